@@ -1,0 +1,6 @@
+//! Potluck: a hub and its clients in one binary.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod io;
+pub mod protocol;

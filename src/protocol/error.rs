@@ -1,0 +1,201 @@
+//! Every way in which potluck says no: one table of codes, each with its sentence and its advice.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Whether asking again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retry {
+    /// The same request will be refused again.
+    Never,
+    /// The same request may succeed at another time.
+    Later,
+    /// It will succeed once what the hint names has been changed.
+    AfterChange,
+}
+
+/// Where in the input the mistake is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum At {
+    /// A line of the input, counted from 1.
+    Line(u64),
+    /// A JSON pointer (RFC 6901) into the request.
+    Pointer(String),
+}
+
+macro_rules! error_codes {
+    ($( $Code:ident, $name:literal, $retry:ident, exit $exit:literal, $sentence:literal, $advice:literal; )*) => {
+        /// A stable name for one kind of failure. The table in `protocol/error.rs` is the only place
+        /// where a code, its sentence, its advice and its exit code are written.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+        pub enum ErrorCode {
+            $(
+                #[doc = $sentence]
+                #[serde(rename = $name)]
+                $Code,
+            )*
+        }
+
+        impl ErrorCode {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [ErrorCode] = &[$( ErrorCode::$Code ),*];
+
+            /// The code as it stands in JSON.
+            pub fn name(self) -> &'static str {
+                match self { $( Self::$Code => $name ),* }
+            }
+
+            /// What went wrong, in one sentence.
+            pub fn sentence(self) -> &'static str {
+                match self { $( Self::$Code => $sentence ),* }
+            }
+
+            /// What to do about it; empty where nothing can be done.
+            pub fn advice(self) -> &'static str {
+                match self { $( Self::$Code => $advice ),* }
+            }
+
+            /// Whether asking again can help.
+            pub fn retry(self) -> Retry {
+                match self { $( Self::$Code => Retry::$retry ),* }
+            }
+
+            /// The exit code of a program that ends because of it.
+            pub fn exit(self) -> u8 {
+                match self { $( Self::$Code => $exit ),* }
+            }
+        }
+    };
+}
+
+error_codes! {
+    // What was written cannot be understood.
+    BadJson, "bad-json", AfterChange, exit 1, "The line is not valid JSON.", "Write one JSON object on one line.";
+    BadUtf8, "bad-utf8", AfterChange, exit 1, "The line is not valid UTF-8.", "Send text as UTF-8.";
+    LineTooLong, "line-too-long", AfterChange, exit 1, "The line is longer than 1 MiB.", "Split it into several requests.";
+    UnknownRequest, "unknown-request", AfterChange, exit 1, "There is no such request.", "`help` lists what can be asked.";
+    BadRequest, "bad-request", AfterChange, exit 1, "The request has a wrong field.", "`potluck schema show NAME` says what a request takes.";
+    BadCommand, "bad-command", AfterChange, exit 1, "The command cannot be understood.", "`help COMMAND` shows how it is written.";
+    BadName, "bad-name", AfterChange, exit 1, "The name is not allowed.", "Names have no control, bidirectional or invisible characters; people have 1 to 32 letters, digits, `_`, `-` or `.`; files are relative and without `..`.";
+
+    // Who may be here.
+    NameTaken, "name-taken", AfterChange, exit 4, "The name is taken.", "Choose another one with --name.";
+    HubFull, "hub-full", Later, exit 4, "The hub is full.", "Try again when somebody has left.";
+    AccessDenied, "access-denied", AfterChange, exit 4, "The hub does not let you in.", "Ask for a join link with an invite, and join with that link.";
+    WrongProtocol, "wrong-protocol", AfterChange, exit 4, "The other side speaks another version of potluck.", "Use the same version at both ends.";
+    NotRegistered, "not-registered", AfterChange, exit 1, "You are not registered at the hub.", "`rereg` comes back under the same name, `register NAME` under another.";
+    AlreadyRegistered, "already-registered", Never, exit 1, "You are registered already.", "`dereg` leaves first.";
+
+    // The hub.
+    HubUnreachable, "hub-unreachable", Later, exit 3, "The hub cannot be reached.", "Check the address, and that `potluck serve` runs there.";
+    HubKeyChanged, "hub-key-changed", AfterChange, exit 4, "The hub's key is not the one that was pinned.", "If the hub was set up anew, join with its new link or with --hub-key; if not, someone may be in between.";
+    HubLost, "hub-lost", Later, exit 5, "The hub does not answer any more.", "Join again when it is back.";
+    HubStopping, "hub-stopping", Later, exit 5, "The hub is being stopped.", "Join again when it is back.";
+    TooSlow, "too-slow", Later, exit 5, "The hub ended the session because it was not read for too long.", "Read what potluck writes, or join again.";
+    TooManyOffers, "too-many-offers", AfterChange, exit 1, "That is more than one client may offer.", "Withdraw something, or offer fewer files.";
+    SlowDown, "slow-down", Later, exit 1, "That is more than the hub takes at a time.", "Wait, then ask again.";
+
+    // Offers.
+    NoDir, "no-dir", AfterChange, exit 1, "No folder has been chosen.", "`setdir DIR` chooses the folder to offer from.";
+    NoSuchDir, "no-such-dir", AfterChange, exit 1, "There is no such folder.", "Check the path; nothing was changed.";
+    NotADir, "not-a-dir", AfterChange, exit 1, "That is not a folder.", "Name a folder; nothing was changed.";
+    NoSuchFile, "no-such-file", AfterChange, exit 1, "There is no such file in the folder.", "Names are relative to the folder of `setdir`.";
+    NotAFile, "not-a-file", AfterChange, exit 1, "That is not a regular file.", "Folders, links, devices and pipes cannot be offered.";
+    NotReadable, "not-readable", AfterChange, exit 1, "The file cannot be read.", "Check its permissions.";
+    NotOffered, "not-offered", AfterChange, exit 1, "The file is not offered, or not by that owner.", "`list` shows what is offered.";
+    OwnFile, "own-file", Never, exit 1, "You offer that file yourself.", "Name another owner.";
+
+    // Transfers.
+    Exists, "exists", AfterChange, exit 6, "A file of that name exists.", "Use --to, or --on-conflict rename or overwrite; the old file is untouched.";
+    NotWritable, "not-writable", AfterChange, exit 6, "The target cannot be written.", "Check the permissions of the download folder.";
+    DiskFull, "disk-full", AfterChange, exit 6, "There is no room on the disk.", "Make room and `get` again: it goes on from what is there.";
+    DiskFailed, "disk-failed", Later, exit 6, "The disk reported an error.", "The message says which; `get` again goes on from what is there.";
+    SourceChanged, "source-changed", Later, exit 6, "The source changed the file while it was being sent.", "`get` again once it is offered anew.";
+    SourceGone, "source-gone", Later, exit 6, "The source does not have the file any more.", "`list` shows who offers it.";
+    BadChunk, "bad-chunk", Never, exit 6, "The source sent other bytes than it promised.", "Nothing wrong was kept; get it from somebody else.";
+    PeerUnreachable, "peer-unreachable", Later, exit 6, "The other client cannot be reached.", "It may be behind a firewall; it needs its --port open.";
+    PeerRefused, "peer-refused", Later, exit 6, "The other client does not serve you.", "Both must be registered at the same hub.";
+    PeerKeyChanged, "peer-key-changed", AfterChange, exit 6, "The other client's key is not the one that is known for it.", "Ask its owner; `potluck forget NAME@HUB` accepts the new key.";
+    PeerBroke, "peer-broke", Later, exit 6, "The other client broke off or broke the protocol.", "`get` again goes on from what is there.";
+    Interrupted, "interrupted", Later, exit 6, "The transfer was cancelled.", "`get` again goes on from what is there.";
+    NoSuchTransfer, "no-such-transfer", Never, exit 1, "There is no such transfer under way.", "`transfers` lists them.";
+
+    // This machine.
+    PortInUse, "port-in-use", AfterChange, exit 1, "The port is in use.", "Choose another with --port; --port 0 takes a free one.";
+    BadConfig, "bad-config", AfterChange, exit 2, "The settings cannot be used.", "The message says which.";
+    StoreLocked, "store-locked", Later, exit 1, "Another hub uses the same data.", "Stop it, or choose another --data.";
+    StoreCorrupt, "store-corrupt", Never, exit 1, "The hub's data is damaged.", "Restore it from a copy, or start with another --data; nothing was changed.";
+    StoreFailed, "store-failed", Later, exit 1, "The hub's data cannot be written.", "Check the disk and its permissions.";
+    Internal, "internal", Later, exit 1, "Something went wrong inside potluck.", "Please report it with what you did.";
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A failure as it is told: a code and what is particular to this case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind of failure.
+    pub code: ErrorCode,
+    /// What went wrong here; the code's sentence where nothing more is known.
+    pub message: Cow<'static, str>,
+    /// What to do about it, where the code's advice does not fit.
+    pub hint: Option<Cow<'static, str>>,
+    /// Where in the request.
+    pub at: Option<At>,
+}
+
+impl Failure {
+    /// A failure with a message of its own.
+    pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), hint: None, at: None }
+    }
+
+    /// The same with other advice than the code's.
+    pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The same with a place in the request.
+    pub fn at(self, at: At) -> Self {
+        Self { at: Some(at), ..self }
+    }
+}
+
+impl From<ErrorCode> for Failure {
+    fn from(code: ErrorCode) -> Self {
+        Self::new(code, code.sentence())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_kebab_case_and_unique() {
+        let names: std::collections::BTreeSet<_> = ErrorCode::ALL.iter().map(|c| c.name()).collect();
+        assert_eq!(names.len(), ErrorCode::ALL.len());
+        for code in ErrorCode::ALL {
+            assert!(code.name().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{code}");
+            assert!(code.sentence().ends_with('.') && code.advice().ends_with('.'), "{code}");
+            assert_eq!(serde_json::to_value(code).unwrap(), code.name());
+        }
+    }
+}
