@@ -4,6 +4,24 @@
 
 mod bytes32;
 mod error;
+pub mod event;
+pub mod human;
+pub mod limits;
+pub mod line;
+pub mod log;
+pub mod request;
+pub mod strict;
+mod timestamp;
+pub mod transfer;
+pub mod types;
+pub mod vocabulary;
+pub mod wire;
 
 pub use bytes32::{ContentHash, NotBytes32, PublicKey};
 pub use error::{At, ErrorCode, Failure, Retry};
+pub use event::Event;
+pub use line::{BadLine, EventLine, RequestLine, to_json};
+pub use log::{LogEvent, LogLine};
+pub use request::Request;
+pub use timestamp::Timestamp;
+pub use types::{Client, Content, Direction, Id, Offer, OfferName, Presence, Transfer};

@@ -1,0 +1,395 @@
+//! What potluck tells: one struct for each event.
+//!
+//! Readers ignore unknown fields and events, so fields may be added, never changed.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::types::{Client, Direction, Offer, OfferName, Source, Transfer};
+use super::vocabulary::{bodies, vocabulary};
+use super::{At, ContentHash, ErrorCode, Failure, PublicKey, Retry, Timestamp};
+
+vocabulary! {
+    /// An event.
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum Event {
+        /// The first line of every stream: who speaks, and with which settings.
+        Ready(Ready) = "ready", r#"{"protocol":"potluck/1","version":"0.1.0","name":"dora","hub":"127.0.0.1:7755","capabilities":["files"],"settings":{"downloads":"downloads","port":40001,"transport":"auto","on_conflict":"fail"}}"#;
+        /// The last line of every stream.
+        Bye(Bye) = "bye", r#"{"reason":"end of input","code":0}"#;
+        /// A request failed, or a line could not be understood.
+        Error(Error) = "error", r#"{"code":"not-offered","message":"Nobody offers notes.txt.","hint":"`list` shows what is offered.","retry":"after-change","at":"/file"}"#;
+        /// The hub knows us now.
+        Welcome(Welcome) = "welcome", r#"{"name":"dora","number":4,"revision":17,"clients":2,"offers":5}"#;
+        /// We are out of the table.
+        Deregistered(Deregistered) = "deregistered", r#"{"name":"dora","withdrawn":2}"#;
+        /// The folder to offer from has been chosen.
+        DirSet(DirSet) = "dir-set", r#"{"dir":"/home/dora/music"}"#;
+        /// The hub has our offers.
+        OfferAcked(OfferAcked) = "offer-acked", r#"{"offers":[{"file":"notes.txt","owner":"dora","size":5,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","chunk_size":1048576,"chunks":1,"address":"127.0.0.1","port":40001}],"revision":18}"#;
+        /// Offers have been taken back.
+        Withdrawn(Withdrawn) = "withdrawn", r#"{"files":["notes.txt"],"revision":19}"#;
+        /// What is offered, sorted by file, then owner.
+        Table(Table) = "table", r#"{"revision":18,"offers":[]}"#;
+        /// What is offered has changed.
+        TableUpdated(TableUpdated) = "table-updated", r#"{"revision":19,"added":[],"removed":[{"file":"notes.txt","owner":"dora"}],"total":0}"#;
+        /// Who is there, sorted by number.
+        Roster(Roster) = "roster", r#"{"revision":18,"clients":[{"name":"dora","number":4,"state":"online","since":"2026-01-02T03:04:05.678Z","key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","address":"127.0.0.1","port":40001}]}"#;
+        /// Somebody came, went or stopped answering.
+        RosterUpdated(RosterUpdated) = "roster-updated", r#"{"revision":20,"clients":[],"total":1}"#;
+        /// Every client of this run of the hub.
+        Status(Status) = "status", r#"{"clients":[{"name":"dora","number":4,"address":"127.0.0.1:40000","state":"offline","opened":"2026-01-02T03:04:05.678Z","closed":"2026-01-02T04:04:05.678Z"}],"total":4}"#;
+        /// What is under way.
+        Transfers(Transfers) = "transfers", r#"{"transfers":[{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","bytes":1024,"size":4096}]}"#;
+        /// A transfer begins.
+        TransferStarted(TransferStarted) = "transfer-started", r#"{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","size":4096,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","resumed":0,"path":"/home/dora/downloads/notes.txt"}"#;
+        /// How far a transfer is; at most ten times a second.
+        TransferProgress(TransferProgress) = "transfer-progress", r#"{"transfer":1,"bytes":1024,"size":4096,"rate":102400}"#;
+        /// A transfer ended well: every byte has been verified.
+        TransferCompleted(TransferCompleted) = "transfer-completed", r#"{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","path":"/home/dora/downloads/notes.txt","size":4096,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","elapsed":12,"sources":[{"peer":"erin","bytes":4096}]}"#;
+        /// A transfer did not end well; what has arrived is kept for the next time.
+        TransferFailed(TransferFailed) = "transfer-failed", r#"{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","bytes":1024,"size":4096,"code":"source-changed","message":"The source changed the file while it was being sent.","retry":"later"}"#;
+        /// A source of a transfer was given up.
+        SourceDropped(SourceDropped) = "source-dropped", r#"{"transfer":1,"peer":"erin","code":"bad-chunk","message":"The source sent other bytes than it promised."}"#;
+        /// A transfer has been stopped on request.
+        Cancelled(Cancelled) = "cancelled", r#"{"transfer":1}"#;
+        /// Everything asked before is done.
+        Waited(Waited) = "waited", r#"{}"#;
+        /// What can be asked.
+        Help(Help) = "help", r#"{"commands":[{"name":"list","usage":"list [--owner <NAME>] [--match <TEXT>]","about":"Show what is offered","aliases":[]}]}"#;
+        /// The hub does not answer; we keep trying.
+        HubLost(HubLost) = "hub-lost", r#"{"reason":"no answer for 1500 ms"}"#;
+        /// The hub answers again.
+        HubBack(HubBack) = "hub-back", r#"{"resumed":true,"away":830}"#;
+        /// The reader was too slow: facts told in between were dropped.
+        Gap(Gap) = "gap", r#"{"from":"2026-01-02T03:04:05.678Z","to":"2026-01-02T03:05:05.678Z","dropped":70000}"#;
+        /// Between hub and client only: where the content of a `get` can be had.
+        Located(Located) = "located", r#"{"sources":[]}"#;
+        /// Between hub and client only: everything up to this revision has been told.
+        Synced(Synced) = "synced", r#"{"revision":20}"#;
+    }
+}
+
+bodies! {
+    /// The first line.
+    Ready {
+        /// The protocol of this stream: `potluck/1`.
+        protocol: String,
+        /// The version of the program.
+        version: String,
+        /// The name that we go by.
+        name: String,
+        /// The hub's address.
+        hub: String,
+        /// What this program can do, so that a script need not guess from the version.
+        capabilities: Vec<String>,
+        /// The settings in force.
+        settings: Settings,
+    }
+    /// The settings in force.
+    Settings {
+        /// The folder to offer from, if one has been chosen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dir: Option<String>,
+        /// The folder that downloads go to.
+        downloads: String,
+        /// The TCP port on which we serve files.
+        port: u16,
+        /// How the hub is reached: `auto`, `quic` or `tcp`.
+        transport: String,
+        /// What happens when a file exists: `fail`, `rename` or `overwrite`.
+        on_conflict: String,
+    }
+    /// The last line.
+    Bye {
+        /// Why it ends.
+        reason: String,
+        /// The exit code.
+        code: u8,
+    }
+    /// A failure.
+    Error {
+        /// What kind of failure.
+        code: ErrorCode,
+        /// What went wrong.
+        message: String,
+        /// What to do about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
+        /// Whether asking again can help.
+        retry: Retry,
+        /// Where: a JSON pointer into the request, or a line of the input.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<At>,
+    }
+    /// The hub knows us now.
+    Welcome {
+        /// Our name.
+        name: String,
+        /// Our running number.
+        number: u64,
+        /// The hub's newest revision.
+        revision: u64,
+        /// Clients that are there, we included.
+        clients: u64,
+        /// Files that are offered.
+        offers: u64,
+    }
+    /// We are out of the table.
+    Deregistered {
+        /// The name that we had.
+        name: String,
+        /// How many of our offers left the table with us.
+        withdrawn: u64,
+    }
+    /// The folder has been chosen.
+    DirSet {
+        /// The folder, with its links resolved.
+        dir: String,
+    }
+    /// The hub has our offers.
+    OfferAcked {
+        /// The offers as everybody sees them.
+        offers: Vec<Offer>,
+        /// The revision that has them.
+        revision: u64,
+    }
+    /// Offers have been taken back.
+    Withdrawn {
+        /// Which.
+        files: Vec<String>,
+        /// The first revision without them.
+        revision: u64,
+    }
+    /// What is offered.
+    Table {
+        /// The revision that this is.
+        revision: u64,
+        /// The offers, sorted by file, then owner.
+        offers: Vec<Offer>,
+    }
+    /// What is offered has changed.
+    TableUpdated {
+        /// The revision that we have now.
+        revision: u64,
+        /// New and changed offers.
+        added: Vec<Offer>,
+        /// Offers that are gone.
+        removed: Vec<OfferName>,
+        /// How many offers there are now.
+        total: u64,
+        /// Whether `added` is the whole table, and what was known before is void.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        full: bool,
+    }
+    /// Who is there.
+    Roster {
+        /// The revision that this is.
+        revision: u64,
+        /// The clients, sorted by number.
+        clients: Vec<Client>,
+    }
+    /// Somebody came, went or stopped answering.
+    RosterUpdated {
+        /// The revision that we have now.
+        revision: u64,
+        /// Who changed; those who left are `offline`.
+        clients: Vec<Client>,
+        /// How many are there now, away or online.
+        total: u64,
+        /// Whether `clients` is the whole roster, and what was known before is void.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        full: bool,
+    }
+    /// Every client of this run.
+    Status {
+        /// The newest thousand, sorted by number.
+        clients: Vec<Visit>,
+        /// How many there were in all.
+        total: u64,
+    }
+    /// One client's time at the hub.
+    Visit {
+        /// Its name.
+        name: String,
+        /// Its running number.
+        number: u64,
+        /// The address and port that it came from.
+        address: String,
+        /// Whether it is there.
+        state: super::types::Presence,
+        /// When it came.
+        opened: Timestamp,
+        /// When it left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        closed: Option<Timestamp>,
+    }
+    /// What is under way.
+    Transfers {
+        /// The transfers, sorted by number.
+        transfers: Vec<Transfer>,
+    }
+    /// A transfer begins.
+    TransferStarted {
+        /// Its number in this process.
+        transfer: u64,
+        /// Which way it goes.
+        direction: Direction,
+        /// The file's name.
+        file: String,
+        /// Who is at the other end.
+        peer: String,
+        /// Bytes in all.
+        size: u64,
+        /// BLAKE3 hash of the content.
+        hash: ContentHash,
+        /// Bytes that were there already from an earlier try.
+        resumed: u64,
+        /// Where the file will be; only downwards.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<String>,
+    }
+    /// How far a transfer is.
+    TransferProgress {
+        /// Its number.
+        transfer: u64,
+        /// Bytes that are there.
+        bytes: u64,
+        /// Bytes in all.
+        size: u64,
+        /// Bytes a second since it started.
+        rate: u64,
+    }
+    /// A transfer ended well.
+    TransferCompleted {
+        /// Its number.
+        transfer: u64,
+        /// Which way it went.
+        direction: Direction,
+        /// The file's name.
+        file: String,
+        /// Who was at the other end.
+        peer: String,
+        /// Where the file is; only downwards.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<String>,
+        /// Bytes in all.
+        size: u64,
+        /// BLAKE3 hash of the content.
+        hash: ContentHash,
+        /// How long it took, in milliseconds.
+        elapsed: u64,
+        /// Who sent how much; only downwards.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        sources: Vec<Source>,
+    }
+    /// A transfer did not end well.
+    TransferFailed {
+        /// Its number.
+        transfer: u64,
+        /// Which way it went.
+        direction: Direction,
+        /// The file's name.
+        file: String,
+        /// Who was at the other end.
+        peer: String,
+        /// Bytes that are there.
+        bytes: u64,
+        /// Bytes in all.
+        size: u64,
+        /// What kind of failure.
+        code: ErrorCode,
+        /// What went wrong.
+        message: String,
+        /// Whether asking again can help.
+        retry: Retry,
+    }
+    /// A source of a transfer was given up.
+    SourceDropped {
+        /// The transfer's number.
+        transfer: u64,
+        /// Who was given up.
+        peer: String,
+        /// What kind of failure.
+        code: ErrorCode,
+        /// What went wrong.
+        message: String,
+    }
+    /// A transfer has been stopped.
+    Cancelled {
+        /// Its number.
+        transfer: u64,
+    }
+    /// Everything asked before is done.
+    Waited {}
+    /// What can be asked.
+    Help {
+        /// The requests.
+        commands: Vec<CommandHelp>,
+    }
+    /// How one request is written by hand.
+    CommandHelp {
+        /// Its name.
+        name: String,
+        /// Its usage line.
+        usage: String,
+        /// What it does.
+        about: String,
+        /// Other spellings.
+        aliases: Vec<String>,
+        /// All of its help, when it alone was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        details: Option<String>,
+    }
+    /// The hub does not answer.
+    HubLost {
+        /// How that was noticed.
+        reason: String,
+    }
+    /// The hub answers again.
+    HubBack {
+        /// Whether the session went on; if not, we registered and offered again.
+        resumed: bool,
+        /// How long it was away, in milliseconds.
+        away: u64,
+    }
+    /// Facts were dropped.
+    Gap {
+        /// When the first dropped fact was told.
+        from: Timestamp,
+        /// When the last dropped fact was told.
+        to: Timestamp,
+        /// How many were dropped.
+        dropped: u64,
+    }
+    /// Where a content can be had.
+    Located {
+        /// Offers of one and the same content.
+        sources: Vec<Holder>,
+    }
+    /// One holder of a content.
+    Holder {
+        /// What it offers, and where.
+        offer: Offer,
+        /// The key that it must prove to hold.
+        key: PublicKey,
+    }
+    /// Everything up to this revision has been told.
+    Synced {
+        /// The revision.
+        revision: u64,
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        let advice = failure.code.advice();
+        Self {
+            code: failure.code,
+            message: failure.message.into_owned(),
+            hint: failure.hint.map(|h| h.into_owned()).or_else(|| (!advice.is_empty()).then(|| advice.to_owned())),
+            retry: failure.code.retry(),
+            at: failure.at,
+        }
+    }
+}

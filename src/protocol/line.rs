@@ -1,0 +1,324 @@
+//! Lines: a request as JSON or as a human command, an event as JSON.
+
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::ser::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use super::event::Event;
+use super::limits::{MAX_ID, MAX_LINE};
+use super::log::{LogEvent, LogLine};
+use super::request::Request;
+use super::vocabulary::Visitor;
+use super::{At, ErrorCode, Failure, Id, Timestamp, human, strict};
+
+/// A request and the mark that its answer will carry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestLine {
+    /// The caller's mark.
+    pub id: Option<Id>,
+    /// What is asked.
+    pub request: Request,
+}
+
+/// A line that is not a request; the mark is there if it could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadLine {
+    /// The caller's mark.
+    pub id: Option<Id>,
+    /// What is wrong.
+    pub failure: Failure,
+}
+
+impl From<Failure> for BadLine {
+    fn from(failure: Failure) -> Self {
+        Self { id: None, failure }
+    }
+}
+
+/// Reads a line: JSON if it starts with `{`, nothing if it is empty or starts with `#`, otherwise a
+/// human command.
+pub fn parse(line: &[u8]) -> Result<Option<RequestLine>, BadLine> {
+    if line.len() > MAX_LINE {
+        return Err(Failure::from(ErrorCode::LineTooLong).into());
+    }
+    let text = std::str::from_utf8(line).map_err(|_| Failure::from(ErrorCode::BadUtf8))?.trim();
+    match text.as_bytes().first() {
+        None | Some(b'#') => Ok(None),
+        Some(b'{') => parse_json(text).map(Some),
+        Some(_) => Ok(Some(RequestLine { id: None, request: human::parse(text)? })),
+    }
+}
+
+/// Reads a request from a JSON object, strictly.
+pub fn parse_json(text: &str) -> Result<RequestLine, BadLine> {
+    let bad_json = |e: serde_json::Error| Failure::new(ErrorCode::BadJson, e.to_string());
+    let Value::Object(mut map) = strict::parse(text).map_err(bad_json)? else {
+        return Err(Failure::new(ErrorCode::BadJson, "a request is a JSON object").into());
+    };
+    let id = take_id(&mut map)?;
+    read_request(map).map(|request| RequestLine { id: id.clone(), request }).map_err(|failure| BadLine { id, failure })
+}
+
+fn take_id(map: &mut Map<String, Value>) -> Result<Option<Id>, Failure> {
+    let Some(value) = map.shift_remove("id") else { return Ok(None) };
+    match Id::deserialize(value) {
+        Ok(Id::Text(text)) if text.len() > MAX_ID => Err(bad_field("/id", "an id has at most 128 bytes")),
+        Ok(id) => Ok(Some(id)),
+        Err(_) => Err(bad_field("/id", "an id is a text or an integer")),
+    }
+}
+
+fn read_request(mut map: Map<String, Value>) -> Result<Request, Failure> {
+    let name = match map.shift_remove("request") {
+        Some(Value::String(name)) => name,
+        Some(_) => return Err(bad_field("/request", "the name of a request is a text")),
+        None => return Err(bad_field("", "the field `request` is missing")),
+    };
+    let mut track = serde_path_to_error::Track::new();
+    let body = Value::Object(map);
+    let read = Request::read(&name, serde_path_to_error::Deserializer::new(body.into_deserializer(), &mut track));
+    match read {
+        Some(Ok(request)) => Ok(request),
+        Some(Err(e)) => Err(bad_field(&pointer(&track.path()), e.to_string())),
+        None => Err(unknown_request(&name)),
+    }
+}
+
+/// There is no request of this name; perhaps a similar one was meant.
+pub(super) fn unknown_request(name: &str) -> Failure {
+    let similar = Request::WORDS
+        .iter()
+        .map(|word| (strsim::damerau_levenshtein(word.name, name), word.name))
+        .filter(|(distance, _)| *distance <= 2)
+        .min();
+    let shown: String = name.chars().take(40).collect();
+    let failure =
+        Failure::new(ErrorCode::UnknownRequest, format!("there is no request `{shown}`")).at(pointer_at("/request"));
+    match similar {
+        Some((_, meant)) => failure.hint(format!("Did you mean `{meant}`? `help` lists what can be asked.")),
+        None => failure,
+    }
+}
+
+fn bad_field(pointer: &str, message: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
+    Failure::new(ErrorCode::BadRequest, message).at(pointer_at(pointer))
+}
+
+/// A place in a request, as a JSON pointer.
+pub fn pointer_at(pointer: &str) -> At {
+    At::Pointer(pointer.to_owned())
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path.iter() {
+        match segment {
+            Segment::Seq { index } => pointer += &format!("/{index}"),
+            Segment::Map { key } => pointer += &format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    pointer
+}
+
+impl Serialize for RequestLine {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Line<'a, B> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            id: &'a Option<Id>,
+            request: &'static str,
+            #[serde(flatten)]
+            body: &'a B,
+        }
+        struct Write<'a, S>(&'a Option<Id>, S);
+        impl<S: Serializer> Visitor for Write<'_, S> {
+            type Output = Result<S::Ok, S::Error>;
+            fn visit<B: Serialize>(self, request: &'static str, body: &B) -> Self::Output {
+                Line { id: self.0, request, body }.serialize(self.1)
+            }
+        }
+        self.request.visit(Write(&self.id, serializer))
+    }
+}
+
+/// An event as it stands in a stream. On the link, `seq` and `time` are missing: they are given by
+/// the process that tells the event to its user.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventLine {
+    /// Counts from 1 in one process.
+    pub seq: Option<u64>,
+    /// When it was told.
+    pub time: Option<Timestamp>,
+    /// The mark of the request that caused it.
+    pub id: Option<Id>,
+    /// Whether it is the last one for that request.
+    pub last: bool,
+    /// What is told.
+    pub event: Event,
+}
+
+impl EventLine {
+    /// Reads an event from one line of JSON; `None` if it is a word that we do not know.
+    pub fn parse(text: &str) -> Result<Option<Self>, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Head<'a> {
+            #[serde(borrow)]
+            event: std::borrow::Cow<'a, str>,
+            seq: Option<u64>,
+            time: Option<Timestamp>,
+            id: Option<Id>,
+            #[serde(default, rename = "final")]
+            last: bool,
+        }
+        let head: Head<'_> = serde_json::from_str(text)?;
+        let mut body = serde_json::Deserializer::from_str(text);
+        let Some(event) = Event::read(&head.event, &mut body) else { return Ok(None) };
+        Ok(Some(Self { seq: head.seq, time: head.time, id: head.id, last: head.last, event: event? }))
+    }
+}
+
+impl Serialize for EventLine {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Line<'a, B> {
+            event: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            seq: Option<u64>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            time: Option<Timestamp>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            id: &'a Option<Id>,
+            #[serde(rename = "final", skip_serializing_if = "std::ops::Not::not")]
+            last: bool,
+            #[serde(flatten)]
+            body: &'a B,
+        }
+        struct Write<'a, S>(&'a EventLine, S);
+        impl<S: Serializer> Visitor for Write<'_, S> {
+            type Output = Result<S::Ok, S::Error>;
+            fn visit<B: Serialize>(self, event: &'static str, body: &B) -> Self::Output {
+                let EventLine { seq, time, id, last, .. } = self.0;
+                Line { event, seq: *seq, time: *time, id, last: *last, body }.serialize(self.1)
+            }
+        }
+        self.event.visit(Write(self, serializer))
+    }
+}
+
+impl LogLine {
+    /// Reads a line of the hub's log; `None` if it is a word that we do not know.
+    pub fn parse(text: &str) -> Result<Option<Self>, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Head<'a> {
+            #[serde(borrow)]
+            event: std::borrow::Cow<'a, str>,
+            time: Timestamp,
+        }
+        let head: Head<'_> = serde_json::from_str(text)?;
+        let mut body = serde_json::Deserializer::from_str(text);
+        let Some(event) = LogEvent::read(&head.event, &mut body) else { return Ok(None) };
+        Ok(Some(Self { time: head.time, event: event? }))
+    }
+}
+
+impl Serialize for LogLine {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Line<'a, B> {
+            event: &'static str,
+            time: Timestamp,
+            level: super::log::Level,
+            #[serde(flatten)]
+            body: &'a B,
+        }
+        struct Write<'a, S>(&'a LogLine, S);
+        impl<S: Serializer> Visitor for Write<'_, S> {
+            type Output = Result<S::Ok, S::Error>;
+            fn visit<B: Serialize>(self, event: &'static str, body: &B) -> Self::Output {
+                Line { event, time: self.0.time, level: self.0.event.level(), body }.serialize(self.1)
+            }
+        }
+        self.event.visit(Write(self, serializer))
+    }
+}
+
+/// Writes anything of ours as one line of JSON, without the line feed.
+pub fn to_json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("our types have text keys and no failing parts")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(line: &str) -> (ErrorCode, Option<At>) {
+        let bad = parse(line.as_bytes()).unwrap_err();
+        (bad.failure.code, bad.failure.at)
+    }
+
+    #[test]
+    fn both_faces_are_the_same_request() {
+        for (human, json) in [
+            ("list", r#"{"request":"list"}"#),
+            ("list --owner erin --match '.txt'", r#"{"request":"list","owner":"erin","match":".txt"}"#),
+            (
+                "get 'a b.txt' erin --on-conflict rename",
+                r#"{"request":"get","file":"a b.txt","from":"erin","on_conflict":"rename"}"#,
+            ),
+            ("request notes.txt erin", r#"{"request":"get","file":"notes.txt","from":"erin"}"#),
+            ("offer a b --chunks 4", r#"{"request":"offer","files":["a","b"],"chunks":4}"#),
+            ("OUT", r#"{"request":"quit"}"#),
+        ] {
+            let (human, json) = (parse(human.as_bytes()).unwrap().unwrap(), parse(json.as_bytes()).unwrap().unwrap());
+            assert_eq!(human, json);
+            assert_eq!(parse(to_json(&json).as_bytes()).unwrap().unwrap(), json);
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named_and_placed() {
+        let at = |p: &str| Some(pointer_at(p));
+        assert_eq!(refusal(r#"{"request":"get","file":"a","fro":"b"}"#), (ErrorCode::BadRequest, at("/fro")));
+        assert_eq!(refusal(r#"{"request":"offer","files":["a",7]}"#), (ErrorCode::BadRequest, at("/files/1")));
+        assert_eq!(refusal(r#"{"request":"lst"}"#), (ErrorCode::UnknownRequest, at("/request")));
+        assert_eq!(refusal(r#"{"request":"list","request":"list"}"#).0, ErrorCode::BadJson);
+        assert_eq!(refusal(r#"{"id":{},"request":"list"}"#), (ErrorCode::BadRequest, at("/id")));
+        assert_eq!(refusal("lst").0, ErrorCode::UnknownRequest);
+        assert_eq!(refusal("get").0, ErrorCode::BadCommand);
+        assert_eq!(refusal("get 'a").0, ErrorCode::BadCommand);
+        assert_eq!(parse(b"\xff").unwrap_err().failure.code, ErrorCode::BadUtf8);
+        assert_eq!(parse(&vec![b'{'; 2 << 20]).unwrap_err().failure.code, ErrorCode::LineTooLong);
+        assert_eq!(parse(b"  # nothing").unwrap(), None);
+        let marked = parse(br#"{"id":"x","request":"get"}"#).unwrap_err();
+        assert_eq!(marked.id, Some(Id::Text("x".into())));
+    }
+
+    #[test]
+    fn events_read_back_and_strangers_are_passed_over() {
+        for word in Event::WORDS {
+            let body = &word.example[1..];
+            let comma = if body == "}" { "" } else { "," };
+            let text = format!(
+                r#"{{"event":"{}","seq":1,"time":"2026-01-02T03:04:05.678Z","id":7,"final":true{comma}{body}"#,
+                word.name
+            );
+            let line = EventLine::parse(&text).unwrap_or_else(|e| panic!("{text}: {e}")).unwrap();
+            assert_eq!(to_json(&line), text);
+        }
+        assert_eq!(EventLine::parse(r#"{"event":"earthquake","seq":1}"#).unwrap(), None);
+    }
+
+    #[test]
+    fn log_lines_read_back() {
+        for word in LogEvent::WORDS {
+            let body = &word.example[1..];
+            let comma = if body == "}" { "" } else { "," };
+            let text = format!(r#"{{"event":"{}","time":"2026-01-02T03:04:05.678Z"{comma}{body}"#, word.name);
+            let line = LogLine::parse(&text).unwrap_or_else(|e| panic!("{text}: {e}")).unwrap();
+            assert_eq!(LogLine::parse(&to_json(&line)).unwrap().unwrap(), line);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What the hub writes on its log: one struct for each event.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::vocabulary::{bodies, vocabulary};
+use super::{ErrorCode, PublicKey, Timestamp};
+
+vocabulary! {
+    /// An event of the hub's log.
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum LogEvent {
+        /// The hub is ready.
+        HubListening(HubListening) = "hub-listening", r#"{"address":"127.0.0.1","port":7755,"link":"potluck://127.0.0.1:7755/#ae","key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","access":"open","version":"0.1.0"}"#;
+        /// The hub ends: clients are told, the store is flushed.
+        HubStopping(HubStopping) = "hub-stopping", r#"{"reason":"SIGTERM","clients":2}"#;
+        /// The hub has ended.
+        HubStopped(HubStopped) = "hub-stopped", r#"{}"#;
+        /// Somebody connected and proved a key.
+        ClientConnected(ClientConnected) = "client-connected", r#"{"connection":1,"address":"127.0.0.1:40000","transport":"quic","key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#;
+        /// Somebody was turned away, or broke the protocol.
+        ClientRefused(ClientRefused) = "client-refused", r#"{"connection":1,"address":"127.0.0.1:40000","code":"name-taken","message":"The name is taken."}"#;
+        /// A client is in the roster.
+        ClientRegistered(ClientRegistered) = "client-registered", r#"{"name":"dora","number":4,"address":"127.0.0.1:40000"}"#;
+        /// A client does not answer any more.
+        ClientAway(ClientAway) = "client-away", r#"{"name":"dora","number":4,"reason":"no answer for 1500 ms"}"#;
+        /// A client answers again.
+        ClientBack(ClientBack) = "client-back", r#"{"name":"dora","number":4,"away":830}"#;
+        /// A client is out of the roster.
+        ClientLeft(ClientLeft) = "client-left", r#"{"name":"dora","number":4,"reason":"quit"}"#;
+        /// Files are offered.
+        OffersAdded(OffersAdded) = "offers-added", r#"{"name":"dora","files":["notes.txt"],"revision":18}"#;
+        /// Files are not offered any more.
+        OffersRemoved(OffersRemoved) = "offers-removed", r#"{"name":"dora","files":["notes.txt"],"revision":19}"#;
+        /// A request was refused.
+        RequestRefused(RequestRefused) = "request-refused", r#"{"name":"dora","request":"get","code":"not-offered","message":"Nobody offers notes.txt."}"#;
+        /// The store failed; the hub ends, because it cannot keep what it promises.
+        StoreFailed(StoreFailed) = "store-failed", r#"{"code":"store-failed","message":"disk I/O error"}"#;
+    }
+}
+
+/// How much a log event matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Only of interest when looking for something.
+    Debug,
+    /// The normal course of things.
+    Info,
+    /// Something was refused or lost.
+    Warn,
+    /// The hub cannot go on.
+    Error,
+}
+
+impl LogEvent {
+    /// How much it matters.
+    pub fn level(&self) -> Level {
+        match self {
+            Self::ClientConnected(_) => Level::Debug,
+            Self::HubListening(_) | Self::HubStopping(_) | Self::HubStopped(_) => Level::Info,
+            Self::ClientRegistered(_) | Self::ClientBack(_) | Self::ClientLeft(_) => Level::Info,
+            Self::OffersAdded(_) | Self::OffersRemoved(_) => Level::Info,
+            Self::ClientRefused(_) | Self::ClientAway(_) | Self::RequestRefused(_) => Level::Warn,
+            Self::StoreFailed(_) => Level::Error,
+        }
+    }
+}
+
+bodies! {
+    /// The hub is ready.
+    HubListening {
+        /// The address that it listens on.
+        address: String,
+        /// The port, the same for UDP and TCP.
+        port: u16,
+        /// What clients join with.
+        link: String,
+        /// The hub's public key.
+        key: PublicKey,
+        /// Who may join: `invite` or `open`.
+        access: String,
+        /// The version of the program.
+        version: String,
+    }
+    /// The hub ends.
+    HubStopping {
+        /// Why.
+        reason: String,
+        /// Clients that are told.
+        clients: u64,
+    }
+    /// The hub has ended.
+    HubStopped {}
+    /// Somebody connected.
+    ClientConnected {
+        /// The connection's number in this run.
+        connection: u64,
+        /// Where it comes from.
+        address: String,
+        /// `quic` or `tcp`.
+        transport: String,
+        /// The key that it proved.
+        key: PublicKey,
+    }
+    /// Somebody was turned away.
+    ClientRefused {
+        /// The connection's number in this run.
+        connection: u64,
+        /// Where it comes from.
+        address: String,
+        /// Why.
+        code: ErrorCode,
+        /// What went wrong.
+        message: String,
+    }
+    /// A client is in the roster.
+    ClientRegistered {
+        /// Its name.
+        name: String,
+        /// Its running number.
+        number: u64,
+        /// Where it comes from.
+        address: String,
+    }
+    /// A client does not answer.
+    ClientAway {
+        /// Its name.
+        name: String,
+        /// Its running number.
+        number: u64,
+        /// How that was noticed.
+        reason: String,
+    }
+    /// A client answers again.
+    ClientBack {
+        /// Its name.
+        name: String,
+        /// Its running number.
+        number: u64,
+        /// How long it was away, in milliseconds.
+        away: u64,
+    }
+    /// A client is out of the roster.
+    ClientLeft {
+        /// Its name.
+        name: String,
+        /// Its running number.
+        number: u64,
+        /// Why.
+        reason: String,
+    }
+    /// Files are offered.
+    OffersAdded {
+        /// Who offers them.
+        name: String,
+        /// Which.
+        files: Vec<String>,
+        /// The revision that has them.
+        revision: u64,
+    }
+    /// Files are not offered any more.
+    OffersRemoved {
+        /// Who offered them.
+        name: String,
+        /// Which.
+        files: Vec<String>,
+        /// The first revision without them.
+        revision: u64,
+    }
+    /// A request was refused.
+    RequestRefused {
+        /// Who asked; empty for somebody who is not registered.
+        name: String,
+        /// What was asked.
+        request: String,
+        /// Why not.
+        code: ErrorCode,
+        /// What went wrong.
+        message: String,
+    }
+    /// The store failed.
+    StoreFailed {
+        /// How.
+        code: ErrorCode,
+        /// What the store said.
+        message: String,
+    }
+}
+
+/// One line of the hub's log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogLine {
+    /// When.
+    pub time: Timestamp,
+    /// What.
+    pub event: LogEvent,
+}

@@ -1,0 +1,131 @@
+//! What requests and events are made of.
+
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ContentHash, PublicKey, Timestamp};
+
+/// The caller's own mark for a request, echoed on every event that the request causes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(extend("description" = "the caller's own mark for a request: an integer, or at most 128 bytes of text"))]
+pub enum Id {
+    /// An integer.
+    Number(i64),
+    /// A text.
+    Text(String),
+}
+
+/// What identifies a content and how it is cut into chunks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Content {
+    /// The file's name, relative to the folder of its owner, with `/` between parts.
+    pub file: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// BLAKE3 hash of the whole content.
+    pub hash: ContentHash,
+    /// Size of every chunk but the last, in bytes; a power of two.
+    pub chunk_size: u64,
+    /// Number of chunks; none for an empty file.
+    pub chunks: u64,
+}
+
+/// A file that somebody offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Offer {
+    /// The file's name, relative to the folder of its owner, with `/` between parts.
+    pub file: String,
+    /// Who offers it.
+    pub owner: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// BLAKE3 hash of the whole content.
+    pub hash: ContentHash,
+    /// Size of every chunk but the last, in bytes; a power of two.
+    pub chunk_size: u64,
+    /// Number of chunks; none for an empty file.
+    pub chunks: u64,
+    /// Where its owner serves it: the IP address that the hub sees.
+    pub address: IpAddr,
+    /// Where its owner serves it: the TCP port.
+    pub port: u16,
+}
+
+/// Names an offer: no owner offers two files of the same name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct OfferName {
+    /// The file's name.
+    pub file: String,
+    /// Who offered it.
+    pub owner: String,
+}
+
+/// Whether somebody is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Presence {
+    /// Connected and answering.
+    Online,
+    /// Not answering; may come back within the hub's grace.
+    Away,
+    /// Gone.
+    Offline,
+}
+
+/// A client as everybody sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Client {
+    /// Its name.
+    pub name: String,
+    /// Its running number at this hub, from 1.
+    pub number: u64,
+    /// Whether it is there.
+    pub state: Presence,
+    /// Since when it is in this state.
+    pub since: Timestamp,
+    /// The public key that it proves to hold.
+    pub key: PublicKey,
+    /// The IP address that the hub sees.
+    pub address: IpAddr,
+    /// The TCP port on which it serves files.
+    pub port: u16,
+}
+
+/// Which way a transfer goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// To us.
+    Down,
+    /// From us.
+    Up,
+}
+
+/// How much of a transfer came from whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Source {
+    /// Who sent it.
+    pub peer: String,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
+/// A transfer that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Transfer {
+    /// Its number in this process.
+    pub transfer: u64,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// The file's name.
+    pub file: String,
+    /// Who is at the other end.
+    pub peer: String,
+    /// Bytes that are there.
+    pub bytes: u64,
+    /// Bytes in all.
+    pub size: u64,
+}

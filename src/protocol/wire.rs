@@ -1,0 +1,174 @@
+//! Frames of the link: one JSON line each.
+//!
+//! The first line in each direction is a hello. After it come frames: a body with its number, an
+//! acknowledgement, a probe, or what of these goes together.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::event;
+use super::line::{BadLine, RequestLine, parse_json, to_json};
+use super::types::Content;
+use super::{ErrorCode, Failure, Id, strict};
+
+/// The protocol of the link, as it stands in every hello.
+pub const LINK_PROTOCOL: &str = "potluck-link/1";
+
+/// The protocol of the streams that users read and write.
+pub const USER_PROTOCOL: &str = "potluck/1";
+
+/// What a client says first on every connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientHello {
+    /// [`LINK_PROTOCOL`].
+    pub hello: String,
+    /// The session to go on with, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The number of the last frame that was received in that session.
+    pub received: u64,
+    /// The port on which this client serves files.
+    pub port: u16,
+    /// What the join link carried for this hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invite: Option<String>,
+}
+
+/// What the hub says first on every connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubHello {
+    /// [`LINK_PROTOCOL`].
+    pub hello: String,
+    /// The session that goes on, or a new one.
+    pub session: String,
+    /// Whether it goes on.
+    pub resumed: bool,
+    /// The number of the last frame that the hub received in it.
+    pub received: u64,
+}
+
+/// The hub does not let somebody in, or ends a session: the last line on a connection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Farewell {
+    /// Why.
+    pub farewell: event::Error,
+}
+
+/// A frame to send: what is its own, and a body that may be shared among many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// The body and its number.
+    pub body: Option<(u64, Arc<str>)>,
+    /// The number of the last frame that was received.
+    pub ack: u64,
+    /// Whether an answer is wanted at once.
+    pub probe: bool,
+}
+
+impl Frame {
+    /// Appends the frame as a line.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        use std::io::Write;
+        let probe = if self.probe { r#","probe":true"# } else { "" };
+        let written = match &self.body {
+            Some((n, body)) => writeln!(out, r#"{{"n":{n},"ack":{}{probe},"body":{body}}}"#, self.ack),
+            None => writeln!(out, r#"{{"ack":{}{probe}}}"#, self.ack),
+        };
+        written.expect("writing to memory does not fail");
+    }
+}
+
+/// A frame as it arrives; the body is still text.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FrameIn<'a> {
+    /// The number of the body.
+    pub n: Option<u64>,
+    /// The number of the last frame that the other side received.
+    pub ack: u64,
+    /// Whether an answer is wanted at once.
+    #[serde(default)]
+    pub probe: bool,
+    /// The body.
+    #[serde(borrow)]
+    pub body: Option<&'a RawValue>,
+}
+
+/// What a client asks of the hub: a request of its user, or what the client adds of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// The user's request, passed on as it is.
+    Request(RequestLine),
+    /// Put these contents into the table.
+    Publish(Publish),
+}
+
+/// Puts contents into the table; answered by `offer-acked`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Publish {
+    /// The client's number for this request.
+    pub id: i64,
+    /// All of them, or none.
+    pub publish: Vec<Content>,
+}
+
+impl Ask {
+    /// The body of a frame.
+    pub fn to_body(&self) -> Arc<str> {
+        match self {
+            Self::Request(line) => to_json(line).into(),
+            Self::Publish(publish) => to_json(publish).into(),
+        }
+    }
+
+    /// Reads the body of a frame, strictly.
+    pub fn parse(body: &str) -> Result<Self, BadLine> {
+        if !body.starts_with(r#"{"id":"#) || !body.contains(r#""publish":"#) {
+            return parse_json(body).map(Self::Request);
+        }
+        let bad = |e: serde_json::Error| BadLine::from(Failure::new(ErrorCode::BadRequest, e.to_string()));
+        let value = strict::parse(body).map_err(bad)?;
+        if value.get("request").is_some() {
+            return parse_json(body).map(Self::Request);
+        }
+        Publish::deserialize(value).map(Self::Publish).map_err(bad)
+    }
+
+    /// The client's mark.
+    pub fn id(&self) -> Option<Id> {
+        match self {
+            Self::Request(line) => line.id.clone(),
+            Self::Publish(publish) => Some(Id::Number(publish.id)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_read_back() {
+        let mut wire = Vec::new();
+        Frame { body: Some((3, r#"{"event":"waited"}"#.into())), ack: 2, probe: false }.write(&mut wire);
+        Frame { body: None, ack: 9, probe: true }.write(&mut wire);
+        let lines: Vec<FrameIn<'_>> =
+            std::str::from_utf8(&wire).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        assert_eq!((lines[0].n, lines[0].ack, lines[0].body.unwrap().get()), (Some(3), 2, r#"{"event":"waited"}"#));
+        assert_eq!((lines[1].n, lines[1].ack, lines[1].probe), (None, 9, true));
+    }
+
+    #[test]
+    fn asks_read_back() {
+        let request = parse_json(r#"{"id":4,"request":"withdraw","files":["\"publish\":"]}"#).unwrap();
+        let publish = Publish { id: 5, publish: Vec::new() };
+        for ask in [Ask::Request(request), Ask::Publish(publish)] {
+            assert_eq!(Ask::parse(&ask.to_body()).unwrap(), ask);
+        }
+    }
+}
