@@ -108,6 +108,7 @@ error_codes! {
     NotAFile, "not-a-file", AfterChange, exit 1, "That is not a regular file.", "Folders, links, devices and pipes cannot be offered.";
     NotReadable, "not-readable", AfterChange, exit 1, "The file cannot be read.", "Check its permissions.";
     NotOffered, "not-offered", AfterChange, exit 1, "The file is not offered, or not by that owner.", "`list` shows what is offered.";
+    Ambiguous, "ambiguous", AfterChange, exit 1, "Several people offer different files of that name.", "Name the owner too.";
     OwnFile, "own-file", Never, exit 1, "You offer that file yourself.", "Name another owner.";
 
     // Transfers.

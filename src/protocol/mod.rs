@@ -9,11 +9,14 @@ pub mod human;
 pub mod limits;
 pub mod line;
 pub mod log;
+pub mod name;
+pub mod record;
 pub mod request;
 pub mod strict;
 mod timestamp;
 pub mod transfer;
 pub mod types;
+pub mod unicode;
 pub mod vocabulary;
 pub mod wire;
 

@@ -1,0 +1,418 @@
+//! Connections, sessions and their comings and goings.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::requests::Challenge;
+use super::{Access, ConnId, HELLO_TIMEOUT, Hub, Output, PeerId};
+use crate::core::ledger::Seen;
+use crate::core::link::{Link, LinkFault};
+use crate::core::time::Time;
+use crate::protocol::limits::STATUS_CLIENTS;
+use crate::protocol::types::Content;
+use crate::protocol::wire::{ClientHello, Farewell, FrameIn, HubHello, LINK_PROTOCOL};
+use crate::protocol::{Client, ErrorCode, Failure, Id, Presence, PublicKey, Timestamp, log, to_json};
+
+/// A connection that has not said hello.
+pub(super) struct Stranger {
+    key: PublicKey,
+    address: SocketAddr,
+    pub(super) deadline: Time,
+}
+
+/// A session.
+pub(super) struct Peer {
+    pub(super) key: PublicKey,
+    pub(super) address: SocketAddr,
+    pub(super) port: u16,
+    pub(super) link: Link,
+    pub(super) conn: Option<ConnId>,
+    /// Since when there is no connection.
+    away_since: Option<Time>,
+    /// Its name and number, if it is registered.
+    pub(super) name: Option<Registered>,
+    pub(super) offers: BTreeMap<String, Arc<Content>>,
+    /// The revisions that it has.
+    pub(super) table_seen: Option<Seen>,
+    pub(super) roster_seen: Option<Seen>,
+    /// Questions that are answered when it has everything up to a revision.
+    pub(super) syncs: VecDeque<(u64, Option<Id>)>,
+    /// Somebody with the same key wants its name; it must show that it lives.
+    pub(super) challenge: Option<Challenge>,
+    /// When its timer is set.
+    timer: Option<Time>,
+}
+
+/// A name in use.
+#[derive(Clone)]
+pub(super) struct Registered {
+    pub(super) name: String,
+    pub(super) fold: String,
+    pub(super) number: u64,
+}
+
+/// A registration, for `status`.
+pub(super) struct Visit {
+    pub(super) name: String,
+    pub(super) number: u64,
+    pub(super) address: SocketAddr,
+    pub(super) state: Presence,
+    pub(super) opened: Timestamp,
+    pub(super) closed: Option<Timestamp>,
+}
+
+impl Hub {
+    pub(super) fn connected(&mut self, now: Time, conn: ConnId, key: PublicKey, address: SocketAddr, transport: &str) {
+        self.log(log::ClientConnected {
+            connection: conn,
+            address: address.to_string(),
+            transport: transport.to_owned(),
+            key,
+        });
+        self.strangers.insert(conn, Stranger { key, address, deadline: now + HELLO_TIMEOUT });
+        if self.stopping {
+            self.turn_away(conn, ErrorCode::HubStopping.into());
+        } else if self.strangers.len() > self.config.limits.strangers {
+            self.turn_away(conn, ErrorCode::HubFull.into());
+        }
+    }
+
+    pub(super) fn line(&mut self, now: Time, conn: ConnId, line: &[u8]) {
+        if let Some(stranger) = self.strangers.get(&conn) {
+            let (key, address) = (stranger.key, stranger.address);
+            if let Err(failure) = self.hello(now, conn, key, address, line) {
+                self.turn_away(conn, failure);
+            }
+            return;
+        }
+        // A line that was on its way when its connection was closed.
+        let Some(&id) = self.conns.get(&conn) else { return };
+        if let Err(failure) = self.frame(now, id, line) {
+            self.expel(now, id, failure);
+        }
+    }
+
+    fn hello(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        key: PublicKey,
+        address: SocketAddr,
+        line: &[u8],
+    ) -> Result<(), Failure> {
+        let wrong = |e: serde_json::Error| Failure::new(ErrorCode::WrongProtocol, format!("not a hello: {e}"));
+        let hello: ClientHello = serde_json::from_slice(line).map_err(wrong)?;
+        if hello.hello != LINK_PROTOCOL {
+            return Err(ErrorCode::WrongProtocol.into());
+        }
+        let known = hello.session.as_deref().and_then(|session| self.session(session));
+        let resumed = known.filter(|id| self.peers[id].key == key);
+        let id = match resumed {
+            Some(id) => id,
+            None => self.admit(key, &hello)?,
+        };
+        self.strangers.remove(&conn);
+        self.attach(now, id, conn, address, &hello, resumed.is_some())
+    }
+
+    /// Sessions are named by run and number: those of an earlier run are not mistaken for ours.
+    fn session(&self, session: &str) -> Option<PeerId> {
+        let (run, id) = session.split_once('-')?;
+        let id = id.parse().ok()?;
+        (run == format!("{:016x}", self.config.run) && self.peers.contains_key(&id)).then_some(id)
+    }
+
+    fn admit(&mut self, key: PublicKey, hello: &ClientHello) -> Result<PeerId, Failure> {
+        if let Access::Invite(invite) = &self.config.access {
+            let invited = hello.invite.as_deref().is_some_and(|shown| same_secret(shown, invite));
+            if !invited && !self.owners.values().any(|name| name.key == key) {
+                return Err(ErrorCode::AccessDenied.into());
+            }
+        }
+        if self.peers.len() >= self.config.limits.clients {
+            return Err(ErrorCode::HubFull.into());
+        }
+        let id = self.next_peer;
+        self.next_peer += 1;
+        let peer = Peer {
+            key,
+            address: SocketAddr::from(([0, 0, 0, 0], 0)),
+            port: hello.port,
+            link: Link::new(self.config.link),
+            conn: None,
+            away_since: None,
+            name: None,
+            offers: BTreeMap::new(),
+            table_seen: None,
+            roster_seen: None,
+            syncs: VecDeque::new(),
+            challenge: None,
+            timer: None,
+        };
+        self.peers.insert(id, peer);
+        Ok(id)
+    }
+
+    fn attach(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        conn: ConnId,
+        address: SocketAddr,
+        hello: &ClientHello,
+        resumed: bool,
+    ) -> Result<(), Failure> {
+        let run = self.config.run;
+        let peer = self.peers.get_mut(&id).expect("it was just found or made");
+        let received = if resumed { hello.received } else { 0 };
+        peer.link.attach(now, received).map_err(fault)?;
+        let before = peer.conn.replace(conn);
+        let (moved, away) = (peer.address.ip() != address.ip(), peer.away_since.take());
+        peer.address = address;
+        let session = format!("{run:016x}-{id}");
+        let answer = HubHello { hello: LINK_PROTOCOL.into(), session, resumed, received: peer.link.received() };
+        self.conns.insert(conn, id);
+        if let Some(old) = before {
+            self.conns.remove(&old);
+            self.out.push_back(Output::Close(old));
+        }
+        self.out.push_back(Output::Say(conn, to_json(&answer)));
+        self.talking.insert(id);
+        if moved {
+            self.moved(now, id);
+        }
+        if let (Some(since), Some(name)) = (away, self.peers[&id].name.clone()) {
+            let away = (now - since).as_millis() as u64;
+            self.log(log::ClientBack { name: name.name, number: name.number, away });
+            self.set_presence(now, id, Presence::Online);
+        }
+        self.tell_changes(now, id);
+        Ok(())
+    }
+
+    fn frame(&mut self, now: Time, id: PeerId, line: &[u8]) -> Result<(), Failure> {
+        let wrong = |e: serde_json::Error| Failure::new(ErrorCode::WrongProtocol, format!("not a frame: {e}"));
+        let frame: FrameIn<'_> = serde_json::from_slice(line).map_err(wrong)?;
+        if frame.n.is_some() != frame.body.is_some() {
+            return Err(Failure::new(ErrorCode::WrongProtocol, "a body and its number belong together"));
+        }
+        let peer = self.peers.get_mut(&id).expect("connections belong to sessions");
+        let new = peer.link.receive(now, frame.n, frame.ack, frame.probe).map_err(fault)?;
+        self.talking.insert(id);
+        self.answer_challenge(now, id);
+        if let (true, Some(body)) = (new, frame.body) {
+            self.ask(now, id, body.get());
+        }
+        self.tell_changes(now, id);
+        Ok(())
+    }
+
+    pub(super) fn disconnected(&mut self, now: Time, conn: ConnId, reason: String) {
+        self.strangers.remove(&conn);
+        if let Some(&id) = self.conns.get(&conn) {
+            self.lose(now, id, reason);
+        }
+    }
+
+    /// A session has no connection any more: it keeps its place for the grace.
+    pub(super) fn lose(&mut self, now: Time, id: PeerId, reason: String) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.link.detach();
+        peer.away_since = Some(now);
+        if let Some(conn) = peer.conn.take() {
+            self.conns.remove(&conn);
+            self.out.push_back(Output::Close(conn));
+        }
+        if let Some(challenge) = self.peers.get_mut(&id).and_then(|peer| peer.challenge.take()) {
+            self.end(now, id, "replaced");
+            self.enter(now, challenge.by, challenge.entering);
+            return;
+        }
+        match self.peers[&id].name.clone() {
+            Some(name) => {
+                self.log(log::ClientAway { name: name.name, number: name.number, reason });
+                self.set_presence(now, id, Presence::Away);
+                self.schedule(id);
+            }
+            // Nobody sees it, so there is nothing to keep, but for a `dereg` that wants to come back.
+            None => self.schedule(id),
+        }
+    }
+
+    /// Ends a session: its name and its offers leave, its place is free.
+    pub(super) fn end(&mut self, now: Time, id: PeerId, reason: &str) {
+        self.leave(now, id, reason);
+        let Some(peer) = self.peers.remove(&id) else { return };
+        self.talking.remove(&id);
+        if let Some(timer) = peer.timer {
+            self.timers.remove(&(timer, id));
+        }
+        if let Some(conn) = peer.conn {
+            self.conns.remove(&conn);
+            self.out.push_back(Output::Close(conn));
+        }
+        if let Some(challenge) = peer.challenge {
+            self.enter(now, challenge.by, challenge.entering);
+        }
+    }
+
+    /// A client is out of the roster, and its offers out of the table; the session stays. Says how many offers.
+    pub(super) fn leave(&mut self, now: Time, id: PeerId, reason: &str) -> u64 {
+        let Some(peer) = self.peers.get_mut(&id) else { return 0 };
+        let Some(name) = peer.name.take() else { return 0 };
+        let files: Vec<String> = std::mem::take(&mut peer.offers).into_keys().collect();
+        let withdrawn = files.len() as u64;
+        self.unlist(now, &name.name, files);
+        self.online.remove(&name.fold);
+        let revision = self.changed(now);
+        let (closed, number) = (self.calendar(now), name.number);
+        self.roster.remove(revision, &name.name, |client| (client.state, client.since) = (Presence::Offline, closed));
+        if let Some(visit) = self.visits.iter_mut().rev().find(|visit| visit.number == number) {
+            (visit.state, visit.closed) = (Presence::Offline, Some(closed));
+        }
+        self.log(log::ClientLeft { name: name.name, number, reason: reason.to_owned() });
+        withdrawn
+    }
+
+    /// A name is in use from now on.
+    pub(super) fn arrive(&mut self, now: Time, id: PeerId, name: String, fold: String) {
+        self.visitors += 1;
+        let number = self.visitors;
+        let opened = self.calendar(now);
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.name = Some(Registered { name: name.clone(), fold: fold.clone(), number });
+        let address = peer.address;
+        self.online.insert(fold, id);
+        if self.visits.len() >= STATUS_CLIENTS {
+            self.visits.pop_front();
+        }
+        self.visits.push_back(Visit {
+            name: name.clone(),
+            number,
+            address,
+            state: Presence::Online,
+            opened,
+            closed: None,
+        });
+        self.log(log::ClientRegistered { name, number, address: address.to_string() });
+        let state = if self.peers[&id].conn.is_some() { Presence::Online } else { Presence::Away };
+        self.set_presence(now, id, state);
+    }
+
+    fn set_presence(&mut self, now: Time, id: PeerId, state: Presence) {
+        let since = self.calendar(now);
+        let peer = &self.peers[&id];
+        let Some(Registered { name, number, .. }) = peer.name.clone() else { return };
+        let (key, address, port) = (peer.key, peer.address.ip(), peer.port);
+        let revision = self.changed(now);
+        let client = Client { name: name.clone(), number, state, since, key, address, port };
+        self.roster.set(revision, name, client);
+        if let Some(visit) = self.visits.iter_mut().rev().find(|visit| visit.number == number) {
+            visit.state = state;
+        }
+    }
+
+    /// Turns a connection without a session away.
+    fn turn_away(&mut self, conn: ConnId, failure: Failure) {
+        let Some(stranger) = self.strangers.remove(&conn) else { return };
+        self.log(log::ClientRefused {
+            connection: conn,
+            address: stranger.address.to_string(),
+            code: failure.code,
+            message: failure.message.clone().into_owned(),
+        });
+        self.out.push_back(Output::Say(conn, to_json(&Farewell { farewell: failure.into() })));
+        self.out.push_back(Output::Close(conn));
+    }
+
+    /// Ends the session of a client that breaks the protocol or is too slow.
+    pub(super) fn expel(&mut self, now: Time, id: PeerId, failure: Failure) {
+        let Some(peer) = self.peers.get(&id) else { return };
+        let (conn, address) = (peer.conn, peer.address.to_string());
+        if let Some(connection) = conn {
+            let (code, message) = (failure.code, failure.message.clone().into_owned());
+            self.log(log::ClientRefused { connection, address, code, message });
+            self.out.push_back(Output::Say(connection, to_json(&Farewell { farewell: failure.clone().into() })));
+        }
+        self.end(now, id, failure.code.name());
+    }
+
+    pub(super) fn stop(&mut self, reason: String) {
+        if std::mem::replace(&mut self.stopping, true) {
+            return;
+        }
+        self.log(log::HubStopping { reason, clients: self.roster.len() as u64 });
+        let farewell = to_json(&Farewell { farewell: Failure::from(ErrorCode::HubStopping).into() });
+        let conns: Vec<ConnId> = self.conns.keys().chain(self.strangers.keys()).copied().collect();
+        for conn in conns {
+            self.out.push_back(Output::Say(conn, farewell.clone()));
+            self.out.push_back(Output::Close(conn));
+        }
+        self.log(log::HubStopped {});
+        self.out.push_back(Output::Stopped);
+    }
+
+    pub(super) fn store_failed(&mut self, failure: Failure) {
+        self.log(log::StoreFailed { code: failure.code, message: failure.message.into_owned() });
+        self.stop("the store failed".into());
+    }
+
+    pub(super) fn tick(&mut self, now: Time) {
+        let late: Vec<ConnId> = self.strangers.iter().filter(|(_, s)| s.deadline <= now).map(|(c, _)| *c).collect();
+        for conn in late {
+            self.turn_away(conn, Failure::new(ErrorCode::WrongProtocol, "no hello within 10 s"));
+        }
+        while let Some(&(at, id)) = self.timers.first() {
+            if at > now {
+                break;
+            }
+            self.timers.pop_first();
+            self.peer_tick(now, id);
+        }
+        if self.gather_at.is_some_and(|at| at <= now) {
+            self.gather_at = None;
+            self.tell_changes_to_all(now);
+        }
+    }
+
+    fn peer_tick(&mut self, now: Time, id: PeerId) {
+        let (grace, patience) = (self.config.grace, self.config.link.patience());
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.timer = None;
+        if peer.away_since.is_some_and(|since| since + grace <= now) {
+            return self.end(now, id, "gone");
+        }
+        if peer.link.tick(now).is_err() {
+            return self.lose(now, id, format!("no answer for {} ms", patience.as_millis()));
+        }
+        self.talking.insert(id);
+    }
+
+    /// Sets a peer's timer to when it next needs one. A timer that fires too early is set again.
+    pub(super) fn schedule(&mut self, id: PeerId) {
+        let grace = self.config.grace;
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(due) = peer.link.next_timeout().or(peer.away_since.map(|since| since + grace)) else { return };
+        if peer.timer.is_none_or(|set| set > due) {
+            if let Some(old) = peer.timer.replace(due) {
+                self.timers.remove(&(old, id));
+            }
+            self.timers.insert((due, id));
+        }
+    }
+}
+
+pub(super) fn fault(fault: LinkFault) -> Failure {
+    let code = match fault {
+        LinkFault::Overflow => ErrorCode::TooSlow,
+        LinkFault::Missing(_) | LinkFault::NeverSent(_) => ErrorCode::WrongProtocol,
+    };
+    Failure::new(code, fault.to_string())
+}
+
+/// Compares without telling by its time how much was right.
+fn same_secret(shown: &str, secret: &str) -> bool {
+    let differences = shown.bytes().zip(secret.bytes()).fold(0, |acc, (a, b)| acc | (a ^ b));
+    shown.len() == secret.len() && differences == 0
+}

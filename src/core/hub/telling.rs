@@ -1,0 +1,176 @@
+//! What clients are told of the table and the roster: what changed since what they have.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Hub, PeerId, Shelved};
+use crate::core::ledger::Seen;
+use crate::core::time::Time;
+use crate::protocol::limits::DELTA_BYTES;
+use crate::protocol::{Event, EventLine, Id, Offer, OfferName, event, to_json};
+
+/// Updates that have been written, by the revision that they start from: clients that are equally far
+/// get the same bytes.
+#[derive(Default)]
+pub(super) struct Updates {
+    table: HashMap<Option<Seen>, (Seen, Arc<str>)>,
+    roster: HashMap<Option<Seen>, (Seen, Arc<str>)>,
+}
+
+impl Updates {
+    pub(super) fn clear(&mut self) {
+        self.table.clear();
+        self.roster.clear();
+    }
+}
+
+impl Hub {
+    pub(super) fn tell_changes_to_all(&mut self, now: Time) {
+        let ids: Vec<PeerId> = self.peers.keys().copied().collect();
+        for id in ids {
+            self.tell_changes(now, id);
+        }
+    }
+
+    /// Tells a client what it does not have yet, as far as it can take it. Before the changes are
+    /// gathered, only those are told who ask for the newest.
+    pub(super) fn tell_changes(&mut self, now: Time, id: PeerId) {
+        loop {
+            let Some(peer) = self.peers.get(&id) else { return };
+            let (Some(table), Some(roster)) = (peer.table_seen, peer.roster_seen) else { return };
+            let asked = !peer.syncs.is_empty();
+            if (self.gather_at.is_some() && !asked) || !peer.link.takes_state() {
+                return;
+            }
+            if table.revision < self.revision {
+                self.tell_table(now, id, Some(table));
+            } else if roster.revision < self.revision {
+                self.tell_roster(now, id, Some(roster));
+            } else {
+                return self.answer_syncs(now, id);
+            }
+        }
+    }
+
+    /// The first news for a client that has just entered: everything.
+    pub(super) fn tell_everything(&mut self, now: Time, id: PeerId) {
+        self.tell_table(now, id, None);
+        self.tell_roster(now, id, None);
+    }
+
+    fn tell_table(&mut self, now: Time, id: PeerId, seen: Option<Seen>) {
+        let (seen, body) = self.table_update(seen);
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.table_seen = Some(seen);
+        }
+        if let Some(body) = body {
+            self.send(now, id, body);
+        }
+    }
+
+    fn tell_roster(&mut self, now: Time, id: PeerId, seen: Option<Seen>) {
+        let (seen, body) = self.roster_update(seen);
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.roster_seen = Some(seen);
+        }
+        if let Some(body) = body {
+            self.send(now, id, body);
+        }
+    }
+
+    fn answer_syncs(&mut self, now: Time, id: PeerId) {
+        while let Some((_, mark)) = self.peers.get_mut(&id).and_then(|peer| peer.syncs.pop_front()) {
+            self.answer(now, id, mark, event::Synced { revision: self.revision });
+        }
+    }
+
+    /// The table's changes since `seen`, as many as fit one event, and how far they reach. No body where
+    /// nothing changed; but who begins is told even that nothing is offered.
+    fn table_update(&mut self, seen: Option<Seen>) -> (Seen, Option<Arc<str>>) {
+        if let Some((to, body)) = self.updates.table.get(&seen) {
+            return (*to, Some(body.clone()));
+        }
+        let (full, changes) = self.table.since(seen);
+        let (mut added, mut removed, mut bytes, mut to) = (Vec::new(), Vec::new(), 0, self.revision);
+        for (revision, (file, owner), shelved, live) in changes {
+            if bytes > DELTA_BYTES {
+                to = revision - 1;
+                break;
+            }
+            bytes += 300 + file.len() + owner.len();
+            match live {
+                true => added.push(self.offer(shelved)),
+                false => removed.push(OfferName { file: file.clone(), owner: owner.clone() }),
+            }
+        }
+        let to = self.table.seen(to);
+        if added.is_empty() && removed.is_empty() && !full {
+            return (to, None);
+        }
+        let total = self.table.len() as u64;
+        let body = told_to_all(event::TableUpdated { revision: to.revision, added, removed, total, full });
+        self.updates.table.insert(seen, (to, body.clone()));
+        (to, Some(body))
+    }
+
+    /// The same for the roster.
+    fn roster_update(&mut self, seen: Option<Seen>) -> (Seen, Option<Arc<str>>) {
+        if let Some((to, body)) = self.updates.roster.get(&seen) {
+            return (*to, Some(body.clone()));
+        }
+        let (full, changes) = self.roster.since(seen);
+        let (mut clients, mut bytes, mut to) = (Vec::new(), 0, self.revision);
+        for (revision, _, client, _) in changes {
+            if bytes > DELTA_BYTES {
+                to = revision - 1;
+                break;
+            }
+            bytes += 300;
+            clients.push(client.clone());
+        }
+        let to = self.roster.seen(to);
+        if clients.is_empty() && !full {
+            return (to, None);
+        }
+        let total = self.roster.len() as u64;
+        let body = told_to_all(event::RosterUpdated { revision: to.revision, clients, total, full });
+        self.updates.roster.insert(seen, (to, body.clone()));
+        (to, Some(body))
+    }
+
+    pub(super) fn offer(&self, shelved: &Shelved) -> Offer {
+        let owner = &self.peers[&shelved.owner];
+        let content = &shelved.content;
+        Offer {
+            file: content.file.clone(),
+            owner: owner.name.as_ref().map(|name| name.name.clone()).unwrap_or_default(),
+            size: content.size,
+            hash: content.hash,
+            chunk_size: content.chunk_size,
+            chunks: content.chunks,
+            address: owner.address.ip(),
+            port: owner.port,
+        }
+    }
+
+    /// Answers a request.
+    pub(super) fn answer(&mut self, now: Time, id: PeerId, mark: Option<Id>, event: impl Into<Event>) {
+        let line = EventLine { seq: None, time: None, id: mark, last: true, event: event.into() };
+        self.send(now, id, to_json(&line).into());
+    }
+
+    /// Puts a body on a client's link; one that lets too much pile up is expelled.
+    pub(super) fn send(&mut self, now: Time, id: PeerId, body: Arc<str>) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        match peer.link.send(now, body) {
+            Ok(()) => {
+                self.talking.insert(id);
+            }
+            Err(fault) => self.expel(now, id, super::clients::fault(fault)),
+        }
+    }
+}
+
+fn told_to_all(event: impl Into<Event>) -> Arc<str> {
+    to_json(&EventLine { seq: None, time: None, id: None, last: false, event: event.into() }).into()
+}

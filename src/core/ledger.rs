@@ -1,0 +1,174 @@
+//! State with revisions: a map that can tell what changed since any revision.
+//!
+//! Every key remembers the revision of its latest change, and keys are indexed by it. So the changes
+//! since a revision name each key once, with its newest value, however often it changed: a reader that
+//! comes late gets less, not more. Removed keys leave a mark; when there are more marks than values, the
+//! marks are forgotten, and readers from before that are told everything anew.
+
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
+
+/// Marks that are always kept, so that small ledgers need not be told anew.
+const MARKS_KEPT: usize = 1_024;
+
+/// How far a reader has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Seen {
+    /// Everything up to this revision.
+    pub revision: u64,
+    /// Read since marks were last forgotten, which is counted.
+    generation: u64,
+}
+
+/// A map with revisions. Revision 0 is the empty map.
+pub struct Ledger<K, V> {
+    entries: BTreeMap<K, Entry<V>>,
+    by_revision: BTreeMap<u64, K>,
+    marks: usize,
+    /// Marks up to this revision may have been forgotten.
+    forgotten: u64,
+    /// How often marks have been forgotten.
+    generation: u64,
+}
+
+struct Entry<V> {
+    revision: u64,
+    value: V,
+    live: bool,
+}
+
+impl<K, V> Default for Ledger<K, V> {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), by_revision: BTreeMap::new(), marks: 0, forgotten: 0, generation: 0 }
+    }
+}
+
+impl<K: Ord + Clone, V> Ledger<K, V> {
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.entries.len() - self.marks
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.entries.get(key).filter(|entry| entry.live).map(|entry| &entry.value)
+    }
+
+    /// All values in the order of their keys, from `start`.
+    pub fn range_from<'a>(&'a self, start: &K) -> impl Iterator<Item = (&'a K, &'a V)> + use<'a, K, V> {
+        self.entries.range(start..).filter(|(_, entry)| entry.live).map(|(key, entry)| (key, &entry.value))
+    }
+
+    /// Sets a value. `revision` is new and higher than all before.
+    pub fn set(&mut self, revision: u64, key: K, value: V) {
+        self.put(revision, key, Entry { revision, value, live: true });
+    }
+
+    /// Removes a value; the mark that stays is what `retire` makes of it.
+    pub fn remove(&mut self, revision: u64, key: &K, retire: impl FnOnce(&mut V)) {
+        let Some(mut entry) = self.entries.remove(key) else { return };
+        self.by_revision.remove(&entry.revision);
+        self.marks -= usize::from(!entry.live);
+        retire(&mut entry.value);
+        self.put(revision, key.clone(), Entry { revision, value: entry.value, live: false });
+        if self.marks > MARKS_KEPT.max(self.len()) {
+            self.forget(revision);
+        }
+    }
+
+    /// What changed after `seen`, oldest change first: the revision, the key, the value, and whether it is still
+    /// there. The first part says whether this is everything, and what was known before is void.
+    pub fn since(&self, seen: Option<Seen>) -> (bool, impl Iterator<Item = (u64, &K, &V, bool)>) {
+        let known = seen.filter(|seen| seen.generation == self.generation || seen.revision >= self.forgotten);
+        let full = known.is_none();
+        let changes = self.by_revision.range((Excluded(known.map_or(0, |seen| seen.revision)), Unbounded));
+        let changes = changes.map(|(revision, key)| {
+            let entry = &self.entries[key];
+            (*revision, key, &entry.value, entry.live)
+        });
+        (full, changes.filter(move |change| !full || change.3))
+    }
+
+    /// What a reader has seen who has been told everything up to a revision.
+    pub fn seen(&self, revision: u64) -> Seen {
+        Seen { revision, generation: self.generation }
+    }
+
+    fn put(&mut self, revision: u64, key: K, entry: Entry<V>) {
+        self.marks += usize::from(!entry.live);
+        self.by_revision.insert(revision, key.clone());
+        if let Some(old) = self.entries.insert(key, entry) {
+            self.by_revision.remove(&old.revision);
+            self.marks -= usize::from(!old.live);
+        }
+    }
+
+    fn forget(&mut self, revision: u64) {
+        self.entries.retain(|_, entry| entry.live);
+        self.by_revision = self.entries.iter().map(|(key, entry)| (entry.revision, key.clone())).collect();
+        self.marks = 0;
+        self.forgotten = revision;
+        self.generation += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_name_each_key_once() {
+        let mut ledger = Ledger::default();
+        ledger.set(1, "a", 1);
+        ledger.set(2, "b", 2);
+        ledger.remove(3, &"a", |old| *old = 9);
+        ledger.set(4, "b", 4);
+        let (full, all) = ledger.since(None);
+        assert_eq!((full, all.collect::<Vec<_>>()), (true, vec![(4, &"b", &4, true)]));
+        let (full, all) = ledger.since(Some(ledger.seen(1)));
+        assert_eq!((full, all.collect::<Vec<_>>()), (false, vec![(3, &"a", &9, false), (4, &"b", &4, true)]));
+        assert_eq!((ledger.len(), ledger.get(&"a")), (1, None));
+    }
+
+    #[test]
+    fn marks_are_forgotten_and_early_readers_are_told_anew() {
+        let mut ledger = Ledger::default();
+        let early = ledger.seen(5);
+        for revision in 1..=3_000 {
+            ledger.set(2 * revision, revision, ());
+            ledger.remove(2 * revision + 1, &revision, |()| ());
+        }
+        assert!(ledger.entries.len() < 2_000);
+        assert!(ledger.since(Some(early)).0);
+        // Who has begun after that, and is not through yet, does not begin again.
+        assert!(!ledger.since(Some(ledger.seen(5))).0);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_reader_who_follows_the_changes_has_the_same(
+            steps in proptest::collection::vec((0u8..6, proptest::bool::ANY, 0u8..4), 0..200)
+        ) {
+            let (mut ledger, mut reader, mut seen) = (Ledger::default(), BTreeMap::new(), None);
+            for (i, (key, set, read)) in steps.iter().enumerate() {
+                let revision = i as u64 + 1;
+                if *set { ledger.set(revision, *key, i) } else { ledger.remove(revision, key, |_| ()) }
+                if *read == 0 {
+                    let (full, changes) = ledger.since(seen);
+                    if full { reader.clear() }
+                    for (_, key, value, live) in changes {
+                        if live { reader.insert(*key, *value); } else { reader.remove(key); }
+                    }
+                    seen = Some(ledger.seen(revision));
+                    let all: BTreeMap<_, _> = ledger.range_from(&0).map(|(k, v)| (*k, *v)).collect();
+                    proptest::prop_assert_eq!(&reader, &all);
+                }
+            }
+        }
+    }
+}

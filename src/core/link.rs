@@ -1,0 +1,358 @@
+//! The link: numbered frames over connections that come and go.
+//!
+//! A connection delivers frames in order or breaks. The link numbers them, keeps each until the other
+//! side has acknowledged it, and sends again over the next connection what was not. So bodies arrive in
+//! order, each exactly once, for as long as both sides keep their link.
+//!
+//! Silence is noticed by asking. If something is unanswered for `ack_timeout`, a probe is sent; after
+//! `retries` probes without a sign of life the link is lost. Anything that arrives is a sign of life. A
+//! link on which nothing happens is probed every `keep_alive`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::time::Time;
+use crate::protocol::limits::{LINK_BYTES, LINK_FRAMES, LINK_STATE_BYTES};
+use crate::protocol::wire::Frame;
+
+/// How long an acknowledgement may wait for a frame to travel with.
+const ACK_DELAY: Duration = Duration::from_millis(20);
+
+/// The link's timers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkConfig {
+    /// How long an answer may take before a probe is sent.
+    pub ack_timeout: Duration,
+    /// How many probes are sent before the link is lost.
+    pub retries: u32,
+    /// After how much silence the link is probed though nothing is unanswered.
+    pub keep_alive: Duration,
+}
+
+impl LinkConfig {
+    /// The hub's timers. The keep-alive is shorter than a timeout, so that a client which falls silent is
+    /// noticed at most 400 + 3 × 500 ms = 1.9 s after its last answer.
+    pub fn hub() -> Self {
+        Self { ack_timeout: Duration::from_millis(500), retries: 2, keep_alive: Duration::from_millis(400) }
+    }
+
+    /// The client's timers: its keep-alive only matters when the hub's does not arrive.
+    pub fn client() -> Self {
+        Self { keep_alive: Duration::from_millis(700), ..Self::hub() }
+    }
+
+    /// How long a silence may last before the link is lost.
+    pub fn patience(&self) -> Duration {
+        self.ack_timeout * (self.retries + 1)
+    }
+}
+
+/// The other side does not keep to the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LinkFault {
+    /// A number was left out.
+    #[error("a frame is missing before number {0}")]
+    Missing(u64),
+    /// A frame was acknowledged that was never sent.
+    #[error("frame {0} was acknowledged but never sent")]
+    NeverSent(u64),
+    /// More frames pile up than a link keeps.
+    #[error("more is unacknowledged than a link keeps")]
+    Overflow,
+}
+
+/// No sign of life in spite of all probes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkLost;
+
+struct Unacked {
+    number: u64,
+    sent: Time,
+    body: Arc<str>,
+}
+
+/// One side of a link.
+pub struct Link {
+    config: LinkConfig,
+    up: bool,
+    last_number: u64,
+    received: u64,
+    unacked: VecDeque<Unacked>,
+    unacked_bytes: usize,
+    /// How many of `unacked`, from the front, have been sent over this connection.
+    sent: usize,
+    ack_due: Option<Time>,
+    heard: Time,
+    /// When a probe was sent with nothing else unanswered.
+    asked: Option<Time>,
+    probes: u32,
+    last_probe: Time,
+    probe_now: bool,
+}
+
+impl Link {
+    /// A link without a connection.
+    pub fn new(config: LinkConfig) -> Self {
+        Self {
+            config,
+            up: false,
+            last_number: 0,
+            received: 0,
+            unacked: VecDeque::new(),
+            unacked_bytes: 0,
+            sent: 0,
+            ack_due: None,
+            heard: Time(0),
+            asked: None,
+            probes: 0,
+            last_probe: Time(0),
+            probe_now: false,
+        }
+    }
+
+    /// The number of the last body that arrived, for the hello.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Whether there is a connection.
+    pub fn is_up(&self) -> bool {
+        self.up
+    }
+
+    /// Whether everything sent has been acknowledged.
+    pub fn is_quiet(&self) -> bool {
+        self.unacked.is_empty()
+    }
+
+    /// Whether there is room for what can as well wait and coalesce.
+    pub fn takes_state(&self) -> bool {
+        self.up && self.unacked_bytes < LINK_STATE_BYTES
+    }
+
+    /// A connection carries the link from now on; `peer_received` is what the other side's hello said.
+    pub fn attach(&mut self, now: Time, peer_received: u64) -> Result<(), LinkFault> {
+        self.acknowledge(peer_received)?;
+        self.up = true;
+        self.sent = 0;
+        self.ack_due = None;
+        self.hear(now);
+        Ok(())
+    }
+
+    /// The connection is gone.
+    pub fn detach(&mut self) {
+        self.up = false;
+        self.probe_now = false;
+    }
+
+    /// Takes a body for the other side.
+    pub fn send(&mut self, now: Time, body: Arc<str>) -> Result<(), LinkFault> {
+        if self.unacked.len() >= LINK_FRAMES || self.unacked_bytes + body.len() > LINK_BYTES.max(body.len()) {
+            return Err(LinkFault::Overflow);
+        }
+        self.last_number += 1;
+        self.unacked_bytes += body.len();
+        self.unacked.push_back(Unacked { number: self.last_number, sent: now, body });
+        Ok(())
+    }
+
+    /// Takes a frame's head; says whether its body is new.
+    pub fn receive(&mut self, now: Time, number: Option<u64>, ack: u64, probe: bool) -> Result<bool, LinkFault> {
+        self.acknowledge(ack)?;
+        self.hear(now);
+        if probe {
+            self.ack_due = Some(now);
+        }
+        let Some(number) = number else { return Ok(false) };
+        if number > self.received + 1 {
+            return Err(LinkFault::Missing(number));
+        }
+        let new = number == self.received + 1;
+        self.received = self.received.max(number);
+        let due = if new { now + ACK_DELAY } else { now };
+        self.ack_due = Some(self.ack_due.map_or(due, |other| other.min(due)));
+        Ok(new)
+    }
+
+    /// Asks for a sign of life now, rather than when the next timer is due.
+    pub fn probe(&mut self, now: Time) {
+        self.probe_now = true;
+        self.asked.get_or_insert(now);
+    }
+
+    /// The next frame for the connection.
+    pub fn poll(&mut self, now: Time) -> Option<Frame> {
+        if !self.up {
+            return None;
+        }
+        let body = self.unacked.get_mut(self.sent).map(|frame| {
+            frame.sent = now;
+            (frame.number, frame.body.clone())
+        });
+        let ack_now = self.ack_due.is_some_and(|due| due <= now);
+        if body.is_none() && !ack_now && !self.probe_now {
+            return None;
+        }
+        self.sent += usize::from(body.is_some());
+        self.ack_due = None;
+        Some(Frame { body, ack: self.received, probe: std::mem::take(&mut self.probe_now) })
+    }
+
+    /// When [`Link::tick`] wants to be called.
+    pub fn next_timeout(&self) -> Option<Time> {
+        let silence = self.silence_ends();
+        self.up.then(|| self.ack_due.map_or(silence, |due| due.min(silence)))
+    }
+
+    /// Lets time pass.
+    pub fn tick(&mut self, now: Time) -> Result<(), LinkLost> {
+        if !self.up || now < self.silence_ends() {
+            return Ok(());
+        }
+        if self.waiting_since().is_none() {
+            self.probe(now);
+            return Ok(());
+        }
+        if self.probes >= self.config.retries {
+            return Err(LinkLost);
+        }
+        self.probes += 1;
+        self.last_probe = now;
+        self.probe_now = true;
+        Ok(())
+    }
+
+    /// Since when something is unanswered.
+    fn waiting_since(&self) -> Option<Time> {
+        let frame = self.unacked.front().filter(|_| self.sent > 0).map(|frame| frame.sent);
+        let since = match (frame, self.asked) {
+            (Some(a), Some(b)) => a.min(b),
+            (a, b) => a.or(b)?,
+        };
+        Some(since.max(self.heard))
+    }
+
+    /// When the present silence asks for something. Probes are counted from the one before, not from the
+    /// start: after a pause of the whole process, the other side still gets its time for each.
+    fn silence_ends(&self) -> Time {
+        match self.waiting_since() {
+            None => self.heard + self.config.keep_alive,
+            Some(since) if self.probes == 0 => since + self.config.ack_timeout,
+            Some(_) => self.last_probe + self.config.ack_timeout,
+        }
+    }
+
+    fn hear(&mut self, now: Time) {
+        self.heard = now;
+        self.asked = None;
+        self.probes = 0;
+    }
+
+    fn acknowledge(&mut self, ack: u64) -> Result<(), LinkFault> {
+        if ack > self.last_number {
+            return Err(LinkFault::NeverSent(ack));
+        }
+        while self.unacked.front().is_some_and(|frame| frame.number <= ack) {
+            let frame = self.unacked.pop_front().expect("it was just looked at");
+            self.unacked_bytes -= frame.body.len();
+            self.sent = self.sent.saturating_sub(1);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(millis: u64) -> Time {
+        Time(millis * 1_000)
+    }
+
+    fn attached() -> Link {
+        let mut link = Link::new(LinkConfig::hub());
+        link.attach(ms(0), 0).unwrap();
+        link
+    }
+
+    #[test]
+    fn an_unanswered_frame_is_probed_twice_and_then_lost() {
+        let mut link = attached();
+        link.send(ms(0), "a".into()).unwrap();
+        assert_eq!(link.poll(ms(0)).unwrap().body.unwrap().0, 1);
+        for at in [500, 1_000] {
+            assert_eq!(link.next_timeout(), Some(ms(at)));
+            link.tick(ms(at)).unwrap();
+            assert!(link.poll(ms(at)).unwrap().probe);
+        }
+        assert_eq!(link.next_timeout(), Some(ms(1_500)));
+        assert_eq!(link.tick(ms(1_500)), Err(LinkLost));
+    }
+
+    #[test]
+    fn silence_is_probed_and_any_sign_of_life_ends_the_count() {
+        let mut link = attached();
+        assert_eq!(link.next_timeout(), Some(ms(400)));
+        link.tick(ms(400)).unwrap();
+        assert!(link.poll(ms(400)).unwrap().probe);
+        link.tick(ms(900)).unwrap();
+        link.receive(ms(950), None, 0, false).unwrap();
+        assert_eq!(link.next_timeout(), Some(ms(1_350)));
+    }
+
+    #[test]
+    fn a_pause_of_the_process_does_not_lose_the_link_at_once() {
+        let mut link = attached();
+        link.send(ms(0), "a".into()).unwrap();
+        link.poll(ms(0));
+        link.tick(ms(60_000)).unwrap();
+        link.tick(ms(60_001)).unwrap();
+        assert_eq!(link.next_timeout(), Some(ms(60_500)));
+    }
+
+    #[test]
+    fn what_was_not_acknowledged_is_sent_again_and_seen_once() {
+        let (mut a, mut b) = (attached(), attached());
+        for body in ["1", "2", "3"] {
+            a.send(ms(0), body.into()).unwrap();
+        }
+        for _ in 0..2 {
+            let frame = a.poll(ms(1)).unwrap();
+            assert!(b.receive(ms(1), frame.body.map(|b| b.0), frame.ack, frame.probe).unwrap());
+        }
+        a.detach();
+        b.detach();
+        a.attach(ms(9), 1).unwrap();
+        b.attach(ms(9), 0).unwrap();
+        let mut seen = Vec::new();
+        while let Some(frame) = a.poll(ms(9)) {
+            let number = frame.body.unwrap().0;
+            seen.push((number, b.receive(ms(9), Some(number), frame.ack, frame.probe).unwrap()));
+        }
+        assert_eq!(seen, [(2, false), (3, true)]);
+        assert_eq!(b.received(), 3);
+    }
+
+    #[test]
+    fn faults_are_named() {
+        let mut link = attached();
+        assert_eq!(link.receive(ms(0), Some(2), 0, false), Err(LinkFault::Missing(2)));
+        assert_eq!(link.receive(ms(0), None, 1, false), Err(LinkFault::NeverSent(1)));
+        let mut sent = 0;
+        while link.send(ms(0), "x".repeat(1 << 16).into()).is_ok() {
+            sent += 1;
+        }
+        assert_eq!(sent, LINK_BYTES >> 16);
+    }
+
+    #[test]
+    fn an_acknowledgement_travels_with_the_next_frame_or_alone_a_little_later() {
+        let mut link = attached();
+        link.receive(ms(5), Some(1), 0, false).unwrap();
+        assert_eq!(link.poll(ms(5)), None);
+        assert_eq!(link.next_timeout(), Some(ms(25)));
+        assert_eq!(link.poll(ms(25)).unwrap(), Frame { body: None, ack: 1, probe: false });
+    }
+}

@@ -1,0 +1,333 @@
+//! The connection to the hub: made, lost, made again.
+
+use std::time::Duration;
+
+use super::{Event, EventLine, Leaving, Origin, Output, Session};
+use crate::core::link::Link;
+use crate::core::time::Time;
+use crate::protocol::wire::{Ask, ClientHello, Farewell, FrameIn, HubHello, LINK_PROTOCOL, Publish};
+use crate::protocol::{ErrorCode, Failure, Id, RequestLine, event, request, to_json};
+
+/// How long the hub may take to answer a hello.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// The pause before the first try to reconnect, and the longest one. Each is twice the one before, and
+/// half of it is chance, so that the clients of a restarted hub do not come all at once.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How it stands with the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Connection {
+    /// Being made for the first time.
+    #[default]
+    First,
+    /// The hello has been said.
+    Greeting { deadline: Time, lost: Option<Outage> },
+    /// Carrying the link.
+    Up,
+    /// The next try is at a moment.
+    Pausing { until: Time, lost: Outage },
+    /// Being made again.
+    Again { lost: Outage },
+}
+
+/// An outage: since when, and how many tries were in vain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Outage {
+    since: Time,
+    tries: u32,
+}
+
+impl Connection {
+    pub(super) fn deadline(&self) -> Option<Time> {
+        match self {
+            Self::Greeting { deadline, .. } => Some(*deadline),
+            Self::Pausing { until, .. } => Some(*until),
+            Self::First | Self::Up | Self::Again { .. } => None,
+        }
+    }
+
+    fn outage(&self) -> Option<Outage> {
+        match self {
+            Self::First | Self::Up => None,
+            Self::Greeting { lost, .. } => *lost,
+            Self::Pausing { lost, .. } | Self::Again { lost } => Some(*lost),
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn start(&mut self, now: Time) {
+        let config = &self.config;
+        let ready = event::Ready {
+            protocol: crate::protocol::wire::USER_PROTOCOL.into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            name: config.name.clone(),
+            hub: config.hub.clone(),
+            capabilities: vec!["files".into()],
+            settings: config.settings.clone(),
+        };
+        self.tell(now, ready);
+        self.out.push_back(Output::Connect);
+    }
+
+    pub(super) fn greet(&mut self, now: Time) {
+        let hello = ClientHello {
+            hello: LINK_PROTOCOL.into(),
+            session: self.session.clone(),
+            received: if self.session.is_some() { self.link.received() } else { 0 },
+            port: self.config.settings.port,
+            invite: self.config.invite.clone(),
+        };
+        self.out.push_back(Output::Say(to_json(&hello)));
+        self.connection = Connection::Greeting { deadline: now + HELLO_TIMEOUT, lost: self.connection.outage() };
+    }
+
+    pub(super) fn connect_failed(&mut self, now: Time, failure: Failure) {
+        match self.connection.outage() {
+            // Another key is not an outage: nothing may be sent there, now or later.
+            Some(lost) if failure.code != ErrorCode::HubKeyChanged => self.pause(now, lost),
+            _ => self.give_up(now, failure),
+        }
+    }
+
+    fn pause(&mut self, now: Time, lost: Outage) {
+        if now - lost.since >= self.config.give_up {
+            let seconds = (now - lost.since).as_secs();
+            let failure = Failure::new(ErrorCode::HubLost, format!("The hub has not answered for {seconds} s."));
+            return self.give_up(now, failure);
+        }
+        let pause = (FIRST_PAUSE * 2u32.pow(lost.tries.min(16))).min(LONGEST_PAUSE);
+        let half = pause / 2;
+        let jitter = Duration::from_micros(self.rng.below(half.as_micros() as u64 + 1));
+        let lost = Outage { tries: lost.tries + 1, ..lost };
+        self.connection = Connection::Pausing { until: now + half + jitter, lost };
+    }
+
+    /// The connection broke, or the hub is silent.
+    pub(super) fn lose(&mut self, now: Time, reason: String) {
+        if let Some(leaving) = self.leaving.take() {
+            return self.end_without_answer(now, leaving);
+        }
+        match self.connection {
+            Connection::Up => {
+                self.link.detach();
+                self.settled = false;
+                self.tell(now, event::HubLost { reason });
+                self.pause(now, Outage { since: now, tries: 0 });
+            }
+            Connection::Greeting { lost: Some(lost), .. } => self.pause(now, lost),
+            Connection::Greeting { lost: None, .. } | Connection::First => {
+                self.give_up(
+                    now,
+                    Failure::new(ErrorCode::HubUnreachable, format!("The hub closed the connection: {reason}.")),
+                );
+            }
+            Connection::Pausing { .. } | Connection::Again { .. } => {}
+        }
+        self.out.push_back(Output::Disconnect);
+    }
+
+    pub(super) fn hub_line(&mut self, now: Time, line: &[u8]) {
+        let result = match self.connection {
+            Connection::Greeting { lost, .. } => self.hub_hello(now, lost, line),
+            Connection::Up => self.hub_frame(now, line),
+            // A line that was on its way when the connection was given up.
+            Connection::First | Connection::Pausing { .. } | Connection::Again { .. } => Ok(()),
+        };
+        match (result, self.connection) {
+            (Ok(()), _) => {}
+            // A hub that is restarted, or full for a moment, may be back soon.
+            (Err(failure), Connection::Up) if failure.code == ErrorCode::HubStopping => {
+                self.lose(now, failure.message.into())
+            }
+            (Err(failure), Connection::Greeting { lost: Some(lost), .. })
+                if matches!(failure.code, ErrorCode::HubStopping | ErrorCode::HubFull) =>
+            {
+                self.out.push_back(Output::Disconnect);
+                self.pause(now, lost);
+            }
+            (Err(failure), _) => self.give_up(now, failure),
+        }
+    }
+
+    fn hub_hello(&mut self, now: Time, lost: Option<Outage>, line: &[u8]) -> Result<(), Failure> {
+        let hello: HubHello = match serde_json::from_slice(line) {
+            Ok(hello) => hello,
+            Err(e) => return Err(farewell(line).unwrap_or_else(|| wrong_protocol(e))),
+        };
+        if hello.hello != LINK_PROTOCOL {
+            return Err(ErrorCode::WrongProtocol.into());
+        }
+        let fresh = !hello.resumed || self.session.as_ref() != Some(&hello.session);
+        if fresh {
+            self.link = Link::new(self.config.link);
+            self.session = Some(hello.session);
+        }
+        let received = if fresh { 0 } else { hello.received };
+        self.link.attach(now, received).map_err(|e| Failure::new(ErrorCode::WrongProtocol, e.to_string()))?;
+        self.connection = Connection::Up;
+        match (lost, fresh) {
+            (Some(lost), false) => {
+                self.settled = !self.asks.values().any(|(_, o)| matches!(o, Origin::Enter | Origin::Return));
+                self.tell(now, event::HubBack { resumed: true, away: (now - lost.since).as_millis() as u64 });
+            }
+            (lost, _) => self.enter(now, lost),
+        }
+        Ok(())
+    }
+
+    /// The hub does not know us (any more).
+    fn enter(&mut self, now: Time, lost: Option<Outage>) {
+        self.asks.retain(|_, (_, origin)| matches!(origin, Origin::User(_)));
+        let first = self.registered.is_none() && self.parted.is_none();
+        let name = self.registered.clone().or(first.then(|| self.config.name.clone()));
+        if let Some(lost) = lost {
+            self.tell(now, event::HubBack { resumed: false, away: (now - lost.since).as_millis() as u64 });
+        }
+        match name {
+            Some(name) => {
+                let origin = if first { Origin::Enter } else { Origin::Return };
+                self.ask(now, request::Register { name }.into(), origin);
+            }
+            None => self.ask_again(now),
+        }
+    }
+
+    /// The hub knows us again: it is told what it has forgotten.
+    pub(super) fn ask_again(&mut self, now: Time) {
+        let asks: Vec<_> = self.asks.values().map(|(ask, _)| ask.to_body()).collect();
+        if self.registered.is_some() {
+            self.offer_again(now);
+        }
+        for body in asks {
+            self.send(now, body);
+        }
+        self.settled = true;
+    }
+
+    /// Everything that we offer, in pieces that a frame can hold.
+    pub(super) fn offer_again(&mut self, now: Time) {
+        let contents: Vec<_> = self.offered.values().cloned().collect();
+        for publish in contents.chunks(crate::protocol::limits::FILES_PER_REQUEST) {
+            let id = self.next_ask;
+            self.next_ask += 1;
+            let ask = Ask::Publish(Publish { id, publish: publish.to_vec() });
+            self.send(now, ask.to_body());
+            self.asks.insert(id, (ask, Origin::OfferAgain));
+        }
+    }
+
+    /// Passes a request on to the hub under a number of ours.
+    pub(super) fn ask(&mut self, now: Time, request: crate::protocol::Request, origin: Origin) {
+        let id = self.next_ask;
+        self.next_ask += 1;
+        let ask = Ask::Request(RequestLine { id: Some(Id::Number(id)), request });
+        self.send(now, ask.to_body());
+        self.asks.insert(id, (ask, origin));
+    }
+
+    pub(super) fn send(&mut self, now: Time, body: std::sync::Arc<str>) {
+        if let Err(fault) = self.link.send(now, body) {
+            self.give_up(now, Failure::new(ErrorCode::TooSlow, fault.to_string()));
+        }
+    }
+
+    fn hub_frame(&mut self, now: Time, line: &[u8]) -> Result<(), Failure> {
+        let frame: FrameIn<'_> = match serde_json::from_slice(line) {
+            Ok(frame) => frame,
+            Err(e) => return Err(farewell(line).unwrap_or_else(|| wrong_protocol(e))),
+        };
+        let fault = |e: crate::core::LinkFault| Failure::new(ErrorCode::WrongProtocol, e.to_string());
+        let new = self.link.receive(now, frame.n, frame.ack, frame.probe).map_err(fault)?;
+        if let (true, Some(body)) = (new, frame.body)
+            && let Some(line) = EventLine::parse(body.get()).map_err(wrong_protocol)?
+        {
+            self.hub_event(now, line);
+        }
+        Ok(())
+    }
+
+    pub(super) fn tick(&mut self, now: Time) {
+        match self.connection {
+            Connection::Pausing { until, lost } if until <= now => {
+                self.connection = Connection::Again { lost };
+                self.out.push_back(Output::Connect);
+            }
+            Connection::Greeting { deadline, .. } if deadline <= now => {
+                self.lose(now, "the hub does not say hello".into())
+            }
+            Connection::Up if self.link.tick(now).is_err() => {
+                let patience = self.config.link.patience().as_millis();
+                self.lose(now, format!("no answer for {patience} ms"));
+            }
+            _ => {}
+        }
+        if let Some(leaving) = self.leaving.take_if(|leaving| leaving.deadline <= now) {
+            self.end_without_answer(now, leaving);
+        }
+    }
+
+    /// Nothing more can be had from the hub: every request fails, and the program ends.
+    pub(super) fn give_up(&mut self, now: Time, failure: Failure) {
+        if self.ended {
+            return;
+        }
+        self.tell(now, event::Error::from(failure.clone()));
+        self.leaving.take();
+        self.abandon(now, &failure);
+        self.end(now, failure.message.trim_end_matches('.').into(), failure.code.exit(), None);
+    }
+
+    /// Leaves the hub, then ends.
+    pub(super) fn leave(&mut self, now: Time, reason: String, code: u8, id: Option<Id>, asked_for: bool) {
+        if self.leaving.is_some() || self.ended {
+            return;
+        }
+        if self.connection != Connection::Up {
+            return self.end(now, reason, code, asked_for.then_some(id));
+        }
+        let deadline = now + self.config.link.patience();
+        self.leaving = Some(Leaving { reason, code, id, asked_for, deadline });
+        self.ask(now, request::Quit { now: false }.into(), Origin::Goodbye);
+    }
+
+    pub(super) fn goodbye_answered(&mut self, now: Time) {
+        if let Some(Leaving { reason, code, id, asked_for, .. }) = self.leaving.take() {
+            self.end(now, reason, code, asked_for.then_some(id));
+        }
+    }
+
+    fn end_without_answer(&mut self, now: Time, leaving: Leaving) {
+        let code = if leaving.code == 0 { ErrorCode::HubLost.exit() } else { leaving.code };
+        let reason = format!("{}; the hub does not answer", leaving.reason);
+        self.end(now, reason, code, leaving.asked_for.then_some(leaving.id));
+    }
+
+    /// The last event. If a request asked for it, it is that request's answer.
+    fn end(&mut self, now: Time, reason: String, code: u8, answers: Option<Option<Id>>) {
+        self.ended = true;
+        let bye = Event::from(event::Bye { reason, code });
+        match answers {
+            Some(id) => self.finish(now, id, bye),
+            None => self.tell(now, bye),
+        }
+        self.out.push_back(Output::Disconnect);
+        self.out.push_back(Output::End(code));
+    }
+}
+
+fn wrong_protocol(e: serde_json::Error) -> Failure {
+    Failure::new(ErrorCode::WrongProtocol, format!("The hub said something that is not understood: {e}."))
+}
+
+/// The hub's last line, if this is one.
+fn farewell(line: &[u8]) -> Option<Failure> {
+    let Farewell { farewell } = serde_json::from_slice(line).ok()?;
+    let failure = Failure::new(farewell.code, farewell.message);
+    Some(match farewell.hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    })
+}

@@ -1,0 +1,400 @@
+//! The session: one client, between its user and the hub.
+//!
+//! Requests are taken in the order written. What the hub answers is passed on to it, many at a time; what is
+//! answered here waits until everything before it is answered; `wait` and `quit` wait for transfers too. The
+//! session keeps a replica of the table and the roster, reconnects when the hub is lost, and registers, offers
+//! and asks again when the hub has forgotten it.
+
+mod answers;
+mod connection;
+mod replica;
+mod requests;
+mod transfers;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::link::{Link, LinkConfig};
+use super::time::{Rng, Time};
+use crate::protocol::event::Settings;
+use crate::protocol::limits::REQUESTS_WAITING;
+use crate::protocol::line::BadLine;
+use crate::protocol::transfer::OnConflict;
+use crate::protocol::types::Source;
+use crate::protocol::wire::{Ask, Frame};
+use crate::protocol::{
+    At, Content, ContentHash, ErrorCode, Event, EventLine, Failure, Id, PublicKey, Request, RequestLine, Timestamp,
+    event, line,
+};
+use connection::Connection;
+pub use replica::Replica;
+use requests::Pending;
+use transfers::Running;
+
+/// A client's settings.
+#[derive(Debug, Clone)]
+pub struct SessionConfig {
+    /// The name to register.
+    pub name: String,
+    /// The hub's address, as it is shown.
+    pub hub: String,
+    /// What the hub's join link carried.
+    pub invite: Option<String>,
+    /// The link's timers.
+    pub link: LinkConfig,
+    /// How long a lost hub is tried again.
+    pub give_up: Duration,
+    /// Whether to stay when the input ends.
+    pub linger: bool,
+    /// Whether to end at the first request that fails.
+    pub fail_fast: bool,
+    /// What happens when a file exists, unless the request says.
+    pub on_conflict: OnConflict,
+    /// The settings, as they are shown.
+    pub settings: Settings,
+    /// What the calendar said at time 0.
+    pub epoch: Timestamp,
+    /// For the jitter of reconnecting.
+    pub seed: u64,
+}
+
+/// A content to fetch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FetchPlan {
+    /// The transfer's number.
+    pub transfer: u64,
+    /// Who offers it; all offer the same content.
+    pub sources: Vec<event::Holder>,
+    /// The name to save under, relative to the download folder.
+    pub target: String,
+    /// What to do if that exists.
+    pub on_conflict: OnConflict,
+}
+
+/// How a transfer goes on, as the driver sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TransferNote {
+    /// It begins.
+    Started {
+        /// Where the file will be.
+        path: String,
+        /// Bytes that are there already.
+        resumed: u64,
+    },
+    /// So many bytes are there.
+    Progress(u64),
+    /// A source was given up.
+    Dropped {
+        /// Who.
+        peer: String,
+        /// Why.
+        failure: Failure,
+    },
+    /// The file is there.
+    Completed {
+        /// Where.
+        path: String,
+        /// Who sent how much.
+        sources: Vec<Source>,
+    },
+    /// It is not.
+    Failed(Failure),
+}
+
+/// How an upload goes on, as the driver sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum UploadNote {
+    /// A peer fetches from us.
+    Started {
+        /// Its name.
+        peer: String,
+        /// What it fetches.
+        file: String,
+        /// Bytes in all.
+        size: u64,
+        /// Which content.
+        hash: ContentHash,
+    },
+    /// So many bytes are sent.
+    Progress(u64),
+    /// The peer has what it wanted.
+    Completed(u64),
+    /// It has not.
+    Failed(Failure),
+}
+
+/// What a session is told.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The program has started.
+    Start,
+    /// A line of input, without its line feed; its number counts from 1.
+    Line(u64, &'a [u8]),
+    /// A line that was too long to be kept.
+    LineTooLong(u64),
+    /// A request that needs no parsing.
+    Request(RequestLine),
+    /// There is no more input.
+    EndOfInput,
+    /// The user wants to end now; the exit code is given.
+    Interrupt(u8),
+    /// A connection to the hub is there.
+    Connected,
+    /// It could not be made.
+    ConnectFailed(Failure),
+    /// A line from the hub, without its line feed.
+    HubLine(&'a [u8]),
+    /// The connection broke.
+    Disconnected(String),
+    /// A folder was looked at: its full name.
+    DirChecked(u64, Result<String, Failure>),
+    /// Files were hashed, and can be fetched from us from now on.
+    Hashed(u64, Result<Vec<Content>, Failure>),
+    /// A transfer goes on.
+    Transfer(u64, TransferNote),
+    /// An upload goes on; the number is the driver's.
+    Upload(u64, UploadNote),
+    /// Time has passed.
+    Tick,
+}
+
+/// What a session wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Tell the user.
+    Tell(Box<EventLine>),
+    /// Connect to the hub.
+    Connect,
+    /// Close the connection once everything before has been sent.
+    Disconnect,
+    /// Send a line that is not a frame, without its line feed.
+    Say(String),
+    /// Send a frame.
+    Send(Frame),
+    /// Look whether this is a folder.
+    CheckDir(u64, String),
+    /// Hash files of a folder, and serve them.
+    Hash {
+        /// The number of this task.
+        task: u64,
+        /// The folder.
+        dir: String,
+        /// The files.
+        files: Vec<String>,
+        /// At most so many chunks for each.
+        chunks: Option<u32>,
+    },
+    /// Do not serve these files any more.
+    Unserve(Vec<String>),
+    /// Who may fetch from us.
+    Peers(Vec<(PublicKey, String)>),
+    /// Fetch a content.
+    Fetch(FetchPlan),
+    /// Stop fetching.
+    CancelFetch(u64),
+    /// End the program with this code.
+    End(u8),
+}
+
+/// Why an ask is on its way to the hub.
+#[derive(Debug, Clone, PartialEq)]
+enum Origin {
+    /// The first registration.
+    Enter,
+    /// The registration with a hub that has forgotten us.
+    Return,
+    /// Our offers, again.
+    OfferAgain,
+    /// A request of the user.
+    User(Box<Pending>),
+    /// Leaving.
+    Goodbye,
+}
+
+/// How the program is going to end.
+struct Leaving {
+    reason: String,
+    code: u8,
+    id: Option<Id>,
+    asked_for: bool,
+    deadline: Time,
+}
+
+/// The client's machine.
+pub struct Session {
+    config: SessionConfig,
+    rng: Rng,
+    connection: Connection,
+    link: Link,
+    /// The hub's name for this session.
+    session: Option<String>,
+    /// Our name while we are in the table.
+    registered: Option<String>,
+    /// The name that we had before `dereg`.
+    parted: Option<String>,
+    /// Whether requests may be passed on: the hub knows us, or is not to know us.
+    settled: bool,
+    dir: Option<String>,
+    offered: BTreeMap<String, Content>,
+    replica: Replica,
+    waiting: VecDeque<Pending>,
+    /// The request that is being worked on here, by its task.
+    local: Option<(u64, Pending)>,
+    asks: BTreeMap<i64, (Ask, Origin)>,
+    running: BTreeMap<u64, Running>,
+    uploads: BTreeMap<u64, u64>,
+    next_ask: i64,
+    next_task: u64,
+    next_transfer: u64,
+    leaving: Option<Leaving>,
+    ended: bool,
+    out: VecDeque<Output>,
+}
+
+impl Session {
+    /// A session that has not started.
+    pub fn new(config: SessionConfig) -> Self {
+        Self {
+            rng: Rng(config.seed),
+            connection: Connection::default(),
+            link: Link::new(config.link),
+            session: None,
+            registered: None,
+            parted: None,
+            settled: false,
+            dir: config.settings.dir.clone(),
+            offered: BTreeMap::new(),
+            replica: Replica::default(),
+            waiting: VecDeque::new(),
+            local: None,
+            asks: BTreeMap::new(),
+            running: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            next_ask: 1,
+            next_task: 1,
+            next_transfer: 1,
+            leaving: None,
+            ended: false,
+            out: VecDeque::new(),
+            config,
+        }
+    }
+
+    /// Takes an input. See the drain contract in [`crate::core`].
+    pub fn handle(&mut self, now: Time, input: Input<'_>) {
+        if self.ended {
+            return;
+        }
+        match input {
+            Input::Start => self.start(now),
+            Input::Line(number, line) => self.input_line(now, number, line),
+            Input::LineTooLong(number) => self.bad_line(now, number, Failure::from(ErrorCode::LineTooLong).into()),
+            Input::Request(line) => self.enqueue(now, line),
+            Input::EndOfInput => self.end_of_input(),
+            Input::Interrupt(code) => self.interrupt(now, code),
+            Input::Connected => self.greet(now),
+            Input::ConnectFailed(failure) => self.connect_failed(now, failure),
+            Input::HubLine(line) => self.hub_line(now, line),
+            Input::Disconnected(reason) => self.lose(now, reason),
+            Input::DirChecked(task, result) => self.dir_checked(now, task, result),
+            Input::Hashed(task, result) => self.hashed(now, task, result),
+            Input::Transfer(transfer, note) => self.transfer_note(now, transfer, note),
+            Input::Upload(upload, note) => self.upload_note(now, upload, note),
+            Input::Tick => {}
+        }
+        self.tick(now);
+        self.advance(now);
+    }
+
+    /// The next thing to be done.
+    pub fn poll(&mut self, now: Time) -> Option<Output> {
+        if let Some(output) = self.out.pop_front() {
+            return Some(output);
+        }
+        if !matches!(self.connection, Connection::Up) {
+            return None;
+        }
+        self.link.poll(now).map(Output::Send)
+    }
+
+    /// When a tick is wanted.
+    pub fn next_timeout(&self) -> Option<Time> {
+        if self.ended {
+            return None;
+        }
+        let leaving = self.leaving.as_ref().map(|leaving| leaving.deadline);
+        [self.connection.deadline(), self.link.next_timeout(), leaving].into_iter().flatten().min()
+    }
+
+    /// Whether more requests can be taken; otherwise they wait at their source.
+    pub fn accepts_requests(&self) -> bool {
+        self.waiting.len() < REQUESTS_WAITING
+    }
+
+    /// What is offered and who is there, as far as this client knows.
+    pub fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    fn input_line(&mut self, now: Time, number: u64, text: &[u8]) {
+        match line::parse(text) {
+            Ok(None) => {}
+            Ok(Some(request)) => self.enqueue(now, request),
+            Err(bad) => self.bad_line(now, number, bad),
+        }
+    }
+
+    fn bad_line(&mut self, now: Time, number: u64, bad: BadLine) {
+        let mut failure = bad.failure;
+        failure.at = failure.at.or(Some(At::Line(number)));
+        self.refuse(now, bad.id, failure);
+    }
+
+    fn enqueue(&mut self, now: Time, line: RequestLine) {
+        let pending = Pending { id: line.id, request: line.request };
+        let held_up =
+            matches!(self.waiting.front(), Some(Pending { request: Request::Wait(_) | Request::Quit(_), .. }));
+        match &pending.request {
+            // These must not wait for what they are to end.
+            Request::Cancel(_) | Request::Transfers(_) if held_up => self.start_local(now, pending),
+            Request::Quit(quit) if quit.now => self.quit_now(now, pending.id),
+            _ => self.waiting.push_back(pending),
+        }
+    }
+
+    fn end_of_input(&mut self) {
+        if !self.config.linger {
+            self.waiting.push_back(Pending::end_of_input());
+        }
+    }
+
+    fn calendar(&self, now: Time) -> Timestamp {
+        Timestamp(self.config.epoch.0 + (now.0 / 1_000) as i64)
+    }
+
+    /// Tells something that no request has caused.
+    fn tell(&mut self, now: Time, event: impl Into<Event>) {
+        self.tell_for(now, None, false, event);
+    }
+
+    /// Answers a request: its last event.
+    fn finish(&mut self, now: Time, id: Option<Id>, event: impl Into<Event>) {
+        self.tell_for(now, id, true, event);
+    }
+
+    fn tell_for(&mut self, now: Time, id: Option<Id>, last: bool, event: impl Into<Event>) {
+        let line = EventLine { seq: None, time: Some(self.calendar(now)), id, last, event: event.into() };
+        self.out.push_back(Output::Tell(Box::new(line)));
+    }
+
+    /// Answers a request with a failure.
+    fn refuse(&mut self, now: Time, id: Option<Id>, failure: Failure) {
+        let code = failure.code;
+        self.finish(now, id, event::Error::from(failure));
+        if self.config.fail_fast && self.leaving.is_none() {
+            let abandoned = Failure::new(ErrorCode::Interrupted, "A request before this one failed.");
+            self.abandon(now, &abandoned);
+            self.leave(now, "a request failed".into(), code.exit(), None, false);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The client's copy of the table and the roster.
+
+use std::collections::BTreeMap;
+
+use crate::protocol::event::{RosterUpdated, TableUpdated};
+use crate::protocol::name::fold;
+use crate::protocol::{Client, Offer, Presence, PublicKey, request};
+
+/// What is offered and who is there, at a revision.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Replica {
+    /// The newest revision that was told.
+    pub revision: u64,
+    offers: BTreeMap<(String, String), Offer>,
+    clients: BTreeMap<String, Client>,
+}
+
+impl Replica {
+    pub(super) fn update_table(&mut self, update: &TableUpdated) {
+        if update.full {
+            self.offers.clear();
+        }
+        for gone in &update.removed {
+            self.offers.remove(&(gone.file.clone(), gone.owner.clone()));
+        }
+        for offer in &update.added {
+            self.offers.insert((offer.file.clone(), offer.owner.clone()), offer.clone());
+        }
+        self.revision = self.revision.max(update.revision);
+    }
+
+    pub(super) fn update_roster(&mut self, update: &RosterUpdated) {
+        if update.full {
+            self.clients.clear();
+        }
+        for client in &update.clients {
+            match client.state {
+                Presence::Offline => self.clients.remove(&client.name),
+                Presence::Online | Presence::Away => self.clients.insert(client.name.clone(), client.clone()),
+            };
+        }
+        self.revision = self.revision.max(update.revision);
+    }
+
+    /// The offers, sorted by file, then owner.
+    pub fn offers(&self) -> impl Iterator<Item = &Offer> {
+        self.offers.values()
+    }
+
+    /// The clients that are here, sorted by name.
+    pub fn clients(&self) -> impl Iterator<Item = &Client> {
+        self.clients.values()
+    }
+
+    pub(super) fn list(&self, request: &request::List) -> Vec<Offer> {
+        let owner = request.owner.as_deref().map(fold);
+        let text = request.r#match.as_deref().map(str::to_lowercase);
+        let wanted = |offer: &&Offer| {
+            owner.as_ref().is_none_or(|owner| fold(&offer.owner) == *owner)
+                && text.as_ref().is_none_or(|text| offer.file.to_lowercase().contains(text))
+        };
+        self.offers().filter(wanted).cloned().collect()
+    }
+
+    pub(super) fn roster(&self) -> Vec<Client> {
+        let mut clients: Vec<Client> = self.clients().cloned().collect();
+        clients.sort_by_key(|client| client.number);
+        clients
+    }
+
+    pub(super) fn keys(&self) -> Vec<(PublicKey, String)> {
+        self.clients().map(|client| (client.key, client.name.clone())).collect()
+    }
+}

@@ -1,0 +1,243 @@
+//! The user's requests: what may start when, and what is answered here.
+
+use super::{Event, Failure, Id, Origin, Output, Session};
+use crate::core::time::Time;
+use crate::protocol::limits::{FILES_PER_REQUEST, REQUESTS_IN_FLIGHT};
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::check_file;
+use crate::protocol::wire::{Ask, Publish};
+use crate::protocol::{Content, ErrorCode, Request, event, human, request};
+
+/// A request that is not answered yet.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Pending {
+    pub(super) id: Option<Id>,
+    pub(super) request: Request,
+}
+
+/// When a request may start.
+enum Start {
+    /// When everything before it that is answered here has been answered: the hub keeps the order.
+    Passed,
+    /// When everything before it has been answered, but for transfers.
+    Here,
+    /// When everything before it is final.
+    Last,
+}
+
+impl Pending {
+    /// The end of input is a `quit` that nobody wrote. A `quit --now` is never kept waiting, so this is told apart.
+    pub(super) fn end_of_input() -> Self {
+        Self { id: None, request: Request::Quit(request::Quit { now: true }) }
+    }
+
+    fn is_end_of_input(&self) -> bool {
+        matches!(self.request, Request::Quit(request::Quit { now: true }))
+    }
+
+    fn start(&self) -> Start {
+        match self.request {
+            Request::Register(_)
+            | Request::Dereg(_)
+            | Request::Rereg(_)
+            | Request::Status(_)
+            | Request::Who(_)
+            | Request::List(_)
+            | Request::Withdraw(_)
+            | Request::Get(_) => Start::Passed,
+            Request::Setdir(_) | Request::Offer(_) | Request::Transfers(_) | Request::Cancel(_) | Request::Help(_) => {
+                Start::Here
+            }
+            Request::Wait(_) | Request::Quit(_) => Start::Last,
+        }
+    }
+}
+
+impl Session {
+    /// Starts what may start.
+    pub(super) fn advance(&mut self, now: Time) {
+        while self.leaving.is_none() && !self.ended && self.may_start() {
+            let Some(pending) = self.waiting.pop_front() else { return };
+            match pending.start() {
+                Start::Passed => self.pass_on(now, pending),
+                Start::Here | Start::Last => self.start_local(now, pending),
+            }
+        }
+    }
+
+    fn may_start(&self) -> bool {
+        let Some(head) = self.waiting.front() else { return false };
+        let answered = self.local.is_none() && self.asks.is_empty();
+        match head.start() {
+            Start::Passed => self.settled && self.local.is_none() && self.asks.len() < REQUESTS_IN_FLIGHT,
+            Start::Here => self.settled && answered,
+            Start::Last => self.settled && answered && self.running.values().all(|running| !running.is_asked_for()),
+        }
+    }
+
+    fn pass_on(&mut self, now: Time, pending: Pending) {
+        let request = match self.for_hub(&pending.request) {
+            Ok(request) => request,
+            Err(failure) => return self.refuse(now, pending.id, failure),
+        };
+        self.ask(now, request, Origin::User(Box::new(pending)));
+    }
+
+    /// The request as the hub gets it.
+    fn for_hub(&self, request: &Request) -> Result<Request, Failure> {
+        match request {
+            Request::Rereg(_) => match (&self.registered, &self.parted) {
+                (Some(name), _) => {
+                    Err(Failure::new(ErrorCode::AlreadyRegistered, format!("You are registered as {name}.")))
+                }
+                (None, Some(name)) => Ok(request::Register { name: name.clone() }.into()),
+                (None, None) => Err(ErrorCode::NotRegistered.into()),
+            },
+            Request::Get(get) => {
+                let target = get.to.as_ref().map_or((&get.file, "/file"), |to| (to, "/to"));
+                check_file(target.0).map_err(|failure| failure.at(pointer_at(target.1)))?;
+                Ok(request.clone())
+            }
+            other => Ok(other.clone()),
+        }
+    }
+
+    /// Carries out a request that is answered here.
+    pub(super) fn start_local(&mut self, now: Time, pending: Pending) {
+        let id = pending.id.clone();
+        let result = match &pending.request {
+            Request::Setdir(request) => {
+                let dir = request.dir.clone();
+                return self.start_task(pending, |task| Output::CheckDir(task, dir));
+            }
+            Request::Offer(request) => match self.to_hash(request) {
+                Ok((dir, files)) => {
+                    let chunks = request.chunks;
+                    return self.start_task(pending, |task| Output::Hash { task, dir, files, chunks });
+                }
+                Err(failure) => Err(failure),
+            },
+            Request::Transfers(_) => Ok(self.transfers()),
+            Request::Cancel(request) => self.cancel(request),
+            Request::Help(request) => {
+                human::help(request.command.as_deref()).map(|commands| event::Help { commands }.into())
+            }
+            Request::Wait(_) => Ok(event::Waited {}.into()),
+            Request::Quit(_) if pending.is_end_of_input() => {
+                return self.leave(now, "end of input".into(), 0, None, false);
+            }
+            Request::Quit(_) => return self.leave(now, "quit".into(), 0, id, true),
+            Request::Register(_)
+            | Request::Dereg(_)
+            | Request::Rereg(_)
+            | Request::Status(_)
+            | Request::Who(_)
+            | Request::List(_)
+            | Request::Withdraw(_)
+            | Request::Get(_) => Err(ErrorCode::Internal.into()),
+        };
+        match result {
+            Ok(answer) => self.finish(now, id, answer),
+            Err(failure) => self.refuse(now, id, failure),
+        }
+    }
+
+    fn start_task(&mut self, pending: Pending, output: impl FnOnce(u64) -> Output) {
+        let task = self.next_task;
+        self.next_task += 1;
+        self.local = Some((task, pending));
+        self.out.push_back(output(task));
+    }
+
+    fn to_hash(&self, request: &request::Offer) -> Result<(String, Vec<String>), Failure> {
+        if self.registered.is_none() {
+            return Err(ErrorCode::NotRegistered.into());
+        }
+        let dir = self.dir.clone().ok_or(ErrorCode::NoDir)?;
+        if request.files.is_empty() || request.files.len() > FILES_PER_REQUEST {
+            let message = format!("One request names 1 to {FILES_PER_REQUEST} files.");
+            return Err(Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/files")));
+        }
+        if request.chunks.is_some_and(|chunks| !(1..=crate::protocol::transfer::MAX_CHUNKS).contains(&chunks)) {
+            let message = format!("A file has 1 to {} chunks.", crate::protocol::transfer::MAX_CHUNKS);
+            return Err(Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/chunks")));
+        }
+        let mut files = Vec::with_capacity(request.files.len());
+        let mut seen = std::collections::HashSet::new();
+        for (i, file) in request.files.iter().enumerate() {
+            check_file(file).map_err(|failure| failure.at(pointer_at(&format!("/files/{i}"))))?;
+            if seen.insert(file) {
+                files.push(file.clone());
+            }
+        }
+        Ok((dir, files))
+    }
+
+    pub(super) fn dir_checked(&mut self, now: Time, task: u64, result: Result<String, Failure>) {
+        let Some((_, pending)) = self.local.take_if(|(local, _)| *local == task) else { return };
+        match result {
+            Ok(dir) => {
+                self.dir = Some(dir.clone());
+                self.finish(now, pending.id, event::DirSet { dir });
+            }
+            Err(failure) => self.refuse(now, pending.id, failure.at(pointer_at("/dir"))),
+        }
+    }
+
+    pub(super) fn hashed(&mut self, now: Time, task: u64, result: Result<Vec<Content>, Failure>) {
+        let Some((_, pending)) = self.local.take_if(|(local, _)| *local == task) else { return };
+        match result {
+            Ok(publish) => {
+                let id = self.next_ask;
+                self.next_ask += 1;
+                let ask = Ask::Publish(Publish { id, publish });
+                // While the hub is lost, the link keeps it.
+                self.send(now, ask.to_body());
+                self.asks.insert(id, (ask, Origin::User(Box::new(pending))));
+            }
+            Err(failure) => self.refuse(now, pending.id, failure),
+        }
+    }
+
+    /// Every request that is not final fails.
+    pub(super) fn abandon(&mut self, now: Time, failure: &Failure) {
+        let asks: Vec<Pending> = std::mem::take(&mut self.asks)
+            .into_iter()
+            .filter_map(|(id, (ask, origin))| match origin {
+                Origin::User(pending) => Some(*pending),
+                Origin::Goodbye => {
+                    self.asks.insert(id, (ask, Origin::Goodbye));
+                    None
+                }
+                Origin::Enter | Origin::Return | Origin::OfferAgain => None,
+            })
+            .collect();
+        let local = self.local.take().map(|(_, pending)| pending);
+        let waiting = std::mem::take(&mut self.waiting);
+        self.abandon_transfers(now, failure);
+        for pending in asks.into_iter().chain(local).chain(waiting).filter(|pending| !pending.is_end_of_input()) {
+            self.finish(now, pending.id, event::Error::from(failure.clone()));
+        }
+    }
+
+    /// The user wants to end without waiting for anything.
+    pub(super) fn interrupt(&mut self, now: Time, code: u8) {
+        self.break_off(now, "interrupted", code, None, false);
+    }
+
+    pub(super) fn quit_now(&mut self, now: Time, id: Option<Id>) {
+        self.break_off(now, "quit", 0, id, true);
+    }
+
+    fn break_off(&mut self, now: Time, reason: &str, code: u8, id: Option<Id>, asked_for: bool) {
+        let failure = Failure::new(ErrorCode::Interrupted, "It was broken off.");
+        self.leaving.take();
+        self.abandon(now, &failure);
+        self.leave(now, reason.into(), code, id, asked_for);
+    }
+
+    fn transfers(&self) -> Event {
+        event::Transfers { transfers: self.running.iter().map(|(number, running)| running.show(*number)).collect() }
+            .into()
+    }
+}

@@ -1,0 +1,165 @@
+//! A simulated client's machine: its disk and its transfers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Happening, Sim};
+use crate::core::session::{FetchPlan, Input, Session, TransferNote, UploadNote};
+use crate::core::time::Time;
+use crate::protocol::line::pointer_at;
+use crate::protocol::transfer::Chunking;
+use crate::protocol::types::Source;
+use crate::protocol::{Content, ContentHash, ErrorCode, EventLine, Failure, PublicKey};
+
+/// A client of the simulation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClientId(pub(super) usize);
+
+/// How a simulated client is started.
+#[derive(Debug, Clone, Default)]
+pub struct ClientOptions {
+    /// Its key, if it shares one with another client.
+    pub key: Option<u8>,
+    /// What its join link carried.
+    pub invite: Option<String>,
+    /// `--linger`.
+    pub linger: bool,
+    /// `--fail-fast`.
+    pub fail_fast: bool,
+}
+
+/// A client's machine.
+pub(super) struct Actor {
+    pub(super) session: Session,
+    pub(super) key: PublicKey,
+    pub(super) address: SocketAddr,
+    pub(super) conn: Option<u64>,
+    pub(super) lines: u64,
+    pub(super) told: Vec<EventLine>,
+    pub(super) ended: Option<u8>,
+    pub(super) downloads: BTreeMap<String, ContentHash>,
+    pub(super) peers: BTreeMap<PublicKey, String>,
+    pub(super) serving: BTreeMap<String, ContentHash>,
+    cancelled: BTreeSet<u64>,
+    disk: BTreeMap<String, BTreeMap<String, Content>>,
+    uploads: u64,
+}
+
+/// Something on a client's own machine is done.
+pub(super) enum Done {
+    Dir(u64, Result<String, Failure>),
+    Hashed(u64, Result<Vec<Content>, Failure>),
+    Transfer(u64, TransferNote),
+    Upload(u64, UploadNote),
+}
+
+impl Actor {
+    pub(super) fn new(session: Session, key: PublicKey, address: SocketAddr) -> Self {
+        Self {
+            session,
+            key,
+            address,
+            conn: None,
+            lines: 0,
+            told: Vec::new(),
+            ended: None,
+            downloads: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            serving: BTreeMap::new(),
+            cancelled: BTreeSet::new(),
+            disk: BTreeMap::new(),
+            uploads: 0,
+        }
+    }
+
+    pub(super) fn give_file(&mut self, dir: &str, file: &str, content: &[u8]) {
+        let chunking = Chunking::for_size(content.len() as u64, None);
+        let content = Content {
+            file: file.into(),
+            size: content.len() as u64,
+            hash: ContentHash(*blake3::hash(content).as_bytes()),
+            chunk_size: chunking.chunk_size(),
+            chunks: chunking.count().into(),
+        };
+        self.disk.entry(dir.into()).or_default().insert(file.into(), content);
+    }
+
+    pub(super) fn check_dir(&self, dir: &str) -> Result<String, Failure> {
+        match self.disk.contains_key(dir) {
+            true => Ok(dir.to_owned()),
+            false => Err(Failure::new(ErrorCode::NoSuchDir, format!("There is no folder {dir}."))),
+        }
+    }
+
+    pub(super) fn hash(&mut self, dir: &str, files: &[String]) -> Result<Vec<Content>, Failure> {
+        let missing = |i: usize| {
+            Failure::new(ErrorCode::NoSuchFile, format!("There is no file {}.", files[i]))
+                .at(pointer_at(&format!("/files/{i}")))
+        };
+        let found: Vec<Content> = files
+            .iter()
+            .enumerate()
+            .map(|(i, file)| self.disk.get(dir).and_then(|d| d.get(file)).cloned().ok_or_else(|| missing(i)))
+            .collect::<Result<_, _>>()?;
+        self.serving.extend(found.iter().map(|content| (content.file.clone(), content.hash)));
+        Ok(found)
+    }
+
+    pub(super) fn cancel(&mut self, transfer: u64) {
+        self.cancelled.insert(transfer);
+    }
+
+    pub(super) fn done(&mut self, now: Time, done: Done) {
+        let input = match done {
+            Done::Dir(task, result) => Input::DirChecked(task, result),
+            Done::Hashed(task, result) => Input::Hashed(task, result),
+            Done::Transfer(transfer, _) if self.cancelled.contains(&transfer) => {
+                Input::Transfer(transfer, TransferNote::Failed(ErrorCode::Interrupted.into()))
+            }
+            Done::Transfer(transfer, note) => Input::Transfer(transfer, note),
+            Done::Upload(upload, note) => Input::Upload(upload, note),
+        };
+        self.session.handle(now, input);
+    }
+}
+
+impl Sim {
+    /// Plays a transfer: both ends learn of its start, its middle and its end.
+    pub(super) fn fetch(&mut self, client: usize, plan: FetchPlan) {
+        let at = |sim: &Sim, millis: u64| sim.now + Duration::from_millis(millis);
+        let Some(holder) = plan.sources.first() else { return };
+        let (transfer, hash, size) = (plan.transfer, holder.offer.hash, holder.offer.size);
+        let key = self.actors[client].key;
+        let source = self.actors.iter().position(|actor| {
+            actor.key == holder.key && actor.ended.is_none() && actor.serving.get(&holder.offer.file) == Some(&hash)
+        });
+        let fail = |code: ErrorCode| Done::Transfer(transfer, TransferNote::Failed(code.into()));
+        let Some(source) = source else {
+            return self.later(at(self, 5), Happening::Local(client, fail(ErrorCode::PeerUnreachable)));
+        };
+        let Some(peer) = self.actors[source].peers.get(&key).cloned() else {
+            return self.later(at(self, 5), Happening::Local(client, fail(ErrorCode::PeerRefused)));
+        };
+        self.actors[source].uploads += 1;
+        let upload = self.actors[source].uploads;
+        let path = format!("downloads/{}", plan.target);
+        let up = [
+            UploadNote::Started { peer, file: holder.offer.file.clone(), size, hash },
+            UploadNote::Progress(size / 2),
+            UploadNote::Completed(size),
+        ];
+        let sources = vec![Source { peer: holder.offer.owner.clone(), bytes: size }];
+        let down = [
+            TransferNote::Started { path: path.clone(), resumed: 0 },
+            TransferNote::Progress(size / 2),
+            TransferNote::Completed { path, sources },
+        ];
+        for (i, (up, down)) in up.into_iter().zip(down).enumerate() {
+            let when = at(self, 10 * (i as u64 + 1));
+            self.later(when, Happening::Local(source, Done::Upload(upload, up)));
+            self.later(when, Happening::Local(client, Done::Transfer(transfer, down)));
+        }
+        self.actors[client].downloads.insert(plan.target, hash);
+    }
+}

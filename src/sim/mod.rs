@@ -1,0 +1,289 @@
+//! Practice: the hub and its clients under a virtual clock, with a seeded network between them.
+//!
+//! The machines are the real ones; what is simulated is what moves their inputs and outputs: connections with
+//! delays that break, fall silent or cannot be made; a hub that crashes and loses what was not committed; disks
+//! with files; transfers. The same seed gives the same run, event by event.
+
+mod client;
+mod run;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::core::hub::{Access, Hub, HubConfig};
+use crate::core::link::LinkConfig;
+use crate::core::session::{Session, SessionConfig};
+use crate::core::time::{Rng, Time};
+use crate::protocol::event::Settings;
+use crate::protocol::limits::HubLimits;
+use crate::protocol::record::{NameRecord, Record};
+use crate::protocol::transfer::OnConflict;
+use crate::protocol::{EventLine, LogLine, PublicKey, Timestamp};
+use client::Actor;
+pub use client::{ClientId, ClientOptions};
+
+/// What the calendar says when a simulation begins.
+pub const EPOCH: Timestamp = Timestamp(1_767_225_600_000);
+
+/// How the simulated world behaves.
+#[derive(Debug, Clone)]
+pub struct SimConfig {
+    /// Everything that happens by chance follows from it.
+    pub seed: u64,
+    /// The shortest and the longest time that a line takes.
+    pub latency: (Duration, Duration),
+    /// The shortest and the longest time that a commit takes.
+    pub commit: (Duration, Duration),
+    /// The hub's limits.
+    pub limits: HubLimits,
+    /// Who may join.
+    pub access: Access,
+    /// How long a client that does not answer keeps its place.
+    pub grace: Duration,
+}
+
+impl Default for SimConfig {
+    fn default() -> Self {
+        let ms = Duration::from_millis;
+        Self {
+            seed: 1,
+            latency: (ms(1), ms(1)),
+            commit: (ms(2), ms(2)),
+            limits: HubLimits::default(),
+            access: Access::Open,
+            grace: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A world with one hub and any number of clients.
+pub struct Sim {
+    config: SimConfig,
+    rng: Rng,
+    now: Time,
+    hub: Option<Hub>,
+    runs: u64,
+    /// What is on the hub's disk, and what is on its way there.
+    disk: BTreeMap<String, NameRecord>,
+    writing: Vec<(u64, Record)>,
+    actors: Vec<Actor>,
+    conns: BTreeMap<u64, Conn>,
+    next_conn: u64,
+    agenda: BinaryHeap<Reverse<(Time, u64)>>,
+    happenings: BTreeMap<u64, Happening>,
+    next_happening: u64,
+    /// Whether the network lets connections be made at all.
+    reachable: bool,
+    log: Vec<LogLine>,
+}
+
+/// A connection between a client and the hub.
+struct Conn {
+    client: usize,
+    /// Lines vanish, and nobody is told.
+    silent: bool,
+    /// When the last line each way arrives: a connection keeps the order.
+    to_hub_free: Time,
+    to_client_free: Time,
+}
+
+/// Something that will happen.
+enum Happening {
+    Connects(usize),
+    LineToHub(u64, String),
+    LineToClient(u64, String),
+    Breaks(u64),
+    Committed(u64, u64),
+    /// Something on a client's own machine is done.
+    Local(usize, client::Done),
+}
+
+impl Sim {
+    /// A world with a hub that has just started.
+    pub fn new(config: SimConfig) -> Self {
+        let mut sim = Self {
+            rng: Rng(config.seed),
+            config,
+            now: Time(0),
+            hub: None,
+            runs: 0,
+            disk: BTreeMap::new(),
+            writing: Vec::new(),
+            actors: Vec::new(),
+            conns: BTreeMap::new(),
+            next_conn: 1,
+            agenda: BinaryHeap::new(),
+            happenings: BTreeMap::new(),
+            next_happening: 0,
+            reachable: true,
+            log: Vec::new(),
+        };
+        sim.start_hub();
+        sim
+    }
+
+    /// Starts the hub with what is on its disk.
+    pub fn start_hub(&mut self) {
+        self.runs += 1;
+        let config = HubConfig {
+            link: LinkConfig::hub(),
+            grace: self.config.grace,
+            limits: self.config.limits.clone(),
+            access: self.config.access.clone(),
+            run: self.config.seed ^ self.runs,
+            epoch: EPOCH,
+        };
+        self.hub = Some(Hub::new(config, self.disk.values().cloned().collect()));
+    }
+
+    /// The hub dies: its connections break, and what was not committed is lost.
+    pub fn crash_hub(&mut self) {
+        self.hub = None;
+        self.writing.clear();
+        let conns: Vec<u64> = self.conns.keys().copied().collect();
+        for conn in conns {
+            self.break_connection(conn);
+        }
+    }
+
+    /// Starts a client; it connects by itself.
+    pub fn join(&mut self, name: &str, options: ClientOptions) -> ClientId {
+        let index = self.actors.len();
+        let key = PublicKey([options.key.unwrap_or(index as u8 + 1); 32]);
+        let settings = Settings {
+            dir: None,
+            downloads: "downloads".into(),
+            port: 40_000 + index as u16,
+            transport: "auto".into(),
+            on_conflict: "fail".into(),
+        };
+        let session = Session::new(SessionConfig {
+            name: name.into(),
+            hub: "hub.example:7755".into(),
+            invite: options.invite.clone(),
+            link: LinkConfig::client(),
+            give_up: Duration::from_secs(60),
+            linger: options.linger,
+            fail_fast: options.fail_fast,
+            on_conflict: OnConflict::Fail,
+            settings,
+            epoch: EPOCH,
+            seed: self.rng.next_u64(),
+        });
+        let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, index as u8 + 1)), 50_000 + index as u16);
+        self.actors.push(Actor::new(session, key, address));
+        self.tell_client(index, crate::core::session::Input::Start);
+        ClientId(index)
+    }
+
+    /// Gives a client a file on its disk.
+    pub fn give_file(&mut self, client: ClientId, dir: &str, file: &str, content: &[u8]) {
+        self.actors[client.0].give_file(dir, file, content);
+    }
+
+    /// Types a line at a client.
+    pub fn line(&mut self, client: ClientId, text: &str) {
+        let actor = &mut self.actors[client.0];
+        actor.lines += 1;
+        let number = actor.lines;
+        self.tell_client(client.0, crate::core::session::Input::Line(number, text.as_bytes()));
+    }
+
+    /// Ends a client's input.
+    pub fn end_input(&mut self, client: ClientId) {
+        self.tell_client(client.0, crate::core::session::Input::EndOfInput);
+    }
+
+    /// Sends a client a signal that ends it with this exit code.
+    pub fn interrupt(&mut self, client: ClientId, code: u8) {
+        self.tell_client(client.0, crate::core::session::Input::Interrupt(code));
+    }
+
+    /// A client's process dies; nobody is told but by the broken connection.
+    pub fn kill(&mut self, client: ClientId) {
+        self.actors[client.0].ended = Some(137);
+        if let Some(conn) = self.actors[client.0].conn.take() {
+            self.break_connection(conn);
+        }
+    }
+
+    /// A client's connection breaks; both sides notice.
+    pub fn break_client(&mut self, client: ClientId) {
+        if let Some(conn) = self.actors[client.0].conn {
+            self.break_connection(conn);
+        }
+    }
+
+    /// A client's connection falls silent: lines vanish, nobody is told.
+    pub fn silence_client(&mut self, client: ClientId) {
+        if let Some(conn) = self.actors[client.0].conn.and_then(|conn| self.conns.get_mut(&conn)) {
+            conn.silent = true;
+        }
+    }
+
+    /// Whether new connections can be made.
+    pub fn set_reachable(&mut self, reachable: bool) {
+        self.reachable = reachable;
+    }
+
+    /// Lets time pass.
+    pub fn run_for(&mut self, span: Duration) {
+        let end = self.now + span;
+        while self.step(end) {}
+        self.now = end;
+    }
+
+    /// Everything that a client has told its user, numbered.
+    pub fn told(&self, client: ClientId) -> &[EventLine] {
+        &self.actors[client.0].told
+    }
+
+    /// The exit code of a client that has ended.
+    pub fn ended(&self, client: ClientId) -> Option<u8> {
+        self.actors[client.0].ended
+    }
+
+    /// A client's session.
+    pub fn session(&self, client: ClientId) -> &Session {
+        &self.actors[client.0].session
+    }
+
+    /// The files that a client has fetched: name and content's hash.
+    pub fn downloads(&self, client: ClientId) -> &BTreeMap<String, crate::protocol::ContentHash> {
+        &self.actors[client.0].downloads
+    }
+
+    /// The hub, if it runs.
+    pub fn hub(&self) -> Option<&Hub> {
+        self.hub.as_ref()
+    }
+
+    /// Everything that the hub has logged.
+    pub fn log(&self) -> &[LogLine] {
+        &self.log
+    }
+
+    /// The virtual time.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    fn later(&mut self, at: Time, happening: Happening) {
+        let number = self.next_happening;
+        self.next_happening += 1;
+        self.happenings.insert(number, happening);
+        self.agenda.push(Reverse((at, number)));
+    }
+
+    fn between(&mut self, (least, most): (Duration, Duration)) -> Duration {
+        let range = (most - least).as_micros() as u64;
+        least + Duration::from_micros(self.rng.below(range + 1))
+    }
+
+    fn break_connection(&mut self, conn: u64) {
+        let at = self.now + self.config.latency.0;
+        self.later(at, Happening::Breaks(conn));
+    }
+}

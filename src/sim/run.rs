@@ -1,0 +1,218 @@
+//! How the simulated world goes on: one happening after the other.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use super::client::Done;
+use super::{Conn, EPOCH, Happening, Sim};
+use crate::core::hub::{self};
+use crate::core::session::{Input, Output};
+use crate::core::time::Time;
+use crate::protocol::record::{NameRecord, Record};
+use crate::protocol::{ErrorCode, Failure, LogLine, Timestamp};
+
+/// How long a local task takes.
+const TASK: Duration = Duration::from_micros(500);
+
+impl Sim {
+    /// Does what is next, if that is before `end`.
+    pub(super) fn step(&mut self, end: Time) -> bool {
+        let agenda = self.agenda.peek().map(|Reverse((at, _))| *at);
+        let hub = self.hub.as_ref().and_then(hub::Hub::next_timeout);
+        let clients =
+            self.actors.iter().filter(|actor| actor.ended.is_none()).filter_map(|a| a.session.next_timeout()).min();
+        let Some(next) = [agenda, hub, clients].into_iter().flatten().min() else { return false };
+        if next > end {
+            return false;
+        }
+        self.now = self.now.max(next);
+        if agenda == Some(next) {
+            let Some(Reverse((_, number))) = self.agenda.pop() else { return false };
+            if let Some(happening) = self.happenings.remove(&number) {
+                self.happen(happening);
+            }
+        } else if hub == Some(next) {
+            self.tell_hub(hub::Input::Tick);
+        } else {
+            let due = |index: &usize| {
+                let actor = &self.actors[*index];
+                actor.ended.is_none() && actor.session.next_timeout().is_some_and(|at| at <= next)
+            };
+            if let Some(index) = (0..self.actors.len()).find(due) {
+                self.tell_client(index, Input::Tick);
+            }
+        }
+        true
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Connects(client) => self.connect(client),
+            Happening::LineToHub(conn, line) => {
+                if self.conns.get(&conn).is_some_and(|conn| !conn.silent) {
+                    self.tell_hub(hub::Input::Line { conn, line: line.as_bytes() });
+                }
+            }
+            Happening::LineToClient(conn, line) => {
+                if let Some(Conn { client, silent: false, .. }) = self.conns.get(&conn) {
+                    self.tell_client(*client, Input::HubLine(line.as_bytes()));
+                }
+            }
+            Happening::Breaks(conn) => self.breaks(conn),
+            Happening::Committed(run, commit) => self.committed(run, commit),
+            Happening::Local(client, done) => self.local_done(client, done),
+        }
+    }
+
+    fn connect(&mut self, client: usize) {
+        if self.actors[client].ended.is_some() {
+            return;
+        }
+        if self.hub.is_none() || !self.reachable {
+            let failure = Failure::new(ErrorCode::HubUnreachable, "Nothing answers at hub.example:7755.");
+            return self.tell_client(client, Input::ConnectFailed(failure));
+        }
+        let conn = self.next_conn;
+        self.next_conn += 1;
+        let (key, address) = (self.actors[client].key, self.actors[client].address);
+        self.conns.insert(conn, Conn { client, silent: false, to_hub_free: self.now, to_client_free: self.now });
+        self.actors[client].conn = Some(conn);
+        self.tell_hub(hub::Input::Connected { conn, key, address, transport: "quic" });
+        self.tell_client(client, Input::Connected);
+    }
+
+    fn breaks(&mut self, conn: u64) {
+        let Some(Conn { client, .. }) = self.conns.remove(&conn) else { return };
+        self.tell_hub(hub::Input::Disconnected { conn, reason: "connection reset".into() });
+        if self.actors[client].conn == Some(conn) {
+            self.actors[client].conn = None;
+            self.tell_client(client, Input::Disconnected("connection reset".into()));
+        }
+    }
+
+    fn committed(&mut self, run: u64, commit: u64) {
+        if run != self.runs || self.hub.is_none() {
+            return;
+        }
+        for (_, record) in self.writing.extract_if(.., |(number, _)| *number <= commit) {
+            match record {
+                Record::Name { name, fold, key, since } => {
+                    self.disk.insert(fold.clone(), NameRecord { name, fold, key, since });
+                }
+            }
+        }
+        self.tell_hub(hub::Input::Committed(commit));
+    }
+
+    fn local_done(&mut self, client: usize, done: Done) {
+        if self.actors[client].ended.is_none() {
+            let now = self.now;
+            self.actors[client].done(now, done);
+            self.drain_client(client);
+        }
+    }
+
+    pub(super) fn tell_client(&mut self, client: usize, input: Input<'_>) {
+        if self.actors[client].ended.is_none() {
+            self.actors[client].session.handle(self.now, input);
+            self.drain_client(client);
+        }
+    }
+
+    fn drain_client(&mut self, client: usize) {
+        while let Some(output) = self.actors[client].session.poll(self.now) {
+            self.do_for_client(client, output);
+        }
+    }
+
+    fn do_for_client(&mut self, client: usize, output: Output) {
+        let soon = self.now + TASK;
+        match output {
+            Output::Tell(mut line) => {
+                let told = &mut self.actors[client].told;
+                line.seq = Some(told.len() as u64 + 1);
+                told.push(*line);
+            }
+            Output::Connect => {
+                let at = self.now + self.config.latency.1;
+                self.later(at, Happening::Connects(client));
+            }
+            Output::Disconnect => {
+                if let Some(conn) = self.actors[client].conn.take() {
+                    let free = self.conns.get(&conn).map_or(self.now, |conn| conn.to_hub_free);
+                    self.later(free, Happening::Breaks(conn));
+                }
+            }
+            Output::Say(line) => self.line_to_hub(client, line),
+            Output::Send(frame) => self.line_to_hub(client, text_of(&frame)),
+            Output::CheckDir(task, dir) => {
+                let result = self.actors[client].check_dir(&dir);
+                self.later(soon, Happening::Local(client, Done::Dir(task, result)));
+            }
+            Output::Hash { task, dir, files, chunks: _ } => {
+                let result = self.actors[client].hash(&dir, &files);
+                self.later(soon, Happening::Local(client, Done::Hashed(task, result)));
+            }
+            Output::Unserve(files) => self.actors[client].serving.retain(|file, _| !files.contains(file)),
+            Output::Peers(peers) => self.actors[client].peers = peers.into_iter().collect(),
+            Output::Fetch(plan) => self.fetch(client, plan),
+            Output::CancelFetch(transfer) => self.actors[client].cancel(transfer),
+            Output::End(code) => self.actors[client].ended = Some(code),
+        }
+    }
+
+    fn line_to_hub(&mut self, client: usize, line: String) {
+        let delay = self.between(self.config.latency);
+        let now = self.now;
+        let Some(id) = self.actors[client].conn else { return };
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        conn.to_hub_free = conn.to_hub_free.max(now + delay);
+        let at = conn.to_hub_free;
+        self.later(at, Happening::LineToHub(id, line));
+    }
+
+    pub(super) fn tell_hub(&mut self, input: hub::Input<'_>) {
+        let Some(hub) = &mut self.hub else { return };
+        hub.handle(self.now, input);
+        while let Some(output) = self.hub.as_mut().and_then(|hub| hub.poll(self.now)) {
+            self.do_for_hub(output);
+        }
+    }
+
+    fn do_for_hub(&mut self, output: hub::Output) {
+        match output {
+            hub::Output::Send(conn, frame) => self.line_to_client(conn, text_of(&frame)),
+            hub::Output::Say(conn, line) => self.line_to_client(conn, line),
+            hub::Output::Close(conn) => {
+                let at = self.conns.get(&conn).map_or(self.now, |conn| conn.to_client_free);
+                self.later(at, Happening::Breaks(conn));
+            }
+            hub::Output::Persist(commit, record) => {
+                self.writing.push((commit, record));
+                let at = self.now + self.between(self.config.commit);
+                self.later(at, Happening::Committed(self.runs, commit));
+            }
+            hub::Output::Log(event) => {
+                let time = Timestamp(EPOCH.0 + (self.now.0 / 1_000) as i64);
+                self.log.push(LogLine { time, event });
+            }
+            hub::Output::Stopped => self.hub = None,
+        }
+    }
+
+    fn line_to_client(&mut self, id: u64, line: String) {
+        let delay = self.between(self.config.latency);
+        let now = self.now;
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        conn.to_client_free = conn.to_client_free.max(now + delay);
+        let at = conn.to_client_free;
+        self.later(at, Happening::LineToClient(id, line));
+    }
+}
+
+fn text_of(frame: &crate::protocol::wire::Frame) -> String {
+    let mut line = Vec::new();
+    frame.write(&mut line);
+    line.pop();
+    String::from_utf8(line).expect("frames are text")
+}
