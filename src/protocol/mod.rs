@@ -4,6 +4,8 @@
 
 mod bytes32;
 mod error;
+mod transport;
 
 pub use bytes32::{ContentHash, NotBytes32, PublicKey};
 pub use error::{At, ErrorCode, Failure, Retry};
+pub use transport::{TransportChoice, TransportKind};
