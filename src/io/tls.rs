@@ -1,7 +1,7 @@
 //! TLS 1.3 with raw public keys (RFC 7250): a key is the identity, and both sides show theirs.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::AlwaysResolvesClientRawPublicKeys;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -46,11 +46,22 @@ impl std::error::Error for KeyMismatch {}
 /// The settings of a connecting side. With `expected`, any other key ends the handshake before
 /// anything of ours is sent; without, the caller decides by [`peer_key`].
 pub fn client_config(identity: &Identity, expected: Option<PublicKey>, alpn: &[u8]) -> ClientConfig {
+    client_config_noting(identity, expected, alpn, Arc::default())
+}
+
+/// The same, for a transport that hides the TLS error (quinn keeps only its text): a wrong key is
+/// also noted in `mismatch`.
+pub fn client_config_noting(
+    identity: &Identity,
+    expected: Option<PublicKey>,
+    alpn: &[u8],
+    mismatch: Arc<OnceLock<KeyMismatch>>,
+) -> ClientConfig {
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("the provider has TLS 1.3 suites")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(PinnedKey { expected }))
+        .with_custom_certificate_verifier(Arc::new(PinnedKey { expected, mismatch }))
         .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(certified(identity))));
     config.alpn_protocols = vec![alpn.to_vec()];
     config.resumption = rustls::client::Resumption::disabled();
@@ -64,7 +75,7 @@ pub fn server_config(identity: &Identity, alpn: &[u8]) -> ServerConfig {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("the provider has TLS 1.3 suites")
-        .with_client_cert_verifier(Arc::new(PinnedKey { expected: None }))
+        .with_client_cert_verifier(Arc::new(PinnedKey { expected: None, mismatch: Arc::default() }))
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(certified(identity))));
     config.alpn_protocols = vec![alpn.to_vec()];
     // No session is ever resumed: a fresh handshake proves the key anew, and tickets cost memory.
@@ -112,6 +123,7 @@ fn algorithms() -> WebPkiSupportedAlgorithms {
 #[derive(Debug)]
 struct PinnedKey {
     expected: Option<PublicKey>,
+    mismatch: Arc<OnceLock<KeyMismatch>>,
 }
 
 impl PinnedKey {
@@ -119,8 +131,8 @@ impl PinnedKey {
         let found = key_from_spki(shown).ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))?;
         match self.expected {
             Some(expected) if expected != found => {
-                let mismatch = OtherError(Arc::new(KeyMismatch { expected, found }));
-                Err(Error::InvalidCertificate(CertificateError::Other(mismatch)))
+                let mismatch = *self.mismatch.get_or_init(|| KeyMismatch { expected, found });
+                Err(Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(mismatch)))))
             }
             _ => Ok(()),
         }

@@ -1,0 +1,170 @@
+//! The client's side: from a host name to the first connection that stands.
+
+use std::fmt;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{Conn, quic, tcp};
+use crate::io::identity::Identity;
+use crate::io::tls::KeyMismatch;
+use crate::protocol::{ErrorCode, Failure, PublicKey, TransportChoice};
+
+/// How long connecting may take, over all names, addresses and transports. A command that finds no hub
+/// should end within 5 s.
+pub const CONNECT_TIME: Duration = Duration::from_secs(4);
+
+/// How long QUIC is tried alone before TCP joins in.
+const QUIC_HEAD_START: Duration = Duration::from_millis(400);
+
+/// How long an address is tried alone before the next one joins in (RFC 8305, section 5).
+const ADDRESS_HEAD_START: Duration = Duration::from_millis(250);
+
+type Attempt = Pin<Box<dyn Future<Output = Result<Conn, Failure>> + Send>>;
+
+/// Connects to a hub. With `expected`, any other key is refused; without, the caller judges
+/// [`Conn::peer`]. `Auto` tries QUIC first and TCP beside it where QUIC does not answer quickly.
+///
+/// Over QUIC the hub sees the connection when the first line was written.
+///
+/// # Errors
+/// `hub-unreachable` after [`CONNECT_TIME`] or when it is clear earlier, `hub-key-changed`, `wrong-protocol`.
+pub async fn connect(
+    address: SocketAddr,
+    identity: &Identity,
+    expected: Option<PublicKey>,
+    choice: TransportChoice,
+) -> Result<Conn, Failure> {
+    connect_any(&[address], identity, expected, choice).await
+}
+
+/// The same where a hub may have several addresses: they are tried in their order, the next one when those
+/// before it have failed or are slow.
+///
+/// # Errors
+/// As for [`connect`]; with several addresses the message names what was wrong with each.
+pub async fn connect_any(
+    addresses: &[SocketAddr],
+    identity: &Identity,
+    expected: Option<PublicKey>,
+    choice: TransportChoice,
+) -> Result<Conn, Failure> {
+    connect_before(Instant::now() + CONNECT_TIME, addresses, identity, expected, choice).await
+}
+
+/// Resolves a host and connects, both within [`CONNECT_TIME`].
+///
+/// # Errors
+/// As for [`resolve`] and [`connect`].
+pub async fn connect_host(
+    host: &str,
+    port: u16,
+    identity: &Identity,
+    expected: Option<PublicKey>,
+    choice: TransportChoice,
+) -> Result<Conn, Failure> {
+    let deadline = Instant::now() + CONNECT_TIME;
+    let addresses = resolve_before(deadline, host, port).await?;
+    connect_before(deadline, &addresses, identity, expected, choice).await
+}
+
+/// The addresses of a host: a name, or an IPv4 or IPv6 address (brackets allowed). Loopback comes first,
+/// else the order is the system's.
+///
+/// # Errors
+/// `hub-unreachable` if the name is not known, or nobody says so within [`CONNECT_TIME`].
+pub async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+    resolve_before(Instant::now() + CONNECT_TIME, host, port).await
+}
+
+async fn resolve_before(deadline: Instant, host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+    let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let found = timeout_at(deadline, tokio::net::lookup_host((host, port))).await;
+    let found = found.map_err(|_| unreachable(host, "the name was not resolved in time"))?;
+    let found = found.map_err(|e| unreachable(host, format_args!("the name cannot be resolved ({e})")))?;
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for address in found {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    addresses.sort_by_key(|address| !address.ip().is_loopback());
+    if addresses.is_empty() { Err(unreachable(host, "the name has no address")) } else { Ok(addresses) }
+}
+
+async fn connect_before(
+    deadline: Instant,
+    addresses: &[SocketAddr],
+    identity: &Identity,
+    expected: Option<PublicKey>,
+    choice: TransportChoice,
+) -> Result<Conn, Failure> {
+    let attempt = |&address: &SocketAddr| -> Attempt {
+        let identity = identity.clone();
+        let quic = || -> Attempt { Box::pin(quic::dial(address, identity.clone(), expected)) };
+        let tcp = || -> Attempt { Box::pin(tcp::dial(address, identity.clone(), expected)) };
+        let attempts = match choice {
+            TransportChoice::Auto => vec![quic(), tcp()],
+            TransportChoice::Quic => vec![quic()],
+            TransportChoice::Tcp => vec![tcp()],
+        };
+        Box::pin(race(attempts, QUIC_HEAD_START))
+    };
+    let connected = timeout_at(deadline, race(addresses.iter().map(attempt).collect(), ADDRESS_HEAD_START)).await;
+    connected.unwrap_or_else(|_| {
+        let all: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+        Err(unreachable(all.join(", "), "timed out, no answer"))
+    })
+}
+
+/// Starts the attempts one after the other, the next when one failed or `head_start` has passed. The first
+/// success wins and ends the others; so does a failure after which nothing else may be tried.
+async fn race(attempts: Vec<Attempt>, head_start: Duration) -> Result<Conn, Failure> {
+    let mut waiting = attempts.into_iter();
+    let mut running = JoinSet::new();
+    let mut failures: Vec<Failure> = Vec::new();
+    loop {
+        match waiting.next() {
+            Some(attempt) => drop(running.spawn(attempt)),
+            None if running.is_empty() => return Err(joined(failures)),
+            None => {}
+        }
+        let ended = tokio::select! {
+            Some(ended) = running.join_next() => ended,
+            () = sleep(head_start), if waiting.len() > 0 => continue,
+        };
+        match ended {
+            Ok(Ok(conn)) => return Ok(conn),
+            Ok(Err(failure)) if failure.code != ErrorCode::HubUnreachable => return Err(failure),
+            Ok(Err(failure)) => failures.push(failure),
+            Err(panicked) => failures.push(Failure::new(ErrorCode::Internal, panicked.to_string())),
+        }
+    }
+}
+
+fn joined(failures: Vec<Failure>) -> Failure {
+    let all: Vec<_> = failures.iter().map(|failure| failure.message.as_ref()).collect();
+    Failure::new(ErrorCode::HubUnreachable, all.join("; "))
+}
+
+pub(super) fn unreachable(what: impl fmt::Display, cause: impl fmt::Display) -> Failure {
+    Failure::new(ErrorCode::HubUnreachable, format!("cannot reach {what}: {cause}"))
+}
+
+pub(super) fn key_changed(address: SocketAddr, mismatch: &KeyMismatch) -> Failure {
+    Failure::new(ErrorCode::HubKeyChanged, format!("the hub at {address}: {mismatch}"))
+}
+
+pub(super) fn wrong_protocol(address: SocketAddr) -> Failure {
+    Failure::new(
+        ErrorCode::WrongProtocol,
+        format!("what answers at {address} does not speak this version of potluck's link"),
+    )
+}

@@ -1,0 +1,269 @@
+//! Lines over either transport.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::mem::MaybeUninit;
+use std::ops::Range;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::ReadBuf;
+use tokio::time::timeout;
+
+use super::tcp;
+
+/// How long a graceful close waits for the other side, so that nobody can hold it up.
+pub const CLOSE_TIME: Duration = Duration::from_secs(1);
+
+/// What one read takes at most: a TLS record.
+const READ_SIZE: usize = 16 << 10;
+
+/// What a reader keeps while it waits. Thousands of readers wait, and most lines are shorter.
+const IDLE_CAPACITY: usize = 1 << 10;
+
+/// Why no further line can come, or go.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LineFault {
+    /// The other side sent a line longer than the limit, in bytes.
+    #[error("a line is longer than {0} bytes")]
+    TooLong(usize),
+    /// The other side ended its stream inside a line.
+    #[error("the stream ended inside a line")]
+    Cut,
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+}
+
+impl LineFault {
+    pub(super) fn broken(cause: impl fmt::Display) -> Self {
+        Self::Broken(cause.to_string())
+    }
+}
+
+pub(super) enum Source {
+    Quic(quinn::RecvStream),
+    Tcp(Arc<tcp::Stream>),
+}
+
+pub(super) enum Sink {
+    Quic(quinn::SendStream, quinn::Connection),
+    Tcp(Arc<tcp::Stream>),
+}
+
+/// The incoming half of a connection.
+pub struct LineReader {
+    source: Source,
+    /// Bytes received; those before `start` have been handed out.
+    buffer: Vec<u8>,
+    start: usize,
+    /// No line ends between `start` and here.
+    scanned: usize,
+    limit: usize,
+}
+
+impl LineReader {
+    pub(super) fn new(source: Source, limit: usize) -> Self {
+        Self { source, buffer: Vec::new(), start: 0, scanned: 0, limit }
+    }
+
+    /// Changes the longest line accepted from here on, in bytes without its end. A part of a line that has
+    /// been received already counts.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// The next line without its `\n`; `None` when the other side has ended its stream. May be cancelled
+    /// and called again without loss. Keeps at most the limit and one byte.
+    ///
+    /// # Errors
+    /// When a line is too long, is cut off, or the connection broke: no line can come after that.
+    pub async fn next(&mut self) -> Result<Option<&[u8]>, LineFault> {
+        loop {
+            if let Some(line) = self.take_line() {
+                return if line.len() > self.limit {
+                    Err(LineFault::TooLong(self.limit))
+                } else {
+                    Ok(Some(&self.buffer[line]))
+                };
+            }
+            if self.buffer.len() - self.start > self.limit {
+                return Err(LineFault::TooLong(self.limit));
+            }
+            if !self.fill().await? {
+                return if self.start == self.buffer.len() { Ok(None) } else { Err(LineFault::Cut) };
+            }
+        }
+    }
+
+    /// Where the next line is, if it is here whole.
+    fn take_line(&mut self) -> Option<Range<usize>> {
+        let Some(length) = self.buffer[self.scanned..].iter().position(|&byte| byte == b'\n') else {
+            self.scanned = self.buffer.len();
+            return None;
+        };
+        let line = self.start..self.scanned + length;
+        self.start = line.end + 1;
+        self.scanned = self.start;
+        Some(line)
+    }
+
+    /// Waits for more bytes; `false` at the end of the stream.
+    async fn fill(&mut self) -> Result<bool, LineFault> {
+        self.buffer.drain(..self.start);
+        self.scanned -= self.start;
+        self.start = 0;
+        poll_fn(|cx| self.poll_fill(cx)).await
+    }
+
+    /// Reads by way of the stack, so that a waiting reader holds no buffer.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, LineFault>> {
+        let mut space = [const { MaybeUninit::<u8>::uninit() }; READ_SIZE];
+        let room = self.limit.saturating_add(1).saturating_sub(self.buffer.len()).clamp(1, READ_SIZE);
+        let mut into = ReadBuf::uninit(&mut space[..room]);
+        let read = match &mut self.source {
+            Source::Quic(stream) => stream.poll_read_buf(cx, &mut into).map_err(LineFault::broken),
+            Source::Tcp(stream) => stream.poll_read(cx, &mut into).map_err(LineFault::broken),
+        };
+        match read {
+            Poll::Ready(Ok(())) => {
+                self.append(into.filled());
+                Poll::Ready(Ok(!into.filled().is_empty()))
+            }
+            Poll::Ready(Err(fault)) => Poll::Ready(Err(fault)),
+            Poll::Pending => {
+                if self.buffer.is_empty() && self.buffer.capacity() > IDLE_CAPACITY {
+                    self.buffer = Vec::new();
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Doubles as a `Vec` does, but never past what the longest line needs.
+    fn append(&mut self, bytes: &[u8]) {
+        let needed = self.buffer.len() + bytes.len();
+        if needed > self.buffer.capacity() {
+            let bound = self.limit.saturating_add(1).max(needed);
+            let capacity = (self.buffer.capacity() * 2).clamp(needed, bound);
+            self.buffer.reserve_exact(capacity - self.buffer.len());
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Reads to the end of the stream and keeps nothing.
+    async fn discard(&mut self) -> Result<(), LineFault> {
+        loop {
+            self.start = self.buffer.len();
+            self.scanned = self.start;
+            if !self.fill().await? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl fmt::Debug for LineReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LineReader").field("waiting", &(self.buffer.len() - self.start)).finish_non_exhaustive()
+    }
+}
+
+/// The outgoing half of a connection. Dropped without [`shutdown`](Self::shutdown) or
+/// [`close`](Self::close), it aborts the whole connection at once: what was not sent yet is lost, and
+/// both readers see a fault.
+pub struct LineWriter {
+    sink: Sink,
+    finished: bool,
+}
+
+impl LineWriter {
+    pub(super) fn new(sink: Sink) -> Self {
+        Self { sink, finished: false }
+    }
+
+    /// Hands bytes to the transport: whole lines, as many at once as there are. Waits while the other side
+    /// takes nothing; a call that was cancelled may have sent a part, so abort after that.
+    ///
+    /// # Errors
+    /// When the connection broke or this side was shut down.
+    pub async fn write_all(&mut self, bytes: &[u8]) -> Result<(), LineFault> {
+        match &mut self.sink {
+            Sink::Quic(stream, _) => stream.write_all(bytes).await.map_err(LineFault::broken),
+            Sink::Tcp(stream) => stream.write_all(bytes).await.map_err(LineFault::broken),
+        }
+    }
+
+    /// Waits until nothing written is held back on this side of the operating system (TCP). QUIC sends
+    /// by itself. Call it when no more is to be written for now.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub async fn flush(&mut self) -> Result<(), LineFault> {
+        match &mut self.sink {
+            Sink::Quic(..) => Ok(()),
+            Sink::Tcp(stream) => stream.flush().await.map_err(LineFault::broken),
+        }
+    }
+
+    /// Ends this direction: the other side reads what was written, then the end. Over QUIC it returns when
+    /// the other side has everything, over TCP when the operating system has; at most [`CLOSE_TIME`].
+    ///
+    /// # Errors
+    /// When the connection broke or the time was over; dropping aborts then.
+    pub async fn shutdown(&mut self) -> Result<(), LineFault> {
+        if self.finished {
+            return Ok(());
+        }
+        let ended = async {
+            match &mut self.sink {
+                Sink::Quic(stream, _) => {
+                    stream.finish().map_err(LineFault::broken)?;
+                    stream.stopped().await.map(|_| ()).map_err(LineFault::broken)
+                }
+                Sink::Tcp(stream) => stream.shutdown().await.map_err(LineFault::broken),
+            }
+        };
+        timeout(CLOSE_TIME, ended).await.map_err(|_| too_slow())??;
+        self.finished = true;
+        Ok(())
+    }
+
+    /// Shuts down and waits for the other side to do the same, for at most [`CLOSE_TIME`] in total. Lines that
+    /// still arrive are discarded: closing with unread data would make TCP discard what is on its way.
+    ///
+    /// # Errors
+    /// As for [`shutdown`](Self::shutdown). That the other side does not end its stream is no error.
+    pub async fn close(mut self, mut reader: LineReader) -> Result<(), LineFault> {
+        let ended = async {
+            self.shutdown().await?;
+            let _ = reader.discard().await;
+            Ok(())
+        };
+        let ended = timeout(CLOSE_TIME, ended).await;
+        ended.unwrap_or_else(|_| if self.finished { Ok(()) } else { Err(too_slow()) })
+    }
+}
+
+fn too_slow() -> LineFault {
+    LineFault::broken("the other side did not take everything in time")
+}
+
+impl Drop for LineWriter {
+    fn drop(&mut self) {
+        if self.finished {
+            return;
+        }
+        match &self.sink {
+            Sink::Quic(_, connection) => connection.close(quinn::VarInt::from_u32(1), b"aborted"),
+            Sink::Tcp(stream) => stream.abort(),
+        }
+    }
+}
+
+impl fmt::Debug for LineWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LineWriter").field("finished", &self.finished).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,242 @@
+//! Handshakes under way: how many there may be, and who yields when it is too many.
+//!
+//! Whoever stalls must not keep others out, and whoever is merely waiting for a busy hub must not be
+//! thrown out. So when there is no room, the oldest handshake yields, of the address that has the
+//! most, but only once it is older than an honest handshake gets. Until then the newcomer waits (when all room is
+//! taken) or is turned away (when its own address has taken its share).
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
+
+/// An honest handshake takes a round trip or two; this leaves room for a slow network and a busy hub.
+const GRACE: Duration = Duration::from_millis(700);
+
+#[derive(Debug, Clone)]
+pub(super) struct Pending {
+    table: Arc<Mutex<Table>>,
+    freed: Arc<Notify>,
+    total: usize,
+    per_address: usize,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    next: u64,
+    /// By age: numbers only grow.
+    entries: BTreeMap<u64, Entry>,
+    counts: HashMap<IpAddr, usize>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    address: IpAddr,
+    since: Instant,
+    task: Option<AbortHandle>,
+}
+
+/// Room for one handshake; given back when dropped.
+pub(super) struct Slot {
+    number: u64,
+    pending: Pending,
+}
+
+enum Verdict {
+    Admitted(u64),
+    Refused,
+    WaitUntil(Instant),
+}
+
+impl Pending {
+    pub(super) fn new(total: usize, per_address: usize) -> Self {
+        let (total, per_address) = (total.max(1), per_address.max(1));
+        Self { table: Arc::default(), freed: Arc::default(), total, per_address }
+    }
+
+    /// Makes room for a handshake with `address`, waiting for [`GRACE`] at most; `None` if the address
+    /// has more under way than it may.
+    pub(super) async fn admit(&self, address: IpAddr) -> Option<Slot> {
+        loop {
+            let freed = self.freed.notified();
+            match self.judge(address, Instant::now()) {
+                Verdict::Admitted(number) => return Some(Slot { number, pending: self.clone() }),
+                Verdict::Refused => return None,
+                Verdict::WaitUntil(time) => {
+                    let _ = timeout(time.saturating_duration_since(Instant::now()), freed).await;
+                }
+            }
+        }
+    }
+
+    fn judge(&self, address: IpAddr, now: Instant) -> Verdict {
+        let address = group(address);
+        let mut table = self.table();
+        // On loopback one address is everybody on this machine: counting by it says nothing.
+        let share = if address.is_loopback() { self.total } else { self.per_address };
+        if table.counts.get(&address).is_some_and(|&count| count >= share) {
+            let oldest = table.oldest_of(address);
+            if !table.evict_before(oldest, now) && share < self.total {
+                return Verdict::Refused;
+            }
+        }
+        if table.entries.len() >= self.total {
+            let oldest = table.most_numerous().and_then(|address| table.oldest_of(address));
+            if !table.evict_before(oldest, now) {
+                let since = oldest.and_then(|number| table.entries.get(&number)).map_or(now, |entry| entry.since);
+                return Verdict::WaitUntil(since + GRACE);
+            }
+        }
+        Verdict::Admitted(table.insert(address, now))
+    }
+
+    /// Names the task that works in a slot, so that it can be ended. If the slot is gone already, so is the task.
+    pub(super) fn watch(&self, number: u64, task: AbortHandle) {
+        if let Some(entry) = self.table().entries.get_mut(&number) {
+            entry.task = Some(task);
+        }
+    }
+
+    /// Whether it is worth a round trip to learn that a QUIC client's address is real.
+    pub(super) fn is_busy(&self) -> bool {
+        self.table().entries.len() >= self.total / 2
+    }
+
+    /// Ends the oldest handshake if it seems to stall, to get its file descriptor back.
+    pub(super) fn relieve(&self) {
+        let mut table = self.table();
+        let oldest = table.entries.keys().next().copied();
+        table.evict_before(oldest, Instant::now());
+    }
+
+    /// Ends every handshake.
+    pub(super) fn abort_all(&self) {
+        for entry in self.table().entries.values() {
+            if let Some(task) = &entry.task {
+                task.abort();
+            }
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn insert(&mut self, address: IpAddr, now: Instant) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.entries.insert(number, Entry { address, since: now, task: None });
+        *self.counts.entry(address).or_default() += 1;
+        number
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Entry> {
+        let entry = self.entries.remove(&number)?;
+        if let Some(count) = self.counts.get_mut(&entry.address) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&entry.address);
+            }
+        }
+        Some(entry)
+    }
+
+    fn oldest_of(&self, address: IpAddr) -> Option<u64> {
+        self.entries.iter().find(|(_, entry)| entry.address == address).map(|(number, _)| *number)
+    }
+
+    fn most_numerous(&self) -> Option<IpAddr> {
+        self.counts.iter().max_by_key(|(_, count)| **count).map(|(address, _)| *address)
+    }
+
+    /// Ends a handshake that is older than [`GRACE`]; `false` if there is none such.
+    fn evict_before(&mut self, number: Option<u64>, now: Instant) -> bool {
+        let stalled = number.filter(|n| self.entries.get(n).is_some_and(|entry| now >= entry.since + GRACE));
+        match stalled.and_then(|number| self.remove(number)) {
+            Some(entry) => {
+                if let Some(task) = entry.task {
+                    task.abort();
+                }
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl Slot {
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.pending.table().remove(self.number);
+        self.pending.freed.notify_waiters();
+    }
+}
+
+/// What counts as one address: whoever has an IPv6 address usually has the whole /64.
+fn group(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) if !v6.is_loopback() => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    fn number(verdict: Verdict) -> u64 {
+        match verdict {
+            Verdict::Admitted(number) => number,
+            Verdict::Refused | Verdict::WaitUntil(_) => panic!("not admitted"),
+        }
+    }
+
+    #[test]
+    fn an_address_over_its_share_is_turned_away_until_its_oldest_stalls() {
+        let (pending, now) = (Pending::new(10, 2), Instant::now());
+        let kept = [number(pending.judge(address(1), now)), number(pending.judge(address(1), now))];
+        assert!(matches!(pending.judge(address(1), now), Verdict::Refused));
+        number(pending.judge(address(2), now));
+        number(pending.judge(address(1), now + GRACE));
+        let table = pending.table();
+        assert!(!table.entries.contains_key(&kept[0]) && table.entries.contains_key(&kept[1]));
+    }
+
+    #[test]
+    fn when_all_room_is_taken_the_address_with_most_yields() {
+        let (pending, now) = (Pending::new(4, 4), Instant::now());
+        let honest = number(pending.judge(address(1), now));
+        let stalled: Vec<_> = (0..3).map(|_| number(pending.judge(address(2), now))).collect();
+        match pending.judge(address(3), now) {
+            Verdict::WaitUntil(time) => assert_eq!(time, now + GRACE),
+            Verdict::Admitted(_) | Verdict::Refused => panic!("there was room"),
+        }
+        number(pending.judge(address(3), now + GRACE));
+        let table = pending.table();
+        assert!(table.entries.contains_key(&honest) && !table.entries.contains_key(&stalled[0]));
+    }
+
+    #[tokio::test]
+    async fn a_slot_that_is_dropped_lets_the_next_one_in() {
+        let pending = Pending::new(1, 1);
+        let first = pending.admit(address(1)).await.unwrap();
+        let (second, ()) = tokio::join!(pending.admit(address(2)), async { drop(first) });
+        drop(second);
+        assert!(pending.table().entries.is_empty() && pending.table().counts.is_empty());
+    }
+}

@@ -1,0 +1,4 @@
+//! What integration tests share. Each of them is a crate of its own and uses a part.
+
+pub mod link;
+pub mod proxy;
