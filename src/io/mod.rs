@@ -1,4 +1,10 @@
 //! Motion: sockets, disk, clock and signals; everything that the pure machines must not touch.
 
+pub mod home;
 pub mod identity;
+pub mod input;
+pub mod pins;
+pub mod signals;
+pub mod store;
+pub mod store_writer;
 pub mod tls;

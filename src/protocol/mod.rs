@@ -4,6 +4,10 @@
 
 mod bytes32;
 mod error;
+pub mod name;
+mod record;
+pub mod unicode;
 
 pub use bytes32::{ContentHash, NotBytes32, PublicKey};
 pub use error::{At, ErrorCode, Failure, Retry};
+pub use record::{NameRecord, Record};

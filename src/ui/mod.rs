@@ -1,0 +1,3 @@
+//! Speech: what people see and type.
+
+pub mod escape;
