@@ -3,6 +3,7 @@
 pub mod home;
 pub mod identity;
 pub mod input;
+pub mod output;
 pub mod pins;
 pub mod signals;
 pub mod store;

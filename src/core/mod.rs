@@ -1,0 +1,3 @@
+//! Decisions: pure state machines. No I/O, no clock, no randomness of their own.
+
+pub mod outbox;
