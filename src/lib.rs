@@ -6,3 +6,4 @@ pub mod core;
 pub mod io;
 pub mod protocol;
 pub mod sim;
+pub mod ui;

@@ -8,6 +8,7 @@
 pub mod hub;
 pub mod ledger;
 pub mod link;
+pub mod outbox;
 pub mod session;
 pub mod time;
 

@@ -1,5 +1,12 @@
 //! Motion: sockets, disk, clock and signals; everything that the pure machines must not touch.
 
+pub mod home;
 pub mod identity;
+pub mod input;
+pub mod output;
+pub mod pins;
+pub mod signals;
+pub mod store;
+pub mod store_writer;
 pub mod tls;
 pub mod transport;

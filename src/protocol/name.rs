@@ -2,7 +2,7 @@
 
 use unicode_normalization::char::is_combining_mark;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
-use unicode_script::{Script, UnicodeScript};
+use unicode_script::{Script, ScriptExtension, UnicodeScript};
 
 use super::unicode::Unseen;
 use super::{ErrorCode, Failure};
@@ -158,11 +158,11 @@ fn must_be_nfc(name: &str) -> Result<(), Failure> {
 
 /// Judged on the compatibility form, where `ａ` or `𝐚` show as the Latin letters that they are.
 fn is_of_one_script(name: &str) -> bool {
-    let letters: Vec<_> = name.nfkc().map(|c| c.script_extension()).filter(|s| !s.is_common()).collect();
-    let Some(first) = letters.first() else { return true };
-    let common = letters.iter().skip(1).fold(*first, |all, s| all.intersection(*s));
-    !common.is_empty()
-        || WRITTEN_TOGETHER.iter().any(|group| letters.iter().all(|s| group.iter().any(|g| s.contains_script(*g))))
+    let name: String = name.nfkc().collect();
+    let together = |group: &[Script]| {
+        name.chars().all(|c| group.iter().any(|script| c.script_extension().contains_script(*script)))
+    };
+    !ScriptExtension::for_str(&name).is_empty() || WRITTEN_TOGETHER.into_iter().any(together)
 }
 
 fn latin_twin(c: char) -> char {

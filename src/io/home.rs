@@ -1,0 +1,104 @@
+//! A client's data folder: its key, the keys that it knows, its history.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+
+use super::identity::Identity;
+use super::pins::Pins;
+use crate::protocol::{ErrorCode, Failure};
+
+/// Names the folder where `--data` does not.
+pub const HOME_VARIABLE: &str = "POTLUCK_HOME";
+
+/// An open data folder.
+#[derive(Debug, Clone)]
+pub struct Home {
+    dir: PathBuf,
+}
+
+impl Home {
+    /// Opens `dir`, else the folder that `POTLUCK_HOME` names, else `potluck` where the platform keeps
+    /// programs' data. A folder that is not there is made, for its owner only.
+    ///
+    /// # Errors
+    /// `bad-config` when the folder cannot be made or there is no home folder to put it in.
+    pub fn open(dir: Option<&Path>) -> Result<Self, Failure> {
+        let dir = match dir {
+            Some(dir) => dir.to_owned(),
+            None => Self::default_dir()?,
+        };
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+        made.map_err(|e| bad(format!("cannot make the data folder {}: {e}", dir.display())))?;
+        Ok(Self { dir })
+    }
+
+    fn default_dir() -> Result<PathBuf, Failure> {
+        if let Some(dir) = std::env::var_os(HOME_VARIABLE).filter(|dir| !dir.is_empty()) {
+            return Ok(dir.into());
+        }
+        let base = etcetera::choose_base_strategy();
+        base.map(|base| base.data_dir().join("potluck")).map_err(|e| {
+            bad(format!("no place for the data folder: {e}")).hint("Name one with --data, or in POTLUCK_HOME.")
+        })
+    }
+
+    /// The client's key pair, made at first use.
+    ///
+    /// # Errors
+    /// `bad-config` when the key's file cannot be used: unreadable, damaged, or open to others.
+    pub fn identity(&self) -> Result<Identity, Failure> {
+        let file = self.dir.join("client.key");
+        Identity::load_or_create(&file).map_err(|e| bad(format!("cannot use the key {}: {e}", file.display())))
+    }
+
+    /// The keys of hubs and peers that this client knows.
+    pub fn pins(&self) -> Pins {
+        Pins::at(&self.dir)
+    }
+
+    /// Where the line editor keeps what was typed.
+    pub fn history(&self) -> PathBuf {
+        self.dir.join("history")
+    }
+
+    /// The folder itself.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+fn bad(message: String) -> Failure {
+    Failure::new(ErrorCode::BadConfig, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_folder_is_made_for_its_owner_and_keeps_the_key() {
+        let base = tempfile::tempdir().unwrap();
+        let dir = base.path().join("deep/home");
+        let home = Home::open(Some(&dir)).unwrap();
+        assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let key = home.identity().unwrap().key;
+        assert_eq!(Home::open(Some(&dir)).unwrap().identity().unwrap().key, key);
+        assert!(home.history().starts_with(&dir));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        let base = tempfile::tempdir().unwrap();
+        let file = base.path().join("file");
+        std::fs::write(&file, b"").unwrap();
+        let refused = Home::open(Some(&file.join("home"))).unwrap_err();
+        assert!(refused.code == ErrorCode::BadConfig && refused.message.contains("file/home"), "{refused}");
+        let home = Home::open(Some(base.path())).unwrap();
+        std::fs::write(base.path().join("client.key"), b"short").unwrap();
+        assert!(home.identity().err().unwrap().message.contains("client.key"));
+    }
+}

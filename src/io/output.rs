@@ -1,0 +1,184 @@
+//! Standard output, or any other sink that may be slow: what is told waits in an [`Outbox`], and a
+//! thread of its own writes it. Nobody who tells something ever waits for the reader.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::core::outbox::{Bounds, Outbox, Popped, Queued, StateKey};
+
+/// How much text is gathered for one write, in bytes; the last item may exceed it.
+const BATCH: usize = 64 << 10;
+
+/// The way to the writing thread; cheap to clone.
+pub struct Output<T>(Arc<Shared<T>>);
+
+impl<T> Clone for Output<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    /// Something is there to be written, or writing is to end.
+    filled: Condvar,
+    /// There is room again, or writing has ended.
+    drained: Condvar,
+}
+
+struct State<T> {
+    outbox: Outbox<T>,
+    closing: bool,
+    ended: Option<io::Result<()>>,
+    /// The sink takes no more; what comes is dropped.
+    broken: bool,
+}
+
+impl<T> Shared<T> {
+    /// A panic elsewhere leaves a queue that is still whole, so the lock is taken all the same.
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Queued + Send + 'static> Output<T> {
+    /// Starts the thread. `render` turns what comes out of the outbox into bytes at the moment of
+    /// writing, so that numbers given there have no holes where states were merged; it appends to its
+    /// second argument. Each batch is written and flushed once. When the sink fails, as a closed pipe
+    /// does, `broken` is called with the error, and whatever is told from then on is dropped.
+    ///
+    /// # Errors
+    /// When there can be no more threads.
+    pub fn spawn<W: Write + Send + 'static>(
+        bounds: Bounds,
+        sink: W,
+        render: impl FnMut(Popped<T>, &mut Vec<u8>) + Send + 'static,
+        broken: impl FnOnce(&io::Error) + Send + 'static,
+    ) -> io::Result<Self> {
+        let state = State { outbox: Outbox::new(bounds), closing: false, ended: None, broken: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), filled: Condvar::new(), drained: Condvar::new() });
+        let of_thread = Ended(Arc::clone(&shared));
+        let _: JoinHandle<()> = std::thread::Builder::new().name("output".into()).spawn(move || {
+            let result = write_all(&of_thread.0, sink, render);
+            if let Err(e) = &result {
+                broken(e);
+            }
+            of_thread.0.lock().ended = Some(result);
+        })?;
+        Ok(Self(shared))
+    }
+
+    /// Tells a fact.
+    pub fn push_fact(&self, fact: T) {
+        self.push(|outbox| outbox.push_fact(fact));
+    }
+
+    /// Tells a state, see [`Outbox::push_state`].
+    pub fn push_state(&self, key: StateKey, state: T, merge: fn(&mut T, T)) {
+        self.push(|outbox| outbox.push_state(key, state, merge));
+    }
+
+    fn push(&self, push: impl FnOnce(&mut Outbox<T>)) {
+        let mut state = self.0.lock();
+        if !state.broken {
+            push(&mut state.outbox);
+            self.0.filled.notify_one();
+        }
+    }
+
+    /// Whether no more requests should be read for now, see [`Outbox::is_full`].
+    pub fn is_full(&self) -> bool {
+        self.0.lock().outbox.is_full()
+    }
+
+    /// Waits until there is room again. For the thread that reads requests, and for no other.
+    pub fn wait_for_room(&self) {
+        let state = self.0.lock();
+        let wait = self.0.drained.wait_while(state, |s| s.outbox.is_full() && !s.broken && s.ended.is_none());
+        drop(wait);
+    }
+
+    /// Waits until all that was told is written, then ends the thread; what is told later is dropped.
+    /// With `patience`, gives up on a reader that has stopped.
+    ///
+    /// # Errors
+    /// The sink's error, or `TimedOut`.
+    pub fn close(&self, patience: Option<Duration>) -> io::Result<()> {
+        let mut state = self.0.lock();
+        state.closing = true;
+        self.0.filled.notify_one();
+        let mut state = match patience {
+            None => self.0.drained.wait_while(state, |s| s.ended.is_none()).unwrap_or_else(PoisonError::into_inner),
+            Some(patience) => {
+                let wait = self.0.drained.wait_timeout_while(state, patience, |s| s.ended.is_none());
+                wait.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        match &mut state.ended {
+            None => Err(io::ErrorKind::TimedOut.into()),
+            // Told once; closing again finds nothing left to do.
+            Some(result) => std::mem::replace(result, Ok(())),
+        }
+    }
+}
+
+/// Marks the end even if the thread panics, so that nobody waits for it for ever.
+struct Ended<T>(Arc<Shared<T>>);
+
+impl<T> Drop for Ended<T> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.broken = true;
+        state.ended.get_or_insert_with(|| Err(io::Error::other("the writing thread failed")));
+        drop(state);
+        self.0.drained.notify_all();
+    }
+}
+
+fn write_all<T: Queued>(
+    shared: &Shared<T>,
+    mut sink: impl Write,
+    mut render: impl FnMut(Popped<T>, &mut Vec<u8>),
+) -> io::Result<()> {
+    let mut text = Vec::new();
+    while gather(shared, &mut text, &mut render) {
+        let written = sink.write_all(&text).and_then(|()| sink.flush());
+        if let Err(e) = written {
+            let mut state = shared.lock();
+            state.broken = true;
+            while state.outbox.pop().is_some() {}
+            shared.drained.notify_all();
+            return Err(e);
+        }
+        text.clear();
+        text.shrink_to(2 * BATCH);
+    }
+    Ok(())
+}
+
+/// Waits for the next batch; false when writing is to end and nothing is left.
+fn gather<T: Queued>(shared: &Shared<T>, text: &mut Vec<u8>, render: &mut impl FnMut(Popped<T>, &mut Vec<u8>)) -> bool {
+    loop {
+        let state = shared.lock();
+        let wait = shared.filled.wait_while(state, |s| s.outbox.is_empty() && !s.closing);
+        let mut state = wait.unwrap_or_else(PoisonError::into_inner);
+        if state.outbox.is_empty() {
+            return false;
+        }
+        while text.len() < BATCH {
+            let Some(popped) = state.outbox.pop() else { break };
+            render(popped, text);
+        }
+        drop(state);
+        shared.drained.notify_all();
+        if !text.is_empty() {
+            return true;
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "output_tests.rs"]
+mod tests;

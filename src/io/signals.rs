@@ -1,0 +1,116 @@
+//! Signals: the first one asks to end, the second one ends.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::iterator::{Handle, Signals as Delivered};
+
+/// What the system asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT: somebody pressed Ctrl-C. The exit code is then 130.
+    Interrupt,
+    /// SIGTERM: the system wants the process gone. The exit code is then 143.
+    Terminate,
+    /// SIGHUP, for the hub: read the configuration again.
+    Reload,
+}
+
+impl Signal {
+    /// The exit code of a program that ends because of it: 128 and the signal's number.
+    pub fn exit(self) -> u8 {
+        match self {
+            Self::Interrupt => 130,
+            Self::Terminate => 143,
+            Self::Reload => 129,
+        }
+    }
+}
+
+/// The watch for signals; it ends when this is dropped.
+pub struct Signals {
+    handle: Handle,
+}
+
+impl Signals {
+    /// From now on SIGINT and SIGTERM call `callback`, on a thread of its own. The second of them ends
+    /// the process at once, whatever it is doing, with 128 and the signal's number. `reload` is for the
+    /// hub: SIGHUP calls `callback` too, any number of times; without it SIGHUP ends the process as ever.
+    ///
+    /// # Errors
+    /// When the system refuses the handlers or the thread.
+    pub fn install(reload: bool, callback: impl Fn(Signal) + Send + 'static) -> io::Result<Self> {
+        let armed = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: what the first signal arms, the second one finds armed.
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&armed))?;
+            flag::register(signal, Arc::clone(&armed))?;
+        }
+        let mut delivered = Delivered::new([SIGINT, SIGTERM])?;
+        if reload {
+            delivered.add_signal(SIGHUP)?;
+        }
+        let handle = delivered.handle();
+        std::thread::Builder::new().name("signals".into()).spawn(move || {
+            for signal in delivered.forever() {
+                match signal {
+                    SIGINT => callback(Signal::Interrupt),
+                    SIGTERM => callback(Signal::Terminate),
+                    _ => callback(Signal::Reload),
+                }
+            }
+        })?;
+        Ok(Self { handle })
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        self.handle.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    /// Set in the process that the test starts as its own victim.
+    const VICTIM: &str = "POTLUCK_TEST_SIGNALS";
+
+    #[test]
+    fn the_first_asks_and_the_second_ends() {
+        if std::env::var_os(VICTIM).is_some() {
+            return be_the_victim();
+        }
+        let this = "io::signals::tests::the_first_asks_and_the_second_ends";
+        let mut victim = Command::new(std::env::current_exe().unwrap());
+        let victim = victim.args([this, "--exact", "--nocapture"]).env(VICTIM, "1").stdout(Stdio::piped());
+        let ended = victim.spawn().unwrap().wait_with_output().unwrap();
+        let said = String::from_utf8(ended.stdout).unwrap();
+        assert!(said.contains("Reload\nReload\nInterrupt\n"), "{said}");
+        assert_eq!(ended.status.code(), Some(143), "{said}");
+    }
+
+    fn be_the_victim() {
+        let (heard, hear) = std::sync::mpsc::channel();
+        let _signals = Signals::install(true, move |signal| {
+            heard.send(signal).unwrap();
+            if signal == Signal::Interrupt {
+                // A shutdown that hangs must not keep the second signal from working.
+                std::thread::sleep(Duration::from_secs(60));
+            }
+        });
+        println!();
+        for signal in [SIGHUP, SIGHUP, SIGINT] {
+            signal_hook::low_level::raise(signal).unwrap();
+            println!("{:?}", hear.recv().unwrap());
+        }
+        signal_hook::low_level::raise(SIGTERM).unwrap();
+        unreachable!("the second signal ends the process");
+    }
+}

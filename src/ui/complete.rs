@@ -1,0 +1,197 @@
+//! What the Tab key offers: commands first, then what is on the table and who is there.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+use crate::protocol::unicode::Unseen;
+
+/// How many entries of a folder are looked at: Tab must answer at once.
+const MAX_ENTRIES: usize = 10_000;
+
+/// What can be completed just now.
+#[derive(Debug, Clone, Default)]
+pub struct Completions {
+    /// Each command with a few words about it.
+    pub commands: Vec<(String, String)>,
+    /// The files that are offered.
+    pub files: Vec<String>,
+    /// The people, and rooms if there are any.
+    pub names: Vec<String>,
+    /// The folder of `setdir`, in which `offer` looks for files.
+    pub folder: Option<PathBuf>,
+}
+
+/// Completions that the application updates while the editor uses them.
+pub type SharedCompletions = Arc<RwLock<Completions>>;
+
+/// One thing that could stand where the cursor is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// What the list shows.
+    pub display: String,
+    /// What replaces the word, quoted if need be.
+    pub replacement: String,
+}
+
+/// The candidates for the last word of `line`, which ends at the cursor, and the byte at which that
+/// word starts. What would not be safe to show is left out.
+pub fn complete(line: &str, known: &Completions) -> (usize, Vec<Candidate>) {
+    let (before, start, word) = split(line);
+    let mut found = match before.first().map(String::as_str) {
+        None => commands(known, &word),
+        Some("help") => commands(known, &word),
+        Some("setdir") => paths(Path::new(""), &word, true),
+        Some("offer") => known.folder.as_ref().map(|folder| paths(folder, &word, false)).unwrap_or_default(),
+        Some(_) => words(known.files.iter().chain(&known.names), &word),
+    };
+    found.sort_by(|a, b| a.display.cmp(&b.display));
+    found.dedup();
+    if let [only] = found.as_mut_slice()
+        && !only.display.ends_with('/')
+    {
+        only.replacement.push(' ');
+    }
+    (start, found)
+}
+
+fn commands(known: &Completions, word: &str) -> Vec<Candidate> {
+    let matching = known.commands.iter().filter(|(name, _)| name.starts_with(word));
+    let shown = |(name, about): &(String, String)| Candidate {
+        display: format!("{name:<14} {about}").trim_end().into(),
+        replacement: name.clone(),
+    };
+    matching.map(shown).collect()
+}
+
+fn words<'a>(all: impl Iterator<Item = &'a String>, word: &str) -> Vec<Candidate> {
+    all.filter(|w| w.starts_with(word)).filter_map(|w| candidate(w, w)).collect()
+}
+
+/// Entries of local folders; only folders, or files too.
+fn paths(base: &Path, word: &str, only_folders: bool) -> Vec<Candidate> {
+    let (folder, begun) = word.rsplit_once('/').map_or(("", word), |(folder, begun)| (&word[..=folder.len()], begun));
+    let looked_at =
+        if base.as_os_str().is_empty() && folder.is_empty() { PathBuf::from(".") } else { base.join(folder) };
+    let Ok(entries) = std::fs::read_dir(looked_at) else { return Vec::new() };
+    let candidates = entries.take(MAX_ENTRIES).flatten().filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        let hidden = name.starts_with('.') && !begun.starts_with('.');
+        if hidden || !name.starts_with(begun) {
+            return None;
+        }
+        match entry.path().is_dir() {
+            true => candidate(&format!("{name}/"), &format!("{folder}{name}/")),
+            false if only_folders => None,
+            false => candidate(&name, &format!("{folder}{name}")),
+        }
+    });
+    candidates.collect()
+}
+
+fn candidate(display: &str, word: &str) -> Option<Candidate> {
+    if word.contains(|c| Unseen::of(c).is_some()) {
+        return None;
+    }
+    let mut replacement = shlex::try_quote(word).unwrap_or(Cow::Borrowed(word)).into_owned();
+    // The quote of a folder stays open, for what is in it.
+    if word.ends_with('/') && replacement.ends_with(['\'', '"']) {
+        replacement.pop();
+    }
+    Some(Candidate { display: display.into(), replacement })
+}
+
+/// The words before the last one, the byte where the last one starts, and its text without quotes.
+fn split(line: &str) -> (Vec<String>, usize, String) {
+    let (mut words, mut start, mut word) = (Vec::new(), line.len(), String::new());
+    let (mut within, mut quote, mut escaped) = (false, None, false);
+    for (at, c) in line.char_indices() {
+        if !within && !c.is_whitespace() {
+            (within, start) = (true, at);
+        }
+        match (quote, c) {
+            _ if escaped => {
+                escaped = false;
+                word.push(c);
+            }
+            (None | Some('"'), '\\') => escaped = true,
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), c) if c == open => quote = None,
+            (None, c) if c.is_whitespace() => {
+                if within {
+                    words.push(std::mem::take(&mut word));
+                }
+                (within, start) = (false, line.len());
+            }
+            _ => word.push(c),
+        }
+    }
+    (words, start, word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn known() -> Completions {
+        let command = |name: &str| (name.to_string(), format!("about {name}"));
+        Completions {
+            commands: ["get", "give", "offer", "setdir"].map(command).into(),
+            files: ["notes.txt", "my notes.txt", "it's.txt", "\u{1b}[31m"].map(String::from).into(),
+            names: ["nora", "erin"].map(String::from).into(),
+            folder: None,
+        }
+    }
+
+    fn replacements(line: &str, known: &Completions) -> (usize, Vec<String>) {
+        let (start, found) = complete(line, known);
+        (start, found.into_iter().map(|c| c.replacement).collect())
+    }
+
+    #[test]
+    fn commands_come_first_and_then_files_and_people() {
+        let known = known();
+        let expect = |line, start, found: &[&str]| {
+            assert_eq!(replacements(line, &known), (start, found.iter().map(|f| f.to_string()).collect()), "{line}");
+        };
+        expect("g", 0, &["get", "give"]);
+        expect("  of", 2, &["offer "]);
+        expect("help s", 5, &["setdir "]);
+        expect("get no", 4, &["nora", "notes.txt"]);
+        expect("get my", 4, &["'my notes.txt' "]);
+        expect("get 'my n", 4, &["'my notes.txt' "]);
+        expect("get my\\ no", 4, &["'my notes.txt' "]);
+        expect("get it", 4, &["\"it's.txt\" "]);
+        expect("get notes.txt ", 14, &["erin", "\"it's.txt\"", "'my notes.txt'", "nora", "notes.txt"]);
+        expect("get zzz", 4, &[]);
+        assert_eq!(complete("se", &known).1[0].display, "setdir         about setdir");
+    }
+
+    #[test]
+    fn local_paths_for_setdir_and_offer() {
+        let dir = tempfile::tempdir().unwrap();
+        for folder in ["my music", "mail"] {
+            std::fs::create_dir(dir.path().join(folder)).unwrap();
+        }
+        for file in ["my music/a.ogg", "memo.txt", ".hidden", "bad\u{1b}name"] {
+            std::fs::write(dir.path().join(file), b"").unwrap();
+        }
+        let known = Completions { folder: Some(dir.path().into()), ..known() };
+        assert_eq!(replacements("offer m", &known).1, ["mail/", "memo.txt", "'my music/"]);
+        assert_eq!(replacements("offer 'my music/", &known), (6, vec!["'my music/a.ogg' ".into()]));
+        assert_eq!(replacements("offer .", &known).1, [".hidden "]);
+        assert_eq!(replacements("offer b", &known).1, [""; 0]);
+        let line = format!("setdir {}/m", dir.path().display());
+        let base = dir.path().display();
+        assert_eq!(replacements(&line, &known).1, [format!("{base}/mail/"), format!("'{base}/my music/")]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_typed_panics(line in any::<String>()) {
+            let (start, _) = complete(&line, &known());
+            prop_assert!(line.is_char_boundary(start));
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Speech: what people see and type.
+
+pub mod complete;
+pub mod editor;
+pub mod escape;
