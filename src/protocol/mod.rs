@@ -10,6 +10,7 @@ pub mod limits;
 pub mod line;
 pub mod log;
 pub mod request;
+pub mod schema;
 pub mod strict;
 mod timestamp;
 pub mod transfer;
