@@ -1,5 +1,15 @@
-//! Speech: what people see and type.
+//! Speech: events as people read them, and the line editor at which they type.
 
 pub mod complete;
 pub mod editor;
 pub mod escape;
+pub mod human;
+pub mod log;
+pub mod style;
+mod table;
+mod transfers;
+pub mod units;
+pub mod validate;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! What the subcommands that read a recording share: its lines, and how they end.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// A line may be this long, in bytes. A table of half a million offers fits; a device that never
+/// ends a line does not.
+const LONGEST: u64 = 256 << 20;
+
+/// The lines of a recorded stream.
+pub(super) struct Recording {
+    input: BufReader<Box<dyn Read>>,
+    /// The number of the line that was read last, counted from 1.
+    pub(super) number: u64,
+}
+
+impl Recording {
+    /// Opens a file, or standard input for `-`.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        match path.as_os_str() == OsStr::new("-") {
+            true => Ok(Self::new(io::stdin())),
+            false => File::open(path).map(Self::new),
+        }
+    }
+
+    pub(super) fn new(input: impl Read + 'static) -> Self {
+        Self { input: BufReader::new(Box::new(input)), number: 0 }
+    }
+
+    /// The next line without its end; `None` after the last one. CRLF and a byte order mark are taken off.
+    pub(super) fn next_line(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut line = Vec::new();
+        if (&mut self.input).take(LONGEST).read_until(b'\n', &mut line)? == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        if line.len() as u64 == LONGEST {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("line {} is too long", self.number)));
+        }
+        for end in [b'\n', b'\r'] {
+            if line.last() == Some(&end) {
+                line.pop();
+            }
+        }
+        if self.number == 1 && line.starts_with(b"\xef\xbb\xbf") {
+            line.drain(..3);
+        }
+        Ok(Some(line))
+    }
+
+    /// Whether the next line may have to be waited for: what was written should be shown now.
+    pub(super) fn may_wait(&self) -> bool {
+        self.input.buffer().is_empty()
+    }
+}
+
+/// The exit code of a subcommand that only writes text. Whoever closes the pipe has read enough.
+pub(super) fn finish(result: io::Result<ExitCode>) -> ExitCode {
+    match result {
+        Ok(code) => code,
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(e) => {
+            complain(&e.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says something on standard error. If that is closed too, nobody wants to know.
+pub(super) fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "potluck: {message}");
+}
+
+/// An error with the name of what it is about.
+pub(super) fn named(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
+    move |e| io::Error::new(e.kind(), format!("{}: {e}", crate::ui::escape::escape(&path.to_string_lossy())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_without_their_ends() {
+        let mut recording = Recording::new("\u{feff}a\r\n\nb\r\r\n\u{feff}c".as_bytes());
+        let mut lines = Vec::new();
+        while let Some(line) = recording.next_line().unwrap() {
+            lines.push(String::from_utf8(line).unwrap());
+        }
+        assert_eq!(lines, ["a", "", "b\r", "\u{feff}c"]);
+        assert_eq!(recording.number, 4);
+    }
+
+    #[test]
+    fn a_closed_pipe_is_a_quiet_end() {
+        let code = |kind: io::ErrorKind| format!("{:?}", finish(Err(kind.into())));
+        assert_eq!(code(io::ErrorKind::BrokenPipe), format!("{:?}", ExitCode::SUCCESS));
+        assert_eq!(code(io::ErrorKind::NotFound), format!("{:?}", ExitCode::FAILURE));
+    }
+}

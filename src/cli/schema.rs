@@ -1,0 +1,186 @@
+//! `potluck schema`: the schemas of every line, and a checker for recorded streams.
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgGroup, Args, Subcommand};
+
+use crate::protocol::schema::{self, SchemaFile, Stream};
+use crate::ui::escape::escape;
+use crate::ui::units::count;
+use crate::ui::validate::Validator;
+
+use super::recording::{Recording, complain, finish, named};
+
+/// Show the JSON Schemas of potluck's lines, or check lines against them.
+#[derive(Debug, Clone, Args)]
+pub struct Schema {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Action {
+    /// List the schemas: requests, events and what the hub logs.
+    List,
+    /// Print a schema.
+    Show(Show),
+    /// Check a recorded stream, line by line.
+    Check(Check),
+}
+
+/// Print a schema.
+#[derive(Debug, Clone, Args)]
+struct Show {
+    /// As `list` shows it, such as `requests/get` or just `get`; `request`, `event` and `log` are for any line.
+    name: String,
+}
+
+/// Check a recorded stream, line by line.
+///
+/// Prints LINE: POINTER: MESSAGE for each mistake. The exit code is 0 if there is none, otherwise 1.
+/// Without an option, the first line tells whether it is requests, events or a hub's log.
+#[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("stream"))]
+struct Check {
+    /// The recording: one JSON object on each line; `-` is standard input.
+    file: PathBuf,
+    /// The lines are events.
+    #[arg(long, group = "stream")]
+    events: bool,
+    /// The lines are requests.
+    #[arg(long, group = "stream")]
+    requests: bool,
+    /// The lines are a hub's log.
+    #[arg(long, group = "stream")]
+    log: bool,
+}
+
+impl Schema {
+    /// Runs the subcommand.
+    pub fn run(&self) -> ExitCode {
+        let mut out = BufWriter::new(io::stdout().lock());
+        let done = match &self.action {
+            Action::List => list(&mut out).map(|()| ExitCode::SUCCESS),
+            Action::Show(show) => match find(&show.name) {
+                Ok(file) => out.write_all(file.text.as_bytes()).map(|()| ExitCode::SUCCESS),
+                Err(reason) => {
+                    complain(&reason);
+                    Ok(ExitCode::from(2))
+                }
+            },
+            Action::Check(check) => check.run(&mut out),
+        };
+        finish(done.and_then(|code| out.flush().map(|()| code)))
+    }
+}
+
+fn list(out: &mut impl Write) -> io::Result<()> {
+    for stream in Stream::ALL {
+        writeln!(out, "{:<32}any of these:", stream.any())?;
+        for word in stream.words() {
+            writeln!(out, "{:<32}{}", format!("{}/{}", stream.dir(), word.name), word.about.trim())?;
+        }
+    }
+    Ok(())
+}
+
+/// The schema of a name, with or without its folder.
+fn find(name: &str) -> Result<SchemaFile, String> {
+    let wanted = name.strip_suffix(".json").unwrap_or(name);
+    let wanted = wanted.strip_suffix(".schema").unwrap_or(wanted);
+    let mut found: Vec<_> = schema::all()
+        .into_iter()
+        .map(|file| (file.path.trim_end_matches(".schema.json").to_owned(), file))
+        .filter(|(path, _)| path == wanted || path.split_once('/').is_some_and(|(_, word)| word == wanted))
+        .collect();
+    match found.len() {
+        1 => Ok(found.remove(0).1),
+        0 => Err(format!("there is no schema `{}`; `potluck schema list` shows them", escape(name))),
+        _ => {
+            let paths: Vec<_> = found.into_iter().map(|(path, _)| format!("`{path}`")).collect();
+            Err(format!("`{wanted}` is ambiguous: say {}", paths.join(" or ")))
+        }
+    }
+}
+
+impl Check {
+    fn run(&self, out: &mut impl Write) -> io::Result<ExitCode> {
+        let recording = Recording::open(&self.file).map_err(named(&self.file))?;
+        let (lines, mistakes) = check(recording, self.stream(), out)?;
+        out.flush()?;
+        // Not on standard output, which has mistakes and nothing else.
+        complain(&match mistakes {
+            0 => format!("{}, all valid", count(lines, "line")),
+            _ => format!("{} in {}", count(mistakes, "mistake"), count(lines, "line")),
+        });
+        Ok(ExitCode::from(u8::from(mistakes > 0)))
+    }
+
+    fn stream(&self) -> Option<Stream> {
+        match (self.events, self.requests, self.log) {
+            (true, _, _) => Some(Stream::Events),
+            (_, true, _) => Some(Stream::Requests),
+            (_, _, true) => Some(Stream::Log),
+            (false, false, false) => None,
+        }
+    }
+}
+
+/// Writes the mistakes; counts the lines and the mistakes.
+fn check(mut recording: Recording, stream: Option<Stream>, out: &mut impl Write) -> io::Result<(u64, u64)> {
+    let (mut validator, mut mistakes) = (stream.map(Validator::new), 0);
+    while let Some(line) = recording.next_line()? {
+        let validator = validator.get_or_insert_with(|| Validator::new(Validator::detect(&line)));
+        for mistake in validator.validate_line(recording.number, &line).err().into_iter().flatten() {
+            mistakes += 1;
+            writeln!(out, "{}: {}: {}", mistake.line, escape(&mistake.pointer), escape(&mistake.message))?;
+        }
+        if recording.may_wait() {
+            out.flush()?;
+        }
+    }
+    Ok((recording.number, mistakes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_with_and_without_their_folder() {
+        assert_eq!(find("get").unwrap().path, "requests/get.schema.json");
+        assert_eq!(find("events/table").unwrap().path, "events/table.schema.json");
+        assert_eq!(find("events/table.schema.json").unwrap().path, "events/table.schema.json");
+        assert_eq!(find("event").unwrap().path, "event.schema.json");
+        assert_eq!(find("status").unwrap_err(), "`status` is ambiguous: say `requests/status` or `events/status`");
+        assert!(find("gte").unwrap_err().contains("no schema `gte`"));
+    }
+
+    #[test]
+    fn every_example_checks_out_and_mistakes_are_told_by_line() {
+        for stream in Stream::ALL {
+            let lines: String = (1..)
+                .zip(stream.words())
+                .map(|(seq, word)| {
+                    schema::example(stream, word).replace("\"seq\":12", &format!("\"seq\":{seq}")) + "\n"
+                })
+                .collect();
+            let mut out = Vec::new();
+            let counts = check(Recording::new(io::Cursor::new(lines)), None, &mut out).unwrap();
+            assert_eq!(counts, (stream.words().len() as u64, 0), "{}", String::from_utf8_lossy(&out));
+        }
+        let mut out = Vec::new();
+        let wrong = "{\"request\":\"list\"}\n{\"request\":\"get\",\"file\":7}\n";
+        assert_eq!(check(Recording::new(wrong.as_bytes()), None, &mut out).unwrap(), (2, 1));
+        assert_eq!(String::from_utf8(out).unwrap(), "2: /file: the value is not of type \"string\"\n");
+    }
+
+    #[test]
+    fn the_list_names_every_schema() {
+        let mut out = Vec::new();
+        list(&mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap().lines().count(), schema::all().len());
+    }
+}

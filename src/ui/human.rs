@@ -1,0 +1,261 @@
+//! Events as people read them.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use crate::protocol::event::{self, Event};
+use crate::protocol::{At, EventLine, Presence};
+
+use super::escape::escape;
+use super::style::Style;
+use super::table::table;
+use super::transfers;
+use super::units::{count, duration, moment, size};
+
+/// Lines of one kind that are shown of a change; the rest is counted.
+const SHOWN: usize = 10;
+
+/// The human text of an event: complete lines, or nothing where a person needs nothing.
+pub fn render(line: &EventLine, style: Style) -> String {
+    match &line.event {
+        Event::Ready(body) => ready(body, style),
+        Event::Bye(body) => bye(body, style),
+        Event::Error(body) => error(body, style),
+        Event::Welcome(body) => welcome(body, style),
+        Event::Deregistered(body) => {
+            format!("{} is out of the table; {} withdrawn.\n", escape(&body.name), count(body.withdrawn, "offer"))
+        }
+        Event::DirSet(body) => format!("Offering from {}.\n", escape(&body.dir)),
+        Event::OfferAcked(body) => offer_acked(body, style),
+        Event::Withdrawn(body) => format!("Withdrawn: {}.\n", named(&body.files)),
+        Event::Table(body) => offers(body, style),
+        Event::TableUpdated(body) => table_updated(body, style),
+        Event::Roster(body) => roster(body, style),
+        Event::RosterUpdated(body) => roster_updated(body),
+        Event::Status(body) => status(body, style),
+        Event::Transfers(body) => transfers::list(body, style),
+        Event::TransferStarted(body) => transfers::started(body),
+        Event::TransferProgress(body) => transfers::progress(body, style),
+        Event::TransferCompleted(body) => transfers::completed(body, style),
+        Event::TransferFailed(body) => transfers::failed(body, style),
+        Event::SourceDropped(body) => transfers::source_dropped(body, style),
+        Event::Cancelled(body) => format!("Transfer {} is cancelled; what has arrived is kept.\n", body.transfer),
+        Event::Waited(_) => "Everything asked before is done.\n".to_owned(),
+        Event::Help(body) => help(body, style),
+        Event::HubLost(body) => {
+            format!("{} ({}); trying again.\n", style.yellow("Lost the hub"), escape(&body.reason))
+        }
+        Event::HubBack(body) => hub_back(body, style),
+        Event::Gap(body) => gap(body, style),
+        // Between hub and client only: the client tells what follows from them.
+        Event::Located(_) | Event::Synced(_) => String::new(),
+    }
+}
+
+fn ready(body: &event::Ready, style: Style) -> String {
+    let event::Settings { dir, downloads, port, transport, on_conflict } = &body.settings;
+    let mut settings = format!("files served on port {port} · downloads go to {}", escape(downloads));
+    if let Some(dir) = dir {
+        let _ = write!(settings, " · offers come from {}", escape(dir));
+    }
+    let _ = write!(settings, " · transport {} · on conflict {}", escape(transport), escape(on_conflict));
+    let (name, hub) = (escape(&body.name), escape(&body.hub));
+    format!("potluck {}: {} at {hub} · {settings}\n", escape(&body.version), style.bold(&name))
+}
+
+fn bye(body: &event::Bye, style: Style) -> String {
+    match body.code {
+        0 => format!("Bye: {}.\n", escape(&body.reason)),
+        code => format!("{} {} (exit code {code}).\n", style.red("Bye:"), escape(&body.reason)),
+    }
+}
+
+fn error(body: &event::Error, style: Style) -> String {
+    let place = match &body.at {
+        Some(At::Line(line)) => format!(", line {line}"),
+        Some(At::Pointer(pointer)) if !pointer.is_empty() => format!(", at {}", escape(pointer)),
+        Some(At::Pointer(_)) | None => String::new(),
+    };
+    let mut out = format!("{} {} ({}{place})\n", style.red("error:"), escape(&body.message), body.code);
+    if let Some(hint) = &body.hint {
+        let _ = writeln!(out, "  {} {}", style.dim("hint:"), escape(hint));
+    }
+    out
+}
+
+fn welcome(body: &event::Welcome, style: Style) -> String {
+    let name = escape(&body.name);
+    let clients = count(body.clients, "client");
+    let offered = count(body.offers, "file");
+    format!("Welcome, {}. You are number {}; {clients} here, {offered} offered.\n", style.bold(&name), body.number)
+}
+
+fn offer_acked(body: &event::OfferAcked, style: Style) -> String {
+    let files = body.offers.iter().map(|offer| format!("{} ({})", escape(&offer.file), size(offer.size)));
+    format!("{} {}.\n", style.green("Offered:"), listed(files, body.offers.len()))
+}
+
+fn offers(body: &event::Table, style: Style) -> String {
+    if body.offers.is_empty() {
+        return "Nothing is offered.\n".to_owned();
+    }
+    let mut offers: Vec<_> = body.offers.iter().collect();
+    offers.sort_by_key(|offer| (&offer.file, &offer.owner));
+    let rows = offers.into_iter().map(|offer| {
+        vec![
+            escape(&offer.file).into_owned(),
+            escape(&offer.owner).into_owned(),
+            size(offer.size),
+            offer.address.to_string(),
+            offer.port.to_string(),
+        ]
+    });
+    table(&["FILENAME", "OWNER", "SIZE", "IP ADDRESS", "TCP PORT"], &[2, 4], rows.collect(), style)
+}
+
+fn table_updated(body: &event::TableUpdated, style: Style) -> String {
+    let mut changes = Vec::new();
+    if !body.added.is_empty() && !body.full {
+        changes.push(format!("{} added, ", body.added.len()));
+    }
+    if !body.removed.is_empty() {
+        changes.push(format!("{} removed, ", body.removed.len()));
+    }
+    let mut out = format!("Table updated (revision {}): {}{} in all.\n", body.revision, changes.concat(), body.total);
+    let added = body.added.iter().map(|offer| {
+        format!("  {} {} ({}) from {}\n", style.green("+"), escape(&offer.file), size(offer.size), escape(&offer.owner))
+    });
+    let removed = body
+        .removed
+        .iter()
+        .map(|name| format!("  {} {} from {}\n", style.red("-"), escape(&name.file), escape(&name.owner)));
+    push_lines(&mut out, added, body.added.len());
+    push_lines(&mut out, removed, body.removed.len());
+    out
+}
+
+/// The first lines, and how many more there are.
+fn push_lines(out: &mut String, lines: impl Iterator<Item = String>, all: usize) {
+    out.extend(lines.take(SHOWN));
+    if all > SHOWN {
+        let _ = writeln!(out, "  … and {} more", all - SHOWN);
+    }
+}
+
+fn roster(body: &event::Roster, style: Style) -> String {
+    if body.clients.is_empty() {
+        return "Nobody is here.\n".to_owned();
+    }
+    let rows = body.clients.iter().map(|client| {
+        vec![
+            client.number.to_string(),
+            escape(&client.name).into_owned(),
+            presence(client.state).to_owned(),
+            moment(client.since),
+            client.address.to_string(),
+            client.port.to_string(),
+        ]
+    });
+    table(&["NUMBER", "NAME", "STATE", "SINCE", "IP ADDRESS", "TCP PORT"], &[0, 5], rows.collect(), style)
+}
+
+fn roster_updated(body: &event::RosterUpdated) -> String {
+    if body.full {
+        let here = body.clients.iter().filter(|client| client.state != Presence::Offline);
+        let names = here.clone().map(|client| match client.state {
+            Presence::Away => format!("{} (away)", escape(&client.name)),
+            Presence::Online | Presence::Offline => escape(&client.name).into_owned(),
+        });
+        return match here.count() {
+            0 => "Nobody is here.\n".to_owned(),
+            all => format!("Here: {}.\n", listed(names, all)),
+        };
+    }
+    let changes = body.clients.iter().map(|client| {
+        let change = match client.state {
+            Presence::Online => "is here",
+            Presence::Away => "is away",
+            Presence::Offline => "has left",
+        };
+        format!("{} {change}.\n", escape(&client.name))
+    });
+    let mut out = String::new();
+    push_lines(&mut out, changes, body.clients.len());
+    out
+}
+
+fn status(body: &event::Status, style: Style) -> String {
+    let rows = body.clients.iter().map(|visit| {
+        vec![
+            visit.number.to_string(),
+            escape(&visit.name).into_owned(),
+            escape(&visit.address).into_owned(),
+            presence(visit.state).to_owned(),
+            moment(visit.opened),
+            visit.closed.map_or_else(|| "-".to_owned(), moment),
+        ]
+    });
+    let mut out = match body.clients.is_empty() {
+        true => "Nobody has been here yet.\n".to_owned(),
+        false => table(&["NUMBER", "NAME", "ADDRESS", "STATE", "OPENED", "CLOSED"], &[0], rows.collect(), style),
+    };
+    let earlier = body.total.saturating_sub(body.clients.len() as u64);
+    if earlier > 0 {
+        let _ = writeln!(out, "… and {} before.", count(earlier, "client"));
+    }
+    out
+}
+
+fn help(body: &event::Help, style: Style) -> String {
+    if let [event::CommandHelp { details: Some(details), .. }] = body.commands.as_slice() {
+        // Indented, so that no line of it can pass for another event.
+        return details.lines().map(|line| format!("  {}", escape(line)).trim_end().to_owned() + "\n").collect();
+    }
+    let rows = body.commands.iter().map(|command| {
+        let aliases = command.aliases.iter().map(|alias| escape(alias)).collect::<Vec<_>>().join(", ");
+        let about = escape(&command.about);
+        let about = if aliases.is_empty() { about.into_owned() } else { format!("{about} [also: {aliases}]") };
+        vec![escape(&command.usage).into_owned(), about]
+    });
+    table(&["COMMAND", "WHAT IT DOES"], &[], rows.collect(), style)
+}
+
+fn hub_back(body: &event::HubBack, style: Style) -> String {
+    let how = if body.resumed { "" } else { " It did not know us any more: registered and offered again." };
+    format!("{} after {}.{how}\n", style.green("The hub is back"), duration(body.away))
+}
+
+fn gap(body: &event::Gap, style: Style) -> String {
+    let dropped = count(body.dropped, "event");
+    let read = style.yellow("Read too slowly:");
+    format!("{read} {dropped} dropped, told between {} and {}.\n", moment(body.from), moment(body.to))
+}
+
+/// Whether somebody is there, in a word.
+fn presence(state: Presence) -> &'static str {
+    match state {
+        Presence::Online => "online",
+        Presence::Away => "away",
+        Presence::Offline => "offline",
+    }
+}
+
+/// An address and a port as they are written together; IPv6 has its brackets.
+pub(super) fn address_and_port(address: &str, port: u16) -> String {
+    let address = escape(address);
+    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
+}
+
+/// Names in a sentence, escaped.
+pub(super) fn named(names: &[String]) -> String {
+    listed(names.iter().map(|name| escape(name)).map(Cow::into_owned), names.len())
+}
+
+/// The first few of a list in a sentence, and how many more there are.
+pub(super) fn listed(items: impl Iterator<Item = String>, all: usize) -> String {
+    let shown: Vec<_> = items.take(SHOWN).collect();
+    match all.saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}

@@ -1,0 +1,78 @@
+//! The hub's log as people read it: one line an event.
+
+use crate::protocol::log::{self, Level, LogEvent, LogLine};
+
+use super::escape::escape;
+use super::human::{address_and_port, named};
+use super::style::Style;
+use super::units::{count, duration};
+
+/// The human text of a log line, from the line and nothing else: `TIME LEVEL text`.
+pub fn render_log(line: &LogLine, style: Style) -> String {
+    let level = match line.event.level() {
+        Level::Debug => style.dim("debug"),
+        Level::Info => style.green("info "),
+        Level::Warn => style.yellow("warn "),
+        Level::Error => style.red("error"),
+    };
+    format!("{} {level} {}\n", style.dim(&line.time.to_string()), text(&line.event))
+}
+
+fn text(event: &LogEvent) -> String {
+    match event {
+        LogEvent::HubListening(body) => listening(body),
+        LogEvent::HubStopping(body) => {
+            format!("stopping ({}); {} told", escape(&body.reason), count(body.clients, "client"))
+        }
+        LogEvent::HubStopped(_) => "stopped".to_owned(),
+        LogEvent::ClientConnected(body) => format!(
+            "connection {} from {} over {}, key {}",
+            body.connection,
+            escape(&body.address),
+            escape(&body.transport),
+            body.key
+        ),
+        LogEvent::ClientRefused(body) => format!(
+            "connection {} from {} refused: {} ({})",
+            body.connection,
+            escape(&body.address),
+            escape(&body.message),
+            body.code
+        ),
+        LogEvent::ClientRegistered(body) => {
+            format!("{} registered as number {} from {}", escape(&body.name), body.number, escape(&body.address))
+        }
+        LogEvent::ClientAway(body) => {
+            format!("{} (number {}) is away: {}", escape(&body.name), body.number, escape(&body.reason))
+        }
+        LogEvent::ClientBack(body) => {
+            format!("{} (number {}) is back after {}", escape(&body.name), body.number, duration(body.away))
+        }
+        LogEvent::ClientLeft(body) => {
+            format!("{} (number {}) left: {}", escape(&body.name), body.number, escape(&body.reason))
+        }
+        LogEvent::OffersAdded(body) => {
+            format!("{} offers {} (revision {})", escape(&body.name), named(&body.files), body.revision)
+        }
+        LogEvent::OffersRemoved(body) => {
+            format!("{} no longer offers {} (revision {})", escape(&body.name), named(&body.files), body.revision)
+        }
+        LogEvent::RequestRefused(body) => refused(body),
+        LogEvent::StoreFailed(body) => format!("the store failed: {} ({})", escape(&body.message), body.code),
+    }
+}
+
+fn listening(body: &log::HubListening) -> String {
+    format!(
+        "potluck {} listening on {}, access {}; join with {}",
+        escape(&body.version),
+        address_and_port(&body.address, body.port),
+        escape(&body.access),
+        escape(&body.link)
+    )
+}
+
+fn refused(body: &log::RequestRefused) -> String {
+    let who = if body.name.is_empty() { "somebody unregistered".into() } else { escape(&body.name) };
+    format!("refused {} of {who}: {} ({})", escape(&body.request), escape(&body.message), body.code)
+}

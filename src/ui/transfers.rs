@@ -1,0 +1,107 @@
+//! Transfers as people read them: both ends are told of the connection, the start and the end.
+
+use std::fmt::Write;
+
+use crate::protocol::Direction;
+use crate::protocol::event;
+
+use super::escape::escape;
+use super::human::listed;
+use super::style::Style;
+use super::table::table;
+use super::units::{duration, exact_size, percent, rate, size};
+
+pub(super) fn list(body: &event::Transfers, style: Style) -> String {
+    if body.transfers.is_empty() {
+        return "No transfer is under way.\n".to_owned();
+    }
+    let rows = body.transfers.iter().map(|transfer| {
+        let direction = match transfer.direction {
+            Direction::Down => "down",
+            Direction::Up => "up",
+        };
+        vec![
+            transfer.transfer.to_string(),
+            direction.to_owned(),
+            escape(&transfer.file).into_owned(),
+            escape(&transfer.peer).into_owned(),
+            percent(transfer.bytes, transfer.size),
+            size(transfer.size),
+        ]
+    });
+    table(&["TRANSFER", "DIRECTION", "FILENAME", "PEER", "DONE", "SIZE"], &[0, 4, 5], rows.collect(), style)
+}
+
+pub(super) fn started(body: &event::TransferStarted) -> String {
+    let (file, peer) = (escape(&body.file), escape(&body.peer));
+    let mut out = match body.direction {
+        Direction::Down => format!("Transfer {}: connected to {peer}, fetching {file}", body.transfer),
+        Direction::Up => format!("Transfer {}: {peer} connected, sending {file}", body.transfer),
+    };
+    let _ = write!(out, " ({})", size(body.size));
+    if body.resumed > 0 {
+        let _ = write!(out, ", going on from {}", size(body.resumed));
+    }
+    out + ".\n"
+}
+
+pub(super) fn progress(body: &event::TransferProgress, style: Style) -> String {
+    let done = percent(body.bytes, body.size);
+    let mut out = format!("Transfer {}: {done} of {} at {}", body.transfer, size(body.size), rate(body.rate));
+    let missing = u128::from(body.size.saturating_sub(body.bytes));
+    if let Some(left) = (missing * 1000).checked_div(u128::from(body.rate))
+        && left > 0
+    {
+        let _ = write!(out, ", {} left", duration(u64::try_from(left).unwrap_or(u64::MAX)));
+    }
+    style.dim(&(out + ".")) + "\n"
+}
+
+pub(super) fn completed(body: &event::TransferCompleted, style: Style) -> String {
+    let (done, file, peer) = (style.green("done"), escape(&body.file), escape(&body.peer));
+    let mut out = match body.direction {
+        Direction::Down => format!("Transfer {} {done}: {file} from {peer}, ", body.transfer),
+        Direction::Up => format!("Transfer {} {done}: {file} to {peer}, ", body.transfer),
+    };
+    let _ = write!(out, "{} in {}", exact_size(body.size), duration(body.elapsed));
+    let rate_over = (u128::from(body.size) * 1000).checked_div(u128::from(body.elapsed));
+    if let Some(bytes_a_second) = rate_over.and_then(|rate| u64::try_from(rate).ok()) {
+        let _ = write!(out, " at {}", rate(bytes_a_second));
+    }
+    out += match body.direction {
+        Direction::Down => ", verified; connection closed.\n",
+        Direction::Up => "; connection closed.\n",
+    };
+    if let Some(path) = &body.path {
+        let _ = writeln!(out, "  saved as {}", escape(path));
+    }
+    if body.sources.len() > 1 {
+        let sources = body.sources.iter().map(|source| format!("{} {}", escape(&source.peer), size(source.bytes)));
+        let _ = writeln!(out, "  sources: {}", listed(sources, body.sources.len()));
+    }
+    out
+}
+
+pub(super) fn failed(body: &event::TransferFailed, style: Style) -> String {
+    let (failed, message, code) = (style.red("failed:"), escape(&body.message), body.code);
+    let mut out = format!("Transfer {} {failed} {message} ({code})\n", body.transfer);
+    let way = match body.direction {
+        Direction::Down => "from",
+        Direction::Up => "to",
+    };
+    let (file, peer) = (escape(&body.file), escape(&body.peer));
+    let (there, all) = (size(body.bytes), size(body.size));
+    let _ = writeln!(out, "  {file} {way} {peer}: {there} of {all} arrived; connection closed");
+    // The advice speaks to whoever fetches.
+    let advice = body.code.advice();
+    if body.direction == Direction::Down && !advice.is_empty() {
+        let _ = writeln!(out, "  {} {advice}", style.dim("hint:"));
+    }
+    out
+}
+
+pub(super) fn source_dropped(body: &event::SourceDropped, style: Style) -> String {
+    let (peer, message) = (escape(&body.peer), escape(&body.message));
+    let gave_up = style.yellow("gave up");
+    format!("Transfer {}: {gave_up} {peer} as a source: {message} ({})\n", body.transfer, body.code)
+}
