@@ -1,6 +1,74 @@
 //! Doors: one file a subcommand, each a clap struct with its help and a `run` that gives the exit code.
 
+mod client;
 pub mod completions;
+pub mod demo;
+mod duration;
+pub mod exec;
+pub mod forget;
+pub mod join;
 mod recording;
 pub mod replay;
 pub mod schema;
+pub mod serve;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::protocol::Failure;
+use recording::complain;
+
+/// Share files and talk, by hand or from a pipe.
+///
+/// `potluck serve` starts a hub; `potluck join` joins one. Files go straight from peer to peer, encrypted
+/// and verified. Everything that a person types can be written by a program as JSON, one object a line.
+#[derive(Debug, Parser)]
+#[command(name = "potluck", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = EXIT_CODES)]
+pub struct Potluck {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0 done                          4 refused (name, access, full, another key)
+  1 a request failed              5 hub lost
+  2 usage                         6 transfer failed or interrupted
+  3 hub not reachable             130, 143 ended by SIGINT, SIGTERM";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Join(join::Join),
+    Exec(exec::Exec),
+    Demo(demo::Demo),
+    Schema(schema::Schema),
+    Replay(replay::Replay),
+    Forget(forget::Forget),
+    Completions(completions::Completions),
+}
+
+impl Potluck {
+    /// Runs the subcommand.
+    pub fn run(self) -> ExitCode {
+        match self.command {
+            Command::Serve(serve) => serve.run(),
+            Command::Join(join) => join.run(),
+            Command::Exec(exec) => exec.run(),
+            Command::Demo(demo) => demo.run(),
+            Command::Schema(schema) => schema.run(),
+            Command::Replay(replay) => replay.run(),
+            Command::Forget(forget) => forget.run(),
+            Command::Completions(completions) => completions.run(Self::command()),
+        }
+    }
+}
+
+/// A failure before there is a stream to tell it on.
+fn fail(failure: &Failure) -> ExitCode {
+    let hint = failure.hint.as_deref().unwrap_or(failure.code.advice());
+    complain(&format!("{failure}\n  hint: {hint}"));
+    ExitCode::from(failure.code.exit())
+}

@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod link;
 pub mod outbox;
 pub mod session;
+pub mod swarm;
 pub mod time;
 
 pub use hub::Hub;

@@ -34,6 +34,8 @@ vocabulary! {
         OffersRemoved(OffersRemoved) = "offers-removed", r#"{"name":"dora","files":["notes.txt"],"revision":19}"#;
         /// A request was refused.
         RequestRefused(RequestRefused) = "request-refused", r#"{"name":"dora","request":"get","code":"not-offered","message":"Nobody offers notes.txt."}"#;
+        /// The reader of the log was too slow: lines were dropped.
+        LogGap(LogGap) = "log-gap", r#"{"from":"2026-01-02T03:04:05.678Z","to":"2026-01-02T03:05:05.678Z","dropped":70000}"#;
         /// The store failed; the hub ends, because it cannot keep what it promises.
         StoreFailed(StoreFailed) = "store-failed", r#"{"code":"store-failed","message":"disk I/O error"}"#;
     }
@@ -61,7 +63,7 @@ impl LogEvent {
             Self::HubListening(_) | Self::HubStopping(_) | Self::HubStopped(_) => Level::Info,
             Self::ClientRegistered(_) | Self::ClientBack(_) | Self::ClientLeft(_) => Level::Info,
             Self::OffersAdded(_) | Self::OffersRemoved(_) => Level::Info,
-            Self::ClientRefused(_) | Self::ClientAway(_) | Self::RequestRefused(_) => Level::Warn,
+            Self::LogGap(_) | Self::ClientRefused(_) | Self::ClientAway(_) | Self::RequestRefused(_) => Level::Warn,
             Self::StoreFailed(_) => Level::Error,
         }
     }
@@ -178,6 +180,15 @@ bodies! {
         code: ErrorCode,
         /// What went wrong.
         message: String,
+    }
+    /// Lines were dropped.
+    LogGap {
+        /// When the first dropped line was written.
+        from: Timestamp,
+        /// When the last dropped line was written.
+        to: Timestamp,
+        /// How many were dropped.
+        dropped: u64,
     }
     /// The store failed.
     StoreFailed {

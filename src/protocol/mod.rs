@@ -3,9 +3,11 @@
 //! Nothing here reads a clock, opens a file or draws a random number.
 
 mod bytes32;
+pub mod data;
 mod error;
 pub mod event;
 pub mod human;
+pub mod join_link;
 pub mod limits;
 pub mod line;
 pub mod log;
@@ -25,10 +27,12 @@ pub mod wire;
 pub use bytes32::{ContentHash, NotBytes32, PublicKey};
 pub use error::{At, ErrorCode, Failure, Retry};
 pub use event::Event;
+pub use join_link::{BadLink, DEFAULT_PORT, JoinLink};
 pub use line::{BadLine, EventLine, RequestLine, to_json};
 pub use log::{LogEvent, LogLine};
 pub use record::{NameRecord, Record};
 pub use request::Request;
 pub use timestamp::Timestamp;
+pub use transfer::{Chunking, DEFAULT_CHUNK, MAX_CHUNKS, MAX_SIZE, OnConflict};
 pub use transport::{TransportChoice, TransportKind};
 pub use types::{Client, Content, Direction, Id, Offer, OfferName, Presence, Transfer};

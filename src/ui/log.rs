@@ -58,6 +58,7 @@ fn text(event: &LogEvent) -> String {
             format!("{} no longer offers {} (revision {})", escape(&body.name), named(&body.files), body.revision)
         }
         LogEvent::RequestRefused(body) => refused(body),
+        LogEvent::LogGap(body) => format!("the log was not read: {} lines dropped", body.dropped),
         LogEvent::StoreFailed(body) => format!("the store failed: {} ({})", escape(&body.message), body.code),
     }
 }

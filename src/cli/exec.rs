@@ -1,0 +1,72 @@
+//! `potluck exec`: one command at a hub.
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::client::{ClientArgs, Manner, style};
+use super::fail;
+use crate::io::client::UserInput;
+use crate::protocol::line::parse_json;
+use crate::protocol::{Event, EventLine, Failure, Id, RequestLine, human};
+
+/// Ask one thing of a hub, and end.
+///
+/// Prints the answer alone; with --json, all events. The exit code says how it went.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  potluck exec HUB -- list\n  potluck exec HUB --name bot -- get notes.txt erin\n  potluck exec HUB -- '{\"request\":\"who\"}'"
+)]
+pub struct Exec {
+    #[command(flatten)]
+    client: ClientArgs,
+    /// The command, as it is typed after `join`, or as one JSON object.
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// The mark by which the answer is known.
+const MARK: &str = "exec";
+
+impl Exec {
+    /// Runs the subcommand.
+    pub fn run(&self) -> ExitCode {
+        match self.request().and_then(|request| self.ask(request)) {
+            Ok(code) => code,
+            Err(failure) => fail(&failure),
+        }
+    }
+
+    fn request(&self) -> Result<RequestLine, Failure> {
+        let marked = |line: RequestLine| RequestLine { id: line.id.or(Some(Id::Text(MARK.into()))), ..line };
+        match self.command.as_slice() {
+            [json] if json.trim_start().starts_with('{') => parse_json(json).map(marked).map_err(|bad| bad.failure),
+            words => human::parse_words(words).map(|request| marked(RequestLine { id: None, request })),
+        }
+        .map_err(|failure| Failure { code: failure.code, ..failure })
+    }
+
+    fn ask(&self, request: RequestLine) -> Result<ExitCode, Failure> {
+        let manner = Manner { linger: false, fail_fast: true, shows };
+        self.client.run(
+            &manner,
+            style(),
+            io::stdout(),
+            |_| (),
+            |input, _| {
+                tokio::spawn(async move {
+                    for step in [UserInput::Request(request), UserInput::End] {
+                        // A client that has ended already wants no more.
+                        let _ = input.send(step).await;
+                    }
+                });
+            },
+        )
+    }
+}
+
+/// What belongs to the answer, and what went wrong on the way to it.
+fn shows(line: &EventLine) -> bool {
+    line.id.is_some() || matches!(line.event, Event::Error(_) | Event::HubLost(_) | Event::HubBack(_))
+}

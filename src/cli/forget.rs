@@ -1,0 +1,53 @@
+//! `potluck forget`: accept another key the next time.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::fail;
+use super::recording::{complain, finish};
+use crate::io::home::Home;
+use crate::protocol::JoinLink;
+
+/// Forget a key that was pinned, so that another one is accepted the next time.
+#[derive(Debug, Args)]
+pub struct Forget {
+    /// A hub as HOST:PORT, or a person at a hub as NAME@HOST:PORT.
+    #[arg(value_name = "HUB|NAME@HUB")]
+    what: String,
+    /// The folder with this client's key and the keys that it knows.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl Forget {
+    /// Runs the subcommand.
+    pub fn run(&self) -> ExitCode {
+        // `HOST` stands for `HOST:7755` here as elsewhere; a hub's key stands for itself.
+        let what = match self.what.parse::<JoinLink>() {
+            Ok(link) if !is_key(&self.what) => match &link.name {
+                Some(name) => format!("{}@{}", crate::protocol::name::fold(name), link.host_port()),
+                None => link.host_port(),
+            },
+            _ => self.what.clone(),
+        };
+        match Home::open(self.data.as_deref()).and_then(|home| home.pins().forget(&what)) {
+            Ok(true) => finish(write_line(&format!("Forgotten: {}", crate::ui::escape::escape(&what)))),
+            Ok(false) => {
+                complain(&format!("no key is known for {}", crate::ui::escape::escape(&what)));
+                ExitCode::FAILURE
+            }
+            Err(failure) => fail(&failure),
+        }
+    }
+}
+
+fn is_key(what: &str) -> bool {
+    what.rsplit('@').next().is_some_and(|key| key.parse::<crate::protocol::PublicKey>().is_ok())
+}
+
+fn write_line(text: &str) -> std::io::Result<ExitCode> {
+    use std::io::Write;
+    writeln!(std::io::stdout(), "{text}").map(|()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,140 @@
+//! `potluck join`: a client, for a person at a terminal or a program at a pipe.
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use clap::Args;
+use tokio::sync::mpsc;
+
+use super::client::{ClientArgs, Manner, style};
+use super::fail;
+use crate::core::session::Replica;
+use crate::io::client::{Message, UserInput};
+use crate::io::input::Lines;
+use crate::io::signals::Signal;
+use crate::protocol::{Event, EventLine, Failure, human};
+use crate::ui::complete::{Completions, SharedCompletions};
+use crate::ui::editor::{self, Editor, Typed};
+
+/// Join a hub.
+///
+/// Reads requests from standard input: commands as people type them (`help` lists them), or JSON objects,
+/// one a line. Writes events to standard output. When the input ends, what was asked is finished, then the
+/// program leaves.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  potluck join erin@127.0.0.1:7755\n  printf 'offer a.txt\\nlist\\n' | potluck join HUB --name bot --dir . --json"
+)]
+pub struct Join {
+    #[command(flatten)]
+    client: ClientArgs,
+    /// Stay when the input ends, to serve what is offered, until a signal.
+    #[arg(long)]
+    linger: bool,
+    /// End at the first request that fails, with its exit code.
+    #[arg(long)]
+    fail_fast: bool,
+}
+
+impl Join {
+    /// Runs the subcommand.
+    pub fn run(&self) -> ExitCode {
+        let result = if !self.client.json() && editor::is_usable() { self.at_terminal() } else { self.at_pipe() };
+        result.unwrap_or_else(|failure| fail(&failure))
+    }
+
+    fn manner(&self, shows: fn(&EventLine) -> bool) -> Manner {
+        Manner { linger: self.linger, fail_fast: self.fail_fast, shows }
+    }
+
+    fn at_pipe(&self) -> Result<ExitCode, Failure> {
+        let shows = if io::stdout().is_terminal() { at_a_glance } else { everything };
+        self.client.run(
+            &self.manner(shows),
+            style(),
+            io::stdout(),
+            |_| (),
+            |input, _| {
+                std::thread::spawn(move || read_all(&input));
+            },
+        )
+    }
+
+    fn at_terminal(&self) -> Result<ExitCode, Failure> {
+        let known = human::help(None)?.into_iter().map(|command| (command.name, command.about)).collect();
+        let completions: SharedCompletions = Arc::new(RwLock::new(Completions {
+            commands: known,
+            folder: self.client.dir()?,
+            ..Completions::default()
+        }));
+        let watched = Arc::clone(&completions);
+        let prompt = format!("{}@{}> ", self.client.name()?, self.client.hub());
+        let history = self.client.home()?.history();
+        let (typed, to_feed) = std::sync::mpsc::channel();
+        let (editor, printer) = Editor::start(prompt, Some(history), completions, move |what| {
+            let _ = typed.send(what);
+        })
+        .map_err(|e| Failure::new(crate::protocol::ErrorCode::Internal, e.to_string()))?;
+        let watch = move |replica: &Replica| update(&watched, replica);
+        let result = self.client.run(&self.manner(at_a_glance), style(), printer, watch, |input, mailbox| {
+            std::thread::spawn(move || feed(&to_feed, &input, &mailbox));
+        });
+        drop(editor);
+        result
+    }
+}
+
+fn everything(_: &EventLine) -> bool {
+    true
+}
+
+/// At a terminal, ten lines a second about one transfer would bury everything else.
+fn at_a_glance(line: &EventLine) -> bool {
+    !matches!(line.event, Event::TransferProgress(_))
+}
+
+fn read_all(input: &mpsc::Sender<UserInput>) {
+    let mut lines = Lines::new(io::stdin());
+    loop {
+        let user = match lines.next_line() {
+            Ok(Some(line)) => match line.content {
+                Ok(content) => UserInput::Line(line.number, content),
+                Err(_) => UserInput::TooLong(line.number),
+            },
+            Ok(None) => UserInput::End,
+            Err(e) => {
+                super::complain(&format!("standard input cannot be read: {e}"));
+                UserInput::End
+            }
+        };
+        let over = matches!(user, UserInput::End);
+        if input.blocking_send(user).is_err() || over {
+            return;
+        }
+    }
+}
+
+fn feed(typed: &std::sync::mpsc::Receiver<Typed>, input: &mpsc::Sender<UserInput>, mailbox: &mpsc::Sender<Message>) {
+    let mut number = 0;
+    for what in typed {
+        let sent = match what {
+            Typed::Line(text) => {
+                number += 1;
+                input.blocking_send(UserInput::Line(number, text.into_bytes())).is_ok()
+            }
+            Typed::Interrupt => mailbox.blocking_send(Message::Interrupt(Signal::Interrupt.exit())).is_ok(),
+            Typed::End => input.blocking_send(UserInput::End).is_ok(),
+        };
+        if !sent {
+            return;
+        }
+    }
+}
+
+fn update(completions: &SharedCompletions, replica: &Replica) {
+    let mut completions = completions.write().unwrap_or_else(PoisonError::into_inner);
+    completions.files = replica.offers().map(|offer| offer.file.clone()).collect();
+    completions.files.dedup();
+    completions.names = replica.clients().map(|client| client.name.clone()).collect();
+}

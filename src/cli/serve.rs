@@ -1,0 +1,240 @@
+//! `potluck serve`: a hub.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::duration::{millis, seconds};
+use super::fail;
+use crate::core::LinkConfig;
+use crate::core::hub::{Access, HubConfig};
+use crate::core::outbox::Popped;
+use crate::io::clock::{Clock, random};
+use crate::io::home::Home;
+use crate::io::hub::{HubDriver, Message, mailbox};
+use crate::io::identity::Identity;
+use crate::io::output::Output;
+use crate::io::queued::BOUNDS;
+use crate::io::signals::{Signal, Signals};
+use crate::io::store::Store;
+use crate::io::store_writer::StoreWriter;
+use crate::io::transport::{ListenLimits, Listener};
+use crate::protocol::limits::HubLimits;
+use crate::protocol::{DEFAULT_PORT, ErrorCode, Failure, JoinLink, LogLine, log, to_json};
+use crate::ui::log::render_log;
+
+/// Start a hub.
+///
+/// The first line says where it listens and how to join. It runs until SIGINT (Ctrl-C) or SIGTERM.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The port, for UDP and TCP alike; 0 takes a free one.
+    #[arg(long, short, default_value_t = DEFAULT_PORT)]
+    port: u16,
+    /// The address to listen on. Only this machine can join unless you name another, such as 0.0.0.0.
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    listen: IpAddr,
+    /// The host in the join link, if it is not the address.
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+    /// Where the hub keeps its key and the names [default: the platform's data folder].
+    #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
+    data: Option<PathBuf>,
+    /// Keep everything in memory: a new key and no names at each start.
+    #[arg(long)]
+    ephemeral: bool,
+    /// Who may join [default: open on loopback, otherwise invite].
+    #[arg(long, value_name = "WHO")]
+    access: Option<AccessChoice>,
+    /// Clients at once.
+    #[arg(long, value_name = "N", default_value_t = HubLimits::default().clients, value_parser = at_least_one)]
+    max_clients: usize,
+    /// How long an acknowledgement may take before it is asked for; a number alone is in milliseconds.
+    #[arg(long, value_name = "SPAN", default_value = "500ms", value_parser = millis)]
+    ack_timeout: Duration,
+    /// How often it is asked for before a client counts as away.
+    #[arg(long, value_name = "N", default_value_t = LinkConfig::hub().retries)]
+    retries: u32,
+    /// How long a client that is away keeps its place; a number alone is in seconds.
+    #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = seconds)]
+    grace: Duration,
+    /// How the log on standard output is written.
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    log_format: LogFormat,
+    /// The least important events that are logged.
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log_level: log::Level,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AccessChoice {
+    /// Who has the join link, and keys that have been here before.
+    Invite,
+    /// Everybody who can reach the hub.
+    Open,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// A sentence a line.
+    Human,
+    /// A JSON object a line.
+    Json,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a number, at least 1".to_owned())
+}
+
+impl Serve {
+    /// Runs the subcommand.
+    pub fn run(&self) -> ExitCode {
+        match self.serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => fail(&failure),
+        }
+    }
+
+    fn serve(&self) -> Result<(), Failure> {
+        let clock = Clock::start();
+        let dir = self.dir()?;
+        let (store, loaded) = dir.as_deref().map_or_else(Store::ephemeral, Store::open)?;
+        let identity = store.identity()?;
+        let config = self.config(&clock, dir.as_deref())?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(internal)?;
+        runtime.block_on(async {
+            let address = SocketAddr::new(self.listen, self.port);
+            let listener = Listener::bind(address, &identity, ListenLimits::default())?;
+            let printed = self.log()?;
+            let (sender, messages) = mailbox();
+            let committed = sender.clone();
+            let store = StoreWriter::spawn(
+                store,
+                Box::new(move |result| {
+                    // A hub that ends does not wait for commits.
+                    let _ = committed.blocking_send(Message::Committed(result));
+                }),
+            )?;
+            let stopping = sender.clone();
+            let _signals = Signals::install(true, move |signal| {
+                let reason = match signal {
+                    Signal::Interrupt => "SIGINT",
+                    Signal::Terminate => "SIGTERM",
+                    // There is no configuration file to read again.
+                    Signal::Reload => return,
+                };
+                let _ = stopping.blocking_send(Message::Stop(reason.into()));
+            })
+            .map_err(internal)?;
+            let listening = self.listening(&config, listener.local_addr(), &identity);
+            let level = self.log_level;
+            let log = printed.clone();
+            let write = move |line: LogLine| {
+                if line.event.level() >= level {
+                    log.push_fact(line);
+                }
+            };
+            // Where to join is said whatever the level is.
+            printed.push_fact(LogLine { time: clock.calendar(), event: listening.into() });
+            HubDriver::new(config, loaded.names, clock, store, (sender, messages), write).run(listener).await;
+            // A log that nobody reads does not keep the hub from ending.
+            let _ = printed.close(Some(Duration::from_secs(2)));
+            Ok(())
+        })
+    }
+
+    fn dir(&self) -> Result<Option<PathBuf>, Failure> {
+        Ok(match (&self.data, self.ephemeral) {
+            (_, true) => None,
+            (Some(dir), false) => Some(dir.clone()),
+            (None, false) => Some(Home::open(None)?.dir().join("hub")),
+        })
+    }
+
+    fn config(&self, clock: &Clock, dir: Option<&Path>) -> Result<HubConfig, Failure> {
+        let open = match self.access {
+            Some(choice) => choice == AccessChoice::Open,
+            None => self.listen.is_loopback(),
+        };
+        let access = if open { Access::Open } else { Access::Invite(invite(dir)?) };
+        if self.ack_timeout.is_zero() {
+            return Err(Failure::new(ErrorCode::BadConfig, "--ack-timeout must be more than 0."));
+        }
+        Ok(HubConfig {
+            link: LinkConfig { ack_timeout: self.ack_timeout, retries: self.retries, ..LinkConfig::hub() },
+            grace: self.grace,
+            limits: HubLimits { clients: self.max_clients, ..HubLimits::default() },
+            access,
+            run: random().map_err(internal)?,
+            epoch: clock.epoch(),
+        })
+    }
+
+    fn listening(&self, config: &HubConfig, address: SocketAddr, identity: &Identity) -> log::HubListening {
+        let (access, invite) = match &config.access {
+            Access::Open => ("open", None),
+            Access::Invite(invite) => ("invite", Some(invite.clone())),
+        };
+        let host = self.host.clone().unwrap_or_else(|| match address.ip().is_unspecified() {
+            true => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            false => address.ip().to_string(),
+        });
+        let link = JoinLink { name: None, host, port: address.port(), key: Some(identity.key), invite };
+        log::HubListening {
+            address: address.ip().to_string(),
+            port: address.port(),
+            link: link.to_string(),
+            key: identity.key,
+            access: access.into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+
+    fn log(&self) -> Result<Output<LogLine>, Failure> {
+        let format = self.log_format;
+        let style = super::client::style();
+        let render = move |popped: Popped<LogLine>, out: &mut Vec<u8>| {
+            let line = match popped {
+                Popped::Item(line) => line,
+                Popped::Gap(gap) => crate::io::queued::log_gap(gap),
+            };
+            match format {
+                LogFormat::Human => out.extend_from_slice(render_log(&line, style).as_bytes()),
+                LogFormat::Json => {
+                    out.extend_from_slice(to_json(&line).as_bytes());
+                    out.push(b'\n');
+                }
+            }
+        };
+        // A hub whose log is not read goes on serving.
+        Output::spawn(BOUNDS, std::io::stdout(), render, |_| ()).map_err(internal)
+    }
+}
+
+/// The secret of the join link, made at first use and kept beside the hub's key.
+fn invite(dir: Option<&Path>) -> Result<String, Failure> {
+    let fresh = || random().map(|a| data_encoding::BASE32_NOPAD.encode(&a.to_be_bytes()).to_ascii_lowercase());
+    let Some(file) = dir.map(|dir| dir.join("invite")) else { return fresh().map_err(internal) };
+    let bad =
+        |e: std::io::Error| Failure::new(ErrorCode::StoreFailed, format!("{} cannot be used: {e}.", file.display()));
+    match std::fs::read_to_string(&file) {
+        Ok(kept) if !kept.trim().is_empty() => Ok(kept.trim().to_owned()),
+        Ok(_) => Err(Failure::new(ErrorCode::StoreFailed, format!("{} is empty.", file.display()))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            use std::os::unix::fs::OpenOptionsExt;
+            let invite = fresh().map_err(internal)? + &fresh().map_err(internal)?;
+            let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file);
+            made.and_then(|mut out| writeln!(out, "{invite}").and_then(|()| out.sync_all())).map_err(bad)?;
+            Ok(invite)
+        }
+        Err(e) => Err(bad(e)),
+    }
+}
+
+fn internal(e: std::io::Error) -> Failure {
+    Failure::new(ErrorCode::Internal, e.to_string())
+}

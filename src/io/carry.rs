@@ -1,0 +1,130 @@
+//! One connection of the link: lines in, gathered writes out.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use tokio::sync::{Notify, mpsc};
+
+use super::transport::{Conn, LineReader, LineWriter};
+use crate::protocol::limits::{LINK_BYTES, MAX_FRAME};
+use crate::protocol::wire::Frame;
+
+/// What waits to be written. All that gathers while a write is under way goes into the next one.
+#[derive(Default)]
+pub struct Outgoing {
+    state: Mutex<State>,
+    filled: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    bytes: Vec<u8>,
+    closing: bool,
+    overflown: bool,
+}
+
+/// More than a link's own limits: frames that were acknowledged may still stand here.
+const MOST: usize = 2 * LINK_BYTES;
+
+impl Outgoing {
+    /// Takes a frame. It is on its way after [`Outgoing::flush`].
+    pub fn push(&self, frame: &Frame) {
+        self.with(|state| frame.write(&mut state.bytes));
+    }
+
+    /// Takes a line that is not a frame.
+    pub fn say(&self, line: &str) {
+        self.with(|state| {
+            state.bytes.extend_from_slice(line.as_bytes());
+            state.bytes.push(b'\n');
+        });
+    }
+
+    /// Wakes the writer.
+    pub fn flush(&self) {
+        self.filled.notify_one();
+    }
+
+    /// Ends the connection once everything is written.
+    pub fn close(&self) {
+        self.with(|state| state.closing = true);
+        self.flush();
+    }
+
+    fn with(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut state);
+        if state.bytes.len() > MOST {
+            (state.overflown, state.bytes) = (true, Vec::new());
+        }
+    }
+
+    /// What is there, into a buffer that is reused. Says whether the connection is to end.
+    fn take(&self, buffer: &mut Vec<u8>) -> Result<bool, String> {
+        buffer.clear();
+        // A buffer that grew for a burst is given back, so that an idle connection is small.
+        if buffer.capacity() > 64 << 10 {
+            *buffer = Vec::new();
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(buffer, &mut state.bytes);
+        if state.overflown { Err("the other side does not read".into()) } else { Ok(state.closing) }
+    }
+}
+
+/// Carries a connection until it breaks or is closed. Every line goes to `sender`; if the connection broke,
+/// the reason is returned.
+pub async fn carry<M>(
+    conn: Conn,
+    outgoing: &Outgoing,
+    sender: &mpsc::Sender<M>,
+    line: impl Fn(Vec<u8>) -> M,
+) -> Option<String> {
+    let Conn { mut reader, mut writer, .. } = conn;
+    reader.set_limit(MAX_FRAME);
+    let end = {
+        let read = read(&mut reader, sender, line);
+        let write = write(&mut writer, outgoing);
+        tokio::select! {
+            reason = read => Some(reason),
+            end = write => end.err(),
+        }
+    };
+    if end.is_none() {
+        // The other side may be gone already; everything that could be done has been.
+        let _ = writer.close(reader).await;
+    }
+    end
+}
+
+async fn read<M>(reader: &mut LineReader, sender: &mpsc::Sender<M>, message: impl Fn(Vec<u8>) -> M) -> String {
+    loop {
+        match reader.next().await {
+            Ok(Some(line)) => {
+                if sender.send(message(line.to_vec())).await.is_err() {
+                    return "the program ends".into();
+                }
+            }
+            Ok(None) => return "the connection was closed".into(),
+            Err(fault) => return fault.to_string(),
+        }
+    }
+}
+
+async fn write(writer: &mut LineWriter, outgoing: &Outgoing) -> Result<(), String> {
+    let mut buffer = Vec::new();
+    loop {
+        outgoing.filled.notified().await;
+        loop {
+            let closing = outgoing.take(&mut buffer)?;
+            if !buffer.is_empty() {
+                writer.write_all(&buffer).await.map_err(|fault| fault.to_string())?;
+                writer.flush().await.map_err(|fault| fault.to_string())?;
+            } else if closing {
+                return Ok(());
+            } else {
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! The client's driver: the user's streams, the hub, the disk and transfers around [`Session`].
+
+mod transfers;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use tokio::sync::mpsc;
+
+use crate::core::session::{Input, Output, Replica, Session, SessionConfig, TransferNote, UploadNote};
+use crate::core::{LinkConfig, Rng};
+use crate::io::cancel::Cancel;
+use crate::io::carry::{Outgoing, carry};
+use crate::io::clock::Clock;
+use crate::io::data::{DataServer, Shelf, UploadNote as Upload};
+use crate::io::files;
+use crate::io::home::Home;
+use crate::io::hub::until;
+use crate::io::identity::Identity;
+use crate::io::output::Output as Printed;
+use crate::io::queued::tell;
+use crate::io::transport::{Conn, connect_host};
+use crate::protocol::event::Settings;
+use crate::protocol::transfer::OnConflict;
+use crate::protocol::{ErrorCode, EventLine, Failure, JoinLink, PublicKey, RequestLine, TransportChoice};
+
+/// How often a full output is looked at again, while requests wait for it.
+const FULL_PAUSE: Duration = Duration::from_millis(50);
+
+/// Messages that may wait for the session; who sends more waits.
+const QUEUE: usize = 1_024;
+
+/// What a client is started with.
+pub struct ClientOptions {
+    /// The hub.
+    pub hub: JoinLink,
+    /// The name to register.
+    pub name: String,
+    /// The key that the hub must have, if it is known.
+    pub hub_key: Option<PublicKey>,
+    /// Keys and pins.
+    pub home: Home,
+    /// The folder to offer from.
+    pub dir: Option<PathBuf>,
+    /// Where downloads go.
+    pub downloads: PathBuf,
+    /// How to reach the hub.
+    pub transport: TransportChoice,
+    /// The port to serve files on; 0 takes a free one.
+    pub port: u16,
+    /// What happens when a file exists.
+    pub on_conflict: OnConflict,
+    /// Whether to stay when the input ends.
+    pub linger: bool,
+    /// Whether to end at the first request that fails.
+    pub fail_fast: bool,
+    /// The link's timers.
+    pub link: LinkConfig,
+    /// How long a lost hub is tried again.
+    pub give_up: Duration,
+}
+
+/// Something that the user does.
+#[derive(Debug)]
+pub enum UserInput {
+    /// A line; its number counts from 1.
+    Line(u64, Vec<u8>),
+    /// A line that was too long to be kept.
+    TooLong(u64),
+    /// A request that needs no parsing.
+    Request(RequestLine),
+    /// There is no more input.
+    End,
+}
+
+/// Something for the session.
+#[derive(Debug)]
+pub enum Message {
+    /// The program shall end with this exit code.
+    Interrupt(u8),
+    /// The hub is reached, on the connection of this number.
+    Connected(u64, Box<ConnBox>),
+    /// It is not.
+    ConnectFailed(Failure),
+    /// A line from the hub.
+    HubLine(u64, Vec<u8>),
+    /// A connection broke.
+    Disconnected(u64, String),
+    /// A folder was looked at.
+    Dir(u64, Result<String, Failure>),
+    /// Files were hashed.
+    Hashed(u64, Result<Vec<crate::protocol::Content>, Failure>),
+    /// A transfer goes on.
+    Transfer(u64, TransferNote),
+    /// An upload goes on.
+    Upload(u64, UploadNote),
+}
+
+/// A connection on its way through a channel.
+pub struct ConnBox(Conn);
+
+impl std::fmt::Debug for ConnBox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "connection to {}", self.0.address)
+    }
+}
+
+/// A running client.
+pub struct ClientDriver<W> {
+    session: Session,
+    clock: Clock,
+    identity: Identity,
+    options: ClientOptions,
+    sender: mpsc::Sender<Message>,
+    messages: mpsc::Receiver<Message>,
+    printed: Printed<EventLine>,
+    watch: W,
+    shelf: Shelf,
+    _server: DataServer,
+    hub_key: Option<PublicKey>,
+    outgoing: Option<(u64, Arc<Outgoing>)>,
+    next_conn: u64,
+    fetches: HashMap<u64, Cancel>,
+    tokens: Rng,
+    end: Option<u8>,
+}
+
+impl<W: FnMut(&Replica)> ClientDriver<W> {
+    /// Opens the port for files and makes everything ready; `watch` sees the replica when it has changed.
+    ///
+    /// # Errors
+    /// `port-in-use`, or what the data folder refuses.
+    pub fn new(
+        options: ClientOptions,
+        local_hub: bool,
+        printed: Printed<EventLine>,
+        watch: W,
+    ) -> Result<Self, Failure> {
+        let identity = options.home.identity()?;
+        let clock = Clock::start();
+        let (sender, messages) = mpsc::channel(QUEUE);
+        let shelf = Shelf::default();
+        let listener = listen(options.port, local_hub)?;
+        let uploads = sender.clone();
+        let notify = Arc::new(move |note: Upload| {
+            let (upload, note) = transfers::upload_note(note);
+            // A program that ends does not listen any more.
+            let _ = uploads.blocking_send(Message::Upload(upload, note));
+        });
+        let server = DataServer::start(listener, &identity, shelf.clone(), notify).map_err(internal)?;
+        let seed = crate::io::clock::random().map_err(internal)?;
+        let config = SessionConfig {
+            name: options.name.clone(),
+            hub: options.hub.host_port(),
+            invite: options.hub.invite.clone(),
+            link: options.link,
+            give_up: options.give_up,
+            linger: options.linger,
+            fail_fast: options.fail_fast,
+            on_conflict: options.on_conflict,
+            settings: settings(&options, server.port()),
+            epoch: clock.epoch(),
+            seed,
+        };
+        Ok(Self {
+            session: Session::new(config),
+            clock,
+            identity,
+            sender,
+            messages,
+            printed,
+            watch,
+            shelf,
+            _server: server,
+            hub_key: options.hub_key.or(options.hub.key),
+            options,
+            outgoing: None,
+            next_conn: 1,
+            fetches: HashMap::new(),
+            tokens: Rng(seed.rotate_left(32)),
+            end: None,
+        })
+    }
+
+    /// The way to this client, for signals and the like.
+    pub fn mailbox(&self) -> mpsc::Sender<Message> {
+        self.sender.clone()
+    }
+
+    /// Runs until the session ends; gives the exit code.
+    pub async fn run(mut self, mut input: mpsc::Receiver<UserInput>) -> u8 {
+        self.handle(Input::Start);
+        let mut input_open = true;
+        loop {
+            if let Some(code) = self.end {
+                self.settle().await;
+                return code;
+            }
+            let full = self.printed.is_full();
+            let takes = input_open && !full && self.session.accepts_requests();
+            let timeout = self.session.next_timeout().map(|at| self.clock.instant(at));
+            let timeout = if full { timeout.into_iter().chain([Instant::now() + FULL_PAUSE]).min() } else { timeout };
+            tokio::select! {
+                Some(message) = self.messages.recv() => self.take(message),
+                user = input.recv(), if takes => match user {
+                    Some(user) => self.take_input(user),
+                    None => input_open = false,
+                },
+                () = until(timeout.map(Into::into)) => self.handle(Input::Tick),
+            }
+            self.flush();
+        }
+    }
+
+    fn take_input(&mut self, user: UserInput) {
+        match user {
+            UserInput::Line(number, line) => self.handle(Input::Line(number, &line)),
+            UserInput::TooLong(number) => self.handle(Input::LineTooLong(number)),
+            UserInput::Request(request) => self.handle(Input::Request(request)),
+            UserInput::End => self.handle(Input::EndOfInput),
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Interrupt(code) => self.handle(Input::Interrupt(code)),
+            Message::Connected(conn, connection) => self.connected(conn, connection.0),
+            Message::ConnectFailed(failure) => self.handle(Input::ConnectFailed(failure)),
+            Message::HubLine(conn, line) if self.is_current(conn) => {
+                let before = self.session.replica().revision;
+                self.handle(Input::HubLine(&line));
+                if self.session.replica().revision != before {
+                    (self.watch)(self.session.replica());
+                }
+            }
+            Message::Disconnected(conn, reason) if self.is_current(conn) => {
+                self.outgoing = None;
+                self.handle(Input::Disconnected(reason));
+            }
+            // From a connection that was given up.
+            Message::HubLine(..) | Message::Disconnected(..) => {}
+            Message::Dir(task, result) => self.handle(Input::DirChecked(task, result)),
+            Message::Hashed(task, result) => self.handle(Input::Hashed(task, result)),
+            Message::Transfer(transfer, note) => {
+                if matches!(note, TransferNote::Completed { .. } | TransferNote::Failed(_)) {
+                    self.fetches.remove(&transfer);
+                }
+                self.handle(Input::Transfer(transfer, note));
+            }
+            Message::Upload(upload, note) => self.handle(Input::Upload(upload, note)),
+        }
+    }
+
+    fn is_current(&self, conn: u64) -> bool {
+        self.outgoing.as_ref().is_some_and(|(current, _)| *current == conn)
+    }
+
+    fn connected(&mut self, conn: u64, connection: Conn) {
+        let key = connection.peer;
+        if self.hub_key.replace(key) != Some(key) || self.options.hub_key.is_some() || self.options.hub.key.is_some() {
+            // Without the pin, another key would not be noticed the next time: that must be said.
+            if let Err(failure) = self.options.home.pins().pin_hub(&self.options.hub.host_port(), key) {
+                eprintln!("potluck: the hub's key cannot be remembered: {failure}");
+            }
+        }
+        let outgoing = Arc::new(Outgoing::default());
+        self.outgoing = Some((conn, Arc::clone(&outgoing)));
+        let sender = self.sender.clone();
+        tokio::spawn(async move {
+            let broken = carry(connection, &outgoing, &sender, |line| Message::HubLine(conn, line)).await;
+            let _ = sender.send(Message::Disconnected(conn, broken.unwrap_or_else(|| "closed".into()))).await;
+        });
+        self.handle(Input::Connected);
+    }
+
+    fn handle(&mut self, input: Input<'_>) {
+        let now = self.clock.now();
+        self.session.handle(now, input);
+        while let Some(output) = self.session.poll(now) {
+            self.perform(output);
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Tell(line) => tell(&self.printed, *line),
+            Output::Connect => self.connect(),
+            Output::Disconnect => {
+                if let Some((_, outgoing)) = self.outgoing.take() {
+                    outgoing.close();
+                }
+            }
+            Output::Say(line) => self.with_hub(|outgoing| outgoing.say(&line)),
+            Output::Send(frame) => self.with_hub(|outgoing| outgoing.push(&frame)),
+            Output::CheckDir(task, dir) => {
+                let check = move || files::check_dir(&PathBuf::from(dir)).map(|dir| dir.to_string_lossy().into_owned());
+                self.on_thread(move || Message::Dir(task, check()));
+            }
+            Output::Hash { task, dir, files, chunks } => {
+                let shelf = self.shelf.clone();
+                let cancel = Cancel::default();
+                let hash = move || files::shelve(&PathBuf::from(dir), &files, chunks, &shelf, &cancel);
+                self.on_thread(move || Message::Hashed(task, hash()));
+            }
+            Output::Unserve(files) => {
+                for file in files {
+                    self.shelf.remove(&file);
+                }
+            }
+            Output::Peers(peers) => self.shelf.set_peers(peers.into_iter().collect()),
+            Output::Fetch(plan) => self.fetch(plan),
+            Output::CancelFetch(transfer) => {
+                if let Some(cancel) = self.fetches.get(&transfer) {
+                    cancel.cancel();
+                }
+            }
+            Output::End(code) => self.end = Some(code),
+        }
+    }
+
+    fn connect(&mut self) {
+        let conn = self.next_conn;
+        self.next_conn += 1;
+        let (sender, identity, transport) = (self.sender.clone(), self.identity.clone(), self.options.transport);
+        let (host, port) = (self.options.hub.host.clone(), self.options.hub.port);
+        let expected = match self.hub_key {
+            Some(key) => Ok(Some(key)),
+            None => self.options.home.pins().pinned_hub(&self.options.hub.host_port()),
+        };
+        tokio::spawn(async move {
+            let connected = match expected {
+                Ok(expected) => connect_host(&host, port, &identity, expected, transport).await,
+                Err(failure) => Err(failure),
+            };
+            let message = match connected {
+                Ok(connection) => Message::Connected(conn, Box::new(ConnBox(connection))),
+                Err(failure) => Message::ConnectFailed(failure),
+            };
+            let _ = sender.send(message).await;
+        });
+    }
+
+    fn on_thread(&self, work: impl FnOnce() -> Message + Send + 'static) {
+        let sender = self.sender.clone();
+        std::thread::spawn(move || {
+            let message = work();
+            let _ = sender.blocking_send(message);
+        });
+    }
+
+    fn with_hub(&self, change: impl FnOnce(&Outgoing)) {
+        if let Some((_, outgoing)) = &self.outgoing {
+            change(outgoing);
+        }
+    }
+
+    fn flush(&self) {
+        self.with_hub(Outgoing::flush);
+    }
+
+    /// Lets transfers that were broken off put down what they have.
+    async fn settle(&mut self) {
+        let over = async {
+            while !self.fetches.is_empty() {
+                match self.messages.recv().await {
+                    Some(Message::Transfer(transfer, TransferNote::Completed { .. } | TransferNote::Failed(_))) => {
+                        self.fetches.remove(&transfer);
+                    }
+                    Some(_) => {}
+                    None => return,
+                }
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(2), over).await;
+    }
+}
+
+/// Files are served where the hub sees us: a hub on this machine sees loopback, and nobody else need reach us.
+fn listen(port: u16, local_hub: bool) -> Result<TcpListener, Failure> {
+    let addresses: &[IpAddr] = match local_hub {
+        true => &[IpAddr::V4(Ipv4Addr::LOCALHOST)],
+        false => &[IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
+    };
+    let mut last = None;
+    for address in addresses {
+        match TcpListener::bind((*address, port)) {
+            Ok(listener) => return Ok(listener),
+            Err(e) => last = Some(e),
+        }
+    }
+    Err(match last {
+        Some(e) if e.kind() == std::io::ErrorKind::AddrInUse => {
+            Failure::new(ErrorCode::PortInUse, format!("The TCP port {port} is in use."))
+        }
+        Some(e) => Failure::new(ErrorCode::BadConfig, format!("The TCP port {port} cannot be used: {e}.")),
+        None => ErrorCode::Internal.into(),
+    })
+}
+
+fn settings(options: &ClientOptions, port: u16) -> Settings {
+    Settings {
+        dir: options.dir.as_ref().map(|dir| dir.to_string_lossy().into_owned()),
+        downloads: options.downloads.to_string_lossy().into_owned(),
+        port,
+        transport: options.transport.to_string(),
+        on_conflict: options
+            .on_conflict
+            .to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned()),
+    }
+}
+
+fn internal(e: std::io::Error) -> Failure {
+    Failure::new(ErrorCode::Internal, e.to_string())
+}

@@ -1,0 +1,241 @@
+//! The hub's driver: connections, store, log and clock around [`Hub`].
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::carry::{Outgoing, carry};
+use super::clock::Clock;
+use super::store_writer::{Batch, NotTaken, StoreWriter};
+use super::transport::{Conn, Listener};
+use crate::core::hub::HubConfig;
+use crate::core::hub::{ConnId, Hub, Input, Output};
+use crate::protocol::{Failure, LogEvent, LogLine, NameRecord, TransportKind};
+
+/// Messages that may wait for the hub. Readers wait when it is full, and so do their clients.
+const QUEUE: usize = 4_096;
+
+/// Messages that are handled before anything is sent: what they cause for one client is one write.
+const BATCH: usize = 512;
+
+/// Something for the hub.
+pub enum Message {
+    /// Somebody connected.
+    Connected(Conn),
+    /// A line arrived.
+    Line(ConnId, Vec<u8>),
+    /// A connection broke.
+    Disconnected(ConnId, String),
+    /// Something is on disk, or cannot be.
+    Committed(Result<u64, Failure>),
+    /// The hub shall end, and why.
+    Stop(String),
+}
+
+/// The way to a hub.
+pub type Mailbox = mpsc::Sender<Message>;
+
+/// A mailbox and its other end.
+pub fn mailbox() -> (Mailbox, mpsc::Receiver<Message>) {
+    mpsc::channel(QUEUE)
+}
+
+/// What a running hub works with.
+pub struct HubDriver<L> {
+    hub: Hub,
+    clock: Clock,
+    mailbox: Mailbox,
+    messages: mpsc::Receiver<Message>,
+    store: StoreWriter,
+    /// Batches that the store could not take yet.
+    unwritten: VecDeque<Batch>,
+    log: L,
+    conns: HashMap<ConnId, Arc<Outgoing>>,
+    next_conn: ConnId,
+    /// Connections that have something to write.
+    filled: Vec<ConnId>,
+    stopped: bool,
+}
+
+impl<L: FnMut(LogLine)> HubDriver<L> {
+    /// A hub with its store; the log gets every line.
+    pub fn new(
+        config: HubConfig,
+        names: Vec<NameRecord>,
+        clock: Clock,
+        store: StoreWriter,
+        (mailbox, messages): (Mailbox, mpsc::Receiver<Message>),
+        log: L,
+    ) -> Self {
+        Self {
+            hub: Hub::new(config, names),
+            clock,
+            mailbox,
+            messages,
+            store,
+            unwritten: VecDeque::new(),
+            log,
+            conns: HashMap::new(),
+            next_conn: 1,
+            filled: Vec::new(),
+            stopped: false,
+        }
+    }
+
+    /// Writes on the log.
+    pub fn log(&mut self, event: impl Into<LogEvent>) {
+        (self.log)(LogLine { time: self.clock.calendar(), event: event.into() });
+    }
+
+    /// Runs until the hub has been stopped and everybody has been told.
+    pub async fn run(mut self, mut listener: Listener) {
+        let mailbox = self.mailbox.clone();
+        let accepting = tokio::spawn(async move {
+            loop {
+                let conn = listener.accept().await;
+                if mailbox.send(Message::Connected(conn)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let mut batch = Vec::with_capacity(BATCH);
+        while !self.stopped {
+            let timeout = self.hub.next_timeout().map(|at| self.clock.instant(at).into());
+            tokio::select! {
+                _ = self.messages.recv_many(&mut batch, BATCH) => {}
+                () = until(timeout) => self.handle(Input::Tick),
+            }
+            for message in batch.drain(..) {
+                self.take(message);
+            }
+            self.flush();
+        }
+        accepting.abort();
+        self.farewell().await;
+        self.store.close();
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Connected(conn) => self.connected(conn),
+            Message::Line(conn, line) => self.handle(Input::Line { conn, line: &line }),
+            Message::Disconnected(conn, reason) => {
+                self.conns.remove(&conn);
+                self.handle(Input::Disconnected { conn, reason });
+            }
+            Message::Committed(Ok(commit)) => {
+                while let Some(batch) = self.unwritten.pop_front() {
+                    if !self.write(batch) {
+                        break;
+                    }
+                }
+                self.handle(Input::Committed(commit));
+            }
+            Message::Committed(Err(failure)) => self.handle(Input::StoreFailed(failure)),
+            Message::Stop(reason) => self.handle(Input::Stop(reason)),
+        }
+    }
+
+    fn connected(&mut self, connection: Conn) {
+        let conn = self.next_conn;
+        self.next_conn += 1;
+        let (key, address) = (connection.peer, plain(connection.address));
+        let transport = match connection.transport {
+            TransportKind::Quic => "quic",
+            TransportKind::Tcp => "tcp",
+        };
+        let outgoing = Arc::new(Outgoing::default());
+        self.conns.insert(conn, Arc::clone(&outgoing));
+        let mailbox = self.mailbox.clone();
+        tokio::spawn(async move {
+            let broken = carry(connection, &outgoing, &mailbox, |line| Message::Line(conn, line)).await;
+            let reason = broken.unwrap_or_else(|| "closed".into());
+            // The hub that is not there any more need not know.
+            let _ = mailbox.send(Message::Disconnected(conn, reason)).await;
+        });
+        self.handle(Input::Connected { conn, key, address, transport });
+    }
+
+    fn handle(&mut self, input: Input<'_>) {
+        let now = self.clock.now();
+        self.hub.handle(now, input);
+        while let Some(output) = self.hub.poll(now) {
+            self.perform(output);
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Send(conn, frame) => self.with(conn, |outgoing| outgoing.push(&frame)),
+            Output::Say(conn, line) => self.with(conn, |outgoing| outgoing.say(&line)),
+            Output::Close(conn) => {
+                if let Some(outgoing) = self.conns.remove(&conn) {
+                    outgoing.close();
+                }
+            }
+            Output::Persist(number, record) => {
+                let batch = Batch { number, records: vec![record] };
+                if self.unwritten.is_empty() {
+                    self.write(batch);
+                } else {
+                    self.unwritten.push_back(batch);
+                }
+            }
+            Output::Log(event) => self.log(event),
+            Output::Stopped => self.stopped = true,
+        }
+    }
+
+    /// Says whether the store took the batch.
+    fn write(&mut self, batch: Batch) -> bool {
+        match self.store.submit(batch) {
+            Ok(()) => true,
+            Err(NotTaken::Full(batch)) => {
+                self.unwritten.push_front(batch);
+                false
+            }
+            // The store has said so itself, and the hub is about to hear of it.
+            Err(NotTaken::Stopped(_)) => false,
+        }
+    }
+
+    fn with(&mut self, conn: ConnId, change: impl FnOnce(&Outgoing)) {
+        if let Some(outgoing) = self.conns.get(&conn) {
+            change(outgoing);
+            if self.filled.last() != Some(&conn) {
+                self.filled.push(conn);
+            }
+        }
+    }
+
+    /// Wakes the writers, once for all that was handled.
+    fn flush(&mut self) {
+        for conn in self.filled.drain(..) {
+            if let Some(outgoing) = self.conns.get(&conn) {
+                outgoing.flush();
+            }
+        }
+    }
+
+    /// Gives the last lines time to leave; the connections report when they are closed.
+    async fn farewell(&mut self) {
+        drop(std::mem::replace(&mut self.mailbox, mpsc::channel(1).0));
+        let all = async { while self.messages.recv().await.is_some() {} };
+        let _ = tokio::time::timeout(super::transport::CLOSE_TIME, all).await;
+    }
+}
+
+/// An IPv4 client on a socket for both is shown as what it is.
+fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Waits until a moment, or for ever.
+pub(super) async fn until(moment: Option<tokio::time::Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,164 @@
+//! How events wait for a slow reader: which are facts, which are state, and how state merges.
+
+use std::collections::BTreeMap;
+
+use super::output::Output;
+use crate::core::outbox::{Bounds, Gap, Popped, Queued, StateKey};
+use crate::protocol::limits::{EVENT_BYTES_WAITING, EVENTS_WAITING};
+use crate::protocol::{Event, EventLine, LogEvent, LogLine, Timestamp, event, log};
+
+/// How much may wait for the reader of standard output.
+pub const BOUNDS: Bounds = Bounds { facts: EVENTS_WAITING, bytes: EVENT_BYTES_WAITING };
+
+impl Queued for EventLine {
+    fn stamp(&self) -> u64 {
+        self.time.map_or(0, |time| time.0 as u64)
+    }
+
+    fn bytes(&self) -> usize {
+        // Most events are small; those that list things grow with what they list.
+        512 + match &self.event {
+            Event::Table(table) => 512 * table.offers.len(),
+            Event::Roster(roster) => 512 * roster.clients.len(),
+            Event::OfferAcked(acked) => 512 * acked.offers.len(),
+            Event::Status(status) => 512 * status.clients.len(),
+            Event::Help(help) => 1_024 * help.commands.len(),
+            _ => 0,
+        }
+    }
+}
+
+impl Queued for LogLine {
+    fn stamp(&self) -> u64 {
+        self.time.0 as u64
+    }
+
+    fn bytes(&self) -> usize {
+        512 + match &self.event {
+            LogEvent::OffersAdded(log::OffersAdded { files, .. })
+            | LogEvent::OffersRemoved(log::OffersRemoved { files, .. }) => 64 * files.len(),
+            _ => 0,
+        }
+    }
+}
+
+/// Tells an event in its class.
+pub fn tell(output: &Output<EventLine>, line: EventLine) {
+    match &line.event {
+        Event::TableUpdated(_) => output.push_state(StateKey::Table, line, merge),
+        Event::RosterUpdated(_) => output.push_state(StateKey::Roster, line, merge),
+        Event::TransferProgress(progress) => output.push_state(StateKey::Transfer(progress.transfer), line, merge),
+        _ => output.push_fact(line),
+    }
+}
+
+/// The newest state is told; of changes, those that it still knows.
+fn merge(old: &mut EventLine, mut new: EventLine) {
+    match (&mut old.event, &mut new.event) {
+        (Event::TableUpdated(old), Event::TableUpdated(new)) => merge_tables(old, new),
+        (Event::RosterUpdated(old), Event::RosterUpdated(new)) => merge_rosters(old, new),
+        _ => {}
+    }
+    *old = new;
+}
+
+fn merge_tables(old: &mut event::TableUpdated, new: &mut event::TableUpdated) {
+    if new.full {
+        return;
+    }
+    let name = |offer: &crate::protocol::Offer| crate::protocol::OfferName {
+        file: offer.file.clone(),
+        owner: offer.owner.clone(),
+    };
+    let mut added: BTreeMap<_, _> = old.added.drain(..).map(|offer| (name(&offer), offer)).collect();
+    let mut removed: std::collections::BTreeSet<_> = old.removed.drain(..).collect();
+    for gone in &new.removed {
+        added.remove(gone);
+        removed.insert(gone.clone());
+    }
+    for offer in &new.added {
+        removed.remove(&name(offer));
+        added.insert(name(offer), offer.clone());
+    }
+    new.added = added.into_values().collect();
+    new.removed = removed.into_iter().collect();
+    new.full = old.full;
+}
+
+fn merge_rosters(old: &mut event::RosterUpdated, new: &mut event::RosterUpdated) {
+    if new.full {
+        return;
+    }
+    let mut clients: BTreeMap<String, _> = old.clients.drain(..).map(|client| (client.name.clone(), client)).collect();
+    clients.extend(new.clients.drain(..).map(|client| (client.name.clone(), client)));
+    new.clients = clients.into_values().collect();
+    new.full = old.full;
+}
+
+/// What stands on the log in place of lines that were dropped.
+pub fn log_gap(Gap { first, last, dropped }: Gap) -> LogLine {
+    let (from, to) = (Timestamp(first as i64), Timestamp(last as i64));
+    LogLine { time: to, event: log::LogGap { from, to, dropped }.into() }
+}
+
+/// Gives numbers to what is told, at the moment of writing: whatever was merged or dropped has none.
+pub struct Numbered {
+    next: u64,
+}
+
+impl Default for Numbered {
+    fn default() -> Self {
+        Self { next: 1 }
+    }
+}
+
+impl Numbered {
+    /// The line as it is written.
+    pub fn number(&mut self, popped: Popped<EventLine>) -> EventLine {
+        let mut line = match popped {
+            Popped::Item(line) => line,
+            Popped::Gap(Gap { first, last, dropped }) => {
+                let (from, to) = (Timestamp(first as i64), Timestamp(last as i64));
+                let event = event::Gap { from, to, dropped }.into();
+                EventLine { seq: None, time: Some(to), id: None, last: false, event }
+            }
+        };
+        line.seq = Some(self.next);
+        self.next += 1;
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn update(text: &str) -> EventLine {
+        let head = r#"{"event":"table-updated","time":"2026-01-02T03:04:05.678Z","#;
+        EventLine::parse(&format!("{head}{}", &text[1..])).unwrap().unwrap()
+    }
+
+    #[test]
+    fn merged_changes_lead_to_the_same_table() {
+        let offer = |file: &str| {
+            format!(
+                r#"{{"file":"{file}","owner":"e","size":0,"hash":"{}","chunk_size":1024,"chunks":0,"address":"::1","port":1}}"#,
+                "ab".repeat(32)
+            )
+        };
+        let mut old = update(&format!(
+            r#"{{"revision":3,"added":[{},{}],"removed":[{{"file":"x","owner":"e"}}],"total":2}}"#,
+            offer("a"),
+            offer("b")
+        ));
+        let new = update(&format!(
+            r#"{{"revision":5,"added":[{}],"removed":[{{"file":"a","owner":"e"}}],"total":2}}"#,
+            offer("x")
+        ));
+        merge(&mut old, new);
+        let Event::TableUpdated(merged) = old.event else { panic!() };
+        assert_eq!(merged.revision, 5);
+        assert_eq!(merged.added.iter().map(|o| o.file.as_str()).collect::<Vec<_>>(), ["b", "x"]);
+        assert_eq!(merged.removed.iter().map(|o| o.file.as_str()).collect::<Vec<_>>(), ["a"]);
+    }
+}

@@ -1,0 +1,122 @@
+//! How a hub is named: `potluck://HOST:PORT/#HUBKEY[.INVITE]`, or `[NAME@]HOST[:PORT]`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::PublicKey;
+
+/// The port of a hub that names none.
+pub const DEFAULT_PORT: u16 = 7755;
+
+/// Where a hub is, and what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoinLink {
+    /// The name to register, if it is part of the address.
+    pub name: Option<String>,
+    /// A name or an IP address; IPv6 without brackets.
+    pub host: String,
+    /// The port, for UDP and TCP.
+    pub port: u16,
+    /// The hub's key.
+    pub key: Option<PublicKey>,
+    /// What lets us in.
+    pub invite: Option<String>,
+}
+
+/// The text names no hub.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}; expected potluck://HOST:PORT/#KEY.INVITE as `potluck serve` prints it, or [NAME@]HOST[:PORT]")]
+pub struct BadLink(&'static str);
+
+impl JoinLink {
+    /// The address as it is shown and pinned: `HOST:PORT`.
+    pub fn host_port(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]:{}", self.host, self.port),
+            false => format!("{}:{}", self.host, self.port),
+        }
+    }
+}
+
+impl FromStr for JoinLink {
+    type Err = BadLink;
+
+    fn from_str(text: &str) -> Result<Self, BadLink> {
+        let (address, secret) = match text.strip_prefix("potluck://") {
+            Some(rest) => rest.split_once('#').map_or((rest, None), |(address, secret)| (address, Some(secret))),
+            None => (text, None),
+        };
+        let (name, address) = match address.trim_end_matches('/').rsplit_once('@') {
+            Some((name, address)) => (Some(name.to_owned()), address),
+            None => (None, address.trim_end_matches('/')),
+        };
+        let (host, port) = split_port(address)?;
+        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
+            return Err(BadLink("the host is missing or not a host"));
+        }
+        let (key, invite) =
+            match secret.map(|secret| secret.split_once('.').map_or((secret, None), |(k, i)| (k, Some(i)))) {
+                Some((key, invite)) => (Some(key.parse().map_err(|_| BadLink("the hub's key is damaged"))?), invite),
+                None => (None, None),
+            };
+        Ok(Self { name, host: host.to_owned(), port, key, invite: invite.map(str::to_owned) })
+    }
+}
+
+fn split_port(address: &str) -> Result<(&str, u16), BadLink> {
+    let port = |text: &str| {
+        text.parse().ok().filter(|port| *port != 0).ok_or(BadLink("the port is not a number from 1 to 65535"))
+    };
+    if let Some(rest) = address.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']').ok_or(BadLink("a bracket is not closed"))?;
+        return match rest.strip_prefix(':') {
+            Some(text) => Ok((host, port(text)?)),
+            None if rest.is_empty() => Ok((host, DEFAULT_PORT)),
+            None => Err(BadLink("after the bracket comes the port")),
+        };
+    }
+    match address.rsplit_once(':') {
+        Some((host, _)) if host.contains(':') => Ok((address, DEFAULT_PORT)),
+        Some((host, text)) => Ok((host, port(text)?)),
+        None => Ok((address, DEFAULT_PORT)),
+    }
+}
+
+impl fmt::Display for JoinLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "potluck://{}/", self.host_port())?;
+        match (&self.key, &self.invite) {
+            (Some(key), Some(invite)) => write!(f, "#{key}.{invite}"),
+            (Some(key), None) => write!(f, "#{key}"),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_read_back() {
+        let key = PublicKey([3; 32]);
+        for text in [
+            format!("potluck://hub.example:7755/#{key}.abc"),
+            format!("potluck://[::1]:1/#{key}"),
+            "potluck://h:9/".into(),
+        ] {
+            assert_eq!(text.parse::<JoinLink>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn short_forms_are_understood() {
+        let link: JoinLink = "erin@hub.example".parse().unwrap();
+        assert_eq!((link.name.as_deref(), link.host_port().as_str()), (Some("erin"), "hub.example:7755"));
+        assert_eq!("::1".parse::<JoinLink>().unwrap().host_port(), "[::1]:7755");
+        assert_eq!("[::1]:80".parse::<JoinLink>().unwrap().host_port(), "[::1]:80");
+        for wrong in ["", ":1", "h:0", "h:x", "h:70000", "potluck://h:1/#zz", "[::1", "a b:1"] {
+            assert!(wrong.parse::<JoinLink>().is_err(), "{wrong}");
+        }
+    }
+}
