@@ -141,20 +141,14 @@ impl Swarm {
         }
     }
 
-    /// How many lanes lead to this source.
-    pub fn lanes_to(&self, source: u32) -> usize {
-        self.lanes.iter().flatten().filter(|s| **s == source).count()
+    /// Whether there is a chunk that nobody has and nobody is fetching.
+    pub fn is_wanting(&self) -> bool {
+        self.missing > 0
     }
 
     /// Whether every chunk is there and verified.
     pub fn is_complete(&self) -> bool {
         self.undone == 0
-    }
-
-    /// The chunks that are there, claimed ones included.
-    pub fn present(&self) -> impl Iterator<Item = u32> {
-        let there = |s: &State| matches!(s, State::Done | State::Claimed);
-        self.chunks.iter().enumerate().filter(move |(_, s)| there(s)).map(|(i, _)| i as u32)
     }
 
     fn source(&self, lane: Lane) -> Option<u32> {
@@ -184,7 +178,7 @@ mod tests {
         assert_eq!(swarm.next(a, 16), None);
         assert_eq!(swarm.next(b, 16), Some(0..1), "chunk 1 is done");
         assert_eq!(swarm.next(b, 16), Some(2..4));
-        assert_eq!((swarm.lanes_to(0), swarm.lanes_to(1)), (0, 1));
+        assert!(swarm.is_wanting());
     }
 
     #[test]
@@ -210,7 +204,6 @@ mod tests {
         swarm.claim(9);
         let lane = swarm.join(0);
         assert_eq!((swarm.next(lane, 9), swarm.next(lane, 9)), (Some(1..2), None));
-        assert_eq!(swarm.present().collect::<Vec<_>>(), [0, 2]);
         assert_eq!((swarm.next_claimed(0), swarm.next_claimed(1), swarm.next_claimed(3)), (Some(0), Some(2), None));
         assert_eq!(swarm.next_claimed(99), None);
         swarm.disown(0);

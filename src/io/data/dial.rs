@@ -1,0 +1,75 @@
+//! Connecting to a source.
+
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::stream::{Broken, ClientStream};
+use crate::io::cancel::Cancel;
+use crate::io::identity::Identity;
+use crate::io::tls::{self, DATA_ALPN};
+use crate::protocol::{ErrorCode, Failure, PublicKey};
+
+/// How long connecting may take, and then the handshake again.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How often waiting looks at the cancel flag, in nanoseconds.
+const TICK_NS: i64 = 50_000_000;
+
+/// An encrypted connection to whoever holds this key.
+///
+/// # Errors
+/// `None` if `cancel` was raised; `peer-unreachable`, `peer-key-changed`, `peer-broke`.
+pub(super) fn dial(
+    address: SocketAddr,
+    key: PublicKey,
+    identity: &Identity,
+    cancel: &Cancel,
+) -> Result<ClientStream, Option<Failure>> {
+    let tcp = connect(address, cancel).map_err(|e| {
+        e.map(|e| Failure::new(ErrorCode::PeerUnreachable, format!("{address} cannot be reached: {e}.")))
+    })?;
+    let config = Arc::new(tls::client_config(identity, Some(key), DATA_ALPN));
+    ClientStream::connect(tcp, config, cancel.clone(), Instant::now() + CONNECT).map_err(|broken| match broken {
+        Broken::Cancelled => None,
+        Broken::Tls(e) => Some(match tls::key_mismatch(&e) {
+            Some(mismatch) => Failure::new(ErrorCode::PeerKeyChanged, format!("The peer's key changed: {mismatch}.")),
+            None => Failure::new(ErrorCode::PeerBroke, format!("The peer does not speak our protocol: {e}.")),
+        }),
+        other => Some(Failure::new(ErrorCode::PeerBroke, format!("The peer broke off: {other}."))),
+    })
+}
+
+/// A plain connection. The standard library's own way cannot be interrupted.
+fn connect(address: SocketAddr, cancel: &Cancel) -> Result<TcpStream, Option<std::io::Error>> {
+    let deadline = Instant::now() + CONNECT;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP)).map_err(Some)?;
+    socket.set_nonblocking(true).map_err(Some)?;
+    match socket.connect(&address.into()) {
+        Err(e) if e.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => return Err(Some(e)),
+        _ => {}
+    }
+    loop {
+        let mut ready = [PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::OUT)];
+        let tick = Timespec { tv_sec: 0, tv_nsec: TICK_NS };
+        // An error here, such as a signal, is only a short tick.
+        if poll(&mut ready, Some(&tick)).is_ok_and(|n| n > 0) {
+            return match socket.take_error().map_err(Some)? {
+                Some(e) => Err(Some(e)),
+                None => {
+                    socket.set_nonblocking(false).map_err(Some)?;
+                    Ok(socket.into())
+                }
+            };
+        }
+        if cancel.is_cancelled() {
+            return Err(None);
+        }
+        if Instant::now() >= deadline {
+            return Err(Some(std::io::ErrorKind::TimedOut.into()));
+        }
+    }
+}

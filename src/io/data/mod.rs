@@ -1,0 +1,29 @@
+//! The data plane: content between peers, over TCP with TLS 1.3, always pulled by the receiver.
+//!
+//! - [`Shelf`]: what this client serves and to whom; [`DataServer`] serves it.
+//! - [`fetch`] gets one content from all who have it, into a file.
+//!
+//! All of it runs on blocking threads. Bulk data passes through buffers of 256 KiB that stay in a
+//! core's cache: it is decrypted, hashed and written by the thread that received it. Every chunk is
+//! verified before it counts, and chunks of up to 2 MiB (files of up to 32 GiB) before they are
+//! written. Larger ones are written to the hidden partial file as they come and count once they
+//! are verified, so that memory stays small for any size.
+
+mod dial;
+mod fetch;
+mod lane;
+mod partial;
+mod serve;
+mod server;
+mod shelf;
+mod stream;
+mod target;
+#[cfg(test)]
+mod tests;
+mod uploads;
+
+pub use fetch::{FetchJob, FetchNote, Fetched, Source, fetch};
+pub use server::DataServer;
+pub use shelf::Shelf;
+pub use target::check_target;
+pub use uploads::{UploadNote, UploadNotify};

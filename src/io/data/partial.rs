@@ -1,0 +1,182 @@
+//! A file that is not complete yet: hidden, beside its target, locked, and with a note of what is
+//! in it.
+//!
+//! The content lies where it will stay. Behind it, in the same file, is a *trailer*: one byte for
+//! each chunk, 1 once it was verified and written, and a header that binds it to content and
+//! cutting. The trailer is a hint and nothing more: whoever resumes checks each chunk that it
+//! claims against the manifest, while the others are being fetched. So neither a kill at any
+//! moment, nor a power failure, nor a forged trailer can make a wrong byte count; and nothing has
+//! to be forced to disk before the end.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::target::{MAX_PART, Target, cut, unwritable};
+use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure};
+
+const MAGIC: &[u8; 16] = b"potluck-partial1";
+/// Magic, hash, size, chunk size, and the BLAKE3 hash of these.
+const HEADER: usize = 16 + 32 + 8 + 8 + 32;
+/// What a partial file's name ends in.
+const ENDING: &str = ".potluck";
+/// How often the file may be renamed just before it is locked, until that cannot be chance.
+const RACES: u32 = 16;
+
+/// The file that is being filled.
+pub(super) struct Partial {
+    file: File,
+    folder: OwnedFd,
+    name: String,
+    hash: ContentHash,
+    chunking: Chunking,
+}
+
+impl Partial {
+    /// Opens or makes the partial file for a target and a content, with room for all of it, and
+    /// tells which chunks it claims to have.
+    ///
+    /// # Errors
+    /// `not-writable`, also if something else has its name or another transfer fills it already;
+    /// `disk-full` with the bytes that are missing.
+    pub(super) fn open(target: &Target, hash: ContentHash, chunking: Chunking) -> Result<(Self, Vec<u32>), Failure> {
+        let digits = &hash.to_string()[..8];
+        let stem = cut(target.name(), MAX_PART - digits.len() - ENDING.len() - 2);
+        let name = format!(".{stem}.{digits}{ENDING}");
+        let folder = target.folder().try_clone_to_owned().map_err(|e| failed(&e))?;
+        let file = open_locked(&folder, &name)?;
+        let partial = Self { file, folder, name, hash, chunking };
+        let claimed = match partial.claimed().map_err(|e| failed(&e))? {
+            Some(claimed) => claimed,
+            None => partial.begin().inspect_err(|_| partial.discard()).map(|()| Vec::new())?,
+        };
+        Ok((partial, claimed))
+    }
+
+    /// Writes content at its place.
+    pub(super) fn write(&self, at: u64, bytes: &[u8]) -> Result<(), Failure> {
+        self.file.write_all_at(bytes, at).map_err(|e| failed(&e))
+    }
+
+    /// Reads back what is there.
+    pub(super) fn read(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(out, at)
+    }
+
+    /// Notes whether a chunk is there. One byte each, so that threads never undo each other's.
+    pub(super) fn mark(&self, chunk: u32, there: bool) -> Result<(), Failure> {
+        self.write(self.chunking.size() + u64::from(chunk), &[there.into()])
+    }
+
+    /// Makes the file what the target shall be, safe on disk, and returns its name so far.
+    pub(super) fn finish(&self) -> Result<&str, Failure> {
+        self.file.set_len(self.chunking.size()).and_then(|()| self.file.sync_all()).map_err(|e| failed(&e))?;
+        Ok(&self.name)
+    }
+
+    /// Removes it.
+    pub(super) fn discard(&self) {
+        // If it cannot be removed, it is found and used by the next attempt.
+        let _ = rustix::fs::unlinkat(&self.folder, &self.name, AtFlags::empty());
+    }
+
+    /// What an earlier run left: `None` if that is nothing, or not of this content.
+    fn claimed(&self) -> io::Result<Option<Vec<u32>>> {
+        let (size, count) = (self.chunking.size(), self.chunking.count());
+        let length = self.file.metadata()?.len();
+        if length == size && size > 0 {
+            // It was finished, but not renamed.
+            return Ok(Some((0..count).collect()));
+        }
+        if length != size + u64::from(count) + HEADER as u64 {
+            return Ok(None);
+        }
+        let mut trailer = vec![0; count as usize + HEADER];
+        self.file.read_exact_at(&mut trailer, size)?;
+        let (marks, header) = trailer.split_at(count as usize);
+        if header != self.header() {
+            return Ok(None);
+        }
+        Ok(Some((0..count).zip(marks).filter(|(_, mark)| **mark == 1).map(|(i, _)| i).collect()))
+    }
+
+    /// Starts from nothing.
+    fn begin(&self) -> Result<(), Failure> {
+        let size = self.chunking.size();
+        let header_at = size + u64::from(self.chunking.count());
+        let length = header_at + HEADER as u64;
+        self.file.set_len(0).map_err(|e| failed(&e))?;
+        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, length) {
+            Ok(()) => {}
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.file.set_len(length).map_err(|e| failed(&e))?,
+            Err(Errno::NOSPC | Errno::DQUOT) => return Err(self.disk_full(length)),
+            Err(e) => return Err(failed(&e.into())),
+        }
+        self.write(header_at, &self.header())
+    }
+
+    fn disk_full(&self, needed: u64) -> Failure {
+        let free = rustix::fs::fstatvfs(&self.file).map_or(0, |s| s.f_bavail.saturating_mul(s.f_frsize));
+        let missing = needed.saturating_sub(free);
+        Failure::new(ErrorCode::DiskFull, format!("There is no room on the disk: {missing} bytes are missing."))
+    }
+
+    fn header(&self) -> [u8; HEADER] {
+        let mut header = [0; HEADER];
+        header[..16].copy_from_slice(MAGIC);
+        header[16..48].copy_from_slice(&self.hash.0);
+        header[48..56].copy_from_slice(&self.chunking.size().to_le_bytes());
+        header[56..64].copy_from_slice(&self.chunking.chunk_size().to_le_bytes());
+        let check = blake3::hash(&header[..64]);
+        header[64..].copy_from_slice(check.as_bytes());
+        header
+    }
+}
+
+/// Opens the partial file and locks it against other transfers.
+fn open_locked(folder: &OwnedFd, name: &str) -> Result<File, Failure> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    for _ in 0..RACES {
+        let fd = rustix::fs::openat(folder, name, flags, Mode::from_raw_mode(0o644)).map_err(|e| match e {
+            Errno::LOOP | Errno::ISDIR | Errno::NXIO => in_the_way(name),
+            other => unwritable(name, other),
+        })?;
+        let file = File::from(fd);
+        let meta = file.metadata().map_err(|e| failed(&e))?;
+        let own = meta.is_file()
+            && meta.nlink() <= 1
+            && meta.uid() == rustix::process::geteuid().as_raw()
+            && meta.mode() & 0o7000 == 0;
+        if !own {
+            return Err(in_the_way(name));
+        }
+        if rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Err(Failure::new(ErrorCode::NotWritable, "Another transfer is writing the same file.")
+                .hint("Wait until it ends, or choose another name with --to."));
+        }
+        // The transfer that had the lock may have given the file its final name just before.
+        match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(now) if (now.st_dev, now.st_ino) == (meta.dev(), meta.ino()) => return Ok(file),
+            Ok(_) | Err(Errno::NOENT) => {}
+            Err(e) => return Err(unwritable(name, e)),
+        }
+    }
+    Err(in_the_way(name))
+}
+
+fn in_the_way(name: &str) -> Failure {
+    Failure::new(ErrorCode::NotWritable, format!("Something that is not a partial file of ours is named `{name}`."))
+        .hint("Remove it, or choose another name with --to.")
+}
+
+fn failed(e: &io::Error) -> Failure {
+    match Errno::from_io_error(e) {
+        Some(Errno::NOSPC | Errno::DQUOT) => ErrorCode::DiskFull.into(),
+        Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => ErrorCode::NotWritable.into(),
+        _ => Failure::new(ErrorCode::DiskFailed, format!("The disk reported an error: {e}.")),
+    }
+}

@@ -1,0 +1,182 @@
+//! One connection of a receiver, from its first request to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::server::Shared;
+use super::shelf::{OpenFile, Shelved};
+use super::stream::{Broken, ServerStream};
+use super::uploads::Part;
+use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, is_token, to_line};
+use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey};
+
+/// How long to wait for the next request, and for the receiver to take a segment.
+const IDLE: Duration = Duration::from_secs(30);
+/// How long to wait, after a refusal, for the receiver to have read it.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Room for the line before a segment's bytes, so that both go out in one piece.
+const HEADER: usize = 64;
+
+/// Why a connection ends from our side.
+enum End {
+    /// The request is wrong or not allowed; the peer is told.
+    Refused(Failure),
+    Broken(Broken),
+}
+
+impl From<Broken> for End {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken)
+    }
+}
+
+struct Connection<'a> {
+    shared: &'a Shared,
+    stream: ServerStream,
+    peer: PublicKey,
+    part: Option<Part>,
+    /// What was read last, kept open for the next request.
+    open: Option<(Arc<Shelved>, OpenFile)>,
+    buffer: Vec<u8>,
+}
+
+/// Answers a peer's requests until it leaves or does something that is not allowed. A peer that is
+/// not `welcome` has too many connections already.
+pub(super) fn serve(shared: &Shared, mut stream: ServerStream, peer: PublicKey, welcome: bool) {
+    stream.set_patience(IDLE);
+    let mut connection = Connection { shared, stream, peer, part: None, open: None, buffer: Vec::new() };
+    let ended = if !welcome {
+        Err(End::Refused(Failure::new(ErrorCode::PeerRefused, "You have too many connections here.")))
+    } else if shared.shelf.peer(&peer).is_none() {
+        Err(End::Refused(ErrorCode::PeerRefused.into()))
+    } else {
+        connection.answer_all()
+    };
+    match ended {
+        Ok(()) => connection.stream.finish(),
+        Err(End::Refused(failure)) => {
+            tracing::debug!(%failure, %peer, "data request refused");
+            if connection.tell(&failure).is_ok() {
+                connection.stream.linger(LAST_WORDS);
+            }
+        }
+        Err(End::Broken(broken)) => {
+            tracing::debug!(%broken, %peer, "data connection ended");
+            let failure = match broken {
+                Broken::Cancelled => ErrorCode::Interrupted.into(),
+                other => Failure::new(ErrorCode::PeerBroke, format!("The other client broke off: {other}.")),
+            };
+            if let Some(part) = connection.part {
+                part.failed(failure);
+            }
+        }
+    }
+}
+
+impl Connection<'_> {
+    fn answer_all(&mut self) -> Result<(), End> {
+        while let Some(line) = self.stream.read_line()? {
+            let request: DataRequest = serde_json::from_slice(&line).map_err(|_| bad("That is not a request."))?;
+            if !is_token(request.transfer()) {
+                return Err(bad("The transfer's token is not 16 hex digits."));
+            }
+            let Some(name) = self.shared.shelf.peer(&self.peer) else {
+                return Err(End::Refused(ErrorCode::PeerRefused.into()));
+            };
+            match request {
+                DataRequest::Manifest { transfer, hash, file } => {
+                    if let Some(shelved) = self.find(&name, &transfer, hash, &file)? {
+                        self.send_manifest(&shelved)?;
+                    }
+                }
+                DataRequest::Ranges { transfer, hash, file, ranges } => {
+                    if let Some(shelved) = self.find(&name, &transfer, hash, &file)? {
+                        self.send_ranges(&shelved, &ranges)?;
+                    }
+                }
+                DataRequest::Wait { .. } => {}
+                DataRequest::Done { transfer } => {
+                    if let Some(part) = self.part.as_ref().filter(|p| p.is_of(&transfer)) {
+                        part.done();
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The file that is asked for; otherwise the peer is told that it is gone.
+    fn find(&mut self, name: &str, token: &str, hash: ContentHash, file: &str) -> Result<Option<Arc<Shelved>>, End> {
+        let Some(shelved) = self.shared.shelf.find(&hash, file) else {
+            self.tell(&ErrorCode::SourceGone.into())?;
+            return Ok(None);
+        };
+        if self.part.as_ref().is_none_or(|p| !p.is_of(token)) {
+            // The old part ends before the new one begins.
+            self.part = None;
+            self.part = Some(self.shared.uploads.join(self.peer, name, token, &shelved));
+        }
+        Ok(Some(shelved))
+    }
+
+    fn send_manifest(&mut self, shelved: &Shelved) -> Result<(), End> {
+        let (chunking, manifest) = (shelved.hashed.chunking, &shelved.hashed.manifest);
+        let (size, chunk_size, chunks) = (chunking.size(), chunking.chunk_size(), chunking.count().into());
+        let mut answer = to_line(&DataAnswer::Manifest { size, chunk_size, chunks });
+        answer.extend_from_slice(manifest.as_flattened());
+        Ok(self.stream.send(&answer)?)
+    }
+
+    fn send_ranges(&mut self, shelved: &Arc<Shelved>, ranges: &[[u64; 2]]) -> Result<(), End> {
+        let size = shelved.hashed.chunking.size();
+        if ranges.is_empty() || ranges.iter().any(|[start, end]| start >= end || *end > size) {
+            return Err(bad("A range is empty or beyond the end."));
+        }
+        let file = match self.open.take() {
+            Some((same, file)) if Arc::ptr_eq(&same, shelved) => file,
+            _ => match shelved.open() {
+                Ok(file) => file,
+                Err(failure) => return self.fail(failure),
+            },
+        };
+        self.buffer.resize(HEADER + MAX_SEGMENT, 0);
+        for [start, end] in ranges {
+            let mut at = *start;
+            while at < *end {
+                let length = (end - at).min(MAX_SEGMENT as u64);
+                let segment = &mut self.buffer[HEADER..HEADER + length as usize];
+                if let Err(failure) = file.read(at, segment) {
+                    return self.fail(failure);
+                }
+                let line = to_line(&DataAnswer::Bytes { length });
+                let first = HEADER - line.len();
+                self.buffer[first..HEADER].copy_from_slice(&line);
+                self.stream.send(&self.buffer[first..HEADER + length as usize])?;
+                if let Some(part) = &self.part {
+                    part.sent(length);
+                }
+                at += length;
+            }
+        }
+        self.open = Some((shelved.clone(), file));
+        Ok(())
+    }
+
+    /// The file cannot be sent on: the peer is told, and may ask for something else.
+    fn fail(&mut self, failure: Failure) -> Result<(), End> {
+        self.tell(&failure)?;
+        if let Some(part) = &self.part {
+            part.failed(failure);
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, failure: &Failure) -> Result<(), Broken> {
+        let (code, message) = (failure.code.name().to_owned(), failure.message.clone().into_owned());
+        self.stream.send(&to_line(&DataAnswer::Error { code, message }))
+    }
+}
+
+fn bad(message: &'static str) -> End {
+    End::Refused(Failure::new(ErrorCode::BadRequest, message))
+}

@@ -1,0 +1,409 @@
+//! TLS over a blocking socket, for bulk: rustls' unbuffered interface between two buffers that stay
+//! in cache. Every wait ends: at a deadline, when the other side is silent for too long, or soon
+//! after [`Cancel`] is raised.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use rustls::pki_types::ServerName;
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus};
+use rustls::{ClientConfig, CommonState, ServerConfig};
+
+use crate::io::cancel::Cancel;
+use crate::io::tls::{self, DATA_ALPN, SERVER_NAME};
+use crate::protocol::PublicKey;
+use crate::protocol::data::{MAX_LINE, MAX_SEGMENT};
+
+/// A TLS record at its longest (RFC 8446, section 5.2), rounded up.
+const RECORD: usize = 17 << 10;
+/// How often a wait looks at the cancel flag.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Why a connection is of no use any more.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    #[error("the connection was closed")]
+    Closed,
+    #[error("the other side was silent for too long")]
+    Silent,
+    #[error("stopped")]
+    Cancelled,
+    #[error("a line was too long")]
+    LongLine,
+    #[error("the other side speaks another protocol")]
+    Protocol,
+    #[error("{0}")]
+    Tls(#[from] rustls::Error),
+    #[error("{0}")]
+    Io(io::Error),
+}
+
+/// What both ends of TLS have in common.
+pub(super) trait Side {
+    type Data;
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
+    fn state(&self) -> &CommonState;
+}
+
+impl Side for UnbufferedClientConnection {
+    type Data = ClientConnectionData;
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
+        self.process_tls_records(incoming)
+    }
+    fn state(&self) -> &CommonState {
+        self
+    }
+}
+
+impl Side for UnbufferedServerConnection {
+    type Data = ServerConnectionData;
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
+        self.process_tls_records(incoming)
+    }
+    fn state(&self) -> &CommonState {
+        self
+    }
+}
+
+/// The accepting end.
+pub(super) type ServerStream = Stream<UnbufferedServerConnection>;
+/// The connecting end.
+pub(super) type ClientStream = Stream<UnbufferedClientConnection>;
+
+/// One encrypted connection.
+pub(super) struct Stream<S> {
+    tcp: Arc<TcpStream>,
+    tls: S,
+    /// What came from the socket and was not decrypted yet, between the two marks.
+    incoming: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// What was decrypted and not asked for yet, from the mark on; at most a record and a line.
+    plain: Vec<u8>,
+    plain_at: usize,
+    /// What TLS itself has to say next.
+    flight: Vec<u8>,
+    /// Room for encrypted data; as large as it was ever needed.
+    outgoing: Vec<u8>,
+    cancel: Cancel,
+    /// How long one read or one write may take in all.
+    patience: Duration,
+}
+
+/// What became of the records that are here.
+enum Step {
+    /// This many decrypted bytes were delivered; perhaps more were kept.
+    Data(usize),
+    /// More input is needed, or nothing is left to do.
+    Idle,
+    /// The other side said that it is done.
+    Closed,
+}
+
+impl ClientStream {
+    /// Connects TLS over a connected socket; the handshake must end before the deadline.
+    pub(super) fn connect(
+        tcp: TcpStream,
+        config: Arc<ClientConfig>,
+        cancel: Cancel,
+        deadline: Instant,
+    ) -> Result<Self, Broken> {
+        let name = ServerName::try_from(SERVER_NAME).expect("the name is a valid DNS name");
+        let tls = UnbufferedClientConnection::new(config, name)?;
+        Self::handshake(Arc::new(tcp), tls, MAX_SEGMENT + RECORD, cancel, deadline)
+    }
+}
+
+impl ServerStream {
+    /// Accepts TLS on an accepted socket; the handshake must end before the deadline.
+    pub(super) fn accept(
+        tcp: Arc<TcpStream>,
+        config: Arc<ServerConfig>,
+        cancel: Cancel,
+        deadline: Instant,
+    ) -> Result<Self, Broken> {
+        let tls = UnbufferedServerConnection::new(config)?;
+        // Requests are short: room for one record and the next one's start.
+        Self::handshake(tcp, tls, 2 * RECORD, cancel, deadline)
+    }
+}
+
+impl<S: Side> Stream<S> {
+    fn handshake(tcp: Arc<TcpStream>, tls: S, room: usize, cancel: Cancel, deadline: Instant) -> Result<Self, Broken> {
+        tcp.set_nodelay(true).map_err(Broken::Io)?;
+        tcp.set_read_timeout(Some(TICK)).map_err(Broken::Io)?;
+        tcp.set_write_timeout(Some(TICK)).map_err(Broken::Io)?;
+        let patience = deadline.saturating_duration_since(Instant::now());
+        let mut stream = Self {
+            tcp,
+            tls,
+            incoming: vec![0; room],
+            start: 0,
+            end: 0,
+            plain: Vec::new(),
+            plain_at: 0,
+            flight: Vec::new(),
+            outgoing: Vec::new(),
+            cancel,
+            patience,
+        };
+        loop {
+            match stream.step(&mut [])? {
+                Step::Closed => return Err(Broken::Closed),
+                // Without this check a peer that names no protocol at all would pass.
+                Step::Idle | Step::Data(_) if !stream.tls.state().is_handshaking() => {
+                    let agreed = stream.tls.state().alpn_protocol() == Some(DATA_ALPN);
+                    return if agreed { Ok(stream) } else { Err(Broken::Protocol) };
+                }
+                Step::Idle => stream.receive(deadline)?,
+                Step::Data(_) => return Err(Broken::Protocol),
+            }
+        }
+    }
+
+    /// The key that the other side proved to hold.
+    pub(super) fn peer_key(&self) -> Option<PublicKey> {
+        tls::peer_key(self.tls.state())
+    }
+
+    /// From now on one read or one write may take this long in all.
+    pub(super) fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// From now on nobody's cancel flag ends a wait.
+    pub(super) fn uncancel(&mut self) {
+        self.cancel = Cancel::default();
+    }
+
+    /// The next line, without its line feed; `None` if the other side closed before it began one.
+    pub(super) fn read_line(&mut self) -> Result<Option<Vec<u8>>, Broken> {
+        let deadline = Instant::now() + self.patience;
+        let mut searched = 0;
+        loop {
+            let waiting = &self.plain[self.plain_at..];
+            if let Some(end) = waiting[searched..].iter().position(|b| *b == b'\n') {
+                let line = waiting[..searched + end].to_vec();
+                self.plain_at += line.len() + 1;
+                return if line.len() > MAX_LINE { Err(Broken::LongLine) } else { Ok(Some(line)) };
+            }
+            searched = waiting.len();
+            if searched > MAX_LINE {
+                return Err(Broken::LongLine);
+            }
+            match self.step(&mut [])? {
+                Step::Data(_) => {}
+                Step::Idle => match self.receive(deadline) {
+                    Err(Broken::Closed) if searched == 0 => return Ok(None),
+                    other => other?,
+                },
+                Step::Closed if searched == 0 => return Ok(None),
+                Step::Closed => return Err(Broken::Closed),
+            }
+        }
+    }
+
+    /// Fills `out`. Each time something comes, patience starts anew.
+    pub(super) fn read_exact(&mut self, out: &mut [u8]) -> Result<(), Broken> {
+        let kept = out.len().min(self.plain.len() - self.plain_at);
+        out[..kept].copy_from_slice(&self.plain[self.plain_at..self.plain_at + kept]);
+        self.plain_at += kept;
+        let mut at = kept;
+        while at < out.len() {
+            match self.step(&mut out[at..])? {
+                Step::Data(n) => at += n,
+                Step::Idle => self.receive(Instant::now() + self.patience)?,
+                Step::Closed => return Err(Broken::Closed),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends all of `data`, encrypted, in one write where the socket takes it.
+    pub(super) fn send(&mut self, data: &[u8]) -> Result<(), Broken> {
+        // Whatever waits must be taken in first: rustls writes only when nothing is left to read.
+        while let Step::Data(_) = self.step(&mut [])? {}
+        let status = self.tls.process(&mut self.incoming[self.start..self.end]);
+        let discard = status.discard;
+        let written = match status.state? {
+            ConnectionState::WriteTraffic(mut traffic) => loop {
+                match traffic.encrypt(data, &mut self.outgoing) {
+                    Ok(n) => break n,
+                    Err(EncryptError::InsufficientSize(e)) => self.outgoing.resize(e.required_size, 0),
+                    Err(EncryptError::EncryptExhausted) => return Err(Broken::Closed),
+                }
+            },
+            _ => return Err(Broken::Closed),
+        };
+        self.start += discard;
+        write_all(&self.tcp, &self.outgoing[..written], &self.cancel, self.patience)
+    }
+
+    /// Says goodbye and closes. The other side must have nothing more to say.
+    pub(super) fn finish(mut self) {
+        self.goodbye();
+    }
+
+    /// Says goodbye, waits for the other side's last bytes, and closes. Closing with bytes unread
+    /// would reset the connection, and lose what was sent last.
+    pub(super) fn linger(mut self, time: Duration) {
+        self.goodbye();
+        let _ = self.tcp.shutdown(Shutdown::Write);
+        let deadline = Instant::now() + time;
+        while Instant::now() < deadline {
+            match (&*self.tcp).read(&mut self.incoming) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(e) if is_tick(&e) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn goodbye(&mut self) {
+        while let Ok(Step::Data(_)) = self.step(&mut []) {}
+        let mut record = [0; 64];
+        if let Ok(ConnectionState::WriteTraffic(mut traffic)) =
+            self.tls.process(&mut self.incoming[self.start..self.end]).state
+            && let Ok(n) = traffic.queue_close_notify(&mut record)
+        {
+            // Who does not take it has closed already.
+            let _ = write_all(&self.tcp, &record[..n], &Cancel::default(), TICK);
+        }
+    }
+
+    /// Processes what is here, until data comes out or more must come in. Data goes to `out`, and
+    /// what does not fit to `plain`.
+    fn step(&mut self, out: &mut [u8]) -> Result<Step, Broken> {
+        loop {
+            let UnbufferedStatus { mut discard, state } = self.tls.process(&mut self.incoming[self.start..self.end]);
+            let mut step = None;
+            match state {
+                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                    let mut taken = 0;
+                    while let Some(record) = traffic.next_record() {
+                        let record = record?;
+                        discard += record.discard;
+                        let fits = record.payload.len().min(out.len() - taken);
+                        out[taken..taken + fits].copy_from_slice(&record.payload[..fits]);
+                        taken += fits;
+                        keep(&mut self.plain, &mut self.plain_at, &record.payload[fits..]);
+                    }
+                    step = Some(Step::Data(taken));
+                }
+                Ok(ConnectionState::EncodeTlsData(encode)) => encode_flight(encode, &mut self.flight)?,
+                Ok(ConnectionState::TransmitTlsData(transmit)) => {
+                    write_all(&self.tcp, &self.flight, &self.cancel, self.patience)?;
+                    self.flight.clear();
+                    transmit.done();
+                }
+                Ok(ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_)) => step = Some(Step::Idle),
+                Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => step = Some(Step::Closed),
+                Ok(_) => return Err(Broken::Protocol),
+                Err(error) => {
+                    self.start += discard;
+                    self.send_alert();
+                    return Err(error.into());
+                }
+            }
+            self.start += discard;
+            if let Some(step) = step {
+                return Ok(step);
+            }
+        }
+    }
+
+    /// Tells the other side why TLS failed, if it still listens.
+    fn send_alert(&mut self) {
+        loop {
+            let status = self.tls.process(&mut self.incoming[self.start..self.end]);
+            let Ok(ConnectionState::EncodeTlsData(encode)) = status.state else { break };
+            if encode_flight(encode, &mut self.flight).is_err() {
+                break;
+            }
+            self.start += status.discard;
+        }
+        let _ = write_all(&self.tcp, &self.flight, &Cancel::default(), TICK);
+    }
+
+    /// Takes in what the socket has, waiting for it until the deadline.
+    fn receive(&mut self, deadline: Instant) -> Result<(), Broken> {
+        if self.start > 0 {
+            // At most one record that is not complete, so this moves little.
+            self.incoming.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        if self.end == self.incoming.len() {
+            return Err(Broken::Protocol);
+        }
+        loop {
+            if self.cancel.is_cancelled() {
+                return Err(Broken::Cancelled);
+            }
+            if Instant::now() >= deadline {
+                return Err(Broken::Silent);
+            }
+            match (&*self.tcp).read(&mut self.incoming[self.end..]) {
+                Ok(0) => return Err(Broken::Closed),
+                Ok(n) => {
+                    self.end += n;
+                    return Ok(());
+                }
+                Err(e) if is_tick(&e) => {}
+                Err(e) => return Err(Broken::Io(e)),
+            }
+        }
+    }
+}
+
+fn encode_flight<D>(mut encode: EncodeTlsData<'_, D>, flight: &mut Vec<u8>) -> Result<(), Broken> {
+    let at = flight.len();
+    loop {
+        match encode.encode(&mut flight[at..]) {
+            Ok(n) => {
+                flight.truncate(at + n);
+                return Ok(());
+            }
+            Err(EncodeError::InsufficientSize(e)) => flight.resize(at + e.required_size, 0),
+            Err(EncodeError::AlreadyEncoded) => return Err(Broken::Protocol),
+        }
+    }
+}
+
+/// Appends to what was not asked for yet, and forgets what was.
+fn keep(plain: &mut Vec<u8>, plain_at: &mut usize, more: &[u8]) {
+    if *plain_at > 0 {
+        plain.drain(..*plain_at);
+        *plain_at = 0;
+    }
+    plain.extend_from_slice(more);
+}
+
+/// Writes it all within `patience`: a reader that takes a byte now and then holds nobody for long.
+fn write_all(mut tcp: &TcpStream, mut data: &[u8], cancel: &Cancel, patience: Duration) -> Result<(), Broken> {
+    let deadline = Instant::now() + patience;
+    while !data.is_empty() {
+        match tcp.write(data) {
+            Ok(0) => return Err(Broken::Closed),
+            Ok(n) => data = &data[n..],
+            Err(e) if is_tick(&e) => {}
+            Err(e) => return Err(Broken::Io(e)),
+        }
+        if cancel.is_cancelled() {
+            return Err(Broken::Cancelled);
+        }
+        if !data.is_empty() && Instant::now() >= deadline {
+            return Err(Broken::Silent);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a read or write only says that nothing happened for a tick.
+fn is_tick(e: &io::Error) -> bool {
+    matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}

@@ -1,0 +1,252 @@
+//! Where a fetched file goes: below the download folder and nowhere else, under a name that
+//! replaces nothing unless told.
+//!
+//! Each folder on the way is opened relative to the one above it, without following links, so
+//! nobody who moves things about meanwhile can lead a file outside.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+use crate::protocol::{ErrorCode, Failure, OnConflict};
+
+/// The longest part of a path that Linux file systems take, in bytes.
+pub(super) const MAX_PART: usize = 255;
+/// The longest path, in bytes.
+const MAX_PATH: usize = 4096;
+/// After so many files of the same name `rename` gives up.
+const MAX_NUMBER: u32 = 9_999;
+
+/// A place for one file.
+pub(super) struct Target {
+    folder: OwnedFd,
+    folder_path: PathBuf,
+    name: String,
+    on_conflict: OnConflict,
+}
+
+impl Target {
+    /// Opens the folder of a target, a checked path relative to the download folder, and makes
+    /// subfolders that do not exist.
+    ///
+    /// # Errors
+    /// `bad-name`, `no-such-dir` without the download folder, `exists` where the target could not
+    /// be placed later, `not-writable` for anything in the way.
+    pub(super) fn open(downloads: &Path, target: &str, on_conflict: OnConflict) -> Result<Self, Failure> {
+        check_target(target)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut folder = rustix::fs::open(downloads, flags, Mode::empty()).map_err(|e| match e {
+            Errno::NOENT => ErrorCode::NoSuchDir.into(),
+            Errno::NOTDIR => ErrorCode::NotADir.into(),
+            other => unwritable(&downloads.to_string_lossy(), other),
+        })?;
+        let (parents, name) = target.rsplit_once('/').unwrap_or(("", target));
+        for part in parents.split('/').filter(|p| !p.is_empty()) {
+            folder = enter(folder.as_fd(), part)?;
+        }
+        let target = Self { folder, folder_path: downloads.join(parents), name: name.to_owned(), on_conflict };
+        target.check_conflict()?;
+        Ok(target)
+    }
+
+    /// The folder that will hold the file.
+    pub(super) fn folder(&self) -> BorrowedFd<'_> {
+        self.folder.as_fd()
+    }
+
+    /// The file's name in it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the file will be, unless the name is taken by then.
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder_path.join(&self.name)
+    }
+
+    /// Gives the finished file of this name its own name, in one step, and returns where it is.
+    pub(super) fn place(&self, finished: &str) -> Result<PathBuf, Failure> {
+        let name = match self.on_conflict {
+            OnConflict::Fail => self.rename_new(finished, &self.name).map(|()| self.name.clone()),
+            OnConflict::Overwrite => {
+                let renamed = rustix::fs::renameat(&self.folder, finished, &self.folder, self.name.as_str());
+                renamed.map(|()| self.name.clone())
+            }
+            OnConflict::Rename => self.rename_numbered(finished),
+        };
+        let name = name.map_err(|e| match e {
+            Errno::EXIST => ErrorCode::Exists.into(),
+            Errno::ISDIR | Errno::NOTEMPTY => folder_in_the_way(),
+            other => unwritable(&self.name, other),
+        })?;
+        // Without this a power failure could take the new name back.
+        rustix::fs::fsync(&self.folder).map_err(|e| Failure::new(ErrorCode::DiskFailed, format!("The disk: {e}.")))?;
+        Ok(self.folder_path.join(name))
+    }
+
+    fn check_conflict(&self) -> Result<(), Failure> {
+        let there = match rustix::fs::statat(&self.folder, self.name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+            Err(Errno::NOENT) => return Ok(()),
+            Err(e) => return Err(unwritable(&self.name, e)),
+        };
+        match self.on_conflict {
+            OnConflict::Fail => Err(ErrorCode::Exists.into()),
+            OnConflict::Overwrite if there == FileType::Directory => Err(folder_in_the_way()),
+            OnConflict::Overwrite | OnConflict::Rename => Ok(()),
+        }
+    }
+
+    fn rename_numbered(&self, finished: &str) -> Result<String, Errno> {
+        for number in 0..=MAX_NUMBER {
+            let name = numbered(&self.name, number);
+            match self.rename_new(finished, &name) {
+                Ok(()) => return Ok(name),
+                Err(Errno::EXIST) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Err(Errno::EXIST)
+    }
+
+    /// Renames only if the new name is free; both ways are one step for whoever looks.
+    fn rename_new(&self, from: &str, to: &str) -> Result<(), Errno> {
+        match rustix::fs::renameat_with(&self.folder, from, &self.folder, to, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                rustix::fs::linkat(&self.folder, from, &self.folder, to, AtFlags::empty())?;
+                rustix::fs::unlinkat(&self.folder, from, AtFlags::empty())
+            }
+            other => other,
+        }
+    }
+}
+
+/// Whether a name can be that of a fetched file: relative, with `/` between its parts, none of
+/// them empty, `.`, `..` or longer than 255 bytes, and nothing that hides what it is.
+///
+/// # Errors
+/// `bad-name`, with what is wrong.
+pub fn check_target(target: &str) -> Result<(), Failure> {
+    let hides = |c: char| {
+        c.is_control()
+            || matches!(c, '\\' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}')
+    };
+    let drive = matches!(target.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
+    let wrong = if target.is_empty() {
+        "it is empty"
+    } else if target.len() > MAX_PATH || target.split('/').any(|p| p.len() > MAX_PART) {
+        "it is too long"
+    } else if target.starts_with('/') || drive {
+        "it is not relative"
+    } else if target.split('/').any(|p| matches!(p, "" | "." | "..")) {
+        "it has a part that is empty, `.` or `..`"
+    } else if target.contains(hides) {
+        "it has a backslash, or a control, bidirectional or invisible character"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(ErrorCode::BadName, format!("The file's name is not allowed: {wrong}.")))
+}
+
+/// Opens a subfolder, made first if it does not exist. A link is not followed.
+fn enter(folder: BorrowedFd<'_>, part: &str) -> Result<OwnedFd, Failure> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let open = || rustix::fs::openat(folder, part, flags, Mode::empty());
+    let opened = match open() {
+        Err(Errno::NOENT) => match rustix::fs::mkdirat(folder, part, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => open(),
+            Err(e) => Err(e),
+        },
+        other => other,
+    };
+    opened.map_err(|e| match e {
+        Errno::LOOP | Errno::NOTDIR => {
+            Failure::new(ErrorCode::NotWritable, format!("`{part}` is a link or a file, not a folder."))
+        }
+        other => unwritable(part, other),
+    })
+}
+
+/// `name (1).ext`; the name itself for 0. The ending starts at the last dot that is not the first
+/// character. Cut so that it stays a name.
+fn numbered(name: &str, number: u32) -> String {
+    if number == 0 {
+        return name.to_owned();
+    }
+    let dot = name.rfind('.').filter(|at| *at > 0 && name.len() - at <= 32).unwrap_or(name.len());
+    let (stem, ending) = name.split_at(dot);
+    let mark = format!(" ({number})");
+    format!("{}{mark}{ending}", cut(stem, MAX_PART - mark.len() - ending.len()))
+}
+
+/// As much of a text as fits into so many bytes.
+pub(super) fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
+fn folder_in_the_way() -> Failure {
+    Failure::new(ErrorCode::Exists, "There is a folder of that name.").hint("Use --to.")
+}
+
+/// Why something could not be made or opened for writing.
+pub(super) fn unwritable(what: &str, e: Errno) -> Failure {
+    match e {
+        Errno::NOSPC | Errno::DQUOT => ErrorCode::DiskFull.into(),
+        Errno::NAMETOOLONG => Failure::new(ErrorCode::BadName, "The file system does not take a name that long."),
+        Errno::ILSEQ | Errno::INVAL => Failure::new(ErrorCode::BadName, "The file system does not take that name."),
+        Errno::IO => Failure::new(ErrorCode::DiskFailed, format!("`{what}`: {e}.")),
+        other => Failure::new(ErrorCode::NotWritable, format!("`{what}` cannot be written: {other}.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_target_names() {
+        for good in ["a", "a b.txt", "é/ü.txt", "..a", "a..", "...", ".hidden", "a/b/c", &"x".repeat(255), "ab:c"] {
+            assert!(check_target(good).is_ok(), "{good}");
+        }
+        let long = format!("{}a", "a/".repeat(2048));
+        for bad in [
+            "",
+            ".",
+            "..",
+            "/a",
+            "a/",
+            "a//b",
+            "a/./b",
+            "a/../b",
+            "../a",
+            "a/..",
+            "a\0b",
+            "a\nb",
+            "a\u{1b}[0m",
+            "C:\\x",
+            "C:x",
+            "..\\..\\x",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            &"x".repeat(256),
+            &"é".repeat(128),
+            &long,
+        ] {
+            let failure = check_target(bad).unwrap_err();
+            assert_eq!(failure.code, ErrorCode::BadName, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn data_numbered_names() {
+        assert_eq!(numbered("a.txt", 0), "a.txt");
+        assert_eq!(numbered("a.txt", 2), "a (2).txt");
+        assert_eq!(numbered(".hidden", 1), ".hidden (1)");
+        assert_eq!(numbered("no ending", 10), "no ending (10)");
+        let long = numbered(&format!("{}.txt", "é".repeat(125)), 1);
+        assert!(long.len() <= MAX_PART && long.ends_with("é (1).txt"), "{long}");
+        assert!(numbered(&format!("a.{}", "x".repeat(253)), 1).len() <= MAX_PART);
+    }
+}

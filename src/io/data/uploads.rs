@@ -1,0 +1,190 @@
+//! What is told about uploads. A receiver uses several connections for one transfer; they are one
+//! upload, known by the receiver's key and its token.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::shelf::Shelved;
+use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey};
+
+/// How often progress is told at most.
+pub(super) const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// What the data server tells its owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UploadNote {
+    /// A peer began to fetch a file.
+    Started {
+        /// The number of this upload, unique in this server.
+        upload: u64,
+        /// The name under which the file is offered.
+        file: String,
+        /// The peer's key.
+        peer: PublicKey,
+        /// The peer's name, as [`Shelf::set_peers`](super::Shelf::set_peers) knew it.
+        peer_name: String,
+        /// The file's size in bytes; the peer may need less of it.
+        size: u64,
+        /// The content.
+        hash: ContentHash,
+    },
+    /// So much of it was sent by now.
+    Progress {
+        /// The number of the upload.
+        upload: u64,
+        /// The bytes of the file sent in this upload.
+        bytes: u64,
+    },
+    /// The peer said that it has every byte, verified.
+    Completed {
+        /// The number of the upload.
+        upload: u64,
+        /// The bytes of the file that were sent; less than its size if the peer had some already
+        /// or got some elsewhere.
+        bytes: u64,
+        /// The time since the start.
+        elapsed: Duration,
+    },
+    /// The peer's last connection ended without that word.
+    Failed {
+        /// The number of the upload.
+        upload: u64,
+        /// The bytes of the file that were sent.
+        bytes: u64,
+        /// What is known of the reason.
+        failure: Failure,
+    },
+}
+
+/// Takes what there is to tell. It is called on the server's threads, in order for each upload.
+pub type UploadNotify = Arc<dyn Fn(UploadNote) + Send + Sync>;
+
+/// All uploads under way; at most one for each connection.
+pub(super) struct Uploads {
+    notify: UploadNotify,
+    next: AtomicU64,
+    /// With the number of connections that take part. Never locked while something is told.
+    running: Mutex<HashMap<Key, (Arc<Upload>, u32)>>,
+}
+
+/// The receiver and its token.
+type Key = (PublicKey, String);
+
+struct Upload {
+    number: u64,
+    started: Instant,
+    /// Locked while something is told, which keeps the order.
+    state: Mutex<UploadState>,
+}
+
+struct UploadState {
+    bytes: u64,
+    told: Instant,
+    failure: Option<Failure>,
+    over: bool,
+}
+
+/// One connection's part in an upload. Dropping it ends the part.
+pub(super) struct Part {
+    uploads: Arc<Uploads>,
+    key: Key,
+    upload: Arc<Upload>,
+}
+
+impl Uploads {
+    pub(super) fn new(notify: UploadNotify) -> Self {
+        Self { notify, next: AtomicU64::new(1), running: Mutex::default() }
+    }
+
+    /// Takes part in the upload of this peer and token, which begins if there is none.
+    pub(super) fn join(self: &Arc<Self>, peer: PublicKey, peer_name: &str, token: &str, file: &Shelved) -> Part {
+        let key = (peer, token.to_owned());
+        let mut running = lock(&self.running);
+        if let Some((upload, connections)) = running.get_mut(&key) {
+            *connections += 1;
+            return Part { uploads: self.clone(), upload: upload.clone(), key };
+        }
+        let now = Instant::now();
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let state = UploadState { bytes: 0, told: now, failure: None, over: false };
+        let upload = Arc::new(Upload { number, started: now, state: Mutex::new(state) });
+        // Whoever joins as the second finds the upload locked until its start was told.
+        let held = lock(&upload.state);
+        running.insert(key.clone(), (upload.clone(), 1));
+        drop(running);
+        let hashed = &file.hashed;
+        (self.notify)(UploadNote::Started {
+            upload: number,
+            file: file.name.clone(),
+            peer,
+            peer_name: peer_name.to_owned(),
+            size: hashed.chunking.size(),
+            hash: hashed.hash,
+        });
+        drop(held);
+        Part { uploads: self.clone(), upload, key }
+    }
+
+    /// One connection less; true if it was the last.
+    fn leave(&self, key: &Key) -> bool {
+        let mut running = lock(&self.running);
+        let Some((_, connections)) = running.get_mut(key) else { return false };
+        *connections -= 1;
+        let last = *connections == 0;
+        if last {
+            running.remove(key);
+        }
+        last
+    }
+}
+
+impl Part {
+    /// Whether this is the part in the upload with that token.
+    pub(super) fn is_of(&self, token: &str) -> bool {
+        self.key.1 == token
+    }
+
+    /// So many more bytes of the file were sent.
+    pub(super) fn sent(&self, bytes: u64) {
+        let mut state = lock(&self.upload.state);
+        state.bytes += bytes;
+        if !state.over && state.told.elapsed() >= PROGRESS_EVERY {
+            state.told = Instant::now();
+            (self.uploads.notify)(UploadNote::Progress { upload: self.upload.number, bytes: state.bytes });
+        }
+    }
+
+    /// Something went wrong; it is told if the upload ends without success.
+    pub(super) fn failed(&self, failure: Failure) {
+        lock(&self.upload.state).failure.get_or_insert(failure);
+    }
+
+    /// The peer has everything.
+    pub(super) fn done(&self) {
+        let mut state = lock(&self.upload.state);
+        if !std::mem::replace(&mut state.over, true) {
+            let elapsed = self.upload.started.elapsed();
+            (self.uploads.notify)(UploadNote::Completed { upload: self.upload.number, bytes: state.bytes, elapsed });
+        }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.uploads.leave(&self.key) {
+            return;
+        }
+        let mut state = lock(&self.upload.state);
+        if !std::mem::replace(&mut state.over, true) {
+            let failure = state.failure.take().unwrap_or_else(|| ErrorCode::PeerBroke.into());
+            (self.uploads.notify)(UploadNote::Failed { upload: self.upload.number, bytes: state.bytes, failure });
+        }
+    }
+}
+
+/// What the lock protects stays sound after a panic elsewhere: each change is a single step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
