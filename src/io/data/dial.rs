@@ -29,9 +29,8 @@ pub(super) fn dial(
     identity: &Identity,
     cancel: &Cancel,
 ) -> Result<ClientStream, Option<Failure>> {
-    let tcp = connect(address, cancel).map_err(|e| match e {
-        Some(e) => Some(Failure::new(ErrorCode::PeerUnreachable, format!("{address} cannot be reached: {e}."))),
-        None => None,
+    let tcp = connect(address, cancel).map_err(|e| {
+        e.map(|e| Failure::new(ErrorCode::PeerUnreachable, format!("{address} cannot be reached: {e}.")))
     })?;
     let config = Arc::new(tls::client_config(identity, Some(key), DATA_ALPN));
     ClientStream::connect(tcp, config, cancel.clone(), Instant::now() + CONNECT).map_err(|broken| match broken {

@@ -61,6 +61,7 @@ impl Loss {
 
 /// Fetches from a source, and when that is lost from those in reserve.
 pub(super) fn run_lane(run: &Run<'_>, first: u32) {
+    let _ended = Ended(run);
     let mut next = Some(first);
     while let Some(source) = next {
         next = match fetch_over(run, source) {
@@ -68,7 +69,15 @@ pub(super) fn run_lane(run: &Run<'_>, first: u32) {
             Err(loss) => run.lost(source, loss),
         };
     }
-    run.lane_ended();
+}
+
+/// Counts the lane out however its thread ends.
+struct Ended<'a>(&'a Run<'a>);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.lane_ended();
+    }
 }
 
 fn fetch_over(run: &Run<'_>, source: u32) -> Result<(), Loss> {

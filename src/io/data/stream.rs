@@ -305,6 +305,7 @@ impl<S: Side> Stream<S> {
                 Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => step = Some(Step::Closed),
                 Ok(_) => return Err(Broken::Protocol),
                 Err(error) => {
+                    self.start += discard;
                     self.send_alert();
                     return Err(error.into());
                 }
@@ -318,10 +319,13 @@ impl<S: Side> Stream<S> {
 
     /// Tells the other side why TLS failed, if it still listens.
     fn send_alert(&mut self) {
-        while let Ok(ConnectionState::EncodeTlsData(encode)) = self.tls.process(&mut []).state {
+        loop {
+            let status = self.tls.process(&mut self.incoming[self.start..self.end]);
+            let Ok(ConnectionState::EncodeTlsData(encode)) = status.state else { break };
             if encode_flight(encode, &mut self.flight).is_err() {
-                return;
+                break;
             }
+            self.start += status.discard;
         }
         let _ = write_all(&self.tcp, &self.flight, &Cancel::default(), TICK);
     }

@@ -1,0 +1,169 @@
+//! How fast files go from peer to peer, beside a plain TCP copy in the same run.
+//!
+//! `cargo bench --bench transfer`; `POTLUCK_BENCH_MIB` sets the size of the file (1024), and
+//! `POTLUCK_BENCH_DIR` where the files lie (`/dev/shm` if there is one: the disk is not measured).
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use potluck::io::cancel::Cancel;
+use potluck::io::data::{DataServer, FetchJob, Shelf, Source, fetch};
+use potluck::io::hash::{Hashed, hash_file};
+use potluck::io::identity::Identity;
+use potluck::protocol::OnConflict;
+
+const RUNS: usize = 5;
+
+fn main() {
+    let mib: usize = std::env::var("POTLUCK_BENCH_MIB").ok().and_then(|m| m.parse().ok()).unwrap_or(1024);
+    let shm = Path::new("/dev/shm");
+    let dir = std::env::var_os("POTLUCK_BENCH_DIR").map(PathBuf::from);
+    let base = dir.unwrap_or_else(|| if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() });
+    let folder = tempfile::tempdir_in(base).expect("a folder for the files");
+    let source = folder.path().join("source.bin");
+    make_file(&source, mib);
+
+    let mut best_of = Vec::new();
+    for _ in 0..RUNS {
+        // In turn, so that a machine that gets slower gets slower for all.
+        best_of.push((
+            plain_copy(&source, folder.path()),
+            hashing(&source).0,
+            ours(&source, folder.path(), 1),
+            ours(&source, folder.path(), 3),
+        ));
+    }
+    let median = |pick: fn(&(f64, f64, f64, f64)) -> f64| {
+        let mut all: Vec<f64> = best_of.iter().map(pick).collect();
+        all.sort_by(f64::total_cmp);
+        all[RUNS / 2]
+    };
+    let plain = median(|r| r.0);
+    let rate = |seconds: f64| (mib << 20) as f64 / seconds / 1e6;
+    println!("{mib} MiB, median of {RUNS} runs in turn");
+    for (what, seconds) in [
+        ("plain TCP copy (sendfile, read, write)", plain),
+        ("hashing", median(|r| r.1)),
+        ("potluck, one source, encrypted and verified", median(|r| r.2)),
+        ("potluck, three sources", median(|r| r.3)),
+    ] {
+        println!("{what:<46} {:>6.0} MB/s  {:>4.0} % of plain", rate(seconds), 100.0 * plain / seconds);
+    }
+    let count = 2000;
+    println!("{count} files of 4 KiB, one after another: {:.0} files/s", small_files(folder.path(), count));
+}
+
+fn make_file(path: &Path, mib: usize) {
+    let mut bytes = blake3::Hasher::new().update(b"bench").finalize_xof();
+    let mut file = File::create(path).expect("the folder can be written");
+    let mut block = vec![0; 1 << 20];
+    for _ in 0..mib {
+        bytes.fill(&mut block);
+        file.write_all(&block).expect("there is room");
+    }
+}
+
+/// `sendfile` on one side, 1 MiB reads and writes on the other, in seconds.
+fn plain_copy(source: &Path, folder: &Path) -> f64 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let target = folder.join("plain.bin");
+    let started = Instant::now();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let (tcp, _) = listener.accept().expect("the other thread connects");
+            let file = File::open(source).expect("the source was made");
+            while rustix::fs::sendfile(&tcp, &file, None, 1 << 30).expect("sendfile works") > 0 {}
+        });
+        let mut tcp = TcpStream::connect(address).expect("the listener is there");
+        let mut file = File::create(&target).expect("the folder can be written");
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            let n = tcp.read(&mut buffer).expect("the connection holds");
+            if n == 0 {
+                break;
+            }
+            file.write_all(&buffer[..n]).expect("there is room");
+        }
+    });
+    let seconds = started.elapsed().as_secs_f64();
+    fs::remove_file(target).expect("it was made");
+    seconds
+}
+
+fn hashing(source: &Path) -> (f64, Hashed) {
+    let file = File::open(source).expect("the source was made");
+    let started = Instant::now();
+    let hashed = hash_file(&file, None, &mut |_| (), &Cancel::default()).expect("it can be hashed");
+    (started.elapsed().as_secs_f64(), hashed)
+}
+
+struct Giver {
+    _server: DataServer,
+    source: Source,
+}
+
+fn giver(seed: u8, receiver: &Identity, files: &[(String, PathBuf, Hashed)]) -> Giver {
+    let identity = Identity::from_seed([seed; 32]);
+    let shelf = Shelf::default();
+    shelf.set_peers(HashMap::from([(receiver.key, "bench".into())]));
+    for (name, path, hashed) in files {
+        shelf.add(name, path.clone(), hashed.clone());
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let server = DataServer::start(listener, &identity, shelf, Arc::new(|_| ())).expect("a thread");
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
+    Giver { _server: server, source: Source { name: format!("giver {seed}"), address, key: identity.key } }
+}
+
+fn job(name: &str, hashed: &Hashed, sources: Vec<Source>, folder: &Path) -> FetchJob {
+    FetchJob {
+        token: "0123456789abcdef".into(),
+        file: name.into(),
+        hash: hashed.hash,
+        chunking: hashed.chunking,
+        sources,
+        folder: folder.to_owned(),
+        target: format!("got-{name}"),
+        on_conflict: OnConflict::Fail,
+    }
+}
+
+/// One file from so many sources, in seconds.
+fn ours(source: &Path, folder: &Path, sources: u8) -> f64 {
+    let receiver = Identity::from_seed([0; 32]);
+    let file = ("file".to_owned(), source.to_owned(), hashing(source).1);
+    let givers: Vec<_> = (1..=sources).map(|i| giver(i, &receiver, std::slice::from_ref(&file))).collect();
+    let job = job("file", &file.2, givers.iter().map(|g| g.source.clone()).collect(), folder);
+    let started = Instant::now();
+    let fetched = fetch(&job, &receiver, &|_| (), &Cancel::default()).expect("it arrives");
+    let seconds = started.elapsed().as_secs_f64();
+    fs::remove_file(fetched.path).expect("it is there");
+    seconds
+}
+
+/// Files a second.
+fn small_files(folder: &Path, count: usize) -> f64 {
+    let receiver = Identity::from_seed([0; 32]);
+    let files: Vec<_> = (0..count)
+        .map(|i| {
+            let (name, path) = (format!("small-{i}"), folder.join(format!("small-{i}")));
+            fs::write(&path, i.to_le_bytes().repeat(512)).expect("there is room");
+            let hashed = hashing(&path).1;
+            (name, path, hashed)
+        })
+        .collect();
+    let giver = giver(1, &receiver, &files);
+    let started = Instant::now();
+    for (name, _, hashed) in &files {
+        let job = job(name, hashed, vec![giver.source.clone()], folder);
+        fetch(&job, &receiver, &|_| (), &Cancel::default()).expect("it arrives");
+    }
+    count as f64 / started.elapsed().as_secs_f64()
+}
