@@ -1,3 +1,19 @@
-//! Decisions: pure state machines. No input or output of any kind, no clock, no randomness.
+//! Decisions: pure state machines without I/O, clock or chance of their own.
+//!
+//! # The drain contract
+//! A machine is driven by three calls: `handle(now, input)`, then `poll(now)` until it gives `None`, then
+//! `next_timeout()` says when `handle(now, Input::Tick)` is wanted at the latest. Between `handle` and the end of
+//! `poll` nothing else may happen. Time never goes back.
 
+pub mod hub;
+pub mod ledger;
+pub mod link;
+pub mod outbox;
+pub mod session;
 pub mod swarm;
+pub mod time;
+
+pub use hub::Hub;
+pub use link::{Link, LinkConfig, LinkFault, LinkLost};
+pub use session::Session;
+pub use time::{Rng, Time};

@@ -1,8 +1,14 @@
 //! Motion: sockets, disk, clock and signals; everything that the pure machines must not touch.
 
 pub mod cancel;
+pub mod carry;
+pub mod client;
+pub mod clock;
 pub mod data;
+pub mod files;
 pub mod hash;
+pub mod home;
+pub mod hub;
 pub mod identity;
 pub mod input;
 pub mod output;
