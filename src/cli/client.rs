@@ -95,7 +95,8 @@ impl ClientArgs {
 
     pub(super) fn name(&self) -> Result<String, Failure> {
         if let Some(name) = self.name.clone().or(self.hub.name.clone()) {
-            return Ok(name);
+            let usable = crate::protocol::name::check_person(&name);
+            return usable.map(|()| name).map_err(|failure| Failure::new(ErrorCode::BadConfig, failure.message));
         }
         let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default();
         let name: String = user.chars().filter(|c| c.is_alphanumeric() || "_-.".contains(*c)).take(32).collect();

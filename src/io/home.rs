@@ -8,6 +8,7 @@ use etcetera::BaseStrategy;
 
 use super::identity::Identity;
 use super::pins::Pins;
+use crate::protocol::name::{check_person, fold};
 use crate::protocol::{ErrorCode, Failure};
 
 /// Names the folder where `--data` does not.
@@ -45,12 +46,16 @@ impl Home {
         })
     }
 
-    /// The client's key pair, made at first use.
+    /// The key pair of a name, made at first use. Each name has its own: several clients of one person can be
+    /// told apart, and a key can be thrown away with its name.
     ///
     /// # Errors
-    /// `bad-config` when the key's file cannot be used: unreadable, damaged, or open to others.
-    pub fn identity(&self) -> Result<Identity, Failure> {
-        let file = self.dir.join("client.key");
+    /// `bad-name` when the name is none, or `bad-config` when the key's file cannot be used: unreadable, damaged,
+    /// or open to others.
+    pub fn identity(&self, name: &str) -> Result<Identity, Failure> {
+        // A name that passes has no character that means something in a path.
+        check_person(name)?;
+        let file = self.dir.join("keys").join(format!("{}.key", fold(name)));
         Identity::load_or_create(&file).map_err(|e| bad(format!("cannot use the key {}: {e}", file.display())))
     }
 
@@ -85,8 +90,8 @@ mod tests {
         let dir = base.path().join("deep/home");
         let home = Home::open(Some(&dir)).unwrap();
         assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
-        let key = home.identity().unwrap().key;
-        assert_eq!(Home::open(Some(&dir)).unwrap().identity().unwrap().key, key);
+        let key = home.identity("erin").unwrap().key;
+        assert_eq!(Home::open(Some(&dir)).unwrap().identity("erin").unwrap().key, key);
         assert!(home.history().starts_with(&dir));
     }
 
@@ -98,7 +103,8 @@ mod tests {
         let refused = Home::open(Some(&file.join("home"))).unwrap_err();
         assert!(refused.code == ErrorCode::BadConfig && refused.message.contains("file/home"), "{refused}");
         let home = Home::open(Some(base.path())).unwrap();
-        std::fs::write(base.path().join("client.key"), b"short").unwrap();
-        assert!(home.identity().err().unwrap().message.contains("client.key"));
+        std::fs::create_dir(base.path().join("keys")).unwrap();
+        std::fs::write(base.path().join("keys/erin.key"), b"short").unwrap();
+        assert!(home.identity("erin").err().unwrap().message.contains("erin.key"));
     }
 }

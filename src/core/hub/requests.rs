@@ -61,7 +61,7 @@ impl Hub {
                 Ok(None)
             }
             Request::Withdraw(request) => self.withdraw(now, id, request).map(Some),
-            Request::Get(request) => self.locate(id, &request).map(Some),
+            Request::Get(request) => self.locate(now, id, &request).map(Some),
             Request::Quit(_) => {
                 self.quit(now, id, mark);
                 Ok(None)
@@ -297,7 +297,7 @@ impl Hub {
     }
 
     /// Who holds what is asked for: all of them hold the same content.
-    fn locate(&self, id: PeerId, request: &request::Get) -> Result<Event, Failure> {
+    fn locate(&mut self, now: Time, id: PeerId, request: &request::Get) -> Result<Event, Failure> {
         let me = self.registered(id)?;
         let from = request.from.as_deref().map(fold);
         let named = self.table.range_from(&(request.file.clone(), String::new()));
@@ -317,9 +317,15 @@ impl Hub {
         // Who does not answer the hub is asked last.
         let mut others = others;
         others.sort_by_key(|shelved| self.peers[&shelved.owner].conn.is_none());
+        let owners: Vec<PeerId> = others.iter().map(|shelved| shelved.owner).collect();
         let holder =
             |shelved: &&Shelved| event::Holder { offer: self.offer(shelved), key: self.peers[&shelved.owner].key };
-        Ok(event::Located { sources: others.iter().map(holder).collect() }.into())
+        let sources = others.iter().map(holder).collect();
+        // Who is about to be asked must know who asks.
+        for owner in owners {
+            self.tell_newest(now, owner);
+        }
+        Ok(event::Located { sources }.into())
     }
 
     fn registered(&self, id: PeerId) -> Result<String, Failure> {

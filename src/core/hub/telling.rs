@@ -35,11 +35,18 @@ impl Hub {
     /// Tells a client what it does not have yet, as far as it can take it. Before the changes are
     /// gathered, only those are told who ask for the newest.
     pub(super) fn tell_changes(&mut self, now: Time, id: PeerId) {
+        let asked = self.peers.get(&id).is_some_and(|peer| !peer.syncs.is_empty());
+        if self.gather_at.is_none() || asked {
+            self.tell_newest(now, id);
+        }
+    }
+
+    /// Tells a client what it does not have yet, even what is still being gathered.
+    pub(super) fn tell_newest(&mut self, now: Time, id: PeerId) {
         loop {
             let Some(peer) = self.peers.get(&id) else { return };
             let (Some(table), Some(roster)) = (peer.table_seen, peer.roster_seen) else { return };
-            let asked = !peer.syncs.is_empty();
-            if (self.gather_at.is_some() && !asked) || !peer.link.takes_state() {
+            if !peer.link.takes_state() {
                 return;
             }
             if table.revision < self.revision {

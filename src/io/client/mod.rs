@@ -140,7 +140,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         printed: Printed<EventLine>,
         watch: W,
     ) -> Result<Self, Failure> {
-        let identity = options.home.identity()?;
+        let identity = options.home.identity(&options.name)?;
         let clock = Clock::start();
         let (sender, messages) = mpsc::channel(QUEUE);
         let shelf = Shelf::default();

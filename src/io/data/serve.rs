@@ -47,7 +47,7 @@ pub(super) fn serve(shared: &Shared, mut stream: ServerStream, peer: PublicKey, 
     let mut connection = Connection { shared, stream, peer, part: None, open: None, buffer: Vec::new() };
     let ended = if !welcome {
         Err(End::Refused(Failure::new(ErrorCode::PeerRefused, "You have too many connections here.")))
-    } else if shared.shelf.peer(&peer).is_none() {
+    } else if shared.shelf.await_peer(&peer).is_none() {
         Err(End::Refused(ErrorCode::PeerRefused.into()))
     } else {
         connection.answer_all()

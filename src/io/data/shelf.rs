@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -14,7 +15,17 @@ use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey};
 
 /// The files that are offered and the peers that may fetch them. Clones share one shelf.
 #[derive(Debug, Clone, Default)]
-pub struct Shelf(Arc<RwLock<Inner>>);
+pub struct Shelf(Arc<Shared>);
+
+/// How long a peer that nobody has announced may be on its way: it learned of us from the hub, and the hub
+/// tells us of it at the same moment.
+const ANNOUNCEMENT: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Default)]
+struct Shared {
+    inner: Mutex<Inner>,
+    peers_changed: Condvar,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -36,7 +47,7 @@ impl Shelf {
     /// Puts a file on the shelf under the name by which it is offered, in place of what had that
     /// name. The same content may have several names.
     pub fn add(&self, file_name: &str, path: PathBuf, hashed: Hashed) {
-        let mut inner = self.write();
+        let mut inner = self.lock();
         inner.remove(file_name);
         inner.names.entry(hashed.hash).or_default().insert(file_name.to_owned());
         let shelved = Arc::new(Shelved { name: file_name.to_owned(), path, hashed });
@@ -46,12 +57,12 @@ impl Shelf {
     /// Takes a file off the shelf; false if there was none of that name. Ranges that are being
     /// sent are still sent; the next request is told `source-gone`.
     pub fn remove(&self, file_name: &str) -> bool {
-        self.write().remove(file_name)
+        self.lock().remove(file_name)
     }
 
     /// Takes all files off the shelf.
     pub fn clear(&self) {
-        let mut inner = self.write();
+        let mut inner = self.lock();
         inner.files.clear();
         inner.names.clear();
     }
@@ -59,27 +70,33 @@ impl Shelf {
     /// Says who may fetch, with the names by which they are known. It counts from the next request
     /// of each connection on.
     pub fn set_peers(&self, peers: HashMap<PublicKey, String>) {
-        self.write().peers = peers;
+        self.lock().peers = peers;
+        self.0.peers_changed.notify_all();
     }
 
     /// The name of a peer that may fetch.
     pub(super) fn peer(&self, key: &PublicKey) -> Option<String> {
-        self.read().peers.get(key).cloned()
+        self.lock().peers.get(key).cloned()
     }
 
     /// The file with this content, preferably under this name.
     pub(super) fn find(&self, hash: &ContentHash, file_name: &str) -> Option<Arc<Shelved>> {
-        let inner = self.read();
+        let inner = self.lock();
         let named = inner.files.get(file_name).filter(|s| s.hashed.hash == *hash);
         named.or_else(|| inner.files.get(inner.names.get(hash)?.first()?)).cloned()
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Inner> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    /// The name of a peer that may fetch, once it has been announced.
+    pub(super) fn await_peer(&self, key: &PublicKey) -> Option<String> {
+        let missing = |inner: &mut Inner| !inner.peers.contains_key(key);
+        let wait = self.0.peers_changed.wait_timeout_while(self.lock(), ANNOUNCEMENT, missing);
+        let (inner, _) = wait.unwrap_or_else(PoisonError::into_inner);
+        inner.peers.get(key).cloned()
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Inner> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    /// Held for moments only.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
