@@ -24,6 +24,9 @@ const MAGIC: &[u8; 16] = b"potluck-partial1";
 const HEADER: usize = 16 + 32 + 8 + 8 + 32;
 /// What a partial file's name ends in.
 const ENDING: &str = ".potluck";
+/// A file system in memory (`statfs(2)`). There, reserving room means to clear every page at once,
+/// a fifth of the time of a whole transfer; asking whether there is room must do.
+const TMPFS: i64 = 0x0102_1994;
 /// How often the file may be renamed just before it is locked, until that cannot be chance.
 const RACES: u32 = 16;
 
@@ -110,19 +113,29 @@ impl Partial {
         let header_at = size + u64::from(self.chunking.count());
         let length = header_at + HEADER as u64;
         self.file.set_len(0).map_err(|e| failed(&e))?;
-        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, length) {
-            Ok(()) => {}
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.file.set_len(length).map_err(|e| failed(&e))?,
-            Err(Errno::NOSPC | Errno::DQUOT) => return Err(self.disk_full(length)),
-            Err(e) => return Err(failed(&e.into())),
-        }
+        self.reserve(length)?;
         self.write(header_at, &self.header())
     }
 
-    fn disk_full(&self, needed: u64) -> Failure {
-        let free = rustix::fs::fstatvfs(&self.file).map_or(0, |s| s.f_bavail.saturating_mul(s.f_frsize));
-        let missing = needed.saturating_sub(free);
-        Failure::new(ErrorCode::DiskFull, format!("There is no room on the disk: {missing} bytes are missing."))
+    /// Makes sure of room for all of it, as far as the file system can.
+    fn reserve(&self, length: u64) -> Result<(), Failure> {
+        let free = rustix::fs::fstatvfs(&self.file).map_or(u64::MAX, |s| s.f_bavail.saturating_mul(s.f_frsize));
+        let in_memory = rustix::fs::fstatfs(&self.file).is_ok_and(|s| s.f_type == TMPFS);
+        let reserved = match in_memory {
+            true if free < length => Err(Errno::NOSPC),
+            true => Err(Errno::OPNOTSUPP),
+            false => rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, length),
+        };
+        match reserved {
+            Ok(()) => Ok(()),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.file.set_len(length).map_err(|e| failed(&e)),
+            Err(Errno::NOSPC | Errno::DQUOT) => {
+                let missing = length.saturating_sub(free);
+                let message = format!("There is no room on the disk: {missing} bytes are missing.");
+                Err(Failure::new(ErrorCode::DiskFull, message))
+            }
+            Err(e) => Err(failed(&e.into())),
+        }
     }
 
     fn header(&self) -> [u8; HEADER] {
