@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::stream::{Broken, ClientStream};
+use super::socket::Broken;
+use super::stream::ClientStream;
 use crate::io::cancel::Cancel;
 use crate::io::identity::Identity;
 use crate::io::tls::{self, DATA_ALPN};

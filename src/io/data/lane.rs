@@ -7,8 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::dial::dial;
-use super::fetch::{FetchNote, GATHERED, Plan, Run};
-use super::stream::{Broken, ClientStream};
+use super::fetch::FetchNote;
+use super::run::{GATHERED, Plan, Run};
+use super::socket::Broken;
+use super::stream::ClientStream;
 use crate::core::swarm::Lane;
 use crate::io::hash::{ChunkHasher, Manifest, verify_manifest};
 use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, to_line};

@@ -9,13 +9,16 @@
 //! written. Larger ones are written to the hidden partial file as they come and count once they
 //! are verified, so that memory stays small for any size.
 
+mod claims;
 mod dial;
 mod fetch;
 mod lane;
 mod partial;
+mod run;
 mod serve;
 mod server;
 mod shelf;
+mod socket;
 mod stream;
 mod target;
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::server::Shared;
 use super::shelf::{OpenFile, Shelved};
-use super::stream::{Broken, ServerStream};
+use super::socket::Broken;
+use super::stream::ServerStream;
 use super::uploads::Part;
 use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, is_token, to_line};
 use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey};
@@ -164,11 +165,11 @@ impl Connection<'_> {
 
     /// The file cannot be sent on: the peer is told, and may ask for something else.
     fn fail(&mut self, failure: Failure) -> Result<(), End> {
-        self.tell(&failure)?;
+        // Noted first: once the peer knows it may break off, which would look like the reason.
         if let Some(part) = &self.part {
-            part.failed(failure);
+            part.failed(failure.clone());
         }
-        Ok(())
+        Ok(self.tell(&failure)?)
     }
 
     fn tell(&mut self, failure: &Failure) -> Result<(), Broken> {

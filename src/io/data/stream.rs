@@ -2,7 +2,7 @@
 //! in cache. Every wait ends: at a deadline, when the other side is silent for too long, or soon
 //! after [`Cancel`] is raised.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::Read;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus};
 use rustls::{ClientConfig, CommonState, ServerConfig};
 
+use super::socket::{Broken, TICK, is_tick, set_up, write_all};
 use crate::io::cancel::Cancel;
 use crate::io::tls::{self, DATA_ALPN, SERVER_NAME};
 use crate::protocol::PublicKey;
@@ -20,27 +21,6 @@ use crate::protocol::data::{MAX_LINE, MAX_SEGMENT};
 
 /// A TLS record at its longest (RFC 8446, section 5.2), rounded up.
 const RECORD: usize = 17 << 10;
-/// How often a wait looks at the cancel flag.
-const TICK: Duration = Duration::from_millis(50);
-
-/// Why a connection is of no use any more.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Broken {
-    #[error("the connection was closed")]
-    Closed,
-    #[error("the other side was silent for too long")]
-    Silent,
-    #[error("stopped")]
-    Cancelled,
-    #[error("a line was too long")]
-    LongLine,
-    #[error("the other side speaks another protocol")]
-    Protocol,
-    #[error("{0}")]
-    Tls(#[from] rustls::Error),
-    #[error("{0}")]
-    Io(io::Error),
-}
 
 /// What both ends of TLS have in common.
 pub(super) trait Side {
@@ -134,9 +114,7 @@ impl ServerStream {
 
 impl<S: Side> Stream<S> {
     fn handshake(tcp: Arc<TcpStream>, tls: S, room: usize, cancel: Cancel, deadline: Instant) -> Result<Self, Broken> {
-        tcp.set_nodelay(true).map_err(Broken::Io)?;
-        tcp.set_read_timeout(Some(TICK)).map_err(Broken::Io)?;
-        tcp.set_write_timeout(Some(TICK)).map_err(Broken::Io)?;
+        set_up(&tcp).map_err(Broken::Io)?;
         let patience = deadline.saturating_duration_since(Instant::now());
         let mut stream = Self {
             tcp,
@@ -381,29 +359,4 @@ fn keep(plain: &mut Vec<u8>, plain_at: &mut usize, more: &[u8]) {
         *plain_at = 0;
     }
     plain.extend_from_slice(more);
-}
-
-/// Writes it all within `patience`: a reader that takes a byte now and then holds nobody for long.
-fn write_all(mut tcp: &TcpStream, mut data: &[u8], cancel: &Cancel, patience: Duration) -> Result<(), Broken> {
-    let deadline = Instant::now() + patience;
-    while !data.is_empty() {
-        match tcp.write(data) {
-            Ok(0) => return Err(Broken::Closed),
-            Ok(n) => data = &data[n..],
-            Err(e) if is_tick(&e) => {}
-            Err(e) => return Err(Broken::Io(e)),
-        }
-        if cancel.is_cancelled() {
-            return Err(Broken::Cancelled);
-        }
-        if !data.is_empty() && Instant::now() >= deadline {
-            return Err(Broken::Silent);
-        }
-    }
-    Ok(())
-}
-
-/// Whether a read or write only says that nothing happened for a tick.
-fn is_tick(e: &io::Error) -> bool {
-    matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }

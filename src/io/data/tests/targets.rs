@@ -3,6 +3,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
+use crate::protocol::Chunking;
 
 struct Setting {
     giver: Giver,
@@ -146,4 +147,17 @@ fn data_two_transfers_of_one_file_do_not_meet() {
     fetch(&job, &receiver(), &meet, &Cancel::default()).unwrap();
     assert_eq!(code(second.into_inner().unwrap().unwrap()), ErrorCode::NotWritable);
     assert_eq!(s.read("a.txt"), "new");
+}
+
+#[test]
+fn data_disk_without_room() {
+    let s = Setting::new();
+    // The only file system whose room a test can know: it has less than a pebibyte.
+    let Ok(downloads) = tempfile::tempdir_in("/dev/shm") else { return };
+    let chunking = Chunking::for_size(1 << 50, None);
+    let job = FetchJob { chunking, folder: downloads.path().to_owned(), ..s.job("a.txt", OnConflict::Fail) };
+    let failure = get(&job).unwrap_err();
+    assert_eq!(failure.code, ErrorCode::DiskFull);
+    assert!(failure.message.contains("bytes are missing"), "{failure}");
+    assert!(names(downloads.path()).is_empty());
 }
