@@ -99,7 +99,7 @@ impl Peer {
         peer.write(&to_json(&hello)).await;
         peer.reader.next().await.expect("a hello").expect("a hello");
         peer.send(&format!(r#"{{"id":1,"request":"register","name":"peer{index}"}}"#)).await;
-        while !matches!(peer.event().await, Event::RosterUpdated(_)) {}
+        while !matches!(peer.event().await, Some(Event::RosterUpdated(_))) {}
         peer
     }
 
@@ -114,10 +114,14 @@ impl Peer {
         self.write(&line).await;
     }
 
-    async fn event(&mut self) -> Event {
+    /// The next event; none when the hub has ended.
+    async fn event(&mut self) -> Option<Event> {
         loop {
             let (event, received, answer) = {
-                let line = self.reader.next().await.expect("a frame").expect("a frame");
+                let line = self.reader.next().await.ok()??;
+                if line.starts_with(br#"{"farewell""#) {
+                    return None;
+                }
                 let frame: FrameIn<'_> = serde_json::from_slice(line).expect("a frame");
                 let body = frame.body.and_then(|body| EventLine::parse(body.get()).expect("an event"));
                 (body.map(|line| line.event), frame.n, frame.probe || frame.n.is_some())
@@ -127,7 +131,7 @@ impl Peer {
                 let line = format!(r#"{{"ack":{}}}"#, self.received);
                 self.write(&line).await;
             }
-            if let Some(event) = event {
+            if event.is_some() {
                 return event;
             }
         }
@@ -151,8 +155,8 @@ async fn enter_all(address: SocketAddr, clients: usize, choice: TransportChoice)
 /// Watches the table: says the total of every update.
 fn watch(mut peer: Peer, seen: mpsc::UnboundedSender<(u64, Instant)>) {
     tokio::spawn(async move {
-        loop {
-            if let Event::TableUpdated(update) = peer.event().await
+        while let Some(event) = peer.event().await {
+            if let Event::TableUpdated(update) = event
                 && seen.send((update.total, Instant::now())).is_err()
             {
                 return;
@@ -231,7 +235,9 @@ async fn relay(clients: usize, changes: usize) -> Vec<Duration> {
             let mut messages = sender.subscribe();
             tokio::spawn(async move {
                 while let Ok(bytes) = messages.recv().await {
-                    stream.write_all(&bytes).await.expect("a reader");
+                    if stream.write_all(&bytes).await.is_err() {
+                        return;
+                    }
                 }
             });
         }
