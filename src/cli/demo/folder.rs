@@ -1,0 +1,42 @@
+//! A temporary folder that goes when it is not needed any more.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use crate::io::clock::random;
+
+pub(super) struct Folder {
+    path: PathBuf,
+    keep: bool,
+}
+
+impl Folder {
+    /// Makes a folder that nobody else has, and that nobody else may read: clients keep their keys in it.
+    pub(super) fn create(keep: bool) -> io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("potluck-demo-{:016x}", random()?));
+        // Fails if it exists: somebody else's folder is never used, and never removed.
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self { path, keep })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes it, unless it is to be kept.
+    pub(super) fn remove(mut self) -> io::Result<()> {
+        let keep = std::mem::replace(&mut self.keep, true);
+        if keep { Ok(()) } else { fs::remove_dir_all(&self.path) }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !self.keep {
+            // On the way out because of something worse, which is what will be told.
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! `potluck demo`: a hub and three clients as processes of their own, and everything checked.
+//!
+//! The clients are driven as any program would drive them: JSON requests with ids into a pipe, JSON events out of
+//! it, and no waiting for anything but events.
+
+mod files;
+mod folder;
+mod party;
+mod process;
+mod story;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::client::style;
+use super::recording::complain;
+use crate::io::signals::{Signal, Signals};
+use folder::Folder;
+use party::Party;
+
+/// Show what potluck does: a hub and three clients on this machine.
+///
+/// Starts a hub and three clients, lets each offer four files and fetch the eight of the others, compares all of
+/// them byte for byte, and lets one client leave. Everything happens on loopback and in one temporary folder
+/// (about 210 MB), which is removed at the end. The exit code is 0 if all went as it should, otherwise 1.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Leave the temporary folder with all files in place.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Why the demo ends before its end.
+enum Stop {
+    /// Something is not as it should be.
+    Failed(String),
+    /// Somebody wants it to end.
+    Signal(Signal),
+    /// Nobody reads what it says.
+    Unread(io::Error),
+}
+
+impl Stop {
+    fn failed(what: &str) -> impl FnOnce(io::Error) -> Self + use<> {
+        let what = what.to_owned();
+        move |e| Self::Failed(format!("{what}: {e}"))
+    }
+}
+
+impl Demo {
+    /// Runs the subcommand.
+    pub fn run(&self) -> ExitCode {
+        match self.play() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(Stop::Signal(signal)) => ExitCode::from(signal.exit()),
+            // Whoever closes the pipe has read enough.
+            Err(Stop::Unread(e)) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+            Err(Stop::Unread(e)) => failed(&e.to_string()),
+            Err(Stop::Failed(reason)) => failed(&reason),
+        }
+    }
+
+    fn play(&self) -> Result<(), Stop> {
+        let (sender, heard) = std::sync::mpsc::channel();
+        let signals = sender.clone();
+        // SIGHUP is among them: a terminal that is closed must not leave a hub behind.
+        let _signals = Signals::install(true, move |signal| {
+            let _ = signals.send(party::Heard::Signal(signal));
+        })
+        .map_err(Stop::failed("signals cannot be caught"))?;
+        let folder = Folder::create(self.keep).map_err(Stop::failed("no temporary folder could be made"))?;
+        let mut party = Party::new(folder.path(), style(), (sender, heard));
+        let played = story::play(&mut party);
+        // Whatever happened: first the processes end, then the folder goes.
+        drop(party);
+        let kept = folder.path().display().to_string();
+        let removed = folder.remove().map_err(Stop::failed("the temporary folder could not be removed"));
+        played?;
+        removed?;
+        if self.keep {
+            writeln!(io::stdout(), "The files are in {kept}.").map_err(Stop::Unread)?;
+        }
+        Ok(())
+    }
+}
+
+fn failed(reason: &str) -> ExitCode {
+    complain(&format!("demo: {reason}"));
+    ExitCode::FAILURE
+}
