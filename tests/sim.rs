@@ -45,7 +45,7 @@ impl Run {
         self.next_id += 1;
         self.asked.insert((client, id), request);
         let comma = if body.is_empty() { "" } else { "," };
-        self.sim.line(client, &format!(r#"{{"id":{id},"request":"{request}"{comma}{body}}}"#));
+        self.sim.line(client, format!(r#"{{"id":{id},"request":"{request}"{comma}{body}}}"#));
     }
 
     fn act(&mut self) {

@@ -8,7 +8,7 @@ use super::{Happening, Sim};
 use crate::core::session::{FetchPlan, Input, Session, TransferNote, UploadNote};
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
-use crate::protocol::transfer::Chunking;
+use crate::protocol::transfer::{Chunking, OnConflict};
 use crate::protocol::types::Source;
 use crate::protocol::{Content, ContentHash, ErrorCode, EventLine, Failure, PublicKey};
 
@@ -41,6 +41,8 @@ pub(super) struct Actor {
     pub(super) downloads: BTreeMap<String, ContentHash>,
     pub(super) peers: BTreeMap<PublicKey, String>,
     pub(super) serving: BTreeMap<String, ContentHash>,
+    /// What is being fetched, by transfer: it is a download only once it is complete.
+    fetching: BTreeMap<u64, (String, ContentHash)>,
     cancelled: BTreeSet<u64>,
     disk: BTreeMap<String, BTreeMap<String, Content>>,
     uploads: u64,
@@ -67,6 +69,7 @@ impl Actor {
             downloads: BTreeMap::new(),
             peers: BTreeMap::new(),
             serving: BTreeMap::new(),
+            fetching: BTreeMap::new(),
             cancelled: BTreeSet::new(),
             disk: BTreeMap::new(),
             uploads: 0,
@@ -117,7 +120,14 @@ impl Actor {
             Done::Transfer(transfer, _) if self.cancelled.contains(&transfer) => {
                 Input::Transfer(transfer, TransferNote::Failed(ErrorCode::Interrupted.into()))
             }
-            Done::Transfer(transfer, note) => Input::Transfer(transfer, note),
+            Done::Transfer(transfer, note) => {
+                if matches!(note, TransferNote::Completed { .. })
+                    && let Some((target, hash)) = self.fetching.remove(&transfer)
+                {
+                    self.downloads.insert(target, hash);
+                }
+                Input::Transfer(transfer, note)
+            }
             Done::Upload(upload, note) => Input::Upload(upload, note),
         };
         self.session.handle(now, input);
@@ -135,6 +145,9 @@ impl Sim {
             actor.key == holder.key && actor.ended.is_none() && actor.serving.get(&holder.offer.file) == Some(&hash)
         });
         let fail = |code: ErrorCode| Done::Transfer(transfer, TransferNote::Failed(code.into()));
+        if plan.on_conflict == OnConflict::Fail && self.actors[client].downloads.contains_key(&plan.target) {
+            return self.later(at(self, 5), Happening::Local(client, fail(ErrorCode::Exists)));
+        }
         let Some(source) = source else {
             return self.later(at(self, 5), Happening::Local(client, fail(ErrorCode::PeerUnreachable)));
         };
@@ -160,6 +173,6 @@ impl Sim {
             self.later(when, Happening::Local(source, Done::Upload(upload, up)));
             self.later(when, Happening::Local(client, Done::Transfer(transfer, down)));
         }
-        self.actors[client].downloads.insert(plan.target, hash);
+        self.actors[client].fetching.insert(transfer, (plan.target, hash));
     }
 }

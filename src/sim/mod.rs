@@ -184,11 +184,11 @@ impl Sim {
     }
 
     /// Types a line at a client.
-    pub fn line(&mut self, client: ClientId, text: &str) {
+    pub fn line(&mut self, client: ClientId, text: impl AsRef<[u8]>) {
         let actor = &mut self.actors[client.0];
         actor.lines += 1;
         let number = actor.lines;
-        self.tell_client(client.0, crate::core::session::Input::Line(number, text.as_bytes()));
+        self.tell_client(client.0, crate::core::session::Input::Line(number, text.as_ref()));
     }
 
     /// Ends a client's input.

@@ -1,18 +1,18 @@
 //! Connections, sessions and their comings and goings.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::requests::Challenge;
+use super::roster::Registered;
 use super::{Access, ConnId, HELLO_TIMEOUT, Hub, Output, PeerId};
 use crate::core::ledger::Seen;
 use crate::core::link::{Link, LinkFault};
 use crate::core::time::Time;
-use crate::protocol::limits::STATUS_CLIENTS;
 use crate::protocol::types::Content;
 use crate::protocol::wire::{ClientHello, Farewell, FrameIn, HubHello, LINK_PROTOCOL};
-use crate::protocol::{Client, ErrorCode, Failure, Id, Presence, PublicKey, Timestamp, log, to_json};
+use crate::protocol::{ErrorCode, Failure, Id, Presence, PublicKey, log, to_json};
 
 /// A connection that has not said hello.
 pub(super) struct Stranger {
@@ -42,24 +42,6 @@ pub(super) struct Peer {
     pub(super) challenge: Option<Challenge>,
     /// When its timer is set.
     timer: Option<Time>,
-}
-
-/// A name in use.
-#[derive(Clone)]
-pub(super) struct Registered {
-    pub(super) name: String,
-    pub(super) fold: String,
-    pub(super) number: u64,
-}
-
-/// A registration, for `status`.
-pub(super) struct Visit {
-    pub(super) name: String,
-    pub(super) number: u64,
-    pub(super) address: SocketAddr,
-    pub(super) state: Presence,
-    pub(super) opened: Timestamp,
-    pub(super) closed: Option<Timestamp>,
 }
 
 impl Hub {
@@ -110,9 +92,8 @@ impl Hub {
         let resumed = known.filter(|id| self.peers[id].key == key);
         let id = match resumed {
             Some(id) => id,
-            None => self.admit(key, &hello)?,
+            None => self.admit(now, key, &hello)?,
         };
-        self.strangers.remove(&conn);
         self.attach(now, id, conn, address, &hello, resumed.is_some())
     }
 
@@ -123,7 +104,7 @@ impl Hub {
         (run == format!("{:016x}", self.config.run) && self.peers.contains_key(&id)).then_some(id)
     }
 
-    fn admit(&mut self, key: PublicKey, hello: &ClientHello) -> Result<PeerId, Failure> {
+    fn admit(&mut self, now: Time, key: PublicKey, hello: &ClientHello) -> Result<PeerId, Failure> {
         if let Access::Invite(invite) = &self.config.access {
             let invited = hello.invite.as_deref().is_some_and(|shown| same_secret(shown, invite));
             if !invited && !self.owners.values().any(|name| name.key == key) {
@@ -131,7 +112,10 @@ impl Hub {
             }
         }
         if self.peers.len() >= self.config.limits.clients {
-            return Err(ErrorCode::HubFull.into());
+            // The place that is kept for a process that was killed is its successor's.
+            let own = self.peers.iter().find(|(_, peer)| peer.key == key && peer.conn.is_none());
+            let Some((&own, _)) = own else { return Err(ErrorCode::HubFull.into()) };
+            self.end(now, own, "replaced");
         }
         let id = self.next_peer;
         self.next_peer += 1;
@@ -166,7 +150,9 @@ impl Hub {
         let run = self.config.run;
         let peer = self.peers.get_mut(&id).expect("it was just found or made");
         let received = if resumed { hello.received } else { 0 };
+        // Until here it is a stranger, who can be turned away.
         peer.link.attach(now, received).map_err(fault)?;
+        self.strangers.remove(&conn);
         let before = peer.conn.replace(conn);
         let (moved, away) = (peer.address.ip() != address.ip(), peer.away_since.take());
         peer.address = address;
@@ -182,7 +168,8 @@ impl Hub {
         if moved {
             self.moved(now, id);
         }
-        if let (Some(since), Some(name)) = (away, self.peers[&id].name.clone()) {
+        let name = self.peers.get(&id).and_then(|peer| peer.name.clone());
+        if let (Some(since), Some(name)) = (away, name) {
             let away = (now - since).as_millis() as u64;
             self.log(log::ClientBack { name: name.name, number: name.number, away });
             self.set_presence(now, id, Presence::Online);
@@ -224,10 +211,11 @@ impl Hub {
             self.conns.remove(&conn);
             self.out.push_back(Output::Close(conn));
         }
-        if let Some(challenge) = self.peers.get_mut(&id).and_then(|peer| peer.challenge.take()) {
-            self.end(now, id, "replaced");
-            self.enter(now, challenge.by, challenge.entering);
-            return;
+        if let Some(challenge) = self.peers.get_mut(&id).and_then(|peer| peer.challenge.take())
+            // Who has left meanwhile does not want the name any more: its holder has the grace.
+            && self.peers.contains_key(&challenge.by)
+        {
+            return self.take_over(now, id, challenge.by, challenge.entering);
         }
         match self.peers[&id].name.clone() {
             Some(name) => {
@@ -253,63 +241,7 @@ impl Hub {
             self.out.push_back(Output::Close(conn));
         }
         if let Some(challenge) = peer.challenge {
-            self.enter(now, challenge.by, challenge.entering);
-        }
-    }
-
-    /// A client is out of the roster, and its offers out of the table; the session stays. Says how many offers.
-    pub(super) fn leave(&mut self, now: Time, id: PeerId, reason: &str) -> u64 {
-        let Some(peer) = self.peers.get_mut(&id) else { return 0 };
-        let Some(name) = peer.name.take() else { return 0 };
-        let files: Vec<String> = std::mem::take(&mut peer.offers).into_keys().collect();
-        let withdrawn = files.len() as u64;
-        self.unlist(now, &name.name, files);
-        self.online.remove(&name.fold);
-        let revision = self.changed(now);
-        let (closed, number) = (self.calendar(now), name.number);
-        self.roster.remove(revision, &name.name, |client| (client.state, client.since) = (Presence::Offline, closed));
-        if let Some(visit) = self.visits.iter_mut().rev().find(|visit| visit.number == number) {
-            (visit.state, visit.closed) = (Presence::Offline, Some(closed));
-        }
-        self.log(log::ClientLeft { name: name.name, number, reason: reason.to_owned() });
-        withdrawn
-    }
-
-    /// A name is in use from now on.
-    pub(super) fn arrive(&mut self, now: Time, id: PeerId, name: String, fold: String) {
-        self.visitors += 1;
-        let number = self.visitors;
-        let opened = self.calendar(now);
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        peer.name = Some(Registered { name: name.clone(), fold: fold.clone(), number });
-        let address = peer.address;
-        self.online.insert(fold, id);
-        if self.visits.len() >= STATUS_CLIENTS {
-            self.visits.pop_front();
-        }
-        self.visits.push_back(Visit {
-            name: name.clone(),
-            number,
-            address,
-            state: Presence::Online,
-            opened,
-            closed: None,
-        });
-        self.log(log::ClientRegistered { name, number, address: address.to_string() });
-        let state = if self.peers[&id].conn.is_some() { Presence::Online } else { Presence::Away };
-        self.set_presence(now, id, state);
-    }
-
-    fn set_presence(&mut self, now: Time, id: PeerId, state: Presence) {
-        let since = self.calendar(now);
-        let peer = &self.peers[&id];
-        let Some(Registered { name, number, .. }) = peer.name.clone() else { return };
-        let (key, address, port) = (peer.key, peer.address.ip(), peer.port);
-        let revision = self.changed(now);
-        let client = Client { name: name.clone(), number, state, since, key, address, port };
-        self.roster.set(revision, name, client);
-        if let Some(visit) = self.visits.iter_mut().rev().find(|visit| visit.number == number) {
-            visit.state = state;
+            self.take_over(now, id, challenge.by, challenge.entering);
         }
     }
 
@@ -344,7 +276,7 @@ impl Hub {
         }
         self.log(log::HubStopping { reason, clients: self.roster.len() as u64 });
         let farewell = to_json(&Farewell { farewell: Failure::from(ErrorCode::HubStopping).into() });
-        let conns: Vec<ConnId> = self.conns.keys().chain(self.strangers.keys()).copied().collect();
+        let conns: BTreeSet<ConnId> = self.conns.keys().chain(self.strangers.keys()).copied().collect();
         for conn in conns {
             self.out.push_back(Output::Say(conn, farewell.clone()));
             self.out.push_back(Output::Close(conn));

@@ -6,6 +6,7 @@
 
 mod clients;
 mod requests;
+mod roster;
 mod telling;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -22,7 +23,8 @@ use crate::protocol::record::{NameRecord, Record};
 use crate::protocol::types::Content;
 use crate::protocol::wire::Frame;
 use crate::protocol::{Client, Failure, PublicKey, Timestamp};
-use clients::{Peer, Stranger, Visit};
+use clients::{Peer, Stranger};
+use roster::Visit;
 use telling::Updates;
 
 /// How long changes are gathered before they are told. Shorter than what people notice, and long enough

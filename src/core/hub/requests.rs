@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{Hub, PeerId, Shelved};
+use crate::core::link::LinkFault;
 use crate::core::time::Time;
-use crate::protocol::limits::FILES_PER_REQUEST;
+use crate::protocol::limits::{FILES_PER_REQUEST, LINK_FRAMES};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{check_file, check_person, fold};
 use crate::protocol::record::{NameRecord, Record};
@@ -100,6 +101,12 @@ impl Hub {
         if let Some(name) = &self.peers[&id].name {
             return Err(Failure::new(ErrorCode::AlreadyRegistered, format!("You are registered as {}.", name.name)));
         }
+        if let Some(name) = self.entering(id) {
+            return Err(Failure::new(
+                ErrorCode::AlreadyRegistered,
+                format!("You are about to be registered as {name}."),
+            ));
+        }
         let (key, fold) = (self.peers[&id].key, fold(&request.name));
         let entering = Entering { mark: mark.clone(), name: request.name, fold };
         if self.owners.get(&entering.fold).is_some_and(|owner| owner.key != key) {
@@ -112,20 +119,42 @@ impl Hub {
         Ok(None)
     }
 
+    /// The name that a client has asked for and not been answered about: one at a time, or the first would stay
+    /// behind in the roster when the second comes.
+    fn entering(&self, id: PeerId) -> Option<&str> {
+        let held = self.held.iter().filter(|(_, peer, _)| *peer == id).map(|(.., entering)| entering);
+        let challenges = self.peers.values().filter_map(|peer| peer.challenge.as_ref());
+        let challenging = challenges.filter(|challenge| challenge.by == id).map(|challenge| &challenge.entering);
+        held.chain(challenging).next().map(|entering| entering.name.as_str())
+    }
+
     /// The name is ours by its key, but in use: by a process that was killed, or by another one that lives.
     fn contest(&mut self, now: Time, id: PeerId, holder: PeerId, entering: Entering) -> Result<(), Failure> {
-        let peer = self.peers.get_mut(&holder).ok_or(ErrorCode::Internal)?;
-        if peer.conn.is_none() {
-            self.end(now, holder, "replaced");
-            self.enter(now, id, entering);
-        } else if peer.challenge.is_some() {
-            return Err(name_taken(&entering.name));
-        } else {
-            peer.link.probe(now);
-            peer.challenge = Some(Challenge { by: id, entering });
-            self.talking.insert(holder);
+        match self.peers.get_mut(&holder) {
+            Some(peer) if peer.conn.is_some() => {
+                if peer.challenge.is_some() {
+                    return Err(name_taken(&entering.name));
+                }
+                peer.link.probe(now);
+                peer.challenge = Some(Challenge { by: id, entering });
+                self.talking.insert(holder);
+            }
+            Some(_) | None => self.take_over(now, holder, id, entering),
         }
         Ok(())
+    }
+
+    /// A name goes from one session to another of the same key. If it is not on disk yet, the new one waits for that
+    /// as the old one did.
+    pub(super) fn take_over(&mut self, now: Time, holder: PeerId, by: PeerId, entering: Entering) {
+        self.end(now, holder, "replaced");
+        match self.held.iter_mut().find(|(.., held)| held.fold == entering.fold) {
+            Some((_, id, held)) => {
+                self.online.insert(entering.fold.clone(), by);
+                (*id, *held) = (by, entering);
+            }
+            None => self.enter(now, by, entering),
+        }
     }
 
     /// The holder of a contested name has shown that it lives.
@@ -201,6 +230,10 @@ impl Hub {
             self.tell_everything(now, id);
         }
         let Some(peer) = self.peers.get_mut(&id) else { return };
+        // They wait while the client takes no updates, so they are bounded as its link is.
+        if peer.syncs.len() >= LINK_FRAMES {
+            return self.expel(now, id, super::clients::fault(LinkFault::Overflow));
+        }
         peer.syncs.push_back((revision, mark.clone()));
     }
 
@@ -293,6 +326,9 @@ impl Hub {
         for (file, content) in peer.offers.clone() {
             let revision = self.changed(now);
             self.table.set(revision, (file, name.name.clone()), Shelved { owner: id, content });
+        }
+        if let Some((state, since)) = self.roster.get(&name.name).map(|client| (client.state, client.since)) {
+            self.show(now, id, state, since);
         }
     }
 

@@ -1,0 +1,88 @@
+//! The roster: who is here under which name, and who has been.
+
+use std::net::SocketAddr;
+
+use super::{Hub, PeerId};
+use crate::core::time::Time;
+use crate::protocol::limits::STATUS_CLIENTS;
+use crate::protocol::{Client, Presence, Timestamp, log};
+
+/// A name in use.
+#[derive(Clone)]
+pub(super) struct Registered {
+    pub(super) name: String,
+    pub(super) fold: String,
+    pub(super) number: u64,
+}
+
+/// A registration, for `status`.
+pub(super) struct Visit {
+    pub(super) name: String,
+    pub(super) number: u64,
+    pub(super) address: SocketAddr,
+    pub(super) state: Presence,
+    pub(super) opened: Timestamp,
+    pub(super) closed: Option<Timestamp>,
+}
+
+impl Hub {
+    /// A client is out of the roster, and its offers out of the table; the session stays. Says how many offers.
+    pub(super) fn leave(&mut self, now: Time, id: PeerId, reason: &str) -> u64 {
+        let Some(peer) = self.peers.get_mut(&id) else { return 0 };
+        let Some(name) = peer.name.take() else { return 0 };
+        let files: Vec<String> = std::mem::take(&mut peer.offers).into_keys().collect();
+        let withdrawn = files.len() as u64;
+        self.unlist(now, &name.name, files);
+        self.online.remove(&name.fold);
+        let revision = self.changed(now);
+        let (closed, number) = (self.calendar(now), name.number);
+        self.roster.remove(revision, &name.name, |client| (client.state, client.since) = (Presence::Offline, closed));
+        if let Some(visit) = self.visits.iter_mut().rev().find(|visit| visit.number == number) {
+            (visit.state, visit.closed) = (Presence::Offline, Some(closed));
+        }
+        self.log(log::ClientLeft { name: name.name, number, reason: reason.to_owned() });
+        withdrawn
+    }
+
+    /// A name is in use from now on.
+    pub(super) fn arrive(&mut self, now: Time, id: PeerId, name: String, fold: String) {
+        self.visitors += 1;
+        let number = self.visitors;
+        let opened = self.calendar(now);
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.name = Some(Registered { name: name.clone(), fold: fold.clone(), number });
+        let address = peer.address;
+        self.online.insert(fold, id);
+        if self.visits.len() >= STATUS_CLIENTS {
+            self.visits.pop_front();
+        }
+        self.visits.push_back(Visit {
+            name: name.clone(),
+            number,
+            address,
+            state: Presence::Online,
+            opened,
+            closed: None,
+        });
+        self.log(log::ClientRegistered { name, number, address: address.to_string() });
+        let state = if self.peers[&id].conn.is_some() { Presence::Online } else { Presence::Away };
+        self.set_presence(now, id, state);
+    }
+
+    pub(super) fn set_presence(&mut self, now: Time, id: PeerId, state: Presence) {
+        self.show(now, id, state, self.calendar(now));
+    }
+
+    /// Writes a client's line in the roster.
+    pub(super) fn show(&mut self, now: Time, id: PeerId, state: Presence, since: Timestamp) {
+        let peer = &self.peers[&id];
+        let Some(Registered { name, number, .. }) = peer.name.clone() else { return };
+        let (key, address, port) = (peer.key, peer.address.ip(), peer.port);
+        let revision = self.changed(now);
+        let client = Client { name: name.clone(), number, state, since, key, address, port };
+        self.roster.set(revision, name, client);
+        if let Some(visit) = self.visits.iter_mut().rev().find(|visit| visit.number == number) {
+            visit.state = state;
+        }
+    }
+}

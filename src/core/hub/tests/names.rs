@@ -1,0 +1,173 @@
+//! Whose name it is.
+
+use super::*;
+
+#[test]
+fn names_keep_to_the_rules() {
+    let mut rig = Rig::new(config());
+    rig.hello(1, 1);
+    let long = "x".repeat(33);
+    for (id, name) in (1..).zip(["", "two words", "hub", "Server", "all", "lobby", &long, "a/b", "a\u{202e}b"]) {
+        rig.ask(1, &format!(r#"{{"id":{id},"request":"register","name":"{name}"}}"#));
+        assert_eq!(rig.refusal(1, id), Some(ErrorCode::BadName), "{name:?}");
+    }
+    assert_eq!(rig.persisted, []);
+}
+
+#[test]
+fn a_name_is_welcome_only_when_it_is_on_disk() {
+    let mut rig = Rig::new(config());
+    rig.hello(1, 1);
+    rig.register(1, "anna");
+    rig.pass(200);
+    assert!(!rig.welcomed(1) && rig.hub.roster().is_empty());
+    rig.commit();
+    assert!(rig.welcomed(1));
+    assert_eq!(rig.state("anna"), Some(Presence::Online));
+}
+
+#[test]
+fn a_name_belongs_to_the_key_that_took_it_first() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.ask(1, r#"{"id":2,"request":"quit"}"#);
+    rig.hello(2, 2);
+    rig.register(2, "ANNA");
+    assert_eq!(rig.refusal(2, 1), Some(ErrorCode::NameTaken), "compared without case");
+    rig.hello(3, 1);
+    rig.register(3, "Anna");
+    assert!(rig.welcomed(3), "its owner is welcome at once: it is on disk");
+    assert_eq!(rig.persisted.len(), 1);
+}
+
+#[test]
+fn one_session_has_one_name_however_fast_it_asks() {
+    let mut rig = Rig::new(config());
+    rig.hello(1, 1);
+    rig.register(1, "anna");
+    rig.ask(1, r#"{"id":2,"request":"register","name":"ben"}"#);
+    rig.commit();
+    rig.ask(1, r#"{"id":3,"request":"register","name":"cleo"}"#);
+    assert!(rig.welcomed(1));
+    assert_eq!(rig.refusal(1, 2), Some(ErrorCode::AlreadyRegistered));
+    assert_eq!(rig.refusal(1, 3), Some(ErrorCode::AlreadyRegistered));
+    assert_eq!(rig.hub.roster().len(), 1);
+    rig.ask(1, r#"{"id":4,"request":"quit"}"#);
+    assert_eq!(rig.hub.roster(), [], "no ghost stays behind");
+}
+
+#[test]
+fn a_contested_name_stays_with_the_one_that_lives() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.hello(2, 1);
+    rig.register(2, "anna");
+    assert_eq!(rig.answer(2, 1), None, "the holder is asked first");
+    rig.line(1, r#"{"ack":0}"#);
+    assert_eq!(rig.refusal(2, 1), Some(ErrorCode::NameTaken));
+    assert!(!rig.wires[&1].closed);
+}
+
+#[test]
+fn a_contested_name_of_a_silent_client_is_taken_over() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.offer(1, 2, &["old".into()]);
+    rig.silence(1);
+    rig.hello(2, 1);
+    rig.register(2, "anna");
+    rig.pass(1_600);
+    assert!(rig.welcomed(2) && rig.wires[&1].closed);
+    assert_eq!(rig.hub.roster().len(), 1);
+    assert_eq!(rig.hub.offers(), [], "what the old one offered went with it");
+}
+
+#[test]
+fn a_second_challenger_is_refused_at_once() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.silence(1);
+    for conn in [2, 3] {
+        rig.hello(conn, 1);
+        rig.register(conn, "anna");
+    }
+    assert_eq!(rig.refusal(3, 1), Some(ErrorCode::NameTaken));
+    rig.pass(1_600);
+    assert!(rig.welcomed(2) && !rig.welcomed(3));
+}
+
+#[test]
+fn a_challenger_that_leaves_costs_the_holder_nothing() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.offer(1, 2, &["song".into()]);
+    rig.silence(1);
+    rig.hello(2, 1);
+    rig.register(2, "anna");
+    rig.ask(2, r#"{"id":2,"request":"quit"}"#);
+    rig.pass(1_900);
+    assert_eq!(rig.state("anna"), Some(Presence::Away), "it has its grace");
+    assert_eq!(rig.hub.offers().len(), 1);
+    rig.resume(3, 1, 1);
+    assert!(rig.hub_hello(3).resumed);
+    assert_eq!(rig.state("anna"), Some(Presence::Online));
+}
+
+#[test]
+fn a_challenger_may_not_take_another_name_meanwhile() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.silence(1);
+    rig.hello(2, 1);
+    rig.register(2, "anna");
+    rig.ask(2, r#"{"id":2,"request":"register","name":"ben"}"#);
+    assert_eq!(rig.refusal(2, 2), Some(ErrorCode::AlreadyRegistered));
+    rig.pass(1_900);
+    assert!(rig.welcomed(2));
+}
+
+#[test]
+fn a_holder_that_quits_leaves_its_name_to_the_challenger() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.hello(2, 1);
+    rig.register(2, "anna");
+    rig.handle(Input::Disconnected { conn: 1, reason: "killed".into() });
+    assert!(rig.welcomed(2));
+    assert_eq!(rig.hub.roster().len(), 1);
+}
+
+#[test]
+fn a_client_that_is_killed_before_the_commit_comes_back() {
+    let mut rig = Rig::new(config());
+    rig.hello(1, 1);
+    rig.register(1, "anna");
+    rig.handle(Input::Disconnected { conn: 1, reason: "killed".into() });
+    rig.hello(2, 1);
+    rig.register(2, "anna");
+    assert_eq!(rig.answer(2, 1), None, "it is not on disk yet");
+    rig.commit();
+    assert!(rig.welcomed(2));
+    assert_eq!(rig.hub.roster().len(), 1);
+}
+
+#[test]
+fn a_client_that_leaves_before_the_commit_leaves_its_name_free_for_its_key() {
+    for early in [true, false] {
+        let mut rig = Rig::new(config());
+        rig.hello(1, 1);
+        rig.register(1, "anna");
+        rig.ask(1, r#"{"id":2,"request":"quit"}"#);
+        if early {
+            rig.commit();
+        }
+        assert_eq!(rig.hub.roster(), []);
+        rig.hello(2, 1);
+        rig.register(2, "anna");
+        if !early {
+            assert!(!rig.welcomed(2));
+            rig.commit();
+        }
+        assert!(rig.welcomed(2), "early: {early}");
+    }
+}
