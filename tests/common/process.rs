@@ -356,12 +356,7 @@ impl Scene {
     }
 
     /// The same, checking the lines that it writes.
-    pub fn run_as<I: IntoIterator<Item: AsRef<OsStr>>>(
-        &self,
-        face: Face,
-        args: I,
-        input: impl AsRef<[u8]>,
-    ) -> Ended {
+    pub fn run_as<I: IntoIterator<Item: AsRef<OsStr>>>(&self, face: Face, args: I, input: impl AsRef<[u8]>) -> Ended {
         let mut running = Running::start("potluck", self.command(args), face);
         running.write(input);
         running.finish()
@@ -369,13 +364,13 @@ impl Scene {
 
     /// A hub on a free port, ready to be joined.
     pub fn hub(&self) -> Hub {
-        self.hub_with::<&str>(&[])
+        self.hub_with(&[])
     }
 
-    pub fn hub_with<A: AsRef<OsStr>>(&self, args: &[A]) -> Hub {
+    pub fn hub_with(&self, args: &[&str]) -> Hub {
         let mut command = self.command(["serve", "--log-format", "json", "--data", "hub"]);
         command.args(args);
-        if !args.iter().any(|arg| arg.as_ref() == "--port") {
+        if !args.contains(&"--port") {
             command.args(["--port", "0"]);
         }
         let mut running = Running::start("the hub", command, Face::Json(Stream::Log));
@@ -387,10 +382,10 @@ impl Scene {
 
     /// A client with `NAME/shared` to offer from and `NAME/downloads`, once it is welcome.
     pub fn client(&self, hub: &Hub, name: &str) -> Running {
-        self.client_with::<&str>(hub, name, &[])
+        self.client_with(hub, name, &[])
     }
 
-    pub fn client_with<A: AsRef<OsStr>>(&self, hub: &Hub, name: &str, args: &[A]) -> Running {
+    pub fn client_with(&self, hub: &Hub, name: &str, args: &[&str]) -> Running {
         let mut client = Running::start(name, self.join(&hub.address, name, args), Face::Json(Stream::Events));
         client.expect("ready");
         client.expect("welcome");
@@ -398,7 +393,7 @@ impl Scene {
     }
 
     /// The command of such a client.
-    pub fn join<A: AsRef<OsStr>>(&self, hub: &str, name: &str, args: &[A]) -> Command {
+    pub fn join(&self, hub: &str, name: &str, args: &[&str]) -> Command {
         let mut command = self.command(["join", hub, "--name", name, "--json"]);
         self.own_folders(&mut command, name);
         command.args(args);
