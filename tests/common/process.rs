@@ -221,6 +221,18 @@ impl Running {
         Ended { code, lines, stderr: String::from_utf8_lossy(&stderr).into_owned() }
     }
 
+    /// Ends its input, waits for its end, and gives all that it wrote, on both streams.
+    pub fn transcript_after_end(self) -> String {
+        let ended = self.finish();
+        ended.text() + &ended.stderr
+    }
+
+    /// Checks, once it has ended, that it said nothing on standard error.
+    pub fn read_errors_are_empty(&mut self) {
+        let stderr = self.stderr.take().map_or_else(Vec::new, |thread| thread.join().unwrap());
+        assert_eq!(String::from_utf8_lossy(&stderr), "", "{} is quiet", self.name);
+    }
+
     /// All that it has said so far, errors included, as it will be printed when the test fails.
     pub fn transcript(&self) -> String {
         self.transcript.lock().unwrap().join("\n")
