@@ -9,7 +9,7 @@ use super::client::{ClientArgs, Manner, style};
 use super::fail;
 use crate::io::client::UserInput;
 use crate::protocol::line::parse_json;
-use crate::protocol::{Event, EventLine, Failure, Id, RequestLine, human};
+use crate::protocol::{ErrorCode, Event, EventLine, Failure, Id, RequestLine, human};
 
 /// Ask one thing of a hub, and end.
 ///
@@ -32,9 +32,13 @@ const MARK: &str = "exec";
 impl Exec {
     /// Runs the subcommand.
     pub fn run(&self) -> ExitCode {
-        match self.request().and_then(|request| self.ask(request)) {
-            Ok(code) => code,
-            Err(failure) => fail(&failure),
+        match self.request() {
+            Ok(request) => self.ask(request).unwrap_or_else(|failure| fail(&failure)),
+            // It was written on the command line, so it is a mistake of usage, whatever its code.
+            Err(failure) => {
+                fail(&failure);
+                ExitCode::from(ErrorCode::BadConfig.exit())
+            }
         }
     }
 
@@ -44,7 +48,6 @@ impl Exec {
             [json] if json.trim_start().starts_with('{') => parse_json(json).map(marked).map_err(|bad| bad.failure),
             words => human::parse_words(words).map(|request| marked(RequestLine { id: None, request })),
         }
-        .map_err(|failure| Failure { code: failure.code, ..failure })
     }
 
     fn ask(&self, request: RequestLine) -> Result<ExitCode, Failure> {

@@ -93,7 +93,7 @@ error_codes! {
 
     // The hub.
     HubUnreachable, "hub-unreachable", Later, exit 3, "The hub cannot be reached.", "Check the address, and that `potluck serve` runs there.";
-    HubKeyChanged, "hub-key-changed", AfterChange, exit 4, "The hub's key is not the one that was pinned.", "If the hub was set up anew, join with its new link or with --hub-key; if not, someone may be in between.";
+    HubKeyChanged, "hub-key-changed", AfterChange, exit 4, "The hub's key is not the one that was pinned.", "If the hub was set up anew, join with its new link or with --hub-key, or after `potluck forget HOST:PORT`; if not, someone may be in between.";
     HubLost, "hub-lost", Later, exit 5, "The hub does not answer any more.", "Join again when it is back.";
     HubStopping, "hub-stopping", Later, exit 5, "The hub is being stopped.", "Join again when it is back.";
     TooSlow, "too-slow", Later, exit 5, "The hub ended the session because it was not read for too long.", "Read what potluck writes, or join again.";

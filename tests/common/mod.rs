@@ -2,3 +2,5 @@
 
 pub mod link;
 pub mod proxy;
+
+pub mod process;

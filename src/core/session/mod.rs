@@ -28,7 +28,7 @@ use crate::protocol::{
 };
 use connection::Connection;
 pub use replica::Replica;
-use requests::Pending;
+use requests::{Pending, Waiting};
 use transfers::Running;
 
 /// A client's settings.
@@ -237,7 +237,7 @@ pub struct Session {
     dir: Option<String>,
     offered: BTreeMap<String, Content>,
     replica: Replica,
-    waiting: VecDeque<Pending>,
+    waiting: VecDeque<Waiting>,
     /// The request that is being worked on here, by its task.
     local: Option<(u64, Pending)>,
     asks: BTreeMap<i64, (Ask, Origin)>,
@@ -288,7 +288,7 @@ impl Session {
         match input {
             Input::Start => self.start(now),
             Input::Line(number, line) => self.input_line(now, number, line),
-            Input::LineTooLong(number) => self.bad_line(now, number, Failure::from(ErrorCode::LineTooLong).into()),
+            Input::LineTooLong(number) => self.bad_line(number, Failure::from(ErrorCode::LineTooLong).into()),
             Input::Request(line) => self.enqueue(now, line),
             Input::EndOfInput => self.end_of_input(),
             Input::Interrupt(code) => self.interrupt(now, code),
@@ -340,31 +340,31 @@ impl Session {
         match line::parse(text) {
             Ok(None) => {}
             Ok(Some(request)) => self.enqueue(now, request),
-            Err(bad) => self.bad_line(now, number, bad),
+            Err(bad) => self.bad_line(number, bad),
         }
     }
 
-    fn bad_line(&mut self, now: Time, number: u64, bad: BadLine) {
+    fn bad_line(&mut self, number: u64, bad: BadLine) {
         let mut failure = bad.failure;
         failure.at = failure.at.or(Some(At::Line(number)));
-        self.refuse(now, bad.id, failure);
+        self.waiting.push_back(Waiting::Bad(bad.id, failure));
     }
 
     fn enqueue(&mut self, now: Time, line: RequestLine) {
         let pending = Pending { id: line.id, request: line.request };
-        let held_up =
-            matches!(self.waiting.front(), Some(Pending { request: Request::Wait(_) | Request::Quit(_), .. }));
+        let holds_up = |pending: &Pending| matches!(pending.request, Request::Wait(_) | Request::Quit(_));
+        let held_up = matches!(self.waiting.front(), Some(Waiting::Request(pending)) if holds_up(pending));
         match &pending.request {
             // These must not wait for what they are to end.
             Request::Cancel(_) | Request::Transfers(_) if held_up => self.start_local(now, pending),
             Request::Quit(quit) if quit.now => self.quit_now(now, pending.id),
-            _ => self.waiting.push_back(pending),
+            _ => self.waiting.push_back(Waiting::Request(pending)),
         }
     }
 
     fn end_of_input(&mut self) {
         if !self.config.linger {
-            self.waiting.push_back(Pending::end_of_input());
+            self.waiting.push_back(Waiting::EndOfInput);
         }
     }
 

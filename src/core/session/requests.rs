@@ -15,6 +15,15 @@ pub(super) struct Pending {
     pub(super) request: Request,
 }
 
+/// Something that was written and has not begun.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Waiting {
+    Request(Pending),
+    /// It cannot begin. That is said in its turn, so that answers keep the order of what was written.
+    Bad(Option<Id>, Failure),
+    EndOfInput,
+}
+
 /// When a request may start.
 enum Start {
     /// When everything before it that is answered here has been answered: the hub keeps the order.
@@ -26,15 +35,6 @@ enum Start {
 }
 
 impl Pending {
-    /// The end of input is a `quit` that nobody wrote. A `quit --now` is never kept waiting, so this is told apart.
-    pub(super) fn end_of_input() -> Self {
-        Self { id: None, request: Request::Quit(request::Quit { now: true }) }
-    }
-
-    fn is_end_of_input(&self) -> bool {
-        matches!(self.request, Request::Quit(request::Quit { now: true }))
-    }
-
     fn start(&self) -> Start {
         match self.request {
             Request::Register(_)
@@ -53,23 +53,43 @@ impl Pending {
     }
 }
 
+/// What comes after these must see what follows from their answer: our offers go to the hub again.
+fn changes_who_we_are((_, origin): &(Ask, Origin)) -> bool {
+    matches!(origin, Origin::User(pending)
+        if matches!(pending.request, Request::Register(_) | Request::Rereg(_) | Request::Dereg(_)))
+}
+
 impl Session {
     /// Starts what may start.
     pub(super) fn advance(&mut self, now: Time) {
         while self.leaving.is_none() && !self.ended && self.may_start() {
-            let Some(pending) = self.waiting.pop_front() else { return };
-            match pending.start() {
-                Start::Passed => self.pass_on(now, pending),
-                Start::Here | Start::Last => self.start_local(now, pending),
+            match self.waiting.pop_front() {
+                Some(Waiting::Request(pending)) => match pending.start() {
+                    Start::Passed => self.pass_on(now, pending),
+                    Start::Here | Start::Last => self.start_local(now, pending),
+                },
+                Some(Waiting::Bad(id, failure)) => self.refuse(now, id, failure),
+                Some(Waiting::EndOfInput) => self.leave(now, "end of input".into(), 0, None, false),
+                None => return,
             }
         }
     }
 
     fn may_start(&self) -> bool {
-        let Some(head) = self.waiting.front() else { return false };
         let answered = self.local.is_none() && self.asks.is_empty();
-        match head.start() {
-            Start::Passed => self.settled && self.local.is_none() && self.asks.len() < REQUESTS_IN_FLIGHT,
+        let start = match self.waiting.front() {
+            // A refusal of ours must not overtake an answer, and that may change it: `rereg` after `dereg`.
+            Some(Waiting::Request(pending)) if !answered && self.for_hub(&pending.request).is_err() => return false,
+            Some(Waiting::Request(pending)) => pending.start(),
+            Some(Waiting::Bad(..)) => return answered,
+            Some(Waiting::EndOfInput) => Start::Last,
+            None => return false,
+        };
+        match start {
+            Start::Passed => {
+                let room = self.asks.len() < REQUESTS_IN_FLIGHT;
+                self.settled && self.local.is_none() && room && !self.asks.values().any(changes_who_we_are)
+            }
             Start::Here => self.settled && answered,
             Start::Last => self.settled && answered && self.running.values().all(|running| !running.is_asked_for()),
         }
@@ -123,9 +143,6 @@ impl Session {
                 human::help(request.command.as_deref()).map(|commands| event::Help { commands }.into())
             }
             Request::Wait(_) => Ok(event::Waited {}.into()),
-            Request::Quit(_) if pending.is_end_of_input() => {
-                return self.leave(now, "end of input".into(), 0, None, false);
-            }
             Request::Quit(_) => return self.leave(now, "quit".into(), 0, id, true),
             Request::Register(_)
             | Request::Dereg(_)
@@ -215,8 +232,12 @@ impl Session {
         let local = self.local.take().map(|(_, pending)| pending);
         let waiting = std::mem::take(&mut self.waiting);
         self.abandon_transfers(now, failure);
-        for pending in asks.into_iter().chain(local).chain(waiting).filter(|pending| !pending.is_end_of_input()) {
-            self.finish(now, pending.id, event::Error::from(failure.clone()));
+        for waiting in asks.into_iter().chain(local).map(Waiting::Request).chain(waiting) {
+            match waiting {
+                Waiting::Request(pending) => self.finish(now, pending.id, event::Error::from(failure.clone())),
+                Waiting::Bad(id, failure) => self.finish(now, id, event::Error::from(failure)),
+                Waiting::EndOfInput => {}
+            }
         }
     }
 
