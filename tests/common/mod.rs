@@ -1,6 +1,7 @@
 //! What integration tests share. Each of them is a crate of its own and uses a part.
 
 pub mod link;
+pub mod peers;
 pub mod proxy;
 
 pub mod process;

@@ -164,6 +164,8 @@ impl Session {
         if fresh {
             self.link = Link::new(self.config.link);
             self.session = Some(hello.session);
+            // Another run of the hub counts its revisions from the start.
+            self.replica.revision = 0;
         }
         let received = if fresh { 0 } else { hello.received };
         self.link.attach(now, received).map_err(|e| Failure::new(ErrorCode::WrongProtocol, e.to_string()))?;
