@@ -34,7 +34,8 @@ pub fn parse_words(words: &[String]) -> Result<Request, Failure> {
 
 fn refusal(error: &clap::Error, words: &[String]) -> Failure {
     if let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) {
-        return unknown_request(name);
+        // A place in a JSON object says nothing about what was typed.
+        return Failure { at: None, ..unknown_request(name) };
     }
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").trim_end_matches(':');

@@ -11,12 +11,15 @@ use crate::protocol::{Client, Offer, Presence, PublicKey, request};
 pub struct Replica {
     /// The newest revision that was told.
     pub revision: u64,
+    /// Counts what was told, so that a watcher knows when to look again.
+    pub updates: u64,
     offers: BTreeMap<(String, String), Offer>,
     clients: BTreeMap<String, Client>,
 }
 
 impl Replica {
     pub(super) fn update_table(&mut self, update: &TableUpdated) {
+        self.updates += 1;
         if update.full {
             self.offers.clear();
         }
@@ -30,6 +33,7 @@ impl Replica {
     }
 
     pub(super) fn update_roster(&mut self, update: &RosterUpdated) {
+        self.updates += 1;
         if update.full {
             self.clients.clear();
         }

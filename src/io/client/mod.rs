@@ -231,9 +231,9 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             Message::Connected(conn, connection) => self.connected(conn, connection.0),
             Message::ConnectFailed(failure) => self.handle(Input::ConnectFailed(failure)),
             Message::HubLine(conn, line) if self.is_current(conn) => {
-                let before = self.session.replica().revision;
+                let before = self.session.replica().updates;
                 self.handle(Input::HubLine(&line));
-                if self.session.replica().revision != before {
+                if self.session.replica().updates != before {
                     (self.watch)(self.session.replica());
                 }
             }
