@@ -2,8 +2,7 @@
 
 use std::io::{self, Read};
 
-/// The longest line that is read, without its end.
-pub const MAX_LINE: usize = 1 << 20;
+pub use crate::protocol::limits::MAX_LINE;
 
 const BLOCK: usize = 64 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

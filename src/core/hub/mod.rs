@@ -126,7 +126,7 @@ pub struct Hub {
     config: HubConfig,
     strangers: BTreeMap<ConnId, Stranger>,
     peers: BTreeMap<PeerId, Peer>,
-    conns: HashMap<ConnId, PeerId>,
+    conns: BTreeMap<ConnId, PeerId>,
     /// Registered names, folded.
     online: HashMap<String, PeerId>,
     /// Names that belong to somebody, folded.
@@ -163,7 +163,7 @@ impl Hub {
             config,
             strangers: BTreeMap::new(),
             peers: BTreeMap::new(),
-            conns: HashMap::new(),
+            conns: BTreeMap::new(),
             online: HashMap::new(),
             owners: names.into_iter().map(|name| (name.fold.clone(), name)).collect(),
             visits: VecDeque::new(),

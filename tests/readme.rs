@@ -1,0 +1,78 @@
+//! The README leaves nothing out: every request, event and option is in it, and what it shows is real.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use clap::CommandFactory;
+use potluck::cli::Potluck;
+use potluck::protocol::{ErrorCode, Event, Request, line};
+
+/// Between hub and client only; no user sees them.
+const INTERNAL: [&str; 2] = ["located", "synced"];
+
+fn readme() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
+/// The first cell of every table row: its first word in code.
+fn rows(section: &str) -> BTreeSet<String> {
+    let text = readme();
+    let section = text.split(&format!("### {section}\n")).nth(1).unwrap_or_else(|| panic!("no section {section}"));
+    let section = section.split("\n### ").next().unwrap();
+    let names = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    names.map(|name| name.split(['`', ' ']).next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_request_and_event_has_its_row() {
+    let requests: BTreeSet<String> = Request::WORDS.iter().map(|word| word.name.to_owned()).collect();
+    assert_eq!(rows("Requests"), requests);
+    let told = Event::WORDS.iter().map(|word| word.name.to_owned()).filter(|name| !INTERNAL.contains(&name.as_str()));
+    assert_eq!(rows("Events"), told.collect::<BTreeSet<_>>());
+}
+
+#[test]
+fn every_option_is_named_and_every_named_option_exists() {
+    let (text, mut known) = (readme(), BTreeSet::new());
+    for command in Potluck::command().get_subcommands() {
+        let name = command.get_name();
+        for option in command.get_arguments().filter_map(clap::Arg::get_long) {
+            known.insert(format!("--{option}"));
+            let shown = !["serve", "join"].contains(&name) || text.contains(&format!("`--{option}`"));
+            assert!(shown, "README.md does not name --{option} of `{name}`");
+        }
+    }
+    for command in <Request as clap::Subcommand>::augment_subcommands(clap::Command::new("")).get_subcommands() {
+        known.extend(command.get_arguments().filter_map(clap::Arg::get_long).map(|option| format!("--{option}")));
+    }
+    // Of cargo, and of clap itself.
+    known.extend(["--release", "--path", "--bench", "--help"].map(str::to_owned));
+    for word in text.split(|c: char| !c.is_alphanumeric() && c != '-').filter(|word| word.starts_with("--")) {
+        assert!(known.contains(word) || word.chars().all(|c| c == '-'), "README.md names {word}, which does not exist");
+    }
+}
+
+#[test]
+fn every_request_that_is_shown_is_one() {
+    let text = readme();
+    let shown: Vec<_> =
+        text.match_indices("'{\"").map(|(at, _)| text[at + 1..].split(['\'', '\\']).next().unwrap()).collect();
+    assert!(shown.len() >= 2, "{shown:?}");
+    for request in shown {
+        line::parse_json(request).unwrap_or_else(|bad| panic!("{request}: {}", bad.failure));
+    }
+}
+
+#[test]
+fn every_error_code_that_is_named_exists() {
+    let codes: BTreeSet<_> = ErrorCode::ALL.iter().map(|code| code.name()).collect();
+    let text = readme();
+    let mut named = 0;
+    for code in text.split("(`").skip(1).filter_map(|rest| rest.split_once("`")).map(|(code, _)| code) {
+        if code.contains('-') && !code.contains(' ') && !code.starts_with('-') {
+            named += 1;
+            assert!(codes.contains(code), "README.md names the error code {code}, which does not exist");
+        }
+    }
+    assert!(named >= 3, "{named}");
+}
