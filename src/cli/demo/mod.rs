@@ -24,7 +24,7 @@ use party::Party;
 ///
 /// Starts a hub and three clients, lets each offer four files and fetch the eight of the others, compares all of
 /// them byte for byte, and lets one client leave. Everything happens on loopback and in one temporary folder
-/// (about 210 MB), which is removed at the end. The exit code is 0 if all went as it should, otherwise 1.
+/// (about 225 MB), which is removed at the end. The exit code is 0 if all went as it should, otherwise 1.
 #[derive(Debug, Args)]
 pub struct Demo {
     /// Leave the temporary folder with all files in place.
