@@ -19,6 +19,9 @@ pub(super) struct Pending {
 enum Start {
     /// When everything before it that is answered here has been answered: the hub keeps the order.
     Passed,
+    /// When everything before it has been answered, but for transfers; and nothing else is passed on before it is
+    /// answered itself. A registration may take the hub a while, and what comes after it depends on it.
+    Alone,
     /// When everything before it has been answered, but for transfers.
     Here,
     /// When everything before it is final.
@@ -37,9 +40,8 @@ impl Pending {
 
     fn start(&self) -> Start {
         match self.request {
-            Request::Register(_)
-            | Request::Dereg(_)
-            | Request::Rereg(_)
+            Request::Register(_) | Request::Rereg(_) => Start::Alone,
+            Request::Dereg(_)
             | Request::Status(_)
             | Request::Who(_)
             | Request::List(_)
@@ -56,21 +58,35 @@ impl Pending {
 impl Session {
     /// Starts what may start.
     pub(super) fn advance(&mut self, now: Time) {
-        while self.leaving.is_none() && !self.ended && self.may_start() {
-            let Some(pending) = self.waiting.pop_front() else { return };
+        while self.leaving.is_none() && !self.ended {
+            let Some(pending) = self.next_to_start() else { return };
             match pending.start() {
-                Start::Passed => self.pass_on(now, pending),
+                Start::Passed | Start::Alone => self.pass_on(now, pending),
                 Start::Here | Start::Last => self.start_local(now, pending),
             }
         }
     }
 
-    fn may_start(&self) -> bool {
-        let Some(head) = self.waiting.front() else { return false };
+    fn next_to_start(&mut self) -> Option<Pending> {
+        let head = self.waiting.front()?;
+        if self.may_start(head) {
+            return self.waiting.pop_front();
+        }
+        // Who waits for transfers, or for the hub to be back, can still see and stop what is under way.
+        let held_up = !self.settled || matches!(head.start(), Start::Last);
+        let over = |pending: &Pending| matches!(pending.request, Request::Cancel(_) | Request::Transfers(_));
+        let at = self.waiting.iter().position(over).filter(|_| held_up && !self.running.is_empty())?;
+        self.waiting.remove(at)
+    }
+
+    fn may_start(&self, head: &Pending) -> bool {
         let answered = self.local.is_none() && self.asks.is_empty();
         match head.start() {
-            Start::Passed => self.settled && self.local.is_none() && self.asks.len() < REQUESTS_IN_FLIGHT,
-            Start::Here => self.settled && answered,
+            Start::Passed => {
+                let passes = self.local.is_none() && self.asks.len() < REQUESTS_IN_FLIGHT;
+                self.settled && passes && !self.asks.values().any(|(_, origin)| origin.is_registration())
+            }
+            Start::Alone | Start::Here => self.settled && answered,
             Start::Last => self.settled && answered && self.running.values().all(|running| !running.is_asked_for()),
         }
     }
@@ -231,7 +247,9 @@ impl Session {
 
     fn break_off(&mut self, now: Time, reason: &str, code: u8, id: Option<Id>, asked_for: bool) {
         let failure = Failure::new(ErrorCode::Interrupted, "It was broken off.");
-        self.leaving.take();
+        if let Some(quit) = self.leaving.take().filter(|leaving| leaving.asked_for) {
+            self.finish(now, quit.id, event::Error::from(failure.clone()));
+        }
         self.abandon(now, &failure);
         self.leave(now, reason.into(), code, id, asked_for);
     }
