@@ -20,7 +20,7 @@ impl Session {
         }
     }
 
-    /// The hub tells everybody.
+    /// The hub tells everybody. It has nothing else to tell: our own goodbye, say, is not its to make.
     fn told(&mut self, now: Time, event: Event) {
         match &event {
             Event::TableUpdated(update) => self.replica.update_table(update),
@@ -28,7 +28,7 @@ impl Session {
                 self.replica.update_roster(update);
                 self.update_peers();
             }
-            _ => {}
+            _ => return,
         }
         self.tell(now, event);
     }
@@ -51,10 +51,15 @@ impl Session {
                 let failure = Failure::new(error.code, error.message);
                 self.leave_refused(now, failure);
             }
-            (Origin::OfferAgain, Event::Error(error)) => self.tell(now, error),
+            (Origin::OfferAgain, event) => {
+                if let Event::Error(error) = event {
+                    self.tell(now, error);
+                }
+                self.offer_next(now);
+            }
             (Origin::User(pending), Event::Error(error)) => self.user_refused(now, ask, *pending, error),
             (Origin::User(pending), event) => self.user_answered(now, *pending, event),
-            (Origin::Enter | Origin::Return | Origin::OfferAgain, _) => {}
+            (Origin::Enter | Origin::Return, _) => {}
         }
     }
 
@@ -79,12 +84,12 @@ impl Session {
 
     fn user_answered(&mut self, now: Time, pending: Pending, event: Event) {
         match (&pending.request, event) {
-            (Request::List(list), Event::Synced(_)) => {
-                let table = event::Table { revision: self.replica.revision, offers: self.replica.list(list) };
+            (Request::List(list), Event::Synced(synced)) => {
+                let table = event::Table { revision: synced.revision, offers: self.replica.list(list) };
                 self.finish(now, pending.id, table);
             }
-            (Request::Who(_), Event::Synced(_)) => {
-                let roster = event::Roster { revision: self.replica.revision, clients: self.replica.roster() };
+            (Request::Who(_), Event::Synced(synced)) => {
+                let roster = event::Roster { revision: synced.revision, clients: self.replica.roster() };
                 self.finish(now, pending.id, roster);
             }
             (Request::Get(get), Event::Located(located)) => {
@@ -98,23 +103,28 @@ impl Session {
                 self.offer_again(now);
                 self.update_peers();
             }
-            (_, Event::Deregistered(answer)) => {
+            (Request::Dereg(_), Event::Deregistered(answer)) => {
                 self.parted = self.registered.take();
                 self.update_peers();
                 self.finish(now, pending.id, answer);
             }
-            (_, Event::OfferAcked(answer)) => {
+            (Request::Offer(_), Event::OfferAcked(answer)) => {
                 for offer in &answer.offers {
                     self.offered.insert(offer.file.clone(), content_of(offer));
                 }
                 self.finish(now, pending.id, answer);
             }
-            (_, Event::Withdrawn(answer)) => {
+            (Request::Withdraw(_), Event::Withdrawn(answer)) => {
                 self.offered.retain(|file, _| !answer.files.contains(file));
                 self.out.push_back(Output::Unserve(answer.files.clone()));
                 self.finish(now, pending.id, answer);
             }
-            (_, event) => self.finish(now, pending.id, event),
+            (Request::Status(_), Event::Status(answer)) => self.finish(now, pending.id, answer),
+            // Passed on as it is, it could be a `bye`, after which nothing more may come.
+            (_, event) => {
+                let message = format!("The hub's answer does not fit: {}.", event.name());
+                self.refuse(now, pending.id, Failure::new(ErrorCode::WrongProtocol, message));
+            }
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The connection to the hub: made, lost, made again.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Event, EventLine, Leaving, Origin, Output, Session};
+use super::{Again, Content, Event, EventLine, Leaving, Origin, Output, Session};
 use crate::core::link::Link;
 use crate::core::time::Time;
 use crate::protocol::wire::{Ask, ClientHello, Farewell, FrameIn, HubHello, LINK_PROTOCOL, Publish};
@@ -102,7 +103,8 @@ impl Session {
         let half = pause / 2;
         let jitter = Duration::from_micros(self.rng.below(half.as_micros() as u64 + 1));
         let lost = Outage { tries: lost.tries + 1, ..lost };
-        self.connection = Connection::Pausing { until: now + half + jitter, lost };
+        let until = (now + half + jitter).min(lost.since + self.config.give_up);
+        self.connection = Connection::Pausing { until, lost };
     }
 
     /// The connection broke, or the hub is silent.
@@ -110,6 +112,7 @@ impl Session {
         if let Some(leaving) = self.leaving.take() {
             return self.end_without_answer(now, leaving);
         }
+        self.out.push_back(Output::Disconnect);
         match self.connection {
             Connection::Up => {
                 self.link.detach();
@@ -126,7 +129,6 @@ impl Session {
             }
             Connection::Pausing { .. } | Connection::Again { .. } => {}
         }
-        self.out.push_back(Output::Disconnect);
     }
 
     pub(super) fn hub_line(&mut self, now: Time, line: &[u8]) {
@@ -172,7 +174,8 @@ impl Session {
         self.connection = Connection::Up;
         match (lost, fresh) {
             (Some(lost), false) => {
-                self.settled = !self.asks.values().any(|(_, o)| matches!(o, Origin::Enter | Origin::Return));
+                let entering = self.asks.values().any(|(_, o)| matches!(o, Origin::Enter | Origin::Return));
+                self.settled = !entering && self.again.is_none();
                 self.tell(now, event::HubBack { resumed: true, away: (now - lost.since).as_millis() as u64 });
             }
             (lost, _) => self.enter(now, lost),
@@ -183,6 +186,9 @@ impl Session {
     /// The hub does not know us (any more).
     fn enter(&mut self, now: Time, lost: Option<Outage>) {
         self.asks.retain(|_, (_, origin)| matches!(origin, Origin::User(_)));
+        self.again = None;
+        // A hub that was restarted counts anew.
+        self.replica.revision = 0;
         let first = self.registered.is_none() && self.parted.is_none();
         let name = self.registered.clone().or(first.then(|| self.config.name.clone()));
         if let Some(lost) = lost {
@@ -199,25 +205,43 @@ impl Session {
 
     /// The hub knows us again: it is told what it has forgotten.
     pub(super) fn ask_again(&mut self, now: Time) {
-        let asks: Vec<_> = self.asks.values().map(|(ask, _)| ask.to_body()).collect();
-        if self.registered.is_some() {
-            self.offer_again(now);
-        }
-        for body in asks {
-            self.send(now, body);
-        }
-        self.settled = true;
+        let pieces = if self.registered.is_some() { self.pieces() } else { VecDeque::new() };
+        self.again = Some(Again { pieces, then_ask: true });
+        self.offer_next(now);
+    }
+
+    /// We are back in the table, and so are our offers before anything else is asked.
+    pub(super) fn offer_again(&mut self, now: Time) {
+        self.settled = false;
+        self.again = Some(Again { pieces: self.pieces(), then_ask: false });
+        self.offer_next(now);
     }
 
     /// Everything that we offer, in pieces that a frame can hold.
-    pub(super) fn offer_again(&mut self, now: Time) {
+    fn pieces(&self) -> VecDeque<Vec<Content>> {
         let contents: Vec<_> = self.offered.values().cloned().collect();
-        for publish in contents.chunks(crate::protocol::limits::FILES_PER_REQUEST) {
+        contents.chunks(crate::protocol::limits::FILES_PER_REQUEST).map(<[Content]>::to_vec).collect()
+    }
+
+    /// The next piece of what is offered again. One at a time: the link does not hold all that may be offered.
+    pub(super) fn offer_next(&mut self, now: Time) {
+        let Some(again) = &mut self.again else { return };
+        if let Some(publish) = again.pieces.pop_front() {
             let id = self.next_ask;
             self.next_ask += 1;
-            let ask = Ask::Publish(Publish { id, publish: publish.to_vec() });
+            let ask = Ask::Publish(Publish { id, publish });
             self.send(now, ask.to_body());
             self.asks.insert(id, (ask, Origin::OfferAgain));
+            return;
+        }
+        let bodies: Vec<_> = match again.then_ask {
+            true => self.asks.values().map(|(ask, _)| ask.to_body()).collect(),
+            false => Vec::new(),
+        };
+        self.again = None;
+        self.settled = true;
+        for body in bodies {
+            self.send(now, body);
         }
     }
 
@@ -277,9 +301,9 @@ impl Session {
             return;
         }
         self.tell(now, event::Error::from(failure.clone()));
-        self.leaving.take();
+        let quit = self.leaving.take().filter(|leaving| leaving.asked_for).map(|leaving| leaving.id);
         self.abandon(now, &failure);
-        self.end(now, failure.message.trim_end_matches('.').into(), failure.code.exit(), None);
+        self.end(now, failure.message.trim_end_matches('.').into(), failure.code.exit(), quit);
     }
 
     /// Leaves the hub, then ends.
@@ -307,9 +331,11 @@ impl Session {
         self.end(now, reason, code, leaving.asked_for.then_some(leaving.id));
     }
 
-    /// The last event. If a request asked for it, it is that request's answer.
+    /// The last event. If a request asked for it, it is that request's answer. What was asked after that request
+    /// is not begun, but it is answered.
     fn end(&mut self, now: Time, reason: String, code: u8, answers: Option<Option<Id>>) {
         self.ended = true;
+        self.abandon(now, &Failure::new(ErrorCode::Interrupted, "Potluck has ended."));
         let bye = Event::from(event::Bye { reason, code });
         match answers {
             Some(id) => self.finish(now, id, bye),

@@ -7,6 +7,7 @@
 
 mod answers;
 mod connection;
+mod notes;
 mod replica;
 mod requests;
 mod transfers;
@@ -20,13 +21,12 @@ use crate::protocol::event::Settings;
 use crate::protocol::limits::REQUESTS_WAITING;
 use crate::protocol::line::BadLine;
 use crate::protocol::transfer::OnConflict;
-use crate::protocol::types::Source;
 use crate::protocol::wire::{Ask, Frame};
 use crate::protocol::{
-    At, Content, ContentHash, ErrorCode, Event, EventLine, Failure, Id, PublicKey, Request, RequestLine, Timestamp,
-    event, line,
+    At, Content, ErrorCode, Event, EventLine, Failure, Id, PublicKey, Request, RequestLine, Timestamp, event, line,
 };
 use connection::Connection;
+pub use notes::{FetchPlan, TransferNote, UploadNote};
 pub use replica::Replica;
 use requests::{Pending, Waiting};
 use transfers::Running;
@@ -56,71 +56,6 @@ pub struct SessionConfig {
     pub epoch: Timestamp,
     /// For the jitter of reconnecting.
     pub seed: u64,
-}
-
-/// A content to fetch.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FetchPlan {
-    /// The transfer's number.
-    pub transfer: u64,
-    /// Who offers it; all offer the same content.
-    pub sources: Vec<event::Holder>,
-    /// The name to save under, relative to the download folder.
-    pub target: String,
-    /// What to do if that exists.
-    pub on_conflict: OnConflict,
-}
-
-/// How a transfer goes on, as the driver sees it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TransferNote {
-    /// It begins.
-    Started {
-        /// Where the file will be.
-        path: String,
-        /// Bytes that are there already.
-        resumed: u64,
-    },
-    /// So many bytes are there.
-    Progress(u64),
-    /// A source was given up.
-    Dropped {
-        /// Who.
-        peer: String,
-        /// Why.
-        failure: Failure,
-    },
-    /// The file is there.
-    Completed {
-        /// Where.
-        path: String,
-        /// Who sent how much.
-        sources: Vec<Source>,
-    },
-    /// It is not.
-    Failed(Failure),
-}
-
-/// How an upload goes on, as the driver sees it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum UploadNote {
-    /// A peer fetches from us.
-    Started {
-        /// Its name.
-        peer: String,
-        /// What it fetches.
-        file: String,
-        /// Bytes in all.
-        size: u64,
-        /// Which content.
-        hash: ContentHash,
-    },
-    /// So many bytes are sent.
-    Progress(u64),
-    /// The peer has what it wanted.
-    Completed(u64),
-    /// It has not.
-    Failed(Failure),
 }
 
 /// What a session is told.
@@ -211,6 +146,20 @@ enum Origin {
     Goodbye,
 }
 
+impl Origin {
+    /// Whether it is the user's request to be registered.
+    fn is_registration(&self) -> bool {
+        matches!(self, Self::User(pending) if matches!(pending.request, Request::Register(_) | Request::Rereg(_)))
+    }
+}
+
+/// Offers on their way to a hub that does not have them, a piece after the other.
+struct Again {
+    pieces: VecDeque<Vec<Content>>,
+    /// Whether the user's requests follow, because the hub has forgotten these too.
+    then_ask: bool,
+}
+
 /// How the program is going to end.
 struct Leaving {
     reason: String,
@@ -236,6 +185,7 @@ pub struct Session {
     settled: bool,
     dir: Option<String>,
     offered: BTreeMap<String, Content>,
+    again: Option<Again>,
     replica: Replica,
     waiting: VecDeque<Waiting>,
     /// The request that is being worked on here, by its task.
@@ -264,6 +214,7 @@ impl Session {
             settled: false,
             dir: config.settings.dir.clone(),
             offered: BTreeMap::new(),
+            again: None,
             replica: Replica::default(),
             waiting: VecDeque::new(),
             local: None,
@@ -311,7 +262,7 @@ impl Session {
         if let Some(output) = self.out.pop_front() {
             return Some(output);
         }
-        if !matches!(self.connection, Connection::Up) {
+        if self.ended || !matches!(self.connection, Connection::Up) {
             return None;
         }
         self.link.poll(now).map(Output::Send)
@@ -352,11 +303,8 @@ impl Session {
 
     fn enqueue(&mut self, now: Time, line: RequestLine) {
         let pending = Pending { id: line.id, request: line.request };
-        let holds_up = |pending: &Pending| matches!(pending.request, Request::Wait(_) | Request::Quit(_));
-        let held_up = matches!(self.waiting.front(), Some(Waiting::Request(pending)) if holds_up(pending));
         match &pending.request {
-            // These must not wait for what they are to end.
-            Request::Cancel(_) | Request::Transfers(_) if held_up => self.start_local(now, pending),
+            // This must not wait for what it is to end.
             Request::Quit(quit) if quit.now => self.quit_now(now, pending.id),
             _ => self.waiting.push_back(Waiting::Request(pending)),
         }
@@ -398,3 +346,6 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,18 +28,22 @@ pub(super) enum Waiting {
 enum Start {
     /// When everything before it that is answered here has been answered: the hub keeps the order.
     Passed,
+    /// When everything before it has been answered, but for transfers; and nothing else is passed on before it is
+    /// answered itself. A registration may take the hub a while, and what comes after it depends on it.
+    Alone,
     /// When everything before it has been answered, but for transfers.
     Here,
     /// When everything before it is final.
     Last,
+    /// When everything before it has been answered, even if the hub is not there.
+    Refused,
 }
 
 impl Pending {
     fn start(&self) -> Start {
         match self.request {
-            Request::Register(_)
-            | Request::Dereg(_)
-            | Request::Rereg(_)
+            Request::Register(_) | Request::Rereg(_) => Start::Alone,
+            Request::Dereg(_)
             | Request::Status(_)
             | Request::Who(_)
             | Request::List(_)
@@ -53,20 +57,24 @@ impl Pending {
     }
 }
 
-/// What comes after these must see what follows from their answer: our offers go to the hub again.
-fn changes_who_we_are((_, origin): &(Ask, Origin)) -> bool {
-    matches!(origin, Origin::User(pending)
-        if matches!(pending.request, Request::Register(_) | Request::Rereg(_) | Request::Dereg(_)))
+impl Waiting {
+    fn start(&self) -> Start {
+        match self {
+            Self::Request(pending) => pending.start(),
+            Self::Bad(..) => Start::Refused,
+            Self::EndOfInput => Start::Last,
+        }
+    }
 }
 
 impl Session {
     /// Starts what may start.
     pub(super) fn advance(&mut self, now: Time) {
-        while self.leaving.is_none() && !self.ended && self.may_start() {
-            match self.waiting.pop_front() {
+        while self.leaving.is_none() && !self.ended {
+            match self.next_to_start() {
                 Some(Waiting::Request(pending)) => match pending.start() {
-                    Start::Passed => self.pass_on(now, pending),
-                    Start::Here | Start::Last => self.start_local(now, pending),
+                    Start::Passed | Start::Alone => self.pass_on(now, pending),
+                    Start::Here | Start::Last | Start::Refused => self.start_local(now, pending),
                 },
                 Some(Waiting::Bad(id, failure)) => self.refuse(now, id, failure),
                 Some(Waiting::EndOfInput) => self.leave(now, "end of input".into(), 0, None, false),
@@ -75,23 +83,38 @@ impl Session {
         }
     }
 
-    fn may_start(&self) -> bool {
-        let answered = self.local.is_none() && self.asks.is_empty();
-        let start = match self.waiting.front() {
-            // A refusal of ours must not overtake an answer, and that may change it: `rereg` after `dereg`.
-            Some(Waiting::Request(pending)) if !answered && self.for_hub(&pending.request).is_err() => return false,
-            Some(Waiting::Request(pending)) => pending.start(),
-            Some(Waiting::Bad(..)) => return answered,
-            Some(Waiting::EndOfInput) => Start::Last,
-            None => return false,
+    fn next_to_start(&mut self) -> Option<Waiting> {
+        let head = self.waiting.front()?;
+        if self.may_start(head) {
+            return self.waiting.pop_front();
+        }
+        // Who waits for transfers, or for the hub to be back, can still see and stop what is under way.
+        let held_up = !self.settled || matches!(head.start(), Start::Last);
+        let over = |waiting: &Waiting| {
+            matches!(waiting, Waiting::Request(pending)
+                if matches!(pending.request, Request::Cancel(_) | Request::Transfers(_)))
         };
-        match start {
+        let at = self.waiting.iter().position(over).filter(|_| held_up && !self.running.is_empty())?;
+        self.waiting.remove(at)
+    }
+
+    fn may_start(&self, head: &Waiting) -> bool {
+        let answered = self.local.is_none() && self.asks.is_empty();
+        // A refusal of ours must not overtake an answer, and that may change it: `rereg` after `dereg`.
+        if let Waiting::Request(pending) = head
+            && !answered
+            && self.for_hub(&pending.request).is_err()
+        {
+            return false;
+        }
+        match head.start() {
             Start::Passed => {
-                let room = self.asks.len() < REQUESTS_IN_FLIGHT;
-                self.settled && self.local.is_none() && room && !self.asks.values().any(changes_who_we_are)
+                let passes = self.local.is_none() && self.asks.len() < REQUESTS_IN_FLIGHT;
+                self.settled && passes && !self.asks.values().any(|(_, origin)| origin.is_registration())
             }
-            Start::Here => self.settled && answered,
+            Start::Alone | Start::Here => self.settled && answered,
             Start::Last => self.settled && answered && self.running.values().all(|running| !running.is_asked_for()),
+            Start::Refused => answered,
         }
     }
 
@@ -252,7 +275,9 @@ impl Session {
 
     fn break_off(&mut self, now: Time, reason: &str, code: u8, id: Option<Id>, asked_for: bool) {
         let failure = Failure::new(ErrorCode::Interrupted, "It was broken off.");
-        self.leaving.take();
+        if let Some(quit) = self.leaving.take().filter(|leaving| leaving.asked_for) {
+            self.finish(now, quit.id, event::Error::from(failure.clone()));
+        }
         self.abandon(now, &failure);
         self.leave(now, reason.into(), code, id, asked_for);
     }

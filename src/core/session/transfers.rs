@@ -3,6 +3,7 @@
 use super::requests::Pending;
 use super::{Event, Failure, FetchPlan, Output, Session, TransferNote, UploadNote};
 use crate::core::time::Time;
+use crate::protocol::types::Source;
 use crate::protocol::{ContentHash, Direction, ErrorCode, Transfer, event, request};
 
 /// A transfer under way.
@@ -49,7 +50,7 @@ impl Running {
         event::TransferProgress { transfer, bytes: self.bytes, size: self.size, rate }.into()
     }
 
-    fn completed(&self, transfer: u64, now: Time, path: Option<String>, sources: Vec<super::Source>) -> Event {
+    fn completed(&self, transfer: u64, now: Time, path: Option<String>, sources: Vec<Source>) -> Event {
         let Running { direction, size, hash, .. } = *self;
         let (file, peer) = (self.file.clone(), self.peer.clone());
         let elapsed = (now - self.started).as_millis() as u64;

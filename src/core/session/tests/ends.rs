@@ -1,0 +1,176 @@
+//! How sessions end.
+
+use super::*;
+
+fn with(change: impl FnOnce(&mut SessionConfig)) -> SessionConfig {
+    let mut config = config();
+    change(&mut config);
+    config
+}
+
+#[test]
+fn quit_waits_for_what_was_asked_and_its_answer_is_the_bye() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"get","file":"song"}"#);
+    rig.line(r#"{"id":2,"request":"quit"}"#);
+    rig.locate();
+    assert_eq!(rig.asks(), Vec::<&str>::new());
+    rig.complete(1);
+    assert_eq!((rig.asks(), rig.last(2)), (vec!["quit"], None));
+    rig.answer("quit", "bye", r#","reason":"quit","code":0"#);
+    assert_eq!((rig.last(2), rig.bye()), (Some("bye"), Some(("quit", 0))));
+}
+
+#[test]
+fn what_comes_after_quit_is_refused_not_forgotten() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"quit"}"#);
+    rig.line(r#"{"id":2,"request":"list"}"#);
+    rig.line(r#"{"id":3,"request":"quit"}"#);
+    rig.answer("quit", "bye", r#","reason":"quit","code":0"#);
+    assert_eq!(rig.lasts(3), [Some("bye"), Some("interrupted"), Some("interrupted")]);
+    assert_eq!(rig.bye(), Some(("quit", 0)));
+}
+
+#[test]
+fn a_hub_that_does_not_answer_the_goodbye_is_not_waited_for() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"quit"}"#);
+    rig.pass(1_499);
+    assert_eq!(rig.end, None);
+    rig.pass(1);
+    assert_eq!((rig.last(1), rig.bye()), (Some("bye"), Some(("quit; the hub does not answer", 5))));
+}
+
+/// Everything that a request can be at: with the hub, being carried out here, being fetched, waiting.
+fn busy(config: SessionConfig) -> Rig {
+    let mut rig = Rig::welcomed(config);
+    for line in [
+        r#"{"id":1,"request":"get","file":"song"}"#,
+        r#"{"id":2,"request":"get","file":"other"}"#,
+        r#"{"id":3,"request":"setdir","dir":"x"}"#,
+        r#"{"id":4,"request":"list"}"#,
+        r#"{"id":5,"request":"wait"}"#,
+        r#"{"id":6,"request":"quit"}"#,
+    ] {
+        rig.line(line);
+    }
+    rig.locate();
+    rig
+}
+
+#[test]
+fn quit_now_and_interrupt_answer_every_request_once() {
+    for interrupt in [true, false] {
+        let mut rig = busy(config());
+        match interrupt {
+            true => rig.handle(Input::Interrupt(130)),
+            false => rig.line(r#"{"id":7,"request":"quit","now":true}"#),
+        }
+        assert_eq!(rig.lasts(6), [Some("interrupted"); 6]);
+        assert_eq!(rig.cancelled, [1]);
+        rig.transfer(1, TransferNote::Failed(ErrorCode::Interrupted.into()));
+        rig.answer("quit", "bye", r#","reason":"quit","code":0"#);
+        assert_eq!(rig.last(7), (!interrupt).then_some("bye"));
+        assert_eq!(rig.bye(), Some(if interrupt { ("interrupted", 130) } else { ("quit", 0) }));
+    }
+}
+
+#[test]
+fn a_quit_that_is_broken_off_is_answered_too() {
+    for interrupt in [true, false] {
+        let mut rig = Rig::welcomed(config());
+        rig.line(r#"{"id":1,"request":"quit"}"#);
+        match interrupt {
+            true => rig.handle(Input::Interrupt(130)),
+            false => rig.line(r#"{"id":2,"request":"quit","now":true}"#),
+        }
+        rig.answer("quit", "bye", r#","reason":"quit","code":0"#);
+        assert_eq!((rig.last(1), rig.last(2)), (Some("interrupted"), (!interrupt).then_some("bye")));
+        assert!(rig.bye().is_some());
+    }
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"quit"}"#);
+    rig.handle(Input::HubLine(br#"{"farewell":{"code":"too-slow","message":"No.","retry":"later"}}"#));
+    assert_eq!(rig.last(1), Some("bye"));
+    assert_eq!(rig.end, Some(5));
+}
+
+#[test]
+fn uploads_are_told_to_their_end_even_if_we_leave() {
+    let mut rig = Rig::welcomed(config());
+    let hash = ContentHash([0; 32]);
+    rig.handle(Input::Upload(1, UploadNote::Started { peer: "ben".into(), file: "song".into(), size: 5, hash }));
+    rig.line("quit");
+    rig.answer("quit", "bye", r#","reason":"quit","code":0"#);
+    assert_eq!(rig.words()[2..], ["transfer-started", "transfer-failed", "bye"]);
+}
+
+#[test]
+fn the_end_of_input_is_a_quit_that_waits() {
+    let mut rig = Rig::begun(config());
+    rig.line(r#"{"id":1,"request":"list"}"#);
+    rig.handle(Input::EndOfInput);
+    assert_eq!(rig.asks(), ["register"], "even before the welcome");
+    rig.welcome("anna");
+    rig.answer("list", "synced", r#","revision":9"#);
+    assert_eq!(rig.last(1), Some("table"));
+    rig.answer("quit", "bye", r#","reason":"quit","code":0"#);
+    assert_eq!(rig.bye(), Some(("end of input", 0)));
+}
+
+#[test]
+fn who_lingers_stays_to_serve() {
+    let mut rig = Rig::welcomed(with(|config| config.linger = true));
+    rig.handle(Input::EndOfInput);
+    assert_eq!((rig.asks().len(), rig.end), (0, None));
+    rig.handle(Input::Interrupt(143));
+    rig.answer("quit", "bye", r#","reason":"quit","code":0"#);
+    assert_eq!(rig.bye(), Some(("interrupted", 143)));
+}
+
+#[test]
+fn fail_fast_ends_at_the_first_failure() {
+    let mut rig = Rig::welcomed(with(|config| config.fail_fast = true));
+    for line in
+        [r#"{"id":1,"request":"get","file":"song"}"#, r#"{"id":2,"request":"list"}"#, r#"{"id":3,"request":"wait"}"#]
+    {
+        rig.line(line);
+    }
+    rig.refuse("get", "not-offered");
+    assert_eq!(rig.lasts(3), [Some("not-offered"), Some("interrupted"), Some("interrupted")]);
+    rig.answer("quit", "bye", r#","reason":"quit","code":0"#);
+    assert_eq!(rig.bye(), Some(("a request failed", 1)));
+}
+
+#[test]
+fn a_name_that_is_taken_ends_with_4() {
+    for code in ["name-taken", "bad-name"] {
+        let mut rig = Rig::begun(config());
+        rig.line(r#"{"id":1,"request":"list"}"#);
+        rig.refuse("register", code);
+        rig.answer("quit", "bye", r#","reason":"quit","code":0"#);
+        assert_eq!((rig.last(1), rig.bye()), (Some(code), Some(("No", 4))));
+    }
+}
+
+#[test]
+fn a_hub_that_cannot_be_reached_ends_with_3_and_one_that_refuses_with_4() {
+    let mut rig = Rig::begun(config());
+    rig.session = Session::new(config());
+    rig.told.clear();
+    rig.handle(Input::Start);
+    rig.handle(Input::ConnectFailed(ErrorCode::HubUnreachable.into()));
+    assert_eq!(rig.end, Some(3));
+    for (code, exit) in [("hub-full", 4), ("access-denied", 4), ("wrong-protocol", 4), ("hub-stopping", 5)] {
+        let mut rig = Rig::begun(config());
+        rig.session = Session::new(config());
+        rig.told.clear();
+        rig.handle(Input::Start);
+        rig.handle(Input::Connected);
+        rig.handle(Input::HubLine(
+            format!(r#"{{"farewell":{{"code":"{code}","message":"No.","retry":"later"}}}}"#).as_bytes(),
+        ));
+        assert_eq!(rig.bye(), Some(("No", exit)), "{code}");
+    }
+}

@@ -1,0 +1,227 @@
+//! The hub is lost, comes back, or does not.
+
+use super::*;
+use crate::core::Rng;
+use crate::protocol::limits::FILES_PER_REQUEST;
+
+#[test]
+fn a_lost_hub_is_told_and_tried_again_with_growing_pauses() {
+    let mut rig = Rig::welcomed(config());
+    rig.pass(2_199);
+    assert_eq!(rig.connects, 1);
+    rig.pass(1);
+    assert_eq!(rig.words().last(), Some(&"hub-lost"), "700 ms of silence and three times 500 ms without an answer");
+    rig.pass_in_vain(3_000);
+    let early = rig.connects;
+    rig.pass_in_vain(3_000);
+    let late = rig.connects - early;
+    assert!(early > late && late >= 1, "{early} tries in the first three seconds, {late} in the next");
+}
+
+#[test]
+fn after_the_configured_time_every_request_is_told_that_the_hub_is_lost() {
+    let give_up = Duration::from_secs(3);
+    let mut rig = Rig::welcomed(SessionConfig { give_up, ..config() });
+    rig.line(r#"{"id":1,"request":"list"}"#);
+    rig.lose();
+    rig.line(r#"{"id":2,"request":"get","file":"song"}"#);
+    rig.line(r#"{"id":3,"request":"quit"}"#);
+    rig.pass_in_vain(2_999);
+    assert_eq!((rig.lasts(3), rig.end), (vec![None; 3], None));
+    rig.pass_in_vain(1);
+    assert_eq!(rig.lasts(3), [Some("hub-lost"); 3]);
+    assert_eq!(rig.end, Some(5));
+}
+
+#[test]
+fn a_session_that_goes_on_sends_again_and_is_answered_once() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"list"}"#);
+    let (asked, received) = (rig.asked.clone(), rig.received);
+    // The hub has seen the registration, not the list.
+    rig.asked.clear();
+    rig.received = received - 1;
+    rig.lose();
+    rig.pass(100);
+    rig.connect(true);
+    assert_eq!(rig.asked, asked);
+    rig.answer("list", "synced", r#","revision":9"#);
+    assert_eq!(rig.last(1), Some("table"));
+    assert!(rig.words().contains(&"hub-back") && rig.words().iter().filter(|word| **word == "welcome").count() == 1);
+}
+
+#[test]
+fn a_hub_that_has_forgotten_us_is_told_everything_again_in_order() {
+    let mut rig = Rig::welcomed(config());
+    rig.offered();
+    rig.line(r#"{"id":1,"request":"withdraw","files":["song"]}"#);
+    rig.line(r#"{"id":2,"request":"list"}"#);
+    rig.lose();
+    rig.asked.clear();
+    rig.pass(100);
+    rig.connect(false);
+    assert_eq!(rig.asks(), ["register"]);
+    rig.line(r#"{"id":3,"request":"list"}"#);
+    rig.welcome("anna");
+    assert_eq!(rig.asks(), ["publish"]);
+    rig.ack_offer();
+    assert_eq!(rig.asks(), ["withdraw", "list", "list"], "first what was, then what was asked");
+}
+
+#[test]
+fn who_had_left_the_table_does_not_come_back_by_itself() {
+    let mut rig = Rig::welcomed(config());
+    rig.offered();
+    rig.line(r#"{"id":1,"request":"dereg"}"#);
+    rig.answer("dereg", "deregistered", r#","name":"anna","withdrawn":1"#);
+    rig.lose();
+    rig.pass(100);
+    rig.connect(false);
+    assert_eq!(rig.asks(), Vec::<&str>::new());
+    rig.line(r#"{"id":2,"request":"rereg"}"#);
+    rig.lose();
+    rig.asked.clear();
+    rig.pass(300);
+    rig.connect(false);
+    assert_eq!(rig.asks(), ["register"], "but what the user asked is asked again");
+    rig.welcome("anna");
+    assert_eq!((rig.last(2), rig.asks()), (Some("welcome"), vec!["publish"]));
+}
+
+#[test]
+fn a_dereg_that_was_asked_when_the_hub_died_is_carried_out() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"dereg"}"#);
+    rig.lose();
+    rig.asked.clear();
+    rig.pass(100);
+    rig.connect(false);
+    rig.welcome("anna");
+    assert_eq!(rig.asks(), ["dereg"]);
+    rig.answer("dereg", "deregistered", r#","name":"anna","withdrawn":0"#);
+    assert_eq!(rig.last(1), Some("deregistered"));
+}
+
+#[test]
+fn a_name_that_was_given_away_meanwhile_ends_the_session() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"list"}"#);
+    rig.lose();
+    rig.asked.clear();
+    rig.pass(100);
+    rig.connect(false);
+    rig.refuse("register", "name-taken");
+    assert_eq!(rig.last(1), Some("name-taken"));
+    rig.answer("quit", "bye", r#","reason":"quit","code":0"#);
+    assert_eq!(rig.end, Some(4));
+}
+
+#[test]
+fn as_many_offers_as_a_hub_allows_come_back_in_pieces_that_the_link_can_hold() {
+    let mut rig = Rig::welcomed(config());
+    let content: Content = serde_json::from_str(&format!("{SONG}}}")).unwrap();
+    let limit = crate::protocol::limits::HubLimits::default().offers;
+    for i in 0..limit {
+        let file = format!("{}/{i:05}", "x".repeat(100));
+        rig.session.offered.insert(file.clone(), Content { file, ..content.clone() });
+    }
+    rig.lose();
+    rig.pass(100);
+    rig.connect(false);
+    rig.line(r#"{"id":1,"request":"list"}"#);
+    rig.welcome("anna");
+    for piece in 0..limit.div_ceil(FILES_PER_REQUEST) {
+        assert_eq!(rig.asks(), ["publish"], "piece {piece}");
+        rig.answer("publish", "offer-acked", r#","offers":[],"revision":2"#);
+    }
+    assert_eq!((rig.asks(), rig.end), (vec!["list"], None));
+}
+
+#[test]
+fn the_table_that_is_shown_has_the_revision_of_this_hub() {
+    let mut rig = Rig::welcomed(config());
+    rig.hub(r#"{"event":"table-updated","revision":900,"added":[],"removed":[],"total":0,"full":true}"#);
+    rig.lose();
+    rig.pass(100);
+    rig.connect(false);
+    rig.welcome("anna");
+    rig.hub(r#"{"event":"table-updated","revision":2,"added":[],"removed":[],"total":0,"full":true}"#);
+    assert_eq!(rig.session.replica().revision, 2);
+    rig.line(r#"{"id":1,"request":"list"}"#);
+    rig.answer("list", "synced", r#","revision":3"#);
+    let shown = rig.told.iter().find_map(|line| match &line.event {
+        Event::Table(table) => Some(table.revision),
+        _ => None,
+    });
+    assert_eq!(shown, Some(3));
+}
+
+/// Whatever user, hub and network do: no timer that spins and nothing after the end ([`Rig::handle`] looks), and
+/// every request gets one final event.
+#[test]
+fn no_input_makes_a_timer_spin_and_no_request_is_forgotten() {
+    let lines = [
+        r#""request":"list""#,
+        r#""request":"get","file":"song""#,
+        r#""request":"wait""#,
+        r#""request":"dereg""#,
+        r#""request":"rereg""#,
+        r#""request":"register","name":"cleo""#,
+        r#""request":"offer","files":["song"]"#,
+        r#""request":"cancel","transfer":1"#,
+        r#""request":"quit""#,
+        r#""request":"dance""#,
+    ];
+    let events = [
+        r#""event":"welcome","name":"anna","number":1,"revision":1,"clients":1,"offers":0"#,
+        r#""event":"synced","revision":1"#,
+        r#""event":"deregistered","name":"anna","withdrawn":0"#,
+        r#""event":"error","code":"not-offered","message":"No.","retry":"never""#,
+        r#""event":"bye","reason":"quit","code":0"#,
+        r#""event":"located","sources":[]"#,
+    ];
+    for seed in 0..400 {
+        let mut rng = Rng(seed);
+        let fail_fast = rng.chance(20);
+        let mut rig = Rig::begun(SessionConfig { fail_fast, give_up: Duration::from_secs(20), ..config() });
+        let (mut up, mut asked) = (true, 0);
+        for _ in 0..60 {
+            if rig.end.is_some() {
+                break;
+            }
+            rig.pass(rng.below(600));
+            up = up && rig.session.connection == Connection::Up;
+            match rng.below(12) {
+                0..=3 if rig.end.is_none() => {
+                    asked += 1;
+                    // Whoever has quit is not asked to do so again and again.
+                    let line = lines[rng.below(lines.len() as u64) as usize];
+                    rig.line(&format!(r#"{{"id":{asked},{line}}}"#));
+                }
+                4..=7 if up && !rig.asked.is_empty() => {
+                    let ask = rig.asked.remove(0);
+                    let event = events[rng.below(events.len() as u64) as usize];
+                    rig.hub(&format!(r#"{{"id":{},"final":true,{event}}}"#, ask["id"]));
+                }
+                8 if !rig.tasks.is_empty() => rig.hashed(),
+                9 if up => {
+                    rig.lose();
+                    up = false;
+                }
+                10 if matches!(rig.session.connection, Connection::Again { .. }) => {
+                    rig.asked.clear();
+                    rig.connect(false);
+                    up = true;
+                }
+                11 if rng.chance(5) => rig.handle(Input::Interrupt(130)),
+                _ => {}
+            }
+        }
+        rig.handle(Input::Interrupt(130));
+        rig.pass_in_vain(30_000);
+        assert!(rig.end.is_some(), "seed {seed}");
+        for id in 1..=asked {
+            assert!(rig.last(id).is_some(), "seed {seed}: request {id} has no final event");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The session by itself: what its user and the hub say, and what it does then.
+
+mod ends;
+mod hub;
+mod pipe;
+
+use serde_json::Value;
+
+use super::*;
+use crate::protocol::{ContentHash, to_json};
+
+const SONG: &str = r#"{"file":"song","size":5,"hash":"0000000000000000000000000000000000000000000000000000000000000000","chunk_size":1048576,"chunks":1"#;
+const KEY: &str = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
+
+fn config() -> SessionConfig {
+    SessionConfig {
+        name: "anna".into(),
+        hub: "hub.example:7755".into(),
+        invite: None,
+        link: LinkConfig::client(),
+        give_up: Duration::from_secs(60),
+        linger: false,
+        fail_fast: false,
+        on_conflict: OnConflict::Fail,
+        settings: Settings {
+            dir: Some("music".into()),
+            downloads: "downloads".into(),
+            port: 40_000,
+            transport: "auto".into(),
+            on_conflict: "fail".into(),
+        },
+        epoch: Timestamp(0),
+        seed: 1,
+    }
+}
+
+/// A session, its user and the hub, played by the test.
+struct Rig {
+    session: Session,
+    now: Time,
+    told: Vec<EventLine>,
+    /// What the hub has been asked and has not answered, oldest first.
+    asked: Vec<Value>,
+    /// Number of frames that the hub has sent on this session.
+    frames: u64,
+    received: u64,
+    connects: usize,
+    tasks: Vec<u64>,
+    fetches: Vec<u64>,
+    cancelled: Vec<u64>,
+    unserved: Vec<String>,
+    end: Option<u8>,
+}
+
+impl Rig {
+    /// A session that has connected and not been answered.
+    fn begun(config: SessionConfig) -> Self {
+        let mut rig = Self {
+            session: Session::new(config),
+            now: Time(0),
+            told: Vec::new(),
+            asked: Vec::new(),
+            frames: 0,
+            received: 0,
+            connects: 0,
+            tasks: Vec::new(),
+            fetches: Vec::new(),
+            cancelled: Vec::new(),
+            unserved: Vec::new(),
+            end: None,
+        };
+        rig.handle(Input::Start);
+        rig.connect(false);
+        rig
+    }
+
+    /// A session that has been welcomed.
+    fn welcomed(config: SessionConfig) -> Self {
+        let mut rig = Self::begun(config);
+        rig.welcome("anna");
+        rig
+    }
+
+    fn handle(&mut self, input: Input<'_>) {
+        self.session.handle(self.now, input);
+        while let Some(output) = self.session.poll(self.now) {
+            assert_eq!(self.end, None, "the end is the last of all");
+            match output {
+                Output::Tell(line) => {
+                    assert!(!self.told.iter().any(|line| matches!(line.event, Event::Bye(_))), "after bye: {line:?}");
+                    self.told.push(*line);
+                }
+                Output::Connect => self.connects += 1,
+                Output::Send(frame) => {
+                    if let Some((number, body)) = frame.body {
+                        self.received = number;
+                        self.asked.push(serde_json::from_str(&body).unwrap());
+                    }
+                }
+                Output::CheckDir(task, _) | Output::Hash { task, .. } => self.tasks.push(task),
+                Output::Fetch(plan) => self.fetches.push(plan.transfer),
+                Output::CancelFetch(transfer) => self.cancelled.push(transfer),
+                Output::Unserve(files) => self.unserved.extend(files),
+                Output::End(code) => self.end = Some(code),
+                Output::Disconnect | Output::Say(_) | Output::Peers(_) => {}
+            }
+        }
+        let late = self.session.next_timeout().filter(|at| *at <= self.now);
+        assert_eq!(late, None, "a timer that is due would spin");
+    }
+
+    /// A connection is made, and the hub says hello: it goes on with the session, or knows nothing of it.
+    fn connect(&mut self, resumed: bool) {
+        if !resumed {
+            (self.frames, self.received) = (0, 0);
+        }
+        let session = if resumed { self.session.session.clone().unwrap() } else { format!("run-{}", self.now.0) };
+        self.handle(Input::Connected);
+        let hello = crate::protocol::wire::HubHello {
+            hello: "potluck-link/1".into(),
+            session,
+            resumed,
+            received: self.received,
+        };
+        self.handle(Input::HubLine(to_json(&hello).as_bytes()));
+    }
+
+    /// The hub says something of its own, or answers.
+    fn hub(&mut self, body: &str) {
+        self.frames += 1;
+        let (n, ack) = (self.frames, self.received);
+        self.handle(Input::HubLine(format!(r#"{{"n":{n},"ack":{ack},"body":{body}}}"#).as_bytes()));
+    }
+
+    /// The hub answers the oldest request of this name (`publish` for offers).
+    fn answer(&mut self, request: &str, event: &str, body: &str) {
+        let at = self.asked.iter().position(|ask| ask["request"] == request || ask.get(request).is_some());
+        let ask = self.asked.remove(at.unwrap_or_else(|| panic!("{request} was not asked: {:?}", self.asked)));
+        self.hub(&format!(r#"{{"event":"{event}","id":{},"final":true{body}}}"#, ask["id"]));
+    }
+
+    fn welcome(&mut self, name: &str) {
+        let body = format!(r#","name":"{name}","number":1,"revision":1,"clients":1,"offers":0"#);
+        self.answer("register", "welcome", &body);
+    }
+
+    fn refuse(&mut self, request: &str, code: &str) {
+        self.answer(request, "error", &format!(r#","code":"{code}","message":"No.","retry":"never""#));
+    }
+
+    fn locate(&mut self) {
+        let offer = format!(r#"{SONG},"owner":"ben","address":"10.0.0.2","port":1}}"#);
+        self.answer("get", "located", &format!(r#","sources":[{{"offer":{offer},"key":"{KEY}"}}]"#));
+    }
+
+    /// The newest folder or hash task is done.
+    fn hashed(&mut self) {
+        let task = self.tasks.pop().unwrap();
+        let content: Content = serde_json::from_str(&format!("{SONG}}}")).unwrap();
+        self.handle(Input::Hashed(task, Ok(vec![content])));
+    }
+
+    /// Offers `song`, and is answered.
+    fn offered(&mut self) {
+        self.line(r#"{"id":1000,"request":"offer","files":["song"]}"#);
+        self.hashed();
+        self.ack_offer();
+    }
+
+    fn ack_offer(&mut self) {
+        let offer = format!(r#"{SONG},"owner":"anna","address":"10.0.0.1","port":1}}"#);
+        self.answer("publish", "offer-acked", &format!(r#","offers":[{offer}],"revision":2"#));
+    }
+
+    fn line(&mut self, line: &str) {
+        self.handle(Input::Line(1, line.as_bytes()));
+    }
+
+    fn transfer(&mut self, transfer: u64, note: TransferNote) {
+        self.handle(Input::Transfer(transfer, note));
+    }
+
+    fn complete(&mut self, transfer: u64) {
+        self.transfer(transfer, TransferNote::Started { path: "song".into(), resumed: 0 });
+        self.transfer(transfer, TransferNote::Completed { path: "song".into(), sources: Vec::new() });
+    }
+
+    fn lose(&mut self) {
+        self.handle(Input::Disconnected("reset".into()));
+    }
+
+    /// Lets time pass, timer by timer. The hub is silent.
+    fn pass(&mut self, millis: u64) {
+        let end = self.now + Duration::from_millis(millis);
+        while let Some(at) = self.session.next_timeout().filter(|at| *at <= end) {
+            self.now = at;
+            self.handle(Input::Tick);
+        }
+        self.now = end;
+    }
+
+    /// Lets a lost hub be tried again, in vain, until the session ends or so many milliseconds are over.
+    fn pass_in_vain(&mut self, millis: u64) {
+        let end = self.now + Duration::from_millis(millis);
+        while let Some(at) = self.session.next_timeout().filter(|at| *at <= end) {
+            self.now = at;
+            let before = self.connects;
+            self.handle(Input::Tick);
+            if self.connects > before {
+                self.handle(Input::ConnectFailed(ErrorCode::HubUnreachable.into()));
+            }
+        }
+        self.now = end;
+    }
+
+    /// The requests that the hub has to answer.
+    fn asks(&self) -> Vec<&str> {
+        self.asked.iter().map(|ask| ask["request"].as_str().unwrap_or("publish")).collect()
+    }
+
+    /// The last event of a request, in a word: an error's code, or the event.
+    fn last(&self, id: i64) -> Option<&str> {
+        let mut about = self.told.iter().filter(|line| line.id == Some(Id::Number(id))).skip_while(|line| !line.last);
+        let last = about.next()?;
+        assert!(about.next().is_none(), "{id}: nothing comes after a final event");
+        Some(match &last.event {
+            Event::Error(error) => error.code.name(),
+            event => event.name(),
+        })
+    }
+
+    /// The finals of requests 1 to `ids`.
+    fn lasts(&self, ids: i64) -> Vec<Option<&str>> {
+        (1..=ids).map(|id| self.last(id)).collect()
+    }
+
+    /// The reason and the code of the goodbye.
+    fn bye(&self) -> Option<(&str, u8)> {
+        match &self.told.last()?.event {
+            Event::Bye(bye) => {
+                assert_eq!(self.end, Some(bye.code));
+                Some((&bye.reason, bye.code))
+            }
+            _ => None,
+        }
+    }
+
+    fn words(&self) -> Vec<&str> {
+        self.told.iter().map(|line| line.event.name()).collect()
+    }
+}

@@ -1,0 +1,171 @@
+//! The order in which requests take effect.
+
+use super::*;
+
+#[test]
+fn nothing_is_asked_before_the_welcome() {
+    let mut rig = Rig::begun(config());
+    rig.line(r#"{"id":1,"request":"list"}"#);
+    rig.line(r#"{"id":2,"request":"offer","files":["song"]}"#);
+    assert_eq!((rig.asks(), rig.tasks.len()), (vec!["register"], 0));
+    rig.welcome("anna");
+    assert_eq!((rig.asks(), rig.tasks.len()), (vec!["list"], 0), "an offer waits for the answers before it");
+    rig.answer("list", "synced", r#","revision":9"#);
+    assert_eq!((rig.last(1), rig.tasks.len()), (Some("table"), 1));
+    rig.line(r#"{"id":3,"request":"list"}"#);
+    assert_eq!(rig.asks(), Vec::<&str>::new(), "what comes after an offer sees it");
+    rig.hashed();
+    assert_eq!(rig.asks(), ["publish", "list"]);
+}
+
+#[test]
+fn many_questions_are_on_their_way_at_once_but_not_too_many() {
+    let mut rig = Rig::welcomed(config());
+    let limit = crate::protocol::limits::REQUESTS_IN_FLIGHT;
+    for _ in 0..limit + 10 {
+        rig.line("list");
+    }
+    assert_eq!(rig.asked.len(), limit);
+    rig.answer("list", "synced", r#","revision":9"#);
+    assert_eq!(rig.asked.len(), limit);
+    assert!(rig.session.accepts_requests());
+    for _ in 0..crate::protocol::limits::REQUESTS_WAITING {
+        rig.line("list");
+    }
+    assert!(!rig.session.accepts_requests(), "more wait at their source");
+}
+
+#[test]
+fn who_we_are_is_settled_before_the_next_request() {
+    let mut rig = Rig::welcomed(config());
+    for line in [
+        r#"{"id":1,"request":"dereg"}"#,
+        r#"{"id":2,"request":"rereg"}"#,
+        r#"{"id":3,"request":"get","file":"song"}"#,
+        r#"{"id":4,"request":"register","name":"cleo"}"#,
+    ] {
+        rig.line(line);
+    }
+    assert_eq!(rig.asks(), ["dereg"]);
+    rig.answer("dereg", "deregistered", r#","name":"anna","withdrawn":0"#);
+    assert_eq!(rig.asks(), ["register"], "the hub may take a while: nothing overtakes a registration");
+    rig.welcome("anna");
+    assert_eq!(rig.asks(), ["get"]);
+    rig.locate();
+    rig.refuse("register", "already-registered");
+    assert_eq!(rig.lasts(4), [Some("deregistered"), Some("welcome"), None, Some("already-registered")]);
+}
+
+#[test]
+fn wait_blocks_until_transfers_are_final_and_what_follows_waits_too() {
+    let mut rig = Rig::welcomed(config());
+    for line in
+        [r#"{"id":1,"request":"get","file":"song"}"#, r#"{"id":2,"request":"wait"}"#, r#"{"id":3,"request":"list"}"#]
+    {
+        rig.line(line);
+    }
+    rig.locate();
+    assert_eq!((rig.fetches.clone(), rig.lasts(3)), (vec![1], vec![None; 3]));
+    rig.complete(1);
+    assert_eq!(rig.lasts(2), [Some("transfer-completed"), Some("waited")]);
+    assert_eq!(rig.asks(), ["list"]);
+}
+
+#[test]
+fn wait_does_not_wait_for_what_others_fetch() {
+    let mut rig = Rig::welcomed(config());
+    let hash = ContentHash([0; 32]);
+    rig.handle(Input::Upload(1, UploadNote::Started { peer: "ben".into(), file: "song".into(), size: 5, hash }));
+    rig.line(r#"{"id":1,"request":"wait"}"#);
+    assert_eq!(rig.last(1), Some("waited"));
+}
+
+#[test]
+fn cancel_and_transfers_overtake_wait() {
+    let mut rig = Rig::welcomed(config());
+    for line in [
+        r#"{"id":1,"request":"get","file":"song"}"#,
+        r#"{"id":2,"request":"setdir","dir":"x"}"#,
+        r#"{"id":3,"request":"wait"}"#,
+        r#"{"id":4,"request":"transfers"}"#,
+        r#"{"id":5,"request":"cancel","transfer":1}"#,
+    ] {
+        rig.line(line);
+    }
+    rig.locate();
+    let task = rig.tasks.pop().unwrap();
+    rig.handle(Input::DirChecked(task, Ok("x".into())));
+    assert_eq!(rig.lasts(5), [None, Some("dir-set"), None, Some("transfers"), Some("cancelled")]);
+    assert_eq!(rig.cancelled, [1]);
+    rig.transfer(1, TransferNote::Failed(ErrorCode::Interrupted.into()));
+    assert_eq!((rig.last(1), rig.last(3)), (Some("interrupted"), Some("waited")));
+}
+
+#[test]
+fn a_transfer_can_be_cancelled_while_the_hub_is_lost() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"get","file":"song"}"#);
+    rig.locate();
+    rig.lose();
+    rig.line(r#"{"id":2,"request":"list"}"#);
+    rig.line(r#"{"id":3,"request":"cancel","transfer":1}"#);
+    assert_eq!(rig.last(3), Some("cancelled"));
+    assert_eq!(rig.last(2), None);
+}
+
+#[test]
+fn a_request_has_one_final_event_and_it_is_the_last() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"get","file":"song"}"#);
+    rig.locate();
+    rig.complete(1);
+    // What the driver says too late is not told.
+    rig.transfer(1, TransferNote::Progress(4));
+    rig.transfer(1, TransferNote::Failed(ErrorCode::PeerBroke.into()));
+    assert_eq!(rig.last(1), Some("transfer-completed"));
+    assert_eq!(rig.told.iter().filter(|line| line.id == Some(Id::Number(1))).count(), 2);
+}
+
+#[test]
+fn bad_lines_are_answered_with_their_number_and_end_nothing() {
+    let mut rig = Rig::welcomed(config());
+    rig.handle(Input::Line(7, b"{"));
+    rig.handle(Input::LineTooLong(8));
+    rig.handle(Input::Line(9, br#"{"id":3,"request":"list","x":1}"#));
+    let places: Vec<_> = rig
+        .told
+        .iter()
+        .filter_map(|line| match &line.event {
+            Event::Error(error) => Some((error.code.name(), error.at.clone())),
+            _ => None,
+        })
+        .collect();
+    let at = |pointer: &str| Some(At::Pointer(pointer.into()));
+    let expected = [("bad-json", Some(At::Line(7))), ("line-too-long", Some(At::Line(8))), ("bad-request", at("/x"))];
+    assert_eq!(places, expected);
+    assert_eq!((rig.last(3), rig.end), (Some("bad-request"), None));
+}
+
+#[test]
+fn a_refused_offer_is_not_served() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"offer","files":["song"]}"#);
+    rig.hashed();
+    rig.refuse("publish", "too-many-offers");
+    assert_eq!((rig.last(1), rig.unserved.clone()), (Some("too-many-offers"), vec!["song".to_owned()]));
+    rig.offered();
+    rig.line(r#"{"id":2,"request":"offer","files":["song"]}"#);
+    rig.hashed();
+    rig.refuse("publish", "too-many-offers");
+    assert_eq!(rig.unserved.len(), 1, "what is offered from before stays served");
+}
+
+#[test]
+fn the_hub_tells_of_its_table_and_roster_and_of_nothing_else() {
+    let mut rig = Rig::welcomed(config());
+    rig.hub(r#"{"event":"bye","reason":"forged","code":0}"#);
+    rig.hub(r#"{"event":"transfer-completed","transfer":1,"direction":"down","file":"a","peer":"b","size":1,"hash":"0000000000000000000000000000000000000000000000000000000000000000","elapsed":1}"#);
+    rig.hub(r#"{"event":"news-of-a-later-version","more":1}"#);
+    rig.hub(r#"{"event":"table-updated","revision":3,"added":[],"removed":[],"total":0}"#);
+    assert_eq!(rig.words(), ["ready", "welcome", "table-updated"]);
+}
