@@ -34,7 +34,8 @@ pub fn parse_words(words: &[String]) -> Result<Request, Failure> {
 
 fn refusal(error: &clap::Error, words: &[String]) -> Failure {
     if let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) {
-        return unknown_request(name);
+        // There is no field to point to in a line that a person typed.
+        return Failure { at: None, ..unknown_request(name) };
     }
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").trim_end_matches(':');
