@@ -3,11 +3,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use potluck::cli::Potluck;
 
 fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::from_env("POTLUCK_LOG");
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    Potluck::parse().run()
+    Potluck::from_command_line().run()
 }

@@ -12,11 +12,14 @@ pub mod replay;
 pub mod schema;
 pub mod serve;
 
+use std::borrow::Cow;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::protocol::Failure;
+use crate::ui::escape::escape;
 use recording::complain;
 
 /// Share files and talk, by hand or from a pipe.
@@ -51,6 +54,20 @@ enum Command {
 }
 
 impl Potluck {
+    /// Reads the command line. Where it cannot be understood, or asks for help, this says so and ends.
+    pub fn from_command_line() -> Self {
+        Self::try_parse().unwrap_or_else(|error| {
+            let text = error.render().to_string();
+            if text.lines().all(|line| matches!(escape(line), Cow::Borrowed(_))) {
+                error.exit();
+            }
+            // The mistake is quoted, and holds something that steers a terminal.
+            let lines: Vec<_> = text.lines().map(escape).collect();
+            let _ = writeln!(std::io::stderr(), "{}", lines.join("\n"));
+            std::process::exit(error.exit_code());
+        })
+    }
+
     /// Runs the subcommand.
     pub fn run(self) -> ExitCode {
         match self.command {
@@ -69,6 +86,6 @@ impl Potluck {
 /// A failure before there is a stream to tell it on.
 fn fail(failure: &Failure) -> ExitCode {
     let hint = failure.hint.as_deref().unwrap_or(failure.code.advice());
-    complain(&format!("{failure}\n  hint: {hint}"));
+    complain(&format!("{}\n  hint: {}", escape(&failure.to_string()), escape(hint)));
     ExitCode::from(failure.code.exit())
 }

@@ -34,7 +34,7 @@ pub fn parse_words(words: &[String]) -> Result<Request, Failure> {
 
 fn refusal(error: &clap::Error, words: &[String]) -> Failure {
     if let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) {
-        // A place in a JSON object says nothing about what was typed.
+        // There is no field to point to in a line that a person typed.
         return Failure { at: None, ..unknown_request(name) };
     }
     let text = error.to_string();

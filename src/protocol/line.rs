@@ -75,6 +75,10 @@ fn read_request(mut map: Map<String, Value>) -> Result<Request, Failure> {
         Some(_) => return Err(bad_field("/request", "the name of a request is a text")),
         None => return Err(bad_field("", "the field `request` is missing")),
     };
+    // An optional field is left out. The schemas say so too; serde alone would take `null` for that.
+    if let Some((key, _)) = map.iter().find(|(_, value)| value.is_null()) {
+        return Err(bad_field(&format!("/{}", escaped(key)), "it is null; leave the field out instead"));
+    }
     let mut track = serde_path_to_error::Track::new();
     let body = Value::Object(map);
     let read = Request::read(&name, serde_path_to_error::Deserializer::new(body.into_deserializer(), &mut track));
@@ -110,13 +114,18 @@ pub fn pointer_at(pointer: &str) -> At {
     At::Pointer(pointer.to_owned())
 }
 
+/// A key as a part of a JSON pointer.
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
 fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     let mut pointer = String::new();
     for segment in path.iter() {
         match segment {
             Segment::Seq { index } => pointer += &format!("/{index}"),
-            Segment::Map { key } => pointer += &format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Map { key } => pointer += &format!("/{}", escaped(key)),
             Segment::Enum { .. } | Segment::Unknown => {}
         }
     }
@@ -245,13 +254,9 @@ impl Serialize for LogLine {
     }
 }
 
-/// Writes anything of ours as one line of JSON, without the line feed.
-pub fn to_json<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("our types have text keys and no failing parts")
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::to_json;
     use super::*;
 
     fn refusal(line: &str) -> (ErrorCode, Option<At>) {

@@ -7,8 +7,11 @@ use clap::{Args, Subcommand};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::limits::FILES_PER_REQUEST;
+use super::line::pointer_at;
 use super::transfer::OnConflict;
 use super::vocabulary::vocabulary;
+use super::{ErrorCode, Failure};
 
 vocabulary! {
     /// A request.
@@ -179,4 +182,16 @@ pub struct Quit {
     #[arg(long)]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub now: bool,
+}
+
+/// Whether one request may name so many files.
+///
+/// # Errors
+/// `bad-request`, at `/files`.
+pub fn check_count(files: &[String]) -> Result<(), Failure> {
+    if (1..=FILES_PER_REQUEST).contains(&files.len()) {
+        return Ok(());
+    }
+    let message = format!("One request names 1 to {FILES_PER_REQUEST} files.");
+    Err(Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/files")))
 }

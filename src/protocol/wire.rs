@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::event;
-use super::line::{BadLine, RequestLine, parse_json, to_json};
+use super::line::{BadLine, RequestLine, parse_json};
+use super::to_json;
 use super::types::Content;
 use super::{ErrorCode, Failure, Id, strict};
 

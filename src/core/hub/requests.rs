@@ -291,6 +291,7 @@ impl Hub {
 
     fn withdraw(&mut self, now: Time, id: PeerId, request: request::Withdraw) -> Result<Event, Failure> {
         let owner = self.registered(id)?;
+        request::check_count(&request.files)?;
         let peer = self.peers.get_mut(&id).ok_or(ErrorCode::Internal)?;
         if let Some(i) = request.files.iter().position(|file| !peer.offers.contains_key(file)) {
             let failure = Failure::new(ErrorCode::NotOffered, format!("You do not offer {}.", request.files[i]));

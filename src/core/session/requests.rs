@@ -2,11 +2,11 @@
 
 use super::{Event, Failure, Id, Origin, Output, Session};
 use crate::core::time::Time;
-use crate::protocol::limits::{FILES_PER_REQUEST, REQUESTS_IN_FLIGHT};
+use crate::protocol::limits::REQUESTS_IN_FLIGHT;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::check_file;
 use crate::protocol::wire::{Ask, Publish};
-use crate::protocol::{Content, ErrorCode, Request, event, human, request};
+use crate::protocol::{At, Content, ErrorCode, Request, event, human, request};
 
 /// A request that is not answered yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,8 +127,8 @@ impl Session {
     }
 
     /// The request as the hub gets it.
-    fn for_hub(&self, request: &Request) -> Result<Request, Failure> {
-        match request {
+    fn for_hub(&self, asked: &Request) -> Result<Request, Failure> {
+        match asked {
             Request::Rereg(_) => match (&self.registered, &self.parted) {
                 (Some(name), _) => {
                     Err(Failure::new(ErrorCode::AlreadyRegistered, format!("You are registered as {name}.")))
@@ -139,8 +139,9 @@ impl Session {
             Request::Get(get) => {
                 let target = get.to.as_ref().map_or((&get.file, "/file"), |to| (to, "/to"));
                 check_file(target.0).map_err(|failure| failure.at(pointer_at(target.1)))?;
-                Ok(request.clone())
+                Ok(asked.clone())
             }
+            Request::Withdraw(withdraw) => request::check_count(&withdraw.files).map(|()| asked.clone()),
             other => Ok(other.clone()),
         }
     }
@@ -189,22 +190,19 @@ impl Session {
         self.out.push_back(output(task));
     }
 
-    fn to_hash(&self, request: &request::Offer) -> Result<(String, Vec<String>), Failure> {
+    fn to_hash(&self, offer: &request::Offer) -> Result<(String, Vec<String>), Failure> {
         if self.registered.is_none() {
             return Err(ErrorCode::NotRegistered.into());
         }
         let dir = self.dir.clone().ok_or(ErrorCode::NoDir)?;
-        if request.files.is_empty() || request.files.len() > FILES_PER_REQUEST {
-            let message = format!("One request names 1 to {FILES_PER_REQUEST} files.");
-            return Err(Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/files")));
-        }
-        if request.chunks.is_some_and(|chunks| !(1..=crate::protocol::transfer::MAX_CHUNKS).contains(&chunks)) {
+        request::check_count(&offer.files)?;
+        if offer.chunks.is_some_and(|chunks| !(1..=crate::protocol::transfer::MAX_CHUNKS).contains(&chunks)) {
             let message = format!("A file has 1 to {} chunks.", crate::protocol::transfer::MAX_CHUNKS);
             return Err(Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/chunks")));
         }
-        let mut files = Vec::with_capacity(request.files.len());
+        let mut files = Vec::with_capacity(offer.files.len());
         let mut seen = std::collections::HashSet::new();
-        for (i, file) in request.files.iter().enumerate() {
+        for (i, file) in offer.files.iter().enumerate() {
             check_file(file).map_err(|failure| failure.at(pointer_at(&format!("/files/{i}"))))?;
             if seen.insert(file) {
                 files.push(file.clone());
@@ -235,7 +233,10 @@ impl Session {
                 self.send(now, ask.to_body());
                 self.asks.insert(id, (ask, Origin::User(Box::new(pending))));
             }
-            Err(failure) => self.refuse(now, pending.id, failure),
+            Err(failure) => {
+                let failure = as_written(&pending.request, failure);
+                self.refuse(now, pending.id, failure);
+            }
         }
     }
 
@@ -285,5 +286,17 @@ impl Session {
     fn transfers(&self) -> Event {
         event::Transfers { transfers: self.running.iter().map(|(number, running)| running.show(*number)).collect() }
             .into()
+    }
+}
+
+/// Files that were named twice were hashed once. The place of a failure is that in the request as it was written.
+fn as_written(request: &Request, failure: Failure) -> Failure {
+    let (Request::Offer(offer), Some(At::Pointer(pointer))) = (request, &failure.at) else { return failure };
+    let Some(hashed) = pointer.strip_prefix("/files/").and_then(|i| i.parse().ok()) else { return failure };
+    let mut seen = std::collections::HashSet::new();
+    let mut first = (0..).zip(&offer.files).filter(|(_, file)| seen.insert(*file)).map(|(i, _): (usize, _)| i);
+    match first.nth(hashed) {
+        Some(i) => failure.at(pointer_at(&format!("/files/{i}"))),
+        None => failure,
     }
 }

@@ -264,7 +264,8 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         if self.hub_key.replace(key) != Some(key) || self.options.hub_key.is_some() || self.options.hub.key.is_some() {
             // Without the pin, another key would not be noticed the next time: that must be said.
             if let Err(failure) = self.options.home.pins().pin_hub(&self.options.hub.host_port(), key) {
-                eprintln!("potluck: the hub's key cannot be remembered: {failure}");
+                use std::io::Write;
+                let _ = writeln!(std::io::stderr(), "potluck: the hub's key cannot be remembered: {failure}");
             }
         }
         let outgoing = Arc::new(Outgoing::default());
