@@ -89,12 +89,12 @@ impl Session {
             return self.waiting.pop_front();
         }
         // Who waits for transfers, or for the hub to be back, can still see and stop what is under way.
-        let held_up = !self.settled || matches!(head.start(), Start::Last);
+        let held_up = matches!(head.start(), Start::Last) || (!self.settled && !self.running.is_empty());
         let over = |waiting: &Waiting| {
             matches!(waiting, Waiting::Request(pending)
                 if matches!(pending.request, Request::Cancel(_) | Request::Transfers(_)))
         };
-        let at = self.waiting.iter().position(over).filter(|_| held_up && !self.running.is_empty())?;
+        let at = self.waiting.iter().position(over).filter(|_| held_up)?;
         self.waiting.remove(at)
     }
 
