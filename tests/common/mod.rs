@@ -4,3 +4,4 @@ pub mod link;
 pub mod proxy;
 
 pub mod process;
+pub mod scene;
