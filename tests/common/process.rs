@@ -169,6 +169,11 @@ impl Running {
         }
     }
 
+    /// Whether something like this was passed over while something else was looked for.
+    pub fn has_said(&self, wanted: impl Fn(&Value) -> bool) -> bool {
+        self.stash.iter().any(wanted)
+    }
+
     fn next_line(&self, deadline: Instant, what: &str) -> String {
         match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(line) => line,

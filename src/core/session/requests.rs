@@ -87,7 +87,8 @@ impl Session {
         };
         match start {
             Start::Passed => {
-                let room = self.asks.len() < REQUESTS_IN_FLIGHT;
+                // With `fail_fast`, what comes after a failure must not have been asked already.
+                let room = self.asks.len() < if self.config.fail_fast { 1 } else { REQUESTS_IN_FLIGHT };
                 self.settled && self.local.is_none() && room && !self.asks.values().any(changes_who_we_are)
             }
             Start::Here => self.settled && answered,
