@@ -219,12 +219,19 @@ fn exit_codes_say_how_it_went() {
 #[test]
 fn fail_fast_ends_with_the_code_of_the_first_failure() {
     let scene = Scene::default();
-    let hub = scene.hub();
+    let mut hub = scene.hub();
     let mut erin = scene.client_with(&hub, "erin", &["--fail-fast"]);
     erin.write("list\nget nothing\nlist\n");
     assert_eq!(erin.exit(), 1, "while its input is still open");
     let names = erin.finish().names();
     assert_eq!(names.last().unwrap(), "bye");
+    // What was written after the failure was not done, not even asked for.
+    let mut hasty = scene.client_with(&hub, "hasty", &["--fail-fast"]);
+    hasty.write("get nothing\nget nothing\nget nothing\n");
+    assert_eq!(hasty.exit(), 1);
+    hub.running.find("its leaving", |e| e["event"] == "client-left" && e["name"] == "hasty");
+    hub.running.find("a refusal", |e| e["event"] == "request-refused" && e["name"] == "hasty");
+    assert!(!hub.running.has_said(|e| e["event"] == "request-refused" && e["name"] == "hasty"), "only one was asked");
     let mut patient = scene.client(&hub, "dora");
     patient.write("get nothing\nlist\n");
     assert_eq!(patient.finish().code, 0, "otherwise the session goes on and ends well");

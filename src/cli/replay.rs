@@ -1,6 +1,6 @@
 //! `potluck replay`: a recorded stream as the text that a person would have seen.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,6 +14,7 @@ use crate::ui::log::render_log;
 use crate::ui::style::Style;
 use crate::ui::validate::{Validator, one_line};
 
+use super::client::style;
 use super::recording::{Recording, complain, finish, named};
 
 /// Show a recorded stream as a person would have seen it.
@@ -31,8 +32,7 @@ pub struct Replay {
 impl Replay {
     /// Runs the subcommand.
     pub fn run(&self) -> ExitCode {
-        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let style = if colour { Style::Colour } else { Style::Plain };
+        let style = style();
         let mut out = BufWriter::new(io::stdout().lock());
         let replayed = Recording::open(&self.file)
             .map_err(named(&self.file))

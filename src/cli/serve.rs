@@ -1,6 +1,6 @@
 //! `potluck serve`: a hub.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -120,10 +120,13 @@ impl Serve {
                 }),
             )?;
             let stopping = sender.clone();
+            let attended = std::io::stdin().is_terminal() || std::io::stdout().is_terminal();
             let _signals = Signals::install(true, move |signal| {
                 let reason = match signal {
                     Signal::Interrupt => "SIGINT",
                     Signal::Terminate => "SIGTERM",
+                    // The terminal is gone, and with it whoever could stop the hub.
+                    Signal::Reload if attended => "SIGHUP",
                     // There is no configuration file to read again.
                     Signal::Reload => return,
                 };

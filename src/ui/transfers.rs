@@ -91,12 +91,8 @@ pub(super) fn failed(body: &event::TransferFailed, style: Style) -> String {
     };
     let (file, peer) = (escape(&body.file), escape(&body.peer));
     let (there, all) = (size(body.bytes), size(body.size));
+    // No advice: the answer to whoever asked for it follows, and has it.
     let _ = writeln!(out, "  {file} {way} {peer}: {there} of {all} arrived; connection closed");
-    // The advice speaks to whoever fetches.
-    let advice = body.code.advice();
-    if body.direction == Direction::Down && !advice.is_empty() {
-        let _ = writeln!(out, "  {} {advice}", style.dim("hint:"));
-    }
     out
 }
 

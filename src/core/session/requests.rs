@@ -109,8 +109,10 @@ impl Session {
         }
         match head.start() {
             Start::Passed => {
-                let passes = self.local.is_none() && self.asks.len() < REQUESTS_IN_FLIGHT;
-                self.settled && passes && !self.asks.values().any(|(_, origin)| origin.is_registration())
+                // With `fail_fast`, what comes after a failure must not have been asked already.
+                let room = self.asks.len() < if self.config.fail_fast { 1 } else { REQUESTS_IN_FLIGHT };
+                let registering = self.asks.values().any(|(_, origin)| origin.is_registration());
+                self.settled && self.local.is_none() && room && !registering
             }
             Start::Alone | Start::Here => self.settled && answered,
             Start::Last => self.settled && answered && self.running.values().all(|running| !running.is_asked_for()),
