@@ -172,7 +172,7 @@ impl Session {
         self.connection = Connection::Up;
         match (lost, fresh) {
             (Some(lost), false) => {
-                self.settled = !self.asks.values().any(|(_, o)| matches!(o, Origin::Enter | Origin::Return));
+                self.settled = !self.is_entering();
                 self.tell(now, event::HubBack { resumed: true, away: (now - lost.since).as_millis() as u64 });
             }
             (lost, _) => self.enter(now, lost),

@@ -39,15 +39,18 @@ impl Pending {
         match self.request {
             Request::Register(_)
             | Request::Dereg(_)
-            | Request::Rereg(_)
             | Request::Status(_)
             | Request::Who(_)
             | Request::List(_)
             | Request::Withdraw(_)
             | Request::Get(_) => Start::Passed,
-            Request::Setdir(_) | Request::Offer(_) | Request::Transfers(_) | Request::Cancel(_) | Request::Help(_) => {
-                Start::Here
-            }
+            // Whether one can come back is known when a `dereg` before it has been answered.
+            Request::Rereg(_)
+            | Request::Setdir(_)
+            | Request::Offer(_)
+            | Request::Transfers(_)
+            | Request::Cancel(_)
+            | Request::Help(_) => Start::Here,
             Request::Wait(_) | Request::Quit(_) => Start::Last,
         }
     }
@@ -69,10 +72,24 @@ impl Session {
         let Some(head) = self.waiting.front() else { return false };
         let answered = self.local.is_none() && self.asks.is_empty();
         match head.start() {
-            Start::Passed => self.settled && self.local.is_none() && self.asks.len() < REQUESTS_IN_FLIGHT,
+            Start::Passed => {
+                let free = self.local.is_none() && self.asks.len() < REQUESTS_IN_FLIGHT;
+                self.settled && free && !self.is_registering()
+            }
             Start::Here => self.settled && answered,
             Start::Last => self.settled && answered && self.running.values().all(|running| !running.is_asked_for()),
         }
+    }
+
+    /// The hub keeps the order, but for this: a new name counts only once it is on disk.
+    fn is_registering(&self) -> bool {
+        let registers = |ask: &Ask| matches!(ask, Ask::Request(line) if matches!(line.request, Request::Register(_)));
+        self.asks.values().any(|(ask, _)| registers(ask))
+    }
+
+    /// Whether the hub has forgotten us and is being told who we are.
+    pub(super) fn is_entering(&self) -> bool {
+        self.asks.values().any(|(_, origin)| matches!(origin, Origin::Enter | Origin::Return))
     }
 
     fn pass_on(&mut self, now: Time, pending: Pending) {
@@ -127,9 +144,9 @@ impl Session {
                 return self.leave(now, "end of input".into(), 0, None, false);
             }
             Request::Quit(_) => return self.leave(now, "quit".into(), 0, id, true),
+            Request::Rereg(_) => return self.pass_on(now, pending),
             Request::Register(_)
             | Request::Dereg(_)
-            | Request::Rereg(_)
             | Request::Status(_)
             | Request::Who(_)
             | Request::List(_)
@@ -191,8 +208,10 @@ impl Session {
                 let id = self.next_ask;
                 self.next_ask += 1;
                 let ask = Ask::Publish(Publish { id, publish });
-                // While the hub is lost, the link keeps it.
-                self.send(now, ask.to_body());
+                // While the hub is lost, the link keeps it. While we enter, what is asked is sent after that.
+                if !self.is_entering() {
+                    self.send(now, ask.to_body());
+                }
                 self.asks.insert(id, (ask, Origin::User(Box::new(pending))));
             }
             Err(failure) => self.refuse(now, pending.id, failure),
