@@ -93,16 +93,11 @@ impl Process {
         self.expect_where(name, |event| event["event"] == name)
     }
 
-    /// What has arrived by now, without waiting.
-    pub fn drain(&mut self) {
+    /// From now on only what comes later is expected.
+    pub fn skip(&mut self) {
         while let Ok(line) = self.lines.try_recv() {
             self.seen.push(line.unwrap());
         }
-    }
-
-    /// From now on only what comes later is expected.
-    pub fn skip(&mut self) {
-        self.drain();
         self.cursor = self.seen.len();
     }
 
@@ -262,8 +257,12 @@ impl Peer {
 
     /// A client that may or may not be let in.
     pub fn start(place: Arc<Place>, port: u16, name: &str, args: &[&str]) -> Self {
+        Self::start_at(place, &format!("127.0.0.1:{port}"), name, args)
+    }
+
+    pub fn start_at(place: Arc<Place>, hub: &str, name: &str, args: &[&str]) -> Self {
         let mut command = potluck(place.path());
-        command.arg("join").arg(format!("{name}@127.0.0.1:{port}")).args(["--json", "--data", "home"]);
+        command.arg("join").arg(format!("{name}@{hub}")).args(["--json", "--data", "home"]);
         command.args(["--dir", "shared", "--downloads", "downloads"]).args(args);
         let errors = place.path().join("stderr");
         let (process, stdin) = Process::spawn(name, command, Stream::Events, errors);
@@ -380,7 +379,7 @@ impl Peer {
         assert_eq!(self.end(), 0);
     }
 
-    /// Ends the process as a power failure would; the place stays.
+    /// Kills it; the place stays.
     pub fn kill(mut self) -> Arc<Place> {
         self.process.kill();
         self.place.clone()

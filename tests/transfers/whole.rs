@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 
 use serde_json::{Value, json};
 
-use super::common::peers::{Hub, Peer, content, text};
+use super::common::peers::{Hub, Peer, Place, content, text};
 use super::{get, pair};
 
 const MIB: usize = 1 << 20;
@@ -206,4 +206,24 @@ fn what_is_asked_after_a_registration_sees_it() {
     assert_eq!(answers, ["deregistered", "welcome", done, "deregistered", "welcome", done]);
     erin.quit();
     dora.quit();
+}
+
+#[test]
+fn clients_of_a_hub_on_the_other_loopback_reach_each_other() {
+    if std::net::UdpSocket::bind("[::1]:0").is_err() {
+        return; // this machine has no IPv6
+    }
+    for (listen, host) in [("::1", "[::1]"), ("::", "[::1]"), ("::", "127.0.0.1"), ("127.0.0.1", "localhost")] {
+        let hub = Hub::start(&["--listen", listen, "--access", "open"]);
+        let at = format!("{host}:{}", hub.port);
+        let [mut erin, mut dora] = ["erin", "dora"].map(|name| Peer::start_at(Place::new(), &at, name, &[]));
+        erin.expect("welcome");
+        dora.expect("welcome");
+        let offer = erin.offer("a.txt", b"a");
+        let shown = if host == "[::1]" { "::1" } else { "127.0.0.1" };
+        assert_eq!(offer["offers"][0]["address"], shown);
+        dora.must(get("a.txt"), "transfer-completed");
+        erin.quit();
+        dora.quit();
+    }
 }
