@@ -290,9 +290,14 @@ impl Hub {
     pub(super) fn moved(&mut self, now: Time, id: PeerId) {
         let Some(peer) = self.peers.get(&id) else { return };
         let Some(name) = peer.name.clone() else { return };
-        for (file, content) in peer.offers.clone() {
+        let (address, offers) = (peer.address.ip(), peer.offers.clone());
+        for (file, content) in offers {
             let revision = self.changed(now);
             self.table.set(revision, (file, name.name.clone()), Shelved { owner: id, content });
+        }
+        if let Some(client) = self.roster.get(&name.name).cloned() {
+            let revision = self.changed(now);
+            self.roster.set(revision, name.name, crate::protocol::Client { address, ..client });
         }
     }
 
