@@ -1,6 +1,7 @@
 //! What `join` and `exec` share: options, streams, and running a client.
 
 use std::io::{self, IsTerminal, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -149,7 +150,7 @@ impl ClientArgs {
         let options = self.options(manner)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(internal)?;
         runtime.block_on(async {
-            let local = is_local(&options.hub).await;
+            let local = local_address(&options.hub).await;
             let (broken_sender, mut broken) = mpsc::channel(1);
             let render = renderer(self.json, manner.shows, style);
             let printed = Output::spawn(BOUNDS, sink, render, move |_| {
@@ -193,12 +194,20 @@ fn renderer(json: bool, shows: fn(&EventLine) -> bool, style: Style) -> impl FnM
     }
 }
 
-/// Whether the hub is on this machine, so that only this machine need reach our files.
-async fn is_local(hub: &JoinLink) -> bool {
-    match crate::io::transport::resolve(&hub.host, hub.port).await {
-        Ok(addresses) => addresses.iter().all(|address| address.ip().is_loopback()),
-        Err(_) => true,
-    }
+/// The address at which a hub on this machine sees us, if it is on this machine: then nobody else need reach our
+/// files. A name for loopback of both kinds does not say which it will be.
+async fn local_address(hub: &JoinLink) -> Option<IpAddr> {
+    let Ok(addresses) = crate::io::transport::resolve(&hub.host, hub.port).await else {
+        return Some(Ipv4Addr::LOCALHOST.into());
+    };
+    // Whatever part of 127.0.0.0/8 the hub listens on, the system connects from 127.0.0.1.
+    let ours = |address: IpAddr| match address.to_canonical() {
+        IpAddr::V4(v4) if v4.is_loopback() => Some(IpAddr::from(Ipv4Addr::LOCALHOST)),
+        IpAddr::V6(v6) if v6.is_loopback() => Some(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
+    };
+    let first = ours(addresses.first()?.ip())?;
+    addresses.iter().all(|address| ours(address.ip()) == Some(first)).then_some(first)
 }
 
 fn internal(e: io::Error) -> Failure {

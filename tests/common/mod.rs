@@ -1,5 +1,6 @@
 //! What integration tests share. Each of them is a crate of its own and uses a part.
 
+pub mod liar;
 pub mod link;
 pub mod peers;
 pub mod proxy;

@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -35,7 +34,6 @@ pub struct Process {
     what: String,
     child: Child,
     lines: Receiver<Result<Value, String>>,
-    /// Everything that was read so far.
     pub seen: Vec<Value>,
     /// `expect` looks from here on.
     cursor: usize,
@@ -53,8 +51,7 @@ impl Process {
             let mut validator = Validator::new(stream);
             for (number, line) in (1..).zip(BufReader::new(stdout).split(b'\n')) {
                 let Ok(line) = line else { return };
-                let valid = validator.validate_line(number, &line);
-                let read = match valid {
+                let read = match validator.validate_line(number, &line) {
                     Ok(()) => Ok(serde_json::from_slice(&line).unwrap()),
                     Err(mistakes) => Err(format!("{}\n{mistakes:#?}", String::from_utf8_lossy(&line))),
                 };
@@ -96,23 +93,17 @@ impl Process {
         self.expect_where(name, |event| event["event"] == name)
     }
 
-    /// What has arrived by now, without waiting.
-    pub fn drain(&mut self) {
+    /// From now on only what comes later is expected.
+    pub fn skip(&mut self) {
         while let Ok(line) = self.lines.try_recv() {
             self.seen.push(line.unwrap());
         }
-    }
-
-    /// From now on only what comes later is expected.
-    pub fn skip(&mut self) {
-        self.drain();
         self.cursor = self.seen.len();
     }
 
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
-
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
         assert!(sent.unwrap().success());
@@ -147,16 +138,10 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            self.drain_quietly();
+            // The reader ends with the process.
+            let rest = self.lines.iter().map(|line| line.unwrap_or_else(Value::String));
+            self.seen.extend(rest);
             self.print();
-        }
-    }
-}
-
-impl Process {
-    fn drain_quietly(&mut self) {
-        while let Ok(line) = self.lines.recv_timeout(Duration::from_millis(500)) {
-            self.seen.push(line.unwrap_or_else(Value::String));
         }
     }
 }
@@ -272,12 +257,26 @@ impl Peer {
 
     /// A client that may or may not be let in.
     pub fn start(place: Arc<Place>, port: u16, name: &str, args: &[&str]) -> Self {
+        Self::start_at(place, &format!("127.0.0.1:{port}"), name, args)
+    }
+
+    pub fn start_at(place: Arc<Place>, hub: &str, name: &str, args: &[&str]) -> Self {
         let mut command = potluck(place.path());
-        command.arg("join").arg(format!("{name}@127.0.0.1:{port}")).args(["--json", "--data", "home"]);
+        command.arg("join").arg(format!("{name}@{hub}")).args(["--json", "--data", "home"]);
         command.args(["--dir", "shared", "--downloads", "downloads"]).args(args);
         let errors = place.path().join("stderr");
         let (process, stdin) = Process::spawn(name, command, Stream::Events, errors);
         Self { process, place, name: name.to_owned(), stdin: Some(stdin), asked: 0 }
+    }
+
+    /// A client that asks one thing and ends.
+    pub fn exec(port: u16, name: &str, command: &[&str]) -> Self {
+        let place = Place::new();
+        let mut exec = potluck(place.path());
+        exec.arg("exec").arg(format!("{name}@127.0.0.1:{port}")).args(["--json", "--data", "home"]);
+        exec.args(["--downloads", "downloads", "--"]).args(command);
+        let (process, _) = Process::spawn(name, exec, Stream::Events, place.path().join("stderr"));
+        Self { process, place, name: name.to_owned(), stdin: None, asked: 0 }
     }
 
     /// Writes a line as it is.
@@ -380,7 +379,7 @@ impl Peer {
         assert_eq!(self.end(), 0);
     }
 
-    /// Ends the process as a power failure would; the place stays.
+    /// Kills it; the place stays.
     pub fn kill(mut self) -> Arc<Place> {
         self.process.kill();
         self.place.clone()
@@ -396,18 +395,4 @@ pub fn content(label: &str, len: usize) -> Vec<u8> {
     let mut out = vec![0; len];
     blake3::Hasher::new().update(label.as_bytes()).finalize_xof().fill(&mut out);
     out
-}
-
-/// Whether a process was ended by a signal rather than by itself.
-pub fn was_killed(status: ExitStatus) -> bool {
-    status.signal().is_some()
-}
-
-/// Waits until something holds that no event tells.
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}: not in time");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }

@@ -174,8 +174,7 @@ impl Session {
         self.connection = Connection::Up;
         match (lost, fresh) {
             (Some(lost), false) => {
-                let entering = self.asks.values().any(|(_, o)| matches!(o, Origin::Enter | Origin::Return));
-                self.settled = !entering && self.again.is_none();
+                self.settled = !self.is_entering() && self.again.is_none();
                 self.tell(now, event::HubBack { resumed: true, away: (now - lost.since).as_millis() as u64 });
             }
             (lost, _) => self.enter(now, lost),

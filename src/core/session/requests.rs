@@ -120,6 +120,11 @@ impl Session {
         }
     }
 
+    /// Whether the hub has forgotten us and is being told who we are.
+    pub(super) fn is_entering(&self) -> bool {
+        self.asks.values().any(|(_, origin)| matches!(origin, Origin::Enter | Origin::Return))
+    }
+
     fn pass_on(&mut self, now: Time, pending: Pending) {
         let request = match self.for_hub(&pending.request) {
             Ok(request) => request,
@@ -231,8 +236,10 @@ impl Session {
                 let id = self.next_ask;
                 self.next_ask += 1;
                 let ask = Ask::Publish(Publish { id, publish });
-                // While the hub is lost, the link keeps it.
-                self.send(now, ask.to_body());
+                // While the hub is lost, the link keeps it. While we enter, what is asked is sent after that.
+                if !self.is_entering() {
+                    self.send(now, ask.to_body());
+                }
                 self.asks.insert(id, (ask, Origin::User(Box::new(pending))));
             }
             Err(failure) => {

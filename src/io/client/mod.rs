@@ -130,13 +130,14 @@ pub struct ClientDriver<W> {
 }
 
 impl<W: FnMut(&Replica)> ClientDriver<W> {
-    /// Opens the port for files and makes everything ready; `watch` sees the replica when it has changed.
+    /// Opens the port for files, at `local` if only this machine need reach it, and makes everything ready;
+    /// `watch` sees the replica when it has changed.
     ///
     /// # Errors
     /// `port-in-use`, or what the data folder refuses.
     pub fn new(
         options: ClientOptions,
-        local_hub: bool,
+        local: Option<IpAddr>,
         printed: Printed<EventLine>,
         watch: W,
     ) -> Result<Self, Failure> {
@@ -144,7 +145,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         let clock = Clock::start();
         let (sender, messages) = mpsc::channel(QUEUE);
         let shelf = Shelf::default();
-        let listener = listen(options.port, local_hub)?;
+        let listener = listen(options.port, local)?;
         let uploads = sender.clone();
         let notify = Arc::new(move |note: Upload| {
             let (upload, note) = transfers::upload_note(note);
@@ -380,15 +381,14 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     }
 }
 
-/// Files are served where the hub sees us: a hub on this machine sees loopback, and nobody else need reach us.
-fn listen(port: u16, local_hub: bool) -> Result<TcpListener, Failure> {
-    let addresses: &[IpAddr] = match local_hub {
-        true => &[IpAddr::V4(Ipv4Addr::LOCALHOST)],
-        false => &[IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
-    };
+/// Files are served where the hub sees us: a hub on this machine sees a loopback address, and nobody else need
+/// reach us.
+fn listen(port: u16, local: Option<IpAddr>) -> Result<TcpListener, Failure> {
+    let anywhere = [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
+    let addresses = local.map_or(anywhere.to_vec(), |local| vec![local]);
     let mut last = None;
     for address in addresses {
-        match TcpListener::bind((*address, port)) {
+        match TcpListener::bind((address, port)) {
             Ok(listener) => return Ok(listener),
             Err(e) => last = Some(e),
         }

@@ -10,41 +10,57 @@ use crate::protocol::transfer::Chunking;
 use crate::protocol::{ErrorCode, Failure, types};
 
 impl<W: FnMut(&Replica)> ClientDriver<W> {
-    pub(super) fn fetch(&mut self, plan: FetchPlan) {
+    pub(super) fn fetch(&mut self, mut plan: FetchPlan) {
         let transfer = plan.transfer;
         let token = format!("{:016x}", self.tokens.next_u64());
-        let job = self.pinned(&plan.sources).and_then(|()| self.job(plan, token));
+        let others = self.pinned(&mut plan.sources);
+        let job = others.and_then(|others| Ok((self.job(plan, token)?, others)));
         let cancel = Cancel::default();
         self.fetches.insert(transfer, cancel.clone());
         let (sender, identity) = (self.sender.clone(), self.identity.clone());
         self.on_thread(move || {
             let notes = sender;
-            let notify = move |note| {
-                if let Some(note) = fetch_note(note) {
-                    let _ = notes.blocking_send(Message::Transfer(transfer, note));
-                }
+            let tell = |note| {
+                let _ = notes.blocking_send(Message::Transfer(transfer, note));
             };
-            let fetched = job.and_then(|job| fetch(&job, &identity, &notify, &cancel));
+            let fetched = job.and_then(|(job, others)| {
+                let notify = |note| {
+                    let begins = matches!(note, FetchNote::Started { .. });
+                    fetch_note(note).into_iter().for_each(tell);
+                    if begins {
+                        others.iter().cloned().for_each(tell);
+                    }
+                };
+                fetch(&job, &identity, &notify, &cancel)
+            });
             Message::Transfer(transfer, fetched.map_or_else(TransferNote::Failed, completed))
         });
     }
 
-    /// Every source must have the key that was seen for its name at this hub before.
-    fn pinned(&self, sources: &[Holder]) -> Result<(), Failure> {
-        let Some(hub) = self.hub_key else { return Ok(()) };
+    /// Every source must have the key that was seen for its name at this hub before. Those that have another are
+    /// not asked, and told of as dropped; if there are no others, that is the failure.
+    fn pinned(&self, sources: &mut Vec<Holder>) -> Result<Vec<TransferNote>, Failure> {
+        let Some(hub) = self.hub_key else { return Ok(Vec::new()) };
         let pins = self.options.home.pins();
-        for Holder { offer, key } in sources {
-            let name = fold(&offer.owner);
+        let (mut kept, mut others) = (Vec::new(), Vec::new());
+        for holder in sources.drain(..) {
+            let (name, shown) = (fold(&holder.offer.owner), holder.key);
             match pins.pinned_peer(&name, &hub)? {
-                Some(known) if known != *key => {
-                    let message = format!("{} had the key {known} before, and shows {key} now.", offer.owner);
-                    return Err(Failure::new(ErrorCode::PeerKeyChanged, message));
+                Some(known) if known != shown => {
+                    let message = format!("{} had the key {known} before, and shows {shown} now.", holder.offer.owner);
+                    others.push((holder.offer.owner, Failure::new(ErrorCode::PeerKeyChanged, message)));
+                    continue;
                 }
                 Some(_) => {}
-                None => pins.pin_peer(&name, &hub, *key)?,
+                None => pins.pin_peer(&name, &hub, shown)?,
             }
+            kept.push(holder);
         }
-        Ok(())
+        match others.pop_if(|_| kept.is_empty()) {
+            Some((_, failure)) => return Err(failure),
+            None => *sources = kept,
+        }
+        Ok(others.into_iter().map(|(peer, failure)| TransferNote::Dropped { peer, failure }).collect())
     }
 
     fn job(&self, plan: FetchPlan, token: String) -> Result<FetchJob, Failure> {

@@ -1,0 +1,174 @@
+//! Transfers that are broken off, by either side or by a change of the file.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+
+use serde_json::{Value, json};
+
+use super::common::peers::{Hub, Peer, content, text};
+use super::{BIG, error_code, get, hash, offer_big, pair};
+
+/// Gets the big file, which must go on from what is there.
+fn resume(dora: &mut Peer, offer: &Value) {
+    dora.process.skip();
+    let id = dora.ask(get("big"));
+    let resumed = dora.expect("transfer-started")["resumed"].as_u64().unwrap();
+    assert!(resumed > 0 && resumed < BIG, "{resumed}");
+    let done = dora.answer(id);
+    assert_eq!((&done["event"], &done["hash"]), (&json!("transfer-completed"), &offer["hash"]), "{done}");
+    // Only the rest was sent.
+    assert!(done["sources"][0]["bytes"].as_u64().unwrap() <= BIG - resumed, "{done}");
+    assert_eq!(hash(&dora.place.downloads().join("big")), text(&offer["hash"]));
+    assert_eq!(dora.place.downloaded().len(), 1, "{:?}", dora.place.downloaded());
+}
+
+#[test]
+fn a_cancelled_transfer_goes_on_where_it_was() {
+    let hub = Hub::start(&[]);
+    let (mut erin, mut dora) = pair(&hub);
+    let offer = offer_big(&mut erin, "one");
+    let id = dora.ask(get("big"));
+    let progress = dora.expect("transfer-progress");
+    let transfer = progress["transfer"].clone();
+    let listed = dora.must(json!({"request": "transfers"}), "transfers");
+    assert_eq!(listed["transfers"][0]["transfer"], transfer);
+    let cancel = json!({"request": "cancel", "transfer": transfer});
+    dora.must(cancel.clone(), "cancelled");
+    assert_eq!(error_code(&dora.answer(id)), "interrupted");
+    let failed = dora.expect("transfer-failed");
+    assert_eq!((&failed["transfer"], &failed["code"], &failed["id"]), (&transfer, &json!("interrupted"), &json!(id)));
+    assert!(!dora.place.downloads().join("big").exists());
+    assert_eq!(erin.expect("transfer-failed")["direction"], "up");
+    dora.refused(cancel, "no-such-transfer");
+    resume(&mut dora, &offer);
+    erin.quit();
+    dora.quit();
+}
+
+#[test]
+fn what_a_killed_receiver_had_is_not_fetched_again() {
+    let hub = Hub::start(&[]);
+    let (mut erin, mut dora) = pair(&hub);
+    let offer = offer_big(&mut erin, "two");
+    dora.ask(get("big"));
+    dora.expect("transfer-progress");
+    let place = dora.kill();
+    assert!(!place.downloads().join("big").exists());
+    assert_eq!(erin.expect("transfer-failed")["code"], "peer-broke");
+    let mut dora = Peer::join_from(place, hub.port, "dora", &[]);
+    resume(&mut dora, &offer);
+    erin.quit();
+    dora.quit();
+}
+
+#[test]
+fn an_interrupted_receiver_says_so_and_ends() {
+    let hub = Hub::start(&[]);
+    let (mut erin, mut dora) = pair(&hub);
+    let offer = offer_big(&mut erin, "three");
+    let id = dora.ask(get("big"));
+    dora.expect("transfer-progress");
+    dora.process.signal("INT");
+    assert_eq!(error_code(&dora.answer(id)), "interrupted");
+    let place = dora.place.clone();
+    assert_eq!(dora.end(), 130);
+    let mut dora = Peer::join_from(place, hub.port, "dora", &[]);
+    resume(&mut dora, &offer);
+    erin.quit();
+    dora.quit();
+}
+
+#[test]
+fn a_transfer_fails_when_its_owner_is_killed() {
+    let hub = Hub::start(&[]);
+    let (mut erin, mut dora) = pair(&hub);
+    offer_big(&mut erin, "four");
+    let id = dora.ask(get("big"));
+    // One that asks for nothing else ends with the transfer's exit code.
+    let mut one_shot = Peer::exec(hub.port, "finn", &["get", "big"]);
+    dora.expect("transfer-progress");
+    one_shot.expect("transfer-progress");
+    erin.kill();
+    let code = error_code(&dora.answer(id)).to_owned();
+    assert!(["peer-broke", "peer-unreachable"].contains(&code.as_str()), "{code}");
+    let failed = dora.expect("transfer-failed");
+    assert_eq!(
+        (&failed["direction"], &failed["peer"], &failed["code"]),
+        (&json!("down"), &json!("erin"), &json!(code))
+    );
+    assert!(!dora.place.downloads().join("big").exists());
+    assert_eq!(one_shot.end(), 6);
+    dora.quit();
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_sent_is_never_kept() {
+    let hub = Hub::start(&[]);
+    let (mut erin, mut dora) = pair(&hub);
+    let before = offer_big(&mut erin, "five");
+    let id = dora.ask(get("big"));
+    dora.expect("transfer-progress");
+    let file = OpenOptions::new().write(true).open(erin.place.shared("big")).unwrap();
+    file.write_all_at(b"changed", BIG - 7).unwrap();
+    assert_eq!(error_code(&dora.answer(id)), "source-changed");
+    assert_eq!(erin.expect("transfer-failed")["code"], "source-changed");
+    assert!(!dora.place.downloads().join("big").exists());
+    // Once it is offered anew it is another file.
+    let after = erin.must(json!({"request": "offer", "files": ["big"]}), "offer-acked")["offers"][0].clone();
+    assert_ne!(before["hash"], after["hash"]);
+    dora.must(get("big"), "transfer-completed");
+    assert_eq!(hash(&dora.place.downloads().join("big")), text(&after["hash"]));
+    erin.quit();
+    dora.quit();
+}
+
+#[test]
+fn a_file_that_is_not_the_one_offered_is_not_sent() {
+    let hub = Hub::start(&[]);
+    let (mut erin, mut dora) = pair(&hub);
+    let bytes = content("file", 3 << 20);
+    for file in ["truncated", "longer", "replaced", "touched", "linked", "gone"] {
+        erin.offer(file, &bytes);
+    }
+    let path = |file: &str| erin.place.shared(file);
+    OpenOptions::new().write(true).open(path("truncated")).unwrap().set_len(1 << 20).unwrap();
+    OpenOptions::new().write(true).open(path("longer")).unwrap().write_all_at(b"x", 3 << 20).unwrap();
+    fs::write(path("other"), &bytes[..bytes.len() - 1]).unwrap();
+    fs::rename(path("other"), path("replaced")).unwrap();
+    OpenOptions::new().write(true).open(path("touched")).unwrap().write_all_at(b"x", 7).unwrap();
+    fs::write(erin.place.path().join("secret"), &bytes).unwrap();
+    fs::remove_file(path("linked")).unwrap();
+    std::os::unix::fs::symlink("../secret", path("linked")).unwrap();
+    fs::remove_file(path("gone")).unwrap();
+    for file in ["truncated", "longer", "replaced", "touched", "linked"] {
+        dora.refused(get(file), "source-changed");
+    }
+    dora.refused(get("gone"), "source-gone");
+    assert!(dora.place.downloaded().is_empty(), "{:?}", dora.place.downloaded());
+    erin.quit();
+    dora.quit();
+}
+
+#[test]
+fn progress_is_told_at_most_ten_times_a_second() {
+    let hub = Hub::start(&[]);
+    let (mut erin, mut dora) = pair(&hub);
+    offer_big(&mut erin, "six");
+    let id = dora.ask(get("big"));
+    let elapsed = dora.answer(id)["elapsed"].as_u64().unwrap();
+    erin.expect("transfer-completed");
+    let most = 2 * (elapsed as usize / 100 + 1);
+    for peer in [&dora, &erin] {
+        let told: Vec<u64> = peer
+            .process
+            .seen
+            .iter()
+            .filter(|event| event["event"] == "transfer-progress")
+            .map(|event| event["bytes"].as_u64().unwrap())
+            .collect();
+        assert!(told.len() <= most, "{} in {elapsed} ms", told.len());
+        assert!(told.is_sorted() && told.iter().all(|bytes| *bytes <= BIG), "{told:?}");
+    }
+    erin.quit();
+    dora.quit();
+}

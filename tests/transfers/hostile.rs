@@ -1,0 +1,176 @@
+//! Peers that lie, and peers that are not who they say.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use potluck::io::cancel::Cancel;
+use potluck::io::data::{FetchJob, Source, fetch};
+use potluck::io::home::Home;
+use potluck::io::identity::Identity;
+use potluck::protocol::transfer::Chunking;
+use potluck::protocol::{ErrorCode, JoinLink, Offer, OnConflict, PublicKey};
+use serde_json::{Value, json};
+
+use super::common::liar::{Liar, Lie};
+use super::common::peers::{Hub, Peer, Place, content, potluck, text};
+use super::{error_code, get, pair};
+
+fn hub_key(hub: &Hub) -> PublicKey {
+    hub.link.parse::<JoinLink>().unwrap().key.unwrap()
+}
+
+#[test]
+fn a_source_that_lies_is_named_and_nothing_of_it_is_kept() {
+    let hub = Hub::start(&[]);
+    let mut dora = Peer::join(hub.port, "dora", &[]);
+    let promised = content("promised", 3 << 20);
+    let cases = BTreeMap::from([
+        ("bytes", (Lie::Bytes, "bad-chunk")),
+        ("manifest", (Lie::Manifest, "bad-chunk")),
+        ("length", (Lie::Length, "peer-broke")),
+        ("short", (Lie::Short, "peer-broke")),
+    ]);
+    for (seed, (file, (lie, code))) in (60..).zip(cases) {
+        let name = format!("liar-{file}");
+        let liar = Liar::join(hub.port, &name, [seed, seed], file, &promised, lie);
+        dora.process.skip();
+        let id = dora.ask(get(file));
+        assert_eq!(error_code(&dora.answer(id)), code, "{file}");
+        let dropped = dora.expect("source-dropped");
+        assert_eq!((&dropped["peer"], &dropped["code"]), (&json!(name), &json!(code)), "{file}");
+        assert_eq!(dora.expect("transfer-failed")["code"], code, "{file}");
+        assert!(liar.was_asked() && dora.place.downloaded().is_empty(), "{file}: {:?}", dora.place.downloaded());
+    }
+    // The program is well, and can be used for something better.
+    let mut erin = Peer::join(hub.port, "erin", &[]);
+    erin.offer("true", &promised);
+    dora.must(get("true"), "transfer-completed");
+    erin.quit();
+    dora.quit();
+}
+
+#[test]
+fn an_honest_source_makes_up_for_one_that_lies() {
+    let hub = Hub::start(&[]);
+    let (mut erin, mut dora) = pair(&hub);
+    let promised = content("promised", 20 << 20);
+    let _liar = Liar::join(hub.port, "liar", [70, 70], "a.bin", &promised, Lie::Bytes);
+    erin.offer("a.bin", &promised);
+    let id = dora.ask(get("a.bin"));
+    let done = dora.answer(id);
+    assert_eq!(done["event"], "transfer-completed", "{done}");
+    assert_eq!(done["sources"], json!([{"peer": "erin", "bytes": promised.len()}]));
+    assert_eq!(dora.place.got("a.bin"), promised);
+    assert_eq!(dora.expect("source-dropped")["peer"], "liar");
+    erin.quit();
+    dora.quit();
+}
+
+#[test]
+fn a_source_with_another_key_than_the_roster_s_is_asked_nothing() {
+    let hub = Hub::start(&[]);
+    let mut dora = Peer::join(hub.port, "dora", &[]);
+    let liar = Liar::join(hub.port, "liar", [71, 72], "a.bin", b"promised", Lie::Bytes);
+    dora.refused(get("a.bin"), "peer-key-changed");
+    assert!(!liar.was_asked() && dora.place.downloaded().is_empty());
+    dora.quit();
+}
+
+#[test]
+fn a_peer_s_key_is_pinned_until_it_is_forgotten() {
+    let hub = Hub::start(&[]);
+    let mut erin = Peer::join(hub.port, "erin", &[]);
+    erin.offer("a.txt", b"a");
+    let place = Place::new();
+    let home = place.path().join("home");
+    // As if somebody else had been erin here before.
+    let before = Identity::from_seed([73; 32]).key;
+    Home::open(Some(&home)).unwrap().pins().pin_peer("erin", &hub_key(&hub), before).unwrap();
+    let mut dora = Peer::join_from(place, hub.port, "dora", &[]);
+    let refused = dora.refused(get("a.txt"), "peer-key-changed");
+    assert!(text(&refused["message"]).contains(&before.to_string()), "{refused}");
+    assert!(dora.place.downloaded().is_empty());
+    assert!(erin.process.seen.iter().all(|event| event["event"] != "transfer-started"));
+
+    let mut forget = potluck(dora.place.path());
+    forget.args(["forget", &format!("erin@127.0.0.1:{}", hub.port), "--data", "home"]);
+    assert!(forget.status().unwrap().success());
+    dora.must(get("a.txt"), "transfer-completed");
+    // From now on it is this one.
+    let pins = Home::open(Some(&home)).unwrap().pins();
+    assert!(pins.pinned_peer("erin", &hub_key(&hub)).unwrap().is_some_and(|key| key != before));
+    erin.quit();
+    dora.quit();
+}
+
+#[test]
+fn one_owner_with_another_key_does_not_keep_the_file_from_us() {
+    let hub = Hub::start(&[]);
+    let (mut erin, mut finn) = (Peer::join(hub.port, "erin", &[]), Peer::join(hub.port, "finn", &[]));
+    let bytes = content("both", 5 << 20);
+    erin.offer("a.bin", &bytes);
+    finn.offer("a.bin", &bytes);
+    let place = Place::new();
+    let before = Identity::from_seed([74; 32]).key;
+    let home = Home::open(Some(&place.path().join("home"))).unwrap();
+    home.pins().pin_peer("erin", &hub_key(&hub), before).unwrap();
+    let mut dora = Peer::join_from(place, hub.port, "dora", &[]);
+    let done = dora.must(get("a.bin"), "transfer-completed");
+    assert_eq!(done["sources"], json!([{"peer": "finn", "bytes": bytes.len()}]));
+    let dropped = dora.expect("source-dropped");
+    assert_eq!((&dropped["peer"], &dropped["code"]), (&json!("erin"), &json!("peer-key-changed")));
+    [erin, finn, dora].into_iter().for_each(Peer::quit);
+}
+
+/// Fetches an offer straight from its owner, without the hub.
+fn fetch_as(identity: &Identity, offer: &Value, key: PublicKey, folder: &Place) -> ErrorCode {
+    let offer: Offer = serde_json::from_value(offer.clone()).unwrap();
+    let job = FetchJob {
+        token: "0123456789abcdef".into(),
+        file: offer.file.clone(),
+        hash: offer.hash,
+        chunking: Chunking::checked(offer.size, offer.chunk_size, offer.chunks).unwrap(),
+        sources: vec![Source { name: offer.owner, address: SocketAddr::from((offer.address, offer.port)), key }],
+        folder: folder.path().to_owned(),
+        target: offer.file,
+        on_conflict: OnConflict::Fail,
+    };
+    fetch(&job, identity, &|_| (), &Cancel::default()).unwrap_err().code
+}
+
+fn key_of(peer: &mut Peer, name: &str) -> PublicKey {
+    let roster = peer.must(json!({"request": "who"}), "roster");
+    let client = roster["clients"].as_array().unwrap().iter().find(|client| client["name"] == name).unwrap();
+    text(&client["key"]).parse().unwrap()
+}
+
+#[test]
+fn only_who_is_registered_may_fetch_and_only_from_who_is() {
+    let hub = Hub::start(&[]);
+    let (mut erin, mut dora) = pair(&hub);
+    let offer = erin.offer("a.txt", b"a")["offers"][0].clone();
+    let (key, folder) = (key_of(&mut dora, "erin"), Place::new());
+    // Who is not at the hub.
+    let stranger = Identity::from_seed([75; 32]);
+    assert_eq!(fetch_as(&stranger, &offer, key, &folder), ErrorCode::PeerRefused);
+    assert!(!folder.path().join("a.txt").exists());
+
+    // Who has left the table.
+    dora.must(get("a.txt"), "transfer-completed");
+    dora.must(json!({"request": "dereg"}), "deregistered");
+    dora.refused(get("a.txt"), "not-registered");
+    erin.expect_state("dora", "offline");
+    let own = Home::open(Some(&dora.place.path().join("home"))).unwrap().identity("dora").unwrap();
+    assert_eq!(fetch_as(&own, &offer, key, &folder), ErrorCode::PeerRefused);
+
+    // And nobody from whom has left it.
+    dora.must(json!({"request": "rereg"}), "welcome");
+    erin.expect_state("dora", "online");
+    erin.must(json!({"request": "dereg"}), "deregistered");
+    assert_eq!(fetch_as(&own, &offer, key, &folder), ErrorCode::PeerRefused);
+    dora.refused(get("a.txt"), "not-offered");
+    erin.must(json!({"request": "rereg"}), "welcome");
+    dora.must(json!({"request": "get", "file": "a.txt", "to": "b.txt"}), "transfer-completed");
+    erin.quit();
+    dora.quit();
+}
