@@ -1,17 +1,17 @@
 //! Hub and clients in simulation: what must hold on any network.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use potluck::core::Rng;
-use potluck::protocol::{Event, Id, Offer};
+use potluck::protocol::{Client, Event, EventLine, Id, Offer, Presence};
 use potluck::sim::{ClientId, ClientOptions, Sim, SimConfig};
 
 const SEEDS: u64 = 600;
 const NAMES: [&str; 4] = ["anna", "ben", "cleo", "dora"];
 
-/// One random run: four clients come and go, offer, withdraw and fetch, over a network that delays, breaks and
-/// falls silent, with a hub that crashes.
+/// One random run: four clients come and go, offer, withdraw and fetch, are killed and started again, over a
+/// network that delays, breaks and falls silent, with a hub that crashes and loses what it was writing.
 struct Run {
     sim: Sim,
     rng: Rng,
@@ -25,12 +25,7 @@ impl Run {
         let ms = Duration::from_millis;
         let config = SimConfig { seed, latency: (ms(1), ms(60)), commit: (ms(1), ms(30)), ..SimConfig::default() };
         let mut sim = Sim::new(config);
-        let clients: Vec<ClientId> = NAMES.map(|name| sim.join(name, ClientOptions::default())).into();
-        for (i, client) in clients.iter().enumerate() {
-            for file in ["a", "b", "c"] {
-                sim.give_file(*client, "dir", file, format!("{file} of {i}").as_bytes());
-            }
-        }
+        let clients: Vec<ClientId> = (0..NAMES.len()).map(|index| join(&mut sim, index)).collect();
         let mut run = Self { sim, rng: Rng(seed ^ 0xfeed), clients, asked: BTreeMap::new(), next_id: 1 };
         for index in 0..run.clients.len() {
             run.ask(index, "setdir", r#""dir":"dir""#);
@@ -38,6 +33,34 @@ impl Run {
         // A client that is refused at its first try ends; what is practised here is what comes after.
         run.sim.run_for(Duration::from_secs(1));
         run
+    }
+
+    /// A client's process or machine dies, and is started again with the same key and name.
+    fn restart(&mut self, index: usize) {
+        match self.rng.chance(50) {
+            true => self.sim.kill(self.clients[index]),
+            false => self.sim.power_off(self.clients[index]),
+        }
+        self.pause(2_500);
+        self.clients[index] = join(&mut self.sim, index);
+        self.ask(index, "setdir", r#""dir":"dir""#);
+        // Its predecessor may hold the name until the hub has asked for it in vain.
+        self.sim.run_for(Duration::from_secs(3));
+    }
+
+    /// A client takes a new name while the hub dies, so that the commit is lost, or not quite.
+    fn rename_in_a_crash(&mut self, index: usize) {
+        let name = format!("{}-{}", NAMES[index], self.next_id);
+        self.ask(index, "dereg", "");
+        self.ask(index, "register", &format!(r#""name":"{name}""#));
+        self.pause(400);
+        self.crash();
+    }
+
+    fn crash(&mut self) {
+        self.sim.crash_hub();
+        self.pause(300);
+        self.sim.start_hub();
     }
 
     fn ask(&mut self, index: usize, request: &'static str, body: &str) {
@@ -53,7 +76,7 @@ impl Run {
         let client = self.clients[index];
         let file = ["a", "b", "c"][self.rng.below(3) as usize];
         let owner = NAMES[self.rng.below(4) as usize];
-        match self.rng.below(20) {
+        match self.rng.below(23) {
             0..=5 => self.ask(index, "offer", &format!(r#""files":["{file}"]"#)),
             6..=7 => self.ask(index, "withdraw", &format!(r#""files":["{file}"]"#)),
             8..=10 => {
@@ -66,11 +89,9 @@ impl Run {
             14 => self.ask(index, "who", ""),
             15..=16 => self.sim.break_client(client),
             17 => self.sim.silence_client(client),
-            18 => {
-                self.sim.crash_hub();
-                self.pause(300);
-                self.sim.start_hub();
-            }
+            18 => self.crash(),
+            19..=20 => self.restart(index),
+            21 => self.rename_in_a_crash(index),
             _ => {
                 self.sim.set_reachable(false);
                 self.pause(2_000);
@@ -100,8 +121,15 @@ impl Run {
             roster.sort_by_key(|c| c.number);
             here.sort_by_key(|c| c.number);
             assert_eq!(roster, here, "every roster equals the hub's");
+            assert!(here.iter().all(|client| client.state == Presence::Online), "everybody is back: {here:?}");
+            let reader = Reader::of(told);
+            assert_eq!(reader.offers.into_values().collect::<Vec<_>>(), table, "the events alone give the table");
+            let mut roster: Vec<_> = reader.clients.into_values().collect();
+            roster.sort_by_key(|c| c.number);
+            assert_eq!(roster, here, "the events alone give the roster");
         }
-        for (&(client, id), request) in &self.asked {
+        let living = |((client, _), _): &(&(ClientId, i64), &&str)| self.clients.contains(client);
+        for (&(client, id), request) in self.asked.iter().filter(living) {
             let about: Vec<_> = self.sim.told(client).iter().filter(|line| line.id == Some(Id::Number(id))).collect();
             let finals = about.iter().filter(|line| line.last).count();
             assert_eq!(finals, 1, "one final event for {request} {id}");
@@ -109,6 +137,89 @@ impl Run {
             let started = about.iter().filter(|line| matches!(line.event, Event::TransferStarted(_))).count();
             assert!(started <= 1, "{request} {id} was done twice");
         }
+    }
+}
+
+/// Starts a client with its files; its key is always the same.
+fn join(sim: &mut Sim, index: usize) -> ClientId {
+    let client = sim.join(NAMES[index], ClientOptions { key: Some(index as u8 + 1), ..ClientOptions::default() });
+    for file in ["a", "b", "c"] {
+        sim.give_file(client, "dir", file, format!("{file} of {index}").as_bytes());
+    }
+    client
+}
+
+/// Somebody who knows nothing but the events.
+#[derive(Default)]
+struct Reader {
+    offers: BTreeMap<(String, String), Offer>,
+    clients: BTreeMap<String, Client>,
+    /// The newest revisions of table and roster in this run of the hub.
+    seen: (u64, u64),
+}
+
+impl Reader {
+    fn of(told: &[EventLine]) -> Self {
+        let mut reader = Self::default();
+        told.iter().for_each(|line| reader.read(&line.event));
+        reader
+    }
+
+    fn read(&mut self, event: &Event) {
+        match event {
+            Event::HubBack(back) if !back.resumed => self.seen = (0, 0),
+            Event::TableUpdated(update) => {
+                follow(&mut self.seen.0, update.revision, update.full);
+                if update.full {
+                    self.offers.clear();
+                }
+                let key = |file: &String, owner: &String| (file.clone(), owner.clone());
+                for gone in &update.removed {
+                    self.offers.remove(&key(&gone.file, &gone.owner));
+                }
+                self.offers.extend(update.added.iter().map(|offer| (key(&offer.file, &offer.owner), offer.clone())));
+                assert_eq!(self.offers.len() as u64, update.total, "the total that is told is right");
+            }
+            Event::RosterUpdated(update) => {
+                follow(&mut self.seen.1, update.revision, update.full);
+                if update.full {
+                    self.clients.clear();
+                }
+                for client in &update.clients {
+                    match client.state {
+                        Presence::Offline => self.clients.remove(&client.name),
+                        _ => self.clients.insert(client.name.clone(), client.clone()),
+                    };
+                }
+                assert_eq!(self.clients.len() as u64, update.total, "the total that is told is right");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Revisions go forward; the same again is only told as a whole.
+fn follow(seen: &mut u64, revision: u64, full: bool) {
+    assert!(revision > *seen || (full && revision == *seen), "revision {revision} is told after {seen}");
+    *seen = revision;
+}
+
+/// Whoever was welcomed under a name still owns it, whatever the hub has lost meanwhile.
+fn check_names(mut run: Run) {
+    let words = run.sim.all_told().filter_map(|line| match &line.event {
+        Event::Welcome(welcome) => Some(welcome.name.clone()),
+        _ => None,
+    });
+    let names: BTreeSet<String> = words.collect();
+    run.sim.crash_hub();
+    run.sim.start_hub();
+    let impostors: Vec<_> = names
+        .iter()
+        .map(|name| (name, run.sim.join(name, ClientOptions { key: Some(99), ..ClientOptions::default() })))
+        .collect();
+    run.sim.run_for(Duration::from_secs(3));
+    for (name, impostor) in impostors {
+        assert_eq!(run.sim.ended(impostor), Some(4), "{name} was welcomed, and is given to somebody else");
     }
 }
 
@@ -125,6 +236,7 @@ fn play(seed: u64) {
     }
     run.sim.run_for(Duration::from_secs(5));
     run.check();
+    check_names(run);
 }
 
 #[test]

@@ -209,6 +209,13 @@ impl Sim {
         }
     }
 
+    /// A client's machine loses its power: nobody is told anything.
+    pub fn power_off(&mut self, client: ClientId) {
+        self.silence_client(client);
+        self.actors[client.0].ended = Some(137);
+        self.actors[client.0].conn = None;
+    }
+
     /// A client's connection breaks; both sides notice.
     pub fn break_client(&mut self, client: ClientId) {
         if let Some(conn) = self.actors[client.0].conn {
@@ -238,6 +245,11 @@ impl Sim {
     /// Everything that a client has told its user, numbered.
     pub fn told(&self, client: ClientId) -> &[EventLine] {
         &self.actors[client.0].told
+    }
+
+    /// Everything that any client has told its user.
+    pub fn all_told(&self) -> impl Iterator<Item = &EventLine> {
+        self.actors.iter().flat_map(|actor| &actor.told)
     }
 
     /// The exit code of a client that has ended.

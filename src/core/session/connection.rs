@@ -334,7 +334,7 @@ impl Session {
     /// is not begun, but it is answered.
     fn end(&mut self, now: Time, reason: String, code: u8, answers: Option<Option<Id>>) {
         self.ended = true;
-        self.abandon(now, &Failure::new(ErrorCode::Interrupted, "Potluck has ended."));
+        self.abandon(now, &Failure::new(ErrorCode::Interrupted, "Potluck has ended.").hint("Ask again the next time."));
         let bye = Event::from(event::Bye { reason, code });
         match answers {
             Some(id) => self.finish(now, id, bye),
