@@ -89,7 +89,13 @@ impl Session {
             return self.waiting.pop_front();
         }
         // Who waits for transfers, or for the hub to be back, can still see and stop what is under way.
-        let held_up = matches!(head.start(), Start::Last) || (!self.settled && !self.running.is_empty());
+        // But they see the `get` before them, which is under way once the hub has said where.
+        let locating = self
+            .asks
+            .values()
+            .any(|(_, origin)| matches!(origin, Origin::User(pending) if matches!(pending.request, Request::Get(_))));
+        let waits = matches!(head.start(), Start::Last) && !locating;
+        let held_up = waits || (!self.settled && !self.running.is_empty());
         let over = |waiting: &Waiting| {
             matches!(waiting, Waiting::Request(pending)
                 if matches!(pending.request, Request::Cancel(_) | Request::Transfers(_)))
@@ -122,7 +128,8 @@ impl Session {
 
     /// Whether the hub has forgotten us and is being told who we are.
     pub(super) fn is_entering(&self) -> bool {
-        self.asks.values().any(|(_, origin)| matches!(origin, Origin::Enter | Origin::Return))
+        let entering = self.asks.values().any(|(_, origin)| matches!(origin, Origin::Enter | Origin::Return));
+        entering || self.again.as_ref().is_some_and(|again| again.then_ask)
     }
 
     fn pass_on(&mut self, now: Time, pending: Pending) {
