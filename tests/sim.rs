@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use potluck::core::Rng;
-use potluck::protocol::{Client, Event, EventLine, Id, Offer, Presence};
+use potluck::protocol::{Client, ErrorCode, Event, EventLine, Id, Offer, Presence};
 use potluck::sim::{ClientId, ClientOptions, Sim, SimConfig};
 
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 500;
 const NAMES: [&str; 4] = ["anna", "ben", "cleo", "dora"];
 
 /// One random run: four clients come and go, offer, withdraw and fetch, are killed and started again, over a
@@ -17,16 +17,19 @@ struct Run {
     rng: Rng,
     clients: Vec<ClientId>,
     asked: BTreeMap<(ClientId, i64), &'static str>,
+    /// Requests that came after a registration, and may not be refused for want of one.
+    must_be_registered: Vec<(ClientId, i64)>,
     next_id: i64,
 }
 
 impl Run {
     fn new(seed: u64) -> Self {
         let ms = Duration::from_millis;
-        let config = SimConfig { seed, latency: (ms(1), ms(60)), commit: (ms(1), ms(30)), ..SimConfig::default() };
+        let config = SimConfig { seed, latency: (ms(1), ms(60)), commit: (ms(1), ms(100)), ..SimConfig::default() };
         let mut sim = Sim::new(config);
         let clients: Vec<ClientId> = (0..NAMES.len()).map(|index| join(&mut sim, index)).collect();
-        let mut run = Self { sim, rng: Rng(seed ^ 0xfeed), clients, asked: BTreeMap::new(), next_id: 1 };
+        let rng = Rng(seed ^ 0xfeed);
+        let mut run = Self { sim, rng, clients, asked: BTreeMap::new(), must_be_registered: Vec::new(), next_id: 1 };
         for index in 0..run.clients.len() {
             run.ask(index, "setdir", r#""dir":"dir""#);
         }
@@ -53,8 +56,17 @@ impl Run {
         let name = format!("{}-{}", NAMES[index], self.next_id);
         self.ask(index, "dereg", "");
         self.ask(index, "register", &format!(r#""name":"{name}""#));
-        self.pause(400);
+        self.must_be_registered.push((self.clients[index], self.next_id));
+        self.ask(index, "withdraw", r#""files":["none"]"#);
+        self.pause(200);
+        if self.rng.chance(50) {
+            // Nobody is left to take the name again, should it be lost.
+            self.sim.power_off(self.clients[index]);
+        }
         self.crash();
+        if self.sim.ended(self.clients[index]).is_some() {
+            self.restart(index);
+        }
     }
 
     fn crash(&mut self) {
@@ -123,6 +135,10 @@ impl Run {
             assert_eq!(roster, here, "every roster equals the hub's");
             assert!(here.iter().all(|client| client.state == Presence::Online), "everybody is back: {here:?}");
             let reader = Reader::of(told);
+            let mine = table.iter().filter(|offer| reader.name.as_deref() == Some(&offer.owner));
+            let offered: BTreeSet<&str> = mine.map(|offer| offer.file.as_str()).collect();
+            let acked = reader.acked.iter().map(String::as_str).filter(|_| reader.name.is_some());
+            assert_eq!(offered, acked.collect(), "what was acknowledged is offered, and nothing else");
             assert_eq!(reader.offers.into_values().collect::<Vec<_>>(), table, "the events alone give the table");
             let mut roster: Vec<_> = reader.clients.into_values().collect();
             roster.sort_by_key(|c| c.number);
@@ -136,6 +152,10 @@ impl Run {
             assert!(about.last().is_some_and(|line| line.last), "nothing after the final event of {request} {id}");
             let started = about.iter().filter(|line| matches!(line.event, Event::TransferStarted(_))).count();
             assert!(started <= 1, "{request} {id} was done twice");
+            let unregistered =
+                |line: &&EventLine| matches!(&line.event, Event::Error(e) if e.code == ErrorCode::NotRegistered);
+            let too_early = self.must_be_registered.contains(&(client, id)) && about.iter().any(unregistered);
+            assert!(!too_early, "{request} {id} overtook a registration");
         }
     }
 }
@@ -154,6 +174,9 @@ fn join(sim: &mut Sim, index: usize) -> ClientId {
 struct Reader {
     offers: BTreeMap<(String, String), Offer>,
     clients: BTreeMap<String, Client>,
+    /// The client's own name, if it is registered, and what it offers.
+    name: Option<String>,
+    acked: BTreeSet<String>,
     /// The newest revisions of table and roster in this run of the hub.
     seen: (u64, u64),
 }
@@ -167,6 +190,10 @@ impl Reader {
 
     fn read(&mut self, event: &Event) {
         match event {
+            Event::Welcome(welcome) => self.name = Some(welcome.name.clone()),
+            Event::Deregistered(_) => self.name = None,
+            Event::OfferAcked(acked) => self.acked.extend(acked.offers.iter().map(|offer| offer.file.clone())),
+            Event::Withdrawn(withdrawn) => self.acked.retain(|file| !withdrawn.files.contains(file)),
             Event::HubBack(back) if !back.resumed => self.seen = (0, 0),
             Event::TableUpdated(update) => {
                 follow(&mut self.seen.0, update.revision, update.full);
