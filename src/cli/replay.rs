@@ -6,13 +6,14 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::protocol::line::one_line;
 use crate::protocol::schema::Stream;
 use crate::protocol::{EventLine, LogLine};
 use crate::ui::escape::escape;
 use crate::ui::human::render;
 use crate::ui::log::render_log;
 use crate::ui::style::Style;
-use crate::ui::validate::{Validator, one_line};
+use crate::ui::validate::Validator;
 
 use super::client::style;
 use super::recording::{Recording, complain, finish, named};

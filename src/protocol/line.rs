@@ -52,7 +52,7 @@ pub fn parse(line: &[u8]) -> Result<Option<RequestLine>, BadLine> {
 
 /// Reads a request from a JSON object, strictly.
 pub fn parse_json(text: &str) -> Result<RequestLine, BadLine> {
-    let bad_json = |e: serde_json::Error| Failure::new(ErrorCode::BadJson, e.to_string());
+    let bad_json = |e: serde_json::Error| Failure::new(ErrorCode::BadJson, one_line(&e.to_string()));
     let Value::Object(mut map) = strict::parse(text).map_err(bad_json)? else {
         return Err(Failure::new(ErrorCode::BadJson, "a request is a JSON object").into());
     };
@@ -107,6 +107,11 @@ pub(super) fn unknown_request(name: &str) -> Failure {
 
 fn bad_field(pointer: &str, message: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
     Failure::new(ErrorCode::BadRequest, message).at(pointer_at(pointer))
+}
+
+/// What serde_json says of a text that is one line of many: without "line 1", which would mislead.
+pub fn one_line(message: &str) -> String {
+    message.replace(" at line 1 column ", " at column ")
 }
 
 /// A place in a request, as a JSON pointer.

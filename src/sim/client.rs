@@ -48,6 +48,12 @@ pub(super) struct Actor {
     uploads: u64,
 }
 
+/// The same content, in at most so many chunks.
+fn cut(content: &Content, chunks: Option<u32>) -> Content {
+    let chunking = Chunking::for_size(content.size, chunks);
+    Content { chunk_size: chunking.chunk_size(), chunks: chunking.count().into(), ..content.clone() }
+}
+
 /// Something on a client's own machine is done.
 pub(super) enum Done {
     Dir(u64, Result<String, Failure>),
@@ -95,7 +101,7 @@ impl Actor {
         }
     }
 
-    pub(super) fn hash(&mut self, dir: &str, files: &[String]) -> Result<Vec<Content>, Failure> {
+    pub(super) fn hash(&mut self, dir: &str, files: &[String], chunks: Option<u32>) -> Result<Vec<Content>, Failure> {
         let missing = |i: usize| {
             Failure::new(ErrorCode::NoSuchFile, format!("There is no file {}.", files[i]))
                 .at(pointer_at(&format!("/files/{i}")))
@@ -103,7 +109,8 @@ impl Actor {
         let found: Vec<Content> = files
             .iter()
             .enumerate()
-            .map(|(i, file)| self.disk.get(dir).and_then(|d| d.get(file)).cloned().ok_or_else(|| missing(i)))
+            .map(|(i, file)| self.disk.get(dir).and_then(|d| d.get(file)).ok_or_else(|| missing(i)))
+            .map(|found| found.map(|content| cut(content, chunks)))
             .collect::<Result<_, _>>()?;
         self.serving.extend(found.iter().map(|content| (content.file.clone(), content.hash)));
         Ok(found)

@@ -149,8 +149,8 @@ impl Sim {
                 let result = self.actors[client].check_dir(&dir);
                 self.later(soon, Happening::Local(client, Done::Dir(task, result)));
             }
-            Output::Hash { task, dir, files, chunks: _ } => {
-                let result = self.actors[client].hash(&dir, &files);
+            Output::Hash { task, dir, files, chunks } => {
+                let result = self.actors[client].hash(&dir, &files, chunks);
                 self.later(soon, Happening::Local(client, Done::Hashed(task, result)));
             }
             Output::Unserve(files) => self.actors[client].serving.retain(|file, _| !files.contains(file)),

@@ -114,7 +114,7 @@ fn parsed(bytes: &[u8]) -> Vec<(String, String)> {
                 Some(At::Pointer(pointer)) => pointer,
                 Some(At::Line(_)) | None => String::new(),
             };
-            vec![(pointer, one_line(&bad.failure.message))]
+            vec![(pointer, bad.failure.message.into_owned())]
         }
     }
 }
@@ -133,13 +133,8 @@ fn placed(error: &jsonschema::ValidationError<'_>) -> Vec<(String, String)> {
     }
 }
 
-/// What serde_json says of a text that is one line of many: without "line 1", which would mislead.
-pub fn one_line(message: &str) -> String {
-    message.replace(" at line 1 column ", " at column ")
-}
-
 fn unread(error: serde_json::Error) -> Vec<(String, String)> {
-    whole(one_line(&error.to_string()))
+    whole(line::one_line(&error.to_string()))
 }
 
 fn whole(message: impl ToString) -> Vec<(String, String)> {
