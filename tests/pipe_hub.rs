@@ -213,11 +213,11 @@ fn a_hub_with_another_key_is_refused_until_it_is_accepted() {
 fn a_hub_that_is_lost_is_given_up_after_a_while() {
     let scene = Scene::default();
     let mut hub = scene.hub();
-    let mut erin = scene.client_with(&hub, "erin", &["--give-up", "1s"]);
+    let mut erin = scene.client_with(&hub, "erin", &["--give-up", "3s"]);
     hub.running.signal(Signal::TERM);
-    assert_eq!(hub.running.exit(), 0);
     erin.expect("hub-lost");
     erin.line(r#"{"id":"q","request":"list"}"#);
+    assert_eq!(hub.running.exit(), 0);
     assert_eq!(erin.exit(), 5, "with its input still open");
     let answer = erin.answer(&json!("q"));
     assert_eq!(answer["code"], "hub-lost");

@@ -54,6 +54,8 @@ pub struct HubDriver<L> {
     log: L,
     conns: HashMap<ConnId, Arc<Outgoing>>,
     next_conn: ConnId,
+    /// One task for each connection.
+    carriers: tokio::task::JoinSet<()>,
     /// Connections that have something to write.
     filled: Vec<ConnId>,
     stopped: bool,
@@ -79,6 +81,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             log,
             conns: HashMap::new(),
             next_conn: 1,
+            carriers: tokio::task::JoinSet::new(),
             filled: Vec::new(),
             stopped: false,
         }
@@ -149,7 +152,9 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         let outgoing = Arc::new(Outgoing::default());
         self.conns.insert(conn, Arc::clone(&outgoing));
         let mailbox = self.mailbox.clone();
-        tokio::spawn(async move {
+        // Those that have ended are let go of.
+        while self.carriers.try_join_next().is_some() {}
+        self.carriers.spawn(async move {
             let broken = carry(connection, &outgoing, &mailbox, |line| Message::Line(conn, line)).await;
             let reason = broken.unwrap_or_else(|| "closed".into());
             // The hub that is not there any more need not know.
@@ -219,10 +224,10 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         }
     }
 
-    /// Gives the last lines time to leave; the connections report when they are closed.
+    /// Gives the last lines time to leave: a client that does not take them is not waited for.
     async fn farewell(&mut self) {
-        drop(std::mem::replace(&mut self.mailbox, mpsc::channel(1).0));
-        let all = async { while self.messages.recv().await.is_some() {} };
+        self.messages.close();
+        let all = async { while self.carriers.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(super::transport::CLOSE_TIME, all).await;
     }
 }

@@ -169,7 +169,12 @@ fn only_who_is_registered_may_fetch_and_only_from_who_is() {
     erin.must(json!({"request": "dereg"}), "deregistered");
     assert_eq!(fetch_as(&own, &offer, key, &folder), ErrorCode::PeerRefused);
     dora.refused(get("a.txt"), "not-offered");
+    let gone = dora.table()["revision"].as_u64();
     erin.must(json!({"request": "rereg"}), "welcome");
+    // The offers follow the name.
+    dora.process.expect_where("the offer again", |event| {
+        event["event"] == "table-updated" && event["revision"].as_u64() > gone && event["added"] != json!([])
+    });
     dora.must(json!({"request": "get", "file": "a.txt", "to": "b.txt"}), "transfer-completed");
     erin.quit();
     dora.quit();
