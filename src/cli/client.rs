@@ -148,7 +148,7 @@ impl ClientArgs {
         feed: impl FnOnce(mpsc::Sender<UserInput>, mpsc::Sender<Message>),
     ) -> Result<ExitCode, Failure> {
         let options = self.options(manner)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(internal)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
         runtime.block_on(async {
             let local = local_address(&options.hub).await;
             let (broken_sender, mut broken) = mpsc::channel(1);
@@ -156,14 +156,14 @@ impl ClientArgs {
             let printed = Output::spawn(BOUNDS, sink, render, move |_| {
                 let _ = broken_sender.blocking_send(());
             })
-            .map_err(internal)?;
+            .map_err(Failure::internal)?;
             let driver = ClientDriver::new(options, local, printed.clone(), watch)?;
             let mailbox = driver.mailbox();
             let stopping = mailbox.clone();
             let _signals = Signals::install(false, move |signal| {
                 let _ = stopping.blocking_send(Message::Interrupt(signal.exit()));
             })
-            .map_err(internal)?;
+            .map_err(Failure::internal)?;
             // Whoever closed our output wants nothing more.
             let unread = mailbox.clone();
             tokio::spawn(async move {
@@ -208,8 +208,4 @@ async fn local_address(hub: &JoinLink) -> Option<IpAddr> {
     };
     let first = ours(addresses.first()?.ip())?;
     addresses.iter().all(|address| ours(address.ip()) == Some(first)).then_some(first)
-}
-
-fn internal(e: io::Error) -> Failure {
-    Failure::new(ErrorCode::Internal, e.to_string())
 }

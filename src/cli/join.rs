@@ -75,7 +75,7 @@ impl Join {
         let (editor, printer) = Editor::start(prompt, Some(history), completions, move |what| {
             let _ = typed.send(what);
         })
-        .map_err(|e| Failure::new(crate::protocol::ErrorCode::Internal, e.to_string()))?;
+        .map_err(Failure::internal)?;
         let watch = move |replica: &Replica| update(&watched, replica);
         let result = self.client.run(&self.manner(at_a_glance), style(), printer, watch, |input, mailbox| {
             std::thread::spawn(move || feed(&to_feed, &input, &mailbox));

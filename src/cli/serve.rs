@@ -105,7 +105,7 @@ impl Serve {
         let (store, loaded) = dir.as_deref().map_or_else(Store::ephemeral, Store::open)?;
         let identity = store.identity()?;
         let config = self.config(&clock, dir.as_deref())?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(internal)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::internal)?;
         runtime.block_on(async {
             let address = SocketAddr::new(self.listen, self.port);
             let listener = Listener::bind(address, &identity, ListenLimits::default())?;
@@ -132,7 +132,7 @@ impl Serve {
                 };
                 let _ = stopping.blocking_send(Message::Stop(reason.into()));
             })
-            .map_err(internal)?;
+            .map_err(Failure::internal)?;
             let listening = self.listening(&config, listener.local_addr(), &identity);
             let level = self.log_level;
             let log = printed.clone();
@@ -172,7 +172,7 @@ impl Serve {
             grace: self.grace,
             limits: HubLimits { clients: self.max_clients, ..HubLimits::default() },
             access,
-            run: random().map_err(internal)?,
+            run: random().map_err(Failure::internal)?,
             epoch: clock.epoch(),
         })
     }
@@ -214,14 +214,14 @@ impl Serve {
             }
         };
         // A hub whose log is not read goes on serving.
-        Output::spawn(BOUNDS, std::io::stdout(), render, |_| ()).map_err(internal)
+        Output::spawn(BOUNDS, std::io::stdout(), render, |_| ()).map_err(Failure::internal)
     }
 }
 
 /// The secret of the join link, made at first use and kept beside the hub's key.
 fn invite(dir: Option<&Path>) -> Result<String, Failure> {
     let fresh = || random().map(|a| data_encoding::BASE32_NOPAD.encode(&a.to_be_bytes()).to_ascii_lowercase());
-    let Some(file) = dir.map(|dir| dir.join("invite")) else { return fresh().map_err(internal) };
+    let Some(file) = dir.map(|dir| dir.join("invite")) else { return fresh().map_err(Failure::internal) };
     let bad =
         |e: std::io::Error| Failure::new(ErrorCode::StoreFailed, format!("{} cannot be used: {e}.", file.display()));
     match std::fs::read_to_string(&file) {
@@ -229,15 +229,11 @@ fn invite(dir: Option<&Path>) -> Result<String, Failure> {
         Ok(_) => Err(Failure::new(ErrorCode::StoreFailed, format!("{} is empty.", file.display()))),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             use std::os::unix::fs::OpenOptionsExt;
-            let invite = fresh().map_err(internal)? + &fresh().map_err(internal)?;
+            let invite = fresh().map_err(Failure::internal)? + &fresh().map_err(Failure::internal)?;
             let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file);
             made.and_then(|mut out| writeln!(out, "{invite}").and_then(|()| out.sync_all())).map_err(bad)?;
             Ok(invite)
         }
         Err(e) => Err(bad(e)),
     }
-}
-
-fn internal(e: std::io::Error) -> Failure {
-    Failure::new(ErrorCode::Internal, e.to_string())
 }

@@ -160,6 +160,11 @@ impl Failure {
         Self { code, message: message.into(), hint: None, at: None }
     }
 
+    /// Something failed that is nobody's mistake: what the system said.
+    pub fn internal(said: impl fmt::Display) -> Self {
+        Self::new(ErrorCode::Internal, said.to_string())
+    }
+
     /// The same with other advice than the code's.
     pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
         Self { hint: Some(hint.into()), ..self }

@@ -109,7 +109,7 @@ impl Session {
         // A refusal of ours must not overtake an answer, and that may change it: `rereg` after `dereg`.
         if let Waiting::Request(pending) = head
             && !answered
-            && self.for_hub(&pending.request).is_err()
+            && self.check(&pending.request).is_err()
         {
             return false;
         }
@@ -133,30 +133,32 @@ impl Session {
     }
 
     fn pass_on(&mut self, now: Time, pending: Pending) {
-        let request = match self.for_hub(&pending.request) {
-            Ok(request) => request,
-            Err(failure) => return self.refuse(now, pending.id, failure),
+        if let Err(failure) = self.check(&pending.request) {
+            return self.refuse(now, pending.id, failure);
+        }
+        let request = match (&pending.request, &self.parted) {
+            (Request::Rereg(_), Some(name)) => request::Register { name: name.clone() }.into(),
+            (other, _) => other.clone(),
         };
         self.ask(now, request, Origin::User(Box::new(pending)));
     }
 
-    /// The request as the hub gets it.
-    fn for_hub(&self, asked: &Request) -> Result<Request, Failure> {
+    /// Refuses what the hub need not be asked.
+    fn check(&self, asked: &Request) -> Result<(), Failure> {
         match asked {
             Request::Rereg(_) => match (&self.registered, &self.parted) {
                 (Some(name), _) => {
                     Err(Failure::new(ErrorCode::AlreadyRegistered, format!("You are registered as {name}.")))
                 }
-                (None, Some(name)) => Ok(request::Register { name: name.clone() }.into()),
+                (None, Some(_)) => Ok(()),
                 (None, None) => Err(ErrorCode::NotRegistered.into()),
             },
             Request::Get(get) => {
                 let target = get.to.as_ref().map_or((&get.file, "/file"), |to| (to, "/to"));
-                check_file(target.0).map_err(|failure| failure.at(pointer_at(target.1)))?;
-                Ok(asked.clone())
+                check_file(target.0).map_err(|failure| failure.at(pointer_at(target.1)))
             }
-            Request::Withdraw(withdraw) => request::check_count(&withdraw.files).map(|()| asked.clone()),
-            other => Ok(other.clone()),
+            Request::Withdraw(withdraw) => request::check_count(&withdraw.files),
+            _ => Ok(()),
         }
     }
 

@@ -152,8 +152,8 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             // A program that ends does not listen any more.
             let _ = uploads.blocking_send(Message::Upload(upload, note));
         });
-        let server = DataServer::start(listener, &identity, shelf.clone(), notify).map_err(internal)?;
-        let seed = crate::io::clock::random().map_err(internal)?;
+        let server = DataServer::start(listener, &identity, shelf.clone(), notify).map_err(Failure::internal)?;
+        let seed = crate::io::clock::random().map_err(Failure::internal)?;
         let config = SessionConfig {
             name: options.name.clone(),
             hub: options.hub.host_port(),
@@ -413,8 +413,4 @@ fn settings(options: &ClientOptions, port: u16) -> Settings {
             .to_possible_value()
             .map_or_else(String::new, |value| value.get_name().to_owned()),
     }
-}
-
-fn internal(e: std::io::Error) -> Failure {
-    Failure::new(ErrorCode::Internal, e.to_string())
 }
