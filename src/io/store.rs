@@ -113,6 +113,7 @@ fn keep_all<'a>(database: &mut Connection, records: impl IntoIterator<Item = &'a
             Record::Name { name, fold, key, since } => transaction
                 .prepare_cached("INSERT OR REPLACE INTO names (fold, name, key, since) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![fold, name, key.0, since])?,
+            _ => 0,
         };
     }
     transaction.commit()
@@ -218,7 +219,15 @@ fn load(database: &Connection, file: &Path) -> Result<Loaded, Failure> {
     let read = || -> rusqlite::Result<Vec<NameRecord>> {
         let mut query = database.prepare("SELECT fold, name, key, since FROM names ORDER BY fold")?;
         let names = query.query_map([], |row| {
-            Ok(NameRecord { fold: row.get(0)?, name: row.get(1)?, key: PublicKey(row.get(2)?), since: row.get(3)? })
+            Ok(NameRecord {
+                fold: row.get(0)?,
+                name: row.get(1)?,
+                keys: vec![PublicKey(row.get(2)?)],
+                account: false,
+                received: 0,
+                unread: 0,
+                since: row.get(3)?,
+            })
         })?;
         names.collect()
     };

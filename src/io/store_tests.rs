@@ -36,7 +36,7 @@ fn names_and_the_key_are_there_again_after_reopening() {
     drop(store);
     let (store, loaded) = Store::open(&dir).unwrap();
     assert_eq!(names(&loaded), ["N1", "N2"]);
-    assert_eq!(loaded.names[0].key, PublicKey([1; 32]));
+    assert_eq!(loaded.names[0].keys, [PublicKey([1; 32])]);
     assert_eq!(store.identity().unwrap().key, key);
     assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
     for entry in std::fs::read_dir(&dir).unwrap() {

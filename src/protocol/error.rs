@@ -91,6 +91,10 @@ error_codes! {
     NotRegistered, "not-registered", AfterChange, exit 1, "You are not registered at the hub.", "`rereg` comes back under the same name, `register NAME` under another.";
     AlreadyRegistered, "already-registered", Never, exit 1, "You are registered already.", "`dereg` leaves first.";
 
+    LoginRequired, "login-required", AfterChange, exit 4, "The name belongs to an account.", "`login NAME PASSWORD`, or join with --password or --password-file.";
+    BadLogin, "bad-login", AfterChange, exit 4, "The name or the password is wrong.", "Check both; after a few failures the account is locked for a while.";
+    LockedOut, "locked-out", Later, exit 4, "There were too many failed logins.", "Wait, then log in with the right password.";
+
     // The hub.
     HubUnreachable, "hub-unreachable", Later, exit 3, "The hub cannot be reached.", "Check the address, and that `potluck serve` runs there.";
     HubKeyChanged, "hub-key-changed", AfterChange, exit 4, "The hub's key is not the one that was pinned.", "If the hub was set up anew, join with its new link or with --hub-key, or after `potluck forget HOST:PORT`; if not, someone may be in between.";
@@ -99,6 +103,25 @@ error_codes! {
     TooSlow, "too-slow", Later, exit 5, "The hub ended the session because it was not read for too long.", "Read what potluck writes, or join again.";
     TooManyOffers, "too-many-offers", AfterChange, exit 1, "That is more than one client may offer.", "Withdraw something, or offer fewer files.";
     SlowDown, "slow-down", Later, exit 1, "That is more than the hub takes at a time.", "Wait, then ask again.";
+
+    // People and what they say.
+    NoSuchPerson, "no-such-person", AfterChange, exit 1, "Nobody of that name is known here.", "`who` shows who is there.";
+    NotOnline, "not-online", Later, exit 1, "They are not there.", "`message` keeps what you say until they are.";
+    Yourself, "yourself", Never, exit 1, "That is you.", "Name somebody else.";
+    MessageTooLong, "message-too-long", AfterChange, exit 1, "The message is longer than 16 KiB.", "Split it, or offer it as a file.";
+    MailboxFull, "mailbox-full", Later, exit 1, "No more messages are kept for that person.", "Try again when they have been here.";
+    AlreadyBlocked, "already-blocked", Never, exit 1, "You block them already.", "`blocks` shows whom you block.";
+    NotBlocked, "not-blocked", Never, exit 1, "You do not block them.", "`blocks` shows whom you block.";
+    TooMany, "too-many", AfterChange, exit 1, "That is more than is allowed.", "The message says of what.";
+    BadTime, "bad-time", AfterChange, exit 1, "The time cannot be understood.", "Write 2026-01-02T03:04:05Z, 02/01/2026 03:04:05 (UTC), or 10m for ten minutes ago (s, m, h, d).";
+    AlreadyOpen, "already-open", Never, exit 1, "There is a direct connection already.", "`private NAME TEXT` uses it.";
+    NotOpen, "not-open", AfterChange, exit 1, "There is no direct connection.", "`private-open NAME` opens one.";
+    RoomExists, "room-exists", AfterChange, exit 1, "There is such a room already.", "`rooms` shows the rooms that you can join.";
+    NoSuchRoom, "no-such-room", AfterChange, exit 1, "There is no such room.", "`rooms` shows the rooms that you can join.";
+    NotAMember, "not-a-member", AfterChange, exit 1, "You are not in that room.", "`room-join ROOM` joins an open room; a member can bring you into another.";
+    AlreadyAMember, "already-a-member", Never, exit 1, "They are in that room already.", "`members ROOM` shows who is.";
+    RoomClosed, "room-closed", AfterChange, exit 1, "That room is not open to everybody.", "Ask a member for `room-invite`.";
+    NotFocused, "not-focused", Never, exit 1, "You hear everything already.", "`focus ROOM` hears only one room.";
 
     // Offers.
     NoDir, "no-dir", AfterChange, exit 1, "No folder has been chosen.", "`setdir DIR` chooses the folder to offer from.";
@@ -152,12 +175,14 @@ pub struct Failure {
     pub hint: Option<Cow<'static, str>>,
     /// Where in the request.
     pub at: Option<At>,
+    /// How long to wait before asking again, in milliseconds.
+    pub wait: Option<u64>,
 }
 
 impl Failure {
     /// A failure with a message of its own.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), hint: None, at: None }
+        Self { code, message: message.into(), hint: None, at: None, wait: None }
     }
 
     /// Something failed that is nobody's mistake: what the system said.
@@ -168,6 +193,11 @@ impl Failure {
     /// The same with other advice than the code's.
     pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The same with how long to wait before asking again, in milliseconds.
+    pub fn wait(self, millis: u64) -> Self {
+        Self { wait: Some(millis), ..self }
     }
 
     /// The same with a place in the request.

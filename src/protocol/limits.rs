@@ -40,6 +40,61 @@ pub const LINK_STATE_BYTES: usize = 256 << 10;
 /// Clients that `status` names, the newest ones.
 pub const STATUS_CLIENTS: usize = 1_000;
 
+/// Visits of earlier runs that a hub remembers when it starts, the newest ones.
+pub const VISITS_LOADED: usize = 1_000;
+
+/// A message's text, in bytes.
+pub const MESSAGE_BYTES: usize = 16 << 10;
+
+/// A password, in bytes. Longer ones are refused before they are hashed.
+pub const PASSWORD_BYTES: usize = 1_024;
+
+/// Messages in one `history`, if the request does not say.
+pub const HISTORY_DEFAULT: usize = 50;
+
+/// Messages in one `history` at most.
+pub const HISTORY_MESSAGES: usize = 500;
+
+/// Bytes of text in one `history`, and in one reading of what somebody has missed.
+pub const HISTORY_BYTES: usize = 1 << 20;
+
+/// Messages that a hub sends to a client before the client has said that its user has them.
+pub const FEED_MESSAGES: usize = 2_048;
+
+/// The same in bytes of text.
+pub const FEED_BYTES: usize = 2 << 20;
+
+/// Messages that a client holds back while its user hears only one room. Fewer than [`FEED_MESSAGES`], so that
+/// the room is still heard.
+pub const HELD_MESSAGES: usize = 1_024;
+
+/// The same in bytes of text.
+pub const HELD_BYTES: usize = 1 << 20;
+
+/// The newest messages that a hub has in memory, for clients that are a little behind.
+pub const RECENT_MESSAGES: usize = 4_096;
+
+/// The same in bytes of text.
+pub const RECENT_BYTES: usize = 4 << 20;
+
+/// People whom one person may block.
+pub const BLOCKS: usize = 1_000;
+
+/// Rooms that one person may be in.
+pub const ROOMS_EACH: usize = 256;
+
+/// People who are named in one `room-create` or `room-invite`.
+pub const PEOPLE_PER_REQUEST: usize = 1_000;
+
+/// Direct connections of one client.
+pub const PRIVATE_LINKS: usize = 256;
+
+/// Logins that wait to be checked; each holds a password. More are told to wait.
+pub const LOGINS_WAITING: usize = 256;
+
+/// Names and addresses whose failed logins are counted; the oldest are forgotten.
+pub const FAILURES_COUNTED: usize = 10_000;
+
 /// What a hub allows. The fields are its options.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubLimits {
@@ -49,10 +104,33 @@ pub struct HubLimits {
     pub offers: usize,
     /// Connections that have not said hello yet.
     pub strangers: usize,
+    /// Messages that one client may send in a second, on average.
+    pub message_rate: u32,
+    /// Requests of any kind that one client may make in a second, on average. Bursts of [`BURST`] seconds' worth
+    /// are taken, of both.
+    pub request_rate: u32,
+    /// Messages to one person that are kept until they have them.
+    pub mailbox: u64,
+    /// Rooms.
+    pub rooms: usize,
+    /// Members of one room.
+    pub members: usize,
 }
+
+/// How many seconds' worth of messages or requests a client may send at once.
+pub const BURST: u32 = 10;
 
 impl Default for HubLimits {
     fn default() -> Self {
-        Self { clients: 5_000, offers: 65_536, strangers: 1_024 }
+        Self {
+            clients: 5_000,
+            offers: 65_536,
+            strangers: 1_024,
+            message_rate: 100,
+            request_rate: 1_000,
+            mailbox: 10_000,
+            rooms: 1_000,
+            members: 5_000,
+        }
     }
 }

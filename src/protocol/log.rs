@@ -28,6 +28,20 @@ vocabulary! {
         ClientBack(ClientBack) = "client-back", r#"{"name":"dora","number":4,"away":830}"#;
         /// A client is out of the roster.
         ClientLeft(ClientLeft) = "client-left", r#"{"name":"dora","number":4,"reason":"quit"}"#;
+        /// A login failed.
+        LoginFailed(LoginFailed) = "login-failed", r#"{"name":"dora","address":"127.0.0.1:40000","failures":2}"#;
+        /// A name or an address has failed too often: no login is checked for a while.
+        LoginLocked(LoginLocked) = "login-locked", r#"{"whom":"name:dora","failures":3,"until":"2026-01-02T03:04:15.678Z"}"#;
+        /// Something was said, and is on disk.
+        MessageStored(MessageStored) = "message-stored", r#"{"number":41,"from":"dora","to":"erin","bytes":13,"delivered":1}"#;
+        /// Somebody has a message that was kept for them.
+        MessageDelivered(MessageDelivered) = "message-delivered", r#"{"number":41,"from":"dora","to":"erin"}"#;
+        /// A room is there, gone, or has other members.
+        RoomChanged(RoomChanged) = "room-changed", r#"{"room":"kitchen","by":"dora","members":2}"#;
+        /// A client says that it cannot reach another one; the hub sees for itself.
+        PeerDoubted(PeerDoubted) = "peer-doubted", r#"{"name":"erin","by":"dora"}"#;
+        /// Names or accounts were changed by another program, as `potluck user` does.
+        NamesReloaded(NamesReloaded) = "names-reloaded", r#"{"names":12}"#;
         /// Files are offered.
         OffersAdded(OffersAdded) = "offers-added", r#"{"name":"dora","files":["notes.txt"],"revision":18}"#;
         /// Files are not offered any more.
@@ -59,10 +73,12 @@ impl LogEvent {
     /// How much it matters.
     pub fn level(&self) -> Level {
         match self {
-            Self::ClientConnected(_) => Level::Debug,
+            Self::ClientConnected(_) | Self::MessageStored(_) | Self::MessageDelivered(_) => Level::Debug,
             Self::HubListening(_) | Self::HubStopping(_) | Self::HubStopped(_) => Level::Info,
             Self::ClientRegistered(_) | Self::ClientBack(_) | Self::ClientLeft(_) => Level::Info,
             Self::OffersAdded(_) | Self::OffersRemoved(_) => Level::Info,
+            Self::RoomChanged(_) | Self::PeerDoubted(_) | Self::NamesReloaded(_) => Level::Info,
+            Self::LoginFailed(_) | Self::LoginLocked(_) => Level::Warn,
             Self::LogGap(_) | Self::ClientRefused(_) | Self::ClientAway(_) | Self::RequestRefused(_) => Level::Warn,
             Self::StoreFailed(_) => Level::Error,
         }
@@ -151,6 +167,71 @@ bodies! {
         number: u64,
         /// Why.
         reason: String,
+    }
+    /// A login failed.
+    LoginFailed {
+        /// The name that was given.
+        name: String,
+        /// Where it came from.
+        address: String,
+        /// Failures of that name in a row.
+        failures: u32,
+    }
+    /// No login is checked for a while.
+    LoginLocked {
+        /// `name:` and the name, or `address:` and the address.
+        whom: String,
+        /// Failures in a row.
+        failures: u32,
+        /// Until when.
+        until: Timestamp,
+    }
+    /// Something was said.
+    MessageStored {
+        /// The message's number.
+        number: u64,
+        /// Who said it.
+        from: String,
+        /// To whom; `all` for everybody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+        /// In which room.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<String>,
+        /// How long its text is.
+        bytes: u64,
+        /// To how many it went at once.
+        delivered: u64,
+    }
+    /// Somebody has a kept message.
+    MessageDelivered {
+        /// The message's number.
+        number: u64,
+        /// Who said it.
+        from: String,
+        /// Who has it.
+        to: String,
+    }
+    /// A room has changed.
+    RoomChanged {
+        /// Its name.
+        room: String,
+        /// Who changed it.
+        by: String,
+        /// How many members it has now.
+        members: u64,
+    }
+    /// A client cannot reach another one.
+    PeerDoubted {
+        /// Who is not reached.
+        name: String,
+        /// Who says so.
+        by: String,
+    }
+    /// Names were changed by another program.
+    NamesReloaded {
+        /// How many there are now.
+        names: u64,
     }
     /// Files are offered.
     OffersAdded {

@@ -23,6 +23,7 @@ mod transport;
 pub mod types;
 pub mod unicode;
 pub mod vocabulary;
+pub mod when;
 pub mod wire;
 
 pub use bytes32::{ContentHash, NotBytes32, PublicKey};

@@ -1,11 +1,12 @@
-//! What the hub keeps on disk, in words: pure data, written by the store and read back at start.
+//! What the hub keeps on disk, in words: pure data, written by the store and read back at start or when asked.
 
-use super::PublicKey;
+use super::types::RoomAccess;
+use super::{PublicKey, Timestamp};
 
 /// A change that the hub asks its store to keep. Keeping the same record twice is the same as once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
-    /// A name belongs to a key, from now on or still.
+    /// A name belongs to a key, from now on or still. An account may have several keys.
     Name {
         /// The name as its owner writes it.
         name: String,
@@ -16,17 +17,276 @@ pub enum Record {
         /// When it was taken, in milliseconds since 1970 (UTC).
         since: i64,
     },
+    /// Something has been said.
+    Message(Kept),
+    /// Somebody has every message for them up to this number. The number never goes back.
+    Received {
+        /// Who, folded.
+        fold: String,
+        /// The number.
+        number: u64,
+    },
+    /// Somebody blocks somebody.
+    Block {
+        /// Who blocks, folded.
+        by: String,
+        /// Whom, folded.
+        whom: String,
+    },
+    /// Somebody does not block somebody any more.
+    Unblock {
+        /// Who blocked, folded.
+        by: String,
+        /// Whom, folded.
+        whom: String,
+    },
+    /// A room is there.
+    Room {
+        /// Its number: never used for another room.
+        room: u64,
+        /// Its name.
+        name: String,
+        /// Who may join by themselves.
+        access: RoomAccess,
+    },
+    /// A room is gone, with its members; what was said in it stays.
+    RoomGone {
+        /// Its number.
+        room: u64,
+    },
+    /// Somebody is in a room.
+    Member {
+        /// The room's number.
+        room: u64,
+        /// Who, folded.
+        fold: String,
+        /// The newest message when they joined: later ones are for them.
+        since: u64,
+    },
+    /// Somebody is not in a room any more.
+    MemberGone {
+        /// The room's number.
+        room: u64,
+        /// Who, folded.
+        fold: String,
+    },
+    /// Somebody is, or was, at the hub.
+    Visit(VisitRecord),
+    /// Logins have failed.
+    Failures(FailureRecord),
+    /// Messages from before this time are not kept any more, but for the newest of all.
+    TrimBefore(Timestamp),
+    /// The oldest messages are not kept any more, until the rest takes at most so many bytes.
+    TrimTo {
+        /// The bound, in bytes.
+        bytes: u64,
+    },
 }
 
-/// A [`Record::Name`] as the store gives it back.
+/// A message as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its number, from 1, growing; no two are the same.
+    pub number: u64,
+    /// When the hub took it.
+    pub sent: Timestamp,
+    /// Who said it.
+    pub from: String,
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub text: String,
+    /// Its receiver shall not see it: they block the sender.
+    pub withheld: bool,
+    /// Which request of which program it was, so that asking again does not say it twice.
+    pub asked: Asked,
+}
+
+/// Which request of which program: it is the same after both have lost their connection, or the hub its memory.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Asked {
+    /// The program, by the random name that it gives itself at its start.
+    pub instance: String,
+    /// The program's number for the request.
+    pub ask: i64,
+}
+
+/// Where something is said.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// To everybody who is there.
+    Lobby,
+    /// In the room of this number.
+    Room(u64),
+    /// To one person, of this name.
+    Person(String),
+}
+
+/// A visit: from a registration to the end of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VisitRecord {
+    /// The run of the hub.
+    pub run: u64,
+    /// The visit's number in this run.
+    pub number: u64,
+    /// Who.
+    pub name: String,
+    /// With which key.
+    pub key: PublicKey,
+    /// From which address and port, as text.
+    pub address: String,
+    /// Since when.
+    pub opened: Timestamp,
+    /// Until when.
+    pub closed: Option<Timestamp>,
+    /// How many messages were sent.
+    pub messages: u64,
+}
+
+/// Failed logins of a name, or from an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailureRecord {
+    /// `name:` and a folded name, or `address:` and an IP address.
+    pub whom: String,
+    /// How many in a row; none forgets the record.
+    pub count: u32,
+    /// When the last one was.
+    pub last: Timestamp,
+    /// Until when nobody is let in.
+    pub until: Option<Timestamp>,
+}
+
+/// A name as the store gives it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameRecord {
     /// The name as its owner writes it.
     pub name: String,
     /// The name as it is compared.
     pub fold: String,
-    /// The key that the name belongs to.
-    pub key: PublicKey,
+    /// The keys that it belongs to, sorted. An account may have none yet.
+    pub keys: Vec<PublicKey>,
+    /// Whether it is an account: it has a password.
+    pub account: bool,
     /// When it was taken, in milliseconds since 1970 (UTC).
     pub since: i64,
+    /// The number up to which its owner has every message.
+    pub received: u64,
+    /// How many messages to them alone are kept that they do not have.
+    pub unread: u64,
+}
+
+/// A room as the store gives it back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomRecord {
+    /// Its number.
+    pub room: u64,
+    /// Its name.
+    pub name: String,
+    /// Who may join by themselves.
+    pub access: RoomAccess,
+    /// Who is in it, folded and sorted, and since which message.
+    pub members: Vec<(String, u64)>,
+}
+
+/// Everything that the hub has in memory when it starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// The names that are taken, in the order of their folds.
+    pub names: Vec<NameRecord>,
+    /// Who blocks whom, folded and sorted.
+    pub blocks: Vec<(String, String)>,
+    /// The rooms, in the order of their numbers.
+    pub rooms: Vec<RoomRecord>,
+    /// The newest visits of earlier runs, oldest first; see [`VISITS_LOADED`](super::limits::VISITS_LOADED).
+    pub visits: Vec<VisitRecord>,
+    /// Failed logins.
+    pub failures: Vec<FailureRecord>,
+    /// The number of the newest message; 0 if there was never one.
+    pub last_message: u64,
+    /// The highest number that a room has had.
+    pub last_room: u64,
+}
+
+/// A question to the store. It is answered as of when everything that was persisted before is on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// What somebody does not have yet.
+    Inbox(Inbox),
+    /// What has been said.
+    History(HistoryQuery),
+    /// The newest messages that a program has sent: its number for each request, and the message's number and
+    /// time; at most [`REQUESTS_IN_FLIGHT`](super::limits::REQUESTS_IN_FLIGHT).
+    Asked {
+        /// The program.
+        instance: String,
+        /// Whose it is, folded.
+        fold: String,
+    },
+}
+
+/// What somebody does not have yet, oldest first: messages to them, withheld ones too; in their rooms; and to
+/// everybody. Their own are left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inbox {
+    /// Who, folded.
+    pub fold: String,
+    /// Only after this number.
+    pub after: u64,
+    /// Their rooms, each with the number after which its messages are for them.
+    pub rooms: Vec<(u64, u64)>,
+    /// The number after which messages to everybody are for them.
+    pub lobby_after: u64,
+    /// At most so many messages.
+    pub limit: usize,
+    /// No more messages once their texts have so many bytes.
+    pub bytes: usize,
+}
+
+/// What has been said, as far as somebody may see it. What is withheld from them is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// Who asks, folded.
+    pub fold: String,
+    /// What was said to everybody.
+    pub lobby: bool,
+    /// What was said in these rooms.
+    pub rooms: Vec<u64>,
+    /// What was said between who asks and one other.
+    pub people: People,
+    /// In rooms and to everybody: not what these have said, folded.
+    pub without: Vec<String>,
+    /// Only what was sent at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only after this number.
+    pub after: Option<u64>,
+    /// Only before this number.
+    pub before: Option<u64>,
+    /// Only what has all these words.
+    pub words: Option<String>,
+    /// Whether the oldest of all this are wanted, rather than the newest.
+    pub oldest: bool,
+    /// At most so many messages.
+    pub limit: usize,
+    /// No more messages once their texts have so many bytes.
+    pub bytes: usize,
+}
+
+/// Messages between two people, one of whom asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum People {
+    /// None.
+    Nobody,
+    /// Those with this one, folded.
+    With(String),
+    /// Those with anybody.
+    Everybody,
+}
+
+/// What the store answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Messages, oldest first, and whether there are more.
+    Messages(Vec<Kept>, bool),
+    /// The messages of a program: its number, the message's number and time.
+    Asked(Vec<(i64, u64, Timestamp)>),
 }

@@ -92,6 +92,8 @@ pub struct Client {
     pub address: IpAddr,
     /// The TCP port on which it serves files.
     pub port: u16,
+    /// The port on which it takes direct connections, for UDP and TCP.
+    pub link_port: u16,
 }
 
 /// Which way a transfer goes.
@@ -128,4 +130,74 @@ pub struct Transfer {
     pub bytes: u64,
     /// Bytes in all.
     pub size: u64,
+}
+
+/// Who may join a room by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoomAccess {
+    /// Everybody.
+    Open,
+    /// Nobody: members make others members.
+    Invite,
+}
+
+/// A room as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RoomInfo {
+    /// Its name.
+    pub room: String,
+    /// Who may join by themselves.
+    pub access: RoomAccess,
+    /// How many members it has.
+    pub members: u64,
+    /// Whether we are one.
+    pub joined: bool,
+}
+
+/// A member of a room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Member {
+    /// Their name.
+    pub name: String,
+    /// Whether they are there.
+    pub state: Presence,
+}
+
+/// Something that has been said: to one person, in a room, or to everybody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Said {
+    /// The message's number at this hub.
+    pub number: u64,
+    /// Whom it was for; `all` for everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// In which room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
+    /// Who said it.
+    pub from: String,
+    /// What.
+    pub text: String,
+    /// When the hub took it.
+    pub sent: Timestamp,
+}
+
+/// A secret that is typed: it is not shown in diagnostics.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Password(#[schemars(length(min = 1, max = 1024))] pub String);
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+impl std::str::FromStr for Password {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
 }

@@ -98,6 +98,18 @@ macro_rules! into_vocabulary {
     };
 }
 
+/// Bodies that users write: strict on input, and commands with their help.
+macro_rules! requests {
+    ($( $(#[$meta:meta])* $Name:ident { $( $(#[$field_meta:meta])* $field:ident: $Type:ty, )* } )*) => {
+        $(
+            $(#[$meta])*
+            #[derive(Debug, Clone, PartialEq, Eq, clap::Args, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+            #[serde(deny_unknown_fields)]
+            pub struct $Name { $( $(#[$field_meta])* pub $field: $Type, )* }
+        )*
+    };
+}
+
 /// Bodies that are only written by us: plain structs, all of whose fields are public.
 macro_rules! bodies {
     ($( $(#[$meta:meta])* $Name:ident { $( $(#[$field_meta:meta])* $field:ident: $Type:ty, )* } )*) => {
@@ -109,4 +121,4 @@ macro_rules! bodies {
     };
 }
 
-pub(crate) use {bodies, into_vocabulary, vocabulary};
+pub(crate) use {bodies, into_vocabulary, requests, vocabulary};

@@ -34,6 +34,11 @@ pub struct ClientHello {
     pub received: u64,
     /// The port on which this client serves files.
     pub port: u16,
+    /// The port on which it takes direct connections.
+    pub link_port: u16,
+    /// The random name that this program gave itself at its start, 16 hex digits: with it, requests that are asked
+    /// again are recognized.
+    pub instance: String,
     /// What the join link carried for this hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invite: Option<String>,
@@ -106,6 +111,27 @@ pub enum Ask {
     Request(RequestLine),
     /// Put these contents into the table.
     Publish(Publish),
+    /// The user has every message up to a number.
+    Received(Received),
+    /// Another client does not answer.
+    Unreachable(Unreachable),
+}
+
+/// The user has every message up to this number. The first one after a registration says that messages may come;
+/// none is sent before. There is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Received {
+    /// The number.
+    pub received: u64,
+}
+
+/// A client of this name does not answer on a direct connection. The hub sees for itself. There is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unreachable {
+    /// The name.
+    pub unreachable: String,
 }
 
 /// Puts contents into the table; answered by `offer-acked`.
@@ -124,15 +150,23 @@ impl Ask {
         match self {
             Self::Request(line) => to_json(line).into(),
             Self::Publish(publish) => to_json(publish).into(),
+            Self::Received(received) => to_json(received).into(),
+            Self::Unreachable(unreachable) => to_json(unreachable).into(),
         }
     }
 
     /// Reads the body of a frame, strictly.
     pub fn parse(body: &str) -> Result<Self, BadLine> {
+        let bad = |e: serde_json::Error| BadLine::from(Failure::new(ErrorCode::BadRequest, e.to_string()));
+        if body.starts_with(r#"{"received":"#) {
+            return serde_json::from_str(body).map(Self::Received).map_err(bad);
+        }
+        if body.starts_with(r#"{"unreachable":"#) {
+            return serde_json::from_str(body).map(Self::Unreachable).map_err(bad);
+        }
         if !body.starts_with(r#"{"id":"#) || !body.contains(r#""publish":"#) {
             return parse_json(body).map(Self::Request);
         }
-        let bad = |e: serde_json::Error| BadLine::from(Failure::new(ErrorCode::BadRequest, e.to_string()));
         let value = strict::parse(body).map_err(bad)?;
         if value.get("request").is_some() {
             return parse_json(body).map(Self::Request);
@@ -145,6 +179,7 @@ impl Ask {
         match self {
             Self::Request(line) => line.id.clone(),
             Self::Publish(publish) => Some(Id::Number(publish.id)),
+            Self::Received(_) | Self::Unreachable(_) => None,
         }
     }
 }
@@ -168,7 +203,9 @@ mod tests {
     fn asks_read_back() {
         let request = parse_json(r#"{"id":4,"request":"withdraw","files":["\"publish\":"]}"#).unwrap();
         let publish = Publish { id: 5, publish: Vec::new() };
-        for ask in [Ask::Request(request), Ask::Publish(publish)] {
+        let received = Ask::Received(Received { received: 7 });
+        let unreachable = Ask::Unreachable(Unreachable { unreachable: "erin".into() });
+        for ask in [Ask::Request(request), Ask::Publish(publish), received, unreachable] {
             assert_eq!(Ask::parse(&ask.to_body()).unwrap(), ask);
         }
     }

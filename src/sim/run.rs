@@ -97,8 +97,12 @@ impl Sim {
         for (_, record) in self.writing.extract_if(.., |(number, _)| *number <= commit) {
             match record {
                 Record::Name { name, fold, key, since } => {
-                    self.disk.insert(fold.clone(), NameRecord { name, fold, key, since });
+                    self.disk.insert(
+                        fold.clone(),
+                        NameRecord { name, fold, keys: vec![key], account: false, since, received: 0, unread: 0 },
+                    );
                 }
+                _ => {}
             }
         }
         self.tell_hub(hub::Input::Committed(commit));

@@ -47,8 +47,28 @@ pub fn render(line: &EventLine, style: Style) -> String {
         }
         Event::HubBack(body) => hub_back(body, style),
         Event::Gap(body) => gap(body, style),
+        Event::MessageAcked(_)
+        | Event::Message(_)
+        | Event::RoomMessage(_)
+        | Event::PrivateMessage(_)
+        | Event::MessageDelivered(_)
+        | Event::PrivateOpened(_)
+        | Event::PrivateClosed(_)
+        | Event::Blocked(_)
+        | Event::Unblocked(_)
+        | Event::Blocks(_)
+        | Event::History(_)
+        | Event::RoomCreated(_)
+        | Event::Rooms(_)
+        | Event::RoomJoined(_)
+        | Event::RoomInvited(_)
+        | Event::RoomLeft(_)
+        | Event::Members(_)
+        | Event::RoomChanged(_)
+        | Event::Focused(_)
+        | Event::Unfocused(_) => todo!(),
         // Between hub and client only: the client tells what follows from them.
-        Event::Located(_) | Event::Synced(_) => String::new(),
+        Event::Located(_) | Event::Synced(_) | Event::Withheld(_) => String::new(),
     }
 }
 

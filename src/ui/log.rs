@@ -58,6 +58,13 @@ fn text(event: &LogEvent) -> String {
             format!("{} no longer offers {} (revision {})", escape(&body.name), named(&body.files), body.revision)
         }
         LogEvent::RequestRefused(body) => refused(body),
+        LogEvent::LoginFailed(_)
+        | LogEvent::LoginLocked(_)
+        | LogEvent::MessageStored(_)
+        | LogEvent::MessageDelivered(_)
+        | LogEvent::RoomChanged(_)
+        | LogEvent::PeerDoubted(_)
+        | LogEvent::NamesReloaded(_) => todo!(),
         LogEvent::LogGap(body) => format!("the log was not read: {} lines dropped", body.dropped),
         LogEvent::StoreFailed(body) => format!("the store failed: {} ({})", escape(&body.message), body.code),
     }

@@ -147,7 +147,7 @@ fn leave(party: &mut Party) -> Result<(), Stop> {
         Event::Table(table) if table.offers.len() == left && table.offers.iter().all(|o| o.owner != LEAVER) => {}
         other => return Err(Stop::Failed(format!("{LEAVER} has left, but {witness} is told {other:?}"))),
     }
-    party.ask(witness, "who", request::Who {})?;
+    party.ask(witness, "who", request::Who::default())?;
     match party.answer(witness, "who")? {
         Event::Roster(roster) if roster.clients.iter().all(|client| client.name != LEAVER) => Ok(()),
         other => Err(Stop::Failed(format!("{LEAVER} has left, but {witness} is told {other:?}"))),

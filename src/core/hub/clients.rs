@@ -107,7 +107,7 @@ impl Hub {
     fn admit(&mut self, now: Time, key: PublicKey, hello: &ClientHello) -> Result<PeerId, Failure> {
         if let Access::Invite(invite) = &self.config.access {
             let invited = hello.invite.as_deref().is_some_and(|shown| same_secret(shown, invite));
-            if !invited && !self.owners.values().any(|name| name.key == key) {
+            if !invited && !self.owners.values().any(|name| name.keys.contains(&key)) {
                 return Err(ErrorCode::AccessDenied.into());
             }
         }

@@ -37,6 +37,7 @@ impl Hub {
         let (name, result) = match ask {
             Ask::Request(line) => (line.request.name(), self.request(now, id, &mark, line.request)),
             Ask::Publish(publish) => ("offer", self.publish(now, id, publish).map(Some)),
+            Ask::Received(_) | Ask::Unreachable(_) => return,
         };
         match result {
             Ok(Some(answer)) => self.answer(now, id, mark, answer),
@@ -67,7 +68,26 @@ impl Hub {
                 self.quit(now, id, mark);
                 Ok(None)
             }
-            Request::Rereg(_)
+            Request::Login(_)
+            | Request::Message(_)
+            | Request::Broadcast(_)
+            | Request::Block(_)
+            | Request::Unblock(_)
+            | Request::Blocks(_)
+            | Request::History(_)
+            | Request::RoomCreate(_)
+            | Request::Rooms(_)
+            | Request::RoomJoin(_)
+            | Request::RoomInvite(_)
+            | Request::RoomLeave(_)
+            | Request::Members(_)
+            | Request::Say(_)
+            | Request::Focus(_)
+            | Request::Rereg(_)
+            | Request::Unfocus(_)
+            | Request::PrivateOpen(_)
+            | Request::Private(_)
+            | Request::PrivateClose(_)
             | Request::Setdir(_)
             | Request::Offer(_)
             | Request::Transfers(_)
@@ -109,7 +129,7 @@ impl Hub {
         }
         let (key, fold) = (self.peers[&id].key, fold(&request.name));
         let entering = Entering { mark: mark.clone(), name: request.name, fold };
-        if self.owners.get(&entering.fold).is_some_and(|owner| owner.key != key) {
+        if self.owners.get(&entering.fold).is_some_and(|owner| !owner.keys.contains(&key)) {
             return Err(name_taken(&entering.name));
         }
         match self.online.get(&entering.fold).copied() {
@@ -177,7 +197,18 @@ impl Hub {
             return self.welcome(now, id, entering);
         }
         let (name, fold, key, since) = (entering.name.clone(), entering.fold.clone(), peer.key, self.calendar(now).0);
-        self.owners.insert(fold.clone(), NameRecord { name: name.clone(), fold: fold.clone(), key, since });
+        self.owners.insert(
+            fold.clone(),
+            NameRecord {
+                name: name.clone(),
+                fold: fold.clone(),
+                keys: vec![key],
+                account: false,
+                since,
+                received: 0,
+                unread: 0,
+            },
+        );
         self.online.insert(fold.clone(), id);
         self.commit += 1;
         self.out.push_back(super::Output::Persist(self.commit, Record::Name { name, fold, key, since }));
@@ -245,6 +276,7 @@ impl Hub {
             state: visit.state,
             opened: visit.opened,
             closed: visit.closed,
+            messages: 0,
         });
         event::Status { clients: clients.collect(), total: self.visitors }.into()
     }

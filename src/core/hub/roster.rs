@@ -79,7 +79,7 @@ impl Hub {
         let Some(Registered { name, number, .. }) = peer.name.clone() else { return };
         let (key, address, port) = (peer.key, peer.address.ip(), peer.port);
         let revision = self.changed(now);
-        let client = Client { name: name.clone(), number, state, since, key, address, port };
+        let client = Client { name: name.clone(), number, state, since, key, address, port, link_port: 0 };
         self.roster.set(revision, name, client);
         if let Some(visit) = self.visits.iter_mut().rev().find(|visit| visit.number == number) {
             visit.state = state;

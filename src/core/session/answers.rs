@@ -77,9 +77,7 @@ impl Session {
             let files = publish.publish.into_iter().map(|content| content.file).filter(kept).collect();
             self.out.push_back(Output::Unserve(files));
         }
-        let failure =
-            Failure { code: error.code, message: error.message.into(), hint: error.hint.map(Into::into), at: error.at };
-        self.refuse(now, pending.id, failure);
+        self.refuse(now, pending.id, error.into());
     }
 
     fn user_answered(&mut self, now: Time, pending: Pending, event: Event) {

@@ -79,6 +79,8 @@ impl Session {
             session: self.session.clone(),
             received: if self.session.is_some() { self.link.received() } else { 0 },
             port: self.config.settings.port,
+            link_port: 0,
+            instance: String::new(),
             invite: self.config.invite.clone(),
         };
         self.out.push_back(Output::Say(to_json(&hello)));

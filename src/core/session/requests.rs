@@ -42,16 +42,36 @@ enum Start {
 impl Pending {
     fn start(&self) -> Start {
         match self.request {
-            Request::Register(_) | Request::Rereg(_) => Start::Alone,
+            Request::Register(_) | Request::Login(_) | Request::Rereg(_) => Start::Alone,
             Request::Dereg(_)
             | Request::Status(_)
             | Request::Who(_)
             | Request::List(_)
             | Request::Withdraw(_)
-            | Request::Get(_) => Start::Passed,
-            Request::Setdir(_) | Request::Offer(_) | Request::Transfers(_) | Request::Cancel(_) | Request::Help(_) => {
-                Start::Here
-            }
+            | Request::Get(_)
+            | Request::Message(_)
+            | Request::Broadcast(_)
+            | Request::Block(_)
+            | Request::Unblock(_)
+            | Request::Blocks(_)
+            | Request::History(_)
+            | Request::RoomCreate(_)
+            | Request::Rooms(_)
+            | Request::RoomJoin(_)
+            | Request::RoomInvite(_)
+            | Request::RoomLeave(_)
+            | Request::Members(_)
+            | Request::Say(_)
+            | Request::Focus(_) => Start::Passed,
+            Request::Setdir(_)
+            | Request::Offer(_)
+            | Request::Transfers(_)
+            | Request::Cancel(_)
+            | Request::PrivateOpen(_)
+            | Request::Private(_)
+            | Request::PrivateClose(_)
+            | Request::Unfocus(_)
+            | Request::Help(_) => Start::Here,
             Request::Wait(_) | Request::Quit(_) => Start::Last,
         }
     }
@@ -191,6 +211,25 @@ impl Session {
             | Request::Who(_)
             | Request::List(_)
             | Request::Withdraw(_)
+            | Request::Login(_)
+            | Request::Message(_)
+            | Request::Broadcast(_)
+            | Request::Block(_)
+            | Request::Unblock(_)
+            | Request::Blocks(_)
+            | Request::History(_)
+            | Request::RoomCreate(_)
+            | Request::Rooms(_)
+            | Request::RoomJoin(_)
+            | Request::RoomInvite(_)
+            | Request::RoomLeave(_)
+            | Request::Members(_)
+            | Request::Say(_)
+            | Request::Focus(_)
+            | Request::PrivateOpen(_)
+            | Request::Private(_)
+            | Request::PrivateClose(_)
+            | Request::Unfocus(_)
             | Request::Get(_) => Err(ErrorCode::Internal.into()),
         };
         match result {

@@ -2,6 +2,13 @@
 //!
 //! Readers ignore unknown fields and events, so fields may be added, never changed.
 
+mod people;
+
+pub use people::{
+    Blocked, Blocks, Focused, History, Members, Message, MessageAcked, MessageDelivered, PrivateClosed, PrivateMessage,
+    PrivateOpened, RoomChanged, RoomCreated, RoomInvited, RoomJoined, RoomLeft, RoomMessage, Rooms, Unblocked,
+    Unfocused, Withheld,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +21,7 @@ vocabulary! {
     #[derive(Debug, Clone, PartialEq)]
     pub enum Event {
         /// The first line of every stream: who speaks, and with which settings.
-        Ready(Ready) = "ready", r#"{"protocol":"potluck/1","version":"0.1.0","name":"dora","hub":"127.0.0.1:7755","capabilities":["files"],"settings":{"downloads":"downloads","port":40001,"transport":"auto","on_conflict":"fail"}}"#;
+        Ready(Ready) = "ready", r#"{"protocol":"potluck/1","version":"0.1.0","name":"dora","hub":"127.0.0.1:7755","capabilities":["files","messages","rooms","private","history"],"settings":{"downloads":"downloads","port":40001,"transport":"auto","on_conflict":"fail"}}"#;
         /// The last line of every stream.
         Bye(Bye) = "bye", r#"{"reason":"end of input","code":0}"#;
         /// A request failed, or a line could not be understood.
@@ -34,11 +41,51 @@ vocabulary! {
         /// What is offered has changed.
         TableUpdated(TableUpdated) = "table-updated", r#"{"revision":19,"added":[],"removed":[{"file":"notes.txt","owner":"dora"}],"total":0}"#;
         /// Who is there, sorted by number.
-        Roster(Roster) = "roster", r#"{"revision":18,"clients":[{"name":"dora","number":4,"state":"online","since":"2026-01-02T03:04:05.678Z","key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","address":"127.0.0.1","port":40001}]}"#;
+        Roster(Roster) = "roster", r#"{"revision":18,"clients":[{"name":"dora","number":4,"state":"online","since":"2026-01-02T03:04:05.678Z","key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","address":"127.0.0.1","port":40001,"link_port":40002}]}"#;
         /// Somebody came, went or stopped answering.
         RosterUpdated(RosterUpdated) = "roster-updated", r#"{"revision":20,"clients":[],"total":1}"#;
         /// Every client of this run of the hub.
-        Status(Status) = "status", r#"{"clients":[{"name":"dora","number":4,"address":"127.0.0.1:40000","state":"offline","opened":"2026-01-02T03:04:05.678Z","closed":"2026-01-02T04:04:05.678Z"}],"total":4}"#;
+        Status(Status) = "status", r#"{"clients":[{"name":"dora","number":4,"address":"127.0.0.1:40000","state":"offline","opened":"2026-01-02T03:04:05.678Z","closed":"2026-01-02T04:04:05.678Z","messages":12}],"total":4}"#;
+        /// A message of ours is where it was to go: with the hub, on disk, or straight with its receiver.
+        MessageAcked(MessageAcked) = "message-acked", r#"{"number":41,"sent":"2026-01-02T03:04:05.678Z","to":"erin","stored":true,"delivered":1}"#;
+        /// Somebody says something to us, or to everybody.
+        Message(Message) = "message", r#"{"number":41,"from":"erin","to":"dora","text":"soup is ready","sent":"2026-01-02T03:04:05.678Z"}"#;
+        /// Somebody says something in a room that we are in.
+        RoomMessage(RoomMessage) = "room-message", r#"{"number":42,"room":"kitchen","from":"erin","text":"soup is ready","sent":"2026-01-02T03:04:05.678Z"}"#;
+        /// Somebody says something to us past the hub.
+        PrivateMessage(PrivateMessage) = "private-message", r#"{"number":1,"from":"erin","to":"dora","text":"between us","sent":"2026-01-02T03:04:05.678Z"}"#;
+        /// Somebody has a message of ours that was kept for them.
+        MessageDelivered(MessageDelivered) = "message-delivered", r#"{"number":41,"to":"erin"}"#;
+        /// A direct connection is open.
+        PrivateOpened(PrivateOpened) = "private-opened", r#"{"peer":"erin","by":"dora"}"#;
+        /// A direct connection is closed.
+        PrivateClosed(PrivateClosed) = "private-closed", r#"{"peer":"erin","reason":"closed by erin"}"#;
+        /// We see no more messages of somebody.
+        Blocked(Blocked) = "blocked", r#"{"name":"mallory"}"#;
+        /// We see somebody's messages again.
+        Unblocked(Unblocked) = "unblocked", r#"{"name":"mallory"}"#;
+        /// Whom we block.
+        Blocks(Blocks) = "blocks", r#"{"names":["mallory"]}"#;
+        /// What has been said.
+        History(History) = "history", r#"{"messages":[{"number":42,"room":"kitchen","from":"erin","text":"soup is ready","sent":"2026-01-02T03:04:05.678Z"}],"more":true,"next":42}"#;
+        /// A room has been made.
+        RoomCreated(RoomCreated) = "room-created", r#"{"room":"kitchen","access":"invite","members":["dora","erin"]}"#;
+        /// The rooms that we can join or are in.
+        Rooms(Rooms) = "rooms", r#"{"rooms":[{"room":"kitchen","access":"invite","members":2,"joined":true}]}"#;
+        /// We are in a room.
+        RoomJoined(RoomJoined) = "room-joined", r#"{"room":"kitchen","members":["dora","erin"]}"#;
+        /// Others are in a room because we asked for it.
+        RoomInvited(RoomInvited) = "room-invited", r#"{"room":"kitchen","members":["frida"]}"#;
+        /// We are not in a room any more.
+        RoomLeft(RoomLeft) = "room-left", r#"{"room":"kitchen"}"#;
+        /// Who is in a room.
+        Members(Members) = "members", r#"{"room":"kitchen","members":[{"name":"dora","state":"online"},{"name":"erin","state":"offline"}]}"#;
+        /// Somebody joined or left a room that we are in.
+        RoomChanged(RoomChanged) = "room-changed", r#"{"room":"kitchen","by":"erin","joined":["dora"]}"#;
+        /// We hear only one room.
+        Focused(Focused) = "focused", r#"{"room":"kitchen"}"#;
+        /// We hear everything again; what has waited follows.
+        Unfocused(Unfocused) = "unfocused", r#"{"room":"kitchen","held":3}"#;
         /// What is under way.
         Transfers(Transfers) = "transfers", r#"{"transfers":[{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","bytes":1024,"size":4096}]}"#;
         /// A transfer begins.
@@ -67,6 +114,8 @@ vocabulary! {
         Located(Located) = "located", r#"{"sources":[]}"#;
         /// Between hub and client only: everything up to this revision has been told.
         Synced(Synced) = "synced", r#"{"revision":20}"#;
+        /// Between hub and client only: a message that its receiver shall not see.
+        Withheld(Withheld) = "withheld", r#"{"number":41}"#;
     }
 }
 
@@ -121,6 +170,9 @@ bodies! {
         /// Where: a JSON pointer into the request, or a line of the input.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<At>,
+        /// How long to wait before asking again, in milliseconds, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait: Option<u64>,
     }
     /// The hub knows us now.
     Welcome {
@@ -223,6 +275,9 @@ bodies! {
         /// When it left.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         closed: Option<Timestamp>,
+        /// How many messages it has sent.
+        #[serde(default)]
+        messages: u64,
     }
     /// What is under way.
     Transfers {
@@ -381,6 +436,18 @@ bodies! {
     }
 }
 
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            code: error.code,
+            message: error.message.into(),
+            hint: error.hint.map(Into::into),
+            at: error.at,
+            wait: error.wait,
+        }
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         let advice = failure.code.advice();
@@ -390,6 +457,7 @@ impl From<Failure> for Error {
             hint: failure.hint.map(|h| h.into_owned()).or_else(|| (!advice.is_empty()).then(|| advice.to_owned())),
             retry: failure.code.retry(),
             at: failure.at,
+            wait: failure.wait,
         }
     }
 }

@@ -1,0 +1,190 @@
+//! What is told of people and what they say.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::Timestamp;
+use crate::protocol::types::{Member, RoomAccess, RoomInfo, Said};
+use crate::protocol::vocabulary::bodies;
+
+bodies! {
+    /// A message of ours is where it was to go.
+    MessageAcked {
+        /// The message's number: at this hub, or on the direct connection.
+        number: u64,
+        /// When it was taken.
+        sent: Timestamp,
+        /// Whom it is for; `all` for everybody who is there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+        /// The room that it is for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<String>,
+        /// Whether the hub has it on disk. What was sent past the hub is not stored.
+        stored: bool,
+        /// How many have it by now. For a message to one person, 1 if their program has taken it; if it is 0,
+        /// `message-delivered` follows. For a room or everybody, to how many who are there it was sent.
+        delivered: u64,
+        /// How many of those who are there block us; only for messages to everybody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        blocked: Option<u64>,
+    }
+    /// Somebody says something to us, or to everybody.
+    Message {
+        /// The message's number at this hub; later ones have higher numbers.
+        number: u64,
+        /// Who says it.
+        from: String,
+        /// Whom it is for: us, or `all`.
+        to: String,
+        /// What.
+        text: String,
+        /// When the hub took it.
+        sent: Timestamp,
+    }
+    /// Somebody says something in a room.
+    RoomMessage {
+        /// The message's number at this hub; later ones have higher numbers.
+        number: u64,
+        /// In which room.
+        room: String,
+        /// Who says it.
+        from: String,
+        /// What.
+        text: String,
+        /// When the hub took it.
+        sent: Timestamp,
+    }
+    /// Somebody says something past the hub.
+    PrivateMessage {
+        /// Counts from 1 on each direct connection, in each direction.
+        number: u64,
+        /// Who says it.
+        from: String,
+        /// Whom it is for: us.
+        to: String,
+        /// What.
+        text: String,
+        /// When it was sent, by the sender's clock.
+        sent: Timestamp,
+    }
+    /// Somebody has a message of ours that they did not have when it was acknowledged.
+    MessageDelivered {
+        /// The message's number.
+        number: u64,
+        /// Who has it.
+        to: String,
+    }
+    /// A direct connection is open.
+    PrivateOpened {
+        /// Who is at the other end.
+        peer: String,
+        /// Who opened it.
+        by: String,
+    }
+    /// A direct connection is closed.
+    PrivateClosed {
+        /// Who was at the other end.
+        peer: String,
+        /// Why.
+        reason: String,
+    }
+    /// We see no more messages of somebody.
+    Blocked {
+        /// Whose.
+        name: String,
+    }
+    /// We see somebody's messages again.
+    Unblocked {
+        /// Whose.
+        name: String,
+    }
+    /// Whom we block.
+    Blocks {
+        /// Their names, sorted.
+        names: Vec<String>,
+    }
+    /// What has been said.
+    History {
+        /// The messages, oldest first.
+        messages: Vec<Said>,
+        /// Whether there are more in the direction that was asked for.
+        more: bool,
+        /// Where to go on: with `after` if `since` or `after` was asked for, else with `before`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<u64>,
+    }
+    /// A room has been made.
+    RoomCreated {
+        /// Its name.
+        room: String,
+        /// Who may join by themselves.
+        access: RoomAccess,
+        /// Its members, we included.
+        members: Vec<String>,
+    }
+    /// The rooms.
+    Rooms {
+        /// Those that we can join or are in, sorted by name.
+        rooms: Vec<RoomInfo>,
+    }
+    /// We are in a room.
+    RoomJoined {
+        /// Its name.
+        room: String,
+        /// Its members, we included.
+        members: Vec<String>,
+    }
+    /// Others are in a room because we asked for it.
+    RoomInvited {
+        /// Its name.
+        room: String,
+        /// Whom we made members.
+        members: Vec<String>,
+    }
+    /// We are not in a room any more.
+    RoomLeft {
+        /// Its name.
+        room: String,
+    }
+    /// Who is in a room.
+    Members {
+        /// Its name.
+        room: String,
+        /// Its members, sorted by name.
+        members: Vec<Member>,
+    }
+    /// Somebody joined or left a room that we are in.
+    RoomChanged {
+        /// Its name.
+        room: String,
+        /// Who caused it.
+        by: String,
+        /// Who is a member now; we may be among them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        joined: Vec<String>,
+        /// Who is not any more.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left: Vec<String>,
+    }
+    /// We hear only one room.
+    Focused {
+        /// Which.
+        room: String,
+    }
+    /// We hear everything again.
+    Unfocused {
+        /// The room that we heard.
+        room: String,
+        /// How many messages have waited; they follow.
+        held: u64,
+        /// Why, if it was not asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    }
+    /// A message that its receiver shall not see.
+    Withheld {
+        /// Its number.
+        number: u64,
+    }
+}

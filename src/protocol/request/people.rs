@@ -1,0 +1,95 @@
+//! What people ask of each other.
+
+use crate::protocol::types::Password;
+use crate::protocol::vocabulary::requests;
+
+requests! {
+    /// Prove with a password who you are.
+    Login {
+        /// The account's name.
+        name: String,
+        /// Its password, at most 1,024 bytes. At a terminal, leave it out: it is asked for and not shown.
+        password: Password,
+    }
+    /// Send somebody a message.
+    Message {
+        /// To whom; they need not be there.
+        to: String,
+        /// The text, at most 16 KiB of UTF-8. By hand: the rest of the line, as it stands.
+        #[schemars(length(min = 1, max = 16384))]
+        text: String,
+    }
+    /// Send a message to everybody.
+    Broadcast {
+        /// The text, at most 16 KiB of UTF-8. By hand: the rest of the line, as it stands.
+        #[schemars(length(min = 1, max = 16384))]
+        text: String,
+    }
+    /// Open a direct connection.
+    PrivateOpen {
+        /// To whom.
+        to: String,
+    }
+    /// Send a message past the hub. The connection is opened if there is none.
+    Private {
+        /// To whom; they must be there.
+        to: String,
+        /// The text, at most 16 KiB of UTF-8. By hand: the rest of the line, as it stands.
+        #[schemars(length(min = 1, max = 16384))]
+        text: String,
+    }
+    /// Close a direct connection.
+    PrivateClose {
+        /// To whom.
+        to: String,
+    }
+    /// See no more messages of somebody.
+    Block {
+        /// Whose.
+        name: String,
+    }
+    /// See somebody's messages again.
+    Unblock {
+        /// Whose.
+        name: String,
+    }
+    /// Show whom you block.
+    Blocks {}
+    /// Show what has been said. Without `since` or `after`: the newest messages.
+    #[derive(Default)]
+    History {
+        /// Only what was said to everybody.
+        #[arg(long, conflicts_with_all = ["room", "with"])]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        lobby: bool,
+        /// Only what was said in this room.
+        #[arg(long, value_name = "ROOM", conflicts_with = "with")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<String>,
+        /// Only what this person and you wrote to each other.
+        #[arg(long, value_name = "NAME")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        with: Option<String>,
+        /// Since a time, oldest first: `2026-01-02T03:04:05Z`, `02/01/2026 03:04:05` (UTC), or `10m` ago.
+        #[arg(long, value_name = "TIME", conflicts_with = "before")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<String>,
+        /// After the message of this number, oldest first.
+        #[arg(long, value_name = "NUMBER", conflicts_with = "before")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u64>,
+        /// The newest before the message of this number.
+        #[arg(long, value_name = "NUMBER")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<u64>,
+        /// At most so many messages, 1 to 500; 50 if left out.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1, max = 500))]
+        limit: Option<u32>,
+        /// Only messages that have all these words.
+        #[arg(long = "match", value_name = "WORDS")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        r#match: Option<String>,
+    }
+}

@@ -1,0 +1,62 @@
+//! What is asked of rooms.
+
+use crate::protocol::types::RoomAccess;
+use crate::protocol::vocabulary::requests;
+
+requests! {
+    /// Make a room; you are its first member.
+    RoomCreate {
+        /// 1 to 32 letters, digits, `_`, `-` or `.`.
+        room: String,
+        /// Others who are members from the beginning; they must be there.
+        #[arg(value_name = "NAME")]
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[schemars(length(max = 1000))]
+        members: Vec<String>,
+        /// Who may join by themselves; if left out: nobody if members are named, else everybody.
+        #[arg(long, value_enum, value_name = "WHO")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        access: Option<RoomAccess>,
+    }
+    /// Show the rooms that you can join or are in.
+    Rooms {}
+    /// Become a member of an open room.
+    RoomJoin {
+        /// Which.
+        room: String,
+    }
+    /// Make others members of a room that you are in.
+    RoomInvite {
+        /// Which.
+        room: String,
+        /// Whom; they need not be there.
+        #[arg(required = true, value_name = "NAME")]
+        #[schemars(length(min = 1, max = 1000))]
+        members: Vec<String>,
+    }
+    /// Leave a room. A room without members is gone.
+    RoomLeave {
+        /// Which.
+        room: String,
+    }
+    /// Show who is in a room.
+    Members {
+        /// Which.
+        room: String,
+    }
+    /// Say something in a room.
+    Say {
+        /// Which; `lobby` is everybody who is there.
+        room: String,
+        /// The text, at most 16 KiB of UTF-8. By hand: the rest of the line, as it stands.
+        #[schemars(length(min = 1, max = 16384))]
+        text: String,
+    }
+    /// Hear only one room.
+    Focus {
+        /// Which; you must be in it.
+        room: String,
+    }
+    /// Hear everything again.
+    Unfocus {}
+}
