@@ -35,10 +35,15 @@ pub struct ClientHello {
     /// The port on which this client serves files.
     pub port: u16,
     /// The port on which it takes direct connections.
+    #[serde(default)]
     pub link_port: u16,
     /// The random name that this program gave itself at its start, 16 hex digits: with it, requests that are asked
     /// again are recognized.
+    #[serde(default)]
     pub instance: String,
+    /// The number of its newest request: those up to it that come in a new session are asked again.
+    #[serde(default)]
+    pub asked: i64,
     /// What the join link carried for this hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invite: Option<String>,
