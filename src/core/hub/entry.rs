@@ -166,8 +166,9 @@ impl Hub {
 
     pub(super) fn welcome_again(&mut self, now: Time, id: PeerId, mark: Option<Id>) {
         let Ok(Registered { name, number, .. }) = self.me(id) else { return };
+        let newest = self.recent.newest;
         let (clients, offers, revision) = (self.roster.len() as u64, self.table.len() as u64, self.revision);
-        self.answer(now, id, mark, event::Welcome { name, number, revision, clients, offers });
+        self.answer(now, id, mark, event::Welcome { name, number, revision, clients, offers, newest });
     }
 
     /// Its program must know whom its user blocks: direct connections do not pass through us.

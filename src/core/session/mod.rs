@@ -7,12 +7,13 @@
 
 mod answers;
 mod connection;
+mod inbox;
 mod notes;
 mod replica;
 mod requests;
 mod transfers;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::link::{Link, LinkConfig};
@@ -21,11 +22,13 @@ use crate::protocol::event::Settings;
 use crate::protocol::limits::REQUESTS_WAITING;
 use crate::protocol::line::BadLine;
 use crate::protocol::transfer::OnConflict;
+use crate::protocol::types::Password;
 use crate::protocol::wire::{Ask, Frame};
 use crate::protocol::{
     At, Content, ErrorCode, Event, EventLine, Failure, Id, PublicKey, Request, RequestLine, Timestamp, event, line,
 };
 use connection::Connection;
+use inbox::{Focus, Inbox};
 pub use notes::{FetchPlan, TransferNote, UploadNote};
 pub use replica::Replica;
 use requests::{Pending, Waiting};
@@ -38,6 +41,10 @@ pub struct SessionConfig {
     pub name: String,
     /// The hub's address, as it is shown.
     pub hub: String,
+    /// The account's password, to log in with.
+    pub password: Option<Password>,
+    /// Whether to take messages. Who does not leaves them for the next time.
+    pub inbox: bool,
     /// What the hub's join link carried.
     pub invite: Option<String>,
     /// The link's timers.
@@ -89,6 +96,10 @@ pub enum Input<'a> {
     Transfer(u64, TransferNote),
     /// An upload goes on; the number is the driver's.
     Upload(u64, UploadNote),
+    /// Up to which number somebody has had all messages, as far as this machine knows.
+    InboxOpened(&'a str, u64),
+    /// Messages of these numbers have been written to the user.
+    Written(&'a [u64]),
     /// Time has passed.
     Tick,
 }
@@ -127,6 +138,10 @@ pub enum Output {
     Fetch(FetchPlan),
     /// Stop fetching.
     CancelFetch(u64),
+    /// Look up to which number this person has had all messages: `InboxOpened` is wanted.
+    OpenInbox(String),
+    /// Remember that this person has had all messages up to this number.
+    Shown(String, u64),
     /// End the program with this code.
     End(u8),
 }
@@ -149,7 +164,7 @@ enum Origin {
 impl Origin {
     /// Whether it is the user's request to be registered.
     fn is_registration(&self) -> bool {
-        matches!(self, Self::User(pending) if matches!(pending.request, Request::Register(_) | Request::Rereg(_)))
+        matches!(self, Self::User(pending) if matches!(pending.request, Request::Register(_) | Request::Login(_) | Request::Rereg(_)))
     }
 }
 
@@ -166,6 +181,8 @@ struct Leaving {
     code: u8,
     id: Option<Id>,
     asked_for: bool,
+    /// Messages are still being written to the user: the hub shall know that they have been.
+    waits_for_output: bool,
     deadline: Time,
 }
 
@@ -196,6 +213,12 @@ pub struct Session {
     next_ask: i64,
     next_task: u64,
     next_transfer: u64,
+    inbox: Inbox,
+    /// The newest message at the hub when we entered.
+    newest: u64,
+    focus: Option<Focus>,
+    /// Whom our user blocks, folded.
+    blocked: BTreeSet<String>,
     leaving: Option<Leaving>,
     ended: bool,
     out: VecDeque<Output>,
@@ -224,6 +247,10 @@ impl Session {
             next_ask: 1,
             next_task: 1,
             next_transfer: 1,
+            inbox: Inbox::default(),
+            newest: 0,
+            focus: None,
+            blocked: BTreeSet::new(),
             leaving: None,
             ended: false,
             out: VecDeque::new(),
@@ -251,10 +278,13 @@ impl Session {
             Input::Hashed(task, result) => self.hashed(now, task, result),
             Input::Transfer(transfer, note) => self.transfer_note(now, transfer, note),
             Input::Upload(upload, note) => self.upload_note(now, upload, note),
+            Input::InboxOpened(name, shown) => self.inbox_opened(now, name, shown),
+            Input::Written(numbers) => self.written(now, numbers),
             Input::Tick => {}
         }
         self.tick(now);
         self.advance(now);
+        self.confirm(now);
     }
 
     /// The next thing to be done.

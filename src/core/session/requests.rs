@@ -1,10 +1,12 @@
 //! The user's requests: what may start when, and what is answered here.
 
 use super::{Event, Failure, Id, Origin, Output, Session};
+use crate::core::hub::check_text;
 use crate::core::time::Time;
 use crate::protocol::limits::REQUESTS_IN_FLIGHT;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::check_file;
+use crate::protocol::when::When;
 use crate::protocol::wire::{Ask, Publish};
 use crate::protocol::{At, Content, ErrorCode, Request, event, human, request};
 
@@ -178,6 +180,12 @@ impl Session {
                 check_file(target.0).map_err(|failure| failure.at(pointer_at(target.1)))
             }
             Request::Withdraw(withdraw) => request::check_count(&withdraw.files),
+            Request::Message(request::Message { text, .. })
+            | Request::Broadcast(request::Broadcast { text })
+            | Request::Say(request::Say { text, .. }) => check_text(text),
+            Request::History(request::History { since: Some(since), .. }) => {
+                When::parse(since).map(drop).map_err(|failure| failure.at(pointer_at("/since")))
+            }
             _ => Ok(()),
         }
     }
@@ -202,6 +210,7 @@ impl Session {
             Request::Help(request) => {
                 human::help(request.command.as_deref()).map(|commands| event::Help { commands }.into())
             }
+            Request::Unfocus(_) => return self.unfocus(now, id),
             Request::Wait(_) => Ok(event::Waited {}.into()),
             Request::Quit(_) => return self.leave(now, "quit".into(), 0, id, true),
             Request::Register(_)
@@ -229,7 +238,6 @@ impl Session {
             | Request::PrivateOpen(_)
             | Request::Private(_)
             | Request::PrivateClose(_)
-            | Request::Unfocus(_)
             | Request::Get(_) => Err(ErrorCode::Internal.into()),
         };
         match result {

@@ -27,7 +27,7 @@ vocabulary! {
         /// A request failed, or a line could not be understood.
         Error(Error) = "error", r#"{"code":"not-offered","message":"Nobody offers notes.txt.","hint":"`list` shows what is offered.","retry":"after-change","at":"/file"}"#;
         /// The hub knows us now.
-        Welcome(Welcome) = "welcome", r#"{"name":"dora","number":4,"revision":17,"clients":2,"offers":5}"#;
+        Welcome(Welcome) = "welcome", r#"{"name":"dora","number":4,"revision":17,"clients":2,"offers":5,"newest":41}"#;
         /// We are out of the table.
         Deregistered(Deregistered) = "deregistered", r#"{"name":"dora","withdrawn":2}"#;
         /// The folder to offer from has been chosen.
@@ -186,6 +186,9 @@ bodies! {
         clients: u64,
         /// Files that are offered.
         offers: u64,
+        /// The number of the newest message at the hub; 0 if nothing was said yet.
+        #[serde(default)]
+        newest: u64,
     }
     /// We are out of the table.
     Deregistered {
