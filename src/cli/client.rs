@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::duration::{millis, seconds};
 use crate::core::session::Replica;
 use crate::core::{LinkConfig, outbox::Popped};
-use crate::io::client::{ClientDriver, ClientOptions, Message, UserInput};
+use crate::io::client::{ClientDriver, ClientOptions, Message, Reporting, UserInput, mailbox};
 use crate::io::files::check_dir;
 use crate::io::home::Home;
 use crate::io::output::Output;
@@ -70,6 +70,8 @@ pub(super) struct ClientArgs {
 pub(super) struct Manner {
     pub(super) linger: bool,
     pub(super) fail_fast: bool,
+    /// Whether messages are taken.
+    pub(super) inbox: bool,
     /// Which events are shown as text.
     pub(super) shows: fn(&EventLine) -> bool,
 }
@@ -133,6 +135,8 @@ impl ClientArgs {
             on_conflict: self.on_conflict,
             linger: manner.linger,
             fail_fast: manner.fail_fast,
+            inbox: manner.inbox,
+            password: None,
             link: LinkConfig { ack_timeout: self.ack_timeout, retries: self.retries, ..LinkConfig::client() },
             give_up: self.give_up,
         })
@@ -152,13 +156,13 @@ impl ClientArgs {
         runtime.block_on(async {
             let local = local_address(&options.hub).await;
             let (broken_sender, mut broken) = mpsc::channel(1);
-            let render = renderer(self.json, manner.shows, style);
+            let (mailbox, messages) = mailbox();
+            let render = Reporting::new(renderer(self.json, manner.shows, style), mailbox.clone());
             let printed = Output::spawn(BOUNDS, sink, render, move |_| {
                 let _ = broken_sender.blocking_send(());
             })
             .map_err(Failure::internal)?;
-            let driver = ClientDriver::new(options, local, printed.clone(), watch)?;
-            let mailbox = driver.mailbox();
+            let driver = ClientDriver::new(options, local, printed.clone(), (mailbox.clone(), messages), watch)?;
             let stopping = mailbox.clone();
             let _signals = Signals::install(false, move |signal| {
                 let _ = stopping.blocking_send(Message::Interrupt(signal.exit()));

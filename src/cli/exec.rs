@@ -51,7 +51,7 @@ impl Exec {
     }
 
     fn ask(&self, request: RequestLine) -> Result<ExitCode, Failure> {
-        let manner = Manner { linger: false, fail_fast: true, shows };
+        let manner = Manner { linger: false, fail_fast: true, inbox: false, shows };
         self.client.run(
             &manner,
             style(),

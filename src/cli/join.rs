@@ -45,7 +45,7 @@ impl Join {
     }
 
     fn manner(&self, shows: fn(&EventLine) -> bool) -> Manner {
-        Manner { linger: self.linger, fail_fast: self.fail_fast, shows }
+        Manner { linger: self.linger, fail_fast: self.fail_fast, inbox: true, shows }
     }
 
     fn at_pipe(&self) -> Result<ExitCode, Failure> {

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use super::duration::{millis, seconds};
 use super::fail;
 use crate::core::LinkConfig;
-use crate::core::hub::{Access, HubConfig};
+use crate::core::hub::{Access, HubConfig, Keep, LoginPolicy};
 use crate::core::outbox::Popped;
 use crate::io::clock::{Clock, random};
 use crate::io::home::Home;
@@ -53,6 +53,24 @@ pub struct Serve {
     /// Clients at once.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().clients, value_parser = at_least_one)]
     max_clients: usize,
+    /// After so many failed logins in a row an account is locked for a while; an address after ten times as many.
+    #[arg(long, value_name = "N", default_value_t = LoginPolicy::default().max_failures, value_parser = clap::value_parser!(u32).range(1..))]
+    max_failures: u32,
+    /// For how long; a number alone is in seconds.
+    #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = seconds)]
+    lockout: Duration,
+    /// Keep only messages of this age (30d), or the newest with so much text in all (500MB) [default: all].
+    #[arg(long, value_name = "SPAN|SIZE", value_parser = keep)]
+    keep: Option<Keep>,
+    /// Messages that one client may send in a second; ten seconds' worth at once.
+    #[arg(long, value_name = "N", default_value_t = HubLimits::default().message_rate, value_parser = clap::value_parser!(u32).range(1..))]
+    message_rate: u32,
+    /// Requests of any kind that one client may make in a second; ten seconds' worth at once.
+    #[arg(long, value_name = "N", default_value_t = HubLimits::default().request_rate, value_parser = clap::value_parser!(u32).range(1..))]
+    request_rate: u32,
+    /// Messages that are kept for one person until they come.
+    #[arg(long, value_name = "N", default_value_t = HubLimits::default().mailbox)]
+    mailbox: u64,
     /// How long an acknowledgement may take before it is asked for; a number alone is in milliseconds.
     #[arg(long, value_name = "SPAN", default_value = "500ms", value_parser = millis)]
     ack_timeout: Duration,
@@ -76,6 +94,8 @@ enum AccessChoice {
     Invite,
     /// Everybody who can reach the hub.
     Open,
+    /// Who has an account; see `potluck user`.
+    Accounts,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -88,6 +108,26 @@ enum LogFormat {
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a number, at least 1".to_owned())
+}
+
+/// A span, or a size with a unit.
+fn keep(text: &str) -> Result<Keep, String> {
+    if let Some(span) = crate::protocol::when::span(text) {
+        return Ok(Keep::For(span));
+    }
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let scale: u64 = match unit {
+        "kB" | "KB" => 1_000,
+        "KiB" => 1 << 10,
+        "MB" => 1_000_000,
+        "MiB" => 1 << 20,
+        "GB" => 1_000_000_000,
+        "GiB" => 1 << 30,
+        _ => return Err("expected an age such as 30d or 12h, or a size such as 500MB or 1GiB".into()),
+    };
+    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(scale));
+    bytes.map(Keep::Bytes).ok_or_else(|| "the number is missing or too large".into())
 }
 
 impl Serve {
@@ -159,19 +199,28 @@ impl Serve {
     }
 
     fn config(&self, clock: &Clock, dir: Option<&Path>) -> Result<HubConfig, Failure> {
-        let open = match self.access {
-            Some(choice) => choice == AccessChoice::Open,
-            None => self.listen.is_loopback(),
+        let loopback = if self.listen.is_loopback() { AccessChoice::Open } else { AccessChoice::Invite };
+        let access = match self.access.unwrap_or(loopback) {
+            AccessChoice::Open => Access::Open,
+            AccessChoice::Invite => Access::Invite(invite(dir)?),
+            AccessChoice::Accounts => Access::Accounts,
         };
-        let access = if open { Access::Open } else { Access::Invite(invite(dir)?) };
         if self.ack_timeout.is_zero() {
             return Err(Failure::new(ErrorCode::BadConfig, "--ack-timeout must be more than 0."));
         }
         Ok(HubConfig {
             link: LinkConfig { ack_timeout: self.ack_timeout, retries: self.retries, ..LinkConfig::hub() },
             grace: self.grace,
-            limits: HubLimits { clients: self.max_clients, ..HubLimits::default() },
+            limits: HubLimits {
+                clients: self.max_clients,
+                message_rate: self.message_rate,
+                request_rate: self.request_rate,
+                mailbox: self.mailbox,
+                ..HubLimits::default()
+            },
             access,
+            logins: LoginPolicy { max_failures: self.max_failures, lockout: self.lockout },
+            keep: self.keep,
             run: random().map_err(Failure::internal)?,
             epoch: clock.epoch(),
         })
@@ -180,6 +229,7 @@ impl Serve {
     fn listening(&self, config: &HubConfig, address: SocketAddr, identity: &Identity) -> log::HubListening {
         let (access, invite) = match &config.access {
             Access::Open => ("open", None),
+            Access::Accounts => ("accounts", None),
             Access::Invite(invite) => ("invite", Some(invite.clone())),
         };
         let host = self.host.clone().unwrap_or_else(|| match address.ip().is_unspecified() {

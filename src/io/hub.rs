@@ -72,7 +72,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         log: L,
     ) -> Self {
         Self {
-            hub: Hub::new(config, names),
+            hub: Hub::new(config, crate::protocol::record::Loaded { names, ..Default::default() }),
             clock,
             mailbox,
             messages,
@@ -189,6 +189,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
                 }
             }
             Output::Log(event) => self.log(event),
+            Output::Query(..) | Output::Verify { .. } => todo!(),
             Output::Stopped => self.stopped = true,
         }
     }

@@ -10,6 +10,7 @@ pub mod hash;
 pub mod home;
 pub mod hub;
 pub mod identity;
+pub mod inbox;
 pub mod input;
 pub mod output;
 pub mod pins;

@@ -42,14 +42,15 @@ impl Queued for LogLine {
     }
 }
 
-/// Tells an event in its class.
-pub fn tell(output: &Output<EventLine>, line: EventLine) {
+/// Tells an event in its class. Says whether it keeps its place, see [`Output::push_fact`]; states merge.
+pub fn tell(output: &Output<EventLine>, line: EventLine) -> bool {
     match &line.event {
         Event::TableUpdated(_) => output.push_state(StateKey::Table, line, merge),
         Event::RosterUpdated(_) => output.push_state(StateKey::Roster, line, merge),
         Event::TransferProgress(progress) => output.push_state(StateKey::Transfer(progress.transfer), line, merge),
-        _ => output.push_fact(line),
+        _ => return output.push_fact(line),
     }
+    true
 }
 
 /// The newest state is told; of changes, those that it still knows.

@@ -23,6 +23,8 @@ pub struct ClientOptions {
     pub key: Option<u8>,
     /// What its join link carried.
     pub invite: Option<String>,
+    /// `--password-file`.
+    pub password: Option<String>,
     /// `--linger`.
     pub linger: bool,
     /// `--fail-fast`.
@@ -37,6 +39,8 @@ pub(super) struct Actor {
     pub(super) conn: Option<u64>,
     pub(super) lines: u64,
     pub(super) told: Vec<EventLine>,
+    /// Messages among it that the session has not heard of yet: they have been written.
+    pub(super) written: Vec<u64>,
     pub(super) ended: Option<u8>,
     pub(super) downloads: BTreeMap<String, ContentHash>,
     pub(super) peers: BTreeMap<PublicKey, String>,
@@ -58,6 +62,7 @@ fn cut(content: &Content, chunks: Option<u32>) -> Content {
 pub(super) enum Done {
     Dir(u64, Result<String, Failure>),
     Hashed(u64, Result<Vec<Content>, Failure>),
+    Inbox(String, u64),
     Transfer(u64, TransferNote),
     Upload(u64, UploadNote),
 }
@@ -71,6 +76,7 @@ impl Actor {
             conn: None,
             lines: 0,
             told: Vec::new(),
+            written: Vec::new(),
             ended: None,
             downloads: BTreeMap::new(),
             peers: BTreeMap::new(),
@@ -124,6 +130,7 @@ impl Actor {
         let input = match done {
             Done::Dir(task, result) => Input::DirChecked(task, result),
             Done::Hashed(task, result) => Input::Hashed(task, result),
+            Done::Inbox(ref name, shown) => Input::InboxOpened(name, shown),
             Done::Transfer(transfer, _) if self.cancelled.contains(&transfer) => {
                 Input::Transfer(transfer, TransferNote::Failed(ErrorCode::Interrupted.into()))
             }

@@ -6,23 +6,26 @@
 
 mod client;
 mod run;
+mod store;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::core::hub::{Access, Hub, HubConfig};
+use crate::core::hub::{Access, Hub, HubConfig, LoginPolicy};
 use crate::core::link::LinkConfig;
 use crate::core::session::{Session, SessionConfig};
 use crate::core::time::{Rng, Time};
 use crate::protocol::event::Settings;
 use crate::protocol::limits::HubLimits;
-use crate::protocol::record::{NameRecord, Record};
+use crate::protocol::record::{Query, Record};
 use crate::protocol::transfer::OnConflict;
+use crate::protocol::types::Password;
 use crate::protocol::{EventLine, LogLine, PublicKey, Timestamp};
 use client::Actor;
 pub use client::{ClientId, ClientOptions};
+pub use store::MemoryStore;
 
 /// What the calendar says when a simulation begins.
 pub const EPOCH: Timestamp = Timestamp(1_767_225_600_000);
@@ -40,6 +43,8 @@ pub struct SimConfig {
     pub limits: HubLimits,
     /// Who may join.
     pub access: Access,
+    /// How failed logins are met.
+    pub logins: LoginPolicy,
     /// How long a client that does not answer keeps its place.
     pub grace: Duration,
 }
@@ -53,6 +58,7 @@ impl Default for SimConfig {
             commit: (ms(2), ms(2)),
             limits: HubLimits::default(),
             access: Access::Open,
+            logins: LoginPolicy::default(),
             grace: Duration::from_secs(30),
         }
     }
@@ -66,8 +72,10 @@ pub struct Sim {
     hub: Option<Hub>,
     runs: u64,
     /// What is on the hub's disk, and what is on its way there.
-    disk: BTreeMap<String, NameRecord>,
+    disk: MemoryStore,
     writing: Vec<(u64, Record)>,
+    /// When everything that is being written will be there: commits keep their order.
+    on_disk: Time,
     actors: Vec<Actor>,
     conns: BTreeMap<u64, Conn>,
     next_conn: u64,
@@ -77,6 +85,8 @@ pub struct Sim {
     /// Whether the network lets connections be made at all.
     reachable: bool,
     log: Vec<LogLine>,
+    /// What clients' machines remember of the messages that were shown: by key and name.
+    shown: BTreeMap<(PublicKey, String), u64>,
 }
 
 /// A connection between a client and the hub.
@@ -96,6 +106,10 @@ enum Happening {
     LineToClient(u64, String),
     Breaks(u64),
     Committed(u64, u64),
+    /// The store has an answer, for a run of the hub.
+    Found(u64, u64, Query),
+    /// A password has been checked.
+    Verified(u64, u64, String, Password),
     /// Something on a client's own machine is done.
     Local(usize, client::Done),
 }
@@ -109,8 +123,9 @@ impl Sim {
             now: Time(0),
             hub: None,
             runs: 0,
-            disk: BTreeMap::new(),
+            disk: MemoryStore::default(),
             writing: Vec::new(),
+            on_disk: Time(0),
             actors: Vec::new(),
             conns: BTreeMap::new(),
             next_conn: 1,
@@ -119,6 +134,7 @@ impl Sim {
             next_happening: 0,
             reachable: true,
             log: Vec::new(),
+            shown: BTreeMap::new(),
         };
         sim.start_hub();
         sim
@@ -132,16 +148,19 @@ impl Sim {
             grace: self.config.grace,
             limits: self.config.limits.clone(),
             access: self.config.access.clone(),
+            logins: self.config.logins.clone(),
+            keep: None,
             run: self.config.seed ^ self.runs,
             epoch: EPOCH,
         };
-        self.hub = Some(Hub::new(config, self.disk.values().cloned().collect()));
+        self.hub = Some(Hub::new(config, self.disk.load()));
     }
 
     /// The hub dies: its connections break, and what was not committed is lost.
     pub fn crash_hub(&mut self) {
         self.hub = None;
         self.writing.clear();
+        self.on_disk = self.now;
         let conns: Vec<u64> = self.conns.keys().copied().collect();
         for conn in conns {
             self.break_connection(conn);
@@ -163,6 +182,8 @@ impl Sim {
             name: name.into(),
             hub: "hub.example:7755".into(),
             invite: options.invite.clone(),
+            password: options.password.clone().map(Password),
+            inbox: true,
             link: LinkConfig::client(),
             give_up: Duration::from_secs(60),
             linger: options.linger,
@@ -181,6 +202,18 @@ impl Sim {
     /// Gives a client a file on its disk.
     pub fn give_file(&mut self, client: ClientId, dir: &str, file: &str, content: &[u8]) {
         self.actors[client.0].give_file(dir, file, content);
+    }
+
+    /// Makes an account at the hub, as `potluck user add` does.
+    pub fn add_account(&mut self, name: &str, password: &str) {
+        self.disk.add_account(name, password);
+        let names = self.disk.load().names;
+        self.tell_hub(crate::core::hub::Input::Names(names));
+    }
+
+    /// What is on the hub's disk.
+    pub fn disk(&self) -> &MemoryStore {
+        &self.disk
     }
 
     /// Types a line at a client.

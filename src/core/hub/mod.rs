@@ -225,11 +225,15 @@ impl Hub {
         let mut people: HashMap<String, Person> =
             loaded.names.into_iter().map(|record| (record.fold.clone(), record.into())).collect();
         for (by, whom) in loaded.blocks {
-            people.entry(by).and_modify(|person| drop(person.blocks.insert(whom)));
+            if let Some(person) = people.get_mut(&by) {
+                person.blocks.insert(whom);
+            }
         }
         for room in &loaded.rooms {
             for (fold, _) in &room.members {
-                people.entry(fold.clone()).and_modify(|person| drop(person.rooms.insert(room.room)));
+                if let Some(person) = people.get_mut(fold) {
+                    person.rooms.insert(room.room);
+                }
             }
         }
         Self {

@@ -58,7 +58,7 @@ impl Session {
             }
             // Our user, or their program, can still do that.
             (Origin::Enter | Origin::Return, Event::Error(error))
-                if error.code == ErrorCode::LoginRequired && !self.config.fail_fast =>
+                if error.code == ErrorCode::LoginRequired && self.config.inbox =>
             {
                 self.registered = None;
                 self.tell(now, error);

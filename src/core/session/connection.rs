@@ -324,8 +324,8 @@ impl Session {
         self.release(now);
         let waits_for_output = !self.is_all_written();
         // Who wants to end now does not wait long for a slow reader; who has come to the end does.
-        let patient = waits_for_output && code < 128;
-        let deadline = if patient { Time(u64::MAX) } else { now + self.config.link.patience() };
+        let deadline =
+            if waits_for_output && !self.hurried { Time(u64::MAX) } else { now + self.config.link.patience() };
         self.leaving = Some(Leaving { reason, code, id, asked_for, waits_for_output, deadline });
         if !waits_for_output {
             self.say_goodbye(now);

@@ -219,6 +219,8 @@ pub struct Session {
     focus: Option<Focus>,
     /// Whom our user blocks, folded.
     blocked: BTreeSet<String>,
+    /// The end is not to wait for a slow reader.
+    hurried: bool,
     leaving: Option<Leaving>,
     ended: bool,
     out: VecDeque<Output>,
@@ -251,6 +253,7 @@ impl Session {
             newest: 0,
             focus: None,
             blocked: BTreeSet::new(),
+            hurried: false,
             leaving: None,
             ended: false,
             out: VecDeque::new(),
@@ -284,7 +287,9 @@ impl Session {
         }
         self.tick(now);
         self.advance(now);
-        self.confirm(now);
+        if !self.ended {
+            self.confirm(now);
+        }
     }
 
     /// The next thing to be done.

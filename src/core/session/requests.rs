@@ -345,6 +345,7 @@ impl Session {
             self.finish(now, quit.id, event::Error::from(failure.clone()));
         }
         self.abandon(now, &failure);
+        self.hurried = true;
         self.leave(now, reason.into(), code, id, asked_for);
     }
 

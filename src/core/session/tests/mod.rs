@@ -16,6 +16,8 @@ fn config() -> SessionConfig {
     SessionConfig {
         name: "anna".into(),
         hub: "hub.example:7755".into(),
+        password: None,
+        inbox: true,
         invite: None,
         link: LinkConfig::client(),
         give_up: Duration::from_secs(60),
@@ -49,6 +51,9 @@ struct Rig {
     fetches: Vec<u64>,
     cancelled: Vec<u64>,
     unserved: Vec<String>,
+    /// Whose messages were asked for, and up to which number whose were shown.
+    opened: Vec<String>,
+    shown: Vec<(String, u64)>,
     end: Option<u8>,
 }
 
@@ -67,6 +72,8 @@ impl Rig {
             fetches: Vec::new(),
             cancelled: Vec::new(),
             unserved: Vec::new(),
+            opened: Vec::new(),
+            shown: Vec::new(),
             end: None,
         };
         rig.handle(Input::Start);
@@ -101,6 +108,8 @@ impl Rig {
                 Output::Fetch(plan) => self.fetches.push(plan.transfer),
                 Output::CancelFetch(transfer) => self.cancelled.push(transfer),
                 Output::Unserve(files) => self.unserved.extend(files),
+                Output::OpenInbox(name) => self.opened.push(name),
+                Output::Shown(name, number) => self.shown.push((name, number)),
                 Output::End(code) => self.end = Some(code),
                 Output::Disconnect | Output::Say(_) | Output::Peers(_) => {}
             }
