@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use crate::protocol::PublicKey;
 use crate::protocol::name::{check_person, fold};
+use crate::protocol::wire::Received;
 
-/// Digits of a number in its file: all that a `u64` can have, so that a later number covers an earlier one.
-const DIGITS: usize = 20;
+/// The most bytes that a file of ours has: a number and its exceptions.
+const MOST: u64 = 64 << 10;
 
 /// The numbers of one hub.
 pub struct Inboxes {
@@ -25,32 +26,27 @@ impl Inboxes {
         Self { dir: home.join("inbox").join(hub.to_string()), open: None }
     }
 
-    /// Up to which number `name` has had all messages; 0 if nothing is known.
+    /// Which messages `name` has had; none if nothing is known.
     ///
     /// # Errors
-    /// When the file cannot be opened or read. What stands in it and is no number counts as nothing.
-    pub fn shown(&mut self, name: &str) -> io::Result<u64> {
-        let mut text = String::new();
-        let file = self.file(name)?;
-        let end = file.take(DIGITS as u64).read_to_string(&mut text);
-        match end {
-            Ok(_) => Ok(text.trim().parse().unwrap_or(0)),
-            Err(e) if e.kind() == io::ErrorKind::InvalidData => Ok(0),
-            Err(e) => Err(e),
-        }
+    /// When the file cannot be opened or read. What stands in it and cannot be understood counts as nothing.
+    pub fn shown(&mut self, name: &str) -> io::Result<Received> {
+        let mut text = Vec::new();
+        self.file(name)?.take(MOST).read_to_end(&mut text)?;
+        Ok(std::str::from_utf8(&text).ok().and_then(read).unwrap_or_default())
     }
 
-    /// Remembers that `name` has had all messages up to `number`. It outlives this process; a power cut may take it
+    /// Remembers which messages `name` has had. It outlives this process; a power cut may take it
     /// back, and then the hub's own memory counts.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn remember(&mut self, name: &str, number: u64) -> io::Result<()> {
+    pub fn remember(&mut self, name: &str, shown: &Received) -> io::Result<()> {
         if self.open.as_ref().is_none_or(|(open, _)| open != name) {
             self.open = Some((name.to_owned(), self.file(name)?));
         }
         match &self.open {
-            Some((_, file)) => file.write_all_at(format!("{number:0DIGITS$}").as_bytes(), 0),
+            Some((_, file)) => file.write_all_at(write(shown).as_bytes(), 0),
             None => Ok(()),
         }
     }
@@ -64,6 +60,22 @@ impl Inboxes {
     }
 }
 
+/// The number, how many exceptions there are, and these. A longer text from before may stand behind them.
+fn write(shown: &Received) -> String {
+    let mut text = format!("{} {} ", shown.received, shown.except.len());
+    for number in &shown.except {
+        text += &format!("{number} ");
+    }
+    text
+}
+
+fn read(text: &str) -> Option<Received> {
+    let mut numbers = text.split(' ').map(|number| number.parse::<u64>().ok());
+    let (received, count) = (numbers.next()??, numbers.next()??);
+    let except: Vec<u64> = numbers.take(usize::try_from(count).ok()?).collect::<Option<_>>()?;
+    (except.len() as u64 == count).then_some(Received { received, except })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,12 +85,14 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (one, other) = (PublicKey([1; 32]), PublicKey([2; 32]));
         let mut inboxes = Inboxes::at(home.path(), &one);
-        assert_eq!(inboxes.shown("erin").unwrap(), 0);
-        inboxes.remember("erin", u64::MAX).unwrap();
-        inboxes.remember("erin", 41).unwrap();
-        inboxes.remember("dora", 7).unwrap();
-        assert_eq!((inboxes.shown("Erin").unwrap(), inboxes.shown("dora").unwrap()), (41, 7));
-        assert_eq!(Inboxes::at(home.path(), &other).shown("erin").unwrap(), 0);
+        let upto = |received, except: &[u64]| Received { received, except: except.to_vec() };
+        assert_eq!(inboxes.shown("erin").unwrap(), Received::default());
+        inboxes.remember("erin", &upto(u64::MAX, &[1, 2, 3])).unwrap();
+        inboxes.remember("erin", &upto(41, &[40])).unwrap();
+        inboxes.remember("dora", &upto(7, &[])).unwrap();
+        assert_eq!(inboxes.shown("Erin").unwrap(), upto(41, &[40]));
+        assert_eq!(inboxes.shown("dora").unwrap(), upto(7, &[]));
+        assert_eq!(Inboxes::at(home.path(), &other).shown("erin").unwrap(), Received::default());
         assert!(inboxes.shown("../erin").is_err());
     }
 
@@ -86,10 +100,10 @@ mod tests {
     fn damage_counts_as_nothing() {
         let home = tempfile::tempdir().unwrap();
         let mut inboxes = Inboxes::at(home.path(), &PublicKey([1; 32]));
-        inboxes.remember("erin", 41).unwrap();
-        for damage in [&b"\xff\xfe"[..], b"forty-one", b""] {
+        inboxes.remember("erin", &Received { received: 41, except: Vec::new() }).unwrap();
+        for damage in [&b"\xff\xfe"[..], b"forty-one", b"", b"7 2 1 "] {
             std::fs::write(inboxes.dir.join("erin"), damage).unwrap();
-            assert_eq!(inboxes.shown("erin").unwrap(), 0);
+            assert_eq!(inboxes.shown("erin").unwrap(), Received::default());
         }
     }
 }

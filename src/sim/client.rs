@@ -10,6 +10,7 @@ use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::transfer::{Chunking, OnConflict};
 use crate::protocol::types::Source;
+use crate::protocol::wire::Received;
 use crate::protocol::{Content, ContentHash, ErrorCode, EventLine, Failure, PublicKey};
 
 /// A client of the simulation.
@@ -62,7 +63,7 @@ fn cut(content: &Content, chunks: Option<u32>) -> Content {
 pub(super) enum Done {
     Dir(u64, Result<String, Failure>),
     Hashed(u64, Result<Vec<Content>, Failure>),
-    Inbox(String, u64),
+    Inbox(String, Received),
     Transfer(u64, TransferNote),
     Upload(u64, UploadNote),
 }
@@ -130,7 +131,7 @@ impl Actor {
         let input = match done {
             Done::Dir(task, result) => Input::DirChecked(task, result),
             Done::Hashed(task, result) => Input::Hashed(task, result),
-            Done::Inbox(ref name, shown) => Input::InboxOpened(name, shown),
+            Done::Inbox(ref name, ref shown) => Input::InboxOpened(name, shown),
             Done::Transfer(transfer, _) if self.cancelled.contains(&transfer) => {
                 Input::Transfer(transfer, TransferNote::Failed(ErrorCode::Interrupted.into()))
             }

@@ -22,6 +22,7 @@ use crate::protocol::limits::HubLimits;
 use crate::protocol::record::{Query, Record};
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
+use crate::protocol::wire::Received;
 use crate::protocol::{EventLine, LogLine, PublicKey, Timestamp};
 use client::Actor;
 pub use client::{ClientId, ClientOptions};
@@ -86,7 +87,7 @@ pub struct Sim {
     reachable: bool,
     log: Vec<LogLine>,
     /// What clients' machines remember of the messages that were shown: by key and name.
-    shown: BTreeMap<(PublicKey, String), u64>,
+    shown: BTreeMap<(PublicKey, String), Received>,
 }
 
 /// A connection between a client and the hub.
@@ -156,10 +157,14 @@ impl Sim {
         self.hub = Some(Hub::new(config, self.disk.load()));
     }
 
-    /// The hub dies: its connections break, and what was not committed is lost.
+    /// The hub dies: its connections break. Of what was being written, some first part may be on the disk, though
+    /// nobody was told so; the rest is lost.
     pub fn crash_hub(&mut self) {
         self.hub = None;
-        self.writing.clear();
+        let written = self.rng.below(self.writing.len() as u64 + 1) as usize;
+        for (_, record) in self.writing.drain(..).take(written) {
+            self.disk.keep(&record);
+        }
         self.on_disk = self.now;
         let conns: Vec<u64> = self.conns.keys().copied().collect();
         for conn in conns {

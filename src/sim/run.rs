@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::client::Done;
 use super::{Conn, EPOCH, Happening, Sim};
 use crate::core::hub::{self, Verified};
-use crate::core::session::{Input, Output};
+use crate::core::session::{Input, Output, number_of};
 use crate::core::time::Time;
 use crate::protocol::record::NameRecord;
-use crate::protocol::{ErrorCode, Event, Failure, LogLine, Timestamp};
+use crate::protocol::{ErrorCode, Failure, LogLine, Timestamp};
 
 /// How long a local task takes.
 const TASK: Duration = Duration::from_micros(500);
@@ -146,11 +146,7 @@ impl Sim {
             Output::Tell(mut line) => {
                 let told = &mut self.actors[client].told;
                 line.seq = Some(told.len() as u64 + 1);
-                let number = match &line.event {
-                    Event::Message(message) => Some(message.number),
-                    Event::RoomMessage(message) => Some(message.number),
-                    _ => None,
-                };
+                let number = number_of(&line.event);
                 told.push(*line);
                 self.actors[client].written.extend(number);
             }
@@ -167,7 +163,7 @@ impl Sim {
             Output::Say(line) => self.line_to_hub(client, line),
             Output::Send(frame) => self.line_to_hub(client, text_of(&frame)),
             Output::OpenInbox(name) => {
-                let shown = self.shown.get(&(self.actors[client].key, name.clone())).copied().unwrap_or(0);
+                let shown = self.shown.get(&(self.actors[client].key, name.clone())).cloned().unwrap_or_default();
                 self.later(soon, Happening::Local(client, Done::Inbox(name, shown)));
             }
             Output::Shown(name, number) => drop(self.shown.insert((self.actors[client].key, name), number)),

@@ -37,6 +37,24 @@ impl MemoryStore {
                     }
                 }
             }
+            Record::Room { room, name, access } => {
+                self.loaded.last_room = *room;
+                if !self.loaded.rooms.iter().any(|r| r.room == *room) {
+                    self.loaded.rooms.push(RoomRecord {
+                        room: *room,
+                        name: name.clone(),
+                        access: *access,
+                        members: vec![],
+                    });
+                }
+            }
+            Record::Member { room, fold, since } => {
+                for r in &mut self.loaded.rooms {
+                    if r.room == *room && !r.members.iter().any(|(f, _)| f == fold) {
+                        r.members.push((fold.clone(), *since));
+                    }
+                }
+            }
             _ => {}
         }
     }
@@ -50,7 +68,7 @@ impl MemoryStore {
                     .iter()
                     .filter(|m| {
                         m.number > i.after
-                            && matches!(&m.place, Place::Person(p) if crate::protocol::name::fold(p)==i.fold)
+                            && (matches!(&m.place, Place::Person(p) if crate::protocol::name::fold(p)==i.fold) || (crate::protocol::name::fold(&m.from) != i.fold && matches!(&m.place, Place::Room(r) if i.rooms.iter().any(|(room,since)| room==r && m.number > *since))))
                     })
                     .cloned()
                     .collect(),

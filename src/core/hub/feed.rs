@@ -11,6 +11,7 @@ use super::{Hub, Output, PeerId, Question};
 use crate::core::time::Time;
 use crate::protocol::limits::{FEED_BYTES, FEED_MESSAGES, RECENT_BYTES, RECENT_MESSAGES};
 use crate::protocol::record::{Inbox, Kept, Place, Query, Record};
+use crate::protocol::wire::Received;
 use crate::protocol::{Event, EventLine, Id, Timestamp, event, log, name::fold, to_json};
 
 /// How long it may be before it is on disk what somebody has received. What is forgotten in a crash is sent again,
@@ -47,6 +48,8 @@ pub(super) struct Feed {
     reading: bool,
     window: VecDeque<Unconfirmed>,
     bytes: usize,
+    /// What its user had when it opened, though something before that was missing.
+    had: Received,
 }
 
 /// A message on its way.
@@ -108,16 +111,20 @@ impl Feed {
 
 impl Hub {
     /// The user of a client has everything up to a number. The first time, this opens the feed.
-    pub(super) fn received(&mut self, now: Time, id: PeerId, number: u64) {
+    pub(super) fn received(&mut self, now: Time, id: PeerId, received: Received) {
+        // Who claims to miss more than can be on its way has everything sent again, and knows what it has.
+        let known = received.except.len() <= FEED_MESSAGES && received.except.is_sorted();
+        let received = if known { received } else { Received::default() };
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(name) = peer.name.clone() else { return };
         let newest = self.recent.newest;
         let Some(person) = self.people.get_mut(&name.fold) else { return };
         match &mut peer.feed {
-            Some(_) => self.confirm(now, id, number),
+            Some(_) => self.confirm(now, id, &received),
             None => {
                 // A number that is yet to come was given by another store: one that was lost, say.
-                person.received = person.received.max(if number <= newest { number } else { 0 });
+                let had = if received.received <= newest { received } else { Received::default() };
+                person.received = person.received.max(had.all_up_to());
                 peer.feed = Some(Feed {
                     sent: person.received,
                     lobby_after: name.entered,
@@ -125,6 +132,7 @@ impl Hub {
                     reading: false,
                     window: VecDeque::new(),
                     bytes: 0,
+                    had,
                 });
                 self.note_received(now, name.fold);
             }
@@ -132,15 +140,24 @@ impl Hub {
         self.catch_up(now, id);
     }
 
-    fn confirm(&mut self, now: Time, id: PeerId, number: u64) {
+    fn confirm(&mut self, now: Time, id: PeerId, received: &Received) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let (Some(feed), Some(name)) = (&mut peer.feed, peer.name.clone()) else { return };
         let mut arrived = Vec::new();
-        while let Some(message) = feed.window.pop_front_if(|message| message.number <= number) {
+        let count = feed.window.partition_point(|message| message.number <= received.received);
+        let mut missing = VecDeque::new();
+        for message in feed.window.drain(..count) {
+            if received.except.binary_search(&message.number).is_ok() {
+                missing.push_back(message);
+                continue;
+            }
             feed.bytes -= message.bytes;
             arrived.extend(message.direct.map(|from| (message.number, from)));
         }
-        let number = number.min(feed.sent);
+        while let Some(message) = missing.pop_back() {
+            feed.window.push_front(message);
+        }
+        let number = received.all_up_to().min(feed.sent);
         if let Some(person) = self.people.get_mut(&name.fold) {
             person.received = person.received.max(number);
             person.unread = person.unread.saturating_sub(arrived.len() as u64);
@@ -294,6 +311,9 @@ impl Hub {
     fn is_for(&self, id: PeerId, post: &Post) -> bool {
         let Some(peer) = self.peers.get(&id) else { return false };
         let (Some(name), Some(feed)) = (&peer.name, &peer.feed) else { return false };
+        if post.number <= feed.had.received && feed.had.except.binary_search(&post.number).is_err() {
+            return false;
+        }
         let others = || post.from != name.fold && !self.blocks(&name.fold, &post.from);
         match &post.target {
             Target::Person(fold) => *fold == name.fold,

@@ -15,7 +15,7 @@ impl Hub {
         };
         let mark = ask.id();
         let (name, result) = match ask {
-            Ask::Received(received) => return self.received(now, id, received.received),
+            Ask::Received(received) => return self.received(now, id, received),
             Ask::Unreachable(_) => return,
             Ask::Request(line) => {
                 let says = matches!(line.request, Request::Message(_) | Request::Broadcast(_) | Request::Say(_));

@@ -14,18 +14,21 @@ use crate::protocol::{ErrorCode, Failure, Id, event};
 pub(super) struct Inbox {
     /// The newest message that was taken from the hub.
     taken: u64,
-    /// Messages that were taken and are not written to the user yet.
+    /// Messages that are being written to the user.
     unwritten: BTreeSet<u64>,
+    /// Messages that are held back, or that the user lacks though they have later ones.
+    missing: BTreeSet<u64>,
     /// What the hub was told last.
-    confirmed: u64,
+    confirmed: Option<Received>,
     /// Whose messages they are, once the hub has been told where to begin.
     open: Option<String>,
 }
 
 impl Inbox {
-    /// Everything up to here is with the user.
-    fn shown(&self) -> u64 {
-        self.unwritten.first().map_or(self.taken, |first| first - 1)
+    /// What is with the user.
+    fn shown(&self) -> Received {
+        let received = self.unwritten.first().map_or(self.taken, |first| first - 1);
+        Received { received, except: self.missing.range(..=received).copied().collect() }
     }
 }
 
@@ -52,31 +55,40 @@ impl Session {
     }
 
     /// This machine knows which messages somebody has had.
-    pub(super) fn inbox_opened(&mut self, now: Time, name: &str, shown: u64) {
+    pub(super) fn inbox_opened(&mut self, now: Time, name: &str, shown: &Received) {
         if self.registered.as_deref() != Some(name) {
             return;
         }
-        if shown <= self.newest {
-            self.inbox.taken = self.inbox.taken.max(shown);
+        if shown.received <= self.newest && shown.received > self.inbox.taken {
+            self.inbox.taken = shown.received;
+            self.inbox.missing = shown.except.iter().copied().collect();
         }
-        self.inbox.confirmed = self.inbox.shown();
         self.inbox.open = Some(name.to_owned());
-        let received = Ask::Received(Received { received: self.inbox.confirmed });
-        self.send(now, received.to_body());
+        let shown = self.inbox.shown();
+        self.inbox.confirmed = Some(shown.clone());
+        self.send(now, Ask::Received(shown).to_body());
     }
 
     /// Somebody has said something.
     pub(super) fn heard(&mut self, now: Time, number: u64, event: Event) {
         // What is not taken any more is kept for the next time.
-        if self.inbox.open.is_none() || self.leaving.is_some() || number <= self.inbox.taken {
+        if self.inbox.open.is_none() || self.leaving.is_some() {
             return;
         }
-        self.inbox.taken = number;
-        if matches!(event, Event::Withheld(_)) {
+        // What is held back has been taken, and is missing only to the user.
+        let again = number <= self.inbox.taken && (self.is_held(number) || !self.inbox.missing.remove(&number));
+        if again {
             return;
         }
-        self.inbox.unwritten.insert(number);
-        self.tell_unless_held(now, event);
+        self.inbox.taken = self.inbox.taken.max(number);
+        if !matches!(event, Event::Withheld(_)) {
+            self.tell_unless_held(now, event);
+        }
+    }
+
+    fn is_held(&self, number: u64) -> bool {
+        let held = self.focus.iter().flat_map(|focus| &focus.held);
+        held.into_iter().any(|event| number_of(event) == Some(number))
     }
 
     /// Messages of these numbers are with the user.
@@ -102,18 +114,25 @@ impl Session {
 
     /// Lets the hub, and this machine for the next time, know what the user has.
     pub(super) fn confirm(&mut self, now: Time) {
+        let Some(name) = self.inbox.open.clone() else { return };
+        if self.inbox.confirmed.as_ref().is_some_and(|c| c.except.is_empty() && c.received == self.inbox.taken) {
+            return;
+        }
         let shown = self.inbox.shown();
-        let Some(name) = self.inbox.open.clone().filter(|_| shown > self.inbox.confirmed) else { return };
-        self.inbox.confirmed = shown;
-        self.out.push_back(Output::Shown(name, shown));
+        if self.inbox.confirmed.as_ref() == Some(&shown) {
+            return;
+        }
+        self.inbox.confirmed = Some(shown.clone());
+        self.out.push_back(Output::Shown(name, shown.clone()));
         if self.registered.is_some() {
-            self.send(now, Ask::Received(Received { received: shown }).to_body());
+            self.send(now, Ask::Received(shown).to_body());
         }
     }
 
     /// Tells the user what others do, unless they hear only one room, and this is not of it.
     pub(super) fn tell_unless_held(&mut self, now: Time, event: Event) {
-        let Some(focus) = &mut self.focus else { return self.tell(now, event) };
+        let number = number_of(&event);
+        let Some(focus) = &mut self.focus else { return self.tell_message(now, event) };
         let (of_room, bytes) = match &event {
             Event::RoomMessage(said) => (said.room == focus.room, said.text.len()),
             Event::RoomChanged(changed) => (changed.room == focus.room, 0),
@@ -122,8 +141,9 @@ impl Session {
             _ => (false, 0),
         };
         if of_room {
-            return self.tell(now, event);
+            return self.tell_message(now, event);
         }
+        self.inbox.missing.extend(number);
         focus.bytes += bytes;
         focus.held.push_back(event);
         if focus.held.len() > HELD_MESSAGES || focus.bytes > HELD_BYTES {
@@ -165,7 +185,24 @@ impl Session {
     /// Tells what has waited.
     pub(super) fn release(&mut self, now: Time) {
         for event in self.focus.take().into_iter().flat_map(|focus| focus.held) {
-            self.tell(now, event);
+            self.tell_message(now, event);
         }
+    }
+
+    fn tell_message(&mut self, now: Time, event: Event) {
+        if let Some(number) = number_of(&event) {
+            self.inbox.missing.remove(&number);
+            self.inbox.unwritten.insert(number);
+        }
+        self.tell(now, event);
+    }
+}
+
+/// The number by which the hub knows a message, if this is one.
+pub fn number_of(event: &Event) -> Option<u64> {
+    match event {
+        Event::Message(message) => Some(message.number),
+        Event::RoomMessage(message) => Some(message.number),
+        _ => None,
     }
 }

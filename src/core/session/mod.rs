@@ -23,11 +23,12 @@ use crate::protocol::limits::REQUESTS_WAITING;
 use crate::protocol::line::BadLine;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
-use crate::protocol::wire::{Ask, Frame};
+use crate::protocol::wire::{Ask, Frame, Received};
 use crate::protocol::{
     At, Content, ErrorCode, Event, EventLine, Failure, Id, PublicKey, Request, RequestLine, Timestamp, event, line,
 };
 use connection::Connection;
+pub use inbox::number_of;
 use inbox::{Focus, Inbox};
 pub use notes::{FetchPlan, TransferNote, UploadNote};
 pub use replica::Replica;
@@ -96,8 +97,8 @@ pub enum Input<'a> {
     Transfer(u64, TransferNote),
     /// An upload goes on; the number is the driver's.
     Upload(u64, UploadNote),
-    /// Up to which number somebody has had all messages, as far as this machine knows.
-    InboxOpened(&'a str, u64),
+    /// Which messages somebody has had, as far as this machine knows.
+    InboxOpened(&'a str, &'a Received),
     /// Messages of these numbers have been written to the user.
     Written(&'a [u64]),
     /// Time has passed.
@@ -138,10 +139,10 @@ pub enum Output {
     Fetch(FetchPlan),
     /// Stop fetching.
     CancelFetch(u64),
-    /// Look up to which number this person has had all messages: `InboxOpened` is wanted.
+    /// Look which messages this person has had: `InboxOpened` is wanted.
     OpenInbox(String),
-    /// Remember that this person has had all messages up to this number.
-    Shown(String, u64),
+    /// Remember which messages this person has had.
+    Shown(String, Received),
     /// End the program with this code.
     End(u8),
 }

@@ -2,15 +2,16 @@
 
 use super::{ClientDriver, Message};
 use crate::core::outbox::Popped;
-use crate::core::session::{Input, Replica};
+use crate::core::session::{Input, Replica, number_of};
 use crate::io::output::Render;
 use crate::io::queued::tell;
-use crate::protocol::{Event, EventLine};
+use crate::protocol::EventLine;
+use crate::protocol::wire::Received;
 
 /// What the session is to hear once it has said all that it has to say.
 pub(super) enum Later {
-    /// Up to which number somebody has had all messages.
-    InboxOpened(String, u64),
+    /// Which messages somebody has had.
+    InboxOpened(String, Received),
     /// This message stands in a gap: the user is told so, and can ask `history` for it.
     InGap(u64),
 }
@@ -18,7 +19,7 @@ pub(super) enum Later {
 impl Later {
     pub(super) fn input(&self) -> Input<'_> {
         match self {
-            Self::InboxOpened(name, shown) => Input::InboxOpened(name, *shown),
+            Self::InboxOpened(name, shown) => Input::InboxOpened(name, shown),
             Self::InGap(number) => Input::Written(std::slice::from_ref(number)),
         }
     }
@@ -26,35 +27,26 @@ impl Later {
 
 impl<W: FnMut(&Replica)> ClientDriver<W> {
     pub(super) fn tell(&mut self, line: EventLine) {
-        let number = message_number(&line);
+        let number = number_of(&line.event);
         if !tell(&self.printed, line) {
             self.later.extend(number.map(Later::InGap));
         }
     }
 
     pub(super) fn open_inbox(&mut self, name: String) {
-        let shown = self.inboxes.as_mut().map_or(Ok(0), |inboxes| inboxes.shown(&name));
+        let shown = self.inboxes.as_mut().map_or_else(|| Ok(Received::default()), |inboxes| inboxes.shown(&name));
         let shown = shown.unwrap_or_else(|e| {
             tracing::warn!("what {name} has read cannot be looked up: {e}");
-            0
+            Received::default()
         });
         self.later.push_back(Later::InboxOpened(name, shown));
     }
 
-    pub(super) fn remember(&mut self, name: &str, number: u64) {
-        let kept = self.inboxes.as_mut().map_or(Ok(()), |inboxes| inboxes.remember(name, number));
+    pub(super) fn remember(&mut self, name: &str, shown: &Received) {
+        let kept = self.inboxes.as_mut().map_or(Ok(()), |inboxes| inboxes.remember(name, shown));
         if let Err(e) = kept {
             tracing::warn!("what {name} has read cannot be remembered: {e}");
         }
-    }
-}
-
-/// The number by which the hub knows a message, if this is one.
-fn message_number(line: &EventLine) -> Option<u64> {
-    match &line.event {
-        Event::Message(message) => Some(message.number),
-        Event::RoomMessage(message) => Some(message.number),
-        _ => None,
     }
 }
 
@@ -75,7 +67,7 @@ impl<R> Reporting<R> {
 impl<R: Render<EventLine>> Render<EventLine> for Reporting<R> {
     fn render(&mut self, popped: Popped<EventLine>, out: &mut Vec<u8>) {
         if let Popped::Item(line) = &popped {
-            self.numbers.extend(message_number(line));
+            self.numbers.extend(number_of(&line.event));
         }
         self.render.render(popped, out);
     }

@@ -317,7 +317,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         match output {
             Output::Tell(line) => self.tell(*line),
             Output::OpenInbox(name) => self.open_inbox(name),
-            Output::Shown(name, number) => self.remember(&name, number),
+            Output::Shown(name, shown) => self.remember(&name, &shown),
             Output::Connect => self.connect(),
             Output::Disconnect => {
                 if let Some((_, outgoing)) = self.outgoing.take() {

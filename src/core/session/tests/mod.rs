@@ -53,7 +53,7 @@ struct Rig {
     unserved: Vec<String>,
     /// Whose messages were asked for, and up to which number whose were shown.
     opened: Vec<String>,
-    shown: Vec<(String, u64)>,
+    shown: Vec<(String, Received)>,
     end: Option<u8>,
 }
 
