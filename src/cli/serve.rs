@@ -21,7 +21,7 @@ use crate::io::output::Output;
 use crate::io::queued::BOUNDS;
 use crate::io::signals::{Signal, Signals};
 use crate::io::store::Store;
-use crate::io::store_writer::StoreWriter;
+use crate::io::store_writer::{StoreWriter, Told};
 use crate::io::transport::{ListenLimits, Listener};
 use crate::protocol::limits::HubLimits;
 use crate::protocol::{DEFAULT_PORT, ErrorCode, Failure, JoinLink, LogLine, log, to_json};
@@ -114,7 +114,12 @@ impl Serve {
             let committed = sender.clone();
             let store = StoreWriter::spawn(
                 store,
-                Box::new(move |result| {
+                Box::new(move |told| {
+                    let result = match told {
+                        Told::Committed(number) => Ok(number),
+                        Told::Failed(failure) => Err(failure),
+                        Told::Found(..) | Told::Names(_) => return,
+                    };
                     // A hub that ends does not wait for commits.
                     let _ = committed.blocking_send(Message::Committed(result));
                 }),

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::carry::{Outgoing, carry};
 use super::clock::Clock;
-use super::store_writer::{Batch, NotTaken, StoreWriter};
+use super::store_writer::{Batch, Job, NotTaken, StoreWriter};
 use super::transport::{Conn, Listener};
 use crate::core::hub::HubConfig;
 use crate::core::hub::{ConnId, Hub, Input, Output};
@@ -50,7 +50,7 @@ pub struct HubDriver<L> {
     messages: mpsc::Receiver<Message>,
     store: StoreWriter,
     /// Batches that the store could not take yet.
-    unwritten: VecDeque<Batch>,
+    unwritten: VecDeque<Job>,
     log: L,
     conns: HashMap<ConnId, Arc<Outgoing>>,
     next_conn: ConnId,
@@ -129,8 +129,8 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
                 self.handle(Input::Disconnected { conn, reason });
             }
             Message::Committed(Ok(commit)) => {
-                while let Some(batch) = self.unwritten.pop_front() {
-                    if !self.write(batch) {
+                while let Some(job) = self.unwritten.pop_front() {
+                    if !self.write(job) {
                         break;
                     }
                 }
@@ -181,11 +181,11 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
                 }
             }
             Output::Persist(number, record) => {
-                let batch = Batch { number, records: vec![record] };
+                let job = Job::Keep(Batch { number, records: vec![record] });
                 if self.unwritten.is_empty() {
-                    self.write(batch);
+                    self.write(job);
                 } else {
-                    self.unwritten.push_back(batch);
+                    self.unwritten.push_back(job);
                 }
             }
             Output::Log(event) => self.log(event),
@@ -193,12 +193,12 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         }
     }
 
-    /// Says whether the store took the batch.
-    fn write(&mut self, batch: Batch) -> bool {
-        match self.store.submit(batch) {
+    /// Says whether the store took the job.
+    fn write(&mut self, job: Job) -> bool {
+        match self.store.submit(job) {
             Ok(()) => true,
-            Err(NotTaken::Full(batch)) => {
-                self.unwritten.push_front(batch);
+            Err(NotTaken::Full(job)) => {
+                self.unwritten.push_front(job);
                 false
             }
             // The store has said so itself, and the hub is about to hear of it.

@@ -12,6 +12,7 @@ pub mod hub;
 pub mod identity;
 pub mod input;
 pub mod output;
+pub mod passwords;
 pub mod pins;
 pub mod queued;
 pub mod signals;

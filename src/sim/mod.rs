@@ -6,6 +6,7 @@
 
 mod client;
 mod run;
+pub mod store;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
