@@ -14,7 +14,7 @@ use potluck::io::clock::Clock;
 use potluck::io::hub::{HubDriver, Message, mailbox};
 use potluck::io::identity::Identity;
 use potluck::io::store::Store;
-use potluck::io::store_writer::StoreWriter;
+use potluck::io::store_writer::{StoreWriter, Told};
 use potluck::io::transport::{Conn, LineReader, LineWriter, ListenLimits, Listener, connect};
 use potluck::protocol::limits::HubLimits;
 use potluck::protocol::wire::{ClientHello, FrameIn, LINK_PROTOCOL};
@@ -74,7 +74,17 @@ fn start_hub() -> HubAt {
     let (sender, messages) = mailbox();
     let committed = sender.clone();
     let (store, loaded) = Store::ephemeral().expect("a store");
-    let store = StoreWriter::spawn(store, Box::new(move |n| drop(committed.blocking_send(Message::Committed(n)))));
+    let store = StoreWriter::spawn(
+        store,
+        Box::new(move |told| {
+            let result = match told {
+                Told::Committed(number) => Ok(number),
+                Told::Failed(failure) => Err(failure),
+                Told::Found(..) | Told::Names(_) => return,
+            };
+            drop(committed.blocking_send(Message::Committed(result)));
+        }),
+    );
     let (stop, address) = (sender.clone(), listener.local_addr());
     let driver = HubDriver::new(config, loaded.names, clock, store.expect("a thread"), (sender, messages), |_| ());
     HubAt { address, stop, task: tokio::spawn(driver.run(listener)) }

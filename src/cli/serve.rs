@@ -18,6 +18,7 @@ use crate::io::home::Home;
 use crate::io::hub::{HubDriver, Message, mailbox};
 use crate::io::identity::Identity;
 use crate::io::output::Output;
+use crate::io::passwords::Checker;
 use crate::io::queued::BOUNDS;
 use crate::io::signals::{Signal, Signals};
 use crate::io::store::Store;
@@ -151,14 +152,17 @@ impl Serve {
             let listener = Listener::bind(address, &identity, ListenLimits::default())?;
             let printed = self.log()?;
             let (sender, messages) = mailbox();
-            let committed = sender.clone();
-            let store = StoreWriter::spawn(
-                store,
-                Box::new(move |result| {
-                    // A hub that ends does not wait for commits.
-                    let _ = committed.blocking_send(Message::Committed(result));
+            // A hub that ends does not wait for what is told here.
+            let checked = sender.clone();
+            let passwords = Checker::spawn(
+                &store,
+                Box::new(move |attempt, account| {
+                    let _ = checked.blocking_send(Message::Checked(attempt, account));
                 }),
             )?;
+            let told = sender.clone();
+            let store =
+                StoreWriter::spawn(store, Box::new(move |what| drop(told.blocking_send(Message::Store(what)))))?;
             let stopping = sender.clone();
             let attended = std::io::stdin().is_terminal() || std::io::stdout().is_terminal();
             let _signals = Signals::install(true, move |signal| {
@@ -183,7 +187,7 @@ impl Serve {
             };
             // Where to join is said whatever the level is.
             printed.push_fact(LogLine { time: clock.calendar(), event: listening.into() });
-            HubDriver::new(config, loaded.names, clock, store, (sender, messages), write).run(listener).await;
+            HubDriver::new(config, loaded, clock, (store, passwords), (sender, messages), write).run(listener).await;
             // A log that nobody reads does not keep the hub from ending.
             let _ = printed.close(Some(Duration::from_secs(2)));
             Ok(())

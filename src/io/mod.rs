@@ -13,6 +13,7 @@ pub mod identity;
 pub mod inbox;
 pub mod input;
 pub mod output;
+pub mod passwords;
 pub mod pins;
 pub mod queued;
 pub mod signals;
