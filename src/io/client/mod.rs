@@ -26,6 +26,7 @@ use crate::io::queued::tell;
 use crate::io::transport::{Conn, connect_host};
 use crate::protocol::event::Settings;
 use crate::protocol::transfer::OnConflict;
+use crate::protocol::types::Password;
 use crate::protocol::{ErrorCode, EventLine, Failure, JoinLink, PublicKey, RequestLine, TransportChoice};
 
 /// How often a full output is looked at again, while requests wait for it.
@@ -40,6 +41,8 @@ pub struct ClientOptions {
     pub hub: JoinLink,
     /// The name to register.
     pub name: String,
+    /// The password of the name's account, if it has one.
+    pub password: Option<Password>,
     /// The key that the hub must have, if it is known.
     pub hub_key: Option<PublicKey>,
     /// Keys and pins.
