@@ -69,7 +69,7 @@ pub fn render(line: &EventLine, style: Style) -> String {
         Event::Focused(body) => format!("Hearing only room {}; the rest waits for `unfocus`.\n", escape(&body.room)),
         Event::Unfocused(body) => people::unfocused(body),
         // Between hub and client only: the client tells what follows from them.
-        Event::Located(_) | Event::Synced(_) | Event::Withheld(_) => String::new(),
+        Event::Located(_) | Event::Synced(_) | Event::Withheld(_) | Event::CaughtUp(_) => String::new(),
     }
 }
 

@@ -44,6 +44,8 @@ pub(super) struct Feed {
     lobby_after: u64,
     /// It gets what is said as it is said: there is nothing else that it does not have.
     live: bool,
+    /// It has been told that it has everything that was kept for it.
+    caught_up: bool,
     /// The store is being asked what it does not have.
     reading: bool,
     window: VecDeque<Unconfirmed>,
@@ -129,6 +131,7 @@ impl Hub {
                     sent: person.received,
                     lobby_after: name.entered,
                     live: false,
+                    caught_up: false,
                     reading: false,
                     window: VecDeque::new(),
                     bytes: 0,
@@ -265,8 +268,10 @@ impl Hub {
             }
             self.push(now, id, &post);
         }
-        if let Some(feed) = self.peers.get_mut(&id).and_then(|peer| peer.feed.as_mut()) {
-            feed.live = true;
+        let Some(feed) = self.peers.get_mut(&id).and_then(|peer| peer.feed.as_mut()) else { return };
+        feed.live = true;
+        if !std::mem::replace(&mut feed.caught_up, true) {
+            self.tell(now, id, event::CaughtUp {});
         }
     }
 

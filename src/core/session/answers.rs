@@ -32,6 +32,10 @@ impl Session {
             Event::Message(event::Message { number, .. })
             | Event::RoomMessage(event::RoomMessage { number, .. })
             | Event::Withheld(event::Withheld { number }) => return self.heard(now, *number, event),
+            Event::CaughtUp(_) => {
+                self.inbox.catching_up = false;
+                return;
+            }
             Event::MessageDelivered(_) | Event::RoomChanged(_) => return self.tell_unless_held(now, event),
             Event::Blocks(blocks) => {
                 self.blocked = blocks.names.iter().map(|name| fold(name)).collect();
@@ -124,6 +128,7 @@ impl Session {
             }
             (Request::Dereg(_), Event::Deregistered(answer)) => {
                 self.parted = self.registered.take();
+                self.inbox.catching_up = false;
                 self.release(now);
                 self.update_peers();
                 self.finish(now, pending.id, answer);

@@ -22,6 +22,8 @@ pub(super) struct Inbox {
     confirmed: Option<Received>,
     /// Whose messages they are, once the hub has been told where to begin.
     open: Option<String>,
+    /// What was kept for them is on its way.
+    pub(super) catching_up: bool,
 }
 
 impl Inbox {
@@ -48,6 +50,7 @@ impl Session {
         }
         self.registered = Some(welcome.name.clone());
         self.inbox.open = None;
+        self.inbox.catching_up = self.config.inbox;
         self.newest = welcome.newest;
         if self.config.inbox {
             self.out.push_back(Output::OpenInbox(welcome.name.clone()));

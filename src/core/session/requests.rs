@@ -143,7 +143,12 @@ impl Session {
                 self.settled && self.local.is_none() && room && !registering
             }
             Start::Alone | Start::Here => self.settled && answered,
-            Start::Last => self.settled && answered && self.running.values().all(|running| !running.is_asked_for()),
+            Start::Last => {
+                self.settled
+                    && answered
+                    && !self.inbox.catching_up
+                    && self.running.values().all(|running| !running.is_asked_for())
+            }
             Start::Refused => answered,
         }
     }

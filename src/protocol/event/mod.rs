@@ -5,9 +5,9 @@
 mod people;
 
 pub use people::{
-    Blocked, Blocks, Focused, History, Members, Message, MessageAcked, MessageDelivered, PrivateClosed, PrivateMessage,
-    PrivateOpened, RoomChanged, RoomCreated, RoomInvited, RoomJoined, RoomLeft, RoomMessage, Rooms, Unblocked,
-    Unfocused, Withheld,
+    Blocked, Blocks, CaughtUp, Focused, History, Members, Message, MessageAcked, MessageDelivered, PrivateClosed,
+    PrivateMessage, PrivateOpened, RoomChanged, RoomCreated, RoomInvited, RoomJoined, RoomLeft, RoomMessage, Rooms,
+    Unblocked, Unfocused, Withheld,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -114,6 +114,8 @@ vocabulary! {
         Located(Located) = "located", r#"{"sources":[]}"#;
         /// Between hub and client only: everything up to this revision has been told.
         Synced(Synced) = "synced", r#"{"revision":20}"#;
+        /// Between hub and client only: what was kept for us has been sent.
+        CaughtUp(CaughtUp) = "caught-up", r#"{}"#;
         /// Between hub and client only: a message that its receiver shall not see.
         Withheld(Withheld) = "withheld", r#"{"number":41}"#;
     }
