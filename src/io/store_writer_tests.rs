@@ -13,7 +13,7 @@ fn batch(number: u64) -> Job {
 fn question(number: u64) -> Job {
     let inbox =
         Inbox { fold: "x".into(), after: 0, rooms: Vec::new(), lobby_after: 0, limit: 10_000, bytes: usize::MAX };
-    Job::Find(number, Query::Inbox(inbox))
+    Job::Find(number, Box::new(Query::Inbox(inbox)))
 }
 
 fn teller() -> (Tell, Receiver<Told>) {
