@@ -29,8 +29,11 @@ const OUTPUT: usize = 32;
 /// Checks at once.
 const WORKERS: usize = 2;
 
-/// No password's hash; it is checked against where there is none, so that this takes as long.
-const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm8gYWNjb3VudCBoZXJl$bm9ib2R5IGhhcyBhIHBhc3N3b3JkIG9mIHRoaXMgaGE";
+/// Bytes of a salt.
+const SALT: usize = 16;
+
+/// What is hashed with a password that nobody has, so that this takes as long.
+const NO_SALT: [u8; SALT] = *b"no account here!";
 
 /// What is told of each attempt: its number, and whose password it is if it is right.
 pub type Checked = Box<dyn Fn(u64, Option<Account>) + Send + Sync>;
@@ -62,7 +65,7 @@ pub enum NotTaken {
 /// random numbers or no memory.
 pub fn hash(password: &Password) -> Result<String, Failure> {
     check_length(password)?;
-    let mut salt = [0; 16];
+    let mut salt = [0; SALT];
     getrandom::fill(&mut salt).map_err(Failure::internal)?;
     let hash = hasher().hash_password_with_salt(password.0.as_bytes(), &salt).map_err(Failure::internal)?;
     Ok(hash.to_string())
@@ -94,19 +97,19 @@ fn parts(hash: &str) -> Option<(Vec<u8>, Output)> {
         && parsed.version == Some(Version::V0x13.into())
         && (params.m_cost(), params.t_cost(), params.p_cost()) == (MEMORY, PASSES, LANES);
     let (salt, output) = (parsed.salt?, parsed.hash?);
-    (same && output.len() == OUTPUT && salt.len() == 16).then(|| (salt.to_vec(), output))
+    (same && output.len() == OUTPUT && salt.len() == SALT).then(|| (salt.to_vec(), output))
 }
 
 /// Whether it is the password of this hash. Costs the same for every hash, and for none.
 fn verify(password: &Password, hash: Option<&str>) -> bool {
-    let known = hash.and_then(parts);
-    let genuine = known.is_some();
-    let Some((salt, expected)) = known.or_else(|| parts(DUMMY)) else { return false };
+    let (salt, expected) = match hash.and_then(parts) {
+        Some((salt, expected)) => (salt, Some(expected)),
+        None => (NO_SALT.to_vec(), None),
+    };
     let mut output = [0; OUTPUT];
     let hashed = hasher().hash_password_into(password.0.as_bytes(), &salt, &mut output);
     // The comparison takes the same time wherever the two differ.
-    let same = hashed.is_ok() && Output::new(&output).is_ok_and(|output| output == expected);
-    same && genuine
+    hashed.is_ok() && Output::new(&output).is_ok_and(|output| expected == Some(output))
 }
 
 /// Two threads that check passwords. Dropping it lets them end after what they are at; what waits is dropped.

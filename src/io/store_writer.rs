@@ -57,7 +57,7 @@ pub enum Job {
     /// To be kept.
     Keep(Batch),
     /// To be answered: the question's number, and the question.
-    Find(u64, Query),
+    Find(u64, Box<Query>),
 }
 
 /// Why a job was not taken; it is given back.
@@ -235,13 +235,13 @@ impl Writer {
 /// The thread that reads.
 struct Reading {
     /// Unbounded, so that the writer never waits for it; [`QUESTIONS`] bounds what is in it.
-    questions: Sender<(u64, Query)>,
+    questions: Sender<(u64, Box<Query>)>,
     thread: JoinHandle<()>,
 }
 
 impl Reading {
     fn spawn(reader: Reader, shared: Arc<Shared>) -> Result<Self, Failure> {
-        let (questions, waiting) = channel::<(u64, Query)>();
+        let (questions, waiting) = channel::<(u64, Box<Query>)>();
         let answer = move || {
             for (number, query) in &waiting {
                 if !shared.answer(number, reader.find(&query)) {
@@ -253,7 +253,7 @@ impl Reading {
     }
 
     /// A reader that has ended has said why.
-    fn ask(&self, number: u64, query: Query) {
+    fn ask(&self, number: u64, query: Box<Query>) {
         let _ = self.questions.send((number, query));
     }
 

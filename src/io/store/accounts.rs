@@ -183,7 +183,7 @@ fn may_add(database: &Connection, file: &Path, name: &str, conflicts: Conflicts)
 }
 
 /// An account that was one already is still there since then: only a name that was a key's begins anew.
-fn put(database: &Connection, new: &NewAccount) -> rusqlite::Result<()> {
+pub(super) fn put(database: &Connection, new: &NewAccount) -> rusqlite::Result<()> {
     let folded = fold(&new.name);
     let sql = "
         INSERT INTO names (fold, name, since, password) VALUES (?1, ?2, ?3, ?4)

@@ -245,3 +245,19 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
         asked: Asked { instance: row.get(7)?, ask: row.get(8)? },
     })
 }
+
+/// How SQLite would read what is asked for, with and without words.
+#[cfg(test)]
+pub(super) fn plans(database: &Connection, query: &HistoryQuery) -> rusqlite::Result<Vec<String>> {
+    let range = [0.into(), 9.into(), 0.into()];
+    let mut arms = by_place(query, &range);
+    let with = HistoryQuery { people: People::With("x".into()), ..query.clone() };
+    arms.extend(by_place(&with, &range));
+    arms.push(by_words(query, &range, "\"x\"".into()));
+    let plan = |arm: &Arm| -> rusqlite::Result<String> {
+        let mut explained = database.prepare(&format!("EXPLAIN QUERY PLAN {}", arm.sql))?;
+        let lines = explained.query_map(params_from_iter(&arm.params), |row| row.get::<_, String>(3))?;
+        Ok(lines.collect::<rusqlite::Result<Vec<_>>>()?.join("; "))
+    };
+    arms.iter().map(plan).collect()
+}
