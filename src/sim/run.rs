@@ -61,6 +61,7 @@ impl Sim {
             Happening::Breaks(conn) => self.breaks(conn),
             Happening::Committed(run, commit) => self.committed(run, commit),
             Happening::Local(client, done) => self.local_done(client, done),
+            Happening::Peer(happens) => self.peer_happens(happens),
         }
     }
 
@@ -161,6 +162,7 @@ impl Sim {
             Output::Peers(peers) => self.actors[client].peers = peers.into_iter().collect(),
             Output::Fetch(plan) => self.fetch(client, plan),
             Output::CancelFetch(transfer) => self.actors[client].cancel(transfer),
+            Output::Peer(output) => self.do_for_peer(client, output),
             Output::End(code) => self.actors[client].ended = Some(code),
         }
     }
@@ -214,7 +216,7 @@ impl Sim {
     }
 }
 
-fn text_of(frame: &crate::protocol::wire::Frame) -> String {
+pub(super) fn text_of(frame: &crate::protocol::wire::Frame) -> String {
     let mut line = Vec::new();
     frame.write(&mut line);
     line.pop();

@@ -86,7 +86,15 @@ fn register(hub: u16, name: String, identity: Identity, port: u16, content: Cont
         runtime.block_on(async {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, hub));
             let mut conn = connect(address, &identity, None, TransportChoice::Tcp).await.unwrap();
-            let hello = ClientHello { hello: LINK_PROTOCOL.into(), session: None, received: 0, port, link_port: 0, instance: String::new(), invite: None };
+            let hello = ClientHello {
+                hello: LINK_PROTOCOL.into(),
+                session: None,
+                received: 0,
+                port,
+                link_port: 0,
+                instance: String::new(),
+                invite: None,
+            };
             let enter = RequestLine { id: Some(Id::Number(1)), request: request::Register { name }.into() };
             let offer = Publish { id: 2, publish: vec![content] };
             let (enter, offer) = (Ask::Request(enter).to_body(), Ask::Publish(offer).to_body());

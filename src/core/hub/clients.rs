@@ -26,6 +26,7 @@ pub(super) struct Peer {
     pub(super) key: PublicKey,
     pub(super) address: SocketAddr,
     pub(super) port: u16,
+    pub(super) link_port: u16,
     pub(super) link: Link,
     pub(super) conn: Option<ConnId>,
     /// Since when there is no connection.
@@ -40,6 +41,8 @@ pub(super) struct Peer {
     pub(super) syncs: VecDeque<(u64, Option<Id>)>,
     /// Somebody with the same key wants its name; it must show that it lives.
     pub(super) challenge: Option<Challenge>,
+    /// Somebody else cannot reach it, and it has not been heard here since.
+    pub(super) doubted: bool,
     /// When its timer is set.
     timer: Option<Time>,
 }
@@ -123,6 +126,7 @@ impl Hub {
             key,
             address: SocketAddr::from(([0, 0, 0, 0], 0)),
             port: hello.port,
+            link_port: hello.link_port,
             link: Link::new(self.config.link),
             conn: None,
             away_since: None,
@@ -132,6 +136,7 @@ impl Hub {
             roster_seen: None,
             syncs: VecDeque::new(),
             challenge: None,
+            doubted: false,
             timer: None,
         };
         self.peers.insert(id, peer);
@@ -186,6 +191,7 @@ impl Hub {
         }
         let peer = self.peers.get_mut(&id).expect("connections belong to sessions");
         let new = peer.link.receive(now, frame.n, frame.ack, frame.probe).map_err(fault)?;
+        peer.doubted = false;
         self.talking.insert(id);
         self.answer_challenge(now, id);
         if let (true, Some(body)) = (new, frame.body) {

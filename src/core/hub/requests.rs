@@ -37,7 +37,8 @@ impl Hub {
         let (name, result) = match ask {
             Ask::Request(line) => (line.request.name(), self.request(now, id, &mark, line.request)),
             Ask::Publish(publish) => ("offer", self.publish(now, id, publish).map(Some)),
-            Ask::Received(_) | Ask::Unreachable(_) => return,
+            Ask::Unreachable(doubt) => return self.doubt(now, id, &doubt.unreachable),
+            Ask::Received(_) => return,
         };
         match result {
             Ok(Some(answer)) => self.answer(now, id, mark, answer),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::STATUS_CLIENTS;
+use crate::protocol::name::fold;
 use crate::protocol::{Client, Presence, Timestamp, log};
 
 /// A name in use.
@@ -73,13 +74,30 @@ impl Hub {
         self.show(now, id, state, self.calendar(now));
     }
 
+    /// A client cannot reach another one. That is looked into, and changes nothing by itself: if the other one does
+    /// not answer here either, its silence will. Once is enough until it is heard again.
+    pub(super) fn doubt(&mut self, now: Time, by: PeerId, name: &str) {
+        let Some(by) = self.peers.get(&by).and_then(|peer| peer.name.as_ref()).map(|name| name.name.clone()) else {
+            return;
+        };
+        let Some(&id) = self.online.get(&fold(name)) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(Registered { name, .. }) = peer.name.clone() else { return };
+        if peer.conn.is_none() || std::mem::replace(&mut peer.doubted, true) {
+            return;
+        }
+        peer.link.probe(now);
+        self.talking.insert(id);
+        self.log(log::PeerDoubted { name, by });
+    }
+
     /// Writes a client's line in the roster.
     pub(super) fn show(&mut self, now: Time, id: PeerId, state: Presence, since: Timestamp) {
         let peer = &self.peers[&id];
         let Some(Registered { name, number, .. }) = peer.name.clone() else { return };
-        let (key, address, port) = (peer.key, peer.address.ip(), peer.port);
+        let (key, address, port, link_port) = (peer.key, peer.address.ip(), peer.port, peer.link_port);
         let revision = self.changed(now);
-        let client = Client { name: name.clone(), number, state, since, key, address, port, link_port: 0 };
+        let client = Client { name: name.clone(), number, state, since, key, address, port, link_port };
         self.roster.set(revision, name, client);
         if let Some(visit) = self.visits.iter_mut().rev().find(|visit| visit.number == number) {
             visit.state = state;

@@ -26,6 +26,7 @@ impl Session {
             Event::TableUpdated(update) => self.replica.update_table(update),
             Event::RosterUpdated(update) => {
                 self.replica.update_roster(update);
+                self.private_roster(now, update);
                 self.update_peers();
             }
             _ => return,
@@ -44,6 +45,7 @@ impl Session {
             (Origin::Goodbye, _) => self.goodbye_answered(now),
             (Origin::Enter | Origin::Return, Event::Welcome(welcome)) => {
                 self.registered = Some(welcome.name.clone());
+                self.privates.peers.enter(&welcome.name, welcome.number);
                 self.tell(now, welcome);
                 self.ask_again(now);
             }
@@ -96,12 +98,14 @@ impl Session {
             }
             (Request::Register(_) | Request::Rereg(_), Event::Welcome(welcome)) => {
                 self.registered = Some(welcome.name.clone());
+                self.privates.peers.enter(&welcome.name, welcome.number);
                 self.parted = None;
                 self.finish(now, pending.id, welcome);
                 self.offer_again(now);
                 self.update_peers();
             }
             (Request::Dereg(_), Event::Deregistered(answer)) => {
+                self.close_privates(now);
                 self.parted = self.registered.take();
                 self.update_peers();
                 self.finish(now, pending.id, answer);
@@ -116,6 +120,10 @@ impl Session {
                 self.offered.retain(|file, _| !answer.files.contains(file));
                 self.out.push_back(Output::Unserve(answer.files.clone()));
                 self.finish(now, pending.id, answer);
+            }
+            // Everybody who has been told of is in the roster now.
+            (Request::Private(_) | Request::PrivateOpen(_), Event::Synced(_)) => {
+                self.start_private(now, pending, true);
             }
             (Request::Status(_), Event::Status(answer)) => self.finish(now, pending.id, answer),
             // Passed on as it is, it could be a `bye`, after which nothing more may come.

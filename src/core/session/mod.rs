@@ -8,14 +8,16 @@
 mod answers;
 mod connection;
 mod notes;
+mod private;
 mod replica;
 mod requests;
 mod transfers;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::link::{Link, LinkConfig};
+use super::peers::{PeerInput, PeerOutput};
 use super::time::{Rng, Time};
 use crate::protocol::event::Settings;
 use crate::protocol::limits::REQUESTS_WAITING;
@@ -27,6 +29,7 @@ use crate::protocol::{
 };
 use connection::Connection;
 pub use notes::{FetchPlan, TransferNote, UploadNote};
+use private::Privates;
 pub use replica::Replica;
 use requests::{Pending, Waiting};
 use transfers::Running;
@@ -89,6 +92,8 @@ pub enum Input<'a> {
     Transfer(u64, TransferNote),
     /// An upload goes on; the number is the driver's.
     Upload(u64, UploadNote),
+    /// Something of a direct connection.
+    Peer(PeerInput<'a>),
     /// Time has passed.
     Tick,
 }
@@ -127,6 +132,8 @@ pub enum Output {
     Fetch(FetchPlan),
     /// Stop fetching.
     CancelFetch(u64),
+    /// Something is to be done with a direct connection.
+    Peer(PeerOutput),
     /// End the program with this code.
     End(u8),
 }
@@ -193,6 +200,9 @@ pub struct Session {
     asks: BTreeMap<i64, (Ask, Origin)>,
     running: BTreeMap<u64, Running>,
     uploads: BTreeMap<u64, u64>,
+    privates: Privates,
+    /// Whose messages our user does not see, folded.
+    blocked: BTreeSet<String>,
     next_ask: i64,
     next_task: u64,
     next_transfer: u64,
@@ -221,6 +231,8 @@ impl Session {
             asks: BTreeMap::new(),
             running: BTreeMap::new(),
             uploads: BTreeMap::new(),
+            privates: Privates::new(config.link, config.epoch),
+            blocked: BTreeSet::new(),
             next_ask: 1,
             next_task: 1,
             next_transfer: 1,
@@ -251,6 +263,7 @@ impl Session {
             Input::Hashed(task, result) => self.hashed(now, task, result),
             Input::Transfer(transfer, note) => self.transfer_note(now, transfer, note),
             Input::Upload(upload, note) => self.upload_note(now, upload, note),
+            Input::Peer(input) => self.peer_input(now, input),
             Input::Tick => {}
         }
         self.tick(now);
@@ -262,10 +275,12 @@ impl Session {
         if let Some(output) = self.out.pop_front() {
             return Some(output);
         }
-        if self.ended || !matches!(self.connection, Connection::Up) {
+        if self.ended {
             return None;
         }
-        self.link.poll(now).map(Output::Send)
+        let up = matches!(self.connection, Connection::Up);
+        let frame = if up { self.link.poll(now).map(Output::Send) } else { None };
+        frame.or_else(|| self.privates.peers.poll(now).map(Output::Peer))
     }
 
     /// When a tick is wanted.
@@ -274,7 +289,8 @@ impl Session {
             return None;
         }
         let leaving = self.leaving.as_ref().map(|leaving| leaving.deadline);
-        [self.connection.deadline(), self.link.next_timeout(), leaving].into_iter().flatten().min()
+        let peers = self.privates.peers.next_timeout();
+        [self.connection.deadline(), self.link.next_timeout(), leaving, peers].into_iter().flatten().min()
     }
 
     /// Whether more requests can be taken; otherwise they wait at their source.

@@ -26,6 +26,7 @@ fn config() -> SessionConfig {
             dir: Some("music".into()),
             downloads: "downloads".into(),
             port: 40_000,
+            link_port: 40_001,
             transport: "auto".into(),
             on_conflict: "fail".into(),
         },
@@ -49,6 +50,8 @@ struct Rig {
     fetches: Vec<u64>,
     cancelled: Vec<u64>,
     unserved: Vec<String>,
+    /// What is to be done with direct connections.
+    peers: Vec<PeerOutput>,
     end: Option<u8>,
 }
 
@@ -67,6 +70,7 @@ impl Rig {
             fetches: Vec::new(),
             cancelled: Vec::new(),
             unserved: Vec::new(),
+            peers: Vec::new(),
             end: None,
         };
         rig.handle(Input::Start);
@@ -101,6 +105,7 @@ impl Rig {
                 Output::Fetch(plan) => self.fetches.push(plan.transfer),
                 Output::CancelFetch(transfer) => self.cancelled.push(transfer),
                 Output::Unserve(files) => self.unserved.extend(files),
+                Output::Peer(output) => self.peers.push(output),
                 Output::End(code) => self.end = Some(code),
                 Output::Disconnect | Output::Say(_) | Output::Peers(_) => {}
             }
