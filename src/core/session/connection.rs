@@ -66,7 +66,7 @@ impl Session {
             version: env!("CARGO_PKG_VERSION").into(),
             name: config.name.clone(),
             hub: config.hub.clone(),
-            capabilities: vec!["files".into()],
+            capabilities: vec!["files".into(), "private".into()],
             settings: config.settings.clone(),
         };
         self.tell(now, ready);

@@ -3,6 +3,7 @@
 mod ends;
 mod hub;
 mod pipe;
+mod private;
 
 use serde_json::Value;
 
