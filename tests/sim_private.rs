@@ -247,3 +247,37 @@ fn whom_only_the_peer_does_not_reach_stays_in_the_table() {
         assert!(matches!(last(&run, 0), Event::MessageAcked(_)));
     }
 }
+
+#[test]
+fn when_two_write_to_each_other_at_once_there_is_one_connection() {
+    for seed in 1..=SEEDS {
+        let mut run = Run::new(seed);
+        run.ask(0, "private", 1);
+        run.pause(150);
+        run.ask(1, "private", 0);
+        run.ask(1, "private", 0);
+        run.sim.run_for(Duration::from_secs(10));
+        let count = |word: &str| run.sim.all_told().filter(|line| line.event.name() == word).count();
+        let told = ["private-opened", "private-message", "message-acked", "private-closed", "error"].map(count);
+        assert_eq!(told, [2, 3, 3, 0, 0], "seed {seed}");
+        run.check();
+    }
+}
+
+#[test]
+fn who_is_started_again_is_reached_again() {
+    for seed in 1..=100 {
+        let mut run = pair(seed);
+        match run.rng.chance(50) {
+            true => run.sim.kill(run.clients[1]),
+            false => run.sim.power_off(run.clients[1]),
+        }
+        run.clients[1] = join(&mut run.sim, 1);
+        run.everybody.push((run.clients[1], 1));
+        // Written as soon as it may start; the other end may not know yet that this is another run.
+        run.ask(1, "private", 0);
+        run.sim.run_for(Duration::from_secs(5));
+        assert!(matches!(last(&run, 1), Event::MessageAcked(_)), "seed {seed}: {:?}", last(&run, 1));
+        run.check();
+    }
+}

@@ -70,8 +70,9 @@ impl Sim {
             PeerOutput::Send(conn, frame) => self.line_to_peer(client, conn, text_of(&frame)),
             PeerOutput::Close(conn) => {
                 if let Some(pair) = self.actors[client].direct.remove(&conn) {
-                    let free = self.pairs.get(&pair).map_or(self.now, |pair| pair.free[0].max(pair.free[1]));
-                    self.later(free.max(self.now), Happening::Peer(Happens::Breaks(pair)));
+                    let sent = self.now + self.between(self.config.latency);
+                    let free = self.pairs.get(&pair).map_or(sent, |pair| pair.free[0].max(pair.free[1]).max(sent));
+                    self.later(free, Happening::Peer(Happens::Breaks(pair)));
                 }
             }
         }
