@@ -61,6 +61,9 @@ pub(super) struct ClientArgs {
     /// The TCP port to serve files on; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// The port to take direct connections on, UDP and TCP; 0 takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    link_port: u16,
     /// The folder with this client's key and the keys that it knows [default: $POTLUCK_HOME, or the platform's data folder].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -178,6 +181,7 @@ impl ClientArgs {
             downloads: self.downloads.clone(),
             transport: self.transport,
             port: self.port,
+            link_port: self.link_port,
             on_conflict: self.on_conflict,
             linger: manner.linger,
             fail_fast: manner.fail_fast,

@@ -126,6 +126,11 @@ impl Link {
         self.unacked.is_empty()
     }
 
+    /// The number of the last body that the other side has.
+    pub fn acknowledged(&self) -> u64 {
+        self.last_number - self.unacked.len() as u64
+    }
+
     /// Whether there is room for what can as well wait and coalesce.
     pub fn takes_state(&self) -> bool {
         self.up && self.unacked_bytes < LINK_STATE_BYTES

@@ -9,11 +9,13 @@ pub mod hub;
 pub mod ledger;
 pub mod link;
 pub mod outbox;
+pub mod peers;
 pub mod session;
 pub mod swarm;
 pub mod time;
 
 pub use hub::Hub;
 pub use link::{Link, LinkConfig, LinkFault, LinkLost};
+pub use peers::Peers;
 pub use session::Session;
 pub use time::{Rng, Time};

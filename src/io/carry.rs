@@ -80,8 +80,19 @@ pub async fn carry<M>(
     sender: &mpsc::Sender<M>,
     line: impl Fn(Vec<u8>) -> M,
 ) -> Option<String> {
+    carry_lines(conn, outgoing, MAX_FRAME, sender, line).await
+}
+
+/// The same for lines of at most `limit` bytes.
+pub async fn carry_lines<M>(
+    conn: Conn,
+    outgoing: &Outgoing,
+    limit: usize,
+    sender: &mpsc::Sender<M>,
+    line: impl Fn(Vec<u8>) -> M,
+) -> Option<String> {
     let Conn { mut reader, mut writer, .. } = conn;
-    reader.set_limit(MAX_FRAME);
+    reader.set_limit(limit);
     let end = {
         let read = read(&mut reader, sender, line);
         let write = write(&mut writer, outgoing);

@@ -198,7 +198,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
                 }
             }
             Output::Persist(number, record) => self.submit(Job::Keep(Batch { number, records: vec![record] })),
-            Output::Query(number, query) => self.submit(Job::Find(number, query)),
+            Output::Query(number, query) => self.submit(Job::Find(number, Box::new(query))),
             Output::Verify { attempt, fold, password } => {
                 // The hub has no more under way than may wait there, so it is only refused at the end.
                 let _ = self.passwords.submit(Attempt { number: attempt, fold, password });

@@ -62,6 +62,21 @@ impl Pins {
         self.change(|known| known.insert(peer_entry(name, hub), key).is_none_or(|old| old != key)).map(drop)
     }
 
+    /// Whether the person `name` shows the key that is known for them; an unknown one becomes known.
+    ///
+    /// # Errors
+    /// `peer-key-changed`; or as for [`pin_hub`](Self::pin_hub).
+    pub fn check_peer(&self, name: &str, hub: &PublicKey, shown: PublicKey) -> Result<(), Failure> {
+        match self.pinned_peer(name, hub)? {
+            Some(known) if known != shown => {
+                let message = format!("{name} had the key {known} before, and shows {shown} now.");
+                Err(Failure::new(ErrorCode::PeerKeyChanged, message))
+            }
+            Some(_) => Ok(()),
+            None => self.pin_peer(name, hub, shown),
+        }
+    }
+
     /// Forgets the key of a hub (`HOST:PORT`, or its key with all that was known there) or of a person
     /// (`NAME@HOST:PORT` or `NAME@HUBKEY`). Says whether there was anything to forget.
     ///

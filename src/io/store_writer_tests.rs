@@ -31,7 +31,7 @@ fn commits_are_told_in_order_and_all_is_kept() {
     for n in 1..=200 {
         writer.submit(batch(n)).unwrap();
     }
-    writer.close();
+    writer.close([]);
     let told: Vec<u64> = heard
         .iter()
         .map(|told| match told {
@@ -52,7 +52,7 @@ fn answers_know_what_came_before(store: Store) {
         writer.submit(Job::Keep(Batch { number, records: vec![message(number)] })).unwrap();
         writer.submit(question(number)).unwrap();
     }
-    writer.close();
+    writer.close([]);
     let (mut committed, mut answers) = (0, Vec::new());
     for told in heard.iter() {
         match told {
@@ -90,7 +90,7 @@ fn a_failing_disk_is_told_once_and_ends_the_writing() {
     writer.submit(Job::Keep(Batch { number: 1, records: vec![big] })).unwrap();
     assert!(matches!(heard.recv().unwrap(), Told::Failed(failure) if failure.code == ErrorCode::StoreFailed));
     assert!(matches!(writer.submit(batch(2)), Err(NotTaken::Stopped(_))));
-    writer.close();
+    writer.close([]);
     assert!(heard.recv().is_err());
 }
 
@@ -104,7 +104,7 @@ fn a_question_that_fails_ends_the_store() {
         writer.submit(question(1)).unwrap();
         assert!(matches!(heard.recv().unwrap(), Told::Failed(failure) if failure.code == ErrorCode::StoreFailed));
         assert!(matches!(writer.submit(batch(2)), Err(NotTaken::Stopped(_))));
-        writer.close();
+        writer.close([]);
         assert!(heard.recv().is_err());
     }
 }
@@ -127,7 +127,7 @@ fn a_stalled_disk_gives_jobs_back_instead_of_blocking() {
     assert_eq!(refused, NotTaken::Full(batch(1)));
     assert!(taken <= 3 * QUEUE, "{taken}");
     drop(go);
-    writer.close();
+    writer.close([]);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn slow_answers_do_not_hold_up_commits_and_questions_are_given_back() {
     }
     assert_eq!(heard.recv().unwrap(), 1);
     drop(closed);
-    writer.close();
+    writer.close([]);
 }
 
 #[test]
@@ -167,5 +167,5 @@ fn what_another_program_changes_is_told() {
     assert!(matches!(heard.recv().unwrap(), Told::Names(names) if names[0].name == "Erin"));
     Users::open(dir.path()).unwrap().remove("Erin").unwrap();
     assert!(matches!(heard.recv().unwrap(), Told::Names(names) if names.is_empty()));
-    writer.close();
+    writer.close([]);
 }

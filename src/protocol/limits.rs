@@ -89,6 +89,16 @@ pub const PEOPLE_PER_REQUEST: usize = 1_000;
 /// Direct connections of one client.
 pub const PRIVATE_LINKS: usize = 256;
 
+/// Direct connections to a client that have not said whose they are; the oldest makes room.
+pub const PRIVATE_STRANGERS: usize = 64;
+
+/// A line on a direct connection, in bytes: a message of [`MESSAGE_BYTES`] of which each is escaped, and its frame.
+pub const PRIVATE_LINE: usize = 6 * MESSAGE_BYTES + 1_024;
+
+/// Bytes of messages on their way on a direct connection; the others wait. So few that they can be acknowledged
+/// within the ack timeout on a slow line (500 kbit/s).
+pub const PRIVATE_WINDOW: usize = 32 << 10;
+
 /// Logins that wait to be checked; each holds a password. More are told to wait.
 pub const LOGINS_WAITING: usize = 256;
 

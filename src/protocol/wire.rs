@@ -13,7 +13,7 @@ use super::event;
 use super::line::{BadLine, RequestLine, parse_json};
 use super::to_json;
 use super::types::Content;
-use super::{ErrorCode, Failure, Id, strict};
+use super::{ErrorCode, Failure, Id, Timestamp, strict};
 
 /// The protocol of the link, as it stands in every hello.
 pub const LINK_PROTOCOL: &str = "potluck-link/1";
@@ -67,6 +67,41 @@ pub struct HubHello {
 pub struct Farewell {
     /// Why.
     pub farewell: event::Error,
+}
+
+/// What a client says first on a direct connection, and what the other one answers with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerHello {
+    /// [`LINK_PROTOCOL`].
+    pub hello: String,
+    /// Who speaks: the name that is registered at the hub.
+    pub private: String,
+    /// Their running number there. Another one is another run of the same client.
+    pub number: u64,
+}
+
+/// The body of a frame on a direct connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PeerBody {
+    /// A message.
+    Private(PrivateText),
+    /// The last frame: the other side wants no more. Instead of a hello and without a frame: it never did. What it
+    /// says is for whoever looks at the line.
+    Close(String),
+}
+
+/// What somebody says on a direct connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrivateText {
+    /// The number of the frame.
+    pub number: u64,
+    /// What.
+    pub text: String,
+    /// When, by the sender's clock.
+    pub sent: Timestamp,
 }
 
 /// A frame to send: what is its own, and a body that may be shared among many.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Happening, Sim};
+use crate::core::peers::{PeerConn, PeerInput};
 use crate::core::session::{FetchPlan, Input, Session, TransferNote, UploadNote};
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
@@ -38,6 +39,10 @@ pub(super) struct Actor {
     pub(super) key: PublicKey,
     pub(super) address: SocketAddr,
     pub(super) conn: Option<u64>,
+    /// Its direct connections.
+    pub(super) direct: BTreeMap<PeerConn, u64>,
+    /// Whether its machine is off, rather than the program ended.
+    pub(super) off: bool,
     pub(super) lines: u64,
     pub(super) told: Vec<EventLine>,
     /// Messages among it that the session has not heard of yet: they have been written.
@@ -66,6 +71,8 @@ pub(super) enum Done {
     Inbox(String, Received),
     Transfer(u64, TransferNote),
     Upload(u64, UploadNote),
+    /// Every key is the one that is known.
+    Pinned(u64),
 }
 
 impl Actor {
@@ -75,6 +82,8 @@ impl Actor {
             key,
             address,
             conn: None,
+            direct: BTreeMap::new(),
+            off: false,
             lines: 0,
             told: Vec::new(),
             written: Vec::new(),
@@ -144,6 +153,7 @@ impl Actor {
                 Input::Transfer(transfer, note)
             }
             Done::Upload(upload, note) => Input::Upload(upload, note),
+            Done::Pinned(conn) => Input::Peer(PeerInput::Pinned(conn, Ok(()))),
         };
         self.session.handle(now, input);
     }

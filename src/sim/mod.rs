@@ -5,6 +5,7 @@
 //! with files; transfers. The same seed gives the same run, event by event.
 
 mod client;
+mod peers;
 mod run;
 mod store;
 
@@ -30,6 +31,9 @@ pub use store::MemoryStore;
 
 /// What the calendar says when a simulation begins.
 pub const EPOCH: Timestamp = Timestamp(1_767_225_600_000);
+
+/// Where the first client takes direct connections; the others follow.
+const LINK_PORT: u16 = 45_000;
 
 /// How the simulated world behaves.
 #[derive(Debug, Clone)]
@@ -80,6 +84,8 @@ pub struct Sim {
     actors: Vec<Actor>,
     conns: BTreeMap<u64, Conn>,
     next_conn: u64,
+    /// Direct connections between clients.
+    pairs: BTreeMap<u64, peers::Pair>,
     agenda: BinaryHeap<Reverse<(Time, u64)>>,
     happenings: BTreeMap<u64, Happening>,
     next_happening: u64,
@@ -113,6 +119,8 @@ enum Happening {
     Verified(u64, u64, String, Password),
     /// Something on a client's own machine is done.
     Local(usize, client::Done),
+    /// Something of a direct connection.
+    Peer(peers::Happens),
 }
 
 impl Sim {
@@ -130,6 +138,7 @@ impl Sim {
             actors: Vec::new(),
             conns: BTreeMap::new(),
             next_conn: 1,
+            pairs: BTreeMap::new(),
             agenda: BinaryHeap::new(),
             happenings: BTreeMap::new(),
             next_happening: 0,
@@ -180,6 +189,7 @@ impl Sim {
             dir: None,
             downloads: "downloads".into(),
             port: 40_000 + index as u16,
+            link_port: LINK_PORT + index as u16,
             transport: "auto".into(),
             on_conflict: "fail".into(),
         };
@@ -245,13 +255,16 @@ impl Sim {
         if let Some(conn) = self.actors[client.0].conn.take() {
             self.break_connection(conn);
         }
+        self.break_pairs(client);
     }
 
     /// A client's machine loses its power: nobody is told anything.
     pub fn power_off(&mut self, client: ClientId) {
         self.silence_client(client);
+        self.silence_pairs(client);
         self.actors[client.0].ended = Some(137);
         self.actors[client.0].conn = None;
+        self.actors[client.0].off = true;
     }
 
     /// A client's connection breaks; both sides notice.

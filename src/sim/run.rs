@@ -72,6 +72,7 @@ impl Sim {
             // For a hub that has crashed.
             Happening::Found(..) | Happening::Verified(..) => {}
             Happening::Local(client, done) => self.local_done(client, done),
+            Happening::Peer(happens) => self.peer_happens(happens),
         }
     }
 
@@ -179,6 +180,7 @@ impl Sim {
             Output::Peers(peers) => self.actors[client].peers = peers.into_iter().collect(),
             Output::Fetch(plan) => self.fetch(client, plan),
             Output::CancelFetch(transfer) => self.actors[client].cancel(transfer),
+            Output::Peer(output) => self.do_for_peer(client, output),
             Output::End(code) => self.actors[client].ended = Some(code),
         }
     }
@@ -242,7 +244,7 @@ impl Sim {
     }
 }
 
-fn text_of(frame: &crate::protocol::wire::Frame) -> String {
+pub(super) fn text_of(frame: &crate::protocol::wire::Frame) -> String {
     let mut line = Vec::new();
     frame.write(&mut line);
     line.pop();

@@ -29,6 +29,7 @@ pub(super) struct Peer {
     pub(super) key: PublicKey,
     pub(super) address: SocketAddr,
     pub(super) port: u16,
+    pub(super) link_port: u16,
     pub(super) link: Link,
     pub(super) conn: Option<ConnId>,
     /// Since when there is no connection.
@@ -54,6 +55,8 @@ pub(super) struct Peer {
     pub(super) recall: Recall,
     pub(super) requests: Pace,
     pub(super) messages: Pace,
+    /// Somebody else cannot reach it, and it has not been heard here since.
+    pub(super) doubted: bool,
     /// When its timer is set.
     timer: Option<Time>,
 }
@@ -137,6 +140,7 @@ impl Hub {
             key,
             address: SocketAddr::from(([0, 0, 0, 0], 0)),
             port: hello.port,
+            link_port: hello.link_port,
             link: Link::new(self.config.link),
             conn: None,
             away_since: None,
@@ -153,6 +157,7 @@ impl Hub {
             recall: Recall::default(),
             requests: Pace::default(),
             messages: Pace::default(),
+            doubted: false,
             timer: None,
         };
         self.peers.insert(id, peer);
@@ -207,6 +212,7 @@ impl Hub {
         }
         let peer = self.peers.get_mut(&id).expect("connections belong to sessions");
         let new = peer.link.receive(now, frame.n, frame.ack, frame.probe).map_err(fault)?;
+        peer.doubted = false;
         self.talking.insert(id);
         self.answer_challenge(now, id);
         if let (true, Some(body)) = (new, frame.body) {

@@ -16,7 +16,7 @@ impl Hub {
         let mark = ask.id();
         let (name, result) = match ask {
             Ask::Received(received) => return self.received(now, id, received),
-            Ask::Unreachable(_) => return,
+            Ask::Unreachable(doubt) => return self.doubt(now, id, &doubt.unreachable),
             Ask::Request(line) => {
                 let says = matches!(line.request, Request::Message(_) | Request::Broadcast(_) | Request::Say(_));
                 if self.set_aside(id, &mark, says, body) {

@@ -6,6 +6,7 @@ use super::clients::Peer;
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::STATUS_CLIENTS;
+use crate::protocol::name::fold;
 use crate::protocol::record::{Record, VisitRecord};
 use crate::protocol::{Client, Presence, PublicKey, Timestamp, log};
 
@@ -87,6 +88,23 @@ impl Hub {
         self.show(now, id, state, self.calendar(now));
     }
 
+    /// A client cannot reach another one. That is looked into, and changes nothing by itself: if the other one does
+    /// not answer here either, its silence will. Once is enough until it is heard again.
+    pub(super) fn doubt(&mut self, now: Time, by: PeerId, name: &str) {
+        let Some(by) = self.peers.get(&by).and_then(|peer| peer.name.as_ref()).map(|name| name.name.clone()) else {
+            return;
+        };
+        let Some(&id) = self.online.get(&fold(name)) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(Registered { name, .. }) = peer.name.clone() else { return };
+        if peer.conn.is_none() || std::mem::replace(&mut peer.doubted, true) {
+            return;
+        }
+        peer.link.probe(now);
+        self.talking.insert(id);
+        self.log(log::PeerDoubted { name, by });
+    }
+
     /// Writes a client's line in the roster.
     pub(super) fn show(&mut self, now: Time, id: PeerId, state: Presence, since: Timestamp) {
         let peer = &self.peers[&id];
@@ -135,5 +153,14 @@ impl Hub {
 
 fn roster_line(peer: &Peer, name: &Registered, state: Presence, since: Timestamp) -> Client {
     let (name, number) = (name.name.clone(), name.number);
-    Client { name, number, state, since, key: peer.key, address: peer.address.ip(), port: peer.port, link_port: 0 }
+    Client {
+        name,
+        number,
+        state,
+        since,
+        key: peer.key,
+        address: peer.address.ip(),
+        port: peer.port,
+        link_port: peer.link_port,
+    }
 }

@@ -27,6 +27,7 @@ impl Session {
             Event::TableUpdated(update) => self.replica.update_table(update),
             Event::RosterUpdated(update) => {
                 self.replica.update_roster(update);
+                self.private_roster(now, update);
                 self.update_peers();
             }
             Event::Message(event::Message { number, .. })
@@ -127,6 +128,7 @@ impl Session {
                 self.update_peers();
             }
             (Request::Dereg(_), Event::Deregistered(answer)) => {
+                self.close_privates(now);
                 self.parted = self.registered.take();
                 self.inbox.catching_up = false;
                 self.release(now);
@@ -143,6 +145,10 @@ impl Session {
                 self.offered.retain(|file, _| !answer.files.contains(file));
                 self.out.push_back(Output::Unserve(answer.files.clone()));
                 self.finish(now, pending.id, answer);
+            }
+            // Everybody who has been told of is in the roster now.
+            (Request::Private(_) | Request::PrivateOpen(_), Event::Synced(_)) => {
+                self.start_private(now, pending, true);
             }
             (Request::Block(_), Event::Blocked(answer)) => {
                 self.blocked.insert(fold(&answer.name));

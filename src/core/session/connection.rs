@@ -79,7 +79,7 @@ impl Session {
             session: self.session.clone(),
             received: if self.session.is_some() { self.link.received() } else { 0 },
             port: self.config.settings.port,
-            link_port: 0,
+            link_port: self.config.settings.link_port,
             instance: format!("{:016x}", self.config.seed),
             asked: self.next_ask - 1,
             invite: self.config.invite.clone(),
@@ -191,6 +191,7 @@ impl Session {
         self.again = None;
         // A hub that was restarted counts anew.
         self.replica.revision = 0;
+        self.privates.peers.forget_numbers();
         let first = self.registered.is_none() && self.parted.is_none();
         let name = self.registered.clone().or(first.then(|| self.config.name.clone()));
         if let Some(lost) = lost {
@@ -296,6 +297,7 @@ impl Session {
             }
             _ => {}
         }
+        self.private_tick(now);
         if let Some(leaving) = self.leaving.take_if(|leaving| leaving.deadline <= now) {
             self.end_without_answer(now, leaving);
         }
@@ -317,6 +319,7 @@ impl Session {
         if self.leaving.is_some() || self.ended {
             return;
         }
+        self.close_privates(now);
         if self.connection != Connection::Up {
             return self.end(now, reason, code, asked_for.then_some(id));
         }
@@ -352,8 +355,9 @@ impl Session {
     /// is not begun, but it is answered.
     fn end(&mut self, now: Time, reason: String, code: u8, answers: Option<Option<Id>>) {
         self.release(now);
-        self.ended = true;
         self.abandon(now, &Failure::new(ErrorCode::Interrupted, "Potluck has ended.").hint("Ask again the next time."));
+        self.close_privates(now);
+        self.ended = true;
         let bye = Event::from(event::Bye { reason, code });
         match answers {
             Some(id) => self.finish(now, id, bye),

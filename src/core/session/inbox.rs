@@ -49,6 +49,7 @@ impl Session {
             self.inbox = Inbox::default();
         }
         self.registered = Some(welcome.name.clone());
+        self.privates.peers.enter(&welcome.name, welcome.number);
         self.inbox.open = None;
         self.inbox.catching_up = self.config.inbox;
         self.newest = welcome.newest;

@@ -9,6 +9,7 @@ mod answers;
 mod connection;
 mod inbox;
 mod notes;
+mod private;
 mod replica;
 mod requests;
 mod transfers;
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::link::{Link, LinkConfig};
+use super::peers::{PeerInput, PeerOutput};
 use super::time::{Rng, Time};
 use crate::protocol::event::Settings;
 use crate::protocol::limits::REQUESTS_WAITING;
@@ -31,6 +33,7 @@ use connection::Connection;
 pub use inbox::number_of;
 use inbox::{Focus, Inbox};
 pub use notes::{FetchPlan, TransferNote, UploadNote};
+use private::Privates;
 pub use replica::Replica;
 use requests::{Pending, Waiting};
 use transfers::Running;
@@ -101,6 +104,8 @@ pub enum Input<'a> {
     InboxOpened(&'a str, &'a Received),
     /// Messages of these numbers have been written to the user.
     Written(&'a [u64]),
+    /// Something of a direct connection.
+    Peer(PeerInput<'a>),
     /// Time has passed.
     Tick,
 }
@@ -143,6 +148,8 @@ pub enum Output {
     OpenInbox(String),
     /// Remember which messages this person has had.
     Shown(String, Received),
+    /// Something is to be done with a direct connection.
+    Peer(PeerOutput),
     /// End the program with this code.
     End(u8),
 }
@@ -211,6 +218,9 @@ pub struct Session {
     asks: BTreeMap<i64, (Ask, Origin)>,
     running: BTreeMap<u64, Running>,
     uploads: BTreeMap<u64, u64>,
+    privates: Privates,
+    /// Whose messages our user does not see, folded.
+    blocked: BTreeSet<String>,
     next_ask: i64,
     next_task: u64,
     next_transfer: u64,
@@ -218,8 +228,6 @@ pub struct Session {
     /// The newest message at the hub when we entered.
     newest: u64,
     focus: Option<Focus>,
-    /// Whom our user blocks, folded.
-    blocked: BTreeSet<String>,
     /// The end is not to wait for a slow reader.
     hurried: bool,
     leaving: Option<Leaving>,
@@ -247,13 +255,14 @@ impl Session {
             asks: BTreeMap::new(),
             running: BTreeMap::new(),
             uploads: BTreeMap::new(),
+            privates: Privates::new(config.link, config.epoch),
+            blocked: BTreeSet::new(),
             next_ask: 1,
             next_task: 1,
             next_transfer: 1,
             inbox: Inbox::default(),
             newest: 0,
             focus: None,
-            blocked: BTreeSet::new(),
             hurried: false,
             leaving: None,
             ended: false,
@@ -284,6 +293,7 @@ impl Session {
             Input::Upload(upload, note) => self.upload_note(now, upload, note),
             Input::InboxOpened(name, shown) => self.inbox_opened(now, name, shown),
             Input::Written(numbers) => self.written(now, numbers),
+            Input::Peer(input) => self.peer_input(now, input),
             Input::Tick => {}
         }
         self.tick(now);
@@ -298,10 +308,12 @@ impl Session {
         if let Some(output) = self.out.pop_front() {
             return Some(output);
         }
-        if self.ended || !matches!(self.connection, Connection::Up) {
+        if self.ended {
             return None;
         }
-        self.link.poll(now).map(Output::Send)
+        let up = matches!(self.connection, Connection::Up);
+        let frame = if up { self.link.poll(now).map(Output::Send) } else { None };
+        frame.or_else(|| self.privates.peers.poll(now).map(Output::Peer))
     }
 
     /// When a tick is wanted.
@@ -310,7 +322,8 @@ impl Session {
             return None;
         }
         let leaving = self.leaving.as_ref().map(|leaving| leaving.deadline);
-        [self.connection.deadline(), self.link.next_timeout(), leaving].into_iter().flatten().min()
+        let peers = self.privates.peers.next_timeout();
+        [self.connection.deadline(), self.link.next_timeout(), leaving, peers].into_iter().flatten().min()
     }
 
     /// Whether more requests can be taken; otherwise they wait at their source.

@@ -1,8 +1,9 @@
 //! The client's copy of the table and the roster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::protocol::event::{RosterUpdated, TableUpdated};
+use crate::protocol::limits::STATUS_CLIENTS;
 use crate::protocol::name::fold;
 use crate::protocol::{Client, Offer, Presence, PublicKey, request};
 
@@ -15,6 +16,8 @@ pub struct Replica {
     pub updates: u64,
     offers: BTreeMap<(String, String), Offer>,
     clients: BTreeMap<String, Client>,
+    /// The newest of those who have left, folded.
+    gone: VecDeque<String>,
 }
 
 impl Replica {
@@ -39,11 +42,35 @@ impl Replica {
         }
         for client in &update.clients {
             match client.state {
-                Presence::Offline => self.clients.remove(&client.name),
-                Presence::Online | Presence::Away => self.clients.insert(client.name.clone(), client.clone()),
-            };
+                Presence::Offline => {
+                    self.clients.remove(&client.name);
+                    self.remember(fold(&client.name));
+                }
+                Presence::Online | Presence::Away => drop(self.clients.insert(client.name.clone(), client.clone())),
+            }
         }
         self.revision = self.revision.max(update.revision);
+    }
+
+    fn remember(&mut self, name: String) {
+        self.gone.retain(|other| *other != name);
+        if self.gone.len() >= STATUS_CLIENTS {
+            self.gone.pop_front();
+        }
+        self.gone.push_back(name);
+    }
+
+    /// Somebody who is here, by their name in any spelling.
+    pub(super) fn find(&self, name: &str) -> Option<&Client> {
+        self.clients.get(name).or_else(|| {
+            let name = fold(name);
+            self.clients.values().find(|client| fold(&client.name) == name)
+        })
+    }
+
+    /// Whether somebody was here and has left.
+    pub(super) fn has_left(&self, name: &str) -> bool {
+        self.gone.contains(&fold(name))
     }
 
     /// The offers, sorted by file, then owner.

@@ -135,6 +135,9 @@ impl Session {
         {
             return false;
         }
+        if !self.privates_permit(head) {
+            return false;
+        }
         match head.start() {
             Start::Passed => {
                 // With `fail_fast`, what comes after a failure must not have been asked already.
@@ -216,6 +219,8 @@ impl Session {
                 human::help(request.command.as_deref()).map(|commands| event::Help { commands }.into())
             }
             Request::Unfocus(_) => return self.unfocus(now, id),
+            Request::Private(_) | Request::PrivateOpen(_) => return self.start_private(now, pending, false),
+            Request::PrivateClose(request) => self.private_close(now, &request.to),
             Request::Wait(_) => Ok(event::Waited {}.into()),
             Request::Quit(_) => return self.leave(now, "quit".into(), 0, id, true),
             Request::Register(_)
@@ -240,9 +245,6 @@ impl Session {
             | Request::Members(_)
             | Request::Say(_)
             | Request::Focus(_)
-            | Request::PrivateOpen(_)
-            | Request::Private(_)
-            | Request::PrivateClose(_)
             | Request::Get(_) => Err(ErrorCode::Internal.into()),
         };
         match result {
@@ -324,9 +326,10 @@ impl Session {
             })
             .collect();
         let local = self.local.take().map(|(_, pending)| pending);
+        let private = self.privates.abandon();
         let waiting = std::mem::take(&mut self.waiting);
         self.abandon_transfers(now, failure);
-        for waiting in asks.into_iter().chain(local).map(Waiting::Request).chain(waiting) {
+        for waiting in asks.into_iter().chain(local).chain(private).map(Waiting::Request).chain(waiting) {
             match waiting {
                 Waiting::Request(pending) => self.finish(now, pending.id, event::Error::from(failure.clone())),
                 Waiting::Bad(id, failure) => self.finish(now, id, event::Error::from(failure)),

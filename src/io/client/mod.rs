@@ -1,6 +1,7 @@
 //! The client's driver: the user's streams, the hub, the disk and transfers around [`Session`].
 
 mod messages;
+mod peers;
 mod transfers;
 
 use std::collections::{HashMap, VecDeque};
@@ -29,6 +30,7 @@ use crate::protocol::event::Settings;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
 use crate::protocol::{ErrorCode, EventLine, Failure, JoinLink, PublicKey, RequestLine, TransportChoice};
+use peers::PeerPort;
 
 use messages::Later;
 pub use messages::Reporting;
@@ -64,6 +66,8 @@ pub struct ClientOptions {
     pub transport: TransportChoice,
     /// The port to serve files on; 0 takes a free one.
     pub port: u16,
+    /// The port to take direct connections on; 0 takes a free one.
+    pub link_port: u16,
     /// What happens when a file exists.
     pub on_conflict: OnConflict,
     /// Whether to stay when the input ends.
@@ -114,6 +118,8 @@ pub enum Message {
     Transfer(u64, TransferNote),
     /// An upload goes on.
     Upload(u64, UploadNote),
+    /// Something of a direct connection.
+    Peer(peers::PeerNote),
 }
 
 /// A connection on its way through a channel.
@@ -137,6 +143,7 @@ pub struct ClientDriver<W> {
     watch: W,
     shelf: Shelf,
     _server: DataServer,
+    peers: PeerPort,
     hub_key: Option<PublicKey>,
     inboxes: Option<Inboxes>,
     later: VecDeque<Later>,
@@ -171,6 +178,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             let _ = uploads.blocking_send(Message::Upload(upload, note));
         });
         let server = DataServer::start(listener, &identity, shelf.clone(), notify).map_err(Failure::internal)?;
+        let peers = PeerPort::open(options.link_port, local, &identity, sender.clone())?;
         let seed = crate::io::clock::random().map_err(Failure::internal)?;
         let config = SessionConfig {
             name: options.name.clone(),
@@ -183,7 +191,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             linger: options.linger,
             fail_fast: options.fail_fast,
             on_conflict: options.on_conflict,
-            settings: settings(&options, server.port()),
+            settings: settings(&options, server.port(), peers.port()),
             epoch: clock.epoch(),
             seed,
         };
@@ -197,6 +205,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             watch,
             shelf,
             _server: server,
+            peers,
             hub_key: options.hub_key.or(options.hub.key),
             options,
             inboxes: None,
@@ -271,6 +280,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 self.handle(Input::Transfer(transfer, note));
             }
             Message::Upload(upload, note) => self.handle(Input::Upload(upload, note)),
+            Message::Peer(note) => self.peer_note(note),
         }
     }
 
@@ -348,6 +358,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                     cancel.cancel();
                 }
             }
+            Output::Peer(output) => self.for_peer(output),
             Output::End(code) => self.end = Some(code),
         }
     }
@@ -392,7 +403,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         self.with_hub(Outgoing::flush);
     }
 
-    /// Lets transfers that were broken off put down what they have.
+    /// Lets transfers that were broken off put down what they have, and goodbyes reach those whom they are for.
     async fn settle(&mut self) {
         let over = async {
             while !self.fetches.is_empty() {
@@ -406,16 +417,21 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             }
         };
         let _ = tokio::time::timeout(Duration::from_secs(2), over).await;
+        self.peers.settle().await;
     }
+}
+
+/// The addresses to listen at, the first that can be had.
+fn anywhere(local: Option<IpAddr>) -> Vec<IpAddr> {
+    let anywhere = [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
+    local.map_or(anywhere.to_vec(), |local| vec![local])
 }
 
 /// Files are served where the hub sees us: a hub on this machine sees a loopback address, and nobody else need
 /// reach us.
 fn listen(port: u16, local: Option<IpAddr>) -> Result<TcpListener, Failure> {
-    let anywhere = [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
-    let addresses = local.map_or(anywhere.to_vec(), |local| vec![local]);
     let mut last = None;
-    for address in addresses {
+    for address in anywhere(local) {
         match TcpListener::bind((address, port)) {
             Ok(listener) => return Ok(listener),
             Err(e) => last = Some(e),
@@ -430,11 +446,12 @@ fn listen(port: u16, local: Option<IpAddr>) -> Result<TcpListener, Failure> {
     })
 }
 
-fn settings(options: &ClientOptions, port: u16) -> Settings {
+fn settings(options: &ClientOptions, port: u16, link_port: u16) -> Settings {
     Settings {
         dir: options.dir.as_ref().map(|dir| dir.to_string_lossy().into_owned()),
         downloads: options.downloads.to_string_lossy().into_owned(),
         port,
+        link_port,
         transport: options.transport.to_string(),
         on_conflict: options
             .on_conflict

@@ -5,7 +5,6 @@ use crate::core::session::{FetchPlan, Replica, TransferNote, UploadNote};
 use crate::io::cancel::Cancel;
 use crate::io::data::{FetchJob, FetchNote, Fetched, Source, UploadNote as Upload, fetch};
 use crate::protocol::event::Holder;
-use crate::protocol::name::fold;
 use crate::protocol::transfer::Chunking;
 use crate::protocol::{ErrorCode, Failure, types};
 
@@ -44,17 +43,11 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         let pins = self.options.home.pins();
         let (mut kept, mut others) = (Vec::new(), Vec::new());
         for holder in sources.drain(..) {
-            let (name, shown) = (fold(&holder.offer.owner), holder.key);
-            match pins.pinned_peer(&name, &hub)? {
-                Some(known) if known != shown => {
-                    let message = format!("{} had the key {known} before, and shows {shown} now.", holder.offer.owner);
-                    others.push((holder.offer.owner, Failure::new(ErrorCode::PeerKeyChanged, message)));
-                    continue;
-                }
-                Some(_) => {}
-                None => pins.pin_peer(&name, &hub, shown)?,
+            match pins.check_peer(&holder.offer.owner, &hub, holder.key) {
+                Ok(()) => kept.push(holder),
+                Err(failure) if failure.code == ErrorCode::PeerKeyChanged => others.push((holder.offer.owner, failure)),
+                Err(failure) => return Err(failure),
             }
-            kept.push(holder);
         }
         match others.pop_if(|_| kept.is_empty()) {
             Some((_, failure)) => return Err(failure),

@@ -21,7 +21,7 @@ vocabulary! {
     #[derive(Debug, Clone, PartialEq)]
     pub enum Event {
         /// The first line of every stream: who speaks, and with which settings.
-        Ready(Ready) = "ready", r#"{"protocol":"potluck/1","version":"0.1.0","name":"dora","hub":"127.0.0.1:7755","capabilities":["files","messages","rooms","private","history"],"settings":{"downloads":"downloads","port":40001,"transport":"auto","on_conflict":"fail"}}"#;
+        Ready(Ready) = "ready", r#"{"protocol":"potluck/1","version":"0.1.0","name":"dora","hub":"127.0.0.1:7755","capabilities":["files","messages","rooms","private","history"],"settings":{"downloads":"downloads","port":40001,"link_port":40002,"transport":"auto","on_conflict":"fail"}}"#;
         /// The last line of every stream.
         Bye(Bye) = "bye", r#"{"reason":"end of input","code":0}"#;
         /// A request failed, or a line could not be understood.
@@ -146,6 +146,9 @@ bodies! {
         downloads: String,
         /// The TCP port on which we serve files.
         port: u16,
+        /// The port on which we take direct connections, for UDP and TCP.
+        #[serde(default)]
+        link_port: u16,
         /// How the hub is reached: `auto`, `quic` or `tcp`.
         transport: String,
         /// What happens when a file exists: `fail`, `rename` or `overwrite`.

@@ -7,9 +7,9 @@ fn a_wrong_hello_is_told_why_and_the_connection_is_closed() {
     for line in [
         "garbage",
         "{}",
-        r#"{"hello":"potluck-link/2","received":0,"port":1}"#,
+        r#"{"hello":"potluck-link/2","received":0,"port":1,"link_port":2,"instance":"0123456789abcdef"}"#,
         r#"{"hello":"potluck-link/1","received":0}"#,
-        r#"{"hello":"potluck-link/1","received":0,"port":1,"more":2}"#,
+        r#"{"hello":"potluck-link/1","received":0,"port":1,"link_port":2,"instance":"0123456789abcdef","more":2}"#,
         r#"{"n":1,"ack":0,"body":{"id":1,"request":"list"}}"#,
         "\u{0}",
     ] {
@@ -36,7 +36,7 @@ fn a_session_cannot_be_resumed_with_a_number_that_was_never_sent() {
     rig.enter(1, 1, "anna");
     let session = rig.hub_hello(1).session;
     rig.connect(2, 1);
-    rig.line(2, &format!(r#"{{"hello":"potluck-link/1","session":"{session}","received":999,"port":1}}"#));
+    rig.line(2, &format!(r#"{{"hello":"potluck-link/1","session":"{session}","received":999,"port":1,"link_port":2,"instance":"0123456789abcdef"}}"#));
     assert_eq!(rig.turned_away(2), Some(ErrorCode::WrongProtocol));
     assert_eq!(rig.state("anna"), Some(Presence::Online), "the session is none the worse for it");
 }
@@ -53,7 +53,11 @@ fn a_session_belongs_to_its_key() {
 #[test]
 fn an_invite_is_needed_once() {
     let invited = HubConfig { access: Access::Invite("open sesame".into()), ..config() };
-    let hello = |invite: &str| format!(r#"{{"hello":"potluck-link/1","received":0,"port":1{invite}}}"#);
+    let hello = |invite: &str| {
+        format!(
+            r#"{{"hello":"potluck-link/1","received":0,"port":1,"link_port":2,"instance":"0123456789abcdef"{invite}}}"#
+        )
+    };
     let mut rig = Rig::new(invited);
     for (conn, invite) in
         [(1, ""), (2, r#","invite":"open"#), (3, r#","invite":"open sesamy""#), (4, r#","invite":"""#)]

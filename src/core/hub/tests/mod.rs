@@ -122,7 +122,10 @@ impl Rig {
     /// A new connection says hello for a new session.
     fn hello(&mut self, conn: ConnId, key: u8) {
         self.connect(conn, key);
-        self.line(conn, r#"{"hello":"potluck-link/1","received":0,"port":40001}"#);
+        self.line(
+            conn,
+            r#"{"hello":"potluck-link/1","received":0,"port":40001,"link_port":45001,"instance":"0123456789abcdef"}"#,
+        );
     }
 
     /// A new connection goes on with the session of another.
@@ -132,7 +135,9 @@ impl Rig {
         self.connect(conn, key);
         let wire = self.wires.get_mut(&conn).unwrap();
         (wire.sent, wire.received) = (sent, received);
-        let hello = format!(r#"{{"hello":"potluck-link/1","session":"{session}","received":{received},"port":40001}}"#);
+        let hello = format!(
+            r#"{{"hello":"potluck-link/1","session":"{session}","received":{received},"port":40001,"link_port":45001,"instance":"0123456789abcdef"}}"#
+        );
         self.line(conn, &hello);
     }
 

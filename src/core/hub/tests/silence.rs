@@ -146,3 +146,35 @@ fn no_input_makes_a_timer_spin() {
         assert_eq!(rig.hub.next_timeout(), None, "seed {seed}: there is nothing left to wait for");
     }
 }
+
+#[test]
+fn who_is_doubted_is_asked_once_and_stays_if_it_answers() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.enter(2, 2, "ben");
+    let doubts = |rig: &Rig| rig.log.iter().filter(|event| matches!(event, LogEvent::PeerDoubted(_))).count();
+    rig.silence(2);
+    for _ in 0..3 {
+        rig.ask(1, r#"{"unreachable":"Ben"}"#);
+    }
+    assert_eq!(doubts(&rig), 1);
+    rig.wires.get_mut(&2).unwrap().acks = true;
+    rig.answer_probes();
+    rig.pass(5_000);
+    assert_eq!(rig.state("ben"), Some(Presence::Online));
+    assert!(!rig.wires[&1].bodies.iter().any(|line| matches!(&line.event, Event::Error(_))), "there is no answer");
+
+    rig.silence(2);
+    rig.ask(1, r#"{"unreachable":"ben"}"#);
+    assert_eq!(doubts(&rig), 2);
+    rig.pass(1_400);
+    assert_eq!(rig.state("ben"), Some(Presence::Online), "not by the word of another");
+    rig.pass(200);
+    assert_eq!(rig.state("ben"), Some(Presence::Away));
+    // Nobody is doubted who is away, unknown, or by somebody without a name.
+    rig.ask(1, r#"{"unreachable":"ben"}"#);
+    rig.ask(1, r#"{"unreachable":"cleo"}"#);
+    rig.hello(3, 3);
+    rig.ask(3, r#"{"unreachable":"anna"}"#);
+    assert_eq!(doubts(&rig), 2);
+}

@@ -3,6 +3,7 @@
 mod ends;
 mod hub;
 mod pipe;
+mod private;
 
 use serde_json::Value;
 
@@ -28,6 +29,7 @@ fn config() -> SessionConfig {
             dir: Some("music".into()),
             downloads: "downloads".into(),
             port: 40_000,
+            link_port: 40_001,
             transport: "auto".into(),
             on_conflict: "fail".into(),
         },
@@ -54,6 +56,8 @@ struct Rig {
     /// Whose messages were asked for, and up to which number whose were shown.
     opened: Vec<String>,
     shown: Vec<(String, Received)>,
+    /// What is to be done with direct connections.
+    peers: Vec<PeerOutput>,
     end: Option<u8>,
 }
 
@@ -74,6 +78,7 @@ impl Rig {
             unserved: Vec::new(),
             opened: Vec::new(),
             shown: Vec::new(),
+            peers: Vec::new(),
             end: None,
         };
         rig.handle(Input::Start);
@@ -110,6 +115,7 @@ impl Rig {
                 Output::Unserve(files) => self.unserved.extend(files),
                 Output::OpenInbox(name) => self.opened.push(name),
                 Output::Shown(name, number) => self.shown.push((name, number)),
+                Output::Peer(output) => self.peers.push(output),
                 Output::End(code) => self.end = Some(code),
                 Output::Disconnect | Output::Say(_) | Output::Peers(_) => {}
             }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::protocol::record::{FailureRecord, HistoryQuery, Inbox, People, VisitRecord};
 use crate::protocol::types::RoomAccess;
-use crate::sim::store::MemoryStore;
+use crate::sim::MemoryStore;
 
 fn person() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["Erin", "ERIN", "dora", "Carl"]).prop_map(str::to_owned)

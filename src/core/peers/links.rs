@@ -1,0 +1,370 @@
+//! Links: opened, used, ended.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Name, News, PeerConn, PeerOutput, Peers, Person};
+use crate::core::link::Link;
+use crate::core::time::Time;
+use crate::protocol::limits::{MESSAGE_BYTES, PRIVATE_WINDOW};
+use crate::protocol::name::fold;
+use crate::protocol::wire::{FrameIn, LINK_PROTOCOL, PeerBody, PeerHello, PrivateText};
+use crate::protocol::{ErrorCode, Failure, Timestamp, to_json};
+
+/// A deadline that is seen so late was slept through: the answer may be there already.
+const LATE: Duration = Duration::from_millis(100);
+
+/// A link with somebody, or the way to it.
+pub(super) struct PeerLink {
+    pub(super) person: Person,
+    /// Their number at this hub, as far as it is known.
+    pub(super) number: Option<u64>,
+    pub(super) conn: PeerConn,
+    pub(super) stage: Stage,
+    /// What has not been sent.
+    pub(super) queue: VecDeque<Wanted>,
+    /// What has not been acknowledged.
+    sent: VecDeque<Sent>,
+    sent_bytes: usize,
+    last_sent: u64,
+}
+
+/// How far a link is.
+pub(super) enum Stage {
+    /// The connection is being made.
+    Dialling { until: Time },
+    /// The hello has been said.
+    Greeting { until: Time },
+    /// It carries frames.
+    Open(Box<Link>),
+}
+
+/// Something that is wanted of a link.
+pub(super) struct Wanted {
+    pub(super) ticket: u64,
+    /// The message; none if only the link is wanted.
+    pub(super) text: Option<String>,
+}
+
+/// A message on its way.
+struct Sent {
+    ticket: u64,
+    number: u64,
+    bytes: usize,
+    at: Time,
+    stamp: Timestamp,
+    /// Whether its deadline was put off.
+    late: bool,
+}
+
+/// Why a link ends.
+pub(super) enum End {
+    /// We want no more of it.
+    Ours,
+    /// The other side wants no more of it.
+    Theirs,
+    /// The other side has left the hub.
+    Left,
+    /// It could not be opened.
+    Unopened(Failure),
+    /// The connection broke, or the other side broke the protocol.
+    Broken(String),
+    /// Nothing is acknowledged for so long.
+    Silent(Duration),
+}
+
+impl PeerLink {
+    pub(super) fn new(person: Person, conn: PeerConn, stage: Stage) -> Self {
+        let number = Some(person.number);
+        Self { person, number, conn, stage, queue: VecDeque::new(), sent: VecDeque::new(), sent_bytes: 0, last_sent: 0 }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open(_))
+    }
+
+    pub(super) fn poll(&mut self, now: Time) -> Option<PeerOutput> {
+        match &mut self.stage {
+            Stage::Open(link) => link.poll(now).map(|frame| PeerOutput::Send(self.conn, frame)),
+            Stage::Dialling { .. } | Stage::Greeting { .. } => None,
+        }
+    }
+
+    pub(super) fn next_timeout(&self, ack_timeout: Duration) -> Option<Time> {
+        match &self.stage {
+            Stage::Dialling { until } | Stage::Greeting { until } => Some(*until),
+            Stage::Open(link) => {
+                let sent = self.sent.front().map(|sent| sent.at + ack_timeout);
+                sent.into_iter().chain(link.next_timeout()).min()
+            }
+        }
+    }
+}
+
+impl End {
+    /// What whoever still waits for something is answered.
+    fn failure(&self, peer: &str) -> Failure {
+        let unreachable = |message: String| {
+            Failure::new(ErrorCode::PeerUnreachable, message)
+                .hint(format!("Ask again; or `message {peer} TEXT`, which the hub keeps for them."))
+        };
+        match self {
+            Self::Ours => Failure::new(ErrorCode::Interrupted, "The direct connection was closed.").hint("Ask again."),
+            Self::Theirs => unreachable(format!("{peer} has closed the direct connection.")),
+            Self::Left => Failure::new(ErrorCode::NotOnline, format!("{peer} has left.")),
+            Self::Unopened(failure) => failure.clone(),
+            Self::Broken(reason) => unreachable(format!("The direct connection to {peer} broke: {reason}.")),
+            Self::Silent(span) => {
+                unreachable(format!("{peer} has not acknowledged anything for {} ms.", span.as_millis()))
+            }
+        }
+    }
+
+    /// What the user is told.
+    fn reason(&self, me: Option<&Name>, peer: &str) -> String {
+        match self {
+            Self::Ours => format!("closed by {}", me.map_or("us", |me| &me.name)),
+            Self::Theirs => format!("closed by {peer}"),
+            Self::Left => format!("{peer} has left"),
+            Self::Unopened(failure) => failure.message.trim_end_matches('.').to_owned(),
+            Self::Broken(reason) => reason.clone(),
+            Self::Silent(span) => format!("no answer for {} ms", span.as_millis()),
+        }
+    }
+
+    /// Whether the hub should see for itself whether the other side is there.
+    fn is_doubtful(&self) -> bool {
+        match self {
+            Self::Ours | Self::Theirs | Self::Left => false,
+            Self::Unopened(failure) => failure.code == ErrorCode::PeerUnreachable,
+            Self::Broken(_) | Self::Silent(_) => true,
+        }
+    }
+
+    /// Whether the other side is told.
+    fn is_said(&self) -> bool {
+        match self {
+            Self::Ours | Self::Left | Self::Silent(_) => true,
+            Self::Theirs | Self::Unopened(_) | Self::Broken(_) => false,
+        }
+    }
+}
+
+impl Peers {
+    pub(super) fn dialled(&mut self, number: u64) {
+        let conn = PeerConn::Dialled(number);
+        let Some(me) = &self.me else { return };
+        let Some(link) = self.conns.get(&conn).and_then(|name| self.links.get_mut(name)) else { return };
+        if let Stage::Dialling { until } = link.stage {
+            link.stage = Stage::Greeting { until };
+            self.out.push_back(PeerOutput::Say(conn, hello(me)));
+        }
+    }
+
+    pub(super) fn dial_failed(&mut self, now: Time, number: u64, failure: Failure) {
+        if let Some(name) = self.conns.get(&PeerConn::Dialled(number)).cloned() {
+            self.end_link(now, &name, End::Unopened(failure));
+        }
+    }
+
+    pub(super) fn broken(&mut self, now: Time, conn: PeerConn, reason: String) {
+        if let PeerConn::Accepted(number) = conn {
+            self.strangers.remove(&number);
+        }
+        let Some(name) = self.conns.get(&conn).cloned() else { return };
+        let Some(link) = self.links.get(&name) else { return };
+        let end = match link.stage {
+            Stage::Open(_) => End::Broken(reason),
+            Stage::Dialling { .. } | Stage::Greeting { .. } => {
+                let message = format!("{} has broken off the direct connection: {reason}.", link.person.name);
+                End::Unopened(unreachable(message))
+            }
+        };
+        self.end_link(now, &name, end);
+    }
+
+    pub(super) fn link_line(&mut self, now: Time, conn: PeerConn, line: &[u8]) {
+        // A line that was on its way when the connection was closed.
+        let Some(name) = self.conns.get(&conn).cloned() else { return };
+        let Some(link) = self.links.get(&name) else { return };
+        let end = match link.stage {
+            Stage::Dialling { .. } => None,
+            Stage::Greeting { .. } => self.greeted(now, &name, line).err(),
+            Stage::Open(_) => self.frame(now, &name, line).err(),
+        };
+        if let Some(end) = end {
+            self.end_link(now, &name, end);
+        }
+    }
+
+    /// The other side answers our hello.
+    fn greeted(&mut self, now: Time, name: &str, line: &[u8]) -> Result<(), End> {
+        let Some(link) = self.links.get_mut(name) else { return Ok(()) };
+        let peer = &link.person.name;
+        if let Ok(PeerBody::Close(_)) = serde_json::from_slice(line) {
+            let message = format!("{peer} takes no direct connection from us.");
+            let hint = "Both must be registered at the same hub; ask again, or `message` them.";
+            return Err(End::Unopened(Failure::new(ErrorCode::PeerRefused, message).hint(hint)));
+        }
+        let answer = serde_json::from_slice::<PeerHello>(line).ok();
+        let Some(answer) = answer.filter(|hello| hello.hello == LINK_PROTOCOL && fold(&hello.private) == name) else {
+            let message = format!("What answers for {peer} is not them, or speaks another version of potluck.");
+            return Err(End::Unopened(Failure::new(ErrorCode::PeerBroke, message).hint("Use the same version.")));
+        };
+        link.number = Some(answer.number);
+        self.opened(now, name, false);
+        Ok(())
+    }
+
+    /// A link carries frames from now on.
+    pub(super) fn opened(&mut self, now: Time, name: &str, theirs: bool) {
+        let mut carrier = Link::new(self.config);
+        let attached = carrier.attach(now, 0);
+        let Some(link) = self.links.get_mut(name) else { return };
+        debug_assert!(attached.is_ok(), "a new link has nothing to resume");
+        link.stage = Stage::Open(Box::new(carrier));
+        let ticket = link.queue.front().map(|wanted| wanted.ticket);
+        // Who wanted only the link has it.
+        link.queue.pop_front_if(|wanted| wanted.text.is_none());
+        self.news.push_back(News::Opened { peer: link.person.name.clone(), theirs, ticket });
+        self.pump(now, name);
+    }
+
+    /// Sends what waits, as far as there is room.
+    pub(super) fn pump(&mut self, now: Time, name: &str) {
+        let stamp = self.calendar(now);
+        let Some(link) = self.links.get_mut(name) else { return };
+        let Stage::Open(carrier) = &mut link.stage else { return };
+        while link.sent.is_empty() || link.sent_bytes < PRIVATE_WINDOW {
+            let Some(Wanted { ticket, text }) = link.queue.pop_front() else { break };
+            let Some(text) = text else {
+                // It is open already.
+                self.news.push_back(News::Opened {
+                    peer: link.person.name.clone(),
+                    theirs: false,
+                    ticket: Some(ticket),
+                });
+                continue;
+            };
+            let (number, bytes) = (link.last_sent + 1, text.len());
+            let body: Arc<str> = to_json(&PeerBody::Private(PrivateText { number, text, sent: stamp })).into();
+            link.sent.push_back(Sent { ticket, number, bytes, at: now, stamp, late: false });
+            link.sent_bytes += bytes;
+            link.last_sent = number;
+            // Cannot be: the window is far below what a link keeps.
+            if carrier.send(now, body).is_err() {
+                return self.end_link(now, name, End::Broken("too much was said at once".into()));
+            }
+        }
+        self.talking.insert(name.to_owned());
+    }
+
+    fn frame(&mut self, now: Time, name: &str, line: &[u8]) -> Result<(), End> {
+        let broken = |what: &str| End::Broken(format!("it does not keep to the protocol: {what}"));
+        let Some(link) = self.links.get_mut(name) else { return Ok(()) };
+        let Stage::Open(carrier) = &mut link.stage else { return Ok(()) };
+        let Ok(frame) = serde_json::from_slice::<FrameIn<'_>>(line) else { return Err(broken("not a frame")) };
+        if frame.n.is_some() != frame.body.is_some() {
+            return Err(broken("a body and its number belong together"));
+        }
+        let received = carrier.receive(now, frame.n, frame.ack, frame.probe);
+        let new = received.map_err(|fault| broken(&fault.to_string()))?;
+        let acknowledged = carrier.acknowledged();
+        let peer = &link.person.name;
+        while let Some(sent) = link.sent.pop_front_if(|sent| sent.number <= acknowledged) {
+            link.sent_bytes -= sent.bytes;
+            let (ticket, number, sent) = (sent.ticket, sent.number, sent.stamp);
+            self.news.push_back(News::Acked { ticket, peer: peer.clone(), number, sent });
+        }
+        self.talking.insert(name.to_owned());
+        if let (true, Some(body)) = (new, frame.body) {
+            match serde_json::from_str(body.get()) {
+                Ok(PeerBody::Private(PrivateText { number, text, sent })) => {
+                    if Some(number) != frame.n || text.is_empty() || text.len() > MESSAGE_BYTES {
+                        return Err(broken("not a message"));
+                    }
+                    self.news.push_back(News::Said { peer: peer.clone(), number, text, sent });
+                }
+                Ok(PeerBody::Close(_)) => return Err(End::Theirs),
+                Err(_) => return Err(broken("not a message")),
+            }
+        }
+        self.pump(now, name);
+        Ok(())
+    }
+
+    pub(super) fn link_tick(&mut self, now: Time, name: &str) {
+        let (ack_timeout, patience) = (self.config.ack_timeout, self.config.patience());
+        let Some(link) = self.links.get_mut(name) else { return };
+        let end = match &mut link.stage {
+            Stage::Dialling { .. } | Stage::Greeting { .. } => {
+                let message = format!("{} does not answer on a direct connection.", link.person.name);
+                Some(End::Unopened(unreachable(message)))
+            }
+            Stage::Open(carrier) => {
+                let lost = carrier.tick(now).is_err();
+                let overdue = link.sent.front().is_some_and(|sent| sent.at + ack_timeout <= now);
+                let slept = link.sent.front().is_some_and(|sent| !sent.late && now - sent.at > ack_timeout + LATE);
+                if overdue && slept {
+                    link.sent.iter_mut().for_each(|sent| (sent.at, sent.late) = (now, true));
+                }
+                match (lost, overdue && !slept) {
+                    (_, true) => Some(End::Silent(ack_timeout)),
+                    (true, false) => Some(End::Silent(patience)),
+                    (false, false) => None,
+                }
+            }
+        };
+        match end {
+            Some(end) => self.end_link(now, name, end),
+            None => drop(self.talking.insert(name.to_owned())),
+        }
+    }
+
+    /// Ends a link, if there is one: everybody who waits for something is answered, and whoever has waited with a
+    /// connection of their own gets the place.
+    pub(super) fn end_link(&mut self, now: Time, name: &str, end: End) {
+        let Some(mut link) = self.links.remove(name) else { return };
+        self.conns.remove(&link.conn);
+        self.talking.remove(name);
+        let goodbye: Arc<str> = to_json(&PeerBody::Close(end.reason(self.me.as_ref(), &link.person.name))).into();
+        if let (Stage::Open(carrier), true) = (&mut link.stage, end.is_said()) {
+            // A link that is too full for a goodbye is closed without one.
+            let _ = carrier.send(now, goodbye);
+            while let Some(frame) = carrier.poll(now) {
+                self.out.push_back(PeerOutput::Send(link.conn, frame));
+            }
+        }
+        self.out.push_back(PeerOutput::Close(link.conn));
+        let parked = self.parked(name);
+        if let (Some((conn, person)), End::Unopened(_)) = (&parked, &end) {
+            // The other side has reached us where we have not reached it.
+            return self.take_in(now, *conn, person.clone(), link.queue);
+        }
+        let peer = link.person.name.clone();
+        let tickets = link.sent.iter().map(|sent| sent.ticket).chain(link.queue.iter().map(|wanted| wanted.ticket));
+        for ticket in tickets {
+            self.news.push_back(News::Failed { ticket, failure: end.failure(&peer) });
+        }
+        if link.is_open() {
+            let reason = end.reason(self.me.as_ref(), &peer);
+            self.news.push_back(News::Closed { peer: peer.clone(), reason });
+        }
+        if end.is_doubtful() {
+            self.news.push_back(News::Doubted(peer));
+        }
+        if let Some((conn, person)) = parked {
+            self.take_in(now, conn, person, VecDeque::new());
+        }
+    }
+}
+
+pub(super) fn hello(me: &Name) -> String {
+    to_json(&PeerHello { hello: LINK_PROTOCOL.into(), private: me.name.clone(), number: me.number })
+}
+
+fn unreachable(message: String) -> Failure {
+    Failure::new(ErrorCode::PeerUnreachable, message)
+        .hint("It may be behind a firewall; it needs its --link-port open. `message` reaches them through the hub.")
+}

@@ -1,0 +1,147 @@
+//! Connections that others have made and that are no links yet: whose they are, and when they become links.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::links::{PeerLink, Stage, Wanted, hello};
+use super::{PeerConn, PeerOutput, Peers, Person, Roster};
+use crate::core::time::Time;
+use crate::protocol::limits::{PRIVATE_LINKS, PRIVATE_STRANGERS};
+use crate::protocol::name::{check_person, fold};
+use crate::protocol::wire::{LINK_PROTOCOL, PeerBody, PeerHello};
+use crate::protocol::{Failure, PublicKey, to_json};
+
+/// How long a connection may take to say hello, and to become a link after it was recognised.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the roster may take to show who says hello: its update may be on its way.
+const ROSTER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A connection that is no link yet.
+pub(super) struct Stranger {
+    key: PublicKey,
+    pub(super) deadline: Time,
+    waits: Waits,
+}
+
+/// What it waits for.
+enum Waits {
+    Hello,
+    /// To be in the roster under this folded name and number.
+    Roster(String, u64),
+    /// Whether its key is the one that is known.
+    Pin(Person),
+    /// The end of the link that there is.
+    Place(Person),
+}
+
+impl Peers {
+    pub(super) fn accepted(&mut self, now: Time, conn: u64, key: PublicKey) {
+        if self.me.is_none() {
+            return self.out.push_back(PeerOutput::Close(PeerConn::Accepted(conn)));
+        }
+        if self.strangers.len() >= PRIVATE_STRANGERS
+            && let Some(&oldest) = self.strangers.keys().next()
+        {
+            self.drop_stranger(oldest);
+        }
+        self.strangers.insert(conn, Stranger { key, deadline: now + HELLO_TIMEOUT, waits: Waits::Hello });
+    }
+
+    pub(super) fn stranger_line(&mut self, now: Time, conn: u64, line: &[u8], roster: Roster<'_>) {
+        let Some(stranger) = self.strangers.get_mut(&conn) else { return };
+        let hello = match &stranger.waits {
+            Waits::Hello => serde_json::from_slice::<PeerHello>(line).ok(),
+            // Nothing may be said before we have answered.
+            Waits::Roster(..) | Waits::Pin(_) | Waits::Place(_) => None,
+        };
+        match hello {
+            Some(PeerHello { hello, private, number }) if hello == LINK_PROTOCOL && check_person(&private).is_ok() => {
+                (stranger.waits, stranger.deadline) = (Waits::Roster(fold(&private), number), now + ROSTER_TIMEOUT);
+                self.recognise(now, conn, roster);
+            }
+            _ => self.drop_stranger(conn),
+        }
+    }
+
+    /// Looks for somebody who has said hello in the roster.
+    pub(super) fn recognise(&mut self, now: Time, conn: u64, roster: Roster<'_>) {
+        let own = self.me.as_ref().map(|me| me.fold.as_str());
+        let Some(stranger) = self.strangers.get_mut(&conn) else { return };
+        let Waits::Roster(name, number) = &stranger.waits else { return };
+        let key = stranger.key;
+        let is = |person: &Person| person.key == key && person.number == *number && own != Some(name);
+        let Some(person) = roster(name).filter(is) else { return };
+        self.out.push_back(PeerOutput::Pin(conn, person.name.clone(), key));
+        (stranger.waits, stranger.deadline) = (Waits::Pin(person), now + HELLO_TIMEOUT);
+    }
+
+    pub(super) fn pinned(&mut self, now: Time, conn: u64, result: Result<(), Failure>) {
+        let Some(stranger) = self.strangers.get(&conn) else { return };
+        let (Waits::Pin(person), Some(me)) = (&stranger.waits, &self.me) else { return };
+        if result.is_err() {
+            return self.turn_away(conn);
+        }
+        let (person, name) = (person.clone(), fold(&person.name));
+        let full = self.links.len() >= PRIVATE_LINKS;
+        match self.links.get_mut(&name) {
+            None if full => self.turn_away(conn),
+            None => self.take_in(now, conn, person, VecDeque::new()),
+            // Two have dialled each other, and theirs is the one.
+            Some(link) if !link.is_open() && name < me.fold => {
+                let queue = std::mem::take(&mut link.queue);
+                let own = link.conn;
+                self.links.remove(&name);
+                self.conns.remove(&own);
+                self.out.push_back(PeerOutput::Close(own));
+                self.take_in(now, conn, person, queue);
+            }
+            Some(link) => {
+                if let Stage::Open(carrier) = &mut link.stage {
+                    carrier.probe(now);
+                    self.talking.insert(name.clone());
+                }
+                if let Some((before, _)) = self.parked(&name) {
+                    self.drop_stranger(before);
+                }
+                if let Some(stranger) = self.strangers.get_mut(&conn) {
+                    (stranger.waits, stranger.deadline) = (Waits::Place(person), now + HELLO_TIMEOUT);
+                }
+            }
+        }
+    }
+
+    /// Makes a link of a connection. What has waited goes over it.
+    pub(super) fn take_in(&mut self, now: Time, number: u64, person: Person, queue: VecDeque<Wanted>) {
+        let (conn, name) = (PeerConn::Accepted(number), fold(&person.name));
+        let Some(me) = &self.me else { return };
+        self.strangers.remove(&number);
+        self.out.push_back(PeerOutput::Say(conn, hello(me)));
+        self.conns.insert(conn, name.clone());
+        let mut link = PeerLink::new(person, conn, Stage::Greeting { until: now });
+        link.queue = queue;
+        self.links.insert(name.clone(), link);
+        self.opened(now, &name, true);
+    }
+
+    /// Who waits for the end of the link with this folded name.
+    pub(super) fn parked(&self, name: &str) -> Option<(u64, Person)> {
+        self.strangers.iter().find_map(|(conn, stranger)| match &stranger.waits {
+            Waits::Place(person) if fold(&person.name) == name => Some((*conn, person.clone())),
+            Waits::Place(_) | Waits::Hello | Waits::Roster(..) | Waits::Pin(_) => None,
+        })
+    }
+
+    /// Closes a connection of which nothing is told.
+    pub(super) fn drop_stranger(&mut self, conn: u64) {
+        self.strangers.remove(&conn);
+        self.out.push_back(PeerOutput::Close(PeerConn::Accepted(conn)));
+    }
+
+    /// The same for somebody who may know that they are not taken.
+    fn turn_away(&mut self, conn: u64) {
+        let line = to_json(&PeerBody::Close("not taken".into()));
+        self.out.push_back(PeerOutput::Say(PeerConn::Accepted(conn), line));
+        self.drop_stranger(conn);
+    }
+}

@@ -1,0 +1,206 @@
+//! Two machines and the wires between them, played by the test.
+
+mod opening;
+mod talking;
+
+use std::collections::VecDeque;
+
+use super::*;
+
+const NAMES: [&str; 2] = ["anna", "ben"];
+
+fn person(who: usize) -> Person {
+    let address = SocketAddr::from(([10, 0, 0, who as u8 + 1], 45_000));
+    Person { name: NAMES[who].into(), number: who as u64 + 1, key: PublicKey([who as u8 + 1; 32]), address }
+}
+
+/// Something on its way to one of the two.
+enum Way {
+    Accepted(u64, PublicKey),
+    Dialled(u64),
+    Failed(u64, ErrorCode),
+    Line(PeerConn, String),
+    Broken(PeerConn),
+    Pinned(u64, bool),
+}
+
+struct Rig {
+    peers: [Peers; 2],
+    now: Time,
+    news: [Vec<News>; 2],
+    roster: Vec<Person>,
+    wires: BTreeMap<(usize, PeerConn), (usize, PeerConn)>,
+    ways: VecDeque<(usize, Way)>,
+    /// Dials that wait for the test.
+    held: Option<Vec<(usize, u64)>>,
+    accepted: u64,
+    /// Lines to this one vanish.
+    deaf: Option<usize>,
+    /// Whether keys are those that are known.
+    known: bool,
+    reachable: [bool; 2],
+}
+
+impl Rig {
+    fn new() -> Self {
+        let mut peers = [(); 2].map(|()| Peers::new(LinkConfig::client(), Timestamp(0)));
+        for (who, peers) in peers.iter_mut().enumerate() {
+            peers.enter(NAMES[who], who as u64 + 1);
+        }
+        Self {
+            peers,
+            now: Time(0),
+            news: [Vec::new(), Vec::new()],
+            roster: vec![person(0), person(1)],
+            wires: BTreeMap::new(),
+            ways: VecDeque::new(),
+            held: None,
+            accepted: 0,
+            deaf: None,
+            known: true,
+            reachable: [true; 2],
+        }
+    }
+
+    fn drain(&mut self) {
+        loop {
+            for who in 0..2 {
+                while let Some(output) = self.peers[who].poll(self.now) {
+                    self.perform(who, output);
+                }
+                while let Some(news) = self.peers[who].next_news() {
+                    self.news[who].push(news);
+                }
+                let late = self.peers[who].next_timeout().filter(|at| *at <= self.now);
+                assert_eq!(late, None, "a timer that is due would spin");
+            }
+            let Some((who, way)) = self.ways.pop_front() else { return };
+            self.arrive(who, way);
+        }
+    }
+
+    fn perform(&mut self, who: usize, output: PeerOutput) {
+        let other = 1 - who;
+        match output {
+            PeerOutput::Dial(number, _) => match &mut self.held {
+                Some(held) => held.push((who, number)),
+                None => self.connect(who, number),
+            },
+            PeerOutput::Pin(conn, name, _) => {
+                assert_eq!(name, NAMES[other]);
+                self.ways.push_back((who, Way::Pinned(conn, self.known)));
+            }
+            PeerOutput::Say(conn, line) => self.line(who, conn, line),
+            PeerOutput::Send(conn, frame) => {
+                let mut line = Vec::new();
+                frame.write(&mut line);
+                self.line(who, conn, String::from_utf8(line).unwrap());
+            }
+            PeerOutput::Close(conn) => {
+                if let Some(end) = self.wires.remove(&(who, conn)) {
+                    self.wires.remove(&end);
+                    self.ways.push_back((end.0, Way::Broken(end.1)));
+                }
+            }
+        }
+    }
+
+    fn line(&mut self, who: usize, conn: PeerConn, line: String) {
+        if let Some(&(to, conn)) = self.wires.get(&(who, conn))
+            && self.deaf != Some(to)
+        {
+            self.ways.push_back((to, Way::Line(conn, line.trim_end().to_owned())));
+        }
+    }
+
+    fn connect(&mut self, who: usize, number: u64) {
+        let other = 1 - who;
+        if !self.reachable[other] {
+            return self.ways.push_back((who, Way::Failed(number, ErrorCode::PeerUnreachable)));
+        }
+        self.accepted += 1;
+        let ends = [(who, PeerConn::Dialled(number)), (other, PeerConn::Accepted(self.accepted))];
+        self.wires.extend([(ends[0], ends[1]), (ends[1], ends[0])]);
+        self.ways.push_back((other, Way::Accepted(self.accepted, person(who).key)));
+        self.ways.push_back((who, Way::Dialled(number)));
+    }
+
+    fn arrive(&mut self, who: usize, way: Way) {
+        let roster = self.roster.clone();
+        let find = |name: &str| roster.iter().find(|person| fold(&person.name) == name).cloned();
+        let input = match &way {
+            Way::Accepted(conn, key) => PeerInput::Accepted(*conn, *key),
+            Way::Dialled(number) => PeerInput::Dialled(*number),
+            Way::Failed(number, code) => PeerInput::DialFailed(*number, (*code).into()),
+            Way::Line(conn, line) => PeerInput::Line(*conn, line.as_bytes()),
+            Way::Broken(conn) => PeerInput::Broken(*conn, "reset".into()),
+            Way::Pinned(conn, true) => PeerInput::Pinned(*conn, Ok(())),
+            Way::Pinned(conn, false) => PeerInput::Pinned(*conn, Err(ErrorCode::PeerKeyChanged.into())),
+        };
+        self.peers[who].handle(self.now, input, &find);
+    }
+
+    fn send(&mut self, who: usize, text: &str) -> u64 {
+        let ticket = self.peers[who].send(self.now, person(1 - who), text.into()).unwrap();
+        self.drain();
+        ticket
+    }
+
+    fn roster(&mut self, people: &[Person]) {
+        self.roster = people.to_vec();
+        let find = |name: &str| people.iter().find(|person| fold(&person.name) == name).cloned();
+        for peers in &mut self.peers {
+            peers.roster_changed(self.now, &find);
+        }
+        self.drain();
+    }
+
+    fn pass(&mut self, millis: u64) {
+        let end = self.now + Duration::from_millis(millis);
+        while let Some(at) = self.peers.iter().filter_map(Peers::next_timeout).min().filter(|at| *at <= end) {
+            self.now = at;
+            self.peers.iter_mut().for_each(|peers| peers.tick(at));
+            self.drain();
+        }
+        self.now = end;
+    }
+
+    fn said(&self, who: usize) -> Vec<&str> {
+        let said = |news| if let &News::Said { ref text, .. } = news { Some(text.as_str()) } else { None };
+        self.news[who].iter().filter_map(said).collect()
+    }
+
+    fn acked(&self, who: usize) -> Vec<u64> {
+        let acked = |news: &News| if let News::Acked { ticket, .. } = news { Some(*ticket) } else { None };
+        self.news[who].iter().filter_map(acked).collect()
+    }
+
+    fn failed(&self, who: usize) -> Vec<(u64, ErrorCode)> {
+        let failed = |news: &News| match news {
+            News::Failed { ticket, failure } => Some((*ticket, failure.code)),
+            _ => None,
+        };
+        self.news[who].iter().filter_map(failed).collect()
+    }
+
+    fn opened(&self, who: usize) -> usize {
+        self.news[who].iter().filter(|news| matches!(news, News::Opened { .. })).count()
+    }
+
+    fn closed(&self, who: usize) -> Vec<&str> {
+        let closed = |news| if let &News::Closed { ref reason, .. } = news { Some(reason.as_str()) } else { None };
+        self.news[who].iter().filter_map(closed).collect()
+    }
+
+    fn doubts(&self, who: usize) -> usize {
+        self.news[who].iter().filter(|news| matches!(news, News::Doubted(_))).count()
+    }
+
+    /// A raw line to `ben` on a connection that somebody with this key has made.
+    fn stranger(&mut self, key: PublicKey, line: &str) {
+        self.accepted += 1;
+        self.ways.push_back((1, Way::Accepted(self.accepted, key)));
+        self.ways.push_back((1, Way::Line(PeerConn::Accepted(self.accepted), line.into())));
+        self.drain();
+    }
+}

@@ -1,0 +1,269 @@
+//! Direct connections, as the user sees them: the requests, and what is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use super::requests::{Pending, Waiting};
+use super::{Ask, Event, Failure, Origin, Output, Session, event};
+use crate::core::link::LinkConfig;
+use crate::core::peers::{News, PeerInput, Peers, Person};
+use crate::core::time::Time;
+use crate::protocol::limits::{MESSAGE_BYTES, REQUESTS_IN_FLIGHT};
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::fold;
+use crate::protocol::wire::Unreachable;
+use crate::protocol::{Client, ErrorCode, Presence, Request, Timestamp, request};
+
+/// The direct connections, and what the user knows of them.
+pub(super) struct Privates {
+    pub(super) peers: Peers,
+    /// Requests under way, by their tickets.
+    pending: BTreeMap<u64, Pending>,
+    /// The open ones that the user has been told of, by folded name.
+    announced: BTreeSet<String>,
+}
+
+impl Privates {
+    pub(super) fn new(link: LinkConfig, epoch: Timestamp) -> Self {
+        Self { peers: Peers::new(link, epoch), pending: BTreeMap::new(), announced: BTreeSet::new() }
+    }
+
+    /// Gives up every request; what becomes of them is not told any more.
+    pub(super) fn abandon(&mut self) -> Vec<Pending> {
+        std::mem::take(&mut self.pending).into_values().collect()
+    }
+
+    fn is_under_way_with(&self, to: &str) -> bool {
+        let to = fold(to);
+        self.pending.values().any(|pending| whom(&pending.request).is_some_and(|other| fold(other) == to))
+    }
+}
+
+/// Whom a request of this kind is about.
+fn whom(request: &Request) -> Option<&str> {
+    match request {
+        Request::Private(request) => Some(&request.to),
+        Request::PrivateOpen(request) => Some(&request.to),
+        Request::PrivateClose(request) => Some(&request.to),
+        _ => None,
+    }
+}
+
+fn person(client: &Client) -> Person {
+    Person {
+        name: client.name.clone(),
+        number: client.number,
+        key: client.key,
+        address: SocketAddr::new(client.address, client.link_port),
+    }
+}
+
+impl Session {
+    /// Whether the private messages under way let this start: what opens or closes a connection, or ends them all,
+    /// waits for them.
+    pub(super) fn privates_permit(&self, head: &Waiting) -> bool {
+        let under_way = self.privates.pending.len();
+        if under_way == 0 {
+            return true;
+        }
+        match head {
+            Waiting::Bad(..) => true,
+            Waiting::EndOfInput => false,
+            // With `fail_fast`, what comes after a failure must not have been asked already.
+            Waiting::Request(_) if self.config.fail_fast => false,
+            Waiting::Request(pending) => match &pending.request {
+                Request::Private(_) => under_way < REQUESTS_IN_FLIGHT,
+                Request::PrivateOpen(request::PrivateOpen { to })
+                | Request::PrivateClose(request::PrivateClose { to }) => !self.privates.is_under_way_with(to),
+                Request::Dereg(_) | Request::Wait(_) | Request::Quit(_) => false,
+                _ => true,
+            },
+        }
+    }
+
+    /// Starts `private` or `private-open`. Who is not there may be on their way: unless `sure`, the hub is asked for
+    /// everything that it has told before they are given up.
+    pub(super) fn start_private(&mut self, now: Time, pending: Pending, sure: bool) {
+        let person = match self.check_private(&pending.request) {
+            Ok(person) => person,
+            Err(failure) if !sure && matches!(failure.code, ErrorCode::NoSuchPerson | ErrorCode::NotOnline) => {
+                return self.ask(now, request::List::default().into(), Origin::User(Box::new(pending)));
+            }
+            Err(failure) => return self.refuse(now, pending.id, failure),
+        };
+        let open = self.privates.peers.is_open(&fold(&person.name));
+        if open && !self.privates.announced.contains(&fold(&person.name)) {
+            // Somebody whom we block has opened it, or did while we did.
+            self.privates.announced.insert(fold(&person.name));
+            let opened = event::PrivateOpened { peer: person.name.clone(), by: person.name.clone() };
+            match &pending.request {
+                Request::PrivateOpen(_) => return self.finish(now, pending.id, opened),
+                _ => self.tell_for(now, pending.id.clone(), false, opened),
+            }
+        }
+        let started = match &pending.request {
+            Request::Private(request) => self.privates.peers.send(now, person, request.text.clone()),
+            _ if open => {
+                let message = format!("There is a direct connection to {} already.", person.name);
+                Err(Failure::new(ErrorCode::AlreadyOpen, message))
+            }
+            _ => self.privates.peers.open(now, person),
+        };
+        match started {
+            Ok(ticket) => drop(self.privates.pending.insert(ticket, pending)),
+            Err(failure) => self.refuse(now, pending.id, failure),
+        }
+        self.private_news(now);
+    }
+
+    /// Whom a request is for, if it can be sent to them.
+    fn check_private(&self, request: &Request) -> Result<Person, Failure> {
+        if let Request::Private(request::Private { text, .. }) = request {
+            if text.is_empty() {
+                return Err(Failure::new(ErrorCode::BadRequest, "There is no text.").at(pointer_at("/text")));
+            }
+            if text.len() > MESSAGE_BYTES {
+                return Err(Failure::from(ErrorCode::MessageTooLong).at(pointer_at("/text")));
+            }
+        }
+        let to = whom(request).ok_or(ErrorCode::Internal)?;
+        let Some(me) = &self.registered else { return Err(ErrorCode::NotRegistered.into()) };
+        if fold(me) == fold(to) {
+            return Err(Failure::from(ErrorCode::Yourself).at(pointer_at("/to")));
+        }
+        let client = self.replica.find(to);
+        // What works is used, whatever the hub sees of them.
+        let open = self.privates.peers.is_open(&fold(to));
+        let (code, message) = match client {
+            Some(client) if open || client.state == Presence::Online => return Ok(person(client)),
+            Some(client) => (ErrorCode::NotOnline, format!("{} does not answer the hub.", client.name)),
+            None if self.replica.has_left(to) => (ErrorCode::NotOnline, format!("{to} has left.")),
+            None => (ErrorCode::NoSuchPerson, format!("Nobody of the name {to} is here.")),
+        };
+        Err(Failure::new(code, message).at(pointer_at("/to")))
+    }
+
+    /// Answers `private-close`.
+    pub(super) fn private_close(&mut self, now: Time, to: &str) -> Result<Event, Failure> {
+        let name = fold(to);
+        // The answer is told in place of the news.
+        if !self.privates.announced.remove(&name) || !self.privates.peers.close(now, &name) {
+            return Err(Failure::new(ErrorCode::NotOpen, format!("There is no direct connection to {to}.")));
+        }
+        let me = self.registered.clone().unwrap_or_default();
+        let peer = self.replica.find(to).map_or_else(|| to.to_owned(), |client| client.name.clone());
+        self.private_news(now);
+        Ok(event::PrivateClosed { peer, reason: format!("closed by {me}") }.into())
+    }
+
+    /// Something of a direct connection.
+    pub(super) fn peer_input(&mut self, now: Time, input: PeerInput<'_>) {
+        let replica = &self.replica;
+        self.privates.peers.handle(now, input, &|name| replica.find(name).map(person));
+        self.private_news(now);
+    }
+
+    pub(super) fn private_tick(&mut self, now: Time) {
+        if !self.ended {
+            self.privates.peers.tick(now);
+            self.private_news(now);
+        }
+    }
+
+    /// The roster has changed.
+    pub(super) fn private_roster(&mut self, now: Time, update: &event::RosterUpdated) {
+        for client in update.clients.iter().filter(|client| client.state == Presence::Offline) {
+            self.privates.peers.left(now, &client.name);
+        }
+        let replica = &self.replica;
+        self.privates.peers.roster_changed(now, &|name| replica.find(name).map(person));
+        self.private_news(now);
+    }
+
+    /// Closes every direct connection: we are not in the roster any more, or end.
+    pub(super) fn close_privates(&mut self, now: Time) {
+        self.privates.peers.leave(now);
+        self.private_news(now);
+        while let Some(output) = self.privates.peers.poll(now) {
+            self.out.push_back(Output::Peer(output));
+        }
+    }
+
+    fn private_news(&mut self, now: Time) {
+        while let Some(news) = self.privates.peers.next_news() {
+            if self.ended {
+                continue;
+            }
+            match news {
+                News::Opened { peer, theirs, ticket } => self.private_opened(now, peer, theirs, ticket),
+                News::Said { peer, number, text, sent } => self.private_said(now, peer, number, text, sent),
+                News::Acked { ticket, peer, number, sent } => {
+                    if let Some(pending) = self.privates.pending.remove(&ticket) {
+                        let (to, room, stored, delivered, blocked) = (Some(peer), None, false, 1, None);
+                        let acked = event::MessageAcked { number, sent, to, room, stored, delivered, blocked };
+                        self.finish(now, pending.id, acked);
+                    }
+                }
+                News::Failed { ticket, failure } => {
+                    if let Some(pending) = self.privates.pending.remove(&ticket) {
+                        self.refuse(now, pending.id, failure);
+                    }
+                }
+                News::Closed { peer, reason } => {
+                    if self.privates.announced.remove(&fold(&peer)) {
+                        self.tell_private(now, &peer.clone(), event::PrivateClosed { peer, reason });
+                    }
+                }
+                // A hub that has forgotten us finds out by itself.
+                News::Doubted(name) if self.registered.is_some() && !self.is_entering() => {
+                    self.send(now, Ask::Unreachable(Unreachable { unreachable: name }).to_body());
+                }
+                News::Doubted(_) => {}
+            }
+        }
+    }
+
+    fn private_opened(&mut self, now: Time, peer: String, theirs: bool, ticket: Option<u64>) {
+        let by = if theirs { peer.clone() } else { self.registered.clone().unwrap_or_default() };
+        let name = fold(&peer);
+        let opened = event::PrivateOpened { peer: peer.clone(), by };
+        let Some((ticket, pending)) = ticket.and_then(|ticket| Some((ticket, self.privates.pending.get(&ticket)?)))
+        else {
+            if !self.blocked.contains(&name) {
+                self.privates.announced.insert(name);
+                self.tell_private(now, &peer, opened);
+            }
+            return;
+        };
+        self.privates.announced.insert(name);
+        let (id, last) = (pending.id.clone(), matches!(pending.request, Request::PrivateOpen(_)));
+        if last {
+            self.privates.pending.remove(&ticket);
+        }
+        self.tell_for(now, id, last, opened);
+    }
+
+    fn private_said(&mut self, now: Time, peer: String, number: u64, text: String, sent: Timestamp) {
+        let name = fold(&peer);
+        if !self.blocked.contains(&name) && self.privates.announced.insert(name) {
+            // It was opened while we blocked them.
+            self.tell_private(now, &peer, event::PrivateOpened { peer: peer.clone(), by: peer.clone() });
+        }
+        let to = self.registered.clone().unwrap_or_default();
+        self.tell_private(now, &peer.clone(), event::PrivateMessage { number, from: peer, to, text, sent });
+    }
+
+    /// Tells what another client has caused, unless our user has blocked them.
+    fn tell_private(&mut self, now: Time, peer: &str, event: impl Into<Event>) {
+        if self.blocked.contains(&fold(peer)) {
+            return;
+        }
+        let event = event.into();
+        let ours = matches!(&event, Event::PrivateOpened(opened) if Some(&opened.by) == self.registered.as_ref());
+        match ours {
+            // Our user has asked for it.
+            true => self.tell(now, event),
+            false => self.tell_unless_held(now, event),
+        }
+    }
+}
