@@ -157,10 +157,10 @@ fn note_rooms(completions: &SharedCompletions, event: &Event) {
         Event::RoomCreated(event::RoomCreated { room, .. })
         | Event::RoomJoined(event::RoomJoined { room, .. })
         | Event::RoomMessage(event::RoomMessage { room, .. })
-        | Event::RoomChanged(event::RoomChanged { room, .. }) => {
-            if !rooms.contains(room) {
-                rooms.push(room.clone());
-            }
+        | Event::RoomChanged(event::RoomChanged { room, .. })
+            if !rooms.contains(room) =>
+        {
+            rooms.push(room.clone());
         }
         Event::RoomLeft(event::RoomLeft { room }) => rooms.retain(|known| known != room),
         _ => {}

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::entry::Entering;
+use super::people::Person;
 use super::{Access, Held, Hub, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{FAILURES_COUNTED, LOGINS_WAITING, PASSWORD_BYTES};
@@ -186,7 +187,8 @@ impl Hub {
         }
         let Some(key) = self.peers.get(&attempt.peer).map(|peer| peer.key) else { return };
         let Verified { name, fold, since } = verified;
-        let person = self.people.entry(fold.clone()).or_insert_with(|| super::people::Person::new(name.clone()));
+        let newest = self.recent.newest;
+        let person = self.people.entry(fold.clone()).or_insert_with(|| Person::new(name.clone(), newest));
         person.account = true;
         let known = person.keys.contains(&key);
         if !known {

@@ -20,14 +20,17 @@ pub enum Keep {
     Bytes(u64),
 }
 
+/// What others are told of a request: folded names.
+pub(super) type Notice = (event::RoomChanged, Vec<String>);
+
 /// What may only be said when something is on disk.
 pub(super) enum Held {
     /// A registration.
     Entering(PeerId, Entering),
     /// Something that was said.
-    Said { kept: Kept, peer: PeerId, mark: Option<Id> },
-    /// A request that is done, and what others are told of it: folded names.
-    Done { peer: PeerId, mark: Option<Id>, answer: Event, notice: Option<(event::RoomChanged, Vec<String>)> },
+    Said { kept: Box<Kept>, peer: PeerId, mark: Option<Id> },
+    /// A request that is done, and what others are told of it.
+    Done { peer: PeerId, mark: Option<Id>, answer: Box<Event>, notice: Option<Notice> },
     /// A request that failed.
     Refused { peer: PeerId, mark: Option<Id>, request: &'static str, failure: Failure },
 }
@@ -68,7 +71,7 @@ impl Hub {
         answer: impl Into<Event>,
     ) {
         let commit = self.persist(record);
-        let (mark, answer) = (mark.clone(), answer.into());
+        let (mark, answer) = (mark.clone(), Box::new(answer.into()));
         self.held.push_back((commit, Held::Done { peer, mark, answer, notice: None }));
     }
 
@@ -77,9 +80,9 @@ impl Hub {
         while let Some((_, held)) = self.held.pop_front_if(|(held, _)| *held <= commit) {
             match held {
                 Held::Entering(id, entering) => self.entered(now, id, entering),
-                Held::Said { kept, peer, mark } => self.said(now, kept, peer, mark),
+                Held::Said { kept, peer, mark } => self.said(now, *kept, peer, mark),
                 Held::Done { peer, mark, answer, notice } => {
-                    self.answer(now, peer, mark, answer);
+                    self.answer(now, peer, mark, *answer);
                     for (notice, fold) in
                         notice.into_iter().flat_map(|(n, who)| who.into_iter().map(move |w| (n.clone(), w)))
                     {

@@ -176,7 +176,7 @@ impl Hub {
         self.count_message(me.number);
         let kept = Kept { number, sent, from, place, text, withheld, asked };
         let commit = self.persist(Record::Message(kept.clone()));
-        self.held.push_back((commit, Held::Said { kept, peer: id, mark: mark.clone() }));
+        self.held.push_back((commit, Held::Said { kept: Box::new(kept), peer: id, mark: mark.clone() }));
     }
 
     /// How the request would be recognized. A client that does not number its requests, or not in order, could

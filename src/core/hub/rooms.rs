@@ -270,7 +270,7 @@ impl Hub {
         let count = members.map_or(0, |members| members.len() as u64);
         self.log(log::RoomChanged { room: name.clone(), by: me.name.clone(), members: count });
         let notice = event::RoomChanged { room: name, by: me.name.clone(), joined, left };
-        let (answer, mark, notice) = (answer.into(), mark.clone(), Some((notice, others)));
+        let (answer, mark, notice) = (Box::new(answer.into()), mark.clone(), Some((notice, others)));
         self.held.push_back((self.commit, Held::Done { peer: id, mark, answer, notice }));
     }
 

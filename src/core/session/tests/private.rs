@@ -35,8 +35,8 @@ impl Rig {
     }
 
     fn dialled(&self) -> Vec<&Person> {
-        let dial = |output| if let &PeerOutput::Dial(_, ref person) = output { Some(person) } else { None };
-        self.peers.iter().filter_map(dial).collect()
+        let outputs = self.peers.iter();
+        outputs.filter_map(|o| if let PeerOutput::Dial(_, person) = o { Some(person) } else { None }).collect()
     }
 
     /// Ben answers the connection that was dialled.
@@ -57,8 +57,8 @@ impl Rig {
 
     /// What was sent on direct connections: bodies and acknowledgements.
     fn on_links(&self) -> Vec<(Option<u64>, u64)> {
-        let frame = |output| match output {
-            &PeerOutput::Send(_, ref frame) => Some((frame.body.as_ref().map(|body| body.0), frame.ack)),
+        let frame = |output: &PeerOutput| match output {
+            PeerOutput::Send(_, frame) => Some((frame.body.as_ref().map(|body| body.0), frame.ack)),
             _ => None,
         };
         self.peers.iter().filter_map(frame).collect()
