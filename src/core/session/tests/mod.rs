@@ -18,7 +18,7 @@ fn config() -> SessionConfig {
         name: "anna".into(),
         hub: "hub.example:7755".into(),
         password: None,
-        inbox: true,
+        inbox: false,
         invite: None,
         link: LinkConfig::client(),
         give_up: Duration::from_secs(60),
