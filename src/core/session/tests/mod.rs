@@ -2,6 +2,7 @@
 
 mod ends;
 mod hub;
+mod inbox;
 mod pipe;
 mod private;
 
