@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::{ClientDriver, ConnBox, Message, anywhere};
+use super::ports::anywhere;
+use super::{ClientDriver, ConnBox, Message};
 use crate::core::peers::{PeerConn, PeerInput, PeerOutput, Person};
 use crate::core::session::{Input, Replica};
 use crate::io::carry::{Outgoing, carry_lines};
