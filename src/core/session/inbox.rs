@@ -178,7 +178,8 @@ impl Session {
     /// Says that everything is heard again, as the answer to a request or by itself; then what has waited.
     fn end_focus(&mut self, now: Time, asked: Option<Option<Id>>, reason: Option<String>) {
         let Some(focus) = &self.focus else { return };
-        let unfocused = event::Unfocused { room: focus.room.clone(), held: focus.held.len() as u64, reason };
+        let held = focus.held.iter().filter(|event| is_message(event)).count() as u64;
+        let unfocused = event::Unfocused { room: focus.room.clone(), held, reason };
         match asked {
             Some(id) => self.finish(now, id, unfocused),
             None => self.tell(now, unfocused),
@@ -200,6 +201,11 @@ impl Session {
         }
         self.tell(now, event);
     }
+}
+
+/// Whether it is something that somebody says: what else waits does not count.
+fn is_message(event: &Event) -> bool {
+    matches!(event, Event::Message(_) | Event::RoomMessage(_) | Event::PrivateMessage(_))
 }
 
 /// The number by which the hub knows a message, if this is one.
