@@ -11,7 +11,8 @@
 //! follow from them.
 //!
 //! Everything that is decided is decided by machines without I/O: [`core::Hub`], [`core::Session`] (a client),
-//! [`core::Link`] (one end of a connection that survives its transport) and [`core::swarm`] (which chunk from
+//! [`core::Link`] (one end of a connection that survives its transport),
+//! [`core::Peers`] (a client's direct connections to others) and [`core::swarm`] (which chunk from
 //! whom). They are driven by real sockets in [`io`] and by a virtual clock in [`sim`], and cannot tell which. How
 //! a machine is driven is the drain contract, written once in [`core`].
 //!

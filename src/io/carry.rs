@@ -10,10 +10,11 @@ use crate::protocol::limits::{LINK_BYTES, MAX_FRAME};
 use crate::protocol::wire::Frame;
 
 /// What waits to be written. All that gathers while a write is under way goes into the next one.
-#[derive(Default)]
 pub struct Outgoing {
     state: Mutex<State>,
     filled: Notify,
+    /// How many bytes may wait.
+    most: usize,
 }
 
 #[derive(Default)]
@@ -23,10 +24,19 @@ struct State {
     overflown: bool,
 }
 
-/// More than a link's own limits: frames that were acknowledged may still stand here.
-const MOST: usize = 2 * LINK_BYTES;
+impl Default for Outgoing {
+    /// More than a link's own limits: frames that were acknowledged may still stand here.
+    fn default() -> Self {
+        Self::bounded(2 * LINK_BYTES)
+    }
+}
 
 impl Outgoing {
+    /// The connection is given up when more bytes than this wait.
+    pub fn bounded(most: usize) -> Self {
+        Self { state: Mutex::default(), filled: Notify::new(), most }
+    }
+
     /// Takes a frame. It is on its way after [`Outgoing::flush`].
     pub fn push(&self, frame: &Frame) {
         self.with(|state| frame.write(&mut state.bytes));
@@ -54,7 +64,7 @@ impl Outgoing {
     fn with(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut state);
-        if state.bytes.len() > MOST {
+        if state.bytes.len() > self.most {
             (state.overflown, state.bytes) = (true, Vec::new());
         }
     }

@@ -74,11 +74,8 @@ pub fn render(line: &EventLine, style: Style) -> String {
 }
 
 fn ready(body: &event::Ready, style: Style) -> String {
-    let event::Settings { dir, downloads, port, link_port, transport, on_conflict } = &body.settings;
-    let mut settings = format!(
-        "files served on port {port} · direct connections on port {link_port} · downloads go to {}",
-        escape(downloads)
-    );
+    let event::Settings { dir, downloads, port, link_port: _, transport, on_conflict } = &body.settings;
+    let mut settings = format!("files served on port {port} · downloads go to {}", escape(downloads));
     if let Some(dir) = dir {
         let _ = write!(settings, " · offers come from {}", escape(dir));
     }

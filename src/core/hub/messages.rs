@@ -3,6 +3,7 @@
 use super::feed::Awaiting;
 use super::roster::Registered;
 use super::{Held, Hub, PeerId, Question};
+use crate::core::link::LinkFault;
 use crate::core::time::Time;
 use crate::protocol::limits::{MESSAGE_BYTES, REQUESTS_IN_FLIGHT};
 use crate::protocol::line::pointer_at;
@@ -46,7 +47,7 @@ impl Hub {
 
     /// Puts a request aside while the store is asked what is known of it. Messages alone must not be taken twice;
     /// what comes after the first of them keeps its place.
-    pub(super) fn set_aside(&mut self, id: PeerId, mark: &Option<Id>, says: bool, body: &str) -> bool {
+    pub(super) fn set_aside(&mut self, now: Time, id: PeerId, mark: &Option<Id>, says: bool, body: &str) -> bool {
         let repeated = self.is_repeated(id, mark);
         let Some(peer) = self.peers.get_mut(&id) else { return false };
         match &mut peer.recall {
@@ -54,6 +55,8 @@ impl Hub {
                 // A client that keeps to the protocol has no more than this under way.
                 if aside.len() < 2 * REQUESTS_IN_FLIGHT {
                     aside.push(body.to_owned());
+                } else {
+                    self.expel(now, id, super::clients::fault(LinkFault::Overflow));
                 }
                 true
             }

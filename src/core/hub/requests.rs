@@ -19,13 +19,13 @@ impl Hub {
             Ask::Unreachable(doubt) => return self.doubt(now, id, &doubt.unreachable),
             Ask::Request(line) => {
                 let says = matches!(line.request, Request::Message(_) | Request::Broadcast(_) | Request::Say(_));
-                if self.set_aside(id, &mark, says, body) {
+                if self.set_aside(now, id, &mark, says, body) {
                     return;
                 }
                 (line.request.name(), self.paced(now, id, &mark, line.request))
             }
             Ask::Publish(publish) => {
-                if self.set_aside(id, &mark, false, body) {
+                if self.set_aside(now, id, &mark, false, body) {
                     return;
                 }
                 ("offer", self.publish(now, id, publish).map(Some))

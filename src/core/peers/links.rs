@@ -247,8 +247,9 @@ impl Peers {
                 });
                 continue;
             };
-            let (number, bytes) = (link.last_sent + 1, text.len());
+            let number = link.last_sent + 1;
             let body: Arc<str> = to_json(&PeerBody::Private(PrivateText { number, text, sent: stamp })).into();
+            let bytes = body.len();
             link.sent.push_back(Sent { ticket, number, bytes, at: now, stamp, late: false });
             link.sent_bytes += bytes;
             link.last_sent = number;

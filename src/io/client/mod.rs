@@ -2,15 +2,15 @@
 
 mod messages;
 mod peers;
+mod ports;
 mod transfers;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
 use tokio::sync::mpsc;
 
 use crate::core::session::{Input, Output, Replica, Session, SessionConfig, TransferNote, UploadNote};
@@ -26,11 +26,11 @@ use crate::io::identity::Identity;
 use crate::io::inbox::Inboxes;
 use crate::io::output::Output as Printed;
 use crate::io::transport::{Conn, connect_host};
-use crate::protocol::event::Settings;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
-use crate::protocol::{ErrorCode, EventLine, Failure, JoinLink, PublicKey, RequestLine, TransportChoice};
+use crate::protocol::{EventLine, Failure, JoinLink, PublicKey, RequestLine, TransportChoice};
 use peers::PeerPort;
+use ports::{listen, settings};
 
 use messages::Later;
 pub use messages::Reporting;
@@ -418,44 +418,5 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         };
         let _ = tokio::time::timeout(Duration::from_secs(2), over).await;
         self.peers.settle().await;
-    }
-}
-
-/// The addresses to listen at, the first that can be had.
-fn anywhere(local: Option<IpAddr>) -> Vec<IpAddr> {
-    let anywhere = [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
-    local.map_or(anywhere.to_vec(), |local| vec![local])
-}
-
-/// Files are served where the hub sees us: a hub on this machine sees a loopback address, and nobody else need
-/// reach us.
-fn listen(port: u16, local: Option<IpAddr>) -> Result<TcpListener, Failure> {
-    let mut last = None;
-    for address in anywhere(local) {
-        match TcpListener::bind((address, port)) {
-            Ok(listener) => return Ok(listener),
-            Err(e) => last = Some(e),
-        }
-    }
-    Err(match last {
-        Some(e) if e.kind() == std::io::ErrorKind::AddrInUse => {
-            Failure::new(ErrorCode::PortInUse, format!("The TCP port {port} is in use."))
-        }
-        Some(e) => Failure::new(ErrorCode::BadConfig, format!("The TCP port {port} cannot be used: {e}.")),
-        None => ErrorCode::Internal.into(),
-    })
-}
-
-fn settings(options: &ClientOptions, port: u16, link_port: u16) -> Settings {
-    Settings {
-        dir: options.dir.as_ref().map(|dir| dir.to_string_lossy().into_owned()),
-        downloads: options.downloads.to_string_lossy().into_owned(),
-        port,
-        link_port,
-        transport: options.transport.to_string(),
-        on_conflict: options
-            .on_conflict
-            .to_possible_value()
-            .map_or_else(String::new, |value| value.get_name().to_owned()),
     }
 }

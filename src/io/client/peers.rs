@@ -8,14 +8,18 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::{ClientDriver, ConnBox, Message, anywhere};
+use super::ports::anywhere;
+use super::{ClientDriver, ConnBox, Message};
 use crate::core::peers::{PeerConn, PeerInput, PeerOutput, Person};
 use crate::core::session::{Input, Replica};
 use crate::io::carry::{Outgoing, carry_lines};
 use crate::io::identity::Identity;
 use crate::io::transport::{CLOSE_TIME, Conn, ListenLimits, Listener, connect};
-use crate::protocol::limits::{PRIVATE_LINE, PRIVATE_STRANGERS};
+use crate::protocol::limits::{PRIVATE_LINE, PRIVATE_STRANGERS, PRIVATE_WINDOW};
 use crate::protocol::{ErrorCode, Failure};
+
+/// Bytes that wait for somebody who does not read: all that a link has on its way, and acknowledgements.
+const MOST_WAITING: usize = 4 * (PRIVATE_WINDOW + PRIVATE_LINE);
 
 /// Something of a direct connection, for the session.
 #[derive(Debug)]
@@ -95,7 +99,7 @@ impl PeerPort {
 
     fn carry(&mut self, conn: PeerConn, connection: Conn, sender: mpsc::Sender<Message>) {
         while self.carrying.try_join_next().is_some() {}
-        let (outgoing, closing) = (Arc::new(Outgoing::default()), Arc::new(Notify::new()));
+        let (outgoing, closing) = (Arc::new(Outgoing::bounded(MOST_WAITING)), Arc::new(Notify::new()));
         self.ends.insert(conn, End::Carried { outgoing: outgoing.clone(), closing: closing.clone() });
         self.carrying.spawn(async move {
             let line = |line| Message::Peer(PeerNote::Line(conn, line));

@@ -85,14 +85,19 @@ fn a_hub_that_counts_anew_is_heard_from_the_beginning() {
 }
 
 #[test]
-fn a_withheld_message_is_confirmed_in_its_turn_and_never_told() {
+fn a_withheld_message_takes_the_same_way_as_any_other_and_is_never_seen() {
     let mut rig = caught_up(&up_to(10, &[]));
     rig.message(11);
     rig.hub(r#"{"event":"withheld","number":12}"#);
     assert_eq!(rig.confirmations(), ["10 null"]);
-    rig.handle(Input::Written(&[11]));
+    rig.handle(Input::Written(&[11, 12]));
     assert_eq!(rig.confirmations().last().unwrap(), "12 null");
-    assert_eq!(rig.heard(), [11]);
+    rig.focus();
+    rig.hub(r#"{"event":"withheld","number":13}"#);
+    assert_eq!(rig.withheld, 1, "it is held back as any other");
+    rig.handle(Input::Line(2, b"unfocus"));
+    assert!(rig.told.iter().any(|line| matches!(&line.event, Event::Unfocused(e) if e.held == 0)));
+    assert_eq!((rig.heard(), rig.withheld), (vec![11], 2));
 }
 
 #[test]
