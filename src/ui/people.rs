@@ -83,7 +83,9 @@ pub(super) fn private_opened(body: &event::PrivateOpened) -> String {
 }
 
 pub(super) fn private_closed(body: &event::PrivateClosed) -> String {
-    format!("Direct connection with {}: {}.\n", escape(&body.peer), escape(&body.reason))
+    let reason = escape(&body.reason);
+    let how = if reason.starts_with("closed") { reason.into_owned() } else { format!("closed ({reason})") };
+    format!("Direct connection with {}: {how}.\n", escape(&body.peer))
 }
 
 /// All of them: whoever asks wants to find somebody in it.
@@ -160,12 +162,14 @@ pub(super) fn members(body: &event::Members, style: Style) -> String {
 }
 
 pub(super) fn room_changed(body: &event::RoomChanged) -> String {
-    let change = |names: &[String], what: &str| match names {
+    let change = |names: &[String], by_themselves: &str, by_another: &str| match names {
         [] => None,
-        [one] if *one == body.by => Some(format!("{} {what}", escape(one))),
-        names => Some(format!("{} {what}, by {}", named(names), escape(&body.by))),
+        [one] if *one == body.by => Some(format!("{} {by_themselves}", escape(one))),
+        names => Some(format!("{} {by_another} {}", escape(&body.by), named(names))),
     };
-    let changes: Vec<_> = change(&body.joined, "joined").into_iter().chain(change(&body.left, "left")).collect();
+    let joined = change(&body.joined, "joined", "brought in");
+    let left = change(&body.left, "left", "took out");
+    let changes: Vec<_> = joined.into_iter().chain(left).collect();
     format!("Room {}: {}.\n", escape(&body.room), changes.join("; "))
 }
 

@@ -37,6 +37,7 @@ const MORE: &[&str] = &[
     r#"{"event":"message","seq":1,"time":"2026-01-02T03:04:05.678Z","number":41,"from":"erin","to":"all","text":"it's \"hot\"\nand ready \\o/","sent":"2026-01-02T03:04:05.600Z"}"#,
     r#"{"event":"message","seq":1,"time":"2026-01-02T09:04:05.678Z","number":41,"from":"erin","to":"dora","text":"soup is ready","sent":"2026-01-02T03:04:05.678Z"}"#,
     r#"{"event":"room-message","seq":1,"time":"2026-01-02T03:05:05.678Z","number":42,"room":"kitchen","from":"erin","text":"soup is ready","sent":"2026-01-02T03:04:05.678Z"}"#,
+    r#"{"event":"private-closed","seq":1,"peer":"erin","reason":"no answer for 500 ms"}"#,
     r#"{"event":"blocks","seq":1,"names":[]}"#,
     r#"{"event":"history","seq":1,"messages":[],"more":false}"#,
     r#"{"event":"history","seq":1,"messages":[{"number":9,"to":"dora","from":"erin","text":"soup is ready","sent":"2026-01-02T03:04:05.678Z"},{"number":10,"to":"all","from":"dora","text":"come and\nget it","sent":"2026-01-02T03:04:06.678Z"}],"more":true,"next":9}"#,

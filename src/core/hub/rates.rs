@@ -45,7 +45,8 @@ impl Hub {
 }
 
 fn too_fast(what: &str, rate: u32, wait: u64) -> Failure {
-    let message = format!("The hub takes {rate} {what} a second from one client; wait {wait} ms.");
+    let what = if rate == 1 { what.trim_end_matches('s') } else { what };
+    let message = format!("The hub takes at most {rate} {what} a second from one client.");
     Failure::new(ErrorCode::SlowDown, message).wait(wait)
 }
 

@@ -93,7 +93,9 @@ impl Hub {
         let twin = self.rooms.values().find(|room| room.members.keys().collect::<BTreeSet<_>>() == all);
         if let (Some(twin), false) = (twin, others.is_empty()) {
             let message = format!("The room {} has the same members.", twin.name);
-            return Err(Failure::new(ErrorCode::RoomExists, message).at(pointer_at("/members")));
+            let failure =
+                Failure::new(ErrorCode::RoomExists, message).hint(format!("`say {} TEXT` reaches them.", twin.name));
+            return Err(failure.at(pointer_at("/members")));
         }
         if self.rooms.len() >= self.config.limits.rooms {
             return Err(Failure::new(ErrorCode::TooMany, format!("There can be {} rooms.", self.rooms.len())));

@@ -42,9 +42,11 @@ pub(super) struct Focus {
 }
 
 impl Focus {
-    /// How much of what is held back the user will see.
-    fn visible(&self) -> usize {
-        self.held.iter().filter(|event| !matches!(event, Event::Withheld(_))).count()
+    /// How many messages are held back that the user will see. Notices of rooms and connections are none.
+    fn messages(&self) -> u64 {
+        let said =
+            |event: &&Event| matches!(event, Event::Message(_) | Event::RoomMessage(_) | Event::PrivateMessage(_));
+        self.held.iter().filter(said).count() as u64
     }
 }
 
@@ -185,7 +187,7 @@ impl Session {
     /// Says that everything is heard again, as the answer to a request or by itself; then what has waited.
     fn end_focus(&mut self, now: Time, asked: Option<Option<Id>>, reason: Option<String>) {
         let Some(focus) = &self.focus else { return };
-        let unfocused = event::Unfocused { room: focus.room.clone(), held: focus.visible() as u64, reason };
+        let unfocused = event::Unfocused { room: focus.room.clone(), held: focus.messages(), reason };
         match asked {
             Some(id) => self.finish(now, id, unfocused),
             None => self.tell(now, unfocused),

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 
 use super::requests::{Pending, Waiting};
 use super::{Ask, Event, Failure, Origin, Output, Session, event};
+use crate::core::hub::check_text;
 use crate::core::link::LinkConfig;
 use crate::core::peers::{News, PeerInput, Peers, Person};
 use crate::core::time::Time;
-use crate::protocol::limits::{MESSAGE_BYTES, REQUESTS_IN_FLIGHT};
+use crate::protocol::limits::REQUESTS_IN_FLIGHT;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::fold;
 use crate::protocol::wire::Unreachable;
@@ -119,12 +120,7 @@ impl Session {
     /// Whom a request is for, if it can be sent to them.
     fn check_private(&self, request: &Request) -> Result<Person, Failure> {
         if let Request::Private(request::Private { text, .. }) = request {
-            if text.is_empty() {
-                return Err(Failure::new(ErrorCode::BadRequest, "There is no text.").at(pointer_at("/text")));
-            }
-            if text.len() > MESSAGE_BYTES {
-                return Err(Failure::from(ErrorCode::MessageTooLong).at(pointer_at("/text")));
-            }
+            check_text(text)?;
         }
         let to = whom(request).ok_or(ErrorCode::Internal)?;
         let Some(me) = &self.registered else { return Err(ErrorCode::NotRegistered.into()) };
@@ -138,7 +134,7 @@ impl Session {
             Some(client) if open || client.state == Presence::Online => return Ok(person(client)),
             Some(client) => (ErrorCode::NotOnline, format!("{} does not answer the hub.", client.name)),
             None if self.replica.has_left(to) => (ErrorCode::NotOnline, format!("{to} has left.")),
-            None => (ErrorCode::NoSuchPerson, format!("Nobody of the name {to} is here.")),
+            None => (ErrorCode::NoSuchPerson, format!("Nobody called {to} is here.")),
         };
         Err(Failure::new(code, message).at(pointer_at("/to")))
     }
