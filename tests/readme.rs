@@ -7,8 +7,6 @@ use clap::CommandFactory;
 use potluck::cli::Potluck;
 use potluck::protocol::{ErrorCode, Event, Request, line};
 
-/// Between hub and client only; no user sees them.
-
 fn readme() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
 }

@@ -146,7 +146,7 @@ error_codes! {
     PeerRefused, "peer-refused", Later, exit 6, "The other client does not serve you.", "Both must be registered at the same hub.";
     PeerKeyChanged, "peer-key-changed", AfterChange, exit 6, "The other client's key is not the one that is known for it.", "Ask its owner; `potluck forget NAME@HUB` accepts the new key.";
     PeerBroke, "peer-broke", Later, exit 6, "The other client broke off or broke the protocol.", "`get` again goes on from what is there.";
-    Interrupted, "interrupted", Later, exit 6, "The transfer was cancelled.", "`get` again goes on from what is there.";
+    Interrupted, "interrupted", Later, exit 6, "It was broken off.", "Ask again; a `get` goes on from what is there.";
     NoSuchTransfer, "no-such-transfer", Never, exit 1, "There is no such transfer under way.", "`transfers` lists them.";
 
     // This machine.

@@ -4,8 +4,9 @@ use super::{Hub, PeerId};
 use crate::core::link::LinkFault;
 use crate::core::time::Time;
 use crate::protocol::limits::LINK_FRAMES;
+use crate::protocol::line::pointer_at;
 use crate::protocol::wire::Ask;
-use crate::protocol::{ErrorCode, Event, Failure, Id, Request, event, log};
+use crate::protocol::{ErrorCode, Event, Failure, Id, Presence, Request, event, log, request};
 
 impl Hub {
     pub(super) fn ask(&mut self, now: Time, id: PeerId, body: &str) {
@@ -84,6 +85,7 @@ impl Hub {
             Request::RoomLeave(request) => later(self.room_leave(now, id, mark, &request)),
             Request::Members(request) => self.list_members(id, &request).map(Some),
             Request::Focus(request) => self.focus(id, &request).map(Some),
+            Request::PrivateOpen(request) => later(self.vouch(now, id, mark, &request)),
             Request::Quit(_) => {
                 self.quit(now, id, mark);
                 Ok(None)
@@ -93,7 +95,6 @@ impl Hub {
             | Request::Offer(_)
             | Request::Transfers(_)
             | Request::Cancel(_)
-            | Request::PrivateOpen(_)
             | Request::Private(_)
             | Request::PrivateClose(_)
             | Request::Unfocus(_)
@@ -113,6 +114,25 @@ impl Hub {
             message: failure.message.clone().into_owned(),
         });
         self.answer(now, id, mark, event::Error::from(failure));
+    }
+
+    /// Somebody wants a direct connection to one whom they have not been told of: they are here, or that is all that we
+    /// have to say.
+    fn vouch(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        mark: &Option<Id>,
+        request: &request::PrivateOpen,
+    ) -> Result<(), Failure> {
+        let me = self.me(id)?;
+        let name = self.name_of(&self.other(&me, &request.to, "/to")?);
+        if self.presence(&name) != Presence::Online {
+            let failure = Failure::new(ErrorCode::NotOnline, format!("{name} is not there."));
+            return Err(failure.at(pointer_at("/to")));
+        }
+        self.sync(now, id, mark);
+        Ok(())
     }
 
     fn sync(&mut self, now: Time, id: PeerId, mark: &Option<Id>) {

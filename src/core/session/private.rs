@@ -82,13 +82,14 @@ impl Session {
         }
     }
 
-    /// Starts `private` or `private-open`. Who is not there may be on their way: unless `sure`, the hub is asked for
-    /// everything that it has told before they are given up.
+    /// Starts `private` or `private-open`. Who is not there may be on their way, or be known to the hub alone: unless
+    /// `sure`, it is asked for them. It never learns what is said.
     pub(super) fn start_private(&mut self, now: Time, pending: Pending, sure: bool) {
         let person = match self.check_private(&pending.request) {
             Ok(person) => person,
             Err(failure) if !sure && matches!(failure.code, ErrorCode::NoSuchPerson | ErrorCode::NotOnline) => {
-                return self.ask(now, request::List::default().into(), Origin::User(Box::new(pending)));
+                let to = whom(&pending.request).unwrap_or_default().to_owned();
+                return self.ask(now, request::PrivateOpen { to }.into(), Origin::User(Box::new(pending)));
             }
             Err(failure) => return self.refuse(now, pending.id, failure),
         };
