@@ -162,13 +162,11 @@ pub(super) fn members(body: &event::Members, style: Style) -> String {
 }
 
 pub(super) fn room_changed(body: &event::RoomChanged) -> String {
-    let change = |names: &[String], by_themselves: &str, by_another: &str| match names {
-        [] => None,
-        [one] if *one == body.by => Some(format!("{} {by_themselves}", escape(one))),
-        names => Some(format!("{} {by_another} {}", escape(&body.by), named(names))),
-    };
-    let joined = change(&body.joined, "joined", "brought in");
-    let left = change(&body.left, "left", "took out");
+    let joined = (!body.joined.is_empty()).then(|| match &body.by {
+        Some(by) => format!("{} brought in {}", escape(by), named(&body.joined)),
+        None => format!("{} joined", named(&body.joined)),
+    });
+    let left = (!body.left.is_empty()).then(|| format!("{} left", named(&body.left)));
     let changes: Vec<_> = joined.into_iter().chain(left).collect();
     format!("Room {}: {}.\n", escape(&body.room), changes.join("; "))
 }

@@ -44,7 +44,7 @@ const MORE: &[&str] = &[
     r#"{"event":"history","seq":1,"messages":[{"number":9,"to":"dora","from":"erin","text":"soup is ready","sent":"2026-01-02T03:04:05.678Z"},{"number":10,"to":"all","from":"dora","text":"come","sent":"2026-01-02T03:04:06.678Z"}],"more":true,"next":10}"#,
     r#"{"event":"rooms","seq":1,"rooms":[]}"#,
     r#"{"event":"room-created","seq":1,"room":"garden","access":"open","members":["dora"]}"#,
-    r#"{"event":"room-changed","seq":1,"room":"kitchen","by":"erin","joined":["erin"]}"#,
+    r#"{"event":"room-changed","seq":1,"room":"kitchen","joined":["erin"]}"#,
     r#"{"event":"room-changed","seq":1,"room":"kitchen","by":"erin","left":["erin"]}"#,
     r#"{"event":"unfocused","seq":1,"room":"kitchen","held":0}"#,
     r#"{"event":"unfocused","seq":1,"room":"kitchen","held":1,"reason":"the room is gone"}"#,

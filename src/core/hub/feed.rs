@@ -211,7 +211,10 @@ impl Hub {
         let targets: Vec<PeerId> = match &post.target {
             Target::Person(fold) => self.online.get(fold).copied().into_iter().collect(),
             Target::Lobby => self.online.values().copied().collect(),
-            Target::Room(room) => self.members_online(*room),
+            Target::Room(room) => {
+                self.tell_room_news(now, *room);
+                self.members_online(*room).into_iter().map(|(id, _)| id).collect()
+            }
         };
         let mut fed = false;
         for id in targets {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::entry::Entering;
+use super::room_news::Notice;
 use super::{Hub, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::record::{Found, Kept, Record};
-use crate::protocol::{Event, Failure, Id, Timestamp, event};
+use crate::protocol::{Event, Failure, Id, Timestamp};
 
 /// How often old messages are looked for.
 const TRIM_EVERY: Duration = Duration::from_secs(60);
@@ -19,9 +20,6 @@ pub enum Keep {
     /// The newest, with so many bytes in all.
     Bytes(u64),
 }
-
-/// What others are told of a request: folded names.
-pub(super) type Notice = (event::RoomChanged, Vec<String>);
 
 /// What may only be said when something is on disk.
 pub(super) enum Held {
@@ -83,12 +81,8 @@ impl Hub {
                 Held::Said { kept, peer, mark } => self.said(now, *kept, peer, mark),
                 Held::Done { peer, mark, answer, notice } => {
                     self.answer(now, peer, mark, *answer);
-                    for (notice, fold) in
-                        notice.into_iter().flat_map(|(n, who)| who.into_iter().map(move |w| (n.clone(), w)))
-                    {
-                        if let Some(&id) = self.online.get(&fold) {
-                            self.tell(now, id, notice);
-                        }
+                    if let Some(notice) = notice {
+                        self.room_notice(now, notice);
                     }
                 }
                 Held::Refused { peer, mark, request, failure } => self.refuse(now, peer, mark, request, failure),

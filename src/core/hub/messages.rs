@@ -9,7 +9,7 @@ use crate::protocol::limits::{MESSAGE_BYTES, REQUESTS_IN_FLIGHT};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::fold;
 use crate::protocol::record::{Asked, Kept, Place, Query, Record};
-use crate::protocol::{ErrorCode, Event, Failure, Id, Presence, Timestamp, event, log, request};
+use crate::protocol::{ErrorCode, Event, Failure, Id, Timestamp, event, log, request};
 
 /// What came of requests that a client asks again, because we, or an earlier run of ours, did not answer.
 #[derive(Default)]
@@ -230,8 +230,8 @@ impl Hub {
 
     fn acked_to_many(&self, me: &Registered, number: u64, sent: Timestamp, place: &Place) -> Event {
         let there = |fold: &String| {
-            let online = self.online.get(fold).and_then(|id| self.peers.get(id)).and_then(|peer| peer.name.as_ref());
-            online.is_some_and(|name| self.presence(&name.name) == Presence::Online)
+            let peer = self.online.get(fold).and_then(|id| self.peers.get(id));
+            peer.is_some_and(|peer| peer.name.is_some() && peer.conn.is_some())
         };
         let others: Vec<&String> = match place {
             Place::Room(room) => {

@@ -115,7 +115,7 @@ fn what_cannot_be_sent_is_refused_with_its_place() {
     assert_eq!(rig.lasts(4), [Some("yourself"), Some("message-too-long"), Some("bad-request"), Some("not-open")]);
     // Who is not known may have come just now.
     rig.private(5, "cleo");
-    assert_eq!((rig.asks(), rig.last(5)), (vec!["list"], None));
+    assert_eq!((rig.asks(), rig.last(5)), (vec!["private-open"], None));
     rig.answer("list", "synced", r#","revision":9"#);
     assert_eq!(rig.last(5), Some("no-such-person"));
     rig.hub(&roster(2, "away"));
