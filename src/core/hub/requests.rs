@@ -45,6 +45,7 @@ impl Hub {
             Request::Quit(_) => {}
             _ => self.spend_request(now, id)?,
         }
+        self.may_ask(id, &request)?;
         self.request(now, id, mark, request)
     }
 
