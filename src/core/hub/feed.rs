@@ -168,8 +168,25 @@ impl Hub {
             person.unread = person.unread.saturating_sub(arrived.len() as u64);
         }
         self.note_received(now, name.fold);
+        self.settle(now, id);
         for (number, from) in arrived {
             self.arrived(now, number, &from, &name.name);
+        }
+    }
+
+    /// A client that keeps up and has confirmed everything needs nothing up to the newest message any more, also not
+    /// what was not for it when it was said: it must not come later, when nobody is blocked any more, say.
+    pub(super) fn settle(&mut self, now: Time, id: PeerId) {
+        let newest = self.recent.newest;
+        let Some(peer) = self.peers.get(&id) else { return };
+        let (Some(feed), Some(name)) = (&peer.feed, &peer.name) else { return };
+        if !feed.live || !feed.window.is_empty() {
+            return;
+        }
+        let fold = name.fold.clone();
+        if let Some(person) = self.people.get_mut(&fold).filter(|person| person.received < newest) {
+            person.received = newest;
+            self.note_received(now, fold);
         }
     }
 
