@@ -13,7 +13,7 @@ use crate::protocol::limits::{FAILURES_COUNTED, LOGINS_WAITING, PASSWORD_BYTES};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{check_person, fold};
 use crate::protocol::record::{FailureRecord, Record};
-use crate::protocol::{ErrorCode, Failure, Id, Timestamp, log, request};
+use crate::protocol::{ErrorCode, Failure, Id, Request, Timestamp, log, request};
 
 /// Failures of an address are those of many people, perhaps: so many times more are allowed.
 const ADDRESS_FACTOR: u32 = 10;
@@ -205,6 +205,16 @@ impl Hub {
         if let Err(failure) = self.may_enter(id, None).and_then(|()| self.enter_or_contest(now, id, entering)) {
             self.refuse(now, id, mark, "login", failure);
         }
+    }
+
+    /// Whether a client may ask anything but to be let in. At a hub of accounts, who has not logged in sees nothing.
+    pub(super) fn may_ask(&self, id: PeerId, request: &Request) -> Result<(), Failure> {
+        let enters = matches!(request, Request::Login(_) | Request::Register(_) | Request::Quit(_));
+        let known = self.peers.get(&id).is_some_and(|peer| peer.name.is_some() || self.keys.contains(&peer.key));
+        if enters || known || self.config.access != Access::Accounts {
+            return Ok(());
+        }
+        Err(login_required("This hub wants a login."))
     }
 
     /// Whether a name may be entered without a password, by this key.

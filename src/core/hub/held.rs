@@ -111,7 +111,8 @@ impl Hub {
         self.trim_at = self.config.keep.map(|_| now + TRIM_EVERY);
         match self.config.keep {
             Some(Keep::For(span)) => {
-                let before = self.calendar(now).0 - span.as_millis() as i64;
+                let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+                let before = self.calendar(now).0.saturating_sub(millis);
                 self.persist(Record::TrimBefore(Timestamp(before)));
             }
             Some(Keep::Bytes(bytes)) => drop(self.persist(Record::TrimTo { bytes })),

@@ -133,7 +133,7 @@ impl Hub {
         let me = self.me(id)?;
         check_text(&text)?;
         if let Some((number, sent)) = self.said_before(id, mark) {
-            return Ok(Some(self.acked_to_many(&me, number, sent, &Place::Lobby)));
+            return Ok(Some(self.acked_to_many(&me.fold, number, sent, &Place::Lobby)));
         }
         self.spend_message(now, id)?;
         self.keep(now, id, mark, &me, Place::Lobby, text, false);
@@ -154,7 +154,7 @@ impl Hub {
         check_text(&request.text)?;
         let room = self.room_of(&me, &request.room)?;
         if let Some((number, sent)) = self.said_before(id, mark) {
-            return Ok(Some(self.acked_to_many(&me, number, sent, &Place::Room(room))));
+            return Ok(Some(self.acked_to_many(&me.fold, number, sent, &Place::Room(room))));
         }
         self.spend_message(now, id)?;
         self.keep(now, id, mark, &me, Place::Room(room), request.text, false);
@@ -197,7 +197,6 @@ impl Hub {
 
     /// A message is on disk: it goes to whom it is for, and its sender is answered.
     pub(super) fn said(&mut self, now: Time, kept: Kept, peer: PeerId, mark: Option<Id>) {
-        let sender = self.me(peer).ok();
         let fed = self.post(now, &kept);
         let (number, sent, bytes) = (kept.number, kept.sent, kept.text.len() as u64);
         let from = kept.from.clone();
@@ -219,16 +218,14 @@ impl Hub {
             }
             return;
         }
-        // Somebody who has left since has nobody to be told.
-        let Some(me) = sender else { return };
-        let acked = self.acked_to_many(&me, number, sent, &kept.place);
+        let acked = self.acked_to_many(&fold(&from), number, sent, &kept.place);
         if let Event::MessageAcked(event::MessageAcked { to, room, delivered, .. }) = acked.clone() {
             self.log(log::MessageStored { number, from, to, room, bytes, delivered });
         }
         self.answer(now, peer, mark, acked);
     }
 
-    fn acked_to_many(&self, me: &Registered, number: u64, sent: Timestamp, place: &Place) -> Event {
+    fn acked_to_many(&self, me: &str, number: u64, sent: Timestamp, place: &Place) -> Event {
         let there = |fold: &String| {
             let peer = self.online.get(fold).and_then(|id| self.peers.get(id));
             peer.is_some_and(|peer| peer.name.is_some() && peer.conn.is_some())
@@ -239,12 +236,11 @@ impl Hub {
             }
             Place::Lobby | Place::Person(_) => self.online.keys().filter(|fold| there(fold)).collect(),
         };
-        let others = others.into_iter().filter(|fold| **fold != me.fold);
+        let others = others.into_iter().filter(|fold| *fold != me);
         let (to, room, blocked, delivered) = match place {
             Place::Room(room) => (None, Some(self.room_name(*room)), None, others.count()),
             Place::Lobby | Place::Person(_) => {
-                let (blocking, hearing): (Vec<&String>, Vec<&String>) =
-                    others.partition(|fold| self.blocks(fold, &me.fold));
+                let (blocking, hearing): (Vec<&String>, Vec<&String>) = others.partition(|fold| self.blocks(fold, me));
                 (Some("all".to_owned()), None, Some(blocking.len() as u64), hearing.len())
             }
         };

@@ -138,7 +138,7 @@ impl Hub {
         Ok(())
     }
 
-    pub(super) fn unblock(&mut self, id: PeerId, mark: &Option<Id>, name: &str) -> Result<(), Failure> {
+    pub(super) fn unblock(&mut self, now: Time, id: PeerId, mark: &Option<Id>, name: &str) -> Result<(), Failure> {
         let me = self.me(id)?;
         let whom = self.other(&me, name, "/name")?;
         let again = self.is_repeated(id, mark);
@@ -147,6 +147,8 @@ impl Hub {
         if !person.blocks.remove(&whom) && !again {
             return Err(Failure::new(ErrorCode::NotBlocked, format!("You do not block {shown}.")));
         }
+        self.settle(now, id);
+        self.flush_received();
         let record = Record::Unblock { by: me.fold, whom };
         self.keep_and_answer(id, mark, record, event::Unblocked { name: shown });
         Ok(())

@@ -45,6 +45,7 @@ impl Hub {
             Request::Quit(_) => {}
             _ => self.spend_request(now, id)?,
         }
+        self.may_ask(id, &request)?;
         self.request(now, id, mark, request)
     }
 
@@ -75,7 +76,7 @@ impl Hub {
             Request::Broadcast(request) => self.broadcast(now, id, mark, request.text),
             Request::Say(request) => self.say(now, id, mark, request),
             Request::Block(request) => later(self.block(id, mark, &request.name)),
-            Request::Unblock(request) => later(self.unblock(id, mark, &request.name)),
+            Request::Unblock(request) => later(self.unblock(now, id, mark, &request.name)),
             Request::Blocks(_) => self.blocked_by(id).map(|blocks| Some(blocks.into())),
             Request::History(request) => later(self.history(now, id, mark, &request)),
             Request::RoomCreate(request) => later(self.room_create(now, id, mark, request)),
