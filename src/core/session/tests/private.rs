@@ -116,17 +116,17 @@ fn what_cannot_be_sent_is_refused_with_its_place() {
     // Who is not known may have come just now.
     rig.private(5, "cleo");
     assert_eq!((rig.asks(), rig.last(5)), (vec!["private-open"], None));
-    rig.answer("list", "synced", r#","revision":9"#);
+    rig.answer("private-open", "synced", r#","revision":9"#);
     assert_eq!(rig.last(5), Some("no-such-person"));
     rig.hub(&roster(2, "away"));
     rig.private(6, "ben");
     rig.hub(&roster(2, "online"));
-    rig.answer("list", "synced", r#","revision":9"#);
+    rig.answer("private-open", "synced", r#","revision":9"#);
     assert_eq!((rig.last(6), rig.dialled().len()), (None, 1), "he was on his way");
     rig.hub(&roster(2, "offline"));
     assert_eq!(rig.last(6), Some("not-online"));
     rig.line(r#"{"id":7,"request":"private-open","to":"ben"}"#);
-    rig.answer("list", "synced", r#","revision":9"#);
+    rig.answer("private-open", "synced", r#","revision":9"#);
     assert_eq!(rig.last(7), Some("not-online"), "he was here");
     rig.line(r#"{"id":8,"request":"dereg"}"#);
     rig.answer("dereg", "deregistered", r#","name":"anna","withdrawn":0"#);
