@@ -228,7 +228,8 @@ fn a_bot_ends_with_the_exit_code_of_potluck() {
         let mut bot = Running::start("bot", command, Face::Text);
         bot.text("here as bot");
         let link = hub.link.clone();
-        drop(hub);
+        // It falls silent, and nobody else can take its port.
+        hub.running.signal(Signal::STOP);
         bot.text("hub lost: ");
         bot.text("bye: ");
         assert_eq!(bot.exit(), 5);
