@@ -146,8 +146,13 @@ impl Hub {
     }
 
     fn confirm(&mut self, now: Time, id: PeerId, received: &Received) {
+        let newest = self.recent.newest;
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let (Some(feed), Some(name)) = (&mut peer.feed, peer.name.clone()) else { return };
+        if feed.reading && (feed.had.received..=newest).contains(&received.received) {
+            // What the store is about to find may be with its user by now.
+            feed.had = received.clone();
+        }
         let mut arrived = Vec::new();
         let count = feed.window.partition_point(|message| message.number <= received.received);
         let mut missing = VecDeque::new();

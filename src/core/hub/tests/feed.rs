@@ -113,6 +113,21 @@ fn what_is_said_while_the_store_reads_comes_after_what_it_finds() {
 }
 
 #[test]
+fn what_is_confirmed_while_the_store_reads_is_not_sent_again() {
+    let mut rig = two();
+    let all = RECENT_MESSAGES as u64 + 5;
+    write(&mut rig, all);
+    // Its user hears only one room, and then everything.
+    rig.received(2, all, &[1, all]);
+    rig.received(2, all, &[]);
+    while answer_store(&mut rig) > 0 {}
+    assert_eq!(rig.heard(2), [0; 0]);
+    assert_eq!(rig.delivered(1), (1..=all).collect::<Vec<_>>());
+    write(&mut rig, 1);
+    assert_eq!(rig.heard(2), [all + 1]);
+}
+
+#[test]
 fn an_answer_for_a_visit_that_is_over_is_nobodys() {
     let mut rig = two();
     write(&mut rig, RECENT_MESSAGES as u64 + 5);
