@@ -5,7 +5,7 @@ mod common;
 use common::process::*;
 use serde_json::Value;
 
-const SUBCOMMANDS: [&str; 8] = ["serve", "join", "exec", "demo", "schema", "replay", "forget", "completions"];
+const SUBCOMMANDS: [&str; 9] = ["serve", "user", "join", "exec", "demo", "schema", "replay", "forget", "completions"];
 
 #[test]
 fn versions_and_help_are_on_standard_output() {

@@ -8,7 +8,7 @@ use potluck::cli::Potluck;
 use potluck::protocol::{ErrorCode, Event, Request, line};
 
 /// Between hub and client only; no user sees them.
-const INTERNAL: [&str; 2] = ["located", "synced"];
+const INTERNAL: [&str; 3] = ["located", "synced", "withheld"];
 
 fn readme() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()

@@ -1,8 +1,9 @@
 //! What `join` and `exec` share: options, streams, and running a client.
 
-use std::io::{self, IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,12 +13,14 @@ use tokio::sync::mpsc;
 use super::duration::{millis, seconds};
 use crate::core::session::Replica;
 use crate::core::{LinkConfig, outbox::Popped};
-use crate::io::client::{ClientDriver, ClientOptions, Message, UserInput};
+use crate::io::client::{ClientDriver, ClientOptions, Message, Reporting, UserInput, mailbox};
 use crate::io::files::check_dir;
 use crate::io::home::Home;
 use crate::io::output::Output;
 use crate::io::queued::{BOUNDS, Numbered};
 use crate::io::signals::Signals;
+use crate::protocol::limits::PASSWORD_BYTES;
+use crate::protocol::types::Password;
 use crate::protocol::{ErrorCode, EventLine, Failure, JoinLink, OnConflict, PublicKey, TransportChoice, to_json};
 use crate::ui::human::render;
 use crate::ui::style::Style;
@@ -31,6 +34,12 @@ pub(super) struct ClientArgs {
     /// The name to go by: 1 to 32 letters, digits, `_`, `-` or `.` [default: your user name].
     #[arg(long, short)]
     name: Option<String>,
+    /// Ask for the password of the name's account, at the terminal, without showing it.
+    #[arg(long, conflicts_with = "password_file")]
+    password: bool,
+    /// Log in with the first line of a file; `-` is the first line of standard input, before the requests.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
     /// Write events as JSON, one a line, instead of text.
     #[arg(long)]
     json: bool,
@@ -73,9 +82,16 @@ pub(super) struct ClientArgs {
 pub(super) struct Manner {
     pub(super) linger: bool,
     pub(super) fail_fast: bool,
+    /// Whether messages are taken.
+    pub(super) inbox: bool,
     /// Which events are shown as text.
-    pub(super) shows: fn(&EventLine) -> bool,
+    pub(super) shows: Shows,
+    /// As [`ClientArgs::password`] gives it: a terminal asks before anything else uses it.
+    pub(super) password: Option<Password>,
 }
+
+/// Which events are shown as text.
+pub(super) type Shows = Box<dyn FnMut(&EventLine) -> bool + Send>;
 
 /// Colour where there is a terminal that shows it to somebody who wants it.
 pub(super) fn style() -> Style {
@@ -111,6 +127,37 @@ impl ClientArgs {
         }
     }
 
+    /// The password to log in with, if there is one: asked for, or read.
+    pub(super) fn password(&self) -> Result<Option<Password>, Failure> {
+        let bad = |message: String| Failure::new(ErrorCode::BadConfig, message);
+        let text = match &self.password_file {
+            None if !self.password => return Ok(None),
+            None => rpassword::prompt_password(format!("Password of {} at {}: ", self.name()?, self.hub()))
+                .map_err(|e| bad(format!("No password can be asked for, there is no terminal: {e}")))?,
+            Some(_) if self.password_is_first_line() => {
+                let input = io::stdin();
+                if input.is_terminal() {
+                    return Err(bad("The password would be shown.".to_owned()).hint("Use --password instead."));
+                }
+                // Locked, not wrapped: what is read ahead stays for the requests.
+                first_line(input.lock()).map_err(|e| bad(format!("The password cannot be read: {e}")))?
+            }
+            Some(path) => File::open(path)
+                .and_then(|file| first_line(BufReader::new(file)))
+                .map_err(|e| bad(format!("{} cannot be read: {e}", path.display())))?,
+        };
+        match text.len() {
+            0 => Err(bad("The password is empty.".to_owned())),
+            1..=PASSWORD_BYTES => Ok(Some(Password(text))),
+            _ => Err(bad(format!("A password has at most {PASSWORD_BYTES} bytes."))),
+        }
+    }
+
+    /// Whether the first line of standard input is not a request.
+    pub(super) fn password_is_first_line(&self) -> bool {
+        self.password_file.as_deref() == Some(Path::new("-"))
+    }
+
     /// The folder to offer from, by its full name.
     pub(super) fn dir(&self) -> Result<Option<PathBuf>, Failure> {
         self.dir
@@ -120,13 +167,14 @@ impl ClientArgs {
             .map_err(|failure| Failure::new(ErrorCode::BadConfig, failure.message))
     }
 
-    fn options(&self, manner: &Manner) -> Result<ClientOptions, Failure> {
+    fn options(&self, manner: &mut Manner) -> Result<ClientOptions, Failure> {
         if self.ack_timeout.is_zero() {
             return Err(Failure::new(ErrorCode::BadConfig, "--ack-timeout must be more than 0."));
         }
         Ok(ClientOptions {
             hub: self.hub.clone(),
             name: self.name()?,
+            password: manner.password.take(),
             hub_key: self.hub_key,
             home: self.home()?,
             dir: self.dir()?,
@@ -137,6 +185,7 @@ impl ClientArgs {
             on_conflict: self.on_conflict,
             linger: manner.linger,
             fail_fast: manner.fail_fast,
+            inbox: manner.inbox,
             link: LinkConfig { ack_timeout: self.ack_timeout, retries: self.retries, ..LinkConfig::client() },
             give_up: self.give_up,
         })
@@ -145,24 +194,24 @@ impl ClientArgs {
     /// Runs a client that writes to `sink`, with the input that `feed` sends.
     pub(super) fn run<S: Write + Send + 'static>(
         &self,
-        manner: &Manner,
+        mut manner: Manner,
         style: Style,
         sink: S,
         watch: impl FnMut(&Replica),
         feed: impl FnOnce(mpsc::Sender<UserInput>, mpsc::Sender<Message>),
     ) -> Result<ExitCode, Failure> {
-        let options = self.options(manner)?;
+        let options = self.options(&mut manner)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
         runtime.block_on(async {
             let local = local_address(&options.hub).await;
             let (broken_sender, mut broken) = mpsc::channel(1);
-            let render = renderer(self.json, manner.shows, style);
+            let (mailbox, messages) = mailbox();
+            let render = Reporting::new(renderer(self.json, manner.shows, style), mailbox.clone());
             let printed = Output::spawn(BOUNDS, sink, render, move |_| {
                 let _ = broken_sender.blocking_send(());
             })
             .map_err(Failure::internal)?;
-            let driver = ClientDriver::new(options, local, printed.clone(), watch)?;
-            let mailbox = driver.mailbox();
+            let driver = ClientDriver::new(options, local, printed.clone(), (mailbox.clone(), messages), watch)?;
             let stopping = mailbox.clone();
             let _signals = Signals::install(false, move |signal| {
                 let _ = stopping.blocking_send(Message::Interrupt(signal.exit()));
@@ -185,7 +234,16 @@ impl ClientArgs {
     }
 }
 
-fn renderer(json: bool, shows: fn(&EventLine) -> bool, style: Style) -> impl FnMut(Popped<EventLine>, &mut Vec<u8>) {
+/// The first line without its end. No more is read of it than a password may have, and what shows that it has more.
+fn first_line(source: impl BufRead) -> io::Result<String> {
+    let mut line = Vec::new();
+    source.take(PASSWORD_BYTES as u64 + 3).read_until(b'\n', &mut line)?;
+    let line = line.strip_suffix(b"\n").unwrap_or(&line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    String::from_utf8(line.to_vec()).map_err(|_| io::Error::other("it is not valid UTF-8"))
+}
+
+fn renderer(json: bool, mut shows: Shows, style: Style) -> impl FnMut(Popped<EventLine>, &mut Vec<u8>) {
     let mut numbered = Numbered::default();
     move |popped, out| {
         let line = numbered.number(popped);
@@ -212,4 +270,30 @@ async fn local_address(hub: &JoinLink) -> Option<IpAddr> {
     };
     let first = ours(addresses.first()?.ip())?;
     addresses.iter().all(|address| ours(address.ip()) == Some(first)).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn a_password_is_the_first_line_and_the_rest_stays() {
+        for (input, password, rest) in [
+            ("secret\nlist\n", "secret", "list\n"),
+            ("se cret \r\nlist", "se cret ", "list"),
+            ("secret", "secret", ""),
+            ("\nlist", "", "list"),
+        ] {
+            let mut source = BufReader::new(input.as_bytes());
+            assert_eq!(first_line(&mut source).unwrap(), password);
+            let mut after = String::new();
+            source.read_to_string(&mut after).unwrap();
+            assert_eq!(after, rest);
+        }
+        assert_eq!(first_line("x".repeat(PASSWORD_BYTES).as_bytes()).unwrap().len(), PASSWORD_BYTES);
+        assert!(first_line("x".repeat(1 << 20).as_bytes()).unwrap().len() > PASSWORD_BYTES);
+        assert!(first_line(&b"\xff\n"[..]).is_err());
+    }
 }

@@ -9,7 +9,7 @@ use super::client::{ClientArgs, Manner, style};
 use super::fail;
 use crate::io::client::UserInput;
 use crate::protocol::line::parse_json;
-use crate::protocol::{ErrorCode, Event, EventLine, Failure, Id, RequestLine, human};
+use crate::protocol::{ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, human};
 
 /// Ask one thing of a hub, and end.
 ///
@@ -43,17 +43,30 @@ impl Exec {
     }
 
     fn request(&self) -> Result<RequestLine, Failure> {
+        // Who sees a command line sees what is on it.
+        let exposed = || {
+            Failure::new(ErrorCode::BadCommand, "A password has no place on a command line.")
+                .hint("Log in with --password-file FILE or --password, and ask for something else.")
+        };
         let marked = |line: RequestLine| RequestLine { id: line.id.or(Some(Id::Text(MARK.into()))), ..line };
-        match self.command.as_slice() {
+        let read = match self.command.as_slice() {
             [json] if json.trim_start().starts_with('{') => parse_json(json).map(marked).map_err(|bad| bad.failure),
             words => human::parse_words(words).map(|request| marked(RequestLine { id: None, request })),
+        };
+        let secret =
+            self.command.first().is_some_and(|word| !word.trim_start().starts_with('{') && human::holds_secret(word));
+        match read {
+            Ok(RequestLine { request: Request::Login(_), .. }) => Err(exposed()),
+            Err(_) if secret => Err(exposed()),
+            read => read,
         }
     }
 
     fn ask(&self, request: RequestLine) -> Result<ExitCode, Failure> {
-        let manner = Manner { linger: false, fail_fast: true, shows };
+        let password = self.client.password()?;
+        let manner = Manner { linger: false, fail_fast: true, inbox: false, shows: Box::new(shows), password };
         self.client.run(
-            &manner,
+            manner,
             style(),
             io::stdout(),
             |_| (),

@@ -13,7 +13,7 @@ use crate::core::session::Replica;
 use crate::io::client::{Message, UserInput};
 use crate::io::input::Lines;
 use crate::io::signals::Signal;
-use crate::protocol::{Event, EventLine, Failure, human};
+use crate::protocol::{Event, EventLine, Failure, event, human};
 use crate::ui::complete::{Completions, SharedCompletions};
 use crate::ui::editor::{self, Editor, Typed};
 
@@ -44,19 +44,22 @@ impl Join {
         result.unwrap_or_else(|failure| fail(&failure))
     }
 
-    fn manner(&self, shows: fn(&EventLine) -> bool) -> Manner {
-        Manner { linger: self.linger, fail_fast: self.fail_fast, shows }
+    fn manner(&self, shows: impl FnMut(&EventLine) -> bool + Send + 'static) -> Result<Manner, Failure> {
+        let (shows, password) = (Box::new(shows), self.client.password()?);
+        Ok(Manner { linger: self.linger, fail_fast: self.fail_fast, inbox: true, shows, password })
     }
 
     fn at_pipe(&self) -> Result<ExitCode, Failure> {
         let shows = if io::stdout().is_terminal() { at_a_glance } else { everything };
+        let manner = self.manner(shows)?;
+        let read = u64::from(self.client.password_is_first_line());
         self.client.run(
-            &self.manner(shows),
+            manner,
             style(),
             io::stdout(),
             |_| (),
             |input, _| {
-                std::thread::spawn(move || read_all(&input));
+                std::thread::spawn(move || read_all(&input, read));
             },
         )
     }
@@ -68,7 +71,12 @@ impl Join {
             folder: self.client.dir()?,
             ..Completions::default()
         }));
-        let watched = Arc::clone(&completions);
+        let (watched, heard) = (Arc::clone(&completions), Arc::clone(&completions));
+        // Before the editor has the terminal.
+        let manner = self.manner(move |line| {
+            note_rooms(&heard, &line.event);
+            at_a_glance(line)
+        })?;
         let prompt = format!("{}@{}> ", self.client.name()?, self.client.hub());
         let history = self.client.home()?.history();
         let (typed, to_feed) = std::sync::mpsc::channel();
@@ -77,7 +85,7 @@ impl Join {
         })
         .map_err(Failure::internal)?;
         let watch = move |replica: &Replica| update(&watched, replica);
-        let result = self.client.run(&self.manner(at_a_glance), style(), printer, watch, |input, mailbox| {
+        let result = self.client.run(manner, style(), printer, watch, |input, mailbox| {
             std::thread::spawn(move || feed(&to_feed, &input, &mailbox));
         });
         drop(editor);
@@ -94,13 +102,14 @@ fn at_a_glance(line: &EventLine) -> bool {
     !matches!(line.event, Event::TransferProgress(_))
 }
 
-fn read_all(input: &mpsc::Sender<UserInput>) {
+/// Sends all lines; `before` of standard input have been read already.
+fn read_all(input: &mpsc::Sender<UserInput>, before: u64) {
     let mut lines = Lines::new(io::stdin());
     loop {
         let user = match lines.next_line() {
             Ok(Some(line)) => match line.content {
-                Ok(content) => UserInput::Line(line.number, content),
-                Err(_) => UserInput::TooLong(line.number),
+                Ok(content) => UserInput::Line(before + line.number, content),
+                Err(_) => UserInput::TooLong(before + line.number),
             },
             Ok(None) => UserInput::End,
             Err(e) => {
@@ -137,4 +146,23 @@ fn update(completions: &SharedCompletions, replica: &Replica) {
     completions.files = replica.offers().map(|offer| offer.file.clone()).collect();
     completions.files.dedup();
     completions.names = replica.clients().map(|client| client.name.clone()).collect();
+}
+
+/// Rooms are not in the replica: those are known that have been spoken of.
+fn note_rooms(completions: &SharedCompletions, event: &Event) {
+    let mut completions = completions.write().unwrap_or_else(PoisonError::into_inner);
+    let rooms = &mut completions.rooms;
+    match event {
+        Event::Rooms(event::Rooms { rooms: all }) => *rooms = all.iter().map(|room| room.room.clone()).collect(),
+        Event::RoomCreated(event::RoomCreated { room, .. })
+        | Event::RoomJoined(event::RoomJoined { room, .. })
+        | Event::RoomMessage(event::RoomMessage { room, .. })
+        | Event::RoomChanged(event::RoomChanged { room, .. }) => {
+            if !rooms.contains(room) {
+                rooms.push(room.clone());
+            }
+        }
+        Event::RoomLeft(event::RoomLeft { room }) => rooms.retain(|known| known != room),
+        _ => {}
+    }
 }

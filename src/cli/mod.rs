@@ -11,6 +11,7 @@ mod recording;
 pub mod replay;
 pub mod schema;
 pub mod serve;
+pub mod user;
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -44,6 +45,7 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    User(user::User),
     Join(join::Join),
     Exec(exec::Exec),
     Demo(demo::Demo),
@@ -72,6 +74,7 @@ impl Potluck {
     pub fn run(self) -> ExitCode {
         match self.command {
             Command::Serve(serve) => serve.run(),
+            Command::User(user) => user.run(),
             Command::Join(join) => join.run(),
             Command::Exec(exec) => exec.run(),
             Command::Demo(demo) => demo.run(),

@@ -11,13 +11,14 @@ use clap::{Args, ValueEnum};
 use super::duration::{millis, seconds};
 use super::fail;
 use crate::core::LinkConfig;
-use crate::core::hub::{Access, HubConfig};
+use crate::core::hub::{Access, HubConfig, Keep, LoginPolicy};
 use crate::core::outbox::Popped;
 use crate::io::clock::{Clock, random};
 use crate::io::home::Home;
 use crate::io::hub::{HubDriver, Message, mailbox};
 use crate::io::identity::Identity;
 use crate::io::output::Output;
+use crate::io::passwords::Checker;
 use crate::io::queued::BOUNDS;
 use crate::io::signals::{Signal, Signals};
 use crate::io::store::Store;
@@ -53,6 +54,24 @@ pub struct Serve {
     /// Clients at once.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().clients, value_parser = at_least_one)]
     max_clients: usize,
+    /// After so many failed logins in a row an account is locked for a while; an address after ten times as many.
+    #[arg(long, value_name = "N", default_value_t = LoginPolicy::default().max_failures, value_parser = clap::value_parser!(u32).range(1..))]
+    max_failures: u32,
+    /// For how long; a number alone is in seconds.
+    #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = seconds)]
+    lockout: Duration,
+    /// Keep only messages of this age (30d), or the newest with so much text in all (500MB) [default: all].
+    #[arg(long, value_name = "SPAN|SIZE", value_parser = keep)]
+    keep: Option<Keep>,
+    /// Messages that one client may send in a second; ten seconds' worth at once.
+    #[arg(long, value_name = "N", default_value_t = HubLimits::default().message_rate, value_parser = clap::value_parser!(u32).range(1..))]
+    message_rate: u32,
+    /// Requests of any kind that one client may make in a second; ten seconds' worth at once.
+    #[arg(long, value_name = "N", default_value_t = HubLimits::default().request_rate, value_parser = clap::value_parser!(u32).range(1..))]
+    request_rate: u32,
+    /// Messages that are kept for one person until they come.
+    #[arg(long, value_name = "N", default_value_t = HubLimits::default().mailbox)]
+    mailbox: u64,
     /// How long an acknowledgement may take before it is asked for; a number alone is in milliseconds.
     #[arg(long, value_name = "SPAN", default_value = "500ms", value_parser = millis)]
     ack_timeout: Duration,
@@ -76,6 +95,8 @@ enum AccessChoice {
     Invite,
     /// Everybody who can reach the hub.
     Open,
+    /// Who has an account; see `potluck user`.
+    Accounts,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -88,6 +109,26 @@ enum LogFormat {
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a number, at least 1".to_owned())
+}
+
+/// A span, or a size with a unit.
+fn keep(text: &str) -> Result<Keep, String> {
+    if let Some(span) = crate::protocol::when::span(text) {
+        return Ok(Keep::For(span));
+    }
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let scale: u64 = match unit {
+        "kB" | "KB" => 1_000,
+        "KiB" => 1 << 10,
+        "MB" => 1_000_000,
+        "MiB" => 1 << 20,
+        "GB" => 1_000_000_000,
+        "GiB" => 1 << 30,
+        _ => return Err("expected an age such as 30d or 12h, or a size such as 500MB or 1GiB".into()),
+    };
+    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(scale));
+    bytes.map(Keep::Bytes).ok_or_else(|| "the number is missing or too large".into())
 }
 
 impl Serve {
@@ -111,14 +152,17 @@ impl Serve {
             let listener = Listener::bind(address, &identity, ListenLimits::default())?;
             let printed = self.log()?;
             let (sender, messages) = mailbox();
-            let committed = sender.clone();
-            let store = StoreWriter::spawn(
-                store,
-                Box::new(move |result| {
-                    // A hub that ends does not wait for commits.
-                    let _ = committed.blocking_send(Message::Committed(result));
+            // A hub that ends does not wait for what is told here.
+            let checked = sender.clone();
+            let passwords = Checker::spawn(
+                &store,
+                Box::new(move |attempt, account| {
+                    let _ = checked.blocking_send(Message::Checked(attempt, account));
                 }),
             )?;
+            let told = sender.clone();
+            let store =
+                StoreWriter::spawn(store, Box::new(move |what| drop(told.blocking_send(Message::Store(what)))))?;
             let stopping = sender.clone();
             let attended = std::io::stdin().is_terminal() || std::io::stdout().is_terminal();
             let _signals = Signals::install(true, move |signal| {
@@ -143,7 +187,7 @@ impl Serve {
             };
             // Where to join is said whatever the level is.
             printed.push_fact(LogLine { time: clock.calendar(), event: listening.into() });
-            HubDriver::new(config, loaded.names, clock, store, (sender, messages), write).run(listener).await;
+            HubDriver::new(config, loaded, clock, (store, passwords), (sender, messages), write).run(listener).await;
             // A log that nobody reads does not keep the hub from ending.
             let _ = printed.close(Some(Duration::from_secs(2)));
             Ok(())
@@ -159,19 +203,28 @@ impl Serve {
     }
 
     fn config(&self, clock: &Clock, dir: Option<&Path>) -> Result<HubConfig, Failure> {
-        let open = match self.access {
-            Some(choice) => choice == AccessChoice::Open,
-            None => self.listen.is_loopback(),
+        let loopback = if self.listen.is_loopback() { AccessChoice::Open } else { AccessChoice::Invite };
+        let access = match self.access.unwrap_or(loopback) {
+            AccessChoice::Open => Access::Open,
+            AccessChoice::Invite => Access::Invite(invite(dir)?),
+            AccessChoice::Accounts => Access::Accounts,
         };
-        let access = if open { Access::Open } else { Access::Invite(invite(dir)?) };
         if self.ack_timeout.is_zero() {
             return Err(Failure::new(ErrorCode::BadConfig, "--ack-timeout must be more than 0."));
         }
         Ok(HubConfig {
             link: LinkConfig { ack_timeout: self.ack_timeout, retries: self.retries, ..LinkConfig::hub() },
             grace: self.grace,
-            limits: HubLimits { clients: self.max_clients, ..HubLimits::default() },
+            limits: HubLimits {
+                clients: self.max_clients,
+                message_rate: self.message_rate,
+                request_rate: self.request_rate,
+                mailbox: self.mailbox,
+                ..HubLimits::default()
+            },
             access,
+            logins: LoginPolicy { max_failures: self.max_failures, lockout: self.lockout },
+            keep: self.keep,
             run: random().map_err(Failure::internal)?,
             epoch: clock.epoch(),
         })
@@ -180,6 +233,7 @@ impl Serve {
     fn listening(&self, config: &HubConfig, address: SocketAddr, identity: &Identity) -> log::HubListening {
         let (access, invite) = match &config.access {
             Access::Open => ("open", None),
+            Access::Accounts => ("accounts", None),
             Access::Invite(invite) => ("invite", Some(invite.clone())),
         };
         let host = self.host.clone().unwrap_or_else(|| match address.ip().is_unspecified() {

@@ -91,17 +91,19 @@ impl<T: Queued> Outbox<T> {
         Self { bounds, slots, left: 0, states, open_gap: None, facts: 0, bytes: 0 }
     }
 
-    /// Puts a fact at the back; or into the gap, if it does not fit.
-    pub fn push_fact(&mut self, fact: T) {
+    /// Puts a fact at the back; or into the gap, if it does not fit. Says whether it did.
+    pub fn push_fact(&mut self, fact: T) -> bool {
         let bytes = fact.bytes();
         let fits = self.facts < self.bounds.facts && self.bytes.saturating_add(bytes) <= self.bounds.bytes;
         if !fits && self.facts > 0 {
-            return self.drop_fact(fact.stamp());
+            self.drop_fact(fact.stamp());
+            return false;
         }
         self.facts += 1;
         self.bytes += bytes;
         self.open_gap = None;
         self.slots.push_back(Slot::Fact(fact));
+        true
     }
 
     /// Puts a state at the back. If one with the same key waits, `merge` puts the newer one (its second

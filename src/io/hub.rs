@@ -8,11 +8,13 @@ use tokio::sync::mpsc;
 
 use super::carry::{Outgoing, carry};
 use super::clock::Clock;
-use super::store_writer::{Batch, NotTaken, StoreWriter};
+use super::passwords::{Account, Attempt, Checker};
+use super::store_writer::{Batch, Job, NotTaken, StoreWriter, Told};
 use super::transport::{Conn, Listener};
 use crate::core::hub::HubConfig;
-use crate::core::hub::{ConnId, Hub, Input, Output};
-use crate::protocol::{Failure, LogEvent, LogLine, NameRecord, TransportKind};
+use crate::core::hub::{ConnId, Hub, Input, Output, Verified};
+use crate::protocol::record::Loaded;
+use crate::protocol::{LogEvent, LogLine, TransportKind};
 
 /// Messages that may wait for the hub. Readers wait when it is full, and so do their clients.
 const QUEUE: usize = 4_096;
@@ -28,8 +30,10 @@ pub enum Message {
     Line(ConnId, Vec<u8>),
     /// A connection broke.
     Disconnected(ConnId, String),
-    /// Something is on disk, or cannot be.
-    Committed(Result<u64, Failure>),
+    /// What the store has done or found.
+    Store(Told),
+    /// A password has been checked.
+    Checked(u64, Option<Account>),
     /// The hub shall end, and why.
     Stop(String),
 }
@@ -49,8 +53,9 @@ pub struct HubDriver<L> {
     mailbox: Mailbox,
     messages: mpsc::Receiver<Message>,
     store: StoreWriter,
-    /// Batches that the store could not take yet.
-    unwritten: VecDeque<Batch>,
+    passwords: Checker,
+    /// What the store could not take yet.
+    unwritten: VecDeque<Job>,
     log: L,
     conns: HashMap<ConnId, Arc<Outgoing>>,
     next_conn: ConnId,
@@ -65,18 +70,19 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
     /// A hub with its store; the log gets every line.
     pub fn new(
         config: HubConfig,
-        names: Vec<NameRecord>,
+        loaded: Loaded,
         clock: Clock,
-        store: StoreWriter,
+        (store, passwords): (StoreWriter, Checker),
         (mailbox, messages): (Mailbox, mpsc::Receiver<Message>),
         log: L,
     ) -> Self {
         Self {
-            hub: Hub::new(config, names),
+            hub: Hub::new(config, loaded),
             clock,
             mailbox,
             messages,
             store,
+            passwords,
             unwritten: VecDeque::new(),
             log,
             conns: HashMap::new(),
@@ -117,7 +123,8 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         }
         accepting.abort();
         self.farewell().await;
-        self.store.close();
+        self.passwords.close();
+        self.store.close(self.unwritten);
     }
 
     fn take(&mut self, message: Message) {
@@ -128,16 +135,26 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
                 self.conns.remove(&conn);
                 self.handle(Input::Disconnected { conn, reason });
             }
-            Message::Committed(Ok(commit)) => {
-                while let Some(batch) = self.unwritten.pop_front() {
-                    if !self.write(batch) {
-                        break;
-                    }
-                }
-                self.handle(Input::Committed(commit));
+            Message::Store(told) => self.store_told(told),
+            Message::Checked(attempt, account) => {
+                let verified = account.map(|Account { name, fold, since }| Verified { name, fold, since });
+                self.handle(Input::Verified(attempt, verified));
             }
-            Message::Committed(Err(failure)) => self.handle(Input::StoreFailed(failure)),
             Message::Stop(reason) => self.handle(Input::Stop(reason)),
+        }
+    }
+
+    fn store_told(&mut self, told: Told) {
+        while let Some(job) = self.unwritten.pop_front() {
+            if !self.write(job) {
+                break;
+            }
+        }
+        match told {
+            Told::Committed(commit) => self.handle(Input::Committed(commit)),
+            Told::Found(question, found) => self.handle(Input::Found(question, found)),
+            Told::Names(names) => self.handle(Input::Names(names)),
+            Told::Failed(failure) => self.handle(Input::StoreFailed(failure)),
         }
     }
 
@@ -180,25 +197,32 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
                     outgoing.close();
                 }
             }
-            Output::Persist(number, record) => {
-                let batch = Batch { number, records: vec![record] };
-                if self.unwritten.is_empty() {
-                    self.write(batch);
-                } else {
-                    self.unwritten.push_back(batch);
-                }
+            Output::Persist(number, record) => self.submit(Job::Keep(Batch { number, records: vec![record] })),
+            Output::Query(number, query) => self.submit(Job::Find(number, Box::new(query))),
+            Output::Verify { attempt, fold, password } => {
+                // The hub has no more under way than may wait there, so it is only refused at the end.
+                let _ = self.passwords.submit(Attempt { number: attempt, fold, password });
             }
             Output::Log(event) => self.log(event),
             Output::Stopped => self.stopped = true,
         }
     }
 
-    /// Says whether the store took the batch.
-    fn write(&mut self, batch: Batch) -> bool {
-        match self.store.submit(batch) {
+    /// Gives the store a job, in its order.
+    fn submit(&mut self, job: Job) {
+        if self.unwritten.is_empty() {
+            self.write(job);
+        } else {
+            self.unwritten.push_back(job);
+        }
+    }
+
+    /// Says whether the store took the job.
+    fn write(&mut self, job: Job) -> bool {
+        match self.store.submit(job) {
             Ok(()) => true,
-            Err(NotTaken::Full(batch)) => {
-                self.unwritten.push_front(batch);
+            Err(NotTaken::Full(job)) => {
+                self.unwritten.push_front(job);
                 false
             }
             // The store has said so itself, and the hub is about to hear of it.

@@ -36,6 +36,21 @@ struct State<T> {
     broken: bool,
 }
 
+/// Makes text of what is told, at the moment of writing: numbers given here have no holes where states were merged.
+pub trait Render<T> {
+    /// Appends what came out of the outbox.
+    fn render(&mut self, popped: Popped<T>, out: &mut Vec<u8>);
+
+    /// Everything that was rendered has been written and flushed.
+    fn written(&mut self) {}
+}
+
+impl<T, F: FnMut(Popped<T>, &mut Vec<u8>)> Render<T> for F {
+    fn render(&mut self, popped: Popped<T>, out: &mut Vec<u8>) {
+        self(popped, out);
+    }
+}
+
 impl<T> Shared<T> {
     /// A panic elsewhere leaves a queue that is still whole, so the lock is taken all the same.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -44,9 +59,7 @@ impl<T> Shared<T> {
 }
 
 impl<T: Queued + Send + 'static> Output<T> {
-    /// Starts the thread. `render` turns what comes out of the outbox into bytes at the moment of
-    /// writing, so that numbers given there have no holes where states were merged; it appends to its
-    /// second argument. Each batch is written and flushed once. When the sink fails, as a closed pipe
+    /// Starts the thread. Each batch is written and flushed once. When the sink fails, as a closed pipe
     /// does, `broken` is called with the error, and whatever is told from then on is dropped.
     ///
     /// # Errors
@@ -54,7 +67,7 @@ impl<T: Queued + Send + 'static> Output<T> {
     pub fn spawn<W: Write + Send + 'static>(
         bounds: Bounds,
         sink: W,
-        render: impl FnMut(Popped<T>, &mut Vec<u8>) + Send + 'static,
+        render: impl Render<T> + Send + 'static,
         broken: impl FnOnce(&io::Error) + Send + 'static,
     ) -> io::Result<Self> {
         let state = State { outbox: Outbox::new(bounds), closing: false, ended: None, broken: false };
@@ -70,9 +83,9 @@ impl<T: Queued + Send + 'static> Output<T> {
         Ok(Self(shared))
     }
 
-    /// Tells a fact.
-    pub fn push_fact(&self, fact: T) {
-        self.push(|outbox| outbox.push_fact(fact));
+    /// Tells a fact. Says whether it keeps its place; where there is no room, it is counted into a gap.
+    pub fn push_fact(&self, fact: T) -> bool {
+        self.push(|outbox| outbox.push_fact(fact)).unwrap_or(true)
     }
 
     /// Tells a state, see [`Outbox::push_state`].
@@ -80,12 +93,11 @@ impl<T: Queued + Send + 'static> Output<T> {
         self.push(|outbox| outbox.push_state(key, state, merge));
     }
 
-    fn push(&self, push: impl FnOnce(&mut Outbox<T>)) {
+    fn push<R>(&self, push: impl FnOnce(&mut Outbox<T>) -> R) -> Option<R> {
         let mut state = self.0.lock();
-        if !state.broken {
-            push(&mut state.outbox);
-            self.0.filled.notify_one();
-        }
+        let pushed = (!state.broken).then(|| push(&mut state.outbox));
+        self.0.filled.notify_one();
+        pushed
     }
 
     /// Whether no more requests should be read for now, see [`Outbox::is_full`].
@@ -137,11 +149,7 @@ impl<T> Drop for Ended<T> {
     }
 }
 
-fn write_all<T: Queued>(
-    shared: &Shared<T>,
-    mut sink: impl Write,
-    mut render: impl FnMut(Popped<T>, &mut Vec<u8>),
-) -> io::Result<()> {
+fn write_all<T: Queued>(shared: &Shared<T>, mut sink: impl Write, mut render: impl Render<T>) -> io::Result<()> {
     let mut text = Vec::new();
     while gather(shared, &mut text, &mut render) {
         let written = sink.write_all(&text).and_then(|()| sink.flush());
@@ -152,6 +160,7 @@ fn write_all<T: Queued>(
             shared.drained.notify_all();
             return Err(e);
         }
+        render.written();
         text.clear();
         text.shrink_to(2 * BATCH);
     }
@@ -159,7 +168,7 @@ fn write_all<T: Queued>(
 }
 
 /// Waits for the next batch; false when writing is to end and nothing is left.
-fn gather<T: Queued>(shared: &Shared<T>, text: &mut Vec<u8>, render: &mut impl FnMut(Popped<T>, &mut Vec<u8>)) -> bool {
+fn gather<T: Queued>(shared: &Shared<T>, text: &mut Vec<u8>, render: &mut impl Render<T>) -> bool {
     loop {
         let state = shared.lock();
         let wait = shared.filled.wait_while(state, |s| s.outbox.is_empty() && !s.closing);
@@ -169,7 +178,7 @@ fn gather<T: Queued>(shared: &Shared<T>, text: &mut Vec<u8>, render: &mut impl F
         }
         while text.len() < BATCH {
             let Some(popped) = state.outbox.pop() else { break };
-            render(popped, text);
+            render.render(popped, text);
         }
         drop(state);
         shared.drained.notify_all();

@@ -88,7 +88,8 @@ fn a_reader_that_stalls_stops_nobody_and_learns_of_the_gap() {
 
 #[test]
 fn a_panic_while_rendering_leaves_nobody_waiting() {
-    let output = Output::spawn(BOUNDS, io::sink(), |_: Popped<Word>, _| panic!("on purpose"), |_| ()).unwrap();
+    let output =
+        Output::spawn(BOUNDS, io::sink(), |_: Popped<Word>, _: &mut Vec<u8>| panic!("on purpose"), |_| ()).unwrap();
     output.push_fact(Word(1));
     assert!(output.close(None).is_err());
     output.push_fact(Word(2));

@@ -10,6 +10,9 @@ use crate::protocol::{Event, EventLine, LogEvent, LogLine, Timestamp, event, log
 /// How much may wait for the reader of standard output.
 pub const BOUNDS: Bounds = Bounds { facts: EVENTS_WAITING, bytes: EVENT_BYTES_WAITING };
 
+/// A name in a list, with what stands beside it: at most 32 characters, and the list has room to grow.
+const NAME: usize = 256;
+
 impl Queued for EventLine {
     fn stamp(&self) -> u64 {
         self.time.map_or(0, |time| time.0 as u64)
@@ -23,6 +26,17 @@ impl Queued for EventLine {
             Event::OfferAcked(acked) => 512 * acked.offers.len(),
             Event::Status(status) => 512 * status.clients.len(),
             Event::Help(help) => 1_024 * help.commands.len(),
+            Event::Message(event::Message { text, .. })
+            | Event::RoomMessage(event::RoomMessage { text, .. })
+            | Event::PrivateMessage(event::PrivateMessage { text, .. }) => text.len(),
+            Event::History(history) => history.messages.iter().map(|said| 512 + said.text.len()).sum(),
+            Event::Rooms(rooms) => NAME * rooms.rooms.len(),
+            Event::Members(members) => NAME * members.members.len(),
+            Event::Blocks(event::Blocks { names: people })
+            | Event::RoomCreated(event::RoomCreated { members: people, .. })
+            | Event::RoomJoined(event::RoomJoined { members: people, .. })
+            | Event::RoomInvited(event::RoomInvited { members: people, .. }) => NAME * people.len(),
+            Event::RoomChanged(changed) => NAME * (changed.joined.len() + changed.left.len()),
             _ => 0,
         }
     }
@@ -42,14 +56,15 @@ impl Queued for LogLine {
     }
 }
 
-/// Tells an event in its class.
-pub fn tell(output: &Output<EventLine>, line: EventLine) {
+/// Tells an event in its class. Says whether it keeps its place, see [`Output::push_fact`]; states merge.
+pub fn tell(output: &Output<EventLine>, line: EventLine) -> bool {
     match &line.event {
         Event::TableUpdated(_) => output.push_state(StateKey::Table, line, merge),
         Event::RosterUpdated(_) => output.push_state(StateKey::Roster, line, merge),
         Event::TransferProgress(progress) => output.push_state(StateKey::Transfer(progress.transfer), line, merge),
-        _ => output.push_fact(line),
+        _ => return output.push_fact(line),
     }
+    true
 }
 
 /// The newest state is told; of changes, those that it still knows.
@@ -136,6 +151,24 @@ mod tests {
     fn update(text: &str) -> EventLine {
         let head = r#"{"event":"table-updated","time":"2026-01-02T03:04:05.678Z","#;
         EventLine::parse(&format!("{head}{}", &text[1..])).unwrap().unwrap()
+    }
+
+    #[test]
+    fn what_is_said_and_listed_counts() {
+        let bytes = |text: &str| EventLine::parse(text).unwrap().unwrap().bytes();
+        let text = "x".repeat(16 << 10);
+        let sent = r#""sent":"2026-01-02T03:04:05.678Z""#;
+        let said = format!(r#"{{"number":1,"from":"e","to":"d","room":"k","text":"{text}",{sent}}}"#);
+        for event in ["message", "room-message", "private-message"] {
+            assert!(bytes(&said.replacen('{', &format!(r#"{{"event":"{event}","#), 1)) > text.len(), "{event}");
+        }
+        let history = format!(r#"{{"event":"history","messages":[{said},{said}],"more":false}}"#);
+        assert!(bytes(&history) > 2 * text.len());
+        let names = vec![format!(r#""{}""#, "é".repeat(32)); 1_000].join(",");
+        for (event, list) in [("blocks", "names"), ("room-joined", "members"), ("room-invited", "members")] {
+            let listed = format!(r#"{{"event":"{event}","room":"k","{list}":[{names}]}}"#);
+            assert!(bytes(&listed) > listed.len(), "{event}");
+        }
     }
 
     #[test]

@@ -96,7 +96,7 @@ bodies! {
         link: String,
         /// The hub's public key.
         key: PublicKey,
-        /// Who may join: `invite` or `open`.
+        /// Who may join: `invite`, `open` or `accounts`.
         access: String,
         /// The version of the program.
         version: String,

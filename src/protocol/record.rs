@@ -14,7 +14,8 @@ pub enum Record {
         fold: String,
         /// The key that the name belongs to.
         key: PublicKey,
-        /// When it was taken, in milliseconds since 1970 (UTC).
+        /// When it was taken, in milliseconds since 1970 (UTC). For an account, since when there is the account:
+        /// a key is added to it only by who knows that.
         since: i64,
     },
     /// Something has been said.

@@ -186,6 +186,7 @@ pub struct Said {
 /// A secret that is typed: it is not shown in diagnostics.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub struct Password(#[schemars(length(min = 1, max = 1024))] pub String);
 
 impl std::fmt::Debug for Password {

@@ -35,10 +35,15 @@ pub struct ClientHello {
     /// The port on which this client serves files.
     pub port: u16,
     /// The port on which it takes direct connections.
+    #[serde(default)]
     pub link_port: u16,
     /// The random name that this program gave itself at its start, 16 hex digits: with it, requests that are asked
     /// again are recognized.
+    #[serde(default)]
     pub instance: String,
+    /// The number of its newest request: those up to it that come in a new session are asked again.
+    #[serde(default)]
+    pub asked: i64,
     /// What the join link carried for this hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invite: Option<String>,
@@ -152,13 +157,24 @@ pub enum Ask {
     Unreachable(Unreachable),
 }
 
-/// The user has every message up to this number. The first one after a registration says that messages may come;
+/// The user has every message up to this number, but for some that are held back. The first one after a registration says that messages may come;
 /// none is sent before. There is no answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Received {
     /// The number.
     pub received: u64,
+    /// Messages up to there that the user does not have, in their order; at most
+    /// [`FEED_MESSAGES`](super::limits::FEED_MESSAGES).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<u64>,
+}
+
+impl Received {
+    /// Up to here the user has everything.
+    pub fn all_up_to(&self) -> u64 {
+        self.except.first().map_or(self.received, |first| self.received.min(first.saturating_sub(1)))
+    }
 }
 
 /// A client of this name does not answer on a direct connection. The hub sees for itself. There is no answer.
@@ -238,7 +254,7 @@ mod tests {
     fn asks_read_back() {
         let request = parse_json(r#"{"id":4,"request":"withdraw","files":["\"publish\":"]}"#).unwrap();
         let publish = Publish { id: 5, publish: Vec::new() };
-        let received = Ask::Received(Received { received: 7 });
+        let received = Ask::Received(Received { received: 7, except: vec![3, 5] });
         let unreachable = Ask::Unreachable(Unreachable { unreachable: "erin".into() });
         for ask in [Ask::Request(request), Ask::Publish(publish), received, unreachable] {
             assert_eq!(Ask::parse(&ask.to_body()).unwrap(), ask);

@@ -11,6 +11,7 @@ use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::transfer::{Chunking, OnConflict};
 use crate::protocol::types::Source;
+use crate::protocol::wire::Received;
 use crate::protocol::{Content, ContentHash, ErrorCode, EventLine, Failure, PublicKey};
 
 /// A client of the simulation.
@@ -24,6 +25,8 @@ pub struct ClientOptions {
     pub key: Option<u8>,
     /// What its join link carried.
     pub invite: Option<String>,
+    /// `--password-file`.
+    pub password: Option<String>,
     /// `--linger`.
     pub linger: bool,
     /// `--fail-fast`.
@@ -42,6 +45,8 @@ pub(super) struct Actor {
     pub(super) off: bool,
     pub(super) lines: u64,
     pub(super) told: Vec<EventLine>,
+    /// Messages among it that the session has not heard of yet: they have been written.
+    pub(super) written: Vec<u64>,
     pub(super) ended: Option<u8>,
     pub(super) downloads: BTreeMap<String, ContentHash>,
     pub(super) peers: BTreeMap<PublicKey, String>,
@@ -63,6 +68,7 @@ fn cut(content: &Content, chunks: Option<u32>) -> Content {
 pub(super) enum Done {
     Dir(u64, Result<String, Failure>),
     Hashed(u64, Result<Vec<Content>, Failure>),
+    Inbox(String, Received),
     Transfer(u64, TransferNote),
     Upload(u64, UploadNote),
     /// Every key is the one that is known.
@@ -80,6 +86,7 @@ impl Actor {
             off: false,
             lines: 0,
             told: Vec::new(),
+            written: Vec::new(),
             ended: None,
             downloads: BTreeMap::new(),
             peers: BTreeMap::new(),
@@ -133,6 +140,7 @@ impl Actor {
         let input = match done {
             Done::Dir(task, result) => Input::DirChecked(task, result),
             Done::Hashed(task, result) => Input::Hashed(task, result),
+            Done::Inbox(ref name, ref shown) => Input::InboxOpened(name, shown),
             Done::Transfer(transfer, _) if self.cancelled.contains(&transfer) => {
                 Input::Transfer(transfer, TransferNote::Failed(ErrorCode::Interrupted.into()))
             }

@@ -7,23 +7,27 @@
 mod client;
 mod peers;
 mod run;
+mod store;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::core::hub::{Access, Hub, HubConfig};
+use crate::core::hub::{Access, Hub, HubConfig, LoginPolicy};
 use crate::core::link::LinkConfig;
 use crate::core::session::{Session, SessionConfig};
 use crate::core::time::{Rng, Time};
 use crate::protocol::event::Settings;
 use crate::protocol::limits::HubLimits;
-use crate::protocol::record::{NameRecord, Record};
+use crate::protocol::record::{Query, Record};
 use crate::protocol::transfer::OnConflict;
+use crate::protocol::types::Password;
+use crate::protocol::wire::Received;
 use crate::protocol::{EventLine, LogLine, PublicKey, Timestamp};
 use client::Actor;
 pub use client::{ClientId, ClientOptions};
+pub use store::MemoryStore;
 
 /// What the calendar says when a simulation begins.
 pub const EPOCH: Timestamp = Timestamp(1_767_225_600_000);
@@ -44,6 +48,8 @@ pub struct SimConfig {
     pub limits: HubLimits,
     /// Who may join.
     pub access: Access,
+    /// How failed logins are met.
+    pub logins: LoginPolicy,
     /// How long a client that does not answer keeps its place.
     pub grace: Duration,
 }
@@ -57,6 +63,7 @@ impl Default for SimConfig {
             commit: (ms(2), ms(2)),
             limits: HubLimits::default(),
             access: Access::Open,
+            logins: LoginPolicy::default(),
             grace: Duration::from_secs(30),
         }
     }
@@ -70,8 +77,10 @@ pub struct Sim {
     hub: Option<Hub>,
     runs: u64,
     /// What is on the hub's disk, and what is on its way there.
-    disk: BTreeMap<String, NameRecord>,
+    disk: MemoryStore,
     writing: Vec<(u64, Record)>,
+    /// When everything that is being written will be there: commits keep their order.
+    on_disk: Time,
     actors: Vec<Actor>,
     conns: BTreeMap<u64, Conn>,
     next_conn: u64,
@@ -83,6 +92,8 @@ pub struct Sim {
     /// Whether the network lets connections be made at all.
     reachable: bool,
     log: Vec<LogLine>,
+    /// What clients' machines remember of the messages that were shown: by key and name.
+    shown: BTreeMap<(PublicKey, String), Received>,
 }
 
 /// A connection between a client and the hub.
@@ -102,6 +113,10 @@ enum Happening {
     LineToClient(u64, String),
     Breaks(u64),
     Committed(u64, u64),
+    /// The store has an answer, for a run of the hub.
+    Found(u64, u64, Query),
+    /// A password has been checked.
+    Verified(u64, u64, String, Password),
     /// Something on a client's own machine is done.
     Local(usize, client::Done),
     /// Something of a direct connection.
@@ -117,8 +132,9 @@ impl Sim {
             now: Time(0),
             hub: None,
             runs: 0,
-            disk: BTreeMap::new(),
+            disk: MemoryStore::default(),
             writing: Vec::new(),
+            on_disk: Time(0),
             actors: Vec::new(),
             conns: BTreeMap::new(),
             next_conn: 1,
@@ -128,6 +144,7 @@ impl Sim {
             next_happening: 0,
             reachable: true,
             log: Vec::new(),
+            shown: BTreeMap::new(),
         };
         sim.start_hub();
         sim
@@ -141,16 +158,23 @@ impl Sim {
             grace: self.config.grace,
             limits: self.config.limits.clone(),
             access: self.config.access.clone(),
+            logins: self.config.logins.clone(),
+            keep: None,
             run: self.config.seed ^ self.runs,
             epoch: EPOCH,
         };
-        self.hub = Some(Hub::new(config, self.disk.values().cloned().collect()));
+        self.hub = Some(Hub::new(config, self.disk.load()));
     }
 
-    /// The hub dies: its connections break, and what was not committed is lost.
+    /// The hub dies: its connections break. Of what was being written, some first part may be on the disk, though
+    /// nobody was told so; the rest is lost.
     pub fn crash_hub(&mut self) {
         self.hub = None;
-        self.writing.clear();
+        let written = self.rng.below(self.writing.len() as u64 + 1) as usize;
+        for (_, record) in self.writing.drain(..).take(written) {
+            self.disk.keep(&record);
+        }
+        self.on_disk = self.now;
         let conns: Vec<u64> = self.conns.keys().copied().collect();
         for conn in conns {
             self.break_connection(conn);
@@ -173,6 +197,8 @@ impl Sim {
             name: name.into(),
             hub: "hub.example:7755".into(),
             invite: options.invite.clone(),
+            password: options.password.clone().map(Password),
+            inbox: true,
             link: LinkConfig::client(),
             give_up: Duration::from_secs(60),
             linger: options.linger,
@@ -191,6 +217,18 @@ impl Sim {
     /// Gives a client a file on its disk.
     pub fn give_file(&mut self, client: ClientId, dir: &str, file: &str, content: &[u8]) {
         self.actors[client.0].give_file(dir, file, content);
+    }
+
+    /// Makes an account at the hub, as `potluck user add` does.
+    pub fn add_account(&mut self, name: &str, password: &str) {
+        self.disk.add_account(name, password);
+        let names = self.disk.load().names;
+        self.tell_hub(crate::core::hub::Input::Names(names));
+    }
+
+    /// What is on the hub's disk.
+    pub fn disk(&self) -> &MemoryStore {
+        &self.disk
     }
 
     /// Types a line at a client.

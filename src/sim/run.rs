@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::client::Done;
 use super::{Conn, EPOCH, Happening, Sim};
-use crate::core::hub::{self};
-use crate::core::session::{Input, Output};
+use crate::core::hub::{self, Verified};
+use crate::core::session::{Input, Output, number_of};
 use crate::core::time::Time;
-use crate::protocol::record::{NameRecord, Record};
+use crate::protocol::record::NameRecord;
 use crate::protocol::{ErrorCode, Failure, LogLine, Timestamp};
 
 /// How long a local task takes.
@@ -60,6 +60,17 @@ impl Sim {
             }
             Happening::Breaks(conn) => self.breaks(conn),
             Happening::Committed(run, commit) => self.committed(run, commit),
+            Happening::Found(run, number, query) if run == self.runs => {
+                let found = self.disk.find(&query);
+                self.tell_hub(hub::Input::Found(number, found));
+            }
+            Happening::Verified(run, attempt, fold, password) if run == self.runs => {
+                let account = self.disk.check(&fold, &password);
+                let verified = account.map(|NameRecord { name, fold, since, .. }| Verified { name, fold, since });
+                self.tell_hub(hub::Input::Verified(attempt, verified));
+            }
+            // For a hub that has crashed.
+            Happening::Found(..) | Happening::Verified(..) => {}
             Happening::Local(client, done) => self.local_done(client, done),
             Happening::Peer(happens) => self.peer_happens(happens),
         }
@@ -96,15 +107,7 @@ impl Sim {
             return;
         }
         for (_, record) in self.writing.extract_if(.., |(number, _)| *number <= commit) {
-            match record {
-                Record::Name { name, fold, key, since } => {
-                    self.disk.insert(
-                        fold.clone(),
-                        NameRecord { name, fold, keys: vec![key], account: false, since, received: 0, unread: 0 },
-                    );
-                }
-                _ => {}
-            }
+            self.disk.keep(&record);
         }
         self.tell_hub(hub::Input::Committed(commit));
     }
@@ -125,8 +128,16 @@ impl Sim {
     }
 
     fn drain_client(&mut self, client: usize) {
-        while let Some(output) = self.actors[client].session.poll(self.now) {
-            self.do_for_client(client, output);
+        loop {
+            while let Some(output) = self.actors[client].session.poll(self.now) {
+                self.do_for_client(client, output);
+            }
+            // What is told is written, and what is written is remembered, before anything else can happen.
+            let written = std::mem::take(&mut self.actors[client].written);
+            if written.is_empty() || self.actors[client].ended.is_some() {
+                return;
+            }
+            self.actors[client].session.handle(self.now, Input::Written(&written));
         }
     }
 
@@ -136,7 +147,9 @@ impl Sim {
             Output::Tell(mut line) => {
                 let told = &mut self.actors[client].told;
                 line.seq = Some(told.len() as u64 + 1);
+                let number = number_of(&line.event);
                 told.push(*line);
+                self.actors[client].written.extend(number);
             }
             Output::Connect => {
                 let at = self.now + self.config.latency.1;
@@ -150,6 +163,11 @@ impl Sim {
             }
             Output::Say(line) => self.line_to_hub(client, line),
             Output::Send(frame) => self.line_to_hub(client, text_of(&frame)),
+            Output::OpenInbox(name) => {
+                let shown = self.shown.get(&(self.actors[client].key, name.clone())).cloned().unwrap_or_default();
+                self.later(soon, Happening::Local(client, Done::Inbox(name, shown)));
+            }
+            Output::Shown(name, number) => drop(self.shown.insert((self.actors[client].key, name), number)),
             Output::CheckDir(task, dir) => {
                 let result = self.actors[client].check_dir(&dir);
                 self.later(soon, Happening::Local(client, Done::Dir(task, result)));
@@ -195,8 +213,18 @@ impl Sim {
             }
             hub::Output::Persist(commit, record) => {
                 self.writing.push((commit, record));
-                let at = self.now + self.between(self.config.commit);
+                let at = self.on_disk.max(self.now + self.between(self.config.commit));
+                self.on_disk = at;
                 self.later(at, Happening::Committed(self.runs, commit));
+            }
+            hub::Output::Query(number, query) => {
+                // It is answered as of when everything that was to be written is.
+                let at = self.on_disk.max(self.now) + self.between(self.config.commit);
+                self.later(at, Happening::Found(self.runs, number, query));
+            }
+            hub::Output::Verify { attempt, fold, password } => {
+                let at = self.now + self.between(self.config.commit);
+                self.later(at, Happening::Verified(self.runs, attempt, fold, password));
             }
             hub::Output::Log(event) => {
                 let time = Timestamp(EPOCH.0 + (self.now.0 / 1_000) as i64);

@@ -1,9 +1,10 @@
-//! What the Tab key offers: commands first, then what is on the table and who is there.
+//! What the Tab key offers: commands first, then what the command takes: files, people, rooms, local paths.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
+use crate::protocol::human::{self, Argument};
 use crate::protocol::unicode::Unseen;
 
 /// How many entries of a folder are looked at: Tab must answer at once.
@@ -16,8 +17,10 @@ pub struct Completions {
     pub commands: Vec<(String, String)>,
     /// The files that are offered.
     pub files: Vec<String>,
-    /// The people, and rooms if there are any.
+    /// The people.
     pub names: Vec<String>,
+    /// The rooms.
+    pub rooms: Vec<String>,
     /// The folder of `setdir`, in which `offer` looks for files.
     pub folder: Option<PathBuf>,
 }
@@ -38,12 +41,9 @@ pub struct Candidate {
 /// word starts. What would not be safe to show is left out.
 pub fn complete(line: &str, known: &Completions) -> (usize, Vec<Candidate>) {
     let (before, start, word) = split(line);
-    let mut found = match before.first().map(String::as_str) {
-        None => commands(known, &word),
-        Some("help") => commands(known, &word),
-        Some("setdir") => paths(Path::new(""), &word, true),
-        Some("offer") => known.folder.as_ref().map(|folder| paths(folder, &word, false)).unwrap_or_default(),
-        Some(_) => words(known.files.iter().chain(&known.names), &word),
+    let mut found = match before.as_slice() {
+        [] => commands(known, &word),
+        before => human::next_argument(before).map(|next| arguments(&next, known, &word)).unwrap_or_default(),
     };
     found.sort_by(|a, b| a.display.cmp(&b.display));
     found.dedup();
@@ -53,6 +53,22 @@ pub fn complete(line: &str, known: &Completions) -> (usize, Vec<Candidate>) {
         only.replacement.push(' ');
     }
     (start, found)
+}
+
+/// What can stand for an argument. Its field says what it names; of two commands the same field names something
+/// else, and behind an option `to` is a file that is not there yet.
+fn arguments(argument: &Argument, known: &Completions, word: &str) -> Vec<Candidate> {
+    match (argument.command.as_str(), argument.field.as_str()) {
+        ("register" | "login", _) => Vec::new(),
+        ("offer", "files") => known.folder.as_ref().map(|folder| paths(folder, word, false)).unwrap_or_default(),
+        (_, "command") => commands(known, word),
+        (_, "dir") => paths(Path::new(""), word, true),
+        (_, "file" | "files") => words(known.files.iter(), word),
+        (_, "room") => words(known.rooms.iter(), word),
+        (_, "to") if argument.option => Vec::new(),
+        (_, "to" | "name" | "from" | "members" | "owner" | "with") => words(known.names.iter(), word),
+        _ => Vec::new(),
+    }
 }
 
 fn commands(known: &Completions, word: &str) -> Vec<Candidate> {
@@ -140,6 +156,7 @@ mod tests {
             commands: ["get", "give", "offer", "setdir"].map(command).into(),
             files: ["notes.txt", "my notes.txt", "it's.txt", "\u{1b}[31m"].map(String::from).into(),
             names: ["nora", "erin"].map(String::from).into(),
+            rooms: ["kitchen", "nursery"].map(String::from).into(),
             folder: None,
         }
     }
@@ -150,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_come_first_and_then_files_and_people() {
+    fn commands_come_first_and_then_what_they_take() {
         let known = known();
         let expect = |line, start, found: &[&str]| {
             assert_eq!(replacements(line, &known), (start, found.iter().map(|f| f.to_string()).collect()), "{line}");
@@ -158,13 +175,34 @@ mod tests {
         expect("g", 0, &["get", "give"]);
         expect("  of", 2, &["offer "]);
         expect("help s", 5, &["setdir "]);
-        expect("get no", 4, &["nora", "notes.txt"]);
+        expect("get no", 4, &["notes.txt "]);
         expect("get my", 4, &["'my notes.txt' "]);
         expect("get 'my n", 4, &["'my notes.txt' "]);
         expect("get my\\ no", 4, &["'my notes.txt' "]);
         expect("get it", 4, &["\"it's.txt\" "]);
-        expect("get notes.txt ", 14, &["erin", "\"it's.txt\"", "'my notes.txt'", "nora", "notes.txt"]);
+        expect("get ", 4, &["\"it's.txt\"", "'my notes.txt'", "notes.txt"]);
         expect("get zzz", 4, &[]);
+        for (people, start) in [
+            ("get notes.txt ", 14),
+            ("list --owner ", 13),
+            ("message ", 8),
+            ("send ", 5),
+            ("private-open ", 13),
+            ("block ", 6),
+            ("unblock ", 8),
+            ("room-create garden nora ", 24),
+            ("room-invite kitchen ", 20),
+            ("history --limit 7 --with ", 25),
+        ] {
+            expect(people, start, &["erin", "nora"]);
+        }
+        for (rooms, start) in [("say ", 4), ("room-leave ", 11), ("focus ", 6), ("history --room ", 15)] {
+            expect(rooms, start, &["kitchen", "nursery"]);
+        }
+        for nothing in ["message erin no", "say kitchen n", "broadcast n", "get --to n", "register n", "who n", "x n"] {
+            let start = nothing.rfind(' ').unwrap() + 1;
+            expect(nothing, start, &[]);
+        }
         assert_eq!(complete("se", &known).1[0].display, "setdir         about setdir");
     }
 

@@ -18,6 +18,7 @@ use rustyline::{
 };
 
 use super::complete::{SharedCompletions, complete};
+use crate::protocol::human;
 
 /// How many lines the history keeps.
 const HISTORY: usize = 1_000;
@@ -56,7 +57,8 @@ pub struct Editor {
 impl Editor {
     /// Shows `prompt` and calls `typed` with what is typed, on the editor's thread. While `typed` runs
     /// nothing is printed, so it should only pass on what it gets. The prompt has no colours. What was
-    /// typed is kept in `history`, readable by its owner only; lines that start with a space are not.
+    /// typed is kept in `history`, readable by its owner only; lines that start with a space, or hold a password,
+    /// are not. A password that is left out is asked for.
     ///
     /// # Errors
     /// When there is no terminal ([`is_usable`] says so beforehand) or no thread.
@@ -112,11 +114,13 @@ fn edit(mut editor: Lines, prompt: &TurnPrompt, history: Option<PathBuf>, mut ty
         prompt.turn.set(Whose::Nobody);
         match read {
             Ok(text) => {
-                let added = editor.add_history_entry(text.as_str());
-                if let (Ok(true), Some(file)) = (added, &history) {
+                let lines = || text.split(['\n', '\r']);
+                let kept = !lines().any(human::holds_secret);
+                let added = kept && editor.add_history_entry(text.as_str()).unwrap_or(false);
+                if let (true, Some(file)) = (added, &history) {
                     let _ = editor.append_history(file).inspect_err(|e| tracing::warn!("history: {e}"));
                 }
-                text.split(['\n', '\r']).for_each(|line| typed(Typed::Line(line.into())));
+                lines().for_each(|line| typed(Typed::Line(with_secret(line))));
             }
             Err(ReadlineError::Interrupted) => typed(Typed::Interrupt),
             Err(ReadlineError::Signal(_)) => {}
@@ -131,6 +135,15 @@ fn edit(mut editor: Lines, prompt: &TurnPrompt, history: Option<PathBuf>, mut ty
     drop(editor);
     prompt.turn.set(Whose::Over);
     typed(Typed::End);
+}
+
+/// The line as it was meant: a password that it lacks is asked for, and not shown. What is told meanwhile waits
+/// for the next prompt.
+fn with_secret(line: &str) -> String {
+    let ask = || rpassword::prompt_password("Password: ").ok().filter(|password| !password.is_empty());
+    let password = if human::lacks_secret(line) { ask() } else { None };
+    let whole = |password: &String| Some(format!("{line} -- {}", shlex::try_quote(password).ok()?));
+    password.as_ref().and_then(whole).unwrap_or_else(|| line.to_owned())
 }
 
 /// Puts text above the prompt. It is gathered until [`flush`](Write::flush), which ends its last line.

@@ -7,6 +7,7 @@ use crate::protocol::event::{self, Event};
 use crate::protocol::{At, EventLine, Presence};
 
 use super::escape::escape;
+use super::people;
 use super::style::Style;
 use super::table::table;
 use super::transfers;
@@ -47,28 +48,28 @@ pub fn render(line: &EventLine, style: Style) -> String {
         }
         Event::HubBack(body) => hub_back(body, style),
         Event::Gap(body) => gap(body, style),
-        Event::MessageAcked(_)
-        | Event::Message(_)
-        | Event::RoomMessage(_)
-        | Event::PrivateMessage(_)
-        | Event::MessageDelivered(_)
-        | Event::PrivateOpened(_)
-        | Event::PrivateClosed(_)
-        | Event::Blocked(_)
-        | Event::Unblocked(_)
-        | Event::Blocks(_)
-        | Event::History(_)
-        | Event::RoomCreated(_)
-        | Event::Rooms(_)
-        | Event::RoomJoined(_)
-        | Event::RoomInvited(_)
-        | Event::RoomLeft(_)
-        | Event::Members(_)
-        | Event::RoomChanged(_)
-        | Event::Focused(_)
-        | Event::Unfocused(_) => todo!(),
+        Event::MessageAcked(body) => people::acked(body, style),
+        Event::Message(body) => people::message(line, body, style),
+        Event::RoomMessage(body) => people::room_message(line, body, style),
+        Event::PrivateMessage(body) => people::private_message(body, style),
+        Event::MessageDelivered(body) => people::delivered(body, style),
+        Event::PrivateOpened(body) => people::private_opened(body),
+        Event::PrivateClosed(body) => people::private_closed(body),
+        Event::Blocked(body) => format!("{} is blocked.\n", escape(&body.name)),
+        Event::Unblocked(body) => format!("{} is not blocked any more.\n", escape(&body.name)),
+        Event::Blocks(body) => people::blocks(body),
+        Event::History(body) => people::history(body, style),
+        Event::RoomCreated(body) => people::room_created(body),
+        Event::Rooms(body) => people::rooms(body, style),
+        Event::RoomJoined(body) => people::room_joined(body),
+        Event::RoomInvited(body) => people::room_invited(body),
+        Event::RoomLeft(body) => format!("You are not in room {} any more.\n", escape(&body.room)),
+        Event::Members(body) => people::members(body, style),
+        Event::RoomChanged(body) => people::room_changed(body),
+        Event::Focused(body) => format!("Hearing only room {}; the rest waits for `unfocus`.\n", escape(&body.room)),
+        Event::Unfocused(body) => people::unfocused(body),
         // Between hub and client only: the client tells what follows from them.
-        Event::Located(_) | Event::Synced(_) | Event::Withheld(_) => String::new(),
+        Event::Located(_) | Event::Synced(_) | Event::Withheld(_) | Event::CaughtUp(_) => String::new(),
     }
 }
 
@@ -96,7 +97,10 @@ fn error(body: &event::Error, style: Style) -> String {
         Some(At::Pointer(pointer)) if !pointer.is_empty() => format!(", at {}", escape(pointer)),
         Some(At::Pointer(_)) | None => String::new(),
     };
-    let mut out = format!("{} {} ({}{place})\n", style.red("error:"), escape(&body.message), body.code);
+    // Rounded up: whoever asks again after so many seconds has waited long enough.
+    let wait = body.wait.filter(|wait| *wait > 0);
+    let wait = wait.map(|wait| format!(", wait {} s", wait.div_ceil(1000))).unwrap_or_default();
+    let mut out = format!("{} {} ({}{place}{wait})\n", style.red("error:"), escape(&body.message), body.code);
     if let Some(hint) = &body.hint {
         let _ = writeln!(out, "  {} {}", style.dim("hint:"), escape(hint));
     }
@@ -213,11 +217,15 @@ fn status(body: &event::Status, style: Style) -> String {
             presence(visit.state).to_owned(),
             moment(visit.opened),
             visit.closed.map_or_else(|| "-".to_owned(), moment),
+            visit.messages.to_string(),
         ]
     });
     let mut out = match body.clients.is_empty() {
         true => "Nobody has been here yet.\n".to_owned(),
-        false => table(&["NUMBER", "NAME", "ADDRESS", "STATE", "OPENED", "CLOSED"], &[0], rows.collect(), style),
+        false => {
+            let heading = ["NUMBER", "NAME", "ADDRESS", "STATE", "OPENED", "CLOSED", "MESSAGES"];
+            table(&heading, &[0, 6], rows.collect(), style)
+        }
     };
     let earlier = body.total.saturating_sub(body.clients.len() as u64);
     if earlier > 0 {
@@ -252,7 +260,7 @@ fn gap(body: &event::Gap, style: Style) -> String {
 }
 
 /// Whether somebody is there, in a word.
-fn presence(state: Presence) -> &'static str {
+pub(super) fn presence(state: Presence) -> &'static str {
     match state {
         Presence::Online => "online",
         Presence::Away => "away",

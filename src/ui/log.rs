@@ -58,13 +58,25 @@ fn text(event: &LogEvent) -> String {
             format!("{} no longer offers {} (revision {})", escape(&body.name), named(&body.files), body.revision)
         }
         LogEvent::RequestRefused(body) => refused(body),
-        LogEvent::LoginFailed(_)
-        | LogEvent::LoginLocked(_)
-        | LogEvent::MessageStored(_)
-        | LogEvent::MessageDelivered(_)
-        | LogEvent::RoomChanged(_)
-        | LogEvent::PeerDoubted(_)
-        | LogEvent::NamesReloaded(_) => todo!(),
+        LogEvent::LoginFailed(body) => format!(
+            "login of {} from {} failed ({} in a row)",
+            escape(&body.name),
+            escape(&body.address),
+            body.failures
+        ),
+        LogEvent::LoginLocked(body) => format!(
+            "logins of {} are locked until {}, after {} in a row",
+            escape(&body.whom),
+            body.until,
+            count(body.failures.into(), "failure")
+        ),
+        LogEvent::MessageStored(body) => stored(body),
+        LogEvent::MessageDelivered(body) => {
+            format!("message {} from {} delivered to {}", body.number, escape(&body.from), escape(&body.to))
+        }
+        LogEvent::RoomChanged(body) => room_changed(body),
+        LogEvent::PeerDoubted(body) => format!("{} cannot reach {}", escape(&body.by), escape(&body.name)),
+        LogEvent::NamesReloaded(body) => format!("names read again, {} known", count(body.names, "name")),
         LogEvent::LogGap(body) => format!("the log was not read: {} lines dropped", body.dropped),
         LogEvent::StoreFailed(body) => format!("the store failed: {} ({})", escape(&body.message), body.code),
     }
@@ -78,6 +90,21 @@ fn listening(body: &log::HubListening) -> String {
         escape(&body.access),
         escape(&body.link)
     )
+}
+
+fn stored(body: &log::MessageStored) -> String {
+    let whom = match (&body.room, &body.to) {
+        (Some(room), _) => format!(" to room {}", escape(room)),
+        (None, Some(to)) => format!(" to {}", escape(to)),
+        (None, None) => String::new(),
+    };
+    let (from, bytes) = (escape(&body.from), count(body.bytes, "byte"));
+    format!("message {} from {from}{whom} stored: {bytes}, sent to {} at once", body.number, body.delivered)
+}
+
+fn room_changed(body: &log::RoomChanged) -> String {
+    let now = if body.members == 0 { "gone".to_owned() } else { count(body.members, "member") };
+    format!("room {} changed by {}: {now}", escape(&body.room), escape(&body.by))
 }
 
 fn refused(body: &log::RequestRefused) -> String {

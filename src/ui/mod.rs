@@ -5,6 +5,7 @@ pub mod editor;
 pub mod escape;
 pub mod human;
 pub mod log;
+mod people;
 pub mod style;
 mod table;
 mod transfers;

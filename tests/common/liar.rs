@@ -93,6 +93,7 @@ fn register(hub: u16, name: String, identity: Identity, port: u16, content: Cont
                 port,
                 link_port: 0,
                 instance: String::new(),
+                asked: 0,
                 invite: None,
             };
             let enter = RequestLine { id: Some(Id::Number(1)), request: request::Register { name }.into() };

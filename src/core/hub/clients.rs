@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::requests::Challenge;
+use super::entry::Challenge;
+use super::feed::Feed;
+use super::messages::Recall;
+use super::rates::Pace;
 use super::roster::Registered;
 use super::{Access, ConnId, HELLO_TIMEOUT, Hub, Output, PeerId};
 use crate::core::ledger::Seen;
@@ -41,6 +44,17 @@ pub(super) struct Peer {
     pub(super) syncs: VecDeque<(u64, Option<Id>)>,
     /// Somebody with the same key wants its name; it must show that it lives.
     pub(super) challenge: Option<Challenge>,
+    /// What it is fed, once it has said where it stands.
+    pub(super) feed: Option<Feed>,
+    /// The random name of its program.
+    pub(super) instance: String,
+    /// Its requests up to this number were asked before, in a session that is lost.
+    pub(super) asked_before: i64,
+    /// Its newest request that said something.
+    pub(super) last_said: i64,
+    pub(super) recall: Recall,
+    pub(super) requests: Pace,
+    pub(super) messages: Pace,
     /// Somebody else cannot reach it, and it has not been heard here since.
     pub(super) doubted: bool,
     /// When its timer is set.
@@ -110,7 +124,7 @@ impl Hub {
     fn admit(&mut self, now: Time, key: PublicKey, hello: &ClientHello) -> Result<PeerId, Failure> {
         if let Access::Invite(invite) = &self.config.access {
             let invited = hello.invite.as_deref().is_some_and(|shown| same_secret(shown, invite));
-            if !invited && !self.owners.values().any(|name| name.keys.contains(&key)) {
+            if !invited && !self.keys.contains(&key) {
                 return Err(ErrorCode::AccessDenied.into());
             }
         }
@@ -136,6 +150,13 @@ impl Hub {
             roster_seen: None,
             syncs: VecDeque::new(),
             challenge: None,
+            feed: None,
+            instance: hello.instance.chars().take(16).collect(),
+            asked_before: if hello.session.is_some() { hello.asked } else { 0 },
+            last_said: 0,
+            recall: Recall::default(),
+            requests: Pace::default(),
+            messages: Pace::default(),
             doubted: false,
             timer: None,
         };
@@ -276,7 +297,7 @@ impl Hub {
         self.end(now, id, failure.code.name());
     }
 
-    pub(super) fn stop(&mut self, reason: String) {
+    pub(super) fn stop(&mut self, now: Time, reason: String) {
         if std::mem::replace(&mut self.stopping, true) {
             return;
         }
@@ -287,13 +308,16 @@ impl Hub {
             self.out.push_back(Output::Say(conn, farewell.clone()));
             self.out.push_back(Output::Close(conn));
         }
+        self.flush_received();
+        let visits: Vec<u64> = self.peers.values().filter_map(|peer| Some(peer.name.as_ref()?.number)).collect();
+        self.close_visits(now, visits);
         self.log(log::HubStopped {});
         self.out.push_back(Output::Stopped);
     }
 
-    pub(super) fn store_failed(&mut self, failure: Failure) {
+    pub(super) fn store_failed(&mut self, now: Time, failure: Failure) {
         self.log(log::StoreFailed { code: failure.code, message: failure.message.into_owned() });
-        self.stop("the store failed".into());
+        self.stop(now, "the store failed".into());
     }
 
     pub(super) fn tick(&mut self, now: Time) {
@@ -307,6 +331,16 @@ impl Hub {
             }
             self.timers.pop_first();
             self.peer_tick(now, id);
+        }
+        while let Some(late) = self.awaiting.first_entry().filter(|first| first.get().deadline <= now) {
+            let (number, awaiting) = late.remove_entry();
+            self.answer_awaiting(now, number, awaiting, 0);
+        }
+        if self.flush_at.is_some_and(|at| at <= now) {
+            self.flush_received();
+        }
+        if self.trim_at.is_some_and(|at| at <= now) {
+            self.trim(now);
         }
         if self.gather_at.is_some_and(|at| at <= now) {
             self.gather_at = None;

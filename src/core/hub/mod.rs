@@ -4,12 +4,25 @@
 //! the roster; its offers are in the table. Both are state with revisions: changes are gathered for a short
 //! while, then each client that can take more is told what changed since what it has.
 
+mod accounts;
 mod clients;
+mod entry;
+mod feed;
+mod held;
+mod messages;
+mod offers;
+mod people;
+mod rates;
 mod requests;
+mod rooms;
 mod roster;
 mod telling;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+pub use accounts::{LoginPolicy, Verified};
+pub use held::Keep;
+pub use messages::check_text;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +32,17 @@ use super::link::LinkConfig;
 use super::time::Time;
 use crate::protocol::limits::HubLimits;
 use crate::protocol::log::LogEvent;
-use crate::protocol::record::{NameRecord, Record};
-use crate::protocol::types::Content;
+use crate::protocol::name::fold;
+use crate::protocol::record::{Found, Loaded, NameRecord, Query, Record};
+use crate::protocol::types::{Content, Password};
 use crate::protocol::wire::Frame;
 use crate::protocol::{Client, Failure, PublicKey, Timestamp};
+use accounts::{Attempt, Failures};
 use clients::{Peer, Stranger};
+use feed::{Awaiting, Recent};
+use held::{Held, Question};
+use people::{Departed, Person};
+use rooms::Room;
 use roster::Visit;
 use telling::Updates;
 
@@ -47,6 +66,8 @@ pub enum Access {
     Open,
     /// Who has the invite, and keys that have been here before.
     Invite(String),
+    /// Who has an account.
+    Accounts,
 }
 
 /// A hub's settings.
@@ -60,6 +81,10 @@ pub struct HubConfig {
     pub limits: HubLimits,
     /// Who may join.
     pub access: Access,
+    /// How failed logins are met.
+    pub logins: LoginPolicy,
+    /// What is kept of what was said; everything, unless this says otherwise.
+    pub keep: Option<Keep>,
     /// A random number: sessions of another run are not taken for ours.
     pub run: u64,
     /// What the calendar said at time 0.
@@ -96,6 +121,12 @@ pub enum Input<'a> {
     },
     /// Everything up to this commit is on disk.
     Committed(u64),
+    /// What the store answers to a question.
+    Found(u64, Found),
+    /// Names or accounts were changed by another program: these there are now.
+    Names(Vec<NameRecord>),
+    /// A password has been checked: whose it is, if it is right.
+    Verified(u64, Option<Verified>),
     /// The store does not work any more.
     StoreFailed(Failure),
     /// The hub shall end.
@@ -115,6 +146,17 @@ pub enum Output {
     Close(ConnId),
     /// Write a record; `Committed` with this number is wanted when it is on disk.
     Persist(u64, Record),
+    /// Ask the store; `Found` with this number is wanted.
+    Query(u64, Query),
+    /// Check a password; `Verified` with this number is wanted.
+    Verify {
+        /// The number.
+        attempt: u64,
+        /// The account's name, folded; there may be none.
+        fold: String,
+        /// The password.
+        password: Password,
+    },
     /// Write on the log.
     Log(LogEvent),
     /// The hub has ended.
@@ -129,8 +171,29 @@ pub struct Hub {
     conns: BTreeMap<ConnId, PeerId>,
     /// Registered names, folded.
     online: HashMap<String, PeerId>,
-    /// Names that belong to somebody, folded.
-    owners: HashMap<String, NameRecord>,
+    /// Everybody whose name is known, by their folded names.
+    people: HashMap<String, Person>,
+    /// Keys that names belong to.
+    keys: HashSet<PublicKey>,
+    /// Rooms by their numbers, and their numbers by their folded names.
+    rooms: BTreeMap<u64, Room>,
+    room_names: BTreeMap<String, u64>,
+    last_room: u64,
+    departed: Departed,
+    failures: Failures,
+    /// Logins that are being checked.
+    attempts: BTreeMap<u64, Attempt>,
+    /// The number of the newest message, on disk or on its way there.
+    last_message: u64,
+    recent: Recent,
+    awaiting: BTreeMap<u64, Awaiting>,
+    /// Questions to the store, and how many there were; logins count too.
+    questions: BTreeMap<u64, Question>,
+    asked: u64,
+    /// Who has received more than is written down, folded.
+    unsaved: BTreeSet<String>,
+    flush_at: Option<Time>,
+    trim_at: Option<Time>,
     /// The newest visits; every registration is one.
     visits: VecDeque<Visit>,
     visitors: u64,
@@ -144,8 +207,8 @@ pub struct Hub {
     talking: BTreeSet<PeerId>,
     next_peer: PeerId,
     commit: u64,
-    /// What may be said after a commit: a registration.
-    held: VecDeque<(u64, PeerId, requests::Entering)>,
+    /// What may be said after a commit.
+    held: VecDeque<(u64, Held)>,
     stopping: bool,
     out: VecDeque<Output>,
 }
@@ -157,15 +220,43 @@ struct Shelved {
 }
 
 impl Hub {
-    /// A hub that knows these names from before.
-    pub fn new(config: HubConfig, names: Vec<NameRecord>) -> Self {
+    /// A hub that knows this from before.
+    pub fn new(config: HubConfig, loaded: Loaded) -> Self {
+        let mut people: HashMap<String, Person> =
+            loaded.names.into_iter().map(|record| (record.fold.clone(), record.into())).collect();
+        for (by, whom) in loaded.blocks {
+            if let Some(person) = people.get_mut(&by) {
+                person.blocks.insert(whom);
+            }
+        }
+        for room in &loaded.rooms {
+            for (fold, _) in &room.members {
+                if let Some(person) = people.get_mut(fold) {
+                    person.rooms.insert(room.room);
+                }
+            }
+        }
         Self {
-            config,
             strangers: BTreeMap::new(),
             peers: BTreeMap::new(),
             conns: BTreeMap::new(),
             online: HashMap::new(),
-            owners: names.into_iter().map(|name| (name.fold.clone(), name)).collect(),
+            keys: people.values().flat_map(|person| person.keys.iter().copied()).collect(),
+            people,
+            room_names: loaded.rooms.iter().map(|room| (fold(&room.name), room.room)).collect(),
+            rooms: loaded.rooms.into_iter().map(|room| (room.room, room.into())).collect(),
+            last_room: loaded.last_room,
+            departed: Departed::load(loaded.visits),
+            failures: Failures::load(loaded.failures),
+            attempts: BTreeMap::new(),
+            last_message: loaded.last_message,
+            recent: Recent::new(loaded.last_message),
+            awaiting: BTreeMap::new(),
+            questions: BTreeMap::new(),
+            asked: 0,
+            unsaved: BTreeSet::new(),
+            flush_at: None,
+            trim_at: config.keep.map(|_| Time(0)),
             visits: VecDeque::new(),
             visitors: 0,
             revision: 0,
@@ -180,6 +271,7 @@ impl Hub {
             held: VecDeque::new(),
             stopping: false,
             out: VecDeque::new(),
+            config,
         }
     }
 
@@ -190,8 +282,11 @@ impl Hub {
             Input::Line { conn, line } => self.line(now, conn, line),
             Input::Disconnected { conn, reason } => self.disconnected(now, conn, reason),
             Input::Committed(commit) => self.committed(now, commit),
-            Input::StoreFailed(failure) => self.store_failed(failure),
-            Input::Stop(reason) => self.stop(reason),
+            Input::Found(question, found) => self.found(now, question, found),
+            Input::Names(names) => self.names_reloaded(names),
+            Input::Verified(attempt, verified) => self.verified(now, attempt, verified),
+            Input::StoreFailed(failure) => self.store_failed(now, failure),
+            Input::Stop(reason) => self.stop(now, reason),
             Input::Tick => {}
         }
         self.tick(now);
@@ -219,7 +314,8 @@ impl Hub {
     pub fn next_timeout(&self) -> Option<Time> {
         let hello = self.strangers.values().map(|s| s.deadline).min();
         let peers = self.timers.first().map(|(at, _)| *at);
-        [self.gather_at, hello, peers].into_iter().flatten().min()
+        let awaiting = self.awaiting.values().next().map(|awaiting| awaiting.deadline);
+        [self.gather_at, hello, peers, awaiting, self.flush_at, self.trim_at].into_iter().flatten().min()
     }
 
     /// Clients by name and state, for whoever embeds or tests a hub.

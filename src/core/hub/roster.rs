@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
+use super::clients::Peer;
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::STATUS_CLIENTS;
 use crate::protocol::name::fold;
-use crate::protocol::{Client, Presence, Timestamp, log};
+use crate::protocol::record::{Record, VisitRecord};
+use crate::protocol::{Client, Presence, PublicKey, Timestamp, log};
 
 /// A name in use.
 #[derive(Clone)]
@@ -14,6 +16,8 @@ pub(super) struct Registered {
     pub(super) name: String,
     pub(super) fold: String,
     pub(super) number: u64,
+    /// The newest message when it was taken into use.
+    pub(super) entered: u64,
 }
 
 /// A registration, for `status`.
@@ -24,6 +28,9 @@ pub(super) struct Visit {
     pub(super) state: Presence,
     pub(super) opened: Timestamp,
     pub(super) closed: Option<Timestamp>,
+    /// How many messages it has sent.
+    pub(super) messages: u64,
+    key: PublicKey,
 }
 
 impl Hub {
@@ -31,6 +38,8 @@ impl Hub {
     pub(super) fn leave(&mut self, now: Time, id: PeerId, reason: &str) -> u64 {
         let Some(peer) = self.peers.get_mut(&id) else { return 0 };
         let Some(name) = peer.name.take() else { return 0 };
+        peer.feed = None;
+        let client = roster_line(peer, &name, Presence::Offline, Timestamp(0));
         let files: Vec<String> = std::mem::take(&mut peer.offers).into_keys().collect();
         let withdrawn = files.len() as u64;
         self.unlist(now, &name.name, files);
@@ -41,6 +50,8 @@ impl Hub {
         if let Some(visit) = self.visits.iter_mut().rev().find(|visit| visit.number == number) {
             (visit.state, visit.closed) = (Presence::Offline, Some(closed));
         }
+        self.keep_visit(number);
+        self.departed.insert(Client { state: Presence::Offline, since: closed, ..client });
         self.log(log::ClientLeft { name: name.name, number, reason: reason.to_owned() });
         withdrawn
     }
@@ -51,8 +62,8 @@ impl Hub {
         let number = self.visitors;
         let opened = self.calendar(now);
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        peer.name = Some(Registered { name: name.clone(), fold: fold.clone(), number });
-        let address = peer.address;
+        peer.name = Some(Registered { name: name.clone(), fold: fold.clone(), number, entered: self.recent.newest });
+        let (address, key) = (peer.address, peer.key);
         self.online.insert(fold, id);
         if self.visits.len() >= STATUS_CLIENTS {
             self.visits.pop_front();
@@ -64,7 +75,10 @@ impl Hub {
             state: Presence::Online,
             opened,
             closed: None,
+            messages: 0,
+            key,
         });
+        self.keep_visit(number);
         self.log(log::ClientRegistered { name, number, address: address.to_string() });
         let state = if self.peers[&id].conn.is_some() { Presence::Online } else { Presence::Away };
         self.set_presence(now, id, state);
@@ -94,13 +108,59 @@ impl Hub {
     /// Writes a client's line in the roster.
     pub(super) fn show(&mut self, now: Time, id: PeerId, state: Presence, since: Timestamp) {
         let peer = &self.peers[&id];
-        let Some(Registered { name, number, .. }) = peer.name.clone() else { return };
-        let (key, address, port, link_port) = (peer.key, peer.address.ip(), peer.port, peer.link_port);
-        let revision = self.changed(now);
-        let client = Client { name: name.clone(), number, state, since, key, address, port, link_port };
-        self.roster.set(revision, name, client);
+        let Some(registered) = peer.name.clone() else { return };
+        let client = roster_line(peer, &registered, state, since);
+        let (revision, number) = (self.changed(now), registered.number);
+        self.roster.set(revision, registered.name, client);
         if let Some(visit) = self.visits.iter_mut().rev().find(|visit| visit.number == number) {
             visit.state = state;
         }
+    }
+
+    /// A client has sent a message.
+    pub(super) fn count_message(&mut self, number: u64) {
+        if let Some(visit) = self.visits.iter_mut().rev().find(|visit| visit.number == number) {
+            visit.messages += 1;
+        }
+    }
+
+    /// The hub ends, and so do the visits.
+    pub(super) fn close_visits(&mut self, now: Time, numbers: Vec<u64>) {
+        let closed = self.calendar(now);
+        for number in numbers {
+            if let Some(visit) = self.visits.iter_mut().rev().find(|visit| visit.number == number) {
+                visit.closed = Some(closed);
+            }
+            self.keep_visit(number);
+        }
+    }
+
+    fn keep_visit(&mut self, number: u64) {
+        let Some(visit) = self.visits.iter().rev().find(|visit| visit.number == number) else { return };
+        let record = VisitRecord {
+            run: self.config.run,
+            number,
+            name: visit.name.clone(),
+            key: visit.key,
+            address: visit.address.to_string(),
+            opened: visit.opened,
+            closed: visit.closed,
+            messages: visit.messages,
+        };
+        self.persist(Record::Visit(record));
+    }
+}
+
+fn roster_line(peer: &Peer, name: &Registered, state: Presence, since: Timestamp) -> Client {
+    let (name, number) = (name.name.clone(), name.number);
+    Client {
+        name,
+        number,
+        state,
+        since,
+        key: peer.key,
+        address: peer.address.ip(),
+        port: peer.port,
+        link_port: peer.link_port,
     }
 }

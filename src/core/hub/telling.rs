@@ -166,6 +166,11 @@ impl Hub {
         self.send(now, id, to_json(&line).into());
     }
 
+    /// Tells a client something that it has not asked for.
+    pub(super) fn tell(&mut self, now: Time, id: PeerId, event: impl Into<Event>) {
+        self.send(now, id, told_to_all(event));
+    }
+
     /// Puts a body on a client's link; one that lets too much pile up is expelled.
     pub(super) fn send(&mut self, now: Time, id: PeerId, body: Arc<str>) {
         let Some(peer) = self.peers.get_mut(&id) else { return };

@@ -3,6 +3,7 @@
 use super::requests::Pending;
 use super::{Event, EventLine, Failure, Id, Origin, Output, Session};
 use crate::core::time::Time;
+use crate::protocol::name::fold;
 use crate::protocol::wire::Ask;
 use crate::protocol::{ErrorCode, Request, event};
 
@@ -29,6 +30,18 @@ impl Session {
                 self.private_roster(now, update);
                 self.update_peers();
             }
+            Event::Message(event::Message { number, .. })
+            | Event::RoomMessage(event::RoomMessage { number, .. })
+            | Event::Withheld(event::Withheld { number }) => return self.heard(now, *number, event),
+            Event::CaughtUp(_) => {
+                self.inbox.catching_up = false;
+                return;
+            }
+            Event::MessageDelivered(_) | Event::RoomChanged(_) => return self.tell_unless_held(now, event),
+            Event::Blocks(blocks) => {
+                self.blocked = blocks.names.iter().map(|name| fold(name)).collect();
+                return;
+            }
             _ => return,
         }
         self.tell(now, event);
@@ -44,9 +57,16 @@ impl Session {
         match (origin, event) {
             (Origin::Goodbye, _) => self.goodbye_answered(now),
             (Origin::Enter | Origin::Return, Event::Welcome(welcome)) => {
-                self.registered = Some(welcome.name.clone());
-                self.privates.peers.enter(&welcome.name, welcome.number);
+                self.entered(&welcome);
                 self.tell(now, welcome);
+                self.ask_again(now);
+            }
+            // Our user, or their program, can still do that.
+            (Origin::Enter | Origin::Return, Event::Error(error))
+                if error.code == ErrorCode::LoginRequired && self.config.inbox =>
+            {
+                self.registered = None;
+                self.tell(now, error);
                 self.ask_again(now);
             }
             (Origin::Enter | Origin::Return, Event::Error(error)) => {
@@ -96,9 +116,12 @@ impl Session {
                 let get = get.clone();
                 self.start_fetch(now, pending, get, located);
             }
-            (Request::Register(_) | Request::Rereg(_), Event::Welcome(welcome)) => {
-                self.registered = Some(welcome.name.clone());
-                self.privates.peers.enter(&welcome.name, welcome.number);
+            // A login in a session that is in already has only shown that the password is right.
+            (Request::Login(_), Event::Welcome(welcome)) if self.registered.as_ref() == Some(&welcome.name) => {
+                self.finish(now, pending.id, welcome);
+            }
+            (Request::Register(_) | Request::Login(_) | Request::Rereg(_), Event::Welcome(welcome)) => {
+                self.entered(&welcome);
                 self.parted = None;
                 self.finish(now, pending.id, welcome);
                 self.offer_again(now);
@@ -107,6 +130,8 @@ impl Session {
             (Request::Dereg(_), Event::Deregistered(answer)) => {
                 self.close_privates(now);
                 self.parted = self.registered.take();
+                self.inbox.catching_up = false;
+                self.release(now);
                 self.update_peers();
                 self.finish(now, pending.id, answer);
             }
@@ -125,7 +150,31 @@ impl Session {
             (Request::Private(_) | Request::PrivateOpen(_), Event::Synced(_)) => {
                 self.start_private(now, pending, true);
             }
-            (Request::Status(_), Event::Status(answer)) => self.finish(now, pending.id, answer),
+            (Request::Block(_), Event::Blocked(answer)) => {
+                self.blocked.insert(fold(&answer.name));
+                self.finish(now, pending.id, answer);
+            }
+            (Request::Unblock(_), Event::Unblocked(answer)) => {
+                self.blocked.remove(&fold(&answer.name));
+                self.finish(now, pending.id, answer);
+            }
+            (Request::RoomLeave(_), Event::RoomLeft(answer)) => {
+                let room = answer.room.clone();
+                self.finish(now, pending.id, answer);
+                self.left_room(now, &room);
+            }
+            (Request::Focus(_), Event::Focused(answer)) => self.focused(now, pending.id, answer),
+            // These need nothing of ours.
+            (Request::Status(_), event @ Event::Status(_))
+            | (Request::Who(_), event @ Event::Roster(_))
+            | (Request::Message(_) | Request::Broadcast(_) | Request::Say(_), event @ Event::MessageAcked(_))
+            | (Request::Blocks(_), event @ Event::Blocks(_))
+            | (Request::History(_), event @ Event::History(_))
+            | (Request::RoomCreate(_), event @ Event::RoomCreated(_))
+            | (Request::Rooms(_), event @ Event::Rooms(_))
+            | (Request::RoomJoin(_), event @ Event::RoomJoined(_))
+            | (Request::RoomInvite(_), event @ Event::RoomInvited(_))
+            | (Request::Members(_), event @ Event::Members(_)) => self.finish(now, pending.id, event),
             // Passed on as it is, it could be a `bye`, after which nothing more may come.
             (_, event) => {
                 let message = format!("The hub's answer does not fit: {}.", event.name());

@@ -66,7 +66,7 @@ impl Session {
             version: env!("CARGO_PKG_VERSION").into(),
             name: config.name.clone(),
             hub: config.hub.clone(),
-            capabilities: vec!["files".into(), "private".into()],
+            capabilities: ["files", "messages", "rooms", "private", "history"].map(String::from).into(),
             settings: config.settings.clone(),
         };
         self.tell(now, ready);
@@ -80,7 +80,8 @@ impl Session {
             received: if self.session.is_some() { self.link.received() } else { 0 },
             port: self.config.settings.port,
             link_port: self.config.settings.link_port,
-            instance: String::new(),
+            instance: format!("{:016x}", self.config.seed),
+            asked: self.next_ask - 1,
             invite: self.config.invite.clone(),
         };
         self.out.push_back(Output::Say(to_json(&hello)));
@@ -199,7 +200,11 @@ impl Session {
         match name {
             Some(name) => {
                 let origin = if first { Origin::Enter } else { Origin::Return };
-                self.ask(now, request::Register { name }.into(), origin);
+                let request = match self.config.password.clone().filter(|_| first) {
+                    Some(password) => request::Login { name, password }.into(),
+                    None => request::Register { name }.into(),
+                };
+                self.ask(now, request, origin);
             }
             None => self.ask_again(now),
         }
@@ -318,8 +323,19 @@ impl Session {
         if self.connection != Connection::Up {
             return self.end(now, reason, code, asked_for.then_some(id));
         }
-        let deadline = now + self.config.link.patience();
-        self.leaving = Some(Leaving { reason, code, id, asked_for, deadline });
+        // What has waited is told before the end.
+        self.release(now);
+        let waits_for_output = !self.is_all_written();
+        // Who wants to end now does not wait long for a slow reader; who has come to the end does.
+        let deadline =
+            if waits_for_output && !self.hurried { Time(u64::MAX) } else { now + self.config.link.patience() };
+        self.leaving = Some(Leaving { reason, code, id, asked_for, waits_for_output, deadline });
+        if !waits_for_output {
+            self.say_goodbye(now);
+        }
+    }
+
+    pub(super) fn say_goodbye(&mut self, now: Time) {
         self.ask(now, request::Quit { now: false }.into(), Origin::Goodbye);
     }
 
@@ -338,6 +354,7 @@ impl Session {
     /// The last event. If a request asked for it, it is that request's answer. What was asked after that request
     /// is not begun, but it is answered.
     fn end(&mut self, now: Time, reason: String, code: u8, answers: Option<Option<Id>>) {
+        self.release(now);
         self.abandon(now, &Failure::new(ErrorCode::Interrupted, "Potluck has ended.").hint("Ask again the next time."));
         self.close_privates(now);
         self.ended = true;

@@ -7,6 +7,7 @@
 
 mod answers;
 mod connection;
+mod inbox;
 mod notes;
 mod private;
 mod replica;
@@ -23,11 +24,14 @@ use crate::protocol::event::Settings;
 use crate::protocol::limits::REQUESTS_WAITING;
 use crate::protocol::line::BadLine;
 use crate::protocol::transfer::OnConflict;
-use crate::protocol::wire::{Ask, Frame};
+use crate::protocol::types::Password;
+use crate::protocol::wire::{Ask, Frame, Received};
 use crate::protocol::{
     At, Content, ErrorCode, Event, EventLine, Failure, Id, PublicKey, Request, RequestLine, Timestamp, event, line,
 };
 use connection::Connection;
+pub use inbox::number_of;
+use inbox::{Focus, Inbox};
 pub use notes::{FetchPlan, TransferNote, UploadNote};
 use private::Privates;
 pub use replica::Replica;
@@ -41,6 +45,10 @@ pub struct SessionConfig {
     pub name: String,
     /// The hub's address, as it is shown.
     pub hub: String,
+    /// The account's password, to log in with.
+    pub password: Option<Password>,
+    /// Whether to take messages. Who does not leaves them for the next time.
+    pub inbox: bool,
     /// What the hub's join link carried.
     pub invite: Option<String>,
     /// The link's timers.
@@ -92,6 +100,10 @@ pub enum Input<'a> {
     Transfer(u64, TransferNote),
     /// An upload goes on; the number is the driver's.
     Upload(u64, UploadNote),
+    /// Which messages somebody has had, as far as this machine knows.
+    InboxOpened(&'a str, &'a Received),
+    /// Messages of these numbers have been written to the user.
+    Written(&'a [u64]),
     /// Something of a direct connection.
     Peer(PeerInput<'a>),
     /// Time has passed.
@@ -132,6 +144,10 @@ pub enum Output {
     Fetch(FetchPlan),
     /// Stop fetching.
     CancelFetch(u64),
+    /// Look which messages this person has had: `InboxOpened` is wanted.
+    OpenInbox(String),
+    /// Remember which messages this person has had.
+    Shown(String, Received),
     /// Something is to be done with a direct connection.
     Peer(PeerOutput),
     /// End the program with this code.
@@ -156,7 +172,7 @@ enum Origin {
 impl Origin {
     /// Whether it is the user's request to be registered.
     fn is_registration(&self) -> bool {
-        matches!(self, Self::User(pending) if matches!(pending.request, Request::Register(_) | Request::Rereg(_)))
+        matches!(self, Self::User(pending) if matches!(pending.request, Request::Register(_) | Request::Login(_) | Request::Rereg(_)))
     }
 }
 
@@ -173,6 +189,8 @@ struct Leaving {
     code: u8,
     id: Option<Id>,
     asked_for: bool,
+    /// Messages are still being written to the user: the hub shall know that they have been.
+    waits_for_output: bool,
     deadline: Time,
 }
 
@@ -206,6 +224,12 @@ pub struct Session {
     next_ask: i64,
     next_task: u64,
     next_transfer: u64,
+    inbox: Inbox,
+    /// The newest message at the hub when we entered.
+    newest: u64,
+    focus: Option<Focus>,
+    /// The end is not to wait for a slow reader.
+    hurried: bool,
     leaving: Option<Leaving>,
     ended: bool,
     out: VecDeque<Output>,
@@ -236,6 +260,10 @@ impl Session {
             next_ask: 1,
             next_task: 1,
             next_transfer: 1,
+            inbox: Inbox::default(),
+            newest: 0,
+            focus: None,
+            hurried: false,
             leaving: None,
             ended: false,
             out: VecDeque::new(),
@@ -263,11 +291,16 @@ impl Session {
             Input::Hashed(task, result) => self.hashed(now, task, result),
             Input::Transfer(transfer, note) => self.transfer_note(now, transfer, note),
             Input::Upload(upload, note) => self.upload_note(now, upload, note),
+            Input::InboxOpened(name, shown) => self.inbox_opened(now, name, shown),
+            Input::Written(numbers) => self.written(now, numbers),
             Input::Peer(input) => self.peer_input(now, input),
             Input::Tick => {}
         }
         self.tick(now);
         self.advance(now);
+        if !self.ended {
+            self.confirm(now);
+        }
     }
 
     /// The next thing to be done.

@@ -255,8 +255,15 @@ impl Session {
 
     /// Tells what another client has caused, unless our user has blocked them.
     fn tell_private(&mut self, now: Time, peer: &str, event: impl Into<Event>) {
-        if !self.blocked.contains(&fold(peer)) {
-            self.tell(now, event);
+        if self.blocked.contains(&fold(peer)) {
+            return;
+        }
+        let event = event.into();
+        let ours = matches!(&event, Event::PrivateOpened(opened) if Some(&opened.by) == self.registered.as_ref());
+        match ours {
+            // Our user has asked for it.
+            true => self.tell(now, event),
+            false => self.tell_unless_held(now, event),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The user's requests: what may start when, and what is answered here.
 
 use super::{Event, Failure, Id, Origin, Output, Session};
+use crate::core::hub::check_text;
 use crate::core::time::Time;
 use crate::protocol::limits::REQUESTS_IN_FLIGHT;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::check_file;
+use crate::protocol::when::When;
 use crate::protocol::wire::{Ask, Publish};
 use crate::protocol::{At, Content, ErrorCode, Request, event, human, request};
 
@@ -144,7 +146,12 @@ impl Session {
                 self.settled && self.local.is_none() && room && !registering
             }
             Start::Alone | Start::Here => self.settled && answered,
-            Start::Last => self.settled && answered && self.running.values().all(|running| !running.is_asked_for()),
+            Start::Last => {
+                self.settled
+                    && answered
+                    && !self.inbox.catching_up
+                    && self.running.values().all(|running| !running.is_asked_for())
+            }
             Start::Refused => answered,
         }
     }
@@ -181,6 +188,12 @@ impl Session {
                 check_file(target.0).map_err(|failure| failure.at(pointer_at(target.1)))
             }
             Request::Withdraw(withdraw) => request::check_count(&withdraw.files),
+            Request::Message(request::Message { text, .. })
+            | Request::Broadcast(request::Broadcast { text })
+            | Request::Say(request::Say { text, .. }) => check_text(text),
+            Request::History(request::History { since: Some(since), .. }) => {
+                When::parse(since).map(drop).map_err(|failure| failure.at(pointer_at("/since")))
+            }
             _ => Ok(()),
         }
     }
@@ -205,6 +218,7 @@ impl Session {
             Request::Help(request) => {
                 human::help(request.command.as_deref()).map(|commands| event::Help { commands }.into())
             }
+            Request::Unfocus(_) => return self.unfocus(now, id),
             Request::Private(_) | Request::PrivateOpen(_) => return self.start_private(now, pending, false),
             Request::PrivateClose(request) => self.private_close(now, &request.to),
             Request::Wait(_) => Ok(event::Waited {}.into()),
@@ -231,7 +245,6 @@ impl Session {
             | Request::Members(_)
             | Request::Say(_)
             | Request::Focus(_)
-            | Request::Unfocus(_)
             | Request::Get(_) => Err(ErrorCode::Internal.into()),
         };
         match result {
@@ -340,6 +353,7 @@ impl Session {
             self.finish(now, quit.id, event::Error::from(failure.clone()));
         }
         self.abandon(now, &failure);
+        self.hurried = true;
         self.leave(now, reason.into(), code, id, asked_for);
     }
 

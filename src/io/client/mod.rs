@@ -1,10 +1,11 @@
 //! The client's driver: the user's streams, the hub, the disk and transfers around [`Session`].
 
+mod messages;
 mod peers;
 mod ports;
 mod transfers;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,13 +23,17 @@ use crate::io::files;
 use crate::io::home::Home;
 use crate::io::hub::until;
 use crate::io::identity::Identity;
+use crate::io::inbox::Inboxes;
 use crate::io::output::Output as Printed;
-use crate::io::queued::tell;
 use crate::io::transport::{Conn, connect_host};
 use crate::protocol::transfer::OnConflict;
+use crate::protocol::types::Password;
 use crate::protocol::{EventLine, Failure, JoinLink, PublicKey, RequestLine, TransportChoice};
 use peers::PeerPort;
 use ports::{listen, settings};
+
+use messages::Later;
+pub use messages::Reporting;
 
 /// How often a full output is looked at again, while requests wait for it.
 const FULL_PAUSE: Duration = Duration::from_millis(50);
@@ -36,10 +41,17 @@ const FULL_PAUSE: Duration = Duration::from_millis(50);
 /// Messages that may wait for the session; who sends more waits.
 const QUEUE: usize = 1_024;
 
+/// The way to a client, and its other end.
+pub fn mailbox() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
+    mpsc::channel(QUEUE)
+}
+
 /// What a client is started with.
 pub struct ClientOptions {
     /// The hub.
     pub hub: JoinLink,
+    /// The account's password, to log in with.
+    pub password: Option<Password>,
     /// The name to register.
     pub name: String,
     /// The key that the hub must have, if it is known.
@@ -62,6 +74,8 @@ pub struct ClientOptions {
     pub linger: bool,
     /// Whether to end at the first request that fails.
     pub fail_fast: bool,
+    /// Whether to take messages. Who does not leaves them for the next time.
+    pub inbox: bool,
     /// The link's timers.
     pub link: LinkConfig,
     /// How long a lost hub is tried again.
@@ -98,6 +112,8 @@ pub enum Message {
     Dir(u64, Result<String, Failure>),
     /// Files were hashed.
     Hashed(u64, Result<Vec<crate::protocol::Content>, Failure>),
+    /// Messages of these numbers have been written to the user.
+    Written(Vec<u64>),
     /// A transfer goes on.
     Transfer(u64, TransferNote),
     /// An upload goes on.
@@ -129,6 +145,8 @@ pub struct ClientDriver<W> {
     _server: DataServer,
     peers: PeerPort,
     hub_key: Option<PublicKey>,
+    inboxes: Option<Inboxes>,
+    later: VecDeque<Later>,
     outgoing: Option<(u64, Arc<Outgoing>)>,
     next_conn: u64,
     fetches: HashMap<u64, Cancel>,
@@ -146,11 +164,11 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         options: ClientOptions,
         local: Option<IpAddr>,
         printed: Printed<EventLine>,
+        (sender, messages): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
         watch: W,
     ) -> Result<Self, Failure> {
         let identity = options.home.identity(&options.name)?;
         let clock = Clock::start();
-        let (sender, messages) = mpsc::channel(QUEUE);
         let shelf = Shelf::default();
         let listener = listen(options.port, local)?;
         let uploads = sender.clone();
@@ -165,6 +183,8 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         let config = SessionConfig {
             name: options.name.clone(),
             hub: options.hub.host_port(),
+            password: options.password.clone(),
+            inbox: options.inbox,
             invite: options.hub.invite.clone(),
             link: options.link,
             give_up: options.give_up,
@@ -188,17 +208,14 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             peers,
             hub_key: options.hub_key.or(options.hub.key),
             options,
+            inboxes: None,
+            later: VecDeque::new(),
             outgoing: None,
             next_conn: 1,
             fetches: HashMap::new(),
             tokens: Rng(seed.rotate_left(32)),
             end: None,
         })
-    }
-
-    /// The way to this client, for signals and the like.
-    pub fn mailbox(&self) -> mpsc::Sender<Message> {
-        self.sender.clone()
     }
 
     /// Runs until the session ends; gives the exit code.
@@ -253,6 +270,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             }
             // From a connection that was given up.
             Message::HubLine(..) | Message::Disconnected(..) => {}
+            Message::Written(numbers) => self.handle(Input::Written(&numbers)),
             Message::Dir(task, result) => self.handle(Input::DirChecked(task, result)),
             Message::Hashed(task, result) => self.handle(Input::Hashed(task, result)),
             Message::Transfer(transfer, note) => {
@@ -279,6 +297,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 let _ = writeln!(std::io::stderr(), "potluck: the hub's key cannot be remembered: {failure}");
             }
         }
+        self.inboxes.get_or_insert_with(|| Inboxes::at(self.options.home.dir(), &key));
         let outgoing = Arc::new(Outgoing::default());
         self.outgoing = Some((conn, Arc::clone(&outgoing)));
         let sender = self.sender.clone();
@@ -290,6 +309,13 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     }
 
     fn handle(&mut self, input: Input<'_>) {
+        self.handle_one(input);
+        while let Some(later) = self.later.pop_front() {
+            self.handle_one(later.input());
+        }
+    }
+
+    fn handle_one(&mut self, input: Input<'_>) {
         let now = self.clock.now();
         self.session.handle(now, input);
         while let Some(output) = self.session.poll(now) {
@@ -299,7 +325,9 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
 
     fn perform(&mut self, output: Output) {
         match output {
-            Output::Tell(line) => tell(&self.printed, *line),
+            Output::Tell(line) => self.tell(*line),
+            Output::OpenInbox(name) => self.open_inbox(name),
+            Output::Shown(name, shown) => self.remember(&name, &shown),
             Output::Connect => self.connect(),
             Output::Disconnect => {
                 if let Some((_, outgoing)) = self.outgoing.take() {

@@ -5,9 +5,9 @@
 mod people;
 
 pub use people::{
-    Blocked, Blocks, Focused, History, Members, Message, MessageAcked, MessageDelivered, PrivateClosed, PrivateMessage,
-    PrivateOpened, RoomChanged, RoomCreated, RoomInvited, RoomJoined, RoomLeft, RoomMessage, Rooms, Unblocked,
-    Unfocused, Withheld,
+    Blocked, Blocks, CaughtUp, Focused, History, Members, Message, MessageAcked, MessageDelivered, PrivateClosed,
+    PrivateMessage, PrivateOpened, RoomChanged, RoomCreated, RoomInvited, RoomJoined, RoomLeft, RoomMessage, Rooms,
+    Unblocked, Unfocused, Withheld,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ vocabulary! {
         /// A request failed, or a line could not be understood.
         Error(Error) = "error", r#"{"code":"not-offered","message":"Nobody offers notes.txt.","hint":"`list` shows what is offered.","retry":"after-change","at":"/file"}"#;
         /// The hub knows us now.
-        Welcome(Welcome) = "welcome", r#"{"name":"dora","number":4,"revision":17,"clients":2,"offers":5}"#;
+        Welcome(Welcome) = "welcome", r#"{"name":"dora","number":4,"revision":17,"clients":2,"offers":5,"newest":41}"#;
         /// We are out of the table.
         Deregistered(Deregistered) = "deregistered", r#"{"name":"dora","withdrawn":2}"#;
         /// The folder to offer from has been chosen.
@@ -114,6 +114,8 @@ vocabulary! {
         Located(Located) = "located", r#"{"sources":[]}"#;
         /// Between hub and client only: everything up to this revision has been told.
         Synced(Synced) = "synced", r#"{"revision":20}"#;
+        /// Between hub and client only: what was kept for us has been sent.
+        CaughtUp(CaughtUp) = "caught-up", r#"{}"#;
         /// Between hub and client only: a message that its receiver shall not see.
         Withheld(Withheld) = "withheld", r#"{"number":41}"#;
     }
@@ -189,6 +191,9 @@ bodies! {
         clients: u64,
         /// Files that are offered.
         offers: u64,
+        /// The number of the newest message at the hub; 0 if nothing was said yet.
+        #[serde(default)]
+        newest: u64,
     }
     /// We are out of the table.
     Deregistered {

@@ -182,6 +182,8 @@ bodies! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     }
+    /// What was kept for us has been sent.
+    CaughtUp {}
     /// A message that its receiver shall not see.
     Withheld {
         /// Its number.

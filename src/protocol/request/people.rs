@@ -8,7 +8,8 @@ requests! {
     Login {
         /// The account's name.
         name: String,
-        /// Its password, at most 1,024 bytes. At a terminal, leave it out: it is asked for and not shown.
+        /// Its password, at most 1,024 bytes.
+        #[arg(help = "Its password, at most 1,024 bytes; at a terminal, leave it out: it is asked for and not shown")]
         password: Password,
     }
     /// Send somebody a message.
@@ -58,7 +59,7 @@ requests! {
     /// Show what has been said. Without `since` or `after`: the newest messages.
     #[derive(Default)]
     History {
-        /// Only what was said to everybody.
+        /// Only what was said to everybody. At most one of `lobby`, `room` and `with`.
         #[arg(long, conflicts_with_all = ["room", "with"])]
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         lobby: bool,
@@ -78,7 +79,7 @@ requests! {
         #[arg(long, value_name = "NUMBER", conflicts_with = "before")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<u64>,
-        /// The newest before the message of this number.
+        /// The newest before the message of this number; not with `since` or `after`.
         #[arg(long, value_name = "NUMBER")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<u64>,

@@ -17,6 +17,8 @@ fn config() -> HubConfig {
         grace: Duration::from_secs(30),
         limits: HubLimits::default(),
         access: Access::Open,
+        logins: LoginPolicy::default(),
+        keep: None,
         run: 7,
         epoch: Timestamp(0),
     }
@@ -41,6 +43,8 @@ struct Rig {
     now: Time,
     wires: BTreeMap<ConnId, Wire>,
     persisted: Vec<(u64, Record)>,
+    asked: Vec<(u64, Query)>,
+    logins: Vec<(u64, String)>,
     log: Vec<LogEvent>,
     stopped: bool,
 }
@@ -51,8 +55,21 @@ impl Rig {
     }
 
     fn with_names(config: HubConfig, names: Vec<NameRecord>) -> Self {
-        let hub = Hub::new(config, names);
-        Self { hub, now: Time(0), wires: BTreeMap::new(), persisted: Vec::new(), log: Vec::new(), stopped: false }
+        Self::with(config, Loaded { names, ..Loaded::default() })
+    }
+
+    fn with(config: HubConfig, loaded: Loaded) -> Self {
+        let hub = Hub::new(config, loaded);
+        Self {
+            hub,
+            now: Time(0),
+            wires: BTreeMap::new(),
+            persisted: Vec::new(),
+            asked: Vec::new(),
+            logins: Vec::new(),
+            log: Vec::new(),
+            stopped: false,
+        }
     }
 
     fn handle(&mut self, input: Input<'_>) {
@@ -70,6 +87,8 @@ impl Rig {
                 Output::Say(conn, line) => self.wires.get_mut(&conn).unwrap().said.push(line),
                 Output::Close(conn) => self.wires.get_mut(&conn).unwrap().closed = true,
                 Output::Persist(commit, record) => self.persisted.push((commit, record)),
+                Output::Query(number, query) => self.asked.push((number, query)),
+                Output::Verify { attempt, fold, .. } => self.logins.push((attempt, fold)),
                 Output::Log(event) => self.log.push(event),
                 Output::Stopped => self.stopped = true,
             }

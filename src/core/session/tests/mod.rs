@@ -17,6 +17,8 @@ fn config() -> SessionConfig {
     SessionConfig {
         name: "anna".into(),
         hub: "hub.example:7755".into(),
+        password: None,
+        inbox: true,
         invite: None,
         link: LinkConfig::client(),
         give_up: Duration::from_secs(60),
@@ -51,6 +53,9 @@ struct Rig {
     fetches: Vec<u64>,
     cancelled: Vec<u64>,
     unserved: Vec<String>,
+    /// Whose messages were asked for, and up to which number whose were shown.
+    opened: Vec<String>,
+    shown: Vec<(String, Received)>,
     /// What is to be done with direct connections.
     peers: Vec<PeerOutput>,
     end: Option<u8>,
@@ -71,6 +76,8 @@ impl Rig {
             fetches: Vec::new(),
             cancelled: Vec::new(),
             unserved: Vec::new(),
+            opened: Vec::new(),
+            shown: Vec::new(),
             peers: Vec::new(),
             end: None,
         };
@@ -106,6 +113,8 @@ impl Rig {
                 Output::Fetch(plan) => self.fetches.push(plan.transfer),
                 Output::CancelFetch(transfer) => self.cancelled.push(transfer),
                 Output::Unserve(files) => self.unserved.extend(files),
+                Output::OpenInbox(name) => self.opened.push(name),
+                Output::Shown(name, number) => self.shown.push((name, number)),
                 Output::Peer(output) => self.peers.push(output),
                 Output::End(code) => self.end = Some(code),
                 Output::Disconnect | Output::Say(_) | Output::Peers(_) => {}

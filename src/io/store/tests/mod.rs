@@ -1,9 +1,26 @@
+//! The store's files: opened, migrated, refused, locked. What is kept in them is looked at in the other files here.
+
+mod model;
+mod people;
+mod users;
+
 use std::os::unix::fs::PermissionsExt;
 
+use super::disk::DATABASE;
 use super::*;
+use crate::protocol::record::{Asked, Kept, Place};
+use crate::protocol::{ErrorCode, PublicKey, Timestamp};
 
 pub(in crate::io) fn name(n: u8) -> Record {
     Record::Name { name: format!("N{n}"), fold: format!("n{n}"), key: PublicKey([n; 32]), since: i64::from(n) }
+}
+
+/// A message to everybody of about 100 bytes.
+pub(in crate::io) fn message(number: u64) -> Record {
+    let text = format!("{number} {}", "x".repeat(100));
+    let asked = Asked { instance: "bot".into(), ask: number as i64 };
+    let sent = Timestamp(number as i64);
+    Record::Message(Kept { number, sent, from: "Erin".into(), place: Place::Lobby, text, withheld: false, asked })
 }
 
 fn names(loaded: &Loaded) -> Vec<&str> {
@@ -84,7 +101,7 @@ fn a_missing_database_with_a_log_is_not_replaced() {
 fn rows_that_we_did_not_write_are_refused() {
     let dir = filled(0..1);
     let database = Connection::open(dir.path().join(DATABASE)).unwrap();
-    database.execute("UPDATE names SET key = x'00'", []).unwrap();
+    database.execute("UPDATE keys SET key = x'00'", []).unwrap();
     drop(database);
     assert_eq!(refusal(dir.path()).code, ErrorCode::StoreCorrupt);
 }
@@ -111,6 +128,62 @@ fn a_folder_that_cannot_be_made_and_a_damaged_key_are_said() {
     assert_eq!(store.identity().err().unwrap().code, ErrorCode::StoreCorrupt);
 }
 
+/// A store as version 1 wrote it.
+fn of_version_1(key: &[u8]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let database = Connection::open(dir.path().join(DATABASE)).unwrap();
+    database.execute_batch(schema::MIGRATIONS[0]).unwrap();
+    database.pragma_update(None, "application_id", schema::APPLICATION_ID).unwrap();
+    database.pragma_update(None, "user_version", 1).unwrap();
+    database.pragma_update(None, "journal_mode", "WAL").unwrap();
+    database.execute("INSERT INTO names VALUES ('erin', 'Erin', ?1, 5), ('dora', 'Dora', x'00', 6)", [key]).unwrap();
+    database.execute("UPDATE names SET key = ?1", [key]).unwrap();
+    dir
+}
+
+#[test]
+fn a_store_of_version_1_keeps_its_names() {
+    let dir = of_version_1(&[7; 32]);
+    for _ in 0..2 {
+        let (_, loaded) = Store::open(dir.path()).unwrap();
+        assert_eq!(names(&loaded), ["Dora", "Erin"]);
+        let erin = &loaded.names[1];
+        assert_eq!((erin.since, erin.account, erin.received, erin.unread), (5, false, 0, 0));
+        assert_eq!(erin.keys, [PublicKey([7; 32])]);
+        assert_eq!((loaded.last_message, loaded.last_room), (0, 0));
+    }
+    let (mut store, _) = Store::open(dir.path()).unwrap();
+    store.keep(&[name(1), message(1)]).unwrap();
+}
+
+#[test]
+fn a_damaged_store_of_version_1_is_not_migrated() {
+    let dir = of_version_1(b"short");
+    assert_eq!(refusal(dir.path()).code, ErrorCode::StoreCorrupt);
+    assert_eq!(Users::open(dir.path()).err().unwrap().code, ErrorCode::StoreCorrupt);
+    let database = Connection::open(dir.path().join(DATABASE)).unwrap();
+    let version: i64 = database.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, 1);
+}
+
+#[test]
+fn what_was_not_committed_is_gone_as_a_whole() {
+    let dir = filled(0..1);
+    let file = dir.path().join(DATABASE);
+    let (mut store, _) = Store::open(dir.path()).unwrap();
+    let begun = in_transaction(&mut store.database, &file, |database| {
+        let mut trims = Trims::default();
+        for record in [name(1), message(1)] {
+            records::keep(database, &record, &mut trims).unwrap();
+        }
+        Err::<(), _>(Failure::internal("the power goes"))
+    });
+    assert!(begun.is_err());
+    drop(store);
+    let (_, loaded) = Store::open(dir.path()).unwrap();
+    assert_eq!((names(&loaded), loaded.last_message), (vec!["N0"], 0));
+}
+
 #[test]
 fn what_was_committed_is_there_after_a_kill() {
     let dir = tempfile::tempdir().unwrap();
@@ -129,6 +202,6 @@ fn what_was_committed_is_there_after_a_kill() {
 fn a_store_in_memory_works_alike() {
     let (mut store, _) = Store::ephemeral().unwrap();
     store.keep(&[name(1)]).unwrap();
-    assert_eq!(load(&store.database, Path::new("")).unwrap().names.len(), 1);
+    assert_eq!(load::load(&store.database).unwrap().names.len(), 1);
     assert_ne!(store.identity().unwrap().key, store.identity().unwrap().key);
 }

@@ -1,0 +1,145 @@
+//! What benches share: a hub in this process, and clients that do what the link asks for and no more.
+#![allow(dead_code)] // each bench uses its part
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use potluck::core::LinkConfig;
+use potluck::core::hub::{Access, HubConfig, LoginPolicy};
+use potluck::io::clock::Clock;
+use potluck::io::hub::{HubDriver, Message, mailbox};
+use potluck::io::identity::Identity;
+use potluck::io::passwords::Checker;
+use potluck::io::store::Store;
+use potluck::io::store_writer::StoreWriter;
+use potluck::io::transport::{Conn, LineReader, LineWriter, ListenLimits, Listener, connect};
+use potluck::protocol::limits::HubLimits;
+use potluck::protocol::wire::{ClientHello, FrameIn, LINK_PROTOCOL};
+use potluck::protocol::{Event, EventLine, TransportChoice, to_json};
+
+/// A number from the environment.
+pub fn setting(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+/// A running hub.
+pub struct HubAt {
+    pub address: SocketAddr,
+    stop: tokio::sync::mpsc::Sender<Message>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// Starts a hub in this process, with its store in a folder or in memory.
+pub fn start_hub(data: Option<&Path>) -> HubAt {
+    let identity = Identity::from_seed([1; 32]);
+    let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), &identity, ListenLimits::default()).expect("a port");
+    let clock = Clock::start();
+    let config = HubConfig {
+        link: LinkConfig { ack_timeout: Duration::from_secs(5), ..LinkConfig::hub() },
+        grace: Duration::from_secs(30),
+        limits: HubLimits { message_rate: 1_000_000, request_rate: 1_000_000, ..HubLimits::default() },
+        access: Access::Open,
+        logins: LoginPolicy::default(),
+        keep: None,
+        run: 1,
+        epoch: clock.epoch(),
+    };
+    let (sender, messages) = mailbox();
+    let (store, loaded) = data.map_or_else(Store::ephemeral, Store::open).expect("a store");
+    let (told, checked) = (sender.clone(), sender.clone());
+    let checked = Box::new(move |attempt, account| drop(checked.blocking_send(Message::Checked(attempt, account))));
+    let passwords = Checker::spawn(&store, checked).expect("threads");
+    let told = Box::new(move |what| drop(told.blocking_send(Message::Store(what))));
+    let store = StoreWriter::spawn(store, told).expect("a thread");
+    let (stop, address) = (sender.clone(), listener.local_addr());
+    let driver = HubDriver::new(config, loaded, clock, (store, passwords), (sender, messages), |_| ());
+    HubAt { address, stop, task: tokio::spawn(driver.run(listener)) }
+}
+
+/// A client that does what the link asks for, and no more.
+pub struct Peer {
+    pub reader: LineReader,
+    pub writer: LineWriter,
+    pub sent: u64,
+    pub received: u64,
+}
+
+impl Peer {
+    pub async fn enter(address: SocketAddr, index: usize, choice: TransportChoice) -> Self {
+        let mut seed = [2; 32];
+        seed[..8].copy_from_slice(&(index as u64).to_be_bytes());
+        let Conn { reader, writer, .. } =
+            connect(address, &Identity::from_seed(seed), None, choice).await.expect("the hub is there");
+        let mut peer = Self { reader, writer, sent: 0, received: 0 };
+        let hello = ClientHello {
+            hello: LINK_PROTOCOL.into(),
+            session: None,
+            received: 0,
+            port: 9,
+            link_port: 0,
+            instance: format!("{index:016x}"),
+            asked: 0,
+            invite: None,
+        };
+        peer.write(&to_json(&hello)).await;
+        peer.reader.next().await.expect("a hello").expect("a hello");
+        peer.send(&format!(r#"{{"id":1,"request":"register","name":"peer{index}"}}"#)).await;
+        while !matches!(peer.event().await, Some(Event::RosterUpdated(_))) {}
+        peer
+    }
+
+    pub async fn write(&mut self, line: &str) {
+        self.writer.write_all(format!("{line}\n").as_bytes()).await.expect("the hub reads");
+        self.writer.flush().await.expect("the hub reads");
+    }
+
+    pub async fn send(&mut self, body: &str) {
+        self.sent += 1;
+        let line = format!(r#"{{"n":{},"ack":{},"body":{body}}}"#, self.sent, self.received);
+        self.write(&line).await;
+    }
+
+    /// The next event; none when the hub has ended.
+    pub async fn event(&mut self) -> Option<Event> {
+        loop {
+            let (event, received, answer) = {
+                let line = self.reader.next().await.ok()??;
+                if line.starts_with(br#"{"farewell""#) {
+                    return None;
+                }
+                let frame: FrameIn<'_> = serde_json::from_slice(line).expect("a frame");
+                let body = frame.body.and_then(|body| EventLine::parse(body.get()).expect("an event"));
+                (body.map(|line| line.event), frame.n, frame.probe || frame.n.is_some())
+            };
+            self.received = received.unwrap_or(self.received);
+            if answer {
+                let line = format!(r#"{{"ack":{}}}"#, self.received);
+                self.write(&line).await;
+            }
+            if event.is_some() {
+                return event;
+            }
+        }
+    }
+
+    pub async fn publish(&mut self, number: usize) {
+        let hash = format!("{number:064x}");
+        let content = format!(r#"{{"file":"f{number}","size":1,"hash":"{hash}","chunk_size":1048576,"chunks":1}}"#);
+        self.send(&format!(r#"{{"id":{},"publish":[{content}]}}"#, number + 2)).await;
+    }
+}
+
+pub async fn enter_all(address: SocketAddr, clients: usize, choice: TransportChoice) -> Vec<Peer> {
+    let mut peers = Vec::new();
+    for index in 0..clients {
+        peers.push(Peer::enter(address, index, choice).await);
+    }
+    peers
+}
+
+/// Stops a hub.
+pub async fn end(hub: HubAt) {
+    hub.stop.send(Message::Stop("done".into())).await.expect("the hub runs");
+    hub.task.await.expect("the hub ends");
+}

@@ -1,0 +1,284 @@
+//! `potluck user`: the accounts of a hub, whether it runs or not.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use super::fail;
+use super::recording::{Recording, finish, named};
+use crate::io::clock::Clock;
+use crate::io::home::Home;
+use crate::io::passwords::{check_length, hash};
+use crate::io::store::{Conflicts, NewAccount, Users};
+use crate::protocol::limits::PASSWORD_BYTES;
+use crate::protocol::name::{check_person, fold};
+use crate::protocol::record::NameRecord;
+use crate::protocol::types::Password;
+use crate::protocol::{ErrorCode, Failure, PublicKey, Timestamp, to_json};
+use crate::ui::escape::escape;
+
+/// Manage the accounts of a hub: names that are proved with a password.
+///
+/// The hub may be running: it hears of what is changed within a second. A password is asked for at a terminal,
+/// or is the first line of --password-file or of standard input; it is never an argument, which others could see.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 done, 1 a failure, 2 usage.")]
+pub struct User {
+    #[command(subcommand)]
+    what: What,
+    /// The hub's folder, as for `potluck serve` [default: the platform's data folder].
+    #[arg(long, value_name = "DIR", global = true)]
+    data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Make a name an account.
+    Add {
+        /// The name.
+        name: String,
+        #[command(flatten)]
+        password: PasswordSource,
+        /// Make it an account even if the name belongs to a key, and forget the key.
+        #[arg(long)]
+        take: bool,
+    },
+    /// Show all names that are taken.
+    ///
+    /// With --json one object a line: `name`, `since` (UTC, RFC 3339), `keys` (the keys that may use the name, in
+    /// base32), `account` (whether it has a password), `unread` (how many messages wait for it).
+    List {
+        /// Write JSON, one object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget a name with its password and its keys; messages stay in the history.
+    ///
+    /// The name is free then. Whoever takes it sees what was sent to it.
+    Remove {
+        /// The name.
+        name: String,
+    },
+    /// Give an account another password.
+    ///
+    /// The keys that have logged in before are forgotten: their clients must log in again.
+    Passwd {
+        /// The name.
+        name: String,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Make accounts of a list: all of them, or none if there is a mistake in it.
+    ///
+    /// Each line is a name, a space, and the password, which may have spaces. Empty lines and lines that start
+    /// with `#` are skipped.
+    Import {
+        /// The list; `-` is standard input.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+        /// Give accounts that are there the new password, and forget the keys that have logged in.
+        #[arg(long)]
+        replace: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct PasswordSource {
+    /// Take the password from the first line of this file; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+/// A name as `list --json` shows it.
+#[derive(Serialize)]
+struct Listed<'a> {
+    name: &'a str,
+    since: Timestamp,
+    keys: &'a [PublicKey],
+    account: bool,
+    unread: u64,
+}
+
+impl User {
+    /// Runs the subcommand.
+    pub fn run(&self) -> ExitCode {
+        match self.text() {
+            Ok(text) => {
+                let mut out = BufWriter::new(io::stdout().lock());
+                finish(out.write_all(text.as_bytes()).and_then(|()| out.flush()).map(|()| ExitCode::SUCCESS))
+            }
+            Err(failure) => {
+                let _ = fail(&failure);
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    /// Does what was asked; gives what is to be said about it.
+    fn text(&self) -> Result<String, Failure> {
+        match &self.what {
+            What::Add { name, password, take } => {
+                check_person(name)?;
+                let conflicts = Conflicts { take: *take, replace: false };
+                let mut users = self.users()?;
+                // Nobody shall think of a password for nothing.
+                users.check(name, conflicts)?;
+                let hash = hash(&password.read(name)?)?;
+                let account = NewAccount { name: name.clone(), hash, since: Clock::start().epoch().0 };
+                users.add(&[account], conflicts).map_err(|(_, failure)| failure)?;
+                Ok(format!("Added: {}\n", escape(name)))
+            }
+            What::List { json } => {
+                let names = self.users()?.list()?;
+                Ok(if *json { names.iter().map(json_line).collect() } else { table(&names) })
+            }
+            What::Remove { name } => Ok(format!("Removed: {}\n", escape(&self.users()?.remove(name)?))),
+            What::Passwd { name, password } => {
+                let mut users = self.users()?;
+                let account = users.account(name)?;
+                let hash = hash(&password.read(&account.name)?)?;
+                users.change_password(name, &hash)?;
+                Ok(format!("Changed: {}\n", escape(&account.name)))
+            }
+            What::Import { file, replace } => {
+                let added = self.import(file, Conflicts { replace: *replace, take: false })?;
+                Ok(format!("Accounts imported: {added}\n"))
+            }
+        }
+    }
+
+    fn users(&self) -> Result<Users, Failure> {
+        match &self.data {
+            Some(dir) => Users::open(dir),
+            None => Users::open(&Home::open(None)?.dir().join("hub")),
+        }
+    }
+
+    /// Everything is looked at before anything is hashed, and all is hashed before anything is kept.
+    fn import(&self, file: &Path, conflicts: Conflicts) -> Result<usize, Failure> {
+        let lines = read_list(file)?;
+        let mut users = self.users()?;
+        for (number, name, _) in &lines {
+            users.check(name, conflicts).map_err(|failure| in_line(*number, failure))?;
+        }
+        let since = Clock::start().epoch().0;
+        let hashed =
+            lines.iter().map(|(_, name, password)| Ok(NewAccount { name: name.clone(), hash: hash(password)?, since }));
+        let accounts = hashed.collect::<Result<Vec<_>, Failure>>()?;
+        users.add(&accounts, conflicts).map_err(|(at, failure)| match at.and_then(|at| lines.get(at)) {
+            Some((number, ..)) => in_line(*number, failure),
+            None => failure,
+        })?;
+        Ok(accounts.len())
+    }
+}
+
+/// The accounts of a list, each with the number of its line.
+fn read_list(file: &Path) -> Result<Vec<(u64, String, Password)>, Failure> {
+    let unreadable = |e: io::Error| bad(named(file)(e).to_string());
+    let mut recording = Recording::open(file).map_err(unreadable)?;
+    let (mut accounts, mut seen) = (Vec::new(), BTreeMap::new());
+    while let Some(line) = recording.next_line().map_err(unreadable)? {
+        let number = recording.number;
+        let line = String::from_utf8(line).map_err(|_| in_line(number, bad("the line is not valid UTF-8.")))?;
+        if line.trim().is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (name, password) =
+            line.split_once(' ').ok_or_else(|| in_line(number, bad("there is no password behind the name.")))?;
+        let password = Password(password.to_owned());
+        check_person(name).and_then(|()| check_length(&password)).map_err(|failure| in_line(number, failure))?;
+        if let Some(before) = seen.insert(fold(name), number) {
+            let message = format!("{name} is in line {before} already.");
+            return Err(in_line(
+                number,
+                Failure::new(ErrorCode::NameTaken, message).hint("Keep one of the two lines."),
+            ));
+        }
+        accounts.push((number, name.to_owned(), password));
+    }
+    Ok(accounts)
+}
+
+fn in_line(number: u64, failure: Failure) -> Failure {
+    Failure { message: format!("line {number}: {}", failure.message).into(), ..failure }
+}
+
+fn bad(message: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
+    Failure::new(ErrorCode::BadConfig, message)
+}
+
+impl PasswordSource {
+    fn read(&self, name: &str) -> Result<Password, Failure> {
+        let password = match self.password_file.as_deref() {
+            None if io::stdin().is_terminal() => prompt(name)?,
+            None => first_line(io::stdin().lock(), "standard input")?,
+            Some(file) if file.as_os_str() == OsStr::new("-") => first_line(io::stdin().lock(), "standard input")?,
+            Some(file) => {
+                let open = File::open(file).map_err(|e| bad(named(file)(e).to_string()))?;
+                first_line(BufReader::new(open), &escape(&file.to_string_lossy()))?
+            }
+        };
+        check_length(&password)?;
+        Ok(password)
+    }
+}
+
+/// Asks twice: what cannot be seen is easily mistyped.
+fn prompt(name: &str) -> Result<Password, Failure> {
+    let ask = |prompt: String| rpassword::prompt_password(prompt).map_err(|e| bad(format!("cannot ask: {e}")));
+    let password = ask(format!("Password for {}: ", escape(name)))?;
+    check_length(&Password(password.clone()))?;
+    if ask("The same again: ".to_owned())? != password {
+        return Err(bad("The two passwords are not the same."));
+    }
+    Ok(Password(password))
+}
+
+/// The first line without its end. No more is read than the longest password takes.
+fn first_line(input: impl BufRead, source: &str) -> Result<Password, Failure> {
+    let mut line = Vec::new();
+    // Two for the line's end, and one that shows that it is too long.
+    let read = input.take(PASSWORD_BYTES as u64 + 3).read_until(b'\n', &mut line);
+    if read.map_err(|e| bad(format!("{source}: {e}")))? == 0 {
+        return Err(bad(format!("There is no password: {source} is empty.")));
+    }
+    for end in [b'\n', b'\r'] {
+        line.pop_if(|last| *last == end);
+    }
+    String::from_utf8(line).map(Password).map_err(|_| bad(format!("{source}: the password is not valid UTF-8.")))
+}
+
+fn json_line(name: &NameRecord) -> String {
+    let NameRecord { name, keys, account, since, unread, .. } = name;
+    to_json(&Listed { name, since: Timestamp(*since), keys, account: *account, unread: *unread }) + "\n"
+}
+
+fn table(names: &[NameRecord]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    // Wrapping for a terminal would make the text depend on where it is made.
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.force_no_tty();
+    table.set_header(["NAME", "SINCE", "KEYS", "PASSWORD", "UNREAD"]);
+    table.add_rows(names.iter().map(|record| {
+        let NameRecord { name, keys, account, since, unread, .. } = record;
+        let password = if *account { "yes" } else { "no" };
+        let since = Timestamp(*since).to_string();
+        [escape(name).into_owned(), since, keys.len().to_string(), password.to_owned(), unread.to_string()]
+    }));
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if matches!(index, 2 | 4) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}

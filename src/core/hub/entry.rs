@@ -1,0 +1,203 @@
+//! Who enters under which name, and who leaves.
+
+use super::people::Person;
+use super::roster::Registered;
+use super::{Held, Hub, PeerId};
+use crate::core::time::Time;
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::{check_person, fold};
+use crate::protocol::record::Record;
+use crate::protocol::{ErrorCode, Event, Failure, Id, event, request};
+
+/// A registration under way.
+pub(super) struct Entering {
+    pub(super) mark: Option<Id>,
+    pub(super) name: String,
+    pub(super) fold: String,
+    /// Whether it is on disk whose name it is.
+    pub(super) known: bool,
+}
+
+/// Somebody with the same key wants a name that is in use: granted only if its holder does not live.
+pub(super) struct Challenge {
+    pub(super) by: PeerId,
+    pub(super) entering: Entering,
+}
+
+impl Hub {
+    pub(super) fn register(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        mark: &Option<Id>,
+        request: request::Register,
+    ) -> Result<(), Failure> {
+        check_person(&request.name).map_err(|failure| failure.at(pointer_at("/name")))?;
+        self.may_enter(id, None)?;
+        let fold = fold(&request.name);
+        self.key_suffices(id, &fold, &request.name)?;
+        let known = self.people.contains_key(&fold);
+        self.enter_or_contest(now, id, Entering { mark: mark.clone(), name: request.name, fold, known })
+    }
+
+    /// Whether a client is free to enter; `again` is a name that it may have entered already.
+    pub(super) fn may_enter(&self, id: PeerId, again: Option<&str>) -> Result<(), Failure> {
+        let already = |message: String| Err(Failure::new(ErrorCode::AlreadyRegistered, message));
+        match self.peers.get(&id).and_then(|peer| peer.name.as_ref()) {
+            Some(name) if again != Some(&name.fold) => return already(format!("You are registered as {}.", name.name)),
+            Some(_) | None => {}
+        }
+        match self.entering(id) {
+            Some(name) => already(format!("You are about to be registered as {name}.")),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn enter_or_contest(&mut self, now: Time, id: PeerId, entering: Entering) -> Result<(), Failure> {
+        match self.online.get(&entering.fold).copied() {
+            None => {
+                self.enter(now, id, entering);
+                Ok(())
+            }
+            Some(holder) => self.contest(now, id, holder, entering),
+        }
+    }
+
+    fn all_entering(&self) -> impl Iterator<Item = (PeerId, &Entering)> {
+        let held = self.held.iter().filter_map(|(_, held)| match held {
+            Held::Entering(peer, entering) => Some((*peer, entering)),
+            Held::Said { .. } | Held::Done { .. } | Held::Refused { .. } => None,
+        });
+        let challenges = self.peers.values().filter_map(|peer| peer.challenge.as_ref());
+        held.chain(challenges.map(|challenge| (challenge.by, &challenge.entering)))
+    }
+
+    /// The name that a client has asked for and not been answered about: one at a time, or the first would stay
+    /// behind in the roster when the second comes.
+    fn entering(&self, id: PeerId) -> Option<&str> {
+        self.all_entering().find(|(peer, _)| *peer == id).map(|(_, entering)| entering.name.as_str())
+    }
+
+    /// Folded names that are about to be registered.
+    pub(super) fn names_under_way(&self) -> std::collections::BTreeSet<String> {
+        self.all_entering().map(|(_, entering)| entering.fold.clone()).collect()
+    }
+
+    /// The name is ours by its key, but in use: by a process that was killed, or by another one that lives.
+    fn contest(&mut self, now: Time, id: PeerId, holder: PeerId, entering: Entering) -> Result<(), Failure> {
+        match self.peers.get_mut(&holder) {
+            Some(peer) if peer.conn.is_some() => {
+                if peer.challenge.is_some() {
+                    return Err(name_taken(&entering.name));
+                }
+                peer.link.probe(now);
+                peer.challenge = Some(Challenge { by: id, entering });
+                self.talking.insert(holder);
+            }
+            Some(_) | None => self.take_over(now, holder, id, entering),
+        }
+        Ok(())
+    }
+
+    /// A name goes from one session to another of the same key. If it is not on disk yet, the new one waits for that
+    /// as the old one did.
+    pub(super) fn take_over(&mut self, now: Time, holder: PeerId, by: PeerId, entering: Entering) {
+        self.end(now, holder, "replaced");
+        let held = self.held.iter_mut().find_map(|(_, held)| match held {
+            Held::Entering(peer, held) if held.fold == entering.fold => Some((peer, held)),
+            _ => None,
+        });
+        match held {
+            Some((peer, held)) => {
+                self.online.insert(entering.fold.clone(), by);
+                (*peer, *held) = (by, entering);
+            }
+            None => self.enter(now, by, entering),
+        }
+    }
+
+    /// The holder of a contested name has shown that it lives.
+    pub(super) fn answer_challenge(&mut self, now: Time, holder: PeerId) {
+        let challenge = self.peers.get_mut(&holder).and_then(|peer| peer.challenge.take());
+        if let Some(Challenge { by, entering }) = challenge {
+            let failure = name_taken(&entering.name);
+            self.refuse(now, by, entering.mark, "register", failure);
+        }
+    }
+
+    /// Registers a name that is free: at once if it is known to be this client's, otherwise when that is on disk.
+    pub(super) fn enter(&mut self, now: Time, id: PeerId, entering: Entering) {
+        let Some(peer) = self.peers.get(&id) else { return };
+        if peer.name.is_some() || self.online.contains_key(&entering.fold) {
+            let failure = name_taken(&entering.name);
+            return self.refuse(now, id, entering.mark, "register", failure);
+        }
+        if entering.known {
+            return self.welcome(now, id, entering);
+        }
+        let (name, fold, key, since) = (entering.name.clone(), entering.fold.clone(), peer.key, self.calendar(now).0);
+        let person = self.people.entry(fold.clone()).or_insert_with(|| Person::new(name.clone()));
+        if !person.keys.contains(&key) {
+            person.keys.push(key);
+        }
+        self.keys.insert(key);
+        self.online.insert(fold.clone(), id);
+        let commit = self.persist(Record::Name { name, fold, key, since });
+        self.held.push_back((commit, Held::Entering(id, entering)));
+    }
+
+    /// What waited for its name to be on disk.
+    pub(super) fn entered(&mut self, now: Time, id: PeerId, entering: Entering) {
+        if self.peers.contains_key(&id) {
+            self.welcome(now, id, entering);
+        } else {
+            self.online.remove(&entering.fold);
+        }
+    }
+
+    fn welcome(&mut self, now: Time, id: PeerId, entering: Entering) {
+        // It is shown as its owner first wrote it.
+        let name = self.name_of(&entering.fold);
+        self.arrive(now, id, name, entering.fold);
+        self.welcome_again(now, id, entering.mark);
+        self.tell_blocks(now, id);
+        self.tell_everything(now, id);
+    }
+
+    pub(super) fn welcome_again(&mut self, now: Time, id: PeerId, mark: Option<Id>) {
+        let Ok(Registered { name, number, .. }) = self.me(id) else { return };
+        let newest = self.recent.newest;
+        let (clients, offers, revision) = (self.roster.len() as u64, self.table.len() as u64, self.revision);
+        self.answer(now, id, mark, event::Welcome { name, number, revision, clients, offers, newest });
+    }
+
+    /// Its program must know whom its user blocks: direct connections do not pass through us.
+    fn tell_blocks(&mut self, now: Time, id: PeerId) {
+        if let Ok(blocks) = self.blocked_by(id)
+            && !blocks.names.is_empty()
+        {
+            self.tell(now, id, blocks);
+        }
+    }
+
+    pub(super) fn dereg(&mut self, now: Time, id: PeerId) -> Result<Event, Failure> {
+        let name = self.me(id)?.name;
+        let withdrawn = self.leave(now, id, "dereg");
+        Ok(event::Deregistered { name, withdrawn }.into())
+    }
+
+    pub(super) fn quit(&mut self, now: Time, id: PeerId, mark: &Option<Id>) {
+        self.answer(now, id, mark.clone(), event::Bye { reason: "quit".into(), code: 0 });
+        // The goodbye leaves before the connection does.
+        while let Some((conn, frame)) =
+            self.peers.get_mut(&id).and_then(|peer| Some((peer.conn?, peer.link.poll(now)?)))
+        {
+            self.out.push_back(super::Output::Send(conn, frame));
+        }
+        self.end(now, id, "quit");
+    }
+}
+
+pub(super) fn name_taken(name: &str) -> Failure {
+    Failure::new(ErrorCode::NameTaken, format!("The name {name} is taken."))
+}

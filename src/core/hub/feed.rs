@@ -1,0 +1,357 @@
+//! What is said reaches who it is for: in order, each message once, no more than their user can take.
+//!
+//! A client that has registered says with its first `received` up to which number its user has everything. From
+//! there it is fed: by what is said from then on, as long as it keeps up, and otherwise by what the hub remembers or
+//! the store has. The hub never waits for it and keeps nothing for it in memory but what is on its way.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{Hub, Output, PeerId, Question};
+use crate::core::time::Time;
+use crate::protocol::limits::{FEED_BYTES, FEED_MESSAGES, RECENT_BYTES, RECENT_MESSAGES};
+use crate::protocol::record::{Inbox, Kept, Place, Query, Record};
+use crate::protocol::wire::Received;
+use crate::protocol::{Event, EventLine, Id, Timestamp, event, log, name::fold, to_json};
+
+/// How long it may be before it is on disk what somebody has received. What is forgotten in a crash is sent again,
+/// and the client, who knows better, drops it.
+const FLUSH: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Something that was said, and is on disk.
+pub(super) struct Post {
+    number: u64,
+    /// Who said it, folded.
+    from: String,
+    target: Target,
+    body: Arc<str>,
+    bytes: usize,
+}
+
+/// Whom it is for.
+enum Target {
+    Lobby,
+    Room(u64),
+    /// Folded.
+    Person(String),
+}
+
+/// How far a client has come.
+pub(super) struct Feed {
+    /// Everything for it up to here is on its way, or has arrived.
+    sent: u64,
+    /// Messages to everybody from before it came are not for it.
+    lobby_after: u64,
+    /// It gets what is said as it is said: there is nothing else that it does not have.
+    live: bool,
+    /// It has been told that it has everything that was kept for it.
+    caught_up: bool,
+    /// The store is being asked what it does not have.
+    reading: bool,
+    window: VecDeque<Unconfirmed>,
+    bytes: usize,
+    /// What its user had when it opened, though something before that was missing.
+    had: Received,
+}
+
+/// A message on its way.
+struct Unconfirmed {
+    number: u64,
+    bytes: usize,
+    /// Who sent it, folded, if it is to this client alone.
+    direct: Option<String>,
+}
+
+/// The sender of a message waits to hear whether it has arrived.
+pub(super) struct Awaiting {
+    pub(super) peer: PeerId,
+    pub(super) mark: Option<Id>,
+    pub(super) to: String,
+    pub(super) sent: Timestamp,
+    pub(super) deadline: Time,
+}
+
+/// The newest that was said.
+#[derive(Default)]
+pub(super) struct Recent {
+    posts: VecDeque<Arc<Post>>,
+    bytes: usize,
+    /// Everything after this number is here.
+    after: u64,
+    /// The newest message that is on disk.
+    pub(super) newest: u64,
+}
+
+impl Recent {
+    pub(super) fn new(newest: u64) -> Self {
+        Self { posts: VecDeque::new(), bytes: 0, after: newest, newest }
+    }
+
+    fn push(&mut self, post: Arc<Post>) {
+        self.newest = post.number;
+        self.bytes += post.bytes;
+        self.posts.push_back(post);
+        while self.posts.len() > RECENT_MESSAGES || self.bytes > RECENT_BYTES {
+            let Some(old) = self.posts.pop_front() else { return };
+            self.bytes -= old.bytes;
+            self.after = old.number;
+        }
+    }
+
+    /// What is here after a number, if that is everything.
+    fn since(&self, number: u64) -> Option<impl Iterator<Item = &Arc<Post>>> {
+        let start = self.posts.partition_point(|post| post.number <= number);
+        (number >= self.after).then(|| self.posts.range(start..))
+    }
+}
+
+impl Feed {
+    fn has_room(&self) -> bool {
+        self.window.len() < FEED_MESSAGES && self.bytes < FEED_BYTES
+    }
+}
+
+impl Hub {
+    /// The user of a client has everything up to a number. The first time, this opens the feed.
+    pub(super) fn received(&mut self, now: Time, id: PeerId, received: Received) {
+        // Who claims to miss more than can be on its way has everything sent again, and knows what it has.
+        let known = received.except.len() <= FEED_MESSAGES && received.except.is_sorted();
+        let received = if known { received } else { Received::default() };
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(name) = peer.name.clone() else { return };
+        let newest = self.recent.newest;
+        let Some(person) = self.people.get_mut(&name.fold) else { return };
+        match &mut peer.feed {
+            Some(_) => self.confirm(now, id, &received),
+            None => {
+                // A number that is yet to come was given by another store: one that was lost, say.
+                let had = if received.received <= newest { received } else { Received::default() };
+                person.received = person.received.max(had.all_up_to());
+                peer.feed = Some(Feed {
+                    sent: person.received,
+                    lobby_after: name.entered,
+                    live: false,
+                    caught_up: false,
+                    reading: false,
+                    window: VecDeque::new(),
+                    bytes: 0,
+                    had,
+                });
+                self.note_received(now, name.fold);
+            }
+        }
+        self.catch_up(now, id);
+    }
+
+    fn confirm(&mut self, now: Time, id: PeerId, received: &Received) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let (Some(feed), Some(name)) = (&mut peer.feed, peer.name.clone()) else { return };
+        let mut arrived = Vec::new();
+        let count = feed.window.partition_point(|message| message.number <= received.received);
+        let mut missing = VecDeque::new();
+        for message in feed.window.drain(..count) {
+            if received.except.binary_search(&message.number).is_ok() {
+                missing.push_back(message);
+                continue;
+            }
+            feed.bytes -= message.bytes;
+            arrived.extend(message.direct.map(|from| (message.number, from)));
+        }
+        while let Some(message) = missing.pop_back() {
+            feed.window.push_front(message);
+        }
+        let number = received.all_up_to().min(feed.sent);
+        if let Some(person) = self.people.get_mut(&name.fold) {
+            person.received = person.received.max(number);
+            person.unread = person.unread.saturating_sub(arrived.len() as u64);
+        }
+        self.note_received(now, name.fold);
+        for (number, from) in arrived {
+            self.arrived(now, number, &from, &name.name);
+        }
+    }
+
+    /// A message to one person has arrived: its sender learns of it, in the answer if that is still awaited.
+    fn arrived(&mut self, now: Time, number: u64, from: &str, to: &str) {
+        if let Some(awaiting) = self.awaiting.remove(&number) {
+            return self.answer_awaiting(now, number, awaiting, 1);
+        }
+        self.log(log::MessageDelivered { number, from: self.name_of(from), to: to.to_owned() });
+        if let Some(&sender) = self.online.get(from) {
+            self.tell(now, sender, event::MessageDelivered { number, to: to.to_owned() });
+        }
+    }
+
+    pub(super) fn answer_awaiting(&mut self, now: Time, number: u64, awaiting: Awaiting, delivered: u64) {
+        let Awaiting { peer, mark, to, sent, .. } = awaiting;
+        let acked =
+            event::MessageAcked { number, sent, to: Some(to), room: None, stored: true, delivered, blocked: None };
+        self.answer(now, peer, mark, acked);
+    }
+
+    fn note_received(&mut self, now: Time, fold: String) {
+        self.unsaved.insert(fold);
+        self.flush_at.get_or_insert(now + FLUSH);
+    }
+
+    /// Has it written down who has received what.
+    pub(super) fn flush_received(&mut self) {
+        self.flush_at = None;
+        for fold in std::mem::take(&mut self.unsaved) {
+            if let Some(number) = self.people.get(&fold).map(|person| person.received) {
+                self.persist(Record::Received { fold, number });
+            }
+        }
+    }
+
+    /// Something has been said: whoever keeps up gets it now. Says whether the one it is for alone did.
+    pub(super) fn post(&mut self, now: Time, kept: &Kept) -> bool {
+        let post = Arc::new(self.post_of(kept));
+        self.recent.push(Arc::clone(&post));
+        let targets: Vec<PeerId> = match &post.target {
+            Target::Person(fold) => self.online.get(fold).copied().into_iter().collect(),
+            Target::Lobby => self.online.values().copied().collect(),
+            Target::Room(room) => self.members_online(*room),
+        };
+        let mut fed = false;
+        for id in targets {
+            if self.is_for(id, &post) {
+                fed = self.feed(now, id, &post);
+            }
+        }
+        fed
+    }
+
+    fn feed(&mut self, now: Time, id: PeerId, post: &Post) -> bool {
+        let Some(feed) = self.peers.get_mut(&id).and_then(|peer| peer.feed.as_mut()) else { return false };
+        if !feed.live || post.number <= feed.sent {
+            return false;
+        }
+        if !feed.has_room() {
+            feed.live = false;
+            feed.sent = post.number - 1;
+            return false;
+        }
+        self.push(now, id, post);
+        true
+    }
+
+    fn push(&mut self, now: Time, id: PeerId, post: &Post) {
+        let Some(feed) = self.peers.get_mut(&id).and_then(|peer| peer.feed.as_mut()) else { return };
+        let direct = matches!(post.target, Target::Person(_)).then(|| post.from.clone());
+        feed.window.push_back(Unconfirmed { number: post.number, bytes: post.bytes, direct });
+        feed.bytes += post.bytes;
+        feed.sent = post.number;
+        self.send(now, id, post.body.clone());
+    }
+
+    /// Gives a client what it does not have, as far as it can take it.
+    fn catch_up(&mut self, now: Time, id: PeerId) {
+        let Some(peer) = self.peers.get(&id) else { return };
+        let (Some(feed), Some(name)) = (&peer.feed, &peer.name) else { return };
+        if feed.live || feed.reading || !feed.has_room() {
+            return;
+        }
+        let Some(posts) = self.recent.since(feed.sent) else {
+            let query = Query::Inbox(self.inbox(&name.fold, feed));
+            let question = Question::Inbox { peer: id, number: name.number, as_of: self.recent.newest };
+            if let Some(feed) = self.peers.get_mut(&id).and_then(|peer| peer.feed.as_mut()) {
+                feed.reading = true;
+            }
+            return self.question(query, question);
+        };
+        let posts: Vec<Arc<Post>> = posts.filter(|post| self.is_for(id, post)).cloned().collect();
+        for post in posts {
+            let feed = self.peers.get_mut(&id).and_then(|peer| peer.feed.as_mut());
+            if !feed.is_some_and(|feed| feed.has_room()) {
+                return;
+            }
+            self.push(now, id, &post);
+        }
+        let Some(feed) = self.peers.get_mut(&id).and_then(|peer| peer.feed.as_mut()) else { return };
+        feed.live = true;
+        if !std::mem::replace(&mut feed.caught_up, true) {
+            self.tell(now, id, event::CaughtUp {});
+        }
+    }
+
+    fn inbox(&self, fold: &str, feed: &Feed) -> Inbox {
+        let rooms = self.people.get(fold).into_iter().flat_map(|person| &person.rooms);
+        let since = |room: &u64| self.rooms.get(room).and_then(|r| r.members.get(fold)).map(|since| (*room, *since));
+        Inbox {
+            fold: fold.to_owned(),
+            after: feed.sent,
+            rooms: rooms.filter_map(since).collect(),
+            lobby_after: feed.lobby_after,
+            limit: FEED_MESSAGES - feed.window.len(),
+            bytes: FEED_BYTES - feed.bytes,
+        }
+    }
+
+    /// The store has read what somebody does not have.
+    pub(super) fn inbox_read(&mut self, now: Time, id: PeerId, number: u64, as_of: u64, kept: Vec<Kept>, more: bool) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        // They may have left and come back meanwhile.
+        if peer.name.as_ref().is_none_or(|name| name.number != number) {
+            return;
+        }
+        let Some(feed) = peer.feed.as_mut() else { return };
+        feed.reading = false;
+        for kept in kept {
+            let post = self.post_of(&kept);
+            if self.is_for(id, &post) {
+                self.push(now, id, &post);
+            }
+            let feed = self.peers.get_mut(&id).and_then(|peer| peer.feed.as_mut());
+            let Some(feed) = feed else { return };
+            feed.sent = feed.sent.max(post.number);
+        }
+        if !more && let Some(feed) = self.peers.get_mut(&id).and_then(|peer| peer.feed.as_mut()) {
+            feed.sent = feed.sent.max(as_of);
+        }
+        self.catch_up(now, id);
+    }
+
+    /// Whether a message is for the user of a client. One that is withheld from them is: their program takes it.
+    fn is_for(&self, id: PeerId, post: &Post) -> bool {
+        let Some(peer) = self.peers.get(&id) else { return false };
+        let (Some(name), Some(feed)) = (&peer.name, &peer.feed) else { return false };
+        if post.number <= feed.had.received && feed.had.except.binary_search(&post.number).is_err() {
+            return false;
+        }
+        let others = || post.from != name.fold && !self.blocks(&name.fold, &post.from);
+        match &post.target {
+            Target::Person(fold) => *fold == name.fold,
+            Target::Lobby => post.number > feed.lobby_after && others(),
+            Target::Room(room) => {
+                let since = self.rooms.get(room).and_then(|room| room.members.get(&name.fold));
+                since.is_some_and(|since| post.number > *since) && others()
+            }
+        }
+    }
+
+    fn post_of(&self, kept: &Kept) -> Post {
+        let Kept { number, sent, from, text, .. } = kept.clone();
+        let bytes = text.len();
+        let (target, event): (Target, Event) = match &kept.place {
+            Place::Person(name) if kept.withheld => (Target::Person(fold(name)), event::Withheld { number }.into()),
+            Place::Person(to) => {
+                let to = to.clone();
+                (Target::Person(fold(&to)), event::Message { number, from, to, text, sent }.into())
+            }
+            Place::Lobby => (Target::Lobby, event::Message { number, from, to: "all".into(), text, sent }.into()),
+            Place::Room(room) => {
+                let name = self.room_name(*room);
+                (Target::Room(*room), event::RoomMessage { number, room: name, from, text, sent }.into())
+            }
+        };
+        let line = EventLine { seq: None, time: None, id: None, last: false, event };
+        Post { number, from: fold(&kept.from), target, body: to_json(&line).into(), bytes }
+    }
+
+    pub(super) fn question(&mut self, query: Query, question: Question) {
+        self.asked += 1;
+        self.questions.insert(self.asked, question);
+        self.out.push_back(Output::Query(self.asked, query));
+    }
+}

@@ -1,0 +1,124 @@
+//! What waits for the store: answers for a commit, questions for what is found.
+
+use std::time::Duration;
+
+use super::entry::Entering;
+use super::{Hub, Output, PeerId};
+use crate::core::time::Time;
+use crate::protocol::record::{Found, Kept, Record};
+use crate::protocol::{Event, Failure, Id, Timestamp, event};
+
+/// How often old messages are looked for.
+const TRIM_EVERY: Duration = Duration::from_secs(60);
+
+/// What is kept of what was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// What was said within this time.
+    For(Duration),
+    /// The newest, with so many bytes in all.
+    Bytes(u64),
+}
+
+/// What may only be said when something is on disk.
+pub(super) enum Held {
+    /// A registration.
+    Entering(PeerId, Entering),
+    /// Something that was said.
+    Said { kept: Kept, peer: PeerId, mark: Option<Id> },
+    /// A request that is done, and what others are told of it: folded names.
+    Done { peer: PeerId, mark: Option<Id>, answer: Event, notice: Option<(event::RoomChanged, Vec<String>)> },
+    /// A request that failed.
+    Refused { peer: PeerId, mark: Option<Id>, request: &'static str, failure: Failure },
+}
+
+/// Why the store was asked.
+pub(super) enum Question {
+    /// For what a client does not have: in the visit of this number, and as of this message.
+    Inbox { peer: PeerId, number: u64, as_of: u64 },
+    /// For what has been said.
+    History { peer: PeerId, mark: Option<Id>, forward: bool },
+    /// For what a client has said before it came.
+    Asked(PeerId),
+}
+
+impl Question {
+    /// Whom it is for.
+    pub(super) fn of(&self) -> PeerId {
+        match self {
+            Self::Inbox { peer, .. } | Self::History { peer, .. } | Self::Asked(peer) => *peer,
+        }
+    }
+}
+
+impl Hub {
+    /// Has a record written down; gives the number of its commit.
+    pub(super) fn persist(&mut self, record: Record) -> u64 {
+        self.commit += 1;
+        self.out.push_back(Output::Persist(self.commit, record));
+        self.commit
+    }
+
+    /// Has a record written down, and answers when it is.
+    pub(super) fn keep_and_answer(
+        &mut self,
+        peer: PeerId,
+        mark: &Option<Id>,
+        record: Record,
+        answer: impl Into<Event>,
+    ) {
+        let commit = self.persist(record);
+        let (mark, answer) = (mark.clone(), answer.into());
+        self.held.push_back((commit, Held::Done { peer, mark, answer, notice: None }));
+    }
+
+    /// Everything up to this commit is on disk.
+    pub(super) fn committed(&mut self, now: Time, commit: u64) {
+        while let Some((_, held)) = self.held.pop_front_if(|(held, _)| *held <= commit) {
+            match held {
+                Held::Entering(id, entering) => self.entered(now, id, entering),
+                Held::Said { kept, peer, mark } => self.said(now, kept, peer, mark),
+                Held::Done { peer, mark, answer, notice } => {
+                    self.answer(now, peer, mark, answer);
+                    for (notice, fold) in
+                        notice.into_iter().flat_map(|(n, who)| who.into_iter().map(move |w| (n.clone(), w)))
+                    {
+                        if let Some(&id) = self.online.get(&fold) {
+                            self.tell(now, id, notice);
+                        }
+                    }
+                }
+                Held::Refused { peer, mark, request, failure } => self.refuse(now, peer, mark, request, failure),
+            }
+        }
+    }
+
+    /// The store has answered.
+    pub(super) fn found(&mut self, now: Time, question: u64, found: Found) {
+        match (self.questions.remove(&question), found) {
+            (Some(Question::Inbox { peer, number, as_of }), Found::Messages(kept, more)) => {
+                self.inbox_read(now, peer, number, as_of, kept, more);
+            }
+            (Some(Question::History { peer, mark, forward }), Found::Messages(kept, more)) => {
+                let history = self.recalled(kept, more, forward);
+                self.answer(now, peer, mark, history);
+            }
+            (Some(Question::Asked(peer)), Found::Asked(asked)) => self.recall(now, peer, asked),
+            // Nobody has asked this.
+            (_, Found::Messages(..) | Found::Asked(_)) => {}
+        }
+    }
+
+    /// Has old messages forgotten.
+    pub(super) fn trim(&mut self, now: Time) {
+        self.trim_at = self.config.keep.map(|_| now + TRIM_EVERY);
+        match self.config.keep {
+            Some(Keep::For(span)) => {
+                let before = self.calendar(now).0 - span.as_millis() as i64;
+                self.persist(Record::TrimBefore(Timestamp(before)));
+            }
+            Some(Keep::Bytes(bytes)) => drop(self.persist(Record::TrimTo { bytes })),
+            None => {}
+        }
+    }
+}

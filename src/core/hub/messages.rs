@@ -1,0 +1,250 @@
+//! What people say: taken, kept, and only then acknowledged.
+
+use super::feed::Awaiting;
+use super::roster::Registered;
+use super::{Held, Hub, PeerId, Question};
+use crate::core::time::Time;
+use crate::protocol::limits::{MESSAGE_BYTES, REQUESTS_IN_FLIGHT};
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::fold;
+use crate::protocol::record::{Asked, Kept, Place, Query, Record};
+use crate::protocol::{ErrorCode, Event, Failure, Id, Presence, Timestamp, event, log, request};
+
+/// What came of requests that a client asks again, because we, or an earlier run of ours, did not answer.
+#[derive(Default)]
+pub(super) enum Recall {
+    /// It has not asked anything again.
+    #[default]
+    Nothing,
+    /// The store is being asked; what the client asks meanwhile waits.
+    Asking(Vec<String>),
+    /// Its messages that are on disk: its number for the request, and the message's number and time.
+    Known(std::collections::HashMap<i64, (u64, Timestamp)>),
+}
+
+/// Whether a text can be said.
+///
+/// # Errors
+/// `bad-request` if it is empty, `message-too-long`; at `/text`.
+pub fn check_text(text: &str) -> Result<(), Failure> {
+    let failure = match text.len() {
+        0 => Failure::new(ErrorCode::BadRequest, "there is no text"),
+        length if length > MESSAGE_BYTES => {
+            Failure::new(ErrorCode::MessageTooLong, format!("The message has {length} bytes; 16 KiB is the most."))
+        }
+        _ => return Ok(()),
+    };
+    Err(failure.at(pointer_at("/text")))
+}
+
+impl Hub {
+    /// Whether a client asks this again: it had asked before it came to us, and got no answer.
+    pub(super) fn is_repeated(&self, id: PeerId, mark: &Option<Id>) -> bool {
+        let before = self.peers.get(&id).map_or(0, |peer| peer.asked_before);
+        matches!(mark, Some(Id::Number(ask)) if *ask <= before)
+    }
+
+    /// Puts a request aside while the store is asked what is known of it. Messages alone must not be taken twice;
+    /// what comes after the first of them keeps its place.
+    pub(super) fn set_aside(&mut self, id: PeerId, mark: &Option<Id>, says: bool, body: &str) -> bool {
+        let repeated = self.is_repeated(id, mark);
+        let Some(peer) = self.peers.get_mut(&id) else { return false };
+        match &mut peer.recall {
+            Recall::Asking(aside) => {
+                // A client that keeps to the protocol has no more than this under way.
+                if aside.len() < 2 * REQUESTS_IN_FLIGHT {
+                    aside.push(body.to_owned());
+                }
+                true
+            }
+            Recall::Nothing if says && repeated => {
+                let Some(name) = &peer.name else { return false };
+                let query = Query::Asked { instance: peer.instance.clone(), fold: name.fold.clone() };
+                peer.recall = Recall::Asking(vec![body.to_owned()]);
+                self.question(query, Question::Asked(id));
+                true
+            }
+            Recall::Nothing | Recall::Known(_) => false,
+        }
+    }
+
+    /// The store knows what a client has said before.
+    pub(super) fn recall(&mut self, now: Time, id: PeerId, asked: Vec<(i64, u64, Timestamp)>) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let known = asked.into_iter().map(|(ask, number, sent)| (ask, (number, sent))).collect();
+        if let Recall::Asking(aside) = std::mem::replace(&mut peer.recall, Recall::Known(known)) {
+            for body in aside {
+                self.ask(now, id, &body);
+            }
+        }
+    }
+
+    /// What has been said already, if this is asked again: the message's number and time.
+    fn said_before(&self, id: PeerId, mark: &Option<Id>) -> Option<(u64, Timestamp)> {
+        let Some(Id::Number(ask)) = mark else { return None };
+        match &self.peers.get(&id)?.recall {
+            Recall::Known(known) => known.get(ask).copied(),
+            Recall::Nothing | Recall::Asking(_) => None,
+        }
+    }
+
+    pub(super) fn message(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        mark: &Option<Id>,
+        request: request::Message,
+    ) -> Result<Option<Event>, Failure> {
+        let me = self.me(id)?;
+        check_text(&request.text)?;
+        let to = self.other(&me, &request.to, "/to")?;
+        let (name, limit) = (self.name_of(&to), self.config.limits.mailbox);
+        let Some(person) = self.people.get_mut(&to) else { return Err(ErrorCode::Internal.into()) };
+        let (withheld, full) = (person.blocks.contains(&me.fold), person.unread >= limit);
+        if let Some((number, sent)) = self.said_before(id, mark) {
+            let delivered = u64::from(self.people.get(&to).is_some_and(|person| person.received >= number));
+            let (to, room) = (Some(name), None);
+            return Ok(Some(
+                event::MessageAcked { number, sent, to, room, stored: true, delivered, blocked: None }.into(),
+            ));
+        }
+        if full {
+            let message = format!("{limit} messages are kept for {name}; there is no room for more.");
+            return Err(Failure::new(ErrorCode::MailboxFull, message));
+        }
+        self.spend_message(now, id)?;
+        if let Some(person) = self.people.get_mut(&to) {
+            person.unread += 1;
+        }
+        self.keep(now, id, mark, &me, Place::Person(name), request.text, withheld);
+        Ok(None)
+    }
+
+    pub(super) fn broadcast(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        mark: &Option<Id>,
+        text: String,
+    ) -> Result<Option<Event>, Failure> {
+        let me = self.me(id)?;
+        check_text(&text)?;
+        if let Some((number, sent)) = self.said_before(id, mark) {
+            return Ok(Some(self.acked_to_many(&me, number, sent, &Place::Lobby)));
+        }
+        self.spend_message(now, id)?;
+        self.keep(now, id, mark, &me, Place::Lobby, text, false);
+        Ok(None)
+    }
+
+    pub(super) fn say(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        mark: &Option<Id>,
+        request: request::Say,
+    ) -> Result<Option<Event>, Failure> {
+        if fold(&request.room) == "lobby" {
+            return self.broadcast(now, id, mark, request.text);
+        }
+        let me = self.me(id)?;
+        check_text(&request.text)?;
+        let room = self.room_of(&me, &request.room)?;
+        if let Some((number, sent)) = self.said_before(id, mark) {
+            return Ok(Some(self.acked_to_many(&me, number, sent, &Place::Room(room))));
+        }
+        self.spend_message(now, id)?;
+        self.keep(now, id, mark, &me, Place::Room(room), request.text, false);
+        Ok(None)
+    }
+
+    /// Has a message written down; the rest follows when it is on disk.
+    #[allow(clippy::too_many_arguments)] // they are the message
+    fn keep(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        mark: &Option<Id>,
+        me: &Registered,
+        place: Place,
+        text: String,
+        withheld: bool,
+    ) {
+        self.last_message += 1;
+        let (number, sent, from) = (self.last_message, self.calendar(now), me.name.clone());
+        let asked = self.asked_as(id, mark, number);
+        self.count_message(me.number);
+        let kept = Kept { number, sent, from, place, text, withheld, asked };
+        let commit = self.persist(Record::Message(kept.clone()));
+        self.held.push_back((commit, Held::Said { kept, peer: id, mark: mark.clone() }));
+    }
+
+    /// How the request would be recognized. A client that does not number its requests, or not in order, could
+    /// have one taken for another: each of those is new.
+    fn asked_as(&mut self, id: PeerId, mark: &Option<Id>, number: u64) -> Asked {
+        if let (Some(peer), Some(Id::Number(ask))) = (self.peers.get_mut(&id), mark)
+            && !peer.instance.is_empty()
+            && *ask > peer.last_said
+        {
+            peer.last_said = *ask;
+            return Asked { instance: peer.instance.clone(), ask: *ask };
+        }
+        Asked { instance: String::new(), ask: number as i64 }
+    }
+
+    /// A message is on disk: it goes to whom it is for, and its sender is answered.
+    pub(super) fn said(&mut self, now: Time, kept: Kept, peer: PeerId, mark: Option<Id>) {
+        let sender = self.me(peer).ok();
+        let fed = self.post(now, &kept);
+        let (number, sent, bytes) = (kept.number, kept.sent, kept.text.len() as u64);
+        let from = kept.from.clone();
+        if let Place::Person(to) = kept.place {
+            self.log(log::MessageStored {
+                number,
+                from,
+                to: Some(to.clone()),
+                room: None,
+                bytes,
+                delivered: u64::from(fed),
+            });
+            let deadline = now + self.config.link.ack_timeout;
+            let awaiting = Awaiting { peer, mark, to, sent, deadline };
+            if fed {
+                self.awaiting.insert(number, awaiting);
+            } else {
+                self.answer_awaiting(now, number, awaiting, 0);
+            }
+            return;
+        }
+        // Somebody who has left since has nobody to be told.
+        let Some(me) = sender else { return };
+        let acked = self.acked_to_many(&me, number, sent, &kept.place);
+        if let Event::MessageAcked(event::MessageAcked { to, room, delivered, .. }) = acked.clone() {
+            self.log(log::MessageStored { number, from, to, room, bytes, delivered });
+        }
+        self.answer(now, peer, mark, acked);
+    }
+
+    fn acked_to_many(&self, me: &Registered, number: u64, sent: Timestamp, place: &Place) -> Event {
+        let there = |fold: &String| {
+            let online = self.online.get(fold).and_then(|id| self.peers.get(id)).and_then(|peer| peer.name.as_ref());
+            online.is_some_and(|name| self.presence(&name.name) == Presence::Online)
+        };
+        let others: Vec<&String> = match place {
+            Place::Room(room) => {
+                self.rooms.get(room).into_iter().flat_map(|room| room.members.keys()).filter(|f| there(f)).collect()
+            }
+            Place::Lobby | Place::Person(_) => self.online.keys().filter(|fold| there(fold)).collect(),
+        };
+        let others = others.into_iter().filter(|fold| **fold != me.fold);
+        let (to, room, blocked, delivered) = match place {
+            Place::Room(room) => (None, Some(self.room_name(*room)), None, others.count()),
+            Place::Lobby | Place::Person(_) => {
+                let (blocking, hearing): (Vec<&String>, Vec<&String>) =
+                    others.partition(|fold| self.blocks(fold, &me.fold));
+                (Some("all".to_owned()), None, Some(blocking.len() as u64), hearing.len())
+            }
+        };
+        event::MessageAcked { number, sent, to, room, stored: true, delivered: delivered as u64, blocked }.into()
+    }
+}

@@ -1,0 +1,270 @@
+//! People: who is known by which name, whom they block, when they were here, what was said to them.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{Hub, PeerId, Question, roster::Registered};
+use crate::core::time::Time;
+use crate::protocol::limits::{BLOCKS, HISTORY_BYTES, HISTORY_DEFAULT, HISTORY_MESSAGES, VISITS_LOADED};
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::fold;
+use crate::protocol::record::{HistoryQuery, Kept, NameRecord, People, Place, Query, Record, VisitRecord};
+use crate::protocol::types::Said;
+use crate::protocol::when::When;
+use crate::protocol::{Client, ErrorCode, Event, Failure, Id, Presence, PublicKey, Timestamp, event, log, request};
+
+/// Questions of one client that the store may have at once.
+const QUESTIONS: usize = 16;
+
+/// Somebody whose name is known, here or not.
+pub(super) struct Person {
+    /// The name as its owner writes it.
+    pub(super) name: String,
+    pub(super) keys: Vec<PublicKey>,
+    pub(super) account: bool,
+    /// They have every message up to this number.
+    pub(super) received: u64,
+    /// Messages to them alone that they do not have.
+    pub(super) unread: u64,
+    /// Whom they block, folded.
+    pub(super) blocks: BTreeSet<String>,
+    /// The rooms that they are in.
+    pub(super) rooms: BTreeSet<u64>,
+}
+
+impl Person {
+    pub(super) fn new(name: String) -> Self {
+        Self {
+            name,
+            keys: Vec::new(),
+            account: false,
+            received: 0,
+            unread: 0,
+            blocks: BTreeSet::new(),
+            rooms: BTreeSet::new(),
+        }
+    }
+}
+
+impl From<NameRecord> for Person {
+    fn from(record: NameRecord) -> Self {
+        let NameRecord { name, keys, account, received, unread, .. } = record;
+        Self { keys, account, received, unread, ..Self::new(name) }
+    }
+}
+
+/// Those who have left, by their folded names, as the roster showed them last.
+#[derive(Default)]
+pub(super) struct Departed(HashMap<String, Client>);
+
+impl Departed {
+    /// From the visits of earlier runs, oldest first.
+    pub(super) fn load(visits: Vec<VisitRecord>) -> Self {
+        let mut departed = Self::default();
+        for visit in visits {
+            let Ok(address) = visit.address.parse::<std::net::SocketAddr>() else { continue };
+            // A hub that was killed has not written when they left.
+            let since = visit.closed.unwrap_or(visit.opened);
+            let (name, number, key) = (visit.name, visit.number, visit.key);
+            departed.insert(Client {
+                name,
+                number,
+                state: Presence::Offline,
+                since,
+                key,
+                address: address.ip(),
+                port: 0,
+                link_port: 0,
+            });
+        }
+        departed
+    }
+
+    pub(super) fn insert(&mut self, client: Client) {
+        if self.0.len() >= 2 * VISITS_LOADED {
+            let mut times: Vec<Timestamp> = self.0.values().map(|client| client.since).collect();
+            times.sort_unstable();
+            let kept = times[times.len() - VISITS_LOADED];
+            self.0.retain(|_, client| client.since >= kept);
+        }
+        self.0.insert(fold(&client.name), client);
+    }
+}
+
+impl Hub {
+    /// The name of somebody who is registered.
+    pub(super) fn me(&self, id: PeerId) -> Result<Registered, Failure> {
+        self.peers.get(&id).and_then(|peer| peer.name.clone()).ok_or_else(|| ErrorCode::NotRegistered.into())
+    }
+
+    /// The folded name of somebody else who is known, named in a request at `at`.
+    pub(super) fn other(&self, me: &Registered, name: &str, at: &str) -> Result<String, Failure> {
+        let folded = fold(name);
+        let failure = if folded == me.fold {
+            ErrorCode::Yourself.into()
+        } else if !self.people.contains_key(&folded) {
+            let shown: String = name.chars().take(40).collect();
+            Failure::new(ErrorCode::NoSuchPerson, format!("Nobody called {shown} is known here."))
+        } else {
+            return Ok(folded);
+        };
+        Err(failure.at(pointer_at(at)))
+    }
+
+    /// The name of somebody as they write it.
+    pub(super) fn name_of(&self, folded: &str) -> String {
+        self.people.get(folded).map_or_else(|| folded.to_owned(), |person| person.name.clone())
+    }
+
+    /// Whether `by` blocks `whom`; both folded.
+    pub(super) fn blocks(&self, by: &str, whom: &str) -> bool {
+        self.people.get(by).is_some_and(|person| person.blocks.contains(whom))
+    }
+
+    pub(super) fn block(&mut self, id: PeerId, mark: &Option<Id>, name: &str) -> Result<(), Failure> {
+        let me = self.me(id)?;
+        let whom = self.other(&me, name, "/name")?;
+        let again = self.is_repeated(id, mark);
+        let shown = self.name_of(&whom);
+        let Some(person) = self.people.get_mut(&me.fold) else { return Err(ErrorCode::Internal.into()) };
+        if person.blocks.len() >= BLOCKS {
+            return Err(Failure::new(ErrorCode::TooMany, format!("One can block {BLOCKS} people.")));
+        }
+        if !person.blocks.insert(whom.clone()) && !again {
+            return Err(Failure::new(ErrorCode::AlreadyBlocked, format!("You block {shown} already.")));
+        }
+        let record = Record::Block { by: me.fold, whom };
+        self.keep_and_answer(id, mark, record, event::Blocked { name: shown });
+        Ok(())
+    }
+
+    pub(super) fn unblock(&mut self, id: PeerId, mark: &Option<Id>, name: &str) -> Result<(), Failure> {
+        let me = self.me(id)?;
+        let whom = self.other(&me, name, "/name")?;
+        let again = self.is_repeated(id, mark);
+        let shown = self.name_of(&whom);
+        let Some(person) = self.people.get_mut(&me.fold) else { return Err(ErrorCode::Internal.into()) };
+        if !person.blocks.remove(&whom) && !again {
+            return Err(Failure::new(ErrorCode::NotBlocked, format!("You do not block {shown}.")));
+        }
+        let record = Record::Unblock { by: me.fold, whom };
+        self.keep_and_answer(id, mark, record, event::Unblocked { name: shown });
+        Ok(())
+    }
+
+    pub(super) fn blocked_by(&self, id: PeerId) -> Result<event::Blocks, Failure> {
+        let me = self.me(id)?;
+        let blocks = self.people.get(&me.fold).map(|person| &person.blocks);
+        Ok(event::Blocks { names: blocks.into_iter().flatten().map(|whom| self.name_of(whom)).collect() })
+    }
+
+    /// Everybody who is here, and who was within so many seconds.
+    pub(super) fn here_since(&self, now: Time, seconds: u64) -> Event {
+        let millis = i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        let start = Timestamp(self.calendar(now).0.saturating_sub(millis));
+        let gone = self.departed.0.iter().filter(|(fold, client)| {
+            client.since >= start && !self.online.get(*fold).is_some_and(|id| self.peers[id].name.is_some())
+        });
+        let mut gone: Vec<Client> = gone.map(|(_, client)| client.clone()).collect();
+        gone.sort_by_key(|client| (client.since, client.number));
+        let mut clients = self.roster();
+        clients.sort_by_key(|client| client.number);
+        clients.extend(gone);
+        event::Roster { revision: self.revision, clients }.into()
+    }
+
+    /// Asks the store what has been said, as far as this client may see it.
+    pub(super) fn history(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        mark: &Option<Id>,
+        request: &request::History,
+    ) -> Result<(), Failure> {
+        let query = self.history_query(now, id, request)?;
+        let asked = self.questions.values().filter(|question| question.of() == id).count();
+        if asked >= QUESTIONS {
+            return Err(Failure::from(ErrorCode::SlowDown).wait(100));
+        }
+        let forward = query.oldest;
+        self.question(Query::History(query), Question::History { peer: id, mark: mark.clone(), forward });
+        Ok(())
+    }
+
+    fn history_query(&self, now: Time, id: PeerId, request: &request::History) -> Result<HistoryQuery, Failure> {
+        let me = self.me(id)?;
+        let wrong = |at: &str, what: &str| Failure::new(ErrorCode::BadRequest, what.to_owned()).at(pointer_at(at));
+        if usize::from(request.lobby) + usize::from(request.room.is_some()) + usize::from(request.with.is_some()) > 1 {
+            return Err(wrong("", "only one of `lobby`, `room` and `with`"));
+        }
+        if request.before.is_some() && (request.since.is_some() || request.after.is_some()) {
+            return Err(wrong("/before", "`before` goes back from the newest: not with `since` or `after`"));
+        }
+        let limit = request.limit.map_or(HISTORY_DEFAULT, |limit| limit as usize);
+        if !(1..=HISTORY_MESSAGES).contains(&limit) {
+            return Err(wrong("/limit", "1 to 500 messages"));
+        }
+        let since = request.since.as_deref().map(When::parse).transpose().map_err(|f| f.at(pointer_at("/since")))?;
+        let (mut lobby, mut rooms, mut people) = (false, Vec::new(), People::Nobody);
+        let person = self.people.get(&me.fold);
+        match (&request.room, &request.with) {
+            (Some(room), _) if fold(room) == "lobby" => lobby = true,
+            (Some(room), _) => rooms.push(self.room_of(&me, room)?),
+            (None, Some(with)) => people = People::With(self.other(&me, with, "/with")?),
+            (None, None) if request.lobby => lobby = true,
+            (None, None) => {
+                (lobby, people) = (true, People::Everybody);
+                rooms = person.into_iter().flat_map(|person| person.rooms.iter().copied()).collect();
+            }
+        }
+        Ok(HistoryQuery {
+            fold: me.fold,
+            lobby,
+            rooms,
+            people,
+            without: person.into_iter().flat_map(|person| person.blocks.iter().cloned()).collect(),
+            since: since.map(|since| since.at(self.calendar(now))),
+            after: request.after,
+            before: request.before,
+            words: request.r#match.clone(),
+            oldest: request.since.is_some() || request.after.is_some(),
+            limit,
+            bytes: HISTORY_BYTES,
+        })
+    }
+
+    /// What the store has found of the past.
+    pub(super) fn recalled(&self, messages: Vec<Kept>, more: bool, forward: bool) -> event::History {
+        let edge = if forward { messages.last() } else { messages.first() };
+        let next = edge.filter(|_| more).map(|kept| kept.number);
+        event::History { messages: messages.into_iter().map(|kept| self.as_said(kept)).collect(), more, next }
+    }
+
+    fn as_said(&self, kept: Kept) -> Said {
+        let Kept { number, sent, from, place, text, .. } = kept;
+        let (to, room) = match place {
+            Place::Lobby => (Some("all".to_owned()), None),
+            Place::Person(name) => (Some(name), None),
+            Place::Room(room) => (None, Some(self.room_name(room))),
+        };
+        Said { number, to, room, from, text, sent }
+    }
+
+    /// Names or accounts were changed by another program.
+    pub(super) fn names_reloaded(&mut self, names: Vec<NameRecord>) {
+        self.log(log::NamesReloaded { names: names.len() as u64 });
+        let known: BTreeSet<String> = names.iter().map(|record| record.fold.clone()).collect();
+        let entering: BTreeSet<String> = self.names_under_way();
+        let online = &self.online;
+        self.people.retain(|fold, _| known.contains(fold) || online.contains_key(fold) || entering.contains(fold));
+        for record in names {
+            match self.people.get_mut(&record.fold) {
+                Some(person) => {
+                    (person.keys, person.account) = (record.keys, record.account);
+                    person.received = person.received.max(record.received);
+                }
+                None => drop(self.people.insert(record.fold.clone(), record.into())),
+            }
+        }
+        self.keys = self.people.values().flat_map(|person| person.keys.iter().copied()).collect();
+    }
+}

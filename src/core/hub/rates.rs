@@ -1,0 +1,62 @@
+//! How much a client may ask in a time.
+//!
+//! The generic cell rate algorithm (ITU-T I.371, annex A): a moment for each limit, which every request moves on by
+//! its share of a second; a request is refused when that moment would be too far ahead.
+
+use super::{Hub, PeerId};
+use crate::core::time::Time;
+use crate::protocol::limits::BURST;
+use crate::protocol::{ErrorCode, Failure};
+
+/// How far ahead of its rate somebody is.
+#[derive(Default)]
+pub(super) struct Pace(Time);
+
+impl Pace {
+    /// Takes one, if `rate` a second allow it; otherwise says how many milliseconds to wait.
+    fn spend(&mut self, now: Time, rate: u32) -> Result<(), u64> {
+        let share = 1_000_000 / u64::from(rate.max(1));
+        let burst = u64::from(BURST) * 1_000_000;
+        let next = self.0.max(now).0 + share;
+        let allowed = now.0 + burst;
+        if next > allowed {
+            return Err((next - allowed).div_ceil(1_000));
+        }
+        self.0 = Time(next);
+        Ok(())
+    }
+}
+
+impl Hub {
+    pub(super) fn spend_request(&mut self, now: Time, id: PeerId) -> Result<(), Failure> {
+        let rate = self.config.limits.request_rate;
+        let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
+        peer.requests.spend(now, rate).map_err(|wait| too_fast("requests", rate, wait))
+    }
+
+    pub(super) fn spend_message(&mut self, now: Time, id: PeerId) -> Result<(), Failure> {
+        let rate = self.config.limits.message_rate;
+        let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
+        peer.messages.spend(now, rate).map_err(|wait| too_fast("messages", rate, wait))
+    }
+}
+
+fn too_fast(what: &str, rate: u32, wait: u64) -> Failure {
+    let message = format!("The hub takes {rate} {what} a second from one client; wait {wait} ms.");
+    Failure::new(ErrorCode::SlowDown, message).wait(wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_taken_and_then_the_rate() {
+        let mut pace = Pace::default();
+        let taken = (0..2_000).take_while(|_| pace.spend(Time(0), 100).is_ok()).count();
+        assert_eq!(taken, 1_000);
+        assert_eq!(pace.spend(Time(0), 100), Err(10));
+        assert_eq!(pace.spend(Time(10_000), 100), Ok(()));
+        assert_eq!(pace.spend(Time(10_000), 100), Err(10));
+    }
+}

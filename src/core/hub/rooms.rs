@@ -1,0 +1,310 @@
+//! Rooms: who is in them, and who may be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::roster::Registered;
+use super::{Held, Hub, PeerId};
+use crate::core::time::Time;
+use crate::protocol::limits::{PEOPLE_PER_REQUEST, ROOMS_EACH};
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::{check_room, fold};
+use crate::protocol::record::{Record, RoomRecord};
+use crate::protocol::types::{Member, RoomAccess, RoomInfo};
+use crate::protocol::{ErrorCode, Event, Failure, Id, Presence, event, log, request};
+
+/// A room.
+pub(super) struct Room {
+    name: String,
+    access: RoomAccess,
+    /// Who is in it, folded, and since which message.
+    pub(super) members: BTreeMap<String, u64>,
+}
+
+impl From<RoomRecord> for Room {
+    fn from(record: RoomRecord) -> Self {
+        Self { name: record.name, access: record.access, members: record.members.into_iter().collect() }
+    }
+}
+
+/// What changes in a room: it is told once it is on disk.
+struct Change {
+    room: u64,
+    joined: Vec<String>,
+    left: Vec<String>,
+}
+
+impl Hub {
+    /// The number of a room that one is in.
+    pub(super) fn room_of(&self, me: &Registered, room: &str) -> Result<u64, Failure> {
+        let number = self.room_named(room)?;
+        if self.rooms[&number].members.contains_key(&me.fold) {
+            return Ok(number);
+        }
+        let name = self.room_name(number);
+        Err(Failure::new(ErrorCode::NotAMember, format!("You are not in {name}.")).at(pointer_at("/room")))
+    }
+
+    fn room_named(&self, room: &str) -> Result<u64, Failure> {
+        self.room_names.get(&fold(room)).copied().ok_or_else(|| {
+            let shown: String = room.chars().take(40).collect();
+            Failure::new(ErrorCode::NoSuchRoom, format!("There is no room {shown}.")).at(pointer_at("/room"))
+        })
+    }
+
+    pub(super) fn room_name(&self, room: u64) -> String {
+        self.rooms.get(&room).map_or_else(|| format!("room-{room}"), |room| room.name.clone())
+    }
+
+    pub(super) fn members_online(&self, room: u64) -> Vec<PeerId> {
+        let members = self.rooms.get(&room).into_iter().flat_map(|room| room.members.keys());
+        members.filter_map(|fold| self.online.get(fold).copied()).collect()
+    }
+
+    fn member_names(&self, room: u64) -> Vec<String> {
+        self.rooms.get(&room).into_iter().flat_map(|room| room.members.keys()).map(|fold| self.name_of(fold)).collect()
+    }
+
+    pub(super) fn room_create(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        mark: &Option<Id>,
+        request: request::RoomCreate,
+    ) -> Result<(), Failure> {
+        let me = self.me(id)?;
+        check_room(&request.room).map_err(|failure| failure.at(pointer_at("/room")))?;
+        if let Some(&room) = self.room_names.get(&fold(&request.room)) {
+            let name = self.room_name(room);
+            if self.is_repeated(id, mark) && self.rooms[&room].members.contains_key(&me.fold) {
+                let (access, members) = (self.rooms[&room].access, self.member_names(room));
+                self.answer(now, id, mark.clone(), event::RoomCreated { room: name, access, members });
+                return Ok(());
+            }
+            let failure = Failure::new(ErrorCode::RoomExists, format!("There is a room {name} already."));
+            return Err(failure.at(pointer_at("/room")));
+        }
+        let others = self.named(&me, &request.members)?;
+        if let Some(away) = others.iter().position(|fold| !self.online.contains_key(fold)) {
+            let failure = Failure::new(ErrorCode::NotOnline, format!("{} is not there.", self.name_of(&others[away])));
+            let failure = failure.hint("Make the room without them; `room-invite` brings them in later.");
+            return Err(failure.at(pointer_at(&format!("/members/{away}"))));
+        }
+        let all: BTreeSet<&String> = others.iter().chain([&me.fold]).collect();
+        let twin = self.rooms.values().find(|room| room.members.keys().collect::<BTreeSet<_>>() == all);
+        if let (Some(twin), false) = (twin, others.is_empty()) {
+            let message = format!("The room {} has the same members.", twin.name);
+            return Err(Failure::new(ErrorCode::RoomExists, message).at(pointer_at("/members")));
+        }
+        if self.rooms.len() >= self.config.limits.rooms {
+            return Err(Failure::new(ErrorCode::TooMany, format!("There can be {} rooms.", self.rooms.len())));
+        }
+        self.check_room_for(&me.fold)?;
+        self.check_members(0, others.len() + 1)?;
+        let access = request.access.unwrap_or(if others.is_empty() { RoomAccess::Open } else { RoomAccess::Invite });
+        self.last_room += 1;
+        let (room, name) = (self.last_room, request.room);
+        self.persist(Record::Room { room, name: name.clone(), access });
+        self.room_names.insert(fold(&name), room);
+        self.rooms.insert(room, Room { name: name.clone(), access, members: BTreeMap::new() });
+        let joined = others.iter().map(|fold| self.name_of(fold)).collect();
+        for who in std::iter::once(me.fold.clone()).chain(others) {
+            self.enter_room(room, who);
+        }
+        let created = event::RoomCreated { room: name, access, members: self.member_names(room) };
+        self.room_changed(id, mark, &me, created, Change { room, joined, left: Vec::new() });
+        Ok(())
+    }
+
+    /// People named in a request, folded: known, not oneself, each once.
+    fn named(&self, me: &Registered, names: &[String]) -> Result<Vec<String>, Failure> {
+        if names.len() > PEOPLE_PER_REQUEST {
+            let message = format!("One request names {PEOPLE_PER_REQUEST} people.");
+            return Err(Failure::new(ErrorCode::TooMany, message).at(pointer_at("/members")));
+        }
+        let mut seen = BTreeSet::new();
+        let folded = names.iter().enumerate().map(|(i, name)| self.other(me, name, &format!("/members/{i}")));
+        let folded: Vec<String> = folded.collect::<Result<_, _>>()?;
+        Ok(folded.into_iter().filter(|fold| seen.insert(fold.clone())).collect())
+    }
+
+    fn check_room_for(&self, who: &str) -> Result<(), Failure> {
+        if self.people.get(who).is_some_and(|person| person.rooms.len() >= ROOMS_EACH) {
+            let message = format!("{} is in {ROOMS_EACH} rooms; that is the most.", self.name_of(who));
+            return Err(Failure::new(ErrorCode::TooMany, message));
+        }
+        Ok(())
+    }
+
+    fn check_members(&self, room: u64, more: usize) -> Result<(), Failure> {
+        let (limit, there) = (self.config.limits.members, self.rooms.get(&room).map_or(0, |room| room.members.len()));
+        if there + more > limit {
+            return Err(Failure::new(ErrorCode::TooMany, format!("A room can have {limit} members.")));
+        }
+        Ok(())
+    }
+
+    fn enter_room(&mut self, room: u64, who: String) {
+        // What was said before this is on disk, or will be before this is.
+        let since = self.last_message;
+        self.persist(Record::Member { room, fold: who.clone(), since });
+        if let Some(person) = self.people.get_mut(&who) {
+            person.rooms.insert(room);
+        }
+        if let Some(room) = self.rooms.get_mut(&room) {
+            room.members.insert(who, since);
+        }
+    }
+
+    pub(super) fn room_join(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        mark: &Option<Id>,
+        request: &request::RoomJoin,
+    ) -> Result<(), Failure> {
+        let me = self.me(id)?;
+        let at = |failure: Failure| failure.at(pointer_at("/room"));
+        let room = self.room_named(&request.room)?;
+        let name = self.room_name(room);
+        if self.rooms[&room].members.contains_key(&me.fold) {
+            if self.is_repeated(id, mark) {
+                let joined = event::RoomJoined { room: name, members: self.member_names(room) };
+                self.answer(now, id, mark.clone(), joined);
+                return Ok(());
+            }
+            return Err(at(Failure::new(ErrorCode::AlreadyAMember, format!("You are in {name} already."))));
+        }
+        if self.rooms[&room].access == RoomAccess::Invite {
+            return Err(at(Failure::new(ErrorCode::RoomClosed, format!("{name} is not open to everybody."))));
+        }
+        self.check_room_for(&me.fold)?;
+        self.check_members(room, 1)?;
+        self.enter_room(room, me.fold.clone());
+        let joined = event::RoomJoined { room: name, members: self.member_names(room) };
+        let change = Change { room, joined: vec![me.name.clone()], left: Vec::new() };
+        self.room_changed(id, mark, &me, joined, change);
+        Ok(())
+    }
+
+    pub(super) fn room_invite(
+        &mut self,
+        id: PeerId,
+        mark: &Option<Id>,
+        request: &request::RoomInvite,
+    ) -> Result<(), Failure> {
+        let me = self.me(id)?;
+        let room = self.room_of(&me, &request.room)?;
+        let others = self.named(&me, &request.members)?;
+        if others.is_empty() {
+            let failure = Failure::new(ErrorCode::BadRequest, "nobody is named");
+            return Err(failure.at(pointer_at("/members")));
+        }
+        let again = self.is_repeated(id, mark);
+        for (i, who) in others.iter().enumerate() {
+            let at = |failure: Failure| failure.at(pointer_at(&format!("/members/{i}")));
+            if self.rooms[&room].members.contains_key(who) && !again {
+                let message = format!("{} is in {} already.", self.name_of(who), self.room_name(room));
+                return Err(at(Failure::new(ErrorCode::AlreadyAMember, message)));
+            }
+            self.check_room_for(who).map_err(at)?;
+        }
+        self.check_members(room, others.len())?;
+        let members: Vec<String> = others.iter().map(|fold| self.name_of(fold)).collect();
+        for who in others {
+            if !self.rooms[&room].members.contains_key(&who) {
+                self.enter_room(room, who);
+            }
+        }
+        let invited = event::RoomInvited { room: self.room_name(room), members: members.clone() };
+        self.room_changed(id, mark, &me, invited, Change { room, joined: members, left: Vec::new() });
+        Ok(())
+    }
+
+    pub(super) fn room_leave(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        mark: &Option<Id>,
+        request: &request::RoomLeave,
+    ) -> Result<(), Failure> {
+        let me = self.me(id)?;
+        let room = match self.room_of(&me, &request.room) {
+            Err(_) if self.is_repeated(id, mark) => {
+                self.answer(now, id, mark.clone(), event::RoomLeft { room: request.room.clone() });
+                return Ok(());
+            }
+            room => room?,
+        };
+        let name = self.room_name(room);
+        self.persist(Record::MemberGone { room, fold: me.fold.clone() });
+        if let Some(person) = self.people.get_mut(&me.fold) {
+            person.rooms.remove(&room);
+        }
+        let left = self.rooms.get_mut(&room).map(|room| {
+            room.members.remove(&me.fold);
+            room.members.len()
+        });
+        let change = Change { room, joined: Vec::new(), left: vec![me.name.clone()] };
+        self.room_changed(id, mark, &me, event::RoomLeft { room: name.clone() }, change);
+        if left == Some(0) {
+            self.persist(Record::RoomGone { room });
+            self.rooms.remove(&room);
+            self.room_names.remove(&fold(&name));
+        }
+        Ok(())
+    }
+
+    /// Answers, and tells the other members, once everything about it is on disk.
+    fn room_changed(
+        &mut self,
+        id: PeerId,
+        mark: &Option<Id>,
+        me: &Registered,
+        answer: impl Into<Event>,
+        change: Change,
+    ) {
+        let Change { room, joined, left } = change;
+        let (name, members) = (self.room_name(room), self.rooms.get(&room).map(|room| &room.members));
+        let others: Vec<String> =
+            members.into_iter().flat_map(BTreeMap::keys).filter(|fold| **fold != me.fold).cloned().collect();
+        let count = members.map_or(0, |members| members.len() as u64);
+        self.log(log::RoomChanged { room: name.clone(), by: me.name.clone(), members: count });
+        let notice = event::RoomChanged { room: name, by: me.name.clone(), joined, left };
+        let (answer, mark, notice) = (answer.into(), mark.clone(), Some((notice, others)));
+        self.held.push_back((self.commit, Held::Done { peer: id, mark, answer, notice }));
+    }
+
+    pub(super) fn list_rooms(&self, id: PeerId) -> Result<Event, Failure> {
+        let me = self.me(id)?;
+        let rooms = self.room_names.values().filter_map(|number| self.rooms.get(number)).map(|room| RoomInfo {
+            room: room.name.clone(),
+            access: room.access,
+            members: room.members.len() as u64,
+            joined: room.members.contains_key(&me.fold),
+        });
+        let rooms = rooms.filter(|room| room.joined || room.access == RoomAccess::Open).collect();
+        Ok(event::Rooms { rooms }.into())
+    }
+
+    pub(super) fn list_members(&self, id: PeerId, request: &request::Members) -> Result<Event, Failure> {
+        let me = self.me(id)?;
+        let room = self.room_named(&request.room)?;
+        if self.rooms[&room].access == RoomAccess::Invite {
+            self.room_of(&me, &request.room)?;
+        }
+        let members = self.member_names(room).into_iter();
+        let members = members.map(|name| Member { state: self.presence(&name), name }).collect();
+        Ok(event::Members { room: self.room_name(room), members }.into())
+    }
+
+    pub(super) fn focus(&self, id: PeerId, request: &request::Focus) -> Result<Event, Failure> {
+        let me = self.me(id)?;
+        let room = self.room_of(&me, &request.room)?;
+        Ok(event::Focused { room: self.room_name(room) }.into())
+    }
+
+    /// Whether somebody is there, by the name as they write it.
+    pub(super) fn presence(&self, name: &String) -> Presence {
+        self.roster.get(name).map_or(Presence::Offline, |client| client.state)
+    }
+}

@@ -1,0 +1,204 @@
+//! Accounts: names with a password, which are made beside a hub, whether it runs or not.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::disk::{self, failure, in_transaction};
+use super::{load, schema};
+use crate::protocol::name::fold;
+use crate::protocol::record::NameRecord;
+use crate::protocol::{ErrorCode, Failure};
+
+/// Whose password it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The name as it was given to the account.
+    pub name: String,
+    /// The same as it is compared.
+    pub fold: String,
+    /// Since when there is the account, in milliseconds since 1970 (UTC).
+    pub since: i64,
+}
+
+/// An account that shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAccount {
+    /// Its name, which was checked.
+    pub name: String,
+    /// The hash of its password, as a PHC string.
+    pub hash: String,
+    /// From when on, in milliseconds since 1970 (UTC).
+    pub since: i64,
+}
+
+/// What becomes of names that are somebody's already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Conflicts {
+    /// Accounts get the new password, and their keys are forgotten; otherwise they are refused.
+    pub replace: bool,
+    /// Names that belong to a key become accounts, and the key is forgotten; otherwise they are refused.
+    pub take: bool,
+}
+
+/// A store as those see it who manage its accounts. A hub may have it open at the same time, and hears of the
+/// changes within a second.
+pub struct Users {
+    database: Connection,
+    file: PathBuf,
+}
+
+impl Users {
+    /// Opens the store in `dir`, or makes it there.
+    ///
+    /// # Errors
+    /// `store-corrupt` when it is damaged or not a hub's; `store-failed` when it cannot be read or written, or was
+    /// written by a newer potluck; `store-locked` when it has to be changed to a newer form while a hub has it open.
+    pub fn open(dir: &Path) -> Result<Self, Failure> {
+        let file = disk::make_dir(dir)?;
+        let (database, ()) = disk::open(dir, &file, |database| {
+            if schema::steps_left(database, &file)?.is_empty() {
+                return Ok(());
+            }
+            // A hub that runs expects the form that it knows.
+            let _lock = disk::lock(dir)?;
+            in_transaction(database, &file, |database| {
+                schema::migrate(database, &file)?;
+                load::load(database).map(drop).map_err(|e| failure(&file, &e))
+            })
+        })?;
+        Ok(Self { database, file })
+    }
+
+    /// All names, in the order of their folds.
+    ///
+    /// # Errors
+    /// `store-corrupt` or `store-failed` when they cannot be read.
+    pub fn list(&self) -> Result<Vec<NameRecord>, Failure> {
+        load::names(&self.database).map_err(|e| failure(&self.file, &e))
+    }
+
+    /// Makes all of these accounts or, on an error, none.
+    ///
+    /// # Errors
+    /// With the index of the account that is in the way, if it is one: `name-taken` for a name that is somebody's.
+    /// `store-failed`, `store-corrupt`, or `store-locked` when another program is writing for 5 seconds.
+    pub fn add(&mut self, accounts: &[NewAccount], conflicts: Conflicts) -> Result<(), (Option<usize>, Failure)> {
+        let mut at = None;
+        in_transaction(&mut self.database, &self.file, |database| {
+            for (index, new) in accounts.iter().enumerate() {
+                at = Some(index);
+                may_add(database, &self.file, &new.name, conflicts)?;
+                at = None;
+                put(database, new).map_err(|e| failure(&self.file, &e))?;
+            }
+            Ok(())
+        })
+        .map_err(|failure| (at, failure))
+    }
+
+    /// Whether this name can become an account, as of now.
+    ///
+    /// # Errors
+    /// As for [`Users::add`].
+    pub fn check(&self, name: &str, conflicts: Conflicts) -> Result<(), Failure> {
+        may_add(&self.database, &self.file, name, conflicts)
+    }
+
+    /// Forgets a name: its password, its keys, what it has received, its rooms, whom it blocks and who blocks it.
+    /// What was said stays. Gives the name as it was written.
+    ///
+    /// # Errors
+    /// `no-such-person`, or as for [`Users::add`].
+    pub fn remove(&mut self, name: &str) -> Result<String, Failure> {
+        let folded = fold(name);
+        in_transaction(&mut self.database, &self.file, |database| {
+            let sql = "DELETE FROM names WHERE fold = ?1 RETURNING name";
+            let mut found = database.prepare(sql).map_err(|e| failure(&self.file, &e))?;
+            let found = found.query_row([&folded], |row| row.get::<_, String>(0)).optional();
+            let found = found.map_err(|e| failure(&self.file, &e))?.ok_or_else(|| unknown(name))?;
+            for sql in [
+                "DELETE FROM keys WHERE fold = ?1",
+                "DELETE FROM members WHERE fold = ?1",
+                "DELETE FROM blocks WHERE by = ?1 OR whom = ?1",
+            ] {
+                database.execute(sql, [&folded]).map_err(|e| failure(&self.file, &e))?;
+            }
+            Ok(found)
+        })
+    }
+
+    /// The account of this name.
+    ///
+    /// # Errors
+    /// `no-such-person` when the name is nobody's or only a key's, or when the store cannot be read.
+    pub fn account(&self, name: &str) -> Result<Account, Failure> {
+        let found = account(&self.database, &fold(name)).map_err(|e| failure(&self.file, &e))?;
+        found.map(|(account, _)| account).ok_or_else(|| unknown_account(name))
+    }
+
+    /// Gives an account another password and forgets its keys.
+    ///
+    /// # Errors
+    /// As for [`Users::account`] and [`Users::add`].
+    pub fn change_password(&mut self, name: &str, hash: &str) -> Result<(), Failure> {
+        let folded = fold(name);
+        in_transaction(&mut self.database, &self.file, |database| {
+            let sql = "UPDATE names SET password = ?2 WHERE fold = ?1 AND password IS NOT NULL";
+            let changed = database.execute(sql, params![folded, hash]).map_err(|e| failure(&self.file, &e))?;
+            if changed == 0 {
+                return Err(unknown_account(name));
+            }
+            let forgotten = database.execute("DELETE FROM keys WHERE fold = ?1", [&folded]);
+            forgotten.map(drop).map_err(|e| failure(&self.file, &e))
+        })
+    }
+}
+
+/// The account of this folded name, with the hash of its password.
+pub(super) fn account(database: &Connection, fold: &str) -> rusqlite::Result<Option<(Account, String)>> {
+    let sql = "SELECT name, since, password FROM names WHERE fold = ?1 AND password IS NOT NULL";
+    let found = database.prepare_cached(sql)?.query_row([fold], |row| {
+        Ok((Account { name: row.get(0)?, fold: fold.to_owned(), since: row.get(1)? }, row.get(2)?))
+    });
+    found.optional()
+}
+
+fn may_add(database: &Connection, file: &Path, name: &str, conflicts: Conflicts) -> Result<(), Failure> {
+    let sql = "SELECT name, password IS NOT NULL FROM names WHERE fold = ?1";
+    let read = || -> rusqlite::Result<Option<(String, bool)>> {
+        database.prepare_cached(sql)?.query_row([fold(name)], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+    };
+    match read().map_err(|e| failure(file, &e))? {
+        Some((there, true)) if !conflicts.replace => {
+            Err(Failure::new(ErrorCode::NameTaken, format!("{there} is an account already."))
+                .hint(format!("`potluck user passwd {there}` changes its password.")))
+        }
+        Some((there, false)) if !conflicts.take => {
+            Err(Failure::new(ErrorCode::NameTaken, format!("{there} belongs to a key that has been here."))
+                .hint("Choose another name; with --take it becomes an account, and the key is forgotten."))
+        }
+        None | Some(_) => Ok(()),
+    }
+}
+
+/// An account that was one already is still there since then: only a name that was a key's begins anew.
+pub(super) fn put(database: &Connection, new: &NewAccount) -> rusqlite::Result<()> {
+    let folded = fold(&new.name);
+    let sql = "
+        INSERT INTO names (fold, name, since, password) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (fold) DO UPDATE SET name = excluded.name, password = excluded.password,
+            since = iif(password IS NULL, excluded.since, since)";
+    database.prepare_cached(sql)?.execute(params![folded, new.name, new.since, new.hash])?;
+    database.prepare_cached("DELETE FROM keys WHERE fold = ?1")?.execute([folded]).map(drop)
+}
+
+fn unknown(name: &str) -> Failure {
+    Failure::new(ErrorCode::NoSuchPerson, format!("Nobody is called {name} here."))
+        .hint("`potluck user list` shows the names.")
+}
+
+fn unknown_account(name: &str) -> Failure {
+    Failure::new(ErrorCode::NoSuchPerson, format!("{name} is not an account."))
+        .hint(format!("`potluck user add {name}` makes it one; `potluck user list` shows the names."))
+}

@@ -1,0 +1,168 @@
+//! The store's files: made, locked, checked before they are trusted.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::schema::{APPLICATION_ID, migrate, steps_left};
+use crate::protocol::{ErrorCode, Failure};
+
+pub(super) const DATABASE: &str = "hub.sqlite3";
+const LOCK: &str = "lock";
+/// Held while a store is made or changed to a newer form, for a moment.
+const SETUP: &str = "setup.lock";
+
+/// How long one program waits for another's transaction.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// The folder, made if it is not there; a new one is for its owner only.
+pub(super) fn make_dir(dir: &Path) -> Result<PathBuf, Failure> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| cannot("make", dir, &e))?;
+    Ok(dir.join(DATABASE))
+}
+
+fn lock_file(path: &Path) -> Result<File, Failure> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+    file.map_err(|e| cannot("write", path, &e))
+}
+
+/// A hub's lock on its folder: advisory, and the system takes it back however the process ends.
+pub(super) fn lock(dir: &Path) -> Result<File, Failure> {
+    let path = dir.join(LOCK);
+    let file = lock_file(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(Failure::new(ErrorCode::StoreLocked, format!("another hub uses {}", dir.display())))
+        }
+        Err(std::fs::TryLockError::Error(e)) => Err(cannot("lock", &path, &e)),
+    }
+}
+
+/// Opens the database in `dir`, made there if there is none. It is checked, but may be of an older version: what
+/// `ready` does with it happens before another program can do the same.
+pub(super) fn open<T>(
+    dir: &Path,
+    file: &Path,
+    ready: impl FnOnce(&mut Connection) -> Result<T, Failure>,
+) -> Result<(Connection, T), Failure> {
+    let path = dir.join(SETUP);
+    let setup = lock_file(&path)?;
+    setup.lock().map_err(|e| cannot("lock", &path, &e))?;
+    if !file.try_exists().map_err(|e| cannot("read", file, &e))? {
+        create(dir, file)?;
+    }
+    check_header(file)?;
+    let mut database = open_checked(file)?;
+    let made = ready(&mut database)?;
+    Ok((database, made))
+}
+
+/// A new database is made whole under another name, so that a file under the right name that is empty
+/// or has no header is always a damaged one.
+fn create(dir: &Path, file: &Path) -> Result<(), Failure> {
+    let log = dir.join(format!("{DATABASE}-wal"));
+    if log.exists() {
+        return Err(corrupt(file, "it is missing, but its log is there"));
+    }
+    let fresh = dir.join(format!("{DATABASE}.new"));
+    match std::fs::remove_file(&fresh) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(cannot("replace", &fresh, &e)),
+        _ => {}
+    }
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh);
+    made.map_err(|e| cannot("make", &fresh, &e))?;
+    let mut database = Connection::open(&fresh).map_err(|e| failure(&fresh, &e))?;
+    in_transaction(&mut database, &fresh, |database| migrate(database, &fresh))?;
+    database.close().map_err(|(_, e)| failure(&fresh, &e))?;
+    let placed = std::fs::rename(&fresh, file).and_then(|()| File::open(dir)?.sync_all());
+    placed.map_err(|e| cannot("make", file, &e))
+}
+
+/// Does all of something or nothing. Waits for other programs' transactions first: one that only turned out to
+/// write could not wait any more.
+pub(super) fn in_transaction<T>(
+    database: &mut Connection,
+    file: &Path,
+    change: impl FnOnce(&Connection) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let begun = database.transaction_with_behavior(TransactionBehavior::Immediate);
+    let transaction = begun.map_err(|e| failure(file, &e))?;
+    let done = change(&transaction)?;
+    transaction.commit().map_err(|e| failure(file, &e))?;
+    Ok(done)
+}
+
+/// Looks at the file's first bytes before SQLite does, which takes an empty file for a new database.
+fn check_header(file: &Path) -> Result<(), Failure> {
+    let mut header = Vec::new();
+    let read = File::open(file).and_then(|f| f.take(100).read_to_end(&mut header));
+    read.map_err(|e| cannot("read", file, &e))?;
+    // The layout is part of SQLite's file format, section 1.3.
+    if header.len() < 100 || !header.starts_with(b"SQLite format 3\0") {
+        return Err(corrupt(file, "it is not a database"));
+    }
+    if header[68..72] != APPLICATION_ID.to_be_bytes() {
+        return Err(corrupt(file, "it is not the database of a hub"));
+    }
+    Ok(())
+}
+
+/// Opens what exists. Until all checks have passed nothing may be written, not even at closing.
+fn open_checked(file: &Path) -> Result<Connection, Failure> {
+    let sql = |e| failure(file, &e);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let database = Connection::open_with_flags(file, flags).map_err(sql)?;
+    database.busy_timeout(BUSY).map_err(sql)?;
+    database.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(sql)?;
+    let found = database.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)).map_err(sql)?;
+    if found != "ok" {
+        return Err(corrupt(file, &found));
+    }
+    steps_left(&database, file)?;
+    database.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(sql)?;
+    database.pragma_update(None, "journal_mode", "WAL").map_err(sql)?;
+    // A commit that was told must survive a power cut, so each one waits for the disk.
+    database.pragma_update(None, "synchronous", "FULL").map_err(sql)?;
+    Ok(database)
+}
+
+/// A connection to a database that is open already, which cannot change it.
+pub(super) fn open_reader(file: &Path) -> Result<Connection, Failure> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let database = Connection::open_with_flags(file, flags).map_err(|e| failure(file, &e))?;
+    database.busy_timeout(BUSY).map_err(|e| failure(file, &e))?;
+    Ok(database)
+}
+
+pub(super) fn failure(file: &Path, e: &rusqlite::Error) -> Failure {
+    use rusqlite::Error;
+    use rusqlite::ErrorCode as Sqlite;
+    match e {
+        // The file is whole, but what stands in it was not written by us.
+        Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::IntegralValueOutOfRange(..) => {
+            return corrupt(file, &e.to_string());
+        }
+        _ => {}
+    }
+    match e.sqlite_error_code() {
+        Some(Sqlite::DatabaseCorrupt | Sqlite::NotADatabase) => corrupt(file, &e.to_string()),
+        Some(Sqlite::DatabaseBusy | Sqlite::DatabaseLocked) => {
+            Failure::new(ErrorCode::StoreLocked, format!("another program uses {}", file.display()))
+        }
+        _ => Failure::new(ErrorCode::StoreFailed, format!("cannot use {}: {e}", file.display())),
+    }
+}
+
+pub(super) fn corrupt(file: &Path, what: &str) -> Failure {
+    Failure::new(ErrorCode::StoreCorrupt, format!("{} is damaged: {what}", file.display()))
+}
+
+pub(super) fn cannot(verb: &str, path: &Path, e: &io::Error) -> Failure {
+    Failure::new(ErrorCode::StoreFailed, format!("cannot {verb} {}: {e}", path.display()))
+}

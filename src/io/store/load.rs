@@ -1,0 +1,142 @@
+//! What a hub has in memory when it starts.
+
+use std::collections::HashMap;
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
+use rusqlite::{Connection, Row, params};
+
+use crate::protocol::limits::{FAILURES_COUNTED, VISITS_LOADED};
+use crate::protocol::record::{FailureRecord, Loaded, NameRecord, RoomRecord, VisitRecord};
+use crate::protocol::types::RoomAccess;
+use crate::protocol::{PublicKey, Timestamp};
+
+/// A count or a number as SQLite keeps it.
+pub(super) fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The same read back: we wrote no negative one.
+pub(super) struct Unsigned(pub(super) u64);
+
+impl FromSql for Unsigned {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let read = value.as_i64()?;
+        u64::try_from(read).map(Self).map_err(|_| FromSqlError::OutOfRange(read))
+    }
+}
+
+pub(super) fn access_name(access: RoomAccess) -> &'static str {
+    match access {
+        RoomAccess::Open => "open",
+        RoomAccess::Invite => "invite",
+    }
+}
+
+struct Access(RoomAccess);
+
+impl FromSql for Access {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        match value.as_str()? {
+            "open" => Ok(Self(RoomAccess::Open)),
+            "invite" => Ok(Self(RoomAccess::Invite)),
+            other => Err(FromSqlError::other(std::io::Error::other(format!("no access is `{other}`")))),
+        }
+    }
+}
+
+pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
+    Ok(Loaded {
+        names: names(database)?,
+        blocks: all(database, "SELECT by, whom FROM blocks ORDER BY by, whom", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?,
+        rooms: rooms(database)?,
+        visits: visits(database)?,
+        failures: failures(database)?,
+        last_message: last_message(database)?,
+        last_room: database
+            .query_row("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'last_room'", [], |row| row.get(0))
+            .map(|Unsigned(room)| room)?,
+    })
+}
+
+/// The number of the newest message, which is never forgotten; 0 if there is none.
+pub(super) fn last_message(database: &Connection) -> rusqlite::Result<u64> {
+    let newest = "SELECT coalesce(max(number), 0) FROM messages";
+    database.query_row(newest, [], |row| row.get(0)).map(|Unsigned(number)| number)
+}
+
+fn all<T, P: rusqlite::Params>(
+    database: &Connection,
+    sql: &str,
+    params: P,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    database.prepare(sql)?.query_map(params, read)?.collect()
+}
+
+pub(super) fn names(database: &Connection) -> rusqlite::Result<Vec<NameRecord>> {
+    let mut keys: HashMap<String, Vec<PublicKey>> = HashMap::new();
+    for (fold, key) in all(database, "SELECT fold, key FROM keys ORDER BY fold, key", [], |row| {
+        Ok((row.get::<_, String>(0)?, PublicKey(row.get(1)?)))
+    })? {
+        keys.entry(fold).or_default().push(key);
+    }
+    let sql = "
+        SELECT fold, name, password IS NOT NULL, since, received,
+            (SELECT count(*) FROM messages WHERE recipient_fold = names.fold AND number > names.received)
+        FROM names ORDER BY fold";
+    all(database, sql, [], |row| {
+        let fold: String = row.get(0)?;
+        let (Unsigned(received), Unsigned(unread)) = (row.get(4)?, row.get(5)?);
+        let keys = keys.remove(&fold).unwrap_or_default();
+        Ok(NameRecord { fold, name: row.get(1)?, keys, account: row.get(2)?, since: row.get(3)?, received, unread })
+    })
+}
+
+fn rooms(database: &Connection) -> rusqlite::Result<Vec<RoomRecord>> {
+    let mut members: HashMap<u64, Vec<(String, u64)>> = HashMap::new();
+    for (room, fold, since) in all(database, "SELECT room, fold, since FROM members ORDER BY room, fold", [], |row| {
+        let (Unsigned(room), Unsigned(since)) = (row.get(0)?, row.get(2)?);
+        Ok((room, row.get(1)?, since))
+    })? {
+        members.entry(room).or_default().push((fold, since));
+    }
+    all(database, "SELECT room, name, access FROM rooms ORDER BY room", [], |row| {
+        let (Unsigned(room), Access(access)) = (row.get(0)?, row.get(2)?);
+        Ok(RoomRecord { room, name: row.get(1)?, access, members: members.remove(&room).unwrap_or_default() })
+    })
+}
+
+fn visits(database: &Connection) -> rusqlite::Result<Vec<VisitRecord>> {
+    let sql = "
+        SELECT run, number, name, key, address, opened, closed, messages FROM visits
+        ORDER BY opened DESC, run DESC, number DESC LIMIT ?1";
+    let mut visits = all(database, sql, params![VISITS_LOADED as i64], |row| {
+        let (Unsigned(number), Unsigned(messages)) = (row.get(1)?, row.get(7)?);
+        Ok(VisitRecord {
+            // A random number of 64 bits, kept bit by bit.
+            run: row.get::<_, i64>(0)? as u64,
+            number,
+            name: row.get(2)?,
+            key: PublicKey(row.get(3)?),
+            address: row.get(4)?,
+            opened: Timestamp(row.get(5)?),
+            closed: row.get::<_, Option<i64>>(6)?.map(Timestamp),
+            messages,
+        })
+    })?;
+    visits.reverse();
+    Ok(visits)
+}
+
+fn failures(database: &Connection) -> rusqlite::Result<Vec<FailureRecord>> {
+    let sql = "
+        SELECT whom, count, last, until FROM
+            (SELECT whom, count, last, until FROM failures ORDER BY last DESC, whom LIMIT ?1)
+        ORDER BY whom";
+    all(database, sql, params![FAILURES_COUNTED as i64], |row| {
+        let until = row.get::<_, Option<i64>>(3)?.map(Timestamp);
+        Ok(FailureRecord { whom: row.get(0)?, count: row.get(1)?, last: Timestamp(row.get(2)?), until })
+    })
+}

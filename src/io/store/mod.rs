@@ -1,0 +1,197 @@
+//! The hub's store: one SQLite file that outlives the hub, and that only one hub uses at a time. Other programs may
+//! change its accounts meanwhile ([`Users`]).
+//!
+//! What is damaged is left as it is and refused: a hub that would start empty instead would give
+//! away every name that it has promised.
+
+mod accounts;
+mod disk;
+mod load;
+mod queries;
+mod records;
+mod schema;
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::identity::Identity;
+use crate::protocol::record::{Found, Loaded, NameRecord, Query};
+use crate::protocol::{Failure, Record};
+pub use accounts::{Account, Conflicts, NewAccount, Users};
+use disk::{cannot, corrupt, failure, in_transaction};
+use records::Trims;
+
+const KEY: &str = "hub.key";
+
+/// What a store without a file is called in messages.
+const NOWHERE: &str = "the store in memory";
+
+/// An open store. It belongs to this process until it is dropped.
+pub struct Store {
+    database: Connection,
+    dir: Option<PathBuf>,
+    /// The database's file, for messages.
+    file: PathBuf,
+    trims: Trims,
+    /// What SQLite said when the names were loaded last: it changes when another program has written.
+    version: i64,
+    /// The lock on the folder is held for as long as this file is open.
+    _lock: Option<File>,
+}
+
+impl Store {
+    /// Opens the store in `dir`, or makes it there; a new folder is for its owner only.
+    ///
+    /// # Errors
+    /// `store-locked` when another process has it open; `store-corrupt` when it is damaged or not a
+    /// hub's, and then no byte of it was changed; `store-failed` when it cannot be read or written,
+    /// or was written by a newer potluck.
+    pub fn open(dir: &Path) -> Result<(Self, Loaded), Failure> {
+        let file = disk::make_dir(dir)?;
+        let lock = disk::lock(dir)?;
+        let (database, loaded) = disk::open(dir, &file, |database| start(database, &file))?;
+        Ok((Self::new(database, Some(dir.to_owned()), file, Some(lock))?, loaded))
+    }
+
+    /// A store that is gone when it is dropped.
+    ///
+    /// # Errors
+    /// `store-failed` when there is no memory for it.
+    pub fn ephemeral() -> Result<(Self, Loaded), Failure> {
+        let file = PathBuf::from(NOWHERE);
+        let mut database = Connection::open_in_memory().map_err(|e| failure(&file, &e))?;
+        let loaded = start(&mut database, &file)?;
+        Ok((Self::new(database, None, file, None)?, loaded))
+    }
+
+    fn new(database: Connection, dir: Option<PathBuf>, file: PathBuf, lock: Option<File>) -> Result<Self, Failure> {
+        let mut this = Self { database, dir, file, trims: Trims::default(), version: 0, _lock: lock };
+        this.version = this.data_version()?;
+        Ok(this)
+    }
+
+    /// The hub's key pair, kept beside the store and made at first use; a store in memory has a new one
+    /// each time.
+    ///
+    /// # Errors
+    /// `store-corrupt` when the key's file holds no key, `store-failed` when it cannot be read or made,
+    /// or can be read by others.
+    pub fn identity(&self) -> Result<Identity, Failure> {
+        let Some(dir) = &self.dir else {
+            return Identity::ephemeral().map_err(|e| cannot("make", Path::new("a key"), &e));
+        };
+        let file = dir.join(KEY);
+        Identity::load_or_create(&file).map_err(|e| match e.kind() {
+            io::ErrorKind::InvalidData => corrupt(&file, &e.to_string()),
+            _ => cannot("use", &file, &e),
+        })
+    }
+
+    /// Keeps all of `records` or, on an error, none of them. When this returns they are on the disk. What is to
+    /// be forgotten is forgotten by [`Store::trim`].
+    ///
+    /// # Errors
+    /// `store-failed` when the disk is full or failing, `store-locked` when another program does not let go of it
+    /// for 5 seconds, `store-corrupt` when the file turns out damaged.
+    pub fn keep<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) -> Result<(), Failure> {
+        let (file, mut trims) = (&self.file, self.trims);
+        in_transaction(&mut self.database, file, |database| {
+            let mut records = records.into_iter();
+            records.try_for_each(|record| records::keep(database, record, &mut trims)).map_err(|e| failure(file, &e))
+        })?;
+        self.trims = trims;
+        Ok(())
+    }
+
+    /// Forgets some of the oldest messages, if that was asked for; says whether there are more to forget. The file
+    /// does not become smaller: the room is used for what is said next.
+    ///
+    /// # Errors
+    /// As for [`Store::keep`].
+    pub fn trim(&mut self) -> Result<bool, Failure> {
+        if self.trims.is_done() {
+            return Ok(false);
+        }
+        let (file, trims) = (&self.file, self.trims);
+        self.trims = in_transaction(&mut self.database, file, |database| {
+            records::trim(database, trims).map_err(|e| failure(file, &e))
+        })?;
+        Ok(!self.trims.is_done())
+    }
+
+    /// Answers a question.
+    ///
+    /// # Errors
+    /// As for [`Store::keep`].
+    pub fn find(&self, query: &Query) -> Result<Found, Failure> {
+        queries::find(&self.database, query).map_err(|e| failure(&self.file, &e))
+    }
+
+    /// The names as they are now, if another program has changed the store since they were loaded last.
+    ///
+    /// # Errors
+    /// As for [`Store::keep`].
+    pub fn changed_names(&mut self) -> Result<Option<Vec<NameRecord>>, Failure> {
+        let version = self.data_version()?;
+        if version == self.version {
+            return Ok(None);
+        }
+        let names = load::names(&self.database).map_err(|e| failure(&self.file, &e))?;
+        self.version = version;
+        Ok(Some(names))
+    }
+
+    /// Changes when another connection has changed the database, and only then.
+    fn data_version(&self) -> Result<i64, Failure> {
+        let version = self.database.pragma_query_value(None, "data_version", |row| row.get(0));
+        version.map_err(|e| failure(&self.file, &e))
+    }
+
+    /// A second way to a store that has a file, for reading only.
+    ///
+    /// # Errors
+    /// `store-failed` when the file cannot be opened again.
+    pub(super) fn reader(&self) -> Result<Option<Reader>, Failure> {
+        let Some(_) = &self.dir else { return Ok(None) };
+        let database = disk::open_reader(&self.file)?;
+        Ok(Some(Reader { database, file: self.file.clone() }))
+    }
+
+    #[cfg(test)]
+    pub(super) fn database(&self) -> &Connection {
+        &self.database
+    }
+}
+
+/// Reads what the store holds, in its newest form, and only then changes the file: what cannot be read is left
+/// alone.
+fn start(database: &mut Connection, file: &Path) -> Result<Loaded, Failure> {
+    in_transaction(database, file, |database| {
+        schema::migrate(database, file)?;
+        let loaded = load::load(database).and_then(|loaded| records::prune(database).map(|()| loaded));
+        loaded.map_err(|e| failure(file, &e))
+    })
+}
+
+/// A connection that cannot change the store.
+pub(super) struct Reader {
+    database: Connection,
+    file: PathBuf,
+}
+
+impl Reader {
+    pub(super) fn find(&self, query: &Query) -> Result<Found, Failure> {
+        queries::find(&self.database, query).map_err(|e| failure(&self.file, &e))
+    }
+
+    /// The account of this folded name, with the hash of its password.
+    pub(super) fn account(&self, fold: &str) -> Result<Option<(Account, String)>, Failure> {
+        accounts::account(&self.database, fold).map_err(|e| failure(&self.file, &e))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,263 @@
+//! The answers to questions. Each place that is asked for (the lobby, a room, a person) is read through its own
+//! index in the order of the numbers, and only as far as the answer goes; the readings are merged.
+
+use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
+use rusqlite::types::Value;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params_from_iter};
+
+use super::load::{Unsigned, integer};
+use crate::protocol::limits::REQUESTS_IN_FLIGHT;
+use crate::protocol::record::{Asked, Found, HistoryQuery, Inbox, Kept, People, Place, Query};
+use crate::protocol::{Timestamp, to_json};
+
+const COLUMNS: &str = "number, sent, sender, room, recipient, text, withheld, instance, ask";
+
+/// One reading: the number comes first, and the rows come in its order.
+struct Arm {
+    sql: String,
+    params: Vec<Value>,
+}
+
+/// How much is wanted, and from which end.
+struct Bounds {
+    oldest: bool,
+    limit: usize,
+    bytes: usize,
+}
+
+/// Answers a question as of one moment.
+pub(super) fn find(database: &Connection, query: &Query) -> rusqlite::Result<Found> {
+    let moment = database.unchecked_transaction()?;
+    let found = match query {
+        Query::Inbox(inbox) => find_inbox(&moment, inbox),
+        Query::History(history) => find_history(&moment, history),
+        Query::Asked { instance, fold } => find_asked(&moment, instance, fold),
+    };
+    moment.commit()?;
+    found
+}
+
+fn find_asked(database: &Connection, instance: &str, fold: &str) -> rusqlite::Result<Found> {
+    let sql = "
+        SELECT ask, number, sent FROM messages INDEXED BY messages_asked
+        WHERE sender_fold = ?1 AND instance = ?2 ORDER BY number DESC LIMIT ?3";
+    let mut query = database.prepare_cached(sql)?;
+    let asked = query.query_map((fold, instance, REQUESTS_IN_FLIGHT as i64), |row| {
+        let Unsigned(number) = row.get(1)?;
+        Ok((row.get(0)?, number, Timestamp(row.get(2)?)))
+    })?;
+    let mut asked = asked.collect::<rusqlite::Result<Vec<_>>>()?;
+    asked.reverse();
+    Ok(Found::Asked(asked))
+}
+
+fn find_inbox(database: &Connection, inbox: &Inbox) -> rusqlite::Result<Found> {
+    let bounds = Bounds { oldest: true, limit: inbox.limit, bytes: inbox.bytes };
+    let arm = |index: &str, place: &str, of: Option<Value>, after: u64| {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM messages INDEXED BY {index}
+             WHERE {place} AND number > ? AND sender_fold <> ? ORDER BY number"
+        );
+        let rest = [integer(after.max(inbox.after)).into(), inbox.fold.clone().into()];
+        Arm { sql, params: of.into_iter().chain(rest).collect() }
+    };
+    let mut rooms = inbox.rooms.clone();
+    rooms.sort_unstable();
+    // Of a room that is named twice, the larger part is wanted.
+    rooms.dedup_by_key(|(room, _)| *room);
+    let mut arms = vec![
+        arm(DIRECT_TO, "recipient_fold = ?", Some(inbox.fold.clone().into()), inbox.after),
+        arm(LOBBY, IN_LOBBY, None, inbox.lobby_after),
+    ];
+    arms.extend(rooms.iter().map(|(room, after)| arm(ROOM, "room = ?", Some(integer(*room).into()), *after)));
+    merge(database, &arms, &bounds)
+}
+
+const LOBBY: &str = "messages_lobby";
+const IN_LOBBY: &str = "room IS NULL AND recipient_fold IS NULL";
+const ROOM: &str = "messages_room";
+const DIRECT_TO: &str = "messages_to";
+
+fn find_history(database: &Connection, query: &HistoryQuery) -> rusqlite::Result<Found> {
+    let nothing = Ok(Found::Messages(Vec::new(), false));
+    let mut after = query.after.map_or(-1, integer);
+    let last = match query.before {
+        Some(0) => return nothing,
+        Some(before) => integer(before - 1),
+        None => i64::MAX,
+    };
+    if let Some(since) = query.since {
+        // Numbers and times mostly grow together: this spares reading all that was said before.
+        let sql = "SELECT number FROM messages INDEXED BY messages_sent WHERE sent >= ?1 ORDER BY number LIMIT 1";
+        let first = database.prepare_cached(sql)?.query_row([since.0], |row| row.get::<_, i64>(0)).optional()?;
+        let Some(first) = first else { return nothing };
+        after = after.max(first - 1);
+    }
+    let range = [after.into(), last.into(), query.since.map_or(i64::MIN, |since| since.0).into()];
+    let arms = match query.words.as_deref() {
+        None => by_place(query, &range),
+        Some(words) => match phrases(words) {
+            Some(phrases) => vec![by_words(query, &range, phrases)],
+            None => return nothing,
+        },
+    };
+    let bounds = Bounds { oldest: query.oldest, limit: query.limit, bytes: query.bytes };
+    merge(database, &arms, &bounds)
+}
+
+fn order(oldest: bool) -> &'static str {
+    if oldest { "ASC" } else { "DESC" }
+}
+
+fn by_place(query: &HistoryQuery, range: &[Value; 3]) -> Vec<Arm> {
+    let arm = |index: &str, place: &str, of: Vec<Value>| {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM messages INDEXED BY {index}
+             WHERE number > ? AND number <= ? AND sent >= ? AND {place} ORDER BY number {}",
+            order(query.oldest)
+        );
+        Arm { sql, params: range.iter().cloned().chain(of).collect() }
+    };
+    let me = || Value::from(query.fold.clone());
+    let without = || Value::from(to_json(&query.without));
+    let among = |place: &str| format!("{place} AND sender_fold NOT IN (SELECT value FROM json_each(?))");
+    let mut arms = Vec::new();
+    if query.lobby {
+        arms.push(arm(LOBBY, &among(IN_LOBBY), vec![without()]));
+    }
+    let mut rooms = query.rooms.clone();
+    rooms.sort_unstable();
+    rooms.dedup();
+    for room in rooms {
+        arms.push(arm(ROOM, &among("room = ?"), vec![integer(room).into(), without()]));
+    }
+    let between = "sender_fold = ? AND recipient_fold = ?";
+    match &query.people {
+        People::Nobody => {}
+        People::With(other) => {
+            arms.push(arm("messages_between", between, vec![me(), other.clone().into()]));
+            if *other != query.fold {
+                let place = format!("{between} AND NOT withheld");
+                arms.push(arm("messages_between", &place, vec![other.clone().into(), me()]));
+            }
+        }
+        People::Everybody => {
+            arms.push(arm("messages_from", "recipient_fold IS NOT NULL AND sender_fold = ?", vec![me()]));
+            let place = "recipient_fold = ? AND sender_fold <> ? AND NOT withheld";
+            arms.push(arm(DIRECT_TO, place, vec![me(), me()]));
+        }
+    }
+    arms
+}
+
+/// The full-text index gives the numbers in their order; whether each message is in one of the places is looked at
+/// as it comes.
+fn by_words(query: &HistoryQuery, range: &[Value; 3], phrases: String) -> Arm {
+    let (me, rooms): (Value, Vec<i64>) = (query.fold.clone().into(), query.rooms.iter().map(|r| integer(*r)).collect());
+    let other = match &query.people {
+        People::With(other) => Value::from(other.clone()),
+        People::Nobody | People::Everybody => Value::Null,
+    };
+    let people = match &query.people {
+        People::Nobody => "0",
+        People::With(_) => {
+            "(sender_fold = ?5 AND recipient_fold = ?6
+            OR sender_fold = ?6 AND recipient_fold = ?5 AND NOT withheld)"
+        }
+        People::Everybody => {
+            "(recipient_fold IS NOT NULL
+            AND (sender_fold = ?5 OR recipient_fold = ?5 AND NOT withheld))"
+        }
+    };
+    let sql = format!(
+        "SELECT {} FROM words CROSS JOIN messages ON messages.number = words.rowid
+         WHERE words MATCH ?1 AND words.rowid > ?2 AND words.rowid <= ?3 AND messages.sent >= ?4
+            AND ({people} AND coalesce(?6, ?5) IS NOT NULL
+                OR (?7 AND {IN_LOBBY} OR room IN (SELECT value FROM json_each(?8)))
+                    AND sender_fold NOT IN (SELECT value FROM json_each(?9)))
+         ORDER BY words.rowid {}",
+        COLUMNS.replace("text", "messages.text"),
+        order(query.oldest)
+    );
+    let [after, last, since] = range.clone();
+    let (lobby, without) = (i64::from(query.lobby), to_json(&query.without));
+    let params =
+        vec![phrases.into(), after, last, since, me, other, lobby.into(), to_json(&rooms).into(), without.into()];
+    Arm { sql, params }
+}
+
+/// What people type as the full-text index wants it: each word quoted, so that none of it is syntax. `None` if
+/// there is no word in it.
+fn phrases(text: &str) -> Option<String> {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let quoted: Vec<String> = words.map(|word| format!("\"{word}\"")).collect();
+    (!quoted.is_empty()).then(|| quoted.join(" "))
+}
+
+/// Takes from all readings what comes next until there is enough. Whether there is more is known, not guessed.
+fn merge(database: &Connection, arms: &[Arm], bounds: &Bounds) -> rusqlite::Result<Found> {
+    let prepared = arms.iter().map(|arm| database.prepare_cached(&arm.sql));
+    let mut prepared: Vec<CachedStatement<'_>> = prepared.collect::<Result<_, _>>()?;
+    let readings = prepared.iter_mut().zip(arms).map(|(query, arm)| query.query(params_from_iter(&arm.params)));
+    let mut readings = readings.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut heads = readings.iter_mut().map(|rows| number(rows.next()?)).collect::<rusqlite::Result<Vec<_>>>()?;
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    let more = loop {
+        let there = heads.iter().enumerate().filter_map(|(at, head)| head.map(|number| (number, at)));
+        let next = if bounds.oldest { there.min() } else { there.max() };
+        let Some((_, at)) = next else { break false };
+        if found.len() >= bounds.limit || bytes >= bounds.bytes {
+            break true;
+        }
+        if let Some(row) = readings[at].get() {
+            let kept = kept(row)?;
+            bytes += kept.text.len();
+            found.push(kept);
+        }
+        heads[at] = number(readings[at].next()?)?;
+    };
+    if !bounds.oldest {
+        found.reverse();
+    }
+    Ok(Found::Messages(found, more))
+}
+
+fn number(row: Option<&Row<'_>>) -> rusqlite::Result<Option<i64>> {
+    row.map(|row| row.get(0)).transpose()
+}
+
+fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
+    let Unsigned(number) = row.get(0)?;
+    let room = row.get::<_, Option<Unsigned>>(3)?;
+    let recipient = row.get::<_, Option<String>>(4)?;
+    let place = match (room, recipient) {
+        (Some(Unsigned(room)), _) => Place::Room(room),
+        (None, Some(name)) => Place::Person(name),
+        (None, None) => Place::Lobby,
+    };
+    Ok(Kept {
+        number,
+        sent: Timestamp(row.get(1)?),
+        from: row.get(2)?,
+        place,
+        text: row.get(5)?,
+        withheld: row.get(6)?,
+        asked: Asked { instance: row.get(7)?, ask: row.get(8)? },
+    })
+}
+
+/// How SQLite would read what is asked for, with and without words.
+#[cfg(test)]
+pub(super) fn plans(database: &Connection, query: &HistoryQuery) -> rusqlite::Result<Vec<String>> {
+    let range = [0.into(), 9.into(), 0.into()];
+    let mut arms = by_place(query, &range);
+    let with = HistoryQuery { people: People::With("x".into()), ..query.clone() };
+    arms.extend(by_place(&with, &range));
+    arms.push(by_words(query, &range, "\"x\"".into()));
+    let plan = |arm: &Arm| -> rusqlite::Result<String> {
+        let mut explained = database.prepare(&format!("EXPLAIN QUERY PLAN {}", arm.sql))?;
+        let lines = explained.query_map(params_from_iter(&arm.params), |row| row.get::<_, String>(3))?;
+        Ok(lines.collect::<rusqlite::Result<Vec<_>>>()?.join("; "))
+    };
+    arms.iter().map(plan).collect()
+}

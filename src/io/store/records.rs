@@ -1,0 +1,192 @@
+//! How each record is kept, and how old messages are forgotten.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::load::{Unsigned, access_name, integer, last_message};
+use crate::protocol::limits::{FAILURES_COUNTED, VISITS_LOADED};
+use crate::protocol::name::fold;
+use crate::protocol::record::{FailureRecord, Kept, Place, VisitRecord};
+use crate::protocol::{PublicKey, Record, Timestamp};
+
+/// Messages that are forgotten in one transaction: few enough that the next commit hardly waits.
+const TRIM_AT_ONCE: usize = 500;
+
+/// What is still to be forgotten.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Trims {
+    before: Option<Timestamp>,
+    bytes: Option<u64>,
+}
+
+impl Trims {
+    pub(super) fn is_done(self) -> bool {
+        self.before.is_none() && self.bytes.is_none()
+    }
+}
+
+/// Keeps one record inside the caller's transaction. Doing so twice is the same as once.
+pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) -> rusqlite::Result<()> {
+    let run = |sql: &str, params: &[&dyn rusqlite::ToSql]| -> rusqlite::Result<()> {
+        database.prepare_cached(sql)?.execute(params).map(drop)
+    };
+    match record {
+        Record::Name { name, fold, key, since } => keep_name(database, name, fold, key, *since),
+        Record::Message(kept) => keep_message(database, kept),
+        Record::Received { fold, number } => {
+            run("UPDATE names SET received = ?2 WHERE fold = ?1 AND received < ?2", params![fold, integer(*number)])
+        }
+        Record::Block { by, whom } => run("INSERT OR IGNORE INTO blocks (by, whom) VALUES (?1, ?2)", params![by, whom]),
+        Record::Unblock { by, whom } => run("DELETE FROM blocks WHERE by = ?1 AND whom = ?2", params![by, whom]),
+        Record::Room { room, name, access } => {
+            let sql = "INSERT OR REPLACE INTO rooms (room, name, access) VALUES (?1, ?2, ?3)";
+            run(sql, params![integer(*room), name, access_name(*access)])?;
+            let sql = "UPDATE meta SET value = ?1 WHERE key = 'last_room' AND CAST(value AS INTEGER) < ?2";
+            run(sql, params![integer(*room).to_string(), integer(*room)])
+        }
+        Record::RoomGone { room } => {
+            run("DELETE FROM members WHERE room = ?1", params![integer(*room)])?;
+            run("DELETE FROM rooms WHERE room = ?1", params![integer(*room)])
+        }
+        Record::Member { room, fold, since } => run(
+            "INSERT OR REPLACE INTO members (room, fold, since) SELECT room, ?2, ?3 FROM rooms WHERE room = ?1",
+            params![integer(*room), fold, integer(*since)],
+        ),
+        Record::MemberGone { room, fold } => {
+            run("DELETE FROM members WHERE room = ?1 AND fold = ?2", params![integer(*room), fold])
+        }
+        Record::Visit(visit) => keep_visit(database, visit),
+        Record::Failures(FailureRecord { whom, count: 0, .. }) => {
+            run("DELETE FROM failures WHERE whom = ?1", params![whom])
+        }
+        Record::Failures(FailureRecord { whom, count, last, until }) => run(
+            "INSERT OR REPLACE INTO failures (whom, count, last, until) VALUES (?1, ?2, ?3, ?4)",
+            params![whom, count, last.0, until.map(|until| until.0)],
+        ),
+        Record::TrimBefore(time) => {
+            trims.before = trims.before.max(Some(*time));
+            Ok(())
+        }
+        Record::TrimTo { bytes } => {
+            trims.bytes = Some(trims.bytes.map_or(*bytes, |asked| asked.min(*bytes)));
+            Ok(())
+        }
+    }
+}
+
+/// A name that is somebody else's stays theirs. A key is added to an account only by a hub that knew the account
+/// when it let the key in, which it shows by the account's `since`: otherwise whoever registers a name in the
+/// moment in which it becomes an account would own the account.
+fn keep_name(database: &Connection, name: &str, fold: &str, key: &PublicKey, since: i64) -> rusqlite::Result<()> {
+    let sql = "SELECT password IS NOT NULL, since FROM names WHERE fold = ?1";
+    let there =
+        database.prepare_cached(sql)?.query_row([fold], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?))).optional()?;
+    match there {
+        None => {
+            let sql = "INSERT INTO names (fold, name, since) VALUES (?1, ?2, ?3)";
+            database.prepare_cached(sql)?.execute(params![fold, name, since])?;
+        }
+        Some((true, of_account)) if of_account == since => {}
+        Some((true, _)) => return Ok(()),
+        Some((false, _)) => {
+            let sql = "
+                UPDATE names SET name = ?2, since = ?3
+                WHERE fold = ?1 AND EXISTS (SELECT 1 FROM keys WHERE fold = ?1 AND key = ?4)";
+            database.prepare_cached(sql)?.execute(params![fold, name, since, key.0])?;
+            return Ok(());
+        }
+    }
+    let sql = "INSERT OR IGNORE INTO keys (fold, key) VALUES (?1, ?2)";
+    database.prepare_cached(sql)?.execute(params![fold, key.0])?;
+    Ok(())
+}
+
+fn keep_message(database: &Connection, kept: &Kept) -> rusqlite::Result<()> {
+    let (room, recipient) = match &kept.place {
+        Place::Lobby => (None, None),
+        Place::Room(room) => (Some(integer(*room)), None),
+        Place::Person(name) => (None, Some(name)),
+    };
+    let sql = "
+        INSERT OR IGNORE INTO messages (number, sent, sender, sender_fold, room, recipient, recipient_fold, text,
+            withheld, instance, ask)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    let params = params![
+        integer(kept.number),
+        kept.sent.0,
+        kept.from,
+        fold(&kept.from),
+        room,
+        recipient,
+        recipient.map(|name| fold(name)),
+        kept.text,
+        kept.withheld,
+        kept.asked.instance,
+        kept.asked.ask,
+    ];
+    database.prepare_cached(sql)?.execute(params).map(drop)
+}
+
+fn keep_visit(database: &Connection, visit: &VisitRecord) -> rusqlite::Result<()> {
+    let sql = "
+        INSERT OR REPLACE INTO visits (run, number, name, key, address, opened, closed, messages)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let params = params![
+        // A random number of 64 bits, kept bit by bit.
+        visit.run as i64,
+        integer(visit.number),
+        visit.name,
+        visit.key.0,
+        visit.address,
+        visit.opened.0,
+        visit.closed.map(|closed| closed.0),
+        integer(visit.messages),
+    ];
+    database.prepare_cached(sql)?.execute(params).map(drop)
+}
+
+/// Forgets a bounded part of what is to be forgotten; gives what is left. The newest message stays, so that its
+/// number is not given to another one.
+pub(super) fn trim(database: &Connection, mut trims: Trims) -> rusqlite::Result<Trims> {
+    let newest = integer(last_message(database)?);
+    if let Some(before) = trims.before {
+        let sql = "
+            DELETE FROM messages WHERE number IN (
+                SELECT number FROM messages INDEXED BY messages_sent WHERE sent < ?1 AND number <> ?2 LIMIT ?3)";
+        let gone = database.prepare_cached(sql)?.execute(params![before.0, newest, TRIM_AT_ONCE as i64])?;
+        if gone < TRIM_AT_ONCE {
+            trims.before = None;
+        }
+    } else if let Some(bytes) = trims.bytes {
+        let sql = "SELECT bytes FROM sizes WHERE what = 'messages'";
+        let Unsigned(mut rest) = database.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        let (mut last, mut gone) = (None, 0);
+        let sql =
+            "SELECT number, 256 + 2 * octet_length(text) FROM messages WHERE number <> ?1 ORDER BY number LIMIT ?2";
+        let mut oldest = database.prepare_cached(sql)?;
+        let mut rows = oldest.query(params![newest, TRIM_AT_ONCE as i64])?;
+        while rest > bytes {
+            let Some(row) = rows.next()? else { break };
+            let Unsigned(size) = row.get(1)?;
+            (last, gone, rest) = (Some(row.get::<_, i64>(0)?), gone + 1, rest.saturating_sub(size));
+        }
+        if let Some(last) = last {
+            database.prepare_cached("DELETE FROM messages WHERE number <= ?1")?.execute([last])?;
+        }
+        if rest <= bytes || gone < TRIM_AT_ONCE {
+            trims.bytes = None;
+        }
+    }
+    Ok(trims)
+}
+
+/// Forgets what no hub will read any more: visits and failures beyond those that are loaded.
+pub(super) fn prune(database: &Connection) -> rusqlite::Result<()> {
+    let visits = "
+        DELETE FROM visits WHERE (run, number) NOT IN
+            (SELECT run, number FROM visits ORDER BY opened DESC, run DESC, number DESC LIMIT ?1)";
+    database.execute(visits, [VISITS_LOADED as i64])?;
+    let failures = "
+        DELETE FROM failures WHERE whom NOT IN (SELECT whom FROM failures ORDER BY last DESC, whom LIMIT ?1)";
+    database.execute(failures, [FAILURES_COUNTED as i64])?;
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! The store on SQLite and the one of the simulator answer alike, whatever happened.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::protocol::record::{FailureRecord, HistoryQuery, Inbox, People, VisitRecord};
+use crate::protocol::types::RoomAccess;
+use crate::sim::MemoryStore;
+
+fn person() -> impl Strategy<Value = String> {
+    prop::sample::select(vec!["Erin", "ERIN", "dora", "Carl"]).prop_map(str::to_owned)
+}
+
+fn folded() -> impl Strategy<Value = String> {
+    person().prop_map(|name| crate::protocol::name::fold(&name))
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    (0..20_i64).prop_map(Timestamp)
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    prop_oneof![Just(Place::Lobby), (0..4_u64).prop_map(Place::Room), person().prop_map(Place::Person)]
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop::collection::vec(prop::sample::select(vec!["tea", "Tea", "coffee", "and", "x1", "-"]), 0..4)
+        .prop_map(|words| words.join(" "))
+}
+
+prop_compose! {
+    fn kept()(
+        number in 1..30_u64, sent in time(), from in person(), place in place(), text in text(),
+        withheld in prop::bool::weighted(0.3), instance in "[ab]", ask in -3..9_i64,
+    ) -> Kept {
+        Kept { number, sent, from, place, text, withheld, asked: Asked { instance, ask } }
+    }
+}
+
+prop_compose! {
+    fn visit()(
+        run in prop::sample::select(vec![1, u64::MAX]), number in 0..4_u64, name in person(), key in 0..3_u8,
+        opened in time(), closed in prop::option::of(time()), messages in 0..3_u64,
+    ) -> VisitRecord {
+        VisitRecord { run, number, name, key: PublicKey([key; 32]), address: "a".into(), opened, closed, messages }
+    }
+}
+
+fn record() -> impl Strategy<Value = Record> {
+    let access = prop::sample::select(vec![RoomAccess::Open, RoomAccess::Invite]);
+    prop_oneof![
+        3 => (person(), 0..4_u8, 0..3_i64).prop_map(|(name, key, since)| {
+            let fold = crate::protocol::name::fold(&name);
+            Record::Name { name, fold, key: PublicKey([key; 32]), since }
+        }),
+        12 => kept().prop_map(Record::Message),
+        2 => (folded(), 0..30_u64).prop_map(|(fold, number)| Record::Received { fold, number }),
+        1 => (folded(), folded()).prop_map(|(by, whom)| Record::Block { by, whom }),
+        1 => (folded(), folded()).prop_map(|(by, whom)| Record::Unblock { by, whom }),
+        2 => (0..4_u64, "[rs]", access).prop_map(|(room, name, access)| Record::Room { room, name, access }),
+        1 => (0..4_u64).prop_map(|room| Record::RoomGone { room }),
+        2 => (0..4_u64, folded(), 0..9_u64).prop_map(|(room, fold, since)| Record::Member { room, fold, since }),
+        1 => (0..4_u64, folded()).prop_map(|(room, fold)| Record::MemberGone { room, fold }),
+        1 => visit().prop_map(Record::Visit),
+        1 => ("[pq]", 0..3_u32, time(), prop::option::of(time()))
+            .prop_map(|(whom, count, last, until)| Record::Failures(FailureRecord { whom, count, last, until })),
+        1 => (0..8_i64).prop_map(|time| Record::TrimBefore(Timestamp(time))),
+        1 => (0..4_000_u64).prop_map(|bytes| Record::TrimTo { bytes }),
+    ]
+}
+
+fn bounds() -> impl Strategy<Value = (usize, usize)> {
+    (0..12_usize, prop_oneof![Just(usize::MAX), 0..30_usize])
+}
+
+fn history() -> impl Strategy<Value = HistoryQuery> {
+    let people = prop_oneof![Just(People::Nobody), Just(People::Everybody), folded().prop_map(People::With)];
+    let number = || prop::option::of(0..30_u64);
+    let places = (folded(), any::<bool>(), prop::collection::vec(0..4_u64, 0..4), people);
+    let what = (prop::collection::vec(folded(), 0..2), prop::option::of(time()), number(), number());
+    let words = prop::option::of(prop::sample::select(vec!["tea", "TEA coffee", "x1", "absent", "-", "", "tea tea"]));
+    (places, what, words, any::<bool>(), bounds()).prop_map(
+        |((fold, lobby, rooms, people), (without, since, after, before), words, oldest, (limit, bytes))| {
+            let words = words.map(str::to_owned);
+            HistoryQuery { fold, lobby, rooms, people, without, since, after, before, words, oldest, limit, bytes }
+        },
+    )
+}
+
+fn query() -> impl Strategy<Value = Query> {
+    let rooms = prop::collection::vec((0..4_u64, 0..20_u64), 0..4);
+    prop_oneof![
+        3 => (folded(), 0..20_u64, rooms, 0..20_u64, bounds()).prop_map(
+            |(fold, after, rooms, lobby_after, (limit, bytes))| {
+                Query::Inbox(Inbox { fold, after, rooms, lobby_after, limit, bytes })
+            }
+        ),
+        5 => history().prop_map(Query::History),
+        1 => ("[ab]", folded()).prop_map(|(instance, fold)| Query::Asked { instance, fold }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #[test]
+    fn both_answer_alike(
+        batches in prop::collection::vec(prop::collection::vec(record(), 0..8), 0..8),
+        accounts in prop::collection::vec(person(), 0..2),
+        queries in prop::collection::vec(query(), 1..12),
+    ) {
+        let (mut store, mut model) = (Store::ephemeral().unwrap().0, MemoryStore::default());
+        for name in &accounts {
+            let account = NewAccount { name: name.clone(), hash: "x".into(), since: 0 };
+            accounts::put(&store.database, &account).unwrap();
+            model.add_account(name, "x");
+        }
+        for batch in &batches {
+            // What is to be forgotten is forgotten after a commit.
+            let trims = |record: &&Record| matches!(record, Record::TrimBefore(_) | Record::TrimTo { .. });
+            let (last, first): (Vec<&Record>, Vec<&Record>) = batch.iter().partition(trims);
+            for _ in 0..2 {
+                store.keep(first.iter().copied()).unwrap();
+                first.iter().for_each(|record| model.keep(record));
+            }
+            for trim in last {
+                store.keep([trim]).unwrap();
+                while store.trim().unwrap() {}
+                model.keep(trim);
+            }
+        }
+        prop_assert_eq!(load::load(&store.database).unwrap(), model.load());
+        for query in &queries {
+            prop_assert_eq!(store.find(query).unwrap(), model.find(query), "{:?}", query);
+        }
+    }
+}

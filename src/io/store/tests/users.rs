@@ -1,0 +1,119 @@
+//! Those who manage accounts, beside a hub that has the store open.
+
+use super::*;
+
+fn account(name: &str) -> NewAccount {
+    NewAccount { name: name.into(), hash: format!("hash of {name}"), since: 9 }
+}
+
+#[test]
+fn accounts_are_made_before_the_first_start_and_beside_a_hub() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut users = Users::open(dir.path()).unwrap();
+    users.add(&[account("Erin")], Conflicts::default()).unwrap();
+    let (mut store, loaded) = Store::open(dir.path()).unwrap();
+    assert!(loaded.names[0].account && loaded.names[0].keys.is_empty());
+    assert_eq!(store.changed_names().unwrap(), None);
+    users.add(&[account("Dora")], Conflicts::default()).unwrap();
+    let changed = store.changed_names().unwrap().expect("it was changed by another program");
+    assert_eq!(changed.len(), 2);
+    assert_eq!(store.changed_names().unwrap(), None);
+    store.keep(&[name(1)]).unwrap();
+    assert_eq!(store.changed_names().unwrap(), None, "what we write is no news");
+    // The reader for queries and passwords sees it too.
+    assert!(store.reader().unwrap().unwrap().account("dora").unwrap().is_some());
+    assert!(store.reader().unwrap().unwrap().account("n1").unwrap().is_none());
+}
+
+#[test]
+fn all_are_added_or_none() {
+    let dir = filled(1..2);
+    let mut users = Users::open(dir.path()).unwrap();
+    users.add(&[account("Erin")], Conflicts::default()).unwrap();
+    for (name, conflicts) in [("ERIN", Conflicts::default()), ("N1", Conflicts { replace: true, take: false })] {
+        let (at, failure) = users.add(&[account("Dora"), account(name)], conflicts).unwrap_err();
+        assert_eq!((at, failure.code), (Some(1), ErrorCode::NameTaken));
+        assert_eq!(users.check(name, conflicts).unwrap_err(), failure);
+        assert_eq!(users.list().unwrap().len(), 2);
+    }
+    users.add(&[account("ERIN"), account("N1")], Conflicts { replace: true, take: true }).unwrap();
+    let names = users.list().unwrap();
+    assert!(names.iter().all(|record| record.account && record.keys.is_empty()), "{names:?}");
+}
+
+#[test]
+fn what_an_account_had_is_forgotten_and_what_it_said_is_not() {
+    let dir = filled(1..3);
+    let (mut store, _) = Store::open(dir.path()).unwrap();
+    let (a, b) = ("n1".to_owned(), "n2".to_owned());
+    store
+        .keep(&[
+            message(1),
+            Record::Room { room: 1, name: "r".into(), access: crate::protocol::types::RoomAccess::Open },
+            Record::Member { room: 1, fold: a.clone(), since: 0 },
+            Record::Member { room: 1, fold: b.clone(), since: 0 },
+            Record::Block { by: a.clone(), whom: b.clone() },
+            Record::Block { by: b.clone(), whom: a },
+        ])
+        .unwrap();
+    let mut users = Users::open(dir.path()).unwrap();
+    assert_eq!(users.remove("n1").unwrap(), "N1");
+    assert_eq!(users.remove("n1").unwrap_err().code, ErrorCode::NoSuchPerson);
+    drop((users, store));
+    let (_, loaded) = Store::open(dir.path()).unwrap();
+    assert_eq!(names(&loaded), ["N2"]);
+    assert!(loaded.blocks.is_empty());
+    assert_eq!(loaded.rooms[0].members, [(b, 0)]);
+    assert_eq!(loaded.last_message, 1);
+}
+
+#[test]
+fn a_new_password_is_a_new_login_for_every_key() {
+    let dir = filled(1..2);
+    let mut users = Users::open(dir.path()).unwrap();
+    assert_eq!(users.change_password("n1", "x").unwrap_err().code, ErrorCode::NoSuchPerson);
+    assert_eq!(users.account("n1").unwrap_err().code, ErrorCode::NoSuchPerson);
+    users.add(&[account("N1")], Conflicts { replace: false, take: true }).unwrap();
+    let mut store = Store::open(dir.path()).unwrap().0;
+    let key = PublicKey([1; 32]);
+    store.keep(&[Record::Name { name: "N1".into(), fold: "n1".into(), key, since: 9 }]).unwrap();
+    assert_eq!(users.list().unwrap()[0].keys, [key]);
+    users.change_password("N1", "new").unwrap();
+    assert!(users.list().unwrap()[0].keys.is_empty());
+    assert_eq!(store.reader().unwrap().unwrap().account("n1").unwrap().unwrap().1, "new");
+}
+
+#[test]
+fn what_is_damaged_is_refused_here_too() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(DATABASE), b"garbage ".repeat(1_000)).unwrap();
+    assert_eq!(Users::open(dir.path()).err().unwrap().code, ErrorCode::StoreCorrupt);
+    assert_eq!(std::fs::read(dir.path().join(DATABASE)).unwrap(), b"garbage ".repeat(1_000));
+    std::fs::remove_file(dir.path().join(DATABASE)).unwrap();
+    std::fs::write(dir.path().join("hub.sqlite3-wal"), b"x").unwrap();
+    assert_eq!(Users::open(dir.path()).err().unwrap().code, ErrorCode::StoreCorrupt);
+}
+
+#[test]
+fn an_old_store_is_not_changed_under_a_hub_that_runs() {
+    let dir = of_version_1(&[7; 32]);
+    let hub = disk::lock(dir.path()).unwrap();
+    assert_eq!(Users::open(dir.path()).err().unwrap().code, ErrorCode::StoreLocked);
+    drop(hub);
+    assert_eq!(Users::open(dir.path()).unwrap().list().unwrap().len(), 2);
+}
+
+#[test]
+fn many_who_come_at_once_make_one_store() {
+    let dir = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        for n in 0..4 {
+            let dir = dir.path();
+            scope.spawn(move || {
+                let mut users = Users::open(dir).unwrap();
+                users.add(&[account(&format!("User{n}"))], Conflicts::default()).unwrap();
+            });
+        }
+    });
+    assert_eq!(Store::open(dir.path()).unwrap().1.names.len(), 4);
+}

@@ -1,0 +1,263 @@
+//! A hub's store without a disk: the same answers as the real one gives, from what is in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::protocol::limits::{FAILURES_COUNTED, REQUESTS_IN_FLIGHT, VISITS_LOADED};
+use crate::protocol::name::fold;
+use crate::protocol::record::{
+    Asked, FailureRecord, Found, HistoryQuery, Inbox, Kept, Loaded, NameRecord, People, Place, Query, RoomRecord,
+    VisitRecord,
+};
+use crate::protocol::types::Password;
+use crate::protocol::{PublicKey, Record};
+
+/// What is kept of each message beside twice its text, in bytes.
+const MESSAGE_SIZE: u64 = 256;
+
+/// Everything that has been kept.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    names: BTreeMap<String, Owner>,
+    messages: BTreeMap<u64, Kept>,
+    asked: BTreeSet<(String, Asked)>,
+    blocks: BTreeSet<(String, String)>,
+    rooms: BTreeMap<u64, RoomRecord>,
+    last_room: u64,
+    visits: BTreeMap<(u64, u64), VisitRecord>,
+    failures: BTreeMap<String, FailureRecord>,
+}
+
+#[derive(Debug, Clone)]
+struct Owner {
+    name: String,
+    since: i64,
+    password: Option<Password>,
+    received: u64,
+    keys: BTreeSet<PublicKey>,
+}
+
+impl MemoryStore {
+    /// Keeps a record. Doing so twice is the same as once.
+    pub fn keep(&mut self, record: &Record) {
+        match record {
+            Record::Name { name, fold, key, since } => self.keep_name(name, fold, *key, *since),
+            Record::Message(kept) => self.keep_message(kept),
+            Record::Received { fold, number } => {
+                if let Some(owner) = self.names.get_mut(fold) {
+                    owner.received = owner.received.max(*number);
+                }
+            }
+            Record::Block { by, whom } => drop(self.blocks.insert((by.clone(), whom.clone()))),
+            Record::Unblock { by, whom } => drop(self.blocks.remove(&(by.clone(), whom.clone()))),
+            Record::Room { room, name, access } => {
+                let members = self.rooms.remove(room).map(|room| room.members).unwrap_or_default();
+                self.rooms.insert(*room, RoomRecord { room: *room, name: name.clone(), access: *access, members });
+                self.last_room = self.last_room.max(*room);
+            }
+            Record::RoomGone { room } => drop(self.rooms.remove(room)),
+            Record::Member { room, fold, since } => {
+                if let Some(room) = self.rooms.get_mut(room) {
+                    room.members.retain(|(member, _)| member != fold);
+                    room.members.push((fold.clone(), *since));
+                    room.members.sort_unstable();
+                }
+            }
+            Record::MemberGone { room, fold } => {
+                if let Some(room) = self.rooms.get_mut(room) {
+                    room.members.retain(|(member, _)| member != fold);
+                }
+            }
+            Record::Visit(visit) => drop(self.visits.insert((visit.run, visit.number), visit.clone())),
+            Record::Failures(record) if record.count == 0 => drop(self.failures.remove(&record.whom)),
+            Record::Failures(record) => drop(self.failures.insert(record.whom.clone(), record.clone())),
+            Record::TrimBefore(time) => {
+                let old = self.messages.values().filter(|kept| kept.sent < *time).map(|kept| kept.number);
+                for number in old.collect::<Vec<_>>() {
+                    self.forget(number);
+                }
+            }
+            Record::TrimTo { bytes } => {
+                while self.messages.values().map(size).sum::<u64>() > *bytes && self.messages.len() > 1 {
+                    let Some(oldest) = self.messages.keys().next().copied() else { return };
+                    self.forget(oldest);
+                }
+            }
+        }
+    }
+
+    fn keep_name(&mut self, name: &str, fold: &str, key: PublicKey, since: i64) {
+        match self.names.get_mut(fold) {
+            None => {
+                let keys = BTreeSet::from([key]);
+                let owner = Owner { name: name.to_owned(), since, password: None, received: 0, keys };
+                self.names.insert(fold.to_owned(), owner);
+            }
+            Some(owner) if owner.password.is_some() && owner.since == since => drop(owner.keys.insert(key)),
+            Some(owner) if owner.password.is_none() && owner.keys.contains(&key) => {
+                (owner.name, owner.since) = (name.to_owned(), since);
+            }
+            // It is somebody else's.
+            Some(_) => {}
+        }
+    }
+
+    fn keep_message(&mut self, kept: &Kept) {
+        let asked = (fold(&kept.from), kept.asked.clone());
+        if !self.messages.contains_key(&kept.number) && self.asked.insert(asked) {
+            self.messages.insert(kept.number, kept.clone());
+        }
+    }
+
+    /// The newest message stays.
+    fn forget(&mut self, number: u64) {
+        if self.messages.keys().next_back() == Some(&number) {
+            return;
+        }
+        if let Some(kept) = self.messages.remove(&number) {
+            self.asked.remove(&(fold(&kept.from), kept.asked));
+        }
+    }
+
+    /// Makes a name an account since the beginning of time, and forgets its keys.
+    pub fn add_account(&mut self, name: &str, password: &str) {
+        let received = self.names.get(&fold(name)).map_or(0, |owner| owner.received);
+        let password = Some(Password(password.to_owned()));
+        let owner = Owner { name: name.to_owned(), since: 0, password, received, keys: BTreeSet::new() };
+        self.names.insert(fold(name), owner);
+    }
+
+    /// Whose password it is, if it is that of the account with this folded name.
+    pub fn check(&self, fold: &str, password: &Password) -> Option<NameRecord> {
+        let owner = self.names.get(fold)?;
+        (owner.password.as_ref() == Some(password)).then(|| self.name(fold, owner))
+    }
+
+    fn name(&self, fold: &str, owner: &Owner) -> NameRecord {
+        let theirs =
+            self.messages.range(owner.received + 1..).filter(|(_, kept)| recipient(kept).as_deref() == Some(fold));
+        NameRecord {
+            name: owner.name.clone(),
+            fold: fold.to_owned(),
+            keys: owner.keys.iter().copied().collect(),
+            account: owner.password.is_some(),
+            since: owner.since,
+            received: owner.received,
+            unread: theirs.count() as u64,
+        }
+    }
+
+    /// What a hub has in memory when it starts.
+    pub fn load(&self) -> Loaded {
+        let mut visits: Vec<VisitRecord> = self.visits.values().cloned().collect();
+        visits.sort_by_key(|visit| (visit.opened, visit.run as i64, visit.number));
+        visits.drain(..visits.len().saturating_sub(VISITS_LOADED));
+        let mut failures: Vec<FailureRecord> = self.failures.values().cloned().collect();
+        failures.sort_by_key(|record| std::cmp::Reverse(record.last));
+        failures.truncate(FAILURES_COUNTED);
+        failures.sort_by(|a, b| a.whom.cmp(&b.whom));
+        Loaded {
+            names: self.names.iter().map(|(fold, owner)| self.name(fold, owner)).collect(),
+            blocks: self.blocks.iter().cloned().collect(),
+            rooms: self.rooms.values().cloned().collect(),
+            visits,
+            failures,
+            last_message: self.messages.keys().next_back().copied().unwrap_or_default(),
+            last_room: self.last_room,
+        }
+    }
+
+    /// Answers a question.
+    pub fn find(&self, query: &Query) -> Found {
+        match query {
+            Query::Inbox(inbox) => {
+                let found = self.messages.values().filter(|kept| is_for(inbox, kept));
+                take(found, inbox.limit, inbox.bytes)
+            }
+            Query::History(query) => {
+                let found = self.messages.values().filter(|kept| is_seen(query, kept));
+                if query.oldest {
+                    return take(found, query.limit, query.bytes);
+                }
+                match take(found.rev(), query.limit, query.bytes) {
+                    Found::Messages(newest, more) => Found::Messages(newest.into_iter().rev().collect(), more),
+                    other @ Found::Asked(_) => other,
+                }
+            }
+            Query::Asked { instance, fold: by } => {
+                let theirs = |kept: &&Kept| kept.asked.instance == *instance && fold(&kept.from) == *by;
+                let newest = self.messages.values().rev().filter(theirs).take(REQUESTS_IN_FLIGHT);
+                let mut newest: Vec<_> = newest.map(|kept| (kept.asked.ask, kept.number, kept.sent)).collect();
+                newest.reverse();
+                Found::Asked(newest)
+            }
+        }
+    }
+}
+
+fn size(kept: &Kept) -> u64 {
+    MESSAGE_SIZE + 2 * kept.text.len() as u64
+}
+
+fn recipient(kept: &Kept) -> Option<String> {
+    match &kept.place {
+        Place::Person(name) => Some(fold(name)),
+        Place::Lobby | Place::Room(_) => None,
+    }
+}
+
+fn take<'a>(mut found: impl Iterator<Item = &'a Kept>, limit: usize, bytes: usize) -> Found {
+    let (mut taken, mut size) = (Vec::new(), 0);
+    loop {
+        let full = taken.len() >= limit || size >= bytes;
+        match found.next() {
+            Some(kept) if !full => {
+                size += kept.text.len();
+                taken.push(kept.clone());
+            }
+            next => return Found::Messages(taken, next.is_some()),
+        }
+    }
+}
+
+fn is_for(inbox: &Inbox, kept: &Kept) -> bool {
+    let new = |after: u64| kept.number > after.max(inbox.after);
+    let theirs = match &kept.place {
+        Place::Lobby => new(inbox.lobby_after),
+        Place::Room(room) => inbox.rooms.iter().any(|(of, after)| of == room && new(*after)),
+        Place::Person(name) => fold(name) == inbox.fold && new(0),
+    };
+    theirs && fold(&kept.from) != inbox.fold
+}
+
+fn is_seen(query: &HistoryQuery, kept: &Kept) -> bool {
+    let from = fold(&kept.from);
+    let heard = !query.without.contains(&from);
+    let place = match &kept.place {
+        Place::Lobby => query.lobby && heard,
+        Place::Room(room) => query.rooms.contains(room) && heard,
+        Place::Person(name) => {
+            let to = fold(name);
+            let (mine, to_me) = (from == query.fold, to == query.fold && !kept.withheld);
+            match &query.people {
+                People::Nobody => false,
+                People::With(other) => mine && to == *other || from == *other && to_me,
+                People::Everybody => mine || to_me,
+            }
+        }
+    };
+    place
+        && query.since.is_none_or(|since| kept.sent >= since)
+        && query.after.is_none_or(|after| kept.number > after)
+        && query.before.is_none_or(|before| kept.number < before)
+        && query.words.as_deref().is_none_or(|words| has_words(&kept.text, words))
+}
+
+/// Whether each of the words is a word of the text, and there is one.
+fn has_words(text: &str, words: &str) -> bool {
+    let split = |text: &str| -> BTreeSet<String> {
+        let parts = text.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
+        parts.map(str::to_lowercase).collect()
+    };
+    let (wanted, there) = (split(words), split(text));
+    !wanted.is_empty() && wanted.is_subset(&there)
+}
