@@ -93,18 +93,26 @@ fn field(line: &[u8], name: &[u8]) -> Option<u64> {
 async fn room(choice: TransportChoice, receivers: usize, messages: u64) {
     let data = tempfile::tempdir().expect("a folder");
     let hub = start_hub(Some(data.path()));
-    let mut sender = Peer::enter(hub.address, receivers, choice).await;
-    sender.ask(r#"{"id":2,"request":"room-create","room":"r"}"#).await;
     let (seen, before) = (Arc::new(Seen::default()), memory());
     let start = Instant::now();
-    for index in 0..receivers {
-        let mut peer = Peer::enter(hub.address, index, choice).await;
-        peer.ask(r#"{"id":2,"request":"room-join","room":"r"}"#).await;
-        peer.send(r#"{"received":0}"#).await;
-        tokio::spawn(listen(peer, Arc::clone(&seen)));
+    // So many enter at once, as after a restart of the hub.
+    let mut next = 0..receivers;
+    let mut entering = tokio::task::JoinSet::new();
+    let mut enter_next = |entering: &mut tokio::task::JoinSet<()>| {
+        if let Some(index) = next.next() {
+            entering.spawn(enter_room(hub.address, index, choice, Arc::clone(&seen)));
+        }
+    };
+    // The first one makes the room.
+    enter_next(&mut entering);
+    while entering.join_next().await.is_some() {
+        let free = 32 - entering.len();
+        (0..free).for_each(|_| enter_next(&mut entering));
     }
     let joined = start.elapsed();
     let idle = memory().saturating_sub(before) / receivers as u64;
+    let mut sender = Peer::enter(hub.address, receivers, choice).await;
+    sender.ask(r#"{"id":2,"request":"room-join","room":"r"}"#).await;
     let (flood, paced) = (messages.max(1_000), (messages / 10).clamp(100, 300));
     let start = Instant::now();
     sender.say(flood, IN_FLIGHT).await;
@@ -131,6 +139,14 @@ async fn room(choice: TransportChoice, receivers: usize, messages: u64) {
         idle >> 10,
     );
     end(hub).await;
+}
+
+async fn enter_room(address: SocketAddr, index: usize, choice: TransportChoice, seen: Arc<Seen>) {
+    let mut peer = Peer::enter(address, index, choice).await;
+    let request = if index == 0 { "room-create" } else { "room-join" };
+    peer.ask(&format!(r#"{{"id":2,"request":"{request}","room":"r"}}"#)).await;
+    peer.send(r#"{"received":0}"#).await;
+    tokio::spawn(listen(peer, seen));
 }
 
 async fn wait_for(seen: &Seen, messages: u64) {

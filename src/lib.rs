@@ -11,9 +11,8 @@
 //! follow from them.
 //!
 //! Everything that is decided is decided by machines without I/O: [`core::Hub`], [`core::Session`] (a client),
-//! [`core::Link`] (one end of a connection that survives its transport),
-//! [`core::Peers`] (a client's direct connections to others) and [`core::swarm`] (which chunk from
-//! whom). They are driven by real sockets in [`io`] and by a virtual clock in [`sim`], and cannot tell which. How
+//! [`core::Link`] (one end of a connection that survives its transport), [`core::Peers`] (a client's direct connections
+//! to others) and [`core::swarm`] (which chunk from whom). They are driven by real sockets in [`io`] and by a virtual clock in [`sim`], and cannot tell which. How
 //! a machine is driven is the drain contract, written once in [`core`].
 //!
 //! # One message from end to end
@@ -47,6 +46,29 @@
 //! as the answer, `transfer-completed`. Erin's side is [`io::data`]'s server: it serves keys that are in the
 //! roster and files that are on the shelf, and nothing else.
 //!
+//! # One thing said, from end to end
+//! Erin types `message dora soup is ready`. It goes to the hub as above, and there:
+//!
+//! 1. `core/hub/messages.rs` checks it, gives it its number and says `Output::Persist`. What follows is *held*
+//!    (`core/hub/held.rs`) until the driver says `Input::Committed`: nobody is told of what a crash could take back.
+//! 2. [`io::store_writer`] writes it, with everything else that has gathered meanwhile, in one transaction of
+//!    [`io::store`].
+//! 3. `core/hub/feed.rs` gives it to Dora's client, if that keeps up. A client that does not, or is not there, gets it
+//!    later: from the newest messages that the hub has in memory, or from the store (`Output::Query`). So the hub holds
+//!    no queue for anybody.
+//! 4. Dora's session (`core/session/inbox.rs`) tells her, once. When standard output has taken it
+//!    ([`io::client::Reporting`]), this machine remembers the number ([`io::inbox`]) and the session confirms it with a
+//!    `received`. By its number the message is recognized if it comes again, whatever was lost meanwhile.
+//! 5. This confirmation is what `delivered` in Erin's `message-acked` means; if it takes longer than that answer can
+//!    wait, she gets `message-delivered` when it comes.
+//!
+//! If the hub dies on the way, Erin's client asks again, with the name that its process gave itself and its number for
+//! the request ([`protocol::record::Asked`]): the hub looks whether that is on disk already. If Dora blocks Erin, all
+//! of this happens just the same, but what Dora's client gets is `withheld`, without the words.
+//!
+//! What is said with `private` takes another way: [`core::peers`] opens a link of its own to the other client, and the
+//! hub learns of it only if that does not answer.
+//!
 //! # Code map
 //! | part | holds | may know |
 //! |---|---|---|
@@ -60,11 +82,12 @@
 //! # What is never done where
 //! - `protocol`, `core` and `sim` read no clock, open no file or socket, draw no random number, start no thread and
 //!   print nothing. Time and seeds are passed in, so that a run can be repeated to the letter.
-//! - `ui` makes text of events and log lines and of nothing else, so that `potluck replay` shows what was shown. Only the editor
-//!   and its completion touch the terminal and local folders.
+//! - `ui` makes text of events and log lines and of nothing else, so that `potluck replay` shows what was shown.
+//!   Only the editor and its completion touch the terminal and local folders.
 //! - Nothing waits for a reader of events, in any part. What is not read waits in a bounded outbox.
 //! - The hub waits for no client, and for the disk only with what must not be said before it is there: the machine
-//!   says `Output::Persist`, and what depends on it is held until `Input::Committed`.
+//!   says `Output::Persist`, and what depends on it is held until `Input::Committed`. Passwords are checked
+//!   on threads of their own (`Output::Verify`).
 //! - File contents are not touched by async code: they are read, hashed, sent and written on blocking threads.
 //! - Matches on our own enums have no catch-all where a new word must be thought about.
 //! - What may be said, and how much of it, is limited in [`protocol::limits`]; error codes have their sentence,
@@ -73,22 +96,22 @@
 //! `tests/tidy.rs` scans the sources for the first two and for who knows whom.
 //!
 //! # How to add a request
-//! 1. `protocol/request.rs`: its struct, and its line in the list of words. The JSON form, the schema, the command,
-//!    its help and its completion are there now. If the answer is a new word: the same in `protocol/event.rs`.
+//! 1. `protocol/request/`: its struct, and its line in the list of words. The JSON form, the schema, the command,
+//!    its help and its completion are there now. If the answer is a new word: the same in `protocol/event/`.
 //! 2. `core/session/requests.rs`: when it may start (`Pending::start`), and, if the client answers it itself, how
 //!    (`start_local`). The compiler points at both.
 //! 3. `core/hub/requests.rs`: its handler, or its place among those that the hub does not answer (`Hub::request`;
 //!    the compiler points there too).
 //! 4. `core/session/answers.rs`, if the client must remember or translate the answer (`user_answered`).
 //! 5. `ui/human.rs`: the text of a new event (`render`; the compiler again). `io/queued.rs`, if it is a state of
-//!    which only the newest counts. `ui/complete.rs`, if its arguments are local paths.
+//!    which only the newest counts. `ui/complete.rs`, if a field names something new.
 //! 6. `POTLUCK_BLESS=1 cargo test --test schemas` writes the schemas, and `INSTA_UPDATE=always cargo test --lib ui`
 //!    the glossary of both faces in `snapshots/`: read the difference as a user would.
 //! 7. Its tests: the decision in simulation (`tests/sim.rs` shows how), its transcript, its row in `README.md`
 //!    (`tests/readme.rs` misses it otherwise).
 //!
 //! # How to find a failing seed
-//! `cargo test --test sim` plays hundreds of random runs, each from its seed: delays, broken and silent connections,
+//! `cargo test --test sim` (and `sim_people`, `sim_private`) plays hundreds of random runs, each from its seed: delays, broken and silent connections,
 //! a hub that crashes. A run that fails prints its seed; `POTLUCK_SEED=<seed> cargo test --test sim` plays that one
 //! alone, the same way each time. `POTLUCK_LOG=debug` shows the diagnostics of the real program on standard error.
 #![forbid(unsafe_code)]

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use potluck::core::hub::{Access, HubConfig, Input, Output};
+use potluck::core::hub::{Access, HubConfig, Input, LoginPolicy, Output};
 use potluck::core::{Hub, LinkConfig, Time};
 use potluck::protocol::limits::HubLimits;
+use potluck::protocol::record::Loaded;
 use potluck::protocol::wire::HubHello;
 use potluck::protocol::{PublicKey, Timestamp};
 use std::time::Duration;
@@ -39,10 +40,12 @@ fn whoever_comes_back_from_elsewhere_before_it_was_missed_is_shown_there() {
             grace: Duration::from_secs(30),
             limits: HubLimits::default(),
             access: Access::Open,
+            logins: LoginPolicy::default(),
+            keep: None,
             run: 1,
             epoch: Timestamp(0),
         },
-        Vec::new(),
+        Loaded::default(),
     );
     let first = connect(&mut hub, 1, [10, 0, 0, 1], r#"{"hello":"potluck-link/1","received":0,"port":4000}"#);
     let hash = "ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f";

@@ -45,6 +45,27 @@ fn every_shell_gets_completions_for_every_subcommand() {
 }
 
 #[test]
+fn passwords_come_from_files_and_never_from_the_command_line() {
+    let scene = Scene::default();
+    for command in [&["login", "erin", "hunter2"][..], &[r#"{"request":"login","name":"erin","password":"hunter2"}"#]] {
+        let refused = scene.run([&["exec", "127.0.0.1:1", "--"], command].concat(), "");
+        assert_eq!((refused.code, refused.text().as_str()), (2, ""), "{refused:?}");
+        assert!(refused.stderr.contains("--password-file") && !refused.stderr.contains("hunter2"), "{refused:?}");
+    }
+    let long = "x".repeat(1_025);
+    for (file, input, said) in [
+        ("no-such-file", "", "cannot be read"),
+        ("-", "", "empty"),
+        ("-", "\nlist\n", "empty"),
+        ("-", long.as_str(), "at most 1024 bytes"),
+    ] {
+        let refused = scene.run(["join", "erin@127.0.0.1:1", "--password-file", file], input);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(refused.stderr.contains(said), "{refused:?}");
+    }
+}
+
+#[test]
 fn schemas_are_listed_shown_and_checked_against() {
     let scene = Scene::default();
     let list = scene.run(["schema", "list"], "");

@@ -189,8 +189,8 @@ fn pair(seed: u64) -> Run {
 }
 
 fn last(run: &Run, index: usize) -> &Event {
-    let finals = run.sim.told(run.clients[index]).iter().filter(|line| line.last && line.id.is_some());
-    &finals.last().unwrap().event
+    let mut finals = run.sim.told(run.clients[index]).iter().filter(|line| line.last && line.id.is_some());
+    &finals.next_back().unwrap().event
 }
 
 fn state(run: &Run, name: &str) -> Presence {

@@ -132,8 +132,12 @@ impl ClientArgs {
         let bad = |message: String| Failure::new(ErrorCode::BadConfig, message);
         let text = match &self.password_file {
             None if !self.password => return Ok(None),
-            None => rpassword::prompt_password(format!("Password of {} at {}: ", self.name()?, self.hub()))
-                .map_err(|e| bad(format!("No password can be asked for, there is no terminal: {e}")))?,
+            None => rpassword::prompt_password(format!("Password of {} at {}: ", self.name()?, self.hub())).map_err(
+                |e| match e.kind() {
+                    io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof => bad("No password was given.".into()),
+                    _ => bad(format!("No password can be asked for, there is no terminal: {e}")),
+                },
+            )?,
             Some(_) if self.password_is_first_line() => {
                 let input = io::stdin();
                 if input.is_terminal() {

@@ -152,17 +152,22 @@ fn update(completions: &SharedCompletions, replica: &Replica) {
 fn note_rooms(completions: &SharedCompletions, event: &Event) {
     let mut completions = completions.write().unwrap_or_else(PoisonError::into_inner);
     let rooms = &mut completions.rooms;
-    match event {
-        Event::Rooms(event::Rooms { rooms: all }) => *rooms = all.iter().map(|room| room.room.clone()).collect(),
+    let room = match event {
+        Event::Rooms(event::Rooms { rooms: all }) => {
+            *rooms = all.iter().map(|room| room.room.clone()).collect();
+            return;
+        }
+        Event::RoomLeft(event::RoomLeft { room }) => {
+            rooms.retain(|known| known != room);
+            return;
+        }
         Event::RoomCreated(event::RoomCreated { room, .. })
         | Event::RoomJoined(event::RoomJoined { room, .. })
         | Event::RoomMessage(event::RoomMessage { room, .. })
-        | Event::RoomChanged(event::RoomChanged { room, .. }) => {
-            if !rooms.contains(room) {
-                rooms.push(room.clone());
-            }
-        }
-        Event::RoomLeft(event::RoomLeft { room }) => rooms.retain(|known| known != room),
-        _ => {}
+        | Event::RoomChanged(event::RoomChanged { room, .. }) => room,
+        _ => return,
+    };
+    if !rooms.contains(room) {
+        rooms.push(room.clone());
     }
 }

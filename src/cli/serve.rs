@@ -113,8 +113,9 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 
 /// A span, or a size with a unit.
 fn keep(text: &str) -> Result<Keep, String> {
+    let wrong = || "expected an age such as 30d or 12h, or a size such as 500MB or 1GiB".to_owned();
     if let Some(span) = crate::protocol::when::span(text) {
-        return Ok(Keep::For(span));
+        return if span.is_zero() { Err(wrong()) } else { Ok(Keep::For(span)) };
     }
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
@@ -125,9 +126,12 @@ fn keep(text: &str) -> Result<Keep, String> {
         "MiB" => 1 << 20,
         "GB" => 1_000_000_000,
         "GiB" => 1 << 30,
-        _ => return Err("expected an age such as 30d or 12h, or a size such as 500MB or 1GiB".into()),
+        _ => return Err(wrong()),
     };
     let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(scale));
+    if bytes == Some(0) {
+        return Err(wrong());
+    }
     bytes.map(Keep::Bytes).ok_or_else(|| "the number is missing or too large".into())
 }
 

@@ -59,9 +59,9 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Forget a name with its password and its keys; messages stay in the history.
+    /// Forget a name with its password and its keys; what was said stays with those it was said to.
     ///
-    /// The name is free then. Whoever takes it sees what was sent to it.
+    /// The name is free then. Whoever takes it next does not see what was said to or by the one before.
     Remove {
         /// The name.
         name: String,

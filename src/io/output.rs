@@ -41,6 +41,11 @@ pub trait Render<T> {
     /// Appends what came out of the outbox.
     fn render(&mut self, popped: Popped<T>, out: &mut Vec<u8>);
 
+    /// Whether `written` is wanted though there is nothing to write.
+    fn is_due(&self) -> bool {
+        false
+    }
+
     /// Everything that was rendered has been written and flushed.
     fn written(&mut self) {}
 }
@@ -182,7 +187,7 @@ fn gather<T: Queued>(shared: &Shared<T>, text: &mut Vec<u8>, render: &mut impl R
         }
         drop(state);
         shared.drained.notify_all();
-        if !text.is_empty() {
+        if !text.is_empty() || render.is_due() {
             return true;
         }
     }

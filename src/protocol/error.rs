@@ -81,14 +81,14 @@ error_codes! {
     UnknownRequest, "unknown-request", AfterChange, exit 1, "There is no such request.", "`help` lists what can be asked.";
     BadRequest, "bad-request", AfterChange, exit 1, "The request has a wrong field.", "`potluck schema show NAME` says what a request takes.";
     BadCommand, "bad-command", AfterChange, exit 1, "The command cannot be understood.", "`help COMMAND` shows how it is written.";
-    BadName, "bad-name", AfterChange, exit 1, "The name is not allowed.", "Names have no control, bidirectional or invisible characters; people have 1 to 32 letters, digits, `_`, `-` or `.`; files are relative and without `..`.";
+    BadName, "bad-name", AfterChange, exit 1, "The name is not allowed.", "Names have no control, bidirectional or invisible characters; people and rooms have 1 to 32 letters, digits, `_`, `-` or `.`; files are relative and without `..`.";
 
     // Who may be here.
     NameTaken, "name-taken", AfterChange, exit 4, "The name is taken.", "Choose another one with --name.";
     HubFull, "hub-full", Later, exit 4, "The hub is full.", "Try again when somebody has left.";
     AccessDenied, "access-denied", AfterChange, exit 4, "The hub does not let you in.", "Ask for a join link with an invite, and join with that link.";
     WrongProtocol, "wrong-protocol", AfterChange, exit 4, "The other side speaks another version of potluck.", "Use the same version at both ends.";
-    NotRegistered, "not-registered", AfterChange, exit 1, "You are not registered at the hub.", "`rereg` comes back under the same name, `register NAME` under another.";
+    NotRegistered, "not-registered", AfterChange, exit 1, "You are not registered at the hub.", "`register NAME` enters, or `login NAME PASSWORD` with an account; `rereg` comes back after `dereg`.";
     AlreadyRegistered, "already-registered", Never, exit 1, "You are registered already.", "`dereg` leaves first.";
 
     LoginRequired, "login-required", AfterChange, exit 4, "The name belongs to an account.", "`login NAME PASSWORD`, or join with --password or --password-file.";
@@ -106,7 +106,7 @@ error_codes! {
 
     // People and what they say.
     NoSuchPerson, "no-such-person", AfterChange, exit 1, "Nobody of that name is known here.", "`who` shows who is there.";
-    NotOnline, "not-online", Later, exit 1, "They are not there.", "`message` keeps what you say until they are.";
+    NotOnline, "not-online", Later, exit 1, "They are not there.", "`message NAME TEXT` is kept for them until they come.";
     Yourself, "yourself", Never, exit 1, "That is you.", "Name somebody else.";
     MessageTooLong, "message-too-long", AfterChange, exit 1, "The message is longer than 16 KiB.", "Split it, or offer it as a file.";
     MailboxFull, "mailbox-full", Later, exit 1, "No more messages are kept for that person.", "Try again when they have been here.";
@@ -146,7 +146,7 @@ error_codes! {
     PeerRefused, "peer-refused", Later, exit 6, "The other client does not serve you.", "Both must be registered at the same hub.";
     PeerKeyChanged, "peer-key-changed", AfterChange, exit 6, "The other client's key is not the one that is known for it.", "Ask its owner; `potluck forget NAME@HUB` accepts the new key.";
     PeerBroke, "peer-broke", Later, exit 6, "The other client broke off or broke the protocol.", "`get` again goes on from what is there.";
-    Interrupted, "interrupted", Later, exit 6, "The transfer was cancelled.", "`get` again goes on from what is there.";
+    Interrupted, "interrupted", Later, exit 6, "It was broken off.", "Ask again; a `get` goes on from what is there.";
     NoSuchTransfer, "no-such-transfer", Never, exit 1, "There is no such transfer under way.", "`transfers` lists them.";
 
     // This machine.

@@ -116,8 +116,9 @@ fn read(words: &[String]) -> Result<Request, Failure> {
     if let Some((name, rest)) = words.split_first()
         && let Some((_, new)) = OLD_SPELLINGS.iter().find(|(old, _)| old == name)
     {
-        let words: Vec<_> = new.iter().map(|word| (*word).to_owned()).chain(rest.iter().cloned()).collect();
-        return read(&words);
+        let help = rest.first().is_some_and(|word| word == "--help" || word == "-h");
+        let new = new.iter().take(if help { 1 } else { usize::MAX }).map(|word| (*word).to_owned());
+        return read(&new.chain(rest.iter().cloned()).collect::<Vec<_>>());
     }
     match HumanLine::try_parse_from(words) {
         Ok(line) => Ok(line.request),
@@ -220,6 +221,7 @@ fn refusal(error: &clap::Error, words: &[String]) -> Failure {
 pub fn help(name: Option<&str>) -> Result<Vec<CommandHelp>, Failure> {
     let mut all = HumanLine::command();
     all.build();
+    let name = name.map(|name| OLD_SPELLINGS.iter().find(|(old, _)| *old == name).map_or(name, |(_, new)| new[0]));
     let wanted = |c: &&mut clap::Command| name.is_none_or(|n| c.get_name() == n || c.get_all_aliases().any(|a| a == n));
     let found: Vec<_> = all.get_subcommands_mut().filter(wanted).map(|c| describe(c, name.is_some())).collect();
     if found.is_empty() { Err(unknown_request(name.unwrap_or_default())) } else { Ok(found) }
@@ -316,6 +318,8 @@ mod tests {
     fn spellings_of_old() {
         assert_eq!(parse("whoelsesince 600").unwrap(), request::Who { since: Some(600) }.into());
         assert_eq!(parse("whoelse").unwrap(), request::Who::default().into());
+        assert!(matches!(parse("whoelsesince --help"), Ok(Request::Help(_))));
+        assert_eq!(help(Some("whoelsesince")).unwrap()[0].name, "who");
         assert_eq!(parse("whoelsesince soon").unwrap_err().code, ErrorCode::BadCommand);
     }
 

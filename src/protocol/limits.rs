@@ -77,6 +77,9 @@ pub const RECENT_MESSAGES: usize = 4_096;
 /// The same in bytes of text.
 pub const RECENT_BYTES: usize = 4 << 20;
 
+/// Answers that wait for the hub's disk. While there are more, the hub takes no requests.
+pub const COMMITS_WAITING: usize = 16_384;
+
 /// People whom one person may block.
 pub const BLOCKS: usize = 1_000;
 

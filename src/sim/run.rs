@@ -9,7 +9,7 @@ use crate::core::hub::{self, Verified};
 use crate::core::session::{Input, Output, number_of};
 use crate::core::time::Time;
 use crate::protocol::record::NameRecord;
-use crate::protocol::{ErrorCode, Failure, LogLine, Timestamp};
+use crate::protocol::{ErrorCode, Event, Failure, LogLine, Timestamp};
 
 /// How long a local task takes.
 const TASK: Duration = Duration::from_micros(500);
@@ -145,11 +145,12 @@ impl Sim {
         let soon = self.now + TASK;
         match output {
             Output::Tell(mut line) => {
-                let told = &mut self.actors[client].told;
-                line.seq = Some(told.len() as u64 + 1);
-                let number = number_of(&line.event);
-                told.push(*line);
-                self.actors[client].written.extend(number);
+                let actor = &mut self.actors[client];
+                actor.written.extend(number_of(&line.event));
+                if !matches!(line.event, Event::Withheld(_)) {
+                    line.seq = Some(actor.told.len() as u64 + 1);
+                    actor.told.push(*line);
+                }
             }
             Output::Connect => {
                 let at = self.now + self.config.latency.1;

@@ -1,6 +1,7 @@
 //! The prompt for people: a line editor on a thread of its own, and a printer that puts what is told
 //! above the line that is being typed.
 
+use std::borrow::Cow;
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,11 +11,13 @@ use std::time::Duration;
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::completion::{Completer, Pair};
+use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
+use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::history::FileHistory;
 use rustyline::{
-    Cmd, CompletionType, ConditionalEventHandler, Config, Context, Event, EventContext, EventHandler, ExternalPrinter,
-    Helper, Highlighter, Hinter, KeyEvent, Movement, Prompt, RepeatCount, Validator,
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Event, EventContext, EventHandler,
+    ExternalPrinter, Helper, Hinter, KeyEvent, Movement, Prompt, RepeatCount, Validator,
 };
 
 use super::complete::{SharedCompletions, complete};
@@ -70,7 +73,7 @@ impl Editor {
     ) -> io::Result<(Self, Printer)> {
         let before = tcgetattr(io::stdin())?;
         let mut editor = Lines::with_config(config()?).map_err(io_error)?;
-        editor.set_helper(Some(Assistant { completions }));
+        editor.set_helper(Some(Assistant { completions, secret: false }));
         editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearLine)));
         let history = history.filter(|file| load_history(&mut editor, file));
         let external = Box::new(editor.create_external_printer().map_err(io_error)?);
@@ -120,7 +123,9 @@ fn edit(mut editor: Lines, prompt: &TurnPrompt, history: Option<PathBuf>, mut ty
                 if let (true, Some(file)) = (added, &history) {
                     let _ = editor.append_history(file).inspect_err(|e| tracing::warn!("history: {e}"));
                 }
-                lines().for_each(|line| typed(Typed::Line(with_secret(line))));
+                for line in lines().filter_map(|line| with_secret(&mut editor, &prompt.turn, line)) {
+                    typed(Typed::Line(line));
+                }
             }
             Err(ReadlineError::Interrupted) => typed(Typed::Interrupt),
             Err(ReadlineError::Signal(_)) => {}
@@ -137,13 +142,26 @@ fn edit(mut editor: Lines, prompt: &TurnPrompt, history: Option<PathBuf>, mut ty
     typed(Typed::End);
 }
 
-/// The line as it was meant: a password that it lacks is asked for, and not shown. What is told meanwhile waits
-/// for the next prompt.
-fn with_secret(line: &str) -> String {
-    let ask = || rpassword::prompt_password("Password: ").ok().filter(|password| !password.is_empty());
-    let password = if human::lacks_secret(line) { ask() } else { None };
-    let whole = |password: &String| Some(format!("{line} -- {}", shlex::try_quote(password).ok()?));
-    password.as_ref().and_then(whole).unwrap_or_else(|| line.to_owned())
+/// The line as it was meant: a password that it lacks is asked for, and not shown. Nothing if none is given: then
+/// the line is taken back.
+fn with_secret(editor: &mut Lines, turn: &Arc<Turn>, line: &str) -> Option<String> {
+    if !human::lacks_secret(line) {
+        return Some(line.to_owned());
+    }
+    hide(editor, true);
+    let read = editor.readline(&TurnPrompt { text: "Password: ".to_owned(), turn: Arc::clone(turn) });
+    turn.set(Whose::Nobody);
+    hide(editor, false);
+    let password = read.ok().filter(|password| !password.is_empty())?;
+    Some(format!("{line} -- {}", shlex::try_quote(&password).ok()?))
+}
+
+/// Whether what is typed is hidden. The library hides by colouring, so that must be on, whatever the terminal.
+fn hide(editor: &mut Lines, secret: bool) {
+    editor.set_color_mode(if secret { ColorMode::Forced } else { ColorMode::Enabled });
+    if let Some(assistant) = editor.helper_mut() {
+        assistant.secret = secret;
+    }
 }
 
 /// Puts text above the prompt. It is gathered until [`flush`](Write::flush), which ends its last line.
@@ -250,15 +268,31 @@ impl ConditionalEventHandler for ClearLine {
     }
 }
 
-#[derive(Helper, Hinter, Highlighter, Validator)]
+#[derive(Helper, Hinter, Validator)]
 struct Assistant {
     completions: SharedCompletions,
+    /// Whether a password is being typed.
+    secret: bool,
+}
+
+impl Highlighter for Assistant {
+    fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
+        if self.secret { Cow::Borrowed("") } else { Cow::Borrowed(line) }
+    }
+
+    /// Every change is drawn anew, or the library would show the character that was typed.
+    fn highlight_char(&self, _: &str, _: usize, _: CmdKind) -> bool {
+        self.secret
+    }
 }
 
 impl Completer for Assistant {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+        if self.secret {
+            return Ok((pos, Vec::new()));
+        }
         let known = self.completions.read().unwrap_or_else(PoisonError::into_inner);
         let (start, found) = complete(line.get(..pos).unwrap_or(line), &known);
         let pair = |c: super::complete::Candidate| Pair { display: c.display, replacement: c.replacement };

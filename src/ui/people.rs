@@ -83,7 +83,9 @@ pub(super) fn private_opened(body: &event::PrivateOpened) -> String {
 }
 
 pub(super) fn private_closed(body: &event::PrivateClosed) -> String {
-    format!("Direct connection with {}: {}.\n", escape(&body.peer), escape(&body.reason))
+    let reason = escape(&body.reason);
+    let how = if reason.starts_with("closed") { reason.into_owned() } else { format!("closed ({reason})") };
+    format!("Direct connection with {}: {how}.\n", escape(&body.peer))
 }
 
 /// All of them: whoever asks wants to find somebody in it.
@@ -160,12 +162,12 @@ pub(super) fn members(body: &event::Members, style: Style) -> String {
 }
 
 pub(super) fn room_changed(body: &event::RoomChanged) -> String {
-    let change = |names: &[String], what: &str| match names {
-        [] => None,
-        [one] if *one == body.by => Some(format!("{} {what}", escape(one))),
-        names => Some(format!("{} {what}, by {}", named(names), escape(&body.by))),
-    };
-    let changes: Vec<_> = change(&body.joined, "joined").into_iter().chain(change(&body.left, "left")).collect();
+    let joined = (!body.joined.is_empty()).then(|| match &body.by {
+        Some(by) => format!("{} brought in {}", escape(by), named(&body.joined)),
+        None => format!("{} joined", named(&body.joined)),
+    });
+    let left = (!body.left.is_empty()).then(|| format!("{} left", named(&body.left)));
+    let changes: Vec<_> = joined.into_iter().chain(left).collect();
     format!("Room {}: {}.\n", escape(&body.room), changes.join("; "))
 }
 

@@ -174,6 +174,11 @@ impl Running {
         self.stash.iter().any(wanted)
     }
 
+    /// Everything like this that was passed over while something else was looked for.
+    pub fn passed_over(&mut self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+        self.stash.extract_if(.., |event| wanted(event)).collect()
+    }
+
     fn next_line(&self, deadline: Instant, what: &str) -> String {
         match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(line) => line,

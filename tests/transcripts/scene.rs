@@ -26,6 +26,7 @@ pub struct Who(usize);
 
 struct Player {
     client: ClientId,
+    key: u8,
     name: String,
     face: Face,
     read: usize,
@@ -51,9 +52,10 @@ impl Scene {
     /// Somebody starts potluck.
     pub fn join(&mut self, name: &str, face: Face, options: ClientOptions) -> Who {
         self.note(&format!("{name} joins"));
-        let client = self.sim.join(name, options);
+        let key = options.key.unwrap_or(self.players.len() as u8 + 1);
+        let client = self.sim.join(name, ClientOptions { key: Some(key), ..options });
         let validator = Validator::new(Stream::Events);
-        self.players.push(Player { client, name: name.to_owned(), face, read: 0, validator });
+        self.players.push(Player { client, key, name: name.to_owned(), face, read: 0, validator });
         self.wait_ms(500);
         Who(self.players.len() - 1)
     }
@@ -73,6 +75,21 @@ impl Scene {
         self.wait_ms(100);
         self.page = "# anna (by hand) and ben (a program) are here; their folders are music and docs\n".into();
         (anna, ben)
+    }
+
+    /// Anna and ben, and cleo by hand as well.
+    pub fn anna_ben_and_cleo(&mut self) -> (Who, Who, Who) {
+        let (anna, ben) = self.anna_and_ben();
+        let cleo = self.join("cleo", Face::Human, ClientOptions::default());
+        self.page = "# anna and cleo (by hand) and ben (a program) are here\n".into();
+        (anna, ben, cleo)
+    }
+
+    /// Somebody who has left starts potluck again, with the same key.
+    pub fn returns(&mut self, who: Who) -> Who {
+        let Player { key, name, face, .. } = &self.players[who.0];
+        let (key, name, face) = (Some(*key), name.clone(), *face);
+        self.join(&name, face, ClientOptions { key, ..ClientOptions::default() })
     }
 
     /// Puts a file on somebody's disk.

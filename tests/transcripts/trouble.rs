@@ -52,6 +52,41 @@ fn hub_full() {
 }
 
 #[test]
+fn mailbox_full() {
+    let limits = HubLimits { mailbox: 2, ..HubLimits::default() };
+    play("mailbox-full", SimConfig { limits, ..SimConfig::default() }, |scene| {
+        let (anna, ben) = scene.anna_and_ben();
+        scene.note("this hub keeps two messages for each person");
+        let cleo = scene.join("cleo", Face::Human, ClientOptions::default());
+        scene.says(cleo, "quit");
+        for text in ["one", "two", "three"] {
+            scene.says(anna, &format!("message cleo {text}"));
+        }
+        scene.says(ben, r#"{"id":1,"request":"message","to":"cleo","text":"four"}"#);
+        scene.note("there is room again when cleo has been here");
+        let cleo = scene.returns(cleo);
+        scene.says(cleo, "quit");
+        scene.says(anna, "message cleo three");
+    });
+}
+
+#[test]
+fn slow_down() {
+    let limits = HubLimits { message_rate: 1, ..HubLimits::default() };
+    play("slow-down", SimConfig { limits, ..SimConfig::default() }, |scene| {
+        scene.note("this hub takes one message a second from each client, and ten at once");
+        let anna = scene.join("anna", Face::Human, ClientOptions::default());
+        for number in 1..=11 {
+            scene.types(anna, &format!("broadcast {number}"));
+        }
+        scene.wait_ms(500);
+        scene.wait_ms(500);
+        scene.says(anna, "broadcast 11");
+        assert_eq!(scene.ended(anna), None);
+    });
+}
+
+#[test]
 fn unreachable() {
     play("unreachable", SimConfig::default(), |scene| {
         scene.sim.set_reachable(false);

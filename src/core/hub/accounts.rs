@@ -6,13 +6,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::entry::Entering;
+use super::people::Person;
 use super::{Access, Held, Hub, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{FAILURES_COUNTED, LOGINS_WAITING, PASSWORD_BYTES};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{check_person, fold};
 use crate::protocol::record::{FailureRecord, Record};
-use crate::protocol::{ErrorCode, Failure, Id, Timestamp, log, request};
+use crate::protocol::{ErrorCode, Failure, Id, Request, Timestamp, log, request};
 
 /// Failures of an address are those of many people, perhaps: so many times more are allowed.
 const ADDRESS_FACTOR: u32 = 10;
@@ -186,7 +187,8 @@ impl Hub {
         }
         let Some(key) = self.peers.get(&attempt.peer).map(|peer| peer.key) else { return };
         let Verified { name, fold, since } = verified;
-        let person = self.people.entry(fold.clone()).or_insert_with(|| super::people::Person::new(name.clone()));
+        let newest = self.recent.newest;
+        let person = self.people.entry(fold.clone()).or_insert_with(|| Person::new(name.clone(), newest));
         person.account = true;
         let known = person.keys.contains(&key);
         if !known {
@@ -203,6 +205,16 @@ impl Hub {
         if let Err(failure) = self.may_enter(id, None).and_then(|()| self.enter_or_contest(now, id, entering)) {
             self.refuse(now, id, mark, "login", failure);
         }
+    }
+
+    /// Whether a client may ask anything but to be let in. At a hub of accounts, who has not logged in sees nothing.
+    pub(super) fn may_ask(&self, id: PeerId, request: &Request) -> Result<(), Failure> {
+        let enters = matches!(request, Request::Login(_) | Request::Register(_) | Request::Quit(_));
+        let known = self.peers.get(&id).is_some_and(|peer| peer.name.is_some() || self.keys.contains(&peer.key));
+        if enters || known || self.config.access != Access::Accounts {
+            return Ok(());
+        }
+        Err(login_required("This hub wants a login."))
     }
 
     /// Whether a name may be entered without a password, by this key.

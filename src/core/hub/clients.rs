@@ -345,6 +345,7 @@ impl Hub {
         if self.gather_at.is_some_and(|at| at <= now) {
             self.gather_at = None;
             self.tell_changes_to_all(now);
+            self.tell_all_room_news(now);
         }
     }
 

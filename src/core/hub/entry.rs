@@ -136,7 +136,8 @@ impl Hub {
             return self.welcome(now, id, entering);
         }
         let (name, fold, key, since) = (entering.name.clone(), entering.fold.clone(), peer.key, self.calendar(now).0);
-        let person = self.people.entry(fold.clone()).or_insert_with(|| Person::new(name.clone()));
+        let newest = self.recent.newest;
+        let person = self.people.entry(fold.clone()).or_insert_with(|| Person::new(name.clone(), newest));
         if !person.keys.contains(&key) {
             person.keys.push(key);
         }

@@ -126,9 +126,11 @@ impl Hub {
             None => {
                 // A number that is yet to come was given by another store: one that was lost, say.
                 let had = if received.received <= newest { received } else { Received::default() };
-                person.received = person.received.max(had.all_up_to());
+                // What it had in a run of ours that was killed has not been counted as received yet.
+                let before = person.received;
+                person.received = before.max(had.all_up_to());
                 peer.feed = Some(Feed {
-                    sent: person.received,
+                    sent: before,
                     lobby_after: name.entered,
                     live: false,
                     caught_up: false,
@@ -166,8 +168,25 @@ impl Hub {
             person.unread = person.unread.saturating_sub(arrived.len() as u64);
         }
         self.note_received(now, name.fold);
+        self.settle(now, id);
         for (number, from) in arrived {
             self.arrived(now, number, &from, &name.name);
+        }
+    }
+
+    /// A client that keeps up and has confirmed everything needs nothing up to the newest message any more, also not
+    /// what was not for it when it was said: it must not come later, when nobody is blocked any more, say.
+    pub(super) fn settle(&mut self, now: Time, id: PeerId) {
+        let newest = self.recent.newest;
+        let Some(peer) = self.peers.get(&id) else { return };
+        let (Some(feed), Some(name)) = (&peer.feed, &peer.name) else { return };
+        if !feed.live || !feed.window.is_empty() {
+            return;
+        }
+        let fold = name.fold.clone();
+        if let Some(person) = self.people.get_mut(&fold).filter(|person| person.received < newest) {
+            person.received = newest;
+            self.note_received(now, fold);
         }
     }
 
@@ -211,7 +230,10 @@ impl Hub {
         let targets: Vec<PeerId> = match &post.target {
             Target::Person(fold) => self.online.get(fold).copied().into_iter().collect(),
             Target::Lobby => self.online.values().copied().collect(),
-            Target::Room(room) => self.members_online(*room),
+            Target::Room(room) => {
+                self.tell_room_news(now, *room);
+                self.members_online(*room).into_iter().map(|(id, _)| id).collect()
+            }
         };
         let mut fed = false;
         for id in targets {
@@ -237,8 +259,18 @@ impl Hub {
     }
 
     fn push(&mut self, now: Time, id: PeerId, post: &Post) {
-        let Some(feed) = self.peers.get_mut(&id).and_then(|peer| peer.feed.as_mut()) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let (Some(feed), Some(name)) = (&mut peer.feed, &peer.name) else { return };
         let direct = matches!(post.target, Target::Person(_)).then(|| post.from.clone());
+        if post.number <= feed.had.received && feed.had.except.binary_search(&post.number).is_err() {
+            feed.sent = post.number;
+            if let (Some(from), Some(person)) = (direct, self.people.get_mut(&name.fold)) {
+                person.unread = person.unread.saturating_sub(1);
+                let to = name.name.clone();
+                self.arrived(now, post.number, &from, &to);
+            }
+            return;
+        }
         feed.window.push_back(Unconfirmed { number: post.number, bytes: post.bytes, direct });
         feed.bytes += post.bytes;
         feed.sent = post.number;
@@ -316,9 +348,6 @@ impl Hub {
     fn is_for(&self, id: PeerId, post: &Post) -> bool {
         let Some(peer) = self.peers.get(&id) else { return false };
         let (Some(name), Some(feed)) = (&peer.name, &peer.feed) else { return false };
-        if post.number <= feed.had.received && feed.had.except.binary_search(&post.number).is_err() {
-            return false;
-        }
         let others = || post.from != name.fold && !self.blocks(&name.fold, &post.from);
         match &post.target {
             Target::Person(fold) => *fold == name.fold,

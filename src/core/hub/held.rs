@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::entry::Entering;
+use super::room_news::Notice;
 use super::{Hub, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::record::{Found, Kept, Record};
-use crate::protocol::{Event, Failure, Id, Timestamp, event};
+use crate::protocol::{Event, Failure, Id, Timestamp};
 
 /// How often old messages are looked for.
 const TRIM_EVERY: Duration = Duration::from_secs(60);
@@ -25,9 +26,9 @@ pub(super) enum Held {
     /// A registration.
     Entering(PeerId, Entering),
     /// Something that was said.
-    Said { kept: Kept, peer: PeerId, mark: Option<Id> },
-    /// A request that is done, and what others are told of it: folded names.
-    Done { peer: PeerId, mark: Option<Id>, answer: Event, notice: Option<(event::RoomChanged, Vec<String>)> },
+    Said { kept: Box<Kept>, peer: PeerId, mark: Option<Id> },
+    /// A request that is done, and what others are told of it.
+    Done { peer: PeerId, mark: Option<Id>, answer: Box<Event>, notice: Option<Notice> },
     /// A request that failed.
     Refused { peer: PeerId, mark: Option<Id>, request: &'static str, failure: Failure },
 }
@@ -68,7 +69,7 @@ impl Hub {
         answer: impl Into<Event>,
     ) {
         let commit = self.persist(record);
-        let (mark, answer) = (mark.clone(), answer.into());
+        let (mark, answer) = (mark.clone(), Box::new(answer.into()));
         self.held.push_back((commit, Held::Done { peer, mark, answer, notice: None }));
     }
 
@@ -77,15 +78,11 @@ impl Hub {
         while let Some((_, held)) = self.held.pop_front_if(|(held, _)| *held <= commit) {
             match held {
                 Held::Entering(id, entering) => self.entered(now, id, entering),
-                Held::Said { kept, peer, mark } => self.said(now, kept, peer, mark),
+                Held::Said { kept, peer, mark } => self.said(now, *kept, peer, mark),
                 Held::Done { peer, mark, answer, notice } => {
-                    self.answer(now, peer, mark, answer);
-                    for (notice, fold) in
-                        notice.into_iter().flat_map(|(n, who)| who.into_iter().map(move |w| (n.clone(), w)))
-                    {
-                        if let Some(&id) = self.online.get(&fold) {
-                            self.tell(now, id, notice);
-                        }
+                    self.answer(now, peer, mark, *answer);
+                    if let Some(notice) = notice {
+                        self.room_notice(now, notice);
                     }
                 }
                 Held::Refused { peer, mark, request, failure } => self.refuse(now, peer, mark, request, failure),
@@ -114,7 +111,8 @@ impl Hub {
         self.trim_at = self.config.keep.map(|_| now + TRIM_EVERY);
         match self.config.keep {
             Some(Keep::For(span)) => {
-                let before = self.calendar(now).0 - span.as_millis() as i64;
+                let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+                let before = self.calendar(now).0.saturating_sub(millis);
                 self.persist(Record::TrimBefore(Timestamp(before)));
             }
             Some(Keep::Bytes(bytes)) => drop(self.persist(Record::TrimTo { bytes })),

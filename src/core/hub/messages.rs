@@ -3,12 +3,13 @@
 use super::feed::Awaiting;
 use super::roster::Registered;
 use super::{Held, Hub, PeerId, Question};
+use crate::core::link::LinkFault;
 use crate::core::time::Time;
 use crate::protocol::limits::{MESSAGE_BYTES, REQUESTS_IN_FLIGHT};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::fold;
 use crate::protocol::record::{Asked, Kept, Place, Query, Record};
-use crate::protocol::{ErrorCode, Event, Failure, Id, Presence, Timestamp, event, log, request};
+use crate::protocol::{ErrorCode, Event, Failure, Id, Timestamp, event, log, request};
 
 /// What came of requests that a client asks again, because we, or an earlier run of ours, did not answer.
 #[derive(Default)]
@@ -46,7 +47,7 @@ impl Hub {
 
     /// Puts a request aside while the store is asked what is known of it. Messages alone must not be taken twice;
     /// what comes after the first of them keeps its place.
-    pub(super) fn set_aside(&mut self, id: PeerId, mark: &Option<Id>, says: bool, body: &str) -> bool {
+    pub(super) fn set_aside(&mut self, now: Time, id: PeerId, mark: &Option<Id>, says: bool, body: &str) -> bool {
         let repeated = self.is_repeated(id, mark);
         let Some(peer) = self.peers.get_mut(&id) else { return false };
         match &mut peer.recall {
@@ -54,6 +55,8 @@ impl Hub {
                 // A client that keeps to the protocol has no more than this under way.
                 if aside.len() < 2 * REQUESTS_IN_FLIGHT {
                     aside.push(body.to_owned());
+                } else {
+                    self.expel(now, id, super::clients::fault(LinkFault::Overflow));
                 }
                 true
             }
@@ -130,7 +133,7 @@ impl Hub {
         let me = self.me(id)?;
         check_text(&text)?;
         if let Some((number, sent)) = self.said_before(id, mark) {
-            return Ok(Some(self.acked_to_many(&me, number, sent, &Place::Lobby)));
+            return Ok(Some(self.acked_to_many(&me.fold, number, sent, &Place::Lobby)));
         }
         self.spend_message(now, id)?;
         self.keep(now, id, mark, &me, Place::Lobby, text, false);
@@ -151,7 +154,7 @@ impl Hub {
         check_text(&request.text)?;
         let room = self.room_of(&me, &request.room)?;
         if let Some((number, sent)) = self.said_before(id, mark) {
-            return Ok(Some(self.acked_to_many(&me, number, sent, &Place::Room(room))));
+            return Ok(Some(self.acked_to_many(&me.fold, number, sent, &Place::Room(room))));
         }
         self.spend_message(now, id)?;
         self.keep(now, id, mark, &me, Place::Room(room), request.text, false);
@@ -176,7 +179,7 @@ impl Hub {
         self.count_message(me.number);
         let kept = Kept { number, sent, from, place, text, withheld, asked };
         let commit = self.persist(Record::Message(kept.clone()));
-        self.held.push_back((commit, Held::Said { kept, peer: id, mark: mark.clone() }));
+        self.held.push_back((commit, Held::Said { kept: Box::new(kept), peer: id, mark: mark.clone() }));
     }
 
     /// How the request would be recognized. A client that does not number its requests, or not in order, could
@@ -194,7 +197,6 @@ impl Hub {
 
     /// A message is on disk: it goes to whom it is for, and its sender is answered.
     pub(super) fn said(&mut self, now: Time, kept: Kept, peer: PeerId, mark: Option<Id>) {
-        let sender = self.me(peer).ok();
         let fed = self.post(now, &kept);
         let (number, sent, bytes) = (kept.number, kept.sent, kept.text.len() as u64);
         let from = kept.from.clone();
@@ -216,19 +218,17 @@ impl Hub {
             }
             return;
         }
-        // Somebody who has left since has nobody to be told.
-        let Some(me) = sender else { return };
-        let acked = self.acked_to_many(&me, number, sent, &kept.place);
+        let acked = self.acked_to_many(&fold(&from), number, sent, &kept.place);
         if let Event::MessageAcked(event::MessageAcked { to, room, delivered, .. }) = acked.clone() {
             self.log(log::MessageStored { number, from, to, room, bytes, delivered });
         }
         self.answer(now, peer, mark, acked);
     }
 
-    fn acked_to_many(&self, me: &Registered, number: u64, sent: Timestamp, place: &Place) -> Event {
+    fn acked_to_many(&self, me: &str, number: u64, sent: Timestamp, place: &Place) -> Event {
         let there = |fold: &String| {
-            let online = self.online.get(fold).and_then(|id| self.peers.get(id)).and_then(|peer| peer.name.as_ref());
-            online.is_some_and(|name| self.presence(&name.name) == Presence::Online)
+            let peer = self.online.get(fold).and_then(|id| self.peers.get(id));
+            peer.is_some_and(|peer| peer.name.is_some() && peer.conn.is_some())
         };
         let others: Vec<&String> = match place {
             Place::Room(room) => {
@@ -236,12 +236,11 @@ impl Hub {
             }
             Place::Lobby | Place::Person(_) => self.online.keys().filter(|fold| there(fold)).collect(),
         };
-        let others = others.into_iter().filter(|fold| **fold != me.fold);
+        let others = others.into_iter().filter(|fold| *fold != me);
         let (to, room, blocked, delivered) = match place {
             Place::Room(room) => (None, Some(self.room_name(*room)), None, others.count()),
             Place::Lobby | Place::Person(_) => {
-                let (blocking, hearing): (Vec<&String>, Vec<&String>) =
-                    others.partition(|fold| self.blocks(fold, &me.fold));
+                let (blocking, hearing): (Vec<&String>, Vec<&String>) = others.partition(|fold| self.blocks(fold, me));
                 (Some("all".to_owned()), None, Some(blocking.len() as u64), hearing.len())
             }
         };

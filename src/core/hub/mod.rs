@@ -14,6 +14,7 @@ mod offers;
 mod people;
 mod rates;
 mod requests;
+mod room_news;
 mod rooms;
 mod roster;
 mod telling;
@@ -42,6 +43,7 @@ use clients::{Peer, Stranger};
 use feed::{Awaiting, Recent};
 use held::{Held, Question};
 use people::{Departed, Person};
+use room_news::RoomNews;
 use rooms::Room;
 use roster::Visit;
 use telling::Updates;
@@ -178,6 +180,7 @@ pub struct Hub {
     /// Rooms by their numbers, and their numbers by their folded names.
     rooms: BTreeMap<u64, Room>,
     room_names: BTreeMap<String, u64>,
+    room_news: BTreeMap<u64, RoomNews>,
     last_room: u64,
     departed: Departed,
     failures: Failures,
@@ -245,6 +248,7 @@ impl Hub {
             people,
             room_names: loaded.rooms.iter().map(|room| (fold(&room.name), room.room)).collect(),
             rooms: loaded.rooms.into_iter().map(|room| (room.room, room.into())).collect(),
+            room_news: BTreeMap::new(),
             last_room: loaded.last_room,
             departed: Departed::load(loaded.visits),
             failures: Failures::load(loaded.failures),
@@ -343,9 +347,14 @@ impl Hub {
 
     fn changed(&mut self, now: Time) -> u64 {
         self.revision += 1;
-        self.gather_at.get_or_insert(now + GATHER);
+        self.gather(now);
         self.updates.clear();
         self.revision
+    }
+
+    /// There is something to tell, and for a short while more is waited for.
+    fn gather(&mut self, now: Time) {
+        self.gather_at.get_or_insert(now + GATHER);
     }
 }
 

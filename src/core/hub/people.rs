@@ -32,12 +32,13 @@ pub(super) struct Person {
 }
 
 impl Person {
-    pub(super) fn new(name: String) -> Self {
+    /// Somebody new, for whom nothing was said up to this number.
+    pub(super) fn new(name: String, received: u64) -> Self {
         Self {
             name,
             keys: Vec::new(),
             account: false,
-            received: 0,
+            received,
             unread: 0,
             blocks: BTreeSet::new(),
             rooms: BTreeSet::new(),
@@ -48,7 +49,7 @@ impl Person {
 impl From<NameRecord> for Person {
     fn from(record: NameRecord) -> Self {
         let NameRecord { name, keys, account, received, unread, .. } = record;
-        Self { keys, account, received, unread, ..Self::new(name) }
+        Self { keys, account, received, unread, ..Self::new(name, received) }
     }
 }
 
@@ -137,7 +138,7 @@ impl Hub {
         Ok(())
     }
 
-    pub(super) fn unblock(&mut self, id: PeerId, mark: &Option<Id>, name: &str) -> Result<(), Failure> {
+    pub(super) fn unblock(&mut self, now: Time, id: PeerId, mark: &Option<Id>, name: &str) -> Result<(), Failure> {
         let me = self.me(id)?;
         let whom = self.other(&me, name, "/name")?;
         let again = self.is_repeated(id, mark);
@@ -146,6 +147,8 @@ impl Hub {
         if !person.blocks.remove(&whom) && !again {
             return Err(Failure::new(ErrorCode::NotBlocked, format!("You do not block {shown}.")));
         }
+        self.settle(now, id);
+        self.flush_received();
         let record = Record::Unblock { by: me.fold, whom };
         self.keep_and_answer(id, mark, record, event::Unblocked { name: shown });
         Ok(())
@@ -162,7 +165,7 @@ impl Hub {
         let millis = i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let start = Timestamp(self.calendar(now).0.saturating_sub(millis));
         let gone = self.departed.0.iter().filter(|(fold, client)| {
-            client.since >= start && !self.online.get(*fold).is_some_and(|id| self.peers[id].name.is_some())
+            client.since >= start && self.online.get(*fold).is_none_or(|id| self.peers[id].name.is_none())
         });
         let mut gone: Vec<Client> = gone.map(|(_, client)| client.clone()).collect();
         gone.sort_by_key(|client| (client.since, client.number));
@@ -255,14 +258,31 @@ impl Hub {
         let known: BTreeSet<String> = names.iter().map(|record| record.fold.clone()).collect();
         let entering: BTreeSet<String> = self.names_under_way();
         let online = &self.online;
-        self.people.retain(|fold, _| known.contains(fold) || online.contains_key(fold) || entering.contains(fold));
+        let stays = |fold: &String| known.contains(fold) || online.contains_key(fold) || entering.contains(fold);
+        let gone: Vec<(String, Person)> = self.people.extract_if(|fold, _| !stays(fold)).collect();
+        for (fold, person) in gone {
+            for room in person.rooms {
+                if let Some(room) = self.rooms.get_mut(&room) {
+                    room.members.remove(&fold);
+                }
+            }
+            for person in self.people.values_mut() {
+                person.blocks.remove(&fold);
+            }
+        }
         for record in names {
             match self.people.get_mut(&record.fold) {
                 Some(person) => {
                     (person.keys, person.account) = (record.keys, record.account);
                     person.received = person.received.max(record.received);
                 }
-                None => drop(self.people.insert(record.fold.clone(), record.into())),
+                None => {
+                    // What was said to another owner of the name is not for this one.
+                    let (fold, newest) = (record.fold.clone(), self.recent.newest);
+                    let mut person = Person::from(record);
+                    person.received = person.received.max(newest);
+                    self.people.insert(fold, person);
+                }
             }
         }
         self.keys = self.people.values().flat_map(|person| person.keys.iter().copied()).collect();

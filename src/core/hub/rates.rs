@@ -5,7 +5,7 @@
 
 use super::{Hub, PeerId};
 use crate::core::time::Time;
-use crate::protocol::limits::BURST;
+use crate::protocol::limits::{BURST, COMMITS_WAITING};
 use crate::protocol::{ErrorCode, Failure};
 
 /// How far ahead of its rate somebody is.
@@ -29,6 +29,9 @@ impl Pace {
 
 impl Hub {
     pub(super) fn spend_request(&mut self, now: Time, id: PeerId) -> Result<(), Failure> {
+        if self.held.len() >= COMMITS_WAITING {
+            return Err(Failure::new(ErrorCode::SlowDown, "The hub's disk is behind.").wait(1_000));
+        }
         let rate = self.config.limits.request_rate;
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
         peer.requests.spend(now, rate).map_err(|wait| too_fast("requests", rate, wait))
@@ -42,7 +45,8 @@ impl Hub {
 }
 
 fn too_fast(what: &str, rate: u32, wait: u64) -> Failure {
-    let message = format!("The hub takes {rate} {what} a second from one client; wait {wait} ms.");
+    let what = if rate == 1 { what.trim_end_matches('s') } else { what };
+    let message = format!("The hub takes at most {rate} {what} a second from one client.");
     Failure::new(ErrorCode::SlowDown, message).wait(wait)
 }
 

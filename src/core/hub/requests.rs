@@ -4,8 +4,9 @@ use super::{Hub, PeerId};
 use crate::core::link::LinkFault;
 use crate::core::time::Time;
 use crate::protocol::limits::LINK_FRAMES;
+use crate::protocol::line::pointer_at;
 use crate::protocol::wire::Ask;
-use crate::protocol::{ErrorCode, Event, Failure, Id, Request, event, log};
+use crate::protocol::{ErrorCode, Event, Failure, Id, Presence, Request, event, log, request};
 
 impl Hub {
     pub(super) fn ask(&mut self, now: Time, id: PeerId, body: &str) {
@@ -19,13 +20,13 @@ impl Hub {
             Ask::Unreachable(doubt) => return self.doubt(now, id, &doubt.unreachable),
             Ask::Request(line) => {
                 let says = matches!(line.request, Request::Message(_) | Request::Broadcast(_) | Request::Say(_));
-                if self.set_aside(id, &mark, says, body) {
+                if self.set_aside(now, id, &mark, says, body) {
                     return;
                 }
                 (line.request.name(), self.paced(now, id, &mark, line.request))
             }
             Ask::Publish(publish) => {
-                if self.set_aside(id, &mark, false, body) {
+                if self.set_aside(now, id, &mark, false, body) {
                     return;
                 }
                 ("offer", self.publish(now, id, publish).map(Some))
@@ -44,6 +45,7 @@ impl Hub {
             Request::Quit(_) => {}
             _ => self.spend_request(now, id)?,
         }
+        self.may_ask(id, &request)?;
         self.request(now, id, mark, request)
     }
 
@@ -74,7 +76,7 @@ impl Hub {
             Request::Broadcast(request) => self.broadcast(now, id, mark, request.text),
             Request::Say(request) => self.say(now, id, mark, request),
             Request::Block(request) => later(self.block(id, mark, &request.name)),
-            Request::Unblock(request) => later(self.unblock(id, mark, &request.name)),
+            Request::Unblock(request) => later(self.unblock(now, id, mark, &request.name)),
             Request::Blocks(_) => self.blocked_by(id).map(|blocks| Some(blocks.into())),
             Request::History(request) => later(self.history(now, id, mark, &request)),
             Request::RoomCreate(request) => later(self.room_create(now, id, mark, request)),
@@ -84,6 +86,7 @@ impl Hub {
             Request::RoomLeave(request) => later(self.room_leave(now, id, mark, &request)),
             Request::Members(request) => self.list_members(id, &request).map(Some),
             Request::Focus(request) => self.focus(id, &request).map(Some),
+            Request::PrivateOpen(request) => later(self.vouch(now, id, mark, &request)),
             Request::Quit(_) => {
                 self.quit(now, id, mark);
                 Ok(None)
@@ -93,7 +96,6 @@ impl Hub {
             | Request::Offer(_)
             | Request::Transfers(_)
             | Request::Cancel(_)
-            | Request::PrivateOpen(_)
             | Request::Private(_)
             | Request::PrivateClose(_)
             | Request::Unfocus(_)
@@ -113,6 +115,25 @@ impl Hub {
             message: failure.message.clone().into_owned(),
         });
         self.answer(now, id, mark, event::Error::from(failure));
+    }
+
+    /// Somebody wants a direct connection to one whom they have not been told of: they are here, or that is all that we
+    /// have to say.
+    fn vouch(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        mark: &Option<Id>,
+        request: &request::PrivateOpen,
+    ) -> Result<(), Failure> {
+        let me = self.me(id)?;
+        let name = self.name_of(&self.other(&me, &request.to, "/to")?);
+        if self.presence(&name) != Presence::Online {
+            let failure = Failure::new(ErrorCode::NotOnline, format!("{name} is not there."));
+            return Err(failure.at(pointer_at("/to")));
+        }
+        self.sync(now, id, mark);
+        Ok(())
     }
 
     fn sync(&mut self, now: Time, id: PeerId, mark: &Option<Id>) {

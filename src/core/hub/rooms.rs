@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::room_news::Notice;
 use super::roster::Registered;
 use super::{Held, Hub, PeerId};
 use crate::core::time::Time;
@@ -27,10 +28,21 @@ impl From<RoomRecord> for Room {
 }
 
 /// What changes in a room: it is told once it is on disk.
-struct Change {
-    room: u64,
-    joined: Vec<String>,
-    left: Vec<String>,
+enum Change {
+    /// One has joined by themselves.
+    Joined(u64),
+    /// One has left.
+    Left(u64),
+    /// One has brought these in.
+    Brought(u64, Vec<String>),
+}
+
+impl Change {
+    fn room(&self) -> u64 {
+        match self {
+            Self::Joined(room) | Self::Left(room) | Self::Brought(room, _) => *room,
+        }
+    }
 }
 
 impl Hub {
@@ -55,9 +67,9 @@ impl Hub {
         self.rooms.get(&room).map_or_else(|| format!("room-{room}"), |room| room.name.clone())
     }
 
-    pub(super) fn members_online(&self, room: u64) -> Vec<PeerId> {
+    pub(super) fn members_online(&self, room: u64) -> Vec<(PeerId, String)> {
         let members = self.rooms.get(&room).into_iter().flat_map(|room| room.members.keys());
-        members.filter_map(|fold| self.online.get(fold).copied()).collect()
+        members.filter_map(|fold| Some((*self.online.get(fold)?, fold.clone()))).collect()
     }
 
     fn member_names(&self, room: u64) -> Vec<String> {
@@ -93,7 +105,9 @@ impl Hub {
         let twin = self.rooms.values().find(|room| room.members.keys().collect::<BTreeSet<_>>() == all);
         if let (Some(twin), false) = (twin, others.is_empty()) {
             let message = format!("The room {} has the same members.", twin.name);
-            return Err(Failure::new(ErrorCode::RoomExists, message).at(pointer_at("/members")));
+            let failure =
+                Failure::new(ErrorCode::RoomExists, message).hint(format!("`say {} TEXT` reaches them.", twin.name));
+            return Err(failure.at(pointer_at("/members")));
         }
         if self.rooms.len() >= self.config.limits.rooms {
             return Err(Failure::new(ErrorCode::TooMany, format!("There can be {} rooms.", self.rooms.len())));
@@ -111,7 +125,7 @@ impl Hub {
             self.enter_room(room, who);
         }
         let created = event::RoomCreated { room: name, access, members: self.member_names(room) };
-        self.room_changed(id, mark, &me, created, Change { room, joined, left: Vec::new() });
+        self.room_changed(id, mark, &me, created, Change::Brought(room, joined));
         Ok(())
     }
 
@@ -181,8 +195,7 @@ impl Hub {
         self.check_members(room, 1)?;
         self.enter_room(room, me.fold.clone());
         let joined = event::RoomJoined { room: name, members: self.member_names(room) };
-        let change = Change { room, joined: vec![me.name.clone()], left: Vec::new() };
-        self.room_changed(id, mark, &me, joined, change);
+        self.room_changed(id, mark, &me, joined, Change::Joined(room));
         Ok(())
     }
 
@@ -216,7 +229,7 @@ impl Hub {
             }
         }
         let invited = event::RoomInvited { room: self.room_name(room), members: members.clone() };
-        self.room_changed(id, mark, &me, invited, Change { room, joined: members, left: Vec::new() });
+        self.room_changed(id, mark, &me, invited, Change::Brought(room, members));
         Ok(())
     }
 
@@ -244,8 +257,7 @@ impl Hub {
             room.members.remove(&me.fold);
             room.members.len()
         });
-        let change = Change { room, joined: Vec::new(), left: vec![me.name.clone()] };
-        self.room_changed(id, mark, &me, event::RoomLeft { room: name.clone() }, change);
+        self.room_changed(id, mark, &me, event::RoomLeft { room: name.clone() }, Change::Left(room));
         if left == Some(0) {
             self.persist(Record::RoomGone { room });
             self.rooms.remove(&room);
@@ -263,15 +275,25 @@ impl Hub {
         answer: impl Into<Event>,
         change: Change,
     ) {
-        let Change { room, joined, left } = change;
-        let (name, members) = (self.room_name(room), self.rooms.get(&room).map(|room| &room.members));
-        let others: Vec<String> =
-            members.into_iter().flat_map(BTreeMap::keys).filter(|fold| **fold != me.fold).cloned().collect();
+        let (room, mark, answer) = (change.room(), mark.clone(), Box::new(answer.into()));
+        let name = self.room_name(room);
+        let members = self.rooms.get(&room).map(|room| &room.members);
         let count = members.map_or(0, |members| members.len() as u64);
-        self.log(log::RoomChanged { room: name.clone(), by: me.name.clone(), members: count });
-        let notice = event::RoomChanged { room: name, by: me.name.clone(), joined, left };
-        let (answer, mark, notice) = (answer.into(), mark.clone(), Some((notice, others)));
-        self.held.push_back((self.commit, Held::Done { peer: id, mark, answer, notice }));
+        let (by, fold) = (me.name.clone(), me.fold.clone());
+        let notice = match change {
+            Change::Joined(_) => Notice::Step { room, joined: true, name: by.clone(), fold },
+            Change::Left(_) => Notice::Step { room, joined: false, name: by.clone(), fold },
+            Change::Brought(_, joined) => {
+                let others = members.into_iter().flat_map(BTreeMap::keys).filter(|other| **other != fold);
+                let by = Some(by.clone());
+                Notice::Brought(
+                    event::RoomChanged { room: name.clone(), by, joined, left: Vec::new() },
+                    others.cloned().collect(),
+                )
+            }
+        };
+        self.log(log::RoomChanged { room: name, by, members: count });
+        self.held.push_back((self.commit, Held::Done { peer: id, mark, answer, notice: Some(notice) }));
     }
 
     pub(super) fn list_rooms(&self, id: PeerId) -> Result<Event, Failure> {

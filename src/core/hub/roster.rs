@@ -36,6 +36,7 @@ pub(super) struct Visit {
 impl Hub {
     /// A client is out of the roster, and its offers out of the table; the session stays. Says how many offers.
     pub(super) fn leave(&mut self, now: Time, id: PeerId, reason: &str) -> u64 {
+        self.settle(now, id);
         let Some(peer) = self.peers.get_mut(&id) else { return 0 };
         let Some(name) = peer.name.take() else { return 0 };
         peer.feed = None;

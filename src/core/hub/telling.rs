@@ -183,6 +183,6 @@ impl Hub {
     }
 }
 
-fn told_to_all(event: impl Into<Event>) -> Arc<str> {
+pub(super) fn told_to_all(event: impl Into<Event>) -> Arc<str> {
     to_json(&EventLine { seq: None, time: None, id: None, last: false, event: event.into() }).into()
 }

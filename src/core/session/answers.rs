@@ -70,8 +70,7 @@ impl Session {
                 self.ask_again(now);
             }
             (Origin::Enter | Origin::Return, Event::Error(error)) => {
-                let failure = Failure::new(error.code, error.message);
-                self.leave_refused(now, failure);
+                self.leave_refused(now, error.into());
             }
             (Origin::OfferAgain, event) => {
                 if let Event::Error(error) = event {

@@ -41,6 +41,15 @@ pub(super) struct Focus {
     bytes: usize,
 }
 
+impl Focus {
+    /// How many messages are held back that the user will see. Notices of rooms and connections are none.
+    fn messages(&self) -> u64 {
+        let said =
+            |event: &&Event| matches!(event, Event::Message(_) | Event::RoomMessage(_) | Event::PrivateMessage(_));
+        self.held.iter().filter(said).count() as u64
+    }
+}
+
 impl Session {
     /// The hub knows us: it shall learn which messages we have.
     pub(super) fn entered(&mut self, welcome: &event::Welcome) {
@@ -85,9 +94,9 @@ impl Session {
             return;
         }
         self.inbox.taken = self.inbox.taken.max(number);
-        if !matches!(event, Event::Withheld(_)) {
-            self.tell_unless_held(now, event);
-        }
+        // A withheld message goes the same way as any other, so that its sender cannot tell by the time it takes. Only
+        // at the very end of it, nothing is written.
+        self.tell_unless_held(now, event);
     }
 
     fn is_held(&self, number: u64) -> bool {
@@ -178,7 +187,7 @@ impl Session {
     /// Says that everything is heard again, as the answer to a request or by itself; then what has waited.
     fn end_focus(&mut self, now: Time, asked: Option<Option<Id>>, reason: Option<String>) {
         let Some(focus) = &self.focus else { return };
-        let unfocused = event::Unfocused { room: focus.room.clone(), held: focus.held.len() as u64, reason };
+        let unfocused = event::Unfocused { room: focus.room.clone(), held: focus.messages(), reason };
         match asked {
             Some(id) => self.finish(now, id, unfocused),
             None => self.tell(now, unfocused),
@@ -202,11 +211,12 @@ impl Session {
     }
 }
 
-/// The number by which the hub knows a message, if this is one.
+/// The number by which the hub knows a message, if this is one; the user may not be meant to see it.
 pub fn number_of(event: &Event) -> Option<u64> {
     match event {
         Event::Message(message) => Some(message.number),
         Event::RoomMessage(message) => Some(message.number),
+        Event::Withheld(message) => Some(message.number),
         _ => None,
     }
 }

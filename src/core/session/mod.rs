@@ -113,7 +113,7 @@ pub enum Input<'a> {
 /// What a session wants done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
-    /// Tell the user.
+    /// Tell the user; `withheld` alone is not shown, but it takes its place in what is written.
     Tell(Box<EventLine>),
     /// Connect to the hub.
     Connect,

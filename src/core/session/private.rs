@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 
 use super::requests::{Pending, Waiting};
 use super::{Ask, Event, Failure, Origin, Output, Session, event};
+use crate::core::hub::check_text;
 use crate::core::link::LinkConfig;
 use crate::core::peers::{News, PeerInput, Peers, Person};
 use crate::core::time::Time;
-use crate::protocol::limits::{MESSAGE_BYTES, REQUESTS_IN_FLIGHT};
+use crate::protocol::limits::REQUESTS_IN_FLIGHT;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::fold;
 use crate::protocol::wire::Unreachable;
@@ -81,13 +82,14 @@ impl Session {
         }
     }
 
-    /// Starts `private` or `private-open`. Who is not there may be on their way: unless `sure`, the hub is asked for
-    /// everything that it has told before they are given up.
+    /// Starts `private` or `private-open`. Who is not there may be on their way, or be known to the hub alone: unless
+    /// `sure`, it is asked for them. It never learns what is said.
     pub(super) fn start_private(&mut self, now: Time, pending: Pending, sure: bool) {
         let person = match self.check_private(&pending.request) {
             Ok(person) => person,
             Err(failure) if !sure && matches!(failure.code, ErrorCode::NoSuchPerson | ErrorCode::NotOnline) => {
-                return self.ask(now, request::List::default().into(), Origin::User(Box::new(pending)));
+                let to = whom(&pending.request).unwrap_or_default().to_owned();
+                return self.ask(now, request::PrivateOpen { to }.into(), Origin::User(Box::new(pending)));
             }
             Err(failure) => return self.refuse(now, pending.id, failure),
         };
@@ -119,12 +121,7 @@ impl Session {
     /// Whom a request is for, if it can be sent to them.
     fn check_private(&self, request: &Request) -> Result<Person, Failure> {
         if let Request::Private(request::Private { text, .. }) = request {
-            if text.is_empty() {
-                return Err(Failure::new(ErrorCode::BadRequest, "There is no text.").at(pointer_at("/text")));
-            }
-            if text.len() > MESSAGE_BYTES {
-                return Err(Failure::from(ErrorCode::MessageTooLong).at(pointer_at("/text")));
-            }
+            check_text(text)?;
         }
         let to = whom(request).ok_or(ErrorCode::Internal)?;
         let Some(me) = &self.registered else { return Err(ErrorCode::NotRegistered.into()) };
@@ -138,7 +135,7 @@ impl Session {
             Some(client) if open || client.state == Presence::Online => return Ok(person(client)),
             Some(client) => (ErrorCode::NotOnline, format!("{} does not answer the hub.", client.name)),
             None if self.replica.has_left(to) => (ErrorCode::NotOnline, format!("{to} has left.")),
-            None => (ErrorCode::NoSuchPerson, format!("Nobody of the name {to} is here.")),
+            None => (ErrorCode::NoSuchPerson, format!("Nobody called {to} is here.")),
         };
         Err(Failure::new(code, message).at(pointer_at("/to")))
     }

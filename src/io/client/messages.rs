@@ -5,8 +5,8 @@ use crate::core::outbox::Popped;
 use crate::core::session::{Input, Replica, number_of};
 use crate::io::output::Render;
 use crate::io::queued::tell;
-use crate::protocol::EventLine;
 use crate::protocol::wire::Received;
+use crate::protocol::{Event, EventLine};
 
 /// What the session is to hear once it has said all that it has to say.
 pub(super) enum Later {
@@ -68,8 +68,15 @@ impl<R: Render<EventLine>> Render<EventLine> for Reporting<R> {
     fn render(&mut self, popped: Popped<EventLine>, out: &mut Vec<u8>) {
         if let Popped::Item(line) = &popped {
             self.numbers.extend(number_of(&line.event));
+            if matches!(line.event, Event::Withheld(_)) {
+                return;
+            }
         }
         self.render.render(popped, out);
+    }
+
+    fn is_due(&self) -> bool {
+        !self.numbers.is_empty()
     }
 
     fn written(&mut self) {

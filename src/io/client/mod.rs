@@ -1,6 +1,7 @@
 //! The client's driver: the user's streams, the hub, the disk and transfers around [`Session`].
 
 mod messages;
+mod options;
 mod peers;
 mod ports;
 mod transfers;
@@ -13,27 +14,25 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use crate::core::Rng;
 use crate::core::session::{Input, Output, Replica, Session, SessionConfig, TransferNote, UploadNote};
-use crate::core::{LinkConfig, Rng};
 use crate::io::cancel::Cancel;
 use crate::io::carry::{Outgoing, carry};
 use crate::io::clock::Clock;
 use crate::io::data::{DataServer, Shelf, UploadNote as Upload};
 use crate::io::files;
-use crate::io::home::Home;
 use crate::io::hub::until;
 use crate::io::identity::Identity;
 use crate::io::inbox::Inboxes;
 use crate::io::output::Output as Printed;
 use crate::io::transport::{Conn, connect_host};
-use crate::protocol::transfer::OnConflict;
-use crate::protocol::types::Password;
-use crate::protocol::{EventLine, Failure, JoinLink, PublicKey, RequestLine, TransportChoice};
+use crate::protocol::{EventLine, Failure, PublicKey};
 use peers::PeerPort;
 use ports::{listen, settings};
 
 use messages::Later;
 pub use messages::Reporting;
+pub use options::{ClientOptions, UserInput};
 
 /// How often a full output is looked at again, while requests wait for it.
 const FULL_PAUSE: Duration = Duration::from_millis(50);
@@ -44,55 +43,6 @@ const QUEUE: usize = 1_024;
 /// The way to a client, and its other end.
 pub fn mailbox() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
     mpsc::channel(QUEUE)
-}
-
-/// What a client is started with.
-pub struct ClientOptions {
-    /// The hub.
-    pub hub: JoinLink,
-    /// The account's password, to log in with.
-    pub password: Option<Password>,
-    /// The name to register.
-    pub name: String,
-    /// The key that the hub must have, if it is known.
-    pub hub_key: Option<PublicKey>,
-    /// Keys and pins.
-    pub home: Home,
-    /// The folder to offer from.
-    pub dir: Option<PathBuf>,
-    /// Where downloads go.
-    pub downloads: PathBuf,
-    /// How to reach the hub.
-    pub transport: TransportChoice,
-    /// The port to serve files on; 0 takes a free one.
-    pub port: u16,
-    /// The port to take direct connections on; 0 takes a free one.
-    pub link_port: u16,
-    /// What happens when a file exists.
-    pub on_conflict: OnConflict,
-    /// Whether to stay when the input ends.
-    pub linger: bool,
-    /// Whether to end at the first request that fails.
-    pub fail_fast: bool,
-    /// Whether to take messages. Who does not leaves them for the next time.
-    pub inbox: bool,
-    /// The link's timers.
-    pub link: LinkConfig,
-    /// How long a lost hub is tried again.
-    pub give_up: Duration,
-}
-
-/// Something that the user does.
-#[derive(Debug)]
-pub enum UserInput {
-    /// A line; its number counts from 1.
-    Line(u64, Vec<u8>),
-    /// A line that was too long to be kept.
-    TooLong(u64),
-    /// A request that needs no parsing.
-    Request(RequestLine),
-    /// There is no more input.
-    End,
 }
 
 /// Something for the session.

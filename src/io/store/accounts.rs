@@ -106,7 +106,8 @@ impl Users {
     }
 
     /// Forgets a name: its password, its keys, what it has received, its rooms, whom it blocks and who blocks it.
-    /// What was said stays. Gives the name as it was written.
+    /// What was said stays with those it was said to; whoever takes the name next does not see it. Gives the name as
+    /// it was written.
     ///
     /// # Errors
     /// `no-such-person`, or as for [`Users::add`].
@@ -121,6 +122,9 @@ impl Users {
                 "DELETE FROM keys WHERE fold = ?1",
                 "DELETE FROM members WHERE fold = ?1",
                 "DELETE FROM blocks WHERE by = ?1 OR whom = ?1",
+                // No name has a blank in it: this is nobody's, now and later.
+                "UPDATE messages SET sender_fold = ' ' || sender_fold WHERE sender_fold = ?1",
+                "UPDATE messages SET recipient_fold = ' ' || recipient_fold WHERE recipient_fold = ?1",
             ] {
                 database.execute(sql, [&folded]).map_err(|e| failure(&self.file, &e))?;
             }

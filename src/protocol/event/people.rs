@@ -158,8 +158,9 @@ bodies! {
     RoomChanged {
         /// Its name.
         room: String,
-        /// Who caused it.
-        by: String,
+        /// Who brought the new ones in, if they did not join by themselves.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
         /// Who is a member now; we may be among them.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         joined: Vec<String>,

@@ -1,6 +1,9 @@
 //! The hub by itself: what it is told, and what it does then.
 
+mod accounts;
 mod entry;
+mod feed;
+mod messages;
 mod names;
 mod silence;
 mod table;
@@ -207,6 +210,53 @@ impl Rig {
 
     fn hub_hello(&self, conn: ConnId) -> HubHello {
         serde_json::from_str(&self.wires[&conn].said[0]).unwrap()
+    }
+
+    /// The numbers of the messages that a connection was sent, withheld ones too.
+    fn heard(&self, conn: ConnId) -> Vec<u64> {
+        let numbers = self.wires[&conn].bodies.iter().map(|line| match &line.event {
+            Event::Message(message) => Some(message.number),
+            Event::RoomMessage(message) => Some(message.number),
+            Event::Withheld(withheld) => Some(withheld.number),
+            _ => None,
+        });
+        numbers.flatten().collect()
+    }
+
+    /// Of which messages a connection was told that they have arrived.
+    fn delivered(&self, conn: ConnId) -> Vec<u64> {
+        let delivered = self.wires[&conn].bodies.iter().map(|line| match &line.event {
+            Event::MessageDelivered(delivered) => Some(delivered.number),
+            _ => None,
+        });
+        delivered.flatten().collect()
+    }
+
+    /// Sends a message, without its commit.
+    fn message(&mut self, conn: ConnId, id: i64, to: &str) {
+        self.ask(conn, &format!(r#"{{"id":{id},"request":"message","to":"{to}","text":"words {id}"}}"#));
+    }
+
+    /// The answer to something that was said: number and how many have it.
+    fn acked(&self, conn: ConnId, id: i64) -> Option<(u64, u64)> {
+        match self.answer(conn, id) {
+            Some(Event::MessageAcked(acked)) => Some((acked.number, acked.delivered)),
+            _ => None,
+        }
+    }
+
+    /// A client says what its user has.
+    fn received(&mut self, conn: ConnId, number: u64, except: &[u64]) {
+        self.ask(conn, &format!(r#"{{"received":{number},"except":{except:?}}}"#));
+    }
+
+    /// Everything that was said, as the store has it.
+    fn kept(&self) -> Vec<crate::protocol::record::Kept> {
+        let kept = self.persisted.iter().filter_map(|(_, record)| match record {
+            Record::Message(kept) => Some(kept.clone()),
+            _ => None,
+        });
+        kept.collect()
     }
 
     /// With which code a connection was turned away, if it was.

@@ -166,8 +166,8 @@ impl Rig {
     }
 
     fn said(&self, who: usize) -> Vec<&str> {
-        let said = |news| if let &News::Said { ref text, .. } = news { Some(text.as_str()) } else { None };
-        self.news[who].iter().filter_map(said).collect()
+        let news = self.news[who].iter();
+        news.filter_map(|news| if let News::Said { text, .. } = news { Some(text.as_str()) } else { None }).collect()
     }
 
     fn acked(&self, who: usize) -> Vec<u64> {
@@ -188,8 +188,9 @@ impl Rig {
     }
 
     fn closed(&self, who: usize) -> Vec<&str> {
-        let closed = |news| if let &News::Closed { ref reason, .. } = news { Some(reason.as_str()) } else { None };
-        self.news[who].iter().filter_map(closed).collect()
+        let news = self.news[who].iter();
+        news.filter_map(|news| if let News::Closed { reason, .. } = news { Some(reason.as_str()) } else { None })
+            .collect()
     }
 
     fn doubts(&self, who: usize) -> usize {

@@ -2,6 +2,7 @@
 
 mod ends;
 mod hub;
+mod inbox;
 mod pipe;
 mod private;
 
@@ -18,7 +19,7 @@ fn config() -> SessionConfig {
         name: "anna".into(),
         hub: "hub.example:7755".into(),
         password: None,
-        inbox: true,
+        inbox: false,
         invite: None,
         link: LinkConfig::client(),
         give_up: Duration::from_secs(60),
@@ -43,6 +44,8 @@ struct Rig {
     session: Session,
     now: Time,
     told: Vec<EventLine>,
+    /// How many messages were told that the user does not see.
+    withheld: usize,
     /// What the hub has been asked and has not answered, oldest first.
     asked: Vec<Value>,
     /// Number of frames that the hub has sent on this session.
@@ -68,6 +71,7 @@ impl Rig {
             session: Session::new(config),
             now: Time(0),
             told: Vec::new(),
+            withheld: 0,
             asked: Vec::new(),
             frames: 0,
             received: 0,
@@ -98,6 +102,7 @@ impl Rig {
         while let Some(output) = self.session.poll(self.now) {
             assert_eq!(self.end, None, "the end is the last of all");
             match output {
+                Output::Tell(line) if matches!(line.event, Event::Withheld(_)) => self.withheld += 1,
                 Output::Tell(line) => {
                     assert!(!self.told.iter().any(|line| matches!(line.event, Event::Bye(_))), "after bye: {line:?}");
                     self.told.push(*line);

@@ -35,8 +35,8 @@ impl Rig {
     }
 
     fn dialled(&self) -> Vec<&Person> {
-        let dial = |output| if let &PeerOutput::Dial(_, ref person) = output { Some(person) } else { None };
-        self.peers.iter().filter_map(dial).collect()
+        let outputs = self.peers.iter();
+        outputs.filter_map(|o| if let PeerOutput::Dial(_, person) = o { Some(person) } else { None }).collect()
     }
 
     /// Ben answers the connection that was dialled.
@@ -57,8 +57,8 @@ impl Rig {
 
     /// What was sent on direct connections: bodies and acknowledgements.
     fn on_links(&self) -> Vec<(Option<u64>, u64)> {
-        let frame = |output| match output {
-            &PeerOutput::Send(_, ref frame) => Some((frame.body.as_ref().map(|body| body.0), frame.ack)),
+        let frame = |output: &PeerOutput| match output {
+            PeerOutput::Send(_, frame) => Some((frame.body.as_ref().map(|body| body.0), frame.ack)),
             _ => None,
         };
         self.peers.iter().filter_map(frame).collect()
@@ -115,18 +115,18 @@ fn what_cannot_be_sent_is_refused_with_its_place() {
     assert_eq!(rig.lasts(4), [Some("yourself"), Some("message-too-long"), Some("bad-request"), Some("not-open")]);
     // Who is not known may have come just now.
     rig.private(5, "cleo");
-    assert_eq!((rig.asks(), rig.last(5)), (vec!["list"], None));
-    rig.answer("list", "synced", r#","revision":9"#);
+    assert_eq!((rig.asks(), rig.last(5)), (vec!["private-open"], None));
+    rig.answer("private-open", "synced", r#","revision":9"#);
     assert_eq!(rig.last(5), Some("no-such-person"));
     rig.hub(&roster(2, "away"));
     rig.private(6, "ben");
     rig.hub(&roster(2, "online"));
-    rig.answer("list", "synced", r#","revision":9"#);
+    rig.answer("private-open", "synced", r#","revision":9"#);
     assert_eq!((rig.last(6), rig.dialled().len()), (None, 1), "he was on his way");
     rig.hub(&roster(2, "offline"));
     assert_eq!(rig.last(6), Some("not-online"));
     rig.line(r#"{"id":7,"request":"private-open","to":"ben"}"#);
-    rig.answer("list", "synced", r#","revision":9"#);
+    rig.answer("private-open", "synced", r#","revision":9"#);
     assert_eq!(rig.last(7), Some("not-online"), "he was here");
     rig.line(r#"{"id":8,"request":"dereg"}"#);
     rig.answer("dereg", "deregistered", r#","name":"anna","withdrawn":0"#);

@@ -1,0 +1,88 @@
+//! Who came to a room and who left: gathered, so that a crowd that comes costs each member one event, not one for
+//! each of the crowd.
+
+use super::{Hub, PeerId};
+use crate::core::time::Time;
+use crate::protocol::event;
+
+/// What has happened in a room since it was told, in order.
+#[derive(Default)]
+pub(super) struct RoomNews(Vec<Step>);
+
+struct Step {
+    joined: bool,
+    name: String,
+    /// The name, folded.
+    fold: String,
+}
+
+/// What others are told of a request that changes a room.
+pub(super) enum Notice {
+    /// Somebody joined by themselves, or left: the room's number, the name, the same folded.
+    Step { room: u64, joined: bool, name: String, fold: String },
+    /// Somebody brought others in: these are told at once, by their folded names.
+    Brought(event::RoomChanged, Vec<String>),
+}
+
+impl RoomNews {
+    /// What is news to somebody: nothing up to their own coming, of which they were told as its answer.
+    fn for_member(&self, fold: &str) -> &[Step] {
+        let own = self.0.iter().rposition(|step| step.joined && step.fold == fold);
+        &self.0[own.map_or(0, |own| own + 1)..]
+    }
+}
+
+impl Hub {
+    /// A request that changed a room is on disk.
+    pub(super) fn room_notice(&mut self, now: Time, notice: Notice) {
+        match notice {
+            Notice::Brought(changed, who) => {
+                for fold in who {
+                    if let Some(&id) = self.online.get(&fold) {
+                        self.tell(now, id, changed.clone());
+                    }
+                }
+            }
+            Notice::Step { room, joined, name, fold } => {
+                self.room_news.entry(room).or_default().0.push(Step { joined, name, fold });
+                self.gather(now);
+            }
+        }
+    }
+
+    pub(super) fn tell_all_room_news(&mut self, now: Time) {
+        while let Some(room) = self.room_news.keys().next().copied() {
+            self.tell_room_news(now, room);
+        }
+    }
+
+    /// Tells the members of a room who came and who left: before anything is said there, so that nobody is heard
+    /// before they have come.
+    pub(super) fn tell_room_news(&mut self, now: Time, room: u64) {
+        let Some(news) = self.room_news.remove(&room) else { return };
+        // Most members have not just come, and are told the same.
+        let shared = self.changed_room(room, &news.0).map(super::telling::told_to_all);
+        let members: Vec<(PeerId, String)> = self.members_online(room);
+        for (id, fold) in members {
+            match news.for_member(&fold) {
+                all if all.len() == news.0.len() => {
+                    if let Some(body) = &shared {
+                        self.send(now, id, body.clone());
+                    }
+                }
+                some => {
+                    if let Some(changed) = self.changed_room(room, some) {
+                        self.tell(now, id, changed);
+                    }
+                }
+            }
+        }
+    }
+
+    fn changed_room(&self, room: u64, steps: &[Step]) -> Option<event::RoomChanged> {
+        let named = |joined: bool| steps.iter().filter(|s| s.joined == joined).map(|s| s.name.clone()).collect();
+        let changed =
+            event::RoomChanged { room: self.room_name(room), by: None, joined: named(true), left: named(false) };
+        (!steps.is_empty()).then_some(changed)
+    }
+}

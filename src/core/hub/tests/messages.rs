@@ -1,0 +1,259 @@
+//! What is said, and what is asked again.
+
+use super::*;
+use crate::protocol::limits::BURST;
+use crate::protocol::record::{Asked, Found, Place};
+
+#[test]
+fn what_is_to_be_kept_for_ever_is_not_forgotten_at_once() {
+    for seconds in [86_400, u64::MAX / 1_000, u64::MAX] {
+        let keep = Some(Keep::For(Duration::from_secs(seconds)));
+        let mut rig = Rig::new(HubConfig { keep, epoch: Timestamp(1_000_000), ..config() });
+        rig.pass(1);
+        let Some((_, Record::TrimBefore(before))) = rig.persisted.last() else { panic!("{:?}", rig.persisted) };
+        assert!(before.0 < 0, "{seconds} s before 1970-01-01T00:16:40Z is {before:?}");
+    }
+}
+
+/// A hub with anna on connection 1 and ben on connection 2, who take messages.
+fn two(config: HubConfig) -> Rig {
+    let mut rig = Rig::new(config);
+    for (conn, name) in [(1, "anna"), (2, "ben")] {
+        rig.enter(conn, conn as u8, name);
+        rig.received(conn, 0, &[]);
+    }
+    rig
+}
+
+#[test]
+fn nothing_is_answered_or_told_before_it_is_on_disk() {
+    let mut rig = two(config());
+    rig.message(1, 10, "ben");
+    rig.ask(1, r#"{"id":11,"request":"room-create","room":"kitchen","members":["ben"]}"#);
+    rig.ask(1, r#"{"id":12,"request":"say","room":"kitchen","text":"soup"}"#);
+    rig.ask(1, r#"{"id":13,"request":"broadcast","text":"soup"}"#);
+    rig.ask(1, r#"{"id":14,"request":"block","name":"ben"}"#);
+    rig.pass(5_000);
+    assert!((10..15).all(|id| rig.answer(1, id).is_none()), "the disk is slow");
+    assert_eq!(rig.heard(2), [0; 0]);
+    let told = |rig: &Rig| rig.wires[&2].bodies.iter().any(|line| matches!(line.event, Event::RoomChanged(_)));
+    assert!(!told(&rig));
+    rig.commit();
+    assert_eq!(rig.heard(2), [1, 2, 3]);
+    assert!(told(&rig));
+    assert!((11..15).all(|id| rig.answer(1, id).is_some()));
+    assert_eq!(rig.acked(1, 10), None, "ben's program may take it now");
+    rig.received(2, 3, &[]);
+    assert_eq!(rig.acked(1, 10), Some((1, 1)));
+    assert_eq!(rig.delivered(1), [0; 0], "the answer has said it");
+}
+
+#[test]
+fn a_receiver_that_takes_its_time_is_told_of_later() {
+    let mut rig = two(config());
+    let patience = rig.hub.config.link.ack_timeout.as_millis() as u64;
+    rig.message(1, 10, "ben");
+    rig.commit();
+    rig.pass(patience - 1);
+    assert_eq!(rig.acked(1, 10), None);
+    rig.pass(1);
+    assert_eq!(rig.acked(1, 10), Some((1, 0)));
+    assert_eq!(rig.delivered(1), [0; 0]);
+    rig.received(2, 1, &[]);
+    assert_eq!(rig.delivered(1), [1]);
+    rig.received(2, 1, &[]);
+    assert_eq!(rig.delivered(1), [1], "once");
+}
+
+#[test]
+fn who_leaves_the_table_before_the_disk_is_done_is_answered_all_the_same() {
+    let mut rig = two(config());
+    rig.ask(1, r#"{"id":10,"request":"broadcast","text":"soup"}"#);
+    rig.message(1, 11, "ben");
+    rig.ask(1, r#"{"id":12,"request":"dereg"}"#);
+    rig.commit();
+    rig.pass(1_000);
+    assert_eq!((rig.acked(1, 10), rig.acked(1, 11)), (Some((1, 1)), Some((2, 0))));
+    assert_eq!(rig.heard(2), [1, 2]);
+}
+
+#[test]
+fn a_room_is_heard_by_those_who_were_in_it_when_it_was_said() {
+    let mut rig = two(config());
+    rig.ask(1, r#"{"id":10,"request":"room-create","room":"kitchen"}"#);
+    rig.ask(1, r#"{"id":11,"request":"say","room":"kitchen","text":"before"}"#);
+    rig.ask(2, r#"{"id":12,"request":"room-join","room":"kitchen"}"#);
+    rig.ask(1, r#"{"id":13,"request":"say","room":"kitchen","text":"after"}"#);
+    rig.commit();
+    assert_eq!(rig.heard(2), [2]);
+    rig.ask(2, r#"{"id":14,"request":"room-leave","room":"kitchen"}"#);
+    rig.ask(1, r#"{"id":15,"request":"say","room":"kitchen","text":"without ben"}"#);
+    rig.commit();
+    assert_eq!(rig.heard(2), [2]);
+}
+
+/// A hub that was started again: anna comes with what she has asked before, 10 to 13.
+fn asked_again() -> Rig {
+    let mut before = two(config());
+    before.message(1, 10, "ben");
+    let mut loaded = Loaded { last_message: 5, ..Loaded::default() };
+    for (_, record) in &before.persisted {
+        if let Record::Name { name, fold, key, since } = record.clone() {
+            loaded.names.push(NameRecord {
+                name,
+                fold,
+                keys: vec![key],
+                account: false,
+                since,
+                received: 0,
+                unread: 0,
+            });
+        }
+    }
+    let mut rig = Rig::with(HubConfig { run: 8, ..config() }, loaded);
+    rig.enter(2, 2, "ben");
+    rig.connect(1, 1);
+    rig.line(1, r#"{"hello":"potluck-link/1","session":"0000000000000007-1","received":9,"port":40001,"instance":"00000000000000aa","asked":13}"#);
+    rig.ask(1, r#"{"id":20,"request":"register","name":"anna"}"#);
+    rig.received(1, 0, &[]);
+    rig.asked.clear();
+    rig
+}
+
+#[test]
+fn what_is_asked_again_after_a_crash_is_said_once() {
+    let mut rig = asked_again();
+    rig.message(1, 10, "ben");
+    rig.message(1, 11, "ben");
+    rig.ask(1, r#"{"id":12,"request":"broadcast","text":"words 12"}"#);
+    rig.ask(1, r#"{"id":13,"request":"rooms"}"#);
+    rig.message(1, 21, "ben");
+    assert_eq!(rig.kept(), [], "it asks the store first");
+    let [(question, Query::Asked { instance, fold })] = rig.asked.as_slice() else { panic!("{:?}", rig.asked) };
+    assert_eq!((instance.as_str(), fold.as_str()), ("00000000000000aa", "anna"));
+    let question = *question;
+    assert!((10..14).all(|id| rig.answer(1, id).is_none()), "each keeps its place");
+    rig.handle(Input::Found(question, Found::Asked(vec![(10, 4, Timestamp(77)), (12, 5, Timestamp(78))])));
+    rig.commit();
+    rig.pass(1_000);
+    // 10 and 12 were said before the crash; 11 and 21 are new.
+    let said: Vec<(u64, &str)> = rig
+        .persisted
+        .iter()
+        .filter_map(|(_, record)| match record {
+            Record::Message(kept) => Some((kept.number, kept.text.as_str())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(said, [(6, "words 11"), (7, "words 21")]);
+    let numbers = [10, 11, 12, 21].map(|id| rig.acked(1, id).unwrap().0);
+    assert_eq!(numbers, [4, 6, 5, 7]);
+    assert!(matches!(rig.answer(1, 10), Some(Event::MessageAcked(acked)) if acked.sent == Timestamp(77)));
+    assert!(rig.answer(1, 13).is_some());
+    assert_eq!(rig.asked.len(), 1, "the store is asked once");
+}
+
+#[test]
+fn each_message_is_kept_with_what_it_can_be_recognized_by() {
+    let mut rig = asked_again();
+    rig.message(1, 21, "ben");
+    rig.message(1, 22, "ben");
+    // A program that uses a number again says something new.
+    rig.message(1, 22, "ben");
+    let asked: Vec<Asked> = rig.kept().into_iter().map(|kept| kept.asked).collect();
+    let of = |ask| Asked { instance: "00000000000000aa".into(), ask };
+    assert_eq!(asked[..2], [of(21), of(22)]);
+    assert!(asked[2].instance.is_empty(), "{asked:?}");
+    assert!(rig.asked.is_empty(), "nothing of it was asked before");
+}
+
+#[test]
+fn rooms_that_are_made_joined_or_left_again_after_a_crash_are_as_they_were() {
+    let mut rig = asked_again();
+    rig.ask(1, r#"{"id":21,"request":"room-create","room":"kitchen"}"#);
+    rig.commit();
+    // As if this were the first run, and 10 to 13 the same requests.
+    for (id, asked) in [(10, "room-create"), (11, "room-join"), (12, "room-leave"), (13, "room-leave")] {
+        rig.ask(1, &format!(r#"{{"id":{id},"request":"{asked}","room":"kitchen"}}"#));
+        rig.commit();
+    }
+    let answers: Vec<&str> = (10..14).map(|id| rig.answer(1, id).unwrap().name()).collect();
+    assert_eq!(answers[..3], ["room-created", "room-joined", "room-left"]);
+    assert_eq!(rig.refusal(1, 13), Some(ErrorCode::NoSuchRoom).filter(|_| answers[3] == "error"));
+    // Whoever does this for the first time is refused.
+    rig.ask(1, r#"{"id":22,"request":"room-leave","room":"kitchen"}"#);
+    assert_eq!(rig.refusal(1, 22), Some(ErrorCode::NoSuchRoom));
+}
+
+#[test]
+fn messages_and_requests_have_their_rates() {
+    let limits = HubLimits { message_rate: 2, request_rate: 1_000, ..HubLimits::default() };
+    let mut rig = two(HubConfig { limits, ..config() });
+    let burst = i64::from(2 * BURST);
+    for id in 0..burst {
+        rig.message(1, 100 + id, "ben");
+    }
+    assert_eq!(rig.kept().len() as i64, burst);
+    rig.message(1, 500, "ben");
+    let wait = match rig.answer(1, 500) {
+        Some(Event::Error(error)) if error.code == ErrorCode::SlowDown => error.wait.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    // What is refused for another reason, or asked again, costs nothing; others have their own rate.
+    rig.message(1, 501, "nobody");
+    assert_eq!(rig.refusal(1, 501), Some(ErrorCode::NoSuchPerson));
+    rig.message(2, 502, "anna");
+    assert_eq!(rig.kept().len() as i64, burst + 1);
+    rig.pass(wait - 1);
+    rig.message(1, 503, "ben");
+    assert_eq!(rig.refusal(1, 503), Some(ErrorCode::SlowDown), "it did not wait so long");
+    rig.pass(1);
+    rig.message(1, 504, "ben");
+    assert_eq!(rig.kept().len() as i64, burst + 2);
+    let limits = HubLimits { request_rate: 1, ..HubLimits::default() };
+    let mut rig = Rig::new(HubConfig { limits, ..config() });
+    rig.enter(1, 1, "anna");
+    for id in 100..120 {
+        rig.ask(1, &format!(r#"{{"id":{id},"request":"rooms"}}"#));
+    }
+    assert_eq!(rig.refusal(1, 119), Some(ErrorCode::SlowDown));
+    rig.ask(1, r#"{"id":120,"request":"quit"}"#);
+    assert!(matches!(rig.answer(1, 120), Some(Event::Bye(_))), "leaving is never too much");
+}
+
+#[test]
+fn a_mailbox_is_empty_again_when_its_owner_has_everything_though_the_hub_had_forgotten() {
+    let limits = HubLimits { mailbox: 2, ..HubLimits::default() };
+    let mut before = two(HubConfig { limits: limits.clone(), ..config() });
+    before.message(1, 10, "ben");
+    before.message(1, 11, "ben");
+    before.message(1, 12, "ben");
+    assert_eq!(before.refusal(1, 12), Some(ErrorCode::MailboxFull));
+    let kept = before.kept();
+    // It was killed before it had written down that ben has both; his machine knows.
+    let name = |name: &str, key, unread| NameRecord {
+        name: name.into(),
+        fold: name.into(),
+        keys: vec![PublicKey([key; 32])],
+        account: false,
+        since: 0,
+        received: 0,
+        unread,
+    };
+    let names = vec![name("anna", 1, 0), name("ben", 2, 2)];
+    let loaded = Loaded { names, last_message: 2, ..Loaded::default() };
+    let mut rig = Rig::with(HubConfig { limits, ..config() }, loaded);
+    rig.enter(1, 1, "anna");
+    rig.enter(2, 2, "ben");
+    rig.received(2, 2, &[]);
+    let Some((question, Query::Inbox(inbox))) = rig.asked.pop() else { panic!("{:?}", rig.asked) };
+    assert_eq!(inbox.after, 0);
+    assert!(kept.iter().all(|kept| kept.place == Place::Person("ben".into())));
+    rig.handle(Input::Found(question, Found::Messages(kept, false)));
+    assert_eq!(rig.heard(2), [0; 0], "he has them");
+    assert_eq!(rig.delivered(1), [1, 2], "which anna may not have been told");
+    rig.message(1, 20, "ben");
+    rig.commit();
+    rig.received(2, 3, &[]);
+    assert_eq!(rig.acked(1, 20), Some((3, 1)));
+}

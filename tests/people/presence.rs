@@ -1,0 +1,88 @@
+//! Who is there and who was: `who`, `who --since` and `status`, over restarts of the hub too.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+/// Name and state of everybody in a roster.
+fn states(roster: &Value) -> BTreeMap<String, String> {
+    let clients = roster["clients"].as_array().unwrap().iter();
+    let states: Vec<(String, String)> = clients
+        .map(|client| (client["name"].as_str().unwrap().to_owned(), client["state"].as_str().unwrap().to_owned()))
+        .collect();
+    let by_name: BTreeMap<String, String> = states.iter().cloned().collect();
+    assert_eq!(by_name.len(), states.len(), "everybody once: {states:?}");
+    by_name
+}
+
+fn expected(states: &[(&str, &str)]) -> BTreeMap<String, String> {
+    states.iter().map(|(name, state)| ((*name).to_owned(), (*state).to_owned())).collect()
+}
+
+#[test]
+fn who_shows_who_is_there_and_since_shows_who_was() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let mut erin = scene.client(&hub, "erin");
+    part(scene.client(&hub, "dora"));
+    assert_eq!(states(&must(&mut erin, request("who"), "roster")), expected(&[("erin", "online")]));
+    let since = json!({"request": "who", "since": 3600});
+    let both = expected(&[("dora", "offline"), ("erin", "online")]);
+    assert_eq!(states(&must(&mut erin, since.clone(), "roster")), both);
+    // Who is back is there once.
+    let dora = scene.client(&hub, "dora");
+    let both = expected(&[("dora", "online"), ("erin", "online")]);
+    assert_eq!(states(&must(&mut erin, since.clone(), "roster")), both);
+    part(dora);
+    for wrong in [json!(-1), json!("10m"), json!(1.5)] {
+        refused(&mut erin, json!({"request": "who", "since": wrong}), "bad-request");
+    }
+    assert_eq!(states(&must(&mut erin, json!({"request": "who", "since": u64::MAX}), "roster")).len(), 2);
+}
+
+#[test]
+fn who_was_there_is_known_after_a_restart_of_the_hub() {
+    let scene = Scene::default();
+    let mut hub = scene.hub_with(&QUICK);
+    let mut erin = scene.client_with(&hub, "erin", &QUICK);
+    part(scene.client(&hub, "dora"));
+    let stays = scene.client(&hub, "fred");
+    for signal in [Signal::TERM, Signal::KILL] {
+        hub = again(&scene, hub, signal, &QUICK);
+        is_back(&mut erin);
+        let since = states(&must(&mut erin, json!({"request": "who", "since": 3600}), "roster"));
+        assert_eq!((since["dora"].as_str(), since["erin"].as_str()), ("offline", "online"), "{signal:?}");
+        assert!(since.contains_key("fred"), "{signal:?}: {since:?}");
+        let status = must(&mut erin, request("status"), "status");
+        let names: Vec<&Value> = status["clients"].as_array().unwrap().iter().map(|client| &client["name"]).collect();
+        assert!(!names.contains(&&json!("dora")), "a status is of one run of the hub: {status}");
+    }
+    drop(stays);
+}
+
+#[test]
+fn status_counts_what_was_said() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = (scene.client(&hub, "erin"), scene.client(&hub, "dora"));
+    must(&mut erin, json!({"request": "room-create", "room": "kitchen"}), "room-created");
+    must(&mut erin, message("dora", "one"), "message-acked");
+    must(&mut erin, say("kitchen", "two"), "message-acked");
+    must(&mut erin, say("lobby", "three"), "message-acked");
+    refused(&mut erin, message("nobody", "four"), "no-such-person");
+    must(&mut dora, message("erin", "five"), "message-acked");
+    drop(dora.finish());
+    let status = must(&mut erin, request("status"), "status");
+    assert_eq!(status["total"], 2);
+    let [first, second] = status["clients"].as_array().unwrap().as_slice() else { panic!("{status}") };
+    assert_eq!((&first["name"], &first["messages"], &first["state"]), (&json!("erin"), &json!(3), &json!("online")));
+    assert_eq!(
+        (&second["name"], &second["messages"], &second["state"]),
+        (&json!("dora"), &json!(1), &json!("offline"))
+    );
+    assert!(first["closed"].is_null() && second["closed"].is_string(), "{status}");
+    // Each time at the hub is counted by itself.
+    let mut dora = scene.client(&hub, "dora");
+    let status = must(&mut dora, request("status"), "status");
+    assert_eq!((&status["total"], &status["clients"][2]["messages"]), (&json!(3), &json!(0)));
+}
