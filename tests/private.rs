@@ -162,6 +162,24 @@ fn the_word_of_a_peer_takes_nobody_out_of_the_table() {
 }
 
 #[test]
+fn who_is_blocked_is_acknowledged_and_not_heard() {
+    let hub = Hub::start(&[]);
+    let (mut dora, mut erin) = two(&hub, &[]);
+    erin.must(json!({"request": "block", "name": "dora"}), "blocked");
+    dora.must(private("erin", "one"), "message-acked");
+    dora.must(json!({"request": "private-close", "to": "erin"}), "private-closed");
+    dora.must(private("erin", "two"), "message-acked");
+    erin.must(json!({"request": "unblock", "name": "dora"}), "unblocked");
+    dora.must(private("erin", "three"), "message-acked");
+    assert_eq!(erin.expect("private-message")["text"], "three");
+    let told: Vec<&Value> = erin.process.seen.iter().map(|line| &line["event"]).collect();
+    let private = |event: &&&Value| event.as_str().is_some_and(|event| event.starts_with("private-"));
+    assert_eq!(told.iter().filter(private).collect::<Vec<_>>(), [&"private-opened", &"private-message"]);
+    dora.quit();
+    erin.quit();
+}
+
+#[test]
 fn a_key_that_changed_is_trusted_in_neither_direction() {
     let hub = Hub::start(&[]);
     let (mut dora, mut erin) = two(&hub, &[]);
