@@ -16,8 +16,10 @@ struct Said {
     client: ClientId,
     id: i64,
     from: usize,
-    /// Who should have it in the end: one person, or everybody else in the room.
+    /// Who should have it in the end: one person, or everybody else.
     to: Vec<usize>,
+    /// If it was said to everybody who is there: the programs that were.
+    there: Option<[ClientId; 4]>,
 }
 
 /// One random run: four people write to each other and in a room, over a network that delays, breaks and falls
@@ -60,6 +62,14 @@ impl Run {
         id
     }
 
+    fn broadcast(&mut self, from: usize) {
+        let text = format!("words {}", self.next_id);
+        let id = self.ask(from, "broadcast", &format!(r#""text":"{text}""#));
+        let to = (0..4).filter(|other| *other != from).collect();
+        let there = Some([0, 1, 2, 3].map(|index| self.client(index)));
+        self.said.insert(text, Said { client: self.client(from), id, from, to, there });
+    }
+
     fn say(&mut self, from: usize, to: Option<usize>) {
         let text = format!("words {}", self.next_id);
         let (request, place) = match to {
@@ -68,7 +78,7 @@ impl Run {
         };
         let id = self.ask(from, request, &format!(r#"{place},"text":"{text}""#));
         let to = to.map_or_else(|| (0..4).filter(|other| *other != from).collect(), |to| vec![to]);
-        self.said.insert(text, Said { client: self.client(from), id, from, to });
+        self.said.insert(text, Said { client: self.client(from), id, from, to, there: None });
     }
 
     /// A client's process or machine dies, and is started again with the same key and name.
@@ -96,7 +106,8 @@ impl Run {
         let to = (from + 1 + self.rng.below(3) as usize) % 4;
         match self.rng.below(24) {
             0..=8 => self.say(from, Some(to)),
-            9..=13 => self.say(from, None),
+            9..=11 => self.say(from, None),
+            12..=13 => self.broadcast(from),
             14..=15 => (0..20).for_each(|_| self.say(from, Some(to))),
             16 => drop(self.ask(from, "focus", r#""room":"kitchen""#)),
             17 => self.sim.line(self.client(from), "unfocus"),
@@ -142,12 +153,18 @@ impl Run {
             for &to in &said.to {
                 let times = heard[to].iter().filter(|(_, heard)| heard == text).count();
                 assert!(times <= 1, "{text} is told twice to {}", NAMES[to]);
-                assert!(times == 1 || !is_acked, "{text} is acknowledged, and {} does not have it", NAMES[to]);
+                // Who came later, or went, need not have what was said to those who were there.
+                let stayed = said.there.is_none_or(|there| there[to] == self.client(to));
+                assert!(
+                    times == 1 || !is_acked || !stayed,
+                    "{text} is acknowledged, and {} does not have it",
+                    NAMES[to]
+                );
             }
         }
         for (index, heard) in heard.iter().enumerate() {
             // Who hears only the room hears the rest later; each for itself is in order.
-            let in_room = |text: &str| self.said[text].to.len() > 1;
+            let in_room = |text: &str| self.said[text].to.len() > 1 && self.said[text].there.is_none();
             for room in [true, false] {
                 let numbers: Vec<u64> =
                     heard.iter().filter(|(_, text)| in_room(text) == room).map(|(number, _)| *number).collect();

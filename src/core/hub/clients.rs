@@ -48,6 +48,8 @@ pub(super) struct Peer {
     pub(super) feed: Option<Feed>,
     /// The random name of its program.
     pub(super) instance: String,
+    /// It was here in a session that is lost: what was said to everybody meanwhile is for it, too.
+    pub(super) returns: bool,
     /// Its requests up to this number were asked before, in a session that is lost.
     pub(super) asked_before: i64,
     /// Its newest request that said something.
@@ -152,6 +154,7 @@ impl Hub {
             challenge: None,
             feed: None,
             instance: hello.instance.chars().take(16).collect(),
+            returns: hello.session.is_some(),
             asked_before: if hello.session.is_some() { hello.asked } else { 0 },
             last_said: 0,
             recall: Recall::default(),

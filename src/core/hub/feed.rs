@@ -131,7 +131,7 @@ impl Hub {
                 person.received = before.max(had.all_up_to());
                 peer.feed = Some(Feed {
                     sent: before,
-                    lobby_after: name.entered,
+                    lobby_after: if peer.returns { name.entered.min(had.received) } else { name.entered },
                     live: false,
                     caught_up: false,
                     reading: false,
@@ -308,7 +308,7 @@ impl Hub {
         let Some(feed) = self.peers.get_mut(&id).and_then(|peer| peer.feed.as_mut()) else { return };
         feed.live = true;
         if !std::mem::replace(&mut feed.caught_up, true) {
-            self.tell(now, id, event::CaughtUp {});
+            self.tell(now, id, event::CaughtUp { number: self.recent.newest });
         }
     }
 

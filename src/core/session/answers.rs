@@ -33,10 +33,7 @@ impl Session {
             Event::Message(event::Message { number, .. })
             | Event::RoomMessage(event::RoomMessage { number, .. })
             | Event::Withheld(event::Withheld { number }) => return self.heard(now, *number, event),
-            Event::CaughtUp(_) => {
-                self.inbox.catching_up = false;
-                return;
-            }
+            Event::CaughtUp(caught_up) => return self.caught_up(caught_up.number),
             Event::MessageDelivered(_) | Event::RoomChanged(_) => return self.tell_unless_held(now, event),
             Event::Blocks(blocks) => {
                 self.blocked = blocks.names.iter().map(|name| fold(name)).collect();

@@ -82,6 +82,14 @@ impl Session {
         self.send(now, Ask::Received(shown).to_body());
     }
 
+    /// Everything up to a number that is for us has been sent.
+    pub(super) fn caught_up(&mut self, number: u64) {
+        self.inbox.catching_up = false;
+        if self.inbox.open.is_some() {
+            self.inbox.taken = self.inbox.taken.max(number);
+        }
+    }
+
     /// Somebody has said something.
     pub(super) fn heard(&mut self, now: Time, number: u64, event: Event) {
         // What is not taken any more is kept for the next time.

@@ -120,7 +120,7 @@ vocabulary! {
         /// Between hub and client only: everything up to this revision has been told.
         Synced(Synced) = "synced", r#"{"revision":20}"#;
         /// Between hub and client only: what was kept for us has been sent.
-        CaughtUp(CaughtUp) = "caught-up", r#"{}"#;
+        CaughtUp(CaughtUp) = "caught-up", r#"{"number":41}"#;
         /// Between hub and client only: a message that its receiver shall not see.
         Withheld(Withheld) = "withheld", r#"{"number":41}"#;
     }

@@ -184,7 +184,10 @@ bodies! {
         reason: Option<String>,
     }
     /// What was kept for us has been sent.
-    CaughtUp {}
+    CaughtUp {
+        /// The number of the newest message: nothing up to there is for us that was not sent.
+        number: u64,
+    }
     /// A message that its receiver shall not see.
     Withheld {
         /// Its number.
