@@ -2,7 +2,7 @@
 //! pace, what an idle client costs; and how many messages are on disk and acknowledged in a second.
 //!
 //! Everything runs in this process over loopback: the hub with its real driver, TLS or QUIC and a store on disk, and
-//! clients that read as little as they must. Beside it, in the same run, a plain TCP relay that keeps nothing and
+//! clients that read as little as they must (as many of them are idle, they are another process). Beside it, in the same run, a plain TCP relay that keeps nothing and
 //! protects nothing. `POTLUCK_BENCH_MESSAGES` changes how much is said.
 
 mod common;
@@ -25,8 +25,18 @@ const TEXT: usize = 100;
 const IN_FLIGHT: u64 = 200;
 
 fn main() {
-    let messages = setting("POTLUCK_BENCH_MESSAGES", 3_000) as u64;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    if let [_, idle, address, choice, count, ..] = std::env::args().collect::<Vec<_>>().as_slice()
+        && idle == IDLE
+    {
+        let choice = if choice == "quic" { TransportChoice::Quic } else { TransportChoice::Tcp };
+        return runtime.block_on(idle_clients(
+            address.parse().expect("an address"),
+            choice,
+            count.parse().expect("a number"),
+        ));
+    }
+    let messages = setting("POTLUCK_BENCH_MESSAGES", 3_000) as u64;
     for receivers in [100, 1_000] {
         println!("one sender, {receivers} receivers in a room, {TEXT} bytes of text:");
         for choice in [TransportChoice::Tcp, TransportChoice::Quic] {
@@ -34,10 +44,53 @@ fn main() {
         }
         runtime.block_on(relay(receivers, messages));
     }
+    println!("memory of the hub for each of 1,000 idle clients, which are another process:");
+    for choice in [TransportChoice::Tcp, TransportChoice::Quic] {
+        let bytes = runtime.block_on(idle_memory(choice, 1_000));
+        println!("  potluck over {choice}: {} KiB", bytes >> 10);
+    }
     println!("messages on disk and acknowledged, {TEXT} bytes of text, TCP:");
     for senders in [1, 100] {
         runtime.block_on(acknowledged(senders, messages * 5));
     }
+}
+
+/// The first argument of the process that is many idle clients.
+const IDLE: &str = "idle-clients";
+
+/// What the hub's process grows by for each client that is there and says nothing, in bytes.
+async fn idle_memory(choice: TransportChoice, clients: usize) -> u64 {
+    let data = tempfile::tempdir().expect("a folder");
+    let hub = start_hub(Some(data.path()));
+    let before = memory();
+    let mut others = std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args([IDLE, &hub.address.to_string(), &choice.to_string(), &clients.to_string()])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("a process");
+    let mut ready = std::io::BufReader::new(others.stdout.take().expect("its output"));
+    let waited = tokio::task::spawn_blocking(move || std::io::BufRead::read_line(&mut ready, &mut String::new()));
+    waited.await.expect("a thread").expect("they are there");
+    let bytes = memory().saturating_sub(before) / clients as u64;
+    drop(others.stdin.take());
+    others.wait().expect("they end");
+    end(hub).await;
+    bytes
+}
+
+async fn idle_clients(address: SocketAddr, choice: TransportChoice, count: usize) {
+    let seen = Arc::new(Seen::default());
+    for index in 0..count {
+        let mut peer = Peer::enter(address, index, choice).await;
+        peer.send(r#"{"received":0}"#).await;
+        tokio::spawn(listen(peer, Arc::clone(&seen)));
+    }
+    println!("ready");
+    let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
+    let _ = ended.await;
+    // Nobody waits for a thousand goodbyes.
+    std::process::exit(0);
 }
 
 /// What all receivers have seen.
@@ -93,7 +146,7 @@ fn field(line: &[u8], name: &[u8]) -> Option<u64> {
 async fn room(choice: TransportChoice, receivers: usize, messages: u64) {
     let data = tempfile::tempdir().expect("a folder");
     let hub = start_hub(Some(data.path()));
-    let (seen, before) = (Arc::new(Seen::default()), memory());
+    let seen = Arc::new(Seen::default());
     let start = Instant::now();
     // So many enter at once, as after a restart of the hub.
     let mut next = 0..receivers;
@@ -110,7 +163,6 @@ async fn room(choice: TransportChoice, receivers: usize, messages: u64) {
         (0..free).for_each(|_| enter_next(&mut entering));
     }
     let joined = start.elapsed();
-    let idle = memory().saturating_sub(before) / receivers as u64;
     let mut sender = Peer::enter(hub.address, receivers, choice).await;
     sender.ask(r#"{"id":2,"request":"room-join","room":"r"}"#).await;
     let (flood, paced) = (messages.max(1_000), (messages / 10).clamp(100, 300));
@@ -131,12 +183,11 @@ async fn room(choice: TransportChoice, receivers: usize, messages: u64) {
     let at = |percent: usize| latencies[(latencies.len() - 1) * percent / 100];
     println!(
         "  potluck over {choice}: {:.0} delivered a second; until the last of all has it, at 100 a second: p50 {:.2?}, p99 {:.2?}; \
-         {:.0} entered and joined a second; {} KiB an idle client (both ends)",
+         {:.0} entered and joined a second",
         rate,
         at(50),
         at(99),
         receivers as f64 / joined.as_secs_f64(),
-        idle >> 10,
     );
     end(hub).await;
 }
@@ -301,5 +352,18 @@ async fn relay(receivers: usize, messages: u64) {
     }
     wait_for(&seen, messages * receivers as u64).await;
     let rate = (messages * receivers as u64) as f64 / start.elapsed().as_secs_f64();
-    println!("  plain TCP relay, a write for each message: {rate:.0} delivered a second");
+    let mut latencies = Vec::new();
+    let mut pace = tokio::time::interval(Duration::from_millis(10));
+    for round in 0..100 {
+        pace.tick().await;
+        let before = Instant::now();
+        all.send(vec![7; SIZE].into()).expect("there are receivers");
+        wait_for(&seen, (messages + round + 1) * receivers as u64).await;
+        latencies.push(before.elapsed());
+    }
+    latencies.sort();
+    println!(
+        "  plain TCP relay, a write for each message: {rate:.0} delivered a second; at 100 a second: p50 {:.2?}, p99 {:.2?}",
+        latencies[49], latencies[98]
+    );
 }
