@@ -2,8 +2,9 @@
 //! pace, what an idle client costs; and how many messages are on disk and acknowledged in a second.
 //!
 //! Everything runs in this process over loopback: the hub with its real driver, TLS or QUIC and a store on disk, and
-//! clients that read as little as they must (as many of them are idle, they are another process). Beside it, in the same run, a plain TCP relay that keeps nothing and
-//! protects nothing. `POTLUCK_BENCH_MESSAGES` changes how much is said.
+//! clients that read as little as they must. Where they are idle, they are another process, so that only the hub's
+//! memory counts. Beside it, in the same run, a plain TCP relay that keeps nothing and protects nothing.
+//! `POTLUCK_BENCH_MESSAGES` changes how much is said.
 
 mod common;
 

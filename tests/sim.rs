@@ -1,11 +1,15 @@
 //! Hub and clients in simulation: what must hold on any network.
 
+#[path = "common/seeds.rs"]
+mod seeds;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use potluck::core::Rng;
 use potluck::protocol::{Client, ErrorCode, Event, EventLine, Id, Offer, Presence};
 use potluck::sim::{ClientId, ClientOptions, Sim, SimConfig};
+use seeds::each_seed;
 
 const SEEDS: u64 = 500;
 const NAMES: [&str; 4] = ["anna", "ben", "cleo", "dora"];
@@ -268,12 +272,5 @@ fn play(seed: u64) {
 
 #[test]
 fn on_any_network_tables_agree_and_every_request_is_answered_once() {
-    let one = std::env::var("POTLUCK_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seeds: Vec<u64> = one.map_or_else(|| (1..=SEEDS).collect(), |seed| vec![seed]);
-    for seed in seeds {
-        if let Err(panic) = std::panic::catch_unwind(|| play(seed)) {
-            eprintln!("seed {seed} failed; again with: POTLUCK_SEED={seed} cargo test --test sim");
-            std::panic::resume_unwind(panic);
-        }
-    }
+    each_seed("sim", SEEDS, play);
 }

@@ -1,12 +1,16 @@
 //! What people say, in simulation: nothing that was acknowledged is lost, nothing is told twice or out of order,
 //! whatever breaks, falls silent or dies.
 
+#[path = "common/seeds.rs"]
+mod seeds;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use potluck::core::Rng;
 use potluck::protocol::{Event, Id};
 use potluck::sim::{ClientId, ClientOptions, Sim, SimConfig};
+use seeds::each_seed;
 
 const SEEDS: u64 = 600;
 const NAMES: [&str; 4] = ["anna", "ben", "cleo", "dora"];
@@ -208,17 +212,7 @@ fn play(seed: u64) -> usize {
 
 #[test]
 fn nothing_acknowledged_is_lost_and_nothing_is_told_twice() {
-    let one = std::env::var("POTLUCK_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seeds: Vec<u64> = one.map_or_else(|| (1..=SEEDS).collect(), |seed| vec![seed]);
-    let (all, mut crashes) = (seeds.len() > 1, 0);
-    for seed in seeds {
-        match std::panic::catch_unwind(|| play(seed)) {
-            Ok(more) => crashes += more,
-            Err(panic) => {
-                eprintln!("seed {seed} failed; again with: POTLUCK_SEED={seed} cargo test --test sim_people");
-                std::panic::resume_unwind(panic);
-            }
-        }
-    }
-    assert!(!all || crashes >= 500, "the hub crashed {crashes} times");
+    let crashes = each_seed("sim_people", SEEDS, play);
+    let crashed: usize = crashes.iter().sum();
+    assert!(crashes.len() == 1 || crashed >= 500, "the hub crashed {crashed} times");
 }

@@ -1,11 +1,15 @@
 //! Direct connections in simulation: what must hold whatever breaks.
 
+#[path = "common/seeds.rs"]
+mod seeds;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use potluck::core::Rng;
 use potluck::protocol::{ErrorCode, Event, EventLine, Id, LogEvent, Presence};
 use potluck::sim::{ClientId, ClientOptions, Sim, SimConfig};
+use seeds::each_seed;
 
 const SEEDS: u64 = 300;
 const NAMES: [&str; 3] = ["anna", "ben", "cleo"];
@@ -169,14 +173,7 @@ fn play(seed: u64) {
 
 #[test]
 fn what_is_acknowledged_was_told_once_and_in_order() {
-    let one = std::env::var("POTLUCK_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seeds: Vec<u64> = one.map_or_else(|| (1..=SEEDS).collect(), |seed| vec![seed]);
-    for seed in seeds {
-        if let Err(panic) = std::panic::catch_unwind(|| play(seed)) {
-            eprintln!("seed {seed} failed; again with: POTLUCK_SEED={seed} cargo test --test sim_private");
-            std::panic::resume_unwind(panic);
-        }
-    }
+    each_seed("sim_private", SEEDS, play);
 }
 
 /// Two clients with an open connection.
