@@ -44,6 +44,11 @@ impl Hub {
                 }
             }
             Notice::Step { room, joined, name, fold } => {
+                if self.rooms.get(&room).is_some_and(|room| room.members.is_empty()) {
+                    self.rooms.remove(&room);
+                    self.room_news.remove(&room);
+                    return;
+                }
                 self.room_news.entry(room).or_default().0.push(Step { joined, name, fold });
                 self.gather(now);
             }

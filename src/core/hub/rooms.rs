@@ -259,8 +259,8 @@ impl Hub {
         });
         self.room_changed(id, mark, &me, event::RoomLeft { room: name.clone() }, Change::Left(room));
         if left == Some(0) {
+            // Its name is free; what is on its way to the disk may still need it.
             self.persist(Record::RoomGone { room });
-            self.rooms.remove(&room);
             self.room_names.remove(&fold(&name));
         }
         Ok(())

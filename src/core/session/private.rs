@@ -82,6 +82,12 @@ impl Session {
         }
     }
 
+    /// Whether this is about a direct connection that is open.
+    pub(super) fn goes_past_the_hub(&self, head: &Waiting) -> bool {
+        let Waiting::Request(Pending { request, .. }) = head else { return false };
+        whom(request).is_some_and(|to| self.privates.peers.is_open(&fold(to))) && self.registered.is_some()
+    }
+
     /// Starts `private` or `private-open`. Who is not there may be on their way, or be known to the hub alone: unless
     /// `sure`, it is asked for them. It never learns what is said.
     pub(super) fn start_private(&mut self, now: Time, pending: Pending, sure: bool) {

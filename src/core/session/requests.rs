@@ -145,6 +145,8 @@ impl Session {
                 let registering = self.asks.values().any(|(_, origin)| origin.is_registration());
                 self.settled && self.local.is_none() && room && !registering
             }
+            // The hub is not needed for what goes past it.
+            Start::Here if !self.settled && self.goes_past_the_hub(head) => self.local.is_none(),
             Start::Alone | Start::Here => self.settled && answered,
             Start::Last => {
                 self.settled

@@ -257,3 +257,20 @@ fn a_mailbox_is_empty_again_when_its_owner_has_everything_though_the_hub_had_for
     rig.received(2, 3, &[]);
     assert_eq!(rig.acked(1, 20), Some((3, 1)));
 }
+
+#[test]
+fn the_last_word_in_a_room_is_answered_with_its_name_and_the_name_is_free() {
+    let mut rig = two(config());
+    rig.ask(1, r#"{"id":10,"request":"room-create","room":"kitchen"}"#);
+    rig.commit();
+    rig.ask(1, r#"{"id":11,"request":"say","room":"kitchen","text":"bye"}"#);
+    rig.ask(1, r#"{"id":12,"request":"room-leave","room":"kitchen"}"#);
+    rig.ask(2, r#"{"id":13,"request":"room-create","room":"Kitchen"}"#);
+    rig.commit();
+    let Some(Event::MessageAcked(acked)) = rig.answer(1, 11) else { panic!("{:?}", rig.answer(1, 11)) };
+    assert_eq!(acked.room.as_deref(), Some("kitchen"));
+    assert!(matches!(rig.answer(2, 13), Some(Event::RoomCreated(created)) if created.members == ["ben"]));
+    rig.pass(100);
+    rig.ask(2, r#"{"id":14,"request":"rooms"}"#);
+    assert!(matches!(rig.answer(2, 14), Some(Event::Rooms(rooms)) if rooms.rooms.len() == 1));
+}

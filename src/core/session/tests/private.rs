@@ -252,3 +252,17 @@ fn a_user_may_write_to_whom_they_block() {
     rig.line(r#"{"id":3,"request":"private-close","to":"ben"}"#);
     assert_eq!(rig.lasts(3)[1..], [Some("message-acked"), Some("private-closed")]);
 }
+
+#[test]
+fn what_is_open_is_used_while_the_hub_is_lost() {
+    let mut rig = rig();
+    rig.private(1, "ben");
+    rig.ben_answers();
+    rig.peer_line(LINK, r#"{"ack":1}"#);
+    rig.handle(Input::Disconnected("connection reset".into()));
+    rig.private(2, "ben");
+    rig.line(r#"{"id":3,"request":"private-open","to":"cleo"}"#);
+    assert_eq!(rig.on_links().last().map(|frame| frame.0), Some(Some(2)), "the hub is not needed for it");
+    rig.peer_line(LINK, r#"{"ack":2}"#);
+    assert_eq!(rig.lasts(3), [Some("message-acked"), Some("message-acked"), None]);
+}
