@@ -27,15 +27,12 @@ const IN_FLIGHT: u64 = 200;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    if let [_, idle, address, choice, count, ..] = std::env::args().collect::<Vec<_>>().as_slice()
-        && idle == IDLE
-    {
-        let choice = if choice == "quic" { TransportChoice::Quic } else { TransportChoice::Tcp };
-        return runtime.block_on(idle_clients(
-            address.parse().expect("an address"),
-            choice,
-            count.parse().expect("a number"),
-        ));
+    match std::env::args().collect::<Vec<_>>().as_slice() {
+        [_, what, choice, address] if what == IDLE_CLIENTS => {
+            return runtime.block_on(idle_clients(address.parse().expect("an address"), named(choice)));
+        }
+        [_, what, choice] if what == IDLE_HUB => return runtime.block_on(idle_hub(named(choice))),
+        _ => {}
     }
     let messages = setting("POTLUCK_BENCH_MESSAGES", 3_000) as u64;
     for receivers in [100, 1_000] {
@@ -45,10 +42,11 @@ fn main() {
         }
         runtime.block_on(relay(receivers, messages));
     }
-    println!("memory of the hub for each of 1,000 idle clients, which are another process:");
-    for choice in [TransportChoice::Tcp, TransportChoice::Quic] {
-        let bytes = runtime.block_on(idle_memory(choice, 1_000));
-        println!("  potluck over {choice}: {} KiB", bytes >> 10);
+    println!("memory of the hub for each of {IDLE} idle clients; each side is a process of its own:");
+    for choice in ["tcp", "quic"] {
+        let this = std::env::current_exe().expect("this program");
+        let ended = std::process::Command::new(this).args([IDLE_HUB, choice]).status().expect("a process");
+        assert!(ended.success(), "{ended}");
     }
     println!("messages on disk and acknowledged, {TEXT} bytes of text, TCP:");
     for senders in [1, 100] {
@@ -56,33 +54,40 @@ fn main() {
     }
 }
 
-/// The first argument of the process that is many idle clients.
-const IDLE: &str = "idle-clients";
+/// The first arguments of the processes that measure what idle clients cost: the hub, and the clients.
+const IDLE_HUB: &str = "idle-hub";
+const IDLE_CLIENTS: &str = "idle-clients";
 
-/// What the hub's process grows by for each client that is there and says nothing, in bytes.
-async fn idle_memory(choice: TransportChoice, clients: usize) -> u64 {
+/// How many of them there are.
+const IDLE: u64 = 1_000;
+
+fn named(choice: &str) -> TransportChoice {
+    if choice == "quic" { TransportChoice::Quic } else { TransportChoice::Tcp }
+}
+
+/// Prints what this process, which does nothing else, grows by for each client that is there and says nothing.
+async fn idle_hub(choice: TransportChoice) {
     let data = tempfile::tempdir().expect("a folder");
     let hub = start_hub(Some(data.path()));
     let before = memory();
-    let mut others = std::process::Command::new(std::env::current_exe().expect("this program"))
-        .args([IDLE, &hub.address.to_string(), &choice.to_string(), &clients.to_string()])
+    let mut clients = std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args([IDLE_CLIENTS, &choice.to_string(), &hub.address.to_string()])
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("a process");
-    let mut ready = std::io::BufReader::new(others.stdout.take().expect("its output"));
+    let mut ready = std::io::BufReader::new(clients.stdout.take().expect("its output"));
     let waited = tokio::task::spawn_blocking(move || std::io::BufRead::read_line(&mut ready, &mut String::new()));
     waited.await.expect("a thread").expect("they are there");
-    let bytes = memory().saturating_sub(before) / clients as u64;
-    drop(others.stdin.take());
-    others.wait().expect("they end");
+    println!("  potluck over {choice}: {} KiB", (memory().saturating_sub(before) / IDLE) >> 10);
+    drop(clients.stdin.take());
+    clients.wait().expect("they end");
     end(hub).await;
-    bytes
 }
 
-async fn idle_clients(address: SocketAddr, choice: TransportChoice, count: usize) {
+async fn idle_clients(address: SocketAddr, choice: TransportChoice) {
     let seen = Arc::new(Seen::default());
-    for index in 0..count {
+    for index in 0..IDLE as usize {
         let mut peer = Peer::enter(address, index, choice).await;
         peer.send(r#"{"received":0}"#).await;
         tokio::spawn(listen(peer, Arc::clone(&seen)));
