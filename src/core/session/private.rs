@@ -13,7 +13,7 @@ use crate::protocol::limits::REQUESTS_IN_FLIGHT;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::fold;
 use crate::protocol::wire::Unreachable;
-use crate::protocol::{Client, ErrorCode, Presence, Request, Timestamp, request};
+use crate::protocol::{Client, ErrorCode, Id, Presence, Request, Timestamp, request};
 
 /// The direct connections, and what the user knows of them.
 pub(super) struct Privates {
@@ -147,16 +147,18 @@ impl Session {
     }
 
     /// Answers `private-close`.
-    pub(super) fn private_close(&mut self, now: Time, to: &str) -> Result<Event, Failure> {
+    pub(super) fn private_close(&mut self, now: Time, id: Option<Id>, to: &str) {
         let name = fold(to);
         // The answer is told in place of the news.
         if !self.privates.announced.remove(&name) || !self.privates.peers.close(now, &name) {
-            return Err(Failure::new(ErrorCode::NotOpen, format!("There is no direct connection to {to}.")));
+            let failure = Failure::new(ErrorCode::NotOpen, format!("There is no direct connection to {to}."));
+            return self.refuse(now, id, failure);
         }
         let me = self.registered.clone().unwrap_or_default();
         let peer = self.replica.find(to).map_or_else(|| to.to_owned(), |client| client.name.clone());
+        self.finish(now, id, event::PrivateClosed { peer, reason: format!("closed by {me}") });
+        // Another connection may have waited for this one to end: it is opened after it.
         self.private_news(now);
-        Ok(event::PrivateClosed { peer, reason: format!("closed by {me}") }.into())
     }
 
     /// Something of a direct connection.

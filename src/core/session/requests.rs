@@ -222,7 +222,10 @@ impl Session {
             }
             Request::Unfocus(_) => return self.unfocus(now, id),
             Request::Private(_) | Request::PrivateOpen(_) => return self.start_private(now, pending, false),
-            Request::PrivateClose(request) => self.private_close(now, &request.to),
+            Request::PrivateClose(request) => {
+                let to = request.to.clone();
+                return self.private_close(now, id, &to);
+            }
             Request::Wait(_) => Ok(event::Waited {}.into()),
             Request::Quit(_) => return self.leave(now, "quit".into(), 0, id, true),
             Request::Register(_)
