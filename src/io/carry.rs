@@ -9,6 +9,9 @@ use super::transport::{Conn, LineReader, LineWriter};
 use crate::protocol::limits::{LINK_BYTES, MAX_FRAME};
 use crate::protocol::wire::Frame;
 
+/// The capacity that a connection keeps between bursts: whoever enters is sent the whole roster, and then little.
+const KEPT: usize = 8 << 10;
+
 /// What waits to be written. All that gathers while a write is under way goes into the next one.
 pub struct Outgoing {
     state: Mutex<State>,
@@ -73,7 +76,7 @@ impl Outgoing {
     fn take(&self, buffer: &mut Vec<u8>) -> Result<bool, String> {
         buffer.clear();
         // A buffer that grew for a burst is given back, so that an idle connection is small.
-        if buffer.capacity() > 64 << 10 {
+        if buffer.capacity() > KEPT {
             *buffer = Vec::new();
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
