@@ -85,7 +85,8 @@ impl Session {
     /// Everything up to a number that is for us has been sent.
     pub(super) fn caught_up(&mut self, number: u64) {
         self.inbox.catching_up = false;
-        if self.inbox.open.is_some() {
+        // What has come since we are leaving was not taken.
+        if self.inbox.open.is_some() && self.leaving.is_none() {
             self.inbox.taken = self.inbox.taken.max(number);
         }
     }

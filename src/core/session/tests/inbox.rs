@@ -170,3 +170,14 @@ fn who_must_log_in_can_do_so() {
     assert_eq!(rig.end, None, "the goodbye is said first");
     assert!(rig.asked.iter().any(|ask| ask["request"] == "quit"), "who only asks one thing cannot");
 }
+
+#[test]
+fn what_comes_while_we_leave_is_not_confirmed_when_everything_has_been_sent() {
+    let mut rig = listening();
+    rig.handle(Input::InboxOpened("anna", &up_to(10, &[])));
+    rig.handle(Input::Interrupt(130));
+    rig.message(11);
+    rig.hub(r#"{"event":"caught-up","number":11}"#);
+    assert_eq!((rig.heard(), rig.confirmations()), (vec![], vec!["10 null".to_owned()]));
+    assert_eq!(rig.shown, []);
+}
