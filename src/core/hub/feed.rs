@@ -237,7 +237,7 @@ impl Hub {
             Target::Lobby => self.online.values().copied().collect(),
             Target::Room(room) => {
                 self.tell_room_news(now, *room);
-                self.members_online(*room).into_iter().map(|(id, _)| id).collect()
+                self.members_online(*room).map(|(id, _)| id).collect()
             }
         };
         let mut fed = false;

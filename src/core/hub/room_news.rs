@@ -67,9 +67,10 @@ impl Hub {
         let Some(news) = self.room_news.remove(&room) else { return };
         // Most members have not just come, and are told the same.
         let shared = self.changed_room(room, &news.0).map(super::telling::told_to_all);
-        let members: Vec<(PeerId, String)> = self.members_online(room);
-        for (id, fold) in members {
-            match news.for_member(&fold) {
+        let members: Vec<(PeerId, &[Step])> =
+            self.members_online(room).map(|(id, fold)| (id, news.for_member(fold))).collect();
+        for (id, steps) in members {
+            match steps {
                 all if all.len() == news.0.len() => {
                     if let Some(body) = &shared {
                         self.send(now, id, body.clone());

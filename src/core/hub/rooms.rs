@@ -67,9 +67,9 @@ impl Hub {
         self.rooms.get(&room).map_or_else(|| format!("room-{room}"), |room| room.name.clone())
     }
 
-    pub(super) fn members_online(&self, room: u64) -> Vec<(PeerId, String)> {
+    pub(super) fn members_online(&self, room: u64) -> impl Iterator<Item = (PeerId, &String)> {
         let members = self.rooms.get(&room).into_iter().flat_map(|room| room.members.keys());
-        members.filter_map(|fold| Some((*self.online.get(fold)?, fold.clone()))).collect()
+        members.filter_map(|fold| Some((*self.online.get(fold)?, fold)))
     }
 
     fn member_names(&self, room: u64) -> Vec<String> {

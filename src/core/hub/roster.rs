@@ -48,7 +48,7 @@ impl Hub {
         let revision = self.changed(now);
         let (closed, number) = (self.calendar(now), name.number);
         self.roster.remove(revision, &name.name, |client| (client.state, client.since) = (Presence::Offline, closed));
-        if let Some(visit) = self.visits.iter_mut().rev().find(|visit| visit.number == number) {
+        if let Some(visit) = self.visit(number) {
             (visit.state, visit.closed) = (Presence::Offline, Some(closed));
         }
         self.keep_visit(number);
@@ -113,14 +113,20 @@ impl Hub {
         let client = roster_line(peer, &registered, state, since);
         let (revision, number) = (self.changed(now), registered.number);
         self.roster.set(revision, registered.name, client);
-        if let Some(visit) = self.visits.iter_mut().rev().find(|visit| visit.number == number) {
+        if let Some(visit) = self.visit(number) {
             visit.state = state;
         }
     }
 
+    /// The visit of this number; they stand in the order of their numbers.
+    fn visit(&mut self, number: u64) -> Option<&mut Visit> {
+        let at = self.visits.binary_search_by_key(&number, |visit| visit.number).ok()?;
+        self.visits.get_mut(at)
+    }
+
     /// A client has sent a message.
     pub(super) fn count_message(&mut self, number: u64) {
-        if let Some(visit) = self.visits.iter_mut().rev().find(|visit| visit.number == number) {
+        if let Some(visit) = self.visit(number) {
             visit.messages += 1;
         }
     }
@@ -129,7 +135,7 @@ impl Hub {
     pub(super) fn close_visits(&mut self, now: Time, numbers: Vec<u64>) {
         let closed = self.calendar(now);
         for number in numbers {
-            if let Some(visit) = self.visits.iter_mut().rev().find(|visit| visit.number == number) {
+            if let Some(visit) = self.visit(number) {
                 visit.closed = Some(closed);
             }
             self.keep_visit(number);
@@ -137,9 +143,10 @@ impl Hub {
     }
 
     fn keep_visit(&mut self, number: u64) {
-        let Some(visit) = self.visits.iter().rev().find(|visit| visit.number == number) else { return };
+        let run = self.config.run;
+        let Some(visit) = self.visit(number) else { return };
         let record = VisitRecord {
-            run: self.config.run,
+            run,
             number,
             name: visit.name.clone(),
             key: visit.key,
