@@ -6,15 +6,13 @@
 
 mod common;
 
-use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{Peer, end, enter_all, setting, start_hub};
+use common::{Peer, end, enter_all, setting, start_hub, start_relay};
 use potluck::protocol::{Event, TransportChoice};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{broadcast, mpsc};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 
 fn main() {
     let (clients, changes) = (setting("POTLUCK_BENCH_CLIENTS", 200), setting("POTLUCK_BENCH_CHANGES", 200));
@@ -110,23 +108,7 @@ async fn burst(choice: TransportChoice, clients: usize, changes: usize) -> (Dura
 /// The same bytes to as many receivers, without anything that makes them safe.
 async fn relay(clients: usize, changes: usize) -> Vec<Duration> {
     const SIZE: usize = 400;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let (all, _) = broadcast::channel::<Arc<[u8]>>(16);
-    let sender = all.clone();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            stream.set_nodelay(true).expect("a socket");
-            let mut messages = sender.subscribe();
-            tokio::spawn(async move {
-                while let Ok(bytes) = messages.recv().await {
-                    if stream.write_all(&bytes).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
+    let (address, all) = start_relay(16).await;
     let (seen, mut arrivals) = mpsc::unbounded_channel();
     for _ in 0..clients {
         let mut stream = TcpStream::connect(address).await.expect("the relay is there");

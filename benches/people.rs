@@ -8,16 +8,15 @@
 
 mod common;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Peer, end, setting, start_hub};
+use common::{Peer, end, setting, start_hub, start_relay};
 use potluck::protocol::{Event, TransportChoice};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::broadcast;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 
 /// The length of a message's text, in bytes.
 const TEXT: usize = 100;
@@ -315,23 +314,7 @@ impl Peer {
 /// The same bytes to as many receivers, without anything that makes them safe.
 async fn relay(receivers: usize, messages: u64) {
     const SIZE: usize = 240;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
-    let address: SocketAddr = listener.local_addr().expect("an address");
-    let (all, _) = broadcast::channel::<Arc<[u8]>>(4_096);
-    let sender = all.clone();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            stream.set_nodelay(true).expect("a socket");
-            let mut messages = sender.subscribe();
-            tokio::spawn(async move {
-                while let Ok(bytes) = messages.recv().await {
-                    if stream.write_all(&bytes).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
+    let (address, all) = start_relay(4_096).await;
     let seen = Arc::new(Seen::default());
     for _ in 0..receivers {
         let mut stream = TcpStream::connect(address).await.expect("the relay is there");

@@ -3,6 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use potluck::core::LinkConfig;
@@ -17,6 +18,9 @@ use potluck::io::transport::{Conn, LineReader, LineWriter, ListenLimits, Listene
 use potluck::protocol::limits::HubLimits;
 use potluck::protocol::wire::{ClientHello, FrameIn, LINK_PROTOCOL};
 use potluck::protocol::{Event, EventLine, TransportChoice, to_json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
 
 /// A number from the environment.
 pub fn setting(name: &str, default: usize) -> usize {
@@ -142,4 +146,27 @@ pub async fn enter_all(address: SocketAddr, clients: usize, choice: TransportCho
 pub async fn end(hub: HubAt) {
     hub.stop.send(Message::Stop("done".into())).await.expect("the hub runs");
     hub.task.await.expect("the hub ends");
+}
+
+/// Starts a plain TCP relay: what is sent on the channel goes to everybody who has connected, a write for each message,
+/// kept nowhere and protected by nothing. `waiting` messages may wait for a slow receiver.
+pub async fn start_relay(waiting: usize) -> (SocketAddr, broadcast::Sender<Arc<[u8]>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (all, _) = broadcast::channel::<Arc<[u8]>>(waiting);
+    let sender = all.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream.set_nodelay(true).expect("a socket");
+            let mut messages = sender.subscribe();
+            tokio::spawn(async move {
+                while let Ok(bytes) = messages.recv().await {
+                    if stream.write_all(&bytes).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (address, all)
 }
