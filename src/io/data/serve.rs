@@ -152,10 +152,11 @@ impl Connection<'_> {
                 let line = to_line(&DataAnswer::Bytes { length });
                 let first = HEADER - line.len();
                 self.buffer[first..HEADER].copy_from_slice(&line);
-                self.stream.send(&self.buffer[first..HEADER + length as usize])?;
+                // Counted first: once the peer has it, it may say on another connection that this was the last of all.
                 if let Some(part) = &self.part {
                     part.sent(length);
                 }
+                self.stream.send(&self.buffer[first..HEADER + length as usize])?;
                 at += length;
             }
         }

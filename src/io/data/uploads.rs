@@ -146,7 +146,7 @@ impl Part {
         self.key.1 == token
     }
 
-    /// So many more bytes of the file were sent.
+    /// So many more bytes of the file are being sent.
     pub(super) fn sent(&self, bytes: u64) {
         let mut state = lock(&self.upload.state);
         state.bytes += bytes;
