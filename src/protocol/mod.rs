@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, opens a file or draws a random number.
 
 mod bytes32;
+mod chunk_set;
 pub mod data;
 mod error;
 pub mod event;
@@ -27,6 +28,7 @@ pub mod when;
 pub mod wire;
 
 pub use bytes32::{ContentHash, NotBytes32, PublicKey};
+pub use chunk_set::ChunkSet;
 pub use error::{At, ErrorCode, Failure, Retry};
 pub use event::Event;
 pub use join_link::{BadLink, DEFAULT_PORT, JoinLink};

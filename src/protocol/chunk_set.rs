@@ -1,0 +1,193 @@
+//! Which chunks of a content somebody has, or wants.
+
+use std::ops::Range;
+
+use schemars::JsonSchema;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::transfer::MAX_CHUNKS;
+
+/// A set of chunks by their numbers, all below [`MAX_CHUNKS`]: at most 2 KiB, whatever is in it. In JSON it is a
+/// list of ranges in ascending order, each `[start, end]` without its end: `[[0,5],[7,8]]` are the chunks 0 to 4
+/// and 7.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct ChunkSet {
+    /// The last word is never 0, so that equal sets are equal.
+    words: Vec<u64>,
+}
+
+impl ChunkSet {
+    /// All chunks of a content that has so many.
+    pub fn all(count: u32) -> Self {
+        let mut set = Self::default();
+        set.extend(0..count);
+        set
+    }
+
+    /// Adds a chunk; false if it was there already, or is none that a content can have.
+    pub fn insert(&mut self, chunk: u32) -> bool {
+        if chunk >= MAX_CHUNKS {
+            return false;
+        }
+        let (word, bit) = (chunk as usize / 64, 1 << (chunk % 64));
+        if word >= self.words.len() {
+            self.words.resize(word + 1, 0);
+        }
+        let fresh = self.words[word] & bit == 0;
+        self.words[word] |= bit;
+        fresh
+    }
+
+    /// Takes a chunk out; false if it was not there.
+    pub fn remove(&mut self, chunk: u32) -> bool {
+        let there = self.contains(chunk);
+        if there {
+            self.words[chunk as usize / 64] &= !(1 << (chunk % 64));
+            while self.words.last() == Some(&0) {
+                self.words.pop();
+            }
+        }
+        there
+    }
+
+    /// Whether a chunk is in it.
+    pub fn contains(&self, chunk: u32) -> bool {
+        self.words.get(chunk as usize / 64).is_some_and(|word| word & (1 << (chunk % 64)) != 0)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> u32 {
+        self.words.iter().map(|word| word.count_ones()).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// The first number that is larger than all in it; 0 if it is empty.
+    pub fn end(&self) -> u32 {
+        self.words.last().map_or(0, |last| self.words.len() as u32 * 64 - last.leading_zeros())
+    }
+
+    /// Adds everything that another set has.
+    pub fn add(&mut self, other: &Self) {
+        if other.words.len() > self.words.len() {
+            self.words.resize(other.words.len(), 0);
+        }
+        self.words.iter_mut().zip(&other.words).for_each(|(word, more)| *word |= more);
+    }
+
+    /// The chunks in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.ranges().flatten()
+    }
+
+    /// The chunks in ascending order, as ranges that do not touch.
+    pub fn ranges(&self) -> impl Iterator<Item = Range<u32>> + '_ {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let start = (at..self.end()).find(|chunk| self.contains(*chunk))?;
+            let end = (start..self.end()).find(|chunk| !self.contains(*chunk)).unwrap_or(self.end());
+            at = end;
+            Some(start..end)
+        })
+    }
+}
+
+impl Extend<u32> for ChunkSet {
+    fn extend<T: IntoIterator<Item = u32>>(&mut self, chunks: T) {
+        chunks.into_iter().for_each(|chunk| drop(self.insert(chunk)));
+    }
+}
+
+impl FromIterator<u32> for ChunkSet {
+    fn from_iter<T: IntoIterator<Item = u32>>(chunks: T) -> Self {
+        let mut set = Self::default();
+        set.extend(chunks);
+        set
+    }
+}
+
+impl Serialize for ChunkSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.ranges().map(|range| [range.start, range.end]))
+    }
+}
+
+impl<'de> Deserialize<'de> for ChunkSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The text was bounded before; what it makes is, too, because ranges must ascend.
+        let ranges: Vec<[u32; 2]> = Vec::deserialize(deserializer)?;
+        let mut set = Self::default();
+        let mut after = 0;
+        for [start, end] in ranges {
+            if start < after || end <= start || end > MAX_CHUNKS {
+                return Err(D::Error::custom(format!("[{start},{end}] is not the next range of chunks")));
+            }
+            set.extend(start..end);
+            after = end;
+        }
+        Ok(set)
+    }
+}
+
+impl JsonSchema for ChunkSet {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ChunkSet".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "array",
+            "items": {
+                "type": "array",
+                "items": { "type": "integer", "minimum": 0, "maximum": MAX_CHUNKS },
+                "minItems": 2,
+                "maxItems": 2
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn ranges_that_make_no_set_are_refused() {
+        let read = |text: &str| serde_json::from_str::<ChunkSet>(text);
+        assert_eq!(read("[[0,5],[7,8]]").unwrap(), [0, 1, 2, 3, 4, 7].into_iter().collect());
+        assert_eq!(read("[[0,16384]]").unwrap(), ChunkSet::all(MAX_CHUNKS));
+        for wrong in ["[[5,5]]", "[[5,4]]", "[[0,16385]]", "[[3,4],[0,1]]", "[[0,2],[1,3]]", "[[-1,2]]", "[[1]]", "[1]"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+        assert!(!ChunkSet::default().insert(MAX_CHUNKS));
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_a_set(chunks in proptest::collection::vec(0..300u32, 0..200), gone in proptest::collection::vec(0..300u32, 0..100)) {
+            let mut set: ChunkSet = chunks.iter().copied().collect();
+            let mut model: BTreeSet<u32> = chunks.into_iter().collect();
+            for chunk in gone {
+                prop_assert_eq!(set.remove(chunk), model.remove(&chunk));
+            }
+            prop_assert_eq!(set.iter().collect::<Vec<_>>(), model.iter().copied().collect::<Vec<_>>());
+            prop_assert_eq!((set.len() as usize, set.is_empty()), (model.len(), model.is_empty()));
+            prop_assert_eq!(set.end(), model.last().map_or(0, |last| last + 1));
+            let text = serde_json::to_string(&set).unwrap();
+            prop_assert_eq!(serde_json::from_str::<ChunkSet>(&text).unwrap(), set.clone());
+            let mut both = set.clone();
+            both.add(&[1, 299].into_iter().collect());
+            prop_assert!(both.contains(1) && both.contains(299) && set.iter().all(|chunk| both.contains(chunk)));
+        }
+    }
+}
