@@ -12,7 +12,8 @@
 //!
 //! Everything that is decided is decided by machines without I/O: [`core::Hub`], [`core::Session`] (a client),
 //! [`core::Link`] (one end of a connection that survives its transport), [`core::Peers`] (a client's direct connections
-//! to others) and [`core::swarm`] (which chunk from whom). They are driven by real sockets in [`io`] and by a virtual clock in [`sim`], and cannot tell which. How
+//! to others), [`core::swarm`] (which chunk from whom) and [`core::batch`] (which small file of a folder from whom).
+//! They are driven by real sockets in [`io`] and by a virtual clock in [`sim`], and cannot tell which. How
 //! a machine is driven is the drain contract, written once in [`core`].
 //!
 //! # One message from end to end
@@ -24,8 +25,9 @@
 //!    ([`protocol::human`]). From here on nobody knows which it was.
 //! 3. `core/session/requests.rs` queues it. When its turn has come and a folder has been chosen, the session asks
 //!    for hashing: `Output::Hash`.
-//! 4. [`io::files`] and [`io::hash`] read the file on a thread; [`io::data`]'s shelf can serve it from now on.
-//!    The content comes back as `Input::Hashed`.
+//! 4. [`io::files`] and [`io::hash`] read the file on a thread, unless [`io::hash_cache`] remembers its hash;
+//!    [`io::data`]'s shelf can serve it from now on. The content comes back as `Input::Hashed`. From now on
+//!    [`io::watch`] looks whether it changes.
 //! 5. The session sends a `publish` ([`protocol::wire::Ask`]) into its [`core::Link`], which numbers it and keeps
 //!    it until it is acknowledged. [`io::carry`] writes it to the connection.
 //! 6. At the hub, [`io::hub`] hands the line to [`core::Hub::handle`]; `core/hub/clients.rs` takes the frame

@@ -40,6 +40,7 @@ pub fn start_hub(data: Option<&Path>) -> HubAt {
     let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), &identity, ListenLimits::default()).expect("a port");
     let clock = Clock::start();
     let config = HubConfig {
+        files: None,
         link: LinkConfig { ack_timeout: Duration::from_secs(5), ..LinkConfig::hub() },
         grace: Duration::from_secs(30),
         limits: HubLimits { message_rate: 1_000_000, request_rate: 1_000_000, ..HubLimits::default() },

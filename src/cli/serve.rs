@@ -217,6 +217,7 @@ impl Serve {
             return Err(Failure::new(ErrorCode::BadConfig, "--ack-timeout must be more than 0."));
         }
         Ok(HubConfig {
+            files: None,
             link: LinkConfig { ack_timeout: self.ack_timeout, retries: self.retries, ..LinkConfig::hub() },
             grace: self.grace,
             limits: HubLimits {

@@ -5,10 +5,12 @@
 //! `next_timeout()` says when `handle(now, Input::Tick)` is wanted at the latest. Between `handle` and the end of
 //! `poll` nothing else may happen. Time never goes back.
 
+pub mod batch;
 pub mod hub;
 pub mod ledger;
 pub mod link;
 pub mod outbox;
+pub mod pace;
 pub mod peers;
 pub mod session;
 pub mod swarm;

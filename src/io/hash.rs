@@ -5,16 +5,17 @@
 //! then every chunk by itself. BLAKE3 treats the top of its tree differently, hence one rule: the
 //! manifest of a file of one chunk is the file's hash itself, and that of an empty file is empty.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 
 use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
+use rustix::fs::Stat;
 
 use super::cancel::Cancel;
-use crate::protocol::{Chunking, ContentHash, DEFAULT_CHUNK, ErrorCode, Failure, MAX_SIZE};
+use crate::protocol::{Chunking, ContentHash, DEFAULT_CHUNK, ErrorCode, Failure, MAX_SIZE, Timestamp};
 
 /// How much is read before it is hashed: fits into a core's own cache.
 const BUFFER: usize = 256 << 10;
@@ -61,17 +62,38 @@ impl Fingerprint {
     /// `not-a-file` for anything but a regular file, `not-readable` if the system does not tell.
     pub fn of(file: &File) -> Result<Self, Failure> {
         let meta = file.metadata().map_err(|e| unreadable(&e))?;
-        if !meta.is_file() {
-            return Err(ErrorCode::NotAFile.into());
-        }
+        Self::of_metadata(&meta).ok_or_else(|| ErrorCode::NotAFile.into())
+    }
+
+    /// The fingerprint of what is a regular file.
+    pub(super) fn of_metadata(meta: &Metadata) -> Option<Self> {
         let ns = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
-        Ok(Self {
+        meta.is_file().then(|| Self {
             dev: meta.dev(),
             ino: meta.ino(),
             size: meta.size(),
             mtime_ns: ns(meta.mtime(), meta.mtime_nsec()),
             ctime_ns: ns(meta.ctime(), meta.ctime_nsec()),
         })
+    }
+
+    /// The fingerprint of a regular file that was looked at.
+    // The system's types differ between platforms.
+    #[allow(clippy::unnecessary_cast)]
+    pub(super) fn of_stat(stat: &Stat) -> Self {
+        let ns = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        Self {
+            dev: stat.st_dev as u64,
+            ino: stat.st_ino as u64,
+            size: stat.st_size as u64,
+            mtime_ns: ns(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            ctime_ns: ns(stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+        }
+    }
+
+    /// When the content was last changed, as it is told to others.
+    pub fn modified(&self) -> Timestamp {
+        Timestamp(self.mtime_ns.div_euclid(1_000_000) as i64)
     }
 }
 
@@ -87,6 +109,28 @@ pub fn hash_file(
     progress: &mut dyn FnMut(u64),
     cancel: &Cancel,
 ) -> Result<Hashed, Failure> {
+    hash_by(file, at_most_chunks, cancel, |work| work.manifest(progress))
+}
+
+/// Hashes a file on this thread alone, by way of a buffer that serves for many files.
+pub(super) fn hash_alone(
+    file: &File,
+    at_most_chunks: Option<u32>,
+    buffer: &mut Buffer,
+    progress: &mut dyn FnMut(u64),
+    cancel: &Cancel,
+) -> Result<Hashed, Failure> {
+    hash_by(file, at_most_chunks, cancel, |work| {
+        Ok(work.rows(buffer, progress)?.into_iter().flat_map(|(_, row)| row).collect())
+    })
+}
+
+fn hash_by(
+    file: &File,
+    at_most_chunks: Option<u32>,
+    cancel: &Cancel,
+    hash: impl FnOnce(&Work) -> Result<Manifest, Failure>,
+) -> Result<Hashed, Failure> {
     let fingerprint = Fingerprint::of(file)?;
     if fingerprint.size > MAX_SIZE {
         return Err(Failure::new(ErrorCode::NotReadable, "The file is larger than 8 PiB."));
@@ -94,7 +138,7 @@ pub fn hash_file(
     let chunking = Chunking::for_size(fingerprint.size, at_most_chunks);
     let run = (DEFAULT_CHUNK / chunking.chunk_size()).max(1) as u32;
     let work = Work { file, chunking, run, next: AtomicU32::new(0), hashed: AtomicU64::new(0), cancel };
-    let manifest = work.manifest(progress)?;
+    let manifest = hash(&work)?;
     if Fingerprint::of(file)? != fingerprint {
         return Err(changed());
     }
@@ -157,6 +201,20 @@ impl ChunkHasher {
     }
 }
 
+/// Where pieces of files are read to.
+pub(super) struct Buffer(Vec<u8>);
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self(vec![0; BUFFER])
+    }
+}
+
+/// How many threads hash at once.
+pub(super) fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS)
+}
+
 /// A file that several threads hash, run of chunks by run of chunks.
 struct Work<'a> {
     file: &'a File,
@@ -173,13 +231,13 @@ type Row = (u32, Vec<[u8; 32]>);
 
 impl Work<'_> {
     fn manifest(&self, progress: &mut dyn FnMut(u64)) -> Result<Manifest, Failure> {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
         let useful = (self.chunking.size() / WORTH_A_THREAD).min(MAX_THREADS as u64) as usize;
         let mut rows = thread::scope(|scope| {
             // A thread that cannot be had is not needed: the others take its share.
-            let spawn = |_| thread::Builder::new().spawn_scoped(scope, || self.rows(&mut |_| ())).ok();
-            let helpers: Vec<_> = (1..cores.min(useful)).map_while(spawn).collect();
-            let own = self.rows(progress);
+            let spawn =
+                |_| thread::Builder::new().spawn_scoped(scope, || self.rows(&mut Buffer::default(), &mut |_| ())).ok();
+            let helpers: Vec<_> = (1..threads().min(useful)).map_while(spawn).collect();
+            let own = self.rows(&mut Buffer::default(), progress);
             let theirs = helpers.into_iter().map(|h| h.join().expect("hashing does not panic"));
             std::iter::once(own).chain(theirs).collect::<Result<Vec<Vec<Row>>, Failure>>()
         })?
@@ -189,8 +247,7 @@ impl Work<'_> {
     }
 
     /// Hashes run after run until there is none left.
-    fn rows(&self, progress: &mut dyn FnMut(u64)) -> Result<Vec<Row>, Failure> {
-        let mut buffer = vec![0; BUFFER];
+    fn rows(&self, buffer: &mut Buffer, progress: &mut dyn FnMut(u64)) -> Result<Vec<Row>, Failure> {
         let mut rows = Vec::new();
         loop {
             let first = self.next.fetch_add(self.run, Ordering::Relaxed);
@@ -198,7 +255,7 @@ impl Work<'_> {
                 return Ok(rows);
             }
             let row = first..(first + self.run).min(self.chunking.count());
-            let hashes = row.map(|i| self.chunk(i, &mut buffer, progress)).collect::<Result<_, _>>();
+            let hashes = row.map(|i| self.chunk(i, &mut buffer.0, progress)).collect::<Result<_, _>>();
             // After a failure nobody needs the rest.
             let hashes = hashes.inspect_err(|_| self.next.store(self.chunking.count(), Ordering::Relaxed))?;
             rows.push((first, hashes));

@@ -203,6 +203,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
                 // The hub has no more under way than may wait there, so it is only refused at the end.
                 let _ = self.passwords.submit(Attempt { number: attempt, fold, password });
             }
+            Output::Copy(_) | Output::Discard(_) | Output::MayFetch(..) | Output::MayNotFetch(_) => {}
             Output::Log(event) => self.log(event),
             Output::Stopped => self.stopped = true,
         }

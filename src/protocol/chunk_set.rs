@@ -98,7 +98,9 @@ impl ChunkSet {
 
 impl Extend<u32> for ChunkSet {
     fn extend<T: IntoIterator<Item = u32>>(&mut self, chunks: T) {
-        chunks.into_iter().for_each(|chunk| drop(self.insert(chunk)));
+        for chunk in chunks {
+            self.insert(chunk);
+        }
     }
 }
 
@@ -166,7 +168,8 @@ mod tests {
         let read = |text: &str| serde_json::from_str::<ChunkSet>(text);
         assert_eq!(read("[[0,5],[7,8]]").unwrap(), [0, 1, 2, 3, 4, 7].into_iter().collect());
         assert_eq!(read("[[0,16384]]").unwrap(), ChunkSet::all(MAX_CHUNKS));
-        for wrong in ["[[5,5]]", "[[5,4]]", "[[0,16385]]", "[[3,4],[0,1]]", "[[0,2],[1,3]]", "[[-1,2]]", "[[1]]", "[1]"] {
+        for wrong in ["[[5,5]]", "[[5,4]]", "[[0,16385]]", "[[3,4],[0,1]]", "[[0,2],[1,3]]", "[[-1,2]]", "[[1]]", "[1]"]
+        {
             assert!(read(wrong).is_err(), "{wrong}");
         }
         assert!(!ChunkSet::default().insert(MAX_CHUNKS));

@@ -7,10 +7,12 @@
 //! - `ranges`: the bytes of the ranges in order, as segments: a [`DataAnswer::Bytes`] line, then
 //!   that many raw bytes. A segment is at most [`MAX_SEGMENT`] long and stays within its range, so
 //!   that a failure can be told between any two of them;
+//! - `files`: each file in order, whole: a [`DataAnswer::Whole`] line, then that many raw bytes. A
+//!   file that cannot be had is a [`DataAnswer::Error`] line instead, and the next one follows;
 //! - `wait` and `done`: nothing.
 //!
-//! A [`DataAnswer::Error`] line takes the place of the rest of an answer; the connection stays
-//! usable, unless the source closes it because the request itself was wrong or not allowed.
+//! Elsewhere a [`DataAnswer::Error`] line takes the place of the rest of an answer. The connection
+//! stays usable, unless the source closes it because the request itself was wrong or not allowed.
 //!
 //! A file of at most one chunk needs no manifest: its only entry is the content's own hash.
 
@@ -22,6 +24,8 @@ use super::ContentHash;
 pub const MAX_LINE: usize = 64 << 10;
 /// The most raw bytes that follow one [`DataAnswer::Bytes`] line.
 pub const MAX_SEGMENT: usize = 256 << 10;
+/// The largest file that travels whole, in bytes: what both sides hold in memory for a moment.
+pub const MAX_WHOLE: u64 = 1 << 20;
 /// The length of a transfer's token in hex digits.
 pub const TOKEN_DIGITS: usize = 16;
 
@@ -50,6 +54,19 @@ pub enum DataRequest {
         /// The start and the end (exclusive) of each range, in bytes. None is empty.
         ranges: Vec<[u64; 2]>,
     },
+    /// Many whole files, none larger than [`MAX_WHOLE`].
+    Files {
+        /// The transfer's token.
+        transfer: String,
+        /// What all of it is called, for the source's user: a folder, with a slash at its end.
+        folder: String,
+        /// The hash by which the folder is known.
+        hash: ContentHash,
+        /// The bytes of all files that the receiver gets in this way, from whomever.
+        size: u64,
+        /// The content of each, and the name under which the source offers it.
+        files: Vec<(ContentHash, String)>,
+    },
     /// The receiver is busy with what it has, and may ask for more: keep the connection.
     Wait {
         /// The transfer's token.
@@ -68,6 +85,7 @@ impl DataRequest {
         match self {
             Self::Manifest { transfer, .. }
             | Self::Ranges { transfer, .. }
+            | Self::Files { transfer, .. }
             | Self::Wait { transfer }
             | Self::Done { transfer } => transfer,
         }
@@ -92,7 +110,12 @@ pub enum DataAnswer {
         /// How many.
         length: u64,
     },
-    /// The rest of the answer will not come.
+    /// A whole file of `length` raw bytes follows, at most [`MAX_WHOLE`].
+    Whole {
+        /// How many.
+        length: u64,
+    },
+    /// The rest of the answer will not come; of `files`, only this one.
     Error {
         /// The code, one of the table in `protocol/error.rs`.
         code: String,
@@ -104,6 +127,16 @@ pub enum DataAnswer {
 /// Whether a text can be a transfer's token.
 pub fn is_token(text: &str) -> bool {
     text.len() == TOKEN_DIGITS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// How many bytes a file takes in the line of a `files` request.
+pub fn file_in_line(name: &str) -> usize {
+    let escaped = |b: u8| match b {
+        b'"' | b'\\' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    64 + r#"["",""],"#.len() + name.bytes().map(escaped).sum::<usize>()
 }
 
 /// A request or an answer as it stands on the wire, with its line feed.
@@ -146,6 +179,25 @@ mod tests {
         assert!(serde_json::from_str::<DataRequest>(&negative).is_err());
         assert!(serde_json::from_str::<DataAnswer>(r#"{"answer":"bytes","length":-1}"#).is_err());
         assert!(serde_json::from_str::<DataAnswer>(r#"{"answer":"bytes","length":1,"x":0}"#).is_err());
+    }
+
+    #[test]
+    fn files_take_no_more_of_a_line_than_is_counted() {
+        let hash = ContentHash([7; 32]);
+        let of = |files: &[&str]| {
+            let (transfer, folder) = ("0123456789abcdef".into(), "a/".into());
+            let files = files.iter().map(|name| (hash, (*name).to_owned())).collect();
+            to_line(&DataRequest::Files { transfer, folder, hash, size: 5, files })
+        };
+        let expected = format!(
+            r#"{{"request":"files","transfer":"0123456789abcdef","folder":"a/","hash":"{hash}","size":5,"files":[["{hash}","a/b"],["{hash}","c"]]}}"#
+        );
+        assert_eq!(String::from_utf8(of(&["a/b", "c"])).unwrap().trim_end(), expected);
+        for name in ["", "a", "é", "a\"b\\c", "\u{1}\n\t\u{7f}"] {
+            assert_eq!(serde_json::from_slice::<DataRequest>(&of(&[name])).unwrap().transfer(), "0123456789abcdef");
+            let added = of(&["x", name]).len() - of(&["x"]).len();
+            assert!((added..added + 9).contains(&file_in_line(name)), "{name:?}");
+        }
     }
 
     #[test]

@@ -134,13 +134,22 @@ error_codes! {
     Ambiguous, "ambiguous", AfterChange, exit 1, "Several people offer different files of that name.", "Name the owner too.";
     OwnFile, "own-file", Never, exit 1, "You offer that file yourself.", "Name another owner.";
 
+    EmptyDir, "empty-dir", AfterChange, exit 1, "There is nothing in that folder to offer.", "Put files into it, or offer it with --watch; hidden files need --hidden.";
+    NoSuchChunk, "no-such-chunk", AfterChange, exit 1, "The file has no such chunk.", "`chunks FILE` shows how many there are, counted from 0.";
+    KeepsNothing, "keeps-nothing", Never, exit 1, "The hub keeps no copies.", "It is offered all the same; the hub needs --keep-files SIZE.";
+    NoRoom, "no-room", Later, exit 1, "The hub has no room for a copy.", "It is offered all the same; withdraw what the hub keeps for you, or ask for more room.";
+
+    // Pushes.
+    NoSuchPush, "no-such-push", Never, exit 1, "There is no such push, or not any more.", "`push-offered` tells the number.";
+    PushDeclined, "push-declined", Never, exit 6, "They do not want the file.", "Ask them why.";
+
     // Transfers.
     Exists, "exists", AfterChange, exit 6, "A file of that name exists.", "Use --to, or --on-conflict rename or overwrite; the old file is untouched.";
     NotWritable, "not-writable", AfterChange, exit 6, "The target cannot be written.", "Check the permissions of the download folder.";
     DiskFull, "disk-full", AfterChange, exit 6, "There is no room on the disk.", "Make room and `get` again: it goes on from what is there.";
     DiskFailed, "disk-failed", Later, exit 6, "The disk reported an error.", "The message says which; `get` again goes on from what is there.";
     SourceChanged, "source-changed", Later, exit 6, "The source changed the file while it was being sent.", "`get` again once it is offered anew.";
-    SourceGone, "source-gone", Later, exit 6, "The source does not have the file any more.", "`list` shows who offers it.";
+    SourceGone, "source-gone", Later, exit 6, "The source does not have the file any more.", "`search NAME` shows who has it.";
     BadChunk, "bad-chunk", Never, exit 6, "The source sent other bytes than it promised.", "Nothing wrong was kept; get it from somebody else.";
     PeerUnreachable, "peer-unreachable", Later, exit 6, "The other client cannot be reached.", "It may be behind a firewall; it needs its --port open.";
     PeerRefused, "peer-refused", Later, exit 6, "The other client does not serve you.", "Both must be registered at the same hub.";

@@ -16,6 +16,41 @@ pub const MAX_ID: usize = 128;
 /// Files in one `offer` or `withdraw`.
 pub const FILES_PER_REQUEST: usize = 8_192;
 
+/// Files that a client tells the hub of in one frame; more go in several.
+pub const PUBLISH_FILES: usize = 1_024;
+
+/// What a folder holds at most, in files and folders, and how deep it may go.
+pub const TREE_ENTRIES: usize = 262_144;
+/// The deepest folder below an offered one.
+pub const TREE_DEPTH: usize = 64;
+
+/// What one `search` looks for, in bytes of text.
+pub const SEARCH_BYTES: usize = 1_024;
+
+/// Files that one `search` finds.
+pub const FOUND_FILES: usize = 200;
+
+/// Holders of one content that are named at a time.
+pub const HOLDERS: usize = 64;
+
+/// Contents that a client can say it has without offering them; later ones are not taken.
+pub const HOLDINGS: usize = 65_536;
+
+/// Contents of which a client can say that it has a part.
+pub const PARTIAL_HOLDINGS: usize = 256;
+
+/// Contents in one [`Have`](super::wire::Have).
+pub const HAVE_CONTENTS: usize = 1_024;
+
+/// Pushes of one client that wait to be accepted.
+pub const PUSHES: usize = 256;
+
+/// Pushes to one person that wait to be accepted.
+pub const PUSHES_TO_ONE: usize = 1_000;
+
+/// Files or folders that a client fetches at once, unless `--max-transfers` says otherwise.
+pub const MAX_TRANSFERS: usize = 4;
+
 /// Requests of one client that may be on their way to the hub at once; more wait at the client.
 pub const REQUESTS_IN_FLIGHT: usize = 256;
 

@@ -46,6 +46,14 @@ vocabulary! {
         OffersAdded(OffersAdded) = "offers-added", r#"{"name":"dora","files":["notes.txt"],"revision":18}"#;
         /// Files are not offered any more.
         OffersRemoved(OffersRemoved) = "offers-removed", r#"{"name":"dora","files":["notes.txt"],"revision":19}"#;
+        /// Somebody wants to give somebody a file.
+        PushAsked(PushAsked) = "push-asked", r#"{"push":3,"from":"dora","to":"erin","file":"report.pdf","size":4096}"#;
+        /// A push was accepted or declined, or taken back.
+        PushEnded(PushEnded) = "push-ended", r#"{"push":3,"from":"dora","to":"erin","how":"accepted"}"#;
+        /// The hub has a copy of what somebody offers.
+        FileKept(FileKept) = "file-kept", r#"{"name":"dora","file":"notes.txt","size":5,"total":1048576}"#;
+        /// The hub could not make a copy, or has removed it.
+        FileNotKept(FileNotKept) = "file-not-kept", r#"{"name":"dora","file":"notes.txt","code":"no-room","message":"The hub has no room for a copy."}"#;
         /// A request was refused.
         RequestRefused(RequestRefused) = "request-refused", r#"{"name":"dora","request":"get","code":"not-offered","message":"Nobody offers notes.txt."}"#;
         /// The reader of the log was too slow: lines were dropped.
@@ -77,6 +85,8 @@ impl LogEvent {
             Self::HubListening(_) | Self::HubStopping(_) | Self::HubStopped(_) => Level::Info,
             Self::ClientRegistered(_) | Self::ClientBack(_) | Self::ClientLeft(_) => Level::Info,
             Self::OffersAdded(_) | Self::OffersRemoved(_) => Level::Info,
+            Self::PushAsked(_) | Self::PushEnded(_) | Self::FileKept(_) => Level::Info,
+            Self::FileNotKept(_) => Level::Warn,
             Self::RoomChanged(_) | Self::PeerDoubted(_) | Self::NamesReloaded(_) => Level::Info,
             Self::LoginFailed(_) | Self::LoginLocked(_) => Level::Warn,
             Self::LogGap(_) | Self::ClientRefused(_) | Self::ClientAway(_) | Self::RequestRefused(_) => Level::Warn,
@@ -232,6 +242,52 @@ bodies! {
     NamesReloaded {
         /// How many there are now.
         names: u64,
+    }
+    /// Somebody wants to give somebody a file.
+    PushAsked {
+        /// The push's number.
+        push: u64,
+        /// Who gives.
+        from: String,
+        /// Who shall have it.
+        to: String,
+        /// The file's name.
+        file: String,
+        /// Its size in bytes.
+        size: u64,
+    }
+    /// A push has ended.
+    PushEnded {
+        /// The push's number.
+        push: u64,
+        /// Who gives.
+        from: String,
+        /// Who was to have it.
+        to: String,
+        /// `accepted`, `declined` or `taken back`.
+        how: String,
+    }
+    /// The hub has a copy.
+    FileKept {
+        /// Of whose file.
+        name: String,
+        /// Which.
+        file: String,
+        /// Its size in bytes.
+        size: u64,
+        /// What the hub keeps in all, in bytes.
+        total: u64,
+    }
+    /// The hub has no copy.
+    FileNotKept {
+        /// Of whose file.
+        name: String,
+        /// Which.
+        file: String,
+        /// Why.
+        code: ErrorCode,
+        /// The same in words.
+        message: String,
     }
     /// Files are offered.
     OffersAdded {

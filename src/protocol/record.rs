@@ -1,6 +1,6 @@
 //! What the hub keeps on disk, in words: pure data, written by the store and read back at start or when asked.
 
-use super::types::RoomAccess;
+use super::types::{Content, RoomAccess};
 use super::{PublicKey, Timestamp};
 
 /// A change that the hub asks its store to keep. Keeping the same record twice is the same as once.
@@ -75,6 +75,15 @@ pub enum Record {
     Visit(VisitRecord),
     /// Logins have failed.
     Failures(FailureRecord),
+    /// The hub has a copy of what somebody offers.
+    Copy(CopyRecord),
+    /// It has it no more.
+    CopyGone {
+        /// Whose it was, folded.
+        fold: String,
+        /// Which.
+        file: String,
+    },
     /// Messages from before this time are not kept any more, but for the newest of all.
     TrimBefore(Timestamp),
     /// The oldest messages are not kept any more, until the rest takes at most so many bytes.
@@ -157,6 +166,17 @@ pub struct FailureRecord {
     pub until: Option<Timestamp>,
 }
 
+/// A copy that the hub keeps. There is one of each name of each owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyRecord {
+    /// Whose it is, folded.
+    pub fold: String,
+    /// Whose it is, as they write it.
+    pub owner: String,
+    /// The content under its owner's name for it.
+    pub content: Content,
+}
+
 /// A name as the store gives it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameRecord {
@@ -202,6 +222,8 @@ pub struct Loaded {
     pub visits: Vec<VisitRecord>,
     /// Failed logins.
     pub failures: Vec<FailureRecord>,
+    /// The copies that the hub keeps, in the order of their owners' folds, then of their names.
+    pub copies: Vec<CopyRecord>,
     /// The number of the newest message; 0 if there was never one.
     pub last_message: u64,
     /// The highest number that a room has had.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ContentHash, PublicKey, Timestamp};
+use super::{ChunkSet, Chunking, ContentHash, PublicKey, Timestamp};
 
 /// The caller's own mark for a request, echoed on every event that the request causes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +31,16 @@ pub struct Content {
     pub chunk_size: u64,
     /// Number of chunks; none for an empty file.
     pub chunks: u64,
+    /// When the file was last changed, as its owner's machine says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<Timestamp>,
+}
+
+impl Content {
+    /// How it is cut, if what it says of that can be true.
+    pub fn chunking(&self) -> Option<Chunking> {
+        Chunking::checked(self.size, self.chunk_size, self.chunks)
+    }
 }
 
 /// A file that somebody offers.
@@ -48,10 +58,35 @@ pub struct Offer {
     pub chunk_size: u64,
     /// Number of chunks; none for an empty file.
     pub chunks: u64,
+    /// When the file was last changed, as its owner's machine says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<Timestamp>,
+    /// Whether its owner is gone, and the hub serves the copy that it keeps.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
     /// Where its owner serves it: the IP address that the hub sees.
     pub address: IpAddr,
     /// Where its owner serves it: the TCP port.
     pub port: u16,
+}
+
+impl Offer {
+    /// The content without its owner.
+    pub fn content(&self) -> Content {
+        Content {
+            file: self.file.clone(),
+            size: self.size,
+            hash: self.hash,
+            chunk_size: self.chunk_size,
+            chunks: self.chunks,
+            modified: self.modified,
+        }
+    }
+
+    /// How it is cut, if what it says of that can be true.
+    pub fn chunking(&self) -> Option<Chunking> {
+        Chunking::checked(self.size, self.chunk_size, self.chunks)
+    }
 }
 
 /// Names an offer: no owner offers two files of the same name.
@@ -115,6 +150,77 @@ pub struct Source {
     pub bytes: u64,
 }
 
+/// How it stands with a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// It waits for others to end.
+    Queued,
+    /// It waits for the other side: a push that is not accepted yet, or a copy that the hub has not begun to fetch.
+    Waiting,
+    /// It is under way.
+    #[default]
+    Running,
+}
+
+/// Something in a folder that is not offered, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Skipped {
+    /// Its name, relative to the folder of `setdir`.
+    pub file: String,
+    /// Why.
+    pub reason: SkipReason,
+}
+
+/// Why something in a folder is not offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SkipReason {
+    /// It is a symbolic link, which is never followed.
+    Link,
+    /// It is neither a file nor a folder: a device, a pipe, a socket.
+    Special,
+    /// Its name cannot be offered: it is not UTF-8, or has characters that are not allowed.
+    Name,
+    /// It cannot be read.
+    Unreadable,
+}
+
+/// What somebody has of a content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Holding {
+    /// Who.
+    pub name: String,
+    /// How many chunks.
+    pub chunks: u64,
+    /// Whether they offer it themselves, rather than have it because they fetched it.
+    pub offered: bool,
+}
+
+/// A content that was found, and who has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FoundFile {
+    /// The name under which it is offered.
+    pub file: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// BLAKE3 hash of the whole content.
+    pub hash: ContentHash,
+    /// Number of chunks.
+    pub chunks: u64,
+    /// Who has it, or some of it; those who offer it first, each by name.
+    pub holders: Vec<Holding>,
+}
+
+/// Which chunks somebody has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChunkHolder {
+    /// Who.
+    pub name: String,
+    /// Which of the chunks that were asked for, as ranges: `[[0,5],[7,8]]` are the chunks 0 to 4 and 7.
+    pub has: ChunkSet,
+}
+
 /// A transfer that is under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Transfer {
@@ -130,6 +236,9 @@ pub struct Transfer {
     pub bytes: u64,
     /// Bytes in all.
     pub size: u64,
+    /// How it stands with it.
+    #[serde(default)]
+    pub state: Stage,
 }
 
 /// Who may join a room by themselves.

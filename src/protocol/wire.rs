@@ -13,7 +13,7 @@ use super::event;
 use super::line::{BadLine, RequestLine, parse_json};
 use super::to_json;
 use super::types::Content;
-use super::{ErrorCode, Failure, Id, Timestamp, strict};
+use super::{ChunkSet, ContentHash, ErrorCode, Failure, Id, Timestamp, strict};
 
 /// The protocol of the link, as it stands in every hello.
 pub const LINK_PROTOCOL: &str = "potluck-link/1";
@@ -155,6 +155,65 @@ pub enum Ask {
     Received(Received),
     /// Another client does not answer.
     Unreachable(Unreachable),
+    /// We have contents, or parts of them, that others can fetch from us.
+    Have(Have),
+    /// We do not fetch a content any more: no more news of it are wanted.
+    Settled(Settled),
+    /// A file is for one person.
+    Push(Push),
+    /// It is not any more.
+    TakeBack(TakeBack),
+}
+
+/// What we have without offering it, because we fetched it. There is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Have {
+    /// The contents; at most [`HAVE_CONTENTS`](super::limits::HAVE_CONTENTS).
+    pub have: Vec<Had>,
+}
+
+/// What we have of one content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Had {
+    /// The content.
+    pub hash: ContentHash,
+    /// Its size in bytes.
+    pub size: u64,
+    /// How it is cut, in bytes.
+    pub chunk_size: u64,
+    /// The chunks that we have, in addition to those of which we have said so before; none: we do not have it any
+    /// more.
+    pub chunks: ChunkSet,
+}
+
+/// A content is not fetched any more. There is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settled {
+    /// The content.
+    pub settled: ContentHash,
+}
+
+/// A push is taken back. There is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TakeBack {
+    /// Its number at the hub.
+    pub take_back: u64,
+}
+
+/// A file is for one person; answered by `push-asked`, whose `transfer` is 0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Push {
+    /// The client's number for this request.
+    pub id: i64,
+    /// The file; its name has no folders.
+    pub push: Content,
+    /// Who shall have it.
+    pub to: String,
 }
 
 /// The user has every message up to this number, but for some that are held back. The first one after a registration says that messages may come;
@@ -193,6 +252,16 @@ pub struct Publish {
     pub id: i64,
     /// All of them, or none.
     pub publish: Vec<Content>,
+    /// How many files follow in further frames: room is needed for all of them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: u64,
+    /// Whether the hub shall keep a copy of each. When it has, or cannot, it says so with `stored`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep: bool,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Ask {
@@ -203,6 +272,10 @@ impl Ask {
             Self::Publish(publish) => to_json(publish).into(),
             Self::Received(received) => to_json(received).into(),
             Self::Unreachable(unreachable) => to_json(unreachable).into(),
+            Self::Have(have) => to_json(have).into(),
+            Self::Settled(settled) => to_json(settled).into(),
+            Self::Push(push) => to_json(push).into(),
+            Self::TakeBack(take_back) => to_json(take_back).into(),
         }
     }
 
@@ -215,12 +288,24 @@ impl Ask {
         if body.starts_with(r#"{"unreachable":"#) {
             return serde_json::from_str(body).map(Self::Unreachable).map_err(bad);
         }
-        if !body.starts_with(r#"{"id":"#) || !body.contains(r#""publish":"#) {
+        if body.starts_with(r#"{"have":"#) {
+            return serde_json::from_str(body).map(Self::Have).map_err(bad);
+        }
+        if body.starts_with(r#"{"take_back":"#) {
+            return serde_json::from_str(body).map(Self::TakeBack).map_err(bad);
+        }
+        if body.starts_with(r#"{"settled":"#) {
+            return serde_json::from_str(body).map(Self::Settled).map_err(bad);
+        }
+        if !body.starts_with(r#"{"id":"#) || !(body.contains(r#""publish":"#) || body.contains(r#""push":"#)) {
             return parse_json(body).map(Self::Request);
         }
         let value = strict::parse(body).map_err(bad)?;
         if value.get("request").is_some() {
             return parse_json(body).map(Self::Request);
+        }
+        if value.get("push").is_some() {
+            return Push::deserialize(value).map(Self::Push).map_err(bad);
         }
         Publish::deserialize(value).map(Self::Publish).map_err(bad)
     }
@@ -230,7 +315,9 @@ impl Ask {
         match self {
             Self::Request(line) => line.id.clone(),
             Self::Publish(publish) => Some(Id::Number(publish.id)),
-            Self::Received(_) | Self::Unreachable(_) => None,
+            Self::Push(push) => Some(Id::Number(push.id)),
+            Self::Received(_) | Self::Unreachable(_) | Self::Have(_) | Self::Settled(_) => None,
+            Self::TakeBack(_) => None,
         }
     }
 }
@@ -253,10 +340,31 @@ mod tests {
     #[test]
     fn asks_read_back() {
         let request = parse_json(r#"{"id":4,"request":"withdraw","files":["\"publish\":"]}"#).unwrap();
-        let publish = Publish { id: 5, publish: Vec::new() };
+        let publish = Publish { id: 5, publish: Vec::new(), more: 0, keep: true };
+        let content = Content {
+            file: "a".into(),
+            size: 1,
+            hash: ContentHash([1; 32]),
+            chunk_size: 1 << 20,
+            chunks: 1,
+            modified: None,
+        };
+        let had = Had { hash: content.hash, size: 9, chunk_size: 1 << 20, chunks: [0].into_iter().collect() };
+        let push = Push { id: 6, push: content, to: "erin".into() };
         let received = Ask::Received(Received { received: 7, except: vec![3, 5] });
         let unreachable = Ask::Unreachable(Unreachable { unreachable: "erin".into() });
-        for ask in [Ask::Request(request), Ask::Publish(publish), received, unreachable] {
+        let have = Ask::Have(Have { have: vec![had] });
+        let settled = Ask::Settled(Settled { settled: ContentHash([2; 32]) });
+        for ask in [
+            Ask::Request(request),
+            Ask::Publish(publish),
+            received,
+            unreachable,
+            have,
+            settled,
+            Ask::Push(push),
+            Ask::TakeBack(TakeBack { take_back: 9 }),
+        ] {
             assert_eq!(Ask::parse(&ask.to_body()).unwrap(), ask);
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Happening, Sim};
 use crate::core::peers::{PeerConn, PeerInput};
-use crate::core::session::{FetchPlan, Input, Session, TransferNote, UploadNote};
+use crate::core::session::{FetchPlan, FolderFile, FolderPlan, Hashed, Input, Session, TransferNote, UploadNote};
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::transfer::{Chunking, OnConflict};
@@ -51,6 +51,8 @@ pub(super) struct Actor {
     pub(super) downloads: BTreeMap<String, ContentHash>,
     pub(super) peers: BTreeMap<PublicKey, String>,
     pub(super) serving: BTreeMap<String, ContentHash>,
+    /// What is for one person: the content, and who.
+    pub(super) lent: BTreeSet<(ContentHash, String)>,
     /// What is being fetched, by transfer: it is a download only once it is complete.
     fetching: BTreeMap<u64, (String, ContentHash)>,
     cancelled: BTreeSet<u64>,
@@ -67,7 +69,8 @@ fn cut(content: &Content, chunks: Option<u32>) -> Content {
 /// Something on a client's own machine is done.
 pub(super) enum Done {
     Dir(u64, Result<String, Failure>),
-    Hashed(u64, Result<Vec<Content>, Failure>),
+    Hashed(u64, Result<Hashed, Failure>),
+    Lent(u64, Result<Content, Failure>),
     Inbox(String, Received),
     Transfer(u64, TransferNote),
     Upload(u64, UploadNote),
@@ -91,6 +94,7 @@ impl Actor {
             downloads: BTreeMap::new(),
             peers: BTreeMap::new(),
             serving: BTreeMap::new(),
+            lent: BTreeSet::new(),
             fetching: BTreeMap::new(),
             cancelled: BTreeSet::new(),
             disk: BTreeMap::new(),
@@ -106,6 +110,7 @@ impl Actor {
             hash: ContentHash(*blake3::hash(content).as_bytes()),
             chunk_size: chunking.chunk_size(),
             chunks: chunking.count().into(),
+            modified: None,
         };
         self.disk.entry(dir.into()).or_default().insert(file.into(), content);
     }
@@ -132,6 +137,21 @@ impl Actor {
         Ok(found)
     }
 
+    /// A file for one person, from the chosen folder or from where the program was started: `home`.
+    pub(super) fn lend(&mut self, dir: Option<&str>, file: &str, to: String) -> Result<Content, Failure> {
+        let dir = dir.unwrap_or("home");
+        let found = self.disk.get(dir).and_then(|files| files.get(file)).cloned();
+        let missing = || Failure::new(ErrorCode::NoSuchFile, format!("There is no file {file}."));
+        let content = found.ok_or_else(missing)?;
+        self.lent.insert((content.hash, to));
+        Ok(content)
+    }
+
+    /// Whether somebody may fetch a content here.
+    fn serves(&self, file: &str, hash: &ContentHash, peer: &str) -> bool {
+        self.serving.get(file) == Some(hash) || self.lent.contains(&(*hash, peer.to_owned()))
+    }
+
     pub(super) fn cancel(&mut self, transfer: u64) {
         self.cancelled.insert(transfer);
     }
@@ -140,6 +160,7 @@ impl Actor {
         let input = match done {
             Done::Dir(task, result) => Input::DirChecked(task, result),
             Done::Hashed(task, result) => Input::Hashed(task, result),
+            Done::Lent(task, result) => Input::Lent(task, result),
             Done::Inbox(ref name, ref shown) => Input::InboxOpened(name, shown),
             Done::Transfer(transfer, _) if self.cancelled.contains(&transfer) => {
                 Input::Transfer(transfer, TransferNote::Failed(ErrorCode::Interrupted.into()))
@@ -167,7 +188,8 @@ impl Sim {
         let (transfer, hash, size) = (plan.transfer, holder.offer.hash, holder.offer.size);
         let key = self.actors[client].key;
         let source = self.actors.iter().position(|actor| {
-            actor.key == holder.key && actor.ended.is_none() && actor.serving.get(&holder.offer.file) == Some(&hash)
+            let peer = actor.peers.get(&key).map_or("", String::as_str);
+            actor.key == holder.key && actor.ended.is_none() && actor.serves(&holder.offer.file, &hash, peer)
         });
         let fail = |code: ErrorCode| Done::Transfer(transfer, TransferNote::Failed(code.into()));
         if plan.on_conflict == OnConflict::Fail && self.actors[client].downloads.contains_key(&plan.target) {
@@ -191,7 +213,7 @@ impl Sim {
         let down = [
             TransferNote::Started { path: path.clone(), resumed: 0 },
             TransferNote::Progress(size / 2),
-            TransferNote::Completed { path, sources },
+            TransferNote::Completed { path, complete: true, sources },
         ];
         for (i, (up, down)) in up.into_iter().zip(down).enumerate() {
             let when = at(self, 10 * (i as u64 + 1));
@@ -199,5 +221,38 @@ impl Sim {
             self.later(when, Happening::Local(client, Done::Transfer(transfer, down)));
         }
         self.actors[client].fetching.insert(transfer, (plan.target, hash));
+    }
+
+    /// Plays the transfer of a folder: its files come all at once, after a while.
+    pub(super) fn fetch_folder(&mut self, client: usize, plan: FolderPlan) {
+        let transfer = plan.transfer;
+        let key = self.actors[client].key;
+        let served = |file: &FolderFile| {
+            let from = file.sources.iter().filter_map(|at| plan.sources.get(*at as usize));
+            from.into_iter().any(|source| {
+                self.actors.iter().any(|actor| {
+                    let known = actor.ended.is_none() && actor.peers.contains_key(&key);
+                    let own = Some(actor.key) == source.key;
+                    known && own && actor.serving.get(&file.content.file) == Some(&file.content.hash)
+                })
+            })
+        };
+        let missing = plan.files.iter().filter(|file| !served(file)).count();
+        let end = match missing {
+            0 => {
+                let files = plan.files.iter().map(|file| (file.target.clone(), file.content.hash));
+                let files: Vec<_> = files.collect();
+                self.actors[client].downloads.extend(files);
+                TransferNote::Completed { path: "downloads".into(), complete: true, sources: Vec::new() }
+            }
+            more => TransferNote::Failed(Failure::new(ErrorCode::SourceGone, format!("{more} files are gone."))),
+        };
+        let started = TransferNote::Started { path: "downloads".into(), resumed: 0 };
+        for (millis, note) in [(10, started), (30, end)] {
+            self.later(
+                self.now + Duration::from_millis(millis),
+                Happening::Local(client, Done::Transfer(transfer, note)),
+            );
+        }
     }
 }

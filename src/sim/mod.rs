@@ -8,6 +8,7 @@ mod client;
 mod peers;
 mod run;
 mod store;
+pub mod swarm;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -16,10 +17,10 @@ use std::time::Duration;
 
 use crate::core::hub::{Access, Hub, HubConfig, LoginPolicy};
 use crate::core::link::LinkConfig;
-use crate::core::session::{Session, SessionConfig};
+use crate::core::session::{AcceptFrom, Session, SessionConfig};
 use crate::core::time::{Rng, Time};
 use crate::protocol::event::Settings;
-use crate::protocol::limits::HubLimits;
+use crate::protocol::limits::{HubLimits, MAX_TRANSFERS};
 use crate::protocol::record::{Query, Record};
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
@@ -154,6 +155,7 @@ impl Sim {
     pub fn start_hub(&mut self) {
         self.runs += 1;
         let config = HubConfig {
+            files: None,
             link: LinkConfig::hub(),
             grace: self.config.grace,
             limits: self.config.limits.clone(),
@@ -192,6 +194,10 @@ impl Sim {
             link_port: LINK_PORT + index as u16,
             transport: "auto".into(),
             on_conflict: "fail".into(),
+            up: None,
+            down: None,
+            max_transfers: MAX_TRANSFERS as u64,
+            accept_from: Vec::new(),
         };
         let session = Session::new(SessionConfig {
             name: name.into(),
@@ -204,6 +210,8 @@ impl Sim {
             linger: options.linger,
             fail_fast: options.fail_fast,
             on_conflict: OnConflict::Fail,
+            max_transfers: MAX_TRANSFERS,
+            accept_from: AcceptFrom::Nobody,
             settings,
             epoch: EPOCH,
             seed: self.rng.next_u64(),

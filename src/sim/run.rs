@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::client::Done;
 use super::{Conn, EPOCH, Happening, Sim};
 use crate::core::hub::{self, Verified};
-use crate::core::session::{Input, Output, number_of};
+use crate::core::session::{Hashed, Input, Offering, Output, number_of};
 use crate::core::time::Time;
 use crate::protocol::record::NameRecord;
 use crate::protocol::{ErrorCode, Event, Failure, LogLine, Timestamp};
@@ -173,8 +173,17 @@ impl Sim {
                 let result = self.actors[client].check_dir(&dir);
                 self.later(soon, Happening::Local(client, Done::Dir(task, result)));
             }
-            Output::Hash { task, dir, files, chunks } => {
-                let result = self.actors[client].hash(&dir, &files, chunks);
+            Output::Lend { task, dir, file, to } => {
+                let result = self.actors[client].lend(dir.as_deref(), &file, to);
+                self.later(soon, Happening::Local(client, Done::Lent(task, result)));
+            }
+            Output::Unlend(hash, to) => drop(self.actors[client].lent.remove(&(hash, to))),
+            Output::FetchFolder(plan) => self.fetch_folder(client, plan),
+            // A simulated transfer has its sources from the start, and an upload ends with the download.
+            Output::Sources(..) | Output::CancelUpload(_) => {}
+            Output::Hash(Offering { task, dir, files, chunks, .. }) => {
+                let hashed = self.actors[client].hash(&dir, &files, chunks);
+                let result = hashed.map(|contents| Hashed { contents, skipped: Vec::new() });
                 self.later(soon, Happening::Local(client, Done::Hashed(task, result)));
             }
             Output::Unserve(files) => self.actors[client].serving.retain(|file, _| !files.contains(file)),
@@ -227,6 +236,9 @@ impl Sim {
                 let at = self.now + self.between(self.config.commit);
                 self.later(at, Happening::Verified(self.runs, attempt, fold, password));
             }
+            // The simulated hub has no files of its own.
+            hub::Output::Copy(_) | hub::Output::Discard(_) => {}
+            hub::Output::MayFetch(..) | hub::Output::MayNotFetch(_) => {}
             hub::Output::Log(event) => {
                 let time = Timestamp(EPOCH.0 + (self.now.0 / 1_000) as i64);
                 self.log.push(LogLine { time, event });

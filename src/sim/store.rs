@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::protocol::limits::{FAILURES_COUNTED, REQUESTS_IN_FLIGHT, VISITS_LOADED};
 use crate::protocol::name::fold;
 use crate::protocol::record::{
-    Asked, FailureRecord, Found, HistoryQuery, Inbox, Kept, Loaded, NameRecord, People, Place, Query, RoomRecord,
-    VisitRecord,
+    Asked, CopyRecord, FailureRecord, Found, HistoryQuery, Inbox, Kept, Loaded, NameRecord, People, Place, Query,
+    RoomRecord, VisitRecord,
 };
 use crate::protocol::types::Password;
 use crate::protocol::{PublicKey, Record};
@@ -25,6 +25,7 @@ pub struct MemoryStore {
     last_room: u64,
     visits: BTreeMap<(u64, u64), VisitRecord>,
     failures: BTreeMap<String, FailureRecord>,
+    copies: BTreeMap<(String, String), CopyRecord>,
 }
 
 #[derive(Debug, Clone)]
@@ -70,6 +71,10 @@ impl MemoryStore {
             Record::Visit(visit) => drop(self.visits.insert((visit.run, visit.number), visit.clone())),
             Record::Failures(record) if record.count == 0 => drop(self.failures.remove(&record.whom)),
             Record::Failures(record) => drop(self.failures.insert(record.whom.clone(), record.clone())),
+            Record::Copy(copy) => {
+                drop(self.copies.insert((copy.fold.clone(), copy.content.file.clone()), copy.clone()));
+            }
+            Record::CopyGone { fold, file } => drop(self.copies.remove(&(fold.clone(), file.clone()))),
             Record::TrimBefore(time) => {
                 let old = self.messages.values().filter(|kept| kept.sent < *time).map(|kept| kept.number);
                 for number in old.collect::<Vec<_>>() {
@@ -161,6 +166,7 @@ impl MemoryStore {
             rooms: self.rooms.values().cloned().collect(),
             visits,
             failures,
+            copies: self.copies.values().cloned().collect(),
             last_message: self.messages.keys().next_back().copied().unwrap_or_default(),
             last_room: self.last_room,
         }

@@ -7,11 +7,12 @@ use crate::protocol::event::{self, Event};
 use crate::protocol::{At, EventLine, Presence};
 
 use super::escape::escape;
+use super::files;
 use super::people;
 use super::style::Style;
 use super::table::table;
 use super::transfers;
-use super::units::{count, duration, moment, size};
+use super::units::{count, duration, moment, rate, size};
 
 /// Lines of one kind that are shown of a change; the rest is counted.
 const SHOWN: usize = 10;
@@ -28,6 +29,17 @@ pub fn render(line: &EventLine, style: Style) -> String {
         }
         Event::DirSet(body) => format!("Offering from {}.\n", escape(&body.dir)),
         Event::OfferAcked(body) => offer_acked(body, style),
+        Event::OfferProgress(body) => files::offer_progress(body, style),
+        Event::OfferChanged(body) => files::offer_changed(body),
+        Event::OfferKept(body) => files::offer_kept(body),
+        Event::Found(body) => files::found(body, style),
+        Event::Chunks(body) => files::chunks(body, style),
+        Event::TransferQueued(body) => transfers::queued(body),
+        Event::FileFailed(body) => transfers::file_failed(body, style),
+        Event::PushAsked(body) => transfers::push_asked(body),
+        Event::PushOffered(body) => transfers::push_offered(body, style),
+        Event::PushGone(body) => transfers::push_gone(body),
+        Event::Declined(body) => format!("Push {} is declined.\n", body.push),
         Event::Withdrawn(body) => format!("Withdrawn: {}.\n", named(&body.files)),
         Event::Table(body) => offers(body, style),
         Event::TableUpdated(body) => table_updated(body, style),
@@ -69,15 +81,29 @@ pub fn render(line: &EventLine, style: Style) -> String {
         Event::Focused(body) => format!("Hearing only room {}; the rest waits for `unfocus`.\n", escape(&body.room)),
         Event::Unfocused(body) => people::unfocused(body),
         // Between hub and client only: the client tells what follows from them.
-        Event::Located(_) | Event::Synced(_) | Event::Withheld(_) | Event::CaughtUp(_) => String::new(),
+        Event::Located(_)
+        | Event::Synced(_)
+        | Event::Withheld(_)
+        | Event::CaughtUp(_)
+        | Event::SourcesUpdated(_)
+        | Event::PushAnswered(_)
+        | Event::Stored(_) => String::new(),
     }
 }
 
 fn ready(body: &event::Ready, style: Style) -> String {
-    let event::Settings { dir, downloads, port, link_port: _, transport, on_conflict } = &body.settings;
+    let event::Settings { dir, downloads, port, transport, on_conflict, up, down, .. } = &body.settings;
     let mut settings = format!("files served on port {port} · downloads go to {}", escape(downloads));
     if let Some(dir) = dir {
         let _ = write!(settings, " · offers come from {}", escape(dir));
+    }
+    for (way, limit) in [("up", up), ("down", down)] {
+        if let Some(limit) = limit {
+            let _ = write!(settings, " · {way} at most {}", rate(*limit));
+        }
+    }
+    if !body.settings.accept_from.is_empty() {
+        let _ = write!(settings, " · takes files from {}", named(&body.settings.accept_from));
     }
     let _ = write!(settings, " · transport {} · on conflict {}", escape(transport), escape(on_conflict));
     let (name, hub) = (escape(&body.name), escape(&body.hub));
@@ -115,8 +141,9 @@ fn welcome(body: &event::Welcome, style: Style) -> String {
 }
 
 fn offer_acked(body: &event::OfferAcked, style: Style) -> String {
-    let files = body.offers.iter().map(|offer| format!("{} ({})", escape(&offer.file), size(offer.size)));
-    format!("{} {}.\n", style.green("Offered:"), listed(files, body.offers.len()))
+    let offers = body.offers.iter().map(|offer| format!("{} ({})", escape(&offer.file), size(offer.size)));
+    let offered = format!("{} {}.\n", style.green("Offered:"), listed(offers, body.offers.len()));
+    offered + &files::skipped(&body.skipped)
 }
 
 fn offers(body: &event::Table, style: Style) -> String {

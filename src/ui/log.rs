@@ -5,7 +5,7 @@ use crate::protocol::log::{self, Level, LogEvent, LogLine};
 use super::escape::escape;
 use super::human::{address_and_port, named};
 use super::style::Style;
-use super::units::{count, duration};
+use super::units::{count, duration, size};
 
 /// The human text of a log line, from the line and nothing else: `TIME LEVEL text`.
 pub fn render_log(line: &LogLine, style: Style) -> String {
@@ -58,6 +58,31 @@ fn text(event: &LogEvent) -> String {
             format!("{} no longer offers {} (revision {})", escape(&body.name), named(&body.files), body.revision)
         }
         LogEvent::RequestRefused(body) => refused(body),
+        LogEvent::PushAsked(body) => format!(
+            "push {} of {} from {} to {}: {}",
+            body.push,
+            escape(&body.file),
+            escape(&body.from),
+            escape(&body.to),
+            size(body.size)
+        ),
+        LogEvent::PushEnded(body) => {
+            format!("push {} from {} to {} {}", body.push, escape(&body.from), escape(&body.to), escape(&body.how))
+        }
+        LogEvent::FileKept(body) => format!(
+            "keeps {} of {} ({}); {} in all",
+            escape(&body.file),
+            escape(&body.name),
+            size(body.size),
+            size(body.total)
+        ),
+        LogEvent::FileNotKept(body) => format!(
+            "does not keep {} of {}: {} ({})",
+            escape(&body.file),
+            escape(&body.name),
+            escape(&body.message),
+            body.code
+        ),
         LogEvent::LoginFailed(body) => format!(
             "login of {} from {} failed ({} in a row)",
             escape(&body.name),

@@ -3,6 +3,7 @@
 pub mod complete;
 pub mod editor;
 pub mod escape;
+mod files;
 pub mod human;
 pub mod log;
 mod people;

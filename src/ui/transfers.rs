@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::protocol::Direction;
 use crate::protocol::event;
+use crate::protocol::types::Stage;
 
 use super::escape::escape;
 use super::human::listed;
@@ -25,7 +26,11 @@ pub(super) fn list(body: &event::Transfers, style: Style) -> String {
             direction.to_owned(),
             escape(&transfer.file).into_owned(),
             escape(&transfer.peer).into_owned(),
-            percent(transfer.bytes, transfer.size),
+            match transfer.state {
+                Stage::Running => percent(transfer.bytes, transfer.size),
+                Stage::Queued => "queued".to_owned(),
+                Stage::Waiting => "waiting".to_owned(),
+            },
             size(transfer.size),
         ]
     });
@@ -48,11 +53,8 @@ pub(super) fn started(body: &event::TransferStarted) -> String {
 pub(super) fn progress(body: &event::TransferProgress, style: Style) -> String {
     let done = percent(body.bytes, body.size);
     let mut out = format!("Transfer {}: {done} of {} at {}", body.transfer, size(body.size), rate(body.rate));
-    let missing = u128::from(body.size.saturating_sub(body.bytes));
-    if let Some(left) = (missing * 1000).checked_div(u128::from(body.rate))
-        && left > 0
-    {
-        let _ = write!(out, ", {} left", duration(u64::try_from(left).unwrap_or(u64::MAX)));
+    if let Some(left) = body.left.filter(|left| *left > 0) {
+        let _ = write!(out, ", {} left", duration(left));
     }
     style.dim(&(out + ".")) + "\n"
 }
@@ -80,6 +82,36 @@ pub(super) fn completed(body: &event::TransferCompleted, style: Style) -> String
         let _ = writeln!(out, "  sources: {}", listed(sources, body.sources.len()));
     }
     out
+}
+
+pub(super) fn queued(body: &event::TransferQueued) -> String {
+    format!("Transfer {}: {} waits, number {} in the queue.\n", body.transfer, escape(&body.file), body.position)
+}
+
+pub(super) fn file_failed(body: &event::FileFailed, style: Style) -> String {
+    let (file, message) = (escape(&body.file), escape(&body.message));
+    format!("Transfer {}: {file} {} {message} ({})\n", body.transfer, style.red("failed:"), body.code)
+}
+
+pub(super) fn push_asked(body: &event::PushAsked) -> String {
+    let (file, to) = (escape(&body.file), escape(&body.to));
+    match body.online {
+        true => format!("Transfer {}: asked {to} to take {file}.\n", body.transfer),
+        false => format!(
+            "Transfer {}: {to} is not there; {file} waits until they come, or until you leave.\n",
+            body.transfer
+        ),
+    }
+}
+
+pub(super) fn push_offered(body: &event::PushOffered, style: Style) -> String {
+    let (from, file) = (escape(&body.from), escape(&body.file));
+    let offers = format!("{} wants to give you {file} ({}).", style.bold(&from), size(body.size));
+    format!("{offers} `accept {}` takes it, `decline {}` does not.\n", body.push, body.push)
+}
+
+pub(super) fn push_gone(body: &event::PushGone) -> String {
+    format!("{} does not offer you {} any more.\n", escape(&body.from), escape(&body.file))
 }
 
 pub(super) fn failed(body: &event::TransferFailed, style: Style) -> String {

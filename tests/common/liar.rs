@@ -52,6 +52,7 @@ impl Liar {
             hash: hashed.hash,
             chunk_size: hashed.chunking.chunk_size(),
             chunks: hashed.chunking.count().into(),
+            modified: None,
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -97,7 +98,7 @@ fn register(hub: u16, name: String, identity: Identity, port: u16, content: Cont
                 invite: None,
             };
             let enter = RequestLine { id: Some(Id::Number(1)), request: request::Register { name }.into() };
-            let offer = Publish { id: 2, publish: vec![content] };
+            let offer = Publish { id: 2, publish: vec![content], more: 0, keep: false };
             let (enter, offer) = (Ask::Request(enter).to_body(), Ask::Publish(offer).to_body());
             let mut out = (to_json(&hello) + "\n").into_bytes();
             Frame { body: Some((1, enter)), ack: 0, probe: false }.write(&mut out);
@@ -162,6 +163,12 @@ fn deceive(
                     out.truncate(out.len() / 2);
                     let _ = stream.write_all(&out);
                     return;
+                }
+            }
+            DataRequest::Files { files, .. } => {
+                for _ in files {
+                    out.extend(to_line(&DataAnswer::Whole { length: 1000 }));
+                    out.extend([7; 1000]);
                 }
             }
             DataRequest::Wait { .. } | DataRequest::Done { .. } => {}

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use potluck::io::cancel::Cancel;
-use potluck::io::data::{FetchJob, Source, fetch};
+use potluck::io::data::{Control, FetchJob, Shelf, Source, fetch};
 use potluck::io::home::Home;
 use potluck::io::identity::Identity;
 use potluck::protocol::transfer::Chunking;
@@ -130,12 +129,20 @@ fn fetch_as(identity: &Identity, offer: &Value, key: PublicKey, folder: &Place) 
         file: offer.file.clone(),
         hash: offer.hash,
         chunking: Chunking::checked(offer.size, offer.chunk_size, offer.chunks).unwrap(),
-        sources: vec![Source { name: offer.owner, address: SocketAddr::from((offer.address, offer.port)), key }],
+        sources: vec![Source {
+            name: offer.owner,
+            address: SocketAddr::from((offer.address, offer.port)),
+            key,
+            has: None,
+        }],
+        chunks: None,
         folder: folder.path().to_owned(),
         target: offer.file,
         on_conflict: OnConflict::Fail,
+        modified: None,
+        seed: 0,
     };
-    fetch(&job, identity, &|_| (), &Cancel::default()).unwrap_err().code
+    fetch(&job, identity, &Shelf::default(), &|_| (), &Control::default()).unwrap_err().code
 }
 
 fn key_of(peer: &mut Peer, name: &str) -> PublicKey {

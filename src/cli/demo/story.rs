@@ -77,7 +77,7 @@ fn offer(party: &mut Party) -> Result<(), Stop> {
         let own = DISHES.iter().filter(|dish| dish.owner == person);
         let files: Vec<String> = own.map(|dish| dish.name.to_owned()).collect();
         let offered = 4 * (i as u64 + 1);
-        party.ask(person, "offer", request::Offer { files, chunks: None })?;
+        party.ask(person, "offer", request::Offer { files, ..request::Offer::default() })?;
         party.answer(person, "offer")?;
         party.wait(&format!("everybody to see {offered} offers"), |party| {
             party.guests.values().all(|guest| guest.total == Some(offered))
@@ -98,7 +98,7 @@ fn fetch(party: &mut Party) -> Result<Totals, Stop> {
     let started = Instant::now();
     for (person, dish) in wishes() {
         let (file, from) = (dish.name.to_owned(), Some(dish.owner.to_owned()));
-        party.ask(person, dish.name, request::Get { file, from, to: None, on_conflict: None })?;
+        party.ask(person, dish.name, request::Get { file, from, chunks: None, to: None, on_conflict: None })?;
     }
     let mut totals = Totals { fetched: 0, bytes: 0, milliseconds: 0 };
     for (person, dish) in wishes() {

@@ -350,6 +350,9 @@ impl Hub {
             self.tell_changes_to_all(now);
             self.tell_all_room_news(now);
         }
+        if self.holders.news_at().is_some_and(|at| at <= now) {
+            self.tell_news(now);
+        }
     }
 
     fn peer_tick(&mut self, now: Time, id: PeerId) {

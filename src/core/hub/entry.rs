@@ -66,7 +66,7 @@ impl Hub {
     fn all_entering(&self) -> impl Iterator<Item = (PeerId, &Entering)> {
         let held = self.held.iter().filter_map(|(_, held)| match held {
             Held::Entering(peer, entering) => Some((*peer, entering)),
-            Held::Said { .. } | Held::Done { .. } | Held::Refused { .. } => None,
+            Held::Said { .. } | Held::Done { .. } | Held::Stored { .. } | Held::Refused { .. } => None,
         });
         let challenges = self.peers.values().filter_map(|peer| peer.challenge.as_ref());
         held.chain(challenges.map(|challenge| (challenge.by, &challenge.entering)))
@@ -159,10 +159,11 @@ impl Hub {
     fn welcome(&mut self, now: Time, id: PeerId, entering: Entering) {
         // It is shown as its owner first wrote it.
         let name = self.name_of(&entering.fold);
-        self.arrive(now, id, name, entering.fold);
+        self.arrive(now, id, name, entering.fold.clone());
         self.welcome_again(now, id, entering.mark);
         self.tell_blocks(now, id);
         self.tell_everything(now, id);
+        self.offer_pushes_to(now, &entering.fold);
     }
 
     pub(super) fn welcome_again(&mut self, now: Time, id: PeerId, mark: Option<Id>) {

@@ -1,5 +1,6 @@
 //! What waits for the store: answers for a commit, questions for what is found.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::entry::Entering;
@@ -7,6 +8,7 @@ use super::room_news::Notice;
 use super::{Hub, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::record::{Found, Kept, Record};
+use crate::protocol::types::Content;
 use crate::protocol::{Event, Failure, Id, Timestamp};
 
 /// How often old messages are looked for.
@@ -29,6 +31,8 @@ pub(super) enum Held {
     Said { kept: Box<Kept>, peer: PeerId, mark: Option<Id> },
     /// A request that is done, and what others are told of it.
     Done { peer: PeerId, mark: Option<Id>, answer: Box<Event>, notice: Option<Notice> },
+    /// A copy of what somebody offers.
+    Stored { peer: PeerId, content: Arc<Content> },
     /// A request that failed.
     Refused { peer: PeerId, mark: Option<Id>, request: &'static str, failure: Failure },
 }
@@ -85,6 +89,7 @@ impl Hub {
                         self.room_notice(now, notice);
                     }
                 }
+                Held::Stored { peer, content } => self.tell_stored(now, peer, &content, None),
                 Held::Refused { peer, mark, request, failure } => self.refuse(now, peer, mark, request, failure),
             }
         }

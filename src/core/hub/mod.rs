@@ -6,12 +6,16 @@
 
 mod accounts;
 mod clients;
+mod copies;
 mod entry;
 mod feed;
 mod held;
+mod holders;
+mod locate;
 mod messages;
 mod offers;
 mod people;
+mod pushes;
 mod rates;
 mod requests;
 mod room_news;
@@ -20,12 +24,13 @@ mod roster;
 mod telling;
 
 pub use accounts::{LoginPolicy, Verified};
+pub use copies::{CopyPlan, HubFiles};
 pub use held::Keep;
 pub use messages::check_text;
+pub use offers::HUB;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::ledger::Ledger;
@@ -37,12 +42,16 @@ use crate::protocol::name::fold;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query, Record};
 use crate::protocol::types::{Content, Password};
 use crate::protocol::wire::Frame;
-use crate::protocol::{Client, Failure, PublicKey, Timestamp};
+use crate::protocol::{Client, ContentHash, Failure, PublicKey, Timestamp};
 use accounts::{Attempt, Failures};
 use clients::{Peer, Stranger};
+use copies::Copies;
 use feed::{Awaiting, Recent};
 use held::{Held, Question};
+use holders::Holders;
+use offers::Shelved;
 use people::{Departed, Person};
+use pushes::Pushes;
 use room_news::RoomNews;
 use rooms::Room;
 use roster::Visit;
@@ -85,6 +94,8 @@ pub struct HubConfig {
     pub access: Access,
     /// How failed logins are met.
     pub logins: LoginPolicy,
+    /// Where the hub serves files, if it does.
+    pub files: Option<HubFiles>,
     /// What is kept of what was said; everything, unless this says otherwise.
     pub keep: Option<Keep>,
     /// A random number: sessions of another run are not taken for ours.
@@ -129,6 +140,12 @@ pub enum Input<'a> {
     Names(Vec<NameRecord>),
     /// A password has been checked: whose it is, if it is right.
     Verified(u64, Option<Verified>),
+    /// A copy is on disk, or could not be made.
+    Copied(u64, Result<(), Failure>),
+    /// The bytes of this copy are not there any more.
+    CopyLost(ContentHash),
+    /// What lies on the hub's own shelf has changed: these files are new or other ones, these are gone.
+    ShelfChanged(Vec<Content>, Vec<String>),
     /// The store does not work any more.
     StoreFailed(Failure),
     /// The hub shall end.
@@ -159,6 +176,14 @@ pub enum Output {
         /// The password.
         password: Password,
     },
+    /// Fetch a content and keep it; `Copied` is wanted.
+    Copy(CopyPlan),
+    /// Remove the bytes of this copy.
+    Discard(ContentHash),
+    /// Who holds this key is here under this name, and may fetch from the hub.
+    MayFetch(PublicKey, String),
+    /// Who holds this key may not any more.
+    MayNotFetch(PublicKey),
     /// Write on the log.
     Log(LogEvent),
     /// The hub has ended.
@@ -204,6 +229,9 @@ pub struct Hub {
     table: Ledger<(String, String), Shelved>,
     roster: Ledger<String, Client>,
     updates: Updates,
+    holders: Holders,
+    pushes: Pushes,
+    copies: Copies,
     gather_at: Option<Time>,
     timers: BTreeSet<(Time, PeerId)>,
     /// Peers that may have frames to send.
@@ -214,12 +242,6 @@ pub struct Hub {
     held: VecDeque<(u64, Held)>,
     stopping: bool,
     out: VecDeque<Output>,
-}
-
-/// An offer in the table. Address and port are its owner's.
-struct Shelved {
-    owner: PeerId,
-    content: Arc<Content>,
 }
 
 impl Hub {
@@ -239,7 +261,7 @@ impl Hub {
                 }
             }
         }
-        Self {
+        let mut hub = Self {
             strangers: BTreeMap::new(),
             peers: BTreeMap::new(),
             conns: BTreeMap::new(),
@@ -267,6 +289,9 @@ impl Hub {
             table: Ledger::default(),
             roster: Ledger::default(),
             updates: Updates::default(),
+            holders: Holders::default(),
+            pushes: Pushes::default(),
+            copies: Copies::load(loaded.copies),
             gather_at: None,
             timers: BTreeSet::new(),
             talking: BTreeSet::new(),
@@ -276,7 +301,9 @@ impl Hub {
             stopping: false,
             out: VecDeque::new(),
             config,
-        }
+        };
+        hub.list_copies();
+        hub
     }
 
     /// Takes an input. See the drain contract in [`crate::core`].
@@ -289,6 +316,9 @@ impl Hub {
             Input::Found(question, found) => self.found(now, question, found),
             Input::Names(names) => self.names_reloaded(names),
             Input::Verified(attempt, verified) => self.verified(now, attempt, verified),
+            Input::Copied(copy, result) => self.copied(now, copy, result),
+            Input::CopyLost(hash) => self.copy_lost(now, hash),
+            Input::ShelfChanged(changed, gone) => self.shelf_changed(now, changed, gone),
             Input::StoreFailed(failure) => self.store_failed(now, failure),
             Input::Stop(reason) => self.stop(now, reason),
             Input::Tick => {}
@@ -319,7 +349,10 @@ impl Hub {
         let hello = self.strangers.values().map(|s| s.deadline).min();
         let peers = self.timers.first().map(|(at, _)| *at);
         let awaiting = self.awaiting.values().next().map(|awaiting| awaiting.deadline);
-        [self.gather_at, hello, peers, awaiting, self.flush_at, self.trim_at].into_iter().flatten().min()
+        [self.gather_at, hello, peers, awaiting, self.flush_at, self.trim_at, self.holders.news_at()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Clients by name and state, for whoever embeds or tests a hub.
@@ -329,7 +362,7 @@ impl Hub {
 
     /// All offers in the order of `list`.
     pub fn offers(&self) -> Vec<crate::protocol::Offer> {
-        self.table.range_from(&Default::default()).map(|(_, shelved)| self.offer(shelved)).collect()
+        self.table.range_from(&Default::default()).map(|((_, owner), shelved)| self.offer(owner, shelved)).collect()
     }
 
     /// The newest revision.

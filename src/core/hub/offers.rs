@@ -1,138 +1,193 @@
-//! The table: what is offered, and where it can be had.
+//! The table: what is offered, and by whom.
 
 use std::sync::Arc;
 
-use super::{Hub, PeerId, Shelved};
+use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::FILES_PER_REQUEST;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{check_file, fold};
-use crate::protocol::transfer::Chunking;
 use crate::protocol::types::Content;
 use crate::protocol::wire::Publish;
-use crate::protocol::{ErrorCode, Event, Failure, event, log, request};
+use crate::protocol::{ErrorCode, Event, Failure, Offer, event, log, request};
+
+/// The owner of what lies on the hub's own shelf. Nobody can register under it.
+pub const HUB: &str = "hub";
+
+/// Who serves an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// A client that is here.
+    Client(PeerId),
+    /// The hub: it lies on its own shelf.
+    Hub,
+    /// The hub: it has a copy, and its owner is not here or does not offer it.
+    Kept,
+}
+
+/// An offer in the table. Address and port are those of who serves it.
+pub(super) struct Shelved {
+    pub(super) owner: Owner,
+    pub(super) content: Arc<Content>,
+}
 
 impl Hub {
     pub(super) fn publish(&mut self, now: Time, id: PeerId, request: Publish) -> Result<Event, Failure> {
-        let owner = self.me(id)?.name;
-        let limit = self.config.limits.offers;
+        let me = self.me(id)?;
         if request.publish.len() > FILES_PER_REQUEST {
             return Err(ErrorCode::TooManyOffers.into());
         }
         for (i, content) in request.publish.iter().enumerate() {
             let at = |failure: Failure| failure.at(pointer_at(&format!("/files/{i}")));
-            check_file(&content.file).map_err(at)?;
-            Chunking::checked(content.size, content.chunk_size, content.chunks)
-                .ok_or_else(|| at(Failure::new(ErrorCode::BadRequest, "size and chunks do not fit together")))?;
+            check_content(content).map_err(at)?;
         }
-        let offers = &self.peers[&id].offers;
+        let (offers, limit) = (&self.peers[&id].offers, self.config.limits.offers);
         let fresh = request.publish.iter().filter(|content| !offers.contains_key(&content.file)).count();
-        if offers.len() + fresh > limit {
+        let more = usize::try_from(request.more).unwrap_or(usize::MAX);
+        if (offers.len() + fresh).saturating_add(more) > limit {
             return Err(Failure::new(ErrorCode::TooManyOffers, format!("A client may offer {limit} files.")));
         }
-        let files: Vec<String> = request.publish.iter().map(|content| content.file.clone()).collect();
-        let added: Vec<String> = request.publish.into_iter().filter_map(|c| self.shelve(now, id, &owner, c)).collect();
+        let mut added = Vec::new();
+        let mut files = Vec::with_capacity(request.publish.len());
+        for content in request.publish {
+            files.push(content.file.clone());
+            let content = Arc::new(content);
+            if self.shelve(now, id, &me.name, &content) {
+                added.push(content.file.clone());
+            }
+            self.outdate_copy(&me.fold, &content);
+            if request.keep {
+                self.keep_copy(now, id, &content);
+            }
+        }
         let revision = self.revision;
         if !added.is_empty() {
-            self.log(log::OffersAdded { name: owner.clone(), files: added, revision });
+            self.log(log::OffersAdded { name: me.name.clone(), files: added, revision });
         }
-        let shelved = files.into_iter().filter_map(|file| self.table.get(&(file, owner.clone())));
-        Ok(event::OfferAcked { offers: shelved.map(|s| self.offer(s)).collect(), revision }.into())
+        let shelved = files.into_iter().filter_map(|file| {
+            let key = (file, me.name.clone());
+            self.table.get(&key).map(|shelved| self.offer(&key.1, shelved))
+        });
+        Ok(event::OfferAcked { offers: shelved.collect(), revision, skipped: Vec::new() }.into())
     }
 
-    /// Puts a content into the table; gives its name if that changed anything.
-    fn shelve(&mut self, now: Time, id: PeerId, owner: &str, content: Content) -> Option<String> {
-        let peer = self.peers.get_mut(&id)?;
-        if peer.offers.get(&content.file).is_some_and(|known| **known == content) {
-            return None;
+    /// Puts a client's content into the table; says whether that changed anything.
+    fn shelve(&mut self, now: Time, id: PeerId, owner: &str, content: &Arc<Content>) -> bool {
+        let Some(peer) = self.peers.get_mut(&id) else { return false };
+        if peer.offers.get(&content.file).is_some_and(|known| known == content) {
+            return false;
         }
-        let (file, content) = (content.file.clone(), Arc::new(content));
-        peer.offers.insert(file.clone(), content.clone());
-        let revision = self.changed(now);
-        self.table.set(revision, (file.clone(), owner.to_owned()), Shelved { owner: id, content });
-        Some(file)
+        peer.offers.insert(content.file.clone(), content.clone());
+        self.list(now, owner, Shelved { owner: Owner::Client(id), content: content.clone() });
+        true
     }
 
     pub(super) fn withdraw(&mut self, now: Time, id: PeerId, request: request::Withdraw) -> Result<Event, Failure> {
-        let owner = self.me(id)?.name;
+        let me = self.me(id)?;
         request::check_count(&request.files)?;
-        let peer = self.peers.get_mut(&id).ok_or(ErrorCode::Internal)?;
-        if let Some(i) = request.files.iter().position(|file| !peer.offers.contains_key(file)) {
-            let failure = Failure::new(ErrorCode::NotOffered, format!("You do not offer {}.", request.files[i]));
-            return Err(failure.at(pointer_at(&format!("/files/{i}"))));
+        let peer = self.peers.get(&id).ok_or(ErrorCode::Internal)?;
+        let mut files = Vec::with_capacity(request.files.len());
+        for (i, file) in request.files.into_iter().enumerate() {
+            let before = files.len();
+            if file.ends_with('/') {
+                let below = peer.offers.range(file.clone()..).map(|(name, _)| name.clone());
+                files.extend(below.take_while(|name| name.starts_with(&file)));
+                files.extend(self.copies.below(&me.fold, &file));
+            } else if peer.offers.contains_key(&file) || self.copies.has(&me.fold, &file) {
+                files.push(file.clone());
+            }
+            if files.len() == before {
+                let failure = Failure::new(ErrorCode::NotOffered, format!("You do not offer {file}."));
+                return Err(failure.at(pointer_at(&format!("/files/{i}"))));
+            }
         }
-        let mut files = request.files;
         files.sort();
         files.dedup();
+        let peer = self.peers.get_mut(&id).ok_or(ErrorCode::Internal)?;
         for file in &files {
             peer.offers.remove(file);
         }
-        self.unlist(now, &owner, files.clone());
+        for file in &files {
+            self.drop_copy(&me.fold, file);
+        }
+        self.unlist(now, &me.name, files.clone());
         Ok(event::Withdrawn { files, revision: self.revision }.into())
     }
 
-    /// Takes offers out of the table.
+    /// Puts an offer into the table.
+    pub(super) fn list(&mut self, now: Time, owner: &str, shelved: Shelved) {
+        let revision = self.changed(now);
+        let key = (shelved.content.file.clone(), owner.to_owned());
+        if let Some(old) = self.table.get(&key) {
+            self.holders.unlisted(&old.content.hash, &key);
+        }
+        self.holders.listed(shelved.content.hash, key.clone());
+        if let Owner::Client(id) = shelved.owner {
+            self.is_news(now, shelved.content.hash, id);
+        }
+        self.table.set(revision, key, shelved);
+    }
+
+    /// Takes offers out of the table. Those of which the hub has a copy stay, served by the hub.
     pub(super) fn unlist(&mut self, now: Time, owner: &str, files: Vec<String>) {
-        if files.is_empty() {
-            return;
-        }
-        for file in &files {
+        let fold = fold(owner);
+        let mut gone = Vec::with_capacity(files.len());
+        for file in files {
+            if let Some(content) = self.copies.content(&fold, &file) {
+                self.list(now, owner, Shelved { owner: Owner::Kept, content });
+                continue;
+            }
+            let key = (file, owner.to_owned());
+            let Some(shelved) = self.table.get(&key) else { continue };
+            self.holders.unlisted(&shelved.content.hash, &key);
             let revision = self.changed(now);
-            self.table.remove(revision, &(file.clone(), owner.to_owned()), |_| ());
+            self.table.remove(revision, &key, |_| ());
+            gone.push(key.0);
         }
-        let revision = self.revision;
-        self.log(log::OffersRemoved { name: owner.to_owned(), files, revision });
+        if !gone.is_empty() {
+            let revision = self.revision;
+            self.log(log::OffersRemoved { name: owner.to_owned(), files: gone, revision });
+        }
     }
 
     /// The client's address has changed, and so have its offers and its line in the roster.
     pub(super) fn moved(&mut self, now: Time, id: PeerId) {
         let Some(peer) = self.peers.get(&id) else { return };
         let Some(name) = peer.name.clone() else { return };
-        for (file, content) in peer.offers.clone() {
-            let revision = self.changed(now);
-            self.table.set(revision, (file, name.name.clone()), Shelved { owner: id, content });
+        for content in peer.offers.values().cloned().collect::<Vec<_>>() {
+            self.list(now, &name.name, Shelved { owner: Owner::Client(id), content });
         }
         if let Some((state, since)) = self.roster.get(&name.name).map(|client| (client.state, client.since)) {
             self.show(now, id, state, since);
         }
     }
 
-    /// Who holds what is asked for: all of them hold the same content.
-    pub(super) fn locate(&mut self, now: Time, id: PeerId, request: &request::Get) -> Result<Event, Failure> {
-        let me = self.me(id)?.name;
-        let from = request.from.as_deref().map(fold);
-        let named = self.table.range_from(&(request.file.clone(), String::new()));
-        let offers: Vec<(&str, &Shelved)> = named
-            .take_while(|((file, _), _)| *file == request.file)
-            .map(|((_, owner), shelved)| (owner.as_str(), shelved))
-            .filter(|(owner, _)| from.as_ref().is_none_or(|from| fold(owner) == *from))
-            .collect();
-        if offers.is_empty() {
-            return Err(not_offered(request));
+    /// An offer as everybody sees it.
+    pub(super) fn offer(&self, owner: &str, shelved: &Shelved) -> Offer {
+        let (address, port) = match shelved.owner {
+            Owner::Client(id) => self.peers.get(&id).map(|peer| (peer.address.ip(), peer.port)),
+            Owner::Hub | Owner::Kept => self.config.files.as_ref().map(|files| (files.address, files.port)),
         }
-        let others: Vec<&Shelved> = offers.into_iter().filter(|(owner, _)| *owner != me).map(|(_, s)| s).collect();
-        let Some(first) = others.first() else { return Err(ErrorCode::OwnFile.into()) };
-        if others.iter().any(|other| other.content.hash != first.content.hash) {
-            return Err(Failure::from(ErrorCode::Ambiguous).at(pointer_at("/from")));
+        .unwrap_or((std::net::Ipv4Addr::UNSPECIFIED.into(), 0));
+        let content = &shelved.content;
+        Offer {
+            file: content.file.clone(),
+            owner: owner.to_owned(),
+            size: content.size,
+            hash: content.hash,
+            chunk_size: content.chunk_size,
+            chunks: content.chunks,
+            modified: content.modified,
+            kept: shelved.owner == Owner::Kept,
+            address,
+            port,
         }
-        // Who does not answer the hub is asked last.
-        let mut others = others;
-        others.sort_by_key(|shelved| self.peers[&shelved.owner].conn.is_none());
-        let owners: Vec<PeerId> = others.iter().map(|shelved| shelved.owner).collect();
-        let holder =
-            |shelved: &&Shelved| event::Holder { offer: self.offer(shelved), key: self.peers[&shelved.owner].key };
-        let sources = others.iter().map(holder).collect();
-        // Who is about to be asked must know who asks.
-        for owner in owners {
-            self.tell_newest(now, owner);
-        }
-        Ok(event::Located { sources }.into())
     }
 }
 
-fn not_offered(request: &request::Get) -> Failure {
-    match &request.from {
-        Some(from) => Failure::new(ErrorCode::NotOffered, format!("{from} does not offer {}.", request.file)),
-        None => Failure::new(ErrorCode::NotOffered, format!("Nobody offers {}.", request.file)),
-    }
+/// Whether a content can be offered.
+pub(super) fn check_content(content: &Content) -> Result<(), Failure> {
+    check_file(&content.file)?;
+    content.chunking().ok_or_else(|| Failure::new(ErrorCode::BadRequest, "size and chunks do not fit together"))?;
+    Ok(())
 }

@@ -17,6 +17,15 @@ impl Hub {
         let mark = ask.id();
         let (name, result) = match ask {
             Ask::Received(received) => return self.received(now, id, received),
+            Ask::Have(have) => return self.have(now, id, have),
+            Ask::Settled(settled) => return self.holders.settle(id, &settled.settled),
+            Ask::TakeBack(push) => return self.take_back(now, id, push.take_back),
+            Ask::Push(push) => {
+                if self.set_aside(now, id, &mark, false, body) {
+                    return;
+                }
+                ("push", self.push_file(now, id, push).map(Some))
+            }
             Ask::Unreachable(doubt) => return self.doubt(now, id, &doubt.unreachable),
             Ask::Request(line) => {
                 let says = matches!(line.request, Request::Message(_) | Request::Broadcast(_) | Request::Say(_));
@@ -71,7 +80,12 @@ impl Hub {
                 Ok(None)
             }
             Request::Withdraw(request) => self.withdraw(now, id, request).map(Some),
+            Request::Get(request) if request.file.ends_with('/') => later(self.locate_folder(now, id, mark, &request)),
             Request::Get(request) => self.locate(now, id, &request).map(Some),
+            Request::Search(request) => self.search(now, id, &request).map(Some),
+            Request::Chunks(request) => self.chunks(id, &request).map(Some),
+            Request::Accept(request) => self.accept(now, id, request.push).map(Some),
+            Request::Decline(request) => self.decline(now, id, request.push).map(Some),
             Request::Message(request) => self.message(now, id, mark, request),
             Request::Broadcast(request) => self.broadcast(now, id, mark, request.text),
             Request::Say(request) => self.say(now, id, mark, request),
@@ -94,6 +108,7 @@ impl Hub {
             Request::Rereg(_)
             | Request::Setdir(_)
             | Request::Offer(_)
+            | Request::Push(_)
             | Request::Transfers(_)
             | Request::Cancel(_)
             | Request::Private(_)
@@ -136,7 +151,7 @@ impl Hub {
         Ok(())
     }
 
-    fn sync(&mut self, now: Time, id: PeerId, mark: &Option<Id>) {
+    pub(super) fn sync(&mut self, now: Time, id: PeerId, mark: &Option<Id>) {
         let revision = self.revision;
         if self.peers.get(&id).is_some_and(|peer| peer.table_seen.is_none()) {
             // Somebody who has not registered in this session looks on from here.

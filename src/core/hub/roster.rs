@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::clients::Peer;
-use super::{Hub, PeerId};
+use super::{Hub, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::STATUS_CLIENTS;
 use crate::protocol::name::fold;
@@ -44,6 +44,11 @@ impl Hub {
         let files: Vec<String> = std::mem::take(&mut peer.offers).into_keys().collect();
         let withdrawn = files.len() as u64;
         self.unlist(now, &name.name, files);
+        self.holders.forget(id);
+        self.take_all_back(now, id);
+        if self.config.files.is_some() {
+            self.out.push_back(Output::MayNotFetch(client.key));
+        }
         self.online.remove(&name.fold);
         let revision = self.changed(now);
         let (closed, number) = (self.calendar(now), name.number);
@@ -65,6 +70,9 @@ impl Hub {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.name = Some(Registered { name: name.clone(), fold: fold.clone(), number, entered: self.recent.newest });
         let (address, key) = (peer.address, peer.key);
+        if self.config.files.is_some() {
+            self.out.push_back(Output::MayFetch(key, name.clone()));
+        }
         self.online.insert(fold, id);
         if self.visits.len() >= STATUS_CLIENTS {
             self.visits.pop_front();

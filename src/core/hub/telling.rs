@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Hub, PeerId, Shelved};
+use super::{Hub, PeerId};
 use crate::core::ledger::Seen;
 use crate::core::time::Time;
 use crate::protocol::limits::DELTA_BYTES;
-use crate::protocol::{Event, EventLine, Id, Offer, OfferName, event, to_json};
+use crate::protocol::{Event, EventLine, Id, OfferName, event, to_json};
 
 /// Updates that have been written, by the revision that they start from: clients that are equally far
 /// get the same bytes.
@@ -106,7 +106,7 @@ impl Hub {
             }
             bytes += 300 + file.len() + owner.len();
             match live {
-                true => added.push(self.offer(shelved)),
+                true => added.push(self.offer(owner, shelved)),
                 false => removed.push(OfferName { file: file.clone(), owner: owner.clone() }),
             }
         }
@@ -143,21 +143,6 @@ impl Hub {
         let body = told_to_all(event::RosterUpdated { revision: to.revision, clients, total, full });
         self.updates.roster.insert(seen, (to, body.clone()));
         (to, Some(body))
-    }
-
-    pub(super) fn offer(&self, shelved: &Shelved) -> Offer {
-        let owner = &self.peers[&shelved.owner];
-        let content = &shelved.content;
-        Offer {
-            file: content.file.clone(),
-            owner: owner.name.as_ref().map(|name| name.name.clone()).unwrap_or_default(),
-            size: content.size,
-            hash: content.hash,
-            chunk_size: content.chunk_size,
-            chunks: content.chunks,
-            address: owner.address.ip(),
-            port: owner.port,
-        }
     }
 
     /// Answers a request.

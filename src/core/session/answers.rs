@@ -24,7 +24,7 @@ impl Session {
     /// The hub tells everybody. It has nothing else to tell: our own goodbye, say, is not its to make.
     fn told(&mut self, now: Time, event: Event) {
         match &event {
-            Event::TableUpdated(update) => self.replica.update_table(update),
+            Event::TableUpdated(_) => return self.table_updated(now, event),
             Event::RosterUpdated(update) => {
                 self.replica.update_roster(update);
                 self.private_roster(now, update);
@@ -39,9 +39,28 @@ impl Session {
                 self.blocked = blocks.names.iter().map(|name| fold(name)).collect();
                 return;
             }
-            _ => return,
+            _ => return self.told_of_files(now, event),
         }
         self.tell(now, event);
+    }
+
+    fn table_updated(&mut self, now: Time, mut event: Event) {
+        if let Event::TableUpdated(update) = &mut event {
+            update.added.iter_mut().for_each(|offer| self.place(offer));
+            self.replica.update_table(update);
+        }
+        self.tell(now, event);
+    }
+
+    fn told_of_files(&mut self, now: Time, event: Event) {
+        match event {
+            Event::SourcesUpdated(update) => self.sources_updated(update),
+            Event::Stored(stored) => self.stored(now, stored),
+            Event::PushOffered(offered) => self.push_offered(now, offered),
+            Event::PushGone(gone) => self.push_gone(now, gone),
+            Event::PushAnswered(answer) => self.push_answered(now, answer),
+            _ => {}
+        }
     }
 
     /// Who is in the roster may fetch from us, as long as we are in it ourselves.
@@ -75,7 +94,27 @@ impl Session {
                 }
                 self.offer_next(now);
             }
-            (Origin::User(pending), Event::Error(error)) => self.user_refused(now, ask, *pending, error),
+            (Origin::User(pending), Event::Error(error)) => self.user_refused(now, *pending, error),
+            (Origin::Offer(publishing), Event::OfferAcked(answer)) => self.offer_acked(now, publishing, answer),
+            (Origin::Offer(publishing), event) => {
+                let refused = match ask {
+                    Ask::Publish(publish) => publish.publish,
+                    _ => Vec::new(),
+                };
+                self.offer_refused(now, *publishing, refused, refusal(event).into());
+            }
+            (Origin::Push(transfer), Event::PushAsked(answer)) => self.push_asked(now, transfer, answer),
+            (Origin::Push(transfer), event) => self.push_refused(now, transfer, refusal(event)),
+            (Origin::Change, Event::OfferAcked(event::OfferAcked { offers, revision, .. })) => {
+                self.tell(now, event::OfferChanged { offers, withdrawn: Vec::new(), revision });
+            }
+            (Origin::Change, Event::Withdrawn(event::Withdrawn { files, revision })) => {
+                self.tell(now, event::OfferChanged { offers: Vec::new(), withdrawn: files, revision });
+            }
+            // What the hub does not know is not offered there: no more is wanted.
+            (Origin::Change, Event::Error(error)) if error.code == ErrorCode::NotOffered => {}
+            (Origin::Change, event) => self.tell(now, event::Error::from(refusal(event))),
+            (Origin::Forgotten, _) => {}
             (Origin::User(pending), event) => self.user_answered(now, *pending, event),
             (Origin::Enter | Origin::Return, _) => {}
         }
@@ -89,11 +128,9 @@ impl Session {
         self.leave(now, failure.message.trim_end_matches('.').into(), code, None, false);
     }
 
-    fn user_refused(&mut self, now: Time, ask: Ask, pending: Pending, error: event::Error) {
-        if let Ask::Publish(publish) = ask {
-            let kept = |file: &String| !self.offered.contains_key(file);
-            let files = publish.publish.into_iter().map(|content| content.file).filter(kept).collect();
-            self.out.push_back(Output::Unserve(files));
+    fn user_refused(&mut self, now: Time, pending: Pending, error: event::Error) {
+        if let Request::Accept(accept) = &pending.request {
+            self.forget_push(accept.push);
         }
         self.refuse(now, pending.id, error.into());
     }
@@ -110,7 +147,17 @@ impl Session {
             }
             (Request::Get(get), Event::Located(located)) => {
                 let get = get.clone();
-                self.start_fetch(now, pending, get, located);
+                self.start_get(now, pending, get, located);
+            }
+            // Everything that was offered when the folder was asked for is in our table now.
+            (Request::Get(get), Event::Synced(_)) if get.file.ends_with('/') => {
+                let get = get.clone();
+                self.start_folder(now, pending, &get);
+            }
+            (Request::Accept(_), Event::Located(located)) => self.start_accepted(now, pending, located),
+            (Request::Decline(decline), Event::Declined(answer)) => {
+                self.forget_push(decline.push);
+                self.finish(now, pending.id, answer);
             }
             // A login in a session that is in already has only shown that the password is right.
             (Request::Login(_), Event::Welcome(welcome)) if self.registered.as_ref() == Some(&welcome.name) => {
@@ -131,16 +178,9 @@ impl Session {
                 self.update_peers();
                 self.finish(now, pending.id, answer);
             }
-            (Request::Offer(_), Event::OfferAcked(answer)) => {
-                for offer in &answer.offers {
-                    self.offered.insert(offer.file.clone(), content_of(offer));
-                }
-                self.finish(now, pending.id, answer);
-            }
-            (Request::Withdraw(_), Event::Withdrawn(answer)) => {
-                self.offered.retain(|file, _| !answer.files.contains(file));
-                self.out.push_back(Output::Unserve(answer.files.clone()));
-                self.finish(now, pending.id, answer);
+            (Request::Withdraw(withdraw), Event::Withdrawn(answer)) => {
+                let asked = withdraw.files.clone();
+                self.withdrawn(now, pending.id, &asked, answer);
             }
             // Everybody who has been told of is in the roster now.
             (Request::Private(_) | Request::PrivateOpen(_), Event::Synced(_)) => {
@@ -163,6 +203,8 @@ impl Session {
             // These need nothing of ours.
             (Request::Status(_), event @ Event::Status(_))
             | (Request::Who(_), event @ Event::Roster(_))
+            | (Request::Search(_), event @ Event::Found(_))
+            | (Request::Chunks(_), event @ Event::Chunks(_))
             | (Request::Message(_) | Request::Broadcast(_) | Request::Say(_), event @ Event::MessageAcked(_))
             | (Request::Blocks(_), event @ Event::Blocks(_))
             | (Request::History(_), event @ Event::History(_))
@@ -172,20 +214,18 @@ impl Session {
             | (Request::RoomInvite(_), event @ Event::RoomInvited(_))
             | (Request::Members(_), event @ Event::Members(_)) => self.finish(now, pending.id, event),
             // Passed on as it is, it could be a `bye`, after which nothing more may come.
-            (_, event) => {
-                let message = format!("The hub's answer does not fit: {}.", event.name());
-                self.refuse(now, pending.id, Failure::new(ErrorCode::WrongProtocol, message));
-            }
+            (_, event) => self.refuse(now, pending.id, refusal(event)),
         }
     }
 }
 
-fn content_of(offer: &crate::protocol::Offer) -> crate::protocol::Content {
-    crate::protocol::Content {
-        file: offer.file.clone(),
-        size: offer.size,
-        hash: offer.hash,
-        chunk_size: offer.chunk_size,
-        chunks: offer.chunks,
+/// What an answer says that is not the wanted one.
+fn refusal(event: Event) -> Failure {
+    match event {
+        Event::Error(error) => error.into(),
+        other => {
+            let message = format!("The hub's answer does not fit: {}.", other.name());
+            Failure::new(ErrorCode::WrongProtocol, message)
+        }
     }
 }

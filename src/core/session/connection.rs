@@ -3,11 +3,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Again, Content, Event, EventLine, Leaving, Origin, Output, Session};
+use super::{Again, Event, EventLine, Leaving, Origin, Output, Session};
 use crate::core::link::Link;
 use crate::core::time::Time;
 use crate::protocol::wire::{Ask, ClientHello, Farewell, FrameIn, HubHello, LINK_PROTOCOL, Publish};
 use crate::protocol::{ErrorCode, Failure, Id, RequestLine, event, request, to_json};
+
+/// What this program can do, for whoever reads `ready`.
+const CAPABILITIES: [&str; 8] = ["files", "folders", "search", "push", "messages", "rooms", "private", "history"];
 
 /// How long the hub may take to answer a hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(4);
@@ -66,7 +69,7 @@ impl Session {
             version: env!("CARGO_PKG_VERSION").into(),
             name: config.name.clone(),
             hub: config.hub.clone(),
-            capabilities: ["files", "messages", "rooms", "private", "history"].map(String::from).into(),
+            capabilities: CAPABILITIES.map(String::from).into(),
             settings: config.settings.clone(),
         };
         self.tell(now, ready);
@@ -187,7 +190,9 @@ impl Session {
 
     /// The hub does not know us (any more).
     fn enter(&mut self, now: Time, lost: Option<Outage>) {
-        self.asks.retain(|_, (_, origin)| matches!(origin, Origin::User(_)));
+        self.asks.retain(|_, (_, origin)| origin.outlives_the_hub());
+        self.holdings.untell();
+        self.pushes.forget_offered();
         self.again = None;
         // A hub that was restarted counts anew.
         self.replica.revision = 0;
@@ -224,19 +229,13 @@ impl Session {
         self.offer_next(now);
     }
 
-    /// Everything that we offer, in pieces that a frame can hold.
-    fn pieces(&self) -> VecDeque<Vec<Content>> {
-        let contents: Vec<_> = self.offered.values().cloned().collect();
-        contents.chunks(crate::protocol::limits::FILES_PER_REQUEST).map(<[Content]>::to_vec).collect()
-    }
-
     /// The next piece of what is offered again. One at a time: the link does not hold all that may be offered.
     pub(super) fn offer_next(&mut self, now: Time) {
         let Some(again) = &mut self.again else { return };
-        if let Some(publish) = again.pieces.pop_front() {
+        if let Some((publish, keep)) = again.pieces.pop_front() {
             let id = self.next_ask;
             self.next_ask += 1;
-            let ask = Ask::Publish(Publish { id, publish });
+            let ask = Ask::Publish(Publish { id, publish, more: 0, keep });
             self.send(now, ask.to_body());
             self.asks.insert(id, (ask, Origin::OfferAgain));
             return;
@@ -249,6 +248,9 @@ impl Session {
         self.settled = true;
         for body in bodies {
             self.send(now, body);
+        }
+        if self.registered.is_some() {
+            self.push_again(now);
         }
     }
 
@@ -298,6 +300,8 @@ impl Session {
             _ => {}
         }
         self.private_tick(now);
+        self.push_tick(now);
+        self.announce(now);
         if let Some(leaving) = self.leaving.take_if(|leaving| leaving.deadline <= now) {
             self.end_without_answer(now, leaving);
         }

@@ -7,152 +7,44 @@
 
 mod answers;
 mod connection;
+mod folders;
+mod holdings;
 mod inbox;
 mod notes;
+mod offers;
 mod private;
+mod pushes;
 mod replica;
 mod requests;
+mod running;
 mod transfers;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
+use std::net::IpAddr;
 
-use super::link::{Link, LinkConfig};
-use super::peers::{PeerInput, PeerOutput};
+use super::link::Link;
 use super::time::{Rng, Time};
-use crate::protocol::event::Settings;
 use crate::protocol::limits::REQUESTS_WAITING;
 use crate::protocol::line::BadLine;
-use crate::protocol::transfer::OnConflict;
-use crate::protocol::types::Password;
-use crate::protocol::wire::{Ask, Frame, Received};
+use crate::protocol::wire::Ask;
 use crate::protocol::{
-    At, Content, ErrorCode, Event, EventLine, Failure, Id, PublicKey, Request, RequestLine, Timestamp, event, line,
+    At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Timestamp, event, line,
 };
 use connection::Connection;
+use holdings::Holdings;
 pub use inbox::number_of;
 use inbox::{Focus, Inbox};
-pub use notes::{FetchPlan, TransferNote, UploadNote};
+pub use notes::{
+    FetchPlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, TransferNote, UploadNote,
+};
+use offers::{Offered, Publishing};
 use private::Privates;
+use pushes::Pushes;
 pub use replica::Replica;
 use requests::{Pending, Waiting};
-use transfers::Running;
-
-/// A client's settings.
-#[derive(Debug, Clone)]
-pub struct SessionConfig {
-    /// The name to register.
-    pub name: String,
-    /// The hub's address, as it is shown.
-    pub hub: String,
-    /// The account's password, to log in with.
-    pub password: Option<Password>,
-    /// Whether to take messages. Who does not leaves them for the next time.
-    pub inbox: bool,
-    /// What the hub's join link carried.
-    pub invite: Option<String>,
-    /// The link's timers.
-    pub link: LinkConfig,
-    /// How long a lost hub is tried again.
-    pub give_up: Duration,
-    /// Whether to stay when the input ends.
-    pub linger: bool,
-    /// Whether to end at the first request that fails.
-    pub fail_fast: bool,
-    /// What happens when a file exists, unless the request says.
-    pub on_conflict: OnConflict,
-    /// The settings, as they are shown.
-    pub settings: Settings,
-    /// What the calendar said at time 0.
-    pub epoch: Timestamp,
-    /// For the jitter of reconnecting.
-    pub seed: u64,
-}
-
-/// What a session is told.
-#[derive(Debug)]
-pub enum Input<'a> {
-    /// The program has started.
-    Start,
-    /// A line of input, without its line feed; its number counts from 1.
-    Line(u64, &'a [u8]),
-    /// A line that was too long to be kept.
-    LineTooLong(u64),
-    /// A request that needs no parsing.
-    Request(RequestLine),
-    /// There is no more input.
-    EndOfInput,
-    /// The user wants to end now; the exit code is given.
-    Interrupt(u8),
-    /// A connection to the hub is there.
-    Connected,
-    /// It could not be made.
-    ConnectFailed(Failure),
-    /// A line from the hub, without its line feed.
-    HubLine(&'a [u8]),
-    /// The connection broke.
-    Disconnected(String),
-    /// A folder was looked at: its full name.
-    DirChecked(u64, Result<String, Failure>),
-    /// Files were hashed, and can be fetched from us from now on.
-    Hashed(u64, Result<Vec<Content>, Failure>),
-    /// A transfer goes on.
-    Transfer(u64, TransferNote),
-    /// An upload goes on; the number is the driver's.
-    Upload(u64, UploadNote),
-    /// Which messages somebody has had, as far as this machine knows.
-    InboxOpened(&'a str, &'a Received),
-    /// Messages of these numbers have been written to the user.
-    Written(&'a [u64]),
-    /// Something of a direct connection.
-    Peer(PeerInput<'a>),
-    /// Time has passed.
-    Tick,
-}
-
-/// What a session wants done.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Output {
-    /// Tell the user; `withheld` alone is not shown, but it takes its place in what is written.
-    Tell(Box<EventLine>),
-    /// Connect to the hub.
-    Connect,
-    /// Close the connection once everything before has been sent.
-    Disconnect,
-    /// Send a line that is not a frame, without its line feed.
-    Say(String),
-    /// Send a frame.
-    Send(Frame),
-    /// Look whether this is a folder.
-    CheckDir(u64, String),
-    /// Hash files of a folder, and serve them.
-    Hash {
-        /// The number of this task.
-        task: u64,
-        /// The folder.
-        dir: String,
-        /// The files.
-        files: Vec<String>,
-        /// At most so many chunks for each.
-        chunks: Option<u32>,
-    },
-    /// Do not serve these files any more.
-    Unserve(Vec<String>),
-    /// Who may fetch from us.
-    Peers(Vec<(PublicKey, String)>),
-    /// Fetch a content.
-    Fetch(FetchPlan),
-    /// Stop fetching.
-    CancelFetch(u64),
-    /// Look which messages this person has had: `InboxOpened` is wanted.
-    OpenInbox(String),
-    /// Remember which messages this person has had.
-    Shown(String, Received),
-    /// Something is to be done with a direct connection.
-    Peer(PeerOutput),
-    /// End the program with this code.
-    End(u8),
-}
+use running::Running;
+pub use words::{AcceptFrom, Input, Output, SessionConfig};
 
 /// Why an ask is on its way to the hub.
 #[derive(Debug, Clone, PartialEq)]
@@ -165,11 +57,35 @@ enum Origin {
     OfferAgain,
     /// A request of the user.
     User(Box<Pending>),
+    /// A piece of what the user offers.
+    Offer(Box<Publishing>),
+    /// What we offer has changed on disk.
+    Change,
+    /// A file for one person, by the number of its transfer.
+    Push(u64),
+    /// The answer is of no interest.
+    Forgotten,
     /// Leaving.
     Goodbye,
 }
 
 impl Origin {
+    /// Whether a hub that has forgotten it is asked again.
+    fn outlives_the_hub(&self) -> bool {
+        match self {
+            Self::User(_) | Self::Offer(_) | Self::Change | Self::Push(_) => true,
+            Self::Enter | Self::Return | Self::OfferAgain | Self::Goodbye | Self::Forgotten => false,
+        }
+    }
+
+    /// The transfer of the push that is asked.
+    fn push(&self) -> Option<u64> {
+        match self {
+            Self::Push(transfer) => Some(*transfer),
+            _ => None,
+        }
+    }
+
     /// Whether it is the user's request to be registered.
     fn is_registration(&self) -> bool {
         matches!(self, Self::User(pending) if matches!(pending.request, Request::Register(_) | Request::Login(_) | Request::Rereg(_)))
@@ -178,7 +94,7 @@ impl Origin {
 
 /// Offers on their way to a hub that does not have them, a piece after the other.
 struct Again {
-    pieces: VecDeque<Vec<Content>>,
+    pieces: VecDeque<(Vec<Content>, bool)>,
     /// Whether the user's requests follow, because the hub has forgotten these too.
     then_ask: bool,
 }
@@ -209,7 +125,13 @@ pub struct Session {
     /// Whether requests may be passed on: the hub knows us, or is not to know us.
     settled: bool,
     dir: Option<String>,
-    offered: BTreeMap<String, Content>,
+    offered: BTreeMap<String, Offered>,
+    /// What is offered, and of which the hub is making copies.
+    keeping: Vec<Publishing>,
+    /// Folders in which new files are offered by themselves: their prefixes.
+    watched: BTreeSet<String>,
+    holdings: Holdings,
+    pushes: Pushes,
     again: Option<Again>,
     replica: Replica,
     waiting: VecDeque<Waiting>,
@@ -218,6 +140,10 @@ pub struct Session {
     asks: BTreeMap<i64, (Ask, Origin)>,
     running: BTreeMap<u64, Running>,
     uploads: BTreeMap<u64, u64>,
+    /// Downloads that wait for others to end.
+    queue: VecDeque<u64>,
+    /// Where we reach the hub.
+    hub_address: Option<IpAddr>,
     privates: Privates,
     /// Whose messages our user does not see, folded.
     blocked: BTreeSet<String>,
@@ -248,6 +174,10 @@ impl Session {
             settled: false,
             dir: config.settings.dir.clone(),
             offered: BTreeMap::new(),
+            keeping: Vec::new(),
+            watched: BTreeSet::new(),
+            holdings: Holdings::default(),
+            pushes: Pushes::default(),
             again: None,
             replica: Replica::default(),
             waiting: VecDeque::new(),
@@ -255,6 +185,8 @@ impl Session {
             asks: BTreeMap::new(),
             running: BTreeMap::new(),
             uploads: BTreeMap::new(),
+            queue: VecDeque::new(),
+            hub_address: None,
             privates: Privates::new(config.link, config.epoch),
             blocked: BTreeSet::new(),
             next_ask: 1,
@@ -288,6 +220,10 @@ impl Session {
             Input::HubLine(line) => self.hub_line(now, line),
             Input::Disconnected(reason) => self.lose(now, reason),
             Input::DirChecked(task, result) => self.dir_checked(now, task, result),
+            Input::HubAt(address) => self.hub_address = Some(address),
+            Input::Hashing(task, progress) => self.hashing(now, task, progress),
+            Input::Lent(task, result) => self.lent(now, task, result),
+            Input::FilesChanged(changes) => self.files_changed(now, changes),
             Input::Hashed(task, result) => self.hashed(now, task, result),
             Input::Transfer(transfer, note) => self.transfer_note(now, transfer, note),
             Input::Upload(upload, note) => self.upload_note(now, upload, note),
@@ -323,7 +259,10 @@ impl Session {
         }
         let leaving = self.leaving.as_ref().map(|leaving| leaving.deadline);
         let peers = self.privates.peers.next_timeout();
-        [self.connection.deadline(), self.link.next_timeout(), leaving, peers].into_iter().flatten().min()
+        [self.connection.deadline(), self.link.next_timeout(), leaving, peers, self.pushes.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether more requests can be taken; otherwise they wait at their source.

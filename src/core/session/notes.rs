@@ -1,16 +1,93 @@
-//! What session and driver say to each other of transfers.
+//! What session and driver say to each other of files and transfers.
+
+use std::net::SocketAddr;
 
 use crate::protocol::transfer::OnConflict;
-use crate::protocol::types::Source;
-use crate::protocol::{ContentHash, Failure, event};
+use crate::protocol::types::{Skipped, Source};
+use crate::protocol::wire::Had;
+use crate::protocol::{ChunkSet, Content, ContentHash, Failure, PublicKey, event};
+
+/// Files to hash, and to serve to everybody from then on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offering {
+    /// The number of this task.
+    pub task: u64,
+    /// The folder.
+    pub dir: String,
+    /// Files and folders in it, each once; `.` is the folder itself.
+    pub files: Vec<String>,
+    /// At most so many chunks for each file.
+    pub chunks: Option<u32>,
+    /// Hidden files of folders, too.
+    pub hidden: bool,
+    /// Whether what is new in the folders is to be told of.
+    pub watch: bool,
+}
+
+/// Files that have been hashed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hashed {
+    /// The files under the names by which they are offered.
+    pub contents: Vec<Content>,
+    /// What was left out of folders.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Files that we offer have changed on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FilesChanged {
+    /// Files with another content, or new ones in watched folders. They are served already.
+    pub changed: Vec<Content>,
+    /// Files that are gone or cannot be read. They are not served any more.
+    pub gone: Vec<String>,
+}
+
+/// A folder to fetch: many contents, most of them small.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FolderPlan {
+    /// The transfer's number.
+    pub transfer: u64,
+    /// Its name, with `/` at its end.
+    pub folder: String,
+    /// The files.
+    pub files: Vec<FolderFile>,
+    /// Who has them.
+    pub sources: Vec<FolderSource>,
+    /// What to do with each file that exists with another content.
+    pub on_conflict: OnConflict,
+}
+
+/// One file of a folder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FolderFile {
+    /// What it is, under the name by which it is offered.
+    pub content: Content,
+    /// The name to save under, relative to the download folder.
+    pub target: String,
+    /// Who has it: places in [`FolderPlan::sources`].
+    pub sources: Vec<u32>,
+}
+
+/// Who has files of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderSource {
+    /// Who.
+    pub name: String,
+    /// Where they serve files.
+    pub address: SocketAddr,
+    /// The key that they must prove to hold; none stands for that of the hub.
+    pub key: Option<PublicKey>,
+}
 
 /// A content to fetch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FetchPlan {
     /// The transfer's number.
     pub transfer: u64,
-    /// Who offers it; all offer the same content.
+    /// Who has it, the preferred first; all have the same content.
     pub sources: Vec<event::Holder>,
+    /// Only these chunks are wanted.
+    pub chunks: Option<ChunkSet>,
     /// The name to save under, relative to the download folder.
     pub target: String,
     /// What to do if that exists.
@@ -29,6 +106,15 @@ pub enum TransferNote {
     },
     /// So many bytes are there.
     Progress(u64),
+    /// This is there by now, verified, and is served to others. What was told of before is not told again.
+    Have(Vec<Had>),
+    /// A file of a folder could not be had; the others go on.
+    FileFailed {
+        /// The name under which it is offered.
+        file: String,
+        /// Why.
+        failure: Failure,
+    },
     /// A source was given up.
     Dropped {
         /// Who.
@@ -40,6 +126,8 @@ pub enum TransferNote {
     Completed {
         /// Where.
         path: String,
+        /// Whether it is all of it, rather than the chunks that were wanted.
+        complete: bool,
         /// Who sent how much.
         sources: Vec<Source>,
     },

@@ -78,6 +78,12 @@ impl Replica {
         self.offers.values()
     }
 
+    /// The offers whose file is below this folder, whose name ends in `/`.
+    pub(super) fn below(&self, folder: &str) -> impl Iterator<Item = &Offer> {
+        let from = self.offers.range((folder.to_owned(), String::new())..);
+        from.map(|(_, offer)| offer).take_while(move |offer| offer.file.starts_with(folder))
+    }
+
     /// The clients that are here, sorted by name.
     pub fn clients(&self) -> impl Iterator<Item = &Client> {
         self.clients.values()

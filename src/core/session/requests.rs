@@ -1,14 +1,13 @@
 //! The user's requests: what may start when, and what is answered here.
 
-use super::{Event, Failure, Id, Origin, Output, Session};
+use super::{Failure, Id, Origin, Output, Publishing, Session};
 use crate::core::hub::check_text;
 use crate::core::time::Time;
 use crate::protocol::limits::REQUESTS_IN_FLIGHT;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::check_file;
 use crate::protocol::when::When;
-use crate::protocol::wire::{Ask, Publish};
-use crate::protocol::{At, Content, ErrorCode, Request, event, human, request};
+use crate::protocol::{ErrorCode, Request, event, human, request};
 
 /// A request that is not answered yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +41,11 @@ enum Start {
 }
 
 impl Pending {
+    /// Whether it is a transfer once the hub has said where.
+    fn starts_a_transfer(&self) -> bool {
+        matches!(self.request, Request::Get(_) | Request::Accept(_))
+    }
+
     fn start(&self) -> Start {
         match self.request {
             Request::Register(_) | Request::Login(_) | Request::Rereg(_) => Start::Alone,
@@ -51,6 +55,10 @@ impl Pending {
             | Request::List(_)
             | Request::Withdraw(_)
             | Request::Get(_)
+            | Request::Search(_)
+            | Request::Chunks(_)
+            | Request::Accept(_)
+            | Request::Decline(_)
             | Request::Message(_)
             | Request::Broadcast(_)
             | Request::Block(_)
@@ -67,6 +75,7 @@ impl Pending {
             | Request::Focus(_) => Start::Passed,
             Request::Setdir(_)
             | Request::Offer(_)
+            | Request::Push(_)
             | Request::Transfers(_)
             | Request::Cancel(_)
             | Request::PrivateOpen(_)
@@ -115,7 +124,7 @@ impl Session {
         let locating = self
             .asks
             .values()
-            .any(|(_, origin)| matches!(origin, Origin::User(pending) if matches!(pending.request, Request::Get(_))));
+            .any(|(_, origin)| matches!(origin, Origin::User(pending) if pending.starts_a_transfer()));
         let waits = matches!(head.start(), Start::Last) && !locating;
         let held_up = waits || (!self.settled && !self.running.is_empty());
         let over = |waiting: &Waiting| {
@@ -153,6 +162,8 @@ impl Session {
                     && answered
                     && !self.inbox.catching_up
                     && self.running.values().all(|running| !running.is_asked_for())
+                    && self.keeping.is_empty()
+                    && !self.pushes.is_giving()
             }
             Start::Refused => answered,
         }
@@ -176,7 +187,7 @@ impl Session {
     }
 
     /// Refuses what the hub need not be asked.
-    fn check(&self, asked: &Request) -> Result<(), Failure> {
+    pub(super) fn check(&self, asked: &Request) -> Result<(), Failure> {
         match asked {
             Request::Rereg(_) => match (&self.registered, &self.parted) {
                 (Some(name), _) => {
@@ -185,8 +196,12 @@ impl Session {
                 (None, Some(_)) => Ok(()),
                 (None, None) => Err(ErrorCode::NotRegistered.into()),
             },
-            Request::Get(get) => {
-                let target = get.to.as_ref().map_or((&get.file, "/file"), |to| (to, "/to"));
+            Request::Get(get) => check_get(get),
+            Request::Chunks(chunks) => check_file(&chunks.file).map_err(|failure| failure.at(pointer_at("/file"))),
+            Request::Accept(accept) => {
+                let offered = self.offered_push(accept.push);
+                let offered = offered.ok_or_else(|| Failure::from(ErrorCode::NoSuchPush).at(pointer_at("/push")))?;
+                let target = accept.to.as_ref().map_or((&offered.file, "/push"), |to| (to, "/to"));
                 check_file(target.0).map_err(|failure| failure.at(pointer_at(target.1)))
             }
             Request::Withdraw(withdraw) => request::check_count(&withdraw.files),
@@ -208,15 +223,19 @@ impl Session {
                 let dir = request.dir.clone();
                 return self.start_task(pending, |task| Output::CheckDir(task, dir));
             }
-            Request::Offer(request) => match self.to_hash(request) {
-                Ok((dir, files)) => {
-                    let chunks = request.chunks;
-                    return self.start_task(pending, |task| Output::Hash { task, dir, files, chunks });
-                }
-                Err(failure) => Err(failure),
-            },
+            Request::Offer(request) => {
+                let request = request.clone();
+                return self.start_offer(now, pending, &request);
+            }
+            Request::Push(request) => {
+                let request = request.clone();
+                return self.start_push(now, pending, &request);
+            }
             Request::Transfers(_) => Ok(self.transfers()),
-            Request::Cancel(request) => self.cancel(request),
+            Request::Cancel(request) => {
+                let transfer = request.transfer;
+                return self.start_cancel(now, pending, transfer);
+            }
             Request::Help(request) => {
                 human::help(request.command.as_deref()).map(|commands| event::Help { commands }.into())
             }
@@ -228,29 +247,8 @@ impl Session {
             }
             Request::Wait(_) => Ok(event::Waited {}.into()),
             Request::Quit(_) => return self.leave(now, "quit".into(), 0, id, true),
-            Request::Register(_)
-            | Request::Dereg(_)
-            | Request::Rereg(_)
-            | Request::Status(_)
-            | Request::Who(_)
-            | Request::List(_)
-            | Request::Withdraw(_)
-            | Request::Login(_)
-            | Request::Message(_)
-            | Request::Broadcast(_)
-            | Request::Block(_)
-            | Request::Unblock(_)
-            | Request::Blocks(_)
-            | Request::History(_)
-            | Request::RoomCreate(_)
-            | Request::Rooms(_)
-            | Request::RoomJoin(_)
-            | Request::RoomInvite(_)
-            | Request::RoomLeave(_)
-            | Request::Members(_)
-            | Request::Say(_)
-            | Request::Focus(_)
-            | Request::Get(_) => Err(ErrorCode::Internal.into()),
+            // All others are passed on: `Pending::start` says so.
+            _ => Err(ErrorCode::Internal.into()),
         };
         match result {
             Ok(answer) => self.finish(now, id, answer),
@@ -258,32 +256,11 @@ impl Session {
         }
     }
 
-    fn start_task(&mut self, pending: Pending, output: impl FnOnce(u64) -> Output) {
+    pub(super) fn start_task(&mut self, pending: Pending, output: impl FnOnce(u64) -> Output) {
         let task = self.next_task;
         self.next_task += 1;
         self.local = Some((task, pending));
         self.out.push_back(output(task));
-    }
-
-    fn to_hash(&self, offer: &request::Offer) -> Result<(String, Vec<String>), Failure> {
-        if self.registered.is_none() {
-            return Err(ErrorCode::NotRegistered.into());
-        }
-        let dir = self.dir.clone().ok_or(ErrorCode::NoDir)?;
-        request::check_count(&offer.files)?;
-        if offer.chunks.is_some_and(|chunks| !(1..=crate::protocol::transfer::MAX_CHUNKS).contains(&chunks)) {
-            let message = format!("A file has 1 to {} chunks.", crate::protocol::transfer::MAX_CHUNKS);
-            return Err(Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/chunks")));
-        }
-        let mut files = Vec::with_capacity(offer.files.len());
-        let mut seen = std::collections::HashSet::new();
-        for (i, file) in offer.files.iter().enumerate() {
-            check_file(file).map_err(|failure| failure.at(pointer_at(&format!("/files/{i}"))))?;
-            if seen.insert(file) {
-                files.push(file.clone());
-            }
-        }
-        Ok((dir, files))
     }
 
     pub(super) fn dir_checked(&mut self, now: Time, task: u64, result: Result<String, Failure>) {
@@ -297,44 +274,29 @@ impl Session {
         }
     }
 
-    pub(super) fn hashed(&mut self, now: Time, task: u64, result: Result<Vec<Content>, Failure>) {
-        let Some((_, pending)) = self.local.take_if(|(local, _)| *local == task) else { return };
-        match result {
-            Ok(publish) => {
-                let id = self.next_ask;
-                self.next_ask += 1;
-                let ask = Ask::Publish(Publish { id, publish });
-                // While the hub is lost, the link keeps it. While we enter, what is asked is sent after that.
-                if !self.is_entering() {
-                    self.send(now, ask.to_body());
-                }
-                self.asks.insert(id, (ask, Origin::User(Box::new(pending))));
-            }
-            Err(failure) => {
-                let failure = as_written(&pending.request, failure);
-                self.refuse(now, pending.id, failure);
-            }
-        }
-    }
-
     /// Every request that is not final fails.
     pub(super) fn abandon(&mut self, now: Time, failure: &Failure) {
         let asks: Vec<Pending> = std::mem::take(&mut self.asks)
             .into_iter()
             .filter_map(|(id, (ask, origin))| match origin {
                 Origin::User(pending) => Some(*pending),
+                Origin::Offer(publishing) => Some(publishing.into_pending()),
                 Origin::Goodbye => {
                     self.asks.insert(id, (ask, Origin::Goodbye));
                     None
                 }
                 Origin::Enter | Origin::Return | Origin::OfferAgain => None,
+                Origin::Change | Origin::Push(_) | Origin::Forgotten => None,
             })
             .collect();
         let local = self.local.take().map(|(_, pending)| pending);
         let private = self.privates.abandon();
+        let keeping = std::mem::take(&mut self.keeping).into_iter().map(Publishing::into_pending);
+        let giving = self.pushes.abandon();
         let waiting = std::mem::take(&mut self.waiting);
         self.abandon_transfers(now, failure);
-        for waiting in asks.into_iter().chain(local).chain(private).map(Waiting::Request).chain(waiting) {
+        let begun = asks.into_iter().chain(local).chain(private).chain(keeping).chain(giving);
+        for waiting in begun.map(Waiting::Request).chain(waiting) {
             match waiting {
                 Waiting::Request(pending) => self.finish(now, pending.id, event::Error::from(failure.clone())),
                 Waiting::Bad(id, failure) => self.finish(now, id, event::Error::from(failure)),
@@ -361,21 +323,16 @@ impl Session {
         self.hurried = true;
         self.leave(now, reason.into(), code, id, asked_for);
     }
-
-    fn transfers(&self) -> Event {
-        event::Transfers { transfers: self.running.iter().map(|(number, running)| running.show(*number)).collect() }
-            .into()
-    }
 }
 
-/// Files that were named twice were hashed once. The place of a failure is that in the request as it was written.
-fn as_written(request: &Request, failure: Failure) -> Failure {
-    let (Request::Offer(offer), Some(At::Pointer(pointer))) = (request, &failure.at) else { return failure };
-    let Some(hashed) = pointer.strip_prefix("/files/").and_then(|i| i.parse().ok()) else { return failure };
-    let mut seen = std::collections::HashSet::new();
-    let mut first = (0..).zip(&offer.files).filter(|(_, file)| seen.insert(*file)).map(|(i, _): (usize, _)| i);
-    match first.nth(hashed) {
-        Some(i) => failure.at(pointer_at(&format!("/files/{i}"))),
-        None => failure,
+fn check_get(get: &request::Get) -> Result<(), Failure> {
+    let folder = get.file.strip_suffix('/');
+    if folder.is_some() && get.chunks.is_some() {
+        return Err(Failure::new(ErrorCode::BadRequest, "A folder has no chunks.").at(pointer_at("/chunks")));
     }
+    let file = folder.unwrap_or(&get.file);
+    check_file(file).map_err(|failure| failure.at(pointer_at("/file")))?;
+    let Some(to) = &get.to else { return Ok(()) };
+    let to = if folder.is_some() { to.strip_suffix('/').unwrap_or(to) } else { to };
+    check_file(to).map_err(|failure| failure.at(pointer_at("/to")))
 }

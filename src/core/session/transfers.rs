@@ -1,192 +1,308 @@
-//! Transfers under way, both directions.
+//! Transfers, both directions: queued, under way, told of, ended.
+
+use std::collections::VecDeque;
 
 use super::requests::Pending;
-use super::{Event, Failure, FetchPlan, Output, Session, TransferNote, UploadNote};
+use super::{Event, Failure, FetchPlan, Output, Running, Session, TransferNote, UploadNote};
+use crate::core::pace::Pace;
 use crate::core::time::Time;
-use crate::protocol::types::Source;
-use crate::protocol::{ContentHash, Direction, ErrorCode, Transfer, event, request};
-
-/// A transfer under way.
-pub(super) struct Running {
-    /// The request that wants it; uploads have none.
-    pending: Option<Pending>,
-    direction: Direction,
-    file: String,
-    peer: String,
-    size: u64,
-    hash: ContentHash,
-    bytes: u64,
-    resumed: u64,
-    started: Time,
-}
-
-impl Running {
-    /// Whether a request waits for it.
-    pub(super) fn is_asked_for(&self) -> bool {
-        self.pending.is_some()
-    }
-
-    pub(super) fn show(&self, transfer: u64) -> Transfer {
-        Transfer {
-            transfer,
-            direction: self.direction,
-            file: self.file.clone(),
-            peer: self.peer.clone(),
-            bytes: self.bytes,
-            size: self.size,
-        }
-    }
-
-    fn started(&self, transfer: u64, path: Option<String>) -> Event {
-        let Running { direction, size, hash, resumed, .. } = *self;
-        let (file, peer) = (self.file.clone(), self.peer.clone());
-        event::TransferStarted { transfer, direction, file, peer, size, hash, resumed, path }.into()
-    }
-
-    fn progress(&self, transfer: u64, now: Time) -> Event {
-        let micros = (now - self.started).as_micros().max(1);
-        let moved = u128::from(self.bytes.saturating_sub(self.resumed));
-        let rate = u64::try_from(moved * 1_000_000 / micros).unwrap_or(u64::MAX);
-        event::TransferProgress { transfer, bytes: self.bytes, size: self.size, rate }.into()
-    }
-
-    fn completed(&self, transfer: u64, now: Time, path: Option<String>, sources: Vec<Source>) -> Event {
-        let Running { direction, size, hash, .. } = *self;
-        let (file, peer) = (self.file.clone(), self.peer.clone());
-        let elapsed = (now - self.started).as_millis() as u64;
-        event::TransferCompleted { transfer, direction, file, peer, path, size, hash, elapsed, sources }.into()
-    }
-
-    fn failed(&self, transfer: u64, failure: &Failure) -> Event {
-        event::TransferFailed {
-            transfer,
-            direction: self.direction,
-            file: self.file.clone(),
-            peer: self.peer.clone(),
-            bytes: self.bytes,
-            size: self.size,
-            code: failure.code,
-            message: failure.message.clone().into_owned(),
-            retry: failure.code.retry(),
-        }
-        .into()
-    }
-}
+use crate::protocol::event::Holder;
+use crate::protocol::line::pointer_at;
+use crate::protocol::{ChunkSet, Direction, ErrorCode, Offer, Request, Transfer, event, request};
 
 impl Session {
+    pub(super) fn new_transfer(&mut self) -> u64 {
+        self.next_transfer += 1;
+        self.next_transfer - 1
+    }
+
     /// The hub has said where the content is.
-    pub(super) fn start_fetch(&mut self, now: Time, pending: Pending, get: request::Get, located: event::Located) {
-        let Some(first) = located.sources.first() else {
+    pub(super) fn start_get(&mut self, now: Time, pending: Pending, get: request::Get, located: event::Located) {
+        let target = get.to.unwrap_or(get.file);
+        let plan = |transfer, sources| FetchPlan {
+            transfer,
+            sources,
+            chunks: None,
+            target,
+            on_conflict: get.on_conflict.unwrap_or(self.config.on_conflict),
+        };
+        let (transfer, sources) = (self.next_transfer, self.holders(located.sources));
+        let plan = plan(transfer, sources);
+        match wanted(get.chunks.as_deref(), plan.sources.first().map(|first| &first.offer)) {
+            Ok(chunks) => self.fetch(now, pending, FetchPlan { chunks, ..plan }),
+            Err(failure) => self.refuse(now, pending.id, failure),
+        }
+    }
+
+    /// The hub has said who gives us what we have accepted. It must be what was offered to us.
+    pub(super) fn start_accepted(&mut self, now: Time, pending: Pending, located: event::Located) {
+        let Request::Accept(accept) = pending.request.clone() else { return };
+        let offered = self.forget_push(accept.push);
+        let sources = self.holders(located.sources);
+        let fits = |offered: &event::PushOffered, offer: &Offer| {
+            (offer.hash, offer.size, &offer.file) == (offered.hash, offered.size, &offered.file)
+        };
+        let Some(offered) = offered.filter(|o| sources.first().is_some_and(|first| fits(o, &first.offer))) else {
+            let failure = Failure::new(ErrorCode::WrongProtocol, "The hub gives another file than was offered.");
+            return self.refuse(now, pending.id, failure);
+        };
+        let (transfer, target) = (self.next_transfer, accept.to.unwrap_or(offered.file));
+        let on_conflict = accept.on_conflict.unwrap_or(self.config.on_conflict);
+        self.fetch(now, pending, FetchPlan { transfer, sources, chunks: None, target, on_conflict });
+    }
+
+    fn fetch(&mut self, now: Time, pending: Pending, plan: FetchPlan) {
+        let Some(first) = plan.sources.first() else {
             return self.refuse(now, pending.id, ErrorCode::NotOffered.into());
         };
-        let transfer = self.next_transfer;
-        self.next_transfer += 1;
+        let offer = &first.offer;
+        let chunking = offer.chunking();
+        let size = match (&plan.chunks, chunking) {
+            (Some(chunks), Some(chunking)) => {
+                chunks.iter().map(|chunk| chunking.range(chunk)).map(|range| range.end - range.start).sum()
+            }
+            _ => offer.size,
+        };
         let running = Running {
+            pending: Some(pending),
             direction: Direction::Down,
-            file: get.file.clone(),
-            peer: first.offer.owner.clone(),
-            size: first.offer.size,
-            hash: first.offer.hash,
+            file: offer.file.clone(),
+            peer: offer.owner.clone(),
+            size,
+            hash: offer.hash,
+            files: None,
+            chunks: plan.chunks.clone(),
             bytes: 0,
             resumed: 0,
             started: now,
-            pending: Some(pending),
+            pace: Pace::default(),
+            queued: None,
         };
+        self.enqueue_transfer(now, plan.transfer, running, Output::Fetch(plan));
+    }
+
+    /// Our copy of the table has everything that the folder had when it was asked for.
+    pub(super) fn start_folder(&mut self, now: Time, pending: Pending, get: &request::Get) {
+        let plan = match self.plan_folder(self.next_transfer, get) {
+            Ok(plan) => plan,
+            Err(failure) => return self.refuse(now, pending.id, failure),
+        };
+        let running = Running {
+            pending: Some(pending),
+            direction: Direction::Down,
+            file: get.file.clone(),
+            peer: plan.sources.first().map(|source| source.name.clone()).unwrap_or_default(),
+            size: plan.size(),
+            hash: plan.hash(),
+            files: Some(plan.files.len() as u64),
+            chunks: None,
+            bytes: 0,
+            resumed: 0,
+            started: now,
+            pace: Pace::default(),
+            queued: None,
+        };
+        self.enqueue_transfer(now, plan.transfer, running, Output::FetchFolder(plan));
+    }
+
+    /// Starts a download, now or when others have ended.
+    fn enqueue_transfer(&mut self, now: Time, transfer: u64, mut running: Running, start: Output) {
+        self.next_transfer = transfer + 1;
+        running.queued = Some(start);
         self.running.insert(transfer, running);
-        self.out.push_back(Output::Fetch(FetchPlan {
-            transfer,
-            sources: located.sources,
-            target: get.to.unwrap_or(get.file),
-            on_conflict: get.on_conflict.unwrap_or(self.config.on_conflict),
-        }));
+        self.queue.push_back(transfer);
+        self.start_queued(now, Some(transfer));
+    }
+
+    /// Starts what may start; tells the others their places, if those have changed or they are new.
+    fn start_queued(&mut self, now: Time, fresh: Option<u64>) {
+        let fetches = |running: &&Running| running.direction == Direction::Down && running.queued.is_none();
+        let mut started = false;
+        while self.running.values().filter(fetches).count() < self.config.max_transfers.max(1) {
+            let Some(transfer) = self.queue.pop_front() else { return };
+            if let Some(start) = self.running.get_mut(&transfer).and_then(|running| running.queued.take()) {
+                self.out.push_back(start);
+                started = true;
+            }
+        }
+        let told: Vec<(u64, u64)> = (1..).zip(self.queue.iter().copied()).collect();
+        for (position, transfer) in told {
+            if !started && fresh.is_some_and(|fresh| fresh != transfer) {
+                continue;
+            }
+            if let Some(running) = self.running.get(&transfer) {
+                let (file, id) = (running.file.clone(), running.id());
+                self.tell_for(now, id, false, event::TransferQueued { transfer, file, position });
+            }
+        }
+    }
+
+    /// A transfer has ended: the next may begin.
+    fn end_transfer(&mut self, now: Time, transfer: u64) -> Option<Running> {
+        let running = self.running.remove(&transfer)?;
+        self.queue.retain(|queued| *queued != transfer);
+        if running.direction == Direction::Down {
+            if running.files.is_none() {
+                self.settle(now, running.hash);
+            }
+            self.start_queued(now, None);
+        }
+        Some(running)
     }
 
     pub(super) fn transfer_note(&mut self, now: Time, transfer: u64, note: TransferNote) {
+        if let TransferNote::Have(had) = note {
+            return self.now_have(now, had);
+        }
         // What was given up meanwhile is not told any more.
         let Some(running) = self.running.get_mut(&transfer) else { return };
-        let id = running.pending.as_ref().and_then(|pending| pending.id.clone());
+        let id = running.id();
         let event = match note {
             TransferNote::Started { path, resumed } => {
                 (running.bytes, running.resumed, running.started) = (resumed, resumed, now);
+                running.pace.note(now, resumed);
                 running.started(transfer, Some(path))
             }
-            TransferNote::Progress(bytes) => {
-                running.bytes = bytes;
-                running.progress(transfer, now)
+            TransferNote::Progress(bytes) => running.progress(transfer, now, bytes),
+            TransferNote::Have(_) => return,
+            TransferNote::FileFailed { file, failure } => {
+                let message = failure.message.into_owned();
+                event::FileFailed { transfer, file, code: failure.code, message }.into()
             }
             TransferNote::Dropped { peer, failure } => {
                 let message = failure.message.into_owned();
                 event::SourceDropped { transfer, peer, code: failure.code, message }.into()
             }
-            TransferNote::Completed { path, sources } => {
-                let event = running.completed(transfer, now, Some(path), sources);
-                self.running.remove(&transfer);
+            TransferNote::Completed { path, complete, sources } => {
+                let mut event = running.completed(transfer, now, Some(path), sources);
+                event.chunks = running.chunks.take().filter(|_| !complete);
+                self.end_transfer(now, transfer);
                 return self.finish(now, id, event);
             }
-            TransferNote::Failed(failure) => {
-                let event = running.failed(transfer, &failure);
-                self.running.remove(&transfer);
-                self.tell_for(now, id.clone(), false, event);
-                return self.refuse(now, id, failure);
-            }
+            TransferNote::Failed(failure) => return self.fail_transfer(now, transfer, failure),
         };
         self.tell_for(now, id, false, event);
     }
 
+    fn fail_transfer(&mut self, now: Time, transfer: u64, failure: Failure) {
+        let Some(running) = self.end_transfer(now, transfer) else { return };
+        self.given(&running);
+        let event = running.failed(transfer, &failure);
+        match running.pending {
+            Some(pending) => {
+                self.tell_for(now, pending.id.clone(), false, event);
+                self.refuse(now, pending.id, failure);
+            }
+            None => self.tell(now, event),
+        }
+    }
+
+    /// Somebody has more of what we are fetching.
+    pub(super) fn sources_updated(&mut self, update: event::SourcesUpdated) {
+        let sources = self.holders(update.sources);
+        let fetching = self.running.iter().filter(|(_, running)| {
+            running.hash == update.hash && running.direction == Direction::Down && running.queued.is_none()
+        });
+        for transfer in fetching.map(|(transfer, _)| *transfer).collect::<Vec<_>>() {
+            self.out.push_back(Output::Sources(transfer, sources.clone()));
+        }
+    }
+
+    /// Holders with the hub's own address put in, and all of the same content as the first.
+    fn holders(&self, mut sources: Vec<Holder>) -> Vec<Holder> {
+        let first = sources.first().map(|first| (first.offer.hash, first.offer.size));
+        sources.retain(|holder| Some((holder.offer.hash, holder.offer.size)) == first);
+        sources.iter_mut().for_each(|holder| self.place(&mut holder.offer));
+        sources
+    }
+
+    /// The hub says of itself that it is anywhere: it is where we reach it.
+    pub(super) fn place(&self, offer: &mut Offer) {
+        if let Some(address) = self.hub_address
+            && offer.address.is_unspecified()
+        {
+            offer.address = address;
+        }
+    }
+
     pub(super) fn upload_note(&mut self, now: Time, upload: u64, note: UploadNote) {
         if let UploadNote::Started { peer, file, size, hash } = note {
-            let transfer = self.next_transfer;
-            self.next_transfer += 1;
+            let (transfer, pending) = match self.take_giving(&peer, hash) {
+                Some((transfer, pending)) => (transfer, Some(pending)),
+                None => (self.new_transfer(), None),
+            };
             let running = Running {
-                pending: None,
+                pending,
                 direction: Direction::Up,
                 file,
                 peer,
                 size,
                 hash,
+                files: None,
+                chunks: None,
                 bytes: 0,
                 resumed: 0,
                 started: now,
+                pace: Pace::default(),
+                queued: None,
             };
             self.uploads.insert(upload, transfer);
-            self.tell(now, running.started(transfer, None));
+            self.tell_for(now, running.id(), false, running.started(transfer, None));
             self.running.insert(transfer, running);
             return;
         }
         let Some(&transfer) = self.uploads.get(&upload) else { return };
         let Some(running) = self.running.get_mut(&transfer) else { return };
-        let (event, over) = match note {
-            UploadNote::Started { .. } => return,
+        match note {
+            UploadNote::Started { .. } => {}
             UploadNote::Progress(bytes) => {
-                running.bytes = bytes;
-                (running.progress(transfer, now), false)
+                let (event, id) = (running.progress(transfer, now, bytes), running.id());
+                self.tell_for(now, id, false, event);
             }
             UploadNote::Completed(bytes) => {
                 running.bytes = bytes;
-                (running.completed(transfer, now, None, Vec::new()), true)
+                let event = running.completed(transfer, now, None, Vec::new());
+                self.uploads.remove(&upload);
+                let Some(running) = self.end_transfer(now, transfer) else { return };
+                self.given(&running);
+                match running.pending {
+                    Some(pending) => self.finish(now, pending.id, event),
+                    None => self.tell(now, event),
+                }
             }
-            UploadNote::Failed(failure) => (running.failed(transfer, &failure), true),
-        };
-        if over {
-            self.running.remove(&transfer);
-            self.uploads.remove(&upload);
+            UploadNote::Failed(failure) => {
+                self.uploads.remove(&upload);
+                self.fail_transfer(now, transfer, failure);
+            }
         }
-        self.tell(now, event);
     }
 
-    pub(super) fn cancel(&mut self, request: &request::Cancel) -> Result<Event, Failure> {
-        let transfer = request.transfer;
-        match self.running.get(&transfer) {
-            Some(running) if running.direction == Direction::Down => {
-                self.out.push_back(Output::CancelFetch(transfer));
-                Ok(event::Cancelled { transfer }.into())
+    pub(super) fn start_cancel(&mut self, now: Time, pending: Pending, transfer: u64) {
+        let queued = self.running.get(&transfer).map(|running| (running.direction, running.queued.is_some()));
+        let broken_off = || Failure::new(ErrorCode::Interrupted, "It was cancelled.");
+        match queued {
+            None if self.cancel_push(now, transfer) => {}
+            None => return self.refuse(now, pending.id, ErrorCode::NoSuchTransfer.into()),
+            Some((_, true)) => self.fail_transfer(now, transfer, broken_off()),
+            Some((Direction::Down, false)) => self.out.push_back(Output::CancelFetch(transfer)),
+            Some((Direction::Up, false)) => {
+                let upload = self.uploads.iter().find(|(_, of)| **of == transfer).map(|(upload, _)| *upload);
+                self.out.extend(upload.map(Output::CancelUpload));
             }
-            _ => Err(ErrorCode::NoSuchTransfer.into()),
         }
+        self.finish(now, pending.id, event::Cancelled { transfer });
+    }
+
+    pub(super) fn transfers(&self) -> Event {
+        let running = self.running.iter().map(|(number, running)| running.show(*number));
+        let mut transfers: Vec<Transfer> = running.chain(self.pushes.show()).collect();
+        transfers.sort_by_key(|transfer| transfer.transfer);
+        event::Transfers { transfers }.into()
     }
 
     /// Breaks off all transfers, and says so.
     pub(super) fn abandon_transfers(&mut self, now: Time, failure: &Failure) {
+        self.queue = VecDeque::new();
         for (transfer, running) in std::mem::take(&mut self.running) {
             self.out.push_back(Output::CancelFetch(transfer));
             let event = running.failed(transfer, failure);
@@ -200,4 +316,14 @@ impl Session {
         }
         self.uploads.clear();
     }
+}
+
+/// The chunks that are wanted, if not all are.
+fn wanted(chunks: Option<&[u32]>, offer: Option<&Offer>) -> Result<Option<ChunkSet>, Failure> {
+    let (Some(chunks), Some(offer)) = (chunks, offer) else { return Ok(None) };
+    if let Some(i) = chunks.iter().position(|chunk| u64::from(*chunk) >= offer.chunks) {
+        let message = format!("{} has {} chunks, counted from 0.", offer.file, offer.chunks);
+        return Err(Failure::new(ErrorCode::NoSuchChunk, message).at(pointer_at(&format!("/chunks/{i}"))));
+    }
+    Ok(Some(chunks.iter().copied().collect()))
 }

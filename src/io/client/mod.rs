@@ -1,5 +1,6 @@
 //! The client's driver: the user's streams, the hub, the disk and transfers around [`Session`].
 
+mod files;
 mod messages;
 mod options;
 mod peers;
@@ -15,18 +16,23 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::core::Rng;
-use crate::core::session::{Input, Output, Replica, Session, SessionConfig, TransferNote, UploadNote};
+use crate::core::hub::HUB;
+use crate::core::session::{
+    AcceptFrom, FilesChanged, Hashed, Input, Output, Replica, Session, SessionConfig, TransferNote, UploadNote,
+};
 use crate::io::cancel::Cancel;
 use crate::io::carry::{Outgoing, carry};
 use crate::io::clock::Clock;
-use crate::io::data::{DataServer, Shelf, UploadNote as Upload};
-use crate::io::files;
+use crate::io::data::{Control, DataServer, Shelf, UploadNote as Upload};
+use crate::io::files::{Offers, check_dir};
 use crate::io::hub::until;
 use crate::io::identity::Identity;
 use crate::io::inbox::Inboxes;
 use crate::io::output::Output as Printed;
 use crate::io::transport::{Conn, connect_host};
-use crate::protocol::{EventLine, Failure, PublicKey};
+use crate::protocol::event::OfferProgress;
+use crate::protocol::limits::MAX_TRANSFERS;
+use crate::protocol::{Content, EventLine, Failure, PublicKey};
 use peers::PeerPort;
 use ports::{listen, settings};
 
@@ -61,7 +67,13 @@ pub enum Message {
     /// A folder was looked at.
     Dir(u64, Result<String, Failure>),
     /// Files were hashed.
-    Hashed(u64, Result<Vec<crate::protocol::Content>, Failure>),
+    Hashed(u64, Result<Hashed, Failure>),
+    /// How far hashing is.
+    Hashing(u64, OfferProgress),
+    /// A file for one person was hashed.
+    Lent(u64, Result<Content, Failure>),
+    /// Files that we offer have changed.
+    FilesChanged(FilesChanged),
     /// Messages of these numbers have been written to the user.
     Written(Vec<u64>),
     /// A transfer goes on.
@@ -92,14 +104,17 @@ pub struct ClientDriver<W> {
     printed: Printed<EventLine>,
     watch: W,
     shelf: Shelf,
-    _server: DataServer,
+    offers: Offers,
+    /// Ends what is being hashed.
+    hashing: Cancel,
+    server: DataServer,
     peers: PeerPort,
     hub_key: Option<PublicKey>,
     inboxes: Option<Inboxes>,
     later: VecDeque<Later>,
     outgoing: Option<(u64, Arc<Outgoing>)>,
     next_conn: u64,
-    fetches: HashMap<u64, Cancel>,
+    fetches: HashMap<u64, Control>,
     tokens: Rng,
     end: Option<u8>,
 }
@@ -128,6 +143,10 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             let _ = uploads.blocking_send(Message::Upload(upload, note));
         });
         let server = DataServer::start(listener, &identity, shelf.clone(), notify).map_err(Failure::internal)?;
+        let watching = sender.clone();
+        let offers = Offers::new(shelf.clone(), Some(&options.home), move |changes| {
+            let _ = watching.blocking_send(Message::FilesChanged(changes));
+        });
         let peers = PeerPort::open(options.link_port, local, &identity, sender.clone())?;
         let seed = crate::io::clock::random().map_err(Failure::internal)?;
         let config = SessionConfig {
@@ -141,6 +160,8 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             linger: options.linger,
             fail_fast: options.fail_fast,
             on_conflict: options.on_conflict,
+            max_transfers: MAX_TRANSFERS,
+            accept_from: AcceptFrom::Nobody,
             settings: settings(&options, server.port(), peers.port()),
             epoch: clock.epoch(),
             seed,
@@ -154,7 +175,9 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             printed,
             watch,
             shelf,
-            _server: server,
+            offers,
+            hashing: Cancel::default(),
+            server,
             peers,
             hub_key: options.hub_key.or(options.hub.key),
             options,
@@ -223,6 +246,9 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             Message::Written(numbers) => self.handle(Input::Written(&numbers)),
             Message::Dir(task, result) => self.handle(Input::DirChecked(task, result)),
             Message::Hashed(task, result) => self.handle(Input::Hashed(task, result)),
+            Message::Hashing(task, progress) => self.handle(Input::Hashing(task, progress)),
+            Message::Lent(task, result) => self.handle(Input::Lent(task, result)),
+            Message::FilesChanged(changes) => self.handle(Input::FilesChanged(changes)),
             Message::Transfer(transfer, note) => {
                 if matches!(note, TransferNote::Completed { .. } | TransferNote::Failed(_)) {
                     self.fetches.remove(&transfer);
@@ -239,7 +265,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     }
 
     fn connected(&mut self, conn: u64, connection: Conn) {
-        let key = connection.peer;
+        let (key, address) = (connection.peer, connection.address.ip().to_canonical());
         if self.hub_key.replace(key) != Some(key) || self.options.hub_key.is_some() || self.options.hub.key.is_some() {
             // Without the pin, another key would not be noticed the next time: that must be said.
             if let Err(failure) = self.options.home.pins().pin_hub(&self.options.hub.host_port(), key) {
@@ -255,6 +281,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             let broken = carry(connection, &outgoing, &sender, |line| Message::HubLine(conn, line)).await;
             let _ = sender.send(Message::Disconnected(conn, broken.unwrap_or_else(|| "closed".into()))).await;
         });
+        self.handle(Input::HubAt(address));
         self.handle(Input::Connected);
     }
 
@@ -287,25 +314,25 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             Output::Say(line) => self.with_hub(|outgoing| outgoing.say(&line)),
             Output::Send(frame) => self.with_hub(|outgoing| outgoing.push(&frame)),
             Output::CheckDir(task, dir) => {
-                let check = move || files::check_dir(&PathBuf::from(dir)).map(|dir| dir.to_string_lossy().into_owned());
+                let check = move || check_dir(&PathBuf::from(dir)).map(|dir| dir.to_string_lossy().into_owned());
                 self.on_thread(move || Message::Dir(task, check()));
             }
-            Output::Hash { task, dir, files, chunks } => {
-                let shelf = self.shelf.clone();
-                let cancel = Cancel::default();
-                let hash = move || files::shelve(&PathBuf::from(dir), &files, chunks, &shelf, &cancel);
-                self.on_thread(move || Message::Hashed(task, hash()));
+            Output::Hash(offering) => self.hash(offering),
+            Output::Unserve(files) => self.offers.withdraw(&files),
+            Output::Peers(peers) => {
+                // The hub fetches what it is to keep.
+                let hub = self.hub_key.map(|key| (key, HUB.to_owned())).filter(|_| !peers.is_empty());
+                self.shelf.set_peers(peers.into_iter().chain(hub).collect());
             }
-            Output::Unserve(files) => {
-                for file in files {
-                    self.shelf.remove(&file);
-                }
-            }
-            Output::Peers(peers) => self.shelf.set_peers(peers.into_iter().collect()),
+            Output::Lend { task, dir, file, to } => self.lend(task, dir, file, to),
+            Output::Unlend(hash, to) => self.shelf.unlend(&hash, &to),
+            Output::FetchFolder(plan) => self.fetch_folder(plan),
+            Output::Sources(transfer, sources) => self.add_sources(transfer, sources),
+            Output::CancelUpload(upload) => self.server.cancel(upload),
             Output::Fetch(plan) => self.fetch(plan),
             Output::CancelFetch(transfer) => {
-                if let Some(cancel) = self.fetches.get(&transfer) {
-                    cancel.cancel();
+                if let Some(control) = self.fetches.get(&transfer) {
+                    control.cancel();
                 }
             }
             Output::Peer(output) => self.for_peer(output),
@@ -355,6 +382,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
 
     /// Lets transfers that were broken off put down what they have, and goodbyes reach those whom they are for.
     async fn settle(&mut self) {
+        self.stop_hashing();
         let over = async {
             while !self.fetches.is_empty() {
                 match self.messages.recv().await {

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use super::ClientOptions;
 use crate::protocol::event::Settings;
+use crate::protocol::limits::MAX_TRANSFERS;
 use crate::protocol::{ErrorCode, Failure};
 
 /// The addresses to listen at, the first that can be had.
@@ -44,5 +45,9 @@ pub(super) fn settings(options: &ClientOptions, port: u16, link_port: u16) -> Se
             .on_conflict
             .to_possible_value()
             .map_or_else(String::new, |value| value.get_name().to_owned()),
+        up: None,
+        down: None,
+        max_transfers: MAX_TRANSFERS as u64,
+        accept_from: Vec::new(),
     }
 }

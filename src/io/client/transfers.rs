@@ -1,51 +1,112 @@
 //! Transfers: from the session's plan to the data plane and back.
 
+use std::net::SocketAddr;
+
 use super::{ClientDriver, Message};
-use crate::core::session::{FetchPlan, Replica, TransferNote, UploadNote};
-use crate::io::cancel::Cancel;
-use crate::io::data::{FetchJob, FetchNote, Fetched, Source, UploadNote as Upload, fetch};
+use crate::core::hub::HUB;
+use crate::core::session::{FetchPlan, FolderPlan, FolderSource, Replica, TransferNote, UploadNote};
+use crate::io::data::{
+    Control, FetchJob, FetchNote, Fetched, FolderFetched, FolderFile, FolderJob, FolderNote, Source,
+    UploadNote as Upload, fetch, fetch_folder,
+};
 use crate::protocol::event::Holder;
 use crate::protocol::transfer::Chunking;
-use crate::protocol::{ErrorCode, Failure, types};
+use crate::protocol::wire::Had;
+use crate::protocol::{ChunkSet, ErrorCode, Failure, PublicKey, types};
 
 impl<W: FnMut(&Replica)> ClientDriver<W> {
     pub(super) fn fetch(&mut self, mut plan: FetchPlan) {
         let transfer = plan.transfer;
-        let token = format!("{:016x}", self.tokens.next_u64());
-        let others = self.pinned(&mut plan.sources);
-        let job = others.and_then(|others| Ok((self.job(plan, token)?, others)));
-        let cancel = Cancel::default();
-        self.fetches.insert(transfer, cancel.clone());
-        let (sender, identity) = (self.sender.clone(), self.identity.clone());
+        let number = self.tokens.next_u64();
+        let others = self.pinned(&mut plan.sources, |holder| (&holder.offer.owner, Some(holder.key)));
+        let job = others.and_then(|others| Ok((self.job(plan, number)?, others)));
+        let control = self.control(transfer);
+        let (sender, identity, shelf) = (self.sender.clone(), self.identity.clone(), self.shelf.clone());
         self.on_thread(move || {
-            let notes = sender;
             let tell = |note| {
-                let _ = notes.blocking_send(Message::Transfer(transfer, note));
+                let _ = sender.blocking_send(Message::Transfer(transfer, note));
             };
             let fetched = job.and_then(|(job, others)| {
                 let notify = |note| {
                     let begins = matches!(note, FetchNote::Started { .. });
-                    fetch_note(note).into_iter().for_each(tell);
+                    fetch_note(&job, note).into_iter().for_each(tell);
                     if begins {
                         others.iter().cloned().for_each(tell);
                     }
                 };
-                fetch(&job, &identity, &notify, &cancel)
+                fetch(&job, &identity, &shelf, &notify, &control)
             });
             Message::Transfer(transfer, fetched.map_or_else(TransferNote::Failed, completed))
         });
     }
 
-    /// Every source must have the key that was seen for its name at this hub before. Those that have another are
-    /// not asked, and told of as dropped; if there are no others, that is the failure.
-    fn pinned(&self, sources: &mut Vec<Holder>) -> Result<Vec<TransferNote>, Failure> {
+    pub(super) fn fetch_folder(&mut self, mut plan: FolderPlan) {
+        let transfer = plan.transfer;
+        let number = self.tokens.next_u64();
+        // Files name their sources by their places: these stay, and those that are not to be asked have none.
+        let mut sources = plan.sources.clone();
+        let others = self.pinned(&mut sources, |source| (&source.name, source.key));
+        let kept: Vec<bool> = plan.sources.iter().map(|source| sources.contains(source)).collect();
+        for file in &mut plan.files {
+            file.sources.retain(|source| kept.get(*source as usize) == Some(&true));
+        }
+        let job = others.and_then(|others| Ok((self.folder_job(plan, number)?, others)));
+        let control = self.control(transfer);
+        let (sender, identity, shelf) = (self.sender.clone(), self.identity.clone(), self.shelf.clone());
+        self.on_thread(move || {
+            let tell = |note| {
+                let _ = sender.blocking_send(Message::Transfer(transfer, note));
+            };
+            let fetched = job.and_then(|(job, others)| {
+                let notify = |note| {
+                    let begins = matches!(note, FolderNote::Started { .. });
+                    folder_note(&job, note).into_iter().for_each(tell);
+                    if begins {
+                        others.iter().cloned().for_each(tell);
+                    }
+                };
+                fetch_folder(&job, &identity, &shelf, &notify, &control)
+            });
+            Message::Transfer(transfer, fetched.map_or_else(TransferNote::Failed, folder_completed))
+        });
+    }
+
+    fn control(&mut self, transfer: u64) -> Control {
+        let control = Control::default();
+        self.fetches.insert(transfer, control.clone());
+        control
+    }
+
+    /// A content that is being fetched can be had from these, too.
+    pub(super) fn add_sources(&mut self, transfer: u64, mut sources: Vec<Holder>) {
+        let Some(control) = self.fetches.get(&transfer) else { return };
+        // Those that have another key than they had are not asked, and nobody waits for them.
+        if self.pinned(&mut sources, |holder| (&holder.offer.owner, Some(holder.key))).is_ok() {
+            control.update(sources.iter().map(source).collect());
+        }
+    }
+
+    /// Every source must have the key that was seen for its name at this hub before, and the hub its own. Those that
+    /// have another are not asked, and told of as dropped; if there are no others, that is the failure.
+    fn pinned<T>(
+        &self,
+        sources: &mut Vec<T>,
+        who: impl Fn(&T) -> (&String, Option<PublicKey>),
+    ) -> Result<Vec<TransferNote>, Failure> {
         let Some(hub) = self.hub_key else { return Ok(Vec::new()) };
         let pins = self.options.home.pins();
         let (mut kept, mut others) = (Vec::new(), Vec::new());
-        for holder in sources.drain(..) {
-            match pins.check_peer(&holder.offer.owner, &hub, holder.key) {
-                Ok(()) => kept.push(holder),
-                Err(failure) if failure.code == ErrorCode::PeerKeyChanged => others.push((holder.offer.owner, failure)),
+        for source in sources.drain(..) {
+            let (name, key) = who(&source);
+            let checked = match key {
+                None => Ok(()),
+                Some(key) if name == HUB && key == hub => Ok(()),
+                Some(_) if name == HUB => Err(ErrorCode::PeerKeyChanged.into()),
+                Some(key) => pins.check_peer(name, &hub, key),
+            };
+            match checked {
+                Ok(()) => kept.push(source),
+                Err(failure) if failure.code == ErrorCode::PeerKeyChanged => others.push((name.clone(), failure)),
                 Err(failure) => return Err(failure),
             }
         }
@@ -56,47 +117,133 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         Ok(others.into_iter().map(|(peer, failure)| TransferNote::Dropped { peer, failure }).collect())
     }
 
-    fn job(&self, plan: FetchPlan, token: String) -> Result<FetchJob, Failure> {
+    fn job(&self, plan: FetchPlan, number: u64) -> Result<FetchJob, Failure> {
         let first = &plan.sources.first().ok_or(ErrorCode::NotOffered)?.offer;
-        let chunking = Chunking::checked(first.size, first.chunk_size, first.chunks)
-            .ok_or_else(|| Failure::new(ErrorCode::PeerBroke, "The offer's size and chunks do not fit together."))?;
+        Ok(FetchJob {
+            token: token(number),
+            file: first.file.clone(),
+            hash: first.hash,
+            chunking: first.chunking().ok_or_else(unfit)?,
+            chunks: plan.chunks,
+            sources: plan.sources.iter().map(source).collect(),
+            folder: self.downloads()?,
+            target: plan.target,
+            on_conflict: plan.on_conflict,
+            modified: first.modified,
+            // From one source alone a file is fetched from its start.
+            seed: if plan.sources.len() > 1 { number } else { 0 },
+        })
+    }
+
+    fn folder_job(&self, plan: FolderPlan, number: u64) -> Result<FolderJob, Failure> {
+        let hub = self.hub_key.ok_or(ErrorCode::Internal)?;
+        let hash = plan.hash();
+        let files = plan.files.into_iter().map(|file| {
+            let chunking = file.content.chunking().ok_or_else(unfit)?;
+            Ok(FolderFile {
+                file: file.content.file,
+                target: file.target,
+                hash: file.content.hash,
+                chunking,
+                modified: file.content.modified,
+                sources: file.sources,
+            })
+        });
+        let source = |source: FolderSource| Source {
+            name: source.name,
+            address: source.address,
+            key: source.key.unwrap_or(hub),
+            has: None,
+        };
+        Ok(FolderJob {
+            token: token(number),
+            name: plan.folder,
+            hash,
+            files: files.collect::<Result<_, Failure>>()?,
+            sources: plan.sources.into_iter().map(source).collect(),
+            folder: self.downloads()?,
+            on_conflict: plan.on_conflict,
+            seed: number,
+        })
+    }
+
+    /// The download folder, made if it is not there.
+    fn downloads(&self) -> Result<std::path::PathBuf, Failure> {
         let folder = self.options.downloads.clone();
         std::fs::create_dir_all(&folder).map_err(|e| {
             Failure::new(ErrorCode::NotWritable, format!("The folder {} cannot be made: {e}.", folder.display()))
         })?;
-        let sources = plan.sources.iter().map(|holder| Source {
-            name: holder.offer.owner.clone(),
-            address: (holder.offer.address, holder.offer.port).into(),
-            key: holder.key,
-        });
-        Ok(FetchJob {
-            token,
-            file: first.file.clone(),
-            hash: first.hash,
-            chunking,
-            sources: sources.collect(),
-            folder,
-            target: plan.target,
-            on_conflict: plan.on_conflict,
-        })
+        Ok(folder)
+    }
+}
+
+fn token(number: u64) -> String {
+    format!("{number:016x}")
+}
+
+fn unfit() -> Failure {
+    Failure::new(ErrorCode::PeerBroke, "The offer's size and chunks do not fit together.")
+}
+
+fn source(holder: &Holder) -> Source {
+    Source {
+        name: holder.offer.owner.clone(),
+        address: SocketAddr::new(holder.offer.address, holder.offer.port),
+        key: holder.key,
+        has: holder.has.clone(),
     }
 }
 
 fn completed(fetched: Fetched) -> TransferNote {
-    let sources = fetched.from.into_iter().map(|(peer, bytes)| types::Source { peer, bytes }).collect();
-    TransferNote::Completed { path: fetched.path.to_string_lossy().into_owned(), sources }
+    let path = fetched.path.to_string_lossy().into_owned();
+    TransferNote::Completed { path, complete: fetched.complete, sources: sent(fetched.from) }
+}
+
+fn folder_completed(fetched: FolderFetched) -> TransferNote {
+    let path = fetched.path.to_string_lossy().into_owned();
+    TransferNote::Completed { path, complete: true, sources: sent(fetched.from) }
+}
+
+fn sent(from: Vec<(String, u64)>) -> Vec<types::Source> {
+    from.into_iter().map(|(peer, bytes)| types::Source { peer, bytes }).collect()
 }
 
 /// What the user is told of it. That a connection was made is not told apart from the start.
-fn fetch_note(note: FetchNote) -> Option<TransferNote> {
+fn fetch_note(job: &FetchJob, note: FetchNote) -> Option<TransferNote> {
     Some(match note {
         FetchNote::Started { path, resumed } => {
             TransferNote::Started { path: path.to_string_lossy().into_owned(), resumed }
         }
         FetchNote::Connected { .. } => return None,
         FetchNote::Progress { bytes } => TransferNote::Progress(bytes),
+        FetchNote::Have(chunks) => TransferNote::Have(vec![had(job.hash, job.chunking, chunks)]),
         FetchNote::SourceDropped { name, failure } => TransferNote::Dropped { peer: name, failure },
     })
+}
+
+fn folder_note(job: &FolderJob, note: FolderNote) -> Option<TransferNote> {
+    Some(match note {
+        FolderNote::Started { path, resumed } => {
+            TransferNote::Started { path: path.to_string_lossy().into_owned(), resumed }
+        }
+        FolderNote::Connected { .. } => return None,
+        FolderNote::Progress { bytes } => TransferNote::Progress(bytes),
+        FolderNote::Have(arrived) => {
+            let arrived = arrived.into_iter().filter_map(|file| {
+                let of = job.files.get(file.file as usize)?;
+                // How it is cut here: a file that came whole is one chunk.
+                let chunking = file.hashed.map_or(of.chunking, |hashed| hashed.chunking);
+                Some(had(of.hash, chunking, ChunkSet::all(chunking.count())))
+            });
+            TransferNote::Have(arrived.collect())
+        }
+        FolderNote::FileFailed { file, failure } => TransferNote::FileFailed { file, failure },
+        FolderNote::SourceDropped { name, failure } => TransferNote::Dropped { peer: name, failure },
+    })
+}
+
+fn had(hash: crate::protocol::ContentHash, chunking: Chunking, chunks: ChunkSet) -> Had {
+    Had { hash, size: chunking.size(), chunk_size: chunking.chunk_size(), chunks }
 }
 
 pub(super) fn upload_note(note: Upload) -> (u64, UploadNote) {

@@ -1,7 +1,8 @@
 //! What an earlier attempt left: checked chunk by chunk against the manifest, while the lanes fetch
 //! the rest.
 
-use super::run::{Plan, Run};
+use super::run::Run;
+use super::sources::Plan;
 use crate::io::hash::{ChunkHasher, Manifest};
 use crate::protocol::data::MAX_SEGMENT;
 
@@ -52,6 +53,7 @@ fn disown(run: &Run<'_>, chunk: u32) {
     }
     // The mark is a hint; if it cannot be changed, the next attempt finds out again.
     let _ = run.partial.mark(chunk, false);
+    run.growing.remove(chunk);
     let range = run.job.chunking.range(chunk);
     let mut state = run.lock();
     state.swarm.disown(chunk);

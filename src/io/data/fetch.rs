@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::control::Control;
 use super::partial::Partial;
 use super::run::Run;
+use super::shelf::Shelf;
 use super::target::Target;
-use crate::io::cancel::Cancel;
 use crate::io::identity::Identity;
 use crate::protocol::data::is_token;
-use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey};
+use crate::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey, Timestamp};
 
 /// Who has the content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Source {
     pub address: SocketAddr,
     /// The key that it must prove to hold.
     pub key: PublicKey,
+    /// Which chunks it has; `None` for all.
+    pub has: Option<ChunkSet>,
 }
 
 /// What to get, from whom, and where to put it.
@@ -36,6 +39,8 @@ pub struct FetchJob {
     pub hash: ContentHash,
     /// How it is cut. Sources that cut it otherwise serve it too, but not its manifest.
     pub chunking: Chunking,
+    /// Which chunks are wanted; `None` for all. What is not in the content is left out.
+    pub chunks: Option<ChunkSet>,
     /// Who has it, the preferred first. At least one.
     pub sources: Vec<Source>,
     /// The download folder. It must exist.
@@ -44,6 +49,10 @@ pub struct FetchJob {
     pub target: String,
     /// What to do if that name is taken.
     pub on_conflict: OnConflict,
+    /// When the finished file says that it was modified; `None` for when it is finished.
+    pub modified: Option<Timestamp>,
+    /// From this follows with which chunk it begins; with 0 it is the first.
+    pub seed: u64,
 }
 
 /// How a transfer goes.
@@ -53,7 +62,8 @@ pub enum FetchNote {
     Started {
         /// Where the file will be, unless the name is taken by then.
         path: PathBuf,
-        /// The bytes that an earlier attempt left; they are checked meanwhile.
+        /// The bytes that an earlier attempt left; they are checked meanwhile. Of chunks that are not wanted nothing
+        /// is counted.
         resumed: u64,
     },
     /// The first connection to a source is made.
@@ -67,6 +77,9 @@ pub enum FetchNote {
         /// those turn out wrong.
         bytes: u64,
     },
+    /// These chunks can be served by now: what was verified since the last such note; at most twice a second, and
+    /// once at the end, however that comes.
+    Have(ChunkSet),
     /// A source is not used any more.
     SourceDropped {
         /// The source's name.
@@ -76,12 +89,14 @@ pub enum FetchNote {
     },
 }
 
-/// A content that has been got.
+/// What has been got.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// Where the file is.
+    /// Where the file is; the hidden partial file if it is not complete.
     pub path: PathBuf,
-    /// Its size in bytes.
+    /// Whether all chunks are there; some may not have been wanted.
+    pub complete: bool,
+    /// The content's size in bytes.
     pub size: u64,
     /// Its hash.
     pub hash: ContentHash,
@@ -92,19 +107,22 @@ pub struct Fetched {
     pub from: Vec<(String, u64)>,
 }
 
-/// Gets a content from its sources, verifies every byte, and puts it in place. It blocks until
-/// that is done, has failed, or `cancel` is raised. What was got stays in a hidden file beside the
-/// target, from which the next attempt goes on.
+/// Gets a content, or the wanted chunks of it, from its sources, verifies every byte, and puts it in place once all of
+/// it is there. It blocks until that is done, has failed, or is cancelled. What was got of an incomplete one stays in a
+/// hidden file beside the target, from which the next attempt goes on.
+///
+/// What is verified is on the shelf from then on, for other receivers, until [`Shelf::forget`].
 ///
 /// # Errors
-/// `bad-name`, `no-such-dir`, `exists`, `not-writable`, `disk-full`, `disk-failed` of the target;
-/// `interrupted` if cancelled; otherwise why the last source was dropped: `peer-unreachable`,
-/// `peer-key-changed`, `peer-refused`, `peer-broke`, `bad-chunk`, `source-changed`, `source-gone`.
+/// `bad-name`, `no-such-dir`, `exists`, `not-writable`, `disk-full`, `disk-failed` of the target; `bad-request` if none
+/// of the wanted chunks is in the content; `interrupted` if cancelled; otherwise why the last source was dropped:
+/// `peer-unreachable`, `peer-key-changed`, `peer-refused`, `peer-broke`, `bad-chunk`, `source-changed`, `source-gone`.
 pub fn fetch(
     job: &FetchJob,
     identity: &Identity,
+    shelf: &Shelf,
     notify: &(dyn Fn(FetchNote) + Send + Sync),
-    cancel: &Cancel,
+    control: &Control,
 ) -> Result<Fetched, Failure> {
     let started = Instant::now();
     if !is_token(&job.token) {
@@ -113,19 +131,58 @@ pub fn fetch(
     if job.sources.is_empty() {
         return Err(Failure::new(ErrorCode::SourceGone, "Nobody has the file."));
     }
+    let wanted = wanted(job)?;
     let target = Target::open(&job.folder, &job.target, job.on_conflict)?;
-    let (partial, claimed) = Partial::open(&target, job.hash, job.chunking)?;
-    let run = Run::new(job, identity, notify, partial, &claimed);
+    let (partial, claimed) = Partial::open(&target, job.hash, job.chunking, wanted.is_none())?;
+    let (claimed, others) = to_check(wanted.as_ref(), claimed, job.chunking.count());
+    let hidden = target.beside(partial.name());
+    let run = Run::new(job, wanted, identity, shelf, notify, (partial, hidden), &claimed);
     notify(FetchNote::Started { path: target.path(), resumed: run.lock().present });
-    if let Err(failure) = run.all(!claimed.is_empty(), cancel) {
-        if run.lock().present == 0 {
-            run.partial.discard();
-        }
-        return Err(failure);
+    let got = run.all(!claimed.is_empty(), control);
+    if got.is_err() && run.lock().present == 0 && !others {
+        run.partial.discard();
     }
-    let path = target.place(run.partial.finish()?)?;
-    let state = run.lock();
-    let named = job.sources.iter().zip(&state.sources).map(|(source, s)| (source.name.clone(), s.bytes));
-    let from = named.filter(|(_, bytes)| *bytes > 0).collect();
-    Ok(Fetched { path, size: job.chunking.size(), hash: job.hash, elapsed: started.elapsed(), from })
+    let placed = got.and_then(|()| place(&run, &target));
+    run.settle(placed.as_ref().ok().map(|(path, _)| path));
+    let (path, complete) = placed?;
+    let (size, hash) = (job.chunking.size(), job.hash);
+    Ok(Fetched { path, complete, size, hash, elapsed: started.elapsed(), from: run.shares() })
+}
+
+/// The wanted chunks; `None` for all.
+fn wanted(job: &FetchJob) -> Result<Option<ChunkSet>, Failure> {
+    let Some(chunks) = &job.chunks else { return Ok(None) };
+    let count = job.chunking.count();
+    let inside: ChunkSet = chunks.iter().filter(|chunk| *chunk < count).collect();
+    if inside.len() == count {
+        return Ok(None);
+    }
+    if inside.is_empty() {
+        let message = format!("The file has none of these chunks; it has {count}, counted from 0.");
+        return Err(Failure::new(ErrorCode::BadRequest, message));
+    }
+    Ok(Some(inside))
+}
+
+/// Which of the chunks that an earlier attempt left are checked: those that are wanted, or all if that may complete the
+/// file. Tells also whether others are left alone.
+fn to_check(wanted: Option<&ChunkSet>, claimed: Vec<u32>, count: u32) -> (Vec<u32>, bool) {
+    let Some(wanted) = wanted else { return (claimed, false) };
+    let mut both = wanted.clone();
+    both.extend(claimed.iter().copied());
+    if both.len() == count {
+        return (claimed, false);
+    }
+    let (inside, others): (Vec<u32>, Vec<u32>) = claimed.into_iter().partition(|chunk| wanted.contains(*chunk));
+    (inside, !others.is_empty())
+}
+
+/// Gives the file its name if it is complete, and makes sure that what there is stays otherwise.
+fn place(run: &Run<'_>, target: &Target) -> Result<(PathBuf, bool), Failure> {
+    if !run.lock().swarm.is_whole() {
+        run.partial.keep()?;
+        return Ok((run.hidden.clone(), false));
+    }
+    run.partial.finish(run.job.modified)?;
+    Ok((target.place(run.partial.name())?, true))
 }

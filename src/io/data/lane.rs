@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use super::dial::dial;
 use super::fetch::FetchNote;
-use super::run::{GATHERED, Plan, Run};
+use super::run::{GATHERED, Run};
 use super::socket::Broken;
+use super::sources::Plan;
 use super::stream::ClientStream;
-use crate::core::swarm::Lane;
+use crate::core::swarm::{Lane, ahead};
+use crate::io::cancel::Cancel;
 use crate::io::hash::{ChunkHasher, Manifest, verify_manifest};
 use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, to_line};
 use crate::protocol::{Chunking, ErrorCode, Failure};
@@ -20,20 +22,25 @@ use crate::protocol::{Chunking, ErrorCode, Failure};
 const SILENCE: Duration = Duration::from_secs(10);
 /// How often an idle connection says that it is still wanted.
 const KEEP: Duration = Duration::from_secs(10);
-/// The least and the most that is asked for ahead of what has come, in bytes. In between it is
-/// what comes in a second, so that neither the way's length nor a disk's pause stops the flow.
-const AHEAD: Range<u64> = 4 << 20..64 << 20;
 /// The most that is asked for in one request, in bytes.
 const RUN: u64 = 16 << 20;
 /// What is decrypted and hashed at a time: fits into a core's own cache.
 const PIECE: usize = MAX_SEGMENT;
+/// How long another lane waits for who asks for the manifest, until it asks its own source.
+const MANIFEST: Duration = Duration::from_secs(1);
+/// How long a source's speed is measured at a time.
+const PACE: Duration = Duration::from_secs(1);
+/// What a source is taken to send in a second until that is known, in bytes.
+const FIRST_RATE: u64 = 4 << 20;
 /// How long to take in what was asked for in vain, so that the source learns that we are done.
 const LEFTOVERS: Duration = Duration::from_secs(5);
 
 /// Why a lane does not go on with its source.
 pub(super) enum Loss {
-    /// There is nothing more to do.
+    /// There is nothing more to do, or the source is not to be asked any more.
     Stopped,
+    /// The source has nothing that is missing; this one has.
+    Swapped(u32),
     /// Our own side cannot go on; no other source would help.
     Fatal(Failure),
     /// The source sent something wrong: it is not asked again, over any connection.
@@ -46,6 +53,7 @@ impl From<Broken> for Loss {
     fn from(broken: Broken) -> Self {
         match broken {
             Broken::Cancelled => Self::Stopped,
+            Broken::Silent => Self::broke(format!("The other client sent nothing for {} seconds.", SILENCE.as_secs())),
             other => Self::broke(format!("The other client broke off: {other}.")),
         }
     }
@@ -83,13 +91,21 @@ impl Drop for Ended<'_> {
 }
 
 fn fetch_over(run: &Run<'_>, source: u32) -> Result<(), Loss> {
-    let from = &run.job.sources[source as usize];
-    let mut stream = dial(from.address, from.key, run.identity, &run.stop)
+    let (from, stop) = {
+        let state = run.lock();
+        let of = &state.sources[source as usize];
+        // Whoever ends it all does so under the lock, and knows only of sources that are there by then.
+        if run.stop.is_cancelled() {
+            return Ok(());
+        }
+        (of.source.clone(), of.stop.clone())
+    };
+    let mut stream = dial(from.address, from.key, run.identity, &stop)
         .map_err(|failure| failure.map_or(Loss::Stopped, Loss::Broke))?;
     stream.set_patience(SILENCE);
     let fresh = !std::mem::replace(&mut run.lock().sources[source as usize].connected, true);
     if fresh {
-        (run.notify)(FetchNote::Connected { source: from.name.clone() });
+        (run.notify)(FetchNote::Connected { source: from.name });
     }
     let manifest = manifest(run, &mut stream)?;
     let lane = run.lock().swarm.join(source);
@@ -97,22 +113,27 @@ fn fetch_over(run: &Run<'_>, source: u32) -> Result<(), Loss> {
         run,
         stream,
         source,
+        stop,
         lane,
         manifest,
         asked: VecDeque::new(),
         ahead: 0,
         segment: 0,
         buffer: vec![0; run.job.chunking.chunk_size().clamp(PIECE as u64, GATHERED) as usize],
-        got: 0,
-        since: Instant::now(),
+        pace: Pace { got: 0, since: Instant::now(), last: FIRST_RATE },
     };
     let result = connection.pull();
     run.lock().swarm.leave(lane);
     run.wake();
     match result {
-        Ok(()) | Err(Loss::Stopped) => {
+        Ok(()) | Err(Loss::Stopped) if run.stop.is_cancelled() => {
             connection.say_done();
             Ok(())
+        }
+        Ok(()) => Err(Loss::Stopped),
+        Err(Loss::Swapped(other)) => {
+            connection.say_done();
+            Err(Loss::Swapped(other))
         }
         Err(loss) => Err(loss),
     }
@@ -126,24 +147,29 @@ fn manifest(run: &Run<'_>, stream: &mut ClientStream) -> Result<Manifest, Loss> 
         match &state.plan {
             Plan::Known(manifest) => return Ok(manifest.clone()),
             Plan::Unknown => break,
-            Plan::Asked => state = run.wait(state),
+            Plan::Asked(since) if since.elapsed() >= MANIFEST => break,
+            Plan::Asked(_) => state = run.wait(state),
         }
         if run.stop.is_cancelled() {
             return Err(Loss::Stopped);
         }
     }
-    state.plan = Plan::Asked;
+    state.plan = Plan::Asked(Instant::now());
     drop(state);
     let asked = ask_manifest(run, stream);
     let mut state = run.lock();
-    state.plan = asked.as_ref().map_or(Plan::Unknown, |m| Plan::Known(m.clone()));
-    let complete = state.is_complete();
-    drop(state);
-    // An empty file is complete as soon as that is known.
-    if complete {
-        run.end();
+    match &asked {
+        _ if matches!(state.plan, Plan::Known(_)) => {}
+        Ok(manifest) => {
+            drop(state);
+            run.plan_known(manifest);
+        }
+        Err(_) => {
+            state.plan = Plan::Unknown;
+            drop(state);
+            run.wake();
+        }
     }
-    run.wake();
     asked
 }
 
@@ -174,6 +200,8 @@ struct Connection<'a> {
     run: &'a Run<'a>,
     stream: ClientStream,
     source: u32,
+    /// Raised when the source is not to be asked any more.
+    stop: Cancel,
     lane: Lane,
     manifest: Manifest,
     /// What was asked for and has not come yet, in order, and its bytes.
@@ -182,18 +210,38 @@ struct Connection<'a> {
     /// The bytes of the current segment that have not come yet.
     segment: u64,
     buffer: Vec<u8>,
-    /// The bytes that have come since then.
+    pace: Pace,
+}
+
+/// What comes over a connection in a second.
+struct Pace {
     got: u64,
     since: Instant,
+    last: u64,
+}
+
+impl Pace {
+    /// In bytes a second.
+    fn rate(&mut self) -> u64 {
+        let elapsed = self.since.elapsed();
+        let rate = (self.got as f64 / elapsed.as_secs_f64().max(0.01)) as u64;
+        if elapsed < PACE {
+            return rate.max(self.last);
+        }
+        *self = Self { got: 0, since: Instant::now(), last: rate };
+        rate
+    }
+
+    /// Nothing was asked for, so that it says nothing that nothing came.
+    fn rest(&mut self) {
+        (self.got, self.since) = (0, Instant::now());
+    }
 }
 
 impl Connection<'_> {
     fn pull(&mut self) -> Result<(), Loss> {
         let mut idle_since = Instant::now();
-        while !self.run.stop.is_cancelled() {
-            if self.run.lock().sources[self.source as usize].dropped {
-                return Err(Loss::Broke(ErrorCode::BadChunk.into()));
-            }
+        while !self.stop.is_cancelled() {
             self.ask_ahead()?;
             if let Some(chunk) = self.asked.front().map(|run| run.start) {
                 self.receive(chunk)?;
@@ -204,10 +252,14 @@ impl Connection<'_> {
                 idle_since = Instant::now();
                 self.stream.send(&to_line(&DataRequest::Wait { transfer: self.run.job.token.clone() }))?;
             }
-            let state = self.run.lock();
-            if !self.run.stop.is_cancelled() && !state.swarm.is_wanting() {
+            let mut state = self.run.lock();
+            if let Some(other) = state.swap(self.source) {
+                return Err(Loss::Swapped(other));
+            }
+            if !self.stop.is_cancelled() && !state.swarm.is_useful(self.source) {
                 drop(self.run.wait(state));
             }
+            self.pace.rest();
         }
         Ok(())
     }
@@ -215,9 +267,9 @@ impl Connection<'_> {
     /// Asks for more, until enough is on its way.
     fn ask_ahead(&mut self) -> Result<(), Loss> {
         let chunking = self.run.job.chunking;
-        let most = (RUN / chunking.chunk_size()).max(1) as u32;
-        let rate = self.got as f64 / self.since.elapsed().as_secs_f64().max(0.01);
-        let enough = (rate as u64).clamp(AHEAD.start, AHEAD.end);
+        let enough = ahead(self.pace.rate(), chunking.chunk_size());
+        // At most half of it at once: a slow source is not given what others could send sooner.
+        let most = (RUN.min(enough / 2) / chunking.chunk_size()).max(1) as u32;
         while self.ahead < enough {
             let Some(run) = self.run.lock().swarm.next(self.lane, most) else { break };
             let bytes = chunking.span(run.clone());
@@ -247,9 +299,12 @@ impl Connection<'_> {
                 self.run.partial.write(range.start + at, piece).map_err(Loss::Fatal)?;
             }
             at += piece.len() as u64;
-            self.got += piece.len() as u64;
+            self.pace.got += piece.len() as u64;
         }
         if hasher.finish() != self.manifest[chunk as usize] {
+            if self.stop.is_cancelled() {
+                return Err(Loss::Stopped);
+            }
             return Err(Loss::lied(format!("The source sent other bytes than it promised, in chunk {chunk}.")));
         }
         if !self.run.lock().swarm.has(chunk) {
@@ -288,10 +343,10 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Tells the source that all is well, if it is. What was asked for and is not needed any more
+    /// Tells the source that all is well, if it is: everything is there, or all that this one has. What was asked for and is not needed any more
     /// is taken in elsewhere: nobody waits for it.
     fn say_done(mut self) {
-        if !self.run.lock().is_complete() {
+        if self.run.stop.is_cancelled() && !self.run.lock().is_complete() {
             return;
         }
         self.stream.uncancel();

@@ -1,7 +1,8 @@
 //! The data plane: content between peers, over TCP with TLS 1.3, always pulled by the receiver.
 //!
 //! - [`Shelf`]: what this client serves and to whom; [`DataServer`] serves it.
-//! - [`fetch`] gets one content from all who have it, into a file.
+//! - [`fetch`] gets one content, or some chunks of it, from all who have it, into a file; [`fetch_folder`] gets many, the
+//!   small ones as a stream. What they have got is on the shelf from then on.
 //!
 //! All of it runs on blocking threads. Bulk data passes through buffers of 256 KiB that stay in a
 //! core's cache: it is decrypted, hashed and written by the thread that received it. Every chunk is
@@ -10,8 +11,11 @@
 //! are verified, so that memory stays small for any size.
 
 mod claims;
+mod control;
 mod dial;
 mod fetch;
+mod folder;
+mod growing;
 mod lane;
 mod partial;
 mod run;
@@ -19,13 +23,16 @@ mod serve;
 mod server;
 mod shelf;
 mod socket;
+mod sources;
 mod stream;
 mod target;
 #[cfg(test)]
 mod tests;
 mod uploads;
 
+pub use control::Control;
 pub use fetch::{FetchJob, FetchNote, Fetched, Source, fetch};
+pub use folder::{Arrived, FolderFetched, FolderFile, FolderJob, FolderNote, fetch_folder};
 pub use server::DataServer;
 pub use shelf::Shelf;
 pub use target::check_target;

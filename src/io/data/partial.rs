@@ -10,29 +10,34 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 
 use super::target::{MAX_PART, Target, cut, unwritable};
-use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure};
+use crate::io::hash::Fingerprint;
+use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure, Timestamp};
 
 const MAGIC: &[u8; 16] = b"potluck-partial1";
 /// Magic, hash, size, chunk size, and the BLAKE3 hash of these.
 const HEADER: usize = 16 + 32 + 8 + 8 + 32;
 /// What a partial file's name ends in.
-const ENDING: &str = ".potluck";
+pub(super) const ENDING: &str = ".potluck";
 /// A file system in memory (`statfs(2)`). There, reserving room means to clear every page at once,
 /// a fifth of the time of a whole transfer; asking whether there is room must do.
 const TMPFS: i64 = 0x0102_1994;
 /// How often the file may be renamed just before it is locked, until that cannot be chance.
 const RACES: u32 = 16;
+/// The years 1 to 9999, in milliseconds since 1970: what other programs can show. The file system keeps what it can.
+const MODIFIED: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
 
 /// The file that is being filled.
 pub(super) struct Partial {
-    file: File,
+    file: Arc<File>,
     folder: OwnedFd,
     name: String,
     hash: ContentHash,
@@ -40,22 +45,25 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// Opens or makes the partial file for a target and a content, with room for all of it, and
-    /// tells which chunks it claims to have.
+    /// Opens or makes the partial file for a target and a content, and tells which chunks it claims to have. A new
+    /// one has room for all of it if all is to be fetched.
     ///
     /// # Errors
     /// `not-writable`, also if something else has its name or another transfer fills it already;
     /// `disk-full` with the bytes that are missing.
-    pub(super) fn open(target: &Target, hash: ContentHash, chunking: Chunking) -> Result<(Self, Vec<u32>), Failure> {
-        let digits = &hash.to_string()[..8];
-        let stem = cut(target.name(), MAX_PART - digits.len() - ENDING.len() - 2);
-        let name = format!(".{stem}.{digits}{ENDING}");
+    pub(super) fn open(
+        target: &Target,
+        hash: ContentHash,
+        chunking: Chunking,
+        whole: bool,
+    ) -> Result<(Self, Vec<u32>), Failure> {
+        let name = hidden_name(target.name(), hash);
         let folder = target.folder().try_clone_to_owned().map_err(|e| failed(&e))?;
-        let file = open_locked(&folder, &name)?;
+        let file = Arc::new(open_locked(&folder, &name)?);
         let partial = Self { file, folder, name, hash, chunking };
         let claimed = match partial.claimed().map_err(|e| failed(&e))? {
             Some(claimed) => claimed,
-            None => partial.begin().inspect_err(|_| partial.discard()).map(|()| Vec::new())?,
+            None => partial.begin(whole).inspect_err(|_| partial.discard()).map(|()| Vec::new())?,
         };
         Ok((partial, claimed))
     }
@@ -75,10 +83,38 @@ impl Partial {
         self.write(self.chunking.size() + u64::from(chunk), &[there.into()])
     }
 
-    /// Makes the file what the target shall be, safe on disk, and returns its name so far.
-    pub(super) fn finish(&self) -> Result<&str, Failure> {
-        self.file.set_len(self.chunking.size()).and_then(|()| self.file.sync_all()).map_err(|e| failed(&e))?;
-        Ok(&self.name)
+    /// Makes the file what the target shall be, safe on disk.
+    pub(super) fn finish(&self, modified: Option<Timestamp>) -> Result<(), Failure> {
+        self.file.set_len(self.chunking.size()).map_err(|e| failed(&e))?;
+        if let Some(Timestamp(time)) = modified {
+            let time = time.clamp(*MODIFIED.start(), *MODIFIED.end());
+            let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+            let last_modification =
+                Timespec { tv_sec: time.div_euclid(1000), tv_nsec: time.rem_euclid(1000) * 1_000_000 };
+            // Some file systems keep no times; the content is right all the same.
+            let _ = rustix::fs::futimens(&self.file, &Timestamps { last_access, last_modification });
+        }
+        self.keep()
+    }
+
+    /// Makes sure that what there is is on disk.
+    pub(super) fn keep(&self) -> Result<(), Failure> {
+        self.file.sync_all().map_err(|e| failed(&e))
+    }
+
+    /// The name that it has until it is placed.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The open file.
+    pub(super) fn file(&self) -> &Arc<File> {
+        &self.file
+    }
+
+    /// What the file is now.
+    pub(super) fn fingerprint(&self) -> Result<Fingerprint, Failure> {
+        Fingerprint::of(&self.file)
     }
 
     /// Removes it.
@@ -108,12 +144,14 @@ impl Partial {
     }
 
     /// Starts from nothing.
-    fn begin(&self) -> Result<(), Failure> {
+    fn begin(&self, whole: bool) -> Result<(), Failure> {
         let size = self.chunking.size();
         let header_at = size + u64::from(self.chunking.count());
         let length = header_at + HEADER as u64;
         self.file.set_len(0).map_err(|e| failed(&e))?;
-        self.reserve(length)?;
+        if whole {
+            self.reserve(length)?;
+        }
         self.write(header_at, &self.header())
     }
 
@@ -148,6 +186,20 @@ impl Partial {
         header[64..].copy_from_slice(check.as_bytes());
         header
     }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // Whoever still reads from it must not keep the next attempt out.
+        let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
+/// What the partial file of a target of this name is called.
+pub(super) fn hidden_name(target: &str, hash: ContentHash) -> String {
+    let digits = &hash.to_string()[..8];
+    let stem = cut(target, MAX_PART - digits.len() - ENDING.len() - 2);
+    format!(".{stem}.{digits}{ENDING}")
 }
 
 /// Opens the partial file and locks it against other transfers.
@@ -186,7 +238,8 @@ fn in_the_way(name: &str) -> Failure {
         .hint("Remove it, or choose another name with --to.")
 }
 
-fn failed(e: &io::Error) -> Failure {
+/// What the disk's refusal means.
+pub(super) fn failed(e: &io::Error) -> Failure {
     match Errno::from_io_error(e) {
         Some(Errno::NOSPC | Errno::DQUOT) => ErrorCode::DiskFull.into(),
         Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => ErrorCode::NotWritable.into(),

@@ -7,9 +7,10 @@ use super::server::Shared;
 use super::shelf::{OpenFile, Shelved};
 use super::socket::Broken;
 use super::stream::ServerStream;
-use super::uploads::Part;
-use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, is_token, to_line};
-use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey};
+use super::target::check_target;
+use super::uploads::{Part, What};
+use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, MAX_WHOLE, is_token, to_line};
+use crate::protocol::{ContentHash, ErrorCode, Failure, MAX_SIZE, PublicKey};
 
 /// How long to wait for the next request, and for the receiver to take a segment.
 const IDLE: Duration = Duration::from_secs(30);
@@ -86,14 +87,18 @@ impl Connection<'_> {
             };
             match request {
                 DataRequest::Manifest { transfer, hash, file } => {
-                    if let Some(shelved) = self.find(&name, &transfer, hash, &file)? {
+                    if let Some(shelved) = self.find(&name, &transfer, hash, &file, &[])? {
                         self.send_manifest(&shelved)?;
                     }
                 }
                 DataRequest::Ranges { transfer, hash, file, ranges } => {
-                    if let Some(shelved) = self.find(&name, &transfer, hash, &file)? {
+                    if let Some(shelved) = self.find(&name, &transfer, hash, &file, &ranges)? {
                         self.send_ranges(&shelved, &ranges)?;
                     }
+                }
+                DataRequest::Files { transfer, folder, hash, size, files } => {
+                    let what = What { file: folder, size, hash };
+                    self.send_files(&name, &transfer, what, &files)?;
                 }
                 DataRequest::Wait { .. } => {}
                 DataRequest::Done { transfer } => {
@@ -107,17 +112,33 @@ impl Connection<'_> {
     }
 
     /// The file that is asked for; otherwise the peer is told that it is gone.
-    fn find(&mut self, name: &str, token: &str, hash: ContentHash, file: &str) -> Result<Option<Arc<Shelved>>, End> {
-        let Some(shelved) = self.shared.shelf.find(&hash, file) else {
+    fn find(
+        &mut self,
+        name: &str,
+        token: &str,
+        hash: ContentHash,
+        file: &str,
+        ranges: &[[u64; 2]],
+    ) -> Result<Option<Arc<Shelved>>, End> {
+        let Some(shelved) = self.shared.shelf.find((&self.peer, name), &hash, file, ranges) else {
             self.tell(&ErrorCode::SourceGone.into())?;
             return Ok(None);
         };
+        self.take_part(name, token, || What {
+            file: shelved.name.clone(),
+            size: shelved.hashed.chunking.size(),
+            hash: shelved.hashed.hash,
+        });
+        Ok(Some(shelved))
+    }
+
+    /// Counts what follows to the upload of this token.
+    fn take_part(&mut self, name: &str, token: &str, what: impl FnOnce() -> What) {
         if self.part.as_ref().is_none_or(|p| !p.is_of(token)) {
             // The old part ends before the new one begins.
             self.part = None;
-            self.part = Some(self.shared.uploads.join(self.peer, name, token, &shelved));
+            self.part = Some(self.shared.uploads.join(self.peer, name, token, what()));
         }
-        Ok(Some(shelved))
     }
 
     fn send_manifest(&mut self, shelved: &Shelved) -> Result<(), End> {
@@ -153,14 +174,74 @@ impl Connection<'_> {
                 let first = HEADER - line.len();
                 self.buffer[first..HEADER].copy_from_slice(&line);
                 // Counted first: once the peer has it, it may say on another connection that this was the last of all.
-                if let Some(part) = &self.part {
-                    part.sent(length);
-                }
+                self.sending(length)?;
                 self.stream.send(&self.buffer[first..HEADER + length as usize])?;
                 at += length;
             }
         }
         self.open = Some((shelved.clone(), file));
+        Ok(())
+    }
+
+    /// Sends whole files, as many as fit into a segment at a time.
+    fn send_files(&mut self, name: &str, token: &str, what: What, files: &[(ContentHash, String)]) -> Result<(), End> {
+        if what.file.strip_suffix('/').is_none_or(|folder| check_target(folder).is_err()) {
+            return Err(bad("That is not the name of a folder."));
+        }
+        if what.size > MAX_SIZE {
+            return Err(bad("No folder is that large."));
+        }
+        let mut what = Some(what);
+        let mut packed = std::mem::take(&mut self.buffer);
+        packed.clear();
+        let mut bytes = 0;
+        for (hash, file) in files {
+            let found = self
+                .shared
+                .shelf
+                .find((&self.peer, name), hash, file, &[])
+                .filter(|s| s.hashed.chunking.size() <= MAX_WHOLE);
+            if found.is_some()
+                && let Some(what) = what.take()
+            {
+                self.take_part(name, token, || what);
+            }
+            let length = found.as_ref().map_or(0, |s| s.hashed.chunking.size());
+            if packed.len() + HEADER + length as usize > MAX_SEGMENT {
+                self.send_packed(&mut packed, &mut bytes)?;
+            }
+            match found.ok_or_else(|| ErrorCode::SourceGone.into()).and_then(|s| pack(&s, &mut packed)) {
+                Ok(()) => bytes += length,
+                Err(failure) => {
+                    packed.extend_from_slice(&error_line(&failure));
+                    if let Some(part) = self.part.as_ref().filter(|p| p.is_of(token)) {
+                        part.failed(failure);
+                    }
+                }
+            }
+        }
+        self.send_packed(&mut packed, &mut bytes)?;
+        self.buffer = packed;
+        Ok(())
+    }
+
+    fn send_packed(&mut self, packed: &mut Vec<u8>, bytes: &mut u64) -> Result<(), Broken> {
+        // Counted first, as in `send_ranges`.
+        self.sending(std::mem::take(bytes))?;
+        for segment in packed.chunks(MAX_SEGMENT) {
+            self.stream.send(segment)?;
+        }
+        packed.clear();
+        Ok(())
+    }
+
+    /// So many bytes are about to be sent, if the upload is not to end.
+    fn sending(&mut self, bytes: u64) -> Result<(), Broken> {
+        let Some(part) = &self.part else { return Ok(()) };
+        if part.is_cancelled() {
+            return Err(Broken::Cancelled);
+        }
+        part.sent(bytes);
         Ok(())
     }
 
@@ -174,9 +255,24 @@ impl Connection<'_> {
     }
 
     fn tell(&mut self, failure: &Failure) -> Result<(), Broken> {
-        let (code, message) = (failure.code.name().to_owned(), failure.message.clone().into_owned());
-        self.stream.send(&to_line(&DataAnswer::Error { code, message }))
+        self.stream.send(&error_line(failure))
     }
+}
+
+/// Appends a file and the line before it; nothing if it cannot be read.
+fn pack(shelved: &Arc<Shelved>, packed: &mut Vec<u8>) -> Result<(), Failure> {
+    let length = shelved.hashed.chunking.size();
+    let file = shelved.open()?;
+    let before = packed.len();
+    packed.extend_from_slice(&to_line(&DataAnswer::Whole { length }));
+    let start = packed.len();
+    packed.resize(start + length as usize, 0);
+    file.read(0, &mut packed[start..]).inspect_err(|_| packed.truncate(before))
+}
+
+fn error_line(failure: &Failure) -> Vec<u8> {
+    let (code, message) = (failure.code.name().to_owned(), failure.message.clone().into_owned());
+    to_line(&DataAnswer::Error { code, message })
 }
 
 fn bad(message: &'static str) -> End {

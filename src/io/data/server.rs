@@ -102,6 +102,11 @@ impl DataServer {
         self.address.port()
     }
 
+    /// Ends an upload, by the number that its notes have.
+    pub fn cancel(&self, upload: u64) {
+        self.shared.uploads.cancel(upload);
+    }
+
     /// Ends every connection and gives the port back. Uploads under way end as `interrupted`.
     pub fn stop(mut self) {
         self.end();

@@ -1,6 +1,6 @@
 //! What this client serves, and to whom.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -10,16 +10,24 @@ use std::time::Duration;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use super::growing::Growing;
 use crate::io::hash::{Fingerprint, Hashed};
-use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey};
+use crate::protocol::limits::HOLDINGS;
+use crate::protocol::name::fold;
+use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Failure, PublicKey};
 
-/// The files that are offered and the peers that may fetch them. Clones share one shelf.
+/// The files that are offered, the contents that are or were fetched, and the peers that may have them. Clones share
+/// one shelf.
 #[derive(Debug, Clone, Default)]
 pub struct Shelf(Arc<Shared>);
 
 /// How long a peer that nobody has announced may be on its way: it learned of us from the hub, and the hub
 /// tells us of it at the same moment.
 const ANNOUNCEMENT: Duration = Duration::from_secs(1);
+/// How many contents that were fetched in chunks are served; more than a user will miss.
+const MAX_FETCHED: usize = 1_024;
+/// How many small files that came whole are served.
+const MAX_WHOLE: usize = HOLDINGS;
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -32,7 +40,29 @@ struct Inner {
     files: HashMap<String, Arc<Shelved>>,
     /// The names of each content, so that a request by hash finds it under any of them.
     names: HashMap<ContentHash, BTreeSet<String>>,
+    /// What is or was fetched, the oldest first. A content that is fetched twice at once is there twice.
+    fetched: VecDeque<(ContentHash, Arc<Shelved>)>,
+    /// What came whole, as one of many files. When there are too many, the later ones are not served.
+    whole: HashMap<ContentHash, Arc<Shelved>>,
+    /// What is for one person each.
+    lent: Vec<Lent>,
     peers: HashMap<PublicKey, String>,
+}
+
+/// A file for one person.
+#[derive(Debug)]
+struct Lent {
+    /// Their name, folded.
+    to: String,
+    /// The key that they must hold, if one is known.
+    key: Option<PublicKey>,
+    file: Arc<Shelved>,
+}
+
+impl Lent {
+    fn is_for(&self, key: &PublicKey, name: &str) -> bool {
+        self.key.is_none_or(|known| known == *key) && fold(name) == self.to
+    }
 }
 
 /// One file on the shelf.
@@ -41,6 +71,17 @@ pub(super) struct Shelved {
     pub(super) name: String,
     pub(super) path: PathBuf,
     pub(super) hashed: Hashed,
+    pub(super) holds: Holds,
+}
+
+/// Which chunks a file on the shelf has.
+#[derive(Debug)]
+pub(super) enum Holds {
+    All,
+    /// Those that were verified before the fetch ended.
+    Some(ChunkSet),
+    /// Those that were verified so far.
+    Growing(Arc<Growing>),
 }
 
 impl Shelf {
@@ -50,7 +91,7 @@ impl Shelf {
         let mut inner = self.lock();
         inner.remove(file_name);
         inner.names.entry(hashed.hash).or_default().insert(file_name.to_owned());
-        let shelved = Arc::new(Shelved { name: file_name.to_owned(), path, hashed });
+        let shelved = Arc::new(Shelved { name: file_name.to_owned(), path, hashed, holds: Holds::All });
         inner.files.insert(file_name.to_owned(), shelved);
     }
 
@@ -60,11 +101,83 @@ impl Shelf {
         self.lock().remove(file_name)
     }
 
-    /// Takes all files off the shelf.
+    /// Takes a content that is or was fetched off the shelf. What is offered stays.
+    pub fn forget(&self, hash: &ContentHash) {
+        let mut inner = self.lock();
+        inner.fetched.retain(|(fetched, _)| fetched != hash);
+        inner.whole.remove(hash);
+    }
+
+    /// Puts a file on the shelf that one person alone may fetch, who must hold this key if one is known.
+    pub fn lend(&self, to: &str, key: Option<PublicKey>, path: PathBuf, hashed: Hashed) {
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let file = Arc::new(Shelved { name, path, hashed, holds: Holds::All });
+        self.lock().lent.push(Lent { to: fold(to), key, file });
+    }
+
+    /// Takes a file off the shelf that was for one person; once, if it was put there several times.
+    pub fn unlend(&self, hash: &ContentHash, to: &str) {
+        let (mut inner, to) = (self.lock(), fold(to));
+        if let Some(at) = inner.lent.iter().position(|lent| lent.to == to && lent.file.hashed.hash == *hash) {
+            inner.lent.remove(at);
+        }
+    }
+
+    /// Puts a small file on the shelf that was fetched with others.
+    pub(super) fn keep(&self, name: String, path: PathBuf, hashed: Hashed) {
+        let mut inner = self.lock();
+        if inner.whole.len() < MAX_WHOLE || inner.whole.contains_key(&hashed.hash) {
+            inner.whole.insert(hashed.hash, Arc::new(Shelved { name, path, hashed, holds: Holds::All }));
+        }
+    }
+
+    /// Puts a content on the shelf that is being fetched.
+    pub(super) fn begin(&self, growing: Arc<Shelved>) {
+        self.lock().fetched.push_back((growing.hashed.hash, growing));
+    }
+
+    /// A fetch has ended: something else takes the place of what was growing, unless that was forgotten.
+    pub(super) fn settle(&self, growing: &Arc<Shelved>, settled: Option<Shelved>) {
+        let mut inner = self.lock();
+        let Some(at) = inner.fetched.iter().position(|(_, shelved)| Arc::ptr_eq(shelved, growing)) else { return };
+        inner.fetched.remove(at);
+        if let Some(settled) = settled {
+            inner.fetched.push_back((settled.hashed.hash, Arc::new(settled)));
+        }
+        let at_rest = |(_, shelved): &(ContentHash, Arc<Shelved>)| !matches!(shelved.holds, Holds::Growing(_));
+        if inner.fetched.iter().filter(|entry| at_rest(entry)).count() > MAX_FETCHED
+            && let Some(oldest) = inner.fetched.iter().position(at_rest)
+        {
+            inner.fetched.remove(oldest);
+        }
+    }
+
+    /// Takes the unfinished file with this fingerprint off the shelf, for the fetch that goes on with it.
+    pub(super) fn resume(&self, hash: &ContentHash, fingerprint: Fingerprint) -> Option<Arc<Shelved>> {
+        let mut inner = self.lock();
+        let is_it = |(of, shelved): &(ContentHash, Arc<Shelved>)| {
+            of == hash && shelved.hashed.fingerprint == fingerprint && !matches!(shelved.holds, Holds::Growing(_))
+        };
+        let at = inner.fetched.iter().position(is_it)?;
+        inner.fetched.remove(at).map(|(_, shelved)| shelved)
+    }
+
+    /// Takes all offered files off the shelf.
     pub fn clear(&self) {
         let mut inner = self.lock();
         inner.files.clear();
         inner.names.clear();
+    }
+
+    /// Somebody may fetch, under this name, or may not any more.
+    pub fn set_peer(&self, key: PublicKey, name: Option<String>) {
+        let mut inner = self.lock();
+        match name {
+            Some(name) => drop(inner.peers.insert(key, name)),
+            None => drop(inner.peers.remove(&key)),
+        }
+        drop(inner);
+        self.0.peers_changed.notify_all();
     }
 
     /// Says who may fetch, with the names by which they are known. It counts from the next request
@@ -79,11 +192,27 @@ impl Shelf {
         self.lock().peers.get(key).cloned()
     }
 
-    /// The file with this content, preferably under this name.
-    pub(super) fn find(&self, hash: &ContentHash, file_name: &str) -> Option<Arc<Shelved>> {
+    /// The file with this content, preferably under this name, or what is for this peer alone; otherwise what was
+    /// fetched of it, if possible with all of these ranges.
+    pub(super) fn find(
+        &self,
+        peer: (&PublicKey, &str),
+        hash: &ContentHash,
+        file_name: &str,
+        ranges: &[[u64; 2]],
+    ) -> Option<Arc<Shelved>> {
         let inner = self.lock();
+        let theirs = |lent: &&Lent| lent.file.hashed.hash == *hash && lent.is_for(peer.0, peer.1);
+        if let Some(lent) = inner.lent.iter().find(theirs) {
+            return Some(lent.file.clone());
+        }
         let named = inner.files.get(file_name).filter(|s| s.hashed.hash == *hash);
-        named.or_else(|| inner.files.get(inner.names.get(hash)?.first()?)).cloned()
+        if let Some(offered) = named.or_else(|| inner.files.get(inner.names.get(hash)?.first()?)) {
+            return Some(offered.clone());
+        }
+        let mut fetched = inner.fetched.iter().filter(|(of, _)| of == hash).map(|(_, shelved)| shelved);
+        let whole = |shelved: &&Arc<Shelved>| ranges.iter().all(|[start, end]| shelved.has(*start, *end));
+        fetched.clone().find(whole).or_else(|| inner.whole.get(hash)).or_else(|| fetched.next()).cloned()
     }
 
     /// The name of a peer that may fetch, once it has been announced.
@@ -114,43 +243,73 @@ impl Inner {
 }
 
 impl Shelved {
+    /// Whether every chunk of a range is there.
+    fn has(&self, start: u64, end: u64) -> bool {
+        let chunking = self.hashed.chunking;
+        if start >= end || end > chunking.size() {
+            return false;
+        }
+        // Both are below the number of chunks, because the range ends within the content.
+        let mut chunks = (start / chunking.chunk_size()) as u32..end.div_ceil(chunking.chunk_size()) as u32;
+        match &self.holds {
+            Holds::All => true,
+            Holds::Some(have) => chunks.all(|chunk| have.contains(chunk)),
+            Holds::Growing(growing) => growing.has(chunks),
+        }
+    }
+
     /// Opens the file, if it is still the one that was hashed. It follows no link and never waits
     /// for a pipe.
     ///
     /// # Errors
     /// `source-gone` if there is no such file any more, `source-changed` if it is another.
-    pub(super) fn open(&self) -> Result<OpenFile, Failure> {
+    pub(super) fn open(self: &Arc<Self>) -> Result<OpenFile, Failure> {
+        if let Holds::Growing(_) = self.holds {
+            return Ok(OpenFile { file: None, shelved: self.clone() });
+        }
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::open(&self.path, flags, Mode::empty()) {
             Ok(fd) => File::from(fd),
             Err(Errno::LOOP | Errno::NXIO) => return Err(ErrorCode::SourceChanged.into()),
             Err(_) => return Err(ErrorCode::SourceGone.into()),
         };
-        let open = OpenFile { file, fingerprint: self.hashed.fingerprint };
-        open.check()?;
-        Ok(open)
+        self.check(&file)?;
+        Ok(OpenFile { file: Some(file), shelved: self.clone() })
+    }
+
+    fn check(&self, file: &File) -> Result<(), Failure> {
+        match Fingerprint::of(file) {
+            Ok(now) if now == self.hashed.fingerprint => Ok(()),
+            // A fetch goes on with it.
+            _ if matches!(self.holds, Holds::Some(_)) => Err(ErrorCode::SourceGone.into()),
+            _ => Err(ErrorCode::SourceChanged.into()),
+        }
     }
 }
 
 /// A file from the shelf, open for reading.
 pub(super) struct OpenFile {
-    file: File,
-    fingerprint: Fingerprint,
+    /// `None` while it is being fetched: then its handle is there.
+    file: Option<File>,
+    shelved: Arc<Shelved>,
 }
 
 impl OpenFile {
     /// Fills `out` from this place of the file. What it returns was read before the check that
-    /// the file is unchanged, so a byte that was written after hashing is never passed on.
+    /// the file is unchanged, so a byte that was written after hashing is never passed on; and of a
+    /// file that is not complete only what was verified before.
     pub(super) fn read(&self, at: u64, out: &mut [u8]) -> Result<(), Failure> {
-        let read = self.file.read_exact_at(out, at);
-        self.check()?;
-        read.map_err(|_| ErrorCode::SourceGone.into())
-    }
-
-    fn check(&self) -> Result<(), Failure> {
-        match Fingerprint::of(&self.file) {
-            Ok(now) if now == self.fingerprint => Ok(()),
-            _ => Err(ErrorCode::SourceChanged.into()),
+        if !self.shelved.has(at, at.saturating_add(out.len() as u64)) {
+            return Err(ErrorCode::SourceGone.into());
+        }
+        match (&self.file, &self.shelved.holds) {
+            (Some(file), _) => {
+                let read = file.read_exact_at(out, at);
+                self.shelved.check(file)?;
+                read.map_err(|_| ErrorCode::SourceGone.into())
+            }
+            (None, Holds::Growing(growing)) => growing.read(at, out),
+            (None, Holds::All | Holds::Some(_)) => Err(ErrorCode::SourceGone.into()),
         }
     }
 }

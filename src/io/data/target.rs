@@ -17,7 +17,7 @@ pub(super) const MAX_PART: usize = 255;
 /// The longest path, in bytes.
 const MAX_PATH: usize = 4096;
 /// After so many files of the same name `rename` gives up.
-const MAX_NUMBER: u32 = 9_999;
+pub(super) const MAX_NUMBER: u32 = 9_999;
 
 /// A place for one file.
 pub(super) struct Target {
@@ -36,12 +36,7 @@ impl Target {
     /// be placed later, `not-writable` for anything in the way.
     pub(super) fn open(downloads: &Path, target: &str, on_conflict: OnConflict) -> Result<Self, Failure> {
         check_target(target)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let mut folder = rustix::fs::open(downloads, flags, Mode::empty()).map_err(|e| match e {
-            Errno::NOENT => ErrorCode::NoSuchDir.into(),
-            Errno::NOTDIR => ErrorCode::NotADir.into(),
-            other => unwritable(&downloads.to_string_lossy(), other),
-        })?;
+        let mut folder = open_downloads(downloads)?;
         let (parents, name) = target.rsplit_once('/').unwrap_or(("", target));
         for part in parents.split('/').filter(|p| !p.is_empty()) {
             folder = enter(folder.as_fd(), part)?;
@@ -66,21 +61,15 @@ impl Target {
         self.folder_path.join(&self.name)
     }
 
+    /// Where another file of the same folder is.
+    pub(super) fn beside(&self, name: &str) -> PathBuf {
+        self.folder_path.join(name)
+    }
+
     /// Gives the finished file of this name its own name, in one step, and returns where it is.
     pub(super) fn place(&self, finished: &str) -> Result<PathBuf, Failure> {
-        let name = match self.on_conflict {
-            OnConflict::Fail => self.rename_new(finished, &self.name).map(|()| self.name.clone()),
-            OnConflict::Overwrite => {
-                let renamed = rustix::fs::renameat(&self.folder, finished, &self.folder, self.name.as_str());
-                renamed.map(|()| self.name.clone())
-            }
-            OnConflict::Rename => self.rename_numbered(finished),
-        };
-        let name = name.map_err(|e| match e {
-            Errno::EXIST => ErrorCode::Exists.into(),
-            Errno::ISDIR | Errno::NOTEMPTY => folder_in_the_way(),
-            other => unwritable(&self.name, other),
-        })?;
+        let name = place_in(self.folder.as_fd(), finished, &self.name, self.on_conflict)
+            .map_err(|e| not_placed(&self.name, e))?;
         // Without this a power failure could take the new name back.
         rustix::fs::fsync(&self.folder).map_err(|e| Failure::new(ErrorCode::DiskFailed, format!("The disk: {e}.")))?;
         Ok(self.folder_path.join(name))
@@ -98,28 +87,49 @@ impl Target {
             OnConflict::Overwrite | OnConflict::Rename => Ok(()),
         }
     }
+}
 
-    fn rename_numbered(&self, finished: &str) -> Result<String, Errno> {
-        for number in 0..=MAX_NUMBER {
-            let name = numbered(&self.name, number);
-            match self.rename_new(finished, &name) {
-                Ok(()) => return Ok(name),
-                Err(Errno::EXIST) => {}
-                Err(e) => return Err(e),
+/// Gives a finished file in a folder its own name, in one step, and returns that.
+pub(super) fn place_in(
+    folder: BorrowedFd<'_>,
+    finished: &str,
+    name: &str,
+    on_conflict: OnConflict,
+) -> Result<String, Errno> {
+    match on_conflict {
+        OnConflict::Fail => rename_new(folder, finished, name).map(|()| name.to_owned()),
+        OnConflict::Overwrite => rustix::fs::renameat(folder, finished, folder, name).map(|()| name.to_owned()),
+        OnConflict::Rename => {
+            for number in 0..=MAX_NUMBER {
+                let name = numbered(name, number);
+                match rename_new(folder, finished, &name) {
+                    Ok(()) => return Ok(name),
+                    Err(Errno::EXIST) => {}
+                    Err(e) => return Err(e),
+                }
             }
+            Err(Errno::EXIST)
         }
-        Err(Errno::EXIST)
     }
+}
 
-    /// Renames only if the new name is free; both ways are one step for whoever looks.
-    fn rename_new(&self, from: &str, to: &str) -> Result<(), Errno> {
-        match rustix::fs::renameat_with(&self.folder, from, &self.folder, to, RenameFlags::NOREPLACE) {
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-                rustix::fs::linkat(&self.folder, from, &self.folder, to, AtFlags::empty())?;
-                rustix::fs::unlinkat(&self.folder, from, AtFlags::empty())
-            }
-            other => other,
+/// Why a finished file did not get its name.
+pub(super) fn not_placed(name: &str, e: Errno) -> Failure {
+    match e {
+        Errno::EXIST => ErrorCode::Exists.into(),
+        Errno::ISDIR | Errno::NOTEMPTY => folder_in_the_way(),
+        other => unwritable(name, other),
+    }
+}
+
+/// Renames only if the new name is free; both ways are one step for whoever looks.
+fn rename_new(folder: BorrowedFd<'_>, from: &str, to: &str) -> Result<(), Errno> {
+    match rustix::fs::renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+            rustix::fs::linkat(folder, from, folder, to, AtFlags::empty())?;
+            rustix::fs::unlinkat(folder, from, AtFlags::empty())
         }
+        other => other,
     }
 }
 
@@ -150,28 +160,46 @@ pub fn check_target(target: &str) -> Result<(), Failure> {
     Err(Failure::new(ErrorCode::BadName, format!("The file's name is not allowed: {wrong}.")))
 }
 
-/// Opens a subfolder, made first if it does not exist. A link is not followed.
-fn enter(folder: BorrowedFd<'_>, part: &str) -> Result<OwnedFd, Failure> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let open = || rustix::fs::openat(folder, part, flags, Mode::empty());
-    let opened = match open() {
-        Err(Errno::NOENT) => match rustix::fs::mkdirat(folder, part, Mode::from_raw_mode(0o755)) {
-            Ok(()) | Err(Errno::EXIST) => open(),
-            Err(e) => Err(e),
-        },
-        other => other,
-    };
-    opened.map_err(|e| match e {
-        Errno::LOOP | Errno::NOTDIR => {
-            Failure::new(ErrorCode::NotWritable, format!("`{part}` is a link or a file, not a folder."))
-        }
-        other => unwritable(part, other),
+/// Opens the download folder; links on the way there are the user's own.
+pub(super) fn open_downloads(downloads: &Path) -> Result<OwnedFd, Failure> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(downloads, flags, Mode::empty()).map_err(|e| match e {
+        Errno::NOENT => ErrorCode::NoSuchDir.into(),
+        Errno::NOTDIR => ErrorCode::NotADir.into(),
+        other => unwritable(&downloads.to_string_lossy(), other),
     })
+}
+
+/// Opens a subfolder, made first if it does not exist. A link is not followed.
+pub(super) fn enter(folder: BorrowedFd<'_>, part: &str) -> Result<OwnedFd, Failure> {
+    match enter_if_there(folder, part)? {
+        Some(opened) => Ok(opened),
+        None => {
+            match rustix::fs::mkdirat(folder, part, Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(e) => return Err(unwritable(part, e)),
+            }
+            enter_if_there(folder, part)?.ok_or_else(|| unwritable(part, Errno::NOENT))
+        }
+    }
+}
+
+/// Opens a subfolder; `None` if there is none. A link is not followed.
+pub(super) fn enter_if_there(folder: BorrowedFd<'_>, part: &str) -> Result<Option<OwnedFd>, Failure> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::openat(folder, part, flags, Mode::empty()) {
+        Ok(opened) => Ok(Some(opened)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(Errno::LOOP | Errno::NOTDIR) => {
+            Err(Failure::new(ErrorCode::NotWritable, format!("`{part}` is a link or a file, not a folder.")))
+        }
+        Err(other) => Err(unwritable(part, other)),
+    }
 }
 
 /// `name (1).ext`; the name itself for 0. The ending starts at the last dot that is not the first
 /// character. Cut so that it stays a name.
-fn numbered(name: &str, number: u32) -> String {
+pub(super) fn numbered(name: &str, number: u32) -> String {
     if number == 0 {
         return name.to_owned();
     }
@@ -186,7 +214,7 @@ pub(super) fn cut(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
 }
 
-fn folder_in_the_way() -> Failure {
+pub(super) fn folder_in_the_way() -> Failure {
     Failure::new(ErrorCode::Exists, "There is a folder of that name.").hint("Use --to.")
 }
 

@@ -2,11 +2,10 @@
 //! upload, known by the receiver's key and its token.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::shelf::Shelved;
 use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey};
 
 /// How often progress is told at most.
@@ -15,19 +14,21 @@ pub(super) const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// What the data server tells its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UploadNote {
-    /// A peer began to fetch a file.
+    /// A peer began to fetch a file, or the small files of a folder.
     Started {
         /// The number of this upload, unique in this server.
         upload: u64,
-        /// The name under which the file is offered.
+        /// The name under which the file is offered; of a folder, what the peer calls it, with a
+        /// slash at its end.
         file: String,
         /// The peer's key.
         peer: PublicKey,
         /// The peer's name, as [`Shelf::set_peers`](super::Shelf::set_peers) knew it.
         peer_name: String,
-        /// The file's size in bytes; the peer may need less of it.
+        /// The file's size in bytes; the peer may need less of it. Of a folder, what the peer says
+        /// that it gets, from us and from others.
         size: u64,
-        /// The content.
+        /// The content; of a folder, what the peer says.
         hash: ContentHash,
     },
     /// So much of it was sent by now.
@@ -74,6 +75,7 @@ type Key = (PublicKey, String);
 
 struct Upload {
     number: u64,
+    cancelled: AtomicBool,
     started: Instant,
     /// Locked while something is told, which keeps the order.
     state: Mutex<UploadState>,
@@ -84,6 +86,13 @@ struct UploadState {
     told: Instant,
     failure: Option<Failure>,
     over: bool,
+}
+
+/// What is uploaded, as it is told.
+pub(super) struct What {
+    pub(super) file: String,
+    pub(super) size: u64,
+    pub(super) hash: ContentHash,
 }
 
 /// One connection's part in an upload. Dropping it ends the part.
@@ -99,7 +108,7 @@ impl Uploads {
     }
 
     /// Takes part in the upload of this peer and token, which begins if there is none.
-    pub(super) fn join(self: &Arc<Self>, peer: PublicKey, peer_name: &str, token: &str, file: &Shelved) -> Part {
+    pub(super) fn join(self: &Arc<Self>, peer: PublicKey, peer_name: &str, token: &str, what: What) -> Part {
         let key = (peer, token.to_owned());
         let mut running = lock(&self.running);
         if let Some((upload, connections)) = running.get_mut(&key) {
@@ -109,22 +118,24 @@ impl Uploads {
         let now = Instant::now();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let state = UploadState { bytes: 0, told: now, failure: None, over: false };
-        let upload = Arc::new(Upload { number, started: now, state: Mutex::new(state) });
+        let upload =
+            Arc::new(Upload { number, cancelled: AtomicBool::new(false), started: now, state: Mutex::new(state) });
         // Whoever joins as the second finds the upload locked until its start was told.
         let held = lock(&upload.state);
         running.insert(key.clone(), (upload.clone(), 1));
         drop(running);
-        let hashed = &file.hashed;
-        (self.notify)(UploadNote::Started {
-            upload: number,
-            file: file.name.clone(),
-            peer,
-            peer_name: peer_name.to_owned(),
-            size: hashed.chunking.size(),
-            hash: hashed.hash,
-        });
+        let What { file, size, hash } = what;
+        let peer_name = peer_name.to_owned();
+        (self.notify)(UploadNote::Started { upload: number, file, peer, peer_name, size, hash });
         drop(held);
         Part { uploads: self.clone(), upload, key }
+    }
+
+    /// Ends an upload, as soon as more of it would be sent.
+    pub(super) fn cancel(&self, number: u64) {
+        if let Some((upload, _)) = lock(&self.running).values().find(|(upload, _)| upload.number == number) {
+            upload.cancelled.store(true, Ordering::Relaxed);
+        }
     }
 
     /// One connection less; true if it was the last.
@@ -144,6 +155,11 @@ impl Part {
     /// Whether this is the part in the upload with that token.
     pub(super) fn is_of(&self, token: &str) -> bool {
         self.key.1 == token
+    }
+
+    /// Whether the upload is to end.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.upload.cancelled.load(Ordering::Relaxed)
     }
 
     /// So many more bytes of the file are being sent.

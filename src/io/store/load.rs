@@ -6,9 +6,9 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, Row, params};
 
 use crate::protocol::limits::{FAILURES_COUNTED, VISITS_LOADED};
-use crate::protocol::record::{FailureRecord, Loaded, NameRecord, RoomRecord, VisitRecord};
-use crate::protocol::types::RoomAccess;
-use crate::protocol::{PublicKey, Timestamp};
+use crate::protocol::record::{CopyRecord, FailureRecord, Loaded, NameRecord, RoomRecord, VisitRecord};
+use crate::protocol::types::{Content, RoomAccess};
+use crate::protocol::{ContentHash, PublicKey, Timestamp};
 
 /// A count or a number as SQLite keeps it.
 pub(super) fn integer(number: u64) -> i64 {
@@ -53,6 +53,7 @@ pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
         rooms: rooms(database)?,
         visits: visits(database)?,
         failures: failures(database)?,
+        copies: copies(database)?,
         last_message: last_message(database)?,
         last_room: database
             .query_row("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'last_room'", [], |row| row.get(0))
@@ -128,6 +129,22 @@ fn visits(database: &Connection) -> rusqlite::Result<Vec<VisitRecord>> {
     })?;
     visits.reverse();
     Ok(visits)
+}
+
+fn copies(database: &Connection) -> rusqlite::Result<Vec<CopyRecord>> {
+    let sql = "SELECT fold, owner, file, hash, size, chunk_size, modified FROM copies ORDER BY fold, file";
+    all(database, sql, [], |row| {
+        let (Unsigned(size), Unsigned(chunk_size)) = (row.get(4)?, row.get(5)?);
+        let content = Content {
+            file: row.get(2)?,
+            size,
+            hash: ContentHash(row.get(3)?),
+            chunk_size,
+            chunks: size.div_ceil(chunk_size.max(1)),
+            modified: row.get::<_, Option<i64>>(6)?.map(Timestamp),
+        };
+        Ok(CopyRecord { fold: row.get(0)?, owner: row.get(1)?, content })
+    })
 }
 
 fn failures(database: &Connection) -> rusqlite::Result<Vec<FailureRecord>> {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::load::{Unsigned, access_name, integer, last_message};
 use crate::protocol::limits::{FAILURES_COUNTED, VISITS_LOADED};
 use crate::protocol::name::fold;
-use crate::protocol::record::{FailureRecord, Kept, Place, VisitRecord};
+use crate::protocol::record::{CopyRecord, FailureRecord, Kept, Place, VisitRecord};
 use crate::protocol::{PublicKey, Record, Timestamp};
 
 /// Messages that are forgotten in one transaction: few enough that the next commit hardly waits.
@@ -62,6 +62,20 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
             "INSERT OR REPLACE INTO failures (whom, count, last, until) VALUES (?1, ?2, ?3, ?4)",
             params![whom, count, last.0, until.map(|until| until.0)],
         ),
+        Record::Copy(CopyRecord { fold, owner, content }) => run(
+            "INSERT OR REPLACE INTO copies (fold, file, owner, hash, size, chunk_size, modified)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                fold,
+                content.file,
+                owner,
+                content.hash.0,
+                integer(content.size),
+                integer(content.chunk_size),
+                content.modified.map(|time| time.0)
+            ],
+        ),
+        Record::CopyGone { fold, file } => run("DELETE FROM copies WHERE fold = ?1 AND file = ?2", params![fold, file]),
         Record::TrimBefore(time) => {
             trims.before = trims.before.max(Some(*time));
             Ok(())

@@ -94,6 +94,18 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
     INSERT INTO meta VALUES ('last_room', '0');
     ",
+    "
+    CREATE TABLE copies (
+        fold TEXT NOT NULL,
+        file TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        hash BLOB NOT NULL,
+        size INTEGER NOT NULL,
+        chunk_size INTEGER NOT NULL,
+        modified INTEGER,
+        PRIMARY KEY (fold, file)
+    ) STRICT, WITHOUT ROWID;
+    ",
 ];
 
 /// The steps that a database still needs.

@@ -2,31 +2,37 @@
 //!
 //! Readers ignore unknown fields and events, so fields may be added, never changed.
 
+mod files;
 mod people;
 mod transfers;
 
+pub use files::{
+    Chunks, DirSet, Found, Holder, Located, OfferAcked, OfferChanged, OfferKept, OfferProgress, SourcesUpdated, Stored,
+    Table, TableUpdated, Withdrawn,
+};
 pub use people::{
     Blocked, Blocks, CaughtUp, Focused, History, Members, Message, MessageAcked, MessageDelivered, PrivateClosed,
     PrivateMessage, PrivateOpened, RoomChanged, RoomCreated, RoomInvited, RoomJoined, RoomLeft, RoomMessage, Rooms,
     Unblocked, Unfocused, Withheld,
 };
 pub use transfers::{
-    Cancelled, SourceDropped, TransferCompleted, TransferFailed, TransferProgress, TransferStarted, Transfers,
+    Cancelled, Declined, FileFailed, PushAnswered, PushAsked, PushGone, PushOffered, SourceDropped, TransferCompleted,
+    TransferFailed, TransferProgress, TransferQueued, TransferStarted, Transfers,
 };
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::types::{Client, Offer, OfferName};
+use super::types::Client;
 use super::vocabulary::{bodies, vocabulary};
-use super::{At, ErrorCode, Failure, PublicKey, Retry, Timestamp};
+use super::{At, ErrorCode, Failure, Retry, Timestamp};
 
 vocabulary! {
     /// An event.
     #[derive(Debug, Clone, PartialEq)]
     pub enum Event {
         /// The first line of every stream: who speaks, and with which settings.
-        Ready(Ready) = "ready", r#"{"protocol":"potluck/1","version":"0.1.0","name":"dora","hub":"127.0.0.1:7755","capabilities":["files","messages","rooms","private","history"],"settings":{"downloads":"downloads","port":40001,"link_port":40002,"transport":"auto","on_conflict":"fail"}}"#;
+        Ready(Ready) = "ready", r#"{"protocol":"potluck/1","version":"0.1.0","name":"dora","hub":"127.0.0.1:7755","capabilities":["files","folders","search","push","messages","rooms","private","history"],"settings":{"downloads":"downloads","port":40001,"link_port":40002,"transport":"auto","on_conflict":"fail","max_transfers":4}}"#;
         /// The last line of every stream.
         Bye(Bye) = "bye", r#"{"reason":"end of input","code":0}"#;
         /// A request failed, or a line could not be understood.
@@ -38,13 +44,23 @@ vocabulary! {
         /// The folder to offer from has been chosen.
         DirSet(DirSet) = "dir-set", r#"{"dir":"/home/dora/music"}"#;
         /// The hub has our offers.
-        OfferAcked(OfferAcked) = "offer-acked", r#"{"offers":[{"file":"notes.txt","owner":"dora","size":5,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","chunk_size":1048576,"chunks":1,"address":"127.0.0.1","port":40001}],"revision":18}"#;
+        OfferAcked(OfferAcked) = "offer-acked", r#"{"offers":[{"file":"notes.txt","owner":"dora","size":5,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","chunk_size":1048576,"chunks":1,"modified":"2026-01-02T03:04:05.678Z","address":"127.0.0.1","port":40001}],"revision":18,"skipped":[{"file":"albums/latest","reason":"link"}]}"#;
+        /// How far hashing is, before files are offered; at most ten times a second.
+        OfferProgress(OfferProgress) = "offer-progress", r#"{"files":120,"total_files":10000,"bytes":491520,"size":40960000}"#;
+        /// Files that we offer have changed, and what we offer has, too.
+        OfferChanged(OfferChanged) = "offer-changed", r#"{"offers":[],"withdrawn":["notes.txt"],"revision":19}"#;
+        /// The hub has a copy of what we offer, on its disk.
+        OfferKept(OfferKept) = "offer-kept", r#"{"files":["notes.txt"],"bytes":5}"#;
         /// Offers have been taken back.
         Withdrawn(Withdrawn) = "withdrawn", r#"{"files":["notes.txt"],"revision":19}"#;
         /// What is offered, sorted by file, then owner.
         Table(Table) = "table", r#"{"revision":18,"offers":[]}"#;
         /// What is offered has changed.
         TableUpdated(TableUpdated) = "table-updated", r#"{"revision":19,"added":[],"removed":[{"file":"notes.txt","owner":"dora"}],"total":0}"#;
+        /// Who has what was searched for.
+        Found(Found) = "found", r#"{"text":"notes","files":[{"file":"notes.txt","size":5,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","chunks":1,"holders":[{"name":"erin","chunks":1,"offered":true}]}],"more":false}"#;
+        /// Who has which chunks of a file.
+        Chunks(Chunks) = "chunks", r#"{"file":"song.ogg","size":8388608,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","chunk_size":1048576,"chunks":8,"holders":[{"name":"erin","has":[[0,8]]},{"name":"dora","has":[[0,5],[7,8]]}]}"#;
         /// Who is there, sorted by number.
         Roster(Roster) = "roster", r#"{"revision":18,"clients":[{"name":"dora","number":4,"state":"online","since":"2026-01-02T03:04:05.678Z","key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","address":"127.0.0.1","port":40001,"link_port":40002}]}"#;
         /// Somebody came, went or stopped answering.
@@ -92,17 +108,29 @@ vocabulary! {
         /// We hear everything again; what has waited follows.
         Unfocused(Unfocused) = "unfocused", r#"{"room":"kitchen","held":3}"#;
         /// What is under way.
-        Transfers(Transfers) = "transfers", r#"{"transfers":[{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","bytes":1024,"size":4096}]}"#;
+        Transfers(Transfers) = "transfers", r#"{"transfers":[{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","bytes":1024,"size":4096,"state":"running"}]}"#;
+        /// A transfer waits for others to end.
+        TransferQueued(TransferQueued) = "transfer-queued", r#"{"transfer":2,"file":"song.ogg","position":1}"#;
         /// A transfer begins.
         TransferStarted(TransferStarted) = "transfer-started", r#"{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","size":4096,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","resumed":0,"path":"/home/dora/downloads/notes.txt"}"#;
         /// How far a transfer is; at most ten times a second.
-        TransferProgress(TransferProgress) = "transfer-progress", r#"{"transfer":1,"bytes":1024,"size":4096,"rate":102400}"#;
+        TransferProgress(TransferProgress) = "transfer-progress", r#"{"transfer":1,"bytes":1024,"size":4096,"rate":102400,"left":30}"#;
         /// A transfer ended well: every byte has been verified.
-        TransferCompleted(TransferCompleted) = "transfer-completed", r#"{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","path":"/home/dora/downloads/notes.txt","size":4096,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","elapsed":12,"sources":[{"peer":"erin","bytes":4096}]}"#;
+        TransferCompleted(TransferCompleted) = "transfer-completed", r#"{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","path":"/home/dora/downloads/notes.txt","size":4096,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","elapsed":12,"resumed":0,"sources":[{"peer":"erin","bytes":4096}]}"#;
         /// A transfer did not end well; what has arrived is kept for the next time.
         TransferFailed(TransferFailed) = "transfer-failed", r#"{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","bytes":1024,"size":4096,"code":"source-changed","message":"The source changed the file while it was being sent.","retry":"later"}"#;
         /// A source of a transfer was given up.
         SourceDropped(SourceDropped) = "source-dropped", r#"{"transfer":1,"peer":"erin","code":"bad-chunk","message":"The source sent other bytes than it promised."}"#;
+        /// A file of a folder that is being fetched could not be had; the others go on.
+        FileFailed(FileFailed) = "file-failed", r#"{"transfer":1,"file":"albums/one.ogg","code":"exists","message":"A file of that name exists."}"#;
+        /// The hub has our push; whether they take it is theirs to say.
+        PushAsked(PushAsked) = "push-asked", r#"{"push":3,"transfer":4,"file":"report.pdf","to":"erin","online":true}"#;
+        /// Somebody wants to give us a file: `accept` it or `decline` it.
+        PushOffered(PushOffered) = "push-offered", r#"{"push":3,"from":"dora","file":"report.pdf","size":4096,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f"}"#;
+        /// A file that was pushed to us cannot be had any more.
+        PushGone(PushGone) = "push-gone", r#"{"push":3,"from":"dora","file":"report.pdf"}"#;
+        /// We have declined a file.
+        Declined(Declined) = "declined", r#"{"push":3}"#;
         /// A transfer has been stopped on request.
         Cancelled(Cancelled) = "cancelled", r#"{"transfer":1}"#;
         /// Everything asked before is done.
@@ -117,6 +145,12 @@ vocabulary! {
         Gap(Gap) = "gap", r#"{"from":"2026-01-02T03:04:05.678Z","to":"2026-01-02T03:05:05.678Z","dropped":70000}"#;
         /// Between hub and client only: where the content of a `get` can be had.
         Located(Located) = "located", r#"{"sources":[]}"#;
+        /// Between hub and client only: who has more of a content by now.
+        SourcesUpdated(SourcesUpdated) = "sources-updated", r#"{"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","sources":[]}"#;
+        /// Between hub and client only: a copy is on the hub's disk, or will not be.
+        Stored(Stored) = "stored", r#"{"file":"notes.txt","hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f"}"#;
+        /// Between hub and client only: they have accepted or declined our push.
+        PushAnswered(PushAnswered) = "push-answered", r#"{"push":3,"accepted":true}"#;
         /// Between hub and client only: everything up to this revision has been told.
         Synced(Synced) = "synced", r#"{"revision":20}"#;
         /// Between hub and client only: what was kept for us has been sent.
@@ -158,6 +192,18 @@ bodies! {
         transport: String,
         /// What happens when a file exists: `fail`, `rename` or `overwrite`.
         on_conflict: String,
+        /// The most bytes a second that we send, if there is a limit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        up: Option<u64>,
+        /// The most bytes a second that we fetch, if there is a limit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        down: Option<u64>,
+        /// How many files or folders are fetched at once; others are queued.
+        #[serde(default)]
+        max_transfers: u64,
+        /// Whose pushes are accepted without asking: `all`, or names.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        accept_from: Vec<String>,
     }
     /// The last line.
     Bye {
@@ -206,46 +252,6 @@ bodies! {
         name: String,
         /// How many of our offers left the table with us.
         withdrawn: u64,
-    }
-    /// The folder has been chosen.
-    DirSet {
-        /// The folder, with its links resolved.
-        dir: String,
-    }
-    /// The hub has our offers.
-    OfferAcked {
-        /// The offers as everybody sees them.
-        offers: Vec<Offer>,
-        /// The revision that has them.
-        revision: u64,
-    }
-    /// Offers have been taken back.
-    Withdrawn {
-        /// Which.
-        files: Vec<String>,
-        /// The first revision without them.
-        revision: u64,
-    }
-    /// What is offered.
-    Table {
-        /// The revision that this is.
-        revision: u64,
-        /// The offers, sorted by file, then owner.
-        offers: Vec<Offer>,
-    }
-    /// What is offered has changed.
-    TableUpdated {
-        /// The revision that we have now.
-        revision: u64,
-        /// New and changed offers.
-        added: Vec<Offer>,
-        /// Offers that are gone.
-        removed: Vec<OfferName>,
-        /// How many offers there are now.
-        total: u64,
-        /// Whether `added` is the whole table, and what was known before is void.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        full: bool,
     }
     /// Who is there.
     Roster {
@@ -333,18 +339,6 @@ bodies! {
         to: Timestamp,
         /// How many were dropped.
         dropped: u64,
-    }
-    /// Where a content can be had.
-    Located {
-        /// Offers of one and the same content.
-        sources: Vec<Holder>,
-    }
-    /// One holder of a content.
-    Holder {
-        /// What it offers, and where.
-        offer: Offer,
-        /// The key that it must prove to hold.
-        key: PublicKey,
     }
     /// Everything up to this revision has been told.
     Synced {

@@ -5,13 +5,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::types::{Direction, Source, Transfer};
 use crate::protocol::vocabulary::bodies;
-use crate::protocol::{ContentHash, ErrorCode, Retry};
+use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Retry};
 
 bodies! {
     /// What is under way.
     Transfers {
         /// The transfers, sorted by number.
         transfers: Vec<Transfer>,
+    }
+    /// A transfer waits for others to end.
+    TransferQueued {
+        /// Its number.
+        transfer: u64,
+        /// The file's name.
+        file: String,
+        /// Its place in the queue, from 1.
+        position: u64,
     }
     /// A transfer begins.
     TransferStarted {
@@ -25,8 +34,11 @@ bodies! {
         peer: String,
         /// Bytes in all.
         size: u64,
-        /// BLAKE3 hash of the content.
+        /// BLAKE3 hash of the content; of a folder, that of what `b3sum` prints for its files, sorted by name.
         hash: ContentHash,
+        /// How many files it is, if it is a folder.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        files: Option<u64>,
         /// Bytes that were there already from an earlier try.
         resumed: u64,
         /// Where the file will be; only downwards.
@@ -41,8 +53,11 @@ bodies! {
         bytes: u64,
         /// Bytes in all.
         size: u64,
-        /// Bytes a second since it started.
+        /// Bytes a second, lately.
         rate: u64,
+        /// How long it takes from here at this rate, in milliseconds, if that can be said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left: Option<u64>,
     }
     /// A transfer ended well.
     TransferCompleted {
@@ -54,15 +69,25 @@ bodies! {
         file: String,
         /// Who was at the other end.
         peer: String,
-        /// Where the file is; only downwards.
+        /// Where the file is; only downwards. Of a file of which only some chunks were fetched: where these are, each
+        /// in its place.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<String>,
         /// Bytes in all.
         size: u64,
-        /// BLAKE3 hash of the content.
+        /// BLAKE3 hash of the content; of a folder, that of what `b3sum` prints for its files, sorted by name.
         hash: ContentHash,
+        /// How many files it is, if it is a folder.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        files: Option<u64>,
+        /// The chunks that were asked for, if that was not all and the file is not complete.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chunks: Option<ChunkSet>,
         /// How long it took, in milliseconds.
         elapsed: u64,
+        /// Bytes that were there already from an earlier try.
+        #[serde(default)]
+        resumed: u64,
         /// Who sent how much; only downwards.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         sources: Vec<Source>,
@@ -98,6 +123,64 @@ bodies! {
         code: ErrorCode,
         /// What went wrong.
         message: String,
+    }
+    /// A file of a folder could not be had.
+    FileFailed {
+        /// The transfer's number.
+        transfer: u64,
+        /// The file's name.
+        file: String,
+        /// What kind of failure.
+        code: ErrorCode,
+        /// What went wrong.
+        message: String,
+    }
+    /// The hub has our push.
+    PushAsked {
+        /// Its number at this hub.
+        push: u64,
+        /// The number of its transfer, for `cancel`.
+        transfer: u64,
+        /// The file's name, as they see it.
+        file: String,
+        /// Who shall have it.
+        to: String,
+        /// Whether they are there. If not, it waits until they come or we leave.
+        online: bool,
+    }
+    /// Somebody wants to give us a file.
+    PushOffered {
+        /// Its number at this hub, for `accept` and `decline`.
+        push: u64,
+        /// Who.
+        from: String,
+        /// The file's name.
+        file: String,
+        /// Its size in bytes.
+        size: u64,
+        /// BLAKE3 hash of the content.
+        hash: ContentHash,
+    }
+    /// They have accepted or declined our push.
+    PushAnswered {
+        /// Its number.
+        push: u64,
+        /// Whether they take it. If so, they fetch it now.
+        accepted: bool,
+    }
+    /// A file that was pushed to us cannot be had any more.
+    PushGone {
+        /// Its number.
+        push: u64,
+        /// Who wanted to give it.
+        from: String,
+        /// The file's name.
+        file: String,
+    }
+    /// We have declined a file.
+    Declined {
+        /// The push's number.
+        push: u64,
     }
     /// A transfer has been stopped.
     Cancelled {

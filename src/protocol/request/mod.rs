@@ -5,15 +5,16 @@
 
 use clap::Subcommand;
 
+mod files;
 mod people;
 mod rooms;
 
+pub use files::{Accept, Cancel, Chunks, Decline, Get, List, Offer, Push, Search, Setdir, Transfers, Withdraw};
 pub use people::{Block, Blocks, Broadcast, History, Login, Message, Private, PrivateClose, PrivateOpen, Unblock};
 pub use rooms::{Focus, Members, RoomCreate, RoomInvite, RoomJoin, RoomLeave, Rooms, Say, Unfocus};
 
 use super::limits::FILES_PER_REQUEST;
 use super::line::pointer_at;
-use super::transfer::OnConflict;
 use super::vocabulary::{requests, vocabulary};
 use super::{ErrorCode, Failure};
 
@@ -36,18 +37,31 @@ vocabulary! {
         Who(Who) = "who", r#"{"since":600}"#;
         /// Choose the folder to offer files from.
         Setdir(Setdir) = "setdir", r#"{"dir":"music"}"#;
-        /// Offer files of the folder to everybody.
-        Offer(Offer) = "offer", r#"{"files":["notes.txt","song.ogg"]}"#;
+        /// Offer files of the folder, or whole folders in it, to everybody.
+        Offer(Offer) = "offer", r#"{"files":["notes.txt","albums"],"watch":true}"#;
         /// Take offers back.
         Withdraw(Withdraw) = "withdraw", r#"{"files":["notes.txt"]}"#;
         /// Show what is offered.
         List(List) = "list", r#"{"owner":"erin"}"#;
-        /// Fetch a file straight from its owner.
-        #[command(alias = "request")]
+        /// Show who has files of a name or of a hash.
+        #[command(alias = "searchFile")]
+        Search(Search) = "search", r#"{"text":"notes"}"#;
+        /// Show who has which chunks of a file.
+        #[command(alias = "searchChunk")]
+        Chunks(Chunks) = "chunks", r#"{"file":"song.ogg","chunks":[0,4,7]}"#;
+        /// Fetch a file, or a folder, straight from everybody who has it.
+        #[command(aliases = ["request", "download"])]
         Get(Get) = "get", r#"{"file":"notes.txt","from":"erin"}"#;
-        /// Show the transfers that are under way.
+        /// Offer a file to one person, who accepts or declines it.
+        #[command(alias = "UDP")]
+        Push(Push) = "push", r#"{"file":"report.pdf","to":"erin"}"#;
+        /// Take a file that was pushed to us.
+        Accept(Accept) = "accept", r#"{"push":3}"#;
+        /// Do not take a file that was pushed to us.
+        Decline(Decline) = "decline", r#"{"push":3}"#;
+        /// Show the transfers that are under way or waiting.
         Transfers(Transfers) = "transfers", r#"{}"#;
-        /// Stop a transfer; what has arrived is kept for the next time.
+        /// Stop a transfer or take back a push; what has arrived is kept for the next time.
         Cancel(Cancel) = "cancel", r#"{"transfer":3}"#;
         /// Send somebody a message; it is kept until they have it.
         Message(Message) = "message", r#"{"to":"erin","text":"soup is ready"}"#;
@@ -124,66 +138,6 @@ requests! {
         #[arg(long, value_name = "SECONDS")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<u64>,
-    }
-    /// Choose the folder to offer files from.
-    Setdir {
-        /// An existing folder. Files offered from another folder before stay offered.
-        dir: String,
-    }
-    /// Offer files of the folder to everybody.
-    Offer {
-        /// Names relative to the folder of `setdir`. All are offered, or none.
-        #[arg(required = true, value_name = "FILE")]
-        #[schemars(length(min = 1, max = 8192))]
-        files: Vec<String>,
-        /// Cut each file into at most this many chunks.
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16384))]
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(range(min = 1, max = 16384))]
-        chunks: Option<u32>,
-    }
-    /// Take offers back.
-    Withdraw {
-        /// Names as they were offered. All are withdrawn, or none.
-        #[arg(required = true, value_name = "FILE")]
-        #[schemars(length(min = 1, max = 8192))]
-        files: Vec<String>,
-    }
-    /// Show what is offered.
-    #[derive(Default)]
-    List {
-        /// Only what this person offers.
-        #[arg(long, value_name = "NAME")]
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        owner: Option<String>,
-        /// Only files whose name contains this text, without regard to case.
-        #[arg(long = "match", value_name = "TEXT")]
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        r#match: Option<String>,
-    }
-    /// Fetch a file straight from its owner.
-    Get {
-        /// The file as `list` shows it.
-        file: String,
-        /// Fetch what this person offers; without it, all offers of that name must be of the same content.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[arg(value_name = "OWNER")]
-        from: Option<String>,
-        /// Save under this name, relative to the download folder.
-        #[arg(long, value_name = "NAME")]
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        to: Option<String>,
-        /// What to do if a file of that name exists.
-        #[arg(long, value_enum, value_name = "WHAT")]
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        on_conflict: Option<OnConflict>,
-    }
-    /// Show the transfers that are under way.
-    Transfers {}
-    /// Stop a transfer.
-    Cancel {
-        /// Its number, as `transfers` shows it.
-        transfer: u64,
     }
     /// Answer when everything asked before is done.
     Wait {}

@@ -3,6 +3,8 @@
 mod accounts;
 mod entry;
 mod feed;
+mod files;
+mod gifts;
 mod messages;
 mod names;
 mod silence;
@@ -16,6 +18,7 @@ use crate::protocol::{ErrorCode, Event, EventLine, Id, Presence};
 
 fn config() -> HubConfig {
     HubConfig {
+        files: None,
         link: LinkConfig::hub(),
         grace: Duration::from_secs(30),
         limits: HubLimits::default(),
@@ -48,6 +51,8 @@ struct Rig {
     persisted: Vec<(u64, Record)>,
     asked: Vec<(u64, Query)>,
     logins: Vec<(u64, String)>,
+    copies: Vec<CopyPlan>,
+    discarded: Vec<ContentHash>,
     log: Vec<LogEvent>,
     stopped: bool,
 }
@@ -70,6 +75,8 @@ impl Rig {
             persisted: Vec::new(),
             asked: Vec::new(),
             logins: Vec::new(),
+            copies: Vec::new(),
+            discarded: Vec::new(),
             log: Vec::new(),
             stopped: false,
         }
@@ -92,6 +99,9 @@ impl Rig {
                 Output::Persist(commit, record) => self.persisted.push((commit, record)),
                 Output::Query(number, query) => self.asked.push((number, query)),
                 Output::Verify { attempt, fold, .. } => self.logins.push((attempt, fold)),
+                Output::Copy(plan) => self.copies.push(plan),
+                Output::Discard(hash) => self.discarded.push(hash),
+                Output::MayFetch(..) | Output::MayNotFetch(_) => {}
                 Output::Log(event) => self.log.push(event),
                 Output::Stopped => self.stopped = true,
             }
@@ -280,6 +290,15 @@ impl Rig {
             Some(Event::Error(error)) => Some(error.code),
             _ => None,
         }
+    }
+
+    fn code(&self, conn: ConnId, id: i64) -> Option<&'static str> {
+        self.refusal(conn, id).map(ErrorCode::name)
+    }
+
+    /// The table, in short.
+    fn offers(&self) -> Vec<String> {
+        self.hub.offers().iter().map(|offer| format!("{} of {}", offer.file, offer.owner)).collect()
     }
 
     fn welcomed(&self, conn: ConnId) -> bool {

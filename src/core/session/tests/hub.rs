@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::Rng;
-use crate::protocol::limits::FILES_PER_REQUEST;
+use crate::protocol::limits::PUBLISH_FILES;
 
 #[test]
 fn a_lost_hub_is_told_and_tried_again_with_growing_pauses() {
@@ -123,14 +123,15 @@ fn as_many_offers_as_a_hub_allows_come_back_in_pieces_that_the_link_can_hold() {
     let limit = crate::protocol::limits::HubLimits::default().offers;
     for i in 0..limit {
         let file = format!("{}/{i:05}", "x".repeat(100));
-        rig.session.offered.insert(file.clone(), Content { file, ..content.clone() });
+        let content = Content { file: file.clone(), ..content.clone() };
+        rig.session.offered.insert(file, Offered { content, keep: false });
     }
     rig.lose();
     rig.pass(100);
     rig.connect(false);
     rig.line(r#"{"id":1,"request":"list"}"#);
     rig.welcome("anna");
-    for piece in 0..limit.div_ceil(FILES_PER_REQUEST) {
+    for piece in 0..limit.div_ceil(PUBLISH_FILES) {
         assert_eq!(rig.asks(), ["publish"], "piece {piece}");
         rig.answer("publish", "offer-acked", r#","offers":[],"revision":2"#);
     }

@@ -1,7 +1,6 @@
 //! Messages: told once, in order, confirmed when the user has them; held back while one room is heard.
 
 use super::*;
-use crate::protocol::wire::Received;
 
 /// A session that takes messages, and has been welcomed by a hub whose newest message is 10.
 fn listening() -> Rig {

@@ -1,6 +1,7 @@
 //! The session by itself: what its user and the hub say, and what it does then.
 
 mod ends;
+mod files;
 mod hub;
 mod inbox;
 mod pipe;
@@ -8,8 +9,17 @@ mod private;
 
 use serde_json::Value;
 
+use std::time::Duration;
+
 use super::*;
-use crate::protocol::{ContentHash, to_json};
+use crate::core::link::LinkConfig;
+use crate::core::peers::{PeerInput, PeerOutput};
+use crate::protocol::ContentHash;
+use crate::protocol::event::Settings;
+use crate::protocol::limits::MAX_TRANSFERS;
+use crate::protocol::to_json;
+use crate::protocol::transfer::OnConflict;
+use crate::protocol::wire::Received;
 
 const SONG: &str = r#"{"file":"song","size":5,"hash":"0000000000000000000000000000000000000000000000000000000000000000","chunk_size":1048576,"chunks":1"#;
 const KEY: &str = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
@@ -26,6 +36,8 @@ fn config() -> SessionConfig {
         linger: false,
         fail_fast: false,
         on_conflict: OnConflict::Fail,
+        max_transfers: MAX_TRANSFERS,
+        accept_from: AcceptFrom::Nobody,
         settings: Settings {
             dir: Some("music".into()),
             downloads: "downloads".into(),
@@ -33,6 +45,10 @@ fn config() -> SessionConfig {
             link_port: 40_001,
             transport: "auto".into(),
             on_conflict: "fail".into(),
+            up: None,
+            down: None,
+            max_transfers: MAX_TRANSFERS as u64,
+            accept_from: Vec::new(),
         },
         epoch: Timestamp(0),
         seed: 1,
@@ -114,15 +130,19 @@ impl Rig {
                         self.asked.push(serde_json::from_str(&body).unwrap());
                     }
                 }
-                Output::CheckDir(task, _) | Output::Hash { task, .. } => self.tasks.push(task),
+                Output::CheckDir(task, _) | Output::Hash(Offering { task, .. }) | Output::Lend { task, .. } => {
+                    self.tasks.push(task)
+                }
                 Output::Fetch(plan) => self.fetches.push(plan.transfer),
+                Output::FetchFolder(plan) => self.fetches.push(plan.transfer),
                 Output::CancelFetch(transfer) => self.cancelled.push(transfer),
                 Output::Unserve(files) => self.unserved.extend(files),
                 Output::OpenInbox(name) => self.opened.push(name),
                 Output::Shown(name, number) => self.shown.push((name, number)),
                 Output::Peer(output) => self.peers.push(output),
                 Output::End(code) => self.end = Some(code),
-                Output::Disconnect | Output::Say(_) | Output::Peers(_) => {}
+                Output::Disconnect | Output::Say(_) | Output::Peers(_) | Output::Unlend(..) | Output::Sources(..) => {}
+                Output::CancelUpload(_) => {}
             }
         }
         let late = self.session.next_timeout().filter(|at| *at <= self.now);
@@ -177,7 +197,7 @@ impl Rig {
     fn hashed(&mut self) {
         let task = self.tasks.pop().unwrap();
         let content: Content = serde_json::from_str(&format!("{SONG}}}")).unwrap();
-        self.handle(Input::Hashed(task, Ok(vec![content])));
+        self.handle(Input::Hashed(task, Ok(Hashed { contents: vec![content], skipped: Vec::new() })));
     }
 
     /// Offers `song`, and is answered.
@@ -202,7 +222,7 @@ impl Rig {
 
     fn complete(&mut self, transfer: u64) {
         self.transfer(transfer, TransferNote::Started { path: "song".into(), resumed: 0 });
-        self.transfer(transfer, TransferNote::Completed { path: "song".into(), sources: Vec::new() });
+        self.transfer(transfer, TransferNote::Completed { path: "song".into(), complete: true, sources: Vec::new() });
     }
 
     fn lose(&mut self) {
@@ -235,7 +255,12 @@ impl Rig {
 
     /// The requests that the hub has to answer.
     fn asks(&self) -> Vec<&str> {
-        self.asked.iter().map(|ask| ask["request"].as_str().unwrap_or("publish")).collect()
+        let name = |ask: &'_ Value| match ask["request"].as_str() {
+            Some(_) => None,
+            None => ["publish", "push", "have", "settled", "take_back"].into_iter().find(|word| !ask[word].is_null()),
+        };
+        let answered = self.asked.iter().filter(|ask| !matches!(name(ask), Some("have" | "settled" | "take_back")));
+        answered.map(|ask| name(ask).or(ask["request"].as_str()).unwrap_or_default()).collect()
     }
 
     /// The last event of a request, in a word: an error's code, or the event.

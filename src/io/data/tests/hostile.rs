@@ -19,7 +19,7 @@ fn data_source_with_another_key_gets_and_gives_nothing() {
     let downloads = tempfile::tempdir().unwrap();
     let hashed = giver.offer("a", b"secret");
     let source = Source { key: PublicKey([5; 32]), ..giver.source("gil") };
-    let (result, told) = get_with(&job(&hashed, "a", vec![source], downloads.path()), &Cancel::default());
+    let (result, told) = get_with(&job(&hashed, "a", vec![source], downloads.path()), &Control::default());
     assert_eq!(code(result), ErrorCode::PeerKeyChanged);
     assert!(matches!(&told[..], [FetchNote::Started { .. }, FetchNote::SourceDropped { name, .. }] if name == "gil"));
     assert!(names(downloads.path()).is_empty() && giver.notes.all.lock().unwrap().is_empty());
@@ -39,7 +39,7 @@ fn data_stranger_gets_nothing() {
 }
 
 /// Changes an offered file, and the shelf's idea of it, so that the source does not notice.
-fn forge(giver: &Giver, name: &str, hashed: &Hashed, bytes: &[u8]) {
+pub(super) fn forge(giver: &Giver, name: &str, hashed: &Hashed, bytes: &[u8]) {
     fs::write(giver.path(name), bytes).unwrap();
     let fingerprint = Fingerprint::of(&File::open(giver.path(name)).unwrap()).unwrap();
     giver.shelf.add(name, giver.path(name), Hashed { fingerprint, ..hashed.clone() });
@@ -54,7 +54,7 @@ fn data_wrong_bytes_are_never_kept() {
             let hashed = giver.offer_cut("a", &content(len), at_most);
             forge(&giver, "a", &hashed, &vec![7; len]);
             let (result, told) =
-                get_with(&job(&hashed, "a", vec![giver.source("gil")], downloads.path()), &Cancel::default());
+                get_with(&job(&hashed, "a", vec![giver.source("gil")], downloads.path()), &Control::default());
             assert_eq!(code(result), ErrorCode::BadChunk);
             let named = |n: &FetchNote| matches!(n, FetchNote::SourceDropped { name, failure } if name == "gil" && failure.code == ErrorCode::BadChunk);
             assert_eq!(told.iter().filter(|n| named(n)).count(), 1, "{told:?}");
@@ -74,7 +74,7 @@ fn data_liar_is_named_and_the_honest_one_completes_it() {
     liar.offer("a", &bytes);
     forge(&liar, "a", &hashed, &wrong);
     let sources = vec![liar.source("liar"), honest.source("honest")];
-    let (result, told) = get_with(&job(&hashed, "a", sources, downloads.path()), &Cancel::default());
+    let (result, told) = get_with(&job(&hashed, "a", sources, downloads.path()), &Control::default());
     let fetched = result.unwrap();
     assert!(fs::read(fetched.path).unwrap() == bytes);
     assert_eq!(fetched.from, [("honest".to_owned(), bytes.len() as u64)]);

@@ -1,7 +1,10 @@
 //! Both ends on loopback, with real files.
 
+mod folder;
+mod folder_hostile;
 mod hostile;
 mod resume;
+mod swarm;
 mod targets;
 mod whole;
 
@@ -110,15 +113,24 @@ impl Giver {
 
     fn source(&self, name: &str) -> Source {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.server.port()));
-        Source { name: name.to_owned(), address, key: self.key }
+        Source { name: name.to_owned(), address, key: self.key, has: None }
     }
 }
 
 /// A source whose every answer is made up by `answer`, with the key of this seed.
 fn fake(seed: u8, answer: impl Fn(&mut ServerStream, DataRequest) + Send + Sync + 'static) -> Source {
+    fake_while(seed, move |stream, request| {
+        answer(stream, request);
+        true
+    })
+}
+
+/// The same, and it breaks off when `answer` says false.
+fn fake_while(seed: u8, answer: impl Fn(&mut ServerStream, DataRequest) -> bool + Send + Sync + 'static) -> Source {
     let identity = Identity::from_seed([seed; 32]);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let source = Source { name: "fake".into(), address: listener.local_addr().unwrap(), key: identity.key };
+    let address = listener.local_addr().unwrap();
+    let source = Source { name: "fake".into(), address, key: identity.key, has: None };
     let config = Arc::new(server_config(&identity, DATA_ALPN));
     let answer = Arc::new(answer);
     std::thread::spawn(move || {
@@ -129,7 +141,9 @@ fn fake(seed: u8, answer: impl Fn(&mut ServerStream, DataRequest) + Send + Sync 
                 let tcp = Arc::new(tcp.unwrap());
                 let Ok(mut stream) = ServerStream::accept(tcp, config, Cancel::default(), deadline) else { return };
                 while let Ok(Some(line)) = stream.read_line() {
-                    answer(&mut stream, serde_json::from_slice(&line).unwrap());
+                    if !answer(&mut stream, serde_json::from_slice(&line).unwrap()) {
+                        return;
+                    }
                 }
             });
         }
@@ -155,7 +169,7 @@ fn answer_truly(stream: &mut ServerStream, hashed: &Hashed, bytes: &[u8], reques
                 }
             }
         }
-        DataRequest::Wait { .. } | DataRequest::Done { .. } => {}
+        DataRequest::Files { .. } | DataRequest::Wait { .. } | DataRequest::Done { .. } => {}
     }
     if !out.is_empty() {
         let _ = stream.send(&out);
@@ -168,22 +182,25 @@ fn job(hashed: &Hashed, file: &str, sources: Vec<Source>, folder: &Path) -> Fetc
         file: file.to_owned(),
         hash: hashed.hash,
         chunking: hashed.chunking,
+        chunks: None,
         sources,
         folder: folder.to_owned(),
         target: file.to_owned(),
         on_conflict: OnConflict::Fail,
+        modified: None,
+        seed: 0,
     }
 }
 
 /// Fetches, and returns also what was told meanwhile.
-fn get_with(job: &FetchJob, cancel: &Cancel) -> (Result<Fetched, Failure>, Vec<FetchNote>) {
+fn get_with(job: &FetchJob, control: &Control) -> (Result<Fetched, Failure>, Vec<FetchNote>) {
     let notes = Mutex::new(Vec::new());
-    let result = fetch(job, &receiver(), &|note| notes.lock().unwrap().push(note), cancel);
+    let result = fetch(job, &receiver(), &Shelf::default(), &|note| notes.lock().unwrap().push(note), control);
     (result, notes.into_inner().unwrap())
 }
 
 fn get(job: &FetchJob) -> Result<Fetched, Failure> {
-    get_with(job, &Cancel::default()).0
+    get_with(job, &Control::default()).0
 }
 
 fn code(result: Result<Fetched, Failure>) -> ErrorCode {

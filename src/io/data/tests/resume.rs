@@ -19,9 +19,9 @@ fn broken_off(hashed: &Hashed, bytes: &[u8], folder: &Path) -> PathBuf {
         })
     };
     let job = job(hashed, "a", vec![source], folder);
-    let cancel = Cancel::default();
+    let cancel = Control::default();
     std::thread::scope(|scope| {
-        let fetching = scope.spawn(|| code(fetch(&job, &receiver(), &|_| (), &cancel)));
+        let fetching = scope.spawn(|| code(fetch(&job, &receiver(), &Shelf::default(), &|_| (), &cancel)));
         let mut marks = [0; LEN / MIB];
         while marks.iter().all(|m| *m == 0) {
             std::thread::yield_now();
@@ -66,7 +66,7 @@ fn data_only_the_rest_is_fetched() {
     let hashed = giver.offer("a", &bytes);
     let job = job(&hashed, "a", vec![giver.source("gil")], downloads.path());
     with_chunks(&hashed, &bytes, downloads.path(), &[0, 7, 8, 47]);
-    let (result, told) = get_with(&job, &Cancel::default());
+    let (result, told) = get_with(&job, &Control::default());
     assert!(matches!(told[0], FetchNote::Started { resumed, .. } if resumed == 4 * MIB as u64), "{:?}", told[0]);
     assert!(fs::read(result.unwrap().path).unwrap() == bytes);
     assert_eq!(sent(&giver.notes.until_over()), (LEN - 4 * MIB) as u64);
@@ -110,7 +110,7 @@ fn data_partial_file_that_is_nonsense_is_begun_anew() {
         (bytes.clone(), 3 * MIB as u64),
     ] {
         fs::write(&partial, nonsense).unwrap();
-        let (result, told) = get_with(&job, &Cancel::default());
+        let (result, told) = get_with(&job, &Control::default());
         assert!(matches!(told[0], FetchNote::Started { resumed: r, .. } if r == resumed), "{:?}", told[0]);
         let path = result.unwrap().path;
         assert!(fs::read(&path).unwrap() == bytes);
@@ -125,14 +125,14 @@ fn data_cancel_ends_the_upload_too() {
     let hashed = giver.offer("a", &content(LEN));
     let (go_on, cancelled) = std::sync::mpsc::channel::<()>();
     giver.notes.on_start(move || cancelled.recv().unwrap());
-    let cancel = Cancel::default();
+    let cancel = Control::default();
     let stop = |note| {
         if let FetchNote::Connected { .. } = note {
             cancel.cancel();
         }
     };
     let job = job(&hashed, "a", vec![giver.source("gil")], downloads.path());
-    assert_eq!(code(fetch(&job, &receiver(), &stop, &cancel)), ErrorCode::Interrupted);
+    assert_eq!(code(fetch(&job, &receiver(), &Shelf::default(), &stop, &cancel)), ErrorCode::Interrupted);
     assert!(names(downloads.path()).is_empty(), "nothing came, so nothing is kept");
     go_on.send(()).unwrap();
     let told = giver.notes.until_over();
@@ -153,7 +153,7 @@ fn data_server_that_stops_interrupts_its_uploads_and_the_next_source_goes_on() {
             server.lock().unwrap().take().unwrap().stop();
         }
     };
-    assert_eq!(code(fetch(&job, &receiver(), &stop, &Cancel::default())), ErrorCode::PeerBroke);
+    assert_eq!(code(fetch(&job, &receiver(), &Shelf::default(), &stop, &Control::default())), ErrorCode::PeerBroke);
     // The connection may have ended before anything was asked over it.
     let failed =
         |n: &UploadNote| matches!(n, UploadNote::Failed { failure, .. } if failure.code == ErrorCode::Interrupted);
@@ -176,5 +176,5 @@ fn data_progress_only_grows_to_the_size() {
         }
     };
     let job = job(&hashed, "a", vec![giver.source("gil")], downloads.path());
-    fetch(&job, &receiver(), &notify, &Cancel::default()).unwrap();
+    fetch(&job, &receiver(), &Shelf::default(), &notify, &Control::default()).unwrap();
 }

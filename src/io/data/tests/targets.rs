@@ -60,10 +60,10 @@ fn data_name_taken_while_it_was_fetched() {
             fs::write(s.downloads.path().join("a.txt"), "old").unwrap();
         }
     };
-    assert_eq!(code(fetch(&job, &receiver(), &take, &Cancel::default())), ErrorCode::Exists);
+    assert_eq!(code(fetch(&job, &receiver(), &Shelf::default(), &take, &Control::default())), ErrorCode::Exists);
     assert_eq!(s.read("a.txt"), "old");
     // What was fetched is not lost.
-    let (result, told) = get_with(&FetchJob { on_conflict: OnConflict::Rename, ..job }, &Cancel::default());
+    let (result, told) = get_with(&FetchJob { on_conflict: OnConflict::Rename, ..job }, &Control::default());
     assert!(matches!(told[0], FetchNote::Started { resumed: 3, .. }), "{told:?}");
     assert_eq!(result.unwrap().path, s.downloads.path().join("a (1).txt"));
     assert_eq!(s.read("a (1).txt"), "new");
@@ -144,7 +144,7 @@ fn data_two_transfers_of_one_file_do_not_meet() {
             *second.lock().unwrap() = Some(get(&job));
         }
     };
-    fetch(&job, &receiver(), &meet, &Cancel::default()).unwrap();
+    fetch(&job, &receiver(), &Shelf::default(), &meet, &Control::default()).unwrap();
     assert_eq!(code(second.into_inner().unwrap().unwrap()), ErrorCode::NotWritable);
     assert_eq!(s.read("a.txt"), "new");
 }

@@ -40,7 +40,7 @@ fn data_both_sides_tell_what_happens() {
     let len = 6 * MIB as u64;
     let hashed = giver.offer("sub/a.bin", &content(len as usize));
     let job = job(&hashed, "sub/a.bin", vec![giver.source("gil")], downloads.path());
-    let (result, told) = get_with(&job, &Cancel::default());
+    let (result, told) = get_with(&job, &Control::default());
     let path = result.unwrap().path;
     assert_eq!(path, downloads.path().join("sub/a.bin"));
     assert_eq!(told[0], FetchNote::Started { path, resumed: 0 });
@@ -73,7 +73,7 @@ fn data_source_in_reserve_steps_in() {
     let downloads = tempfile::tempdir().unwrap();
     let hashed = here.offer("a", b"small");
     let sources = vec![gone.source("gone"), here.source("here")];
-    let (result, told) = get_with(&job(&hashed, "a", sources, downloads.path()), &Cancel::default());
+    let (result, told) = get_with(&job(&hashed, "a", sources, downloads.path()), &Control::default());
     assert_eq!(result.unwrap().from, [("here".to_owned(), 5)]);
     let dropped = FetchNote::SourceDropped { name: "gone".into(), failure: ErrorCode::SourceGone.into() };
     assert!(told.contains(&dropped), "{told:?}");

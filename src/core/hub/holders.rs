@@ -1,0 +1,210 @@
+//! Who has which content, beside those who offer it: whoever has fetched it, or is fetching it. Those who are fetching
+//! hear of it when others have more.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use super::{Hub, PeerId};
+use crate::core::time::Time;
+use crate::protocol::limits::{HAVE_CONTENTS, HOLDINGS, PARTIAL_HOLDINGS};
+use crate::protocol::transfer::Chunking;
+use crate::protocol::wire::{Had, Have};
+use crate::protocol::{ChunkSet, ContentHash, event};
+
+/// How long news of who has more are gathered.
+const NEWS: Duration = Duration::from_millis(250);
+
+/// What is known of contents by their hashes.
+#[derive(Default)]
+pub(super) struct Holders {
+    /// The offers of each content: file and owner.
+    offers: HashMap<ContentHash, BTreeSet<(String, String)>>,
+    /// Who has it without offering it.
+    had: HashMap<ContentHash, BTreeMap<PeerId, Part>>,
+    /// Who is fetching it.
+    wanted: HashMap<ContentHash, BTreeSet<PeerId>>,
+    /// Who has more of it than those who are fetching it have been told.
+    news: BTreeMap<ContentHash, BTreeSet<PeerId>>,
+    news_at: Option<Time>,
+    of: BTreeMap<PeerId, Own>,
+}
+
+/// What one client has and wants.
+#[derive(Default)]
+struct Own {
+    had: BTreeSet<ContentHash>,
+    partial: usize,
+    wanted: BTreeSet<ContentHash>,
+}
+
+/// What somebody has of a content.
+#[derive(Clone)]
+pub(super) struct Part {
+    pub(super) chunking: Chunking,
+    /// All of it, unless this says otherwise.
+    pub(super) chunks: Option<ChunkSet>,
+}
+
+impl Part {
+    fn add(&mut self, more: &ChunkSet) {
+        let count = self.chunking.count();
+        if let Some(chunks) = &mut self.chunks {
+            chunks.add(more);
+            if chunks.len() == count {
+                self.chunks = None;
+            }
+        }
+    }
+}
+
+impl Holders {
+    pub(super) fn listed(&mut self, hash: ContentHash, offer: (String, String)) {
+        self.offers.entry(hash).or_default().insert(offer);
+    }
+
+    pub(super) fn unlisted(&mut self, hash: &ContentHash, offer: &(String, String)) {
+        if let Some(offers) = self.offers.get_mut(hash) {
+            offers.remove(offer);
+            if offers.is_empty() {
+                self.offers.remove(hash);
+            }
+        }
+    }
+
+    /// The offers of a content: file and owner, in this order.
+    pub(super) fn offers(&self, hash: &ContentHash) -> impl Iterator<Item = &(String, String)> {
+        self.offers.get(hash).into_iter().flatten()
+    }
+
+    /// Who has a content, or some of it, because they fetched it.
+    pub(super) fn had(&self, hash: &ContentHash) -> impl Iterator<Item = (PeerId, &Part)> {
+        self.had.get(hash).into_iter().flatten().map(|(id, part)| (*id, part))
+    }
+
+    /// Notes what a client has. What goes beyond the limits is not noted: nobody will ask for it.
+    fn note(&mut self, id: PeerId, had: Had) -> bool {
+        let Had { hash, size, chunk_size, chunks } = had;
+        let count = size.div_ceil(chunk_size.max(1));
+        let Some(chunking) = Chunking::checked(size, chunk_size, count) else { return false };
+        if chunks.end() > chunking.count() {
+            return false;
+        }
+        if chunks.is_empty() {
+            self.lose(id, &hash);
+            return false;
+        }
+        let own = self.of.entry(id).or_default();
+        let parts = self.had.entry(hash).or_default();
+        if let Some(part) = parts.get_mut(&id).filter(|part| part.chunking == chunking) {
+            let partial = part.chunks.is_some();
+            part.add(&chunks);
+            own.partial -= usize::from(partial && part.chunks.is_none());
+            return true;
+        }
+        let mut part = Part { chunking, chunks: Some(ChunkSet::default()) };
+        part.add(&chunks);
+        let replaced = parts.get(&id).is_some_and(|old| old.chunks.is_some());
+        let partial = own.partial - usize::from(replaced) + usize::from(part.chunks.is_some());
+        let room = own.had.len() < HOLDINGS || own.had.contains(&hash);
+        if !room || partial > PARTIAL_HOLDINGS {
+            if parts.is_empty() {
+                self.had.remove(&hash);
+            }
+            return false;
+        }
+        own.had.insert(hash);
+        own.partial = partial;
+        parts.insert(id, part);
+        true
+    }
+
+    fn lose(&mut self, id: PeerId, hash: &ContentHash) {
+        let Some(own) = self.of.get_mut(&id) else { return };
+        if !own.had.remove(hash) {
+            return;
+        }
+        if let Some(parts) = self.had.get_mut(hash) {
+            own.partial -= usize::from(parts.remove(&id).is_some_and(|part| part.chunks.is_some()));
+            if parts.is_empty() {
+                self.had.remove(hash);
+            }
+        }
+    }
+
+    /// A client fetches a content: it wants to hear who has more of it.
+    pub(super) fn want(&mut self, id: PeerId, hash: ContentHash) {
+        let own = self.of.entry(id).or_default();
+        if own.wanted.len() < PARTIAL_HOLDINGS && own.wanted.insert(hash) {
+            self.wanted.entry(hash).or_default().insert(id);
+        }
+    }
+
+    pub(super) fn settle(&mut self, id: PeerId, hash: &ContentHash) {
+        if self.of.get_mut(&id).is_some_and(|own| own.wanted.remove(hash))
+            && let Some(wanting) = self.wanted.get_mut(hash)
+        {
+            wanting.remove(&id);
+            if wanting.is_empty() {
+                self.wanted.remove(hash);
+                self.news.remove(hash);
+            }
+        }
+    }
+
+    /// A client is gone.
+    pub(super) fn forget(&mut self, id: PeerId) {
+        let Some(own) = self.of.get(&id) else { return };
+        let (had, wanted) = (own.had.clone(), own.wanted.clone());
+        had.iter().for_each(|hash| self.lose(id, hash));
+        wanted.iter().for_each(|hash| self.settle(id, hash));
+        self.of.remove(&id);
+    }
+
+    pub(super) fn news_at(&self) -> Option<Time> {
+        self.news_at
+    }
+}
+
+impl Hub {
+    /// A client says what it has.
+    pub(super) fn have(&mut self, now: Time, id: PeerId, have: Have) {
+        if self.me(id).is_err() {
+            return;
+        }
+        for had in have.have.into_iter().take(HAVE_CONTENTS) {
+            let hash = had.hash;
+            if self.holders.note(id, had) {
+                self.is_news(now, hash, id);
+            }
+        }
+    }
+
+    /// Somebody has more of a content: those who are fetching it will hear of it.
+    pub(super) fn is_news(&mut self, now: Time, hash: ContentHash, holder: PeerId) {
+        let Some(wanting) = self.holders.wanted.get(&hash) else { return };
+        if wanting.iter().any(|id| *id != holder) {
+            self.holders.news.entry(hash).or_default().insert(holder);
+            self.holders.news_at.get_or_insert(now + NEWS);
+        }
+    }
+
+    pub(super) fn tell_news(&mut self, now: Time) {
+        self.holders.news_at = None;
+        for (hash, changed) in std::mem::take(&mut self.holders.news) {
+            let Some(content) = self.any_content(&hash) else { continue };
+            let wanting = self.holders.wanted.get(&hash).cloned().unwrap_or_default();
+            let holders: Vec<_> = changed.into_iter().filter_map(|id| Some((id, self.holder(id, &content)?))).collect();
+            for wants in wanting {
+                let others = holders.iter().filter(|(id, _)| *id != wants);
+                let sources: Vec<_> = others.map(|(_, holder)| holder.clone()).collect();
+                if !sources.is_empty() {
+                    self.tell(now, wants, event::SourcesUpdated { hash, sources });
+                }
+            }
+            // Who is about to be asked must know who asks.
+            for (id, _) in holders {
+                self.tell_newest(now, id);
+            }
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Where contents can be had: for those who fetch them, and for those who want to know.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::offers::{HUB, Owner, Shelved};
+use super::{Hub, PeerId};
+use crate::core::time::Time;
+use crate::protocol::limits::{FOUND_FILES, HOLDERS};
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::fold;
+use crate::protocol::types::{ChunkHolder, Content, FoundFile, Holding};
+use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Event, Failure, Id, Offer, PublicKey, event, request};
+
+/// The fewest digits of a hash that are searched for.
+const HASH_DIGITS: usize = 8;
+
+/// How many offers are looked through for the price of one request.
+const LOOKED_THROUGH: usize = 10_000;
+
+impl Hub {
+    /// Where a file can be had: from all who have the same content.
+    pub(super) fn locate(&mut self, now: Time, id: PeerId, request: &request::Get) -> Result<Event, Failure> {
+        let me = self.me(id)?.name;
+        let offers = self.offers_of(&request.file, request.from.as_deref())?;
+        let others: Vec<(&str, &Shelved)> = offers.into_iter().filter(|(owner, _)| *owner != me).collect();
+        let content = the_one(&others)?.ok_or(ErrorCode::OwnFile)?;
+        let named: Vec<String> = others.iter().map(|(owner, _)| (*owner).to_owned()).collect();
+        let sources = self.sources(id, &content, &named);
+        self.holders.want(id, content.hash);
+        // Who is about to be asked must know who asks.
+        for source in &sources {
+            if let Some(&holder) = self.online.get(&fold(&source.offer.owner)) {
+                self.tell_newest(now, holder);
+            }
+        }
+        Ok(event::Located { sources }.into())
+    }
+
+    /// Somebody wants all that is offered below a folder: their client finds that in its own table, once that is new
+    /// enough.
+    pub(super) fn locate_folder(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        mark: &Option<Id>,
+        request: &request::Get,
+    ) -> Result<(), Failure> {
+        let me = self.me(id)?.name;
+        let from = request.from.as_deref().map(fold);
+        let below = self.table.range_from(&(request.file.clone(), String::new()));
+        let owners: BTreeSet<String> = below
+            .take_while(|((file, _), _)| file.starts_with(&request.file))
+            .filter(|((_, owner), shelved)| is_from(from.as_deref(), owner, shelved))
+            .map(|((_, owner), _)| owner.clone())
+            .collect();
+        if owners.is_empty() {
+            return Err(not_offered(&request.file, request.from.as_deref()));
+        }
+        if owners.len() == 1 && owners.contains(&me) {
+            return Err(ErrorCode::OwnFile.into());
+        }
+        for owner in owners {
+            if let Some(&holder) = self.online.get(&fold(&owner)) {
+                self.tell_newest(now, holder);
+            }
+        }
+        self.sync(now, id, mark);
+        Ok(())
+    }
+
+    /// Everybody who has a content but `id`: first those who offer it under the name that was asked for, then those who
+    /// answer the hub and have all of it.
+    fn sources(&self, id: PeerId, content: &Arc<Content>, named: &[String]) -> Vec<event::Holder> {
+        let owners = self.holders.offers(&content.hash).filter_map(|key| {
+            let shelved = self.table.get(key)?;
+            (shelved.owner != Owner::Client(id)).then(|| self.as_holder(&key.1, shelved, content)).flatten()
+        });
+        let had = self.holders.had(&content.hash).filter(|(holder, _)| *holder != id);
+        let fetched = had.filter_map(|(holder, _)| self.holder(holder, content));
+        let mut sources: BTreeMap<(bool, bool, bool, String), event::Holder> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for holder in owners.chain(fetched) {
+            let owner = holder.offer.owner.clone();
+            if seen.insert(owner.clone()) {
+                let online = self.online.get(&fold(&owner)).and_then(|id| self.peers.get(id));
+                let silent = online.is_some_and(|peer| peer.conn.is_none());
+                sources.insert((silent, !named.contains(&owner), holder.has.is_some(), owner), holder);
+            }
+        }
+        sources.into_values().take(HOLDERS).collect()
+    }
+
+    /// Who serves an offer, as a holder of this content.
+    fn as_holder(&self, owner: &str, shelved: &Shelved, content: &Arc<Content>) -> Option<event::Holder> {
+        let key = match shelved.owner {
+            Owner::Client(id) => self.peers.get(&id)?.key,
+            Owner::Hub | Owner::Kept => self.config.files.as_ref()?.key,
+        };
+        let mut offer = self.offer(owner, &Shelved { owner: shelved.owner, content: content.clone() });
+        // The hub is one holder, whoever's copies it has.
+        if shelved.owner == Owner::Kept {
+            offer.owner = HUB.to_owned();
+        }
+        Some(event::Holder { offer, key, has: None })
+    }
+
+    /// A client as a holder of a content; `None` if it has nothing of it.
+    pub(super) fn holder(&self, id: PeerId, content: &Arc<Content>) -> Option<event::Holder> {
+        let peer = self.peers.get(&id)?;
+        let name = &peer.name.as_ref()?.name;
+        let offers = self.holders.offers(&content.hash).any(|(_, owner)| owner == name);
+        let part = self.holders.had(&content.hash).find(|(holder, _)| *holder == id).map(|(_, part)| part);
+        let has = match (offers, part) {
+            (true, _) => None,
+            // Chunks of another size are not ours to count.
+            (false, Some(part)) => match &part.chunks {
+                Some(_) if Some(part.chunking) != content.chunking() => return None,
+                chunks => chunks.clone(),
+            },
+            (false, None) => return None,
+        };
+        let shelved = Shelved { owner: Owner::Client(id), content: content.clone() };
+        Some(event::Holder { offer: self.offer(name, &shelved), key: peer.key, has })
+    }
+
+    /// A client by itself as a holder of a content that it offers to one person.
+    pub(super) fn only_holder(&self, id: PeerId, content: &Arc<Content>) -> Option<(Offer, PublicKey)> {
+        let peer = self.peers.get(&id)?;
+        let shelved = Shelved { owner: Owner::Client(id), content: content.clone() };
+        Some((self.offer(&peer.name.as_ref()?.name, &shelved), peer.key))
+    }
+
+    /// A content of this hash that is offered.
+    pub(super) fn any_content(&self, hash: &ContentHash) -> Option<Arc<Content>> {
+        let mut offers = self.holders.offers(hash);
+        offers.find_map(|key| self.table.get(key)).map(|shelved| shelved.content.clone())
+    }
+
+    /// The offers of a file, by anybody or by one person.
+    fn offers_of(&self, file: &str, from: Option<&str>) -> Result<Vec<(&str, &Shelved)>, Failure> {
+        let folded = from.map(fold);
+        let named = self.table.range_from(&(file.to_owned(), String::new()));
+        let offers: Vec<(&str, &Shelved)> = named
+            .take_while(|((name, _), _)| name == file)
+            .filter(|((_, owner), shelved)| is_from(folded.as_deref(), owner, shelved))
+            .map(|((_, owner), shelved)| (owner.as_str(), shelved))
+            .collect();
+        if offers.is_empty() { Err(not_offered(file, from)) } else { Ok(offers) }
+    }
+
+    pub(super) fn chunks(&self, id: PeerId, request: &request::Chunks) -> Result<Event, Failure> {
+        self.me(id)?;
+        let offers = self.offers_of(&request.file, request.from.as_deref())?;
+        let content = the_one(&offers)?.ok_or(ErrorCode::NotOffered)?;
+        if let Some(i) = request.chunks.iter().position(|chunk| u64::from(*chunk) >= content.chunks) {
+            let message = format!("{} has {} chunks, counted from 0.", content.file, content.chunks);
+            return Err(Failure::new(ErrorCode::NoSuchChunk, message).at(pointer_at(&format!("/chunks/{i}"))));
+        }
+        let count = content.chunking().map_or(0, |chunking| chunking.count());
+        let all = ChunkSet::all(count);
+        let asked: Option<ChunkSet> = (!request.chunks.is_empty()).then(|| request.chunks.iter().copied().collect());
+        let mut has: BTreeMap<String, ChunkSet> = BTreeMap::new();
+        for (_, owner) in self.holders.offers(&content.hash) {
+            has.insert(owner.clone(), all.clone());
+        }
+        for (holder, part) in self.holders.had(&content.hash) {
+            let Ok(name) = self.me(holder) else { continue };
+            let chunks = match &part.chunks {
+                Some(_) if Some(part.chunking) != content.chunking() => continue,
+                chunks => chunks.clone().unwrap_or_else(|| all.clone()),
+            };
+            has.entry(name.name).or_insert(chunks);
+        }
+        let of_these = |set: ChunkSet| match &asked {
+            Some(asked) => set.iter().filter(|chunk| asked.contains(*chunk)).collect(),
+            None => set,
+        };
+        let mut holders: Vec<ChunkHolder> =
+            has.into_iter().map(|(name, has)| ChunkHolder { name, has: of_these(has) }).collect();
+        holders.retain(|holder| !holder.has.is_empty() || (count == 0 && asked.is_none()));
+        holders.sort_by_key(|holder| std::cmp::Reverse(holder.has.len()));
+        let Content { file, size, hash, chunk_size, chunks, .. } = (*content).clone();
+        Ok(event::Chunks { file, size, hash, chunk_size, chunks, holders }.into())
+    }
+
+    pub(super) fn search(&mut self, now: Time, id: PeerId, request: &request::Search) -> Result<Event, Failure> {
+        self.me(id)?;
+        let text = request.text.trim();
+        if text.is_empty() || text.len() > crate::protocol::limits::SEARCH_BYTES {
+            let message = format!("Search for 1 to {} bytes of text.", crate::protocol::limits::SEARCH_BYTES);
+            return Err(Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/text")));
+        }
+        // A large table takes its time, which others pay for with theirs.
+        for _ in 0..self.table.len() / LOOKED_THROUGH {
+            self.spend_request(now, id)?;
+        }
+        let (name, digits) = (text.to_lowercase(), text.to_ascii_lowercase());
+        let is_hash = digits.len() >= HASH_DIGITS && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        let mut found: BTreeSet<(&str, ContentHash)> = BTreeSet::new();
+        let mut more = false;
+        for ((file, _), shelved) in self.table.range_from(&Default::default()) {
+            let hash = shelved.content.hash;
+            if file.to_lowercase().contains(&name) || (is_hash && hash.to_string().starts_with(&digits)) {
+                more = found.len() >= FOUND_FILES && !found.contains(&(file.as_str(), hash));
+                if more {
+                    break;
+                }
+                found.insert((file, hash));
+            }
+        }
+        let files = found.into_iter().filter_map(|(file, hash)| self.found_file(file, hash)).collect();
+        Ok(event::Found { text: text.to_owned(), files, more }.into())
+    }
+
+    fn found_file(&self, file: &str, hash: ContentHash) -> Option<FoundFile> {
+        let content = self.any_content(&hash)?;
+        let mut holders: Vec<Holding> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for (_, owner) in self.holders.offers(&hash) {
+            if seen.insert(owner.clone()) {
+                holders.push(Holding { name: owner.clone(), chunks: content.chunks, offered: true });
+            }
+        }
+        holders.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut fetched: Vec<Holding> = Vec::new();
+        for (holder, part) in self.holders.had(&hash) {
+            let chunks = match &part.chunks {
+                Some(_) if Some(part.chunking) != content.chunking() => continue,
+                Some(chunks) => chunks.len().into(),
+                None => content.chunks,
+            };
+            if let Ok(name) = self.me(holder)
+                && !seen.contains(&name.name)
+            {
+                fetched.push(Holding { name: name.name, chunks, offered: false });
+            }
+        }
+        fetched.sort_by(|a, b| a.name.cmp(&b.name));
+        holders.extend(fetched);
+        holders.truncate(HOLDERS);
+        let Content { size, chunks, .. } = *content;
+        Some(FoundFile { file: file.to_owned(), size, hash, chunks, holders })
+    }
+}
+
+/// Whether an offer is this person's. What the hub keeps is the hub's, too.
+fn is_from(from: Option<&str>, owner: &str, shelved: &Shelved) -> bool {
+    from.is_none_or(|from| fold(owner) == from || (from == HUB && shelved.owner == Owner::Kept))
+}
+
+/// The content that all these offers are of; `None` if there are none.
+fn the_one(offers: &[(&str, &Shelved)]) -> Result<Option<Arc<Content>>, Failure> {
+    let Some((_, first)) = offers.first() else { return Ok(None) };
+    if offers.iter().any(|(_, other)| other.content.hash != first.content.hash) {
+        return Err(Failure::from(ErrorCode::Ambiguous).at(pointer_at("/from")));
+    }
+    Ok(Some(first.content.clone()))
+}
+
+fn not_offered(file: &str, from: Option<&str>) -> Failure {
+    match from {
+        Some(from) => Failure::new(ErrorCode::NotOffered, format!("{from} does not offer {file}.")),
+        None => Failure::new(ErrorCode::NotOffered, format!("Nobody offers {file}.")),
+    }
+}

@@ -1,0 +1,228 @@
+//! What is for one person, and what the hub keeps and serves itself.
+
+use super::*;
+use crate::protocol::event;
+
+const HASH: &str = "7777777777777777777777777777777777777777777777777777777777777777";
+
+fn content(file: &str) -> String {
+    format!(r#"{{"file":"{file}","size":100,"hash":"{HASH}","chunk_size":1048576,"chunks":1}}"#)
+}
+
+/// The same with another hash.
+fn other_content(file: &str) -> String {
+    content(file).replace(HASH, &"8".repeat(64))
+}
+
+impl Rig {
+    fn push(&mut self, conn: ConnId, id: i64, file: &str, to: &str) {
+        self.ask(conn, &format!(r#"{{"id":{id},"push":{},"to":"{to}"}}"#, content(file)));
+    }
+
+    /// What a client was told of pushes, in short.
+    fn pushes(&self, conn: ConnId) -> Vec<String> {
+        let told = self.wires[&conn].bodies.iter().filter_map(|line| match &line.event {
+            Event::PushOffered(push) => Some(format!("{} {} from {}", push.push, push.file, push.from)),
+            Event::PushGone(push) => Some(format!("{} gone", push.push)),
+            Event::PushAnswered(push) => Some(format!("{} {}", push.push, push.accepted)),
+            _ => None,
+        });
+        told.collect()
+    }
+
+    /// What a client was told of copies: the file, and why there is none.
+    fn stored(&self, conn: ConnId) -> Vec<(String, Option<&'static str>)> {
+        let told = self.wires[&conn].bodies.iter().filter_map(|line| match &line.event {
+            Event::Stored(stored) => Some((stored.file.clone(), stored.code.map(|code| code.name()))),
+            _ => None,
+        });
+        told.collect()
+    }
+
+    fn keep(&mut self, conn: ConnId, id: i64, file: &str) {
+        self.ask(conn, &format!(r#"{{"id":{id},"publish":[{}],"keep":true}}"#, content(file)));
+    }
+}
+
+fn files(room: u64) -> HubConfig {
+    let address = std::net::Ipv4Addr::UNSPECIFIED.into();
+    HubConfig { files: Some(HubFiles { key: PublicKey([99; 32]), address, port: 7777, room }), ..config() }
+}
+
+#[test]
+fn a_push_is_accepted_or_declined_by_whom_it_is_for() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.enter(2, 2, "ben");
+    rig.enter(3, 3, "cleo");
+    rig.push(1, 10, "plan", "BEN");
+    let Some(Event::PushAsked(asked)) = rig.answer(1, 10) else { panic!("{:?}", rig.answer(1, 10)) };
+    assert_eq!((asked.push, asked.to.as_str(), asked.online), (1, "ben", true));
+    assert_eq!(rig.pushes(2), ["1 plan from anna"]);
+    rig.ask(3, r#"{"id":10,"request":"accept","push":1}"#);
+    rig.ask(1, r#"{"id":11,"request":"accept","push":1}"#);
+    assert_eq!((rig.code(3, 10), rig.code(1, 11)), (Some("no-such-push"), Some("no-such-push")));
+    rig.ask(2, r#"{"id":10,"request":"accept","push":1}"#);
+    let Some(Event::Located(event::Located { sources })) = rig.answer(2, 10) else { panic!() };
+    assert_eq!((sources.len(), sources[0].offer.owner.as_str(), sources[0].key), (1, "anna", PublicKey([1; 32])));
+    assert_eq!(rig.pushes(1), ["1 true"]);
+    rig.ask(2, r#"{"id":11,"request":"accept","push":1}"#);
+    assert_eq!(rig.code(2, 11), Some("no-such-push"), "once");
+    rig.push(1, 12, "plan", "ben");
+    rig.ask(2, r#"{"id":12,"request":"decline","push":2}"#);
+    assert_eq!((rig.pushes(1), rig.pushes(3).len()), (vec!["1 true".into(), "2 false".into()], 0));
+    // It is not in the table.
+    assert!(rig.offers().is_empty());
+}
+
+#[test]
+fn a_push_waits_for_who_is_not_here_until_its_giver_leaves() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.enter(2, 2, "ben");
+    rig.ask(2, r#"{"id":10,"request":"dereg"}"#);
+    rig.push(1, 10, "plan", "ben");
+    rig.push(1, 11, "song", "ben");
+    let Some(Event::PushAsked(asked)) = rig.answer(1, 10) else { panic!() };
+    assert!(!asked.online);
+    rig.enter(3, 2, "ben");
+    assert_eq!(rig.pushes(3), ["1 plan from anna", "2 song from anna"]);
+    rig.ask(1, r#"{"take_back":2}"#);
+    rig.ask(3, r#"{"take_back":1}"#);
+    assert_eq!(rig.pushes(3)[2..], ["2 gone"]);
+    rig.ask(1, r#"{"id":12,"request":"dereg"}"#);
+    assert_eq!(rig.pushes(3)[3..], ["1 gone"]);
+    rig.ask(3, r#"{"id":11,"request":"accept","push":1}"#);
+    assert_eq!(rig.code(3, 11), Some("no-such-push"));
+}
+
+#[test]
+fn who_is_blocked_pushes_in_vain_and_does_not_learn_of_it() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.enter(2, 2, "ben");
+    rig.ask(2, r#"{"id":10,"request":"block","name":"anna"}"#);
+    rig.commit();
+    rig.push(1, 10, "plan", "ben");
+    let Some(Event::PushAsked(asked)) = rig.answer(1, 10) else { panic!() };
+    assert!(asked.online);
+    assert_eq!(rig.pushes(2), Vec::<String>::new());
+    rig.ask(2, r#"{"id":11,"request":"accept","push":1}"#);
+    assert_eq!(rig.code(2, 11), Some("no-such-push"));
+}
+
+#[test]
+fn a_push_that_cannot_be_is_refused() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.enter(2, 2, "ben");
+    for (id, file, to, code) in [
+        (10, "plan", "anna", "yourself"),
+        (11, "plan", "nobody", "no-such-person"),
+        (12, "../plan", "ben", "bad-name"),
+        (13, "a/plan", "ben", "bad-name"),
+        (14, "", "ben", "bad-name"),
+    ] {
+        rig.push(1, id, file, to);
+        assert_eq!(rig.code(1, id), Some(code), "{file} {to}");
+    }
+    for id in 0..crate::protocol::limits::PUSHES as i64 {
+        rig.push(1, 100 + id, "plan", "ben");
+    }
+    rig.push(1, 900, "plan", "ben");
+    assert_eq!(rig.code(1, 900), Some("too-many"));
+}
+
+#[test]
+fn a_copy_is_there_once_it_is_on_disk_and_stays_when_its_owner_is_gone() {
+    let mut rig = Rig::new(files(1_000));
+    rig.enter(1, 1, "anna");
+    rig.enter(2, 2, "ben");
+    rig.keep(1, 10, "song");
+    assert!(matches!(rig.answer(1, 10), Some(Event::OfferAcked(_))));
+    assert_eq!((rig.copies.len(), rig.stored(1)), (1, vec![]));
+    let copy = rig.copies[0].copy;
+    rig.handle(Input::Copied(copy, Ok(())));
+    rig.ack_all();
+    assert_eq!(rig.stored(1), [], "it is not noted yet");
+    rig.commit();
+    assert_eq!(rig.stored(1), [("song".into(), None)]);
+    assert!(matches!(rig.persisted.last(), Some((_, Record::Copy(copy))) if copy.owner == "anna"));
+    rig.ask(1, r#"{"id":11,"request":"quit"}"#);
+    let offer = rig.hub.offers().remove(0);
+    assert_eq!((offer.owner.as_str(), offer.kept, offer.port), ("anna", true, 7777));
+    for (id, from) in [(10, ""), (11, r#","from":"anna""#), (12, r#","from":"hub""#)] {
+        rig.ask(2, &format!(r#"{{"id":{id},"request":"get","file":"song"{from}}}"#));
+        let Some(Event::Located(event::Located { sources })) = rig.answer(2, id) else { panic!("{from}") };
+        assert_eq!((sources.len(), sources[0].key), (1, PublicKey([99; 32])));
+    }
+    // Its owner is back, and serves it again; then takes it back for good.
+    rig.enter(3, 1, "anna");
+    rig.keep(3, 10, "song");
+    assert_eq!((rig.stored(3), rig.copies.len()), (vec![("song".into(), None)], 1), "it is there already");
+    assert!(!rig.hub.offers()[0].kept);
+    rig.ask(3, r#"{"id":11,"request":"withdraw","files":["song"]}"#);
+    assert_eq!((rig.offers().len(), rig.discarded.len()), (0, 1));
+    assert!(matches!(rig.persisted.last(), Some((_, Record::CopyGone { .. }))));
+}
+
+#[test]
+fn copies_have_their_room_and_no_more() {
+    let mut rig = Rig::new(files(150));
+    rig.enter(1, 1, "anna");
+    rig.enter(2, 2, "ben");
+    rig.keep(1, 10, "song");
+    // The same content again needs no more room.
+    rig.keep(2, 10, "the same");
+    let other = other_content("other");
+    rig.ask(1, &format!(r#"{{"id":11,"publish":[{other}],"keep":true}}"#));
+    assert_eq!(rig.stored(1), [("other".into(), Some("no-room"))]);
+    assert!(matches!(rig.answer(1, 11), Some(Event::OfferAcked(_))), "it is offered all the same");
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.keep(1, 10, "song");
+    assert_eq!(rig.stored(1), [("song".into(), Some("keeps-nothing"))]);
+    assert!(rig.copies.is_empty());
+}
+
+#[test]
+fn a_copy_that_is_not_wanted_any_more_is_not_kept() {
+    let mut rig = Rig::new(files(1_000));
+    rig.enter(1, 1, "anna");
+    rig.keep(1, 10, "song");
+    let copy = rig.copies[0].copy;
+    rig.ask(1, r#"{"id":11,"request":"withdraw","files":["song"]}"#);
+    rig.handle(Input::Copied(copy, Ok(())));
+    assert_eq!((rig.discarded.len(), rig.offers().len()), (1, 0));
+    // One that fails is told of, and another content under the name ends the copy of the old one.
+    rig.keep(1, 12, "song");
+    rig.handle(Input::Copied(rig.copies[1].copy, Err(ErrorCode::DiskFull.into())));
+    rig.ack_all();
+    assert_eq!(rig.stored(1), [("song".into(), Some("disk-full"))]);
+    rig.ask(1, r#"{"id":13,"request":"withdraw","files":["song"]}"#);
+    rig.keep(1, 14, "song");
+    rig.handle(Input::Copied(rig.copies[2].copy, Ok(())));
+    rig.commit();
+    let changed = other_content("song");
+    rig.ask(1, &format!(r#"{{"id":15,"publish":[{changed}]}}"#));
+    rig.ask(1, r#"{"id":16,"request":"dereg"}"#);
+    assert_eq!((rig.discarded.len(), rig.offers().len()), (2, 0));
+}
+
+#[test]
+fn copies_and_the_hubs_own_files_are_offered_from_the_start() {
+    let copy = crate::protocol::record::CopyRecord {
+        fold: "anna".into(),
+        owner: "Anna".into(),
+        content: serde_json::from_str(&content("song")).unwrap(),
+    };
+    let mut rig = Rig::with(files(1_000), Loaded { copies: vec![copy], ..Loaded::default() });
+    rig.handle(Input::ShelfChanged(vec![serde_json::from_str(&content("menu")).unwrap()], Vec::new()));
+    rig.enter(2, 2, "ben");
+    assert_eq!(rig.offers(), ["menu of hub", "song of Anna"]);
+    rig.ask(2, r#"{"id":10,"request":"get","file":"menu","from":"hub"}"#);
+    assert!(matches!(rig.answer(2, 10), Some(Event::Located(_))));
+    rig.handle(Input::CopyLost(HASH.parse().unwrap()));
+    rig.handle(Input::ShelfChanged(Vec::new(), vec!["menu".into(), "never there".into()]));
+    assert_eq!(rig.offers(), Vec::<String>::new());
+}

@@ -1,0 +1,85 @@
+//! Folders to fetch: what is offered below a name, as far as our copy of the table knows.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::{Failure, FolderFile, FolderPlan, FolderSource, Session};
+use crate::core::hub::HUB;
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::fold;
+use crate::protocol::{ContentHash, ErrorCode, Offer, PublicKey, request};
+
+impl Session {
+    /// All that is offered below the folder that is asked for.
+    pub(super) fn plan_folder(&self, transfer: u64, get: &request::Get) -> Result<FolderPlan, Failure> {
+        let me = self.registered.as_deref().unwrap_or_default();
+        let from = get.from.as_deref().map(fold);
+        let wanted = |offer: &&Offer| {
+            offer.file.starts_with(&get.file)
+                && offer.owner != me
+                && from.as_ref().is_none_or(|from| fold(&offer.owner) == *from)
+        };
+        let mut sources: Vec<FolderSource> = Vec::new();
+        let mut files: BTreeMap<&str, FolderFile> = BTreeMap::new();
+        for offer in self.replica.below(&get.file).filter(wanted) {
+            let Some(key) = self.key_of(offer) else { continue };
+            let source = match sources.iter().position(|known| known.name == offer.owner) {
+                Some(at) => at,
+                None => {
+                    let address = SocketAddr::new(offer.address, offer.port);
+                    sources.push(FolderSource { name: offer.owner.clone(), address, key });
+                    sources.len() - 1
+                }
+            };
+            let file = files.entry(&offer.file).or_insert_with(|| FolderFile {
+                content: offer.content(),
+                target: match &get.to {
+                    Some(to) => format!("{}/{}", to.trim_end_matches('/'), &offer.file[get.file.len()..]),
+                    None => offer.file.clone(),
+                },
+                sources: Vec::new(),
+            });
+            if file.content.hash != offer.hash {
+                let message = format!("Several people offer different files named {}.", offer.file);
+                return Err(Failure::new(ErrorCode::Ambiguous, message).at(pointer_at("/from")));
+            }
+            file.sources.push(source as u32);
+        }
+        if files.is_empty() {
+            let message = format!("Nobody else offers anything in {}.", get.file);
+            return Err(Failure::new(ErrorCode::NotOffered, message));
+        }
+        let on_conflict = get.on_conflict.unwrap_or(self.config.on_conflict);
+        Ok(FolderPlan {
+            transfer,
+            folder: get.file.clone(),
+            files: files.into_values().collect(),
+            sources,
+            on_conflict,
+        })
+    }
+
+    /// The key that whoever serves an offer must prove to hold; `None` of it for the hub itself.
+    fn key_of(&self, offer: &Offer) -> Option<Option<PublicKey>> {
+        match offer.kept || offer.owner == HUB {
+            true => Some(None),
+            false => self.replica.find(&offer.owner).map(|client| Some(client.key)),
+        }
+    }
+}
+
+impl FolderPlan {
+    /// All bytes of it.
+    pub(super) fn size(&self) -> u64 {
+        self.files.iter().fold(0, |sum, file| sum.saturating_add(file.content.size))
+    }
+
+    /// What stands for its content: the hash of what `b3sum` prints for its files.
+    pub fn hash(&self) -> ContentHash {
+        let mut hasher = blake3::Hasher::new();
+        for FolderFile { content, .. } in &self.files {
+            hasher.update(format!("{}  {}\n", content.hash, content.file).as_bytes());
+        }
+        ContentHash(*hasher.finalize().as_bytes())
+    }
+}

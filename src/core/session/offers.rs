@@ -1,0 +1,314 @@
+//! What we offer: hashed, told to the hub piece by piece, followed when it changes on disk, taken back.
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
+
+use super::requests::Pending;
+use super::{FilesChanged, Hashed, Offering, Origin, Output, Session};
+use crate::core::time::Time;
+use crate::protocol::limits::{HubLimits, PUBLISH_FILES};
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::check_file;
+use crate::protocol::transfer::MAX_CHUNKS;
+use crate::protocol::types::Skipped;
+use crate::protocol::wire::{Ask, Publish};
+use crate::protocol::{At, Content, ErrorCode, Failure, Id, Offer, Request, event, request};
+
+/// A file that we offer.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Offered {
+    pub(super) content: Content,
+    /// Whether the hub was asked to keep a copy.
+    pub(super) keep: bool,
+}
+
+/// An `offer` that is not final.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Publishing {
+    pending: Pending,
+    /// What the hub has not been told of yet.
+    pieces: VecDeque<Vec<Content>>,
+    /// What it has acknowledged.
+    offers: Vec<Offer>,
+    skipped: Vec<Skipped>,
+    /// Files of which the hub shall have a copy, and has none yet.
+    uncopied: Option<BTreeSet<String>>,
+    /// Why there is no copy of one of them.
+    failure: Option<Failure>,
+}
+
+impl Publishing {
+    pub(super) fn into_pending(self) -> Pending {
+        self.pending
+    }
+
+    /// The hub has a copy of one of the files, or has none. Says whether that is all.
+    fn stored(&mut self, file: &str, failure: Option<Failure>) -> bool {
+        if let Some(uncopied) = &mut self.uncopied
+            && uncopied.remove(file)
+        {
+            self.failure = self.failure.take().or(failure);
+        }
+        self.is_over()
+    }
+
+    fn waits_for(&self, file: &str) -> bool {
+        self.uncopied.as_ref().is_some_and(|files| files.contains(file))
+    }
+
+    fn is_over(&self) -> bool {
+        self.uncopied.as_ref().is_none_or(BTreeSet::is_empty)
+    }
+}
+
+impl Session {
+    pub(super) fn start_offer(&mut self, now: Time, pending: Pending, offer: &request::Offer) {
+        match self.to_hash(offer) {
+            Ok((dir, files)) => {
+                let (chunks, hidden, watch) = (offer.chunks, offer.hidden, offer.watch);
+                self.start_task(pending, |task| Output::Hash(Offering { task, dir, files, chunks, hidden, watch }));
+            }
+            Err(failure) => self.refuse(now, pending.id, failure),
+        }
+    }
+
+    fn to_hash(&self, offer: &request::Offer) -> Result<(String, Vec<String>), Failure> {
+        if self.registered.is_none() {
+            return Err(ErrorCode::NotRegistered.into());
+        }
+        let dir = self.dir.clone().ok_or(ErrorCode::NoDir)?;
+        request::check_count(&offer.files)?;
+        if offer.chunks.is_some_and(|chunks| !(1..=MAX_CHUNKS).contains(&chunks)) {
+            let message = format!("A file has 1 to {MAX_CHUNKS} chunks.");
+            return Err(Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/chunks")));
+        }
+        for (i, file) in offer.files.iter().enumerate() {
+            check_entry(file).map_err(|failure| failure.at(pointer_at(&format!("/files/{i}"))))?;
+        }
+        Ok((dir, distinct(&offer.files).map(|(_, file)| file.clone()).collect()))
+    }
+
+    pub(super) fn hashing(&mut self, now: Time, task: u64, progress: event::OfferProgress) {
+        let id = self.local.as_ref().filter(|(local, _)| *local == task).map(|(_, pending)| pending.id.clone());
+        if let Some(id) = id {
+            self.tell_for(now, id, false, progress);
+        }
+    }
+
+    pub(super) fn hashed(&mut self, now: Time, task: u64, result: Result<Hashed, Failure>) {
+        let Some((_, pending)) = self.local.take_if(|(local, _)| *local == task) else { return };
+        let Hashed { contents, skipped } = match result {
+            Ok(hashed) => hashed,
+            Err(failure) => {
+                let failure = as_written(&pending.request, failure);
+                return self.refuse(now, pending.id, failure);
+            }
+        };
+        let limit = HubLimits::default().offers;
+        let fresh = contents.iter().filter(|content| !self.offered.contains_key(&content.file)).count();
+        if self.offered.len() + fresh > limit {
+            self.unserve(contents.into_iter().map(|content| content.file));
+            let message = format!("A client may offer {limit} files; these would be {fresh} more.");
+            return self.refuse(now, pending.id, Failure::new(ErrorCode::TooManyOffers, message));
+        }
+        let Request::Offer(offer) = &pending.request else { return };
+        let keep = offer.keep;
+        if offer.watch {
+            self.watched.extend(offer.files.iter().map(|folder| prefix(folder)));
+        }
+        let uncopied = keep.then(|| contents.iter().map(|content| content.file.clone()).collect());
+        let mut pieces: VecDeque<Vec<Content>> = contents.chunks(PUBLISH_FILES).map(<[Content]>::to_vec).collect();
+        let first = pieces.pop_front().unwrap_or_default();
+        let publishing = Publishing { pending, pieces, offers: Vec::new(), skipped, uncopied, failure: None };
+        self.publish(now, first, Origin::Offer(Box::new(publishing)));
+    }
+
+    /// Tells the hub of contents. While the hub is lost, the link keeps that; while we enter, what is asked is sent
+    /// after that.
+    fn publish(&mut self, now: Time, publish: Vec<Content>, origin: Origin) {
+        let (more, keep) = match &origin {
+            Origin::Offer(publishing) => {
+                (publishing.pieces.iter().map(Vec::len).sum::<usize>() as u64, publishing.uncopied.is_some())
+            }
+            Origin::Change => (0, publish.iter().any(|content| self.is_kept(&content.file))),
+            _ => (0, false),
+        };
+        let id = self.next_ask;
+        self.next_ask += 1;
+        let ask = Ask::Publish(Publish { id, publish, more, keep });
+        if !self.is_entering() {
+            self.send(now, ask.to_body());
+        }
+        self.asks.insert(id, (ask, origin));
+    }
+
+    fn is_kept(&self, file: &str) -> bool {
+        self.offered.get(file).is_some_and(|offered| offered.keep)
+    }
+
+    /// The hub has a piece of what we offer.
+    pub(super) fn offer_acked(&mut self, now: Time, mut publishing: Box<Publishing>, mut answer: event::OfferAcked) {
+        let keep = publishing.uncopied.is_some();
+        for offer in &answer.offers {
+            self.offered.insert(offer.file.clone(), Offered { content: offer.content(), keep });
+        }
+        publishing.offers.append(&mut answer.offers);
+        if let Some(next) = publishing.pieces.pop_front() {
+            return self.publish(now, next, Origin::Offer(publishing));
+        }
+        let offers = publishing.offers.clone();
+        let skipped = std::mem::take(&mut publishing.skipped);
+        let acked = event::OfferAcked { offers, revision: answer.revision, skipped };
+        let id = publishing.pending.id.clone();
+        if !keep {
+            return self.finish(now, id, acked);
+        }
+        self.tell_for(now, id, false, acked);
+        self.keeping.push(*publishing);
+        self.finish_kept(now);
+    }
+
+    /// The hub does not want it: all or nothing.
+    pub(super) fn offer_refused(
+        &mut self,
+        now: Time,
+        publishing: Publishing,
+        refused: Vec<Content>,
+        error: event::Error,
+    ) {
+        let before: Vec<String> = publishing.offers.iter().map(|offer| offer.file.clone()).collect();
+        self.offered.retain(|file, _| !before.contains(file));
+        for files in before.chunks(PUBLISH_FILES) {
+            self.ask(now, request::Withdraw { files: files.to_vec() }.into(), Origin::Forgotten);
+        }
+        let rest = refused.into_iter().chain(publishing.pieces.into_iter().flatten()).map(|content| content.file);
+        self.unserve(before.into_iter().chain(rest));
+        self.refuse(now, publishing.pending.id, error.into());
+    }
+
+    /// Files are not served any more, but for those that we still offer.
+    fn unserve(&mut self, files: impl Iterator<Item = String>) {
+        let files: Vec<String> = files.filter(|file| !self.offered.contains_key(file)).collect();
+        self.out.push_back(Output::Unserve(files));
+    }
+
+    /// The hub has made a copy of what we offer, or could not.
+    pub(super) fn stored(&mut self, now: Time, stored: event::Stored) {
+        let event::Stored { file, hash, code, message } = stored;
+        let failure = code.map(|code| match message {
+            Some(message) => Failure::new(code, message),
+            None => code.into(),
+        });
+        let asked = self.asks.values_mut().filter_map(|(_, origin)| match origin {
+            Origin::Offer(publishing) => Some(&mut **publishing),
+            _ => None,
+        });
+        let mut waiting = asked.chain(&mut self.keeping);
+        if let Some(publishing) = waiting.find(|publishing| publishing.waits_for(&file)) {
+            publishing.stored(&file, failure);
+            return self.finish_kept(now);
+        }
+        // Nobody waits for it: the copy of what has changed, or of what was offered to a hub that was restarted.
+        match (failure, self.offered.get(&file)) {
+            (None, Some(offered)) if offered.content.hash == hash => {
+                let bytes = offered.content.size;
+                self.tell(now, event::OfferKept { files: vec![file], bytes });
+            }
+            (Some(failure), Some(_)) => self.tell(now, event::Error::from(failure)),
+            (None, Some(_)) | (_, None) => {}
+        }
+    }
+
+    fn finish_kept(&mut self, now: Time) {
+        while let Some(at) = self.keeping.iter().position(Publishing::is_over) {
+            let Publishing { pending, offers, failure, .. } = self.keeping.remove(at);
+            match failure {
+                Some(failure) => self.refuse(now, pending.id, failure),
+                None => {
+                    let bytes = offers.iter().map(|offer| offer.size).sum();
+                    let files = offers.into_iter().map(|offer| offer.file).collect();
+                    self.finish(now, pending.id, event::OfferKept { files, bytes });
+                }
+            }
+        }
+    }
+
+    /// What we offer has changed on disk.
+    pub(super) fn files_changed(&mut self, now: Time, changes: FilesChanged) {
+        let FilesChanged { mut changed, gone } = changes;
+        // What has been withdrawn meanwhile is not of interest any more.
+        changed.retain(|content| {
+            let file = &content.file;
+            self.offered.contains_key(file) || self.watched.iter().any(|folder| file.starts_with(folder))
+        });
+        for content in &changed {
+            let keep = self.is_kept(&content.file);
+            self.offered.insert(content.file.clone(), Offered { content: content.clone(), keep });
+        }
+        let gone: Vec<String> = gone.into_iter().filter(|file| self.offered.remove(file).is_some()).collect();
+        if self.registered.is_none() {
+            return;
+        }
+        let (kept, others): (Vec<Content>, Vec<Content>) =
+            changed.into_iter().partition(|content| self.is_kept(&content.file));
+        for contents in [kept, others] {
+            for piece in contents.chunks(PUBLISH_FILES) {
+                self.publish(now, piece.to_vec(), Origin::Change);
+            }
+        }
+        for files in gone.chunks(PUBLISH_FILES) {
+            self.ask(now, request::Withdraw { files: files.to_vec() }.into(), Origin::Change);
+        }
+    }
+
+    pub(super) fn withdrawn(&mut self, now: Time, id: Option<Id>, asked: &[String], answer: event::Withdrawn) {
+        let gone: HashSet<&String> = answer.files.iter().collect();
+        self.offered.retain(|file, _| !gone.contains(file));
+        let folders = asked.iter().filter(|file| file.ends_with('/')).cloned();
+        self.watched.retain(|folder| !asked.contains(folder));
+        self.out.push_back(Output::Unserve(answer.files.iter().cloned().chain(folders).collect()));
+        self.finish(now, id, answer);
+    }
+
+    /// Everything that we offer, in pieces that a frame can hold; whether the hub is to keep it, with each.
+    pub(super) fn pieces(&self) -> VecDeque<(Vec<Content>, bool)> {
+        let mut pieces = VecDeque::new();
+        for keep in [false, true] {
+            let offered = self.offered.values().filter(|offered| offered.keep == keep);
+            let contents: Vec<Content> = offered.map(|offered| offered.content.clone()).collect();
+            pieces.extend(contents.chunks(PUBLISH_FILES).map(|piece| (piece.to_vec(), keep)));
+        }
+        pieces
+    }
+}
+
+/// A file or a folder that is offered, as it is written.
+fn check_entry(entry: &str) -> Result<(), Failure> {
+    match entry {
+        "." | "./" => Ok(()),
+        _ => check_file(entry.strip_suffix('/').unwrap_or(entry)),
+    }
+}
+
+/// How the names begin of what is in a folder that was offered.
+fn prefix(folder: &str) -> String {
+    match folder {
+        "." | "./" => String::new(),
+        _ => format!("{}/", folder.trim_end_matches('/')),
+    }
+}
+
+/// What was named, each once, with its place.
+fn distinct(files: &[String]) -> impl Iterator<Item = (usize, &String)> {
+    let mut seen = HashSet::new();
+    files.iter().enumerate().filter(move |(_, file)| seen.insert(*file))
+}
+
+/// Files that were named twice were hashed once. The place of a failure is that in the request as it was written.
+fn as_written(request: &Request, failure: Failure) -> Failure {
+    let (Request::Offer(offer), Some(At::Pointer(pointer))) = (request, &failure.at) else { return failure };
+    let Some(hashed) = pointer.strip_prefix("/files/").and_then(|i| i.parse().ok()) else { return failure };
+    match distinct(&offer.files).nth(hashed) {
+        Some((i, _)) => failure.at(pointer_at(&format!("/files/{i}"))),
+        None => failure,
+    }
+}

@@ -1,0 +1,231 @@
+//! Files for one person: those that we give, and those that are given to us.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::requests::Pending;
+use super::{AcceptFrom, Origin, Output, Running, Session};
+use crate::core::time::Time;
+use crate::protocol::limits::PUSHES_TO_ONE;
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::fold;
+use crate::protocol::types::{Content, Stage};
+use crate::protocol::wire::{Ask, Push, TakeBack};
+use crate::protocol::{ContentHash, Direction, ErrorCode, Failure, Request, Transfer, event, request};
+
+/// How long whoever has accepted a file may take to begin fetching it.
+const BEGINS_WITHIN: Duration = Duration::from_secs(60);
+
+/// The files that are given.
+#[derive(Default)]
+pub(super) struct Pushes {
+    /// Ours, by the numbers of their transfers.
+    giving: BTreeMap<u64, Giving>,
+    /// Those that we may take, by the hub's numbers.
+    offered: BTreeMap<u64, event::PushOffered>,
+}
+
+/// A file that we want to give.
+struct Giving {
+    pending: Pending,
+    to: String,
+    content: Content,
+    /// Its number at the hub, once it has one.
+    push: Option<u64>,
+    /// They have accepted, and must have begun by then.
+    deadline: Option<Time>,
+}
+
+impl Pushes {
+    pub(super) fn is_giving(&self) -> bool {
+        !self.giving.is_empty()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.giving.values().filter_map(|giving| giving.deadline).min()
+    }
+
+    pub(super) fn show(&self) -> impl Iterator<Item = Transfer> {
+        self.giving.iter().map(|(transfer, giving)| Transfer {
+            transfer: *transfer,
+            direction: Direction::Up,
+            file: giving.content.file.clone(),
+            peer: giving.to.clone(),
+            bytes: 0,
+            size: giving.content.size,
+            state: Stage::Waiting,
+        })
+    }
+
+    /// What we were to take is not known to a hub that has forgotten everything.
+    pub(super) fn forget_offered(&mut self) {
+        self.offered.clear();
+        self.giving.values_mut().for_each(|giving| (giving.push, giving.deadline) = (None, None));
+    }
+
+    /// Gives up every push; what becomes of them is not told any more.
+    pub(super) fn abandon(&mut self) -> Vec<Pending> {
+        std::mem::take(&mut self.giving).into_values().map(|giving| giving.pending).collect()
+    }
+}
+
+impl Session {
+    pub(super) fn start_push(&mut self, now: Time, pending: Pending, push: &request::Push) {
+        let folded = fold(&push.to);
+        let failure = match &self.registered {
+            None => ErrorCode::NotRegistered.into(),
+            Some(name) if fold(name) == folded => Failure::from(ErrorCode::Yourself).at(pointer_at("/to")),
+            Some(_) => {
+                let (dir, file, to) = (self.dir.clone(), push.file.clone(), push.to.clone());
+                return self.start_task(pending, |task| Output::Lend { task, dir, file, to });
+            }
+        };
+        self.refuse(now, pending.id, failure);
+    }
+
+    /// The file is hashed, and its receiver can fetch it: the hub is asked to tell them.
+    pub(super) fn lent(&mut self, now: Time, task: u64, result: Result<Content, Failure>) {
+        let Some((_, pending)) = self.local.take_if(|(local, _)| *local == task) else { return };
+        let Request::Push(request) = &pending.request else { return };
+        let to = request.to.clone();
+        match result {
+            Ok(content) => {
+                let transfer = self.new_transfer();
+                self.pushes.giving.insert(transfer, Giving { pending, to, content, push: None, deadline: None });
+                self.ask_push(now, transfer);
+            }
+            Err(failure) => {
+                let failure = failure.at(pointer_at("/file"));
+                self.refuse(now, pending.id, failure);
+            }
+        }
+    }
+
+    fn ask_push(&mut self, now: Time, transfer: u64) {
+        let Some(giving) = self.pushes.giving.get(&transfer) else { return };
+        let id = self.next_ask;
+        self.next_ask += 1;
+        let ask = Ask::Push(Push { id, push: giving.content.clone(), to: giving.to.clone() });
+        if !self.is_entering() {
+            self.send(now, ask.to_body());
+        }
+        self.asks.insert(id, (ask, Origin::Push(transfer)));
+    }
+
+    /// A hub that has forgotten what we give is told again, but for what it is being asked already.
+    pub(super) fn push_again(&mut self, now: Time) {
+        let asked: Vec<u64> = self.asks.values().filter_map(|(_, origin)| origin.push()).collect();
+        let waiting = self.pushes.giving.iter().filter(|(_, giving)| giving.push.is_none()).map(|(number, _)| *number);
+        for transfer in waiting.filter(|number| !asked.contains(number)).collect::<Vec<_>>() {
+            self.ask_push(now, transfer);
+        }
+    }
+
+    pub(super) fn push_asked(&mut self, now: Time, transfer: u64, answer: event::PushAsked) {
+        match self.pushes.giving.get_mut(&transfer) {
+            Some(giving) => {
+                giving.push = Some(answer.push);
+                let id = giving.pending.id.clone();
+                self.tell_for(now, id, false, event::PushAsked { transfer, ..answer });
+            }
+            // It was cancelled meanwhile.
+            None => self.take_back(now, answer.push),
+        }
+    }
+
+    pub(super) fn push_refused(&mut self, now: Time, transfer: u64, failure: Failure) {
+        if let Some(giving) = self.pushes.giving.remove(&transfer) {
+            self.out.push_back(Output::Unlend(giving.content.hash, giving.to));
+            self.refuse(now, giving.pending.id, failure);
+        }
+    }
+
+    fn take_back(&mut self, now: Time, push: u64) {
+        if self.settled {
+            self.send(now, Ask::TakeBack(TakeBack { take_back: push }).to_body());
+        }
+    }
+
+    /// They have accepted or declined.
+    pub(super) fn push_answered(&mut self, now: Time, answer: event::PushAnswered) {
+        let ours = self.pushes.giving.iter_mut().find(|(_, giving)| giving.push == Some(answer.push));
+        let Some((&transfer, giving)) = ours else { return };
+        if answer.accepted {
+            giving.deadline = Some(now + BEGINS_WITHIN);
+            return;
+        }
+        let message = format!("{} does not want {}.", giving.to, giving.content.file);
+        self.push_refused(now, transfer, Failure::new(ErrorCode::PushDeclined, message));
+    }
+
+    pub(super) fn push_tick(&mut self, now: Time) {
+        let late = self.pushes.giving.iter().find(|(_, giving)| giving.deadline.is_some_and(|at| at <= now));
+        if let Some((&transfer, giving)) = late {
+            let message = format!("{} has accepted, and does not fetch it.", giving.to);
+            self.push_refused(now, transfer, Failure::new(ErrorCode::PeerUnreachable, message));
+        }
+    }
+
+    /// Somebody fetches from us: what we give them, if it is that.
+    pub(super) fn take_giving(&mut self, peer: &str, hash: ContentHash) -> Option<(u64, Pending)> {
+        let theirs = |giving: &Giving| giving.content.hash == hash && fold(&giving.to) == fold(peer);
+        let (&transfer, _) = self.pushes.giving.iter().find(|(_, giving)| theirs(giving))?;
+        self.pushes.giving.remove(&transfer).map(|giving| (transfer, giving.pending))
+    }
+
+    /// An upload has ended; if it was a push, nothing more can be fetched by it.
+    pub(super) fn given(&mut self, running: &Running) {
+        if running.is_asked_for() && running.direction == Direction::Up {
+            self.out.push_back(Output::Unlend(running.hash, running.peer.clone()));
+        }
+    }
+
+    /// Takes back what nobody has begun to fetch; false if there is no such push.
+    pub(super) fn cancel_push(&mut self, now: Time, transfer: u64) -> bool {
+        let Some(giving) = self.pushes.giving.get(&transfer) else { return false };
+        if let Some(push) = giving.push {
+            self.take_back(now, push);
+        }
+        self.push_refused(now, transfer, Failure::new(ErrorCode::Interrupted, "The push was taken back."));
+        true
+    }
+
+    /// Somebody wants to give us a file. Whether that is accepted by itself was decided when we were started.
+    pub(super) fn push_offered(&mut self, now: Time, offered: event::PushOffered) {
+        if self.pushes.offered.len() >= PUSHES_TO_ONE && !self.pushes.offered.contains_key(&offered.push) {
+            return;
+        }
+        self.pushes.offered.insert(offered.push, offered.clone());
+        let accepted = match &self.config.accept_from {
+            AcceptFrom::Nobody => false,
+            AcceptFrom::Names(names) => names.iter().any(|name| fold(name) == fold(&offered.from)),
+            AcceptFrom::All => true,
+        };
+        let push = offered.push;
+        self.tell(now, offered);
+        if accepted {
+            let request = request::Accept { push, to: None, on_conflict: None };
+            let pending = Pending { id: None, request: request.clone().into() };
+            match self.check(&pending.request) {
+                Ok(()) => self.ask(now, request.into(), Origin::User(Box::new(pending))),
+                Err(failure) => self.tell(now, event::Error::from(failure)),
+            }
+        }
+    }
+
+    pub(super) fn push_gone(&mut self, now: Time, gone: event::PushGone) {
+        if self.pushes.offered.remove(&gone.push).is_some() {
+            self.tell(now, gone);
+        }
+    }
+
+    /// What was offered under this number.
+    pub(super) fn offered_push(&self, push: u64) -> Option<&event::PushOffered> {
+        self.pushes.offered.get(&push)
+    }
+
+    /// The push is accepted or declined.
+    pub(super) fn forget_push(&mut self, push: u64) -> Option<event::PushOffered> {
+        self.pushes.offered.remove(&push)
+    }
+}

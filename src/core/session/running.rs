@@ -1,0 +1,109 @@
+//! One transfer, and how it is told of.
+
+use super::requests::Pending;
+use super::{Event, Failure, Output};
+use crate::core::pace::Pace;
+use crate::core::time::Time;
+use crate::protocol::types::{Source, Stage};
+use crate::protocol::{ChunkSet, ContentHash, Direction, Transfer, event};
+
+/// A transfer under way, or waiting for others to end.
+pub(super) struct Running {
+    /// The request that wants it; most uploads have none.
+    pub(super) pending: Option<Pending>,
+    pub(super) direction: Direction,
+    pub(super) file: String,
+    pub(super) peer: String,
+    /// Bytes that are to be there: all, or those of the chunks that are wanted.
+    pub(super) size: u64,
+    pub(super) hash: ContentHash,
+    /// How many files, if it is a folder.
+    pub(super) files: Option<u64>,
+    /// Which chunks are wanted, if not all.
+    pub(super) chunks: Option<ChunkSet>,
+    pub(super) bytes: u64,
+    pub(super) resumed: u64,
+    pub(super) started: Time,
+    pub(super) pace: Pace,
+    /// What starts it, as long as it is queued.
+    pub(super) queued: Option<Output>,
+}
+
+impl Running {
+    /// Whether a request waits for it.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    pub(super) fn id(&self) -> Option<crate::protocol::Id> {
+        self.pending.as_ref().and_then(|pending| pending.id.clone())
+    }
+
+    pub(super) fn show(&self, transfer: u64) -> Transfer {
+        Transfer {
+            transfer,
+            direction: self.direction,
+            file: self.file.clone(),
+            peer: self.peer.clone(),
+            bytes: self.bytes,
+            size: self.size,
+            state: if self.queued.is_some() { Stage::Queued } else { Stage::Running },
+        }
+    }
+
+    pub(super) fn started(&self, transfer: u64, path: Option<String>) -> Event {
+        let Running { direction, size, hash, resumed, files, .. } = *self;
+        let (file, peer) = (self.file.clone(), self.peer.clone());
+        event::TransferStarted { transfer, direction, file, peer, size, hash, files, resumed, path }.into()
+    }
+
+    pub(super) fn progress(&mut self, transfer: u64, now: Time, bytes: u64) -> Event {
+        self.bytes = bytes;
+        self.pace.note(now, bytes);
+        let rate = self.pace.rate();
+        let left = self.pace.left(self.size);
+        event::TransferProgress { transfer, bytes, size: self.size, rate, left }.into()
+    }
+
+    pub(super) fn completed(
+        &self,
+        transfer: u64,
+        now: Time,
+        path: Option<String>,
+        sources: Vec<Source>,
+    ) -> event::TransferCompleted {
+        let Running { direction, size, hash, files, resumed, .. } = *self;
+        let (file, peer) = (self.file.clone(), self.peer.clone());
+        let elapsed = (now - self.started).as_millis() as u64;
+        let chunks = None;
+        event::TransferCompleted {
+            transfer,
+            direction,
+            file,
+            peer,
+            path,
+            size,
+            hash,
+            files,
+            chunks,
+            elapsed,
+            resumed,
+            sources,
+        }
+    }
+
+    pub(super) fn failed(&self, transfer: u64, failure: &Failure) -> Event {
+        event::TransferFailed {
+            transfer,
+            direction: self.direction,
+            file: self.file.clone(),
+            peer: self.peer.clone(),
+            bytes: self.bytes,
+            size: self.size,
+            code: failure.code,
+            message: failure.message.clone().into_owned(),
+            retry: failure.code.retry(),
+        }
+        .into()
+    }
+}

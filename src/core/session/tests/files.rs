@@ -1,0 +1,328 @@
+//! Offers in pieces, downloads in a queue, and files for one person.
+
+use super::*;
+use crate::protocol::limits::PUBLISH_FILES;
+use crate::protocol::wire::Had;
+
+const OTHER: &str = "1111111111111111111111111111111111111111111111111111111111111111";
+
+fn content(file: &str) -> Content {
+    let song: Content = serde_json::from_str(&format!("{SONG}}}")).unwrap();
+    Content { file: file.to_owned(), ..song }
+}
+
+impl Rig {
+    /// A hashing task gives these files.
+    fn hash(&mut self, files: &[String]) {
+        let task = self.tasks.pop().unwrap();
+        let contents = files.iter().map(|file| content(file)).collect();
+        self.handle(Input::Hashed(task, Ok(Hashed { contents, skipped: Vec::new() })));
+    }
+
+    /// The hub acknowledges the oldest offer.
+    fn ack_piece(&mut self) {
+        let ask = self.asked.iter().find(|ask| ask.get("publish").is_some()).unwrap();
+        let offers: Vec<String> = ask["publish"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|content| {
+                let mut offer = content.clone();
+                offer["owner"] = "anna".into();
+                offer["address"] = "10.0.0.1".into();
+                offer["port"] = 1.into();
+                offer.to_string()
+            })
+            .collect();
+        self.answer("publish", "offer-acked", &format!(r#","offers":[{}],"revision":2"#, offers.join(",")));
+    }
+
+    /// The hub says where the file of the oldest `get` is.
+    fn locate_other(&mut self, file: &str, hash: &str) {
+        let song = SONG.replace("\"song\"", &format!("\"{file}\"")).replace(&"0".repeat(64), hash);
+        let offer = format!(r#"{song},"owner":"ben","address":"10.0.0.2","port":1}}"#);
+        self.answer("get", "located", &format!(r#","sources":[{{"offer":{offer},"key":"{KEY}"}}]"#));
+    }
+
+    fn get(&mut self, id: i64, file: &str) {
+        self.line(&format!(r#"{{"id":{id},"request":"get","file":"{file}"}}"#));
+        self.locate_other(file, OTHER);
+    }
+
+    /// Where transfers were told to stand in the queue.
+    fn places(&self) -> Vec<(u64, u64)> {
+        let told = self.told.iter().filter_map(|line| match &line.event {
+            Event::TransferQueued(queued) => Some((queued.transfer, queued.position)),
+            _ => None,
+        });
+        told.collect()
+    }
+
+    fn told_names(&self) -> Vec<&str> {
+        self.told.iter().map(|line| line.event.name()).collect()
+    }
+
+    /// A push of `plan` to ben, which the hub has under this number.
+    fn push(&mut self, id: i64, number: u64) {
+        self.line(&format!(r#"{{"id":{id},"request":"push","file":"papers/plan","to":"Ben"}}"#));
+        let task = self.tasks.pop().unwrap();
+        self.handle(Input::Lent(task, Ok(content("plan"))));
+        let body = format!(r#","push":{number},"transfer":0,"file":"plan","to":"ben","online":true"#);
+        self.answer("push", "push-asked", &body);
+    }
+
+    fn upload(&mut self, upload: u64, peer: &str) {
+        let (file, hash) = ("plan".into(), ContentHash([0; 32]));
+        self.handle(Input::Upload(upload, UploadNote::Started { peer: peer.into(), file, size: 5, hash }));
+    }
+}
+
+#[test]
+fn many_files_are_offered_piece_by_piece_and_answered_once() {
+    let mut rig = Rig::welcomed(config());
+    rig.handle(Input::DirChecked(0, Ok("/x".into())));
+    rig.session.dir = Some("/x".into());
+    rig.line(r#"{"id":1,"request":"offer","files":["albums"]}"#);
+    let files: Vec<String> = (0..2 * PUBLISH_FILES + 1).map(|i| format!("albums/{i:05}")).collect();
+    rig.hash(&files);
+    let more = |rig: &Rig| rig.asked.last().unwrap()["more"].as_u64();
+    assert_eq!(more(&rig), Some(PUBLISH_FILES as u64 + 1), "room is asked for at once");
+    rig.ack_piece();
+    assert_eq!((rig.last(1), more(&rig)), (None, Some(1)));
+    rig.ack_piece();
+    rig.ack_piece();
+    let acked = rig.told.iter().find_map(|line| match &line.event {
+        Event::OfferAcked(acked) => Some(acked.offers.len()),
+        _ => None,
+    });
+    assert_eq!((rig.last(1), acked), (Some("offer-acked"), Some(files.len())));
+}
+
+#[test]
+fn a_piece_that_is_refused_takes_the_others_back() {
+    let mut rig = Rig::welcomed(config());
+    rig.session.dir = Some("/x".into());
+    rig.line(r#"{"id":1,"request":"offer","files":["albums"]}"#);
+    let files: Vec<String> = (0..=PUBLISH_FILES).map(|i| format!("albums/{i:05}")).collect();
+    rig.hash(&files);
+    rig.ack_piece();
+    rig.refuse("publish", "too-many-offers");
+    assert_eq!((rig.last(1), rig.asks()), (Some("too-many-offers"), vec!["withdraw"]));
+    assert_eq!(rig.unserved.len(), files.len());
+    assert!(rig.session.offered.is_empty());
+}
+
+#[test]
+fn what_is_to_be_kept_is_final_when_the_hub_has_it_all() {
+    let mut rig = Rig::welcomed(config());
+    rig.session.dir = Some("/x".into());
+    rig.line(r#"{"id":1,"request":"offer","files":["a","b"],"keep":true}"#);
+    rig.line(r#"{"id":2,"request":"wait"}"#);
+    rig.hash(&["a".into(), "b".into()]);
+    let hash = "0".repeat(64);
+    // One may be there before the answer is.
+    rig.hub(&format!(r#"{{"event":"stored","file":"a","hash":"{hash}"}}"#));
+    rig.ack_piece();
+    assert_eq!((rig.last(1), rig.last(2)), (None, None));
+    rig.hub(&format!(r#"{{"event":"stored","file":"b","hash":"{hash}"}}"#));
+    assert_eq!((rig.last(1), rig.last(2)), (Some("offer-kept"), Some("waited")));
+    rig.line(r#"{"id":3,"request":"offer","files":["c"],"keep":true}"#);
+    rig.hash(&["c".into()]);
+    rig.ack_piece();
+    rig.hub(&format!(r#"{{"event":"stored","file":"c","hash":"{hash}","code":"no-room","message":"No room."}}"#));
+    assert_eq!(rig.last(3), Some("no-room"));
+    assert!(rig.session.offered.contains_key("c"), "it is offered all the same");
+}
+
+#[test]
+fn what_changes_on_disk_is_offered_anew_or_withdrawn() {
+    let mut rig = Rig::welcomed(config());
+    rig.session.dir = Some("/x".into());
+    rig.line(r#"{"id":1,"request":"offer","files":["a","b"]}"#);
+    rig.hash(&["a".into(), "b".into()]);
+    rig.ack_piece();
+    let changed = Content { hash: ContentHash([9; 32]), ..content("a") };
+    let gone = vec!["b".into(), "never offered".into()];
+    rig.handle(Input::FilesChanged(FilesChanged { changed: vec![changed.clone()], gone }));
+    assert_eq!(rig.asks(), ["publish", "withdraw"]);
+    rig.ack_piece();
+    rig.answer("withdraw", "withdrawn", r#","files":["b"],"revision":4"#);
+    let told: Vec<&event::OfferChanged> = rig
+        .told
+        .iter()
+        .filter_map(|line| match &line.event {
+            Event::OfferChanged(changed) => Some(changed),
+            _ => None,
+        })
+        .collect();
+    assert_eq!((told[0].offers[0].hash, told[1].withdrawn.as_slice()), (changed.hash, &["b".to_owned()][..]));
+    // A hub that has forgotten us is told of what there is now.
+    rig.lose();
+    rig.pass(100);
+    rig.connect(false);
+    rig.welcome("anna");
+    let again = &rig.asked.iter().find(|ask| ask.get("publish").is_some()).unwrap()["publish"];
+    assert_eq!((again.as_array().unwrap().len(), again[0]["hash"].as_str()), (1, Some("09".repeat(32).as_str())));
+}
+
+#[test]
+fn downloads_wait_for_others_and_are_told_their_places() {
+    let mut rig = Rig::welcomed(SessionConfig { max_transfers: 1, ..config() });
+    for id in 1..=3 {
+        rig.get(id, &format!("file{id}"));
+    }
+    assert_eq!((rig.fetches.clone(), rig.places()), (vec![1], vec![(2, 1), (3, 2)]));
+    // Uploads take nobody's place.
+    rig.upload(1, "cleo");
+    rig.line(r#"{"id":5,"request":"cancel","transfer":2}"#);
+    assert_eq!((rig.last(2), rig.last(5)), (Some("interrupted"), Some("cancelled")));
+    assert_eq!((rig.fetches.clone(), rig.places()[2..].to_vec()), (vec![1], vec![(3, 1)]));
+    rig.complete(1);
+    assert_eq!(rig.fetches, [1, 3]);
+    rig.complete(3);
+    assert_eq!(rig.lasts(3), [Some("transfer-completed"), Some("interrupted"), Some("transfer-completed")]);
+}
+
+#[test]
+fn only_chunks_that_there_are_can_be_wanted() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"get","file":"song","chunks":[0,1]}"#);
+    rig.locate();
+    assert_eq!((rig.last(1), rig.fetches.len()), (Some("no-such-chunk"), 0));
+    rig.line(r#"{"id":2,"request":"get","file":"songs/","chunks":[0]}"#);
+    assert_eq!(rig.last(2), Some("bad-request"));
+}
+
+#[test]
+fn the_hub_hears_what_we_have_and_a_new_one_hears_all_of_it() {
+    let mut rig = Rig::welcomed(config());
+    rig.get(1, "song");
+    let had = |chunk: u32| Had {
+        hash: ContentHash([1; 32]),
+        size: 4096,
+        chunk_size: 1024,
+        chunks: [chunk].into_iter().collect(),
+    };
+    let have = |rig: &mut Rig| {
+        let asked = std::mem::take(&mut rig.asked);
+        asked
+            .into_iter()
+            .filter_map(|ask| ask.get("have").map(|have| have[0]["chunks"].to_string()))
+            .collect::<Vec<_>>()
+    };
+    rig.transfer(1, TransferNote::Have(vec![had(0)]));
+    rig.transfer(1, TransferNote::Have(vec![had(2)]));
+    assert_eq!(have(&mut rig), ["[[0,1]]", "[[2,3]]"]);
+    rig.lose();
+    rig.transfer(1, TransferNote::Have(vec![had(3)]));
+    assert_eq!(have(&mut rig), Vec::<String>::new(), "nothing piles up while nobody listens");
+    rig.pass(100);
+    rig.connect(false);
+    rig.welcome("anna");
+    assert_eq!(have(&mut rig), ["[[0,1],[2,4]]"]);
+}
+
+#[test]
+fn a_push_is_final_when_they_have_it() {
+    let mut rig = Rig::welcomed(config());
+    rig.push(1, 7);
+    rig.line(r#"{"id":2,"request":"wait"}"#);
+    rig.line(r#"{"id":3,"request":"transfers"}"#);
+    assert_eq!((rig.last(1), rig.last(2), rig.last(3)), (None, None, Some("transfers")));
+    rig.hub(r#"{"event":"push-answered","push":7,"accepted":true}"#);
+    // Somebody else who fetches the same content is not whom it is for.
+    rig.upload(1, "cleo");
+    rig.upload(2, "ben");
+    rig.handle(Input::Upload(1, UploadNote::Completed(5)));
+    assert_eq!(rig.last(1), None);
+    rig.handle(Input::Upload(2, UploadNote::Completed(5)));
+    assert_eq!((rig.last(1), rig.last(2)), (Some("transfer-completed"), Some("waited")));
+}
+
+#[test]
+fn a_push_can_be_declined_taken_back_or_left_lying() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":5,"request":"push","file":"plan","to":"ANNA"}"#);
+    assert_eq!(rig.last(5), Some("yourself"));
+    rig.push(1, 7);
+    rig.hub(r#"{"event":"push-answered","push":7,"accepted":false}"#);
+    assert_eq!(rig.last(1), Some("push-declined"));
+    rig.push(2, 8);
+    rig.line(r#"{"id":3,"request":"cancel","transfer":2}"#);
+    assert_eq!((rig.last(2), rig.last(3)), (Some("interrupted"), Some("cancelled")));
+    assert_eq!(rig.asked.last().unwrap()["take_back"], 8);
+    rig.push(4, 9);
+    rig.hub(r#"{"event":"push-answered","push":9,"accepted":true}"#);
+    rig.pass(59_000);
+    assert_eq!(rig.last(4), None);
+    rig.pass(2_000);
+    assert_eq!(rig.last(4), Some("peer-unreachable"));
+}
+
+#[test]
+fn a_hub_that_has_forgotten_a_push_is_asked_again() {
+    let mut rig = Rig::welcomed(config());
+    rig.push(1, 7);
+    rig.lose();
+    rig.pass(100);
+    rig.connect(false);
+    rig.welcome("anna");
+    assert_eq!(rig.asks(), ["push"]);
+    rig.answer("push", "push-asked", r#","push":1,"transfer":0,"file":"plan","to":"ben","online":false"#);
+    rig.hub(r#"{"event":"push-answered","push":7,"accepted":false}"#);
+    assert_eq!(rig.last(1), None, "that is the number of another one now");
+    rig.hub(r#"{"event":"push-answered","push":1,"accepted":false}"#);
+    assert_eq!(rig.last(1), Some("push-declined"));
+}
+
+/// What the hub says of a push of `plan`.
+fn offered(push: u64, from: &str) -> String {
+    let hash = "0".repeat(64);
+    format!(r#"{{"event":"push-offered","push":{push},"from":"{from}","file":"plan","size":5,"hash":"{hash}"}}"#)
+}
+
+#[test]
+fn what_is_given_to_us_is_fetched_if_it_is_what_was_offered() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"accept","push":3}"#);
+    assert_eq!(rig.last(1), Some("no-such-push"));
+    rig.hub(&offered(3, "ben"));
+    rig.line(r#"{"id":2,"request":"accept","push":3,"to":"../x"}"#);
+    assert_eq!(rig.last(2), Some("bad-name"));
+    let located = |rig: &mut Rig, file: &str| {
+        let song = SONG.replace("\"song\"", &format!("\"{file}\""));
+        let offer = format!(r#"{song},"owner":"ben","address":"10.0.0.2","port":1}}"#);
+        rig.answer("accept", "located", &format!(r#","sources":[{{"offer":{offer},"key":"{KEY}"}}]"#));
+    };
+    rig.line(r#"{"id":3,"request":"accept","push":3}"#);
+    located(&mut rig, "plan");
+    assert_eq!(rig.fetches.len(), 1);
+    rig.hub(&offered(4, "ben"));
+    rig.line(r#"{"id":4,"request":"accept","push":4}"#);
+    located(&mut rig, "another");
+    assert_eq!((rig.last(4), rig.fetches.len()), (Some("wrong-protocol"), 1));
+    rig.hub(&offered(5, "ben"));
+    rig.line(r#"{"id":5,"request":"decline","push":5}"#);
+    rig.answer("decline", "declined", r#","push":5"#);
+    rig.hub(r#"{"event":"push-gone","push":5,"from":"ben","file":"plan"}"#);
+    assert!(!rig.told_names().contains(&"push-gone"), "it was answered before");
+}
+
+#[test]
+fn pushes_are_accepted_from_those_who_were_named() {
+    for (accept_from, from, accepted) in [
+        (AcceptFrom::Nobody, "ben", false),
+        (AcceptFrom::Names(vec!["Ben".into()]), "ben", true),
+        (AcceptFrom::Names(vec!["cleo".into()]), "ben", false),
+        (AcceptFrom::All, "ben", true),
+    ] {
+        let mut rig = Rig::welcomed(SessionConfig { accept_from: accept_from.clone(), ..config() });
+        rig.hub(&offered(3, from));
+        assert_eq!(rig.asks().contains(&"accept"), accepted, "{accept_from:?}");
+    }
+    // A name that leads elsewhere is not accepted from anybody.
+    let mut rig = Rig::welcomed(SessionConfig { accept_from: AcceptFrom::All, ..config() });
+    rig.hub(&offered(3, "ben").replace("\"plan\"", "\"../.ssh/authorized_keys\""));
+    assert!(rig.asks().is_empty() && rig.fetches.is_empty());
+    assert!(rig.told.iter().any(|line| matches!(&line.event, Event::Error(e) if e.code == ErrorCode::BadName)));
+}

@@ -1,0 +1,164 @@
+//! How a session is started, what it is told, and what it wants done.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::notes::{FetchPlan, FilesChanged, FolderPlan, Hashed, Offering, TransferNote, UploadNote};
+use crate::core::link::LinkConfig;
+use crate::core::peers::{PeerInput, PeerOutput};
+use crate::protocol::event::Settings;
+use crate::protocol::transfer::OnConflict;
+use crate::protocol::types::Password;
+use crate::protocol::wire::{Frame, Received};
+use crate::protocol::{Content, ContentHash, EventLine, Failure, PublicKey, RequestLine, Timestamp, event};
+
+/// Whose pushes are accepted without asking.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AcceptFrom {
+    /// Nobody's.
+    #[default]
+    Nobody,
+    /// These people's.
+    Names(Vec<String>),
+    /// Everybody's.
+    All,
+}
+
+/// A client's settings.
+#[derive(Debug, Clone)]
+pub struct SessionConfig {
+    /// The name to register.
+    pub name: String,
+    /// The hub's address, as it is shown.
+    pub hub: String,
+    /// The account's password, to log in with.
+    pub password: Option<Password>,
+    /// Whether to take messages. Who does not leaves them for the next time.
+    pub inbox: bool,
+    /// What the hub's join link carried.
+    pub invite: Option<String>,
+    /// The link's timers.
+    pub link: LinkConfig,
+    /// How long a lost hub is tried again.
+    pub give_up: Duration,
+    /// Whether to stay when the input ends.
+    pub linger: bool,
+    /// Whether to end at the first request that fails.
+    pub fail_fast: bool,
+    /// What happens when a file exists, unless the request says.
+    pub on_conflict: OnConflict,
+    /// How many files or folders are fetched at once; at least one.
+    pub max_transfers: usize,
+    /// Whose pushes are accepted without asking.
+    pub accept_from: AcceptFrom,
+    /// The settings, as they are shown.
+    pub settings: Settings,
+    /// What the calendar said at time 0.
+    pub epoch: Timestamp,
+    /// For the jitter of reconnecting.
+    pub seed: u64,
+}
+
+/// What a session is told.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The program has started.
+    Start,
+    /// A line of input, without its line feed; its number counts from 1.
+    Line(u64, &'a [u8]),
+    /// A line that was too long to be kept.
+    LineTooLong(u64),
+    /// A request that needs no parsing.
+    Request(RequestLine),
+    /// There is no more input.
+    EndOfInput,
+    /// The user wants to end now; the exit code is given.
+    Interrupt(u8),
+    /// The hub is reached under this address.
+    HubAt(IpAddr),
+    /// A connection to the hub is there.
+    Connected,
+    /// It could not be made.
+    ConnectFailed(Failure),
+    /// A line from the hub, without its line feed.
+    HubLine(&'a [u8]),
+    /// The connection broke.
+    Disconnected(String),
+    /// A folder was looked at: its full name.
+    DirChecked(u64, Result<String, Failure>),
+    /// How far hashing is.
+    Hashing(u64, event::OfferProgress),
+    /// Files were hashed, and can be fetched from us from now on.
+    Hashed(u64, Result<Hashed, Failure>),
+    /// A file was hashed that is for one person, who can fetch it from us from now on.
+    Lent(u64, Result<Content, Failure>),
+    /// Files that we offer have changed.
+    FilesChanged(FilesChanged),
+    /// A transfer goes on.
+    Transfer(u64, TransferNote),
+    /// An upload goes on; the number is the driver's.
+    Upload(u64, UploadNote),
+    /// Which messages somebody has had, as far as this machine knows.
+    InboxOpened(&'a str, &'a Received),
+    /// Messages of these numbers have been written to the user.
+    Written(&'a [u64]),
+    /// Something of a direct connection.
+    Peer(PeerInput<'a>),
+    /// Time has passed.
+    Tick,
+}
+
+/// What a session wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Tell the user; `withheld` alone is not shown, but it takes its place in what is written.
+    Tell(Box<EventLine>),
+    /// Connect to the hub.
+    Connect,
+    /// Close the connection once everything before has been sent.
+    Disconnect,
+    /// Send a line that is not a frame, without its line feed.
+    Say(String),
+    /// Send a frame.
+    Send(Frame),
+    /// Look whether this is a folder.
+    CheckDir(u64, String),
+    /// Hash files of a folder, serve them, and watch them.
+    Hash(Offering),
+    /// Do not serve these files any more; a name that ends in `/` stands for a watched folder, in which nothing new is
+    /// looked for any more.
+    Unserve(Vec<String>),
+    /// Hash a file, and serve it to one person: `Lent` is wanted.
+    Lend {
+        /// The number of this task.
+        task: u64,
+        /// The folder that the file is relative to, if one has been chosen.
+        dir: Option<String>,
+        /// The file.
+        file: String,
+        /// Who may fetch it.
+        to: String,
+    },
+    /// Do not serve a content to this person any more, unless it is offered to everybody.
+    Unlend(ContentHash, String),
+    /// Who may fetch from us.
+    Peers(Vec<(PublicKey, String)>),
+    /// Fetch a content.
+    Fetch(FetchPlan),
+    /// Fetch a folder.
+    FetchFolder(FolderPlan),
+    /// A content that is being fetched can be had from these, too, or they have more of it by now.
+    Sources(u64, Vec<event::Holder>),
+    /// Stop fetching.
+    CancelFetch(u64),
+    /// Stop an upload; the number is the driver's.
+    CancelUpload(u64),
+    /// Look which messages this person has had: `InboxOpened` is wanted.
+    OpenInbox(String),
+    /// Remember which messages this person has had.
+    Shown(String, Received),
+    /// Something is to be done with a direct connection.
+    Peer(PeerOutput),
+    /// End the program with this code.
+    End(u8),
+}

@@ -1,0 +1,39 @@
+//! What we offer and lend: hashed on threads, served by the shelf, watched.
+
+use super::{ClientDriver, Message};
+use crate::core::session::{Offering, Replica};
+use crate::io::cancel::Cancel;
+use crate::protocol::{ErrorCode, Failure};
+
+impl<W: FnMut(&Replica)> ClientDriver<W> {
+    pub(super) fn hash(&mut self, offering: Offering) {
+        let (offers, sender, cancel) = (self.offers.clone(), self.sender.clone(), self.hashing.clone());
+        self.on_thread(move || {
+            let task = offering.task;
+            let mut progress = |progress| {
+                let _ = sender.blocking_send(Message::Hashing(task, progress));
+            };
+            Message::Hashed(task, offers.offer(&offering, &mut progress, &cancel))
+        });
+    }
+
+    /// Hashes a file and serves it to one person: to whoever holds the key that was seen for them at this hub, if one
+    /// was.
+    pub(super) fn lend(&mut self, task: u64, dir: Option<String>, file: String, to: String) {
+        let (offers, shelf, cancel) = (self.offers.clone(), self.shelf.clone(), self.hashing.clone());
+        let (pins, hub) = (self.options.home.pins(), self.hub_key);
+        self.on_thread(move || {
+            let lent = hub.ok_or_else(|| Failure::from(ErrorCode::Internal)).and_then(|hub| {
+                let (content, path, hashed) = offers.hash_one(dir.as_deref(), &file, &cancel)?;
+                shelf.lend(&to, pins.pinned_peer(&to, &hub)?, path, hashed);
+                Ok(content)
+            });
+            Message::Lent(task, lent)
+        });
+    }
+
+    /// What is being hashed is not waited for.
+    pub(super) fn stop_hashing(&mut self) {
+        std::mem::replace(&mut self.hashing, Cancel::default()).cancel();
+    }
+}

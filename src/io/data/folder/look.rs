@@ -1,0 +1,141 @@
+//! What is in place already: the same content under the target's name.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::folders::{Downloads, split};
+use super::writer::sweep;
+use super::{FolderFile, FolderJob, check_names, path_of};
+use crate::io::cancel::Cancel;
+use crate::io::data::target::{MAX_NUMBER, folder_in_the_way, numbered, unwritable};
+use crate::io::hash::{Hashed, hash_file};
+use crate::protocol::{ErrorCode, Failure, OnConflict};
+
+/// More threads than this only wait for the disk.
+const MAX_THREADS: usize = 8;
+/// How many files a thread takes at a time, so that it stays in a folder.
+const RUN: usize = 64;
+
+/// What was found of one file.
+pub(super) enum Look {
+    /// It is there, with this content.
+    There(PathBuf, Hashed),
+    /// It is to be fetched.
+    Missing,
+}
+
+struct Looker<'a> {
+    job: &'a FolderJob,
+    downloads: &'a Downloads,
+    cancel: &'a Cancel,
+    next: AtomicUsize,
+    /// The folders in which leftovers were looked for.
+    swept: Mutex<HashSet<&'a str>>,
+}
+
+/// Looks for each file, in order; an error is why it cannot be fetched at all.
+///
+/// # Errors
+/// `interrupted` if `cancel` was raised.
+pub(super) fn look(
+    job: &FolderJob,
+    downloads: &Downloads,
+    cancel: &Cancel,
+) -> Result<Vec<Result<Look, Failure>>, Failure> {
+    let looker = Looker { job, downloads, cancel, next: AtomicUsize::new(0), swept: Mutex::default() };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let useful = cores.min(MAX_THREADS).min(job.files.len() / RUN);
+    let mut found = thread::scope(|scope| {
+        // A thread that cannot be had is not needed: the others take its share.
+        let spawn = |_| thread::Builder::new().name("data-look".into()).spawn_scoped(scope, || looker.runs()).ok();
+        let helpers: Vec<_> = (1..useful).map_while(spawn).collect();
+        let mut found = looker.runs();
+        found.extend(helpers.into_iter().flat_map(|h| h.join().expect("looking does not panic")));
+        found
+    });
+    if cancel.is_cancelled() {
+        return Err(ErrorCode::Interrupted.into());
+    }
+    found.sort_unstable_by_key(|(first, _)| *first);
+    Ok(found.into_iter().flat_map(|(_, run)| run).collect())
+}
+
+/// What was found of the files from this one on.
+type Found = (usize, Vec<Result<Look, Failure>>);
+
+impl<'a> Looker<'a> {
+    fn runs(&self) -> Vec<Found> {
+        let mut found = Vec::new();
+        let mut current = None;
+        loop {
+            let first = self.next.fetch_add(RUN, Ordering::Relaxed);
+            let Some(rest) = self.job.files.get(first..).filter(|rest| !rest.is_empty()) else { return found };
+            let files = rest.iter().take(RUN).take_while(|_| !self.cancel.is_cancelled());
+            found.push((first, files.map(|file| self.file(file, &mut current)).collect()));
+        }
+    }
+
+    fn file(&self, file: &'a FolderFile, current: &mut Option<(&'a str, Option<OwnedFd>)>) -> Result<Look, Failure> {
+        check_names(file)?;
+        let (parents, name) = split(&file.target);
+        let folder = match current.take() {
+            Some((same, folder)) if same == parents => folder,
+            _ => {
+                let folder = self.downloads.find(parents)?;
+                if let Some(folder) = &folder
+                    && self.swept.lock().unwrap_or_else(PoisonError::into_inner).insert(parents)
+                {
+                    sweep(folder.as_fd());
+                }
+                folder
+            }
+        };
+        let (_, folder) = current.insert((parents, folder));
+        folder.as_ref().map_or(Ok(Look::Missing), |folder| self.name(file, folder, name))
+    }
+
+    /// Under the target's own name or, where another content has that and `rename` is wanted, under
+    /// the numbered ones: there an earlier attempt may have put it.
+    fn name(&self, file: &FolderFile, folder: &OwnedFd, name: &str) -> Result<Look, Failure> {
+        let last = if self.job.on_conflict == OnConflict::Rename { MAX_NUMBER } else { 0 };
+        for number in 0..=last {
+            let numbered = numbered(name, number);
+            let there = match rustix::fs::statat(folder, &numbered, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+                Err(Errno::NOENT) => return Ok(Look::Missing),
+                Err(e) => return Err(unwritable(name, e)),
+            };
+            if let Some(hashed) = self.same(file, folder, &numbered) {
+                return Ok(Look::There(path_of(&self.job.folder, &file.target, &numbered), hashed));
+            }
+            match self.job.on_conflict {
+                OnConflict::Fail => return Err(ErrorCode::Exists.into()),
+                OnConflict::Overwrite if there == FileType::Directory => return Err(folder_in_the_way()),
+                OnConflict::Overwrite => return Ok(Look::Missing),
+                OnConflict::Rename => {}
+            }
+        }
+        Err(ErrorCode::Exists.into())
+    }
+
+    /// Whether a plain file of this name has the content that is wanted.
+    fn same(&self, file: &FolderFile, folder: &OwnedFd, name: &str) -> Option<Hashed> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let there = File::from(rustix::fs::openat(folder, name, flags, Mode::empty()).ok()?);
+        let meta = there.metadata().ok()?;
+        if !meta.is_file() || meta.len() != file.chunking.size() {
+            return None;
+        }
+        let chunks = Some(file.chunking.count().max(1));
+        let hashed = hash_file(&there, chunks, &mut |_| (), self.cancel).ok()?;
+        (hashed.hash == file.hash).then_some(hashed)
+    }
+}

@@ -1,0 +1,105 @@
+//! What a running fetch knows: the state that its threads share, and the sources in it.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::fetch::Source;
+use crate::core::swarm::Swarm;
+use crate::io::cancel::Cancel;
+use crate::io::hash::Manifest;
+use crate::protocol::{ChunkSet, Failure};
+
+/// The most sources that one fetch remembers.
+pub(super) const MAX_SOURCES: usize = 4_096;
+
+/// Held for moments only, never over I/O.
+pub(super) struct State {
+    pub(super) swarm: Swarm,
+    pub(super) plan: Plan,
+    /// By the numbers that the swarm gave them.
+    pub(super) sources: Vec<SourceState>,
+    /// Those that have no lane now and may get one.
+    reserve: VecDeque<u32>,
+    pub(super) lanes: usize,
+    /// The bytes of the chunks that are there or said to be.
+    pub(super) present: u64,
+    /// What was verified and not told of yet.
+    pub(super) fresh: ChunkSet,
+    /// Why the whole fails, if it does.
+    pub(super) failure: Option<Failure>,
+}
+
+/// What is known of the manifest.
+pub(super) enum Plan {
+    Unknown,
+    /// A lane is asking, since then.
+    Asked(Instant),
+    Known(Manifest),
+}
+
+pub(super) struct SourceState {
+    /// What it has is known to the swarm.
+    pub(super) source: Source,
+    pub(super) bytes: u64,
+    pub(super) connected: bool,
+    pub(super) dropped: bool,
+    pub(super) lanes: u32,
+    /// Ends all lanes of this source.
+    pub(super) stop: Cancel,
+}
+
+impl State {
+    pub(super) fn new(swarm: Swarm, plan: Plan, present: u64) -> Self {
+        let (sources, reserve, fresh) = (Vec::new(), VecDeque::new(), ChunkSet::default());
+        Self { swarm, plan, sources, reserve, lanes: 0, present, fresh, failure: None }
+    }
+
+    /// Takes a source in, which waits in reserve then; a known one may have more by now.
+    pub(super) fn learn(&mut self, mut source: Source) {
+        if let Some(known) = self.sources.iter().position(|known| known.source.key == source.key) {
+            return self.swarm.has_more(known as u32, source.has.as_ref());
+        }
+        if self.sources.len() >= MAX_SOURCES {
+            return;
+        }
+        let number = self.swarm.add_source(source.has.take().as_ref());
+        self.reserve.push_back(number);
+        let (stop, bytes, lanes) = (Cancel::default(), 0, 0);
+        self.sources.push(SourceState { source, bytes, connected: false, dropped: false, lanes, stop });
+    }
+
+    /// A source from the reserve for a new lane, preferably one that has what is missing.
+    pub(super) fn call_in(&mut self) -> Option<u32> {
+        self.reserve.retain(|source| !self.sources[*source as usize].dropped);
+        let useful = self.reserve.iter().position(|source| self.swarm.is_useful(*source));
+        let called = self.reserve.remove(useful.unwrap_or(0))?;
+        self.sources[called as usize].lanes += 1;
+        Some(called)
+    }
+
+    /// Another source for a lane whose source has nothing of what is missing, if there is one that has.
+    pub(super) fn swap(&mut self, source: u32) -> Option<u32> {
+        if self.reserve.is_empty() || self.swarm.is_useful(source) {
+            return None;
+        }
+        let other = self.reserve.iter().position(|other| self.swarm.is_useful(*other))?;
+        let other = self.reserve.remove(other)?;
+        self.sources[other as usize].lanes += 1;
+        let left = &mut self.sources[source as usize];
+        left.lanes -= 1;
+        if left.lanes == 0 {
+            self.reserve.push_back(source);
+        }
+        Some(other)
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.swarm.is_complete() && matches!(self.plan, Plan::Known(_))
+    }
+
+    /// Complete, or without hope of it: no connection left, and something to fetch.
+    pub(super) fn is_over(&self) -> bool {
+        let only_checking = matches!(self.plan, Plan::Known(_)) && !self.swarm.is_wanting();
+        self.is_complete() || (self.lanes == 0 && !only_checking)
+    }
+}

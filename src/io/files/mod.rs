@@ -1,0 +1,75 @@
+//! What is offered: folders looked through, files opened and hashed without following links.
+
+mod offers;
+mod open;
+mod pool;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::cancel::Cancel;
+use super::data::Shelf;
+use super::hash::Hashed;
+use super::hash_cache::HashCache;
+use crate::core::session::Offering;
+use crate::protocol::{Content, ErrorCode, Failure};
+
+pub use offers::{Offers, Progress};
+pub(crate) use offers::{Ready, hash_or_remember};
+pub(crate) use walk::{Found, find_in, is_hidden, is_partial};
+
+/// A folder by its full name.
+///
+/// # Errors
+/// `no-such-dir`, `not-a-dir`, or `not-readable`.
+pub fn check_dir(dir: &Path) -> Result<PathBuf, Failure> {
+    let shown = dir.display();
+    let full = dir.canonicalize().map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound => Failure::new(ErrorCode::NoSuchDir, format!("There is no folder {shown}.")),
+        io::ErrorKind::NotADirectory => Failure::new(ErrorCode::NotADir, format!("{shown} is not a folder.")),
+        _ => Failure::new(ErrorCode::NotReadable, format!("The folder {shown} cannot be read: {e}.")),
+    })?;
+    if !full.is_dir() {
+        return Err(Failure::new(ErrorCode::NotADir, format!("{shown} is not a folder.")));
+    }
+    if full.to_str().is_none() {
+        return Err(Failure::new(ErrorCode::BadName, "The folder's full name is not UTF-8."));
+    }
+    Ok(full)
+}
+
+/// Hashes files of a folder and puts them on the shelf, all of them or none; they are not watched.
+///
+/// # Errors
+/// The first failure, with the place of the file in the request.
+pub fn shelve(
+    dir: &Path,
+    files: &[String],
+    chunks: Option<u32>,
+    shelf: &Shelf,
+    cancel: &Cancel,
+) -> Result<Vec<Content>, Failure> {
+    let (dir, files) = (dir.to_string_lossy().into_owned(), files.to_vec());
+    let offering = Offering { task: 0, dir, files, chunks, hidden: false, watch: false };
+    let ready = offers::prepare(&offering, &HashCache::new(None), &mut |_| (), cancel)?;
+    let put = ready.files.into_iter().map(|file| {
+        shelf.add(&file.content.file, file.path, file.hashed);
+        file.content
+    });
+    Ok(put.collect())
+}
+
+/// What a file that was hashed is, under this name.
+pub(crate) fn content_of(file: &str, hashed: &Hashed) -> Content {
+    Content {
+        file: file.to_owned(),
+        size: hashed.chunking.size(),
+        hash: hashed.hash,
+        chunk_size: hashed.chunking.chunk_size(),
+        chunks: hashed.chunking.count().into(),
+        modified: Some(hashed.fingerprint.modified()),
+    }
+}

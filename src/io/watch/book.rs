@@ -1,0 +1,283 @@
+//! What is watched: offered files with what was told of them, and folders in which new files count.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+
+use crate::core::session::Offering;
+use crate::io::data::Shelf;
+use crate::io::files::{Ready, is_hidden, is_partial};
+use crate::io::hash::Fingerprint;
+use crate::protocol::Content;
+use crate::protocol::limits::TREE_ENTRIES;
+use crate::protocol::name::check_file;
+
+/// Keeps the shelf, too, so that both always say the same.
+#[derive(Debug)]
+pub(super) struct Book {
+    shelf: Shelf,
+    files: BTreeMap<String, Watched>,
+    /// The names of each path.
+    names: BTreeMap<PathBuf, BTreeSet<String>>,
+    folders: BTreeMap<u64, Folder>,
+    next: u64,
+}
+
+/// An offered file.
+#[derive(Debug)]
+struct Watched {
+    /// The folder to which the name is relative.
+    base: PathBuf,
+    path: PathBuf,
+    chunks: Option<u32>,
+    fingerprint: Fingerprint,
+    told: Content,
+    /// Changes with each offering.
+    serial: u64,
+}
+
+/// Where new files are looked for.
+#[derive(Debug, Clone)]
+pub(super) struct Scope {
+    /// The folder to which names are relative.
+    pub(super) base: PathBuf,
+    /// The part of each name before what is in this folder: `""`, or ends in `/`.
+    pub(super) prefix: String,
+    pub(super) hidden: bool,
+}
+
+/// A folder in which new files are offered.
+#[derive(Debug)]
+struct Folder {
+    scope: Scope,
+    chunks: Option<u32>,
+    /// Files, and prefixes that end in `/`, that were withdrawn.
+    except: BTreeSet<String>,
+}
+
+/// A file to hash, and on whose behalf.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) base: PathBuf,
+    pub(super) chunks: Option<u32>,
+    pub(super) name: String,
+    pub(super) fingerprint: Fingerprint,
+    /// The serial of the file, or the number of the folder in which it is new.
+    owner: u64,
+    is_new: bool,
+}
+
+/// What a settled path calls for.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    pub(super) tasks: Vec<Task>,
+    /// Files that were taken off the shelf.
+    pub(super) gone: Vec<String>,
+}
+
+impl Folder {
+    /// The name that something at this path would be offered by.
+    fn name_of(&self, path: &Path) -> Option<String> {
+        let name = path.strip_prefix(&self.scope.base).ok()?.to_str()?;
+        let below = name.strip_prefix(&self.scope.prefix).filter(|below| !below.is_empty())?;
+        let visible = self.scope.hidden || !below.split('/').any(is_hidden);
+        let last = below.rsplit('/').next().unwrap_or(below);
+        (visible && !is_partial(last) && !self.is_excepted(name)).then(|| name.to_owned())
+    }
+
+    fn is_excepted(&self, name: &str) -> bool {
+        let prefixes = name.match_indices('/').map(|(slash, _)| &name[..=slash]);
+        self.except.contains(name) || prefixes.into_iter().any(|prefix| self.except.contains(prefix))
+    }
+
+    /// The folder itself.
+    fn path(&self) -> PathBuf {
+        self.scope.base.join(self.scope.prefix.trim_end_matches('/'))
+    }
+}
+
+impl Book {
+    pub(super) fn new(shelf: Shelf) -> Self {
+        Self { shelf, files: BTreeMap::new(), names: BTreeMap::new(), folders: BTreeMap::new(), next: 0 }
+    }
+
+    /// Takes what was offered; gives the numbers of the folders.
+    pub(super) fn add(&mut self, offering: &Offering, files: Vec<Ready>, folders: &[String]) -> Vec<u64> {
+        let base = PathBuf::from(&offering.dir);
+        for file in files {
+            for folder in self.folders.values_mut() {
+                folder.except.remove(&file.content.file);
+            }
+            self.place(base.clone(), offering.chunks, file);
+        }
+        let added = folders.iter().map(|prefix| {
+            self.folders.retain(|_, Folder { scope, .. }| scope.base != base || scope.prefix != *prefix);
+            let scope = Scope { base: base.clone(), prefix: prefix.clone(), hidden: offering.hidden };
+            self.next += 1;
+            self.folders.insert(self.next, Folder { scope, chunks: offering.chunks, except: BTreeSet::new() });
+            self.next
+        });
+        added.collect()
+    }
+
+    fn place(&mut self, base: PathBuf, chunks: Option<u32>, file: Ready) {
+        let Ready { content: told, path, hashed } = file;
+        let name = told.file.clone();
+        // It stays on the shelf until the new one takes its place.
+        self.strike(&name);
+        self.next += 1;
+        self.names.entry(path.clone()).or_default().insert(name.clone());
+        let fingerprint = hashed.fingerprint;
+        self.shelf.add(&name, path.clone(), hashed);
+        self.files.insert(name, Watched { base, path, chunks, fingerprint, told, serial: self.next });
+    }
+
+    fn unplace(&mut self, name: &str) -> bool {
+        self.strike(name).is_some() && self.shelf.remove(name)
+    }
+
+    fn strike(&mut self, name: &str) -> Option<Watched> {
+        let old = self.files.remove(name)?;
+        if let Some(names) = self.names.get_mut(&old.path) {
+            names.remove(name);
+            if names.is_empty() {
+                self.names.remove(&old.path);
+            }
+        }
+        Some(old)
+    }
+
+    /// Takes back what is named; a name that ends in `/` is that of a folder, `./` that of the outermost.
+    pub(super) fn forget(&mut self, names: &[String]) {
+        for name in names {
+            match name.strip_suffix('/') {
+                Some("." | "") => self.forget_below(""),
+                Some(_) => self.forget_below(name),
+                None => {
+                    if self.unplace(name) {
+                        self.except(name);
+                    }
+                }
+            }
+        }
+    }
+
+    fn forget_below(&mut self, prefix: &str) {
+        let ended = self.folders.values().map(|folder| &folder.scope).filter(|scope| scope.prefix.starts_with(prefix));
+        let ended: BTreeSet<PathBuf> = ended.map(|scope| scope.base.clone()).collect();
+        self.folders.retain(|_, folder| !folder.scope.prefix.starts_with(prefix));
+        let below = self.files.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        // What was offered file by file from another folder is not meant by `./`.
+        let meant = below
+            .take_while(|(name, _)| name.starts_with(prefix))
+            .filter(|(_, file)| !prefix.is_empty() || ended.contains(&file.base));
+        for name in meant.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            self.unplace(&name);
+        }
+        self.except(prefix);
+    }
+
+    /// Notes in the folders that go on being watched that this was withdrawn.
+    fn except(&mut self, name: &str) {
+        for folder in self.folders.values_mut().filter(|folder| name.starts_with(&folder.scope.prefix)) {
+            // A bound that nobody reaches who does not try to.
+            if folder.except.len() < TREE_ENTRIES {
+                folder.except.insert(name.to_owned());
+            }
+        }
+    }
+
+    pub(super) fn path_of(&self, name: &str) -> Option<PathBuf> {
+        Some(self.files.get(name)?.path.clone())
+    }
+
+    pub(super) fn scope(&self, number: u64) -> Option<Scope> {
+        Some(self.folders.get(&number)?.scope.clone())
+    }
+
+    pub(super) fn folder_numbers(&self) -> Vec<u64> {
+        self.folders.keys().copied().collect()
+    }
+
+    /// The watched folders that have this path in them, with its name.
+    pub(super) fn folders_around(&self, path: &Path) -> Vec<(u64, String)> {
+        let around = self.folders.iter().filter_map(|(number, folder)| Some((*number, folder.name_of(path)?)));
+        around.collect()
+    }
+
+    /// The offered files at this path or below it, or all.
+    pub(super) fn paths_below(&self, path: Option<&Path>) -> Vec<PathBuf> {
+        let from = path.map_or(Bound::Unbounded, Bound::Included);
+        let below = self.names.range::<Path, _>((from, Bound::Unbounded)).map(|(path, _)| path);
+        below.take_while(|below| path.is_none_or(|path| below.starts_with(path))).cloned().collect()
+    }
+
+    /// Whether this is how the file at a path is offered, under all of its names; true for others.
+    pub(super) fn is_as_offered(&self, path: &Path, now: Option<&Fingerprint>) -> bool {
+        let names = self.names.get(path).into_iter().flatten();
+        names.filter_map(|name| self.files.get(name)).all(|file| Some(&file.fingerprint) == now)
+    }
+
+    /// Whether a file in a watched folder is new or has changed.
+    pub(super) fn is_news(&self, path: &Path, now: &Fingerprint) -> bool {
+        let is_new = || self.folders_around(path).iter().any(|(_, name)| !self.files.contains_key(name));
+        !self.is_as_offered(path, Some(now)) || is_new()
+    }
+
+    /// Whether a folder is a watched one, or in one.
+    pub(super) fn is_in_folder(&self, path: &Path) -> bool {
+        self.folders.values().any(|folder| path == folder.path() || folder.name_of(path).is_some())
+    }
+
+    /// Decides about a path that has been the same for a moment: a regular file, or none.
+    pub(super) fn settle(&mut self, path: &Path, now: Option<&Fingerprint>) -> Settled {
+        let mut settled = Settled::default();
+        let names: Vec<String> = self.names.get(path).into_iter().flatten().cloned().collect();
+        let Some(now) = now else {
+            settled.gone = names.into_iter().filter(|name| self.unplace(name)).collect();
+            return settled;
+        };
+        for name in names {
+            if let Some(file) = self.files.get(&name).filter(|file| file.fingerprint != *now) {
+                let (base, chunks, owner) = (file.base.clone(), file.chunks, file.serial);
+                settled.tasks.push(Task { base, chunks, name, fingerprint: *now, owner, is_new: false });
+            }
+        }
+        for (owner, name) in self.folders_around(path) {
+            let is_known = self.files.contains_key(&name) || settled.tasks.iter().any(|task| task.name == name);
+            if is_known || self.files.len() >= TREE_ENTRIES || check_file(&name).is_err() {
+                continue;
+            }
+            if let Some(Folder { scope, chunks, .. }) = self.folders.get(&owner) {
+                let (base, chunks) = (scope.base.clone(), *chunks);
+                settled.tasks.push(Task { base, chunks, name, fingerprint: *now, owner, is_new: true });
+            }
+        }
+        settled
+    }
+
+    /// Takes a file that was hashed; gives what is to be told of it.
+    pub(super) fn replace(&mut self, task: &Task, file: Ready) -> Option<Content> {
+        let told = match self.files.get(&task.name) {
+            Some(old) if !task.is_new && old.serial == task.owner => Some(old.told.clone()),
+            None if task.is_new && self.is_wanted(task, &file.path) => None,
+            // It was withdrawn or offered anew meanwhile.
+            _ => return None,
+        };
+        let content = file.content.clone();
+        self.place(task.base.clone(), task.chunks, file);
+        (told.as_ref() != Some(&content)).then_some(content)
+    }
+
+    /// Whether a new file is still wanted by the folder in which it was found.
+    fn is_wanted(&self, task: &Task, path: &Path) -> bool {
+        let folder = self.folders.get(&task.owner);
+        folder.is_some_and(|folder| folder.name_of(path).as_ref() == Some(&task.name))
+    }
+
+    /// Takes a file that cannot be hashed off the shelf; says whether it was offered.
+    pub(super) fn drop_failed(&mut self, task: &Task) -> bool {
+        let is_meant = self.files.get(&task.name).is_some_and(|old| !task.is_new && old.serial == task.owner);
+        is_meant && self.unplace(&task.name)
+    }
+}

@@ -1,0 +1,133 @@
+//! What is asked about files.
+
+use crate::protocol::transfer::OnConflict;
+use crate::protocol::vocabulary::requests;
+
+requests! {
+    /// Choose the folder to offer files from.
+    Setdir {
+        /// An existing folder. Files offered from another folder before stay offered.
+        dir: String,
+    }
+    /// Offer files of the folder, or whole folders in it, to everybody.
+    #[derive(Default)]
+    Offer {
+        /// Names relative to the folder of `setdir`; a folder stands for all that is in it, `.` for all there is. All are
+        /// offered, or none. Links are not followed.
+        #[arg(required = true, value_name = "FILE|DIR")]
+        #[schemars(length(min = 1, max = 8192))]
+        files: Vec<String>,
+        /// Cut each file into at most this many chunks.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16384))]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1, max = 16384))]
+        chunks: Option<u32>,
+        /// Of folders, hidden files too: those whose name starts with a dot.
+        #[arg(long)]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        hidden: bool,
+        /// Ask the hub to keep a copy, which can be fetched when we are gone.
+        #[arg(long)]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        keep: bool,
+        /// Offer what is new in these folders by itself.
+        #[arg(long)]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        watch: bool,
+    }
+    /// Take offers back.
+    Withdraw {
+        /// Names as they were offered, `DIR/` for all below a folder. All are withdrawn, or none.
+        #[arg(required = true, value_name = "FILE|DIR/")]
+        #[schemars(length(min = 1, max = 8192))]
+        files: Vec<String>,
+    }
+    /// Show what is offered.
+    #[derive(Default)]
+    List {
+        /// Only what this person offers.
+        #[arg(long, value_name = "NAME")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<String>,
+        /// Only files whose name contains this text, without regard to case.
+        #[arg(long = "match", value_name = "TEXT")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        r#match: Option<String>,
+    }
+    /// Show who has files of a name or of a hash.
+    Search {
+        /// A part of the name, without regard to case, or the first 8 or more digits of the hash.
+        #[schemars(length(min = 1, max = 1024))]
+        text: String,
+    }
+    /// Show who has which chunks of a file.
+    Chunks {
+        /// The file as `list` shows it.
+        file: String,
+        /// Only who has some of these chunks, counted from 0.
+        #[arg(value_name = "N")]
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[schemars(length(max = 16384))]
+        chunks: Vec<u32>,
+        /// The file that this person offers; without it, all offers of that name must be of the same content.
+        #[arg(long, value_name = "OWNER")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+    }
+    /// Fetch a file, or a folder, straight from everybody who has it.
+    Get {
+        /// The file as `list` shows it, or `DIR/` for all that is offered below a folder.
+        #[arg(value_name = "FILE|DIR/")]
+        file: String,
+        /// Fetch what this person offers; without it, all offers of that name must be of the same content.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[arg(value_name = "OWNER")]
+        from: Option<String>,
+        /// Fetch only these chunks, counted from 0; they end in their places.
+        #[arg(long, value_name = "N", num_args = 1..)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(length(min = 1, max = 16384))]
+        chunks: Option<Vec<u32>>,
+        /// Save under this name, relative to the download folder.
+        #[arg(long, value_name = "NAME")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+        /// What to do if a file of that name exists.
+        #[arg(long, value_enum, value_name = "WHAT")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on_conflict: Option<OnConflict>,
+    }
+    /// Offer a file to one person.
+    Push {
+        /// The file, relative to the folder of `setdir`, or to where potluck was started if none has been chosen.
+        file: String,
+        /// Who shall have it. They see its name without its folders.
+        #[arg(value_name = "USER")]
+        to: String,
+    }
+    /// Take a file that was pushed to us.
+    Accept {
+        /// The push's number, as `push-offered` tells it.
+        push: u64,
+        /// Save under this name, relative to the download folder.
+        #[arg(long, value_name = "NAME")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+        /// What to do if a file of that name exists.
+        #[arg(long, value_enum, value_name = "WHAT")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on_conflict: Option<OnConflict>,
+    }
+    /// Do not take a file that was pushed to us.
+    Decline {
+        /// The push's number, as `push-offered` tells it.
+        push: u64,
+    }
+    /// Show the transfers that are under way or waiting.
+    Transfers {}
+    /// Stop a transfer or take back a push.
+    Cancel {
+        /// Its number, as `transfers` shows it.
+        transfer: u64,
+    }
+}

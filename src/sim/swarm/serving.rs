@@ -1,0 +1,62 @@
+//! What a source does with the requests that come to it.
+
+use std::time::Duration;
+
+use super::{Answer, CHUNK, Fault, Happens, Reason, SwarmSim, Via};
+
+impl SwarmSim {
+    /// A request has come to its source.
+    pub(super) fn asked(&mut self, via: Via, chunk: u32) {
+        let Some(index) = self.source_of(via).filter(|index| !self.peers[*index].gone) else { return };
+        let waiting = &mut self.peers[index].waiting;
+        match waiting.iter_mut().find(|(other, _)| *other == via) {
+            Some((_, chunks)) => chunks.push_back(chunk),
+            None => waiting.push_back((via, [chunk].into())),
+        }
+        self.send_next(index);
+    }
+
+    /// One at a time, and for each connection in turn.
+    fn send_next(&mut self, index: usize) {
+        let peer = &mut self.peers[index];
+        if peer.sending.is_some() {
+            return;
+        }
+        let Some((via, mut chunks)) = peer.waiting.pop_front() else { return };
+        let Some(chunk) = chunks.pop_front() else { return };
+        if !chunks.is_empty() {
+            peer.waiting.push_back((via, chunks));
+        }
+        peer.sending = Some((via, chunk));
+        let takes = Duration::from_micros(CHUNK * 1_000_000 / peer.config.rate);
+        self.later(takes, Happens::Sent(index));
+    }
+
+    /// What a source was sending is on its way; the next begins.
+    pub(super) fn sent(&mut self, index: usize) {
+        let Some((via, chunk)) = self.peers[index].sending.take() else { return };
+        let answer = self.answer(index, chunk);
+        if let Some(answer) = answer.filter(|_| !self.peers[index].gone) {
+            let way = self.way(index, via.receiver);
+            self.later(way, Happens::Arrives(via, chunk, answer));
+        }
+        self.send_next(index);
+    }
+
+    /// What it answers; nothing if it stalls.
+    fn answer(&mut self, index: usize, chunk: u32) -> Option<Answer> {
+        let peer = &self.peers[index];
+        let truth = self.truth[chunk as usize];
+        if !peer.has.as_ref().is_none_or(|has| has.contains(chunk)) {
+            return Some(Answer::Refused(Reason::Gone));
+        }
+        match peer.config.fault {
+            Fault::Lies if peer.faulty && self.rng.chance(50) => Some(Answer::Chunk(!truth)),
+            Fault::Changes if peer.faulty => Some(Answer::Refused(Reason::Changed)),
+            Fault::Stalls if peer.faulty => None,
+            Fault::None | Fault::Lies | Fault::Leaves | Fault::Changes | Fault::Claims | Fault::Stalls => {
+                Some(Answer::Chunk(truth))
+            }
+        }
+    }
+}
