@@ -45,7 +45,7 @@
 //! `FetchPlan` of it, and [`io::data::fetch`] dials the holders on blocking threads, each in a lane that takes
 //! chunks from the [`core::swarm`]; every chunk is verified against the content's hash before it is written. What
 //! happens comes back as `TransferNote`s, which the session tells as `transfer-started`, `transfer-progress` and,
-//! as the answer, `transfer-completed`. Erin's side is [`io::data`]'s server: it serves keys that are in the
+//! as the answer, `transfer-completed`; at a terminal, [`ui::bars`] draws a bar of them. Erin's side is [`io::data`]'s server: it serves keys that are in the
 //! roster and files that are on the shelf, and nothing else.
 //!
 //! # One thing said, from end to end
@@ -84,7 +84,8 @@
 //! # What is never done where
 //! - `protocol`, `core` and `sim` read no clock, open no file or socket, draw no random number, start no thread and
 //!   print nothing. Time and seeds are passed in, so that a run can be repeated to the letter.
-//! - `ui` makes text of events and log lines and of nothing else, so that `potluck replay` shows what was shown.
+//! - `ui` makes text of events and log lines and of nothing else, so that `potluck replay` shows what was shown. What is
+//!   drawn and taken away again, [`ui::bars`], is made of events too; [`ui::screen`] keeps account of where it stands.
 //!   Only the editor and its completion touch the terminal and local folders.
 //! - Nothing waits for a reader of events, in any part. What is not read waits in a bounded outbox.
 //! - The hub waits for no client, and for the disk only with what must not be said before it is there: the machine

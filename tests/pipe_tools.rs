@@ -66,6 +66,37 @@ fn passwords_come_from_files_and_never_from_the_command_line() {
 }
 
 #[test]
+fn limits_are_settings_and_nonsense_is_told() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let limits = ["--up", "1.5MB", "--down", "2MiB", "--max-transfers", "7", "--accept-from", "frank,cleo"];
+    for (more, accepted) in
+        [(&["--accept-from", "erin"][..], &["frank", "cleo", "erin"][..]), (&["--accept-from", "all"], &["all"])]
+    {
+        let mut command = scene.command(["exec", &hub.address, "--name", "dora", "--json"]);
+        scene.own_folders(&mut command, "dora");
+        command.args(limits).args(more).args(["--", "status"]);
+        let ended = Running::start("dora", command, Face::Text).finish();
+        let ready: Value = serde_json::from_str(&ended.lines[0]).unwrap();
+        let settings = &ready["settings"];
+        assert_eq!((&settings["up"], &settings["down"]), (&1_500_000.into(), &(2 << 20).into()), "{settings}");
+        assert_eq!((&settings["max_transfers"], &settings["accept_from"]), (&7.into(), &accepted.into()), "{settings}");
+    }
+    for (option, value, said) in [
+        ("--up", "fast", "such as 500k"),
+        ("--down", "1000", "at least 1024"),
+        ("--max-transfers", "0", "1..=64"),
+        ("--max-transfers", "65", "1..=64"),
+        ("--accept-from", "no one", "name"),
+        ("--accept-from", "", "name"),
+    ] {
+        let refused = scene.run(["join", "erin@127.0.0.1:1", option, value], "");
+        assert_eq!((refused.code, refused.text().as_str()), (2, ""), "{refused:?}");
+        assert!(refused.stderr.contains(said) && refused.stderr.contains(option), "{refused:?}");
+    }
+}
+
+#[test]
 fn schemas_are_listed_shown_and_checked_against() {
     let scene = Scene::default();
     let list = scene.run(["schema", "list"], "");

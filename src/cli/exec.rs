@@ -1,11 +1,10 @@
 //! `potluck exec`: one command at a hub.
 
-use std::io;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::client::{ClientArgs, Manner, style};
+use super::client::{ClientArgs, Manner, standard_output, style};
 use super::fail;
 use crate::io::client::UserInput;
 use crate::protocol::line::parse_json;
@@ -64,11 +63,19 @@ impl Exec {
 
     fn ask(&self, request: RequestLine) -> Result<ExitCode, Failure> {
         let password = self.client.password()?;
-        let manner = Manner { linger: false, fail_fast: true, inbox: false, shows: Box::new(shows), password };
+        let bars = self.client.bars();
+        let sink = standard_output(bars.as_ref());
+        // What has a bar needs no lines.
+        let at_terminal = bars.is_some();
+        let shows = move |line: &EventLine| {
+            let progress = matches!(line.event, Event::TransferProgress(_) | Event::OfferProgress(_));
+            shows(line) && !(progress && at_terminal)
+        };
+        let manner = Manner { linger: false, fail_fast: true, inbox: false, shows: Box::new(shows), bars, password };
         self.client.run(
             manner,
             style(),
-            io::stdout(),
+            sink,
             |_| (),
             |input, _| {
                 tokio::spawn(async move {

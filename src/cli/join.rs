@@ -7,12 +7,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use clap::Args;
 use tokio::sync::mpsc;
 
-use super::client::{ClientArgs, Manner, style};
+use super::client::{ClientArgs, Manner, standard_output, style};
 use super::fail;
 use crate::core::session::Replica;
 use crate::io::client::{Message, UserInput};
 use crate::io::input::Lines;
-use crate::io::signals::Signal;
+use crate::io::signals::{Signal, Signals};
 use crate::protocol::{Event, EventLine, Failure, event, human};
 use crate::ui::complete::{Completions, SharedCompletions};
 use crate::ui::editor::{self, Editor, Typed};
@@ -45,18 +45,21 @@ impl Join {
     }
 
     fn manner(&self, shows: impl FnMut(&EventLine) -> bool + Send + 'static) -> Result<Manner, Failure> {
-        let (shows, password) = (Box::new(shows), self.client.password()?);
-        Ok(Manner { linger: self.linger, fail_fast: self.fail_fast, inbox: true, shows, password })
+        let (shows, password, bars) = (Box::new(shows), self.client.password()?, self.client.bars());
+        Ok(Manner { linger: self.linger, fail_fast: self.fail_fast, inbox: true, shows, bars, password })
     }
 
     fn at_pipe(&self) -> Result<ExitCode, Failure> {
         let shows = if io::stdout().is_terminal() { at_a_glance } else { everything };
-        let manner = self.manner(shows)?;
+        let mut manner = self.manner(shows)?;
+        // What is typed at a terminal would stand among the bars.
+        manner.bars = manner.bars.filter(|_| !io::stdin().is_terminal());
+        let sink = standard_output(manner.bars.as_ref());
         let read = u64::from(self.client.password_is_first_line());
         self.client.run(
             manner,
             style(),
-            io::stdout(),
+            sink,
             |_| (),
             |input, _| {
                 std::thread::spawn(move || read_all(&input, read));
@@ -80,7 +83,9 @@ impl Join {
         let prompt = format!("{}@{}> ", self.client.name()?, self.client.hub());
         let history = self.client.home()?.history();
         let (typed, to_feed) = std::sync::mpsc::channel();
-        let (editor, printer) = Editor::start(prompt, Some(history), completions, move |what| {
+        let bars = manner.bars.clone();
+        Signals::reserve().map_err(Failure::internal)?;
+        let (editor, printer) = Editor::start(prompt, Some(history), completions, bars, move |what| {
             let _ = typed.send(what);
         })
         .map_err(Failure::internal)?;
@@ -97,9 +102,9 @@ fn everything(_: &EventLine) -> bool {
     true
 }
 
-/// At a terminal, ten lines a second about one transfer would bury everything else.
+/// At a terminal, ten lines a second about one transfer would bury everything else. There are bars for them.
 fn at_a_glance(line: &EventLine) -> bool {
-    !matches!(line.event, Event::TransferProgress(_))
+    !matches!(line.event, Event::TransferProgress(_) | Event::OfferProgress(_))
 }
 
 /// Sends all lines; `before` of standard input have been read already.

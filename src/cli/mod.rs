@@ -11,6 +11,7 @@ mod recording;
 pub mod replay;
 pub mod schema;
 pub mod serve;
+mod size;
 pub mod user;
 
 use std::borrow::Cow;

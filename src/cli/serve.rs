@@ -117,22 +117,7 @@ fn keep(text: &str) -> Result<Keep, String> {
     if let Some(span) = crate::protocol::when::span(text) {
         return if span.is_zero() { Err(wrong()) } else { Ok(Keep::For(span)) };
     }
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = text.split_at(digits);
-    let scale: u64 = match unit {
-        "kB" | "KB" => 1_000,
-        "KiB" => 1 << 10,
-        "MB" => 1_000_000,
-        "MiB" => 1 << 20,
-        "GB" => 1_000_000_000,
-        "GiB" => 1 << 30,
-        _ => return Err(wrong()),
-    };
-    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(scale));
-    if bytes == Some(0) {
-        return Err(wrong());
-    }
-    bytes.map(Keep::Bytes).ok_or_else(|| "the number is missing or too large".into())
+    super::size::size(text).filter(|bytes| *bytes > 0).map(Keep::Bytes).ok_or_else(wrong)
 }
 
 impl Serve {

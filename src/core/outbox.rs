@@ -29,6 +29,10 @@ pub enum StateKey {
     Roster,
     /// The progress of the transfer with this number.
     Transfer(u64),
+    /// The place of a transfer in the queue, by its number.
+    Place(u64),
+    /// How far hashing is.
+    Hashing,
 }
 
 /// How much may wait.

@@ -10,6 +10,7 @@ use rustls::crypto::aws_lc_rs::sign::any_eddsa_type;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::sign::SigningKey;
 
+use super::data::Rates;
 use crate::protocol::PublicKey;
 
 /// PKCS#8 version 1 around an Ed25519 seed (RFC 8410, section 7).
@@ -25,6 +26,8 @@ pub struct Identity {
     /// The public half, by which others know us.
     pub key: PublicKey,
     pub(super) signer: Arc<dyn SigningKey>,
+    /// How fast whoever serves or fetches as this identity may do so.
+    pub(super) rates: Rates,
 }
 
 impl Identity {
@@ -35,7 +38,13 @@ impl Identity {
         let signer = any_eddsa_type(&PrivatePkcs8KeyDer::from(der)).expect("every 32 bytes are an Ed25519 seed");
         let spki = signer.public_key().expect("Ed25519 keys have a public half");
         let key = key_from_spki(&spki).expect("rustls encodes Ed25519 keys as RFC 8410 says");
-        Self { key, signer }
+        Self { key, signer, rates: Rates::default() }
+    }
+
+    /// The same identity, held to these rates.
+    #[must_use]
+    pub fn limited(self, rates: Rates) -> Self {
+        Self { rates, ..self }
     }
 
     /// A new identity from the operating system's randomness, not kept anywhere.

@@ -23,7 +23,12 @@ impl Queued for EventLine {
         512 + match &self.event {
             Event::Table(table) => 512 * table.offers.len(),
             Event::Roster(roster) => 512 * roster.clients.len(),
-            Event::OfferAcked(acked) => 512 * acked.offers.len(),
+            Event::OfferAcked(acked) => 512 * (acked.offers.len() + acked.skipped.len()),
+            Event::OfferChanged(changed) => 512 * (changed.offers.len() + changed.withdrawn.len()),
+            Event::OfferKept(kept) => NAME * kept.files.len(),
+            Event::Withdrawn(withdrawn) => NAME * withdrawn.files.len(),
+            Event::Found(found) => found.files.iter().map(|file| 512 + NAME * file.holders.len()).sum(),
+            Event::Chunks(chunks) => chunks.holders.iter().map(|holder| NAME + 32 * holder.has.ranges().count()).sum(),
             Event::Status(status) => 512 * status.clients.len(),
             Event::Help(help) => 1_024 * help.commands.len(),
             Event::Message(event::Message { text, .. })
@@ -61,6 +66,8 @@ pub fn tell(output: &Output<EventLine>, line: EventLine) -> bool {
     match &line.event {
         Event::TableUpdated(_) => output.push_state(StateKey::Table, line, merge),
         Event::RosterUpdated(_) => output.push_state(StateKey::Roster, line, merge),
+        Event::OfferProgress(_) => output.push_state(StateKey::Hashing, line, merge),
+        Event::TransferQueued(queued) => output.push_state(StateKey::Place(queued.transfer), line, merge),
         Event::TransferProgress(progress) => output.push_state(StateKey::Transfer(progress.transfer), line, merge),
         _ => return output.push_fact(line),
     }

@@ -36,6 +36,15 @@ pub struct Signals {
 }
 
 impl Signals {
+    /// Takes SIGINT and SIGTERM from the system, and does nothing with them until the watch is installed. A line
+    /// editor takes them too while it reads, and gives them back as it found them: it must find them ours.
+    ///
+    /// # Errors
+    /// When the system refuses the handlers.
+    pub fn reserve() -> io::Result<()> {
+        [SIGINT, SIGTERM].into_iter().try_for_each(|signal| flag::register(signal, Arc::default()).map(drop))
+    }
+
     /// From now on SIGINT and SIGTERM call `callback`, on a thread of its own. The second of them ends
     /// the process at once, whatever it is doing, with 128 and the signal's number. `reload` is for the
     /// hub: SIGHUP calls `callback` too, any number of times; without it SIGHUP ends the process as ever.

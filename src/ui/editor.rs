@@ -1,26 +1,33 @@
 //! The prompt for people: a line editor on a thread of its own, and a printer that puts what is told
 //! above the line that is being typed.
+//!
+//! Only the editor's thread draws while there is a prompt, since only there it is known where the cursor is: whenever
+//! the library draws the prompt, it asks for its colours, and what it gets is the whole [`Screen`] that ends with the
+//! prompt. The printer leaves its text there, and has the prompt drawn again.
 
 use std::borrow::Cow;
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use rustyline::completion::{Completer, Pair};
-use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::history::FileHistory;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
     Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Event, EventContext, EventHandler,
-    ExternalPrinter, Helper, Hinter, KeyEvent, Movement, Prompt, RepeatCount, Validator,
+    ExternalPrinter, Helper, Hinter, KeyCode, KeyEvent, Modifiers, Movement, RepeatCount,
 };
 
+use super::bars::{SharedBars, TerminalSize};
 use super::complete::{SharedCompletions, complete};
+use super::screen::Screen;
+use super::turn::{Turn, TurnPrompt, Whose};
 use crate::protocol::human;
 
 /// How many lines the history keeps.
@@ -32,6 +39,12 @@ const TURNING: Duration = Duration::from_millis(100);
 /// How long it takes, generously, until a prompt that was asked for or a text that was handed over is on
 /// the terminal. The library does not tell.
 const DRAWING: Duration = Duration::from_millis(20);
+
+/// A text for the library's own printer that moves nothing: after it, the prompt is drawn again.
+const WAKE: &str = "\x1b[A\n";
+
+/// How large a terminal is that does not say.
+const USUAL: TerminalSize = TerminalSize { columns: 80, rows: 24 };
 
 /// What comes from the keyboard.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +64,16 @@ pub fn is_usable() -> bool {
     able && io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
+/// How large the terminal is.
+pub fn terminal_size() -> TerminalSize {
+    match tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
+            TerminalSize { columns: size.ws_col.into(), rows: size.ws_row.into() }
+        }
+        _ => USUAL,
+    }
+}
+
 /// Keeps the terminal for the editor; when this is dropped, the terminal is as it was before.
 pub struct Editor {
     turn: Arc<Turn>,
@@ -58,7 +81,7 @@ pub struct Editor {
 }
 
 impl Editor {
-    /// Shows `prompt` and calls `typed` with what is typed, on the editor's thread. While `typed` runs
+    /// Shows `prompt`, with `bars` above it, and calls `typed` with what is typed, on the editor's thread. While `typed` runs
     /// nothing is printed, so it should only pass on what it gets. The prompt has no colours. What was
     /// typed is kept in `history`, readable by its owner only; lines that start with a space, or hold a password,
     /// are not. A password that is left out is asked for.
@@ -69,15 +92,20 @@ impl Editor {
         prompt: String,
         history: Option<PathBuf>,
         completions: SharedCompletions,
+        bars: Option<SharedBars>,
         typed: impl FnMut(Typed) + Send + 'static,
     ) -> io::Result<(Self, Printer)> {
         let before = tcgetattr(io::stdin())?;
         let mut editor = Lines::with_config(config()?).map_err(io_error)?;
-        editor.set_helper(Some(Assistant { completions, secret: false }));
+        let turn = Arc::new(Turn::new(Screen::new(bars)));
+        editor.set_helper(Some(Assistant { completions, secret: false, turn: Arc::clone(&turn) }));
         editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearLine)));
+        for key in [KeyEvent(KeyCode::Tab, Modifiers::NONE), KeyEvent::ctrl('L'), KeyEvent::ctrl('Z')] {
+            let lift = LiftBars { prompt: prompt.clone(), turn: Arc::clone(&turn) };
+            editor.bind_sequence(key, EventHandler::Conditional(Box::new(lift)));
+        }
         let history = history.filter(|file| load_history(&mut editor, file));
         let external = Box::new(editor.create_external_printer().map_err(io_error)?);
-        let turn = Arc::new(Turn::default());
         let prompt = TurnPrompt { text: prompt, turn: Arc::clone(&turn) };
         std::thread::Builder::new().name("editor".into()).spawn(move || edit(editor, &prompt, history, typed))?;
         Ok((Self { turn: Arc::clone(&turn), before }, Printer { external, turn, text: Vec::new() }))
@@ -87,8 +115,10 @@ impl Editor {
 impl Drop for Editor {
     fn drop(&mut self) {
         if self.turn.end(TURNING) == Whose::Editor {
+            std::thread::sleep(DRAWING);
             // The editor's thread still waits for a key: take its prompt away, leave bracketed paste.
-            let _ = io::stdout().write_all(b"\r\x1b[K\x1b[?2004l").and_then(|()| io::stdout().flush());
+            let clear = self.turn.lock().screen.clear(terminal_size().columns);
+            let _ = show(&(clear + "\r\x1b[K\x1b[?2004l"));
         }
         let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.before);
     }
@@ -98,6 +128,8 @@ type Lines = rustyline::Editor<Assistant, FileHistory>;
 
 fn config() -> io::Result<Config> {
     let config = Config::builder().completion_type(CompletionType::List).history_ignore_space(true);
+    // The library draws by colouring, and hides by it, so that must be on. We colour nothing.
+    let config = config.color_mode(ColorMode::Forced);
     let config = config.max_history_size(HISTORY).and_then(|c| c.history_ignore_dups(true)).map_err(io_error)?;
     Ok(config.build())
 }
@@ -112,8 +144,12 @@ fn load_history(editor: &mut Lines, file: &Path) -> bool {
 }
 
 fn edit(mut editor: Lines, prompt: &TurnPrompt, history: Option<PathBuf>, mut typed: impl FnMut(Typed)) {
-    while *prompt.turn.lock() != Whose::Over {
+    while prompt.turn.lock().whose != Whose::Over {
         let read = editor.readline(prompt);
+        if read.is_err() {
+            // The line was left as it stood, with the bars above; the cursor is below it.
+            let _ = show(&prompt.turn.lift(&prompt.text, 1, terminal_size().columns));
+        }
         prompt.turn.set(Whose::Nobody);
         match read {
             Ok(text) => {
@@ -156,15 +192,21 @@ fn with_secret(editor: &mut Lines, turn: &Arc<Turn>, line: &str) -> Option<Strin
     Some(format!("{line} -- {}", shlex::try_quote(&password).ok()?))
 }
 
-/// Whether what is typed is hidden. The library hides by colouring, so that must be on, whatever the terminal.
+/// Whether what is typed is hidden.
 fn hide(editor: &mut Lines, secret: bool) {
-    editor.set_color_mode(if secret { ColorMode::Forced } else { ColorMode::Enabled });
     if let Some(assistant) = editor.helper_mut() {
         assistant.secret = secret;
     }
 }
 
-/// Puts text above the prompt. It is gathered until [`flush`](Write::flush), which ends its last line.
+/// Writes to the terminal at once.
+fn show(text: &str) -> io::Result<()> {
+    let mut terminal = io::stdout().lock();
+    terminal.write_all(text.as_bytes())?;
+    terminal.flush()
+}
+
+/// Puts text above the prompt, and has the bars drawn again if they are due. It is gathered until [`flush`](Write::flush), which ends its last line.
 /// Text must have been [escaped](super::escape::escape) where it came from others.
 pub struct Printer {
     external: Box<dyn ExternalPrinter + Send>,
@@ -180,82 +222,21 @@ impl Write for Printer {
 
     fn flush(&mut self) -> io::Result<()> {
         let mut text = String::from_utf8_lossy(&std::mem::take(&mut self.text)).into_owned();
-        if text.is_empty() {
-            return Ok(());
-        }
-        if !text.ends_with('\n') {
+        if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
         // Between two prompts text could overtake what the editor has not shown yet, so it waits.
-        if self.turn.wait_for_someone() == Whose::Editor && self.external.print(text.clone()).is_ok() {
-            return Ok(());
+        let mut state = self.turn.wait_while(|state| state.whose == Whose::Nobody);
+        if state.whose == Whose::Editor && (!text.is_empty() || state.screen.is_due()) {
+            state.screen.put(&text);
+            drop(state);
+            // If this fails, there is no editor any more; then the text is still there.
+            let _ = self.external.print(WAKE.to_owned());
+            state = self.turn.wait_while(|state| state.whose != Whose::Over && state.screen.has_text());
+            text = state.screen.take_text();
         }
-        let mut terminal = io::stdout().lock();
-        terminal.write_all(text.as_bytes())?;
-        terminal.flush()
-    }
-}
-
-/// Who may write to the terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Whose {
-    /// A line was read, or none yet: the next prompt is about to come.
-    #[default]
-    Nobody,
-    /// The prompt is there.
-    Editor,
-    /// There will be no more prompts.
-    Over,
-}
-
-#[derive(Default)]
-struct Turn {
-    whose: Mutex<Whose>,
-    changed: Condvar,
-}
-
-impl Turn {
-    fn lock(&self) -> MutexGuard<'_, Whose> {
-        self.whose.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Passes the turn on; once it is over it stays so.
-    fn set(&self, next: Whose) {
-        let mut whose = self.lock();
-        if *whose != Whose::Over {
-            *whose = next;
-            self.changed.notify_all();
-        }
-    }
-
-    /// Ends all turns, and says whose the last one was. What is just coming is waited for, since it
-    /// would turn up on the terminal after that was given back.
-    fn end(&self, patience: Duration) -> Whose {
-        let wait = self.changed.wait_timeout_while(self.lock(), patience, |whose| *whose == Whose::Nobody);
-        let was = std::mem::replace(&mut *wait.unwrap_or_else(PoisonError::into_inner).0, Whose::Over);
-        self.changed.notify_all();
-        if was == Whose::Editor {
-            std::thread::sleep(DRAWING);
-        }
-        was
-    }
-
-    fn wait_for_someone(&self) -> Whose {
-        let wait = self.changed.wait_while(self.lock(), |whose| *whose == Whose::Nobody);
-        *wait.unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The library asks for the prompt once it has set up the terminal: then the editor's turn begins.
-struct TurnPrompt {
-    text: String,
-    turn: Arc<Turn>,
-}
-
-impl Prompt for TurnPrompt {
-    fn raw(&self) -> &str {
-        self.turn.set(Whose::Editor);
-        &self.text
+        drop(state);
+        if text.is_empty() { Ok(()) } else { show(&text) }
     }
 }
 
@@ -268,14 +249,45 @@ impl ConditionalEventHandler for ClearLine {
     }
 }
 
-#[derive(Helper, Hinter, Validator)]
+/// Keys after which something else than the prompt is drawn: the bars must be gone before.
+struct LiftBars {
+    prompt: String,
+    turn: Arc<Turn>,
+}
+
+impl ConditionalEventHandler for LiftBars {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext) -> Option<Cmd> {
+        let before = self.prompt.clone() + ctx.line().get(..ctx.pos()).unwrap_or_default();
+        let _ = show(&self.turn.lift(&before, 0, terminal_size().columns));
+        None
+    }
+}
+
+#[derive(Helper, Hinter)]
 struct Assistant {
     completions: SharedCompletions,
     /// Whether a password is being typed.
     secret: bool,
+    turn: Arc<Turn>,
+}
+
+impl Validator for Assistant {
+    /// Every line is taken. Where there are bars, a message, if only an empty one, has it drawn once more without them.
+    fn validate(&self, _: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        let screen = &mut self.turn.lock().screen;
+        let redraw = screen.has_bars();
+        if redraw {
+            screen.leave();
+        }
+        Ok(ValidationResult::Valid(redraw.then(String::new)))
+    }
 }
 
 impl Highlighter for Assistant {
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
+        Cow::Owned(self.turn.paint(prompt, terminal_size()))
+    }
+
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
         if self.secret { Cow::Borrowed("") } else { Cow::Borrowed(line) }
     }

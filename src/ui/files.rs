@@ -83,7 +83,8 @@ pub(super) fn chunks(body: &event::Chunks, style: Style) -> String {
     out
 }
 
-fn ranges(set: &ChunkSet) -> String {
+/// A set of chunks in words.
+pub(super) fn ranges(set: &ChunkSet) -> String {
     let one = |range: std::ops::Range<u32>| match range.len() {
         1 => range.start.to_string(),
         _ => format!("{}-{}", range.start, range.end - 1),

@@ -1,17 +1,22 @@
 //! Speech: events as people read them, and the line editor at which they type.
 
+pub mod bars;
 pub mod complete;
 pub mod editor;
 pub mod escape;
 mod files;
+mod gauge;
 pub mod human;
 pub mod log;
 mod people;
+pub mod screen;
 pub mod style;
 mod table;
 mod transfers;
+mod turn;
 pub mod units;
 pub mod validate;
+mod width;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use crate::protocol::event;
 use crate::protocol::types::Stage;
 
 use super::escape::escape;
+use super::files::ranges;
 use super::human::listed;
 use super::style::Style;
 use super::table::table;
@@ -74,8 +75,16 @@ pub(super) fn completed(body: &event::TransferCompleted, style: Style) -> String
         Direction::Down => ", verified; connection closed.\n",
         Direction::Up => "; connection closed.\n",
     };
-    if let Some(path) = &body.path {
-        let _ = writeln!(out, "  saved as {}", escape(path));
+    match (&body.path, &body.chunks) {
+        (Some(path), Some(chunks)) => {
+            let (chunks, path) = (ranges(chunks), escape(path));
+            let _ = writeln!(
+                out,
+                "  chunks {chunks} are in their places in {path}; `get` without --chunks fetches the rest"
+            );
+        }
+        (Some(path), None) => drop(writeln!(out, "  saved as {}", escape(path))),
+        (None, _) => {}
     }
     if body.sources.len() > 1 {
         let sources = body.sources.iter().map(|source| format!("{} {}", escape(&source.peer), size(source.bytes)));

@@ -2,7 +2,6 @@
 
 use super::{ClientDriver, Message};
 use crate::core::session::{Offering, Replica};
-use crate::io::cancel::Cancel;
 use crate::protocol::{ErrorCode, Failure};
 
 impl<W: FnMut(&Replica)> ClientDriver<W> {
@@ -34,6 +33,6 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
 
     /// What is being hashed is not waited for.
     pub(super) fn stop_hashing(&mut self) {
-        std::mem::replace(&mut self.hashing, Cancel::default()).cancel();
+        std::mem::take(&mut self.hashing).cancel();
     }
 }

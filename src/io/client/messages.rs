@@ -1,12 +1,66 @@
-//! Messages on their way to the user: when they have been written, and who has had which.
+//! What reaches the session, and messages on their way to the user: when they have been written, and who has had which.
 
-use super::{ClientDriver, Message};
+use tokio::sync::mpsc;
+
+use super::ClientDriver;
 use crate::core::outbox::Popped;
-use crate::core::session::{Input, Replica, number_of};
+use crate::core::session::{FilesChanged, Hashed, Input, Replica, TransferNote, UploadNote, number_of};
 use crate::io::output::Render;
 use crate::io::queued::tell;
+use crate::io::transport::Conn;
+use crate::protocol::event::OfferProgress;
 use crate::protocol::wire::Received;
-use crate::protocol::{Event, EventLine};
+use crate::protocol::{Content, Event, EventLine, Failure};
+
+/// Messages that may wait for the session; who sends more waits.
+const QUEUE: usize = 1_024;
+
+/// The way to a client, and its other end.
+pub fn mailbox() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
+    mpsc::channel(QUEUE)
+}
+
+/// Something for the session.
+#[derive(Debug)]
+pub enum Message {
+    /// The program shall end with this exit code.
+    Interrupt(u8),
+    /// The hub is reached, on the connection of this number.
+    Connected(u64, Box<ConnBox>),
+    /// It is not.
+    ConnectFailed(Failure),
+    /// A line from the hub.
+    HubLine(u64, Vec<u8>),
+    /// A connection broke.
+    Disconnected(u64, String),
+    /// A folder was looked at.
+    Dir(u64, Result<String, Failure>),
+    /// Files were hashed.
+    Hashed(u64, Result<Hashed, Failure>),
+    /// How far hashing is.
+    Hashing(u64, OfferProgress),
+    /// A file for one person was hashed.
+    Lent(u64, Result<Content, Failure>),
+    /// Files that we offer have changed.
+    FilesChanged(FilesChanged),
+    /// Messages of these numbers have been written to the user.
+    Written(Vec<u64>),
+    /// A transfer goes on.
+    Transfer(u64, TransferNote),
+    /// An upload goes on.
+    Upload(u64, UploadNote),
+    /// Something of a direct connection.
+    Peer(super::peers::PeerNote),
+}
+
+/// A connection on its way through a channel.
+pub struct ConnBox(pub(super) Conn);
+
+impl std::fmt::Debug for ConnBox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "connection to {}", self.0.address)
+    }
+}
 
 /// What the session is to hear once it has said all that it has to say.
 pub(super) enum Later {
@@ -76,10 +130,11 @@ impl<R: Render<EventLine>> Render<EventLine> for Reporting<R> {
     }
 
     fn is_due(&self) -> bool {
-        !self.numbers.is_empty()
+        !self.numbers.is_empty() || self.render.is_due()
     }
 
     fn written(&mut self) {
+        self.render.written();
         if !self.numbers.is_empty() {
             // A client that has ended does not listen any more.
             let _ = self.mailbox.blocking_send(Message::Written(std::mem::take(&mut self.numbers)));

@@ -17,81 +17,27 @@ use tokio::sync::mpsc;
 
 use crate::core::Rng;
 use crate::core::hub::HUB;
-use crate::core::session::{
-    AcceptFrom, FilesChanged, Hashed, Input, Output, Replica, Session, SessionConfig, TransferNote, UploadNote,
-};
+use crate::core::session::{Input, Output, Replica, Session, SessionConfig, TransferNote};
 use crate::io::cancel::Cancel;
 use crate::io::carry::{Outgoing, carry};
 use crate::io::clock::Clock;
-use crate::io::data::{Control, DataServer, Shelf, UploadNote as Upload};
+use crate::io::data::{Control, DataServer, Rates, Shelf, Throttle, UploadNote as Upload};
 use crate::io::files::{Offers, check_dir};
 use crate::io::hub::until;
 use crate::io::identity::Identity;
 use crate::io::inbox::Inboxes;
 use crate::io::output::Output as Printed;
 use crate::io::transport::{Conn, connect_host};
-use crate::protocol::event::OfferProgress;
-use crate::protocol::limits::MAX_TRANSFERS;
-use crate::protocol::{Content, EventLine, Failure, PublicKey};
+use crate::protocol::{EventLine, Failure, PublicKey};
 use peers::PeerPort;
 use ports::{listen, settings};
 
 use messages::Later;
-pub use messages::Reporting;
+pub use messages::{ConnBox, Message, Reporting, mailbox};
 pub use options::{ClientOptions, UserInput};
 
 /// How often a full output is looked at again, while requests wait for it.
 const FULL_PAUSE: Duration = Duration::from_millis(50);
-
-/// Messages that may wait for the session; who sends more waits.
-const QUEUE: usize = 1_024;
-
-/// The way to a client, and its other end.
-pub fn mailbox() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
-    mpsc::channel(QUEUE)
-}
-
-/// Something for the session.
-#[derive(Debug)]
-pub enum Message {
-    /// The program shall end with this exit code.
-    Interrupt(u8),
-    /// The hub is reached, on the connection of this number.
-    Connected(u64, Box<ConnBox>),
-    /// It is not.
-    ConnectFailed(Failure),
-    /// A line from the hub.
-    HubLine(u64, Vec<u8>),
-    /// A connection broke.
-    Disconnected(u64, String),
-    /// A folder was looked at.
-    Dir(u64, Result<String, Failure>),
-    /// Files were hashed.
-    Hashed(u64, Result<Hashed, Failure>),
-    /// How far hashing is.
-    Hashing(u64, OfferProgress),
-    /// A file for one person was hashed.
-    Lent(u64, Result<Content, Failure>),
-    /// Files that we offer have changed.
-    FilesChanged(FilesChanged),
-    /// Messages of these numbers have been written to the user.
-    Written(Vec<u64>),
-    /// A transfer goes on.
-    Transfer(u64, TransferNote),
-    /// An upload goes on.
-    Upload(u64, UploadNote),
-    /// Something of a direct connection.
-    Peer(peers::PeerNote),
-}
-
-/// A connection on its way through a channel.
-pub struct ConnBox(Conn);
-
-impl std::fmt::Debug for ConnBox {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "connection to {}", self.0.address)
-    }
-}
 
 /// A running client.
 pub struct ClientDriver<W> {
@@ -132,7 +78,9 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         (sender, messages): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
         watch: W,
     ) -> Result<Self, Failure> {
-        let identity = options.home.identity(&options.name)?;
+        let limit = |rate: Option<u64>| rate.map(Throttle::new);
+        let rates = Rates { up: limit(options.up), down: limit(options.down) };
+        let identity = options.home.identity(&options.name)?.limited(rates);
         let clock = Clock::start();
         let shelf = Shelf::default();
         let listener = listen(options.port, local)?;
@@ -160,8 +108,8 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             linger: options.linger,
             fail_fast: options.fail_fast,
             on_conflict: options.on_conflict,
-            max_transfers: MAX_TRANSFERS,
-            accept_from: AcceptFrom::Nobody,
+            max_transfers: options.max_transfers,
+            accept_from: options.accept_from.clone(),
             settings: settings(&options, server.port(), peers.port()),
             epoch: clock.epoch(),
             seed,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::core::LinkConfig;
+use crate::core::session::AcceptFrom;
 use crate::io::home::Home;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
@@ -33,6 +34,14 @@ pub struct ClientOptions {
     pub link_port: u16,
     /// What happens when a file exists.
     pub on_conflict: OnConflict,
+    /// The most bytes a second that are sent to other clients, if there is a limit.
+    pub up: Option<u64>,
+    /// The most bytes a second that are fetched from them, if there is a limit.
+    pub down: Option<u64>,
+    /// How many files or folders are fetched at once.
+    pub max_transfers: usize,
+    /// Whose pushes are accepted without asking.
+    pub accept_from: AcceptFrom,
     /// Whether to stay when the input ends.
     pub linger: bool,
     /// Whether to end at the first request that fails.

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use clap::ValueEnum;
 
 use super::ClientOptions;
+use crate::core::session::AcceptFrom;
 use crate::protocol::event::Settings;
-use crate::protocol::limits::MAX_TRANSFERS;
 use crate::protocol::{ErrorCode, Failure};
 
 /// The addresses to listen at, the first that can be had.
@@ -45,9 +45,13 @@ pub(super) fn settings(options: &ClientOptions, port: u16, link_port: u16) -> Se
             .on_conflict
             .to_possible_value()
             .map_or_else(String::new, |value| value.get_name().to_owned()),
-        up: None,
-        down: None,
-        max_transfers: MAX_TRANSFERS as u64,
-        accept_from: Vec::new(),
+        up: options.up,
+        down: options.down,
+        max_transfers: options.max_transfers as u64,
+        accept_from: match &options.accept_from {
+            AcceptFrom::Nobody => Vec::new(),
+            AcceptFrom::Names(names) => names.clone(),
+            AcceptFrom::All => vec!["all".to_owned()],
+        },
     }
 }

@@ -10,6 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::socket::Broken;
 use super::stream::ClientStream;
+use super::throttle::Throttle;
 use crate::io::cancel::Cancel;
 use crate::io::identity::Identity;
 use crate::io::tls::{self, DATA_ALPN};
@@ -19,6 +20,10 @@ use crate::protocol::{ErrorCode, Failure, PublicKey};
 const CONNECT: Duration = Duration::from_secs(5);
 /// How often waiting looks at the cancel flag, in nanoseconds.
 const TICK_NS: i64 = 50_000_000;
+/// Below this rate, in bytes a second, the system is to take in no more ahead than half a second's worth.
+const SLOW: u64 = 256 << 10;
+/// But so much, in bytes.
+const NARROW: usize = 8 << 10;
 
 /// An encrypted connection to whoever holds this key.
 ///
@@ -30,7 +35,7 @@ pub(super) fn dial(
     identity: &Identity,
     cancel: &Cancel,
 ) -> Result<ClientStream, Option<Failure>> {
-    let tcp = connect(address, cancel).map_err(|e| {
+    let tcp = connect(address, identity.rates.down.as_ref(), cancel).map_err(|e| {
         e.map(|e| Failure::new(ErrorCode::PeerUnreachable, format!("{address} cannot be reached: {e}.")))
     })?;
     let config = Arc::new(tls::client_config(identity, Some(key), DATA_ALPN));
@@ -45,9 +50,14 @@ pub(super) fn dial(
 }
 
 /// A plain connection. The standard library's own way cannot be interrupted.
-fn connect(address: SocketAddr, cancel: &Cancel) -> Result<TcpStream, Option<std::io::Error>> {
+fn connect(address: SocketAddr, down: Option<&Throttle>, cancel: &Cancel) -> Result<TcpStream, Option<std::io::Error>> {
     let deadline = Instant::now() + CONNECT;
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP)).map_err(Some)?;
+    if let Some(down) = down.filter(|down| down.rate() < SLOW) {
+        // Without this the system takes in far more than is read, and the other side waits for ever longer.
+        let most = usize::try_from(down.rate() / 2).unwrap_or(NARROW).max(NARROW);
+        socket.set_recv_buffer_size(most).map_err(Some)?;
+    }
     socket.set_nonblocking(true).map_err(Some)?;
     match socket.connect(&address.into()) {
         Err(e) if e.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => return Err(Some(e)),

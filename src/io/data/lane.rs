@@ -103,6 +103,9 @@ fn fetch_over(run: &Run<'_>, source: u32) -> Result<(), Loss> {
     let mut stream = dial(from.address, from.key, run.identity, &stop)
         .map_err(|failure| failure.map_or(Loss::Stopped, Loss::Broke))?;
     stream.set_patience(SILENCE);
+    if let Some(down) = run.identity.rates.down.clone() {
+        stream.pace.receive_at(down, to_line(&DataRequest::Wait { transfer: run.job.token.clone() }), KEEP);
+    }
     let fresh = !std::mem::replace(&mut run.lock().sources[source as usize].connected, true);
     if fresh {
         (run.notify)(FetchNote::Connected { source: from.name });

@@ -17,6 +17,7 @@ mod fetch;
 mod folder;
 mod growing;
 mod lane;
+mod pace;
 mod partial;
 mod run;
 mod serve;
@@ -28,6 +29,7 @@ mod stream;
 mod target;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod uploads;
 
 pub use control::Control;
@@ -36,4 +38,5 @@ pub use folder::{Arrived, FolderFetched, FolderFile, FolderJob, FolderNote, fetc
 pub use server::DataServer;
 pub use shelf::Shelf;
 pub use target::check_target;
+pub use throttle::{Rates, SLOWEST, Throttle};
 pub use uploads::{UploadNote, UploadNotify};

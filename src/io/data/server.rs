@@ -12,6 +12,7 @@ use rustls::ServerConfig;
 use super::serve::serve;
 use super::shelf::Shelf;
 use super::stream::ServerStream;
+use super::throttle::Throttle;
 use super::uploads::{UploadNotify, Uploads};
 use crate::io::cancel::Cancel;
 use crate::io::identity::Identity;
@@ -43,6 +44,7 @@ pub struct DataServer {
 /// What all threads of one server use.
 pub(super) struct Shared {
     config: Arc<ServerConfig>,
+    up: Option<Throttle>,
     pub(super) shelf: Shelf,
     pub(super) uploads: Arc<Uploads>,
     pub(super) stop: Cancel,
@@ -80,6 +82,7 @@ impl DataServer {
         listener.set_nonblocking(false)?;
         let shared = Arc::new(Shared {
             config: Arc::new(tls::server_config(identity, DATA_ALPN)),
+            up: identity.rates.up.clone(),
             shelf,
             uploads: Arc::new(Uploads::new(notify)),
             stop: Cancel::default(),
@@ -163,7 +166,8 @@ impl Shared {
             let deadline = Instant::now() + HANDSHAKE;
             let accepted = ServerStream::accept(tcp, shared.config.clone(), shared.stop.clone(), deadline);
             match accepted.map(|stream| (stream.peer_key(), stream)) {
-                Ok((Some(peer), stream)) => {
+                Ok((Some(peer), mut stream)) => {
+                    stream.pace.up.clone_from(&shared.up);
                     let welcome = shared.identify(slot, peer);
                     serve(&shared, stream, peer, welcome);
                 }

@@ -35,25 +35,34 @@ pub(super) fn set_up(tcp: &TcpStream) -> io::Result<()> {
     tcp.set_write_timeout(Some(TICK))
 }
 
-/// Writes it all within `patience`: a reader that takes a byte now and then holds nobody for long.
+/// What a reader must take within its writer's patience, in bytes. A slow one may be held to a limit by its user.
+const PROGRESS: usize = 4 << 10;
+
+/// Writes it all, so much of it within `patience` each time: a reader that takes a byte now and then holds nobody for
+/// long.
 pub(super) fn write_all(
     mut tcp: &TcpStream,
     mut data: &[u8],
     cancel: &Cancel,
     patience: Duration,
 ) -> Result<(), Broken> {
-    let deadline = Instant::now() + patience;
+    let (mut deadline, mut written) = (Instant::now() + patience, 0);
     while !data.is_empty() {
         match tcp.write(data) {
             Ok(0) => return Err(Broken::Closed),
-            Ok(n) => data = &data[n..],
+            Ok(n) => {
+                data = &data[n..];
+                written += n;
+            }
             Err(e) if is_tick(&e) => {}
             Err(e) => return Err(Broken::Io(e)),
         }
         if cancel.is_cancelled() {
             return Err(Broken::Cancelled);
         }
-        if !data.is_empty() && Instant::now() >= deadline {
+        if written >= PROGRESS {
+            (deadline, written) = (Instant::now() + patience, 0);
+        } else if !data.is_empty() && Instant::now() >= deadline {
             return Err(Broken::Silent);
         }
     }

@@ -13,6 +13,7 @@ use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus};
 use rustls::{ClientConfig, CommonState, ServerConfig};
 
+use super::pace::Pace;
 use super::socket::{Broken, TICK, is_tick, set_up, write_all};
 use crate::io::cancel::Cancel;
 use crate::io::tls::{self, DATA_ALPN, SERVER_NAME};
@@ -70,8 +71,9 @@ pub(super) struct Stream<S> {
     /// Room for encrypted data; as large as it was ever needed.
     outgoing: Vec<u8>,
     cancel: Cancel,
-    /// How long one read or one write may take in all.
+    /// How long one read or one write may take in all, what is waited for a limit aside.
     patience: Duration,
+    pub(super) pace: Pace,
 }
 
 /// What became of the records that are here.
@@ -128,6 +130,7 @@ impl<S: Side> Stream<S> {
             outgoing: Vec::new(),
             cancel,
             patience,
+            pace: Pace::default(),
         };
         loop {
             match stream.step(&mut [])? {
@@ -160,7 +163,7 @@ impl<S: Side> Stream<S> {
 
     /// The next line, without its line feed; `None` if the other side closed before it began one.
     pub(super) fn read_line(&mut self) -> Result<Option<Vec<u8>>, Broken> {
-        let deadline = Instant::now() + self.patience;
+        let (deadline, waited) = (Instant::now() + self.patience, self.pace.waited);
         let mut searched = 0;
         loop {
             let waiting = &self.plain[self.plain_at..];
@@ -175,7 +178,7 @@ impl<S: Side> Stream<S> {
             }
             match self.step(&mut [])? {
                 Step::Data(_) => {}
-                Step::Idle => match self.receive(deadline) {
+                Step::Idle => match self.receive(deadline + (self.pace.waited - waited)) {
                     Err(Broken::Closed) if searched == 0 => return Ok(None),
                     other => other?,
                 },
@@ -201,8 +204,20 @@ impl<S: Side> Stream<S> {
         Ok(())
     }
 
-    /// Sends all of `data`, encrypted, in one write where the socket takes it.
+    /// Sends all of `data`, encrypted, as fast as it may.
     pub(super) fn send(&mut self, data: &[u8]) -> Result<(), Broken> {
+        let Some(up) = self.pace.up.clone() else { return self.send_at_once(data) };
+        for piece in data.chunks(up.piece()) {
+            if !up.take(piece.len(), &self.cancel) {
+                return Err(Broken::Cancelled);
+            }
+            self.send_at_once(piece)?;
+        }
+        Ok(())
+    }
+
+    /// Sends all of `data`, encrypted, in one write where the socket takes it.
+    fn send_at_once(&mut self, data: &[u8]) -> Result<(), Broken> {
         // Whatever waits must be taken in first: rustls writes only when nothing is left to read.
         while let Step::Data(_) = self.step(&mut [])? {}
         let status = self.tls.process(&mut self.incoming[self.start..self.end]);
@@ -308,8 +323,14 @@ impl<S: Side> Stream<S> {
         let _ = write_all(&self.tcp, &self.flight, &Cancel::default(), TICK);
     }
 
-    /// Takes in what the socket has, waiting for it until the deadline.
+    /// Takes in what the socket has and may come, waiting for it until the deadline.
     fn receive(&mut self, deadline: Instant) -> Result<(), Broken> {
+        let waited = self.pace.waited;
+        self.pace.pay(&self.cancel)?;
+        let deadline = deadline + (self.pace.waited - waited);
+        if let Some(words) = self.pace.words() {
+            self.send_at_once(&words)?;
+        }
         if self.start > 0 {
             // At most one record that is not complete, so this moves little.
             self.incoming.copy_within(self.start..self.end, 0);
@@ -318,6 +339,7 @@ impl<S: Side> Stream<S> {
         if self.end == self.incoming.len() {
             return Err(Broken::Protocol);
         }
+        let until = self.end + self.pace.portion(self.incoming.len() - self.end);
         loop {
             if self.cancel.is_cancelled() {
                 return Err(Broken::Cancelled);
@@ -325,10 +347,11 @@ impl<S: Side> Stream<S> {
             if Instant::now() >= deadline {
                 return Err(Broken::Silent);
             }
-            match (&*self.tcp).read(&mut self.incoming[self.end..]) {
+            match (&*self.tcp).read(&mut self.incoming[self.end..until]) {
                 Ok(0) => return Err(Broken::Closed),
                 Ok(n) => {
                     self.end += n;
+                    self.pace.received(n);
                     return Ok(());
                 }
                 Err(e) if is_tick(&e) => {}

@@ -3,6 +3,7 @@
 mod folder;
 mod folder_hostile;
 mod hostile;
+mod limits;
 mod resume;
 mod swarm;
 mod targets;
@@ -82,8 +83,12 @@ impl Notes {
 
 impl Giver {
     fn new(seed: u8) -> Self {
+        Self::limited(seed, Rates::default())
+    }
+
+    fn limited(seed: u8, rates: Rates) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let identity = Identity::from_seed([seed; 32]);
+        let identity = Identity::from_seed([seed; 32]).limited(rates);
         let shelf = Shelf::default();
         shelf.set_peers(HashMap::from([(receiver().key, "rita".to_owned())]));
         let notes = Arc::new(Notes::default());

@@ -1,33 +1,31 @@
-//! What `join` and `exec` share: options, streams, and running a client.
+//! The options of `join` and `exec`, and what is made of them.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::sync::mpsc;
 
-use super::duration::{millis, seconds};
-use crate::core::session::Replica;
-use crate::core::{LinkConfig, outbox::Popped};
-use crate::io::client::{ClientDriver, ClientOptions, Message, Reporting, UserInput, mailbox};
+use super::super::duration::{millis, seconds};
+use super::super::size::rate;
+use super::Manner;
+use crate::core::LinkConfig;
+use crate::core::session::AcceptFrom;
+use crate::io::client::ClientOptions;
 use crate::io::files::check_dir;
 use crate::io::home::Home;
-use crate::io::output::Output;
-use crate::io::queued::{BOUNDS, Numbered};
-use crate::io::signals::Signals;
-use crate::protocol::limits::PASSWORD_BYTES;
+use crate::protocol::limits::{MAX_TRANSFERS, PASSWORD_BYTES};
+use crate::protocol::name::check_person;
 use crate::protocol::types::Password;
-use crate::protocol::{ErrorCode, EventLine, Failure, JoinLink, OnConflict, PublicKey, TransportChoice, to_json};
-use crate::ui::human::render;
-use crate::ui::style::Style;
+use crate::protocol::{ErrorCode, Failure, JoinLink, OnConflict, PublicKey, TransportChoice};
+
+/// What `--accept-from` takes for everybody.
+const EVERYBODY: &str = "all";
 
 /// How a client is started.
 #[derive(Debug, Args)]
-pub(super) struct ClientArgs {
+pub(in crate::cli) struct ClientArgs {
     /// The hub: a join link as `potluck serve` prints it, or [NAME@]HOST[:PORT].
     #[arg(value_name = "LINK|[NAME@]HOST[:PORT]")]
     hub: JoinLink,
@@ -52,6 +50,18 @@ pub(super) struct ClientArgs {
     /// What to do if a downloaded file's name exists.
     #[arg(long, value_enum, value_name = "WHAT", default_value = "fail")]
     on_conflict: OnConflict,
+    /// Send files no faster than so many bytes a second in all, such as 500k, 10M or 2MiB.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    up: Option<u64>,
+    /// Fetch files no faster than so many bytes a second in all.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    down: Option<u64>,
+    /// How many files or folders are fetched at once; others are queued.
+    #[arg(long, value_name = "N", default_value_t = MAX_TRANSFERS as u8, value_parser = clap::value_parser!(u8).range(1..=64))]
+    max_transfers: u8,
+    /// Take what these people push without asking; `all` takes from everybody. Can be given more than once.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = accepted)]
+    accept_from: Vec<String>,
     /// The key that the hub must have; it replaces the one that was pinned.
     #[arg(long, value_name = "KEY")]
     hub_key: Option<PublicKey>,
@@ -78,49 +88,27 @@ pub(super) struct ClientArgs {
     give_up: Duration,
 }
 
-/// What a subcommand adds to the options.
-pub(super) struct Manner {
-    pub(super) linger: bool,
-    pub(super) fail_fast: bool,
-    /// Whether messages are taken.
-    pub(super) inbox: bool,
-    /// Which events are shown as text.
-    pub(super) shows: Shows,
-    /// As [`ClientArgs::password`] gives it: a terminal asks before anything else uses it.
-    pub(super) password: Option<Password>,
-}
-
-/// Which events are shown as text.
-pub(super) type Shows = Box<dyn FnMut(&EventLine) -> bool + Send>;
-
-/// Colour where there is a terminal that shows it to somebody who wants it.
-pub(super) fn style() -> Style {
-    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    if io::stdout().is_terminal() && !unwanted && !dumb { Style::Colour } else { Style::Plain }
-}
-
 impl ClientArgs {
-    pub(super) fn json(&self) -> bool {
+    pub(in crate::cli) fn json(&self) -> bool {
         self.json
     }
 
-    pub(super) fn hub(&self) -> String {
+    pub(in crate::cli) fn hub(&self) -> String {
         self.hub.host_port()
     }
 
-    pub(super) fn home(&self) -> Result<Home, Failure> {
+    pub(in crate::cli) fn home(&self) -> Result<Home, Failure> {
         Home::open(self.data.as_deref())
     }
 
-    pub(super) fn name(&self) -> Result<String, Failure> {
+    pub(in crate::cli) fn name(&self) -> Result<String, Failure> {
         if let Some(name) = self.name.clone().or(self.hub.name.clone()) {
-            let usable = crate::protocol::name::check_person(&name);
+            let usable = check_person(&name);
             return usable.map(|()| name).map_err(|failure| Failure::new(ErrorCode::BadConfig, failure.message));
         }
         let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default();
         let name: String = user.chars().filter(|c| c.is_alphanumeric() || "_-.".contains(*c)).take(32).collect();
-        match crate::protocol::name::check_person(&name) {
+        match check_person(&name) {
             Ok(()) => Ok(name),
             Err(_) => Err(Failure::new(ErrorCode::BadConfig, "A name is needed.")
                 .hint("Choose one with --name, or join NAME@HOST.")),
@@ -128,7 +116,7 @@ impl ClientArgs {
     }
 
     /// The password to log in with, if there is one: asked for, or read.
-    pub(super) fn password(&self) -> Result<Option<Password>, Failure> {
+    pub(in crate::cli) fn password(&self) -> Result<Option<Password>, Failure> {
         let bad = |message: String| Failure::new(ErrorCode::BadConfig, message);
         let text = match &self.password_file {
             None if !self.password => return Ok(None),
@@ -158,12 +146,12 @@ impl ClientArgs {
     }
 
     /// Whether the first line of standard input is not a request.
-    pub(super) fn password_is_first_line(&self) -> bool {
+    pub(in crate::cli) fn password_is_first_line(&self) -> bool {
         self.password_file.as_deref() == Some(Path::new("-"))
     }
 
     /// The folder to offer from, by its full name.
-    pub(super) fn dir(&self) -> Result<Option<PathBuf>, Failure> {
+    pub(in crate::cli) fn dir(&self) -> Result<Option<PathBuf>, Failure> {
         self.dir
             .as_deref()
             .map(check_dir)
@@ -171,7 +159,16 @@ impl ClientArgs {
             .map_err(|failure| Failure::new(ErrorCode::BadConfig, failure.message))
     }
 
-    fn options(&self, manner: &mut Manner) -> Result<ClientOptions, Failure> {
+    /// Everybody is more than anybody who is named beside.
+    fn accept_from(&self) -> AcceptFrom {
+        match self.accept_from.as_slice() {
+            [] => AcceptFrom::Nobody,
+            names if names.iter().any(|name| name == EVERYBODY) => AcceptFrom::All,
+            names => AcceptFrom::Names(names.to_vec()),
+        }
+    }
+
+    pub(super) fn options(&self, manner: &mut Manner) -> Result<ClientOptions, Failure> {
         if self.ack_timeout.is_zero() {
             return Err(Failure::new(ErrorCode::BadConfig, "--ack-timeout must be more than 0."));
         }
@@ -187,6 +184,10 @@ impl ClientArgs {
             port: self.port,
             link_port: self.link_port,
             on_conflict: self.on_conflict,
+            up: self.up,
+            down: self.down,
+            max_transfers: self.max_transfers.into(),
+            accept_from: self.accept_from(),
             linger: manner.linger,
             fail_fast: manner.fail_fast,
             inbox: manner.inbox,
@@ -194,48 +195,12 @@ impl ClientArgs {
             give_up: self.give_up,
         })
     }
+}
 
-    /// Runs a client that writes to `sink`, with the input that `feed` sends.
-    pub(super) fn run<S: Write + Send + 'static>(
-        &self,
-        mut manner: Manner,
-        style: Style,
-        sink: S,
-        watch: impl FnMut(&Replica),
-        feed: impl FnOnce(mpsc::Sender<UserInput>, mpsc::Sender<Message>),
-    ) -> Result<ExitCode, Failure> {
-        let options = self.options(&mut manner)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
-        runtime.block_on(async {
-            let local = local_address(&options.hub).await;
-            let (broken_sender, mut broken) = mpsc::channel(1);
-            let (mailbox, messages) = mailbox();
-            let render = Reporting::new(renderer(self.json, manner.shows, style), mailbox.clone());
-            let printed = Output::spawn(BOUNDS, sink, render, move |_| {
-                let _ = broken_sender.blocking_send(());
-            })
-            .map_err(Failure::internal)?;
-            let driver = ClientDriver::new(options, local, printed.clone(), (mailbox.clone(), messages), watch)?;
-            let stopping = mailbox.clone();
-            let _signals = Signals::install(false, move |signal| {
-                let _ = stopping.blocking_send(Message::Interrupt(signal.exit()));
-            })
-            .map_err(Failure::internal)?;
-            // Whoever closed our output wants nothing more.
-            let unread = mailbox.clone();
-            tokio::spawn(async move {
-                if broken.recv().await.is_some() {
-                    let _ = unread.send(Message::Interrupt(0)).await;
-                }
-            });
-            let (sender, input) = mpsc::channel(64);
-            feed(sender, mailbox);
-            let code = driver.run(input).await;
-            // Everything that was told is read, unless somebody wants to end now.
-            let _ = printed.close((code >= 128).then_some(Duration::from_secs(1)));
-            Ok(ExitCode::from(code))
-        })
-    }
+/// Whose pushes may be taken: a name that somebody can have, or everybody's.
+fn accepted(text: &str) -> Result<String, String> {
+    let usable = check_person(text).map_err(|failure| failure.message.into_owned());
+    if text == EVERYBODY { Ok(text.to_owned()) } else { usable.map(|()| text.to_owned()) }
 }
 
 /// The first line without its end. No more is read of it than a password may have, and what shows that it has more.
@@ -245,35 +210,6 @@ fn first_line(source: impl BufRead) -> io::Result<String> {
     let line = line.strip_suffix(b"\n").unwrap_or(&line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     String::from_utf8(line.to_vec()).map_err(|_| io::Error::other("it is not valid UTF-8"))
-}
-
-fn renderer(json: bool, mut shows: Shows, style: Style) -> impl FnMut(Popped<EventLine>, &mut Vec<u8>) {
-    let mut numbered = Numbered::default();
-    move |popped, out| {
-        let line = numbered.number(popped);
-        if json {
-            out.extend_from_slice(to_json(&line).as_bytes());
-            out.push(b'\n');
-        } else if shows(&line) {
-            out.extend_from_slice(render(&line, style).as_bytes());
-        }
-    }
-}
-
-/// The address at which a hub on this machine sees us, if it is on this machine: then nobody else need reach our
-/// files. A name for loopback of both kinds does not say which it will be.
-async fn local_address(hub: &JoinLink) -> Option<IpAddr> {
-    let Ok(addresses) = crate::io::transport::resolve(&hub.host, hub.port).await else {
-        return Some(Ipv4Addr::LOCALHOST.into());
-    };
-    // Whatever part of 127.0.0.0/8 the hub listens on, the system connects from 127.0.0.1.
-    let ours = |address: IpAddr| match address.to_canonical() {
-        IpAddr::V4(v4) if v4.is_loopback() => Some(IpAddr::from(Ipv4Addr::LOCALHOST)),
-        IpAddr::V6(v6) if v6.is_loopback() => Some(Ipv6Addr::LOCALHOST.into()),
-        IpAddr::V4(_) | IpAddr::V6(_) => None,
-    };
-    let first = ours(addresses.first()?.ip())?;
-    addresses.iter().all(|address| ours(address.ip()) == Some(first)).then_some(first)
 }
 
 #[cfg(test)]

@@ -1,0 +1,160 @@
+//! What `join` and `exec` share: options, streams, and running a client.
+
+mod live;
+mod options;
+
+use std::io::{self, IsTerminal, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::core::outbox::Popped;
+use crate::core::session::Replica;
+use crate::io::client::{ClientDriver, Message, Reporting, UserInput, mailbox};
+use crate::io::output::{Output, Render};
+use crate::io::queued::{BOUNDS, Numbered};
+use crate::io::signals::Signals;
+use crate::protocol::types::Password;
+use crate::protocol::{EventLine, Failure, JoinLink, to_json};
+use crate::ui::bars::{Glyphs, SharedBars};
+use crate::ui::human::render;
+use crate::ui::style::Style;
+pub(in crate::cli) use live::standard_output;
+pub(in crate::cli) use options::ClientArgs;
+
+/// What a subcommand adds to the options.
+pub(in crate::cli) struct Manner {
+    pub(in crate::cli) linger: bool,
+    pub(in crate::cli) fail_fast: bool,
+    /// Whether messages are taken.
+    pub(in crate::cli) inbox: bool,
+    /// Which events are shown as text.
+    pub(in crate::cli) shows: Shows,
+    /// Where transfers are shown while they last, if there is a terminal for it.
+    pub(in crate::cli) bars: Option<SharedBars>,
+    /// As [`ClientArgs::password`] gives it: a terminal asks before anything else uses it.
+    pub(in crate::cli) password: Option<Password>,
+}
+
+/// Which events are shown as text, if they have any.
+pub(in crate::cli) type Shows = Box<dyn FnMut(&EventLine) -> bool + Send>;
+
+/// Colour where there is a terminal that shows it to somebody who wants it.
+pub(in crate::cli) fn style() -> Style {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    if io::stdout().is_terminal() && !unwanted && !dumb { Style::Colour } else { Style::Plain }
+}
+
+/// What the terminal can show, as the locale says (POSIX: the first of these that is set counts).
+fn glyphs() -> Glyphs {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());
+    let locale = locale.into_iter().find(|value| !value.is_empty()).unwrap_or_default().to_ascii_lowercase();
+    if locale.ends_with("utf-8") || locale.ends_with("utf8") { Glyphs::Unicode } else { Glyphs::Ascii }
+}
+
+impl ClientArgs {
+    /// The bars for standard output, if that is a terminal and shows text.
+    pub(in crate::cli) fn bars(&self) -> Option<SharedBars> {
+        let able = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
+        (!self.json() && able && io::stdout().is_terminal()).then(|| SharedBars::new(style(), glyphs()))
+    }
+
+    fn renderer(&self, shows: Shows, bars: Option<SharedBars>, style: Style) -> Renderer {
+        Renderer { numbered: Numbered::default(), json: self.json(), shows, bars, style }
+    }
+
+    /// Runs a client that writes to `sink`, with the input that `feed` sends.
+    pub(in crate::cli) fn run<S: Write + Send + 'static>(
+        &self,
+        mut manner: Manner,
+        style: Style,
+        sink: S,
+        watch: impl FnMut(&Replica),
+        feed: impl FnOnce(mpsc::Sender<UserInput>, mpsc::Sender<Message>),
+    ) -> Result<ExitCode, Failure> {
+        let options = self.options(&mut manner)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
+        runtime.block_on(async {
+            let local = local_address(&options.hub).await;
+            let (broken_sender, mut broken) = mpsc::channel(1);
+            let (mailbox, messages) = mailbox();
+            let render = Reporting::new(self.renderer(manner.shows, manner.bars, style), mailbox.clone());
+            let printed = Output::spawn(BOUNDS, sink, render, move |_| {
+                let _ = broken_sender.blocking_send(());
+            })
+            .map_err(Failure::internal)?;
+            let driver = ClientDriver::new(options, local, printed.clone(), (mailbox.clone(), messages), watch)?;
+            let stopping = mailbox.clone();
+            let _signals = Signals::install(false, move |signal| {
+                let _ = stopping.blocking_send(Message::Interrupt(signal.exit()));
+            })
+            .map_err(Failure::internal)?;
+            // Whoever closed our output wants nothing more.
+            let unread = mailbox.clone();
+            tokio::spawn(async move {
+                if broken.recv().await.is_some() {
+                    let _ = unread.send(Message::Interrupt(0)).await;
+                }
+            });
+            let (sender, input) = mpsc::channel(64);
+            feed(sender, mailbox);
+            let code = driver.run(input).await;
+            // Everything that was told is read, unless somebody wants to end now.
+            let _ = printed.close((code >= 128).then_some(Duration::from_secs(1)));
+            Ok(ExitCode::from(code))
+        })
+    }
+}
+
+/// Makes text of events, and bars of what they tell.
+struct Renderer {
+    numbered: Numbered,
+    json: bool,
+    shows: Shows,
+    bars: Option<SharedBars>,
+    style: Style,
+}
+
+impl Render<EventLine> for Renderer {
+    fn render(&mut self, popped: Popped<EventLine>, out: &mut Vec<u8>) {
+        let line = self.numbered.number(popped);
+        if let Some(bars) = &self.bars {
+            bars.lock().hear(&line);
+        }
+        if self.json {
+            out.extend_from_slice(to_json(&line).as_bytes());
+            out.push(b'\n');
+        } else if (self.shows)(&line) {
+            out.extend_from_slice(render(&line, self.style).as_bytes());
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.bars.as_ref().is_some_and(|bars| bars.lock().is_due())
+    }
+
+    fn written(&mut self) {
+        if let Some(bars) = &self.bars {
+            bars.lock().drawn();
+        }
+    }
+}
+
+/// The address at which a hub on this machine sees us, if it is on this machine: then nobody else need reach our
+/// files. A name for loopback of both kinds does not say which it will be.
+async fn local_address(hub: &JoinLink) -> Option<IpAddr> {
+    let Ok(addresses) = crate::io::transport::resolve(&hub.host, hub.port).await else {
+        return Some(Ipv4Addr::LOCALHOST.into());
+    };
+    // Whatever part of 127.0.0.0/8 the hub listens on, the system connects from 127.0.0.1.
+    let ours = |address: IpAddr| match address.to_canonical() {
+        IpAddr::V4(v4) if v4.is_loopback() => Some(IpAddr::from(Ipv4Addr::LOCALHOST)),
+        IpAddr::V6(v6) if v6.is_loopback() => Some(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
+    };
+    let first = ours(addresses.first()?.ip())?;
+    addresses.iter().all(|address| ours(address.ip()) == Some(first)).then_some(first)
+}

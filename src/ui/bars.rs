@@ -1,0 +1,224 @@
+//! What is under way, as bars: made of the events alone, for whoever has a terminal to draw them on.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::escape::escape;
+use super::gauge::gauge;
+use super::style::Style;
+use super::units::{duration, percent, rate, size};
+use super::width::{columns, fitted};
+use crate::protocol::event::{OfferProgress, TransferProgress, TransferStarted};
+use crate::protocol::{Direction, Event, EventLine, Id, Timestamp};
+
+pub use super::gauge::Glyphs;
+
+/// Transfers that have a bar; the others are counted.
+const SHOWN: usize = 4;
+/// The rows that are not for the transfers' bars: one for hashing, one for those that have none, two for the prompt.
+const AROUND: usize = 4;
+/// How long the picture stays as it is while only numbers change, in milliseconds.
+const STILL: i64 = 100;
+/// The most columns that a bar's line takes: beyond that it would only be harder to read.
+const WIDEST: usize = 100;
+/// The most columns of a name.
+const NAME: usize = 28;
+
+/// The bars that one thread feeds and another draws.
+#[derive(Debug, Clone)]
+pub struct SharedBars(Arc<Mutex<Bars>>);
+
+impl SharedBars {
+    /// No bars yet.
+    pub fn new(style: Style, glyphs: Glyphs) -> Self {
+        let bars =
+            Bars { style, glyphs, running: Vec::new(), waiting: BTreeSet::new(), hashing: None, due: false, still: 0 };
+        Self(Arc::new(Mutex::new(bars)))
+    }
+
+    /// The bars, for a moment.
+    pub fn lock(&self) -> MutexGuard<'_, Bars> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is under way.
+#[derive(Debug)]
+pub struct Bars {
+    style: Style,
+    glyphs: Glyphs,
+    running: Vec<Running>,
+    /// The transfers that are queued.
+    waiting: BTreeSet<u64>,
+    hashing: Option<(Option<Id>, OfferProgress)>,
+    due: bool,
+    /// Until when the picture need not be drawn anew for numbers only.
+    still: i64,
+}
+
+#[derive(Debug)]
+struct Running {
+    transfer: u64,
+    direction: Direction,
+    file: String,
+    bytes: u64,
+    size: u64,
+    /// Bytes a second, and milliseconds from here to the end.
+    pace: Option<(u64, Option<u64>)>,
+}
+
+/// How much room there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TerminalSize {
+    /// Characters in a row.
+    pub columns: usize,
+    /// Rows.
+    pub rows: usize,
+}
+
+/// One line of the picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BarLine {
+    /// Its text, without its end.
+    pub text: String,
+    /// How many columns it takes at most.
+    pub columns: usize,
+}
+
+impl Bars {
+    /// Takes note of an event.
+    pub fn hear(&mut self, line: &EventLine) {
+        let before = (self.running.len(), self.waiting.len(), self.hashing.is_some());
+        let mut moved = false;
+        match &line.event {
+            Event::TransferStarted(body) => self.start(body),
+            Event::TransferProgress(body) => moved = self.go_on(body),
+            Event::TransferQueued(body) => {
+                self.waiting.insert(body.transfer);
+            }
+            Event::TransferCompleted(body) => self.end(body.transfer),
+            Event::TransferFailed(body) => self.end(body.transfer),
+            Event::Cancelled(body) => self.end(body.transfer),
+            Event::OfferProgress(body) => {
+                moved = true;
+                self.hashing = (body.bytes < body.size).then(|| (line.id.clone(), body.clone()));
+            }
+            // What ended may be among what was lost.
+            Event::Gap(_) | Event::Bye(_) => {
+                self.running.clear();
+                self.waiting.clear();
+                self.hashing = None;
+            }
+            _ if line.last && self.hashing.as_ref().is_some_and(|(id, _)| *id == line.id) => self.hashing = None,
+            _ => {}
+        }
+        let now = line.time.unwrap_or(Timestamp(0)).0;
+        let changed = before != (self.running.len(), self.waiting.len(), self.hashing.is_some());
+        // A calendar that was set back must not stop the picture.
+        if changed || (moved && (now >= self.still || now < self.still - STILL)) {
+            self.due = true;
+            self.still = now + STILL;
+        }
+    }
+
+    /// Whether the picture should be drawn anew.
+    pub fn is_due(&self) -> bool {
+        self.due
+    }
+
+    /// It has been.
+    pub fn drawn(&mut self) {
+        self.due = false;
+    }
+
+    fn start(&mut self, body: &TransferStarted) {
+        self.end(body.transfer);
+        let (transfer, direction, bytes, size) = (body.transfer, body.direction, body.resumed, body.size);
+        let file = escape(&body.file).into_owned();
+        self.running.push(Running { transfer, direction, file, bytes, size, pace: None });
+    }
+
+    fn go_on(&mut self, body: &TransferProgress) -> bool {
+        let found = self.running.iter_mut().find(|running| running.transfer == body.transfer);
+        let Some(running) = found else { return false };
+        (running.bytes, running.size) = (body.bytes, body.size);
+        running.pace = Some((body.rate, body.left));
+        true
+    }
+
+    fn end(&mut self, transfer: u64) {
+        self.waiting.remove(&transfer);
+        self.running.retain(|running| running.transfer != transfer);
+    }
+
+    /// The picture for a terminal of this size. It leaves the last column free, and two rows for the prompt.
+    pub fn lines(&self, size: TerminalSize) -> Vec<BarLine> {
+        let room = size.columns.saturating_sub(1).min(WIDEST);
+        let mut lines = Vec::new();
+        if room < 12 || size.rows < AROUND {
+            return lines;
+        }
+        let shown = SHOWN.min(size.rows - AROUND);
+        if let Some((_, progress)) = &self.hashing {
+            lines.push(self.line("# hashing", (progress.bytes, progress.size), None, room));
+        }
+        for running in self.running.iter().take(shown) {
+            let arrow = self.glyphs.arrow(running.direction);
+            let what = format!("{arrow} {}", running.file);
+            lines.push(self.line(&what, (running.bytes, running.size), running.pace, room));
+        }
+        lines.extend(self.others(self.running.len().saturating_sub(shown), room));
+        lines
+    }
+
+    /// How many have no bar.
+    fn others(&self, running: usize, room: usize) -> Option<BarLine> {
+        let mut parts = Vec::new();
+        if running > 0 {
+            parts.push(format!("and {running} more"));
+        }
+        if !self.waiting.is_empty() {
+            parts.push(format!("{} in the queue", self.waiting.len()));
+        }
+        let text = fitted(&parts.join(", "), room, self.glyphs.ellipsis());
+        let columns = columns(&text);
+        (!parts.is_empty()).then(|| BarLine { text: self.style.dim(&text), columns })
+    }
+
+    /// Each part has its column, so that nothing jumps when numbers grow. What does not fit is left out, the least
+    /// important first.
+    fn line(&self, what: &str, done: (u64, u64), pace: Option<(u64, Option<u64>)>, room: usize) -> BarLine {
+        let mut tail = format!(" {:>5}", percent(done.0, done.1));
+        if room >= 70 {
+            tail += &format!(" {:>11}", size(done.1));
+        }
+        if room >= 50 {
+            tail += &format!(" {:>10}", pace.map_or_else(String::new, |(speed, _)| rate(speed)));
+        }
+        if room >= 34 {
+            tail += &format!(" {:>9}", pace.and_then(|(_, left)| left).map_or_else(String::new, remaining));
+        }
+        let rest = room.saturating_sub(columns(&tail));
+        let name = NAME.min(rest / 2);
+        let mut head = fitted(what, name, self.glyphs.ellipsis());
+        head += &" ".repeat(name - columns(&head));
+        let bar = match rest.saturating_sub(name + 1) {
+            // A bar of a few cells says less than nothing.
+            0..5 => " ".repeat(rest - name),
+            cells => format!(" {}", gauge(done, cells, self.glyphs)),
+        };
+        BarLine { text: format!("{head}{}{}", self.style.green(&bar), self.style.dim(&tail)), columns: room }
+    }
+}
+
+/// Whole seconds: what comes after the point would only flicker.
+fn remaining(left: u64) -> String {
+    match left {
+        0..60_000 => format!("{} s", left.div_ceil(1_000)),
+        60_000.. => duration(left),
+    }
+}
+
+#[cfg(test)]
+#[path = "bars_tests.rs"]
+mod tests;

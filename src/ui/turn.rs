@@ -1,0 +1,93 @@
+//! Whose turn it is to draw on the terminal: the editor's, while there is a prompt, or the printer's.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustyline::Prompt;
+
+use super::bars::TerminalSize;
+use super::screen::Screen;
+use super::width::rows_below;
+
+/// Who may write to the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Whose {
+    /// A line was read, or none yet: the next prompt is about to come.
+    #[default]
+    Nobody,
+    /// The prompt is there.
+    Editor,
+    /// There will be no more prompts.
+    Over,
+}
+
+/// Who draws, and what.
+pub(super) struct Turn {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+pub(super) struct State {
+    pub(super) whose: Whose,
+    pub(super) screen: Screen,
+}
+
+impl Turn {
+    pub(super) fn new(screen: Screen) -> Self {
+        Self { state: Mutex::new(State { whose: Whose::default(), screen }), changed: Condvar::new() }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes the turn on; once it is over it stays so.
+    pub(super) fn set(&self, next: Whose) {
+        let mut state = self.lock();
+        if state.whose != Whose::Over && state.whose != next {
+            state.whose = next;
+            self.changed.notify_all();
+        }
+    }
+
+    /// Ends all turns, and says whose the last one was. What is just coming is waited for, since it
+    /// would turn up on the terminal after that was given back.
+    pub(super) fn end(&self, patience: Duration) -> Whose {
+        let coming = |state: &mut State| state.whose == Whose::Nobody;
+        let wait = self.changed.wait_timeout_while(self.lock(), patience, coming);
+        let was = std::mem::replace(&mut wait.unwrap_or_else(PoisonError::into_inner).0.whose, Whose::Over);
+        self.changed.notify_all();
+        was
+    }
+
+    pub(super) fn wait_while(&self, condition: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let wait = self.changed.wait_while(self.lock(), |state| condition(state));
+        wait.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What takes the bars away, for the editor's thread. The cursor is at the end of `text`, or so many rows further
+    /// down.
+    pub(super) fn lift(&self, text: &str, below: usize, columns: usize) -> String {
+        self.lock().screen.lift(rows_below(text, columns) + below, columns)
+    }
+
+    /// The screen down to the prompt, for the editor's thread.
+    pub(super) fn paint(&self, prompt: &str, size: TerminalSize) -> String {
+        let painted = self.lock().screen.paint(prompt, size);
+        self.changed.notify_all();
+        painted
+    }
+}
+
+/// The library asks for the prompt once it has set up the terminal: then the editor's turn begins.
+pub(super) struct TurnPrompt {
+    pub(super) text: String,
+    pub(super) turn: Arc<Turn>,
+}
+
+impl Prompt for TurnPrompt {
+    fn raw(&self) -> &str {
+        self.turn.set(Whose::Editor);
+        &self.text
+    }
+}
