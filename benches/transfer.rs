@@ -8,17 +8,26 @@ use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
 use potluck::io::cancel::Cancel;
-use potluck::io::data::{Control, DataServer, FetchJob, FolderFile, FolderJob, Shelf, Source, fetch, fetch_folder};
+use potluck::io::data::{
+    Control, DataServer, FetchJob, FolderFile, FolderJob, Rates, Shelf, Source, Throttle, UploadNote, UploadNotify,
+    fetch, fetch_folder,
+};
 use potluck::io::hash::{Hashed, hash_file};
 use potluck::io::identity::Identity;
 use potluck::protocol::{ContentHash, OnConflict, Timestamp};
 
 const RUNS: usize = 5;
+
+/// What each of three limited sources may send, in bytes a second.
+const LIMIT: u64 = 100_000_000;
+
+/// The seconds of a plain copy, of hashing, of one source and of three; and of the second half.
+type Round = (f64, f64, f64, f64, (f64, f64));
 
 fn main() {
     // `cargo test --all-targets` runs it too, unoptimized: then it only has to work.
@@ -37,11 +46,12 @@ fn main() {
         rounds.push((
             plain_copy(&source, folder.path()),
             hashing(&source).0,
-            ours(&source, folder.path(), 1),
-            ours(&source, folder.path(), 3),
+            ours(&source, folder.path(), 1, None),
+            ours(&source, folder.path(), 3, None),
+            resumed(&source, folder.path()),
         ));
     }
-    let median = |pick: fn(&(f64, f64, f64, f64)) -> f64| {
+    let median = |pick: fn(&Round) -> f64| {
         let mut all: Vec<f64> = rounds.iter().map(pick).collect();
         all.sort_by(f64::total_cmp);
         all[RUNS / 2]
@@ -57,6 +67,12 @@ fn main() {
     ] {
         println!("{what:<46} {:>6.0} MB/s  {:>4.0} % of plain", rate(seconds), 100.0 * plain / seconds);
     }
+    let (asked, whole) = (median(|r| r.4.0), median(|r| r.4.1));
+    let (half, share) = (rate(whole) / 2.0, 100.0 * plain / 2.0 / whole);
+    println!("{:<46} {half:>6.0} MB/s  {share:>4.0} % of plain", "the missing half of it");
+    println!("{:<46} {:>6.1} ms", "  until the first missing byte is asked for", asked * 1e3);
+    let limited = rate(ours(&source, folder.path(), 3, Some(LIMIT)));
+    println!("three sources, each limited to {} MB/s {limited:>15.0} MB/s", LIMIT / 1_000_000);
     small_files(folder.path());
 }
 
@@ -111,14 +127,24 @@ struct Giver {
 }
 
 fn giver(seed: u8, receiver: &Identity, files: &[(String, PathBuf, Hashed)]) -> Giver {
-    let identity = Identity::from_seed([seed; 32]);
+    limited_giver(seed, receiver, files, Rates::default(), Arc::new(|_| ()))
+}
+
+fn limited_giver(
+    seed: u8,
+    receiver: &Identity,
+    files: &[(String, PathBuf, Hashed)],
+    rates: Rates,
+    notify: UploadNotify,
+) -> Giver {
+    let identity = Identity::from_seed([seed; 32]).limited(rates);
     let shelf = Shelf::default();
     shelf.set_peers(HashMap::from([(receiver.key, "bench".into())]));
     for (name, path, hashed) in files {
         shelf.add(name, path.clone(), hashed.clone());
     }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let server = DataServer::start(listener, &identity, shelf, Arc::new(|_| ())).expect("a thread");
+    let server = DataServer::start(listener, &identity, shelf, notify).expect("a thread");
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
     Giver { _server: server, source: Source { name: format!("giver {seed}"), address, key: identity.key, has: None } }
 }
@@ -139,17 +165,45 @@ fn job(name: &str, hashed: &Hashed, sources: Vec<Source>, folder: &Path) -> Fetc
     }
 }
 
-/// One file from so many sources, in seconds.
-fn ours(source: &Path, folder: &Path, sources: u8) -> f64 {
+/// One file from so many sources, each of which may send so many bytes a second; in seconds.
+fn ours(source: &Path, folder: &Path, sources: u8, up: Option<u64>) -> f64 {
     let receiver = Identity::from_seed([0; 32]);
     let file = ("file".to_owned(), source.to_owned(), hashing(source).1);
-    let givers: Vec<_> = (1..=sources).map(|i| giver(i, &receiver, std::slice::from_ref(&file))).collect();
+    let rates = || Rates { up: up.map(Throttle::new), down: None };
+    let giver = |seed| limited_giver(seed, &receiver, std::slice::from_ref(&file), rates(), Arc::new(|_| ()));
+    let givers: Vec<_> = (1..=sources).map(giver).collect();
     let job = job("file", &file.2, givers.iter().map(|g| g.source.clone()).collect(), folder);
     let started = Instant::now();
     let fetched = fetch(&job, &receiver, &Shelf::default(), &|_| (), &Control::default()).expect("it arrives");
     let seconds = started.elapsed().as_secs_f64();
     fs::remove_file(fetched.path).expect("it is there");
     seconds
+}
+
+/// The second half of a file of which the first is there, in seconds: until the source is asked for it, and until the
+/// file is complete, with what was there checked again.
+fn resumed(source: &Path, folder: &Path) -> (f64, f64) {
+    let receiver = Identity::from_seed([0; 32]);
+    let file = ("half".to_owned(), source.to_owned(), hashing(source).1);
+    let asked = Arc::new(Mutex::new(None));
+    let note = asked.clone();
+    let notify: UploadNotify = Arc::new(move |told| {
+        if let UploadNote::Started { .. } = told {
+            *note.lock().expect("nobody panics") = Some(Instant::now());
+        }
+    });
+    let giver = limited_giver(1, &receiver, std::slice::from_ref(&file), Rates::default(), notify);
+    let whole = job("half", &file.2, vec![giver.source.clone()], folder);
+    let first = (0..whole.chunking.count() / 2).collect();
+    let half = FetchJob { chunks: Some(first), token: "fedcba9876543210".into(), ..whole.clone() };
+    fetch(&half, &receiver, &Shelf::default(), &|_| (), &Control::default()).expect("it arrives");
+    let started = Instant::now();
+    let fetched = fetch(&whole, &receiver, &Shelf::default(), &|_| (), &Control::default()).expect("it arrives");
+    let seconds = started.elapsed().as_secs_f64();
+    assert!(fetched.complete);
+    fs::remove_file(fetched.path).expect("it is there");
+    let asked = asked.lock().expect("nobody panics").expect("it was asked");
+    (asked.duration_since(started).as_secs_f64(), seconds)
 }
 
 /// Many files of 4 KiB as a folder, beside a plain TCP copy of the same files.

@@ -27,7 +27,7 @@
 //!    for hashing: `Output::Hash`.
 //! 4. [`io::files`] and [`io::hash`] read the file on a thread, unless [`io::hash_cache`] remembers its hash;
 //!    [`io::data`]'s shelf can serve it from now on. The content comes back as `Input::Hashed`. From now on
-//!    [`io::watch`] looks whether it changes.
+//!    [`io::watch`] looks whether it changes: that comes as `Input::FilesChanged`, and is published anew.
 //! 5. The session sends a `publish` ([`protocol::wire::Ask`]) into its [`core::Link`], which numbers it and keeps
 //!    it until it is acknowledged. [`io::carry`] writes it to the connection.
 //! 6. At the hub, [`io::hub`] hands the line to [`core::Hub::handle`]; `core/hub/clients.rs` takes the frame
@@ -40,13 +40,25 @@
 //! 9. [`io::queued`] puts events into an outbox ([`core::outbox`]), where states merge and facts wait;
 //!    [`io::output`] numbers and writes them, as JSON or through [`ui::human::render`].
 //!
-//! Dora types `get notes.txt`. It goes to the hub like the offer. `core/hub/requests.rs` answers with `located`:
-//! the holders of that content, their addresses and keys. `core/session/transfers.rs` makes a
-//! `FetchPlan` of it, and [`io::data::fetch`] dials the holders on blocking threads, each in a lane that takes
-//! chunks from the [`core::swarm`]; every chunk is verified against the content's hash before it is written. What
-//! happens comes back as `TransferNote`s, which the session tells as `transfer-started`, `transfer-progress` and,
-//! as the answer, `transfer-completed`; at a terminal, [`ui::bars`] draws a bar of them. Erin's side is [`io::data`]'s server: it serves keys that are in the
-//! roster and files that are on the shelf, and nothing else.
+//! Dora types `get notes.txt`. It goes to the hub like the offer. `core/hub/locate.rs` answers with `located`: who has
+//! that content or a part of it, with their addresses and keys. `core/session/transfers.rs` queues it and makes a
+//! `FetchPlan` of it; [`io::data::fetch`] dials the holders on blocking threads, each in a lane that takes chunks from
+//! the [`core::swarm`], and every chunk is verified against the content's hash before it counts. What happens comes
+//! back as `TransferNote`s, which the session tells as `transfer-started`, `transfer-progress` and, as the answer,
+//! `transfer-completed`; at a terminal, [`ui::bars`] draws a bar of them. Erin's side is [`io::data`]'s server: it
+//! serves keys that are in the roster and files that are on the shelf, and nothing else.
+//!
+//! What Dora has got is on her own shelf at once. Her session tells the hub in batches (`core/session/holdings.rs`,
+//! `Ask::Have`), and the hub tells those who are fetching the same (`core/hub/holders.rs`, `sources-updated`).
+//!
+//! `get albums/` is answered by Dora's own copy of the table (`core/session/folders.rs`); [`io::data::fetch_folder`]
+//! fetches the small files of it as a stream, whose order [`core::batch`] decides. A `push` waits at the hub
+//! (`core/hub/pushes.rs`) until its receiver accepts it, and is then fetched like anything else. What the hub serves
+//! itself, and what it keeps for others, is decided in `core/hub/copies.rs`.
+//!
+//! What the hub serves itself goes the same way: [`io::hub::HubShelf`] offers a folder by the same means as a client, and
+//! makes the copies that `core/hub/copies.rs` wants (`Output::Copy`), fetched as anybody fetches. `offer-kept` is said when
+//! the copy and its record are on disk.
 //!
 //! # One thing said, from end to end
 //! Erin types `message dora soup is ready`. It goes to the hub as above, and there:

@@ -58,7 +58,7 @@ pub fn start_hub(data: Option<&Path>) -> HubAt {
     let told = Box::new(move |what| drop(told.blocking_send(Message::Store(what))));
     let store = StoreWriter::spawn(store, told).expect("a thread");
     let (stop, address) = (sender.clone(), listener.local_addr());
-    let driver = HubDriver::new(config, loaded, clock, (store, passwords), (sender, messages), |_| ());
+    let driver = HubDriver::new(config, loaded, clock, (store, passwords, None), (sender, messages), |_| ());
     HubAt { address, stop, task: tokio::spawn(driver.run(listener)) }
 }
 

@@ -14,8 +14,9 @@ use crate::core::LinkConfig;
 use crate::core::hub::{Access, HubConfig, Keep, LoginPolicy};
 use crate::core::outbox::Popped;
 use crate::io::clock::{Clock, random};
+use crate::io::files::check_dir;
 use crate::io::home::Home;
-use crate::io::hub::{HubDriver, Message, mailbox};
+use crate::io::hub::{FilesOptions, HubDriver, HubShelf, Mailbox, Message, mailbox};
 use crate::io::identity::Identity;
 use crate::io::output::Output;
 use crate::io::passwords::Checker;
@@ -25,6 +26,7 @@ use crate::io::store::Store;
 use crate::io::store_writer::StoreWriter;
 use crate::io::transport::{ListenLimits, Listener};
 use crate::protocol::limits::HubLimits;
+use crate::protocol::record::Loaded;
 use crate::protocol::{DEFAULT_PORT, ErrorCode, Failure, JoinLink, LogLine, log, to_json};
 use crate::ui::log::render_log;
 
@@ -63,6 +65,15 @@ pub struct Serve {
     /// Keep only messages of this age (30d), or the newest with so much text in all (500MB) [default: all].
     #[arg(long, value_name = "SPAN|SIZE", value_parser = keep)]
     keep: Option<Keep>,
+    /// Offer what is in this folder, and what comes into it, as the owner `hub`; not what is hidden, and no links.
+    #[arg(long, value_name = "DIR")]
+    files: Option<PathBuf>,
+    /// Room for copies of what is offered with `offer --keep`, such as 10GB; they can be had when their owners are gone.
+    #[arg(long, value_name = "SIZE", conflicts_with = "ephemeral", value_parser = bytes)]
+    keep_files: Option<u64>,
+    /// The TCP port to serve these files on; 0 takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    files_port: u16,
     /// Messages that one client may send in a second; ten seconds' worth at once.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().message_rate, value_parser = clap::value_parser!(u32).range(1..))]
     message_rate: u32,
@@ -113,11 +124,17 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 
 /// A span, or a size with a unit.
 fn keep(text: &str) -> Result<Keep, String> {
-    let wrong = || "expected an age such as 30d or 12h, or a size such as 500MB or 1GiB".to_owned();
-    if let Some(span) = crate::protocol::when::span(text) {
-        return if span.is_zero() { Err(wrong()) } else { Ok(Keep::For(span)) };
+    match crate::protocol::when::span(text) {
+        Some(span) if !span.is_zero() => Ok(Keep::For(span)),
+        Some(_) => Err("expected an age such as 30d or 12h, or a size such as 500MB or 1GiB".to_owned()),
+        None => bytes(text).map(Keep::Bytes).map_err(|wrong| format!("{wrong}, or an age such as 30d or 12h")),
     }
-    super::size::size(text).filter(|bytes| *bytes > 0).map(Keep::Bytes).ok_or_else(wrong)
+}
+
+/// A size with a unit.
+fn bytes(text: &str) -> Result<u64, String> {
+    let bytes = super::size::size(text).filter(|bytes| *bytes > 0);
+    bytes.ok_or_else(|| "expected a size such as 500MB or 1GiB".to_owned())
 }
 
 impl Serve {
@@ -131,16 +148,19 @@ impl Serve {
 
     fn serve(&self) -> Result<(), Failure> {
         let clock = Clock::start();
+        let files = self.files.as_deref().map(check_dir).transpose().map_err(unusable)?;
         let dir = self.dir()?;
         let (store, loaded) = dir.as_deref().map_or_else(Store::ephemeral, Store::open)?;
         let identity = store.identity()?;
-        let config = self.config(&clock, dir.as_deref())?;
+        let mut config = self.config(&clock, dir.as_deref())?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::internal)?;
         runtime.block_on(async {
             let address = SocketAddr::new(self.listen, self.port);
             let listener = Listener::bind(address, &identity, ListenLimits::default())?;
             let printed = self.log()?;
             let (sender, messages) = mailbox();
+            let shelf = self.shelf(files, dir.as_deref(), &loaded, &identity, &sender)?;
+            config.files = shelf.as_ref().map(HubShelf::config);
             // A hub that ends does not wait for what is told here.
             let checked = sender.clone();
             let passwords = Checker::spawn(
@@ -176,7 +196,8 @@ impl Serve {
             };
             // Where to join is said whatever the level is.
             printed.push_fact(LogLine { time: clock.calendar(), event: listening.into() });
-            HubDriver::new(config, loaded, clock, (store, passwords), (sender, messages), write).run(listener).await;
+            let (parts, mail) = ((store, passwords, shelf), (sender, messages));
+            HubDriver::new(config, loaded, clock, parts, mail, write).run(listener).await;
             // A log that nobody reads does not keep the hub from ending.
             let _ = printed.close(Some(Duration::from_secs(2)));
             Ok(())
@@ -189,6 +210,23 @@ impl Serve {
             (Some(dir), false) => Some(dir.clone()),
             (None, false) => Some(Home::open(None)?.dir().join("hub")),
         })
+    }
+
+    /// What the hub serves itself, if it does; `dir` is its own folder by its full name.
+    fn shelf(
+        &self,
+        dir: Option<PathBuf>,
+        data: Option<&Path>,
+        loaded: &Loaded,
+        identity: &Identity,
+        mailbox: &Mailbox,
+    ) -> Result<Option<HubShelf>, Failure> {
+        if dir.is_none() && self.keep_files.is_none() {
+            return Ok(None);
+        }
+        let room = self.keep_files.unwrap_or(0);
+        let options = FilesOptions { address: self.listen, port: self.files_port, dir, room };
+        HubShelf::open(&options, data, &loaded.copies, identity, mailbox).map(Some)
     }
 
     fn config(&self, clock: &Clock, dir: Option<&Path>) -> Result<HubConfig, Failure> {
@@ -237,6 +275,7 @@ impl Serve {
             link: link.to_string(),
             key: identity.key,
             access: access.into(),
+            files_port: config.files.as_ref().map(|files| files.port),
             version: env!("CARGO_PKG_VERSION").into(),
         }
     }
@@ -260,6 +299,11 @@ impl Serve {
         // A hub whose log is not read goes on serving.
         Output::spawn(BOUNDS, std::io::stdout(), render, |_| ()).map_err(Failure::internal)
     }
+}
+
+/// A folder that cannot be offered.
+fn unusable(failure: Failure) -> Failure {
+    Failure::new(ErrorCode::BadConfig, failure.message).hint("Name another folder with --files.")
 }
 
 /// The secret of the join link, made at first use and kept beside the hub's key.

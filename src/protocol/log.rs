@@ -11,7 +11,7 @@ vocabulary! {
     #[derive(Debug, Clone, PartialEq)]
     pub enum LogEvent {
         /// The hub is ready.
-        HubListening(HubListening) = "hub-listening", r#"{"address":"127.0.0.1","port":7755,"link":"potluck://127.0.0.1:7755/#ae","key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","access":"open","version":"0.1.0"}"#;
+        HubListening(HubListening) = "hub-listening", r#"{"address":"127.0.0.1","port":7755,"link":"potluck://127.0.0.1:7755/#ae","key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","access":"open","files_port":7756,"version":"0.1.0"}"#;
         /// The hub ends: clients are told, the store is flushed.
         HubStopping(HubStopping) = "hub-stopping", r#"{"reason":"SIGTERM","clients":2}"#;
         /// The hub has ended.
@@ -108,6 +108,9 @@ bodies! {
         key: PublicKey,
         /// Who may join: `invite`, `open` or `accounts`.
         access: String,
+        /// The TCP port on which it serves files, if it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        files_port: Option<u16>,
         /// The version of the program.
         version: String,
     }

@@ -108,8 +108,9 @@ fn text(event: &LogEvent) -> String {
 }
 
 fn listening(body: &log::HubListening) -> String {
+    let files = body.files_port.map_or_else(String::new, |port| format!(", files on port {port}"));
     format!(
-        "potluck {} listening on {}, access {}; join with {}",
+        "potluck {} listening on {}{files}, access {}; join with {}",
         escape(&body.version),
         address_and_port(&body.address, body.port),
         escape(&body.access),

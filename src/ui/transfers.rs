@@ -66,8 +66,11 @@ pub(super) fn completed(body: &event::TransferCompleted, style: Style) -> String
         Direction::Down => format!("Transfer {} {done}: {file} from {peer}, ", body.transfer),
         Direction::Up => format!("Transfer {} {done}: {file} to {peer}, ", body.transfer),
     };
+    if body.direction == Direction::Up && body.bytes != body.size {
+        let _ = write!(out, "{} of ", size(body.bytes));
+    }
     let _ = write!(out, "{} in {}", exact_size(body.size), duration(body.elapsed));
-    let rate_over = (u128::from(body.size) * 1000).checked_div(u128::from(body.elapsed));
+    let rate_over = (u128::from(body.bytes) * 1000).checked_div(u128::from(body.elapsed));
     if let Some(bytes_a_second) = rate_over.and_then(|rate| u64::try_from(rate).ok()) {
         let _ = write!(out, " at {}", rate(bytes_a_second));
     }

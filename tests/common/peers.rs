@@ -151,7 +151,7 @@ pub struct Hub {
     pub process: Process,
     pub port: u16,
     pub link: String,
-    dir: TempDir,
+    pub dir: TempDir,
     args: Vec<String>,
     _stdin: ChildStdin,
 }

@@ -181,7 +181,7 @@ fn wrong_limits_are_refused_with_what_would_be_right() {
         ("--keep", "5x", &["30d", "500MB"]),
         ("--keep", "0d", &["30d", "500MB"]),
         ("--keep", "0MB", &["30d", "500MB"]),
-        ("--keep", "99999999999999999999GB", &["number"]),
+        ("--keep", "99999999999999999999GB", &["30d", "500MB"]),
         ("--message-rate", "0", &["1"]),
         ("--request-rate", "fast", &[]),
         ("--max-failures", "0", &["1"]),

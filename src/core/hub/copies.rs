@@ -1,6 +1,6 @@
 //! What the hub serves itself: its own shelf, and copies of what others offer with `--keep`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -38,16 +38,25 @@ pub struct CopyPlan {
     pub source: event::Holder,
 }
 
+/// The name of an owner, folded, and of a file of theirs.
+type Key = (String, String);
+
 /// The copies of others' files.
 #[derive(Default)]
 pub(super) struct Copies {
-    /// Those that are on disk, by their owners' folded names and their files.
-    kept: BTreeMap<(String, String), (String, Arc<Content>)>,
-    /// Those that are being made, by number.
+    /// Those that have been noted.
+    kept: BTreeMap<Key, (String, Arc<Content>)>,
+    /// How many of those each content has whose bytes are on disk. Those from before are looked for first.
+    on_disk: HashMap<ContentHash, usize>,
+    /// Those that are to be made, with their numbers. Whatever else is queued or being made is void.
+    wanted: BTreeMap<Key, (u64, Arc<Content>)>,
+    queue: VecDeque<(u64, Making)>,
     making: BTreeMap<u64, Making>,
-    /// Those that are to be made.
-    queue: VecDeque<Making>,
     last: u64,
+    /// How many copies each content has or is to have. The same content is kept once.
+    shares: HashMap<ContentHash, usize>,
+    /// What all of them take, in bytes.
+    used: u64,
 }
 
 /// A copy that is not there yet.
@@ -56,17 +65,27 @@ struct Making {
     peer: PeerId,
     owner: String,
     content: Arc<Content>,
-    /// It is not wanted any more.
-    void: bool,
+}
+
+impl Making {
+    fn key(&self) -> Key {
+        (fold(&self.owner), self.content.file.clone())
+    }
 }
 
 impl Copies {
-    pub(super) fn load(copies: Vec<CopyRecord>) -> Self {
-        let kept = copies.into_iter().map(|copy| {
-            let key = (copy.fold, copy.content.file.clone());
-            (key, (copy.owner, Arc::new(copy.content)))
-        });
-        Self { kept: kept.collect(), ..Self::default() }
+    pub(super) fn load(records: Vec<CopyRecord>) -> Self {
+        let mut copies = Self::default();
+        for CopyRecord { fold, owner, content } in records {
+            copies.share(&content);
+            copies.kept.insert((fold, content.file.clone()), (owner, Arc::new(content)));
+        }
+        copies
+    }
+
+    /// The content of a copy that can be served.
+    pub(super) fn servable(&self, fold: &str, file: &str) -> Option<Arc<Content>> {
+        self.content(fold, file).filter(|content| self.on_disk.contains_key(&content.hash))
     }
 
     pub(super) fn has(&self, fold: &str, file: &str) -> bool {
@@ -84,105 +103,166 @@ impl Copies {
         theirs.map(|((_, file), _)| file.clone()).collect()
     }
 
-    /// What is kept or about to be, in bytes; the same content counts once.
-    fn used(&self) -> u64 {
-        let making = self.making.values().chain(&self.queue).filter(|making| !making.void);
-        let contents = self.kept.values().map(|(_, content)| content).chain(making.map(|making| &making.content));
-        let sizes: BTreeMap<ContentHash, u64> = contents.map(|content| (content.hash, content.size)).collect();
-        sizes.values().sum()
+    /// One copy more of a content.
+    fn share(&mut self, content: &Content) {
+        let shares = self.shares.entry(content.hash).or_default();
+        *shares += 1;
+        if *shares == 1 {
+            self.used = self.used.saturating_add(content.size);
+        }
     }
 
-    fn has_content(&self, hash: &ContentHash) -> bool {
-        self.kept.values().any(|(_, content)| content.hash == *hash)
+    /// One copy less of a content. Says whether it was the last one.
+    fn unshare(&mut self, content: &Content) -> bool {
+        let Some(shares) = self.shares.get_mut(&content.hash) else { return false };
+        *shares -= 1;
+        let last = *shares == 0;
+        if last {
+            self.shares.remove(&content.hash);
+            self.used = self.used.saturating_sub(content.size);
+        }
+        last
+    }
+
+    /// A copy that has its share is on disk.
+    fn keep(&mut self, key: Key, owner: String, content: Arc<Content>) {
+        // One from before, which had not been found when it was wanted again, has its share already.
+        if let Some(before) = self.remove(&key) {
+            self.unshare(&before);
+        }
+        *self.on_disk.entry(content.hash).or_default() += 1;
+        self.kept.insert(key, (owner, content));
+    }
+
+    /// A copy is not to be there any more; gives the content that was on disk.
+    fn remove(&mut self, key: &Key) -> Option<Arc<Content>> {
+        let (_, content) = self.kept.remove(key)?;
+        if let Some(count) = self.on_disk.get_mut(&content.hash) {
+            *count -= 1;
+            if *count == 0 {
+                self.on_disk.remove(&content.hash);
+            }
+        }
+        Some(content)
+    }
+
+    fn is_wanted(&self, number: u64, making: &Making) -> bool {
+        self.wanted.get(&making.key()).is_some_and(|(wanted, _)| *wanted == number)
     }
 }
 
 impl Hub {
-    /// What the hub keeps from before is offered again.
-    pub(super) fn list_copies(&mut self) {
-        if self.config.files.is_none() {
+    /// The bytes of copies from before are there: these are offered, unless their owners do so.
+    pub(super) fn copy_found(&mut self, now: Time, hash: ContentHash) {
+        let kept = self.copies.kept.values().filter(|(_, content)| content.hash == hash);
+        let found: Vec<_> = kept.cloned().collect();
+        if self.config.files.is_none() || found.is_empty() || self.copies.on_disk.contains_key(&hash) {
             return;
         }
-        for (owner, content) in self.copies.kept.values().cloned().collect::<Vec<_>>() {
-            self.list(Time(0), &owner, Shelved { owner: Owner::Kept, content });
+        self.copies.on_disk.insert(hash, found.len());
+        for (owner, content) in found {
+            if self.table.get(&(content.file.clone(), owner.clone())).is_none() {
+                self.list(now, &owner, Shelved { owner: Owner::Kept, content });
+            }
         }
     }
 
     /// A client wants a copy kept of what it offers.
     pub(super) fn keep_copy(&mut self, now: Time, id: PeerId, content: &Arc<Content>) {
         let Ok(me) = self.me(id) else { return };
-        let there = self.copies.content(&me.fold, &content.file).is_some_and(|kept| kept.hash == content.hash);
-        if there {
+        let there = self.copies.servable(&me.fold, &content.file).is_some_and(|kept| kept.hash == content.hash);
+        if there && self.config.files.is_some() {
             return self.tell_stored(now, id, content, None);
         }
         let room = self.config.files.as_ref().map_or(0, |files| files.room);
-        let known = self.copies.has_content(&content.hash);
-        let used = self.copies.used();
+        let known = self.copies.shares.contains_key(&content.hash);
+        let missing = self.copies.used.saturating_add(content.size).saturating_sub(room);
         let failure = if room == 0 {
             Some(Failure::from(ErrorCode::KeepsNothing))
-        } else if !known && used.saturating_add(content.size) > room {
-            let missing = used.saturating_add(content.size) - room;
-            Some(Failure::new(
-                ErrorCode::NoRoom,
-                format!("The hub has no room for a copy: {missing} bytes are missing."),
-            ))
+        } else if !known && missing > 0 {
+            let message = format!("The hub has no room for a copy: {missing} bytes are missing.");
+            Some(Failure::new(ErrorCode::NoRoom, message))
         } else {
             None
         };
         if let Some(failure) = failure {
             return self.tell_stored(now, id, content, Some(failure));
         }
-        let making = Making { peer: id, owner: me.name, content: content.clone(), void: false };
-        self.copies.queue.push_back(making);
+        let making = Making { peer: id, owner: me.name, content: content.clone() };
+        self.copies.share(content);
+        if self.copies.on_disk.contains_key(&content.hash) {
+            return self.copy_made(now, making);
+        }
+        self.copies.last += 1;
+        let number = self.copies.last;
+        if let Some((_, before)) = self.copies.wanted.insert(making.key(), (number, content.clone())) {
+            self.copies.unshare(&before);
+        }
+        self.copies.queue.push_back((number, making));
         self.make_copies();
     }
 
     /// Begins what there is room for.
     fn make_copies(&mut self) {
         while self.copies.making.len() < AT_ONCE {
-            let Some(making) = self.copies.queue.pop_front() else { return };
-            if making.void {
+            let Some((copy, making)) = self.copies.queue.pop_front() else { return };
+            if !self.copies.is_wanted(copy, &making) {
                 continue;
             }
-            self.copies.last += 1;
-            let copy = self.copies.last;
-            if let Some((offer, key)) = self.only_holder(making.peer, &making.content) {
-                let source = event::Holder { offer, key, has: None };
-                self.out.push_back(Output::Copy(CopyPlan { copy, source }));
-                self.copies.making.insert(copy, making);
+            match self.only_holder(making.peer, &making.content) {
+                Some((offer, key)) => {
+                    let source = event::Holder { offer, key, has: None };
+                    self.out.push_back(Output::Copy(CopyPlan { copy, source }));
+                    self.copies.making.insert(copy, making);
+                }
+                // Its owner has left before its turn came.
+                None => self.copy_unwanted(&making.key()),
             }
         }
     }
 
     /// A copy is on disk, or could not be made.
     pub(super) fn copied(&mut self, now: Time, copy: u64, result: Result<(), Failure>) {
-        let Some(Making { peer, owner, content, void }) = self.copies.making.remove(&copy) else { return };
-        self.make_copies();
+        let Some(making) = self.copies.making.remove(&copy) else { return };
+        let wanted = self.copies.is_wanted(copy, &making);
+        if result.is_ok() {
+            self.copy_found(now, making.content.hash);
+        }
         match result {
-            Ok(()) if void => self.discard(content.hash),
+            Ok(()) if !wanted => self.discard(making.content.hash),
             Ok(()) => {
-                let key = (fold(&owner), content.file.clone());
-                let record = CopyRecord { fold: key.0.clone(), owner: owner.clone(), content: (*content).clone() };
-                self.copies.kept.insert(key, (owner.clone(), content.clone()));
-                let (name, file, size) = (owner.clone(), content.file.clone(), content.size);
-                let total = self.copies.used();
-                self.log(log::FileKept { name, file, size, total });
-                // Its owner may be gone already.
-                let key = (content.file.clone(), owner.clone());
-                if self.table.get(&key).is_none() {
-                    self.list(now, &owner, Shelved { owner: Owner::Kept, content: content.clone() });
-                }
-                let commit = self.persist(Record::Copy(record));
-                self.held.push_back((commit, Held::Stored { peer, content }));
+                self.copies.wanted.remove(&making.key());
+                self.copy_made(now, making);
             }
             Err(failure) => {
+                if wanted {
+                    self.copy_unwanted(&making.key());
+                }
+                let Making { peer, owner, content } = making;
                 let (code, message) = (failure.code, failure.message.clone().into_owned());
                 self.log(log::FileNotKept { name: owner, file: content.file.clone(), code, message });
-                if !void {
+                if wanted {
                     self.tell_stored(now, peer, &content, Some(failure));
                 }
             }
         }
+        self.make_copies();
+    }
+
+    /// The bytes are on disk, and their share is counted: that is noted, and then told.
+    fn copy_made(&mut self, now: Time, making: Making) {
+        let key = making.key();
+        let Making { peer, owner, content } = making;
+        let record = CopyRecord { fold: key.0.clone(), owner: owner.clone(), content: (*content).clone() };
+        self.copies.keep(key, owner.clone(), content.clone());
+        let (file, size, total) = (content.file.clone(), content.size, self.copies.used);
+        self.log(log::FileKept { name: owner.clone(), file: file.clone(), size, total });
+        // Its owner may be gone already.
+        if self.table.get(&(file, owner.clone())).is_none() {
+            self.list(now, &owner, Shelved { owner: Owner::Kept, content: content.clone() });
+        }
+        let commit = self.persist(Record::Copy(record));
+        self.held.push_back((commit, Held::Stored { peer, content }));
     }
 
     pub(super) fn tell_stored(&mut self, now: Time, id: PeerId, content: &Content, failure: Option<Failure>) {
@@ -193,32 +273,37 @@ impl Hub {
 
     /// Another content is offered under this name: the copy of the old one is of no more use.
     pub(super) fn outdate_copy(&mut self, fold: &str, content: &Content) {
-        let old = self.copies.content(fold, &content.file);
-        if old.is_some_and(|old| old.hash != content.hash) {
+        let key = (fold.to_owned(), content.file.clone());
+        let kept = self.copies.kept.get(&key).map(|(_, kept)| kept.hash);
+        let wanted = self.copies.wanted.get(&key).map(|(_, wanted)| wanted.hash);
+        if [kept, wanted].into_iter().flatten().any(|hash| hash != content.hash) {
             self.drop_copy(fold, &content.file);
-        }
-        for making in self.copies.making.values_mut().chain(&mut self.copies.queue) {
-            let same_name = making.content.file == content.file && making.content.hash != content.hash;
-            making.void |= same_name && crate::protocol::name::fold(&making.owner) == fold;
         }
     }
 
     /// The copy of a file is not wanted any more.
     pub(super) fn drop_copy(&mut self, fold: &str, file: &str) {
-        for making in self.copies.making.values_mut().chain(&mut self.copies.queue) {
-            making.void |= making.content.file == file && crate::protocol::name::fold(&making.owner) == fold;
-        }
         let key = (fold.to_owned(), file.to_owned());
-        if let Some((_, content)) = self.copies.kept.remove(&key) {
+        self.copy_unwanted(&key);
+        if let Some(content) = self.copies.remove(&key) {
             self.persist(Record::CopyGone { fold: key.0, file: key.1 });
-            self.discard(content.hash);
+            if self.copies.unshare(&content) {
+                self.discard(content.hash);
+            }
         }
     }
 
-    /// The bytes go, unless another copy needs them.
+    /// A copy that is being made, or is to be, is void from now on.
+    fn copy_unwanted(&mut self, key: &Key) {
+        if let Some((_, content)) = self.copies.wanted.remove(key) {
+            self.copies.unshare(&content);
+        }
+    }
+
+    /// The bytes go, unless another copy has them or is being made of them.
     fn discard(&mut self, hash: ContentHash) {
-        let making = self.copies.making.values().any(|making| !making.void && making.content.hash == hash);
-        if !making && !self.copies.has_content(&hash) {
+        let making = self.copies.making.values().any(|making| making.content.hash == hash);
+        if !making && !self.copies.on_disk.contains_key(&hash) {
             self.out.push_back(Output::Discard(hash));
         }
     }

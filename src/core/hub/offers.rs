@@ -133,7 +133,9 @@ impl Hub {
         let fold = fold(owner);
         let mut gone = Vec::with_capacity(files.len());
         for file in files {
-            if let Some(content) = self.copies.content(&fold, &file) {
+            if self.config.files.is_some()
+                && let Some(content) = self.copies.servable(&fold, &file)
+            {
                 self.list(now, owner, Shelved { owner: Owner::Kept, content });
                 continue;
             }

@@ -17,7 +17,9 @@ impl Hub {
         let mark = ask.id();
         let (name, result) = match ask {
             Ask::Received(received) => return self.received(now, id, received),
-            Ask::Have(have) => return self.have(now, id, have),
+            // Whoever says more than they may ask is not heard.
+            Ask::Have(have) if self.spend_request(now, id).is_ok() => return self.have(now, id, have),
+            Ask::Have(_) => return,
             Ask::Settled(settled) => return self.holders.settle(id, &settled.settled),
             Ask::TakeBack(push) => return self.take_back(now, id, push.take_back),
             Ask::Push(push) => {

@@ -173,6 +173,7 @@ impl Session {
             (Request::Dereg(_), Event::Deregistered(answer)) => {
                 self.close_privates(now);
                 self.parted = self.registered.take();
+                self.leave_pushes(now);
                 self.inbox.catching_up = false;
                 self.release(now);
                 self.update_peers();

@@ -17,7 +17,7 @@ impl Session {
         let wanted = |offer: &&Offer| {
             offer.file.starts_with(&get.file)
                 && offer.owner != me
-                && from.as_ref().is_none_or(|from| fold(&offer.owner) == *from)
+                && from.as_ref().is_none_or(|from| fold(&offer.owner) == *from || (offer.kept && from == HUB))
         };
         let mut sources: Vec<FolderSource> = Vec::new();
         let mut files: BTreeMap<&str, FolderFile> = BTreeMap::new();

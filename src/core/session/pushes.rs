@@ -8,7 +8,7 @@ use super::{AcceptFrom, Origin, Output, Running, Session};
 use crate::core::time::Time;
 use crate::protocol::limits::PUSHES_TO_ONE;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::fold;
+use crate::protocol::name::{check_file, fold};
 use crate::protocol::types::{Content, Stage};
 use crate::protocol::wire::{Ask, Push, TakeBack};
 use crate::protocol::{ContentHash, Direction, ErrorCode, Failure, Request, Transfer, event, request};
@@ -190,6 +190,15 @@ impl Session {
         true
     }
 
+    /// We are out of the table, and so is what nobody has begun to fetch.
+    pub(super) fn leave_pushes(&mut self, now: Time) {
+        for transfer in self.pushes.giving.keys().copied().collect::<Vec<_>>() {
+            let failure = Failure::new(ErrorCode::NotRegistered, "You have left before they took it.");
+            self.push_refused(now, transfer, failure);
+        }
+        self.pushes.offered.clear();
+    }
+
     /// Somebody wants to give us a file. Whether that is accepted by itself was decided when we were started.
     pub(super) fn push_offered(&mut self, now: Time, offered: event::PushOffered) {
         if self.pushes.offered.len() >= PUSHES_TO_ONE && !self.pushes.offered.contains_key(&offered.push) {
@@ -201,12 +210,12 @@ impl Session {
             AcceptFrom::Names(names) => names.iter().any(|name| fold(name) == fold(&offered.from)),
             AcceptFrom::All => true,
         };
-        let push = offered.push;
+        let (push, file) = (offered.push, offered.file.clone());
         self.tell(now, offered);
         if accepted {
             let request = request::Accept { push, to: None, on_conflict: None };
             let pending = Pending { id: None, request: request.clone().into() };
-            match self.check(&pending.request) {
+            match check_file(&file) {
                 Ok(()) => self.ask(now, request.into(), Origin::User(Box::new(pending))),
                 Err(failure) => self.tell(now, event::Error::from(failure)),
             }
@@ -217,11 +226,6 @@ impl Session {
         if self.pushes.offered.remove(&gone.push).is_some() {
             self.tell(now, gone);
         }
-    }
-
-    /// What was offered under this number.
-    pub(super) fn offered_push(&self, push: u64) -> Option<&event::PushOffered> {
-        self.pushes.offered.get(&push)
     }
 
     /// The push is accepted or declined.

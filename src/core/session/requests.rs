@@ -198,11 +198,8 @@ impl Session {
             },
             Request::Get(get) => check_get(get),
             Request::Chunks(chunks) => check_file(&chunks.file).map_err(|failure| failure.at(pointer_at("/file"))),
-            Request::Accept(accept) => {
-                let offered = self.offered_push(accept.push);
-                let offered = offered.ok_or_else(|| Failure::from(ErrorCode::NoSuchPush).at(pointer_at("/push")))?;
-                let target = accept.to.as_ref().map_or((&offered.file, "/push"), |to| (to, "/to"));
-                check_file(target.0).map_err(|failure| failure.at(pointer_at(target.1)))
+            Request::Accept(request::Accept { to: Some(to), .. }) => {
+                check_file(to).map_err(|failure| failure.at(pointer_at("/to")))
             }
             Request::Withdraw(withdraw) => request::check_count(&withdraw.files),
             Request::Message(request::Message { text, .. })

@@ -30,6 +30,26 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// A transfer of a content, of which nothing has come.
+    pub(super) fn new(now: Time, direction: Direction, what: (String, String), size: u64, hash: ContentHash) -> Self {
+        let (file, peer) = what;
+        Self {
+            pending: None,
+            direction,
+            file,
+            peer,
+            size,
+            hash,
+            files: None,
+            chunks: None,
+            bytes: 0,
+            resumed: 0,
+            started: now,
+            pace: Pace::default(),
+            queued: None,
+        }
+    }
+
     /// Whether a request waits for it.
     pub(super) fn is_asked_for(&self) -> bool {
         self.pending.is_some()
@@ -76,6 +96,10 @@ impl Running {
         let (file, peer) = (self.file.clone(), self.peer.clone());
         let elapsed = (now - self.started).as_millis() as u64;
         let chunks = None;
+        let bytes = match direction {
+            Direction::Down => sources.iter().map(|source| source.bytes).sum(),
+            Direction::Up => self.bytes,
+        };
         event::TransferCompleted {
             transfer,
             direction,
@@ -87,6 +111,7 @@ impl Running {
             files,
             chunks,
             elapsed,
+            bytes,
             resumed,
             sources,
         }

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use super::requests::Pending;
 use super::{Event, Failure, FetchPlan, Output, Running, Session, TransferNote, UploadNote};
-use crate::core::pace::Pace;
 use crate::core::time::Time;
 use crate::protocol::event::Holder;
 use crate::protocol::line::pointer_at;
+use crate::protocol::name::check_file;
 use crate::protocol::{ChunkSet, Direction, ErrorCode, Offer, Request, Transfer, event, request};
 
 impl Session {
@@ -42,11 +42,18 @@ impl Session {
         let fits = |offered: &event::PushOffered, offer: &Offer| {
             (offer.hash, offer.size, &offer.file) == (offered.hash, offered.size, &offered.file)
         };
-        let Some(offered) = offered.filter(|o| sources.first().is_some_and(|first| fits(o, &first.offer))) else {
+        let Some(first) = sources.first().map(|first| &first.offer) else {
+            return self.refuse(now, pending.id, ErrorCode::NoSuchPush.into());
+        };
+        // Who accepts at once, by a number that they know from before, has not been told of it yet.
+        if offered.is_some_and(|offered| !fits(&offered, first)) {
             let failure = Failure::new(ErrorCode::WrongProtocol, "The hub gives another file than was offered.");
             return self.refuse(now, pending.id, failure);
-        };
-        let (transfer, target) = (self.next_transfer, accept.to.unwrap_or(offered.file));
+        }
+        let (transfer, target) = (self.next_transfer, accept.to.unwrap_or_else(|| first.file.clone()));
+        if let Err(failure) = check_file(&target) {
+            return self.refuse(now, pending.id, failure.at(pointer_at("/push")));
+        }
         let on_conflict = accept.on_conflict.unwrap_or(self.config.on_conflict);
         self.fetch(now, pending, FetchPlan { transfer, sources, chunks: None, target, on_conflict });
     }
@@ -63,20 +70,11 @@ impl Session {
             }
             _ => offer.size,
         };
+        let what = (offer.file.clone(), offer.owner.clone());
         let running = Running {
             pending: Some(pending),
-            direction: Direction::Down,
-            file: offer.file.clone(),
-            peer: offer.owner.clone(),
-            size,
-            hash: offer.hash,
-            files: None,
             chunks: plan.chunks.clone(),
-            bytes: 0,
-            resumed: 0,
-            started: now,
-            pace: Pace::default(),
-            queued: None,
+            ..Running::new(now, Direction::Down, what, size, offer.hash)
         };
         self.enqueue_transfer(now, plan.transfer, running, Output::Fetch(plan));
     }
@@ -87,20 +85,11 @@ impl Session {
             Ok(plan) => plan,
             Err(failure) => return self.refuse(now, pending.id, failure),
         };
+        let peer = plan.sources.first().map(|source| source.name.clone()).unwrap_or_default();
         let running = Running {
             pending: Some(pending),
-            direction: Direction::Down,
-            file: get.file.clone(),
-            peer: plan.sources.first().map(|source| source.name.clone()).unwrap_or_default(),
-            size: plan.size(),
-            hash: plan.hash(),
             files: Some(plan.files.len() as u64),
-            chunks: None,
-            bytes: 0,
-            resumed: 0,
-            started: now,
-            pace: Pace::default(),
-            queued: None,
+            ..Running::new(now, Direction::Down, (get.file.clone(), peer), plan.size(), plan.hash())
         };
         self.enqueue_transfer(now, plan.transfer, running, Output::FetchFolder(plan));
     }
@@ -231,21 +220,7 @@ impl Session {
                 Some((transfer, pending)) => (transfer, Some(pending)),
                 None => (self.new_transfer(), None),
             };
-            let running = Running {
-                pending,
-                direction: Direction::Up,
-                file,
-                peer,
-                size,
-                hash,
-                files: None,
-                chunks: None,
-                bytes: 0,
-                resumed: 0,
-                started: now,
-                pace: Pace::default(),
-                queued: None,
-            };
+            let running = Running { pending, ..Running::new(now, Direction::Up, (file, peer), size, hash) };
             self.uploads.insert(upload, transfer);
             self.tell_for(now, running.id(), false, running.started(transfer, None));
             self.running.insert(transfer, running);

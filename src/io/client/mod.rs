@@ -4,7 +4,7 @@ mod files;
 mod messages;
 mod options;
 mod peers;
-mod ports;
+pub(super) mod ports;
 mod transfers;
 
 use std::collections::{HashMap, VecDeque};

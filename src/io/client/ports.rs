@@ -17,7 +17,7 @@ pub(super) fn anywhere(local: Option<IpAddr>) -> Vec<IpAddr> {
 
 /// Files are served where the hub sees us: a hub on this machine sees a loopback address, and nobody else need
 /// reach us.
-pub(super) fn listen(port: u16, local: Option<IpAddr>) -> Result<TcpListener, Failure> {
+pub(in crate::io) fn listen(port: u16, local: Option<IpAddr>) -> Result<TcpListener, Failure> {
     let mut last = None;
     for address in anywhere(local) {
         match TcpListener::bind((address, port)) {

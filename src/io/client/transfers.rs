@@ -6,13 +6,17 @@ use super::{ClientDriver, Message};
 use crate::core::hub::HUB;
 use crate::core::session::{FetchPlan, FolderPlan, FolderSource, Replica, TransferNote, UploadNote};
 use crate::io::data::{
-    Control, FetchJob, FetchNote, Fetched, FolderFetched, FolderFile, FolderJob, FolderNote, Source,
+    Control, FetchJob, FetchNote, Fetched, FolderFetched, FolderFile, FolderJob, FolderNote, Shelf, Source,
     UploadNote as Upload, fetch, fetch_folder,
 };
+use crate::io::identity::Identity;
 use crate::protocol::event::Holder;
 use crate::protocol::transfer::Chunking;
 use crate::protocol::wire::Had;
 use crate::protocol::{ChunkSet, ErrorCode, Failure, PublicKey, types};
+
+/// What every fetch needs: who we are, what we serve, who is told, and who may end it.
+type Around<'a> = (&'a Identity, &'a Shelf, &'a (dyn Fn(TransferNote) + Send + Sync), &'a Control);
 
 impl<W: FnMut(&Replica)> ClientDriver<W> {
     pub(super) fn fetch(&mut self, mut plan: FetchPlan) {
@@ -20,23 +24,9 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         let number = self.tokens.next_u64();
         let others = self.pinned(&mut plan.sources, |holder| (&holder.offer.owner, Some(holder.key)));
         let job = others.and_then(|others| Ok((self.job(plan, number)?, others)));
-        let control = self.control(transfer);
-        let (sender, identity, shelf) = (self.sender.clone(), self.identity.clone(), self.shelf.clone());
-        self.on_thread(move || {
-            let tell = |note| {
-                let _ = sender.blocking_send(Message::Transfer(transfer, note));
-            };
-            let fetched = job.and_then(|(job, others)| {
-                let notify = |note| {
-                    let begins = matches!(note, FetchNote::Started { .. });
-                    fetch_note(&job, note).into_iter().for_each(tell);
-                    if begins {
-                        others.iter().cloned().for_each(tell);
-                    }
-                };
-                fetch(&job, &identity, &shelf, &notify, &control)
-            });
-            Message::Transfer(transfer, fetched.map_or_else(TransferNote::Failed, completed))
+        self.run_fetch(transfer, job, |job, (identity, shelf, tell, control)| {
+            let notify = |note| fetch_note(job, note).into_iter().for_each(tell);
+            fetch(job, identity, shelf, &notify, control).map(completed)
         });
     }
 
@@ -51,23 +41,33 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             file.sources.retain(|source| kept.get(*source as usize) == Some(&true));
         }
         let job = others.and_then(|others| Ok((self.folder_job(plan, number)?, others)));
+        self.run_fetch(transfer, job, |job, (identity, shelf, tell, control)| {
+            let notify = |note| folder_note(job, note).into_iter().for_each(tell);
+            fetch_folder(job, identity, shelf, &notify, control).map(folder_completed)
+        });
+    }
+
+    /// Runs a fetch on a thread. Once it has begun, the sources are told of that are not asked.
+    fn run_fetch<J: Send + 'static>(
+        &mut self,
+        transfer: u64,
+        job: Result<(J, Vec<TransferNote>), Failure>,
+        fetch: impl FnOnce(&J, Around<'_>) -> Result<TransferNote, Failure> + Send + 'static,
+    ) {
         let control = self.control(transfer);
         let (sender, identity, shelf) = (self.sender.clone(), self.identity.clone(), self.shelf.clone());
         self.on_thread(move || {
-            let tell = |note| {
-                let _ = sender.blocking_send(Message::Transfer(transfer, note));
-            };
             let fetched = job.and_then(|(job, others)| {
-                let notify = |note| {
-                    let begins = matches!(note, FolderNote::Started { .. });
-                    folder_note(&job, note).into_iter().for_each(tell);
-                    if begins {
-                        others.iter().cloned().for_each(tell);
+                let tell = |note| {
+                    let begins = matches!(note, TransferNote::Started { .. });
+                    let more = others.iter().filter(|_| begins).cloned();
+                    for note in std::iter::once(note).chain(more) {
+                        let _ = sender.blocking_send(Message::Transfer(transfer, note));
                     }
                 };
-                fetch_folder(&job, &identity, &shelf, &notify, &control)
+                fetch(&job, (&identity, &shelf, &tell, &control))
             });
-            Message::Transfer(transfer, fetched.map_or_else(TransferNote::Failed, folder_completed))
+            Message::Transfer(transfer, fetched.unwrap_or_else(TransferNote::Failed))
         });
     }
 

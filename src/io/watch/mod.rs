@@ -1,6 +1,6 @@
 //! Noticing that offered files change, and that new ones appear in watched folders.
 //!
-//! What the system tells of changes ([`eyes`]) is a hint and no more: a path to look at. It is looked at until it has
+//! What the system tells of changes (`eyes`) is a hint and no more: a path to look at. It is looked at until it has
 //! been the same for a moment, then hashed, put on the shelf, and told. Where the system tells nothing, because it
 //! cannot or because too much happened at once, everything is looked at now and then: that alone would do, if later.
 

@@ -116,7 +116,7 @@ vocabulary! {
         /// How far a transfer is; at most ten times a second.
         TransferProgress(TransferProgress) = "transfer-progress", r#"{"transfer":1,"bytes":1024,"size":4096,"rate":102400,"left":30}"#;
         /// A transfer ended well: every byte has been verified.
-        TransferCompleted(TransferCompleted) = "transfer-completed", r#"{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","path":"/home/dora/downloads/notes.txt","size":4096,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","elapsed":12,"resumed":0,"sources":[{"peer":"erin","bytes":4096}]}"#;
+        TransferCompleted(TransferCompleted) = "transfer-completed", r#"{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","path":"/home/dora/downloads/notes.txt","size":4096,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","elapsed":12,"bytes":4096,"resumed":0,"sources":[{"peer":"erin","bytes":4096}]}"#;
         /// A transfer did not end well; what has arrived is kept for the next time.
         TransferFailed(TransferFailed) = "transfer-failed", r#"{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","bytes":1024,"size":4096,"code":"source-changed","message":"The source changed the file while it was being sent.","retry":"later"}"#;
         /// A source of a transfer was given up.

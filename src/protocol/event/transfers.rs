@@ -85,6 +85,9 @@ bodies! {
         chunks: Option<ChunkSet>,
         /// How long it took, in milliseconds.
         elapsed: u64,
+        /// Bytes that were sent for it; less than `size` if some were there already, or came from elsewhere.
+        #[serde(default)]
+        bytes: u64,
         /// Bytes that were there already from an earlier try.
         #[serde(default)]
         resumed: u64,

@@ -172,8 +172,9 @@ fn copies_have_their_room_and_no_more() {
     rig.enter(1, 1, "anna");
     rig.enter(2, 2, "ben");
     rig.keep(1, 10, "song");
-    // The same content again needs no more room.
+    // The same content again needs no more room, not even before the first copy is there.
     rig.keep(2, 10, "the same");
+    assert_eq!((rig.copies.len(), rig.stored(2)), (2, vec![]));
     let other = other_content("other");
     rig.ask(1, &format!(r#"{{"id":11,"publish":[{other}],"keep":true}}"#));
     assert_eq!(rig.stored(1), [("other".into(), Some("no-room"))]);
@@ -183,6 +184,26 @@ fn copies_have_their_room_and_no_more() {
     rig.keep(1, 10, "song");
     assert_eq!(rig.stored(1), [("song".into(), Some("keeps-nothing"))]);
     assert!(rig.copies.is_empty());
+}
+
+#[test]
+fn a_hub_that_serves_nothing_any_more_offers_no_copy() {
+    let copy = crate::protocol::record::CopyRecord {
+        fold: "anna".into(),
+        owner: "anna".into(),
+        content: serde_json::from_str(&content("song")).unwrap(),
+    };
+    let mut rig = Rig::with(config(), Loaded { copies: vec![copy], ..Loaded::default() });
+    rig.enter(1, 1, "anna");
+    rig.keep(1, 10, "song");
+    assert_eq!(rig.stored(1), [("song".into(), Some("keeps-nothing"))]);
+    rig.ask(1, r#"{"id":11,"request":"dereg"}"#);
+    assert_eq!(rig.hub.offers(), []);
+    rig.ask(1, r#"{"id":12,"request":"register","name":"anna"}"#);
+    rig.commit();
+    // What she takes back is not there when the hub serves again.
+    rig.ask(1, r#"{"id":13,"request":"withdraw","files":["song"]}"#);
+    assert!(matches!(rig.persisted.last(), Some((_, Record::CopyGone { .. }))));
 }
 
 #[test]
@@ -210,19 +231,34 @@ fn a_copy_that_is_not_wanted_any_more_is_not_kept() {
 }
 
 #[test]
-fn copies_and_the_hubs_own_files_are_offered_from_the_start() {
+fn copies_from_before_and_the_hubs_own_files_are_offered_once_they_can_be_served() {
     let copy = crate::protocol::record::CopyRecord {
         fold: "anna".into(),
         owner: "Anna".into(),
         content: serde_json::from_str(&content("song")).unwrap(),
     };
-    let mut rig = Rig::with(files(1_000), Loaded { copies: vec![copy], ..Loaded::default() });
+    let loaded = Loaded { copies: vec![copy], ..Loaded::default() };
+    let mut rig = Rig::with(files(1_000), loaded.clone());
     rig.handle(Input::ShelfChanged(vec![serde_json::from_str(&content("menu")).unwrap()], Vec::new()));
     rig.enter(2, 2, "ben");
+    assert_eq!(rig.offers(), ["menu of hub"]);
+    rig.handle(Input::CopyFound(HASH.parse().unwrap()));
     assert_eq!(rig.offers(), ["menu of hub", "song of Anna"]);
     rig.ask(2, r#"{"id":10,"request":"get","file":"menu","from":"hub"}"#);
     assert!(matches!(rig.answer(2, 10), Some(Event::Located(_))));
     rig.handle(Input::CopyLost(HASH.parse().unwrap()));
     rig.handle(Input::ShelfChanged(Vec::new(), vec!["menu".into(), "never there".into()]));
     assert_eq!(rig.offers(), Vec::<String>::new());
+
+    // Its owner wants it kept before it was found: that is said when it is.
+    let mut rig = Rig::with(files(1_000), loaded);
+    rig.enter(1, 1, "Anna");
+    rig.keep(1, 10, "song");
+    assert_eq!((rig.copies.len(), rig.stored(1)), (1, vec![]));
+    rig.handle(Input::CopyFound(HASH.parse().unwrap()));
+    assert!(!rig.hub.offers()[0].kept);
+    rig.handle(Input::Copied(rig.copies[0].copy, Ok(())));
+    rig.commit();
+    rig.ack_all();
+    assert_eq!(rig.stored(1), [("song".into(), None)]);
 }

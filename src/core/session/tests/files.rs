@@ -285,6 +285,7 @@ fn offered(push: u64, from: &str) -> String {
 fn what_is_given_to_us_is_fetched_if_it_is_what_was_offered() {
     let mut rig = Rig::welcomed(config());
     rig.line(r#"{"id":1,"request":"accept","push":3}"#);
+    rig.refuse("accept", "no-such-push");
     assert_eq!(rig.last(1), Some("no-such-push"));
     rig.hub(&offered(3, "ben"));
     rig.line(r#"{"id":2,"request":"accept","push":3,"to":"../x"}"#);
@@ -301,6 +302,12 @@ fn what_is_given_to_us_is_fetched_if_it_is_what_was_offered() {
     rig.line(r#"{"id":4,"request":"accept","push":4}"#);
     located(&mut rig, "another");
     assert_eq!((rig.last(4), rig.fetches.len()), (Some("wrong-protocol"), 1));
+    // Who has not been told of it yet takes what there is, under a name that leads nowhere else.
+    rig.line(r#"{"id":6,"request":"accept","push":6}"#);
+    located(&mut rig, "../another");
+    rig.line(r#"{"id":7,"request":"accept","push":7}"#);
+    located(&mut rig, "another");
+    assert_eq!((rig.last(6), rig.fetches.len()), (Some("bad-name"), 2));
     rig.hub(&offered(5, "ben"));
     rig.line(r#"{"id":5,"request":"decline","push":5}"#);
     rig.answer("decline", "declined", r#","push":5"#);

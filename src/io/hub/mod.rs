@@ -1,4 +1,7 @@
-//! The hub's driver: connections, store, log and clock around [`Hub`].
+//! The hub's driver: connections, store, log, clock and shelf around [`Hub`].
+
+mod copies;
+mod files;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -13,8 +16,10 @@ use super::store_writer::{Batch, Job, NotTaken, StoreWriter, Told};
 use super::transport::{Conn, Listener};
 use crate::core::hub::HubConfig;
 use crate::core::hub::{ConnId, Hub, Input, Output, Verified};
+use crate::core::session::FilesChanged;
 use crate::protocol::record::Loaded;
-use crate::protocol::{LogEvent, LogLine, TransportKind};
+use crate::protocol::{ContentHash, Failure, LogEvent, LogLine, TransportKind};
+pub use files::{FilesOptions, HubShelf};
 
 /// Messages that may wait for the hub. Readers wait when it is full, and so do their clients.
 const QUEUE: usize = 4_096;
@@ -34,6 +39,14 @@ pub enum Message {
     Store(Told),
     /// A password has been checked.
     Checked(u64, Option<Account>),
+    /// A copy was made, or could not be.
+    Copied(u64, Result<(), Failure>),
+    /// A copy from before can be served.
+    CopyFound(ContentHash),
+    /// A copy is not what it was.
+    CopyLost(ContentHash),
+    /// The hub's own files have changed.
+    ShelfChanged(FilesChanged),
     /// The hub shall end, and why.
     Stop(String),
 }
@@ -54,6 +67,7 @@ pub struct HubDriver<L> {
     messages: mpsc::Receiver<Message>,
     store: StoreWriter,
     passwords: Checker,
+    shelf: Option<HubShelf>,
     /// What the store could not take yet.
     unwritten: VecDeque<Job>,
     log: L,
@@ -67,12 +81,12 @@ pub struct HubDriver<L> {
 }
 
 impl<L: FnMut(LogLine)> HubDriver<L> {
-    /// A hub with its store; the log gets every line.
+    /// A hub with its store, and its shelf if it serves files; the log gets every line.
     pub fn new(
         config: HubConfig,
         loaded: Loaded,
         clock: Clock,
-        (store, passwords): (StoreWriter, Checker),
+        (store, passwords, shelf): (StoreWriter, Checker, Option<HubShelf>),
         (mailbox, messages): (Mailbox, mpsc::Receiver<Message>),
         log: L,
     ) -> Self {
@@ -83,6 +97,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             messages,
             store,
             passwords,
+            shelf,
             unwritten: VecDeque::new(),
             log,
             conns: HashMap::new(),
@@ -100,6 +115,10 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
 
     /// Runs until the hub has been stopped and everybody has been told.
     pub async fn run(mut self, mut listener: Listener) {
+        // Before anybody asks for them.
+        let (found, lost) = self.shelf.as_mut().map(HubShelf::take_copies).unwrap_or_default();
+        found.into_iter().for_each(|hash| self.handle(Input::CopyFound(hash)));
+        lost.into_iter().for_each(|hash| self.handle(Input::CopyLost(hash)));
         let mailbox = self.mailbox.clone();
         let accepting = tokio::spawn(async move {
             loop {
@@ -123,6 +142,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         }
         accepting.abort();
         self.farewell().await;
+        drop(self.shelf);
         self.passwords.close();
         self.store.close(self.unwritten);
     }
@@ -140,6 +160,10 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
                 let verified = account.map(|Account { name, fold, since }| Verified { name, fold, since });
                 self.handle(Input::Verified(attempt, verified));
             }
+            Message::Copied(copy, result) => self.handle(Input::Copied(copy, result)),
+            Message::CopyFound(hash) => self.handle(Input::CopyFound(hash)),
+            Message::CopyLost(hash) => self.handle(Input::CopyLost(hash)),
+            Message::ShelfChanged(FilesChanged { changed, gone }) => self.handle(Input::ShelfChanged(changed, gone)),
             Message::Stop(reason) => self.handle(Input::Stop(reason)),
         }
     }
@@ -203,9 +227,18 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
                 // The hub has no more under way than may wait there, so it is only refused at the end.
                 let _ = self.passwords.submit(Attempt { number: attempt, fold, password });
             }
-            Output::Copy(_) | Output::Discard(_) | Output::MayFetch(..) | Output::MayNotFetch(_) => {}
+            Output::Copy(plan) => self.with_shelf(|shelf| shelf.copy(plan)),
+            Output::Discard(hash) => self.with_shelf(|shelf| shelf.discard(hash)),
+            Output::MayFetch(key, name) => self.with_shelf(|shelf| shelf.set_peer(key, Some(name))),
+            Output::MayNotFetch(key) => self.with_shelf(|shelf| shelf.set_peer(key, None)),
             Output::Log(event) => self.log(event),
             Output::Stopped => self.stopped = true,
+        }
+    }
+
+    fn with_shelf(&self, change: impl FnOnce(&HubShelf)) {
+        if let Some(shelf) = &self.shelf {
+            change(shelf);
         }
     }
 
