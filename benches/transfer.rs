@@ -162,6 +162,7 @@ fn job(name: &str, hashed: &Hashed, sources: Vec<Source>, folder: &Path) -> Fetc
         on_conflict: OnConflict::Fail,
         modified: None,
         seed: 0,
+        share: true,
     }
 }
 

@@ -102,16 +102,18 @@ fn lines_that_are_no_requests() {
 }
 
 /// Names that no file may have, each JSON-escaped.
-const BAD_FILES: [&str; 14] = [
+const BAD_FILES: [&str; 16] = [
     "../x",
     "/etc/passwd",
     "a/../b",
     "..",
-    ".",
     "",
     "a//b",
-    "a/",
+    "a//",
+    "../",
+    "/",
     "./a",
+    "a/./",
     "a\\u0000b",
     "a\\nb",
     "a\\u001b[31mb",
@@ -136,6 +138,14 @@ fn names_that_are_not_allowed() {
         let to = refused(&mut dora, format!(r#"{{"request":"get","file":"a","from":"erin","to":"{name}"}}"#));
         assert_eq!((&to["code"], &to["at"]), (&json!("bad-name"), &json!("/to")), "{name}: {to}");
     }
+    // These may stand for a folder, and `a` is none.
+    assert_eq!(refused(&mut erin, r#"{"request":"offer","files":["a/"]}"#)["code"], "not-a-dir");
+    assert_eq!(refused(&mut dora, r#"{"request":"get","file":"a/"}"#)["code"], "not-offered");
+    assert_eq!(refused(&mut dora, r#"{"request":"get","file":"."}"#)["code"], "bad-name");
+    for to in [".", "a/"] {
+        let to = refused(&mut dora, format!(r#"{{"request":"get","file":"a","to":"{to}"}}"#));
+        assert_eq!((&to["code"], &to["at"]), (&json!("bad-name"), &json!("/to")), "{to}");
+    }
     dora.ask(json!({"request": "dereg"}));
     for name in ["", "hub", "SERVER", "a b", "a/b", "..", "erin\\u202e", "er\\u200bin", "\\u0435rin", "a\\nb"] {
         let error = refused(&mut dora, format!(r#"{{"request":"register","name":"{name}"}}"#));
@@ -146,6 +156,10 @@ fn names_that_are_not_allowed() {
     is_well(&scene, &hub, &mut dora);
     is_well(&scene, &hub, &mut erin);
     assert!(!scene.path("dora/x").exists() && !scene.path("dora/downloads/a").exists());
+}
+
+fn reason(skipped: &Value) -> (&str, &str) {
+    (skipped["file"].as_str().unwrap(), skipped["reason"].as_str().unwrap())
 }
 
 #[test]
@@ -166,7 +180,6 @@ fn folders_and_files_that_are_not_what_they_should_be() {
     let _socket = std::os::unix::net::UnixListener::bind(shared.join("socket")).unwrap();
     for (file, code) in [
         ("nothing", "no-such-file"),
-        ("folder", "not-a-file"),
         ("fifo", "not-a-file"),
         ("link", "not-a-file"),
         ("up/outside", "not-a-file"),
@@ -186,6 +199,17 @@ fn folders_and_files_that_are_not_what_they_should_be() {
         assert_eq!(refused(&mut erin, "offer locked")["code"], "not-readable");
     }
     assert_eq!(erin.ask(json!({"request": "list"}))["offers"], json!([]), "all or nothing");
+    // Below a folder what cannot be offered is left out, and said.
+    let all = erin.ask(json!({"request": "offer", "files": ["."]}));
+    let offered: Vec<&Value> = all["offers"].as_array().unwrap().iter().map(|offer| &offer["file"]).collect();
+    assert_eq!(offered, ["folder/inside", "good"]);
+    let mut skipped: Vec<(&str, &str)> = all["skipped"].as_array().unwrap().iter().map(reason).collect();
+    skipped.retain(|(file, _)| *file != "locked");
+    let links = ["dangling", "device", "link", "up"].map(|file| (file, "link"));
+    let mut expected = [links.as_slice(), &[("fifo", "special"), ("socket", "special")]].concat();
+    [&mut skipped, &mut expected].into_iter().for_each(|list| list.sort_unstable());
+    assert_eq!(skipped, expected);
+    assert_eq!(erin.ask(json!({"request": "withdraw", "files": ["folder/", "good"]}))["event"], "withdrawn");
     for (dir, code) in
         [("nowhere", "no-such-dir"), ("outside", "not-a-dir"), ("outside/below", "not-a-dir"), ("", "no-such-dir")]
     {

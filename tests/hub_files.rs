@@ -270,6 +270,7 @@ fn fetch_as(identity: &Identity, hub: &Hub, offer: &Value, folder: &Path) -> Res
         on_conflict: OnConflict::Overwrite,
         modified: None,
         seed: 0,
+        share: false,
     };
     let fetched = fetch(&job, identity, &Shelf::default(), &|_| (), &Control::default());
     fetched.map(|fetched| fs::read(fetched.path).unwrap()).map_err(|failure| failure.code)

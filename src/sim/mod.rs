@@ -5,10 +5,13 @@
 //! with files; transfers. The same seed gives the same run, event by event.
 
 mod client;
+mod disk;
 mod peers;
 mod run;
+mod shelf;
 mod store;
 pub mod swarm;
+mod traffic;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -17,7 +20,7 @@ use std::time::Duration;
 
 use crate::core::hub::{Access, Hub, HubConfig, LoginPolicy};
 use crate::core::link::LinkConfig;
-use crate::core::session::{AcceptFrom, Session, SessionConfig};
+use crate::core::session::{AcceptFrom, FilesChanged, Session, SessionConfig};
 use crate::core::time::{Rng, Time};
 use crate::protocol::event::Settings;
 use crate::protocol::limits::{HubLimits, MAX_TRANSFERS};
@@ -53,6 +56,8 @@ pub struct SimConfig {
     pub logins: LoginPolicy,
     /// How long a client that does not answer keeps its place.
     pub grace: Duration,
+    /// Whether the hub serves files, and how much room it has for copies, in bytes.
+    pub files: Option<u64>,
 }
 
 impl Default for SimConfig {
@@ -66,6 +71,7 @@ impl Default for SimConfig {
             access: Access::Open,
             logins: LoginPolicy::default(),
             grace: Duration::from_secs(30),
+            files: None,
         }
     }
 }
@@ -95,6 +101,7 @@ pub struct Sim {
     log: Vec<LogLine>,
     /// What clients' machines remember of the messages that were shown: by key and name.
     shown: BTreeMap<(PublicKey, String), Received>,
+    shelf: shelf::HubShelf,
 }
 
 /// A connection between a client and the hub.
@@ -118,6 +125,8 @@ enum Happening {
     Found(u64, u64, Query),
     /// A password has been checked.
     Verified(u64, u64, String, Password),
+    /// The hub, in this run of it, has fetched a copy from whoever has this key.
+    Copied(u64, u64, PublicKey, crate::protocol::ContentHash),
     /// Something on a client's own machine is done.
     Local(usize, client::Done),
     /// Something of a direct connection.
@@ -146,6 +155,7 @@ impl Sim {
             reachable: true,
             log: Vec::new(),
             shown: BTreeMap::new(),
+            shelf: shelf::HubShelf::default(),
         };
         sim.start_hub();
         sim
@@ -155,7 +165,7 @@ impl Sim {
     pub fn start_hub(&mut self) {
         self.runs += 1;
         let config = HubConfig {
-            files: None,
+            files: self.hub_files(),
             link: LinkConfig::hub(),
             grace: self.config.grace,
             limits: self.config.limits.clone(),
@@ -166,6 +176,7 @@ impl Sim {
             epoch: EPOCH,
         };
         self.hub = Some(Hub::new(config, self.disk.load()));
+        self.find_files();
     }
 
     /// The hub dies: its connections break. Of what was being written, some first part may be on the disk, though
@@ -187,6 +198,7 @@ impl Sim {
     pub fn join(&mut self, name: &str, options: ClientOptions) -> ClientId {
         let index = self.actors.len();
         let key = PublicKey([options.key.unwrap_or(index as u8 + 1); 32]);
+        let max_transfers = options.max_transfers.unwrap_or(MAX_TRANSFERS);
         let settings = Settings {
             dir: None,
             downloads: "downloads".into(),
@@ -196,8 +208,8 @@ impl Sim {
             on_conflict: "fail".into(),
             up: None,
             down: None,
-            max_transfers: MAX_TRANSFERS as u64,
-            accept_from: Vec::new(),
+            max_transfers: max_transfers as u64,
+            accept_from: options.accept_from.clone(),
         };
         let session = Session::new(SessionConfig {
             name: name.into(),
@@ -210,8 +222,11 @@ impl Sim {
             linger: options.linger,
             fail_fast: options.fail_fast,
             on_conflict: OnConflict::Fail,
-            max_transfers: MAX_TRANSFERS,
-            accept_from: AcceptFrom::Nobody,
+            max_transfers,
+            accept_from: match options.accept_from.is_empty() {
+                true => AcceptFrom::Nobody,
+                false => AcceptFrom::Names(options.accept_from.clone()),
+            },
             settings,
             epoch: EPOCH,
             seed: self.rng.next_u64(),
@@ -222,9 +237,28 @@ impl Sim {
         ClientId(index)
     }
 
-    /// Gives a client a file on its disk.
+    /// Puts a file on a client's disk, or another one in its place.
     pub fn give_file(&mut self, client: ClientId, dir: &str, file: &str, content: &[u8]) {
-        self.actors[client.0].give_file(dir, file, content);
+        let modified = Timestamp(EPOCH.0 + (self.now.0 / 1_000) as i64);
+        let changes = self.actors[client.0].disk.give(dir, file, content, modified);
+        self.files_changed(client, changes);
+    }
+
+    /// Puts a symbolic link on a client's disk.
+    pub fn give_link(&mut self, client: ClientId, dir: &str, file: &str) {
+        self.actors[client.0].disk.link(dir, file);
+    }
+
+    /// Takes a file from a client's disk.
+    pub fn take_file(&mut self, client: ClientId, dir: &str, file: &str) {
+        let changes = self.actors[client.0].disk.remove(dir, file);
+        self.files_changed(client, changes);
+    }
+
+    fn files_changed(&mut self, client: ClientId, changes: FilesChanged) {
+        if changes != FilesChanged::default() {
+            self.later(self.now, Happening::Local(client.0, client::Done::Changed(changes)));
+        }
     }
 
     /// Makes an account at the hub, as `potluck user add` does.

@@ -4,15 +4,19 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::client::Done;
+use super::shelf::HUB_ADDRESS;
 use super::{Conn, EPOCH, Happening, Sim};
 use crate::core::hub::{self, Verified};
 use crate::core::session::{Hashed, Input, Offering, Output, number_of};
 use crate::core::time::Time;
 use crate::protocol::record::NameRecord;
-use crate::protocol::{ErrorCode, Event, Failure, LogLine, Timestamp};
+use crate::protocol::{ErrorCode, Event, Failure, LogLine, Timestamp, event};
 
 /// How long a local task takes.
 const TASK: Duration = Duration::from_micros(500);
+
+/// How many bytes are not hashed at once.
+const MUCH: u64 = 1 << 20;
 
 impl Sim {
     /// Does what is next, if that is before `end`.
@@ -69,8 +73,9 @@ impl Sim {
                 let verified = account.map(|NameRecord { name, fold, since, .. }| Verified { name, fold, since });
                 self.tell_hub(hub::Input::Verified(attempt, verified));
             }
+            Happening::Copied(run, copy, key, hash) if run == self.runs => self.copied(copy, key, hash),
             // For a hub that has crashed.
-            Happening::Found(..) | Happening::Verified(..) => {}
+            Happening::Found(..) | Happening::Verified(..) | Happening::Copied(..) => {}
             Happening::Local(client, done) => self.local_done(client, done),
             Happening::Peer(happens) => self.peer_happens(happens),
         }
@@ -90,6 +95,7 @@ impl Sim {
         self.conns.insert(conn, Conn { client, silent: false, to_hub_free: self.now, to_client_free: self.now });
         self.actors[client].conn = Some(conn);
         self.tell_hub(hub::Input::Connected { conn, key, address, transport: "quic" });
+        self.tell_client(client, Input::HubAt(HUB_ADDRESS));
         self.tell_client(client, Input::Connected);
     }
 
@@ -170,29 +176,42 @@ impl Sim {
             }
             Output::Shown(name, number) => drop(self.shown.insert((self.actors[client].key, name), number)),
             Output::CheckDir(task, dir) => {
-                let result = self.actors[client].check_dir(&dir);
+                let result = self.actors[client].disk.check_dir(&dir);
                 self.later(soon, Happening::Local(client, Done::Dir(task, result)));
             }
             Output::Lend { task, dir, file, to } => {
-                let result = self.actors[client].lend(dir.as_deref(), &file, to);
+                let result = self.actors[client].disk.lend(dir.as_deref(), &file, &to);
                 self.later(soon, Happening::Local(client, Done::Lent(task, result)));
             }
-            Output::Unlend(hash, to) => drop(self.actors[client].lent.remove(&(hash, to))),
+            Output::Unlend(hash, to) => self.actors[client].disk.unlend(hash, &to),
             Output::FetchFolder(plan) => self.fetch_folder(client, plan),
-            // A simulated transfer has its sources from the start, and an upload ends with the download.
-            Output::Sources(..) | Output::CancelUpload(_) => {}
-            Output::Hash(Offering { task, dir, files, chunks, .. }) => {
-                let hashed = self.actors[client].hash(&dir, &files, chunks);
-                let result = hashed.map(|contents| Hashed { contents, skipped: Vec::new() });
-                self.later(soon, Happening::Local(client, Done::Hashed(task, result)));
-            }
-            Output::Unserve(files) => self.actors[client].serving.retain(|file, _| !files.contains(file)),
+            // A simulated transfer has its sources from the start.
+            Output::Sources(..) => {}
+            Output::Hash(offering) => self.hash(client, &offering),
+            Output::Unserve(files) => self.actors[client].disk.unserve(&files),
             Output::Peers(peers) => self.actors[client].peers = peers.into_iter().collect(),
             Output::Fetch(plan) => self.fetch(client, plan),
-            Output::CancelFetch(transfer) => self.actors[client].cancel(transfer),
+            Output::CancelFetch(transfer) => self.cancel_fetch(client, transfer),
+            Output::CancelUpload(upload) => self.cancel_upload(client, upload),
             Output::Peer(output) => self.do_for_peer(client, output),
             Output::End(code) => self.actors[client].ended = Some(code),
         }
+    }
+
+    /// Hashes what is to be offered; with much of it, tells in between how far that is.
+    fn hash(&mut self, client: usize, offering: &Offering) {
+        let result = self.actors[client].disk.offer(offering);
+        let mut done = self.now + TASK;
+        if let Ok(Hashed { contents, .. }) = &result {
+            let size: u64 = contents.iter().map(|content| content.size).sum();
+            if size >= MUCH {
+                let (bytes, total_files) = (size / 2, contents.len() as u64);
+                let progress = event::OfferProgress { files: total_files / 2, total_files, bytes, size };
+                self.later(done, Happening::Local(client, Done::Hashing(offering.task, progress)));
+                done = done + TASK;
+            }
+        }
+        self.later(done, Happening::Local(client, Done::Hashed(offering.task, result)));
     }
 
     fn line_to_hub(&mut self, client: usize, line: String) {
@@ -236,8 +255,9 @@ impl Sim {
                 let at = self.now + self.between(self.config.commit);
                 self.later(at, Happening::Verified(self.runs, attempt, fold, password));
             }
-            // The simulated hub has no files of its own.
-            hub::Output::Copy(_) | hub::Output::Discard(_) => {}
+            hub::Output::Copy(plan) => self.copy(plan),
+            hub::Output::Discard(hash) => self.shelf.discard(&hash),
+            // A simulated hub serves whoever asks.
             hub::Output::MayFetch(..) | hub::Output::MayNotFetch(_) => {}
             hub::Output::Log(event) => {
                 let time = Timestamp(EPOCH.0 + (self.now.0 / 1_000) as i64);

@@ -40,7 +40,7 @@ pub(super) fn offer_changed(body: &event::OfferChanged) -> String {
     let mut out = String::new();
     if !body.offers.is_empty() {
         let files: Vec<String> = body.offers.iter().map(|offer| offer.file.clone()).collect();
-        let _ = writeln!(out, "Changed, and offered anew: {}.", named(&files));
+        let _ = writeln!(out, "New or changed, and offered: {}.", named(&files));
     }
     if !body.withdrawn.is_empty() {
         let _ = writeln!(out, "Gone, and offered no more: {}.", named(&body.withdrawn));
@@ -74,7 +74,11 @@ pub(super) fn found(body: &event::Found, style: Style) -> String {
 
 pub(super) fn chunks(body: &event::Chunks, style: Style) -> String {
     let file = escape(&body.file);
-    let mut out = format!("{file}: {} of {} each.\n", count(body.chunks, "chunk"), size(body.chunk_size));
+    let mut out = match body.chunks {
+        0 => return format!("{file} is empty and has no chunks.\n"),
+        1 => format!("{file}: 1 chunk of {}.\n", size(body.size)),
+        more => format!("{file}: {} of {} each.\n", count(more, "chunk"), size(body.chunk_size)),
+    };
     if body.holders.is_empty() {
         return out + "Nobody has these.\n";
     }

@@ -52,7 +52,7 @@ pub fn render(line: &EventLine, style: Style) -> String {
         Event::TransferCompleted(body) => transfers::completed(body, style),
         Event::TransferFailed(body) => transfers::failed(body, style),
         Event::SourceDropped(body) => transfers::source_dropped(body, style),
-        Event::Cancelled(body) => format!("Transfer {} is cancelled; what has arrived is kept.\n", body.transfer),
+        Event::Cancelled(body) => format!("Transfer {} is cancelled.\n", body.transfer),
         Event::Waited(_) => "Everything asked before is done.\n".to_owned(),
         Event::Help(body) => help(body, style),
         Event::HubLost(body) => {

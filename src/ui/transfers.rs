@@ -11,7 +11,7 @@ use super::files::ranges;
 use super::human::listed;
 use super::style::Style;
 use super::table::table;
-use super::units::{duration, exact_size, percent, rate, size};
+use super::units::{count, duration, exact_size, percent, rate, size};
 
 pub(super) fn list(body: &event::Transfers, style: Style) -> String {
     if body.transfers.is_empty() {
@@ -44,7 +44,8 @@ pub(super) fn started(body: &event::TransferStarted) -> String {
         Direction::Down => format!("Transfer {}: connected to {peer}, fetching {file}", body.transfer),
         Direction::Up => format!("Transfer {}: {peer} connected, sending {file}", body.transfer),
     };
-    let _ = write!(out, " ({})", size(body.size));
+    let files = body.files.map(|files| count(files, "file") + ", ").unwrap_or_default();
+    let _ = write!(out, " ({files}{})", size(body.size));
     if body.resumed > 0 {
         let _ = write!(out, ", going on from {}", size(body.resumed));
     }
@@ -63,10 +64,20 @@ pub(super) fn progress(body: &event::TransferProgress, style: Style) -> String {
 pub(super) fn completed(body: &event::TransferCompleted, style: Style) -> String {
     let (done, file, peer) = (style.green("done"), escape(&body.file), escape(&body.peer));
     let mut out = match body.direction {
-        Direction::Down => format!("Transfer {} {done}: {file} from {peer}, ", body.transfer),
+        // Who was asked first need not be who has sent it.
+        Direction::Down => {
+            let from = match body.sources.as_slice() {
+                [] => peer,
+                [one] => escape(&one.peer),
+                several => format!("{} sources", several.len()).into(),
+            };
+            let files = body.files.map(|files| count(files, "file") + ", ").unwrap_or_default();
+            format!("Transfer {} {done}: {file} from {from}, {files}", body.transfer)
+        }
         Direction::Up => format!("Transfer {} {done}: {file} to {peer}, ", body.transfer),
     };
-    if body.direction == Direction::Up && body.bytes != body.size {
+    // Not if that makes no difference that can be seen.
+    if body.direction == Direction::Up && size(body.bytes) != size(body.size) {
         let _ = write!(out, "{} of ", size(body.bytes));
     }
     let _ = write!(out, "{} in {}", exact_size(body.size), duration(body.elapsed));
@@ -80,11 +91,12 @@ pub(super) fn completed(body: &event::TransferCompleted, style: Style) -> String
     };
     match (&body.path, &body.chunks) {
         (Some(path), Some(chunks)) => {
-            let (chunks, path) = (ranges(chunks), escape(path));
-            let _ = writeln!(
-                out,
-                "  chunks {chunks} are in their places in {path}; `get` without --chunks fetches the rest"
-            );
+            let (shown, path) = (ranges(chunks), escape(path));
+            let lie = match chunks.len() {
+                1 => format!("chunk {shown} is in its place"),
+                _ => format!("chunks {shown} are in their places"),
+            };
+            let _ = writeln!(out, "  {lie} in {path}; `get` without --chunks fetches the rest");
         }
         (Some(path), None) => drop(writeln!(out, "  saved as {}", escape(path))),
         (None, _) => {}

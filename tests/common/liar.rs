@@ -1,22 +1,20 @@
 //! An owner that keeps to the hub's protocol and lies to its peers.
 #![allow(dead_code)] // no single test file uses all of it
 
-use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, channel};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use super::peers::PATIENCE;
 use potluck::io::cancel::Cancel;
 use potluck::io::hash::{Hashed, hash_file};
 use potluck::io::identity::Identity;
 use potluck::io::tls::{DATA_ALPN, server_config};
-use potluck::io::transport::connect;
+use potluck::protocol::Content;
 use potluck::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, to_line};
-use potluck::protocol::wire::{Ask, ClientHello, Frame, FrameIn, LINK_PROTOCOL, Publish};
-use potluck::protocol::{Content, Id, RequestLine, TransportChoice, request, to_json};
 use rustls::{ServerConnection, StreamOwned};
+use serde_json::json;
+
+use super::raw::Raw;
 
 /// What it does when it is asked for bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,6 +27,8 @@ pub enum Lie {
     Length,
     /// Ends in the middle.
     Short,
+    /// Says that it has nothing of the kind.
+    Absent,
 }
 
 /// What it shows its peers.
@@ -36,16 +36,33 @@ pub struct Liar {
     pub content: Content,
     /// The requests that it was asked, each as it was read.
     pub asked: Arc<Mutex<Vec<DataRequest>>>,
+    /// Its connection to the hub.
+    pub link: Raw,
 }
 
 impl Liar {
-    /// Registers under a name and offers `file` with the hash of `promised`. The hub sees the key of `seed`; the data
-    /// server has that of `data_seed`.
-    pub fn join(hub: u16, name: &str, seed: [u8; 2], file: &str, promised: &[u8], lie: Lie) -> Self {
-        let [own, data] = seed.map(|seed| Identity::from_seed([seed; 32]));
+    /// Registers under a name and offers `file` with the hash of `promised`. The hub sees the key of the first seed; the
+    /// data server has that of the second.
+    pub fn join(hub: u16, name: &str, seeds: [u8; 2], file: &str, promised: &[u8], lie: Lie) -> Self {
+        let mut liar = Self::enter(hub, name, seeds, file, promised, None, lie);
+        liar.publish();
+        liar
+    }
+
+    /// Registers, and offers nothing yet. The file is cut into at most so many chunks.
+    pub fn enter(
+        hub: u16,
+        name: &str,
+        seeds: [u8; 2],
+        file: &str,
+        promised: &[u8],
+        chunks: Option<u32>,
+        lie: Lie,
+    ) -> Self {
+        let [own, data] = seeds.map(|seed| Identity::from_seed([seed; 32]));
         let mut whole = tempfile::tempfile().unwrap();
         whole.write_all(promised).unwrap();
-        let hashed = hashed(&whole);
+        let hashed = hash_file(&whole, chunks, &mut |_| (), &Cancel::default()).unwrap();
         let content = Content {
             file: file.to_owned(),
             size: hashed.chunking.size(),
@@ -65,67 +82,27 @@ impl Liar {
                 std::thread::spawn(move || deceive(stream, &hashed, lie, &record));
             }
         });
-        let offered = register(hub, name.to_owned(), own, port, content.clone());
-        offered.recv_timeout(PATIENCE).expect("the hub takes the offer");
-        Self { content, asked }
+        Self { content, asked, link: Raw::enter(hub, name, own, port) }
+    }
+
+    /// Offers its file.
+    pub fn publish(&mut self) {
+        self.link.say(&json!({"id": 2, "publish": [self.content]}));
+        self.link.expect("offer-acked");
+    }
+
+    /// Says that it has all of it.
+    pub fn claim(&mut self) {
+        let Content { hash, size, chunk_size, chunks, .. } = &self.content;
+        let had = json!({"hash": hash, "size": size, "chunk_size": chunk_size, "chunks": [[0, chunks]]});
+        self.link.say(&json!({"have": [had]}));
+        // What is asked after that is answered after that.
+        self.link.ask(3, &json!({"id": 3, "request": "list"}));
     }
 
     pub fn was_asked(&self) -> bool {
         !self.asked.lock().unwrap().is_empty()
     }
-}
-
-fn hashed(file: &File) -> Hashed {
-    hash_file(file, None, &mut |_| (), &Cancel::default()).unwrap()
-}
-
-/// Speaks to the hub on a thread of its own until the test ends; tells when the offer has been taken.
-fn register(hub: u16, name: String, identity: Identity, port: u16, content: Content) -> Receiver<()> {
-    let (taken, offered) = channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, hub));
-            let mut conn = connect(address, &identity, None, TransportChoice::Tcp).await.unwrap();
-            let hello = ClientHello {
-                hello: LINK_PROTOCOL.into(),
-                session: None,
-                received: 0,
-                port,
-                link_port: 0,
-                instance: String::new(),
-                asked: 0,
-                invite: None,
-            };
-            let enter = RequestLine { id: Some(Id::Number(1)), request: request::Register { name }.into() };
-            let offer = Publish { id: 2, publish: vec![content], more: 0, keep: false };
-            let (enter, offer) = (Ask::Request(enter).to_body(), Ask::Publish(offer).to_body());
-            let mut out = (to_json(&hello) + "\n").into_bytes();
-            Frame { body: Some((1, enter)), ack: 0, probe: false }.write(&mut out);
-            let (mut ack, mut greeted) = (0, false);
-            loop {
-                conn.writer.write_all(&out).await.unwrap();
-                conn.writer.flush().await.unwrap();
-                out.clear();
-                let Ok(Some(line)) = conn.reader.next().await else { return };
-                if !std::mem::replace(&mut greeted, true) {
-                    continue;
-                }
-                let frame: FrameIn<'_> = serde_json::from_slice(line).unwrap();
-                ack = frame.n.unwrap_or(ack);
-                let told = |word: &str| frame.body.is_some_and(|body| body.get().contains(word));
-                if told(r#""event":"welcome""#) {
-                    Frame { body: Some((2, offer.clone())), ack, probe: false }.write(&mut out);
-                } else if frame.n.is_some() || frame.probe {
-                    Frame { body: None, ack, probe: false }.write(&mut out);
-                }
-                if told(r#""event":"offer-acked""#) {
-                    taken.send(()).unwrap();
-                }
-            }
-        });
-    });
-    offered
 }
 
 /// Answers a peer's requests in its own way, until the peer has had enough.
@@ -151,6 +128,9 @@ fn deceive(
                 let length = u64::MAX - ranges[0][0];
                 out = to_line(&DataAnswer::Bytes { length });
                 out.extend([7; 1000]);
+            }
+            DataRequest::Ranges { .. } if lie == Lie::Absent => {
+                out = to_line(&DataAnswer::Error { code: "source-gone".into(), message: "\u{1b}[31mno".into() });
             }
             DataRequest::Ranges { ranges, .. } => {
                 let bytes: u64 = ranges.iter().map(|[start, end]| end - start).sum();

@@ -4,7 +4,6 @@
 //! deadline that only ends a test which would hang. If a test fails, what everybody wrote is printed.
 #![allow(dead_code)] // no single test file uses all of it
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -17,6 +16,8 @@ use potluck::protocol::schema::Stream;
 use potluck::ui::validate::Validator;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+pub use super::place::Place;
 
 /// Nothing here takes long; on a busy machine it may.
 pub const PATIENCE: Duration = Duration::from_secs(90);
@@ -181,59 +182,6 @@ impl Hub {
     }
 }
 
-/// The folders of one client: they outlive the process.
-pub struct Place {
-    dir: TempDir,
-}
-
-impl Place {
-    pub fn new() -> Arc<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("shared")).unwrap();
-        Arc::new(Self { dir })
-    }
-
-    pub fn path(&self) -> &Path {
-        self.dir.path()
-    }
-
-    /// A file to offer.
-    pub fn shared(&self, file: &str) -> PathBuf {
-        self.dir.path().join("shared").join(file)
-    }
-
-    pub fn downloads(&self) -> PathBuf {
-        self.dir.path().join("downloads")
-    }
-
-    pub fn put(&self, file: &str, bytes: &[u8]) {
-        let path = self.shared(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
-    }
-
-    pub fn got(&self, file: &str) -> Vec<u8> {
-        fs::read(self.downloads().join(file)).unwrap()
-    }
-
-    /// Every file below the download folder, hidden ones too.
-    pub fn downloaded(&self) -> BTreeSet<String> {
-        fn walk(dir: &Path, base: &Path, out: &mut BTreeSet<String>) {
-            for entry in fs::read_dir(dir).into_iter().flatten() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    walk(&path, base, out);
-                } else {
-                    out.insert(path.strip_prefix(base).unwrap().to_str().unwrap().to_owned());
-                }
-            }
-        }
-        let mut out = BTreeSet::new();
-        walk(&self.downloads(), &self.downloads(), &mut out);
-        out
-    }
-}
-
 /// A client.
 pub struct Peer {
     pub process: Process,
@@ -261,7 +209,11 @@ impl Peer {
     }
 
     pub fn start_at(place: Arc<Place>, hub: &str, name: &str, args: &[&str]) -> Self {
-        let mut command = potluck(place.path());
+        Self::start_in(potluck(place.path()), place, hub, name, args)
+    }
+
+    /// The same, with a command that may begin with something else than the program.
+    pub fn start_in(mut command: Command, place: Arc<Place>, hub: &str, name: &str, args: &[&str]) -> Self {
         command.arg("join").arg(format!("{name}@{hub}")).args(["--json", "--data", "home"]);
         command.args(["--dir", "shared", "--downloads", "downloads"]).args(args);
         let errors = place.path().join("stderr");
@@ -271,7 +223,10 @@ impl Peer {
 
     /// A client that asks one thing and ends.
     pub fn exec(port: u16, name: &str, command: &[&str]) -> Self {
-        let place = Place::new();
+        Self::exec_from(Place::new(), port, name, command)
+    }
+
+    pub fn exec_from(place: Arc<Place>, port: u16, name: &str, command: &[&str]) -> Self {
         let mut exec = potluck(place.path());
         exec.arg("exec").arg(format!("{name}@127.0.0.1:{port}")).args(["--json", "--data", "home"]);
         exec.args(["--downloads", "downloads", "--"]).args(command);

@@ -98,6 +98,18 @@ impl Scene {
         self.sim.give_file(client, dir, file, content.as_bytes());
     }
 
+    /// Puts a link on somebody's disk.
+    pub fn link(&mut self, who: Who, dir: &str, file: &str) {
+        let client = self.client(who);
+        self.sim.give_link(client, dir, file);
+    }
+
+    /// Takes a file from somebody's disk.
+    pub fn take(&mut self, who: Who, dir: &str, file: &str) {
+        let client = self.client(who);
+        self.sim.take_file(client, dir, file);
+    }
+
     /// Writes what happens.
     pub fn note(&mut self, text: &str) {
         let _ = writeln!(self.page, "\n# {text}");

@@ -14,8 +14,10 @@ use super::scene::{Face, Scene, Who};
 #[test]
 fn system_b() {
     let limits = HubLimits { clients: 3, ..HubLimits::default() };
-    play("system-b", SimConfig { limits, ..SimConfig::default() }, |scene| {
-        scene.note("the hub was started with --max-clients 3");
+    play("system-b", SimConfig { limits, files: Some(0), ..SimConfig::default() }, |scene| {
+        scene.note("the hub was started with --max-clients 3 and --files");
+        scene.sim.give_hub("menu.txt", b"soup, bread, salt");
+        scene.sim.give_hub("photos/kitchen.jpg", b"a kitchen");
         let anna = scene.join("anna", Face::Human, ClientOptions::default());
         let ben = scene.join("ben", Face::Human, ClientOptions::default());
         let cleo = scene.join("cleo", Face::Json, ClientOptions::default());
@@ -26,6 +28,14 @@ fn system_b() {
         scene.says(ben, "say lobby hello, anna");
         scene.says(cleo, r#"{"id":1,"request":"broadcast","text":"good morning"}"#);
         scene.says(cleo, r#"{"id":2,"request":"say","room":"lobby","text":"who is here?"}"#);
+        scene.note("the hub's own files are listed, and can be fetched from it");
+        scene.says(ben, "list");
+        scene.says(ben, "get menu.txt hub");
+        scene.says(cleo, r#"{"id":11,"request":"list","owner":"hub"}"#);
+        scene.says(cleo, r#"{"id":12,"request":"get","file":"photos/kitchen.jpg"}"#);
+        scene.says(cleo, r#"{"id":13,"request":"get","file":"dessert.txt","from":"hub"}"#);
+        assert!(scene.sim.downloads(scene.client(ben)).contains_key("menu.txt"));
+        assert!(scene.sim.downloads(scene.client(cleo)).contains_key("photos/kitchen.jpg"));
         scene.note("commands are not shown to others");
         scene.says(anna, "status");
         scene.says(cleo, r#"{"id":3,"request":"status"}"#);

@@ -14,7 +14,7 @@ use super::common::liar::{Liar, Lie};
 use super::common::peers::{Hub, Peer, Place, content, potluck, text};
 use super::{error_code, get, pair};
 
-fn hub_key(hub: &Hub) -> PublicKey {
+pub fn hub_key(hub: &Hub) -> PublicKey {
     hub.link.parse::<JoinLink>().unwrap().key.unwrap()
 }
 
@@ -22,7 +22,6 @@ fn hub_key(hub: &Hub) -> PublicKey {
 fn a_source_that_lies_is_named_and_nothing_of_it_is_kept() {
     let hub = Hub::start(&[]);
     let mut dora = Peer::join(hub.port, "dora", &[]);
-    let promised = content("promised", 3 << 20);
     let cases = BTreeMap::from([
         ("bytes", (Lie::Bytes, "bad-chunk")),
         ("manifest", (Lie::Manifest, "bad-chunk")),
@@ -30,7 +29,8 @@ fn a_source_that_lies_is_named_and_nothing_of_it_is_kept() {
         ("short", (Lie::Short, "peer-broke")),
     ]);
     for (seed, (file, (lie, code))) in (60..).zip(cases) {
-        let name = format!("liar-{file}");
+        // Each promises a content of its own: otherwise they were sources of each other's.
+        let (name, promised) = (format!("liar-{file}"), content(file, 3 << 20));
         let liar = Liar::join(hub.port, &name, [seed, seed], file, &promised, lie);
         dora.process.skip();
         let id = dora.ask(get(file));
@@ -42,7 +42,7 @@ fn a_source_that_lies_is_named_and_nothing_of_it_is_kept() {
     }
     // The program is well, and can be used for something better.
     let mut erin = Peer::join(hub.port, "erin", &[]);
-    erin.offer("true", &promised);
+    erin.offer("true", &content("bytes", 3 << 20));
     dora.must(get("true"), "transfer-completed");
     erin.quit();
     dora.quit();
@@ -122,7 +122,7 @@ fn one_owner_with_another_key_does_not_keep_the_file_from_us() {
 }
 
 /// Fetches an offer straight from its owner, without the hub.
-fn fetch_as(identity: &Identity, offer: &Value, key: PublicKey, folder: &Place) -> ErrorCode {
+pub fn fetch_as(identity: &Identity, offer: &Value, key: PublicKey, folder: &Place) -> Result<(), ErrorCode> {
     let offer: Offer = serde_json::from_value(offer.clone()).unwrap();
     let job = FetchJob {
         token: "0123456789abcdef".into(),
@@ -141,11 +141,13 @@ fn fetch_as(identity: &Identity, offer: &Value, key: PublicKey, folder: &Place) 
         on_conflict: OnConflict::Fail,
         modified: None,
         seed: 0,
+        share: true,
     };
-    fetch(&job, identity, &Shelf::default(), &|_| (), &Control::default()).unwrap_err().code
+    let fetched = fetch(&job, identity, &Shelf::default(), &|_| (), &Control::default());
+    fetched.map(drop).map_err(|failure| failure.code)
 }
 
-fn key_of(peer: &mut Peer, name: &str) -> PublicKey {
+pub fn key_of(peer: &mut Peer, name: &str) -> PublicKey {
     let roster = peer.must(json!({"request": "who"}), "roster");
     let client = roster["clients"].as_array().unwrap().iter().find(|client| client["name"] == name).unwrap();
     text(&client["key"]).parse().unwrap()
@@ -159,7 +161,7 @@ fn only_who_is_registered_may_fetch_and_only_from_who_is() {
     let (key, folder) = (key_of(&mut dora, "erin"), Place::new());
     // Who is not at the hub.
     let stranger = Identity::from_seed([75; 32]);
-    assert_eq!(fetch_as(&stranger, &offer, key, &folder), ErrorCode::PeerRefused);
+    assert_eq!(fetch_as(&stranger, &offer, key, &folder), Err(ErrorCode::PeerRefused));
     assert!(!folder.path().join("a.txt").exists());
 
     // Who has left the table.
@@ -168,13 +170,13 @@ fn only_who_is_registered_may_fetch_and_only_from_who_is() {
     dora.refused(get("a.txt"), "not-registered");
     erin.expect_state("dora", "offline");
     let own = Home::open(Some(&dora.place.path().join("home"))).unwrap().identity("dora").unwrap();
-    assert_eq!(fetch_as(&own, &offer, key, &folder), ErrorCode::PeerRefused);
+    assert_eq!(fetch_as(&own, &offer, key, &folder), Err(ErrorCode::PeerRefused));
 
     // And nobody from whom has left it.
     dora.must(json!({"request": "rereg"}), "welcome");
     erin.expect_state("dora", "online");
     erin.must(json!({"request": "dereg"}), "deregistered");
-    assert_eq!(fetch_as(&own, &offer, key, &folder), ErrorCode::PeerRefused);
+    assert_eq!(fetch_as(&own, &offer, key, &folder), Err(ErrorCode::PeerRefused));
     dora.refused(get("a.txt"), "not-offered");
     let gone = dora.table()["revision"].as_u64();
     erin.must(json!({"request": "rereg"}), "welcome");

@@ -4,14 +4,24 @@
 mod common;
 
 mod broken;
+mod disk;
+mod folders;
 mod hostile;
+mod interrupted;
+mod names;
+mod pushes;
+mod pushes_hostile;
+mod queue;
+mod swarm;
+mod watched;
 mod whole;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use common::peers::{Hub, Peer};
+use common::peers::{Hub, PATIENCE, Peer};
 use serde_json::{Value, json};
 
 /// Large enough to be caught while it is under way; sparse, so that it costs nothing at its owner's.
@@ -24,6 +34,31 @@ fn pair(hub: &Hub) -> (Peer, Peer) {
 
 fn get(file: &str) -> Value {
     json!({"request": "get", "file": file})
+}
+
+fn get_chunks(file: &str, chunks: impl IntoIterator<Item = u32>) -> Value {
+    json!({"request": "get", "file": file, "chunks": chunks.into_iter().collect::<Vec<_>>()})
+}
+
+/// Looks again and again until it is so.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}: not in time");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Offers a file in at most so many chunks.
+fn offer_cut(owner: &mut Peer, file: &str, bytes: &[u8], chunks: u32) -> Value {
+    owner.place.put(file, bytes);
+    let offer = json!({"request": "offer", "files": [file], "chunks": chunks});
+    owner.must(offer, "offer-acked")["offers"][0].clone()
+}
+
+/// Offers a folder.
+fn offer_tree(owner: &mut Peer, folder: &str) -> Value {
+    owner.must(json!({"request": "offer", "files": [folder]}), "offer-acked")
 }
 
 /// Offers a big file, which has this label at its end.

@@ -315,7 +315,7 @@ impl Hub {
             self.drop_copy(&fold, &file);
             let kept = self.table.get(&(file.clone(), owner.clone()));
             if kept.is_some_and(|shelved| shelved.owner == Owner::Kept) {
-                self.unlist(now, &owner, vec![file.clone()]);
+                self.unlist(now, &owner, vec![file.clone()], true);
             }
             let (code, message) = (ErrorCode::SourceGone, "The copy is not on the disk any more.".to_owned());
             self.log(log::FileNotKept { name: owner, file, code, message });
@@ -333,6 +333,6 @@ impl Hub {
             let revision = self.revision;
             self.log(log::OffersAdded { name: HUB.to_owned(), files, revision });
         }
-        self.unlist(now, HUB, gone);
+        self.unlist(now, HUB, gone, false);
     }
 }

@@ -2,12 +2,15 @@
 //! hear of it when others have more.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::offers::{Owner, Shelved};
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{HAVE_CONTENTS, HOLDINGS, PARTIAL_HOLDINGS};
 use crate::protocol::transfer::Chunking;
+use crate::protocol::types::Content;
 use crate::protocol::wire::{Had, Have};
 use crate::protocol::{ChunkSet, ContentHash, event};
 
@@ -19,6 +22,9 @@ const NEWS: Duration = Duration::from_millis(250);
 pub(super) struct Holders {
     /// The offers of each content: file and owner.
     offers: HashMap<ContentHash, BTreeSet<(String, String)>>,
+    /// What others have fetched and whose owners are gone: by file and owner, and the same by content.
+    orphans: BTreeMap<(String, String), Shelved>,
+    orphans_of: HashMap<ContentHash, BTreeSet<(String, String)>>,
     /// Who has it without offering it.
     had: HashMap<ContentHash, BTreeMap<PeerId, Part>>,
     /// Who is fetching it.
@@ -58,8 +64,41 @@ impl Part {
 }
 
 impl Holders {
-    pub(super) fn listed(&mut self, hash: ContentHash, offer: (String, String)) {
-        self.offers.entry(hash).or_default().insert(offer);
+    pub(super) fn listed(&mut self, hash: ContentHash, offer: &(String, String)) {
+        self.offers.entry(hash).or_default().insert(offer.clone());
+        if let Some(orphan) = self.orphans.remove(offer) {
+            let hash = orphan.content.hash;
+            let others = self.orphans_of.get_mut(&hash).map(|keys| (keys.remove(offer), keys.len()));
+            if others.is_some_and(|(_, left)| left == 0) {
+                self.orphans_of.remove(&hash);
+            }
+        }
+    }
+
+    /// The owner of an offer is gone. If somebody has fetched it, or some of it, it can still be had.
+    pub(super) fn orphaned(&mut self, offer: (String, String), content: Arc<Content>) {
+        if self.had.contains_key(&content.hash) {
+            self.orphans_of.entry(content.hash).or_default().insert(offer.clone());
+            self.orphans.insert(offer, Shelved { owner: Owner::Gone, content });
+        }
+    }
+
+    /// What others have fetched and whose owners are gone, from this file on.
+    pub(super) fn orphans_from(&self, file: &str) -> impl Iterator<Item = (&(String, String), &Shelved)> {
+        self.orphans.range((file.to_owned(), String::new())..)
+    }
+
+    /// One of them that has this content.
+    pub(super) fn orphan(&self, hash: &ContentHash) -> Option<&Shelved> {
+        self.orphans.get(self.orphans_of.get(hash)?.first()?)
+    }
+
+    /// Nobody has anything of a content any more.
+    fn nobody_has(&mut self, hash: &ContentHash) {
+        self.had.remove(hash);
+        for offer in self.orphans_of.remove(hash).into_iter().flatten() {
+            self.orphans.remove(&offer);
+        }
     }
 
     pub(super) fn unlisted(&mut self, hash: &ContentHash, offer: &(String, String)) {
@@ -108,7 +147,7 @@ impl Holders {
         let room = own.had.len() < HOLDINGS || own.had.contains(&hash);
         if !room || partial > PARTIAL_HOLDINGS {
             if parts.is_empty() {
-                self.had.remove(&hash);
+                self.nobody_has(&hash);
             }
             return false;
         }
@@ -126,7 +165,7 @@ impl Holders {
         if let Some(parts) = self.had.get_mut(hash) {
             own.partial -= usize::from(parts.remove(&id).is_some_and(|part| part.chunks.is_some()));
             if parts.is_empty() {
-                self.had.remove(hash);
+                self.nobody_has(hash);
             }
         }
     }

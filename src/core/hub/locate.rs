@@ -96,6 +96,7 @@ impl Hub {
         let key = match shelved.owner {
             Owner::Client(id) => self.peers.get(&id)?.key,
             Owner::Hub | Owner::Kept => self.config.files.as_ref()?.key,
+            Owner::Gone => return None,
         };
         let mut offer = self.offer(owner, &Shelved { owner: shelved.owner, content: content.clone() });
         // The hub is one holder, whoever's copies it has.
@@ -134,18 +135,18 @@ impl Hub {
     /// A content of this hash that is offered.
     pub(super) fn any_content(&self, hash: &ContentHash) -> Option<Arc<Content>> {
         let mut offers = self.holders.offers(hash);
-        offers.find_map(|key| self.table.get(key)).map(|shelved| shelved.content.clone())
+        let offered = offers.find_map(|key| self.table.get(key));
+        offered.or_else(|| self.holders.orphan(hash)).map(|shelved| shelved.content.clone())
     }
 
-    /// The offers of a file, by anybody or by one person.
+    /// The offers of a file, by anybody or by one person. If there are none, those whose owners are gone and that others
+    /// have fetched.
     fn offers_of(&self, file: &str, from: Option<&str>) -> Result<Vec<(&str, &Shelved)>, Failure> {
         let folded = from.map(fold);
-        let named = self.table.range_from(&(file.to_owned(), String::new()));
-        let offers: Vec<(&str, &Shelved)> = named
-            .take_while(|((name, _), _)| name == file)
-            .filter(|((_, owner), shelved)| is_from(folded.as_deref(), owner, shelved))
-            .map(|((_, owner), shelved)| (owner.as_str(), shelved))
-            .collect();
+        let mut offers = named(self.table.range_from(&(file.to_owned(), String::new())), file, folded.as_deref());
+        if offers.is_empty() {
+            offers = named(self.holders.orphans_from(file), file, folded.as_deref());
+        }
         if offers.is_empty() { Err(not_offered(file, from)) } else { Ok(offers) }
     }
 
@@ -199,7 +200,7 @@ impl Hub {
         let is_hash = digits.len() >= HASH_DIGITS && digits.bytes().all(|b| b.is_ascii_hexdigit());
         let mut found: BTreeSet<(&str, ContentHash)> = BTreeSet::new();
         let mut more = false;
-        for ((file, _), shelved) in self.table.range_from(&Default::default()) {
+        for ((file, _), shelved) in self.table.range_from(&Default::default()).chain(self.holders.orphans_from("")) {
             let hash = shelved.content.hash;
             if file.to_lowercase().contains(&name) || (is_hash && hash.to_string().starts_with(&digits)) {
                 more = found.len() >= FOUND_FILES && !found.contains(&(file.as_str(), hash));
@@ -242,6 +243,18 @@ impl Hub {
         let Content { size, chunks, .. } = *content;
         Some(FoundFile { file: file.to_owned(), size, hash, chunks, holders })
     }
+}
+
+/// The offers of a file, by anybody or by one person, of all from that file on.
+fn named<'a>(
+    all: impl Iterator<Item = (&'a (String, String), &'a Shelved)>,
+    file: &str,
+    from: Option<&str>,
+) -> Vec<(&'a str, &'a Shelved)> {
+    all.take_while(|((name, _), _)| name == file)
+        .filter(|((_, owner), shelved)| is_from(from, owner, shelved))
+        .map(|((_, owner), shelved)| (owner.as_str(), shelved))
+        .collect()
 }
 
 /// Whether an offer is this person's. What the hub keeps is the hub's, too.

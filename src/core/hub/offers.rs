@@ -23,6 +23,8 @@ pub(super) enum Owner {
     Hub,
     /// The hub: it has a copy, and its owner is not here or does not offer it.
     Kept,
+    /// Nobody: its owner is gone, and it is not in the table any more. But others have fetched it, or some of it.
+    Gone,
 }
 
 /// An offer in the table. Address and port are those of who serves it.
@@ -110,7 +112,7 @@ impl Hub {
         for file in &files {
             self.drop_copy(&me.fold, file);
         }
-        self.unlist(now, &me.name, files.clone());
+        self.unlist(now, &me.name, files.clone(), false);
         Ok(event::Withdrawn { files, revision: self.revision }.into())
     }
 
@@ -121,15 +123,16 @@ impl Hub {
         if let Some(old) = self.table.get(&key) {
             self.holders.unlisted(&old.content.hash, &key);
         }
-        self.holders.listed(shelved.content.hash, key.clone());
+        self.holders.listed(shelved.content.hash, &key);
         if let Owner::Client(id) = shelved.owner {
             self.is_news(now, shelved.content.hash, id);
         }
         self.table.set(revision, key, shelved);
     }
 
-    /// Takes offers out of the table. Those of which the hub has a copy stay, served by the hub.
-    pub(super) fn unlist(&mut self, now: Time, owner: &str, files: Vec<String>) {
+    /// Takes offers out of the table. Those of which the hub has a copy stay, served by the hub. If it is their owner who
+    /// is gone, the others can still be had from those who have fetched them.
+    pub(super) fn unlist(&mut self, now: Time, owner: &str, files: Vec<String>, left: bool) {
         let fold = fold(owner);
         let mut gone = Vec::with_capacity(files.len());
         for file in files {
@@ -141,7 +144,11 @@ impl Hub {
             }
             let key = (file, owner.to_owned());
             let Some(shelved) = self.table.get(&key) else { continue };
-            self.holders.unlisted(&shelved.content.hash, &key);
+            let content = shelved.content.clone();
+            self.holders.unlisted(&content.hash, &key);
+            if left {
+                self.holders.orphaned(key.clone(), content);
+            }
             let revision = self.changed(now);
             self.table.remove(revision, &key, |_| ());
             gone.push(key.0);
@@ -168,6 +175,7 @@ impl Hub {
     pub(super) fn offer(&self, owner: &str, shelved: &Shelved) -> Offer {
         let (address, port) = match shelved.owner {
             Owner::Client(id) => self.peers.get(&id).map(|peer| (peer.address.ip(), peer.port)),
+            Owner::Gone => None,
             Owner::Hub | Owner::Kept => self.config.files.as_ref().map(|files| (files.address, files.port)),
         }
         .unwrap_or((std::net::Ipv4Addr::UNSPECIFIED.into(), 0));

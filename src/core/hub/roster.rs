@@ -43,7 +43,7 @@ impl Hub {
         let client = roster_line(peer, &name, Presence::Offline, Timestamp(0));
         let files: Vec<String> = std::mem::take(&mut peer.offers).into_keys().collect();
         let withdrawn = files.len() as u64;
-        self.unlist(now, &name.name, files);
+        self.unlist(now, &name.name, files, true);
         self.holders.forget(id);
         self.take_all_back(now, id);
         if self.config.files.is_some() {

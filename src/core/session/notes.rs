@@ -92,6 +92,8 @@ pub struct FetchPlan {
     pub target: String,
     /// What to do if that exists.
     pub on_conflict: OnConflict,
+    /// Whether others may fetch it from us: not what was given to us alone.
+    pub share: bool,
 }
 
 /// How a transfer goes on, as the driver sees it.

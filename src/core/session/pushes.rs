@@ -125,6 +125,7 @@ impl Session {
         match self.pushes.giving.get_mut(&transfer) {
             Some(giving) => {
                 giving.push = Some(answer.push);
+                giving.to.clone_from(&answer.to);
                 let id = giving.pending.id.clone();
                 self.tell_for(now, id, false, event::PushAsked { transfer, ..answer });
             }

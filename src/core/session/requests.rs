@@ -327,6 +327,9 @@ fn check_get(get: &request::Get) -> Result<(), Failure> {
     if folder.is_some() && get.chunks.is_some() {
         return Err(Failure::new(ErrorCode::BadRequest, "A folder has no chunks.").at(pointer_at("/chunks")));
     }
+    if get.chunks.as_ref().is_some_and(Vec::is_empty) {
+        return Err(Failure::new(ErrorCode::BadRequest, "No chunk is named.").at(pointer_at("/chunks")));
+    }
     let file = folder.unwrap_or(&get.file);
     check_file(file).map_err(|failure| failure.at(pointer_at("/file")))?;
     let Some(to) = &get.to else { return Ok(()) };

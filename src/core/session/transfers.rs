@@ -25,6 +25,7 @@ impl Session {
             chunks: None,
             target,
             on_conflict: get.on_conflict.unwrap_or(self.config.on_conflict),
+            share: true,
         };
         let (transfer, sources) = (self.next_transfer, self.holders(located.sources));
         let plan = plan(transfer, sources);
@@ -55,7 +56,8 @@ impl Session {
             return self.refuse(now, pending.id, failure.at(pointer_at("/push")));
         }
         let on_conflict = accept.on_conflict.unwrap_or(self.config.on_conflict);
-        self.fetch(now, pending, FetchPlan { transfer, sources, chunks: None, target, on_conflict });
+        let plan = FetchPlan { transfer, sources, chunks: None, target, on_conflict, share: false };
+        self.fetch(now, pending, plan);
     }
 
     fn fetch(&mut self, now: Time, pending: Pending, plan: FetchPlan) {
@@ -223,7 +225,7 @@ impl Session {
             let running = Running { pending, ..Running::new(now, Direction::Up, (file, peer), size, hash) };
             self.uploads.insert(upload, transfer);
             self.tell_for(now, running.id(), false, running.started(transfer, None));
-            self.running.insert(transfer, running);
+            self.running.entry(transfer).or_insert(running).pace.note(now, 0);
             return;
         }
         let Some(&transfer) = self.uploads.get(&upload) else { return };

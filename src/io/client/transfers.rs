@@ -130,8 +130,9 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             target: plan.target,
             on_conflict: plan.on_conflict,
             modified: first.modified,
-            // From one source alone a file is fetched from its start.
-            seed: if plan.sources.len() > 1 { number } else { 0 },
+            // From a place of its own, so that receivers who begin together have something to give each other.
+            seed: number,
+            share: plan.share,
         })
     }
 

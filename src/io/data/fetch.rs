@@ -53,6 +53,8 @@ pub struct FetchJob {
     pub modified: Option<Timestamp>,
     /// From this follows with which chunk it begins; with 0 it is the first.
     pub seed: u64,
+    /// Whether others may fetch from us what we have got of it.
+    pub share: bool,
 }
 
 /// How a transfer goes.
@@ -111,7 +113,8 @@ pub struct Fetched {
 /// it is there. It blocks until that is done, has failed, or is cancelled. What was got of an incomplete one stays in a
 /// hidden file beside the target, from which the next attempt goes on.
 ///
-/// What is verified is on the shelf from then on, for other receivers, until [`Shelf::forget`].
+/// What is verified is on the shelf from then on, for other receivers, until [`Shelf::forget`]; unless it is not to be
+/// shared.
 ///
 /// # Errors
 /// `bad-name`, `no-such-dir`, `exists`, `not-writable`, `disk-full`, `disk-failed` of the target; `bad-request` if none

@@ -29,6 +29,9 @@ const MAX_LANES: usize = 8;
 const WORTH_A_LANE: u64 = 4 << 20;
 /// How often it is told at most what can be served.
 const HAVE_EVERY: Duration = Duration::from_millis(500);
+/// After how long a transfer that began with one connection calls in the other sources: it is not as short as it was
+/// taken for.
+const SPREAD: Duration = Duration::from_millis(500);
 /// How long to wait for somebody who has what is missing, while there are others who get more.
 const STARVED: Duration = Duration::from_secs(30);
 
@@ -85,7 +88,9 @@ impl<'a> Run<'a> {
 
     /// The manifest is known: from now on what is verified can be served.
     pub(super) fn plan_known(&self, manifest: &Manifest) {
-        if let Ok(fingerprint) = self.partial.fingerprint() {
+        if self.job.share
+            && let Ok(fingerprint) = self.partial.fingerprint()
+        {
             let (hash, chunking) = (self.job.hash, self.job.chunking);
             let hashed = Hashed { hash, chunking, manifest: manifest.clone(), fingerprint };
             let (name, path, holds) =
@@ -161,8 +166,12 @@ impl<'a> Run<'a> {
     fn watch<'scope, 'env>(&'env self, scope: &'scope Scope<'scope, 'env>, control: &Control) {
         let (mut told, mut bytes) = (Instant::now(), self.lock().present);
         let (mut had, mut starved) = (Instant::now(), None);
+        let mut spread = Some(Instant::now() + SPREAD);
         loop {
             self.learn(scope, control);
+            if spread.take_if(|at| *at <= Instant::now()).is_some() {
+                self.spread(scope);
+            }
             let mut state = self.lock();
             if self.stop.is_cancelled() {
                 return;
@@ -194,6 +203,20 @@ impl<'a> Run<'a> {
                 drop(self.wait(state));
             }
         }
+    }
+
+    /// Fetches from all sources for which there is a connection.
+    fn spread<'scope, 'env>(&'env self, scope: &'scope Scope<'scope, 'env>) {
+        let mut started = Vec::new();
+        let mut state = self.lock();
+        while state.lanes < MAX_LANES
+            && let Some(called) = state.call_in()
+        {
+            state.lanes += 1;
+            started.push(called);
+        }
+        drop(state);
+        started.into_iter().for_each(|source| self.start_lane(scope, source));
     }
 
     /// Takes in new sources, and what known ones have got.
@@ -230,7 +253,9 @@ impl<'a> Run<'a> {
         if !state.swarm.done(chunk) {
             return;
         }
-        state.fresh.insert(chunk);
+        if self.job.share {
+            state.fresh.insert(chunk);
+        }
         if let Some(source) = source {
             state.present += range.end - range.start;
             state.sources[source as usize].bytes += range.end - range.start;

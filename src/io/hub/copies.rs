@@ -261,6 +261,7 @@ impl Shared {
             on_conflict: OnConflict::Overwrite,
             modified: offer.modified,
             seed: 0,
+            share: false,
         };
         let fetched = fetch(&job, &self.identity, &self.shelf, &|_| (), &Control::from(self.stop.clone()));
         let made = fetched.and_then(|_| self.hash(&hash, cut_as(Some(chunking)))).and_then(|hashed| {

@@ -224,3 +224,34 @@ fn room_is_asked_for_all_pieces_at_once() {
     rig.ask(1, &format!(r#"{{"id":12,"publish":[{}],"more":2}}"#, content("one", 1)));
     assert_eq!(rig.offers(), ["one of anna"]);
 }
+
+#[test]
+fn what_others_have_fetched_outlives_its_owner() {
+    let mut rig = party();
+    rig.have(2, 7, "[[0,8]]");
+    rig.have(3, 7, "[[0,2]]");
+    rig.ask(1, r#"{"id":11,"request":"quit"}"#);
+    assert_eq!(rig.offers(), Vec::<String>::new(), "nobody offers it");
+    rig.ask(4, r#"{"id":10,"request":"get","file":"song"}"#);
+    assert_eq!(rig.located(4, 10), [all("ben"), part("cleo", "[[0,2]]")]);
+    rig.ask(4, r#"{"id":11,"request":"get","file":"song","from":"anna"}"#);
+    assert_eq!(rig.located(4, 11).len(), 2);
+    rig.ask(4, r#"{"id":12,"request":"get","file":"song","from":"ben"}"#);
+    assert_eq!(rig.code(4, 12), Some("not-offered"));
+    rig.ask(4, r#"{"id":13,"request":"search","text":"song"}"#);
+    let Some(Event::Found(found)) = rig.answer(4, 13) else { panic!() };
+    assert_eq!(found.files[0].holders.iter().map(|holder| holder.name.as_str()).collect::<Vec<_>>(), ["ben", "cleo"]);
+    rig.ask(4, r#"{"id":14,"request":"chunks","file":"song"}"#);
+    assert!(matches!(rig.answer(4, 14), Some(Event::Chunks(chunks)) if chunks.holders.len() == 2));
+    // When nobody has any of it, it is forgotten.
+    rig.ask(2, r#"{"id":15,"request":"quit"}"#);
+    rig.ask(3, r#"{"id":15,"request":"dereg"}"#);
+    rig.ask(4, r#"{"id":16,"request":"get","file":"song"}"#);
+    assert_eq!(rig.code(4, 16), Some("not-offered"));
+    // What its owner takes back is not to be had by its name.
+    let mut rig = party();
+    rig.have(2, 7, "[[0,8]]");
+    rig.ask(1, r#"{"id":11,"request":"withdraw","files":["song"]}"#);
+    rig.ask(4, r#"{"id":10,"request":"get","file":"song"}"#);
+    assert_eq!(rig.code(4, 10), Some("not-offered"));
+}

@@ -49,6 +49,9 @@ fn fetch_over(run: &Run<'_>, writer: &mut Writer<'_>, source: u32) -> Result<Opt
     let mut stream = dial(from.address, from.key, run.identity, &run.stop)
         .map_err(|failure| failure.map_or(Loss::Stopped, Loss::Broke))?;
     stream.set_patience(SILENCE);
+    if let Some(down) = run.identity.rates.down.clone() {
+        stream.pace.receive_at(down, to_line(&DataRequest::Wait { transfer: run.job.token.clone() }), KEEP);
+    }
     let mut state = run.lock();
     let fresh = !std::mem::replace(&mut state.sources[source as usize].connected, true);
     let lane = state.batch.join(source);

@@ -39,6 +39,7 @@ fn fetch_from(run: &Run<'_>, index: u32, sources: &[u32]) -> Result<Fetched, Fai
         chunks: None,
         modified: file.modified,
         seed: run.job.seed,
+        share: true,
     };
     fetch(&job, run.identity, run.shelf, &|note| take_note(run, sources, note), &run.stop.clone().into())
 }

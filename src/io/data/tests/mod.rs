@@ -194,6 +194,7 @@ fn job(hashed: &Hashed, file: &str, sources: Vec<Source>, folder: &Path) -> Fetc
         on_conflict: OnConflict::Fail,
         modified: None,
         seed: 0,
+        share: true,
     }
 }
 

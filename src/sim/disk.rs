@@ -1,0 +1,210 @@
+//! A simulated client's disk: what lies in its folders, and what of that it offers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::core::session::{FilesChanged, Hashed, Offering};
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::fold;
+use crate::protocol::transfer::Chunking;
+use crate::protocol::types::{SkipReason, Skipped};
+use crate::protocol::{Content, ContentHash, ErrorCode, Failure, Timestamp};
+
+/// Where the program was started.
+const HOME: &str = "home";
+
+/// What lies under a name.
+enum Entry {
+    Plain(Content),
+    Link,
+}
+
+/// A file that is served to everybody.
+struct Served {
+    dir: String,
+    chunks: Option<u32>,
+    hash: ContentHash,
+}
+
+/// A folder of which new files are offered by themselves.
+struct Watched {
+    dir: String,
+    prefix: String,
+    chunks: Option<u32>,
+    hidden: bool,
+}
+
+/// A client's disk.
+#[derive(Default)]
+pub(super) struct Disk {
+    folders: BTreeMap<String, BTreeMap<String, Entry>>,
+    served: BTreeMap<String, Served>,
+    watched: Vec<Watched>,
+    /// What is for one person: the content, and who, folded.
+    lent: BTreeSet<(ContentHash, String)>,
+}
+
+/// What a file with these bytes is.
+pub(super) fn content_of(file: &str, content: &[u8], modified: Timestamp) -> Content {
+    let chunking = Chunking::for_size(content.len() as u64, None);
+    Content {
+        file: file.into(),
+        size: chunking.size(),
+        hash: ContentHash(*blake3::hash(content).as_bytes()),
+        chunk_size: chunking.chunk_size(),
+        chunks: chunking.count().into(),
+        modified: Some(modified),
+    }
+}
+
+/// The same content, in at most so many chunks.
+fn cut(content: &Content, chunks: Option<u32>) -> Content {
+    let chunking = Chunking::for_size(content.size, chunks);
+    Content { chunk_size: chunking.chunk_size(), chunks: chunking.count().into(), ..content.clone() }
+}
+
+/// Whether a part of a name that is below a folder starts with a dot.
+fn is_hidden(below: &str) -> bool {
+    below.split('/').any(|part| part.starts_with('.'))
+}
+
+/// How the names begin of what is in a folder.
+fn prefix(folder: &str) -> String {
+    match folder {
+        "." | "./" => String::new(),
+        _ => format!("{}/", folder.trim_end_matches('/')),
+    }
+}
+
+impl Disk {
+    /// Puts a file there; says what that changes of what is offered.
+    pub(super) fn give(&mut self, dir: &str, file: &str, content: &[u8], modified: Timestamp) -> FilesChanged {
+        let content = content_of(file, content, modified);
+        self.folders.entry(dir.into()).or_default().insert(file.into(), Entry::Plain(content.clone()));
+        let chunks = match self.served.get(file) {
+            Some(served) if served.dir != dir || served.hash == content.hash => return FilesChanged::default(),
+            Some(served) => served.chunks,
+            None => {
+                let watches = |watched: &&Watched| {
+                    let below = file.strip_prefix(&watched.prefix).filter(|_| watched.dir == dir);
+                    below.is_some_and(|below| watched.hidden || !is_hidden(below))
+                };
+                let Some(watched) = self.watched.iter().find(watches) else { return FilesChanged::default() };
+                watched.chunks
+            }
+        };
+        self.served.insert(file.into(), Served { dir: dir.into(), chunks, hash: content.hash });
+        FilesChanged { changed: vec![cut(&content, chunks)], gone: Vec::new() }
+    }
+
+    /// Puts a link there.
+    pub(super) fn link(&mut self, dir: &str, file: &str) {
+        self.folders.entry(dir.into()).or_default().insert(file.into(), Entry::Link);
+    }
+
+    /// Takes a file away; says what that changes of what is offered.
+    pub(super) fn remove(&mut self, dir: &str, file: &str) -> FilesChanged {
+        self.folders.entry(dir.into()).or_default().remove(file);
+        match self.served.get(file).is_some_and(|served| served.dir == dir) {
+            true => {
+                self.served.remove(file);
+                FilesChanged { changed: Vec::new(), gone: vec![file.into()] }
+            }
+            false => FilesChanged::default(),
+        }
+    }
+
+    pub(super) fn check_dir(&self, dir: &str) -> Result<String, Failure> {
+        match self.folders.contains_key(dir) {
+            true => Ok(dir.to_owned()),
+            false => Err(Failure::new(ErrorCode::NoSuchDir, format!("There is no folder {dir}."))),
+        }
+    }
+
+    /// Hashes what is to be offered, and serves it from then on.
+    pub(super) fn offer(&mut self, offering: &Offering) -> Result<Hashed, Failure> {
+        let Offering { dir, files, chunks, hidden, watch, .. } = offering;
+        let mut hashed = Hashed::default();
+        for (i, name) in files.iter().enumerate() {
+            let at = |failure: Failure| failure.at(pointer_at(&format!("/files/{i}")));
+            self.find(dir, name, *hidden, *watch, &mut hashed).map_err(at)?;
+        }
+        let mut seen = BTreeSet::new();
+        hashed.contents.retain(|content| seen.insert(content.file.clone()));
+        for content in &mut hashed.contents {
+            *content = cut(content, *chunks);
+            let served = Served { dir: dir.clone(), chunks: *chunks, hash: content.hash };
+            self.served.insert(content.file.clone(), served);
+        }
+        if *watch {
+            let (dir, chunks, hidden) = (dir.clone(), *chunks, *hidden);
+            self.watched.extend(files.iter().map(|folder| {
+                let (dir, prefix) = (dir.clone(), prefix(folder));
+                Watched { dir, prefix, chunks, hidden }
+            }));
+        }
+        Ok(hashed)
+    }
+
+    /// A file, or all that is in a folder.
+    fn find(&self, dir: &str, name: &str, hidden: bool, watch: bool, found: &mut Hashed) -> Result<(), Failure> {
+        let folder = self.folders.get(dir);
+        match folder.and_then(|entries| entries.get(name)) {
+            Some(Entry::Plain(content)) => {
+                found.contents.push(content.clone());
+                return Ok(());
+            }
+            Some(Entry::Link) => {
+                let message = format!("{name} is not a regular file, or a part of its name is a link.");
+                return Err(Failure::new(ErrorCode::NotAFile, message));
+            }
+            None => {}
+        }
+        let prefix = prefix(name);
+        let entries = || folder.into_iter().flatten().filter(|(file, _)| file.starts_with(&prefix));
+        if entries().next().is_none() && !prefix.is_empty() {
+            return Err(Failure::new(ErrorCode::NoSuchFile, format!("There is no file {name}.")));
+        }
+        let before = found.contents.len();
+        for (file, entry) in entries().filter(|(file, _)| hidden || !is_hidden(&file[prefix.len()..])) {
+            match entry {
+                Entry::Plain(content) => found.contents.push(content.clone()),
+                Entry::Link => found.skipped.push(Skipped { file: file.clone(), reason: SkipReason::Link }),
+            }
+        }
+        match found.contents.len() > before || watch {
+            true => Ok(()),
+            false => {
+                let shown = if prefix.is_empty() { "the folder" } else { &prefix };
+                Err(Failure::new(ErrorCode::EmptyDir, format!("There is nothing in {shown} to offer.")))
+            }
+        }
+    }
+
+    /// A file for one person, from the chosen folder or from where the program was started.
+    pub(super) fn lend(&mut self, dir: Option<&str>, file: &str, to: &str) -> Result<Content, Failure> {
+        match self.folders.get(dir.unwrap_or(HOME)).and_then(|entries| entries.get(file)) {
+            Some(Entry::Plain(content)) => {
+                self.lent.insert((content.hash, fold(to)));
+                let bare = file.rsplit('/').next().unwrap_or(file);
+                Ok(Content { file: bare.to_owned(), ..content.clone() })
+            }
+            Some(Entry::Link) => Err(Failure::new(ErrorCode::NotAFile, format!("{file} is not a regular file."))),
+            None => Err(Failure::new(ErrorCode::NoSuchFile, format!("There is no file {file}."))),
+        }
+    }
+
+    pub(super) fn unlend(&mut self, hash: ContentHash, to: &str) {
+        self.lent.remove(&(hash, fold(to)));
+    }
+
+    /// Files are not served any more, `DIR/` standing for a folder in which new ones are not looked for any more.
+    pub(super) fn unserve(&mut self, files: &[String]) {
+        self.served.retain(|file, _| !files.contains(file));
+        self.watched.retain(|watched| !files.contains(&watched.prefix));
+    }
+
+    /// Whether somebody may fetch a content here.
+    pub(super) fn serves(&self, hash: &ContentHash, peer: &str) -> bool {
+        self.served.values().any(|served| served.hash == *hash) || self.lent.contains(&(*hash, fold(peer)))
+    }
+}

@@ -1,0 +1,82 @@
+//! The simulated hub's own files, and the copies that it keeps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use super::disk::content_of;
+use super::{EPOCH, Happening, Sim};
+use crate::core::hub::{CopyPlan, HubFiles, Input};
+use crate::protocol::{Content, ContentHash, ErrorCode, PublicKey};
+
+/// The hub's key.
+pub(super) const HUB_KEY: PublicKey = PublicKey([0xb0; 32]);
+
+/// Where clients reach it.
+pub(super) const HUB_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 1, 0));
+
+/// Where it serves files.
+const PORT: u16 = 47_000;
+
+/// How long it takes to make a copy.
+const COPYING: Duration = Duration::from_millis(30);
+
+/// What the hub serves; it outlives the hub.
+#[derive(Default)]
+pub(super) struct HubShelf {
+    own: BTreeMap<String, Content>,
+    copies: BTreeSet<ContentHash>,
+}
+
+impl HubShelf {
+    pub(super) fn serves(&self, hash: &ContentHash) -> bool {
+        self.copies.contains(hash) || self.own.values().any(|content| content.hash == *hash)
+    }
+
+    pub(super) fn discard(&mut self, hash: &ContentHash) {
+        self.copies.remove(hash);
+    }
+}
+
+impl Sim {
+    /// What the hub is started with.
+    pub(super) fn hub_files(&self) -> Option<HubFiles> {
+        let address = Ipv4Addr::UNSPECIFIED.into();
+        self.config.files.map(|room| HubFiles { key: HUB_KEY, address, port: PORT, room })
+    }
+
+    /// A hub that has just started finds what it serves.
+    pub(super) fn find_files(&mut self) {
+        if self.config.files.is_some() {
+            self.tell_hub(Input::ShelfChanged(self.shelf.own.values().cloned().collect(), Vec::new()));
+            for hash in self.shelf.copies.clone() {
+                self.tell_hub(Input::CopyFound(hash));
+            }
+        }
+    }
+
+    /// A file lies on the hub's own shelf from now on.
+    pub fn give_hub(&mut self, file: &str, text: &[u8]) {
+        let content = content_of(file, text, EPOCH);
+        self.shelf.own.insert(file.into(), content.clone());
+        self.tell_hub(Input::ShelfChanged(vec![content], Vec::new()));
+    }
+
+    /// The hub fetches what it is to keep.
+    pub(super) fn copy(&mut self, plan: CopyPlan) {
+        let at = self.now + COPYING;
+        self.later(at, Happening::Copied(self.runs, plan.copy, plan.source.key, plan.source.offer.hash));
+    }
+
+    pub(super) fn copied(&mut self, copy: u64, key: PublicKey, hash: ContentHash) {
+        let there = self
+            .actors
+            .iter()
+            .any(|actor| actor.key == key && actor.ended.is_none() && actor.disk.serves(&hash, crate::core::hub::HUB));
+        let result = if there { Ok(()) } else { Err(ErrorCode::PeerUnreachable.into()) };
+        if there {
+            self.shelf.copies.insert(hash);
+        }
+        self.tell_hub(Input::Copied(copy, result));
+    }
+}

@@ -1,0 +1,111 @@
+//! Transfers that are broken off by kills and cuts, and go on.
+
+use serde_json::json;
+
+use super::common::peers::{Hub, Peer, Place, content};
+use super::common::proxy::Proxy;
+use super::{error_code, get, offer_cut, until};
+
+const SIZE: usize = 512 << 10;
+/// Slow enough that what waits for the first progress comes in time: two seconds and a half for all of it.
+const SLOW: [&str; 2] = ["--down", "200k"];
+
+/// Gets the file in a second attempt, which fetches only what is missing.
+fn goes_on(dora: &mut Peer, bytes: &[u8]) {
+    dora.process.skip();
+    let id = dora.ask(get("a.bin"));
+    let resumed = dora.expect("transfer-started")["resumed"].as_u64().unwrap();
+    assert!(resumed > 0 && resumed < SIZE as u64, "{resumed}");
+    let done = dora.answer(id);
+    assert_eq!((&done["event"], &done["resumed"]), (&json!("transfer-completed"), &json!(resumed)), "{done}");
+    assert_eq!(done["sources"], json!([{"peer": "erin", "bytes": SIZE as u64 - resumed}]), "{done}");
+    assert_eq!(dora.place.got("a.bin"), bytes);
+    assert_eq!(dora.place.downloaded().len(), 1, "{:?}", dora.place.downloaded());
+}
+
+#[test]
+fn a_receiver_that_is_killed_goes_on_where_it_was() {
+    let hub = Hub::start(&[]);
+    let bytes = content("receiver", SIZE);
+    let mut erin = Peer::join(hub.port, "erin", &[]);
+    offer_cut(&mut erin, "a.bin", &bytes, 32);
+    let mut place = Place::new();
+    // Twice, so that what was resumed is resumed.
+    for _ in 0..2 {
+        let mut dora = Peer::join_from(place, hub.port, "dora", &SLOW);
+        dora.ask(get("a.bin"));
+        dora.expect("transfer-progress");
+        place = dora.kill();
+        assert!(!place.downloads().join("a.bin").exists());
+    }
+    let mut dora = Peer::join_from(place, hub.port, "dora", &[]);
+    goes_on(&mut dora, &bytes);
+    erin.quit();
+    dora.quit();
+}
+
+#[test]
+fn when_the_source_was_killed_and_is_back_it_goes_on() {
+    let hub = Hub::start(&[]);
+    let bytes = content("source", SIZE);
+    let mut erin = Peer::join(hub.port, "erin", &["--up", "200k"]);
+    let mut dora = Peer::join(hub.port, "dora", &[]);
+    offer_cut(&mut erin, "a.bin", &bytes, 32);
+    let id = dora.ask(get("a.bin"));
+    dora.expect("transfer-progress");
+    let place = erin.kill();
+    assert_eq!(error_code(&dora.answer(id)), "peer-broke");
+    let mut erin = Peer::join_from(place, hub.port, "erin", &[]);
+    offer_cut(&mut erin, "a.bin", &bytes, 32);
+    goes_on(&mut dora, &bytes);
+    erin.quit();
+    dora.quit();
+}
+
+#[test]
+fn a_transfer_does_not_need_the_hub() {
+    let bytes = content("cut", SIZE);
+    for cut in ["erin", "dora"] {
+        let hub = Hub::start(&[]);
+        let proxy = Proxy::start(([127, 0, 0, 1], hub.port).into(), 20_260_301);
+        let port = |name: &str| if name == cut { proxy.address.port() } else { hub.port };
+        let mut erin = Peer::join(port("erin"), "erin", &[]);
+        let mut dora = Peer::join(port("dora"), "dora", &SLOW);
+        offer_cut(&mut erin, "a.bin", &bytes, 32);
+        let id = dora.ask(get("a.bin"));
+        dora.expect("transfer-progress");
+        proxy.cut();
+        let done = dora.answer(id);
+        assert_eq!(done["event"], "transfer-completed", "{cut} is cut off: {done}");
+        assert_eq!(dora.place.got("a.bin"), bytes);
+        let lost = if cut == "erin" { &mut erin } else { &mut dora };
+        lost.expect("hub-lost");
+        proxy.mend();
+        lost.expect("hub-back");
+        // What the hub missed meanwhile it knows now.
+        until("the hub knows who has it", || {
+            let chunks = erin.must(json!({"request": "chunks", "file": "a.bin"}), "chunks");
+            chunks["holders"].as_array().is_some_and(|holders| holders.len() == 2)
+        });
+        erin.quit();
+        dora.quit();
+    }
+}
+
+#[test]
+fn an_uploader_that_is_stopped_for_a_moment_is_waited_for() {
+    let hub = Hub::start(&[]);
+    let bytes = content("stopped", SIZE);
+    let mut erin = Peer::join(hub.port, "erin", &["--up", "400k"]);
+    let mut dora = Peer::join(hub.port, "dora", &[]);
+    offer_cut(&mut erin, "a.bin", &bytes, 32);
+    let id = dora.ask(get("a.bin"));
+    dora.expect("transfer-progress");
+    erin.process.signal("STOP");
+    dora.expect_state("erin", "away");
+    erin.process.signal("CONT");
+    assert_eq!(dora.answer(id)["event"], "transfer-completed");
+    assert_eq!(dora.place.got("a.bin"), bytes);
+    erin.quit();
+    dora.quit();
+}
