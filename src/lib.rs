@@ -53,12 +53,11 @@
 //!
 //! `get albums/` is answered by Dora's own copy of the table (`core/session/folders.rs`); [`io::data::fetch_folder`]
 //! fetches the small files of it as a stream, whose order [`core::batch`] decides. A `push` waits at the hub
-//! (`core/hub/pushes.rs`) until its receiver accepts it, and is then fetched like anything else. What the hub serves
-//! itself, and what it keeps for others, is decided in `core/hub/copies.rs`.
+//! (`core/hub/pushes.rs`) until its receiver accepts it, and is then fetched like anything else.
 //!
-//! What the hub serves itself goes the same way: [`io::hub::HubShelf`] offers a folder by the same means as a client, and
-//! makes the copies that `core/hub/copies.rs` wants (`Output::Copy`), fetched as anybody fetches. `offer-kept` is said when
-//! the copy and its record are on disk.
+//! What the hub serves itself, and what it keeps for others, goes the same way: [`io::hub::HubShelf`] offers a folder by
+//! the same means as a client, and makes the copies that `core/hub/copies.rs` wants (`Output::Copy`), fetched as anybody
+//! fetches. `offer-kept` is said when the copy and its record are on disk.
 //!
 //! # One thing said, from end to end
 //! Erin types `message dora soup is ready`. It goes to the hub as above, and there:

@@ -5,16 +5,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A flag that is raised once. Clones share it; long work looks at it at least every 100 ms.
 #[derive(Debug, Clone, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel {
+    raised: Arc<AtomicBool>,
+    /// Whatever ends this one, too.
+    above: Option<Arc<Cancel>>,
+}
 
 impl Cancel {
+    /// A flag that counts as raised when this one is, too.
+    pub fn below(&self) -> Self {
+        Self { raised: Arc::default(), above: Some(Arc::new(self.clone())) }
+    }
+
     /// Raises the flag, for every clone and for good.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Release);
+        self.raised.store(true, Ordering::Release);
     }
 
     /// Whether the flag is raised.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.raised.load(Ordering::Acquire) || self.above.as_ref().is_some_and(|above| above.is_cancelled())
     }
 }

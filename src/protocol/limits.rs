@@ -3,8 +3,12 @@
 /// A line on standard input, in bytes. A longer one is skipped without being kept.
 pub const MAX_LINE: usize = 1 << 20;
 
-/// A line on the link, in bytes. Room for the largest `publish` (see [`FILES_PER_REQUEST`]).
+/// A line on the link, in bytes. Room for the largest `publish` (see [`PUBLISH_FILES`]) and the largest `have`.
 pub const MAX_FRAME: usize = 4 << 20;
+
+/// An answer of the hub that names files or holders, in bytes of what it names: far less than a frame, whatever is
+/// escaped in it.
+pub const ANSWER_BYTES: usize = 512 << 10;
 
 /// How many bytes of table or roster changes go into one event. Small enough that a client on a
 /// slow line (350 kbit/s) can acknowledge it before the link is taken for lost.

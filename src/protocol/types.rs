@@ -163,6 +163,18 @@ pub enum Stage {
     Running,
 }
 
+/// What whoever a push is for makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PushAnswer {
+    /// They take it, and fetch it now.
+    Accepted,
+    /// They have taken it, but could not fetch it; they may take it again.
+    Waiting,
+    /// They do not want it.
+    Declined,
+}
+
 /// Something in a folder that is not offered, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Skipped {

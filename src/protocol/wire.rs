@@ -3,17 +3,19 @@
 //! The first line in each direction is a hello. After it come frames: a body with its number, an
 //! acknowledgement, a probe, or what of these goes together.
 
+mod files;
+
 use std::sync::Arc;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+pub use files::*;
 
 use super::event;
 use super::line::{BadLine, RequestLine, parse_json};
 use super::to_json;
-use super::types::Content;
-use super::{ChunkSet, ContentHash, ErrorCode, Failure, Id, Timestamp, strict};
+use super::{ErrorCode, Failure, Id, Timestamp, strict};
 
 /// The protocol of the link, as it stands in every hello.
 pub const LINK_PROTOCOL: &str = "potluck-link/1";
@@ -163,57 +165,10 @@ pub enum Ask {
     Push(Push),
     /// It is not any more.
     TakeBack(TakeBack),
-}
-
-/// What we have without offering it, because we fetched it. There is no answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Have {
-    /// The contents; at most [`HAVE_CONTENTS`](super::limits::HAVE_CONTENTS).
-    pub have: Vec<Had>,
-}
-
-/// What we have of one content.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Had {
-    /// The content.
-    pub hash: ContentHash,
-    /// Its size in bytes.
-    pub size: u64,
-    /// How it is cut, in bytes.
-    pub chunk_size: u64,
-    /// The chunks that we have, in addition to those of which we have said so before; none: we do not have it any
-    /// more.
-    pub chunks: ChunkSet,
-}
-
-/// A content is not fetched any more. There is no answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settled {
-    /// The content.
-    pub settled: ContentHash,
-}
-
-/// A push is taken back. There is no answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TakeBack {
-    /// Its number at the hub.
-    pub take_back: u64,
-}
-
-/// A file is for one person; answered by `push-asked`, whose `transfer` is 0.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Push {
-    /// The client's number for this request.
-    pub id: i64,
-    /// The file; its name has no folders.
-    pub push: Content,
-    /// Who shall have it.
-    pub to: String,
+    /// A file that we have accepted could not be fetched.
+    NotTaken(NotTaken),
+    /// Files of ours are gone.
+    Gone(Gone),
 }
 
 /// The user has every message up to this number, but for some that are held back. The first one after a registration says that messages may come;
@@ -244,26 +199,6 @@ pub struct Unreachable {
     pub unreachable: String,
 }
 
-/// Puts contents into the table; answered by `offer-acked`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Publish {
-    /// The client's number for this request.
-    pub id: i64,
-    /// All of them, or none.
-    pub publish: Vec<Content>,
-    /// How many files follow in further frames: room is needed for all of them.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub more: u64,
-    /// Whether the hub shall keep a copy of each. When it has, or cannot, it says so with `stored`.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub keep: bool,
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
 impl Ask {
     /// The body of a frame.
     pub fn to_body(&self) -> Arc<str> {
@@ -276,6 +211,8 @@ impl Ask {
             Self::Settled(settled) => to_json(settled).into(),
             Self::Push(push) => to_json(push).into(),
             Self::TakeBack(take_back) => to_json(take_back).into(),
+            Self::NotTaken(not_taken) => to_json(not_taken).into(),
+            Self::Gone(gone) => to_json(gone).into(),
         }
     }
 
@@ -294,10 +231,14 @@ impl Ask {
         if body.starts_with(r#"{"take_back":"#) {
             return serde_json::from_str(body).map(Self::TakeBack).map_err(bad);
         }
+        if body.starts_with(r#"{"not_taken":"#) {
+            return serde_json::from_str(body).map(Self::NotTaken).map_err(bad);
+        }
         if body.starts_with(r#"{"settled":"#) {
             return serde_json::from_str(body).map(Self::Settled).map_err(bad);
         }
-        if !body.starts_with(r#"{"id":"#) || !(body.contains(r#""publish":"#) || body.contains(r#""push":"#)) {
+        let ours = [r#""publish":"#, r#""push":"#, r#""gone":"#];
+        if !body.starts_with(r#"{"id":"#) || !ours.iter().any(|word| body.contains(word)) {
             return parse_json(body).map(Self::Request);
         }
         let value = strict::parse(body).map_err(bad)?;
@@ -306,6 +247,9 @@ impl Ask {
         }
         if value.get("push").is_some() {
             return Push::deserialize(value).map(Self::Push).map_err(bad);
+        }
+        if value.get("gone").is_some() {
+            return Gone::deserialize(value).map(Self::Gone).map_err(bad);
         }
         Publish::deserialize(value).map(Self::Publish).map_err(bad)
     }
@@ -316,8 +260,9 @@ impl Ask {
             Self::Request(line) => line.id.clone(),
             Self::Publish(publish) => Some(Id::Number(publish.id)),
             Self::Push(push) => Some(Id::Number(push.id)),
+            Self::Gone(gone) => Some(Id::Number(gone.id)),
             Self::Received(_) | Self::Unreachable(_) | Self::Have(_) | Self::Settled(_) => None,
-            Self::TakeBack(_) => None,
+            Self::TakeBack(_) | Self::NotTaken(_) => None,
         }
     }
 }
@@ -325,6 +270,8 @@ impl Ask {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::ContentHash;
+    use crate::protocol::types::Content;
 
     #[test]
     fn frames_read_back() {
@@ -364,6 +311,8 @@ mod tests {
             settled,
             Ask::Push(push),
             Ask::TakeBack(TakeBack { take_back: 9 }),
+            Ask::NotTaken(NotTaken { not_taken: 9 }),
+            Ask::Gone(Gone { id: 7, gone: vec!["a".into()] }),
         ] {
             assert_eq!(Ask::parse(&ask.to_body()).unwrap(), ask);
         }

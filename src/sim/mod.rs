@@ -125,8 +125,8 @@ enum Happening {
     Found(u64, u64, Query),
     /// A password has been checked.
     Verified(u64, u64, String, Password),
-    /// The hub, in this run of it, has fetched a copy from whoever has this key.
-    Copied(u64, u64, PublicKey, crate::protocol::ContentHash),
+    /// The hub, in this run of it, has fetched a copy.
+    Copied(u64, crate::core::hub::CopyPlan),
     /// Something on a client's own machine is done.
     Local(usize, client::Done),
     /// Something of a direct connection.

@@ -73,7 +73,7 @@ impl Sim {
                 let verified = account.map(|NameRecord { name, fold, since, .. }| Verified { name, fold, since });
                 self.tell_hub(hub::Input::Verified(attempt, verified));
             }
-            Happening::Copied(run, copy, key, hash) if run == self.runs => self.copied(copy, key, hash),
+            Happening::Copied(run, plan) if run == self.runs => self.copied(plan),
             // For a hub that has crashed.
             Happening::Found(..) | Happening::Verified(..) | Happening::Copied(..) => {}
             Happening::Local(client, done) => self.local_done(client, done),

@@ -25,16 +25,16 @@ const COPYING: Duration = Duration::from_millis(30);
 #[derive(Default)]
 pub(super) struct HubShelf {
     own: BTreeMap<String, Content>,
-    copies: BTreeSet<ContentHash>,
+    copies: BTreeSet<(ContentHash, u64)>,
 }
 
 impl HubShelf {
     pub(super) fn serves(&self, hash: &ContentHash) -> bool {
-        self.copies.contains(hash) || self.own.values().any(|content| content.hash == *hash)
+        self.copies.iter().any(|(copy, _)| copy == hash) || self.own.values().any(|content| content.hash == *hash)
     }
 
     pub(super) fn discard(&mut self, hash: &ContentHash) {
-        self.copies.remove(hash);
+        self.copies.retain(|(copy, _)| copy != hash);
     }
 }
 
@@ -49,8 +49,8 @@ impl Sim {
     pub(super) fn find_files(&mut self) {
         if self.config.files.is_some() {
             self.tell_hub(Input::ShelfChanged(self.shelf.own.values().cloned().collect(), Vec::new()));
-            for hash in self.shelf.copies.clone() {
-                self.tell_hub(Input::CopyFound(hash));
+            for (hash, size) in self.shelf.copies.clone() {
+                self.tell_hub(Input::CopyFound(hash, size));
             }
         }
     }
@@ -65,17 +65,17 @@ impl Sim {
     /// The hub fetches what it is to keep.
     pub(super) fn copy(&mut self, plan: CopyPlan) {
         let at = self.now + COPYING;
-        self.later(at, Happening::Copied(self.runs, plan.copy, plan.source.key, plan.source.offer.hash));
+        self.later(at, Happening::Copied(self.runs, plan));
     }
 
-    pub(super) fn copied(&mut self, copy: u64, key: PublicKey, hash: ContentHash) {
-        let there = self
-            .actors
-            .iter()
-            .any(|actor| actor.key == key && actor.ended.is_none() && actor.disk.serves(&hash, crate::core::hub::HUB));
+    pub(super) fn copied(&mut self, CopyPlan { copy, source }: CopyPlan) {
+        let hash = source.offer.hash;
+        let there = self.actors.iter().any(|actor| {
+            actor.key == source.key && actor.ended.is_none() && actor.disk.serves(&hash, crate::core::hub::HUB)
+        });
         let result = if there { Ok(()) } else { Err(ErrorCode::PeerUnreachable.into()) };
         if there {
-            self.shelf.copies.insert(hash);
+            self.shelf.copies.insert((hash, source.offer.size));
         }
         self.tell_hub(Input::Copied(copy, result));
     }

@@ -27,7 +27,7 @@ use rustyline::{
 use super::bars::{SharedBars, TerminalSize};
 use super::complete::{SharedCompletions, complete};
 use super::screen::Screen;
-use super::turn::{Turn, TurnPrompt, Whose};
+use super::turn::{Turn, TurnOver, TurnPrompt, Whose};
 use crate::protocol::human;
 
 /// How many lines the history keeps.
@@ -143,7 +143,10 @@ fn load_history(editor: &mut Lines, file: &Path) -> bool {
     loaded.inspect_err(|e| tracing::warn!("no history: {e}")).is_ok()
 }
 
-fn edit(mut editor: Lines, prompt: &TurnPrompt, history: Option<PathBuf>, mut typed: impl FnMut(Typed)) {
+fn edit(editor: Lines, prompt: &TurnPrompt, history: Option<PathBuf>, mut typed: impl FnMut(Typed)) {
+    // In this order, however it ends: a printer that waits for the editor gets its text back, and then writes it itself.
+    let over = TurnOver(&prompt.turn);
+    let mut editor = editor;
     while prompt.turn.lock().whose != Whose::Over {
         let read = editor.readline(prompt);
         if read.is_err() {
@@ -172,9 +175,8 @@ fn edit(mut editor: Lines, prompt: &TurnPrompt, history: Option<PathBuf>, mut ty
             }
         }
     }
-    // In this order: a printer that waits for the editor gets its text back, and then writes it itself.
     drop(editor);
-    prompt.turn.set(Whose::Over);
+    drop(over);
     typed(Typed::End);
 }
 

@@ -79,6 +79,15 @@ impl Turn {
     }
 }
 
+/// Ends all turns when it is dropped, even by a panic: nobody waits for an editor that is gone.
+pub(super) struct TurnOver<'a>(pub(super) &'a Turn);
+
+impl Drop for TurnOver<'_> {
+    fn drop(&mut self) {
+        self.0.set(Whose::Over);
+    }
+}
+
 /// The library asks for the prompt once it has set up the terminal: then the editor's turn begins.
 pub(super) struct TurnPrompt {
     pub(super) text: String,
@@ -89,5 +98,25 @@ impl Prompt for TurnPrompt {
     fn raw(&self) -> &str {
         self.turn.set(Whose::Editor);
         &self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn editor_that_panics_holds_no_printer() {
+        let turn = Arc::new(Turn::new(Screen::new(None)));
+        turn.set(Whose::Editor);
+        let editor = std::thread::spawn({
+            let turn = Arc::clone(&turn);
+            move || {
+                let _over = TurnOver(&turn);
+                panic!("the library");
+            }
+        });
+        assert!(editor.join().is_err());
+        assert_eq!(turn.lock().whose, Whose::Over);
     }
 }

@@ -216,3 +216,19 @@ fn a_push_that_is_under_way_can_be_cancelled_by_both() {
     erin.quit();
     dora.quit();
 }
+
+#[test]
+fn the_same_content_can_be_given_again_even_to_who_has_it() {
+    let hub = Hub::start(&[]);
+    let (mut erin, mut dora) = pair(&hub);
+    let bytes = content("twice", 40_000);
+    let ids = ["plan", "copy/plan"].map(|file| give(&mut erin, file, &bytes, "dora"));
+    let offered = [dora.expect("push-offered"), dora.expect("push-offered")];
+    // The later one first.
+    for (index, to) in [(1, "plan"), (0, "again")] {
+        dora.must(json!({"request": "accept", "push": offered[index]["push"], "to": to}), "transfer-completed");
+        assert_eq!(erin.answer(ids[index])["event"], "transfer-completed");
+        assert_eq!(dora.place.got(to), bytes);
+    }
+    assert_eq!(erin.must(json!({"request": "transfers"}), "transfers")["transfers"], json!([]));
+}

@@ -1,6 +1,6 @@
 //! What the hub serves itself: its own shelf, and copies of what others offer with `--keep`.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -41,20 +41,37 @@ pub struct CopyPlan {
 /// The name of an owner, folded, and of a file of theirs.
 type Key = (String, String);
 
+/// A content as its owner describes it: what has the same hash and another size is a lie, and shares nothing.
+type Body = (ContentHash, u64);
+
+fn body(content: &Content) -> Body {
+    (content.hash, content.size)
+}
+
+/// A copy that is to be made.
+struct Wanted {
+    number: u64,
+    peer: PeerId,
+    content: Arc<Content>,
+}
+
 /// The copies of others' files.
 #[derive(Default)]
 pub(super) struct Copies {
     /// Those that have been noted.
     kept: BTreeMap<Key, (String, Arc<Content>)>,
     /// How many of those each content has whose bytes are on disk. Those from before are looked for first.
-    on_disk: HashMap<ContentHash, usize>,
-    /// Those that are to be made, with their numbers. Whatever else is queued or being made is void.
-    wanted: BTreeMap<Key, (u64, Arc<Content>)>,
-    queue: VecDeque<(u64, Making)>,
+    on_disk: HashMap<Body, usize>,
+    /// Those that are to be made: their numbers, and who waits for them. Whatever else is being made is void.
+    wanted: BTreeMap<Key, Wanted>,
+    /// Those of them that have not begun, by their owners, who take turns.
+    queue: BTreeMap<PeerId, BTreeMap<u64, Making>>,
+    /// Whose turn it was.
+    turn: PeerId,
     making: BTreeMap<u64, Making>,
     last: u64,
     /// How many copies each content has or is to have. The same content is kept once.
-    shares: HashMap<ContentHash, usize>,
+    shares: HashMap<Body, usize>,
     /// What all of them take, in bytes.
     used: u64,
 }
@@ -85,7 +102,7 @@ impl Copies {
 
     /// The content of a copy that can be served.
     pub(super) fn servable(&self, fold: &str, file: &str) -> Option<Arc<Content>> {
-        self.content(fold, file).filter(|content| self.on_disk.contains_key(&content.hash))
+        self.content(fold, file).filter(|content| self.on_disk.contains_key(&body(content)))
     }
 
     pub(super) fn has(&self, fold: &str, file: &str) -> bool {
@@ -105,7 +122,7 @@ impl Copies {
 
     /// One copy more of a content.
     fn share(&mut self, content: &Content) {
-        let shares = self.shares.entry(content.hash).or_default();
+        let shares = self.shares.entry(body(content)).or_default();
         *shares += 1;
         if *shares == 1 {
             self.used = self.used.saturating_add(content.size);
@@ -114,11 +131,11 @@ impl Copies {
 
     /// One copy less of a content. Says whether it was the last one.
     fn unshare(&mut self, content: &Content) -> bool {
-        let Some(shares) = self.shares.get_mut(&content.hash) else { return false };
+        let Some(shares) = self.shares.get_mut(&body(content)) else { return false };
         *shares -= 1;
         let last = *shares == 0;
         if last {
-            self.shares.remove(&content.hash);
+            self.shares.remove(&body(content));
             self.used = self.used.saturating_sub(content.size);
         }
         last
@@ -130,36 +147,54 @@ impl Copies {
         if let Some(before) = self.remove(&key) {
             self.unshare(&before);
         }
-        *self.on_disk.entry(content.hash).or_default() += 1;
+        *self.on_disk.entry(body(&content)).or_default() += 1;
         self.kept.insert(key, (owner, content));
     }
 
     /// A copy is not to be there any more; gives the content that was on disk.
     fn remove(&mut self, key: &Key) -> Option<Arc<Content>> {
         let (_, content) = self.kept.remove(key)?;
-        if let Some(count) = self.on_disk.get_mut(&content.hash) {
+        if let Some(count) = self.on_disk.get_mut(&body(&content)) {
             *count -= 1;
             if *count == 0 {
-                self.on_disk.remove(&content.hash);
+                self.on_disk.remove(&body(&content));
             }
         }
         Some(content)
     }
 
+    /// The next copy to make: owners take turns.
+    fn next(&mut self) -> Option<(u64, Making)> {
+        let after = self.queue.range(self.turn + 1..).next().map(|(peer, _)| *peer);
+        let peer = after.or_else(|| self.queue.keys().next().copied())?;
+        self.turn = peer;
+        let number = *self.queue.get(&peer)?.keys().next()?;
+        self.unqueue(peer, number).map(|making| (number, making))
+    }
+
+    fn unqueue(&mut self, peer: PeerId, number: u64) -> Option<Making> {
+        let theirs = self.queue.get_mut(&peer)?;
+        let making = theirs.remove(&number);
+        if theirs.is_empty() {
+            self.queue.remove(&peer);
+        }
+        making
+    }
+
     fn is_wanted(&self, number: u64, making: &Making) -> bool {
-        self.wanted.get(&making.key()).is_some_and(|(wanted, _)| *wanted == number)
+        self.wanted.get(&making.key()).is_some_and(|wanted| wanted.number == number)
     }
 }
 
 impl Hub {
-    /// The bytes of copies from before are there: these are offered, unless their owners do so.
-    pub(super) fn copy_found(&mut self, now: Time, hash: ContentHash) {
-        let kept = self.copies.kept.values().filter(|(_, content)| content.hash == hash);
+    /// The bytes of copies from before are there, so many: these are offered, unless their owners do so.
+    pub(super) fn copy_found(&mut self, now: Time, hash: ContentHash, size: u64) {
+        let kept = self.copies.kept.values().filter(|(_, content)| body(content) == (hash, size));
         let found: Vec<_> = kept.cloned().collect();
-        if self.config.files.is_none() || found.is_empty() || self.copies.on_disk.contains_key(&hash) {
+        if self.config.files.is_none() || found.is_empty() || self.copies.on_disk.contains_key(&(hash, size)) {
             return;
         }
-        self.copies.on_disk.insert(hash, found.len());
+        self.copies.on_disk.insert((hash, size), found.len());
         for (owner, content) in found {
             if self.table.get(&(content.file.clone(), owner.clone())).is_none() {
                 self.list(now, &owner, Shelved { owner: Owner::Kept, content });
@@ -172,10 +207,16 @@ impl Hub {
         let Ok(me) = self.me(id) else { return };
         let there = self.copies.servable(&me.fold, &content.file).is_some_and(|kept| kept.hash == content.hash);
         if there && self.config.files.is_some() {
-            return self.tell_stored(now, id, content, None);
+            // Noted again, and told when that is on disk: the first note may not be there yet.
+            return self.note_copy(id, me.fold, me.name, content.clone());
+        }
+        let wanted = self.copies.wanted.get_mut(&(me.fold.clone(), content.file.clone()));
+        if let Some(wanted) = wanted.filter(|wanted| wanted.content.hash == content.hash && wanted.peer == id) {
+            wanted.content = content.clone();
+            return;
         }
         let room = self.config.files.as_ref().map_or(0, |files| files.room);
-        let known = self.copies.shares.contains_key(&content.hash);
+        let known = self.copies.shares.contains_key(&body(content));
         let missing = self.copies.used.saturating_add(content.size).saturating_sub(room);
         let failure = if room == 0 {
             Some(Failure::from(ErrorCode::KeepsNothing))
@@ -190,25 +231,21 @@ impl Hub {
         }
         let making = Making { peer: id, owner: me.name, content: content.clone() };
         self.copies.share(content);
-        if self.copies.on_disk.contains_key(&content.hash) {
+        if self.copies.on_disk.contains_key(&body(content)) {
             return self.copy_made(now, making);
         }
         self.copies.last += 1;
         let number = self.copies.last;
-        if let Some((_, before)) = self.copies.wanted.insert(making.key(), (number, content.clone())) {
-            self.copies.unshare(&before);
-        }
-        self.copies.queue.push_back((number, making));
-        self.make_copies();
+        self.copy_unwanted(now, &making.key(), ErrorCode::NotOffered);
+        self.copies.wanted.insert(making.key(), Wanted { number, peer: id, content: content.clone() });
+        self.copies.queue.entry(id).or_default().insert(number, making);
+        self.make_copies(now);
     }
 
     /// Begins what there is room for.
-    fn make_copies(&mut self) {
+    fn make_copies(&mut self, now: Time) {
         while self.copies.making.len() < AT_ONCE {
-            let Some((copy, making)) = self.copies.queue.pop_front() else { return };
-            if !self.copies.is_wanted(copy, &making) {
-                continue;
-            }
+            let Some((copy, making)) = self.copies.next() else { return };
             match self.only_holder(making.peer, &making.content) {
                 Some((offer, key)) => {
                     let source = event::Holder { offer, key, has: None };
@@ -216,7 +253,7 @@ impl Hub {
                     self.copies.making.insert(copy, making);
                 }
                 // Its owner has left before its turn came.
-                None => self.copy_unwanted(&making.key()),
+                None => self.copy_unwanted(now, &making.key(), ErrorCode::NotOffered),
             }
         }
     }
@@ -226,7 +263,7 @@ impl Hub {
         let Some(making) = self.copies.making.remove(&copy) else { return };
         let wanted = self.copies.is_wanted(copy, &making);
         if result.is_ok() {
-            self.copy_found(now, making.content.hash);
+            self.copy_found(now, making.content.hash, making.content.size);
         }
         match result {
             Ok(()) if !wanted => self.discard(making.content.hash),
@@ -235,25 +272,22 @@ impl Hub {
                 self.copy_made(now, making);
             }
             Err(failure) => {
-                if wanted {
-                    self.copy_unwanted(&making.key());
+                if wanted && let Some(wanted) = self.copies.wanted.remove(&making.key()) {
+                    self.copies.unshare(&wanted.content);
+                    self.tell_stored(now, wanted.peer, &wanted.content, Some(failure.clone()));
                 }
-                let Making { peer, owner, content } = making;
-                let (code, message) = (failure.code, failure.message.clone().into_owned());
-                self.log(log::FileNotKept { name: owner, file: content.file.clone(), code, message });
-                if wanted {
-                    self.tell_stored(now, peer, &content, Some(failure));
-                }
+                let (code, message) = (failure.code, failure.message.into_owned());
+                self.log(log::FileNotKept { name: making.owner, file: making.content.file.clone(), code, message });
             }
         }
-        self.make_copies();
+        self.make_copies(now);
     }
 
     /// The bytes are on disk, and their share is counted: that is noted, and then told.
     fn copy_made(&mut self, now: Time, making: Making) {
         let key = making.key();
         let Making { peer, owner, content } = making;
-        let record = CopyRecord { fold: key.0.clone(), owner: owner.clone(), content: (*content).clone() };
+        let fold = key.0.clone();
         self.copies.keep(key, owner.clone(), content.clone());
         let (file, size, total) = (content.file.clone(), content.size, self.copies.used);
         self.log(log::FileKept { name: owner.clone(), file: file.clone(), size, total });
@@ -261,6 +295,11 @@ impl Hub {
         if self.table.get(&(file, owner.clone())).is_none() {
             self.list(now, &owner, Shelved { owner: Owner::Kept, content: content.clone() });
         }
+        self.note_copy(peer, fold, owner, content);
+    }
+
+    fn note_copy(&mut self, peer: PeerId, fold: String, owner: String, content: Arc<Content>) {
+        let record = CopyRecord { fold, owner, content: (*content).clone() };
         let commit = self.persist(Record::Copy(record));
         self.held.push_back((commit, Held::Stored { peer, content }));
     }
@@ -272,19 +311,19 @@ impl Hub {
     }
 
     /// Another content is offered under this name: the copy of the old one is of no more use.
-    pub(super) fn outdate_copy(&mut self, fold: &str, content: &Content) {
+    pub(super) fn outdate_copy(&mut self, now: Time, fold: &str, content: &Content) {
         let key = (fold.to_owned(), content.file.clone());
         let kept = self.copies.kept.get(&key).map(|(_, kept)| kept.hash);
-        let wanted = self.copies.wanted.get(&key).map(|(_, wanted)| wanted.hash);
+        let wanted = self.copies.wanted.get(&key).map(|wanted| wanted.content.hash);
         if [kept, wanted].into_iter().flatten().any(|hash| hash != content.hash) {
-            self.drop_copy(fold, &content.file);
+            self.drop_copy(now, fold, &content.file);
         }
     }
 
     /// The copy of a file is not wanted any more.
-    pub(super) fn drop_copy(&mut self, fold: &str, file: &str) {
+    pub(super) fn drop_copy(&mut self, now: Time, fold: &str, file: &str) {
         let key = (fold.to_owned(), file.to_owned());
-        self.copy_unwanted(&key);
+        self.copy_unwanted(now, &key, ErrorCode::NotOffered);
         if let Some(content) = self.copies.remove(&key) {
             self.persist(Record::CopyGone { fold: key.0, file: key.1 });
             if self.copies.unshare(&content) {
@@ -293,17 +332,27 @@ impl Hub {
         }
     }
 
-    /// A copy that is being made, or is to be, is void from now on.
-    fn copy_unwanted(&mut self, key: &Key) {
-        if let Some((_, content)) = self.copies.wanted.remove(key) {
-            self.copies.unshare(&content);
+    /// A copy that is being made, or is to be, is void from now on. Whoever waits for it hears so.
+    fn copy_unwanted(&mut self, now: Time, key: &Key, code: ErrorCode) {
+        let Some(Wanted { number, peer, content }) = self.copies.wanted.remove(key) else { return };
+        self.copies.unshare(&content);
+        self.copies.unqueue(peer, number);
+        self.tell_stored(now, peer, &content, Some(code.into()));
+    }
+
+    /// A client is gone: nothing can be copied from it any more.
+    pub(super) fn copies_left(&mut self, id: PeerId) {
+        for (_, making) in self.copies.queue.remove(&id).into_iter().flatten() {
+            if let Some(wanted) = self.copies.wanted.remove(&making.key()) {
+                self.copies.unshare(&wanted.content);
+            }
         }
     }
 
     /// The bytes go, unless another copy has them or is being made of them.
     fn discard(&mut self, hash: ContentHash) {
         let making = self.copies.making.values().any(|making| making.content.hash == hash);
-        if !making && !self.copies.on_disk.contains_key(&hash) {
+        if !making && !self.copies.on_disk.keys().any(|(on_disk, _)| *on_disk == hash) {
             self.out.push_back(Output::Discard(hash));
         }
     }
@@ -312,7 +361,7 @@ impl Hub {
     pub(super) fn copy_lost(&mut self, now: Time, hash: ContentHash) {
         let lost = self.copies.kept.iter().filter(|(_, (_, content))| content.hash == hash);
         for ((fold, file), (owner, _)) in lost.map(|(key, copy)| (key.clone(), copy.clone())).collect::<Vec<_>>() {
-            self.drop_copy(&fold, &file);
+            self.drop_copy(now, &fold, &file);
             let kept = self.table.get(&(file.clone(), owner.clone()));
             if kept.is_some_and(|shelved| shelved.owner == Owner::Kept) {
                 self.unlist(now, &owner, vec![file.clone()], true);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::offers::{Owner, Shelved};
 use super::{Hub, PeerId};
 use crate::core::time::Time;
-use crate::protocol::limits::{HAVE_CONTENTS, HOLDINGS, PARTIAL_HOLDINGS};
+use crate::protocol::limits::{ANSWER_BYTES, HAVE_CONTENTS, HOLDERS, HOLDINGS, PARTIAL_HOLDINGS};
 use crate::protocol::transfer::Chunking;
 use crate::protocol::types::Content;
 use crate::protocol::wire::{Had, Have};
@@ -16,6 +16,12 @@ use crate::protocol::{ChunkSet, ContentHash, event};
 
 /// How long news of who has more are gathered.
 const NEWS: Duration = Duration::from_millis(250);
+
+/// Offers of one content that are known by its hash; of more, those that come first.
+const NAMES_OF_ONE: usize = 1_024;
+
+/// Names of one content that are known when their owners are gone.
+const ORPHANS_OF_ONE: usize = 16;
 
 /// What is known of contents by their hashes.
 #[derive(Default)]
@@ -65,7 +71,10 @@ impl Part {
 
 impl Holders {
     pub(super) fn listed(&mut self, hash: ContentHash, offer: &(String, String)) {
-        self.offers.entry(hash).or_default().insert(offer.clone());
+        let offers = self.offers.entry(hash).or_default();
+        if offers.len() < NAMES_OF_ONE {
+            offers.insert(offer.clone());
+        }
         if let Some(orphan) = self.orphans.remove(offer) {
             let hash = orphan.content.hash;
             let others = self.orphans_of.get_mut(&hash).map(|keys| (keys.remove(offer), keys.len()));
@@ -77,8 +86,12 @@ impl Holders {
 
     /// The owner of an offer is gone. If somebody has fetched it, or some of it, it can still be had.
     pub(super) fn orphaned(&mut self, offer: (String, String), content: Arc<Content>) {
-        if self.had.contains_key(&content.hash) {
-            self.orphans_of.entry(content.hash).or_default().insert(offer.clone());
+        if !self.had.contains_key(&content.hash) || self.orphans.len() >= HOLDINGS {
+            return;
+        }
+        let names = self.orphans_of.entry(content.hash).or_default();
+        if names.len() < ORPHANS_OF_ONE {
+            names.insert(offer.clone());
             self.orphans.insert(offer, Shelved { owner: Owner::Gone, content });
         }
     }
@@ -120,7 +133,13 @@ impl Holders {
         self.had.get(hash).into_iter().flatten().map(|(id, part)| (*id, part))
     }
 
-    /// Notes what a client has. What goes beyond the limits is not noted: nobody will ask for it.
+    /// How many offers there are whose owners are gone.
+    pub(super) fn orphans(&self) -> usize {
+        self.orphans.len()
+    }
+
+    /// Notes what a client has; says whether that is more than before. What goes beyond the limits is not noted: nobody
+    /// will ask for it.
     fn note(&mut self, id: PeerId, had: Had) -> bool {
         let Had { hash, size, chunk_size, chunks } = had;
         let count = size.div_ceil(chunk_size.max(1));
@@ -135,10 +154,11 @@ impl Holders {
         let own = self.of.entry(id).or_default();
         let parts = self.had.entry(hash).or_default();
         if let Some(part) = parts.get_mut(&id).filter(|part| part.chunking == chunking) {
-            let partial = part.chunks.is_some();
+            let before = part.chunks.as_ref().map(ChunkSet::len);
             part.add(&chunks);
-            own.partial -= usize::from(partial && part.chunks.is_none());
-            return true;
+            let now = part.chunks.as_ref().map(ChunkSet::len);
+            own.partial -= usize::from(before.is_some() && now.is_none());
+            return before != now;
         }
         let mut part = Part { chunking, chunks: Some(ChunkSet::default()) };
         part.add(&chunks);
@@ -232,11 +252,15 @@ impl Hub {
         for (hash, changed) in std::mem::take(&mut self.holders.news) {
             let Some(content) = self.any_content(&hash) else { continue };
             let wanting = self.holders.wanted.get(&hash).cloned().unwrap_or_default();
-            let holders: Vec<_> = changed.into_iter().filter_map(|id| Some((id, self.holder(id, &content)?))).collect();
+            let changed = changed.into_iter().filter_map(|id| Some((id, self.holder(id, &content)?)));
+            let mut holders: Vec<_> = changed.collect();
+            cut_to_size(&mut holders, |(_, holder)| holder);
             for wants in wanting {
                 let others = holders.iter().filter(|(id, _)| *id != wants);
                 let sources: Vec<_> = others.map(|(_, holder)| holder.clone()).collect();
-                if !sources.is_empty() {
+                // Who takes no more at the moment does without: these are hints.
+                let takes = self.peers.get(&wants).is_some_and(|peer| peer.link.takes_state());
+                if !sources.is_empty() && takes {
                     self.tell(now, wants, event::SourcesUpdated { hash, sources });
                 }
             }
@@ -246,4 +270,18 @@ impl Hub {
             }
         }
     }
+}
+
+/// Leaves out the last holders of what would be too much for one frame.
+pub(super) fn cut_to_size<T>(holders: &mut Vec<T>, holder: impl Fn(&T) -> &event::Holder) {
+    let mut room = ANSWER_BYTES;
+    let fits = holders.iter().take(HOLDERS).take_while(|entry| {
+        let ranges = holder(entry).has.as_ref().map_or(0, |has| has.ranges().count());
+        let needed = 1_024 + holder(entry).offer.file.len() + 16 * ranges;
+        let fits = needed <= room;
+        room = room.saturating_sub(needed);
+        fits
+    });
+    let fits = fits.count();
+    holders.truncate(fits);
 }

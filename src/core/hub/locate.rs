@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::holders::{Part, cut_to_size};
 use super::offers::{HUB, Owner, Shelved};
 use super::{Hub, PeerId};
 use crate::core::time::Time;
-use crate::protocol::limits::{FOUND_FILES, HOLDERS};
+use crate::protocol::limits::{ANSWER_BYTES, FOUND_FILES, HOLDERS};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::fold;
 use crate::protocol::types::{ChunkHolder, Content, FoundFile, Holding};
@@ -21,9 +22,10 @@ const LOOKED_THROUGH: usize = 10_000;
 impl Hub {
     /// Where a file can be had: from all who have the same content.
     pub(super) fn locate(&mut self, now: Time, id: PeerId, request: &request::Get) -> Result<Event, Failure> {
-        let me = self.me(id)?.name;
+        self.me(id)?;
         let offers = self.offers_of(&request.file, request.from.as_deref())?;
-        let others: Vec<(&str, &Shelved)> = offers.into_iter().filter(|(owner, _)| *owner != me).collect();
+        let own = Owner::Client(id);
+        let others: Vec<(&str, &Shelved)> = offers.into_iter().filter(|(_, shelved)| shelved.owner != own).collect();
         let content = the_one(&others)?.ok_or(ErrorCode::OwnFile)?;
         let named: Vec<String> = others.iter().map(|(owner, _)| (*owner).to_owned()).collect();
         let sources = self.sources(id, &content, &named);
@@ -46,20 +48,29 @@ impl Hub {
         mark: &Option<Id>,
         request: &request::Get,
     ) -> Result<(), Failure> {
-        let me = self.me(id)?.name;
+        self.me(id)?;
         let from = request.from.as_deref().map(fold);
         let below = self.table.range_from(&(request.file.clone(), String::new()));
-        let owners: BTreeSet<String> = below
-            .take_while(|((file, _), _)| file.starts_with(&request.file))
-            .filter(|((_, owner), shelved)| is_from(from.as_deref(), owner, shelved))
-            .map(|((_, owner), _)| owner.clone())
-            .collect();
+        // Each owner once: most folders have one owner and many files.
+        let (mut rows, mut others, mut owners) = (0, false, BTreeMap::<&String, bool>::new());
+        for ((_, owner), shelved) in below.take_while(|((file, _), _)| file.starts_with(&request.file)) {
+            rows += 1;
+            let named = || from.as_ref().is_none_or(|from| fold(owner) == *from);
+            // What the hub keeps is the hub's, too.
+            let theirs = *owners.entry(owner).or_insert_with(named)
+                || (shelved.owner == Owner::Kept && from.as_deref() == Some(HUB));
+            owners.insert(owner, theirs);
+            others |= theirs && shelved.owner != Owner::Client(id);
+        }
+        let owners: Vec<String> =
+            owners.into_iter().filter(|(_, theirs)| *theirs).map(|(owner, _)| owner.clone()).collect();
         if owners.is_empty() {
             return Err(not_offered(&request.file, request.from.as_deref()));
         }
-        if owners.len() == 1 && owners.contains(&me) {
+        if !others {
             return Err(ErrorCode::OwnFile.into());
         }
+        self.spend_for(now, id, rows)?;
         for owner in owners {
             if let Some(&holder) = self.online.get(&fold(&owner)) {
                 self.tell_newest(now, holder);
@@ -72,23 +83,32 @@ impl Hub {
     /// Everybody who has a content but `id`: first those who offer it under the name that was asked for, then those who
     /// answer the hub and have all of it.
     fn sources(&self, id: PeerId, content: &Arc<Content>, named: &[String]) -> Vec<event::Holder> {
-        let owners = self.holders.offers(&content.hash).filter_map(|key| {
-            let shelved = self.table.get(key)?;
-            (shelved.owner != Owner::Client(id)).then(|| self.as_holder(&key.1, shelved, content)).flatten()
-        });
-        let had = self.holders.had(&content.hash).filter(|(holder, _)| *holder != id);
-        let fetched = had.filter_map(|(holder, _)| self.holder(holder, content));
-        let mut sources: BTreeMap<(bool, bool, bool, String), event::Holder> = BTreeMap::new();
+        let own = Owner::Client(id);
         let mut seen = BTreeSet::new();
-        for holder in owners.chain(fetched) {
+        let keys = named.iter().map(|owner| (content.file.clone(), owner.clone()));
+        let keys = keys.chain(self.holders.offers(&content.hash).cloned());
+        let mut holders: Vec<event::Holder> = keys
+            .filter(|(_, owner)| seen.insert(owner.clone()))
+            .filter_map(|key| {
+                let shelved = self.table.get(&key).filter(|shelved| shelved.owner != own)?;
+                self.as_holder(&key.1, shelved, content)
+            })
+            .collect();
+        let had = self.holders.had(&content.hash).filter(|(holder, _)| *holder != id);
+        holders.extend(had.filter_map(|(holder, part)| self.part_holder(holder, part, content)));
+        let mut sources: BTreeMap<(bool, bool, bool, String), event::Holder> = BTreeMap::new();
+        let mut known = BTreeSet::new();
+        for holder in holders {
             let owner = holder.offer.owner.clone();
-            if seen.insert(owner.clone()) {
-                let online = self.online.get(&fold(&owner)).and_then(|id| self.peers.get(id));
-                let silent = online.is_some_and(|peer| peer.conn.is_none());
+            let online = self.online.get(&fold(&owner)).and_then(|id| self.peers.get(id));
+            let silent = online.is_some_and(|peer| peer.conn.is_none());
+            if known.insert(owner.clone()) {
                 sources.insert((silent, !named.contains(&owner), holder.has.is_some(), owner), holder);
             }
         }
-        sources.into_values().take(HOLDERS).collect()
+        let mut sources: Vec<event::Holder> = sources.into_values().collect();
+        cut_to_size(&mut sources, |holder| holder);
+        sources
     }
 
     /// Who serves an offer, as a holder of this content.
@@ -108,21 +128,23 @@ impl Hub {
 
     /// A client as a holder of a content; `None` if it has nothing of it.
     pub(super) fn holder(&self, id: PeerId, content: &Arc<Content>) -> Option<event::Holder> {
-        let peer = self.peers.get(&id)?;
-        let name = &peer.name.as_ref()?.name;
-        let offers = self.holders.offers(&content.hash).any(|(_, owner)| owner == name);
-        let part = self.holders.had(&content.hash).find(|(holder, _)| *holder == id).map(|(_, part)| part);
-        let has = match (offers, part) {
-            (true, _) => None,
-            // Chunks of another size are not ours to count.
-            (false, Some(part)) => match &part.chunks {
-                Some(_) if Some(part.chunking) != content.chunking() => return None,
-                chunks => chunks.clone(),
-            },
-            (false, None) => return None,
-        };
-        let shelved = Shelved { owner: Owner::Client(id), content: content.clone() };
-        Some(event::Holder { offer: self.offer(name, &shelved), key: peer.key, has })
+        let name = &self.peers.get(&id)?.name.as_ref()?.name;
+        if self.holders.offers(&content.hash).any(|(_, owner)| owner == name) {
+            let (offer, key) = self.only_holder(id, content)?;
+            return Some(event::Holder { offer, key, has: None });
+        }
+        let (_, part) = self.holders.had(&content.hash).find(|(holder, _)| *holder == id)?;
+        self.part_holder(id, part, content)
+    }
+
+    /// Somebody who has fetched a content, or a part of it.
+    fn part_holder(&self, id: PeerId, part: &Part, content: &Arc<Content>) -> Option<event::Holder> {
+        // Chunks of another size are not ours to count.
+        if part.chunks.is_some() && Some(part.chunking) != content.chunking() {
+            return None;
+        }
+        let (offer, key) = self.only_holder(id, content)?;
+        Some(event::Holder { offer, key, has: part.chunks.clone() })
     }
 
     /// A client by itself as a holder of a content that it offers to one person.
@@ -181,6 +203,14 @@ impl Hub {
             has.into_iter().map(|(name, has)| ChunkHolder { name, has: of_these(has) }).collect();
         holders.retain(|holder| !holder.has.is_empty() || (count == 0 && asked.is_none()));
         holders.sort_by_key(|holder| std::cmp::Reverse(holder.has.len()));
+        let mut room = ANSWER_BYTES;
+        holders.retain(|holder| {
+            let needed = 64 + 16 * holder.has.ranges().count();
+            let fits = needed <= room;
+            room = room.saturating_sub(needed);
+            fits
+        });
+        holders.truncate(HOLDERS);
         let Content { file, size, hash, chunk_size, chunks, .. } = (*content).clone();
         Ok(event::Chunks { file, size, hash, chunk_size, chunks, holders }.into())
     }
@@ -193,9 +223,7 @@ impl Hub {
             return Err(Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/text")));
         }
         // A large table takes its time, which others pay for with theirs.
-        for _ in 0..self.table.len() / LOOKED_THROUGH {
-            self.spend_request(now, id)?;
-        }
+        self.spend_for(now, id, self.table.len() + self.holders.orphans())?;
         let (name, digits) = (text.to_lowercase(), text.to_ascii_lowercase());
         let is_hash = digits.len() >= HASH_DIGITS && digits.bytes().all(|b| b.is_ascii_hexdigit());
         let mut found: BTreeSet<(&str, ContentHash)> = BTreeSet::new();
@@ -212,6 +240,11 @@ impl Hub {
         }
         let files = found.into_iter().filter_map(|(file, hash)| self.found_file(file, hash)).collect();
         Ok(event::Found { text: text.to_owned(), files, more }.into())
+    }
+
+    /// Looking through so many offers costs more than one request.
+    fn spend_for(&mut self, now: Time, id: PeerId, offers: usize) -> Result<(), Failure> {
+        (0..offers / LOOKED_THROUGH).try_for_each(|_| self.spend_request(now, id))
     }
 
     fn found_file(&self, file: &str, hash: ContentHash) -> Option<FoundFile> {

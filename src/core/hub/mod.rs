@@ -142,8 +142,8 @@ pub enum Input<'a> {
     Verified(u64, Option<Verified>),
     /// A copy is on disk, or could not be made.
     Copied(u64, Result<(), Failure>),
-    /// The bytes of this copy, from before, are there.
-    CopyFound(ContentHash),
+    /// The bytes of a copy from before are there, and so many.
+    CopyFound(ContentHash, u64),
     /// The bytes of this copy are not there any more.
     CopyLost(ContentHash),
     /// What lies on the hub's own shelf has changed: these files are new or other ones, these are gone.
@@ -317,7 +317,7 @@ impl Hub {
             Input::Names(names) => self.names_reloaded(names),
             Input::Verified(attempt, verified) => self.verified(now, attempt, verified),
             Input::Copied(copy, result) => self.copied(now, copy, result),
-            Input::CopyFound(hash) => self.copy_found(now, hash),
+            Input::CopyFound(hash, size) => self.copy_found(now, hash, size),
             Input::CopyLost(hash) => self.copy_lost(now, hash),
             Input::ShelfChanged(changed, gone) => self.shelf_changed(now, changed, gone),
             Input::StoreFailed(failure) => self.store_failed(now, failure),

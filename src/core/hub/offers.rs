@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Hub, PeerId};
 use crate::core::time::Time;
-use crate::protocol::limits::FILES_PER_REQUEST;
+use crate::protocol::limits::{ANSWER_BYTES, FILES_PER_REQUEST, PUBLISH_FILES};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{check_file, fold};
 use crate::protocol::types::Content;
@@ -13,6 +13,9 @@ use crate::protocol::{ErrorCode, Event, Failure, Offer, event, log, request};
 
 /// The owner of what lies on the hub's own shelf. Nobody can register under it.
 pub const HUB: &str = "hub";
+
+/// How many files are offered for the price of one request.
+const FILES_FOR_ONE: usize = 64;
 
 /// Who serves an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +42,9 @@ impl Hub {
         if request.publish.len() > FILES_PER_REQUEST {
             return Err(ErrorCode::TooManyOffers.into());
         }
+        for _ in 0..=request.publish.len() / FILES_FOR_ONE {
+            self.spend_request(now, id)?;
+        }
         for (i, content) in request.publish.iter().enumerate() {
             let at = |failure: Failure| failure.at(pointer_at(&format!("/files/{i}")));
             check_content(content).map_err(at)?;
@@ -57,7 +63,7 @@ impl Hub {
             if self.shelve(now, id, &me.name, &content) {
                 added.push(content.file.clone());
             }
-            self.outdate_copy(&me.fold, &content);
+            self.outdate_copy(now, &me.fold, &content);
             if request.keep {
                 self.keep_copy(now, id, &content);
             }
@@ -92,9 +98,11 @@ impl Hub {
         for (i, file) in request.files.into_iter().enumerate() {
             let before = files.len();
             if file.ends_with('/') {
-                let below = peer.offers.range(file.clone()..).map(|(name, _)| name.clone());
-                files.extend(below.take_while(|name| name.starts_with(&file)));
-                files.extend(self.copies.below(&me.fold, &file));
+                // `./` is all there is, as `.` is when it is offered.
+                let prefix = if file == "./" { "" } else { &file };
+                let below = peer.offers.range(prefix.to_owned()..).map(|(name, _)| name.clone());
+                files.extend(below.take_while(|name| name.starts_with(prefix)));
+                files.extend(self.copies.below(&me.fold, prefix));
             } else if peer.offers.contains_key(&file) || self.copies.has(&me.fold, &file) {
                 files.push(file.clone());
             }
@@ -105,12 +113,33 @@ impl Hub {
         }
         files.sort();
         files.dedup();
+        if files.iter().map(|file| file.len() + 16).sum::<usize>() > ANSWER_BYTES {
+            let message = "That is more than can be taken back at once; name the folders in it one by one.";
+            return Err(Failure::new(ErrorCode::TooMany, message));
+        }
+        self.take_off(now, id, files)
+    }
+
+    /// Files are gone at their owner's: those of them that are offered are withdrawn.
+    pub(super) fn gone(&mut self, now: Time, id: PeerId, mut files: Vec<String>) -> Result<Event, Failure> {
+        let me = self.me(id)?;
+        self.spend_request(now, id)?;
+        let peer = self.peers.get(&id).ok_or(ErrorCode::Internal)?;
+        files.truncate(PUBLISH_FILES);
+        files.retain(|file| peer.offers.contains_key(file) || self.copies.has(&me.fold, file));
+        files.sort();
+        files.dedup();
+        self.take_off(now, id, files)
+    }
+
+    fn take_off(&mut self, now: Time, id: PeerId, files: Vec<String>) -> Result<Event, Failure> {
+        let me = self.me(id)?;
         let peer = self.peers.get_mut(&id).ok_or(ErrorCode::Internal)?;
         for file in &files {
             peer.offers.remove(file);
         }
         for file in &files {
-            self.drop_copy(&me.fold, file);
+            self.drop_copy(now, &me.fold, file);
         }
         self.unlist(now, &me.name, files.clone(), false);
         Ok(event::Withdrawn { files, revision: self.revision }.into())

@@ -8,7 +8,7 @@ use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{PUSHES, PUSHES_TO_ONE};
 use crate::protocol::line::pointer_at;
-use crate::protocol::types::Content;
+use crate::protocol::types::{Content, PushAnswer};
 use crate::protocol::wire;
 use crate::protocol::{ErrorCode, Event, Failure, event, log};
 
@@ -16,6 +16,8 @@ use crate::protocol::{ErrorCode, Event, Failure, event, log};
 #[derive(Default)]
 pub(super) struct Pushes {
     waiting: BTreeMap<u64, Push>,
+    /// Those that are accepted, and may not have been fetched yet; with whom they were accepted by.
+    accepted: BTreeMap<u64, (PeerId, Push)>,
     last: u64,
 }
 
@@ -39,9 +41,11 @@ impl Hub {
             let failure = Failure::new(ErrorCode::BadName, "A file that is pushed has a name without folders.");
             return Err(failure.at(pointer_at("/file")));
         }
-        let waiting = self.pushes.waiting.values();
+        let waiting = self.pushes.waiting.values().chain(self.pushes.accepted.values().map(|(_, push)| push));
         let (mine, theirs) = waiting.fold((0, 0), |(mine, theirs), push| {
-            (mine + usize::from(push.from == id), theirs + usize::from(push.to == to))
+            // Who is blocked shall not keep others out.
+            let counts = push.to == to && !self.blocks(&to, &push.giver_fold);
+            (mine + usize::from(push.from == id), theirs + usize::from(counts))
         });
         if mine >= PUSHES {
             return Err(Failure::new(ErrorCode::TooMany, format!("{PUSHES} of your files wait to be accepted.")));
@@ -105,25 +109,45 @@ impl Hub {
         let (offer, key) = self.only_holder(push.from, &push.content).ok_or(ErrorCode::NoSuchPush)?;
         // Who gives it must know who asks.
         self.tell_newest(now, push.from);
-        self.tell(now, push.from, event::PushAnswered { push: number, accepted: true });
+        self.tell(now, push.from, event::PushAnswered { push: number, answer: PushAnswer::Accepted });
+        self.pushes.accepted.insert(number, (id, push));
         Ok(event::Located { sources: vec![event::Holder { offer, key, has: None }] }.into())
     }
 
     pub(super) fn decline(&mut self, now: Time, id: PeerId, number: u64) -> Result<Event, Failure> {
         let push = self.take_push(id, number, "declined")?;
-        self.tell(now, push.from, event::PushAnswered { push: number, accepted: false });
+        self.tell(now, push.from, event::PushAnswered { push: number, answer: PushAnswer::Declined });
         Ok(event::Declined { push: number }.into())
     }
 
-    /// Who gives it does not want to any more.
+    /// Somebody could not fetch what they have accepted: it waits again.
+    pub(super) fn not_taken(&mut self, now: Time, id: PeerId, number: u64) {
+        if self.pushes.accepted.get(&number).is_none_or(|(by, _)| *by != id) {
+            return;
+        }
+        if let Some((_, push)) = self.pushes.accepted.remove(&number) {
+            self.tell(now, push.from, event::PushAnswered { push: number, answer: PushAnswer::Waiting });
+            self.pushes.waiting.insert(number, push);
+        }
+    }
+
+    /// Who gives it does not want to any more, or knows that it has arrived.
     pub(super) fn take_back(&mut self, now: Time, id: PeerId, number: u64) {
+        if self.pushes.accepted.get(&number).is_some_and(|(_, push)| push.from == id) {
+            self.pushes.accepted.remove(&number);
+        }
         if self.pushes.waiting.get(&number).is_some_and(|push| push.from == id) {
             self.push_gone(now, number);
         }
     }
 
-    /// A client is gone, and what it wanted to give with it.
+    /// A client is gone, and what it wanted to give with it. What it was about to fetch waits for it.
     pub(super) fn take_all_back(&mut self, now: Time, id: PeerId) {
+        self.pushes.accepted.retain(|_, (_, push)| push.from != id);
+        let taken = self.pushes.accepted.iter().filter(|(_, (by, _))| *by == id);
+        for number in taken.map(|(number, _)| *number).collect::<Vec<_>>() {
+            self.not_taken(now, id, number);
+        }
         let own = self.pushes.waiting.iter().filter(|(_, push)| push.from == id);
         for number in own.map(|(number, _)| *number).collect::<Vec<_>>() {
             self.push_gone(now, number);

@@ -22,6 +22,13 @@ impl Hub {
             Ask::Have(_) => return,
             Ask::Settled(settled) => return self.holders.settle(id, &settled.settled),
             Ask::TakeBack(push) => return self.take_back(now, id, push.take_back),
+            Ask::NotTaken(push) => return self.not_taken(now, id, push.not_taken),
+            Ask::Gone(gone) => {
+                if self.set_aside(now, id, &mark, false, body) {
+                    return;
+                }
+                ("withdraw", self.gone(now, id, gone.gone).map(Some))
+            }
             Ask::Push(push) => {
                 if self.set_aside(now, id, &mark, false, body) {
                     return;

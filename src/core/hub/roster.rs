@@ -46,7 +46,10 @@ impl Hub {
         self.unlist(now, &name.name, files, true);
         self.holders.forget(id);
         self.take_all_back(now, id);
-        if self.config.files.is_some() {
+        self.copies_left(id);
+        let again =
+            self.peers.iter().any(|(other, peer)| *other != id && peer.key == client.key && peer.name.is_some());
+        if self.config.files.is_some() && !again {
             self.out.push_back(Output::MayNotFetch(client.key));
         }
         self.online.remove(&name.fold);

@@ -108,11 +108,10 @@ impl Session {
             (Origin::Change, Event::OfferAcked(event::OfferAcked { offers, revision, .. })) => {
                 self.tell(now, event::OfferChanged { offers, withdrawn: Vec::new(), revision });
             }
+            (Origin::Change, Event::Withdrawn(event::Withdrawn { files, .. })) if files.is_empty() => {}
             (Origin::Change, Event::Withdrawn(event::Withdrawn { files, revision })) => {
                 self.tell(now, event::OfferChanged { offers: Vec::new(), withdrawn: files, revision });
             }
-            // What the hub does not know is not offered there: no more is wanted.
-            (Origin::Change, Event::Error(error)) if error.code == ErrorCode::NotOffered => {}
             (Origin::Change, event) => self.tell(now, event::Error::from(refusal(event))),
             (Origin::Forgotten, _) => {}
             (Origin::User(pending), event) => self.user_answered(now, *pending, event),
@@ -174,6 +173,8 @@ impl Session {
                 self.close_privates(now);
                 self.parted = self.registered.take();
                 self.leave_pushes(now);
+                self.leave_copies(now);
+                self.holdings.untell();
                 self.inbox.catching_up = false;
                 self.release(now);
                 self.update_peers();

@@ -193,6 +193,7 @@ impl Session {
         self.asks.retain(|_, (_, origin)| origin.outlives_the_hub());
         self.holdings.untell();
         self.pushes.forget_offered();
+        self.refuse_push_answers(now);
         self.again = None;
         // A hub that was restarted counts anew.
         self.replica.revision = 0;
@@ -300,8 +301,8 @@ impl Session {
             _ => {}
         }
         self.private_tick(now);
-        self.push_tick(now);
         self.announce(now);
+        self.apply_changes(now);
         if let Some(leaving) = self.leaving.take_if(|leaving| leaving.deadline <= now) {
             self.end_without_answer(now, leaving);
         }

@@ -8,6 +8,9 @@ use crate::protocol::ContentHash;
 use crate::protocol::limits::{HAVE_CONTENTS, HOLDINGS};
 use crate::protocol::wire::{Ask, Had, Have, Settled};
 
+/// How much is told in one frame, in bytes.
+const FRAME_BYTES: usize = 128 << 10;
+
 /// What we have without offering it.
 #[derive(Default)]
 pub(super) struct Holdings {
@@ -48,19 +51,23 @@ impl Session {
 
     /// Tells the hub what it does not know, if it listens.
     pub(super) fn announce(&mut self, now: Time) {
-        if !self.settled || self.registered.is_none() {
-            return;
+        while self.settled && self.registered.is_some() && self.link.takes_state() && !self.holdings.fresh.is_empty() {
+            let (mut have, mut bytes) = (Vec::new(), 0);
+            while bytes < FRAME_BYTES
+                && have.len() < HAVE_CONTENTS
+                && let Some((_, had)) = self.holdings.fresh.pop_first()
+            {
+                bytes += 160 + 16 * had.chunks.ranges().count();
+                add(&mut self.holdings.told, had.clone());
+                have.push(had);
+            }
+            self.send(now, Ask::Have(Have { have }).to_body());
         }
-        let fresh: Vec<Had> = std::mem::take(&mut self.holdings.fresh).into_values().collect();
-        for have in fresh.chunks(HAVE_CONTENTS) {
-            self.send(now, Ask::Have(Have { have: have.to_vec() }).to_body());
-        }
-        fresh.into_iter().for_each(|had| add(&mut self.holdings.told, had));
     }
 
     /// We do not want to hear who else has this content any more.
     pub(super) fn settle(&mut self, now: Time, hash: ContentHash) {
-        if self.settled {
+        if self.registered.is_some() {
             self.send(now, Ask::Settled(Settled { settled: hash }).to_body());
         }
     }

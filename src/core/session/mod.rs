@@ -130,6 +130,8 @@ pub struct Session {
     keeping: Vec<Publishing>,
     /// Folders in which new files are offered by themselves: their prefixes.
     watched: BTreeSet<String>,
+    /// What has changed on disk and the hub has not been told of; none where it is gone.
+    changes: BTreeMap<String, Option<Content>>,
     holdings: Holdings,
     pushes: Pushes,
     again: Option<Again>,
@@ -176,6 +178,7 @@ impl Session {
             offered: BTreeMap::new(),
             keeping: Vec::new(),
             watched: BTreeSet::new(),
+            changes: BTreeMap::new(),
             holdings: Holdings::default(),
             pushes: Pushes::default(),
             again: None,
@@ -259,10 +262,7 @@ impl Session {
         }
         let leaving = self.leaving.as_ref().map(|leaving| leaving.deadline);
         let peers = self.privates.peers.next_timeout();
-        [self.connection.deadline(), self.link.next_timeout(), leaving, peers, self.pushes.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.connection.deadline(), self.link.next_timeout(), leaving, peers].into_iter().flatten().min()
     }
 
     /// Whether more requests can be taken; otherwise they wait at their source.

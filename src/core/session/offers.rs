@@ -1,6 +1,6 @@
 //! What we offer: hashed, told to the hub piece by piece, followed when it changes on disk, taken back.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use super::requests::Pending;
 use super::{FilesChanged, Hashed, Offering, Origin, Output, Session};
@@ -10,7 +10,7 @@ use crate::protocol::line::pointer_at;
 use crate::protocol::name::check_file;
 use crate::protocol::transfer::MAX_CHUNKS;
 use crate::protocol::types::Skipped;
-use crate::protocol::wire::{Ask, Publish};
+use crate::protocol::wire::{Ask, Gone, Publish};
 use crate::protocol::{At, Content, ErrorCode, Failure, Id, Offer, Request, event, request};
 
 /// A file that we offer.
@@ -34,6 +34,8 @@ pub(super) struct Publishing {
     uncopied: Option<BTreeSet<String>>,
     /// Why there is no copy of one of them.
     failure: Option<Failure>,
+    /// Folders that are to be watched: how the names of what is in them begin.
+    watched: Vec<String>,
 }
 
 impl Publishing {
@@ -41,14 +43,18 @@ impl Publishing {
         self.pending
     }
 
-    /// The hub has a copy of one of the files, or has none. Says whether that is all.
-    fn stored(&mut self, file: &str, failure: Option<Failure>) -> bool {
+    /// Whether the hub has not been told of all of it.
+    pub(super) fn goes_on(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
+    /// The hub has a copy of one of the files, or has none.
+    fn stored(&mut self, file: &str, failure: Option<Failure>) {
         if let Some(uncopied) = &mut self.uncopied
             && uncopied.remove(file)
         {
             self.failure = self.failure.take().or(failure);
         }
-        self.is_over()
     }
 
     fn waits_for(&self, file: &str) -> bool {
@@ -103,22 +109,20 @@ impl Session {
                 return self.refuse(now, pending.id, failure);
             }
         };
+        let Request::Offer(offer) = &pending.request else { return };
+        let keep = offer.keep;
+        let watched: Vec<String> = offer.files.iter().filter(|_| offer.watch).map(|folder| prefix(folder)).collect();
         let limit = HubLimits::default().offers;
         let fresh = contents.iter().filter(|content| !self.offered.contains_key(&content.file)).count();
         if self.offered.len() + fresh > limit {
-            self.unserve(contents.into_iter().map(|content| content.file));
+            self.unserve(contents.into_iter().map(|content| content.file).chain(folders(&watched)));
             let message = format!("A client may offer {limit} files; these would be {fresh} more.");
             return self.refuse(now, pending.id, Failure::new(ErrorCode::TooManyOffers, message));
-        }
-        let Request::Offer(offer) = &pending.request else { return };
-        let keep = offer.keep;
-        if offer.watch {
-            self.watched.extend(offer.files.iter().map(|folder| prefix(folder)));
         }
         let uncopied = keep.then(|| contents.iter().map(|content| content.file.clone()).collect());
         let mut pieces: VecDeque<Vec<Content>> = contents.chunks(PUBLISH_FILES).map(<[Content]>::to_vec).collect();
         let first = pieces.pop_front().unwrap_or_default();
-        let publishing = Publishing { pending, pieces, offers: Vec::new(), skipped, uncopied, failure: None };
+        let publishing = Publishing { pending, pieces, offers: Vec::new(), skipped, uncopied, failure: None, watched };
         self.publish(now, first, Origin::Offer(Box::new(publishing)));
     }
 
@@ -127,7 +131,9 @@ impl Session {
     fn publish(&mut self, now: Time, publish: Vec<Content>, origin: Origin) {
         let (more, keep) = match &origin {
             Origin::Offer(publishing) => {
-                (publishing.pieces.iter().map(Vec::len).sum::<usize>() as u64, publishing.uncopied.is_some())
+                let later = publishing.pieces.iter().flatten();
+                let fresh = later.filter(|content| !self.offered.contains_key(&content.file)).count();
+                (fresh as u64, publishing.uncopied.is_some())
             }
             Origin::Change => (0, publish.iter().any(|content| self.is_kept(&content.file))),
             _ => (0, false),
@@ -155,6 +161,7 @@ impl Session {
         if let Some(next) = publishing.pieces.pop_front() {
             return self.publish(now, next, Origin::Offer(publishing));
         }
+        self.watched.extend(std::mem::take(&mut publishing.watched));
         let offers = publishing.offers.clone();
         let skipped = std::mem::take(&mut publishing.skipped);
         let acked = event::OfferAcked { offers, revision: answer.revision, skipped };
@@ -181,13 +188,17 @@ impl Session {
             self.ask(now, request::Withdraw { files: files.to_vec() }.into(), Origin::Forgotten);
         }
         let rest = refused.into_iter().chain(publishing.pieces.into_iter().flatten()).map(|content| content.file);
-        self.unserve(before.into_iter().chain(rest));
+        self.unserve(before.into_iter().chain(rest).chain(folders(&publishing.watched)));
         self.refuse(now, publishing.pending.id, error.into());
     }
 
-    /// Files are not served any more, but for those that we still offer.
+    /// Files are not served any more, but for those that we still offer, and folders are not watched, but for those
+    /// that others have us watch.
     fn unserve(&mut self, files: impl Iterator<Item = String>) {
-        let files: Vec<String> = files.filter(|file| !self.offered.contains_key(file)).collect();
+        let stays = |file: &String| {
+            self.offered.contains_key(file) || (file.ends_with('/') && self.watched.contains(&prefix(file)))
+        };
+        let files: Vec<String> = files.filter(|file| !stays(file)).collect();
         self.out.push_back(Output::Unserve(files));
     }
 
@@ -202,9 +213,9 @@ impl Session {
             Origin::Offer(publishing) => Some(&mut **publishing),
             _ => None,
         });
-        let mut waiting = asked.chain(&mut self.keeping);
-        if let Some(publishing) = waiting.find(|publishing| publishing.waits_for(&file)) {
-            publishing.stored(&file, failure);
+        let waiting = asked.chain(&mut self.keeping).filter(|publishing| publishing.waits_for(&file));
+        let waited = waiting.map(|publishing| publishing.stored(&file, failure.clone())).count();
+        if waited > 0 {
             return self.finish_kept(now);
         }
         // Nobody waits for it: the copy of what has changed, or of what was offered to a hub that was restarted.
@@ -224,7 +235,7 @@ impl Session {
             match failure {
                 Some(failure) => self.refuse(now, pending.id, failure),
                 None => {
-                    let bytes = offers.iter().map(|offer| offer.size).sum();
+                    let bytes = offers.iter().fold(0u64, |sum, offer| sum.saturating_add(offer.size));
                     let files = offers.into_iter().map(|offer| offer.file).collect();
                     self.finish(now, pending.id, event::OfferKept { files, bytes });
                 }
@@ -232,31 +243,65 @@ impl Session {
         }
     }
 
-    /// What we offer has changed on disk.
+    /// What we offer has changed on disk. The newest is what counts.
     pub(super) fn files_changed(&mut self, now: Time, changes: FilesChanged) {
-        let FilesChanged { mut changed, gone } = changes;
-        // What has been withdrawn meanwhile is not of interest any more.
-        changed.retain(|content| {
-            let file = &content.file;
-            self.offered.contains_key(file) || self.watched.iter().any(|folder| file.starts_with(folder))
-        });
-        for content in &changed {
-            let keep = self.is_kept(&content.file);
-            self.offered.insert(content.file.clone(), Offered { content: content.clone(), keep });
+        self.changes.extend(changes.changed.into_iter().map(|content| (content.file.clone(), Some(content))));
+        self.changes.extend(changes.gone.into_iter().map(|file| (file, None)));
+        self.apply_changes(now);
+    }
+
+    /// Tells the hub what has changed, as soon as it has all that was hashed before, and as far as it takes more.
+    pub(super) fn apply_changes(&mut self, now: Time) {
+        while !self.changes.is_empty() {
+            let offering = self.asks.values().any(|(_, origin)| matches!(origin, Origin::Offer(_)));
+            let busy = offering || self.local.is_some() || self.again.is_some() || !self.settled;
+            if self.registered.is_some() && (busy || !self.link.takes_state()) {
+                return;
+            }
+            let rest = self.changes.keys().nth(PUBLISH_FILES).cloned();
+            let rest = rest.map(|from| self.changes.split_off(&from)).unwrap_or_default();
+            let piece = std::mem::replace(&mut self.changes, rest);
+            self.publish_changes(now, piece);
         }
-        let gone: Vec<String> = gone.into_iter().filter(|file| self.offered.remove(file).is_some()).collect();
+    }
+
+    fn publish_changes(&mut self, now: Time, changes: BTreeMap<String, Option<Content>>) {
+        let (mut kept, mut others, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        for (file, content) in changes {
+            // What has been withdrawn meanwhile is not of interest any more.
+            let known = self.offered.contains_key(&file) || self.watched.iter().any(|folder| file.starts_with(folder));
+            match content {
+                Some(content) if known => {
+                    let keep = self.is_kept(&file);
+                    self.offered.insert(file, Offered { content: content.clone(), keep });
+                    if keep { kept.push(content) } else { others.push(content) }
+                }
+                None if self.offered.remove(&file).is_some() => gone.push(file),
+                Some(_) | None => {}
+            }
+        }
         if self.registered.is_none() {
             return;
         }
-        let (kept, others): (Vec<Content>, Vec<Content>) =
-            changed.into_iter().partition(|content| self.is_kept(&content.file));
         for contents in [kept, others] {
-            for piece in contents.chunks(PUBLISH_FILES) {
-                self.publish(now, piece.to_vec(), Origin::Change);
+            if !contents.is_empty() {
+                self.publish(now, contents, Origin::Change);
             }
         }
-        for files in gone.chunks(PUBLISH_FILES) {
-            self.ask(now, request::Withdraw { files: files.to_vec() }.into(), Origin::Change);
+        if !gone.is_empty() {
+            let id = self.next_ask;
+            self.next_ask += 1;
+            let ask = Ask::Gone(Gone { id, gone });
+            self.send(now, ask.to_body());
+            self.asks.insert(id, (ask, Origin::Change));
+        }
+    }
+
+    /// We are out of the table: nothing of ours is copied any more.
+    pub(super) fn leave_copies(&mut self, now: Time) {
+        for publishing in std::mem::take(&mut self.keeping) {
+            let failure = Failure::new(ErrorCode::NotRegistered, "You have left before the hub had a copy.");
+            self.refuse(now, publishing.pending.id, failure);
         }
     }
 
@@ -264,7 +309,8 @@ impl Session {
         let gone: HashSet<&String> = answer.files.iter().collect();
         self.offered.retain(|file, _| !gone.contains(file));
         let folders = asked.iter().filter(|file| file.ends_with('/')).cloned();
-        self.watched.retain(|folder| !asked.contains(folder));
+        let ended: Vec<String> = asked.iter().filter(|file| file.ends_with('/')).map(|file| prefix(file)).collect();
+        self.watched.retain(|folder| !ended.contains(folder));
         self.out.push_back(Output::Unserve(answer.files.iter().cloned().chain(folders).collect()));
         self.finish(now, id, answer);
     }
@@ -295,6 +341,11 @@ fn prefix(folder: &str) -> String {
         "." | "./" => String::new(),
         _ => format!("{}/", folder.trim_end_matches('/')),
     }
+}
+
+/// Watched folders by their names, as `withdraw` has them.
+fn folders(prefixes: &[String]) -> impl Iterator<Item = String> {
+    prefixes.iter().map(|prefix| if prefix.is_empty() { "./".to_owned() } else { prefix.clone() })
 }
 
 /// What was named, each once, with its place.

@@ -1,7 +1,6 @@
 //! Files for one person: those that we give, and those that are given to us.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::requests::Pending;
 use super::{AcceptFrom, Origin, Output, Running, Session};
@@ -9,12 +8,9 @@ use crate::core::time::Time;
 use crate::protocol::limits::PUSHES_TO_ONE;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{check_file, fold};
-use crate::protocol::types::{Content, Stage};
-use crate::protocol::wire::{Ask, Push, TakeBack};
+use crate::protocol::types::{Content, PushAnswer, Stage};
+use crate::protocol::wire::{Ask, NotTaken, Push, TakeBack};
 use crate::protocol::{ContentHash, Direction, ErrorCode, Failure, Request, Transfer, event, request};
-
-/// How long whoever has accepted a file may take to begin fetching it.
-const BEGINS_WITHIN: Duration = Duration::from_secs(60);
 
 /// The files that are given.
 #[derive(Default)]
@@ -32,17 +28,19 @@ struct Giving {
     content: Content,
     /// Its number at the hub, once it has one.
     push: Option<u64>,
-    /// They have accepted, and must have begun by then.
-    deadline: Option<Time>,
+    /// They have accepted it, and may come for it.
+    accepted: bool,
+}
+
+impl Giving {
+    fn is(&self, hash: ContentHash, to: &str) -> bool {
+        self.content.hash == hash && fold(&self.to) == fold(to)
+    }
 }
 
 impl Pushes {
     pub(super) fn is_giving(&self) -> bool {
         !self.giving.is_empty()
-    }
-
-    pub(super) fn deadline(&self) -> Option<Time> {
-        self.giving.values().filter_map(|giving| giving.deadline).min()
     }
 
     pub(super) fn show(&self) -> impl Iterator<Item = Transfer> {
@@ -60,7 +58,7 @@ impl Pushes {
     /// What we were to take is not known to a hub that has forgotten everything.
     pub(super) fn forget_offered(&mut self) {
         self.offered.clear();
-        self.giving.values_mut().for_each(|giving| (giving.push, giving.deadline) = (None, None));
+        self.giving.values_mut().for_each(|giving| (giving.push, giving.accepted) = (None, false));
     }
 
     /// Gives up every push; what becomes of them is not told any more.
@@ -91,7 +89,7 @@ impl Session {
         match result {
             Ok(content) => {
                 let transfer = self.new_transfer();
-                self.pushes.giving.insert(transfer, Giving { pending, to, content, push: None, deadline: None });
+                self.pushes.giving.insert(transfer, Giving { pending, to, content, push: None, accepted: false });
                 self.ask_push(now, transfer);
             }
             Err(failure) => {
@@ -141,8 +139,20 @@ impl Session {
         }
     }
 
+    /// The numbers of a hub that has forgotten everything may be those of other pushes soon.
+    pub(super) fn refuse_push_answers(&mut self, now: Time) {
+        let about = |pending: &Pending| matches!(pending.request, Request::Accept(_) | Request::Decline(_));
+        let asked =
+            self.asks.extract_if(.., |_, (_, origin)| matches!(origin, Origin::User(pending) if about(pending)));
+        for (_, (_, origin)) in asked.collect::<Vec<_>>() {
+            if let Origin::User(pending) = origin {
+                self.refuse(now, pending.id, ErrorCode::NoSuchPush.into());
+            }
+        }
+    }
+
     fn take_back(&mut self, now: Time, push: u64) {
-        if self.settled {
+        if self.registered.is_some() {
             self.send(now, Ask::TakeBack(TakeBack { take_back: push }).to_body());
         }
     }
@@ -151,43 +161,49 @@ impl Session {
     pub(super) fn push_answered(&mut self, now: Time, answer: event::PushAnswered) {
         let ours = self.pushes.giving.iter_mut().find(|(_, giving)| giving.push == Some(answer.push));
         let Some((&transfer, giving)) = ours else { return };
-        if answer.accepted {
-            giving.deadline = Some(now + BEGINS_WITHIN);
+        // They fetch it when their queue has come to it; if they cannot, it waits again.
+        giving.accepted = answer.answer == PushAnswer::Accepted;
+        if answer.answer != PushAnswer::Declined {
             return;
         }
         let message = format!("{} does not want {}.", giving.to, giving.content.file);
         self.push_refused(now, transfer, Failure::new(ErrorCode::PushDeclined, message));
     }
 
-    pub(super) fn push_tick(&mut self, now: Time) {
-        let late = self.pushes.giving.iter().find(|(_, giving)| giving.deadline.is_some_and(|at| at <= now));
-        if let Some((&transfer, giving)) = late {
-            let message = format!("{} has accepted, and does not fetch it.", giving.to);
-            self.push_refused(now, transfer, Failure::new(ErrorCode::PeerUnreachable, message));
-        }
-    }
-
     /// Somebody fetches from us: what we give them, if it is that.
-    pub(super) fn take_giving(&mut self, peer: &str, hash: ContentHash) -> Option<(u64, Pending)> {
-        let theirs = |giving: &Giving| giving.content.hash == hash && fold(&giving.to) == fold(peer);
-        let (&transfer, _) = self.pushes.giving.iter().find(|(_, giving)| theirs(giving))?;
-        self.pushes.giving.remove(&transfer).map(|giving| (transfer, giving.pending))
+    pub(super) fn take_giving(&mut self, peer: &str, hash: ContentHash) -> Option<(u64, Pending, Option<u64>)> {
+        // The same content may be given twice: then it is the one that was accepted.
+        let mut ours = self.pushes.giving.iter().filter(|(_, giving)| giving.is(hash, peer)).peekable();
+        let first = ours.peek().map(|(transfer, _)| **transfer)?;
+        let transfer = ours.find(|(_, giving)| giving.accepted).map_or(first, |(transfer, _)| *transfer);
+        self.pushes.giving.remove(&transfer).map(|giving| (transfer, giving.pending, giving.push))
     }
 
     /// An upload has ended; if it was a push, nothing more can be fetched by it.
-    pub(super) fn given(&mut self, running: &Running) {
+    pub(super) fn given(&mut self, now: Time, running: &Running) {
         if running.is_asked_for() && running.direction == Direction::Up {
             self.out.push_back(Output::Unlend(running.hash, running.peer.clone()));
+            if let Some(push) = running.push {
+                self.take_back(now, push);
+            }
         }
     }
 
-    /// Takes back what nobody has begun to fetch; false if there is no such push.
+    /// What we have accepted could not be fetched: it can be accepted again, perhaps under another name.
+    pub(super) fn not_taken(&mut self, now: Time, pending: &Pending) {
+        if let Request::Accept(accept) = &pending.request
+            && self.registered.is_some()
+        {
+            self.send(now, Ask::NotTaken(NotTaken { not_taken: accept.push }).to_body());
+        }
+    }
+
+    /// Tells the hub that nobody shall fetch this any more; false if there is no such push, or somebody has begun.
     pub(super) fn cancel_push(&mut self, now: Time, transfer: u64) -> bool {
         let Some(giving) = self.pushes.giving.get(&transfer) else { return false };
         if let Some(push) = giving.push {
             self.take_back(now, push);
         }
-        self.push_refused(now, transfer, Failure::new(ErrorCode::Interrupted, "The push was taken back."));
         true
     }
 
@@ -202,24 +218,26 @@ impl Session {
 
     /// Somebody wants to give us a file. Whether that is accepted by itself was decided when we were started.
     pub(super) fn push_offered(&mut self, now: Time, offered: event::PushOffered) {
+        if let Err(failure) = check_file(&offered.file) {
+            return self.tell(now, event::Error::from(failure));
+        }
         if self.pushes.offered.len() >= PUSHES_TO_ONE && !self.pushes.offered.contains_key(&offered.push) {
             return;
         }
         self.pushes.offered.insert(offered.push, offered.clone());
-        let accepted = match &self.config.accept_from {
+        let welcome = match &self.config.accept_from {
             AcceptFrom::Nobody => false,
             AcceptFrom::Names(names) => names.iter().any(|name| fold(name) == fold(&offered.from)),
             AcceptFrom::All => true,
         };
-        let (push, file) = (offered.push, offered.file.clone());
+        // A hidden file can do much in a home folder: it is taken by hand alone.
+        let accepted = welcome && !offered.file.starts_with('.');
+        let push = offered.push;
         self.tell(now, offered);
         if accepted {
             let request = request::Accept { push, to: None, on_conflict: None };
             let pending = Pending { id: None, request: request.clone().into() };
-            match check_file(&file) {
-                Ok(()) => self.ask(now, request.into(), Origin::User(Box::new(pending))),
-                Err(failure) => self.tell(now, event::Error::from(failure)),
-            }
+            self.ask(now, request.into(), Origin::User(Box::new(pending)));
         }
     }
 
@@ -229,8 +247,13 @@ impl Session {
         }
     }
 
-    /// The push is accepted or declined.
-    pub(super) fn forget_push(&mut self, push: u64) -> Option<event::PushOffered> {
-        self.pushes.offered.remove(&push)
+    /// What was offered under this number.
+    pub(super) fn offered_push(&self, push: u64) -> Option<&event::PushOffered> {
+        self.pushes.offered.get(&push)
+    }
+
+    /// The push is over.
+    pub(super) fn forget_push(&mut self, push: u64) {
+        self.pushes.offered.remove(&push);
     }
 }

@@ -152,7 +152,10 @@ impl Session {
                 // With `fail_fast`, what comes after a failure must not have been asked already.
                 let room = self.asks.len() < if self.config.fail_fast { 1 } else { REQUESTS_IN_FLIGHT };
                 let registering = self.asks.values().any(|(_, origin)| origin.is_registration());
-                self.settled && self.local.is_none() && room && !registering
+                // A large offer goes in pieces, and what comes after it sees all of it.
+                let offering = |origin: &Origin| matches!(origin, Origin::Offer(offer) if offer.goes_on());
+                let offering = self.asks.values().any(|(_, origin)| offering(origin));
+                self.settled && self.local.is_none() && room && !registering && !offering
             }
             // The hub is not needed for what goes past it.
             Start::Here if !self.settled && self.goes_past_the_hub(head) => self.local.is_none(),

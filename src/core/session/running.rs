@@ -17,6 +17,8 @@ pub(super) struct Running {
     /// Bytes that are to be there: all, or those of the chunks that are wanted.
     pub(super) size: u64,
     pub(super) hash: ContentHash,
+    /// Bytes of the whole content.
+    pub(super) whole: u64,
     /// How many files, if it is a folder.
     pub(super) files: Option<u64>,
     /// Which chunks are wanted, if not all.
@@ -27,6 +29,8 @@ pub(super) struct Running {
     pub(super) pace: Pace,
     /// What starts it, as long as it is queued.
     pub(super) queued: Option<Output>,
+    /// The hub's number for it, if it is a push of ours.
+    pub(super) push: Option<u64>,
 }
 
 impl Running {
@@ -40,6 +44,7 @@ impl Running {
             peer,
             size,
             hash,
+            whole: size,
             files: None,
             chunks: None,
             bytes: 0,
@@ -47,6 +52,7 @@ impl Running {
             started: now,
             pace: Pace::default(),
             queued: None,
+            push: None,
         }
     }
 

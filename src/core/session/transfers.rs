@@ -6,9 +6,13 @@ use super::requests::Pending;
 use super::{Event, Failure, FetchPlan, Output, Running, Session, TransferNote, UploadNote};
 use crate::core::time::Time;
 use crate::protocol::event::Holder;
+use crate::protocol::limits::HOLDERS;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::check_file;
 use crate::protocol::{ChunkSet, Direction, ErrorCode, Offer, Request, Transfer, event, request};
+
+/// How many of those who wait are told their places: for the others these say little.
+const PLACES_TOLD: usize = 32;
 
 impl Session {
     pub(super) fn new_transfer(&mut self) -> u64 {
@@ -18,46 +22,48 @@ impl Session {
 
     /// The hub has said where the content is.
     pub(super) fn start_get(&mut self, now: Time, pending: Pending, get: request::Get, located: event::Located) {
-        let target = get.to.unwrap_or(get.file);
-        let plan = |transfer, sources| FetchPlan {
-            transfer,
-            sources,
-            chunks: None,
-            target,
-            on_conflict: get.on_conflict.unwrap_or(self.config.on_conflict),
-            share: true,
+        let sources = self.holders(located.sources);
+        let offer = sources.first().map(|first| &first.offer);
+        let chunks = match wanted(get.chunks.as_deref(), offer) {
+            Ok(chunks) => chunks,
+            Err(failure) => {
+                if let Some(hash) = offer.map(|offer| offer.hash) {
+                    self.settle(now, hash);
+                }
+                return self.refuse(now, pending.id, failure);
+            }
         };
-        let (transfer, sources) = (self.next_transfer, self.holders(located.sources));
-        let plan = plan(transfer, sources);
-        match wanted(get.chunks.as_deref(), plan.sources.first().map(|first| &first.offer)) {
-            Ok(chunks) => self.fetch(now, pending, FetchPlan { chunks, ..plan }),
-            Err(failure) => self.refuse(now, pending.id, failure),
-        }
+        let (transfer, target) = (self.next_transfer, get.to.unwrap_or(get.file));
+        let on_conflict = get.on_conflict.unwrap_or(self.config.on_conflict);
+        self.fetch(now, pending, FetchPlan { transfer, sources, chunks, target, on_conflict, share: true });
     }
 
     /// The hub has said who gives us what we have accepted. It must be what was offered to us.
     pub(super) fn start_accepted(&mut self, now: Time, pending: Pending, located: event::Located) {
         let Request::Accept(accept) = pending.request.clone() else { return };
-        let offered = self.forget_push(accept.push);
+        match self.plan_accepted(accept, located) {
+            Ok(plan) => self.fetch(now, pending, plan),
+            Err(failure) => {
+                self.not_taken(now, &pending);
+                self.refuse(now, pending.id, failure);
+            }
+        }
+    }
+
+    fn plan_accepted(&self, accept: request::Accept, located: event::Located) -> Result<FetchPlan, Failure> {
         let sources = self.holders(located.sources);
-        let fits = |offered: &event::PushOffered, offer: &Offer| {
-            (offer.hash, offer.size, &offer.file) == (offered.hash, offered.size, &offered.file)
-        };
-        let Some(first) = sources.first().map(|first| &first.offer) else {
-            return self.refuse(now, pending.id, ErrorCode::NoSuchPush.into());
+        let first = sources.first().map(|first| &first.offer).ok_or(ErrorCode::NoSuchPush)?;
+        let fits = |offered: &event::PushOffered| {
+            (first.hash, first.size, &first.file) == (offered.hash, offered.size, &offered.file)
         };
         // Who accepts at once, by a number that they know from before, has not been told of it yet.
-        if offered.is_some_and(|offered| !fits(&offered, first)) {
-            let failure = Failure::new(ErrorCode::WrongProtocol, "The hub gives another file than was offered.");
-            return self.refuse(now, pending.id, failure);
+        if self.offered_push(accept.push).is_some_and(|offered| !fits(offered)) {
+            return Err(Failure::new(ErrorCode::WrongProtocol, "The hub gives another file than was offered."));
         }
-        let (transfer, target) = (self.next_transfer, accept.to.unwrap_or_else(|| first.file.clone()));
-        if let Err(failure) = check_file(&target) {
-            return self.refuse(now, pending.id, failure.at(pointer_at("/push")));
-        }
+        let target = accept.to.unwrap_or_else(|| first.file.clone());
+        check_file(&target).map_err(|failure| failure.at(pointer_at("/push")))?;
         let on_conflict = accept.on_conflict.unwrap_or(self.config.on_conflict);
-        let plan = FetchPlan { transfer, sources, chunks: None, target, on_conflict, share: false };
-        self.fetch(now, pending, plan);
+        Ok(FetchPlan { transfer: self.next_transfer, sources, chunks: None, target, on_conflict, share: false })
     }
 
     fn fetch(&mut self, now: Time, pending: Pending, plan: FetchPlan) {
@@ -76,6 +82,7 @@ impl Session {
         let running = Running {
             pending: Some(pending),
             chunks: plan.chunks.clone(),
+            whole: offer.size,
             ..Running::new(now, Direction::Down, what, size, offer.hash)
         };
         self.enqueue_transfer(now, plan.transfer, running, Output::Fetch(plan));
@@ -116,7 +123,7 @@ impl Session {
                 started = true;
             }
         }
-        let told: Vec<(u64, u64)> = (1..).zip(self.queue.iter().copied()).collect();
+        let told: Vec<(u64, u64)> = (1..).zip(self.queue.iter().copied().take(PLACES_TOLD)).collect();
         for (position, transfer) in told {
             if !started && fresh.is_some_and(|fresh| fresh != transfer) {
                 continue;
@@ -133,7 +140,8 @@ impl Session {
         let running = self.running.remove(&transfer)?;
         self.queue.retain(|queued| *queued != transfer);
         if running.direction == Direction::Down {
-            if running.files.is_none() {
+            let others = self.running.values().any(|other| other.hash == running.hash);
+            if running.files.is_none() && !others {
                 self.settle(now, running.hash);
             }
             self.start_queued(now, None);
@@ -151,6 +159,10 @@ impl Session {
         let event = match note {
             TransferNote::Started { path, resumed } => {
                 (running.bytes, running.resumed, running.started) = (resumed, resumed, now);
+                // With the chunks that are wanted the file is complete: then all of it counts.
+                if resumed > running.size {
+                    running.size = running.whole;
+                }
                 running.pace.note(now, resumed);
                 running.started(transfer, Some(path))
             }
@@ -167,7 +179,10 @@ impl Session {
             TransferNote::Completed { path, complete, sources } => {
                 let mut event = running.completed(transfer, now, Some(path), sources);
                 event.chunks = running.chunks.take().filter(|_| !complete);
-                self.end_transfer(now, transfer);
+                let ended = self.end_transfer(now, transfer).and_then(|running| running.pending);
+                if let Some(Pending { request: Request::Accept(accept), .. }) = ended {
+                    self.forget_push(accept.push);
+                }
                 return self.finish(now, id, event);
             }
             TransferNote::Failed(failure) => return self.fail_transfer(now, transfer, failure),
@@ -177,10 +192,11 @@ impl Session {
 
     fn fail_transfer(&mut self, now: Time, transfer: u64, failure: Failure) {
         let Some(running) = self.end_transfer(now, transfer) else { return };
-        self.given(&running);
+        self.given(now, &running);
         let event = running.failed(transfer, &failure);
         match running.pending {
             Some(pending) => {
+                self.not_taken(now, &pending);
                 self.tell_for(now, pending.id.clone(), false, event);
                 self.refuse(now, pending.id, failure);
             }
@@ -191,11 +207,19 @@ impl Session {
     /// Somebody has more of what we are fetching.
     pub(super) fn sources_updated(&mut self, update: event::SourcesUpdated) {
         let sources = self.holders(update.sources);
-        let fetching = self.running.iter().filter(|(_, running)| {
-            running.hash == update.hash && running.direction == Direction::Down && running.queued.is_none()
-        });
-        for transfer in fetching.map(|(transfer, _)| *transfer).collect::<Vec<_>>() {
-            self.out.push_back(Output::Sources(transfer, sources.clone()));
+        let wants = |running: &Running| running.hash == update.hash && running.direction == Direction::Down;
+        for (transfer, running) in self.running.iter_mut().filter(|(_, running)| wants(running)) {
+            match &mut running.queued {
+                Some(Output::Fetch(plan)) => {
+                    for source in &sources {
+                        plan.sources.retain(|known| known.key != source.key);
+                        plan.sources.push(source.clone());
+                    }
+                    plan.sources.truncate(HOLDERS);
+                }
+                Some(_) => {}
+                None => self.out.push_back(Output::Sources(*transfer, sources.clone())),
+            }
         }
     }
 
@@ -218,11 +242,11 @@ impl Session {
 
     pub(super) fn upload_note(&mut self, now: Time, upload: u64, note: UploadNote) {
         if let UploadNote::Started { peer, file, size, hash } = note {
-            let (transfer, pending) = match self.take_giving(&peer, hash) {
-                Some((transfer, pending)) => (transfer, Some(pending)),
-                None => (self.new_transfer(), None),
+            let (transfer, pending, push) = match self.take_giving(&peer, hash) {
+                Some((transfer, pending, push)) => (transfer, Some(pending), push),
+                None => (self.new_transfer(), None, None),
             };
-            let running = Running { pending, ..Running::new(now, Direction::Up, (file, peer), size, hash) };
+            let running = Running { pending, push, ..Running::new(now, Direction::Up, (file, peer), size, hash) };
             self.uploads.insert(upload, transfer);
             self.tell_for(now, running.id(), false, running.started(transfer, None));
             self.running.entry(transfer).or_insert(running).pace.note(now, 0);
@@ -241,7 +265,7 @@ impl Session {
                 let event = running.completed(transfer, now, None, Vec::new());
                 self.uploads.remove(&upload);
                 let Some(running) = self.end_transfer(now, transfer) else { return };
-                self.given(&running);
+                self.given(now, &running);
                 match running.pending {
                     Some(pending) => self.finish(now, pending.id, event),
                     None => self.tell(now, event),
@@ -256,18 +280,26 @@ impl Session {
 
     pub(super) fn start_cancel(&mut self, now: Time, pending: Pending, transfer: u64) {
         let queued = self.running.get(&transfer).map(|running| (running.direction, running.queued.is_some()));
-        let broken_off = || Failure::new(ErrorCode::Interrupted, "It was cancelled.");
+        let pushed = queued.is_none() && self.cancel_push(now, transfer);
+        if queued.is_none() && !pushed {
+            return self.refuse(now, pending.id, ErrorCode::NoSuchTransfer.into());
+        }
+        // First of all: what follows may end the program.
+        self.finish(now, pending.id, event::Cancelled { transfer });
         match queued {
-            None if self.cancel_push(now, transfer) => {}
-            None => return self.refuse(now, pending.id, ErrorCode::NoSuchTransfer.into()),
-            Some((_, true)) => self.fail_transfer(now, transfer, broken_off()),
+            None => {
+                let taken_back = Failure::new(ErrorCode::Interrupted, "The push was taken back.");
+                self.push_refused(now, transfer, taken_back);
+            }
+            Some((_, true)) => {
+                self.fail_transfer(now, transfer, Failure::new(ErrorCode::Interrupted, "It was cancelled."));
+            }
             Some((Direction::Down, false)) => self.out.push_back(Output::CancelFetch(transfer)),
             Some((Direction::Up, false)) => {
                 let upload = self.uploads.iter().find(|(_, of)| **of == transfer).map(|(upload, _)| *upload);
                 self.out.extend(upload.map(Output::CancelUpload));
             }
         }
-        self.finish(now, pending.id, event::Cancelled { transfer });
     }
 
     pub(super) fn transfers(&self) -> Event {

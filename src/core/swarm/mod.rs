@@ -320,6 +320,11 @@ impl Swarm {
         !self.is_complete() && self.sources.is_there(source) && (0..).zip(&self.chunks).any(gives)
     }
 
+    /// Whether a source has this chunk.
+    pub fn can_give(&self, source: u32, chunk: u32) -> bool {
+        self.sources.has(source, chunk)
+    }
+
     /// Whether nothing comes, and nobody has what is missing.
     pub fn is_starved(&self) -> bool {
         let nowhere = |(chunk, state): (u32, &State)| *state != State::Missing || self.sources.holders(chunk) == 0;

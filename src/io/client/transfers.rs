@@ -1,6 +1,7 @@
 //! Transfers: from the session's plan to the data plane and back.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::{ClientDriver, Message};
 use crate::core::hub::HUB;
@@ -10,6 +11,7 @@ use crate::io::data::{
     UploadNote as Upload, fetch, fetch_folder,
 };
 use crate::io::identity::Identity;
+use crate::io::pins::Pins;
 use crate::protocol::event::Holder;
 use crate::protocol::transfer::Chunking;
 use crate::protocol::wire::Had;
@@ -20,44 +22,46 @@ type Around<'a> = (&'a Identity, &'a Shelf, &'a (dyn Fn(TransferNote) + Send + S
 
 impl<W: FnMut(&Replica)> ClientDriver<W> {
     pub(super) fn fetch(&mut self, mut plan: FetchPlan) {
-        let transfer = plan.transfer;
-        let number = self.tokens.next_u64();
-        let others = self.pinned(&mut plan.sources, |holder| (&holder.offer.owner, Some(holder.key)));
-        let job = others.and_then(|others| Ok((self.job(plan, number)?, others)));
-        self.run_fetch(transfer, job, |job, (identity, shelf, tell, control)| {
+        let (transfer, desk, number) = (plan.transfer, self.desk(), self.tokens.next_u64());
+        let prepare = move || {
+            let others = desk.pinned(&mut plan.sources, |holder| (&holder.offer.owner, Some(holder.key)))?;
+            Ok((desk.job(plan, number)?, others))
+        };
+        self.run_fetch(transfer, prepare, |job, (identity, shelf, tell, control)| {
             let notify = |note| fetch_note(job, note).into_iter().for_each(tell);
             fetch(job, identity, shelf, &notify, control).map(completed)
         });
     }
 
     pub(super) fn fetch_folder(&mut self, mut plan: FolderPlan) {
-        let transfer = plan.transfer;
-        let number = self.tokens.next_u64();
-        // Files name their sources by their places: these stay, and those that are not to be asked have none.
-        let mut sources = plan.sources.clone();
-        let others = self.pinned(&mut sources, |source| (&source.name, source.key));
-        let kept: Vec<bool> = plan.sources.iter().map(|source| sources.contains(source)).collect();
-        for file in &mut plan.files {
-            file.sources.retain(|source| kept.get(*source as usize) == Some(&true));
-        }
-        let job = others.and_then(|others| Ok((self.folder_job(plan, number)?, others)));
-        self.run_fetch(transfer, job, |job, (identity, shelf, tell, control)| {
+        let (transfer, desk, number) = (plan.transfer, self.desk(), self.tokens.next_u64());
+        let prepare = move || {
+            // Files name their sources by their places: these stay, and those that are not to be asked have none.
+            let mut sources = plan.sources.clone();
+            let others = desk.pinned(&mut sources, |source| (&source.name, source.key))?;
+            let kept: Vec<bool> = plan.sources.iter().map(|source| sources.contains(source)).collect();
+            for file in &mut plan.files {
+                file.sources.retain(|source| kept.get(*source as usize) == Some(&true));
+            }
+            Ok((desk.folder_job(plan, number)?, others))
+        };
+        self.run_fetch(transfer, prepare, |job, (identity, shelf, tell, control)| {
             let notify = |note| folder_note(job, note).into_iter().for_each(tell);
             fetch_folder(job, identity, shelf, &notify, control).map(folder_completed)
         });
     }
 
-    /// Runs a fetch on a thread. Once it has begun, the sources are told of that are not asked.
-    fn run_fetch<J: Send + 'static>(
+    /// Prepares and runs a fetch on a thread. Once it has begun, the sources are told of that are not asked.
+    fn run_fetch<J>(
         &mut self,
         transfer: u64,
-        job: Result<(J, Vec<TransferNote>), Failure>,
+        prepare: impl FnOnce() -> Result<(J, Vec<TransferNote>), Failure> + Send + 'static,
         fetch: impl FnOnce(&J, Around<'_>) -> Result<TransferNote, Failure> + Send + 'static,
     ) {
         let control = self.control(transfer);
         let (sender, identity, shelf) = (self.sender.clone(), self.identity.clone(), self.shelf.clone());
         self.on_thread(move || {
-            let fetched = job.and_then(|(job, others)| {
+            let fetched = prepare().and_then(|(job, others)| {
                 let tell = |note| {
                     let begins = matches!(note, TransferNote::Started { .. });
                     let more = others.iter().filter(|_| begins).cloned();
@@ -80,12 +84,26 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     /// A content that is being fetched can be had from these, too.
     pub(super) fn add_sources(&mut self, transfer: u64, mut sources: Vec<Holder>) {
         let Some(control) = self.fetches.get(&transfer) else { return };
-        // Those that have another key than they had are not asked, and nobody waits for them.
-        if self.pinned(&mut sources, |holder| (&holder.offer.owner, Some(holder.key))).is_ok() {
+        // Those that have another key than they had are not asked, and nobody waits for them. Here it is done at once: a
+        // hub that tells of ever more sources is to wait, not to fill the memory.
+        if self.desk().pinned(&mut sources, |holder| (&holder.offer.owner, Some(holder.key))).is_ok() {
             control.update(sources.iter().map(source).collect());
         }
     }
 
+    fn desk(&self) -> Desk {
+        Desk { hub: self.hub_key, pins: self.options.home.pins(), downloads: self.options.downloads.clone() }
+    }
+}
+
+/// What it takes to prepare a fetch. That reads and writes files, so it is for threads that may wait.
+struct Desk {
+    hub: Option<PublicKey>,
+    pins: Pins,
+    downloads: PathBuf,
+}
+
+impl Desk {
     /// Every source must have the key that was seen for its name at this hub before, and the hub its own. Those that
     /// have another are not asked, and told of as dropped; if there are no others, that is the failure.
     fn pinned<T>(
@@ -93,8 +111,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         sources: &mut Vec<T>,
         who: impl Fn(&T) -> (&String, Option<PublicKey>),
     ) -> Result<Vec<TransferNote>, Failure> {
-        let Some(hub) = self.hub_key else { return Ok(Vec::new()) };
-        let pins = self.options.home.pins();
+        let Some(hub) = self.hub else { return Ok(Vec::new()) };
         let (mut kept, mut others) = (Vec::new(), Vec::new());
         for source in sources.drain(..) {
             let (name, key) = who(&source);
@@ -102,7 +119,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 None => Ok(()),
                 Some(key) if name == HUB && key == hub => Ok(()),
                 Some(_) if name == HUB => Err(ErrorCode::PeerKeyChanged.into()),
-                Some(key) => pins.check_peer(name, &hub, key),
+                Some(key) => self.pins.check_peer(name, &hub, key),
             };
             match checked {
                 Ok(()) => kept.push(source),
@@ -137,7 +154,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     }
 
     fn folder_job(&self, plan: FolderPlan, number: u64) -> Result<FolderJob, Failure> {
-        let hub = self.hub_key.ok_or(ErrorCode::Internal)?;
+        let hub = self.hub.ok_or(ErrorCode::Internal)?;
         let hash = plan.hash();
         let files = plan.files.into_iter().map(|file| {
             let chunking = file.content.chunking().ok_or_else(unfit)?;
@@ -169,8 +186,8 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     }
 
     /// The download folder, made if it is not there.
-    fn downloads(&self) -> Result<std::path::PathBuf, Failure> {
-        let folder = self.options.downloads.clone();
+    fn downloads(&self) -> Result<PathBuf, Failure> {
+        let folder = self.downloads.clone();
         std::fs::create_dir_all(&folder).map_err(|e| {
             Failure::new(ErrorCode::NotWritable, format!("The folder {} cannot be made: {e}.", folder.display()))
         })?;

@@ -10,6 +10,7 @@ use super::partial::Partial;
 use super::run::Run;
 use super::shelf::Shelf;
 use super::target::Target;
+use crate::io::hash::Fingerprint;
 use crate::io::identity::Identity;
 use crate::protocol::data::is_token;
 use crate::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey, Timestamp};
@@ -146,8 +147,8 @@ pub fn fetch(
         run.partial.discard();
     }
     let placed = got.and_then(|()| place(&run, &target));
-    run.settle(placed.as_ref().ok().map(|(path, _)| path));
-    let (path, complete) = placed?;
+    run.settle(placed.as_ref().ok().map(|(path, _, finished)| (path, *finished)));
+    let (path, complete, _) = placed?;
     let (size, hash) = (job.chunking.size(), job.hash);
     Ok(Fetched { path, complete, size, hash, elapsed: started.elapsed(), from: run.shares() })
 }
@@ -180,12 +181,14 @@ fn to_check(wanted: Option<&ChunkSet>, claimed: Vec<u32>, count: u32) -> (Vec<u3
     (inside, !others.is_empty())
 }
 
-/// Gives the file its name if it is complete, and makes sure that what there is stays otherwise.
-fn place(run: &Run<'_>, target: &Target) -> Result<(PathBuf, bool), Failure> {
+/// Gives the file its name if it is complete, and makes sure that what there is stays otherwise. Tells also what the file
+/// was before anybody else knew its name.
+fn place(run: &Run<'_>, target: &Target) -> Result<(PathBuf, bool, Fingerprint), Failure> {
     if !run.lock().swarm.is_whole() {
         run.partial.keep()?;
-        return Ok((run.hidden.clone(), false));
+        return Ok((run.hidden.clone(), false, run.partial.fingerprint()?));
     }
     run.partial.finish(run.job.modified)?;
-    Ok((target.place(run.partial.name())?, true))
+    let finished = run.partial.fingerprint()?;
+    Ok((target.place(run.partial.name())?, true, finished))
 }

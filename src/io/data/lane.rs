@@ -8,30 +8,27 @@ use std::time::{Duration, Instant};
 
 use super::dial::dial;
 use super::fetch::FetchNote;
+use super::flow::{Flow, Speed};
+use super::manifest::manifest;
 use super::run::{GATHERED, Run};
 use super::socket::Broken;
-use super::sources::Plan;
 use super::stream::ClientStream;
 use crate::core::swarm::{Lane, ahead};
 use crate::io::cancel::Cancel;
-use crate::io::hash::{ChunkHasher, Manifest, verify_manifest};
+use crate::io::hash::{ChunkHasher, Manifest};
 use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, to_line};
-use crate::protocol::{Chunking, ErrorCode, Failure};
+use crate::protocol::{ErrorCode, Failure};
 
 /// How long a source may be silent.
 const SILENCE: Duration = Duration::from_secs(10);
 /// How often an idle connection says that it is still wanted.
-const KEEP: Duration = Duration::from_secs(10);
+pub(super) const KEEP: Duration = Duration::from_secs(10);
 /// The most that is asked for in one request, in bytes.
 const RUN: u64 = 16 << 20;
+/// The most requests that are not answered yet.
+const REQUESTS: usize = 64;
 /// What is decrypted and hashed at a time: fits into a core's own cache.
 const PIECE: usize = MAX_SEGMENT;
-/// How long another lane waits for who asks for the manifest, until it asks its own source.
-const MANIFEST: Duration = Duration::from_secs(1);
-/// How long a source's speed is measured at a time.
-const PACE: Duration = Duration::from_secs(1);
-/// What a source is taken to send in a second until that is known, in bytes.
-const FIRST_RATE: u64 = 4 << 20;
 /// How long to take in what was asked for in vain, so that the source learns that we are done.
 const LEFTOVERS: Duration = Duration::from_secs(5);
 
@@ -53,6 +50,7 @@ impl From<Broken> for Loss {
     fn from(broken: Broken) -> Self {
         match broken {
             Broken::Cancelled => Self::Stopped,
+            Broken::Slow => Self::broke("The other client sent too slowly, and others have the same.".into()),
             Broken::Silent => Self::broke(format!("The other client sent nothing for {} seconds.", SILENCE.as_secs())),
             other => Self::broke(format!("The other client broke off: {other}.")),
         }
@@ -60,11 +58,11 @@ impl From<Broken> for Loss {
 }
 
 impl Loss {
-    fn broke(message: String) -> Self {
+    pub(super) fn broke(message: String) -> Self {
         Self::Broke(Failure::new(ErrorCode::PeerBroke, message))
     }
 
-    fn lied(message: String) -> Self {
+    pub(super) fn lied(message: String) -> Self {
         Self::Lied(Failure::new(ErrorCode::BadChunk, message))
     }
 }
@@ -110,7 +108,7 @@ fn fetch_over(run: &Run<'_>, source: u32) -> Result<(), Loss> {
     if fresh {
         (run.notify)(FetchNote::Connected { source: from.name });
     }
-    let manifest = manifest(run, &mut stream)?;
+    let manifest = manifest(run, &mut stream, source)?;
     let lane = run.lock().swarm.join(source);
     let mut connection = Connection {
         run,
@@ -123,7 +121,8 @@ fn fetch_over(run: &Run<'_>, source: u32) -> Result<(), Loss> {
         ahead: 0,
         segment: 0,
         buffer: vec![0; run.job.chunking.chunk_size().clamp(PIECE as u64, GATHERED) as usize],
-        pace: Pace { got: 0, since: Instant::now(), last: FIRST_RATE },
+        pace: Speed::new(Instant::now()),
+        flow: Flow::new(Instant::now(), run.identity.rates.down.is_some()),
     };
     let result = connection.pull();
     run.lock().swarm.leave(lane);
@@ -142,62 +141,6 @@ fn fetch_over(run: &Run<'_>, source: u32) -> Result<(), Loss> {
     }
 }
 
-/// The manifest: asked for over the first connection that is ready, and checked before a byte of
-/// content is asked for.
-fn manifest(run: &Run<'_>, stream: &mut ClientStream) -> Result<Manifest, Loss> {
-    let mut state = run.lock();
-    loop {
-        match &state.plan {
-            Plan::Known(manifest) => return Ok(manifest.clone()),
-            Plan::Unknown => break,
-            Plan::Asked(since) if since.elapsed() >= MANIFEST => break,
-            Plan::Asked(_) => state = run.wait(state),
-        }
-        if run.stop.is_cancelled() {
-            return Err(Loss::Stopped);
-        }
-    }
-    state.plan = Plan::Asked(Instant::now());
-    drop(state);
-    let asked = ask_manifest(run, stream);
-    let mut state = run.lock();
-    match &asked {
-        _ if matches!(state.plan, Plan::Known(_)) => {}
-        Ok(manifest) => {
-            drop(state);
-            run.plan_known(manifest);
-        }
-        Err(_) => {
-            state.plan = Plan::Unknown;
-            drop(state);
-            run.wake();
-        }
-    }
-    asked
-}
-
-fn ask_manifest(run: &Run<'_>, stream: &mut ClientStream) -> Result<Manifest, Loss> {
-    let (hash, chunking) = (run.job.hash, run.job.chunking);
-    let (transfer, file) = (run.job.token.clone(), run.job.file.clone());
-    stream.send(&to_line(&DataRequest::Manifest { transfer, hash, file }))?;
-    match read_answer(stream)? {
-        DataAnswer::Manifest { size, chunk_size, chunks } => {
-            // Only what we know already decides how much memory this takes.
-            if Chunking::checked(size, chunk_size, chunks) != Some(chunking) {
-                return Err(Loss::broke("The other client cuts the file in another way.".into()));
-            }
-        }
-        other => return Err(unexpected(other)),
-    }
-    let mut bytes = vec![0; chunking.count() as usize * 32];
-    stream.read_exact(&mut bytes)?;
-    let (manifest, _) = bytes.as_chunks::<32>();
-    if !verify_manifest(hash, chunking, manifest) {
-        return Err(Loss::lied("The source sent a list of chunks that is not the file's.".into()));
-    }
-    Ok(manifest.into())
-}
-
 /// A connection that has the manifest.
 struct Connection<'a> {
     run: &'a Run<'a>,
@@ -213,32 +156,8 @@ struct Connection<'a> {
     /// The bytes of the current segment that have not come yet.
     segment: u64,
     buffer: Vec<u8>,
-    pace: Pace,
-}
-
-/// What comes over a connection in a second.
-struct Pace {
-    got: u64,
-    since: Instant,
-    last: u64,
-}
-
-impl Pace {
-    /// In bytes a second.
-    fn rate(&mut self) -> u64 {
-        let elapsed = self.since.elapsed();
-        let rate = (self.got as f64 / elapsed.as_secs_f64().max(0.01)) as u64;
-        if elapsed < PACE {
-            return rate.max(self.last);
-        }
-        *self = Self { got: 0, since: Instant::now(), last: rate };
-        rate
-    }
-
-    /// Nothing was asked for, so that it says nothing that nothing came.
-    fn rest(&mut self) {
-        (self.got, self.since) = (0, Instant::now());
-    }
+    pace: Speed,
+    flow: Flow,
 }
 
 impl Connection<'_> {
@@ -263,6 +182,7 @@ impl Connection<'_> {
                 drop(self.run.wait(state));
             }
             self.pace.rest();
+            self.flow.rest(Instant::now());
         }
         Ok(())
     }
@@ -273,7 +193,8 @@ impl Connection<'_> {
         let enough = ahead(self.pace.rate(), chunking.chunk_size());
         // At most half of it at once: a slow source is not given what others could send sooner.
         let most = (RUN.min(enough / 2) / chunking.chunk_size()).max(1) as u32;
-        while self.ahead < enough {
+        // What is asked for must fit into the sockets' buffers, so that neither side ever waits for the other to read.
+        while self.ahead < enough && self.asked.len() < REQUESTS {
             let Some(run) = self.run.lock().swarm.next(self.lane, most) else { break };
             let bytes = chunking.span(run.clone());
             let (transfer, file) = (self.run.job.token.clone(), self.run.job.file.clone());
@@ -296,13 +217,13 @@ impl Connection<'_> {
         while at < length {
             let start = if gathered { at as usize } else { 0 };
             let piece = &mut buffer[start..start + (length - at).min(PIECE as u64) as usize];
-            self.read_content(piece)?;
+            self.read_content(chunk, piece)?;
             hasher.update(piece);
             if !gathered {
                 self.run.partial.write(range.start + at, piece).map_err(Loss::Fatal)?;
             }
             at += piece.len() as u64;
-            self.pace.got += piece.len() as u64;
+            self.pace.got(piece.len() as u64);
         }
         if hasher.finish() != self.manifest[chunk as usize] {
             if self.stop.is_cancelled() {
@@ -328,8 +249,8 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Fills `out` with content, across segments.
-    fn read_content(&mut self, out: &mut [u8]) -> Result<(), Loss> {
+    /// Fills `out` with content of a chunk, across segments.
+    fn read_content(&mut self, chunk: u32, out: &mut [u8]) -> Result<(), Loss> {
         let mut at = 0;
         while at < out.len() {
             if self.segment == 0 {
@@ -339,41 +260,47 @@ impl Connection<'_> {
                 };
             }
             let part = (out.len() - at).min(self.segment as usize);
-            self.stream.read_exact(&mut out[at..at + part])?;
+            let flow = &mut self.flow;
+            let slow = || self.run.lock().has_another(self.source, chunk);
+            let is_well = |bytes| !flow.is_slow(Instant::now(), bytes) || !slow();
+            self.stream.read_exact_while(&mut out[at..at + part], is_well)?;
             self.segment -= part as u64;
             at += part;
         }
         Ok(())
     }
 
-    /// Tells the source that all is well, if it is: everything is there, or all that this one has. What was asked for and is not needed any more
-    /// is taken in elsewhere: nobody waits for it.
-    fn say_done(mut self) {
+    /// Tells the source that all is well, if it is: everything is there, or all that this one has.
+    fn say_done(self) {
         if self.run.stop.is_cancelled() && !self.run.lock().is_complete() {
             return;
         }
-        self.stream.uncancel();
-        self.stream.set_patience(LEFTOVERS);
-        let done = to_line(&DataRequest::Done { transfer: self.run.job.token.clone() });
-        if self.stream.send(&done).is_err() {
-            return;
-        }
-        if self.asked.is_empty() {
-            return self.stream.finish();
-        }
-        let stream = self.stream;
-        // Without a thread the connection is cut, and the source counts it as broken off.
-        let _ = thread::Builder::new().name("data-drain".into()).spawn(move || stream.linger(LEFTOVERS));
+        part_in_peace(self.stream, &self.run.job.token, self.asked.is_empty());
     }
 }
 
-fn read_answer(stream: &mut ClientStream) -> Result<DataAnswer, Loss> {
+/// Tells a source that its part is done. What was asked for and is not needed any more is taken in elsewhere: nobody
+/// waits for it.
+pub(super) fn part_in_peace(mut stream: ClientStream, token: &str, answered: bool) {
+    stream.uncancel();
+    stream.set_patience(LEFTOVERS);
+    if stream.send(&to_line(&DataRequest::Done { transfer: token.to_owned() })).is_err() {
+        return;
+    }
+    if answered {
+        return stream.finish();
+    }
+    // Without a thread the connection is cut, and the source counts it as broken off.
+    let _ = thread::Builder::new().name("data-drain".into()).spawn(move || stream.linger(LEFTOVERS));
+}
+
+pub(super) fn read_answer(stream: &mut ClientStream) -> Result<DataAnswer, Loss> {
     let line = stream.read_line()?.ok_or(Broken::Closed)?;
     serde_json::from_slice(&line).map_err(|_| Loss::broke("The other client broke the protocol.".into()))
 }
 
 /// An answer that is not the wanted one: an error, in our own words, or nonsense.
-fn unexpected(answer: DataAnswer) -> Loss {
+pub(super) fn unexpected(answer: DataAnswer) -> Loss {
     let DataAnswer::Error { code, .. } = answer else {
         return Loss::broke("The other client broke the protocol.".into());
     };

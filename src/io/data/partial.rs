@@ -11,7 +11,7 @@
 use std::fs::File;
 use std::io;
 use std::ops::RangeInclusive;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 
@@ -86,13 +86,8 @@ impl Partial {
     /// Makes the file what the target shall be, safe on disk.
     pub(super) fn finish(&self, modified: Option<Timestamp>) -> Result<(), Failure> {
         self.file.set_len(self.chunking.size()).map_err(|e| failed(&e))?;
-        if let Some(Timestamp(time)) = modified {
-            let time = time.clamp(*MODIFIED.start(), *MODIFIED.end());
-            let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
-            let last_modification =
-                Timespec { tv_sec: time.div_euclid(1000), tv_nsec: time.rem_euclid(1000) * 1_000_000 };
-            // Some file systems keep no times; the content is right all the same.
-            let _ = rustix::fs::futimens(&self.file, &Timestamps { last_access, last_modification });
+        if let Some(modified) = modified {
+            set_modified(self.file.as_fd(), modified);
         }
         self.keep()
     }
@@ -193,6 +188,20 @@ impl Drop for Partial {
         // Whoever still reads from it must not keep the next attempt out.
         let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
     }
+}
+
+/// Says when a file was last changed, as far as the file system keeps that. Some keep no times; the content is right all
+/// the same.
+pub(super) fn set_modified(file: BorrowedFd<'_>, modified: Timestamp) {
+    let time = modified.0.clamp(*MODIFIED.start(), *MODIFIED.end());
+    let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    let last_modification = Timespec { tv_sec: time.div_euclid(1000), tv_nsec: time.rem_euclid(1000) * 1_000_000 };
+    let _ = rustix::fs::futimens(file, &Timestamps { last_access, last_modification });
+}
+
+/// Whether a file that was this before it got its name is still the same: renaming changes nothing but its ctime.
+pub(super) fn is_only_renamed(before: Fingerprint, now: Fingerprint) -> bool {
+    before == Fingerprint { ctime_ns: before.ctime_ns, ..now }
 }
 
 /// What the partial file of a target of this name is called.

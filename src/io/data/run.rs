@@ -11,13 +11,13 @@ use super::control::Control;
 use super::fetch::{FetchJob, FetchNote};
 use super::growing::Growing;
 use super::lane::{Loss, run_lane};
-use super::partial::Partial;
+use super::partial::{Partial, is_only_renamed};
 use super::shelf::{Holds, Shelf, Shelved};
 use super::sources::{Plan, State};
 use super::uploads::PROGRESS_EVERY;
 use crate::core::swarm::Swarm;
 use crate::io::cancel::Cancel;
-use crate::io::hash::{Hashed, Manifest};
+use crate::io::hash::{Fingerprint, Hashed, Manifest};
 use crate::io::identity::Identity;
 use crate::protocol::{ChunkSet, ErrorCode, Failure};
 
@@ -331,14 +331,16 @@ impl<'a> Run<'a> {
 
     /// The fetch is over, and its file here or still hidden: what there is of it can be served as long as it stays
     /// what it is now.
-    pub(super) fn settle(&self, placed: Option<&PathBuf>) {
+    pub(super) fn settle(&self, placed: Option<(&PathBuf, Fingerprint)>) {
         let have = self.growing.all(self.job.chunking);
-        let fingerprint = self.partial.fingerprint().ok().filter(|_| !have.is_empty());
+        // Whoever has changed it since it got its name must not have that served in our name.
+        let is_ours = |now: &Fingerprint| placed.is_none_or(|(_, finished)| is_only_renamed(finished, *now));
+        let fingerprint = self.partial.fingerprint().ok().filter(|now| !have.is_empty() && is_ours(now));
         self.growing.end(fingerprint);
         let Some(growing) = self.shelved.get() else { return };
         let settled = fingerprint.map(|fingerprint| Shelved {
             name: growing.name.clone(),
-            path: placed.unwrap_or(&self.hidden).clone(),
+            path: placed.map_or(&self.hidden, |(path, _)| path).clone(),
             hashed: Hashed { fingerprint, ..growing.hashed.clone() },
             holds: if have.len() == self.job.chunking.count() { Holds::All } else { Holds::Some(have) },
         });

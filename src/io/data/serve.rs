@@ -1,7 +1,7 @@
 //! One connection of a receiver, from its first request to its end.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::server::Shared;
 use super::shelf::{OpenFile, Shelved};
@@ -16,6 +16,9 @@ use crate::protocol::{ContentHash, ErrorCode, Failure, MAX_SIZE, PublicKey};
 const IDLE: Duration = Duration::from_secs(30);
 /// How long to wait, after a refusal, for the receiver to have read it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// The most uploads in which one connection takes part within [`TOKENS_EVERY`]: each is told to the user.
+const TOKENS: u32 = 64;
+const TOKENS_EVERY: Duration = Duration::from_secs(10);
 /// Room for the line before a segment's bytes, so that both go out in one piece.
 const HEADER: usize = 64;
 
@@ -37,23 +40,19 @@ struct Connection<'a> {
     stream: ServerStream,
     peer: PublicKey,
     part: Option<Part>,
+    /// How many uploads it took part in, since when.
+    tokens: (Instant, u32),
     /// What was read last, kept open for the next request.
     open: Option<(Arc<Shelved>, OpenFile)>,
     buffer: Vec<u8>,
 }
 
-/// Answers a peer's requests until it leaves or does something that is not allowed. A peer that is
-/// not `welcome` has too many connections already.
-pub(super) fn serve(shared: &Shared, mut stream: ServerStream, peer: PublicKey, welcome: bool) {
+/// Answers a peer's requests until it leaves or does something that is not allowed. Who is not `welcome` is told so.
+pub(super) fn serve(shared: &Shared, mut stream: ServerStream, peer: PublicKey, welcome: Result<(), Failure>) {
     stream.set_patience(IDLE);
-    let mut connection = Connection { shared, stream, peer, part: None, open: None, buffer: Vec::new() };
-    let ended = if !welcome {
-        Err(End::Refused(Failure::new(ErrorCode::PeerRefused, "You have too many connections here.")))
-    } else if shared.shelf.await_peer(&peer).is_none() {
-        Err(End::Refused(ErrorCode::PeerRefused.into()))
-    } else {
-        connection.answer_all()
-    };
+    let tokens = (Instant::now(), 0);
+    let mut connection = Connection { shared, stream, peer, part: None, tokens, open: None, buffer: Vec::new() };
+    let ended = welcome.map_err(End::Refused).and_then(|()| connection.answer_all());
     match ended {
         Ok(()) => connection.stream.finish(),
         Err(End::Refused(failure)) => {
@@ -102,7 +101,8 @@ impl Connection<'_> {
                 }
                 DataRequest::Wait { .. } => {}
                 DataRequest::Done { transfer } => {
-                    if let Some(part) = self.part.as_ref().filter(|p| p.is_of(&transfer)) {
+                    // What is asked for afterwards is another upload, whatever its token.
+                    if let Some(part) = self.part.take_if(|part| part.is_of(&transfer)) {
                         part.done();
                     }
                 }
@@ -128,17 +128,30 @@ impl Connection<'_> {
             file: shelved.name.clone(),
             size: shelved.hashed.chunking.size(),
             hash: shelved.hashed.hash,
-        });
+        })?;
         Ok(Some(shelved))
     }
 
     /// Counts what follows to the upload of this token.
-    fn take_part(&mut self, name: &str, token: &str, what: impl FnOnce() -> What) {
-        if self.part.as_ref().is_none_or(|p| !p.is_of(token)) {
+    fn take_part(&mut self, name: &str, token: &str, what: impl FnOnce() -> What) -> Result<(), End> {
+        if self.part.as_ref().is_none_or(|p| !p.is_of(token) || p.is_overdue()) {
             // The old part ends before the new one begins.
             self.part = None;
-            self.part = Some(self.shared.uploads.join(self.peer, name, token, what()));
+            self.count_token()?;
+            let part = self.shared.uploads.join(self.peer, name, token, what());
+            // Whoever cancels it does not wait until what is being sent is gone.
+            self.stream.set_cancel(part.cancel());
+            self.part = Some(part);
         }
+        Ok(())
+    }
+
+    fn count_token(&mut self) -> Result<(), End> {
+        if self.tokens.0.elapsed() >= TOKENS_EVERY {
+            self.tokens = (Instant::now(), 0);
+        }
+        self.tokens.1 += 1;
+        if self.tokens.1 > TOKENS { Err(bad("These are too many transfers over one connection.")) } else { Ok(()) }
     }
 
     fn send_manifest(&mut self, shelved: &Shelved) -> Result<(), End> {
@@ -158,7 +171,10 @@ impl Connection<'_> {
             Some((same, file)) if Arc::ptr_eq(&same, shelved) => file,
             _ => match shelved.open() {
                 Ok(file) => file,
-                Err(failure) => return self.fail(failure),
+                Err(failure) => {
+                    self.shared.shelf.lose(shelved);
+                    return self.fail(failure);
+                }
             },
         };
         self.buffer.resize(HEADER + MAX_SEGMENT, 0);
@@ -204,13 +220,17 @@ impl Connection<'_> {
             if found.is_some()
                 && let Some(what) = what.take()
             {
-                self.take_part(name, token, || what);
+                self.take_part(name, token, || what)?;
             }
             let length = found.as_ref().map_or(0, |s| s.hashed.chunking.size());
             if packed.len() + HEADER + length as usize > MAX_SEGMENT {
                 self.send_packed(&mut packed, &mut bytes)?;
             }
-            match found.ok_or_else(|| ErrorCode::SourceGone.into()).and_then(|s| pack(&s, &mut packed)) {
+            let done = match &found {
+                None => Err(ErrorCode::SourceGone.into()),
+                Some(shelved) => pack(shelved, &mut packed).inspect_err(|_| self.shared.shelf.lose(shelved)),
+            };
+            match done {
                 Ok(()) => bytes += length,
                 Err(failure) => {
                     packed.extend_from_slice(&error_line(&failure));
@@ -238,7 +258,7 @@ impl Connection<'_> {
     /// So many bytes are about to be sent, if the upload is not to end.
     fn sending(&mut self, bytes: u64) -> Result<(), Broken> {
         let Some(part) = &self.part else { return Ok(()) };
-        if part.is_cancelled() {
+        if part.cancel().is_cancelled() {
             return Err(Broken::Cancelled);
         }
         part.sent(bytes);

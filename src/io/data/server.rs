@@ -17,13 +17,17 @@ use super::uploads::{UploadNotify, Uploads};
 use crate::io::cancel::Cancel;
 use crate::io::identity::Identity;
 use crate::io::tls::{self, DATA_ALPN};
-use crate::protocol::PublicKey;
+use crate::protocol::{ErrorCode, Failure, PublicKey};
 
-/// The most connections at a time. When they are taken, the oldest that has not yet shown its key
-/// makes room, so that strangers who stall cannot keep peers out.
-const MAX_CONNECTIONS: usize = 64;
+/// The most connections of all peers at a time.
+const MAX_CONNECTIONS: usize = 256;
 /// The most connections of one peer: some transfers at a time, each over two.
-const MAX_PER_PEER: usize = 16;
+const MAX_PER_PEER: usize = 32;
+/// The most connections at a time of whom nothing is known yet. When there are more, the oldest makes room, so that
+/// strangers who stall cannot keep peers out.
+const MAX_UNKNOWN: usize = 128;
+/// How long a peer's further connection waits for one of the others to end.
+const CROWDED: Duration = Duration::from_secs(2);
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// A connection's thread needs little: its buffers are on the heap.
@@ -62,8 +66,16 @@ struct Slots {
 
 struct Slot {
     tcp: Arc<TcpStream>,
-    /// `None` until the handshake is done.
+    /// `None` until it has shown that it is a peer's, and there is room for it.
     peer: Option<PublicKey>,
+}
+
+impl Slots {
+    /// Whether there is no room for one more connection of a peer.
+    fn are_full(&self, peer: &PublicKey) -> bool {
+        let known = || self.taken.values().filter_map(|slot| slot.peer.as_ref());
+        known().count() >= MAX_CONNECTIONS || known().filter(|known| *known == peer).count() >= MAX_PER_PEER
+    }
 }
 
 impl DataServer {
@@ -80,12 +92,13 @@ impl DataServer {
     ) -> io::Result<DataServer> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(false)?;
+        let stop = Cancel::default();
         let shared = Arc::new(Shared {
             config: Arc::new(tls::server_config(identity, DATA_ALPN)),
             up: identity.rates.up.clone(),
             shelf,
-            uploads: Arc::new(Uploads::new(notify)),
-            stop: Cancel::default(),
+            uploads: Arc::new(Uploads::new(notify, stop.clone())),
+            stop,
             slots: Mutex::default(),
             freed: Condvar::new(),
         });
@@ -118,6 +131,9 @@ impl DataServer {
     fn end(&mut self) {
         let Some(accepting) = self.accepting.take() else { return };
         self.shared.stop.cancel();
+        // Whoever looks at the flag under the lock and then waits does not miss it.
+        drop(self.shared.slots());
+        self.shared.freed.notify_all();
         // Either of the two wakes the accepting thread; which one does depends on the system.
         let shut = rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Both);
         let mut own = self.address;
@@ -157,9 +173,9 @@ impl Shared {
         }
     }
 
-    /// Gives a connection a slot and a thread, or closes it.
+    /// Gives a connection a slot and a thread.
     fn admit(self: Arc<Self>, tcp: Arc<TcpStream>) {
-        let Some(slot) = self.take_slot(&tcp) else { return };
+        let slot = self.take_slot(&tcp);
         let shared = self.clone();
         let run = move || {
             let _free = FreeSlot { shared: &shared, slot };
@@ -168,7 +184,7 @@ impl Shared {
             match accepted.map(|stream| (stream.peer_key(), stream)) {
                 Ok((Some(peer), mut stream)) => {
                     stream.pace.up.clone_from(&shared.up);
-                    let welcome = shared.identify(slot, peer);
+                    let welcome = shared.welcome(slot, peer);
                     serve(&shared, stream, peer, welcome);
                 }
                 Ok((None, _)) => {}
@@ -181,28 +197,43 @@ impl Shared {
         }
     }
 
-    fn take_slot(&self, tcp: &Arc<TcpStream>) -> Option<u64> {
+    fn take_slot(&self, tcp: &Arc<TcpStream>) -> u64 {
         let mut slots = self.slots();
-        if slots.taken.len() >= MAX_CONNECTIONS {
-            let oldest = slots.taken.iter().find(|(_, s)| s.peer.is_none()).map(|(n, _)| *n)?;
-            let evicted = slots.taken.remove(&oldest)?;
+        let mut unknown = slots.taken.iter().filter(|(_, slot)| slot.peer.is_none()).map(|(number, _)| *number);
+        let (oldest, others) = (unknown.next(), unknown.count());
+        if others + 1 >= MAX_UNKNOWN
+            && let Some(evicted) = oldest.and_then(|oldest| slots.taken.remove(&oldest))
+        {
             // Its thread notices, and ends.
             let _ = evicted.tcp.shutdown(Shutdown::Both);
         }
         slots.next += 1;
         let number = slots.next;
         slots.taken.insert(number, Slot { tcp: tcp.clone(), peer: None });
-        Some(number)
+        number
     }
 
-    /// Notes whose connection it is; false if that peer has too many.
-    fn identify(&self, slot: u64, peer: PublicKey) -> bool {
-        let mut slots = self.slots();
-        let others = slots.taken.values().filter(|s| s.peer == Some(peer)).count();
-        if let Some(slot) = slots.taken.get_mut(&slot) {
-            slot.peer = Some(peer);
+    /// Notes whose connection it is.
+    ///
+    /// # Errors
+    /// `peer-refused` for strangers, and if there is no room for one more and will be none soon.
+    fn welcome(&self, slot: u64, peer: PublicKey) -> Result<(), Failure> {
+        // Strangers stay unknown, whatever keys they make up.
+        if self.shelf.await_peer(&peer).is_none() {
+            return Err(ErrorCode::PeerRefused.into());
         }
-        others < MAX_PER_PEER
+        let crowded = |slots: &mut Slots| !self.stop.is_cancelled() && slots.are_full(&peer);
+        let waited = self.freed.wait_timeout_while(self.slots(), CROWDED, crowded);
+        let mut slots = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if slots.are_full(&peer) {
+            return Err(Failure::new(ErrorCode::PeerRefused, "There are too many connections here; try again later."));
+        }
+        match slots.taken.get_mut(&slot) {
+            Some(slot) => slot.peer = Some(peer),
+            // It made room for another while it waited.
+            None => return Err(ErrorCode::PeerRefused.into()),
+        }
+        Ok(())
     }
 
     fn free_slot(&self, slot: u64) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -162,6 +163,18 @@ impl Shelf {
         inner.fetched.remove(at).map(|(_, shelved)| shelved)
     }
 
+    /// A file could not be opened: if it was fetched, and its user has removed or changed it, it is not tried again.
+    pub(super) fn lose(&self, file: &Arc<Shelved>) {
+        if !file.is_lost() {
+            return;
+        }
+        let mut inner = self.lock();
+        inner.fetched.retain(|(_, fetched)| !Arc::ptr_eq(fetched, file));
+        if inner.whole.get(&file.hashed.hash).is_some_and(|whole| Arc::ptr_eq(whole, file)) {
+            inner.whole.remove(&file.hashed.hash);
+        }
+    }
+
     /// Takes all offered files off the shelf.
     pub fn clear(&self) {
         let mut inner = self.lock();
@@ -255,6 +268,15 @@ impl Shelved {
             Holds::All => true,
             Holds::Some(have) => chunks.all(|chunk| have.contains(chunk)),
             Holds::Growing(growing) => growing.has(chunks),
+        }
+    }
+
+    /// Whether there is no such file any more; that the system does not tell, for now, means nothing.
+    fn is_lost(&self) -> bool {
+        match (&self.holds, self.path.symlink_metadata()) {
+            (Holds::Growing(_), _) => false,
+            (_, Ok(meta)) => Fingerprint::of_metadata(&meta) != Some(self.hashed.fingerprint),
+            (_, Err(e)) => matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
         }
     }
 

@@ -16,6 +16,8 @@ pub(super) enum Broken {
     Closed,
     #[error("the other side was silent for too long")]
     Silent,
+    #[error("the other side was too slow")]
+    Slow,
     #[error("stopped")]
     Cancelled,
     #[error("a line was too long")]

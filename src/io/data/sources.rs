@@ -43,6 +43,8 @@ pub(super) struct SourceState {
     pub(super) bytes: u64,
     pub(super) connected: bool,
     pub(super) dropped: bool,
+    /// Its manifest is of another cutting, so it is not asked for that again.
+    pub(super) cuts_otherwise: bool,
     pub(super) lanes: u32,
     /// Ends all lanes of this source.
     pub(super) stop: Cancel,
@@ -65,7 +67,8 @@ impl State {
         let number = self.swarm.add_source(source.has.take().as_ref());
         self.reserve.push_back(number);
         let (stop, bytes, lanes) = (Cancel::default(), 0, 0);
-        self.sources.push(SourceState { source, bytes, connected: false, dropped: false, lanes, stop });
+        let (connected, dropped, cuts_otherwise) = (false, false, false);
+        self.sources.push(SourceState { source, bytes, connected, dropped, cuts_otherwise, lanes, stop });
     }
 
     /// A source from the reserve for a new lane, preferably one that has what is missing.
@@ -83,6 +86,18 @@ impl State {
             return None;
         }
         let other = self.reserve.iter().position(|other| self.swarm.is_useful(*other))?;
+        self.exchange(source, other)
+    }
+
+    /// Another source for a lane whose source cuts the file otherwise, while nobody has the manifest, if there is one that
+    /// may give it.
+    pub(super) fn swap_for_manifest(&mut self, source: u32) -> Option<u32> {
+        let other = self.reserve.iter().position(|other| self.sources[*other as usize].may_give_manifest())?;
+        self.exchange(source, other)
+    }
+
+    /// A lane goes on with the source at this place of the reserve.
+    fn exchange(&mut self, source: u32, other: usize) -> Option<u32> {
         let other = self.reserve.remove(other)?;
         self.sources[other as usize].lanes += 1;
         let left = &mut self.sources[source as usize];
@@ -93,6 +108,19 @@ impl State {
         Some(other)
     }
 
+    /// Whether there is anybody who may give the manifest.
+    pub(super) fn may_get_manifest(&self) -> bool {
+        self.sources.iter().any(SourceState::may_give_manifest)
+    }
+
+    /// Whether there is another source that has this chunk, too.
+    pub(super) fn has_another(&self, source: u32, chunk: u32) -> bool {
+        let is_another = |(number, other): (u32, &SourceState)| {
+            number != source && !other.dropped && self.swarm.can_give(number, chunk)
+        };
+        (0..).zip(&self.sources).any(is_another)
+    }
+
     pub(super) fn is_complete(&self) -> bool {
         self.swarm.is_complete() && matches!(self.plan, Plan::Known(_))
     }
@@ -101,5 +129,11 @@ impl State {
     pub(super) fn is_over(&self) -> bool {
         let only_checking = matches!(self.plan, Plan::Known(_)) && !self.swarm.is_wanting();
         self.is_complete() || (self.lanes == 0 && !only_checking)
+    }
+}
+
+impl SourceState {
+    fn may_give_manifest(&self) -> bool {
+        !self.dropped && !self.cuts_otherwise
     }
 }

@@ -7,13 +7,14 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
-use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus};
-use rustls::{ClientConfig, CommonState, ServerConfig};
+use rustls::{ClientConfig, ServerConfig};
 
 use super::pace::Pace;
+use super::side::Side;
 use super::socket::{Broken, TICK, is_tick, set_up, write_all};
 use crate::io::cancel::Cancel;
 use crate::io::tls::{self, DATA_ALPN, SERVER_NAME};
@@ -22,33 +23,6 @@ use crate::protocol::data::{MAX_LINE, MAX_SEGMENT};
 
 /// A TLS record at its longest (RFC 8446, section 5.2), rounded up.
 const RECORD: usize = 17 << 10;
-
-/// What both ends of TLS have in common.
-pub(super) trait Side {
-    type Data;
-    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
-    fn state(&self) -> &CommonState;
-}
-
-impl Side for UnbufferedClientConnection {
-    type Data = ClientConnectionData;
-    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
-        self.process_tls_records(incoming)
-    }
-    fn state(&self) -> &CommonState {
-        self
-    }
-}
-
-impl Side for UnbufferedServerConnection {
-    type Data = ServerConnectionData;
-    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
-        self.process_tls_records(incoming)
-    }
-    fn state(&self) -> &CommonState {
-        self
-    }
-}
 
 /// The accepting end.
 pub(super) type ServerStream = Stream<UnbufferedServerConnection>;
@@ -156,6 +130,11 @@ impl<S: Side> Stream<S> {
         self.patience = patience;
     }
 
+    /// From now on this flag ends a wait.
+    pub(super) fn set_cancel(&mut self, cancel: Cancel) {
+        self.cancel = cancel;
+    }
+
     /// From now on nobody's cancel flag ends a wait.
     pub(super) fn uncancel(&mut self) {
         self.cancel = Cancel::default();
@@ -190,13 +169,26 @@ impl<S: Side> Stream<S> {
 
     /// Fills `out`. Each time something comes, patience starts anew.
     pub(super) fn read_exact(&mut self, out: &mut [u8]) -> Result<(), Broken> {
+        self.read_exact_while(out, |_| true)
+    }
+
+    /// The same, as long as `is_well`, which is told how many bytes have come each time.
+    pub(super) fn read_exact_while(
+        &mut self,
+        out: &mut [u8],
+        mut is_well: impl FnMut(usize) -> bool,
+    ) -> Result<(), Broken> {
         let kept = out.len().min(self.plain.len() - self.plain_at);
         out[..kept].copy_from_slice(&self.plain[self.plain_at..self.plain_at + kept]);
         self.plain_at += kept;
         let mut at = kept;
+        if !is_well(kept) {
+            return Err(Broken::Slow);
+        }
         while at < out.len() {
             match self.step(&mut out[at..])? {
-                Step::Data(n) => at += n,
+                Step::Data(n) if is_well(n) => at += n,
+                Step::Data(_) => return Err(Broken::Slow),
                 Step::Idle => self.receive(Instant::now() + self.patience)?,
                 Step::Closed => return Err(Broken::Closed),
             }

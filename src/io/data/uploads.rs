@@ -2,14 +2,18 @@
 //! upload, known by the receiver's key and its token.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::io::cancel::Cancel;
 use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey};
 
 /// How often progress is told at most.
 pub(super) const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// How many bytes may be on their way over other connections, asked for ahead, when a peer says that it has everything.
+const LATE: u64 = 64 << 20;
 
 /// What the data server tells its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +69,8 @@ pub type UploadNotify = Arc<dyn Fn(UploadNote) + Send + Sync>;
 /// All uploads under way; at most one for each connection.
 pub(super) struct Uploads {
     notify: UploadNotify,
+    /// Ends all of them.
+    stop: Cancel,
     next: AtomicU64,
     /// With the number of connections that take part. Never locked while something is told.
     running: Mutex<HashMap<Key, (Arc<Upload>, u32)>>,
@@ -75,7 +81,7 @@ type Key = (PublicKey, String);
 
 struct Upload {
     number: u64,
-    cancelled: AtomicBool,
+    cancel: Cancel,
     started: Instant,
     /// Locked while something is told, which keeps the order.
     state: Mutex<UploadState>,
@@ -83,6 +89,8 @@ struct Upload {
 
 struct UploadState {
     bytes: u64,
+    /// Those of them that were sent when it was over: what was on its way then.
+    late: u64,
     told: Instant,
     failure: Option<Failure>,
     over: bool,
@@ -103,8 +111,8 @@ pub(super) struct Part {
 }
 
 impl Uploads {
-    pub(super) fn new(notify: UploadNotify) -> Self {
-        Self { notify, next: AtomicU64::new(1), running: Mutex::default() }
+    pub(super) fn new(notify: UploadNotify, stop: Cancel) -> Self {
+        Self { notify, stop, next: AtomicU64::new(1), running: Mutex::default() }
     }
 
     /// Takes part in the upload of this peer and token, which begins if there is none.
@@ -117,9 +125,8 @@ impl Uploads {
         }
         let now = Instant::now();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let state = UploadState { bytes: 0, told: now, failure: None, over: false };
-        let upload =
-            Arc::new(Upload { number, cancelled: AtomicBool::new(false), started: now, state: Mutex::new(state) });
+        let state = UploadState { bytes: 0, late: 0, told: now, failure: None, over: false };
+        let upload = Arc::new(Upload { number, cancel: self.stop.below(), started: now, state: Mutex::new(state) });
         // Whoever joins as the second finds the upload locked until its start was told.
         let held = lock(&upload.state);
         running.insert(key.clone(), (upload.clone(), 1));
@@ -134,14 +141,24 @@ impl Uploads {
     /// Ends an upload, as soon as more of it would be sent.
     pub(super) fn cancel(&self, number: u64) {
         if let Some((upload, _)) = lock(&self.running).values().find(|(upload, _)| upload.number == number) {
-            upload.cancelled.store(true, Ordering::Relaxed);
+            upload.cancel.cancel();
+        }
+    }
+
+    /// It is over: who goes on with its token begins another.
+    fn forget(&self, key: &Key, upload: &Arc<Upload>) {
+        let mut running = lock(&self.running);
+        if running.get(key).is_some_and(|(running, _)| Arc::ptr_eq(running, upload)) {
+            running.remove(key);
         }
     }
 
     /// One connection less; true if it was the last.
-    fn leave(&self, key: &Key) -> bool {
+    fn leave(&self, key: &Key, upload: &Arc<Upload>) -> bool {
         let mut running = lock(&self.running);
-        let Some((_, connections)) = running.get_mut(key) else { return false };
+        let Some((_, connections)) = running.get_mut(key).filter(|(running, _)| Arc::ptr_eq(running, upload)) else {
+            return false;
+        };
         *connections -= 1;
         let last = *connections == 0;
         if last {
@@ -157,16 +174,23 @@ impl Part {
         self.key.1 == token
     }
 
-    /// Whether the upload is to end.
-    pub(super) fn is_cancelled(&self) -> bool {
-        self.upload.cancelled.load(Ordering::Relaxed)
+    /// Whether the upload is over, and more was sent since than can have been on its way.
+    pub(super) fn is_overdue(&self) -> bool {
+        lock(&self.upload.state).late > LATE
+    }
+
+    /// Ends the upload.
+    pub(super) fn cancel(&self) -> Cancel {
+        self.upload.cancel.clone()
     }
 
     /// So many more bytes of the file are being sent.
     pub(super) fn sent(&self, bytes: u64) {
         let mut state = lock(&self.upload.state);
         state.bytes += bytes;
-        if !state.over && state.told.elapsed() >= PROGRESS_EVERY {
+        if state.over {
+            state.late += bytes;
+        } else if state.told.elapsed() >= PROGRESS_EVERY {
             state.told = Instant::now();
             (self.uploads.notify)(UploadNote::Progress { upload: self.upload.number, bytes: state.bytes });
         }
@@ -179,6 +203,7 @@ impl Part {
 
     /// The peer has everything.
     pub(super) fn done(&self) {
+        self.uploads.forget(&self.key, &self.upload);
         let mut state = lock(&self.upload.state);
         if !std::mem::replace(&mut state.over, true) {
             let elapsed = self.upload.started.elapsed();
@@ -189,7 +214,7 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        if !self.uploads.leave(&self.key) {
+        if !self.uploads.leave(&self.key, &self.upload) {
             return;
         }
         let mut state = lock(&self.upload.state);

@@ -68,7 +68,7 @@ impl Job {
 }
 
 /// Copies that can be served, and those that are not there.
-type Known = (Vec<ContentHash>, Vec<ContentHash>);
+type Known = (Vec<(ContentHash, u64)>, Vec<ContentHash>);
 
 /// A copy whose file is there and has to be read.
 struct Unsure {
@@ -182,8 +182,8 @@ impl Shared {
         for ((hash, remembered), wanted) in hashes.into_iter().zip(self.cache.find(&wanted)).zip(&wanted) {
             match remembered {
                 Some(hashed) if hashed.hash == hash => {
+                    found.push((hash, hashed.chunking.size()));
                     self.shelve(hashed);
-                    found.push(hash);
                 }
                 _ => unsure.push(Unsure { hash, chunks: wanted.chunks }),
             }
@@ -197,8 +197,9 @@ impl Shared {
             let Some(_busy) = self.claim(hash) else { return };
             match self.hash(&hash, chunks) {
                 Ok(hashed) if hashed.hash == hash => {
+                    let size = hashed.chunking.size();
                     self.shelve(hashed);
-                    self.tell(Message::CopyFound(hash));
+                    self.tell(Message::CopyFound(hash, size));
                 }
                 Ok(_) => self.tell(Message::CopyLost(hash)),
                 Err(failure) if matches!(failure.code, ErrorCode::NoSuchFile | ErrorCode::NotAFile) => {
@@ -228,8 +229,11 @@ impl Shared {
 
     fn make(&self, plan: &CopyPlan) -> Result<(), Failure> {
         let (offer, hash) = (&plan.source.offer, plan.source.offer.hash);
+        let other_size = || Failure::new(ErrorCode::BadChunk, "The content of that hash has another size.");
         if self.is_kept(&hash) {
-            return Ok(());
+            // Its owner may say what they like of it.
+            let same = self.lock().kept.get(&hash).is_some_and(|kept| kept.size == offer.size);
+            return if same { Ok(()) } else { Err(other_size()) };
         }
         if self.unshelve(&hash) {
             // Somebody has changed the file.
@@ -241,8 +245,9 @@ impl Shared {
         if let Ok(hashed) = self.hash(&hash, cut_as(Some(chunking)))
             && hashed.hash == hash
         {
+            let same = hashed.chunking.size() == offer.size;
             self.shelve(hashed);
-            return Ok(());
+            return if same { Ok(()) } else { Err(other_size()) };
         }
         let job = FetchJob {
             token: format!("{:016x}", random().map_err(Failure::internal)?),

@@ -38,7 +38,7 @@ pub struct HubShelf {
     /// `None` without a data folder.
     copies: Option<Copies>,
     /// Copies from before that can be served, and those that are not there any more.
-    known: (Vec<ContentHash>, Vec<ContentHash>),
+    known: (Vec<(ContentHash, u64)>, Vec<ContentHash>),
     offering: Cancel,
     _offers: Option<Offers>,
     _server: DataServer,
@@ -80,7 +80,7 @@ impl HubShelf {
 
     /// The copies from before that can be served, and those that are not there any more. Of the others the hub hears
     /// later.
-    pub(super) fn take_copies(&mut self) -> (Vec<ContentHash>, Vec<ContentHash>) {
+    pub(super) fn take_copies(&mut self) -> (Vec<(ContentHash, u64)>, Vec<ContentHash>) {
         std::mem::take(&mut self.known)
     }
 

@@ -42,7 +42,7 @@ pub enum Message {
     /// A copy was made, or could not be.
     Copied(u64, Result<(), Failure>),
     /// A copy from before can be served.
-    CopyFound(ContentHash),
+    CopyFound(ContentHash, u64),
     /// A copy is not what it was.
     CopyLost(ContentHash),
     /// The hub's own files have changed.
@@ -117,7 +117,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
     pub async fn run(mut self, mut listener: Listener) {
         // Before anybody asks for them.
         let (found, lost) = self.shelf.as_mut().map(HubShelf::take_copies).unwrap_or_default();
-        found.into_iter().for_each(|hash| self.handle(Input::CopyFound(hash)));
+        found.into_iter().for_each(|(hash, size)| self.handle(Input::CopyFound(hash, size)));
         lost.into_iter().for_each(|hash| self.handle(Input::CopyLost(hash)));
         let mailbox = self.mailbox.clone();
         let accepting = tokio::spawn(async move {
@@ -161,7 +161,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
                 self.handle(Input::Verified(attempt, verified));
             }
             Message::Copied(copy, result) => self.handle(Input::Copied(copy, result)),
-            Message::CopyFound(hash) => self.handle(Input::CopyFound(hash)),
+            Message::CopyFound(hash, size) => self.handle(Input::CopyFound(hash, size)),
             Message::CopyLost(hash) => self.handle(Input::CopyLost(hash)),
             Message::ShelfChanged(FilesChanged { changed, gone }) => self.handle(Input::ShelfChanged(changed, gone)),
             Message::Stop(reason) => self.handle(Input::Stop(reason)),

@@ -275,9 +275,13 @@ impl Book {
         folder.is_some_and(|folder| folder.name_of(path).as_ref() == Some(&task.name))
     }
 
-    /// Takes a file that cannot be hashed off the shelf; says whether it was offered.
+    /// Whether the file that was to be hashed is offered, as it was before.
+    pub(super) fn is_offered(&self, task: &Task) -> bool {
+        self.files.get(&task.name).is_some_and(|old| !task.is_new && old.serial == task.owner)
+    }
+
+    /// Takes a file that is gone off the shelf; says whether it was offered.
     pub(super) fn drop_failed(&mut self, task: &Task) -> bool {
-        let is_meant = self.files.get(&task.name).is_some_and(|old| !task.is_new && old.serial == task.owner);
-        is_meant && self.unplace(&task.name)
+        self.is_offered(task) && self.unplace(&task.name)
     }
 }

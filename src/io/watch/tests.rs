@@ -327,3 +327,19 @@ fn watching_ends_with_the_offers() {
     drop(scene.offers);
     assert_eq!(scene.changes.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
 }
+
+#[test]
+fn watch_file_that_cannot_be_looked_at_is_not_gone() {
+    let scene = Scene::new(ASLEEP);
+    scene.write("sub/b", "b");
+    scene.offer(&["sub/b", "end"], false);
+    let (sub, aside) = (scene.dir.join("sub"), scene.base.path().join("aside"));
+    fs::rename(&sub, &aside).unwrap();
+    symlink(&sub, &sub).unwrap();
+    scene.offers.suspect("sub/b");
+    scene.offers.suspect("end");
+    assert_eq!(scene.until_end(), FilesChanged::default());
+    fs::remove_file(&sub).unwrap();
+    fs::rename(&aside, &sub).unwrap();
+    assert!(scene.is_served("sub/b"));
+}

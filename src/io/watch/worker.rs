@@ -1,6 +1,7 @@
 //! The thread that looks at what may have changed.
 
 use std::collections::{BTreeSet, HashMap};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,6 +24,8 @@ const PENDING: usize = 65_536;
 const POLL_SHARE: u32 = 50;
 /// How often a folder is read again because there are more folders in it than a moment ago.
 const SCANS: usize = 8;
+/// How much longer to wait, until it is looked at again, where the system does not tell what is there.
+const UNTOLD: u32 = 10;
 /// What is known is told after this time, while other files are still being hashed.
 const TELL: Duration = Duration::from_secs(1);
 
@@ -46,6 +49,8 @@ enum Seen {
     Folder,
     /// Nothing, or nothing that is ever offered.
     Nothing,
+    /// The system does not tell, for now.
+    Unknown,
 }
 
 impl Seen {
@@ -53,14 +58,15 @@ impl Seen {
         match path.symlink_metadata() {
             Ok(meta) if meta.is_dir() => Self::Folder,
             Ok(meta) => Fingerprint::of_metadata(&meta).map_or(Self::Nothing, Self::File),
-            Err(_) => Self::Nothing,
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Self::Nothing,
+            Err(_) => Self::Unknown,
         }
     }
 
     fn file(&self) -> Option<&Fingerprint> {
         match self {
             Self::File(fingerprint) => Some(fingerprint),
-            Self::Folder | Self::Nothing => None,
+            Self::Folder | Self::Nothing | Self::Unknown => None,
         }
     }
 }
@@ -143,6 +149,7 @@ impl Worker {
     fn touch(&mut self, path: &Path) {
         if let Some(pending) = self.pending.get_mut(path) {
             pending.due = Instant::now() + self.pace.quiet;
+            self.next_settle = self.next_settle.min(pending.due);
             return;
         }
         let (below, around) = {
@@ -165,14 +172,16 @@ impl Worker {
     }
 
     fn pend(&mut self, path: PathBuf, seen: Seen) {
+        self.pend_for(path, seen, self.pace.quiet);
+    }
+
+    fn pend_for(&mut self, path: PathBuf, seen: Seen, time: Duration) {
         if self.pending.len() >= PENDING {
             self.shared.missed.store(true, Ordering::Release);
             return;
         }
-        let due = Instant::now() + self.pace.quiet;
-        if self.pending.is_empty() {
-            self.next_settle = due;
-        }
+        let due = Instant::now() + time;
+        self.next_settle = if self.pending.is_empty() { due } else { self.next_settle.min(due) };
         self.pending.entry(path).or_insert(Pending { seen, due });
     }
 
@@ -249,7 +258,9 @@ impl Worker {
         let mut due = Vec::new();
         for (path, pending) in self.pending.iter_mut().filter(|(_, pending)| pending.due <= now) {
             let seen = Seen::at(path);
-            if seen == pending.seen {
+            if seen == Seen::Unknown {
+                *pending = Pending { seen, due: now + self.pace.quiet * UNTOLD };
+            } else if seen == pending.seen {
                 due.push((path.clone(), seen));
             } else {
                 *pending = Pending { seen, due: now + self.pace.quiet };
@@ -268,7 +279,9 @@ impl Worker {
         }
         self.hash(tasks, gone);
         // All that is due within this time is settled together.
-        self.next_settle = Instant::now() + self.pace.quiet / 4;
+        let together = Instant::now() + self.pace.quiet / 4;
+        let soonest = self.pending.values().map(|pending| pending.due).min();
+        self.next_settle = soonest.map_or(together, |soonest| soonest.max(together));
     }
 
     /// Hashes files that have changed or are new, and tells of them and of those that are gone.
@@ -301,15 +314,19 @@ impl Worker {
                     let ready = Ready { content: content_of(&task.name, &hashed), path, hashed };
                     news.changed.extend(self.shared.book().replace(task, ready));
                 }
-                // It is being written again: there will be a quiet moment.
-                Err(failure) if failure.code == ErrorCode::SourceChanged => {
-                    let seen = Seen::at(&path);
-                    self.pend(path, seen);
-                }
                 Err(failure) if failure.code == ErrorCode::Interrupted => {}
-                Err(_) => {
+                Err(failure) if matches!(failure.code, ErrorCode::NoSuchFile | ErrorCode::NotAFile) => {
                     if self.shared.book().drop_failed(task) {
                         news.gone.push(task.name.clone());
+                    }
+                }
+                // It is being written again, and there will be a quiet moment; or the system cannot read it for now.
+                Err(failure) => {
+                    let is_written = failure.code == ErrorCode::SourceChanged;
+                    // What was never offered is found again when everything is looked at.
+                    if is_written || self.shared.book().is_offered(task) {
+                        let seen = Seen::at(&path);
+                        self.pend_for(path, seen, self.pace.quiet * if is_written { 1 } else { UNTOLD });
                     }
                 }
             }

@@ -149,8 +149,8 @@ vocabulary! {
         SourcesUpdated(SourcesUpdated) = "sources-updated", r#"{"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","sources":[]}"#;
         /// Between hub and client only: a copy is on the hub's disk, or will not be.
         Stored(Stored) = "stored", r#"{"file":"notes.txt","hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f"}"#;
-        /// Between hub and client only: they have accepted or declined our push.
-        PushAnswered(PushAnswered) = "push-answered", r#"{"push":3,"accepted":true}"#;
+        /// Between hub and client only: what has become of our push.
+        PushAnswered(PushAnswered) = "push-answered", r#"{"push":3,"answer":"accepted"}"#;
         /// Between hub and client only: everything up to this revision has been told.
         Synced(Synced) = "synced", r#"{"revision":20}"#;
         /// Between hub and client only: what was kept for us has been sent.

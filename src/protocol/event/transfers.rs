@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::types::{Direction, Source, Transfer};
+use crate::protocol::types::{Direction, PushAnswer, Source, Transfer};
 use crate::protocol::vocabulary::bodies;
 use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Retry};
 
@@ -164,12 +164,12 @@ bodies! {
         /// BLAKE3 hash of the content.
         hash: ContentHash,
     }
-    /// They have accepted or declined our push.
+    /// What has become of our push.
     PushAnswered {
         /// Its number.
         push: u64,
-        /// Whether they take it. If so, they fetch it now.
-        accepted: bool,
+        /// What.
+        answer: PushAnswer,
     }
     /// A file that was pushed to us cannot be had any more.
     PushGone {

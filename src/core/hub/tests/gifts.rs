@@ -24,7 +24,7 @@ impl Rig {
         let told = self.wires[&conn].bodies.iter().filter_map(|line| match &line.event {
             Event::PushOffered(push) => Some(format!("{} {} from {}", push.push, push.file, push.from)),
             Event::PushGone(push) => Some(format!("{} gone", push.push)),
-            Event::PushAnswered(push) => Some(format!("{} {}", push.push, push.accepted)),
+            Event::PushAnswered(push) => Some(format!("{} {:?}", push.push, push.answer)),
             _ => None,
         });
         told.collect()
@@ -65,14 +65,39 @@ fn a_push_is_accepted_or_declined_by_whom_it_is_for() {
     rig.ask(2, r#"{"id":10,"request":"accept","push":1}"#);
     let Some(Event::Located(event::Located { sources })) = rig.answer(2, 10) else { panic!() };
     assert_eq!((sources.len(), sources[0].offer.owner.as_str(), sources[0].key), (1, "anna", PublicKey([1; 32])));
-    assert_eq!(rig.pushes(1), ["1 true"]);
+    assert_eq!(rig.pushes(1), ["1 Accepted"]);
     rig.ask(2, r#"{"id":11,"request":"accept","push":1}"#);
     assert_eq!(rig.code(2, 11), Some("no-such-push"), "once");
     rig.push(1, 12, "plan", "ben");
     rig.ask(2, r#"{"id":12,"request":"decline","push":2}"#);
-    assert_eq!((rig.pushes(1), rig.pushes(3).len()), (vec!["1 true".into(), "2 false".into()], 0));
+    assert_eq!((rig.pushes(1), rig.pushes(3).len()), (vec!["1 Accepted".into(), "2 Declined".into()], 0));
     // It is not in the table.
     assert!(rig.offers().is_empty());
+}
+
+#[test]
+fn what_was_accepted_and_could_not_be_fetched_waits_again() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.enter(2, 2, "ben");
+    rig.enter(3, 3, "cleo");
+    rig.push(1, 10, "plan", "ben");
+    rig.ask(2, r#"{"not_taken":1}"#);
+    rig.ask(2, r#"{"id":10,"request":"accept","push":1}"#);
+    rig.ask(3, r#"{"not_taken":1}"#);
+    rig.ask(2, r#"{"not_taken":1}"#);
+    assert_eq!(rig.pushes(1), ["1 Accepted", "1 Waiting"]);
+    rig.ask(2, r#"{"id":11,"request":"accept","push":1}"#);
+    assert!(matches!(rig.answer(2, 11), Some(Event::Located(_))));
+    // Who leaves before they have it finds it when they are back, unless it is over.
+    rig.ask(2, r#"{"id":12,"request":"dereg"}"#);
+    rig.enter(4, 2, "ben");
+    assert_eq!((rig.pushes(1).len(), rig.pushes(4)), (4, vec!["1 plan from anna".to_owned()]));
+    rig.ask(4, r#"{"id":10,"request":"accept","push":1}"#);
+    rig.ask(1, r#"{"take_back":1}"#);
+    rig.ask(4, r#"{"not_taken":1}"#);
+    rig.ask(4, r#"{"id":11,"request":"accept","push":1}"#);
+    assert_eq!(rig.code(4, 11), Some("no-such-push"));
 }
 
 #[test]
@@ -159,6 +184,8 @@ fn a_copy_is_there_once_it_is_on_disk_and_stays_when_its_owner_is_gone() {
     // Its owner is back, and serves it again; then takes it back for good.
     rig.enter(3, 1, "anna");
     rig.keep(3, 10, "song");
+    assert_eq!(rig.stored(3), [], "it is noted again, should the first note not be on disk");
+    rig.commit();
     assert_eq!((rig.stored(3), rig.copies.len()), (vec![("song".into(), None)], 1), "it is there already");
     assert!(!rig.hub.offers()[0].kept);
     rig.ask(3, r#"{"id":11,"request":"withdraw","files":["song"]}"#);
@@ -207,6 +234,44 @@ fn a_hub_that_serves_nothing_any_more_offers_no_copy() {
 }
 
 #[test]
+fn who_lies_about_the_size_of_a_content_shares_nothing() {
+    let mut rig = Rig::new(files(1_000));
+    rig.enter(1, 1, "anna");
+    rig.enter(2, 2, "mallory");
+    rig.keep(1, 10, "song");
+    rig.handle(Input::Copied(rig.copies[0].copy, Ok(())));
+    rig.commit();
+    let lie = content("zz").replace("\"size\":100", "\"size\":101");
+    rig.ask(2, &format!(r#"{{"id":10,"publish":[{lie}],"keep":true}}"#));
+    assert_eq!((rig.copies.len(), rig.stored(2)), (2, vec![]), "it is to be fetched, and cannot be");
+    rig.handle(Input::Copied(rig.copies[1].copy, Err(ErrorCode::BadChunk.into())));
+    rig.ack_all();
+    assert_eq!(rig.stored(2), [("zz".into(), Some("bad-chunk"))]);
+    rig.ask(1, r#"{"id":11,"request":"quit"}"#);
+    assert_eq!((rig.offers(), rig.discarded.len()), (vec!["song of anna".into(), "zz of mallory".into()], 0));
+}
+
+#[test]
+fn owners_take_turns_at_being_copied() {
+    let mut rig = Rig::new(files(100_000));
+    rig.enter(1, 1, "anna");
+    rig.enter(2, 2, "ben");
+    for i in 0..4 {
+        let file = content(&format!("a{i}")).replace(HASH, &format!("{i}").repeat(64));
+        rig.ask(1, &format!(r#"{{"id":{},"publish":[{file}],"keep":true}}"#, 10 + i));
+    }
+    rig.keep(2, 10, "b");
+    rig.handle(Input::Copied(rig.copies[0].copy, Ok(())));
+    rig.handle(Input::Copied(rig.copies[1].copy, Ok(())));
+    let order: Vec<&str> = rig.copies.iter().map(|plan| plan.source.offer.file.as_str()).collect();
+    assert_eq!(order, ["a0", "a1", "b", "a2"]);
+    // Who leaves is not waited for.
+    rig.ask(1, r#"{"id":20,"request":"quit"}"#);
+    rig.handle(Input::Copied(rig.copies[2].copy, Ok(())));
+    assert_eq!(rig.copies.len(), 4);
+}
+
+#[test]
 fn a_copy_that_is_not_wanted_any_more_is_not_kept() {
     let mut rig = Rig::new(files(1_000));
     rig.enter(1, 1, "anna");
@@ -219,7 +284,8 @@ fn a_copy_that_is_not_wanted_any_more_is_not_kept() {
     rig.keep(1, 12, "song");
     rig.handle(Input::Copied(rig.copies[1].copy, Err(ErrorCode::DiskFull.into())));
     rig.ack_all();
-    assert_eq!(rig.stored(1), [("song".into(), Some("disk-full"))]);
+    let told = ["not-offered", "disk-full"].map(|code| ("song".to_owned(), Some(code)));
+    assert_eq!(rig.stored(1), told, "whoever waits for a copy hears what becomes of it");
     rig.ask(1, r#"{"id":13,"request":"withdraw","files":["song"]}"#);
     rig.keep(1, 14, "song");
     rig.handle(Input::Copied(rig.copies[2].copy, Ok(())));
@@ -242,7 +308,7 @@ fn copies_from_before_and_the_hubs_own_files_are_offered_once_they_can_be_served
     rig.handle(Input::ShelfChanged(vec![serde_json::from_str(&content("menu")).unwrap()], Vec::new()));
     rig.enter(2, 2, "ben");
     assert_eq!(rig.offers(), ["menu of hub"]);
-    rig.handle(Input::CopyFound(HASH.parse().unwrap()));
+    rig.handle(Input::CopyFound(HASH.parse().unwrap(), 100));
     assert_eq!(rig.offers(), ["menu of hub", "song of Anna"]);
     rig.ask(2, r#"{"id":10,"request":"get","file":"menu","from":"hub"}"#);
     assert!(matches!(rig.answer(2, 10), Some(Event::Located(_))));
@@ -255,7 +321,7 @@ fn copies_from_before_and_the_hubs_own_files_are_offered_once_they_can_be_served
     rig.enter(1, 1, "Anna");
     rig.keep(1, 10, "song");
     assert_eq!((rig.copies.len(), rig.stored(1)), (1, vec![]));
-    rig.handle(Input::CopyFound(HASH.parse().unwrap()));
+    rig.handle(Input::CopyFound(HASH.parse().unwrap(), 100));
     assert!(!rig.hub.offers()[0].kept);
     rig.handle(Input::Copied(rig.copies[0].copy, Ok(())));
     rig.commit();

@@ -1,4 +1,4 @@
-//! Offers in pieces, downloads in a queue, and files for one person.
+//! Offers in pieces, and downloads in a queue.
 
 use super::*;
 use crate::protocol::limits::PUBLISH_FILES;
@@ -6,7 +6,7 @@ use crate::protocol::wire::Had;
 
 const OTHER: &str = "1111111111111111111111111111111111111111111111111111111111111111";
 
-fn content(file: &str) -> Content {
+pub(super) fn content(file: &str) -> Content {
     let song: Content = serde_json::from_str(&format!("{SONG}}}")).unwrap();
     Content { file: file.to_owned(), ..song }
 }
@@ -38,19 +38,19 @@ impl Rig {
     }
 
     /// The hub says where the file of the oldest `get` is.
-    fn locate_other(&mut self, file: &str, hash: &str) {
+    pub(super) fn locate_other(&mut self, file: &str, hash: &str) {
         let song = SONG.replace("\"song\"", &format!("\"{file}\"")).replace(&"0".repeat(64), hash);
         let offer = format!(r#"{song},"owner":"ben","address":"10.0.0.2","port":1}}"#);
         self.answer("get", "located", &format!(r#","sources":[{{"offer":{offer},"key":"{KEY}"}}]"#));
     }
 
-    fn get(&mut self, id: i64, file: &str) {
+    pub(super) fn get(&mut self, id: i64, file: &str) {
         self.line(&format!(r#"{{"id":{id},"request":"get","file":"{file}"}}"#));
         self.locate_other(file, OTHER);
     }
 
     /// Where transfers were told to stand in the queue.
-    fn places(&self) -> Vec<(u64, u64)> {
+    pub(super) fn places(&self) -> Vec<(u64, u64)> {
         let told = self.told.iter().filter_map(|line| match &line.event {
             Event::TransferQueued(queued) => Some((queued.transfer, queued.position)),
             _ => None,
@@ -58,20 +58,11 @@ impl Rig {
         told.collect()
     }
 
-    fn told_names(&self) -> Vec<&str> {
+    pub(super) fn told_names(&self) -> Vec<&str> {
         self.told.iter().map(|line| line.event.name()).collect()
     }
 
-    /// A push of `plan` to ben, which the hub has under this number.
-    fn push(&mut self, id: i64, number: u64) {
-        self.line(&format!(r#"{{"id":{id},"request":"push","file":"papers/plan","to":"Ben"}}"#));
-        let task = self.tasks.pop().unwrap();
-        self.handle(Input::Lent(task, Ok(content("plan"))));
-        let body = format!(r#","push":{number},"transfer":0,"file":"plan","to":"ben","online":true"#);
-        self.answer("push", "push-asked", &body);
-    }
-
-    fn upload(&mut self, upload: u64, peer: &str) {
+    pub(super) fn upload(&mut self, upload: u64, peer: &str) {
         let (file, hash) = ("plan".into(), ContentHash([0; 32]));
         self.handle(Input::Upload(upload, UploadNote::Started { peer: peer.into(), file, size: 5, hash }));
     }
@@ -144,9 +135,9 @@ fn what_changes_on_disk_is_offered_anew_or_withdrawn() {
     let changed = Content { hash: ContentHash([9; 32]), ..content("a") };
     let gone = vec!["b".into(), "never offered".into()];
     rig.handle(Input::FilesChanged(FilesChanged { changed: vec![changed.clone()], gone }));
-    assert_eq!(rig.asks(), ["publish", "withdraw"]);
+    assert_eq!(rig.asks(), ["publish", "gone"]);
     rig.ack_piece();
-    rig.answer("withdraw", "withdrawn", r#","files":["b"],"revision":4"#);
+    rig.answer("gone", "withdrawn", r#","files":["b"],"revision":4"#);
     let told: Vec<&event::OfferChanged> = rig
         .told
         .iter()
@@ -163,6 +154,81 @@ fn what_changes_on_disk_is_offered_anew_or_withdrawn() {
     rig.welcome("anna");
     let again = &rig.asked.iter().find(|ask| ask.get("publish").is_some()).unwrap()["publish"];
     assert_eq!((again.as_array().unwrap().len(), again[0]["hash"].as_str()), (1, Some("09".repeat(32).as_str())));
+}
+
+#[test]
+fn what_comes_after_a_large_offer_sees_all_of_it() {
+    let mut rig = Rig::welcomed(config());
+    rig.session.dir = Some("/x".into());
+    rig.line(r#"{"id":1,"request":"offer","files":["albums"]}"#);
+    let files: Vec<String> = (0..=PUBLISH_FILES).map(|i| format!("albums/{i:05}")).collect();
+    rig.line(r#"{"id":2,"request":"list"}"#);
+    rig.hash(&files);
+    assert_eq!(rig.asks(), ["publish"]);
+    rig.ack_piece();
+    assert_eq!(rig.asks(), ["publish", "list"], "behind the last piece");
+}
+
+#[test]
+fn what_changes_while_it_is_being_offered_is_offered_anew_after_that() {
+    let mut rig = Rig::welcomed(config());
+    rig.session.dir = Some("/x".into());
+    rig.line(r#"{"id":1,"request":"offer","files":["a","b"]}"#);
+    rig.hash(&["a".into(), "b".into()]);
+    let changed = Content { hash: ContentHash([9; 32]), ..content("a") };
+    rig.handle(Input::FilesChanged(FilesChanged { changed: vec![changed], gone: vec!["b".into()] }));
+    assert_eq!(rig.asks(), ["publish"]);
+    rig.ack_piece();
+    assert_eq!((rig.last(1), rig.asks()), (Some("offer-acked"), vec!["publish", "gone"]));
+    assert_eq!(rig.session.offered["a"].content.hash, ContentHash([9; 32]));
+    // A refused offer watches nothing.
+    rig.ack_piece();
+    rig.answer("gone", "withdrawn", r#","files":["b"],"revision":4"#);
+    rig.line(r#"{"id":2,"request":"offer","files":["songs"],"watch":true}"#);
+    rig.hash(&["songs/one".into()]);
+    rig.refuse("publish", "too-many-offers");
+    assert_eq!(rig.unserved, ["songs/one", "songs/"]);
+    rig.handle(Input::FilesChanged(FilesChanged { changed: vec![content("songs/two")], gone: Vec::new() }));
+    assert_eq!(rig.asks(), Vec::<&str>::new());
+}
+
+#[test]
+fn a_copy_that_two_wait_for_ends_both() {
+    let mut rig = Rig::welcomed(config());
+    rig.session.dir = Some("/x".into());
+    for id in [1, 2] {
+        rig.line(&format!(r#"{{"id":{id},"request":"offer","files":["a"],"keep":true}}"#));
+        rig.hash(&["a".into()]);
+        rig.ack_piece();
+    }
+    rig.hub(&format!(r#"{{"event":"stored","file":"a","hash":"{}"}}"#, "0".repeat(64)));
+    assert_eq!((rig.last(1), rig.last(2)), (Some("offer-kept"), Some("offer-kept")));
+    rig.line(r#"{"id":3,"request":"offer","files":["b"],"keep":true}"#);
+    rig.hash(&["b".into()]);
+    rig.ack_piece();
+    rig.line(r#"{"id":4,"request":"dereg"}"#);
+    rig.answer("dereg", "deregistered", r#","name":"anna","withdrawn":2"#);
+    assert_eq!((rig.last(3), rig.last(4)), (Some("not-registered"), Some("deregistered")));
+}
+
+#[test]
+fn chunks_that_complete_a_file_are_told_as_all_of_it() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"get","file":"big","chunks":[1]}"#);
+    let size = SONG
+        .replace("\"song\"", "\"big\"")
+        .replace("\"size\":5", "\"size\":1048580")
+        .replace("\"chunks\":1", "\"chunks\":2");
+    let offer = format!(r#"{size},"owner":"ben","address":"10.0.0.2","port":1}}"#);
+    rig.answer("get", "located", &format!(r#","sources":[{{"offer":{offer},"key":"{KEY}"}}]"#));
+    rig.transfer(1, TransferNote::Started { path: "big".into(), resumed: 1_048_576 });
+    rig.transfer(1, TransferNote::Completed { path: "big".into(), complete: true, sources: Vec::new() });
+    let sizes = rig.told.iter().filter_map(|line| match &line.event {
+        Event::TransferStarted(started) => Some((started.resumed, started.size)),
+        Event::TransferCompleted(done) => Some((done.resumed, done.size)),
+        _ => None,
+    });
+    assert_eq!(sizes.collect::<Vec<_>>(), [(1_048_576, 1_048_580); 2]);
 }
 
 #[test]
@@ -220,116 +286,4 @@ fn the_hub_hears_what_we_have_and_a_new_one_hears_all_of_it() {
     rig.connect(false);
     rig.welcome("anna");
     assert_eq!(have(&mut rig), ["[[0,1],[2,4]]"]);
-}
-
-#[test]
-fn a_push_is_final_when_they_have_it() {
-    let mut rig = Rig::welcomed(config());
-    rig.push(1, 7);
-    rig.line(r#"{"id":2,"request":"wait"}"#);
-    rig.line(r#"{"id":3,"request":"transfers"}"#);
-    assert_eq!((rig.last(1), rig.last(2), rig.last(3)), (None, None, Some("transfers")));
-    rig.hub(r#"{"event":"push-answered","push":7,"accepted":true}"#);
-    // Somebody else who fetches the same content is not whom it is for.
-    rig.upload(1, "cleo");
-    rig.upload(2, "ben");
-    rig.handle(Input::Upload(1, UploadNote::Completed(5)));
-    assert_eq!(rig.last(1), None);
-    rig.handle(Input::Upload(2, UploadNote::Completed(5)));
-    assert_eq!((rig.last(1), rig.last(2)), (Some("transfer-completed"), Some("waited")));
-}
-
-#[test]
-fn a_push_can_be_declined_taken_back_or_left_lying() {
-    let mut rig = Rig::welcomed(config());
-    rig.line(r#"{"id":5,"request":"push","file":"plan","to":"ANNA"}"#);
-    assert_eq!(rig.last(5), Some("yourself"));
-    rig.push(1, 7);
-    rig.hub(r#"{"event":"push-answered","push":7,"accepted":false}"#);
-    assert_eq!(rig.last(1), Some("push-declined"));
-    rig.push(2, 8);
-    rig.line(r#"{"id":3,"request":"cancel","transfer":2}"#);
-    assert_eq!((rig.last(2), rig.last(3)), (Some("interrupted"), Some("cancelled")));
-    assert_eq!(rig.asked.last().unwrap()["take_back"], 8);
-    rig.push(4, 9);
-    rig.hub(r#"{"event":"push-answered","push":9,"accepted":true}"#);
-    rig.pass(59_000);
-    assert_eq!(rig.last(4), None);
-    rig.pass(2_000);
-    assert_eq!(rig.last(4), Some("peer-unreachable"));
-}
-
-#[test]
-fn a_hub_that_has_forgotten_a_push_is_asked_again() {
-    let mut rig = Rig::welcomed(config());
-    rig.push(1, 7);
-    rig.lose();
-    rig.pass(100);
-    rig.connect(false);
-    rig.welcome("anna");
-    assert_eq!(rig.asks(), ["push"]);
-    rig.answer("push", "push-asked", r#","push":1,"transfer":0,"file":"plan","to":"ben","online":false"#);
-    rig.hub(r#"{"event":"push-answered","push":7,"accepted":false}"#);
-    assert_eq!(rig.last(1), None, "that is the number of another one now");
-    rig.hub(r#"{"event":"push-answered","push":1,"accepted":false}"#);
-    assert_eq!(rig.last(1), Some("push-declined"));
-}
-
-/// What the hub says of a push of `plan`.
-fn offered(push: u64, from: &str) -> String {
-    let hash = "0".repeat(64);
-    format!(r#"{{"event":"push-offered","push":{push},"from":"{from}","file":"plan","size":5,"hash":"{hash}"}}"#)
-}
-
-#[test]
-fn what_is_given_to_us_is_fetched_if_it_is_what_was_offered() {
-    let mut rig = Rig::welcomed(config());
-    rig.line(r#"{"id":1,"request":"accept","push":3}"#);
-    rig.refuse("accept", "no-such-push");
-    assert_eq!(rig.last(1), Some("no-such-push"));
-    rig.hub(&offered(3, "ben"));
-    rig.line(r#"{"id":2,"request":"accept","push":3,"to":"../x"}"#);
-    assert_eq!(rig.last(2), Some("bad-name"));
-    let located = |rig: &mut Rig, file: &str| {
-        let song = SONG.replace("\"song\"", &format!("\"{file}\""));
-        let offer = format!(r#"{song},"owner":"ben","address":"10.0.0.2","port":1}}"#);
-        rig.answer("accept", "located", &format!(r#","sources":[{{"offer":{offer},"key":"{KEY}"}}]"#));
-    };
-    rig.line(r#"{"id":3,"request":"accept","push":3}"#);
-    located(&mut rig, "plan");
-    assert_eq!(rig.fetches.len(), 1);
-    rig.hub(&offered(4, "ben"));
-    rig.line(r#"{"id":4,"request":"accept","push":4}"#);
-    located(&mut rig, "another");
-    assert_eq!((rig.last(4), rig.fetches.len()), (Some("wrong-protocol"), 1));
-    // Who has not been told of it yet takes what there is, under a name that leads nowhere else.
-    rig.line(r#"{"id":6,"request":"accept","push":6}"#);
-    located(&mut rig, "../another");
-    rig.line(r#"{"id":7,"request":"accept","push":7}"#);
-    located(&mut rig, "another");
-    assert_eq!((rig.last(6), rig.fetches.len()), (Some("bad-name"), 2));
-    rig.hub(&offered(5, "ben"));
-    rig.line(r#"{"id":5,"request":"decline","push":5}"#);
-    rig.answer("decline", "declined", r#","push":5"#);
-    rig.hub(r#"{"event":"push-gone","push":5,"from":"ben","file":"plan"}"#);
-    assert!(!rig.told_names().contains(&"push-gone"), "it was answered before");
-}
-
-#[test]
-fn pushes_are_accepted_from_those_who_were_named() {
-    for (accept_from, from, accepted) in [
-        (AcceptFrom::Nobody, "ben", false),
-        (AcceptFrom::Names(vec!["Ben".into()]), "ben", true),
-        (AcceptFrom::Names(vec!["cleo".into()]), "ben", false),
-        (AcceptFrom::All, "ben", true),
-    ] {
-        let mut rig = Rig::welcomed(SessionConfig { accept_from: accept_from.clone(), ..config() });
-        rig.hub(&offered(3, from));
-        assert_eq!(rig.asks().contains(&"accept"), accepted, "{accept_from:?}");
-    }
-    // A name that leads elsewhere is not accepted from anybody.
-    let mut rig = Rig::welcomed(SessionConfig { accept_from: AcceptFrom::All, ..config() });
-    rig.hub(&offered(3, "ben").replace("\"plan\"", "\"../.ssh/authorized_keys\""));
-    assert!(rig.asks().is_empty() && rig.fetches.is_empty());
-    assert!(rig.told.iter().any(|line| matches!(&line.event, Event::Error(e) if e.code == ErrorCode::BadName)));
 }

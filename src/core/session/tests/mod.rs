@@ -6,6 +6,7 @@ mod hub;
 mod inbox;
 mod pipe;
 mod private;
+mod pushes;
 
 use serde_json::Value;
 
@@ -257,9 +258,12 @@ impl Rig {
     fn asks(&self) -> Vec<&str> {
         let name = |ask: &'_ Value| match ask["request"].as_str() {
             Some(_) => None,
-            None => ["publish", "push", "have", "settled", "take_back"].into_iter().find(|word| !ask[word].is_null()),
+            None => ["publish", "push", "have", "settled", "take_back", "not_taken", "gone"]
+                .into_iter()
+                .find(|word| !ask[word].is_null()),
         };
-        let answered = self.asked.iter().filter(|ask| !matches!(name(ask), Some("have" | "settled" | "take_back")));
+        let answered =
+            self.asked.iter().filter(|ask| !matches!(name(ask), Some("have" | "settled" | "take_back" | "not_taken")));
         answered.map(|ask| name(ask).or(ask["request"].as_str()).unwrap_or_default()).collect()
     }
 

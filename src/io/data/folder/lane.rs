@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::FolderNote;
@@ -11,7 +10,7 @@ use super::run::{Ended, Run};
 use super::writer::Writer;
 use crate::core::batch::{Lane, Room};
 use crate::io::data::dial::dial;
-use crate::io::data::lane::Loss;
+use crate::io::data::lane::{Loss, part_in_peace};
 use crate::io::data::socket::Broken;
 use crate::io::data::stream::ClientStream;
 use crate::protocol::data::{DataAnswer, DataRequest, MAX_WHOLE, to_line};
@@ -30,8 +29,6 @@ const AHEAD: Range<u64> = 1 << 20..16 << 20;
 /// answer more than twice this: what it has not read must fit into a socket's buffers, so that
 /// neither side ever waits for the other to read.
 const NAMES: usize = 16 << 10;
-/// How long to take in what was asked for in vain, so that the source learns that we are done.
-const LEFTOVERS: Duration = Duration::from_secs(5);
 
 /// Fetches from a source, and when that has no more, or is lost, from others.
 pub(super) fn run_lane(run: &Run<'_>, number: usize, first: u32) {
@@ -224,24 +221,12 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Tells the source that we have all that we want of it, if so. What was asked for and is not
-    /// needed any more is taken in elsewhere: nobody waits for it.
-    fn say_done(mut self) {
+    /// Tells the source that we have all that we want of it, if so.
+    fn say_done(self) {
         if self.struck || (self.run.stop.is_cancelled() && !self.run.lock().batch.is_over()) {
             return;
         }
-        self.stream.uncancel();
-        self.stream.set_patience(LEFTOVERS);
-        let done = to_line(&DataRequest::Done { transfer: self.run.job.token.clone() });
-        if self.stream.send(&done).is_err() {
-            return;
-        }
-        if self.asked.is_empty() {
-            return self.stream.finish();
-        }
-        let stream = self.stream;
-        // Without a thread the connection is cut, and the source counts it as broken off.
-        let _ = thread::Builder::new().name("data-drain".into()).spawn(move || stream.linger(LEFTOVERS));
+        part_in_peace(self.stream, &self.run.job.token, self.asked.is_empty());
     }
 }
 

@@ -60,8 +60,8 @@ fn take_note(run: &Run<'_>, sources: &[u32], note: FetchNote) {
         FetchNote::SourceDropped { name, failure } => {
             let Some(source) = find(&name) else { return };
             match failure.code {
-                // Of this file only.
-                ErrorCode::SourceGone | ErrorCode::SourceChanged => {}
+                // Of this file only; and whoever has no room for one more connection has some later.
+                ErrorCode::SourceGone | ErrorCode::SourceChanged | ErrorCode::PeerRefused => {}
                 ErrorCode::BadChunk => run.drop_source(source, failure),
                 _ => {
                     run.lock().sources[source as usize].skipped = true;

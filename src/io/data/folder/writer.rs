@@ -9,11 +9,11 @@ use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::folders::{Downloads, Folders};
-use crate::io::data::partial::{ENDING, failed};
+use crate::io::data::partial::{ENDING, failed, is_only_renamed, set_modified};
 use crate::io::data::target::{check_target, not_placed, place_in, unwritable};
 use crate::io::hash::Fingerprint;
 use crate::protocol::data::is_token;
@@ -79,14 +79,17 @@ impl<'a> Writer<'a> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(folder, &self.hidden, flags, Mode::from_raw_mode(0o644));
         let mut file = File::from(opened.map_err(|e| vanished_or(e, |e| unwritable(&self.hidden, e)))?);
-        let written = fill(&mut file, bytes, modified).map_err(Stopped::Failed).and_then(|()| {
-            place_in(folder, &self.hidden, name, self.on_conflict).map_err(|e| vanished_or(e, |e| not_placed(name, e)))
+        let written = fill(&mut file, bytes, modified).map_err(Stopped::Failed).and_then(|before| {
+            let placed = place_in(folder, &self.hidden, name, self.on_conflict);
+            Ok((placed.map_err(|e| vanished_or(e, |e| not_placed(name, e)))?, before))
         });
         if written.is_err() {
             // If it cannot be removed, the next attempt sweeps it away.
             let _ = rustix::fs::unlinkat(folder, &self.hidden, AtFlags::empty());
         }
-        Ok((written?, Fingerprint::of(&file)?))
+        let ((name, before), now) = (written?, Fingerprint::of(&file)?);
+        // Somebody may have changed it as soon as it had its name: then it is none that we know.
+        Ok((name, if is_only_renamed(before, now) { now } else { before }))
     }
 }
 
@@ -94,19 +97,15 @@ fn vanished_or(e: Errno, why: impl FnOnce(Errno) -> Failure) -> Stopped {
     if e == Errno::NOENT { Stopped::Vanished } else { Stopped::Failed(why(e)) }
 }
 
-fn fill(file: &mut File, bytes: &[u8], modified: Option<Timestamp>) -> Result<(), Failure> {
+/// Fills a file, and says what it is then.
+fn fill(file: &mut File, bytes: &[u8], modified: Option<Timestamp>) -> Result<Fingerprint, Failure> {
     // Not every file system has locks; without one, only the sweeping is lost.
     let _ = rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive);
     file.write_all(bytes).map_err(|e| failed(&e))?;
-    modified.map_or(Ok(()), |modified| set_modified(file.as_fd(), modified))
-}
-
-/// Says when a file was last changed.
-pub(super) fn set_modified(file: BorrowedFd<'_>, modified: Timestamp) -> Result<(), Failure> {
-    let last_modification =
-        Timespec { tv_sec: modified.0.div_euclid(1000), tv_nsec: modified.0.rem_euclid(1000) * 1_000_000 };
-    let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
-    rustix::fs::futimens(file, &Timestamps { last_access, last_modification }).map_err(|e| failed(&e.into()))
+    if let Some(modified) = modified {
+        set_modified(file.as_fd(), modified);
+    }
+    Fingerprint::of(file)
 }
 
 /// Removes what killed runs left in a folder. What cannot be removed, or is anything else but such

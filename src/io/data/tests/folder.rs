@@ -237,3 +237,15 @@ fn data_folder_without_room_is_not_begun() {
     assert!(failure.message.contains("bytes are missing"), "{failure}");
     assert!(names(downloads.path()).is_empty() && giver.notes.all.lock().unwrap().is_empty());
 }
+
+#[test]
+fn data_folder_file_with_a_time_that_cannot_be_kept_arrives() {
+    let giver = Giver::new(1);
+    let downloads = tempfile::tempdir().unwrap();
+    let file =
+        |(name, time)| FolderFile { modified: Some(Timestamp(time)), ..wanted(name, &giver.offer(name, b"abc"), &[0]) };
+    let files = [("far", i64::MAX), ("long ago", i64::MIN)].map(file).to_vec();
+    get_folder(&folder_job(files, vec![giver.source("gil")], downloads.path())).0.unwrap();
+    let far = downloads.path().join("far").metadata().unwrap();
+    assert!(far.mtime() <= 253_402_300_799, "no later than the year 9999: {}", far.mtime());
+}

@@ -264,15 +264,49 @@ fn data_strangers_who_stall_make_room_for_peers() {
 #[test]
 fn data_one_peer_cannot_take_all_connections() {
     let giver = Giver::new(1);
-    let mut held: Vec<_> = (0..16).map(|_| connect(&giver)).collect();
-    // Each has been let in once it is answered.
-    for stream in &mut held {
+    let ask = |stream: &mut ClientStream| {
         let (transfer, file, hash) = (TOKEN.to_owned(), "a".to_owned(), ContentHash([1; 32]));
         stream.send(&to_line(&DataRequest::Manifest { transfer, hash, file })).unwrap();
-        assert!(stream.read_line().unwrap().is_some());
+    };
+    let answered = |stream: &mut ClientStream| String::from_utf8(stream.read_line().unwrap().unwrap()).unwrap();
+    let mut held: Vec<_> = (0..32).map(|_| connect(&giver)).collect();
+    // Each has been let in once it is answered.
+    for stream in &mut held {
+        ask(stream);
+        assert!(answered(stream).contains("source-gone"));
     }
-    let answer = connect(&giver).read_line().unwrap().unwrap();
-    assert!(String::from_utf8(answer).unwrap().contains("peer-refused"));
+    // One more waits until another leaves.
+    let mut waiting = connect(&giver);
+    ask(&mut waiting);
+    held.pop();
+    assert!(answered(&mut waiting).contains("source-gone"));
+    assert!(answered(&mut connect(&giver)).contains("peer-refused"));
+}
+
+#[test]
+fn data_upload_is_over_when_the_peer_says_so() {
+    let giver = Giver::new(1);
+    let hash = giver.offer("a", b"abc").hash;
+    let mut stream = connect(&giver);
+    let mut get = |transfer: &str| {
+        let (transfer, file) = (transfer.to_owned(), "a".to_owned());
+        stream
+            .send(&to_line(&DataRequest::Ranges { transfer: transfer.clone(), hash, file, ranges: vec![[0, 3]] }))
+            .unwrap();
+        let answer = String::from_utf8(stream.read_line().unwrap().unwrap()).unwrap();
+        if answer.contains("bytes") {
+            stream.read_exact(&mut [0; 3]).unwrap();
+            stream.send(&to_line(&DataRequest::Done { transfer })).unwrap();
+        }
+        answer
+    };
+    // The same token is another upload then; and so many over one connection are none of any use.
+    let answers: Vec<_> = (0..65).map(|_| get(TOKEN)).collect();
+    assert!(answers[..64].iter().all(|answer| answer.contains("bytes")));
+    assert!(answers[64].contains("bad-request"), "{}", answers[64]);
+    let told = giver.notes.all.lock().unwrap();
+    assert_eq!(told.iter().filter(|note| matches!(note, UploadNote::Started { .. })).count(), 64);
+    assert_eq!(told.iter().filter(|note| matches!(note, UploadNote::Completed { bytes: 3, .. })).count(), 64);
 }
 
 /// Both ends of a connection whose accepting end is in our hands.

@@ -153,8 +153,10 @@ fn data_server_that_stops_interrupts_its_uploads_and_the_next_source_goes_on() {
             server.lock().unwrap().take().unwrap().stop();
         }
     };
-    assert_eq!(code(fetch(&job, &receiver(), &Shelf::default(), &stop, &Control::default())), ErrorCode::PeerBroke);
-    // The connection may have ended before anything was asked over it.
+    // The second connection may not have been made by then.
+    let ended = code(fetch(&job, &receiver(), &Shelf::default(), &stop, &Control::default()));
+    assert!(matches!(ended, ErrorCode::PeerBroke | ErrorCode::PeerUnreachable), "{ended:?}");
+    // The first connection may have ended before anything was asked over it.
     let failed =
         |n: &UploadNote| matches!(n, UploadNote::Failed { failure, .. } if failure.code == ErrorCode::Interrupted);
     assert!(notes.all.lock().unwrap().last().is_none_or(failed));

@@ -3,6 +3,8 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
+use crate::io::data::partial::is_only_renamed;
+use crate::io::hash::Fingerprint;
 use crate::protocol::Chunking;
 
 struct Setting {
@@ -160,4 +162,21 @@ fn data_disk_without_room() {
     assert_eq!(failure.code, ErrorCode::DiskFull);
     assert!(failure.message.contains("bytes are missing"), "{failure}");
     assert!(names(downloads.path()).is_empty());
+}
+
+#[test]
+fn data_renaming_changes_no_file_and_writing_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hidden, named) = (folder.path().join(".a"), folder.path().join("a"));
+    fs::write(&hidden, b"abc").unwrap();
+    let file = File::open(&hidden).unwrap();
+    let before = Fingerprint::of(&file).unwrap();
+    fs::rename(&hidden, &named).unwrap();
+    assert!(is_only_renamed(before, Fingerprint::of(&file).unwrap()));
+    fs::write(&named, b"abcd").unwrap();
+    assert!(!is_only_renamed(before, Fingerprint::of(&file).unwrap()));
+    let past = File::options().append(true).open(&named).unwrap();
+    past.set_len(3).unwrap();
+    past.set_modified(std::time::UNIX_EPOCH).unwrap();
+    assert!(!is_only_renamed(before, Fingerprint::of(&file).unwrap()));
 }

@@ -100,3 +100,41 @@ fn data_many_small_files_at_once() {
         assert_eq!(fs::read(downloads.path().join(format!("f{i}"))).unwrap(), content(i * 100));
     }
 }
+
+#[test]
+fn data_small_file_does_not_wait_for_a_source_that_trickles() {
+    let honest = Giver::new(1);
+    let bytes = content(MIB);
+    let hashed = honest.offer("a", &bytes);
+    let trickling = fake(9, |stream, request| {
+        if let DataRequest::Ranges { .. } = request {
+            let _ = stream.send(&to_line(&DataAnswer::Bytes { length: 1000 })).and_then(|()| stream.send(&[7]));
+        }
+    });
+    let downloads = tempfile::tempdir().unwrap();
+    let sources = vec![trickling, honest.source("honest")];
+    let (result, told) = get_with(&job(&hashed, "a", sources, downloads.path()), &Control::default());
+    let fetched = result.unwrap();
+    assert!(fs::read(fetched.path).unwrap() == bytes);
+    assert_eq!(fetched.from, [("honest".to_owned(), MIB as u64)]);
+    let given_up = |note: &FetchNote| matches!(note, FetchNote::SourceDropped { .. });
+    assert!(!told.iter().any(given_up), "nobody waited so long: {told:?}");
+}
+
+#[test]
+fn data_source_that_cuts_the_file_otherwise_gives_it_but_not_its_manifest() {
+    let bytes = content(9 * MIB);
+    let (same, other) = (Giver::new(1), Giver::new(2));
+    let hashed = same.offer("a", &bytes);
+    assert_ne!(other.offer_cut("a", &bytes, Some(3)).chunking, hashed.chunking);
+    let downloads = tempfile::tempdir().unwrap();
+    let first = Source { has: Some(std::iter::once(0).collect()), ..same.source("same") };
+    let sources = vec![other.source("other"), first];
+    let (result, told) = get_with(&job(&hashed, "a", sources, downloads.path()), &Control::default());
+    let fetched = result.unwrap();
+    assert!(fs::read(fetched.path).unwrap() == bytes);
+    assert!(fetched.from.iter().any(|(name, _)| name == "other"), "{:?}", fetched.from);
+    assert!(!told.iter().any(|note| matches!(note, FetchNote::SourceDropped { .. })), "{told:?}");
+    let alone = FetchJob { target: "b".into(), ..job(&hashed, "a", vec![other.source("other")], downloads.path()) };
+    assert_eq!(code(get(&alone)), ErrorCode::PeerBroke);
+}

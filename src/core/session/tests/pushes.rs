@@ -1,0 +1,160 @@
+//! Files given to others and taken from them.
+
+use super::files::content;
+use super::*;
+
+impl Rig {
+    /// A push of `plan` to ben, which the hub has under this number.
+    fn push(&mut self, id: i64, number: u64) {
+        self.line(&format!(r#"{{"id":{id},"request":"push","file":"papers/plan","to":"Ben"}}"#));
+        let task = self.tasks.pop().unwrap();
+        self.handle(Input::Lent(task, Ok(content("plan"))));
+        let body = format!(r#","push":{number},"transfer":0,"file":"plan","to":"ben","online":true"#);
+        self.answer("push", "push-asked", &body);
+    }
+}
+
+#[test]
+fn a_push_is_final_when_they_have_it() {
+    let mut rig = Rig::welcomed(config());
+    rig.push(1, 7);
+    rig.line(r#"{"id":2,"request":"wait"}"#);
+    rig.line(r#"{"id":3,"request":"transfers"}"#);
+    assert_eq!((rig.last(1), rig.last(2), rig.last(3)), (None, None, Some("transfers")));
+    rig.hub(r#"{"event":"push-answered","push":7,"answer":"accepted"}"#);
+    // Somebody else who fetches the same content is not whom it is for.
+    rig.upload(1, "cleo");
+    rig.upload(2, "ben");
+    rig.handle(Input::Upload(1, UploadNote::Completed(5)));
+    assert_eq!(rig.last(1), None);
+    rig.handle(Input::Upload(2, UploadNote::Completed(5)));
+    assert_eq!((rig.last(1), rig.last(2)), (Some("transfer-completed"), Some("waited")));
+}
+
+#[test]
+fn a_push_can_be_declined_or_taken_back() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":5,"request":"push","file":"plan","to":"ANNA"}"#);
+    assert_eq!(rig.last(5), Some("yourself"));
+    rig.push(1, 7);
+    rig.hub(r#"{"event":"push-answered","push":7,"answer":"declined"}"#);
+    assert_eq!(rig.last(1), Some("push-declined"));
+    rig.push(2, 8);
+    rig.line(r#"{"id":3,"request":"cancel","transfer":2}"#);
+    assert_eq!((rig.last(2), rig.last(3)), (Some("interrupted"), Some("cancelled")));
+    assert_eq!(rig.asked.last().unwrap()["take_back"], 8);
+    rig.push(4, 9);
+    rig.hub(r#"{"event":"push-answered","push":9,"answer":"accepted"}"#);
+    rig.line(r#"{"id":6,"request":"cancel","transfer":3}"#);
+    assert_eq!((rig.last(4), rig.last(6)), (Some("interrupted"), Some("cancelled")));
+    assert_eq!(rig.asked.last().unwrap()["take_back"], 9, "even what they have accepted");
+}
+
+#[test]
+fn a_hub_that_has_forgotten_a_push_is_asked_again() {
+    let mut rig = Rig::welcomed(config());
+    rig.push(1, 7);
+    rig.lose();
+    rig.pass(100);
+    rig.connect(false);
+    rig.welcome("anna");
+    assert_eq!(rig.asks(), ["push"]);
+    rig.answer("push", "push-asked", r#","push":1,"transfer":0,"file":"plan","to":"ben","online":false"#);
+    rig.hub(r#"{"event":"push-answered","push":7,"answer":"declined"}"#);
+    assert_eq!(rig.last(1), None, "that is the number of another one now");
+    rig.hub(r#"{"event":"push-answered","push":1,"answer":"declined"}"#);
+    assert_eq!(rig.last(1), Some("push-declined"));
+}
+
+#[test]
+fn a_push_that_could_not_be_fetched_waits_as_before() {
+    let mut rig = Rig::welcomed(config());
+    rig.push(1, 7);
+    rig.hub(r#"{"event":"push-answered","push":7,"answer":"accepted"}"#);
+    rig.hub(r#"{"event":"push-answered","push":7,"answer":"waiting"}"#);
+    rig.pass(1_000);
+    assert_eq!(rig.last(1), None);
+    rig.upload(2, "ben");
+    rig.handle(Input::Upload(2, UploadNote::Completed(5)));
+    assert_eq!(rig.last(1), Some("transfer-completed"));
+    assert_eq!(rig.asked.last().unwrap()["take_back"], 7, "the hub need not wait any more");
+}
+
+/// What the hub says of a push of `plan`.
+fn offered(push: u64, from: &str) -> String {
+    let hash = "0".repeat(64);
+    format!(r#"{{"event":"push-offered","push":{push},"from":"{from}","file":"plan","size":5,"hash":"{hash}"}}"#)
+}
+
+#[test]
+fn what_is_given_to_us_is_fetched_if_it_is_what_was_offered() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"accept","push":3}"#);
+    rig.refuse("accept", "no-such-push");
+    assert_eq!(rig.last(1), Some("no-such-push"));
+    rig.hub(&offered(3, "ben"));
+    rig.line(r#"{"id":2,"request":"accept","push":3,"to":"../x"}"#);
+    assert_eq!(rig.last(2), Some("bad-name"));
+    let located = |rig: &mut Rig, file: &str| {
+        let song = SONG.replace("\"song\"", &format!("\"{file}\""));
+        let offer = format!(r#"{song},"owner":"ben","address":"10.0.0.2","port":1}}"#);
+        rig.answer("accept", "located", &format!(r#","sources":[{{"offer":{offer},"key":"{KEY}"}}]"#));
+    };
+    rig.line(r#"{"id":3,"request":"accept","push":3}"#);
+    located(&mut rig, "plan");
+    assert_eq!(rig.fetches.len(), 1);
+    rig.hub(&offered(4, "ben"));
+    rig.line(r#"{"id":4,"request":"accept","push":4}"#);
+    located(&mut rig, "another");
+    assert_eq!((rig.last(4), rig.fetches.len()), (Some("wrong-protocol"), 1));
+    assert_eq!(rig.asked.pop().map(|ask| ask["not_taken"].clone()), Some(4.into()), "it may be accepted again");
+    // Who has not been told of it yet takes what there is, under a name that leads nowhere else.
+    rig.line(r#"{"id":6,"request":"accept","push":6}"#);
+    located(&mut rig, "../another");
+    rig.line(r#"{"id":7,"request":"accept","push":7}"#);
+    located(&mut rig, "another");
+    assert_eq!((rig.last(6), rig.fetches.len()), (Some("bad-name"), 2));
+    rig.hub(&offered(5, "ben"));
+    rig.line(r#"{"id":5,"request":"decline","push":5}"#);
+    rig.answer("decline", "declined", r#","push":5"#);
+    rig.hub(r#"{"event":"push-gone","push":5,"from":"ben","file":"plan"}"#);
+    assert!(!rig.told_names().contains(&"push-gone"), "it was answered before");
+}
+
+#[test]
+fn pushes_are_accepted_from_those_who_were_named() {
+    for (accept_from, from, accepted) in [
+        (AcceptFrom::Nobody, "ben", false),
+        (AcceptFrom::Names(vec!["Ben".into()]), "ben", true),
+        (AcceptFrom::Names(vec!["cleo".into()]), "ben", false),
+        (AcceptFrom::All, "ben", true),
+    ] {
+        let mut rig = Rig::welcomed(SessionConfig { accept_from: accept_from.clone(), ..config() });
+        rig.hub(&offered(3, from));
+        assert_eq!(rig.asks().contains(&"accept"), accepted, "{accept_from:?}");
+    }
+    // Hidden files are taken by hand alone.
+    let mut rig = Rig::welcomed(SessionConfig { accept_from: AcceptFrom::All, ..config() });
+    rig.hub(&offered(3, "ben").replace("\"plan\"", "\".profile\""));
+    assert!(rig.asks().is_empty() && rig.told_names().contains(&"push-offered"));
+    // A name that leads elsewhere is not accepted from anybody.
+    let mut rig = Rig::welcomed(SessionConfig { accept_from: AcceptFrom::All, ..config() });
+    rig.hub(&offered(3, "ben").replace("\"plan\"", "\"../.ssh/authorized_keys\""));
+    assert!(rig.asks().is_empty() && rig.fetches.is_empty());
+    assert!(rig.told.iter().any(|line| matches!(&line.event, Event::Error(e) if e.code == ErrorCode::BadName)));
+}
+
+#[test]
+fn an_accepted_number_is_not_that_of_another_hub() {
+    let mut rig = Rig::welcomed(config());
+    rig.hub(&offered(1, "ben"));
+    rig.line(r#"{"id":1,"request":"accept","push":1}"#);
+    assert_eq!(rig.asks(), ["accept"]);
+    rig.lose();
+    rig.asked.clear();
+    rig.pass(100);
+    rig.connect(false);
+    rig.welcome("anna");
+    assert_eq!(rig.last(1), Some("no-such-push"));
+    assert!(!rig.asks().contains(&"accept"), "it is not asked of the new hub");
+}
