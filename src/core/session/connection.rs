@@ -193,7 +193,9 @@ impl Session {
         self.asks.retain(|_, (_, origin)| origin.outlives_the_hub());
         self.holdings.untell();
         self.pushes.forget_offered();
-        self.refuse_push_answers(now);
+        if lost.is_some() {
+            self.refuse_push_answers(now);
+        }
         self.again = None;
         // A hub that was restarted counts anew.
         self.replica.revision = 0;

@@ -19,6 +19,11 @@ pub(super) struct Pushes {
     giving: BTreeMap<u64, Giving>,
     /// Those that we may take, by the hub's numbers.
     offered: BTreeMap<u64, event::PushOffered>,
+    /// There was another hub before this one: a number that this one has not told may be one of that one's.
+    renumbered: bool,
+    /// Which of several pushes of one content was fetched is not certain until the hub says which was accepted: the
+    /// numbers of those that were taken for it, with the content and for whom it is.
+    uncertain: BTreeMap<u64, (ContentHash, String)>,
 }
 
 /// A file that we want to give.
@@ -58,7 +63,13 @@ impl Pushes {
     /// What we were to take is not known to a hub that has forgotten everything.
     pub(super) fn forget_offered(&mut self) {
         self.offered.clear();
+        self.uncertain.clear();
         self.giving.values_mut().for_each(|giving| (giving.push, giving.accepted) = (None, false));
+    }
+
+    /// Whether somebody who answers this push may mean another one.
+    pub(super) fn is_stale(&self, push: u64) -> bool {
+        self.renumbered && !self.offered.contains_key(&push)
     }
 
     /// Gives up every push; what becomes of them is not told any more.
@@ -141,6 +152,7 @@ impl Session {
 
     /// The numbers of a hub that has forgotten everything may be those of other pushes soon.
     pub(super) fn refuse_push_answers(&mut self, now: Time) {
+        self.pushes.renumbered = true;
         let about = |pending: &Pending| matches!(pending.request, Request::Accept(_) | Request::Decline(_));
         let asked =
             self.asks.extract_if(.., |_, (_, origin)| matches!(origin, Origin::User(pending) if about(pending)));
@@ -159,15 +171,39 @@ impl Session {
 
     /// They have accepted or declined.
     pub(super) fn push_answered(&mut self, now: Time, answer: event::PushAnswered) {
+        if answer.answer == PushAnswer::Accepted && self.pushes.uncertain.remove(&answer.push).is_some() {
+            return;
+        }
         let ours = self.pushes.giving.iter_mut().find(|(_, giving)| giving.push == Some(answer.push));
         let Some((&transfer, giving)) = ours else { return };
         // They fetch it when their queue has come to it; if they cannot, it waits again.
         giving.accepted = answer.answer == PushAnswer::Accepted;
-        if answer.answer != PushAnswer::Declined {
+        if giving.accepted {
+            return self.correct(now, transfer, answer.push);
+        }
+        if answer.answer == PushAnswer::Waiting {
             return;
         }
         let message = format!("{} does not want {}.", giving.to, giving.content.file);
         self.push_refused(now, transfer, Failure::new(ErrorCode::PushDeclined, message));
+    }
+
+    /// This push was accepted. If another one was taken for it when the content was fetched, they change places.
+    fn correct(&mut self, now: Time, transfer: u64, accepted: u64) {
+        let pushes = &mut self.pushes;
+        let Some(giving) = pushes.giving.get_mut(&transfer) else { return };
+        let same = |(hash, to): &(ContentHash, String)| giving.is(*hash, to);
+        let Some(taken) = pushes.uncertain.iter().find(|(_, of)| same(of)).map(|(taken, _)| *taken) else { return };
+        pushes.uncertain.remove(&taken);
+        giving.accepted = false;
+        if let Some(running) = self.running.values_mut().find(|running| running.push == Some(taken)) {
+            (running.push, giving.push) = (Some(accepted), Some(taken));
+        } else {
+            // That one has ended, and was taken back for this one.
+            giving.push = None;
+            self.take_back(now, accepted);
+            self.ask_push(now, transfer);
+        }
     }
 
     /// Somebody fetches from us: what we give them, if it is that.
@@ -176,7 +212,14 @@ impl Session {
         let mut ours = self.pushes.giving.iter().filter(|(_, giving)| giving.is(hash, peer)).peekable();
         let first = ours.peek().map(|(transfer, _)| **transfer)?;
         let transfer = ours.find(|(_, giving)| giving.accepted).map_or(first, |(transfer, _)| *transfer);
-        self.pushes.giving.remove(&transfer).map(|giving| (transfer, giving.pending, giving.push))
+        let giving = self.pushes.giving.remove(&transfer)?;
+        if let Some(push) = giving.push
+            && !giving.accepted
+            && self.pushes.giving.values().any(|other| other.is(hash, peer))
+        {
+            self.pushes.uncertain.insert(push, (hash, peer.to_owned()));
+        }
+        Some((transfer, giving.pending, giving.push))
     }
 
     /// An upload has ended; if it was a push, nothing more can be fetched by it.

@@ -201,6 +201,11 @@ impl Session {
             },
             Request::Get(get) => check_get(get),
             Request::Chunks(chunks) => check_file(&chunks.file).map_err(|failure| failure.at(pointer_at("/file"))),
+            Request::Accept(request::Accept { push, .. }) | Request::Decline(request::Decline { push })
+                if self.pushes.is_stale(*push) =>
+            {
+                Err(Failure::from(ErrorCode::NoSuchPush).at(pointer_at("/push")))
+            }
             Request::Accept(request::Accept { to: Some(to), .. }) => {
                 check_file(to).map_err(|failure| failure.at(pointer_at("/to")))
             }

@@ -32,6 +32,38 @@ fn a_push_is_final_when_they_have_it() {
 }
 
 #[test]
+fn of_two_pushes_of_one_content_the_accepted_one_is_given() {
+    let accepted = r#"{"event":"push-answered","push":8,"answer":"accepted"}"#;
+    // Who fetches may be quicker than the hub that says which they have accepted.
+    for fetched in [0, 1, 2] {
+        let mut rig = Rig::welcomed(config());
+        rig.push(1, 7);
+        rig.push(2, 8);
+        if fetched == 0 {
+            rig.hub(accepted);
+        }
+        rig.upload(1, "ben");
+        if fetched == 1 {
+            rig.hub(accepted);
+        }
+        rig.handle(Input::Upload(1, UploadNote::Completed(5)));
+        let given = if fetched == 0 { 2 } else { 1 };
+        assert_eq!(rig.last(given), Some("transfer-completed"));
+        if fetched == 2 {
+            rig.hub(accepted);
+            // The first one had been taken back: it is asked anew, and the accepted one is over.
+            let body = r#","push":9,"transfer":0,"file":"plan","to":"ben","online":true"#;
+            rig.answer("push", "push-asked", body);
+        }
+        let over: Vec<_> = rig.asked.iter().filter_map(|ask| ask["take_back"].as_u64()).collect();
+        assert_eq!(over, if fetched == 2 { vec![7, 8] } else { vec![8] });
+        let waiting = if fetched == 2 { 9 } else { 7 };
+        rig.hub(&format!(r#"{{"event":"push-answered","push":{waiting},"answer":"declined"}}"#));
+        assert_eq!(rig.last(3 - given), Some("push-declined"));
+    }
+}
+
+#[test]
 fn a_push_can_be_declined_or_taken_back() {
     let mut rig = Rig::welcomed(config());
     rig.line(r#"{"id":5,"request":"push","file":"plan","to":"ANNA"}"#);
@@ -156,5 +188,10 @@ fn an_accepted_number_is_not_that_of_another_hub() {
     rig.connect(false);
     rig.welcome("anna");
     assert_eq!(rig.last(1), Some("no-such-push"));
-    assert!(!rig.asks().contains(&"accept"), "it is not asked of the new hub");
+    rig.line(r#"{"id":2,"request":"decline","push":1}"#);
+    assert_eq!(rig.last(2), Some("no-such-push"), "it has not told of one yet");
+    assert!(!rig.asks().iter().any(|ask| ["accept", "decline"].contains(ask)), "it is not asked of the new hub");
+    rig.hub(&offered(1, "cleo"));
+    rig.line(r#"{"id":3,"request":"accept","push":1}"#);
+    assert_eq!(rig.asks().last(), Some(&"accept"));
 }
