@@ -34,6 +34,8 @@ fn a_message_to_who_is_there_is_delivered_when_it_is_acknowledged() {
     // Long enough that the receiver is always waited for.
     let hub = scene.hub_with(&["--ack-timeout", "20s"]);
     let (mut erin, mut dora) = (scene.client(&hub, "erin"), scene.client(&hub, "dora"));
+    // Her client has said by then that messages may come.
+    must(&mut dora, request("history"), "history");
     let acked = must(&mut erin, message("dora", "hello"), "message-acked");
     assert_eq!(acked["delivered"], 1);
     assert_eq!(hear(&mut dora)["number"], acked["number"]);
