@@ -18,7 +18,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ContentHash;
+use super::{ContentHash, ErrorCode, Failure};
 
 /// The longest line in either direction, in bytes, without its line feed.
 pub const MAX_LINE: usize = 64 << 10;
@@ -127,6 +127,17 @@ pub enum DataAnswer {
 /// Whether a text can be a transfer's token.
 pub fn is_token(text: &str) -> bool {
     text.len() == TOKEN_DIGITS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Checks that a text can be a transfer's token.
+///
+/// # Errors
+/// `bad-request` if not.
+pub fn check_token(text: &str) -> Result<(), Failure> {
+    if is_token(text) {
+        return Ok(());
+    }
+    Err(Failure::new(ErrorCode::BadRequest, "The transfer's token is not 16 hex digits."))
 }
 
 /// How many bytes a file takes in the line of a `files` request.

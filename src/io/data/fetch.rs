@@ -12,7 +12,7 @@ use super::shelf::Shelf;
 use super::target::Target;
 use crate::io::hash::Fingerprint;
 use crate::io::identity::Identity;
-use crate::protocol::data::is_token;
+use crate::protocol::data::check_token;
 use crate::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey, Timestamp};
 
 /// Who has the content.
@@ -129,9 +129,7 @@ pub fn fetch(
     control: &Control,
 ) -> Result<Fetched, Failure> {
     let started = Instant::now();
-    if !is_token(&job.token) {
-        return Err(Failure::new(ErrorCode::BadRequest, "The transfer's token is not 16 hex digits."));
-    }
+    check_token(&job.token)?;
     if job.sources.is_empty() {
         return Err(Failure::new(ErrorCode::SourceGone, "Nobody has the file."));
     }

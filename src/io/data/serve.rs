@@ -9,7 +9,7 @@ use super::socket::Broken;
 use super::stream::ServerStream;
 use super::target::check_target;
 use super::uploads::{Part, What};
-use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, MAX_WHOLE, is_token, to_line};
+use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, MAX_WHOLE, check_token, to_line};
 use crate::protocol::{ContentHash, ErrorCode, Failure, MAX_SIZE, PublicKey};
 
 /// How long to wait for the next request, and for the receiver to take a segment.
@@ -78,9 +78,7 @@ impl Connection<'_> {
     fn answer_all(&mut self) -> Result<(), End> {
         while let Some(line) = self.stream.read_line()? {
             let request: DataRequest = serde_json::from_slice(&line).map_err(|_| bad("That is not a request."))?;
-            if !is_token(request.transfer()) {
-                return Err(bad("The transfer's token is not 16 hex digits."));
-            }
+            check_token(request.transfer()).map_err(End::Refused)?;
             let Some(name) = self.shared.shelf.peer(&self.peer) else {
                 return Err(End::Refused(ErrorCode::PeerRefused.into()));
             };

@@ -25,7 +25,7 @@ use super::shelf::Shelf;
 use super::target::check_target;
 use crate::io::hash::Hashed;
 use crate::io::identity::Identity;
-use crate::protocol::data::{MAX_WHOLE, is_token};
+use crate::protocol::data::{MAX_WHOLE, check_token};
 use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure, OnConflict, Timestamp};
 
 /// The longest name under which a file is asked for, in bytes: as long as a path.
@@ -152,9 +152,7 @@ pub fn fetch_folder(
 ) -> Result<FolderFetched, Failure> {
     let cancel = control.flag();
     let started = Instant::now();
-    if !is_token(&job.token) {
-        return Err(Failure::new(ErrorCode::BadRequest, "The transfer's token is not 16 hex digits."));
-    }
+    check_token(&job.token)?;
     let downloads = Downloads::open(&job.folder)?;
     let path = job.folder.join(common_folder(job));
     let mut work = Work::default();
