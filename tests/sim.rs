@@ -274,3 +274,31 @@ fn play(seed: u64) {
 fn on_any_network_tables_agree_and_every_request_is_answered_once() {
     each_seed("sim", SEEDS, play);
 }
+
+/// A client is killed and started again, several times within a second. Nobody but the last one lives.
+fn play_restarts(seed: u64) {
+    let ms = Duration::from_millis;
+    let config = SimConfig { seed, latency: (ms(1), ms(60)), commit: (ms(1), ms(100)), ..SimConfig::default() };
+    let mut run = Run { sim: Sim::new(config), ..Run::new(seed) };
+    run.clients = vec![join(&mut run.sim, 0)];
+    run.pause(1_000);
+    for _ in 0..1 + run.rng.below(5) {
+        match run.rng.chance(30) {
+            true => run.sim.kill(run.clients[0]),
+            // Nobody closes the connection, as with a process that is killed on QUIC.
+            false => run.sim.power_off(run.clients[0]),
+        }
+        run.pause(300);
+        run.clients[0] = join(&mut run.sim, 0);
+        run.pause(300);
+    }
+    run.sim.run_for(ms(1_500));
+    let told = run.sim.told(run.clients[0]);
+    assert!(told.iter().any(|line| matches!(line.event, Event::Welcome(_))), "the last one is let in: {told:?}");
+    assert_eq!(run.sim.hub().expect("it runs").roster().len(), 1);
+}
+
+#[test]
+fn a_client_that_is_started_again_and_again_is_let_in() {
+    each_seed("sim", SEEDS, play_restarts);
+}

@@ -157,3 +157,48 @@ fn a_message_that_is_held_back_over_a_crash_is_told_to_be_delivered_when_it_is_h
     part(dora);
     drop(hub);
 }
+
+/// As a supervisor does it that starts again what has ended.
+#[test]
+fn a_client_killed_and_started_twice_within_a_second_is_let_in() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    for transport in ["quic", "tcp"] {
+        let start = || {
+            let command = scene.join(&hub.address, "erin", &["--transport", transport]);
+            let mut client = Running::start("erin", command, Face::Json(potluck::protocol::schema::Stream::Events));
+            client.expect("ready");
+            client
+        };
+        let first = scene.client_with(&hub, "erin", &["--transport", transport]);
+        first.signal(Signal::KILL);
+        let second = start();
+        // It knocks, and is gone before it is let in or not.
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        second.signal(Signal::KILL);
+        let mut third = start();
+        third.expect("welcome");
+        let roster = must(&mut third, request("who"), "roster");
+        assert_eq!(roster["clients"].as_array().unwrap().len(), 1, "{transport}: {roster}");
+        part(third);
+    }
+}
+
+#[test]
+fn whoever_is_there_already_is_told_that_it_is_their_own_client() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let mut erin = scene.client(&hub, "erin");
+    let refused = scene.run_as(Face::Text, ["join", &hub.address, "--name", "erin", "--data", "erin/data"], "");
+    assert_eq!(refused.code, 4, "{refused:?}");
+    assert!(refused.text().contains("error: The name erin is in use: another client of yours is here under it. (name-taken, wait 1 s)\n  hint: Leave there first (`quit`), or join under another name with --name."), "{refused:?}");
+    let mut twin = Running::start(
+        "her twin",
+        scene.join(&hub.address, "erin", &[]),
+        Face::Json(potluck::protocol::schema::Stream::Events),
+    );
+    let refusal = twin.refusal("name-taken");
+    assert_eq!(refusal["wait"], 500, "{refusal}");
+    assert_eq!(twin.exit(), 4);
+    must(&mut erin, request("who"), "roster");
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::entry::Challenge;
+use super::contest::Challenge;
 use super::feed::Feed;
 use super::messages::Recall;
 use super::rates::Pace;
@@ -241,11 +241,8 @@ impl Hub {
             self.conns.remove(&conn);
             self.out.push_back(Output::Close(conn));
         }
-        if let Some(challenge) = self.peers.get_mut(&id).and_then(|peer| peer.challenge.take())
-            // Who has left meanwhile does not want the name any more: its holder has the grace.
-            && self.peers.contains_key(&challenge.by)
-        {
-            return self.take_over(now, id, challenge.by, challenge.entering);
+        if self.pass_to_challenger(now, id) {
+            return;
         }
         match self.peers[&id].name.clone() {
             Some(name) => {
@@ -271,7 +268,7 @@ impl Hub {
             self.out.push_back(Output::Close(conn));
         }
         if let Some(challenge) = peer.challenge {
-            self.take_over(now, id, challenge.by, challenge.entering);
+            self.challenge_won(now, id, challenge);
         }
     }
 
@@ -365,6 +362,9 @@ impl Hub {
         if peer.link.tick(now).is_err() {
             return self.lose(now, id, format!("no answer for {} ms", patience.as_millis()));
         }
+        if self.challenge_tick(now, id) {
+            return;
+        }
         self.talking.insert(id);
     }
 
@@ -372,7 +372,8 @@ impl Hub {
     pub(super) fn schedule(&mut self, id: PeerId) {
         let grace = self.config.grace;
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        let Some(due) = peer.link.next_timeout().or(peer.away_since.map(|since| since + grace)) else { return };
+        let due = peer.link.next_timeout().or(peer.away_since.map(|since| since + grace));
+        let Some(due) = due.into_iter().chain(peer.challenge.as_ref().map(Challenge::due)).min() else { return };
         if peer.timer.is_none_or(|set| set > due) {
             if let Some(old) = peer.timer.replace(due) {
                 self.timers.remove(&(old, id));

@@ -1,5 +1,6 @@
 //! Who enters under which name, and who leaves.
 
+use super::contest::Challenge;
 use super::people::Person;
 use super::roster::Registered;
 use super::{Held, Hub, PeerId};
@@ -16,12 +17,6 @@ pub(super) struct Entering {
     pub(super) fold: String,
     /// Whether it is on disk whose name it is.
     pub(super) known: bool,
-}
-
-/// Somebody with the same key wants a name that is in use: granted only if its holder does not live.
-pub(super) struct Challenge {
-    pub(super) by: PeerId,
-    pub(super) entering: Entering,
 }
 
 impl Hub {
@@ -59,7 +54,10 @@ impl Hub {
                 self.enter(now, id, entering);
                 Ok(())
             }
-            Some(holder) => self.contest(now, id, holder, entering),
+            Some(holder) => {
+                self.contest(now, id, holder, entering);
+                Ok(())
+            }
         }
     }
 
@@ -69,7 +67,7 @@ impl Hub {
             Held::Said { .. } | Held::Done { .. } | Held::Stored { .. } | Held::Refused { .. } => None,
         });
         let challenges = self.peers.values().filter_map(|peer| peer.challenge.as_ref());
-        held.chain(challenges.map(|challenge| (challenge.by, &challenge.entering)))
+        held.chain(challenges.map(Challenge::asked))
     }
 
     /// The name that a client has asked for and not been answered about: one at a time, or the first would stay
@@ -81,48 +79,6 @@ impl Hub {
     /// Folded names that are about to be registered.
     pub(super) fn names_under_way(&self) -> std::collections::BTreeSet<String> {
         self.all_entering().map(|(_, entering)| entering.fold.clone()).collect()
-    }
-
-    /// The name is ours by its key, but in use: by a process that was killed, or by another one that lives.
-    fn contest(&mut self, now: Time, id: PeerId, holder: PeerId, entering: Entering) -> Result<(), Failure> {
-        match self.peers.get_mut(&holder) {
-            Some(peer) if peer.conn.is_some() => {
-                if peer.challenge.is_some() {
-                    return Err(name_taken(&entering.name));
-                }
-                peer.link.probe(now);
-                peer.challenge = Some(Challenge { by: id, entering });
-                self.talking.insert(holder);
-            }
-            Some(_) | None => self.take_over(now, holder, id, entering),
-        }
-        Ok(())
-    }
-
-    /// A name goes from one session to another of the same key. If it is not on disk yet, the new one waits for that
-    /// as the old one did.
-    pub(super) fn take_over(&mut self, now: Time, holder: PeerId, by: PeerId, entering: Entering) {
-        self.end(now, holder, "replaced");
-        let held = self.held.iter_mut().find_map(|(_, held)| match held {
-            Held::Entering(peer, held) if held.fold == entering.fold => Some((peer, held)),
-            _ => None,
-        });
-        match held {
-            Some((peer, held)) => {
-                self.online.insert(entering.fold.clone(), by);
-                (*peer, *held) = (by, entering);
-            }
-            None => self.enter(now, by, entering),
-        }
-    }
-
-    /// The holder of a contested name has shown that it lives.
-    pub(super) fn answer_challenge(&mut self, now: Time, holder: PeerId) {
-        let challenge = self.peers.get_mut(&holder).and_then(|peer| peer.challenge.take());
-        if let Some(Challenge { by, entering }) = challenge {
-            let failure = name_taken(&entering.name);
-            self.refuse(now, by, entering.mark, "register", failure);
-        }
     }
 
     /// Registers a name that is free: at once if it is known to be this client's, otherwise when that is on disk.
@@ -200,6 +156,7 @@ impl Hub {
     }
 }
 
+/// The name is somebody else's.
 pub(super) fn name_taken(name: &str) -> Failure {
     Failure::new(ErrorCode::NameTaken, format!("The name {name} is taken."))
 }

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod clients;
+mod contest;
 mod copies;
 mod entry;
 mod feed;

@@ -57,6 +57,17 @@ fn one_session_has_one_name_however_fast_it_asks() {
     assert_eq!(rig.hub.roster(), [], "no ghost stays behind");
 }
 
+/// What a refusal says besides its code: when to ask again.
+fn in_use(rig: &Rig, conn: ConnId) -> Option<u64> {
+    match rig.answer(conn, 1) {
+        Some(Event::Error(error)) if error.code == ErrorCode::NameTaken => {
+            assert!(error.message.contains("another client of yours"), "{}", error.message);
+            error.wait
+        }
+        _ => None,
+    }
+}
+
 #[test]
 fn a_contested_name_stays_with_the_one_that_lives() {
     let mut rig = Rig::new(config());
@@ -64,9 +75,24 @@ fn a_contested_name_stays_with_the_one_that_lives() {
     rig.hello(2, 1);
     rig.register(2, "anna");
     assert_eq!(rig.answer(2, 1), None, "the holder is asked first");
-    rig.line(1, r#"{"ack":0}"#);
-    assert_eq!(rig.refusal(2, 1), Some(ErrorCode::NameTaken));
+    rig.pass(100);
+    assert_eq!(in_use(&rig, 2), Some(500), "it says who has the name, and when to ask again");
     assert!(!rig.wires[&1].closed);
+}
+
+#[test]
+fn what_a_killed_client_had_on_its_way_does_not_keep_its_name() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.silence(1);
+    rig.hello(2, 1);
+    rig.register(2, "anna");
+    rig.pass(50);
+    rig.line(1, r#"{"ack":0}"#);
+    rig.pass(449);
+    assert!(!rig.welcomed(2), "it has until the ack timeout");
+    rig.pass(1);
+    assert!(rig.welcomed(2) && rig.wires[&1].closed);
 }
 
 #[test]
@@ -77,24 +103,48 @@ fn a_contested_name_of_a_silent_client_is_taken_over() {
     rig.silence(1);
     rig.hello(2, 1);
     rig.register(2, "anna");
-    rig.pass(1_600);
+    rig.pass(500);
     assert!(rig.welcomed(2) && rig.wires[&1].closed);
     assert_eq!(rig.hub.roster().len(), 1);
     assert_eq!(rig.hub.offers(), [], "what the old one offered went with it");
 }
 
 #[test]
-fn a_second_challenger_is_refused_at_once() {
+fn of_several_newcomers_the_newest_has_the_name_and_the_first_deadline_holds() {
     let mut rig = Rig::new(config());
     rig.enter(1, 1, "anna");
     rig.silence(1);
-    for conn in [2, 3] {
+    for conn in 2..=4 {
         rig.hello(conn, 1);
         rig.register(conn, "anna");
+        if conn < 4 {
+            // Killed before it got in.
+            rig.silence(conn);
+        }
+        rig.pass(160);
     }
-    assert_eq!(rig.refusal(3, 1), Some(ErrorCode::NameTaken));
-    rig.pass(1_600);
-    assert!(rig.welcomed(2) && !rig.welcomed(3));
+    assert_eq!((in_use(&rig, 2), in_use(&rig, 3)), (Some(500), Some(500)), "the older ones are told so");
+    rig.pass(20);
+    assert!(rig.welcomed(4) && !rig.welcomed(2) && !rig.welcomed(3));
+    assert_eq!(rig.hub.roster().len(), 1);
+}
+
+#[test]
+fn a_busy_link_does_not_put_off_the_end_of_a_contest() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.silence(1);
+    rig.hello(2, 1);
+    rig.register(2, "anna");
+    // Much is said to the holder meanwhile, and none of it is acknowledged.
+    rig.enter(3, 3, "ben");
+    for id in 2..40 {
+        rig.message(3, id, "anna");
+        rig.commit();
+        rig.pass(10);
+    }
+    rig.pass(20);
+    assert!(rig.welcomed(2));
 }
 
 #[test]
