@@ -153,20 +153,6 @@ fn a_hub_that_is_started_again_knows_its_key_and_its_names() {
 }
 
 #[test]
-fn an_invite_opens_the_door_and_a_known_key_keeps_it_open() {
-    let scene = Scene::default();
-    let hub = scene.hub_with(&["--access", "invite"]);
-    assert_eq!(refusal(&ends(&scene, &hub.address, "erin", &[])), (4, "access-denied".into()));
-    let forged = format!("{}x", hub.link);
-    assert_eq!(refusal(&ends(&scene, &forged, "erin", &[])), (4, "access-denied".into()));
-    let mut invited = Running::start("erin", scene.join(&hub.link, "erin", &[]), EVENTS);
-    invited.expect("welcome");
-    assert_eq!(invited.finish().code, 0);
-    let mut known = Running::start("erin", scene.join(&hub.address, "erin", &[]), EVENTS);
-    known.expect("welcome");
-}
-
-#[test]
 fn a_hub_with_another_key_is_refused_until_it_is_accepted() {
     let scene = Scene::default();
     let hub = scene.hub();

@@ -55,7 +55,7 @@ impl Join {
         // What is typed at a terminal would stand among the bars.
         manner.bars = manner.bars.filter(|_| !io::stdin().is_terminal());
         let sink = standard_output(manner.bars.as_ref());
-        let read = u64::from(self.client.password_is_first_line());
+        let read = self.client.lines_before_requests();
         self.client.run(
             manner,
             style(),

@@ -6,6 +6,7 @@ pub mod demo;
 mod duration;
 pub mod exec;
 pub mod forget;
+pub mod invite;
 pub mod join;
 mod recording;
 pub mod replay;
@@ -47,6 +48,7 @@ Exit codes:
 enum Command {
     Serve(serve::Serve),
     User(user::User),
+    Invite(invite::Invite),
     Join(join::Join),
     Exec(exec::Exec),
     Demo(demo::Demo),
@@ -76,6 +78,7 @@ impl Potluck {
         match self.command {
             Command::Serve(serve) => serve.run(),
             Command::User(user) => user.run(),
+            Command::Invite(invite) => invite.run(),
             Command::Join(join) => join.run(),
             Command::Exec(exec) => exec.run(),
             Command::Demo(demo) => demo.run(),

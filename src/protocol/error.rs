@@ -86,11 +86,12 @@ error_codes! {
     // Who may be here.
     NameTaken, "name-taken", AfterChange, exit 4, "The name is taken.", "Choose another one with --name.";
     HubFull, "hub-full", Later, exit 4, "The hub is full.", "Try again when somebody has left.";
-    AccessDenied, "access-denied", AfterChange, exit 4, "The hub does not let you in.", "Ask for a join link with an invite, and join with that link.";
+    AccessDenied, "access-denied", AfterChange, exit 4, "The hub does not let you in.", "Ask the hub's keeper for an invite: `potluck invite add` prints a join link.";
     WrongProtocol, "wrong-protocol", AfterChange, exit 4, "The other side speaks another version of potluck.", "Use the same version at both ends.";
     NotRegistered, "not-registered", AfterChange, exit 1, "You are not registered at the hub.", "`register NAME` enters, or `login NAME PASSWORD` with an account; `rereg` comes back after `dereg`.";
     AlreadyRegistered, "already-registered", Never, exit 1, "You are registered already.", "`dereg` leaves first.";
 
+    NoSuchInvite, "no-such-invite", AfterChange, exit 1, "There is no such invite.", "`potluck invite list` shows them.";
     LoginRequired, "login-required", AfterChange, exit 4, "The name belongs to an account.", "`login NAME PASSWORD`, or join with --password or --password-file.";
     BadLogin, "bad-login", AfterChange, exit 4, "The name or the password is wrong.", "Check both; after a few failures the account is locked for a while.";
     LockedOut, "locked-out", Later, exit 4, "There were too many failed logins.", "Wait, then log in with the right password.";

@@ -8,6 +8,7 @@ pub mod data;
 mod error;
 pub mod event;
 pub mod human;
+pub mod invite;
 pub mod join_link;
 mod json;
 pub mod limits;

@@ -193,7 +193,9 @@ impl Hub {
         let known = person.keys.contains(&key);
         if !known {
             person.keys.push(key);
-            self.keys.insert(key);
+            if self.keys.insert(key) {
+                self.spend_invite(attempt.peer, &name);
+            }
             self.persist(Record::Name { name: name.clone(), fold: fold.clone(), key, since });
         }
         let (id, mark) = (attempt.peer, attempt.mark);

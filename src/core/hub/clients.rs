@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::contest::Challenge;
 use super::feed::Feed;
+use super::invites::ShownInvite;
 use super::messages::Recall;
 use super::rates::Pace;
 use super::roster::Registered;
-use super::{Access, ConnId, HELLO_TIMEOUT, Hub, Output, PeerId};
+use super::{ConnId, HELLO_TIMEOUT, Hub, Output, PeerId};
 use crate::core::ledger::Seen;
 use crate::core::link::{Link, LinkFault};
 use crate::core::time::Time;
@@ -19,14 +20,18 @@ use crate::protocol::{ErrorCode, Failure, Id, Presence, PublicKey, log, to_json}
 
 /// A connection that has not said hello.
 pub(super) struct Stranger {
-    key: PublicKey,
-    address: SocketAddr,
+    pub(super) key: PublicKey,
+    pub(super) address: SocketAddr,
     pub(super) deadline: Time,
+    /// Its hello, while the store looks up the invite in it.
+    pub(super) hello: Option<Box<ClientHello>>,
 }
 
 /// A session.
 pub(super) struct Peer {
     pub(super) key: PublicKey,
+    /// What it has shown to come in, until that is spent.
+    pub(super) invite: Option<ShownInvite>,
     pub(super) address: SocketAddr,
     pub(super) port: u16,
     pub(super) link_port: u16,
@@ -71,7 +76,7 @@ impl Hub {
             transport: transport.to_owned(),
             key,
         });
-        self.strangers.insert(conn, Stranger { key, address, deadline: now + HELLO_TIMEOUT });
+        self.strangers.insert(conn, Stranger { key, address, deadline: now + HELLO_TIMEOUT, hello: None });
         if self.stopping {
             self.turn_away(conn, ErrorCode::HubStopping.into());
         } else if self.strangers.len() > self.config.limits.strangers {
@@ -81,11 +86,9 @@ impl Hub {
 
     pub(super) fn line(&mut self, now: Time, conn: ConnId, line: &[u8]) {
         if let Some(stranger) = self.strangers.get(&conn) {
-            let (key, address) = (stranger.key, stranger.address);
-            if let Err(failure) = self.hello(now, conn, key, address, line) {
-                self.turn_away(conn, failure);
-            }
-            return;
+            let (key, address, waits) = (stranger.key, stranger.address, stranger.hello.is_some());
+            let taken = if waits { Err(early()) } else { self.hello(now, conn, key, address, line) };
+            return taken.unwrap_or_else(|failure| self.turn_away(conn, failure));
         }
         // A line that was on its way when its connection was closed.
         let Some(&id) = self.conns.get(&conn) else { return };
@@ -111,7 +114,8 @@ impl Hub {
         let resumed = known.filter(|id| self.peers[id].key == key);
         let id = match resumed {
             Some(id) => id,
-            None => self.admit(now, key, &hello)?,
+            None if self.wants_invite(&key) => return self.look_up_invite(conn, key, hello),
+            None => self.admit(now, key, &hello, None)?,
         };
         self.attach(now, id, conn, address, &hello, resumed.is_some())
     }
@@ -123,13 +127,14 @@ impl Hub {
         (run == format!("{:016x}", self.config.run) && self.peers.contains_key(&id)).then_some(id)
     }
 
-    fn admit(&mut self, now: Time, key: PublicKey, hello: &ClientHello) -> Result<PeerId, Failure> {
-        if let Access::Invite(invite) = &self.config.access {
-            let invited = hello.invite.as_deref().is_some_and(|shown| same_secret(shown, invite));
-            if !invited && !self.keys.contains(&key) {
-                return Err(ErrorCode::AccessDenied.into());
-            }
-        }
+    /// Makes a session for a hello that may come in.
+    pub(super) fn admit(
+        &mut self,
+        now: Time,
+        key: PublicKey,
+        hello: &ClientHello,
+        invite: Option<ShownInvite>,
+    ) -> Result<PeerId, Failure> {
         if self.peers.len() >= self.config.limits.clients {
             // The place that is kept for a process that was killed is its successor's.
             let own = self.peers.iter().find(|(_, peer)| peer.key == key && peer.conn.is_none());
@@ -140,6 +145,7 @@ impl Hub {
         self.next_peer += 1;
         let peer = Peer {
             key,
+            invite,
             address: SocketAddr::from(([0, 0, 0, 0], 0)),
             port: hello.port,
             link_port: hello.link_port,
@@ -167,7 +173,7 @@ impl Hub {
         Ok(id)
     }
 
-    fn attach(
+    pub(super) fn attach(
         &mut self,
         now: Time,
         id: PeerId,
@@ -273,7 +279,7 @@ impl Hub {
     }
 
     /// Turns a connection without a session away.
-    fn turn_away(&mut self, conn: ConnId, failure: Failure) {
+    pub(super) fn turn_away(&mut self, conn: ConnId, failure: Failure) {
         let Some(stranger) = self.strangers.remove(&conn) else { return };
         self.log(log::ClientRefused {
             connection: conn,
@@ -383,16 +389,15 @@ impl Hub {
     }
 }
 
+/// More than a hello, before it was answered.
+fn early() -> Failure {
+    Failure::new(ErrorCode::WrongProtocol, "a frame before the hello was answered")
+}
+
 pub(super) fn fault(fault: LinkFault) -> Failure {
     let code = match fault {
         LinkFault::Overflow => ErrorCode::TooSlow,
         LinkFault::Missing(_) | LinkFault::NeverSent(_) => ErrorCode::WrongProtocol,
     };
     Failure::new(code, fault.to_string())
-}
-
-/// Compares without telling by its time how much was right.
-fn same_secret(shown: &str, secret: &str) -> bool {
-    let differences = shown.bytes().zip(secret.bytes()).fold(0, |acc, (a, b)| acc | (a ^ b));
-    shown.len() == secret.len() && differences == 0
 }

@@ -31,6 +31,7 @@ impl Hub {
         self.may_enter(id, None)?;
         let fold = fold(&request.name);
         self.key_suffices(id, &fold, &request.name)?;
+        self.is_invited(now, id)?;
         let known = self.people.contains_key(&fold);
         self.enter_or_contest(now, id, Entering { mark: mark.clone(), name: request.name, fold, known })
     }
@@ -97,7 +98,9 @@ impl Hub {
         if !person.keys.contains(&key) {
             person.keys.push(key);
         }
-        self.keys.insert(key);
+        if self.keys.insert(key) {
+            self.spend_invite(id, &name);
+        }
         self.online.insert(fold.clone(), id);
         let commit = self.persist(Record::Name { name, fold, key, since });
         self.held.push_back((commit, Held::Entering(id, entering)));

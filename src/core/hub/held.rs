@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::entry::Entering;
 use super::room_news::Notice;
-use super::{Hub, Output, PeerId};
+use super::{ConnId, Hub, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::record::{Found, Kept, Record};
 use crate::protocol::types::Content;
@@ -45,13 +45,16 @@ pub(super) enum Question {
     History { peer: PeerId, mark: Option<Id>, forward: bool },
     /// For what a client has said before it came.
     Asked(PeerId),
+    /// For the invite that a connection has shown.
+    Invite(ConnId),
 }
 
 impl Question {
-    /// Whom it is for.
-    pub(super) fn of(&self) -> PeerId {
+    /// The session that it is for, if there is one already.
+    pub(super) fn of(&self) -> Option<PeerId> {
         match self {
-            Self::Inbox { peer, .. } | Self::History { peer, .. } | Self::Asked(peer) => *peer,
+            Self::Inbox { peer, .. } | Self::History { peer, .. } | Self::Asked(peer) => Some(*peer),
+            Self::Invite(_) => None,
         }
     }
 }
@@ -106,8 +109,9 @@ impl Hub {
                 self.answer(now, peer, mark, history);
             }
             (Some(Question::Asked(peer)), Found::Asked(asked)) => self.recall(now, peer, asked),
+            (Some(Question::Invite(conn)), Found::Invite(invite)) => self.invite_found(now, conn, invite),
             // Nobody has asked this.
-            (_, Found::Messages(..) | Found::Asked(_)) => {}
+            (_, Found::Messages(..) | Found::Asked(_) | Found::Invite(_)) => {}
         }
     }
 

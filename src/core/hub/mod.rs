@@ -12,6 +12,7 @@ mod entry;
 mod feed;
 mod held;
 mod holders;
+mod invites;
 mod locate;
 mod messages;
 mod offers;
@@ -50,6 +51,7 @@ use copies::Copies;
 use feed::{Awaiting, Recent};
 use held::{Held, Question};
 use holders::Holders;
+use invites::Invites;
 use offers::Shelved;
 use people::{Departed, Person};
 use pushes::Pushes;
@@ -76,8 +78,8 @@ type PeerId = u64;
 pub enum Access {
     /// Everybody.
     Open,
-    /// Who has the invite, and keys that have been here before.
-    Invite(String),
+    /// Who shows an invite, and keys that have been here before.
+    Invite,
     /// Who has an account.
     Accounts,
 }
@@ -205,6 +207,7 @@ pub struct Hub {
     people: HashMap<String, Person>,
     /// Keys that names belong to.
     keys: HashSet<PublicKey>,
+    invites: Invites,
     /// Rooms by their numbers, and their numbers by their folded names.
     rooms: BTreeMap<u64, Room>,
     room_names: BTreeMap<String, u64>,
@@ -271,6 +274,7 @@ impl Hub {
             online: HashMap::new(),
             keys: people.values().flat_map(|person| person.keys.iter().copied()).collect(),
             people,
+            invites: Invites::default(),
             room_names: loaded.rooms.iter().map(|room| (fold(&room.name), room.room)).collect(),
             rooms: loaded.rooms.into_iter().map(|room| (room.room, room.into())).collect(),
             room_news: BTreeMap::new(),

@@ -184,7 +184,7 @@ impl Hub {
         request: &request::History,
     ) -> Result<(), Failure> {
         let query = self.history_query(now, id, request)?;
-        let asked = self.questions.values().filter(|question| question.of() == id).count();
+        let asked = self.questions.values().filter(|question| question.of() == Some(id)).count();
         if asked >= QUESTIONS {
             return Err(Failure::from(ErrorCode::SlowDown).wait(100));
         }

@@ -55,19 +55,7 @@ impl Users {
     /// `store-corrupt` when it is damaged or not a hub's; `store-failed` when it cannot be read or written, or was
     /// written by a newer potluck; `store-locked` when it has to be changed to a newer form while a hub has it open.
     pub fn open(dir: &Path) -> Result<Self, Failure> {
-        let file = disk::make_dir(dir)?;
-        let (database, ()) = disk::open(dir, &file, |database| {
-            if schema::steps_left(database, &file)?.is_empty() {
-                return Ok(());
-            }
-            // A hub that runs expects the form that it knows.
-            let _lock = disk::lock(dir)?;
-            in_transaction(database, &file, |database| {
-                schema::migrate(database, &file)?;
-                load::load(database).map(drop).map_err(|e| failure(&file, &e))
-            })
-        })?;
-        Ok(Self { database, file })
+        open_beside(dir).map(|(database, file)| Self { database, file })
     }
 
     /// All names, in the order of their folds.
@@ -157,6 +145,23 @@ impl Users {
             forgotten.map(drop).map_err(|e| failure(&self.file, &e))
         })
     }
+}
+
+/// Opens the store in `dir`, which a hub may have open too; gives the database's file for messages.
+pub(super) fn open_beside(dir: &Path) -> Result<(Connection, PathBuf), Failure> {
+    let file = disk::make_dir(dir)?;
+    let (database, ()) = disk::open(dir, &file, |database| {
+        if schema::steps_left(database, &file)?.is_empty() {
+            return Ok(());
+        }
+        // A hub that runs expects the form that it knows.
+        let _lock = disk::lock(dir)?;
+        in_transaction(database, &file, |database| {
+            schema::migrate(database, &file)?;
+            load::load(database).map(drop).map_err(|e| failure(&file, &e))
+        })
+    })?;
+    Ok((database, file))
 }
 
 /// The account of this folded name, with the hash of its password.

@@ -31,6 +31,11 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
     };
     match record {
         Record::Name { name, fold, key, since } => keep_name(database, name, fold, key, *since),
+        // An invite that was revoked meanwhile has nothing to count.
+        Record::InviteSpent { digest, key } => run(
+            "INSERT OR IGNORE INTO invited (digest, key) SELECT digest, ?2 FROM invites WHERE digest = ?1",
+            params![digest.0, key.0],
+        ),
         Record::Message(kept) => keep_message(database, kept),
         Record::Received { fold, number } => {
             run("UPDATE names SET received = ?2 WHERE fold = ?1 AND received < ?2", params![fold, integer(*number)])

@@ -5,6 +5,7 @@ mod entry;
 mod feed;
 mod files;
 mod gifts;
+mod invites;
 mod messages;
 mod names;
 mod silence;
