@@ -36,6 +36,7 @@ mod throttle;
 mod uploads;
 
 pub use control::Control;
+pub(crate) use partial::is_partial;
 pub use fetch::{FetchJob, FetchNote, Fetched, Source, fetch};
 pub use folder::{Arrived, FolderFetched, FolderFile, FolderJob, FolderNote, fetch_folder};
 pub use server::DataServer;
