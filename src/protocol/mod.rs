@@ -10,6 +10,7 @@ pub mod event;
 pub mod human;
 pub mod join_link;
 mod json;
+pub mod likeness;
 pub mod limits;
 pub mod line;
 pub mod log;

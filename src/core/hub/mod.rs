@@ -51,7 +51,7 @@ use feed::{Awaiting, Recent};
 use held::{Held, Question};
 use holders::Holders;
 use offers::Shelved;
-use people::{Departed, Person};
+use people::{Departed, Looks, Person};
 use pushes::Pushes;
 use room_news::RoomNews;
 use rooms::Room;
@@ -208,6 +208,8 @@ pub struct Hub {
     /// Rooms by their numbers, and their numbers by their folded names.
     rooms: BTreeMap<u64, Room>,
     room_names: BTreeMap<String, u64>,
+    /// What the taken names look like.
+    looks: Looks,
     room_news: BTreeMap<u64, RoomNews>,
     last_room: u64,
     departed: Departed,
@@ -270,6 +272,7 @@ impl Hub {
             conns: BTreeMap::new(),
             online: HashMap::new(),
             keys: people.values().flat_map(|person| person.keys.iter().copied()).collect(),
+            looks: Looks::new(&people, &loaded.rooms),
             people,
             room_names: loaded.rooms.iter().map(|room| (fold(&room.name), room.room)).collect(),
             rooms: loaded.rooms.into_iter().map(|room| (room.room, room.into())).collect(),

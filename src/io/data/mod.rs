@@ -36,9 +36,9 @@ mod throttle;
 mod uploads;
 
 pub use control::Control;
-pub(crate) use partial::is_partial;
 pub use fetch::{FetchJob, FetchNote, Fetched, Source, fetch};
 pub use folder::{Arrived, FolderFetched, FolderFile, FolderJob, FolderNote, fetch_folder};
+pub(crate) use partial::is_partial;
 pub use server::DataServer;
 pub use shelf::Shelf;
 pub use target::check_target;

@@ -9,6 +9,7 @@ mod disk;
 mod load;
 mod queries;
 mod records;
+mod refold;
 mod schema;
 
 use std::fs::File;
@@ -171,6 +172,7 @@ impl Store {
 fn start(database: &mut Connection, file: &Path) -> Result<Loaded, Failure> {
     in_transaction(database, file, |database| {
         schema::migrate(database, file)?;
+        refold::refold(database).map_err(|e| failure(file, &e))?;
         let loaded = load::load(database).and_then(|loaded| records::prune(database).map(|()| loaded));
         loaded.map_err(|e| failure(file, &e))
     })
