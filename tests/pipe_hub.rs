@@ -100,6 +100,39 @@ fn folders_that_cannot_be_used_are_named() {
 }
 
 #[test]
+fn a_key_that_is_no_regular_file_is_refused_at_once() {
+    let scene = Scene::default();
+    let pipe = |name: &str| {
+        std::fs::create_dir_all(scene.path(name).parent().unwrap()).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(scene.path(name)).status().unwrap().success());
+    };
+    for file in ["hub.key", "hub.sqlite3"] {
+        let dir = file.replace('.', "-");
+        pipe(&format!("{dir}/{file}"));
+        let ended = scene.run(["serve", "--port", "0", "--data", &dir], "");
+        assert_ne!(ended.code, 0);
+        assert!(ended.stderr.contains(file) && ended.stderr.contains("it is a pipe"), "{}", ended.stderr);
+    }
+    for file in ["keys/erin.key", "known_keys.json"] {
+        let dir = file.replace(['.', '/'], "-");
+        pipe(&format!("{dir}/{file}"));
+        let ended = scene.run(["join", "127.0.0.1:1", "--name", "erin", "--data", &dir], "");
+        let told = ended.text() + &ended.stderr;
+        assert!(ended.code == 2 && told.contains(file) && told.contains("it is a pipe"), "{told}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_running_program_leaves_no_core_dump() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", hub.running.pid())).unwrap();
+    let core: Vec<_> = limits.lines().find(|l| l.starts_with("Max core")).unwrap().split_whitespace().collect();
+    assert_eq!(core[4..6], ["0", "0"], "{limits}");
+}
+
+#[test]
 fn a_store_that_cannot_be_used_is_named_and_untouched() {
     let scene = Scene::default();
     let serve = |data: &str| scene.run(["serve", "--port", "0", "--data", data], "");

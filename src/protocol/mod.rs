@@ -11,6 +11,7 @@ pub mod human;
 pub mod invite;
 pub mod join_link;
 mod json;
+pub mod likeness;
 pub mod limits;
 pub mod line;
 pub mod log;

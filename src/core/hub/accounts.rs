@@ -189,6 +189,7 @@ impl Hub {
         let Verified { name, fold, since } = verified;
         let newest = self.recent.newest;
         let person = self.people.entry(fold.clone()).or_insert_with(|| Person::new(name.clone(), newest));
+        self.looks.people.insert(&person.name);
         person.account = true;
         let known = person.keys.contains(&key);
         if !known {

@@ -33,6 +33,11 @@ impl Hub {
         self.key_suffices(id, &fold, &request.name)?;
         self.is_invited(now, id)?;
         let known = self.people.contains_key(&fold);
+        // Who is known already stays, whatever looks like them.
+        if let (false, Some(twin)) = (known, self.looks.people.twin(&request.name)) {
+            let message = format!("The name {} looks like {}, which is taken.", request.name, self.name_of(twin));
+            return Err(Failure::new(ErrorCode::NameTaken, message).at(pointer_at("/name")));
+        }
         self.enter_or_contest(now, id, Entering { mark: mark.clone(), name: request.name, fold, known })
     }
 
@@ -95,6 +100,7 @@ impl Hub {
         let (name, fold, key, since) = (entering.name.clone(), entering.fold.clone(), peer.key, self.calendar(now).0);
         let newest = self.recent.newest;
         let person = self.people.entry(fold.clone()).or_insert_with(|| Person::new(name.clone(), newest));
+        self.looks.people.insert(&person.name);
         if !person.keys.contains(&key) {
             person.keys.push(key);
         }

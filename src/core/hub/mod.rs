@@ -53,7 +53,7 @@ use held::{Held, Question};
 use holders::Holders;
 use invites::Invites;
 use offers::Shelved;
-use people::{Departed, Person};
+use people::{Departed, Looks, Person};
 use pushes::Pushes;
 use room_news::RoomNews;
 use rooms::Room;
@@ -211,6 +211,8 @@ pub struct Hub {
     /// Rooms by their numbers, and their numbers by their folded names.
     rooms: BTreeMap<u64, Room>,
     room_names: BTreeMap<String, u64>,
+    /// What the taken names look like.
+    looks: Looks,
     room_news: BTreeMap<u64, RoomNews>,
     last_room: u64,
     departed: Departed,
@@ -273,6 +275,7 @@ impl Hub {
             conns: BTreeMap::new(),
             online: HashMap::new(),
             keys: people.values().flat_map(|person| person.keys.iter().copied()).collect(),
+            looks: Looks::new(&people, &loaded.rooms),
             people,
             invites: Invites::default(),
             room_names: loaded.rooms.iter().map(|room| (fold(&room.name), room.room)).collect(),

@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{Hub, PeerId, Question, roster::Registered};
 use crate::core::time::Time;
+use crate::protocol::likeness::Likeness;
 use crate::protocol::limits::{BLOCKS, HISTORY_BYTES, HISTORY_DEFAULT, HISTORY_MESSAGES, VISITS_LOADED};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::fold;
-use crate::protocol::record::{HistoryQuery, Kept, NameRecord, People, Place, Query, Record, VisitRecord};
+use crate::protocol::record::{HistoryQuery, Kept, NameRecord, People, Place, Query, Record, RoomRecord, VisitRecord};
 use crate::protocol::types::Said;
 use crate::protocol::when::When;
 use crate::protocol::{Client, ErrorCode, Event, Failure, Id, Presence, PublicKey, Timestamp, event, log, request};
@@ -50,6 +51,21 @@ impl From<NameRecord> for Person {
     fn from(record: NameRecord) -> Self {
         let NameRecord { name, keys, account, received, unread, .. } = record;
         Self { keys, account, received, unread, ..Self::new(name, received) }
+    }
+}
+
+/// What the taken names look like, of people and of rooms.
+pub(super) struct Looks {
+    pub(super) people: Likeness,
+    pub(super) rooms: Likeness,
+}
+
+impl Looks {
+    pub(super) fn new(people: &HashMap<String, Person>, rooms: &[RoomRecord]) -> Self {
+        Self {
+            people: Likeness::of(people.values().map(|person| person.name.as_str())),
+            rooms: Likeness::of(rooms.iter().map(|room| room.name.as_str())),
+        }
     }
 }
 
@@ -261,6 +277,7 @@ impl Hub {
         let stays = |fold: &String| known.contains(fold) || online.contains_key(fold) || entering.contains(fold);
         let gone: Vec<(String, Person)> = self.people.extract_if(|fold, _| !stays(fold)).collect();
         for (fold, person) in gone {
+            self.looks.people.remove(&person.name);
             for room in person.rooms {
                 if let Some(room) = self.rooms.get_mut(&room) {
                     room.members.remove(&fold);
@@ -281,6 +298,7 @@ impl Hub {
                     let (fold, newest) = (record.fold.clone(), self.recent.newest);
                     let mut person = Person::from(record);
                     person.received = person.received.max(newest);
+                    self.looks.people.insert(&person.name);
                     self.people.insert(fold, person);
                 }
             }

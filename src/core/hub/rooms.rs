@@ -95,6 +95,12 @@ impl Hub {
             let failure = Failure::new(ErrorCode::RoomExists, format!("There is a room {name} already."));
             return Err(failure.at(pointer_at("/room")));
         }
+        if let Some(twin) = self.looks.rooms.twin(&request.room) {
+            let twin = self.room_names.get(twin).map_or_else(|| twin.to_owned(), |room| self.room_name(*room));
+            let message = format!("The name {} looks like that of the room {twin}.", request.room);
+            let failure = Failure::new(ErrorCode::RoomExists, message).hint("Choose another name.");
+            return Err(failure.at(pointer_at("/room")));
+        }
         let others = self.named(&me, &request.members)?;
         if let Some(away) = others.iter().position(|fold| !self.online.contains_key(fold)) {
             let failure = Failure::new(ErrorCode::NotOnline, format!("{} is not there.", self.name_of(&others[away])));
@@ -119,6 +125,7 @@ impl Hub {
         let (room, name) = (self.last_room, request.room);
         self.persist(Record::Room { room, name: name.clone(), access });
         self.room_names.insert(fold(&name), room);
+        self.looks.rooms.insert(&name);
         self.rooms.insert(room, Room { name: name.clone(), access, members: BTreeMap::new() });
         let joined = others.iter().map(|fold| self.name_of(fold)).collect();
         for who in std::iter::once(me.fold.clone()).chain(others) {
@@ -262,6 +269,7 @@ impl Hub {
             // Its name is free; what is on its way to the disk may still need it.
             self.persist(Record::RoomGone { room });
             self.room_names.remove(&fold(&name));
+            self.looks.rooms.remove(&name);
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ mod invites;
 mod load;
 mod queries;
 mod records;
+mod refold;
 mod schema;
 
 use std::fs::File;
@@ -178,6 +179,7 @@ fn hub_identity(dir: &Path) -> Result<Identity, Failure> {
 fn start(database: &mut Connection, file: &Path) -> Result<Loaded, Failure> {
     in_transaction(database, file, |database| {
         schema::migrate(database, file)?;
+        refold::refold(database).map_err(|e| failure(file, &e))?;
         let loaded = load::load(database).and_then(|loaded| records::prune(database).map(|()| loaded));
         loaded.map_err(|e| failure(file, &e))
     })
