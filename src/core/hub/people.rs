@@ -212,15 +212,19 @@ impl Hub {
     fn history_query(&self, now: Time, id: PeerId, request: &request::History) -> Result<HistoryQuery, Failure> {
         let me = self.me(id)?;
         let wrong = |at: &str, what: &str| Failure::new(ErrorCode::BadRequest, what.to_owned()).at(pointer_at(at));
-        if usize::from(request.lobby) + usize::from(request.room.is_some()) + usize::from(request.with.is_some()) > 1 {
-            return Err(wrong("", "only one of `lobby`, `room` and `with`"));
+        let places = [request.lobby, request.rooms, request.room.is_some(), request.with.is_some()];
+        if places.into_iter().filter(|place| *place).count() > 1 {
+            return Err(wrong("", "Only one of `lobby`, `rooms`, `room` and `with` can be asked for."));
         }
         if request.before.is_some() && (request.since.is_some() || request.after.is_some()) {
-            return Err(wrong("/before", "`before` goes back from the newest: not with `since` or `after`"));
+            return Err(wrong(
+                "/before",
+                "`before` goes back from the newest: it does not go with `since` or `after`.",
+            ));
         }
         let limit = request.limit.map_or(HISTORY_DEFAULT, |limit| limit as usize);
         if !(1..=HISTORY_MESSAGES).contains(&limit) {
-            return Err(wrong("/limit", "1 to 500 messages"));
+            return Err(wrong("/limit", "One `history` has 1 to 500 messages."));
         }
         let since = request.since.as_deref().map(When::parse).transpose().map_err(|f| f.at(pointer_at("/since")))?;
         let (mut lobby, mut rooms, mut people) = (false, Vec::new(), People::Nobody);
@@ -231,7 +235,9 @@ impl Hub {
             (None, Some(with)) => people = People::With(self.other(&me, with, "/with")?),
             (None, None) if request.lobby => lobby = true,
             (None, None) => {
-                (lobby, people) = (true, People::Everybody);
+                if !request.rooms {
+                    (lobby, people) = (true, People::Everybody);
+                }
                 rooms = person.into_iter().flat_map(|person| person.rooms.iter().copied()).collect();
             }
         }

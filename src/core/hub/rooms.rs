@@ -45,6 +45,12 @@ impl Change {
     }
 }
 
+/// What stands for the name of a room that has none.
+const NAMELESS: &str = "+";
+
+/// What the names begin with that we make up; a number follows.
+const MADE_UP: &str = "room-";
+
 impl Hub {
     /// The number of a room that one is in.
     pub(super) fn room_of(&self, me: &Registered, room: &str) -> Result<u64, Failure> {
@@ -81,9 +87,12 @@ impl Hub {
         now: Time,
         id: PeerId,
         mark: &Option<Id>,
-        request: request::RoomCreate,
+        mut request: request::RoomCreate,
     ) -> Result<(), Failure> {
         let me = self.me(id)?;
+        if request.room == NAMELESS {
+            request.room = self.made_up_name(id, mark, &me, &request.members);
+        }
         check_room(&request.room).map_err(|failure| failure.at(pointer_at("/room")))?;
         if let Some(&room) = self.room_names.get(&fold(&request.room)) {
             let name = self.room_name(room);
@@ -134,6 +143,20 @@ impl Hub {
         let created = event::RoomCreated { room: name, access, members: self.member_names(room) };
         self.room_changed(id, mark, &me, created, Change::Brought(room, joined));
         Ok(())
+    }
+
+    /// A name for a room whose maker has none: that of the room that this request has made already, or a free one.
+    fn made_up_name(&self, id: PeerId, mark: &Option<Id>, me: &Registered, members: &[String]) -> String {
+        if self.is_repeated(id, mark) {
+            let all: BTreeSet<String> = members.iter().map(|name| fold(name)).chain([me.fold.clone()]).collect();
+            let mine = |room: &&Room| room.name.starts_with(MADE_UP) && room.members.keys().eq(all.iter());
+            if let Some(room) = self.rooms.values().rev().find(mine) {
+                return room.name.clone();
+            }
+        }
+        let names = (self.last_room + 1..).map(|number| format!("{MADE_UP}{number}"));
+        // Each name that is taken stands for a room, and there are not many.
+        names.into_iter().find(|name| !self.room_names.contains_key(&fold(name))).unwrap_or_default()
     }
 
     /// People named in a request, folded: known, not oneself, each once.
@@ -188,7 +211,7 @@ impl Hub {
         let room = self.room_named(&request.room)?;
         let name = self.room_name(room);
         if self.rooms[&room].members.contains_key(&me.fold) {
-            if self.is_repeated(id, mark) {
+            if request.again || self.is_repeated(id, mark) {
                 let joined = event::RoomJoined { room: name, members: self.member_names(room) };
                 self.answer(now, id, mark.clone(), joined);
                 return Ok(());

@@ -29,7 +29,7 @@ use crate::protocol::limits::REQUESTS_WAITING;
 use crate::protocol::line::BadLine;
 use crate::protocol::wire::Ask;
 use crate::protocol::{
-    At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Timestamp, event, line,
+    At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Speaker, Timestamp, event,
 };
 use connection::Connection;
 use holdings::Holdings;
@@ -149,6 +149,8 @@ pub struct Session {
     privates: Privates,
     /// Whose messages our user does not see, folded.
     blocked: BTreeSet<String>,
+    /// Who types the lines of the input.
+    speaker: Speaker,
     next_ask: i64,
     next_task: u64,
     next_transfer: u64,
@@ -192,6 +194,7 @@ impl Session {
             hub_address: None,
             privates: Privates::new(config.link, config.epoch),
             blocked: BTreeSet::new(),
+            speaker: Speaker::default(),
             next_ask: 1,
             next_task: 1,
             next_transfer: 1,
@@ -276,7 +279,7 @@ impl Session {
     }
 
     fn input_line(&mut self, now: Time, number: u64, text: &[u8]) {
-        match line::parse(text) {
+        match self.speaker.read(text) {
             Ok(None) => {}
             Ok(Some(request)) => self.enqueue(now, request),
             Err(bad) => self.bad_line(number, bad),

@@ -5,7 +5,7 @@ use crate::core::hub::check_text;
 use crate::core::time::Time;
 use crate::protocol::limits::REQUESTS_IN_FLIGHT;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::check_file;
+use crate::protocol::name::{check_file, fold};
 use crate::protocol::when::When;
 use crate::protocol::{ErrorCode, Request, event, human, request};
 
@@ -184,6 +184,8 @@ impl Session {
         }
         let request = match (&pending.request, &self.parted) {
             (Request::Rereg(_), Some(name)) => request::Register { name: name.clone() }.into(),
+            // Whose it is has been checked.
+            (Request::Dereg(_), _) => request::Dereg::default().into(),
             (other, _) => other.clone(),
         };
         self.ask(now, request, Origin::User(Box::new(pending)));
@@ -199,6 +201,7 @@ impl Session {
                 (None, Some(_)) => Ok(()),
                 (None, None) => Err(ErrorCode::NotRegistered.into()),
             },
+            Request::Dereg(request::Dereg { name: Some(name) }) => self.check_own_name(name),
             Request::Get(get) => check_get(get),
             Request::Chunks(chunks) => check_file(&chunks.file).map_err(|failure| failure.at(pointer_at("/file"))),
             Request::Accept(request::Accept { push, .. }) | Request::Decline(request::Decline { push })
@@ -218,6 +221,18 @@ impl Session {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether that is us: nobody takes somebody else out of the table.
+    fn check_own_name(&self, name: &str) -> Result<(), Failure> {
+        let ours = self.registered.as_ref().or(self.parted.as_ref()).unwrap_or(&self.config.name);
+        if fold(ours) == fold(name) {
+            return Ok(());
+        }
+        let shown: String = name.chars().take(40).collect();
+        let failure =
+            Failure::new(ErrorCode::BadRequest, format!("You are {ours}, and only {shown} can dereg {shown}."));
+        Err(failure.hint("`dereg` alone takes you out of the table.").at(pointer_at("/name")))
     }
 
     /// Carries out a request that is answered here.

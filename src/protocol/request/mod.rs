@@ -33,7 +33,7 @@ vocabulary! {
         /// Show every client of this run of the hub, present and gone.
         Status(Status) = "status", r#"{}"#;
         /// Show who is there, or who has been.
-        #[command(aliases = ["whoelse", "ATU"])]
+        #[command(aliases = ["whoelse", "whoelsesince", "ATU"])]
         Who(Who) = "who", r#"{"since":600}"#;
         /// Choose the folder to offer files from.
         Setdir(Setdir) = "setdir", r#"{"dir":"music"}"#;
@@ -84,9 +84,10 @@ vocabulary! {
         /// Show whom you block.
         Blocks(Blocks) = "blocks", r#"{}"#;
         /// Show what has been said.
+        #[command(alias = "RDM")]
         History(History) = "history", r#"{"room":"kitchen","since":"10m","limit":20}"#;
         /// Make a room, with these members or for everybody.
-        #[command(alias = "create_group")]
+        #[command(aliases = ["create_group", "SRB"])]
         RoomCreate(RoomCreate) = "room-create", r#"{"room":"kitchen","members":["erin"],"access":"invite"}"#;
         /// Show the rooms.
         #[command(alias = "list_groups")]
@@ -126,7 +127,12 @@ requests! {
         name: String,
     }
     /// Leave the table.
-    Dereg {}
+    #[derive(Default)]
+    Dereg {
+        /// Your own name: for whoever is used to say it. Anybody else's is an error.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    }
     /// Come back after `dereg`.
     Rereg {}
     /// Show every client of this run of the hub.
@@ -138,6 +144,10 @@ requests! {
         #[arg(long, value_name = "SECONDS")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<u64>,
+        /// Everybody but you.
+        #[arg(long)]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        others: bool,
     }
     /// Answer when everything asked before is done.
     Wait {}
