@@ -12,6 +12,7 @@ mod limits;
 mod messages;
 mod presence;
 mod restarts;
+mod revocation;
 mod rooms;
 mod stores;
 

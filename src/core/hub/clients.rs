@@ -107,20 +107,12 @@ impl Hub {
         if hello.hello != LINK_PROTOCOL {
             return Err(ErrorCode::WrongProtocol.into());
         }
-        let known = hello.session.as_deref().and_then(|session| self.session(session));
-        let resumed = known.filter(|id| self.peers[id].key == key);
+        let resumed = self.resumed(hello.session.as_deref(), key)?;
         let id = match resumed {
             Some(id) => id,
             None => self.admit(now, key, &hello)?,
         };
         self.attach(now, id, conn, address, &hello, resumed.is_some())
-    }
-
-    /// Sessions are named by run and number: those of an earlier run are not mistaken for ours.
-    fn session(&self, session: &str) -> Option<PeerId> {
-        let (run, id) = session.split_once('-')?;
-        let id = id.parse().ok()?;
-        (run == format!("{:016x}", self.config.run) && self.peers.contains_key(&id)).then_some(id)
     }
 
     fn admit(&mut self, now: Time, key: PublicKey, hello: &ClientHello) -> Result<PeerId, Failure> {

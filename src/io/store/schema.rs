@@ -106,6 +106,11 @@ pub(super) const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (fold, file)
     ) STRICT, WITHOUT ROWID;
     ",
+    // Each password that is set has a number of its own, so that a login under an old one can be told from others.
+    "
+    ALTER TABLE names ADD COLUMN credential INTEGER NOT NULL DEFAULT 0;
+    INSERT INTO meta VALUES ('last_credential', '0');
+    ",
 ];
 
 /// The steps that a database still needs.

@@ -7,6 +7,7 @@ mod files;
 mod gifts;
 mod messages;
 mod names;
+mod revocation;
 mod silence;
 mod table;
 
