@@ -144,6 +144,9 @@ pub const PRIVATE_WINDOW: usize = 32 << 10;
 /// Logins that wait to be checked; each holds a password. More are told to wait.
 pub const LOGINS_WAITING: usize = 256;
 
+/// Sessions that were ended because their access was taken back, and that are told so when they come again.
+pub const REVOKED_REMEMBERED: usize = 1_024;
+
 /// Names and addresses whose failed logins are counted; the oldest are forgotten.
 pub const FAILURES_COUNTED: usize = 10_000;
 

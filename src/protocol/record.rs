@@ -15,9 +15,11 @@ pub enum Record {
         fold: String,
         /// The key that the name belongs to.
         key: PublicKey,
-        /// When it was taken, in milliseconds since 1970 (UTC). For an account, since when there is the account:
-        /// a key is added to it only by who knows that.
+        /// When it was taken, in milliseconds since 1970 (UTC).
         since: i64,
+        /// For an account, the number of the password that the key was shown to know: the key is added only while
+        /// the account still has that one. Nothing for a name that needs no password.
+        credential: Option<u64>,
     },
     /// An invite has let a key in. Before the key's name, which follows.
     InviteSpent {
@@ -194,8 +196,8 @@ pub struct NameRecord {
     pub fold: String,
     /// The keys that it belongs to, sorted. An account may have none yet.
     pub keys: Vec<PublicKey>,
-    /// Whether it is an account: it has a password.
-    pub account: bool,
+    /// If it is an account, the number of its password: each that is set has a higher one than all before.
+    pub credential: Option<u64>,
     /// When it was taken, in milliseconds since 1970 (UTC).
     pub since: i64,
     /// The number up to which its owner has every message.

@@ -24,6 +24,7 @@ pub struct MemoryStore {
     blocks: BTreeSet<(String, String)>,
     rooms: BTreeMap<u64, RoomRecord>,
     last_room: u64,
+    last_credential: u64,
     visits: BTreeMap<(u64, u64), VisitRecord>,
     failures: BTreeMap<String, FailureRecord>,
     copies: BTreeMap<(String, String), CopyRecord>,
@@ -35,7 +36,8 @@ pub struct MemoryStore {
 struct Owner {
     name: String,
     since: i64,
-    password: Option<Password>,
+    /// The password, and its number.
+    password: Option<(Password, u64)>,
     received: u64,
     keys: BTreeSet<PublicKey>,
 }
@@ -44,11 +46,13 @@ impl MemoryStore {
     /// Keeps a record. Doing so twice is the same as once.
     pub fn keep(&mut self, record: &Record) {
         match record {
-            Record::Name { name, fold, key, since } => self.keep_name(name, fold, *key, *since),
             Record::InviteSpent { digest, key } => {
                 if let Some(invite) = self.invites.get_mut(digest) {
                     invite.spent += u64::from(self.invited.insert((*digest, *key)));
                 }
+            }
+            Record::Name { name, fold, key, since, credential } => {
+                self.keep_name(name, fold, *key, *since, *credential)
             }
             Record::Message(kept) => self.keep_message(kept),
             Record::Received { fold, number } => {
@@ -98,19 +102,22 @@ impl MemoryStore {
         }
     }
 
-    fn keep_name(&mut self, name: &str, fold: &str, key: PublicKey, since: i64) {
-        match self.names.get_mut(fold) {
-            None => {
+    fn keep_name(&mut self, name: &str, fold: &str, key: PublicKey, since: i64, credential: Option<u64>) {
+        let there = self.names.get_mut(fold);
+        match (there.as_ref().and_then(|owner| Some(owner.password.as_ref()?.1)), there) {
+            // The account has another password now, or there is none any more.
+            (now, _) if now != credential => {}
+            (_, None) => {
                 let keys = BTreeSet::from([key]);
                 let owner = Owner { name: name.to_owned(), since, password: None, received: 0, keys };
                 self.names.insert(fold.to_owned(), owner);
             }
-            Some(owner) if owner.password.is_some() && owner.since == since => drop(owner.keys.insert(key)),
-            Some(owner) if owner.password.is_none() && owner.keys.contains(&key) => {
+            (Some(_), Some(owner)) => drop(owner.keys.insert(key)),
+            (None, Some(owner)) if owner.keys.contains(&key) => {
                 (owner.name, owner.since) = (name.to_owned(), since);
             }
             // It is somebody else's.
-            Some(_) => {}
+            (None, Some(_)) => {}
         }
     }
 
@@ -134,7 +141,8 @@ impl MemoryStore {
     /// Makes a name an account since the beginning of time, and forgets its keys.
     pub fn add_account(&mut self, name: &str, password: &str) {
         let received = self.names.get(&fold(name)).map_or(0, |owner| owner.received);
-        let password = Some(Password(password.to_owned()));
+        self.last_credential += 1;
+        let password = Some((Password(password.to_owned()), self.last_credential));
         let owner = Owner { name: name.to_owned(), since: 0, password, received, keys: BTreeSet::new() };
         self.names.insert(fold(name), owner);
     }
@@ -147,7 +155,7 @@ impl MemoryStore {
     /// Whose password it is, if it is that of the account with this folded name.
     pub fn check(&self, fold: &str, password: &Password) -> Option<NameRecord> {
         let owner = self.names.get(fold)?;
-        (owner.password.as_ref() == Some(password)).then(|| self.name(fold, owner))
+        owner.password.as_ref().filter(|(theirs, _)| theirs == password).map(|_| self.name(fold, owner))
     }
 
     fn name(&self, fold: &str, owner: &Owner) -> NameRecord {
@@ -157,7 +165,7 @@ impl MemoryStore {
             name: owner.name.clone(),
             fold: fold.to_owned(),
             keys: owner.keys.iter().copied().collect(),
-            account: owner.password.is_some(),
+            credential: owner.password.as_ref().map(|(_, number)| *number),
             since: owner.since,
             received: owner.received,
             unread: theirs.count() as u64,

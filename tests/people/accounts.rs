@@ -144,12 +144,11 @@ fn a_running_hub_hears_of_accounts_that_are_made_and_removed() {
     add(&scene, "erin", SECRET);
     hub.running.expect("names-reloaded");
     must(&mut erin, login("erin", SECRET), "welcome");
-    // Who is in stays in, with another password too.
     let ended = scene.run(["user", "passwd", "erin", "--data", "hub"], "another one\n");
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     hub.running.expect("names-reloaded");
-    must(&mut erin, request("who"), "roster");
-    part(erin);
+    erin.refusal("access-revoked");
+    assert_eq!(erin.exit(), 4);
     let mut erin = outside(&scene, &hub, "erin", "erin");
     refused(&mut erin, login("erin", SECRET), "bad-login");
     must(&mut erin, login("erin", "another one"), "welcome");

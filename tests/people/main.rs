@@ -13,6 +13,7 @@ mod limits;
 mod messages;
 mod presence;
 mod restarts;
+mod revocation;
 mod rooms;
 mod stores;
 

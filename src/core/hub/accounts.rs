@@ -43,8 +43,8 @@ pub struct Verified {
     pub name: String,
     /// The same as it is compared.
     pub fold: String,
-    /// Since when there is the account, in milliseconds since 1970 (UTC).
-    pub since: i64,
+    /// The number of the password, see [`NameRecord::credential`](crate::protocol::record::NameRecord::credential).
+    pub credential: u64,
 }
 
 /// A login that is being checked.
@@ -54,6 +54,8 @@ pub(super) struct Attempt {
     name: String,
     fold: String,
     address: String,
+    /// How often names had been loaded again when it began.
+    reloads: u64,
 }
 
 /// Failures in a row, by what [`FailureRecord::whom`] says.
@@ -115,8 +117,8 @@ impl Hub {
         let folded = fold(&request.name);
         self.may_enter(id, Some(&folded))?;
         let Some(peer) = self.peers.get(&id) else { return Err(ErrorCode::Internal.into()) };
-        let address = peer.address.ip().to_string();
-        let attempt = Attempt { peer: id, mark: mark.clone(), name: request.name, fold: folded, address };
+        let (address, reloads) = (peer.address.ip().to_string(), self.credentials.reloads());
+        let attempt = Attempt { peer: id, mark: mark.clone(), name: request.name, fold: folded, address, reloads };
         self.may_try(now, &attempt)?;
         self.asked += 1;
         let (number, fold) = (self.asked, attempt.fold.clone());
@@ -149,8 +151,10 @@ impl Hub {
     pub(super) fn verified(&mut self, now: Time, number: u64, verified: Option<Verified>) {
         let Some(attempt) = self.attempts.remove(&number) else { return };
         match verified {
-            Some(verified) => self.let_in(now, attempt, verified),
-            None => self.login_failed(now, attempt),
+            Some(verified) if self.is_current(&verified.fold, verified.credential, attempt.reloads) => {
+                self.let_in(now, attempt, verified);
+            }
+            Some(_) | None => self.login_failed(now, attempt),
         }
     }
 
@@ -186,20 +190,21 @@ impl Hub {
             self.persist(Record::Failures(FailureRecord { whom: name, count: 0, last, until: None }));
         }
         let Some(key) = self.peers.get(&attempt.peer).map(|peer| peer.key) else { return };
-        let Verified { name, fold, since } = verified;
-        let newest = self.recent.newest;
+        let Verified { name, fold, credential } = verified;
+        let (newest, since) = (self.recent.newest, self.calendar(now).0);
         let person = self.people.entry(fold.clone()).or_insert_with(|| Person::new(name.clone(), newest));
         self.looks.people.insert(&person.name);
-        person.account = true;
+        let (id, mark) = (attempt.peer, attempt.mark);
+        self.note_credential(now, id, &fold, credential);
+        let Some(person) = self.people.get_mut(&fold) else { return };
         let known = person.keys.contains(&key);
         if !known {
             person.keys.push(key);
             if self.keys.insert(key) {
-                self.spend_invite(attempt.peer, &name);
+                self.spend_invite(id, &name);
             }
-            self.persist(Record::Name { name: name.clone(), fold: fold.clone(), key, since });
+            self.claim_name(name.clone(), fold.clone(), key, since, Some(credential));
         }
-        let (id, mark) = (attempt.peer, attempt.mark);
         // A session that is already in has shown that it knows the password; nothing else changes.
         if self.peers[&id].name.as_ref().is_some_and(|mine| mine.fold == fold) {
             return self.welcome_again(now, id, mark);
@@ -225,7 +230,7 @@ impl Hub {
         let key = self.peers[&id].key;
         let person = self.people.get(folded);
         let owns = person.is_some_and(|person| person.keys.contains(&key));
-        let account = person.is_some_and(|person| person.account);
+        let account = person.is_some_and(|person| person.credential.is_some());
         match (&self.config.access, person) {
             (Access::Accounts, _) if account && owns => Ok(()),
             // Whether there is such an account is nobody's business.

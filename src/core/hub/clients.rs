@@ -110,21 +110,13 @@ impl Hub {
         if hello.hello != LINK_PROTOCOL {
             return Err(ErrorCode::WrongProtocol.into());
         }
-        let known = hello.session.as_deref().and_then(|session| self.session(session));
-        let resumed = known.filter(|id| self.peers[id].key == key);
+        let resumed = self.resumed(hello.session.as_deref(), key)?;
         let id = match resumed {
             Some(id) => id,
             None if self.wants_invite(&key) => return self.look_up_invite(conn, key, hello),
             None => self.admit(now, key, &hello, None)?,
         };
         self.attach(now, id, conn, address, &hello, resumed.is_some())
-    }
-
-    /// Sessions are named by run and number: those of an earlier run are not mistaken for ours.
-    fn session(&self, session: &str) -> Option<PeerId> {
-        let (run, id) = session.split_once('-')?;
-        let id = id.parse().ok()?;
-        (run == format!("{:016x}", self.config.run) && self.peers.contains_key(&id)).then_some(id)
     }
 
     /// Makes a session for a hello that may come in.

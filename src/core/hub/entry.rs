@@ -8,7 +8,7 @@ use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{check_person, fold};
 use crate::protocol::record::Record;
-use crate::protocol::{ErrorCode, Event, Failure, Id, event, request};
+use crate::protocol::{ErrorCode, Event, Failure, Id, PublicKey, event, request};
 
 /// A registration under way.
 pub(super) struct Entering {
@@ -67,7 +67,7 @@ impl Hub {
         }
     }
 
-    fn all_entering(&self) -> impl Iterator<Item = (PeerId, &Entering)> {
+    pub(super) fn all_entering(&self) -> impl Iterator<Item = (PeerId, &Entering)> {
         let held = self.held.iter().filter_map(|(_, held)| match held {
             Held::Entering(peer, entering) => Some((*peer, entering)),
             Held::Said { .. } | Held::Done { .. } | Held::Stored { .. } | Held::Refused { .. } => None,
@@ -80,11 +80,6 @@ impl Hub {
     /// behind in the roster when the second comes.
     fn entering(&self, id: PeerId) -> Option<&str> {
         self.all_entering().find(|(peer, _)| *peer == id).map(|(_, entering)| entering.name.as_str())
-    }
-
-    /// Folded names that are about to be registered.
-    pub(super) fn names_under_way(&self) -> std::collections::BTreeSet<String> {
-        self.all_entering().map(|(_, entering)| entering.fold.clone()).collect()
     }
 
     /// Registers a name that is free: at once if it is known to be this client's, otherwise when that is on disk.
@@ -104,12 +99,27 @@ impl Hub {
         if !person.keys.contains(&key) {
             person.keys.push(key);
         }
+        let credential = person.credential;
         if self.keys.insert(key) {
             self.spend_invite(id, &name);
         }
         self.online.insert(fold.clone(), id);
-        let commit = self.persist(Record::Name { name, fold, key, since });
+        let commit = self.claim_name(name, fold, key, since, credential);
         self.held.push_back((commit, Held::Entering(id, entering)));
+    }
+
+    /// Has it written down that a name belongs to a key; gives the number of the commit.
+    pub(super) fn claim_name(
+        &mut self,
+        name: String,
+        fold: String,
+        key: PublicKey,
+        since: i64,
+        credential: Option<u64>,
+    ) -> u64 {
+        let commit = self.persist(Record::Name { name, fold: fold.clone(), key, since, credential });
+        self.credentials.claim(commit, fold, key, credential);
+        commit
     }
 
     /// What waited for its name to be on disk.

@@ -82,6 +82,7 @@ impl Hub {
 
     /// Everything up to this commit is on disk.
     pub(super) fn committed(&mut self, now: Time, commit: u64) {
+        self.credentials.committed(commit);
         while let Some((_, held)) = self.held.pop_front_if(|(held, _)| *held <= commit) {
             match held {
                 Held::Entering(id, entering) => self.entered(now, id, entering),

@@ -20,6 +20,7 @@ mod people;
 mod pushes;
 mod rates;
 mod requests;
+mod revocation;
 mod room_news;
 mod rooms;
 mod roster;
@@ -55,6 +56,7 @@ use invites::Invites;
 use offers::Shelved;
 use people::{Departed, Looks, Person};
 use pushes::Pushes;
+use revocation::Credentials;
 use room_news::RoomNews;
 use rooms::Room;
 use roster::Visit;
@@ -208,6 +210,7 @@ pub struct Hub {
     /// Keys that names belong to.
     keys: HashSet<PublicKey>,
     invites: Invites,
+    credentials: Credentials,
     /// Rooms by their numbers, and their numbers by their folded names.
     rooms: BTreeMap<u64, Room>,
     room_names: BTreeMap<String, u64>,
@@ -255,20 +258,8 @@ pub struct Hub {
 impl Hub {
     /// A hub that knows this from before.
     pub fn new(config: HubConfig, loaded: Loaded) -> Self {
-        let mut people: HashMap<String, Person> =
-            loaded.names.into_iter().map(|record| (record.fold.clone(), record.into())).collect();
-        for (by, whom) in loaded.blocks {
-            if let Some(person) = people.get_mut(&by) {
-                person.blocks.insert(whom);
-            }
-        }
-        for room in &loaded.rooms {
-            for (fold, _) in &room.members {
-                if let Some(person) = people.get_mut(fold) {
-                    person.rooms.insert(room.room);
-                }
-            }
-        }
+        let credentials = Credentials::load(&loaded.names);
+        let people = people::load(loaded.names, loaded.blocks, &loaded.rooms);
         Self {
             strangers: BTreeMap::new(),
             peers: BTreeMap::new(),
@@ -278,6 +269,7 @@ impl Hub {
             looks: Looks::new(&people, &loaded.rooms),
             people,
             invites: Invites::default(),
+            credentials,
             room_names: loaded.rooms.iter().map(|room| (fold(&room.name), room.room)).collect(),
             rooms: loaded.rooms.into_iter().map(|room| (room.room, room.into())).collect(),
             room_news: BTreeMap::new(),
@@ -322,7 +314,7 @@ impl Hub {
             Input::Disconnected { conn, reason } => self.disconnected(now, conn, reason),
             Input::Committed(commit) => self.committed(now, commit),
             Input::Found(question, found) => self.found(now, question, found),
-            Input::Names(names) => self.names_reloaded(names),
+            Input::Names(names) => self.names_reloaded(now, names),
             Input::Verified(attempt, verified) => self.verified(now, attempt, verified),
             Input::Copied(copy, result) => self.copied(now, copy, result),
             Input::CopyFound(hash, size) => self.copy_found(now, hash, size),

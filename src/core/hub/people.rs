@@ -11,7 +11,7 @@ use crate::protocol::name::fold;
 use crate::protocol::record::{HistoryQuery, Kept, NameRecord, People, Place, Query, Record, RoomRecord, VisitRecord};
 use crate::protocol::types::Said;
 use crate::protocol::when::When;
-use crate::protocol::{Client, ErrorCode, Event, Failure, Id, Presence, PublicKey, Timestamp, event, log, request};
+use crate::protocol::{Client, ErrorCode, Event, Failure, Id, Presence, PublicKey, Timestamp, event, request};
 
 /// Questions of one client that the store may have at once.
 const QUESTIONS: usize = 16;
@@ -21,7 +21,8 @@ pub(super) struct Person {
     /// The name as its owner writes it.
     pub(super) name: String,
     pub(super) keys: Vec<PublicKey>,
-    pub(super) account: bool,
+    /// If it is an account, the number of its password.
+    pub(super) credential: Option<u64>,
     /// They have every message up to this number.
     pub(super) received: u64,
     /// Messages to them alone that they do not have.
@@ -38,7 +39,7 @@ impl Person {
         Self {
             name,
             keys: Vec::new(),
-            account: false,
+            credential: None,
             received,
             unread: 0,
             blocks: BTreeSet::new(),
@@ -49,8 +50,8 @@ impl Person {
 
 impl From<NameRecord> for Person {
     fn from(record: NameRecord) -> Self {
-        let NameRecord { name, keys, account, received, unread, .. } = record;
-        Self { keys, account, received, unread, ..Self::new(name, received) }
+        let NameRecord { name, keys, credential, received, unread, .. } = record;
+        Self { keys, credential, received, unread, ..Self::new(name, received) }
     }
 }
 
@@ -67,6 +68,29 @@ impl Looks {
             rooms: Likeness::of(rooms.iter().map(|room| room.name.as_str())),
         }
     }
+}
+
+/// Everybody whom the store knows, by their folded names.
+pub(super) fn load(
+    names: Vec<NameRecord>,
+    blocks: Vec<(String, String)>,
+    rooms: &[RoomRecord],
+) -> HashMap<String, Person> {
+    let mut people: HashMap<String, Person> =
+        names.into_iter().map(|record| (record.fold.clone(), record.into())).collect();
+    for (by, whom) in blocks {
+        if let Some(person) = people.get_mut(&by) {
+            person.blocks.insert(whom);
+        }
+    }
+    for room in rooms {
+        for (fold, _) in &room.members {
+            if let Some(person) = people.get_mut(fold) {
+                person.rooms.insert(room.room);
+            }
+        }
+    }
+    people
 }
 
 /// Those who have left, by their folded names, as the roster showed them last.
@@ -272,43 +296,5 @@ impl Hub {
             Place::Room(room) => (None, Some(self.room_name(room))),
         };
         Said { number, to, room, from, text, sent }
-    }
-
-    /// Names or accounts were changed by another program.
-    pub(super) fn names_reloaded(&mut self, names: Vec<NameRecord>) {
-        self.log(log::NamesReloaded { names: names.len() as u64 });
-        let known: BTreeSet<String> = names.iter().map(|record| record.fold.clone()).collect();
-        let entering: BTreeSet<String> = self.names_under_way();
-        let online = &self.online;
-        let stays = |fold: &String| known.contains(fold) || online.contains_key(fold) || entering.contains(fold);
-        let gone: Vec<(String, Person)> = self.people.extract_if(|fold, _| !stays(fold)).collect();
-        for (fold, person) in gone {
-            self.looks.people.remove(&person.name);
-            for room in person.rooms {
-                if let Some(room) = self.rooms.get_mut(&room) {
-                    room.members.remove(&fold);
-                }
-            }
-            for person in self.people.values_mut() {
-                person.blocks.remove(&fold);
-            }
-        }
-        for record in names {
-            match self.people.get_mut(&record.fold) {
-                Some(person) => {
-                    (person.keys, person.account) = (record.keys, record.account);
-                    person.received = person.received.max(record.received);
-                }
-                None => {
-                    // What was said to another owner of the name is not for this one.
-                    let (fold, newest) = (record.fold.clone(), self.recent.newest);
-                    let mut person = Person::from(record);
-                    person.received = person.received.max(newest);
-                    self.looks.people.insert(&person.name);
-                    self.people.insert(fold, person);
-                }
-            }
-        }
-        self.keys = self.people.values().flat_map(|person| person.keys.iter().copied()).collect();
     }
 }

@@ -143,6 +143,8 @@ pub enum Output {
     Unlend(ContentHash, String),
     /// Who may fetch from us.
     Peers(Vec<(PublicKey, String)>),
+    /// These may not any more: what they are being sent ends.
+    PeersLeft(Vec<PublicKey>),
     /// Fetch a content.
     Fetch(FetchPlan),
     /// Fetch a folder.

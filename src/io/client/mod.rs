@@ -272,6 +272,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 let hub = self.hub_key.map(|key| (key, HUB.to_owned())).filter(|_| !peers.is_empty());
                 self.shelf.set_peers(peers.into_iter().chain(hub).collect());
             }
+            Output::PeersLeft(keys) => keys.iter().for_each(|key| self.server.cancel_all_of(key)),
             Output::Lend { task, dir, file, to } => self.lend(task, dir, file, to),
             Output::Unlend(hash, to) => self.shelf.unlend(&hash, &to),
             Output::FetchFolder(plan) => self.fetch_folder(plan),

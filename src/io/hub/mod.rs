@@ -157,7 +157,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             }
             Message::Store(told) => self.store_told(told),
             Message::Checked(attempt, account) => {
-                let verified = account.map(|Account { name, fold, since }| Verified { name, fold, since });
+                let verified = account.map(|Account { name, fold, credential }| Verified { name, fold, credential });
                 self.handle(Input::Verified(attempt, verified));
             }
             Message::Copied(copy, result) => self.handle(Input::Copied(copy, result)),

@@ -84,14 +84,15 @@ pub(super) fn names(database: &Connection) -> rusqlite::Result<Vec<NameRecord>> 
         keys.entry(fold).or_default().push(key);
     }
     let sql = "
-        SELECT fold, name, password IS NOT NULL, since, received,
+        SELECT fold, name, iif(password IS NULL, NULL, credential), since, received,
             (SELECT count(*) FROM messages WHERE recipient_fold = names.fold AND number > names.received)
         FROM names ORDER BY fold";
     all(database, sql, [], |row| {
         let fold: String = row.get(0)?;
         let (Unsigned(received), Unsigned(unread)) = (row.get(4)?, row.get(5)?);
         let keys = keys.remove(&fold).unwrap_or_default();
-        Ok(NameRecord { fold, name: row.get(1)?, keys, account: row.get(2)?, since: row.get(3)?, received, unread })
+        let credential = row.get::<_, Option<Unsigned>>(2)?.map(|Unsigned(number)| number);
+        Ok(NameRecord { fold, name: row.get(1)?, keys, credential, since: row.get(3)?, received, unread })
     })
 }
 

@@ -116,6 +116,11 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE invited (digest BLOB NOT NULL, key BLOB NOT NULL, PRIMARY KEY (digest, key)) STRICT, WITHOUT ROWID;
     ",
+    // Each password that is set has a number of its own, so that a login under an old one can be told from others.
+    "
+    ALTER TABLE names ADD COLUMN credential INTEGER NOT NULL DEFAULT 0;
+    INSERT INTO meta VALUES ('last_credential', '0');
+    ",
 ];
 
 /// The steps that a database still needs.

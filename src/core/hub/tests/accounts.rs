@@ -10,7 +10,7 @@ fn account(name: &str) -> NameRecord {
         name: name.into(),
         fold: name.into(),
         keys: Vec::new(),
-        account: true,
+        credential: Some(1),
         since: 0,
         received: 0,
         unread: 0,
@@ -35,7 +35,7 @@ fn wrong(rig: &mut Rig) {
 
 fn right(rig: &mut Rig) {
     let (attempt, fold) = rig.logins.pop().unwrap();
-    let verified = Verified { name: fold.clone(), fold, since: 0 };
+    let verified = Verified { name: fold.clone(), fold, credential: 1 };
     rig.handle(Input::Verified(attempt, Some(verified)));
     rig.commit();
 }

@@ -98,16 +98,8 @@ fn asked_again() -> Rig {
     before.message(1, 10, "ben");
     let mut loaded = Loaded { last_message: 5, ..Loaded::default() };
     for (_, record) in &before.persisted {
-        if let Record::Name { name, fold, key, since } = record.clone() {
-            loaded.names.push(NameRecord {
-                name,
-                fold,
-                keys: vec![key],
-                account: false,
-                since,
-                received: 0,
-                unread: 0,
-            });
+        if let Record::Name { name, fold, key, since, credential } = record.clone() {
+            loaded.names.push(NameRecord { name, fold, keys: vec![key], credential, since, received: 0, unread: 0 });
         }
     }
     let mut rig = Rig::with(HubConfig { run: 8, ..config() }, loaded);
@@ -235,7 +227,7 @@ fn a_mailbox_is_empty_again_when_its_owner_has_everything_though_the_hub_had_for
         name: name.into(),
         fold: name.into(),
         keys: vec![PublicKey([key; 32])],
-        account: false,
+        credential: None,
         since: 0,
         received: 0,
         unread,

@@ -8,6 +8,7 @@ mod gifts;
 mod invites;
 mod messages;
 mod names;
+mod revocation;
 mod silence;
 mod table;
 

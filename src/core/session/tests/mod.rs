@@ -142,7 +142,12 @@ impl Rig {
                 Output::Shown(name, number) => self.shown.push((name, number)),
                 Output::Peer(output) => self.peers.push(output),
                 Output::End(code) => self.end = Some(code),
-                Output::Disconnect | Output::Say(_) | Output::Peers(_) | Output::Unlend(..) | Output::Sources(..) => {}
+                Output::Disconnect
+                | Output::Say(_)
+                | Output::Peers(_)
+                | Output::PeersLeft(_)
+                | Output::Unlend(..)
+                | Output::Sources(..) => {}
                 Output::CancelUpload(_) => {}
             }
         }

@@ -51,9 +51,9 @@ prop_compose! {
 fn record() -> impl Strategy<Value = Record> {
     let access = prop::sample::select(vec![RoomAccess::Open, RoomAccess::Invite]);
     prop_oneof![
-        3 => (person(), 0..4_u8, 0..3_i64).prop_map(|(name, key, since)| {
+        3 => (person(), 0..4_u8, 0..3_i64, prop::option::weighted(0.1, 1..3_u64)).prop_map(|(name, key, since, credential)| {
             let fold = crate::protocol::name::fold(&name);
-            Record::Name { name, fold, key: PublicKey([key; 32]), since }
+            Record::Name { name, fold, key: PublicKey([key; 32]), since, credential }
         }),
         2 => ("[ij]", 0..3_u8).prop_map(|(secret, key)| Record::InviteSpent {
             digest: InviteDigest::of(&secret),
