@@ -108,7 +108,7 @@ impl Hub {
             return Err(ErrorCode::WrongProtocol.into());
         }
         let known = hello.session.as_deref().and_then(|session| self.session(session));
-        let resumed = known.filter(|id| self.peers[id].key == key);
+        let resumed = known.filter(|id| self.peers.get(id).is_some_and(|peer| peer.key == key));
         let id = match resumed {
             Some(id) => id,
             None => self.admit(now, key, &hello)?,
@@ -244,7 +244,7 @@ impl Hub {
         if self.pass_to_challenger(now, id) {
             return;
         }
-        match self.peers[&id].name.clone() {
+        match self.peers.get(&id).and_then(|peer| peer.name.clone()) {
             Some(name) => {
                 self.log(log::ClientAway { name: name.name, number: name.number, reason });
                 self.set_presence(now, id, Presence::Away);
@@ -308,6 +308,13 @@ impl Hub {
             self.out.push_back(Output::Say(conn, farewell.clone()));
             self.out.push_back(Output::Close(conn));
         }
+        // The farewell is the last word, whatever comes until the driver has ended.
+        self.strangers.clear();
+        self.conns.clear();
+        for peer in self.peers.values_mut() {
+            peer.conn = None;
+            peer.link.detach();
+        }
         self.flush_received();
         let visits: Vec<u64> = self.peers.values().filter_map(|peer| Some(peer.name.as_ref()?.number)).collect();
         self.close_visits(now, visits);
@@ -321,8 +328,7 @@ impl Hub {
     }
 
     pub(super) fn tick(&mut self, now: Time) {
-        let late: Vec<ConnId> = self.strangers.iter().filter(|(_, s)| s.deadline <= now).map(|(c, _)| *c).collect();
-        for conn in late {
+        while let Some((&conn, _)) = self.strangers.first_key_value().filter(|(_, stranger)| stranger.deadline <= now) {
             self.turn_away(conn, Failure::new(ErrorCode::WrongProtocol, "no hello within 10 s"));
         }
         while let Some(&(at, id)) = self.timers.first() {

@@ -8,6 +8,7 @@ mod accounts;
 mod clients;
 mod contest;
 mod copies;
+mod counts;
 mod entry;
 mod feed;
 mod held;
@@ -23,6 +24,7 @@ mod room_news;
 mod rooms;
 mod roster;
 mod telling;
+mod underway;
 
 pub use accounts::{LoginPolicy, Verified};
 pub use copies::{CopyPlan, HubFiles};
@@ -55,8 +57,9 @@ use people::{Departed, Person};
 use pushes::Pushes;
 use room_news::RoomNews;
 use rooms::Room;
-use roster::Visit;
+use roster::{Fetchers, Visit};
 use telling::Updates;
+use underway::Underway;
 
 /// How long changes are gathered before they are told. Shorter than what people notice, and long enough
 /// that a burst of joins costs each client one update.
@@ -201,6 +204,8 @@ pub struct Hub {
     conns: BTreeMap<ConnId, PeerId>,
     /// Registered names, folded.
     online: HashMap<String, PeerId>,
+    underway: Underway,
+    fetchers: Fetchers,
     /// Everybody whose name is known, by their folded names.
     people: HashMap<String, Person>,
     /// Keys that names belong to.
@@ -269,6 +274,8 @@ impl Hub {
             peers: BTreeMap::new(),
             conns: BTreeMap::new(),
             online: HashMap::new(),
+            underway: Underway::default(),
+            fetchers: Fetchers::default(),
             keys: people.values().flat_map(|person| person.keys.iter().copied()).collect(),
             people,
             room_names: loaded.rooms.iter().map(|room| (fold(&room.name), room.room)).collect(),
@@ -348,7 +355,8 @@ impl Hub {
 
     /// When a tick is wanted.
     pub fn next_timeout(&self) -> Option<Time> {
-        let hello = self.strangers.values().map(|s| s.deadline).min();
+        // They all have the same time from their coming, and come in the order of their numbers.
+        let hello = self.strangers.first_key_value().map(|(_, stranger)| stranger.deadline);
         let peers = self.timers.first().map(|(at, _)| *at);
         let awaiting = self.awaiting.values().next().map(|awaiting| awaiting.deadline);
         [self.gather_at, hello, peers, awaiting, self.flush_at, self.trim_at, self.holders.news_at()]

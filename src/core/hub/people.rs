@@ -80,6 +80,10 @@ impl Departed {
         departed
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn insert(&mut self, client: Client) {
         if self.0.len() >= 2 * VISITS_LOADED {
             let mut times: Vec<Timestamp> = self.0.values().map(|client| client.since).collect();
@@ -160,13 +164,18 @@ impl Hub {
         Ok(event::Blocks { names: blocks.into_iter().flatten().map(|whom| self.name_of(whom)).collect() })
     }
 
+    /// Whether somebody is here under this folded name. A name whose registration is on its way to the disk is in use,
+    /// but its owner is not here yet, and may be gone before.
+    fn is_here(&self, fold: &str) -> bool {
+        let peer = self.online.get(fold).and_then(|id| self.peers.get(id));
+        peer.is_some_and(|peer| peer.name.is_some())
+    }
+
     /// Everybody who is here, and who was within so many seconds.
     pub(super) fn here_since(&self, now: Time, seconds: u64) -> Event {
         let millis = i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let start = Timestamp(self.calendar(now).0.saturating_sub(millis));
-        let gone = self.departed.0.iter().filter(|(fold, client)| {
-            client.since >= start && self.online.get(*fold).is_none_or(|id| self.peers[id].name.is_none())
-        });
+        let gone = self.departed.0.iter().filter(|(fold, client)| client.since >= start && !self.is_here(fold));
         let mut gone: Vec<Client> = gone.map(|(_, client)| client.clone()).collect();
         gone.sort_by_key(|client| (client.since, client.number));
         let mut clients = self.roster();
@@ -256,18 +265,18 @@ impl Hub {
     pub(super) fn names_reloaded(&mut self, names: Vec<NameRecord>) {
         self.log(log::NamesReloaded { names: names.len() as u64 });
         let known: BTreeSet<String> = names.iter().map(|record| record.fold.clone()).collect();
-        let entering: BTreeSet<String> = self.names_under_way();
+        let entering: BTreeSet<&String> = self.underway.folds().collect();
         let online = &self.online;
         let stays = |fold: &String| known.contains(fold) || online.contains_key(fold) || entering.contains(fold);
         let gone: Vec<(String, Person)> = self.people.extract_if(|fold, _| !stays(fold)).collect();
-        for (fold, person) in gone {
-            for room in person.rooms {
-                if let Some(room) = self.rooms.get_mut(&room) {
-                    room.members.remove(&fold);
-                }
+        for (fold, person) in &gone {
+            for room in &person.rooms {
+                self.member_gone(*room, fold);
             }
+        }
+        if !gone.is_empty() {
             for person in self.people.values_mut() {
-                person.blocks.remove(&fold);
+                person.blocks.retain(|whom| !gone.iter().any(|(fold, _)| fold == whom));
             }
         }
         for record in names {
