@@ -125,6 +125,9 @@
 //!    (`tests/readme.rs` misses it otherwise).
 //!
 //! # How to find a failing seed
+//! `cargo test --test adversary` gives each machine of `core` random, well-formed input in any order; a new request must be
+//! taught to it (`tests/adversary/words.rs`). `POTLUCK_RUNS=1000000` lets it play for hours.
+//!
 //! `cargo test --test sim` (and `sim_people`, `sim_private`) plays hundreds of random runs, each from its seed: delays, broken and silent connections,
 //! a hub that crashes. A run that fails prints its seed; `POTLUCK_SEED=<seed> cargo test --test sim` plays that one
 //! alone, the same way each time. `POTLUCK_LOG=debug` shows the diagnostics of the real program on standard error.

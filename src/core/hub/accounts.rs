@@ -206,7 +206,7 @@ impl Hub {
             self.claim_name(name.clone(), fold.clone(), key, since, Some(credential));
         }
         // A session that is already in has shown that it knows the password; nothing else changes.
-        if self.peers[&id].name.as_ref().is_some_and(|mine| mine.fold == fold) {
+        if self.me(id).is_ok_and(|mine| mine.fold == fold) {
             return self.welcome_again(now, id, mark);
         }
         let entering = Entering { mark: mark.clone(), name, fold, known };
@@ -227,7 +227,7 @@ impl Hub {
 
     /// Whether a name may be entered without a password, by this key.
     pub(super) fn key_suffices(&self, id: PeerId, folded: &str, name: &str) -> Result<(), Failure> {
-        let key = self.peers[&id].key;
+        let key = self.peers.get(&id).ok_or(ErrorCode::Internal)?.key;
         let person = self.people.get(folded);
         let owns = person.is_some_and(|person| person.keys.contains(&key));
         let account = person.is_some_and(|person| person.credential.is_some());

@@ -87,7 +87,10 @@ impl Hub {
     pub(super) fn line(&mut self, now: Time, conn: ConnId, line: &[u8]) {
         if let Some(stranger) = self.strangers.get(&conn) {
             let (key, address, waits) = (stranger.key, stranger.address, stranger.hello.is_some());
-            let taken = if waits { Err(early()) } else { self.hello(now, conn, key, address, line) };
+            let taken = match waits {
+                true => Err(Failure::new(ErrorCode::WrongProtocol, "a frame before the hello was answered")),
+                false => self.hello(now, conn, key, address, line),
+            };
             return taken.unwrap_or_else(|failure| self.turn_away(conn, failure));
         }
         // A line that was on its way when its connection was closed.
@@ -242,7 +245,7 @@ impl Hub {
         if self.pass_to_challenger(now, id) {
             return;
         }
-        match self.peers[&id].name.clone() {
+        match self.peers.get(&id).and_then(|peer| peer.name.clone()) {
             Some(name) => {
                 self.log(log::ClientAway { name: name.name, number: name.number, reason });
                 self.set_presence(now, id, Presence::Away);
@@ -306,6 +309,13 @@ impl Hub {
             self.out.push_back(Output::Say(conn, farewell.clone()));
             self.out.push_back(Output::Close(conn));
         }
+        // The farewell is the last word, whatever comes until the driver has ended.
+        self.strangers.clear();
+        self.conns.clear();
+        for peer in self.peers.values_mut() {
+            peer.conn = None;
+            peer.link.detach();
+        }
         self.flush_received();
         let visits: Vec<u64> = self.peers.values().filter_map(|peer| Some(peer.name.as_ref()?.number)).collect();
         self.close_visits(now, visits);
@@ -319,8 +329,7 @@ impl Hub {
     }
 
     pub(super) fn tick(&mut self, now: Time) {
-        let late: Vec<ConnId> = self.strangers.iter().filter(|(_, s)| s.deadline <= now).map(|(c, _)| *c).collect();
-        for conn in late {
+        while let Some((&conn, _)) = self.strangers.first_key_value().filter(|(_, stranger)| stranger.deadline <= now) {
             self.turn_away(conn, Failure::new(ErrorCode::WrongProtocol, "no hello within 10 s"));
         }
         while let Some(&(at, id)) = self.timers.first() {
@@ -379,11 +388,6 @@ impl Hub {
             self.timers.insert((due, id));
         }
     }
-}
-
-/// More than a hello, before it was answered.
-fn early() -> Failure {
-    Failure::new(ErrorCode::WrongProtocol, "a frame before the hello was answered")
 }
 
 pub(super) fn fault(fault: LinkFault) -> Failure {

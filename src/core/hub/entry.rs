@@ -1,6 +1,5 @@
 //! Who enters under which name, and who leaves.
 
-use super::contest::Challenge;
 use super::people::Person;
 use super::roster::Registered;
 use super::{Held, Hub, PeerId};
@@ -48,7 +47,7 @@ impl Hub {
             Some(name) if again != Some(&name.fold) => return already(format!("You are registered as {}.", name.name)),
             Some(_) | None => {}
         }
-        match self.entering(id) {
+        match self.underway.name(id) {
             Some(name) => already(format!("You are about to be registered as {name}.")),
             None => Ok(()),
         }
@@ -65,21 +64,6 @@ impl Hub {
                 Ok(())
             }
         }
-    }
-
-    pub(super) fn all_entering(&self) -> impl Iterator<Item = (PeerId, &Entering)> {
-        let held = self.held.iter().filter_map(|(_, held)| match held {
-            Held::Entering(peer, entering) => Some((*peer, entering)),
-            Held::Said { .. } | Held::Done { .. } | Held::Stored { .. } | Held::Refused { .. } => None,
-        });
-        let challenges = self.peers.values().filter_map(|peer| peer.challenge.as_ref());
-        held.chain(challenges.map(Challenge::asked))
-    }
-
-    /// The name that a client has asked for and not been answered about: one at a time, or the first would stay
-    /// behind in the roster when the second comes.
-    fn entering(&self, id: PeerId) -> Option<&str> {
-        self.all_entering().find(|(peer, _)| *peer == id).map(|(_, entering)| entering.name.as_str())
     }
 
     /// Registers a name that is free: at once if it is known to be this client's, otherwise when that is on disk.
@@ -104,6 +88,7 @@ impl Hub {
             self.spend_invite(id, &name);
         }
         self.online.insert(fold.clone(), id);
+        self.underway.begin(id, &entering);
         let commit = self.claim_name(name, fold, key, since, credential);
         self.held.push_back((commit, Held::Entering(id, entering)));
     }
@@ -124,6 +109,7 @@ impl Hub {
 
     /// What waited for its name to be on disk.
     pub(super) fn entered(&mut self, now: Time, id: PeerId, entering: Entering) {
+        self.underway.end(id);
         if self.peers.contains_key(&id) {
             self.welcome(now, id, entering);
         } else {

@@ -33,6 +33,8 @@ pub(super) enum Held {
     Done { peer: PeerId, mark: Option<Id>, answer: Box<Event>, notice: Option<Notice> },
     /// A copy of what somebody offers.
     Stored { peer: PeerId, content: Arc<Content> },
+    /// A room is gone: what was on its way to the disk before was the last that needed its name.
+    RoomGone(u64),
     /// A request that failed.
     Refused { peer: PeerId, mark: Option<Id>, request: &'static str, failure: Failure },
 }
@@ -93,6 +95,7 @@ impl Hub {
                         self.room_notice(now, notice);
                     }
                 }
+                Held::RoomGone(room) => self.room_gone(room),
                 Held::Stored { peer, content } => self.tell_stored(now, peer, &content, None),
                 Held::Refused { peer, mark, request, failure } => self.refuse(now, peer, mark, request, failure),
             }

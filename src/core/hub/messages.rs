@@ -77,6 +77,10 @@ impl Hub {
         let known = asked.into_iter().map(|(ask, number, sent)| (ask, (number, sent))).collect();
         if let Recall::Asking(aside) = std::mem::replace(&mut peer.recall, Recall::Known(known)) {
             for body in aside {
+                // One of them may be a `quit`.
+                if !self.peers.contains_key(&id) {
+                    return;
+                }
                 self.ask(now, id, &body);
             }
         }

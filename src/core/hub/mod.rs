@@ -6,8 +6,10 @@
 
 mod accounts;
 mod clients;
+mod config;
 mod contest;
 mod copies;
+mod counts;
 mod entry;
 mod feed;
 mod held;
@@ -25,8 +27,10 @@ mod room_news;
 mod rooms;
 mod roster;
 mod telling;
+mod underway;
 
 pub use accounts::{LoginPolicy, Verified};
+pub use config::{Access, HubConfig};
 pub use copies::{CopyPlan, HubFiles};
 pub use held::Keep;
 pub use messages::check_text;
@@ -37,9 +41,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::ledger::Ledger;
-use super::link::LinkConfig;
 use super::time::Time;
-use crate::protocol::limits::HubLimits;
 use crate::protocol::log::LogEvent;
 use crate::protocol::name::fold;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query, Record};
@@ -59,8 +61,9 @@ use pushes::Pushes;
 use revocation::Credentials;
 use room_news::RoomNews;
 use rooms::Room;
-use roster::Visit;
+use roster::{Fetchers, Visit};
 use telling::Updates;
+use underway::Underway;
 
 /// How long changes are gathered before they are told. Shorter than what people notice, and long enough
 /// that a burst of joins costs each client one update.
@@ -74,40 +77,6 @@ pub type ConnId = u64;
 
 /// A session's number in this run.
 type PeerId = u64;
-
-/// Who may join.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Access {
-    /// Everybody.
-    Open,
-    /// Who shows an invite, and keys that have been here before.
-    Invite,
-    /// Who has an account.
-    Accounts,
-}
-
-/// A hub's settings.
-#[derive(Debug, Clone)]
-pub struct HubConfig {
-    /// The link's timers.
-    pub link: LinkConfig,
-    /// How long a client that does not answer keeps its place.
-    pub grace: Duration,
-    /// What is allowed.
-    pub limits: HubLimits,
-    /// Who may join.
-    pub access: Access,
-    /// How failed logins are met.
-    pub logins: LoginPolicy,
-    /// Where the hub serves files, if it does.
-    pub files: Option<HubFiles>,
-    /// What is kept of what was said; everything, unless this says otherwise.
-    pub keep: Option<Keep>,
-    /// A random number: sessions of another run are not taken for ours.
-    pub run: u64,
-    /// What the calendar said at time 0.
-    pub epoch: Timestamp,
-}
 
 /// What a hub is told.
 #[derive(Debug)]
@@ -205,6 +174,8 @@ pub struct Hub {
     conns: BTreeMap<ConnId, PeerId>,
     /// Registered names, folded.
     online: HashMap<String, PeerId>,
+    underway: Underway,
+    fetchers: Fetchers,
     /// Everybody whose name is known, by their folded names.
     people: HashMap<String, Person>,
     /// Keys that names belong to.
@@ -265,6 +236,8 @@ impl Hub {
             peers: BTreeMap::new(),
             conns: BTreeMap::new(),
             online: HashMap::new(),
+            underway: Underway::default(),
+            fetchers: Fetchers::default(),
             keys: people.values().flat_map(|person| person.keys.iter().copied()).collect(),
             looks: Looks::new(&people, &loaded.rooms),
             people,
@@ -347,7 +320,8 @@ impl Hub {
 
     /// When a tick is wanted.
     pub fn next_timeout(&self) -> Option<Time> {
-        let hello = self.strangers.values().map(|s| s.deadline).min();
+        // They all have the same time from their coming, and come in the order of their numbers.
+        let hello = self.strangers.first_key_value().map(|(_, stranger)| stranger.deadline);
         let peers = self.timers.first().map(|(at, _)| *at);
         let awaiting = self.awaiting.values().next().map(|awaiting| awaiting.deadline);
         [self.gather_at, hello, peers, awaiting, self.flush_at, self.trim_at, self.holders.news_at()]

@@ -120,6 +120,10 @@ impl Departed {
         departed
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn insert(&mut self, client: Client) {
         if self.0.len() >= 2 * VISITS_LOADED {
             let mut times: Vec<Timestamp> = self.0.values().map(|client| client.since).collect();
@@ -200,13 +204,18 @@ impl Hub {
         Ok(event::Blocks { names: blocks.into_iter().flatten().map(|whom| self.name_of(whom)).collect() })
     }
 
+    /// Whether somebody is here under this folded name. A name whose registration is on its way to the disk is in use,
+    /// but its owner is not here yet, and may be gone before.
+    fn is_here(&self, fold: &str) -> bool {
+        let peer = self.online.get(fold).and_then(|id| self.peers.get(id));
+        peer.is_some_and(|peer| peer.name.is_some())
+    }
+
     /// Everybody who is here, and who was within so many seconds.
     pub(super) fn here_since(&self, now: Time, seconds: u64) -> Event {
         let millis = i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let start = Timestamp(self.calendar(now).0.saturating_sub(millis));
-        let gone = self.departed.0.iter().filter(|(fold, client)| {
-            client.since >= start && self.online.get(*fold).is_none_or(|id| self.peers[id].name.is_none())
-        });
+        let gone = self.departed.0.iter().filter(|(fold, client)| client.since >= start && !self.is_here(fold));
         let mut gone: Vec<Client> = gone.map(|(_, client)| client.clone()).collect();
         gone.sort_by_key(|client| (client.since, client.number));
         let mut clients = self.roster();

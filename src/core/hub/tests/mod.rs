@@ -15,6 +15,8 @@ mod table;
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::core::link::LinkConfig;
+use crate::protocol::limits::HubLimits;
 use crate::protocol::wire::HubHello;
 use crate::protocol::{ErrorCode, Event, EventLine, Id, Presence};
 
