@@ -1,11 +1,9 @@
 //! Coming in, being kept out, and losing the hub: what a program at the pipe sees, and the exit codes.
 
-mod common;
-
 use std::net::{TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
-use common::process::*;
+use crate::common::process::*;
 use potluck::protocol::schema::Stream;
 use rustix::process::Signal;
 use serde_json::json;

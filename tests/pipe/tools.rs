@@ -1,8 +1,6 @@
 //! What surrounds the pipe: help, versions, completions, schemas, and colour only where it is wanted.
 
-mod common;
-
-use common::process::*;
+use crate::common::process::*;
 use serde_json::{Value, json};
 
 const SUBCOMMANDS: [&str; 9] = ["serve", "user", "join", "exec", "demo", "schema", "replay", "forget", "completions"];
