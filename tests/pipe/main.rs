@@ -7,6 +7,7 @@ mod bad_input;
 mod contract;
 mod demo;
 mod examples;
+mod exec;
 mod hub;
 mod hub_address;
 mod slow;
