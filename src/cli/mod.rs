@@ -45,7 +45,8 @@ Exit codes:
   0 done                          4 refused (name, access, full, another key)
   1 a request failed              5 hub lost
   2 usage                         6 transfer failed or interrupted
-  3 hub not reachable             8 output lost
+  3 hub not reachable             7 timed out
+  8 output lost                   9 cannot start (port, store)
   129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM";
 
 #[derive(Debug, Subcommand)]

@@ -268,7 +268,6 @@ fn table(names: &[NameRecord]) -> String {
     table.load_style(presets::NOTHING);
     // Wrapping for a terminal would make the text depend on where it is made.
     table.set_content_arrangement(ContentArrangement::Disabled);
-    table.force_no_tty();
     table.set_header(["NAME", "SINCE", "KEYS", "PASSWORD", "UNREAD"]);
     table.add_rows(names.iter().map(|record| {
         let NameRecord { name, keys, credential, since, unread, .. } = record;

@@ -92,11 +92,19 @@ pub(in crate::cli) struct ClientArgs {
     /// How long a lost hub is tried again; a number alone is in seconds.
     #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = seconds)]
     give_up: Duration,
+    /// How long the session may take in all; then it ends with exit code 7, and what is not answered fails with
+    /// `timed-out`. A number alone is in seconds.
+    #[arg(long, value_name = "SPAN", value_parser = seconds)]
+    timeout: Option<Duration>,
 }
 
 impl ClientArgs {
     pub(in crate::cli) fn json(&self) -> bool {
         self.json
+    }
+
+    pub(in crate::cli) fn timeout(&self) -> Option<Duration> {
+        self.timeout
     }
 
     pub(in crate::cli) fn hub(&self) -> String {
@@ -211,6 +219,7 @@ impl ClientArgs {
             inbox: manner.inbox,
             link: LinkConfig { ack_timeout: self.ack_timeout, retries: self.retries, ..LinkConfig::client() },
             give_up: self.give_up,
+            timeout: manner.timeout,
         })
     }
 }

@@ -97,6 +97,7 @@ impl Session {
                 if error.code == ErrorCode::LoginRequired && self.config.inbox =>
             {
                 self.registered = None;
+                self.entry.refuse(error.code);
                 self.tell(now, error);
                 self.ask_again(now);
             }

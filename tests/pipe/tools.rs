@@ -1,8 +1,6 @@
 //! What surrounds the pipe: help, versions, completions, schemas, and colour only where it is wanted.
 
-mod common;
-
-use common::process::*;
+use crate::common::process::*;
 use serde_json::{Value, json};
 
 const SUBCOMMANDS: [&str; 9] = ["serve", "user", "join", "exec", "demo", "schema", "replay", "forget", "completions"];
@@ -73,7 +71,7 @@ fn limits_are_settings_and_nonsense_is_told() {
     for (more, accepted) in
         [(&["--accept-from", "erin"][..], &["frank", "cleo", "erin"][..]), (&["--accept-from", "all"], &["all"])]
     {
-        let mut command = scene.command(["exec", &hub.address, "--name", "dora", "--json"]);
+        let mut command = scene.command(["exec", &hub.address, "--name", "dora", "--json", "--all-events"]);
         scene.own_folders(&mut command, "dora");
         command.args(limits).args(more).args(["--", "status"]);
         let ended = Running::start("dora", command, Face::Text).finish();
@@ -124,8 +122,22 @@ fn a_recorded_session_passes_the_check() {
     let mut erin = Running::start("erin", command, Face::Text);
     erin.write("list\nget x\nwho\nstatus\nhelp\nbroken\n");
     let ended = erin.finish();
-    let checked = scene.run(["schema", "check", "-"], ended.text());
-    assert_eq!(checked.code, 0, "{checked:?}");
+    for stream in [&[][..], &["--stream"]] {
+        let checked = scene.run([&["schema", "check", "-"], stream].concat(), ended.text());
+        assert_eq!(checked.code, 0, "{checked:?}");
+    }
+    // A recording that was cut is right line by line, and no whole session.
+    let cut = ended.lines[..ended.lines.len() - 1].join("\n");
+    assert_eq!(scene.run(["schema", "check", "-"], &cut).code, 0);
+    let checked = scene.run(["schema", "check", "-", "--stream"], &cut);
+    assert_eq!((checked.code, checked.text().contains("`bye`")), (1, true), "{checked:?}");
+    for nothing in ["", "\n", " \r\n\n"] {
+        for kind in ["--stream", "--events", "--requests", "--log"] {
+            let checked = scene.run(["schema", "check", "-", kind], nothing);
+            assert_eq!(checked.code, 1, "{kind} {nothing:?}: {checked:?}");
+            assert!(checked.stderr.contains("nothing in") || checked.stderr.contains("mistake"), "{checked:?}");
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! What the hub serves itself, over real sockets: its own folder, and copies that outlive their owners.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
@@ -9,7 +7,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use common::peers::{Hub, PATIENCE, Peer, content, potluck, text};
+use crate::common::peers::{Hub, PATIENCE, Peer, content, potluck, text};
 use potluck::io::data::{Control, FetchJob, Shelf, Source, fetch};
 use potluck::io::home::Home;
 use potluck::io::identity::Identity;

@@ -1,10 +1,8 @@
 //! `potluck user`: accounts are made without a hub and beside one, and nothing is done by halves.
 
-mod common;
-
 use std::path::Path;
 
-use common::process::*;
+use crate::common::process::*;
 use serde_json::Value;
 
 /// The names that are taken, as JSON.

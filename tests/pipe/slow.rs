@@ -1,10 +1,8 @@
 //! Readers that stop, and readers that are slow: they harm nobody, and are told what they missed.
 
-mod common;
-
 use std::io::Write;
 
-use common::process::*;
+use crate::common::process::*;
 use potluck::protocol::schema::Stream;
 use serde_json::{Value, json};
 

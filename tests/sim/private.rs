@@ -1,15 +1,12 @@
 //! Direct connections in simulation: what must hold whatever breaks.
 
-#[path = "common/seeds.rs"]
-mod seeds;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::seeds::each_seed;
 use potluck::core::Rng;
 use potluck::protocol::{ErrorCode, Event, EventLine, Id, LogEvent, Presence};
 use potluck::sim::{ClientId, ClientOptions, Sim, SimConfig};
-use seeds::each_seed;
 
 const SEEDS: u64 = 300;
 const NAMES: [&str; 3] = ["anna", "ben", "cleo"];
@@ -173,7 +170,7 @@ fn play(seed: u64) {
 
 #[test]
 fn what_is_acknowledged_was_told_once_and_in_order() {
-    each_seed("sim_private", SEEDS, play);
+    each_seed("private", SEEDS, play);
 }
 
 /// Two clients with an open connection.

@@ -1,13 +1,11 @@
 //! What an idle client costs the hub. It measures and prints, so it runs only when asked to, one transport
-//! in a process: `cargo test --test transport_memory -- --ignored --exact idle_over_quic --nocapture`
-
-mod common;
+//! in a process: `cargo test --test transport -- --ignored --exact memory::idle_over_quic --nocapture`
 
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::link::*;
+use crate::common::link::*;
 use potluck::protocol::TransportChoice;
 
 const CLIENTS: usize = 1000;
@@ -44,7 +42,7 @@ async fn measure(choice: TransportChoice) {
     // The first hundred pay for what is made once.
     for count in [100, CLIENTS] {
         let mut clients = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "clients", "--nocapture"])
+            .args(["--ignored", "--exact", "memory::clients", "--nocapture"])
             .env(HUB, format!("{} {choice} {count}", listener.local_addr()))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

@@ -1,11 +1,9 @@
 //! The programs of `examples/`, against a real hub with real clients.
 
-mod common;
-
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use common::process::{Face, Hub, Running, Scene};
+use crate::common::process::{Face, Hub, Running, Scene};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 

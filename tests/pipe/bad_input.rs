@@ -1,12 +1,10 @@
 //! Input that is wrong, in every way that we know: each line gets one clear error, and nothing else happens.
 
-mod common;
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use common::process::*;
+use crate::common::process::*;
 use serde_json::{Value, json};
 
 /// Proves that nothing was lost: the client still answers, and hears of what others offer.

@@ -1,13 +1,11 @@
 //! Links over real sockets on loopback: both transports, one after the other.
 
-mod common;
-
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
-use common::link::*;
-use common::proxy::Proxy;
+use crate::common::link::*;
+use crate::common::proxy::Proxy;
 use potluck::io::transport::{LINE_LIMIT, ListenLimits, Listener, connect, connect_host, resolve};
 use potluck::protocol::{ErrorCode, PublicKey, TransportChoice, TransportKind};
 

@@ -1,11 +1,9 @@
 //! Coming in, being kept out, and losing the hub: what a program at the pipe sees, and the exit codes.
 
-mod common;
-
 use std::net::{TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
-use common::process::*;
+use crate::common::process::*;
 use potluck::protocol::schema::Stream;
 use rustix::process::Signal;
 use serde_json::json;
@@ -77,12 +75,12 @@ fn ports_in_use_are_named() {
     let hub = scene.hub();
     let port = hub.port.to_string();
     let second = scene.run(["serve", "--port", &port, "--data", "second"], "");
-    assert_eq!((second.code, second.text().as_str()), (1, ""));
+    assert_eq!((second.code, second.text().as_str()), (9, ""));
     assert!(second.stderr.contains("port-in-use") && second.stderr.contains("--port 0"), "{}", second.stderr);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let client = scene.run(["join", &hub.address, "--name", "erin", "--port", &port], "list\n");
-    assert_eq!((client.code, client.text().as_str()), (1, ""));
+    assert_eq!((client.code, client.text().as_str()), (9, ""));
     assert!(client.stderr.contains("port-in-use") && client.stderr.contains("hint:"), "{}", client.stderr);
 }
 
@@ -138,7 +136,7 @@ fn a_store_that_cannot_be_used_is_named_and_untouched() {
     let serve = |data: &str| scene.run(["serve", "--port", "0", "--data", data], "");
     let refused = |data: &str, code: &str| {
         let ended = serve(data);
-        assert_eq!((ended.code, ended.text().as_str()), (1, ""), "{data}: {}", ended.stderr);
+        assert_eq!((ended.code, ended.text().as_str()), (9, ""), "{data}: {}", ended.stderr);
         assert!(ended.stderr.contains(code) && ended.stderr.contains("hint:"), "{data}: {}", ended.stderr);
     };
     let hub = scene.hub();

@@ -1,13 +1,11 @@
 //! Direct connections between real processes: over both transports, with peers that die, stall, lie and leave.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use common::liar::{Liar, Lie};
-use common::link::{BOTH, soon};
-use common::peers::{Hub, PATIENCE, Peer, text};
+use crate::common::liar::{Liar, Lie};
+use crate::common::link::{BOTH, soon};
+use crate::common::peers::{Hub, PATIENCE, Peer, text};
 use potluck::io::identity::Identity;
 use potluck::io::transport::connect;
 use potluck::protocol::PublicKey;

@@ -1,16 +1,13 @@
 //! Files in simulation: folders, pushes, queues, and who has what; every request is answered once, and what is said to
 //! be there is the right content, whatever breaks, falls silent or dies.
 
-#[path = "common/seeds.rs"]
-mod seeds;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::seeds::each_seed;
 use potluck::core::Rng;
 use potluck::protocol::{ContentHash, Direction, Event, EventLine, Id};
 use potluck::sim::{ClientId, ClientOptions, Sim, SimConfig};
-use seeds::each_seed;
 
 const SEEDS: u64 = 400;
 const NAMES: [&str; 4] = ["anna", "ben", "cleo", "dora"];
@@ -199,6 +196,6 @@ fn play(seed: u64) -> usize {
 
 #[test]
 fn on_any_network_files_are_what_they_are_said_to_be_and_every_request_is_answered_once() {
-    let pushed: usize = each_seed("sim_files", SEEDS, play).into_iter().sum();
+    let pushed: usize = each_seed("files", SEEDS, play).into_iter().sum();
     assert!(pushed > 0 || std::env::var_os("POTLUCK_SEED").is_some(), "pushes arrive");
 }

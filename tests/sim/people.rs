@@ -1,16 +1,13 @@
 //! What people say, in simulation: nothing that was acknowledged is lost, nothing is told twice or out of order,
 //! whatever breaks, falls silent or dies.
 
-#[path = "common/seeds.rs"]
-mod seeds;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::seeds::each_seed;
 use potluck::core::Rng;
 use potluck::protocol::{Event, Id};
 use potluck::sim::{ClientId, ClientOptions, Sim, SimConfig};
-use seeds::each_seed;
 
 const SEEDS: u64 = 600;
 const NAMES: [&str; 4] = ["anna", "ben", "cleo", "dora"];
@@ -212,7 +209,7 @@ fn play(seed: u64) -> usize {
 
 #[test]
 fn nothing_acknowledged_is_lost_and_nothing_is_told_twice() {
-    let crashes = each_seed("sim_people", SEEDS, play);
+    let crashes = each_seed("people", SEEDS, play);
     let crashed: usize = crashes.iter().sum();
     assert!(crashes.len() == 1 || crashed >= 500, "the hub crashed {crashed} times");
 }

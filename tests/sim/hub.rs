@@ -1,15 +1,12 @@
 //! Hub and clients in simulation: what must hold on any network.
 
-#[path = "common/seeds.rs"]
-mod seeds;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::seeds::each_seed;
 use potluck::core::Rng;
 use potluck::protocol::{Client, ErrorCode, Event, EventLine, Id, Offer, Presence};
 use potluck::sim::{ClientId, ClientOptions, Sim, SimConfig};
-use seeds::each_seed;
 
 const SEEDS: u64 = 500;
 const NAMES: [&str; 4] = ["anna", "ben", "cleo", "dora"];
@@ -272,7 +269,7 @@ fn play(seed: u64) {
 
 #[test]
 fn on_any_network_tables_agree_and_every_request_is_answered_once() {
-    each_seed("sim", SEEDS, play);
+    each_seed("hub", SEEDS, play);
 }
 
 /// A client is killed and started again, several times within a second. Nobody but the last one lives.

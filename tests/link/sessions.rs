@@ -1,11 +1,9 @@
 //! The link between real processes: loss, cuts, pauses and deaths.
 
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::peers::{Hub, Peer, Place, content, text};
-use common::proxy::Proxy;
+use crate::common::peers::{Hub, Peer, Place, content, text};
+use crate::common::proxy::Proxy;
 use serde_json::{Value, json};
 
 fn proxy(hub: &Hub) -> Proxy {

@@ -1,14 +1,11 @@
 //! Many clients that exchange one content, in simulation: what must hold whoever lies, leaves or stalls.
 
-#[path = "common/seeds.rs"]
-mod seeds;
-
 use std::time::Duration;
 
+use crate::seeds::each_seed;
 use potluck::core::{Rng, Time};
 use potluck::protocol::ChunkSet;
 use potluck::sim::swarm::{Fault, PeerConfig, SwarmSim};
-use seeds::each_seed;
 
 const SEEDS: u64 = 500;
 /// Nothing takes as long.
@@ -86,7 +83,7 @@ fn came(sim: &SwarmSim, peers: &[PeerConfig], of_kind: impl Fn(&PeerConfig) -> b
 
 #[test]
 fn everybody_gets_the_right_bytes_or_a_clear_failure_and_bad_peers_cost_one_chunk_each() {
-    let played = each_seed("sim_swarm", SEEDS, |seed| {
+    let played = each_seed("swarm", SEEDS, |seed| {
         let mut rng = Rng(seed);
         let (peers, chunks) = [(12, 40), (12, 40), (12, 40), (4, 150), (48, 30)][rng.below(5) as usize];
         let chunks = 1 + rng.below(chunks) as u32;
@@ -114,7 +111,7 @@ fn everybody_gets_the_right_bytes_or_a_clear_failure_and_bad_peers_cost_one_chun
 
 #[test]
 fn receivers_that_start_together_at_one_source_trade() {
-    each_seed("sim_swarm", 25, |seed| {
+    each_seed("swarm", 25, |seed| {
         let mut rng = Rng(seed);
         let chunks = 120;
         let receivers = 3 + rng.below(6);
@@ -135,7 +132,7 @@ fn receivers_that_start_together_at_one_source_trade() {
 
 #[test]
 fn who_has_what_nobody_else_has_is_asked_though_all_connections_are_taken() {
-    each_seed("sim_swarm", 20, |seed| {
+    each_seed("swarm", 20, |seed| {
         let mut rng = Rng(seed);
         let mut peers: Vec<PeerConfig> = (0..14).map(|_| peer(&mut rng)).collect();
         for (source, peer) in (0..13).zip(&mut peers) {

@@ -1,12 +1,10 @@
 //! What the link's transports meet from those who do not play by the rules.
 
-mod common;
-
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use common::link::*;
+use crate::common::link::*;
 use potluck::io::transport::{LineFault, ListenLimits};
 use potluck::protocol::{ErrorCode, TransportChoice};
 
