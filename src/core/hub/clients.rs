@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::contest::Challenge;
+use super::exchange::Exchange;
 use super::feed::Feed;
 use super::messages::Recall;
 use super::rates::Pace;
@@ -54,6 +55,7 @@ pub(super) struct Peer {
     pub(super) asked_before: i64,
     /// Its newest request that said something.
     pub(super) last_said: i64,
+    pub(super) exchange: Exchange,
     pub(super) recall: Recall,
     pub(super) requests: Pace,
     pub(super) messages: Pace,
@@ -125,7 +127,7 @@ impl Hub {
 
     fn admit(&mut self, now: Time, key: PublicKey, hello: &ClientHello) -> Result<PeerId, Failure> {
         if let Access::Invite(invite) = &self.config.access {
-            let invited = hello.invite.as_deref().is_some_and(|shown| same_secret(shown, invite));
+            let invited = hello.invite.as_deref().is_some_and(|shown| super::entry::same_secret(shown, invite));
             if !invited && !self.keys.contains(&key) {
                 return Err(ErrorCode::AccessDenied.into());
             }
@@ -157,6 +159,7 @@ impl Hub {
             returns: hello.session.is_some(),
             asked_before: if hello.session.is_some() { hello.asked } else { 0 },
             last_said: 0,
+            exchange: Exchange::default(),
             recall: Recall::default(),
             requests: Pace::default(),
             messages: Pace::default(),
@@ -221,6 +224,8 @@ impl Hub {
         if let (true, Some(body)) = (new, frame.body) {
             self.ask(now, id, body.get());
         }
+        // What it has acknowledged may have made room.
+        self.go_on(now, id);
         self.tell_changes(now, id);
         Ok(())
     }
@@ -389,10 +394,4 @@ pub(super) fn fault(fault: LinkFault) -> Failure {
         LinkFault::Missing(_) | LinkFault::NeverSent(_) => ErrorCode::WrongProtocol,
     };
     Failure::new(code, fault.to_string())
-}
-
-/// Compares without telling by its time how much was right.
-fn same_secret(shown: &str, secret: &str) -> bool {
-    let differences = shown.bytes().zip(secret.bytes()).fold(0, |acc, (a, b)| acc | (a ^ b));
-    shown.len() == secret.len() && differences == 0
 }

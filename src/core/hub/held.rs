@@ -47,15 +47,6 @@ pub(super) enum Question {
     Asked(PeerId),
 }
 
-impl Question {
-    /// Whom it is for.
-    pub(super) fn of(&self) -> PeerId {
-        match self {
-            Self::Inbox { peer, .. } | Self::History { peer, .. } | Self::Asked(peer) => *peer,
-        }
-    }
-}
-
 impl Hub {
     /// Has a record written down; gives the number of its commit.
     pub(super) fn persist(&mut self, record: Record) -> u64 {
@@ -103,7 +94,11 @@ impl Hub {
             }
             (Some(Question::History { peer, mark, forward }), Found::Messages(kept, more)) => {
                 let history = self.recalled(kept, more, forward);
+                if let Some(peer) = self.peers.get_mut(&peer) {
+                    peer.exchange.reading_ends();
+                }
                 self.answer(now, peer, mark, history);
+                self.go_on(now, peer);
             }
             (Some(Question::Asked(peer)), Found::Asked(asked)) => self.recall(now, peer, asked),
             // Nobody has asked this.

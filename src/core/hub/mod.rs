@@ -9,6 +9,7 @@ mod clients;
 mod contest;
 mod copies;
 mod entry;
+mod exchange;
 mod feed;
 mod held;
 mod holders;

@@ -9,6 +9,7 @@ mod messages;
 mod names;
 mod silence;
 mod table;
+mod turns;
 
 use std::collections::BTreeMap;
 
