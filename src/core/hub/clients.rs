@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::contest::Challenge;
+use super::exchange::Exchange;
 use super::feed::Feed;
 use super::invites::ShownInvite;
 use super::messages::Recall;
@@ -59,6 +60,7 @@ pub(super) struct Peer {
     pub(super) asked_before: i64,
     /// Its newest request that said something.
     pub(super) last_said: i64,
+    pub(super) exchange: Exchange,
     pub(super) recall: Recall,
     pub(super) requests: Pace,
     pub(super) messages: Pace,
@@ -158,6 +160,7 @@ impl Hub {
             returns: hello.session.is_some(),
             asked_before: if hello.session.is_some() { hello.asked } else { 0 },
             last_said: 0,
+            exchange: Exchange::default(),
             recall: Recall::default(),
             requests: Pace::default(),
             messages: Pace::default(),
@@ -222,6 +225,8 @@ impl Hub {
         if let (true, Some(body)) = (new, frame.body) {
             self.ask(now, id, body.get());
         }
+        // What it has acknowledged may have made room.
+        self.go_on(now, id);
         self.tell_changes(now, id);
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Who enters under which name, and who leaves.
 
+use super::exchange::Exchange;
 use super::people::Person;
 use super::roster::Registered;
 use super::{Held, Hub, PeerId};
@@ -150,6 +151,10 @@ impl Hub {
     }
 
     pub(super) fn quit(&mut self, now: Time, id: PeerId, mark: &Option<Id>) {
+        // What is not answered yet is of no interest any more.
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.exchange = Exchange::default();
+        }
         self.answer(now, id, mark.clone(), event::Bye { reason: "quit".into(), code: 0 });
         // The goodbye leaves before the connection does.
         while let Some((conn, frame)) =
@@ -164,4 +169,10 @@ impl Hub {
 /// The name is somebody else's.
 pub(super) fn name_taken(name: &str) -> Failure {
     Failure::new(ErrorCode::NameTaken, format!("The name {name} is taken."))
+}
+
+/// Compares without telling by its time how much was right.
+pub(super) fn same_secret(shown: &str, secret: &str) -> bool {
+    let differences = shown.bytes().zip(secret.bytes()).fold(0, |acc, (a, b)| acc | (a ^ b));
+    shown.len() == secret.len() && differences == 0
 }

@@ -51,16 +51,6 @@ pub(super) enum Question {
     Invite(ConnId),
 }
 
-impl Question {
-    /// The session that it is for, if there is one already.
-    pub(super) fn of(&self) -> Option<PeerId> {
-        match self {
-            Self::Inbox { peer, .. } | Self::History { peer, .. } | Self::Asked(peer) => Some(*peer),
-            Self::Invite(_) => None,
-        }
-    }
-}
-
 impl Hub {
     /// Has a record written down; gives the number of its commit.
     pub(super) fn persist(&mut self, record: Record) -> u64 {
@@ -110,7 +100,11 @@ impl Hub {
             }
             (Some(Question::History { peer, mark, forward }), Found::Messages(kept, more)) => {
                 let history = self.recalled(kept, more, forward);
+                if let Some(peer) = self.peers.get_mut(&peer) {
+                    peer.exchange.reading_ends();
+                }
                 self.answer(now, peer, mark, history);
+                self.go_on(now, peer);
             }
             (Some(Question::Asked(peer)), Found::Asked(asked)) => self.recall(now, peer, asked),
             (Some(Question::Invite(conn)), Found::Invite(invite)) => self.invite_found(now, conn, invite),

@@ -11,6 +11,7 @@ mod contest;
 mod copies;
 mod counts;
 mod entry;
+mod exchange;
 mod feed;
 mod held;
 mod holders;

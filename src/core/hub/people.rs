@@ -13,9 +13,6 @@ use crate::protocol::types::Said;
 use crate::protocol::when::When;
 use crate::protocol::{Client, ErrorCode, Event, Failure, Id, Presence, PublicKey, Timestamp, event, request};
 
-/// Questions of one client that the store may have at once.
-const QUESTIONS: usize = 16;
-
 /// Somebody whose name is known, here or not.
 pub(super) struct Person {
     /// The name as its owner writes it.
@@ -233,9 +230,8 @@ impl Hub {
         request: &request::History,
     ) -> Result<(), Failure> {
         let query = self.history_query(now, id, request)?;
-        let asked = self.questions.values().filter(|question| question.of() == Some(id)).count();
-        if asked >= QUESTIONS {
-            return Err(Failure::from(ErrorCode::SlowDown).wait(100));
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.exchange.reading_begins();
         }
         let forward = query.oldest;
         self.question(Query::History(query), Question::History { peer: id, mark: mark.clone(), forward });

@@ -11,6 +11,7 @@ mod names;
 mod revocation;
 mod silence;
 mod table;
+mod turns;
 
 use std::collections::BTreeMap;
 
