@@ -158,14 +158,14 @@ pub struct VisitRecord {
 /// Failed logins of a name, or from an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureRecord {
-    /// `name:` and a folded name, or `address:` and an IP address.
+    /// `name:` and a folded name, `address:` and a [`Network`](super::Network), or `key:` and a key.
     pub whom: String,
     /// How many in a row; none forgets the record.
     pub count: u32,
     /// When the last one was.
     pub last: Timestamp,
-    /// Until when nobody is let in.
-    pub until: Option<Timestamp>,
+    /// For how many milliseconds from then on no login is checked.
+    pub locked_for: Option<u64>,
 }
 
 /// A copy that the hub keeps. There is one of each name of each owner.

@@ -9,6 +9,7 @@ mod clients;
 mod contest;
 mod copies;
 mod entry;
+mod failures;
 mod feed;
 mod held;
 mod holders;
@@ -45,9 +46,10 @@ use crate::protocol::record::{Found, Loaded, NameRecord, Query, Record};
 use crate::protocol::types::{Content, Password};
 use crate::protocol::wire::Frame;
 use crate::protocol::{Client, ContentHash, Failure, PublicKey, Timestamp};
-use accounts::{Attempt, Failures};
+use accounts::Attempt;
 use clients::{Peer, Stranger};
 use copies::Copies;
+use failures::Failures;
 use feed::{Awaiting, Recent};
 use held::{Held, Question};
 use holders::Holders;
@@ -268,7 +270,7 @@ impl Hub {
             room_news: BTreeMap::new(),
             last_room: loaded.last_room,
             departed: Departed::load(loaded.visits),
-            failures: Failures::load(loaded.failures),
+            failures: Failures::load(loaded.failures, config.epoch, &config.logins),
             attempts: BTreeMap::new(),
             last_message: loaded.last_message,
             recent: Recent::new(loaded.last_message),

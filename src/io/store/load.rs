@@ -150,11 +150,11 @@ fn copies(database: &Connection) -> rusqlite::Result<Vec<CopyRecord>> {
 
 fn failures(database: &Connection) -> rusqlite::Result<Vec<FailureRecord>> {
     let sql = "
-        SELECT whom, count, last, until FROM
-            (SELECT whom, count, last, until FROM failures ORDER BY last DESC, whom LIMIT ?1)
+        SELECT whom, count, last, locked_for FROM
+            (SELECT whom, count, last, locked_for FROM failures ORDER BY last DESC, whom LIMIT ?1)
         ORDER BY whom";
     all(database, sql, params![FAILURES_COUNTED as i64], |row| {
-        let until = row.get::<_, Option<i64>>(3)?.map(Timestamp);
-        Ok(FailureRecord { whom: row.get(0)?, count: row.get(1)?, last: Timestamp(row.get(2)?), until })
+        let locked_for = row.get::<_, Option<Unsigned>>(3)?.map(|Unsigned(millis)| millis);
+        Ok(FailureRecord { whom: row.get(0)?, count: row.get(1)?, last: Timestamp(row.get(2)?), locked_for })
     })
 }
