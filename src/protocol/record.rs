@@ -198,6 +198,19 @@ pub struct NameRecord {
     pub unread: u64,
 }
 
+/// A message to one person alone that they do not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingRecord {
+    /// Whom it is for, folded.
+    pub fold: String,
+    /// Its number.
+    pub number: u64,
+    /// Bytes of its text.
+    pub bytes: u64,
+    /// Whether they shall not see it.
+    pub withheld: bool,
+}
+
 /// A room as the store gives it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomRecord {
@@ -226,6 +239,8 @@ pub struct Loaded {
     pub failures: Vec<FailureRecord>,
     /// The copies that the hub keeps, in the order of their owners' folds, then of their names.
     pub copies: Vec<CopyRecord>,
+    /// Messages to one person alone that they do not have, in the order of their numbers.
+    pub waiting: Vec<WaitingRecord>,
     /// The number of the newest message; 0 if there was never one.
     pub last_message: u64,
     /// The highest number that a room has had.

@@ -14,6 +14,7 @@ mod feed;
 mod held;
 mod holders;
 mod locate;
+mod mailbox;
 mod messages;
 mod offers;
 mod people;
@@ -256,7 +257,7 @@ impl Hub {
     /// A hub that knows this from before.
     pub fn new(config: HubConfig, loaded: Loaded) -> Self {
         let credentials = Credentials::load(&loaded.names);
-        let people = people::load(loaded.names, loaded.blocks, &loaded.rooms);
+        let people = people::load(loaded.names, loaded.blocks, &loaded.rooms, loaded.waiting);
         Self {
             strangers: BTreeMap::new(),
             peers: BTreeMap::new(),

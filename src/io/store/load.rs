@@ -6,7 +6,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, Row, params};
 
 use crate::protocol::limits::{FAILURES_COUNTED, VISITS_LOADED};
-use crate::protocol::record::{CopyRecord, FailureRecord, Loaded, NameRecord, RoomRecord, VisitRecord};
+use crate::protocol::record::{CopyRecord, FailureRecord, Loaded, NameRecord, RoomRecord, VisitRecord, WaitingRecord};
 use crate::protocol::types::{Content, RoomAccess};
 use crate::protocol::{ContentHash, PublicKey, Timestamp};
 
@@ -54,6 +54,7 @@ pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
         visits: visits(database)?,
         failures: failures(database)?,
         copies: copies(database)?,
+        waiting: waiting(database)?,
         last_message: last_message(database)?,
         last_room: database
             .query_row("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'last_room'", [], |row| row.get(0))
@@ -130,6 +131,17 @@ fn visits(database: &Connection) -> rusqlite::Result<Vec<VisitRecord>> {
     })?;
     visits.reverse();
     Ok(visits)
+}
+
+fn waiting(database: &Connection) -> rusqlite::Result<Vec<WaitingRecord>> {
+    let sql = "
+        SELECT recipient_fold, number, octet_length(text), withheld
+        FROM names CROSS JOIN messages INDEXED BY messages_to
+        ON recipient_fold = fold AND number > received AND recipient_fold IS NOT NULL ORDER BY number";
+    all(database, sql, [], |row| {
+        let (Unsigned(number), Unsigned(bytes)) = (row.get(1)?, row.get(2)?);
+        Ok(WaitingRecord { fold: row.get(0)?, number, bytes, withheld: row.get(3)? })
+    })
 }
 
 fn copies(database: &Connection) -> rusqlite::Result<Vec<CopyRecord>> {
