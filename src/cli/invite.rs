@@ -197,7 +197,6 @@ fn table(invites: &[InviteRecord], now: Timestamp) -> String {
     table.load_style(presets::NOTHING);
     // Wrapping for a terminal would make the text depend on where it is made.
     table.set_content_arrangement(ContentArrangement::Disabled);
-    table.force_no_tty();
     table.set_header(["NAME", "STATE", "SPENT", "OF", "UNTIL"]);
     table.add_rows(invites.iter().map(|invite| {
         let of = invite.uses.map_or_else(|| "any".to_owned(), |uses| uses.to_string());

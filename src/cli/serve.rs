@@ -87,6 +87,9 @@ pub struct Serve {
     /// Messages that are kept for one person until they come.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().mailbox)]
     mailbox: u64,
+    /// Room for the texts of these messages, such as 16MiB.
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = bytes)]
+    mailbox_size: u64,
     /// How long an acknowledgement may take before it is asked for; a number alone is in milliseconds.
     #[arg(long, value_name = "SPAN", default_value = "500ms", value_parser = millis)]
     ack_timeout: Duration,
@@ -268,6 +271,7 @@ impl Serve {
                 message_rate: self.message_rate,
                 request_rate: self.request_rate,
                 mailbox: self.mailbox,
+                mailbox_bytes: self.mailbox_size,
                 ..HubLimits::default()
             },
             access,

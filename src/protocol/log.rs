@@ -201,7 +201,7 @@ bodies! {
     }
     /// No login is checked for a while.
     LoginLocked {
-        /// `name:` and the name, or `address:` and the address.
+        /// `name:` and the name; `address:` and the address, of IPv6 the /64; or `key:` and a key that knows the account.
         whom: String,
         /// Failures in a row.
         failures: u32,

@@ -166,14 +166,14 @@ pub struct VisitRecord {
 /// Failed logins of a name, or from an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureRecord {
-    /// `name:` and a folded name, or `address:` and an IP address.
+    /// `name:` and a folded name, `address:` and a [`Network`](super::Network), or `key:` and a key.
     pub whom: String,
     /// How many in a row; none forgets the record.
     pub count: u32,
     /// When the last one was.
     pub last: Timestamp,
-    /// Until when nobody is let in.
-    pub until: Option<Timestamp>,
+    /// For how many milliseconds from then on no login is checked.
+    pub locked_for: Option<u64>,
 }
 
 /// A copy that the hub keeps. There is one of each name of each owner.
@@ -206,6 +206,19 @@ pub struct NameRecord {
     pub unread: u64,
 }
 
+/// A message to one person alone that they do not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingRecord {
+    /// Whom it is for, folded.
+    pub fold: String,
+    /// Its number.
+    pub number: u64,
+    /// Bytes of its text.
+    pub bytes: u64,
+    /// Whether they shall not see it.
+    pub withheld: bool,
+}
+
 /// A room as the store gives it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomRecord {
@@ -234,6 +247,8 @@ pub struct Loaded {
     pub failures: Vec<FailureRecord>,
     /// The copies that the hub keeps, in the order of their owners' folds, then of their names.
     pub copies: Vec<CopyRecord>,
+    /// Messages to one person alone that they do not have, in the order of their numbers.
+    pub waiting: Vec<WaitingRecord>,
     /// The number of the newest message; 0 if there was never one.
     pub last_message: u64,
     /// The highest number that a room has had.

@@ -7,7 +7,7 @@ use crate::protocol::limits::{FAILURES_COUNTED, REQUESTS_IN_FLIGHT, VISITS_LOADE
 use crate::protocol::name::fold;
 use crate::protocol::record::{
     Asked, CopyRecord, FailureRecord, Found, HistoryQuery, Inbox, Kept, Loaded, NameRecord, People, Place, Query,
-    RoomRecord, VisitRecord,
+    RoomRecord, VisitRecord, WaitingRecord,
 };
 use crate::protocol::types::Password;
 use crate::protocol::{PublicKey, Record};
@@ -188,9 +188,20 @@ impl MemoryStore {
             visits,
             failures,
             copies: self.copies.values().cloned().collect(),
+            waiting: self.waiting(),
             last_message: self.messages.keys().next_back().copied().unwrap_or_default(),
             last_room: self.last_room,
         }
+    }
+
+    fn waiting(&self) -> Vec<WaitingRecord> {
+        let waiting = self.messages.values().filter_map(|kept| {
+            let fold = recipient(kept)?;
+            let (number, bytes) = (kept.number, kept.text.len() as u64);
+            let missed = self.names.get(&fold).is_some_and(|owner| owner.received < number);
+            missed.then_some(WaitingRecord { fold, number, bytes, withheld: kept.withheld })
+        });
+        waiting.collect()
     }
 
     /// Answers a question.

@@ -90,6 +90,49 @@ async fn a_line_over_the_limit_is_a_fault_before_it_is_kept() {
 }
 
 #[tokio::test]
+async fn a_stranger_costs_no_more_than_a_hello() {
+    use potluck::io::carry::{Outgoing, carry};
+    use potluck::protocol::limits::HELLO_BYTES;
+    for choice in BOTH {
+        // A first line without end.
+        let mut listener = listen();
+        let address = listener.local_addr();
+        let (mut client, hub) = meet(&mut listener, address, choice).await;
+        let (sender, mut lines) = tokio::sync::mpsc::channel(4);
+        let endless = tokio::spawn(async move { while client.writer.write_all(&[b'x'; 65536]).await.is_ok() {} });
+        let reason = soon(carry(hub, &Outgoing::default(), &sender, |line| line)).await.unwrap();
+        assert!(reason.contains(&format!("longer than {HELLO_BYTES} bytes")), "{reason}");
+        soon(endless).await.unwrap();
+        assert!(lines.try_recv().is_err());
+
+        // A hello, and then very much before it is answered: nothing of that is taken.
+        let (mut client, hub) = meet(&mut listener, address, choice).await;
+        let outgoing = std::sync::Arc::new(Outgoing::default());
+        let carried = {
+            let (outgoing, sender) = (outgoing.clone(), sender.clone());
+            tokio::spawn(async move { carry(hub, &outgoing, &sender, |line| line).await })
+        };
+        let long = [&[b'y'; 1 << 20][..], b"\n"].concat();
+        let more = tokio::spawn(async move {
+            client.writer.write_all(b"hello\n").await.unwrap();
+            client.writer.write_all(&long).await.unwrap();
+            client.writer.flush().await.unwrap();
+            client
+        });
+        assert_eq!(soon(lines.recv()).await.unwrap(), b"hello");
+        assert!(tokio::time::timeout(Duration::from_millis(300), lines.recv()).await.is_err());
+        if choice == TransportChoice::Quic {
+            assert!(!more.is_finished(), "the other side is held up");
+        }
+        outgoing.say("welcome");
+        outgoing.flush();
+        assert_eq!(soon(lines.recv()).await.unwrap().len(), 1 << 20);
+        drop(soon(more).await.unwrap());
+        assert!(soon(carried).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
 async fn an_abrupt_end_is_seen_by_the_other_side() {
     for choice in BOTH {
         let mut listener = listen();

@@ -12,11 +12,13 @@ mod copies;
 mod counts;
 mod entry;
 mod exchange;
+mod failures;
 mod feed;
 mod held;
 mod holders;
 mod invites;
 mod locate;
+mod mailbox;
 mod messages;
 mod offers;
 mod people;
@@ -49,9 +51,10 @@ use crate::protocol::record::{Found, Loaded, NameRecord, Query, Record};
 use crate::protocol::types::{Content, Password};
 use crate::protocol::wire::Frame;
 use crate::protocol::{Client, ContentHash, Failure, PublicKey, Timestamp};
-use accounts::{Attempt, Failures};
+use accounts::Attempt;
 use clients::{Peer, Stranger};
 use copies::Copies;
+use failures::Failures;
 use feed::{Awaiting, Recent};
 use held::{Held, Question};
 use holders::Holders;
@@ -231,7 +234,7 @@ impl Hub {
     /// A hub that knows this from before.
     pub fn new(config: HubConfig, loaded: Loaded) -> Self {
         let credentials = Credentials::load(&loaded.names);
-        let people = people::load(loaded.names, loaded.blocks, &loaded.rooms);
+        let people = people::load(loaded.names, loaded.blocks, &loaded.rooms, loaded.waiting);
         Self {
             strangers: BTreeMap::new(),
             peers: BTreeMap::new(),
@@ -249,7 +252,7 @@ impl Hub {
             room_news: BTreeMap::new(),
             last_room: loaded.last_room,
             departed: Departed::load(loaded.visits),
-            failures: Failures::load(loaded.failures),
+            failures: Failures::load(loaded.failures, config.epoch, &config.logins),
             attempts: BTreeMap::new(),
             last_message: loaded.last_message,
             recent: Recent::new(loaded.last_message),

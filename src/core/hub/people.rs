@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::mailbox::Mailbox;
 use super::{Hub, PeerId, Question, roster::Registered};
 use crate::core::time::Time;
 use crate::protocol::likeness::Likeness;
 use crate::protocol::limits::{BLOCKS, HISTORY_BYTES, HISTORY_DEFAULT, HISTORY_MESSAGES, VISITS_LOADED};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::fold;
-use crate::protocol::record::{HistoryQuery, Kept, NameRecord, People, Place, Query, Record, RoomRecord, VisitRecord};
+use crate::protocol::record::{
+    HistoryQuery, Kept, NameRecord, People, Place, Query, Record, RoomRecord, VisitRecord, WaitingRecord,
+};
 use crate::protocol::types::Said;
 use crate::protocol::when::When;
 use crate::protocol::{Client, ErrorCode, Event, Failure, Id, Presence, PublicKey, Timestamp, event, request};
@@ -23,7 +26,7 @@ pub(super) struct Person {
     /// They have every message up to this number.
     pub(super) received: u64,
     /// Messages to them alone that they do not have.
-    pub(super) unread: u64,
+    pub(super) mailbox: Mailbox,
     /// Whom they block, folded.
     pub(super) blocks: BTreeSet<String>,
     /// The rooms that they are in.
@@ -38,17 +41,23 @@ impl Person {
             keys: Vec::new(),
             credential: None,
             received,
-            unread: 0,
+            mailbox: Mailbox::default(),
             blocks: BTreeSet::new(),
             rooms: BTreeSet::new(),
         }
+    }
+
+    /// They have everything up to this number.
+    pub(super) fn has_received(&mut self, number: u64) {
+        self.received = self.received.max(number);
+        self.mailbox.taken(self.received);
     }
 }
 
 impl From<NameRecord> for Person {
     fn from(record: NameRecord) -> Self {
-        let NameRecord { name, keys, credential, received, unread, .. } = record;
-        Self { keys, credential, received, unread, ..Self::new(name, received) }
+        let NameRecord { name, keys, credential, received, .. } = record;
+        Self { keys, credential, received, ..Self::new(name, received) }
     }
 }
 
@@ -72,6 +81,7 @@ pub(super) fn load(
     names: Vec<NameRecord>,
     blocks: Vec<(String, String)>,
     rooms: &[RoomRecord],
+    waiting: Vec<WaitingRecord>,
 ) -> HashMap<String, Person> {
     let mut people: HashMap<String, Person> =
         names.into_iter().map(|record| (record.fold.clone(), record.into())).collect();
@@ -85,6 +95,11 @@ pub(super) fn load(
             if let Some(person) = people.get_mut(fold) {
                 person.rooms.insert(room.room);
             }
+        }
+    }
+    for WaitingRecord { fold, number, bytes, withheld } in waiting {
+        if let Some(person) = people.get_mut(&fold) {
+            person.mailbox.put(number, bytes as usize, withheld);
         }
     }
     people

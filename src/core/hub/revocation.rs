@@ -135,7 +135,7 @@ impl Hub {
                 // A login has shown a newer password meanwhile.
                 Some(person) if record.credential < person.credential => {}
                 Some(person) => {
-                    person.received = person.received.max(record.received);
+                    person.has_received(record.received);
                     if person.credential != record.credential {
                         person.credential = record.credential;
                         changed.insert(record.fold.clone());
@@ -151,7 +151,7 @@ impl Hub {
                     // What was said to another owner of the name is not for this one.
                     let (fold, newest) = (record.fold.clone(), self.recent.newest);
                     let mut person = Person::from(record);
-                    person.received = person.received.max(newest);
+                    person.has_received(newest);
                     self.looks.people.insert(&person.name);
                     self.people.insert(fold, person);
                 }

@@ -65,9 +65,9 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
         Record::Failures(FailureRecord { whom, count: 0, .. }) => {
             run("DELETE FROM failures WHERE whom = ?1", params![whom])
         }
-        Record::Failures(FailureRecord { whom, count, last, until }) => run(
-            "INSERT OR REPLACE INTO failures (whom, count, last, until) VALUES (?1, ?2, ?3, ?4)",
-            params![whom, count, last.0, until.map(|until| until.0)],
+        Record::Failures(FailureRecord { whom, count, last, locked_for }) => run(
+            "INSERT OR REPLACE INTO failures (whom, count, last, locked_for) VALUES (?1, ?2, ?3, ?4)",
+            params![whom, count, last.0, locked_for.map(integer)],
         ),
         Record::Copy(CopyRecord { fold, owner, content }) => run(
             "INSERT OR REPLACE INTO copies (fold, file, owner, hash, size, chunk_size, modified)

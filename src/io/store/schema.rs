@@ -118,6 +118,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ",
     // Each password that is set has a number of its own, so that a login under an old one can be told from others.
     "
+    ALTER TABLE failures RENAME COLUMN until TO locked_for;
+    UPDATE failures SET locked_for = max(locked_for - last, 0) WHERE locked_for IS NOT NULL;
     ALTER TABLE names ADD COLUMN credential INTEGER NOT NULL DEFAULT 0;
     INSERT INTO meta VALUES ('last_credential', '0');
     ",

@@ -68,8 +68,8 @@ fn record() -> impl Strategy<Value = Record> {
         2 => (0..4_u64, folded(), 0..9_u64).prop_map(|(room, fold, since)| Record::Member { room, fold, since }),
         1 => (0..4_u64, folded()).prop_map(|(room, fold)| Record::MemberGone { room, fold }),
         1 => visit().prop_map(Record::Visit),
-        1 => ("[pq]", 0..3_u32, time(), prop::option::of(time()))
-            .prop_map(|(whom, count, last, until)| Record::Failures(FailureRecord { whom, count, last, until })),
+        1 => ("[pq]", 0..3_u32, time(), prop::option::of(0..3_u64))
+            .prop_map(|(whom, count, last, locked_for)| Record::Failures(FailureRecord { whom, count, last, locked_for })),
         1 => (0..8_i64).prop_map(|time| Record::TrimBefore(Timestamp(time))),
         1 => (0..4_000_u64).prop_map(|bytes| Record::TrimTo { bytes }),
     ]
