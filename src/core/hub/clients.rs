@@ -1,7 +1,7 @@
 //! Connections, sessions and their comings and goings.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::contest::Challenge;
@@ -74,8 +74,8 @@ impl Hub {
         self.strangers.insert(conn, Stranger { key, address, deadline: now + HELLO_TIMEOUT });
         if self.stopping {
             self.turn_away(conn, ErrorCode::HubStopping.into());
-        } else if self.strangers.len() > self.config.limits.strangers {
-            self.turn_away(conn, ErrorCode::HubFull.into());
+        } else if let Some(crowding) = self.crowding_stranger(conn, address.ip()) {
+            self.turn_away(crowding, Failure::from(ErrorCode::HubFull).wait(1_000));
         }
     }
 
@@ -110,24 +110,19 @@ impl Hub {
         let resumed = self.resumed(hello.session.as_deref(), key)?;
         let id = match resumed {
             Some(id) => id,
-            None => self.admit(now, key, &hello)?,
+            None => self.admit(now, key, address.ip(), &hello)?,
         };
         self.attach(now, id, conn, address, &hello, resumed.is_some())
     }
 
-    fn admit(&mut self, now: Time, key: PublicKey, hello: &ClientHello) -> Result<PeerId, Failure> {
+    fn admit(&mut self, now: Time, key: PublicKey, address: IpAddr, hello: &ClientHello) -> Result<PeerId, Failure> {
         if let Access::Invite(invite) = &self.config.access {
             let invited = hello.invite.as_deref().is_some_and(|shown| same_secret(shown, invite));
             if !invited && !self.keys.contains(&key) {
                 return Err(ErrorCode::AccessDenied.into());
             }
         }
-        if self.peers.len() >= self.config.limits.clients {
-            // The place that is kept for a process that was killed is its successor's.
-            let own = self.peers.iter().find(|(_, peer)| peer.key == key && peer.conn.is_none());
-            let Some((&own, _)) = own else { return Err(ErrorCode::HubFull.into()) };
-            self.end(now, own, "replaced");
-        }
+        self.make_room(now, key, address)?;
         let id = self.next_peer;
         self.next_peer += 1;
         let peer = Peer {
@@ -156,6 +151,7 @@ impl Hub {
             timer: None,
         };
         self.peers.insert(id, peer);
+        self.places.enter(now, id, key, address);
         Ok(id)
     }
 
@@ -177,6 +173,7 @@ impl Hub {
         let before = peer.conn.replace(conn);
         let (moved, away) = (peer.address.ip() != address.ip(), peer.away_since.take());
         peer.address = address;
+        self.places.moved(id, address.ip());
         let session = format!("{run:016x}-{id}");
         let answer = HubHello { hello: LINK_PROTOCOL.into(), session, resumed, received: peer.link.received() };
         self.conns.insert(conn, id);
@@ -243,6 +240,7 @@ impl Hub {
                 self.schedule(id);
             }
             // Nobody sees it, so there is nothing to keep, but for a `dereg` that wants to come back.
+            None if self.places.is_new(id) && !self.is_entering(id) => self.end(now, id, "gone"),
             None => self.schedule(id),
         }
     }
@@ -251,6 +249,7 @@ impl Hub {
     pub(super) fn end(&mut self, now: Time, id: PeerId, reason: &str) {
         self.leave(now, id, reason);
         let Some(peer) = self.peers.remove(&id) else { return };
+        self.places.leave(id);
         self.talking.remove(&id);
         if let Some(timer) = peer.timer {
             self.timers.remove(&(timer, id));
@@ -317,6 +316,7 @@ impl Hub {
         for conn in late {
             self.turn_away(conn, Failure::new(ErrorCode::WrongProtocol, "no hello within 10 s"));
         }
+        self.end_nameless(now);
         while let Some(&(at, id)) = self.timers.first() {
             if at > now {
                 break;

@@ -32,6 +32,9 @@ impl Hub {
         let fold = fold(&request.name);
         self.key_suffices(id, &fold, &request.name)?;
         let known = self.people.contains_key(&fold);
+        if !known {
+            self.check_new_name(id)?;
+        }
         self.enter_or_contest(now, id, Entering { mark: mark.clone(), name: request.name, fold, known })
     }
 
@@ -68,6 +71,11 @@ impl Hub {
         });
         let challenges = self.peers.values().filter_map(|peer| peer.challenge.as_ref());
         held.chain(challenges.map(Challenge::asked))
+    }
+
+    /// Whether a client is about to have a name.
+    pub(super) fn is_entering(&self, id: PeerId) -> bool {
+        self.entering(id).is_some()
     }
 
     /// The name that a client has asked for and not been answered about: one at a time, or the first would stay

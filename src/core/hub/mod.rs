@@ -18,7 +18,9 @@ mod mailbox;
 mod messages;
 mod offers;
 mod people;
+mod places;
 mod pushes;
+mod quotas;
 mod rates;
 mod requests;
 mod revocation;
@@ -56,6 +58,7 @@ use held::{Held, Question};
 use holders::Holders;
 use offers::Shelved;
 use people::{Departed, Person};
+use places::Places;
 use pushes::Pushes;
 use revocation::Credentials;
 use room_news::RoomNews;
@@ -211,6 +214,7 @@ pub struct Hub {
     /// Keys that names belong to.
     keys: HashSet<PublicKey>,
     credentials: Credentials,
+    places: Places,
     /// Rooms by their numbers, and their numbers by their folded names.
     rooms: BTreeMap<u64, Room>,
     room_names: BTreeMap<String, u64>,
@@ -266,6 +270,7 @@ impl Hub {
             keys: people.values().flat_map(|person| person.keys.iter().copied()).collect(),
             people,
             credentials,
+            places: Places::default(),
             room_names: loaded.rooms.iter().map(|room| (fold(&room.name), room.room)).collect(),
             rooms: loaded.rooms.into_iter().map(|room| (room.room, room.into())).collect(),
             room_news: BTreeMap::new(),
@@ -346,10 +351,19 @@ impl Hub {
         let hello = self.strangers.values().map(|s| s.deadline).min();
         let peers = self.timers.first().map(|(at, _)| *at);
         let awaiting = self.awaiting.values().next().map(|awaiting| awaiting.deadline);
-        [self.gather_at, hello, peers, awaiting, self.flush_at, self.trim_at, self.holders.news_at()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.gather_at,
+            hello,
+            peers,
+            awaiting,
+            self.flush_at,
+            self.trim_at,
+            self.holders.news_at(),
+            self.places.next_due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Clients by name and state, for whoever embeds or tests a hub.

@@ -8,6 +8,7 @@ mod gifts;
 mod messages;
 mod names;
 mod revocation;
+mod shares;
 mod silence;
 mod table;
 
