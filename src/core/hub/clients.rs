@@ -20,7 +20,7 @@ use crate::protocol::{ErrorCode, Failure, Id, Presence, PublicKey, log, to_json}
 /// A connection that has not said hello.
 pub(super) struct Stranger {
     key: PublicKey,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     pub(super) deadline: Time,
 }
 

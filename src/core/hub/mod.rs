@@ -388,18 +388,6 @@ impl Hub {
     fn calendar(&self, now: Time) -> Timestamp {
         Timestamp(self.config.epoch.0 + (now.0 / 1_000) as i64)
     }
-
-    fn changed(&mut self, now: Time) -> u64 {
-        self.revision += 1;
-        self.gather(now);
-        self.updates.clear();
-        self.revision
-    }
-
-    /// There is something to tell, and for a short while more is waited for.
-    fn gather(&mut self, now: Time) {
-        self.gather_at.get_or_insert(now + GATHER);
-    }
 }
 
 #[cfg(test)]

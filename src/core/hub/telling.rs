@@ -25,6 +25,18 @@ impl Updates {
 }
 
 impl Hub {
+    pub(super) fn changed(&mut self, now: Time) -> u64 {
+        self.revision += 1;
+        self.gather(now);
+        self.updates.clear();
+        self.revision
+    }
+
+    /// There is something to tell, and for a short while more is waited for.
+    pub(super) fn gather(&mut self, now: Time) {
+        self.gather_at.get_or_insert(now + GATHER);
+    }
+
     pub(super) fn tell_changes_to_all(&mut self, now: Time) {
         let ids: Vec<PeerId> = self.peers.keys().copied().collect();
         for id in ids {
