@@ -66,10 +66,6 @@ use rooms::Room;
 use roster::Visit;
 use telling::Updates;
 
-/// How long changes are gathered before they are told. Shorter than what people notice, and long enough
-/// that a burst of joins costs each client one update.
-const GATHER: Duration = Duration::from_millis(20);
-
 /// How long a connection may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 

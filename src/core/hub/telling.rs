@@ -9,6 +9,10 @@ use crate::core::time::Time;
 use crate::protocol::limits::DELTA_BYTES;
 use crate::protocol::{Event, EventLine, Id, OfferName, event, to_json};
 
+/// How long changes are gathered before they are told. Shorter than what people notice, and long enough
+/// that a burst of joins costs each client one update.
+const GATHER: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// Updates that have been written, by the revision that they start from: clients that are equally far
 /// get the same bytes.
 #[derive(Default)]
