@@ -61,6 +61,23 @@ pub const MAX_TRANSFERS: usize = 4;
 /// Requests of one client that may be on their way to the hub at once; more wait at the client.
 pub const REQUESTS_IN_FLIGHT: usize = 256;
 
+/// The same in bytes of requests. A single one may be larger.
+pub const REQUEST_BYTES_IN_FLIGHT: usize = 1 << 20;
+
+/// Bytes of answers to one client that are on its link, wait for others to leave first, or are being read by the
+/// store. While there are more, the hub begins none of its requests.
+pub const ANSWERS_WINDOW: usize = 1 << 20;
+
+/// Requests of one client that the hub has begun and not answered. While there are more, it begins none.
+pub const ANSWERS_UNDER_WAY: usize = LINK_FRAMES / 2;
+
+/// Requests of one client that wait at the hub until they are begun. Far more than a client has in flight: one that
+/// lets more pile up is `too-slow`.
+pub const ASIDE_REQUESTS: usize = 4 * REQUESTS_IN_FLIGHT;
+
+/// The same in bytes.
+pub const ASIDE_BYTES: usize = 8 << 20;
+
 /// Requests that a session keeps before it stops reading its input.
 pub const REQUESTS_WAITING: usize = 1_024;
 
@@ -97,8 +114,8 @@ pub const HISTORY_DEFAULT: usize = 50;
 /// Messages in one `history` at most.
 pub const HISTORY_MESSAGES: usize = 500;
 
-/// Bytes of text in one `history`, and in one reading of what somebody has missed.
-pub const HISTORY_BYTES: usize = 1 << 20;
+/// Bytes of text in one `history`. Each may take six in JSON, and all of them fit a frame.
+pub const HISTORY_BYTES: usize = 512 << 10;
 
 /// Messages that a hub sends to a client before the client has said that its user has them.
 pub const FEED_MESSAGES: usize = 2_048;

@@ -1,5 +1,6 @@
 //! What the hub keeps on disk, in words: pure data, written by the store and read back at start or when asked.
 
+use super::invite::{InviteDigest, InviteRecord};
 use super::types::{Content, RoomAccess};
 use super::{PublicKey, Timestamp};
 
@@ -19,6 +20,13 @@ pub enum Record {
         /// For an account, the number of the password that the key was shown to know: the key is added only while
         /// the account still has that one. Nothing for a name that needs no password.
         credential: Option<u64>,
+    },
+    /// An invite has let a key in. Before the key's name, which follows.
+    InviteSpent {
+        /// Which invite.
+        digest: InviteDigest,
+        /// Whom.
+        key: PublicKey,
     },
     /// Something has been said.
     Message(Kept),
@@ -266,6 +274,13 @@ pub enum Query {
         /// Whose it is, folded.
         fold: String,
     },
+    /// An invite that a key has shown.
+    Invite {
+        /// Which.
+        digest: InviteDigest,
+        /// The key.
+        key: PublicKey,
+    },
 }
 
 /// What somebody does not have yet, oldest first: messages to them, withheld ones too; in their rooms; and to
@@ -333,4 +348,6 @@ pub enum Found {
     Messages(Vec<Kept>, bool),
     /// The messages of a program: its number, the message's number and time.
     Asked(Vec<(i64, u64, Timestamp)>),
+    /// The invite, if there is one, and whether it was spent for the key that has shown it.
+    Invite(Option<(InviteRecord, bool)>),
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::protocol::invite::{InviteDigest, InviteRecord};
 use crate::protocol::limits::{FAILURES_COUNTED, REQUESTS_IN_FLIGHT, VISITS_LOADED};
 use crate::protocol::name::fold;
 use crate::protocol::record::{
@@ -27,6 +28,8 @@ pub struct MemoryStore {
     visits: BTreeMap<(u64, u64), VisitRecord>,
     failures: BTreeMap<String, FailureRecord>,
     copies: BTreeMap<(String, String), CopyRecord>,
+    invites: BTreeMap<InviteDigest, InviteRecord>,
+    invited: BTreeSet<(InviteDigest, PublicKey)>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +46,11 @@ impl MemoryStore {
     /// Keeps a record. Doing so twice is the same as once.
     pub fn keep(&mut self, record: &Record) {
         match record {
+            Record::InviteSpent { digest, key } => {
+                if let Some(invite) = self.invites.get_mut(digest) {
+                    invite.spent += u64::from(self.invited.insert((*digest, *key)));
+                }
+            }
             Record::Name { name, fold, key, since, credential } => {
                 self.keep_name(name, fold, *key, *since, *credential)
             }
@@ -140,6 +148,11 @@ impl MemoryStore {
         self.names.insert(fold(name), owner);
     }
 
+    /// Makes an invite.
+    pub fn add_invite(&mut self, invite: InviteRecord) {
+        self.invites.insert(invite.digest, invite);
+    }
+
     /// Whose password it is, if it is that of the account with this folded name.
     pub fn check(&self, fold: &str, password: &Password) -> Option<NameRecord> {
         let owner = self.names.get(fold)?;
@@ -206,7 +219,7 @@ impl MemoryStore {
                 }
                 match take(found.rev(), query.limit, query.bytes) {
                     Found::Messages(newest, more) => Found::Messages(newest.into_iter().rev().collect(), more),
-                    other @ Found::Asked(_) => other,
+                    other @ (Found::Asked(_) | Found::Invite(_)) => other,
                 }
             }
             Query::Asked { instance, fold: by } => {
@@ -215,6 +228,10 @@ impl MemoryStore {
                 let mut newest: Vec<_> = newest.map(|kept| (kept.asked.ask, kept.number, kept.sent)).collect();
                 newest.reverse();
                 Found::Asked(newest)
+            }
+            Query::Invite { digest, key } => {
+                let counted = self.invited.contains(&(*digest, *key));
+                Found::Invite(self.invites.get(digest).map(|invite| (invite.clone(), counted)))
             }
         }
     }

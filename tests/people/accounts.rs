@@ -93,6 +93,12 @@ fn who_may_not_enter_is_told_so_and_ends_with_four() {
     let mut joins = with_file(&scene, &hub, "other", "wrong");
     joins.refusal("bad-login");
     assert_eq!(joins.exit(), 4);
+    // Who was asked for a login and did not give one has not been there, however the session ends.
+    for last in ["", "quit\n"] {
+        let mut never_in = outside(&scene, &hub, "never", "erin");
+        never_in.write(last);
+        assert_eq!(never_in.finish().code, 4, "{last:?}");
+    }
 }
 
 #[test]

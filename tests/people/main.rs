@@ -7,6 +7,7 @@ mod accounts;
 mod blocking;
 mod guesses;
 mod history;
+mod invites;
 mod kills;
 mod limits;
 mod messages;

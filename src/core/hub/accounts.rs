@@ -160,18 +160,21 @@ impl Hub {
         let Some(key) = self.peers.get(&attempt.peer).map(|peer| peer.key) else { return };
         let Verified { name, fold, credential } = verified;
         let (newest, since) = (self.recent.newest, self.calendar(now).0);
-        self.people.entry(fold.clone()).or_insert_with(|| Person::new(name.clone(), newest));
+        let person = self.people.entry(fold.clone()).or_insert_with(|| Person::new(name.clone(), newest));
+        self.looks.people.insert(&person.name);
         let (id, mark) = (attempt.peer, attempt.mark);
         self.note_credential(now, id, &fold, credential);
         let Some(person) = self.people.get_mut(&fold) else { return };
         let known = person.keys.contains(&key);
         if !known {
             person.keys.push(key);
-            self.keys.insert(key);
+            if self.keys.insert(key) {
+                self.spend_invite(id, &name);
+            }
             self.claim_name(name.clone(), fold.clone(), key, since, Some(credential));
         }
         // A session that is already in has shown that it knows the password; nothing else changes.
-        if self.peers[&id].name.as_ref().is_some_and(|mine| mine.fold == fold) {
+        if self.me(id).is_ok_and(|mine| mine.fold == fold) {
             return self.welcome_again(now, id, mark);
         }
         let entering = Entering { mark: mark.clone(), name, fold, known };
@@ -192,7 +195,7 @@ impl Hub {
 
     /// Whether a name may be entered without a password, by this key.
     pub(super) fn key_suffices(&self, id: PeerId, folded: &str, name: &str) -> Result<(), Failure> {
-        let key = self.peers[&id].key;
+        let key = self.peers.get(&id).ok_or(ErrorCode::Internal)?.key;
         let person = self.people.get(folded);
         let owns = person.is_some_and(|person| person.keys.contains(&key));
         let account = person.is_some_and(|person| person.credential.is_some());

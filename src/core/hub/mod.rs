@@ -6,13 +6,17 @@
 
 mod accounts;
 mod clients;
+mod config;
 mod contest;
 mod copies;
+mod counts;
 mod entry;
+mod exchange;
 mod failures;
 mod feed;
 mod held;
 mod holders;
+mod invites;
 mod locate;
 mod mailbox;
 mod messages;
@@ -27,9 +31,12 @@ mod revocation;
 mod room_news;
 mod rooms;
 mod roster;
+mod strangers;
 mod telling;
+mod underway;
 
 pub use accounts::{LoginPolicy, Verified};
+pub use config::{Access, HubConfig};
 pub use copies::{CopyPlan, HubFiles};
 pub use held::Keep;
 pub use messages::check_text;
@@ -40,9 +47,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::ledger::Ledger;
-use super::link::LinkConfig;
 use super::time::Time;
-use crate::protocol::limits::HubLimits;
 use crate::protocol::log::LogEvent;
 use crate::protocol::name::fold;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query, Record};
@@ -50,21 +55,24 @@ use crate::protocol::types::{Content, Password};
 use crate::protocol::wire::Frame;
 use crate::protocol::{Client, ContentHash, Failure, PublicKey, Timestamp};
 use accounts::Attempt;
-use clients::{Peer, Stranger};
+use clients::Peer;
 use copies::Copies;
 use failures::Failures;
 use feed::{Awaiting, Recent};
 use held::{Held, Question};
 use holders::Holders;
+use invites::Invites;
 use offers::Shelved;
-use people::{Departed, Person};
+use people::{Departed, Looks, Person};
 use places::Places;
 use pushes::Pushes;
 use revocation::Credentials;
 use room_news::RoomNews;
 use rooms::Room;
-use roster::Visit;
+use roster::{Fetchers, Visit};
+use strangers::Stranger;
 use telling::Updates;
+use underway::Underway;
 
 /// How long a connection may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -74,40 +82,6 @@ pub type ConnId = u64;
 
 /// A session's number in this run.
 type PeerId = u64;
-
-/// Who may join.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Access {
-    /// Everybody.
-    Open,
-    /// Who has the invite, and keys that have been here before.
-    Invite(String),
-    /// Who has an account.
-    Accounts,
-}
-
-/// A hub's settings.
-#[derive(Debug, Clone)]
-pub struct HubConfig {
-    /// The link's timers.
-    pub link: LinkConfig,
-    /// How long a client that does not answer keeps its place.
-    pub grace: Duration,
-    /// What is allowed.
-    pub limits: HubLimits,
-    /// Who may join.
-    pub access: Access,
-    /// How failed logins are met.
-    pub logins: LoginPolicy,
-    /// Where the hub serves files, if it does.
-    pub files: Option<HubFiles>,
-    /// What is kept of what was said; everything, unless this says otherwise.
-    pub keep: Option<Keep>,
-    /// A random number: sessions of another run are not taken for ours.
-    pub run: u64,
-    /// What the calendar said at time 0.
-    pub epoch: Timestamp,
-}
 
 /// What a hub is told.
 #[derive(Debug)]
@@ -205,15 +179,20 @@ pub struct Hub {
     conns: BTreeMap<ConnId, PeerId>,
     /// Registered names, folded.
     online: HashMap<String, PeerId>,
+    underway: Underway,
+    fetchers: Fetchers,
     /// Everybody whose name is known, by their folded names.
     people: HashMap<String, Person>,
     /// Keys that names belong to.
     keys: HashSet<PublicKey>,
+    invites: Invites,
     credentials: Credentials,
     places: Places,
     /// Rooms by their numbers, and their numbers by their folded names.
     rooms: BTreeMap<u64, Room>,
     room_names: BTreeMap<String, u64>,
+    /// What the taken names look like.
+    looks: Looks,
     room_news: BTreeMap<u64, RoomNews>,
     last_room: u64,
     departed: Departed,
@@ -263,8 +242,12 @@ impl Hub {
             peers: BTreeMap::new(),
             conns: BTreeMap::new(),
             online: HashMap::new(),
+            underway: Underway::default(),
+            fetchers: Fetchers::default(),
             keys: people.values().flat_map(|person| person.keys.iter().copied()).collect(),
+            looks: Looks::new(&people, &loaded.rooms),
             people,
+            invites: Invites::default(),
             credentials,
             places: Places::default(),
             room_names: loaded.rooms.iter().map(|room| (fold(&room.name), room.room)).collect(),
@@ -344,7 +327,8 @@ impl Hub {
 
     /// When a tick is wanted.
     pub fn next_timeout(&self) -> Option<Time> {
-        let hello = self.strangers.values().map(|s| s.deadline).min();
+        // They all have the same time from their coming, and come in the order of their numbers.
+        let hello = self.strangers.first_key_value().map(|(_, stranger)| stranger.deadline);
         let peers = self.timers.first().map(|(at, _)| *at);
         let awaiting = self.awaiting.values().next().map(|awaiting| awaiting.deadline);
         [

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::mailbox::Mailbox;
 use super::{Hub, PeerId, Question, roster::Registered};
 use crate::core::time::Time;
+use crate::protocol::likeness::Likeness;
 use crate::protocol::limits::{BLOCKS, HISTORY_BYTES, HISTORY_DEFAULT, HISTORY_MESSAGES, VISITS_LOADED};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::fold;
@@ -14,9 +15,6 @@ use crate::protocol::record::{
 use crate::protocol::types::Said;
 use crate::protocol::when::When;
 use crate::protocol::{Client, ErrorCode, Event, Failure, Id, Presence, PublicKey, Timestamp, event, request};
-
-/// Questions of one client that the store may have at once.
-const QUESTIONS: usize = 16;
 
 /// Somebody whose name is known, here or not.
 pub(super) struct Person {
@@ -60,6 +58,21 @@ impl From<NameRecord> for Person {
     fn from(record: NameRecord) -> Self {
         let NameRecord { name, keys, credential, received, .. } = record;
         Self { keys, credential, received, ..Self::new(name, received) }
+    }
+}
+
+/// What the taken names look like, of people and of rooms.
+pub(super) struct Looks {
+    pub(super) people: Likeness,
+    pub(super) rooms: Likeness,
+}
+
+impl Looks {
+    pub(super) fn new(people: &HashMap<String, Person>, rooms: &[RoomRecord]) -> Self {
+        Self {
+            people: Likeness::of(people.values().map(|person| person.name.as_str())),
+            rooms: Likeness::of(rooms.iter().map(|room| room.name.as_str())),
+        }
     }
 }
 
@@ -117,6 +130,10 @@ impl Departed {
             });
         }
         departed
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     pub(super) fn insert(&mut self, client: Client) {
@@ -199,13 +216,18 @@ impl Hub {
         Ok(event::Blocks { names: blocks.into_iter().flatten().map(|whom| self.name_of(whom)).collect() })
     }
 
+    /// Whether somebody is here under this folded name. A name whose registration is on its way to the disk is in use,
+    /// but its owner is not here yet, and may be gone before.
+    fn is_here(&self, fold: &str) -> bool {
+        let peer = self.online.get(fold).and_then(|id| self.peers.get(id));
+        peer.is_some_and(|peer| peer.name.is_some())
+    }
+
     /// Everybody who is here, and who was within so many seconds.
     pub(super) fn here_since(&self, now: Time, seconds: u64) -> Event {
         let millis = i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let start = Timestamp(self.calendar(now).0.saturating_sub(millis));
-        let gone = self.departed.0.iter().filter(|(fold, client)| {
-            client.since >= start && self.online.get(*fold).is_none_or(|id| self.peers[id].name.is_none())
-        });
+        let gone = self.departed.0.iter().filter(|(fold, client)| client.since >= start && !self.is_here(fold));
         let mut gone: Vec<Client> = gone.map(|(_, client)| client.clone()).collect();
         gone.sort_by_key(|client| (client.since, client.number));
         let mut clients = self.roster();
@@ -223,9 +245,8 @@ impl Hub {
         request: &request::History,
     ) -> Result<(), Failure> {
         let query = self.history_query(now, id, request)?;
-        let asked = self.questions.values().filter(|question| question.of() == id).count();
-        if asked >= QUESTIONS {
-            return Err(Failure::from(ErrorCode::SlowDown).wait(100));
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.exchange.reading_begins();
         }
         let forward = query.oldest;
         self.question(Query::History(query), Question::History { peer: id, mark: mark.clone(), forward });
@@ -235,15 +256,19 @@ impl Hub {
     fn history_query(&self, now: Time, id: PeerId, request: &request::History) -> Result<HistoryQuery, Failure> {
         let me = self.me(id)?;
         let wrong = |at: &str, what: &str| Failure::new(ErrorCode::BadRequest, what.to_owned()).at(pointer_at(at));
-        if usize::from(request.lobby) + usize::from(request.room.is_some()) + usize::from(request.with.is_some()) > 1 {
-            return Err(wrong("", "only one of `lobby`, `room` and `with`"));
+        let places = [request.lobby, request.rooms, request.room.is_some(), request.with.is_some()];
+        if places.into_iter().filter(|place| *place).count() > 1 {
+            return Err(wrong("", "Only one of `lobby`, `rooms`, `room` and `with` can be asked for."));
         }
         if request.before.is_some() && (request.since.is_some() || request.after.is_some()) {
-            return Err(wrong("/before", "`before` goes back from the newest: not with `since` or `after`"));
+            return Err(wrong(
+                "/before",
+                "`before` goes back from the newest: it does not go with `since` or `after`.",
+            ));
         }
         let limit = request.limit.map_or(HISTORY_DEFAULT, |limit| limit as usize);
         if !(1..=HISTORY_MESSAGES).contains(&limit) {
-            return Err(wrong("/limit", "1 to 500 messages"));
+            return Err(wrong("/limit", "One `history` has 1 to 500 messages."));
         }
         let since = request.since.as_deref().map(When::parse).transpose().map_err(|f| f.at(pointer_at("/since")))?;
         let (mut lobby, mut rooms, mut people) = (false, Vec::new(), People::Nobody);
@@ -254,7 +279,9 @@ impl Hub {
             (None, Some(with)) => people = People::With(self.other(&me, with, "/with")?),
             (None, None) if request.lobby => lobby = true,
             (None, None) => {
-                (lobby, people) = (true, People::Everybody);
+                if !request.rooms {
+                    (lobby, people) = (true, People::Everybody);
+                }
                 rooms = person.into_iter().flat_map(|person| person.rooms.iter().copied()).collect();
             }
         }

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{ConnId, Hub, PeerId};
+use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{HubLimits, NAMELESS_EACH};
 use crate::protocol::{ErrorCode, Failure, Network, PublicKey};
@@ -223,17 +223,5 @@ impl Hub {
             // However it ended, it has no place any more.
             self.places.leave(id);
         }
-    }
-
-    /// Whose connection is closed when one more has come that has not said hello: its own, if its address has taken its
-    /// share; the oldest, which has had most time, if there are too many.
-    pub(super) fn crowding_stranger(&self, newest: ConnId, address: IpAddr) -> Option<ConnId> {
-        let most = self.config.limits.strangers;
-        let network = Network::of(address);
-        let same = || self.strangers.values().filter(|other| Network::of(other.address.ip()) == network).count();
-        if !network.is_loopback() && same() > (most / 4).max(1) {
-            return Some(newest);
-        }
-        (self.strangers.len() > most).then(|| self.strangers.keys().next().copied()).flatten()
     }
 }

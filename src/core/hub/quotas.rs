@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::roster::Registered;
 use super::{Hub, PeerId};
-use crate::protocol::limits::ROOMS_BY_OTHERS;
+use crate::protocol::limits::{ROOMS_BY_OTHERS, ROOMS_EACH};
 use crate::protocol::{ErrorCode, Failure};
 
 impl Hub {
@@ -41,6 +41,24 @@ impl Hub {
             let message = format!("{} cannot be brought into more rooms.", self.name_of(who));
             let hint = "Leave them out; they can join an open room by themselves.";
             return Err(Failure::new(ErrorCode::TooMany, message).hint(hint));
+        }
+        Ok(())
+    }
+
+    /// Whether somebody may be in one more room.
+    pub(super) fn check_room_for(&self, who: &str) -> Result<(), Failure> {
+        if self.people.get(who).is_some_and(|person| person.rooms.len() >= ROOMS_EACH) {
+            let message = format!("{} is in {ROOMS_EACH} rooms; that is the most.", self.name_of(who));
+            return Err(Failure::new(ErrorCode::TooMany, message));
+        }
+        Ok(())
+    }
+
+    /// Whether a room may have so many members more.
+    pub(super) fn check_members(&self, room: u64, more: usize) -> Result<(), Failure> {
+        let (limit, there) = (self.config.limits.members, self.rooms.get(&room).map_or(0, |room| room.members.len()));
+        if there + more > limit {
+            return Err(Failure::new(ErrorCode::TooMany, format!("A room can have {limit} members.")));
         }
         Ok(())
     }

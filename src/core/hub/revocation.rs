@@ -134,17 +134,17 @@ impl Hub {
         let claims = &self.credentials;
         let stays = |fold: &String| known.contains(fold.as_str()) || claims.claimed(fold, None).next().is_some();
         let gone: Vec<(String, Person)> = self.people.extract_if(|fold, _| !stays(fold)).collect();
-        let mut changed: BTreeSet<String> = BTreeSet::new();
-        for (fold, person) in gone {
-            for room in person.rooms {
-                if let Some(room) = self.rooms.get_mut(&room) {
-                    room.members.remove(&fold);
-                }
+        for (fold, person) in &gone {
+            self.looks.people.remove(&person.name);
+            for room in &person.rooms {
+                self.member_gone(*room, fold);
             }
+        }
+        let mut changed: BTreeSet<String> = gone.into_iter().map(|(fold, _)| fold).collect();
+        if !changed.is_empty() {
             for person in self.people.values_mut() {
-                person.blocks.remove(&fold);
+                person.blocks.retain(|whom| !changed.contains(whom));
             }
-            changed.insert(fold);
         }
         for record in names {
             match self.people.get_mut(&record.fold) {
@@ -168,6 +168,7 @@ impl Hub {
                     let (fold, newest) = (record.fold.clone(), self.recent.newest);
                     let mut person = Person::from(record);
                     person.has_received(newest);
+                    self.looks.people.insert(&person.name);
                     self.people.insert(fold, person);
                 }
             }
@@ -181,8 +182,7 @@ impl Hub {
         let before = std::mem::replace(&mut self.keys, keys);
         let owned = self.people.iter().flat_map(|(fold, person)| person.keys.iter().map(|key| (*key, fold.clone())));
         self.credentials.own_all(owned);
-        let entering: BTreeMap<PeerId, String> =
-            self.all_entering().map(|(id, entering)| (id, entering.fold.clone())).collect();
+        let entering: BTreeMap<PeerId, String> = self.underway.all().map(|(id, fold)| (id, fold.clone())).collect();
         let lost = |fold: &str, key: &PublicKey| match self.people.get(fold) {
             None => Some("Your name was removed at the hub."),
             Some(_) if names.contains(fold) => Some("Your name has another password now."),
@@ -206,6 +206,7 @@ impl Hub {
         ends.sort_unstable();
         for (_, id, why) in ends {
             self.held.retain(|(_, held)| !matches!(held, Held::Entering(peer, _) if *peer == id));
+            self.underway.end(id);
             self.credentials.end(id);
             self.expel(now, id, Failure::new(ErrorCode::AccessRevoked, why));
             if let Some(fold) = entering.get(&id)

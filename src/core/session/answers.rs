@@ -5,7 +5,7 @@ use super::{Event, EventLine, Failure, Id, Origin, Output, Session};
 use crate::core::time::Time;
 use crate::protocol::name::fold;
 use crate::protocol::wire::Ask;
-use crate::protocol::{ErrorCode, Request, event};
+use crate::protocol::{ErrorCode, Request, event, request};
 
 impl Session {
     pub(super) fn hub_event(&mut self, now: Time, line: EventLine) {
@@ -97,6 +97,7 @@ impl Session {
                 if error.code == ErrorCode::LoginRequired && self.config.inbox =>
             {
                 self.registered = None;
+                self.entry.refuse(error.code);
                 self.tell(now, error);
                 self.ask_again(now);
             }
@@ -149,14 +150,28 @@ impl Session {
         self.refuse(now, pending.id, error.into());
     }
 
+    /// Who is there, without ourselves if that was asked.
+    fn roster_for(&self, who: &request::Who, mut roster: event::Roster) -> event::Roster {
+        if let Some(name) = self.registered.as_ref().filter(|_| who.others) {
+            let ours = fold(name);
+            roster.clients.retain(|client| fold(&client.name) != ours);
+        }
+        roster
+    }
+
     fn user_answered(&mut self, now: Time, pending: Pending, event: Event) {
         match (&pending.request, event) {
             (Request::List(list), Event::Synced(synced)) => {
                 let table = event::Table { revision: synced.revision, offers: self.replica.list(list) };
                 self.finish(now, pending.id, table);
             }
-            (Request::Who(_), Event::Synced(synced)) => {
+            (Request::Who(who), Event::Synced(synced)) => {
                 let roster = event::Roster { revision: synced.revision, clients: self.replica.roster() };
+                let roster = self.roster_for(who, roster);
+                self.finish(now, pending.id, roster);
+            }
+            (Request::Who(who), Event::Roster(roster)) => {
+                let roster = self.roster_for(who, roster);
                 self.finish(now, pending.id, roster);
             }
             (Request::Get(get), Event::Located(located)) => {
@@ -219,7 +234,6 @@ impl Session {
             (Request::Focus(_), Event::Focused(answer)) => self.focused(now, pending.id, answer),
             // These need nothing of ours.
             (Request::Status(_), event @ Event::Status(_))
-            | (Request::Who(_), event @ Event::Roster(_))
             | (Request::Search(_), event @ Event::Found(_))
             | (Request::Chunks(_), event @ Event::Chunks(_))
             | (Request::Message(_) | Request::Broadcast(_) | Request::Say(_), event @ Event::MessageAcked(_))

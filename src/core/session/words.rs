@@ -41,6 +41,8 @@ pub struct SessionConfig {
     pub link: LinkConfig,
     /// How long a lost hub is tried again.
     pub give_up: Duration,
+    /// How long the session may take, if there is a limit.
+    pub timeout: Option<Duration>,
     /// Whether to stay when the input ends.
     pub linger: bool,
     /// Whether to end at the first request that fails.

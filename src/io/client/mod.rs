@@ -105,6 +105,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             invite: options.hub.invite.clone(),
             link: options.link,
             give_up: options.give_up,
+            timeout: options.timeout,
             linger: options.linger,
             fail_fast: options.fail_fast,
             on_conflict: options.on_conflict,
@@ -259,7 +260,11 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                     outgoing.close();
                 }
             }
-            Output::Say(line) => self.with_hub(|outgoing| outgoing.say(&line)),
+            Output::Say(line) => {
+                // Not what it says: the secret of an invite is in it.
+                tracing::debug!("saying hello to the hub");
+                self.with_hub(|outgoing| outgoing.say(&line));
+            }
             Output::Send(frame) => self.with_hub(|outgoing| outgoing.push(&frame)),
             Output::CheckDir(task, dir) => {
                 let check = move || check_dir(&PathBuf::from(dir)).map(|dir| dir.to_string_lossy().into_owned());

@@ -6,7 +6,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::disk::{self, failure, in_transaction};
 use super::load::Unsigned;
-use super::{load, schema};
+use super::{load, refold, schema};
+use crate::protocol::likeness::Likeness;
 use crate::protocol::name::fold;
 use crate::protocol::record::NameRecord;
 use crate::protocol::{ErrorCode, Failure};
@@ -56,19 +57,7 @@ impl Users {
     /// `store-corrupt` when it is damaged or not a hub's; `store-failed` when it cannot be read or written, or was
     /// written by a newer potluck; `store-locked` when it has to be changed to a newer form while a hub has it open.
     pub fn open(dir: &Path) -> Result<Self, Failure> {
-        let file = disk::make_dir(dir)?;
-        let (database, ()) = disk::open(dir, &file, |database| {
-            if schema::steps_left(database, &file)?.is_empty() {
-                return Ok(());
-            }
-            // A hub that runs expects the form that it knows.
-            let _lock = disk::lock(dir)?;
-            in_transaction(database, &file, |database| {
-                schema::migrate(database, &file)?;
-                load::load(database).map(drop).map_err(|e| failure(&file, &e))
-            })
-        })?;
-        Ok(Self { database, file })
+        open_beside(dir).map(|(database, file)| Self { database, file })
     }
 
     /// All names, in the order of their folds.
@@ -87,10 +76,12 @@ impl Users {
     pub fn add(&mut self, accounts: &[NewAccount], conflicts: Conflicts) -> Result<(), (Option<usize>, Failure)> {
         let mut at = None;
         in_transaction(&mut self.database, &self.file, |database| {
+            let mut taken = taken(database).map_err(|e| failure(&self.file, &e))?;
             for (index, new) in accounts.iter().enumerate() {
                 at = Some(index);
-                may_add(database, &self.file, &new.name, conflicts)?;
+                may_add(database, &self.file, &taken, &new.name, conflicts)?;
                 at = None;
+                taken.insert(&new.name);
                 put(database, new).map_err(|e| failure(&self.file, &e))?;
             }
             Ok(())
@@ -103,7 +94,8 @@ impl Users {
     /// # Errors
     /// As for [`Users::add`].
     pub fn check(&self, name: &str, conflicts: Conflicts) -> Result<(), Failure> {
-        may_add(&self.database, &self.file, name, conflicts)
+        let taken = taken(&self.database).map_err(|e| failure(&self.file, &e))?;
+        may_add(&self.database, &self.file, &taken, name, conflicts)
     }
 
     /// Forgets a name: its password, its keys, what it has received, its rooms, whom it blocks and who blocks it.
@@ -161,6 +153,25 @@ impl Users {
     }
 }
 
+/// Opens the store in `dir`, which a hub may have open too; gives the database's file for messages.
+pub(super) fn open_beside(dir: &Path) -> Result<(Connection, PathBuf), Failure> {
+    let file = disk::make_dir(dir)?;
+    let (database, ()) = disk::open(dir, &file, |database| {
+        let sql = |e| failure(&file, &e);
+        if schema::steps_left(database, &file)?.is_empty() && !refold::is_due(database).map_err(sql)? {
+            return Ok(());
+        }
+        // A hub that runs expects the form that it knows.
+        let _lock = disk::lock(dir)?;
+        in_transaction(database, &file, |database| {
+            schema::migrate(database, &file)?;
+            refold::refold(database).map_err(sql)?;
+            load::load(database).map(drop).map_err(|e| failure(&file, &e))
+        })
+    })?;
+    Ok((database, file))
+}
+
 /// The account of this folded name, with the hash of its password.
 pub(super) fn account(database: &Connection, fold: &str) -> rusqlite::Result<Option<(Account, String)>> {
     let sql = "SELECT name, credential, password FROM names WHERE fold = ?1 AND password IS NOT NULL";
@@ -179,7 +190,13 @@ fn next_credential(database: &Connection) -> rusqlite::Result<i64> {
     database.prepare_cached(sql)?.query_row([], |row| row.get(0))
 }
 
-fn may_add(database: &Connection, file: &Path, name: &str, conflicts: Conflicts) -> Result<(), Failure> {
+fn may_add(
+    database: &Connection,
+    file: &Path,
+    taken: &Likeness,
+    name: &str,
+    conflicts: Conflicts,
+) -> Result<(), Failure> {
     let sql = "SELECT name, password IS NOT NULL FROM names WHERE fold = ?1";
     let read = || -> rusqlite::Result<Option<(String, bool)>> {
         database.prepare_cached(sql)?.query_row([fold(name)], |row| Ok((row.get(0)?, row.get(1)?))).optional()
@@ -193,8 +210,22 @@ fn may_add(database: &Connection, file: &Path, name: &str, conflicts: Conflicts)
             Err(Failure::new(ErrorCode::NameTaken, format!("{there} belongs to a key that has been here."))
                 .hint("Choose another name; with --take it becomes an account, and the key is forgotten."))
         }
-        None | Some(_) => Ok(()),
+        None => match taken.twin(name) {
+            Some(twin) => {
+                let message = format!("The name {name} looks like {twin}, which is taken.");
+                Err(Failure::new(ErrorCode::NameTaken, message).hint("Choose another name."))
+            }
+            None => Ok(()),
+        },
+        Some(_) => Ok(()),
     }
+}
+
+/// What the names look like that are there.
+fn taken(database: &Connection) -> rusqlite::Result<Likeness> {
+    let mut names = database.prepare_cached("SELECT name FROM names")?;
+    let names: Vec<String> = names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(Likeness::of(names.iter().map(String::as_str)))
 }
 
 /// An account that was one already is still there since then: only a name that was a key's begins anew.

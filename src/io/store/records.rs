@@ -30,6 +30,11 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
         database.prepare_cached(sql)?.execute(params).map(drop)
     };
     match record {
+        // An invite that was revoked meanwhile has nothing to count.
+        Record::InviteSpent { digest, key } => run(
+            "INSERT OR IGNORE INTO invited (digest, key) SELECT digest, ?2 FROM invites WHERE digest = ?1",
+            params![digest.0, key.0],
+        ),
         Record::Name { name, fold, key, since, credential } => {
             keep_name(database, (name, fold), key, *since, *credential)
         }

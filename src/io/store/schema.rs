@@ -106,6 +106,16 @@ pub(super) const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (fold, file)
     ) STRICT, WITHOUT ROWID;
     ",
+    "
+    CREATE TABLE invites (
+        digest BLOB PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        uses INTEGER,
+        until INTEGER,
+        made INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE invited (digest BLOB NOT NULL, key BLOB NOT NULL, PRIMARY KEY (digest, key)) STRICT, WITHOUT ROWID;
+    ",
     // Each password that is set has a number of its own, so that a login under an old one can be told from others.
     "
     ALTER TABLE failures RENAME COLUMN until TO locked_for;

@@ -249,6 +249,8 @@ fn messages_and_requests_have_their_rates() {
     }
     assert_eq!(rig.kept().len() as i64, burst);
     rig.message(1, 500, "ben");
+    // Refusals keep their turn, too.
+    rig.commit();
     let wait = match rig.answer(1, 500) {
         Some(Event::Error(error)) if error.code == ErrorCode::SlowDown => error.wait.unwrap(),
         other => panic!("{other:?}"),
@@ -260,6 +262,7 @@ fn messages_and_requests_have_their_rates() {
     assert_eq!(rig.kept().len() as i64, burst + 1);
     rig.pass(wait - 1);
     rig.message(1, 503, "ben");
+    rig.commit();
     assert_eq!(rig.refusal(1, 503), Some(ErrorCode::SlowDown), "it did not wait so long");
     rig.pass(1);
     rig.message(1, 504, "ben");
@@ -282,6 +285,7 @@ fn a_mailbox_is_empty_again_when_its_owner_has_everything_though_the_hub_had_for
     before.message(1, 10, "ben");
     before.message(1, 11, "ben");
     before.message(1, 12, "ben");
+    before.commit();
     assert_eq!(before.refusal(1, 12), Some(ErrorCode::MailboxFull));
     let kept = before.kept();
     // It was killed before it had written down that ben has both; his machine knows.

@@ -5,16 +5,20 @@ mod entry;
 mod feed;
 mod files;
 mod gifts;
+mod invites;
 mod messages;
 mod names;
 mod revocation;
 mod shares;
 mod silence;
 mod table;
+mod turns;
 
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::core::link::LinkConfig;
+use crate::protocol::limits::HubLimits;
 use crate::protocol::wire::HubHello;
 use crate::protocol::{ErrorCode, Event, EventLine, Id, Presence};
 

@@ -34,6 +34,7 @@ fn config() -> SessionConfig {
         invite: None,
         link: LinkConfig::client(),
         give_up: Duration::from_secs(60),
+        timeout: None,
         linger: false,
         fail_fast: false,
         on_conflict: OnConflict::Fail,

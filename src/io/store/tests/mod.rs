@@ -1,5 +1,6 @@
 //! The store's files: opened, migrated, refused, locked. What is kept in them is looked at in the other files here.
 
+mod invites;
 mod model;
 mod people;
 mod users;

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::io::store::invites::put as put_invite;
+use crate::protocol::invite::{InviteDigest, InviteRecord};
 use crate::protocol::record::{FailureRecord, HistoryQuery, Inbox, People, VisitRecord};
 use crate::protocol::types::RoomAccess;
 use crate::sim::MemoryStore;
@@ -53,6 +55,10 @@ fn record() -> impl Strategy<Value = Record> {
             let fold = crate::protocol::name::fold(&name);
             Record::Name { name, fold, key: PublicKey([key; 32]), since, credential }
         }),
+        2 => ("[ij]", 0..3_u8).prop_map(|(secret, key)| Record::InviteSpent {
+            digest: InviteDigest::of(&secret),
+            key: PublicKey([key; 32]),
+        }),
         12 => kept().prop_map(Record::Message),
         2 => (folded(), 0..30_u64).prop_map(|(fold, number)| Record::Received { fold, number }),
         1 => (folded(), folded()).prop_map(|(by, whom)| Record::Block { by, whom }),
@@ -97,6 +103,10 @@ fn query() -> impl Strategy<Value = Query> {
         ),
         5 => history().prop_map(Query::History),
         1 => ("[ab]", folded()).prop_map(|(instance, fold)| Query::Asked { instance, fold }),
+        1 => ("[ik]", 0..3_u8).prop_map(|(secret, key)| Query::Invite {
+            digest: InviteDigest::of(&secret),
+            key: PublicKey([key; 32]),
+        }),
     ]
 }
 
@@ -113,6 +123,12 @@ proptest! {
             let account = NewAccount { name: name.clone(), hash: "x".into(), since: 0 };
             accounts::put(&store.database, &account).unwrap();
             model.add_account(name, "x");
+        }
+        for (secret, uses) in [("i", Some(1)), ("j", None)] {
+            let (digest, made) = (InviteDigest::of(secret), Timestamp(1));
+            let invite = InviteRecord { name: secret.into(), digest, uses, spent: 0, until: None, made };
+            put_invite(&store.database, &invite).unwrap();
+            model.add_invite(invite);
         }
         for batch in &batches {
             // What is to be forgotten is forgotten after a commit.

@@ -42,6 +42,41 @@ fn all_are_added_or_none() {
 }
 
 #[test]
+fn a_name_that_looks_like_another_is_not_added() {
+    let dir = filled(1..2);
+    let mut users = Users::open(dir.path()).unwrap();
+    users.add(&[account("william")], Conflicts::default()).unwrap();
+    for name in ["wiIliam", "ɑll"] {
+        let (_, failure) = users.add(&[account(name)], Conflicts { replace: true, take: true }).unwrap_err();
+        assert_eq!(failure.code, ErrorCode::NameTaken);
+    }
+    let (at, failure) = users.add(&[account("modern"), account("rnodern")], Conflicts::default()).unwrap_err();
+    assert!(at == Some(1) && failure.message.contains("modern"), "{failure}");
+}
+
+#[test]
+fn names_that_are_folded_otherwise_now_stay_their_owners() {
+    let dir = filled(1..3);
+    let (mut store, _) = Store::open(dir.path()).unwrap();
+    store.keep(&[message(1), Record::Block { by: "n2".into(), whom: "n1".into() }]).unwrap();
+    for sql in [
+        "UPDATE names SET name = 'STRAẞE' WHERE fold = 'n1'",
+        "UPDATE meta SET value = 'another version' WHERE key = 'names'",
+    ] {
+        store.database().execute(sql, []).unwrap();
+    }
+    let key = load::names(store.database()).unwrap()[0].keys.clone();
+    drop(store);
+    let (store, loaded) = Store::open(dir.path()).unwrap();
+    let moved = loaded.names.iter().find(|record| record.fold == "strasse").expect("it has moved");
+    assert_eq!((&moved.name[..], &moved.keys), ("STRAẞE", &key));
+    assert_eq!(loaded.blocks, [("n2".to_owned(), "strasse".to_owned())]);
+    let tables: String =
+        store.database().query_row("SELECT value FROM meta WHERE key = 'names'", [], |row| row.get(0)).unwrap();
+    assert_eq!(tables, crate::protocol::name::tables());
+}
+
+#[test]
 fn what_an_account_had_is_forgotten_and_what_it_said_is_not() {
     let dir = filled(1..3);
     let (mut store, _) = Store::open(dir.path()).unwrap();
