@@ -173,9 +173,3 @@ impl Hub {
 pub(super) fn name_taken(name: &str) -> Failure {
     Failure::new(ErrorCode::NameTaken, format!("The name {name} is taken."))
 }
-
-/// Compares without telling by its time how much was right.
-pub(super) fn same_secret(shown: &str, secret: &str) -> bool {
-    let differences = shown.bytes().zip(secret.bytes()).fold(0, |acc, (a, b)| acc | (a ^ b));
-    shown.len() == secret.len() && differences == 0
-}
