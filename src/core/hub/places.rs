@@ -180,11 +180,6 @@ impl Places {
                 "Your address has too many sessions without a name.",
             ),
             (self.sessions.len() >= limits.clients, &self.nameless, "The hub is full."),
-            (
-                self.nameless.len() >= (limits.clients / 4).max(16 * NAMELESS_EACH),
-                &self.nameless,
-                "Too many are about to enter.",
-            ),
         ];
         let Some((_, nameless, why)) = crowded.into_iter().find(|(crowded, ..)| *crowded) else { return Ok(None) };
         match nameless.first().filter(|(since, _)| *since + GRACE <= now) {
@@ -200,8 +195,8 @@ impl Hub {
     /// # Errors
     /// `hub-full`
     pub(super) fn make_room(&mut self, now: Time, key: PublicKey, address: IpAddr) -> Result<(), Failure> {
-        // Each that goes makes one of the shares smaller; there are six.
-        for _ in 0..6 {
+        // Each that goes makes one of the shares smaller; there are five.
+        for _ in 0..5 {
             match self.places.room_for(now, key, address, &self.config.limits) {
                 Ok(None) => return Ok(()),
                 Ok(Some(oldest)) => self.expel(now, oldest, ErrorCode::NoNameInTime.into()),
