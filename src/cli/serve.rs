@@ -60,6 +60,15 @@ pub struct Serve {
     /// Clients at once.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().clients, value_parser = at_least_one)]
     max_clients: usize,
+    /// Clients at once from one address, of IPv6 from one /64; this machine itself is not counted.
+    #[arg(long, value_name = "N", default_value_t = HubLimits::default().clients_per_address, value_parser = at_least_one)]
+    max_clients_per_address: usize,
+    /// Names that one key may take.
+    #[arg(long, value_name = "N", default_value_t = HubLimits::default().names_per_key, value_parser = at_least_one)]
+    max_names: usize,
+    /// Rooms that one key or account may have made.
+    #[arg(long, value_name = "N", default_value_t = HubLimits::default().rooms_per_key, value_parser = at_least_one)]
+    max_rooms: usize,
     /// After so many failed logins in a row an account is locked for a while; an address after ten times as many.
     #[arg(long, value_name = "N", default_value_t = LoginPolicy::default().max_failures, value_parser = clap::value_parser!(u32).range(1..))]
     max_failures: u32,
@@ -268,6 +277,9 @@ impl Serve {
             grace: self.grace,
             limits: HubLimits {
                 clients: self.max_clients,
+                clients_per_address: self.max_clients_per_address,
+                names_per_key: self.max_names,
+                rooms_per_key: self.max_rooms,
                 message_rate: self.message_rate,
                 request_rate: self.request_rate,
                 mailbox: self.mailbox,

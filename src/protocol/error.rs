@@ -88,6 +88,7 @@ error_codes! {
     HubFull, "hub-full", Later, exit 4, "The hub is full.", "Try again when somebody has left.";
     AccessDenied, "access-denied", AfterChange, exit 4, "The hub does not let you in.", "Ask the hub's keeper for an invite: `potluck invite add` prints a join link.";
     AccessRevoked, "access-revoked", AfterChange, exit 4, "The hub has taken your access back.", "With a new password, join again with --password; otherwise ask whoever runs the hub.";
+    NoNameInTime, "no-name-in-time", Later, exit 4, "You were here without a name for too long.", "Join again, and enter with `register NAME` or `login NAME`.";
     WrongProtocol, "wrong-protocol", AfterChange, exit 4, "The other side speaks another version of potluck.", "Use the same version at both ends.";
     NotRegistered, "not-registered", AfterChange, exit 1, "You are not registered at the hub.", "`register NAME` enters, or `login NAME PASSWORD` with an account; `rereg` comes back after `dereg`.";
     AlreadyRegistered, "already-registered", Never, exit 1, "You are registered already.", "`dereg` leaves first.";
