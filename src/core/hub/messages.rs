@@ -104,7 +104,7 @@ impl Hub {
         }
         if full {
             let message = format!("{limit} messages are kept for {name}; there is no room for more.");
-            return Err(Failure::new(ErrorCode::MailboxFull, message));
+            return Err(Failure::new(ErrorCode::MailboxFull, message).at(pointer_at("/to")));
         }
         self.spend_message(now, id)?;
         if let Some(person) = self.people.get_mut(&to) {
