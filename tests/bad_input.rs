@@ -57,7 +57,7 @@ fn every_error_says_to_which_line_it_belongs_and_to_which_part_of_it() {
         (r#"{"id":7,"request":"get","file":"../x"}"#, "bad-name", &seven, json!("/file")),
         (r#"{"request":"get","file":"x"}"#, "not-offered", &none, json!("/file")),
         ("get x erin", "not-offered", &none, json!("/from")),
-        ("lst", "unknown-request", &none, json!("/request")),
+        ("lst", "unknown-request", &none, json!(12)),
         ("block erin", "yourself", &none, json!("/name")),
         ("message nobody hello", "no-such-person", &none, json!("/to")),
         (r#"{"id":7,"request":"cancel","transfer":9}"#, "no-such-transfer", &seven, json!("/transfer")),
