@@ -49,12 +49,14 @@ fn every_option_is_named_and_every_named_option_exists() {
             let shown = !["serve", "join"].contains(&name) || text.contains(&format!("`--{option}`"));
             assert!(shown, "README.md does not name --{option} of `{name}`");
         }
+        let below = command.get_subcommands().flat_map(clap::Command::get_arguments);
+        known.extend(below.filter_map(clap::Arg::get_long).map(|option| format!("--{option}")));
     }
     for command in <Request as clap::Subcommand>::augment_subcommands(clap::Command::new("")).get_subcommands() {
         known.extend(command.get_arguments().filter_map(clap::Arg::get_long).map(|option| format!("--{option}")));
     }
     // Of cargo, and of clap itself.
-    known.extend(["--release", "--path", "--bench", "--help"].map(str::to_owned));
+    known.extend(["--release", "--profile", "--path", "--bench", "--help"].map(str::to_owned));
     for word in text.split(|c: char| !c.is_alphanumeric() && c != '-').filter(|word| word.starts_with("--")) {
         assert!(known.contains(word) || word.chars().all(|c| c == '-'), "README.md names {word}, which does not exist");
     }

@@ -6,6 +6,9 @@ pub const MAX_LINE: usize = 1 << 20;
 /// A line on the link, in bytes. Room for the largest `publish` (see [`PUBLISH_FILES`]) and the largest `have`.
 pub const MAX_FRAME: usize = 4 << 20;
 
+/// The first line on a connection, in bytes: nothing longer is kept for somebody who has not been greeted.
+pub const HELLO_BYTES: usize = 4 << 10;
+
 /// An answer of the hub that names files or holders, in bytes of what it names: far less than a frame, whatever is
 /// escaped in it.
 pub const ANSWER_BYTES: usize = 512 << 10;
@@ -173,6 +176,9 @@ pub const PRIVATE_WINDOW: usize = 32 << 10;
 /// Logins that wait to be checked; each holds a password. More are told to wait.
 pub const LOGINS_WAITING: usize = 256;
 
+/// Sessions that were ended because their access was taken back, and that are told so when they come again.
+pub const REVOKED_REMEMBERED: usize = 1_024;
+
 /// Names and addresses whose failed logins are counted; the oldest are forgotten.
 pub const FAILURES_COUNTED: usize = 10_000;
 
@@ -192,6 +198,8 @@ pub struct HubLimits {
     pub request_rate: u32,
     /// Messages to one person that are kept until they have them.
     pub mailbox: u64,
+    /// The same in bytes of text.
+    pub mailbox_bytes: u64,
     /// Rooms.
     pub rooms: usize,
     /// Members of one room.
@@ -210,6 +218,7 @@ impl Default for HubLimits {
             message_rate: 100,
             request_rate: 1_000,
             mailbox: 10_000,
+            mailbox_bytes: 16 << 20,
             rooms: 1_000,
             members: 5_000,
         }

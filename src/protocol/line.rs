@@ -39,6 +39,11 @@ impl From<Failure> for BadLine {
 /// Reads a line: JSON if it starts with `{`, nothing if it is empty or starts with `#`, otherwise a
 /// human command.
 pub fn parse(line: &[u8]) -> Result<Option<RequestLine>, BadLine> {
+    parse_in(line, None)
+}
+
+/// The same for somebody who talks in this room: some commands mean it if they name none.
+pub fn parse_in(line: &[u8], room: Option<&str>) -> Result<Option<RequestLine>, BadLine> {
     if line.len() > MAX_LINE {
         return Err(Failure::from(ErrorCode::LineTooLong).into());
     }
@@ -55,7 +60,7 @@ pub fn parse(line: &[u8]) -> Result<Option<RequestLine>, BadLine> {
         Some(b'[') => Err(no_object().into()),
         // A command may begin with a quoted word, too; but this is all of it.
         Some(b'"') if serde_json::from_str::<IgnoredAny>(text).is_ok() => Err(no_object().into()),
-        Some(_) => Ok(Some(RequestLine { id: None, request: human::parse(text)? })),
+        Some(_) => Ok(Some(RequestLine { id: None, request: human::parse(text, room)? })),
     }
 }
 
@@ -143,19 +148,17 @@ fn read_request(mut map: Map<String, Value>) -> Result<Request, Failure> {
     }
 }
 
-/// There is no request of this name; perhaps a similar one was meant.
-pub(super) fn unknown_request(name: &str) -> Failure {
-    let similar = Request::WORDS
-        .iter()
-        .map(|word| (strsim::damerau_levenshtein(word.name, name), word.name))
-        .filter(|(distance, _)| *distance <= 2)
-        .min();
+/// There is no request of this name: in JSON, each has one name. Perhaps it is an old one, or like another.
+fn unknown_request(name: &str) -> Failure {
     let shown: String = name.chars().take(40).collect();
-    let failure =
-        Failure::new(ErrorCode::UnknownRequest, format!("there is no request `{shown}`")).at(pointer_at("/request"));
-    match similar {
-        Some((_, meant)) => failure.hint(format!("Did you mean `{meant}`? `help` lists what can be asked.")),
-        None => failure,
+    let message = format!("There is no request `{shown}`.");
+    let failure = Failure::new(ErrorCode::UnknownRequest, message).at(pointer_at("/request"));
+    match (human::called(name), human::meant(name)) {
+        (Some(now), _) => {
+            failure.hint(format!("In JSON it is `{now}`: `potluck schema show {now}` says what it takes."))
+        }
+        (None, Some(meant)) => failure.hint(format!("Did you mean `{meant}`? `help` lists what can be asked.")),
+        (None, None) => failure,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What people say: taken, kept, and only then acknowledged.
 
 use super::feed::Awaiting;
+use super::mailbox::Full;
 use super::roster::Registered;
 use super::{Held, Hub, PeerId, Question};
 use crate::core::time::Time;
@@ -92,9 +93,13 @@ impl Hub {
         let me = self.me(id)?;
         check_text(&request.text)?;
         let to = self.other(&me, &request.to, "/to")?;
-        let (name, limit) = (self.name_of(&to), self.config.limits.mailbox);
+        let (name, limits) = (self.name_of(&to), &self.config.limits);
+        let (most, most_bytes, bytes) = (limits.mailbox, limits.mailbox_bytes, request.text.len());
         let Some(person) = self.people.get_mut(&to) else { return Err(ErrorCode::Internal.into()) };
-        let (withheld, full) = (person.blocks.contains(&me.fold), person.unread >= limit);
+        let (withheld, full) = {
+            let withheld = person.blocks.contains(&me.fold);
+            (withheld, person.mailbox.is_full(bytes, withheld, most, most_bytes))
+        };
         if let Some((number, sent)) = self.said_before(id, mark) {
             let delivered = u64::from(self.people.get(&to).is_some_and(|person| person.received >= number));
             let (to, room) = (Some(name), None);
@@ -102,15 +107,20 @@ impl Hub {
                 event::MessageAcked { number, sent, to, room, stored: true, delivered, blocked: None }.into(),
             ));
         }
-        if full {
-            let message = format!("{limit} messages are kept for {name}; there is no room for more.");
+        if let Some(full) = full {
+            let message = match full {
+                Full::Messages => format!("{most} messages are kept for {name}; there is no room for more."),
+                Full::Bytes => {
+                    format!("Messages of {most_bytes} bytes may be kept for {name}; that is not enough for this one.")
+                }
+            };
             return Err(Failure::new(ErrorCode::MailboxFull, message).at(pointer_at("/to")));
         }
         self.spend_message(now, id)?;
-        if let Some(person) = self.people.get_mut(&to) {
-            person.unread += 1;
-        }
         self.keep(now, id, mark, &me, Place::Person(name), request.text, withheld);
+        if let Some(person) = self.people.get_mut(&to) {
+            person.mailbox.put(self.last_message, bytes, withheld);
+        }
         Ok(None)
     }
 

@@ -51,7 +51,10 @@ impl Hub {
         match request {
             // Leaving is never too much.
             Request::Quit(_) => {}
-            _ => self.spend_request(now, id)?,
+            ref asked => {
+                let cost = self.cost(asked);
+                self.spend(now, id, cost)?;
+            }
         }
         self.may_ask(id, &request)?;
         self.request(now, id, mark, request)

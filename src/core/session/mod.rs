@@ -7,9 +7,11 @@
 
 mod answers;
 mod connection;
+mod entry;
 mod folders;
 mod holdings;
 mod inbox;
+mod limit;
 mod notes;
 mod offers;
 mod pace;
@@ -29,12 +31,14 @@ use super::time::{Rng, Time};
 use crate::protocol::line::BadLine;
 use crate::protocol::wire::Ask;
 use crate::protocol::{
-    At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Timestamp, event, line,
+    At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Speaker, Timestamp, event,
 };
 use connection::Connection;
+use entry::Entry;
 use holdings::Holdings;
 pub use inbox::number_of;
 use inbox::{Focus, Inbox};
+use limit::TimeLimit;
 pub use notes::{
     FetchPlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, TransferNote, UploadNote,
 };
@@ -116,6 +120,7 @@ pub struct Session {
     config: SessionConfig,
     rng: Rng,
     connection: Connection,
+    entry: Entry,
     link: Link,
     /// The hub's name for this session.
     session: Option<String>,
@@ -151,6 +156,8 @@ pub struct Session {
     privates: Privates,
     /// Whose messages our user does not see, folded.
     blocked: BTreeSet<String>,
+    /// Who types the lines of the input.
+    speaker: Speaker,
     next_ask: i64,
     next_task: u64,
     next_transfer: u64,
@@ -158,6 +165,7 @@ pub struct Session {
     /// The newest message at the hub when we entered.
     newest: u64,
     focus: Option<Focus>,
+    limit: TimeLimit,
     /// The end is not to wait for a slow reader.
     hurried: bool,
     leaving: Option<Leaving>,
@@ -171,6 +179,7 @@ impl Session {
         Self {
             rng: Rng(config.seed),
             connection: Connection::default(),
+            entry: Entry::default(),
             link: Link::new(config.link),
             session: None,
             registered: None,
@@ -195,12 +204,14 @@ impl Session {
             hub_address: None,
             privates: Privates::new(config.link, config.epoch),
             blocked: BTreeSet::new(),
+            speaker: Speaker::default(),
             next_ask: 1,
             next_task: 1,
             next_transfer: 1,
             inbox: Inbox::default(),
             newest: 0,
             focus: None,
+            limit: TimeLimit::default(),
             hurried: false,
             leaving: None,
             ended: false,
@@ -266,7 +277,10 @@ impl Session {
         }
         let leaving = self.leaving.as_ref().map(|leaving| leaving.deadline);
         let peers = self.privates.peers.next_timeout();
-        [self.connection.deadline(), self.link.next_timeout(), leaving, peers].into_iter().flatten().min()
+        [self.connection.deadline(), self.link.next_timeout(), leaving, peers, self.limit.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// What is offered and who is there, as far as this client knows.
@@ -275,7 +289,7 @@ impl Session {
     }
 
     fn input_line(&mut self, now: Time, number: u64, text: &[u8]) {
-        match line::parse(text) {
+        match self.speaker.read(text) {
             Ok(None) => {}
             Ok(Some(request)) => self.enqueue(now, request, Some(number), text.len()),
             Err(bad) => self.bad_line(number, bad),

@@ -4,7 +4,7 @@ use super::{Failure, Id, Origin, Output, Publishing, Session};
 use crate::core::hub::check_text;
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::check_file;
+use crate::protocol::name::{check_file, fold};
 use crate::protocol::when::When;
 use crate::protocol::{ErrorCode, Request, event, human, request};
 
@@ -118,7 +118,7 @@ impl Session {
                     Start::Here | Start::Last | Start::Refused => self.start_local(now, pending),
                 },
                 Some(Waiting::Bad(id, failure)) => self.refuse(now, id, failure),
-                Some(Waiting::EndOfInput) => self.leave(now, "end of input".into(), 0, Mark::default(), false),
+                Some(Waiting::EndOfInput) => self.leave(now, "end of input".into(), self.entry.exit(), Mark::default(), false),
                 None => return,
             }
         }
@@ -196,6 +196,8 @@ impl Session {
         }
         let request = match (&pending.request, &self.parted) {
             (Request::Rereg(_), Some(name)) => request::Register { name: name.clone() }.into(),
+            // Whose it is has been checked.
+            (Request::Dereg(_), _) => request::Dereg::default().into(),
             (other, _) => other.clone(),
         };
         self.ask(now, request, Origin::User(Box::new(pending)));
@@ -211,6 +213,7 @@ impl Session {
                 (None, Some(_)) => Ok(()),
                 (None, None) => Err(ErrorCode::NotRegistered.into()),
             },
+            Request::Dereg(request::Dereg { name: Some(name) }) => self.check_own_name(name),
             Request::Get(get) => check_get(get),
             Request::Chunks(chunks) => check_file(&chunks.file).map_err(|failure| failure.at(pointer_at("/file"))),
             Request::Accept(request::Accept { push, .. }) | Request::Decline(request::Decline { push })
@@ -230,6 +233,18 @@ impl Session {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether that is us: nobody takes somebody else out of the table.
+    fn check_own_name(&self, name: &str) -> Result<(), Failure> {
+        let ours = self.registered.as_ref().or(self.parted.as_ref()).unwrap_or(&self.config.name);
+        if fold(ours) == fold(name) {
+            return Ok(());
+        }
+        let shown: String = name.chars().take(40).collect();
+        let failure =
+            Failure::new(ErrorCode::BadRequest, format!("You are {ours}, and only {shown} can dereg {shown}."));
+        Err(failure.hint("`dereg` alone takes you out of the table.").at(pointer_at("/name")))
     }
 
     /// Carries out a request that is answered here.
@@ -264,7 +279,7 @@ impl Session {
                 return self.private_close(now, id, &to);
             }
             Request::Wait(_) => Ok(event::Waited {}.into()),
-            Request::Quit(_) => return self.leave(now, "quit".into(), 0, id, true),
+            Request::Quit(_) => return self.leave(now, "quit".into(), self.entry.exit(), id, true),
             // All others are passed on: `Pending::start` says so.
             _ => Err(ErrorCode::Internal.into()),
         };
@@ -329,19 +344,28 @@ impl Session {
 
     /// The user wants to end without waiting for anything.
     pub(super) fn interrupt(&mut self, now: Time, code: u8) {
-        self.break_off(now, "interrupted", code, Mark::default(), false);
+        let failure = Failure::new(ErrorCode::Interrupted, "It was broken off.");
+        self.break_off(now, "interrupted", &failure, code, Mark::default(), false);
     }
 
     pub(super) fn quit_now(&mut self, now: Time, id: Mark) {
-        self.break_off(now, "quit", 0, id, true);
+        let failure = Failure::new(ErrorCode::Interrupted, "It was broken off.");
+        self.break_off(now, "quit", &failure, 0, id, true);
     }
 
-    fn break_off(&mut self, now: Time, reason: &str, code: u8, id: Mark, asked_for: bool) {
-        let failure = Failure::new(ErrorCode::Interrupted, "It was broken off.");
+    pub(super) fn break_off(
+        &mut self,
+        now: Time,
+        reason: &str,
+        failure: &Failure,
+        code: u8,
+        id: Mark,
+        asked_for: bool,
+    ) {
         if let Some(quit) = self.leaving.take().filter(|leaving| leaving.asked_for) {
             self.finish(now, quit.id, event::Error::from(failure.clone()));
         }
-        self.abandon(now, &failure);
+        self.abandon(now, failure);
         self.hurried = true;
         self.leave(now, reason.into(), code, id, asked_for);
     }

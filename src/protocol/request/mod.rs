@@ -38,7 +38,7 @@ vocabulary! {
         /// Show every client of this run of the hub, present and gone.
         Status(Status) = "status", [InOrder, Large], r#"{}"#;
         /// Show who is there, or who has been.
-        #[command(aliases = ["whoelse", "ATU"])]
+        #[command(aliases = ["whoelse", "whoelsesince", "ATU"])]
         Who(Who) = "who", [InOrder, Large], r#"{"since":600}"#;
         /// Choose the folder to offer files from.
         Setdir(Setdir) = "setdir", [InOrder, Small], r#"{"dir":"music"}"#;
@@ -89,9 +89,10 @@ vocabulary! {
         /// Show whom you block.
         Blocks(Blocks) = "blocks", [InOrder, Large], r#"{}"#;
         /// Show what has been said.
+        #[command(alias = "RDM")]
         History(History) = "history", [Later("the hub's store"), Large], r#"{"room":"kitchen","since":"10m","limit":20}"#;
         /// Make a room, with these members or for everybody.
-        #[command(alias = "create_group")]
+        #[command(aliases = ["create_group", "SRB"])]
         RoomCreate(RoomCreate) = "room-create", [InOrder, Large], r#"{"room":"kitchen","members":["erin"],"access":"invite"}"#;
         /// Show the rooms.
         #[command(alias = "list_groups")]
@@ -131,7 +132,12 @@ requests! {
         name: String,
     }
     /// Leave the table.
-    Dereg {}
+    #[derive(Default)]
+    Dereg {
+        /// Your own name: for whoever is used to say it. Anybody else's is an error.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    }
     /// Come back after `dereg`.
     Rereg {}
     /// Show every client of this run of the hub.
@@ -143,6 +149,10 @@ requests! {
         #[arg(long, value_name = "SECONDS")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<u64>,
+        /// Everybody but you.
+        #[arg(long)]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        others: bool,
     }
     /// Answer when everything asked before is done.
     Wait {}
