@@ -16,6 +16,7 @@ pub mod peers;
 pub mod session;
 pub mod swarm;
 pub mod time;
+pub mod told;
 
 pub use hub::Hub;
 pub use link::{Link, LinkConfig, LinkFault, LinkLost};

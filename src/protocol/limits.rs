@@ -81,11 +81,23 @@ pub const ASIDE_BYTES: usize = 8 << 20;
 /// Requests that a session keeps before it stops reading its input.
 pub const REQUESTS_WAITING: usize = 1_024;
 
-/// Events that wait for a slow reader of standard output before it gets a `gap`.
+/// The same in bytes of requests. A single one may be larger.
+pub const REQUEST_BYTES_WAITING: usize = 8 << 20;
+
+/// Events that wait for a slow reader of standard output before it gets a `gap`. Answers do not count.
 pub const EVENTS_WAITING: usize = 65_536;
 
 /// The same in bytes.
 pub const EVENT_BYTES_WAITING: usize = 16 << 20;
+
+/// Bytes of events that may wait for the reader, with the answers that are still to come, when a request begins.
+pub const UNREAD_BYTES: usize = 8 << 20;
+
+/// How much of that is set aside for the answer to one request: for one that says one thing,
+pub const ANSWER_SMALL: usize = 4 << 10;
+
+/// and for one that lists things.
+pub const ANSWER_LARGE: usize = 1 << 20;
 
 /// Unacknowledged frames that a link keeps for the other side.
 pub const LINK_FRAMES: usize = 8_192;

@@ -1,7 +1,7 @@
 //! Lines: a request as JSON or as a human command, an event as JSON.
 
 use serde::Deserialize;
-use serde::de::IntoDeserializer;
+use serde::de::{Deserializer as _, IgnoredAny, IntoDeserializer};
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -47,30 +47,78 @@ pub fn parse_in(line: &[u8], room: Option<&str>) -> Result<Option<RequestLine>, 
     if line.len() > MAX_LINE {
         return Err(Failure::from(ErrorCode::LineTooLong).into());
     }
-    let text = std::str::from_utf8(line).map_err(|_| Failure::from(ErrorCode::BadUtf8))?.trim();
+    let text = match std::str::from_utf8(line) {
+        Ok(text) => text.trim(),
+        Err(e) => {
+            let start = std::str::from_utf8(&line[..e.valid_up_to()]).unwrap_or_default();
+            return Err(BadLine { id: readable_id(start), failure: ErrorCode::BadUtf8.into() });
+        }
+    };
     match text.as_bytes().first() {
         None | Some(b'#') => Ok(None),
         Some(b'{') => parse_json(text).map(Some),
+        Some(b'[') => Err(no_object().into()),
+        // A command may begin with a quoted word, too; but this is all of it.
+        Some(b'"') if serde_json::from_str::<IgnoredAny>(text).is_ok() => Err(no_object().into()),
         Some(_) => Ok(Some(RequestLine { id: None, request: human::parse(text, room)? })),
     }
 }
 
 /// Reads a request from a JSON object, strictly.
 pub fn parse_json(text: &str) -> Result<RequestLine, BadLine> {
-    let bad_json = |e: serde_json::Error| Failure::new(ErrorCode::BadJson, one_line(&e.to_string()));
-    let Value::Object(mut map) = strict::parse(text).map_err(bad_json)? else {
-        return Err(Failure::new(ErrorCode::BadJson, "a request is a JSON object").into());
+    let bad_json = |e: serde_json::Error| BadLine {
+        id: readable_id(text),
+        failure: Failure::new(ErrorCode::BadJson, one_line(&e.to_string())),
     };
+    let Value::Object(mut map) = strict::parse(text).map_err(bad_json)? else { return Err(no_object().into()) };
     let id = take_id(&mut map)?;
     read_request(map).map(|request| RequestLine { id: id.clone(), request }).map_err(|failure| BadLine { id, failure })
+}
+
+fn no_object() -> Failure {
+    Failure::new(ErrorCode::BadJson, "a request is a JSON object")
+}
+
+/// The mark of a request that cannot be read as a whole, if it stands before what is wrong.
+fn readable_id(text: &str) -> Option<Id> {
+    struct Head<'a>(&'a mut Option<Id>);
+    impl<'de> serde::de::Visitor<'de> for Head<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a request")
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+            while let Some(key) = map.next_key::<String>()? {
+                if key == "id" && self.0.is_none() {
+                    *self.0 = Id::deserialize(map.next_value::<Value>()?).ok().filter(is_short);
+                } else {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(())
+        }
+    }
+    let mut id = None;
+    // What is wrong with the rest has been found out already.
+    let _ = serde_json::Deserializer::from_str(text).deserialize_map(Head(&mut id));
+    id
+}
+
+fn is_short(id: &Id) -> bool {
+    match id {
+        Id::Text(text) => text.len() <= MAX_ID,
+        Id::Number(_) => true,
+    }
 }
 
 fn take_id(map: &mut Map<String, Value>) -> Result<Option<Id>, Failure> {
     let Some(value) = map.shift_remove("id") else { return Ok(None) };
     match Id::deserialize(value) {
-        Ok(Id::Text(text)) if text.len() > MAX_ID => Err(bad_field("/id", "an id has at most 128 bytes")),
-        Ok(id) => Ok(Some(id)),
-        Err(_) => Err(bad_field("/id", "an id is a text or an integer")),
+        Ok(id) if is_short(&id) => Ok(Some(id)),
+        Ok(_) => Err(bad_field("/id", "an id has at most 128 bytes")),
+        Err(_) => Err(bad_field("/id", "an id is a text or an integer of 64 bits")),
     }
 }
 
@@ -89,7 +137,13 @@ fn read_request(mut map: Map<String, Value>) -> Result<Request, Failure> {
     let read = Request::read(&name, serde_path_to_error::Deserializer::new(body.into_deserializer(), &mut track));
     match read {
         Some(Ok(request)) => Ok(request),
-        Some(Err(e)) => Err(bad_field(&pointer(&track.path()), e.to_string())),
+        Some(Err(e)) => {
+            let (mut at, message) = (pointer(&track.path()), e.to_string());
+            if let Some((missing, _)) = message.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
+                at += &format!("/{}", escaped(missing));
+            }
+            Err(bad_field(&at, message))
+        }
         None => Err(unknown_request(&name)),
     }
 }
@@ -307,6 +361,45 @@ mod tests {
         assert_eq!(parse(b"  # nothing").unwrap(), None);
         let marked = parse(br#"{"id":"x","request":"get"}"#).unwrap_err();
         assert_eq!(marked.id, Some(Id::Text("x".into())));
+        assert_eq!(marked.failure.at, at("/file"), "what is missing is named");
+    }
+
+    #[test]
+    fn a_mark_is_read_whatever_is_wrong_behind_it() {
+        let id = |line: &[u8]| parse(line).unwrap_err().id;
+        let seven = Some(Id::Number(7));
+        for line in [
+            &br#"{"id":7,"request":"get","file":}"#[..],
+            br#"{"id":7,"request":"get""#,
+            br#"{"request":"list","owner":["#,
+            br#"{"id":7 "request":"list"}"#,
+            br#"{"request":"list","id":7,"id":8}"#,
+            br#"{"request":"list","owner":"a","owner":"b","id":7}"#,
+            b"{\"id\":7,\"request\":\"get\",\"file\":\"\xff\"}",
+            br#"{"id":7} {"id":8}"#,
+            br#"{"id":7}"#,
+            br#"{"id":7,"request":[]}"#,
+        ] {
+            let expected = if line.starts_with(br#"{"request":"list","owner":["#) { None } else { seven.clone() };
+            assert_eq!(id(line), expected, "{}", String::from_utf8_lossy(line));
+        }
+        // One that is none cannot be told.
+        for bad in
+            ["{}", "[]", "1.5", "1e3", "true", "null", "99999999999999999999", &format!("\"{}\"", "x".repeat(129))]
+        {
+            let line = format!(r#"{{"id":{bad},"request":"list"}}"#);
+            let wrong = parse(line.as_bytes()).unwrap_err();
+            assert_eq!((wrong.id, wrong.failure.at), (None, Some(pointer_at("/id"))), "{line}");
+            assert_eq!(id(line.replace(r#""list"}"#, r#""list""#).as_bytes()), None);
+        }
+    }
+
+    #[test]
+    fn json_that_is_no_object_is_no_command() {
+        for line in ["[1,2]", "[", r#""list""#, r#""get a""#, "[{\"request\":\"list\"}]"] {
+            assert_eq!(refusal(line).0, ErrorCode::BadJson, "{line}");
+        }
+        assert_eq!(parse(br#""get" "a b""#).unwrap(), parse(b"get 'a b'").unwrap());
     }
 
     #[test]

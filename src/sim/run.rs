@@ -141,6 +141,10 @@ impl Sim {
                 self.do_for_client(client, output);
             }
             // What is told is written, and what is written is remembered, before anything else can happen.
+            if self.actors[client].ended.is_none() && self.actors[client].session.waits_for_reader() {
+                self.actors[client].session.handle(self.now, Input::Unread(0));
+                continue;
+            }
             let written = std::mem::take(&mut self.actors[client].written);
             if written.is_empty() || self.actors[client].ended.is_some() {
                 return;

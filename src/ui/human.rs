@@ -125,7 +125,8 @@ fn bye(body: &event::Bye, style: Style) -> String {
 fn error(body: &event::Error, style: Style) -> String {
     let place = match &body.at {
         Some(At::Line(line)) => format!(", line {line}"),
-        Some(At::Pointer(pointer)) if !pointer.is_empty() => format!(", at {}", escape(pointer)),
+        // Which of several; a field by its name says nothing to somebody who has typed a command.
+        Some(At::Pointer(pointer)) if pointer.rfind('/') > Some(0) => format!(", at {}", escape(pointer)),
         Some(At::Pointer(_)) | None => String::new(),
     };
     // Rounded up: whoever asks again after so many seconds has waited long enough.

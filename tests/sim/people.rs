@@ -105,7 +105,7 @@ impl Run {
     fn act(&mut self) {
         let from = self.rng.below(4) as usize;
         let to = (from + 1 + self.rng.below(3) as usize) % 4;
-        match self.rng.below(24) {
+        match self.rng.below(25) {
             0..=8 => self.say(from, Some(to)),
             9..=11 => self.say(from, None),
             12..=13 => self.broadcast(from),
@@ -116,6 +116,7 @@ impl Run {
             19 => self.sim.silence_client(self.client(from)),
             20..=21 => self.crash(),
             22 => self.restart(from),
+            23 => ["rooms", "blocks", "status", "rooms"].into_iter().for_each(|word| self.look(from, word)),
             _ => {
                 self.sim.set_reachable(false);
                 self.pause(2_000);
@@ -127,6 +128,28 @@ impl Run {
     fn pause(&mut self, most: u64) {
         let span = Duration::from_millis(self.rng.below(most));
         self.sim.run_for(span);
+    }
+
+    /// Asks for something that the hub knows at once.
+    fn look(&mut self, index: usize, request: &str) {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.sim.line(self.client(index), format!(r#"{{"id":{id},"request":"{request}"}}"#));
+    }
+
+    /// Whatever breaks and whenever something is on disk: each client is answered in the order of its requests. Only
+    /// the receipt of a message may be later.
+    fn check_order(&self) {
+        for client in self.clients.iter().flatten() {
+            let direct = |id: i64| self.said.values().any(|said| said.id == id && said.to.len() == 1);
+            let finals = self.sim.told(*client).iter().filter(|line| line.last);
+            let ids = finals.filter_map(|line| match line.id {
+                Some(Id::Number(id)) if !direct(id) => Some(id),
+                _ => None,
+            });
+            let ids: Vec<i64> = ids.collect();
+            assert!(ids.is_sorted_by(|a, b| a < b), "answers are in order: {ids:?}");
+        }
     }
 
     /// What a person was told of others, by all their programs, in order: number and text.
@@ -184,6 +207,7 @@ impl Run {
             }
         }
         assert!(acked > 0, "somebody was heard");
+        self.check_order();
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::entry::Entering;
 use super::{Held, Hub, PeerId};
 use crate::core::time::Time;
+use crate::protocol::line::pointer_at;
 use crate::protocol::{ErrorCode, Failure};
 
 /// Somebody wants a name that is in use and that is theirs: granted only if its holder does not live.
@@ -129,6 +130,7 @@ impl Hub {
 fn in_use(name: &str, ask_again: Duration) -> Failure {
     let message = format!("The name {name} is in use: another client of yours is here under it.");
     Failure::new(ErrorCode::NameTaken, message)
+        .at(pointer_at("/name"))
         .hint("Leave there first (`quit`), or join under another name with --name.")
         .wait(ask_again.as_millis() as u64)
 }

@@ -171,5 +171,5 @@ impl Hub {
 
 /// The name is somebody else's.
 pub(super) fn name_taken(name: &str) -> Failure {
-    Failure::new(ErrorCode::NameTaken, format!("The name {name} is taken."))
+    Failure::new(ErrorCode::NameTaken, format!("The name {name} is taken.")).at(pointer_at("/name"))
 }

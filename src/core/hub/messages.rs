@@ -114,7 +114,7 @@ impl Hub {
                     format!("Messages of {most_bytes} bytes may be kept for {name}; that is not enough for this one.")
                 }
             };
-            return Err(Failure::new(ErrorCode::MailboxFull, message));
+            return Err(Failure::new(ErrorCode::MailboxFull, message).at(pointer_at("/to")));
         }
         self.spend_message(now, id)?;
         self.keep(now, id, mark, &me, Place::Person(name), request.text, withheld);

@@ -187,7 +187,8 @@ impl Hub {
             return Err(Failure::new(ErrorCode::TooMany, format!("One can block {BLOCKS} people.")));
         }
         if !person.blocks.insert(whom.clone()) && !again {
-            return Err(Failure::new(ErrorCode::AlreadyBlocked, format!("You block {shown} already.")));
+            let failure = Failure::new(ErrorCode::AlreadyBlocked, format!("You block {shown} already."));
+            return Err(failure.at(pointer_at("/name")));
         }
         let record = Record::Block { by: me.fold, whom };
         self.keep_and_answer(id, mark, record, event::Blocked { name: shown });
@@ -201,7 +202,8 @@ impl Hub {
         let shown = self.name_of(&whom);
         let Some(person) = self.people.get_mut(&me.fold) else { return Err(ErrorCode::Internal.into()) };
         if !person.blocks.remove(&whom) && !again {
-            return Err(Failure::new(ErrorCode::NotBlocked, format!("You do not block {shown}.")));
+            let failure = Failure::new(ErrorCode::NotBlocked, format!("You do not block {shown}."));
+            return Err(failure.at(pointer_at("/name")));
         }
         self.settle(now, id);
         self.flush_received();

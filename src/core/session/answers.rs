@@ -1,6 +1,6 @@
 //! What the hub says.
 
-use super::requests::Pending;
+use super::requests::{Mark, Pending};
 use super::{Event, EventLine, Failure, Id, Origin, Output, Session};
 use crate::core::time::Time;
 use crate::protocol::name::fold;
@@ -136,11 +136,14 @@ impl Session {
     }
 
     /// The hub does not take us under our name: there is nothing to do here.
-    fn leave_refused(&mut self, now: Time, failure: Failure) {
-        self.tell(now, event::Error::from(failure.clone()));
-        self.abandon(now, &failure);
+    fn leave_refused(&mut self, now: Time, mut failure: Failure) {
+        // No request of our user has a place in it that is wrong.
+        failure.at = None;
+        if !self.abandon(now, &failure) {
+            self.tell(now, event::Error::from(failure.clone()));
+        }
         let code = if failure.code == ErrorCode::BadName { ErrorCode::NameTaken.exit() } else { failure.code.exit() };
-        self.leave(now, failure.message.trim_end_matches('.').into(), code, None, false);
+        self.leave(now, failure.message.trim_end_matches('.').into(), code, Mark::default(), false);
     }
 
     fn user_refused(&mut self, now: Time, pending: Pending, error: event::Error) {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::requests::Mark;
 use super::{Again, Event, EventLine, Leaving, Origin, Output, Session};
 use crate::core::link::Link;
 use crate::core::time::Time;
@@ -195,7 +196,7 @@ impl Session {
         self.holdings.untell();
         self.pushes.forget_offered();
         if lost.is_some() {
-            self.refuse_push_answers(now);
+            self.void_push_answers();
         }
         self.again = None;
         // A hub that was restarted counts anew.
@@ -317,14 +318,16 @@ impl Session {
         if self.ended {
             return;
         }
-        self.tell(now, event::Error::from(failure.clone()));
         let quit = self.leaving.take().filter(|leaving| leaving.asked_for).map(|leaving| leaving.id);
-        self.abandon(now, &failure);
+        // What fails is told once: to those who have asked, or to whom it may concern.
+        if !self.abandon(now, &failure) {
+            self.tell(now, event::Error::from(failure.clone()));
+        }
         self.end(now, failure.message.trim_end_matches('.').into(), failure.code.exit(), quit);
     }
 
     /// Leaves the hub, then ends.
-    pub(super) fn leave(&mut self, now: Time, reason: String, code: u8, id: Option<Id>, asked_for: bool) {
+    pub(super) fn leave(&mut self, now: Time, reason: String, code: u8, id: Mark, asked_for: bool) {
         if self.leaving.is_some() || self.ended {
             return;
         }
@@ -362,7 +365,7 @@ impl Session {
 
     /// The last event. If a request asked for it, it is that request's answer. What was asked after that request
     /// is not begun, but it is answered.
-    fn end(&mut self, now: Time, reason: String, code: u8, answers: Option<Option<Id>>) {
+    fn end(&mut self, now: Time, reason: String, code: u8, answers: Option<Mark>) {
         self.release(now);
         self.abandon(now, &Failure::new(ErrorCode::Interrupted, "Potluck has ended.").hint("Ask again the next time."));
         self.close_privates(now);

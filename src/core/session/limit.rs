@@ -30,6 +30,6 @@ impl Session {
         let span = self.config.timeout.unwrap_or_default();
         let failure = Failure::new(ErrorCode::TimedOut, format!("It was not done after {} s.", span.as_secs_f64()));
         self.tell(now, event::Error::from(failure.clone()));
-        self.break_off(now, "timed out", &failure, ErrorCode::TimedOut.exit(), None, false);
+        self.break_off(now, "timed out", &failure, ErrorCode::TimedOut.exit(), super::requests::Mark::default(), false);
     }
 }

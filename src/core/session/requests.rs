@@ -3,17 +3,27 @@
 use super::{Failure, Id, Origin, Output, Publishing, Session};
 use crate::core::hub::check_text;
 use crate::core::time::Time;
-use crate::protocol::limits::REQUESTS_IN_FLIGHT;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{check_file, fold};
 use crate::protocol::when::When;
 use crate::protocol::{ErrorCode, Request, event, human, request};
 
+/// By what a caller knows to what an event belongs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Mark {
+    /// The request's own.
+    pub(super) id: Option<Id>,
+    /// The line of the input on which it stands. It is told where there is no other mark.
+    pub(super) line: Option<u64>,
+}
+
 /// A request that is not answered yet.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pending {
-    pub(super) id: Option<Id>,
+    pub(super) id: Mark,
     pub(super) request: Request,
+    /// How large it is, as it was written.
+    pub(super) bytes: usize,
 }
 
 /// Something that was written and has not begun.
@@ -21,7 +31,7 @@ pub(super) struct Pending {
 pub(super) enum Waiting {
     Request(Pending),
     /// It cannot begin. That is said in its turn, so that answers keep the order of what was written.
-    Bad(Option<Id>, Failure),
+    Bad(Mark, Failure),
     EndOfInput,
 }
 
@@ -42,7 +52,7 @@ enum Start {
 
 impl Pending {
     /// Whether it is a transfer once the hub has said where.
-    fn starts_a_transfer(&self) -> bool {
+    pub(super) fn starts_a_transfer(&self) -> bool {
         matches!(self.request, Request::Get(_) | Request::Accept(_))
     }
 
@@ -108,16 +118,19 @@ impl Session {
                     Start::Here | Start::Last | Start::Refused => self.start_local(now, pending),
                 },
                 Some(Waiting::Bad(id, failure)) => self.refuse(now, id, failure),
-                Some(Waiting::EndOfInput) => self.leave(now, "end of input".into(), self.entry.exit(), None, false),
+                Some(Waiting::EndOfInput) => self.leave(now, "end of input".into(), self.entry.exit(), Mark::default(), false),
                 None => return,
             }
         }
     }
 
     fn next_to_start(&mut self) -> Option<Waiting> {
-        let head = self.waiting.front()?;
+        let head = self.waiting.first()?;
+        if !self.has_room_for(head) {
+            return None;
+        }
         if self.may_start(head) {
-            return self.waiting.pop_front();
+            return self.waiting.pop();
         }
         // Who waits for transfers, or for the hub to be back, can still see and stop what is under way.
         // But they see the `get` before them, which is under way once the hub has said where.
@@ -131,12 +144,11 @@ impl Session {
             matches!(waiting, Waiting::Request(pending)
                 if matches!(pending.request, Request::Cancel(_) | Request::Transfers(_)))
         };
-        let at = self.waiting.iter().position(over).filter(|_| held_up)?;
-        self.waiting.remove(at)
+        if held_up { self.waiting.take_first(over) } else { None }
     }
 
     fn may_start(&self, head: &Waiting) -> bool {
-        let answered = self.local.is_none() && self.asks.is_empty();
+        let answered = self.is_answered();
         // A refusal of ours must not overtake an answer, and that may change it: `rereg` after `dereg`.
         if let Waiting::Request(pending) = head
             && !answered
@@ -149,20 +161,20 @@ impl Session {
         }
         match head.start() {
             Start::Passed => {
-                // With `fail_fast`, what comes after a failure must not have been asked already.
-                let room = self.asks.len() < if self.config.fail_fast { 1 } else { REQUESTS_IN_FLIGHT };
                 let registering = self.asks.values().any(|(_, origin)| origin.is_registration());
                 // A large offer goes in pieces, and what comes after it sees all of it.
                 let offering = |origin: &Origin| matches!(origin, Origin::Offer(offer) if offer.goes_on());
                 let offering = self.asks.values().any(|(_, origin)| offering(origin));
-                self.settled && self.local.is_none() && room && !registering && !offering
+                self.settled && self.local.is_none() && self.may_ask_more() && !registering && !offering
             }
             // The hub is not needed for what goes past it.
             Start::Here if !self.settled && self.goes_past_the_hub(head) => self.local.is_none(),
-            Start::Alone | Start::Here => self.settled && answered,
+            Start::Alone => self.settled && answered && self.asks.is_empty(),
+            Start::Here => self.settled && answered,
             Start::Last => {
                 self.settled
                     && answered
+                    && self.asks.is_empty()
                     && !self.inbox.catching_up
                     && self.running.values().all(|running| !running.is_asked_for())
                     && self.keeping.is_empty()
@@ -257,7 +269,8 @@ impl Session {
                 return self.start_cancel(now, pending, transfer);
             }
             Request::Help(request) => {
-                human::help(request.command.as_deref()).map(|commands| event::Help { commands }.into())
+                let help = human::help(request.command.as_deref()).map(|commands| event::Help { commands }.into());
+                help.map_err(|failure| failure.at(pointer_at("/command")))
             }
             Request::Unfocus(_) => return self.unfocus(now, id),
             Request::Private(_) | Request::PrivateOpen(_) => return self.start_private(now, pending, false),
@@ -294,8 +307,8 @@ impl Session {
         }
     }
 
-    /// Every request that is not final fails.
-    pub(super) fn abandon(&mut self, now: Time, failure: &Failure) {
+    /// Every request that is not final fails. Says whether there was one.
+    pub(super) fn abandon(&mut self, now: Time, failure: &Failure) -> bool {
         let asks: Vec<Pending> = std::mem::take(&mut self.asks)
             .into_iter()
             .filter_map(|(id, (ask, origin))| match origin {
@@ -313,25 +326,29 @@ impl Session {
         let private = self.privates.abandon();
         let keeping = std::mem::take(&mut self.keeping).into_iter().map(Publishing::into_pending);
         let giving = self.pushes.abandon();
-        let waiting = std::mem::take(&mut self.waiting);
-        self.abandon_transfers(now, failure);
+        let waiting = self.waiting.take_all();
+        let mut failed = self.abandon_transfers(now, failure);
         let begun = asks.into_iter().chain(local).chain(private).chain(keeping).chain(giving);
         for waiting in begun.map(Waiting::Request).chain(waiting) {
             match waiting {
-                Waiting::Request(pending) => self.finish(now, pending.id, event::Error::from(failure.clone())),
+                Waiting::Request(pending) => {
+                    failed = true;
+                    self.finish(now, pending.id, event::Error::from(failure.clone()));
+                }
                 Waiting::Bad(id, failure) => self.finish(now, id, event::Error::from(failure)),
                 Waiting::EndOfInput => {}
             }
         }
+        failed
     }
 
     /// The user wants to end without waiting for anything.
     pub(super) fn interrupt(&mut self, now: Time, code: u8) {
         let failure = Failure::new(ErrorCode::Interrupted, "It was broken off.");
-        self.break_off(now, "interrupted", &failure, code, None, false);
+        self.break_off(now, "interrupted", &failure, code, Mark::default(), false);
     }
 
-    pub(super) fn quit_now(&mut self, now: Time, id: Option<Id>) {
+    pub(super) fn quit_now(&mut self, now: Time, id: Mark) {
         let failure = Failure::new(ErrorCode::Interrupted, "It was broken off.");
         self.break_off(now, "quit", &failure, 0, id, true);
     }
@@ -342,7 +359,7 @@ impl Session {
         reason: &str,
         failure: &Failure,
         code: u8,
-        id: Option<Id>,
+        id: Mark,
         asked_for: bool,
     ) {
         if let Some(quit) = self.leaving.take().filter(|leaving| leaving.asked_for) {

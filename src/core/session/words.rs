@@ -102,6 +102,8 @@ pub enum Input<'a> {
     Upload(u64, UploadNote),
     /// Which messages somebody has had, as far as this machine knows.
     InboxOpened(&'a str, &'a Received),
+    /// So many bytes of what was told wait for the reader; wanted when [`Session::waits_for_reader`](super::Session).
+    Unread(usize),
     /// Messages of these numbers have been written to the user.
     Written(&'a [u64]),
     /// Something of a direct connection.

@@ -11,7 +11,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -35,9 +35,6 @@ use ports::{listen, settings};
 use messages::Later;
 pub use messages::{ConnBox, Message, Reporting, mailbox};
 pub use options::{ClientOptions, UserInput};
-
-/// How often a full output is looked at again, while requests wait for it.
-const FULL_PAUSE: Duration = Duration::from_millis(50);
 
 /// A running client.
 pub struct ClientDriver<W> {
@@ -149,16 +146,20 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 self.settle().await;
                 return code;
             }
-            let full = self.printed.is_full();
-            let takes = input_open && !full && self.session.accepts_requests();
+            if self.session.waits_for_reader() {
+                self.handle(Input::Unread(self.printed.unread()));
+                self.flush();
+            }
+            let unread = self.session.waits_for_reader();
+            let takes = input_open && self.session.accepts_requests();
             let timeout = self.session.next_timeout().map(|at| self.clock.instant(at));
-            let timeout = if full { timeout.into_iter().chain([Instant::now() + FULL_PAUSE]).min() } else { timeout };
             tokio::select! {
                 Some(message) = self.messages.recv() => self.take(message),
                 user = input.recv(), if takes => match user {
                     Some(user) => self.take_input(user),
                     None => input_open = false,
                 },
+                () = self.printed.taken(), if unread => {}
                 () = until(timeout.map(Into::into)) => self.handle(Input::Tick),
             }
             self.flush();

@@ -116,6 +116,15 @@ impl Rig {
     }
 
     fn handle(&mut self, input: Input<'_>) {
+        self.handle_slowly(input);
+        // The reader is quick.
+        if self.end.is_none() && self.session.waits_for_reader() {
+            self.handle_slowly(Input::Unread(0));
+        }
+    }
+
+    /// The same, with a reader who reads nothing.
+    fn handle_slowly(&mut self, input: Input<'_>) {
         self.session.handle(self.now, input);
         while let Some(output) = self.session.poll(self.now) {
             assert_eq!(self.end, None, "the end is the last of all");
