@@ -1,6 +1,8 @@
 //! Input that is wrong, in every way that we know: each line gets one clear error, and nothing else happens.
 
 mod common;
+#[path = "bad_input/words.rs"]
+mod words;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};

@@ -29,6 +29,7 @@ use crate::io::stdout::{LogOutput, StandardOutput, loss};
 use crate::io::store::Store;
 use crate::io::store_writer::StoreWriter;
 use crate::io::transport::{ListenLimits, Listener};
+use crate::protocol::cause;
 use crate::protocol::limits::HubLimits;
 use crate::protocol::record::Loaded;
 use crate::protocol::{DEFAULT_PORT, ErrorCode, Failure, JoinLink, LogLine, log, to_json};
@@ -123,14 +124,14 @@ enum LogFormat {
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a number, at least 1".to_owned())
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "it must be a whole number of at least 1".to_owned())
 }
 
 /// A span, or a size with a unit.
 fn keep(text: &str) -> Result<Keep, String> {
     match crate::protocol::when::span(text) {
         Some(span) if !span.is_zero() => Ok(Keep::For(span)),
-        Some(_) => Err("expected an age such as 30d or 12h, or a size such as 500MB or 1GiB".to_owned()),
+        Some(_) => Err("write an age such as 30d or 12h, or a size such as 500MB or 1GiB".to_owned()),
         None => bytes(text).map(Keep::Bytes).map_err(|wrong| format!("{wrong}, or an age such as 30d or 12h")),
     }
 }
@@ -138,7 +139,7 @@ fn keep(text: &str) -> Result<Keep, String> {
 /// A size with a unit.
 fn bytes(text: &str) -> Result<u64, String> {
     let bytes = super::size::size(text).filter(|bytes| *bytes > 0);
-    bytes.ok_or_else(|| "expected a size such as 500MB or 1GiB".to_owned())
+    bytes.ok_or_else(|| "write a size such as 500MB or 1GiB".to_owned())
 }
 
 impl Serve {
@@ -330,8 +331,9 @@ fn unusable(failure: Failure) -> Failure {
 fn invite(dir: Option<&Path>) -> Result<String, Failure> {
     let fresh = || random().map(|a| data_encoding::BASE32_NOPAD.encode(&a.to_be_bytes()).to_ascii_lowercase());
     let Some(file) = dir.map(|dir| dir.join("invite")) else { return fresh().map_err(Failure::internal) };
-    let bad =
-        |e: std::io::Error| Failure::new(ErrorCode::StoreFailed, format!("{} cannot be used: {e}.", file.display()));
+    let bad = |e: std::io::Error| {
+        Failure::new(ErrorCode::StoreFailed, format!("{} cannot be used: {}.", file.display(), cause::of_io(&e)))
+    };
     match std::fs::read_to_string(&file) {
         Ok(kept) if !kept.trim().is_empty() => Ok(kept.trim().to_owned()),
         Ok(_) => Err(Failure::new(ErrorCode::StoreFailed, format!("{} is empty.", file.display()))),

@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, opens a file or draws a random number.
 
 mod bytes32;
+pub mod cause;
 mod chunk_set;
 pub mod data;
 mod error;
@@ -13,6 +14,7 @@ mod json;
 pub mod limits;
 pub mod line;
 pub mod log;
+mod mistake;
 pub mod name;
 pub mod old_spellings;
 pub mod record;

@@ -12,6 +12,7 @@ mod people;
 pub mod screen;
 pub mod style;
 mod table;
+pub mod talk;
 mod transfers;
 mod turn;
 pub mod units;

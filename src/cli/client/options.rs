@@ -15,6 +15,7 @@ use crate::core::session::AcceptFrom;
 use crate::io::client::ClientOptions;
 use crate::io::files::check_dir;
 use crate::io::home::Home;
+use crate::protocol::cause;
 use crate::protocol::limits::{MAX_TRANSFERS, PASSWORD_BYTES};
 use crate::protocol::name::check_person;
 use crate::protocol::types::Password;
@@ -101,6 +102,14 @@ impl ClientArgs {
         Home::open(self.data.as_deref())
     }
 
+    pub(super) fn has_name(&self) -> bool {
+        self.name.is_some() || self.hub.name.is_some()
+    }
+
+    pub(super) fn set_name(&mut self, name: String) {
+        self.name = Some(name);
+    }
+
     pub(in crate::cli) fn name(&self) -> Result<String, Failure> {
         if let Some(name) = self.name.clone().or(self.hub.name.clone()) {
             let usable = check_person(&name);
@@ -123,7 +132,7 @@ impl ClientArgs {
             None => rpassword::prompt_password(format!("Password of {} at {}: ", self.name()?, self.hub())).map_err(
                 |e| match e.kind() {
                     io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof => bad("No password was given.".into()),
-                    _ => bad(format!("No password can be asked for, there is no terminal: {e}")),
+                    _ => bad("No password can be asked for: there is no terminal.".to_owned()),
                 },
             )?,
             Some(_) if self.password_is_first_line() => {
@@ -132,11 +141,12 @@ impl ClientArgs {
                     return Err(bad("The password would be shown.".to_owned()).hint("Use --password instead."));
                 }
                 // Locked, not wrapped: what is read ahead stays for the requests.
-                first_line(input.lock()).map_err(|e| bad(format!("The password cannot be read: {e}")))?
+                first_line(input.lock())
+                    .map_err(|e| bad(format!("The password cannot be read: {}.", cause::of_io(&e))))?
             }
             Some(path) => File::open(path)
                 .and_then(|file| first_line(BufReader::new(file)))
-                .map_err(|e| bad(format!("{} cannot be read: {e}", path.display())))?,
+                .map_err(|e| bad(format!("{} cannot be read: {}.", path.display(), cause::of_io(&e))))?,
         };
         match text.len() {
             0 => Err(bad("The password is empty.".to_owned())),

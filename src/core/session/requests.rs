@@ -46,6 +46,16 @@ impl Pending {
         matches!(self.request, Request::Get(_) | Request::Accept(_))
     }
 
+    /// A failure as it is told of this request: what a `get` has fetched stays.
+    pub(super) fn failed(&self, failure: Failure) -> Failure {
+        match (failure.code, &failure.hint) {
+            (ErrorCode::Interrupted, None) if self.starts_a_transfer() => {
+                failure.hint("`get` again goes on from what is there.")
+            }
+            _ => failure,
+        }
+    }
+
     fn start(&self) -> Start {
         match self.request {
             Request::Register(_) | Request::Login(_) | Request::Rereg(_) => Start::Alone,
@@ -318,7 +328,10 @@ impl Session {
         let begun = asks.into_iter().chain(local).chain(private).chain(keeping).chain(giving);
         for waiting in begun.map(Waiting::Request).chain(waiting) {
             match waiting {
-                Waiting::Request(pending) => self.finish(now, pending.id, event::Error::from(failure.clone())),
+                Waiting::Request(pending) => {
+                    let failure = pending.failed(failure.clone());
+                    self.finish(now, pending.id, event::Error::from(failure));
+                }
                 Waiting::Bad(id, failure) => self.finish(now, id, event::Error::from(failure)),
                 Waiting::EndOfInput => {}
             }

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::identity::Identity;
+use crate::protocol::cause;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query};
 use crate::protocol::{Failure, Record};
 pub use accounts::{Account, Conflicts, NewAccount, Users};
@@ -85,7 +86,7 @@ impl Store {
         };
         let file = dir.join(KEY);
         Identity::load_or_create(&file).map_err(|e| match e.kind() {
-            io::ErrorKind::InvalidData => corrupt(&file, &e.to_string()),
+            io::ErrorKind::InvalidData => corrupt(&file, &cause::of_io(&e)),
             _ => cannot("use", &file, &e),
         })
     }
