@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use tokio::sync::mpsc;
 
 use super::client::{ClientArgs, Manner, standard_output, style};
@@ -37,6 +38,9 @@ pub struct Join {
     /// End at the first request that fails, with its exit code.
     #[arg(long)]
     fail_fast: bool,
+    /// Show when each message was sent, in UTC, and its number, which `history` takes.
+    #[arg(long, env = "POTLUCK_TIMES", value_parser = FalseyValueParser::new())]
+    times: bool,
 }
 
 impl Join {
@@ -50,7 +54,9 @@ impl Join {
 
     fn manner(&self, shows: impl FnMut(&EventLine) -> bool + Send + 'static) -> Result<Manner, Failure> {
         let (shows, password, bars) = (Box::new(shows), self.client.password()?, self.client.bars());
-        Ok(Manner { linger: self.linger, fail_fast: self.fail_fast, inbox: true, shows, bars, password })
+        let timeout = self.client.timeout();
+        let Self { linger, fail_fast, times, .. } = *self;
+        Ok(Manner { linger, fail_fast, inbox: true, told: everything, shows, bars, password, timeout, times })
     }
 
     fn at_pipe(&self) -> Result<ExitCode, Failure> {
@@ -59,7 +65,7 @@ impl Join {
         // What is typed at a terminal would stand among the bars.
         manner.bars = manner.bars.filter(|_| !io::stdin().is_terminal());
         let sink = standard_output(manner.bars.as_ref());
-        let read = u64::from(self.client.password_is_first_line());
+        let read = self.client.lines_before_requests();
         self.client.run(
             manner,
             style(),

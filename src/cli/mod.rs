@@ -6,6 +6,7 @@ pub mod demo;
 mod duration;
 pub mod exec;
 pub mod forget;
+pub mod invite;
 pub mod join;
 mod recording;
 pub mod replay;
@@ -44,13 +45,15 @@ Exit codes:
   0 done                          4 refused (name, access, full, another key)
   1 a request failed              5 hub lost
   2 usage                         6 transfer failed or interrupted
-  3 hub not reachable             8 output lost
+  3 hub not reachable             7 timed out
+  8 output lost                   9 cannot start (port, store)
   129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
     User(user::User),
+    Invite(invite::Invite),
     Join(join::Join),
     Exec(exec::Exec),
     Demo(demo::Demo),
@@ -87,6 +90,7 @@ impl Potluck {
         match self.command {
             Command::Serve(serve) => serve.run(),
             Command::User(user) => user.run(),
+            Command::Invite(invite) => invite.run(),
             Command::Join(join) => join.run(),
             Command::Exec(exec) => exec.run(),
             Command::Demo(demo) => demo.run(),

@@ -63,14 +63,14 @@ enum What {
     },
     /// Forget a name with its password and its keys; what was said stays with those it was said to.
     ///
-    /// The name is free then. Whoever takes it next does not see what was said to or by the one before.
+    /// Its sessions at a running hub end within a second or two. The name is free then. Whoever takes it next does not see what was said to or by the one before.
     Remove {
         /// The name.
         name: String,
     },
     /// Give an account another password.
     ///
-    /// The keys that have logged in before are forgotten: their clients must log in again.
+    /// The keys that have logged in before are forgotten, and running sessions end: all must log in again.
     Passwd {
         /// The name.
         name: String,
@@ -262,8 +262,9 @@ fn first_line(input: impl BufRead, source: &str) -> Result<Password, Failure> {
 }
 
 fn json_line(name: &NameRecord) -> String {
-    let NameRecord { name, keys, account, since, unread, .. } = name;
-    to_json(&Listed { name, since: Timestamp(*since), keys, account: *account, unread: *unread }) + "\n"
+    let NameRecord { name, keys, credential, since, unread, .. } = name;
+    let account = credential.is_some();
+    to_json(&Listed { name, since: Timestamp(*since), keys, account, unread: *unread }) + "\n"
 }
 
 fn table(names: &[NameRecord]) -> String {
@@ -271,11 +272,10 @@ fn table(names: &[NameRecord]) -> String {
     table.load_style(presets::NOTHING);
     // Wrapping for a terminal would make the text depend on where it is made.
     table.set_content_arrangement(ContentArrangement::Disabled);
-    table.force_no_tty();
     table.set_header(["NAME", "SINCE", "KEYS", "PASSWORD", "UNREAD"]);
     table.add_rows(names.iter().map(|record| {
-        let NameRecord { name, keys, account, since, unread, .. } = record;
-        let password = if *account { "yes" } else { "no" };
+        let NameRecord { name, keys, credential, since, unread, .. } = record;
+        let password = if credential.is_some() { "yes" } else { "no" };
         let since = Timestamp(*since).to_string();
         [escape(name).into_owned(), since, keys.len().to_string(), password.to_owned(), unread.to_string()]
     }));

@@ -5,6 +5,7 @@
 //! `next_timeout()` says when `handle(now, Input::Tick)` is wanted at the latest. Between `handle` and the end of
 //! `poll` nothing else may happen. Time never goes back.
 
+pub mod answers;
 pub mod batch;
 pub mod hub;
 pub mod ledger;

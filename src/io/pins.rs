@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::own_file::{open_own, read_own};
 use crate::protocol::cause;
 use crate::protocol::name::fold;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
@@ -108,14 +109,15 @@ impl Pins {
     }
 
     fn locked(&self) -> io::Result<File> {
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&self.lock)?;
+        let mut options = OpenOptions::new();
+        let lock = open_own(options.create(true).truncate(false).write(true).mode(0o600), &self.lock)?;
         lock.lock()?;
         Ok(lock)
     }
 
     fn read(&self) -> Result<Known, Failure> {
         let mut bytes = Vec::new();
-        match File::open(&self.file).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
+        match read_own(&self.file).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
             Ok(_) if bytes.len() as u64 <= MAX_BYTES => {}
             Ok(_) => return Err(self.damaged("it is too large")),
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Known::new()),
@@ -127,7 +129,8 @@ impl Pins {
     /// Writes another file and renames it over, so that the keys are always there as a whole.
     fn replace(&self, known: &Known) -> io::Result<()> {
         let fresh = self.file.with_extension("json.new");
-        let mut out = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&fresh)?;
+        let mut options = OpenOptions::new();
+        let mut out = open_own(options.create(true).write(true).truncate(true).mode(0o600), &fresh)?;
         serde_json::to_writer_pretty(&mut out, known)?;
         out.write_all(b"\n")?;
         out.sync_all()?;

@@ -135,19 +135,22 @@ impl Default for Numbered {
 }
 
 impl Numbered {
-    /// The line as it is written.
-    pub fn number(&mut self, popped: Popped<EventLine>) -> EventLine {
-        let mut line = match popped {
+    /// What is told, without a number.
+    pub fn line(popped: Popped<EventLine>) -> EventLine {
+        match popped {
             Popped::Item(line) => line,
             Popped::Gap(Gap { first, last, dropped }) => {
                 let (from, to) = (Timestamp(first as i64), Timestamp(last as i64));
                 let event = event::Gap { from, to, dropped }.into();
                 EventLine { seq: None, time: Some(to), id: None, last: false, event }
             }
-        };
+        }
+    }
+
+    /// Gives the line that is written now its number.
+    pub fn number(&mut self, line: &mut EventLine) {
         line.seq = Some(self.next);
         self.next += 1;
-        line
     }
 }
 

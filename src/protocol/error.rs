@@ -88,11 +88,13 @@ error_codes! {
     // Who may be here.
     NameTaken, "name-taken", AfterChange, exit 4, "The name is taken.", "Choose another one with --name.";
     HubFull, "hub-full", Later, exit 4, "The hub is full.", "Try again when somebody has left.";
-    AccessDenied, "access-denied", AfterChange, exit 4, "The hub does not let you in.", "Ask for a join link with an invite, and join with that link.";
+    AccessDenied, "access-denied", AfterChange, exit 4, "The hub does not let you in.", "Ask the hub's keeper for an invite: `potluck invite add` prints a join link.";
+    AccessRevoked, "access-revoked", AfterChange, exit 4, "The hub has taken your access back.", "With a new password, join again with --password; otherwise ask whoever runs the hub.";
     WrongProtocol, "wrong-protocol", AfterChange, exit 4, "The other side speaks another version of potluck.", "Use the same version at both ends.";
     NotRegistered, "not-registered", AfterChange, exit 1, "You are not registered at the hub.", "`register NAME` enters, or `login NAME PASSWORD` with an account; `rereg` comes back after `dereg`.";
     AlreadyRegistered, "already-registered", Never, exit 1, "You are registered already.", "`dereg` leaves first.";
 
+    NoSuchInvite, "no-such-invite", AfterChange, exit 1, "There is no such invite.", "`potluck invite list` shows them.";
     LoginRequired, "login-required", AfterChange, exit 4, "The name belongs to an account.", "`login NAME PASSWORD`, or join with --password or --password-file.";
     BadLogin, "bad-login", AfterChange, exit 4, "The name or the password is wrong.", "Check both; after a few failures the account is locked for a while.";
     LockedOut, "locked-out", Later, exit 4, "There were too many failed logins.", "Wait, then log in with the right password.";
@@ -102,6 +104,7 @@ error_codes! {
     HubKeyChanged, "hub-key-changed", AfterChange, exit 4, "The hub's key is not the one that was pinned.", "If the hub was set up anew, join with its new link or with --hub-key, or after `potluck forget HOST:PORT`; if not, someone may be in between.";
     HubLost, "hub-lost", Later, exit 5, "The hub does not answer any more.", "Join again when it is back.";
     HubStopping, "hub-stopping", Later, exit 5, "The hub is being stopped.", "Join again when it is back.";
+    TimedOut, "timed-out", Later, exit 7, "It took longer than it may.", "Ask again, with a longer --timeout or without.";
     TooSlow, "too-slow", Later, exit 5, "The hub ended the session because it was not read for too long.", "Read what potluck writes, or join again.";
     TooManyOffers, "too-many-offers", AfterChange, exit 1, "That is more than one client may offer.", "Withdraw something, or offer fewer files.";
     SlowDown, "slow-down", Later, exit 1, "That is more than the hub takes at a time.", "Wait, then ask again.";
@@ -161,11 +164,11 @@ error_codes! {
     NoSuchTransfer, "no-such-transfer", Never, exit 1, "There is no such transfer under way.", "`transfers` lists them.";
 
     // This machine.
-    PortInUse, "port-in-use", AfterChange, exit 1, "The port is in use.", "Choose another with --port; --port 0 takes a free one.";
+    PortInUse, "port-in-use", AfterChange, exit 9, "The port is in use.", "Choose another with --port; --port 0 takes a free one.";
     BadConfig, "bad-config", AfterChange, exit 2, "The settings cannot be used.", "`potluck --help` and `potluck COMMAND --help` say what can be set.";
-    StoreLocked, "store-locked", Later, exit 1, "Another hub uses the same data.", "Stop it, or choose another --data.";
-    StoreCorrupt, "store-corrupt", Never, exit 1, "The hub's data is damaged.", "Restore it from a copy, or start with another --data; nothing was changed.";
-    StoreFailed, "store-failed", Later, exit 1, "The hub's data cannot be written.", "Check the disk and its permissions.";
+    StoreLocked, "store-locked", Later, exit 9, "Another hub uses the same data.", "Stop it, or choose another --data.";
+    StoreCorrupt, "store-corrupt", Never, exit 9, "The hub's data is damaged.", "Restore it from a copy, or start with another --data; nothing was changed.";
+    StoreFailed, "store-failed", Later, exit 9, "The hub's data cannot be written.", "Check the disk and its permissions.";
     OutputLost, "output-lost", AfterChange, exit 8, "Standard output cannot be written.", "Make room, or let it go somewhere else; `history` has what was said.";
     Internal, "internal", Later, exit 1, "Something went wrong inside potluck.", "Please report it with what you did.";
 }

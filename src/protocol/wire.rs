@@ -14,6 +14,7 @@ pub use files::*;
 
 use super::event;
 use super::line::{BadLine, RequestLine, parse_json};
+use super::request::Turn;
 use super::to_json;
 use super::{ErrorCode, Failure, Id, Timestamp, cause, strict};
 
@@ -257,6 +258,16 @@ impl Ask {
             return Gone::deserialize(value).map(Self::Gone).map_err(bad);
         }
         Publish::deserialize(value).map(Self::Publish).map_err(bad)
+    }
+
+    /// When it may be answered; none if there is no answer.
+    pub fn turn(&self) -> Option<Turn> {
+        match self {
+            Self::Request(line) => Some(line.request.conduct().turn),
+            Self::Publish(_) | Self::Push(_) | Self::Gone(_) => Some(Turn::InOrder),
+            Self::Received(_) | Self::Unreachable(_) | Self::Have(_) | Self::Settled(_) => None,
+            Self::TakeBack(_) | Self::NotTaken(_) => None,
+        }
     }
 
     /// The client's mark.

@@ -70,7 +70,9 @@ impl Sim {
             }
             Happening::Verified(run, attempt, fold, password) if run == self.runs => {
                 let account = self.disk.check(&fold, &password);
-                let verified = account.map(|NameRecord { name, fold, since, .. }| Verified { name, fold, since });
+                let verified = account.and_then(|NameRecord { name, fold, credential, .. }| {
+                    Some(Verified { name, fold, credential: credential? })
+                });
                 self.tell_hub(hub::Input::Verified(attempt, verified));
             }
             Happening::Copied(run, plan) if run == self.runs => self.copied(plan),
@@ -190,6 +192,8 @@ impl Sim {
             Output::Hash(offering) => self.hash(client, &offering),
             Output::Unserve(files) => self.actors[client].disk.unserve(&files),
             Output::Peers(peers) => self.actors[client].peers = peers.into_iter().collect(),
+            // A simulated upload ends with its receiver.
+            Output::PeersLeft(_) => {}
             Output::Fetch(plan) => self.fetch(client, plan),
             Output::CancelFetch(transfer) => self.cancel_fetch(client, transfer),
             Output::CancelUpload(upload) => self.cancel_upload(client, upload),

@@ -25,6 +25,7 @@ use rustyline::{
 };
 
 use super::bars::{SharedBars, TerminalSize};
+use super::candidates::fit;
 use super::complete::{SharedCompletions, complete};
 use super::screen::Screen;
 use super::talk::SharedTalk;
@@ -130,6 +131,8 @@ type Lines = rustyline::Editor<Assistant, FileHistory>;
 
 fn config() -> io::Result<Config> {
     let config = Config::builder().completion_type(CompletionType::List).history_ignore_space(true);
+    // A question whether to list them would take the keys that are typed meanwhile; they fit on the screen.
+    let config = config.completion_prompt_limit(usize::MAX);
     // The library draws by colouring, and hides by it, so that must be on. We colour nothing.
     let config = config.color_mode(ColorMode::Forced);
     let config = config.max_history_size(HISTORY).and_then(|c| c.history_ignore_dups(true)).map_err(io_error)?;
@@ -353,7 +356,7 @@ impl Completer for Assistant {
         let (start, found) = complete(&command, &known);
         let start = start + typed.len() - command.len();
         let pair = |c: super::complete::Candidate| Pair { display: c.display, replacement: c.replacement };
-        Ok((start, found.into_iter().map(pair).collect()))
+        Ok((start, fit(found, terminal_size()).into_iter().map(pair).collect()))
     }
 }
 

@@ -17,6 +17,11 @@ use super::units::{count, duration, moment, rate, size};
 /// Lines of one kind that are shown of a change; the rest is counted.
 const SHOWN: usize = 10;
 
+/// The same as [`render`], with the time and the number of what people say.
+pub fn render_timed(line: &EventLine, style: Style) -> String {
+    people::timed(line, style).unwrap_or_else(|| render(line, style))
+}
+
 /// The human text of an event: complete lines, or nothing where a person needs nothing.
 pub fn render(line: &EventLine, style: Style) -> String {
     match &line.event {

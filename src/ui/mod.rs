@@ -1,6 +1,7 @@
 //! Speech: events as people read them, and the line editor at which they type.
 
 pub mod bars;
+mod candidates;
 pub mod complete;
 pub mod editor;
 pub mod escape;
@@ -17,6 +18,7 @@ mod transfers;
 mod turn;
 pub mod units;
 pub mod validate;
+pub mod whole;
 mod width;
 
 #[cfg(test)]

@@ -55,6 +55,10 @@ pub struct Running {
 }
 
 impl Running {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Starts a process whose standard output is read as it comes.
     pub fn start(name: &str, command: Command, face: Face) -> Self {
         Self::start_reading(name, command, face, true)

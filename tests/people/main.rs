@@ -7,11 +7,13 @@ mod accounts;
 mod blocking;
 mod guesses;
 mod history;
+mod invites;
 mod kills;
 mod limits;
 mod messages;
 mod presence;
 mod restarts;
+mod revocation;
 mod rooms;
 mod stores;
 

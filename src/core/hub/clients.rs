@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::contest::Challenge;
+use super::exchange::Exchange;
 use super::feed::Feed;
+use super::invites::ShownInvite;
 use super::messages::Recall;
 use super::rates::Pace;
 use super::roster::Registered;
-use super::{Access, ConnId, HELLO_TIMEOUT, Hub, Output, PeerId};
+use super::{ConnId, HELLO_TIMEOUT, Hub, Output, PeerId};
 use crate::core::ledger::Seen;
 use crate::core::link::{Link, LinkFault};
 use crate::core::time::Time;
@@ -19,14 +21,18 @@ use crate::protocol::{ErrorCode, Failure, Id, Presence, PublicKey, cause, log, t
 
 /// A connection that has not said hello.
 pub(super) struct Stranger {
-    key: PublicKey,
-    address: SocketAddr,
+    pub(super) key: PublicKey,
+    pub(super) address: SocketAddr,
     pub(super) deadline: Time,
+    /// Its hello, while the store looks up the invite in it.
+    pub(super) hello: Option<Box<ClientHello>>,
 }
 
 /// A session.
 pub(super) struct Peer {
     pub(super) key: PublicKey,
+    /// What it has shown to come in, until that is spent.
+    pub(super) invite: Option<ShownInvite>,
     pub(super) address: SocketAddr,
     pub(super) port: u16,
     pub(super) link_port: u16,
@@ -54,6 +60,7 @@ pub(super) struct Peer {
     pub(super) asked_before: i64,
     /// Its newest request that said something.
     pub(super) last_said: i64,
+    pub(super) exchange: Exchange,
     pub(super) recall: Recall,
     pub(super) requests: Pace,
     pub(super) messages: Pace,
@@ -71,7 +78,7 @@ impl Hub {
             transport: transport.to_owned(),
             key,
         });
-        self.strangers.insert(conn, Stranger { key, address, deadline: now + HELLO_TIMEOUT });
+        self.strangers.insert(conn, Stranger { key, address, deadline: now + HELLO_TIMEOUT, hello: None });
         if self.stopping {
             self.turn_away(conn, ErrorCode::HubStopping.into());
         } else if self.strangers.len() > self.config.limits.strangers {
@@ -81,11 +88,12 @@ impl Hub {
 
     pub(super) fn line(&mut self, now: Time, conn: ConnId, line: &[u8]) {
         if let Some(stranger) = self.strangers.get(&conn) {
-            let (key, address) = (stranger.key, stranger.address);
-            if let Err(failure) = self.hello(now, conn, key, address, line) {
-                self.turn_away(conn, failure);
-            }
-            return;
+            let (key, address, waits) = (stranger.key, stranger.address, stranger.hello.is_some());
+            let taken = match waits {
+                true => Err(Failure::new(ErrorCode::WrongProtocol, "a frame before the hello was answered")),
+                false => self.hello(now, conn, key, address, line),
+            };
+            return taken.unwrap_or_else(|failure| self.turn_away(conn, failure));
         }
         // A line that was on its way when its connection was closed.
         let Some(&id) = self.conns.get(&conn) else { return };
@@ -107,29 +115,23 @@ impl Hub {
         if hello.hello != LINK_PROTOCOL {
             return Err(ErrorCode::WrongProtocol.into());
         }
-        let known = hello.session.as_deref().and_then(|session| self.session(session));
-        let resumed = known.filter(|id| self.peers[id].key == key);
+        let resumed = self.resumed(hello.session.as_deref(), key)?;
         let id = match resumed {
             Some(id) => id,
-            None => self.admit(now, key, &hello)?,
+            None if self.wants_invite(&key) => return self.look_up_invite(conn, key, hello),
+            None => self.admit(now, key, &hello, None)?,
         };
         self.attach(now, id, conn, address, &hello, resumed.is_some())
     }
 
-    /// Sessions are named by run and number: those of an earlier run are not mistaken for ours.
-    fn session(&self, session: &str) -> Option<PeerId> {
-        let (run, id) = session.split_once('-')?;
-        let id = id.parse().ok()?;
-        (run == format!("{:016x}", self.config.run) && self.peers.contains_key(&id)).then_some(id)
-    }
-
-    fn admit(&mut self, now: Time, key: PublicKey, hello: &ClientHello) -> Result<PeerId, Failure> {
-        if let Access::Invite(invite) = &self.config.access {
-            let invited = hello.invite.as_deref().is_some_and(|shown| same_secret(shown, invite));
-            if !invited && !self.keys.contains(&key) {
-                return Err(ErrorCode::AccessDenied.into());
-            }
-        }
+    /// Makes a session for a hello that may come in.
+    pub(super) fn admit(
+        &mut self,
+        now: Time,
+        key: PublicKey,
+        hello: &ClientHello,
+        invite: Option<ShownInvite>,
+    ) -> Result<PeerId, Failure> {
         if self.peers.len() >= self.config.limits.clients {
             // The place that is kept for a process that was killed is its successor's.
             let own = self.peers.iter().find(|(_, peer)| peer.key == key && peer.conn.is_none());
@@ -140,6 +142,7 @@ impl Hub {
         self.next_peer += 1;
         let peer = Peer {
             key,
+            invite,
             address: SocketAddr::from(([0, 0, 0, 0], 0)),
             port: hello.port,
             link_port: hello.link_port,
@@ -157,6 +160,7 @@ impl Hub {
             returns: hello.session.is_some(),
             asked_before: if hello.session.is_some() { hello.asked } else { 0 },
             last_said: 0,
+            exchange: Exchange::default(),
             recall: Recall::default(),
             requests: Pace::default(),
             messages: Pace::default(),
@@ -167,7 +171,7 @@ impl Hub {
         Ok(id)
     }
 
-    fn attach(
+    pub(super) fn attach(
         &mut self,
         now: Time,
         id: PeerId,
@@ -221,6 +225,8 @@ impl Hub {
         if let (true, Some(body)) = (new, frame.body) {
             self.ask(now, id, body.get());
         }
+        // What it has acknowledged may have made room.
+        self.go_on(now, id);
         self.tell_changes(now, id);
         Ok(())
     }
@@ -244,7 +250,7 @@ impl Hub {
         if self.pass_to_challenger(now, id) {
             return;
         }
-        match self.peers[&id].name.clone() {
+        match self.peers.get(&id).and_then(|peer| peer.name.clone()) {
             Some(name) => {
                 self.log(log::ClientAway { name: name.name, number: name.number, reason });
                 self.set_presence(now, id, Presence::Away);
@@ -273,7 +279,7 @@ impl Hub {
     }
 
     /// Turns a connection without a session away.
-    fn turn_away(&mut self, conn: ConnId, failure: Failure) {
+    pub(super) fn turn_away(&mut self, conn: ConnId, failure: Failure) {
         let Some(stranger) = self.strangers.remove(&conn) else { return };
         self.log(log::ClientRefused {
             connection: conn,
@@ -308,6 +314,13 @@ impl Hub {
             self.out.push_back(Output::Say(conn, farewell.clone()));
             self.out.push_back(Output::Close(conn));
         }
+        // The farewell is the last word, whatever comes until the driver has ended.
+        self.strangers.clear();
+        self.conns.clear();
+        for peer in self.peers.values_mut() {
+            peer.conn = None;
+            peer.link.detach();
+        }
         self.flush_received();
         let visits: Vec<u64> = self.peers.values().filter_map(|peer| Some(peer.name.as_ref()?.number)).collect();
         self.close_visits(now, visits);
@@ -321,8 +334,7 @@ impl Hub {
     }
 
     pub(super) fn tick(&mut self, now: Time) {
-        let late: Vec<ConnId> = self.strangers.iter().filter(|(_, s)| s.deadline <= now).map(|(c, _)| *c).collect();
-        for conn in late {
+        while let Some((&conn, _)) = self.strangers.first_key_value().filter(|(_, stranger)| stranger.deadline <= now) {
             self.turn_away(conn, Failure::new(ErrorCode::WrongProtocol, "no hello within 10 s"));
         }
         while let Some(&(at, id)) = self.timers.first() {
@@ -389,10 +401,4 @@ pub(super) fn fault(fault: LinkFault) -> Failure {
         LinkFault::Missing(_) | LinkFault::NeverSent(_) => ErrorCode::WrongProtocol,
     };
     Failure::new(code, fault.to_string())
-}
-
-/// Compares without telling by its time how much was right.
-fn same_secret(shown: &str, secret: &str) -> bool {
-    let differences = shown.bytes().zip(secret.bytes()).fold(0, |acc, (a, b)| acc | (a ^ b));
-    shown.len() == secret.len() && differences == 0
 }

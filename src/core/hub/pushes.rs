@@ -31,6 +31,12 @@ struct Push {
     content: Arc<Content>,
 }
 
+impl Pushes {
+    pub(super) fn counts(&self) -> [(&'static str, usize); 2] {
+        [("pushes", self.waiting.len()), ("accepted pushes", self.accepted.len())]
+    }
+}
+
 impl Hub {
     pub(super) fn push_file(&mut self, now: Time, id: PeerId, push: wire::Push) -> Result<Event, Failure> {
         self.spend_message(now, id)?;

@@ -55,7 +55,7 @@ impl Hub {
     /// The number of a room that one is in.
     pub(super) fn room_of(&self, me: &Registered, room: &str) -> Result<u64, Failure> {
         let number = self.room_named(room)?;
-        if self.rooms[&number].members.contains_key(&me.fold) {
+        if self.is_member(number, &me.fold) {
             return Ok(number);
         }
         let name = self.room_name(number);
@@ -67,6 +67,37 @@ impl Hub {
             let shown: String = room.chars().take(40).collect();
             Failure::new(ErrorCode::NoSuchRoom, format!("There is no room {shown}.")).at(pointer_at("/room"))
         })
+    }
+
+    /// How many are in a room; `lobby` is everybody.
+    pub(super) fn size_of(&self, room: &str) -> usize {
+        match fold(room) {
+            lobby if lobby == "lobby" => self.online.len(),
+            name => {
+                self.room_names.get(&name).and_then(|room| self.rooms.get(room)).map_or(0, |room| room.members.len())
+            }
+        }
+    }
+
+    fn is_member(&self, room: u64, fold: &str) -> bool {
+        self.rooms.get(&room).is_some_and(|room| room.members.contains_key(fold))
+    }
+
+    fn access_of(&self, room: u64) -> RoomAccess {
+        self.rooms.get(&room).map_or(RoomAccess::Invite, |room| room.access)
+    }
+
+    /// Somebody is in a room no more. A room without members is gone: its name is free, and what is on its way to the
+    /// disk is the last that needs the rest of it.
+    pub(super) fn member_gone(&mut self, room: u64, fold: &str) {
+        let Some(there) = self.rooms.get_mut(&room) else { return };
+        if there.members.remove(fold).is_some() && there.members.is_empty() {
+            let name = crate::protocol::name::fold(&there.name);
+            self.looks.rooms.remove(&there.name);
+            let commit = self.persist(Record::RoomGone { room });
+            self.held.push_back((commit, Held::RoomGone(room)));
+            self.room_names.remove(&name);
+        }
     }
 
     pub(super) fn room_name(&self, room: u64) -> String {
@@ -96,12 +127,18 @@ impl Hub {
         check_room(&request.room).map_err(|failure| failure.at(pointer_at("/room")))?;
         if let Some(&room) = self.room_names.get(&fold(&request.room)) {
             let name = self.room_name(room);
-            if self.is_repeated(id, mark) && self.rooms[&room].members.contains_key(&me.fold) {
-                let (access, members) = (self.rooms[&room].access, self.member_names(room));
+            if self.is_repeated(id, mark) && self.is_member(room, &me.fold) {
+                let (access, members) = (self.access_of(room), self.member_names(room));
                 self.answer(now, id, mark.clone(), event::RoomCreated { room: name, access, members });
                 return Ok(());
             }
             let failure = Failure::new(ErrorCode::RoomExists, format!("There is a room {name} already."));
+            return Err(failure.at(pointer_at("/room")));
+        }
+        if let Some(twin) = self.looks.rooms.twin(&request.room) {
+            let twin = self.room_names.get(twin).map_or_else(|| twin.to_owned(), |room| self.room_name(*room));
+            let message = format!("The name {} looks like that of the room {twin}.", request.room);
+            let failure = Failure::new(ErrorCode::RoomExists, message).hint("Choose another name.");
             return Err(failure.at(pointer_at("/room")));
         }
         let others = self.named(&me, &request.members)?;
@@ -110,9 +147,7 @@ impl Hub {
             let failure = failure.hint("Make the room without them; `room-invite` brings them in later.");
             return Err(failure.at(pointer_at(&format!("/members/{away}"))));
         }
-        let all: BTreeSet<&String> = others.iter().chain([&me.fold]).collect();
-        let twin = self.rooms.values().find(|room| room.members.keys().collect::<BTreeSet<_>>() == all);
-        if let (Some(twin), false) = (twin, others.is_empty()) {
+        if let (Some(twin), false) = (self.twin(&me.fold, &others), others.is_empty()) {
             let message = format!("The room {} has the same members.", twin.name);
             let failure =
                 Failure::new(ErrorCode::RoomExists, message).hint(format!("`say {} TEXT` reaches them.", twin.name));
@@ -128,6 +163,7 @@ impl Hub {
         let (room, name) = (self.last_room, request.room);
         self.persist(Record::Room { room, name: name.clone(), access });
         self.room_names.insert(fold(&name), room);
+        self.looks.rooms.insert(&name);
         self.rooms.insert(room, Room { name: name.clone(), access, members: BTreeMap::new() });
         let joined = others.iter().map(|fold| self.name_of(fold)).collect();
         for who in std::iter::once(me.fold.clone()).chain(others) {
@@ -150,6 +186,14 @@ impl Hub {
         let names = (self.last_room + 1..).map(|number| format!("{MADE_UP}{number}"));
         // Each name that is taken stands for a room, and there are not many.
         names.into_iter().find(|name| !self.room_names.contains_key(&fold(name))).unwrap_or_default()
+    }
+
+    /// A room of just these members: it is one of those that the first of them is in.
+    fn twin(&self, me: &str, others: &[String]) -> Option<&Room> {
+        let mine = self.people.get(me).into_iter().flat_map(|person| &person.rooms);
+        let mut rooms = mine.filter_map(|room| self.rooms.get(room));
+        let all_in = |room: &Room| others.iter().all(|other| room.members.contains_key(other));
+        rooms.find(|room| room.members.len() == others.len() + 1 && all_in(room))
     }
 
     /// People named in a request, folded: known, not oneself, each once.
@@ -203,7 +247,7 @@ impl Hub {
         let at = |failure: Failure| failure.at(pointer_at("/room"));
         let room = self.room_named(&request.room)?;
         let name = self.room_name(room);
-        if self.rooms[&room].members.contains_key(&me.fold) {
+        if self.is_member(room, &me.fold) {
             if request.again || self.is_repeated(id, mark) {
                 let joined = event::RoomJoined { room: name, members: self.member_names(room) };
                 self.answer(now, id, mark.clone(), joined);
@@ -211,7 +255,7 @@ impl Hub {
             }
             return Err(at(Failure::new(ErrorCode::AlreadyAMember, format!("You are in {name} already."))));
         }
-        if self.rooms[&room].access == RoomAccess::Invite {
+        if self.access_of(room) == RoomAccess::Invite {
             return Err(at(Failure::new(ErrorCode::RoomClosed, format!("{name} is not open to everybody."))));
         }
         self.check_room_for(&me.fold)?;
@@ -238,7 +282,7 @@ impl Hub {
         let again = self.is_repeated(id, mark);
         for (i, who) in others.iter().enumerate() {
             let at = |failure: Failure| failure.at(pointer_at(&format!("/members/{i}")));
-            if self.rooms[&room].members.contains_key(who) && !again {
+            if self.is_member(room, who) && !again {
                 let message = format!("{} is in {} already.", self.name_of(who), self.room_name(room));
                 return Err(at(Failure::new(ErrorCode::AlreadyAMember, message)));
             }
@@ -247,7 +291,7 @@ impl Hub {
         self.check_members(room, others.len())?;
         let members: Vec<String> = others.iter().map(|fold| self.name_of(fold)).collect();
         for who in others {
-            if !self.rooms[&room].members.contains_key(&who) {
+            if !self.is_member(room, &who) {
                 self.enter_room(room, who);
             }
         }
@@ -276,16 +320,8 @@ impl Hub {
         if let Some(person) = self.people.get_mut(&me.fold) {
             person.rooms.remove(&room);
         }
-        let left = self.rooms.get_mut(&room).map(|room| {
-            room.members.remove(&me.fold);
-            room.members.len()
-        });
-        self.room_changed(id, mark, &me, event::RoomLeft { room: name.clone() }, Change::Left(room));
-        if left == Some(0) {
-            // Its name is free; what is on its way to the disk may still need it.
-            self.persist(Record::RoomGone { room });
-            self.room_names.remove(&fold(&name));
-        }
+        self.member_gone(room, &me.fold);
+        self.room_changed(id, mark, &me, event::RoomLeft { room: name }, Change::Left(room));
         Ok(())
     }
 
@@ -334,7 +370,7 @@ impl Hub {
     pub(super) fn list_members(&self, id: PeerId, request: &request::Members) -> Result<Event, Failure> {
         let me = self.me(id)?;
         let room = self.room_named(&request.room)?;
-        if self.rooms[&room].access == RoomAccess::Invite {
+        if self.access_of(room) == RoomAccess::Invite {
             self.room_of(&me, &request.room)?;
         }
         let members = self.member_names(room).into_iter();

@@ -7,7 +7,7 @@ use super::{Hub, PeerId};
 use crate::core::ledger::Seen;
 use crate::core::time::Time;
 use crate::protocol::limits::DELTA_BYTES;
-use crate::protocol::{Event, EventLine, Id, OfferName, event, to_json};
+use crate::protocol::{Event, EventLine, OfferName, event, to_json};
 
 /// Updates that have been written, by the revision that they start from: clients that are equally far
 /// get the same bytes.
@@ -143,12 +143,6 @@ impl Hub {
         let body = told_to_all(event::RosterUpdated { revision: to.revision, clients, total, full });
         self.updates.roster.insert(seen, (to, body.clone()));
         (to, Some(body))
-    }
-
-    /// Answers a request.
-    pub(super) fn answer(&mut self, now: Time, id: PeerId, mark: Option<Id>, event: impl Into<Event>) {
-        let line = EventLine { seq: None, time: None, id: mark, last: true, event: event.into() };
-        self.send(now, id, to_json(&line).into());
     }
 
     /// Tells a client something that it has not asked for.

@@ -29,6 +29,7 @@ impl Session {
                 self.replica.update_roster(update);
                 self.private_roster(now, update);
                 self.update_peers();
+                self.end_uploads_to_those_who_left(update);
             }
             Event::Message(event::Message { number, .. })
             | Event::RoomMessage(event::RoomMessage { number, .. })
@@ -69,6 +70,20 @@ impl Session {
         self.out.push_back(Output::Peers(peers));
     }
 
+    /// Whose key was told to have left is sent nothing more, not even what they have asked for already. Who is only
+    /// missing, since the hub was started anew and tells everything again, may be back before they ask again.
+    fn end_uploads_to_those_who_left(&mut self, update: &event::RosterUpdated) {
+        let left = update
+            .clients
+            .iter()
+            .filter(|client| client.state == crate::protocol::Presence::Offline)
+            .map(|client| client.key);
+        let left: Vec<_> = left.filter(|key| self.replica.clients().all(|client| client.key != *key)).collect();
+        if !left.is_empty() {
+            self.out.push_back(Output::PeersLeft(left));
+        }
+    }
+
     fn answered(&mut self, now: Time, ask: Ask, origin: Origin, event: Event) {
         match (origin, event) {
             (Origin::Goodbye, _) => self.goodbye_answered(now),
@@ -82,6 +97,7 @@ impl Session {
                 if error.code == ErrorCode::LoginRequired && self.config.inbox =>
             {
                 self.registered = None;
+                self.entry.refuse(error.code);
                 self.tell(now, error);
                 self.ask_again(now);
             }

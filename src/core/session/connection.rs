@@ -75,6 +75,7 @@ impl Session {
         };
         self.tell(now, ready);
         self.out.push_back(Output::Connect);
+        self.start_limit(now);
     }
 
     pub(super) fn greet(&mut self, now: Time) {
@@ -303,6 +304,7 @@ impl Session {
             }
             _ => {}
         }
+        self.check_limit(now);
         self.private_tick(now);
         self.announce(now);
         self.apply_changes(now);

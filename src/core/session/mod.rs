@@ -7,9 +7,11 @@
 
 mod answers;
 mod connection;
+mod entry;
 mod folders;
 mod holdings;
 mod inbox;
+mod limit;
 mod notes;
 mod offers;
 mod private;
@@ -32,9 +34,11 @@ use crate::protocol::{
     At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Speaker, Timestamp, event,
 };
 use connection::Connection;
+use entry::Entry;
 use holdings::Holdings;
 pub use inbox::number_of;
 use inbox::{Focus, Inbox};
+use limit::TimeLimit;
 pub use notes::{
     FetchPlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, TransferNote, UploadNote,
 };
@@ -115,6 +119,7 @@ pub struct Session {
     config: SessionConfig,
     rng: Rng,
     connection: Connection,
+    entry: Entry,
     link: Link,
     /// The hub's name for this session.
     session: Option<String>,
@@ -158,6 +163,7 @@ pub struct Session {
     /// The newest message at the hub when we entered.
     newest: u64,
     focus: Option<Focus>,
+    limit: TimeLimit,
     /// The end is not to wait for a slow reader.
     hurried: bool,
     leaving: Option<Leaving>,
@@ -171,6 +177,7 @@ impl Session {
         Self {
             rng: Rng(config.seed),
             connection: Connection::default(),
+            entry: Entry::default(),
             link: Link::new(config.link),
             session: None,
             registered: None,
@@ -201,6 +208,7 @@ impl Session {
             inbox: Inbox::default(),
             newest: 0,
             focus: None,
+            limit: TimeLimit::default(),
             hurried: false,
             leaving: None,
             ended: false,
@@ -266,7 +274,10 @@ impl Session {
         }
         let leaving = self.leaving.as_ref().map(|leaving| leaving.deadline);
         let peers = self.privates.peers.next_timeout();
-        [self.connection.deadline(), self.link.next_timeout(), leaving, peers].into_iter().flatten().min()
+        [self.connection.deadline(), self.link.next_timeout(), leaving, peers, self.limit.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether more requests can be taken; otherwise they wait at their source.

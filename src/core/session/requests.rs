@@ -118,7 +118,7 @@ impl Session {
                     Start::Here | Start::Last | Start::Refused => self.start_local(now, pending),
                 },
                 Some(Waiting::Bad(id, failure)) => self.refuse(now, id, failure),
-                Some(Waiting::EndOfInput) => self.leave(now, "end of input".into(), 0, None, false),
+                Some(Waiting::EndOfInput) => self.leave(now, "end of input".into(), self.entry.exit(), None, false),
                 None => return,
             }
         }
@@ -276,7 +276,7 @@ impl Session {
                 return self.private_close(now, id, &to);
             }
             Request::Wait(_) => Ok(event::Waited {}.into()),
-            Request::Quit(_) => return self.leave(now, "quit".into(), 0, id, true),
+            Request::Quit(_) => return self.leave(now, "quit".into(), self.entry.exit(), id, true),
             // All others are passed on: `Pending::start` says so.
             _ => Err(ErrorCode::Internal.into()),
         };
@@ -340,19 +340,28 @@ impl Session {
 
     /// The user wants to end without waiting for anything.
     pub(super) fn interrupt(&mut self, now: Time, code: u8) {
-        self.break_off(now, "interrupted", code, None, false);
+        let failure = Failure::new(ErrorCode::Interrupted, "It was broken off.");
+        self.break_off(now, "interrupted", &failure, code, None, false);
     }
 
     pub(super) fn quit_now(&mut self, now: Time, id: Option<Id>) {
-        self.break_off(now, "quit", 0, id, true);
+        let failure = Failure::new(ErrorCode::Interrupted, "It was broken off.");
+        self.break_off(now, "quit", &failure, 0, id, true);
     }
 
-    fn break_off(&mut self, now: Time, reason: &str, code: u8, id: Option<Id>, asked_for: bool) {
-        let failure = Failure::new(ErrorCode::Interrupted, "It was broken off.");
+    pub(super) fn break_off(
+        &mut self,
+        now: Time,
+        reason: &str,
+        failure: &Failure,
+        code: u8,
+        id: Option<Id>,
+        asked_for: bool,
+    ) {
         if let Some(quit) = self.leaving.take().filter(|leaving| leaving.asked_for) {
             self.finish(now, quit.id, event::Error::from(failure.clone()));
         }
-        self.abandon(now, &failure);
+        self.abandon(now, failure);
         self.hurried = true;
         self.leave(now, reason.into(), code, id, asked_for);
     }

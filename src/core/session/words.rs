@@ -42,6 +42,8 @@ pub struct SessionConfig {
     pub link: LinkConfig,
     /// How long a lost hub is tried again.
     pub give_up: Duration,
+    /// How long the session may take, if there is a limit.
+    pub timeout: Option<Duration>,
     /// Whether to stay when the input ends.
     pub linger: bool,
     /// Whether to end at the first request that fails.
@@ -146,6 +148,8 @@ pub enum Output {
     Unlend(ContentHash, String),
     /// Who may fetch from us.
     Peers(Vec<(PublicKey, String)>),
+    /// These may not any more: what they are being sent ends.
+    PeersLeft(Vec<PublicKey>),
     /// Fetch a content.
     Fetch(FetchPlan),
     /// Fetch a folder.

@@ -105,6 +105,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             invite: options.hub.invite.clone(),
             link: options.link,
             give_up: options.give_up,
+            timeout: options.timeout,
             linger: options.linger,
             fail_fast: options.fail_fast,
             on_conflict: options.on_conflict,
@@ -260,7 +261,11 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                     outgoing.close();
                 }
             }
-            Output::Say(line) => self.with_hub(|outgoing| outgoing.say(&line)),
+            Output::Say(line) => {
+                // Not what it says: the secret of an invite is in it.
+                tracing::debug!("saying hello to the hub");
+                self.with_hub(|outgoing| outgoing.say(&line));
+            }
             Output::Send(frame) => self.with_hub(|outgoing| outgoing.push(&frame)),
             Output::CheckDir(task, dir) => {
                 let check = move || check_dir(&PathBuf::from(dir)).map(|dir| dir.to_string_lossy().into_owned());
@@ -273,6 +278,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 let hub = self.hub_key.map(|key| (key, HUB.to_owned())).filter(|_| !peers.is_empty());
                 self.shelf.set_peers(peers.into_iter().chain(hub).collect());
             }
+            Output::PeersLeft(keys) => keys.iter().for_each(|key| self.server.cancel_all_of(key)),
             Output::Lend { task, dir, file, to } => self.lend(task, dir, file, to),
             Output::Unlend(hash, to) => self.shelf.unlend(&hash, &to),
             Output::FetchFolder(plan) => self.fetch_folder(plan),

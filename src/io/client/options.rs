@@ -52,6 +52,8 @@ pub struct ClientOptions {
     pub link: LinkConfig,
     /// How long a lost hub is tried again.
     pub give_up: Duration,
+    /// How long the session may take, if there is a limit.
+    pub timeout: Option<Duration>,
 }
 
 /// Something that the user does.

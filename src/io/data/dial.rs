@@ -36,6 +36,24 @@ pub(super) fn dial(
     identity: &Identity,
     cancel: &Cancel,
 ) -> Result<ClientStream, Option<Failure>> {
+    tracing::debug!(%address, %key, "dialling for a transfer");
+    let began = Instant::now();
+    let dialled = dial_untold(address, key, identity, cancel);
+    let took = began.elapsed();
+    match &dialled {
+        Ok(_) => tracing::debug!(%address, ?took, "connected for a transfer, the key is proved"),
+        Err(Some(failure)) => tracing::debug!(%address, %failure, ?took, "no connection for a transfer"),
+        Err(None) => tracing::debug!(%address, ?took, "the transfer was given up"),
+    }
+    dialled
+}
+
+fn dial_untold(
+    address: SocketAddr,
+    key: PublicKey,
+    identity: &Identity,
+    cancel: &Cancel,
+) -> Result<ClientStream, Option<Failure>> {
     let tcp = connect(address, identity.rates.down.as_ref(), cancel).map_err(|e| {
         e.map(|e| {
             Failure::new(ErrorCode::PeerUnreachable, format!("{address} cannot be reached: {}.", cause::of_io(&e)))

@@ -20,7 +20,7 @@ use crate::protocol::{Content, ErrorCode, Failure};
 
 pub use offers::{Offers, Progress};
 pub(crate) use offers::{Ready, hash_or_remember};
-pub(crate) use walk::{Found, find_in, is_hidden, is_partial};
+pub(crate) use walk::{Found, find_in, is_hidden};
 
 /// A folder by its full name.
 ///

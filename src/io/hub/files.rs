@@ -42,7 +42,7 @@ pub struct HubShelf {
     known: (Vec<(ContentHash, u64)>, Vec<ContentHash>),
     offering: Cancel,
     _offers: Option<Offers>,
-    _server: DataServer,
+    server: DataServer,
 }
 
 impl HubShelf {
@@ -71,7 +71,7 @@ impl HubShelf {
         let offers = options.dir.as_ref().map(|dir| offer(dir, data, &shelf, mailbox, &offering)).transpose()?;
         let config = HubFiles { key: identity.key, address: options.address, port: server.port(), room: options.room };
         let known = known.unwrap_or_default();
-        Ok(Self { config, shelf, copies, known, offering, _offers: offers, _server: server })
+        Ok(Self { config, shelf, copies, known, offering, _offers: offers, server })
     }
 
     /// What the hub must know of it.
@@ -97,9 +97,13 @@ impl HubShelf {
         }
     }
 
-    /// Somebody may fetch under this name, or may not any more.
+    /// Somebody may fetch under this name, or may not any more: then what they are being sent ends, too.
     pub(super) fn set_peer(&self, key: PublicKey, name: Option<String>) {
+        let left = name.is_none();
         self.shelf.set_peer(key, name);
+        if left {
+            self.server.cancel_all_of(&key);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::schema::{APPLICATION_ID, migrate, steps_left};
+use crate::io::own_file::{open_own, read_own};
 use crate::protocol::cause;
 use crate::protocol::{ErrorCode, Failure};
 
@@ -28,8 +29,8 @@ pub(super) fn make_dir(dir: &Path) -> Result<PathBuf, Failure> {
 }
 
 fn lock_file(path: &Path) -> Result<File, Failure> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
-    file.map_err(|e| cannot("write", path, &e))
+    let mut options = OpenOptions::new();
+    open_own(options.create(true).truncate(false).write(true).mode(0o600), path).map_err(|e| cannot("write", path, &e))
 }
 
 /// A hub's lock on its folder: advisory, and the system takes it back however the process ends.
@@ -102,7 +103,7 @@ pub(super) fn in_transaction<T>(
 /// Looks at the file's first bytes before SQLite does, which takes an empty file for a new database.
 fn check_header(file: &Path) -> Result<(), Failure> {
     let mut header = Vec::new();
-    let read = File::open(file).and_then(|f| f.take(100).read_to_end(&mut header));
+    let read = read_own(file).and_then(|f| f.take(100).read_to_end(&mut header));
     read.map_err(|e| cannot("read", file, &e))?;
     // The layout is part of SQLite's file format, section 1.3.
     if header.len() < 100 || !header.starts_with(b"SQLite format 3\0") {

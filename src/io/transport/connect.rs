@@ -109,8 +109,8 @@ async fn connect_before(
 ) -> Result<Conn, Failure> {
     let attempt = |&address: &SocketAddr| -> Attempt {
         let identity = identity.clone();
-        let quic = || -> Attempt { Box::pin(quic::dial(address, identity.clone(), expected)) };
-        let tcp = || -> Attempt { Box::pin(tcp::dial(address, identity.clone(), expected)) };
+        let quic = || -> Attempt { Box::pin(told("quic", address, quic::dial(address, identity.clone(), expected))) };
+        let tcp = || -> Attempt { Box::pin(told("tcp", address, tcp::dial(address, identity.clone(), expected))) };
         let attempts = match choice {
             TransportChoice::Auto => vec![quic(), tcp()],
             TransportChoice::Quic => vec![quic()],
@@ -123,6 +123,23 @@ async fn connect_before(
         let all: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
         Err(unreachable(all.join(", "), "timed out, no answer"))
     })
+}
+
+/// An attempt, with its beginning and its end in the diagnostics.
+async fn told(
+    transport: &'static str,
+    address: SocketAddr,
+    attempt: impl Future<Output = Result<Conn, Failure>>,
+) -> Result<Conn, Failure> {
+    tracing::debug!(%address, transport, "connecting");
+    let began = Instant::now();
+    let ended = attempt.await;
+    let took = began.elapsed();
+    match &ended {
+        Ok(conn) => tracing::debug!(%address, transport, key = %conn.peer, ?took, "connected, the key is proved"),
+        Err(failure) => tracing::debug!(%address, transport, %failure, ?took, "not connected"),
+    }
+    ended
 }
 
 /// Starts the attempts one after the other, the next when one failed or `head_start` has passed. The first

@@ -44,7 +44,7 @@ impl LineFault {
 }
 
 pub(super) enum Source {
-    Quic(quinn::RecvStream),
+    Quic(quinn::RecvStream, quinn::Connection),
     Tcp(Arc<tcp::Stream>),
 }
 
@@ -70,9 +70,12 @@ impl LineReader {
     }
 
     /// Changes the longest line accepted from here on, in bytes without its end. A part of a line that has
-    /// been received already counts.
+    /// been received already counts. Over QUIC, the other side may send so much ahead, within bounds.
     pub fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
+        if let Source::Quic(_, connection) = &self.source {
+            connection.set_receive_window(quic::window(limit));
+        }
     }
 
     /// The next line without its `\n`; `None` when the other side has ended its stream. May be cancelled
@@ -124,7 +127,7 @@ impl LineReader {
         let room = self.limit.saturating_add(1).saturating_sub(self.buffer.len()).clamp(1, READ_SIZE);
         let mut into = ReadBuf::uninit(&mut space[..room]);
         let read = match &mut self.source {
-            Source::Quic(stream) => {
+            Source::Quic(stream, _) => {
                 stream.poll_read_buf(cx, &mut into).map_err(|e| LineFault::broken(quic::read_cause(&e)))
             }
             Source::Tcp(stream) => stream.poll_read(cx, &mut into).map_err(by_tcp),

@@ -26,6 +26,9 @@ use crate::protocol::{Failure, PublicKey, TransportKind};
 /// side is behind, and it is all that somebody who never reads can cost here.
 const WINDOW: u32 = 1 << 20;
 
+/// The same for what comes in, until it is known who sends it: room for a hello and what may travel with it.
+const FIRST_WINDOW: u32 = 8 << 10;
+
 /// The link probes each second or so; after this long without a packet there is nobody.
 const IDLE_TIME: VarInt = VarInt::from_u32(10_000);
 
@@ -49,12 +52,17 @@ fn transport(streams_accepted: u32) -> Arc<TransportConfig> {
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .datagram_receive_buffer_size(None)
         .stream_receive_window(WINDOW.into())
-        .receive_window(WINDOW.into())
+        .receive_window(FIRST_WINDOW.into())
         .send_window(WINDOW.into())
         .initial_rtt(FIRST_RTT)
         .max_idle_timeout(Some(IdleTimeout::from(IDLE_TIME)))
         .keep_alive_interval(None);
     Arc::new(config)
+}
+
+/// How much may be on its way to a reader of lines with this limit.
+pub(super) fn window(limit: usize) -> VarInt {
+    u32::try_from(limit).unwrap_or(WINDOW).clamp(FIRST_WINDOW, WINDOW).into()
 }
 
 /// The hub's endpoint on a bound socket.
@@ -117,7 +125,7 @@ fn conn(
 ) -> Conn {
     let address = connection.remote_address();
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-    let reader = LineReader::new(Source::Quic(receive), limit);
+    let reader = LineReader::new(Source::Quic(receive, connection.clone()), limit);
     let writer = LineWriter::new(Sink::Quic(send, connection));
     Conn { peer, address, transport: TransportKind::Quic, reader, writer }
 }

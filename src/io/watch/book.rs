@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::core::session::Offering;
 use crate::io::data::Shelf;
-use crate::io::files::{Ready, is_hidden, is_partial};
+use crate::io::data::is_partial;
+use crate::io::files::{Ready, is_hidden};
 use crate::io::hash::Fingerprint;
 use crate::protocol::Content;
 use crate::protocol::limits::TREE_ENTRIES;

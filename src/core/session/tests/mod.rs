@@ -34,6 +34,7 @@ fn config() -> SessionConfig {
         invite: None,
         link: LinkConfig::client(),
         give_up: Duration::from_secs(60),
+        timeout: None,
         linger: false,
         fail_fast: false,
         on_conflict: OnConflict::Fail,
@@ -142,7 +143,12 @@ impl Rig {
                 Output::Shown(name, number) => self.shown.push((name, number)),
                 Output::Peer(output) => self.peers.push(output),
                 Output::End(code) => self.end = Some(code),
-                Output::Disconnect | Output::Say(_) | Output::Peers(_) | Output::Unlend(..) | Output::Sources(..) => {}
+                Output::Disconnect
+                | Output::Say(_)
+                | Output::Peers(_)
+                | Output::PeersLeft(_)
+                | Output::Unlend(..)
+                | Output::Sources(..) => {}
                 Output::CancelUpload(_) => {}
             }
         }
