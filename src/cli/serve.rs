@@ -138,14 +138,14 @@ enum LogFormat {
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a number, at least 1".to_owned())
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "it must be a whole number of at least 1".to_owned())
 }
 
 /// A span, or a size with a unit.
 fn keep(text: &str) -> Result<Keep, String> {
     match crate::protocol::when::span(text) {
         Some(span) if !span.is_zero() => Ok(Keep::For(span)),
-        Some(_) => Err("expected an age such as 30d or 12h, or a size such as 500MB or 1GiB".to_owned()),
+        Some(_) => Err("write an age such as 30d or 12h, or a size such as 500MB or 1GiB".to_owned()),
         None => bytes(text).map(Keep::Bytes).map_err(|wrong| format!("{wrong}, or an age such as 30d or 12h")),
     }
 }
@@ -153,7 +153,7 @@ fn keep(text: &str) -> Result<Keep, String> {
 /// A size with a unit.
 fn bytes(text: &str) -> Result<u64, String> {
     let bytes = super::size::size(text).filter(|bytes| *bytes > 0);
-    bytes.ok_or_else(|| "expected a size such as 500MB or 1GiB".to_owned())
+    bytes.ok_or_else(|| "write a size such as 500MB or 1GiB".to_owned())
 }
 
 impl Serve {

@@ -17,7 +17,7 @@ use crate::core::link::{Link, LinkFault};
 use crate::core::time::Time;
 use crate::protocol::types::Content;
 use crate::protocol::wire::{ClientHello, Farewell, FrameIn, HubHello, LINK_PROTOCOL};
-use crate::protocol::{ErrorCode, Failure, Id, Presence, PublicKey, log, to_json};
+use crate::protocol::{ErrorCode, Failure, Id, Presence, PublicKey, cause, log, to_json};
 
 /// A session.
 pub(super) struct Peer {
@@ -86,7 +86,7 @@ impl Hub {
         address: SocketAddr,
         line: &[u8],
     ) -> Result<(), Failure> {
-        let wrong = |e: serde_json::Error| Failure::new(ErrorCode::WrongProtocol, format!("not a hello: {e}"));
+        let wrong = |e: serde_json::Error| cause::not_understood("That is no greeting of a client", &e);
         let hello: ClientHello = serde_json::from_slice(line).map_err(wrong)?;
         if hello.hello != LINK_PROTOCOL {
             return Err(ErrorCode::WrongProtocol.into());
@@ -186,7 +186,7 @@ impl Hub {
     }
 
     fn frame(&mut self, now: Time, id: PeerId, line: &[u8]) -> Result<(), Failure> {
-        let wrong = |e: serde_json::Error| Failure::new(ErrorCode::WrongProtocol, format!("not a frame: {e}"));
+        let wrong = |e: serde_json::Error| cause::not_understood("That is no line of a client", &e);
         let frame: FrameIn<'_> = serde_json::from_slice(line).map_err(wrong)?;
         if frame.n.is_some() != frame.body.is_some() {
             return Err(Failure::new(ErrorCode::WrongProtocol, "a body and its number belong together"));
