@@ -14,6 +14,7 @@ mod presence;
 mod restarts;
 mod rooms;
 mod stores;
+mod times;
 
 use common::process::*;
 use rustix::process::Signal;
