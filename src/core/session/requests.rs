@@ -118,7 +118,9 @@ impl Session {
                     Start::Here | Start::Last | Start::Refused => self.start_local(now, pending),
                 },
                 Some(Waiting::Bad(id, failure)) => self.refuse(now, id, failure),
-                Some(Waiting::EndOfInput) => self.leave(now, "end of input".into(), self.entry.exit(), Mark::default(), false),
+                Some(Waiting::EndOfInput) => {
+                    self.leave(now, "end of input".into(), self.entry.exit(), Mark::default(), false)
+                }
                 None => return,
             }
         }
