@@ -22,7 +22,9 @@
 //! 1. `cli/join.rs` reads the line, from the editor or the pipe, and hands it to [`io::client`], whose loop gives
 //!    it to [`core::Session::handle`] as `Input::Line`.
 //! 2. [`protocol::line::parse`] makes a request of it: by serde if it starts with `{`, else by clap
-//!    ([`protocol::human`]). From here on nobody knows which it was.
+//!    ([`protocol::human`], after [`protocol::old_spellings`] has made today's words of a line of old). What depends on
+//!    the lines before, [`protocol::Speaker`] remembers; at a terminal, [`ui::talk`] says what is a command at all.
+//!    From here on nobody knows which it was.
 //! 3. `core/session/requests.rs` queues it. When its turn has come and a folder has been chosen, the session asks
 //!    for hashing: `Output::Hash`.
 //! 4. [`io::files`] and [`io::hash`] read the file on a thread, unless [`io::hash_cache`] remembers its hash;

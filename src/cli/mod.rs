@@ -23,7 +23,7 @@ use clap::builder::StyledStr;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::io::stdout::{StandardOutput, loss};
-use crate::protocol::Failure;
+use crate::protocol::{Failure, cause};
 use crate::ui::escape::escape;
 use crate::ui::style::Style;
 use recording::complain;
@@ -67,12 +67,16 @@ impl Potluck {
     /// Reads the command line. Where it cannot be understood, or asks for help, this says so and ends.
     pub fn from_command_line() -> Self {
         Self::try_parse().unwrap_or_else(|error| {
-            let text = error.render().to_string();
+            let text = in_words(&error);
             if !error.use_stderr() {
                 std::process::exit(say(&error.render()));
             }
             if text.lines().all(|line| matches!(escape(line), Cow::Borrowed(_))) {
-                error.exit();
+                if text == error.render().to_string() {
+                    error.exit();
+                }
+                let _ = write!(std::io::stderr(), "{text}");
+                std::process::exit(error.exit_code());
             }
             // The mistake is quoted, and holds something that steers a terminal.
             let lines: Vec<_> = text.lines().map(escape).collect();
@@ -110,6 +114,15 @@ fn say(text: &StyledStr) -> i32 {
             failure.code.exit().into()
         }
         Some(Ok(())) | None => 0,
+    }
+}
+
+/// What is wrong with the command line: of a value that does not fit, clap repeats what a library says of it.
+fn in_words(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    match (cause::of_argument(error), text.split_once("\n\n")) {
+        (Some(mistake), Some((_, rest))) => format!("error: {mistake}\n\n{rest}"),
+        _ => text,
     }
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 
 use crate::io::stdout::StandardOutput;
-use crate::protocol::line::one_line;
+use crate::protocol::cause;
 use crate::protocol::schema::Stream;
 use crate::protocol::{EventLine, LogLine};
 use crate::ui::escape::escape;
@@ -84,7 +84,7 @@ fn text(
         Stream::Log => LogLine::parse(line).map(|line| line.map(|line| render_log(&line, style))),
         Stream::Requests => return Err("this is a request; events or a hub's log can be replayed".to_owned()),
     };
-    read.map(Option::unwrap_or_default).map_err(|e| one_line(&e.to_string()))
+    read.map(Option::unwrap_or_default).map_err(|e| cause::of_json(&e))
 }
 
 #[cfg(test)]
@@ -113,7 +113,7 @@ mod tests {
         ));
         assert_eq!(text, "Offering from music.\nEverything asked before is done.\n");
         assert_eq!(mistakes.len(), 2);
-        assert!(mistakes[0].starts_with("line 3: missing field `transfer` at column "), "{mistakes:?}");
+        assert!(mistakes[0].starts_with("line 3: the field `transfer` is missing at column "), "{mistakes:?}");
         assert!(mistakes[1].starts_with("line 4: "), "{mistakes:?}");
     }
 

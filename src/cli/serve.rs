@@ -60,6 +60,15 @@ pub struct Serve {
     /// Clients at once.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().clients, value_parser = at_least_one)]
     max_clients: usize,
+    /// Clients at once from one address, of IPv6 from one /64; this machine itself is not counted.
+    #[arg(long, value_name = "N", default_value_t = HubLimits::default().clients_per_address, value_parser = at_least_one)]
+    max_clients_per_address: usize,
+    /// Names that one key may take.
+    #[arg(long, value_name = "N", default_value_t = HubLimits::default().names_per_key, value_parser = at_least_one)]
+    max_names: usize,
+    /// Rooms that one key or account may have made.
+    #[arg(long, value_name = "N", default_value_t = HubLimits::default().rooms_per_key, value_parser = at_least_one)]
+    max_rooms: usize,
     /// After so many failed logins in a row an account is locked for a while; an address after ten times as many.
     #[arg(long, value_name = "N", default_value_t = LoginPolicy::default().max_failures, value_parser = clap::value_parser!(u32).range(1..))]
     max_failures: u32,
@@ -129,14 +138,14 @@ enum LogFormat {
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a number, at least 1".to_owned())
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "it must be a whole number of at least 1".to_owned())
 }
 
 /// A span, or a size with a unit.
 fn keep(text: &str) -> Result<Keep, String> {
     match crate::protocol::when::span(text) {
         Some(span) if !span.is_zero() => Ok(Keep::For(span)),
-        Some(_) => Err("expected an age such as 30d or 12h, or a size such as 500MB or 1GiB".to_owned()),
+        Some(_) => Err("write an age such as 30d or 12h, or a size such as 500MB or 1GiB".to_owned()),
         None => bytes(text).map(Keep::Bytes).map_err(|wrong| format!("{wrong}, or an age such as 30d or 12h")),
     }
 }
@@ -144,7 +153,7 @@ fn keep(text: &str) -> Result<Keep, String> {
 /// A size with a unit.
 fn bytes(text: &str) -> Result<u64, String> {
     let bytes = super::size::size(text).filter(|bytes| *bytes > 0);
-    bytes.ok_or_else(|| "expected a size such as 500MB or 1GiB".to_owned())
+    bytes.ok_or_else(|| "write a size such as 500MB or 1GiB".to_owned())
 }
 
 impl Serve {
@@ -268,6 +277,9 @@ impl Serve {
             grace: self.grace,
             limits: HubLimits {
                 clients: self.max_clients,
+                clients_per_address: self.max_clients_per_address,
+                names_per_key: self.max_names,
+                rooms_per_key: self.max_rooms,
                 message_rate: self.message_rate,
                 request_rate: self.request_rate,
                 mailbox: self.mailbox,

@@ -18,6 +18,7 @@ use crate::io::home::Home;
 use crate::io::passwords::{check_length, hash};
 use crate::io::stdout::StandardOutput;
 use crate::io::store::{Conflicts, NewAccount, Users};
+use crate::protocol::cause;
 use crate::protocol::limits::PASSWORD_BYTES;
 use crate::protocol::name::{check_person, fold};
 use crate::protocol::record::NameRecord;
@@ -234,7 +235,10 @@ impl PasswordSource {
 
 /// Asks twice: what cannot be seen is easily mistyped.
 fn prompt(name: &str) -> Result<Password, Failure> {
-    let ask = |prompt: String| rpassword::prompt_password(prompt).map_err(|e| bad(format!("cannot ask: {e}")));
+    let ask = |prompt: String| {
+        rpassword::prompt_password(prompt)
+            .map_err(|e| bad(format!("No password can be asked for: {}.", cause::of_io(&e))))
+    };
     let password = ask(format!("Password for {}: ", escape(name)))?;
     check_length(&Password(password.clone()))?;
     if ask("The same again: ".to_owned())? != password {
@@ -248,7 +252,7 @@ fn first_line(input: impl BufRead, source: &str) -> Result<Password, Failure> {
     let mut line = Vec::new();
     // Two for the line's end, and one that shows that it is too long.
     let read = input.take(PASSWORD_BYTES as u64 + 3).read_until(b'\n', &mut line);
-    if read.map_err(|e| bad(format!("{source}: {e}")))? == 0 {
+    if read.map_err(|e| bad(format!("{source}: {}.", cause::of_io(&e))))? == 0 {
         return Err(bad(format!("There is no password: {source} is empty.")));
     }
     for end in [b'\n', b'\r'] {

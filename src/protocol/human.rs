@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
+use super::cause;
 use super::event::CommandHelp;
 use super::line::pointer_at;
 use super::old_spellings::{self, SEND_GROUP, rewritten};
@@ -265,7 +266,7 @@ fn refusal(error: &clap::Error, words: &[String]) -> Failure {
     if let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) {
         return unknown(name);
     }
-    let text = error.to_string();
+    let text = cause::of_argument(error).unwrap_or_else(|| error.to_string());
     let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").trim_end_matches(':');
     let missing = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::Strings(names)) => format!(": {}", names.join(" ")),
@@ -285,6 +286,9 @@ fn refusal(error: &clap::Error, words: &[String]) -> Failure {
 pub fn help(name: Option<&str>) -> Result<Vec<CommandHelp>, Failure> {
     let mut all = HumanLine::command();
     all.build();
+    if name.is_some_and(|name| name.eq_ignore_ascii_case(TALK)) {
+        return Ok(vec![about_talk()]);
+    }
     let wanted = |c: &&mut clap::Command| name.is_none_or(|n| c.get_name() == n || c.get_all_aliases().any(|a| a == n));
     let found: Vec<_> = all.get_subcommands_mut().filter(wanted).map(|c| describe(c, name.is_some())).collect();
     match name {
@@ -293,6 +297,20 @@ pub fn help(name: Option<&str>) -> Result<Vec<CommandHelp>, Failure> {
             Err(unknown(name).hint(hint + "`help` lists what can be asked.").at(pointer_at("/command")))
         }
         _ => Ok(found),
+    }
+}
+
+/// What people at a terminal can do beside requests.
+fn about_talk() -> CommandHelp {
+    let details = "At a terminal: say what you type in a room, or to everybody with `talk lobby`, without a command before each line\n\n\
+        Usage: talk <ROOM>\n\n\
+        From then on, commands begin with `/`: `/leave` ends it, `/help` lists them. `//` says a slash.";
+    CommandHelp {
+        name: TALK.to_owned(),
+        usage: "talk <ROOM>".to_owned(),
+        about: "Say what you type in a room, or to everybody in the lobby".to_owned(),
+        aliases: Vec::new(),
+        details: Some(details.to_owned()),
     }
 }
 

@@ -157,6 +157,12 @@ pub const BLOCKS: usize = 1_000;
 /// Rooms that one person may be in.
 pub const ROOMS_EACH: usize = 256;
 
+/// Rooms up to which others may bring somebody into theirs; into the rest of [`ROOMS_EACH`] one goes by oneself.
+pub const ROOMS_BY_OTHERS: usize = 128;
+
+/// Sessions of one key that have no name.
+pub const NAMELESS_EACH: usize = 4;
+
 /// People who are named in one `room-create` or `room-invite`.
 pub const PEOPLE_PER_REQUEST: usize = 1_000;
 
@@ -187,6 +193,12 @@ pub const FAILURES_COUNTED: usize = 10_000;
 pub struct HubLimits {
     /// Clients at once, those within their grace included.
     pub clients: usize,
+    /// The same of one key.
+    pub clients_per_key: usize,
+    /// The same of one address (one /64 for IPv6). Loopback is everybody on one machine, and has no share.
+    pub clients_per_address: usize,
+    /// Names that one key may take.
+    pub names_per_key: usize,
     /// Offers of one client.
     pub offers: usize,
     /// Connections that have not said hello yet.
@@ -202,6 +214,8 @@ pub struct HubLimits {
     pub mailbox_bytes: u64,
     /// Rooms.
     pub rooms: usize,
+    /// Rooms that one key or account has made.
+    pub rooms_per_key: usize,
     /// Members of one room.
     pub members: usize,
 }
@@ -213,6 +227,9 @@ impl Default for HubLimits {
     fn default() -> Self {
         Self {
             clients: 5_000,
+            clients_per_key: 16,
+            clients_per_address: 256,
+            names_per_key: 16,
             offers: 65_536,
             strangers: 1_024,
             message_rate: 100,
@@ -220,6 +237,7 @@ impl Default for HubLimits {
             mailbox: 10_000,
             mailbox_bytes: 16 << 20,
             rooms: 1_000,
+            rooms_per_key: 32,
             members: 5_000,
         }
     }

@@ -1,16 +1,17 @@
 //! Lines: a request as JSON or as a human command, an event as JSON.
 
 use serde::Deserialize;
-use serde::de::{Deserializer as _, IgnoredAny, IntoDeserializer};
+use serde::de::{Deserializer as _, IgnoredAny};
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::event::Event;
 use super::limits::{MAX_ID, MAX_LINE};
 use super::log::{LogEvent, LogLine};
+use super::mistake::Reader;
 use super::request::Request;
 use super::vocabulary::Visitor;
-use super::{At, ErrorCode, Failure, Id, Timestamp, human, strict};
+use super::{At, ErrorCode, Failure, Id, Timestamp, cause, human, strict};
 
 /// A request and the mark that its answer will carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +69,7 @@ pub fn parse_in(line: &[u8], room: Option<&str>) -> Result<Option<RequestLine>, 
 pub fn parse_json(text: &str) -> Result<RequestLine, BadLine> {
     let bad_json = |e: serde_json::Error| BadLine {
         id: readable_id(text),
-        failure: Failure::new(ErrorCode::BadJson, one_line(&e.to_string())),
+        failure: Failure::new(ErrorCode::BadJson, format!("The line is not valid JSON: {}.", cause::of_json(&e))),
     };
     let Value::Object(mut map) = strict::parse(text).map_err(bad_json)? else { return Err(no_object().into()) };
     let id = take_id(&mut map)?;
@@ -76,7 +77,7 @@ pub fn parse_json(text: &str) -> Result<RequestLine, BadLine> {
 }
 
 fn no_object() -> Failure {
-    Failure::new(ErrorCode::BadJson, "a request is a JSON object")
+    Failure::new(ErrorCode::BadJson, "A request is a JSON object.")
 }
 
 /// The mark of a request that cannot be read as a whole, if it stands before what is wrong.
@@ -117,32 +118,27 @@ fn take_id(map: &mut Map<String, Value>) -> Result<Option<Id>, Failure> {
     let Some(value) = map.shift_remove("id") else { return Ok(None) };
     match Id::deserialize(value) {
         Ok(id) if is_short(&id) => Ok(Some(id)),
-        Ok(_) => Err(bad_field("/id", "an id has at most 128 bytes")),
-        Err(_) => Err(bad_field("/id", "an id is a text or an integer of 64 bits")),
+        Ok(_) => Err(bad_field("/id", "An id has at most 128 bytes.")),
+        Err(_) => Err(bad_field("/id", "An id is a text or a whole number of 64 bits.")),
     }
 }
 
 fn read_request(mut map: Map<String, Value>) -> Result<Request, Failure> {
     let name = match map.shift_remove("request") {
         Some(Value::String(name)) => name,
-        Some(_) => return Err(bad_field("/request", "the name of a request is a text")),
-        None => return Err(bad_field("", "the field `request` is missing")),
+        Some(_) => return Err(bad_field("/request", "The name of a request is a text.")),
+        None => return Err(bad_field("", "The field `request` is missing: it says what is asked.")),
     };
     // An optional field is left out. The schemas say so too; serde alone would take `null` for that.
     if let Some((key, _)) = map.iter().find(|(_, value)| value.is_null()) {
-        return Err(bad_field(&format!("/{}", escaped(key)), "it is null; leave the field out instead"));
+        return Err(bad_field(&format!("/{}", escaped(key)), "It is null; leave the field out instead."));
     }
-    let mut track = serde_path_to_error::Track::new();
-    let body = Value::Object(map);
-    let read = Request::read(&name, serde_path_to_error::Deserializer::new(body.into_deserializer(), &mut track));
-    match read {
+    match Request::read(&name, Reader(Value::Object(map))) {
         Some(Ok(request)) => Ok(request),
-        Some(Err(e)) => {
-            let (mut at, message) = (pointer(&track.path()), e.to_string());
-            if let Some((missing, _)) = message.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
-                at += &format!("/{}", escaped(missing));
-            }
-            Err(bad_field(&at, message))
+        Some(Err(mistake)) => {
+            let failure = bad_field(&mistake.pointer(), mistake.what);
+            let schema = format!("`potluck schema show {name}` says what it takes.");
+            Err(failure.hint(mistake.hint.map_or_else(|| schema.clone(), |hint| format!("{hint} {schema}"))))
         }
         None => Err(unknown_request(&name)),
     }
@@ -166,11 +162,6 @@ fn bad_field(pointer: &str, message: impl Into<std::borrow::Cow<'static, str>>) 
     Failure::new(ErrorCode::BadRequest, message).at(pointer_at(pointer))
 }
 
-/// What serde_json says of a text that is one line of many: without "line 1", which would mislead.
-pub fn one_line(message: &str) -> String {
-    message.replace(" at line 1 column ", " at column ")
-}
-
 /// A place in a request, as a JSON pointer.
 pub fn pointer_at(pointer: &str) -> At {
     At::Pointer(pointer.to_owned())
@@ -179,19 +170,6 @@ pub fn pointer_at(pointer: &str) -> At {
 /// A key as a part of a JSON pointer.
 fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
-}
-
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    let mut pointer = String::new();
-    for segment in path.iter() {
-        match segment {
-            Segment::Seq { index } => pointer += &format!("/{index}"),
-            Segment::Map { key } => pointer += &format!("/{}", escaped(key)),
-            Segment::Enum { .. } | Segment::Unknown => {}
-        }
-    }
-    pointer
 }
 
 impl Serialize for RequestLine {

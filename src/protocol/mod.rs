@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, opens a file or draws a random number.
 
 mod bytes32;
+pub mod cause;
 mod chunk_set;
 pub mod data;
 mod error;
@@ -15,6 +16,7 @@ pub mod likeness;
 pub mod limits;
 pub mod line;
 pub mod log;
+mod mistake;
 pub mod name;
 mod network;
 pub mod old_spellings;

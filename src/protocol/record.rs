@@ -59,6 +59,8 @@ pub enum Record {
         name: String,
         /// Who may join by themselves.
         access: RoomAccess,
+        /// Who has made it, folded.
+        owner: String,
     },
     /// A room is gone, with its members; what was said in it stays.
     RoomGone {
@@ -228,6 +230,8 @@ pub struct RoomRecord {
     pub name: String,
     /// Who may join by themselves.
     pub access: RoomAccess,
+    /// Who has made it, folded; empty if that is not known.
+    pub owner: String,
     /// Who is in it, folded and sorted, and since which message.
     pub members: Vec<(String, u64)>,
 }

@@ -16,7 +16,7 @@ use super::event;
 use super::line::{BadLine, RequestLine, parse_json};
 use super::request::Turn;
 use super::to_json;
-use super::{ErrorCode, Failure, Id, Timestamp, strict};
+use super::{ErrorCode, Failure, Id, Timestamp, cause, strict};
 
 /// The protocol of the link, as it stands in every hello.
 pub const LINK_PROTOCOL: &str = "potluck-link/1";
@@ -219,7 +219,12 @@ impl Ask {
 
     /// Reads the body of a frame, strictly.
     pub fn parse(body: &str) -> Result<Self, BadLine> {
-        let bad = |e: serde_json::Error| BadLine::from(Failure::new(ErrorCode::BadRequest, e.to_string()));
+        let bad = |e: serde_json::Error| {
+            BadLine::from(Failure::new(
+                ErrorCode::BadRequest,
+                format!("The request has a wrong field: {}.", cause::of_json(&e)),
+            ))
+        };
         if body.starts_with(r#"{"received":"#) {
             return serde_json::from_str(body).map(Self::Received).map_err(bad);
         }

@@ -62,9 +62,10 @@ impl MemoryStore {
             }
             Record::Block { by, whom } => drop(self.blocks.insert((by.clone(), whom.clone()))),
             Record::Unblock { by, whom } => drop(self.blocks.remove(&(by.clone(), whom.clone()))),
-            Record::Room { room, name, access } => {
+            Record::Room { room, name, access, owner } => {
                 let members = self.rooms.remove(room).map(|room| room.members).unwrap_or_default();
-                self.rooms.insert(*room, RoomRecord { room: *room, name: name.clone(), access: *access, members });
+                let (name, owner) = (name.clone(), owner.clone());
+                self.rooms.insert(*room, RoomRecord { room: *room, name, access: *access, owner, members });
                 self.last_room = self.last_room.max(*room);
             }
             Record::RoomGone { room } => drop(self.rooms.remove(room)),

@@ -278,7 +278,8 @@ fn help(body: &event::Help, style: Style) -> String {
         let about = if aliases.is_empty() { about.into_owned() } else { format!("{about} [also: {aliases}]") };
         vec![escape(&command.usage).into_owned(), about]
     });
-    table(&["COMMAND", "WHAT IT DOES"], &[], rows.collect(), style)
+    let talk = "At a terminal, `talk ROOM` says what you type in a room, `talk lobby` to everybody.\n";
+    table(&["COMMAND", "WHAT IT DOES"], &[], rows.collect(), style) + talk
 }
 
 fn hub_back(body: &event::HubBack, style: Style) -> String {

@@ -13,6 +13,7 @@ mod people;
 pub mod screen;
 pub mod style;
 mod table;
+pub mod talk;
 mod transfers;
 mod turn;
 pub mod units;

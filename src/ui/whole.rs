@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::validate::Mistake;
 
 /// Follows the events of one session, from its `ready` to its `bye`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Whole {
     lines: u64,
     /// The line of `bye`.

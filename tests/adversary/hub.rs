@@ -9,7 +9,9 @@ use potluck::core::{Hub, LinkConfig, Rng, Time};
 use potluck::protocol::invite::InviteRecord;
 use potluck::protocol::limits::HubLimits;
 use potluck::protocol::name::fold;
-use potluck::protocol::record::{CopyRecord, Found, Kept, Loaded, NameRecord, Query, Record, RoomRecord};
+use potluck::protocol::record::{
+    CopyRecord, Found, Kept, Loaded, NameRecord, Query, Record, RoomRecord, WaitingRecord,
+};
 use potluck::protocol::types::RoomAccess;
 use potluck::protocol::wire::HubHello;
 use potluck::protocol::{ErrorCode, EventLine, Id, PublicKey, Timestamp};
@@ -77,6 +79,11 @@ fn config(rng: &mut Rng) -> HubConfig {
         rooms: if small { 2 } else { 100 },
         members: if small { 2 } else { 100 },
         mailbox: if small { 2 } else { 100 },
+        mailbox_bytes: if small { 20 } else { 10_000 },
+        clients_per_key: if small { 1 } else { 16 },
+        clients_per_address: if small { 2 } else { 16 },
+        names_per_key: if small { 1 } else { 16 },
+        rooms_per_key: if small { 1 } else { 16 },
         request_rate: if small { 2 } else { 1_000 },
         ..HubLimits::default()
     };
@@ -120,7 +127,8 @@ fn loaded(rng: &mut Rng) -> Loaded {
                 folds.iter().filter(|_| rng.chance(50)).map(|fold| (fold.clone(), 1)).collect();
             let access = if rng.chance(50) { RoomAccess::Open } else { RoomAccess::Invite };
             let name = ROOMS[room as usize].to_owned();
-            (!members.is_empty()).then_some(RoomRecord { room, name, access, members })
+            let owner = folds.first().filter(|_| rng.chance(50)).cloned().unwrap_or_default();
+            (!members.is_empty()).then_some(RoomRecord { room, name, access, owner, members })
         })
         .collect();
     let copies = folds.iter().filter(|_| rng.chance(20)).map(|fold| fold.to_owned()).collect::<Vec<_>>();
@@ -129,7 +137,14 @@ fn loaded(rng: &mut Rng) -> Loaded {
         CopyRecord { owner: fold.clone(), fold, content }
     });
     let copies = copies.collect();
-    Loaded { names, blocks, rooms, copies, last_message: 4, last_room: 2, ..Loaded::default() }
+    let mut waiting = Vec::new();
+    for number in 1..=4 {
+        if let Some(fold) = folds.first().filter(|_| rng.chance(30)) {
+            let (bytes, withheld) = (rng.below(9), rng.chance(20));
+            waiting.push(WaitingRecord { fold: fold.clone(), number, bytes, withheld });
+        }
+    }
+    Loaded { names, blocks, rooms, copies, waiting, last_message: 4, last_room: 2, ..Loaded::default() }
 }
 
 impl World {

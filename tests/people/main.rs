@@ -16,6 +16,7 @@ mod restarts;
 mod revocation;
 mod rooms;
 mod stores;
+mod times;
 
 use common::process::*;
 use rustix::process::Signal;

@@ -13,3 +13,4 @@ mod hub_address;
 mod slow;
 mod tools;
 mod user;
+mod words;

@@ -1,6 +1,7 @@
 //! What `join` and `exec` share: options, streams, and running a client.
 
 mod live;
+mod name;
 mod options;
 
 use std::io::{self, IsTerminal, Write};

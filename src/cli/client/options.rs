@@ -16,6 +16,7 @@ use crate::core::session::AcceptFrom;
 use crate::io::client::ClientOptions;
 use crate::io::files::check_dir;
 use crate::io::home::Home;
+use crate::protocol::cause;
 use crate::protocol::invite::INVITE_BYTES;
 use crate::protocol::limits::{MAX_TRANSFERS, PASSWORD_BYTES};
 use crate::protocol::name::check_person;
@@ -115,6 +116,14 @@ impl ClientArgs {
         Home::open(self.data.as_deref())
     }
 
+    pub(super) fn has_name(&self) -> bool {
+        self.name.is_some() || self.hub.name.is_some()
+    }
+
+    pub(super) fn set_name(&mut self, name: String) {
+        self.name = Some(name);
+    }
+
     pub(in crate::cli) fn name(&self) -> Result<String, Failure> {
         if let Some(name) = self.name.clone().or(self.hub.name.clone()) {
             let usable = check_person(&name);
@@ -136,7 +145,7 @@ impl ClientArgs {
             None => rpassword::prompt_password(format!("Password of {} at {}: ", self.name()?, self.hub())).map_err(
                 |e| match e.kind() {
                     io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof => bad("No password was given."),
-                    _ => bad(format!("No password can be asked for, there is no terminal: {e}")),
+                    _ => bad("No password can be asked for: there is no terminal."),
                 },
             )?,
             Some(_) if is_stdin(self.invite_file.as_deref()) && is_stdin(self.password_file.as_deref()) => {
@@ -240,10 +249,10 @@ fn secret_line(file: &Path, what: &str, instead: &'static str) -> Result<String,
             return Err(bad(format!("The {what} would be shown.")).hint(instead));
         }
         // Locked, not wrapped: what is read ahead stays for the requests.
-        return first_line(input.lock()).map_err(|e| bad(format!("The {what} cannot be read: {e}")));
+        return first_line(input.lock()).map_err(|e| bad(format!("The {what} cannot be read: {}.", cause::of_io(&e))));
     }
     let read = File::open(file).and_then(|file| first_line(BufReader::new(file)));
-    read.map_err(|e| bad(format!("{} cannot be read: {e}", file.display())))
+    read.map_err(|e| bad(format!("{} cannot be read: {}.", file.display(), cause::of_io(&e))))
 }
 
 /// Whose pushes may be taken: a name that somebody can have, or everybody's.

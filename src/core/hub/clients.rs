@@ -1,7 +1,7 @@
 //! Connections, sessions and their comings and goings.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::contest::Challenge;
@@ -11,22 +11,13 @@ use super::invites::ShownInvite;
 use super::messages::Recall;
 use super::rates::Pace;
 use super::roster::Registered;
-use super::{ConnId, HELLO_TIMEOUT, Hub, Output, PeerId};
+use super::{ConnId, Hub, Output, PeerId};
 use crate::core::ledger::Seen;
 use crate::core::link::{Link, LinkFault};
 use crate::core::time::Time;
 use crate::protocol::types::Content;
 use crate::protocol::wire::{ClientHello, Farewell, FrameIn, HubHello, LINK_PROTOCOL};
-use crate::protocol::{ErrorCode, Failure, Id, Presence, PublicKey, log, to_json};
-
-/// A connection that has not said hello.
-pub(super) struct Stranger {
-    pub(super) key: PublicKey,
-    pub(super) address: SocketAddr,
-    pub(super) deadline: Time,
-    /// Its hello, while the store looks up the invite in it.
-    pub(super) hello: Option<Box<ClientHello>>,
-}
+use crate::protocol::{ErrorCode, Failure, Id, Presence, PublicKey, cause, log, to_json};
 
 /// A session.
 pub(super) struct Peer {
@@ -71,21 +62,6 @@ pub(super) struct Peer {
 }
 
 impl Hub {
-    pub(super) fn connected(&mut self, now: Time, conn: ConnId, key: PublicKey, address: SocketAddr, transport: &str) {
-        self.log(log::ClientConnected {
-            connection: conn,
-            address: address.to_string(),
-            transport: transport.to_owned(),
-            key,
-        });
-        self.strangers.insert(conn, Stranger { key, address, deadline: now + HELLO_TIMEOUT, hello: None });
-        if self.stopping {
-            self.turn_away(conn, ErrorCode::HubStopping.into());
-        } else if self.strangers.len() > self.config.limits.strangers {
-            self.turn_away(conn, ErrorCode::HubFull.into());
-        }
-    }
-
     pub(super) fn line(&mut self, now: Time, conn: ConnId, line: &[u8]) {
         if let Some(stranger) = self.strangers.get(&conn) {
             let (key, address, waits) = (stranger.key, stranger.address, stranger.hello.is_some());
@@ -110,7 +86,7 @@ impl Hub {
         address: SocketAddr,
         line: &[u8],
     ) -> Result<(), Failure> {
-        let wrong = |e: serde_json::Error| Failure::new(ErrorCode::WrongProtocol, format!("not a hello: {e}"));
+        let wrong = |e: serde_json::Error| cause::not_understood("That is no greeting of a client", &e);
         let hello: ClientHello = serde_json::from_slice(line).map_err(wrong)?;
         if hello.hello != LINK_PROTOCOL {
             return Err(ErrorCode::WrongProtocol.into());
@@ -119,7 +95,7 @@ impl Hub {
         let id = match resumed {
             Some(id) => id,
             None if self.wants_invite(&key) => return self.look_up_invite(conn, key, hello),
-            None => self.admit(now, key, &hello, None)?,
+            None => self.admit(now, key, address.ip(), &hello, None)?,
         };
         self.attach(now, id, conn, address, &hello, resumed.is_some())
     }
@@ -129,15 +105,11 @@ impl Hub {
         &mut self,
         now: Time,
         key: PublicKey,
+        address: IpAddr,
         hello: &ClientHello,
         invite: Option<ShownInvite>,
     ) -> Result<PeerId, Failure> {
-        if self.peers.len() >= self.config.limits.clients {
-            // The place that is kept for a process that was killed is its successor's.
-            let own = self.peers.iter().find(|(_, peer)| peer.key == key && peer.conn.is_none());
-            let Some((&own, _)) = own else { return Err(ErrorCode::HubFull.into()) };
-            self.end(now, own, "replaced");
-        }
+        self.make_room(now, key, address)?;
         let id = self.next_peer;
         self.next_peer += 1;
         let peer = Peer {
@@ -168,6 +140,7 @@ impl Hub {
             timer: None,
         };
         self.peers.insert(id, peer);
+        self.places.enter(now, id, key, address);
         Ok(id)
     }
 
@@ -189,6 +162,7 @@ impl Hub {
         let before = peer.conn.replace(conn);
         let (moved, away) = (peer.address.ip() != address.ip(), peer.away_since.take());
         peer.address = address;
+        self.places.moved(id, address.ip());
         let session = format!("{run:016x}-{id}");
         let answer = HubHello { hello: LINK_PROTOCOL.into(), session, resumed, received: peer.link.received() };
         self.conns.insert(conn, id);
@@ -212,7 +186,7 @@ impl Hub {
     }
 
     fn frame(&mut self, now: Time, id: PeerId, line: &[u8]) -> Result<(), Failure> {
-        let wrong = |e: serde_json::Error| Failure::new(ErrorCode::WrongProtocol, format!("not a frame: {e}"));
+        let wrong = |e: serde_json::Error| cause::not_understood("That is no line of a client", &e);
         let frame: FrameIn<'_> = serde_json::from_slice(line).map_err(wrong)?;
         if frame.n.is_some() != frame.body.is_some() {
             return Err(Failure::new(ErrorCode::WrongProtocol, "a body and its number belong together"));
@@ -257,6 +231,7 @@ impl Hub {
                 self.schedule(id);
             }
             // Nobody sees it, so there is nothing to keep, but for a `dereg` that wants to come back.
+            None if self.places.is_new(id) && self.underway.name(id).is_none() => self.end(now, id, "gone"),
             None => self.schedule(id),
         }
     }
@@ -265,6 +240,7 @@ impl Hub {
     pub(super) fn end(&mut self, now: Time, id: PeerId, reason: &str) {
         self.leave(now, id, reason);
         let Some(peer) = self.peers.remove(&id) else { return };
+        self.places.leave(id);
         self.talking.remove(&id);
         if let Some(timer) = peer.timer {
             self.timers.remove(&(timer, id));
@@ -337,6 +313,7 @@ impl Hub {
         while let Some((&conn, _)) = self.strangers.first_key_value().filter(|(_, stranger)| stranger.deadline <= now) {
             self.turn_away(conn, Failure::new(ErrorCode::WrongProtocol, "no hello within 10 s"));
         }
+        self.end_nameless(now);
         while let Some(&(at, id)) = self.timers.first() {
             if at > now {
                 break;

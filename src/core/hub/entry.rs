@@ -33,6 +33,9 @@ impl Hub {
         self.key_suffices(id, &fold, &request.name)?;
         self.is_invited(now, id)?;
         let known = self.people.contains_key(&fold);
+        if !known {
+            self.check_new_name(id)?;
+        }
         // Who is known already stays, whatever looks like them.
         if let (false, Some(twin)) = (known, self.looks.people.twin(&request.name)) {
             let message = format!("The name {} looks like {}, which is taken.", request.name, self.name_of(twin));

@@ -76,7 +76,7 @@ impl Hub {
             // Whether there was ever such an invite is nobody's business.
             None => Err(ErrorCode::AccessDenied.into()),
         };
-        let admitted = checked.and_then(|()| self.admit(now, key, &hello, shown));
+        let admitted = checked.and_then(|()| self.admit(now, key, address.ip(), &hello, shown));
         if let Err(failure) = admitted.and_then(|id| self.attach(now, id, conn, address, &hello, false)) {
             self.turn_away(conn, failure);
         }

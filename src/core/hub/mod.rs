@@ -22,13 +22,16 @@ mod mailbox;
 mod messages;
 mod offers;
 mod people;
+mod places;
 mod pushes;
+mod quotas;
 mod rates;
 mod requests;
 mod revocation;
 mod room_news;
 mod rooms;
 mod roster;
+mod strangers;
 mod telling;
 mod underway;
 
@@ -52,7 +55,7 @@ use crate::protocol::types::{Content, Password};
 use crate::protocol::wire::Frame;
 use crate::protocol::{Client, ContentHash, Failure, PublicKey, Timestamp};
 use accounts::Attempt;
-use clients::{Peer, Stranger};
+use clients::Peer;
 use copies::Copies;
 use failures::Failures;
 use feed::{Awaiting, Recent};
@@ -61,17 +64,15 @@ use holders::Holders;
 use invites::Invites;
 use offers::Shelved;
 use people::{Departed, Looks, Person};
+use places::Places;
 use pushes::Pushes;
 use revocation::Credentials;
 use room_news::RoomNews;
 use rooms::Room;
 use roster::{Fetchers, Visit};
+use strangers::Stranger;
 use telling::Updates;
 use underway::Underway;
-
-/// How long changes are gathered before they are told. Shorter than what people notice, and long enough
-/// that a burst of joins costs each client one update.
-const GATHER: Duration = Duration::from_millis(20);
 
 /// How long a connection may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -186,6 +187,7 @@ pub struct Hub {
     keys: HashSet<PublicKey>,
     invites: Invites,
     credentials: Credentials,
+    places: Places,
     /// Rooms by their numbers, and their numbers by their folded names.
     rooms: BTreeMap<u64, Room>,
     room_names: BTreeMap<String, u64>,
@@ -247,6 +249,7 @@ impl Hub {
             people,
             invites: Invites::default(),
             credentials,
+            places: Places::default(),
             room_names: loaded.rooms.iter().map(|room| (fold(&room.name), room.room)).collect(),
             rooms: loaded.rooms.into_iter().map(|room| (room.room, room.into())).collect(),
             room_news: BTreeMap::new(),
@@ -328,10 +331,19 @@ impl Hub {
         let hello = self.strangers.first_key_value().map(|(_, stranger)| stranger.deadline);
         let peers = self.timers.first().map(|(at, _)| *at);
         let awaiting = self.awaiting.values().next().map(|awaiting| awaiting.deadline);
-        [self.gather_at, hello, peers, awaiting, self.flush_at, self.trim_at, self.holders.news_at()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.gather_at,
+            hello,
+            peers,
+            awaiting,
+            self.flush_at,
+            self.trim_at,
+            self.holders.news_at(),
+            self.places.next_due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Clients by name and state, for whoever embeds or tests a hub.
@@ -355,18 +367,6 @@ impl Hub {
 
     fn calendar(&self, now: Time) -> Timestamp {
         Timestamp(self.config.epoch.0 + (now.0 / 1_000) as i64)
-    }
-
-    fn changed(&mut self, now: Time) -> u64 {
-        self.revision += 1;
-        self.gather(now);
-        self.updates.clear();
-        self.revision
-    }
-
-    /// There is something to tell, and for a short while more is waited for.
-    fn gather(&mut self, now: Time) {
-        self.gather_at.get_or_insert(now + GATHER);
     }
 }
 

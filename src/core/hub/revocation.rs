@@ -4,7 +4,7 @@
 //! A session ends as soon as the hub knows that it would not be let in as it was: its name is gone, has another
 //! password, or does not belong to its key any more. It is told so, and does not come back by its session either.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::people::Person;
 use super::{Access, Held, Hub, PeerId};
@@ -23,6 +23,8 @@ pub(super) struct Credentials {
     /// Names and keys on their way to the disk, with the numbers of their commits: what the store tells meanwhile
     /// does not have them.
     claims: VecDeque<(u64, Claim)>,
+    /// The names of each key, folded.
+    owned: HashMap<PublicKey, BTreeSet<String>>,
     /// Sessions that were ended: their clients may not have heard of it.
     ended: VecDeque<PeerId>,
 }
@@ -37,7 +39,20 @@ impl Credentials {
     pub(super) fn load(names: &[NameRecord]) -> Self {
         let mut this = Self::default();
         this.see(names);
+        this.own_all(names.iter().flat_map(|record| record.keys.iter().map(|key| (*key, record.fold.clone()))));
         this
+    }
+
+    fn own_all(&mut self, names: impl Iterator<Item = (PublicKey, String)>) {
+        self.owned.clear();
+        for (key, fold) in names {
+            self.owned.entry(key).or_default().insert(fold);
+        }
+    }
+
+    /// The names that belong to a key, folded.
+    pub(super) fn names_of(&self, key: &PublicKey) -> impl Iterator<Item = &str> {
+        self.owned.get(key).into_iter().flatten().map(String::as_str)
     }
 
     fn see(&mut self, names: &[NameRecord]) {
@@ -52,6 +67,7 @@ impl Credentials {
 
     /// A key is on its way to the disk as one that a name belongs to.
     pub(super) fn claim(&mut self, commit: u64, fold: String, key: PublicKey, credential: Option<u64>) {
+        self.owned.entry(key).or_default().insert(fold.clone());
         self.claims.push_back((commit, Claim { fold, key, credential }));
     }
 
@@ -164,6 +180,8 @@ impl Hub {
     fn revoke(&mut self, now: Time, but: Option<PeerId>, names: &BTreeSet<String>) {
         let keys: HashSet<PublicKey> = self.people.values().flat_map(|person| person.keys.iter().copied()).collect();
         let before = std::mem::replace(&mut self.keys, keys);
+        let owned = self.people.iter().flat_map(|(fold, person)| person.keys.iter().map(|key| (*key, fold.clone())));
+        self.credentials.own_all(owned);
         let entering: BTreeMap<PeerId, String> = self.underway.all().map(|(id, fold)| (id, fold.clone())).collect();
         let lost = |fold: &str, key: &PublicKey| match self.people.get(fold) {
             None => Some("Your name was removed at the hub."),

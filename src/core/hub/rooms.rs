@@ -6,7 +6,7 @@ use super::room_news::Notice;
 use super::roster::Registered;
 use super::{Held, Hub, PeerId};
 use crate::core::time::Time;
-use crate::protocol::limits::{PEOPLE_PER_REQUEST, ROOMS_EACH};
+use crate::protocol::limits::PEOPLE_PER_REQUEST;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{check_room, fold};
 use crate::protocol::record::{Record, RoomRecord};
@@ -17,13 +17,20 @@ use crate::protocol::{ErrorCode, Event, Failure, Id, Presence, event, log, reque
 pub(super) struct Room {
     name: String,
     access: RoomAccess,
+    /// Who has made it, folded.
+    pub(super) owner: String,
     /// Who is in it, folded, and since which message.
     pub(super) members: BTreeMap<String, u64>,
 }
 
 impl From<RoomRecord> for Room {
     fn from(record: RoomRecord) -> Self {
-        Self { name: record.name, access: record.access, members: record.members.into_iter().collect() }
+        Self {
+            name: record.name,
+            access: record.access,
+            owner: record.owner,
+            members: record.members.into_iter().collect(),
+        }
     }
 }
 
@@ -156,15 +163,20 @@ impl Hub {
         if self.rooms.len() >= self.config.limits.rooms {
             return Err(Failure::new(ErrorCode::TooMany, format!("There can be {} rooms.", self.rooms.len())));
         }
+        self.check_new_room(id, &me)?;
         self.check_room_for(&me.fold)?;
+        for (i, who) in others.iter().enumerate() {
+            self.check_brought(&me, who).map_err(|failure| failure.at(pointer_at(&format!("/members/{i}"))))?;
+        }
         self.check_members(0, others.len() + 1)?;
         let access = request.access.unwrap_or(if others.is_empty() { RoomAccess::Open } else { RoomAccess::Invite });
         self.last_room += 1;
         let (room, name) = (self.last_room, request.room);
-        self.persist(Record::Room { room, name: name.clone(), access });
+        let owner = me.fold.clone();
+        self.persist(Record::Room { room, name: name.clone(), access, owner: owner.clone() });
         self.room_names.insert(fold(&name), room);
         self.looks.rooms.insert(&name);
-        self.rooms.insert(room, Room { name: name.clone(), access, members: BTreeMap::new() });
+        self.rooms.insert(room, Room { name: name.clone(), access, owner, members: BTreeMap::new() });
         let joined = others.iter().map(|fold| self.name_of(fold)).collect();
         for who in std::iter::once(me.fold.clone()).chain(others) {
             self.enter_room(room, who);
@@ -206,22 +218,6 @@ impl Hub {
         let folded = names.iter().enumerate().map(|(i, name)| self.other(me, name, &format!("/members/{i}")));
         let folded: Vec<String> = folded.collect::<Result<_, _>>()?;
         Ok(folded.into_iter().filter(|fold| seen.insert(fold.clone())).collect())
-    }
-
-    fn check_room_for(&self, who: &str) -> Result<(), Failure> {
-        if self.people.get(who).is_some_and(|person| person.rooms.len() >= ROOMS_EACH) {
-            let message = format!("{} is in {ROOMS_EACH} rooms; that is the most.", self.name_of(who));
-            return Err(Failure::new(ErrorCode::TooMany, message));
-        }
-        Ok(())
-    }
-
-    fn check_members(&self, room: u64, more: usize) -> Result<(), Failure> {
-        let (limit, there) = (self.config.limits.members, self.rooms.get(&room).map_or(0, |room| room.members.len()));
-        if there + more > limit {
-            return Err(Failure::new(ErrorCode::TooMany, format!("A room can have {limit} members.")));
-        }
-        Ok(())
     }
 
     fn enter_room(&mut self, room: u64, who: String) {
@@ -286,7 +282,7 @@ impl Hub {
                 let message = format!("{} is in {} already.", self.name_of(who), self.room_name(room));
                 return Err(at(Failure::new(ErrorCode::AlreadyAMember, message)));
             }
-            self.check_room_for(who).map_err(at)?;
+            self.check_brought(&me, who).map_err(at)?;
         }
         self.check_members(room, others.len())?;
         let members: Vec<String> = others.iter().map(|fold| self.name_of(fold)).collect();

@@ -61,6 +61,7 @@ impl Hub {
         self.settle(now, id);
         let Some(peer) = self.peers.get_mut(&id) else { return 0 };
         let Some(name) = peer.name.take() else { return 0 };
+        self.places.parted(now, id);
         peer.feed = None;
         let client = roster_line(peer, &name, Presence::Offline, Timestamp(0));
         let files: Vec<String> = std::mem::take(&mut peer.offers).into_keys().collect();
@@ -94,6 +95,7 @@ impl Hub {
         peer.name = Some(Registered { name: name.clone(), fold: fold.clone(), number, entered: self.recent.newest });
         let (address, key, there) = (peer.address, peer.key, peer.conn.is_some());
         self.fetchers.enter(key);
+        self.places.named(id);
         if self.config.files.is_some() {
             self.out.push_back(Output::MayFetch(key, name.clone()));
         }

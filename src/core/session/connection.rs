@@ -7,6 +7,7 @@ use super::requests::Mark;
 use super::{Again, Event, EventLine, Leaving, Origin, Output, Session};
 use crate::core::link::Link;
 use crate::core::time::Time;
+use crate::protocol::cause;
 use crate::protocol::wire::{Ask, ClientHello, Farewell, FrameIn, HubHello, LINK_PROTOCOL, Publish};
 use crate::protocol::{ErrorCode, Failure, Id, RequestLine, event, request, to_json};
 
@@ -381,7 +382,10 @@ impl Session {
 }
 
 fn wrong_protocol(e: serde_json::Error) -> Failure {
-    Failure::new(ErrorCode::WrongProtocol, format!("The hub said something that is not understood: {e}."))
+    Failure::new(
+        ErrorCode::WrongProtocol,
+        format!("The hub said something that is not understood: {}.", cause::of_json(&e)),
+    )
 }
 
 /// The hub's last line, if this is one.

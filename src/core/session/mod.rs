@@ -228,6 +228,7 @@ impl Session {
         match input {
             Input::Start => self.start(now),
             Input::Line(number, line) => self.input_line(now, number, line),
+            Input::Bad(number, bad) => self.bad_line(number, bad),
             Input::LineTooLong(number) => self.bad_line(number, Failure::from(ErrorCode::LineTooLong).into()),
             Input::Request(line) => self.enqueue(now, line, None, 0),
             Input::EndOfInput => self.end_of_input(),

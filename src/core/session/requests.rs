@@ -56,6 +56,16 @@ impl Pending {
         matches!(self.request, Request::Get(_) | Request::Accept(_))
     }
 
+    /// A failure as it is told of this request: what a `get` has fetched stays.
+    pub(super) fn failed(&self, failure: Failure) -> Failure {
+        match (failure.code, &failure.hint) {
+            (ErrorCode::Interrupted, None) if self.starts_a_transfer() => {
+                failure.hint("`get` again goes on from what is there.")
+            }
+            _ => failure,
+        }
+    }
+
     fn start(&self) -> Start {
         match self.request {
             Request::Register(_) | Request::Login(_) | Request::Rereg(_) => Start::Alone,
@@ -335,7 +345,8 @@ impl Session {
             match waiting {
                 Waiting::Request(pending) => {
                     failed = true;
-                    self.finish(now, pending.id, event::Error::from(failure.clone()));
+                    let failure = pending.failed(failure.clone());
+                    self.finish(now, pending.id, event::Error::from(failure));
                 }
                 Waiting::Bad(id, failure) => self.finish(now, id, event::Error::from(failure)),
                 Waiting::EndOfInput => {}

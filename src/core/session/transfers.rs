@@ -198,6 +198,7 @@ impl Session {
             Some(pending) => {
                 self.not_taken(now, &pending);
                 self.tell_for(now, pending.id.clone(), false, event);
+                let failure = pending.failed(failure);
                 self.refuse(now, pending.id, failure);
             }
             None => self.tell(now, event),
@@ -321,7 +322,8 @@ impl Session {
                 Some(pending) => {
                     failed = true;
                     self.tell_for(now, pending.id.clone(), false, event);
-                    self.finish(now, pending.id, event::Error::from(failure.clone()));
+                    let failure = pending.failed(failure.clone());
+                    self.finish(now, pending.id, event::Error::from(failure));
                 }
                 None => self.tell(now, event),
             }

@@ -7,6 +7,7 @@ use super::notes::{FetchPlan, FilesChanged, FolderPlan, Hashed, Offering, Transf
 use crate::core::link::LinkConfig;
 use crate::core::peers::{PeerInput, PeerOutput};
 use crate::protocol::event::Settings;
+use crate::protocol::line::BadLine;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
 use crate::protocol::wire::{Frame, Received};
@@ -68,6 +69,8 @@ pub enum Input<'a> {
     Start,
     /// A line of input, without its line feed; its number counts from 1.
     Line(u64, &'a [u8]),
+    /// A line that was looked at already, and cannot be understood.
+    Bad(u64, BadLine),
     /// A line that was too long to be kept.
     LineTooLong(u64),
     /// A request that needs no parsing.

@@ -169,6 +169,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     fn take_input(&mut self, user: UserInput) {
         match user {
             UserInput::Line(number, line) => self.handle(Input::Line(number, &line)),
+            UserInput::Bad(number, bad) => self.handle(Input::Bad(number, bad)),
             UserInput::TooLong(number) => self.handle(Input::LineTooLong(number)),
             UserInput::Request(request) => self.handle(Input::Request(request)),
             UserInput::End => self.handle(Input::EndOfInput),

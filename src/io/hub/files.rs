@@ -14,6 +14,7 @@ use crate::io::data::{DataServer, Shelf};
 use crate::io::files::Offers;
 use crate::io::identity::Identity;
 use crate::io::watch::Pace;
+use crate::protocol::cause;
 use crate::protocol::limits::PUBLISH_FILES;
 use crate::protocol::record::CopyRecord;
 use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey};
@@ -153,9 +154,9 @@ fn offer(
 
 /// The folder that everybody may read must not hold the hub's key, nor lie where the hub removes files.
 fn check_apart(dir: &Path, data: &Path) -> Result<(), Failure> {
-    let data = data
-        .canonicalize()
-        .map_err(|e| Failure::new(ErrorCode::StoreFailed, format!("{} cannot be used: {e}.", data.display())))?;
+    let data = data.canonicalize().map_err(|e| {
+        Failure::new(ErrorCode::StoreFailed, format!("{} cannot be used: {}.", data.display(), cause::of_io(&e)))
+    })?;
     let is_hidden = |below: &Path| below.iter().any(|part| part.as_encoded_bytes().starts_with(b"."));
     let shows = data.strip_prefix(dir).is_ok_and(|below| !is_hidden(below));
     if shows || dir.starts_with(&data) {

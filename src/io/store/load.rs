@@ -105,9 +105,10 @@ fn rooms(database: &Connection) -> rusqlite::Result<Vec<RoomRecord>> {
     })? {
         members.entry(room).or_default().push((fold, since));
     }
-    all(database, "SELECT room, name, access FROM rooms ORDER BY room", [], |row| {
+    all(database, "SELECT room, name, access, owner FROM rooms ORDER BY room", [], |row| {
         let (Unsigned(room), Access(access)) = (row.get(0)?, row.get(2)?);
-        Ok(RoomRecord { room, name: row.get(1)?, access, members: members.remove(&room).unwrap_or_default() })
+        let members = members.remove(&room).unwrap_or_default();
+        Ok(RoomRecord { room, name: row.get(1)?, access, owner: row.get(3)?, members })
     })
 }
 

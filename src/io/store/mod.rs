@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::identity::Identity;
+use crate::protocol::cause;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query};
 use crate::protocol::{Failure, Record};
 pub use accounts::{Account, Conflicts, NewAccount, Users};
@@ -169,7 +170,7 @@ impl Store {
 fn hub_identity(dir: &Path) -> Result<Identity, Failure> {
     let file = dir.join(KEY);
     Identity::load_or_create(&file).map_err(|e| match e.kind() {
-        io::ErrorKind::InvalidData => corrupt(&file, &e.to_string()),
+        io::ErrorKind::InvalidData => corrupt(&file, &cause::of_io(&e)),
         _ => cannot("use", &file, &e),
     })
 }

@@ -44,9 +44,9 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
         }
         Record::Block { by, whom } => run("INSERT OR IGNORE INTO blocks (by, whom) VALUES (?1, ?2)", params![by, whom]),
         Record::Unblock { by, whom } => run("DELETE FROM blocks WHERE by = ?1 AND whom = ?2", params![by, whom]),
-        Record::Room { room, name, access } => {
-            let sql = "INSERT OR REPLACE INTO rooms (room, name, access) VALUES (?1, ?2, ?3)";
-            run(sql, params![integer(*room), name, access_name(*access)])?;
+        Record::Room { room, name, access, owner } => {
+            let sql = "INSERT OR REPLACE INTO rooms (room, name, access, owner) VALUES (?1, ?2, ?3, ?4)";
+            run(sql, params![integer(*room), name, access_name(*access), owner])?;
             let sql = "UPDATE meta SET value = ?1 WHERE key = 'last_room' AND CAST(value AS INTEGER) < ?2";
             run(sql, params![integer(*room).to_string(), integer(*room)])
         }

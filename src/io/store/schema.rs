@@ -122,6 +122,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     UPDATE failures SET locked_for = max(locked_for - last, 0) WHERE locked_for IS NOT NULL;
     ALTER TABLE names ADD COLUMN credential INTEGER NOT NULL DEFAULT 0;
     INSERT INTO meta VALUES ('last_credential', '0');
+    ALTER TABLE rooms ADD COLUMN owner TEXT NOT NULL DEFAULT '';
     ",
 ];
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::io;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::Arc;
@@ -126,8 +127,10 @@ impl LineReader {
         let room = self.limit.saturating_add(1).saturating_sub(self.buffer.len()).clamp(1, READ_SIZE);
         let mut into = ReadBuf::uninit(&mut space[..room]);
         let read = match &mut self.source {
-            Source::Quic(stream, _) => stream.poll_read_buf(cx, &mut into).map_err(LineFault::broken),
-            Source::Tcp(stream) => stream.poll_read(cx, &mut into).map_err(LineFault::broken),
+            Source::Quic(stream, _) => {
+                stream.poll_read_buf(cx, &mut into).map_err(|e| LineFault::broken(quic::read_cause(&e)))
+            }
+            Source::Tcp(stream) => stream.poll_read(cx, &mut into).map_err(by_tcp),
         };
         match read {
             Poll::Ready(Ok(())) => {
@@ -193,8 +196,10 @@ impl LineWriter {
     /// When the connection broke or this side was shut down.
     pub async fn write_all(&mut self, bytes: &[u8]) -> Result<(), LineFault> {
         match &mut self.sink {
-            Sink::Quic(stream, _) => stream.write_all(bytes).await.map_err(LineFault::broken),
-            Sink::Tcp(stream) => stream.write_all(bytes).await.map_err(LineFault::broken),
+            Sink::Quic(stream, _) => {
+                stream.write_all(bytes).await.map_err(|e| LineFault::broken(quic::write_cause(&e)))
+            }
+            Sink::Tcp(stream) => stream.write_all(bytes).await.map_err(by_tcp),
         }
     }
 
@@ -206,7 +211,7 @@ impl LineWriter {
     pub async fn flush(&mut self) -> Result<(), LineFault> {
         match &mut self.sink {
             Sink::Quic(..) => Ok(()),
-            Sink::Tcp(stream) => stream.flush().await.map_err(LineFault::broken),
+            Sink::Tcp(stream) => stream.flush().await.map_err(by_tcp),
         }
     }
 
@@ -222,10 +227,10 @@ impl LineWriter {
         let ended = async {
             match &mut self.sink {
                 Sink::Quic(stream, _) => {
-                    stream.finish().map_err(LineFault::broken)?;
-                    stream.stopped().await.map(|_| ()).map_err(LineFault::broken)
+                    stream.finish().map_err(|_| LineFault::broken(quic::CLOSED))?;
+                    stream.stopped().await.map(|_| ()).map_err(|e| LineFault::broken(quic::stopped_cause(&e)))
                 }
-                Sink::Tcp(stream) => stream.shutdown().await.map_err(LineFault::broken),
+                Sink::Tcp(stream) => stream.shutdown().await.map_err(by_tcp),
             }
         };
         timeout(CLOSE_TIME, ended).await.map_err(|_| too_slow())??;
@@ -247,6 +252,10 @@ impl LineWriter {
         let ended = timeout(CLOSE_TIME, ended).await;
         ended.unwrap_or_else(|_| if self.finished { Ok(()) } else { Err(too_slow()) })
     }
+}
+
+fn by_tcp(e: io::Error) -> LineFault {
+    LineFault::broken(tcp::describe(&e))
 }
 
 fn too_slow() -> LineFault {

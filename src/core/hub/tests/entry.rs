@@ -81,9 +81,12 @@ fn strangers_are_limited() {
     let limits = HubLimits { strangers: 2, ..HubLimits::default() };
     let mut rig = Rig::new(HubConfig { limits, ..config() });
     for conn in 1..=3 {
-        rig.connect(conn, 1);
+        rig.connect(conn, conn as u8);
     }
-    assert_eq!([1, 2, 3].map(|conn| rig.turned_away(conn)), [None, None, Some(ErrorCode::HubFull)]);
+    // The oldest has had most time to say hello.
+    assert_eq!([1, 2, 3].map(|conn| rig.turned_away(conn)), [Some(ErrorCode::HubFull), None, None]);
+    rig.line(3, HELLO);
+    assert!(!rig.hub_hello(3).resumed);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod invites;
 mod messages;
 mod names;
 mod revocation;
+mod shares;
 mod silence;
 mod table;
 mod turns;

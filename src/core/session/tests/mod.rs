@@ -83,8 +83,8 @@ struct Rig {
 }
 
 impl Rig {
-    /// A session that has connected and not been answered.
-    fn begun(config: SessionConfig) -> Self {
+    /// A session that has started and not connected.
+    fn new(config: SessionConfig) -> Self {
         let mut rig = Self {
             session: Session::new(config),
             now: Time(0),
@@ -104,6 +104,12 @@ impl Rig {
             end: None,
         };
         rig.handle(Input::Start);
+        rig
+    }
+
+    /// A session that has connected and not been answered.
+    fn begun(config: SessionConfig) -> Self {
+        let mut rig = Self::new(config);
         rig.connect(false);
         rig
     }

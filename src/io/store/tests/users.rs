@@ -84,7 +84,12 @@ fn what_an_account_had_is_forgotten_and_what_it_said_is_not() {
     store
         .keep(&[
             message(1),
-            Record::Room { room: 1, name: "r".into(), access: crate::protocol::types::RoomAccess::Open },
+            Record::Room {
+                room: 1,
+                name: "r".into(),
+                access: crate::protocol::types::RoomAccess::Open,
+                owner: a.clone(),
+            },
             Record::Member { room: 1, fold: a.clone(), since: 0 },
             Record::Member { room: 1, fold: b.clone(), since: 0 },
             Record::Block { by: a.clone(), whom: b.clone() },
