@@ -1,7 +1,7 @@
 //! Lines: a request as JSON or as a human command, an event as JSON.
 
 use serde::Deserialize;
-use serde::de::{Deserializer as _, IgnoredAny};
+use serde::de::IgnoredAny;
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
