@@ -1,13 +1,14 @@
 //! Lines: a request as JSON or as a human command, an event as JSON.
 
 use serde::Deserialize;
-use serde::de::{Deserializer as _, IgnoredAny};
+use serde::de::IgnoredAny;
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::event::Event;
-use super::limits::{MAX_ID, MAX_LINE};
+use super::limits::MAX_LINE;
 use super::log::{LogEvent, LogLine};
+use super::mark::{is_short, readable_id};
 use super::mistake::Reader;
 use super::request::Request;
 use super::vocabulary::Visitor;
@@ -78,40 +79,6 @@ pub fn parse_json(text: &str) -> Result<RequestLine, BadLine> {
 
 fn no_object() -> Failure {
     Failure::new(ErrorCode::BadJson, "A request is a JSON object.")
-}
-
-/// The mark of a request that cannot be read as a whole, if it stands before what is wrong.
-fn readable_id(text: &str) -> Option<Id> {
-    struct Head<'a>(&'a mut Option<Id>);
-    impl<'de> serde::de::Visitor<'de> for Head<'_> {
-        type Value = ();
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a request")
-        }
-
-        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-            while let Some(key) = map.next_key::<String>()? {
-                if key == "id" && self.0.is_none() {
-                    *self.0 = Id::deserialize(map.next_value::<Value>()?).ok().filter(is_short);
-                } else {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-            Ok(())
-        }
-    }
-    let mut id = None;
-    // What is wrong with the rest has been found out already.
-    let _ = serde_json::Deserializer::from_str(text).deserialize_map(Head(&mut id));
-    id
-}
-
-fn is_short(id: &Id) -> bool {
-    match id {
-        Id::Text(text) => text.len() <= MAX_ID,
-        Id::Number(_) => true,
-    }
 }
 
 fn take_id(map: &mut Map<String, Value>) -> Result<Option<Id>, Failure> {
@@ -340,36 +307,6 @@ mod tests {
         let marked = parse(br#"{"id":"x","request":"get"}"#).unwrap_err();
         assert_eq!(marked.id, Some(Id::Text("x".into())));
         assert_eq!(marked.failure.at, at("/file"), "what is missing is named");
-    }
-
-    #[test]
-    fn a_mark_is_read_whatever_is_wrong_behind_it() {
-        let id = |line: &[u8]| parse(line).unwrap_err().id;
-        let seven = Some(Id::Number(7));
-        for line in [
-            &br#"{"id":7,"request":"get","file":}"#[..],
-            br#"{"id":7,"request":"get""#,
-            br#"{"request":"list","owner":["#,
-            br#"{"id":7 "request":"list"}"#,
-            br#"{"request":"list","id":7,"id":8}"#,
-            br#"{"request":"list","owner":"a","owner":"b","id":7}"#,
-            b"{\"id\":7,\"request\":\"get\",\"file\":\"\xff\"}",
-            br#"{"id":7} {"id":8}"#,
-            br#"{"id":7}"#,
-            br#"{"id":7,"request":[]}"#,
-        ] {
-            let expected = if line.starts_with(br#"{"request":"list","owner":["#) { None } else { seven.clone() };
-            assert_eq!(id(line), expected, "{}", String::from_utf8_lossy(line));
-        }
-        // One that is none cannot be told.
-        for bad in
-            ["{}", "[]", "1.5", "1e3", "true", "null", "99999999999999999999", &format!("\"{}\"", "x".repeat(129))]
-        {
-            let line = format!(r#"{{"id":{bad},"request":"list"}}"#);
-            let wrong = parse(line.as_bytes()).unwrap_err();
-            assert_eq!((wrong.id, wrong.failure.at), (None, Some(pointer_at("/id"))), "{line}");
-            assert_eq!(id(line.replace(r#""list"}"#, r#""list""#).as_bytes()), None);
-        }
     }
 
     #[test]

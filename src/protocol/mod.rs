@@ -16,6 +16,7 @@ pub mod likeness;
 pub mod limits;
 pub mod line;
 pub mod log;
+mod mark;
 mod mistake;
 pub mod name;
 mod network;

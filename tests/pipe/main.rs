@@ -6,6 +6,7 @@ mod common;
 mod bad_input;
 mod contract;
 mod demo;
+mod errors;
 mod examples;
 mod exec;
 mod hub;
