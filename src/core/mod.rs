@@ -6,12 +6,15 @@
 //! `poll` nothing else may happen. Time never goes back.
 
 pub mod batch;
+pub mod dials;
+pub mod flow;
 pub mod hub;
 pub mod ledger;
 pub mod link;
 pub mod outbox;
 pub mod pace;
 pub mod peers;
+pub mod places;
 pub mod session;
 pub mod swarm;
 pub mod time;

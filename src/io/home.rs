@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 
 use super::identity::Identity;
+use super::own_file::mark_private;
 use super::pins::Pins;
 use crate::protocol::name::{check_person, fold};
 use crate::protocol::{ErrorCode, Failure};
@@ -33,6 +34,7 @@ impl Home {
         };
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
         made.map_err(|e| bad(format!("cannot make the data folder {}: {e}", dir.display())))?;
+        mark_private(&dir);
         Ok(Self { dir })
     }
 

@@ -8,6 +8,14 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
+/// A file of this name marks a folder as one in which keys lie: nothing in it is offered, whoever runs with it.
+pub(super) const PRIVATE: &str = ".potluck-private";
+
+/// Marks a folder. Where that cannot be done, nothing else can be kept there either, and that is told.
+pub(super) fn mark_private(dir: &Path) {
+    let _ = open_own(OpenOptions::new().write(true).create(true).truncate(false).mode(0o600), &dir.join(PRIVATE));
+}
+
 /// Opens a file as `options` say, if it is a regular one and no link. It never waits for somebody to open the other
 /// end of a pipe.
 ///

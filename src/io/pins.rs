@@ -10,11 +10,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::own_file::{open_own, read_own};
-use crate::protocol::name::fold;
+use crate::protocol::name::{MAX_NAME, fold};
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
 /// More would not be ours: a hundred thousand keys fit.
 const MAX_BYTES: u64 = 16 << 20;
+
+/// The keys of so many people are remembered for one hub; whoever comes later is taken as they come.
+const PEERS_OF_A_HUB: usize = 10_000;
 
 type Known = BTreeMap<String, PublicKey>;
 
@@ -74,6 +77,11 @@ impl Pins {
                 Err(Failure::new(ErrorCode::PeerKeyChanged, message))
             }
             Some(_) => Ok(()),
+            // Names are what a hub says: one that makes them up without end is not to fill the file.
+            None if name.chars().nth(MAX_NAME).is_some() => {
+                Err(Failure::new(ErrorCode::BadName, "The hub tells of somebody whose name is too long."))
+            }
+            None if self.known_at(hub)? >= PEERS_OF_A_HUB => Ok(()),
             None => self.pin_peer(name, hub, shown),
         }
     }
@@ -94,6 +102,12 @@ impl Pins {
                 Err(_) => known.remove(&hub_entry(what)).is_some(),
             },
         })
+    }
+
+    /// How many people's keys are known at a hub.
+    fn known_at(&self, hub: &PublicKey) -> Result<usize, Failure> {
+        let ending = format!("@{hub}");
+        Ok(self.read()?.keys().filter(|entry| entry.ends_with(&ending)).count())
     }
 
     fn change(&self, edit: impl FnOnce(&mut Known) -> bool) -> Result<bool, Failure> {

@@ -8,6 +8,7 @@
 mod answers;
 mod connection;
 mod folders;
+mod hashing;
 mod holdings;
 mod inbox;
 mod notes;
@@ -17,7 +18,9 @@ mod pushes;
 mod replica;
 mod requests;
 mod running;
+mod silence;
 mod transfers;
+mod uploads;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -32,6 +35,7 @@ use crate::protocol::{
     At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Timestamp, event, line,
 };
 use connection::Connection;
+use hashing::Hold;
 use holdings::Holdings;
 pub use inbox::number_of;
 use inbox::{Focus, Inbox};
@@ -44,6 +48,8 @@ use pushes::Pushes;
 pub use replica::Replica;
 use requests::{Pending, Waiting};
 use running::Running;
+use silence::Unanswered;
+use uploads::Uploads;
 pub use words::{AcceptFrom, Input, Output, SessionConfig};
 
 /// Why an ask is on its way to the hub.
@@ -139,9 +145,11 @@ pub struct Session {
     waiting: VecDeque<Waiting>,
     /// The request that is being worked on here, by its task.
     local: Option<(u64, Pending)>,
+    hold: Hold,
     asks: BTreeMap<i64, (Ask, Origin)>,
+    unanswered: Unanswered,
     running: BTreeMap<u64, Running>,
-    uploads: BTreeMap<u64, u64>,
+    uploads: Uploads,
     /// Downloads that wait for others to end.
     queue: VecDeque<u64>,
     /// Where we reach the hub.
@@ -185,9 +193,11 @@ impl Session {
             replica: Replica::default(),
             waiting: VecDeque::new(),
             local: None,
+            hold: Hold::default(),
             asks: BTreeMap::new(),
+            unanswered: Unanswered::default(),
             running: BTreeMap::new(),
-            uploads: BTreeMap::new(),
+            uploads: Uploads::default(),
             queue: VecDeque::new(),
             hub_address: None,
             privates: Privates::new(config.link, config.epoch),
@@ -236,9 +246,12 @@ impl Session {
             Input::Tick => {}
         }
         self.tick(now);
+        self.watch_hashing(now);
         self.advance(now);
         if !self.ended {
             self.confirm(now);
+            self.watch_for_silence(now);
+            self.watch_hashing(now);
         }
     }
 
@@ -250,7 +263,7 @@ impl Session {
         if self.ended {
             return None;
         }
-        let up = matches!(self.connection, Connection::Up);
+        let up = self.connection.is_up();
         let frame = if up { self.link.poll(now).map(Output::Send) } else { None };
         frame.or_else(|| self.privates.peers.poll(now).map(Output::Peer))
     }
@@ -262,7 +275,10 @@ impl Session {
         }
         let leaving = self.leaving.as_ref().map(|leaving| leaving.deadline);
         let peers = self.privates.peers.next_timeout();
-        [self.connection.deadline(), self.link.next_timeout(), leaving, peers].into_iter().flatten().min()
+        [self.connection.deadline(), self.answer_due(), self.hold_ends(), self.link.next_timeout(), leaving, peers]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether more requests can be taken; otherwise they wait at their source.

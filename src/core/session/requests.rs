@@ -136,7 +136,8 @@ impl Session {
     }
 
     fn may_start(&self, head: &Waiting) -> bool {
-        let answered = self.local.is_none() && self.asks.is_empty();
+        let free = self.is_free_for(head);
+        let answered = free && self.asks.is_empty();
         // A refusal of ours must not overtake an answer, and that may change it: `rereg` after `dereg`.
         if let Waiting::Request(pending) = head
             && !answered
@@ -155,10 +156,10 @@ impl Session {
                 // A large offer goes in pieces, and what comes after it sees all of it.
                 let offering = |origin: &Origin| matches!(origin, Origin::Offer(offer) if offer.goes_on());
                 let offering = self.asks.values().any(|(_, origin)| offering(origin));
-                self.settled && self.local.is_none() && room && !registering && !offering
+                self.settled && free && room && !registering && !offering
             }
             // The hub is not needed for what goes past it.
-            Start::Here if !self.settled && self.goes_past_the_hub(head) => self.local.is_none(),
+            Start::Here if !self.settled && self.goes_past_the_hub(head) => free,
             Start::Alone | Start::Here => self.settled && answered,
             Start::Last => {
                 self.settled
