@@ -136,7 +136,8 @@ impl Pins {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Known::new()),
             Err(e) => return Err(self.cannot("read", &e)),
         }
-        serde_json::from_slice(&bytes).map_err(|e| self.damaged(&e.to_string()))
+        let known: Known = serde_json::from_slice(&bytes).map_err(|e| self.damaged(&e.to_string()))?;
+        Ok(folded_anew(known))
     }
 
     /// Writes another file and renames it over, so that the keys are always there as a whole.
@@ -167,6 +168,20 @@ fn hub_entry(host_port: &str) -> String {
 
 fn peer_entry(name: &str, hub: &PublicKey) -> String {
     format!("{}@{hub}", fold(name))
+}
+
+/// An older potluck may have folded a name otherwise: its key stays known.
+fn folded_anew(known: Known) -> Known {
+    let (others, mut people): (Known, Known) = known.into_iter().partition(|(entry, _)| entry.is_ascii());
+    people = people
+        .into_iter()
+        .map(|(entry, key)| match entry.rsplit_once('@') {
+            Some((name, hub)) => (format!("{}@{hub}", fold(name)), key),
+            None => (entry, key),
+        })
+        .collect();
+    people.extend(others);
+    people
 }
 
 fn forget_all_of(known: &mut Known, hub: &PublicKey) -> bool {
@@ -237,6 +252,15 @@ mod tests {
             assert!(pins.pin_hub("a:1", HUB).is_err() && pins.forget("a:1").is_err());
             assert_eq!(std::fs::read_to_string(&pins.file).unwrap(), bad);
         }
+    }
+
+    #[test]
+    fn a_name_that_is_folded_otherwise_now_keeps_its_key() {
+        let (_dir, pins) = pins();
+        std::fs::write(&pins.file, format!(r#"{{"straße@{HUB}":"{ERIN}","a@{HUB}":"{HUB}"}}"#)).unwrap();
+        assert_eq!(pins.pinned_peer("STRAẞE", &HUB), Ok(Some(ERIN)));
+        assert_eq!(pins.check_peer("strasse", &HUB, HUB).unwrap_err().code, ErrorCode::PeerKeyChanged);
+        assert!(pins.check_peer(&"x".repeat(33), &HUB, HUB).is_err(), "nobody has such a name");
     }
 
     #[test]

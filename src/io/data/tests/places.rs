@@ -50,3 +50,26 @@ fn data_many_names_for_one_address_are_not_dialled_each() {
     });
     assert!((1..30).contains(&dialled), "{dialled}");
 }
+
+#[test]
+#[ignore = "it takes a minute of doing next to nothing"]
+fn data_source_that_drips_is_given_up_if_it_is_the_only_one() {
+    let giver = Giver::new(1);
+    let bytes = content(5 * MIB);
+    let hashed = giver.offer("a", &bytes);
+    let known = hashed.clone();
+    let dripping = fake(9, move |stream, request| match request {
+        DataRequest::Ranges { .. } => {
+            let mut sent = stream.send(&to_line(&DataAnswer::Bytes { length: MAX_SEGMENT as u64 }));
+            while sent.is_ok() {
+                std::thread::sleep(Duration::from_secs(5));
+                sent = stream.send(&[0]);
+            }
+        }
+        other => answer_truly(stream, &known, &[], &other),
+    });
+    let downloads = tempfile::tempdir().unwrap();
+    let job = job(&hashed, "a", vec![dripping], downloads.path());
+    assert_eq!(code(get(&job)), ErrorCode::SourceTooSlow);
+    get(&FetchJob { sources: vec![giver.source("gil")], ..job }).unwrap();
+}
