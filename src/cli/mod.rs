@@ -6,6 +6,7 @@ pub mod demo;
 mod duration;
 pub mod exec;
 pub mod forget;
+pub mod invite;
 pub mod join;
 mod recording;
 pub mod replay;
@@ -22,7 +23,7 @@ use clap::builder::StyledStr;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::io::stdout::{StandardOutput, loss};
-use crate::protocol::Failure;
+use crate::protocol::{Failure, cause};
 use crate::ui::escape::escape;
 use crate::ui::style::Style;
 use recording::complain;
@@ -44,13 +45,15 @@ Exit codes:
   0 done                          4 refused (name, access, full, another key)
   1 a request failed              5 hub lost
   2 usage                         6 transfer failed or interrupted
-  3 hub not reachable             8 output lost
+  3 hub not reachable             7 timed out
+  8 output lost                   9 cannot start (port, store)
   129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
     User(user::User),
+    Invite(invite::Invite),
     Join(join::Join),
     Exec(exec::Exec),
     Demo(demo::Demo),
@@ -64,12 +67,16 @@ impl Potluck {
     /// Reads the command line. Where it cannot be understood, or asks for help, this says so and ends.
     pub fn from_command_line() -> Self {
         Self::try_parse().unwrap_or_else(|error| {
-            let text = error.render().to_string();
+            let text = in_words(&error);
             if !error.use_stderr() {
                 std::process::exit(say(&error.render()));
             }
             if text.lines().all(|line| matches!(escape(line), Cow::Borrowed(_))) {
-                error.exit();
+                if text == error.render().to_string() {
+                    error.exit();
+                }
+                let _ = write!(std::io::stderr(), "{text}");
+                std::process::exit(error.exit_code());
             }
             // The mistake is quoted, and holds something that steers a terminal.
             let lines: Vec<_> = text.lines().map(escape).collect();
@@ -83,6 +90,7 @@ impl Potluck {
         match self.command {
             Command::Serve(serve) => serve.run(),
             Command::User(user) => user.run(),
+            Command::Invite(invite) => invite.run(),
             Command::Join(join) => join.run(),
             Command::Exec(exec) => exec.run(),
             Command::Demo(demo) => demo.run(),
@@ -106,6 +114,15 @@ fn say(text: &StyledStr) -> i32 {
             failure.code.exit().into()
         }
         Some(Ok(())) | None => 0,
+    }
+}
+
+/// What is wrong with the command line: of a value that does not fit, clap repeats what a library says of it.
+fn in_words(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    match (cause::of_argument(error), text.split_once("\n\n")) {
+        (Some(mistake), Some((_, rest))) => format!("error: {mistake}\n\n{rest}"),
+        _ => text,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the subcommands that read a recording share: its lines, and how they end.
 
+use crate::protocol::cause;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -68,7 +69,7 @@ pub(super) fn finish(result: io::Result<ExitCode>) -> ExitCode {
         Err((Some(Ok(())), _)) => ExitCode::SUCCESS,
         Err((Some(Err(failure)), _)) => output_lost(&failure),
         Err((None, e)) => {
-            complain(&e.to_string());
+            complain(&cause::of_io(&e));
             ExitCode::FAILURE
         }
     }
@@ -87,7 +88,12 @@ pub(super) fn complain(message: &str) {
 
 /// An error with the name of what it is about.
 pub(super) fn named(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
-    move |e| io::Error::new(e.kind(), format!("{}: {e}", crate::ui::escape::escape(&path.to_string_lossy())))
+    move |e| {
+        io::Error::new(
+            e.kind(),
+            format!("{}: {}", crate::ui::escape::escape(&path.to_string_lossy()), cause::of_io(&e)),
+        )
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::own_file::{open_own, read_own};
+use crate::protocol::cause;
 use crate::protocol::name::{MAX_NAME, fold};
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
@@ -136,7 +137,7 @@ impl Pins {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Known::new()),
             Err(e) => return Err(self.cannot("read", &e)),
         }
-        let known: Known = serde_json::from_slice(&bytes).map_err(|e| self.damaged(&e.to_string()))?;
+        let known: Known = serde_json::from_slice(&bytes).map_err(|e| self.damaged(&cause::of_json(&e)))?;
         Ok(folded_anew(known))
     }
 
@@ -152,12 +153,15 @@ impl Pins {
     }
 
     fn damaged(&self, what: &str) -> Failure {
-        Failure::new(ErrorCode::BadConfig, format!("the known keys in {} are damaged: {what}", self.file.display()))
+        Failure::new(ErrorCode::BadConfig, format!("The known keys in {} are damaged: {what}.", self.file.display()))
             .hint("Mend the file; or remove it, and all hubs and peers are trusted anew at the next contact.")
     }
 
     fn cannot(&self, verb: &str, e: &io::Error) -> Failure {
-        Failure::new(ErrorCode::BadConfig, format!("cannot {verb} {}: {e}", self.file.display()))
+        Failure::new(
+            ErrorCode::BadConfig,
+            format!("Potluck cannot {verb} {}: {}.", self.file.display(), cause::of_io(e)),
+        )
     }
 }
 

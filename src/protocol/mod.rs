@@ -3,21 +3,27 @@
 //! Nothing here reads a clock, opens a file or draws a random number.
 
 mod bytes32;
+pub mod cause;
 mod chunk_set;
 pub mod data;
 mod error;
 pub mod event;
 pub mod human;
+pub mod invite;
 pub mod join_link;
 mod json;
 pub mod likeness;
 pub mod limits;
 pub mod line;
 pub mod log;
+mod mistake;
 pub mod name;
+mod network;
+pub mod old_spellings;
 pub mod record;
 pub mod request;
 pub mod schema;
+mod speaker;
 pub mod strict;
 mod timestamp;
 pub mod transfer;
@@ -36,8 +42,10 @@ pub use join_link::{BadLink, DEFAULT_PORT, JoinLink};
 pub use json::to_json;
 pub use line::{BadLine, EventLine, RequestLine};
 pub use log::{LogEvent, LogLine};
+pub use network::Network;
 pub use record::{NameRecord, Record};
 pub use request::Request;
+pub use speaker::Speaker;
 pub use timestamp::Timestamp;
 pub use transfer::{Chunking, DEFAULT_CHUNK, MAX_CHUNKS, MAX_SIZE, OnConflict};
 pub use transport::{TransportChoice, TransportKind};

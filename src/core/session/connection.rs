@@ -3,10 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::farewell::{farewell, wrong_protocol};
+use super::requests::Mark;
 use super::{Again, Event, EventLine, Leaving, Origin, Output, Session};
 use crate::core::link::Link;
 use crate::core::time::Time;
-use crate::protocol::wire::{Ask, ClientHello, Farewell, FrameIn, HubHello, LINK_PROTOCOL, Publish};
+use crate::protocol::cause;
+use crate::protocol::wire::{Ask, ClientHello, FrameIn, HubHello, LINK_PROTOCOL, Publish};
 use crate::protocol::{ErrorCode, Failure, Id, RequestLine, event, request, to_json};
 
 /// What this program can do, for whoever reads `ready`.
@@ -81,6 +84,7 @@ impl Session {
         };
         self.tell(now, ready);
         self.out.push_back(Output::Connect);
+        self.start_limit(now);
     }
 
     pub(super) fn greet(&mut self, now: Time) {
@@ -203,7 +207,7 @@ impl Session {
         self.holdings.untell();
         self.pushes.forget_offered();
         if lost.is_some() {
-            self.refuse_push_answers(now);
+            self.void_push_answers();
         }
         self.again = None;
         // A hub that was restarted counts anew.
@@ -311,6 +315,7 @@ impl Session {
             }
             _ => {}
         }
+        self.check_limit(now);
         self.private_tick(now);
         self.announce(now);
         self.apply_changes(now);
@@ -324,14 +329,16 @@ impl Session {
         if self.ended {
             return;
         }
-        self.tell(now, event::Error::from(failure.clone()));
         let quit = self.leaving.take().filter(|leaving| leaving.asked_for).map(|leaving| leaving.id);
-        self.abandon(now, &failure);
+        // What fails is told once: to those who have asked, or to whom it may concern.
+        if !self.abandon(now, &failure) {
+            self.tell(now, event::Error::from(failure.clone()));
+        }
         self.end(now, failure.message.trim_end_matches('.').into(), failure.code.exit(), quit);
     }
 
     /// Leaves the hub, then ends.
-    pub(super) fn leave(&mut self, now: Time, reason: String, code: u8, id: Option<Id>, asked_for: bool) {
+    pub(super) fn leave(&mut self, now: Time, reason: String, code: u8, id: Mark, asked_for: bool) {
         if self.leaving.is_some() || self.ended {
             return;
         }
@@ -369,7 +376,7 @@ impl Session {
 
     /// The last event. If a request asked for it, it is that request's answer. What was asked after that request
     /// is not begun, but it is answered.
-    fn end(&mut self, now: Time, reason: String, code: u8, answers: Option<Option<Id>>) {
+    fn end(&mut self, now: Time, reason: String, code: u8, answers: Option<Mark>) {
         self.release(now);
         self.abandon(now, &Failure::new(ErrorCode::Interrupted, "Potluck has ended.").hint("Ask again the next time."));
         self.close_privates(now);
@@ -382,18 +389,4 @@ impl Session {
         self.out.push_back(Output::Disconnect);
         self.out.push_back(Output::End(code));
     }
-}
-
-fn wrong_protocol(e: serde_json::Error) -> Failure {
-    Failure::new(ErrorCode::WrongProtocol, format!("The hub said something that is not understood: {e}."))
-}
-
-/// The hub's last line, if this is one.
-fn farewell(line: &[u8]) -> Option<Failure> {
-    let Farewell { farewell } = serde_json::from_slice(line).ok()?;
-    let failure = Failure::new(farewell.code, farewell.message);
-    Some(match farewell.hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    })
 }

@@ -47,7 +47,7 @@ impl Session {
         }
         if files.is_empty() {
             let message = format!("Nobody else offers anything in {}.", get.file);
-            return Err(Failure::new(ErrorCode::NotOffered, message));
+            return Err(Failure::new(ErrorCode::NotOffered, message).at(pointer_at("/file")));
         }
         let on_conflict = get.on_conflict.unwrap_or(self.config.on_conflict);
         Ok(FolderPlan {

@@ -31,7 +31,7 @@ impl Session {
 
     /// When something may go past what is being hashed.
     pub(super) fn hold_ends(&self) -> Option<Time> {
-        let waits = self.hold.task.is_some() && !self.hold.is_over && !self.waiting.is_empty();
+        let waits = self.hold.task.is_some() && !self.hold.is_over && self.waiting.first().is_some();
         waits.then(|| self.hold.since + HOLD)
     }
 

@@ -16,6 +16,7 @@ use crate::io::cancel::Cancel;
 use crate::io::clock::Clock;
 use crate::io::identity::Identity;
 use crate::io::tls::{self, DATA_ALPN};
+use crate::protocol::cause;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
 /// How long connecting may take, and then the handshake again.
@@ -71,30 +72,47 @@ pub(super) fn dial(
             format!("{address} did not answer several times, and is left alone for {} s.", wait.as_secs() + 1);
         return Err(Some(Failure::new(ErrorCode::PeerUnreachable, message).wait(millis)));
     }
-    let dialled = dial_now(address, key, identity, cancel);
+    tracing::debug!(%address, %key, "dialling for a transfer");
+    let began = Instant::now();
+    let dialled = dial_untold(address, key, identity, cancel);
+    let took = began.elapsed();
     match &dialled {
-        Ok(_) => identity.dialled.reached(address),
-        Err(None) => {}
-        Err(Some(_)) => identity.dialled.failed(address),
+        Ok(_) => {
+            identity.dialled.reached(address);
+            tracing::debug!(%address, ?took, "connected for a transfer, the key is proved");
+        }
+        Err(Some(failure)) => {
+            identity.dialled.failed(address);
+            tracing::debug!(%address, %failure, ?took, "no connection for a transfer");
+        }
+        Err(None) => tracing::debug!(%address, ?took, "the transfer was given up"),
     }
     dialled
 }
 
-fn dial_now(
+fn dial_untold(
     address: SocketAddr,
     key: PublicKey,
     identity: &Identity,
     cancel: &Cancel,
 ) -> Result<ClientStream, Option<Failure>> {
     let tcp = connect(address, identity.rates.down.as_ref(), cancel).map_err(|e| {
-        e.map(|e| Failure::new(ErrorCode::PeerUnreachable, format!("{address} cannot be reached: {e}.")))
+        e.map(|e| {
+            Failure::new(ErrorCode::PeerUnreachable, format!("{address} cannot be reached: {}.", cause::of_io(&e)))
+        })
     })?;
     let config = Arc::new(tls::client_config(identity, Some(key), DATA_ALPN));
     ClientStream::connect(tcp, config, cancel.clone(), Instant::now() + CONNECT).map_err(|broken| match broken {
         Broken::Cancelled => None,
         Broken::Tls(e) => Some(match tls::key_mismatch(&e) {
             Some(mismatch) => Failure::new(ErrorCode::PeerKeyChanged, format!("The peer's key changed: {mismatch}.")),
-            None => Failure::new(ErrorCode::PeerBroke, format!("The peer does not speak our protocol: {e}.")),
+            None => Failure::new(
+                ErrorCode::PeerBroke,
+                format!(
+                    "What answers at {address} is no client of potluck, or of another version: {}.",
+                    tls::cause(&e)
+                ),
+            ),
         }),
         other => Some(Failure::new(ErrorCode::PeerBroke, format!("The peer broke off: {other}."))),
     })

@@ -20,6 +20,7 @@ use rustix::io::Errno;
 
 use super::target::{MAX_PART, Target, cut, unwritable};
 use crate::io::hash::Fingerprint;
+use crate::protocol::cause;
 use crate::protocol::data::is_token;
 use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure, Timestamp};
 
@@ -275,6 +276,6 @@ pub(super) fn failed(e: &io::Error) -> Failure {
     match Errno::from_io_error(e) {
         Some(Errno::NOSPC | Errno::DQUOT) => ErrorCode::DiskFull.into(),
         Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => ErrorCode::NotWritable.into(),
-        _ => Failure::new(ErrorCode::DiskFailed, format!("The disk reported an error: {e}.")),
+        _ => Failure::new(ErrorCode::DiskFailed, format!("The disk reported an error: {}.", cause::of_io(e))),
     }
 }
