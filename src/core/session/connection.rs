@@ -8,7 +8,6 @@ use super::requests::Mark;
 use super::{Again, Event, EventLine, Leaving, Origin, Output, Session};
 use crate::core::link::Link;
 use crate::core::time::Time;
-use crate::protocol::cause;
 use crate::protocol::wire::{Ask, ClientHello, FrameIn, HubHello, LINK_PROTOCOL, Publish};
 use crate::protocol::{ErrorCode, Failure, Id, RequestLine, event, request, to_json};
 
