@@ -7,12 +7,15 @@
 
 pub mod answers;
 pub mod batch;
+pub mod dials;
+pub mod flow;
 pub mod hub;
 pub mod ledger;
 pub mod link;
 pub mod outbox;
 pub mod pace;
 pub mod peers;
+pub mod places;
 pub mod session;
 pub mod swarm;
 pub mod time;

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 
 use super::identity::Identity;
+use super::own_file::{file_of, mark_private};
 use super::pins::Pins;
 use crate::protocol::cause;
-use crate::protocol::name::{check_person, fold};
+use crate::protocol::name::check_person;
 use crate::protocol::{ErrorCode, Failure};
 
 /// Names the folder where `--data` does not.
@@ -34,6 +35,7 @@ impl Home {
         };
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
         made.map_err(|e| bad(format!("The data folder {} cannot be made: {}.", dir.display(), cause::of_io(&e))))?;
+        mark_private(&dir);
         Ok(Self { dir })
     }
 
@@ -57,7 +59,7 @@ impl Home {
     pub fn identity(&self, name: &str) -> Result<Identity, Failure> {
         // A name that passes has no character that means something in a path.
         check_person(name)?;
-        let file = self.dir.join("keys").join(format!("{}.key", fold(name)));
+        let file = file_of(&self.dir.join("keys"), name, ".key");
         Identity::load_or_create(&file)
             .map_err(|e| bad(format!("The key {} cannot be used: {}.", file.display(), cause::of_io(&e))))
     }
@@ -96,6 +98,16 @@ mod tests {
         let key = home.identity("erin").unwrap().key;
         assert_eq!(Home::open(Some(&dir)).unwrap().identity("erin").unwrap().key, key);
         assert!(home.history().starts_with(&dir));
+    }
+
+    #[test]
+    fn a_key_that_was_kept_under_another_fold_of_its_name_is_found() {
+        let base = tempfile::tempdir().unwrap();
+        let home = Home::open(Some(base.path())).unwrap();
+        let key = home.identity("STRAẞE").unwrap().key;
+        std::fs::rename(base.path().join("keys/strasse.key"), base.path().join("keys/straße.key")).unwrap();
+        assert_eq!(home.identity("STRAẞE").unwrap().key, key);
+        assert_ne!(home.identity("Straẞen").unwrap().key, key);
     }
 
     #[test]

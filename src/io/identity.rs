@@ -10,7 +10,7 @@ use rustls::crypto::aws_lc_rs::sign::any_eddsa_type;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::sign::SigningKey;
 
-use super::data::Rates;
+use super::data::{Dialled, Rates};
 use super::own_file::read_own;
 use crate::protocol::PublicKey;
 
@@ -29,6 +29,8 @@ pub struct Identity {
     pub(super) signer: Arc<dyn SigningKey>,
     /// How fast whoever serves or fetches as this identity may do so.
     pub(super) rates: Rates,
+    /// Where it has dialled in vain; clones share it.
+    pub(super) dialled: Dialled,
 }
 
 impl Identity {
@@ -39,7 +41,7 @@ impl Identity {
         let signer = any_eddsa_type(&PrivatePkcs8KeyDer::from(der)).expect("every 32 bytes are an Ed25519 seed");
         let spki = signer.public_key().expect("Ed25519 keys have a public half");
         let key = key_from_spki(&spki).expect("rustls encodes Ed25519 keys as RFC 8410 says");
-        Self { key, signer, rates: Rates::default() }
+        Self { key, signer, rates: Rates::default(), dialled: Dialled::default() }
     }
 
     /// The same identity, held to these rates.

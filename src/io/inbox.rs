@@ -6,9 +6,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::own_file::open_own;
+use super::own_file::{file_of, open_own};
 use crate::protocol::PublicKey;
-use crate::protocol::name::{check_person, fold};
+use crate::protocol::name::check_person;
 use crate::protocol::wire::Received;
 
 /// The most bytes that a file of ours has: a number and its exceptions.
@@ -57,7 +57,7 @@ impl Inboxes {
         check_person(name).map_err(|failure| io::Error::other(failure.to_string()))?;
         DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
         let mut options = OpenOptions::new();
-        open_own(options.read(true).write(true).create(true).truncate(false).mode(0o600), &self.dir.join(fold(name)))
+        open_own(options.read(true).write(true).create(true).truncate(false).mode(0o600), &file_of(&self.dir, name, ""))
     }
 }
 

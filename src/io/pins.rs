@@ -11,11 +11,14 @@ use std::path::{Path, PathBuf};
 
 use super::own_file::{open_own, read_own};
 use crate::protocol::cause;
-use crate::protocol::name::fold;
+use crate::protocol::name::{MAX_NAME, fold};
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
 /// More would not be ours: a hundred thousand keys fit.
 const MAX_BYTES: u64 = 16 << 20;
+
+/// The keys of so many people are remembered for one hub; whoever comes later is taken as they come.
+const PEERS_OF_A_HUB: usize = 10_000;
 
 type Known = BTreeMap<String, PublicKey>;
 
@@ -75,6 +78,11 @@ impl Pins {
                 Err(Failure::new(ErrorCode::PeerKeyChanged, message))
             }
             Some(_) => Ok(()),
+            // Names are what a hub says: one that makes them up without end is not to fill the file.
+            None if name.chars().nth(MAX_NAME).is_some() => {
+                Err(Failure::new(ErrorCode::BadName, "The hub tells of somebody whose name is too long."))
+            }
+            None if self.known_at(hub)? >= PEERS_OF_A_HUB => Ok(()),
             None => self.pin_peer(name, hub, shown),
         }
     }
@@ -95,6 +103,12 @@ impl Pins {
                 Err(_) => known.remove(&hub_entry(what)).is_some(),
             },
         })
+    }
+
+    /// How many people's keys are known at a hub.
+    fn known_at(&self, hub: &PublicKey) -> Result<usize, Failure> {
+        let ending = format!("@{hub}");
+        Ok(self.read()?.keys().filter(|entry| entry.ends_with(&ending)).count())
     }
 
     fn change(&self, edit: impl FnOnce(&mut Known) -> bool) -> Result<bool, Failure> {
@@ -123,7 +137,8 @@ impl Pins {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Known::new()),
             Err(e) => return Err(self.cannot("read", &e)),
         }
-        serde_json::from_slice(&bytes).map_err(|e| self.damaged(&cause::of_json(&e)))
+        let known: Known = serde_json::from_slice(&bytes).map_err(|e| self.damaged(&cause::of_json(&e)))?;
+        Ok(folded_anew(known))
     }
 
     /// Writes another file and renames it over, so that the keys are always there as a whole.
@@ -157,6 +172,20 @@ fn hub_entry(host_port: &str) -> String {
 
 fn peer_entry(name: &str, hub: &PublicKey) -> String {
     format!("{}@{hub}", fold(name))
+}
+
+/// An older potluck may have folded a name otherwise: its key stays known.
+fn folded_anew(known: Known) -> Known {
+    let (others, mut people): (Known, Known) = known.into_iter().partition(|(entry, _)| entry.is_ascii());
+    people = people
+        .into_iter()
+        .map(|(entry, key)| match entry.rsplit_once('@') {
+            Some((name, hub)) => (format!("{}@{hub}", fold(name)), key),
+            None => (entry, key),
+        })
+        .collect();
+    people.extend(others);
+    people
 }
 
 fn forget_all_of(known: &mut Known, hub: &PublicKey) -> bool {
@@ -227,6 +256,15 @@ mod tests {
             assert!(pins.pin_hub("a:1", HUB).is_err() && pins.forget("a:1").is_err());
             assert_eq!(std::fs::read_to_string(&pins.file).unwrap(), bad);
         }
+    }
+
+    #[test]
+    fn a_name_that_is_folded_otherwise_now_keeps_its_key() {
+        let (_dir, pins) = pins();
+        std::fs::write(&pins.file, format!(r#"{{"straße@{HUB}":"{ERIN}","a@{HUB}":"{HUB}"}}"#)).unwrap();
+        assert_eq!(pins.pinned_peer("STRAẞE", &HUB), Ok(Some(ERIN)));
+        assert_eq!(pins.check_peer("strasse", &HUB, HUB).unwrap_err().code, ErrorCode::PeerKeyChanged);
+        assert!(pins.check_peer(&"x".repeat(33), &HUB, HUB).is_err(), "nobody has such a name");
     }
 
     #[test]

@@ -155,6 +155,7 @@ error_codes! {
     DiskFull, "disk-full", AfterChange, exit 6, "There is no room on the disk.", "Make room and `get` again: it goes on from what is there.";
     DiskFailed, "disk-failed", Later, exit 6, "The disk reported an error.", "Look at the disk; `get` again goes on from what is there.";
     SourceChanged, "source-changed", Later, exit 6, "The source changed the file while it was being sent.", "`get` again once it is offered anew.";
+    SourceTooSlow, "source-too-slow", Later, exit 6, "The source has sent next to nothing for a minute.", "`get` again goes on from what is there; `chunks FILE` shows who else has it.";
     SourceGone, "source-gone", Later, exit 6, "The source does not have the file any more.", "`search NAME` shows who has it.";
     BadChunk, "bad-chunk", Never, exit 6, "The source sent other bytes than it promised.", "Nothing wrong was kept; get it from somebody else.";
     PeerUnreachable, "peer-unreachable", Later, exit 6, "The other client cannot be reached.", "It may be behind a firewall; it needs its --port open.";

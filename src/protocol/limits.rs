@@ -135,6 +135,9 @@ pub const FEED_MESSAGES: usize = 2_048;
 /// The same in bytes of text.
 pub const FEED_BYTES: usize = 2 << 20;
 
+/// Clients in a roster that a client keeps; those beyond are not known to it. Some 20 MB.
+pub const ROSTER: usize = 65_536;
+
 /// Messages that a client holds back while its user hears only one room. Fewer than [`FEED_MESSAGES`], so that
 /// the room is still heard.
 pub const HELD_MESSAGES: usize = 1_024;

@@ -41,6 +41,51 @@ async fn garbage_gets_no_answer_and_harms_nobody() {
     }
 }
 
+/// What a client sends first over QUIC.
+async fn first_datagram() -> Vec<u8> {
+    let nobody = tokio::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = nobody.local_addr().unwrap();
+    let dialling = tokio::spawn(dial(address, TransportChoice::Quic));
+    let mut datagram = vec![0; 65_535];
+    loop {
+        // Before it, an empty one looks whether anybody is there.
+        let length = soon(nobody.recv(&mut datagram)).await.unwrap();
+        if length >= 1_200 {
+            dialling.abort();
+            datagram.truncate(length);
+            return datagram;
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_sends_one_datagram_gets_at_most_three_times_its_bytes() {
+    let listener = listen_with(ListenLimits { deadline: Duration::from_millis(200), ..ListenLimits::default() });
+    let address = listener.local_addr();
+    echo(listener);
+    let initial = first_datagram().await;
+    let unknown_version = [&[0xc0, 0x1a, 0x2a, 0x3a, 0x4a], &initial[5..]].concat();
+    let garbage = vec![0x5a; 1_200];
+    for (datagram, answered) in [
+        (&initial[..], true),
+        (&initial[..600], false),
+        (&unknown_version, true),
+        (&garbage, false),
+        (&[0x40; 30], false),
+    ] {
+        let sender = tokio::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        sender.send_to(datagram, address).await.unwrap();
+        let (mut bytes, mut buffer) = (0, vec![0; 65_535]);
+        // Long enough for the handshake to end, and for what is sent then.
+        while let Ok(length) = tokio::time::timeout(Duration::from_secs(1), sender.recv(&mut buffer)).await {
+            bytes += length.unwrap();
+        }
+        assert!(bytes <= 3 * datagram.len(), "{bytes} bytes for {}", datagram.len());
+        assert_eq!(bytes > 0, answered, "{} bytes", datagram.len());
+    }
+    assert_echoes(&mut soon(dial(address, TransportChoice::Quic)).await.unwrap(), b"good").await;
+}
+
 #[tokio::test]
 async fn stalled_handshakes_do_not_keep_others_out() {
     let listener = listen_with(ListenLimits { pending: 64, ..ListenLimits::default() });

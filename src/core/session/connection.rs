@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::farewell::{farewell, wrong_protocol};
 use super::requests::Mark;
 use super::{Again, Event, EventLine, Leaving, Origin, Output, Session};
 use crate::core::link::Link;
 use crate::core::time::Time;
-use crate::protocol::cause;
-use crate::protocol::wire::{Ask, ClientHello, Farewell, FrameIn, HubHello, LINK_PROTOCOL, Publish};
+use crate::protocol::wire::{Ask, ClientHello, FrameIn, HubHello, LINK_PROTOCOL, Publish};
 use crate::protocol::{ErrorCode, Failure, Id, RequestLine, event, request, to_json};
 
 /// What this program can do, for whoever reads `ready`.
@@ -22,6 +22,9 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(4);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// A link that lives so long is no part of the outage before it.
+const STEADY: Duration = Duration::from_secs(10);
+
 /// How it stands with the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Connection {
@@ -30,8 +33,8 @@ pub(super) enum Connection {
     First,
     /// The hello has been said.
     Greeting { deadline: Time, lost: Option<Outage> },
-    /// Carrying the link.
-    Up,
+    /// Carrying the link, since then; so many tries were in vain before.
+    Up { since: Time, tries: u32 },
     /// The next try is at a moment.
     Pausing { until: Time, lost: Outage },
     /// Being made again.
@@ -46,17 +49,21 @@ pub(super) struct Outage {
 }
 
 impl Connection {
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self, Self::Up { .. })
+    }
+
     pub(super) fn deadline(&self) -> Option<Time> {
         match self {
             Self::Greeting { deadline, .. } => Some(*deadline),
             Self::Pausing { until, .. } => Some(*until),
-            Self::First | Self::Up | Self::Again { .. } => None,
+            Self::First | Self::Up { .. } | Self::Again { .. } => None,
         }
     }
 
     fn outage(&self) -> Option<Outage> {
         match self {
-            Self::First | Self::Up => None,
+            Self::First | Self::Up { .. } => None,
             Self::Greeting { lost, .. } => *lost,
             Self::Pausing { lost, .. } | Self::Again { lost } => Some(*lost),
         }
@@ -123,11 +130,13 @@ impl Session {
         }
         self.out.push_back(Output::Disconnect);
         match self.connection {
-            Connection::Up => {
+            Connection::Up { since, tries } => {
                 self.link.detach();
                 self.settled = false;
                 self.tell(now, event::HubLost { reason });
-                self.pause(now, Outage { since: now, tries: 0 });
+                // A hub that drops every link soon is tried less and less often.
+                let tries = if now - since >= STEADY { 0 } else { tries };
+                self.pause(now, Outage { since: now, tries });
             }
             Connection::Greeting { lost: Some(lost), .. } => self.pause(now, lost),
             Connection::Greeting { lost: None, .. } | Connection::First => {
@@ -143,14 +152,14 @@ impl Session {
     pub(super) fn hub_line(&mut self, now: Time, line: &[u8]) {
         let result = match self.connection {
             Connection::Greeting { lost, .. } => self.hub_hello(now, lost, line),
-            Connection::Up => self.hub_frame(now, line),
+            Connection::Up { .. } => self.hub_frame(now, line),
             // A line that was on its way when the connection was given up.
             Connection::First | Connection::Pausing { .. } | Connection::Again { .. } => Ok(()),
         };
         match (result, self.connection) {
             (Ok(()), _) => {}
             // A hub that is restarted, or full for a moment, may be back soon.
-            (Err(failure), Connection::Up) if failure.code == ErrorCode::HubStopping => {
+            (Err(failure), Connection::Up { .. }) if failure.code == ErrorCode::HubStopping => {
                 self.lose(now, failure.message.into())
             }
             (Err(failure), Connection::Greeting { lost: Some(lost), .. })
@@ -180,7 +189,7 @@ impl Session {
         }
         let received = if fresh { 0 } else { hello.received };
         self.link.attach(now, received).map_err(|e| Failure::new(ErrorCode::WrongProtocol, e.to_string()))?;
-        self.connection = Connection::Up;
+        self.connection = Connection::Up { since: now, tries: lost.map_or(0, |lost| lost.tries) };
         match (lost, fresh) {
             (Some(lost), false) => {
                 self.settled = !self.is_entering() && self.again.is_none();
@@ -299,7 +308,7 @@ impl Session {
             Connection::Greeting { deadline, .. } if deadline <= now => {
                 self.lose(now, "the hub does not say hello".into())
             }
-            Connection::Up if self.link.tick(now).is_err() => {
+            Connection::Up { .. } if self.link.tick(now).is_err() => {
                 let patience = self.config.link.patience().as_millis();
                 self.lose(now, format!("no answer for {patience} ms"));
             }
@@ -333,7 +342,7 @@ impl Session {
             return;
         }
         self.close_privates(now);
-        if self.connection != Connection::Up {
+        if !self.connection.is_up() {
             return self.end(now, reason, code, asked_for.then_some(id));
         }
         // What has waited is told before the end.
@@ -379,21 +388,4 @@ impl Session {
         self.out.push_back(Output::Disconnect);
         self.out.push_back(Output::End(code));
     }
-}
-
-fn wrong_protocol(e: serde_json::Error) -> Failure {
-    Failure::new(
-        ErrorCode::WrongProtocol,
-        format!("The hub said something that is not understood: {}.", cause::of_json(&e)),
-    )
-}
-
-/// The hub's last line, if this is one.
-fn farewell(line: &[u8]) -> Option<Failure> {
-    let Farewell { farewell } = serde_json::from_slice(line).ok()?;
-    let failure = Failure::new(farewell.code, farewell.message);
-    Some(match farewell.hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    })
 }

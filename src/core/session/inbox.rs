@@ -3,12 +3,15 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::requests::Mark;
-use super::{Event, Output, Session};
+use super::{Event, EventLine, Output, Session};
 use crate::core::time::Time;
-use crate::protocol::limits::{HELD_BYTES, HELD_MESSAGES};
+use crate::protocol::limits::{FEED_MESSAGES, HELD_BYTES, HELD_MESSAGES};
 use crate::protocol::name::fold;
 use crate::protocol::wire::{Ask, Received};
-use crate::protocol::{ErrorCode, Failure, event};
+use crate::protocol::{ErrorCode, Failure, event, to_json};
+
+/// Messages that are taken and not written yet. A hub waits for what it has sent to be confirmed long before.
+const UNWRITTEN: usize = 4 * FEED_MESSAGES;
 
 /// What the user has, and what is on its way to them.
 #[derive(Default)]
@@ -104,6 +107,10 @@ impl Session {
         if again {
             return;
         }
+        if self.inbox.unwritten.len() >= UNWRITTEN {
+            let failure = Failure::new(ErrorCode::WrongProtocol, "The hub sends more messages than it may at a time.");
+            return self.give_up(now, failure);
+        }
         self.inbox.taken = self.inbox.taken.max(number);
         // A withheld message goes the same way as any other, so that its sender cannot tell by the time it takes. Only
         // at the very end of it, nothing is written.
@@ -157,18 +164,17 @@ impl Session {
     pub(super) fn tell_unless_held(&mut self, now: Time, event: Event) {
         let number = number_of(&event);
         let Some(focus) = &mut self.focus else { return self.tell_message(now, event) };
-        let (of_room, bytes) = match &event {
-            Event::RoomMessage(said) => (said.room == focus.room, said.text.len()),
-            Event::RoomChanged(changed) => (changed.room == focus.room, 0),
-            Event::Message(said) => (false, said.text.len()),
-            Event::PrivateMessage(said) => (false, said.text.len()),
-            _ => (false, 0),
+        let of_room = match &event {
+            Event::RoomMessage(said) => said.room == focus.room,
+            Event::RoomChanged(changed) => changed.room == focus.room,
+            _ => false,
         };
         if of_room {
             return self.tell_message(now, event);
         }
         self.inbox.missing.extend(number);
-        focus.bytes += bytes;
+        // Names count as well: how long they are is what the hub says.
+        focus.bytes += to_json(&EventLine { seq: None, time: None, id: None, last: false, event: event.clone() }).len();
         focus.held.push_back(event);
         if focus.held.len() > HELD_MESSAGES || focus.bytes > HELD_BYTES {
             self.end_focus(now, None, Some("more waits than can be held back".into()));

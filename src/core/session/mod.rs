@@ -8,7 +8,9 @@
 mod answers;
 mod connection;
 mod entry;
+mod farewell;
 mod folders;
+mod hashing;
 mod holdings;
 mod inbox;
 mod limit;
@@ -20,7 +22,9 @@ mod pushes;
 mod replica;
 mod requests;
 mod running;
+mod silence;
 mod transfers;
+mod uploads;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -35,6 +39,7 @@ use crate::protocol::{
 };
 use connection::Connection;
 use entry::Entry;
+use hashing::Hold;
 use holdings::Holdings;
 pub use inbox::number_of;
 use inbox::{Focus, Inbox};
@@ -49,6 +54,8 @@ use pushes::Pushes;
 pub use replica::Replica;
 use requests::{Mark, Pending, Waiting};
 use running::Running;
+use silence::Unanswered;
+use uploads::Uploads;
 pub use words::{AcceptFrom, Input, Output, SessionConfig};
 
 /// Why an ask is on its way to the hub.
@@ -146,9 +153,11 @@ pub struct Session {
     reader: Reader,
     /// The request that is being worked on here, by its task.
     local: Option<(u64, Pending)>,
+    hold: Hold,
     asks: BTreeMap<i64, (Ask, Origin)>,
+    unanswered: Unanswered,
     running: BTreeMap<u64, Running>,
-    uploads: BTreeMap<u64, u64>,
+    uploads: Uploads,
     /// Downloads that wait for others to end.
     queue: VecDeque<u64>,
     /// Where we reach the hub.
@@ -197,9 +206,11 @@ impl Session {
             waiting: Requests::default(),
             reader: Reader::default(),
             local: None,
+            hold: Hold::default(),
             asks: BTreeMap::new(),
+            unanswered: Unanswered::default(),
             running: BTreeMap::new(),
-            uploads: BTreeMap::new(),
+            uploads: Uploads::default(),
             queue: VecDeque::new(),
             hub_address: None,
             privates: Privates::new(config.link, config.epoch),
@@ -252,9 +263,12 @@ impl Session {
             Input::Tick => {}
         }
         self.tick(now);
+        self.watch_hashing(now);
         self.advance(now);
         if !self.ended {
             self.confirm(now);
+            self.watch_for_silence(now);
+            self.watch_hashing(now);
         }
     }
 
@@ -266,7 +280,7 @@ impl Session {
         if self.ended {
             return None;
         }
-        let up = matches!(self.connection, Connection::Up);
+        let up = self.connection.is_up();
         let frame = if up { self.link.poll(now).map(Output::Send) } else { None };
         frame.or_else(|| self.privates.peers.poll(now).map(Output::Peer))
     }
@@ -278,8 +292,10 @@ impl Session {
         }
         let leaving = self.leaving.as_ref().map(|leaving| leaving.deadline);
         let peers = self.privates.peers.next_timeout();
-        [self.connection.deadline(), self.link.next_timeout(), leaving, peers, self.limit.deadline()]
+        let silence = self.answer_due();
+        [self.connection.deadline(), silence, self.hold_ends(), self.link.next_timeout()]
             .into_iter()
+            .chain([leaving, peers, self.limit.deadline()])
             .flatten()
             .min()
     }

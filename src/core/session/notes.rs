@@ -84,6 +84,9 @@ pub struct FolderSource {
 pub struct FetchPlan {
     /// The transfer's number.
     pub transfer: u64,
+    /// Whose file it shall be, if that was said: if they are among those who have it, they must have the key that is
+    /// known for them.
+    pub from: Option<String>,
     /// Who has it, the preferred first; all have the same content.
     pub sources: Vec<event::Holder>,
     /// Only these chunks are wanted.

@@ -150,7 +150,7 @@ impl Session {
         self.asks.len() < most && bytes < REQUEST_BYTES_IN_FLIGHT
     }
 
-    /// Whether everything is answered whose answer others must not overtake.
+    /// Whether everything that was asked of the hub is answered whose answer others must not overtake.
     pub(super) fn is_answered(&self) -> bool {
         let passed = |origin: &Origin| match origin {
             Origin::User(pending) => pending.may_be_passed(),
@@ -158,7 +158,7 @@ impl Session {
             Origin::Offer(_) | Origin::Change | Origin::Push(_) | Origin::Forgotten => false,
         };
         let passed = !self.config.fail_fast && self.asks.values().all(|(_, origin)| passed(origin));
-        self.local.is_none() && (self.asks.is_empty() || passed)
+        self.asks.is_empty() || passed
     }
 }
 

@@ -7,7 +7,7 @@ use super::{AcceptFrom, Origin, Output, Running, Session};
 use crate::core::time::Time;
 use crate::protocol::limits::PUSHES_TO_ONE;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::{check_file, fold};
+use crate::protocol::name::{check_file, check_person, fold};
 use crate::protocol::types::{Content, PushAnswer, Stage};
 use crate::protocol::wire::{Ask, NotTaken, Push, TakeBack};
 use crate::protocol::{ContentHash, Direction, ErrorCode, Failure, Request, Transfer, event, request};
@@ -265,7 +265,7 @@ impl Session {
 
     /// Somebody wants to give us a file. Whether that is accepted by itself was decided when we were started.
     pub(super) fn push_offered(&mut self, now: Time, offered: event::PushOffered) {
-        if let Err(failure) = check_file(&offered.file) {
+        if let Err(failure) = check_file(&offered.file).and_then(|()| check_person(&offered.from)) {
             return self.tell(now, event::Error::from(failure));
         }
         if self.pushes.offered.len() >= PUSHES_TO_ONE && !self.pushes.offered.contains_key(&offered.push) {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::protocol::event::{RosterUpdated, TableUpdated};
-use crate::protocol::limits::STATUS_CLIENTS;
-use crate::protocol::name::fold;
+use crate::protocol::limits::{ROSTER, STATUS_CLIENTS};
+use crate::protocol::name::{MAX_NAME, fold};
 use crate::protocol::{Client, Offer, Presence, PublicKey, request};
 
 /// What is offered and who is there, at a revision.
@@ -40,8 +40,10 @@ impl Replica {
         if update.full {
             self.clients.clear();
         }
-        for client in &update.clients {
+        // How many there are and how long their names are is what the hub says.
+        for client in update.clients.iter().filter(|client| client.name.chars().nth(MAX_NAME).is_none()) {
             match client.state {
+                _ if self.clients.len() >= ROSTER && !self.clients.contains_key(&client.name) => {}
                 Presence::Offline => {
                     self.clients.remove(&client.name);
                     self.remember(fold(&client.name));

@@ -160,7 +160,8 @@ impl Session {
     }
 
     fn may_start(&self, head: &Waiting) -> bool {
-        let answered = self.is_answered();
+        let free = self.is_free_for(head);
+        let answered = free && self.is_answered();
         // A refusal of ours must not overtake an answer, and that may change it: `rereg` after `dereg`.
         if let Waiting::Request(pending) = head
             && !answered
@@ -177,10 +178,10 @@ impl Session {
                 // A large offer goes in pieces, and what comes after it sees all of it.
                 let offering = |origin: &Origin| matches!(origin, Origin::Offer(offer) if offer.goes_on());
                 let offering = self.asks.values().any(|(_, origin)| offering(origin));
-                self.settled && self.local.is_none() && self.may_ask_more() && !registering && !offering
+                self.settled && free && self.may_ask_more() && !registering && !offering
             }
             // The hub is not needed for what goes past it.
-            Start::Here if !self.settled && self.goes_past_the_hub(head) => self.local.is_none(),
+            Start::Here if !self.settled && self.goes_past_the_hub(head) => free,
             Start::Alone => self.settled && answered && self.asks.is_empty(),
             Start::Here => self.settled && answered,
             Start::Last => {

@@ -77,10 +77,10 @@ impl Running {
         }
     }
 
-    pub(super) fn started(&self, transfer: u64, path: Option<String>) -> Event {
+    pub(super) fn started(&self, transfer: u64, path: Option<String>, untold: Option<u64>) -> Event {
         let Running { direction, size, hash, resumed, files, .. } = *self;
         let (file, peer) = (self.file.clone(), self.peer.clone());
-        event::TransferStarted { transfer, direction, file, peer, size, hash, files, resumed, path }.into()
+        event::TransferStarted { transfer, direction, file, peer, size, hash, files, resumed, path, untold }.into()
     }
 
     pub(super) fn progress(&mut self, transfer: u64, now: Time, bytes: u64) -> Event {

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 
 use super::requests::Pending;
-use super::{Event, Failure, FetchPlan, Output, Running, Session, TransferNote, UploadNote};
+use super::{Event, Failure, FetchPlan, Output, Running, Session, TransferNote};
 use crate::core::time::Time;
 use crate::protocol::event::Holder;
 use crate::protocol::limits::HOLDERS;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::check_file;
+use crate::protocol::name::{check_file, fold};
 use crate::protocol::{ChunkSet, Direction, ErrorCode, Offer, Request, Transfer, event, request};
 
 /// How many of those who wait are told their places: for the others these say little.
@@ -33,9 +33,9 @@ impl Session {
                 return self.refuse(now, pending.id, failure);
             }
         };
-        let (transfer, target) = (self.next_transfer, get.to.unwrap_or(get.file));
+        let (transfer, from, target) = (self.next_transfer, get.from, get.to.unwrap_or(get.file));
         let on_conflict = get.on_conflict.unwrap_or(self.config.on_conflict);
-        self.fetch(now, pending, FetchPlan { transfer, sources, chunks, target, on_conflict, share: true });
+        self.fetch(now, pending, FetchPlan { transfer, from, sources, chunks, target, on_conflict, share: true });
     }
 
     /// The hub has said who gives us what we have accepted. It must be what was offered to us.
@@ -56,6 +56,11 @@ impl Session {
         let fits = |offered: &event::PushOffered| {
             (first.hash, first.size, &first.file) == (offered.hash, offered.size, &offered.file)
         };
+        // Whose key is looked at before anything is fetched is decided by the name: it must be the one that we were told.
+        let is_by = |from: &str| sources.iter().all(|source| fold(&source.offer.owner) == fold(from));
+        if self.offered_push(accept.push).is_some_and(|offered| !is_by(&offered.from)) {
+            return Err(Failure::new(ErrorCode::PeerKeyChanged, "The hub names somebody else than who offered it."));
+        }
         // Who accepts at once, by a number that they know from before, has not been told of it yet.
         if self.offered_push(accept.push).is_some_and(|offered| !fits(offered)) {
             return Err(Failure::new(ErrorCode::WrongProtocol, "The hub gives another file than was offered."));
@@ -63,7 +68,8 @@ impl Session {
         let target = accept.to.unwrap_or_else(|| first.file.clone());
         check_file(&target).map_err(|failure| failure.at(pointer_at("/push")))?;
         let on_conflict = accept.on_conflict.unwrap_or(self.config.on_conflict);
-        Ok(FetchPlan { transfer: self.next_transfer, sources, chunks: None, target, on_conflict, share: false })
+        let (transfer, from) = (self.next_transfer, Some(first.owner.clone()));
+        Ok(FetchPlan { transfer, from, sources, chunks: None, target, on_conflict, share: false })
     }
 
     fn fetch(&mut self, now: Time, pending: Pending, plan: FetchPlan) {
@@ -136,7 +142,7 @@ impl Session {
     }
 
     /// A transfer has ended: the next may begin.
-    fn end_transfer(&mut self, now: Time, transfer: u64) -> Option<Running> {
+    pub(super) fn end_transfer(&mut self, now: Time, transfer: u64) -> Option<Running> {
         let running = self.running.remove(&transfer)?;
         self.queue.retain(|queued| *queued != transfer);
         if running.direction == Direction::Down {
@@ -164,7 +170,7 @@ impl Session {
                     running.size = running.whole;
                 }
                 running.pace.note(now, resumed);
-                running.started(transfer, Some(path))
+                running.started(transfer, Some(path), None)
             }
             TransferNote::Progress(bytes) => running.progress(transfer, now, bytes),
             TransferNote::Have(_) => return,
@@ -190,7 +196,7 @@ impl Session {
         self.tell_for(now, id, false, event);
     }
 
-    fn fail_transfer(&mut self, now: Time, transfer: u64, failure: Failure) {
+    pub(super) fn fail_transfer(&mut self, now: Time, transfer: u64, failure: Failure) {
         let Some(running) = self.end_transfer(now, transfer) else { return };
         self.given(now, &running);
         let event = running.failed(transfer, &failure);
@@ -241,44 +247,6 @@ impl Session {
         }
     }
 
-    pub(super) fn upload_note(&mut self, now: Time, upload: u64, note: UploadNote) {
-        if let UploadNote::Started { peer, file, size, hash } = note {
-            let (transfer, pending, push) = match self.take_giving(&peer, hash) {
-                Some((transfer, pending, push)) => (transfer, Some(pending), push),
-                None => (self.new_transfer(), None, None),
-            };
-            let running = Running { pending, push, ..Running::new(now, Direction::Up, (file, peer), size, hash) };
-            self.uploads.insert(upload, transfer);
-            self.tell_for(now, running.id(), false, running.started(transfer, None));
-            self.running.entry(transfer).or_insert(running).pace.note(now, 0);
-            return;
-        }
-        let Some(&transfer) = self.uploads.get(&upload) else { return };
-        let Some(running) = self.running.get_mut(&transfer) else { return };
-        match note {
-            UploadNote::Started { .. } => {}
-            UploadNote::Progress(bytes) => {
-                let (event, id) = (running.progress(transfer, now, bytes), running.id());
-                self.tell_for(now, id, false, event);
-            }
-            UploadNote::Completed(bytes) => {
-                running.bytes = bytes;
-                let event = running.completed(transfer, now, None, Vec::new());
-                self.uploads.remove(&upload);
-                let Some(running) = self.end_transfer(now, transfer) else { return };
-                self.given(now, &running);
-                match running.pending {
-                    Some(pending) => self.finish(now, pending.id, event),
-                    None => self.tell(now, event),
-                }
-            }
-            UploadNote::Failed(failure) => {
-                self.uploads.remove(&upload);
-                self.fail_transfer(now, transfer, failure);
-            }
-        }
-    }
-
     pub(super) fn start_cancel(&mut self, now: Time, pending: Pending, transfer: u64) {
         let queued = self.running.get(&transfer).map(|running| (running.direction, running.queued.is_some()));
         let pushed = queued.is_none() && self.cancel_push(now, transfer);
@@ -298,8 +266,7 @@ impl Session {
             }
             Some((Direction::Down, false)) => self.out.push_back(Output::CancelFetch(transfer)),
             Some((Direction::Up, false)) => {
-                let upload = self.uploads.iter().find(|(_, of)| **of == transfer).map(|(upload, _)| *upload);
-                self.out.extend(upload.map(Output::CancelUpload));
+                self.out.extend(self.uploads.of_transfer(transfer).map(Output::CancelUpload));
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::io::identity::Identity;
 use crate::io::pins::Pins;
 use crate::protocol::cause;
 use crate::protocol::event::Holder;
+use crate::protocol::name::fold;
 use crate::protocol::transfer::Chunking;
 use crate::protocol::wire::Had;
 use crate::protocol::{ChunkSet, ErrorCode, Failure, PublicKey, types};
@@ -26,7 +27,14 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         let (transfer, desk, number) = (plan.transfer, self.desk(), self.tokens.next_u64());
         let prepare = move || {
             let others = desk.pinned(&mut plan.sources, |holder| (&holder.offer.owner, Some(holder.key)))?;
-            Ok((desk.job(plan, number)?, others))
+            // Which content is theirs is what the hub says: with another key, it is not theirs.
+            let from = plan.from.as_deref().map(fold);
+            for (name, failure) in &others {
+                if from.as_ref().is_some_and(|from| *from == fold(name)) {
+                    return Err(failure.clone());
+                }
+            }
+            Ok((desk.job(plan, number)?, dropped(others)))
         };
         self.run_fetch(transfer, prepare, |job, (identity, shelf, tell, control)| {
             let notify = |note| fetch_note(job, note).into_iter().for_each(tell);
@@ -44,7 +52,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             for file in &mut plan.files {
                 file.sources.retain(|source| kept.get(*source as usize) == Some(&true));
             }
-            Ok((desk.folder_job(plan, number)?, others))
+            Ok((desk.folder_job(plan, number)?, dropped(others)))
         };
         self.run_fetch(transfer, prepare, |job, (identity, shelf, tell, control)| {
             let notify = |note| folder_note(job, note).into_iter().for_each(tell);
@@ -97,6 +105,11 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     }
 }
 
+/// Sources that are not asked, as they are told of.
+fn dropped(others: Vec<(String, Failure)>) -> Vec<TransferNote> {
+    others.into_iter().map(|(peer, failure)| TransferNote::Dropped { peer, failure }).collect()
+}
+
 /// What it takes to prepare a fetch. That reads and writes files, so it is for threads that may wait.
 struct Desk {
     hub: Option<PublicKey>,
@@ -111,7 +124,7 @@ impl Desk {
         &self,
         sources: &mut Vec<T>,
         who: impl Fn(&T) -> (&String, Option<PublicKey>),
-    ) -> Result<Vec<TransferNote>, Failure> {
+    ) -> Result<Vec<(String, Failure)>, Failure> {
         let Some(hub) = self.hub else { return Ok(Vec::new()) };
         let (mut kept, mut others) = (Vec::new(), Vec::new());
         for source in sources.drain(..) {
@@ -132,7 +145,7 @@ impl Desk {
             Some((_, failure)) => return Err(failure),
             None => *sources = kept,
         }
-        Ok(others.into_iter().map(|(peer, failure)| TransferNote::Dropped { peer, failure }).collect())
+        Ok(others)
     }
 
     fn job(&self, plan: FetchPlan, number: u64) -> Result<FetchJob, Failure> {

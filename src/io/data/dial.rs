@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,7 +11,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::socket::Broken;
 use super::stream::ClientStream;
 use super::throttle::Throttle;
+use crate::core::dials::Dials;
 use crate::io::cancel::Cancel;
+use crate::io::clock::Clock;
 use crate::io::identity::Identity;
 use crate::io::tls::{self, DATA_ALPN};
 use crate::protocol::cause;
@@ -26,23 +28,63 @@ const SLOW: u64 = 256 << 10;
 /// But so much, in bytes.
 const NARROW: usize = 8 << 10;
 
+/// Where this process has dialled in vain, over all its transfers: [`Dials`] by the clock.
+#[derive(Clone)]
+pub(in crate::io) struct Dialled(Arc<(Clock, Mutex<Dials>)>);
+
+impl Default for Dialled {
+    fn default() -> Self {
+        Self(Arc::new((Clock::start(), Mutex::default())))
+    }
+}
+
+impl Dialled {
+    fn may(&self, address: SocketAddr) -> Result<(), Duration> {
+        self.dials().may(self.0.0.now(), address)
+    }
+
+    fn failed(&self, address: SocketAddr) {
+        self.dials().failed(self.0.0.now(), address);
+    }
+
+    fn reached(&self, address: SocketAddr) {
+        self.dials().reached(address);
+    }
+
+    fn dials(&self) -> MutexGuard<'_, Dials> {
+        self.0.1.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// An encrypted connection to whoever holds this key.
 ///
 /// # Errors
-/// `None` if `cancel` was raised; `peer-unreachable`, `peer-key-changed`, `peer-broke`.
+/// `None` if `cancel` was raised; `peer-unreachable`, also where dialling has failed too often of late; `peer-key-changed`, `peer-broke`.
 pub(super) fn dial(
     address: SocketAddr,
     key: PublicKey,
     identity: &Identity,
     cancel: &Cancel,
 ) -> Result<ClientStream, Option<Failure>> {
+    if let Err(wait) = identity.dialled.may(address) {
+        let millis = wait.as_millis() as u64;
+        let message =
+            format!("{address} did not answer several times, and is left alone for {} s.", wait.as_secs() + 1);
+        return Err(Some(Failure::new(ErrorCode::PeerUnreachable, message).wait(millis)));
+    }
     tracing::debug!(%address, %key, "dialling for a transfer");
     let began = Instant::now();
     let dialled = dial_untold(address, key, identity, cancel);
     let took = began.elapsed();
     match &dialled {
-        Ok(_) => tracing::debug!(%address, ?took, "connected for a transfer, the key is proved"),
-        Err(Some(failure)) => tracing::debug!(%address, %failure, ?took, "no connection for a transfer"),
+        Ok(_) => {
+            identity.dialled.reached(address);
+            tracing::debug!(%address, ?took, "connected for a transfer, the key is proved");
+        }
+        Err(Some(failure)) => {
+            identity.dialled.failed(address);
+            tracing::debug!(%address, %failure, ?took, "no connection for a transfer");
+        }
         Err(None) => tracing::debug!(%address, ?took, "the transfer was given up"),
     }
     dialled

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use super::socket::Broken;
+use crate::core::Time;
+use crate::core::flow::{Flow, LEAST, Verdict};
+
 /// How long a source's speed is measured at a time.
 const PACE: Duration = Duration::from_secs(1);
 /// What a source is taken to send in a second until that is known, in bytes.
 const FIRST_RATE: u64 = 4 << 20;
-/// Who sends less than [`LEAST`] bytes in this time is too slow, if others have the same.
-const TRIAL: Duration = Duration::from_secs(10);
-const LEAST: u64 = 10 << 10;
 
 /// What comes over a connection in a second.
 pub(super) struct Speed {
@@ -43,62 +44,38 @@ impl Speed {
     }
 }
 
-/// Whether a source sends only so much that it is not taken for silent.
-pub(super) struct Flow {
-    got: u64,
-    since: Instant,
-    /// Whether we are to receive slowly: then nobody is to blame.
-    limited: bool,
+/// A [`Flow`] by the clock.
+pub(super) struct Flowing {
+    started: Instant,
+    flow: Flow,
 }
 
-impl Flow {
-    pub(super) fn new(now: Instant, limited: bool) -> Self {
-        Self { got: 0, since: now, limited }
+impl Flowing {
+    /// What comes from a source; if we are to receive slowly ourselves, nobody is to blame.
+    pub(super) fn from_source(limited: bool) -> Self {
+        Self { started: Instant::now(), flow: Flow::new(Time(0), if limited { 0 } else { LEAST }) }
     }
 
-    /// So many bytes have come. Says whether it was too little, over the last time that is long enough to tell.
-    pub(super) fn is_slow(&mut self, now: Instant, bytes: usize) -> bool {
-        self.got += bytes as u64;
-        if now.duration_since(self.since) < TRIAL {
-            return false;
+    /// So many bytes have come.
+    pub(super) fn moved(&mut self, bytes: usize) -> Result<(), Broken> {
+        match self.flow.moved(self.now(), bytes as u64) {
+            Verdict::Well | Verdict::Slow => Ok(()),
+            Verdict::Hopeless => Err(Broken::Drips),
         }
-        let slow = self.got < LEAST && !self.limited;
-        self.rest(now);
-        slow
     }
 
-    /// Nothing was asked for: it begins anew.
-    pub(super) fn rest(&mut self, now: Instant) {
-        (self.got, self.since) = (0, now);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// How often a source is too slow that sends a piece at a time, so many seconds after each other.
-    fn verdicts(mut flow: Flow, started: Instant, seconds: u64, piece: usize) -> usize {
-        let times = (1..=60 / seconds).map(|n| started + Duration::from_secs(n * seconds));
-        times.filter(|now| flow.is_slow(*now, piece)).count()
+    /// Whether others should be asked.
+    pub(super) fn is_slow(&self) -> bool {
+        self.flow.verdict() > Verdict::Well
     }
 
-    #[test]
-    fn who_sends_a_byte_now_and_then_is_slow() {
-        let now = Instant::now();
-        assert_eq!(verdicts(Flow::new(now, false), now, 9, 1), 3);
-        assert_eq!(verdicts(Flow::new(now, false), now, 1, 1_000), 6);
-        assert_eq!(verdicts(Flow::new(now, false), now, 1, 2_000), 0);
-        // A pause that ends with much is a pause.
-        assert_eq!(verdicts(Flow::new(now, false), now, 20, 256 << 10), 0);
-        assert_eq!(verdicts(Flow::new(now, true), now, 9, 1), 0, "we are slow ourselves");
+    /// Nothing is asked for.
+    pub(super) fn rest(&mut self) {
+        let now = self.now();
+        self.flow.rest(now);
     }
 
-    #[test]
-    fn what_nobody_asked_for_is_not_missed() {
-        let now = Instant::now();
-        let mut flow = Flow::new(now, false);
-        flow.rest(now + Duration::from_secs(100));
-        assert!(!flow.is_slow(now + Duration::from_secs(101), 1));
+    fn now(&self) -> Time {
+        Time(self.started.elapsed().as_micros() as u64)
     }
 }

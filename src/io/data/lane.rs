@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::dial::dial;
 use super::fetch::FetchNote;
-use super::flow::{Flow, Speed};
+use super::flow::{Flowing, Speed};
 use super::manifest::manifest;
 use super::run::{GATHERED, Run};
 use super::socket::Broken;
@@ -51,6 +51,7 @@ impl From<Broken> for Loss {
         match broken {
             Broken::Cancelled => Self::Stopped,
             Broken::Slow => Self::broke("The other client sent too slowly, and others have the same.".into()),
+            Broken::Drips => Self::Broke(ErrorCode::SourceTooSlow.into()),
             Broken::Silent => Self::broke(format!("The other client sent nothing for {} seconds.", SILENCE.as_secs())),
             other => Self::broke(format!("The other client broke off: {other}.")),
         }
@@ -104,11 +105,15 @@ fn fetch_over(run: &Run<'_>, source: u32) -> Result<(), Loss> {
     if let Some(down) = run.identity.rates.down.clone() {
         stream.pace.receive_at(down, to_line(&DataRequest::Wait { transfer: run.job.token.clone() }), KEEP);
     }
+    stream.flow = Some(Flowing::from_source(run.identity.rates.down.is_some()));
     let fresh = !std::mem::replace(&mut run.lock().sources[source as usize].connected, true);
     if fresh {
         (run.notify)(FetchNote::Connected { source: from.name });
     }
     let manifest = manifest(run, &mut stream, source)?;
+    if let Some(flow) = &mut stream.flow {
+        flow.rest();
+    }
     let lane = run.lock().swarm.join(source);
     let mut connection = Connection {
         run,
@@ -122,7 +127,6 @@ fn fetch_over(run: &Run<'_>, source: u32) -> Result<(), Loss> {
         segment: 0,
         buffer: vec![0; run.job.chunking.chunk_size().clamp(PIECE as u64, GATHERED) as usize],
         pace: Speed::new(Instant::now()),
-        flow: Flow::new(Instant::now(), run.identity.rates.down.is_some()),
     };
     let result = connection.pull();
     run.lock().swarm.leave(lane);
@@ -157,7 +161,6 @@ struct Connection<'a> {
     segment: u64,
     buffer: Vec<u8>,
     pace: Speed,
-    flow: Flow,
 }
 
 impl Connection<'_> {
@@ -182,7 +185,9 @@ impl Connection<'_> {
                 drop(self.run.wait(state));
             }
             self.pace.rest();
-            self.flow.rest(Instant::now());
+            if let Some(flow) = &mut self.stream.flow {
+                flow.rest();
+            }
         }
         Ok(())
     }
@@ -260,10 +265,8 @@ impl Connection<'_> {
                 };
             }
             let part = (out.len() - at).min(self.segment as usize);
-            let flow = &mut self.flow;
-            let slow = || self.run.lock().has_another(self.source, chunk);
-            let is_well = |bytes| !flow.is_slow(Instant::now(), bytes) || !slow();
-            self.stream.read_exact_while(&mut out[at..at + part], is_well)?;
+            let others_have_it = || self.run.lock().has_another(self.source, chunk);
+            self.stream.read_exact_unless(&mut out[at..at + part], others_have_it)?;
             self.segment -= part as u64;
             at += part;
         }

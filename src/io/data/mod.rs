@@ -36,6 +36,7 @@ mod throttle;
 mod uploads;
 
 pub use control::Control;
+pub(super) use dial::Dialled;
 pub use fetch::{FetchJob, FetchNote, Fetched, Source, fetch};
 pub use folder::{Arrived, FolderFetched, FolderFile, FolderJob, FolderNote, fetch_folder};
 pub(crate) use partial::is_partial;

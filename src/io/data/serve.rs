@@ -38,6 +38,7 @@ impl From<Broken> for End {
 struct Connection<'a> {
     shared: &'a Shared,
     stream: ServerStream,
+    slot: u64,
     peer: PublicKey,
     part: Option<Part>,
     /// How many uploads it took part in, since when.
@@ -48,10 +49,15 @@ struct Connection<'a> {
 }
 
 /// Answers a peer's requests until it leaves or does something that is not allowed. Who is not `welcome` is told so.
-pub(super) fn serve(shared: &Shared, mut stream: ServerStream, peer: PublicKey, welcome: Result<(), Failure>) {
+pub(super) fn serve(
+    shared: &Shared,
+    mut stream: ServerStream,
+    (slot, peer): (u64, PublicKey),
+    welcome: Result<(), Failure>,
+) {
     stream.set_patience(IDLE);
     let tokens = (Instant::now(), 0);
-    let mut connection = Connection { shared, stream, peer, part: None, tokens, open: None, buffer: Vec::new() };
+    let mut connection = Connection { shared, stream, slot, peer, part: None, tokens, open: None, buffer: Vec::new() };
     let ended = welcome.map_err(End::Refused).and_then(|()| connection.answer_all());
     match ended {
         Ok(()) => connection.stream.finish(),
@@ -82,6 +88,11 @@ impl Connection<'_> {
             let Some(name) = self.shared.shelf.peer(&self.peer) else {
                 return Err(End::Refused(ErrorCode::PeerRefused.into()));
             };
+            // Who only says that it is still there does not use its place.
+            let uses = !matches!(request, DataRequest::Wait { .. });
+            if uses {
+                self.shared.begin(self.slot);
+            }
             match request {
                 DataRequest::Manifest { transfer, hash, file } => {
                     if let Some(shelved) = self.find(&name, &transfer, hash, &file, &[])? {
@@ -104,6 +115,9 @@ impl Connection<'_> {
                         part.done();
                     }
                 }
+            }
+            if uses {
+                self.shared.rest(self.slot);
             }
         }
         Ok(())
@@ -190,6 +204,7 @@ impl Connection<'_> {
                 // Counted first: once the peer has it, it may say on another connection that this was the last of all.
                 self.sending(length)?;
                 self.stream.send(&self.buffer[first..HEADER + length as usize])?;
+                self.shared.moved(self.slot, length);
                 at += length;
             }
         }
@@ -248,6 +263,7 @@ impl Connection<'_> {
         self.sending(std::mem::take(bytes))?;
         for segment in packed.chunks(MAX_SEGMENT) {
             self.stream.send(segment)?;
+            self.shared.moved(self.slot, segment.len() as u64);
         }
         packed.clear();
         Ok(())

@@ -14,7 +14,10 @@ use super::shelf::Shelf;
 use super::stream::ServerStream;
 use super::throttle::Throttle;
 use super::uploads::{UploadNotify, Uploads};
+use crate::core::Time;
+use crate::core::places::{Entry, Places};
 use crate::io::cancel::Cancel;
+use crate::io::clock::Clock;
 use crate::io::identity::Identity;
 use crate::io::tls::{self, DATA_ALPN};
 use crate::protocol::{ErrorCode, Failure, PublicKey};
@@ -52,29 +55,42 @@ pub(super) struct Shared {
     pub(super) shelf: Shelf,
     pub(super) uploads: Arc<Uploads>,
     pub(super) stop: Cancel,
+    clock: Clock,
     slots: Mutex<Slots>,
     /// Told when a slot becomes free.
     freed: Condvar,
 }
 
-#[derive(Default)]
 struct Slots {
     next: u64,
     /// By age.
     taken: BTreeMap<u64, Slot>,
+    /// Those of peers.
+    places: Places,
 }
 
 struct Slot {
     tcp: Arc<TcpStream>,
-    /// `None` until it has shown that it is a peer's, and there is room for it.
-    peer: Option<PublicKey>,
+    /// Whether it has shown that it is a peer's, and there is room for it.
+    known: bool,
 }
 
 impl Slots {
-    /// Whether there is no room for one more connection of a peer.
-    fn are_full(&self, peer: &PublicKey) -> bool {
-        let known = || self.taken.values().filter_map(|slot| slot.peer.as_ref());
-        known().count() >= MAX_CONNECTIONS || known().filter(|known| *known == peer).count() >= MAX_PER_PEER
+    /// Gives a connection of a peer its place, if there is one or one can be had from who does not use it.
+    fn enter(&mut self, now: Time, number: u64, peer: PublicKey) -> bool {
+        match self.places.enter(now, number, peer) {
+            Entry::Full => return false,
+            Entry::Entered => {}
+            Entry::InPlaceOf(other) => self.evict(other),
+        }
+        true
+    }
+
+    /// A connection makes room: its thread notices, and ends.
+    fn evict(&mut self, number: u64) {
+        if let Some(evicted) = self.taken.remove(&number) {
+            let _ = evicted.tcp.shutdown(Shutdown::Both);
+        }
     }
 }
 
@@ -99,7 +115,12 @@ impl DataServer {
             shelf,
             uploads: Arc::new(Uploads::new(notify, stop.clone())),
             stop,
-            slots: Mutex::default(),
+            clock: Clock::start(),
+            slots: Mutex::new(Slots {
+                next: 0,
+                taken: BTreeMap::new(),
+                places: Places::new(MAX_CONNECTIONS, MAX_PER_PEER),
+            }),
             freed: Condvar::new(),
         });
         let listener = Arc::new(listener);
@@ -190,7 +211,7 @@ impl Shared {
                 Ok((Some(peer), mut stream)) => {
                     stream.pace.up.clone_from(&shared.up);
                     let welcome = shared.welcome(slot, peer);
-                    serve(&shared, stream, peer, welcome);
+                    serve(&shared, stream, (slot, peer), welcome);
                 }
                 Ok((None, _)) => {}
                 Err(broken) => tracing::debug!(%broken, "data handshake"),
@@ -204,17 +225,16 @@ impl Shared {
 
     fn take_slot(&self, tcp: &Arc<TcpStream>) -> u64 {
         let mut slots = self.slots();
-        let mut unknown = slots.taken.iter().filter(|(_, slot)| slot.peer.is_none()).map(|(number, _)| *number);
+        let mut unknown = slots.taken.iter().filter(|(_, slot)| !slot.known).map(|(number, _)| *number);
         let (oldest, others) = (unknown.next(), unknown.count());
         if others + 1 >= MAX_UNKNOWN
-            && let Some(evicted) = oldest.and_then(|oldest| slots.taken.remove(&oldest))
+            && let Some(oldest) = oldest
         {
-            // Its thread notices, and ends.
-            let _ = evicted.tcp.shutdown(Shutdown::Both);
+            slots.evict(oldest);
         }
         slots.next += 1;
         let number = slots.next;
-        slots.taken.insert(number, Slot { tcp: tcp.clone(), peer: None });
+        slots.taken.insert(number, Slot { tcp: tcp.clone(), known: false });
         number
     }
 
@@ -227,23 +247,48 @@ impl Shared {
         if self.shelf.await_peer(&peer).is_none() {
             return Err(ErrorCode::PeerRefused.into());
         }
-        let crowded = |slots: &mut Slots| !self.stop.is_cancelled() && slots.are_full(&peer);
-        let waited = self.freed.wait_timeout_while(self.slots(), CROWDED, crowded);
+        let mut entered = false;
+        let waits = |slots: &mut Slots| {
+            // It may have made room for another while it waited.
+            let ends = self.stop.is_cancelled() || !slots.taken.contains_key(&slot);
+            entered = !ends && slots.enter(self.clock.now(), slot, peer);
+            !ends && !entered
+        };
+        let waited = self.freed.wait_timeout_while(self.slots(), CROWDED, waits);
         let mut slots = waited.unwrap_or_else(PoisonError::into_inner).0;
-        if slots.are_full(&peer) {
-            return Err(Failure::new(ErrorCode::PeerRefused, "There are too many connections here; try again later."));
-        }
         match slots.taken.get_mut(&slot) {
-            Some(slot) => slot.peer = Some(peer),
-            // It made room for another while it waited.
-            None => return Err(ErrorCode::PeerRefused.into()),
+            // Whoever has been admitted when all ends learns that in its own way.
+            Some(slot) if entered || self.stop.is_cancelled() => {
+                slot.known = true;
+                Ok(())
+            }
+            Some(_) | None => {
+                Err(Failure::new(ErrorCode::PeerRefused, "There are too many connections here; try again later."))
+            }
         }
-        Ok(())
     }
 
     fn free_slot(&self, slot: u64) {
-        self.slots().taken.remove(&slot);
+        let mut slots = self.slots();
+        slots.taken.remove(&slot);
+        slots.places.leave(slot);
+        drop(slots);
         self.freed.notify_all();
+    }
+
+    /// Something is asked of a connection: its place is used.
+    pub(super) fn begin(&self, slot: u64) {
+        self.slots().places.begin(self.clock.now(), slot);
+    }
+
+    /// So many bytes have been taken by its peer.
+    pub(super) fn moved(&self, slot: u64, bytes: u64) {
+        self.slots().places.moved(self.clock.now(), slot, bytes);
+    }
+
+    /// Nothing more is asked of it.
+    pub(super) fn rest(&self, slot: u64) {
+        self.slots().places.rest(self.clock.now(), slot);
     }
 
     fn slots(&self) -> MutexGuard<'_, Slots> {

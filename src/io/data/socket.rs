@@ -18,6 +18,8 @@ pub(super) enum Broken {
     Silent,
     #[error("the other side was too slow")]
     Slow,
+    #[error("the other side sent next to nothing for a minute")]
+    Drips,
     #[error("stopped")]
     Cancelled,
     #[error("a line was too long")]

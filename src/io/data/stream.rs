@@ -13,6 +13,7 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus};
 use rustls::{ClientConfig, ServerConfig};
 
+use super::flow::Flowing;
 use super::pace::Pace;
 use super::side::Side;
 use super::socket::{Broken, TICK, is_tick, set_up, write_all};
@@ -48,6 +49,8 @@ pub(super) struct Stream<S> {
     /// How long one read or one write may take in all, what is waited for a limit aside.
     patience: Duration,
     pub(super) pace: Pace,
+    /// Whether the other side only drips, where that matters.
+    pub(super) flow: Option<Flowing>,
 }
 
 /// What became of the records that are here.
@@ -105,6 +108,7 @@ impl<S: Side> Stream<S> {
             cancel,
             patience,
             pace: Pace::default(),
+            flow: None,
         };
         loop {
             match stream.step(&mut [])? {
@@ -169,28 +173,23 @@ impl<S: Side> Stream<S> {
 
     /// Fills `out`. Each time something comes, patience starts anew.
     pub(super) fn read_exact(&mut self, out: &mut [u8]) -> Result<(), Broken> {
-        self.read_exact_while(out, |_| true)
+        self.read_exact_unless(out, || false)
     }
 
-    /// The same, as long as `is_well`, which is told how many bytes have come each time.
-    pub(super) fn read_exact_while(
-        &mut self,
-        out: &mut [u8],
-        mut is_well: impl FnMut(usize) -> bool,
-    ) -> Result<(), Broken> {
+    /// The same, unless it comes slowly and `is_better_had` elsewhere.
+    pub(super) fn read_exact_unless(&mut self, out: &mut [u8], is_better_had: impl Fn() -> bool) -> Result<(), Broken> {
         let kept = out.len().min(self.plain.len() - self.plain_at);
         out[..kept].copy_from_slice(&self.plain[self.plain_at..self.plain_at + kept]);
         self.plain_at += kept;
         let mut at = kept;
-        if !is_well(kept) {
-            return Err(Broken::Slow);
-        }
         while at < out.len() {
             match self.step(&mut out[at..])? {
-                Step::Data(n) if is_well(n) => at += n,
-                Step::Data(_) => return Err(Broken::Slow),
+                Step::Data(n) => at += n,
                 Step::Idle => self.receive(Instant::now() + self.patience)?,
                 Step::Closed => return Err(Broken::Closed),
+            }
+            if self.flow.as_ref().is_some_and(Flowing::is_slow) && is_better_had() {
+                return Err(Broken::Slow);
             }
         }
         Ok(())
@@ -344,7 +343,10 @@ impl<S: Side> Stream<S> {
                 Ok(n) => {
                     self.end += n;
                     self.pace.received(n);
-                    return Ok(());
+                    return match &mut self.flow {
+                        Some(flow) => flow.moved(n),
+                        None => Ok(()),
+                    };
                 }
                 Err(e) if is_tick(&e) => {}
                 Err(e) => return Err(Broken::Io(e)),

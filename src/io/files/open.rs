@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, openat, statat};
 use rustix::io::Errno;
 
+use crate::io::own_file::PRIVATE;
 use crate::protocol::cause;
 use crate::protocol::{ErrorCode, Failure};
 
@@ -68,7 +69,7 @@ impl<'a> Opener<'a> {
 
 /// Opens a folder below another one, which itself may be a link; `""` is that one itself.
 pub(super) fn open_folder(dir: &Path, folders: &str) -> Result<OwnedFd, Errno> {
-    let mut folder = openat(CWD, dir, FOLDER, Mode::empty())?;
+    let mut folder = not_private(openat(CWD, dir, FOLDER, Mode::empty())?)?;
     for part in folders.split('/').filter(|part| !part.is_empty()) {
         folder = open_within(&folder, part)?;
     }
@@ -77,7 +78,15 @@ pub(super) fn open_folder(dir: &Path, folders: &str) -> Result<OwnedFd, Errno> {
 
 /// Opens a folder in an open one.
 pub(super) fn open_within(folder: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
-    openat(folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())
+    not_private(openat(folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?)
+}
+
+/// The folder, unless keys lie in it.
+fn not_private(folder: OwnedFd) -> Result<OwnedFd, Errno> {
+    match statat(&folder, PRIVATE, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Err(Errno::PERM),
+        Err(_) => Ok(folder),
+    }
 }
 
 pub(super) fn refusal(file: &str, errno: Errno) -> Failure {
@@ -85,6 +94,10 @@ pub(super) fn refusal(file: &str, errno: Errno) -> Failure {
         Errno::NOENT => Failure::new(ErrorCode::NoSuchFile, format!("There is no file {file}.")),
         Errno::LOOP | Errno::NOTDIR | Errno::NXIO => {
             Failure::new(ErrorCode::NotAFile, format!("{file} is not a regular file, or a part of its name is a link."))
+        }
+        Errno::PERM => {
+            let message = format!("{file} is in a folder in which potluck keeps its own keys, or is one.");
+            Failure::new(ErrorCode::NotReadable, message).hint("Offer from another folder.")
         }
         other => {
             let said = io::Error::from(other);

@@ -15,7 +15,7 @@ use crate::io::hash::Fingerprint;
 use crate::io::watch::Pace;
 use crate::protocol::limits::TREE_DEPTH;
 use crate::protocol::line::pointer_at;
-use crate::protocol::types::SkipReason;
+use crate::protocol::types::{SkipReason, Skipped};
 use crate::protocol::{Chunking, ContentHash};
 
 struct Scene {
@@ -129,6 +129,21 @@ fn files_of_a_tree_are_offered_and_what_is_left_out_is_told() {
         assert_eq!(scene.offer(&scene.offering(&[ours])).unwrap_err().code, ErrorCode::NotAFile, "{ours}");
     }
     assert_eq!(with_hidden, [".git/config", ".hidden", ".x.potluck", "a.txt", "b/.secret", "b/deep/two", "b/one"]);
+}
+
+#[test]
+fn a_folder_in_which_keys_lie_is_not_offered() {
+    let scene = Scene::new();
+    scene.put("a", "a");
+    let home = crate::io::home::Home::open(Some(&scene.dir.join("sub/data"))).unwrap();
+    home.identity("erin").unwrap();
+    let hashed = scene.offer(&Offering { hidden: true, ..scene.offering(&["."]) }).unwrap();
+    assert_eq!(hashed.contents.len(), 1);
+    assert!(matches!(&hashed.skipped[..], [Skipped { file, reason: SkipReason::Unreadable }] if file == "sub/data"));
+    for inside in ["sub/data", "sub/data/keys", "sub/data/keys/erin.key"] {
+        let refused = scene.offer(&scene.offering(&[inside])).unwrap_err();
+        assert!(refused.code == ErrorCode::NotReadable && refused.message.contains("its own keys"), "{refused}");
+    }
 }
 
 #[test]

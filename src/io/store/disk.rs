@@ -10,7 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::schema::{APPLICATION_ID, migrate, steps_left};
-use crate::io::own_file::{open_own, read_own};
+use crate::io::own_file::{mark_private, open_own, read_own};
 use crate::protocol::cause;
 use crate::protocol::{ErrorCode, Failure};
 
@@ -25,6 +25,7 @@ const BUSY: Duration = Duration::from_secs(5);
 /// The folder, made if it is not there; a new one is for its owner only.
 pub(super) fn make_dir(dir: &Path) -> Result<PathBuf, Failure> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| cannot("make", dir, &e))?;
+    mark_private(dir);
     Ok(dir.join(DATABASE))
 }
 

@@ -173,8 +173,10 @@ async fn accept_tcp(listener: TcpListener, config: Arc<rustls::ServerConfig>, do
 async fn accept_quic(endpoint: Endpoint, door: Door) {
     while let Some(incoming) = endpoint.accept().await {
         let address = incoming.remote_address();
-        if door.pending.is_busy() && incoming.may_retry() && !incoming.remote_address_validated() {
-            // A forged address never answers this, and nothing is kept for it.
+        if incoming.may_retry() && !incoming.remote_address_validated() {
+            // A forged address never answers this, and nothing is kept for it. Without it more than three times its first
+            // bytes could be sent to it: quinn does not count what closes a handshake in the end. An honest client loses
+            // a round trip.
             let _ = incoming.retry();
             continue;
         }

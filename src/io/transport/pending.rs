@@ -103,11 +103,6 @@ impl Pending {
         }
     }
 
-    /// Whether it is worth a round trip to learn that a QUIC client's address is real.
-    pub(super) fn is_busy(&self) -> bool {
-        self.table().entries.len() >= self.total / 2
-    }
-
     /// Ends the oldest handshake if it seems to stall, to get its file descriptor back.
     pub(super) fn relieve(&self) {
         let mut table = self.table();

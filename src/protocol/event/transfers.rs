@@ -44,6 +44,9 @@ bodies! {
         /// Where the file will be; only downwards.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<String>,
+        /// How many uploads to this peer began before and were not told of, as there were too many of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        untold: Option<u64>,
     }
     /// How far a transfer is.
     TransferProgress {

@@ -69,6 +69,26 @@ impl Rig {
 }
 
 #[test]
+fn a_peer_that_begins_uploads_without_end_is_told_of_now_and_then() {
+    let mut rig = Rig::welcomed(config());
+    for upload in 0..20_000 {
+        rig.upload(upload, if upload == 9_999 { "carl" } else { "ben" });
+        rig.handle(Input::Upload(upload, UploadNote::Failed(ErrorCode::PeerBroke.into())));
+    }
+    let started = |rig: &Rig| rig.told_names().iter().filter(|name| **name == "transfer-started").count();
+    assert_eq!(started(&rig), 64 + 1, "others are told of all the same");
+    assert!(rig.session.uploads.of_transfer(1).is_none());
+    rig.pass(1_000);
+    rig.upload(20_000, "ben");
+    assert_eq!(started(&rig), 66);
+    let last = rig.told.iter().rev().find_map(|line| match &line.event {
+        Event::TransferStarted(started) => Some(started.untold),
+        _ => None,
+    });
+    assert_eq!(last, Some(Some(20_000 - 1 - 64)));
+}
+
+#[test]
 fn many_files_are_offered_piece_by_piece_and_answered_once() {
     let mut rig = Rig::welcomed(config());
     rig.handle(Input::DirChecked(0, Ok("/x".into())));

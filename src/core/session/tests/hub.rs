@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::Rng;
-use crate::protocol::limits::PUBLISH_FILES;
+use crate::protocol::limits::{PUBLISH_FILES, ROSTER};
 
 #[test]
 fn a_lost_hub_is_told_and_tried_again_with_growing_pauses() {
@@ -16,6 +16,53 @@ fn a_lost_hub_is_told_and_tried_again_with_growing_pauses() {
     rig.pass_in_vain(3_000);
     let late = rig.connects - early;
     assert!(early > late && late >= 1, "{early} tries in the first three seconds, {late} in the next");
+}
+
+#[test]
+fn a_hub_that_drops_every_link_is_tried_with_growing_pauses() {
+    let mut rig = Rig::welcomed(config());
+    let pauses: Vec<u128> = (0..10)
+        .map(|_| {
+            rig.lose();
+            let pause = rig.pass_until_tried();
+            rig.connect(true);
+            pause
+        })
+        .collect();
+    assert!(pauses[0] <= 100 && pauses[7..].iter().all(|pause| *pause >= 2_500), "{pauses:?}");
+    rig.pass_with_acks(10_000);
+    rig.lose();
+    assert!(rig.pass_until_tried() <= 100, "a link that has lived is no part of the outage before it");
+}
+
+#[test]
+fn a_hub_that_never_answers_is_taken_for_lost_and_given_up_in_the_end() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"list"}"#);
+    rig.pass_with_acks(29_999);
+    assert!(!rig.words().contains(&"hub-lost"));
+    rig.pass_with_acks(1);
+    assert_eq!(rig.words().last(), Some(&"hub-lost"));
+    rig.pass_until_tried();
+    rig.connect(true);
+    rig.answer("list", "synced", r#","revision":9"#);
+    assert_eq!(rig.last(1), Some("table"), "what was asked stays asked");
+    rig.pass_with_acks(100_000);
+    assert_eq!(rig.words().iter().filter(|word| **word == "hub-lost").count(), 1, "nobody waits for anything");
+    // A hub that answers everything else is no better.
+    rig.line(r#"{"id":2,"request":"list"}"#);
+    for id in 3..100 {
+        if rig.end.is_some() {
+            break;
+        }
+        rig.line(&format!(r#"{{"id":{id},"request":"status"}}"#));
+        rig.answer("status", "error", r#","code":"internal","message":"No.","retry":"never""#);
+        rig.pass_with_acks(5_000);
+        if rig.end.is_none() && !rig.session.connection.is_up() {
+            rig.connect(true);
+        }
+    }
+    assert_eq!((rig.last(2), rig.end), (Some("hub-lost"), Some(5)));
 }
 
 #[test]
@@ -139,6 +186,27 @@ fn as_many_offers_as_a_hub_allows_come_back_in_pieces_that_the_link_can_hold() {
 }
 
 #[test]
+fn a_hub_that_makes_up_people_does_not_fill_the_memory() {
+    let mut rig = Rig::welcomed(config());
+    let client = |name: &str, number: usize| {
+        format!(
+            r#"{{"name":"{name}","number":{number},"state":"online","since":"2026-01-02T03:04:05.678Z","key":"{KEY}","address":"10.0.0.2","port":1,"link_port":2}}"#
+        )
+    };
+    for from in (0..ROSTER + 5_000).step_by(5_000) {
+        let clients: Vec<String> = (from..from + 5_000).map(|n| client(&format!("n{n}"), n)).collect();
+        let clients = clients.join(",");
+        rig.hub(&format!(r#"{{"event":"roster-updated","revision":{from},"total":1,"clients":[{clients}]}}"#));
+        rig.told.clear();
+    }
+    rig.hub(&format!(
+        r#"{{"event":"roster-updated","revision":1,"total":1,"clients":[{}]}}"#,
+        client(&"x".repeat(99), 1)
+    ));
+    assert_eq!(rig.session.replica().clients().count(), ROSTER);
+}
+
+#[test]
 fn the_table_that_is_shown_has_the_revision_of_this_hub() {
     let mut rig = Rig::welcomed(config());
     rig.hub(r#"{"event":"table-updated","revision":900,"added":[],"removed":[],"total":0,"full":true}"#);
@@ -191,7 +259,7 @@ fn no_input_makes_a_timer_spin_and_no_request_is_forgotten() {
                 break;
             }
             rig.pass(rng.below(600));
-            up = up && rig.session.connection == Connection::Up;
+            up = up && rig.session.connection.is_up();
             match rng.below(12) {
                 0..=3 if rig.end.is_none() => {
                     asked += 1;

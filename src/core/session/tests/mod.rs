@@ -261,6 +261,29 @@ impl Rig {
         self.now = end;
     }
 
+    /// Lets time pass with a hub that acknowledges everything and says nothing.
+    fn pass_with_acks(&mut self, millis: u64) {
+        let end = self.now + Duration::from_millis(millis);
+        while let Some(at) = self.session.next_timeout().filter(|at| *at <= end) {
+            self.now = at;
+            self.handle(Input::Tick);
+            if self.session.connection.is_up() {
+                self.handle(Input::HubLine(format!(r#"{{"ack":{}}}"#, self.received).as_bytes()));
+            }
+        }
+        self.now = end;
+    }
+
+    /// Lets time pass until the hub is tried again; says how long that takes, in milliseconds.
+    fn pass_until_tried(&mut self) -> u128 {
+        let (start, before) = (self.now, self.connects);
+        while self.connects == before {
+            self.now = self.session.next_timeout().expect("it is tried again");
+            self.handle(Input::Tick);
+        }
+        (self.now - start).as_millis()
+    }
+
     /// Lets a lost hub be tried again, in vain, until the session ends or so many milliseconds are over.
     fn pass_in_vain(&mut self, millis: u64) {
         let end = self.now + Duration::from_millis(millis);

@@ -20,6 +20,41 @@ fn nothing_is_asked_before_the_welcome() {
 }
 
 #[test]
+fn hashing_a_huge_file_holds_up_only_what_changes_our_offers() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"offer","files":["song"]}"#);
+    rig.line(r#"{"id":2,"request":"list"}"#);
+    rig.line(r#"{"id":3,"request":"help"}"#);
+    rig.pass_with_acks(999);
+    assert_eq!((rig.asks(), rig.last(3)), (vec![], None), "what comes after a small offer sees it");
+    rig.pass_with_acks(1);
+    assert_eq!(rig.asks(), ["list"]);
+    rig.answer("list", "synced", r#","revision":9"#);
+    assert_eq!((rig.last(2), rig.last(3)), (Some("table"), Some("help")));
+    rig.line(r#"{"id":4,"request":"get","file":"other"}"#);
+    assert_eq!(rig.asks(), ["get"]);
+    rig.locate();
+    rig.line(r#"{"id":5,"request":"withdraw","files":["song"]}"#);
+    rig.line(r#"{"id":6,"request":"setdir","dir":"other"}"#);
+    rig.pass_with_acks(10_000);
+    assert_eq!((rig.asks(), rig.tasks.len(), rig.last(1)), (vec![], 1, None));
+    rig.hashed();
+    assert_eq!(rig.asks(), ["publish", "withdraw"]);
+    rig.ack_offer();
+    rig.answer("withdraw", "withdrawn", r#","files":["song"],"revision":3"#);
+    assert_eq!((rig.last(1), rig.last(5), rig.tasks.len()), (Some("offer-acked"), Some("withdrawn"), 1));
+}
+
+#[test]
+fn with_fail_fast_nothing_goes_past_an_offer() {
+    let mut rig = Rig::welcomed(SessionConfig { fail_fast: true, ..config() });
+    rig.line(r#"{"id":1,"request":"offer","files":["song"]}"#);
+    rig.line(r#"{"id":2,"request":"list"}"#);
+    rig.pass_with_acks(5_000);
+    assert_eq!(rig.asks(), Vec::<&str>::new());
+}
+
+#[test]
 fn many_questions_are_on_their_way_at_once_but_not_too_many() {
     let mut rig = Rig::welcomed(config());
     let limit = crate::protocol::limits::REQUESTS_IN_FLIGHT;

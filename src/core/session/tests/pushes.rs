@@ -119,6 +119,24 @@ fn offered(push: u64, from: &str) -> String {
 }
 
 #[test]
+fn what_somebody_else_gives_is_not_taken_for_what_was_offered() {
+    let mut rig = Rig::welcomed(SessionConfig { accept_from: AcceptFrom::Names(vec!["ben".into()]), ..config() });
+    for (push, owner) in [(3, "mallory"), (4, "ben")] {
+        rig.hub(&offered(push, "ben"));
+        let song = SONG.replace("\"song\"", "\"plan\"");
+        let offer = format!(r#"{song},"owner":"{owner}","address":"10.0.0.2","port":1}}"#);
+        rig.answer("accept", "located", &format!(r#","sources":[{{"offer":{offer},"key":"{KEY}"}}]"#));
+        let refused = rig
+            .told
+            .iter()
+            .filter(|line| matches!(&line.event, Event::Error(e) if e.code == ErrorCode::PeerKeyChanged));
+        assert_eq!((refused.count(), rig.fetches.len() as u64), (1, push - 3), "{owner}");
+    }
+    rig.hub(&offered(5, &"x".repeat(40)));
+    assert!(rig.session.offered_push(5).is_none(), "nobody has such a name");
+}
+
+#[test]
 fn what_is_given_to_us_is_fetched_if_it_is_what_was_offered() {
     let mut rig = Rig::welcomed(config());
     rig.line(r#"{"id":1,"request":"accept","push":3}"#);

@@ -10,6 +10,7 @@ use super::run::{Ended, Run};
 use super::writer::Writer;
 use crate::core::batch::{Lane, Room};
 use crate::io::data::dial::dial;
+use crate::io::data::flow::Flowing;
 use crate::io::data::lane::{Loss, part_in_peace};
 use crate::io::data::socket::Broken;
 use crate::io::data::stream::ClientStream;
@@ -49,6 +50,7 @@ fn fetch_over(run: &Run<'_>, writer: &mut Writer<'_>, source: u32) -> Result<Opt
     if let Some(down) = run.identity.rates.down.clone() {
         stream.pace.receive_at(down, to_line(&DataRequest::Wait { transfer: run.job.token.clone() }), KEEP);
     }
+    stream.flow = Some(Flowing::from_source(run.identity.rates.down.is_some()));
     let mut state = run.lock();
     let fresh = !std::mem::replace(&mut state.sources[source as usize].connected, true);
     let lane = state.batch.join(source);
@@ -107,6 +109,9 @@ impl Connection<'_> {
                 self.receive(file, writer)?;
                 (idle_since, kept) = (Instant::now(), Instant::now());
                 continue;
+            }
+            if let Some(flow) = &mut self.stream.flow {
+                flow.rest();
             }
             if kept.elapsed() >= KEEP {
                 kept = Instant::now();

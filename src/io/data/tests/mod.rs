@@ -4,6 +4,7 @@ mod folder;
 mod folder_hostile;
 mod hostile;
 mod limits;
+mod places;
 mod resume;
 mod swarm;
 mod targets;

@@ -1,0 +1,140 @@
+//! How often somewhere is dialled in vain. Where to dial is what a hub says, and a hub can lie: it could aim all its
+//! clients at one victim, under as many names as it likes. So failures count for an address and for its host, whatever
+//! is said to be there, and the pauses after them grow.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::time::Time;
+
+/// After so many failures one waits.
+const FREE: u32 = 6;
+const FREE_OF_HOST: u32 = 16;
+/// How long, the first time; each time it is twice as long.
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
+/// What is longer ago than this is forgotten.
+const FORGET: Duration = Duration::from_secs(180);
+/// Places that are remembered. When there are more, nothing is dialled where dialling has failed of late.
+const MOST: usize = 4_096;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Failures {
+    count: u32,
+    last: Time,
+}
+
+impl Failures {
+    fn until(&self, free: u32) -> Time {
+        let Some(over) = self.count.checked_sub(free) else { return Time(0) };
+        self.last + FIRST.saturating_mul(1 << over.min(16)).min(LONGEST)
+    }
+}
+
+/// Where dialling has failed.
+#[derive(Debug, Default)]
+pub struct Dials {
+    addresses: HashMap<SocketAddr, Failures>,
+    hosts: HashMap<IpAddr, Failures>,
+}
+
+impl Dials {
+    /// Whether this address may be dialled now; otherwise in how long.
+    ///
+    /// # Errors
+    /// The time to wait.
+    pub fn may(&self, now: Time, address: SocketAddr) -> Result<(), Duration> {
+        let until = |failures: Option<&Failures>, free| failures.map_or(Time(0), |failures| failures.until(free));
+        let host = until(self.hosts.get(&address.ip()), FREE_OF_HOST);
+        let until = until(self.addresses.get(&address), FREE).max(host);
+        if now < until { Err(until - now) } else { Ok(()) }
+    }
+
+    /// Nobody was there, or somebody else than was looked for.
+    pub fn failed(&mut self, now: Time, address: SocketAddr) {
+        add(&mut self.addresses, now, address);
+        add(&mut self.hosts, now, address.ip());
+    }
+
+    /// Who was looked for is there. Others at that host may be, too.
+    pub fn reached(&mut self, address: SocketAddr) {
+        self.addresses.remove(&address);
+        self.hosts.remove(&address.ip());
+    }
+}
+
+fn add<K: Copy + Eq + Hash>(places: &mut HashMap<K, Failures>, now: Time, place: K) {
+    if places.len() >= MOST && !places.contains_key(&place) {
+        places.retain(|_, failures| now - failures.last < FORGET);
+        // Whoever makes us forget others by naming many has not been given a chance to dial them again at once: the
+        // hosts are still counted, and hosts cannot be made up that fast.
+        if let Some(oldest) = places.iter().min_by_key(|(_, failures)| failures.last).map(|(place, _)| *place)
+            && places.len() >= MOST
+        {
+            places.remove(&oldest);
+        }
+    }
+    let failures = places.entry(place).or_default();
+    if now - failures.last >= FORGET {
+        failures.count = 0;
+    }
+    *failures = Failures { count: failures.count.saturating_add(1), last: now };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time(millis * 1_000)
+    }
+
+    /// How many dials there are within a minute if somebody wants one every 10 ms, to an address that `port` gives.
+    fn dials(dials: &mut Dials, port: impl Fn(u64) -> u16) -> usize {
+        let mut count = 0;
+        for n in 0..6_000 {
+            let (now, address) = (at(n * 10), SocketAddr::from(([192, 0, 2, 1], port(n))));
+            if dials.may(now, address).is_ok() {
+                count += 1;
+                dials.failed(now, address);
+            }
+        }
+        count
+    }
+
+    #[test]
+    fn a_host_is_left_alone_whatever_ports_it_is_said_to_have() {
+        assert_eq!(dials(&mut Dials::default(), |_| 80), 6 + 5);
+        assert_eq!(dials(&mut Dials::default(), |n| n as u16), 16 + 5);
+        let mut many = Dials::default();
+        assert!(dials(&mut many, |n| (n * 10) as u16) < 30);
+        assert!(many.may(at(60_000), SocketAddr::from(([192, 0, 2, 2], 80))).is_ok(), "another host is another matter");
+    }
+
+    #[test]
+    fn who_is_there_again_is_dialled_as_before() {
+        let mut dials = Dials::default();
+        let address = SocketAddr::from(([192, 0, 2, 1], 80));
+        (0..8).for_each(|_| dials.failed(at(0), address));
+        assert_eq!(dials.may(at(1_000), address), Err(Duration::from_secs(3)));
+        assert_eq!(dials.may(at(4_000), address), Ok(()));
+        dials.reached(address);
+        dials.failed(at(4_000), address);
+        assert_eq!(dials.may(at(4_000), address), Ok(()));
+        (0..100).for_each(|_| dials.failed(at(5_000), address));
+        assert_eq!(dials.may(at(6_000), address), Err(Duration::from_secs(59)), "no pause is longer");
+        dials.failed(at(400_000), address);
+        assert_eq!(dials.may(at(400_000), address), Ok(()), "what was long ago is forgotten");
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_there_is_room_for() {
+        let mut dials = Dials::default();
+        for n in 0..3 * MOST as u32 {
+            dials.failed(at(u64::from(n)), SocketAddr::from((n.to_be_bytes(), 80)));
+        }
+        assert!(dials.addresses.len() <= MOST && dials.hosts.len() <= MOST);
+    }
+}

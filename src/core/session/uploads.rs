@@ -1,0 +1,122 @@
+//! What peers fetch from us, as it is told.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use super::running::Running;
+use super::{Session, UploadNote};
+use crate::core::time::Time;
+use crate::protocol::Direction;
+
+/// How many uploads of one peer are told at once, and then one in this time: a peer could begin thousands in a second,
+/// over many connections, and nobody could read that.
+const BURST: u32 = 64;
+const EVERY: Duration = Duration::from_millis(200);
+/// Peers of whom is remembered how much was told.
+const PEERS: usize = 4_096;
+
+/// How much of a peer was told.
+#[derive(Default)]
+struct Told {
+    /// The moment at which its burst is whole again.
+    until: Time,
+    /// How many uploads were not told since the last one that was.
+    untold: u64,
+}
+
+/// The uploads that are told of.
+#[derive(Default)]
+pub(super) struct Uploads {
+    /// Their transfers, by the driver's numbers.
+    transfers: BTreeMap<u64, u64>,
+    told: HashMap<String, Told>,
+}
+
+impl Uploads {
+    pub(super) fn clear(&mut self) {
+        self.transfers.clear();
+    }
+
+    pub(super) fn of_transfer(&self, transfer: u64) -> Option<u64> {
+        self.transfers.iter().find(|(_, of)| **of == transfer).map(|(upload, _)| *upload)
+    }
+
+    fn insert(&mut self, upload: u64, transfer: u64) {
+        self.transfers.insert(upload, transfer);
+    }
+
+    fn get(&self, upload: u64) -> Option<u64> {
+        self.transfers.get(&upload).copied()
+    }
+
+    fn remove(&mut self, upload: u64) {
+        self.transfers.remove(&upload);
+    }
+
+    /// Whether one more upload of this peer is told.
+    fn may_tell(&mut self, now: Time, peer: &str) -> bool {
+        if self.told.len() >= PEERS && !self.told.contains_key(peer) {
+            self.told.retain(|_, told| told.until > now);
+            if self.told.len() >= PEERS {
+                return false;
+            }
+        }
+        let told = self.told.entry(peer.to_owned()).or_default();
+        let until = told.until.max(now) + EVERY;
+        if until > now + EVERY * BURST {
+            told.untold += 1;
+            return false;
+        }
+        told.until = until;
+        true
+    }
+
+    /// How many of this peer were not told since this was asked last, if any.
+    fn untold(&mut self, peer: &str) -> Option<u64> {
+        let untold = self.told.get_mut(peer).map(|told| std::mem::take(&mut told.untold));
+        untold.filter(|untold| *untold > 0)
+    }
+}
+
+impl Session {
+    pub(super) fn upload_note(&mut self, now: Time, upload: u64, note: UploadNote) {
+        if let UploadNote::Started { peer, file, size, hash } = note {
+            let (transfer, pending, push) = match self.take_giving(&peer, hash) {
+                Some((transfer, pending, push)) => (transfer, Some(pending), push),
+                // A push is waited for; of others, so many are told as a user can read.
+                None if self.uploads.may_tell(now, &peer) => (self.new_transfer(), None, None),
+                None => return,
+            };
+            let untold = self.uploads.untold(&peer);
+            let running = Running { pending, push, ..Running::new(now, Direction::Up, (file, peer), size, hash) };
+            self.uploads.insert(upload, transfer);
+            self.tell_for(now, running.id(), false, running.started(transfer, None, untold));
+            self.running.entry(transfer).or_insert(running).pace.note(now, 0);
+            return;
+        }
+        let Some(transfer) = self.uploads.get(upload) else { return };
+        let Some(running) = self.running.get_mut(&transfer) else { return };
+        match note {
+            UploadNote::Started { .. } => {}
+            UploadNote::Progress(bytes) => {
+                let (event, id) = (running.progress(transfer, now, bytes), running.id());
+                self.tell_for(now, id, false, event);
+            }
+            UploadNote::Completed(bytes) => {
+                running.bytes = bytes;
+                let event = running.completed(transfer, now, None, Vec::new());
+                self.uploads.remove(upload);
+                let Some(running) = self.end_transfer(now, transfer) else { return };
+                self.given(now, &running);
+                match running.pending {
+                    Some(pending) => self.finish(now, pending.id, event),
+                    None => self.tell(now, event),
+                }
+            }
+            UploadNote::Failed(failure) => {
+                self.uploads.remove(upload);
+                self.fail_transfer(now, transfer, failure);
+            }
+        }
+    }
+}
