@@ -150,7 +150,7 @@ fn told(text: &str) -> Vec<String> {
 fn linger_stays_until_a_signal() {
     let scene = Scene::default();
     let hub = scene.hub();
-    for (name, signal, code) in [("erin", Signal::TERM, 143), ("dora", Signal::INT, 130)] {
+    for (name, signal, code) in [("erin", Signal::TERM, 143), ("dora", Signal::INT, 130), ("cleo", Signal::HUP, 129)] {
         let mut client = scene.client_with(&hub, name, &["--linger"]);
         client.line(r#"{"id":1,"request":"list"}"#);
         client.end_input();
@@ -163,6 +163,23 @@ fn linger_stays_until_a_signal() {
         assert_eq!(client.expect("bye")["code"], code);
         assert_eq!(client.exit(), code);
     }
+}
+
+#[test]
+fn a_hangup_is_ignored_by_whom_nohup_started() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let join = scene.join(&hub.address, "erin", &["--linger"]);
+    let mut nohup = std::process::Command::new("nohup");
+    nohup.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    nohup.envs(join.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(scene.dir.path());
+    nohup.arg(join.get_program()).args(join.get_args());
+    let mut erin = Running::start("erin", nohup, Face::Json(Stream::Events));
+    erin.expect("welcome");
+    erin.signal(Signal::HUP);
+    assert_eq!(erin.ask(json!({"request": "list"}))["event"], "table");
+    erin.signal(Signal::TERM);
+    assert_eq!(erin.expect("bye")["code"], 143);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod common;
 
 use common::process::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const SUBCOMMANDS: [&str; 9] = ["serve", "user", "join", "exec", "demo", "schema", "replay", "forget", "completions"];
 
@@ -142,4 +142,71 @@ fn colour_is_for_terminals() {
     let mut help = scene.command(["--help"]);
     help.env_remove("NO_COLOR").env("TERM", "xterm-256color");
     assert!(!Running::start("help", help, Face::Text).finish().text().contains('\x1b'));
+}
+
+/// Runs the program by way of the shell: `script` has it as `"$@"`.
+fn by_shell(scene: &Scene, script: &str, args: &[&str]) -> std::process::Output {
+    let program = scene.command([""; 0]);
+    let mut shell = std::process::Command::new("sh");
+    shell.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    shell.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(scene.dir.path());
+    shell.args(["-c", script, "sh"]).arg(program.get_program()).args(args);
+    shell.stdin(std::process::Stdio::null()).output().unwrap()
+}
+
+#[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    scene.file("recording.ndjson", "{\"event\":\"dir-set\",\"seq\":1,\"dir\":\"music\"}\n");
+    scene.file("bad.ndjson", "{}\n");
+    let at_hub: [&[&str]; 4] = [
+        &["exec", &hub.address, "--name", "bot", "--", "list"],
+        &["exec", &hub.address, "--name", "bot", "--json", "--", "list"],
+        &["join", &hub.address, "--name", "bot"],
+        &["join", &hub.address, "--name", "bot", "--linger"],
+    ];
+    let alone: [&[&str]; 12] = [
+        &["--help"],
+        &["--version"],
+        &["join", "--help"],
+        &["help", "exec"],
+        &["serve", "--ephemeral", "--port", "0"],
+        &["replay", "recording.ndjson"],
+        &["schema", "list"],
+        &["schema", "show", "events/error"],
+        &["schema", "check", "bad.ndjson"],
+        &["completions", "bash"],
+        &["user", "list", "--data", "hub"],
+        &["demo"],
+    ];
+    for (output, said) in [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")] {
+        for args in at_hub.iter().chain(&alone) {
+            let ended = by_shell(&scene, &format!("\"$@\" {output}"), args);
+            let stderr = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!(ended.status.code(), Some(8), "{args:?} {output}: {stderr}");
+            let line = format!("potluck: Standard output cannot be written: {said}. (output-lost)\n");
+            assert_eq!(stderr, line, "{args:?} {output}");
+        }
+    }
+}
+
+#[test]
+fn a_reader_who_closes_the_pipe_has_what_they_wanted() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let mut erin = scene.client(&hub, "erin");
+    scene.file("erin/shared/a.txt", "a");
+    assert_eq!(erin.ask(json!({"request": "offer", "files": ["a.txt"]}))["event"], "offer-acked");
+    for args in [
+        &["schema", "list"][..],
+        &["--help"],
+        &["exec", &hub.address, "--name", "bot", "--", "list"],
+        &["join", &hub.address, "--name", "bot"],
+    ] {
+        let ended = by_shell(&scene, "{ \"$@\"; echo $? >code; } | head -n 1", args);
+        assert_eq!(String::from_utf8_lossy(&ended.stderr), "", "{args:?}");
+        assert_eq!(std::fs::read_to_string(scene.path("code")).unwrap(), "0\n", "{args:?}");
+        assert!(!ended.stdout.is_empty(), "{args:?}");
+    }
 }

@@ -18,10 +18,13 @@ use std::borrow::Cow;
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::builder::StyledStr;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::io::stdout::{StandardOutput, loss};
 use crate::protocol::Failure;
 use crate::ui::escape::escape;
+use crate::ui::style::Style;
 use recording::complain;
 
 /// Share files and talk, by hand or from a pipe.
@@ -41,7 +44,8 @@ Exit codes:
   0 done                          4 refused (name, access, full, another key)
   1 a request failed              5 hub lost
   2 usage                         6 transfer failed or interrupted
-  3 hub not reachable             130, 143 ended by SIGINT, SIGTERM";
+  3 hub not reachable             8 output lost
+  129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -61,6 +65,9 @@ impl Potluck {
     pub fn from_command_line() -> Self {
         Self::try_parse().unwrap_or_else(|error| {
             let text = error.render().to_string();
+            if !error.use_stderr() {
+                std::process::exit(say(&error.render()));
+            }
             if text.lines().all(|line| matches!(escape(line), Cow::Borrowed(_))) {
                 error.exit();
             }
@@ -84,6 +91,21 @@ impl Potluck {
             Command::Forget(forget) => forget.run(),
             Command::Completions(completions) => completions.run(Self::command()),
         }
+    }
+}
+
+/// Says what was asked for on the command line; gives the exit code.
+fn say(text: &StyledStr) -> i32 {
+    let text = match client::style() {
+        Style::Colour => text.ansi().to_string(),
+        Style::Plain => text.to_string(),
+    };
+    match StandardOutput.write_all(text.as_bytes()).err().and_then(|e| loss(&e)) {
+        Some(Err(failure)) => {
+            complain(&failure.to_string());
+            failure.code.exit().into()
+        }
+        Some(Ok(())) | None => 0,
     }
 }
 

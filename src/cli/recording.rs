@@ -6,6 +6,9 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::io::stdout::loss;
+use crate::protocol::Failure;
+
 /// A line may be this long, in bytes. A table of half a million offers fits; a device that never
 /// ends a line does not.
 const LONGEST: u64 = 256 << 20;
@@ -57,16 +60,24 @@ impl Recording {
     }
 }
 
-/// The exit code of a subcommand that only writes text. Whoever closes the pipe has read enough.
+/// The exit code of a subcommand that only writes text to [`StandardOutput`](crate::io::stdout::StandardOutput).
+/// Whoever closes the pipe has read enough.
 pub(super) fn finish(result: io::Result<ExitCode>) -> ExitCode {
-    match result {
+    match result.map_err(|e| (loss(&e), e)) {
         Ok(code) => code,
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(e) => {
+        Err((Some(Ok(())), _)) => ExitCode::SUCCESS,
+        Err((Some(Err(failure)), _)) => output_lost(&failure),
+        Err((None, e)) => {
             complain(&e.to_string());
             ExitCode::FAILURE
         }
     }
+}
+
+/// What was to be said has not been: one line says so, and the exit code.
+pub(super) fn output_lost(failure: &Failure) -> ExitCode {
+    complain(&failure.to_string());
+    ExitCode::from(failure.code.exit())
 }
 
 /// Says something on standard error. If that is closed too, nobody wants to know.
@@ -95,9 +106,8 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_pipe_is_a_quiet_end() {
+    fn what_cannot_be_read_is_a_failure() {
         let code = |kind: io::ErrorKind| format!("{:?}", finish(Err(kind.into())));
-        assert_eq!(code(io::ErrorKind::BrokenPipe), format!("{:?}", ExitCode::SUCCESS));
         assert_eq!(code(io::ErrorKind::NotFound), format!("{:?}", ExitCode::FAILURE));
     }
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::io::stdout::StandardOutput;
 use crate::protocol::line::one_line;
 use crate::protocol::schema::Stream;
 use crate::protocol::{EventLine, LogLine};
@@ -34,7 +35,7 @@ impl Replay {
     /// Runs the subcommand.
     pub fn run(&self) -> ExitCode {
         let style = style();
-        let mut out = BufWriter::new(io::stdout().lock());
+        let mut out = BufWriter::new(StandardOutput);
         let replayed = Recording::open(&self.file)
             .map_err(named(&self.file))
             .and_then(|recording| replay(recording, style, &mut out, &mut |mistake| complain(mistake)));

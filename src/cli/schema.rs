@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{ArgGroup, Args, Subcommand};
 
+use crate::io::stdout::StandardOutput;
 use crate::protocol::schema::{self, SchemaFile, Stream};
 use crate::ui::escape::escape;
 use crate::ui::units::count;
@@ -60,7 +61,7 @@ struct Check {
 impl Schema {
     /// Runs the subcommand.
     pub fn run(&self) -> ExitCode {
-        let mut out = BufWriter::new(io::stdout().lock());
+        let mut out = BufWriter::new(StandardOutput);
         let done = match &self.action {
             Action::List => list(&mut out).map(|()| ExitCode::SUCCESS),
             Action::Show(show) => match find(&show.name) {

@@ -4,12 +4,15 @@ use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use super::duration::{millis, seconds};
 use super::fail;
+use super::recording::{complain, output_lost};
 use crate::core::LinkConfig;
 use crate::core::hub::{Access, HubConfig, Keep, LoginPolicy};
 use crate::core::outbox::Popped;
@@ -21,7 +24,8 @@ use crate::io::identity::Identity;
 use crate::io::output::Output;
 use crate::io::passwords::Checker;
 use crate::io::queued::BOUNDS;
-use crate::io::signals::{Signal, Signals};
+use crate::io::signals::{OnHangup, Signal, Signals};
+use crate::io::stdout::{LogOutput, StandardOutput, loss};
 use crate::io::store::Store;
 use crate::io::store_writer::StoreWriter;
 use crate::io::transport::{ListenLimits, Listener};
@@ -142,6 +146,7 @@ impl Serve {
     pub fn run(&self) -> ExitCode {
         match self.serve() {
             Ok(()) => ExitCode::SUCCESS,
+            Err(failure) if failure.code == ErrorCode::OutputLost => output_lost(&failure),
             Err(failure) => fail(&failure),
         }
     }
@@ -157,8 +162,9 @@ impl Serve {
         runtime.block_on(async {
             let address = SocketAddr::new(self.listen, self.port);
             let listener = Listener::bind(address, &identity, ListenLimits::default())?;
-            let printed = self.log()?;
             let (sender, messages) = mailbox();
+            let any_lost = Arc::new(AtomicBool::new(false));
+            let printed = self.log(&any_lost, &sender)?;
             let shelf = self.shelf(files, dir.as_deref(), &loaded, &identity, &sender)?;
             config.files = shelf.as_ref().map(HubShelf::config);
             // A hub that ends does not wait for what is told here.
@@ -174,14 +180,14 @@ impl Serve {
                 StoreWriter::spawn(store, Box::new(move |what| drop(told.blocking_send(Message::Store(what)))))?;
             let stopping = sender.clone();
             let attended = std::io::stdin().is_terminal() || std::io::stdout().is_terminal();
-            let _signals = Signals::install(true, move |signal| {
+            let _signals = Signals::install(OnHangup::Told, move |signal| {
                 let reason = match signal {
                     Signal::Interrupt => "SIGINT",
                     Signal::Terminate => "SIGTERM",
                     // The terminal is gone, and with it whoever could stop the hub.
-                    Signal::Reload if attended => "SIGHUP",
+                    Signal::Hangup if attended => "SIGHUP",
                     // There is no configuration file to read again.
-                    Signal::Reload => return,
+                    Signal::Hangup => return,
                 };
                 let _ = stopping.blocking_send(Message::Stop(reason.into()));
             })
@@ -199,8 +205,14 @@ impl Serve {
             let (parts, mail) = ((store, passwords, shelf), (sender, messages));
             HubDriver::new(config, loaded, clock, parts, mail, write).run(listener).await;
             // A log that nobody reads does not keep the hub from ending.
-            let _ = printed.close(Some(Duration::from_secs(2)));
-            Ok(())
+            let closed = printed.close(Some(Duration::from_secs(2)));
+            match closed.err().and_then(|e| loss(&e)) {
+                Some(Err(failure)) => Err(failure),
+                _ if any_lost.load(Ordering::Relaxed) => {
+                    Err(Failure::new(ErrorCode::OutputLost, "Some of what the hub logged could not be written."))
+                }
+                _ => Ok(()),
+            }
         })
     }
 
@@ -280,7 +292,7 @@ impl Serve {
         }
     }
 
-    fn log(&self) -> Result<Output<LogLine>, Failure> {
+    fn log(&self, any_lost: &Arc<AtomicBool>, mailbox: &Mailbox) -> Result<Output<LogLine>, Failure> {
         let format = self.log_format;
         let style = super::client::style();
         let render = move |popped: Popped<LogLine>, out: &mut Vec<u8>| {
@@ -296,8 +308,16 @@ impl Serve {
                 }
             }
         };
-        // A hub whose log is not read goes on serving.
-        Output::spawn(BOUNDS, std::io::stdout(), render, |_| ()).map_err(Failure::internal)
+        let sink = LogOutput::new(
+            StandardOutput,
+            |failure| complain(&format!("{failure} The hub goes on; what it logs until there is room is lost.")),
+            Arc::clone(any_lost),
+        );
+        let mailbox = mailbox.clone();
+        let unsaid = move |_: &std::io::Error| {
+            let _ = mailbox.blocking_send(Message::Stop("standard output cannot be written".into()));
+        };
+        Output::spawn(BOUNDS, sink, render, unsaid).map_err(Failure::internal)
     }
 }
 

@@ -16,6 +16,7 @@ use super::recording::{Recording, finish, named};
 use crate::io::clock::Clock;
 use crate::io::home::Home;
 use crate::io::passwords::{check_length, hash};
+use crate::io::stdout::StandardOutput;
 use crate::io::store::{Conflicts, NewAccount, Users};
 use crate::protocol::limits::PASSWORD_BYTES;
 use crate::protocol::name::{check_person, fold};
@@ -111,7 +112,7 @@ impl User {
     pub fn run(&self) -> ExitCode {
         match self.text() {
             Ok(text) => {
-                let mut out = BufWriter::new(io::stdout().lock());
+                let mut out = BufWriter::new(StandardOutput);
                 finish(out.write_all(text.as_bytes()).and_then(|()| out.flush()).map(|()| ExitCode::SUCCESS))
             }
             Err(failure) => {

@@ -18,6 +18,7 @@ pub mod passwords;
 pub mod pins;
 pub mod queued;
 pub mod signals;
+pub mod stdout;
 pub mod store;
 pub mod store_writer;
 pub mod tls;

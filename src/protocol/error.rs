@@ -164,6 +164,7 @@ error_codes! {
     StoreLocked, "store-locked", Later, exit 1, "Another hub uses the same data.", "Stop it, or choose another --data.";
     StoreCorrupt, "store-corrupt", Never, exit 1, "The hub's data is damaged.", "Restore it from a copy, or start with another --data; nothing was changed.";
     StoreFailed, "store-failed", Later, exit 1, "The hub's data cannot be written.", "Check the disk and its permissions.";
+    OutputLost, "output-lost", AfterChange, exit 8, "Standard output cannot be written.", "Make room, or let it go somewhere else; `history` has what was said.";
     Internal, "internal", Later, exit 1, "Something went wrong inside potluck.", "Please report it with what you did.";
 }
 

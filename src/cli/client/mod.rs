@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::recording::output_lost;
 use crate::core::outbox::Popped;
 use crate::core::session::Replica;
 use crate::io::client::{ClientDriver, Message, Reporting, UserInput, mailbox};
 use crate::io::output::{Output, Render};
 use crate::io::queued::{BOUNDS, Numbered};
-use crate::io::signals::Signals;
+use crate::io::signals::{OnHangup, Signals};
+use crate::io::stdout::loss;
 use crate::protocol::types::Password;
 use crate::protocol::{EventLine, Failure, JoinLink, to_json};
 use crate::ui::bars::{Glyphs, SharedBars};
@@ -82,29 +84,33 @@ impl ClientArgs {
             let (broken_sender, mut broken) = mpsc::channel(1);
             let (mailbox, messages) = mailbox();
             let render = Reporting::new(self.renderer(manner.shows, manner.bars, style), mailbox.clone());
-            let printed = Output::spawn(BOUNDS, sink, render, move |_| {
-                let _ = broken_sender.blocking_send(());
+            let printed = Output::spawn(BOUNDS, sink, render, move |e| {
+                let code = loss(e).and_then(Result::err).map_or(0, |failure| failure.code.exit());
+                let _ = broken_sender.blocking_send(code);
             })
             .map_err(Failure::internal)?;
             let driver = ClientDriver::new(options, local, printed.clone(), (mailbox.clone(), messages), watch)?;
             let stopping = mailbox.clone();
-            let _signals = Signals::install(false, move |signal| {
+            let _signals = Signals::install(OnHangup::Ends, move |signal| {
                 let _ = stopping.blocking_send(Message::Interrupt(signal.exit()));
             })
             .map_err(Failure::internal)?;
-            // Whoever closed our output wants nothing more.
+            // Whoever closed our output wants nothing more; and who cannot have our answers is not served by asking.
             let unread = mailbox.clone();
             tokio::spawn(async move {
-                if broken.recv().await.is_some() {
-                    let _ = unread.send(Message::Interrupt(0)).await;
+                if let Some(code) = broken.recv().await {
+                    let _ = unread.send(Message::Interrupt(code)).await;
                 }
             });
             let (sender, input) = mpsc::channel(64);
             feed(sender, mailbox);
             let code = driver.run(input).await;
             // Everything that was told is read, unless somebody wants to end now.
-            let _ = printed.close((code >= 128).then_some(Duration::from_secs(1)));
-            Ok(ExitCode::from(code))
+            let closed = printed.close((code >= 128).then_some(Duration::from_secs(1)));
+            Ok(match closed.err().and_then(|e| loss(&e)).and_then(Result::err) {
+                Some(failure) => output_lost(&failure),
+                None => ExitCode::from(code),
+            })
         })
     }
 }
