@@ -14,6 +14,7 @@ mod presence;
 mod restarts;
 mod rooms;
 mod stores;
+mod trouble;
 
 use common::process::*;
 use rustix::process::Signal;

@@ -31,6 +31,9 @@ impl Hub {
         let fold = fold(&request.name);
         self.key_suffices(id, &fold, &request.name)?;
         let known = self.people.contains_key(&fold);
+        if !known {
+            self.can_keep()?;
+        }
         self.enter_or_contest(now, id, Entering { mark: mark.clone(), name: request.name, fold, known })
     }
 

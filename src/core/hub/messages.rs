@@ -119,6 +119,7 @@ impl Hub {
             let message = format!("{limit} messages are kept for {name}; there is no room for more.");
             return Err(Failure::new(ErrorCode::MailboxFull, message));
         }
+        self.can_keep()?;
         self.spend_message(now, id)?;
         if let Some(person) = self.people.get_mut(&to) {
             person.unread += 1;
@@ -139,6 +140,7 @@ impl Hub {
         if let Some((number, sent)) = self.said_before(id, mark) {
             return Ok(Some(self.acked_to_many(&me.fold, number, sent, &Place::Lobby)));
         }
+        self.can_keep()?;
         self.spend_message(now, id)?;
         self.keep(now, id, mark, &me, Place::Lobby, text, false);
         Ok(None)
@@ -160,6 +162,7 @@ impl Hub {
         if let Some((number, sent)) = self.said_before(id, mark) {
             return Ok(Some(self.acked_to_many(&me.fold, number, sent, &Place::Room(room))));
         }
+        self.can_keep()?;
         self.spend_message(now, id)?;
         self.keep(now, id, mark, &me, Place::Room(room), request.text, false);
         Ok(None)

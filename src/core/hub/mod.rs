@@ -9,8 +9,10 @@ mod clients;
 mod contest;
 mod copies;
 mod counts;
+mod ending;
 mod entry;
 mod feed;
+mod health;
 mod held;
 mod holders;
 mod locate;
@@ -50,6 +52,7 @@ use accounts::{Attempt, Failures};
 use clients::{Peer, Stranger};
 use copies::Copies;
 use feed::{Awaiting, Recent};
+use health::Health;
 use held::{Held, Question};
 use holders::Holders;
 use offers::Shelved;
@@ -60,10 +63,6 @@ use rooms::Room;
 use roster::{Fetchers, Visit};
 use telling::Updates;
 use underway::Underway;
-
-/// How long changes are gathered before they are told. Shorter than what people notice, and long enough
-/// that a burst of joins costs each client one update.
-const GATHER: Duration = Duration::from_millis(20);
 
 /// How long a connection may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -152,6 +151,14 @@ pub enum Input<'a> {
     CopyLost(ContentHash),
     /// What lies on the hub's own shelf has changed: these files are new or other ones, these are gone.
     ShelfChanged(Vec<Content>, Vec<String>),
+    /// The store cannot write for now: full, held by another program, failing. What was persisted is written once that works.
+    StoreDegraded(Failure),
+    /// What was persisted with these numbers is not written, and will not be: it was given up in time.
+    StoreAbandoned(Vec<u64>),
+    /// The store writes again, and what it could not write before is on its way.
+    StoreRecovered,
+    /// The store will never take what was persisted with this number. `Committed` comes for it all the same.
+    StoreRefused(u64, Failure),
     /// The store does not work any more.
     StoreFailed(Failure),
     /// The hub shall end.
@@ -171,6 +178,8 @@ pub enum Output {
     Close(ConnId),
     /// Write a record; `Committed` with this number is wanted when it is on disk.
     Persist(u64, Record),
+    /// Give up these records if they are not written yet; `StoreAbandoned` with those that are not is wanted.
+    Abandon(Vec<u64>),
     /// Ask the store; `Found` with this number is wanted.
     Query(u64, Query),
     /// Check a password; `Verified` with this number is wanted.
@@ -205,6 +214,7 @@ pub struct Hub {
     /// Registered names, folded.
     online: HashMap<String, PeerId>,
     underway: Underway,
+    health: Health,
     fetchers: Fetchers,
     /// Everybody whose name is known, by their folded names.
     people: HashMap<String, Person>,
@@ -275,6 +285,7 @@ impl Hub {
             conns: BTreeMap::new(),
             online: HashMap::new(),
             underway: Underway::default(),
+            health: Health::default(),
             fetchers: Fetchers::default(),
             keys: people.values().flat_map(|person| person.keys.iter().copied()).collect(),
             people,
@@ -328,6 +339,10 @@ impl Hub {
             Input::CopyFound(hash, size) => self.copy_found(now, hash, size),
             Input::CopyLost(hash) => self.copy_lost(now, hash),
             Input::ShelfChanged(changed, gone) => self.shelf_changed(now, changed, gone),
+            Input::StoreDegraded(failure) => self.store_degraded(now, failure),
+            Input::StoreAbandoned(commits) => self.store_abandoned(now, &commits),
+            Input::StoreRecovered => self.store_recovered(now),
+            Input::StoreRefused(commit, failure) => self.store_refused(commit, failure),
             Input::StoreFailed(failure) => self.store_failed(now, failure),
             Input::Stop(reason) => self.stop(now, reason),
             Input::Tick => {}
@@ -359,45 +374,19 @@ impl Hub {
         let hello = self.strangers.first_key_value().map(|(_, stranger)| stranger.deadline);
         let peers = self.timers.first().map(|(at, _)| *at);
         let awaiting = self.awaiting.values().next().map(|awaiting| awaiting.deadline);
-        [self.gather_at, hello, peers, awaiting, self.flush_at, self.trim_at, self.holders.news_at()]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
-    /// Clients by name and state, for whoever embeds or tests a hub.
-    pub fn roster(&self) -> Vec<Client> {
-        self.roster.range_from(&String::new()).map(|(_, client)| client.clone()).collect()
-    }
-
-    /// All offers in the order of `list`.
-    pub fn offers(&self) -> Vec<crate::protocol::Offer> {
-        self.table.range_from(&Default::default()).map(|((_, owner), shelved)| self.offer(owner, shelved)).collect()
-    }
-
-    /// The newest revision.
-    pub fn revision(&self) -> u64 {
-        self.revision
-    }
-
-    fn log(&mut self, event: impl Into<LogEvent>) {
-        self.out.push_back(Output::Log(event.into()));
-    }
-
-    fn calendar(&self, now: Time) -> Timestamp {
-        Timestamp(self.config.epoch.0 + (now.0 / 1_000) as i64)
-    }
-
-    fn changed(&mut self, now: Time) -> u64 {
-        self.revision += 1;
-        self.gather(now);
-        self.updates.clear();
-        self.revision
-    }
-
-    /// There is something to tell, and for a short while more is waited for.
-    fn gather(&mut self, now: Time) {
-        self.gather_at.get_or_insert(now + GATHER);
+        [
+            self.gather_at,
+            hello,
+            peers,
+            awaiting,
+            self.flush_at,
+            self.trim_at,
+            self.holders.news_at(),
+            self.health.give_up_at(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }
 

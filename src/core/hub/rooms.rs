@@ -140,6 +140,7 @@ impl Hub {
         if self.rooms.len() >= self.config.limits.rooms {
             return Err(Failure::new(ErrorCode::TooMany, format!("There can be {} rooms.", self.rooms.len())));
         }
+        self.can_keep()?;
         self.check_room_for(&me.fold)?;
         self.check_members(0, others.len() + 1)?;
         let access = request.access.unwrap_or(if others.is_empty() { RoomAccess::Open } else { RoomAccess::Invite });
@@ -227,6 +228,7 @@ impl Hub {
         if self.access_of(room) == RoomAccess::Invite {
             return Err(at(Failure::new(ErrorCode::RoomClosed, format!("{name} is not open to everybody."))));
         }
+        self.can_keep()?;
         self.check_room_for(&me.fold)?;
         self.check_members(room, 1)?;
         self.enter_room(room, me.fold.clone());
@@ -258,6 +260,7 @@ impl Hub {
             self.check_room_for(who).map_err(at)?;
         }
         self.check_members(room, others.len())?;
+        self.can_keep()?;
         let members: Vec<String> = others.iter().map(|fold| self.name_of(fold)).collect();
         for who in others {
             if !self.is_member(room, &who) {
@@ -285,6 +288,7 @@ impl Hub {
             room => room?,
         };
         let name = self.room_name(room);
+        self.can_keep()?;
         self.persist(Record::MemberGone { room, fold: me.fold.clone() });
         if let Some(person) = self.people.get_mut(&me.fold) {
             person.rooms.remove(&room);
