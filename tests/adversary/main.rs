@@ -7,6 +7,7 @@
 mod given;
 mod hub;
 mod outside;
+mod parts;
 mod words;
 
 use std::sync::atomic::{AtomicU64, Ordering};
