@@ -59,7 +59,7 @@ pub fn start_hub(data: Option<&Path>) -> HubAt {
     let store = StoreWriter::spawn(store, told).expect("a thread");
     let (stop, address) = (sender.clone(), listener.local_addr());
     let driver = HubDriver::new(config, loaded, clock, (store, passwords, None), (sender, messages), |_| ());
-    HubAt { address, stop, task: tokio::spawn(driver.run(listener)) }
+    HubAt { address, stop, task: tokio::spawn(async { driver.run(listener).await.expect("the hub ends well") }) }
 }
 
 /// A client that does what the link asks for, and no more.

@@ -223,9 +223,10 @@ impl Serve {
             // Where to join is said whatever the level is.
             printed.push_fact(LogLine { time: clock.calendar(), event: listening.into() });
             let (parts, mail) = ((store, passwords, shelf), (sender, messages));
-            HubDriver::new(config, loaded, clock, parts, mail, write).run(listener).await;
+            let ended = HubDriver::new(config, loaded, clock, parts, mail, write).run(listener).await;
             // A log that nobody reads does not keep the hub from ending.
             let closed = printed.close(Some(Duration::from_secs(2)));
+            ended?;
             match closed.err().and_then(|e| loss(&e)) {
                 Some(Err(failure)) => Err(failure),
                 _ if any_lost.load(Ordering::Relaxed) => {

@@ -31,7 +31,7 @@ fn commits_are_told_in_order_and_all_is_kept() {
     for n in 1..=200 {
         writer.submit(batch(n)).unwrap();
     }
-    writer.close([]);
+    writer.close([]).unwrap();
     let told: Vec<u64> = heard
         .iter()
         .map(|told| match told {
@@ -52,7 +52,7 @@ fn answers_know_what_came_before(store: Store) {
         writer.submit(Job::Keep(Batch { number, records: vec![message(number)] })).unwrap();
         writer.submit(question(number)).unwrap();
     }
-    writer.close([]);
+    writer.close([]).unwrap();
     let (mut committed, mut answers) = (0, Vec::new());
     for told in heard.iter() {
         match told {
@@ -79,19 +79,119 @@ fn answers_from_memory_know_what_came_before() {
     answers_know_what_came_before(Store::ephemeral().unwrap().0);
 }
 
+/// How many pages the database may have: the disk is full when they are all used.
+fn limit(store: &Store, pages: i64) {
+    store.database().pragma_update(None, "max_page_count", pages).unwrap();
+}
+
 #[test]
-fn a_failing_disk_is_told_once_and_ends_the_writing() {
+fn what_a_full_disk_cannot_take_is_not_told_as_committed() {
     let (store, _) = Store::ephemeral().unwrap();
-    store.database().pragma_update(None, "max_page_count", 1).unwrap();
+    limit(&store, 1);
     let (tell, heard) = teller();
     let writer = StoreWriter::spawn(store, tell).unwrap();
     let key = crate::protocol::PublicKey([0; 32]);
     let big = Record::Name { name: "n".repeat(1_000_000), fold: String::new(), key, since: 0, credential: None };
     writer.submit(Job::Keep(Batch { number: 1, records: vec![big] })).unwrap();
-    assert!(matches!(heard.recv().unwrap(), Told::Failed(failure) if failure.code == ErrorCode::StoreFailed));
-    assert!(matches!(writer.submit(batch(2)), Err(NotTaken::Stopped(_))));
-    writer.close([]);
+    assert!(matches!(heard.recv().unwrap(), Told::Degraded(failure) if failure.code == ErrorCode::StoreFull));
+    // What is read does not wait for it.
+    writer.submit(question(1)).unwrap();
+    assert!(matches!(heard.recv().unwrap(), Told::Found(1, Found::Messages(none, false)) if none.is_empty()));
+    assert_eq!(writer.close([]).unwrap_err().code, ErrorCode::StoreFull);
+    assert!(matches!(heard.recv().unwrap(), Told::Failed(failure) if failure.code == ErrorCode::StoreFull));
     assert!(heard.recv().is_err());
+}
+
+#[test]
+fn what_another_program_locks_is_written_when_it_lets_go_and_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (tell, heard) = teller();
+    let writer = StoreWriter::spawn(Store::open(dir.path()).unwrap().0, tell).unwrap();
+    let other = rusqlite::Connection::open(dir.path().join("hub.sqlite3")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    for number in 1..=20 {
+        writer.submit(Job::Keep(Batch { number, records: vec![message(number)] })).unwrap();
+    }
+    assert!(matches!(heard.recv().unwrap(), Told::Degraded(failure) if failure.code == ErrorCode::StoreBusy));
+    other.execute_batch("ROLLBACK").unwrap();
+    let (mut committed, mut recovered) = (0, 0);
+    while committed < 20 || recovered < 1 {
+        match heard.recv().unwrap() {
+            Told::Committed(number) => committed = number,
+            Told::Recovered => recovered += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    writer.submit(question(1)).unwrap();
+    let Told::Found(1, Found::Messages(found, false)) = heard.recv().unwrap() else { panic!("an answer") };
+    assert_eq!(found.iter().map(|kept| kept.number).collect::<Vec<_>>(), (1..=20).collect::<Vec<_>>());
+    writer.close([]).unwrap();
+}
+
+#[test]
+fn what_is_given_up_in_time_is_not_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (tell, heard) = teller();
+    let writer = StoreWriter::spawn(Store::open(dir.path()).unwrap().0, tell).unwrap();
+    let say = |number| writer.submit(Job::Keep(Batch { number, records: vec![message(number)] })).unwrap();
+    say(1);
+    assert_eq!(heard.recv().unwrap(), Told::Committed(1));
+    let other = rusqlite::Connection::open(dir.path().join("hub.sqlite3")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    say(2);
+    assert!(matches!(heard.recv().unwrap(), Told::Degraded(_)));
+    say(3);
+    // What is on the disk cannot be given up.
+    writer.abandon(vec![1, 2]);
+    assert_eq!(heard.recv().unwrap(), Told::Abandoned(vec![2]));
+    other.execute_batch("ROLLBACK").unwrap();
+    while heard.recv().unwrap() != Told::Committed(3) {}
+    writer.close([]).unwrap();
+    let (store, loaded) = Store::open(dir.path()).unwrap();
+    let kept: i64 = store.database().query_row("SELECT count(*) FROM messages", [], |row| row.get(0)).unwrap();
+    assert_eq!((kept, loaded.last_message), (2, 3));
+}
+
+#[test]
+fn one_bad_record_does_not_fail_the_others() {
+    let (store, _) = Store::ephemeral().unwrap();
+    let odd = "CREATE TRIGGER odd BEFORE INSERT ON names WHEN new.name = 'N2' BEGIN SELECT RAISE(ABORT, 'odd'); END";
+    store.database().execute_batch(odd).unwrap();
+    let (tell, heard) = teller();
+    let (go, gate) = channel::<()>();
+    let gate = Mutex::new(gate);
+    let slow = Box::new(move |told| {
+        tell(told);
+        let _ = gate.lock().unwrap().recv();
+    });
+    let writer = StoreWriter::spawn(store, slow).unwrap();
+    (1..=3).for_each(|n| writer.submit(batch(n)).unwrap());
+    drop(go);
+    let told: Vec<Told> = std::iter::from_fn(|| heard.recv().ok().filter(|told| *told != Told::Committed(3))).collect();
+    assert!(told.iter().any(|told| matches!(told, Told::Refused(2, failure) if failure.code == ErrorCode::Internal)));
+    assert!(!told.iter().any(|told| matches!(told, Told::Failed(_) | Told::Degraded(_))), "{told:?}");
+    writer.close([]).unwrap();
+}
+
+#[test]
+fn a_file_that_is_removed_or_replaced_ends_the_store() {
+    for replaced in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("hub.sqlite3");
+        let (tell, heard) = teller();
+        let writer = StoreWriter::spawn(Store::open(dir.path()).unwrap().0, tell).unwrap();
+        writer.submit(batch(1)).unwrap();
+        assert_eq!(heard.recv().unwrap(), Told::Committed(1));
+        let copy = std::fs::read(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        if replaced {
+            std::fs::write(&file, copy).unwrap();
+        }
+        // Nothing is submitted: the writer looks by itself.
+        let Told::Failed(failure) = heard.recv().unwrap() else { panic!("it is told") };
+        assert!(failure.message.contains("removed or replaced"), "{failure}");
+        assert_eq!(writer.close([]).unwrap_err(), failure);
+    }
 }
 
 #[test]
@@ -104,7 +204,7 @@ fn a_question_that_fails_ends_the_store() {
         writer.submit(question(1)).unwrap();
         assert!(matches!(heard.recv().unwrap(), Told::Failed(failure) if failure.code == ErrorCode::StoreFailed));
         assert!(matches!(writer.submit(batch(2)), Err(NotTaken::Stopped(_))));
-        writer.close([]);
+        let _ = writer.close([]);
         assert!(heard.recv().is_err());
     }
 }
@@ -127,7 +227,7 @@ fn a_stalled_disk_gives_jobs_back_instead_of_blocking() {
     assert_eq!(refused, NotTaken::Full(batch(1)));
     assert!(taken <= 3 * QUEUE, "{taken}");
     drop(go);
-    writer.close([]);
+    writer.close([]).unwrap();
 }
 
 #[test]
@@ -153,7 +253,7 @@ fn slow_answers_do_not_hold_up_commits_and_questions_are_given_back() {
     }
     assert_eq!(heard.recv().unwrap(), 1);
     drop(closed);
-    writer.close([]);
+    writer.close([]).unwrap();
 }
 
 #[test]
@@ -167,5 +267,5 @@ fn what_another_program_changes_is_told() {
     assert!(matches!(heard.recv().unwrap(), Told::Names(names) if names[0].name == "Erin"));
     Users::open(dir.path()).unwrap().remove("Erin").unwrap();
     assert!(matches!(heard.recv().unwrap(), Told::Names(names) if names.is_empty()));
-    writer.close([]);
+    writer.close([]).unwrap();
 }

@@ -170,6 +170,9 @@ error_codes! {
     BadConfig, "bad-config", AfterChange, exit 2, "The settings cannot be used.", "`potluck --help` and `potluck COMMAND --help` say what can be set.";
     StoreLocked, "store-locked", Later, exit 9, "Another hub uses the same data.", "Stop it, or choose another --data.";
     StoreCorrupt, "store-corrupt", Never, exit 9, "The hub's data is damaged.", "Restore it from a copy, or start with another --data; nothing was changed.";
+    StoreFull, "store-full", Later, exit 1, "The hub's disk is full: nothing new can be kept.", "Ask again later: it goes on by itself once there is room on the hub's disk.";
+    StoreBusy, "store-busy", Later, exit 1, "Another program holds the hub's data: nothing new can be kept.", "Ask again later: it goes on by itself once that program lets go.";
+    StoreUnavailable, "store-unavailable", Later, exit 1, "The hub's disk cannot be written: nothing new can be kept.", "Ask again later: it goes on by itself once the hub's disk can be written; its log says more.";
     StoreFailed, "store-failed", Later, exit 9, "The hub's data cannot be written.", "Check the disk and its permissions.";
     OutputLost, "output-lost", AfterChange, exit 8, "Standard output cannot be written.", "Make room, or let it go somewhere else; `history` has what was said.";
     Internal, "internal", Later, exit 1, "Something went wrong inside potluck.", "Please report it with what you did.";

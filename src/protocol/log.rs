@@ -60,6 +60,10 @@ vocabulary! {
         RequestRefused(RequestRefused) = "request-refused", r#"{"name":"dora","request":"get","code":"not-offered","message":"Nobody offers notes.txt."}"#;
         /// The reader of the log was too slow: lines were dropped.
         LogGap(LogGap) = "log-gap", r#"{"from":"2026-01-02T03:04:05.678Z","to":"2026-01-02T03:05:05.678Z","dropped":70000}"#;
+        /// The store cannot be written for now: the hub refuses what it could not keep, and tries again by itself.
+        StoreDegraded(StoreDegraded) = "store-degraded", r#"{"code":"store-full","message":"cannot use hub.sqlite3: database or disk is full"}"#;
+        /// The store can be written again; nothing that was acknowledged is lost.
+        StoreRecovered(StoreRecovered) = "store-recovered", r#"{"after":12000}"#;
         /// The store failed; the hub ends, because it cannot keep what it promises.
         StoreFailed(StoreFailed) = "store-failed", r#"{"code":"store-failed","message":"disk I/O error"}"#;
     }
@@ -92,6 +96,8 @@ impl LogEvent {
             Self::RoomChanged(_) | Self::PeerDoubted(_) | Self::NamesReloaded(_) => Level::Info,
             Self::LoginFailed(_) | Self::LoginLocked(_) => Level::Warn,
             Self::LogGap(_) | Self::ClientRefused(_) | Self::ClientAway(_) | Self::RequestRefused(_) => Level::Warn,
+            Self::StoreDegraded(_) => Level::Warn,
+            Self::StoreRecovered(_) => Level::Info,
             Self::StoreFailed(_) => Level::Error,
         }
     }
@@ -338,6 +344,18 @@ bodies! {
         to: Timestamp,
         /// How many were dropped.
         dropped: u64,
+    }
+    /// The store cannot be written for now.
+    StoreDegraded {
+        /// `store-full`, `store-busy` or `store-unavailable`.
+        code: ErrorCode,
+        /// What the store said.
+        message: String,
+    }
+    /// The store can be written again.
+    StoreRecovered {
+        /// After how long, in milliseconds.
+        after: u64,
     }
     /// The store failed.
     StoreFailed {

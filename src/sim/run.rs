@@ -254,6 +254,8 @@ impl Sim {
                 self.on_disk = at;
                 self.later(at, Happening::Committed(self.runs, commit));
             }
+            // A simulated disk has room for all.
+            hub::Output::Abandon(_) => {}
             hub::Output::Query(number, query) => {
                 // It is answered as of when everything that was to be written is.
                 let at = self.on_disk.max(self.now) + self.between(self.config.commit);

@@ -264,6 +264,10 @@ fn status(body: &event::Status, style: Style) -> String {
     if earlier > 0 {
         let _ = writeln!(out, "… and {} before.", count(earlier, "client"));
     }
+    if let Some(trouble) = &body.store {
+        let (since, message) = (moment(trouble.since), escape(&trouble.message));
+        let _ = writeln!(out, "Since {since} the hub can keep nothing new: {message} ({}).", trouble.code);
+    }
     out
 }
 

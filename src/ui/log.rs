@@ -106,6 +106,10 @@ fn text(event: &LogEvent) -> String {
         LogEvent::PeerDoubted(body) => format!("{} cannot reach {}", escape(&body.by), escape(&body.name)),
         LogEvent::NamesReloaded(body) => format!("names read again, {} known", count(body.names, "name")),
         LogEvent::LogGap(body) => format!("the log was not read: {} lines dropped", body.dropped),
+        LogEvent::StoreDegraded(body) => {
+            format!("nothing new can be kept for now: {} ({})", escape(&body.message), body.code)
+        }
+        LogEvent::StoreRecovered(body) => format!("the store can be written again, after {} ms", body.after),
         LogEvent::StoreFailed(body) => format!("the store failed: {} ({})", escape(&body.message), body.code),
     }
 }

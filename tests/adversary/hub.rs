@@ -4,26 +4,21 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use potluck::core::hub::{Access, ConnId, HubConfig, HubFiles, Input, Keep, LoginPolicy, Output, Verified};
-use potluck::core::{Hub, LinkConfig, Rng, Time};
-use potluck::protocol::invite::InviteRecord;
-use potluck::protocol::limits::HubLimits;
-use potluck::protocol::name::fold;
-use potluck::protocol::record::{
-    CopyRecord, Found, Kept, Loaded, NameRecord, Query, Record, RoomRecord, WaitingRecord,
-};
-use potluck::protocol::types::RoomAccess;
+use potluck::core::hub::{ConnId, Input, Output};
+use potluck::core::{Hub, Rng, Time};
+use potluck::protocol::record::{Kept, Loaded, Query, Record};
 use potluck::protocol::wire::HubHello;
-use potluck::protocol::{ErrorCode, EventLine, Id, PublicKey, Timestamp};
+use potluck::protocol::{EventLine, Id, PublicKey};
 
-use crate::words::{self, PEOPLE, ROOMS, Vocabulary, pick};
+use crate::given::{config, loaded, names};
+use crate::words::{PEOPLE, Vocabulary, pick};
 
 const CLIENTS: usize = 5;
-const KEYS: u64 = 3;
+pub const KEYS: u64 = 3;
 
 /// A session as its other end sees it.
 #[derive(Default)]
-struct Session {
+pub struct Session {
     sent: u64,
     received: u64,
     /// Requests that have no final answer yet, and how often their number was used.
@@ -33,118 +28,34 @@ struct Session {
 }
 
 /// A connection: whose, of which session, and what its hello said of that.
-struct Conn {
+pub struct Conn {
     who: usize,
     session: Option<String>,
     claimed: u64,
 }
 
-struct World {
-    rng: Rng,
-    vocabulary: Vocabulary,
+pub struct World {
+    pub rng: Rng,
+    pub vocabulary: Vocabulary,
     /// How often what arrives is a client's, and how often the store's names are changed by another program, in 100.
-    pace: (u64, u64),
-    now: Time,
-    hub: Hub,
-    files: bool,
+    pub pace: (u64, u64),
+    pub now: Time,
+    pub hub: Hub,
+    pub files: bool,
     /// The newest connection of each client.
-    clients: Vec<Option<ConnId>>,
-    conns: HashMap<ConnId, Conn>,
-    sessions: BTreeMap<String, Session>,
-    last_conn: ConnId,
-    commits: VecDeque<u64>,
-    kept: Vec<Kept>,
-    queries: Vec<(u64, Query)>,
-    attempts: Vec<(u64, String)>,
-    copies: Vec<u64>,
-    stopped: bool,
-}
-
-fn key(rng: &mut Rng) -> PublicKey {
-    PublicKey([rng.below(KEYS) as u8; 32])
-}
-
-fn config(rng: &mut Rng) -> HubConfig {
-    let access = match rng.below(4) {
-        0 => Access::Invite,
-        1 => Access::Accounts,
-        _ => Access::Open,
-    };
-    let files = HubFiles { key: PublicKey([99; 32]), address: [127, 0, 0, 1].into(), port: 9, room: 6 << 20 };
-    let small = rng.chance(30);
-    let limits = HubLimits {
-        clients: if small { 3 } else { 20 },
-        strangers: if small { 2 } else { 20 },
-        offers: if small { 3 } else { 100 },
-        rooms: if small { 2 } else { 100 },
-        members: if small { 2 } else { 100 },
-        mailbox: if small { 2 } else { 100 },
-        mailbox_bytes: if small { 20 } else { 10_000 },
-        clients_per_key: if small { 1 } else { 16 },
-        clients_per_address: if small { 2 } else { 16 },
-        names_per_key: if small { 1 } else { 16 },
-        rooms_per_key: if small { 1 } else { 16 },
-        request_rate: if small { 2 } else { 1_000 },
-        ..HubLimits::default()
-    };
-    HubConfig {
-        link: LinkConfig::hub(),
-        grace: Duration::from_secs(30),
-        limits,
-        access,
-        logins: LoginPolicy::default(),
-        files: rng.chance(50).then_some(files),
-        keep: [None, Some(Keep::Bytes(1_000)), Some(Keep::For(Duration::from_secs(60)))][rng.below(3) as usize],
-        run: 7,
-        epoch: Timestamp(1_700_000_000_000),
-    }
-}
-
-/// Names as the store may have them: some, with some keys.
-fn names(rng: &mut Rng) -> Vec<NameRecord> {
-    let some: Vec<&str> = PEOPLE.into_iter().filter(|name| *name != "nobody" && rng.chance(50)).collect();
-    let mut names: Vec<NameRecord> = some
-        .into_iter()
-        .map(|name| {
-            let keys = (0..rng.below(3)).map(|_| key(rng)).collect();
-            let credential = rng.chance(40).then(|| rng.below(4));
-            let (received, unread) = (rng.below(4), rng.below(4));
-            NameRecord { name: name.into(), fold: fold(name), keys, credential, since: 5, received, unread }
-        })
-        .collect();
-    names.sort_by(|a, b| a.fold.cmp(&b.fold));
-    names
-}
-
-fn loaded(rng: &mut Rng) -> Loaded {
-    let names = names(rng);
-    let folds: Vec<String> = names.iter().map(|name| name.fold.clone()).collect();
-    let pairs = folds.iter().flat_map(|by| folds.iter().map(move |whom| (by.clone(), whom.clone())));
-    let blocks = pairs.filter(|(by, whom)| by != whom).filter(|_| rng.chance(10)).collect();
-    let rooms: Vec<RoomRecord> = (1..=2)
-        .filter_map(|room| {
-            let members: Vec<(String, u64)> =
-                folds.iter().filter(|_| rng.chance(50)).map(|fold| (fold.clone(), 1)).collect();
-            let access = if rng.chance(50) { RoomAccess::Open } else { RoomAccess::Invite };
-            let name = ROOMS[room as usize].to_owned();
-            let owner = folds.first().filter(|_| rng.chance(50)).cloned().unwrap_or_default();
-            (!members.is_empty()).then_some(RoomRecord { room, name, access, owner, members })
-        })
-        .collect();
-    let copies = folds.iter().filter(|_| rng.chance(20)).map(|fold| fold.to_owned()).collect::<Vec<_>>();
-    let copies = copies.into_iter().map(|fold| {
-        let content = words::content(rng);
-        CopyRecord { owner: fold.clone(), fold, content }
-    });
-    let copies = copies.collect();
-    let mut waiting = Vec::new();
-    for number in 1..=4 {
-        if let Some(fold) = folds.first().filter(|_| rng.chance(30)) {
-            let (bytes, withheld) = (rng.below(9), rng.chance(20));
-            waiting.push(WaitingRecord { fold: fold.clone(), number, bytes, withheld });
-        }
-    }
-    Loaded { names, blocks, rooms, copies, waiting, last_message: 4, last_room: 2, ..Loaded::default() }
+    pub clients: Vec<Option<ConnId>>,
+    pub conns: HashMap<ConnId, Conn>,
+    pub sessions: BTreeMap<String, Session>,
+    pub last_conn: ConnId,
+    pub commits: VecDeque<u64>,
+    pub abandoned: Vec<u64>,
+    /// The store is in trouble: it commits nothing.
+    pub trouble: bool,
+    pub kept: Vec<Kept>,
+    pub queries: Vec<(u64, Query)>,
+    pub attempts: Vec<(u64, String)>,
+    pub copies: Vec<u64>,
+    pub stopped: bool,
 }
 
 impl World {
@@ -165,6 +76,8 @@ impl World {
             sessions: BTreeMap::new(),
             last_conn: 0,
             commits: VecDeque::new(),
+            abandoned: Vec::new(),
+            trouble: false,
             kept: Vec::new(),
             queries: Vec::new(),
             attempts: Vec::new(),
@@ -173,7 +86,7 @@ impl World {
         }
     }
 
-    fn handle(&mut self, input: Input<'_>) {
+    pub fn handle(&mut self, input: Input<'_>) {
         self.hub.handle(self.now, input);
         while let Some(output) = self.hub.poll(self.now) {
             self.perform(output);
@@ -225,6 +138,7 @@ impl World {
                     self.kept.push(kept);
                 }
             }
+            Output::Abandon(commits) => self.abandoned.extend(commits),
             Output::Query(number, query) => self.queries.push((number, query)),
             Output::Verify { attempt, fold, .. } => self.attempts.push((attempt, fold)),
             Output::Copy(plan) => self.copies.push(plan.copy),
@@ -311,71 +225,6 @@ impl World {
         }
     }
 
-    fn commit(&mut self, all: bool) {
-        let some = if all { self.commits.len() } else { self.rng.below(self.commits.len() as u64 + 1) as usize };
-        let last = self.commits.drain(..some).next_back();
-        if let Some(number) = last {
-            self.handle(Input::Committed(number));
-        }
-    }
-
-    fn answer_query(&mut self, honest: bool) {
-        if self.queries.is_empty() {
-            return;
-        }
-        let (number, query) = self.queries.swap_remove(self.rng.below(self.queries.len() as u64) as usize);
-        let found = match query {
-            Query::Inbox(inbox) => {
-                let after = self.kept.iter().filter(|kept| kept.number > inbox.after).take(inbox.limit.min(50));
-                Found::Messages(
-                    after.filter(|_| self.rng.chance(80)).cloned().collect(),
-                    !honest && self.rng.chance(20),
-                )
-            }
-            Query::History(_) => {
-                let some = self.kept.iter().filter(|_| self.rng.chance(20)).cloned().collect();
-                Found::Messages(some, self.rng.chance(20))
-            }
-            Query::Asked { .. } => {
-                let some = (0..self.rng.below(4)).map(|n| (n as i64 + 1, self.rng.below(9), Timestamp(4)));
-                Found::Asked(some.collect())
-            }
-            Query::Invite { digest, .. } => {
-                let (uses, until) = (self.rng.chance(50).then(|| self.rng.below(3)), None);
-                let (name, spent, made) = ("i".to_owned(), self.rng.below(3), Timestamp(1));
-                let invite = InviteRecord { name, digest, uses, spent, until, made };
-                Found::Invite(self.rng.chance(80).then(|| (invite, self.rng.chance(20))))
-            }
-        };
-        self.handle(Input::Found(number, found));
-    }
-
-    fn verify(&mut self) {
-        let Some((attempt, fold)) = self.attempts.pop() else { return };
-        let right = self.rng.chance(60);
-        let verified = right.then(|| Verified { name: fold.clone(), fold, credential: self.rng.below(9) });
-        self.handle(Input::Verified(attempt, verified));
-    }
-
-    fn copy(&mut self) {
-        let Some(copy) = self.copies.pop() else { return };
-        let done = if self.rng.chance(60) { Ok(()) } else { Err(ErrorCode::PeerBroke.into()) };
-        self.handle(Input::Copied(copy, done));
-    }
-
-    fn shelf(&mut self) {
-        if !self.files {
-            return;
-        }
-        let content = words::content(&mut self.rng);
-        match self.rng.below(4) {
-            0 => self.handle(Input::CopyFound(content.hash, content.size)),
-            1 => self.handle(Input::CopyLost(content.hash)),
-            2 => self.handle(Input::ShelfChanged(vec![content], Vec::new())),
-            _ => self.handle(Input::ShelfChanged(Vec::new(), vec![content.file])),
-        }
-    }
-
     fn time(&mut self) {
         let jump = ["0", "1", "20", "250", "500", "1000", "11000", "40000", "3600000"];
         let millis: u64 = pick(&mut self.rng, &jump).parse().expect("a number");
@@ -413,6 +262,7 @@ impl World {
             26..29 => self.verify(),
             29..31 => self.copy(),
             31..33 => self.shelf(),
+            33 => self.trouble(),
             _ => self.time(),
         }
     }

@@ -4,7 +4,10 @@
 //! Every run follows from its seed. `POTLUCK_RUNS=1000000 cargo test --test adversary hub` plays for hours,
 //! `POTLUCK_SEED=<seed>` one run again.
 
+mod given;
 mod hub;
+mod outside;
+mod parts;
 mod words;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -17,6 +17,7 @@ mod revocation;
 mod rooms;
 mod stores;
 mod times;
+mod trouble;
 
 use common::process::*;
 use rustix::process::Signal;

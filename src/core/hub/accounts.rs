@@ -147,6 +147,10 @@ impl Hub {
         // Whoever knows that it failed knows that it was counted.
         let commit = self.commit;
         let Attempt { peer, mark, .. } = attempt;
+        if !self.health.is_well() {
+            // It is counted in memory, and written down when that is possible.
+            return self.refuse(now, peer, mark, "login", failure);
+        }
         self.held.push_back((commit, Held::Refused { peer, mark, request: "login", failure }));
     }
 
@@ -159,6 +163,10 @@ impl Hub {
         }
         let Some(key) = self.peers.get(&attempt.peer).map(|peer| peer.key) else { return };
         let Verified { name, fold, credential } = verified;
+        let known = self.people.get(&fold).is_some_and(|person| person.keys.contains(&key));
+        if let (false, Err(failure)) = (known, self.can_keep()) {
+            return self.refuse(now, attempt.peer, attempt.mark, "login", failure);
+        }
         let (newest, since) = (self.recent.newest, self.calendar(now).0);
         let person = self.people.entry(fold.clone()).or_insert_with(|| Person::new(name.clone(), newest));
         self.looks.people.insert(&person.name);

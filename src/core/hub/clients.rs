@@ -1,6 +1,6 @@
 //! Connections, sessions and their comings and goings.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -279,36 +279,6 @@ impl Hub {
         self.end(now, id, failure.code.name());
     }
 
-    pub(super) fn stop(&mut self, now: Time, reason: String) {
-        if std::mem::replace(&mut self.stopping, true) {
-            return;
-        }
-        self.log(log::HubStopping { reason, clients: self.roster.len() as u64 });
-        let farewell = to_json(&Farewell { farewell: Failure::from(ErrorCode::HubStopping).into() });
-        let conns: BTreeSet<ConnId> = self.conns.keys().chain(self.strangers.keys()).copied().collect();
-        for conn in conns {
-            self.out.push_back(Output::Say(conn, farewell.clone()));
-            self.out.push_back(Output::Close(conn));
-        }
-        // The farewell is the last word, whatever comes until the driver has ended.
-        self.strangers.clear();
-        self.conns.clear();
-        for peer in self.peers.values_mut() {
-            peer.conn = None;
-            peer.link.detach();
-        }
-        self.flush_received();
-        let visits: Vec<u64> = self.peers.values().filter_map(|peer| Some(peer.name.as_ref()?.number)).collect();
-        self.close_visits(now, visits);
-        self.log(log::HubStopped {});
-        self.out.push_back(Output::Stopped);
-    }
-
-    pub(super) fn store_failed(&mut self, now: Time, failure: Failure) {
-        self.log(log::StoreFailed { code: failure.code, message: failure.message.into_owned() });
-        self.stop(now, "the store failed".into());
-    }
-
     pub(super) fn tick(&mut self, now: Time) {
         while let Some((&conn, _)) = self.strangers.first_key_value().filter(|(_, stranger)| stranger.deadline <= now) {
             self.turn_away(conn, Failure::new(ErrorCode::WrongProtocol, "no hello within 10 s"));
@@ -324,6 +294,9 @@ impl Hub {
         while let Some(late) = self.awaiting.first_entry().filter(|first| first.get().deadline <= now) {
             let (number, awaiting) = late.remove_entry();
             self.answer_awaiting(now, number, awaiting, 0);
+        }
+        if self.health.give_up_at().is_some_and(|at| at <= now) {
+            self.give_up();
         }
         if self.flush_at.is_some_and(|at| at <= now) {
             self.flush_received();

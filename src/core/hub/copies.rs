@@ -210,7 +210,7 @@ impl Hub {
     pub(super) fn keep_copy(&mut self, now: Time, id: PeerId, content: &Arc<Content>) {
         let Ok(me) = self.me(id) else { return };
         let there = self.copies.servable(&me.fold, &content.file).is_some_and(|kept| kept.hash == content.hash);
-        if there && self.config.files.is_some() {
+        if there && self.config.files.is_some() && self.health.is_well() {
             // Noted again, and told when that is on disk: the first note may not be there yet.
             return self.note_copy(id, me.fold, me.name, content.clone());
         }
@@ -224,6 +224,8 @@ impl Hub {
         let missing = self.copies.used.saturating_add(content.size).saturating_sub(room);
         let failure = if room == 0 {
             Some(Failure::from(ErrorCode::KeepsNothing))
+        } else if let Err(failure) = self.can_keep() {
+            Some(failure)
         } else if !known && missing > 0 {
             let message = format!("The hub has no room for a copy: {missing} bytes are missing.");
             Some(Failure::new(ErrorCode::NoRoom, message))
@@ -247,8 +249,8 @@ impl Hub {
     }
 
     /// Begins what there is room for.
-    fn make_copies(&mut self, now: Time) {
-        while self.copies.making.len() < AT_ONCE {
+    pub(super) fn make_copies(&mut self, now: Time) {
+        while self.copies.making.len() < AT_ONCE && self.health.is_well() {
             let Some((copy, making)) = self.copies.next() else { return };
             match self.only_holder(making.peer, &making.content) {
                 Some((offer, key)) => {

@@ -35,6 +35,7 @@ impl Hub {
         let known = self.people.contains_key(&fold);
         if !known {
             self.check_new_name(id)?;
+            self.can_keep()?;
         }
         // Who is known already stays, whatever looks like them.
         if let (false, Some(twin)) = (known, self.looks.people.twin(&request.name)) {

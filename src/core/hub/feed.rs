@@ -214,12 +214,17 @@ impl Hub {
 
     fn note_received(&mut self, now: Time, fold: String) {
         self.unsaved.insert(fold);
-        self.flush_at.get_or_insert(now + FLUSH);
+        if self.health.is_well() {
+            self.flush_at.get_or_insert(now + FLUSH);
+        }
     }
 
     /// Has it written down who has received what.
     pub(super) fn flush_received(&mut self) {
         self.flush_at = None;
+        if !self.health.is_well() {
+            return;
+        }
         for fold in std::mem::take(&mut self.unsaved) {
             if let Some(number) = self.people.get(&fold).map(|person| person.received) {
                 self.persist(Record::Received { fold, number });

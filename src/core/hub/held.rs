@@ -52,8 +52,9 @@ pub(super) enum Question {
 }
 
 impl Hub {
-    /// Has a record written down; gives the number of its commit.
+    /// Has a record written down; gives the number of its commit. What can wait for a store that is in trouble does.
     pub(super) fn persist(&mut self, record: Record) -> u64 {
+        let Some(record) = self.health.postpone(record) else { return self.commit };
         self.commit += 1;
         self.out.push_back(Output::Persist(self.commit, record));
         self.commit
@@ -116,6 +117,9 @@ impl Hub {
     /// Has old messages forgotten.
     pub(super) fn trim(&mut self, now: Time) {
         self.trim_at = self.config.keep.map(|_| now + TRIM_EVERY);
+        if !self.health.is_well() {
+            return;
+        }
         match self.config.keep {
             Some(Keep::For(span)) => {
                 let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);

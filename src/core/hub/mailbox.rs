@@ -47,6 +47,16 @@ impl Mailbox {
         }
     }
 
+    /// A message was not kept after all.
+    pub(super) fn take_back(&mut self, number: u64) {
+        let Ok(at) = self.waiting.binary_search_by_key(&number, |waiting| waiting.number) else { return };
+        if let Some(gone) = self.waiting.remove(at) {
+            let amount = self.amount(gone.withheld);
+            amount.messages -= 1;
+            amount.bytes -= gone.bytes;
+        }
+    }
+
     /// Whether there is no room for a message of so many bytes, and why. What is withheld takes no room from others,
     /// but has no more than they: whoever is blocked finds the mailbox full when it would be full of their messages.
     pub(super) fn is_full(&self, bytes: usize, withheld: bool, most: u64, most_bytes: u64) -> Option<Full> {

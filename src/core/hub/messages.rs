@@ -116,6 +116,7 @@ impl Hub {
             };
             return Err(Failure::new(ErrorCode::MailboxFull, message).at(pointer_at("/to")));
         }
+        self.can_keep()?;
         self.spend_message(now, id)?;
         self.keep(now, id, mark, &me, Place::Person(name), request.text, withheld);
         if let Some(person) = self.people.get_mut(&to) {
@@ -136,6 +137,7 @@ impl Hub {
         if let Some((number, sent)) = self.said_before(id, mark) {
             return Ok(Some(self.acked_to_many(&me.fold, number, sent, &Place::Lobby)));
         }
+        self.can_keep()?;
         self.spend_message(now, id)?;
         self.keep(now, id, mark, &me, Place::Lobby, text, false);
         Ok(None)
@@ -157,6 +159,7 @@ impl Hub {
         if let Some((number, sent)) = self.said_before(id, mark) {
             return Ok(Some(self.acked_to_many(&me.fold, number, sent, &Place::Room(room))));
         }
+        self.can_keep()?;
         self.spend_message(now, id)?;
         self.keep(now, id, mark, &me, Place::Room(room), request.text, false);
         Ok(None)

@@ -10,10 +10,12 @@ mod config;
 mod contest;
 mod copies;
 mod counts;
+mod ending;
 mod entry;
 mod exchange;
 mod failures;
 mod feed;
+mod health;
 mod held;
 mod holders;
 mod invites;
@@ -53,12 +55,13 @@ use crate::protocol::name::fold;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query, Record};
 use crate::protocol::types::{Content, Password};
 use crate::protocol::wire::Frame;
-use crate::protocol::{Client, ContentHash, Failure, PublicKey, Timestamp};
+use crate::protocol::{Client, ContentHash, Failure, PublicKey};
 use accounts::Attempt;
 use clients::Peer;
 use copies::Copies;
 use failures::Failures;
 use feed::{Awaiting, Recent};
+use health::Health;
 use held::{Held, Question};
 use holders::Holders;
 use invites::Invites;
@@ -127,6 +130,14 @@ pub enum Input<'a> {
     CopyLost(ContentHash),
     /// What lies on the hub's own shelf has changed: these files are new or other ones, these are gone.
     ShelfChanged(Vec<Content>, Vec<String>),
+    /// The store cannot write for now: full, held by another program, failing. What was persisted is written once that works.
+    StoreDegraded(Failure),
+    /// What was persisted with these numbers is not written, and will not be: it was given up in time.
+    StoreAbandoned(Vec<u64>),
+    /// The store writes again, and what it could not write before is on its way.
+    StoreRecovered,
+    /// The store will never take what was persisted with this number. `Committed` comes for it all the same.
+    StoreRefused(u64, Failure),
     /// The store does not work any more.
     StoreFailed(Failure),
     /// The hub shall end.
@@ -146,6 +157,8 @@ pub enum Output {
     Close(ConnId),
     /// Write a record; `Committed` with this number is wanted when it is on disk.
     Persist(u64, Record),
+    /// Give up these records if they are not written yet; `StoreAbandoned` with those that are not is wanted.
+    Abandon(Vec<u64>),
     /// Ask the store; `Found` with this number is wanted.
     Query(u64, Query),
     /// Check a password; `Verified` with this number is wanted.
@@ -180,6 +193,7 @@ pub struct Hub {
     /// Registered names, folded.
     online: HashMap<String, PeerId>,
     underway: Underway,
+    health: Health,
     fetchers: Fetchers,
     /// Everybody whose name is known, by their folded names.
     people: HashMap<String, Person>,
@@ -243,6 +257,7 @@ impl Hub {
             conns: BTreeMap::new(),
             online: HashMap::new(),
             underway: Underway::default(),
+            health: Health::default(),
             fetchers: Fetchers::default(),
             keys: people.values().flat_map(|person| person.keys.iter().copied()).collect(),
             looks: Looks::new(&people, &loaded.rooms),
@@ -300,6 +315,10 @@ impl Hub {
             Input::CopyFound(hash, size) => self.copy_found(now, hash, size),
             Input::CopyLost(hash) => self.copy_lost(now, hash),
             Input::ShelfChanged(changed, gone) => self.shelf_changed(now, changed, gone),
+            Input::StoreDegraded(failure) => self.store_degraded(now, failure),
+            Input::StoreAbandoned(commits) => self.store_abandoned(now, &commits),
+            Input::StoreRecovered => self.store_recovered(now),
+            Input::StoreRefused(commit, failure) => self.store_refused(commit, failure),
             Input::StoreFailed(failure) => self.store_failed(now, failure),
             Input::Stop(reason) => self.stop(now, reason),
             Input::Tick => {}
@@ -340,33 +359,11 @@ impl Hub {
             self.trim_at,
             self.holders.news_at(),
             self.places.next_due(),
+            self.health.give_up_at(),
         ]
         .into_iter()
         .flatten()
         .min()
-    }
-
-    /// Clients by name and state, for whoever embeds or tests a hub.
-    pub fn roster(&self) -> Vec<Client> {
-        self.roster.range_from(&String::new()).map(|(_, client)| client.clone()).collect()
-    }
-
-    /// All offers in the order of `list`.
-    pub fn offers(&self) -> Vec<crate::protocol::Offer> {
-        self.table.range_from(&Default::default()).map(|((_, owner), shelved)| self.offer(owner, shelved)).collect()
-    }
-
-    /// The newest revision.
-    pub fn revision(&self) -> u64 {
-        self.revision
-    }
-
-    fn log(&mut self, event: impl Into<LogEvent>) {
-        self.out.push_back(Output::Log(event.into()));
-    }
-
-    fn calendar(&self, now: Time) -> Timestamp {
-        Timestamp(self.config.epoch.0 + (now.0 / 1_000) as i64)
     }
 }
 

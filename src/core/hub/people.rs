@@ -180,6 +180,7 @@ impl Hub {
     pub(super) fn block(&mut self, id: PeerId, mark: &Option<Id>, name: &str) -> Result<(), Failure> {
         let me = self.me(id)?;
         let whom = self.other(&me, name, "/name")?;
+        self.can_keep()?;
         let again = self.is_repeated(id, mark);
         let shown = self.name_of(&whom);
         let Some(person) = self.people.get_mut(&me.fold) else { return Err(ErrorCode::Internal.into()) };
@@ -198,6 +199,7 @@ impl Hub {
     pub(super) fn unblock(&mut self, now: Time, id: PeerId, mark: &Option<Id>, name: &str) -> Result<(), Failure> {
         let me = self.me(id)?;
         let whom = self.other(&me, name, "/name")?;
+        self.can_keep()?;
         let again = self.is_repeated(id, mark);
         let shown = self.name_of(&whom);
         let Some(person) = self.people.get_mut(&me.fold) else { return Err(ErrorCode::Internal.into()) };

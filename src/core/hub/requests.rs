@@ -177,6 +177,6 @@ impl Hub {
             closed: visit.closed,
             messages: visit.messages,
         });
-        event::Status { clients: clients.collect(), total: self.visitors }.into()
+        event::Status { clients: clients.collect(), total: self.visitors, store: self.health.told() }.into()
     }
 }

@@ -164,6 +164,7 @@ impl Hub {
             return Err(Failure::new(ErrorCode::TooMany, format!("There can be {} rooms.", self.rooms.len())));
         }
         self.check_new_room(id, &me)?;
+        self.can_keep()?;
         self.check_room_for(&me.fold)?;
         for (i, who) in others.iter().enumerate() {
             self.check_brought(&me, who).map_err(|failure| failure.at(pointer_at(&format!("/members/{i}"))))?;
@@ -254,6 +255,7 @@ impl Hub {
         if self.access_of(room) == RoomAccess::Invite {
             return Err(at(Failure::new(ErrorCode::RoomClosed, format!("{name} is not open to everybody."))));
         }
+        self.can_keep()?;
         self.check_room_for(&me.fold)?;
         self.check_members(room, 1)?;
         self.enter_room(room, me.fold.clone());
@@ -285,6 +287,7 @@ impl Hub {
             self.check_brought(&me, who).map_err(at)?;
         }
         self.check_members(room, others.len())?;
+        self.can_keep()?;
         let members: Vec<String> = others.iter().map(|fold| self.name_of(fold)).collect();
         for who in others {
             if !self.is_member(room, &who) {
@@ -312,6 +315,7 @@ impl Hub {
             room => room?,
         };
         let name = self.room_name(room);
+        self.can_keep()?;
         self.persist(Record::MemberGone { room, fold: me.fold.clone() });
         if let Some(person) = self.people.get_mut(&me.fold) {
             person.rooms.remove(&room);

@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Hub, PeerId};
+use super::{Hub, Output, PeerId};
 use crate::core::ledger::Seen;
 use crate::core::time::Time;
 use crate::protocol::limits::DELTA_BYTES;
-use crate::protocol::{Event, EventLine, OfferName, event, to_json};
+use crate::protocol::{Event, EventLine, LogEvent, OfferName, Timestamp, event, to_json};
 
 /// How long changes are gathered before they are told. Shorter than what people notice, and long enough
 /// that a burst of joins costs each client one update.
-const GATHER: std::time::Duration = std::time::Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(20);
 
 /// Updates that have been written, by the revision that they start from: clients that are equally far
 /// get the same bytes.
@@ -29,6 +30,14 @@ impl Updates {
 }
 
 impl Hub {
+    pub(super) fn log(&mut self, event: impl Into<LogEvent>) {
+        self.out.push_back(Output::Log(event.into()));
+    }
+
+    pub(super) fn calendar(&self, now: Time) -> Timestamp {
+        Timestamp(self.config.epoch.0 + (now.0 / 1_000) as i64)
+    }
+
     pub(super) fn changed(&mut self, now: Time) -> u64 {
         self.revision += 1;
         self.gather(now);

@@ -78,6 +78,8 @@ pub struct HubDriver<L> {
     /// Connections that have something to write.
     filled: Vec<ConnId>,
     stopped: bool,
+    /// Why the hub ends, if it was not told to.
+    failure: Option<Failure>,
 }
 
 impl<L: FnMut(LogLine)> HubDriver<L> {
@@ -105,6 +107,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             carriers: tokio::task::JoinSet::new(),
             filled: Vec::new(),
             stopped: false,
+            failure: None,
         }
     }
 
@@ -114,7 +117,10 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
     }
 
     /// Runs until the hub has been stopped and everybody has been told.
-    pub async fn run(mut self, mut listener: Listener) {
+    ///
+    /// # Errors
+    /// Why it ended by itself, or could not write everything at its end.
+    pub async fn run(mut self, mut listener: Listener) -> Result<(), Failure> {
         // Before anybody asks for them.
         let (found, lost) = self.shelf.as_mut().map(HubShelf::take_copies).unwrap_or_default();
         found.into_iter().for_each(|(hash, size)| self.handle(Input::CopyFound(hash, size)));
@@ -144,7 +150,8 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         self.farewell().await;
         drop(self.shelf);
         self.passwords.close();
-        self.store.close(self.unwritten);
+        let closed = self.store.close(self.unwritten);
+        self.failure.map_or(closed, Err)
     }
 
     fn take(&mut self, message: Message) {
@@ -179,7 +186,14 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             Told::Committed(commit) => self.handle(Input::Committed(commit)),
             Told::Found(question, found) => self.handle(Input::Found(question, found)),
             Told::Names(names) => self.handle(Input::Names(names)),
-            Told::Failed(failure) => self.handle(Input::StoreFailed(failure)),
+            Told::Degraded(failure) => self.handle(Input::StoreDegraded(failure)),
+            Told::Abandoned(commits) => self.handle(Input::StoreAbandoned(commits)),
+            Told::Recovered => self.handle(Input::StoreRecovered),
+            Told::Refused(commit, failure) => self.handle(Input::StoreRefused(commit, failure)),
+            Told::Failed(failure) => {
+                self.failure.get_or_insert_with(|| failure.clone());
+                self.handle(Input::StoreFailed(failure));
+            }
         }
     }
 
@@ -224,6 +238,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
                 }
             }
             Output::Persist(number, record) => self.submit(Job::Keep(Batch { number, records: vec![record] })),
+            Output::Abandon(commits) => self.store.abandon(commits),
             Output::Query(number, query) => self.submit(Job::Find(number, Box::new(query))),
             Output::Verify { attempt, fold, password } => {
                 // The hub has no more under way than may wait there, so it is only refused at the end.

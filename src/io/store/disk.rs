@@ -22,6 +22,25 @@ const SETUP: &str = "setup.lock";
 /// How long one program waits for another's transaction.
 const BUSY: Duration = Duration::from_secs(5);
 
+/// The same for a hub that runs: who waits longer is told so meanwhile.
+pub(super) const BUSY_RUNNING: Duration = Duration::from_secs(1);
+
+/// Which file a path leads to.
+pub(super) type FileId = (u64, u64);
+
+/// The file that a path leads to now, if there is one.
+pub(super) fn file_id(path: &Path) -> Option<FileId> {
+    use std::os::unix::fs::MetadataExt;
+    path.metadata().ok().map(|there| (there.dev(), there.ino()))
+}
+
+/// The name of the log of changes that SQLite keeps beside a database while it is open.
+pub(super) fn wal(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
 /// The folder, made if it is not there; a new one is for its owner only.
 pub(super) fn make_dir(dir: &Path) -> Result<PathBuf, Failure> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| cannot("make", dir, &e))?;
@@ -58,6 +77,10 @@ pub(super) fn open<T>(
     let setup = lock_file(&path)?;
     setup.lock().map_err(|e| cannot("lock", &path, &e))?;
     if !file.try_exists().map_err(|e| cannot("read", file, &e))? {
+        // The database is made before the key: where there is a key, there was a database.
+        if dir.join(super::KEY).symlink_metadata().is_ok_and(|key| key.is_file()) {
+            return Err(corrupt(file, "it is missing, but the hub's key is there"));
+        }
         create(dir, file)?;
     }
     check_header(file)?;
@@ -156,7 +179,24 @@ pub(super) fn failure(file: &Path, e: &rusqlite::Error) -> Failure {
     match e.sqlite_error_code() {
         Some(Sqlite::DatabaseCorrupt | Sqlite::NotADatabase) => corrupt(file, "it is not a whole database"),
         Some(Sqlite::DatabaseBusy | Sqlite::DatabaseLocked) => {
-            Failure::new(ErrorCode::StoreLocked, format!("Another program uses {}.", file.display()))
+            Failure::new(ErrorCode::StoreBusy, format!("Another program uses {}.", file.display()))
+        }
+        Some(Sqlite::DiskFull) => {
+            Failure::new(ErrorCode::StoreFull, format!("There is no room for {}.", file.display()))
+        }
+        Some(
+            Sqlite::SystemIoFailure
+            | Sqlite::ReadOnly
+            | Sqlite::CannotOpen
+            | Sqlite::PermissionDenied
+            | Sqlite::FileLockingProtocolFailed,
+        ) => Failure::new(
+            ErrorCode::StoreUnavailable,
+            format!("Potluck cannot use {}: {}.", file.display(), in_words(e)),
+        ),
+        // It is not the disk's fault, but that of what was to be written.
+        Some(Sqlite::ConstraintViolation | Sqlite::TypeMismatch | Sqlite::TooBig) => {
+            Failure::internal(format!("{} cannot take a record: {}", file.display(), in_words(e)))
         }
         _ => Failure::new(ErrorCode::StoreFailed, format!("Potluck cannot use {}: {}.", file.display(), in_words(e))),
     }

@@ -22,9 +22,9 @@ use rusqlite::Connection;
 use super::identity::Identity;
 use crate::protocol::cause;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query};
-use crate::protocol::{Failure, Record};
+use crate::protocol::{ErrorCode, Failure, Record};
 pub use accounts::{Account, Conflicts, NewAccount, Users};
-use disk::{cannot, corrupt, failure, in_transaction};
+use disk::{BUSY_RUNNING, FileId, cannot, corrupt, failure, file_id, in_transaction};
 pub use invites::InviteBook;
 use records::Trims;
 
@@ -40,6 +40,8 @@ pub struct Store {
     /// The database's file, for messages.
     file: PathBuf,
     trims: Trims,
+    /// The database and its log, as they were when they were opened.
+    files: Vec<(PathBuf, FileId)>,
     /// What SQLite said when the names were loaded last: it changes when another program has written.
     version: i64,
     /// The lock on the folder is held for as long as this file is open.
@@ -72,7 +74,14 @@ impl Store {
     }
 
     fn new(database: Connection, dir: Option<PathBuf>, file: PathBuf, lock: Option<File>) -> Result<Self, Failure> {
-        let mut this = Self { database, dir, file, trims: Trims::default(), version: 0, _lock: lock };
+        database.busy_timeout(BUSY_RUNNING).map_err(|e| failure(&file, &e))?;
+        let mut files = Vec::new();
+        if dir.is_some() {
+            // Where the file system has no room for a log beside the database, there is none.
+            let beside = [file.clone(), disk::wal(&file)];
+            files.extend(beside.into_iter().filter_map(|file| file_id(&file).map(|id| (file, id))));
+        }
+        let mut this = Self { database, dir, file, trims: Trims::default(), files, version: 0, _lock: lock };
         this.version = this.data_version()?;
         Ok(this)
     }
@@ -94,8 +103,9 @@ impl Store {
     /// be forgotten is forgotten by [`Store::trim`].
     ///
     /// # Errors
-    /// `store-failed` when the disk is full or failing, `store-locked` when another program does not let go of it
-    /// for 5 seconds, `store-corrupt` when the file turns out damaged.
+    /// What may be over later: `store-full`, `store-busy` when another program does not let go of it for a second,
+    /// `store-unavailable` when the disk reports errors. `internal` when it is the records' fault. `store-corrupt` when
+    /// the file turns out damaged, and `store-failed` for all else.
     pub fn keep<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) -> Result<(), Failure> {
         let (file, mut trims) = (&self.file, self.trims);
         in_transaction(&mut self.database, file, |database| {
@@ -104,6 +114,36 @@ impl Store {
         })?;
         self.trims = trims;
         Ok(())
+    }
+
+    /// Whether there is room for a few messages: what is smaller may fit onto a disk that is full for all else.
+    ///
+    /// # Errors
+    /// As for [`Store::keep`].
+    pub fn probe(&mut self) -> Result<(), Failure> {
+        let file = &self.file;
+        let mut change = |sql: &str| {
+            in_transaction(&mut self.database, file, |database| {
+                database.execute_batch(sql).map_err(|e| failure(file, &e))
+            })
+        };
+        change("INSERT OR REPLACE INTO meta VALUES ('probe', hex(zeroblob(32768)))")?;
+        change("DELETE FROM meta WHERE key = 'probe'")
+    }
+
+    /// Whether the store still is where it was opened. What is written to a file that has no name any more is lost.
+    ///
+    /// # Errors
+    /// `store-failed` when the file was removed or replaced.
+    pub fn check_place(&self) -> Result<(), Failure> {
+        match self.files.iter().find(|(file, id)| file_id(file) != Some(*id)) {
+            None => Ok(()),
+            Some((file, _)) => {
+                let message = format!("{} was removed or replaced while the hub was running", file.display());
+                let hint = "Put it back, or restore it from a copy, then start the hub again.";
+                Err(Failure::new(ErrorCode::StoreFailed, message).hint(hint))
+            }
+        }
     }
 
     /// Forgets some of the oldest messages, if that was asked for; says whether there are more to forget. The file

@@ -281,6 +281,18 @@ bodies! {
         clients: Vec<Visit>,
         /// How many there were in all.
         total: u64,
+        /// Why the hub can keep nothing new at the moment, if it cannot.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        store: Option<StoreTrouble>,
+    }
+    /// The hub's store cannot be written for now: it is tried again and again, and goes on by itself.
+    StoreTrouble {
+        /// `store-full`, `store-busy` or `store-unavailable`: what is refused until it works again.
+        code: ErrorCode,
+        /// What the store says.
+        message: String,
+        /// Since when.
+        since: Timestamp,
     }
     /// One client's time at the hub.
     Visit {

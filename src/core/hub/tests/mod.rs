@@ -20,7 +20,7 @@ use super::*;
 use crate::core::link::LinkConfig;
 use crate::protocol::limits::HubLimits;
 use crate::protocol::wire::HubHello;
-use crate::protocol::{ErrorCode, Event, EventLine, Id, Presence};
+use crate::protocol::{ErrorCode, Event, EventLine, Id, Presence, Timestamp};
 
 /// For a new session.
 const HELLO: &str =
@@ -59,6 +59,7 @@ struct Rig {
     now: Time,
     wires: BTreeMap<ConnId, Wire>,
     persisted: Vec<(u64, Record)>,
+    abandoned: Vec<u64>,
     asked: Vec<(u64, Query)>,
     logins: Vec<(u64, String)>,
     copies: Vec<CopyPlan>,
@@ -83,6 +84,7 @@ impl Rig {
             now: Time(0),
             wires: BTreeMap::new(),
             persisted: Vec::new(),
+            abandoned: Vec::new(),
             asked: Vec::new(),
             logins: Vec::new(),
             copies: Vec::new(),
@@ -107,6 +109,7 @@ impl Rig {
                 Output::Say(conn, line) => self.wires.get_mut(&conn).unwrap().said.push(line),
                 Output::Close(conn) => self.wires.get_mut(&conn).unwrap().closed = true,
                 Output::Persist(commit, record) => self.persisted.push((commit, record)),
+                Output::Abandon(commits) => self.abandoned.extend(commits),
                 Output::Query(number, query) => self.asked.push((number, query)),
                 Output::Verify { attempt, fold, .. } => self.logins.push((attempt, fold)),
                 Output::Copy(plan) => self.copies.push(plan),

@@ -1,5 +1,6 @@
 //! The session by itself: what its user and the hub say, and what it does then.
 
+mod adversary;
 mod ends;
 mod files;
 mod hub;

@@ -1,0 +1,49 @@
+//! The thread that reads.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+use super::{PAUSES, Shared, passes, thread};
+use crate::io::store::Reader;
+use crate::protocol::Failure;
+use crate::protocol::record::Query;
+
+/// The thread that reads.
+pub(super) struct Reading {
+    /// Unbounded, so that the writer never waits for it; [`super::QUESTIONS`] bounds what is in it.
+    questions: Sender<(u64, Box<Query>)>,
+    thread: JoinHandle<()>,
+}
+
+impl Reading {
+    pub(super) fn spawn(reader: Reader, shared: Arc<Shared>) -> Result<Self, Failure> {
+        let (questions, waiting) = channel::<(u64, Box<Query>)>();
+        let answer = move || {
+            for (number, query) in &waiting {
+                let mut found = reader.find(&query);
+                // As for what is written: it is tried again, unless nothing more is wanted.
+                while found.as_ref().is_err_and(passes) && !shared.closing.load(Ordering::Acquire) {
+                    std::thread::sleep(PAUSES.0);
+                    found = reader.find(&query);
+                }
+                if !shared.answer(number, found) {
+                    return;
+                }
+            }
+        };
+        Ok(Self { questions, thread: thread("store reader", answer)? })
+    }
+
+    /// A reader that has ended has said why.
+    pub(super) fn ask(&self, number: u64, query: Box<Query>) {
+        let _ = self.questions.send((number, query));
+    }
+
+    pub(super) fn close(self, shared: &Shared) {
+        shared.closing.store(true, Ordering::Release);
+        drop(self.questions);
+        let _ = self.thread.join();
+    }
+}

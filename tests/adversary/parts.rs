@@ -1,0 +1,248 @@
+//! The smaller machines: links, transfers of chunks and of small files, and what waits for a slow reader.
+
+use std::time::Duration;
+
+use potluck::core::batch::{self, Batch, Item, Room};
+use potluck::core::outbox::{Bounds, Outbox, Popped, Queued, StateKey};
+use potluck::core::swarm::invariants::Witness;
+use potluck::core::swarm::{self, Swarm};
+use potluck::core::{Link, LinkConfig, Rng, Time};
+use potluck::protocol::limits::{LINK_BYTES, LINK_FRAMES};
+use potluck::protocol::{ChunkSet, ErrorCode};
+
+/// Two ends whose connection breaks at any moment, and one that lies about what it has: what an honest end says arrives
+/// once and in order.
+fn link_run(seed: u64) {
+    let mut rng = Rng(seed);
+    let mut ends = [Link::new(LinkConfig::hub()), Link::new(LinkConfig::client())];
+    let (mut now, mut said, mut heard) = (Time(0), [0_u64; 2], [0_u64; 2]);
+    let liar = rng.chance(30);
+    for _ in 0..rng.below(300) {
+        let at = rng.below(2) as usize;
+        now = now + Duration::from_millis([0, 1, 20, 400, 600, 5_000][rng.below(6) as usize]);
+        match rng.below(8) {
+            0 => {
+                ends.iter_mut().for_each(Link::detach);
+                let received = [ends[0].received(), ends[1].received()];
+                assert!(ends[0].attach(now, received[1]).and(ends[1].attach(now, received[0])).is_ok());
+            }
+            1 => ends.iter_mut().for_each(Link::detach),
+            2 => drop(ends[at].tick(now)),
+            3 => ends[at].probe(now),
+            4 if liar => {
+                // A fault or not: it must only not count for what it is not.
+                let (number, ack) = (rng.below(9), rng.below(9));
+                let mut other = Link::new(LinkConfig::hub());
+                let _ = other.attach(now, rng.below(3));
+                let _ = other.receive(now, Some(number).filter(|_| rng.chance(70)), ack, rng.chance(20));
+                let _ = other.poll(now);
+                assert!(other.received() <= 1 && other.acknowledged() == 0);
+            }
+            5 | 6 => {
+                if ends[at].send(now, "words".into()).is_ok() {
+                    said[at] += 1;
+                }
+            }
+            _ => {
+                while let Some(frame) = ends[at].poll(now) {
+                    let number = frame.body.as_ref().map(|(number, _)| *number);
+                    if rng.chance(10) {
+                        // It is lost, and the connection with it.
+                        ends.iter_mut().for_each(Link::detach);
+                        break;
+                    }
+                    if ends[1 - at].is_up() && ends[1 - at].receive(now, number, frame.ack, frame.probe) == Ok(true) {
+                        heard[1 - at] += 1;
+                        assert_eq!(number, Some(heard[1 - at]), "in order, each once");
+                    }
+                }
+            }
+        }
+        assert!(heard[1] <= said[0] && heard[0] <= said[1]);
+        assert!(ends[at].acknowledged() <= said[at]);
+    }
+}
+
+fn link_is_bounded(seed: u64) {
+    let mut rng = Rng(seed);
+    let mut link = Link::new(LinkConfig::hub());
+    let (mut frames, mut bytes) = (0, 0);
+    let size = 1 + rng.below(1 << 20) as usize;
+    while link.send(Time(0), "x".repeat(size).into()).is_ok() {
+        (frames, bytes) = (frames + 1, bytes + size);
+    }
+    assert!(frames <= LINK_FRAMES && bytes <= LINK_BYTES);
+}
+
+#[test]
+fn link() {
+    crate::each_seed("link", 3_000, link_run);
+    crate::each_seed("link", 20, link_is_bounded);
+}
+
+fn some_chunks(rng: &mut Rng) -> ChunkSet {
+    (0..70).filter(|_| rng.chance(40)).collect()
+}
+
+/// Sources come, lie about what they have, and go; chunks that nobody asked for are said to be done.
+fn swarm_run(seed: u64) {
+    let mut rng = Rng(seed);
+    let count = rng.below(64) as u32;
+    let wanted = rng.chance(30).then(|| (0..count).filter(|_| rng.chance(50)).collect());
+    let mut swarm = Swarm::new(count, wanted, rng.chance(50), seed);
+    let (mut witness, mut lanes, mut sources): (_, Vec<swarm::Lane>, u32) = (Witness::default(), Vec::new(), 0);
+    for _ in 0..rng.below(200) {
+        let (source, chunk) = (rng.below(u64::from(sources) + 2) as u32, rng.below(66) as u32);
+        let lane = (!lanes.is_empty()).then(|| lanes[rng.below(lanes.len() as u64) as usize]);
+        match rng.below(10) {
+            0 => {
+                let has = some_chunks(&mut rng);
+                swarm.add_source(Some(&has).filter(|_| rng.chance(70)));
+                sources += 1;
+            }
+            1 => {
+                let has = some_chunks(&mut rng);
+                swarm.has_more(source, Some(&has).filter(|_| rng.chance(80)));
+            }
+            2 => swarm.drop_source(source),
+            3 => swarm.claim(chunk),
+            4 => swarm.disown(chunk),
+            5 if source < sources => lanes.push(swarm.join(source)),
+            6 => {
+                let Some(lane) = lane else { continue };
+                swarm.leave(lane);
+            }
+            7 => drop(swarm.done(chunk)),
+            _ => {
+                let (Some(lane), max) = (lane, rng.below(5) as u32) else { continue };
+                if let Some(run) = swarm.next(lane, max) {
+                    witness.check_run(&swarm, lane, &run, max).unwrap();
+                    if rng.chance(60) {
+                        run.for_each(|chunk| _ = swarm.done(chunk));
+                    }
+                }
+            }
+        }
+        let _ = (swarm.has(chunk), swarm.is_useful(source), swarm.can_give(source, chunk), swarm.next_claimed(chunk));
+        let _ = (swarm.is_starved(), swarm.is_wanting(), swarm.is_complete(), swarm.is_whole());
+        witness.check(&swarm).unwrap();
+    }
+}
+
+#[test]
+fn swarm() {
+    crate::each_seed("swarm", 3_000, swarm_run);
+}
+
+/// Files are struck, claimed and done by lanes that never had them.
+fn batch_run(seed: u64) {
+    let mut rng = Rng(seed);
+    let (files, sources) = (rng.below(30) as u32, 1 + rng.below(4) as u32);
+    let item = |rng: &mut Rng| Item {
+        size: rng.below(1_000),
+        line: 10,
+        sources: (0..sources).filter(|_| rng.chance(60)).collect(),
+    };
+    let items = (0..files).map(|_| item(&mut rng)).collect();
+    let mut batch = Batch::new(items, sources as usize, 1 + rng.below(4) as usize);
+    let (mut lanes, mut failed, mut done): (Vec<batch::Lane>, Vec<u32>, Vec<u32>) = Default::default();
+    for _ in 0..rng.below(200) {
+        let (source, file) = (rng.below(u64::from(sources)) as u32, rng.below(u64::from(files) + 2) as u32);
+        let lane = (!lanes.is_empty()).then(|| lanes[rng.below(lanes.len() as u64) as usize]);
+        let Some(lane) = lane else {
+            lanes.push(batch.join(source));
+            continue;
+        };
+        match rng.below(9) {
+            0 => lanes.push(batch.join(source)),
+            1 => batch.leave(lane),
+            2 => batch.drop_source(source, &ErrorCode::PeerBroke.into()),
+            3 => batch.strike(lane, file, ErrorCode::SourceGone.into()),
+            4 => batch.take_over(lane),
+            5 => batch.fail(file, ErrorCode::DiskFull.into()),
+            6 => {
+                if batch.claim(lane, file) && rng.chance(80) {
+                    assert!(!done.contains(&file), "file {file} is written twice");
+                    batch.done(file);
+                    done.push(file);
+                }
+            }
+            _ => {
+                let room = Room { bytes: rng.below(3_000), line: rng.below(50) as usize };
+                for file in batch.take(lane, room) {
+                    assert!(!done.contains(&file) && !failed.contains(&file), "file {file} is fetched again");
+                }
+            }
+        }
+        let _ = (batch.has_work(lane), batch.next_source(|source| source % 2 == 0), batch.dropped(source));
+        failed.extend(batch.take_failed().into_iter().map(|(file, _)| file));
+    }
+    batch.fail_rest(&ErrorCode::Interrupted.into());
+    failed.extend(batch.take_failed().into_iter().map(|(file, _)| file));
+    assert!(batch.is_over());
+    let mut all: Vec<u32> = failed.into_iter().chain(done).collect();
+    all.sort_unstable();
+    assert_eq!(all, (0..files).collect::<Vec<_>>(), "each file is done or has failed, once");
+}
+
+#[test]
+fn batch() {
+    crate::each_seed("batch", 3_000, batch_run);
+}
+
+struct Note(u64, usize);
+
+impl Queued for Note {
+    fn stamp(&self) -> u64 {
+        self.0
+    }
+
+    fn bytes(&self) -> usize {
+        self.1
+    }
+}
+
+/// Facts come out in order, or are counted in a gap at their place; nothing grows beyond its bounds.
+fn outbox_run(seed: u64) {
+    let mut rng = Rng(seed);
+    let bounds = Bounds { facts: 1 + rng.below(8) as usize, bytes: 1 + rng.below(100) as usize };
+    let mut outbox = Outbox::new(bounds);
+    let (mut pushed, mut popped) = (0, 0);
+    for step in 0..rng.below(300) {
+        match rng.below(5) {
+            0 | 1 => {
+                pushed += 1;
+                outbox.push_fact(Note(pushed, rng.below(50) as usize));
+            }
+            2 => {
+                let keys = [StateKey::Table, StateKey::Roster, StateKey::Hashing, StateKey::Transfer(rng.below(3))];
+                // States have no number of their own.
+                outbox.push_state(keys[rng.below(4) as usize], Note(0, 5), |old, new| *old = new);
+            }
+            _ => match outbox.pop() {
+                Some(Popped::Item(Note(0, _))) | None => {}
+                Some(Popped::Item(Note(stamp, _))) => {
+                    assert_eq!(stamp, popped + 1, "step {step}: in order");
+                    popped = stamp;
+                }
+                Some(Popped::Gap(gap)) => {
+                    assert_eq!((gap.first, gap.last - gap.first + 1), (popped + 1, gap.dropped), "what is missing");
+                    popped = gap.last;
+                }
+            },
+        }
+        let _ = outbox.is_full();
+    }
+    while let Some(next) = outbox.pop() {
+        match next {
+            Popped::Item(Note(stamp, _)) => popped = popped.max(stamp),
+            Popped::Gap(gap) => popped = gap.last,
+        }
+    }
+    assert!(popped == pushed && outbox.is_empty());
+}
+
+#[test]
+fn outbox() {
+    crate::each_seed("outbox", 3_000, outbox_run);
+}
