@@ -92,5 +92,5 @@ impl Exec {
 /// What belongs to the answer, and what went wrong on the way to it.
 fn shows(line: &EventLine) -> bool {
     // A failure that concerns nothing in particular ends the request too, and is told again as its answer.
-    line.id.is_some() || matches!(line.event, Event::HubLost(_) | Event::HubBack(_))
+    line.id.is_some() || matches!(line.event, Event::HubLost(_) | Event::HubBack(_) | Event::Waiting(_))
 }

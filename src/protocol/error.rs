@@ -141,6 +141,7 @@ error_codes! {
 
     // Pushes.
     NoSuchPush, "no-such-push", Never, exit 1, "There is no such push, or not any more.", "`push-offered` tells the number.";
+    NotTaken, "not-taken", Later, exit 6, "Nobody has taken the file.", "Push it again when they are there; it waits for them for as long as you stay.";
     PushDeclined, "push-declined", Never, exit 6, "They do not want the file.", "Ask them why.";
 
     // Transfers.

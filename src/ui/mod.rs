@@ -16,6 +16,7 @@ mod transfers;
 mod turn;
 pub mod units;
 pub mod validate;
+mod waiting;
 mod width;
 
 #[cfg(test)]

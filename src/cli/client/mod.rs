@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::recording::output_lost;
 use crate::core::outbox::Popped;
 use crate::core::session::Replica;
-use crate::io::client::{ClientDriver, Message, Reporting, UserInput, mailbox};
+use crate::io::client::{ClientDriver, Message, Reporting, UNREAD, UserInput, mailbox};
 use crate::io::output::{Output, Render};
 use crate::io::queued::{BOUNDS, Numbered};
 use crate::io::signals::{OnHangup, Signals};
@@ -92,7 +92,10 @@ impl ClientArgs {
             let driver = ClientDriver::new(options, local, printed.clone(), (mailbox.clone(), messages), watch)?;
             let stopping = mailbox.clone();
             let _signals = Signals::install(OnHangup::Ends, move |signal| {
-                let _ = stopping.blocking_send(Message::Interrupt(signal.exit()));
+                if stopping.blocking_send(Message::Interrupt(signal.exit())).is_err() {
+                    // The client has ended, and only what it said waits to be read.
+                    std::process::exit(signal.exit().into());
+                }
             })
             .map_err(Failure::internal)?;
             // Whoever closed our output wants nothing more; and who cannot have our answers is not served by asking.
@@ -106,7 +109,13 @@ impl ClientArgs {
             feed(sender, mailbox);
             let code = driver.run(input).await;
             // Everything that was told is read, unless somebody wants to end now.
-            let closed = printed.close((code >= 128).then_some(Duration::from_secs(1)));
+            let closed = match printed.close(Some(Duration::from_secs(1))) {
+                Err(e) if e.kind() == io::ErrorKind::TimedOut && code < 128 => {
+                    let _ = writeln!(io::stderr(), "{UNREAD}");
+                    printed.close(None)
+                }
+                closed => closed,
+            };
             Ok(match closed.err().and_then(|e| loss(&e)).and_then(Result::err) {
                 Some(failure) => output_lost(&failure),
                 None => ExitCode::from(code),

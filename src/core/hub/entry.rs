@@ -145,7 +145,7 @@ impl Hub {
     }
 
     pub(super) fn quit(&mut self, now: Time, id: PeerId, mark: &Option<Id>) {
-        self.answer(now, id, mark.clone(), event::Bye { reason: "quit".into(), code: 0 });
+        self.answer(now, id, mark.clone(), event::Bye { reason: "quit".into(), code: 0, given_up: Default::default() });
         // The goodbye leaves before the connection does.
         while let Some((conn, frame)) =
             self.peers.get_mut(&id).and_then(|peer| Some((peer.conn?, peer.link.poll(now)?)))

@@ -18,6 +18,7 @@ mod replica;
 mod requests;
 mod running;
 mod transfers;
+mod waits;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -44,6 +45,7 @@ use pushes::Pushes;
 pub use replica::Replica;
 use requests::{Pending, Waiting};
 use running::Running;
+use waits::Waits;
 pub use words::{AcceptFrom, Input, Output, SessionConfig};
 
 /// Why an ask is on its way to the hub.
@@ -84,6 +86,11 @@ impl Origin {
             Self::Push(transfer) => Some(*transfer),
             _ => None,
         }
+    }
+
+    /// Whether the user wants to hear one room.
+    fn is_focus(&self) -> bool {
+        matches!(self, Self::User(pending) if matches!(pending.request, Request::Focus(_)))
     }
 
     /// Whether it is the user's request to be registered.
@@ -159,6 +166,7 @@ pub struct Session {
     /// The end is not to wait for a slow reader.
     hurried: bool,
     leaving: Option<Leaving>,
+    waits: Waits,
     ended: bool,
     out: VecDeque<Output>,
 }
@@ -200,6 +208,7 @@ impl Session {
             focus: None,
             hurried: false,
             leaving: None,
+            waits: Waits::default(),
             ended: false,
             out: VecDeque::new(),
             config,
@@ -216,7 +225,7 @@ impl Session {
             Input::Line(number, line) => self.input_line(now, number, line),
             Input::LineTooLong(number) => self.bad_line(number, Failure::from(ErrorCode::LineTooLong).into()),
             Input::Request(line) => self.enqueue(now, line),
-            Input::EndOfInput => self.end_of_input(),
+            Input::EndOfInput => self.end_of_input(now),
             Input::Interrupt(code) => self.interrupt(now, code),
             Input::Connected => self.greet(now),
             Input::ConnectFailed(failure) => self.connect_failed(now, failure),
@@ -236,10 +245,12 @@ impl Session {
             Input::Tick => {}
         }
         self.tick(now);
+        self.end_pushes(now);
         self.advance(now);
         if !self.ended {
             self.confirm(now);
         }
+        self.say_what_waits(now);
     }
 
     /// The next thing to be done.
@@ -262,7 +273,10 @@ impl Session {
         }
         let leaving = self.leaving.as_ref().map(|leaving| leaving.deadline);
         let peers = self.privates.peers.next_timeout();
-        [self.connection.deadline(), self.link.next_timeout(), leaving, peers].into_iter().flatten().min()
+        [self.connection.deadline(), self.link.next_timeout(), leaving, peers, self.waits.timer()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether more requests can be taken; otherwise they wait at their source.
@@ -290,16 +304,24 @@ impl Session {
     }
 
     fn enqueue(&mut self, now: Time, line: RequestLine) {
-        let pending = Pending { id: line.id, request: line.request };
+        let pending = Pending { id: line.id, request: line.request, said_to_wait: false };
         match &pending.request {
             // This must not wait for what it is to end.
             Request::Quit(quit) if quit.now => self.quit_now(now, pending.id),
+            Request::Quit(_) => {
+                if self.is_lost() {
+                    self.give_up_on_hub(now);
+                }
+                self.waits.end_wanted(now);
+                self.waiting.push_back(Waiting::Request(pending));
+            }
             _ => self.waiting.push_back(Waiting::Request(pending)),
         }
     }
 
-    fn end_of_input(&mut self) {
+    fn end_of_input(&mut self, now: Time) {
         if !self.config.linger {
+            self.waits.end_wanted(now);
             self.waiting.push_back(Waiting::EndOfInput);
         }
     }

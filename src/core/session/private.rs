@@ -82,6 +82,11 @@ impl Session {
         }
     }
 
+    /// Whether private messages are on their way, or connections.
+    pub(super) fn privates_are_under_way(&self) -> bool {
+        !self.privates.pending.is_empty()
+    }
+
     /// Whether this is about a direct connection that is open.
     pub(super) fn goes_past_the_hub(&self, head: &Waiting) -> bool {
         let Waiting::Request(Pending { request, .. }) = head else { return false };

@@ -14,6 +14,8 @@ use crate::protocol::{ErrorCode, Request, event, human, request};
 pub(super) struct Pending {
     pub(super) id: Option<Id>,
     pub(super) request: Request,
+    /// Whether the user has been told that it waits for the hub.
+    pub(super) said_to_wait: bool,
 }
 
 /// Something that was written and has not begun.
@@ -131,7 +133,7 @@ impl Session {
             matches!(waiting, Waiting::Request(pending)
                 if matches!(pending.request, Request::Cancel(_) | Request::Transfers(_)))
         };
-        let at = self.waiting.iter().position(over).filter(|_| held_up)?;
+        let at = self.waiting.iter().position(over).filter(|_| held_up).or_else(|| self.next_without_hub())?;
         self.waiting.remove(at)
     }
 
@@ -160,14 +162,7 @@ impl Session {
             // The hub is not needed for what goes past it.
             Start::Here if !self.settled && self.goes_past_the_hub(head) => self.local.is_none(),
             Start::Alone | Start::Here => self.settled && answered,
-            Start::Last => {
-                self.settled
-                    && answered
-                    && !self.inbox.catching_up
-                    && self.running.values().all(|running| !running.is_asked_for())
-                    && self.keeping.is_empty()
-                    && !self.pushes.is_giving()
-            }
+            Start::Last => self.is_over_but_for_pushes() && !self.pushes.is_giving(),
             Start::Refused => answered,
         }
     }
@@ -181,6 +176,9 @@ impl Session {
     fn pass_on(&mut self, now: Time, pending: Pending) {
         if let Err(failure) = self.check(&pending.request) {
             return self.refuse(now, pending.id, failure);
+        }
+        if let (Request::List(list), true) = (&pending.request, self.is_lost()) {
+            return self.list_without_hub(now, pending.id.clone(), list);
         }
         let request = match (&pending.request, &self.parted) {
             (Request::Rereg(_), Some(name)) => request::Register { name: name.clone() }.into(),
@@ -251,7 +249,10 @@ impl Session {
                 return self.private_close(now, id, &to);
             }
             Request::Wait(_) => Ok(event::Waited {}.into()),
-            Request::Quit(_) => return self.leave(now, "quit".into(), 0, id, true),
+            Request::Quit(_) => {
+                let code = if self.waits.left_lost { ErrorCode::HubLost.exit() } else { 0 };
+                return self.leave(now, "quit".into(), code, id, true);
+            }
             // All others are passed on: `Pending::start` says so.
             _ => Err(ErrorCode::Internal.into()),
         };
@@ -279,8 +280,14 @@ impl Session {
         }
     }
 
-    /// Every request that is not final fails.
+    /// Every request that is not final fails, and every transfer.
     pub(super) fn abandon(&mut self, now: Time, failure: &Failure) {
+        self.abandon_transfers(now, failure);
+        self.abandon_requests(now, failure);
+    }
+
+    /// Every request that is not final fails, but for transfers that are under way. Says how many those were.
+    pub(super) fn abandon_requests(&mut self, now: Time, failure: &Failure) -> u64 {
         let asks: Vec<Pending> = std::mem::take(&mut self.asks)
             .into_iter()
             .filter_map(|(id, (ask, origin))| match origin {
@@ -299,15 +306,25 @@ impl Session {
         let keeping = std::mem::take(&mut self.keeping).into_iter().map(Publishing::into_pending);
         let giving = self.pushes.abandon();
         let waiting = std::mem::take(&mut self.waiting);
-        self.abandon_transfers(now, failure);
-        let begun = asks.into_iter().chain(local).chain(private).chain(keeping).chain(giving);
-        for waiting in begun.map(Waiting::Request).chain(waiting) {
+        let begun = asks.into_iter().chain(local).chain(private).chain(keeping);
+        let begun = begun.map(|pending| (pending, failure.clone())).chain(giving);
+        let mut given_up = 0;
+        let mut give_up = |session: &mut Self, pending: Pending, failure: Failure| {
+            given_up += 1;
+            session.waits.give_up(&pending.request);
+            session.finish(now, pending.id, event::Error::from(failure));
+        };
+        for (pending, failure) in begun {
+            give_up(self, pending, failure);
+        }
+        for waiting in waiting {
             match waiting {
-                Waiting::Request(pending) => self.finish(now, pending.id, event::Error::from(failure.clone())),
+                Waiting::Request(pending) => give_up(self, pending, failure.clone()),
                 Waiting::Bad(id, failure) => self.finish(now, id, event::Error::from(failure)),
                 Waiting::EndOfInput => {}
             }
         }
+        given_up
     }
 
     /// The user wants to end without waiting for anything.

@@ -317,6 +317,7 @@ impl Session {
             let event = running.failed(transfer, failure);
             match running.pending {
                 Some(pending) => {
+                    self.waits.give_up(&pending.request);
                     self.tell_for(now, pending.id.clone(), false, event);
                     self.finish(now, pending.id, event::Error::from(failure.clone()));
                 }

@@ -159,6 +159,8 @@ pub enum Output {
     Shown(String, Received),
     /// Something is to be done with a direct connection.
     Peer(PeerOutput),
+    /// Say, where it can be seen though what is told is not read, that the end waits for just that.
+    Unread,
     /// End the program with this code.
     End(u8),
 }

@@ -39,6 +39,9 @@ pub use options::{ClientOptions, UserInput};
 /// How often a full output is looked at again, while requests wait for it.
 const FULL_PAUSE: Duration = Duration::from_millis(50);
 
+/// What is said on standard error when the end waits for a reader.
+pub const UNREAD: &str = "potluck: leaving waits until standard output has been read; Ctrl-C leaves now";
+
 /// A running client.
 pub struct ClientDriver<W> {
     session: Session,
@@ -284,6 +287,10 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 }
             }
             Output::Peer(output) => self.for_peer(output),
+            Output::Unread => {
+                use std::io::Write;
+                let _ = writeln!(std::io::stderr(), "{UNREAD}");
+            }
             Output::End(code) => self.end = Some(code),
         }
     }
