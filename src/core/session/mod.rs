@@ -34,8 +34,8 @@ use crate::protocol::{
 };
 use connection::Connection;
 use holdings::Holdings;
-pub use inbox::number_of;
 use inbox::{Focus, Inbox};
+pub use inbox::{is_private, number_of};
 pub use notes::{
     FetchPlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, TransferNote, UploadNote,
 };
@@ -241,6 +241,8 @@ impl Session {
             Input::Upload(upload, note) => self.upload_note(now, upload, note),
             Input::InboxOpened(name, shown) => self.inbox_opened(now, name, shown),
             Input::Written(numbers) => self.written(now, numbers),
+            Input::PrivatesWritten(count) => self.privates_written(now, count),
+            Input::PrivateLost(from, number) => self.private_lost(now, from, number),
             Input::Peer(input) => self.peer_input(now, input),
             Input::Tick => {}
         }

@@ -133,11 +133,12 @@ impl Session {
             matches!(waiting, Waiting::Request(pending)
                 if matches!(pending.request, Request::Cancel(_) | Request::Transfers(_)))
         };
-        let at = self.waiting.iter().position(over).filter(|_| held_up).or_else(|| self.next_without_hub())?;
+        let at = self.waiting.iter().position(over).filter(|_| held_up);
+        let at = at.or_else(|| self.next_private()).or_else(|| self.next_without_hub())?;
         self.waiting.remove(at)
     }
 
-    fn may_start(&self, head: &Waiting) -> bool {
+    pub(super) fn may_start(&self, head: &Waiting) -> bool {
         let answered = self.local.is_none() && self.asks.is_empty();
         // A refusal of ours must not overtake an answer, and that may change it: `rereg` after `dereg`.
         if let Waiting::Request(pending) = head

@@ -102,6 +102,10 @@ pub enum Input<'a> {
     InboxOpened(&'a str, &'a Received),
     /// Messages of these numbers have been written to the user.
     Written(&'a [u64]),
+    /// So many private messages have been written to the user, in the order in which they were told.
+    PrivatesWritten(usize),
+    /// The private message of somebody, and of this number, was told and cannot be written.
+    PrivateLost(&'a str, u64),
     /// Something of a direct connection.
     Peer(PeerInput<'a>),
     /// Time has passed.

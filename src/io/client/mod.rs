@@ -194,7 +194,10 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             }
             // From a connection that was given up.
             Message::HubLine(..) | Message::Disconnected(..) => {}
-            Message::Written(numbers) => self.handle(Input::Written(&numbers)),
+            Message::Written(numbers, privates) => {
+                self.handle(Input::Written(&numbers));
+                self.handle(Input::PrivatesWritten(privates));
+            }
             Message::Dir(task, result) => self.handle(Input::DirChecked(task, result)),
             Message::Hashed(task, result) => self.handle(Input::Hashed(task, result)),
             Message::Hashing(task, progress) => self.handle(Input::Hashing(task, progress)),
