@@ -116,10 +116,18 @@ impl Session {
     /// Where nobody can be sent anything more for now, others still can: the next message to one of them, of those that
     /// follow without anything else between.
     pub(super) fn next_private(&self) -> Option<usize> {
-        let said =
-            |waiting: &Waiting| matches!(waiting, Waiting::Request(p) if matches!(p.request, Request::Private(_)));
-        let mut following = self.waiting.iter().take_while(|waiting| said(waiting));
-        following.position(|waiting| self.may_start(waiting))
+        // Each of them is looked at once, however much waits.
+        let mut seen = BTreeSet::new();
+        for (at, waiting) in self.waiting.iter().enumerate() {
+            let Waiting::Request(Pending { request: Request::Private(request::Private { to, .. }), .. }) = waiting
+            else {
+                return None;
+            };
+            if seen.insert(to.as_str()) && self.may_start(waiting) {
+                return Some(at);
+            }
+        }
+        None
     }
 
     /// Starts `private` or `private-open`. Who is not there may be on their way, or be known to the hub alone: unless
