@@ -82,7 +82,8 @@
 //! of this happens just the same, but what Dora's client gets is `withheld`, without the words.
 //!
 //! What is said with `private` takes another way: [`core::peers`] opens a link of its own to the other client, and the
-//! hub learns of it only if that does not answer.
+//! hub learns of it only if that does not answer. It is acknowledged like the rest: when Dora's standard output has taken
+//! it (`core/peers/reading.rs`), while the link's own acknowledgement says only that her program lives.
 //!
 //! # Code map
 //! | part | holds | may know |

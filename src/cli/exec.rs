@@ -134,7 +134,7 @@ fn of_the_request(line: &EventLine) -> bool {
 /// What belongs to the answer, and what went wrong on the way to it.
 fn shows(line: &EventLine) -> bool {
     // A failure that concerns nothing in particular ends the request too, and is told again as its answer.
-    line.id.is_some() || matches!(line.event, Event::HubLost(_) | Event::HubBack(_))
+    line.id.is_some() || matches!(line.event, Event::HubLost(_) | Event::HubBack(_) | Event::Waiting(_))
 }
 
 /// Refuses what could have no effect, since the session is over when it is answered.

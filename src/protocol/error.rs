@@ -114,6 +114,7 @@ error_codes! {
     NoSuchPerson, "no-such-person", AfterChange, exit 1, "Nobody of that name is known here.", "`who` shows who is there.";
     NotOnline, "not-online", Later, exit 1, "They are not there.", "`message NAME TEXT` is kept for them until they come.";
     Yourself, "yourself", Never, exit 1, "That is you.", "Name somebody else.";
+    NotRead, "not-read", Later, exit 1, "They are there, but their program's output is not read.", "Ask again later; `message NAME TEXT` is kept for them by the hub.";
     MessageTooLong, "message-too-long", AfterChange, exit 1, "The message is longer than 16 KiB.", "Split it, or offer it as a file.";
     MailboxFull, "mailbox-full", Later, exit 1, "No more messages are kept for that person.", "Try again when they have been here.";
     AlreadyBlocked, "already-blocked", Never, exit 1, "You block them already.", "`blocks` shows whom you block.";
@@ -147,6 +148,7 @@ error_codes! {
 
     // Pushes.
     NoSuchPush, "no-such-push", Never, exit 1, "There is no such push, or not any more.", "`push-offered` tells the number.";
+    NotTaken, "not-taken", Later, exit 6, "Nobody has taken the file.", "Push it again when they are there; it waits for them for as long as you stay.";
     PushDeclined, "push-declined", Never, exit 6, "They do not want the file.", "Ask them why.";
 
     // Transfers.

@@ -182,6 +182,16 @@ pub const PRIVATE_LINE: usize = 6 * MESSAGE_BYTES + 1_024;
 /// within the ack timeout on a slow line (500 kbit/s).
 pub const PRIVATE_WINDOW: usize = 32 << 10;
 
+/// Bytes of messages that somebody's program has on a direct connection and has not been able to show them; the others
+/// wait at their sender.
+pub const PRIVATE_UNREAD: usize = 256 << 10;
+
+/// Private messages to one person that are under way at once; who reads nothing is sent no more.
+pub const PRIVATE_EACH: usize = 64;
+
+/// Private messages that are under way at once.
+pub const PRIVATE_UNDER_WAY: usize = 1_024;
+
 /// Logins that wait to be checked; each holds a password. More are told to wait.
 pub const LOGINS_WAITING: usize = 256;
 

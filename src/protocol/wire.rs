@@ -90,6 +90,8 @@ pub struct PeerHello {
 pub enum PeerBody {
     /// A message.
     Private(PrivateText),
+    /// The user has everything up to the message of this number.
+    Had(u64),
     /// The last frame: the other side wants no more. Instead of a hello and without a frame: it never did. What it
     /// says is for whoever looks at the line.
     Close(String),
@@ -99,7 +101,7 @@ pub enum PeerBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrivateText {
-    /// The number of the frame.
+    /// Its number on this link, from 1.
     pub number: u64,
     /// What.
     pub text: String,

@@ -48,6 +48,11 @@ pub(super) struct Actor {
     pub(super) told: Vec<EventLine>,
     /// Messages among it that the session has not heard of yet: they have been written.
     pub(super) written: Vec<u64>,
+    /// The same of private messages: how many.
+    pub(super) privates: usize,
+    /// Whether its user reads what it says, and how much of that they have read.
+    pub(super) reads: bool,
+    pub(super) read: usize,
     pub(super) ended: Option<u8>,
     pub(super) downloads: BTreeMap<String, ContentHash>,
     pub(super) peers: BTreeMap<PublicKey, String>,
@@ -81,6 +86,9 @@ impl Actor {
             lines: 0,
             told: Vec::new(),
             written: Vec::new(),
+            privates: 0,
+            reads: true,
+            read: 0,
             ended: None,
             downloads: BTreeMap::new(),
             peers: BTreeMap::new(),

@@ -341,6 +341,20 @@ impl Sim {
         &self.actors[client.0].told
     }
 
+    /// What a client's user has read of it.
+    pub fn read(&self, client: ClientId) -> &[EventLine] {
+        let actor = &self.actors[client.0];
+        &actor.told[..actor.read]
+    }
+
+    /// A client's user stops reading, or goes on.
+    pub fn set_reading(&mut self, client: ClientId, reads: bool) {
+        self.actors[client.0].reads = reads;
+        if self.actors[client.0].ended.is_none() {
+            self.drain_client(client.0);
+        }
+    }
+
     /// Everything that any client has told its user.
     pub fn all_told(&self) -> impl Iterator<Item = &EventLine> {
         self.actors.iter().flat_map(|actor| &actor.told)

@@ -7,7 +7,7 @@ use super::client::Done;
 use super::shelf::HUB_ADDRESS;
 use super::{Conn, EPOCH, Happening, Sim};
 use crate::core::hub::{self, Verified};
-use crate::core::session::{Hashed, Input, Offering, Output, number_of};
+use crate::core::session::{Hashed, Input, Offering, Output, is_private, number_of};
 use crate::core::time::Time;
 use crate::protocol::record::NameRecord;
 use crate::protocol::{ErrorCode, Event, Failure, LogLine, Timestamp, event};
@@ -135,21 +135,32 @@ impl Sim {
         }
     }
 
-    fn drain_client(&mut self, client: usize) {
+    pub(super) fn drain_client(&mut self, client: usize) {
         loop {
             while let Some(output) = self.actors[client].session.poll(self.now) {
                 self.do_for_client(client, output);
             }
             // What is told is written, and what is written is remembered, before anything else can happen.
-            if self.actors[client].ended.is_none() && self.actors[client].session.waits_for_reader() {
-                self.actors[client].session.handle(self.now, Input::Unread(0));
-                continue;
-            }
-            let written = std::mem::take(&mut self.actors[client].written);
-            if written.is_empty() || self.actors[client].ended.is_some() {
+            let actor = &mut self.actors[client];
+            if !actor.reads {
                 return;
             }
-            self.actors[client].session.handle(self.now, Input::Written(&written));
+            if actor.ended.is_none() && actor.session.waits_for_reader() {
+                actor.session.handle(self.now, Input::Unread(0));
+                continue;
+            }
+            actor.read = actor.told.len();
+            let (written, privates) = (std::mem::take(&mut actor.written), std::mem::take(&mut actor.privates));
+            if (written.is_empty() && privates == 0) || actor.ended.is_some() {
+                return;
+            }
+            actor.session.handle(self.now, Input::Written(&written));
+            while let Some(output) = self.actors[client].session.poll(self.now) {
+                self.do_for_client(client, output);
+            }
+            if self.actors[client].ended.is_none() {
+                self.actors[client].session.handle(self.now, Input::PrivatesWritten(privates));
+            }
         }
     }
 
@@ -159,6 +170,7 @@ impl Sim {
             Output::Tell(mut line) => {
                 let actor = &mut self.actors[client];
                 actor.written.extend(number_of(&line.event));
+                actor.privates += usize::from(is_private(&line.event));
                 if !matches!(line.event, Event::Withheld(_)) {
                     line.seq = Some(actor.told.len() as u64 + 1);
                     actor.told.push(*line);
@@ -202,6 +214,7 @@ impl Sim {
             Output::CancelFetch(transfer) => self.cancel_fetch(client, transfer),
             Output::CancelUpload(upload) => self.cancel_upload(client, upload),
             Output::Peer(output) => self.do_for_peer(client, output),
+            Output::Unread => {}
             Output::End(code) => self.actors[client].ended = Some(code),
         }
     }

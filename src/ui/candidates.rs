@@ -85,8 +85,8 @@ mod tests {
                 }
             }
         }
-        assert_eq!(fit(commands(22), size(80, 24)), commands(22), "with a few words about each");
-        assert_eq!(fit(commands(23), size(80, 24))[0].display, "command-00000");
+        assert_eq!(fit(commands(44), size(80, 24)), commands(44), "with a few words about each");
+        assert_eq!(fit(commands(45), size(80, 24))[0].display, "command-00000");
         assert_eq!(fit(commands(70_000), size(80, 24)).last().unwrap().display, "… 69891 more");
     }
 }

@@ -13,6 +13,7 @@ use super::style::Style;
 use super::table::table;
 use super::transfers;
 use super::units::{count, duration, moment, rate, size};
+use super::waiting;
 
 /// Lines of one kind that are shown of a change; the rest is counted.
 const SHOWN: usize = 10;
@@ -64,6 +65,7 @@ pub fn render(line: &EventLine, style: Style) -> String {
             format!("{} ({}); trying again.\n", style.yellow("Lost the hub"), escape(&body.reason))
         }
         Event::HubBack(body) => hub_back(body, style),
+        Event::Waiting(body) => waiting::waiting(body),
         Event::Gap(body) => gap(body, style),
         Event::MessageAcked(body) => people::acked(body, style),
         Event::Message(body) => people::message(line, body, style),
@@ -116,9 +118,15 @@ fn ready(body: &event::Ready, style: Style) -> String {
 }
 
 fn bye(body: &event::Bye, style: Style) -> String {
+    let times = |(request, times): (&String, &u64)| match times {
+        1 => format!("`{}`", escape(request)),
+        times => format!("{times} × `{}`", escape(request)),
+    };
+    let given_up = listed(body.given_up.iter().map(times), body.given_up.len());
+    let given_up = if given_up.is_empty() { given_up } else { format!("; given up: {given_up}") };
     match body.code {
-        0 => format!("Bye: {}.\n", escape(&body.reason)),
-        code => format!("{} {} (exit code {code}).\n", style.red("Bye:"), escape(&body.reason)),
+        0 => format!("Bye: {}{given_up}.\n", escape(&body.reason)),
+        code => format!("{} {}{given_up} (exit code {code}).\n", style.red("Bye:"), escape(&body.reason)),
     }
 }
 
@@ -153,8 +161,9 @@ fn offer_acked(body: &event::OfferAcked, style: Style) -> String {
 }
 
 fn offers(body: &event::Table, style: Style) -> String {
+    let stale = if body.stale { "The hub is lost. This is what was offered when it still answered:\n" } else { "" };
     if body.offers.is_empty() {
-        return "Nothing is offered.\n".to_owned();
+        return format!("{stale}Nothing is offered.\n");
     }
     let mut offers: Vec<_> = body.offers.iter().collect();
     offers.sort_by_key(|offer| (&offer.file, &offer.owner));
@@ -167,7 +176,7 @@ fn offers(body: &event::Table, style: Style) -> String {
             offer.port.to_string(),
         ]
     });
-    table(&["FILENAME", "OWNER", "SIZE", "IP ADDRESS", "TCP PORT"], &[2, 4], rows.collect(), style)
+    stale.to_owned() + &table(&["FILENAME", "OWNER", "SIZE", "IP ADDRESS", "TCP PORT"], &[2, 4], rows.collect(), style)
 }
 
 fn table_updated(body: &event::TableUpdated, style: Style) -> String {

@@ -18,6 +18,7 @@ mod transfers;
 mod turn;
 pub mod units;
 pub mod validate;
+mod waiting;
 pub mod whole;
 mod width;
 

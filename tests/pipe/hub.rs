@@ -251,3 +251,54 @@ fn a_full_hub_says_so_and_takes_the_next_when_one_leaves() {
     assert_eq!(erin.exit(), 0);
     scene.client(&hub, "dora");
 }
+
+#[test]
+fn while_the_hub_is_lost_nothing_waits_in_silence() {
+    let scene = Scene::default();
+    let mut hub = scene.hub();
+    let mut erin = scene.client(&hub, "erin");
+    let mut dora = scene.client(&hub, "dora");
+    scene.file("erin/shared/a.txt", "a");
+    assert_eq!(erin.ask(json!({"request": "offer", "files": ["a.txt"]}))["event"], "offer-acked");
+    dora.find("erin's offer", |event| event["event"] == "table-updated" && event["total"] == 1);
+    hub.running.signal(Signal::KILL);
+    hub.running.exit();
+    dora.expect("hub-lost");
+    dora.line(r#"{"id":"said","request":"broadcast","text":"hello"}"#);
+    let table = dora.ask(json!({"request": "list"}));
+    assert_eq!((&table["stale"], &table["offers"][0]["file"]), (&json!(true), &json!("a.txt")), "{table}");
+    assert_eq!(dora.ask(json!({"request": "transfers"}))["event"], "transfers");
+    dora.line("lsit");
+    dora.refusal("unknown-request");
+    let waiting = dora.expect("waiting");
+    assert_eq!((&waiting["id"], &waiting["for"]), (&json!("said"), &json!(["hub"])), "{waiting}");
+    dora.line(r#"{"id":"bye","request":"quit"}"#);
+    assert_eq!(dora.answer(&json!("said"))["code"], "hub-lost");
+    let bye = dora.answer(&json!("bye"));
+    assert_eq!((&bye["code"], &bye["given_up"]), (&json!(5), &json!({"broadcast": 1})), "{bye}");
+    assert_eq!(dora.exit(), 5);
+    // With nothing to wait for, the end of the input is the end.
+    erin.expect("hub-lost");
+    erin.end_input();
+    assert_eq!(erin.exit(), 0);
+}
+
+#[test]
+fn the_end_says_what_it_waits_for_and_a_push_that_nobody_took_ends_with_it() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let _dora = scene.client(&hub, "dora");
+    let mut erin = scene.client(&hub, "erin");
+    scene.file("erin/shared/a.txt", "a");
+    erin.line(r#"{"id":1,"request":"push","file":"a.txt","to":"dora"}"#);
+    erin.expect("push-asked");
+    erin.end_input();
+    let waiting = erin.expect("waiting");
+    assert_eq!((&waiting["for"], &waiting["transfers"][0]["peer"]), (&json!(["pushes"]), &json!("dora")), "{waiting}");
+    assert!(erin.is_alive());
+    erin.signal(Signal::INT);
+    let error = erin.answer(&json!(1));
+    assert_eq!((&error["code"], &error["retry"]), (&json!("not-taken"), &json!("later")), "{error}");
+    assert_eq!(erin.expect("bye")["given_up"], json!({"push": 1}));
+    assert_eq!(erin.exit(), 130);
+}

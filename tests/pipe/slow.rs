@@ -213,3 +213,20 @@ fn what_is_known_at_once_is_told_in_its_turn() {
     ];
     assert_eq!(finals, expected);
 }
+
+#[test]
+fn an_end_that_waits_for_its_reader_says_so_where_it_can_be_seen() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let mut stalled = Running::start_reading("stalled", scene.join(&hub.address, "stalled", &[]), EVENTS, false);
+    // More than a pipe holds.
+    stalled.write("help\n".repeat(100));
+    stalled.end_input();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !stalled.transcript().contains("leaving waits until standard output has been read; Ctrl-C leaves now") {
+        assert!(std::time::Instant::now() < deadline && stalled.is_alive(), "it says why it does not end");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    stalled.signal(rustix::process::Signal::INT);
+    assert_eq!(stalled.exit(), 130);
+}

@@ -46,7 +46,9 @@ impl Run {
     fn act(&mut self) {
         let index = self.rng.below(3) as usize;
         let other = (index + 1 + self.rng.below(2) as usize) % 3;
-        match self.rng.below(20) {
+        match self.rng.below(24) {
+            20..=21 => self.sim.set_reading(self.clients[index], false),
+            22..=23 => self.sim.set_reading(self.clients[index], true),
             0..=7 => self.ask(index, "private", other),
             8..=9 => {
                 // Both at once, before either has heard of it.
@@ -87,6 +89,10 @@ impl Run {
 
     /// The messages that somebody has told its user, by who said them.
     fn heard(&self, client: ClientId) -> Vec<(&str, i64)> {
+        Self::said(self.sim.told(client))
+    }
+
+    fn said(told: &[EventLine]) -> Vec<(&'static str, i64)> {
         let said = |line: &EventLine| match &line.event {
             Event::PrivateMessage(said) => {
                 let from = NAMES.iter().find(|name| **name == said.from).unwrap();
@@ -94,7 +100,7 @@ impl Run {
             }
             _ => None,
         };
-        self.sim.told(client).iter().filter_map(said).collect()
+        told.iter().filter_map(said).collect()
     }
 
     fn check(&self) {
@@ -106,10 +112,12 @@ impl Run {
             }
             assert!(finals == 0 || about.last().is_some_and(|line| line.last), "nothing after the final event of {id}");
             let told = self.everybody.iter().filter(|(_, index)| *index == to).map(|(receiver, _)| *receiver);
+            let read = told.clone().flat_map(|receiver| Self::said(self.sim.read(receiver)));
+            let read = read.filter(|(_, text)| *text == id).count();
             let told = told.flat_map(|receiver| self.heard(receiver)).filter(|(_, text)| *text == id).count();
             let acked = about.iter().any(|line| matches!(line.event, Event::MessageAcked(_)));
             assert!(told <= 1, "{id} was told {told} times");
-            assert!(!acked || told == 1, "{id} was acknowledged and not told");
+            assert!(!acked || read == 1, "{id} was acknowledged and not read");
         }
         for &(client, index) in &self.everybody {
             for from in NAMES {
@@ -153,7 +161,10 @@ fn play(seed: u64) {
         run.pause(600);
         run.act();
     }
-    run.sim.run_for(Duration::from_secs(20));
+    for client in run.clients.clone() {
+        run.sim.set_reading(client, true);
+    }
+    run.sim.run_for(Duration::from_secs(35));
     run.check();
     // Where nothing breaks any more, everybody is reached.
     let from = run.next_id;

@@ -153,6 +153,60 @@ fn hub_lost() {
 }
 
 #[test]
+fn what_goes_on_while_the_hub_is_lost() {
+    play("hub-lost-meanwhile", SimConfig::default(), |scene| {
+        let (anna, ben) = scene.anna_and_ben();
+        scene.says(anna, "offer song.ogg");
+        scene.note("the hub dies; what is local is answered, and what needs the hub says that it waits");
+        scene.sim.crash_hub();
+        scene.wait_ms(100);
+        for line in ["message ben hello", "list", "transfers", "lsit", "get ../song.ogg"] {
+            scene.says(anna, line);
+        }
+        scene.wait_ms(1_000);
+        scene.says(anna, "broadcast hello");
+        for line in [
+            r#"{"id":1,"request":"offer","files":["plan.txt"]}"#,
+            r#"{"id":2,"request":"list"}"#,
+            r#"{"id":3,"request":"help","command":"wait"}"#,
+            r#"{"id":4,"request":"setdir","dir":"music"}"#,
+            r#"{"id":5,"request":"cancel","transfer":7}"#,
+            r#"{"id":6,"request":"wait"}"#,
+        ] {
+            scene.says(ben, line);
+        }
+        scene.note("`quit` leaves at once; Ctrl-C too, and says what it gives up");
+        scene.says(anna, "quit");
+        let client = scene.client(ben);
+        scene.sim.interrupt(client, 130);
+        scene.wait_ms(100);
+        assert_eq!((scene.ended(anna), scene.ended(ben)), (Some(5), Some(130)));
+    });
+}
+
+#[test]
+fn leaving_waits_and_says_so() {
+    play("leaving-waits", SimConfig::default(), |scene| {
+        let (anna, ben, cleo) = scene.anna_ben_and_cleo();
+        scene.note("nobody takes what is pushed: leaving waits for it, but not in silence and not for ever");
+        scene.give(cleo, "home", "report.pdf", "in short: all is well");
+        scene.says(ben, r#"{"id":1,"request":"push","file":"plan.txt","to":"anna"}"#);
+        scene.says(cleo, "push report.pdf ben");
+        scene.says(anna, "push song.ogg ben");
+        scene.says(ben, r#"{"id":2,"request":"quit"}"#);
+        scene.says(anna, "quit");
+        let client = scene.client(cleo);
+        scene.note("the end of cleo's input");
+        scene.sim.end_input(client);
+        scene.wait_ms(2_000);
+        scene.note("Ctrl-C");
+        scene.sim.interrupt(client, 130);
+        scene.wait_ms(30_000);
+        assert_eq!([anna, ben, cleo].map(|who| scene.ended(who)), [Some(0), Some(0), Some(130)]);
+    });
+}
+
+#[test]
 fn bad_lines() {
     play("bad-lines", SimConfig::default(), |scene| {
         let (anna, ben) = scene.anna_and_ben();

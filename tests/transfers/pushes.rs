@@ -154,7 +154,7 @@ fn it_waits_for_who_is_not_there_and_goes_with_who_gives_it() {
     let offered = dora.expect("push-offered");
     erin.ask(json!({"request": "quit", "now": true}));
     assert_eq!(dora.expect("push-gone")["push"], offered["push"]);
-    assert_eq!(error_code(&erin.answer(id)), "interrupted");
+    assert_eq!(error_code(&erin.answer(id)), "not-taken");
     erin.end();
     dora.refused(accept(&offered), "no-such-push");
     assert_eq!(dora.place.downloaded().len(), 1);

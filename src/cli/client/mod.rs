@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::recording::output_lost;
 use crate::core::outbox::Popped;
 use crate::core::session::Replica;
-use crate::io::client::{ClientDriver, Message, Reporting, UserInput, mailbox};
+use crate::io::client::{ClientDriver, Message, Reporting, UNREAD, UserInput, mailbox};
 use crate::io::output::{Output, Render};
 use crate::io::queued::{BOUNDS, Numbered};
 use crate::io::signals::{OnHangup, Signals};
@@ -100,7 +100,10 @@ impl ClientArgs {
             let driver = ClientDriver::new(options, local, printed.clone(), (mailbox.clone(), messages), watch)?;
             let stopping = mailbox.clone();
             let _signals = Signals::install(OnHangup::Ends, move |signal| {
-                let _ = stopping.blocking_send(Message::Interrupt(signal.exit()));
+                if stopping.blocking_send(Message::Interrupt(signal.exit())).is_err() {
+                    // The client has ended, and only what it said waits to be read.
+                    std::process::exit(signal.exit().into());
+                }
             })
             .map_err(Failure::internal)?;
             // Whoever closed our output wants nothing more; and who cannot have our answers is not served by asking.
@@ -115,7 +118,13 @@ impl ClientArgs {
             let code = driver.run(input).await;
             // Everything that was told is read, unless somebody wants to end now, or that took too long already.
             let now = code >= 128 || code == ErrorCode::TimedOut.exit();
-            let closed = printed.close(now.then_some(Duration::from_secs(1)));
+            let closed = match printed.close(Some(Duration::from_secs(1))) {
+                Err(e) if e.kind() == io::ErrorKind::TimedOut && !now => {
+                    let _ = writeln!(io::stderr(), "{UNREAD}");
+                    printed.close(None)
+                }
+                closed => closed,
+            };
             Ok(match closed.err().and_then(|e| loss(&e)).and_then(Result::err) {
                 Some(failure) => output_lost(&failure),
                 None => ExitCode::from(code),

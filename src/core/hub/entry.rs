@@ -159,7 +159,7 @@ impl Hub {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.exchange = Exchange::default();
         }
-        self.answer(now, id, mark.clone(), event::Bye { reason: "quit".into(), code: 0 });
+        self.answer(now, id, mark.clone(), event::Bye { reason: "quit".into(), code: 0, given_up: Default::default() });
         // The goodbye leaves before the connection does.
         while let Some((conn, frame)) =
             self.peers.get_mut(&id).and_then(|peer| Some((peer.conn?, peer.link.poll(now)?)))

@@ -4,16 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::reading::{LATE, Reading, Unread, not_read, too_late};
 use super::{Name, News, PeerConn, PeerOutput, Peers, Person};
 use crate::core::link::Link;
 use crate::core::time::Time;
 use crate::protocol::limits::{MESSAGE_BYTES, PRIVATE_WINDOW};
 use crate::protocol::name::fold;
 use crate::protocol::wire::{FrameIn, LINK_PROTOCOL, PeerBody, PeerHello, PrivateText};
-use crate::protocol::{ErrorCode, Failure, Timestamp, to_json};
-
-/// A deadline that is seen so late was slept through: the answer may be there already.
-const LATE: Duration = Duration::from_millis(100);
+use crate::protocol::{ErrorCode, Failure, to_json};
 
 /// A link with somebody, or the way to it.
 pub(super) struct PeerLink {
@@ -27,7 +25,12 @@ pub(super) struct PeerLink {
     /// What has not been acknowledged.
     sent: VecDeque<Sent>,
     sent_bytes: usize,
+    /// Messages, and frames.
     last_sent: u64,
+    last_frame: u64,
+    pub(super) reading: Reading,
+    /// Which link it is: another one with the same person has another number.
+    pub(super) id: u64,
 }
 
 /// How far a link is.
@@ -45,15 +48,14 @@ pub(super) struct Wanted {
     pub(super) ticket: u64,
     /// The message; none if only the link is wanted.
     pub(super) text: Option<String>,
+    pub(super) since: Time,
 }
 
-/// A message on its way.
+/// A message that the other side's machine has not acknowledged.
 struct Sent {
-    ticket: u64,
-    number: u64,
+    frame: u64,
     bytes: usize,
     at: Time,
-    stamp: Timestamp,
     /// Whether its deadline was put off.
     late: bool,
 }
@@ -76,8 +78,19 @@ pub(super) enum End {
 
 impl PeerLink {
     pub(super) fn new(person: Person, conn: PeerConn, stage: Stage) -> Self {
-        let number = Some(person.number);
-        Self { person, number, conn, stage, queue: VecDeque::new(), sent: VecDeque::new(), sent_bytes: 0, last_sent: 0 }
+        Self {
+            number: Some(person.number),
+            person,
+            conn,
+            stage,
+            queue: VecDeque::new(),
+            sent: VecDeque::new(),
+            sent_bytes: 0,
+            last_sent: 0,
+            last_frame: 0,
+            reading: Reading::default(),
+            id: 0,
+        }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -96,7 +109,9 @@ impl PeerLink {
             Stage::Dialling { until } | Stage::Greeting { until } => Some(*until),
             Stage::Open(link) => {
                 let sent = self.sent.front().map(|sent| sent.at + ack_timeout);
-                sent.into_iter().chain(link.next_timeout()).min()
+                let queued = self.queue.front().map(|wanted| too_late(wanted.since));
+                let all = [sent, queued, self.reading.next_timeout(), link.next_timeout()];
+                all.into_iter().flatten().min()
             }
         }
     }
@@ -224,6 +239,8 @@ impl Peers {
         let Some(link) = self.links.get_mut(name) else { return };
         debug_assert!(attached.is_ok(), "a new link has nothing to resume");
         link.stage = Stage::Open(Box::new(carrier));
+        link.id = self.next_link;
+        self.next_link += 1;
         let ticket = link.queue.front().map(|wanted| wanted.ticket);
         // Who wanted only the link has it.
         link.queue.pop_front_if(|wanted| wanted.text.is_none());
@@ -234,27 +251,35 @@ impl Peers {
     /// Sends what waits, as far as there is room.
     pub(super) fn pump(&mut self, now: Time, name: &str) {
         let stamp = self.calendar(now);
-        let Some(link) = self.links.get_mut(name) else { return };
-        let Stage::Open(carrier) = &mut link.stage else { return };
-        while link.sent.is_empty() || link.sent_bytes < PRIVATE_WINDOW {
-            let Some(Wanted { ticket, text }) = link.queue.pop_front() else { break };
+        let Some(link) = self.links.get_mut(name).filter(|link| link.is_open()) else { return };
+        let mut bodies = Vec::new();
+        if let Some(had) = link.reading.confirm() {
+            link.last_frame += 1;
+            bodies.push(PeerBody::Had(had));
+        }
+        let mut bytes = link.sent_bytes;
+        let takes = |link: &PeerLink, bytes| (link.sent.is_empty() || bytes < PRIVATE_WINDOW) && link.reading.takes();
+        while takes(link, bytes) || link.queue.front().is_some_and(|wanted| wanted.text.is_none()) {
+            let Some(Wanted { ticket, text, .. }) = link.queue.pop_front() else { break };
             let Some(text) = text else {
                 // It is open already.
-                self.news.push_back(News::Opened {
-                    peer: link.person.name.clone(),
-                    theirs: false,
-                    ticket: Some(ticket),
-                });
+                let peer = link.person.name.clone();
+                self.news.push_back(News::Opened { peer, theirs: false, ticket: Some(ticket) });
                 continue;
             };
-            let number = link.last_sent + 1;
-            let body: Arc<str> = to_json(&PeerBody::Private(PrivateText { number, text, sent: stamp })).into();
-            let bytes = body.len();
-            link.sent.push_back(Sent { ticket, number, bytes, at: now, stamp, late: false });
-            link.sent_bytes += bytes;
-            link.last_sent = number;
-            // Cannot be: the window is far below what a link keeps.
-            if carrier.send(now, body).is_err() {
+            link.last_sent += 1;
+            link.last_frame += 1;
+            let (number, size) = (link.last_sent, text.len());
+            bytes += size;
+            link.sent.push_back(Sent { frame: link.last_frame, bytes: size, at: now, late: false });
+            link.reading.sent(Unread { ticket: Some(ticket), number, bytes: size, at: now, stamp });
+            bodies.push(PeerBody::Private(PrivateText { number, text, sent: stamp }));
+        }
+        link.sent_bytes = bytes;
+        let Stage::Open(carrier) = &mut link.stage else { return };
+        for body in bodies {
+            // Cannot be but by abuse: the window is far below what a link keeps.
+            if carrier.send(now, to_json(&body).into()).is_err() {
                 return self.end_link(now, name, End::Broken("too much was said at once".into()));
             }
         }
@@ -273,19 +298,25 @@ impl Peers {
         let new = received.map_err(|fault| broken(&fault.to_string()))?;
         let acknowledged = carrier.acknowledged();
         let peer = &link.person.name;
-        while let Some(sent) = link.sent.pop_front_if(|sent| sent.number <= acknowledged) {
+        while let Some(sent) = link.sent.pop_front_if(|sent| sent.frame <= acknowledged) {
             link.sent_bytes -= sent.bytes;
-            let (ticket, number, sent) = (sent.ticket, sent.number, sent.stamp);
-            self.news.push_back(News::Acked { ticket, peer: peer.clone(), number, sent });
         }
         self.talking.insert(name.to_owned());
         if let (true, Some(body)) = (new, frame.body) {
             match serde_json::from_str(body.get()) {
                 Ok(PeerBody::Private(PrivateText { number, text, sent })) => {
-                    if Some(number) != frame.n || text.is_empty() || text.len() > MESSAGE_BYTES {
+                    if number != link.reading.heard + 1 || text.is_empty() || text.len() > MESSAGE_BYTES {
                         return Err(broken("not a message"));
                     }
-                    self.news.push_back(News::Said { peer: peer.clone(), number, text, sent });
+                    link.reading.heard = number;
+                    self.news.push_back(News::Said { peer: peer.clone(), link: link.id, number, text, sent });
+                }
+                Ok(PeerBody::Had(number)) => {
+                    let read = link.reading.read(now, number, link.last_sent);
+                    for Unread { ticket, number, stamp, .. } in read.ok_or_else(|| broken("it was never said"))? {
+                        let news = |ticket| News::Acked { ticket, peer: peer.clone(), number, sent: stamp };
+                        self.news.extend(ticket.map(news));
+                    }
                 }
                 Ok(PeerBody::Close(_)) => return Err(End::Theirs),
                 Err(_) => return Err(broken("not a message")),
@@ -298,6 +329,17 @@ impl Peers {
     pub(super) fn link_tick(&mut self, now: Time, name: &str) {
         let (ack_timeout, patience) = (self.config.ack_timeout, self.config.patience());
         let Some(link) = self.links.get_mut(name) else { return };
+        let peer = &link.person.name;
+        let failed = |ticket, sent| News::Failed { ticket, failure: not_read(peer, sent) };
+        if link.is_open() {
+            self.news.extend(link.reading.expire(now).into_iter().map(|ticket| failed(ticket, true)));
+            if link.queue.front().is_some_and(|wanted| too_late(wanted.since) + LATE <= now) {
+                link.queue.iter_mut().for_each(|wanted| wanted.since = now);
+            }
+            while let Some(wanted) = link.queue.pop_front_if(|wanted| too_late(wanted.since) <= now) {
+                self.news.push_back(failed(wanted.ticket, false));
+            }
+        }
         let end = match &mut link.stage {
             Stage::Dialling { .. } | Stage::Greeting { .. } => {
                 let message = format!("{} does not answer on a direct connection.", link.person.name);
@@ -344,7 +386,7 @@ impl Peers {
             return self.take_in(now, *conn, person.clone(), link.queue);
         }
         let peer = link.person.name.clone();
-        let tickets = link.sent.iter().map(|sent| sent.ticket).chain(link.queue.iter().map(|wanted| wanted.ticket));
+        let tickets = link.reading.tickets().chain(link.queue.iter().map(|wanted| wanted.ticket));
         for ticket in tickets {
             self.news.push_back(News::Failed { ticket, failure: end.failure(&peer) });
         }

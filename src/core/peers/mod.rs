@@ -13,6 +13,7 @@
 //! same for all. What is told is for the session to decide.
 
 mod links;
+mod reading;
 mod strangers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,6 +27,7 @@ use crate::protocol::name::fold;
 use crate::protocol::wire::Frame;
 use crate::protocol::{ErrorCode, Failure, PublicKey, Timestamp};
 use links::{End, PeerLink, Stage, Wanted};
+pub use reading::not_read;
 use strangers::Stranger;
 
 /// What a connection may take longer to be opened than a message to be acknowledged: a handshake is some round
@@ -106,6 +108,8 @@ pub enum News {
     Said {
         /// Who.
         peer: String,
+        /// On which link.
+        link: u64,
         /// Its number on this link.
         number: u64,
         /// What.
@@ -113,7 +117,7 @@ pub enum News {
         /// When, by their clock.
         sent: Timestamp,
     },
-    /// The other side has a message of ours.
+    /// The user at the other side has a message of ours.
     Acked {
         /// The request.
         ticket: u64,
@@ -165,6 +169,7 @@ pub struct Peers {
     talking: BTreeSet<String>,
     next_dial: u64,
     next_ticket: u64,
+    next_link: u64,
     out: VecDeque<PeerOutput>,
     news: VecDeque<News>,
 }
@@ -182,6 +187,7 @@ impl Peers {
             talking: BTreeSet::new(),
             next_dial: 1,
             next_ticket: 1,
+            next_link: 1,
             out: VecDeque::new(),
             news: VecDeque::new(),
         }
@@ -250,6 +256,25 @@ impl Peers {
         self.links.get(name).is_some_and(PeerLink::is_open)
     }
 
+    /// Whether somebody, by their folded name, has read nothing for a while of what they have been sent.
+    pub fn is_stalled(&self, name: &str) -> bool {
+        self.links.get(name).is_some_and(|link| link.reading.is_stalled())
+    }
+
+    /// Our user has everything that somebody, by their folded name, has said on a link up to a number.
+    pub fn had(&mut self, now: Time, name: &str, on: u64, number: u64) {
+        let Some(link) = self.links.get_mut(name).filter(|link| link.id == on) else { return };
+        link.reading.has(number);
+        self.pump(now, name);
+    }
+
+    /// What somebody has said on a link, by their folded name, cannot be shown: the link is given up.
+    pub fn unheard(&mut self, now: Time, name: &str, on: u64) {
+        if self.links.get(name).is_some_and(|link| link.id == on) {
+            self.end_link(now, name, End::Broken("more was said than can be shown".into()));
+        }
+    }
+
     /// Opens a link, unless there is one; [`News::Opened`] or [`News::Failed`] follows, with the ticket that this gives.
     ///
     /// # Errors
@@ -278,7 +303,7 @@ impl Peers {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         if let Some(link) = self.links.get_mut(&name) {
-            link.queue.push_back(Wanted { ticket, text });
+            link.queue.push_back(Wanted { ticket, text, since: now });
         }
         self.pump(now, &name);
         Ok(ticket)

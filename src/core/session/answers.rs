@@ -165,7 +165,7 @@ impl Session {
     fn user_answered(&mut self, now: Time, pending: Pending, event: Event) {
         match (&pending.request, event) {
             (Request::List(list), Event::Synced(synced)) => {
-                let table = event::Table { revision: synced.revision, offers: self.replica.list(list) };
+                let table = event::Table { revision: synced.revision, offers: self.replica.list(list), stale: false };
                 self.finish(now, pending.id, table);
             }
             (Request::Who(who), Event::Synced(synced)) => {

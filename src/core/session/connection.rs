@@ -44,7 +44,7 @@ pub(super) enum Connection {
 /// An outage: since when, and how many tries were in vain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Outage {
-    since: Time,
+    pub(super) since: Time,
     tries: u32,
 }
 
@@ -61,7 +61,7 @@ impl Connection {
         }
     }
 
-    fn outage(&self) -> Option<Outage> {
+    pub(super) fn outage(&self) -> Option<Outage> {
         match self {
             Self::First | Self::Up { .. } => None,
             Self::Greeting { lost, .. } => *lost,
@@ -352,8 +352,9 @@ impl Session {
         let deadline =
             if waits_for_output && !self.hurried { Time(u64::MAX) } else { now + self.config.link.patience() };
         self.leaving = Some(Leaving { reason, code, id, asked_for, waits_for_output, deadline });
-        if !waits_for_output {
-            self.say_goodbye(now);
+        match waits_for_output {
+            true => self.waits.end_unread(now),
+            false => self.say_goodbye(now),
         }
     }
 
@@ -380,7 +381,7 @@ impl Session {
         self.abandon(now, &Failure::new(ErrorCode::Interrupted, "Potluck has ended.").hint("Ask again the next time."));
         self.close_privates(now);
         self.ended = true;
-        let bye = Event::from(event::Bye { reason, code });
+        let bye = Event::from(event::Bye { reason, code, given_up: self.waits.take_given_up() });
         match answers {
             Some(id) => self.finish(now, id, bye),
             None => self.tell(now, bye),

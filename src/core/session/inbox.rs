@@ -233,7 +233,16 @@ pub fn number_of(event: &Event) -> Option<u64> {
     match event {
         Event::Message(message) => Some(message.number),
         Event::RoomMessage(message) => Some(message.number),
-        Event::Withheld(message) => Some(message.number),
+        Event::Withheld(message) => Some(message.number).filter(|number| *number > 0),
         _ => None,
+    }
+}
+
+/// Whether this is a private message, or stands for one that the user is not meant to see.
+pub fn is_private(event: &Event) -> bool {
+    match event {
+        Event::PrivateMessage(_) => true,
+        Event::Withheld(message) => message.number == 0,
+        _ => false,
     }
 }

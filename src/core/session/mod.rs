@@ -25,6 +25,7 @@ mod running;
 mod silence;
 mod transfers;
 mod uploads;
+mod waits;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -41,8 +42,8 @@ use connection::Connection;
 use entry::Entry;
 use hashing::Hold;
 use holdings::Holdings;
-pub use inbox::number_of;
 use inbox::{Focus, Inbox};
+pub use inbox::{is_private, number_of};
 use limit::TimeLimit;
 pub use notes::{
     FetchPlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, TransferNote, UploadNote,
@@ -56,6 +57,7 @@ use requests::{Mark, Pending, Waiting};
 use running::Running;
 use silence::Unanswered;
 use uploads::Uploads;
+use waits::Waits;
 pub use words::{AcceptFrom, Input, Output, SessionConfig};
 
 /// Why an ask is on its way to the hub.
@@ -96,6 +98,11 @@ impl Origin {
             Self::Push(transfer) => Some(*transfer),
             _ => None,
         }
+    }
+
+    /// Whether the user wants to hear one room.
+    fn is_focus(&self) -> bool {
+        matches!(self, Self::User(pending) if matches!(pending.request, Request::Focus(_)))
     }
 
     /// Whether it is the user's request to be registered.
@@ -178,6 +185,7 @@ pub struct Session {
     /// The end is not to wait for a slow reader.
     hurried: bool,
     leaving: Option<Leaving>,
+    waits: Waits,
     ended: bool,
     out: VecDeque<Output>,
 }
@@ -225,6 +233,7 @@ impl Session {
             limit: TimeLimit::default(),
             hurried: false,
             leaving: None,
+            waits: Waits::default(),
             ended: false,
             out: VecDeque::new(),
             config,
@@ -242,7 +251,7 @@ impl Session {
             Input::Bad(number, bad) => self.bad_line(number, bad),
             Input::LineTooLong(number) => self.bad_line(number, Failure::from(ErrorCode::LineTooLong).into()),
             Input::Request(line) => self.enqueue(now, line, None, 0),
-            Input::EndOfInput => self.end_of_input(),
+            Input::EndOfInput => self.end_of_input(now),
             Input::Interrupt(code) => self.interrupt(now, code),
             Input::Connected => self.greet(now),
             Input::ConnectFailed(failure) => self.connect_failed(now, failure),
@@ -259,17 +268,21 @@ impl Session {
             Input::InboxOpened(name, shown) => self.inbox_opened(now, name, shown),
             Input::Unread(bytes) => self.reader.is_at(bytes),
             Input::Written(numbers) => self.written(now, numbers),
+            Input::PrivatesWritten(count) => self.privates_written(now, count),
+            Input::PrivateLost(from, number) => self.private_lost(now, from, number),
             Input::Peer(input) => self.peer_input(now, input),
             Input::Tick => {}
         }
         self.tick(now);
         self.watch_hashing(now);
+        self.end_pushes(now);
         self.advance(now);
         if !self.ended {
             self.confirm(now);
             self.watch_for_silence(now);
             self.watch_hashing(now);
         }
+        self.say_what_waits(now);
     }
 
     /// The next thing to be done.
@@ -295,7 +308,7 @@ impl Session {
         let silence = self.answer_due();
         [self.connection.deadline(), silence, self.hold_ends(), self.link.next_timeout()]
             .into_iter()
-            .chain([leaving, peers, self.limit.deadline()])
+            .chain([leaving, peers, self.limit.deadline(), self.waits.timer()])
             .flatten()
             .min()
     }
@@ -320,16 +333,24 @@ impl Session {
     }
 
     fn enqueue(&mut self, now: Time, line: RequestLine, number: Option<u64>, bytes: usize) {
-        let pending = Pending { id: Mark { id: line.id, line: number }, request: line.request, bytes };
+        let pending = Pending::new(Mark { id: line.id, line: number }, line.request, bytes);
         match &pending.request {
             // This must not wait for what it is to end.
             Request::Quit(quit) if quit.now => self.quit_now(now, pending.id),
+            Request::Quit(_) => {
+                if self.is_lost() {
+                    self.give_up_on_hub(now);
+                }
+                self.waits.end_wanted(now);
+                self.waiting.push(Waiting::Request(pending));
+            }
             _ => self.waiting.push(Waiting::Request(pending)),
         }
     }
 
-    fn end_of_input(&mut self) {
+    fn end_of_input(&mut self, now: Time) {
         if !self.config.linger {
+            self.waits.end_wanted(now);
             self.waiting.push(Waiting::EndOfInput);
         }
     }

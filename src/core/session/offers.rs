@@ -39,6 +39,10 @@ pub(super) struct Publishing {
 }
 
 impl Publishing {
+    pub(super) fn pending_mut(&mut self) -> &mut Pending {
+        &mut self.pending
+    }
+
     pub(super) fn into_pending(self) -> Pending {
         self.pending
     }

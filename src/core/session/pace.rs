@@ -38,10 +38,12 @@ impl Requests {
         self.take_at(0)
     }
 
-    /// Takes out the first one like this, which passes those before it.
-    pub(super) fn take_first(&mut self, like: impl Fn(&Waiting) -> bool) -> Option<Waiting> {
-        let at = self.queue.iter().position(like)?;
-        self.take_at(at)
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Waiting> {
+        self.queue.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Waiting> {
+        self.queue.iter_mut()
     }
 
     pub(super) fn take_all(&mut self) -> VecDeque<Waiting> {
@@ -49,7 +51,8 @@ impl Requests {
         std::mem::take(&mut self.queue)
     }
 
-    fn take_at(&mut self, at: usize) -> Option<Waiting> {
+    /// Takes out one that passes those before it.
+    pub(super) fn take_at(&mut self, at: usize) -> Option<Waiting> {
         let waiting = self.queue.remove(at)?;
         self.bytes -= waiting.bytes();
         Some(waiting)

@@ -1,15 +1,15 @@
 //! Direct connections, as the user sees them: the requests, and what is told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use super::requests::{Mark, Pending, Waiting};
 use super::{Ask, Event, Failure, Origin, Output, Session, event};
 use crate::core::hub::check_text;
 use crate::core::link::LinkConfig;
-use crate::core::peers::{News, PeerInput, Peers, Person};
+use crate::core::peers::{News, PeerInput, Peers, Person, not_read};
 use crate::core::time::Time;
-use crate::protocol::limits::REQUESTS_IN_FLIGHT;
+use crate::protocol::limits::{PRIVATE_EACH, PRIVATE_UNDER_WAY};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::fold;
 use crate::protocol::wire::Unreachable;
@@ -22,11 +22,26 @@ pub(super) struct Privates {
     pending: BTreeMap<u64, Pending>,
     /// The open ones that the user has been told of, by folded name.
     announced: BTreeSet<String>,
+    /// What others have said and our user does not have yet, in the order in which it is told.
+    unwritten: VecDeque<Unwritten>,
+}
+
+/// A message of somebody, on its way to our user.
+struct Unwritten {
+    /// Who said it, folded, on which link, and its number there.
+    name: String,
+    link: u64,
+    number: u64,
 }
 
 impl Privates {
     pub(super) fn new(link: LinkConfig, epoch: Timestamp) -> Self {
-        Self { peers: Peers::new(link, epoch), pending: BTreeMap::new(), announced: BTreeSet::new() }
+        Self {
+            peers: Peers::new(link, epoch),
+            pending: BTreeMap::new(),
+            announced: BTreeSet::new(),
+            unwritten: VecDeque::new(),
+        }
     }
 
     /// Gives up every request; what becomes of them is not told any more.
@@ -34,9 +49,10 @@ impl Privates {
         std::mem::take(&mut self.pending).into_values().collect()
     }
 
-    fn is_under_way_with(&self, to: &str) -> bool {
+    fn under_way_with(&self, to: &str) -> usize {
         let to = fold(to);
-        self.pending.values().any(|pending| whom(&pending.request).is_some_and(|other| fold(other) == to))
+        let with = |pending: &&Pending| whom(&pending.request).is_some_and(|other| fold(other) == to);
+        self.pending.values().filter(with).count()
     }
 }
 
@@ -73,19 +89,45 @@ impl Session {
             // With `fail_fast`, what comes after a failure must not have been asked already.
             Waiting::Request(_) if self.config.fail_fast => false,
             Waiting::Request(pending) => match &pending.request {
-                Request::Private(_) => under_way < REQUESTS_IN_FLIGHT,
+                Request::Private(request::Private { to, .. }) => {
+                    // Who reads nothing is not waited for: it is said so.
+                    let room = self.privates.under_way_with(to) < PRIVATE_EACH;
+                    (room && under_way < PRIVATE_UNDER_WAY) || self.privates.peers.is_stalled(&fold(to))
+                }
                 Request::PrivateOpen(request::PrivateOpen { to })
-                | Request::PrivateClose(request::PrivateClose { to }) => !self.privates.is_under_way_with(to),
+                | Request::PrivateClose(request::PrivateClose { to }) => self.privates.under_way_with(to) == 0,
                 Request::Dereg(_) | Request::Wait(_) | Request::Quit(_) => false,
                 _ => true,
             },
         }
     }
 
+    /// Whether private messages are on their way, or connections.
+    pub(super) fn privates_are_under_way(&self) -> bool {
+        !self.privates.pending.is_empty()
+    }
+
     /// Whether this is about a direct connection that is open.
     pub(super) fn goes_past_the_hub(&self, head: &Waiting) -> bool {
         let Waiting::Request(Pending { request, .. }) = head else { return false };
         whom(request).is_some_and(|to| self.privates.peers.is_open(&fold(to))) && self.registered.is_some()
+    }
+
+    /// Where nobody can be sent anything more for now, others still can: the next message to one of them, of those that
+    /// follow without anything else between.
+    pub(super) fn next_private(&self) -> Option<usize> {
+        // Each of them is looked at once, however much waits.
+        let mut seen = BTreeSet::new();
+        for (at, waiting) in self.waiting.iter().enumerate() {
+            let Waiting::Request(Pending { request: Request::Private(request::Private { to, .. }), .. }) = waiting
+            else {
+                return None;
+            };
+            if seen.insert(to.as_str()) && self.may_start(waiting) {
+                return Some(at);
+            }
+        }
+        None
     }
 
     /// Starts `private` or `private-open`. Who is not there may be on their way, or be known to the hub alone: unless
@@ -108,6 +150,9 @@ impl Session {
                 Request::PrivateOpen(_) => return self.finish(now, pending.id, opened),
                 _ => self.tell_for(now, pending.id.clone(), false, opened),
             }
+        }
+        if self.privates.under_way_with(&person.name) >= PRIVATE_EACH {
+            return self.refuse(now, pending.id, not_read(&person.name, false));
         }
         let started = match &pending.request {
             Request::Private(request) => self.privates.peers.send(now, person, request.text.clone()),
@@ -201,7 +246,10 @@ impl Session {
             }
             match news {
                 News::Opened { peer, theirs, ticket } => self.private_opened(now, peer, theirs, ticket),
-                News::Said { peer, number, text, sent } => self.private_said(now, peer, number, text, sent),
+                News::Said { peer, link, number, text, sent } => {
+                    self.privates.unwritten.push_back(Unwritten { name: fold(&peer), link, number });
+                    self.private_said(now, peer, number, text, sent);
+                }
                 News::Acked { ticket, peer, number, sent } => {
                     if let Some(pending) = self.privates.pending.remove(&ticket) {
                         let (to, room, stored, delivered, blocked) = (Some(peer), None, false, 1, None);
@@ -225,6 +273,28 @@ impl Session {
                 }
                 News::Doubted(_) => {}
             }
+        }
+    }
+
+    /// So many private messages have been written to the user.
+    pub(super) fn privates_written(&mut self, now: Time, count: usize) {
+        let count = count.min(self.privates.unwritten.len());
+        let written = self.privates.unwritten.drain(..count);
+        let had: BTreeMap<String, (u64, u64)> = written.map(|w| (w.name, (w.link, w.number))).collect();
+        for (name, (link, number)) in had {
+            self.privates.peers.had(now, &name, link, number);
+        }
+    }
+
+    /// A private message cannot be written to the user: whoever said it must not take it for delivered.
+    pub(super) fn private_lost(&mut self, now: Time, from: &str, number: u64) {
+        let name = fold(from);
+        let is = |unwritten: &Unwritten| unwritten.name == name && unwritten.number == number;
+        if let Some(at) = self.privates.unwritten.iter().rposition(is)
+            && let Some(unwritten) = self.privates.unwritten.remove(at)
+        {
+            self.privates.peers.unheard(now, &name, unwritten.link);
+            self.private_news(now);
         }
     }
 
@@ -260,10 +330,14 @@ impl Session {
 
     /// Tells what another client has caused, unless our user has blocked them.
     fn tell_private(&mut self, now: Time, peer: &str, event: impl Into<Event>) {
+        let event = event.into();
         if self.blocked.contains(&fold(peer)) {
+            // It goes the same way as any other, so that who said it cannot tell by the time it takes.
+            if let Event::PrivateMessage(_) = event {
+                self.tell_unless_held(now, event::Withheld { number: 0 }.into());
+            }
             return;
         }
-        let event = event.into();
         let ours = matches!(&event, Event::PrivateOpened(opened) if Some(&opened.by) == self.registered.as_ref());
         match ours {
             // Our user has asked for it.

@@ -41,6 +41,15 @@ struct Giving {
 }
 
 impl Giving {
+    fn untaken(&self) -> Failure {
+        let (to, file) = (&self.to, &self.content.file);
+        let message = match self.accepted {
+            false => format!("{to} has not taken {file}, and you have left."),
+            true => format!("{to} has accepted {file} and not fetched it yet, and you have left."),
+        };
+        Failure::new(ErrorCode::NotTaken, message)
+    }
+
     fn is(&self, hash: ContentHash, to: &str) -> bool {
         self.content.hash == hash && fold(&self.to) == fold(to)
     }
@@ -75,9 +84,20 @@ impl Pushes {
         self.renumbered && !self.offered.contains_key(&push)
     }
 
-    /// Gives up every push; what becomes of them is not told any more.
-    pub(super) fn abandon(&mut self) -> Vec<Pending> {
-        std::mem::take(&mut self.giving).into_values().map(|giving| giving.pending).collect()
+    /// Whether nobody has accepted one of ours.
+    pub(super) fn is_untaken(&self) -> bool {
+        self.giving.values().any(|giving| !giving.accepted)
+    }
+
+    /// Those that the hub does not have yet.
+    pub(super) fn unasked_mut(&mut self) -> impl Iterator<Item = &mut Pending> {
+        self.giving.values_mut().filter(|giving| giving.push.is_none()).map(|giving| &mut giving.pending)
+    }
+
+    /// Gives up every push, each with what is to be said of it.
+    pub(super) fn abandon(&mut self) -> Vec<(Pending, Failure)> {
+        let all = std::mem::take(&mut self.giving).into_values();
+        all.map(|giving| (giving.untaken(), giving)).map(|(failure, giving)| (giving.pending, failure)).collect()
     }
 }
 
@@ -254,6 +274,16 @@ impl Session {
         true
     }
 
+    /// Gives up the pushes that nobody has taken.
+    pub(super) fn take_back_untaken(&mut self, now: Time) {
+        let untaken = self.pushes.giving.iter().filter(|(_, giving)| !giving.accepted);
+        let untaken: Vec<(u64, Failure)> = untaken.map(|(number, giving)| (*number, giving.untaken())).collect();
+        for (transfer, failure) in untaken {
+            self.cancel_push(now, transfer);
+            self.push_refused(now, transfer, failure);
+        }
+    }
+
     /// We are out of the table, and so is what nobody has begun to fetch.
     pub(super) fn leave_pushes(&mut self, now: Time) {
         for transfer in self.pushes.giving.keys().copied().collect::<Vec<_>>() {
@@ -283,7 +313,7 @@ impl Session {
         self.tell(now, offered);
         if accepted {
             let request = request::Accept { push, to: None, on_conflict: None };
-            let pending = Pending { id: Mark::default(), request: request.clone().into(), bytes: 0 };
+            let pending = Pending { said_to_wait: true, ..Pending::new(Mark::default(), request.clone().into(), 0) };
             self.ask(now, request.into(), Origin::User(Box::new(pending)));
         }
     }

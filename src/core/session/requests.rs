@@ -24,6 +24,15 @@ pub(super) struct Pending {
     pub(super) request: Request,
     /// How large it is, as it was written.
     pub(super) bytes: usize,
+    /// Whether the user has been told that it waits for the hub.
+    pub(super) said_to_wait: bool,
+}
+
+impl Pending {
+    /// A request as it was written, in so many bytes.
+    pub(super) fn new(id: Mark, request: Request, bytes: usize) -> Self {
+        Self { id, request, bytes, said_to_wait: false }
+    }
 }
 
 /// Something that was written and has not begun.
@@ -156,10 +165,12 @@ impl Session {
             matches!(waiting, Waiting::Request(pending)
                 if matches!(pending.request, Request::Cancel(_) | Request::Transfers(_)))
         };
-        if held_up { self.waiting.take_first(over) } else { None }
+        let at = self.waiting.iter().position(over).filter(|_| held_up);
+        let at = at.or_else(|| self.next_private()).or_else(|| self.next_without_hub())?;
+        self.waiting.take_at(at)
     }
 
-    fn may_start(&self, head: &Waiting) -> bool {
+    pub(super) fn may_start(&self, head: &Waiting) -> bool {
         let free = self.is_free_for(head);
         let answered = free && self.is_answered();
         // A refusal of ours must not overtake an answer, and that may change it: `rereg` after `dereg`.
@@ -184,15 +195,7 @@ impl Session {
             Start::Here if !self.settled && self.goes_past_the_hub(head) => free,
             Start::Alone => self.settled && answered && self.asks.is_empty(),
             Start::Here => self.settled && answered,
-            Start::Last => {
-                self.settled
-                    && answered
-                    && self.asks.is_empty()
-                    && !self.inbox.catching_up
-                    && self.running.values().all(|running| !running.is_asked_for())
-                    && self.keeping.is_empty()
-                    && !self.pushes.is_giving()
-            }
+            Start::Last => free && self.is_over_but_for_pushes() && !self.pushes.is_giving(),
             Start::Refused => answered,
         }
     }
@@ -206,6 +209,9 @@ impl Session {
     fn pass_on(&mut self, now: Time, pending: Pending) {
         if let Err(failure) = self.check(&pending.request) {
             return self.refuse(now, pending.id, failure);
+        }
+        if let (Request::List(list), true) = (&pending.request, self.is_lost()) {
+            return self.list_without_hub(now, pending.id.clone(), list);
         }
         let request = match (&pending.request, &self.parted) {
             (Request::Rereg(_), Some(name)) => request::Register { name: name.clone() }.into(),
@@ -292,7 +298,10 @@ impl Session {
                 return self.private_close(now, id, &to);
             }
             Request::Wait(_) => Ok(event::Waited {}.into()),
-            Request::Quit(_) => return self.leave(now, "quit".into(), self.entry.exit(), id, true),
+            Request::Quit(_) => {
+                let code = if self.waits.left_lost { ErrorCode::HubLost.exit() } else { self.entry.exit() };
+                return self.leave(now, "quit".into(), code, id, true);
+            }
             // All others are passed on: `Pending::start` says so.
             _ => Err(ErrorCode::Internal.into()),
         };
@@ -320,8 +329,14 @@ impl Session {
         }
     }
 
-    /// Every request that is not final fails. Says whether there was one.
+    /// Every request that is not final fails, and every transfer. Says whether there was a request.
     pub(super) fn abandon(&mut self, now: Time, failure: &Failure) -> bool {
+        let fetched = self.abandon_transfers(now, failure);
+        self.abandon_requests(now, failure) > 0 || fetched
+    }
+
+    /// Every request that is not final fails, but for transfers that are under way. Says how many those were.
+    pub(super) fn abandon_requests(&mut self, now: Time, failure: &Failure) -> u64 {
         let asks: Vec<Pending> = std::mem::take(&mut self.asks)
             .into_iter()
             .filter_map(|(id, (ask, origin))| match origin {
@@ -340,20 +355,26 @@ impl Session {
         let keeping = std::mem::take(&mut self.keeping).into_iter().map(Publishing::into_pending);
         let giving = self.pushes.abandon();
         let waiting = self.waiting.take_all();
-        let mut failed = self.abandon_transfers(now, failure);
-        let begun = asks.into_iter().chain(local).chain(private).chain(keeping).chain(giving);
-        for waiting in begun.map(Waiting::Request).chain(waiting) {
+        let begun = asks.into_iter().chain(local).chain(private).chain(keeping);
+        let begun = begun.map(|pending| (pending, failure.clone())).chain(giving);
+        let mut given_up = 0;
+        let mut give_up = |session: &mut Self, pending: Pending, failure: Failure| {
+            given_up += 1;
+            session.waits.give_up(&pending.request);
+            let failure = pending.failed(failure);
+            session.finish(now, pending.id, event::Error::from(failure));
+        };
+        for (pending, failure) in begun {
+            give_up(self, pending, failure);
+        }
+        for waiting in waiting {
             match waiting {
-                Waiting::Request(pending) => {
-                    failed = true;
-                    let failure = pending.failed(failure.clone());
-                    self.finish(now, pending.id, event::Error::from(failure));
-                }
+                Waiting::Request(pending) => give_up(self, pending, failure.clone()),
                 Waiting::Bad(id, failure) => self.finish(now, id, event::Error::from(failure)),
                 Waiting::EndOfInput => {}
             }
         }
-        failed
+        given_up
     }
 
     /// The user wants to end without waiting for anything.

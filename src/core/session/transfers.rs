@@ -288,6 +288,7 @@ impl Session {
             match running.pending {
                 Some(pending) => {
                     failed = true;
+                    self.waits.give_up(&pending.request);
                     self.tell_for(now, pending.id.clone(), false, event);
                     let failure = pending.failed(failure.clone());
                     self.finish(now, pending.id, event::Error::from(failure));

@@ -109,6 +109,10 @@ pub enum Input<'a> {
     Unread(usize),
     /// Messages of these numbers have been written to the user.
     Written(&'a [u64]),
+    /// So many private messages have been written to the user, in the order in which they were told.
+    PrivatesWritten(usize),
+    /// The private message of somebody, and of this number, was told and cannot be written.
+    PrivateLost(&'a str, u64),
     /// Something of a direct connection.
     Peer(PeerInput<'a>),
     /// Time has passed.
@@ -168,6 +172,8 @@ pub enum Output {
     Shown(String, Received),
     /// Something is to be done with a direct connection.
     Peer(PeerOutput),
+    /// Say, where it can be seen though what is told is not read, that the end waits for just that.
+    Unread,
     /// End the program with this code.
     End(u8),
 }

@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use super::ClientDriver;
 use crate::core::outbox::Popped;
-use crate::core::session::{FilesChanged, Hashed, Input, Replica, TransferNote, UploadNote, number_of};
+use crate::core::session::{FilesChanged, Hashed, Input, Replica, TransferNote, UploadNote, is_private, number_of};
 use crate::io::output::Render;
 use crate::io::queued::tell;
 use crate::io::transport::Conn;
@@ -43,8 +43,8 @@ pub enum Message {
     Lent(u64, Result<Content, Failure>),
     /// Files that we offer have changed.
     FilesChanged(FilesChanged),
-    /// Messages of these numbers have been written to the user.
-    Written(Vec<u64>),
+    /// Messages of these numbers have been written to the user, and so many private ones.
+    Written(Vec<u64>, usize),
     /// A transfer goes on.
     Transfer(u64, TransferNote),
     /// An upload goes on.
@@ -68,6 +68,10 @@ pub(super) enum Later {
     InboxOpened(String, Received),
     /// This message stands in a gap: the user is told so, and can ask `history` for it.
     InGap(u64),
+    /// This private message of somebody stands in a gap, and nobody has it any more.
+    PrivateInGap(String, u64),
+    /// This is one that the user is not meant to see.
+    WithheldInGap,
 }
 
 impl Later {
@@ -75,16 +79,22 @@ impl Later {
         match self {
             Self::InboxOpened(name, shown) => Input::InboxOpened(name, shown),
             Self::InGap(number) => Input::Written(std::slice::from_ref(number)),
+            Self::WithheldInGap => Input::PrivatesWritten(1),
+            Self::PrivateInGap(from, number) => Input::PrivateLost(from, *number),
         }
     }
 }
 
 impl<W: FnMut(&Replica)> ClientDriver<W> {
     pub(super) fn tell(&mut self, line: EventLine) {
-        let number = number_of(&line.event);
         diagnose(&line);
+        let lost = match &line.event {
+            Event::PrivateMessage(said) => Some(Later::PrivateInGap(said.from.clone(), said.number)),
+            event if is_private(event) => Some(Later::WithheldInGap),
+            event => number_of(event).map(Later::InGap),
+        };
         if !tell(&self.printed, line) {
-            self.later.extend(number.map(Later::InGap));
+            self.later.extend(lost);
         }
     }
 
@@ -136,12 +146,13 @@ pub struct Reporting<R> {
     render: R,
     mailbox: tokio::sync::mpsc::Sender<Message>,
     numbers: Vec<u64>,
+    privates: usize,
 }
 
 impl<R> Reporting<R> {
     /// Around a renderer.
     pub fn new(render: R, mailbox: tokio::sync::mpsc::Sender<Message>) -> Self {
-        Self { render, mailbox, numbers: Vec::new() }
+        Self { render, mailbox, numbers: Vec::new(), privates: 0 }
     }
 }
 
@@ -149,6 +160,7 @@ impl<R: Render<EventLine>> Render<EventLine> for Reporting<R> {
     fn render(&mut self, popped: Popped<EventLine>, out: &mut Vec<u8>) {
         if let Popped::Item(line) = &popped {
             self.numbers.extend(number_of(&line.event));
+            self.privates += usize::from(is_private(&line.event));
             if matches!(line.event, Event::Withheld(_)) {
                 return;
             }
@@ -157,14 +169,15 @@ impl<R: Render<EventLine>> Render<EventLine> for Reporting<R> {
     }
 
     fn is_due(&self) -> bool {
-        !self.numbers.is_empty() || self.render.is_due()
+        !self.numbers.is_empty() || self.privates > 0 || self.render.is_due()
     }
 
     fn written(&mut self) {
         self.render.written();
-        if !self.numbers.is_empty() {
+        if !self.numbers.is_empty() || self.privates > 0 {
+            let written = Message::Written(std::mem::take(&mut self.numbers), std::mem::take(&mut self.privates));
             // A client that has ended does not listen any more.
-            let _ = self.mailbox.blocking_send(Message::Written(std::mem::take(&mut self.numbers)));
+            let _ = self.mailbox.blocking_send(written);
         }
     }
 }

@@ -36,6 +36,9 @@ use messages::Later;
 pub use messages::{ConnBox, Message, Reporting, mailbox};
 pub use options::{ClientOptions, UserInput};
 
+/// What is said on standard error when the end waits for a reader.
+pub const UNREAD: &str = "potluck: leaving waits until standard output has been read; Ctrl-C leaves now";
+
 /// A running client.
 pub struct ClientDriver<W> {
     session: Session,
@@ -194,7 +197,10 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             }
             // From a connection that was given up.
             Message::HubLine(..) | Message::Disconnected(..) => {}
-            Message::Written(numbers) => self.handle(Input::Written(&numbers)),
+            Message::Written(numbers, privates) => {
+                self.handle(Input::Written(&numbers));
+                self.handle(Input::PrivatesWritten(privates));
+            }
             Message::Dir(task, result) => self.handle(Input::DirChecked(task, result)),
             Message::Hashed(task, result) => self.handle(Input::Hashed(task, result)),
             Message::Hashing(task, progress) => self.handle(Input::Hashing(task, progress)),
@@ -292,6 +298,10 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 }
             }
             Output::Peer(output) => self.for_peer(output),
+            Output::Unread => {
+                use std::io::Write;
+                let _ = writeln!(std::io::stderr(), "{UNREAD}");
+            }
             Output::End(code) => self.end = Some(code),
         }
     }

@@ -63,6 +63,9 @@ bodies! {
         revision: u64,
         /// The offers, sorted by file, then owner.
         offers: Vec<Offer>,
+        /// Whether the hub is lost, and this is what was offered when it still answered.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        stale: bool,
     }
     /// What is offered has changed.
     TableUpdated {

@@ -5,6 +5,7 @@
 mod files;
 mod people;
 mod transfers;
+mod waiting;
 
 pub use files::{
     Chunks, DirSet, Found, Holder, Located, OfferAcked, OfferChanged, OfferKept, OfferProgress, SourcesUpdated, Stored,
@@ -19,6 +20,9 @@ pub use transfers::{
     Cancelled, Declined, FileFailed, PushAnswered, PushAsked, PushGone, PushOffered, SourceDropped, TransferCompleted,
     TransferFailed, TransferProgress, TransferQueued, TransferStarted, Transfers,
 };
+pub use waiting::{Waiting, WaitsFor};
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -139,6 +143,8 @@ vocabulary! {
         Help(Help) = "help", r#"{"commands":[{"name":"list","usage":"list [--owner <NAME>] [--match <TEXT>]","about":"Show what is offered","aliases":[]}]}"#;
         /// The hub does not answer; we keep trying.
         HubLost(HubLost) = "hub-lost", r#"{"reason":"no answer for 1500 ms"}"#;
+        /// A request waits for the hub, or the end waits for what is not over. Said once, after a second.
+        Waiting(Waiting) = "waiting", r#"{"request":"quit","for":["pushes"],"transfers":[{"transfer":4,"direction":"up","file":"report.pdf","peer":"erin","bytes":0,"size":4096,"state":"waiting"}],"left":30000}"#;
         /// The hub answers again.
         HubBack(HubBack) = "hub-back", r#"{"resumed":true,"away":830}"#;
         /// The reader was too slow: facts told in between were dropped.
@@ -211,6 +217,9 @@ bodies! {
         reason: String,
         /// The exit code.
         code: u8,
+        /// Requests that were not done, by their names: how many.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        given_up: BTreeMap<String, u64>,
     }
     /// A failure.
     Error {

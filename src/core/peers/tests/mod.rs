@@ -39,6 +39,9 @@ struct Rig {
     /// Whether keys are those that are known.
     known: bool,
     reachable: [bool; 2],
+    /// What their users have not read: by whom, on which link, the number.
+    unread: [Vec<(String, u64, u64)>; 2],
+    reads: [bool; 2],
 }
 
 impl Rig {
@@ -59,6 +62,8 @@ impl Rig {
             deaf: None,
             known: true,
             reachable: [true; 2],
+            unread: [Vec::new(), Vec::new()],
+            reads: [true; 2],
         }
     }
 
@@ -69,7 +74,18 @@ impl Rig {
                     self.perform(who, output);
                 }
                 while let Some(news) = self.peers[who].next_news() {
+                    if let News::Said { peer, link, number, .. } = &news {
+                        self.unread[who].push((fold(peer), *link, *number));
+                    }
                     self.news[who].push(news);
+                }
+                if self.reads[who] && !self.unread[who].is_empty() {
+                    for (name, link, number) in std::mem::take(&mut self.unread[who]) {
+                        self.peers[who].had(self.now, &name, link, number);
+                    }
+                    while let Some(output) = self.peers[who].poll(self.now) {
+                        self.perform(who, output);
+                    }
                 }
                 let late = self.peers[who].next_timeout().filter(|at| *at <= self.now);
                 assert_eq!(late, None, "a timer that is due would spin");

@@ -107,3 +107,51 @@ fn who_leaves_says_so_to_everybody() {
     let refused = rig.send(0, "two");
     assert_eq!(rig.failed(0), [(refused, ErrorCode::PeerUnreachable)]);
 }
+
+#[test]
+fn who_does_not_read_makes_messages_wait_and_is_there_all_the_same() {
+    let mut rig = Rig::new();
+    rig.reads[1] = false;
+    let text = "x".repeat(10_000);
+    let sent: Vec<u64> = (0..40).map(|_| rig.send(0, &text)).collect();
+    rig.pass(4_999);
+    assert!(!rig.peers[0].is_stalled("ben"));
+    rig.pass(20_001);
+    assert!(rig.peers[0].is_stalled("ben"));
+    let arrived = rig.said(1).len();
+    assert_eq!(arrived, crate::protocol::limits::PRIVATE_UNREAD.div_ceil(text.len()), "no more is on its way");
+    assert_eq!((rig.acked(0).len(), rig.failed(0).len(), rig.doubts(0)), (0, 0, 0));
+    rig.reads[1] = true;
+    rig.drain();
+    rig.pass(2_000);
+    assert_eq!((rig.acked(0), rig.said(1).len(), rig.failed(0).len()), (sent, 40, 0), "all in order, each once");
+}
+
+#[test]
+fn what_nobody_reads_is_given_up_and_said_once_all_the_same() {
+    let mut rig = Rig::new();
+    rig.reads[1] = false;
+    let text = "x".repeat(10_000);
+    let sent: Vec<u64> = (0..40).map(|_| rig.send(0, &text)).collect();
+    rig.pass(31_000);
+    let mut failed = rig.failed(0);
+    failed.sort_unstable();
+    assert_eq!(failed, sent.iter().map(|ticket| (*ticket, ErrorCode::NotRead)).collect::<Vec<_>>());
+    assert!(rig.closed(0).is_empty() && rig.doubts(0) == 0, "the link is alive");
+    let arrived = rig.said(1).len();
+    rig.reads[1] = true;
+    rig.drain();
+    let later = rig.send(0, "later");
+    rig.pass(1_000);
+    assert_eq!((rig.acked(0), rig.said(1).len()), (vec![later], arrived + 1), "what was not sent is not sent now");
+}
+
+#[test]
+fn what_was_never_said_cannot_be_had() {
+    let mut rig = Rig::new();
+    rig.send(0, "one");
+    let conn = *rig.wires.keys().find(|(who, _)| *who == 0).unwrap();
+    rig.ways.push_back((0, Way::Line(conn.1, r#"{"n":2,"ack":1,"body":{"had":7}}"#.into())));
+    rig.drain();
+    assert_eq!(rig.closed(0).len(), 1);
+}

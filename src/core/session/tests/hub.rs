@@ -70,14 +70,30 @@ fn after_the_configured_time_every_request_is_told_that_the_hub_is_lost() {
     let give_up = Duration::from_secs(3);
     let mut rig = Rig::welcomed(SessionConfig { give_up, ..config() });
     rig.line(r#"{"id":1,"request":"list"}"#);
+    rig.line(r#"{"id":3,"request":"quit"}"#);
     rig.lose();
     rig.line(r#"{"id":2,"request":"get","file":"song"}"#);
-    rig.line(r#"{"id":3,"request":"quit"}"#);
     rig.pass_in_vain(2_999);
     assert_eq!((rig.lasts(3), rig.end), (vec![None; 3], None));
     rig.pass_in_vain(1);
     assert_eq!(rig.lasts(3), [Some("hub-lost"); 3]);
     assert_eq!(rig.end, Some(5));
+}
+
+#[test]
+fn who_quits_while_the_hub_is_lost_leaves_at_once() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"who"}"#);
+    rig.lose();
+    rig.line(r#"{"id":2,"request":"say","room":"kitchen","text":"hello"}"#);
+    rig.line(r#"{"id":3,"request":"quit"}"#);
+    assert_eq!(rig.lasts(3), [Some("hub-lost"), Some("hub-lost"), Some("bye")]);
+    assert_eq!(rig.end, Some(5));
+
+    let mut rig = Rig::welcomed(config());
+    rig.lose();
+    rig.line(r#"{"id":1,"request":"quit"}"#);
+    assert_eq!((rig.last(1), rig.end), (Some("bye"), Some(0)), "nothing was given up");
 }
 
 #[test]

@@ -80,6 +80,8 @@ struct Rig {
     shown: Vec<(String, Received)>,
     /// What is to be done with direct connections.
     peers: Vec<PeerOutput>,
+    /// How often the end was said to wait for a reader.
+    unread: u32,
     end: Option<u8>,
 }
 
@@ -102,6 +104,7 @@ impl Rig {
             opened: Vec::new(),
             shown: Vec::new(),
             peers: Vec::new(),
+            unread: 0,
             end: None,
         };
         rig.handle(Input::Start);
@@ -148,6 +151,7 @@ impl Rig {
                         self.asked.push(serde_json::from_str(&body).unwrap());
                     }
                 }
+                Output::Unread => self.unread += 1,
                 Output::CheckDir(task, _) | Output::Hash(Offering { task, .. }) | Output::Lend { task, .. } => {
                     self.tasks.push(task)
                 }

@@ -64,6 +64,11 @@ impl Rig {
         self.peers.iter().filter_map(frame).collect()
     }
 
+    /// Ben's user has everything up to a number, which is the `frame`th that he says on a link.
+    fn had(&mut self, conn: PeerConn, frame: u64, number: u64) {
+        self.peer_line(conn, &format!(r#"{{"n":{frame},"ack":{number},"body":{{"had":{number}}}}}"#));
+    }
+
     fn private(&mut self, id: i64, to: &str) {
         self.line(&format!(r#"{{"id":{id},"request":"private","to":"{to}","text":"hi"}}"#));
     }
@@ -93,9 +98,9 @@ fn a_message_opens_the_connection_by_itself_and_what_follows_does_not_wait() {
     assert_eq!(rig.words().last(), Some(&"private-opened"));
     assert_eq!(rig.told.last().map(|line| (line.id.clone(), line.last)), Some((Some(Id::Number(1)), false)));
     assert_eq!(rig.on_links(), [(Some(1), 0), (Some(2), 0)]);
-    rig.peer_line(LINK, r#"{"ack":1}"#);
+    rig.had(LINK, 1, 1);
     assert_eq!(rig.lasts(4), [Some("message-acked"), None, Some("help"), None]);
-    rig.peer_line(LINK, r#"{"ack":2}"#);
+    rig.had(LINK, 2, 2);
     assert_eq!(rig.lasts(4), [Some("message-acked"), Some("message-acked"), Some("help"), Some("waited")]);
     let acked = rig.told.iter().rev().find_map(|line| match &line.event {
         Event::MessageAcked(acked) => Some((acked.number, acked.to.as_deref(), acked.stored, acked.delivered)),
@@ -147,7 +152,7 @@ fn a_connection_is_opened_and_closed_once() {
         [Some("private-opened"), Some("already-open"), None, None],
         "what is under way is awaited"
     );
-    rig.peer_line(LINK, r#"{"ack":1}"#);
+    rig.had(LINK, 1, 1);
     assert_eq!(rig.lasts(4)[2..], [Some("message-acked"), Some("private-closed")]);
     assert_eq!(rig.peers.last(), Some(&PeerOutput::Close(LINK)));
     assert_eq!(rig.words().iter().filter(|word| word.starts_with("private-")).count(), 2);
@@ -186,7 +191,7 @@ fn whoever_ends_says_goodbye_and_answers_what_waits() {
     rig.line(r#"{"id":2,"request":"quit"}"#);
     rig.ben_answers();
     assert_eq!(rig.lasts(2), [None, None], "quit waits");
-    rig.peer_line(LINK, r#"{"ack":1}"#);
+    rig.had(LINK, 1, 1);
     assert_eq!((rig.last(1), rig.peers.last()), (Some("message-acked"), Some(&PeerOutput::Close(LINK))));
     assert_eq!(rig.words().last(), Some(&"private-closed"));
     rig.answer("quit", "bye", r#","reason":"quit","code":0"#);
@@ -248,7 +253,7 @@ fn a_user_may_write_to_whom_they_block() {
     rig.line(r#"{"id":1,"request":"private-open","to":"ben"}"#);
     assert_eq!(rig.last(1), Some("private-opened"));
     rig.private(2, "ben");
-    rig.peer_line(PeerConn::Accepted(1), r#"{"ack":1}"#);
+    rig.had(PeerConn::Accepted(1), 1, 1);
     rig.line(r#"{"id":3,"request":"private-close","to":"ben"}"#);
     assert_eq!(rig.lasts(3)[1..], [Some("message-acked"), Some("private-closed")]);
 }
@@ -258,11 +263,11 @@ fn what_is_open_is_used_while_the_hub_is_lost() {
     let mut rig = rig();
     rig.private(1, "ben");
     rig.ben_answers();
-    rig.peer_line(LINK, r#"{"ack":1}"#);
+    rig.had(LINK, 1, 1);
     rig.handle(Input::Disconnected("connection reset".into()));
     rig.private(2, "ben");
     rig.line(r#"{"id":3,"request":"private-open","to":"cleo"}"#);
     assert_eq!(rig.on_links().last().map(|frame| frame.0), Some(Some(2)), "the hub is not needed for it");
-    rig.peer_line(LINK, r#"{"ack":2}"#);
+    rig.had(LINK, 2, 2);
     assert_eq!(rig.lasts(3), [Some("message-acked"), Some("message-acked"), None]);
 }

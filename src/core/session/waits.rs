@@ -1,0 +1,272 @@
+//! Nothing waits in silence: requests that need a lost hub say so once, and so does the end when it waits for what is
+//! not over. Pushes that nobody takes are given up when we leave.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::requests::{Mark, Pending, Waiting};
+use super::{Origin, Output, Session, event};
+use crate::core::time::Time;
+use crate::protocol::event::WaitsFor;
+use crate::protocol::types::Stage;
+use crate::protocol::{ErrorCode, Failure, Request, Transfer, request};
+
+/// After how long something that waits says so. Most outages, and most ends, are shorter.
+const SAID_AFTER: Duration = Duration::from_secs(1);
+
+/// How long the end waits for somebody to take what we push, when nothing else is left.
+const PUSH_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What waits, and what has been said of it.
+#[derive(Default)]
+pub(super) struct Waits {
+    /// Since when somebody wants to end.
+    ending: Option<Time>,
+    /// What the end was last said to wait for, and when.
+    said: Option<(Time, Vec<WaitsFor>)>,
+    /// Since when nothing is left but pushes that nobody has taken.
+    pushes: Option<Time>,
+    /// Since when the end waits for the user to read; none once that has been said.
+    unread: Option<Time>,
+    /// When there will be something to say or to give up.
+    timer: Option<Time>,
+    /// How many requests of each kind were given up.
+    given_up: BTreeMap<String, u64>,
+    /// Whether the user has left while the hub was lost, and something was given up for it.
+    pub(super) left_lost: bool,
+}
+
+impl Waits {
+    pub(super) fn timer(&self) -> Option<Time> {
+        self.timer
+    }
+
+    /// Somebody wants to end.
+    pub(super) fn end_wanted(&mut self, now: Time) {
+        self.ending.get_or_insert(now);
+    }
+
+    /// The end waits until the user has read everything.
+    pub(super) fn end_unread(&mut self, now: Time) {
+        self.unread = Some(now);
+    }
+
+    pub(super) fn give_up(&mut self, request: &Request) {
+        *self.given_up.entry(request.name().to_owned()).or_default() += 1;
+    }
+
+    pub(super) fn take_given_up(&mut self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut self.given_up)
+    }
+}
+
+impl Session {
+    /// Since when the hub has been lost, if it is.
+    pub(super) fn lost_since(&self) -> Option<Time> {
+        self.connection.outage().map(|lost| lost.since)
+    }
+
+    /// Whether the hub is lost, and tried again.
+    pub(super) fn is_lost(&self) -> bool {
+        self.connection.outage().is_some()
+    }
+
+    /// While the hub is lost, what is answered here need not wait for what waits for the hub; unless it would change
+    /// what that means.
+    pub(super) fn next_without_hub(&self) -> Option<usize> {
+        if !self.is_lost() || self.local.is_some() {
+            return None;
+        }
+        let (mut offers, mut focuses) = (false, self.asks.values().any(|(_, origin)| origin.is_focus()));
+        for (at, waiting) in self.waiting.iter().enumerate() {
+            let Waiting::Request(pending) = waiting else {
+                if matches!(waiting, Waiting::Bad(..)) {
+                    return Some(at);
+                }
+                continue;
+            };
+            let local = match &pending.request {
+                Request::Help(_) | Request::Transfers(_) | Request::Cancel(_) => true,
+                Request::List(_) => self.replica.updates > 0,
+                Request::Setdir(_) => !offers,
+                Request::Unfocus(_) => !focuses,
+                // What these are refused for may change before their turn.
+                Request::Rereg(_) | Request::Accept(_) | Request::Decline(_) => false,
+                other => {
+                    self.check(other).is_err() || (self.goes_past_the_hub(waiting) && self.privates_permit(waiting))
+                }
+            };
+            if local {
+                return Some(at);
+            }
+            offers |= matches!(pending.request, Request::Offer(_) | Request::Push(_));
+            focuses |= matches!(pending.request, Request::Focus(_));
+        }
+        None
+    }
+
+    /// Whether everything is final, but for pushes.
+    pub(super) fn is_over_but_for_pushes(&self) -> bool {
+        // While the hub is lost, nothing can be waited for that only it has and nobody has asked for.
+        let lost = self.is_lost() && !self.awaits_answers();
+        let answered = self.settled && self.local.is_none() && self.asks.is_empty() && !self.inbox.catching_up;
+        (answered || lost) && self.running.values().all(|running| !running.is_asked_for()) && self.keeping.is_empty()
+    }
+
+    /// Says what waits, if it has waited for a while.
+    pub(super) fn say_what_waits(&mut self, now: Time) {
+        self.waits.timer = None;
+        if self.ended {
+            return;
+        }
+        if let Some(since) = self.lost_since().filter(|_| self.leaving.is_none()) {
+            self.at(now, since + SAID_AFTER, |session| session.say_requests_wait(now));
+        }
+        if let Some(since) = self.waits.ending.filter(|_| self.leaving.is_none()) {
+            let again = self.waits.said.as_ref().map_or(since, |(at, _)| *at);
+            self.at(now, again + SAID_AFTER, |session| session.say_end_waits(now));
+        }
+        if let Some(since) = self.waits.pushes {
+            self.at(now, since + PUSH_PATIENCE, |_| ());
+        }
+        let unread = self.leaving.as_ref().is_some_and(|leaving| leaving.waits_for_output);
+        if let Some(since) = self.waits.unread.filter(|_| unread) {
+            self.at(now, since + SAID_AFTER, |session| {
+                session.waits.unread = None;
+                session.out.push_back(Output::Unread);
+            });
+        }
+    }
+
+    /// Does something if its time has come, or has the timer set for it.
+    fn at(&mut self, now: Time, when: Time, what: impl FnOnce(&mut Self)) {
+        match when <= now {
+            true => what(self),
+            false => self.waits.timer = Some(self.waits.timer.map_or(when, |timer| timer.min(when))),
+        }
+    }
+
+    fn say_requests_wait(&mut self, now: Time) {
+        self.answer_lists_without_hub(now);
+        let pushes = &mut self.pushes;
+        let asked = self.asks.values_mut().filter_map(|(_, origin)| match origin {
+            Origin::User(pending) => Some(&mut **pending),
+            Origin::Offer(publishing) => Some(publishing.pending_mut()),
+            Origin::Push(_) | Origin::Enter | Origin::Return | Origin::OfferAgain => None,
+            Origin::Change | Origin::Forgotten | Origin::Goodbye => None,
+        });
+        let queued = self.waiting.iter_mut().filter_map(|waiting| match waiting {
+            Waiting::Request(pending) => Some(pending),
+            Waiting::Bad(..) | Waiting::EndOfInput => None,
+        });
+        let unasked = pushes.unasked_mut();
+        let mut said: Vec<(Mark, String)> = Vec::new();
+        for pending in asked.chain(unasked).chain(queued) {
+            // What waits for the end of others says so itself, or need not.
+            let ends = matches!(pending.request, Request::Quit(_) | Request::Wait(_));
+            if !ends && !std::mem::replace(&mut pending.said_to_wait, true) {
+                said.push((pending.id.clone(), pending.request.name().to_owned()));
+            }
+        }
+        for (id, request) in said {
+            let r#for = vec![WaitsFor::Hub];
+            let waiting = event::Waiting { request: Some(request), r#for, transfers: Vec::new(), left: None };
+            self.tell_for(now, id, false, waiting);
+        }
+    }
+
+    /// What was offered when the hub still answered can be said.
+    fn answer_lists_without_hub(&mut self, now: Time) {
+        let is_list = |origin: &Origin| matches!(origin, Origin::User(p) if matches!(p.request, Request::List(_)));
+        if self.replica.updates == 0 {
+            return;
+        }
+        for (_, (_, origin)) in self.asks.extract_if(.., |_, (_, origin)| is_list(origin)).collect::<Vec<_>>() {
+            if let Origin::User(pending) = origin
+                && let Request::List(list) = &pending.request
+            {
+                self.list_without_hub(now, pending.id, list);
+            }
+        }
+    }
+
+    /// Answers `list` with what we know, marked as old.
+    pub(super) fn list_without_hub(&mut self, now: Time, id: Mark, list: &request::List) {
+        let (revision, offers) = (self.replica.revision, self.replica.list(list));
+        self.finish(now, id, event::Table { revision, offers, stale: true });
+    }
+
+    /// Whether requests of the user have begun and are not final; transfers and pushes apart.
+    pub(super) fn awaits_answers(&self) -> bool {
+        let asked = |origin: &Origin| match origin {
+            Origin::User(_) | Origin::Offer(_) | Origin::Push(_) => true,
+            Origin::Enter | Origin::Return | Origin::OfferAgain => false,
+            Origin::Change | Origin::Forgotten | Origin::Goodbye => false,
+        };
+        self.local.is_some() || self.privates_are_under_way() || self.asks.values().any(|(_, origin)| asked(origin))
+    }
+
+    fn say_end_waits(&mut self, now: Time) {
+        let r#for = self.end_waits_for();
+        if r#for.is_empty() || self.waits.said.as_ref().is_some_and(|(_, said)| *said == r#for) {
+            return;
+        }
+        let quit = self.waiting.iter().find_map(|waiting| match waiting {
+            Waiting::Request(Pending { id, request: Request::Quit(_), .. }) => Some(id.clone()),
+            Waiting::Request(_) | Waiting::Bad(..) | Waiting::EndOfInput => None,
+        });
+        let running = self.running.iter().filter(|(_, running)| running.is_asked_for());
+        let running = running.map(|(transfer, running)| running.show(*transfer));
+        let transfers: Vec<Transfer> = running.chain(self.pushes.show()).collect();
+        let left = self.waits.pushes.map(|since| (since + PUSH_PATIENCE - now).as_millis() as u64);
+        let request = quit.as_ref().map(|_| "quit".to_owned());
+        let waiting = event::Waiting { request, r#for: r#for.clone(), transfers, left };
+        self.tell_for(now, quit.unwrap_or_default(), false, waiting);
+        self.waits.said = Some((now, r#for));
+    }
+
+    fn end_waits_for(&self) -> Vec<WaitsFor> {
+        let before = |waiting: &Waiting| match waiting {
+            Waiting::Request(pending) => !matches!(pending.request, Request::Quit(_)),
+            Waiting::Bad(..) => true,
+            Waiting::EndOfInput => false,
+        };
+        let unanswered = self.awaits_answers() || self.waiting.first().is_some_and(before);
+        let transfers = self.running.values().any(|running| running.is_asked_for());
+        let all = [
+            (WaitsFor::Hub, !self.settled),
+            (WaitsFor::Answers, unanswered),
+            (WaitsFor::Transfers, transfers),
+            (WaitsFor::Pushes, self.pushes.show().any(|push| push.state == Stage::Waiting)),
+            (WaitsFor::Copies, !self.keeping.is_empty()),
+            (WaitsFor::Messages, self.settled && self.inbox.catching_up),
+        ];
+        all.into_iter().filter(|(_, waits)| *waits).map(|(what, _)| what).collect()
+    }
+
+    /// When nothing is left but pushes that nobody takes, we leave in spite of them after a while.
+    pub(super) fn end_pushes(&mut self, now: Time) {
+        let ends = |waiting: &Waiting| match waiting {
+            Waiting::Request(pending) => matches!(pending.request, Request::Quit(_)),
+            Waiting::EndOfInput => true,
+            Waiting::Bad(..) => false,
+        };
+        let alone = self.waiting.first().is_some_and(ends) && self.is_over_but_for_pushes() && self.pushes.is_untaken();
+        if !alone {
+            self.waits.pushes = None;
+            return;
+        }
+        let since = *self.waits.pushes.get_or_insert(now);
+        if since + PUSH_PATIENCE <= now {
+            self.waits.pushes = None;
+            self.take_back_untaken(now);
+        }
+    }
+
+    /// The user leaves while the hub is lost: what needs it is given up, and only transfers are finished.
+    pub(super) fn give_up_on_hub(&mut self, now: Time) {
+        let failure = Failure::new(ErrorCode::HubLost, "You have left while the hub was lost.")
+            .hint("Join again when it is back, and see what has been done.");
+        self.waits.left_lost |= self.abandon_requests(now, &failure) > 0;
+    }
+}
