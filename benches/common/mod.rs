@@ -78,6 +78,7 @@ impl Peer {
             connect(address, &Identity::from_seed(seed), None, choice).await.expect("the hub is there");
         let mut peer = Self { reader, writer, sent: 0, received: 0 };
         let hello = ClientHello {
+            follow: Default::default(),
             hello: LINK_PROTOCOL.into(),
             session: None,
             received: 0,

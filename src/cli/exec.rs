@@ -8,7 +8,7 @@ use super::client::{ClientArgs, Manner, standard_output, style};
 use super::fail;
 use crate::io::client::UserInput;
 use crate::protocol::line::parse_json;
-use crate::protocol::{ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, human};
+use crate::protocol::{ErrorCode, Event, EventLine, Failure, Follows, Id, Request, RequestLine, human};
 
 /// Ask one thing of a hub, and end.
 ///
@@ -71,7 +71,15 @@ impl Exec {
             let progress = matches!(line.event, Event::TransferProgress(_) | Event::OfferProgress(_));
             shows(line) && !(progress && at_terminal)
         };
-        let manner = Manner { linger: false, fail_fast: true, inbox: false, shows: Box::new(shows), bars, password };
+        let manner = Manner {
+            linger: false,
+            fail_fast: true,
+            follow: Follows::NOTHING,
+            inbox: false,
+            shows: Box::new(shows),
+            bars,
+            password,
+        };
         self.client.run(
             manner,
             style(),

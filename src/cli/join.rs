@@ -13,7 +13,7 @@ use crate::core::session::Replica;
 use crate::io::client::{Message, UserInput};
 use crate::io::input::Lines;
 use crate::io::signals::{Signal, Signals};
-use crate::protocol::{Event, EventLine, Failure, event, human};
+use crate::protocol::{Event, EventLine, Failure, Follow, Follows, event, human};
 use crate::ui::complete::{Completions, SharedCompletions};
 use crate::ui::editor::{self, Editor, Typed};
 
@@ -35,6 +35,13 @@ pub struct Join {
     /// End at the first request that fails, with its exit code.
     #[arg(long)]
     fail_fast: bool,
+    /// What of the offers is told by itself: nothing, what changes from now on, or the whole table and what changes.
+    /// What is not followed is asked of the hub when it is needed.
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "table")]
+    follow: Follow,
+    /// The same of who is there.
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "table")]
+    follow_roster: Follow,
 }
 
 impl Join {
@@ -46,7 +53,9 @@ impl Join {
 
     fn manner(&self, shows: impl FnMut(&EventLine) -> bool + Send + 'static) -> Result<Manner, Failure> {
         let (shows, password, bars) = (Box::new(shows), self.client.password()?, self.client.bars());
-        Ok(Manner { linger: self.linger, fail_fast: self.fail_fast, inbox: true, shows, bars, password })
+        let follow = Follows { table: self.follow, roster: self.follow_roster };
+        let (linger, fail_fast) = (self.linger, self.fail_fast);
+        Ok(Manner { linger, fail_fast, follow, inbox: true, shows, bars, password })
     }
 
     fn at_pipe(&self) -> Result<ExitCode, Failure> {

@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn spellings_of_old() {
-        assert_eq!(parse("whoelsesince 600").unwrap(), request::Who { since: Some(600) }.into());
+        assert_eq!(parse("whoelsesince 600").unwrap(), request::Who { since: Some(600), after: None }.into());
         assert_eq!(parse("whoelse").unwrap(), request::Who::default().into());
         assert!(matches!(parse("whoelsesince --help"), Ok(Request::Help(_))));
         assert_eq!(help(Some("whoelsesince")).unwrap()[0].name, "who");

@@ -15,7 +15,7 @@ pub use files::*;
 use super::event;
 use super::line::{BadLine, RequestLine, parse_json};
 use super::to_json;
-use super::{ErrorCode, Failure, Id, Timestamp, strict};
+use super::{ErrorCode, Failure, Follows, Id, Timestamp, strict};
 
 /// The protocol of the link, as it stands in every hello.
 pub const LINK_PROTOCOL: &str = "potluck-link/1";
@@ -49,6 +49,9 @@ pub struct ClientHello {
     /// What the join link carried for this hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invite: Option<String>,
+    /// What it wants to be told by itself, in a new session.
+    #[serde(default, skip_serializing_if = "Follows::is_everything")]
+    pub follow: Follows,
 }
 
 /// What the hub says first on every connection.
@@ -169,6 +172,8 @@ pub enum Ask {
     NotTaken(NotTaken),
     /// Files of ours are gone.
     Gone(Gone),
+    /// The next page of what is offered in a folder that we fetch.
+    Folder(Folder),
 }
 
 /// The user has every message up to this number, but for some that are held back. The first one after a registration says that messages may come;
@@ -213,6 +218,7 @@ impl Ask {
             Self::TakeBack(take_back) => to_json(take_back).into(),
             Self::NotTaken(not_taken) => to_json(not_taken).into(),
             Self::Gone(gone) => to_json(gone).into(),
+            Self::Folder(folder) => to_json(folder).into(),
         }
     }
 
@@ -237,7 +243,7 @@ impl Ask {
         if body.starts_with(r#"{"settled":"#) {
             return serde_json::from_str(body).map(Self::Settled).map_err(bad);
         }
-        let ours = [r#""publish":"#, r#""push":"#, r#""gone":"#];
+        let ours = [r#""publish":"#, r#""push":"#, r#""gone":"#, r#""folder":"#];
         if !body.starts_with(r#"{"id":"#) || !ours.iter().any(|word| body.contains(word)) {
             return parse_json(body).map(Self::Request);
         }
@@ -247,6 +253,9 @@ impl Ask {
         }
         if value.get("push").is_some() {
             return Push::deserialize(value).map(Self::Push).map_err(bad);
+        }
+        if value.get("folder").is_some() {
+            return Folder::deserialize(value).map(Self::Folder).map_err(bad);
         }
         if value.get("gone").is_some() {
             return Gone::deserialize(value).map(Self::Gone).map_err(bad);
@@ -261,6 +270,7 @@ impl Ask {
             Self::Publish(publish) => Some(Id::Number(publish.id)),
             Self::Push(push) => Some(Id::Number(push.id)),
             Self::Gone(gone) => Some(Id::Number(gone.id)),
+            Self::Folder(folder) => Some(Id::Number(folder.id)),
             Self::Received(_) | Self::Unreachable(_) | Self::Have(_) | Self::Settled(_) => None,
             Self::TakeBack(_) | Self::NotTaken(_) => None,
         }
@@ -313,6 +323,7 @@ mod tests {
             Ask::TakeBack(TakeBack { take_back: 9 }),
             Ask::NotTaken(NotTaken { not_taken: 9 }),
             Ask::Gone(Gone { id: 7, gone: vec!["a".into()] }),
+            Ask::Folder(Folder { id: 8, folder: "a/".into(), from: None, after: "a/b/erin".into() }),
         ] {
             assert_eq!(Ask::parse(&ask.to_body()).unwrap(), ask);
         }

@@ -17,7 +17,7 @@ use crate::io::output::{Output, Render};
 use crate::io::queued::{BOUNDS, Numbered};
 use crate::io::signals::Signals;
 use crate::protocol::types::Password;
-use crate::protocol::{EventLine, Failure, JoinLink, to_json};
+use crate::protocol::{EventLine, Failure, Follows, JoinLink, to_json};
 use crate::ui::bars::{Glyphs, SharedBars};
 use crate::ui::human::render;
 use crate::ui::style::Style;
@@ -28,6 +28,8 @@ pub(in crate::cli) use options::ClientArgs;
 pub(in crate::cli) struct Manner {
     pub(in crate::cli) linger: bool,
     pub(in crate::cli) fail_fast: bool,
+    /// What of the table and the roster is followed.
+    pub(in crate::cli) follow: Follows,
     /// Whether messages are taken.
     pub(in crate::cli) inbox: bool,
     /// Which events are shown as text.

@@ -10,11 +10,15 @@ mod contest;
 mod copies;
 mod entry;
 mod feed;
+mod following;
 mod held;
 mod holders;
 mod locate;
 mod messages;
+mod names;
 mod offers;
+mod orphans;
+mod pages;
 mod people;
 mod pushes;
 mod rates;
@@ -22,6 +26,8 @@ mod requests;
 mod room_news;
 mod rooms;
 mod roster;
+mod search;
+mod table;
 mod telling;
 
 pub use accounts::{LoginPolicy, Verified};
@@ -50,12 +56,12 @@ use copies::Copies;
 use feed::{Awaiting, Recent};
 use held::{Held, Question};
 use holders::Holders;
-use offers::Shelved;
 use people::{Departed, Person};
 use pushes::Pushes;
 use room_news::RoomNews;
 use rooms::Room;
 use roster::Visit;
+use table::Table;
 use telling::Updates;
 
 /// How long changes are gathered before they are told. Shorter than what people notice, and long enough
@@ -229,8 +235,10 @@ pub struct Hub {
     visits: VecDeque<Visit>,
     visitors: u64,
     revision: u64,
-    table: Ledger<(String, String), Shelved>,
+    table: Table,
     roster: Ledger<String, Client>,
+    /// The names in the roster by their numbers.
+    numbers: BTreeMap<u64, String>,
     updates: Updates,
     holders: Holders,
     pushes: Pushes,
@@ -289,8 +297,9 @@ impl Hub {
             visits: VecDeque::new(),
             visitors: 0,
             revision: 0,
-            table: Ledger::default(),
+            table: Table::default(),
             roster: Ledger::default(),
+            numbers: BTreeMap::new(),
             updates: Updates::default(),
             holders: Holders::default(),
             pushes: Pushes::default(),
@@ -355,21 +364,6 @@ impl Hub {
             .into_iter()
             .flatten()
             .min()
-    }
-
-    /// Clients by name and state, for whoever embeds or tests a hub.
-    pub fn roster(&self) -> Vec<Client> {
-        self.roster.range_from(&String::new()).map(|(_, client)| client.clone()).collect()
-    }
-
-    /// All offers in the order of `list`.
-    pub fn offers(&self) -> Vec<crate::protocol::Offer> {
-        self.table.range_from(&Default::default()).map(|((_, owner), shelved)| self.offer(owner, shelved)).collect()
-    }
-
-    /// The newest revision.
-    pub fn revision(&self) -> u64 {
-        self.revision
     }
 
     fn log(&mut self, event: impl Into<LogEvent>) {

@@ -179,7 +179,7 @@ impl Hub {
                 self.holders.orphaned(key.clone(), content);
             }
             let revision = self.changed(now);
-            self.table.remove(revision, &key, |_| ());
+            self.table.remove(revision, &key);
             gone.push(key.0);
         }
         if !gone.is_empty() {

@@ -1,7 +1,7 @@
 //! What the hub says.
 
 use super::requests::Pending;
-use super::{Event, EventLine, Failure, Id, Origin, Output, Session};
+use super::{Collecting, Event, EventLine, Failure, Id, Origin, Output, Session};
 use crate::core::time::Time;
 use crate::protocol::name::fold;
 use crate::protocol::wire::Ask;
@@ -25,10 +25,16 @@ impl Session {
     fn told(&mut self, now: Time, event: Event) {
         match &event {
             Event::TableUpdated(_) => return self.table_updated(now, event),
+            Event::TableUnfollowed(_) => self.replica.unfollow_table(),
             Event::RosterUpdated(update) => {
                 self.replica.update_roster(update);
-                self.private_roster(now, update);
+                self.private_roster(now, &update.clients);
                 self.update_peers();
+            }
+            Event::Introduced(introduced) => {
+                self.replica.meet(&introduced.client);
+                self.private_roster(now, std::slice::from_ref(&introduced.client));
+                return self.update_peers();
             }
             Event::Message(event::Message { number, .. })
             | Event::RoomMessage(event::RoomMessage { number, .. })
@@ -47,7 +53,11 @@ impl Session {
     fn table_updated(&mut self, now: Time, mut event: Event) {
         if let Event::TableUpdated(update) = &mut event {
             update.added.iter_mut().for_each(|offer| self.place(offer));
-            self.replica.update_table(update);
+            if !self.replica.update_table(update) {
+                // The hub should not have told as much: it does not end here, but it is not kept.
+                let unfollowed = event::TableUnfollowed::too_large(update.total);
+                return self.tell(now, unfollowed);
+            }
         }
         self.tell(now, event);
     }
@@ -65,7 +75,7 @@ impl Session {
 
     /// Who is in the roster may fetch from us, as long as we are in it ourselves.
     fn update_peers(&mut self) {
-        let peers = if self.registered.is_some() { self.replica.keys() } else { Vec::new() };
+        let peers = self.registered.is_some().then(|| self.replica.keys());
         self.out.push_back(Output::Peers(peers));
     }
 
@@ -94,6 +104,7 @@ impl Session {
                 }
                 self.offer_next(now);
             }
+            (Origin::Page(so_far), event) => self.page_answered(now, *so_far, event),
             (Origin::User(pending), Event::Error(error)) => self.user_refused(now, *pending, error),
             (Origin::Offer(publishing), Event::OfferAcked(answer)) => self.offer_acked(now, publishing, answer),
             (Origin::Offer(publishing), event) => {
@@ -137,13 +148,17 @@ impl Session {
     fn user_answered(&mut self, now: Time, pending: Pending, event: Event) {
         match (&pending.request, event) {
             (Request::List(list), Event::Synced(synced)) => {
-                let table = event::Table { revision: synced.revision, offers: self.replica.list(list) };
+                let table = self.replica.list(synced.revision, list);
                 self.finish(now, pending.id, table);
             }
-            (Request::Who(_), Event::Synced(synced)) => {
-                let roster = event::Roster { revision: synced.revision, clients: self.replica.roster() };
-                self.finish(now, pending.id, roster);
+            (Request::Who(who), Event::Synced(synced)) => {
+                let clients = self.replica.roster(who.after);
+                self.finish(now, pending.id, event::Roster { revision: synced.revision, clients, next: None });
             }
+            (_, event @ (Event::TablePage(_) | Event::RosterPage(_))) => {
+                self.page_answered(now, Collecting::new(pending), event);
+            }
+            (Request::Search(_), Event::Found(found)) => self.found(now, Collecting::new(pending), found),
             (Request::Get(get), Event::Located(located)) => {
                 let get = get.clone();
                 self.start_get(now, pending, get, located);
@@ -151,7 +166,7 @@ impl Session {
             // Everything that was offered when the folder was asked for is in our table now.
             (Request::Get(get), Event::Synced(_)) if get.file.ends_with('/') => {
                 let get = get.clone();
-                self.start_folder(now, pending, &get);
+                self.start_known_folder(now, pending, &get);
             }
             (Request::Accept(_), Event::Located(located)) => self.start_accepted(now, pending, located),
             (Request::Decline(decline), Event::Declined(answer)) => {
@@ -205,7 +220,6 @@ impl Session {
             // These need nothing of ours.
             (Request::Status(_), event @ Event::Status(_))
             | (Request::Who(_), event @ Event::Roster(_))
-            | (Request::Search(_), event @ Event::Found(_))
             | (Request::Chunks(_), event @ Event::Chunks(_))
             | (Request::Message(_) | Request::Broadcast(_) | Request::Say(_), event @ Event::MessageAcked(_))
             | (Request::Blocks(_), event @ Event::Blocks(_))

@@ -1,4 +1,4 @@
-//! Folders to fetch: what is offered below a name, as far as our copy of the table knows.
+//! Folders to fetch: what is offered below a name, as our copy of the table knows, or the hub's pages.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,7 +11,12 @@ use crate::protocol::{ContentHash, ErrorCode, Offer, PublicKey, request};
 
 impl Session {
     /// All that is offered below the folder that is asked for.
-    pub(super) fn plan_folder(&self, transfer: u64, get: &request::Get) -> Result<FolderPlan, Failure> {
+    pub(super) fn plan_folder<'a>(
+        &self,
+        transfer: u64,
+        get: &request::Get,
+        offers: impl Iterator<Item = &'a Offer>,
+    ) -> Result<FolderPlan, Failure> {
         let me = self.registered.as_deref().unwrap_or_default();
         let from = get.from.as_deref().map(fold);
         let wanted = |offer: &&Offer| {
@@ -21,7 +26,7 @@ impl Session {
         };
         let mut sources: Vec<FolderSource> = Vec::new();
         let mut files: BTreeMap<&str, FolderFile> = BTreeMap::new();
-        for offer in self.replica.below(&get.file).filter(wanted) {
+        for offer in offers.filter(wanted) {
             let Some(key) = self.key_of(offer) else { continue };
             let source = match sources.iter().position(|known| known.name == offer.owner) {
                 Some(at) => at,

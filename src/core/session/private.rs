@@ -92,10 +92,15 @@ impl Session {
     /// `sure`, it is asked for them. It never learns what is said.
     pub(super) fn start_private(&mut self, now: Time, pending: Pending, sure: bool) {
         let person = match self.check_private(&pending.request) {
+            // Of whom we were told once may be elsewhere by now.
+            Ok(person)
+                if !sure && !self.replica.follows_roster() && !self.privates.peers.is_open(&fold(&person.name)) =>
+            {
+                return self.ask_for(now, pending);
+            }
             Ok(person) => person,
             Err(failure) if !sure && matches!(failure.code, ErrorCode::NoSuchPerson | ErrorCode::NotOnline) => {
-                let to = whom(&pending.request).unwrap_or_default().to_owned();
-                return self.ask(now, request::PrivateOpen { to }.into(), Origin::User(Box::new(pending)));
+                return self.ask_for(now, pending);
             }
             Err(failure) => return self.refuse(now, pending.id, failure),
         };
@@ -122,6 +127,12 @@ impl Session {
             Err(failure) => self.refuse(now, pending.id, failure),
         }
         self.private_news(now);
+    }
+
+    /// Asks the hub for whom a request is for.
+    fn ask_for(&mut self, now: Time, pending: Pending) {
+        let to = whom(&pending.request).unwrap_or_default().to_owned();
+        self.ask(now, request::PrivateOpen { to }.into(), Origin::User(Box::new(pending)));
     }
 
     /// Whom a request is for, if it can be sent to them.
@@ -176,8 +187,8 @@ impl Session {
     }
 
     /// The roster has changed.
-    pub(super) fn private_roster(&mut self, now: Time, update: &event::RosterUpdated) {
-        for client in update.clients.iter().filter(|client| client.state == Presence::Offline) {
+    pub(super) fn private_roster(&mut self, now: Time, changed: &[Client]) {
+        for client in changed.iter().filter(|client| client.state == Presence::Offline) {
             self.privates.peers.left(now, &client.name);
         }
         let replica = &self.replica;

@@ -200,6 +200,10 @@ impl Session {
                 (None, None) => Err(ErrorCode::NotRegistered.into()),
             },
             Request::Get(get) => check_get(get),
+            Request::List(request::List { after: Some(after), .. }) if !is_place(after) => {
+                let message = "To go on, name the offer that `next` named: FILE/OWNER.";
+                Err(Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/after")))
+            }
             Request::Chunks(chunks) => check_file(&chunks.file).map_err(|failure| failure.at(pointer_at("/file"))),
             Request::Accept(request::Accept { push, .. }) | Request::Decline(request::Decline { push })
                 if self.pushes.is_stale(*push) =>
@@ -285,6 +289,7 @@ impl Session {
             .into_iter()
             .filter_map(|(id, (ask, origin))| match origin {
                 Origin::User(pending) => Some(*pending),
+                Origin::Page(so_far) => Some(so_far.pending),
                 Origin::Offer(publishing) => Some(publishing.into_pending()),
                 Origin::Goodbye => {
                     self.asks.insert(id, (ask, Origin::Goodbye));
@@ -328,6 +333,11 @@ impl Session {
         self.hurried = true;
         self.leave(now, reason.into(), code, id, asked_for);
     }
+}
+
+/// Whether this names an offer: its file, and its owner after the last `/`.
+fn is_place(place: &str) -> bool {
+    place.rsplit_once('/').is_some_and(|(file, owner)| !file.is_empty() && !owner.is_empty())
 }
 
 fn check_get(get: &request::Get) -> Result<(), Failure> {

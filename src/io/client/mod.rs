@@ -101,6 +101,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             name: options.name.clone(),
             hub: options.hub.host_port(),
             password: options.password.clone(),
+            follow: options.follow,
             inbox: options.inbox,
             invite: options.hub.invite.clone(),
             link: options.link,
@@ -269,8 +270,8 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             Output::Unserve(files) => self.offers.withdraw(&files),
             Output::Peers(peers) => {
                 // The hub fetches what it is to keep.
-                let hub = self.hub_key.map(|key| (key, HUB.to_owned())).filter(|_| !peers.is_empty());
-                self.shelf.set_peers(peers.into_iter().chain(hub).collect());
+                let hub = self.hub_key.map(|key| (key, HUB.to_owned())).filter(|_| peers.is_some());
+                self.shelf.set_peers(peers.into_iter().flatten().chain(hub).collect());
             }
             Output::Lend { task, dir, file, to } => self.lend(task, dir, file, to),
             Output::Unlend(hash, to) => self.shelf.unlend(&hash, &to),

@@ -138,6 +138,10 @@ requests! {
         #[arg(long, value_name = "SECONDS")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<u64>,
+        /// Only who came after this number.
+        #[arg(long, value_name = "NUMBER")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u64>,
     }
     /// Answer when everything asked before is done.
     Wait {}
