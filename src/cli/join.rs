@@ -1,5 +1,6 @@
 //! `potluck join`: a client, for a person at a terminal or a program at a pipe.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,6 +14,7 @@ use crate::core::session::Replica;
 use crate::io::client::{Message, UserInput};
 use crate::io::input::Lines;
 use crate::io::signals::{Signal, Signals};
+use crate::protocol::limits::LIST_OFFERS;
 use crate::protocol::{Event, EventLine, Failure, Follow, Follows, event, human};
 use crate::ui::complete::{Completions, SharedCompletions};
 use crate::ui::editor::{self, Editor, Typed};
@@ -86,7 +88,7 @@ impl Join {
         let (watched, heard) = (Arc::clone(&completions), Arc::clone(&completions));
         // Before the editor has the terminal.
         let manner = self.manner(move |line| {
-            note_rooms(&heard, &line.event);
+            note(&heard, &line.event);
             at_a_glance(line)
         })?;
         let prompt = format!("{}@{}> ", self.client.name()?, self.client.hub());
@@ -157,14 +159,29 @@ fn feed(typed: &std::sync::mpsc::Receiver<Typed>, input: &mpsc::Sender<UserInput
 
 fn update(completions: &SharedCompletions, replica: &Replica) {
     let mut completions = completions.write().unwrap_or_else(PoisonError::into_inner);
-    completions.files = replica.offers().map(|offer| offer.file.clone()).collect();
-    completions.files.dedup();
+    if replica.has_table() {
+        completions.files = replica.offers().map(|offer| offer.file.clone()).collect();
+        completions.files.dedup();
+    }
     completions.names = replica.clients().map(|client| client.name.clone()).collect();
 }
 
-/// Rooms are not in the replica: those are known that have been spoken of.
-fn note_rooms(completions: &SharedCompletions, event: &Event) {
+/// Files that are known by name where the table is not followed.
+const KNOWN_FILES: usize = 4 * LIST_OFFERS;
+
+/// What is not in the replica is known when it has been spoken of: rooms, and files where the table is not followed.
+fn note(completions: &SharedCompletions, event: &Event) {
     let mut completions = completions.write().unwrap_or_else(PoisonError::into_inner);
+    let found: Vec<&String> = match event {
+        Event::Table(table) => table.offers.iter().map(|offer| &offer.file).collect(),
+        Event::Found(found) => found.files.iter().map(|file| &file.file).collect(),
+        _ => Vec::new(),
+    };
+    if !found.is_empty() {
+        let known: BTreeSet<String> = completions.files.drain(..).chain(found.into_iter().cloned()).collect();
+        completions.files = known.into_iter().take(KNOWN_FILES).collect();
+        return;
+    }
     let rooms = &mut completions.rooms;
     let room = match event {
         Event::Rooms(event::Rooms { rooms: all }) => {

@@ -6,6 +6,7 @@
 //! `poll` nothing else may happen. Time never goes back.
 
 pub mod batch;
+pub mod few;
 pub mod hub;
 pub mod ledger;
 pub mod link;

@@ -55,6 +55,9 @@ pub const fn offer_bytes(file: &str, owner: &str) -> usize {
     300 + file.len() + owner.len()
 }
 
+/// People of whom a client is told that does not follow the roster: later ones are not taken.
+pub const INTRODUCED: usize = 16_384;
+
 /// Files of one folder that is fetched.
 pub const FOLDER_FILES: usize = TREE_ENTRIES;
 

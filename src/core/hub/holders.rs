@@ -1,6 +1,7 @@
 //! Who has which content, beside those who offer it: whoever has fetched it, or is fetching it. Those who are fetching
 //! hear of it when others have more.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use super::orphans::Orphans;
 use super::table::Key;
 use super::{Hub, PeerId};
+use crate::core::few::Few;
 use crate::core::time::Time;
 use crate::protocol::limits::{ANSWER_BYTES, HAVE_CONTENTS, HOLDERS, HOLDINGS, PARTIAL_HOLDINGS};
 use crate::protocol::transfer::Chunking;
@@ -25,7 +27,7 @@ const NAMES_OF_ONE: usize = 1_024;
 #[derive(Default)]
 pub(super) struct Holders {
     /// The offers of each content: file and owner.
-    offers: BTreeMap<ContentHash, BTreeSet<Key>>,
+    offers: BTreeMap<ContentHash, Few<Key>>,
     /// What others have fetched and whose owners are gone.
     orphans: Orphans,
     /// Who has it without offering it.
@@ -68,9 +70,10 @@ impl Part {
 
 impl Holders {
     pub(super) fn listed(&mut self, hash: ContentHash, offer: &Key) {
-        let offers = self.offers.entry(hash).or_default();
-        if offers.len() < NAMES_OF_ONE {
-            offers.insert(offer.clone());
+        match self.offers.entry(hash) {
+            Entry::Vacant(none) => drop(none.insert(Few::One(offer.clone()))),
+            Entry::Occupied(mut offers) if offers.get().len() < NAMES_OF_ONE => offers.get_mut().insert(offer.clone()),
+            Entry::Occupied(_) => {}
         }
         self.orphans.remove(offer);
     }
@@ -103,7 +106,7 @@ impl Holders {
 
     /// The offers of a content: file and owner, in this order.
     pub(super) fn offers(&self, hash: &ContentHash) -> impl Iterator<Item = &Key> {
-        self.offers.get(hash).into_iter().flatten()
+        self.offers.get(hash).into_iter().flat_map(Few::iter)
     }
 
     /// Who has a content, or some of it, because they fetched it.

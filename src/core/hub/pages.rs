@@ -13,6 +13,10 @@ use crate::protocol::name::fold;
 use crate::protocol::wire::Folder;
 use crate::protocol::{Client, ErrorCode, Event, Failure, Offer, event, request};
 
+/// How many offers are told for the price of one request, and the price of a full page.
+const OFFERS_FOR_ONE: usize = 64;
+const MOST_FOR_A_PAGE: usize = 16;
+
 /// Which offers are on a page.
 struct Wanted<'a> {
     /// How their names begin.
@@ -46,6 +50,7 @@ impl Hub {
     pub(super) fn table_page(&mut self, now: Time, id: PeerId, request: &request::List) -> Result<Event, Failure> {
         self.look_on(now, id);
         let limit = request.limit.map_or(LIST_OFFERS, |limit| (limit as usize).clamp(1, LIST_OFFERS));
+        self.spend_for_page(now, id, limit)?;
         let owner = request.owner.as_deref().map(fold);
         let text = request.r#match.as_deref().map(str::to_lowercase);
         let wanted = Wanted { prefix: "", owner, text, but: None, limit };
@@ -57,7 +62,7 @@ impl Hub {
     /// told of it.
     pub(super) fn folder_page(&mut self, now: Time, id: PeerId, asked: &Folder) -> Result<Event, Failure> {
         self.me(id)?;
-        self.spend_request(now, id)?;
+        self.spend_for_page(now, id, LIST_OFFERS)?;
         let after = Some(asked.after.as_str()).filter(|after| !after.is_empty());
         let owner = asked.from.as_deref().map(fold);
         let wanted = Wanted { prefix: &asked.folder, owner, text: None, but: Some(id), limit: LIST_OFFERS };
@@ -70,6 +75,12 @@ impl Hub {
             }
         }
         Ok(event::TablePage { revision: self.revision, changed: self.table.newest(), offers, next }.into())
+    }
+
+    /// A page is more work than most requests, before it is known how much is on it.
+    fn spend_for_page(&mut self, now: Time, id: PeerId, limit: usize) -> Result<(), Failure> {
+        let cost = (limit / OFFERS_FOR_ONE).clamp(1, MOST_FOR_A_PAGE);
+        (0..cost).try_for_each(|_| self.spend_request(now, id))
     }
 
     /// The next offers that are wanted, and where they end, if there may be more.

@@ -20,13 +20,16 @@ pub(super) struct Privates {
     pub(super) peers: Peers,
     /// Requests under way, by their tickets.
     pending: BTreeMap<u64, Pending>,
+    /// Who wants one and was not known, so that the hub was asked for them.
+    asked_for: BTreeSet<String>,
     /// The open ones that the user has been told of, by folded name.
     announced: BTreeSet<String>,
 }
 
 impl Privates {
     pub(super) fn new(link: LinkConfig, epoch: Timestamp) -> Self {
-        Self { peers: Peers::new(link, epoch), pending: BTreeMap::new(), announced: BTreeSet::new() }
+        let peers = Peers::new(link, epoch);
+        Self { peers, pending: BTreeMap::new(), asked_for: BTreeSet::new(), announced: BTreeSet::new() }
     }
 
     /// Gives up every request; what becomes of them is not told any more.
@@ -177,6 +180,20 @@ impl Session {
         let replica = &self.replica;
         self.privates.peers.handle(now, input, &|name| replica.find(name).map(person));
         self.private_news(now);
+        self.ask_who_that_is(now);
+    }
+
+    /// Who does not follow the roster asks the hub for those who want a direct connection: once for each, and they are
+    /// few at a time.
+    fn ask_who_that_is(&mut self, now: Time) {
+        if self.replica.follows_roster() || self.registered.is_none() || !self.settled {
+            return;
+        }
+        let unknown: BTreeSet<String> = self.privates.peers.unknown().map(str::to_owned).collect();
+        let known = std::mem::replace(&mut self.privates.asked_for, unknown.clone());
+        for to in unknown.difference(&known) {
+            self.ask(now, request::PrivateOpen { to: to.clone() }.into(), Origin::Forgotten);
+        }
     }
 
     pub(super) fn private_tick(&mut self, now: Time) {

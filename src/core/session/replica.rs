@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 
 use crate::protocol::event::{RosterUpdated, Table, TableUpdated};
-use crate::protocol::limits::{FOLLOWED_BYTES, FOLLOWED_OFFERS, LIST_BYTES, LIST_OFFERS, STATUS_CLIENTS, offer_bytes};
+use crate::protocol::limits::{
+    FOLLOWED_BYTES, FOLLOWED_OFFERS, INTRODUCED, LIST_BYTES, LIST_OFFERS, STATUS_CLIENTS, offer_bytes,
+};
 use crate::protocol::name::fold;
 use crate::protocol::{Client, Follow, Follows, Offer, Presence, PublicKey, request};
 
@@ -28,6 +30,11 @@ pub struct Replica {
 impl Replica {
     pub(super) fn new(follows: Follows) -> Self {
         Self { follows, ..Self::default() }
+    }
+
+    /// Whether the offers here are all there are, or are about to be.
+    pub fn has_table(&self) -> bool {
+        self.has_table
     }
 
     /// Whether everybody who is there is here.
@@ -84,7 +91,11 @@ impl Replica {
                     self.remember(fold(&client.name));
                 }
             }
-            Presence::Online | Presence::Away => drop(self.clients.insert(client.name.clone(), client.clone())),
+            Presence::Online | Presence::Away => {
+                if self.clients.len() < INTRODUCED || self.clients.contains_key(&client.name) {
+                    self.clients.insert(client.name.clone(), client.clone());
+                }
+            }
         }
     }
 
