@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::holders::{Part, cut_to_size};
 use super::offers::{HUB, Owner, Shelved};
+use super::table::{Key, key};
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{ANSWER_BYTES, HOLDERS};
@@ -52,20 +53,20 @@ impl Hub {
             return self.folder_page(now, id, &folder).map(Some);
         }
         let from = request.from.as_deref().map(fold);
-        let below = self.table.from(&(request.file.clone(), String::new()));
+        let below = self.table.from(&key(&request.file, ""));
         // Each owner once: most folders have one owner and many files.
-        let (mut rows, mut others, mut owners) = (0, false, BTreeMap::<&String, bool>::new());
-        for ((_, owner), shelved) in below.take_while(|((file, _), _)| file.starts_with(&request.file)) {
+        let (mut rows, mut others, mut owners) = (0, false, BTreeMap::<&str, bool>::new());
+        for ((_, owner), shelved) in below.take_while(|((file, _), _)| file.starts_with(request.file.as_str())) {
             rows += 1;
             let named = || from.as_ref().is_none_or(|from| fold(owner) == *from);
             // What the hub keeps is the hub's, too.
-            let theirs = *owners.entry(owner).or_insert_with(named)
+            let theirs = *owners.entry(&**owner).or_insert_with(named)
                 || (shelved.owner == Owner::Kept && from.as_deref() == Some(HUB));
-            owners.insert(owner, theirs);
+            owners.insert(&**owner, theirs);
             others |= theirs && shelved.owner != Owner::Client(id);
         }
         let owners: Vec<String> =
-            owners.into_iter().filter(|(_, theirs)| *theirs).map(|(owner, _)| owner.clone()).collect();
+            owners.into_iter().filter(|(_, theirs)| *theirs).map(|(owner, _)| owner.to_owned()).collect();
         if owners.is_empty() {
             return Err(not_offered(&request.file, request.from.as_deref()));
         }
@@ -86,7 +87,7 @@ impl Hub {
     fn sources(&self, id: PeerId, content: &Arc<Content>, named: &[String]) -> Vec<event::Holder> {
         let own = Owner::Client(id);
         let mut seen = BTreeSet::new();
-        let keys = named.iter().map(|owner| (content.file.clone(), owner.clone()));
+        let keys = named.iter().map(|owner| key(&content.file, owner));
         let keys = keys.chain(self.holders.offers(&content.hash).cloned());
         let mut holders: Vec<event::Holder> = keys
             .filter(|(_, owner)| seen.insert(owner.clone()))
@@ -130,7 +131,7 @@ impl Hub {
     /// A client as a holder of a content; `None` if it has nothing of it.
     pub(super) fn holder(&self, id: PeerId, content: &Arc<Content>) -> Option<event::Holder> {
         let name = &self.peers.get(&id)?.name.as_ref()?.name;
-        if self.holders.offers(&content.hash).any(|(_, owner)| owner == name) {
+        if self.holders.offers(&content.hash).any(|(_, owner)| **owner == **name) {
             let (offer, key) = self.only_holder(id, content)?;
             return Some(event::Holder { offer, key, has: None });
         }
@@ -166,7 +167,7 @@ impl Hub {
     /// have fetched.
     fn offers_of(&self, file: &str, from: Option<&str>) -> Result<Vec<(&str, &Shelved)>, Failure> {
         let folded = from.map(fold);
-        let mut offers = named(self.table.from(&(file.to_owned(), String::new())), file, folded.as_deref());
+        let mut offers = named(self.table.from(&key(file, "")), file, folded.as_deref());
         if offers.is_empty() {
             offers = named(self.holders.orphans().from(file), file, folded.as_deref());
         }
@@ -186,7 +187,7 @@ impl Hub {
         let asked: Option<ChunkSet> = (!request.chunks.is_empty()).then(|| request.chunks.iter().copied().collect());
         let mut has: BTreeMap<String, ChunkSet> = BTreeMap::new();
         for (_, owner) in self.holders.offers(&content.hash) {
-            has.insert(owner.clone(), all.clone());
+            has.insert(owner.to_string(), all.clone());
         }
         for (holder, part) in self.holders.had(&content.hash) {
             let Ok(name) = self.me(holder) else { continue };
@@ -227,7 +228,7 @@ impl Hub {
         let mut seen = BTreeSet::new();
         for (_, owner) in self.holders.offers(&hash) {
             if seen.insert(owner.clone()) {
-                holders.push(Holding { name: owner.clone(), chunks: content.chunks, offered: true });
+                holders.push(Holding { name: owner.to_string(), chunks: content.chunks, offered: true });
             }
         }
         holders.sort_by(|a, b| a.name.cmp(&b.name));
@@ -239,7 +240,7 @@ impl Hub {
                 None => content.chunks,
             };
             if let Ok(name) = self.me(holder)
-                && !seen.contains(&name.name)
+                && !seen.contains(name.name.as_str())
             {
                 fetched.push(Holding { name: name.name, chunks, offered: false });
             }
@@ -254,13 +255,13 @@ impl Hub {
 
 /// The offers of a file, by anybody or by one person, of all from that file on.
 fn named<'a>(
-    all: impl Iterator<Item = (&'a (String, String), &'a Shelved)>,
+    all: impl Iterator<Item = (&'a Key, &'a Shelved)>,
     file: &str,
     from: Option<&str>,
 ) -> Vec<(&'a str, &'a Shelved)> {
-    all.take_while(|((name, _), _)| name == file)
+    all.take_while(|((name, _), _)| **name == *file)
         .filter(|((_, owner), shelved)| is_from(from, owner, shelved))
-        .map(|((_, owner), shelved)| (owner.as_str(), shelved))
+        .map(|((_, owner), shelved)| (&**owner, shelved))
         .collect()
 }
 

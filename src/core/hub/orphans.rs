@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::names::Names;
 use super::offers::{Owner, Shelved};
-use super::table::Key;
+use super::table::{Key, key};
 use crate::protocol::ContentHash;
 use crate::protocol::limits::HOLDINGS;
 use crate::protocol::types::Content;
@@ -62,21 +62,21 @@ impl Orphans {
 
     fn renew_names(&mut self, file: &str) {
         let Some((start, next)) = self.names.due(file) else { return };
-        let rows = self.all.range((start.clone(), String::new())..).map(|((file, _), _)| file.as_str());
+        let rows = self.all.range(key(&start, "")..).map(|((file, _), _)| &**file);
         self.names.renew(start, rows.take_while(|file| next.as_ref().is_none_or(|next| *file < next.as_str())));
     }
 
     /// From a file on.
     pub(super) fn from<'a>(&'a self, file: &str) -> impl Iterator<Item = (&'a Key, &'a Shelved)> + use<'a> {
-        self.all.range((file.to_owned(), String::new())..)
+        self.all.range(key(file, "")..)
     }
 
     /// Those from a key on that may have this text in their file's name, in lower case.
     pub(super) fn like<'a>(&'a self, from: &Key, text: &str) -> impl Iterator<Item = (&'a Key, &'a Shelved)> + use<'a> {
         let start = from.clone();
         self.names.places(&from.0, text).flat_map(move |(first, next)| {
-            let first = (first.to_owned(), String::new()).max(start.clone());
-            self.all.range(first..).take_while(move |((file, _), _)| next.is_none_or(|next| file.as_str() < next))
+            let first = key(first, "").max(start.clone());
+            self.all.range(first..).take_while(move |((file, _), _)| next.is_none_or(|next| **file < *next))
         })
     }
 

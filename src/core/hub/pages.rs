@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::locate::is_from;
 use super::offers::Owner;
+use super::table::{Key, key};
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{ANSWER_BYTES, LIST_OFFERS, PAGE_LOOKS, offer_bytes};
@@ -38,7 +39,7 @@ impl Hub {
 
     /// All offers in the order of `list`.
     pub fn offers(&self) -> Vec<Offer> {
-        self.table.from(&Default::default()).map(|((_, owner), shelved)| self.offer(owner, shelved)).collect()
+        self.table.from(&key("", "")).map(|((_, owner), shelved)| self.offer(owner, shelved)).collect()
     }
 
     /// The newest revision.
@@ -85,7 +86,7 @@ impl Hub {
 
     /// The next offers that are wanted, and where they end, if there may be more.
     fn page(&self, wanted: &Wanted<'_>, after: Option<&str>) -> Result<(Vec<Offer>, Option<String>), Failure> {
-        let mut start = (wanted.prefix.to_owned(), String::new());
+        let mut start = key(wanted.prefix, "");
         if let Some(after) = after {
             start = start.max(read_place(after)?);
         }
@@ -98,7 +99,7 @@ impl Hub {
                 break;
             }
             if looked >= PAGE_LOOKS || bytes > ANSWER_BYTES || offers.len() >= wanted.limit {
-                return Ok((offers, last.map(|(file, owner): &(String, String)| format!("{file}/{owner}"))));
+                return Ok((offers, last.map(|(file, owner): &Key| format!("{file}/{owner}"))));
             }
             looked += 1;
             last = Some(key);
@@ -132,11 +133,11 @@ impl Hub {
 }
 
 /// A place in the table, as it is written: the file, and its owner after the last `/`.
-fn read_place(place: &str) -> Result<(String, String), Failure> {
+fn read_place(place: &str) -> Result<Key, Failure> {
     let parts = place.rsplit_once('/').filter(|(file, owner)| !file.is_empty() && !owner.is_empty());
     let (file, owner) = parts.ok_or_else(|| {
         let message = "To go on, name the offer that `next` named: FILE/OWNER.";
         Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/after"))
     })?;
-    Ok((file.to_owned(), owner.to_owned()))
+    Ok(key(file, owner))
 }

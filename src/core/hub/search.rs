@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::offers::Shelved;
-use super::table::Key;
+use super::table::{Key, key};
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{FOUND_FILES, PAGE_LOOKS, SEARCH_BYTES};
@@ -37,7 +37,7 @@ impl Finding {
         let mut last: Option<(&str, bool)> = None;
         for ((file, _), shelved) in rows {
             let matches = match last {
-                Some((name, matches)) if name == file => matches,
+                Some((name, matches)) if *name == **file => matches,
                 _ => {
                     if let Some((name, _)) = last.filter(|_| looked >= PAGE_LOOKS || found > FOUND_FILES) {
                         let up_to = self.up_to.take().map_or(name.to_owned(), |other| other.min(name.to_owned()));
@@ -49,8 +49,8 @@ impl Finding {
             };
             last = Some((file, matches));
             looked += 1;
-            let hit = || (file.clone(), shelved.content.hash);
-            if matches && (file, shelved.content.hash) > (&after.0, after.1) && self.found.insert(hit()) {
+            let hit = || (file.to_string(), shelved.content.hash);
+            if matches && (&**file, shelved.content.hash) > (after.0.as_str(), after.1) && self.found.insert(hit()) {
                 found += 1;
             }
         }
@@ -70,13 +70,13 @@ impl Hub {
         let limit = request.limit.map_or(FOUND_FILES, |limit| (limit as usize).clamp(1, FOUND_FILES));
         let after = request.after.as_deref().map(read_place).transpose()?;
         let after = after.unwrap_or((String::new(), ContentHash([0; 32])));
-        let (name, from) = (text.to_lowercase(), (after.0.clone(), String::new()));
+        let (name, from) = (text.to_lowercase(), key(&after.0, ""));
         let mut finding = Finding::default();
         finding.look(self.table.like(&from, &name), &name, &after);
         finding.look(self.holders.orphans().like(&from, &name), &name, &after);
         let digits = text.to_ascii_lowercase();
         if digits.len() >= HASH_DIGITS && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-            let hits = self.holders.of_hash(&digits).take(PAGE_LOOKS).map(|(hash, (file, _))| (file.clone(), hash));
+            let hits = self.holders.of_hash(&digits).take(PAGE_LOOKS).map(|(hash, (file, _))| (file.to_string(), hash));
             finding.found.extend(hits.filter(|hit| *hit > after));
         }
         let Finding { found, up_to } = finding;

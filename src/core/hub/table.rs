@@ -1,12 +1,18 @@
 //! The table itself: the offers with their revisions, and what is known of them all.
 
+use std::sync::Arc;
+
 use super::names::Names;
 use super::offers::Shelved;
 use crate::core::ledger::{Ledger, Seen};
 use crate::protocol::limits::{FOLLOWED_BYTES, FOLLOWED_OFFERS, offer_bytes};
 
-/// What names an offer: the file, and its owner.
-pub(super) type Key = (String, String);
+/// What names an offer: the file, and its owner. Whoever knows an offer by its name shares these.
+pub(super) type Key = (Arc<str>, Arc<str>);
+
+pub(super) fn key(file: &str, owner: &str) -> Key {
+    (file.into(), owner.into())
+}
 
 /// All offers, by file, then owner.
 #[derive(Default)]
@@ -55,7 +61,7 @@ impl Table {
 
     fn renew_names(&mut self, file: &str) {
         let Some((start, next)) = self.names.due(file) else { return };
-        let rows = self.offers.range_from(&(start.clone(), String::new())).map(|((file, _), _)| file.as_str());
+        let rows = self.offers.range_from(&key(&start, "")).map(|((file, _), _)| &**file);
         self.names.renew(start, rows.take_while(|file| next.as_ref().is_none_or(|next| *file < next.as_str())));
     }
 
@@ -68,10 +74,8 @@ impl Table {
     pub(super) fn like<'a>(&'a self, from: &Key, text: &str) -> impl Iterator<Item = (&'a Key, &'a Shelved)> + use<'a> {
         let start = from.clone();
         self.names.places(&from.0, text).flat_map(move |(first, next)| {
-            let first = (first.to_owned(), String::new()).max(start.clone());
-            self.offers
-                .range_from(&first)
-                .take_while(move |((file, _), _)| next.is_none_or(|next| file.as_str() < next))
+            let first = key(first, "").max(start.clone());
+            self.offers.range_from(&first).take_while(move |((file, _), _)| next.is_none_or(|next| **file < *next))
         })
     }
 

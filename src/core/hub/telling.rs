@@ -106,7 +106,7 @@ impl Hub {
             bytes += 300 + file.len() + owner.len();
             match live {
                 true => added.push(self.offer(owner, shelved)),
-                false => removed.push(OfferName { file: file.clone(), owner: owner.clone() }),
+                false => removed.push(OfferName { file: file.to_string(), owner: owner.to_string() }),
             }
         }
         let to = self.table.seen(to);
