@@ -150,8 +150,10 @@ async fn table(offers: usize) {
                 let mut join = Running::start(&mut potluck(&home, &["join", &at, "--name", "comer", "--json"]));
                 join.until("\"welcome\"");
                 let took = start.elapsed();
-                let _ = join.child.stdin.take().map(|mut input| input.write_all(b"quit\n"));
-                let _ = join.child.wait();
+                // Who reads no more wants no more: it leaves.
+                let Running { mut child, lines } = join;
+                drop(lines);
+                let _ = child.wait();
                 took
             });
             [figures[0], figures[1], figures[2], figures[3], welcome]
