@@ -56,14 +56,16 @@ trap clean_up EXIT
 trap 'kill "$client"' TERM
 exec 3<"$work/events"
 
-fetched_by=
+fetched_by= told=
 while IFS= read -r event <&3; do
     if has '"event":"offer-acked"'; then
         echo "$file is offered at $hub"
     elif has '"event":"transfer-completed"' && has '"direction":"up"'; then
         fetched_by=$(printf '%s\n' "$event" | sed 's/.*"peer":"\([^"]*\)".*/\1/') # No name has a quote.
         end_input
-    elif has '"event":"error"' && has '"id":"offer"'; then
+    elif has '"event":"error"' && [ -z "$told" ]; then
+        # Whoever is not let in may be told so before the request is read: then the error is not the offer's.
+        told=yes
         printf '%s\n' "$event" | "$potluck" replay - >&2
     fi
 done

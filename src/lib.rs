@@ -22,7 +22,9 @@
 //! 1. `cli/join.rs` reads the line, from the editor or the pipe, and hands it to [`io::client`], whose loop gives
 //!    it to [`core::Session::handle`] as `Input::Line`.
 //! 2. [`protocol::line::parse`] makes a request of it: by serde if it starts with `{`, else by clap
-//!    ([`protocol::human`]). From here on nobody knows which it was.
+//!    ([`protocol::human`], after [`protocol::old_spellings`] has made today's words of a line of old). What depends on
+//!    the lines before, [`protocol::Speaker`] remembers; at a terminal, [`ui::talk`] says what is a command at all.
+//!    From here on nobody knows which it was.
 //! 3. `core/session/requests.rs` queues it. When its turn has come and a folder has been chosen, the session asks
 //!    for hashing: `Output::Hash`.
 //! 4. [`io::files`] and [`io::hash`] read the file on a thread, unless [`io::hash_cache`] remembers its hash;
@@ -121,12 +123,15 @@
 //!    which only the newest counts. `ui/complete.rs`, if a field names something new.
 //! 6. `POTLUCK_BLESS=1 cargo test --test schemas` writes the schemas, and `INSTA_UPDATE=always cargo test --lib ui`
 //!    the glossary of both faces in `snapshots/`: read the difference as a user would.
-//! 7. Its tests: the decision in simulation (`tests/sim.rs` shows how), its transcript, its row in `README.md`
+//! 7. Its tests: the decision in simulation (`tests/sim/hub.rs` shows how), its transcript, its row in `README.md`
 //!    (`tests/readme.rs` misses it otherwise).
 //!
 //! # How to find a failing seed
-//! `cargo test --test sim` (and `sim_people`, `sim_private`) plays hundreds of random runs, each from its seed: delays, broken and silent connections,
-//! a hub that crashes. A run that fails prints its seed; `POTLUCK_SEED=<seed> cargo test --test sim` plays that one
+//! `cargo test --test adversary` gives each machine of `core` random, well-formed input in any order; a new request must be
+//! taught to it (`tests/adversary/words.rs`). `POTLUCK_RUNS=1000000` lets it play for hours.
+//!
+//! `cargo test --test sim` plays hundreds of random runs, each from its seed: delays, broken and silent connections, a
+//! hub that crashes. A run that fails prints its seed; `POTLUCK_SEED=<seed> cargo test --test sim people::` plays that one
 //! alone, the same way each time. `POTLUCK_LOG=debug` shows the diagnostics of the real program on standard error.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -29,6 +29,17 @@ fn every_request_and_event_has_its_row() {
 }
 
 #[test]
+fn what_may_be_answered_later_is_what_the_vocabulary_says() {
+    let text = readme();
+    let shown: Vec<&str> = text.split("| may come later |").nth(1).unwrap().lines().map(str::trim).collect();
+    let shown: Vec<&str> = shown.into_iter().skip(2).take_while(|line| line.starts_with('|')).collect();
+    let words = Request::WORDS.iter().zip(Request::CONDUCT);
+    let later = words.filter_map(|(word, conduct)| Some((word.name, conduct.turn.waits_for()?)));
+    let expected: Vec<String> = later.map(|(name, what)| format!("| `{name}` | {what} |")).collect();
+    assert_eq!(shown, expected);
+}
+
+#[test]
 fn every_option_is_named_and_every_named_option_exists() {
     let (text, mut known) = (readme(), BTreeSet::new());
     for command in Potluck::command().get_subcommands() {
@@ -38,12 +49,14 @@ fn every_option_is_named_and_every_named_option_exists() {
             let shown = !["serve", "join"].contains(&name) || text.contains(&format!("`--{option}`"));
             assert!(shown, "README.md does not name --{option} of `{name}`");
         }
+        let below = command.get_subcommands().flat_map(clap::Command::get_arguments);
+        known.extend(below.filter_map(clap::Arg::get_long).map(|option| format!("--{option}")));
     }
     for command in <Request as clap::Subcommand>::augment_subcommands(clap::Command::new("")).get_subcommands() {
         known.extend(command.get_arguments().filter_map(clap::Arg::get_long).map(|option| format!("--{option}")));
     }
     // Of cargo, and of clap itself.
-    known.extend(["--release", "--path", "--bench", "--help"].map(str::to_owned));
+    known.extend(["--release", "--profile", "--path", "--bench", "--help"].map(str::to_owned));
     for word in text.split(|c: char| !c.is_alphanumeric() && c != '-').filter(|word| word.starts_with("--")) {
         assert!(known.contains(word) || word.chars().all(|c| c == '-'), "README.md names {word}, which does not exist");
     }

@@ -69,7 +69,8 @@ const LONGEST: usize = 400;
 const LONG_ALL_THE_SAME: &[(&str, usize, &str)] = &[];
 
 /// The top level. Hidden files that an editor leaves are nobody's business.
-const TOP: [&str; 14] = [
+const TOP: [&str; 15] = [
+    ".cargo",
     ".ci",
     ".gitignore",
     ".rustfmt.toml",

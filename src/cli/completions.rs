@@ -1,12 +1,13 @@
 //! `potluck completions`: what a shell needs to complete potluck's command line.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Command};
 use clap_complete::Shell;
 
 use super::recording::finish;
+use crate::io::stdout::StandardOutput;
 
 /// Print the completions for a shell.
 #[derive(Debug, Clone, Args)]
@@ -19,7 +20,7 @@ impl Completions {
     /// Runs the subcommand; `root` is the whole program's command line.
     pub fn run(&self, mut root: Command) -> ExitCode {
         let script = script(self.shell, &mut root);
-        let mut out = io::stdout().lock();
+        let mut out = StandardOutput;
         finish(out.write_all(&script).and_then(|()| out.flush()).map(|()| ExitCode::SUCCESS))
     }
 }

@@ -20,14 +20,15 @@ fn parse(text: &str, default: u64) -> Result<Duration, String> {
         "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
-        _ => return Err("expected a number with ms, s, m or h, such as 500ms or 30s".into()),
+        _ => return Err("write a number with ms, s, m or h, such as 500ms or 30s".into()),
     };
-    let number: u64 = text[..digits].parse().map_err(|_| "expected a number with ms, s, m or h".to_owned())?;
+    let number: u64 =
+        text[..digits].parse().map_err(|_| "write a number with ms, s, m or h, such as 500ms or 30s".to_owned())?;
     number
         .checked_mul(unit)
         .filter(|ms| *ms <= 7 * 86_400_000)
         .map(Duration::from_millis)
-        .ok_or("at most 7 days".into())
+        .ok_or("it must be at most 7 days".into())
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! `potluck exec`: one command at a hub.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Command};
 
 use super::client::{ClientArgs, Manner, standard_output, style};
 use super::fail;
@@ -12,18 +13,25 @@ use crate::protocol::{ErrorCode, Event, EventLine, Failure, Follows, Id, Request
 
 /// Ask one thing of a hub, and end.
 ///
-/// Prints the answer alone; with --json, all events. The exit code says how it went.
+/// Prints the events of that one request, as text or as JSON. The exit code says how it went. Options of potluck stand
+/// before the command, those of the command behind it.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  potluck exec HUB -- list\n  potluck exec HUB --name bot -- get notes.txt erin\n  potluck exec HUB -- '{\"request\":\"who\"}'"
+    after_help = "Examples:\n  potluck exec HUB list\n  potluck exec HUB --name bot get notes.txt erin\n  potluck exec HUB --json '{\"request\":\"who\"}'"
 )]
 pub struct Exec {
     #[command(flatten)]
     client: ClientArgs,
+    /// With --json: print the whole session, from `ready` to `bye`, and not only what belongs to the request.
+    #[arg(long, requires = "json")]
+    all_events: bool,
     /// The command, as it is typed after `join`, or as one JSON object.
-    #[arg(required = true, last = true, value_name = "COMMAND")]
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
+
+/// How long `exec push` waits for somebody to take the file, unless --timeout says.
+const PUSH: Duration = Duration::from_secs(30);
 
 /// The mark by which the answer is known.
 const MARK: &str = "exec";
@@ -57,8 +65,21 @@ impl Exec {
         match read {
             Ok(RequestLine { request: Request::Login(_), .. }) => Err(exposed()),
             Err(_) if secret => Err(exposed()),
-            read => read,
+            Err(failure) => Err(self.misplaced().unwrap_or(failure)),
+            Ok(line) => makes_sense(&line.request).map(|()| line),
         }
+    }
+
+    /// The first option of ours that stands behind the command, where it is the command's.
+    fn misplaced(&self) -> Option<Failure> {
+        let ours = Self::augment_args(Command::new("exec"));
+        let is_ours = |word: &&String| {
+            let name = word.strip_prefix("--").and_then(|name| name.split('=').next());
+            name.is_some_and(|name| ours.get_arguments().any(|option| option.get_long() == Some(name)))
+        };
+        let word = self.command.iter().skip(1).find(is_ours)?;
+        let message = format!("`{word}` stands behind the command, which does not take it.");
+        Some(Failure::new(ErrorCode::BadCommand, message).hint("Options of potluck stand before the command."))
     }
 
     fn ask(&self, request: RequestLine) -> Result<ExitCode, Failure> {
@@ -71,14 +92,19 @@ impl Exec {
             let progress = matches!(line.event, Event::TransferProgress(_) | Event::OfferProgress(_));
             shows(line) && !(progress && at_terminal)
         };
+        let patience = matches!(request.request, Request::Push(_)).then_some(PUSH);
+        let told = if self.client.json() && !self.all_events { of_the_request } else { everything };
         let manner = Manner {
             linger: false,
             fail_fast: true,
             follow: Follows::NOTHING,
             inbox: false,
+            told,
             shows: Box::new(shows),
             bars,
             password,
+            timeout: self.client.timeout().or(patience),
+            times: false,
         };
         self.client.run(
             manner,
@@ -97,8 +123,75 @@ impl Exec {
     }
 }
 
+fn everything(_: &EventLine) -> bool {
+    true
+}
+
+/// What a program reads that wants the answer and nothing else.
+fn of_the_request(line: &EventLine) -> bool {
+    line.id.is_some()
+}
+
 /// What belongs to the answer, and what went wrong on the way to it.
 fn shows(line: &EventLine) -> bool {
     // A failure that concerns nothing in particular ends the request too, and is told again as its answer.
     line.id.is_some() || matches!(line.event, Event::HubLost(_) | Event::HubBack(_))
+}
+
+/// Refuses what could have no effect, since the session is over when it is answered.
+fn makes_sense(request: &Request) -> Result<(), Failure> {
+    let (message, way) = match request {
+        Request::Offer(offer) if !offer.keep => (
+            "The offer would be gone at once, with this program.",
+            "`potluck join HUB --dir DIR --linger` stays and serves what it offers; `offer FILE --keep` lets the hub keep a copy.",
+        ),
+        Request::Setdir(_) => ("The folder would be forgotten at once.", "Give it as --dir DIR before the command."),
+        Request::Register(_) | Request::Rereg(_) => {
+            ("You are registered for this one request only.", "Give the name as --name NAME before the command.")
+        }
+        Request::Dereg(_) => {
+            ("You leave when the request is answered anyway.", "`quit` in the session that is to end, or a signal.")
+        }
+        Request::Focus(_) | Request::Unfocus(_) => {
+            ("Nobody would be there to hear the room.", "`potluck join HUB` hears; `say ROOM TEXT` speaks.")
+        }
+        Request::PrivateOpen(_) | Request::PrivateClose(_) => {
+            ("The connection would be closed at once.", "`private NAME TEXT` opens one and says something.")
+        }
+        Request::Cancel(_) => {
+            ("There is nothing to cancel yet.", "End the program that fetches, or `cancel` in its own session.")
+        }
+        // `Exec::request` has refused it already, for another reason.
+        Request::Login(_) => return Ok(()),
+        Request::Offer(_)
+        | Request::Status(_)
+        | Request::Who(_)
+        | Request::Withdraw(_)
+        | Request::List(_)
+        | Request::Search(_)
+        | Request::Chunks(_)
+        | Request::Get(_)
+        | Request::Push(_)
+        | Request::Accept(_)
+        | Request::Decline(_)
+        | Request::Transfers(_)
+        | Request::Message(_)
+        | Request::Broadcast(_)
+        | Request::Private(_)
+        | Request::Block(_)
+        | Request::Unblock(_)
+        | Request::Blocks(_)
+        | Request::History(_)
+        | Request::RoomCreate(_)
+        | Request::Rooms(_)
+        | Request::RoomJoin(_)
+        | Request::RoomInvite(_)
+        | Request::RoomLeave(_)
+        | Request::Members(_)
+        | Request::Say(_)
+        | Request::Wait(_)
+        | Request::Help(_)
+        | Request::Quit(_) => return Ok(()),
+    };
+    Err(Failure::new(ErrorCode::BadCommand, message).hint(way))
 }

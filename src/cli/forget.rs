@@ -49,5 +49,5 @@ fn is_key(what: &str) -> bool {
 
 fn write_line(text: &str) -> std::io::Result<ExitCode> {
     use std::io::Write;
-    writeln!(std::io::stdout(), "{text}").map(|()| ExitCode::SUCCESS)
+    writeln!(crate::io::stdout::StandardOutput, "{text}").map(|()| ExitCode::SUCCESS)
 }

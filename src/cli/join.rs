@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use tokio::sync::mpsc;
 
 use super::client::{ClientArgs, Manner, standard_output, style};
@@ -14,10 +15,12 @@ use crate::core::session::Replica;
 use crate::io::client::{Message, UserInput};
 use crate::io::input::Lines;
 use crate::io::signals::{Signal, Signals};
+use crate::protocol::cause;
 use crate::protocol::limits::LIST_OFFERS;
 use crate::protocol::{Event, EventLine, Failure, Follow, Follows, event, human};
 use crate::ui::complete::{Completions, SharedCompletions};
 use crate::ui::editor::{self, Editor, Typed};
+use crate::ui::talk::{Meaning, SharedTalk};
 
 /// Join a hub.
 ///
@@ -44,20 +47,26 @@ pub struct Join {
     /// The same of who is there.
     #[arg(long, value_enum, value_name = "WHAT", default_value = "table")]
     follow_roster: Follow,
+    /// Show when each message was sent, in UTC, and its number, which `history` takes.
+    #[arg(long, env = "POTLUCK_TIMES", value_parser = FalseyValueParser::new())]
+    times: bool,
 }
 
 impl Join {
     /// Runs the subcommand.
-    pub fn run(&self) -> ExitCode {
-        let result = if !self.client.json() && editor::is_usable() { self.at_terminal() } else { self.at_pipe() };
+    pub fn run(mut self) -> ExitCode {
+        let at_terminal = !self.client.json() && editor::is_usable();
+        let asked = if at_terminal { self.client.ask_for_name() } else { Ok(()) };
+        let result = asked.and_then(|()| if at_terminal { self.at_terminal() } else { self.at_pipe() });
         result.unwrap_or_else(|failure| fail(&failure))
     }
 
     fn manner(&self, shows: impl FnMut(&EventLine) -> bool + Send + 'static) -> Result<Manner, Failure> {
         let (shows, password, bars) = (Box::new(shows), self.client.password()?, self.client.bars());
         let follow = Follows { table: self.follow, roster: self.follow_roster };
-        let (linger, fail_fast) = (self.linger, self.fail_fast);
-        Ok(Manner { linger, fail_fast, follow, inbox: true, shows, bars, password })
+        let timeout = self.client.timeout();
+        let Self { linger, fail_fast, times, .. } = *self;
+        Ok(Manner { linger, fail_fast, follow, inbox: true, told: everything, shows, bars, password, timeout, times })
     }
 
     fn at_pipe(&self) -> Result<ExitCode, Failure> {
@@ -66,7 +75,7 @@ impl Join {
         // What is typed at a terminal would stand among the bars.
         manner.bars = manner.bars.filter(|_| !io::stdin().is_terminal());
         let sink = standard_output(manner.bars.as_ref());
-        let read = u64::from(self.client.password_is_first_line());
+        let read = self.client.lines_before_requests();
         self.client.run(
             manner,
             style(),
@@ -79,7 +88,11 @@ impl Join {
     }
 
     fn at_terminal(&self) -> Result<ExitCode, Failure> {
-        let known = human::help(None)?.into_iter().map(|command| (command.name, command.about)).collect();
+        let talk_help = human::help(Some(human::TALK))?;
+        let known = human::help(None)?.into_iter().chain(talk_help);
+        let known = known.map(|command| (command.name, command.about)).collect();
+        let talk = SharedTalk::new(format!("{}@{}", self.client.name()?, self.client.hub()));
+        let (talked, typing) = (talk.clone(), talk.clone());
         let completions: SharedCompletions = Arc::new(RwLock::new(Completions {
             commands: known,
             folder: self.client.dir()?,
@@ -89,15 +102,19 @@ impl Join {
         // Before the editor has the terminal.
         let manner = self.manner(move |line| {
             note(&heard, &line.event);
+            talked.lock().heard(line);
             at_a_glance(line)
         })?;
-        let prompt = format!("{}@{}> ", self.client.name()?, self.client.hub());
         let history = self.client.home()?.history();
         let (typed, to_feed) = std::sync::mpsc::channel();
         let bars = manner.bars.clone();
+        let mut number = 0;
         Signals::reserve().map_err(Failure::internal)?;
-        let (editor, printer) = Editor::start(prompt, Some(history), completions, bars, move |what| {
-            let _ = typed.send(what);
+        let (editor, printer) = Editor::start(talk, Some(history), completions, bars, move |what| {
+            let (what, note) = understood(what, &typing, &mut number);
+            // A client that has ended takes no more.
+            let _ = what.map(|what| typed.send(what));
+            note
         })
         .map_err(Failure::internal)?;
         let watch = move |replica: &Replica| update(&watched, replica);
@@ -129,7 +146,7 @@ fn read_all(input: &mpsc::Sender<UserInput>, before: u64) {
             },
             Ok(None) => UserInput::End,
             Err(e) => {
-                super::complain(&format!("standard input cannot be read: {e}"));
+                super::complain(&format!("standard input cannot be read: {}.", cause::of_io(&e)));
                 UserInput::End
             }
         };
@@ -140,16 +157,35 @@ fn read_all(input: &mpsc::Sender<UserInput>, before: u64) {
     }
 }
 
-fn feed(typed: &std::sync::mpsc::Receiver<Typed>, input: &mpsc::Sender<UserInput>, mailbox: &mpsc::Sender<Message>) {
-    let mut number = 0;
+/// What the editor's thread hands over.
+enum Fed {
+    Input(UserInput),
+    Interrupt,
+}
+
+/// What was typed, as the client takes it, and what the person is told at once.
+fn understood(what: Typed, talk: &SharedTalk, number: &mut u64) -> (Option<Fed>, Option<String>) {
+    match what {
+        Typed::Line(text) => {
+            *number += 1;
+            let (meaning, note) = talk.lock().typed(&text);
+            let input = match meaning {
+                Meaning::Nothing => None,
+                Meaning::Ask(line) => Some(UserInput::Request(line)),
+                Meaning::Bad(bad) => Some(UserInput::Bad(*number, bad)),
+            };
+            (input.map(Fed::Input), note)
+        }
+        Typed::Interrupt => (Some(Fed::Interrupt), None),
+        Typed::End => (Some(Fed::Input(UserInput::End)), None),
+    }
+}
+
+fn feed(typed: &std::sync::mpsc::Receiver<Fed>, input: &mpsc::Sender<UserInput>, mailbox: &mpsc::Sender<Message>) {
     for what in typed {
         let sent = match what {
-            Typed::Line(text) => {
-                number += 1;
-                input.blocking_send(UserInput::Line(number, text.into_bytes())).is_ok()
-            }
-            Typed::Interrupt => mailbox.blocking_send(Message::Interrupt(Signal::Interrupt.exit())).is_ok(),
-            Typed::End => input.blocking_send(UserInput::End).is_ok(),
+            Fed::Input(user) => input.blocking_send(user).is_ok(),
+            Fed::Interrupt => mailbox.blocking_send(Message::Interrupt(Signal::Interrupt.exit())).is_ok(),
         };
         if !sent {
             return;

@@ -6,6 +6,7 @@ pub mod demo;
 mod duration;
 pub mod exec;
 pub mod forget;
+pub mod invite;
 pub mod join;
 mod recording;
 pub mod replay;
@@ -18,10 +19,13 @@ use std::borrow::Cow;
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::builder::StyledStr;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::protocol::Failure;
+use crate::io::stdout::{StandardOutput, loss};
+use crate::protocol::{Failure, cause};
 use crate::ui::escape::escape;
+use crate::ui::style::Style;
 use recording::complain;
 
 /// Share files and talk, by hand or from a pipe.
@@ -41,12 +45,15 @@ Exit codes:
   0 done                          4 refused (name, access, full, another key)
   1 a request failed              5 hub lost
   2 usage                         6 transfer failed or interrupted
-  3 hub not reachable             130, 143 ended by SIGINT, SIGTERM";
+  3 hub not reachable             7 timed out
+  8 output lost                   9 cannot start (port, store)
+  129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
     User(user::User),
+    Invite(invite::Invite),
     Join(join::Join),
     Exec(exec::Exec),
     Demo(demo::Demo),
@@ -60,9 +67,16 @@ impl Potluck {
     /// Reads the command line. Where it cannot be understood, or asks for help, this says so and ends.
     pub fn from_command_line() -> Self {
         Self::try_parse().unwrap_or_else(|error| {
-            let text = error.render().to_string();
+            let text = in_words(&error);
+            if !error.use_stderr() {
+                std::process::exit(say(&error.render()));
+            }
             if text.lines().all(|line| matches!(escape(line), Cow::Borrowed(_))) {
-                error.exit();
+                if text == error.render().to_string() {
+                    error.exit();
+                }
+                let _ = write!(std::io::stderr(), "{text}");
+                std::process::exit(error.exit_code());
             }
             // The mistake is quoted, and holds something that steers a terminal.
             let lines: Vec<_> = text.lines().map(escape).collect();
@@ -76,6 +90,7 @@ impl Potluck {
         match self.command {
             Command::Serve(serve) => serve.run(),
             Command::User(user) => user.run(),
+            Command::Invite(invite) => invite.run(),
             Command::Join(join) => join.run(),
             Command::Exec(exec) => exec.run(),
             Command::Demo(demo) => demo.run(),
@@ -84,6 +99,30 @@ impl Potluck {
             Command::Forget(forget) => forget.run(),
             Command::Completions(completions) => completions.run(Self::command()),
         }
+    }
+}
+
+/// Says what was asked for on the command line; gives the exit code.
+fn say(text: &StyledStr) -> i32 {
+    let text = match client::style() {
+        Style::Colour => text.ansi().to_string(),
+        Style::Plain => text.to_string(),
+    };
+    match StandardOutput.write_all(text.as_bytes()).err().and_then(|e| loss(&e)) {
+        Some(Err(failure)) => {
+            complain(&failure.to_string());
+            failure.code.exit().into()
+        }
+        Some(Ok(())) | None => 0,
+    }
+}
+
+/// What is wrong with the command line: of a value that does not fit, clap repeats what a library says of it.
+fn in_words(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    match (cause::of_argument(error), text.split_once("\n\n")) {
+        (Some(mistake), Some((_, rest))) => format!("error: {mistake}\n\n{rest}"),
+        _ => text,
     }
 }
 

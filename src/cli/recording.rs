@@ -1,10 +1,14 @@
 //! What the subcommands that read a recording share: its lines, and how they end.
 
+use crate::protocol::cause;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
+
+use crate::io::stdout::loss;
+use crate::protocol::Failure;
 
 /// A line may be this long, in bytes. A table of half a million offers fits; a device that never
 /// ends a line does not.
@@ -57,16 +61,24 @@ impl Recording {
     }
 }
 
-/// The exit code of a subcommand that only writes text. Whoever closes the pipe has read enough.
+/// The exit code of a subcommand that only writes text to [`StandardOutput`](crate::io::stdout::StandardOutput).
+/// Whoever closes the pipe has read enough.
 pub(super) fn finish(result: io::Result<ExitCode>) -> ExitCode {
-    match result {
+    match result.map_err(|e| (loss(&e), e)) {
         Ok(code) => code,
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(e) => {
-            complain(&e.to_string());
+        Err((Some(Ok(())), _)) => ExitCode::SUCCESS,
+        Err((Some(Err(failure)), _)) => output_lost(&failure),
+        Err((None, e)) => {
+            complain(&cause::of_io(&e));
             ExitCode::FAILURE
         }
     }
+}
+
+/// What was to be said has not been: one line says so, and the exit code.
+pub(super) fn output_lost(failure: &Failure) -> ExitCode {
+    complain(&failure.to_string());
+    ExitCode::from(failure.code.exit())
 }
 
 /// Says something on standard error. If that is closed too, nobody wants to know.
@@ -76,7 +88,12 @@ pub(super) fn complain(message: &str) {
 
 /// An error with the name of what it is about.
 pub(super) fn named(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
-    move |e| io::Error::new(e.kind(), format!("{}: {e}", crate::ui::escape::escape(&path.to_string_lossy())))
+    move |e| {
+        io::Error::new(
+            e.kind(),
+            format!("{}: {}", crate::ui::escape::escape(&path.to_string_lossy()), cause::of_io(&e)),
+        )
+    }
 }
 
 #[cfg(test)]
@@ -95,9 +112,8 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_pipe_is_a_quiet_end() {
+    fn what_cannot_be_read_is_a_failure() {
         let code = |kind: io::ErrorKind| format!("{:?}", finish(Err(kind.into())));
-        assert_eq!(code(io::ErrorKind::BrokenPipe), format!("{:?}", ExitCode::SUCCESS));
         assert_eq!(code(io::ErrorKind::NotFound), format!("{:?}", ExitCode::FAILURE));
     }
 }

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 
-use crate::protocol::line::one_line;
+use crate::io::stdout::StandardOutput;
+use crate::protocol::cause;
 use crate::protocol::schema::Stream;
 use crate::protocol::{EventLine, LogLine};
 use crate::ui::escape::escape;
-use crate::ui::human::render;
+use crate::ui::human::{render, render_timed};
 use crate::ui::log::render_log;
 use crate::ui::style::Style;
 use crate::ui::validate::Validator;
@@ -28,16 +30,20 @@ use super::recording::{Recording, complain, finish, named};
 pub struct Replay {
     /// The recording: one JSON object on each line; `-` is standard input.
     pub file: PathBuf,
+    /// Show when each message was sent, in UTC, and its number, as `join --times` does.
+    #[arg(long, env = "POTLUCK_TIMES", value_parser = FalseyValueParser::new())]
+    pub times: bool,
 }
 
 impl Replay {
     /// Runs the subcommand.
     pub fn run(&self) -> ExitCode {
-        let style = style();
-        let mut out = BufWriter::new(io::stdout().lock());
+        let (style, times) = (style(), self.times);
+        let events = move |line: &EventLine| if times { render_timed(line, style) } else { render(line, style) };
+        let mut out = BufWriter::new(StandardOutput);
         let replayed = Recording::open(&self.file)
             .map_err(named(&self.file))
-            .and_then(|recording| replay(recording, style, &mut out, &mut |mistake| complain(mistake)));
+            .and_then(|recording| replay(recording, (&events, style), &mut out, &mut |mistake| complain(mistake)));
         finish(replayed.and_then(|sound| out.flush().map(|()| ExitCode::from(u8::from(!sound)))))
     }
 }
@@ -45,14 +51,14 @@ impl Replay {
 /// Renders each line; says whether all could be read.
 fn replay(
     mut recording: Recording,
-    style: Style,
+    how: (&dyn Fn(&EventLine) -> String, Style),
     out: &mut impl Write,
     complain: &mut dyn FnMut(&str),
 ) -> io::Result<bool> {
     let (mut sound, mut stream) = (true, None);
     while let Some(line) = recording.next_line()? {
         let stream = *stream.get_or_insert_with(|| Validator::detect(&line));
-        match text(stream, &line, style) {
+        match text(stream, &line, how) {
             Ok(text) => out.write_all(text.as_bytes())?,
             Err(mistake) => {
                 sound = false;
@@ -67,14 +73,18 @@ fn replay(
     Ok(sound)
 }
 
-fn text(stream: Stream, line: &[u8], style: Style) -> Result<String, String> {
+fn text(
+    stream: Stream,
+    line: &[u8],
+    (events, style): (&dyn Fn(&EventLine) -> String, Style),
+) -> Result<String, String> {
     let line = std::str::from_utf8(line).map_err(|_| "the line is not valid UTF-8".to_owned())?;
     let read = match stream {
-        Stream::Events => EventLine::parse(line).map(|line| line.map(|line| render(&line, style))),
+        Stream::Events => EventLine::parse(line).map(|line| line.map(|line| events(&line))),
         Stream::Log => LogLine::parse(line).map(|line| line.map(|line| render_log(&line, style))),
         Stream::Requests => return Err("this is a request; events or a hub's log can be replayed".to_owned()),
     };
-    read.map(Option::unwrap_or_default).map_err(|e| one_line(&e.to_string()))
+    read.map(Option::unwrap_or_default).map_err(|e| cause::of_json(&e))
 }
 
 #[cfg(test)]
@@ -84,8 +94,10 @@ mod tests {
     fn replayed(recording: &'static str) -> (String, Vec<String>) {
         let (mut out, mut mistakes) = (Vec::new(), Vec::new());
         let recording = Recording::new(recording.as_bytes());
-        let sound =
-            replay(recording, Style::Plain, &mut out, &mut |mistake| mistakes.push(mistake.to_owned())).unwrap();
+        let sound = replay(recording, (&|line| render(line, Style::Plain), Style::Plain), &mut out, &mut |mistake| {
+            mistakes.push(mistake.to_owned())
+        })
+        .unwrap();
         assert_eq!(sound, mistakes.is_empty());
         (String::from_utf8(out).unwrap(), mistakes)
     }
@@ -101,7 +113,7 @@ mod tests {
         ));
         assert_eq!(text, "Offering from music.\nEverything asked before is done.\n");
         assert_eq!(mistakes.len(), 2);
-        assert!(mistakes[0].starts_with("line 3: missing field `transfer` at column "), "{mistakes:?}");
+        assert!(mistakes[0].starts_with("line 3: the field `transfer` is missing at column "), "{mistakes:?}");
         assert!(mistakes[1].starts_with("line 4: "), "{mistakes:?}");
     }
 

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 
 use clap::{ArgGroup, Args, Subcommand};
 
+use crate::io::stdout::StandardOutput;
 use crate::protocol::schema::{self, SchemaFile, Stream};
 use crate::ui::escape::escape;
 use crate::ui::units::count;
-use crate::ui::validate::Validator;
+use crate::ui::validate::{Mistake, Validator};
+use crate::ui::whole::Whole;
 
 use super::recording::{Recording, complain, finish, named};
 
@@ -40,27 +42,32 @@ struct Show {
 /// Check a recorded stream, line by line.
 ///
 /// Prints LINE: POINTER: MESSAGE for each mistake. The exit code is 0 if there is none, otherwise 1.
-/// Without an option, the first line tells whether it is requests, events or a hub's log.
+/// Without an option, the first line tells whether it is requests, events or a hub's log. A recording in which
+/// there is nothing is a mistake too.
 #[derive(Debug, Clone, Args)]
-#[command(group = ArgGroup::new("stream"))]
+#[command(group = ArgGroup::new("kind"))]
 struct Check {
     /// The recording: one JSON object on each line; `-` is standard input.
     file: PathBuf,
     /// The lines are events.
-    #[arg(long, group = "stream")]
+    #[arg(long, group = "kind")]
     events: bool,
     /// The lines are requests.
-    #[arg(long, group = "stream")]
+    #[arg(long, group = "kind")]
     requests: bool,
     /// The lines are a hub's log.
-    #[arg(long, group = "stream")]
+    #[arg(long, group = "kind")]
     log: bool,
+    /// The lines are all events of one session: `ready` comes first, `bye` last, `seq` counts from 1 without a hole,
+    /// and whatever has an id is followed by its one final event.
+    #[arg(long, group = "kind")]
+    stream: bool,
 }
 
 impl Schema {
     /// Runs the subcommand.
     pub fn run(&self) -> ExitCode {
-        let mut out = BufWriter::new(io::stdout().lock());
+        let mut out = BufWriter::new(StandardOutput);
         let done = match &self.action {
             Action::List => list(&mut out).map(|()| ExitCode::SUCCESS),
             Action::Show(show) => match find(&show.name) {
@@ -108,18 +115,20 @@ fn find(name: &str) -> Result<SchemaFile, String> {
 impl Check {
     fn run(&self, out: &mut impl Write) -> io::Result<ExitCode> {
         let recording = Recording::open(&self.file).map_err(named(&self.file))?;
-        let (lines, mistakes) = check(recording, self.stream(), out)?;
+        let checked = check(recording, self.kind(), self.stream.then(Whole::default), out)?;
         out.flush()?;
+        let (lines, mistakes) = (count(checked.lines, "line"), checked.mistakes);
         // Not on standard output, which has mistakes and nothing else.
         complain(&match mistakes {
-            0 => format!("{}, all valid", count(lines, "line")),
-            _ => format!("{} in {}", count(mistakes, "mistake"), count(lines, "line")),
+            0 if checked.is_blank => format!("there is nothing in {}", escape(&self.file.to_string_lossy())),
+            0 => format!("{lines}, all valid"),
+            _ => format!("{} in {lines}", count(mistakes, "mistake")),
         });
-        Ok(ExitCode::from(u8::from(mistakes > 0)))
+        Ok(ExitCode::from(u8::from(mistakes > 0 || checked.is_blank)))
     }
 
-    fn stream(&self) -> Option<Stream> {
-        match (self.events, self.requests, self.log) {
+    fn kind(&self) -> Option<Stream> {
+        match (self.events || self.stream, self.requests, self.log) {
             (true, _, _) => Some(Stream::Events),
             (_, true, _) => Some(Stream::Requests),
             (_, _, true) => Some(Stream::Log),
@@ -128,20 +137,41 @@ impl Check {
     }
 }
 
-/// Writes the mistakes; counts the lines and the mistakes.
-fn check(mut recording: Recording, stream: Option<Stream>, out: &mut impl Write) -> io::Result<(u64, u64)> {
-    let (mut validator, mut mistakes) = (stream.map(Validator::new), 0);
-    while let Some(line) = recording.next_line()? {
-        let validator = validator.get_or_insert_with(|| Validator::new(Validator::detect(&line)));
-        for mistake in validator.validate_line(recording.number, &line).err().into_iter().flatten() {
+/// What came of a check.
+#[derive(Debug, PartialEq, Eq)]
+struct Checked {
+    lines: u64,
+    mistakes: u64,
+    /// There was no line with something on it: whatever should have been recorded was not.
+    is_blank: bool,
+}
+
+/// Writes the mistakes, and counts them; those of the whole session too, if it is to be one.
+fn check(
+    mut recording: Recording,
+    kind: Option<Stream>,
+    mut whole: Option<Whole>,
+    out: &mut impl Write,
+) -> io::Result<Checked> {
+    let (mut validator, mut mistakes, mut is_blank) = (kind.map(Validator::new), 0, true);
+    let mut tell = |found: Vec<Mistake>, out: &mut dyn Write| -> io::Result<()> {
+        for mistake in found {
             mistakes += 1;
             writeln!(out, "{}: {}: {}", mistake.line, escape(&mistake.pointer), escape(&mistake.message))?;
         }
+        Ok(())
+    };
+    while let Some(line) = recording.next_line()? {
+        is_blank &= line.trim_ascii().is_empty();
+        let validator = validator.get_or_insert_with(|| Validator::new(Validator::detect(&line)));
+        tell(validator.validate_line(recording.number, &line).err().unwrap_or_default(), out)?;
+        tell(whole.as_mut().map_or_else(Vec::new, |whole| whole.hear(recording.number, &line)), out)?;
         if recording.may_wait() {
             out.flush()?;
         }
     }
-    Ok((recording.number, mistakes))
+    tell(whole.map_or_else(Vec::new, Whole::end), out)?;
+    Ok(Checked { lines: recording.number, mistakes, is_blank })
 }
 
 #[cfg(test)]
@@ -168,12 +198,14 @@ mod tests {
                 })
                 .collect();
             let mut out = Vec::new();
-            let counts = check(Recording::new(io::Cursor::new(lines)), None, &mut out).unwrap();
-            assert_eq!(counts, (stream.words().len() as u64, 0), "{}", String::from_utf8_lossy(&out));
+            let checked = check(Recording::new(io::Cursor::new(lines)), None, None, &mut out).unwrap();
+            let right = Checked { lines: stream.words().len() as u64, mistakes: 0, is_blank: false };
+            assert_eq!(checked, right, "{}", String::from_utf8_lossy(&out));
         }
         let mut out = Vec::new();
         let wrong = "{\"request\":\"list\"}\n{\"request\":\"get\",\"file\":7}\n";
-        assert_eq!(check(Recording::new(wrong.as_bytes()), None, &mut out).unwrap(), (2, 1));
+        let checked = check(Recording::new(wrong.as_bytes()), None, None, &mut out).unwrap();
+        assert_eq!(checked, Checked { lines: 2, mistakes: 1, is_blank: false });
         assert_eq!(String::from_utf8(out).unwrap(), "2: /file: the value is not of type \"string\"\n");
     }
 

@@ -4,12 +4,15 @@ use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use super::duration::{millis, seconds};
 use super::fail;
+use super::recording::{complain, output_lost};
 use crate::core::LinkConfig;
 use crate::core::hub::{Access, HubConfig, Keep, LoginPolicy};
 use crate::core::outbox::Popped;
@@ -21,13 +24,14 @@ use crate::io::identity::Identity;
 use crate::io::output::Output;
 use crate::io::passwords::Checker;
 use crate::io::queued::BOUNDS;
-use crate::io::signals::{Signal, Signals};
+use crate::io::signals::{OnHangup, Signal, Signals};
+use crate::io::stdout::{LogOutput, StandardOutput, loss};
 use crate::io::store::Store;
 use crate::io::store_writer::StoreWriter;
 use crate::io::transport::{ListenLimits, Listener};
 use crate::protocol::limits::HubLimits;
 use crate::protocol::record::Loaded;
-use crate::protocol::{DEFAULT_PORT, ErrorCode, Failure, JoinLink, LogLine, log, to_json};
+use crate::protocol::{DEFAULT_PORT, ErrorCode, Failure, JoinLink, LogLine, Timestamp, log, to_json};
 use crate::ui::log::render_log;
 
 /// Start a hub.
@@ -56,6 +60,15 @@ pub struct Serve {
     /// Clients at once.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().clients, value_parser = at_least_one)]
     max_clients: usize,
+    /// Clients at once from one address, of IPv6 from one /64; this machine itself is not counted.
+    #[arg(long, value_name = "N", default_value_t = HubLimits::default().clients_per_address, value_parser = at_least_one)]
+    max_clients_per_address: usize,
+    /// Names that one key may take.
+    #[arg(long, value_name = "N", default_value_t = HubLimits::default().names_per_key, value_parser = at_least_one)]
+    max_names: usize,
+    /// Rooms that one key or account may have made.
+    #[arg(long, value_name = "N", default_value_t = HubLimits::default().rooms_per_key, value_parser = at_least_one)]
+    max_rooms: usize,
     /// After so many failed logins in a row an account is locked for a while; an address after ten times as many.
     #[arg(long, value_name = "N", default_value_t = LoginPolicy::default().max_failures, value_parser = clap::value_parser!(u32).range(1..))]
     max_failures: u32,
@@ -83,6 +96,9 @@ pub struct Serve {
     /// Messages that are kept for one person until they come.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().mailbox)]
     mailbox: u64,
+    /// Room for the texts of these messages, such as 16MiB.
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = bytes)]
+    mailbox_size: u64,
     /// How long an acknowledgement may take before it is asked for; a number alone is in milliseconds.
     #[arg(long, value_name = "SPAN", default_value = "500ms", value_parser = millis)]
     ack_timeout: Duration,
@@ -100,9 +116,12 @@ pub struct Serve {
     log_level: log::Level,
 }
 
+/// For how long the first invite is good.
+const FIRST_INVITE: Duration = Duration::from_secs(24 * 60 * 60);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum AccessChoice {
-    /// Who has the join link, and keys that have been here before.
+    /// Who shows an invite, and keys that have been here before; see `potluck invite`.
     Invite,
     /// Everybody who can reach the hub.
     Open,
@@ -119,14 +138,14 @@ enum LogFormat {
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a number, at least 1".to_owned())
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "it must be a whole number of at least 1".to_owned())
 }
 
 /// A span, or a size with a unit.
 fn keep(text: &str) -> Result<Keep, String> {
     match crate::protocol::when::span(text) {
         Some(span) if !span.is_zero() => Ok(Keep::For(span)),
-        Some(_) => Err("expected an age such as 30d or 12h, or a size such as 500MB or 1GiB".to_owned()),
+        Some(_) => Err("write an age such as 30d or 12h, or a size such as 500MB or 1GiB".to_owned()),
         None => bytes(text).map(Keep::Bytes).map_err(|wrong| format!("{wrong}, or an age such as 30d or 12h")),
     }
 }
@@ -134,7 +153,7 @@ fn keep(text: &str) -> Result<Keep, String> {
 /// A size with a unit.
 fn bytes(text: &str) -> Result<u64, String> {
     let bytes = super::size::size(text).filter(|bytes| *bytes > 0);
-    bytes.ok_or_else(|| "expected a size such as 500MB or 1GiB".to_owned())
+    bytes.ok_or_else(|| "write a size such as 500MB or 1GiB".to_owned())
 }
 
 impl Serve {
@@ -142,6 +161,7 @@ impl Serve {
     pub fn run(&self) -> ExitCode {
         match self.serve() {
             Ok(()) => ExitCode::SUCCESS,
+            Err(failure) if failure.code == ErrorCode::OutputLost => output_lost(&failure),
             Err(failure) => fail(&failure),
         }
     }
@@ -150,15 +170,21 @@ impl Serve {
         let clock = Clock::start();
         let files = self.files.as_deref().map(check_dir).transpose().map_err(unusable)?;
         let dir = self.dir()?;
-        let (store, loaded) = dir.as_deref().map_or_else(Store::ephemeral, Store::open)?;
+        let (mut store, loaded) = dir.as_deref().map_or_else(Store::ephemeral, Store::open)?;
         let identity = store.identity()?;
-        let mut config = self.config(&clock, dir.as_deref())?;
+        let mut config = self.config(&clock)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::internal)?;
         runtime.block_on(async {
             let address = SocketAddr::new(self.listen, self.port);
             let listener = Listener::bind(address, &identity, ListenLimits::default())?;
-            let printed = self.log()?;
+            let link = self.link(listener.local_addr(), &identity);
+            store.remember_address(&link.host_port())?;
+            if config.access == Access::Invite {
+                self.first_invite(&mut store, &link, clock.calendar())?;
+            }
             let (sender, messages) = mailbox();
+            let any_lost = Arc::new(AtomicBool::new(false));
+            let printed = self.log(&any_lost, &sender)?;
             let shelf = self.shelf(files, dir.as_deref(), &loaded, &identity, &sender)?;
             config.files = shelf.as_ref().map(HubShelf::config);
             // A hub that ends does not wait for what is told here.
@@ -174,19 +200,19 @@ impl Serve {
                 StoreWriter::spawn(store, Box::new(move |what| drop(told.blocking_send(Message::Store(what)))))?;
             let stopping = sender.clone();
             let attended = std::io::stdin().is_terminal() || std::io::stdout().is_terminal();
-            let _signals = Signals::install(true, move |signal| {
+            let _signals = Signals::install(OnHangup::Told, move |signal| {
                 let reason = match signal {
                     Signal::Interrupt => "SIGINT",
                     Signal::Terminate => "SIGTERM",
                     // The terminal is gone, and with it whoever could stop the hub.
-                    Signal::Reload if attended => "SIGHUP",
+                    Signal::Hangup if attended => "SIGHUP",
                     // There is no configuration file to read again.
-                    Signal::Reload => return,
+                    Signal::Hangup => return,
                 };
                 let _ = stopping.blocking_send(Message::Stop(reason.into()));
             })
             .map_err(Failure::internal)?;
-            let listening = self.listening(&config, listener.local_addr(), &identity);
+            let listening = listening(&config, listener.local_addr(), &link);
             let level = self.log_level;
             let log = printed.clone();
             let write = move |line: LogLine| {
@@ -199,8 +225,14 @@ impl Serve {
             let (parts, mail) = ((store, passwords, shelf), (sender, messages));
             HubDriver::new(config, loaded, clock, parts, mail, write).run(listener).await;
             // A log that nobody reads does not keep the hub from ending.
-            let _ = printed.close(Some(Duration::from_secs(2)));
-            Ok(())
+            let closed = printed.close(Some(Duration::from_secs(2)));
+            match closed.err().and_then(|e| loss(&e)) {
+                Some(Err(failure)) => Err(failure),
+                _ if any_lost.load(Ordering::Relaxed) => {
+                    Err(Failure::new(ErrorCode::OutputLost, "Some of what the hub logged could not be written."))
+                }
+                _ => Ok(()),
+            }
         })
     }
 
@@ -229,11 +261,11 @@ impl Serve {
         HubShelf::open(&options, data, &loaded.copies, identity, mailbox).map(Some)
     }
 
-    fn config(&self, clock: &Clock, dir: Option<&Path>) -> Result<HubConfig, Failure> {
+    fn config(&self, clock: &Clock) -> Result<HubConfig, Failure> {
         let loopback = if self.listen.is_loopback() { AccessChoice::Open } else { AccessChoice::Invite };
         let access = match self.access.unwrap_or(loopback) {
             AccessChoice::Open => Access::Open,
-            AccessChoice::Invite => Access::Invite(invite(dir)?),
+            AccessChoice::Invite => Access::Invite,
             AccessChoice::Accounts => Access::Accounts,
         };
         if self.ack_timeout.is_zero() {
@@ -245,9 +277,13 @@ impl Serve {
             grace: self.grace,
             limits: HubLimits {
                 clients: self.max_clients,
+                clients_per_address: self.max_clients_per_address,
+                names_per_key: self.max_names,
+                rooms_per_key: self.max_rooms,
                 message_rate: self.message_rate,
                 request_rate: self.request_rate,
                 mailbox: self.mailbox,
+                mailbox_bytes: self.mailbox_size,
                 ..HubLimits::default()
             },
             access,
@@ -258,29 +294,36 @@ impl Serve {
         })
     }
 
-    fn listening(&self, config: &HubConfig, address: SocketAddr, identity: &Identity) -> log::HubListening {
-        let (access, invite) = match &config.access {
-            Access::Open => ("open", None),
-            Access::Accounts => ("accounts", None),
-            Access::Invite(invite) => ("invite", Some(invite.clone())),
-        };
+    /// What clients join with: where the hub is reached, and its key.
+    fn link(&self, address: SocketAddr, identity: &Identity) -> JoinLink {
         let host = self.host.clone().unwrap_or_else(|| match address.ip().is_unspecified() {
             true => rustix::system::uname().nodename().to_string_lossy().into_owned(),
             false => address.ip().to_string(),
         });
-        let link = JoinLink { name: None, host, port: address.port(), key: Some(identity.key), invite };
-        log::HubListening {
-            address: address.ip().to_string(),
-            port: address.port(),
-            link: link.to_string(),
-            key: identity.key,
-            access: access.into(),
-            files_port: config.files.as_ref().map(|files| files.port),
-            version: env!("CARGO_PKG_VERSION").into(),
-        }
+        JoinLink { name: None, host, port: address.port(), key: Some(identity.key), invite: None }
     }
 
-    fn log(&self) -> Result<Output<LogLine>, Failure> {
+    /// Makes the hub's first invite, once, and shows it to whoever sits at the terminal: the log has no secrets. A hub
+    /// that keeps nothing gets one for as long as it runs, because no other can be made for it.
+    fn first_invite(&self, store: &mut Store, link: &JoinLink, now: Timestamp) -> Result<(), Failure> {
+        if !self.ephemeral && !std::io::stderr().is_terminal() {
+            return Ok(());
+        }
+        let (uses, until) = match self.ephemeral {
+            true => (None, None),
+            false => (Some(1), Some(Timestamp(now.0 + FIRST_INVITE.as_millis() as i64))),
+        };
+        let (secret, invite) = super::invite::new("first".to_owned(), uses, until, now)?;
+        if store.first_invite(&invite)? {
+            let link = JoinLink { invite: Some(secret), ..link.clone() };
+            let how = if self.ephemeral { "" } else { " (for one, within a day; `potluck invite add` makes more)" };
+            // Somebody who has closed standard error does not want to see it.
+            let _ = writeln!(std::io::stderr(), "potluck: the first invite{how}:\n  {link}");
+        }
+        Ok(())
+    }
+
+    fn log(&self, any_lost: &Arc<AtomicBool>, mailbox: &Mailbox) -> Result<Output<LogLine>, Failure> {
         let format = self.log_format;
         let style = super::client::style();
         let render = move |popped: Popped<LogLine>, out: &mut Vec<u8>| {
@@ -296,32 +339,38 @@ impl Serve {
                 }
             }
         };
-        // A hub whose log is not read goes on serving.
-        Output::spawn(BOUNDS, std::io::stdout(), render, |_| ()).map_err(Failure::internal)
+        let sink = LogOutput::new(
+            StandardOutput,
+            |failure| complain(&format!("{failure} The hub goes on; what it logs until there is room is lost.")),
+            Arc::clone(any_lost),
+        );
+        let mailbox = mailbox.clone();
+        let unsaid = move |_: &std::io::Error| {
+            let _ = mailbox.blocking_send(Message::Stop("standard output cannot be written".into()));
+        };
+        Output::spawn(BOUNDS, sink, render, unsaid).map_err(Failure::internal)
+    }
+}
+
+/// What the log says first.
+fn listening(config: &HubConfig, address: SocketAddr, link: &JoinLink) -> log::HubListening {
+    let access = match config.access {
+        Access::Open => "open",
+        Access::Invite => "invite",
+        Access::Accounts => "accounts",
+    };
+    log::HubListening {
+        address: address.ip().to_string(),
+        port: address.port(),
+        link: link.to_string(),
+        key: link.key.expect("our own link names our key"),
+        access: access.into(),
+        files_port: config.files.as_ref().map(|files| files.port),
+        version: env!("CARGO_PKG_VERSION").into(),
     }
 }
 
 /// A folder that cannot be offered.
 fn unusable(failure: Failure) -> Failure {
     Failure::new(ErrorCode::BadConfig, failure.message).hint("Name another folder with --files.")
-}
-
-/// The secret of the join link, made at first use and kept beside the hub's key.
-fn invite(dir: Option<&Path>) -> Result<String, Failure> {
-    let fresh = || random().map(|a| data_encoding::BASE32_NOPAD.encode(&a.to_be_bytes()).to_ascii_lowercase());
-    let Some(file) = dir.map(|dir| dir.join("invite")) else { return fresh().map_err(Failure::internal) };
-    let bad =
-        |e: std::io::Error| Failure::new(ErrorCode::StoreFailed, format!("{} cannot be used: {e}.", file.display()));
-    match std::fs::read_to_string(&file) {
-        Ok(kept) if !kept.trim().is_empty() => Ok(kept.trim().to_owned()),
-        Ok(_) => Err(Failure::new(ErrorCode::StoreFailed, format!("{} is empty.", file.display()))),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            use std::os::unix::fs::OpenOptionsExt;
-            let invite = fresh().map_err(Failure::internal)? + &fresh().map_err(Failure::internal)?;
-            let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file);
-            made.and_then(|mut out| writeln!(out, "{invite}").and_then(|()| out.sync_all())).map_err(bad)?;
-            Ok(invite)
-        }
-        Err(e) => Err(bad(e)),
-    }
 }

@@ -10,9 +10,9 @@ pub(super) fn rate(text: &str) -> Result<u64, String> {
         unit => scale(unit).or_else(|| scale(&format!("{unit}B"))).and_then(|scale| scaled(number, scale)),
     };
     match bytes {
-        Some(bytes) if bytes < SLOWEST => Err(format!("at least {SLOWEST} bytes a second")),
+        Some(bytes) if bytes < SLOWEST => Err(format!("it must be at least {SLOWEST} bytes a second")),
         Some(bytes) => Ok(bytes),
-        None => Err("expected bytes a second, such as 500k, 10M, 1.5MB or 2MiB".into()),
+        None => Err("write bytes a second, such as 500k, 10M, 1.5MB or 2MiB".into()),
     }
 }
 

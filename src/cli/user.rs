@@ -16,7 +16,9 @@ use super::recording::{Recording, finish, named};
 use crate::io::clock::Clock;
 use crate::io::home::Home;
 use crate::io::passwords::{check_length, hash};
+use crate::io::stdout::StandardOutput;
 use crate::io::store::{Conflicts, NewAccount, Users};
+use crate::protocol::cause;
 use crate::protocol::limits::PASSWORD_BYTES;
 use crate::protocol::name::{check_person, fold};
 use crate::protocol::record::NameRecord;
@@ -61,14 +63,14 @@ enum What {
     },
     /// Forget a name with its password and its keys; what was said stays with those it was said to.
     ///
-    /// The name is free then. Whoever takes it next does not see what was said to or by the one before.
+    /// Its sessions at a running hub end within a second or two. The name is free then. Whoever takes it next does not see what was said to or by the one before.
     Remove {
         /// The name.
         name: String,
     },
     /// Give an account another password.
     ///
-    /// The keys that have logged in before are forgotten: their clients must log in again.
+    /// The keys that have logged in before are forgotten, and running sessions end: all must log in again.
     Passwd {
         /// The name.
         name: String,
@@ -111,7 +113,7 @@ impl User {
     pub fn run(&self) -> ExitCode {
         match self.text() {
             Ok(text) => {
-                let mut out = BufWriter::new(io::stdout().lock());
+                let mut out = BufWriter::new(StandardOutput);
                 finish(out.write_all(text.as_bytes()).and_then(|()| out.flush()).map(|()| ExitCode::SUCCESS))
             }
             Err(failure) => {
@@ -233,7 +235,10 @@ impl PasswordSource {
 
 /// Asks twice: what cannot be seen is easily mistyped.
 fn prompt(name: &str) -> Result<Password, Failure> {
-    let ask = |prompt: String| rpassword::prompt_password(prompt).map_err(|e| bad(format!("cannot ask: {e}")));
+    let ask = |prompt: String| {
+        rpassword::prompt_password(prompt)
+            .map_err(|e| bad(format!("No password can be asked for: {}.", cause::of_io(&e))))
+    };
     let password = ask(format!("Password for {}: ", escape(name)))?;
     check_length(&Password(password.clone()))?;
     if ask("The same again: ".to_owned())? != password {
@@ -247,7 +252,7 @@ fn first_line(input: impl BufRead, source: &str) -> Result<Password, Failure> {
     let mut line = Vec::new();
     // Two for the line's end, and one that shows that it is too long.
     let read = input.take(PASSWORD_BYTES as u64 + 3).read_until(b'\n', &mut line);
-    if read.map_err(|e| bad(format!("{source}: {e}")))? == 0 {
+    if read.map_err(|e| bad(format!("{source}: {}.", cause::of_io(&e))))? == 0 {
         return Err(bad(format!("There is no password: {source} is empty.")));
     }
     for end in [b'\n', b'\r'] {
@@ -257,8 +262,9 @@ fn first_line(input: impl BufRead, source: &str) -> Result<Password, Failure> {
 }
 
 fn json_line(name: &NameRecord) -> String {
-    let NameRecord { name, keys, account, since, unread, .. } = name;
-    to_json(&Listed { name, since: Timestamp(*since), keys, account: *account, unread: *unread }) + "\n"
+    let NameRecord { name, keys, credential, since, unread, .. } = name;
+    let account = credential.is_some();
+    to_json(&Listed { name, since: Timestamp(*since), keys, account, unread: *unread }) + "\n"
 }
 
 fn table(names: &[NameRecord]) -> String {
@@ -266,11 +272,10 @@ fn table(names: &[NameRecord]) -> String {
     table.load_style(presets::NOTHING);
     // Wrapping for a terminal would make the text depend on where it is made.
     table.set_content_arrangement(ContentArrangement::Disabled);
-    table.force_no_tty();
     table.set_header(["NAME", "SINCE", "KEYS", "PASSWORD", "UNREAD"]);
     table.add_rows(names.iter().map(|record| {
-        let NameRecord { name, keys, account, since, unread, .. } = record;
-        let password = if *account { "yes" } else { "no" };
+        let NameRecord { name, keys, credential, since, unread, .. } = record;
+        let password = if credential.is_some() { "yes" } else { "no" };
         let since = Timestamp(*since).to_string();
         [escape(name).into_owned(), since, keys.len().to_string(), password.to_owned(), unread.to_string()]
     }));

@@ -131,6 +131,11 @@ impl Link {
         self.last_number - self.unacked.len() as u64
     }
 
+    /// Bytes of bodies that the other side may not have.
+    pub fn unacked_bytes(&self) -> usize {
+        self.unacked_bytes
+    }
+
     /// Whether there is room for what can as well wait and coalesce.
     pub fn takes_state(&self) -> bool {
         self.up && self.unacked_bytes < LINK_STATE_BYTES

@@ -5,6 +5,7 @@
 //! `next_timeout()` says when `handle(now, Input::Tick)` is wanted at the latest. Between `handle` and the end of
 //! `poll` nothing else may happen. Time never goes back.
 
+pub mod answers;
 pub mod batch;
 pub mod few;
 pub mod hub;
@@ -16,6 +17,7 @@ pub mod peers;
 pub mod session;
 pub mod swarm;
 pub mod time;
+pub mod told;
 
 pub use hub::Hub;
 pub use link::{Link, LinkConfig, LinkFault, LinkLost};

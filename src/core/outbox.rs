@@ -1,6 +1,7 @@
 //! What waits for a reader who may be slow, in bounded memory.
 //!
-//! There are two classes. **Facts** (answers, messages, completions) keep their order and are not
+//! There are three classes. **Answers** keep their order and are never dropped: whoever asks does not
+//! begin more than there is room for. **Facts** (messages, what happens) keep their order, too, and are not
 //! dropped while there is room; where there is none, they are counted into a *gap*, which stands at
 //! the place of the first one that was lost. **State** (the table, the roster, a transfer's progress)
 //! is only worth its newest value: an item that still waits is taken out, merged with the newer one,
@@ -8,7 +9,7 @@
 //! revision before the facts that led there.
 //!
 //! Facts are bounded by number and bytes. State needs no bound of its own: there is at most one item
-//! for each [`StateKey`]. There are no more gaps than facts, plus one.
+//! for each [`StateKey`]. There are no more gaps than facts and answers, plus one.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -66,6 +67,7 @@ pub enum Popped<T> {
 
 #[derive(Debug)]
 enum Slot<T> {
+    Answer(T),
     Fact(T),
     State(StateKey, T),
     /// Its state moved to the back.
@@ -86,13 +88,23 @@ pub struct Outbox<T> {
     open_gap: Option<u64>,
     facts: usize,
     bytes: usize,
+    answers: usize,
+    answer_bytes: usize,
 }
 
 impl<T: Queued> Outbox<T> {
     /// An empty outbox.
     pub fn new(bounds: Bounds) -> Self {
         let (slots, states) = (VecDeque::new(), BTreeMap::new());
-        Self { bounds, slots, left: 0, states, open_gap: None, facts: 0, bytes: 0 }
+        Self { bounds, slots, left: 0, states, open_gap: None, facts: 0, bytes: 0, answers: 0, answer_bytes: 0 }
+    }
+
+    /// Puts an answer at the back, whatever waits.
+    pub fn push_answer(&mut self, answer: T) {
+        self.answers += 1;
+        self.answer_bytes += answer.bytes();
+        self.open_gap = None;
+        self.slots.push_back(Slot::Answer(answer));
     }
 
     /// Puts a fact at the back; or into the gap, if it does not fit. Says whether it did.
@@ -137,6 +149,11 @@ impl<T: Queued> Outbox<T> {
                     self.states.remove(&key);
                     return Some(Popped::Item(state));
                 }
+                Slot::Answer(answer) => {
+                    self.answers -= 1;
+                    self.answer_bytes -= answer.bytes();
+                    return Some(Popped::Item(answer));
+                }
                 Slot::Fact(fact) => {
                     self.facts -= 1;
                     self.bytes -= fact.bytes();
@@ -153,9 +170,17 @@ impl<T: Queued> Outbox<T> {
         self.facts * 2 >= self.bounds.facts || self.bytes.saturating_mul(2) >= self.bounds.bytes
     }
 
+    /// Roughly how much memory facts and answers hold that wait, in bytes.
+    pub fn unread(&self) -> usize {
+        self.bytes + self.answer_bytes
+    }
+
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.facts == 0 && self.states.is_empty() && self.slots.iter().all(|slot| matches!(slot, Slot::Moved))
+        self.facts == 0
+            && self.answers == 0
+            && self.states.is_empty()
+            && self.slots.iter().all(|slot| matches!(slot, Slot::Moved))
     }
 
     fn drop_fact(&mut self, stamp: u64) {
@@ -180,7 +205,7 @@ impl<T: Queued> Outbox<T> {
     /// Empty slots may not gather behind a reader who has stopped: once they are most of the queue,
     /// it is written anew. So each push pays for this with a constant share.
     fn compact(&mut self) {
-        let used = 2 * self.facts + self.states.len() + 16;
+        let used = 2 * (self.facts + self.answers) + self.states.len() + 16;
         if self.slots.len() < 2 * used {
             return;
         }
@@ -192,7 +217,7 @@ impl<T: Queued> Outbox<T> {
                 Slot::State(key, _) => drop(self.states.insert(*key, at)),
                 // Only the last gap can be open.
                 Slot::Gap(_) if self.open_gap.is_some() => self.open_gap = Some(at),
-                Slot::Gap(_) | Slot::Fact(_) | Slot::Moved => {}
+                Slot::Gap(_) | Slot::Answer(_) | Slot::Fact(_) | Slot::Moved => {}
             }
         }
     }

@@ -71,6 +71,24 @@ fn what_does_not_fit_becomes_a_gap_in_its_place() {
 }
 
 #[test]
+fn answers_are_never_dropped_and_take_no_room_from_facts() {
+    let mut outbox = Outbox::new(BOUNDS);
+    (1..=4).for_each(|stamp| assert!(outbox.push_fact(Fact(stamp, 20))));
+    (5..=50).for_each(|stamp| outbox.push_answer(Fact(stamp, 1_000)));
+    assert!(!outbox.push_fact(Fact(51, 1)));
+    outbox.push_answer(Fact(52, 1));
+    assert_eq!(outbox.unread(), 4 * 20 + 46 * 1_000 + 1);
+    let fact = |stamp| if stamp < 5 { Fact(stamp, 20) } else { Fact(stamp, 1_000) };
+    let mut expected: Vec<Popped<Item>> = (1..=50).map(|stamp| Popped::Item(fact(stamp))).collect();
+    expected.push(Popped::Gap(Gap { first: 51, last: 51, dropped: 1 }));
+    expected.push(Popped::Item(Fact(52, 1)));
+    assert_eq!(drained(&mut outbox), expected);
+    assert!(outbox.is_empty() && outbox.unread() == 0);
+    (0..40).for_each(|stamp| outbox.push_answer(Fact(stamp, 1_000)));
+    assert!(outbox.push_fact(Fact(40, 1)), "a message has its room");
+}
+
+#[test]
 fn bytes_are_bounded_but_a_lone_fact_always_fits() {
     let mut outbox = Outbox::new(BOUNDS);
     outbox.push_fact(Fact(1, 5000));

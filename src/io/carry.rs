@@ -3,10 +3,10 @@
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::transport::{Conn, LineReader, LineWriter};
-use crate::protocol::limits::{LINK_BYTES, MAX_FRAME};
+use crate::protocol::limits::{HELLO_BYTES, LINK_BYTES, MAX_FRAME};
 use crate::protocol::wire::Frame;
 
 /// The capacity that a connection keeps between bursts: whoever enters is sent the whole roster, and then little.
@@ -16,6 +16,8 @@ const KEPT: usize = 8 << 10;
 pub struct Outgoing {
     state: Mutex<State>,
     filled: Notify,
+    /// Whether anything was ever said here.
+    greeted: watch::Sender<bool>,
     /// How many bytes may wait.
     most: usize,
 }
@@ -37,7 +39,7 @@ impl Default for Outgoing {
 impl Outgoing {
     /// The connection is given up when more bytes than this wait.
     pub fn bounded(most: usize) -> Self {
-        Self { state: Mutex::default(), filled: Notify::new(), most }
+        Self { state: Mutex::default(), filled: Notify::new(), greeted: watch::Sender::new(false), most }
     }
 
     /// Takes a frame. It is on its way after [`Outgoing::flush`].
@@ -70,6 +72,7 @@ impl Outgoing {
         if state.bytes.len() > self.most {
             (state.overflown, state.bytes) = (true, Vec::new());
         }
+        self.greeted.send_if_modified(|greeted| !std::mem::replace(greeted, true));
     }
 
     /// What is there, into a buffer that is reused. Says whether the connection is to end.
@@ -96,7 +99,8 @@ pub async fn carry<M>(
     carry_lines(conn, outgoing, MAX_FRAME, sender, line).await
 }
 
-/// The same for lines of at most `limit` bytes.
+/// The same for lines of at most `limit` bytes. The first line is a hello, and no longer than [`HELLO_BYTES`]; until it
+/// is answered nothing more is read, so that strangers cost no memory.
 pub async fn carry_lines<M>(
     conn: Conn,
     outgoing: &Outgoing,
@@ -105,9 +109,8 @@ pub async fn carry_lines<M>(
     line: impl Fn(Vec<u8>) -> M,
 ) -> Option<String> {
     let Conn { mut reader, mut writer, .. } = conn;
-    reader.set_limit(limit);
     let end = {
-        let read = read(&mut reader, sender, line);
+        let read = read(&mut reader, outgoing, limit, sender, line);
         let write = write(&mut writer, outgoing);
         tokio::select! {
             reason = read => Some(reason),
@@ -121,7 +124,16 @@ pub async fn carry_lines<M>(
     end
 }
 
-async fn read<M>(reader: &mut LineReader, sender: &mpsc::Sender<M>, message: impl Fn(Vec<u8>) -> M) -> String {
+async fn read<M>(
+    reader: &mut LineReader,
+    outgoing: &Outgoing,
+    limit: usize,
+    sender: &mpsc::Sender<M>,
+    message: impl Fn(Vec<u8>) -> M,
+) -> String {
+    reader.set_limit(limit.min(HELLO_BYTES));
+    let mut greeted = outgoing.greeted.subscribe();
+    let mut strange = true;
     loop {
         match reader.next().await {
             Ok(Some(line)) => {
@@ -131,6 +143,11 @@ async fn read<M>(reader: &mut LineReader, sender: &mpsc::Sender<M>, message: imp
             }
             Ok(None) => return "the connection was closed".into(),
             Err(fault) => return fault.to_string(),
+        }
+        if std::mem::take(&mut strange) {
+            // The other end of this channel is `outgoing`, which outlives us.
+            let _ = greeted.wait_for(|said| *said).await;
+            reader.set_limit(limit);
         }
     }
 }

@@ -15,6 +15,7 @@ use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_ro
 use rustix::fs::Stat;
 
 use super::cancel::Cancel;
+use crate::protocol::cause;
 use crate::protocol::{Chunking, ContentHash, DEFAULT_CHUNK, ErrorCode, Failure, MAX_SIZE, Timestamp};
 
 /// How much is read before it is hashed: fits into a core's own cache.
@@ -283,7 +284,7 @@ impl Work<'_> {
 }
 
 fn unreadable(e: &std::io::Error) -> Failure {
-    Failure::new(ErrorCode::NotReadable, format!("The file cannot be read: {e}."))
+    Failure::new(ErrorCode::NotReadable, format!("The file cannot be read: {}.", cause::of_io(e)))
 }
 
 fn changed() -> Failure {

@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use rusqlite::{Connection, ErrorCode as Sqlite, OpenFlags, Row, Transaction, TransactionBehavior, params};
 
 use super::hash::{Fingerprint, Hashed, verify_manifest};
+use super::own_file::open_own;
 use crate::protocol::{Chunking, ContentHash};
 
 /// How long one program waits for another's transaction.
@@ -221,8 +222,8 @@ fn database_in(dir: &Path) -> PathBuf {
 
 /// Held while the database is made or replaced, for a moment.
 fn lock(dir: &Path) -> std::io::Result<File> {
-    let options = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).to_owned();
-    let file = options.open(dir.join("hashes.lock"))?;
+    let mut options = OpenOptions::new();
+    let file = open_own(options.create(true).truncate(false).write(true).mode(0o600), &dir.join("hashes.lock"))?;
     file.lock()?;
     Ok(file)
 }
@@ -244,7 +245,7 @@ fn open(dir: &Path) -> Result<Connection, Box<dyn std::error::Error>> {
 fn open_checked(dir: &Path) -> Result<Connection, Box<dyn std::error::Error>> {
     let file = database_in(dir);
     // Made here, so that it is for its owner only from the start; SQLite gives its other files the same mode.
-    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&file)?;
+    open_own(OpenOptions::new().create(true).truncate(false).write(true).mode(0o600), &file)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let database = Connection::open_with_flags(&file, flags)?;
     database.busy_timeout(BUSY)?;

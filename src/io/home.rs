@@ -8,6 +8,7 @@ use etcetera::BaseStrategy;
 
 use super::identity::Identity;
 use super::pins::Pins;
+use crate::protocol::cause;
 use crate::protocol::name::{check_person, fold};
 use crate::protocol::{ErrorCode, Failure};
 
@@ -32,7 +33,7 @@ impl Home {
             None => Self::default_dir()?,
         };
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
-        made.map_err(|e| bad(format!("cannot make the data folder {}: {e}", dir.display())))?;
+        made.map_err(|e| bad(format!("The data folder {} cannot be made: {}.", dir.display(), cause::of_io(&e))))?;
         Ok(Self { dir })
     }
 
@@ -41,8 +42,9 @@ impl Home {
             return Ok(dir.into());
         }
         let base = etcetera::choose_base_strategy();
-        base.map(|base| base.data_dir().join("potluck")).map_err(|e| {
-            bad(format!("no place for the data folder: {e}")).hint("Name one with --data, or in POTLUCK_HOME.")
+        base.map(|base| base.data_dir().join("potluck")).map_err(|_| {
+            bad("There is no place for the data folder: no home folder is known.".to_owned())
+                .hint("Name one with --data, or in POTLUCK_HOME.")
         })
     }
 
@@ -56,7 +58,8 @@ impl Home {
         // A name that passes has no character that means something in a path.
         check_person(name)?;
         let file = self.dir.join("keys").join(format!("{}.key", fold(name)));
-        Identity::load_or_create(&file).map_err(|e| bad(format!("cannot use the key {}: {e}", file.display())))
+        Identity::load_or_create(&file)
+            .map_err(|e| bad(format!("The key {} cannot be used: {}.", file.display(), cause::of_io(&e))))
     }
 
     /// The keys of hubs and peers that this client knows.

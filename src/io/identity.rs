@@ -11,6 +11,7 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::sign::SigningKey;
 
 use super::data::Rates;
+use super::own_file::read_own;
 use crate::protocol::PublicKey;
 
 /// PKCS#8 version 1 around an Ed25519 seed (RFC 8410, section 7).
@@ -55,9 +56,9 @@ impl Identity {
     /// The identity kept in `file`, made there if the file does not exist. Missing folders are made.
     ///
     /// # Errors
-    /// When the file cannot be read or made, is not 32 bytes long, or can be read by others.
+    /// When the file cannot be read or made, is no regular file of 32 bytes, or can be read by others.
     pub fn load_or_create(file: &Path) -> io::Result<Self> {
-        match File::open(file) {
+        match read_own(file) {
             Ok(open) => Self::from_seed_file(open),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Self::create(file),
             Err(e) => Err(e),
@@ -88,7 +89,7 @@ impl Identity {
         std::fs::remove_file(&fresh)?;
         match linked {
             Ok(()) => Ok(Self::from_seed(seed)),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Self::from_seed_file(File::open(file)?),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Self::from_seed_file(read_own(file)?),
             Err(e) => Err(e),
         }
     }

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::own_file::open_own;
 use crate::protocol::PublicKey;
 use crate::protocol::name::{check_person, fold};
 use crate::protocol::wire::Received;
@@ -56,7 +57,7 @@ impl Inboxes {
         check_person(name).map_err(|failure| io::Error::other(failure.to_string()))?;
         DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600).open(self.dir.join(fold(name)))
+        open_own(options.read(true).write(true).create(true).truncate(false).mode(0o600), &self.dir.join(fold(name)))
     }
 }
 

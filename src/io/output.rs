@@ -6,6 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use crate::core::outbox::{Bounds, Outbox, Popped, Queued, StateKey};
 
 /// How much text is gathered for one write, in bytes; the last item may exceed it.
@@ -26,6 +28,8 @@ struct Shared<T> {
     filled: Condvar,
     /// There is room again, or writing has ended.
     drained: Condvar,
+    /// The same, for whoever does not wait with a thread.
+    taken: Notify,
 }
 
 struct State<T> {
@@ -57,6 +61,12 @@ impl<T, F: FnMut(Popped<T>, &mut Vec<u8>)> Render<T> for F {
 }
 
 impl<T> Shared<T> {
+    /// Lets everybody know that the reader has taken something, or takes nothing any more.
+    fn tell_taken(&self) {
+        self.drained.notify_all();
+        self.taken.notify_one();
+    }
+
     /// A panic elsewhere leaves a queue that is still whole, so the lock is taken all the same.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -76,7 +86,12 @@ impl<T: Queued + Send + 'static> Output<T> {
         broken: impl FnOnce(&io::Error) + Send + 'static,
     ) -> io::Result<Self> {
         let state = State { outbox: Outbox::new(bounds), closing: false, ended: None, broken: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), filled: Condvar::new(), drained: Condvar::new() });
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            filled: Condvar::new(),
+            drained: Condvar::new(),
+            taken: Notify::new(),
+        });
         let of_thread = Ended(Arc::clone(&shared));
         let _: JoinHandle<()> = std::thread::Builder::new().name("output".into()).spawn(move || {
             let result = write_all(&of_thread.0, sink, render);
@@ -93,6 +108,11 @@ impl<T: Queued + Send + 'static> Output<T> {
         self.push(|outbox| outbox.push_fact(fact)).unwrap_or(true)
     }
 
+    /// Tells an answer, for which there is always room.
+    pub fn push_answer(&self, answer: T) {
+        self.push(|outbox| outbox.push_answer(answer));
+    }
+
     /// Tells a state, see [`Outbox::push_state`].
     pub fn push_state(&self, key: StateKey, state: T, merge: fn(&mut T, T)) {
         self.push(|outbox| outbox.push_state(key, state, merge));
@@ -103,6 +123,16 @@ impl<T: Queued + Send + 'static> Output<T> {
         let pushed = (!state.broken).then(|| push(&mut state.outbox));
         self.0.filled.notify_one();
         pushed
+    }
+
+    /// How much waits for the reader, see [`Outbox::unread`].
+    pub fn unread(&self) -> usize {
+        self.0.lock().outbox.unread()
+    }
+
+    /// Waits until the reader has taken something since this was waited for last, or takes nothing any more.
+    pub async fn taken(&self) {
+        self.0.taken.notified().await;
     }
 
     /// Whether no more requests should be read for now, see [`Outbox::is_full`].
@@ -150,7 +180,7 @@ impl<T> Drop for Ended<T> {
         state.broken = true;
         state.ended.get_or_insert_with(|| Err(io::Error::other("the writing thread failed")));
         drop(state);
-        self.0.drained.notify_all();
+        self.0.tell_taken();
     }
 }
 
@@ -162,7 +192,7 @@ fn write_all<T: Queued>(shared: &Shared<T>, mut sink: impl Write, mut render: im
             let mut state = shared.lock();
             state.broken = true;
             while state.outbox.pop().is_some() {}
-            shared.drained.notify_all();
+            shared.tell_taken();
             return Err(e);
         }
         render.written();
@@ -186,7 +216,7 @@ fn gather<T: Queued>(shared: &Shared<T>, text: &mut Vec<u8>, render: &mut impl R
             render.render(popped, text);
         }
         drop(state);
-        shared.drained.notify_all();
+        shared.tell_taken();
         if !text.is_empty() || render.is_due() {
             return true;
         }

@@ -80,7 +80,7 @@ fn only_the_right_password_of_an_account_is_right() {
         checker.submit(attempt(number, fold, text)).unwrap();
     }
     let mut answers: BTreeMap<u64, Option<Account>> = heard.iter().take(attempts.len()).collect();
-    let erin = Account { name: "Erin".into(), fold: "erin".into(), since: 3 };
+    let erin = Account { name: "Erin".into(), fold: "erin".into(), credential: 1 };
     assert_eq!(answers.remove(&1), Some(Some(erin.clone())));
     // Unknown and wrong cannot be told apart.
     assert_eq!(answers.into_values().collect::<Vec<_>>(), [None, None, None, None, None]);
@@ -89,7 +89,7 @@ fn only_the_right_password_of_an_account_is_right() {
     checker.submit(attempt(7, "erin", "tea")).unwrap();
     assert_eq!(heard.recv().unwrap(), (7, None));
     checker.submit(attempt(8, "erin", "new")).unwrap();
-    assert_eq!(heard.recv().unwrap(), (8, Some(erin)));
+    assert_eq!(heard.recv().unwrap(), (8, Some(Account { credential: 3, ..erin })));
     checker.close();
 }
 

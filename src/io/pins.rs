@@ -9,6 +9,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::own_file::{open_own, read_own};
+use crate::protocol::cause;
 use crate::protocol::name::fold;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
@@ -107,26 +109,28 @@ impl Pins {
     }
 
     fn locked(&self) -> io::Result<File> {
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&self.lock)?;
+        let mut options = OpenOptions::new();
+        let lock = open_own(options.create(true).truncate(false).write(true).mode(0o600), &self.lock)?;
         lock.lock()?;
         Ok(lock)
     }
 
     fn read(&self) -> Result<Known, Failure> {
         let mut bytes = Vec::new();
-        match File::open(&self.file).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
+        match read_own(&self.file).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
             Ok(_) if bytes.len() as u64 <= MAX_BYTES => {}
             Ok(_) => return Err(self.damaged("it is too large")),
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Known::new()),
             Err(e) => return Err(self.cannot("read", &e)),
         }
-        serde_json::from_slice(&bytes).map_err(|e| self.damaged(&e.to_string()))
+        serde_json::from_slice(&bytes).map_err(|e| self.damaged(&cause::of_json(&e)))
     }
 
     /// Writes another file and renames it over, so that the keys are always there as a whole.
     fn replace(&self, known: &Known) -> io::Result<()> {
         let fresh = self.file.with_extension("json.new");
-        let mut out = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&fresh)?;
+        let mut options = OpenOptions::new();
+        let mut out = open_own(options.create(true).write(true).truncate(true).mode(0o600), &fresh)?;
         serde_json::to_writer_pretty(&mut out, known)?;
         out.write_all(b"\n")?;
         out.sync_all()?;
@@ -134,12 +138,15 @@ impl Pins {
     }
 
     fn damaged(&self, what: &str) -> Failure {
-        Failure::new(ErrorCode::BadConfig, format!("the known keys in {} are damaged: {what}", self.file.display()))
+        Failure::new(ErrorCode::BadConfig, format!("The known keys in {} are damaged: {what}.", self.file.display()))
             .hint("Mend the file; or remove it, and all hubs and peers are trusted anew at the next contact.")
     }
 
     fn cannot(&self, verb: &str, e: &io::Error) -> Failure {
-        Failure::new(ErrorCode::BadConfig, format!("cannot {verb} {}: {e}", self.file.display()))
+        Failure::new(
+            ErrorCode::BadConfig,
+            format!("Potluck cannot {verb} {}: {}.", self.file.display(), cause::of_io(e)),
+        )
     }
 }
 

@@ -3,49 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::output::Output;
-use crate::core::outbox::{Bounds, Gap, Popped, Queued, StateKey};
+use crate::core::outbox::{Bounds, Gap, Popped, Queued};
+use crate::core::told::Class;
 use crate::protocol::limits::{EVENT_BYTES_WAITING, EVENTS_WAITING};
 use crate::protocol::{Event, EventLine, LogEvent, LogLine, Timestamp, event, log};
 
 /// How much may wait for the reader of standard output.
 pub const BOUNDS: Bounds = Bounds { facts: EVENTS_WAITING, bytes: EVENT_BYTES_WAITING };
-
-/// A name in a list, with what stands beside it: at most 32 characters, and the list has room to grow.
-const NAME: usize = 256;
-
-impl Queued for EventLine {
-    fn stamp(&self) -> u64 {
-        self.time.map_or(0, |time| time.0 as u64)
-    }
-
-    fn bytes(&self) -> usize {
-        // Most events are small; those that list things grow with what they list.
-        512 + match &self.event {
-            Event::Table(table) => 512 * table.offers.len(),
-            Event::Roster(roster) => 512 * roster.clients.len(),
-            Event::OfferAcked(acked) => 512 * (acked.offers.len() + acked.skipped.len()),
-            Event::OfferChanged(changed) => 512 * (changed.offers.len() + changed.withdrawn.len()),
-            Event::OfferKept(kept) => NAME * kept.files.len(),
-            Event::Withdrawn(withdrawn) => NAME * withdrawn.files.len(),
-            Event::Found(found) => found.files.iter().map(|file| 512 + NAME * file.holders.len()).sum(),
-            Event::Chunks(chunks) => chunks.holders.iter().map(|holder| NAME + 32 * holder.has.ranges().count()).sum(),
-            Event::Status(status) => 512 * status.clients.len(),
-            Event::Help(help) => 1_024 * help.commands.len(),
-            Event::Message(event::Message { text, .. })
-            | Event::RoomMessage(event::RoomMessage { text, .. })
-            | Event::PrivateMessage(event::PrivateMessage { text, .. }) => text.len(),
-            Event::History(history) => history.messages.iter().map(|said| 512 + said.text.len()).sum(),
-            Event::Rooms(rooms) => NAME * rooms.rooms.len(),
-            Event::Members(members) => NAME * members.members.len(),
-            Event::Blocks(event::Blocks { names: people })
-            | Event::RoomCreated(event::RoomCreated { members: people, .. })
-            | Event::RoomJoined(event::RoomJoined { members: people, .. })
-            | Event::RoomInvited(event::RoomInvited { members: people, .. }) => NAME * people.len(),
-            Event::RoomChanged(changed) => NAME * (changed.joined.len() + changed.left.len()),
-            _ => 0,
-        }
-    }
-}
 
 impl Queued for LogLine {
     fn stamp(&self) -> u64 {
@@ -63,13 +27,10 @@ impl Queued for LogLine {
 
 /// Tells an event in its class. Says whether it keeps its place, see [`Output::push_fact`]; states merge.
 pub fn tell(output: &Output<EventLine>, line: EventLine) -> bool {
-    match &line.event {
-        Event::TableUpdated(_) => output.push_state(StateKey::Table, line, merge),
-        Event::RosterUpdated(_) => output.push_state(StateKey::Roster, line, merge),
-        Event::OfferProgress(_) => output.push_state(StateKey::Hashing, line, merge),
-        Event::TransferQueued(queued) => output.push_state(StateKey::Place(queued.transfer), line, merge),
-        Event::TransferProgress(progress) => output.push_state(StateKey::Transfer(progress.transfer), line, merge),
-        _ => return output.push_fact(line),
+    match Class::of(&line) {
+        Class::State(key) => output.push_state(key, line, merge),
+        Class::Answer => output.push_answer(line),
+        Class::Fact => return output.push_fact(line),
     }
     true
 }
@@ -135,19 +96,22 @@ impl Default for Numbered {
 }
 
 impl Numbered {
-    /// The line as it is written.
-    pub fn number(&mut self, popped: Popped<EventLine>) -> EventLine {
-        let mut line = match popped {
+    /// What is told, without a number.
+    pub fn line(popped: Popped<EventLine>) -> EventLine {
+        match popped {
             Popped::Item(line) => line,
             Popped::Gap(Gap { first, last, dropped }) => {
                 let (from, to) = (Timestamp(first as i64), Timestamp(last as i64));
                 let event = event::Gap { from, to, dropped }.into();
                 EventLine { seq: None, time: Some(to), id: None, last: false, event }
             }
-        };
+        }
+    }
+
+    /// Gives the line that is written now its number.
+    pub fn number(&mut self, line: &mut EventLine) {
         line.seq = Some(self.next);
         self.next += 1;
-        line
     }
 }
 

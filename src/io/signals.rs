@@ -15,8 +15,8 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM: the system wants the process gone. The exit code is then 143.
     Terminate,
-    /// SIGHUP, for the hub: read the configuration again.
-    Reload,
+    /// SIGHUP: the terminal is gone. The exit code of a program that ends because of it is 129.
+    Hangup,
 }
 
 impl Signal {
@@ -25,9 +25,18 @@ impl Signal {
         match self {
             Self::Interrupt => 130,
             Self::Terminate => 143,
-            Self::Reload => 129,
+            Self::Hangup => 129,
         }
     }
+}
+
+/// What SIGHUP means to a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnHangup {
+    /// It is told, any number of times.
+    Told,
+    /// It ends, as with SIGINT, unless whoever started it wants it to go on, as `nohup` does.
+    Ends,
 }
 
 /// The watch for signals; it ends when this is dropped.
@@ -46,20 +55,21 @@ impl Signals {
     }
 
     /// From now on SIGINT and SIGTERM call `callback`, on a thread of its own. The second of them ends
-    /// the process at once, whatever it is doing, with 128 and the signal's number. `reload` is for the
-    /// hub: SIGHUP calls `callback` too, any number of times; without it SIGHUP ends the process as ever.
+    /// the process at once, whatever it is doing, with 128 and the signal's number. SIGHUP is one of them, or calls
+    /// `callback` any number of times, as `hangup` says.
     ///
     /// # Errors
     /// When the system refuses the handlers or the thread.
-    pub fn install(reload: bool, callback: impl Fn(Signal) + Send + 'static) -> io::Result<Self> {
+    pub fn install(hangup: OnHangup, callback: impl Fn(Signal) + Send + 'static) -> io::Result<Self> {
         let armed = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
+        let ends = hangup == OnHangup::Ends && hangup_can_be_taken();
+        for signal in [SIGINT, SIGTERM].into_iter().chain(ends.then_some(SIGHUP)) {
             // In this order: what the first signal arms, the second one finds armed.
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&armed))?;
             flag::register(signal, Arc::clone(&armed))?;
         }
         let mut delivered = Delivered::new([SIGINT, SIGTERM])?;
-        if reload {
+        if ends || hangup == OnHangup::Told {
             delivered.add_signal(SIGHUP)?;
         }
         let handle = delivered.handle();
@@ -68,12 +78,21 @@ impl Signals {
                 match signal {
                     SIGINT => callback(Signal::Interrupt),
                     SIGTERM => callback(Signal::Terminate),
-                    _ => callback(Signal::Reload),
+                    _ => callback(Signal::Hangup),
                 }
             }
         })?;
         Ok(Self { handle })
     }
+}
+
+/// Whether SIGHUP is not ignored. Where that cannot be known, it is left as it is: it ends the process as ever, or not.
+fn hangup_can_be_taken() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // A mask, of which the lowest bit is signal 1 (proc_pid_status(5)).
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & (1 << (SIGHUP - 1)) == 0)
 }
 
 impl Drop for Signals {
@@ -101,13 +120,13 @@ mod tests {
         let victim = victim.args([this, "--exact", "--nocapture"]).env(VICTIM, "1").stdout(Stdio::piped());
         let ended = victim.spawn().unwrap().wait_with_output().unwrap();
         let said = String::from_utf8(ended.stdout).unwrap();
-        assert!(said.contains("Reload\nReload\nInterrupt\n"), "{said}");
+        assert!(said.contains("Hangup\nHangup\nInterrupt\n"), "{said}");
         assert_eq!(ended.status.code(), Some(143), "{said}");
     }
 
     fn be_the_victim() {
         let (heard, hear) = std::sync::mpsc::channel();
-        let _signals = Signals::install(true, move |signal| {
+        let _signals = Signals::install(OnHangup::Told, move |signal| {
             heard.send(signal).unwrap();
             if signal == Signal::Interrupt {
                 // A shutdown that hangs must not keep the second signal from working.

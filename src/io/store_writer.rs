@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::store::{Reader, Store};
+use crate::protocol::cause;
 use crate::protocol::record::{Found, NameRecord, Query};
 use crate::protocol::{ErrorCode, Failure, Record};
 
@@ -161,7 +162,9 @@ impl StoreWriter {
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Failure> {
     let thread = std::thread::Builder::new().name(name.into()).spawn(work);
-    thread.map_err(|e| Failure::new(ErrorCode::StoreFailed, format!("no thread for the store: {e}")))
+    thread.map_err(|e| {
+        Failure::new(ErrorCode::StoreFailed, format!("No thread can be had for the store: {}.", cause::of_io(&e)))
+    })
 }
 
 /// The thread that writes.

@@ -86,7 +86,7 @@ fn a_failing_disk_is_told_once_and_ends_the_writing() {
     let (tell, heard) = teller();
     let writer = StoreWriter::spawn(store, tell).unwrap();
     let key = crate::protocol::PublicKey([0; 32]);
-    let big = Record::Name { name: "n".repeat(1_000_000), fold: String::new(), key, since: 0 };
+    let big = Record::Name { name: "n".repeat(1_000_000), fold: String::new(), key, since: 0, credential: None };
     writer.submit(Job::Keep(Batch { number: 1, records: vec![big] })).unwrap();
     assert!(matches!(heard.recv().unwrap(), Told::Failed(failure) if failure.code == ErrorCode::StoreFailed));
     assert!(matches!(writer.submit(batch(2)), Err(NotTaken::Stopped(_))));

@@ -94,6 +94,23 @@ pub fn key_from_certificates(shown: &[CertificateDer<'_>]) -> Option<PublicKey> 
     key_from_spki(shown.first()?)
 }
 
+/// Why a handshake or a connection failed, as the end of a sentence.
+pub fn cause(error: &Error) -> String {
+    match error {
+        Error::AlertReceived(_) => "the other side refused",
+        Error::InvalidMessage(_) | Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
+            "what came was not TLS"
+        }
+        Error::PeerIncompatible(_) | Error::NoApplicationProtocol => "the other side speaks something else",
+        Error::PeerMisbehaved(_) | Error::DecryptError | Error::PeerSentOversizedRecord => {
+            "the other side broke the protocol"
+        }
+        Error::InvalidCertificate(_) | Error::NoCertificatesPresented => "the other side did not prove its key",
+        _ => "no encrypted connection could be made",
+    }
+    .to_owned()
+}
+
 /// Says whether a handshake failed because of a key that is not the pinned one.
 pub fn key_mismatch(error: &Error) -> Option<KeyMismatch> {
     match error {

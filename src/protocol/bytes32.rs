@@ -18,7 +18,7 @@ pub struct PublicKey(pub [u8; 32]);
 
 /// The text was not a hash or a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected {0}")]
+#[error("it must be {0}")]
 pub struct NotBytes32(&'static str);
 
 const HASH_FORM: &str = "64 lower-case hex digits";

@@ -6,6 +6,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cause::plain;
+
 /// Whether asking again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -86,11 +88,14 @@ error_codes! {
     // Who may be here.
     NameTaken, "name-taken", AfterChange, exit 4, "The name is taken.", "Choose another one with --name.";
     HubFull, "hub-full", Later, exit 4, "The hub is full.", "Try again when somebody has left.";
-    AccessDenied, "access-denied", AfterChange, exit 4, "The hub does not let you in.", "Ask for a join link with an invite, and join with that link.";
+    AccessDenied, "access-denied", AfterChange, exit 4, "The hub does not let you in.", "Ask the hub's keeper for an invite: `potluck invite add` prints a join link.";
+    AccessRevoked, "access-revoked", AfterChange, exit 4, "The hub has taken your access back.", "With a new password, join again with --password; otherwise ask whoever runs the hub.";
+    NoNameInTime, "no-name-in-time", Later, exit 4, "You were here without a name for too long.", "Join again, and enter with `register NAME` or `login NAME`.";
     WrongProtocol, "wrong-protocol", AfterChange, exit 4, "The other side speaks another version of potluck.", "Use the same version at both ends.";
     NotRegistered, "not-registered", AfterChange, exit 1, "You are not registered at the hub.", "`register NAME` enters, or `login NAME PASSWORD` with an account; `rereg` comes back after `dereg`.";
     AlreadyRegistered, "already-registered", Never, exit 1, "You are registered already.", "`dereg` leaves first.";
 
+    NoSuchInvite, "no-such-invite", AfterChange, exit 1, "There is no such invite.", "`potluck invite list` shows them.";
     LoginRequired, "login-required", AfterChange, exit 4, "The name belongs to an account.", "`login NAME PASSWORD`, or join with --password or --password-file.";
     BadLogin, "bad-login", AfterChange, exit 4, "The name or the password is wrong.", "Check both; after a few failures the account is locked for a while.";
     LockedOut, "locked-out", Later, exit 4, "There were too many failed logins.", "Wait, then log in with the right password.";
@@ -100,6 +105,7 @@ error_codes! {
     HubKeyChanged, "hub-key-changed", AfterChange, exit 4, "The hub's key is not the one that was pinned.", "If the hub was set up anew, join with its new link or with --hub-key, or after `potluck forget HOST:PORT`; if not, someone may be in between.";
     HubLost, "hub-lost", Later, exit 5, "The hub does not answer any more.", "Join again when it is back.";
     HubStopping, "hub-stopping", Later, exit 5, "The hub is being stopped.", "Join again when it is back.";
+    TimedOut, "timed-out", Later, exit 7, "It took longer than it may.", "Ask again, with a longer --timeout or without.";
     TooSlow, "too-slow", Later, exit 5, "The hub ended the session because it was not read for too long.", "Read what potluck writes, or join again.";
     TooManyOffers, "too-many-offers", AfterChange, exit 1, "That is more than one client may offer.", "Withdraw something, or offer fewer files.";
     SlowDown, "slow-down", Later, exit 1, "That is more than the hub takes at a time.", "Wait, then ask again.";
@@ -112,7 +118,7 @@ error_codes! {
     MailboxFull, "mailbox-full", Later, exit 1, "No more messages are kept for that person.", "Try again when they have been here.";
     AlreadyBlocked, "already-blocked", Never, exit 1, "You block them already.", "`blocks` shows whom you block.";
     NotBlocked, "not-blocked", Never, exit 1, "You do not block them.", "`blocks` shows whom you block.";
-    TooMany, "too-many", AfterChange, exit 1, "That is more than is allowed.", "The message says of what.";
+    TooMany, "too-many", AfterChange, exit 1, "That is more than is allowed.", "Ask for less at a time, or give up something of it first.";
     BadTime, "bad-time", AfterChange, exit 1, "The time cannot be understood.", "Write 2026-01-02T03:04:05Z, 02/01/2026 03:04:05 (UTC), or 10m for ten minutes ago (s, m, h, d).";
     AlreadyOpen, "already-open", Never, exit 1, "There is a direct connection already.", "`private NAME TEXT` uses it.";
     NotOpen, "not-open", AfterChange, exit 1, "There is no direct connection.", "`private-open NAME` opens one.";
@@ -147,7 +153,7 @@ error_codes! {
     Exists, "exists", AfterChange, exit 6, "A file of that name exists.", "Use --to, or --on-conflict rename or overwrite; the old file is untouched.";
     NotWritable, "not-writable", AfterChange, exit 6, "The target cannot be written.", "Check the permissions of the download folder.";
     DiskFull, "disk-full", AfterChange, exit 6, "There is no room on the disk.", "Make room and `get` again: it goes on from what is there.";
-    DiskFailed, "disk-failed", Later, exit 6, "The disk reported an error.", "The message says which; `get` again goes on from what is there.";
+    DiskFailed, "disk-failed", Later, exit 6, "The disk reported an error.", "Look at the disk; `get` again goes on from what is there.";
     SourceChanged, "source-changed", Later, exit 6, "The source changed the file while it was being sent.", "`get` again once it is offered anew.";
     SourceGone, "source-gone", Later, exit 6, "The source does not have the file any more.", "`search NAME` shows who has it.";
     BadChunk, "bad-chunk", Never, exit 6, "The source sent other bytes than it promised.", "Nothing wrong was kept; get it from somebody else.";
@@ -155,15 +161,16 @@ error_codes! {
     PeerRefused, "peer-refused", Later, exit 6, "The other client does not serve you.", "Both must be registered at the same hub.";
     PeerKeyChanged, "peer-key-changed", AfterChange, exit 6, "The other client's key is not the one that is known for it.", "Ask its owner; `potluck forget NAME@HUB` accepts the new key.";
     PeerBroke, "peer-broke", Later, exit 6, "The other client broke off or broke the protocol.", "`get` again goes on from what is there.";
-    Interrupted, "interrupted", Later, exit 6, "It was broken off.", "Ask again; a `get` goes on from what is there.";
+    Interrupted, "interrupted", Later, exit 6, "It was broken off.", "Ask again.";
     NoSuchTransfer, "no-such-transfer", Never, exit 1, "There is no such transfer under way.", "`transfers` lists them.";
 
     // This machine.
-    PortInUse, "port-in-use", AfterChange, exit 1, "The port is in use.", "Choose another with --port; --port 0 takes a free one.";
-    BadConfig, "bad-config", AfterChange, exit 2, "The settings cannot be used.", "The message says which.";
-    StoreLocked, "store-locked", Later, exit 1, "Another hub uses the same data.", "Stop it, or choose another --data.";
-    StoreCorrupt, "store-corrupt", Never, exit 1, "The hub's data is damaged.", "Restore it from a copy, or start with another --data; nothing was changed.";
-    StoreFailed, "store-failed", Later, exit 1, "The hub's data cannot be written.", "Check the disk and its permissions.";
+    PortInUse, "port-in-use", AfterChange, exit 9, "The port is in use.", "Choose another with --port; --port 0 takes a free one.";
+    BadConfig, "bad-config", AfterChange, exit 2, "The settings cannot be used.", "`potluck --help` and `potluck COMMAND --help` say what can be set.";
+    StoreLocked, "store-locked", Later, exit 9, "Another hub uses the same data.", "Stop it, or choose another --data.";
+    StoreCorrupt, "store-corrupt", Never, exit 9, "The hub's data is damaged.", "Restore it from a copy, or start with another --data; nothing was changed.";
+    StoreFailed, "store-failed", Later, exit 9, "The hub's data cannot be written.", "Check the disk and its permissions.";
+    OutputLost, "output-lost", AfterChange, exit 8, "Standard output cannot be written.", "Make room, or let it go somewhere else; `history` has what was said.";
     Internal, "internal", Later, exit 1, "Something went wrong inside potluck.", "Please report it with what you did.";
 }
 
@@ -196,7 +203,7 @@ impl Failure {
 
     /// Something failed that is nobody's mistake: what the system said.
     pub fn internal(said: impl fmt::Display) -> Self {
-        Self::new(ErrorCode::Internal, said.to_string())
+        Self::new(ErrorCode::Internal, format!("Something went wrong inside potluck: {}.", plain(&said.to_string())))
     }
 
     /// The same with other advice than the code's.

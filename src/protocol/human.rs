@@ -6,8 +6,10 @@ use std::sync::LazyLock;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
+use super::cause;
 use super::event::CommandHelp;
-use super::line::unknown_request;
+use super::line::pointer_at;
+use super::old_spellings::{self, SEND_GROUP, rewritten};
 use super::request::{self, Request};
 use super::{ErrorCode, Failure};
 
@@ -25,8 +27,17 @@ const FREE_TEXT: &str = "text";
 /// What an argument is called that nobody else shall read.
 const SECRET: &str = "password";
 
-/// Spellings of old that are more than another name.
-const OLD_SPELLINGS: &[(&str, &[&str])] = &[("whoelsesince", &["who", "--since"])];
+/// What people at a terminal use to talk in a room without a command before each line. There, it does not come here.
+pub const TALK: &str = "talk";
+
+/// Every name of every command, in small letters, and what the command is called.
+static NAMES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+    let named = |command: &clap::Command| {
+        let names: Vec<_> = std::iter::once(command.get_name()).chain(command.get_all_aliases()).collect();
+        names.into_iter().map(|name| (name.to_lowercase(), command.get_name().to_owned())).collect::<Vec<_>>()
+    };
+    HumanLine::command().get_subcommands().flat_map(named).collect()
+});
 
 /// The commands that end in free text, by all their names, and how many arguments stand before it.
 static SPOKEN: LazyLock<BTreeMap<String, usize>> = LazyLock::new(|| {
@@ -47,13 +58,35 @@ fn before_last(command: &clap::Command, id: &str) -> Option<usize> {
     (command.get_positionals().last()?.get_id() == id).then_some(before)
 }
 
-/// Reads a command as a person types it.
-pub fn parse(text: &str) -> Result<Request, Failure> {
-    if let Some(words) = spoken(text) {
-        return read(&words);
+/// Reads a command as a person types it who talks in this room.
+///
+/// # Errors
+/// `unknown-request`, or `bad-command` with how it is written.
+pub fn parse(text: &str, room: Option<&str>) -> Result<Request, Failure> {
+    if let Some(words) = spoken(text, room) {
+        return read(&words).map_err(|failure| with_old_usage(failure, &words));
     }
-    let words = shlex::split(text).ok_or_else(|| Failure::new(ErrorCode::BadCommand, "a quote is not closed"))?;
-    read(&words)
+    let unclosed = || {
+        Failure::new(ErrorCode::BadCommand, "A quote is not closed.")
+            .hint("Close it, or put `\\` before it.".to_owned())
+    };
+    let words = shlex::split(text).ok_or_else(unclosed)?;
+    match rewritten(&words, room) {
+        Some(new) => read(&new).map_err(|failure| with_old_usage(failure, &words)),
+        None => read(&words).map_err(|failure| with_old_usage(failure, &words)),
+    }
+}
+
+/// A mistake in a line of old is explained as that line is written.
+fn with_old_usage(failure: Failure, words: &[String]) -> Failure {
+    let old = words.first().and_then(|name| old_spellings::usage_of(name));
+    match (old, &failure.hint) {
+        (Some(old), Some(hint)) if failure.code == ErrorCode::BadCommand => {
+            let hint = format!("{}; in the old spelling: {old}", hint.trim_end_matches('.'));
+            failure.hint(hint)
+        }
+        _ => failure,
+    }
 }
 
 /// Reads a command that is already split into words, as `potluck exec` gets it. Free text is its words with one
@@ -64,16 +97,24 @@ pub fn parse_words(words: &[String]) -> Result<Request, Failure> {
             let (arguments, text) = rest.split_at(before.min(rest.len()));
             read(&with_text(name, arguments.to_vec(), &text.join(" ")))
         }
-        None => read(words),
+        None => match rewritten(words, None) {
+            Some(new) => read(&new).map_err(|failure| with_old_usage(failure, words)),
+            None => read(words).map_err(|failure| with_old_usage(failure, words)),
+        },
     }
 }
 
 /// The words of a line that ends in free text: quotes, backslashes and dashes in it are only that.
-fn spoken(line: &str) -> Option<Vec<String>> {
+fn spoken(line: &str, room: Option<&str>) -> Option<Vec<String>> {
     let (name, mut rest) = first_word(line);
     let name = unquoted(name);
     let mut arguments = Vec::new();
-    for _ in 0..*SPOKEN.get(&name)? {
+    let mut named = *SPOKEN.get(&name)?;
+    if let Some(room) = room.filter(|_| name == SEND_GROUP) {
+        arguments.push(room.to_owned());
+        named = 0;
+    }
+    for _ in 0..named {
         let (argument, after) = first_word(rest);
         if !argument.is_empty() {
             arguments.push(unquoted(argument));
@@ -113,12 +154,9 @@ fn unquoted(word: &str) -> String {
 }
 
 fn read(words: &[String]) -> Result<Request, Failure> {
-    if let Some((name, rest)) = words.split_first()
-        && let Some((_, new)) = OLD_SPELLINGS.iter().find(|(old, _)| old == name)
-    {
-        let help = rest.first().is_some_and(|word| word == "--help" || word == "-h");
-        let new = new.iter().take(if help { 1 } else { usize::MAX }).map(|word| (*word).to_owned());
-        return read(&new.chain(rest.iter().cloned()).collect::<Vec<_>>());
+    if words.first().is_some_and(|name| name.eq_ignore_ascii_case(TALK)) {
+        return Err(Failure::new(ErrorCode::BadCommand, "`talk` is for people at a terminal.")
+            .hint("`say ROOM TEXT` says a line in a room, `broadcast TEXT` to everybody; after `join_group ROOM`, `send_group TEXT` does too."));
     }
     match HumanLine::try_parse_from(words) {
         Ok(line) => Ok(line.request),
@@ -196,12 +234,39 @@ fn many(argument: &clap::Arg) -> bool {
     matches!(argument.get_action(), clap::ArgAction::Append)
 }
 
+/// The command of today that has this name, or one much like it, in any case of letters.
+pub(super) fn meant(name: &str) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    // In a short word, every letter counts.
+    let most = if name.chars().count() <= 5 { 1 } else { 2 };
+    let distance = |known: &str| strsim::damerau_levenshtein(known, &name);
+    let near = NAMES.iter().map(|(known, now)| (distance(known), now)).filter(|(distance, _)| *distance <= most);
+    near.min().map(|(_, now)| now.as_str())
+}
+
+/// The command of today that is called so, whatever it is called first.
+pub(super) fn called(name: &str) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    NAMES.iter().find(|(known, _)| *known == name).map(|(_, now)| now.as_str())
+}
+
+/// There is no command of this name: perhaps a similar one was meant, or no command at all.
+fn unknown(name: &str) -> Failure {
+    let shown: String = name.chars().take(40).collect();
+    let failure = Failure::new(ErrorCode::UnknownRequest, format!("There is no command `{shown}`."));
+    match meant(name) {
+        Some(meant) => failure.hint(format!(
+            "Did you mean `{meant}`? `help` lists the commands, `broadcast TEXT` says something to everybody."
+        )),
+        None => failure.hint("`help` lists the commands; `broadcast TEXT` says something to everybody."),
+    }
+}
+
 fn refusal(error: &clap::Error, words: &[String]) -> Failure {
     if let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) {
-        // There is no field to point to in a line that a person typed.
-        return Failure { at: None, ..unknown_request(name) };
+        return unknown(name);
     }
-    let text = error.to_string();
+    let text = cause::of_argument(error).unwrap_or_else(|| error.to_string());
     let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").trim_end_matches(':');
     let missing = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::Strings(names)) => format!(": {}", names.join(" ")),
@@ -221,10 +286,32 @@ fn refusal(error: &clap::Error, words: &[String]) -> Failure {
 pub fn help(name: Option<&str>) -> Result<Vec<CommandHelp>, Failure> {
     let mut all = HumanLine::command();
     all.build();
-    let name = name.map(|name| OLD_SPELLINGS.iter().find(|(old, _)| *old == name).map_or(name, |(_, new)| new[0]));
+    if name.is_some_and(|name| name.eq_ignore_ascii_case(TALK)) {
+        return Ok(vec![about_talk()]);
+    }
     let wanted = |c: &&mut clap::Command| name.is_none_or(|n| c.get_name() == n || c.get_all_aliases().any(|a| a == n));
     let found: Vec<_> = all.get_subcommands_mut().filter(wanted).map(|c| describe(c, name.is_some())).collect();
-    if found.is_empty() { Err(unknown_request(name.unwrap_or_default())) } else { Ok(found) }
+    match name {
+        Some(name) if found.is_empty() => {
+            let hint = meant(name).map_or_else(String::new, |meant| format!("Did you mean `{meant}`? "));
+            Err(unknown(name).hint(hint + "`help` lists what can be asked.").at(pointer_at("/command")))
+        }
+        _ => Ok(found),
+    }
+}
+
+/// What people at a terminal can do beside requests.
+fn about_talk() -> CommandHelp {
+    let details = "At a terminal: say what you type in a room, or to everybody with `talk lobby`, without a command before each line\n\n\
+        Usage: talk <ROOM>\n\n\
+        From then on, commands begin with `/`: `/leave` ends it, `/help` lists them. `//` says a slash.";
+    CommandHelp {
+        name: TALK.to_owned(),
+        usage: "talk <ROOM>".to_owned(),
+        about: "Say what you type in a room, or to everybody in the lobby".to_owned(),
+        aliases: Vec::new(),
+        details: Some(details.to_owned()),
+    }
 }
 
 fn describe(command: &mut clap::Command, details: bool) -> CommandHelp {
@@ -240,124 +327,5 @@ fn describe(command: &mut clap::Command, details: bool) -> CommandHelp {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_request_has_its_command() {
-        let commands: Vec<_> = help(None).unwrap().into_iter().map(|c| c.name).collect();
-        let words: Vec<_> = Request::WORDS.iter().map(|w| w.name.to_owned()).collect();
-        assert_eq!(commands, words);
-    }
-
-    #[test]
-    fn help_shows_usage_and_options() {
-        let get = help(Some("request")).unwrap().pop().unwrap();
-        assert!(get.usage.starts_with("get "), "{}", get.usage);
-        assert!(get.details.unwrap().contains("--on-conflict"));
-        assert_eq!(help(Some("gte")).unwrap_err().code, ErrorCode::UnknownRequest);
-        assert!(matches!(parse("get --help"), Ok(Request::Help(_))));
-    }
-
-    fn message(to: &str, text: &str) -> Request {
-        request::Message { to: to.to_owned(), text: text.to_owned() }.into()
-    }
-
-    #[test]
-    fn free_text_is_the_rest_of_the_line_as_it_stands() {
-        for text in [
-            r#"it's "fine" -- really"#,
-            "--help",
-            "-h",
-            "--",
-            "-- --",
-            "# no comment",
-            r"C:\new \' \",
-            "two  blanks,\ta tab",
-            "soup",
-            "{}",
-        ] {
-            assert_eq!(parse(&format!("message bob {text}")).unwrap(), message("bob", text));
-            assert_eq!(parse(&format!("message \t'bob'   {text}")).unwrap(), message("bob", text));
-            let private = request::Private { to: "bob".into(), text: text.into() }.into();
-            assert_eq!(parse(&format!("send bob {text}")).unwrap(), private);
-            let said: Request = request::Say { room: "kitchen".into(), text: text.into() }.into();
-            for name in ["say", "SRM", "send_group"] {
-                assert_eq!(parse(&format!("{name} kitchen {text}")).unwrap(), said);
-            }
-        }
-        for text in ["it's \"fine\"", "--help me", "-h me", "-1", "--"] {
-            let all: Request = request::Broadcast { text: text.into() }.into();
-            assert_eq!(parse(&format!("BCM {text}")).unwrap(), all);
-        }
-    }
-
-    #[test]
-    fn what_is_not_text_is_as_in_other_commands() {
-        for line in ["message --help", "message -h", "message --help me", "broadcast --help", "broadcast -h"] {
-            assert!(matches!(parse(line), Ok(Request::Help(_))), "{line}");
-        }
-        for line in ["message", "message bob", "broadcast", "message --loud bob hello"] {
-            let failure = parse(line).unwrap_err();
-            assert_eq!(failure.code, ErrorCode::BadCommand, "{line}");
-            assert!(failure.hint.unwrap().contains("Usage: "), "{line}");
-        }
-    }
-
-    #[test]
-    fn words_from_a_shell_are_joined_by_one_blank() {
-        let read = |words: &[&str]| parse_words(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
-        assert_eq!(read(&["message", "erin", "hello", "there"]).unwrap(), message("erin", "hello there"));
-        assert_eq!(read(&["message", "erin", "it's  here"]).unwrap(), message("erin", "it's  here"));
-        assert_eq!(read(&["message", "erin", "--help"]).unwrap(), message("erin", "--help"));
-        assert!(matches!(read(&["message", "--help"]), Ok(Request::Help(_))));
-        assert_eq!(read(&["message", "erin"]).unwrap_err().code, ErrorCode::BadCommand);
-    }
-
-    #[test]
-    fn spellings_of_old() {
-        assert_eq!(parse("whoelsesince 600").unwrap(), request::Who { since: Some(600), after: None }.into());
-        assert_eq!(parse("whoelse").unwrap(), request::Who::default().into());
-        assert!(matches!(parse("whoelsesince --help"), Ok(Request::Help(_))));
-        assert_eq!(help(Some("whoelsesince")).unwrap()[0].name, "who");
-        assert_eq!(parse("whoelsesince soon").unwrap_err().code, ErrorCode::BadCommand);
-    }
-
-    #[test]
-    fn secrets_are_known_by_their_command() {
-        for line in ["login erin hunter2", "  login", "'login' x", "login 'open", r#"{"password":"x"}"#] {
-            assert!(holds_secret(line), "{line}");
-        }
-        for line in ["list", "message erin login", "logins", ""] {
-            assert!(!holds_secret(line), "{line}");
-        }
-        assert!(lacks_secret("login erin"));
-        for line in ["login", "login erin x", "login --help", "message erin", ""] {
-            assert!(!lacks_secret(line), "{line}");
-        }
-    }
-
-    #[test]
-    fn the_next_argument_is_known() {
-        let next = |line: &str| {
-            let found = next_argument(&shlex::split(line).unwrap())?;
-            Some(format!("{}{}", if found.option { "--" } else { "" }, found.field))
-        };
-        for (line, field) in [
-            ("message", Some("to")),
-            ("message erin", Some("text")),
-            ("get", Some("file")),
-            ("request a", Some("from")),
-            ("get a erin", None),
-            ("get --to b a", Some("from")),
-            ("get a --to", Some("--to")),
-            ("quit --now", None),
-            ("offer a b c", Some("files")),
-            ("room-invite kitchen erin dora", Some("members")),
-            ("history --lobby --with", Some("--with")),
-            ("nothing", None),
-        ] {
-            assert_eq!(next(line).as_deref(), field, "{line}");
-        }
-    }
-}
+#[path = "human_tests.rs"]
+mod tests;

@@ -25,7 +25,7 @@ pub struct JoinLink {
 
 /// The text names no hub.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}; expected potluck://HOST:PORT/#KEY.INVITE as `potluck serve` prints it, or [NAME@]HOST[:PORT]")]
+#[error("{0}; write potluck://HOST:PORT/#KEY.INVITE as `potluck serve` prints it, or [NAME@]HOST[:PORT]")]
 pub struct BadLink(&'static str);
 
 impl JoinLink {

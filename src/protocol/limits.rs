@@ -6,6 +6,9 @@ pub const MAX_LINE: usize = 1 << 20;
 /// A line on the link, in bytes. Room for the largest `publish` (see [`PUBLISH_FILES`]) and the largest `have`.
 pub const MAX_FRAME: usize = 4 << 20;
 
+/// The first line on a connection, in bytes: nothing longer is kept for somebody who has not been greeted.
+pub const HELLO_BYTES: usize = 4 << 10;
+
 /// An answer of the hub that names files or holders, in bytes of what it names: far less than a frame, whatever is
 /// escaped in it.
 pub const ANSWER_BYTES: usize = 512 << 10;
@@ -85,14 +88,43 @@ pub const MAX_TRANSFERS: usize = 4;
 /// Requests of one client that may be on their way to the hub at once; more wait at the client.
 pub const REQUESTS_IN_FLIGHT: usize = 256;
 
+/// The same in bytes of requests. A single one may be larger.
+pub const REQUEST_BYTES_IN_FLIGHT: usize = 1 << 20;
+
+/// Bytes of answers to one client that are on its link, wait for others to leave first, or are being read by the
+/// store. While there are more, the hub begins none of its requests.
+pub const ANSWERS_WINDOW: usize = 1 << 20;
+
+/// Requests of one client that the hub has begun and not answered. While there are more, it begins none.
+pub const ANSWERS_UNDER_WAY: usize = LINK_FRAMES / 2;
+
+/// Requests of one client that wait at the hub until they are begun. Far more than a client has in flight: one that
+/// lets more pile up is `too-slow`.
+pub const ASIDE_REQUESTS: usize = 4 * REQUESTS_IN_FLIGHT;
+
+/// The same in bytes.
+pub const ASIDE_BYTES: usize = 8 << 20;
+
 /// Requests that a session keeps before it stops reading its input.
 pub const REQUESTS_WAITING: usize = 1_024;
 
-/// Events that wait for a slow reader of standard output before it gets a `gap`.
+/// The same in bytes of requests. A single one may be larger.
+pub const REQUEST_BYTES_WAITING: usize = 8 << 20;
+
+/// Events that wait for a slow reader of standard output before it gets a `gap`. Answers do not count.
 pub const EVENTS_WAITING: usize = 65_536;
 
 /// The same in bytes.
 pub const EVENT_BYTES_WAITING: usize = 16 << 20;
+
+/// Bytes of events that may wait for the reader, with the answers that are still to come, when a request begins.
+pub const UNREAD_BYTES: usize = 8 << 20;
+
+/// How much of that is set aside for the answer to one request: for one that says one thing,
+pub const ANSWER_SMALL: usize = 4 << 10;
+
+/// and for one that lists things.
+pub const ANSWER_LARGE: usize = 1 << 20;
 
 /// Unacknowledged frames that a link keeps for the other side.
 pub const LINK_FRAMES: usize = 8_192;
@@ -121,8 +153,8 @@ pub const HISTORY_DEFAULT: usize = 50;
 /// Messages in one `history` at most.
 pub const HISTORY_MESSAGES: usize = 500;
 
-/// Bytes of text in one `history`, and in one reading of what somebody has missed.
-pub const HISTORY_BYTES: usize = 1 << 20;
+/// Bytes of text in one `history`. Each may take six in JSON, and all of them fit a frame.
+pub const HISTORY_BYTES: usize = 512 << 10;
 
 /// Messages that a hub sends to a client before the client has said that its user has them.
 pub const FEED_MESSAGES: usize = 2_048;
@@ -152,6 +184,12 @@ pub const BLOCKS: usize = 1_000;
 /// Rooms that one person may be in.
 pub const ROOMS_EACH: usize = 256;
 
+/// Rooms up to which others may bring somebody into theirs; into the rest of [`ROOMS_EACH`] one goes by oneself.
+pub const ROOMS_BY_OTHERS: usize = 128;
+
+/// Sessions of one key that have no name.
+pub const NAMELESS_EACH: usize = 4;
+
 /// People who are named in one `room-create` or `room-invite`.
 pub const PEOPLE_PER_REQUEST: usize = 1_000;
 
@@ -171,6 +209,9 @@ pub const PRIVATE_WINDOW: usize = 32 << 10;
 /// Logins that wait to be checked; each holds a password. More are told to wait.
 pub const LOGINS_WAITING: usize = 256;
 
+/// Sessions that were ended because their access was taken back, and that are told so when they come again.
+pub const REVOKED_REMEMBERED: usize = 1_024;
+
 /// Names and addresses whose failed logins are counted; the oldest are forgotten.
 pub const FAILURES_COUNTED: usize = 10_000;
 
@@ -179,6 +220,12 @@ pub const FAILURES_COUNTED: usize = 10_000;
 pub struct HubLimits {
     /// Clients at once, those within their grace included.
     pub clients: usize,
+    /// The same of one key.
+    pub clients_per_key: usize,
+    /// The same of one address (one /64 for IPv6). Loopback is everybody on one machine, and has no share.
+    pub clients_per_address: usize,
+    /// Names that one key may take.
+    pub names_per_key: usize,
     /// Offers of one client.
     pub offers: usize,
     /// Connections that have not said hello yet.
@@ -190,8 +237,12 @@ pub struct HubLimits {
     pub request_rate: u32,
     /// Messages to one person that are kept until they have them.
     pub mailbox: u64,
+    /// The same in bytes of text.
+    pub mailbox_bytes: u64,
     /// Rooms.
     pub rooms: usize,
+    /// Rooms that one key or account has made.
+    pub rooms_per_key: usize,
     /// Members of one room.
     pub members: usize,
 }
@@ -203,12 +254,17 @@ impl Default for HubLimits {
     fn default() -> Self {
         Self {
             clients: 5_000,
+            clients_per_key: 16,
+            clients_per_address: 256,
+            names_per_key: 16,
             offers: 65_536,
             strangers: 1_024,
             message_rate: 100,
             request_rate: 1_000,
             mailbox: 10_000,
+            mailbox_bytes: 16 << 20,
             rooms: 1_000,
+            rooms_per_key: 32,
             members: 5_000,
         }
     }

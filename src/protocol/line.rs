@@ -1,16 +1,17 @@
 //! Lines: a request as JSON or as a human command, an event as JSON.
 
 use serde::Deserialize;
-use serde::de::IntoDeserializer;
+use serde::de::{Deserializer as _, IgnoredAny};
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::event::Event;
 use super::limits::{MAX_ID, MAX_LINE};
 use super::log::{LogEvent, LogLine};
+use super::mistake::Reader;
 use super::request::Request;
 use super::vocabulary::Visitor;
-use super::{At, ErrorCode, Failure, Id, Timestamp, human, strict};
+use super::{At, ErrorCode, Failure, Id, Timestamp, cause, human, strict};
 
 /// A request and the mark that its answer will carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,79 +40,126 @@ impl From<Failure> for BadLine {
 /// Reads a line: JSON if it starts with `{`, nothing if it is empty or starts with `#`, otherwise a
 /// human command.
 pub fn parse(line: &[u8]) -> Result<Option<RequestLine>, BadLine> {
+    parse_in(line, None)
+}
+
+/// The same for somebody who talks in this room: some commands mean it if they name none.
+pub fn parse_in(line: &[u8], room: Option<&str>) -> Result<Option<RequestLine>, BadLine> {
     if line.len() > MAX_LINE {
         return Err(Failure::from(ErrorCode::LineTooLong).into());
     }
-    let text = std::str::from_utf8(line).map_err(|_| Failure::from(ErrorCode::BadUtf8))?.trim();
+    let text = match std::str::from_utf8(line) {
+        Ok(text) => text.trim(),
+        Err(e) => {
+            let start = std::str::from_utf8(&line[..e.valid_up_to()]).unwrap_or_default();
+            return Err(BadLine { id: readable_id(start), failure: ErrorCode::BadUtf8.into() });
+        }
+    };
     match text.as_bytes().first() {
         None | Some(b'#') => Ok(None),
         Some(b'{') => parse_json(text).map(Some),
-        Some(_) => Ok(Some(RequestLine { id: None, request: human::parse(text)? })),
+        Some(b'[') => Err(no_object().into()),
+        // A command may begin with a quoted word, too; but this is all of it.
+        Some(b'"') if serde_json::from_str::<IgnoredAny>(text).is_ok() => Err(no_object().into()),
+        Some(_) => Ok(Some(RequestLine { id: None, request: human::parse(text, room)? })),
     }
 }
 
 /// Reads a request from a JSON object, strictly.
 pub fn parse_json(text: &str) -> Result<RequestLine, BadLine> {
-    let bad_json = |e: serde_json::Error| Failure::new(ErrorCode::BadJson, one_line(&e.to_string()));
-    let Value::Object(mut map) = strict::parse(text).map_err(bad_json)? else {
-        return Err(Failure::new(ErrorCode::BadJson, "a request is a JSON object").into());
+    let bad_json = |e: serde_json::Error| BadLine {
+        id: readable_id(text),
+        failure: Failure::new(ErrorCode::BadJson, format!("The line is not valid JSON: {}.", cause::of_json(&e))),
     };
+    let Value::Object(mut map) = strict::parse(text).map_err(bad_json)? else { return Err(no_object().into()) };
     let id = take_id(&mut map)?;
     read_request(map).map(|request| RequestLine { id: id.clone(), request }).map_err(|failure| BadLine { id, failure })
+}
+
+fn no_object() -> Failure {
+    Failure::new(ErrorCode::BadJson, "A request is a JSON object.")
+}
+
+/// The mark of a request that cannot be read as a whole, if it stands before what is wrong.
+fn readable_id(text: &str) -> Option<Id> {
+    struct Head<'a>(&'a mut Option<Id>);
+    impl<'de> serde::de::Visitor<'de> for Head<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a request")
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+            while let Some(key) = map.next_key::<String>()? {
+                if key == "id" && self.0.is_none() {
+                    *self.0 = Id::deserialize(map.next_value::<Value>()?).ok().filter(is_short);
+                } else {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(())
+        }
+    }
+    let mut id = None;
+    // What is wrong with the rest has been found out already.
+    let _ = serde_json::Deserializer::from_str(text).deserialize_map(Head(&mut id));
+    id
+}
+
+fn is_short(id: &Id) -> bool {
+    match id {
+        Id::Text(text) => text.len() <= MAX_ID,
+        Id::Number(_) => true,
+    }
 }
 
 fn take_id(map: &mut Map<String, Value>) -> Result<Option<Id>, Failure> {
     let Some(value) = map.shift_remove("id") else { return Ok(None) };
     match Id::deserialize(value) {
-        Ok(Id::Text(text)) if text.len() > MAX_ID => Err(bad_field("/id", "an id has at most 128 bytes")),
-        Ok(id) => Ok(Some(id)),
-        Err(_) => Err(bad_field("/id", "an id is a text or an integer")),
+        Ok(id) if is_short(&id) => Ok(Some(id)),
+        Ok(_) => Err(bad_field("/id", "An id has at most 128 bytes.")),
+        Err(_) => Err(bad_field("/id", "An id is a text or a whole number of 64 bits.")),
     }
 }
 
 fn read_request(mut map: Map<String, Value>) -> Result<Request, Failure> {
     let name = match map.shift_remove("request") {
         Some(Value::String(name)) => name,
-        Some(_) => return Err(bad_field("/request", "the name of a request is a text")),
-        None => return Err(bad_field("", "the field `request` is missing")),
+        Some(_) => return Err(bad_field("/request", "The name of a request is a text.")),
+        None => return Err(bad_field("", "The field `request` is missing: it says what is asked.")),
     };
     // An optional field is left out. The schemas say so too; serde alone would take `null` for that.
     if let Some((key, _)) = map.iter().find(|(_, value)| value.is_null()) {
-        return Err(bad_field(&format!("/{}", escaped(key)), "it is null; leave the field out instead"));
+        return Err(bad_field(&format!("/{}", escaped(key)), "It is null; leave the field out instead."));
     }
-    let mut track = serde_path_to_error::Track::new();
-    let body = Value::Object(map);
-    let read = Request::read(&name, serde_path_to_error::Deserializer::new(body.into_deserializer(), &mut track));
-    match read {
+    match Request::read(&name, Reader(Value::Object(map))) {
         Some(Ok(request)) => Ok(request),
-        Some(Err(e)) => Err(bad_field(&pointer(&track.path()), e.to_string())),
+        Some(Err(mistake)) => {
+            let failure = bad_field(&mistake.pointer(), mistake.what);
+            let schema = format!("`potluck schema show {name}` says what it takes.");
+            Err(failure.hint(mistake.hint.map_or_else(|| schema.clone(), |hint| format!("{hint} {schema}"))))
+        }
         None => Err(unknown_request(&name)),
     }
 }
 
-/// There is no request of this name; perhaps a similar one was meant.
-pub(super) fn unknown_request(name: &str) -> Failure {
-    let similar = Request::WORDS
-        .iter()
-        .map(|word| (strsim::damerau_levenshtein(word.name, name), word.name))
-        .filter(|(distance, _)| *distance <= 2)
-        .min();
+/// There is no request of this name: in JSON, each has one name. Perhaps it is an old one, or like another.
+fn unknown_request(name: &str) -> Failure {
     let shown: String = name.chars().take(40).collect();
-    let failure =
-        Failure::new(ErrorCode::UnknownRequest, format!("there is no request `{shown}`")).at(pointer_at("/request"));
-    match similar {
-        Some((_, meant)) => failure.hint(format!("Did you mean `{meant}`? `help` lists what can be asked.")),
-        None => failure,
+    let message = format!("There is no request `{shown}`.");
+    let failure = Failure::new(ErrorCode::UnknownRequest, message).at(pointer_at("/request"));
+    match (human::called(name), human::meant(name)) {
+        (Some(now), _) => {
+            failure.hint(format!("In JSON it is `{now}`: `potluck schema show {now}` says what it takes."))
+        }
+        (None, Some(meant)) => failure.hint(format!("Did you mean `{meant}`? `help` lists what can be asked.")),
+        (None, None) => failure,
     }
 }
 
 fn bad_field(pointer: &str, message: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
     Failure::new(ErrorCode::BadRequest, message).at(pointer_at(pointer))
-}
-
-/// What serde_json says of a text that is one line of many: without "line 1", which would mislead.
-pub fn one_line(message: &str) -> String {
-    message.replace(" at line 1 column ", " at column ")
 }
 
 /// A place in a request, as a JSON pointer.
@@ -122,19 +170,6 @@ pub fn pointer_at(pointer: &str) -> At {
 /// A key as a part of a JSON pointer.
 fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
-}
-
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    let mut pointer = String::new();
-    for segment in path.iter() {
-        match segment {
-            Segment::Seq { index } => pointer += &format!("/{index}"),
-            Segment::Map { key } => pointer += &format!("/{}", escaped(key)),
-            Segment::Enum { .. } | Segment::Unknown => {}
-        }
-    }
-    pointer
 }
 
 impl Serialize for RequestLine {
@@ -304,6 +339,45 @@ mod tests {
         assert_eq!(parse(b"  # nothing").unwrap(), None);
         let marked = parse(br#"{"id":"x","request":"get"}"#).unwrap_err();
         assert_eq!(marked.id, Some(Id::Text("x".into())));
+        assert_eq!(marked.failure.at, at("/file"), "what is missing is named");
+    }
+
+    #[test]
+    fn a_mark_is_read_whatever_is_wrong_behind_it() {
+        let id = |line: &[u8]| parse(line).unwrap_err().id;
+        let seven = Some(Id::Number(7));
+        for line in [
+            &br#"{"id":7,"request":"get","file":}"#[..],
+            br#"{"id":7,"request":"get""#,
+            br#"{"request":"list","owner":["#,
+            br#"{"id":7 "request":"list"}"#,
+            br#"{"request":"list","id":7,"id":8}"#,
+            br#"{"request":"list","owner":"a","owner":"b","id":7}"#,
+            b"{\"id\":7,\"request\":\"get\",\"file\":\"\xff\"}",
+            br#"{"id":7} {"id":8}"#,
+            br#"{"id":7}"#,
+            br#"{"id":7,"request":[]}"#,
+        ] {
+            let expected = if line.starts_with(br#"{"request":"list","owner":["#) { None } else { seven.clone() };
+            assert_eq!(id(line), expected, "{}", String::from_utf8_lossy(line));
+        }
+        // One that is none cannot be told.
+        for bad in
+            ["{}", "[]", "1.5", "1e3", "true", "null", "99999999999999999999", &format!("\"{}\"", "x".repeat(129))]
+        {
+            let line = format!(r#"{{"id":{bad},"request":"list"}}"#);
+            let wrong = parse(line.as_bytes()).unwrap_err();
+            assert_eq!((wrong.id, wrong.failure.at), (None, Some(pointer_at("/id"))), "{line}");
+            assert_eq!(id(line.replace(r#""list"}"#, r#""list""#).as_bytes()), None);
+        }
+    }
+
+    #[test]
+    fn json_that_is_no_object_is_no_command() {
+        for line in ["[1,2]", "[", r#""list""#, r#""get a""#, "[{\"request\":\"list\"}]"] {
+            assert_eq!(refusal(line).0, ErrorCode::BadJson, "{line}");
+        }
+        assert_eq!(parse(br#""get" "a b""#).unwrap(), parse(b"get 'a b'").unwrap());
     }
 
     #[test]

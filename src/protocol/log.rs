@@ -32,6 +32,8 @@ vocabulary! {
         LoginFailed(LoginFailed) = "login-failed", r#"{"name":"dora","address":"127.0.0.1:40000","failures":2}"#;
         /// A name or an address has failed too often: no login is checked for a while.
         LoginLocked(LoginLocked) = "login-locked", r#"{"whom":"name:dora","failures":3,"until":"2026-01-02T03:04:15.678Z"}"#;
+        /// An invite has let somebody in.
+        InviteSpent(InviteSpent) = "invite-spent", r#"{"invite":"friends","name":"dora"}"#;
         /// Something was said, and is on disk.
         MessageStored(MessageStored) = "message-stored", r#"{"number":41,"from":"dora","to":"erin","bytes":13,"delivered":1}"#;
         /// Somebody has a message that was kept for them.
@@ -84,7 +86,7 @@ impl LogEvent {
             Self::ClientConnected(_) | Self::MessageStored(_) | Self::MessageDelivered(_) => Level::Debug,
             Self::HubListening(_) | Self::HubStopping(_) | Self::HubStopped(_) => Level::Info,
             Self::ClientRegistered(_) | Self::ClientBack(_) | Self::ClientLeft(_) => Level::Info,
-            Self::OffersAdded(_) | Self::OffersRemoved(_) => Level::Info,
+            Self::InviteSpent(_) | Self::OffersAdded(_) | Self::OffersRemoved(_) => Level::Info,
             Self::PushAsked(_) | Self::PushEnded(_) | Self::FileKept(_) => Level::Info,
             Self::FileNotKept(_) => Level::Warn,
             Self::RoomChanged(_) | Self::PeerDoubted(_) | Self::NamesReloaded(_) => Level::Info,
@@ -102,7 +104,7 @@ bodies! {
         address: String,
         /// The port, the same for UDP and TCP.
         port: u16,
-        /// What clients join with.
+        /// What clients join with. There is no secret in it: where an invite is needed, `potluck invite add` prints it.
         link: String,
         /// The hub's public key.
         key: PublicKey,
@@ -181,6 +183,13 @@ bodies! {
         /// Why.
         reason: String,
     }
+    /// An invite has let somebody in.
+    InviteSpent {
+        /// The invite's name.
+        invite: String,
+        /// Who came with it.
+        name: String,
+    }
     /// A login failed.
     LoginFailed {
         /// The name that was given.
@@ -192,7 +201,7 @@ bodies! {
     }
     /// No login is checked for a while.
     LoginLocked {
-        /// `name:` and the name, or `address:` and the address.
+        /// `name:` and the name; `address:` and the address, of IPv6 the /64; or `key:` and a key that knows the account.
         whom: String,
         /// Failures in a row.
         failures: u32,

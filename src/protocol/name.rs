@@ -17,7 +17,10 @@ pub const MAX_FILE: usize = 1_024;
 pub const MAX_PART: usize = 255;
 
 /// Names that would be mistaken for something of the hub's own, as [`fold`] gives them.
-const RESERVED: [&str; 4] = ["hub", "server", "lobby", "all"];
+pub(super) const RESERVED: [&str; 4] = ["hub", "server", "lobby", "all"];
+
+/// How often a name is folded again at most, so that this ends whatever the tables hold.
+const FOLDS: usize = 8;
 
 /// Marks on one letter beyond this are there to spill over other lines.
 const MAX_MARKS: usize = 2;
@@ -65,8 +68,32 @@ pub fn check_room(name: &str) -> Result<(), Failure> {
 /// assert_eq!(fold("ALICE"), fold("alice"));
 /// ```
 pub fn fold(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
+    let mut folded = fold_once(name);
+    // Some need it twice: the small form of `ẞ` is `ß`, and that of `ß` is `ss`. None needs it more often.
+    for _ in 0..FOLDS {
+        let again = fold_once(&folded);
+        if again == folded {
+            break;
+        }
+        folded = again;
+    }
+    folded
+}
+
+fn fold_once(name: &str) -> String {
     let small = name.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
     small.nfkc().map(latin_twin).collect()
+}
+
+/// By which rules and tables [`fold`] works. Unicode promises that the folds of assigned characters stay as they are;
+/// the number is for our own part of it.
+pub fn tables() -> String {
+    let (major, minor, patch) = unicode_normalization::UNICODE_VERSION;
+    let (letters, _, _) = char::UNICODE_VERSION;
+    format!("2, letters of Unicode {letters}, forms of Unicode {major}.{minor}.{patch}")
 }
 
 /// Whether a file may be offered under this name: relative, with `/` between its parts.
@@ -266,6 +293,7 @@ mod tests {
         for (one, other) in [
             ("alice", "ALICE"),
             ("straße", "STRASSE"),
+            ("STRAẞE", "strasse"),
             ("ΣΊΣΥΦΟΣ", "σίσυφος"),
             ("ﬁn", "fin"),
             ("сара", "capa"),
@@ -323,6 +351,19 @@ mod tests {
             &whole,
         ] {
             assert_eq!(check_file(name).expect_err(name).code, ErrorCode::BadName);
+        }
+    }
+
+    #[test]
+    fn every_character_folds_once_and_for_all_in_any_case() {
+        let letters = (0..=u32::from(char::MAX)).filter_map(char::from_u32).filter(|c| c.is_alphabetic());
+        for c in letters {
+            let (folded, capital) = (fold(&c.to_string()), c.to_uppercase().collect::<String>());
+            if folded == capital {
+                continue;
+            }
+            assert_eq!(fold(&folded), folded, "U+{:04X}", u32::from(c));
+            assert_eq!(fold(&capital), folded, "U+{:04X}", u32::from(c));
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the hub keeps on disk, in words: pure data, written by the store and read back at start or when asked.
 
+use super::invite::{InviteDigest, InviteRecord};
 use super::types::{Content, RoomAccess};
 use super::{PublicKey, Timestamp};
 
@@ -14,9 +15,18 @@ pub enum Record {
         fold: String,
         /// The key that the name belongs to.
         key: PublicKey,
-        /// When it was taken, in milliseconds since 1970 (UTC). For an account, since when there is the account:
-        /// a key is added to it only by who knows that.
+        /// When it was taken, in milliseconds since 1970 (UTC).
         since: i64,
+        /// For an account, the number of the password that the key was shown to know: the key is added only while
+        /// the account still has that one. Nothing for a name that needs no password.
+        credential: Option<u64>,
+    },
+    /// An invite has let a key in. Before the key's name, which follows.
+    InviteSpent {
+        /// Which invite.
+        digest: InviteDigest,
+        /// Whom.
+        key: PublicKey,
     },
     /// Something has been said.
     Message(Kept),
@@ -49,6 +59,8 @@ pub enum Record {
         name: String,
         /// Who may join by themselves.
         access: RoomAccess,
+        /// Who has made it, folded.
+        owner: String,
     },
     /// A room is gone, with its members; what was said in it stays.
     RoomGone {
@@ -156,14 +168,14 @@ pub struct VisitRecord {
 /// Failed logins of a name, or from an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureRecord {
-    /// `name:` and a folded name, or `address:` and an IP address.
+    /// `name:` and a folded name, `address:` and a [`Network`](super::Network), or `key:` and a key.
     pub whom: String,
     /// How many in a row; none forgets the record.
     pub count: u32,
     /// When the last one was.
     pub last: Timestamp,
-    /// Until when nobody is let in.
-    pub until: Option<Timestamp>,
+    /// For how many milliseconds from then on no login is checked.
+    pub locked_for: Option<u64>,
 }
 
 /// A copy that the hub keeps. There is one of each name of each owner.
@@ -186,14 +198,27 @@ pub struct NameRecord {
     pub fold: String,
     /// The keys that it belongs to, sorted. An account may have none yet.
     pub keys: Vec<PublicKey>,
-    /// Whether it is an account: it has a password.
-    pub account: bool,
+    /// If it is an account, the number of its password: each that is set has a higher one than all before.
+    pub credential: Option<u64>,
     /// When it was taken, in milliseconds since 1970 (UTC).
     pub since: i64,
     /// The number up to which its owner has every message.
     pub received: u64,
     /// How many messages to them alone are kept that they do not have.
     pub unread: u64,
+}
+
+/// A message to one person alone that they do not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingRecord {
+    /// Whom it is for, folded.
+    pub fold: String,
+    /// Its number.
+    pub number: u64,
+    /// Bytes of its text.
+    pub bytes: u64,
+    /// Whether they shall not see it.
+    pub withheld: bool,
 }
 
 /// A room as the store gives it back.
@@ -205,6 +230,8 @@ pub struct RoomRecord {
     pub name: String,
     /// Who may join by themselves.
     pub access: RoomAccess,
+    /// Who has made it, folded; empty if that is not known.
+    pub owner: String,
     /// Who is in it, folded and sorted, and since which message.
     pub members: Vec<(String, u64)>,
 }
@@ -224,6 +251,8 @@ pub struct Loaded {
     pub failures: Vec<FailureRecord>,
     /// The copies that the hub keeps, in the order of their owners' folds, then of their names.
     pub copies: Vec<CopyRecord>,
+    /// Messages to one person alone that they do not have, in the order of their numbers.
+    pub waiting: Vec<WaitingRecord>,
     /// The number of the newest message; 0 if there was never one.
     pub last_message: u64,
     /// The highest number that a room has had.
@@ -244,6 +273,13 @@ pub enum Query {
         instance: String,
         /// Whose it is, folded.
         fold: String,
+    },
+    /// An invite that a key has shown.
+    Invite {
+        /// Which.
+        digest: InviteDigest,
+        /// The key.
+        key: PublicKey,
     },
 }
 
@@ -312,4 +348,6 @@ pub enum Found {
     Messages(Vec<Kept>, bool),
     /// The messages of a program: its number, the message's number and time.
     Asked(Vec<(i64, u64, Timestamp)>),
+    /// The invite, if there is one, and whether it was spent for the key that has shown it.
+    Invite(Option<(InviteRecord, bool)>),
 }

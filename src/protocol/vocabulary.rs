@@ -2,7 +2,8 @@
 //!
 //! `vocabulary!` takes a list of `Word(Body) = "name", example;` and makes the enum, the names, the
 //! reader and the table that schemas and tests are generated from. A body is an ordinary serde
-//! struct; its name stands beside its fields in the same JSON object.
+//! struct; its name stands beside its fields in the same JSON object. Where the enum names a type after a colon, each
+//! row says in brackets what that type's `new` takes, and none can be forgotten.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
@@ -43,8 +44,11 @@ pub(super) fn reads<B: DeserializeOwned>(text: &str) -> Result<(), serde_json::E
 macro_rules! vocabulary {
     (
         $(#[$meta:meta])*
-        pub enum $Vocabulary:ident {
-            $( #[doc = $about:literal] $(#[$word_meta:meta])* $Word:ident($Body:ty) = $name:literal, $example:literal; )*
+        pub enum $Vocabulary:ident $(: $Conduct:ident)? {
+            $(
+                #[doc = $about:literal] $(#[$word_meta:meta])*
+                $Word:ident($Body:ty) = $name:literal, $( [$($conduct:expr),+], )? $example:literal;
+            )*
         }
     ) => {
         $(#[$meta])*
@@ -84,6 +88,23 @@ macro_rules! vocabulary {
         }
 
         $( $crate::protocol::vocabulary::into_vocabulary!($Vocabulary, $Word, $Body); )*
+        $crate::protocol::vocabulary::conduct!($Vocabulary $(: $Conduct)? { $( $Word $( [$($conduct),+] )? )* });
+    };
+}
+
+/// What a row says of its word beside the name and the body.
+macro_rules! conduct {
+    ($Vocabulary:ident { $( $Word:ident )* }) => {};
+    ($Vocabulary:ident: $Conduct:ident { $( $Word:ident [$($conduct:expr),+] )* }) => {
+        impl $Vocabulary {
+            /// The conduct of every word, in the order of [`Self::WORDS`].
+            pub const CONDUCT: &'static [$Conduct] = &[ $( $Conduct::new($($conduct),+) ),* ];
+
+            /// What holds for this word.
+            pub fn conduct(&self) -> $Conduct {
+                match self { $( Self::$Word(_) => const { $Conduct::new($($conduct),+) } ),* }
+            }
+        }
     };
 }
 
@@ -121,4 +142,4 @@ macro_rules! bodies {
     };
 }
 
-pub(crate) use {bodies, into_vocabulary, requests, vocabulary};
+pub(crate) use {bodies, conduct, into_vocabulary, requests, vocabulary};

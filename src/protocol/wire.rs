@@ -14,8 +14,9 @@ pub use files::*;
 
 use super::event;
 use super::line::{BadLine, RequestLine, parse_json};
+use super::request::Turn;
 use super::to_json;
-use super::{ErrorCode, Failure, Follows, Id, Timestamp, strict};
+use super::{ErrorCode, Failure, Follows, Id, Timestamp, cause, strict};
 
 /// The protocol of the link, as it stands in every hello.
 pub const LINK_PROTOCOL: &str = "potluck-link/1";
@@ -224,7 +225,12 @@ impl Ask {
 
     /// Reads the body of a frame, strictly.
     pub fn parse(body: &str) -> Result<Self, BadLine> {
-        let bad = |e: serde_json::Error| BadLine::from(Failure::new(ErrorCode::BadRequest, e.to_string()));
+        let bad = |e: serde_json::Error| {
+            BadLine::from(Failure::new(
+                ErrorCode::BadRequest,
+                format!("The request has a wrong field: {}.", cause::of_json(&e)),
+            ))
+        };
         if body.starts_with(r#"{"received":"#) {
             return serde_json::from_str(body).map(Self::Received).map_err(bad);
         }
@@ -261,6 +267,16 @@ impl Ask {
             return Gone::deserialize(value).map(Self::Gone).map_err(bad);
         }
         Publish::deserialize(value).map(Self::Publish).map_err(bad)
+    }
+
+    /// When it may be answered; none if there is no answer.
+    pub fn turn(&self) -> Option<Turn> {
+        match self {
+            Self::Request(line) => Some(line.request.conduct().turn),
+            Self::Publish(_) | Self::Push(_) | Self::Gone(_) | Self::Folder(_) => Some(Turn::InOrder),
+            Self::Received(_) | Self::Unreachable(_) | Self::Have(_) | Self::Settled(_) => None,
+            Self::TakeBack(_) | Self::NotTaken(_) => None,
+        }
     }
 
     /// The client's mark.

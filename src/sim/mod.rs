@@ -225,6 +225,7 @@ impl Sim {
             inbox: true,
             link: LinkConfig::client(),
             give_up: Duration::from_secs(60),
+            timeout: None,
             linger: options.linger,
             fail_fast: options.fail_fast,
             on_conflict: OnConflict::Fail,

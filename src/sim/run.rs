@@ -73,7 +73,9 @@ impl Sim {
             }
             Happening::Verified(run, attempt, fold, password) if run == self.runs => {
                 let account = self.disk.check(&fold, &password);
-                let verified = account.map(|NameRecord { name, fold, since, .. }| Verified { name, fold, since });
+                let verified = account.and_then(|NameRecord { name, fold, credential, .. }| {
+                    Some(Verified { name, fold, credential: credential? })
+                });
                 self.tell_hub(hub::Input::Verified(attempt, verified));
             }
             Happening::Copied(run, plan) if run == self.runs => self.copied(plan),
@@ -142,6 +144,10 @@ impl Sim {
                 self.do_for_client(client, output);
             }
             // What is told is written, and what is written is remembered, before anything else can happen.
+            if self.actors[client].ended.is_none() && self.actors[client].session.waits_for_reader() {
+                self.actors[client].session.handle(self.now, Input::Unread(0));
+                continue;
+            }
             let written = std::mem::take(&mut self.actors[client].written);
             if written.is_empty() || self.actors[client].ended.is_some() {
                 return;
@@ -193,6 +199,8 @@ impl Sim {
             Output::Hash(offering) => self.hash(client, &offering),
             Output::Unserve(files) => self.actors[client].disk.unserve(&files),
             Output::Peers(peers) => self.actors[client].peers = peers.into_iter().flatten().collect(),
+            // A simulated upload ends with its receiver.
+            Output::PeersLeft(_) => {}
             Output::Fetch(plan) => self.fetch(client, plan),
             Output::CancelFetch(transfer) => self.cancel_fetch(client, transfer),
             Output::CancelUpload(upload) => self.cancel_upload(client, upload),

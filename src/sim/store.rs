@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::protocol::invite::{InviteDigest, InviteRecord};
 use crate::protocol::limits::{FAILURES_COUNTED, REQUESTS_IN_FLIGHT, VISITS_LOADED};
 use crate::protocol::name::fold;
 use crate::protocol::record::{
     Asked, CopyRecord, FailureRecord, Found, HistoryQuery, Inbox, Kept, Loaded, NameRecord, People, Place, Query,
-    RoomRecord, VisitRecord,
+    RoomRecord, VisitRecord, WaitingRecord,
 };
 use crate::protocol::types::Password;
 use crate::protocol::{PublicKey, Record};
@@ -23,16 +24,20 @@ pub struct MemoryStore {
     blocks: BTreeSet<(String, String)>,
     rooms: BTreeMap<u64, RoomRecord>,
     last_room: u64,
+    last_credential: u64,
     visits: BTreeMap<(u64, u64), VisitRecord>,
     failures: BTreeMap<String, FailureRecord>,
     copies: BTreeMap<(String, String), CopyRecord>,
+    invites: BTreeMap<InviteDigest, InviteRecord>,
+    invited: BTreeSet<(InviteDigest, PublicKey)>,
 }
 
 #[derive(Debug, Clone)]
 struct Owner {
     name: String,
     since: i64,
-    password: Option<Password>,
+    /// The password, and its number.
+    password: Option<(Password, u64)>,
     received: u64,
     keys: BTreeSet<PublicKey>,
 }
@@ -41,7 +46,14 @@ impl MemoryStore {
     /// Keeps a record. Doing so twice is the same as once.
     pub fn keep(&mut self, record: &Record) {
         match record {
-            Record::Name { name, fold, key, since } => self.keep_name(name, fold, *key, *since),
+            Record::InviteSpent { digest, key } => {
+                if let Some(invite) = self.invites.get_mut(digest) {
+                    invite.spent += u64::from(self.invited.insert((*digest, *key)));
+                }
+            }
+            Record::Name { name, fold, key, since, credential } => {
+                self.keep_name(name, fold, *key, *since, *credential)
+            }
             Record::Message(kept) => self.keep_message(kept),
             Record::Received { fold, number } => {
                 if let Some(owner) = self.names.get_mut(fold) {
@@ -50,9 +62,10 @@ impl MemoryStore {
             }
             Record::Block { by, whom } => drop(self.blocks.insert((by.clone(), whom.clone()))),
             Record::Unblock { by, whom } => drop(self.blocks.remove(&(by.clone(), whom.clone()))),
-            Record::Room { room, name, access } => {
+            Record::Room { room, name, access, owner } => {
                 let members = self.rooms.remove(room).map(|room| room.members).unwrap_or_default();
-                self.rooms.insert(*room, RoomRecord { room: *room, name: name.clone(), access: *access, members });
+                let (name, owner) = (name.clone(), owner.clone());
+                self.rooms.insert(*room, RoomRecord { room: *room, name, access: *access, owner, members });
                 self.last_room = self.last_room.max(*room);
             }
             Record::RoomGone { room } => drop(self.rooms.remove(room)),
@@ -90,19 +103,22 @@ impl MemoryStore {
         }
     }
 
-    fn keep_name(&mut self, name: &str, fold: &str, key: PublicKey, since: i64) {
-        match self.names.get_mut(fold) {
-            None => {
+    fn keep_name(&mut self, name: &str, fold: &str, key: PublicKey, since: i64, credential: Option<u64>) {
+        let there = self.names.get_mut(fold);
+        match (there.as_ref().and_then(|owner| Some(owner.password.as_ref()?.1)), there) {
+            // The account has another password now, or there is none any more.
+            (now, _) if now != credential => {}
+            (_, None) => {
                 let keys = BTreeSet::from([key]);
                 let owner = Owner { name: name.to_owned(), since, password: None, received: 0, keys };
                 self.names.insert(fold.to_owned(), owner);
             }
-            Some(owner) if owner.password.is_some() && owner.since == since => drop(owner.keys.insert(key)),
-            Some(owner) if owner.password.is_none() && owner.keys.contains(&key) => {
+            (Some(_), Some(owner)) => drop(owner.keys.insert(key)),
+            (None, Some(owner)) if owner.keys.contains(&key) => {
                 (owner.name, owner.since) = (name.to_owned(), since);
             }
             // It is somebody else's.
-            Some(_) => {}
+            (None, Some(_)) => {}
         }
     }
 
@@ -126,15 +142,21 @@ impl MemoryStore {
     /// Makes a name an account since the beginning of time, and forgets its keys.
     pub fn add_account(&mut self, name: &str, password: &str) {
         let received = self.names.get(&fold(name)).map_or(0, |owner| owner.received);
-        let password = Some(Password(password.to_owned()));
+        self.last_credential += 1;
+        let password = Some((Password(password.to_owned()), self.last_credential));
         let owner = Owner { name: name.to_owned(), since: 0, password, received, keys: BTreeSet::new() };
         self.names.insert(fold(name), owner);
+    }
+
+    /// Makes an invite.
+    pub fn add_invite(&mut self, invite: InviteRecord) {
+        self.invites.insert(invite.digest, invite);
     }
 
     /// Whose password it is, if it is that of the account with this folded name.
     pub fn check(&self, fold: &str, password: &Password) -> Option<NameRecord> {
         let owner = self.names.get(fold)?;
-        (owner.password.as_ref() == Some(password)).then(|| self.name(fold, owner))
+        owner.password.as_ref().filter(|(theirs, _)| theirs == password).map(|_| self.name(fold, owner))
     }
 
     fn name(&self, fold: &str, owner: &Owner) -> NameRecord {
@@ -144,7 +166,7 @@ impl MemoryStore {
             name: owner.name.clone(),
             fold: fold.to_owned(),
             keys: owner.keys.iter().copied().collect(),
-            account: owner.password.is_some(),
+            credential: owner.password.as_ref().map(|(_, number)| *number),
             since: owner.since,
             received: owner.received,
             unread: theirs.count() as u64,
@@ -167,9 +189,20 @@ impl MemoryStore {
             visits,
             failures,
             copies: self.copies.values().cloned().collect(),
+            waiting: self.waiting(),
             last_message: self.messages.keys().next_back().copied().unwrap_or_default(),
             last_room: self.last_room,
         }
+    }
+
+    fn waiting(&self) -> Vec<WaitingRecord> {
+        let waiting = self.messages.values().filter_map(|kept| {
+            let fold = recipient(kept)?;
+            let (number, bytes) = (kept.number, kept.text.len() as u64);
+            let missed = self.names.get(&fold).is_some_and(|owner| owner.received < number);
+            missed.then_some(WaitingRecord { fold, number, bytes, withheld: kept.withheld })
+        });
+        waiting.collect()
     }
 
     /// Answers a question.
@@ -186,7 +219,7 @@ impl MemoryStore {
                 }
                 match take(found.rev(), query.limit, query.bytes) {
                     Found::Messages(newest, more) => Found::Messages(newest.into_iter().rev().collect(), more),
-                    other @ Found::Asked(_) => other,
+                    other @ (Found::Asked(_) | Found::Invite(_)) => other,
                 }
             }
             Query::Asked { instance, fold: by } => {
@@ -195,6 +228,10 @@ impl MemoryStore {
                 let mut newest: Vec<_> = newest.map(|kept| (kept.asked.ask, kept.number, kept.sent)).collect();
                 newest.reverse();
                 Found::Asked(newest)
+            }
+            Query::Invite { digest, key } => {
+                let counted = self.invited.contains(&(*digest, *key));
+                Found::Invite(self.invites.get(digest).map(|invite| (invite.clone(), counted)))
             }
         }
     }

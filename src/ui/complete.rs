@@ -43,6 +43,7 @@ pub fn complete(line: &str, known: &Completions) -> (usize, Vec<Candidate>) {
     let (before, start, word) = split(line);
     let mut found = match before.as_slice() {
         [] => commands(known, &word),
+        [talk] if talk == human::TALK => words(known.rooms.iter().chain([&"lobby".to_owned()]), &word),
         before => human::next_argument(before).map(|next| arguments(&next, known, &word)).unwrap_or_default(),
     };
     found.sort_by(|a, b| a.display.cmp(&b.display));

@@ -25,9 +25,11 @@ use rustyline::{
 };
 
 use super::bars::{SharedBars, TerminalSize};
+use super::candidates::fit;
 use super::complete::{SharedCompletions, complete};
 use super::screen::Screen;
-use super::turn::{Turn, TurnOver, TurnPrompt, Whose};
+use super::talk::SharedTalk;
+use super::turn::{Turn, TurnOver, Whose};
 use crate::protocol::human;
 
 /// How many lines the history keeps.
@@ -81,33 +83,34 @@ pub struct Editor {
 }
 
 impl Editor {
-    /// Shows `prompt`, with `bars` above it, and calls `typed` with what is typed, on the editor's thread. While `typed` runs
-    /// nothing is printed, so it should only pass on what it gets. The prompt has no colours. What was
-    /// typed is kept in `history`, readable by its owner only; lines that start with a space, or hold a password,
-    /// are not. A password that is left out is asked for.
+    /// Shows the prompt of `talk`, with `bars` above it, and calls `typed` with what is typed, on the editor's thread;
+    /// what that returns is shown. While `typed` runs nothing is printed, so it should only pass on what it gets. The
+    /// prompt has no colours. What was typed is kept in `history`, readable by its owner only; lines that start with a
+    /// space, or hold a password, are not. A password that is left out is asked for, and so is whether something is to be
+    /// said that may have been meant as a command.
     ///
     /// # Errors
     /// When there is no terminal ([`is_usable`] says so beforehand) or no thread.
     pub fn start(
-        prompt: String,
+        talk: SharedTalk,
         history: Option<PathBuf>,
         completions: SharedCompletions,
         bars: Option<SharedBars>,
-        typed: impl FnMut(Typed) + Send + 'static,
+        typed: impl FnMut(Typed) -> Option<String> + Send + 'static,
     ) -> io::Result<(Self, Printer)> {
         let before = tcgetattr(io::stdin())?;
         let mut editor = Lines::with_config(config()?).map_err(io_error)?;
         let turn = Arc::new(Turn::new(Screen::new(bars)));
-        editor.set_helper(Some(Assistant { completions, secret: false, turn: Arc::clone(&turn) }));
+        editor.set_helper(Some(Assistant { completions, talk: talk.clone(), secret: false, turn: Arc::clone(&turn) }));
         editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearLine)));
         for key in [KeyEvent(KeyCode::Tab, Modifiers::NONE), KeyEvent::ctrl('L'), KeyEvent::ctrl('Z')] {
-            let lift = LiftBars { prompt: prompt.clone(), turn: Arc::clone(&turn) };
+            let lift = LiftBars { turn: Arc::clone(&turn) };
             editor.bind_sequence(key, EventHandler::Conditional(Box::new(lift)));
         }
         let history = history.filter(|file| load_history(&mut editor, file));
         let external = Box::new(editor.create_external_printer().map_err(io_error)?);
-        let prompt = TurnPrompt { text: prompt, turn: Arc::clone(&turn) };
-        std::thread::Builder::new().name("editor".into()).spawn(move || edit(editor, &prompt, history, typed))?;
+        let turns = Arc::clone(&turn);
+        std::thread::Builder::new().name("editor".into()).spawn(move || edit(editor, &turns, &talk, history, typed))?;
         Ok((Self { turn: Arc::clone(&turn), before }, Printer { external, turn, text: Vec::new() }))
     }
 }
@@ -128,6 +131,8 @@ type Lines = rustyline::Editor<Assistant, FileHistory>;
 
 fn config() -> io::Result<Config> {
     let config = Config::builder().completion_type(CompletionType::List).history_ignore_space(true);
+    // A question whether to list them would take the keys that are typed meanwhile; they fit on the screen.
+    let config = config.completion_prompt_limit(usize::MAX);
     // The library draws by colouring, and hides by it, so that must be on. We colour nothing.
     let config = config.color_mode(ColorMode::Forced);
     let config = config.max_history_size(HISTORY).and_then(|c| c.history_ignore_dups(true)).map_err(io_error)?;
@@ -143,30 +148,44 @@ fn load_history(editor: &mut Lines, file: &Path) -> bool {
     loaded.inspect_err(|e| tracing::warn!("no history: {e}")).is_ok()
 }
 
-fn edit(editor: Lines, prompt: &TurnPrompt, history: Option<PathBuf>, mut typed: impl FnMut(Typed)) {
+fn edit(
+    editor: Lines,
+    turn: &Arc<Turn>,
+    talk: &SharedTalk,
+    history: Option<PathBuf>,
+    mut typed: impl FnMut(Typed) -> Option<String>,
+) {
     // In this order, however it ends: a printer that waits for the editor gets its text back, and then writes it itself.
-    let over = TurnOver(&prompt.turn);
+    let over = TurnOver(turn);
     let mut editor = editor;
-    while prompt.turn.lock().whose != Whose::Over {
-        let read = editor.readline(prompt);
+    while turn.lock().whose != Whose::Over {
+        let prompt = turn.prompt(talk.lock().prompt());
+        let read = editor.readline(&prompt);
         if read.is_err() {
             // The line was left as it stood, with the bars above; the cursor is below it.
-            let _ = show(&prompt.turn.lift(&prompt.text, 1, terminal_size().columns));
+            let _ = show(&turn.lift(&prompt.text, 1, terminal_size().columns));
         }
-        prompt.turn.set(Whose::Nobody);
+        turn.set(Whose::Nobody);
         match read {
             Ok(text) => {
                 let lines = || text.split(['\n', '\r']);
-                let kept = !lines().any(human::holds_secret);
+                let kept = !lines().any(|line| holds_secret(talk, line));
                 let added = kept && editor.add_history_entry(text.as_str()).unwrap_or(false);
                 if let (true, Some(file)) = (added, &history) {
                     let _ = editor.append_history(file).inspect_err(|e| tracing::warn!("history: {e}"));
                 }
-                for line in lines().filter_map(|line| with_secret(&mut editor, &prompt.turn, line)) {
-                    typed(Typed::Line(line));
+                for (number, line) in lines().enumerate() {
+                    // Of lines that were pasted, each follows the one before as if it had been typed.
+                    if number > 0 {
+                        talk.lock().prompt();
+                    }
+                    let note = meant(&mut editor, turn, talk, line).and_then(|line| typed(Typed::Line(line)));
+                    if let Some(note) = note {
+                        let _ = show(&(note + "\n"));
+                    }
                 }
             }
-            Err(ReadlineError::Interrupted) => typed(Typed::Interrupt),
+            Err(ReadlineError::Interrupted) => drop(typed(Typed::Interrupt)),
             Err(ReadlineError::Signal(_)) => {}
             Err(ReadlineError::Eof) => break,
             Err(e) => {
@@ -180,18 +199,41 @@ fn edit(editor: Lines, prompt: &TurnPrompt, history: Option<PathBuf>, mut typed:
     typed(Typed::End);
 }
 
-/// The line as it was meant: a password that it lacks is asked for, and not shown. Nothing if none is given: then
-/// the line is taken back.
-fn with_secret(editor: &mut Lines, turn: &Arc<Turn>, line: &str) -> Option<String> {
-    if !human::lacks_secret(line) {
+/// Whether a line holds a secret, as a command or as one whose slash was forgotten.
+fn holds_secret(talk: &SharedTalk, line: &str) -> bool {
+    human::holds_secret(line) || talk.lock().command(line).is_some_and(human::holds_secret)
+}
+
+/// The line as it was meant: whether it is to be said is asked where that is doubtful, and a password that it lacks is
+/// asked for, and not shown. Nothing if the answer is no, or none: then the line is taken back.
+fn meant(editor: &mut Lines, turn: &Arc<Turn>, talk: &SharedTalk, line: &str) -> Option<String> {
+    let (doubt, command) = {
+        let talk = talk.lock();
+        (talk.doubt(line), talk.command(line).map(str::to_owned))
+    };
+    if let Some(question) = doubt {
+        let answer = ask(editor, turn, question).unwrap_or_default();
+        let yes = ["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes));
+        if !yes {
+            let _ = show("It was not said.\n");
+        }
+        return yes.then(|| line.to_owned());
+    }
+    if !command.is_some_and(|command| human::lacks_secret(&command)) {
         return Some(line.to_owned());
     }
     hide(editor, true);
-    let read = editor.readline(&TurnPrompt { text: "Password: ".to_owned(), turn: Arc::clone(turn) });
-    turn.set(Whose::Nobody);
+    let read = ask(editor, turn, "Password: ".to_owned());
     hide(editor, false);
-    let password = read.ok().filter(|password| !password.is_empty())?;
+    let password = read.filter(|password| !password.is_empty())?;
     Some(format!("{line} -- {}", shlex::try_quote(&password).ok()?))
+}
+
+/// The answer to a question, unless there is none.
+fn ask(editor: &mut Lines, turn: &Arc<Turn>, question: String) -> Option<String> {
+    let read = editor.readline(&turn.prompt(question));
+    turn.set(Whose::Nobody);
+    read.ok()
 }
 
 /// Whether what is typed is hidden.
@@ -253,13 +295,12 @@ impl ConditionalEventHandler for ClearLine {
 
 /// Keys after which something else than the prompt is drawn: the bars must be gone before.
 struct LiftBars {
-    prompt: String,
     turn: Arc<Turn>,
 }
 
 impl ConditionalEventHandler for LiftBars {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext) -> Option<Cmd> {
-        let before = self.prompt.clone() + ctx.line().get(..ctx.pos()).unwrap_or_default();
+        let before = self.turn.lock().prompt.clone() + ctx.line().get(..ctx.pos()).unwrap_or_default();
         let _ = show(&self.turn.lift(&before, 0, terminal_size().columns));
         None
     }
@@ -268,6 +309,7 @@ impl ConditionalEventHandler for LiftBars {
 #[derive(Helper, Hinter)]
 struct Assistant {
     completions: SharedCompletions,
+    talk: SharedTalk,
     /// Whether a password is being typed.
     secret: bool,
     turn: Arc<Turn>,
@@ -308,9 +350,13 @@ impl Completer for Assistant {
             return Ok((pos, Vec::new()));
         }
         let known = self.completions.read().unwrap_or_else(PoisonError::into_inner);
-        let (start, found) = complete(line.get(..pos).unwrap_or(line), &known);
+        let typed = line.get(..pos).unwrap_or(line);
+        // What is said is nobody's to complete.
+        let Some(command) = self.talk.lock().command(typed).map(str::to_owned) else { return Ok((pos, Vec::new())) };
+        let (start, found) = complete(&command, &known);
+        let start = start + typed.len() - command.len();
         let pair = |c: super::complete::Candidate| Pair { display: c.display, replacement: c.replacement };
-        Ok((start, found.into_iter().map(pair).collect()))
+        Ok((start, fit(found, terminal_size()).into_iter().map(pair).collect()))
     }
 }
 

@@ -17,6 +17,11 @@ use super::units::{count, duration, moment, rate, size};
 /// Lines of one kind that are shown of a change; the rest is counted.
 const SHOWN: usize = 10;
 
+/// The same as [`render`], with the time and the number of what people say.
+pub fn render_timed(line: &EventLine, style: Style) -> String {
+    people::timed(line, style).unwrap_or_else(|| render(line, style))
+}
+
 /// The human text of an event: complete lines, or nothing where a person needs nothing.
 pub fn render(line: &EventLine, style: Style) -> String {
     match &line.event {
@@ -124,7 +129,8 @@ fn bye(body: &event::Bye, style: Style) -> String {
 fn error(body: &event::Error, style: Style) -> String {
     let place = match &body.at {
         Some(At::Line(line)) => format!(", line {line}"),
-        Some(At::Pointer(pointer)) if !pointer.is_empty() => format!(", at {}", escape(pointer)),
+        // Which of several; a field by its name says nothing to somebody who has typed a command.
+        Some(At::Pointer(pointer)) if pointer.rfind('/') > Some(0) => format!(", at {}", escape(pointer)),
         Some(At::Pointer(_)) | None => String::new(),
     };
     // Rounded up: whoever asks again after so many seconds has waited long enough.
@@ -289,7 +295,8 @@ fn help(body: &event::Help, style: Style) -> String {
         let about = if aliases.is_empty() { about.into_owned() } else { format!("{about} [also: {aliases}]") };
         vec![escape(&command.usage).into_owned(), about]
     });
-    table(&["COMMAND", "WHAT IT DOES"], &[], rows.collect(), style)
+    let talk = "At a terminal, `talk ROOM` says what you type in a room, `talk lobby` to everybody.\n";
+    table(&["COMMAND", "WHAT IT DOES"], &[], rows.collect(), style) + talk
 }
 
 fn hub_back(body: &event::HubBack, style: Style) -> String {

@@ -95,6 +95,9 @@ fn text(event: &LogEvent) -> String {
             body.until,
             count(body.failures.into(), "failure")
         ),
+        LogEvent::InviteSpent(body) => {
+            format!("invite {} has let {} in", escape(&body.invite), escape(&body.name))
+        }
         LogEvent::MessageStored(body) => stored(body),
         LogEvent::MessageDelivered(body) => {
             format!("message {} from {} delivered to {}", body.number, escape(&body.from), escape(&body.to))
@@ -109,12 +112,16 @@ fn text(event: &LogEvent) -> String {
 
 fn listening(body: &log::HubListening) -> String {
     let files = body.files_port.map_or_else(String::new, |port| format!(", files on port {port}"));
+    let link = escape(&body.link);
+    let how = match body.access.as_str() {
+        "invite" => format!("`potluck invite add` lets somebody join {link}"),
+        _ => format!("join with {link}"),
+    };
     format!(
-        "potluck {} listening on {}{files}, access {}; join with {}",
+        "potluck {} listening on {}{files}, access {}; {how}",
         escape(&body.version),
         address_and_port(&body.address, body.port),
         escape(&body.access),
-        escape(&body.link)
     )
 }
 

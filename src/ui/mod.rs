@@ -1,6 +1,7 @@
 //! Speech: events as people read them, and the line editor at which they type.
 
 pub mod bars;
+mod candidates;
 pub mod complete;
 pub mod editor;
 pub mod escape;
@@ -12,10 +13,12 @@ mod people;
 pub mod screen;
 pub mod style;
 mod table;
+pub mod talk;
 mod transfers;
 mod turn;
 pub mod units;
 pub mod validate;
+pub mod whole;
 mod width;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What people say to each other, and where: messages, rooms, direct connections, blocking and history.
 
-use crate::protocol::event;
+use crate::protocol::event::{self, Event};
 use crate::protocol::types::{RoomAccess, Said};
 use crate::protocol::{EventLine, Timestamp};
 
@@ -52,6 +52,25 @@ pub(super) fn room_message(line: &EventLine, body: &event::RoomMessage, style: S
 /// `[erin, private] between us`. It has not waited anywhere, and its time is by another clock.
 pub(super) fn private_message(body: &event::PrivateMessage, style: Style) -> String {
     said(&format!("{}, private", escape(&body.from)), None, &body.text, style)
+}
+
+/// What was said just now, as `history` shows it: with its number there and the time. What went past the hub is not in
+/// the history, and has the time at which it came.
+pub(super) fn timed(line: &EventLine, style: Style) -> Option<String> {
+    let (number, sent, who, text) = match &line.event {
+        Event::Message(body) => {
+            let to = if body.to == ALL { Some(ALL) } else { None };
+            (Some(body.number), Some(body.sent), from(&body.from, to, None), &body.text)
+        }
+        Event::RoomMessage(body) => {
+            (Some(body.number), Some(body.sent), from(&body.from, None, Some(&body.room)), &body.text)
+        }
+        Event::PrivateMessage(body) => (None, line.time, format!("{}, private", escape(&body.from)), &body.text),
+        _ => return None,
+    };
+    let number = number.map(|number| format!("{number}  ")).unwrap_or_default();
+    let when = style.dim(&format!("{number}{}", sent.map(moment).unwrap_or_default()));
+    Some(format!("{when}  {}", said(&who, None, text, style)))
 }
 
 pub(super) fn delivered(body: &event::MessageDelivered, style: Style) -> String {

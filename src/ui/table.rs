@@ -14,7 +14,6 @@ pub(super) fn table(heading: &[&str], numbers: &[usize], rows: Vec<Vec<String>>,
     table.load_style(presets::NOTHING);
     // Wrapping or colouring for a terminal would make the text depend on where it is made.
     table.set_content_arrangement(ContentArrangement::Disabled);
-    table.force_no_tty();
     table.set_header(heading.iter().map(|title| (*title).to_owned()).collect::<Vec<_>>());
     table.add_rows(rows.into_iter().map(|row| row.into_iter().map(cut).collect::<Vec<_>>()));
     for column in table.column_iter_mut() {

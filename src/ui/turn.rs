@@ -30,11 +30,22 @@ pub(super) struct Turn {
 pub(super) struct State {
     pub(super) whose: Whose,
     pub(super) screen: Screen,
+    /// The prompt that stands there, or stood there last.
+    pub(super) prompt: String,
 }
 
 impl Turn {
     pub(super) fn new(screen: Screen) -> Self {
-        Self { state: Mutex::new(State { whose: Whose::default(), screen }), changed: Condvar::new() }
+        Self {
+            state: Mutex::new(State { whose: Whose::default(), screen, prompt: String::new() }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// The prompt that comes next.
+    pub(super) fn prompt(self: &Arc<Self>, text: String) -> TurnPrompt {
+        self.lock().prompt.clone_from(&text);
+        TurnPrompt { text, turn: Arc::clone(self) }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
+use crate::protocol::cause;
 use crate::protocol::schema::{self, Stream};
 use crate::protocol::vocabulary::Word;
 use crate::protocol::{At, EventLine, LogLine, line, strict};
@@ -134,7 +135,7 @@ fn placed(error: &jsonschema::ValidationError<'_>) -> Vec<(String, String)> {
 }
 
 fn unread(error: serde_json::Error) -> Vec<(String, String)> {
-    whole(line::one_line(&error.to_string()))
+    whole(cause::of_json(&error))
 }
 
 fn whole(message: impl ToString) -> Vec<(String, String)> {
@@ -183,7 +184,7 @@ mod tests {
         4: /seq: seq is 5, but 3 comes next
         5: /event: there is no event `earthquake`
         5: /seq: seq is 1, but 6 comes next
-        6: : invalid type: floating point `1e+300`, expected u64 at column 76
+        6: : a value is not what it should be at column 76
         "#);
     }
 

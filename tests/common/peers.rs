@@ -229,7 +229,7 @@ impl Peer {
     pub fn exec_from(place: Arc<Place>, port: u16, name: &str, command: &[&str]) -> Self {
         let mut exec = potluck(place.path());
         exec.arg("exec").arg(format!("{name}@127.0.0.1:{port}")).args(["--json", "--data", "home"]);
-        exec.args(["--downloads", "downloads", "--"]).args(command);
+        exec.args(["--all-events", "--downloads", "downloads", "--"]).args(command);
         let (process, _) = Process::spawn(name, exec, Stream::Events, place.path().join("stderr"));
         Self { process, place, name: name.to_owned(), stdin: None, asked: 0 }
     }

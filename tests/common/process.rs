@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use potluck::protocol::schema::Stream;
 use potluck::ui::validate::Validator;
+use potluck::ui::whole::Whole;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -55,6 +56,10 @@ pub struct Running {
 }
 
 impl Running {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Starts a process whose standard output is read as it comes.
     pub fn start(name: &str, command: Command, face: Face) -> Self {
         Self::start_reading(name, command, face, true)
@@ -300,6 +305,8 @@ fn read_lines(
         Face::Text => None,
     };
     let mut number = 0;
+    // A session that came to its end is whole, with one final event for each id.
+    let (mut session, mut unanswered) = (None, Vec::new());
     let mut lines = BufReader::new(stdout);
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
@@ -310,6 +317,14 @@ fn read_lines(
         if let Some(Err(found)) = validator.as_mut().map(|validator| validator.validate_line(number, &line)) {
             wrong(format!("{found:?}"));
         }
+        if number == 1 && face == Face::Json(Stream::Events) && line.starts_with(br#"{"event":"ready""#) {
+            session = Some(Whole::default());
+        }
+        let found = session.as_mut().map_or_else(Vec::new, |session| session.hear(number, &line));
+        found.iter().for_each(|mistake| wrong(format!("{mistake:?}")));
+        if line.starts_with(br#"{"event":"bye""#) {
+            unanswered = session.clone().map_or_else(Vec::new, Whole::end);
+        }
         if !whole {
             wrong("it has no end".into());
         }
@@ -319,6 +334,8 @@ fn read_lines(
             Err(_) => wrong("it is not UTF-8".into()),
         }
     }
+    let unanswered = unanswered.iter().map(|mistake| format!("line {}: {}", mistake.line, mistake.message));
+    mistakes.lock().unwrap().extend(unanswered);
 }
 
 fn read_errors(stderr: impl Read, transcript: &Mutex<Vec<String>>) -> Vec<u8> {

@@ -93,6 +93,12 @@ fn who_may_not_enter_is_told_so_and_ends_with_four() {
     let mut joins = with_file(&scene, &hub, "other", "wrong");
     joins.refusal("bad-login");
     assert_eq!(joins.exit(), 4);
+    // Who was asked for a login and did not give one has not been there, however the session ends.
+    for last in ["", "quit\n"] {
+        let mut never_in = outside(&scene, &hub, "never", "erin");
+        never_in.write(last);
+        assert_eq!(never_in.finish().code, 4, "{last:?}");
+    }
 }
 
 #[test]
@@ -144,12 +150,11 @@ fn a_running_hub_hears_of_accounts_that_are_made_and_removed() {
     add(&scene, "erin", SECRET);
     hub.running.expect("names-reloaded");
     must(&mut erin, login("erin", SECRET), "welcome");
-    // Who is in stays in, with another password too.
     let ended = scene.run(["user", "passwd", "erin", "--data", "hub"], "another one\n");
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     hub.running.expect("names-reloaded");
-    must(&mut erin, request("who"), "roster");
-    part(erin);
+    erin.refusal("access-revoked");
+    assert_eq!(erin.exit(), 4);
     let mut erin = outside(&scene, &hub, "erin", "erin");
     refused(&mut erin, login("erin", SECRET), "bad-login");
     must(&mut erin, login("erin", "another one"), "welcome");

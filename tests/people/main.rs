@@ -7,13 +7,16 @@ mod accounts;
 mod blocking;
 mod guesses;
 mod history;
+mod invites;
 mod kills;
 mod limits;
 mod messages;
 mod presence;
 mod restarts;
+mod revocation;
 mod rooms;
 mod stores;
+mod times;
 
 use common::process::*;
 use rustix::process::Signal;

@@ -48,7 +48,7 @@ fn a_damaged_store_is_named_and_not_touched() {
         std::fs::write(&path, &damaged).unwrap();
         let before = files(&scene.path("hub"));
         let ended = scene.run(["serve", "--port", "0", "--data", "hub"], "");
-        assert_eq!((ended.code, ended.text().as_str()), (1, ""), "{what}: {}", ended.stderr);
+        assert_eq!((ended.code, ended.text().as_str()), (9, ""), "{what}: {}", ended.stderr);
         assert!(ended.stderr.contains("store-corrupt") && ended.stderr.contains("hint:"), "{what}: {}", ended.stderr);
         assert!(std::fs::read(&path).unwrap() == damaged, "{what}: it is as it was");
         let kept = files(&scene.path("hub"));
@@ -79,7 +79,7 @@ fn a_store_in_use_is_named_and_its_hub_goes_on() {
     must(&mut erin, say("lobby", "one"), "message-acked");
     for _ in 0..3 {
         let ended = scene.run(["serve", "--port", "0", "--data", "hub"], "");
-        assert_eq!((ended.code, ended.text().as_str()), (1, ""), "{}", ended.stderr);
+        assert_eq!((ended.code, ended.text().as_str()), (9, ""), "{}", ended.stderr);
         assert!(ended.stderr.contains("store-locked") && ended.stderr.contains("--data"), "{}", ended.stderr);
         must(&mut erin, say("lobby", "more"), "message-acked");
     }

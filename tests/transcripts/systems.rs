@@ -67,21 +67,21 @@ fn system_c() {
         scene.says(ben, "focus climbers");
         scene.says(cleo, "send ben can you bring the rope?");
         scene.says(cleo, "broadcast I am off to buy shoes");
-        scene.says(anna, "send_group climbers the hall is open until ten");
-        scene.says(ben, "send_group climbers then we start at eight");
+        scene.says(anna, "send_group the hall is open until ten");
+        scene.says(ben, "send_group then we start at eight");
         scene.says(ben, "unfocus");
         scene.note("cleo's network is gone; the group is still hers, and what is said there waits for her");
         scene.sim.set_reachable(false);
         let client = scene.client(cleo);
         scene.sim.silence_client(client);
         scene.wait_ms(3_000);
-        scene.says(anna, "send_group climbers who has chalk?");
-        scene.says(ben, "send_group climbers I have");
-        scene.says(anna, "list_members climbers");
+        scene.says(anna, "send_group who has chalk?");
+        scene.says(ben, "send_group I have");
+        scene.says(anna, "list_members");
         scene.note("the network is back");
         scene.sim.set_reachable(true);
         scene.wait_ms(6_000);
-        scene.says(cleo, "send_group climbers sorry, I was in the lift");
+        scene.says(cleo, "send_group sorry, I was in the lift");
         scene.note("anna's machine loses its power, and the hub has not noticed yet when ben writes to her");
         let client = scene.client(anna);
         scene.sim.power_off(client);
@@ -89,10 +89,12 @@ fn system_c() {
         scene.wait_ms(3_000);
         scene.says(ben, "who");
         scene.note("a group can be left, and so can the hub");
-        scene.says(cleo, "leave_group climbers");
-        scene.says(cleo, "send_group climbers bye");
+        scene.says(cleo, "leave_group");
+        scene.says(cleo, "send_group bye");
+        scene.says(cleo, "list_members");
         scene.says(ben, "list_members climbers");
-        scene.says(ben, "dereg");
+        scene.says(ben, "dereg cleo");
+        scene.says(ben, "dereg ben");
         scene.says(ben, "list_groups");
         scene.says(ben, "quit");
         scene.says(cleo, "who");
@@ -106,13 +108,14 @@ fn groups(scene: &mut Scene, anna: Who, ben: Who, cleo: Who) {
     scene.says(anna, "list_groups");
     scene.says(anna, "create_group climbers");
     scene.says(ben, "create_group climbers");
+    scene.says(anna, "join_group climbers");
     scene.says(ben, "list_groups");
     scene.says(ben, "join_group swimmers");
-    scene.says(ben, "send_group climbers may I come along?");
+    scene.says(ben, "say climbers may I come along?");
     scene.says(ben, "join_group climbers");
     scene.says(cleo, "join_group climbers");
-    scene.says(ben, "list_members climbers");
-    scene.says(ben, "send_group climbers tonight at the hall?");
+    scene.says(ben, "list_members");
+    scene.says(ben, "send_group tonight at the hall?");
 }
 
 /// A messenger with passwords, messages that wait, and blocking.
@@ -215,9 +218,11 @@ fn system_e() {
         rooms(scene, anna, ben, cleo);
         scene.note("what was said since a time");
         let time = "01/01/2026 00:01:00";
-        scene.says(anna, "history --lobby --since '01/01/2026 00:00:00'");
-        scene.says(anna, &format!("history --lobby --since '{time}'"));
-        scene.says(anna, &format!("history --room budget --since '{time}'"));
+        scene.says(anna, "RDM b 01/01/2026 00:00:00");
+        scene.says(anna, &format!("RDM b {time}"));
+        scene.says(anna, &format!("RDM s {time}"));
+        scene.says(anna, "RDM s 00:01");
+        scene.says(anna, &format!("history --room budget --since {time}"));
         scene.says(anna, "history --room budget --since '2026/01/01 00:01'");
         scene.says(cleo, &format!("history --room budget --since '{time}'"));
         scene.says(ben, r#"{"id":13,"request":"history","lobby":true,"since":"01/01/2026 00:00:00"}"#);
@@ -261,6 +266,10 @@ fn rooms(scene: &mut Scene, anna: Who, ben: Who, cleo: Who) {
     scene.says(ben, r#"{"id":8,"request":"room-create","room":"money","members":["dora"]}"#);
     scene.says(ben, r#"{"id":9,"request":"room-create","room":"money","members":["anna"]}"#);
     scene.says(ben, r#"{"id":10,"request":"members","room":"budget"}"#);
+    scene.note("a room whose maker gives it no name gets one");
+    scene.says(cleo, "SRB anna ben");
+    scene.says(cleo, "SRB ben anna");
+    scene.says(cleo, "SRM room-2 welcome");
     scene.note("what is said in a room, its members hear");
     scene.says(anna, "SRM budget we are short of money");
     scene.says(ben, r#"{"id":11,"request":"say","room":"budget","text":"again?"}"#);

@@ -40,9 +40,9 @@ const SETDIR: &str = r#"{"request":"setdir","dir":"files"}"#;
 
 fn offered_in_chunks(scene: &mut Scene, hans: Who, yoda: Who) {
     scene.note("files are offered in so many chunks");
-    scene.says(hans, "offer plans.pdf --chunks 7");
-    scene.says(hans, "offer plans.pdf --chunks 0");
-    scene.says(hans, "offer blueprint.pdf --chunks 7");
+    scene.says(hans, "register plans.pdf 7");
+    scene.says(hans, "register plans.pdf 0");
+    scene.says(hans, "register blueprint.pdf 7");
     scene.says(yoda, r#"{"id":1,"request":"offer","files":["lessons.txt"],"chunks":4}"#);
     scene.says(yoda, r#"{"id":2,"request":"offer","files":["lessons.txt"],"chunks":0}"#);
 }
@@ -60,7 +60,7 @@ fn searched(scene: &mut Scene, leia: Who, vader: Who) {
 
 fn fetched_in_parts(scene: &mut Scene, leia: Who, vader: Who) {
     scene.note("chunks in any order end in their places, and whoever has fetched one is a source of it");
-    scene.says(leia, "download plans.pdf --chunks 5 0 3");
+    scene.says(leia, "download plans.pdf 5 0 3");
     scene.says(vader, r#"{"id":4,"request":"chunks","file":"plans.pdf"}"#);
     scene.says(vader, r#"{"id":5,"request":"get","file":"plans.pdf","chunks":[6,3,0]}"#);
     scene.says(leia, "searchChunk plans.pdf 0 3 6");
@@ -116,12 +116,12 @@ fn system_e_files() {
         scene.give(anna, "home", "lecture.mp4", &"slide ".repeat(1_000));
         scene.give(ben, "home", "minutes.txt", "we met");
         scene.note("the file goes in the background: other commands are answered meanwhile");
-        for line in ["UDP lecture.mp4 cleo", "BCM the recording is on its way", "ATU"] {
+        for line in ["UDP cleo lecture.mp4", "BCM the recording is on its way", "ATU"] {
             scene.types(anna, line);
         }
         scene.wait_ms(500);
         scene.note("ben is asked first, and goes on while it comes");
-        scene.says(anna, "UDP lecture.mp4 ben");
+        scene.says(anna, "UDP ben lecture.mp4");
         for line in [
             r#"{"id":1,"request":"accept","push":2}"#,
             r#"{"id":2,"request":"push","file":"minutes.txt","to":"cleo"}"#,
@@ -131,12 +131,12 @@ fn system_e_files() {
         }
         scene.wait_ms(500);
         scene.note("not to oneself, to somebody unknown, or what is not there");
-        for line in ["UDP lecture.mp4 anna", "UDP lecture.mp4 zoe", "UDP slides.pdf ben"] {
+        for line in ["UDP anna lecture.mp4", "UDP zoe lecture.mp4", "UDP ben slides.pdf"] {
             scene.says(anna, line);
         }
         scene.note("to somebody who is not there: it waits");
         scene.says(cleo, "OUT");
-        scene.says(anna, "UDP lecture.mp4 cleo");
+        scene.says(anna, "UDP cleo lecture.mp4");
         scene.says(ben, r#"{"id":4,"request":"push","file":"minutes.txt","to":"cleo"}"#);
         let again = scene.returns(cleo);
         scene.says(again, "accept 4");

@@ -7,6 +7,7 @@ mod broken;
 mod disk;
 mod folders;
 mod hostile;
+mod hub_files;
 mod interrupted;
 mod names;
 mod pushes;

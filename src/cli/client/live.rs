@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use crate::io::stdout::StandardOutput;
 use crate::ui::bars::SharedBars;
 use crate::ui::editor::terminal_size;
 use crate::ui::screen::Screen;
@@ -9,8 +10,8 @@ use crate::ui::screen::Screen;
 /// Standard output, with bars if there are any.
 pub(in crate::cli) fn standard_output(bars: Option<&SharedBars>) -> Box<dyn Write + Send> {
     match bars {
-        None => Box::new(io::stdout()),
-        Some(bars) => Box::new(Live::new(io::stdout(), bars.clone())),
+        None => Box::new(StandardOutput),
+        Some(bars) => Box::new(Live::new(StandardOutput, bars.clone())),
     }
 }
 

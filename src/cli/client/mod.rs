@@ -1,6 +1,7 @@
 //! What `join` and `exec` share: options, streams, and running a client.
 
 mod live;
+mod name;
 mod options;
 
 use std::io::{self, IsTerminal, Write};
@@ -10,16 +11,18 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::recording::output_lost;
 use crate::core::outbox::Popped;
 use crate::core::session::Replica;
 use crate::io::client::{ClientDriver, Message, Reporting, UserInput, mailbox};
 use crate::io::output::{Output, Render};
 use crate::io::queued::{BOUNDS, Numbered};
-use crate::io::signals::Signals;
+use crate::io::signals::{OnHangup, Signals};
+use crate::io::stdout::loss;
 use crate::protocol::types::Password;
-use crate::protocol::{EventLine, Failure, Follows, JoinLink, to_json};
+use crate::protocol::{ErrorCode, EventLine, Failure, Follows, JoinLink, to_json};
 use crate::ui::bars::{Glyphs, SharedBars};
-use crate::ui::human::render;
+use crate::ui::human::{render, render_timed};
 use crate::ui::style::Style;
 pub(in crate::cli) use live::standard_output;
 pub(in crate::cli) use options::ClientArgs;
@@ -32,12 +35,18 @@ pub(in crate::cli) struct Manner {
     pub(in crate::cli) follow: Follows,
     /// Whether messages are taken.
     pub(in crate::cli) inbox: bool,
-    /// Which events are shown as text.
+    /// Which events are written at all, and counted.
+    pub(in crate::cli) told: fn(&EventLine) -> bool,
+    /// Which of them are shown as text.
     pub(in crate::cli) shows: Shows,
     /// Where transfers are shown while they last, if there is a terminal for it.
     pub(in crate::cli) bars: Option<SharedBars>,
     /// As [`ClientArgs::password`] gives it: a terminal asks before anything else uses it.
     pub(in crate::cli) password: Option<Password>,
+    /// How long the session may take.
+    pub(in crate::cli) timeout: Option<Duration>,
+    /// Whether text shows the time and the number of what people say.
+    pub(in crate::cli) times: bool,
 }
 
 /// Which events are shown as text, if they have any.
@@ -64,8 +73,9 @@ impl ClientArgs {
         (!self.json() && able && io::stdout().is_terminal()).then(|| SharedBars::new(style(), glyphs()))
     }
 
-    fn renderer(&self, shows: Shows, bars: Option<SharedBars>, style: Style) -> Renderer {
-        Renderer { numbered: Numbered::default(), json: self.json(), shows, bars, style }
+    fn renderer(&self, manner: Manner, style: Style) -> Renderer {
+        let Manner { told, shows, bars, times, .. } = manner;
+        Renderer { numbered: Numbered::default(), json: self.json(), told, shows, bars, style, times }
     }
 
     /// Runs a client that writes to `sink`, with the input that `feed` sends.
@@ -83,30 +93,35 @@ impl ClientArgs {
             let local = local_address(&options.hub).await;
             let (broken_sender, mut broken) = mpsc::channel(1);
             let (mailbox, messages) = mailbox();
-            let render = Reporting::new(self.renderer(manner.shows, manner.bars, style), mailbox.clone());
-            let printed = Output::spawn(BOUNDS, sink, render, move |_| {
-                let _ = broken_sender.blocking_send(());
+            let render = Reporting::new(self.renderer(manner, style), mailbox.clone());
+            let printed = Output::spawn(BOUNDS, sink, render, move |e| {
+                let code = loss(e).and_then(Result::err).map_or(0, |failure| failure.code.exit());
+                let _ = broken_sender.blocking_send(code);
             })
             .map_err(Failure::internal)?;
             let driver = ClientDriver::new(options, local, printed.clone(), (mailbox.clone(), messages), watch)?;
             let stopping = mailbox.clone();
-            let _signals = Signals::install(false, move |signal| {
+            let _signals = Signals::install(OnHangup::Ends, move |signal| {
                 let _ = stopping.blocking_send(Message::Interrupt(signal.exit()));
             })
             .map_err(Failure::internal)?;
-            // Whoever closed our output wants nothing more.
+            // Whoever closed our output wants nothing more; and who cannot have our answers is not served by asking.
             let unread = mailbox.clone();
             tokio::spawn(async move {
-                if broken.recv().await.is_some() {
-                    let _ = unread.send(Message::Interrupt(0)).await;
+                if let Some(code) = broken.recv().await {
+                    let _ = unread.send(Message::Interrupt(code)).await;
                 }
             });
             let (sender, input) = mpsc::channel(64);
             feed(sender, mailbox);
             let code = driver.run(input).await;
-            // Everything that was told is read, unless somebody wants to end now.
-            let _ = printed.close((code >= 128).then_some(Duration::from_secs(1)));
-            Ok(ExitCode::from(code))
+            // Everything that was told is read, unless somebody wants to end now, or that took too long already.
+            let now = code >= 128 || code == ErrorCode::TimedOut.exit();
+            let closed = printed.close(now.then_some(Duration::from_secs(1)));
+            Ok(match closed.err().and_then(|e| loss(&e)).and_then(Result::err) {
+                Some(failure) => output_lost(&failure),
+                None => ExitCode::from(code),
+            })
         })
     }
 }
@@ -115,14 +130,20 @@ impl ClientArgs {
 struct Renderer {
     numbered: Numbered,
     json: bool,
+    told: fn(&EventLine) -> bool,
     shows: Shows,
     bars: Option<SharedBars>,
     style: Style,
+    times: bool,
 }
 
 impl Render<EventLine> for Renderer {
     fn render(&mut self, popped: Popped<EventLine>, out: &mut Vec<u8>) {
-        let line = self.numbered.number(popped);
+        let mut line = Numbered::line(popped);
+        if !(self.told)(&line) {
+            return;
+        }
+        self.numbered.number(&mut line);
         if let Some(bars) = &self.bars {
             bars.lock().hear(&line);
         }
@@ -130,7 +151,8 @@ impl Render<EventLine> for Renderer {
             out.extend_from_slice(to_json(&line).as_bytes());
             out.push(b'\n');
         } else if (self.shows)(&line) {
-            out.extend_from_slice(render(&line, self.style).as_bytes());
+            let text = if self.times { render_timed(&line, self.style) } else { render(&line, self.style) };
+            out.extend_from_slice(text.as_bytes());
         }
     }
 

@@ -1,5 +1,6 @@
 //! The options of `join` and `exec`, and what is made of them.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,8 @@ use crate::core::session::AcceptFrom;
 use crate::io::client::ClientOptions;
 use crate::io::files::check_dir;
 use crate::io::home::Home;
+use crate::protocol::cause;
+use crate::protocol::invite::INVITE_BYTES;
 use crate::protocol::limits::{MAX_TRANSFERS, PASSWORD_BYTES};
 use crate::protocol::name::check_person;
 use crate::protocol::types::Password;
@@ -38,6 +41,10 @@ pub(in crate::cli) struct ClientArgs {
     /// Log in with the first line of a file; `-` is the first line of standard input, before the requests.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// Come in with the invite, or the whole join link, in the first line of a file; `-` is the first line of standard
+    /// input, before the requests. Others cannot see it there, as they can on the command line.
+    #[arg(long, value_name = "FILE")]
+    invite_file: Option<PathBuf>,
     /// Write events as JSON, one a line, instead of text.
     #[arg(long)]
     json: bool,
@@ -86,11 +93,19 @@ pub(in crate::cli) struct ClientArgs {
     /// How long a lost hub is tried again; a number alone is in seconds.
     #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = seconds)]
     give_up: Duration,
+    /// How long the session may take in all; then it ends with exit code 7, and what is not answered fails with
+    /// `timed-out`. A number alone is in seconds.
+    #[arg(long, value_name = "SPAN", value_parser = seconds)]
+    timeout: Option<Duration>,
 }
 
 impl ClientArgs {
     pub(in crate::cli) fn json(&self) -> bool {
         self.json
+    }
+
+    pub(in crate::cli) fn timeout(&self) -> Option<Duration> {
+        self.timeout
     }
 
     pub(in crate::cli) fn hub(&self) -> String {
@@ -99,6 +114,14 @@ impl ClientArgs {
 
     pub(in crate::cli) fn home(&self) -> Result<Home, Failure> {
         Home::open(self.data.as_deref())
+    }
+
+    pub(super) fn has_name(&self) -> bool {
+        self.name.is_some() || self.hub.name.is_some()
+    }
+
+    pub(super) fn set_name(&mut self, name: String) {
+        self.name = Some(name);
     }
 
     pub(in crate::cli) fn name(&self) -> Result<String, Failure> {
@@ -117,37 +140,49 @@ impl ClientArgs {
 
     /// The password to log in with, if there is one: asked for, or read.
     pub(in crate::cli) fn password(&self) -> Result<Option<Password>, Failure> {
-        let bad = |message: String| Failure::new(ErrorCode::BadConfig, message);
         let text = match &self.password_file {
             None if !self.password => return Ok(None),
             None => rpassword::prompt_password(format!("Password of {} at {}: ", self.name()?, self.hub())).map_err(
                 |e| match e.kind() {
-                    io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof => bad("No password was given.".into()),
-                    _ => bad(format!("No password can be asked for, there is no terminal: {e}")),
+                    io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof => bad("No password was given."),
+                    _ => bad("No password can be asked for: there is no terminal."),
                 },
             )?,
-            Some(_) if self.password_is_first_line() => {
-                let input = io::stdin();
-                if input.is_terminal() {
-                    return Err(bad("The password would be shown.".to_owned()).hint("Use --password instead."));
-                }
-                // Locked, not wrapped: what is read ahead stays for the requests.
-                first_line(input.lock()).map_err(|e| bad(format!("The password cannot be read: {e}")))?
+            Some(_) if is_stdin(self.invite_file.as_deref()) && is_stdin(self.password_file.as_deref()) => {
+                return Err(bad("Only one of the invite and the password can be the first line of standard input.")
+                    .hint("Put the other one into a file."));
             }
-            Some(path) => File::open(path)
-                .and_then(|file| first_line(BufReader::new(file)))
-                .map_err(|e| bad(format!("{} cannot be read: {e}", path.display())))?,
+            Some(file) => secret_line(file, "password", "Use --password instead.")?,
         };
         match text.len() {
-            0 => Err(bad("The password is empty.".to_owned())),
+            0 => Err(bad("The password is empty.")),
             1..=PASSWORD_BYTES => Ok(Some(Password(text))),
             _ => Err(bad(format!("A password has at most {PASSWORD_BYTES} bytes."))),
         }
     }
 
-    /// Whether the first line of standard input is not a request.
-    pub(in crate::cli) fn password_is_first_line(&self) -> bool {
-        self.password_file.as_deref() == Some(Path::new("-"))
+    /// The hub, with the invite that lets us in, if there is one.
+    fn invited(&self) -> Result<JoinLink, Failure> {
+        let Some(file) = &self.invite_file else { return Ok(self.hub.clone()) };
+        let line = secret_line(file, "invite", "Join with the whole link instead.")?;
+        let line = line.trim();
+        let (key, invite) = match line.strip_prefix("potluck://") {
+            Some(_) => line.parse::<JoinLink>().map(|link| (link.key, link.invite)).map_err(|e| bad(e.to_string()))?,
+            None => (None, Some(line.to_owned())),
+        };
+        match invite {
+            Some(invite) if (1..=INVITE_BYTES).contains(&invite.len()) => {
+                Ok(JoinLink { key: self.hub.key.or(key), invite: Some(invite), ..self.hub.clone() })
+            }
+            Some(_) | None => Err(bad(format!("There is no invite in {}.", file.display())).hint(
+                "`potluck invite add` prints a join link; the file holds it, or what stands in it behind the dot.",
+            )),
+        }
+    }
+
+    /// How many lines of standard input are not requests: a secret comes first.
+    pub(in crate::cli) fn lines_before_requests(&self) -> u64 {
+        u64::from(is_stdin(self.password_file.as_deref()) || is_stdin(self.invite_file.as_deref()))
     }
 
     /// The folder to offer from, by its full name.
@@ -173,7 +208,7 @@ impl ClientArgs {
             return Err(Failure::new(ErrorCode::BadConfig, "--ack-timeout must be more than 0."));
         }
         Ok(ClientOptions {
-            hub: self.hub.clone(),
+            hub: self.invited()?,
             name: self.name()?,
             password: manner.password.take(),
             hub_key: self.hub_key,
@@ -194,8 +229,31 @@ impl ClientArgs {
             inbox: manner.inbox,
             link: LinkConfig { ack_timeout: self.ack_timeout, retries: self.retries, ..LinkConfig::client() },
             give_up: self.give_up,
+            timeout: manner.timeout,
         })
     }
+}
+
+fn bad(message: impl Into<Cow<'static, str>>) -> Failure {
+    Failure::new(ErrorCode::BadConfig, message)
+}
+
+fn is_stdin(file: Option<&Path>) -> bool {
+    file == Some(Path::new("-"))
+}
+
+/// The first line of a file, or of standard input, that others shall not see; `instead` is what to do at a terminal.
+fn secret_line(file: &Path, what: &str, instead: &'static str) -> Result<String, Failure> {
+    if is_stdin(Some(file)) {
+        let input = io::stdin();
+        if input.is_terminal() {
+            return Err(bad(format!("The {what} would be shown.")).hint(instead));
+        }
+        // Locked, not wrapped: what is read ahead stays for the requests.
+        return first_line(input.lock()).map_err(|e| bad(format!("The {what} cannot be read: {}.", cause::of_io(&e))));
+    }
+    let read = File::open(file).and_then(|file| first_line(BufReader::new(file)));
+    read.map_err(|e| bad(format!("{} cannot be read: {}.", file.display(), cause::of_io(&e))))
 }
 
 /// Whose pushes may be taken: a name that somebody can have, or everybody's.

@@ -15,8 +15,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::client::style;
-use super::recording::complain;
-use crate::io::signals::{Signal, Signals};
+use super::recording::{complain, finish};
+use crate::io::signals::{OnHangup, Signal, Signals};
+use crate::io::stdout::StandardOutput;
 use folder::Folder;
 use party::Party;
 
@@ -55,9 +56,7 @@ impl Demo {
         match self.play() {
             Ok(()) => ExitCode::SUCCESS,
             Err(Stop::Signal(signal)) => ExitCode::from(signal.exit()),
-            // Whoever closes the pipe has read enough.
-            Err(Stop::Unread(e)) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-            Err(Stop::Unread(e)) => failed(&e.to_string()),
+            Err(Stop::Unread(e)) => finish(Err(e)),
             Err(Stop::Failed(reason)) => failed(&reason),
         }
     }
@@ -66,7 +65,7 @@ impl Demo {
         let (sender, heard) = std::sync::mpsc::channel();
         let signals = sender.clone();
         // SIGHUP is among them: a terminal that is closed must not leave a hub behind.
-        let _signals = Signals::install(true, move |signal| {
+        let _signals = Signals::install(OnHangup::Told, move |signal| {
             let _ = signals.send(party::Heard::Signal(signal));
         })
         .map_err(Stop::failed("signals cannot be caught"))?;
@@ -80,7 +79,7 @@ impl Demo {
         played?;
         removed?;
         if self.keep {
-            writeln!(io::stdout(), "The files are in {kept}.").map_err(Stop::Unread)?;
+            writeln!(StandardOutput, "The files are in {kept}.").map_err(Stop::Unread)?;
         }
         Ok(())
     }

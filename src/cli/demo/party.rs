@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::Stop;
 use super::process::Process;
 use crate::io::signals::Signal;
+use crate::io::stdout::StandardOutput;
 use crate::protocol::{Event, EventLine, Id, LogEvent, LogLine, Request, RequestLine, to_json};
 use crate::ui::human::render;
 use crate::ui::log::render_log;
@@ -181,12 +182,12 @@ impl Party {
 
     /// A headline between the parts.
     pub(super) fn headline(&self, text: &str) -> Result<(), Stop> {
-        writeln!(io::stdout(), "\n{}", self.style.bold(text)).map_err(Stop::Unread)
+        writeln!(StandardOutput, "\n{}", self.style.bold(text)).map_err(Stop::Unread)
     }
 
     /// What somebody says or is asked, every line with the name before it.
     fn show(&self, who: &str, mark: char, text: &str) -> Result<(), Stop> {
-        let mut out = io::stdout().lock();
+        let mut out = StandardOutput;
         let before = self.style.dim(&format!("{who:<4} {mark}"));
         text.lines().try_for_each(|line| writeln!(out, "{before} {line}")).map_err(Stop::Unread)
     }

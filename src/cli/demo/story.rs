@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::Stop;
 use super::files::{DISHES, Dish, PEOPLE, equal};
 use super::party::{HUB, Party};
+use crate::io::stdout::StandardOutput;
 use crate::protocol::{Event, request};
 use crate::ui::units::{count, duration, rate, size};
 
@@ -168,12 +169,12 @@ fn summary(totals: &Totals) -> io::Result<()> {
     let speed = rate(bytes.saturating_mul(1000) / milliseconds.max(1));
     let (offered, people) = (DISHES.len(), PEOPLE.len());
     let offered_bytes = size(DISHES.iter().map(Dish::size).sum());
-    let mut out = io::stdout().lock();
+    let mut out = StandardOutput;
     writeln!(out, "\nOffered: {offered} files by {people} people, {offered_bytes}.")?;
     writeln!(out, "Fetched: {fetched} files, {} in {} ({speed}).", size(bytes), duration(milliseconds))?;
     writeln!(out, "All {fetched} files are equal, byte for byte.")
 }
 
 fn say(text: &str) -> Result<(), Stop> {
-    writeln!(io::stdout(), "{text}").map_err(Stop::Unread)
+    writeln!(StandardOutput, "{text}").map_err(Stop::Unread)
 }

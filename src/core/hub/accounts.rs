@@ -1,25 +1,21 @@
-//! Logins: passwords are checked elsewhere, failures are counted here.
+//! Logins: passwords are checked elsewhere, and their failures counted ([`super::failures`]).
 //!
 //! An unknown name is treated in every way as a known one with a wrong password: it is checked, counted and locked.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use super::entry::Entering;
 use super::people::Person;
 use super::{Access, Held, Hub, Output, PeerId};
 use crate::core::time::Time;
-use crate::protocol::limits::{FAILURES_COUNTED, LOGINS_WAITING, PASSWORD_BYTES};
+use crate::protocol::limits::{LOGINS_WAITING, PASSWORD_BYTES};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{check_person, fold};
 use crate::protocol::record::{FailureRecord, Record};
-use crate::protocol::{ErrorCode, Failure, Id, Request, Timestamp, log, request};
+use crate::protocol::{ErrorCode, Failure, Id, Network, PublicKey, Request, Timestamp, log, request};
 
 /// Failures of an address are those of many people, perhaps: so many times more are allowed.
 const ADDRESS_FACTOR: u32 = 10;
-
-/// Failures that are longer ago than this, and than the lockout, do not count any more.
-const FORGET: Duration = Duration::from_secs(600);
 
 /// How failed logins are met.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +39,8 @@ pub struct Verified {
     pub name: String,
     /// The same as it is compared.
     pub fold: String,
-    /// Since when there is the account, in milliseconds since 1970 (UTC).
-    pub since: i64,
+    /// The number of the password, see [`NameRecord::credential`](crate::protocol::record::NameRecord::credential).
+    pub credential: u64,
 }
 
 /// A login that is being checked.
@@ -54,49 +50,10 @@ pub(super) struct Attempt {
     name: String,
     fold: String,
     address: String,
-}
-
-/// Failures in a row, by what [`FailureRecord::whom`] says.
-#[derive(Default)]
-pub(super) struct Failures(HashMap<String, FailureRecord>);
-
-impl Failures {
-    pub(super) fn load(records: Vec<FailureRecord>) -> Self {
-        Self(records.into_iter().map(|record| (record.whom.clone(), record)).collect())
-    }
-
-    fn count(&self, whom: &str, now: Timestamp, policy: &LoginPolicy) -> u32 {
-        let Some(record) = self.0.get(whom) else { return 0 };
-        let forget = FORGET.max(policy.lockout).as_millis() as i64;
-        let over = record.until.is_some_and(|until| until <= now) || now.0 - record.last.0 >= forget;
-        if over { 0 } else { record.count }
-    }
-
-    fn locked(&self, whom: &str, now: Timestamp) -> Option<u64> {
-        let until = self.0.get(whom)?.until?;
-        (until > now).then(|| (until.0 - now.0) as u64)
-    }
-
-    /// One more. Gives what is to be kept of it.
-    fn add(&mut self, whom: &str, now: Timestamp, max: u32, policy: &LoginPolicy) -> FailureRecord {
-        let count = self.count(whom, now, policy) + 1;
-        let locks = count >= max;
-        let until = locks.then(|| Timestamp(now.0 + policy.lockout.as_millis() as i64));
-        let record = FailureRecord { whom: whom.to_owned(), count, last: now, until };
-        if self.0.len() >= FAILURES_COUNTED
-            && let Some(oldest) = self.0.values().min_by_key(|record| record.last).map(|record| record.whom.clone())
-        {
-            self.0.remove(&oldest);
-        }
-        self.0.insert(whom.to_owned(), record.clone());
-        record
-    }
-}
-
-impl Attempt {
-    fn whom(&self) -> [String; 2] {
-        [format!("name:{}", self.fold), format!("address:{}", self.address)]
-    }
+    /// Whose failure it would be, see [`FailureRecord::whom`], and how many are allowed.
+    counted: Vec<(String, u32)>,
+    /// How often names had been loaded again when it began.
+    reloads: u64,
 }
 
 impl Hub {
@@ -115,8 +72,11 @@ impl Hub {
         let folded = fold(&request.name);
         self.may_enter(id, Some(&folded))?;
         let Some(peer) = self.peers.get(&id) else { return Err(ErrorCode::Internal.into()) };
-        let address = peer.address.ip().to_string();
-        let attempt = Attempt { peer: id, mark: mark.clone(), name: request.name, fold: folded, address };
+        let (address, reloads) = (peer.address.ip(), self.credentials.reloads());
+        let counted = self.counted(&peer.key, &folded, Network::of(address));
+        let address = address.to_string();
+        let attempt =
+            Attempt { peer: id, mark: mark.clone(), name: request.name, fold: folded, address, counted, reloads };
         self.may_try(now, &attempt)?;
         self.asked += 1;
         let (number, fold) = (self.asked, attempt.fold.clone());
@@ -125,20 +85,30 @@ impl Hub {
         Ok(())
     }
 
+    /// Whose failure a wrong password would be, and how many are allowed. Who has been in with a key shows it: it is
+    /// counted by itself, so that nobody else can lock it out, from wherever they guess.
+    fn counted(&self, key: &PublicKey, fold: &str, from: Network) -> Vec<(String, u32)> {
+        let max = self.config.logins.max_failures;
+        let person = self.people.get(fold).filter(|person| person.credential.is_some());
+        match person.is_some_and(|person| person.keys.contains(key)) {
+            true => vec![(format!("key:{key}"), max)],
+            false => {
+                vec![(format!("name:{fold}"), max), (format!("address:{from}"), max.saturating_mul(ADDRESS_FACTOR))]
+            }
+        }
+    }
+
     /// No more is checked than may fail: not one after the other, and not at once.
     fn may_try(&self, now: Time, attempt: &Attempt) -> Result<(), Failure> {
-        let (today, policy) = (self.calendar(now), &self.config.logins);
-        let [name, address] = attempt.whom();
-        if let Some(wait) = [&name, &address].into_iter().filter_map(|whom| self.failures.locked(whom, today)).max() {
+        let locked = attempt.counted.iter().filter_map(|(whom, _)| self.failures.locked(whom, now)).max();
+        if let Some(wait) = locked {
             return Err(locked_out(wait));
         }
-        let names = self.attempts.values().filter(|other| other.fold == attempt.fold).count() as u32;
-        let addresses = self.attempts.values().filter(|other| other.address == attempt.address).count() as u32;
-        let max = policy.max_failures;
-        if self.failures.count(&name, today, policy) + names >= max
-            || self.failures.count(&address, today, policy) + addresses >= max.saturating_mul(ADDRESS_FACTOR)
-            || self.attempts.len() >= LOGINS_WAITING
-        {
+        let at_once = |counted: &(String, u32)| {
+            self.attempts.values().filter(|other| other.counted.contains(counted)).count() as u32
+        };
+        let full = |counted: &(String, u32)| self.failures.count(&counted.0, now) + at_once(counted) >= counted.1;
+        if attempt.counted.iter().any(full) || self.attempts.len() >= LOGINS_WAITING {
             let failure = Failure::new(ErrorCode::SlowDown, "Other logins are being checked.");
             return Err(failure.wait(500));
         }
@@ -149,25 +119,26 @@ impl Hub {
     pub(super) fn verified(&mut self, now: Time, number: u64, verified: Option<Verified>) {
         let Some(attempt) = self.attempts.remove(&number) else { return };
         match verified {
-            Some(verified) => self.let_in(now, attempt, verified),
-            None => self.login_failed(now, attempt),
+            Some(verified) if self.is_current(&verified.fold, verified.credential, attempt.reloads) => {
+                self.let_in(now, attempt, verified);
+            }
+            Some(_) | None => self.login_failed(now, attempt),
         }
     }
 
     fn login_failed(&mut self, now: Time, attempt: Attempt) {
         let (today, policy) = (self.calendar(now), self.config.logins.clone());
-        let [name, address] = attempt.whom();
-        let by_name = self.failures.add(&name, today, policy.max_failures, &policy);
-        let most = policy.max_failures.saturating_mul(ADDRESS_FACTOR);
-        let by_address = self.failures.add(&address, today, most, &policy);
-        let (failures, from) = (by_name.count, attempt.address.clone());
+        let mut records: Vec<FailureRecord> = Vec::new();
+        for (whom, max) in &attempt.counted {
+            records.push(self.failures.add(whom, now, today, *max, &policy));
+        }
+        let (failures, from) = (records.first().map_or(0, |first| first.count), attempt.address.clone());
         self.log(log::LoginFailed { name: attempt.name.clone(), address: from, failures });
         let mut failure = Failure::from(ErrorCode::BadLogin);
-        for record in [by_name, by_address] {
-            if let Some(until) = record.until {
-                let (whom, failures) = (record.whom.clone(), record.count);
-                self.log(log::LoginLocked { whom, failures, until });
-                let wait = policy.lockout.as_millis() as u64;
+        for record in records {
+            if let Some(wait) = record.locked_for {
+                let until = Timestamp(today.0.saturating_add_unsigned(wait));
+                self.log(log::LoginLocked { whom: record.whom.clone(), failures: record.count, until });
                 let message = format!("The name or the password is wrong. No login is checked for {}.", seconds(wait));
                 failure = Failure::new(ErrorCode::BadLogin, message).wait(wait);
             }
@@ -180,25 +151,30 @@ impl Hub {
     }
 
     fn let_in(&mut self, now: Time, attempt: Attempt, verified: Verified) {
-        let [name, _] = attempt.whom();
-        if self.failures.0.remove(&name).is_some() {
-            let last = self.calendar(now);
-            self.persist(Record::Failures(FailureRecord { whom: name, count: 0, last, until: None }));
+        let last = self.calendar(now);
+        if let Some((whom, _)) = attempt.counted.first()
+            && self.failures.forget(whom)
+        {
+            self.persist(Record::Failures(FailureRecord { whom: whom.clone(), count: 0, last, locked_for: None }));
         }
         let Some(key) = self.peers.get(&attempt.peer).map(|peer| peer.key) else { return };
-        let Verified { name, fold, since } = verified;
-        let newest = self.recent.newest;
+        let Verified { name, fold, credential } = verified;
+        let (newest, since) = (self.recent.newest, self.calendar(now).0);
         let person = self.people.entry(fold.clone()).or_insert_with(|| Person::new(name.clone(), newest));
-        person.account = true;
+        self.looks.people.insert(&person.name);
+        let (id, mark) = (attempt.peer, attempt.mark);
+        self.note_credential(now, id, &fold, credential);
+        let Some(person) = self.people.get_mut(&fold) else { return };
         let known = person.keys.contains(&key);
         if !known {
             person.keys.push(key);
-            self.keys.insert(key);
-            self.persist(Record::Name { name: name.clone(), fold: fold.clone(), key, since });
+            if self.keys.insert(key) {
+                self.spend_invite(id, &name);
+            }
+            self.claim_name(name.clone(), fold.clone(), key, since, Some(credential));
         }
-        let (id, mark) = (attempt.peer, attempt.mark);
         // A session that is already in has shown that it knows the password; nothing else changes.
-        if self.peers[&id].name.as_ref().is_some_and(|mine| mine.fold == fold) {
+        if self.me(id).is_ok_and(|mine| mine.fold == fold) {
             return self.welcome_again(now, id, mark);
         }
         let entering = Entering { mark: mark.clone(), name, fold, known };
@@ -219,10 +195,10 @@ impl Hub {
 
     /// Whether a name may be entered without a password, by this key.
     pub(super) fn key_suffices(&self, id: PeerId, folded: &str, name: &str) -> Result<(), Failure> {
-        let key = self.peers[&id].key;
+        let key = self.peers.get(&id).ok_or(ErrorCode::Internal)?.key;
         let person = self.people.get(folded);
         let owns = person.is_some_and(|person| person.keys.contains(&key));
-        let account = person.is_some_and(|person| person.account);
+        let account = person.is_some_and(|person| person.credential.is_some());
         match (&self.config.access, person) {
             (Access::Accounts, _) if account && owns => Ok(()),
             // Whether there is such an account is nobody's business.

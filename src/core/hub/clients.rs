@@ -1,32 +1,29 @@
 //! Connections, sessions and their comings and goings.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::contest::Challenge;
+use super::exchange::Exchange;
 use super::feed::Feed;
 use super::following::Following;
+use super::invites::ShownInvite;
 use super::messages::Recall;
 use super::rates::Pace;
 use super::roster::Registered;
-use super::{Access, ConnId, HELLO_TIMEOUT, Hub, Output, PeerId};
+use super::{ConnId, Hub, Output, PeerId};
 use crate::core::link::{Link, LinkFault};
 use crate::core::time::Time;
 use crate::protocol::types::Content;
 use crate::protocol::wire::{ClientHello, Farewell, FrameIn, HubHello, LINK_PROTOCOL};
-use crate::protocol::{ErrorCode, Failure, Id, Presence, PublicKey, log, to_json};
-
-/// A connection that has not said hello.
-pub(super) struct Stranger {
-    key: PublicKey,
-    address: SocketAddr,
-    pub(super) deadline: Time,
-}
+use crate::protocol::{ErrorCode, Failure, Id, Presence, PublicKey, cause, log, to_json};
 
 /// A session.
 pub(super) struct Peer {
     pub(super) key: PublicKey,
+    /// What it has shown to come in, until that is spent.
+    pub(super) invite: Option<ShownInvite>,
     pub(super) address: SocketAddr,
     pub(super) port: u16,
     pub(super) link_port: u16,
@@ -52,6 +49,7 @@ pub(super) struct Peer {
     pub(super) asked_before: i64,
     /// Its newest request that said something.
     pub(super) last_said: i64,
+    pub(super) exchange: Exchange,
     pub(super) recall: Recall,
     pub(super) requests: Pace,
     pub(super) messages: Pace,
@@ -62,28 +60,14 @@ pub(super) struct Peer {
 }
 
 impl Hub {
-    pub(super) fn connected(&mut self, now: Time, conn: ConnId, key: PublicKey, address: SocketAddr, transport: &str) {
-        self.log(log::ClientConnected {
-            connection: conn,
-            address: address.to_string(),
-            transport: transport.to_owned(),
-            key,
-        });
-        self.strangers.insert(conn, Stranger { key, address, deadline: now + HELLO_TIMEOUT });
-        if self.stopping {
-            self.turn_away(conn, ErrorCode::HubStopping.into());
-        } else if self.strangers.len() > self.config.limits.strangers {
-            self.turn_away(conn, ErrorCode::HubFull.into());
-        }
-    }
-
     pub(super) fn line(&mut self, now: Time, conn: ConnId, line: &[u8]) {
         if let Some(stranger) = self.strangers.get(&conn) {
-            let (key, address) = (stranger.key, stranger.address);
-            if let Err(failure) = self.hello(now, conn, key, address, line) {
-                self.turn_away(conn, failure);
-            }
-            return;
+            let (key, address, waits) = (stranger.key, stranger.address, stranger.hello.is_some());
+            let taken = match waits {
+                true => Err(Failure::new(ErrorCode::WrongProtocol, "a frame before the hello was answered")),
+                false => self.hello(now, conn, key, address, line),
+            };
+            return taken.unwrap_or_else(|failure| self.turn_away(conn, failure));
         }
         // A line that was on its way when its connection was closed.
         let Some(&id) = self.conns.get(&conn) else { return };
@@ -100,44 +84,35 @@ impl Hub {
         address: SocketAddr,
         line: &[u8],
     ) -> Result<(), Failure> {
-        let wrong = |e: serde_json::Error| Failure::new(ErrorCode::WrongProtocol, format!("not a hello: {e}"));
+        let wrong = |e: serde_json::Error| cause::not_understood("That is no greeting of a client", &e);
         let hello: ClientHello = serde_json::from_slice(line).map_err(wrong)?;
         if hello.hello != LINK_PROTOCOL {
             return Err(ErrorCode::WrongProtocol.into());
         }
-        let known = hello.session.as_deref().and_then(|session| self.session(session));
-        let resumed = known.filter(|id| self.peers[id].key == key);
+        let resumed = self.resumed(hello.session.as_deref(), key)?;
         let id = match resumed {
             Some(id) => id,
-            None => self.admit(now, key, &hello)?,
+            None if self.wants_invite(&key) => return self.look_up_invite(conn, key, hello),
+            None => self.admit(now, key, address.ip(), &hello, None)?,
         };
         self.attach(now, id, conn, address, &hello, resumed.is_some())
     }
 
-    /// Sessions are named by run and number: those of an earlier run are not mistaken for ours.
-    fn session(&self, session: &str) -> Option<PeerId> {
-        let (run, id) = session.split_once('-')?;
-        let id = id.parse().ok()?;
-        (run == format!("{:016x}", self.config.run) && self.peers.contains_key(&id)).then_some(id)
-    }
-
-    fn admit(&mut self, now: Time, key: PublicKey, hello: &ClientHello) -> Result<PeerId, Failure> {
-        if let Access::Invite(invite) = &self.config.access {
-            let invited = hello.invite.as_deref().is_some_and(|shown| same_secret(shown, invite));
-            if !invited && !self.keys.contains(&key) {
-                return Err(ErrorCode::AccessDenied.into());
-            }
-        }
-        if self.peers.len() >= self.config.limits.clients {
-            // The place that is kept for a process that was killed is its successor's.
-            let own = self.peers.iter().find(|(_, peer)| peer.key == key && peer.conn.is_none());
-            let Some((&own, _)) = own else { return Err(ErrorCode::HubFull.into()) };
-            self.end(now, own, "replaced");
-        }
+    /// Makes a session for a hello that may come in.
+    pub(super) fn admit(
+        &mut self,
+        now: Time,
+        key: PublicKey,
+        address: IpAddr,
+        hello: &ClientHello,
+        invite: Option<ShownInvite>,
+    ) -> Result<PeerId, Failure> {
+        self.make_room(now, key, address)?;
         let id = self.next_peer;
         self.next_peer += 1;
         let peer = Peer {
             key,
+            invite,
             address: SocketAddr::from(([0, 0, 0, 0], 0)),
             port: hello.port,
             link_port: hello.link_port,
@@ -154,6 +129,7 @@ impl Hub {
             returns: hello.session.is_some(),
             asked_before: if hello.session.is_some() { hello.asked } else { 0 },
             last_said: 0,
+            exchange: Exchange::default(),
             recall: Recall::default(),
             requests: Pace::default(),
             messages: Pace::default(),
@@ -161,10 +137,11 @@ impl Hub {
             timer: None,
         };
         self.peers.insert(id, peer);
+        self.places.enter(now, id, key, address);
         Ok(id)
     }
 
-    fn attach(
+    pub(super) fn attach(
         &mut self,
         now: Time,
         id: PeerId,
@@ -182,6 +159,7 @@ impl Hub {
         let before = peer.conn.replace(conn);
         let (moved, away) = (peer.address.ip() != address.ip(), peer.away_since.take());
         peer.address = address;
+        self.places.moved(id, address.ip());
         let session = format!("{run:016x}-{id}");
         let answer = HubHello { hello: LINK_PROTOCOL.into(), session, resumed, received: peer.link.received() };
         self.conns.insert(conn, id);
@@ -205,7 +183,7 @@ impl Hub {
     }
 
     fn frame(&mut self, now: Time, id: PeerId, line: &[u8]) -> Result<(), Failure> {
-        let wrong = |e: serde_json::Error| Failure::new(ErrorCode::WrongProtocol, format!("not a frame: {e}"));
+        let wrong = |e: serde_json::Error| cause::not_understood("That is no line of a client", &e);
         let frame: FrameIn<'_> = serde_json::from_slice(line).map_err(wrong)?;
         if frame.n.is_some() != frame.body.is_some() {
             return Err(Failure::new(ErrorCode::WrongProtocol, "a body and its number belong together"));
@@ -218,6 +196,8 @@ impl Hub {
         if let (true, Some(body)) = (new, frame.body) {
             self.ask(now, id, body.get());
         }
+        // What it has acknowledged may have made room.
+        self.go_on(now, id);
         self.tell_changes(now, id);
         Ok(())
     }
@@ -241,13 +221,14 @@ impl Hub {
         if self.pass_to_challenger(now, id) {
             return;
         }
-        match self.peers[&id].name.clone() {
+        match self.peers.get(&id).and_then(|peer| peer.name.clone()) {
             Some(name) => {
                 self.log(log::ClientAway { name: name.name, number: name.number, reason });
                 self.set_presence(now, id, Presence::Away);
                 self.schedule(id);
             }
             // Nobody sees it, so there is nothing to keep, but for a `dereg` that wants to come back.
+            None if self.places.is_new(id) && self.underway.name(id).is_none() => self.end(now, id, "gone"),
             None => self.schedule(id),
         }
     }
@@ -256,6 +237,7 @@ impl Hub {
     pub(super) fn end(&mut self, now: Time, id: PeerId, reason: &str) {
         self.leave(now, id, reason);
         let Some(peer) = self.peers.remove(&id) else { return };
+        self.places.leave(id);
         self.talking.remove(&id);
         if let Some(timer) = peer.timer {
             self.timers.remove(&(timer, id));
@@ -270,7 +252,7 @@ impl Hub {
     }
 
     /// Turns a connection without a session away.
-    fn turn_away(&mut self, conn: ConnId, failure: Failure) {
+    pub(super) fn turn_away(&mut self, conn: ConnId, failure: Failure) {
         let Some(stranger) = self.strangers.remove(&conn) else { return };
         self.log(log::ClientRefused {
             connection: conn,
@@ -305,6 +287,13 @@ impl Hub {
             self.out.push_back(Output::Say(conn, farewell.clone()));
             self.out.push_back(Output::Close(conn));
         }
+        // The farewell is the last word, whatever comes until the driver has ended.
+        self.strangers.clear();
+        self.conns.clear();
+        for peer in self.peers.values_mut() {
+            peer.conn = None;
+            peer.link.detach();
+        }
         self.flush_received();
         let visits: Vec<u64> = self.peers.values().filter_map(|peer| Some(peer.name.as_ref()?.number)).collect();
         self.close_visits(now, visits);
@@ -318,10 +307,10 @@ impl Hub {
     }
 
     pub(super) fn tick(&mut self, now: Time) {
-        let late: Vec<ConnId> = self.strangers.iter().filter(|(_, s)| s.deadline <= now).map(|(c, _)| *c).collect();
-        for conn in late {
+        while let Some((&conn, _)) = self.strangers.first_key_value().filter(|(_, stranger)| stranger.deadline <= now) {
             self.turn_away(conn, Failure::new(ErrorCode::WrongProtocol, "no hello within 10 s"));
         }
+        self.end_nameless(now);
         while let Some(&(at, id)) = self.timers.first() {
             if at > now {
                 break;
@@ -386,10 +375,4 @@ pub(super) fn fault(fault: LinkFault) -> Failure {
         LinkFault::Missing(_) | LinkFault::NeverSent(_) => ErrorCode::WrongProtocol,
     };
     Failure::new(code, fault.to_string())
-}
-
-/// Compares without telling by its time how much was right.
-fn same_secret(shown: &str, secret: &str) -> bool {
-    let differences = shown.bytes().zip(secret.bytes()).fold(0, |acc, (a, b)| acc | (a ^ b));
-    shown.len() == secret.len() && differences == 0
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::entry::Entering;
 use super::{Held, Hub, PeerId};
 use crate::core::time::Time;
+use crate::protocol::line::pointer_at;
 use crate::protocol::{ErrorCode, Failure};
 
 /// Somebody wants a name that is in use and that is theirs: granted only if its holder does not live.
@@ -25,11 +26,6 @@ pub(super) struct Challenge {
 }
 
 impl Challenge {
-    /// Who wants which name.
-    pub(super) fn asked(&self) -> (PeerId, &Entering) {
-        (self.by, &self.entering)
-    }
-
     /// When something is to be done.
     pub(super) fn due(&self) -> Time {
         if self.asked_again { self.deadline } else { self.counts_from }
@@ -46,11 +42,14 @@ impl Hub {
         if let Some(challenge) = &mut peer.challenge {
             let by = std::mem::replace(&mut challenge.by, id);
             let older = std::mem::replace(&mut challenge.entering, entering);
+            self.underway.end(by);
+            self.underway.begin(id, &challenge.entering);
             let failure = in_use(&older.name, ack_timeout);
             return self.refuse(now, by, older.mark, "register", failure);
         }
         peer.link.probe(now);
         let (counts_from, deadline) = (now + ack_timeout / 5, now + ack_timeout);
+        self.underway.begin(id, &entering);
         peer.challenge = Some(Challenge { by: id, entering, counts_from, asked_again: false, deadline });
         self.talking.insert(holder);
     }
@@ -58,16 +57,18 @@ impl Hub {
     /// The connection of a session is gone: who wants its name has it at once. Says whether somebody does; who has left
     /// meanwhile does not, and the holder has its grace.
     pub(super) fn pass_to_challenger(&mut self, now: Time, holder: PeerId) -> bool {
-        let challenge = self.peers.get_mut(&holder).and_then(|peer| peer.challenge.take());
-        let Some(challenge) = challenge.filter(|challenge| self.peers.contains_key(&challenge.by)) else {
+        let Some(challenge) = self.peers.get_mut(&holder).and_then(|peer| peer.challenge.take()) else { return false };
+        if !self.peers.contains_key(&challenge.by) {
+            self.underway.end(challenge.by);
             return false;
-        };
+        }
         self.challenge_won(now, holder, challenge);
         true
     }
 
     /// The holder is gone.
     pub(super) fn challenge_won(&mut self, now: Time, holder: PeerId, challenge: Challenge) {
+        self.underway.end(challenge.by);
         self.take_over(now, holder, challenge.by, challenge.entering);
     }
 
@@ -75,13 +76,16 @@ impl Hub {
     /// as the old one did.
     fn take_over(&mut self, now: Time, holder: PeerId, by: PeerId, entering: Entering) {
         self.end(now, holder, "replaced");
-        let held = self.held.iter_mut().find_map(|(_, held)| match held {
-            Held::Entering(peer, held) if held.fold == entering.fold => Some((peer, held)),
+        let waits = self.underway.is(holder, &entering.fold);
+        let held = self.held.iter_mut().filter(|_| waits).find_map(|(_, held)| match held {
+            Held::Entering(peer, held) if *peer == holder => Some((peer, held)),
             _ => None,
         });
         match held {
             Some((peer, held)) => {
                 self.online.insert(entering.fold.clone(), by);
+                self.underway.end(holder);
+                self.underway.begin(by, &entering);
                 (*peer, *held) = (by, entering);
             }
             None => self.enter(now, by, entering),
@@ -92,6 +96,7 @@ impl Hub {
     pub(super) fn answer_challenge(&mut self, now: Time, holder: PeerId) {
         let Some(peer) = self.peers.get_mut(&holder) else { return };
         if let Some(Challenge { by, entering, .. }) = peer.challenge.take_if(|challenge| challenge.counts_from <= now) {
+            self.underway.end(by);
             let failure = in_use(&entering.name, self.config.link.ack_timeout);
             self.refuse(now, by, entering.mark, "register", failure);
         }
@@ -113,6 +118,7 @@ impl Hub {
         if !self.peers.contains_key(&by) {
             // Who has left meanwhile does not want the name any more.
             self.peers.get_mut(&holder).and_then(|peer| peer.challenge.take());
+            self.underway.end(by);
             return false;
         }
         self.end(now, holder, "replaced");
@@ -124,6 +130,7 @@ impl Hub {
 fn in_use(name: &str, ask_again: Duration) -> Failure {
     let message = format!("The name {name} is in use: another client of yours is here under it.");
     Failure::new(ErrorCode::NameTaken, message)
+        .at(pointer_at("/name"))
         .hint("Leave there first (`quit`), or join under another name with --name.")
         .wait(ask_again.as_millis() as u64)
 }

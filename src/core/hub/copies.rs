@@ -182,6 +182,10 @@ impl Copies {
         making
     }
 
+    pub(super) fn counts(&self) -> [(&'static str, usize); 3] {
+        [("wanted copies", self.wanted.len()), ("queued copies", self.queue.len()), ("copies", self.making.len())]
+    }
+
     fn is_wanted(&self, number: u64, making: &Making) -> bool {
         self.wanted.get(&making.key()).is_some_and(|wanted| wanted.number == number)
     }

@@ -1,6 +1,6 @@
 //! Who enters under which name, and who leaves.
 
-use super::contest::Challenge;
+use super::exchange::Exchange;
 use super::people::Person;
 use super::roster::Registered;
 use super::{Held, Hub, PeerId};
@@ -8,7 +8,7 @@ use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{check_person, fold};
 use crate::protocol::record::Record;
-use crate::protocol::{ErrorCode, Event, Failure, Id, event, request};
+use crate::protocol::{ErrorCode, Event, Failure, Id, PublicKey, event, request};
 
 /// A registration under way.
 pub(super) struct Entering {
@@ -31,7 +31,16 @@ impl Hub {
         self.may_enter(id, None)?;
         let fold = fold(&request.name);
         self.key_suffices(id, &fold, &request.name)?;
+        self.is_invited(now, id)?;
         let known = self.people.contains_key(&fold);
+        if !known {
+            self.check_new_name(id)?;
+        }
+        // Who is known already stays, whatever looks like them.
+        if let (false, Some(twin)) = (known, self.looks.people.twin(&request.name)) {
+            let message = format!("The name {} looks like {}, which is taken.", request.name, self.name_of(twin));
+            return Err(Failure::new(ErrorCode::NameTaken, message).at(pointer_at("/name")));
+        }
         self.enter_or_contest(now, id, Entering { mark: mark.clone(), name: request.name, fold, known })
     }
 
@@ -42,7 +51,7 @@ impl Hub {
             Some(name) if again != Some(&name.fold) => return already(format!("You are registered as {}.", name.name)),
             Some(_) | None => {}
         }
-        match self.entering(id) {
+        match self.underway.name(id) {
             Some(name) => already(format!("You are about to be registered as {name}.")),
             None => Ok(()),
         }
@@ -61,26 +70,6 @@ impl Hub {
         }
     }
 
-    fn all_entering(&self) -> impl Iterator<Item = (PeerId, &Entering)> {
-        let held = self.held.iter().filter_map(|(_, held)| match held {
-            Held::Entering(peer, entering) => Some((*peer, entering)),
-            Held::Said { .. } | Held::Done { .. } | Held::Stored { .. } | Held::Refused { .. } => None,
-        });
-        let challenges = self.peers.values().filter_map(|peer| peer.challenge.as_ref());
-        held.chain(challenges.map(Challenge::asked))
-    }
-
-    /// The name that a client has asked for and not been answered about: one at a time, or the first would stay
-    /// behind in the roster when the second comes.
-    fn entering(&self, id: PeerId) -> Option<&str> {
-        self.all_entering().find(|(peer, _)| *peer == id).map(|(_, entering)| entering.name.as_str())
-    }
-
-    /// Folded names that are about to be registered.
-    pub(super) fn names_under_way(&self) -> std::collections::BTreeSet<String> {
-        self.all_entering().map(|(_, entering)| entering.fold.clone()).collect()
-    }
-
     /// Registers a name that is free: at once if it is known to be this client's, otherwise when that is on disk.
     pub(super) fn enter(&mut self, now: Time, id: PeerId, entering: Entering) {
         let Some(peer) = self.peers.get(&id) else { return };
@@ -94,17 +83,37 @@ impl Hub {
         let (name, fold, key, since) = (entering.name.clone(), entering.fold.clone(), peer.key, self.calendar(now).0);
         let newest = self.recent.newest;
         let person = self.people.entry(fold.clone()).or_insert_with(|| Person::new(name.clone(), newest));
+        self.looks.people.insert(&person.name);
         if !person.keys.contains(&key) {
             person.keys.push(key);
         }
-        self.keys.insert(key);
+        let credential = person.credential;
+        if self.keys.insert(key) {
+            self.spend_invite(id, &name);
+        }
         self.online.insert(fold.clone(), id);
-        let commit = self.persist(Record::Name { name, fold, key, since });
+        self.underway.begin(id, &entering);
+        let commit = self.claim_name(name, fold, key, since, credential);
         self.held.push_back((commit, Held::Entering(id, entering)));
+    }
+
+    /// Has it written down that a name belongs to a key; gives the number of the commit.
+    pub(super) fn claim_name(
+        &mut self,
+        name: String,
+        fold: String,
+        key: PublicKey,
+        since: i64,
+        credential: Option<u64>,
+    ) -> u64 {
+        let commit = self.persist(Record::Name { name, fold: fold.clone(), key, since, credential });
+        self.credentials.claim(commit, fold, key, credential);
+        commit
     }
 
     /// What waited for its name to be on disk.
     pub(super) fn entered(&mut self, now: Time, id: PeerId, entering: Entering) {
+        self.underway.end(id);
         if self.peers.contains_key(&id) {
             self.welcome(now, id, entering);
         } else {
@@ -145,6 +154,10 @@ impl Hub {
     }
 
     pub(super) fn quit(&mut self, now: Time, id: PeerId, mark: &Option<Id>) {
+        // What is not answered yet is of no interest any more.
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.exchange = Exchange::default();
+        }
         self.answer(now, id, mark.clone(), event::Bye { reason: "quit".into(), code: 0 });
         // The goodbye leaves before the connection does.
         while let Some((conn, frame)) =
@@ -158,5 +171,5 @@ impl Hub {
 
 /// The name is somebody else's.
 pub(super) fn name_taken(name: &str) -> Failure {
-    Failure::new(ErrorCode::NameTaken, format!("The name {name} is taken."))
+    Failure::new(ErrorCode::NameTaken, format!("The name {name} is taken.")).at(pointer_at("/name"))
 }

@@ -128,7 +128,7 @@ impl Hub {
                 let had = if received.received <= newest { received } else { Received::default() };
                 // What it had in a run of ours that was killed has not been counted as received yet.
                 let before = person.received;
-                person.received = before.max(had.all_up_to());
+                person.has_received(had.all_up_to());
                 peer.feed = Some(Feed {
                     sent: before,
                     lobby_after: if peer.returns { name.entered.min(had.received) } else { name.entered },
@@ -169,8 +169,7 @@ impl Hub {
         }
         let number = received.all_up_to().min(feed.sent);
         if let Some(person) = self.people.get_mut(&name.fold) {
-            person.received = person.received.max(number);
-            person.unread = person.unread.saturating_sub(arrived.len() as u64);
+            person.has_received(number);
         }
         self.note_received(now, name.fold);
         self.settle(now, id);
@@ -190,7 +189,7 @@ impl Hub {
         }
         let fold = name.fold.clone();
         if let Some(person) = self.people.get_mut(&fold).filter(|person| person.received < newest) {
-            person.received = newest;
+            person.has_received(newest);
             self.note_received(now, fold);
         }
     }
@@ -269,8 +268,7 @@ impl Hub {
         let direct = matches!(post.target, Target::Person(_)).then(|| post.from.clone());
         if post.number <= feed.had.received && feed.had.except.binary_search(&post.number).is_err() {
             feed.sent = post.number;
-            if let (Some(from), Some(person)) = (direct, self.people.get_mut(&name.fold)) {
-                person.unread = person.unread.saturating_sub(1);
+            if let Some(from) = direct {
                 let to = name.name.clone();
                 self.arrived(now, post.number, &from, &to);
             }

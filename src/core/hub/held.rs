@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::entry::Entering;
 use super::room_news::Notice;
-use super::{Hub, Output, PeerId};
+use super::{ConnId, Hub, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::record::{Found, Kept, Record};
 use crate::protocol::types::Content;
@@ -33,6 +33,8 @@ pub(super) enum Held {
     Done { peer: PeerId, mark: Option<Id>, answer: Box<Event>, notice: Option<Notice> },
     /// A copy of what somebody offers.
     Stored { peer: PeerId, content: Arc<Content> },
+    /// A room is gone: what was on its way to the disk before was the last that needed its name.
+    RoomGone(u64),
     /// A request that failed.
     Refused { peer: PeerId, mark: Option<Id>, request: &'static str, failure: Failure },
 }
@@ -45,15 +47,8 @@ pub(super) enum Question {
     History { peer: PeerId, mark: Option<Id>, forward: bool },
     /// For what a client has said before it came.
     Asked(PeerId),
-}
-
-impl Question {
-    /// Whom it is for.
-    pub(super) fn of(&self) -> PeerId {
-        match self {
-            Self::Inbox { peer, .. } | Self::History { peer, .. } | Self::Asked(peer) => *peer,
-        }
-    }
+    /// For the invite that a connection has shown.
+    Invite(ConnId),
 }
 
 impl Hub {
@@ -79,6 +74,7 @@ impl Hub {
 
     /// Everything up to this commit is on disk.
     pub(super) fn committed(&mut self, now: Time, commit: u64) {
+        self.credentials.committed(commit);
         while let Some((_, held)) = self.held.pop_front_if(|(held, _)| *held <= commit) {
             match held {
                 Held::Entering(id, entering) => self.entered(now, id, entering),
@@ -89,6 +85,7 @@ impl Hub {
                         self.room_notice(now, notice);
                     }
                 }
+                Held::RoomGone(room) => self.room_gone(room),
                 Held::Stored { peer, content } => self.tell_stored(now, peer, &content, None),
                 Held::Refused { peer, mark, request, failure } => self.refuse(now, peer, mark, request, failure),
             }
@@ -103,11 +100,16 @@ impl Hub {
             }
             (Some(Question::History { peer, mark, forward }), Found::Messages(kept, more)) => {
                 let history = self.recalled(kept, more, forward);
+                if let Some(peer) = self.peers.get_mut(&peer) {
+                    peer.exchange.reading_ends();
+                }
                 self.answer(now, peer, mark, history);
+                self.go_on(now, peer);
             }
             (Some(Question::Asked(peer)), Found::Asked(asked)) => self.recall(now, peer, asked),
+            (Some(Question::Invite(conn)), Found::Invite(invite)) => self.invite_found(now, conn, invite),
             // Nobody has asked this.
-            (_, Found::Messages(..) | Found::Asked(_)) => {}
+            (_, Found::Messages(..) | Found::Asked(_) | Found::Invite(_)) => {}
         }
     }
 

@@ -205,6 +205,17 @@ impl Holders {
     pub(super) fn news_at(&self) -> Option<Time> {
         self.news_at
     }
+
+    pub(super) fn counts(&self) -> [(&'static str, usize); 6] {
+        [
+            ("holders", self.had.len()),
+            ("wanted contents", self.wanted.len()),
+            ("news", self.news.len()),
+            ("holders' own", self.of.len()),
+            ("orphans", self.orphans.len()),
+            ("orphans' contents", self.orphans.contents()),
+        ]
+    }
 }
 
 impl Hub {

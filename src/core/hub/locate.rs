@@ -71,7 +71,7 @@ impl Hub {
             return Err(not_offered(&request.file, request.from.as_deref()));
         }
         if !others {
-            return Err(ErrorCode::OwnFile.into());
+            return Err(Failure::from(ErrorCode::OwnFile).at(pointer_at("/file")));
         }
         self.spend_for(now, id, rows)?;
         for owner in owners {
@@ -281,7 +281,9 @@ fn the_one(offers: &[(&str, &Shelved)]) -> Result<Option<Arc<Content>>, Failure>
 
 fn not_offered(file: &str, from: Option<&str>) -> Failure {
     match from {
-        Some(from) => Failure::new(ErrorCode::NotOffered, format!("{from} does not offer {file}.")),
-        None => Failure::new(ErrorCode::NotOffered, format!("Nobody offers {file}.")),
+        Some(from) => {
+            Failure::new(ErrorCode::NotOffered, format!("{from} does not offer {file}.")).at(pointer_at("/from"))
+        }
+        None => Failure::new(ErrorCode::NotOffered, format!("Nobody offers {file}.")).at(pointer_at("/file")),
     }
 }

@@ -1,15 +1,16 @@
 //! What people say: taken, kept, and only then acknowledged.
 
 use super::feed::Awaiting;
+use super::mailbox::Full;
 use super::roster::Registered;
 use super::{Held, Hub, PeerId, Question};
-use crate::core::link::LinkFault;
 use crate::core::time::Time;
-use crate::protocol::limits::{MESSAGE_BYTES, REQUESTS_IN_FLIGHT};
+use crate::protocol::limits::MESSAGE_BYTES;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::fold;
 use crate::protocol::record::{Asked, Kept, Place, Query, Record};
-use crate::protocol::{ErrorCode, Event, Failure, Id, Timestamp, event, log, request};
+use crate::protocol::wire::Ask;
+use crate::protocol::{ErrorCode, Event, Failure, Id, Request, RequestLine, Timestamp, event, log, request};
 
 /// What came of requests that a client asks again, because we, or an earlier run of ours, did not answer.
 #[derive(Default)]
@@ -17,8 +18,8 @@ pub(super) enum Recall {
     /// It has not asked anything again.
     #[default]
     Nothing,
-    /// The store is being asked; what the client asks meanwhile waits.
-    Asking(Vec<String>),
+    /// The store is being asked; what the client asks meanwhile is put aside.
+    Asking,
     /// Its messages that are on disk: its number for the request, and the message's number and time.
     Known(std::collections::HashMap<i64, (u64, Timestamp)>),
 }
@@ -45,29 +46,23 @@ impl Hub {
         matches!(mark, Some(Id::Number(ask)) if *ask <= before)
     }
 
-    /// Puts a request aside while the store is asked what is known of it. Messages alone must not be taken twice;
-    /// what comes after the first of them keeps its place.
-    pub(super) fn set_aside(&mut self, now: Time, id: PeerId, mark: &Option<Id>, says: bool, body: &str) -> bool {
-        let repeated = self.is_repeated(id, mark);
+    /// Whether the store has to be asked first what is known of a request. Messages alone must not be taken twice; what
+    /// comes after the first of them keeps its place.
+    pub(super) fn must_recall(&mut self, id: PeerId, ask: &Ask) -> bool {
+        let Ask::Request(RequestLine { id: mark, request }) = ask else { return false };
+        let says = matches!(request, Request::Message(_) | Request::Broadcast(_) | Request::Say(_));
+        if !says || !self.is_repeated(id, mark) {
+            return false;
+        }
         let Some(peer) = self.peers.get_mut(&id) else { return false };
-        match &mut peer.recall {
-            Recall::Asking(aside) => {
-                // A client that keeps to the protocol has no more than this under way.
-                if aside.len() < 2 * REQUESTS_IN_FLIGHT {
-                    aside.push(body.to_owned());
-                } else {
-                    self.expel(now, id, super::clients::fault(LinkFault::Overflow));
-                }
-                true
-            }
-            Recall::Nothing if says && repeated => {
-                let Some(name) = &peer.name else { return false };
+        match (&peer.recall, &peer.name) {
+            (Recall::Nothing, Some(name)) => {
                 let query = Query::Asked { instance: peer.instance.clone(), fold: name.fold.clone() };
-                peer.recall = Recall::Asking(vec![body.to_owned()]);
+                peer.recall = Recall::Asking;
                 self.question(query, Question::Asked(id));
                 true
             }
-            Recall::Nothing | Recall::Known(_) => false,
+            (Recall::Nothing | Recall::Asking | Recall::Known(_), _) => false,
         }
     }
 
@@ -75,11 +70,8 @@ impl Hub {
     pub(super) fn recall(&mut self, now: Time, id: PeerId, asked: Vec<(i64, u64, Timestamp)>) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let known = asked.into_iter().map(|(ask, number, sent)| (ask, (number, sent))).collect();
-        if let Recall::Asking(aside) = std::mem::replace(&mut peer.recall, Recall::Known(known)) {
-            for body in aside {
-                self.ask(now, id, &body);
-            }
-        }
+        peer.recall = Recall::Known(known);
+        self.go_on(now, id);
     }
 
     /// What has been said already, if this is asked again: the message's number and time.
@@ -87,7 +79,7 @@ impl Hub {
         let Some(Id::Number(ask)) = mark else { return None };
         match &self.peers.get(&id)?.recall {
             Recall::Known(known) => known.get(ask).copied(),
-            Recall::Nothing | Recall::Asking(_) => None,
+            Recall::Nothing | Recall::Asking => None,
         }
     }
 
@@ -101,9 +93,13 @@ impl Hub {
         let me = self.me(id)?;
         check_text(&request.text)?;
         let to = self.other(&me, &request.to, "/to")?;
-        let (name, limit) = (self.name_of(&to), self.config.limits.mailbox);
+        let (name, limits) = (self.name_of(&to), &self.config.limits);
+        let (most, most_bytes, bytes) = (limits.mailbox, limits.mailbox_bytes, request.text.len());
         let Some(person) = self.people.get_mut(&to) else { return Err(ErrorCode::Internal.into()) };
-        let (withheld, full) = (person.blocks.contains(&me.fold), person.unread >= limit);
+        let (withheld, full) = {
+            let withheld = person.blocks.contains(&me.fold);
+            (withheld, person.mailbox.is_full(bytes, withheld, most, most_bytes))
+        };
         if let Some((number, sent)) = self.said_before(id, mark) {
             let delivered = u64::from(self.people.get(&to).is_some_and(|person| person.received >= number));
             let (to, room) = (Some(name), None);
@@ -111,15 +107,20 @@ impl Hub {
                 event::MessageAcked { number, sent, to, room, stored: true, delivered, blocked: None }.into(),
             ));
         }
-        if full {
-            let message = format!("{limit} messages are kept for {name}; there is no room for more.");
-            return Err(Failure::new(ErrorCode::MailboxFull, message));
+        if let Some(full) = full {
+            let message = match full {
+                Full::Messages => format!("{most} messages are kept for {name}; there is no room for more."),
+                Full::Bytes => {
+                    format!("Messages of {most_bytes} bytes may be kept for {name}; that is not enough for this one.")
+                }
+            };
+            return Err(Failure::new(ErrorCode::MailboxFull, message).at(pointer_at("/to")));
         }
         self.spend_message(now, id)?;
-        if let Some(person) = self.people.get_mut(&to) {
-            person.unread += 1;
-        }
         self.keep(now, id, mark, &me, Place::Person(name), request.text, withheld);
+        if let Some(person) = self.people.get_mut(&to) {
+            person.mailbox.put(self.last_message, bytes, withheld);
+        }
         Ok(None)
     }
 
@@ -212,7 +213,9 @@ impl Hub {
             let deadline = now + self.config.link.ack_timeout;
             let awaiting = Awaiting { peer, mark, to, sent, deadline };
             if fed {
+                let mark = awaiting.mark.clone();
                 self.awaiting.insert(number, awaiting);
+                self.let_others_pass(now, peer, &mark);
             } else {
                 self.answer_awaiting(now, number, awaiting, 0);
             }

@@ -6,31 +6,43 @@
 
 mod accounts;
 mod clients;
+mod config;
 mod contest;
 mod copies;
+mod counts;
 mod entry;
+mod exchange;
+mod failures;
 mod feed;
 mod following;
 mod held;
 mod holders;
+mod invites;
 mod locate;
+mod mailbox;
 mod messages;
 mod names;
 mod offers;
 mod orphans;
 mod pages;
 mod people;
+mod places;
 mod pushes;
+mod quotas;
 mod rates;
 mod requests;
+mod revocation;
 mod room_news;
 mod rooms;
 mod roster;
 mod search;
+mod strangers;
 mod table;
 mod telling;
+mod underway;
 
 pub use accounts::{LoginPolicy, Verified};
+pub use config::{Access, HubConfig};
 pub use copies::{CopyPlan, HubFiles};
 pub use held::Keep;
 pub use messages::check_text;
@@ -41,32 +53,32 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::ledger::Ledger;
-use super::link::LinkConfig;
 use super::time::Time;
-use crate::protocol::limits::HubLimits;
 use crate::protocol::log::LogEvent;
 use crate::protocol::name::fold;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query, Record};
 use crate::protocol::types::{Content, Password};
 use crate::protocol::wire::Frame;
 use crate::protocol::{Client, ContentHash, Failure, PublicKey, Timestamp};
-use accounts::{Attempt, Failures};
-use clients::{Peer, Stranger};
+use accounts::Attempt;
+use clients::Peer;
 use copies::Copies;
+use failures::Failures;
 use feed::{Awaiting, Recent};
 use held::{Held, Question};
 use holders::Holders;
-use people::{Departed, Person};
+use invites::Invites;
+use people::{Departed, Looks, Person};
+use places::Places;
 use pushes::Pushes;
+use revocation::Credentials;
 use room_news::RoomNews;
 use rooms::Room;
-use roster::Visit;
+use roster::{Fetchers, Visit};
+use strangers::Stranger;
 use table::Table;
 use telling::Updates;
-
-/// How long changes are gathered before they are told. Shorter than what people notice, and long enough
-/// that a burst of joins costs each client one update.
-const GATHER: Duration = Duration::from_millis(20);
+use underway::Underway;
 
 /// How long a connection may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -76,40 +88,6 @@ pub type ConnId = u64;
 
 /// A session's number in this run.
 type PeerId = u64;
-
-/// Who may join.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Access {
-    /// Everybody.
-    Open,
-    /// Who has the invite, and keys that have been here before.
-    Invite(String),
-    /// Who has an account.
-    Accounts,
-}
-
-/// A hub's settings.
-#[derive(Debug, Clone)]
-pub struct HubConfig {
-    /// The link's timers.
-    pub link: LinkConfig,
-    /// How long a client that does not answer keeps its place.
-    pub grace: Duration,
-    /// What is allowed.
-    pub limits: HubLimits,
-    /// Who may join.
-    pub access: Access,
-    /// How failed logins are met.
-    pub logins: LoginPolicy,
-    /// Where the hub serves files, if it does.
-    pub files: Option<HubFiles>,
-    /// What is kept of what was said; everything, unless this says otherwise.
-    pub keep: Option<Keep>,
-    /// A random number: sessions of another run are not taken for ours.
-    pub run: u64,
-    /// What the calendar said at time 0.
-    pub epoch: Timestamp,
-}
 
 /// What a hub is told.
 #[derive(Debug)]
@@ -207,13 +185,20 @@ pub struct Hub {
     conns: BTreeMap<ConnId, PeerId>,
     /// Registered names, folded.
     online: HashMap<String, PeerId>,
+    underway: Underway,
+    fetchers: Fetchers,
     /// Everybody whose name is known, by their folded names.
     people: HashMap<String, Person>,
     /// Keys that names belong to.
     keys: HashSet<PublicKey>,
+    invites: Invites,
+    credentials: Credentials,
+    places: Places,
     /// Rooms by their numbers, and their numbers by their folded names.
     rooms: BTreeMap<u64, Room>,
     room_names: BTreeMap<String, u64>,
+    /// What the taken names look like.
+    looks: Looks,
     room_news: BTreeMap<u64, RoomNews>,
     last_room: u64,
     departed: Departed,
@@ -258,33 +243,27 @@ pub struct Hub {
 impl Hub {
     /// A hub that knows this from before.
     pub fn new(config: HubConfig, loaded: Loaded) -> Self {
-        let mut people: HashMap<String, Person> =
-            loaded.names.into_iter().map(|record| (record.fold.clone(), record.into())).collect();
-        for (by, whom) in loaded.blocks {
-            if let Some(person) = people.get_mut(&by) {
-                person.blocks.insert(whom);
-            }
-        }
-        for room in &loaded.rooms {
-            for (fold, _) in &room.members {
-                if let Some(person) = people.get_mut(fold) {
-                    person.rooms.insert(room.room);
-                }
-            }
-        }
+        let credentials = Credentials::load(&loaded.names);
+        let people = people::load(loaded.names, loaded.blocks, &loaded.rooms, loaded.waiting);
         Self {
             strangers: BTreeMap::new(),
             peers: BTreeMap::new(),
             conns: BTreeMap::new(),
             online: HashMap::new(),
+            underway: Underway::default(),
+            fetchers: Fetchers::default(),
             keys: people.values().flat_map(|person| person.keys.iter().copied()).collect(),
+            looks: Looks::new(&people, &loaded.rooms),
             people,
+            invites: Invites::default(),
+            credentials,
+            places: Places::default(),
             room_names: loaded.rooms.iter().map(|room| (fold(&room.name), room.room)).collect(),
             rooms: loaded.rooms.into_iter().map(|room| (room.room, room.into())).collect(),
             room_news: BTreeMap::new(),
             last_room: loaded.last_room,
             departed: Departed::load(loaded.visits),
-            failures: Failures::load(loaded.failures),
+            failures: Failures::load(loaded.failures, config.epoch, &config.logins),
             attempts: BTreeMap::new(),
             last_message: loaded.last_message,
             recent: Recent::new(loaded.last_message),
@@ -324,7 +303,7 @@ impl Hub {
             Input::Disconnected { conn, reason } => self.disconnected(now, conn, reason),
             Input::Committed(commit) => self.committed(now, commit),
             Input::Found(question, found) => self.found(now, question, found),
-            Input::Names(names) => self.names_reloaded(names),
+            Input::Names(names) => self.names_reloaded(now, names),
             Input::Verified(attempt, verified) => self.verified(now, attempt, verified),
             Input::Copied(copy, result) => self.copied(now, copy, result),
             Input::CopyFound(hash, size) => self.copy_found(now, hash, size),
@@ -357,13 +336,23 @@ impl Hub {
 
     /// When a tick is wanted.
     pub fn next_timeout(&self) -> Option<Time> {
-        let hello = self.strangers.values().map(|s| s.deadline).min();
+        // They all have the same time from their coming, and come in the order of their numbers.
+        let hello = self.strangers.first_key_value().map(|(_, stranger)| stranger.deadline);
         let peers = self.timers.first().map(|(at, _)| *at);
         let awaiting = self.awaiting.values().next().map(|awaiting| awaiting.deadline);
-        [self.gather_at, hello, peers, awaiting, self.flush_at, self.trim_at, self.holders.news_at()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.gather_at,
+            hello,
+            peers,
+            awaiting,
+            self.flush_at,
+            self.trim_at,
+            self.holders.news_at(),
+            self.places.next_due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn log(&mut self, event: impl Into<LogEvent>) {
@@ -372,18 +361,6 @@ impl Hub {
 
     fn calendar(&self, now: Time) -> Timestamp {
         Timestamp(self.config.epoch.0 + (now.0 / 1_000) as i64)
-    }
-
-    fn changed(&mut self, now: Time) -> u64 {
-        self.revision += 1;
-        self.gather(now);
-        self.updates.clear();
-        self.revision
-    }
-
-    /// There is something to tell, and for a short while more is waited for.
-    fn gather(&mut self, now: Time) {
-        self.gather_at.get_or_insert(now + GATHER);
     }
 }
 

@@ -50,7 +50,8 @@ impl Hub {
             let at = |failure: Failure| failure.at(pointer_at(&format!("/files/{i}")));
             check_content(content).map_err(at)?;
         }
-        let (offers, limit) = (&self.peers[&id].offers, self.config.limits.offers);
+        let limit = self.config.limits.offers;
+        let offers = &self.peers.get(&id).ok_or(ErrorCode::Internal)?.offers;
         let fresh = request.publish.iter().filter(|content| !offers.contains_key(&content.file)).count();
         let more = usize::try_from(request.more).unwrap_or(usize::MAX);
         if (offers.len() + fresh).saturating_add(more) > limit {

@@ -36,6 +36,15 @@ impl Orphans {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// How many contents they are of.
+    pub(super) fn contents(&self) -> usize {
+        self.of.len()
+    }
+
     /// It is offered again.
     pub(super) fn remove(&mut self, key: &Key) {
         let Some(orphan) = self.take(key) else { return };

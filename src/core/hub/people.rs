@@ -2,29 +2,31 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::mailbox::Mailbox;
 use super::{Hub, PeerId, Question, roster::Registered};
 use crate::core::time::Time;
+use crate::protocol::likeness::Likeness;
 use crate::protocol::limits::{BLOCKS, HISTORY_BYTES, HISTORY_DEFAULT, HISTORY_MESSAGES, VISITS_LOADED};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::fold;
-use crate::protocol::record::{HistoryQuery, Kept, NameRecord, People, Place, Query, Record, VisitRecord};
+use crate::protocol::record::{
+    HistoryQuery, Kept, NameRecord, People, Place, Query, Record, RoomRecord, VisitRecord, WaitingRecord,
+};
 use crate::protocol::types::Said;
 use crate::protocol::when::When;
-use crate::protocol::{Client, ErrorCode, Event, Failure, Id, Presence, PublicKey, Timestamp, event, log, request};
-
-/// Questions of one client that the store may have at once.
-const QUESTIONS: usize = 16;
+use crate::protocol::{Client, ErrorCode, Event, Failure, Id, Presence, PublicKey, Timestamp, event, request};
 
 /// Somebody whose name is known, here or not.
 pub(super) struct Person {
     /// The name as its owner writes it.
     pub(super) name: String,
     pub(super) keys: Vec<PublicKey>,
-    pub(super) account: bool,
+    /// If it is an account, the number of its password.
+    pub(super) credential: Option<u64>,
     /// They have every message up to this number.
     pub(super) received: u64,
     /// Messages to them alone that they do not have.
-    pub(super) unread: u64,
+    pub(super) mailbox: Mailbox,
     /// Whom they block, folded.
     pub(super) blocks: BTreeSet<String>,
     /// The rooms that they are in.
@@ -37,20 +39,70 @@ impl Person {
         Self {
             name,
             keys: Vec::new(),
-            account: false,
+            credential: None,
             received,
-            unread: 0,
+            mailbox: Mailbox::default(),
             blocks: BTreeSet::new(),
             rooms: BTreeSet::new(),
         }
+    }
+
+    /// They have everything up to this number.
+    pub(super) fn has_received(&mut self, number: u64) {
+        self.received = self.received.max(number);
+        self.mailbox.taken(self.received);
     }
 }
 
 impl From<NameRecord> for Person {
     fn from(record: NameRecord) -> Self {
-        let NameRecord { name, keys, account, received, unread, .. } = record;
-        Self { keys, account, received, unread, ..Self::new(name, received) }
+        let NameRecord { name, keys, credential, received, .. } = record;
+        Self { keys, credential, received, ..Self::new(name, received) }
     }
+}
+
+/// What the taken names look like, of people and of rooms.
+pub(super) struct Looks {
+    pub(super) people: Likeness,
+    pub(super) rooms: Likeness,
+}
+
+impl Looks {
+    pub(super) fn new(people: &HashMap<String, Person>, rooms: &[RoomRecord]) -> Self {
+        Self {
+            people: Likeness::of(people.values().map(|person| person.name.as_str())),
+            rooms: Likeness::of(rooms.iter().map(|room| room.name.as_str())),
+        }
+    }
+}
+
+/// Everybody whom the store knows, by their folded names.
+pub(super) fn load(
+    names: Vec<NameRecord>,
+    blocks: Vec<(String, String)>,
+    rooms: &[RoomRecord],
+    waiting: Vec<WaitingRecord>,
+) -> HashMap<String, Person> {
+    let mut people: HashMap<String, Person> =
+        names.into_iter().map(|record| (record.fold.clone(), record.into())).collect();
+    for (by, whom) in blocks {
+        if let Some(person) = people.get_mut(&by) {
+            person.blocks.insert(whom);
+        }
+    }
+    for room in rooms {
+        for (fold, _) in &room.members {
+            if let Some(person) = people.get_mut(fold) {
+                person.rooms.insert(room.room);
+            }
+        }
+    }
+    for WaitingRecord { fold, number, bytes, withheld } in waiting {
+        if let Some(person) = people.get_mut(&fold) {
+            person.mailbox.put(number, bytes as usize, withheld);
+        }
+    }
+    people
 }
 
 /// Those who have left, by their folded names, as the roster showed them last.
@@ -78,6 +130,10 @@ impl Departed {
             });
         }
         departed
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     pub(super) fn insert(&mut self, client: Client) {
@@ -131,7 +187,8 @@ impl Hub {
             return Err(Failure::new(ErrorCode::TooMany, format!("One can block {BLOCKS} people.")));
         }
         if !person.blocks.insert(whom.clone()) && !again {
-            return Err(Failure::new(ErrorCode::AlreadyBlocked, format!("You block {shown} already.")));
+            let failure = Failure::new(ErrorCode::AlreadyBlocked, format!("You block {shown} already."));
+            return Err(failure.at(pointer_at("/name")));
         }
         let record = Record::Block { by: me.fold, whom };
         self.keep_and_answer(id, mark, record, event::Blocked { name: shown });
@@ -145,7 +202,8 @@ impl Hub {
         let shown = self.name_of(&whom);
         let Some(person) = self.people.get_mut(&me.fold) else { return Err(ErrorCode::Internal.into()) };
         if !person.blocks.remove(&whom) && !again {
-            return Err(Failure::new(ErrorCode::NotBlocked, format!("You do not block {shown}.")));
+            let failure = Failure::new(ErrorCode::NotBlocked, format!("You do not block {shown}."));
+            return Err(failure.at(pointer_at("/name")));
         }
         self.settle(now, id);
         self.flush_received();
@@ -160,13 +218,18 @@ impl Hub {
         Ok(event::Blocks { names: blocks.into_iter().flatten().map(|whom| self.name_of(whom)).collect() })
     }
 
+    /// Whether somebody is here under this folded name. A name whose registration is on its way to the disk is in use,
+    /// but its owner is not here yet, and may be gone before.
+    fn is_here(&self, fold: &str) -> bool {
+        let peer = self.online.get(fold).and_then(|id| self.peers.get(id));
+        peer.is_some_and(|peer| peer.name.is_some())
+    }
+
     /// Everybody who is here, and who was within so many seconds.
     pub(super) fn here_since(&self, now: Time, seconds: u64) -> Event {
         let millis = i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let start = Timestamp(self.calendar(now).0.saturating_sub(millis));
-        let gone = self.departed.0.iter().filter(|(fold, client)| {
-            client.since >= start && self.online.get(*fold).is_none_or(|id| self.peers[id].name.is_none())
-        });
+        let gone = self.departed.0.iter().filter(|(fold, client)| client.since >= start && !self.is_here(fold));
         let mut gone: Vec<Client> = gone.map(|(_, client)| client.clone()).collect();
         gone.sort_by_key(|client| (client.since, client.number));
         let mut clients = self.roster();
@@ -184,9 +247,8 @@ impl Hub {
         request: &request::History,
     ) -> Result<(), Failure> {
         let query = self.history_query(now, id, request)?;
-        let asked = self.questions.values().filter(|question| question.of() == id).count();
-        if asked >= QUESTIONS {
-            return Err(Failure::from(ErrorCode::SlowDown).wait(100));
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.exchange.reading_begins();
         }
         let forward = query.oldest;
         self.question(Query::History(query), Question::History { peer: id, mark: mark.clone(), forward });
@@ -196,15 +258,19 @@ impl Hub {
     fn history_query(&self, now: Time, id: PeerId, request: &request::History) -> Result<HistoryQuery, Failure> {
         let me = self.me(id)?;
         let wrong = |at: &str, what: &str| Failure::new(ErrorCode::BadRequest, what.to_owned()).at(pointer_at(at));
-        if usize::from(request.lobby) + usize::from(request.room.is_some()) + usize::from(request.with.is_some()) > 1 {
-            return Err(wrong("", "only one of `lobby`, `room` and `with`"));
+        let places = [request.lobby, request.rooms, request.room.is_some(), request.with.is_some()];
+        if places.into_iter().filter(|place| *place).count() > 1 {
+            return Err(wrong("", "Only one of `lobby`, `rooms`, `room` and `with` can be asked for."));
         }
         if request.before.is_some() && (request.since.is_some() || request.after.is_some()) {
-            return Err(wrong("/before", "`before` goes back from the newest: not with `since` or `after`"));
+            return Err(wrong(
+                "/before",
+                "`before` goes back from the newest: it does not go with `since` or `after`.",
+            ));
         }
         let limit = request.limit.map_or(HISTORY_DEFAULT, |limit| limit as usize);
         if !(1..=HISTORY_MESSAGES).contains(&limit) {
-            return Err(wrong("/limit", "1 to 500 messages"));
+            return Err(wrong("/limit", "One `history` has 1 to 500 messages."));
         }
         let since = request.since.as_deref().map(When::parse).transpose().map_err(|f| f.at(pointer_at("/since")))?;
         let (mut lobby, mut rooms, mut people) = (false, Vec::new(), People::Nobody);
@@ -215,7 +281,9 @@ impl Hub {
             (None, Some(with)) => people = People::With(self.other(&me, with, "/with")?),
             (None, None) if request.lobby => lobby = true,
             (None, None) => {
-                (lobby, people) = (true, People::Everybody);
+                if !request.rooms {
+                    (lobby, people) = (true, People::Everybody);
+                }
                 rooms = person.into_iter().flat_map(|person| person.rooms.iter().copied()).collect();
             }
         }
@@ -250,41 +318,5 @@ impl Hub {
             Place::Room(room) => (None, Some(self.room_name(room))),
         };
         Said { number, to, room, from, text, sent }
-    }
-
-    /// Names or accounts were changed by another program.
-    pub(super) fn names_reloaded(&mut self, names: Vec<NameRecord>) {
-        self.log(log::NamesReloaded { names: names.len() as u64 });
-        let known: BTreeSet<String> = names.iter().map(|record| record.fold.clone()).collect();
-        let entering: BTreeSet<String> = self.names_under_way();
-        let online = &self.online;
-        let stays = |fold: &String| known.contains(fold) || online.contains_key(fold) || entering.contains(fold);
-        let gone: Vec<(String, Person)> = self.people.extract_if(|fold, _| !stays(fold)).collect();
-        for (fold, person) in gone {
-            for room in person.rooms {
-                if let Some(room) = self.rooms.get_mut(&room) {
-                    room.members.remove(&fold);
-                }
-            }
-            for person in self.people.values_mut() {
-                person.blocks.remove(&fold);
-            }
-        }
-        for record in names {
-            match self.people.get_mut(&record.fold) {
-                Some(person) => {
-                    (person.keys, person.account) = (record.keys, record.account);
-                    person.received = person.received.max(record.received);
-                }
-                None => {
-                    // What was said to another owner of the name is not for this one.
-                    let (fold, newest) = (record.fold.clone(), self.recent.newest);
-                    let mut person = Person::from(record);
-                    person.received = person.received.max(newest);
-                    self.people.insert(fold, person);
-                }
-            }
-        }
-        self.keys = self.people.values().flat_map(|person| person.keys.iter().copied()).collect();
     }
 }

@@ -31,6 +31,12 @@ struct Push {
     content: Arc<Content>,
 }
 
+impl Pushes {
+    pub(super) fn counts(&self) -> [(&'static str, usize); 2] {
+        [("pushes", self.waiting.len()), ("accepted pushes", self.accepted.len())]
+    }
+}
+
 impl Hub {
     pub(super) fn push_file(&mut self, now: Time, id: PeerId, push: wire::Push) -> Result<Event, Failure> {
         self.spend_message(now, id)?;
@@ -51,7 +57,8 @@ impl Hub {
             return Err(Failure::new(ErrorCode::TooMany, format!("{PUSHES} of your files wait to be accepted.")));
         }
         if theirs >= PUSHES_TO_ONE {
-            return Err(Failure::new(ErrorCode::TooMany, "Too many files wait for that person."));
+            let failure = Failure::new(ErrorCode::TooMany, "Too many files wait for that person.");
+            return Err(failure.at(pointer_at("/to")));
         }
         self.pushes.last += 1;
         let number = self.pushes.last;
@@ -96,9 +103,9 @@ impl Hub {
         let me = self.me(id)?;
         let theirs = |push: &&Push| push.to == me.fold && !self.blocks(&me.fold, &push.giver_fold);
         if self.pushes.waiting.get(&number).filter(theirs).is_none() {
-            return Err(Failure::from(ErrorCode::NoSuchPush).at(pointer_at("/push")));
+            return Err(no_such_push());
         }
-        let push = self.pushes.waiting.remove(&number).ok_or(ErrorCode::NoSuchPush)?;
+        let push = self.pushes.waiting.remove(&number).ok_or_else(no_such_push)?;
         let (from, to) = (push.giver.clone(), me.name);
         self.log(log::PushEnded { push: number, from, to, how: how.to_owned() });
         Ok(push)
@@ -106,7 +113,7 @@ impl Hub {
 
     pub(super) fn accept(&mut self, now: Time, id: PeerId, number: u64) -> Result<Event, Failure> {
         let push = self.take_push(id, number, "accepted")?;
-        let (offer, key) = self.only_holder(push.from, &push.content).ok_or(ErrorCode::NoSuchPush)?;
+        let (offer, key) = self.only_holder(push.from, &push.content).ok_or_else(no_such_push)?;
         // Who gives it must know who asks.
         self.introduce(now, push.from, id);
         self.tell(now, push.from, event::PushAnswered { push: number, answer: PushAnswer::Accepted });
@@ -163,4 +170,8 @@ impl Hub {
         let to = self.name_of(&push.to);
         self.log(log::PushEnded { push: number, from, to, how: "taken back".into() });
     }
+}
+
+fn no_such_push() -> Failure {
+    Failure::from(ErrorCode::NoSuchPush).at(pointer_at("/push"))
 }

@@ -6,16 +6,18 @@
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{BURST, COMMITS_WAITING};
-use crate::protocol::{ErrorCode, Failure};
+use crate::protocol::{ErrorCode, Failure, Request};
 
 /// How far ahead of its rate somebody is.
 #[derive(Default)]
 pub(super) struct Pace(Time);
 
 impl Pace {
-    /// Takes one, if `rate` a second allow it; otherwise says how many milliseconds to wait.
-    fn spend(&mut self, now: Time, rate: u32) -> Result<(), u64> {
-        let share = 1_000_000 / u64::from(rate.max(1));
+    /// Takes so many, if `rate` a second allow it; otherwise says how many milliseconds to wait. What costs more than a
+    /// burst is taken when there has been nothing else.
+    fn spend(&mut self, now: Time, rate: u32, cost: u32) -> Result<(), u64> {
+        let cost = u64::from(cost.min(rate.saturating_mul(BURST).max(1)));
+        let share = cost * 1_000_000 / u64::from(rate.max(1));
         let burst = u64::from(BURST) * 1_000_000;
         let next = self.0.max(now).0 + share;
         let allowed = now.0 + burst;
@@ -27,20 +29,59 @@ impl Pace {
     }
 }
 
+/// How much is gone through for the price of one request.
+const FOR_ONE: usize = 100;
+
+/// What the store is asked costs the disk's time.
+const STORE: u32 = 5;
+
 impl Hub {
+    /// What a request costs, in simple ones: whatever goes through many people or rooms, or asks the disk, takes the
+    /// others' time.
+    pub(super) fn cost(&self, request: &Request) -> u32 {
+        let many = |count: usize| u32::try_from(1 + count / FOR_ONE).unwrap_or(u32::MAX);
+        match request {
+            Request::Status(_) => many(self.visits.len()),
+            Request::Who(who) if who.since.is_some() => many(self.roster.len() + self.departed.len()),
+            Request::Broadcast(_) => many(self.online.len()),
+            Request::Say(say) => many(self.size_of(&say.room)),
+            Request::Members(members) => many(self.size_of(&members.room)),
+            Request::RoomJoin(join) => many(self.size_of(&join.room)),
+            Request::RoomCreate(create) => many(create.members.len()),
+            Request::RoomInvite(invite) => many(invite.members.len() + self.size_of(&invite.room)),
+            Request::Rooms(_) => many(self.room_names.len()),
+            Request::History(_) | Request::Login(_) => STORE,
+            // These pay for what they go through while they do.
+            Request::Search(_) | Request::Get(_) | Request::Withdraw(_) => 1,
+            Request::Register(_) | Request::Dereg(_) | Request::Rereg(_) | Request::Quit(_) => 1,
+            Request::Who(_) | Request::List(_) | Request::Chunks(_) => 1,
+            Request::Setdir(_) | Request::Offer(_) | Request::Push(_) | Request::Accept(_) | Request::Decline(_) => 1,
+            Request::Transfers(_) | Request::Cancel(_) | Request::Message(_) => 1,
+            Request::PrivateOpen(_) | Request::Private(_) | Request::PrivateClose(_) => 1,
+            Request::Block(_) | Request::Unblock(_) | Request::Blocks(_) => 1,
+            Request::RoomLeave(_) | Request::Focus(_) | Request::Unfocus(_) => 1,
+            Request::Wait(_) | Request::Help(_) => 1,
+        }
+    }
+
     pub(super) fn spend_request(&mut self, now: Time, id: PeerId) -> Result<(), Failure> {
+        self.spend(now, id, 1)
+    }
+
+    /// Takes what a request costs from what its client may ask.
+    pub(super) fn spend(&mut self, now: Time, id: PeerId, cost: u32) -> Result<(), Failure> {
         if self.held.len() >= COMMITS_WAITING {
             return Err(Failure::new(ErrorCode::SlowDown, "The hub's disk is behind.").wait(1_000));
         }
         let rate = self.config.limits.request_rate;
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
-        peer.requests.spend(now, rate).map_err(|wait| too_fast("requests", rate, wait))
+        peer.requests.spend(now, rate, cost).map_err(|wait| too_fast("requests", rate, wait))
     }
 
     pub(super) fn spend_message(&mut self, now: Time, id: PeerId) -> Result<(), Failure> {
         let rate = self.config.limits.message_rate;
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
-        peer.messages.spend(now, rate).map_err(|wait| too_fast("messages", rate, wait))
+        peer.messages.spend(now, rate, 1).map_err(|wait| too_fast("messages", rate, wait))
     }
 }
 
@@ -57,10 +98,19 @@ mod tests {
     #[test]
     fn a_burst_is_taken_and_then_the_rate() {
         let mut pace = Pace::default();
-        let taken = (0..2_000).take_while(|_| pace.spend(Time(0), 100).is_ok()).count();
+        let taken = (0..2_000).take_while(|_| pace.spend(Time(0), 100, 1).is_ok()).count();
         assert_eq!(taken, 1_000);
-        assert_eq!(pace.spend(Time(0), 100), Err(10));
-        assert_eq!(pace.spend(Time(10_000), 100), Ok(()));
-        assert_eq!(pace.spend(Time(10_000), 100), Err(10));
+        assert_eq!(pace.spend(Time(0), 100, 1), Err(10));
+        assert_eq!(pace.spend(Time(10_000), 100, 1), Ok(()));
+        assert_eq!(pace.spend(Time(10_000), 100, 1), Err(10));
+    }
+
+    #[test]
+    fn what_costs_more_takes_more() {
+        let mut pace = Pace::default();
+        assert_eq!((0..2_000).take_while(|_| pace.spend(Time(0), 100, 50).is_ok()).count(), 20);
+        assert_eq!(pace.spend(Time(0), 100, 50), Err(500));
+        // More than a burst is not more than can ever be had.
+        assert_eq!(Pace::default().spend(Time(0), 100, 5_000), Ok(()));
     }
 }

@@ -15,7 +15,18 @@ impl Hub {
             Ok(ask) => ask,
             Err(bad) => return self.refuse(now, id, bad.id, "", bad.failure),
         };
+        if ask.turn().is_some() && self.set_aside(now, id, &ask, body) {
+            return;
+        }
+        self.carry_out(now, id, ask);
+    }
+
+    /// Does what is asked, which must not wait any more.
+    pub(super) fn carry_out(&mut self, now: Time, id: PeerId, ask: Ask) {
         let mark = ask.id();
+        if let Some(turn) = ask.turn() {
+            self.begin(id, &mark, turn.holds_up());
+        }
         let (name, result) = match ask {
             Ask::Received(received) => return self.received(now, id, received),
             // Whoever says more than they may ask is not heard.
@@ -24,33 +35,12 @@ impl Hub {
             Ask::Settled(settled) => return self.holders.settle(id, &settled.settled),
             Ask::TakeBack(push) => return self.take_back(now, id, push.take_back),
             Ask::NotTaken(push) => return self.not_taken(now, id, push.not_taken),
-            Ask::Gone(gone) => {
-                if self.set_aside(now, id, &mark, false, body) {
-                    return;
-                }
-                ("withdraw", self.gone(now, id, gone.gone).map(Some))
-            }
-            Ask::Push(push) => {
-                if self.set_aside(now, id, &mark, false, body) {
-                    return;
-                }
-                ("push", self.push_file(now, id, push).map(Some))
-            }
             Ask::Folder(folder) => ("get", self.folder_page(now, id, &folder).map(Some)),
             Ask::Unreachable(doubt) => return self.doubt(now, id, &doubt.unreachable),
-            Ask::Request(line) => {
-                let says = matches!(line.request, Request::Message(_) | Request::Broadcast(_) | Request::Say(_));
-                if self.set_aside(now, id, &mark, says, body) {
-                    return;
-                }
-                (line.request.name(), self.paced(now, id, &mark, line.request))
-            }
-            Ask::Publish(publish) => {
-                if self.set_aside(now, id, &mark, false, body) {
-                    return;
-                }
-                ("offer", self.publish(now, id, publish).map(Some))
-            }
+            Ask::Gone(gone) => ("withdraw", self.gone(now, id, gone.gone).map(Some)),
+            Ask::Push(push) => ("push", self.push_file(now, id, push).map(Some)),
+            Ask::Request(line) => (line.request.name(), self.paced(now, id, &mark, line.request)),
+            Ask::Publish(publish) => ("offer", self.publish(now, id, publish).map(Some)),
         };
         match result {
             Ok(Some(answer)) => self.answer(now, id, mark, answer),
@@ -63,7 +53,10 @@ impl Hub {
         match request {
             // Leaving is never too much.
             Request::Quit(_) => {}
-            _ => self.spend_request(now, id)?,
+            ref asked => {
+                let cost = self.cost(asked);
+                self.spend(now, id, cost)?;
+            }
         }
         self.may_ask(id, &request)?;
         self.request(now, id, mark, request)

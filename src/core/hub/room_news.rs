@@ -44,15 +44,19 @@ impl Hub {
                 }
             }
             Notice::Step { room, joined, name, fold } => {
-                if self.rooms.get(&room).is_some_and(|room| room.members.is_empty()) {
-                    self.rooms.remove(&room);
-                    self.room_news.remove(&room);
+                if self.rooms.get(&room).is_none_or(|room| room.members.is_empty()) {
                     return;
                 }
                 self.room_news.entry(room).or_default().0.push(Step { joined, name, fold });
                 self.gather(now);
             }
         }
+    }
+
+    /// It is on disk that a room is gone, and nothing that was said in it is on its way any more.
+    pub(super) fn room_gone(&mut self, room: u64) {
+        self.rooms.remove(&room);
+        self.room_news.remove(&room);
     }
 
     pub(super) fn tell_all_room_news(&mut self, now: Time) {

@@ -6,7 +6,7 @@ use super::room_news::Notice;
 use super::roster::Registered;
 use super::{Held, Hub, PeerId};
 use crate::core::time::Time;
-use crate::protocol::limits::{PEOPLE_PER_REQUEST, ROOMS_EACH};
+use crate::protocol::limits::PEOPLE_PER_REQUEST;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{check_room, fold};
 use crate::protocol::record::{Record, RoomRecord};
@@ -17,13 +17,20 @@ use crate::protocol::{ErrorCode, Event, Failure, Id, Presence, event, log, reque
 pub(super) struct Room {
     name: String,
     access: RoomAccess,
+    /// Who has made it, folded.
+    pub(super) owner: String,
     /// Who is in it, folded, and since which message.
     pub(super) members: BTreeMap<String, u64>,
 }
 
 impl From<RoomRecord> for Room {
     fn from(record: RoomRecord) -> Self {
-        Self { name: record.name, access: record.access, members: record.members.into_iter().collect() }
+        Self {
+            name: record.name,
+            access: record.access,
+            owner: record.owner,
+            members: record.members.into_iter().collect(),
+        }
     }
 }
 
@@ -45,11 +52,17 @@ impl Change {
     }
 }
 
+/// What stands for the name of a room that has none.
+const NAMELESS: &str = "+";
+
+/// What the names begin with that we make up; a number follows.
+const MADE_UP: &str = "room-";
+
 impl Hub {
     /// The number of a room that one is in.
     pub(super) fn room_of(&self, me: &Registered, room: &str) -> Result<u64, Failure> {
         let number = self.room_named(room)?;
-        if self.rooms[&number].members.contains_key(&me.fold) {
+        if self.is_member(number, &me.fold) {
             return Ok(number);
         }
         let name = self.room_name(number);
@@ -61,6 +74,37 @@ impl Hub {
             let shown: String = room.chars().take(40).collect();
             Failure::new(ErrorCode::NoSuchRoom, format!("There is no room {shown}.")).at(pointer_at("/room"))
         })
+    }
+
+    /// How many are in a room; `lobby` is everybody.
+    pub(super) fn size_of(&self, room: &str) -> usize {
+        match fold(room) {
+            lobby if lobby == "lobby" => self.online.len(),
+            name => {
+                self.room_names.get(&name).and_then(|room| self.rooms.get(room)).map_or(0, |room| room.members.len())
+            }
+        }
+    }
+
+    fn is_member(&self, room: u64, fold: &str) -> bool {
+        self.rooms.get(&room).is_some_and(|room| room.members.contains_key(fold))
+    }
+
+    fn access_of(&self, room: u64) -> RoomAccess {
+        self.rooms.get(&room).map_or(RoomAccess::Invite, |room| room.access)
+    }
+
+    /// Somebody is in a room no more. A room without members is gone: its name is free, and what is on its way to the
+    /// disk is the last that needs the rest of it.
+    pub(super) fn member_gone(&mut self, room: u64, fold: &str) {
+        let Some(there) = self.rooms.get_mut(&room) else { return };
+        if there.members.remove(fold).is_some() && there.members.is_empty() {
+            let name = crate::protocol::name::fold(&there.name);
+            self.looks.rooms.remove(&there.name);
+            let commit = self.persist(Record::RoomGone { room });
+            self.held.push_back((commit, Held::RoomGone(room)));
+            self.room_names.remove(&name);
+        }
     }
 
     pub(super) fn room_name(&self, room: u64) -> String {
@@ -81,18 +125,27 @@ impl Hub {
         now: Time,
         id: PeerId,
         mark: &Option<Id>,
-        request: request::RoomCreate,
+        mut request: request::RoomCreate,
     ) -> Result<(), Failure> {
         let me = self.me(id)?;
+        if request.room == NAMELESS {
+            request.room = self.made_up_name(id, mark, &me, &request.members);
+        }
         check_room(&request.room).map_err(|failure| failure.at(pointer_at("/room")))?;
         if let Some(&room) = self.room_names.get(&fold(&request.room)) {
             let name = self.room_name(room);
-            if self.is_repeated(id, mark) && self.rooms[&room].members.contains_key(&me.fold) {
-                let (access, members) = (self.rooms[&room].access, self.member_names(room));
+            if self.is_repeated(id, mark) && self.is_member(room, &me.fold) {
+                let (access, members) = (self.access_of(room), self.member_names(room));
                 self.answer(now, id, mark.clone(), event::RoomCreated { room: name, access, members });
                 return Ok(());
             }
             let failure = Failure::new(ErrorCode::RoomExists, format!("There is a room {name} already."));
+            return Err(failure.at(pointer_at("/room")));
+        }
+        if let Some(twin) = self.looks.rooms.twin(&request.room) {
+            let twin = self.room_names.get(twin).map_or_else(|| twin.to_owned(), |room| self.room_name(*room));
+            let message = format!("The name {} looks like that of the room {twin}.", request.room);
+            let failure = Failure::new(ErrorCode::RoomExists, message).hint("Choose another name.");
             return Err(failure.at(pointer_at("/room")));
         }
         let others = self.named(&me, &request.members)?;
@@ -101,9 +154,7 @@ impl Hub {
             let failure = failure.hint("Make the room without them; `room-invite` brings them in later.");
             return Err(failure.at(pointer_at(&format!("/members/{away}"))));
         }
-        let all: BTreeSet<&String> = others.iter().chain([&me.fold]).collect();
-        let twin = self.rooms.values().find(|room| room.members.keys().collect::<BTreeSet<_>>() == all);
-        if let (Some(twin), false) = (twin, others.is_empty()) {
+        if let (Some(twin), false) = (self.twin(&me.fold, &others), others.is_empty()) {
             let message = format!("The room {} has the same members.", twin.name);
             let failure =
                 Failure::new(ErrorCode::RoomExists, message).hint(format!("`say {} TEXT` reaches them.", twin.name));
@@ -112,14 +163,20 @@ impl Hub {
         if self.rooms.len() >= self.config.limits.rooms {
             return Err(Failure::new(ErrorCode::TooMany, format!("There can be {} rooms.", self.rooms.len())));
         }
+        self.check_new_room(id, &me)?;
         self.check_room_for(&me.fold)?;
+        for (i, who) in others.iter().enumerate() {
+            self.check_brought(&me, who).map_err(|failure| failure.at(pointer_at(&format!("/members/{i}"))))?;
+        }
         self.check_members(0, others.len() + 1)?;
         let access = request.access.unwrap_or(if others.is_empty() { RoomAccess::Open } else { RoomAccess::Invite });
         self.last_room += 1;
         let (room, name) = (self.last_room, request.room);
-        self.persist(Record::Room { room, name: name.clone(), access });
+        let owner = me.fold.clone();
+        self.persist(Record::Room { room, name: name.clone(), access, owner: owner.clone() });
         self.room_names.insert(fold(&name), room);
-        self.rooms.insert(room, Room { name: name.clone(), access, members: BTreeMap::new() });
+        self.looks.rooms.insert(&name);
+        self.rooms.insert(room, Room { name: name.clone(), access, owner, members: BTreeMap::new() });
         let joined = others.iter().map(|fold| self.name_of(fold)).collect();
         for who in std::iter::once(me.fold.clone()).chain(others) {
             self.enter_room(room, who);
@@ -127,6 +184,28 @@ impl Hub {
         let created = event::RoomCreated { room: name, access, members: self.member_names(room) };
         self.room_changed(id, mark, &me, created, Change::Brought(room, joined));
         Ok(())
+    }
+
+    /// A name for a room whose maker has none: that of the room that this request has made already, or a free one.
+    fn made_up_name(&self, id: PeerId, mark: &Option<Id>, me: &Registered, members: &[String]) -> String {
+        if self.is_repeated(id, mark) {
+            let all: BTreeSet<String> = members.iter().map(|name| fold(name)).chain([me.fold.clone()]).collect();
+            let mine = |room: &&Room| room.name.starts_with(MADE_UP) && room.members.keys().eq(all.iter());
+            if let Some(room) = self.rooms.values().rev().find(mine) {
+                return room.name.clone();
+            }
+        }
+        let names = (self.last_room + 1..).map(|number| format!("{MADE_UP}{number}"));
+        // Each name that is taken stands for a room, and there are not many.
+        names.into_iter().find(|name| !self.room_names.contains_key(&fold(name))).unwrap_or_default()
+    }
+
+    /// A room of just these members: it is one of those that the first of them is in.
+    fn twin(&self, me: &str, others: &[String]) -> Option<&Room> {
+        let mine = self.people.get(me).into_iter().flat_map(|person| &person.rooms);
+        let mut rooms = mine.filter_map(|room| self.rooms.get(room));
+        let all_in = |room: &Room| others.iter().all(|other| room.members.contains_key(other));
+        rooms.find(|room| room.members.len() == others.len() + 1 && all_in(room))
     }
 
     /// People named in a request, folded: known, not oneself, each once.
@@ -139,22 +218,6 @@ impl Hub {
         let folded = names.iter().enumerate().map(|(i, name)| self.other(me, name, &format!("/members/{i}")));
         let folded: Vec<String> = folded.collect::<Result<_, _>>()?;
         Ok(folded.into_iter().filter(|fold| seen.insert(fold.clone())).collect())
-    }
-
-    fn check_room_for(&self, who: &str) -> Result<(), Failure> {
-        if self.people.get(who).is_some_and(|person| person.rooms.len() >= ROOMS_EACH) {
-            let message = format!("{} is in {ROOMS_EACH} rooms; that is the most.", self.name_of(who));
-            return Err(Failure::new(ErrorCode::TooMany, message));
-        }
-        Ok(())
-    }
-
-    fn check_members(&self, room: u64, more: usize) -> Result<(), Failure> {
-        let (limit, there) = (self.config.limits.members, self.rooms.get(&room).map_or(0, |room| room.members.len()));
-        if there + more > limit {
-            return Err(Failure::new(ErrorCode::TooMany, format!("A room can have {limit} members.")));
-        }
-        Ok(())
     }
 
     fn enter_room(&mut self, room: u64, who: String) {
@@ -180,15 +243,15 @@ impl Hub {
         let at = |failure: Failure| failure.at(pointer_at("/room"));
         let room = self.room_named(&request.room)?;
         let name = self.room_name(room);
-        if self.rooms[&room].members.contains_key(&me.fold) {
-            if self.is_repeated(id, mark) {
+        if self.is_member(room, &me.fold) {
+            if request.again || self.is_repeated(id, mark) {
                 let joined = event::RoomJoined { room: name, members: self.member_names(room) };
                 self.answer(now, id, mark.clone(), joined);
                 return Ok(());
             }
             return Err(at(Failure::new(ErrorCode::AlreadyAMember, format!("You are in {name} already."))));
         }
-        if self.rooms[&room].access == RoomAccess::Invite {
+        if self.access_of(room) == RoomAccess::Invite {
             return Err(at(Failure::new(ErrorCode::RoomClosed, format!("{name} is not open to everybody."))));
         }
         self.check_room_for(&me.fold)?;
@@ -215,16 +278,16 @@ impl Hub {
         let again = self.is_repeated(id, mark);
         for (i, who) in others.iter().enumerate() {
             let at = |failure: Failure| failure.at(pointer_at(&format!("/members/{i}")));
-            if self.rooms[&room].members.contains_key(who) && !again {
+            if self.is_member(room, who) && !again {
                 let message = format!("{} is in {} already.", self.name_of(who), self.room_name(room));
                 return Err(at(Failure::new(ErrorCode::AlreadyAMember, message)));
             }
-            self.check_room_for(who).map_err(at)?;
+            self.check_brought(&me, who).map_err(at)?;
         }
         self.check_members(room, others.len())?;
         let members: Vec<String> = others.iter().map(|fold| self.name_of(fold)).collect();
         for who in others {
-            if !self.rooms[&room].members.contains_key(&who) {
+            if !self.is_member(room, &who) {
                 self.enter_room(room, who);
             }
         }
@@ -253,16 +316,8 @@ impl Hub {
         if let Some(person) = self.people.get_mut(&me.fold) {
             person.rooms.remove(&room);
         }
-        let left = self.rooms.get_mut(&room).map(|room| {
-            room.members.remove(&me.fold);
-            room.members.len()
-        });
-        self.room_changed(id, mark, &me, event::RoomLeft { room: name.clone() }, Change::Left(room));
-        if left == Some(0) {
-            // Its name is free; what is on its way to the disk may still need it.
-            self.persist(Record::RoomGone { room });
-            self.room_names.remove(&fold(&name));
-        }
+        self.member_gone(room, &me.fold);
+        self.room_changed(id, mark, &me, event::RoomLeft { room: name }, Change::Left(room));
         Ok(())
     }
 
@@ -311,7 +366,7 @@ impl Hub {
     pub(super) fn list_members(&self, id: PeerId, request: &request::Members) -> Result<Event, Failure> {
         let me = self.me(id)?;
         let room = self.room_named(&request.room)?;
-        if self.rooms[&room].access == RoomAccess::Invite {
+        if self.access_of(room) == RoomAccess::Invite {
             self.room_of(&me, &request.room)?;
         }
         let members = self.member_names(room).into_iter();

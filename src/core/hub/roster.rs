@@ -1,5 +1,6 @@
 //! The roster: who is here under which name, and who has been.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use super::clients::Peer;
@@ -33,12 +34,34 @@ pub(super) struct Visit {
     key: PublicKey,
 }
 
+/// How many clients are here by each key: who holds it may fetch what the hub serves for as long as one is.
+#[derive(Default)]
+pub(super) struct Fetchers(HashMap<PublicKey, usize>);
+
+impl Fetchers {
+    fn enter(&mut self, key: PublicKey) {
+        *self.0.entry(key).or_default() += 1;
+    }
+
+    /// Says whether that was the last one.
+    fn leave(&mut self, key: PublicKey) -> bool {
+        let Some(count) = self.0.get_mut(&key) else { return false };
+        *count -= 1;
+        *count == 0 && self.0.remove(&key).is_some()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 impl Hub {
     /// A client is out of the roster, and its offers out of the table; the session stays. Says how many offers.
     pub(super) fn leave(&mut self, now: Time, id: PeerId, reason: &str) -> u64 {
         self.settle(now, id);
         let Some(peer) = self.peers.get_mut(&id) else { return 0 };
         let Some(name) = peer.name.take() else { return 0 };
+        self.places.parted(now, id);
         peer.feed = None;
         let client = roster_line(peer, &name, Presence::Offline, Timestamp(0));
         let files: Vec<String> = std::mem::take(&mut peer.offers).into_keys().collect();
@@ -47,9 +70,7 @@ impl Hub {
         self.holders.forget(id);
         self.take_all_back(now, id);
         self.copies_left(id);
-        let again =
-            self.peers.iter().any(|(other, peer)| *other != id && peer.key == client.key && peer.name.is_some());
-        if self.config.files.is_some() && !again {
+        if self.fetchers.leave(client.key) && self.config.files.is_some() {
             self.out.push_back(Output::MayNotFetch(client.key));
         }
         self.part(now, id, &client);
@@ -74,7 +95,9 @@ impl Hub {
         let opened = self.calendar(now);
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.name = Some(Registered { name: name.clone(), fold: fold.clone(), number, entered: self.recent.newest });
-        let (address, key) = (peer.address, peer.key);
+        let (address, key, there) = (peer.address, peer.key, peer.conn.is_some());
+        self.fetchers.enter(key);
+        self.places.named(id);
         if self.config.files.is_some() {
             self.out.push_back(Output::MayFetch(key, name.clone()));
         }
@@ -94,7 +117,7 @@ impl Hub {
         });
         self.keep_visit(number);
         self.log(log::ClientRegistered { name, number, address: address.to_string() });
-        let state = if self.peers[&id].conn.is_some() { Presence::Online } else { Presence::Away };
+        let state = if there { Presence::Online } else { Presence::Away };
         self.set_presence(now, id, state);
     }
 
@@ -121,7 +144,7 @@ impl Hub {
 
     /// Writes a client's line in the roster.
     pub(super) fn show(&mut self, now: Time, id: PeerId, state: Presence, since: Timestamp) {
-        let peer = &self.peers[&id];
+        let Some(peer) = self.peers.get(&id) else { return };
         let Some(registered) = peer.name.clone() else { return };
         let client = roster_line(peer, &registered, state, since);
         let (revision, number) = (self.changed(now), registered.number);

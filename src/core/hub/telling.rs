@@ -7,7 +7,11 @@ use super::{Hub, PeerId};
 use crate::core::ledger::Seen;
 use crate::core::time::Time;
 use crate::protocol::limits::DELTA_BYTES;
-use crate::protocol::{Event, EventLine, Id, OfferName, event, to_json};
+use crate::protocol::{Event, EventLine, OfferName, event, to_json};
+
+/// How long changes are gathered before they are told. Shorter than what people notice, and long enough
+/// that a burst of joins costs each client one update.
+const GATHER: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// Updates that have been written, by the revision that they start from and whether all there is is followed: clients
 /// that are equally far get the same bytes.
@@ -25,6 +29,18 @@ impl Updates {
 }
 
 impl Hub {
+    pub(super) fn changed(&mut self, now: Time) -> u64 {
+        self.revision += 1;
+        self.gather(now);
+        self.updates.clear();
+        self.revision
+    }
+
+    /// There is something to tell, and for a short while more is waited for.
+    pub(super) fn gather(&mut self, now: Time) {
+        self.gather_at.get_or_insert(now + GATHER);
+    }
+
     pub(super) fn tell_changes_to_all(&mut self, now: Time) {
         let ids: Vec<PeerId> = self.peers.keys().copied().collect();
         for id in ids {
@@ -142,12 +158,6 @@ impl Hub {
         let body = told_to_all(event::RosterUpdated { revision: to.revision, clients, total, full });
         self.updates.roster.insert((seen, whole), (to, body.clone()));
         (to, Some(body))
-    }
-
-    /// Answers a request.
-    pub(super) fn answer(&mut self, now: Time, id: PeerId, mark: Option<Id>, event: impl Into<Event>) {
-        let line = EventLine { seq: None, time: None, id: mark, last: true, event: event.into() };
-        self.send(now, id, to_json(&line).into());
     }
 
     /// Tells a client something that it has not asked for.

@@ -1,11 +1,11 @@
 //! What the hub says.
 
-use super::requests::Pending;
+use super::requests::{Mark, Pending};
 use super::{Collecting, Event, EventLine, Failure, Id, Origin, Output, Session};
 use crate::core::time::Time;
 use crate::protocol::name::fold;
 use crate::protocol::wire::Ask;
-use crate::protocol::{ErrorCode, Request, event};
+use crate::protocol::{Client, ErrorCode, Request, event, request};
 
 impl Session {
     pub(super) fn hub_event(&mut self, now: Time, line: EventLine) {
@@ -30,11 +30,13 @@ impl Session {
                 self.replica.update_roster(update);
                 self.private_roster(now, &update.clients);
                 self.update_peers();
+                self.end_uploads_to_those_who_left(&update.clients);
             }
             Event::Introduced(introduced) => {
                 self.replica.meet(&introduced.client);
                 self.private_roster(now, std::slice::from_ref(&introduced.client));
-                return self.update_peers();
+                self.update_peers();
+                return self.end_uploads_to_those_who_left(std::slice::from_ref(&introduced.client));
             }
             Event::Message(event::Message { number, .. })
             | Event::RoomMessage(event::RoomMessage { number, .. })
@@ -79,6 +81,17 @@ impl Session {
         self.out.push_back(Output::Peers(peers));
     }
 
+    /// Whose key was told to have left is sent nothing more, not even what they have asked for already. Who is only
+    /// missing, since the hub was started anew and tells everything again, may be back before they ask again.
+    fn end_uploads_to_those_who_left(&mut self, changed: &[Client]) {
+        let left =
+            changed.iter().filter(|client| client.state == crate::protocol::Presence::Offline).map(|client| client.key);
+        let left: Vec<_> = left.filter(|key| self.replica.clients().all(|client| client.key != *key)).collect();
+        if !left.is_empty() {
+            self.out.push_back(Output::PeersLeft(left));
+        }
+    }
+
     fn answered(&mut self, now: Time, ask: Ask, origin: Origin, event: Event) {
         match (origin, event) {
             (Origin::Goodbye, _) => self.goodbye_answered(now),
@@ -92,6 +105,7 @@ impl Session {
                 if error.code == ErrorCode::LoginRequired && self.config.inbox =>
             {
                 self.registered = None;
+                self.entry.refuse(error.code);
                 self.tell(now, error);
                 self.ask_again(now);
             }
@@ -131,11 +145,14 @@ impl Session {
     }
 
     /// The hub does not take us under our name: there is nothing to do here.
-    fn leave_refused(&mut self, now: Time, failure: Failure) {
-        self.tell(now, event::Error::from(failure.clone()));
-        self.abandon(now, &failure);
+    fn leave_refused(&mut self, now: Time, mut failure: Failure) {
+        // No request of our user has a place in it that is wrong.
+        failure.at = None;
+        if !self.abandon(now, &failure) {
+            self.tell(now, event::Error::from(failure.clone()));
+        }
         let code = if failure.code == ErrorCode::BadName { ErrorCode::NameTaken.exit() } else { failure.code.exit() };
-        self.leave(now, failure.message.trim_end_matches('.').into(), code, None, false);
+        self.leave(now, failure.message.trim_end_matches('.').into(), code, Mark::default(), false);
     }
 
     fn user_refused(&mut self, now: Time, pending: Pending, error: event::Error) {
@@ -143,6 +160,15 @@ impl Session {
             self.forget_push(accept.push);
         }
         self.refuse(now, pending.id, error.into());
+    }
+
+    /// Who is there, without ourselves if that was asked.
+    pub(super) fn roster_for(&self, who: &request::Who, mut roster: event::Roster) -> event::Roster {
+        if let Some(name) = self.registered.as_ref().filter(|_| who.others) {
+            let ours = fold(name);
+            roster.clients.retain(|client| fold(&client.name) != ours);
+        }
+        roster
     }
 
     fn user_answered(&mut self, now: Time, pending: Pending, event: Event) {
@@ -153,7 +179,13 @@ impl Session {
             }
             (Request::Who(who), Event::Synced(synced)) => {
                 let clients = self.replica.roster(who.after);
-                self.finish(now, pending.id, event::Roster { revision: synced.revision, clients, next: None });
+                let roster = event::Roster { revision: synced.revision, clients, next: None };
+                let roster = self.roster_for(who, roster);
+                self.finish(now, pending.id, roster);
+            }
+            (Request::Who(who), Event::Roster(roster)) => {
+                let roster = self.roster_for(who, roster);
+                self.finish(now, pending.id, roster);
             }
             (_, event @ (Event::TablePage(_) | Event::RosterPage(_))) => {
                 self.page_answered(now, Collecting::new(pending), event);
@@ -219,7 +251,6 @@ impl Session {
             (Request::Focus(_), Event::Focused(answer)) => self.focused(now, pending.id, answer),
             // These need nothing of ours.
             (Request::Status(_), event @ Event::Status(_))
-            | (Request::Who(_), event @ Event::Roster(_))
             | (Request::Chunks(_), event @ Event::Chunks(_))
             | (Request::Message(_) | Request::Broadcast(_) | Request::Say(_), event @ Event::MessageAcked(_))
             | (Request::Blocks(_), event @ Event::Blocks(_))

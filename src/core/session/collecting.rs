@@ -1,9 +1,10 @@
 //! Answers that the hub gives in pages, because we do not follow what they are about: put together here.
 
-use super::requests::Pending;
+use super::requests::{Mark, Pending};
 use super::{Event, Failure, Id, Origin, Session};
 use crate::core::time::Time;
 use crate::protocol::limits::{FOLDER_FILES, FOUND_FILES, LIST_BYTES, LIST_OFFERS, offer_bytes};
+use crate::protocol::line::pointer_at;
 use crate::protocol::types::FoundFile;
 use crate::protocol::wire::{Ask, Folder};
 use crate::protocol::{Client, ErrorCode, Offer, Request, event, request};
@@ -119,7 +120,7 @@ impl Session {
         so_far.clients.append(&mut clients);
         match next {
             Some(after) if so_far.clients.len() < LIST_OFFERS => {
-                self.ask_page(now, request::Who { since: None, after: Some(after) }.into(), so_far);
+                self.ask_page(now, request::Who { after: Some(after), ..request::Who::default() }.into(), so_far);
             }
             next => self.here(now, so_far, next),
         }
@@ -127,7 +128,11 @@ impl Session {
 
     fn here(&mut self, now: Time, so_far: Collecting, next: Option<u64>) {
         let Collecting { pending, revision, clients, .. } = so_far;
-        self.finish(now, pending.id, event::Roster { revision, clients, next });
+        let mut roster = event::Roster { revision, clients, next };
+        if let Request::Who(who) = &pending.request {
+            roster = self.roster_for(who, roster);
+        }
+        self.finish(now, pending.id, roster);
     }
 
     /// A part of what was searched for: the hub does not look at everything at once.
@@ -151,7 +156,7 @@ impl Session {
         self.ask(now, request, Origin::Page(Box::new(so_far)));
     }
 
-    fn refuse_page(&mut self, now: Time, id: Option<Id>, event: &str) {
+    fn refuse_page(&mut self, now: Time, id: Mark, event: &str) {
         let message = format!("The hub's answer does not fit: {event}.");
         self.refuse(now, id, Failure::new(ErrorCode::WrongProtocol, message));
     }
@@ -167,8 +172,10 @@ impl Session {
         }
     }
 
-    /// A hub that has forgotten us counts its revisions anew: answers are begun anew, too.
-    pub(super) fn collect_anew(&mut self) {
+    /// A hub that has forgotten us is asked again for what is still wanted. It counts its revisions anew: answers of
+    /// which some pages are there are begun anew, too.
+    pub(super) fn ask_anew(&mut self) {
+        self.asks.retain(|_, (_, origin)| origin.outlives_the_hub());
         for (id, (ask, origin)) in &mut self.asks {
             if let Origin::Page(so_far) = origin {
                 let pending = so_far.pending.clone();
@@ -180,4 +187,13 @@ impl Session {
             }
         }
     }
+}
+
+/// Whether a `list` can go on after this: it names an offer by its file, and its owner after the last `/`.
+pub(super) fn check_place(place: &str) -> Result<(), Failure> {
+    if place.rsplit_once('/').is_some_and(|(file, owner)| !file.is_empty() && !owner.is_empty()) {
+        return Ok(());
+    }
+    let message = "To go on, name the offer that `next` named: FILE/OWNER.";
+    Err(Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/after")))
 }

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::requests::Mark;
 use super::{Again, Event, EventLine, Leaving, Origin, Output, Session};
 use crate::core::link::Link;
 use crate::core::time::Time;
+use crate::protocol::cause;
 use crate::protocol::wire::{Ask, ClientHello, Farewell, FrameIn, HubHello, LINK_PROTOCOL, Publish};
 use crate::protocol::{ErrorCode, Failure, Id, RequestLine, event, request, to_json};
 
@@ -74,6 +76,7 @@ impl Session {
         };
         self.tell(now, ready);
         self.out.push_back(Output::Connect);
+        self.start_limit(now);
     }
 
     pub(super) fn greet(&mut self, now: Time) {
@@ -191,12 +194,11 @@ impl Session {
 
     /// The hub does not know us (any more).
     fn enter(&mut self, now: Time, lost: Option<Outage>) {
-        self.asks.retain(|_, (_, origin)| origin.outlives_the_hub());
-        self.collect_anew();
+        self.ask_anew();
         self.holdings.untell();
         self.pushes.forget_offered();
         if lost.is_some() {
-            self.refuse_push_answers(now);
+            self.void_push_answers();
         }
         self.again = None;
         // A hub that was restarted counts anew.
@@ -304,6 +306,7 @@ impl Session {
             }
             _ => {}
         }
+        self.check_limit(now);
         self.private_tick(now);
         self.announce(now);
         self.apply_changes(now);
@@ -317,14 +320,16 @@ impl Session {
         if self.ended {
             return;
         }
-        self.tell(now, event::Error::from(failure.clone()));
         let quit = self.leaving.take().filter(|leaving| leaving.asked_for).map(|leaving| leaving.id);
-        self.abandon(now, &failure);
+        // What fails is told once: to those who have asked, or to whom it may concern.
+        if !self.abandon(now, &failure) {
+            self.tell(now, event::Error::from(failure.clone()));
+        }
         self.end(now, failure.message.trim_end_matches('.').into(), failure.code.exit(), quit);
     }
 
     /// Leaves the hub, then ends.
-    pub(super) fn leave(&mut self, now: Time, reason: String, code: u8, id: Option<Id>, asked_for: bool) {
+    pub(super) fn leave(&mut self, now: Time, reason: String, code: u8, id: Mark, asked_for: bool) {
         if self.leaving.is_some() || self.ended {
             return;
         }
@@ -362,7 +367,7 @@ impl Session {
 
     /// The last event. If a request asked for it, it is that request's answer. What was asked after that request
     /// is not begun, but it is answered.
-    fn end(&mut self, now: Time, reason: String, code: u8, answers: Option<Option<Id>>) {
+    fn end(&mut self, now: Time, reason: String, code: u8, answers: Option<Mark>) {
         self.release(now);
         self.abandon(now, &Failure::new(ErrorCode::Interrupted, "Potluck has ended.").hint("Ask again the next time."));
         self.close_privates(now);
@@ -378,7 +383,10 @@ impl Session {
 }
 
 fn wrong_protocol(e: serde_json::Error) -> Failure {
-    Failure::new(ErrorCode::WrongProtocol, format!("The hub said something that is not understood: {e}."))
+    Failure::new(
+        ErrorCode::WrongProtocol,
+        format!("The hub said something that is not understood: {}.", cause::of_json(&e)),
+    )
 }
 
 /// The hub's last line, if this is one.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::{Failure, FolderFile, FolderPlan, FolderSource, Session};
 use crate::core::hub::HUB;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::fold;
+use crate::protocol::name::{check_file, fold};
 use crate::protocol::{ContentHash, ErrorCode, Offer, PublicKey, request};
 
 impl Session {
@@ -52,7 +52,7 @@ impl Session {
         }
         if files.is_empty() {
             let message = format!("Nobody else offers anything in {}.", get.file);
-            return Err(Failure::new(ErrorCode::NotOffered, message));
+            return Err(Failure::new(ErrorCode::NotOffered, message).at(pointer_at("/file")));
         }
         let on_conflict = get.on_conflict.unwrap_or(self.config.on_conflict);
         Ok(FolderPlan {
@@ -71,6 +71,22 @@ impl Session {
             false => self.replica.find(&offer.owner).map(|client| Some(client.key)),
         }
     }
+}
+
+/// Refuses a `get` that cannot be.
+pub(super) fn check_get(get: &request::Get) -> Result<(), Failure> {
+    let folder = get.file.strip_suffix('/');
+    if folder.is_some() && get.chunks.is_some() {
+        return Err(Failure::new(ErrorCode::BadRequest, "A folder has no chunks.").at(pointer_at("/chunks")));
+    }
+    if get.chunks.as_ref().is_some_and(Vec::is_empty) {
+        return Err(Failure::new(ErrorCode::BadRequest, "No chunk is named.").at(pointer_at("/chunks")));
+    }
+    let file = folder.unwrap_or(&get.file);
+    check_file(file).map_err(|failure| failure.at(pointer_at("/file")))?;
+    let Some(to) = &get.to else { return Ok(()) };
+    let to = if folder.is_some() { to.strip_suffix('/').unwrap_or(to) } else { to };
+    check_file(to).map_err(|failure| failure.at(pointer_at("/to")))
 }
 
 impl FolderPlan {

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use super::requests::Mark;
 use super::{Event, Output, Session};
 use crate::core::time::Time;
 use crate::protocol::limits::{HELD_BYTES, HELD_MESSAGES};
 use crate::protocol::name::fold;
 use crate::protocol::wire::{Ask, Received};
-use crate::protocol::{ErrorCode, Failure, Id, event};
+use crate::protocol::{ErrorCode, Failure, event};
 
 /// What the user has, and what is on its way to them.
 #[derive(Default)]
@@ -58,6 +59,7 @@ impl Session {
             self.inbox = Inbox::default();
         }
         self.registered = Some(welcome.name.clone());
+        self.entry.admit();
         self.privates.peers.enter(&welcome.name, welcome.number);
         self.inbox.open = None;
         self.inbox.catching_up = self.config.inbox;
@@ -173,13 +175,13 @@ impl Session {
         }
     }
 
-    pub(super) fn focused(&mut self, now: Time, id: Option<Id>, answer: event::Focused) {
+    pub(super) fn focused(&mut self, now: Time, id: Mark, answer: event::Focused) {
         self.release(now);
         self.focus = Some(Focus { room: answer.room.clone(), held: VecDeque::new(), bytes: 0 });
         self.finish(now, id, answer);
     }
 
-    pub(super) fn unfocus(&mut self, now: Time, id: Option<Id>) {
+    pub(super) fn unfocus(&mut self, now: Time, id: Mark) {
         if self.focus.is_none() {
             return self.refuse(now, id, Failure::from(ErrorCode::NotFocused));
         }
@@ -194,7 +196,7 @@ impl Session {
     }
 
     /// Says that everything is heard again, as the answer to a request or by itself; then what has waited.
-    fn end_focus(&mut self, now: Time, asked: Option<Option<Id>>, reason: Option<String>) {
+    fn end_focus(&mut self, now: Time, asked: Option<Mark>, reason: Option<String>) {
         let Some(focus) = &self.focus else { return };
         let unfocused = event::Unfocused { room: focus.room.clone(), held: focus.messages(), reason };
         match asked {

@@ -8,11 +8,14 @@
 mod answers;
 mod collecting;
 mod connection;
+mod entry;
 mod folders;
 mod holdings;
 mod inbox;
+mod limit;
 mod notes;
 mod offers;
+mod pace;
 mod private;
 mod pushes;
 mod replica;
@@ -26,25 +29,27 @@ use std::net::IpAddr;
 
 use super::link::Link;
 use super::time::{Rng, Time};
-use crate::protocol::limits::REQUESTS_WAITING;
 use crate::protocol::line::BadLine;
 use crate::protocol::wire::Ask;
 use crate::protocol::{
-    At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Timestamp, event, line,
+    At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Speaker, Timestamp, event,
 };
 use collecting::Collecting;
 use connection::Connection;
+use entry::Entry;
 use holdings::Holdings;
 pub use inbox::number_of;
 use inbox::{Focus, Inbox};
+use limit::TimeLimit;
 pub use notes::{
     FetchPlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, TransferNote, UploadNote,
 };
 use offers::{Offered, Publishing};
+use pace::{Reader, Requests};
 use private::Privates;
 use pushes::Pushes;
 pub use replica::Replica;
-use requests::{Pending, Waiting};
+use requests::{Mark, Pending, Waiting};
 use running::Running;
 pub use words::{AcceptFrom, Input, Output, SessionConfig};
 
@@ -107,7 +112,7 @@ struct Again {
 struct Leaving {
     reason: String,
     code: u8,
-    id: Option<Id>,
+    id: Mark,
     asked_for: bool,
     /// Messages are still being written to the user: the hub shall know that they have been.
     waits_for_output: bool,
@@ -119,6 +124,7 @@ pub struct Session {
     config: SessionConfig,
     rng: Rng,
     connection: Connection,
+    entry: Entry,
     link: Link,
     /// The hub's name for this session.
     session: Option<String>,
@@ -140,7 +146,8 @@ pub struct Session {
     pushes: Pushes,
     again: Option<Again>,
     replica: Replica,
-    waiting: VecDeque<Waiting>,
+    waiting: Requests,
+    reader: Reader,
     /// The request that is being worked on here, by its task.
     local: Option<(u64, Pending)>,
     asks: BTreeMap<i64, (Ask, Origin)>,
@@ -153,6 +160,8 @@ pub struct Session {
     privates: Privates,
     /// Whose messages our user does not see, folded.
     blocked: BTreeSet<String>,
+    /// Who types the lines of the input.
+    speaker: Speaker,
     next_ask: i64,
     next_task: u64,
     next_transfer: u64,
@@ -160,6 +169,7 @@ pub struct Session {
     /// The newest message at the hub when we entered.
     newest: u64,
     focus: Option<Focus>,
+    limit: TimeLimit,
     /// The end is not to wait for a slow reader.
     hurried: bool,
     leaving: Option<Leaving>,
@@ -173,6 +183,7 @@ impl Session {
         Self {
             rng: Rng(config.seed),
             connection: Connection::default(),
+            entry: Entry::default(),
             link: Link::new(config.link),
             session: None,
             registered: None,
@@ -187,7 +198,8 @@ impl Session {
             pushes: Pushes::default(),
             again: None,
             replica: Replica::new(config.follow),
-            waiting: VecDeque::new(),
+            waiting: Requests::default(),
+            reader: Reader::default(),
             local: None,
             asks: BTreeMap::new(),
             running: BTreeMap::new(),
@@ -196,12 +208,14 @@ impl Session {
             hub_address: None,
             privates: Privates::new(config.link, config.epoch),
             blocked: BTreeSet::new(),
+            speaker: Speaker::default(),
             next_ask: 1,
             next_task: 1,
             next_transfer: 1,
             inbox: Inbox::default(),
             newest: 0,
             focus: None,
+            limit: TimeLimit::default(),
             hurried: false,
             leaving: None,
             ended: false,
@@ -218,8 +232,9 @@ impl Session {
         match input {
             Input::Start => self.start(now),
             Input::Line(number, line) => self.input_line(now, number, line),
+            Input::Bad(number, bad) => self.bad_line(number, bad),
             Input::LineTooLong(number) => self.bad_line(number, Failure::from(ErrorCode::LineTooLong).into()),
-            Input::Request(line) => self.enqueue(now, line),
+            Input::Request(line) => self.enqueue(now, line, None, 0),
             Input::EndOfInput => self.end_of_input(),
             Input::Interrupt(code) => self.interrupt(now, code),
             Input::Connected => self.greet(now),
@@ -235,6 +250,7 @@ impl Session {
             Input::Transfer(transfer, note) => self.transfer_note(now, transfer, note),
             Input::Upload(upload, note) => self.upload_note(now, upload, note),
             Input::InboxOpened(name, shown) => self.inbox_opened(now, name, shown),
+            Input::Unread(bytes) => self.reader.is_at(bytes),
             Input::Written(numbers) => self.written(now, numbers),
             Input::Peer(input) => self.peer_input(now, input),
             Input::Tick => {}
@@ -266,12 +282,10 @@ impl Session {
         }
         let leaving = self.leaving.as_ref().map(|leaving| leaving.deadline);
         let peers = self.privates.peers.next_timeout();
-        [self.connection.deadline(), self.link.next_timeout(), leaving, peers].into_iter().flatten().min()
-    }
-
-    /// Whether more requests can be taken; otherwise they wait at their source.
-    pub fn accepts_requests(&self) -> bool {
-        self.waiting.len() < REQUESTS_WAITING
+        [self.connection.deadline(), self.link.next_timeout(), leaving, peers, self.limit.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// What is offered and who is there, as far as this client knows.
@@ -280,9 +294,9 @@ impl Session {
     }
 
     fn input_line(&mut self, now: Time, number: u64, text: &[u8]) {
-        match line::parse(text) {
+        match self.speaker.read(text) {
             Ok(None) => {}
-            Ok(Some(request)) => self.enqueue(now, request),
+            Ok(Some(request)) => self.enqueue(now, request, Some(number), text.len()),
             Err(bad) => self.bad_line(number, bad),
         }
     }
@@ -290,21 +304,21 @@ impl Session {
     fn bad_line(&mut self, number: u64, bad: BadLine) {
         let mut failure = bad.failure;
         failure.at = failure.at.or(Some(At::Line(number)));
-        self.waiting.push_back(Waiting::Bad(bad.id, failure));
+        self.waiting.push(Waiting::Bad(Mark { id: bad.id, line: Some(number) }, failure));
     }
 
-    fn enqueue(&mut self, now: Time, line: RequestLine) {
-        let pending = Pending { id: line.id, request: line.request };
+    fn enqueue(&mut self, now: Time, line: RequestLine, number: Option<u64>, bytes: usize) {
+        let pending = Pending { id: Mark { id: line.id, line: number }, request: line.request, bytes };
         match &pending.request {
             // This must not wait for what it is to end.
             Request::Quit(quit) if quit.now => self.quit_now(now, pending.id),
-            _ => self.waiting.push_back(Waiting::Request(pending)),
+            _ => self.waiting.push(Waiting::Request(pending)),
         }
     }
 
     fn end_of_input(&mut self) {
         if !self.config.linger {
-            self.waiting.push_back(Waiting::EndOfInput);
+            self.waiting.push(Waiting::EndOfInput);
         }
     }
 
@@ -314,27 +328,32 @@ impl Session {
 
     /// Tells something that no request has caused.
     fn tell(&mut self, now: Time, event: impl Into<Event>) {
-        self.tell_for(now, None, false, event);
+        self.tell_for(now, Mark::default(), false, event);
     }
 
     /// Answers a request: its last event.
-    fn finish(&mut self, now: Time, id: Option<Id>, event: impl Into<Event>) {
+    fn finish(&mut self, now: Time, id: Mark, event: impl Into<Event>) {
         self.tell_for(now, id, true, event);
     }
 
-    fn tell_for(&mut self, now: Time, id: Option<Id>, last: bool, event: impl Into<Event>) {
-        let line = EventLine { seq: None, time: Some(self.calendar(now)), id, last, event: event.into() };
+    fn tell_for(&mut self, now: Time, mark: Mark, last: bool, event: impl Into<Event>) {
+        let mut event = event.into();
+        if let (Event::Error(error), None) = (&mut event, &mark.id) {
+            error.line = mark.line;
+        }
+        let line = EventLine { seq: None, time: Some(self.calendar(now)), id: mark.id, last, event };
+        self.reader.told(&line);
         self.out.push_back(Output::Tell(Box::new(line)));
     }
 
     /// Answers a request with a failure.
-    fn refuse(&mut self, now: Time, id: Option<Id>, failure: Failure) {
+    fn refuse(&mut self, now: Time, id: Mark, failure: Failure) {
         let code = failure.code;
         self.finish(now, id, event::Error::from(failure));
         if self.config.fail_fast && self.leaving.is_none() {
             let abandoned = Failure::new(ErrorCode::Interrupted, "A request before this one failed.");
             self.abandon(now, &abandoned);
-            self.leave(now, "a request failed".into(), code.exit(), None, false);
+            self.leave(now, "a request failed".into(), code.exit(), Mark::default(), false);
         }
     }
 }

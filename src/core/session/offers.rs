@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
-use super::requests::Pending;
+use super::requests::{Mark, Pending};
 use super::{FilesChanged, Hashed, Offering, Origin, Output, Session};
 use crate::core::time::Time;
 use crate::protocol::limits::{HubLimits, PUBLISH_FILES};
@@ -11,7 +11,7 @@ use crate::protocol::name::check_file;
 use crate::protocol::transfer::MAX_CHUNKS;
 use crate::protocol::types::Skipped;
 use crate::protocol::wire::{Ask, Gone, Publish};
-use crate::protocol::{At, Content, ErrorCode, Failure, Id, Offer, Request, event, request};
+use crate::protocol::{At, Content, ErrorCode, Failure, Offer, Request, event, request};
 
 /// A file that we offer.
 #[derive(Debug, Clone, PartialEq)]
@@ -305,7 +305,7 @@ impl Session {
         }
     }
 
-    pub(super) fn withdrawn(&mut self, now: Time, id: Option<Id>, asked: &[String], answer: event::Withdrawn) {
+    pub(super) fn withdrawn(&mut self, now: Time, id: Mark, asked: &[String], answer: event::Withdrawn) {
         let gone: HashSet<&String> = answer.files.iter().collect();
         self.offered.retain(|file, _| !gone.contains(file));
         let folders = asked.iter().filter(|file| file.ends_with('/')).cloned();

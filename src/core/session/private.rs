@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use super::requests::{Pending, Waiting};
+use super::requests::{Mark, Pending, Waiting};
 use super::{Ask, Event, Failure, Origin, Output, Session, event};
 use crate::core::hub::check_text;
 use crate::core::link::LinkConfig;
@@ -13,7 +13,7 @@ use crate::protocol::limits::REQUESTS_IN_FLIGHT;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::fold;
 use crate::protocol::wire::Unreachable;
-use crate::protocol::{Client, ErrorCode, Id, Presence, Request, Timestamp, request};
+use crate::protocol::{Client, ErrorCode, Presence, Request, Timestamp, request};
 
 /// The direct connections, and what the user knows of them.
 pub(super) struct Privates {
@@ -121,7 +121,7 @@ impl Session {
             Request::Private(request) => self.privates.peers.send(now, person, request.text.clone()),
             _ if open => {
                 let message = format!("There is a direct connection to {} already.", person.name);
-                Err(Failure::new(ErrorCode::AlreadyOpen, message))
+                Err(Failure::new(ErrorCode::AlreadyOpen, message).at(pointer_at("/to")))
             }
             _ => self.privates.peers.open(now, person),
         };
@@ -161,12 +161,12 @@ impl Session {
     }
 
     /// Answers `private-close`.
-    pub(super) fn private_close(&mut self, now: Time, id: Option<Id>, to: &str) {
+    pub(super) fn private_close(&mut self, now: Time, id: Mark, to: &str) {
         let name = fold(to);
         // The answer is told in place of the news.
         if !self.privates.announced.remove(&name) || !self.privates.peers.close(now, &name) {
             let failure = Failure::new(ErrorCode::NotOpen, format!("There is no direct connection to {to}."));
-            return self.refuse(now, id, failure);
+            return self.refuse(now, id, failure.at(pointer_at("/to")));
         }
         let me = self.registered.clone().unwrap_or_default();
         let peer = self.replica.find(to).map_or_else(|| to.to_owned(), |client| client.name.clone());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::requests::Pending;
+use super::requests::{Mark, Pending};
 use super::{AcceptFrom, Origin, Output, Running, Session};
 use crate::core::time::Time;
 use crate::protocol::limits::PUSHES_TO_ONE;
@@ -11,6 +11,9 @@ use crate::protocol::name::{check_file, fold};
 use crate::protocol::types::{Content, PushAnswer, Stage};
 use crate::protocol::wire::{Ask, NotTaken, Push, TakeBack};
 use crate::protocol::{ContentHash, Direction, ErrorCode, Failure, Request, Transfer, event, request};
+
+/// The hub counts from 1.
+const NO_PUSH: u64 = 0;
 
 /// The files that are given.
 #[derive(Default)]
@@ -150,15 +153,16 @@ impl Session {
         }
     }
 
-    /// The numbers of a hub that has forgotten everything may be those of other pushes soon.
-    pub(super) fn refuse_push_answers(&mut self, now: Time) {
+    /// The numbers of a hub that has forgotten everything may be those of other pushes soon. What was asked about one
+    /// of its pushes is asked about none, and refused in its turn.
+    pub(super) fn void_push_answers(&mut self) {
         self.pushes.renumbered = true;
-        let about = |pending: &Pending| matches!(pending.request, Request::Accept(_) | Request::Decline(_));
-        let asked =
-            self.asks.extract_if(.., |_, (_, origin)| matches!(origin, Origin::User(pending) if about(pending)));
-        for (_, (_, origin)) in asked.collect::<Vec<_>>() {
-            if let Origin::User(pending) = origin {
-                self.refuse(now, pending.id, ErrorCode::NoSuchPush.into());
+        for (ask, _) in self.asks.values_mut() {
+            if let Ask::Request(line) = ask
+                && let Request::Accept(request::Accept { push, .. }) | Request::Decline(request::Decline { push }) =
+                    &mut line.request
+            {
+                *push = NO_PUSH;
             }
         }
     }
@@ -279,7 +283,7 @@ impl Session {
         self.tell(now, offered);
         if accepted {
             let request = request::Accept { push, to: None, on_conflict: None };
-            let pending = Pending { id: None, request: request.clone().into() };
+            let pending = Pending { id: Mark::default(), request: request.clone().into(), bytes: 0 };
             self.ask(now, request.into(), Origin::User(Box::new(pending)));
         }
     }

@@ -1,19 +1,31 @@
 //! The user's requests: what may start when, and what is answered here.
 
+use super::collecting::check_place;
+use super::folders::check_get;
 use super::{Failure, Id, Origin, Output, Publishing, Session};
 use crate::core::hub::check_text;
 use crate::core::time::Time;
-use crate::protocol::limits::REQUESTS_IN_FLIGHT;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::check_file;
+use crate::protocol::name::{check_file, fold};
 use crate::protocol::when::When;
 use crate::protocol::{ErrorCode, Request, event, human, request};
+
+/// By what a caller knows to what an event belongs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Mark {
+    /// The request's own.
+    pub(super) id: Option<Id>,
+    /// The line of the input on which it stands. It is told where there is no other mark.
+    pub(super) line: Option<u64>,
+}
 
 /// A request that is not answered yet.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pending {
-    pub(super) id: Option<Id>,
+    pub(super) id: Mark,
     pub(super) request: Request,
+    /// How large it is, as it was written.
+    pub(super) bytes: usize,
 }
 
 /// Something that was written and has not begun.
@@ -21,7 +33,7 @@ pub(super) struct Pending {
 pub(super) enum Waiting {
     Request(Pending),
     /// It cannot begin. That is said in its turn, so that answers keep the order of what was written.
-    Bad(Option<Id>, Failure),
+    Bad(Mark, Failure),
     EndOfInput,
 }
 
@@ -42,8 +54,18 @@ enum Start {
 
 impl Pending {
     /// Whether it is a transfer once the hub has said where.
-    fn starts_a_transfer(&self) -> bool {
+    pub(super) fn starts_a_transfer(&self) -> bool {
         matches!(self.request, Request::Get(_) | Request::Accept(_))
+    }
+
+    /// A failure as it is told of this request: what a `get` has fetched stays.
+    pub(super) fn failed(&self, failure: Failure) -> Failure {
+        match (failure.code, &failure.hint) {
+            (ErrorCode::Interrupted, None) if self.starts_a_transfer() => {
+                failure.hint("`get` again goes on from what is there.")
+            }
+            _ => failure,
+        }
     }
 
     fn start(&self) -> Start {
@@ -108,16 +130,21 @@ impl Session {
                     Start::Here | Start::Last | Start::Refused => self.start_local(now, pending),
                 },
                 Some(Waiting::Bad(id, failure)) => self.refuse(now, id, failure),
-                Some(Waiting::EndOfInput) => self.leave(now, "end of input".into(), 0, None, false),
+                Some(Waiting::EndOfInput) => {
+                    self.leave(now, "end of input".into(), self.entry.exit(), Mark::default(), false)
+                }
                 None => return,
             }
         }
     }
 
     fn next_to_start(&mut self) -> Option<Waiting> {
-        let head = self.waiting.front()?;
+        let head = self.waiting.first()?;
+        if !self.has_room_for(head) {
+            return None;
+        }
         if self.may_start(head) {
-            return self.waiting.pop_front();
+            return self.waiting.pop();
         }
         // Who waits for transfers, or for the hub to be back, can still see and stop what is under way.
         // But they see the `get` before them, which is under way once the hub has said where.
@@ -131,12 +158,11 @@ impl Session {
             matches!(waiting, Waiting::Request(pending)
                 if matches!(pending.request, Request::Cancel(_) | Request::Transfers(_)))
         };
-        let at = self.waiting.iter().position(over).filter(|_| held_up)?;
-        self.waiting.remove(at)
+        if held_up { self.waiting.take_first(over) } else { None }
     }
 
     fn may_start(&self, head: &Waiting) -> bool {
-        let answered = self.local.is_none() && self.asks.is_empty();
+        let answered = self.is_answered();
         // A refusal of ours must not overtake an answer, and that may change it: `rereg` after `dereg`.
         if let Waiting::Request(pending) = head
             && !answered
@@ -149,20 +175,20 @@ impl Session {
         }
         match head.start() {
             Start::Passed => {
-                // With `fail_fast`, what comes after a failure must not have been asked already.
-                let room = self.asks.len() < if self.config.fail_fast { 1 } else { REQUESTS_IN_FLIGHT };
                 let registering = self.asks.values().any(|(_, origin)| origin.is_registration());
                 // A large offer goes in pieces, and what comes after it sees all of it.
                 let offering = |origin: &Origin| matches!(origin, Origin::Offer(offer) if offer.goes_on());
                 let offering = self.asks.values().any(|(_, origin)| offering(origin));
-                self.settled && self.local.is_none() && room && !registering && !offering
+                self.settled && self.local.is_none() && self.may_ask_more() && !registering && !offering
             }
             // The hub is not needed for what goes past it.
             Start::Here if !self.settled && self.goes_past_the_hub(head) => self.local.is_none(),
-            Start::Alone | Start::Here => self.settled && answered,
+            Start::Alone => self.settled && answered && self.asks.is_empty(),
+            Start::Here => self.settled && answered,
             Start::Last => {
                 self.settled
                     && answered
+                    && self.asks.is_empty()
                     && !self.inbox.catching_up
                     && self.running.values().all(|running| !running.is_asked_for())
                     && self.keeping.is_empty()
@@ -184,6 +210,8 @@ impl Session {
         }
         let request = match (&pending.request, &self.parted) {
             (Request::Rereg(_), Some(name)) => request::Register { name: name.clone() }.into(),
+            // Whose it is has been checked.
+            (Request::Dereg(_), _) => request::Dereg::default().into(),
             (other, _) => other.clone(),
         };
         self.ask(now, request, Origin::User(Box::new(pending)));
@@ -199,11 +227,9 @@ impl Session {
                 (None, Some(_)) => Ok(()),
                 (None, None) => Err(ErrorCode::NotRegistered.into()),
             },
+            Request::Dereg(request::Dereg { name: Some(name) }) => self.check_own_name(name),
             Request::Get(get) => check_get(get),
-            Request::List(request::List { after: Some(after), .. }) if !is_place(after) => {
-                let message = "To go on, name the offer that `next` named: FILE/OWNER.";
-                Err(Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/after")))
-            }
+            Request::List(request::List { after: Some(after), .. }) => check_place(after),
             Request::Chunks(chunks) => check_file(&chunks.file).map_err(|failure| failure.at(pointer_at("/file"))),
             Request::Accept(request::Accept { push, .. }) | Request::Decline(request::Decline { push })
                 if self.pushes.is_stale(*push) =>
@@ -222,6 +248,18 @@ impl Session {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether that is us: nobody takes somebody else out of the table.
+    fn check_own_name(&self, name: &str) -> Result<(), Failure> {
+        let ours = self.registered.as_ref().or(self.parted.as_ref()).unwrap_or(&self.config.name);
+        if fold(ours) == fold(name) {
+            return Ok(());
+        }
+        let shown: String = name.chars().take(40).collect();
+        let failure =
+            Failure::new(ErrorCode::BadRequest, format!("You are {ours}, and only {shown} can dereg {shown}."));
+        Err(failure.hint("`dereg` alone takes you out of the table.").at(pointer_at("/name")))
     }
 
     /// Carries out a request that is answered here.
@@ -246,7 +284,8 @@ impl Session {
                 return self.start_cancel(now, pending, transfer);
             }
             Request::Help(request) => {
-                human::help(request.command.as_deref()).map(|commands| event::Help { commands }.into())
+                let help = human::help(request.command.as_deref()).map(|commands| event::Help { commands }.into());
+                help.map_err(|failure| failure.at(pointer_at("/command")))
             }
             Request::Unfocus(_) => return self.unfocus(now, id),
             Request::Private(_) | Request::PrivateOpen(_) => return self.start_private(now, pending, false),
@@ -255,7 +294,7 @@ impl Session {
                 return self.private_close(now, id, &to);
             }
             Request::Wait(_) => Ok(event::Waited {}.into()),
-            Request::Quit(_) => return self.leave(now, "quit".into(), 0, id, true),
+            Request::Quit(_) => return self.leave(now, "quit".into(), self.entry.exit(), id, true),
             // All others are passed on: `Pending::start` says so.
             _ => Err(ErrorCode::Internal.into()),
         };
@@ -283,8 +322,8 @@ impl Session {
         }
     }
 
-    /// Every request that is not final fails.
-    pub(super) fn abandon(&mut self, now: Time, failure: &Failure) {
+    /// Every request that is not final fails. Says whether there was one.
+    pub(super) fn abandon(&mut self, now: Time, failure: &Failure) -> bool {
         let asks: Vec<Pending> = std::mem::take(&mut self.asks)
             .into_iter()
             .filter_map(|(id, (ask, origin))| match origin {
@@ -303,54 +342,48 @@ impl Session {
         let private = self.privates.abandon();
         let keeping = std::mem::take(&mut self.keeping).into_iter().map(Publishing::into_pending);
         let giving = self.pushes.abandon();
-        let waiting = std::mem::take(&mut self.waiting);
-        self.abandon_transfers(now, failure);
+        let waiting = self.waiting.take_all();
+        let mut failed = self.abandon_transfers(now, failure);
         let begun = asks.into_iter().chain(local).chain(private).chain(keeping).chain(giving);
         for waiting in begun.map(Waiting::Request).chain(waiting) {
             match waiting {
-                Waiting::Request(pending) => self.finish(now, pending.id, event::Error::from(failure.clone())),
+                Waiting::Request(pending) => {
+                    failed = true;
+                    let failure = pending.failed(failure.clone());
+                    self.finish(now, pending.id, event::Error::from(failure));
+                }
                 Waiting::Bad(id, failure) => self.finish(now, id, event::Error::from(failure)),
                 Waiting::EndOfInput => {}
             }
         }
+        failed
     }
 
     /// The user wants to end without waiting for anything.
     pub(super) fn interrupt(&mut self, now: Time, code: u8) {
-        self.break_off(now, "interrupted", code, None, false);
-    }
-
-    pub(super) fn quit_now(&mut self, now: Time, id: Option<Id>) {
-        self.break_off(now, "quit", 0, id, true);
-    }
-
-    fn break_off(&mut self, now: Time, reason: &str, code: u8, id: Option<Id>, asked_for: bool) {
         let failure = Failure::new(ErrorCode::Interrupted, "It was broken off.");
+        self.break_off(now, "interrupted", &failure, code, Mark::default(), false);
+    }
+
+    pub(super) fn quit_now(&mut self, now: Time, id: Mark) {
+        let failure = Failure::new(ErrorCode::Interrupted, "It was broken off.");
+        self.break_off(now, "quit", &failure, 0, id, true);
+    }
+
+    pub(super) fn break_off(
+        &mut self,
+        now: Time,
+        reason: &str,
+        failure: &Failure,
+        code: u8,
+        id: Mark,
+        asked_for: bool,
+    ) {
         if let Some(quit) = self.leaving.take().filter(|leaving| leaving.asked_for) {
             self.finish(now, quit.id, event::Error::from(failure.clone()));
         }
-        self.abandon(now, &failure);
+        self.abandon(now, failure);
         self.hurried = true;
         self.leave(now, reason.into(), code, id, asked_for);
     }
-}
-
-/// Whether this names an offer: its file, and its owner after the last `/`.
-fn is_place(place: &str) -> bool {
-    place.rsplit_once('/').is_some_and(|(file, owner)| !file.is_empty() && !owner.is_empty())
-}
-
-fn check_get(get: &request::Get) -> Result<(), Failure> {
-    let folder = get.file.strip_suffix('/');
-    if folder.is_some() && get.chunks.is_some() {
-        return Err(Failure::new(ErrorCode::BadRequest, "A folder has no chunks.").at(pointer_at("/chunks")));
-    }
-    if get.chunks.as_ref().is_some_and(Vec::is_empty) {
-        return Err(Failure::new(ErrorCode::BadRequest, "No chunk is named.").at(pointer_at("/chunks")));
-    }
-    let file = folder.unwrap_or(&get.file);
-    check_file(file).map_err(|failure| failure.at(pointer_at("/file")))?;
-    let Some(to) = &get.to else { return Ok(()) };
-    let to = if folder.is_some() { to.strip_suffix('/').unwrap_or(to) } else { to };
-    check_file(to).map_err(|failure| failure.at(pointer_at("/to")))
 }

@@ -1,6 +1,6 @@
 //! One transfer, and how it is told of.
 
-use super::requests::Pending;
+use super::requests::{Mark, Pending};
 use super::{Event, Failure, Output};
 use crate::core::pace::Pace;
 use crate::core::time::Time;
@@ -61,8 +61,8 @@ impl Running {
         self.pending.is_some()
     }
 
-    pub(super) fn id(&self) -> Option<crate::protocol::Id> {
-        self.pending.as_ref().and_then(|pending| pending.id.clone())
+    pub(super) fn id(&self) -> Mark {
+        self.pending.as_ref().map(|pending| pending.id.clone()).unwrap_or_default()
     }
 
     pub(super) fn show(&self, transfer: u64) -> Transfer {

@@ -221,6 +221,7 @@ impl Session {
             Some(pending) => {
                 self.not_taken(now, &pending);
                 self.tell_for(now, pending.id.clone(), false, event);
+                let failure = pending.failed(failure);
                 self.refuse(now, pending.id, failure);
             }
             None => self.tell(now, event),
@@ -305,7 +306,8 @@ impl Session {
         let queued = self.running.get(&transfer).map(|running| (running.direction, running.queued.is_some()));
         let pushed = queued.is_none() && self.cancel_push(now, transfer);
         if queued.is_none() && !pushed {
-            return self.refuse(now, pending.id, ErrorCode::NoSuchTransfer.into());
+            let failure = Failure::from(ErrorCode::NoSuchTransfer).at(pointer_at("/transfer"));
+            return self.refuse(now, pending.id, failure);
         }
         // First of all: what follows may end the program.
         self.finish(now, pending.id, event::Cancelled { transfer });
@@ -332,21 +334,25 @@ impl Session {
         event::Transfers { transfers }.into()
     }
 
-    /// Breaks off all transfers, and says so.
-    pub(super) fn abandon_transfers(&mut self, now: Time, failure: &Failure) {
+    /// Breaks off all transfers, and says so. Says whether a request waited for one.
+    pub(super) fn abandon_transfers(&mut self, now: Time, failure: &Failure) -> bool {
+        let mut failed = false;
         self.queue = VecDeque::new();
         for (transfer, running) in std::mem::take(&mut self.running) {
             self.out.push_back(Output::CancelFetch(transfer));
             let event = running.failed(transfer, failure);
             match running.pending {
                 Some(pending) => {
+                    failed = true;
                     self.tell_for(now, pending.id.clone(), false, event);
-                    self.finish(now, pending.id, event::Error::from(failure.clone()));
+                    let failure = pending.failed(failure.clone());
+                    self.finish(now, pending.id, event::Error::from(failure));
                 }
                 None => self.tell(now, event),
             }
         }
         self.uploads.clear();
+        failed
     }
 }
 

@@ -7,6 +7,7 @@ use super::notes::{FetchPlan, FilesChanged, FolderPlan, Hashed, Offering, Transf
 use crate::core::link::LinkConfig;
 use crate::core::peers::{PeerInput, PeerOutput};
 use crate::protocol::event::Settings;
+use crate::protocol::line::BadLine;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
 use crate::protocol::wire::{Frame, Received};
@@ -43,6 +44,8 @@ pub struct SessionConfig {
     pub link: LinkConfig,
     /// How long a lost hub is tried again.
     pub give_up: Duration,
+    /// How long the session may take, if there is a limit.
+    pub timeout: Option<Duration>,
     /// Whether to stay when the input ends.
     pub linger: bool,
     /// Whether to end at the first request that fails.
@@ -68,6 +71,8 @@ pub enum Input<'a> {
     Start,
     /// A line of input, without its line feed; its number counts from 1.
     Line(u64, &'a [u8]),
+    /// A line that was looked at already, and cannot be understood.
+    Bad(u64, BadLine),
     /// A line that was too long to be kept.
     LineTooLong(u64),
     /// A request that needs no parsing.
@@ -102,6 +107,8 @@ pub enum Input<'a> {
     Upload(u64, UploadNote),
     /// Which messages somebody has had, as far as this machine knows.
     InboxOpened(&'a str, &'a Received),
+    /// So many bytes of what was told wait for the reader; wanted when [`Session::waits_for_reader`](super::Session).
+    Unread(usize),
     /// Messages of these numbers have been written to the user.
     Written(&'a [u64]),
     /// Something of a direct connection.
@@ -145,6 +152,8 @@ pub enum Output {
     Unlend(ContentHash, String),
     /// Who may fetch from us, besides the hub; nobody at all if there is no list.
     Peers(Option<Vec<(PublicKey, String)>>),
+    /// These may not any more: what they are being sent ends.
+    PeersLeft(Vec<PublicKey>),
     /// Fetch a content.
     Fetch(FetchPlan),
     /// Fetch a folder.

@@ -82,6 +82,7 @@ impl Later {
 impl<W: FnMut(&Replica)> ClientDriver<W> {
     pub(super) fn tell(&mut self, line: EventLine) {
         let number = number_of(&line.event);
+        diagnose(&line);
         if !tell(&self.printed, line) {
             self.later.extend(number.map(Later::InGap));
         }
@@ -101,6 +102,32 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         if let Err(e) = kept {
             tracing::warn!("what {name} has read cannot be remembered: {e}");
         }
+    }
+}
+
+/// What became of the connection and of what goes over it, for whoever reads the diagnostics. Nothing that people say.
+fn diagnose(line: &EventLine) {
+    match &line.event {
+        Event::Welcome(welcome) => tracing::debug!(name = welcome.name, number = welcome.number, "the hub let us in"),
+        Event::HubLost(lost) => tracing::debug!(reason = lost.reason, "the link to the hub is lost"),
+        Event::HubBack(back) => {
+            tracing::debug!(resumed = back.resumed, away = back.away, "the link to the hub is back")
+        }
+        Event::Error(error) => tracing::debug!(code = %error.code, id = ?line.id, "failed"),
+        Event::TransferStarted(started) => {
+            tracing::debug!(transfer = started.transfer, peer = started.peer, "a transfer begins");
+        }
+        Event::TransferCompleted(done) => {
+            tracing::debug!(transfer = done.transfer, bytes = done.bytes, "a transfer is done")
+        }
+        Event::TransferFailed(failed) => {
+            tracing::debug!(transfer = failed.transfer, code = %failed.code, "a transfer failed")
+        }
+        Event::SourceDropped(dropped) => {
+            tracing::debug!(transfer = dropped.transfer, peer = dropped.peer, code = %dropped.code, "a source is given up");
+        }
+        Event::Bye(bye) => tracing::debug!(code = bye.code, reason = bye.reason, "the session ends"),
+        _ => {}
     }
 }
 

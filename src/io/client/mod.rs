@@ -11,7 +11,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -35,9 +35,6 @@ use ports::{listen, settings};
 use messages::Later;
 pub use messages::{ConnBox, Message, Reporting, mailbox};
 pub use options::{ClientOptions, UserInput};
-
-/// How often a full output is looked at again, while requests wait for it.
-const FULL_PAUSE: Duration = Duration::from_millis(50);
 
 /// A running client.
 pub struct ClientDriver<W> {
@@ -106,6 +103,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             invite: options.hub.invite.clone(),
             link: options.link,
             give_up: options.give_up,
+            timeout: options.timeout,
             linger: options.linger,
             fail_fast: options.fail_fast,
             on_conflict: options.on_conflict,
@@ -149,16 +147,20 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 self.settle().await;
                 return code;
             }
-            let full = self.printed.is_full();
-            let takes = input_open && !full && self.session.accepts_requests();
+            if self.session.waits_for_reader() {
+                self.handle(Input::Unread(self.printed.unread()));
+                self.flush();
+            }
+            let unread = self.session.waits_for_reader();
+            let takes = input_open && self.session.accepts_requests();
             let timeout = self.session.next_timeout().map(|at| self.clock.instant(at));
-            let timeout = if full { timeout.into_iter().chain([Instant::now() + FULL_PAUSE]).min() } else { timeout };
             tokio::select! {
                 Some(message) = self.messages.recv() => self.take(message),
                 user = input.recv(), if takes => match user {
                     Some(user) => self.take_input(user),
                     None => input_open = false,
                 },
+                () = self.printed.taken(), if unread => {}
                 () = until(timeout.map(Into::into)) => self.handle(Input::Tick),
             }
             self.flush();
@@ -168,6 +170,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     fn take_input(&mut self, user: UserInput) {
         match user {
             UserInput::Line(number, line) => self.handle(Input::Line(number, &line)),
+            UserInput::Bad(number, bad) => self.handle(Input::Bad(number, bad)),
             UserInput::TooLong(number) => self.handle(Input::LineTooLong(number)),
             UserInput::Request(request) => self.handle(Input::Request(request)),
             UserInput::End => self.handle(Input::EndOfInput),
@@ -260,7 +263,11 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                     outgoing.close();
                 }
             }
-            Output::Say(line) => self.with_hub(|outgoing| outgoing.say(&line)),
+            Output::Say(line) => {
+                // Not what it says: the secret of an invite is in it.
+                tracing::debug!("saying hello to the hub");
+                self.with_hub(|outgoing| outgoing.say(&line));
+            }
             Output::Send(frame) => self.with_hub(|outgoing| outgoing.push(&frame)),
             Output::CheckDir(task, dir) => {
                 let check = move || check_dir(&PathBuf::from(dir)).map(|dir| dir.to_string_lossy().into_owned());
@@ -273,6 +280,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 let hub = self.hub_key.map(|key| (key, HUB.to_owned())).filter(|_| peers.is_some());
                 self.shelf.set_peers(peers.into_iter().flatten().chain(hub).collect());
             }
+            Output::PeersLeft(keys) => keys.iter().for_each(|key| self.server.cancel_all_of(key)),
             Output::Lend { task, dir, file, to } => self.lend(task, dir, file, to),
             Output::Unlend(hash, to) => self.shelf.unlend(&hash, &to),
             Output::FetchFolder(plan) => self.fetch_folder(plan),

@@ -8,7 +8,7 @@ use crate::core::session::AcceptFrom;
 use crate::io::home::Home;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
-use crate::protocol::{Follows, JoinLink, PublicKey, RequestLine, TransportChoice};
+use crate::protocol::{BadLine, Follows, JoinLink, PublicKey, RequestLine, TransportChoice};
 
 /// What a client is started with.
 pub struct ClientOptions {
@@ -54,6 +54,8 @@ pub struct ClientOptions {
     pub link: LinkConfig,
     /// How long a lost hub is tried again.
     pub give_up: Duration,
+    /// How long the session may take, if there is a limit.
+    pub timeout: Option<Duration>,
 }
 
 /// Something that the user does.
@@ -63,6 +65,8 @@ pub enum UserInput {
     Line(u64, Vec<u8>),
     /// A line that was too long to be kept.
     TooLong(u64),
+    /// A line that was looked at already, and cannot be understood.
+    Bad(u64, BadLine),
     /// A request that needs no parsing.
     Request(RequestLine),
     /// There is no more input.

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use super::ClientOptions;
 use crate::core::session::AcceptFrom;
+use crate::protocol::cause;
 use crate::protocol::event::Settings;
 use crate::protocol::{ErrorCode, Failure};
 
@@ -29,7 +30,9 @@ pub(in crate::io) fn listen(port: u16, local: Option<IpAddr>) -> Result<TcpListe
         Some(e) if e.kind() == std::io::ErrorKind::AddrInUse => {
             Failure::new(ErrorCode::PortInUse, format!("The TCP port {port} is in use."))
         }
-        Some(e) => Failure::new(ErrorCode::BadConfig, format!("The TCP port {port} cannot be used: {e}.")),
+        Some(e) => {
+            Failure::new(ErrorCode::BadConfig, format!("The TCP port {port} cannot be used: {}.", cause::of_io(&e)))
+        }
         None => ErrorCode::Internal.into(),
     })
 }

@@ -12,6 +12,7 @@ use crate::io::data::{
 };
 use crate::io::identity::Identity;
 use crate::io::pins::Pins;
+use crate::protocol::cause;
 use crate::protocol::event::Holder;
 use crate::protocol::transfer::Chunking;
 use crate::protocol::wire::Had;
@@ -189,7 +190,10 @@ impl Desk {
     fn downloads(&self) -> Result<PathBuf, Failure> {
         let folder = self.downloads.clone();
         std::fs::create_dir_all(&folder).map_err(|e| {
-            Failure::new(ErrorCode::NotWritable, format!("The folder {} cannot be made: {e}.", folder.display()))
+            Failure::new(
+                ErrorCode::NotWritable,
+                format!("The folder {} cannot be made: {}.", folder.display(), cause::of_io(&e)),
+            )
         })?;
         Ok(folder)
     }

@@ -14,6 +14,7 @@ use super::throttle::Throttle;
 use crate::io::cancel::Cancel;
 use crate::io::identity::Identity;
 use crate::io::tls::{self, DATA_ALPN};
+use crate::protocol::cause;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
 /// How long connecting may take, and then the handshake again.
@@ -35,15 +36,41 @@ pub(super) fn dial(
     identity: &Identity,
     cancel: &Cancel,
 ) -> Result<ClientStream, Option<Failure>> {
+    tracing::debug!(%address, %key, "dialling for a transfer");
+    let began = Instant::now();
+    let dialled = dial_untold(address, key, identity, cancel);
+    let took = began.elapsed();
+    match &dialled {
+        Ok(_) => tracing::debug!(%address, ?took, "connected for a transfer, the key is proved"),
+        Err(Some(failure)) => tracing::debug!(%address, %failure, ?took, "no connection for a transfer"),
+        Err(None) => tracing::debug!(%address, ?took, "the transfer was given up"),
+    }
+    dialled
+}
+
+fn dial_untold(
+    address: SocketAddr,
+    key: PublicKey,
+    identity: &Identity,
+    cancel: &Cancel,
+) -> Result<ClientStream, Option<Failure>> {
     let tcp = connect(address, identity.rates.down.as_ref(), cancel).map_err(|e| {
-        e.map(|e| Failure::new(ErrorCode::PeerUnreachable, format!("{address} cannot be reached: {e}.")))
+        e.map(|e| {
+            Failure::new(ErrorCode::PeerUnreachable, format!("{address} cannot be reached: {}.", cause::of_io(&e)))
+        })
     })?;
     let config = Arc::new(tls::client_config(identity, Some(key), DATA_ALPN));
     ClientStream::connect(tcp, config, cancel.clone(), Instant::now() + CONNECT).map_err(|broken| match broken {
         Broken::Cancelled => None,
         Broken::Tls(e) => Some(match tls::key_mismatch(&e) {
             Some(mismatch) => Failure::new(ErrorCode::PeerKeyChanged, format!("The peer's key changed: {mismatch}.")),
-            None => Failure::new(ErrorCode::PeerBroke, format!("The peer does not speak our protocol: {e}.")),
+            None => Failure::new(
+                ErrorCode::PeerBroke,
+                format!(
+                    "What answers at {address} is no client of potluck, or of another version: {}.",
+                    tls::cause(&e)
+                ),
+            ),
         }),
         other => Some(Failure::new(ErrorCode::PeerBroke, format!("The peer broke off: {other}."))),
     })

@@ -38,6 +38,7 @@ mod uploads;
 pub use control::Control;
 pub use fetch::{FetchJob, FetchNote, Fetched, Source, fetch};
 pub use folder::{Arrived, FolderFetched, FolderFile, FolderJob, FolderNote, fetch_folder};
+pub(crate) use partial::is_partial;
 pub use server::DataServer;
 pub use shelf::Shelf;
 pub use target::check_target;

@@ -20,13 +20,15 @@ use rustix::io::Errno;
 
 use super::target::{MAX_PART, Target, cut, unwritable};
 use crate::io::hash::Fingerprint;
+use crate::protocol::cause;
+use crate::protocol::data::is_token;
 use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure, Timestamp};
 
 const MAGIC: &[u8; 16] = b"potluck-partial1";
 /// Magic, hash, size, chunk size, and the BLAKE3 hash of these.
 const HEADER: usize = 16 + 32 + 8 + 8 + 32;
 /// What a partial file's name ends in.
-pub(super) const ENDING: &str = ".potluck";
+const ENDING: &str = ".potluck";
 /// A file system in memory (`statfs(2)`). There, reserving room means to clear every page at once,
 /// a fifth of the time of a whole transfer; asking whether there is room must do.
 const TMPFS: i64 = 0x0102_1994;
@@ -211,6 +213,28 @@ pub(super) fn hidden_name(target: &str, hash: ContentHash) -> String {
     format!(".{stem}.{digits}{ENDING}")
 }
 
+/// What a small file of a folder is called until it has its name; each lane of a transfer has its number.
+pub(super) fn hidden_name_in_folder(token: &str, lane: usize) -> String {
+    format!(".{token}-{lane}{ENDING}")
+}
+
+/// Whether this can be a name that [`hidden_name_in_folder`] gives.
+pub(super) fn is_hidden_in_folder(name: &str) -> bool {
+    let parts = inner(name).and_then(|inner| inner.split_once('-'));
+    parts.is_some_and(|(token, lane)| is_token(token) && lane.len() == 1 && lane.as_bytes()[0].is_ascii_digit())
+}
+
+/// Whether this is the name of a file that we have not fetched completely, which is never offered.
+pub(crate) fn is_partial(name: &str) -> bool {
+    let digits = inner(name).and_then(|inner| inner.rsplit_once('.')).map(|(_, digits)| digits);
+    let of_hash = digits.is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_hexdigit()));
+    of_hash || is_hidden_in_folder(name)
+}
+
+fn inner(name: &str) -> Option<&str> {
+    name.strip_prefix('.')?.strip_suffix(ENDING)
+}
+
 /// Opens the partial file and locks it against other transfers.
 fn open_locked(folder: &OwnedFd, name: &str) -> Result<File, Failure> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -252,6 +276,6 @@ pub(super) fn failed(e: &io::Error) -> Failure {
     match Errno::from_io_error(e) {
         Some(Errno::NOSPC | Errno::DQUOT) => ErrorCode::DiskFull.into(),
         Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => ErrorCode::NotWritable.into(),
-        _ => Failure::new(ErrorCode::DiskFailed, format!("The disk reported an error: {e}.")),
+        _ => Failure::new(ErrorCode::DiskFailed, format!("The disk reported an error: {}.", cause::of_io(e))),
     }
 }

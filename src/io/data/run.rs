@@ -157,7 +157,7 @@ impl<'a> Run<'a> {
     fn start_lane<'scope, 'env>(&'env self, scope: &'scope Scope<'scope, 'env>, source: u32) {
         let named = thread::Builder::new().name("data-fetch".into());
         if let Err(e) = named.spawn_scoped(scope, move || run_lane(self, source)) {
-            self.fail(Failure::new(ErrorCode::Internal, format!("No thread can be had: {e}.")));
+            self.fail(Failure::internal(format!("no thread can be had: {e}")));
             self.lane_ended();
         }
     }

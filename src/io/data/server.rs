@@ -123,6 +123,11 @@ impl DataServer {
         self.shared.uploads.cancel(upload);
     }
 
+    /// Ends all uploads to who holds this key.
+    pub fn cancel_all_of(&self, peer: &PublicKey) {
+        self.shared.uploads.cancel_all_of(peer);
+    }
+
     /// Ends every connection and gives the port back. Uploads under way end as `interrupted`.
     pub fn stop(mut self) {
         self.end();

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+use crate::protocol::cause;
 use crate::protocol::{ErrorCode, Failure, OnConflict};
 
 /// The longest part of a path that Linux file systems take, in bytes.
@@ -71,7 +72,9 @@ impl Target {
         let name = place_in(self.folder.as_fd(), finished, &self.name, self.on_conflict)
             .map_err(|e| not_placed(&self.name, e))?;
         // Without this a power failure could take the new name back.
-        rustix::fs::fsync(&self.folder).map_err(|e| Failure::new(ErrorCode::DiskFailed, format!("The disk: {e}.")))?;
+        rustix::fs::fsync(&self.folder).map_err(|e| {
+            Failure::new(ErrorCode::DiskFailed, format!("The disk reported an error: {}.", cause::of_io(&e.into())))
+        })?;
         Ok(self.folder_path.join(name))
     }
 
@@ -224,8 +227,11 @@ pub(super) fn unwritable(what: &str, e: Errno) -> Failure {
         Errno::NOSPC | Errno::DQUOT => ErrorCode::DiskFull.into(),
         Errno::NAMETOOLONG => Failure::new(ErrorCode::BadName, "The file system does not take a name that long."),
         Errno::ILSEQ | Errno::INVAL => Failure::new(ErrorCode::BadName, "The file system does not take that name."),
-        Errno::IO => Failure::new(ErrorCode::DiskFailed, format!("`{what}`: {e}.")),
-        other => Failure::new(ErrorCode::NotWritable, format!("`{what}` cannot be written: {other}.")),
+        Errno::IO => Failure::new(ErrorCode::DiskFailed, format!("The disk reported an error for `{what}`.")),
+        other => Failure::new(
+            ErrorCode::NotWritable,
+            format!("`{what}` cannot be written: {}.", cause::of_io(&other.into())),
+        ),
     }
 }
 

@@ -145,6 +145,13 @@ impl Uploads {
         }
     }
 
+    /// The same for all uploads to a peer.
+    pub(super) fn cancel_all_of(&self, peer: &PublicKey) {
+        for (_, (upload, _)) in lock(&self.running).iter().filter(|((of, _), _)| of == peer) {
+            upload.cancel.cancel();
+        }
+    }
+
     /// It is over: who goes on with its token begins another.
     fn forget(&self, key: &Key, upload: &Arc<Upload>) {
         let mut running = lock(&self.running);

@@ -15,11 +15,12 @@ use super::data::Shelf;
 use super::hash::Hashed;
 use super::hash_cache::HashCache;
 use crate::core::session::Offering;
+use crate::protocol::cause;
 use crate::protocol::{Content, ErrorCode, Failure};
 
 pub use offers::{Offers, Progress};
 pub(crate) use offers::{Ready, hash_or_remember};
-pub(crate) use walk::{Found, find_in, is_hidden, is_partial};
+pub(crate) use walk::{Found, find_in, is_hidden};
 
 /// A folder by its full name.
 ///
@@ -30,7 +31,7 @@ pub fn check_dir(dir: &Path) -> Result<PathBuf, Failure> {
     let full = dir.canonicalize().map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => Failure::new(ErrorCode::NoSuchDir, format!("There is no folder {shown}.")),
         io::ErrorKind::NotADirectory => Failure::new(ErrorCode::NotADir, format!("{shown} is not a folder.")),
-        _ => Failure::new(ErrorCode::NotReadable, format!("The folder {shown} cannot be read: {e}.")),
+        _ => Failure::new(ErrorCode::NotReadable, format!("The folder {shown} cannot be read: {}.", cause::of_io(&e))),
     })?;
     if !full.is_dir() {
         return Err(Failure::new(ErrorCode::NotADir, format!("{shown} is not a folder.")));

@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, openat, statat};
 use rustix::io::Errno;
 
+use crate::protocol::cause;
 use crate::protocol::{ErrorCode, Failure};
 
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC).union(OFlags::RDONLY);
@@ -43,7 +44,9 @@ impl<'a> Opener<'a> {
         match open.metadata() {
             Ok(metadata) if metadata.is_file() => Ok(open),
             Ok(_) => Err(refusal(file, Errno::LOOP)),
-            Err(e) => Err(Failure::new(ErrorCode::NotReadable, format!("{file} cannot be read: {e}."))),
+            Err(e) => {
+                Err(Failure::new(ErrorCode::NotReadable, format!("{file} cannot be read: {}.", cause::of_io(&e))))
+            }
         }
     }
 

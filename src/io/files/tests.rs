@@ -95,6 +95,7 @@ fn files_of_a_tree_are_offered_and_what_is_left_out_is_told() {
     }
     scene.put(".x.potluck", "only looks like a partial file");
     scene.put("b/.movie.mkv.0123abcd.potluck", "half of it");
+    scene.put("b/.0123456789abcdef-3.potluck", "half of a small one");
     scene.put("turned\u{202e}txt", "t");
     symlink("../secret", scene.dir.join("out")).unwrap();
     symlink("a.txt", scene.dir.join("in")).unwrap();
@@ -124,6 +125,9 @@ fn files_of_a_tree_are_offered_and_what_is_left_out_is_told() {
     }
 
     let with_hidden = scene.names(&Offering { hidden: true, ..offering });
+    for ours in ["b/.movie.mkv.0123abcd.potluck", "b/.0123456789abcdef-3.potluck"] {
+        assert_eq!(scene.offer(&scene.offering(&[ours])).unwrap_err().code, ErrorCode::NotAFile, "{ours}");
+    }
     assert_eq!(with_hidden, [".git/config", ".hidden", ".x.potluck", "a.txt", "b/.secret", "b/deep/two", "b/one"]);
 }
 

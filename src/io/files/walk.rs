@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use super::open::{Opener, open_folder, open_within, refusal};
 use crate::io::cancel::Cancel;
+use crate::io::data::is_partial;
 use crate::io::hash::Fingerprint;
 use crate::protocol::limits::{TREE_DEPTH, TREE_ENTRIES};
 use crate::protocol::line::pointer_at;
@@ -87,12 +88,6 @@ pub(crate) fn is_hidden(name: &str) -> bool {
     name.starts_with('.')
 }
 
-/// Whether this is the name of a file that we have not fetched completely: `.NAME.12345678.potluck`.
-pub(crate) fn is_partial(name: &str) -> bool {
-    let digits = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(".potluck")).and_then(|s| s.rsplit_once('.'));
-    digits.is_some_and(|(_, digits)| digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
-}
-
 struct Walker<'a> {
     hidden: bool,
     cancel: &'a Cancel,
@@ -122,6 +117,10 @@ impl<'a> Walker<'a> {
             let prefix = format!("{bare}/");
             self.found.named.push((self.place, prefix.clone()));
             return self.folder(&folder, &prefix, 0);
+        }
+        if is_partial(bare.rsplit('/').next().unwrap_or(bare)) {
+            let message = format!("{bare} is a file that is being fetched, and is not complete.");
+            return Err(Failure::new(ErrorCode::NotAFile, message));
         }
         if bare != name {
             return Err(Failure::new(ErrorCode::NotADir, format!("{bare} is not a folder.")));

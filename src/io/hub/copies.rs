@@ -22,7 +22,7 @@ use crate::io::hash::{Fingerprint, Hashed};
 use crate::io::hash_cache::{HashCache, Wanted};
 use crate::io::identity::Identity;
 use crate::protocol::record::CopyRecord;
-use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure, OnConflict};
+use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure, OnConflict, cause};
 
 /// The folder of the copies, in the hub's data folder.
 const FOLDER: &str = "copies";
@@ -91,9 +91,9 @@ impl Copies {
         mailbox: &Mailbox,
     ) -> Result<(Self, Known), Failure> {
         let folder = data.join(FOLDER);
-        let folder = make_folder(&folder)
-            .and_then(|()| folder.canonicalize())
-            .map_err(|e| Failure::new(ErrorCode::StoreFailed, format!("{} cannot be used: {e}.", folder.display())))?;
+        let folder = make_folder(&folder).and_then(|()| folder.canonicalize()).map_err(|e| {
+            Failure::new(ErrorCode::StoreFailed, format!("{} cannot be used: {}.", folder.display(), cause::of_io(&e)))
+        })?;
         let shared = Arc::new(Shared {
             folder,
             identity: identity.clone(),
@@ -289,7 +289,7 @@ impl Shared {
         let name = hash.to_string();
         let meta = self.path(hash).symlink_metadata().map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => ErrorCode::NoSuchFile.into(),
-            _ => Failure::new(ErrorCode::NotReadable, format!("{name}: {e}")),
+            _ => Failure::new(ErrorCode::NotReadable, format!("The copy {name} cannot be read: {}.", cause::of_io(&e))),
         })?;
         let fingerprint = Fingerprint::of_metadata(&meta).ok_or(ErrorCode::NotAFile)?;
         let files = [(name.as_str(), fingerprint)];

@@ -14,6 +14,7 @@ use crate::io::data::{DataServer, Shelf};
 use crate::io::files::Offers;
 use crate::io::identity::Identity;
 use crate::io::watch::Pace;
+use crate::protocol::cause;
 use crate::protocol::limits::PUBLISH_FILES;
 use crate::protocol::record::CopyRecord;
 use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey};
@@ -41,7 +42,7 @@ pub struct HubShelf {
     known: (Vec<(ContentHash, u64)>, Vec<ContentHash>),
     offering: Cancel,
     _offers: Option<Offers>,
-    _server: DataServer,
+    server: DataServer,
 }
 
 impl HubShelf {
@@ -70,7 +71,7 @@ impl HubShelf {
         let offers = options.dir.as_ref().map(|dir| offer(dir, data, &shelf, mailbox, &offering)).transpose()?;
         let config = HubFiles { key: identity.key, address: options.address, port: server.port(), room: options.room };
         let known = known.unwrap_or_default();
-        Ok(Self { config, shelf, copies, known, offering, _offers: offers, _server: server })
+        Ok(Self { config, shelf, copies, known, offering, _offers: offers, server })
     }
 
     /// What the hub must know of it.
@@ -96,9 +97,13 @@ impl HubShelf {
         }
     }
 
-    /// Somebody may fetch under this name, or may not any more.
+    /// Somebody may fetch under this name, or may not any more: then what they are being sent ends, too.
     pub(super) fn set_peer(&self, key: PublicKey, name: Option<String>) {
+        let left = name.is_none();
         self.shelf.set_peer(key, name);
+        if left {
+            self.server.cancel_all_of(&key);
+        }
     }
 }
 
@@ -149,9 +154,9 @@ fn offer(
 
 /// The folder that everybody may read must not hold the hub's key, nor lie where the hub removes files.
 fn check_apart(dir: &Path, data: &Path) -> Result<(), Failure> {
-    let data = data
-        .canonicalize()
-        .map_err(|e| Failure::new(ErrorCode::StoreFailed, format!("{} cannot be used: {e}.", data.display())))?;
+    let data = data.canonicalize().map_err(|e| {
+        Failure::new(ErrorCode::StoreFailed, format!("{} cannot be used: {}.", data.display(), cause::of_io(&e)))
+    })?;
     let is_hidden = |below: &Path| below.iter().any(|part| part.as_encoded_bytes().starts_with(b"."));
     let shows = data.strip_prefix(dir).is_ok_and(|below| !is_hidden(below));
     if shows || dir.starts_with(&data) {

@@ -153,11 +153,12 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             Message::Line(conn, line) => self.handle(Input::Line { conn, line: &line }),
             Message::Disconnected(conn, reason) => {
                 self.conns.remove(&conn);
+                tracing::debug!(conn, %reason, "disconnected");
                 self.handle(Input::Disconnected { conn, reason });
             }
             Message::Store(told) => self.store_told(told),
             Message::Checked(attempt, account) => {
-                let verified = account.map(|Account { name, fold, since }| Verified { name, fold, since });
+                let verified = account.map(|Account { name, fold, credential }| Verified { name, fold, credential });
                 self.handle(Input::Verified(attempt, verified));
             }
             Message::Copied(copy, result) => self.handle(Input::Copied(copy, result)),
@@ -201,6 +202,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             // The hub that is not there any more need not know.
             let _ = mailbox.send(Message::Disconnected(conn, reason)).await;
         });
+        tracing::debug!(conn, %key, %address, transport, "connected");
         self.handle(Input::Connected { conn, key, address, transport });
     }
 

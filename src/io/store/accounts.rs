@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::disk::{self, failure, in_transaction};
-use super::{load, schema};
+use super::load::Unsigned;
+use super::{load, refold, schema};
+use crate::protocol::likeness::Likeness;
 use crate::protocol::name::fold;
 use crate::protocol::record::NameRecord;
 use crate::protocol::{ErrorCode, Failure};
@@ -17,8 +19,8 @@ pub struct Account {
     pub name: String,
     /// The same as it is compared.
     pub fold: String,
-    /// Since when there is the account, in milliseconds since 1970 (UTC).
-    pub since: i64,
+    /// The number of its password, see [`NameRecord::credential`].
+    pub credential: u64,
 }
 
 /// An account that shall be.
@@ -55,19 +57,7 @@ impl Users {
     /// `store-corrupt` when it is damaged or not a hub's; `store-failed` when it cannot be read or written, or was
     /// written by a newer potluck; `store-locked` when it has to be changed to a newer form while a hub has it open.
     pub fn open(dir: &Path) -> Result<Self, Failure> {
-        let file = disk::make_dir(dir)?;
-        let (database, ()) = disk::open(dir, &file, |database| {
-            if schema::steps_left(database, &file)?.is_empty() {
-                return Ok(());
-            }
-            // A hub that runs expects the form that it knows.
-            let _lock = disk::lock(dir)?;
-            in_transaction(database, &file, |database| {
-                schema::migrate(database, &file)?;
-                load::load(database).map(drop).map_err(|e| failure(&file, &e))
-            })
-        })?;
-        Ok(Self { database, file })
+        open_beside(dir).map(|(database, file)| Self { database, file })
     }
 
     /// All names, in the order of their folds.
@@ -86,10 +76,12 @@ impl Users {
     pub fn add(&mut self, accounts: &[NewAccount], conflicts: Conflicts) -> Result<(), (Option<usize>, Failure)> {
         let mut at = None;
         in_transaction(&mut self.database, &self.file, |database| {
+            let mut taken = taken(database).map_err(|e| failure(&self.file, &e))?;
             for (index, new) in accounts.iter().enumerate() {
                 at = Some(index);
-                may_add(database, &self.file, &new.name, conflicts)?;
+                may_add(database, &self.file, &taken, &new.name, conflicts)?;
                 at = None;
+                taken.insert(&new.name);
                 put(database, new).map_err(|e| failure(&self.file, &e))?;
             }
             Ok(())
@@ -102,7 +94,8 @@ impl Users {
     /// # Errors
     /// As for [`Users::add`].
     pub fn check(&self, name: &str, conflicts: Conflicts) -> Result<(), Failure> {
-        may_add(&self.database, &self.file, name, conflicts)
+        let taken = taken(&self.database).map_err(|e| failure(&self.file, &e))?;
+        may_add(&self.database, &self.file, &taken, name, conflicts)
     }
 
     /// Forgets a name: its password, its keys, what it has received, its rooms, whom it blocks and who blocks it.
@@ -148,8 +141,9 @@ impl Users {
     pub fn change_password(&mut self, name: &str, hash: &str) -> Result<(), Failure> {
         let folded = fold(name);
         in_transaction(&mut self.database, &self.file, |database| {
-            let sql = "UPDATE names SET password = ?2 WHERE fold = ?1 AND password IS NOT NULL";
-            let changed = database.execute(sql, params![folded, hash]).map_err(|e| failure(&self.file, &e))?;
+            let sql = "UPDATE names SET password = ?2, credential = ?3 WHERE fold = ?1 AND password IS NOT NULL";
+            let set = || database.execute(sql, params![folded, hash, next_credential(database)?]);
+            let changed = set().map_err(|e| failure(&self.file, &e))?;
             if changed == 0 {
                 return Err(unknown_account(name));
             }
@@ -159,16 +153,50 @@ impl Users {
     }
 }
 
+/// Opens the store in `dir`, which a hub may have open too; gives the database's file for messages.
+pub(super) fn open_beside(dir: &Path) -> Result<(Connection, PathBuf), Failure> {
+    let file = disk::make_dir(dir)?;
+    let (database, ()) = disk::open(dir, &file, |database| {
+        let sql = |e| failure(&file, &e);
+        if schema::steps_left(database, &file)?.is_empty() && !refold::is_due(database).map_err(sql)? {
+            return Ok(());
+        }
+        // A hub that runs expects the form that it knows.
+        let _lock = disk::lock(dir)?;
+        in_transaction(database, &file, |database| {
+            schema::migrate(database, &file)?;
+            refold::refold(database).map_err(sql)?;
+            load::load(database).map(drop).map_err(|e| failure(&file, &e))
+        })
+    })?;
+    Ok((database, file))
+}
+
 /// The account of this folded name, with the hash of its password.
 pub(super) fn account(database: &Connection, fold: &str) -> rusqlite::Result<Option<(Account, String)>> {
-    let sql = "SELECT name, since, password FROM names WHERE fold = ?1 AND password IS NOT NULL";
+    let sql = "SELECT name, credential, password FROM names WHERE fold = ?1 AND password IS NOT NULL";
     let found = database.prepare_cached(sql)?.query_row([fold], |row| {
-        Ok((Account { name: row.get(0)?, fold: fold.to_owned(), since: row.get(1)? }, row.get(2)?))
+        let Unsigned(credential) = row.get(1)?;
+        Ok((Account { name: row.get(0)?, fold: fold.to_owned(), credential }, row.get(2)?))
     });
     found.optional()
 }
 
-fn may_add(database: &Connection, file: &Path, name: &str, conflicts: Conflicts) -> Result<(), Failure> {
+/// The number for a password that is set now. None is given twice, also not when a name was removed meanwhile.
+fn next_credential(database: &Connection) -> rusqlite::Result<i64> {
+    let sql = "
+        UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'last_credential'
+        RETURNING CAST(value AS INTEGER)";
+    database.prepare_cached(sql)?.query_row([], |row| row.get(0))
+}
+
+fn may_add(
+    database: &Connection,
+    file: &Path,
+    taken: &Likeness,
+    name: &str,
+    conflicts: Conflicts,
+) -> Result<(), Failure> {
     let sql = "SELECT name, password IS NOT NULL FROM names WHERE fold = ?1";
     let read = || -> rusqlite::Result<Option<(String, bool)>> {
         database.prepare_cached(sql)?.query_row([fold(name)], |row| Ok((row.get(0)?, row.get(1)?))).optional()
@@ -182,18 +210,38 @@ fn may_add(database: &Connection, file: &Path, name: &str, conflicts: Conflicts)
             Err(Failure::new(ErrorCode::NameTaken, format!("{there} belongs to a key that has been here."))
                 .hint("Choose another name; with --take it becomes an account, and the key is forgotten."))
         }
-        None | Some(_) => Ok(()),
+        None => match taken.twin(name) {
+            Some(twin) => {
+                let message = format!("The name {name} looks like {twin}, which is taken.");
+                Err(Failure::new(ErrorCode::NameTaken, message).hint("Choose another name."))
+            }
+            None => Ok(()),
+        },
+        Some(_) => Ok(()),
     }
+}
+
+/// What the names look like that are there.
+fn taken(database: &Connection) -> rusqlite::Result<Likeness> {
+    let mut names = database.prepare_cached("SELECT name FROM names")?;
+    let names: Vec<String> = names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(Likeness::of(names.iter().map(String::as_str)))
 }
 
 /// An account that was one already is still there since then: only a name that was a key's begins anew.
 pub(super) fn put(database: &Connection, new: &NewAccount) -> rusqlite::Result<()> {
     let folded = fold(&new.name);
     let sql = "
-        INSERT INTO names (fold, name, since, password) VALUES (?1, ?2, ?3, ?4)
+        INSERT INTO names (fold, name, since, password, credential) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (fold) DO UPDATE SET name = excluded.name, password = excluded.password,
-            since = iif(password IS NULL, excluded.since, since)";
-    database.prepare_cached(sql)?.execute(params![folded, new.name, new.since, new.hash])?;
+            credential = excluded.credential, since = iif(password IS NULL, excluded.since, since)";
+    database.prepare_cached(sql)?.execute(params![
+        folded,
+        new.name,
+        new.since,
+        new.hash,
+        next_credential(database)?
+    ])?;
     database.prepare_cached("DELETE FROM keys WHERE fold = ?1")?.execute([folded]).map(drop)
 }
 

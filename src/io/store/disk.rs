@@ -10,6 +10,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::schema::{APPLICATION_ID, migrate, steps_left};
+use crate::io::own_file::{open_own, read_own};
+use crate::protocol::cause;
 use crate::protocol::{ErrorCode, Failure};
 
 pub(super) const DATABASE: &str = "hub.sqlite3";
@@ -27,8 +29,8 @@ pub(super) fn make_dir(dir: &Path) -> Result<PathBuf, Failure> {
 }
 
 fn lock_file(path: &Path) -> Result<File, Failure> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
-    file.map_err(|e| cannot("write", path, &e))
+    let mut options = OpenOptions::new();
+    open_own(options.create(true).truncate(false).write(true).mode(0o600), path).map_err(|e| cannot("write", path, &e))
 }
 
 /// A hub's lock on its folder: advisory, and the system takes it back however the process ends.
@@ -101,7 +103,7 @@ pub(super) fn in_transaction<T>(
 /// Looks at the file's first bytes before SQLite does, which takes an empty file for a new database.
 fn check_header(file: &Path) -> Result<(), Failure> {
     let mut header = Vec::new();
-    let read = File::open(file).and_then(|f| f.take(100).read_to_end(&mut header));
+    let read = read_own(file).and_then(|f| f.take(100).read_to_end(&mut header));
     read.map_err(|e| cannot("read", file, &e))?;
     // The layout is part of SQLite's file format, section 1.3.
     if header.len() < 100 || !header.starts_with(b"SQLite format 3\0") {
@@ -146,23 +148,38 @@ pub(super) fn failure(file: &Path, e: &rusqlite::Error) -> Failure {
     match e {
         // The file is whole, but what stands in it was not written by us.
         Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::IntegralValueOutOfRange(..) => {
-            return corrupt(file, &e.to_string());
+            return corrupt(file, "what stands in it was not written by potluck");
         }
         _ => {}
     }
     match e.sqlite_error_code() {
-        Some(Sqlite::DatabaseCorrupt | Sqlite::NotADatabase) => corrupt(file, &e.to_string()),
+        Some(Sqlite::DatabaseCorrupt | Sqlite::NotADatabase) => corrupt(file, "it is not a whole database"),
         Some(Sqlite::DatabaseBusy | Sqlite::DatabaseLocked) => {
-            Failure::new(ErrorCode::StoreLocked, format!("another program uses {}", file.display()))
+            Failure::new(ErrorCode::StoreLocked, format!("Another program uses {}.", file.display()))
         }
-        _ => Failure::new(ErrorCode::StoreFailed, format!("cannot use {}: {e}", file.display())),
+        _ => Failure::new(ErrorCode::StoreFailed, format!("Potluck cannot use {}: {}.", file.display(), in_words(e))),
+    }
+}
+
+/// What the database says, without its numbers and names.
+fn in_words(e: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode as Sqlite;
+    match e.sqlite_error_code() {
+        Some(Sqlite::DiskFull) => "the disk is full".to_owned(),
+        Some(Sqlite::ReadOnly | Sqlite::PermissionDenied | Sqlite::AuthorizationForStatementDenied) => {
+            "it cannot be written".to_owned()
+        }
+        Some(Sqlite::CannotOpen | Sqlite::NotFound) => "it cannot be opened".to_owned(),
+        Some(Sqlite::SystemIoFailure) => "the disk reported an error".to_owned(),
+        Some(Sqlite::OutOfMemory) => "there is not enough memory".to_owned(),
+        _ => cause::plain(&e.to_string()),
     }
 }
 
 pub(super) fn corrupt(file: &Path, what: &str) -> Failure {
-    Failure::new(ErrorCode::StoreCorrupt, format!("{} is damaged: {what}", file.display()))
+    Failure::new(ErrorCode::StoreCorrupt, format!("{} is damaged: {what}.", file.display()))
 }
 
 pub(super) fn cannot(verb: &str, path: &Path, e: &io::Error) -> Failure {
-    Failure::new(ErrorCode::StoreFailed, format!("cannot {verb} {}: {e}", path.display()))
+    Failure::new(ErrorCode::StoreFailed, format!("Potluck cannot {verb} {}: {}.", path.display(), cause::of_io(e)))
 }

@@ -6,7 +6,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, Row, params};
 
 use crate::protocol::limits::{FAILURES_COUNTED, VISITS_LOADED};
-use crate::protocol::record::{CopyRecord, FailureRecord, Loaded, NameRecord, RoomRecord, VisitRecord};
+use crate::protocol::record::{CopyRecord, FailureRecord, Loaded, NameRecord, RoomRecord, VisitRecord, WaitingRecord};
 use crate::protocol::types::{Content, RoomAccess};
 use crate::protocol::{ContentHash, PublicKey, Timestamp};
 
@@ -54,6 +54,7 @@ pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
         visits: visits(database)?,
         failures: failures(database)?,
         copies: copies(database)?,
+        waiting: waiting(database)?,
         last_message: last_message(database)?,
         last_room: database
             .query_row("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'last_room'", [], |row| row.get(0))
@@ -84,14 +85,15 @@ pub(super) fn names(database: &Connection) -> rusqlite::Result<Vec<NameRecord>> 
         keys.entry(fold).or_default().push(key);
     }
     let sql = "
-        SELECT fold, name, password IS NOT NULL, since, received,
+        SELECT fold, name, iif(password IS NULL, NULL, credential), since, received,
             (SELECT count(*) FROM messages WHERE recipient_fold = names.fold AND number > names.received)
         FROM names ORDER BY fold";
     all(database, sql, [], |row| {
         let fold: String = row.get(0)?;
         let (Unsigned(received), Unsigned(unread)) = (row.get(4)?, row.get(5)?);
         let keys = keys.remove(&fold).unwrap_or_default();
-        Ok(NameRecord { fold, name: row.get(1)?, keys, account: row.get(2)?, since: row.get(3)?, received, unread })
+        let credential = row.get::<_, Option<Unsigned>>(2)?.map(|Unsigned(number)| number);
+        Ok(NameRecord { fold, name: row.get(1)?, keys, credential, since: row.get(3)?, received, unread })
     })
 }
 
@@ -103,9 +105,10 @@ fn rooms(database: &Connection) -> rusqlite::Result<Vec<RoomRecord>> {
     })? {
         members.entry(room).or_default().push((fold, since));
     }
-    all(database, "SELECT room, name, access FROM rooms ORDER BY room", [], |row| {
+    all(database, "SELECT room, name, access, owner FROM rooms ORDER BY room", [], |row| {
         let (Unsigned(room), Access(access)) = (row.get(0)?, row.get(2)?);
-        Ok(RoomRecord { room, name: row.get(1)?, access, members: members.remove(&room).unwrap_or_default() })
+        let members = members.remove(&room).unwrap_or_default();
+        Ok(RoomRecord { room, name: row.get(1)?, access, owner: row.get(3)?, members })
     })
 }
 
@@ -131,6 +134,17 @@ fn visits(database: &Connection) -> rusqlite::Result<Vec<VisitRecord>> {
     Ok(visits)
 }
 
+fn waiting(database: &Connection) -> rusqlite::Result<Vec<WaitingRecord>> {
+    let sql = "
+        SELECT recipient_fold, number, octet_length(text), withheld
+        FROM names CROSS JOIN messages INDEXED BY messages_to
+        ON recipient_fold = fold AND number > received AND recipient_fold IS NOT NULL ORDER BY number";
+    all(database, sql, [], |row| {
+        let (Unsigned(number), Unsigned(bytes)) = (row.get(1)?, row.get(2)?);
+        Ok(WaitingRecord { fold: row.get(0)?, number, bytes, withheld: row.get(3)? })
+    })
+}
+
 fn copies(database: &Connection) -> rusqlite::Result<Vec<CopyRecord>> {
     let sql = "SELECT fold, owner, file, hash, size, chunk_size, modified FROM copies ORDER BY fold, file";
     all(database, sql, [], |row| {
@@ -149,11 +163,11 @@ fn copies(database: &Connection) -> rusqlite::Result<Vec<CopyRecord>> {
 
 fn failures(database: &Connection) -> rusqlite::Result<Vec<FailureRecord>> {
     let sql = "
-        SELECT whom, count, last, until FROM
-            (SELECT whom, count, last, until FROM failures ORDER BY last DESC, whom LIMIT ?1)
+        SELECT whom, count, last, locked_for FROM
+            (SELECT whom, count, last, locked_for FROM failures ORDER BY last DESC, whom LIMIT ?1)
         ORDER BY whom";
     all(database, sql, params![FAILURES_COUNTED as i64], |row| {
-        let until = row.get::<_, Option<i64>>(3)?.map(Timestamp);
-        Ok(FailureRecord { whom: row.get(0)?, count: row.get(1)?, last: Timestamp(row.get(2)?), until })
+        let locked_for = row.get::<_, Option<Unsigned>>(3)?.map(|Unsigned(millis)| millis);
+        Ok(FailureRecord { whom: row.get(0)?, count: row.get(1)?, last: Timestamp(row.get(2)?), locked_for })
     })
 }

@@ -6,9 +6,11 @@
 
 mod accounts;
 mod disk;
+mod invites;
 mod load;
 mod queries;
 mod records;
+mod refold;
 mod schema;
 
 use std::fs::File;
@@ -18,10 +20,12 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::identity::Identity;
+use crate::protocol::cause;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query};
 use crate::protocol::{Failure, Record};
 pub use accounts::{Account, Conflicts, NewAccount, Users};
 use disk::{cannot, corrupt, failure, in_transaction};
+pub use invites::InviteBook;
 use records::Trims;
 
 const KEY: &str = "hub.key";
@@ -83,11 +87,7 @@ impl Store {
         let Some(dir) = &self.dir else {
             return Identity::ephemeral().map_err(|e| cannot("make", Path::new("a key"), &e));
         };
-        let file = dir.join(KEY);
-        Identity::load_or_create(&file).map_err(|e| match e.kind() {
-            io::ErrorKind::InvalidData => corrupt(&file, &e.to_string()),
-            _ => cannot("use", &file, &e),
-        })
+        hub_identity(dir)
     }
 
     /// Keeps all of `records` or, on an error, none of them. When this returns they are on the disk. What is to
@@ -166,11 +166,21 @@ impl Store {
     }
 }
 
+/// The key pair of the hub whose store is in `dir`, made at first use.
+fn hub_identity(dir: &Path) -> Result<Identity, Failure> {
+    let file = dir.join(KEY);
+    Identity::load_or_create(&file).map_err(|e| match e.kind() {
+        io::ErrorKind::InvalidData => corrupt(&file, &cause::of_io(&e)),
+        _ => cannot("use", &file, &e),
+    })
+}
+
 /// Reads what the store holds, in its newest form, and only then changes the file: what cannot be read is left
 /// alone.
 fn start(database: &mut Connection, file: &Path) -> Result<Loaded, Failure> {
     in_transaction(database, file, |database| {
         schema::migrate(database, file)?;
+        refold::refold(database).map_err(|e| failure(file, &e))?;
         let loaded = load::load(database).and_then(|loaded| records::prune(database).map(|()| loaded));
         loaded.map_err(|e| failure(file, &e))
     })

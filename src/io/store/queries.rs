@@ -5,6 +5,7 @@ use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params_from_iter};
 
+use super::invites;
 use super::load::{Unsigned, integer};
 use crate::protocol::limits::REQUESTS_IN_FLIGHT;
 use crate::protocol::record::{Asked, Found, HistoryQuery, Inbox, Kept, People, Place, Query};
@@ -32,6 +33,7 @@ pub(super) fn find(database: &Connection, query: &Query) -> rusqlite::Result<Fou
         Query::Inbox(inbox) => find_inbox(&moment, inbox),
         Query::History(history) => find_history(&moment, history),
         Query::Asked { instance, fold } => find_asked(&moment, instance, fold),
+        Query::Invite { digest, key } => invites::find(&moment, *digest, *key).map(Found::Invite),
     };
     moment.commit()?;
     found

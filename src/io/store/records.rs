@@ -30,16 +30,23 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
         database.prepare_cached(sql)?.execute(params).map(drop)
     };
     match record {
-        Record::Name { name, fold, key, since } => keep_name(database, name, fold, key, *since),
+        // An invite that was revoked meanwhile has nothing to count.
+        Record::InviteSpent { digest, key } => run(
+            "INSERT OR IGNORE INTO invited (digest, key) SELECT digest, ?2 FROM invites WHERE digest = ?1",
+            params![digest.0, key.0],
+        ),
+        Record::Name { name, fold, key, since, credential } => {
+            keep_name(database, (name, fold), key, *since, *credential)
+        }
         Record::Message(kept) => keep_message(database, kept),
         Record::Received { fold, number } => {
             run("UPDATE names SET received = ?2 WHERE fold = ?1 AND received < ?2", params![fold, integer(*number)])
         }
         Record::Block { by, whom } => run("INSERT OR IGNORE INTO blocks (by, whom) VALUES (?1, ?2)", params![by, whom]),
         Record::Unblock { by, whom } => run("DELETE FROM blocks WHERE by = ?1 AND whom = ?2", params![by, whom]),
-        Record::Room { room, name, access } => {
-            let sql = "INSERT OR REPLACE INTO rooms (room, name, access) VALUES (?1, ?2, ?3)";
-            run(sql, params![integer(*room), name, access_name(*access)])?;
+        Record::Room { room, name, access, owner } => {
+            let sql = "INSERT OR REPLACE INTO rooms (room, name, access, owner) VALUES (?1, ?2, ?3, ?4)";
+            run(sql, params![integer(*room), name, access_name(*access), owner])?;
             let sql = "UPDATE meta SET value = ?1 WHERE key = 'last_room' AND CAST(value AS INTEGER) < ?2";
             run(sql, params![integer(*room).to_string(), integer(*room)])
         }
@@ -58,9 +65,9 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
         Record::Failures(FailureRecord { whom, count: 0, .. }) => {
             run("DELETE FROM failures WHERE whom = ?1", params![whom])
         }
-        Record::Failures(FailureRecord { whom, count, last, until }) => run(
-            "INSERT OR REPLACE INTO failures (whom, count, last, until) VALUES (?1, ?2, ?3, ?4)",
-            params![whom, count, last.0, until.map(|until| until.0)],
+        Record::Failures(FailureRecord { whom, count, last, locked_for }) => run(
+            "INSERT OR REPLACE INTO failures (whom, count, last, locked_for) VALUES (?1, ?2, ?3, ?4)",
+            params![whom, count, last.0, locked_for.map(integer)],
         ),
         Record::Copy(CopyRecord { fold, owner, content }) => run(
             "INSERT OR REPLACE INTO copies (fold, file, owner, hash, size, chunk_size, modified)
@@ -87,21 +94,29 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
     }
 }
 
-/// A name that is somebody else's stays theirs. A key is added to an account only by a hub that knew the account
-/// when it let the key in, which it shows by the account's `since`: otherwise whoever registers a name in the
-/// moment in which it becomes an account would own the account.
-fn keep_name(database: &Connection, name: &str, fold: &str, key: &PublicKey, since: i64) -> rusqlite::Result<()> {
-    let sql = "SELECT password IS NOT NULL, since FROM names WHERE fold = ?1";
-    let there =
-        database.prepare_cached(sql)?.query_row([fold], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?))).optional()?;
+/// A name that is somebody else's stays theirs. A key is added to an account only if it was let in under the password
+/// that the account has now: otherwise whoever registers a name in the moment in which it becomes an account would
+/// own the account, and whoever knew an old password would come back by key.
+fn keep_name(
+    database: &Connection,
+    (name, fold): (&str, &str),
+    key: &PublicKey,
+    since: i64,
+    credential: Option<u64>,
+) -> rusqlite::Result<()> {
+    let sql = "SELECT iif(password IS NULL, NULL, credential) FROM names WHERE fold = ?1";
+    let there = database.prepare_cached(sql)?.query_row([fold], |row| row.get::<_, Option<Unsigned>>(0)).optional()?;
+    let there = there.map(|account| account.map(|Unsigned(number)| number));
+    if there.flatten() != credential {
+        return Ok(());
+    }
     match there {
         None => {
             let sql = "INSERT INTO names (fold, name, since) VALUES (?1, ?2, ?3)";
             database.prepare_cached(sql)?.execute(params![fold, name, since])?;
         }
-        Some((true, of_account)) if of_account == since => {}
-        Some((true, _)) => return Ok(()),
-        Some((false, _)) => {
+        Some(Some(_)) => {}
+        Some(None) => {
             let sql = "
                 UPDATE names SET name = ?2, since = ?3
                 WHERE fold = ?1 AND EXISTS (SELECT 1 FROM keys WHERE fold = ?1 AND key = ?4)";

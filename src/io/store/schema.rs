@@ -106,6 +106,24 @@ pub(super) const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (fold, file)
     ) STRICT, WITHOUT ROWID;
     ",
+    "
+    CREATE TABLE invites (
+        digest BLOB PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        uses INTEGER,
+        until INTEGER,
+        made INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE invited (digest BLOB NOT NULL, key BLOB NOT NULL, PRIMARY KEY (digest, key)) STRICT, WITHOUT ROWID;
+    ",
+    // Each password that is set has a number of its own, so that a login under an old one can be told from others.
+    "
+    ALTER TABLE failures RENAME COLUMN until TO locked_for;
+    UPDATE failures SET locked_for = max(locked_for - last, 0) WHERE locked_for IS NOT NULL;
+    ALTER TABLE names ADD COLUMN credential INTEGER NOT NULL DEFAULT 0;
+    INSERT INTO meta VALUES ('last_credential', '0');
+    ALTER TABLE rooms ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+    ",
 ];
 
 /// The steps that a database still needs.

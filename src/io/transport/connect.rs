@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::time::Duration;
@@ -88,7 +89,7 @@ async fn resolve_before(deadline: Instant, host: &str, port: u16) -> Result<Vec<
     }
     let found = timeout_at(deadline, tokio::net::lookup_host((host, port))).await;
     let found = found.map_err(|_| unreachable(host, "the name was not resolved in time"))?;
-    let found = found.map_err(|e| unreachable(host, format_args!("the name cannot be resolved ({e})")))?;
+    let found = found.map_err(|e| not_found(host, &e))?;
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for address in found {
         if !addresses.contains(&address) {
@@ -108,8 +109,8 @@ async fn connect_before(
 ) -> Result<Conn, Failure> {
     let attempt = |&address: &SocketAddr| -> Attempt {
         let identity = identity.clone();
-        let quic = || -> Attempt { Box::pin(quic::dial(address, identity.clone(), expected)) };
-        let tcp = || -> Attempt { Box::pin(tcp::dial(address, identity.clone(), expected)) };
+        let quic = || -> Attempt { Box::pin(told("quic", address, quic::dial(address, identity.clone(), expected))) };
+        let tcp = || -> Attempt { Box::pin(told("tcp", address, tcp::dial(address, identity.clone(), expected))) };
         let attempts = match choice {
             TransportChoice::Auto => vec![quic(), tcp()],
             TransportChoice::Quic => vec![quic()],
@@ -122,6 +123,23 @@ async fn connect_before(
         let all: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
         Err(unreachable(all.join(", "), "timed out, no answer"))
     })
+}
+
+/// An attempt, with its beginning and its end in the diagnostics.
+async fn told(
+    transport: &'static str,
+    address: SocketAddr,
+    attempt: impl Future<Output = Result<Conn, Failure>>,
+) -> Result<Conn, Failure> {
+    tracing::debug!(%address, transport, "connecting");
+    let began = Instant::now();
+    let ended = attempt.await;
+    let took = began.elapsed();
+    match &ended {
+        Ok(conn) => tracing::debug!(%address, transport, key = %conn.peer, ?took, "connected, the key is proved"),
+        Err(failure) => tracing::debug!(%address, transport, %failure, ?took, "not connected"),
+    }
+    ended
 }
 
 /// Starts the attempts one after the other, the next when one failed or `head_start` has passed. The first
@@ -144,7 +162,7 @@ async fn race(attempts: Vec<Attempt>, head_start: Duration) -> Result<Conn, Fail
             Ok(Ok(conn)) => return Ok(conn),
             Ok(Err(failure)) if failure.code != ErrorCode::HubUnreachable => return Err(failure),
             Ok(Err(failure)) => failures.push(failure),
-            Err(panicked) => failures.push(Failure::new(ErrorCode::Internal, panicked.to_string())),
+            Err(panicked) => failures.push(Failure::internal(panicked)),
         }
     }
 }
@@ -154,17 +172,26 @@ fn joined(failures: Vec<Failure>) -> Failure {
     Failure::new(ErrorCode::HubUnreachable, all.join("; "))
 }
 
+/// Nobody knows the name, or the system could not ask.
+fn not_found(host: &str, e: &io::Error) -> Failure {
+    tracing::debug!("{host}: {e}");
+    unreachable(host, "no address is known for that name")
+}
+
 pub(super) fn unreachable(what: impl fmt::Display, cause: impl fmt::Display) -> Failure {
-    Failure::new(ErrorCode::HubUnreachable, format!("cannot reach {what}: {cause}"))
+    Failure::new(ErrorCode::HubUnreachable, format!("{what} cannot be reached: {cause}."))
 }
 
 pub(super) fn key_changed(address: SocketAddr, mismatch: &KeyMismatch) -> Failure {
-    Failure::new(ErrorCode::HubKeyChanged, format!("the hub at {address}: {mismatch}"))
+    Failure::new(
+        ErrorCode::HubKeyChanged,
+        format!("The hub at {address} has another key than the one that was pinned: {mismatch}."),
+    )
 }
 
 pub(super) fn wrong_protocol(address: SocketAddr) -> Failure {
     Failure::new(
         ErrorCode::WrongProtocol,
-        format!("what answers at {address} does not speak this version of potluck's link"),
+        format!("What answers at {address} is no hub of potluck, or of another version."),
     )
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::io;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::time::timeout;
 
-use super::tcp;
+use super::{quic, tcp};
 
 /// How long a graceful close waits for the other side, so that nobody can hold it up.
 pub const CLOSE_TIME: Duration = Duration::from_secs(1);
@@ -43,7 +44,7 @@ impl LineFault {
 }
 
 pub(super) enum Source {
-    Quic(quinn::RecvStream),
+    Quic(quinn::RecvStream, quinn::Connection),
     Tcp(Arc<tcp::Stream>),
 }
 
@@ -69,9 +70,12 @@ impl LineReader {
     }
 
     /// Changes the longest line accepted from here on, in bytes without its end. A part of a line that has
-    /// been received already counts.
+    /// been received already counts. Over QUIC, the other side may send so much ahead, within bounds.
     pub fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
+        if let Source::Quic(_, connection) = &self.source {
+            connection.set_receive_window(quic::window(limit));
+        }
     }
 
     /// The next line without its `\n`; `None` when the other side has ended its stream. May be cancelled
@@ -123,8 +127,10 @@ impl LineReader {
         let room = self.limit.saturating_add(1).saturating_sub(self.buffer.len()).clamp(1, READ_SIZE);
         let mut into = ReadBuf::uninit(&mut space[..room]);
         let read = match &mut self.source {
-            Source::Quic(stream) => stream.poll_read_buf(cx, &mut into).map_err(LineFault::broken),
-            Source::Tcp(stream) => stream.poll_read(cx, &mut into).map_err(LineFault::broken),
+            Source::Quic(stream, _) => {
+                stream.poll_read_buf(cx, &mut into).map_err(|e| LineFault::broken(quic::read_cause(&e)))
+            }
+            Source::Tcp(stream) => stream.poll_read(cx, &mut into).map_err(by_tcp),
         };
         match read {
             Poll::Ready(Ok(())) => {
@@ -190,8 +196,10 @@ impl LineWriter {
     /// When the connection broke or this side was shut down.
     pub async fn write_all(&mut self, bytes: &[u8]) -> Result<(), LineFault> {
         match &mut self.sink {
-            Sink::Quic(stream, _) => stream.write_all(bytes).await.map_err(LineFault::broken),
-            Sink::Tcp(stream) => stream.write_all(bytes).await.map_err(LineFault::broken),
+            Sink::Quic(stream, _) => {
+                stream.write_all(bytes).await.map_err(|e| LineFault::broken(quic::write_cause(&e)))
+            }
+            Sink::Tcp(stream) => stream.write_all(bytes).await.map_err(by_tcp),
         }
     }
 
@@ -203,7 +211,7 @@ impl LineWriter {
     pub async fn flush(&mut self) -> Result<(), LineFault> {
         match &mut self.sink {
             Sink::Quic(..) => Ok(()),
-            Sink::Tcp(stream) => stream.flush().await.map_err(LineFault::broken),
+            Sink::Tcp(stream) => stream.flush().await.map_err(by_tcp),
         }
     }
 
@@ -219,10 +227,10 @@ impl LineWriter {
         let ended = async {
             match &mut self.sink {
                 Sink::Quic(stream, _) => {
-                    stream.finish().map_err(LineFault::broken)?;
-                    stream.stopped().await.map(|_| ()).map_err(LineFault::broken)
+                    stream.finish().map_err(|_| LineFault::broken(quic::CLOSED))?;
+                    stream.stopped().await.map(|_| ()).map_err(|e| LineFault::broken(quic::stopped_cause(&e)))
                 }
-                Sink::Tcp(stream) => stream.shutdown().await.map_err(LineFault::broken),
+                Sink::Tcp(stream) => stream.shutdown().await.map_err(by_tcp),
             }
         };
         timeout(CLOSE_TIME, ended).await.map_err(|_| too_slow())??;
@@ -244,6 +252,10 @@ impl LineWriter {
         let ended = timeout(CLOSE_TIME, ended).await;
         ended.unwrap_or_else(|_| if self.finished { Ok(()) } else { Err(too_slow()) })
     }
+}
+
+fn by_tcp(e: io::Error) -> LineFault {
+    LineFault::broken(tcp::describe(&e))
 }
 
 fn too_slow() -> LineFault {

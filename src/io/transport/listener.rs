@@ -16,6 +16,7 @@ use super::pending::Pending;
 use super::{CLOSE_TIME, Conn, LINE_LIMIT, quic, tcp};
 use crate::io::identity::Identity;
 use crate::io::tls;
+use crate::protocol::cause;
 use crate::protocol::{ErrorCode, Failure};
 
 /// How many connections the system may keep for us until they are accepted; it has its own cap.
@@ -221,7 +222,11 @@ fn socket(address: SocketAddr, kind: Type) -> io::Result<Socket> {
 
 fn bind_failure(address: SocketAddr, error: &io::Error) -> Failure {
     match error.kind() {
-        io::ErrorKind::AddrInUse => Failure::new(ErrorCode::PortInUse, format!("{address} is in use")),
-        _ => Failure::new(ErrorCode::BadConfig, format!("cannot listen on {address}: {error}")),
+        io::ErrorKind::AddrInUse => {
+            Failure::new(ErrorCode::PortInUse, format!("The port {} is in use.", address.port()))
+        }
+        _ => {
+            Failure::new(ErrorCode::BadConfig, format!("Potluck cannot listen on {address}: {}.", cause::of_io(error)))
+        }
     }
 }

@@ -6,13 +6,15 @@
 //! taken) or is turned away (when its own address has taken its share).
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
+
+use crate::protocol::Network;
 
 /// An honest handshake takes a round trip or two; this leaves room for a slow network and a busy hub.
 const GRACE: Duration = Duration::from_millis(700);
@@ -30,12 +32,12 @@ struct Table {
     next: u64,
     /// By age: numbers only grow.
     entries: BTreeMap<u64, Entry>,
-    counts: HashMap<IpAddr, usize>,
+    counts: HashMap<Network, usize>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    address: IpAddr,
+    address: Network,
     since: Instant,
     task: Option<AbortHandle>,
 }
@@ -74,7 +76,7 @@ impl Pending {
     }
 
     fn judge(&self, address: IpAddr, now: Instant) -> Verdict {
-        let address = group(address);
+        let address = Network::of(address);
         let mut table = self.table();
         // On loopback one address is everybody on this machine: counting by it says nothing.
         let share = if address.is_loopback() { self.total } else { self.per_address };
@@ -128,7 +130,7 @@ impl Pending {
 }
 
 impl Table {
-    fn insert(&mut self, address: IpAddr, now: Instant) -> u64 {
+    fn insert(&mut self, address: Network, now: Instant) -> u64 {
         let number = self.next;
         self.next += 1;
         self.entries.insert(number, Entry { address, since: now, task: None });
@@ -147,11 +149,11 @@ impl Table {
         Some(entry)
     }
 
-    fn oldest_of(&self, address: IpAddr) -> Option<u64> {
+    fn oldest_of(&self, address: Network) -> Option<u64> {
         self.entries.iter().find(|(_, entry)| entry.address == address).map(|(number, _)| *number)
     }
 
-    fn most_numerous(&self) -> Option<IpAddr> {
+    fn most_numerous(&self) -> Option<Network> {
         self.counts.iter().max_by_key(|(_, count)| **count).map(|(address, _)| *address)
     }
 
@@ -180,14 +182,6 @@ impl Drop for Slot {
     fn drop(&mut self) {
         self.pending.table().remove(self.number);
         self.pending.freed.notify_waiters();
-    }
-}
-
-/// What counts as one address: whoever has an IPv6 address usually has the whole /64.
-fn group(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) if !v6.is_loopback() => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        other => other,
     }
 }
 

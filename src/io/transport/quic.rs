@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig};
 use quinn::{ClientConfig, ConnectionError, Endpoint, EndpointConfig, ServerConfig, TokioRuntime, TransportConfig};
-use quinn::{IdleTimeout, VarInt};
+use quinn::{IdleTimeout, ReadError, StoppedError, VarInt, WriteError};
 use rustls::AlertDescription;
 use rustls::pki_types::CertificateDer;
 use socket2::SockRef;
@@ -19,11 +19,15 @@ use super::lines::{LineReader, LineWriter, Sink, Source};
 use super::{Conn, LINE_LIMIT, tcp};
 use crate::io::identity::Identity;
 use crate::io::tls;
+use crate::protocol::cause;
 use crate::protocol::{Failure, PublicKey, TransportKind};
 
 /// What one connection may have on its way in each direction, in bytes. It is spent only while the other
 /// side is behind, and it is all that somebody who never reads can cost here.
 const WINDOW: u32 = 1 << 20;
+
+/// The same for what comes in, until it is known who sends it: room for a hello and what may travel with it.
+const FIRST_WINDOW: u32 = 8 << 10;
 
 /// The link probes each second or so; after this long without a packet there is nobody.
 const IDLE_TIME: VarInt = VarInt::from_u32(10_000);
@@ -48,12 +52,17 @@ fn transport(streams_accepted: u32) -> Arc<TransportConfig> {
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .datagram_receive_buffer_size(None)
         .stream_receive_window(WINDOW.into())
-        .receive_window(WINDOW.into())
+        .receive_window(FIRST_WINDOW.into())
         .send_window(WINDOW.into())
         .initial_rtt(FIRST_RTT)
         .max_idle_timeout(Some(IdleTimeout::from(IDLE_TIME)))
         .keep_alive_interval(None);
     Arc::new(config)
+}
+
+/// How much may be on its way to a reader of lines with this limit.
+pub(super) fn window(limit: usize) -> VarInt {
+    u32::try_from(limit).unwrap_or(WINDOW).clamp(FIRST_WINDOW, WINDOW).into()
 }
 
 /// The hub's endpoint on a bound socket.
@@ -87,12 +96,13 @@ pub(super) async fn dial(
     let failed = |cause: String| unreachable(format_args!("{address} over QUIC"), cause);
     let mismatch = Arc::new(OnceLock::new());
     let config = tls::client_config_noting(&identity, expected, tls::LINK_ALPN, mismatch.clone());
-    let crypto = QuicClientConfig::try_from(config).map_err(|e| failed(e.to_string()))?;
+    let crypto = QuicClientConfig::try_from(config).map_err(|e| failed(cause::plain(&e.to_string())))?;
     let mut config = ClientConfig::new(Arc::new(crypto));
     config.transport_config(transport(0));
 
     let endpoint = client_endpoint(address).map_err(|e| failed(tcp::describe(&e)))?;
-    let connecting = endpoint.connect_with(config, address, tls::SERVER_NAME).map_err(|e| failed(e.to_string()))?;
+    let connecting =
+        endpoint.connect_with(config, address, tls::SERVER_NAME).map_err(|e| failed(cause::plain(&e.to_string())))?;
     let connection = tokio::select! {
         shaken = connecting => shaken.map_err(|e| match mismatch.get() {
             Some(mismatch) => key_changed(address, mismatch),
@@ -115,7 +125,7 @@ fn conn(
 ) -> Conn {
     let address = connection.remote_address();
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-    let reader = LineReader::new(Source::Quic(receive), limit);
+    let reader = LineReader::new(Source::Quic(receive, connection.clone()), limit);
     let writer = LineWriter::new(Sink::Quic(send, connection));
     Conn { peer, address, transport: TransportKind::Quic, reader, writer }
 }
@@ -192,6 +202,38 @@ fn describe(error: &ConnectionError) -> String {
         {
             "too many are connecting".into()
         }
-        other => other.to_string(),
+        ConnectionError::VersionMismatch => "another version of QUIC is spoken there".into(),
+        ConnectionError::TransportError(_) => "the other side broke the protocol".into(),
+        ConnectionError::ConnectionClosed(_) | ConnectionError::ApplicationClosed(_) | ConnectionError::Reset => {
+            CLOSED.into()
+        }
+        ConnectionError::LocallyClosed => "it was closed here".into(),
+        ConnectionError::CidsExhausted => "there are too many connections".into(),
+    }
+}
+
+/// What is said of a connection that the other side has ended.
+pub(super) const CLOSED: &str = "the other side closed the connection";
+
+pub(super) fn read_cause(error: &ReadError) -> String {
+    match error {
+        ReadError::ConnectionLost(lost) => describe(lost),
+        ReadError::Reset(_) | ReadError::ClosedStream | ReadError::IllegalOrderedRead | ReadError::ZeroRttRejected => {
+            CLOSED.into()
+        }
+    }
+}
+
+pub(super) fn write_cause(error: &WriteError) -> String {
+    match error {
+        WriteError::ConnectionLost(lost) => describe(lost),
+        WriteError::Stopped(_) | WriteError::ClosedStream | WriteError::ZeroRttRejected => CLOSED.into(),
+    }
+}
+
+pub(super) fn stopped_cause(error: &StoppedError) -> String {
+    match error {
+        StoppedError::ConnectionLost(lost) => describe(lost),
+        StoppedError::ZeroRttRejected => CLOSED.into(),
     }
 }

@@ -20,6 +20,7 @@ use super::lines::{LineReader, LineWriter, Sink, Source};
 use super::{Conn, LINE_LIMIT};
 use crate::io::identity::Identity;
 use crate::io::tls;
+use crate::protocol::cause;
 use crate::protocol::{Failure, PublicKey, TransportKind};
 
 /// A stream that a reader and a writer share. Neither holds the lock while it waits.
@@ -130,6 +131,9 @@ pub(super) fn describe(error: &io::Error) -> String {
         io::ErrorKind::ConnectionRefused => "nothing listens there (refused)".into(),
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => "the other side closed the connection".into(),
         io::ErrorKind::TimedOut => "timed out".into(),
-        _ => error.to_string(),
+        _ => match tls_error(error) {
+            Some(error) => tls::cause(error),
+            None => cause::of_io(error).into_owned(),
+        },
     }
 }

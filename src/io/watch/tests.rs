@@ -69,10 +69,14 @@ impl Scene {
 
     /// Offers files, and waits until they are watched.
     fn offer(&self, files: &[&str], watch: bool) {
+        self.offer_with(files, watch, false);
+    }
+
+    fn offer_with(&self, files: &[&str], watch: bool, hidden: bool) {
         self.write("probe", "p");
         let files = files.iter().copied().chain(["probe"]).map(str::to_owned).collect();
         let dir = self.dir.to_str().unwrap().into();
-        let offering = Offering { task: 1, dir, files, chunks: None, hidden: false, watch };
+        let offering = Offering { task: 1, dir, files, chunks: None, hidden, watch };
         self.offers.offer(&offering, &mut |_| (), &Cancel::default()).unwrap();
         self.remove("probe");
         self.offers.suspect("probe");
@@ -198,6 +202,19 @@ fn files_that_are_touched_are_told_only_if_it_shows() {
     // The other one is served as it is now.
     let now = Fingerprint::of(&File::open(scene.dir.join("a")).unwrap()).unwrap();
     assert!(scene.offers.watcher().shared.book().is_as_offered(&scene.dir.join("a"), Some(&now)));
+}
+
+#[test]
+fn what_is_being_fetched_is_not_offered_with_hidden_files_either() {
+    for pace in [EVENTS, POLLS] {
+        let scene = Scene::new(pace);
+        scene.offer_with(&["."], true, true);
+        for file in [".b.0123abcd.potluck", "new/.0123456789abcdef-0.potluck", "new/.hidden"] {
+            scene.write(file, file);
+        }
+        assert_eq!(changed(&scene.next()), [("new/.hidden", hash_of("new/.hidden"))]);
+        assert!(scene.until_end().changed.is_empty());
+    }
 }
 
 #[test]

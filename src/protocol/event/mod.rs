@@ -240,6 +240,9 @@ bodies! {
         /// Where: a JSON pointer into the request, or a line of the input.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<At>,
+        /// The line of the input on which what failed stands, if that has no `id`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        line: Option<u64>,
         /// How long to wait before asking again, in milliseconds, where that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wait: Option<u64>,
@@ -385,6 +388,7 @@ impl From<Failure> for Error {
             hint: failure.hint.map(|h| h.into_owned()).or_else(|| (!advice.is_empty()).then(|| advice.to_owned())),
             retry: failure.code.retry(),
             at: failure.at,
+            line: None,
             wait: failure.wait,
         }
     }

@@ -59,10 +59,14 @@ requests! {
     /// Show what has been said. Without `since` or `after`: the newest messages.
     #[derive(Default)]
     History {
-        /// Only what was said to everybody. At most one of `lobby`, `room` and `with`.
-        #[arg(long, conflicts_with_all = ["room", "with"])]
+        /// Only what was said to everybody. At most one of `lobby`, `rooms`, `room` and `with`.
+        #[arg(long, conflicts_with_all = ["rooms", "room", "with"])]
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         lobby: bool,
+        /// Only what was said in rooms that you are in.
+        #[arg(long, conflicts_with_all = ["room", "with"])]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        rooms: bool,
         /// Only what was said in this room.
         #[arg(long, value_name = "ROOM", conflicts_with = "with")]
         #[serde(default, skip_serializing_if = "Option::is_none")]

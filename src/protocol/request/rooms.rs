@@ -6,7 +6,7 @@ use crate::protocol::vocabulary::requests;
 requests! {
     /// Make a room; you are its first member.
     RoomCreate {
-        /// 1 to 32 letters, digits, `_`, `-` or `.`.
+        /// 1 to 32 letters, digits, `_`, `-` or `.`; with `+`, the hub makes a name up, which the answer tells.
         room: String,
         /// Others who are members from the beginning; they must be there.
         #[arg(value_name = "NAME")]
@@ -24,6 +24,10 @@ requests! {
     RoomJoin {
         /// Which.
         room: String,
+        /// It is no mistake to be a member already.
+        #[arg(long)]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        again: bool,
     }
     /// Make others members of a room that you are in.
     RoomInvite {

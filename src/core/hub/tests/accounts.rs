@@ -10,7 +10,7 @@ fn account(name: &str) -> NameRecord {
         name: name.into(),
         fold: name.into(),
         keys: Vec::new(),
-        account: true,
+        credential: Some(1),
         since: 0,
         received: 0,
         unread: 0,
@@ -35,7 +35,7 @@ fn wrong(rig: &mut Rig) {
 
 fn right(rig: &mut Rig) {
     let (attempt, fold) = rig.logins.pop().unwrap();
-    let verified = Verified { name: fold.clone(), fold, since: 0 };
+    let verified = Verified { name: fold.clone(), fold, credential: 1 };
     rig.handle(Input::Verified(attempt, Some(verified)));
     rig.commit();
 }
@@ -140,18 +140,20 @@ fn failures_are_forgotten_after_ten_minutes_or_a_success() {
         wrong(&mut rig);
     }
     rig.pass(600_000);
+    // The session has ended by then.
+    rig.hello(2, 1);
     for id in [3, 4] {
-        login(&mut rig, 1, id, "anna");
+        login(&mut rig, 2, id, "anna");
         wrong(&mut rig);
-        assert_eq!(refused(&rig, 1, id), (ErrorCode::BadLogin, None));
+        assert_eq!(refused(&rig, 2, id), (ErrorCode::BadLogin, None));
     }
-    login(&mut rig, 1, 5, "anna");
+    login(&mut rig, 2, 5, "anna");
     right(&mut rig);
-    rig.ask(1, r#"{"id":6,"request":"dereg"}"#);
+    rig.ask(2, r#"{"id":6,"request":"dereg"}"#);
     for id in [7, 8] {
-        login(&mut rig, 1, id, "anna");
+        login(&mut rig, 2, id, "anna");
         wrong(&mut rig);
-        assert_eq!(refused(&rig, 1, id), (ErrorCode::BadLogin, None));
+        assert_eq!(refused(&rig, 2, id), (ErrorCode::BadLogin, None));
     }
 }
 
@@ -242,4 +244,85 @@ fn whoever_leaves_while_their_password_is_checked_is_not_let_in() {
     login(&mut rig, 2, 1, "anna");
     right(&mut rig);
     assert!(rig.welcomed(2));
+}
+
+#[test]
+fn a_lockout_is_a_duration_whatever_the_calendar_says() {
+    const YEAR: u64 = 365 * 24 * 3_600_000;
+    // The clock was a year ahead when it was written down, or its lockout is that of another policy.
+    for (ahead, locked_for) in [(YEAR as i64, LOCKOUT), (YEAR as i64, YEAR), (0, YEAR)] {
+        let last = Timestamp(1_000_000 + ahead);
+        let failures = vec![FailureRecord { whom: "name:anna".into(), count: 3, last, locked_for: Some(locked_for) }];
+        let config = HubConfig { access: Access::Accounts, epoch: Timestamp(1_000_000), ..config() };
+        let mut rig = Rig::with(config, Loaded { names: vec![account("anna")], failures, ..Loaded::default() });
+        rig.hello(1, 1);
+        login(&mut rig, 1, 1, "anna");
+        assert_eq!(refused(&rig, 1, 1), (ErrorCode::LockedOut, Some(LOCKOUT)));
+        rig.pass(LOCKOUT);
+        login(&mut rig, 1, 2, "anna");
+        right(&mut rig);
+        assert!(rig.welcomed(1));
+    }
+    // It was a year behind: that is long ago.
+    let failures =
+        vec![FailureRecord { whom: "name:anna".into(), count: 3, last: Timestamp(0), locked_for: Some(LOCKOUT) }];
+    let config = HubConfig { access: Access::Accounts, epoch: Timestamp(YEAR as i64), ..config() };
+    let mut rig = Rig::with(config, Loaded { names: vec![account("anna")], failures, ..Loaded::default() });
+    rig.hello(1, 1);
+    login(&mut rig, 1, 1, "anna");
+    assert_eq!(rig.logins.len(), 1);
+}
+
+#[test]
+fn a_whole_network_of_64_bits_is_one_address() {
+    let mut rig = rig();
+    for id in 1..=30 {
+        rig.hello_from(id, id as u8, &format!("[2001:db8:1:2::{id:x}]:5000"));
+        login(&mut rig, id, 1, &format!("name-{id}"));
+        wrong(&mut rig);
+    }
+    rig.hello_from(31, 31, "[2001:db8:1:2:ffff::1]:5000");
+    login(&mut rig, 31, 1, "anna");
+    assert_eq!(refused(&rig, 31, 1).0, ErrorCode::LockedOut);
+    rig.hello_from(32, 32, "[2001:db8:1:3::1]:5000");
+    login(&mut rig, 32, 1, "anna");
+    assert_eq!(rig.logins.len(), 1, "the next network is somebody else");
+}
+
+#[test]
+fn wrong_passwords_from_elsewhere_do_not_lock_out_the_owners_key() {
+    let mut rig = rig();
+    rig.hello(1, 1);
+    login(&mut rig, 1, 1, "anna");
+    right(&mut rig);
+    rig.ask(1, r#"{"id":2,"request":"dereg"}"#);
+    // Others fail, from elsewhere and behind the same address, until both are locked.
+    rig.hello_from(2, 2, "10.0.0.1:50001");
+    for id in 1..=30 {
+        login(&mut rig, 2, id, if id <= 3 { "anna" } else { "nobody" });
+        match rig.logins.is_empty() {
+            false => wrong(&mut rig),
+            true => rig.pass(LOCKOUT),
+        }
+    }
+    for id in 31..=33 {
+        login(&mut rig, 2, id, "anna");
+        if !rig.logins.is_empty() {
+            wrong(&mut rig);
+        }
+    }
+    rig.hello(3, 3);
+    login(&mut rig, 3, 1, "anna");
+    assert_eq!(refused(&rig, 3, 1).0, ErrorCode::LockedOut);
+    login(&mut rig, 1, 3, "anna");
+    right(&mut rig);
+    assert!(matches!(rig.answer(1, 3), Some(Event::Welcome(_))));
+    // Its own guesses are counted, too.
+    rig.ask(1, r#"{"id":4,"request":"dereg"}"#);
+    for id in 5..=7 {
+        login(&mut rig, 1, id, "anna");
+        wrong(&mut rig);
+    }
+    login(&mut rig, 1, 8, "anna");
+    assert_eq!(refused(&rig, 1, 8), (ErrorCode::LockedOut, Some(LOCKOUT)));
 }

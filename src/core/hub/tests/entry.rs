@@ -51,35 +51,6 @@ fn a_session_belongs_to_its_key() {
 }
 
 #[test]
-fn an_invite_is_needed_once() {
-    let invited = HubConfig { access: Access::Invite("open sesame".into()), ..config() };
-    let hello = |invite: &str| {
-        format!(
-            r#"{{"hello":"potluck-link/1","received":0,"port":1,"link_port":2,"instance":"0123456789abcdef"{invite}}}"#
-        )
-    };
-    let mut rig = Rig::new(invited);
-    for (conn, invite) in
-        [(1, ""), (2, r#","invite":"open"#), (3, r#","invite":"open sesamy""#), (4, r#","invite":"""#)]
-    {
-        rig.connect(conn, 1);
-        rig.line(conn, &hello(invite));
-        assert!(rig.turned_away(conn).is_some(), "{invite}");
-    }
-    assert_eq!(rig.turned_away(3), Some(ErrorCode::AccessDenied));
-    rig.connect(5, 1);
-    rig.line(5, &hello(r#","invite":"open sesame""#));
-    rig.register(5, "anna");
-    rig.commit();
-    assert!(rig.welcomed(5));
-    rig.ask(5, r#"{"id":2,"request":"quit"}"#);
-    rig.hello(6, 1);
-    assert_eq!(rig.turned_away(6), None, "a key that has been here needs no invite");
-    rig.hello(7, 2);
-    assert_eq!(rig.turned_away(7), Some(ErrorCode::AccessDenied));
-}
-
-#[test]
 fn a_full_hub_takes_nobody_until_somebody_leaves() {
     let limits = HubLimits { clients: 2, ..HubLimits::default() };
     let mut rig = Rig::new(HubConfig { limits, ..config() });
@@ -110,9 +81,12 @@ fn strangers_are_limited() {
     let limits = HubLimits { strangers: 2, ..HubLimits::default() };
     let mut rig = Rig::new(HubConfig { limits, ..config() });
     for conn in 1..=3 {
-        rig.connect(conn, 1);
+        rig.connect(conn, conn as u8);
     }
-    assert_eq!([1, 2, 3].map(|conn| rig.turned_away(conn)), [None, None, Some(ErrorCode::HubFull)]);
+    // The oldest has had most time to say hello.
+    assert_eq!([1, 2, 3].map(|conn| rig.turned_away(conn)), [Some(ErrorCode::HubFull), None, None]);
+    rig.line(3, HELLO);
+    assert!(!rig.hub_hello(3).resumed);
 }
 
 #[test]

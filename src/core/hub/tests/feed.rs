@@ -21,6 +21,10 @@ fn write(rig: &mut Rig, count: u64) {
     let first = 1_000 + rig.kept().len() as i64;
     for id in first..first + count as i64 {
         rig.message(1, id, "ben");
+        // More than a few thousand at once are not begun.
+        if id % 2_000 == 0 {
+            rig.commit();
+        }
     }
     rig.commit();
 }

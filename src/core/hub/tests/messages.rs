@@ -92,22 +92,76 @@ fn a_room_is_heard_by_those_who_were_in_it_when_it_was_said() {
     assert_eq!(rig.heard(2), [2]);
 }
 
+/// Anna, Ben who is not there, and Cleo; two messages and 10 bytes are kept for each.
+fn two_kept(waiting: Vec<crate::protocol::record::WaitingRecord>) -> Rig {
+    let name = |name: &str, key| NameRecord {
+        name: name.into(),
+        fold: name.into(),
+        keys: vec![PublicKey([key; 32])],
+        credential: None,
+        since: 0,
+        received: 0,
+        unread: 0,
+    };
+    let limits = HubLimits { mailbox: 2, mailbox_bytes: 10, ..HubLimits::default() };
+    let names = vec![name("anna", 1), name("ben", 2), name("cleo", 3)];
+    let last_message = waiting.last().map_or(0, |last| last.number);
+    let mut rig =
+        Rig::with(HubConfig { limits, ..config() }, Loaded { names, waiting, last_message, ..Loaded::default() });
+    rig.enter(1, 1, "anna");
+    rig.enter(3, 3, "cleo");
+    rig
+}
+
+fn text(rig: &mut Rig, conn: ConnId, id: i64, text: &str) -> Option<&'static str> {
+    rig.ask(conn, &format!(r#"{{"id":{id},"request":"message","to":"ben","text":"{text}"}}"#));
+    rig.commit();
+    rig.code(conn, id)
+}
+
+#[test]
+fn a_mailbox_is_full_of_messages_or_of_bytes_and_is_emptied_by_its_owner() {
+    let mut rig = two_kept(Vec::new());
+    assert_eq!(text(&mut rig, 1, 10, "12345678"), None);
+    assert_eq!(text(&mut rig, 3, 10, "123"), Some("mailbox-full"));
+    assert_eq!(text(&mut rig, 3, 11, "12"), None);
+    assert_eq!(text(&mut rig, 3, 12, "1"), Some("mailbox-full"), "two messages are all");
+    rig.enter(2, 2, "ben");
+    rig.received(2, 2, &[]);
+    assert_eq!(text(&mut rig, 3, 13, "1234567890"), None);
+}
+
+#[test]
+fn a_mailbox_is_as_full_after_a_restart() {
+    use crate::protocol::record::WaitingRecord;
+    let waits = |number, bytes, withheld| WaitingRecord { fold: "ben".into(), number, bytes, withheld };
+    let mut rig = two_kept(vec![waits(4, 9, false), waits(5, 9, true)]);
+    assert_eq!(text(&mut rig, 1, 10, "12"), Some("mailbox-full"));
+    assert_eq!(text(&mut rig, 1, 11, "1"), None, "what is withheld takes no room");
+    assert_eq!(text(&mut rig, 1, 12, "1"), Some("mailbox-full"));
+}
+
+#[test]
+fn who_is_blocked_fills_nobodys_mailbox_and_is_told_what_others_are() {
+    let mut rig = two_kept(Vec::new());
+    rig.enter(2, 2, "ben");
+    rig.ask(2, r#"{"id":2,"request":"block","name":"anna"}"#);
+    rig.commit();
+    rig.ask(2, r#"{"id":3,"request":"quit"}"#);
+    let told: Vec<_> = (10..13).map(|id| text(&mut rig, 1, id, "1")).collect();
+    assert_eq!(told, [None, None, Some("mailbox-full")]);
+    let told: Vec<_> = (10..13).map(|id| text(&mut rig, 3, id, "1")).collect();
+    assert_eq!(told, [None, None, Some("mailbox-full")]);
+}
+
 /// A hub that was started again: anna comes with what she has asked before, 10 to 13.
 fn asked_again() -> Rig {
     let mut before = two(config());
     before.message(1, 10, "ben");
     let mut loaded = Loaded { last_message: 5, ..Loaded::default() };
     for (_, record) in &before.persisted {
-        if let Record::Name { name, fold, key, since } = record.clone() {
-            loaded.names.push(NameRecord {
-                name,
-                fold,
-                keys: vec![key],
-                account: false,
-                since,
-                received: 0,
-                unread: 0,
-            });
+        if let Record::Name { name, fold, key, since, credential } = record.clone() {
+            loaded.names.push(NameRecord { name, fold, keys: vec![key], credential, since, received: 0, unread: 0 });
         }
     }
     let mut rig = Rig::with(HubConfig { run: 8, ..config() }, loaded);
@@ -195,6 +249,8 @@ fn messages_and_requests_have_their_rates() {
     }
     assert_eq!(rig.kept().len() as i64, burst);
     rig.message(1, 500, "ben");
+    // Refusals keep their turn, too.
+    rig.commit();
     let wait = match rig.answer(1, 500) {
         Some(Event::Error(error)) if error.code == ErrorCode::SlowDown => error.wait.unwrap(),
         other => panic!("{other:?}"),
@@ -206,6 +262,7 @@ fn messages_and_requests_have_their_rates() {
     assert_eq!(rig.kept().len() as i64, burst + 1);
     rig.pass(wait - 1);
     rig.message(1, 503, "ben");
+    rig.commit();
     assert_eq!(rig.refusal(1, 503), Some(ErrorCode::SlowDown), "it did not wait so long");
     rig.pass(1);
     rig.message(1, 504, "ben");
@@ -228,20 +285,23 @@ fn a_mailbox_is_empty_again_when_its_owner_has_everything_though_the_hub_had_for
     before.message(1, 10, "ben");
     before.message(1, 11, "ben");
     before.message(1, 12, "ben");
+    before.commit();
     assert_eq!(before.refusal(1, 12), Some(ErrorCode::MailboxFull));
     let kept = before.kept();
     // It was killed before it had written down that ben has both; his machine knows.
+    use crate::protocol::record::WaitingRecord;
     let name = |name: &str, key, unread| NameRecord {
         name: name.into(),
         fold: name.into(),
         keys: vec![PublicKey([key; 32])],
-        account: false,
+        credential: None,
         since: 0,
         received: 0,
         unread,
     };
     let names = vec![name("anna", 1, 0), name("ben", 2, 2)];
-    let loaded = Loaded { names, last_message: 2, ..Loaded::default() };
+    let waiting = [1, 2].map(|number| WaitingRecord { fold: "ben".into(), number, bytes: 7, withheld: false });
+    let loaded = Loaded { names, waiting: waiting.into(), last_message: 2, ..Loaded::default() };
     let mut rig = Rig::with(HubConfig { limits, ..config() }, loaded);
     rig.enter(1, 1, "anna");
     rig.enter(2, 2, "ben");

@@ -6,16 +6,26 @@ mod feed;
 mod files;
 mod following;
 mod gifts;
+mod invites;
 mod messages;
 mod names;
+mod revocation;
+mod shares;
 mod silence;
 mod table;
+mod turns;
 
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::core::link::LinkConfig;
+use crate::protocol::limits::HubLimits;
 use crate::protocol::wire::HubHello;
 use crate::protocol::{ErrorCode, Event, EventLine, Id, Presence};
+
+/// For a new session.
+const HELLO: &str =
+    r#"{"hello":"potluck-link/1","received":0,"port":40001,"link_port":45001,"instance":"0123456789abcdef"}"#;
 
 fn config() -> HubConfig {
     HubConfig {
@@ -112,8 +122,12 @@ impl Rig {
     }
 
     fn connect(&mut self, conn: ConnId, key: u8) {
+        self.connect_from(conn, key, &format!("10.0.0.{key}:50000"));
+    }
+
+    fn connect_from(&mut self, conn: ConnId, key: u8, address: &str) {
         self.wires.insert(conn, Wire { acks: true, ..Wire::default() });
-        let address = SocketAddr::from(([10, 0, 0, key], 50_000));
+        let address: SocketAddr = address.parse().unwrap();
         self.handle(Input::Connected { conn, key: PublicKey([key; 32]), address, transport: "quic" });
     }
 
@@ -136,10 +150,12 @@ impl Rig {
     /// A new connection says hello for a new session.
     fn hello(&mut self, conn: ConnId, key: u8) {
         self.connect(conn, key);
-        self.line(
-            conn,
-            r#"{"hello":"potluck-link/1","received":0,"port":40001,"link_port":45001,"instance":"0123456789abcdef"}"#,
-        );
+        self.line(conn, HELLO);
+    }
+
+    fn hello_from(&mut self, conn: ConnId, key: u8, address: &str) {
+        self.connect_from(conn, key, address);
+        self.line(conn, HELLO);
     }
 
     /// A new connection goes on with the session of another.

@@ -69,6 +69,22 @@ fn in_use(rig: &Rig, conn: ConnId) -> Option<u64> {
 }
 
 #[test]
+fn a_name_that_looks_like_a_taken_one_is_refused_and_names_it() {
+    let mut rig = Rig::new(config());
+    for (conn, key, name) in [(1, 1, "alice"), (2, 2, "William"), (3, 3, "modern")] {
+        rig.enter(conn, key, name);
+    }
+    for (conn, name, twin) in [(4, "ɑlice", "alice"), (5, "WiIIiam", "William"), (6, "rnodern", "modern")] {
+        rig.hello(conn, 9);
+        rig.register(conn, name);
+        assert_eq!(rig.refusal(conn, 1), Some(ErrorCode::NameTaken), "{name}");
+        let Some(Event::Error(error)) = rig.answer(conn, 1) else { panic!("it is refused") };
+        assert!(error.message.contains(&format!("looks like {twin}, which is taken")), "{}", error.message);
+    }
+    rig.enter(7, 4, "alicia");
+}
+
+#[test]
 fn a_contested_name_stays_with_the_one_that_lives() {
     let mut rig = Rig::new(config());
     rig.enter(1, 1, "anna");
@@ -172,9 +188,9 @@ fn a_challenger_may_not_take_another_name_meanwhile() {
     rig.hello(2, 1);
     rig.register(2, "anna");
     rig.ask(2, r#"{"id":2,"request":"register","name":"ben"}"#);
-    assert_eq!(rig.refusal(2, 2), Some(ErrorCode::AlreadyRegistered));
     rig.pass(1_900);
     assert!(rig.welcomed(2));
+    assert_eq!(rig.refusal(2, 2), Some(ErrorCode::AlreadyRegistered), "in its turn");
 }
 
 #[test]

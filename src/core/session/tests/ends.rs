@@ -174,3 +174,36 @@ fn a_hub_that_cannot_be_reached_ends_with_3_and_one_that_refuses_with_4() {
         assert_eq!(rig.bye(), Some(("No", exit)), "{code}");
     }
 }
+
+#[test]
+fn when_the_time_is_over_every_request_is_answered_with_that() {
+    let timeout = Some(Duration::from_secs(2));
+    let mut rig = busy(with(|config| config.timeout = timeout));
+    rig.pass(1_999);
+    assert_eq!(rig.lasts(6), [None; 6]);
+    rig.pass(1);
+    assert_eq!(rig.lasts(6), [Some("timed-out"); 6]);
+    assert_eq!(rig.cancelled, [1]);
+    rig.transfer(1, TransferNote::Failed(ErrorCode::Interrupted.into()));
+    rig.answer("quit", "bye", r#","reason":"quit","code":0"#);
+    assert_eq!(rig.bye(), Some(("timed out", 7)));
+    // Nobody has answered the hello: there is nobody to say goodbye to.
+    let mut rig = Rig::new(with(|config| config.timeout = timeout));
+    rig.line(r#"{"id":1,"request":"list"}"#);
+    rig.pass(2_000);
+    assert_eq!((rig.last(1), rig.bye()), (Some("timed-out"), Some(("timed out", 7))));
+}
+
+#[test]
+fn who_never_got_in_ends_with_the_code_of_that() {
+    for line in [None, Some(r#"{"id":1,"request":"quit"}"#)] {
+        let mut rig = Rig::begun(SessionConfig { inbox: true, ..config() });
+        rig.refuse("register", "login-required");
+        match line {
+            Some(line) => rig.line(line),
+            None => rig.handle(Input::EndOfInput),
+        }
+        rig.answer("quit", "bye", r#","reason":"quit","code":0"#);
+        assert_eq!(rig.bye().map(|(_, code)| code), Some(4));
+    }
+}

@@ -35,6 +35,7 @@ fn config() -> SessionConfig {
         invite: None,
         link: LinkConfig::client(),
         give_up: Duration::from_secs(60),
+        timeout: None,
         linger: false,
         fail_fast: false,
         on_conflict: OnConflict::Fail,
@@ -85,8 +86,8 @@ struct Rig {
 }
 
 impl Rig {
-    /// A session that has connected and not been answered.
-    fn begun(config: SessionConfig) -> Self {
+    /// A session that has started and not connected.
+    fn new(config: SessionConfig) -> Self {
         let mut rig = Self {
             session: Session::new(config),
             now: Time(0),
@@ -106,6 +107,12 @@ impl Rig {
             end: None,
         };
         rig.handle(Input::Start);
+        rig
+    }
+
+    /// A session that has connected and not been answered.
+    fn begun(config: SessionConfig) -> Self {
+        let mut rig = Self::new(config);
         rig.connect(false);
         rig
     }
@@ -118,6 +125,15 @@ impl Rig {
     }
 
     fn handle(&mut self, input: Input<'_>) {
+        self.handle_slowly(input);
+        // The reader is quick.
+        if self.end.is_none() && self.session.waits_for_reader() {
+            self.handle_slowly(Input::Unread(0));
+        }
+    }
+
+    /// The same, with a reader who reads nothing.
+    fn handle_slowly(&mut self, input: Input<'_>) {
         self.session.handle(self.now, input);
         while let Some(output) = self.session.poll(self.now) {
             assert_eq!(self.end, None, "the end is the last of all");
@@ -145,7 +161,12 @@ impl Rig {
                 Output::Shown(name, number) => self.shown.push((name, number)),
                 Output::Peer(output) => self.peers.push(output),
                 Output::End(code) => self.end = Some(code),
-                Output::Disconnect | Output::Say(_) | Output::Peers(_) | Output::Unlend(..) | Output::Sources(..) => {}
+                Output::Disconnect
+                | Output::Say(_)
+                | Output::Peers(_)
+                | Output::PeersLeft(_)
+                | Output::Unlend(..)
+                | Output::Sources(..) => {}
                 Output::CancelUpload(_) => {}
             }
         }

@@ -1,6 +1,7 @@
 //! The order in which requests take effect.
 
 use super::*;
+use crate::protocol::limits::{ANSWER_LARGE, ANSWER_SMALL, UNREAD_BYTES};
 
 #[test]
 fn nothing_is_asked_before_the_welcome() {
@@ -23,16 +24,78 @@ fn many_questions_are_on_their_way_at_once_but_not_too_many() {
     let mut rig = Rig::welcomed(config());
     let limit = crate::protocol::limits::REQUESTS_IN_FLIGHT;
     for _ in 0..limit + 10 {
-        rig.line("list");
+        rig.line("unblock ben");
     }
     assert_eq!(rig.asked.len(), limit);
-    rig.answer("list", "synced", r#","revision":9"#);
+    rig.answer("unblock", "unblocked", r#","name":"ben""#);
     assert_eq!(rig.asked.len(), limit);
     assert!(rig.session.accepts_requests());
     for _ in 0..crate::protocol::limits::REQUESTS_WAITING {
-        rig.line("list");
+        rig.line("unblock ben");
     }
     assert!(!rig.session.accepts_requests(), "more wait at their source");
+}
+
+#[test]
+fn a_few_large_answers_are_awaited_at_once_and_large_requests_are_asked_one_by_one() {
+    let mut rig = Rig::welcomed(config());
+    (0..20).for_each(|_| rig.line("history"));
+    let most = UNREAD_BYTES / ANSWER_LARGE;
+    assert_eq!(rig.asked.len(), most);
+    rig.answer("history", "history", r#","messages":[],"more":false"#);
+    assert_eq!(rig.asked.len(), most);
+    let mut rig = Rig::welcomed(config());
+    let text = "x".repeat(16 << 10);
+    (0..200).for_each(|_| rig.line(&format!("say kitchen {text}")));
+    assert!((60..70).contains(&rig.asked.len()), "{} requests of 16 KiB", rig.asked.len());
+    // What waits is bounded in bytes, too.
+    let text = "x".repeat(1 << 19);
+    let taken = (0..100).take_while(|_| {
+        rig.line(&format!("say kitchen {text}"));
+        rig.session.accepts_requests()
+    });
+    assert!(taken.count() < 20);
+}
+
+#[test]
+fn nothing_is_begun_while_nobody_reads_and_everything_when_somebody_does() {
+    let mut rig = Rig::welcomed(config());
+    rig.handle_slowly(Input::Unread(UNREAD_BYTES - ANSWER_SMALL));
+    // The answer to the first has room, and then there is none; what is answered here waits as well.
+    for id in 1..=3 {
+        rig.handle_slowly(Input::Line(id, format!(r#"{{"id":{id},"request":"unblock","name":"ben"}}"#).as_bytes()));
+    }
+    rig.handle_slowly(Input::Line(4, b"{\"id\":4,\"request\":\"transfers\"}"));
+    rig.handle_slowly(Input::Line(5, b"nonsense"));
+    assert_eq!((rig.asks(), rig.told.len()), (vec!["unblock"], 2), "ready, welcome, and nothing since");
+    assert!(rig.session.waits_for_reader());
+    rig.handle_slowly(Input::Unread(UNREAD_BYTES / 2));
+    assert_eq!(rig.asks(), ["unblock"; 3]);
+    assert!(!rig.session.waits_for_reader());
+    (0..3).for_each(|_| rig.answer("unblock", "unblocked", r#","name":"ben""#));
+    assert_eq!(rig.lasts(4), [Some("unblocked"), Some("unblocked"), Some("unblocked"), Some("transfers")]);
+    let bad = rig.told.last().unwrap();
+    assert!(matches!(&bad.event, Event::Error(error) if error.line == Some(5)), "{bad:?}");
+    // Who wants to go need not be read.
+    rig.handle_slowly(Input::Unread(2 * UNREAD_BYTES));
+    rig.handle_slowly(Input::EndOfInput);
+    assert_eq!(rig.asks(), ["quit"]);
+}
+
+#[test]
+fn what_waits_for_the_store_holds_nothing_up_here() {
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"history"}"#);
+    rig.line(r#"{"id":2,"request":"transfers"}"#);
+    rig.line(r#"{"id":3,"request":"get","file":"../x"}"#);
+    rig.line(r#"{"id":4,"request":"unblock","name":"ben"}"#);
+    rig.line(r#"{"id":5,"request":"transfers"}"#);
+    rig.line(r#"{"id":6,"request":"wait"}"#);
+    assert_eq!(rig.lasts(6), [None, Some("transfers"), Some("bad-name"), None, None, None]);
+    rig.answer("unblock", "unblocked", r#","name":"ben""#);
+    assert_eq!(rig.lasts(6)[3..], [Some("unblocked"), Some("transfers"), None]);
+    rig.answer("history", "history", r#","messages":[],"more":false"#);
+    assert_eq!(rig.last(6), Some("waited"));
 }
 
 #[test]

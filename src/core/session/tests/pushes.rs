@@ -187,10 +187,13 @@ fn an_accepted_number_is_not_that_of_another_hub() {
     rig.pass(100);
     rig.connect(false);
     rig.welcome("anna");
-    assert_eq!(rig.last(1), Some("no-such-push"));
     rig.line(r#"{"id":2,"request":"decline","push":1}"#);
+    assert_eq!(rig.lasts(2), [None; 2], "each in its turn");
+    assert!(rig.asked.iter().all(|ask| ask["push"] == 0), "the new hub is asked about no push: {:?}", rig.asked);
+    rig.refuse("accept", "no-such-push");
+    assert_eq!(rig.last(1), Some("no-such-push"));
     assert_eq!(rig.last(2), Some("no-such-push"), "it has not told of one yet");
-    assert!(!rig.asks().iter().any(|ask| ["accept", "decline"].contains(ask)), "it is not asked of the new hub");
+    assert!(!rig.asks().contains(&"decline"), "it is not asked of the new hub");
     rig.hub(&offered(1, "cleo"));
     rig.line(r#"{"id":3,"request":"accept","push":1}"#);
     assert_eq!(rig.asks().last(), Some(&"accept"));

@@ -144,7 +144,7 @@ impl<'a> Run<'a> {
             for (number, source) in self.starts.iter().enumerate() {
                 let named = thread::Builder::new().name("data-folder".into());
                 if let Err(e) = named.spawn_scoped(scope, move || run_lane(self, number, *source)) {
-                    self.fail(Failure::internal(format!("No thread can be had: {e}.")));
+                    self.fail(Failure::internal(format!("no thread can be had: {e}")));
                     self.lock().lanes -= 1;
                 }
             }
@@ -152,7 +152,7 @@ impl<'a> Run<'a> {
             if !self.large.is_empty()
                 && let Err(e) = named.spawn_scoped(scope, || self.fetch_all_large())
             {
-                self.fail(Failure::internal(format!("No thread can be had: {e}.")));
+                self.fail(Failure::internal(format!("no thread can be had: {e}")));
                 self.lock().fetching = false;
             }
             self.write_empty(cancel);

@@ -13,10 +13,9 @@ use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::folders::{Downloads, Folders};
-use crate::io::data::partial::{ENDING, failed, is_only_renamed, set_modified};
+use crate::io::data::partial::{failed, hidden_name_in_folder, is_hidden_in_folder, is_only_renamed, set_modified};
 use crate::io::data::target::{check_target, not_placed, place_in, unwritable};
 use crate::io::hash::Fingerprint;
-use crate::protocol::data::is_token;
 use crate::protocol::{ErrorCode, Failure, OnConflict, Timestamp};
 
 /// How often a folder or a hidden file may vanish under our hands, until that cannot be chance.
@@ -45,7 +44,7 @@ impl From<Failure> for Stopped {
 impl<'a> Writer<'a> {
     /// A writer with a number that no other one of the transfer has.
     pub(super) fn new(downloads: &'a Downloads, token: &str, number: usize, on_conflict: OnConflict) -> Self {
-        Self { folders: Folders::new(downloads), hidden: format!(".{token}-{number}{ENDING}"), on_conflict }
+        Self { folders: Folders::new(downloads), hidden: hidden_name_in_folder(token, number), on_conflict }
     }
 
     /// Writes a file and gives it its name, which may be another one if `on_conflict` says so.
@@ -114,16 +113,10 @@ pub(super) fn sweep(folder: BorrowedFd<'_>) {
     let Ok(entries) = Dir::read_from(folder) else { return };
     for entry in entries.flatten() {
         let Ok(name) = entry.file_name().to_str() else { continue };
-        if is_hidden_name(name) && is_left_over(folder, name) {
+        if is_hidden_in_folder(name) && is_left_over(folder, name) {
             let _ = rustix::fs::unlinkat(folder, name, AtFlags::empty());
         }
     }
-}
-
-fn is_hidden_name(name: &str) -> bool {
-    let inner = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(ENDING));
-    let parts = inner.and_then(|inner| inner.split_once('-'));
-    parts.is_some_and(|(token, number)| is_token(token) && number.len() == 1 && number.as_bytes()[0].is_ascii_digit())
 }
 
 /// Our own plain file that nobody is writing.

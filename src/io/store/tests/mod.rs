@@ -1,5 +1,6 @@
 //! The store's files: opened, migrated, refused, locked. What is kept in them is looked at in the other files here.
 
+mod invites;
 mod model;
 mod people;
 mod users;
@@ -12,7 +13,13 @@ use crate::protocol::record::{Asked, Kept, Place};
 use crate::protocol::{ErrorCode, PublicKey, Timestamp};
 
 pub(in crate::io) fn name(n: u8) -> Record {
-    Record::Name { name: format!("N{n}"), fold: format!("n{n}"), key: PublicKey([n; 32]), since: i64::from(n) }
+    Record::Name {
+        name: format!("N{n}"),
+        fold: format!("n{n}"),
+        key: PublicKey([n; 32]),
+        since: i64::from(n),
+        credential: None,
+    }
 }
 
 /// A message to everybody of about 100 bytes.
@@ -148,7 +155,7 @@ fn a_store_of_version_1_keeps_its_names() {
         let (_, loaded) = Store::open(dir.path()).unwrap();
         assert_eq!(names(&loaded), ["Dora", "Erin"]);
         let erin = &loaded.names[1];
-        assert_eq!((erin.since, erin.account, erin.received, erin.unread), (5, false, 0, 0));
+        assert_eq!((erin.since, erin.credential, erin.received, erin.unread), (5, None, 0, 0));
         assert_eq!(erin.keys, [PublicKey([7; 32])]);
         assert_eq!((loaded.last_message, loaded.last_room), (0, 0));
     }

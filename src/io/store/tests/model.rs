@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::io::store::invites::put as put_invite;
+use crate::protocol::invite::{InviteDigest, InviteRecord};
 use crate::protocol::record::{FailureRecord, HistoryQuery, Inbox, People, VisitRecord};
 use crate::protocol::types::RoomAccess;
 use crate::sim::MemoryStore;
@@ -49,21 +51,25 @@ prop_compose! {
 fn record() -> impl Strategy<Value = Record> {
     let access = prop::sample::select(vec![RoomAccess::Open, RoomAccess::Invite]);
     prop_oneof![
-        3 => (person(), 0..4_u8, 0..3_i64).prop_map(|(name, key, since)| {
+        3 => (person(), 0..4_u8, 0..3_i64, prop::option::weighted(0.1, 1..3_u64)).prop_map(|(name, key, since, credential)| {
             let fold = crate::protocol::name::fold(&name);
-            Record::Name { name, fold, key: PublicKey([key; 32]), since }
+            Record::Name { name, fold, key: PublicKey([key; 32]), since, credential }
+        }),
+        2 => ("[ij]", 0..3_u8).prop_map(|(secret, key)| Record::InviteSpent {
+            digest: InviteDigest::of(&secret),
+            key: PublicKey([key; 32]),
         }),
         12 => kept().prop_map(Record::Message),
         2 => (folded(), 0..30_u64).prop_map(|(fold, number)| Record::Received { fold, number }),
         1 => (folded(), folded()).prop_map(|(by, whom)| Record::Block { by, whom }),
         1 => (folded(), folded()).prop_map(|(by, whom)| Record::Unblock { by, whom }),
-        2 => (0..4_u64, "[rs]", access).prop_map(|(room, name, access)| Record::Room { room, name, access }),
+        2 => (0..4_u64, "[rs]", access, folded()).prop_map(|(room, name, access, owner)| Record::Room { room, name, access, owner }),
         1 => (0..4_u64).prop_map(|room| Record::RoomGone { room }),
         2 => (0..4_u64, folded(), 0..9_u64).prop_map(|(room, fold, since)| Record::Member { room, fold, since }),
         1 => (0..4_u64, folded()).prop_map(|(room, fold)| Record::MemberGone { room, fold }),
         1 => visit().prop_map(Record::Visit),
-        1 => ("[pq]", 0..3_u32, time(), prop::option::of(time()))
-            .prop_map(|(whom, count, last, until)| Record::Failures(FailureRecord { whom, count, last, until })),
+        1 => ("[pq]", 0..3_u32, time(), prop::option::of(0..3_u64))
+            .prop_map(|(whom, count, last, locked_for)| Record::Failures(FailureRecord { whom, count, last, locked_for })),
         1 => (0..8_i64).prop_map(|time| Record::TrimBefore(Timestamp(time))),
         1 => (0..4_000_u64).prop_map(|bytes| Record::TrimTo { bytes }),
     ]
@@ -97,6 +103,10 @@ fn query() -> impl Strategy<Value = Query> {
         ),
         5 => history().prop_map(Query::History),
         1 => ("[ab]", folded()).prop_map(|(instance, fold)| Query::Asked { instance, fold }),
+        1 => ("[ik]", 0..3_u8).prop_map(|(secret, key)| Query::Invite {
+            digest: InviteDigest::of(&secret),
+            key: PublicKey([key; 32]),
+        }),
     ]
 }
 
@@ -113,6 +123,12 @@ proptest! {
             let account = NewAccount { name: name.clone(), hash: "x".into(), since: 0 };
             accounts::put(&store.database, &account).unwrap();
             model.add_account(name, "x");
+        }
+        for (secret, uses) in [("i", Some(1)), ("j", None)] {
+            let (digest, made) = (InviteDigest::of(secret), Timestamp(1));
+            let invite = InviteRecord { name: secret.into(), digest, uses, spent: 0, until: None, made };
+            put_invite(&store.database, &invite).unwrap();
+            model.add_invite(invite);
         }
         for batch in &batches {
             // What is to be forgotten is forgotten after a commit.

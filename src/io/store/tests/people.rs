@@ -9,7 +9,7 @@ fn key(n: u8) -> PublicKey {
 }
 
 fn named(n: u8, since: i64) -> Record {
-    Record::Name { name: "Erin".into(), fold: "erin".into(), key: key(n), since }
+    Record::Name { name: "Erin".into(), fold: "erin".into(), key: key(n), since, credential: None }
 }
 
 fn said(number: u64, from: &str, place: Place, text: &str) -> Kept {
@@ -69,7 +69,13 @@ fn an_account_gets_the_keys_of_those_who_knew_it_and_of_nobody_else() {
     // Registered in the moment in which the name became an account, by a hub that had not heard of it.
     store.keep(&[named(1, 6), named(1, 8)]).unwrap();
     assert!(loaded(&store).names[0].keys.is_empty());
-    store.keep(&[named(3, 7), named(2, 7), named(3, 7)]).unwrap();
+    let now = users.account("erin").unwrap().credential;
+    let let_in = |n: u8, credential| match named(n, 8) {
+        Record::Name { name, fold, key, since, .. } => Record::Name { name, fold, key, since, credential },
+        other => other,
+    };
+    store.keep(&[let_in(4, Some(now - 1)), let_in(5, Some(now + 1))]).unwrap();
+    store.keep(&[let_in(3, Some(now)), let_in(2, Some(now)), let_in(3, Some(now))]).unwrap();
     assert_eq!(loaded(&store).names[0].keys, [key(2), key(3)]);
 }
 
@@ -168,7 +174,7 @@ fn rooms_keep_their_numbers_to_themselves() {
     let (mut store, _) = Store::ephemeral().unwrap();
     let access = crate::protocol::types::RoomAccess::Invite;
     let member = |room, fold: &str| Record::Member { room, fold: fold.into(), since: 4 };
-    let room = Record::Room { room: 3, name: "tea".into(), access };
+    let room = Record::Room { room: 3, name: "tea".into(), access, owner: "erin".into() };
     store.keep(&[room, member(3, "b"), member(3, "a"), member(3, "b"), member(9, "a")]).unwrap();
     let there = loaded(&store);
     assert_eq!(there.rooms[0].members, [("a".to_owned(), 4), ("b".to_owned(), 4)]);

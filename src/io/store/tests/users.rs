@@ -12,7 +12,7 @@ fn accounts_are_made_before_the_first_start_and_beside_a_hub() {
     let mut users = Users::open(dir.path()).unwrap();
     users.add(&[account("Erin")], Conflicts::default()).unwrap();
     let (mut store, loaded) = Store::open(dir.path()).unwrap();
-    assert!(loaded.names[0].account && loaded.names[0].keys.is_empty());
+    assert!(loaded.names[0].credential.is_some() && loaded.names[0].keys.is_empty());
     assert_eq!(store.changed_names().unwrap(), None);
     users.add(&[account("Dora")], Conflicts::default()).unwrap();
     let changed = store.changed_names().unwrap().expect("it was changed by another program");
@@ -38,7 +38,42 @@ fn all_are_added_or_none() {
     }
     users.add(&[account("ERIN"), account("N1")], Conflicts { replace: true, take: true }).unwrap();
     let names = users.list().unwrap();
-    assert!(names.iter().all(|record| record.account && record.keys.is_empty()), "{names:?}");
+    assert!(names.iter().all(|record| record.credential.is_some() && record.keys.is_empty()), "{names:?}");
+}
+
+#[test]
+fn a_name_that_looks_like_another_is_not_added() {
+    let dir = filled(1..2);
+    let mut users = Users::open(dir.path()).unwrap();
+    users.add(&[account("william")], Conflicts::default()).unwrap();
+    for name in ["wiIliam", "ɑll"] {
+        let (_, failure) = users.add(&[account(name)], Conflicts { replace: true, take: true }).unwrap_err();
+        assert_eq!(failure.code, ErrorCode::NameTaken);
+    }
+    let (at, failure) = users.add(&[account("modern"), account("rnodern")], Conflicts::default()).unwrap_err();
+    assert!(at == Some(1) && failure.message.contains("modern"), "{failure}");
+}
+
+#[test]
+fn names_that_are_folded_otherwise_now_stay_their_owners() {
+    let dir = filled(1..3);
+    let (mut store, _) = Store::open(dir.path()).unwrap();
+    store.keep(&[message(1), Record::Block { by: "n2".into(), whom: "n1".into() }]).unwrap();
+    for sql in [
+        "UPDATE names SET name = 'STRAẞE' WHERE fold = 'n1'",
+        "UPDATE meta SET value = 'another version' WHERE key = 'names'",
+    ] {
+        store.database().execute(sql, []).unwrap();
+    }
+    let key = load::names(store.database()).unwrap()[0].keys.clone();
+    drop(store);
+    let (store, loaded) = Store::open(dir.path()).unwrap();
+    let moved = loaded.names.iter().find(|record| record.fold == "strasse").expect("it has moved");
+    assert_eq!((&moved.name[..], &moved.keys), ("STRAẞE", &key));
+    assert_eq!(loaded.blocks, [("n2".to_owned(), "strasse".to_owned())]);
+    let tables: String =
+        store.database().query_row("SELECT value FROM meta WHERE key = 'names'", [], |row| row.get(0)).unwrap();
+    assert_eq!(tables, crate::protocol::name::tables());
 }
 
 #[test]
@@ -49,7 +84,12 @@ fn what_an_account_had_is_forgotten_and_what_it_said_is_not() {
     store
         .keep(&[
             message(1),
-            Record::Room { room: 1, name: "r".into(), access: crate::protocol::types::RoomAccess::Open },
+            Record::Room {
+                room: 1,
+                name: "r".into(),
+                access: crate::protocol::types::RoomAccess::Open,
+                owner: a.clone(),
+            },
             Record::Member { room: 1, fold: a.clone(), since: 0 },
             Record::Member { room: 1, fold: b.clone(), since: 0 },
             Record::Block { by: a.clone(), whom: b.clone() },
@@ -76,10 +116,29 @@ fn a_new_password_is_a_new_login_for_every_key() {
     users.add(&[account("N1")], Conflicts { replace: false, take: true }).unwrap();
     let mut store = Store::open(dir.path()).unwrap().0;
     let key = PublicKey([1; 32]);
-    store.keep(&[Record::Name { name: "N1".into(), fold: "n1".into(), key, since: 9 }]).unwrap();
+    let let_in = |name: &str, credential| {
+        [Record::Name { name: name.to_uppercase(), fold: name.to_lowercase(), key, since: 9, credential }]
+    };
+    let first = users.account("n1").unwrap().credential;
+    store.keep(&let_in("n1", Some(first))).unwrap();
     assert_eq!(users.list().unwrap()[0].keys, [key]);
     users.change_password("N1", "new").unwrap();
     assert!(users.list().unwrap()[0].keys.is_empty());
+    // A login that was checked before comes too late, and so does who registered the name before it was an account.
+    for old in [Some(first), None] {
+        store.keep(&let_in("n1", old)).unwrap();
+        assert!(users.list().unwrap()[0].keys.is_empty());
+    }
+    let second = users.account("n1").unwrap().credential;
+    assert!(second > first);
+    store.keep(&let_in("n1", Some(second))).unwrap();
+    assert_eq!(users.list().unwrap()[0].keys, [key]);
+    users.remove("n1").unwrap();
+    store.keep(&let_in("n1", Some(second))).unwrap();
+    assert!(users.list().unwrap().is_empty(), "who is removed is not there again");
+    users.add(&[account("N1")], Conflicts::default()).unwrap();
+    assert!(users.account("n1").unwrap().credential > second);
+    users.change_password("N1", "new").unwrap();
     assert_eq!(store.reader().unwrap().unwrap().account("n1").unwrap().unwrap().1, "new");
 }
 

@@ -1,0 +1,213 @@
+//! `potluck invite`: who may come to a hub that knows them not yet, whether it runs or not.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use super::fail;
+use super::recording::finish;
+use crate::io::clock::{Clock, random};
+use crate::io::home::Home;
+use crate::io::store::InviteBook;
+use crate::protocol::invite::{InviteDigest, InviteOver, InviteRecord, invite_secret};
+use crate::protocol::name::check_person;
+use crate::protocol::when::span;
+use crate::protocol::{ErrorCode, Failure, JoinLink, Timestamp, to_json};
+use crate::ui::escape::escape;
+
+/// Manage the invites of a hub: join links that let in who has not been there before.
+///
+/// An invite is spent when somebody takes a name with it; they need none from then on. The hub may be running: what is
+/// changed holds at once. `join --invite-file FILE` reads an invite from a file, where others do not see it.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 done, 1 a failure, 2 usage.")]
+pub struct Invite {
+    #[command(subcommand)]
+    what: What,
+    /// The hub's folder, as for `potluck serve` [default: the platform's data folder].
+    #[arg(long, value_name = "DIR", global = true)]
+    data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Make an invite, and print its join link. The link is shown this once: the hub keeps only a hash of it.
+    Add {
+        /// What to call it, for `list` and `revoke` [default: invite-1, invite-2 and so on].
+        name: Option<String>,
+        /// How many it lets in; `any` sets no bound.
+        #[arg(long, value_name = "N", default_value = "1", value_parser = uses)]
+        uses: Bound<u64>,
+        /// For how long it is good, such as 12h or 30d; `never` sets no end.
+        #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = expires)]
+        expires: Bound<Duration>,
+        /// The host and port in the link [default: where the hub listened last].
+        #[arg(long, value_name = "HOST[:PORT]", value_parser = host)]
+        host: Option<JoinLink>,
+    },
+    /// Show all invites.
+    ///
+    /// With --json one object a line: `name`, `uses` (absent: any number), `spent`, `until` (absent: without end),
+    /// `made`, `state` (`good`, `spent` or `expired`).
+    List {
+        /// Write JSON, one object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make an invite worthless. Whom it has let in stays; `potluck user remove` ends that.
+    Revoke {
+        /// Which.
+        name: String,
+    },
+}
+
+/// A bound, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bound<T>(Option<T>);
+
+fn uses(text: &str) -> Result<Bound<u64>, String> {
+    let wrong = || "expected a number from 1 to 1000000, or `any`".to_owned();
+    match text {
+        "any" => Ok(Bound(None)),
+        _ => text.parse().ok().filter(|uses| (1..=1_000_000).contains(uses)).map(|n| Bound(Some(n))).ok_or_else(wrong),
+    }
+}
+
+fn expires(text: &str) -> Result<Bound<Duration>, String> {
+    if text == "never" {
+        return Ok(Bound(None));
+    }
+    let span = span(text).filter(|span| !span.is_zero() && *span <= Duration::from_secs(10 * 365 * 86_400));
+    span.map(|span| Bound(Some(span))).ok_or_else(|| "expected a span such as 12h or 30d, or `never`".to_owned())
+}
+
+fn host(text: &str) -> Result<JoinLink, String> {
+    let link = text.parse::<JoinLink>().map_err(|e| e.to_string())?;
+    let plain = link.name.is_none() && link.key.is_none() && !text.contains("//");
+    plain.then_some(link).ok_or_else(|| "expected HOST or HOST:PORT".to_owned())
+}
+
+/// An invite as `list --json` shows it.
+#[derive(Serialize)]
+struct Listed<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uses: Option<u64>,
+    spent: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
+    made: Timestamp,
+    state: &'static str,
+}
+
+impl Invite {
+    /// Runs the subcommand.
+    pub fn run(&self) -> ExitCode {
+        match self.text() {
+            Ok(text) => {
+                let mut out = io::stdout().lock();
+                finish(out.write_all(text.as_bytes()).and_then(|()| out.flush()).map(|()| ExitCode::SUCCESS))
+            }
+            Err(failure) => {
+                let _ = fail(&failure);
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    /// Does what was asked; gives what is to be said about it.
+    fn text(&self) -> Result<String, Failure> {
+        let mut book = match &self.data {
+            Some(dir) => InviteBook::open(dir)?,
+            None => InviteBook::open(&Home::open(None)?.dir().join("hub"))?,
+        };
+        let now = Clock::start().epoch();
+        match &self.what {
+            What::Add { name, uses, expires, host } => {
+                let name = name.clone().map_or_else(|| free_name(&book), Ok)?;
+                check_person(&name)?;
+                let link = join_link(&book, host.as_ref())?;
+                let until = expires.0.map(|span| Timestamp(now.0 + span.as_millis() as i64));
+                let (secret, invite) = new(name, uses.0, until, now)?;
+                book.add(&invite)?;
+                Ok(format!("{}\n", JoinLink { invite: Some(secret), ..link }))
+            }
+            What::List { json } => {
+                let invites = book.list()?;
+                Ok(if *json { invites.iter().map(|i| json_line(i, now)).collect() } else { table(&invites, now) })
+            }
+            What::Revoke { name } => book.revoke(name).map(|()| format!("Revoked: {}\n", escape(name))),
+        }
+    }
+}
+
+/// A new invite, and its secret.
+pub(super) fn new(
+    name: String,
+    uses: Option<u64>,
+    until: Option<Timestamp>,
+    made: Timestamp,
+) -> Result<(String, InviteRecord), Failure> {
+    let half = || random().map(u128::from).map_err(Failure::internal);
+    let secret = invite_secret((half()? << 64) | half()?);
+    let digest = InviteDigest::of(&secret);
+    Ok((secret, InviteRecord { name, digest, uses, spent: 0, until, made }))
+}
+
+fn free_name(book: &InviteBook) -> Result<String, Failure> {
+    let taken = book.list()?;
+    let names = (1..).map(|n| format!("invite-{n}"));
+    Ok(names.into_iter().find(|name| taken.iter().all(|invite| invite.name != *name)).unwrap_or_default())
+}
+
+/// The link without a secret.
+fn join_link(book: &InviteBook, host: Option<&JoinLink>) -> Result<JoinLink, Failure> {
+    let (last, key) = book.hub()?;
+    let last = last.and_then(|address| address.parse::<JoinLink>().ok());
+    match host.cloned().or(last) {
+        Some(link) => Ok(JoinLink { key: Some(key), ..link }),
+        None => {
+            Err(Failure::new(ErrorCode::BadConfig, "The hub has not run yet, so it is not known where it will be.")
+                .hint("Start it first with `potluck serve`, or say where with --host HOST:PORT."))
+        }
+    }
+}
+
+fn state(invite: &InviteRecord, now: Timestamp) -> &'static str {
+    match invite.over(now) {
+        None => "good",
+        Some(InviteOver::Spent) => "spent",
+        Some(InviteOver::Expired) => "expired",
+    }
+}
+
+fn json_line(invite: &InviteRecord, now: Timestamp) -> String {
+    let InviteRecord { name, uses, spent, until, made, .. } = invite;
+    let listed = Listed { name, uses: *uses, spent: *spent, until: *until, made: *made, state: state(invite, now) };
+    to_json(&listed) + "\n"
+}
+
+fn table(invites: &[InviteRecord], now: Timestamp) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    // Wrapping for a terminal would make the text depend on where it is made.
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["NAME", "STATE", "SPENT", "OF", "UNTIL"]);
+    table.add_rows(invites.iter().map(|invite| {
+        let of = invite.uses.map_or_else(|| "any".to_owned(), |uses| uses.to_string());
+        let until = invite.until.map_or_else(|| "never".to_owned(), |until| until.to_string());
+        [escape(&invite.name).into_owned(), state(invite, now).to_owned(), invite.spent.to_string(), of, until]
+    }));
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if matches!(index, 2 | 3) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}

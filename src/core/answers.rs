@@ -1,0 +1,184 @@
+//! Answers in the order of what was asked.
+//!
+//! A request takes a slot when it is begun, and its answer fills that slot, sooner or later. Filled slots leave from
+//! the front. A slot that *holds* those behind it is passed by none of them; one that does not, because its request
+//! waits for somebody or something else, is passed by all that are filled. It passes none that holds, either.
+
+use std::collections::VecDeque;
+
+/// A request that is not answered yet, or whose answer may not leave yet.
+#[derive(Debug)]
+struct Slot<K, A> {
+    key: K,
+    holds: bool,
+    answer: Option<(A, usize)>,
+}
+
+/// The answers of one asker. See the [module](self) for what it promises.
+#[derive(Debug)]
+pub struct Answers<K, A> {
+    slots: VecDeque<Slot<K, A>>,
+    bytes: usize,
+}
+
+impl<K, A> Default for Answers<K, A> {
+    fn default() -> Self {
+        Self { slots: VecDeque::new(), bytes: 0 }
+    }
+}
+
+impl<K: PartialEq, A> Answers<K, A> {
+    /// A request is begun; `holds` says whether the answers to what is asked later wait for this one.
+    pub fn take_slot(&mut self, key: K, holds: bool) {
+        self.slots.push_back(Slot { key, holds, answer: None });
+    }
+
+    /// The answer to the oldest request with this key that has none. `bytes` is how much memory it takes.
+    ///
+    /// # Errors
+    /// Gives it back if nothing was asked with this key.
+    pub fn fill(&mut self, key: &K, answer: A, bytes: usize) -> Result<(), A> {
+        match self.unanswered(key) {
+            Some(slot) => {
+                slot.answer = Some((answer, bytes));
+                self.bytes += bytes;
+                Ok(())
+            }
+            None => Err(answer),
+        }
+    }
+
+    /// From now on the request with this key waits for somebody else: others may be answered meanwhile.
+    pub fn let_pass(&mut self, key: &K) {
+        if let Some(slot) = self.unanswered(key) {
+            slot.holds = false;
+        }
+    }
+
+    /// The next answer that may leave.
+    pub fn pop(&mut self) -> Option<A> {
+        let stop = self.slots.iter().position(|slot| slot.answer.is_some() || slot.holds)?;
+        // A slot that is not filled holds up the rest.
+        self.slots.get(stop)?.answer.as_ref()?;
+        let (answer, bytes) = self.slots.remove(stop)?.answer?;
+        self.bytes -= bytes;
+        Some(answer)
+    }
+
+    /// How many requests are under way.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether nothing is under way.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Bytes of answers that wait for others.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn unanswered(&mut self, key: &K) -> Option<&mut Slot<K, A>> {
+        self.slots.iter_mut().find(|slot| slot.answer.is_none() && slot.key == *key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::Rng;
+
+    fn drain(answers: &mut Answers<u64, u64>) -> Vec<u64> {
+        std::iter::from_fn(|| answers.pop()).collect()
+    }
+
+    #[test]
+    fn an_early_answer_waits_for_those_before_it() {
+        let mut answers = Answers::default();
+        (1..=3).for_each(|key| answers.take_slot(key, true));
+        answers.fill(&3, 3, 10).unwrap();
+        assert_eq!((drain(&mut answers), answers.bytes()), (vec![], 10));
+        answers.fill(&1, 1, 5).unwrap();
+        assert_eq!(drain(&mut answers), [1]);
+        answers.fill(&2, 2, 5).unwrap();
+        assert_eq!((drain(&mut answers), answers.bytes(), answers.is_empty()), (vec![2, 3], 0, true));
+        assert_eq!(answers.fill(&2, 9, 1), Err(9), "it has been answered");
+    }
+
+    #[test]
+    fn what_waits_for_somebody_else_is_passed_and_passes_nobody() {
+        let mut answers = Answers::default();
+        for (key, holds) in [(1, false), (2, true), (3, false), (4, true)] {
+            answers.take_slot(key, holds);
+        }
+        answers.fill(&4, 4, 0).unwrap();
+        answers.fill(&3, 3, 0).unwrap();
+        assert_eq!(drain(&mut answers), [0; 0], "both were asked after 2");
+        answers.fill(&2, 2, 0).unwrap();
+        assert_eq!(drain(&mut answers), [2, 3, 4]);
+        // A receipt holds the others up until it is known that it waits.
+        answers.take_slot(5, true);
+        answers.take_slot(6, true);
+        answers.fill(&6, 6, 0).unwrap();
+        answers.let_pass(&5);
+        assert_eq!(drain(&mut answers), [6]);
+        answers.fill(&1, 1, 0).unwrap();
+        answers.fill(&5, 5, 0).unwrap();
+        assert_eq!((drain(&mut answers), answers.len()), (vec![1, 5], 0));
+    }
+
+    /// What is promised, in the plainest words: of everything asked, in its order, who may leave?
+    struct Model(Vec<(u64, bool, bool)>);
+
+    impl Model {
+        fn leaving(&mut self) -> Vec<u64> {
+            let mut left = Vec::new();
+            loop {
+                let free = |at: &usize| self.0[*at].2 && self.0[..*at].iter().all(|(_, holds, _)| !holds);
+                let Some(at) = (0..self.0.len()).find(free) else { return left };
+                left.push(self.0.remove(at).0);
+            }
+        }
+    }
+
+    #[test]
+    fn it_does_what_the_model_does() {
+        let mut total = 0;
+        for seed in 0..300 {
+            let (mut rng, mut answers, mut model) = (Rng(seed), Answers::default(), Model(Vec::new()));
+            for key in 0..200 {
+                match rng.below(4) {
+                    0..=1 => {
+                        let holds = rng.chance(60);
+                        answers.take_slot(key, holds);
+                        model.0.push((key, holds, false));
+                    }
+                    2 if !model.0.is_empty() => {
+                        let at = rng.below(model.0.len() as u64) as usize;
+                        let (key, _, filled) = &mut model.0[at];
+                        if !std::mem::replace(filled, true) {
+                            answers.fill(key, *key, 3).unwrap();
+                        }
+                    }
+                    _ if !model.0.is_empty() => {
+                        let at = rng.below(model.0.len() as u64) as usize;
+                        let (key, holds, filled) = &mut model.0[at];
+                        if !*filled {
+                            *holds = false;
+                            answers.let_pass(key);
+                        }
+                    }
+                    _ => {}
+                }
+                let left = drain(&mut answers);
+                total += left.len();
+                assert_eq!(left, model.leaving(), "seed {seed}");
+                let waiting = model.0.iter().filter(|(_, _, filled)| *filled).count();
+                assert_eq!((answers.len(), answers.bytes()), (model.0.len(), 3 * waiting), "seed {seed}");
+            }
+        }
+        assert!(total > 3_000, "{total} answers");
+    }
+}

@@ -1,0 +1,169 @@
+//! Standard output as the system has it, and what it means that it cannot be written.
+//!
+//! The standard library's own handle hides two failures: what is written to a closed descriptor counts as written, and
+//! where there is no descriptor at all, its runtime opens `/dev/null` before `main`.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::stdio::stdout;
+
+use crate::protocol::{ErrorCode, Failure};
+
+/// Whether the program was started without a standard output.
+static ABSENT: AtomicBool = AtomicBool::new(false);
+
+/// Looks whether there is a standard output. Must be called before the standard library's runtime has put `/dev/null`
+/// in its place; allocates nothing and writes nothing.
+pub fn look() {
+    if rustix::io::fcntl_getfd(stdout()).is_err() {
+        ABSENT.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Writes to standard output, without a buffer. Its errors are known to [`loss`].
+#[derive(Debug, Default)]
+pub struct StandardOutput;
+
+impl Write for StandardOutput {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if ABSENT.load(Ordering::Relaxed) {
+            return Err(lost(Errno::BADF));
+        }
+        loop {
+            match rustix::io::write(stdout(), bytes) {
+                Ok(written) => return Ok(written),
+                Err(Errno::INTR) => {}
+                // Whoever gave it to us has made it so that a full pipe is an error. It is waited for all the same.
+                Err(Errno::AGAIN) => drop(poll(&mut [PollFd::new(&stdout(), PollFlags::OUT)], None)),
+                Err(e) => return Err(lost(e)),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Standard output takes no more.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Lost(String);
+
+fn lost(errno: Errno) -> io::Error {
+    let error = io::Error::from(errno);
+    let said = error.to_string();
+    let words = said.split_once(" (os error").map_or(said.as_str(), |(words, _)| words);
+    io::Error::new(error.kind(), Lost(words.to_owned()))
+}
+
+/// What it means that standard output could not be written, if that is what an error is about. A reader who closed the
+/// pipe has what they wanted: that is no failure.
+pub fn loss(error: &io::Error) -> Option<Result<(), Failure>> {
+    let Lost(words) = error.get_ref()?.downcast_ref()?;
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Some(Ok(()));
+    }
+    let failure = Failure::new(ErrorCode::OutputLost, format!("Standard output cannot be written: {words}."));
+    Some(Err(failure))
+}
+
+/// The hub's log. If its first line cannot be written, nobody learns where the hub is; from then on the hub goes on
+/// serving whatever becomes of its log, says so once, and writes it again when it can.
+pub struct LogOutput<W> {
+    sink: W,
+    /// Whether anything has ever been written.
+    begun: bool,
+    failing: bool,
+    complain: fn(&Failure),
+    any_lost: std::sync::Arc<AtomicBool>,
+}
+
+impl<W: Write> LogOutput<W> {
+    /// A log at `sink`; `any_lost` is set once something of it is lost.
+    pub fn new(sink: W, complain: fn(&Failure), any_lost: std::sync::Arc<AtomicBool>) -> Self {
+        Self { sink, begun: false, failing: false, complain, any_lost }
+    }
+}
+
+impl<W: Write> Write for LogOutput<W> {
+    /// Takes whole lines.
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        // The last line before it was lost may have been torn.
+        let seam: &[u8] = if self.failing { b"\n" } else { b"" };
+        let written = self.sink.write_all(seam).and_then(|()| self.sink.write_all(lines));
+        match written.map_err(|e| (loss(&e), e)) {
+            Ok(()) => (self.begun, self.failing) = (true, false),
+            // Nobody wants to read it.
+            Err((Some(Ok(())), _)) => {}
+            Err((_, e)) if !self.begun => return Err(e),
+            Err((loss, e)) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    let failure = loss.and_then(Result::err).unwrap_or_else(|| Failure::internal(e));
+                    (self.complain)(&failure);
+                }
+                self.any_lost.store(true, Ordering::Relaxed);
+            }
+        }
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_loss_is_told_in_words_and_a_closed_pipe_is_none() {
+        let failure = loss(&lost(Errno::NOSPC)).unwrap().unwrap_err();
+        assert_eq!(failure.to_string(), "Standard output cannot be written: No space left on device. (output-lost)");
+        assert_eq!(loss(&lost(Errno::PIPE)), Some(Ok(())));
+        assert_eq!(loss(&io::Error::other("something else")), None);
+    }
+
+    /// Fails as it is told.
+    struct Disk(Arc<std::sync::Mutex<(Option<Errno>, String)>>);
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let (full, text) = &mut *self.0.lock().unwrap();
+            match *full {
+                Some(errno) => Err(lost(errno)),
+                None => {
+                    text.push_str(std::str::from_utf8(bytes).unwrap());
+                    Ok(bytes.len())
+                }
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_log_goes_on_when_there_is_room_again() {
+        let disk = Arc::new(std::sync::Mutex::new((None, String::new())));
+        let any_lost = Arc::new(AtomicBool::new(false));
+        let mut log = LogOutput::new(Disk(disk.clone()), |_| (), any_lost.clone());
+        log.write_all(b"1\n").unwrap();
+        disk.lock().unwrap().0 = Some(Errno::NOSPC);
+        log.write_all(b"2\n").unwrap();
+        assert!(any_lost.load(Ordering::Relaxed));
+        disk.lock().unwrap().0 = None;
+        log.write_all(b"3\n").unwrap();
+        log.write_all(b"4\n").unwrap();
+        assert_eq!(disk.lock().unwrap().1, "1\n\n3\n4\n");
+        let disk = Arc::new(std::sync::Mutex::new((Some(Errno::NOSPC), String::new())));
+        let mut log = LogOutput::new(Disk(disk), |_| (), any_lost);
+        log.write_all(b"1\n").unwrap_err();
+    }
+}

@@ -1,0 +1,160 @@
+//! Invites, which are made and revoked beside a hub, whether it runs or not.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::disk::{failure, in_transaction};
+use super::load::{Unsigned, integer};
+use super::{Store, accounts, hub_identity};
+use crate::protocol::invite::{InviteDigest, InviteRecord};
+use crate::protocol::{ErrorCode, Failure, PublicKey, Timestamp};
+
+/// Where the hub listened last, as `HOST:PORT`.
+const ADDRESS: &str = "address";
+
+/// Set once an invite was ever made.
+const INVITED: &str = "invited";
+
+const COLUMNS: &str =
+    "name, digest, uses, (SELECT count(*) FROM invited WHERE invited.digest = invites.digest), until, made";
+
+/// A store as its keeper sees it who makes invites. A hub may have it open at the same time: what is changed holds at
+/// once.
+pub struct InviteBook {
+    database: Connection,
+    file: PathBuf,
+    dir: PathBuf,
+}
+
+impl InviteBook {
+    /// Opens the store in `dir`, or makes it there.
+    ///
+    /// # Errors
+    /// As for [`Users::open`](super::Users::open).
+    pub fn open(dir: &Path) -> Result<Self, Failure> {
+        let (database, file) = accounts::open_beside(dir)?;
+        Ok(Self { database, file, dir: dir.to_owned() })
+    }
+
+    /// Where the hub listened last, as `HOST:PORT`, and its key: what a join link is made of.
+    ///
+    /// # Errors
+    /// As for [`InviteBook::list`], and what the key's file refuses.
+    pub fn hub(&self) -> Result<(Option<String>, PublicKey), Failure> {
+        let address = meta(&self.database, ADDRESS).map_err(|e| failure(&self.file, &e))?;
+        Ok((address, hub_identity(&self.dir)?.key))
+    }
+
+    /// All invites, in the order in which they were made.
+    ///
+    /// # Errors
+    /// `store-corrupt` or `store-failed` when they cannot be read.
+    pub fn list(&self) -> Result<Vec<InviteRecord>, Failure> {
+        let sql = format!("SELECT {COLUMNS} FROM invites ORDER BY made, name");
+        let read = || -> rusqlite::Result<Vec<_>> { self.database.prepare(&sql)?.query_map([], record)?.collect() };
+        read().map_err(|e| failure(&self.file, &e))
+    }
+
+    /// Keeps a new invite.
+    ///
+    /// # Errors
+    /// `name-taken` when there is one of that name; `store-failed`, `store-corrupt`, or `store-locked` when another
+    /// program is writing for 5 seconds.
+    pub fn add(&mut self, invite: &InviteRecord) -> Result<(), Failure> {
+        in_transaction(&mut self.database, &self.file, |database| {
+            let sql = "SELECT 1 FROM invites WHERE name = ?1";
+            let there = database.prepare(sql).and_then(|mut found| found.exists([&invite.name]));
+            if there.map_err(|e| failure(&self.file, &e))? {
+                let message = format!("There is an invite called {} already.", invite.name);
+                return Err(Failure::new(ErrorCode::NameTaken, message)
+                    .hint("Choose another name, or revoke that one first: `potluck invite revoke NAME`."));
+            }
+            put(database, invite).map_err(|e| failure(&self.file, &e))
+        })
+    }
+
+    /// Forgets an invite: it lets nobody in any more. Whom it has let in stays.
+    ///
+    /// # Errors
+    /// `no-such-invite`, or as for [`InviteBook::add`].
+    pub fn revoke(&mut self, name: &str) -> Result<(), Failure> {
+        in_transaction(&mut self.database, &self.file, |database| {
+            let gone = || -> rusqlite::Result<usize> {
+                let of = "SELECT digest FROM invites WHERE name = ?1";
+                database.execute(&format!("DELETE FROM invited WHERE digest IN ({of})"), [name])?;
+                database.execute("DELETE FROM invites WHERE name = ?1", [name])
+            };
+            match gone().map_err(|e| failure(&self.file, &e))? {
+                0 => Err(Failure::new(ErrorCode::NoSuchInvite, format!("There is no invite called {name}."))),
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+impl Store {
+    /// Remembers where the hub listens, for the links of invites that are made beside it.
+    ///
+    /// # Errors
+    /// As for [`Store::keep`].
+    pub fn remember_address(&mut self, host_port: &str) -> Result<(), Failure> {
+        let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
+        let kept = self.database.execute(sql, [ADDRESS, host_port]);
+        kept.map(drop).map_err(|e| failure(&self.file, &e))
+    }
+
+    /// Keeps the hub's first invite, if there was never one; says whether it did.
+    ///
+    /// # Errors
+    /// As for [`Store::keep`].
+    pub fn first_invite(&mut self, invite: &InviteRecord) -> Result<bool, Failure> {
+        in_transaction(&mut self.database, &self.file, |database| {
+            let first = || -> rusqlite::Result<bool> {
+                if meta(database, INVITED)?.is_some() {
+                    return Ok(false);
+                }
+                put(database, invite).map(|()| true)
+            };
+            first().map_err(|e| failure(&self.file, &e))
+        })
+    }
+}
+
+/// The invite of this secret, if there is one, and whether it was spent for this key.
+pub(super) fn find(
+    database: &Connection,
+    digest: InviteDigest,
+    key: PublicKey,
+) -> rusqlite::Result<Option<(InviteRecord, bool)>> {
+    let sql = format!("SELECT {COLUMNS} FROM invites WHERE digest = ?1");
+    let Some(invite) = database.prepare_cached(&sql)?.query_row([digest.0], record).optional()? else {
+        return Ok(None);
+    };
+    let sql = "SELECT 1 FROM invited WHERE digest = ?1 AND key = ?2";
+    let counted = database.prepare_cached(sql)?.exists(params![digest.0, key.0])?;
+    Ok(Some((invite, counted)))
+}
+
+pub(super) fn put(database: &Connection, invite: &InviteRecord) -> rusqlite::Result<()> {
+    let InviteRecord { name, digest, uses, until, made, .. } = invite;
+    let sql = "INSERT INTO invites (digest, name, uses, until, made) VALUES (?1, ?2, ?3, ?4, ?5)";
+    database.execute(sql, params![digest.0, name, uses.map(integer), until.map(|until| until.0), made.0])?;
+    database.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, '1')", [INVITED]).map(drop)
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<InviteRecord> {
+    let Unsigned(spent) = row.get(3)?;
+    Ok(InviteRecord {
+        name: row.get(0)?,
+        digest: InviteDigest(row.get(1)?),
+        uses: row.get::<_, Option<Unsigned>>(2)?.map(|Unsigned(uses)| uses),
+        spent,
+        until: row.get::<_, Option<i64>>(4)?.map(Timestamp),
+        made: Timestamp(row.get(5)?),
+    })
+}
+
+fn meta(database: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    database.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()
+}

@@ -1,0 +1,196 @@
+//! Why something failed, in words for people: what a library says of its errors is for its own users, with numbers,
+//! addresses of manuals and names of types that help nobody here.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::io::{self, ErrorKind};
+
+use super::{ErrorCode, Failure};
+
+/// What the system's refusal means, as the end of a sentence and without its full stop.
+pub fn of_io(e: &io::Error) -> Cow<'static, str> {
+    let known = match e.kind() {
+        // What we say ourselves is already said in words.
+        _ if e.get_ref().is_some() => "",
+        ErrorKind::NotFound => "there is no such file or folder",
+        ErrorKind::PermissionDenied => "that is not permitted",
+        ErrorKind::ConnectionRefused => "nothing listens there",
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe | ErrorKind::NotConnected => {
+            "the other side closed the connection"
+        }
+        ErrorKind::UnexpectedEof => "it ended too early",
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "no way leads there",
+        ErrorKind::NetworkDown => "the network is down",
+        ErrorKind::AddrInUse => "the port is in use",
+        ErrorKind::AddrNotAvailable => "this machine has no such address",
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => "no answer came in time",
+        ErrorKind::AlreadyExists => "something of that name is there already",
+        ErrorKind::NotADirectory => "a part of the path is not a folder",
+        ErrorKind::IsADirectory => "that is a folder",
+        ErrorKind::DirectoryNotEmpty => "the folder is not empty",
+        ErrorKind::ReadOnlyFilesystem => "the file system is read-only",
+        ErrorKind::StorageFull => "the disk is full",
+        ErrorKind::QuotaExceeded => "no more room is allowed on that disk",
+        ErrorKind::FileTooLarge => "the file system takes no file that large",
+        ErrorKind::InvalidFilename => "the file system does not take that name",
+        ErrorKind::ResourceBusy | ErrorKind::ExecutableFileBusy => "something else is using it",
+        ErrorKind::StaleNetworkFileHandle => "the network drive has changed meanwhile",
+        ErrorKind::OutOfMemory => "there is not enough memory",
+        ErrorKind::Unsupported => "the system cannot do that",
+        ErrorKind::WriteZero => "nothing more could be written",
+        ErrorKind::InvalidData => "what is in it cannot be understood",
+        _ => "",
+    };
+    if known.is_empty() { Cow::Owned(plain(&e.to_string())) } else { Cow::Borrowed(known) }
+}
+
+/// A library's words without what is not for people: the system's number of an error, and the address of a manual.
+pub fn plain(said: &str) -> String {
+    let mut text = said.to_owned();
+    while let Some(start) = text.find(" (os error ") {
+        let end = text[start..].find(')').map_or(text.len(), |end| start + end + 1);
+        text.replace_range(start..end, "");
+    }
+    if let Some(start) = text.find("http") {
+        text.truncate(start);
+    }
+    let text = text.trim().trim_end_matches([':', '.', ';']);
+    let mut letters = text.chars();
+    // The beginning of a sentence becomes its end, but `TLS` stays as it is.
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// What is wrong with a text that should be JSON, as the end of a sentence and without its full stop.
+pub fn of_json(e: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    let place = match (e.line(), e.column()) {
+        (0, _) | (_, 0) => String::new(),
+        (1, column) => format!(" at column {column}"),
+        (line, column) => format!(" at line {line}, column {column}"),
+    };
+    let said = e.to_string();
+    let said = said.split(" at line ").next().unwrap_or_default();
+    let what = match e.classify() {
+        Category::Eof => "it ends too early",
+        Category::Io => "it cannot be read",
+        Category::Data => match said {
+            said if said.starts_with("the key ") => said,
+            said if said.starts_with("missing field `") => {
+                return format!("the field {} is missing{place}", said.trim_start_matches("missing field "));
+            }
+            said if said.starts_with("unknown field `") => "there is a field that does not belong there",
+            said if said.starts_with("duplicate field `") => "a field stands twice",
+            _ => "a value is not what it should be",
+        },
+        Category::Syntax => match said {
+            "key must be a string" | "expected `:`" => "a field's name stands in double quotes, with a colon behind it",
+            "expected `,` or `}`" | "expected `,` or `]`" => "a comma or a bracket is missing",
+            "trailing comma" => "a comma is one too many",
+            "trailing characters" => "something stands behind the end of the object",
+            "recursion limit exceeded" => "it is nested too deeply",
+            "invalid number" => "a number is not written as one",
+            "number out of range" => "a number is too large",
+            "invalid escape" => "after a backslash stands what may not",
+            "invalid unicode code point" | "unexpected end of hex escape" | "lone leading surrogate in hex escape" => {
+                "a `\\u` does not name a character"
+            }
+            said if said.starts_with("control character") => {
+                "a text holds a control character; write it as `\\n` or `\\u0007`"
+            }
+            "expected value" | "expected ident" => "a value is missing, or a text without its double quotes",
+            _ => "it is not written as JSON is",
+        },
+    };
+    format!("{what}{place}")
+}
+
+/// A line of the other side that is none of the protocol.
+pub fn not_understood(what: &str, e: &serde_json::Error) -> Failure {
+    Failure::new(ErrorCode::WrongProtocol, format!("{what}: {}.", of_json(e)))
+}
+
+/// What is wrong with a value on the command line, or behind a command, as clap found it; nothing if it is another kind
+/// of mistake.
+pub fn of_argument(e: &clap::Error) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let text = |kind| match e.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let (argument, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
+    let why = match (e.kind(), e.get(ContextKind::ValidValue)) {
+        (ErrorKind::ValueValidation, _) => of_value(e.source()?),
+        (ErrorKind::InvalidValue, _) if value.is_empty() => return Some(format!("{argument} needs a value.")),
+        (ErrorKind::InvalidValue, Some(ContextValue::Strings(all))) => format!("it must be one of {}", all.join(", ")),
+        _ => return None,
+    };
+    Some(format!("`{value}` does not fit {argument}: {}.", why.trim_end_matches('.')))
+}
+
+fn of_value(e: &(dyn Error + 'static)) -> String {
+    use std::num::IntErrorKind;
+    if let Some(e) = e.downcast_ref::<std::num::ParseIntError>() {
+        return match e.kind() {
+            IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "the number is too large",
+            _ => "it is not a whole number",
+        }
+        .to_owned();
+    }
+    if e.is::<std::net::AddrParseError>() {
+        return "it is not an IP address, such as 127.0.0.1 or ::1".to_owned();
+    }
+    let said = e.to_string();
+    // clap's own words for a number that is outside of a range.
+    match said.split_once(" is not in ").and_then(|(_, range)| range.split_once("..")) {
+        Some((first, last)) => match (first, last.strip_prefix('=').unwrap_or(last)) {
+            (first, "") => format!("it must be a whole number of at least {first}"),
+            (first, last) => format!("it must be a whole number from {first} to {last}"),
+        },
+        None => said,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_speaks_without_its_numbers() {
+        for number in 1..134 {
+            let e = io::Error::from_raw_os_error(number);
+            let told = of_io(&e);
+            assert!(!told.contains("os error") && !told.is_empty(), "{number}: {told}");
+            assert!(!told.ends_with('.') && !told.starts_with(char::is_uppercase) || told.starts_with("R"), "{told}");
+        }
+        assert_eq!(of_io(&io::ErrorKind::ConnectionReset.into()), "the other side closed the connection");
+        assert_eq!(of_io(&io::Error::other("the key is damaged")), "the key is damaged");
+        let tls =
+            "peer closed connection without sending TLS close_notify: https://docs.rs/rustls/latest/manual.html#x";
+        assert_eq!(plain(tls), "peer closed connection without sending TLS close_notify");
+        assert_eq!(plain("cannot read x: Permission denied (os error 13)"), "cannot read x: Permission denied");
+    }
+
+    #[test]
+    fn json_is_judged_in_words() {
+        for (text, told) in [
+            (r#"{"a":"#, "it ends too early at column 5"),
+            (r#"{"a":nothing}"#, "a value is missing, or a text without its double quotes at column 7"),
+            (r#"{a:1}"#, "a field's name stands in double quotes"),
+            (r#"{"a":1,}"#, "a comma is one too many"),
+            (r#"{"a":1 "b":2}"#, "a comma or a bracket is missing"),
+            (r#"{"a":1} x"#, "something stands behind the end"),
+            ("{\"a\":\"\u{1}\"}", "control character"),
+            (r#"{"a":1,"a":2}"#, "the key \"a\" stands twice"),
+            (r#"{"a":"\ud800"}"#, "character"),
+            (r#"{"a":"\q"}"#, "after a backslash"),
+        ] {
+            let said = of_json(&super::super::strict::parse(text).unwrap_err());
+            assert!(said.contains(told), "{text}: {said}");
+        }
+    }
+}

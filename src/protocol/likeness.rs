@@ -1,0 +1,105 @@
+//! Which names look alike though they are not the same: `ɑlice` and `alice`, `rnodern` and `modern`.
+//!
+//! A name that looks like one that is taken is refused; names that are there already stay, however they look. So
+//! nothing of this is kept: it can change with the tables of Unicode.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::name::{RESERVED, fold};
+
+/// What a name looks like: its skeletons (Unicode UTS #39, section 4) as it is written and as it is folded. Two names of
+/// which one is equal look alike.
+pub fn looks(name: &str) -> BTreeSet<String> {
+    let skeleton = |text: &str| unicode_security::skeleton(text).collect::<String>();
+    [skeleton(name), skeleton(&fold(name))].into()
+}
+
+/// Taken names, found by what they look like.
+#[derive(Debug)]
+pub struct Likeness {
+    /// Folded names.
+    by_look: HashMap<String, BTreeSet<String>>,
+}
+
+impl Default for Likeness {
+    /// With those names that are the hub's own.
+    fn default() -> Self {
+        let mut this = Self { by_look: HashMap::new() };
+        RESERVED.iter().for_each(|name| this.insert(name));
+        this
+    }
+}
+
+impl Likeness {
+    /// These names are taken.
+    pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut this = Self::default();
+        names.into_iter().for_each(|name| this.insert(name));
+        this
+    }
+
+    /// A name is taken.
+    pub fn insert(&mut self, name: &str) {
+        for look in looks(name) {
+            self.by_look.entry(look).or_default().insert(fold(name));
+        }
+    }
+
+    /// A name is free again.
+    pub fn remove(&mut self, name: &str) {
+        for look in looks(name) {
+            if let Some(names) = self.by_look.get_mut(&look) {
+                names.remove(&fold(name));
+                if names.is_empty() {
+                    self.by_look.remove(&look);
+                }
+            }
+        }
+    }
+
+    /// Another taken name that looks like this one, folded.
+    pub fn twin(&self, name: &str) -> Option<&str> {
+        let folded = fold(name);
+        let looks = looks(name);
+        let mut alike = looks.iter().filter_map(|look| self.by_look.get(look)).flatten();
+        alike.find(|other| **other != folded).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::name::check_person;
+
+    #[test]
+    fn names_that_look_like_taken_ones_are_found() {
+        let taken = Likeness::of(["alice", "william", "modern", "Straße", "bob0"]);
+        for (name, twin) in [
+            ("ɑlice", "alice"),
+            ("wiIliam", "william"),
+            ("rnodern", "modern"),
+            ("RNODERN", "modern"),
+            ("aIice", "alice"),
+            ("bobO", "bob0"),
+            ("aIl", "all"),
+            ("1obby", "lobby"),
+        ] {
+            assert_eq!(check_person(name), Ok(()), "{name}");
+            assert_eq!(taken.twin(name), Some(twin), "{name}");
+        }
+        for name in ["alice", "ALICE", "Alicia", "rnoderm", "strasse", "bob1", "hu"] {
+            assert_eq!(taken.twin(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_free_again_is_in_nobodys_way() {
+        let mut taken = Likeness::of(["alice", "aIice"]);
+        taken.remove("alice");
+        assert_eq!(taken.twin("alice"), Some("aiice"));
+        taken.remove("aIice");
+        assert_eq!(taken.twin("ɑlice"), None);
+        taken.remove("aIice");
+        assert_eq!(taken.by_look.len(), Likeness::default().by_look.len());
+    }
+}

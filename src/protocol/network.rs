@@ -1,0 +1,53 @@
+//! What counts as one address, wherever somebody is counted by it.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// An IPv4 address, or an IPv6 network of 64 bits: whoever has an IPv6 address usually has all of those.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Network(IpAddr);
+
+impl Network {
+    /// The one that an address belongs to.
+    pub fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(v6) if !v6.is_loopback() => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+            other => other,
+        })
+    }
+
+    /// Whether it is this machine: counting by it says nothing then, since it is everybody here.
+    pub fn is_loopback(&self) -> bool {
+        self.0.is_loopback()
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V6(v6) if !v6.is_loopback() => write!(f, "{v6}/64"),
+            other => write!(f, "{other}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_one_network_and_others_are_not() {
+        let shown = |text: &str| Network::of(text.parse().unwrap()).to_string();
+        for (address, network) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2:aaaa::1", "2001:db8:1:2::/64"),
+            ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::/64"),
+            ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+            ("::1", "::1"),
+        ] {
+            assert_eq!(shown(address), network);
+        }
+        assert!(Network::of("::1".parse().unwrap()).is_loopback());
+    }
+}

@@ -1,0 +1,16 @@
+//! The program from outside, by real processes: its input and output, its exit codes, and what surrounds them.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bad_input;
+mod contract;
+mod demo;
+mod examples;
+mod exec;
+mod hub;
+mod hub_address;
+mod slow;
+mod tools;
+mod user;
+mod words;

@@ -1,0 +1,10 @@
+//! The machines in simulation: hundreds of random runs, each from its seed.
+
+#[path = "../common/seeds.rs"]
+mod seeds;
+
+mod files;
+mod hub;
+mod people;
+mod private;
+mod swarm;

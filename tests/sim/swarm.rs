@@ -1,0 +1,147 @@
+//! Many clients that exchange one content, in simulation: what must hold whoever lies, leaves or stalls.
+
+use std::time::Duration;
+
+use crate::seeds::each_seed;
+use potluck::core::{Rng, Time};
+use potluck::protocol::ChunkSet;
+use potluck::sim::swarm::{Fault, PeerConfig, SwarmSim};
+
+const SEEDS: u64 = 500;
+/// Nothing takes as long.
+const LONGEST: Time = Time(3_600_000_000);
+const MIB: u64 = 1 << 20;
+
+/// Some of the chunks.
+fn some(rng: &mut Rng, chunks: u32, percent: u64) -> ChunkSet {
+    (0..chunks).filter(|_| rng.chance(percent)).collect()
+}
+
+fn peer(rng: &mut Rng) -> PeerConfig {
+    PeerConfig {
+        has: None,
+        fetches: None,
+        comes: Duration::ZERO,
+        rate: (8 + rng.below(100)) * MIB,
+        delay: Duration::from_micros(100 + rng.below(40_000)),
+        fault: Fault::None,
+        fault_at: Duration::from_millis(rng.below(3_000)),
+        leaves_when_done: false,
+    }
+}
+
+/// From 3 on peers, fewer than `most` more: one has all, some have parts, most fetch; some of them have
+/// something wrong with them.
+fn crowd(rng: &mut Rng, most: u64, chunks: u32) -> Vec<PeerConfig> {
+    let faults = [Fault::Lies, Fault::Leaves, Fault::Changes, Fault::Claims, Fault::Stalls];
+    let count = 3 + rng.below(most);
+    let mut peers: Vec<PeerConfig> = (0..count).map(|_| peer(rng)).collect();
+    let first_is_sound = rng.chance(50);
+    let faulty = [20, 40, 80][rng.below(3) as usize];
+    for (index, peer) in peers.iter_mut().enumerate().skip(usize::from(first_is_sound)) {
+        if rng.chance(faulty) {
+            peer.fault = faults[rng.below(5) as usize];
+        }
+        let percent = rng.below(100);
+        match rng.below(10) {
+            _ if index == 0 => {}
+            0 => {}
+            1 | 2 => peer.has = Some(some(rng, chunks, percent)),
+            _ => {
+                let all = rng.chance(80);
+                peer.fetches = Some((!all).then(|| some(rng, chunks, percent)));
+                peer.comes = Duration::from_millis(1 + rng.below(1_000));
+                peer.leaves_when_done = rng.chance(30);
+            }
+        }
+        if peer.fault == Fault::Claims && peer.fetches.is_none() {
+            peer.has = Some(some(rng, chunks, percent));
+        }
+    }
+    peers
+}
+
+/// Plays it to the end, looking after each step.
+fn play(sim: &mut SwarmSim) {
+    while sim.step().unwrap_or_else(|wrong| panic!("at {:?}: {wrong}", sim.now())) {
+        assert!(sim.now() < LONGEST, "it has no end: {:?}", sim.outcomes().collect::<Vec<_>>());
+    }
+    for (receiver, outcome) in sim.outcomes() {
+        match outcome {
+            Some(Ok(())) => assert!(sim.is_right(receiver), "receiver {receiver} has other bytes"),
+            Some(Err(_)) => {}
+            None => panic!("receiver {receiver} waits for ever"),
+        }
+    }
+}
+
+/// The chunks that came from peers of this kind.
+fn came(sim: &SwarmSim, peers: &[PeerConfig], of_kind: impl Fn(&PeerConfig) -> bool) -> u32 {
+    let receivers = sim.outcomes().flat_map(|(receiver, _)| sim.came_from(receiver));
+    receivers.filter(|(source, _)| of_kind(&peers[*source])).map(|(_, (good, _))| good).sum()
+}
+
+#[test]
+fn everybody_gets_the_right_bytes_or_a_clear_failure_and_bad_peers_cost_one_chunk_each() {
+    let played = each_seed("swarm", SEEDS, |seed| {
+        let mut rng = Rng(seed);
+        let (peers, chunks) = [(12, 40), (12, 40), (12, 40), (4, 150), (48, 30)][rng.below(5) as usize];
+        let chunks = 1 + rng.below(chunks) as u32;
+        let peers = crowd(&mut rng, peers, chunks);
+        let mut sim = SwarmSim::new(seed, chunks, peers.clone());
+        play(&mut sim);
+        let mut wasted = 0;
+        for (receiver, _) in sim.outcomes() {
+            for (source, (_, bad)) in sim.came_from(receiver) {
+                assert!(bad <= 1, "receiver {receiver} took {bad} bad chunks from {source}");
+                wasted += bad;
+            }
+        }
+        let ends: Vec<_> = sim.outcomes().filter_map(|(_, outcome)| outcome).collect();
+        let failed = ends.iter().filter(|end| end.is_err()).count();
+        [wasted as usize, failed, ends.len() - failed, came(&sim, &peers, |peer| peer.fetches.is_some()) as usize]
+    });
+    // Otherwise nothing of it was tried.
+    if played.len() > 1 {
+        let total = |column: usize| played.iter().map(|run| run[column]).sum::<usize>();
+        let tried = [0, 1, 2, 3].map(total);
+        assert!(tried.iter().all(|count| *count > 50), "bad chunks, failures, successes, chunks traded: {tried:?}");
+    }
+}
+
+#[test]
+fn receivers_that_start_together_at_one_source_trade() {
+    each_seed("swarm", 25, |seed| {
+        let mut rng = Rng(seed);
+        let chunks = 120;
+        let receivers = 3 + rng.below(6);
+        let mut peers: Vec<PeerConfig> = (0..=receivers).map(|_| peer(&mut rng)).collect();
+        peers[0].rate = 10 * MIB;
+        for receiver in &mut peers[1..] {
+            receiver.fetches = Some(None);
+            receiver.comes = Duration::from_millis(100);
+        }
+        let mut sim = SwarmSim::new(seed, chunks, peers.clone());
+        play(&mut sim);
+        assert!(sim.outcomes().all(|(_, outcome)| outcome == Some(Ok(()))));
+        let first = came(&sim, &peers, |peer| peer.fetches.is_none());
+        let all = chunks * receivers as u32;
+        assert!(2 * first < 5 * chunks && 3 * first < 2 * all, "{first} of {all} chunks came from the first source");
+    });
+}
+
+#[test]
+fn who_has_what_nobody_else_has_is_asked_though_all_connections_are_taken() {
+    each_seed("swarm", 20, |seed| {
+        let mut rng = Rng(seed);
+        let mut peers: Vec<PeerConfig> = (0..14).map(|_| peer(&mut rng)).collect();
+        for (source, peer) in (0..13).zip(&mut peers) {
+            peer.has = Some([source].into_iter().collect());
+        }
+        peers[13].fetches = Some(None);
+        peers[13].comes = Duration::from_millis(500);
+        let mut sim = SwarmSim::new(seed, 13, peers);
+        play(&mut sim);
+        assert_eq!(sim.outcomes().collect::<Vec<_>>(), [(13, Some(Ok(())))]);
+    });
+}

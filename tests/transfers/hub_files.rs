@@ -1,0 +1,365 @@
+//! What the hub serves itself, over real sockets: its own folder, and copies that outlive their owners.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::net::Ipv4Addr;
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::common::peers::{Hub, PATIENCE, Peer, content, potluck, text};
+use potluck::io::data::{Control, FetchJob, Shelf, Source, fetch};
+use potluck::io::home::Home;
+use potluck::io::identity::Identity;
+use potluck::protocol::{ErrorCode, Offer, OnConflict};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const MIB: usize = 1 << 20;
+const BIG: u64 = 512 << 20;
+
+/// A hub with these files of its own.
+fn hub_with(files: &[(&str, &[u8])], args: &[&str]) -> (TempDir, Hub) {
+    let dir = tempfile::tempdir().unwrap();
+    for (file, bytes) in files {
+        fs::create_dir_all(dir.path().join(file).parent().unwrap()).unwrap();
+        fs::write(dir.path().join(file), bytes).unwrap();
+    }
+    let hub = Hub::start(&[&["--files", dir.path().to_str().unwrap()], args].concat());
+    (dir, hub)
+}
+
+/// The table, once it is as it should be.
+fn table_with(peer: &mut Peer, is_it: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    loop {
+        let offers = peer.table()["offers"].as_array().unwrap().clone();
+        if is_it(&offers) {
+            return offers;
+        }
+        peer.expect("table-updated");
+    }
+}
+
+fn names(offers: &[Value]) -> BTreeSet<String> {
+    offers.iter().map(|offer| format!("{} of {}", text(&offer["file"]), text(&offer["owner"]))).collect()
+}
+
+fn get(file: &str, from: &str) -> Value {
+    json!({"request": "get", "file": file, "from": from, "on_conflict": "overwrite"})
+}
+
+fn keep(file: &str) -> Value {
+    json!({"request": "offer", "files": [file], "keep": true})
+}
+
+/// Offers a file that the hub shall keep; it acknowledges both, one after the other.
+fn keep_one(owner: &mut Peer, file: &str, bytes: &[u8]) {
+    owner.place.put(file, bytes);
+    let id = owner.ask(keep(file));
+    let kept = owner.answer(id);
+    assert_eq!((&kept["event"], &kept["files"]), (&json!("offer-kept"), &json!([file])), "{kept}");
+    let acked = &owner.with_id(id).into_iter().rev().nth(1).unwrap();
+    assert_eq!((&acked["event"], &acked["final"]), (&json!("offer-acked"), &Value::Null), "{acked}");
+}
+
+/// Offers a big file, sparse at its owner's, that the hub shall keep; when this returns, the copy is under way.
+fn offer_big(owner: &mut Peer) -> u64 {
+    let file = File::create(owner.place.shared("big")).unwrap();
+    file.set_len(BIG).unwrap();
+    file.write_all_at(b"big", BIG - 3).unwrap();
+    let id = owner.ask(keep("big"));
+    assert_eq!(owner.expect("transfer-started")["peer"], "hub");
+    owner.expect("transfer-progress");
+    id
+}
+
+/// The folder of the copies.
+fn folder(hub: &Hub) -> PathBuf {
+    hub.dir.path().join("hub/copies")
+}
+
+/// What is in there.
+fn copies(hub: &Hub) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder(hub)).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn hash(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}
+
+/// Asks the hub this and that until something has happened of which nobody is told.
+fn ask_until(peer: &mut Peer, what: &str, happened: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !happened() {
+        assert!(Instant::now() < deadline, "{what}");
+        peer.table();
+    }
+}
+
+#[test]
+fn the_hubs_own_files_arrive_byte_for_byte() {
+    let (menu, dish) = (content("menu", 3 * MIB + 1), content("dish", 7));
+    let (dir, hub) = hub_with(&[("menu.txt", &menu), ("sub/dish", &dish), ("empty", b""), (".hidden", b"no")], &[]);
+    let mut dora = Peer::join(hub.port, "dora", &[]);
+    let offers = table_with(&mut dora, |offers| offers.len() == 3);
+    let expected = ["empty of hub", "menu.txt of hub", "sub/dish of hub"].map(str::to_owned);
+    assert_eq!(names(&offers), BTreeSet::from(expected));
+    let menu_offer = offers.iter().find(|offer| offer["file"] == "menu.txt").unwrap();
+    assert_eq!((text(&menu_offer["hash"]), &menu_offer["size"]), (hash(&menu), &json!(menu.len())));
+    assert!(menu_offer.get("kept").is_none_or(|kept| kept == false), "{menu_offer}");
+
+    dora.must(json!({"request": "get", "file": "menu.txt"}), "transfer-completed");
+    assert_eq!(dora.place.got("menu.txt"), menu);
+    fs::remove_file(dora.place.downloads().join("menu.txt")).unwrap();
+    let done = dora.must(get("menu.txt", "hub"), "transfer-completed");
+    assert_eq!((&done["peer"], &done["sources"][0]["peer"]), (&json!("hub"), &json!("hub")), "{done}");
+    assert_eq!(dora.place.got("menu.txt"), menu);
+    dora.must(get("sub/dish", "hub"), "transfer-completed");
+    dora.must(get("empty", "hub"), "transfer-completed");
+    assert_eq!((dora.place.got("sub/dish"), dora.place.got("empty")), (dish, Vec::new()));
+    fs::remove_file(dora.place.downloads().join("menu.txt")).unwrap();
+    dora.process.skip();
+    dora.write("get menu.txt hub");
+    dora.expect("transfer-completed");
+    assert_eq!(dora.place.got("menu.txt"), menu);
+
+    // For people.
+    let exec = |name: &str, line: &[&str]| {
+        let mut command = potluck(dora.place.path());
+        command.args(["exec", &format!("{name}@127.0.0.1:{}", hub.port), "--data", name, "--downloads", name, "--"]);
+        let ended = command.args(line).output().unwrap();
+        assert!(ended.status.success(), "{ended:?}");
+        String::from_utf8(ended.stdout).unwrap()
+    };
+    let list = exec("erin", &["list"]);
+    assert!(list.lines().any(|line| line.contains("menu.txt") && line.contains("hub")), "{list}");
+    exec("finn", &["get", "menu.txt", "hub"]);
+    assert_eq!(fs::read(dora.place.path().join("finn/menu.txt")).unwrap(), menu);
+    dora.quit();
+    drop(dir);
+}
+
+#[test]
+fn what_comes_into_the_hubs_folder_changes_and_goes_is_followed() {
+    // Clients know under which address they reach it.
+    let (dir, hub) = hub_with(&[], &["--listen", "0.0.0.0", "--access", "open"]);
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("secret"), "secret").unwrap();
+    symlink(outside.path().join("secret"), dir.path().join("link")).unwrap();
+    symlink(outside.path(), dir.path().join("folder")).unwrap();
+    let mut dora = Peer::join(hub.port, "dora", &[]);
+    assert_eq!(dora.table()["offers"], json!([]));
+    let path = dir.path().join("sub/menu");
+    fs::create_dir(dir.path().join("sub")).unwrap();
+    for bytes in ["soup", "soup and bread"] {
+        fs::write(&path, bytes).unwrap();
+        let offered = hash(bytes.as_bytes());
+        let offers = table_with(&mut dora, |offers| offers.iter().any(|offer| offer["hash"] == json!(offered)));
+        // The links were there before.
+        assert_eq!(names(&offers), BTreeSet::from(["sub/menu of hub".to_owned()]));
+        dora.must(get("sub/menu", "hub"), "transfer-completed");
+        assert_eq!(dora.place.got("sub/menu"), bytes.as_bytes());
+    }
+    for linked in ["link", "folder/secret"] {
+        dora.refused(get(linked, "hub"), "not-offered");
+    }
+    // It becomes a link, too.
+    fs::remove_file(&path).unwrap();
+    symlink(outside.path().join("secret"), &path).unwrap();
+    table_with(&mut dora, <[Value]>::is_empty);
+    dora.refused(get("sub/menu", "hub"), "not-offered");
+    dora.quit();
+}
+
+#[test]
+fn a_copy_can_be_had_when_its_owner_is_gone_and_goes_when_it_is_withdrawn() {
+    let mut hub = Hub::start(&["--keep-files", "10MB"]);
+    let song = content("song", 3 * MIB + 7);
+    let mut erin = Peer::join(hub.port, "erin", &[]);
+    keep_one(&mut erin, "song", &song);
+    assert_eq!(copies(&hub), BTreeSet::from([hash(&song)]));
+    assert_eq!(fs::metadata(folder(&hub)).unwrap().permissions().mode() & 0o777, 0o700);
+    let owner = erin.place.clone();
+    erin.quit();
+
+    for (name, restart) in [("dora", true), ("cleo", true), ("finn", false)] {
+        let mut peer = Peer::join(hub.port, name, &[]);
+        let offers = table_with(&mut peer, |offers| !offers.is_empty());
+        assert_eq!((&offers[0]["owner"], &offers[0]["kept"]), (&json!("erin"), &json!(true)));
+        let done = peer.must(get("song", "erin"), "transfer-completed");
+        assert_eq!(done["sources"], json!([{"peer": "hub", "bytes": song.len()}]));
+        assert_eq!(peer.place.got("song"), song);
+        peer.kill();
+        if restart {
+            hub = hub.restart();
+        }
+    }
+
+    // She is back: it comes from her, and is hers to take away.
+    let mut erin = Peer::join_from(owner, hub.port, "erin", &[]);
+    let mut dora = Peer::join(hub.port, "gwen", &[]);
+    keep_one(&mut erin, "song", &song);
+    let offers = table_with(&mut dora, |offers| !offers.is_empty() && offers[0]["kept"] != json!(true));
+    assert_eq!(names(&offers), BTreeSet::from(["song of erin".to_owned()]));
+    let done = dora.must(get("song", "erin"), "transfer-completed");
+    assert_eq!(done["sources"], json!([{"peer": "erin", "bytes": song.len()}]));
+    erin.must(json!({"request": "withdraw", "files": ["song"]}), "withdrawn");
+    ask_until(&mut erin, "the copy is removed", || copies(&hub).is_empty());
+    erin.quit();
+    dora.refused(get("song", "erin"), "not-offered");
+    dora.quit();
+}
+
+#[test]
+fn what_does_not_fit_is_not_kept_and_the_same_content_is_kept_once() {
+    let hub = Hub::start(&["--keep-files", "3MB"]);
+    let (mut erin, mut dora) = (Peer::join(hub.port, "erin", &[]), Peer::join(hub.port, "dora", &[]));
+    let song = content("song", 2 * MIB);
+    // Both at once.
+    erin.place.put("song", &song);
+    dora.place.put("tune", &song);
+    let ids = (erin.ask(keep("song")), dora.ask(keep("tune")));
+    assert_eq!(
+        (&erin.answer(ids.0)["event"], &dora.answer(ids.1)["event"]),
+        (&json!("offer-kept"), &json!("offer-kept"))
+    );
+    assert_eq!(copies(&hub), BTreeSet::from([hash(&song)]));
+    erin.place.put("other", &content("other", 2 * MIB));
+    erin.refused(keep("other"), "no-room");
+    assert_eq!(dora.must(get("other", "erin"), "transfer-completed")["size"], json!(2 * MIB), "offered all the same");
+    // One of two takes it away: it stays for the other, and goes with it.
+    erin.must(json!({"request": "withdraw", "files": ["song"]}), "withdrawn");
+    let mut cleo = Peer::join(hub.port, "cleo", &[]);
+    dora.quit();
+    table_with(&mut cleo, |offers| offers.iter().any(|offer| offer["kept"] == true));
+    cleo.must(get("tune", "dora"), "transfer-completed");
+    assert_eq!(cleo.place.got("tune"), song);
+    for peer in [erin, cleo] {
+        peer.quit();
+    }
+    let none = Hub::start(&[]);
+    let mut erin = Peer::join(none.port, "erin", &[]);
+    erin.place.put("song", &song);
+    erin.refused(keep("song"), "keeps-nothing");
+    erin.quit();
+}
+
+/// Asks the hub's port for a file by whoever holds this key.
+fn fetch_as(identity: &Identity, hub: &Hub, offer: &Value, folder: &Path) -> Result<Vec<u8>, ErrorCode> {
+    let listening = &hub.process.seen[0];
+    let offer: Offer = serde_json::from_value(offer.clone()).unwrap();
+    let port = listening["files_port"].as_u64().unwrap() as u16;
+    let source = Source {
+        name: "hub".to_owned(),
+        address: (Ipv4Addr::LOCALHOST, port).into(),
+        key: text(&listening["key"]).parse().unwrap(),
+        has: None,
+    };
+    let job = FetchJob {
+        token: "0123456789abcdef".to_owned(),
+        chunking: offer.chunking().unwrap(),
+        file: offer.file,
+        hash: offer.hash,
+        chunks: None,
+        sources: vec![source],
+        folder: folder.to_owned(),
+        target: "got".to_owned(),
+        on_conflict: OnConflict::Overwrite,
+        modified: None,
+        seed: 0,
+        share: false,
+    };
+    let fetched = fetch(&job, identity, &Shelf::default(), &|_| (), &Control::default());
+    fetched.map(|fetched| fs::read(fetched.path).unwrap()).map_err(|failure| failure.code)
+}
+
+#[test]
+fn only_who_is_here_may_fetch() {
+    let (_dir, mut hub) = hub_with(&[("menu", b"soup")], &[]);
+    let mut dora = Peer::join(hub.port, "dora", &[]);
+    let offer = table_with(&mut dora, |offers| offers.len() == 1).remove(0);
+    let hers = Home::open(Some(&dora.place.path().join("home"))).unwrap().identity("dora").unwrap();
+    let (stranger, place) = (Identity::ephemeral().unwrap(), tempfile::tempdir().unwrap());
+    assert_eq!(fetch_as(&hers, &hub, &offer, place.path()), Ok(b"soup".to_vec()));
+    assert_eq!(fetch_as(&stranger, &hub, &offer, place.path()), Err(ErrorCode::PeerRefused));
+    dora.quit();
+    hub.process.expect("client-left");
+    assert_eq!(fetch_as(&hers, &hub, &offer, place.path()), Err(ErrorCode::PeerRefused));
+}
+
+#[test]
+fn a_hub_that_is_stopped_does_not_wait_for_a_copy() {
+    let mut hub = Hub::start(&["--keep-files", "1GiB"]);
+    let mut erin = Peer::join(hub.port, "erin", &[]);
+    offer_big(&mut erin);
+    hub.process.signal("TERM");
+    assert!(hub.process.wait().success());
+    hub.process.expect("hub-stopped");
+}
+
+#[test]
+fn a_hub_killed_while_it_makes_a_copy_makes_it_again() {
+    let hub = Hub::start(&["--keep-files", "1GiB"]);
+    let mut erin = Peer::join(hub.port, "erin", &[]);
+    let id = offer_big(&mut erin);
+    let hub = hub.restart();
+    let kept = erin.answer(id);
+    assert_eq!((&kept["event"], &kept["bytes"]), (&json!("offer-kept"), &json!(BIG)), "{kept}");
+    let offer = erin.table()["offers"][0].clone();
+    assert_eq!(copies(&hub), BTreeSet::from([text(&offer["hash"])]));
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(folder(&hub).join(text(&offer["hash"]))).unwrap()).unwrap();
+    assert_eq!(hasher.finalize().to_hex().to_string(), text(&offer["hash"]));
+    erin.quit();
+}
+
+#[test]
+fn copies_that_are_not_what_they_were_are_not_served() {
+    let hub = Hub::start(&["--keep-files", "10MB"]);
+    let mut erin = Peer::join(hub.port, "erin", &[]);
+    for file in ["sound", "changed", "short", "gone"] {
+        keep_one(&mut erin, file, file.as_bytes());
+    }
+    erin.quit();
+    let path = |file: &str| folder(&hub).join(hash(file.as_bytes()));
+    fs::write(path("changed"), "CHANGED").unwrap();
+    fs::write(path("short"), "").unwrap();
+    fs::remove_file(path("gone")).unwrap();
+    // What a crash may leave.
+    for left in ["0".repeat(64), format!(".{}.00000000.potluck", "0".repeat(64))] {
+        fs::write(folder(&hub).join(left), "left").unwrap();
+    }
+    let hub = hub.restart();
+    let mut dora = Peer::join(hub.port, "dora", &[]);
+    let offers = table_with(&mut dora, |offers| offers.len() == 1);
+    assert_eq!(names(&offers), BTreeSet::from(["sound of erin".to_owned()]));
+    ask_until(&mut dora, "only the sound one is left", || copies(&hub) == BTreeSet::from([hash(b"sound")]));
+    dora.must(get("sound", "erin"), "transfer-completed");
+    assert_eq!(dora.place.got("sound"), b"sound");
+    dora.quit();
+}
+
+#[test]
+fn what_cannot_be_served_is_refused_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let serve = |args: &[&str]| {
+        let ended = potluck(dir.path()).args(["serve", "--port", "0"]).args(args).output().unwrap();
+        (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
+    };
+    fs::write(dir.path().join("file"), "").unwrap();
+    let inside = Path::new("served/hub");
+    fs::create_dir_all(dir.path().join(inside)).unwrap();
+    for (args, said) in [
+        (&["--data", "hub", "--files", "missing"][..], "missing"),
+        (&["--data", "hub", "--files", "file"], "file"),
+        (&["--ephemeral", "--keep-files", "1GB"], "--ephemeral"),
+        (&["--keep-files", "0MB"], "500MB"),
+        (&["--keep-files", "many"], "500MB"),
+        (&["--data", "served/hub", "--files", "served"], "lie in each other"),
+        (&["--data", "served", "--files", "served/hub"], "lie in each other"),
+    ] {
+        let (code, text) = serve(args);
+        assert!(code == Some(2) && text.contains(said), "{args:?}: {code:?} {text}");
+    }
+}

@@ -1,0 +1,179 @@
+//! What the link's transports meet from those who do not play by the rules.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use crate::common::link::*;
+use potluck::io::transport::{LineFault, ListenLimits};
+use potluck::protocol::{ErrorCode, TransportChoice};
+
+#[tokio::test]
+async fn garbage_gets_no_answer_and_harms_nobody() {
+    let listener = listen();
+    let address = listener.local_addr();
+    echo(listener);
+    // A ClientHello that knows nothing newer than TLS 1.2: version 3.3, 32 bytes of random, one suite.
+    let mut tls12 = vec![0x16, 3, 1, 0, 45, 1, 0, 0, 41, 3, 3];
+    tls12.extend([0x5a; 32]);
+    tls12.extend([0, 0, 2, 0xc0, 0x2f, 1, 0]);
+    let inputs = [b"GET /secret HTTP/1.1\r\nHost: hub\r\n\r\n".to_vec(), vec![0xff; 4096], tls12];
+    for input in inputs {
+        let sent = input.clone();
+        let answer = tokio::task::spawn_blocking(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.write_all(&sent).unwrap();
+            let mut answer = Vec::new();
+            // Closed or reset, but not left open.
+            if let Err(e) = stream.read_to_end(&mut answer) {
+                assert_eq!(e.kind(), std::io::ErrorKind::ConnectionReset);
+            }
+            answer
+        });
+        let answer = answer.await.unwrap();
+        assert!(answer.len() <= 7, "at most a TLS alert: {answer:02x?}");
+        assert!(!answer.windows(4).any(|part| input.windows(4).any(|sent| sent == part)));
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().send_to(&input, address).unwrap();
+        for choice in BOTH {
+            assert_echoes(&mut dial(address, choice).await.unwrap(), b"good").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn stalled_handshakes_do_not_keep_others_out() {
+    let listener = listen_with(ListenLimits { pending: 64, ..ListenLimits::default() });
+    let address = listener.local_addr();
+    echo(listener);
+    let mut stalled: Vec<_> = (0..300).map(|_| TcpStream::connect(address).unwrap()).collect();
+    for stream in &mut stalled[..150] {
+        // A record is announced, and never comes.
+        let _ = stream.write_all(&[0x16, 3, 1, 1, 0]);
+    }
+    for choice in BOTH {
+        assert_echoes(&mut soon(dial(address, choice)).await.unwrap(), b"good").await;
+    }
+}
+
+#[tokio::test]
+async fn a_stalled_handshake_ends_at_its_deadline() {
+    let listener = listen_with(ListenLimits { deadline: Duration::from_millis(200), ..ListenLimits::default() });
+    let mut stream = TcpStream::connect(listener.local_addr()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let read = tokio::task::spawn_blocking(move || stream.read(&mut [0; 16]));
+    assert_eq!(read.await.unwrap().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_line_over_the_limit_is_a_fault_before_it_is_kept() {
+    for choice in BOTH {
+        let mut listener = listen_with(ListenLimits { line: 1000, ..ListenLimits::default() });
+        let address = listener.local_addr();
+        let (mut client, mut hub) = meet(&mut listener, address, choice).await;
+        say(&mut client, &[&[b'a'; 1000][..], b"\n", &[b'b'; 1001], b"\n"].concat()).await;
+        assert_eq!(hub.reader.next().await.unwrap().unwrap(), [b'a'; 1000]);
+        assert_eq!(hub.reader.next().await, Err(LineFault::TooLong(1000)));
+        assert_eq!(hub.reader.next().await, Err(LineFault::TooLong(1000)));
+
+        // A line without end: the reader takes no more than its limit, so the sender is held up and told.
+        let (mut client, mut hub) = meet(&mut listener, address, choice).await;
+        hub.reader.set_limit(100_000);
+        let endless = tokio::spawn(async move { while client.writer.write_all(&[b'x'; 65536]).await.is_ok() {} });
+        assert_eq!(soon(hub.reader.next()).await, Err(LineFault::TooLong(100_000)));
+        let kept: usize =
+            format!("{:?}", hub.reader).chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap();
+        assert_eq!(kept, 100_001);
+        drop(hub);
+        soon(endless).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_costs_no_more_than_a_hello() {
+    use potluck::io::carry::{Outgoing, carry};
+    use potluck::protocol::limits::HELLO_BYTES;
+    for choice in BOTH {
+        // A first line without end.
+        let mut listener = listen();
+        let address = listener.local_addr();
+        let (mut client, hub) = meet(&mut listener, address, choice).await;
+        let (sender, mut lines) = tokio::sync::mpsc::channel(4);
+        let endless = tokio::spawn(async move { while client.writer.write_all(&[b'x'; 65536]).await.is_ok() {} });
+        let reason = soon(carry(hub, &Outgoing::default(), &sender, |line| line)).await.unwrap();
+        assert!(reason.contains(&format!("longer than {HELLO_BYTES} bytes")), "{reason}");
+        soon(endless).await.unwrap();
+        assert!(lines.try_recv().is_err());
+
+        // A hello, and then very much before it is answered: nothing of that is taken.
+        let (mut client, hub) = meet(&mut listener, address, choice).await;
+        let outgoing = std::sync::Arc::new(Outgoing::default());
+        let carried = {
+            let (outgoing, sender) = (outgoing.clone(), sender.clone());
+            tokio::spawn(async move { carry(hub, &outgoing, &sender, |line| line).await })
+        };
+        let long = [&[b'y'; 1 << 20][..], b"\n"].concat();
+        let more = tokio::spawn(async move {
+            client.writer.write_all(b"hello\n").await.unwrap();
+            client.writer.write_all(&long).await.unwrap();
+            client.writer.flush().await.unwrap();
+            client
+        });
+        assert_eq!(soon(lines.recv()).await.unwrap(), b"hello");
+        assert!(tokio::time::timeout(Duration::from_millis(300), lines.recv()).await.is_err());
+        if choice == TransportChoice::Quic {
+            assert!(!more.is_finished(), "the other side is held up");
+        }
+        outgoing.say("welcome");
+        outgoing.flush();
+        assert_eq!(soon(lines.recv()).await.unwrap().len(), 1 << 20);
+        drop(soon(more).await.unwrap());
+        assert!(soon(carried).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
+async fn an_abrupt_end_is_seen_by_the_other_side() {
+    for choice in BOTH {
+        let mut listener = listen();
+        let address = listener.local_addr();
+        let (mut client, hub) = meet(&mut listener, address, choice).await;
+        drop(hub);
+        assert!(matches!(soon(client.reader.next()).await, Err(LineFault::Broken(_))));
+
+        let (client, mut hub) = meet(&mut listener, address, choice).await;
+        drop(client.writer);
+        assert!(matches!(soon(hub.reader.next()).await, Err(LineFault::Broken(_))));
+        let mut reader = client.reader;
+        assert!(matches!(soon(reader.next()).await, Err(LineFault::Broken(_))), "its own reader is woken too");
+
+        let (mut client, mut hub) = meet(&mut listener, address, choice).await;
+        say(&mut client, b"half a li").await;
+        client.writer.shutdown().await.unwrap();
+        assert_eq!(soon(hub.reader.next()).await, Err(LineFault::Cut));
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_another_protocol_is_told_so_by_both_transports() {
+    use potluck::io::tls::{DATA_ALPN, SERVER_NAME, client_config, server_config};
+    use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+    // A hub of another protocol version, as our client meets it.
+    let config = server_config(&hub_identity(), DATA_ALPN);
+    let crypto = QuicServerConfig::try_from(config).unwrap();
+    let config = quinn::ServerConfig::with_crypto(std::sync::Arc::new(crypto));
+    let other = quinn::Endpoint::server(config, (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let address = other.local_addr().unwrap();
+    tokio::spawn(async move { drop(other.accept().await.unwrap().await) });
+    assert_eq!(dial(address, TransportChoice::Quic).await.unwrap_err().code, ErrorCode::WrongProtocol);
+
+    // A client of another protocol version, as our hub meets it.
+    let listener = listen();
+    let address = listener.local_addr();
+    echo(listener);
+    let crypto = QuicClientConfig::try_from(client_config(&client_identity(), None, DATA_ALPN)).unwrap();
+    let endpoint = quinn::Endpoint::client((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let config = quinn::ClientConfig::new(std::sync::Arc::new(crypto));
+    assert!(soon(endpoint.connect_with(config, address, SERVER_NAME).unwrap()).await.is_err());
+    assert_echoes(&mut dial(address, TransportChoice::Auto).await.unwrap(), b"still here").await;
+}
