@@ -141,7 +141,7 @@ fn limited_giver(
     let shelf = Shelf::default();
     shelf.set_peers(HashMap::from([(receiver.key, "bench".into())]));
     for (name, path, hashed) in files {
-        shelf.add(name, path.clone(), hashed.clone());
+        shelf.add(name.as_str(), path.clone(), hashed.clone());
     }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let server = DataServer::start(listener, &identity, shelf, notify).expect("a thread");

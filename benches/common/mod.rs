@@ -17,7 +17,7 @@ use potluck::io::store_writer::StoreWriter;
 use potluck::io::transport::{Conn, LineReader, LineWriter, ListenLimits, Listener, connect};
 use potluck::protocol::limits::HubLimits;
 use potluck::protocol::wire::{ClientHello, FrameIn, LINK_PROTOCOL};
-use potluck::protocol::{Event, EventLine, TransportChoice, to_json};
+use potluck::protocol::{Event, EventLine, Follows, TransportChoice, to_json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
@@ -72,12 +72,20 @@ pub struct Peer {
 
 impl Peer {
     pub async fn enter(address: SocketAddr, index: usize, choice: TransportChoice) -> Self {
+        let mut peer = Self::enter_following(address, index, choice, Follows::default()).await;
+        while !matches!(peer.event().await, Some(Event::RosterUpdated(_))) {}
+        peer
+    }
+
+    /// Enters, and waits until it has been welcomed.
+    pub async fn enter_following(address: SocketAddr, index: usize, choice: TransportChoice, follow: Follows) -> Self {
         let mut seed = [2; 32];
         seed[..8].copy_from_slice(&(index as u64).to_be_bytes());
         let Conn { reader, writer, .. } =
             connect(address, &Identity::from_seed(seed), None, choice).await.expect("the hub is there");
         let mut peer = Self { reader, writer, sent: 0, received: 0 };
         let hello = ClientHello {
+            follow,
             hello: LINK_PROTOCOL.into(),
             session: None,
             received: 0,
@@ -90,7 +98,7 @@ impl Peer {
         peer.write(&to_json(&hello)).await;
         peer.reader.next().await.expect("a hello").expect("a hello");
         peer.send(&format!(r#"{{"id":1,"request":"register","name":"peer{index}"}}"#)).await;
-        while !matches!(peer.event().await, Some(Event::RosterUpdated(_))) {}
+        while !matches!(peer.event().await, Some(Event::Welcome(_))) {}
         peer
     }
 

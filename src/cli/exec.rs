@@ -9,7 +9,7 @@ use super::client::{ClientArgs, Manner, standard_output, style};
 use super::fail;
 use crate::io::client::UserInput;
 use crate::protocol::line::parse_json;
-use crate::protocol::{ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, human};
+use crate::protocol::{ErrorCode, Event, EventLine, Failure, Follows, Id, Request, RequestLine, human};
 
 /// Ask one thing of a hub, and end.
 ///
@@ -97,6 +97,7 @@ impl Exec {
         let manner = Manner {
             linger: false,
             fail_fast: true,
+            follow: Follows::NOTHING,
             inbox: false,
             told,
             shows: Box::new(shows),

@@ -1,5 +1,6 @@
 //! `potluck join`: a client, for a person at a terminal or a program at a pipe.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,7 +16,8 @@ use crate::io::client::{Message, UserInput};
 use crate::io::input::Lines;
 use crate::io::signals::{Signal, Signals};
 use crate::protocol::cause;
-use crate::protocol::{Event, EventLine, Failure, event, human};
+use crate::protocol::limits::LIST_OFFERS;
+use crate::protocol::{Event, EventLine, Failure, Follow, Follows, event, human};
 use crate::ui::complete::{Completions, SharedCompletions};
 use crate::ui::editor::{self, Editor, Typed};
 use crate::ui::talk::{Meaning, SharedTalk};
@@ -38,6 +40,13 @@ pub struct Join {
     /// End at the first request that fails, with its exit code.
     #[arg(long)]
     fail_fast: bool,
+    /// What of the offers is told by itself: nothing, what changes from now on, or the whole table and what changes.
+    /// What is not followed is asked of the hub when it is needed.
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "table")]
+    follow: Follow,
+    /// The same of who is there.
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "table")]
+    follow_roster: Follow,
     /// Show when each message was sent, in UTC, and its number, which `history` takes.
     #[arg(long, env = "POTLUCK_TIMES", value_parser = FalseyValueParser::new())]
     times: bool,
@@ -54,9 +63,10 @@ impl Join {
 
     fn manner(&self, shows: impl FnMut(&EventLine) -> bool + Send + 'static) -> Result<Manner, Failure> {
         let (shows, password, bars) = (Box::new(shows), self.client.password()?, self.client.bars());
+        let follow = Follows { table: self.follow, roster: self.follow_roster };
         let timeout = self.client.timeout();
         let Self { linger, fail_fast, times, .. } = *self;
-        Ok(Manner { linger, fail_fast, inbox: true, told: everything, shows, bars, password, timeout, times })
+        Ok(Manner { linger, fail_fast, follow, inbox: true, told: everything, shows, bars, password, timeout, times })
     }
 
     fn at_pipe(&self) -> Result<ExitCode, Failure> {
@@ -91,7 +101,7 @@ impl Join {
         let (watched, heard) = (Arc::clone(&completions), Arc::clone(&completions));
         // Before the editor has the terminal.
         let manner = self.manner(move |line| {
-            note_rooms(&heard, &line.event);
+            note(&heard, &line.event);
             talked.lock().heard(line);
             at_a_glance(line)
         })?;
@@ -185,14 +195,29 @@ fn feed(typed: &std::sync::mpsc::Receiver<Fed>, input: &mpsc::Sender<UserInput>,
 
 fn update(completions: &SharedCompletions, replica: &Replica) {
     let mut completions = completions.write().unwrap_or_else(PoisonError::into_inner);
-    completions.files = replica.offers().map(|offer| offer.file.clone()).collect();
-    completions.files.dedup();
+    if replica.has_table() {
+        completions.files = replica.offers().map(|offer| offer.file.clone()).collect();
+        completions.files.dedup();
+    }
     completions.names = replica.clients().map(|client| client.name.clone()).collect();
 }
 
-/// Rooms are not in the replica: those are known that have been spoken of.
-fn note_rooms(completions: &SharedCompletions, event: &Event) {
+/// Files that are known by name where the table is not followed.
+const KNOWN_FILES: usize = 4 * LIST_OFFERS;
+
+/// What is not in the replica is known when it has been spoken of: rooms, and files where the table is not followed.
+fn note(completions: &SharedCompletions, event: &Event) {
     let mut completions = completions.write().unwrap_or_else(PoisonError::into_inner);
+    let found: Vec<&String> = match event {
+        Event::Table(table) => table.offers.iter().map(|offer| &offer.file).collect(),
+        Event::Found(found) => found.files.iter().map(|file| &file.file).collect(),
+        _ => Vec::new(),
+    };
+    if !found.is_empty() {
+        let known: BTreeSet<String> = completions.files.drain(..).chain(found.into_iter().cloned()).collect();
+        completions.files = known.into_iter().take(KNOWN_FILES).collect();
+        return;
+    }
     let rooms = &mut completions.rooms;
     let room = match event {
         Event::Rooms(event::Rooms { rooms: all }) => {

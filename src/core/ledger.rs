@@ -54,6 +54,11 @@ impl<K: Ord + Clone, V> Ledger<K, V> {
         self.len() == 0
     }
 
+    /// The newest revision in which something changed.
+    pub fn newest(&self) -> u64 {
+        self.by_revision.last_key_value().map_or(0, |(revision, _)| *revision).max(self.forgotten)
+    }
+
     /// The value of a key.
     pub fn get(&self, key: &K) -> Option<&V> {
         self.entries.get(key).filter(|entry| entry.live).map(|entry| &entry.value)
@@ -82,10 +87,12 @@ impl<K: Ord + Clone, V> Ledger<K, V> {
     }
 
     /// What changed after `seen`, oldest change first: the revision, the key, the value, and whether it is still
-    /// there. The first part says whether this is everything, and what was known before is void.
-    pub fn since(&self, seen: Option<Seen>) -> (bool, impl Iterator<Item = (u64, &K, &V, bool)>) {
-        let known = seen.filter(|seen| seen.generation == self.generation || seen.revision >= self.forgotten);
-        let full = known.is_none();
+    /// there. The first part says whether this is everything, and what was known before is void: never, unless the
+    /// reader wants the `whole` map. Such a one who comes late is not told of all that is gone.
+    pub fn since(&self, seen: Option<Seen>, whole: bool) -> (bool, impl Iterator<Item = (u64, &K, &V, bool)>) {
+        let lasts = |seen: &Seen| seen.generation == self.generation || seen.revision >= self.forgotten;
+        let known = seen.filter(|seen| !whole || lasts(seen));
+        let full = whole && known.is_none();
         let changes = self.by_revision.range((Excluded(known.map_or(0, |seen| seen.revision)), Unbounded));
         let changes = changes.map(|(revision, key)| {
             let entry = &self.entries[key];
@@ -128,9 +135,9 @@ mod tests {
         ledger.set(2, "b", 2);
         ledger.remove(3, &"a", |old| *old = 9);
         ledger.set(4, "b", 4);
-        let (full, all) = ledger.since(None);
+        let (full, all) = ledger.since(None, true);
         assert_eq!((full, all.collect::<Vec<_>>()), (true, vec![(4, &"b", &4, true)]));
-        let (full, all) = ledger.since(Some(ledger.seen(1)));
+        let (full, all) = ledger.since(Some(ledger.seen(1)), true);
         assert_eq!((full, all.collect::<Vec<_>>()), (false, vec![(3, &"a", &9, false), (4, &"b", &4, true)]));
         assert_eq!((ledger.len(), ledger.get(&"a")), (1, None));
     }
@@ -144,9 +151,9 @@ mod tests {
             ledger.remove(2 * revision + 1, &revision, |()| ());
         }
         assert!(ledger.entries.len() < 2_000);
-        assert!(ledger.since(Some(early)).0);
+        assert!(ledger.since(Some(early), true).0);
         // Who has begun after that, and is not through yet, does not begin again.
-        assert!(!ledger.since(Some(ledger.seen(5))).0);
+        assert!(!ledger.since(Some(ledger.seen(5)), true).0);
     }
 
     proptest::proptest! {
@@ -159,7 +166,7 @@ mod tests {
                 let revision = i as u64 + 1;
                 if *set { ledger.set(revision, *key, i) } else { ledger.remove(revision, key, |_| ()) }
                 if *read == 0 {
-                    let (full, changes) = ledger.since(seen);
+                    let (full, changes) = ledger.since(seen, true);
                     if full { reader.clear() }
                     for (_, key, value, live) in changes {
                         if live { reader.insert(*key, *value); } else { reader.remove(key); }

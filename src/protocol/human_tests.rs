@@ -77,8 +77,8 @@ fn words_from_a_shell_are_joined_by_one_blank() {
 
 #[test]
 fn spellings_of_old() {
-    assert_eq!(parse("whoelsesince 600").unwrap(), request::Who { since: Some(600), others: true }.into());
-    assert_eq!(parse("whoelse").unwrap(), request::Who { since: None, others: true }.into());
+    assert_eq!(parse("whoelsesince 600").unwrap(), request::Who { since: Some(600), others: true, after: None }.into());
+    assert_eq!(parse("whoelse").unwrap(), request::Who { since: None, others: true, after: None }.into());
     assert!(matches!(parse("whoelsesince --help"), Ok(Request::Help(_))));
     assert_eq!(help(Some("whoelsesince")).unwrap()[0].name, "who");
     assert_eq!(parse("whoelsesince soon").unwrap_err().code, ErrorCode::BadCommand);

@@ -37,6 +37,33 @@ pub const SEARCH_BYTES: usize = 1_024;
 /// Files that one `search` finds.
 pub const FOUND_FILES: usize = 200;
 
+/// Offers in one `table`; of more, the answer says where to go on.
+pub const LIST_OFFERS: usize = 16_384;
+
+/// The same in bytes of what they name.
+pub const LIST_BYTES: usize = 8 << 20;
+
+/// Offers that are looked at for one page of an answer. What is looked for may be in the next one.
+pub const PAGE_LOOKS: usize = 8_192;
+
+/// Offers that a client follows at most: of larger tables it keeps no copy, and asks the hub. A table of this size
+/// takes a second on a fast line, and some tens of megabytes at the client.
+pub const FOLLOWED_OFFERS: usize = 65_536;
+
+/// The same in bytes, as [`offer_bytes`] counts them.
+pub const FOLLOWED_BYTES: usize = 32 << 20;
+
+/// What an offer takes on the link, about: its names, and as much as the rest has at most.
+pub const fn offer_bytes(file: &str, owner: &str) -> usize {
+    300 + file.len() + owner.len()
+}
+
+/// People of whom a client is told that does not follow the roster: later ones are not taken.
+pub const INTRODUCED: usize = 16_384;
+
+/// Files of one folder that is fetched.
+pub const FOLDER_FILES: usize = TREE_ENTRIES;
+
 /// Holders of one content that are named at a time.
 pub const HOLDERS: usize = 64;
 

@@ -334,7 +334,7 @@ mod tests {
             ("/fro", "There is no field `fro` in it.", "Did you mean `from`?")
         );
         assert_eq!(mistake("list", r#"{"Owner":"a"}"#).2, "Did you mean `owner`?");
-        assert_eq!(mistake("list", r#"{"colour":"a"}"#).2, "It takes `owner` and `match`.");
+        assert_eq!(mistake("list", r#"{"colour":"a"}"#).2, "It takes `owner`, `match`, `after` and `limit`.");
         assert_eq!(
             mistake("wait", r#"{"a/~b":1}"#),
             ("/a~1~0b".into(), "There is no field `a/~b` in it.".into(), "It takes no fields.".into())

@@ -16,7 +16,7 @@ use super::event;
 use super::line::{BadLine, RequestLine, parse_json};
 use super::request::Turn;
 use super::to_json;
-use super::{ErrorCode, Failure, Id, Timestamp, cause, strict};
+use super::{ErrorCode, Failure, Follows, Id, Timestamp, cause, strict};
 
 /// The protocol of the link, as it stands in every hello.
 pub const LINK_PROTOCOL: &str = "potluck-link/1";
@@ -50,6 +50,9 @@ pub struct ClientHello {
     /// What the join link carried for this hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invite: Option<String>,
+    /// What it wants to be told by itself, in a new session.
+    #[serde(default, skip_serializing_if = "Follows::is_everything")]
+    pub follow: Follows,
 }
 
 /// What the hub says first on every connection.
@@ -172,6 +175,8 @@ pub enum Ask {
     NotTaken(NotTaken),
     /// Files of ours are gone.
     Gone(Gone),
+    /// The next page of what is offered in a folder that we fetch.
+    Folder(Folder),
 }
 
 /// The user has every message up to this number, but for some that are held back. The first one after a registration says that messages may come;
@@ -216,6 +221,7 @@ impl Ask {
             Self::TakeBack(take_back) => to_json(take_back).into(),
             Self::NotTaken(not_taken) => to_json(not_taken).into(),
             Self::Gone(gone) => to_json(gone).into(),
+            Self::Folder(folder) => to_json(folder).into(),
         }
     }
 
@@ -245,7 +251,7 @@ impl Ask {
         if body.starts_with(r#"{"settled":"#) {
             return serde_json::from_str(body).map(Self::Settled).map_err(bad);
         }
-        let ours = [r#""publish":"#, r#""push":"#, r#""gone":"#];
+        let ours = [r#""publish":"#, r#""push":"#, r#""gone":"#, r#""folder":"#];
         if !body.starts_with(r#"{"id":"#) || !ours.iter().any(|word| body.contains(word)) {
             return parse_json(body).map(Self::Request);
         }
@@ -255,6 +261,9 @@ impl Ask {
         }
         if value.get("push").is_some() {
             return Push::deserialize(value).map(Self::Push).map_err(bad);
+        }
+        if value.get("folder").is_some() {
+            return Folder::deserialize(value).map(Self::Folder).map_err(bad);
         }
         if value.get("gone").is_some() {
             return Gone::deserialize(value).map(Self::Gone).map_err(bad);
@@ -266,7 +275,7 @@ impl Ask {
     pub fn turn(&self) -> Option<Turn> {
         match self {
             Self::Request(line) => Some(line.request.conduct().turn),
-            Self::Publish(_) | Self::Push(_) | Self::Gone(_) => Some(Turn::InOrder),
+            Self::Publish(_) | Self::Push(_) | Self::Gone(_) | Self::Folder(_) => Some(Turn::InOrder),
             Self::Received(_) | Self::Unreachable(_) | Self::Have(_) | Self::Settled(_) => None,
             Self::TakeBack(_) | Self::NotTaken(_) => None,
         }
@@ -279,6 +288,7 @@ impl Ask {
             Self::Publish(publish) => Some(Id::Number(publish.id)),
             Self::Push(push) => Some(Id::Number(push.id)),
             Self::Gone(gone) => Some(Id::Number(gone.id)),
+            Self::Folder(folder) => Some(Id::Number(folder.id)),
             Self::Received(_) | Self::Unreachable(_) | Self::Have(_) | Self::Settled(_) => None,
             Self::TakeBack(_) | Self::NotTaken(_) => None,
         }
@@ -331,6 +341,7 @@ mod tests {
             Ask::TakeBack(TakeBack { take_back: 9 }),
             Ask::NotTaken(NotTaken { not_taken: 9 }),
             Ask::Gone(Gone { id: 7, gone: vec!["a".into()] }),
+            Ask::Folder(Folder { id: 8, folder: "a/".into(), from: None, after: "a/b/erin".into() }),
         ] {
             assert_eq!(Ask::parse(&ask.to_body()).unwrap(), ask);
         }

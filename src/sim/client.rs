@@ -9,7 +9,7 @@ use crate::core::peers::{PeerConn, PeerInput};
 use crate::core::session::{FilesChanged, Hashed, Input, Session, TransferNote, UploadNote};
 use crate::core::time::Time;
 use crate::protocol::wire::Received;
-use crate::protocol::{Content, ContentHash, EventLine, Failure, PublicKey, event};
+use crate::protocol::{Content, ContentHash, EventLine, Failure, Follows, PublicKey, event};
 
 /// A client of the simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +32,8 @@ pub struct ClientOptions {
     pub max_transfers: Option<usize>,
     /// `--accept-from` of these names.
     pub accept_from: Vec<String>,
+    /// `--follow` and `--follow-roster`.
+    pub follow: Follows,
 }
 
 /// A client's machine.

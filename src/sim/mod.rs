@@ -28,7 +28,7 @@ use crate::protocol::record::{Query, Record};
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
 use crate::protocol::wire::Received;
-use crate::protocol::{EventLine, LogLine, PublicKey, Timestamp};
+use crate::protocol::{EventLine, LogLine, Offer, PublicKey, Timestamp};
 use client::Actor;
 pub use client::{ClientId, ClientOptions};
 pub use store::MemoryStore;
@@ -102,6 +102,8 @@ pub struct Sim {
     /// What clients' machines remember of the messages that were shown: by key and name.
     shown: BTreeMap<(PublicKey, String), Received>,
     shelf: shelf::HubShelf,
+    /// What was offered, by revision and run of the hub.
+    tables: BTreeMap<(u64, u64), Vec<Offer>>,
 }
 
 /// A connection between a client and the hub.
@@ -142,6 +144,7 @@ impl Sim {
             now: Time(0),
             hub: None,
             runs: 0,
+            tables: BTreeMap::new(),
             disk: MemoryStore::default(),
             writing: Vec::new(),
             on_disk: Time(0),
@@ -210,12 +213,15 @@ impl Sim {
             down: None,
             max_transfers: max_transfers as u64,
             accept_from: options.accept_from.clone(),
+            follow: options.follow.table,
+            follow_roster: options.follow.roster,
         };
         let session = Session::new(SessionConfig {
             name: name.into(),
             hub: "hub.example:7755".into(),
             invite: options.invite.clone(),
             password: options.password.clone().map(Password),
+            follow: options.follow,
             inbox: true,
             link: LinkConfig::client(),
             give_up: Duration::from_secs(60),

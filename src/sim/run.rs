@@ -10,10 +10,13 @@ use crate::core::hub::{self, Verified};
 use crate::core::session::{Hashed, Input, Offering, Output, is_private, number_of};
 use crate::core::time::Time;
 use crate::protocol::record::NameRecord;
-use crate::protocol::{ErrorCode, Event, Failure, LogLine, Timestamp, event};
+use crate::protocol::{ErrorCode, Event, Failure, LogLine, Offer, Timestamp, event};
 
 /// How long a local task takes.
 const TASK: Duration = Duration::from_micros(500);
+
+/// Up to which revision it is remembered what was offered.
+const REMEMBERED: u64 = 10_000;
 
 /// How many bytes are not hashed at once.
 const MUCH: u64 = 1 << 20;
@@ -207,7 +210,7 @@ impl Sim {
             Output::Sources(..) => {}
             Output::Hash(offering) => self.hash(client, &offering),
             Output::Unserve(files) => self.actors[client].disk.unserve(&files),
-            Output::Peers(peers) => self.actors[client].peers = peers.into_iter().collect(),
+            Output::Peers(peers) => self.actors[client].peers = peers.into_iter().flatten().collect(),
             // A simulated upload ends with its receiver.
             Output::PeersLeft(_) => {}
             Output::Fetch(plan) => self.fetch(client, plan),
@@ -251,6 +254,16 @@ impl Sim {
         while let Some(output) = self.hub.as_mut().and_then(|hub| hub.poll(self.now)) {
             self.do_for_hub(output);
         }
+        if let Some(hub) = &self.hub
+            && hub.revision() <= REMEMBERED
+        {
+            self.tables.entry((hub.revision(), self.runs)).or_insert_with(|| hub.offers());
+        }
+    }
+
+    /// What was offered at a revision, in each run of the hub that had it; early ones alone.
+    pub fn offered_at(&self, revision: u64) -> impl Iterator<Item = &[Offer]> {
+        self.tables.range((revision, 0)..=(revision, u64::MAX)).map(|(_, offers)| offers.as_slice())
     }
 
     fn do_for_hub(&mut self, output: hub::Output) {

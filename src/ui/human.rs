@@ -49,6 +49,7 @@ pub fn render(line: &EventLine, style: Style) -> String {
         Event::Withdrawn(body) => format!("Withdrawn: {}.\n", named(&body.files)),
         Event::Table(body) => offers(body, style),
         Event::TableUpdated(body) => table_updated(body, style),
+        Event::TableUnfollowed(body) => format!("{}\n", escape(&body.message)),
         Event::Roster(body) => roster(body, style),
         Event::RosterUpdated(body) => roster_updated(body),
         Event::Status(body) => status(body, style),
@@ -94,6 +95,9 @@ pub fn render(line: &EventLine, style: Style) -> String {
         | Event::CaughtUp(_)
         | Event::SourcesUpdated(_)
         | Event::PushAnswered(_)
+        | Event::TablePage(_)
+        | Event::RosterPage(_)
+        | Event::Introduced(_)
         | Event::Stored(_) => String::new(),
     }
 }
@@ -162,7 +166,7 @@ fn offer_acked(body: &event::OfferAcked, style: Style) -> String {
 
 fn offers(body: &event::Table, style: Style) -> String {
     let stale = if body.stale { "The hub is lost. This is what was offered when it still answered:\n" } else { "" };
-    if body.offers.is_empty() {
+    if body.offers.is_empty() && body.next.is_none() {
         return format!("{stale}Nothing is offered.\n");
     }
     let mut offers: Vec<_> = body.offers.iter().collect();
@@ -176,7 +180,19 @@ fn offers(body: &event::Table, style: Style) -> String {
             offer.port.to_string(),
         ]
     });
-    stale.to_owned() + &table(&["FILENAME", "OWNER", "SIZE", "IP ADDRESS", "TCP PORT"], &[2, 4], rows.collect(), style)
+    let rows = table(&["FILENAME", "OWNER", "SIZE", "IP ADDRESS", "TCP PORT"], &[2, 4], rows.collect(), style);
+    stale.to_owned() + &rows + &going_on(body.next.as_deref())
+}
+
+/// How to see the rest of a long answer.
+fn going_on(next: Option<&str>) -> String {
+    next.map_or_else(String::new, |next| format!("There is more: the same with --after {}\n", escape(&quoted(next))))
+}
+
+/// A word as it is typed.
+fn quoted(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:,".contains(c);
+    if word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")).into() }
 }
 
 fn table_updated(body: &event::TableUpdated, style: Style) -> String {
@@ -209,7 +225,7 @@ fn push_lines(out: &mut String, lines: impl Iterator<Item = String>, all: usize)
 }
 
 fn roster(body: &event::Roster, style: Style) -> String {
-    if body.clients.is_empty() {
+    if body.clients.is_empty() && body.next.is_none() {
         return "Nobody is here.\n".to_owned();
     }
     let rows = body.clients.iter().map(|client| {
@@ -222,7 +238,8 @@ fn roster(body: &event::Roster, style: Style) -> String {
             client.port.to_string(),
         ]
     });
-    table(&["NUMBER", "NAME", "STATE", "SINCE", "IP ADDRESS", "TCP PORT"], &[0, 5], rows.collect(), style)
+    let rows = table(&["NUMBER", "NAME", "STATE", "SINCE", "IP ADDRESS", "TCP PORT"], &[0, 5], rows.collect(), style);
+    rows + &going_on(body.next.map(|next| next.to_string()).as_deref())
 }
 
 fn roster_updated(body: &event::RosterUpdated) -> String {

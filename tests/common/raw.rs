@@ -79,6 +79,7 @@ async fn speak(hub: u16, identity: Identity, port: u16, mut say: UnboundedReceiv
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, hub));
     let mut conn = connect(address, &identity, None, TransportChoice::Tcp).await.unwrap();
     let hello = ClientHello {
+        follow: Default::default(),
         hello: LINK_PROTOCOL.into(),
         session: None,
         received: 0,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::seeds::each_seed;
 use potluck::core::Rng;
-use potluck::protocol::{ErrorCode, Event, EventLine, Id, LogEvent, Presence};
+use potluck::protocol::{ErrorCode, Event, EventLine, Follows, Id, LogEvent, Presence};
 use potluck::sim::{ClientId, ClientOptions, Sim, SimConfig};
 
 const SEEDS: u64 = 300;
@@ -152,7 +152,9 @@ impl Run {
 }
 
 fn join(sim: &mut Sim, index: usize) -> ClientId {
-    sim.join(NAMES[index], ClientOptions { key: Some(index as u8 + 1), ..ClientOptions::default() })
+    // Cleo follows nothing, and asks the hub for whoever has to do with her.
+    let follow = if index == 2 { Follows::NOTHING } else { Follows::default() };
+    sim.join(NAMES[index], ClientOptions { key: Some(index as u8 + 1), follow, ..ClientOptions::default() })
 }
 
 fn play(seed: u64) {

@@ -1,5 +1,6 @@
 //! Offers: made, changed, taken back, found.
 
+use potluck::protocol::{Follow, Follows};
 use potluck::sim::{ClientOptions, SimConfig};
 
 use super::play;
@@ -72,6 +73,22 @@ pages! {
         scene.says(anna, "list --owner nobody");
         scene.says(ben, r#"{"id":2,"request":"list","owner":"anna","match":"notes"}"#);
         scene.says(ben, r#"{"id":3,"request":"list","own":"anna"}"#);
+        scene.note("a part of it, and where to go on");
+        scene.says(anna, "list --limit 1");
+        scene.says(anna, "list --after notes.txt/anna");
+        scene.says(ben, r#"{"id":4,"request":"list","limit":2}"#);
+        scene.says(ben, r#"{"id":5,"request":"list","after":"notes.txt"}"#);
+        scene.note("cleo follows nothing, and dora only what is new");
+        let follow = |table| ClientOptions { follow: Follows { table, roster: table }, ..ClientOptions::default() };
+        let cleo = scene.join("cleo", Face::Json, follow(Follow::None));
+        let dora = scene.join("dora", Face::Json, follow(Follow::Changes));
+        scene.says(ben, r#"{"id":6,"request":"withdraw","files":["notes.txt"]}"#);
+        scene.says(cleo, r#"{"id":1,"request":"list"}"#);
+        scene.says(cleo, r#"{"id":2,"request":"list","limit":1,"match":"o"}"#);
+        scene.says(cleo, r#"{"id":3,"request":"list","after":"notes.txt"}"#);
+        scene.says(cleo, r#"{"id":4,"request":"who"}"#);
+        scene.says(cleo, r#"{"id":5,"request":"get","file":"song.ogg"}"#);
+        scene.says(dora, r#"{"id":1,"request":"who","after":3}"#);
     };
 
     "search" search |scene| {
@@ -87,6 +104,9 @@ pages! {
         scene.says(cleo, "get plan.txt --chunks 0");
         scene.says(ben, r#"{"id":3,"request":"search","text":"song"}"#);
         scene.says(anna, "search plan");
+        scene.note("a part of it, and where to go on");
+        scene.says(ben, r#"{"id":9,"request":"search","text":"o","limit":2}"#);
+        scene.says(ben, r#"{"id":10,"request":"search","text":"o","after":"notes.txt"}"#);
         scene.note("by the hash");
         scene.says(cleo, "search 80336B9E");
         scene.says(ben, r#"{"id":4,"request":"search","text":"80336b9e900e7b01"}"#);

@@ -46,6 +46,10 @@ const NOT_PLAYED: &[(&str, &str)] = &[
     ("sources-updated", "it is between hub and client only"),
     ("push-answered", "it is between hub and client only"),
     ("stored", "it is between hub and client only"),
+    ("table-page", "it is between hub and client only"),
+    ("roster-page", "it is between hub and client only"),
+    ("introduced", "it is between hub and client only"),
+    ("table-unfollowed", "it takes more offers than fit on a page"),
     ("gap", "a simulated reader is never slow"),
 ];
 

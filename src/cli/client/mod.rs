@@ -20,7 +20,7 @@ use crate::io::queued::{BOUNDS, Numbered};
 use crate::io::signals::{OnHangup, Signals};
 use crate::io::stdout::loss;
 use crate::protocol::types::Password;
-use crate::protocol::{ErrorCode, EventLine, Failure, JoinLink, to_json};
+use crate::protocol::{ErrorCode, EventLine, Failure, Follows, JoinLink, to_json};
 use crate::ui::bars::{Glyphs, SharedBars};
 use crate::ui::human::{render, render_timed};
 use crate::ui::style::Style;
@@ -31,6 +31,8 @@ pub(in crate::cli) use options::ClientArgs;
 pub(in crate::cli) struct Manner {
     pub(in crate::cli) linger: bool,
     pub(in crate::cli) fail_fast: bool,
+    /// What of the table and the roster is followed.
+    pub(in crate::cli) follow: Follows,
     /// Whether messages are taken.
     pub(in crate::cli) inbox: bool,
     /// Which events are written at all, and counted.

@@ -225,6 +225,7 @@ impl ClientArgs {
             accept_from: self.accept_from(),
             linger: manner.linger,
             fail_fast: manner.fail_fast,
+            follow: manner.follow,
             inbox: manner.inbox,
             link: LinkConfig { ack_timeout: self.ack_timeout, retries: self.retries, ..LinkConfig::client() },
             give_up: self.give_up,

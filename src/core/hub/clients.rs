@@ -7,12 +7,12 @@ use std::sync::Arc;
 use super::contest::Challenge;
 use super::exchange::Exchange;
 use super::feed::Feed;
+use super::following::Following;
 use super::invites::ShownInvite;
 use super::messages::Recall;
 use super::rates::Pace;
 use super::roster::Registered;
 use super::{ConnId, Hub, Output, PeerId};
-use crate::core::ledger::Seen;
 use crate::core::link::{Link, LinkFault};
 use crate::core::time::Time;
 use crate::protocol::types::Content;
@@ -34,9 +34,7 @@ pub(super) struct Peer {
     /// Its name and number, if it is registered.
     pub(super) name: Option<Registered>,
     pub(super) offers: BTreeMap<String, Arc<Content>>,
-    /// The revisions that it has.
-    pub(super) table_seen: Option<Seen>,
-    pub(super) roster_seen: Option<Seen>,
+    pub(super) following: Following,
     /// Questions that are answered when it has everything up to a revision.
     pub(super) syncs: VecDeque<(u64, Option<Id>)>,
     /// Somebody with the same key wants its name; it must show that it lives.
@@ -123,8 +121,7 @@ impl Hub {
             away_since: None,
             name: None,
             offers: BTreeMap::new(),
-            table_seen: None,
-            roster_seen: None,
+            following: Following::new(hello.follow),
             syncs: VecDeque::new(),
             challenge: None,
             feed: None,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::held::Held;
 use super::offers::{HUB, Owner, Shelved, check_content};
+use super::table;
 use super::{Hub, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::name::fold;
@@ -200,7 +201,7 @@ impl Hub {
         }
         self.copies.on_disk.insert((hash, size), found.len());
         for (owner, content) in found {
-            if self.table.get(&(content.file.clone(), owner.clone())).is_none() {
+            if self.table.get(&table::key(&content.file, &owner)).is_none() {
                 self.list(now, &owner, Shelved { owner: Owner::Kept, content });
             }
         }
@@ -298,7 +299,7 @@ impl Hub {
         let (file, size, total) = (content.file.clone(), content.size, self.copies.used);
         self.log(log::FileKept { name: owner.clone(), file: file.clone(), size, total });
         // Its owner may be gone already.
-        if self.table.get(&(file, owner.clone())).is_none() {
+        if self.table.get(&table::key(&file, &owner)).is_none() {
             self.list(now, &owner, Shelved { owner: Owner::Kept, content: content.clone() });
         }
         self.note_copy(peer, fold, owner, content);
@@ -368,7 +369,7 @@ impl Hub {
         let lost = self.copies.kept.iter().filter(|(_, (_, content))| content.hash == hash);
         for ((fold, file), (owner, _)) in lost.map(|(key, copy)| (key.clone(), copy.clone())).collect::<Vec<_>>() {
             self.drop_copy(now, &fold, &file);
-            let kept = self.table.get(&(file.clone(), owner.clone()));
+            let kept = self.table.get(&table::key(&file, &owner));
             if kept.is_some_and(|shelved| shelved.owner == Owner::Kept) {
                 self.unlist(now, &owner, vec![file.clone()], true);
             }

@@ -1,24 +1,8 @@
-//! What a hub shows to whoever embeds or tests it.
+//! What a hub shows to whoever tests it.
 
 use super::Hub;
-use crate::protocol::Client;
 
 impl Hub {
-    /// Clients by name and state, for whoever embeds or tests a hub.
-    pub fn roster(&self) -> Vec<Client> {
-        self.roster.range_from(&String::new()).map(|(_, client)| client.clone()).collect()
-    }
-
-    /// All offers in the order of `list`.
-    pub fn offers(&self) -> Vec<crate::protocol::Offer> {
-        self.table.range_from(&Default::default()).map(|((_, owner), shelved)| self.offer(owner, shelved)).collect()
-    }
-
-    /// The newest revision.
-    pub fn revision(&self) -> u64 {
-        self.revision
-    }
-
     /// How much there is of everything that must go with those for whom it is there; for tests.
     #[doc(hidden)]
     pub fn counts(&self) -> Vec<(&'static str, usize)> {

@@ -128,7 +128,7 @@ impl Hub {
         self.arrive(now, id, name, entering.fold.clone());
         self.welcome_again(now, id, entering.mark);
         self.tell_blocks(now, id);
-        self.tell_everything(now, id);
+        self.begin_following(now, id);
         self.offer_pushes_to(now, &entering.fold);
     }
 

@@ -1,12 +1,15 @@
 //! Who has which content, beside those who offer it: whoever has fetched it, or is fetching it. Those who are fetching
 //! hear of it when others have more.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::offers::{Owner, Shelved};
+use super::orphans::Orphans;
+use super::table::Key;
 use super::{Hub, PeerId};
+use crate::core::few::Few;
 use crate::core::time::Time;
 use crate::protocol::limits::{ANSWER_BYTES, HAVE_CONTENTS, HOLDERS, HOLDINGS, PARTIAL_HOLDINGS};
 use crate::protocol::transfer::Chunking;
@@ -20,17 +23,13 @@ const NEWS: Duration = Duration::from_millis(250);
 /// Offers of one content that are known by its hash; of more, those that come first.
 const NAMES_OF_ONE: usize = 1_024;
 
-/// Names of one content that are known when their owners are gone.
-const ORPHANS_OF_ONE: usize = 16;
-
 /// What is known of contents by their hashes.
 #[derive(Default)]
 pub(super) struct Holders {
     /// The offers of each content: file and owner.
-    offers: HashMap<ContentHash, BTreeSet<(String, String)>>,
-    /// What others have fetched and whose owners are gone: by file and owner, and the same by content.
-    orphans: BTreeMap<(String, String), Shelved>,
-    orphans_of: HashMap<ContentHash, BTreeSet<(String, String)>>,
+    offers: BTreeMap<ContentHash, Few<Key>>,
+    /// What others have fetched and whose owners are gone.
+    orphans: Orphans,
     /// Who has it without offering it.
     had: HashMap<ContentHash, BTreeMap<PeerId, Part>>,
     /// Who is fetching it.
@@ -70,51 +69,33 @@ impl Part {
 }
 
 impl Holders {
-    pub(super) fn listed(&mut self, hash: ContentHash, offer: &(String, String)) {
-        let offers = self.offers.entry(hash).or_default();
-        if offers.len() < NAMES_OF_ONE {
-            offers.insert(offer.clone());
+    pub(super) fn listed(&mut self, hash: ContentHash, offer: &Key) {
+        match self.offers.entry(hash) {
+            Entry::Vacant(none) => drop(none.insert(Few::One(offer.clone()))),
+            Entry::Occupied(mut offers) if offers.get().len() < NAMES_OF_ONE => offers.get_mut().insert(offer.clone()),
+            Entry::Occupied(_) => {}
         }
-        if let Some(orphan) = self.orphans.remove(offer) {
-            let hash = orphan.content.hash;
-            let others = self.orphans_of.get_mut(&hash).map(|keys| (keys.remove(offer), keys.len()));
-            if others.is_some_and(|(_, left)| left == 0) {
-                self.orphans_of.remove(&hash);
-            }
-        }
+        self.orphans.remove(offer);
     }
 
     /// The owner of an offer is gone. If somebody has fetched it, or some of it, it can still be had.
-    pub(super) fn orphaned(&mut self, offer: (String, String), content: Arc<Content>) {
-        if !self.had.contains_key(&content.hash) || self.orphans.len() >= HOLDINGS {
-            return;
-        }
-        let names = self.orphans_of.entry(content.hash).or_default();
-        if names.len() < ORPHANS_OF_ONE {
-            names.insert(offer.clone());
-            self.orphans.insert(offer, Shelved { owner: Owner::Gone, content });
+    pub(super) fn orphaned(&mut self, offer: Key, content: Arc<Content>) {
+        if self.had.contains_key(&content.hash) {
+            self.orphans.add(offer, content);
         }
     }
 
-    /// What others have fetched and whose owners are gone, from this file on.
-    pub(super) fn orphans_from(&self, file: &str) -> impl Iterator<Item = (&(String, String), &Shelved)> {
-        self.orphans.range((file.to_owned(), String::new())..)
-    }
-
-    /// One of them that has this content.
-    pub(super) fn orphan(&self, hash: &ContentHash) -> Option<&Shelved> {
-        self.orphans.get(self.orphans_of.get(hash)?.first()?)
+    pub(super) fn orphans(&self) -> &Orphans {
+        &self.orphans
     }
 
     /// Nobody has anything of a content any more.
     fn nobody_has(&mut self, hash: &ContentHash) {
         self.had.remove(hash);
-        for offer in self.orphans_of.remove(hash).into_iter().flatten() {
-            self.orphans.remove(&offer);
-        }
+        self.orphans.remove_all(hash);
     }
 
-    pub(super) fn unlisted(&mut self, hash: &ContentHash, offer: &(String, String)) {
+    pub(super) fn unlisted(&mut self, hash: &ContentHash, offer: &Key) {
         if let Some(offers) = self.offers.get_mut(hash) {
             offers.remove(offer);
             if offers.is_empty() {
@@ -124,8 +105,8 @@ impl Holders {
     }
 
     /// The offers of a content: file and owner, in this order.
-    pub(super) fn offers(&self, hash: &ContentHash) -> impl Iterator<Item = &(String, String)> {
-        self.offers.get(hash).into_iter().flatten()
+    pub(super) fn offers(&self, hash: &ContentHash) -> impl Iterator<Item = &Key> {
+        self.offers.get(hash).into_iter().flat_map(Few::iter)
     }
 
     /// Who has a content, or some of it, because they fetched it.
@@ -133,9 +114,11 @@ impl Holders {
         self.had.get(hash).into_iter().flatten().map(|(id, part)| (*id, part))
     }
 
-    /// How many offers there are whose owners are gone.
-    pub(super) fn orphans(&self) -> usize {
-        self.orphans.len()
+    /// The offers of contents whose hashes begin with these digits, and those whose owners are gone.
+    pub(super) fn of_hash(&self, digits: &str) -> impl Iterator<Item = (ContentHash, &Key)> {
+        let first = format!("{digits:0<64.64}").parse().unwrap_or(ContentHash([0xff; 32]));
+        let range = self.offers.range(first..).take_while(move |(hash, _)| hash.to_string().starts_with(digits));
+        range.flat_map(|(hash, keys)| keys.iter().map(|key| (*hash, key))).chain(self.orphans.of_hash(digits))
     }
 
     /// Notes what a client has; says whether that is more than before. What goes beyond the limits is not noted: nobody
@@ -230,7 +213,7 @@ impl Holders {
             ("news", self.news.len()),
             ("holders' own", self.of.len()),
             ("orphans", self.orphans.len()),
-            ("orphans' contents", self.orphans_of.len()),
+            ("orphans' contents", self.orphans.contents()),
         ]
     }
 }
@@ -264,9 +247,9 @@ impl Hub {
             let Some(content) = self.any_content(&hash) else { continue };
             let wanting = self.holders.wanted.get(&hash).cloned().unwrap_or_default();
             let changed = changed.into_iter().filter_map(|id| Some((id, self.holder(id, &content)?)));
-            let mut holders: Vec<_> = changed.collect();
+            let mut holders: Vec<(PeerId, event::Holder)> = changed.collect();
             cut_to_size(&mut holders, |(_, holder)| holder);
-            for wants in wanting {
+            for &wants in &wanting {
                 let others = holders.iter().filter(|(id, _)| *id != wants);
                 let sources: Vec<_> = others.map(|(_, holder)| holder.clone()).collect();
                 // Who takes no more at the moment does without: these are hints.
@@ -277,7 +260,9 @@ impl Hub {
             }
             // Who is about to be asked must know who asks.
             for (id, _) in holders {
-                self.tell_newest(now, id);
+                for &wants in wanting.iter().filter(|wants| **wants != id) {
+                    self.introduce(now, id, wants);
+                }
             }
         }
     }

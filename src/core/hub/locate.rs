@@ -5,16 +5,15 @@ use std::sync::Arc;
 
 use super::holders::{Part, cut_to_size};
 use super::offers::{HUB, Owner, Shelved};
+use super::table::{Key, key};
 use super::{Hub, PeerId};
 use crate::core::time::Time;
-use crate::protocol::limits::{ANSWER_BYTES, FOUND_FILES, HOLDERS};
+use crate::protocol::limits::{ANSWER_BYTES, HOLDERS};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::fold;
 use crate::protocol::types::{ChunkHolder, Content, FoundFile, Holding};
+use crate::protocol::wire::Folder;
 use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Event, Failure, Id, Offer, PublicKey, event, request};
-
-/// The fewest digits of a hash that are searched for.
-const HASH_DIGITS: usize = 8;
 
 /// How many offers are looked through for the price of one request.
 const LOOKED_THROUGH: usize = 10_000;
@@ -33,37 +32,41 @@ impl Hub {
         // Who is about to be asked must know who asks.
         for source in &sources {
             if let Some(&holder) = self.online.get(&fold(&source.offer.owner)) {
-                self.tell_newest(now, holder);
+                self.introduce(now, holder, id);
             }
         }
         Ok(event::Located { sources }.into())
     }
 
     /// Somebody wants all that is offered below a folder: their client finds that in its own table, once that is new
-    /// enough.
+    /// enough; if it has none, it is told page by page.
     pub(super) fn locate_folder(
         &mut self,
         now: Time,
         id: PeerId,
         mark: &Option<Id>,
-        request: &request::Get,
-    ) -> Result<(), Failure> {
+        request: request::Get,
+    ) -> Result<Option<Event>, Failure> {
         self.me(id)?;
+        if !self.follows_table(id) || !self.follows_roster(id) {
+            let folder = Folder { id: 0, folder: request.file, from: request.from, after: String::new() };
+            return self.folder_page(now, id, &folder).map(Some);
+        }
         let from = request.from.as_deref().map(fold);
-        let below = self.table.range_from(&(request.file.clone(), String::new()));
+        let below = self.table.from(&key(&request.file, ""));
         // Each owner once: most folders have one owner and many files.
-        let (mut rows, mut others, mut owners) = (0, false, BTreeMap::<&String, bool>::new());
-        for ((_, owner), shelved) in below.take_while(|((file, _), _)| file.starts_with(&request.file)) {
+        let (mut rows, mut others, mut owners) = (0, false, BTreeMap::<&str, bool>::new());
+        for ((_, owner), shelved) in below.take_while(|((file, _), _)| file.starts_with(request.file.as_str())) {
             rows += 1;
             let named = || from.as_ref().is_none_or(|from| fold(owner) == *from);
             // What the hub keeps is the hub's, too.
-            let theirs = *owners.entry(owner).or_insert_with(named)
+            let theirs = *owners.entry(&**owner).or_insert_with(named)
                 || (shelved.owner == Owner::Kept && from.as_deref() == Some(HUB));
-            owners.insert(owner, theirs);
+            owners.insert(&**owner, theirs);
             others |= theirs && shelved.owner != Owner::Client(id);
         }
         let owners: Vec<String> =
-            owners.into_iter().filter(|(_, theirs)| *theirs).map(|(owner, _)| owner.clone()).collect();
+            owners.into_iter().filter(|(_, theirs)| *theirs).map(|(owner, _)| owner.to_owned()).collect();
         if owners.is_empty() {
             return Err(not_offered(&request.file, request.from.as_deref()));
         }
@@ -73,11 +76,10 @@ impl Hub {
         self.spend_for(now, id, rows)?;
         for owner in owners {
             if let Some(&holder) = self.online.get(&fold(&owner)) {
-                self.tell_newest(now, holder);
+                self.introduce(now, holder, id);
             }
         }
-        self.sync(now, id, mark);
-        Ok(())
+        self.sync(now, id, mark).map(|()| None)
     }
 
     /// Everybody who has a content but `id`: first those who offer it under the name that was asked for, then those who
@@ -85,7 +87,7 @@ impl Hub {
     fn sources(&self, id: PeerId, content: &Arc<Content>, named: &[String]) -> Vec<event::Holder> {
         let own = Owner::Client(id);
         let mut seen = BTreeSet::new();
-        let keys = named.iter().map(|owner| (content.file.clone(), owner.clone()));
+        let keys = named.iter().map(|owner| key(&content.file, owner));
         let keys = keys.chain(self.holders.offers(&content.hash).cloned());
         let mut holders: Vec<event::Holder> = keys
             .filter(|(_, owner)| seen.insert(owner.clone()))
@@ -129,7 +131,7 @@ impl Hub {
     /// A client as a holder of a content; `None` if it has nothing of it.
     pub(super) fn holder(&self, id: PeerId, content: &Arc<Content>) -> Option<event::Holder> {
         let name = &self.peers.get(&id)?.name.as_ref()?.name;
-        if self.holders.offers(&content.hash).any(|(_, owner)| owner == name) {
+        if self.holders.offers(&content.hash).any(|(_, owner)| **owner == **name) {
             let (offer, key) = self.only_holder(id, content)?;
             return Some(event::Holder { offer, key, has: None });
         }
@@ -158,16 +160,16 @@ impl Hub {
     pub(super) fn any_content(&self, hash: &ContentHash) -> Option<Arc<Content>> {
         let mut offers = self.holders.offers(hash);
         let offered = offers.find_map(|key| self.table.get(key));
-        offered.or_else(|| self.holders.orphan(hash)).map(|shelved| shelved.content.clone())
+        offered.or_else(|| self.holders.orphans().any(hash)).map(|shelved| shelved.content.clone())
     }
 
     /// The offers of a file, by anybody or by one person. If there are none, those whose owners are gone and that others
     /// have fetched.
     fn offers_of(&self, file: &str, from: Option<&str>) -> Result<Vec<(&str, &Shelved)>, Failure> {
         let folded = from.map(fold);
-        let mut offers = named(self.table.range_from(&(file.to_owned(), String::new())), file, folded.as_deref());
+        let mut offers = named(self.table.from(&key(file, "")), file, folded.as_deref());
         if offers.is_empty() {
-            offers = named(self.holders.orphans_from(file), file, folded.as_deref());
+            offers = named(self.holders.orphans().from(file), file, folded.as_deref());
         }
         if offers.is_empty() { Err(not_offered(file, from)) } else { Ok(offers) }
     }
@@ -185,7 +187,7 @@ impl Hub {
         let asked: Option<ChunkSet> = (!request.chunks.is_empty()).then(|| request.chunks.iter().copied().collect());
         let mut has: BTreeMap<String, ChunkSet> = BTreeMap::new();
         for (_, owner) in self.holders.offers(&content.hash) {
-            has.insert(owner.clone(), all.clone());
+            has.insert(owner.to_string(), all.clone());
         }
         for (holder, part) in self.holders.had(&content.hash) {
             let Ok(name) = self.me(holder) else { continue };
@@ -215,45 +217,18 @@ impl Hub {
         Ok(event::Chunks { file, size, hash, chunk_size, chunks, holders }.into())
     }
 
-    pub(super) fn search(&mut self, now: Time, id: PeerId, request: &request::Search) -> Result<Event, Failure> {
-        self.me(id)?;
-        let text = request.text.trim();
-        if text.is_empty() || text.len() > crate::protocol::limits::SEARCH_BYTES {
-            let message = format!("Search for 1 to {} bytes of text.", crate::protocol::limits::SEARCH_BYTES);
-            return Err(Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/text")));
-        }
-        // A large table takes its time, which others pay for with theirs.
-        self.spend_for(now, id, self.table.len() + self.holders.orphans())?;
-        let (name, digits) = (text.to_lowercase(), text.to_ascii_lowercase());
-        let is_hash = digits.len() >= HASH_DIGITS && digits.bytes().all(|b| b.is_ascii_hexdigit());
-        let mut found: BTreeSet<(&str, ContentHash)> = BTreeSet::new();
-        let mut more = false;
-        for ((file, _), shelved) in self.table.range_from(&Default::default()).chain(self.holders.orphans_from("")) {
-            let hash = shelved.content.hash;
-            if file.to_lowercase().contains(&name) || (is_hash && hash.to_string().starts_with(&digits)) {
-                more = found.len() >= FOUND_FILES && !found.contains(&(file.as_str(), hash));
-                if more {
-                    break;
-                }
-                found.insert((file, hash));
-            }
-        }
-        let files = found.into_iter().filter_map(|(file, hash)| self.found_file(file, hash)).collect();
-        Ok(event::Found { text: text.to_owned(), files, more }.into())
-    }
-
     /// Looking through so many offers costs more than one request.
-    fn spend_for(&mut self, now: Time, id: PeerId, offers: usize) -> Result<(), Failure> {
+    pub(super) fn spend_for(&mut self, now: Time, id: PeerId, offers: usize) -> Result<(), Failure> {
         (0..offers / LOOKED_THROUGH).try_for_each(|_| self.spend_request(now, id))
     }
 
-    fn found_file(&self, file: &str, hash: ContentHash) -> Option<FoundFile> {
+    pub(super) fn found_file(&self, file: &str, hash: ContentHash) -> Option<FoundFile> {
         let content = self.any_content(&hash)?;
         let mut holders: Vec<Holding> = Vec::new();
         let mut seen = BTreeSet::new();
         for (_, owner) in self.holders.offers(&hash) {
             if seen.insert(owner.clone()) {
-                holders.push(Holding { name: owner.clone(), chunks: content.chunks, offered: true });
+                holders.push(Holding { name: owner.to_string(), chunks: content.chunks, offered: true });
             }
         }
         holders.sort_by(|a, b| a.name.cmp(&b.name));
@@ -265,7 +240,7 @@ impl Hub {
                 None => content.chunks,
             };
             if let Ok(name) = self.me(holder)
-                && !seen.contains(&name.name)
+                && !seen.contains(name.name.as_str())
             {
                 fetched.push(Holding { name: name.name, chunks, offered: false });
             }
@@ -280,18 +255,18 @@ impl Hub {
 
 /// The offers of a file, by anybody or by one person, of all from that file on.
 fn named<'a>(
-    all: impl Iterator<Item = (&'a (String, String), &'a Shelved)>,
+    all: impl Iterator<Item = (&'a Key, &'a Shelved)>,
     file: &str,
     from: Option<&str>,
 ) -> Vec<(&'a str, &'a Shelved)> {
-    all.take_while(|((name, _), _)| name == file)
+    all.take_while(|((name, _), _)| **name == *file)
         .filter(|((_, owner), shelved)| is_from(from, owner, shelved))
-        .map(|((_, owner), shelved)| (owner.as_str(), shelved))
+        .map(|((_, owner), shelved)| (&**owner, shelved))
         .collect()
 }
 
 /// Whether an offer is this person's. What the hub keeps is the hub's, too.
-fn is_from(from: Option<&str>, owner: &str, shelved: &Shelved) -> bool {
+pub(super) fn is_from(from: Option<&str>, owner: &str, shelved: &Shelved) -> bool {
     from.is_none_or(|from| fold(owner) == from || (from == HUB && shelved.owner == Owner::Kept))
 }
 

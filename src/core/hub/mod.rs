@@ -15,6 +15,7 @@ mod entry;
 mod exchange;
 mod failures;
 mod feed;
+mod following;
 mod health;
 mod held;
 mod holders;
@@ -22,7 +23,10 @@ mod invites;
 mod locate;
 mod mailbox;
 mod messages;
+mod names;
 mod offers;
+mod orphans;
+mod pages;
 mod people;
 mod places;
 mod pushes;
@@ -33,7 +37,9 @@ mod revocation;
 mod room_news;
 mod rooms;
 mod roster;
+mod search;
 mod strangers;
+mod table;
 mod telling;
 mod underway;
 
@@ -65,7 +71,6 @@ use health::Health;
 use held::{Held, Question};
 use holders::Holders;
 use invites::Invites;
-use offers::Shelved;
 use people::{Departed, Looks, Person};
 use places::Places;
 use pushes::Pushes;
@@ -74,6 +79,7 @@ use room_news::RoomNews;
 use rooms::Room;
 use roster::{Fetchers, Visit};
 use strangers::Stranger;
+use table::Table;
 use telling::Updates;
 use underway::Underway;
 
@@ -228,8 +234,10 @@ pub struct Hub {
     visits: VecDeque<Visit>,
     visitors: u64,
     revision: u64,
-    table: Ledger<(String, String), Shelved>,
+    table: Table,
     roster: Ledger<String, Client>,
+    /// The names in the roster by their numbers.
+    numbers: BTreeMap<u64, String>,
     updates: Updates,
     holders: Holders,
     pushes: Pushes,
@@ -283,8 +291,9 @@ impl Hub {
             visits: VecDeque::new(),
             visitors: 0,
             revision: 0,
-            table: Ledger::default(),
+            table: Table::default(),
             roster: Ledger::default(),
+            numbers: BTreeMap::new(),
             updates: Updates::default(),
             holders: Holders::default(),
             pushes: Pushes::default(),

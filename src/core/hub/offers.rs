@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::table::key;
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{ANSWER_BYTES, FILES_PER_REQUEST, PUBLISH_FILES};
@@ -73,10 +74,9 @@ impl Hub {
         if !added.is_empty() {
             self.log(log::OffersAdded { name: me.name.clone(), files: added, revision });
         }
-        let shelved = files.into_iter().filter_map(|file| {
-            let key = (file, me.name.clone());
-            self.table.get(&key).map(|shelved| self.offer(&key.1, shelved))
-        });
+        let shelved = files
+            .into_iter()
+            .filter_map(|file| self.table.get(&key(&file, &me.name)).map(|shelved| self.offer(&me.name, shelved)));
         Ok(event::OfferAcked { offers: shelved.collect(), revision, skipped: Vec::new() }.into())
     }
 
@@ -149,7 +149,7 @@ impl Hub {
     /// Puts an offer into the table.
     pub(super) fn list(&mut self, now: Time, owner: &str, shelved: Shelved) {
         let revision = self.changed(now);
-        let key = (shelved.content.file.clone(), owner.to_owned());
+        let key = key(&shelved.content.file, owner);
         if let Some(old) = self.table.get(&key) {
             self.holders.unlisted(&old.content.hash, &key);
         }
@@ -172,7 +172,7 @@ impl Hub {
                 self.list(now, owner, Shelved { owner: Owner::Kept, content });
                 continue;
             }
-            let key = (file, owner.to_owned());
+            let key = key(&file, owner);
             let Some(shelved) = self.table.get(&key) else { continue };
             let content = shelved.content.clone();
             self.holders.unlisted(&content.hash, &key);
@@ -180,8 +180,8 @@ impl Hub {
                 self.holders.orphaned(key.clone(), content);
             }
             let revision = self.changed(now);
-            self.table.remove(revision, &key, |_| ());
-            gone.push(key.0);
+            self.table.remove(revision, &key);
+            gone.push(file);
         }
         if !gone.is_empty() {
             let revision = self.revision;

@@ -115,7 +115,7 @@ impl Hub {
         let push = self.take_push(id, number, "accepted")?;
         let (offer, key) = self.only_holder(push.from, &push.content).ok_or_else(no_such_push)?;
         // Who gives it must know who asks.
-        self.tell_newest(now, push.from);
+        self.introduce(now, push.from, id);
         self.tell(now, push.from, event::PushAnswered { push: number, answer: PushAnswer::Accepted });
         self.pushes.accepted.insert(number, (id, push));
         Ok(event::Located { sources: vec![event::Holder { offer, key, has: None }] }.into())

@@ -5,6 +5,7 @@ use crate::core::link::LinkFault;
 use crate::core::time::Time;
 use crate::protocol::limits::LINK_FRAMES;
 use crate::protocol::line::pointer_at;
+use crate::protocol::name::fold;
 use crate::protocol::wire::Ask;
 use crate::protocol::{ErrorCode, Event, Failure, Id, Presence, Request, event, log, request};
 
@@ -34,6 +35,7 @@ impl Hub {
             Ask::Settled(settled) => return self.holders.settle(id, &settled.settled),
             Ask::TakeBack(push) => return self.take_back(now, id, push.take_back),
             Ask::NotTaken(push) => return self.not_taken(now, id, push.not_taken),
+            Ask::Folder(folder) => ("get", self.folder_page(now, id, &folder).map(Some)),
             Ask::Unreachable(doubt) => return self.doubt(now, id, &doubt.unreachable),
             Ask::Gone(gone) => ("withdraw", self.gone(now, id, gone.gone).map(Some)),
             Ask::Push(push) => ("push", self.push_file(now, id, push).map(Some)),
@@ -77,12 +79,16 @@ impl Hub {
             Request::Who(request) if request.since.is_some() => {
                 Ok(request.since.map(|seconds| self.here_since(now, seconds)))
             }
-            Request::List(_) | Request::Who(_) => {
-                self.sync(now, id, mark);
-                Ok(None)
-            }
+            Request::List(request) => match self.follows_table(id) {
+                true => later(self.sync(now, id, mark)),
+                false => self.table_page(now, id, &request).map(Some),
+            },
+            Request::Who(request) => match self.follows_roster(id) {
+                true => later(self.sync(now, id, mark)),
+                false => Ok(Some(self.roster_page(now, id, request.after))),
+            },
             Request::Withdraw(request) => self.withdraw(now, id, request).map(Some),
-            Request::Get(request) if request.file.ends_with('/') => later(self.locate_folder(now, id, mark, &request)),
+            Request::Get(request) if request.file.ends_with('/') => self.locate_folder(now, id, mark, request),
             Request::Get(request) => self.locate(now, id, &request).map(Some),
             Request::Search(request) => self.search(now, id, &request).map(Some),
             Request::Chunks(request) => self.chunks(id, &request).map(Some),
@@ -149,22 +155,26 @@ impl Hub {
             let failure = Failure::new(ErrorCode::NotOnline, format!("{name} is not there."));
             return Err(failure.at(pointer_at("/to")));
         }
-        self.sync(now, id, mark);
-        Ok(())
+        let other = self.online.get(&fold(&name)).copied();
+        if let Some(other) = other {
+            self.introduce(now, id, other);
+            self.introduce(now, other, id);
+        }
+        self.sync(now, id, mark)
     }
 
-    pub(super) fn sync(&mut self, now: Time, id: PeerId, mark: &Option<Id>) {
+    /// Answers when a client has all that it follows, up to the newest revision.
+    pub(super) fn sync(&mut self, now: Time, id: PeerId, mark: &Option<Id>) -> Result<(), Failure> {
         let revision = self.revision;
-        if self.peers.get(&id).is_some_and(|peer| peer.table_seen.is_none()) {
-            // Somebody who has not registered in this session looks on from here.
-            self.tell_everything(now, id);
-        }
-        let Some(peer) = self.peers.get_mut(&id) else { return };
+        self.look_on(now, id);
+        let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
         // They wait while the client takes no updates, so they are bounded as its link is.
         if peer.syncs.len() >= LINK_FRAMES {
-            return self.expel(now, id, super::clients::fault(LinkFault::Overflow));
+            self.expel(now, id, super::clients::fault(LinkFault::Overflow));
+            return Ok(());
         }
         peer.syncs.push_back((revision, mark.clone()));
+        Ok(())
     }
 
     fn status(&self) -> Event {

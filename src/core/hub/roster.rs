@@ -73,6 +73,8 @@ impl Hub {
         if self.fetchers.leave(client.key) && self.config.files.is_some() {
             self.out.push_back(Output::MayNotFetch(client.key));
         }
+        self.part(now, id, &client);
+        self.numbers.remove(&name.number);
         self.online.remove(&name.fold);
         let revision = self.changed(now);
         let (closed, number) = (self.calendar(now), name.number);
@@ -146,6 +148,7 @@ impl Hub {
         let Some(registered) = peer.name.clone() else { return };
         let client = roster_line(peer, &registered, state, since);
         let (revision, number) = (self.changed(now), registered.number);
+        self.numbers.insert(number, registered.name.clone());
         self.roster.set(revision, registered.name, client);
         if let Some(visit) = self.visit(number) {
             visit.state = state;

@@ -14,12 +14,12 @@ use crate::protocol::{Event, EventLine, LogEvent, OfferName, Timestamp, event, t
 /// that a burst of joins costs each client one update.
 const GATHER: Duration = Duration::from_millis(20);
 
-/// Updates that have been written, by the revision that they start from: clients that are equally far
-/// get the same bytes.
+/// Updates that have been written, by the revision that they start from and whether all there is is followed: clients
+/// that are equally far get the same bytes.
 #[derive(Default)]
 pub(super) struct Updates {
-    table: HashMap<Option<Seen>, (Seen, Arc<str>)>,
-    roster: HashMap<Option<Seen>, (Seen, Arc<str>)>,
+    table: HashMap<(Option<Seen>, bool), (Seen, Arc<str>)>,
+    roster: HashMap<(Option<Seen>, bool), (Seen, Arc<str>)>,
 }
 
 impl Updates {
@@ -70,40 +70,39 @@ impl Hub {
     pub(super) fn tell_newest(&mut self, now: Time, id: PeerId) {
         loop {
             let Some(peer) = self.peers.get(&id) else { return };
-            let (Some(table), Some(roster)) = (peer.table_seen, peer.roster_seen) else { return };
             if !peer.link.takes_state() {
                 return;
             }
-            if table.revision < self.revision {
-                self.tell_table(now, id, Some(table));
-            } else if roster.revision < self.revision {
-                self.tell_roster(now, id, Some(roster));
+            if let Some(seen) = peer.following.table.behind(self.revision) {
+                self.tell_table(now, id, Some(seen));
+            } else if let Some(seen) = peer.following.roster.behind(self.revision) {
+                self.tell_roster(now, id, Some(seen));
             } else {
                 return self.answer_syncs(now, id);
             }
         }
     }
 
-    /// The first news for a client that has just entered: everything.
-    pub(super) fn tell_everything(&mut self, now: Time, id: PeerId) {
-        self.tell_table(now, id, None);
-        self.tell_roster(now, id, None);
-    }
-
-    fn tell_table(&mut self, now: Time, id: PeerId, seen: Option<Seen>) {
-        let (seen, body) = self.table_update(seen);
+    /// Tells a client the table's changes since `seen`; all of it if there is none.
+    pub(super) fn tell_table(&mut self, now: Time, id: PeerId, seen: Option<Seen>) {
+        let whole = self.follows_table(id);
+        if whole && self.table.is_too_large() {
+            return self.unfollow_table(now, id);
+        }
+        let (seen, body) = self.table_update(seen, whole);
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.table_seen = Some(seen);
+            peer.following.table.told(seen);
         }
         if let Some(body) = body {
             self.send(now, id, body);
         }
     }
 
-    fn tell_roster(&mut self, now: Time, id: PeerId, seen: Option<Seen>) {
-        let (seen, body) = self.roster_update(seen);
+    /// The same for the roster.
+    pub(super) fn tell_roster(&mut self, now: Time, id: PeerId, seen: Option<Seen>) {
+        let (seen, body) = self.roster_update(seen, self.follows_roster(id));
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.roster_seen = Some(seen);
+            peer.following.roster.told(seen);
         }
         if let Some(body) = body {
             self.send(now, id, body);
@@ -118,11 +117,11 @@ impl Hub {
 
     /// The table's changes since `seen`, as many as fit one event, and how far they reach. No body where
     /// nothing changed; but who begins is told even that nothing is offered.
-    fn table_update(&mut self, seen: Option<Seen>) -> (Seen, Option<Arc<str>>) {
-        if let Some((to, body)) = self.updates.table.get(&seen) {
+    fn table_update(&mut self, seen: Option<Seen>, whole: bool) -> (Seen, Option<Arc<str>>) {
+        if let Some((to, body)) = self.updates.table.get(&(seen, whole)) {
             return (*to, Some(body.clone()));
         }
-        let (full, changes) = self.table.since(seen);
+        let (full, changes) = self.table.since(seen, whole);
         let (mut added, mut removed, mut bytes, mut to) = (Vec::new(), Vec::new(), 0, self.revision);
         for (revision, (file, owner), shelved, live) in changes {
             if bytes > DELTA_BYTES {
@@ -132,7 +131,7 @@ impl Hub {
             bytes += 300 + file.len() + owner.len();
             match live {
                 true => added.push(self.offer(owner, shelved)),
-                false => removed.push(OfferName { file: file.clone(), owner: owner.clone() }),
+                false => removed.push(OfferName { file: file.to_string(), owner: owner.to_string() }),
             }
         }
         let to = self.table.seen(to);
@@ -141,16 +140,16 @@ impl Hub {
         }
         let total = self.table.len() as u64;
         let body = told_to_all(event::TableUpdated { revision: to.revision, added, removed, total, full });
-        self.updates.table.insert(seen, (to, body.clone()));
+        self.updates.table.insert((seen, whole), (to, body.clone()));
         (to, Some(body))
     }
 
     /// The same for the roster.
-    fn roster_update(&mut self, seen: Option<Seen>) -> (Seen, Option<Arc<str>>) {
-        if let Some((to, body)) = self.updates.roster.get(&seen) {
+    fn roster_update(&mut self, seen: Option<Seen>, whole: bool) -> (Seen, Option<Arc<str>>) {
+        if let Some((to, body)) = self.updates.roster.get(&(seen, whole)) {
             return (*to, Some(body.clone()));
         }
-        let (full, changes) = self.roster.since(seen);
+        let (full, changes) = self.roster.since(seen, whole);
         let (mut clients, mut bytes, mut to) = (Vec::new(), 0, self.revision);
         for (revision, _, client, _) in changes {
             if bytes > DELTA_BYTES {
@@ -166,7 +165,7 @@ impl Hub {
         }
         let total = self.roster.len() as u64;
         let body = told_to_all(event::RosterUpdated { revision: to.revision, clients, total, full });
-        self.updates.roster.insert(seen, (to, body.clone()));
+        self.updates.roster.insert((seen, whole), (to, body.clone()));
         (to, Some(body))
     }
 

@@ -64,6 +64,14 @@ impl Peers {
         }
     }
 
+    /// The folded names of those who have said hello and are not in the roster.
+    pub(crate) fn unknown(&self) -> impl Iterator<Item = &str> {
+        self.strangers.values().filter_map(|stranger| match &stranger.waits {
+            Waits::Roster(name, _) => Some(name.as_str()),
+            Waits::Hello | Waits::Pin(_) | Waits::Place(_) => None,
+        })
+    }
+
     /// Looks for somebody who has said hello in the roster.
     pub(super) fn recognise(&mut self, now: Time, conn: u64, roster: Roster<'_>) {
         let own = self.me.as_ref().map(|me| me.fold.as_str());

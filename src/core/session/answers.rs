@@ -1,11 +1,11 @@
 //! What the hub says.
 
 use super::requests::{Mark, Pending};
-use super::{Event, EventLine, Failure, Id, Origin, Output, Session};
+use super::{Collecting, Event, EventLine, Failure, Id, Origin, Output, Session};
 use crate::core::time::Time;
 use crate::protocol::name::fold;
 use crate::protocol::wire::Ask;
-use crate::protocol::{ErrorCode, Request, event, request};
+use crate::protocol::{Client, ErrorCode, Request, event, request};
 
 impl Session {
     pub(super) fn hub_event(&mut self, now: Time, line: EventLine) {
@@ -25,11 +25,18 @@ impl Session {
     fn told(&mut self, now: Time, event: Event) {
         match &event {
             Event::TableUpdated(_) => return self.table_updated(now, event),
+            Event::TableUnfollowed(_) => self.replica.unfollow_table(),
             Event::RosterUpdated(update) => {
                 self.replica.update_roster(update);
-                self.private_roster(now, update);
+                self.private_roster(now, &update.clients);
                 self.update_peers();
-                self.end_uploads_to_those_who_left(update);
+                self.end_uploads_to_those_who_left(&update.clients);
+            }
+            Event::Introduced(introduced) => {
+                self.replica.meet(&introduced.client);
+                self.private_roster(now, std::slice::from_ref(&introduced.client));
+                self.update_peers();
+                return self.end_uploads_to_those_who_left(std::slice::from_ref(&introduced.client));
             }
             Event::Message(event::Message { number, .. })
             | Event::RoomMessage(event::RoomMessage { number, .. })
@@ -48,7 +55,11 @@ impl Session {
     fn table_updated(&mut self, now: Time, mut event: Event) {
         if let Event::TableUpdated(update) = &mut event {
             update.added.iter_mut().for_each(|offer| self.place(offer));
-            self.replica.update_table(update);
+            if !self.replica.update_table(update) {
+                // The hub should not have told as much: it does not end here, but it is not kept.
+                let unfollowed = event::TableUnfollowed::too_large(update.total);
+                return self.tell(now, unfollowed);
+            }
         }
         self.tell(now, event);
     }
@@ -66,18 +77,15 @@ impl Session {
 
     /// Who is in the roster may fetch from us, as long as we are in it ourselves.
     fn update_peers(&mut self) {
-        let peers = if self.registered.is_some() { self.replica.keys() } else { Vec::new() };
+        let peers = self.registered.is_some().then(|| self.replica.keys());
         self.out.push_back(Output::Peers(peers));
     }
 
     /// Whose key was told to have left is sent nothing more, not even what they have asked for already. Who is only
     /// missing, since the hub was started anew and tells everything again, may be back before they ask again.
-    fn end_uploads_to_those_who_left(&mut self, update: &event::RosterUpdated) {
-        let left = update
-            .clients
-            .iter()
-            .filter(|client| client.state == crate::protocol::Presence::Offline)
-            .map(|client| client.key);
+    fn end_uploads_to_those_who_left(&mut self, changed: &[Client]) {
+        let left =
+            changed.iter().filter(|client| client.state == crate::protocol::Presence::Offline).map(|client| client.key);
         let left: Vec<_> = left.filter(|key| self.replica.clients().all(|client| client.key != *key)).collect();
         if !left.is_empty() {
             self.out.push_back(Output::PeersLeft(left));
@@ -110,6 +118,7 @@ impl Session {
                 }
                 self.offer_next(now);
             }
+            (Origin::Page(so_far), event) => self.page_answered(now, *so_far, event),
             (Origin::User(pending), Event::Error(error)) => self.user_refused(now, *pending, error),
             (Origin::Offer(publishing), Event::OfferAcked(answer)) => self.offer_acked(now, publishing, answer),
             (Origin::Offer(publishing), event) => {
@@ -154,7 +163,7 @@ impl Session {
     }
 
     /// Who is there, without ourselves if that was asked.
-    fn roster_for(&self, who: &request::Who, mut roster: event::Roster) -> event::Roster {
+    pub(super) fn roster_for(&self, who: &request::Who, mut roster: event::Roster) -> event::Roster {
         if let Some(name) = self.registered.as_ref().filter(|_| who.others) {
             let ours = fold(name);
             roster.clients.retain(|client| fold(&client.name) != ours);
@@ -165,11 +174,12 @@ impl Session {
     fn user_answered(&mut self, now: Time, pending: Pending, event: Event) {
         match (&pending.request, event) {
             (Request::List(list), Event::Synced(synced)) => {
-                let table = event::Table { revision: synced.revision, offers: self.replica.list(list), stale: false };
+                let table = self.replica.list(synced.revision, list);
                 self.finish(now, pending.id, table);
             }
             (Request::Who(who), Event::Synced(synced)) => {
-                let roster = event::Roster { revision: synced.revision, clients: self.replica.roster() };
+                let clients = self.replica.roster(who.after);
+                let roster = event::Roster { revision: synced.revision, clients, next: None };
                 let roster = self.roster_for(who, roster);
                 self.finish(now, pending.id, roster);
             }
@@ -177,6 +187,10 @@ impl Session {
                 let roster = self.roster_for(who, roster);
                 self.finish(now, pending.id, roster);
             }
+            (_, event @ (Event::TablePage(_) | Event::RosterPage(_))) => {
+                self.page_answered(now, Collecting::new(pending), event);
+            }
+            (Request::Search(_), Event::Found(found)) => self.found(now, Collecting::new(pending), found),
             (Request::Get(get), Event::Located(located)) => {
                 let get = get.clone();
                 self.start_get(now, pending, get, located);
@@ -184,7 +198,7 @@ impl Session {
             // Everything that was offered when the folder was asked for is in our table now.
             (Request::Get(get), Event::Synced(_)) if get.file.ends_with('/') => {
                 let get = get.clone();
-                self.start_folder(now, pending, &get);
+                self.start_known_folder(now, pending, &get);
             }
             (Request::Accept(_), Event::Located(located)) => self.start_accepted(now, pending, located),
             (Request::Decline(decline), Event::Declined(answer)) => {
@@ -237,7 +251,6 @@ impl Session {
             (Request::Focus(_), Event::Focused(answer)) => self.focused(now, pending.id, answer),
             // These need nothing of ours.
             (Request::Status(_), event @ Event::Status(_))
-            | (Request::Search(_), event @ Event::Found(_))
             | (Request::Chunks(_), event @ Event::Chunks(_))
             | (Request::Message(_) | Request::Broadcast(_) | Request::Say(_), event @ Event::MessageAcked(_))
             | (Request::Blocks(_), event @ Event::Blocks(_))

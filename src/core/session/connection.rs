@@ -96,6 +96,7 @@ impl Session {
             instance: format!("{:016x}", self.config.seed),
             asked: self.next_ask - 1,
             invite: self.config.invite.clone(),
+            follow: self.config.follow,
         };
         self.out.push_back(Output::Say(to_json(&hello)));
         self.connection = Connection::Greeting { deadline: now + HELLO_TIMEOUT, lost: self.connection.outage() };
@@ -202,7 +203,7 @@ impl Session {
 
     /// The hub does not know us (any more).
     fn enter(&mut self, now: Time, lost: Option<Outage>) {
-        self.asks.retain(|_, (_, origin)| origin.outlives_the_hub());
+        self.ask_anew();
         self.holdings.untell();
         self.pushes.forget_offered();
         if lost.is_some() {

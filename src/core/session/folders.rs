@@ -1,4 +1,4 @@
-//! Folders to fetch: what is offered below a name, as far as our copy of the table knows.
+//! Folders to fetch: what is offered below a name, as our copy of the table knows, or the hub's pages.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,12 +6,17 @@ use std::net::SocketAddr;
 use super::{Failure, FolderFile, FolderPlan, FolderSource, Session};
 use crate::core::hub::HUB;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::fold;
+use crate::protocol::name::{check_file, fold};
 use crate::protocol::{ContentHash, ErrorCode, Offer, PublicKey, request};
 
 impl Session {
     /// All that is offered below the folder that is asked for.
-    pub(super) fn plan_folder(&self, transfer: u64, get: &request::Get) -> Result<FolderPlan, Failure> {
+    pub(super) fn plan_folder<'a>(
+        &self,
+        transfer: u64,
+        get: &request::Get,
+        offers: impl Iterator<Item = &'a Offer>,
+    ) -> Result<FolderPlan, Failure> {
         let me = self.registered.as_deref().unwrap_or_default();
         let from = get.from.as_deref().map(fold);
         let wanted = |offer: &&Offer| {
@@ -21,7 +26,7 @@ impl Session {
         };
         let mut sources: Vec<FolderSource> = Vec::new();
         let mut files: BTreeMap<&str, FolderFile> = BTreeMap::new();
-        for offer in self.replica.below(&get.file).filter(wanted) {
+        for offer in offers.filter(wanted) {
             let Some(key) = self.key_of(offer) else { continue };
             let source = match sources.iter().position(|known| known.name == offer.owner) {
                 Some(at) => at,
@@ -66,6 +71,22 @@ impl Session {
             false => self.replica.find(&offer.owner).map(|client| Some(client.key)),
         }
     }
+}
+
+/// Refuses a `get` that cannot be.
+pub(super) fn check_get(get: &request::Get) -> Result<(), Failure> {
+    let folder = get.file.strip_suffix('/');
+    if folder.is_some() && get.chunks.is_some() {
+        return Err(Failure::new(ErrorCode::BadRequest, "A folder has no chunks.").at(pointer_at("/chunks")));
+    }
+    if get.chunks.as_ref().is_some_and(Vec::is_empty) {
+        return Err(Failure::new(ErrorCode::BadRequest, "No chunk is named.").at(pointer_at("/chunks")));
+    }
+    let file = folder.unwrap_or(&get.file);
+    check_file(file).map_err(|failure| failure.at(pointer_at("/file")))?;
+    let Some(to) = &get.to else { return Ok(()) };
+    let to = if folder.is_some() { to.strip_suffix('/').unwrap_or(to) } else { to };
+    check_file(to).map_err(|failure| failure.at(pointer_at("/to")))
 }
 
 impl FolderPlan {

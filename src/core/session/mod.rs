@@ -6,6 +6,7 @@
 //! and asks again when the hub has forgotten it.
 
 mod answers;
+mod collecting;
 mod connection;
 mod entry;
 mod farewell;
@@ -38,6 +39,7 @@ use crate::protocol::wire::Ask;
 use crate::protocol::{
     At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Speaker, Timestamp, event,
 };
+use collecting::Collecting;
 use connection::Connection;
 use entry::Entry;
 use hashing::Hold;
@@ -71,6 +73,8 @@ enum Origin {
     OfferAgain,
     /// A request of the user.
     User(Box<Pending>),
+    /// A further page of an answer to the user.
+    Page(Box<Collecting>),
     /// A piece of what the user offers.
     Offer(Box<Publishing>),
     /// What we offer has changed on disk.
@@ -87,7 +91,7 @@ impl Origin {
     /// Whether a hub that has forgotten it is asked again.
     fn outlives_the_hub(&self) -> bool {
         match self {
-            Self::User(_) | Self::Offer(_) | Self::Change | Self::Push(_) => true,
+            Self::User(_) | Self::Page(_) | Self::Offer(_) | Self::Change | Self::Push(_) => true,
             Self::Enter | Self::Return | Self::OfferAgain | Self::Goodbye | Self::Forgotten => false,
         }
     }
@@ -210,7 +214,7 @@ impl Session {
             holdings: Holdings::default(),
             pushes: Pushes::default(),
             again: None,
-            replica: Replica::default(),
+            replica: Replica::new(config.follow),
             waiting: Requests::default(),
             reader: Reader::default(),
             local: None,

@@ -166,7 +166,7 @@ impl Session {
             return self.publish(now, next, Origin::Offer(publishing));
         }
         self.watched.extend(std::mem::take(&mut publishing.watched));
-        let offers = publishing.offers.clone();
+        let offers = if keep { publishing.offers.clone() } else { std::mem::take(&mut publishing.offers) };
         let skipped = std::mem::take(&mut publishing.skipped);
         let acked = event::OfferAcked { offers, revision: answer.revision, skipped };
         let id = publishing.pending.id.clone();

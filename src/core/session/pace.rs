@@ -157,6 +157,7 @@ impl Session {
     pub(super) fn is_answered(&self) -> bool {
         let passed = |origin: &Origin| match origin {
             Origin::User(pending) => pending.may_be_passed(),
+            Origin::Page(so_far) => so_far.pending.may_be_passed(),
             Origin::Enter | Origin::Return | Origin::OfferAgain | Origin::Goodbye => false,
             Origin::Offer(_) | Origin::Change | Origin::Push(_) | Origin::Forgotten => false,
         };
@@ -170,6 +171,7 @@ impl Origin {
     fn room(&self) -> usize {
         match self {
             Self::User(pending) => room_for(&pending.request),
+            Self::Page(so_far) => room_for(&so_far.pending.request),
             Self::Offer(_) => ANSWER_LARGE,
             Self::Enter | Self::Return | Self::OfferAgain | Self::Change => 0,
             Self::Push(_) | Self::Forgotten | Self::Goodbye => 0,
@@ -180,6 +182,7 @@ impl Origin {
     fn bytes(&self) -> usize {
         match self {
             Self::User(pending) => pending.bytes,
+            Self::Page(so_far) => so_far.pending.bytes,
             Self::Offer(_) | Self::Enter | Self::Return | Self::OfferAgain => 0,
             Self::Change | Self::Push(_) | Self::Forgotten | Self::Goodbye => 0,
         }

@@ -20,6 +20,8 @@ pub(super) struct Privates {
     pub(super) peers: Peers,
     /// Requests under way, by their tickets.
     pending: BTreeMap<u64, Pending>,
+    /// Who wants one and was not known, so that the hub was asked for them.
+    asked_for: BTreeSet<String>,
     /// The open ones that the user has been told of, by folded name.
     announced: BTreeSet<String>,
     /// What others have said and our user does not have yet, in the order in which it is told.
@@ -39,6 +41,7 @@ impl Privates {
         Self {
             peers: Peers::new(link, epoch),
             pending: BTreeMap::new(),
+            asked_for: BTreeSet::new(),
             announced: BTreeSet::new(),
             unwritten: VecDeque::new(),
         }
@@ -134,10 +137,15 @@ impl Session {
     /// `sure`, it is asked for them. It never learns what is said.
     pub(super) fn start_private(&mut self, now: Time, pending: Pending, sure: bool) {
         let person = match self.check_private(&pending.request) {
+            // Of whom we were told once may be elsewhere by now.
+            Ok(person)
+                if !sure && !self.replica.follows_roster() && !self.privates.peers.is_open(&fold(&person.name)) =>
+            {
+                return self.ask_for(now, pending);
+            }
             Ok(person) => person,
             Err(failure) if !sure && matches!(failure.code, ErrorCode::NoSuchPerson | ErrorCode::NotOnline) => {
-                let to = whom(&pending.request).unwrap_or_default().to_owned();
-                return self.ask(now, request::PrivateOpen { to }.into(), Origin::User(Box::new(pending)));
+                return self.ask_for(now, pending);
             }
             Err(failure) => return self.refuse(now, pending.id, failure),
         };
@@ -167,6 +175,12 @@ impl Session {
             Err(failure) => self.refuse(now, pending.id, failure),
         }
         self.private_news(now);
+    }
+
+    /// Asks the hub for whom a request is for.
+    fn ask_for(&mut self, now: Time, pending: Pending) {
+        let to = whom(&pending.request).unwrap_or_default().to_owned();
+        self.ask(now, request::PrivateOpen { to }.into(), Origin::User(Box::new(pending)));
     }
 
     /// Whom a request is for, if it can be sent to them.
@@ -211,6 +225,20 @@ impl Session {
         let replica = &self.replica;
         self.privates.peers.handle(now, input, &|name| replica.find(name).map(person));
         self.private_news(now);
+        self.ask_who_that_is(now);
+    }
+
+    /// Who does not follow the roster asks the hub for those who want a direct connection: once for each, and they are
+    /// few at a time.
+    fn ask_who_that_is(&mut self, now: Time) {
+        if self.replica.follows_roster() || self.registered.is_none() || !self.settled {
+            return;
+        }
+        let unknown: BTreeSet<String> = self.privates.peers.unknown().map(str::to_owned).collect();
+        let known = std::mem::replace(&mut self.privates.asked_for, unknown.clone());
+        for to in unknown.difference(&known) {
+            self.ask(now, request::PrivateOpen { to: to.clone() }.into(), Origin::Forgotten);
+        }
     }
 
     pub(super) fn private_tick(&mut self, now: Time) {
@@ -221,8 +249,8 @@ impl Session {
     }
 
     /// The roster has changed.
-    pub(super) fn private_roster(&mut self, now: Time, update: &event::RosterUpdated) {
-        for client in update.clients.iter().filter(|client| client.state == Presence::Offline) {
+    pub(super) fn private_roster(&mut self, now: Time, changed: &[Client]) {
+        for client in changed.iter().filter(|client| client.state == Presence::Offline) {
             self.privates.peers.left(now, &client.name);
         }
         let replica = &self.replica;

@@ -1,11 +1,14 @@
 //! The client's copy of the table and the roster.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound::{Excluded, Unbounded};
 
-use crate::protocol::event::{RosterUpdated, TableUpdated};
-use crate::protocol::limits::{ROSTER, STATUS_CLIENTS};
+use crate::protocol::event::{RosterUpdated, Table, TableUpdated};
+use crate::protocol::limits::{
+    FOLLOWED_BYTES, FOLLOWED_OFFERS, INTRODUCED, LIST_BYTES, LIST_OFFERS, ROSTER, STATUS_CLIENTS, offer_bytes,
+};
 use crate::protocol::name::{MAX_NAME, fold};
-use crate::protocol::{Client, Offer, Presence, PublicKey, request};
+use crate::protocol::{Client, Follow, Follows, Offer, Presence, PublicKey, request};
 
 /// What is offered and who is there, at a revision.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,24 +21,89 @@ pub struct Replica {
     clients: BTreeMap<String, Client>,
     /// The newest of those who have left, folded.
     gone: VecDeque<String>,
+    follows: Follows,
+    /// Whether the offers here are all there are.
+    has_table: bool,
+    bytes: usize,
 }
 
 impl Replica {
-    pub(super) fn update_table(&mut self, update: &TableUpdated) {
-        self.updates += 1;
-        if update.full {
-            self.offers.clear();
+    pub(super) fn new(follows: Follows) -> Self {
+        Self { follows, ..Self::default() }
+    }
+
+    /// Whether the offers here are all there are, or are about to be.
+    pub fn has_table(&self) -> bool {
+        self.has_table
+    }
+
+    /// Whether everybody who is there is here.
+    pub(super) fn follows_roster(&self) -> bool {
+        self.follows.roster == Follow::Table
+    }
+
+    /// Takes what has changed. False if that is more than we keep: then nothing is kept, and nothing more of it is
+    /// taken.
+    #[must_use]
+    pub(super) fn update_table(&mut self, update: &TableUpdated) -> bool {
+        self.revision = self.revision.max(update.revision);
+        if update.full && self.follows.table == Follow::Table {
+            self.unfollow_table();
+            self.has_table = true;
         }
+        if !self.has_table {
+            return true;
+        }
+        self.updates += 1;
         for gone in &update.removed {
-            self.offers.remove(&(gone.file.clone(), gone.owner.clone()));
+            if self.offers.remove(&(gone.file.clone(), gone.owner.clone())).is_some() {
+                self.bytes -= offer_bytes(&gone.file, &gone.owner);
+            }
         }
         for offer in &update.added {
-            self.offers.insert((offer.file.clone(), offer.owner.clone()), offer.clone());
+            if self.offers.insert((offer.file.clone(), offer.owner.clone()), offer.clone()).is_none() {
+                self.bytes += offer_bytes(&offer.file, &offer.owner);
+            }
         }
-        self.revision = self.revision.max(update.revision);
+        let fits = self.offers.len() <= FOLLOWED_OFFERS && self.bytes <= FOLLOWED_BYTES;
+        if !fits {
+            self.unfollow_table();
+        }
+        fits
+    }
+
+    /// What is offered is not followed any more.
+    pub(super) fn unfollow_table(&mut self) {
+        self.updates += 1;
+        self.has_table = false;
+        self.offers.clear();
+        self.bytes = 0;
+    }
+
+    /// Somebody whom we have to do with, though we do not follow who is there; or they have left.
+    pub(super) fn meet(&mut self, client: &Client) {
+        self.updates += 1;
+        match client.state {
+            Presence::Offline => {
+                // Somebody else may have the name by now.
+                if self.clients.get(&client.name).is_some_and(|known| known.number == client.number) {
+                    self.clients.remove(&client.name);
+                    self.remember(fold(&client.name));
+                }
+            }
+            Presence::Online | Presence::Away => {
+                if self.clients.len() < INTRODUCED || self.clients.contains_key(&client.name) {
+                    self.clients.insert(client.name.clone(), client.clone());
+                }
+            }
+        }
     }
 
     pub(super) fn update_roster(&mut self, update: &RosterUpdated) {
+        self.revision = self.revision.max(update.revision);
+        if !self.follows_roster() {
+            return;
+        }
         self.updates += 1;
         if update.full {
             self.clients.clear();
@@ -51,7 +119,6 @@ impl Replica {
                 Presence::Online | Presence::Away => drop(self.clients.insert(client.name.clone(), client.clone())),
             }
         }
-        self.revision = self.revision.max(update.revision);
     }
 
     fn remember(&mut self, name: String) {
@@ -91,18 +158,33 @@ impl Replica {
         self.clients.values()
     }
 
-    pub(super) fn list(&self, request: &request::List) -> Vec<Offer> {
+    /// Answers a `list`.
+    pub(super) fn list(&self, revision: u64, request: &request::List) -> Table {
         let owner = request.owner.as_deref().map(fold);
         let text = request.r#match.as_deref().map(str::to_lowercase);
         let wanted = |offer: &&Offer| {
             owner.as_ref().is_none_or(|owner| fold(&offer.owner) == *owner)
                 && text.as_ref().is_none_or(|text| offer.file.to_lowercase().contains(text))
         };
-        self.offers().filter(wanted).cloned().collect()
+        let after = request.after.as_deref().and_then(|after| after.rsplit_once('/'));
+        let after = after.map(|(file, owner)| (file.to_owned(), owner.to_owned()));
+        let rows = self.offers.range((after.map_or(Unbounded, Excluded), Unbounded)).map(|(_, offer)| offer);
+        let limit = request.limit.map_or(LIST_OFFERS, |limit| limit as usize).min(LIST_OFFERS);
+        let (mut offers, mut bytes, mut next): (Vec<Offer>, _, _) = (Vec::new(), 0, None);
+        for offer in rows.filter(wanted) {
+            if offers.len() >= limit || bytes > LIST_BYTES {
+                next = offers.last().map(|last| format!("{}/{}", last.file, last.owner));
+                break;
+            }
+            bytes += offer_bytes(&offer.file, &offer.owner);
+            offers.push(offer.clone());
+        }
+        Table { revision, offers, more: next.is_some(), next, stale: false }
     }
 
-    pub(super) fn roster(&self) -> Vec<Client> {
-        let mut clients: Vec<Client> = self.clients().cloned().collect();
+    pub(super) fn roster(&self, after: Option<u64>) -> Vec<Client> {
+        let mut clients: Vec<Client> =
+            self.clients().filter(|client| after.is_none_or(|after| client.number > after)).cloned().collect();
         clients.sort_by_key(|client| client.number);
         clients
     }

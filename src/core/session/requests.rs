@@ -1,5 +1,7 @@
 //! The user's requests: what may start when, and what is answered here.
 
+use super::collecting::check_place;
+use super::folders::check_get;
 use super::{Failure, Id, Origin, Output, Publishing, Session};
 use crate::core::hub::check_text;
 use crate::core::time::Time;
@@ -189,7 +191,8 @@ impl Session {
                 // A large offer goes in pieces, and what comes after it sees all of it.
                 let offering = |origin: &Origin| matches!(origin, Origin::Offer(offer) if offer.goes_on());
                 let offering = self.asks.values().any(|(_, origin)| offering(origin));
-                self.settled && free && self.may_ask_more() && !registering && !offering
+                let paged = self.asks.values().any(|(_, origin)| self.is_paged(origin));
+                self.settled && free && self.may_ask_more() && !registering && !offering && !paged
             }
             // The hub is not needed for what goes past it.
             Start::Here if !self.settled && self.goes_past_the_hub(head) => free,
@@ -210,7 +213,7 @@ impl Session {
         if let Err(failure) = self.check(&pending.request) {
             return self.refuse(now, pending.id, failure);
         }
-        if let (Request::List(list), true) = (&pending.request, self.is_lost()) {
+        if let (Request::List(list), true) = (&pending.request, self.is_lost() && self.replica.has_table()) {
             return self.list_without_hub(now, pending.id.clone(), list);
         }
         let request = match (&pending.request, &self.parted) {
@@ -234,6 +237,7 @@ impl Session {
             },
             Request::Dereg(request::Dereg { name: Some(name) }) => self.check_own_name(name),
             Request::Get(get) => check_get(get),
+            Request::List(request::List { after: Some(after), .. }) => check_place(after),
             Request::Chunks(chunks) => check_file(&chunks.file).map_err(|failure| failure.at(pointer_at("/file"))),
             Request::Accept(request::Accept { push, .. }) | Request::Decline(request::Decline { push })
                 if self.pushes.is_stale(*push) =>
@@ -341,6 +345,7 @@ impl Session {
             .into_iter()
             .filter_map(|(id, (ask, origin))| match origin {
                 Origin::User(pending) => Some(*pending),
+                Origin::Page(so_far) => Some(so_far.pending),
                 Origin::Offer(publishing) => Some(publishing.into_pending()),
                 Origin::Goodbye => {
                     self.asks.insert(id, (ask, Origin::Goodbye));
@@ -404,19 +409,4 @@ impl Session {
         self.hurried = true;
         self.leave(now, reason.into(), code, id, asked_for);
     }
-}
-
-fn check_get(get: &request::Get) -> Result<(), Failure> {
-    let folder = get.file.strip_suffix('/');
-    if folder.is_some() && get.chunks.is_some() {
-        return Err(Failure::new(ErrorCode::BadRequest, "A folder has no chunks.").at(pointer_at("/chunks")));
-    }
-    if get.chunks.as_ref().is_some_and(Vec::is_empty) {
-        return Err(Failure::new(ErrorCode::BadRequest, "No chunk is named.").at(pointer_at("/chunks")));
-    }
-    let file = folder.unwrap_or(&get.file);
-    check_file(file).map_err(|failure| failure.at(pointer_at("/file")))?;
-    let Some(to) = &get.to else { return Ok(()) };
-    let to = if folder.is_some() { to.strip_suffix('/').unwrap_or(to) } else { to };
-    check_file(to).map_err(|failure| failure.at(pointer_at("/to")))
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::requests::Pending;
-use super::{Event, Failure, FetchPlan, Output, Running, Session, TransferNote};
+use super::{Event, Failure, FetchPlan, FolderPlan, Output, Running, Session, TransferNote};
 use crate::core::time::Time;
 use crate::protocol::event::Holder;
 use crate::protocol::limits::HOLDERS;
@@ -95,8 +95,31 @@ impl Session {
     }
 
     /// Our copy of the table has everything that the folder had when it was asked for.
-    pub(super) fn start_folder(&mut self, now: Time, pending: Pending, get: &request::Get) {
-        let plan = match self.plan_folder(self.next_transfer, get) {
+    pub(super) fn start_known_folder(&mut self, now: Time, pending: Pending, get: &request::Get) {
+        let plan = self.plan_folder(self.next_transfer, get, self.replica.below(&get.file));
+        self.start_planned_folder(now, pending, get, plan);
+    }
+
+    /// The hub has told us what is in the folder.
+    pub(super) fn start_folder<'a>(
+        &mut self,
+        now: Time,
+        pending: Pending,
+        get: &request::Get,
+        offers: impl Iterator<Item = &'a Offer>,
+    ) {
+        let plan = self.plan_folder(self.next_transfer, get, offers);
+        self.start_planned_folder(now, pending, get, plan);
+    }
+
+    fn start_planned_folder(
+        &mut self,
+        now: Time,
+        pending: Pending,
+        get: &request::Get,
+        plan: Result<FolderPlan, Failure>,
+    ) {
+        let plan = match plan {
             Ok(plan) => plan,
             Err(failure) => return self.refuse(now, pending.id, failure),
         };

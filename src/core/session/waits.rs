@@ -87,7 +87,7 @@ impl Session {
             };
             let local = match &pending.request {
                 Request::Help(_) | Request::Transfers(_) | Request::Cancel(_) => true,
-                Request::List(_) => self.replica.updates > 0,
+                Request::List(_) => self.replica.has_table(),
                 Request::Setdir(_) => !offers,
                 Request::Unfocus(_) => !focuses,
                 // What these are refused for may change before their turn.
@@ -151,6 +151,7 @@ impl Session {
         let pushes = &mut self.pushes;
         let asked = self.asks.values_mut().filter_map(|(_, origin)| match origin {
             Origin::User(pending) => Some(&mut **pending),
+            Origin::Page(so_far) => Some(&mut so_far.pending),
             Origin::Offer(publishing) => Some(publishing.pending_mut()),
             Origin::Push(_) | Origin::Enter | Origin::Return | Origin::OfferAgain => None,
             Origin::Change | Origin::Forgotten | Origin::Goodbye => None,
@@ -178,7 +179,7 @@ impl Session {
     /// What was offered when the hub still answered can be said.
     fn answer_lists_without_hub(&mut self, now: Time) {
         let is_list = |origin: &Origin| matches!(origin, Origin::User(p) if matches!(p.request, Request::List(_)));
-        if self.replica.updates == 0 {
+        if !self.replica.has_table() {
             return;
         }
         for (_, (_, origin)) in self.asks.extract_if(.., |_, (_, origin)| is_list(origin)).collect::<Vec<_>>() {
@@ -192,14 +193,14 @@ impl Session {
 
     /// Answers `list` with what we know, marked as old.
     pub(super) fn list_without_hub(&mut self, now: Time, id: Mark, list: &request::List) {
-        let (revision, offers) = (self.replica.revision, self.replica.list(list));
-        self.finish(now, id, event::Table { revision, offers, stale: true });
+        let table = self.replica.list(self.replica.revision, list);
+        self.finish(now, id, event::Table { stale: true, ..table });
     }
 
     /// Whether requests of the user have begun and are not final; transfers and pushes apart.
     pub(super) fn awaits_answers(&self) -> bool {
         let asked = |origin: &Origin| match origin {
-            Origin::User(_) | Origin::Offer(_) | Origin::Push(_) => true,
+            Origin::User(_) | Origin::Page(_) | Origin::Offer(_) | Origin::Push(_) => true,
             Origin::Enter | Origin::Return | Origin::OfferAgain => false,
             Origin::Change | Origin::Forgotten | Origin::Goodbye => false,
         };

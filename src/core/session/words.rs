@@ -11,7 +11,7 @@ use crate::protocol::line::BadLine;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
 use crate::protocol::wire::{Frame, Received};
-use crate::protocol::{Content, ContentHash, EventLine, Failure, PublicKey, RequestLine, Timestamp, event};
+use crate::protocol::{Content, ContentHash, EventLine, Failure, Follows, PublicKey, RequestLine, Timestamp, event};
 
 /// Whose pushes are accepted without asking.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,6 +34,8 @@ pub struct SessionConfig {
     pub hub: String,
     /// The account's password, to log in with.
     pub password: Option<Password>,
+    /// What of the table and the roster is followed.
+    pub follow: Follows,
     /// Whether to take messages. Who does not leaves them for the next time.
     pub inbox: bool,
     /// What the hub's join link carried.
@@ -152,8 +154,8 @@ pub enum Output {
     },
     /// Do not serve a content to this person any more, unless it is offered to everybody.
     Unlend(ContentHash, String),
-    /// Who may fetch from us.
-    Peers(Vec<(PublicKey, String)>),
+    /// Who may fetch from us, besides the hub; nobody at all if there is no list.
+    Peers(Option<Vec<(PublicKey, String)>>),
     /// These may not any more: what they are being sent ends.
     PeersLeft(Vec<PublicKey>),
     /// Fetch a content.

@@ -101,6 +101,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             name: options.name.clone(),
             hub: options.hub.host_port(),
             password: options.password.clone(),
+            follow: options.follow,
             inbox: options.inbox,
             invite: options.hub.invite.clone(),
             link: options.link,
@@ -282,8 +283,8 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             Output::Unserve(files) => self.offers.withdraw(&files),
             Output::Peers(peers) => {
                 // The hub fetches what it is to keep.
-                let hub = self.hub_key.map(|key| (key, HUB.to_owned())).filter(|_| !peers.is_empty());
-                self.shelf.set_peers(peers.into_iter().chain(hub).collect());
+                let hub = self.hub_key.map(|key| (key, HUB.to_owned())).filter(|_| peers.is_some());
+                self.shelf.set_peers(peers.into_iter().flatten().chain(hub).collect());
             }
             Output::PeersLeft(keys) => keys.iter().for_each(|key| self.server.cancel_all_of(key)),
             Output::Lend { task, dir, file, to } => self.lend(task, dir, file, to),

@@ -8,7 +8,7 @@ use crate::core::session::AcceptFrom;
 use crate::io::home::Home;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
-use crate::protocol::{BadLine, JoinLink, PublicKey, RequestLine, TransportChoice};
+use crate::protocol::{BadLine, Follows, JoinLink, PublicKey, RequestLine, TransportChoice};
 
 /// What a client is started with.
 pub struct ClientOptions {
@@ -46,6 +46,8 @@ pub struct ClientOptions {
     pub linger: bool,
     /// Whether to end at the first request that fails.
     pub fail_fast: bool,
+    /// What of the table and the roster is followed.
+    pub follow: Follows,
     /// Whether to take messages. Who does not leaves them for the next time.
     pub inbox: bool,
     /// The link's timers.

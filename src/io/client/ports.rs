@@ -51,6 +51,8 @@ pub(super) fn settings(options: &ClientOptions, port: u16, link_port: u16) -> Se
         up: options.up,
         down: options.down,
         max_transfers: options.max_transfers as u64,
+        follow: options.follow.table,
+        follow_roster: options.follow.roster,
         accept_from: match &options.accept_from {
             AcceptFrom::Nobody => Vec::new(),
             AcceptFrom::Names(names) => names.clone(),

@@ -94,7 +94,7 @@ impl<'a> Run<'a> {
             let (hash, chunking) = (self.job.hash, self.job.chunking);
             let hashed = Hashed { hash, chunking, manifest: manifest.clone(), fingerprint };
             let (name, path, holds) =
-                (self.job.file.clone(), self.hidden.clone(), Holds::Growing(self.growing.clone()));
+                (self.job.file.clone().into(), self.hidden.clone().into(), Holds::Growing(self.growing.clone()));
             let shelved = Arc::new(Shelved { name, path, hashed, holds });
             if self.shelved.set(shelved.clone()).is_ok() {
                 self.shelf.begin(shelved);
@@ -340,7 +340,7 @@ impl<'a> Run<'a> {
         let Some(growing) = self.shelved.get() else { return };
         let settled = fingerprint.map(|fingerprint| Shelved {
             name: growing.name.clone(),
-            path: placed.map_or(&self.hidden, |(path, _)| path).clone(),
+            path: placed.map_or(&self.hidden, |(path, _)| path).as_path().into(),
             hashed: Hashed { fingerprint, ..growing.hashed.clone() },
             holds: if have.len() == self.job.chunking.count() { Holds::All } else { Holds::Some(have) },
         });

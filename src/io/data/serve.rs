@@ -137,7 +137,7 @@ impl Connection<'_> {
             return Ok(None);
         };
         self.take_part(name, token, || What {
-            file: shelved.name.clone(),
+            file: shelved.name.to_string(),
             size: shelved.hashed.chunking.size(),
             hash: shelved.hashed.hash,
         })?;

@@ -1,10 +1,11 @@
 //! What this client serves, and to whom.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::growing::Growing;
+use crate::core::few::Few;
 use crate::io::hash::{Fingerprint, Hashed};
 use crate::protocol::limits::HOLDINGS;
 use crate::protocol::name::fold;
@@ -38,9 +40,9 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Inner {
-    files: HashMap<String, Arc<Shelved>>,
+    files: HashMap<Arc<str>, Arc<Shelved>>,
     /// The names of each content, so that a request by hash finds it under any of them.
-    names: HashMap<ContentHash, BTreeSet<String>>,
+    names: HashMap<ContentHash, Few<Arc<str>>>,
     /// What is or was fetched, the oldest first. A content that is fetched twice at once is there twice.
     fetched: VecDeque<(ContentHash, Arc<Shelved>)>,
     /// What came whole, as one of many files. When there are too many, the later ones are not served.
@@ -69,8 +71,8 @@ impl Lent {
 /// One file on the shelf.
 #[derive(Debug)]
 pub(super) struct Shelved {
-    pub(super) name: String,
-    pub(super) path: PathBuf,
+    pub(super) name: Arc<str>,
+    pub(super) path: Arc<Path>,
     pub(super) hashed: Hashed,
     pub(super) holds: Holds,
 }
@@ -88,12 +90,15 @@ pub(super) enum Holds {
 impl Shelf {
     /// Puts a file on the shelf under the name by which it is offered, in place of what had that
     /// name. The same content may have several names.
-    pub fn add(&self, file_name: &str, path: PathBuf, hashed: Hashed) {
+    pub fn add(&self, file_name: impl Into<Arc<str>>, path: impl Into<Arc<Path>>, hashed: Hashed) {
+        let (name, path): (Arc<str>, Arc<Path>) = (file_name.into(), path.into());
         let mut inner = self.lock();
-        inner.remove(file_name);
-        inner.names.entry(hashed.hash).or_default().insert(file_name.to_owned());
-        let shelved = Arc::new(Shelved { name: file_name.to_owned(), path, hashed, holds: Holds::All });
-        inner.files.insert(file_name.to_owned(), shelved);
+        inner.remove(&name);
+        match inner.names.entry(hashed.hash) {
+            Entry::Vacant(none) => drop(none.insert(Few::One(name.clone()))),
+            Entry::Occupied(mut names) => names.get_mut().insert(name.clone()),
+        }
+        inner.files.insert(name.clone(), Arc::new(Shelved { name, path, hashed, holds: Holds::All }));
     }
 
     /// Takes a file off the shelf; false if there was none of that name. Ranges that are being
@@ -112,7 +117,7 @@ impl Shelf {
     /// Puts a file on the shelf that one person alone may fetch, who must hold this key if one is known.
     pub fn lend(&self, to: &str, key: Option<PublicKey>, path: PathBuf, hashed: Hashed) {
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let file = Arc::new(Shelved { name, path, hashed, holds: Holds::All });
+        let file = Arc::new(Shelved { name: name.into(), path: path.into(), hashed, holds: Holds::All });
         self.lock().lent.push(Lent { to: fold(to), key, file });
     }
 
@@ -128,6 +133,7 @@ impl Shelf {
     pub(super) fn keep(&self, name: String, path: PathBuf, hashed: Hashed) {
         let mut inner = self.lock();
         if inner.whole.len() < MAX_WHOLE || inner.whole.contains_key(&hashed.hash) {
+            let (name, path) = (name.into(), path.into());
             inner.whole.insert(hashed.hash, Arc::new(Shelved { name, path, hashed, holds: Holds::All }));
         }
     }
@@ -220,7 +226,7 @@ impl Shelf {
             return Some(lent.file.clone());
         }
         let named = inner.files.get(file_name).filter(|s| s.hashed.hash == *hash);
-        if let Some(offered) = named.or_else(|| inner.files.get(inner.names.get(hash)?.first()?)) {
+        if let Some(offered) = named.or_else(|| inner.files.get(inner.names.get(hash)?.iter().next()?)) {
             return Some(offered.clone());
         }
         let mut fetched = inner.fetched.iter().filter(|(of, _)| of == hash).map(|(_, shelved)| shelved);
@@ -290,7 +296,7 @@ impl Shelved {
             return Ok(OpenFile { file: None, shelved: self.clone() });
         }
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match rustix::fs::open(&self.path, flags, Mode::empty()) {
+        let file = match rustix::fs::open(&*self.path, flags, Mode::empty()) {
             Ok(fd) => File::from(fd),
             Err(Errno::LOOP | Errno::NXIO) => return Err(ErrorCode::SourceChanged.into()),
             Err(_) => return Err(ErrorCode::SourceGone.into()),

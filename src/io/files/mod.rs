@@ -57,7 +57,7 @@ pub fn shelve(
     let offering = Offering { task: 0, dir, files, chunks, hidden: false, watch: false };
     let ready = offers::prepare(&offering, &HashCache::new(None), &mut |_| (), cancel)?;
     let put = ready.files.into_iter().map(|file| {
-        shelf.add(&file.content.file, file.path, file.hashed);
+        shelf.add(file.content.file.as_str(), file.path, file.hashed);
         file.content
     });
     Ok(put.collect())

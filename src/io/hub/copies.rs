@@ -300,7 +300,7 @@ impl Shared {
     /// Serves a copy.
     fn shelve(&self, hashed: Hashed) {
         let (hash, fingerprint) = (hashed.hash, hashed.fingerprint);
-        self.shelf.add(&shelf_name(&hash), self.path(&hash), hashed);
+        self.shelf.add(shelf_name(&hash), self.path(&hash), hashed);
         self.lock().kept.insert(hash, fingerprint);
     }
 

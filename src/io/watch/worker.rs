@@ -37,7 +37,7 @@ pub(super) enum Note {
     /// The same, and what is there now may be another folder.
     Moved(PathBuf),
     /// These files and folders have been added to the book.
-    Added(Vec<PathBuf>, Vec<u64>),
+    Added(Vec<Arc<Path>>, Vec<u64>),
     /// There is nobody left to tell.
     Stop,
 }
@@ -127,7 +127,7 @@ impl Worker {
     }
 
     /// Something was offered: from now on its changes are told, and what happened before is seen now.
-    fn added(&mut self, paths: &[PathBuf], folders: &[u64]) {
+    fn added(&mut self, paths: &[Arc<Path>], folders: &[u64]) {
         for path in paths {
             self.watch_parent(path);
         }
@@ -157,10 +157,10 @@ impl Worker {
             (book.paths_below(Some(path)), book.folders_around(path))
         };
         let seen = Seen::at(path);
-        let is_offered = below.iter().any(|below| below == path);
+        let is_offered = below.iter().any(|below| **below == *path);
         for below in below {
             let seen = Seen::at(&below);
-            self.pend(below, seen);
+            self.pend(below.to_path_buf(), seen);
         }
         if !around.is_empty() && !is_offered {
             if seen == Seen::Folder {

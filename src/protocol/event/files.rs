@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::limits::FOLLOWED_OFFERS;
 use crate::protocol::types::{ChunkHolder, FoundFile, Skipped};
 use crate::protocol::vocabulary::bodies;
 use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Offer, OfferName, PublicKey};
@@ -66,6 +67,33 @@ bodies! {
         /// Whether the hub is lost, and this is what was offered when it still answered.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         stale: bool,
+        /// Whether there is more than fits into one answer.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        more: bool,
+        /// Where to go on, with `after`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
+    }
+    /// A part of what is offered, as the hub has it.
+    TablePage {
+        /// The revision that this is.
+        revision: u64,
+        /// The newest revision in which an offer changed: pages from this one on are of one and the same table.
+        changed: u64,
+        /// Offers, sorted by file, then owner.
+        offers: Vec<Offer>,
+        /// Where the next page begins, if this is not the last one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
+    }
+    /// The table is not followed any more.
+    TableUnfollowed {
+        /// How many offers there are.
+        total: u64,
+        /// How many are followed at most.
+        most: u64,
+        /// Why, and what still works.
+        message: String,
     }
     /// What is offered has changed.
     TableUpdated {
@@ -85,10 +113,13 @@ bodies! {
     Found {
         /// What was searched for.
         text: String,
-        /// What was found, sorted by name, then hash; at most 200.
+        /// What was found, sorted by name, then hash; at most 200 at a time.
         files: Vec<FoundFile>,
         /// Whether there is more than that.
         more: bool,
+        /// Where to go on, with `after`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
     }
     /// Who has which chunks of a file.
     Chunks {
@@ -139,5 +170,17 @@ bodies! {
         /// The same in words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
+    }
+}
+
+impl TableUnfollowed {
+    /// The table has so many offers: more than are followed.
+    pub fn too_large(total: u64) -> Self {
+        let most = FOLLOWED_OFFERS as u64;
+        let message = format!(
+            "There are {total} offers, too many to keep a list of them here: changes are not told any more. `list`, \
+             `search` and `get` ask the hub."
+        );
+        Self { total, most, message }
     }
 }

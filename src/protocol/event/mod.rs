@@ -9,12 +9,12 @@ mod waiting;
 
 pub use files::{
     Chunks, DirSet, Found, Holder, Located, OfferAcked, OfferChanged, OfferKept, OfferProgress, SourcesUpdated, Stored,
-    Table, TableUpdated, Withdrawn,
+    Table, TablePage, TableUnfollowed, TableUpdated, Withdrawn,
 };
 pub use people::{
-    Blocked, Blocks, CaughtUp, Focused, History, Members, Message, MessageAcked, MessageDelivered, PrivateClosed,
-    PrivateMessage, PrivateOpened, RoomChanged, RoomCreated, RoomInvited, RoomJoined, RoomLeft, RoomMessage, Rooms,
-    Unblocked, Unfocused, Withheld,
+    Blocked, Blocks, CaughtUp, Focused, History, Introduced, Members, Message, MessageAcked, MessageDelivered,
+    PrivateClosed, PrivateMessage, PrivateOpened, RoomChanged, RoomCreated, RoomInvited, RoomJoined, RoomLeft,
+    RoomMessage, Rooms, RosterPage, Unblocked, Unfocused, Withheld,
 };
 pub use transfers::{
     Cancelled, Declined, FileFailed, PushAnswered, PushAsked, PushGone, PushOffered, SourceDropped, TransferCompleted,
@@ -29,14 +29,14 @@ use serde::{Deserialize, Serialize};
 
 use super::types::Client;
 use super::vocabulary::{bodies, vocabulary};
-use super::{At, ErrorCode, Failure, Retry, Timestamp};
+use super::{At, ErrorCode, Failure, Follow, Retry, Timestamp};
 
 vocabulary! {
     /// An event.
     #[derive(Debug, Clone, PartialEq)]
     pub enum Event {
         /// The first line of every stream: who speaks, and with which settings.
-        Ready(Ready) = "ready", r#"{"protocol":"potluck/1","version":"0.1.0","name":"dora","hub":"127.0.0.1:7755","capabilities":["files","folders","search","push","messages","rooms","private","history"],"settings":{"downloads":"downloads","port":40001,"link_port":40002,"transport":"auto","on_conflict":"fail","max_transfers":4}}"#;
+        Ready(Ready) = "ready", r#"{"protocol":"potluck/1","version":"0.1.0","name":"dora","hub":"127.0.0.1:7755","capabilities":["files","folders","search","push","messages","rooms","private","history"],"settings":{"downloads":"downloads","port":40001,"link_port":40002,"transport":"auto","on_conflict":"fail","max_transfers":4,"follow":"table","follow_roster":"table"}}"#;
         /// The last line of every stream.
         Bye(Bye) = "bye", r#"{"reason":"end of input","code":0}"#;
         /// A request failed, or a line could not be understood.
@@ -61,6 +61,8 @@ vocabulary! {
         Table(Table) = "table", r#"{"revision":18,"offers":[]}"#;
         /// What is offered has changed.
         TableUpdated(TableUpdated) = "table-updated", r#"{"revision":19,"added":[],"removed":[{"file":"notes.txt","owner":"dora"}],"total":0}"#;
+        /// The table is too large to be followed: it is not told any more. Said once; requests work as before.
+        TableUnfollowed(TableUnfollowed) = "table-unfollowed", r#"{"total":1000000,"most":65536,"message":"There are 1000000 offers; at most 65536 are followed. `list`, `search` and `get` ask the hub."}"#;
         /// Who has what was searched for.
         Found(Found) = "found", r#"{"text":"notes","files":[{"file":"notes.txt","size":5,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","chunks":1,"holders":[{"name":"erin","chunks":1,"offered":true}]}],"more":false}"#;
         /// Who has which chunks of a file.
@@ -159,6 +161,12 @@ vocabulary! {
         PushAnswered(PushAnswered) = "push-answered", r#"{"push":3,"answer":"accepted"}"#;
         /// Between hub and client only: everything up to this revision has been told.
         Synced(Synced) = "synced", r#"{"revision":20}"#;
+        /// Between hub and client only: a part of what is offered.
+        TablePage(TablePage) = "table-page", r#"{"revision":20,"changed":18,"offers":[],"next":"notes.txt/dora"}"#;
+        /// Between hub and client only: a part of who is there.
+        RosterPage(RosterPage) = "roster-page", r#"{"revision":20,"changed":20,"clients":[],"next":4}"#;
+        /// Between hub and client only: somebody whom we have to do with, told to who does not follow the roster.
+        Introduced(Introduced) = "introduced", r#"{"client":{"name":"dora","number":4,"state":"online","since":"2026-01-02T03:04:05.678Z","key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","address":"127.0.0.1","port":40001,"link_port":40002}}"#;
         /// Between hub and client only: what was kept for us has been sent.
         CaughtUp(CaughtUp) = "caught-up", r#"{"number":41}"#;
         /// Between hub and client only: a message that its receiver shall not see.
@@ -210,6 +218,12 @@ bodies! {
         /// Whose pushes are accepted without asking: `all`, or names.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         accept_from: Vec<String>,
+        /// How what is offered is followed: `none`, `changes` or `table`.
+        #[serde(default)]
+        follow: Follow,
+        /// The same for who is there.
+        #[serde(default)]
+        follow_roster: Follow,
     }
     /// The last line.
     Bye {
@@ -271,6 +285,9 @@ bodies! {
         revision: u64,
         /// The clients, sorted by number.
         clients: Vec<Client>,
+        /// After which number to go on, with `after`, if there are more than fit into one answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<u64>,
     }
     /// Somebody came, went or stopped answering.
     RosterUpdated {

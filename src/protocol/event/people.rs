@@ -3,11 +3,28 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::Timestamp;
 use crate::protocol::types::{Member, RoomAccess, RoomInfo, Said};
 use crate::protocol::vocabulary::bodies;
+use crate::protocol::{Client, Timestamp};
 
 bodies! {
+    /// A part of who is there, as the hub has it.
+    RosterPage {
+        /// The revision that this is.
+        revision: u64,
+        /// The newest revision in which somebody's line changed.
+        changed: u64,
+        /// Clients, sorted by number.
+        clients: Vec<Client>,
+        /// After which number the next page begins, if this is not the last one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<u64>,
+    }
+    /// Somebody whom we have to do with.
+    Introduced {
+        /// Who; `offline` if they have left.
+        client: Client,
+    }
     /// A message of ours is where it was to go.
     MessageAcked {
         /// The message's number: at this hub, or on the direct connection.

@@ -53,12 +53,31 @@ requests! {
         #[arg(long = "match", value_name = "TEXT")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         r#match: Option<String>,
+        /// Go on after this offer, as the `next` of the answer before names it.
+        #[arg(long, value_name = "FILE/OWNER")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+        /// At most so many offers.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16384))]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1, max = 16384))]
+        limit: Option<u32>,
     }
     /// Show who has files of a name or of a hash.
+    #[derive(Default)]
     Search {
         /// A part of the name, without regard to case, or the first 8 or more digits of the hash.
         #[schemars(length(min = 1, max = 1024))]
         text: String,
+        /// Go on after this file, as the `next` of the answer before names it.
+        #[arg(skip)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+        /// At most so many files.
+        #[arg(skip)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1, max = 200))]
+        limit: Option<u32>,
     }
     /// Show who has which chunks of a file.
     Chunks {

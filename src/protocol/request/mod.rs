@@ -149,6 +149,10 @@ requests! {
         #[arg(long, value_name = "SECONDS")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<u64>,
+        /// Only who came after this number.
+        #[arg(long, value_name = "NUMBER")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u64>,
         /// Everybody but you.
         #[arg(long)]
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -55,6 +55,22 @@ pub struct Gone {
     pub gone: Vec<String>,
 }
 
+/// The next page of what is offered below a folder that this client fetches, without following the table; answered by
+/// `table-page`. The first page answers its `get`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Folder {
+    /// The client's number for this request.
+    pub id: i64,
+    /// The folder, with `/` at its end.
+    pub folder: String,
+    /// Only what this person offers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Where the page before ended.
+    pub after: String,
+}
+
 /// A push that was accepted could not be fetched: it waits as before. There is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,6 +4,7 @@ mod accounts;
 mod entry;
 mod feed;
 mod files;
+mod following;
 mod gifts;
 mod invites;
 mod messages;

@@ -28,6 +28,7 @@ const KEY: &str = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
 
 fn config() -> SessionConfig {
     SessionConfig {
+        follow: Default::default(),
         name: "anna".into(),
         hub: "hub.example:7755".into(),
         password: None,
@@ -42,6 +43,8 @@ fn config() -> SessionConfig {
         max_transfers: MAX_TRANSFERS,
         accept_from: AcceptFrom::Nobody,
         settings: Settings {
+            follow: Default::default(),
+            follow_roster: Default::default(),
             dir: Some("music".into()),
             downloads: "downloads".into(),
             port: 40_000,

@@ -1,0 +1,94 @@
+//! A set that mostly has one value.
+
+use std::borrow::Borrow;
+use std::collections::BTreeSet;
+
+/// A sorted set. One value is kept in place: the smallest tree takes ten times as much.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Few<T> {
+    /// One value.
+    One(T),
+    /// None, or several.
+    Many(BTreeSet<T>),
+}
+
+impl<T: Ord> Few<T> {
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Many(many) => many.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Puts a value in.
+    pub fn insert(&mut self, value: T) {
+        match self {
+            Self::One(one) if *one == value => {}
+            Self::One(_) => {
+                if let Self::One(one) = std::mem::replace(self, Self::Many(BTreeSet::new())) {
+                    *self = Self::Many(BTreeSet::from([one, value]));
+                }
+            }
+            Self::Many(many) => drop(many.insert(value)),
+        }
+    }
+
+    /// Takes a value out; afterwards the set may be empty.
+    pub fn remove<Q: Ord + ?Sized>(&mut self, value: &Q)
+    where
+        T: Borrow<Q>,
+    {
+        match self {
+            Self::One(one) if (*one).borrow() == value => *self = Self::Many(BTreeSet::new()),
+            Self::One(_) => {}
+            Self::Many(many) => {
+                many.remove(value);
+                if many.len() == 1
+                    && let Some(one) = many.pop_first()
+                {
+                    *self = Self::One(one);
+                }
+            }
+        }
+    }
+
+    /// The values in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        let (one, many) = match self {
+            Self::One(one) => (Some(one), None),
+            Self::Many(many) => (None, Some(many)),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_a_set_whether_it_has_none_one_or_many() {
+        let mut few = Few::One(3);
+        let all = |few: &Few<u32>| few.iter().copied().collect::<Vec<_>>();
+        few.insert(3);
+        assert_eq!((few.len(), all(&few)), (1, vec![3]));
+        few.insert(1);
+        few.insert(2);
+        assert_eq!((few.len(), all(&few)), (3, vec![1, 2, 3]));
+        for value in [2, 9, 1] {
+            few.remove(&value);
+        }
+        assert_eq!(few, Few::One(3));
+        few.remove(&4);
+        few.remove(&3);
+        assert_eq!((few.is_empty(), all(&few)), (true, vec![]));
+        few.insert(5);
+        assert_eq!(all(&few), [5]);
+    }
+}
