@@ -11,6 +11,7 @@ mod connection;
 mod entry;
 mod farewell;
 mod folders;
+mod giving_up;
 mod hashing;
 mod holdings;
 mod inbox;
