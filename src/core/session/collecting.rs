@@ -55,7 +55,7 @@ impl Session {
         match origin {
             Origin::Page(_) => true,
             Origin::User(pending) => match &pending.request {
-                Request::List(_) => !self.replica.has_table(),
+                Request::List(_) => !self.replica.follows_table(),
                 Request::Who(who) => who.since.is_none() && !self.replica.follows_roster(),
                 _ => false,
             },

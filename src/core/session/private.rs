@@ -78,10 +78,24 @@ fn person(client: &Client) -> Person {
     }
 }
 
+impl Origin {
+    /// Whether the hub is asked where this person is, folded, to be spoken to directly.
+    fn asks_for(&self, to: &str) -> bool {
+        matches!(self, Self::User(pending) if whom(&pending.request).is_some_and(|whom| fold(whom) == to))
+    }
+}
+
 impl Session {
     /// Whether the private messages under way let this start: what opens or closes a connection, or ends them all,
     /// waits for them.
     pub(super) fn privates_permit(&self, head: &Waiting) -> bool {
+        // While the hub is asked where somebody is, what is for them waits behind that.
+        if let Waiting::Request(Pending { request, .. }) = head
+            && let Some(to) = whom(request).map(fold)
+            && self.asks.values().any(|(_, origin)| origin.asks_for(&to))
+        {
+            return false;
+        }
         let under_way = self.privates.pending.len();
         if under_way == 0 {
             return true;

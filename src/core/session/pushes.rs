@@ -177,12 +177,19 @@ impl Session {
     /// of its pushes is asked about none, and refused in its turn.
     pub(super) fn void_push_answers(&mut self) {
         self.pushes.renumbered = true;
-        for (ask, _) in self.asks.values_mut() {
-            if let Ask::Request(line) = ask
-                && let Request::Accept(request::Accept { push, .. }) | Request::Decline(request::Decline { push }) =
-                    &mut line.request
+        let void = |request: &mut Request| {
+            if let Request::Accept(request::Accept { push, .. }) | Request::Decline(request::Decline { push }) = request
             {
                 *push = NO_PUSH;
+            }
+        };
+        for (ask, origin) in self.asks.values_mut() {
+            if let Ask::Request(line) = ask {
+                void(&mut line.request);
+            }
+            // Its refusal is about none of the pushes that the new hub has told of.
+            if let Origin::User(pending) = origin {
+                void(&mut pending.request);
             }
         }
     }

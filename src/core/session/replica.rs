@@ -24,6 +24,8 @@ pub struct Replica {
     follows: Follows,
     /// Whether the offers here are all there are.
     has_table: bool,
+    /// Whether it became too large.
+    unfollowed: bool,
     bytes: usize,
 }
 
@@ -35,6 +37,11 @@ impl Replica {
     /// Whether the offers here are all there are, or are about to be.
     pub fn has_table(&self) -> bool {
         self.has_table
+    }
+
+    /// Whether the table is told to us, and not too large for that.
+    pub(super) fn follows_table(&self) -> bool {
+        self.follows.table == Follow::Table && !self.unfollowed
     }
 
     /// Whether everybody who is there is here.
@@ -49,7 +56,7 @@ impl Replica {
         self.revision = self.revision.max(update.revision);
         if update.full && self.follows.table == Follow::Table {
             self.unfollow_table();
-            self.has_table = true;
+            (self.has_table, self.unfollowed) = (true, false);
         }
         if !self.has_table {
             return true;
@@ -67,6 +74,7 @@ impl Replica {
         }
         let fits = self.offers.len() <= FOLLOWED_OFFERS && self.bytes <= FOLLOWED_BYTES;
         if !fits {
+            self.unfollowed = true;
             self.unfollow_table();
         }
         fits
