@@ -189,7 +189,7 @@ fn wrong_limits_are_refused_with_what_would_be_right() {
         ("--max-clients-per-address", "0", &["at least 1"]),
         ("--max-names", "0", &["at least 1"]),
         ("--max-rooms", "none", &["at least 1"]),
-        ("--mailbox-size", "much", &["expected a size"]),
+        ("--mailbox-size", "much", &["a size such as"]),
         ("--mailbox", "-1", &[]),
         ("--lockout", "soon", &[]),
         ("--access", "nobody", &["invite", "open", "accounts"]),

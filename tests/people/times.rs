@@ -58,8 +58,10 @@ fn a_recording_is_replayed_with_times_and_the_environment_asks_for_them_too() {
 fn diagnostics_tell_of_connections_and_of_nothing_secret() {
     let scene = Scene::default();
     let hub = scene.hub_with(&["--access", "invite"]);
-    let invite = hub.link.rsplit(['.', '#', '?', '=']).next().unwrap().to_owned();
-    let mut command = scene.command(["join", &hub.link, "--name", "erin"]);
+    let link = scene.run(["invite", "add", "--data", "hub"], "").lines[0].clone();
+    assert!(link.starts_with(&hub.link), "{link}");
+    let invite = link.rsplit('.').next().unwrap().to_owned();
+    let mut command = scene.command(["join", &link, "--name", "erin"]);
     scene.own_folders(&mut command, "erin");
     command.env("POTLUCK_LOG", "debug");
     let mut erin = Running::start("erin", command, Face::Text);

@@ -233,7 +233,7 @@ fn a_hub_that_is_lost_is_given_up_after_a_while() {
     let mut erin = scene.client_with(&hub, "erin", &["--give-up", "3s"]);
     hub.running.signal(Signal::TERM);
     erin.expect("hub-lost");
-    erin.line(r#"{"id":"q","request":"list"}"#);
+    erin.line(r#"{"id":"q","request":"who"}"#);
     assert_eq!(hub.running.exit(), 0);
     assert_eq!(erin.exit(), 5, "with its input still open");
     let answer = erin.answer(&json!("q"));

@@ -98,6 +98,7 @@ impl Session {
             (Origin::Enter | Origin::Return, Event::Welcome(welcome)) => {
                 self.entered(&welcome);
                 self.tell(now, welcome);
+                self.update_peers();
                 self.ask_again(now);
             }
             // Our user, or their program, can still do that.

@@ -129,7 +129,8 @@ impl Session {
     /// Whether requests wait because much of what was told has not been read. Then the driver says how much that is
     /// (`Input::Unread`), now and whenever it has become less.
     pub fn waits_for_reader(&self) -> bool {
-        self.waiting.first().is_some_and(|head| !self.has_room_for(head))
+        // Where all has been read, it is answers of the hub that are waited for.
+        self.reader.unread > 0 && self.waiting.first().is_some_and(|head| !self.has_room_for(head))
     }
 
     /// Whether what this may be answered with still has room. What waits alone always has.
