@@ -113,7 +113,9 @@ impl Join {
         let (editor, printer) = Editor::start(talk, Some(history), completions, bars, move |what| {
             let (what, note) = understood(what, &typing, &mut number);
             // A client that has ended takes no more.
-            let _ = what.map(|what| typed.send(what));
+            if let Some(what) = what {
+                let _ = typed.send(what);
+            }
             note
         })
         .map_err(Failure::internal)?;

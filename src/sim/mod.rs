@@ -6,6 +6,7 @@
 
 mod client;
 mod disk;
+mod look;
 mod peers;
 mod run;
 mod shelf;
@@ -28,7 +29,7 @@ use crate::protocol::record::{Query, Record};
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
 use crate::protocol::wire::Received;
-use crate::protocol::{EventLine, LogLine, Offer, PublicKey, Timestamp};
+use crate::protocol::{LogLine, Offer, PublicKey, Timestamp};
 use client::Actor;
 pub use client::{ClientId, ClientOptions};
 pub use store::MemoryStore;
@@ -340,60 +341,6 @@ impl Sim {
         let end = self.now + span;
         while self.step(end) {}
         self.now = end;
-    }
-
-    /// Everything that a client has told its user, numbered.
-    pub fn told(&self, client: ClientId) -> &[EventLine] {
-        &self.actors[client.0].told
-    }
-
-    /// What a client's user has read of it.
-    pub fn read(&self, client: ClientId) -> &[EventLine] {
-        let actor = &self.actors[client.0];
-        &actor.told[..actor.read]
-    }
-
-    /// A client's user stops reading, or goes on.
-    pub fn set_reading(&mut self, client: ClientId, reads: bool) {
-        self.actors[client.0].reads = reads;
-        if self.actors[client.0].ended.is_none() {
-            self.drain_client(client.0);
-        }
-    }
-
-    /// Everything that any client has told its user.
-    pub fn all_told(&self) -> impl Iterator<Item = &EventLine> {
-        self.actors.iter().flat_map(|actor| &actor.told)
-    }
-
-    /// The exit code of a client that has ended.
-    pub fn ended(&self, client: ClientId) -> Option<u8> {
-        self.actors[client.0].ended
-    }
-
-    /// A client's session.
-    pub fn session(&self, client: ClientId) -> &Session {
-        &self.actors[client.0].session
-    }
-
-    /// The files that a client has fetched: name and content's hash.
-    pub fn downloads(&self, client: ClientId) -> &BTreeMap<String, crate::protocol::ContentHash> {
-        &self.actors[client.0].downloads
-    }
-
-    /// The hub, if it runs.
-    pub fn hub(&self) -> Option<&Hub> {
-        self.hub.as_ref()
-    }
-
-    /// Everything that the hub has logged.
-    pub fn log(&self) -> &[LogLine] {
-        &self.log
-    }
-
-    /// The virtual time.
-    pub fn now(&self) -> Time {
-        self.now
     }
 
     fn later(&mut self, at: Time, happening: Happening) {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ends::End;
 use super::reading::{LATE, Reading, Unread, not_read, too_late};
 use super::{Name, News, PeerConn, PeerOutput, Peers, Person};
 use crate::core::link::Link;
@@ -60,22 +61,6 @@ struct Sent {
     late: bool,
 }
 
-/// Why a link ends.
-pub(super) enum End {
-    /// We want no more of it.
-    Ours,
-    /// The other side wants no more of it.
-    Theirs,
-    /// The other side has left the hub.
-    Left,
-    /// It could not be opened.
-    Unopened(Failure),
-    /// The connection broke, or the other side broke the protocol.
-    Broken(String),
-    /// Nothing is acknowledged for so long.
-    Silent(Duration),
-}
-
 impl PeerLink {
     pub(super) fn new(person: Person, conn: PeerConn, stage: Stage) -> Self {
         Self {
@@ -113,55 +98,6 @@ impl PeerLink {
                 let all = [sent, queued, self.reading.next_timeout(), link.next_timeout()];
                 all.into_iter().flatten().min()
             }
-        }
-    }
-}
-
-impl End {
-    /// What whoever still waits for something is answered.
-    fn failure(&self, peer: &str) -> Failure {
-        let unreachable = |message: String| {
-            Failure::new(ErrorCode::PeerUnreachable, message)
-                .hint(format!("Ask again; or `message {peer} TEXT`, which the hub keeps for them."))
-        };
-        match self {
-            Self::Ours => Failure::new(ErrorCode::Interrupted, "The direct connection was closed.").hint("Ask again."),
-            Self::Theirs => unreachable(format!("{peer} has closed the direct connection.")),
-            Self::Left => Failure::new(ErrorCode::NotOnline, format!("{peer} has left.")),
-            Self::Unopened(failure) => failure.clone(),
-            Self::Broken(reason) => unreachable(format!("The direct connection to {peer} broke: {reason}.")),
-            Self::Silent(span) => {
-                unreachable(format!("{peer} has not acknowledged anything for {} ms.", span.as_millis()))
-            }
-        }
-    }
-
-    /// What the user is told.
-    fn reason(&self, me: Option<&Name>, peer: &str) -> String {
-        match self {
-            Self::Ours => format!("closed by {}", me.map_or("us", |me| &me.name)),
-            Self::Theirs => format!("closed by {peer}"),
-            Self::Left => format!("{peer} has left"),
-            Self::Unopened(failure) => failure.message.trim_end_matches('.').to_owned(),
-            Self::Broken(reason) => reason.clone(),
-            Self::Silent(span) => format!("no answer for {} ms", span.as_millis()),
-        }
-    }
-
-    /// Whether the hub should see for itself whether the other side is there.
-    fn is_doubtful(&self) -> bool {
-        match self {
-            Self::Ours | Self::Theirs | Self::Left => false,
-            Self::Unopened(failure) => failure.code == ErrorCode::PeerUnreachable,
-            Self::Broken(_) | Self::Silent(_) => true,
-        }
-    }
-
-    /// Whether the other side is told.
-    fn is_said(&self) -> bool {
-        match self {
-            Self::Ours | Self::Left | Self::Silent(_) => true,
-            Self::Theirs | Self::Unopened(_) | Self::Broken(_) => false,
         }
     }
 }

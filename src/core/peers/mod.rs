@@ -12,6 +12,7 @@
 //! The machine knows nothing of blocking, so that nobody can learn of it here: what it takes and acknowledges is the
 //! same for all. What is told is for the session to decide.
 
+mod ends;
 mod links;
 mod reading;
 mod strangers;
@@ -26,7 +27,8 @@ use crate::protocol::limits::PRIVATE_LINKS;
 use crate::protocol::name::fold;
 use crate::protocol::wire::Frame;
 use crate::protocol::{ErrorCode, Failure, PublicKey, Timestamp};
-use links::{End, PeerLink, Stage, Wanted};
+use ends::End;
+use links::{PeerLink, Stage, Wanted};
 pub use reading::not_read;
 use strangers::Stranger;
 
