@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use assert_cmd::cargo::cargo_bin;
 use potluck::protocol::schema::Stream;
 use potluck::ui::validate::Validator;
 use potluck::ui::whole::Whole;
@@ -26,7 +27,7 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The program, with an environment in which nothing but the arguments matters.
 pub fn potluck(home: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_potluck"));
+    let mut command = Command::new(cargo_bin!("potluck"));
     command.env_clear().env("HOME", home).env("POTLUCK_HOME", home.join("potluck"));
     command.env("TERM", "dumb").env("NO_COLOR", "1").env("LC_ALL", "C.UTF-8").current_dir(home);
     command

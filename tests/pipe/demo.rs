@@ -5,10 +5,11 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use assert_cmd::cargo::cargo_bin;
 use rustix::process::{Pid, Signal, kill_process};
 
 fn demo(temp: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_potluck"));
+    let mut command = Command::new(cargo_bin!("potluck"));
     command.arg("demo").env("TMPDIR", temp).stdin(Stdio::null());
     command
 }
