@@ -224,9 +224,7 @@ fn socket(address: SocketAddr, kind: Type) -> io::Result<Socket> {
 
 fn bind_failure(address: SocketAddr, error: &io::Error) -> Failure {
     match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            Failure::new(ErrorCode::PortInUse, format!("The port {} is in use.", address.port()))
-        }
+        io::ErrorKind::AddrInUse => Failure::new(ErrorCode::PortInUse, format!("The port of {address} is in use.")),
         _ => {
             Failure::new(ErrorCode::BadConfig, format!("Potluck cannot listen on {address}: {}.", cause::of_io(error)))
         }
