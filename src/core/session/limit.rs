@@ -17,9 +17,9 @@ impl TimeLimit {
 }
 
 impl Session {
-    /// The time counts from now on.
-    pub(super) fn start_limit(&mut self, now: Time) {
-        self.limit.at = self.config.timeout.map(|span| now + span);
+    /// The time has counted since the clock began, since to look up the hub's name takes some of it.
+    pub(super) fn start_limit(&mut self) {
+        self.limit.at = self.config.timeout.map(|span| Time::default() + span);
     }
 
     /// Ends the session when its time is over: whatever is not answered is answered with that.

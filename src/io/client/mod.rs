@@ -81,7 +81,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         let limit = |rate: Option<u64>| rate.map(Throttle::new);
         let rates = Rates { up: limit(options.up), down: limit(options.down) };
         let identity = options.home.identity(&options.name)?.limited(rates);
-        let clock = Clock::start();
+        let clock = options.clock;
         let shelf = Shelf::default();
         let listener = listen(options.port, local)?;
         let uploads = sender.clone();
@@ -107,6 +107,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             link: options.link,
             give_up: options.give_up,
             timeout: options.timeout,
+            push_patience: options.push_patience,
             linger: options.linger,
             fail_fast: options.fail_fast,
             on_conflict: options.on_conflict,

@@ -2,12 +2,6 @@
 
 use super::*;
 
-fn with(change: impl FnOnce(&mut SessionConfig)) -> SessionConfig {
-    let mut config = config();
-    change(&mut config);
-    config
-}
-
 #[test]
 fn quit_waits_for_what_was_asked_and_its_answer_is_the_bye() {
     let mut rig = Rig::welcomed(config());
@@ -192,6 +186,14 @@ fn when_the_time_is_over_every_request_is_answered_with_that() {
     rig.line(r#"{"id":1,"request":"list"}"#);
     rig.pass(2_000);
     assert_eq!((rig.last(1), rig.bye()), (Some("timed-out"), Some(("timed out", 7))));
+    // What was done before the session began, such as looking up the hub's name, counts too.
+    let mut rig = Rig::new(with(|config| config.timeout = timeout));
+    rig.session = Session::new(with(|config| config.timeout = timeout));
+    rig.pass(1_999);
+    rig.handle(Input::Start);
+    assert_eq!(rig.bye(), None);
+    rig.pass(1);
+    assert_eq!(rig.bye(), Some(("timed out", 7)));
 }
 
 #[test]

@@ -31,6 +31,25 @@ fn a_push_is_final_when_they_have_it() {
     assert_eq!((rig.last(1), rig.last(2)), (Some("transfer-completed"), Some("waited")));
 }
 
+/// Without a patience of its own, the end waits for it until the time of the whole session is over.
+#[test]
+fn the_end_waits_for_a_push_as_long_as_it_is_told_to() {
+    let end = |patience: Option<u64>, pass: u64| {
+        let mut rig = Rig::welcomed(with(|config| {
+            config.push_patience = patience.map(Duration::from_secs);
+            config.timeout = Some(Duration::from_secs(60));
+        }));
+        rig.push(1, 7);
+        rig.handle(Input::EndOfInput);
+        rig.pass(pass);
+        rig
+    };
+    assert_eq!(end(Some(5), 4_999).last(1), None);
+    assert_eq!(end(Some(5), 5_000).last(1), Some("not-taken"));
+    assert_eq!(end(None, 59_999).last(1), None);
+    assert_eq!(end(None, 60_000).last(1), Some("not-taken"));
+}
+
 #[test]
 fn of_two_pushes_of_one_content_the_accepted_one_is_given() {
     let accepted = r#"{"event":"push-answered","push":8,"answer":"accepted"}"#;
