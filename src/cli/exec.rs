@@ -109,12 +109,10 @@ impl Exec {
             sink,
             |_| (),
             |input, _| {
-                tokio::spawn(async move {
-                    for step in [UserInput::Request(request), UserInput::End] {
-                        // A client that has ended already wants no more.
-                        let _ = input.send(step).await;
-                    }
-                });
+                for step in [UserInput::Request(request), UserInput::End] {
+                    // There is room for two, and a client that has ended already wants no more.
+                    let _ = input.try_send(step);
+                }
             },
         )
     }

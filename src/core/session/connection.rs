@@ -83,7 +83,7 @@ impl Session {
         };
         self.tell(now, ready);
         self.out.push_back(Output::Connect);
-        self.start_limit();
+        self.start_limit(now);
     }
 
     pub(super) fn greet(&mut self, now: Time) {

@@ -145,6 +145,12 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     /// Runs until the session ends; gives the exit code.
     pub async fn run(mut self, mut input: mpsc::Receiver<UserInput>) -> u8 {
         self.handle(Input::Start);
+        // What is asked already gets its answer, however short the time is.
+        while self.session.accepts_requests()
+            && let Ok(user) = input.try_recv()
+        {
+            self.take_input(user);
+        }
         let mut input_open = true;
         loop {
             if let Some(code) = self.end {

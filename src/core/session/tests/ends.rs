@@ -189,11 +189,12 @@ fn when_the_time_is_over_every_request_is_answered_with_that() {
     // What was done before the session began, such as looking up the hub's name, counts too.
     let mut rig = Rig::new(with(|config| config.timeout = timeout));
     rig.session = Session::new(with(|config| config.timeout = timeout));
-    rig.pass(1_999);
+    rig.told.clear();
+    rig.now = Time(2_000_000);
     rig.handle(Input::Start);
-    assert_eq!(rig.bye(), None);
-    rig.pass(1);
-    assert_eq!(rig.bye(), Some(("timed out", 7)));
+    rig.now = Time(2_000_001);
+    rig.line(r#"{"id":1,"request":"list"}"#);
+    assert_eq!((rig.last(1), rig.bye()), (Some("timed-out"), Some(("timed out", 7))));
 }
 
 #[test]
