@@ -72,6 +72,14 @@ pub struct Offer {
 }
 
 impl Offer {
+    /// The offer of a content by the owner of another one, served where that is.
+    pub fn like(content: &Content, other: &Self) -> Self {
+        let Content { file, size, hash, chunk_size, chunks, modified } = content;
+        let (file, owner) = (file.to_string(), other.owner.clone());
+        let (size, hash, chunk_size, chunks, modified) = (*size, *hash, *chunk_size, *chunks, *modified);
+        Self { file, owner, size, hash, chunk_size, chunks, modified, kept: other.kept, ..*other }
+    }
+
     /// The content without its owner.
     pub fn content(&self) -> Content {
         self.content_of(self.file.as_str().into())

@@ -20,6 +20,7 @@ mod notes;
 mod offers;
 mod pace;
 mod private;
+mod publishing;
 mod pushes;
 mod replica;
 mod requests;
@@ -53,9 +54,9 @@ use limit::TimeLimit;
 pub use notes::{
     FetchPlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, TransferNote, UploadNote,
 };
-use offers::{Again, Offered, Publishing};
 use pace::{Reader, Requests};
 use private::Privates;
+use publishing::{Again, Offered, Publishing};
 use pushes::Pushes;
 pub use replica::Replica;
 use requests::{Mark, Pending, Waiting};

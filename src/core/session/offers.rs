@@ -1,8 +1,9 @@
 //! What we offer: hashed, told to the hub piece by piece, followed when it changes on disk, taken back.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use super::publishing::{Offered, Publishing};
 use super::requests::{Mark, Pending};
 use super::{FilesChanged, Hashed, Offering, Origin, Output, Session};
 use crate::core::time::Time;
@@ -10,73 +11,8 @@ use crate::protocol::limits::{HubLimits, PUBLISH_FILES};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::check_file;
 use crate::protocol::transfer::MAX_CHUNKS;
-use crate::protocol::types::Skipped;
 use crate::protocol::wire::{Ask, Gone, Publish};
-use crate::protocol::{At, Content, ErrorCode, Failure, Offer, Request, event, request};
-
-/// A file that we offer.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Offered {
-    pub(super) content: Content,
-    /// Whether the hub was asked to keep a copy.
-    pub(super) keep: bool,
-}
-
-/// Offers on their way to a hub that does not have them, a piece after the other.
-pub(super) struct Again {
-    pub(super) pieces: VecDeque<(Vec<Content>, bool)>,
-    /// Whether the user's requests follow, because the hub has forgotten these too.
-    pub(super) then_ask: bool,
-}
-
-/// An `offer` that is not final.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Publishing {
-    pending: Pending,
-    /// What the hub has not been told of yet.
-    pieces: VecDeque<Vec<Content>>,
-    /// What it has acknowledged.
-    offers: Vec<Offer>,
-    skipped: Vec<Skipped>,
-    /// Files of which the hub shall have a copy, and has none yet.
-    uncopied: Option<BTreeSet<Arc<str>>>,
-    /// Why there is no copy of one of them.
-    failure: Option<Failure>,
-    /// Folders that are to be watched: how the names of what is in them begin.
-    watched: Vec<String>,
-}
-
-impl Publishing {
-    pub(super) fn pending_mut(&mut self) -> &mut Pending {
-        &mut self.pending
-    }
-
-    pub(super) fn into_pending(self) -> Pending {
-        self.pending
-    }
-
-    /// Whether the hub has not been told of all of it.
-    pub(super) fn goes_on(&self) -> bool {
-        !self.pieces.is_empty()
-    }
-
-    /// The hub has a copy of one of the files, or has none.
-    fn stored(&mut self, file: &str, failure: Option<Failure>) {
-        if let Some(uncopied) = &mut self.uncopied
-            && uncopied.remove(file)
-        {
-            self.failure = self.failure.take().or(failure);
-        }
-    }
-
-    fn waits_for(&self, file: &str) -> bool {
-        self.uncopied.as_ref().is_some_and(|files| files.contains(file))
-    }
-
-    fn is_over(&self) -> bool {
-        self.uncopied.as_ref().is_none_or(BTreeSet::is_empty)
-    }
-}
+use crate::protocol::{At, Content, ErrorCode, Failure, Request, event, request};
 
 impl Session {
     pub(super) fn start_offer(&mut self, now: Time, pending: Pending, offer: &request::Offer) {
@@ -134,7 +70,8 @@ impl Session {
         let uncopied = keep.then(|| contents.iter().map(|content| content.file.clone()).collect());
         let mut pieces = in_pieces(contents);
         let first = pieces.pop_front().unwrap_or_default();
-        let publishing = Publishing { pending, pieces, offers: Vec::new(), skipped, uncopied, failure: None, watched };
+        let publishing =
+            Publishing { pending, pieces, acked: Vec::new(), like: None, skipped, uncopied, failure: None, watched };
         self.publish(now, first, Origin::Offer(Box::new(publishing)));
     }
 
@@ -175,15 +112,16 @@ impl Session {
         let names: HashSet<Arc<str>> = published.into_iter().map(|content| content.file).collect();
         for offer in &answer.offers {
             let file = names.get(offer.file.as_str()).cloned().unwrap_or_else(|| offer.file.as_str().into());
-            let offered = Offered { content: offer.content_of(file.clone()), keep };
-            self.offered.insert(file, Box::new(offered));
+            let content = offer.content_of(file.clone());
+            self.offered.insert(file, Box::new(Offered { content: content.clone(), keep }));
+            publishing.acked.push(content);
         }
-        publishing.offers.append(&mut answer.offers);
+        publishing.like = answer.offers.pop().or(publishing.like);
         if let Some(next) = publishing.pieces.pop_front() {
             return self.publish(now, next, Origin::Offer(publishing));
         }
         self.watched.extend(std::mem::take(&mut publishing.watched));
-        let offers = if keep { publishing.offers.clone() } else { std::mem::take(&mut publishing.offers) };
+        let offers = publishing.offers();
         let skipped = std::mem::take(&mut publishing.skipped);
         let acked = event::OfferAcked { offers, revision: answer.revision, skipped };
         let id = publishing.pending.id.clone();
@@ -203,7 +141,7 @@ impl Session {
         refused: Vec<Content>,
         error: event::Error,
     ) {
-        let before: Vec<String> = publishing.offers.iter().map(|offer| offer.file.clone()).collect();
+        let before: Vec<String> = publishing.acked.iter().map(|content| content.file.to_string()).collect();
         before.iter().for_each(|file| drop(self.offered.remove(file.as_str())));
         for files in before.chunks(PUBLISH_FILES) {
             self.ask(now, request::Withdraw { files: files.to_vec() }.into(), Origin::Forgotten);
@@ -252,12 +190,12 @@ impl Session {
 
     fn finish_kept(&mut self, now: Time) {
         while let Some(at) = self.keeping.iter().position(Publishing::is_over) {
-            let Publishing { pending, offers, failure, .. } = self.keeping.remove(at);
+            let Publishing { pending, acked, failure, .. } = self.keeping.remove(at);
             match failure {
                 Some(failure) => self.refuse(now, pending.id, failure),
                 None => {
-                    let bytes = offers.iter().fold(0u64, |sum, offer| sum.saturating_add(offer.size));
-                    let files = offers.into_iter().map(|offer| offer.file).collect();
+                    let bytes = acked.iter().fold(0u64, |sum, content| sum.saturating_add(content.size));
+                    let files = acked.iter().map(|content| content.file.to_string()).collect();
                     self.finish(now, pending.id, event::OfferKept { files, bytes });
                 }
             }

@@ -23,6 +23,9 @@ use crate::protocol::name::check_file;
 use crate::protocol::types::{SkipReason, Skipped};
 use crate::protocol::{Content, ErrorCode, Failure};
 
+/// How many files are looked up and hashed together: enough for all cores, and for one transaction.
+const TOGETHER: usize = 2_048;
+
 /// Told how far hashing is, on any thread.
 pub type Progress<'a> = dyn FnMut(OfferProgress) + Send + 'a;
 
@@ -172,20 +175,36 @@ pub(crate) fn hash_or_remember(
     progress: &mut Progress<'_>,
     cancel: &Cancel,
 ) -> Vec<Result<hash::Hashed, Failure>> {
+    let size = files.iter().map(|(_, fingerprint)| fingerprint.size).sum();
+    let meter = Meter::new(files.len() as u64, size, progress);
+    let mut hashed = Vec::with_capacity(files.len());
+    // What is needed for that is not needed for all of a large folder at once.
+    for some in files.chunks(TOGETHER) {
+        hashed.extend(hash_some(dir, some, chunks, cache, &meter, cancel));
+    }
+    hashed
+}
+
+fn hash_some(
+    dir: &Path,
+    files: &[(&str, Fingerprint)],
+    chunks: Option<u32>,
+    cache: &HashCache,
+    meter: &Meter<'_>,
+    cancel: &Cancel,
+) -> Vec<Result<hash::Hashed, Failure>> {
     let wanted =
         |(name, fingerprint): &(&str, Fingerprint)| Wanted { path: dir.join(name), fingerprint: *fingerprint, chunks };
     let remembered = cache.find(&files.iter().map(wanted).collect::<Vec<_>>());
     let known = remembered.iter().flatten();
     let (known_files, known_bytes) = known.fold((0, 0), |(n, bytes), hashed| (n + 1, bytes + hashed.fingerprint.size));
-    let size = files.iter().map(|(_, fingerprint)| fingerprint.size).sum();
-    let meter = Meter::new(files.len() as u64, size, progress);
     meter.done(known_files, known_bytes);
 
     let started = SystemTime::now();
     let missing: Vec<_> =
         files.iter().zip(&remembered).filter(|(_, hashed)| hashed.is_none()).map(|(f, _)| f).collect();
     let jobs: Vec<_> = missing.iter().map(|(name, fingerprint)| (*name, fingerprint.size)).collect();
-    let hashed = hash_files(dir, &jobs, chunks, &meter, cancel);
+    let hashed = hash_files(dir, &jobs, chunks, meter, cancel);
     let fresh =
         missing.iter().zip(&hashed).filter_map(|(file, hashed)| Some((dir.join(file.0), hashed.as_ref().ok()?)));
     cache.put(started, fresh);
