@@ -199,7 +199,7 @@ fn feed(typed: &std::sync::mpsc::Receiver<Fed>, input: &mpsc::Sender<UserInput>,
 fn update(completions: &SharedCompletions, replica: &Replica) {
     let mut completions = completions.write().unwrap_or_else(PoisonError::into_inner);
     if replica.has_table() {
-        completions.files = replica.offers().map(|offer| offer.file.clone()).collect();
+        completions.files = replica.files().map(str::to_owned).collect();
         completions.files.dedup();
     }
     completions.names = replica.clients().map(|client| client.name.clone()).collect();

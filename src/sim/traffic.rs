@@ -289,7 +289,12 @@ impl Sim {
         self.actors[client].traffic.fetching.insert(transfer, Fetching { files, folder: true, from });
         self.transfer_later(MOMENTS[0], client, transfer, TransferNote::Started { path, resumed: 0 });
         for (file, failure) in failed {
-            self.transfer_later(MOMENTS[0], client, transfer, TransferNote::FileFailed { file, failure });
+            self.transfer_later(
+                MOMENTS[0],
+                client,
+                transfer,
+                TransferNote::FileFailed { file: file.to_string(), failure },
+            );
         }
         self.transfer_later(MOMENTS[1], client, transfer, TransferNote::Progress(bytes));
         self.transfer_later(MOMENTS[2], client, transfer, TransferNote::Have(arrived));

@@ -213,7 +213,8 @@ impl Hub {
             fits
         });
         holders.truncate(HOLDERS);
-        let Content { file, size, hash, chunk_size, chunks, .. } = (*content).clone();
+        let Content { size, hash, chunk_size, chunks, .. } = *content;
+        let file = content.file.to_string();
         Ok(event::Chunks { file, size, hash, chunk_size, chunks, holders }.into())
     }
 

@@ -62,7 +62,7 @@ impl Hub {
         }
         self.pushes.last += 1;
         let number = self.pushes.last;
-        let Content { file, size, .. } = push.push.clone();
+        let (file, size) = (push.push.file.to_string(), push.push.size);
         let name = self.name_of(&to);
         let (giver, giver_fold) = (me.name.clone(), me.fold);
         let content = Arc::new(push.push);
@@ -78,7 +78,8 @@ impl Hub {
     fn offer_push(&mut self, now: Time, number: u64) {
         let Some(push) = self.pushes.waiting.get(&number) else { return };
         let Some(receiver) = self.receiver(push) else { return };
-        let Content { file, size, hash, .. } = (*push.content).clone();
+        let (Content { size, hash, .. }, file) = (&*push.content, push.content.file.to_string());
+        let (size, hash) = (*size, *hash);
         let told = event::PushOffered { push: number, from: push.giver.clone(), file, size, hash };
         self.tell(now, receiver, told);
     }
@@ -163,7 +164,7 @@ impl Hub {
 
     fn push_gone(&mut self, now: Time, number: u64) {
         let Some(push) = self.pushes.waiting.remove(&number) else { return };
-        let (from, file) = (push.giver.clone(), push.content.file.clone());
+        let (from, file) = (push.giver.clone(), push.content.file.to_string());
         if let Some(receiver) = self.receiver(&push) {
             self.tell(now, receiver, event::PushGone { push: number, from: from.clone(), file });
         }

@@ -20,9 +20,11 @@ mod notes;
 mod offers;
 mod pace;
 mod private;
+mod publishing;
 mod pushes;
 mod replica;
 mod requests;
+mod rows;
 mod running;
 mod silence;
 mod transfers;
@@ -32,6 +34,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::link::Link;
 use super::time::{Rng, Time};
@@ -51,9 +54,9 @@ use limit::TimeLimit;
 pub use notes::{
     FetchPlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, TransferNote, UploadNote,
 };
-use offers::{Offered, Publishing};
 use pace::{Reader, Requests};
 use private::Privates;
+use publishing::{Again, Offered, Publishing};
 use pushes::Pushes;
 pub use replica::Replica;
 use requests::{Mark, Pending, Waiting};
@@ -116,13 +119,6 @@ impl Origin {
     }
 }
 
-/// Offers on their way to a hub that does not have them, a piece after the other.
-struct Again {
-    pieces: VecDeque<(Vec<Content>, bool)>,
-    /// Whether the user's requests follow, because the hub has forgotten these too.
-    then_ask: bool,
-}
-
 /// How the program is going to end.
 struct Leaving {
     reason: String,
@@ -150,13 +146,14 @@ pub struct Session {
     /// Whether requests may be passed on: the hub knows us, or is not to know us.
     settled: bool,
     dir: Option<String>,
-    offered: BTreeMap<String, Offered>,
+    /// What we offer, by its names.
+    offered: BTreeMap<Arc<str>, Box<Offered>>,
     /// What is offered, and of which the hub is making copies.
     keeping: Vec<Publishing>,
     /// Folders in which new files are offered by themselves: their prefixes.
     watched: BTreeSet<String>,
     /// What has changed on disk and the hub has not been told of; none where it is gone.
-    changes: BTreeMap<String, Option<Content>>,
+    changes: BTreeMap<Arc<str>, Option<Content>>,
     holdings: Holdings,
     pushes: Pushes,
     again: Option<Again>,

@@ -64,7 +64,7 @@ impl Pushes {
         self.giving.iter().map(|(transfer, giving)| Transfer {
             transfer: *transfer,
             direction: Direction::Up,
-            file: giving.content.file.clone(),
+            file: giving.content.file.to_string(),
             peer: giving.to.clone(),
             bytes: 0,
             size: giving.content.size,

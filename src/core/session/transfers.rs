@@ -101,12 +101,12 @@ impl Session {
     }
 
     /// The hub has told us what is in the folder.
-    pub(super) fn start_folder<'a>(
+    pub(super) fn start_folder(
         &mut self,
         now: Time,
         pending: Pending,
         get: &request::Get,
-        offers: impl Iterator<Item = &'a Offer>,
+        offers: impl Iterator<Item = Offer>,
     ) {
         let plan = self.plan_folder(self.next_transfer, get, offers);
         self.start_planned_folder(now, pending, get, plan);

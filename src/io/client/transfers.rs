@@ -173,7 +173,7 @@ impl Desk {
         let files = plan.files.into_iter().map(|file| {
             let chunking = file.content.chunking().ok_or_else(unfit)?;
             Ok(FolderFile {
-                file: file.content.file,
+                file: file.content.file.to_string(),
                 target: file.target,
                 hash: file.content.hash,
                 chunking,
