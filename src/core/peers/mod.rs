@@ -130,6 +130,24 @@ pub enum News {
         /// When it was sent.
         sent: Timestamp,
     },
+    /// The other side's program has a message of ours, and holds it back until its user hears all again.
+    Held {
+        /// The request.
+        ticket: u64,
+        /// Who will have it.
+        peer: String,
+        /// Its number on this link.
+        number: u64,
+        /// When it was sent.
+        sent: Timestamp,
+    },
+    /// The user at the other side has a message that was held back.
+    Delivered {
+        /// Who has it.
+        peer: String,
+        /// Its number on this link.
+        number: u64,
+    },
     /// A request cannot be fulfilled.
     Failed {
         /// The request.
@@ -267,6 +285,14 @@ impl Peers {
     pub fn had(&mut self, now: Time, name: &str, on: u64, number: u64) {
         let Some(link) = self.links.get_mut(name).filter(|link| link.id == on) else { return };
         link.reading.has(number);
+        self.pump(now, name);
+    }
+
+    /// Everything that somebody, by their folded name, has said on a link up to a number is held back, as far as our
+    /// user does not have it.
+    pub fn held(&mut self, now: Time, name: &str, on: u64, number: u64) {
+        let Some(link) = self.links.get_mut(name).filter(|link| link.id == on) else { return };
+        link.reading.holds(number);
         self.pump(now, name);
     }
 

@@ -34,6 +34,8 @@ struct Unwritten {
     name: String,
     link: u64,
     number: u64,
+    /// Our user is not meant to see it.
+    withheld: bool,
 }
 
 impl Privates {
@@ -289,15 +291,17 @@ impl Session {
             match news {
                 News::Opened { peer, theirs, ticket } => self.private_opened(now, peer, theirs, ticket),
                 News::Said { peer, link, number, text, sent } => {
-                    self.privates.unwritten.push_back(Unwritten { name: fold(&peer), link, number });
+                    let (name, withheld) = (fold(&peer), self.blocked.contains(&fold(&peer)));
+                    self.privates.unwritten.push_back(Unwritten { name: name.clone(), link, number, withheld });
                     self.private_said(now, peer, number, text, sent);
-                }
-                News::Acked { ticket, peer, number, sent } => {
-                    if let Some(pending) = self.privates.pending.remove(&ticket) {
-                        let (to, room, stored, delivered, blocked) = (Some(peer), None, false, 1, None);
-                        let acked = event::MessageAcked { number, sent, to, room, stored, delivered, blocked };
-                        self.finish(now, pending.id, acked);
+                    if self.focus.is_some() {
+                        self.privates.peers.held(now, &name, link, number);
                     }
+                }
+                News::Acked { ticket, peer, number, sent } => self.private_acked(now, ticket, peer, number, sent, 1),
+                News::Held { ticket, peer, number, sent } => self.private_acked(now, ticket, peer, number, sent, 0),
+                News::Delivered { peer, number } => {
+                    self.tell_unless_held(now, event::MessageDelivered { number, to: peer, private: true }.into());
                 }
                 News::Failed { ticket, failure } => {
                     if let Some(pending) = self.privates.pending.remove(&ticket) {
@@ -318,6 +322,12 @@ impl Session {
         }
     }
 
+    fn private_acked(&mut self, now: Time, ticket: u64, to: String, number: u64, sent: Timestamp, delivered: u64) {
+        let Some(pending) = self.privates.pending.remove(&ticket) else { return };
+        let (to, room, stored, blocked) = (Some(to), None, false, None);
+        self.finish(now, pending.id, event::MessageAcked { number, sent, to, room, stored, delivered, blocked });
+    }
+
     /// So many private messages have been written to the user.
     pub(super) fn privates_written(&mut self, now: Time, count: usize) {
         let count = count.min(self.privates.unwritten.len());
@@ -328,14 +338,18 @@ impl Session {
         }
     }
 
-    /// A private message cannot be written to the user: whoever said it must not take it for delivered.
-    pub(super) fn private_lost(&mut self, now: Time, from: &str, number: u64) {
-        let name = fold(from);
-        let is = |unwritten: &Unwritten| unwritten.name == name && unwritten.number == number;
+    /// A private message cannot be written to the user: whoever said it must not take it for delivered. `from` is none
+    /// for one that the user is not meant to see: it is treated like the others, so that nobody learns of that.
+    pub(super) fn private_lost(&mut self, now: Time, from: Option<(&str, u64)>) {
+        let from = from.map(|(from, number)| (fold(from), number));
+        let is = |unwritten: &Unwritten| match &from {
+            Some((name, number)) => unwritten.name == *name && unwritten.number == *number,
+            None => unwritten.withheld,
+        };
         if let Some(at) = self.privates.unwritten.iter().rposition(is)
             && let Some(unwritten) = self.privates.unwritten.remove(at)
         {
-            self.privates.peers.unheard(now, &name, unwritten.link);
+            self.privates.peers.unheard(now, &unwritten.name, unwritten.link);
             self.private_news(now);
         }
     }

@@ -70,7 +70,7 @@ pub(super) enum Later {
     InGap(u64),
     /// This private message of somebody stands in a gap, and nobody has it any more.
     PrivateInGap(String, u64),
-    /// This is one that the user is not meant to see.
+    /// The same of one that the user is not meant to see.
     WithheldInGap,
 }
 
@@ -79,8 +79,8 @@ impl Later {
         match self {
             Self::InboxOpened(name, shown) => Input::InboxOpened(name, shown),
             Self::InGap(number) => Input::Written(std::slice::from_ref(number)),
-            Self::WithheldInGap => Input::PrivatesWritten(1),
-            Self::PrivateInGap(from, number) => Input::PrivateLost(from, *number),
+            Self::WithheldInGap => Input::PrivateLost(None),
+            Self::PrivateInGap(from, number) => Input::PrivateLost(Some((from, *number))),
         }
     }
 }
