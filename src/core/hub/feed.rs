@@ -201,7 +201,7 @@ impl Hub {
         }
         self.log(log::MessageDelivered { number, from: self.name_of(from), to: to.to_owned() });
         if let Some(&sender) = self.online.get(from) {
-            self.tell(now, sender, event::MessageDelivered { number, to: to.to_owned() });
+            self.tell(now, sender, event::MessageDelivered { number, to: to.to_owned(), private: false });
         }
     }
 
@@ -323,8 +323,8 @@ impl Hub {
             after: feed.sent,
             rooms: rooms.filter_map(since).collect(),
             lobby_after: feed.lobby_after,
-            limit: FEED_MESSAGES - feed.window.len(),
-            bytes: FEED_BYTES - feed.bytes,
+            limit: FEED_MESSAGES.saturating_sub(feed.window.len()),
+            bytes: FEED_BYTES.saturating_sub(feed.bytes),
         }
     }
 
@@ -337,7 +337,13 @@ impl Hub {
         }
         let Some(feed) = peer.feed.as_mut() else { return };
         feed.reading = false;
+        let mut more = more;
         for kept in kept {
+            if !self.peers.get(&id).and_then(|peer| peer.feed.as_ref()).is_some_and(Feed::has_room) {
+                // The store counts texts as they were said. The rest is read again.
+                more = true;
+                break;
+            }
             let post = self.post_of(&kept);
             if self.is_for(id, &post) {
                 self.push(now, id, &post);
@@ -369,7 +375,6 @@ impl Hub {
 
     fn post_of(&self, kept: &Kept) -> Post {
         let Kept { number, sent, from, text, .. } = kept.clone();
-        let bytes = text.len();
         let (target, event): (Target, Event) = match &kept.place {
             Place::Person(name) if kept.withheld => (Target::Person(fold(name)), event::Withheld { number }.into()),
             Place::Person(to) => {
@@ -383,7 +388,9 @@ impl Hub {
             }
         };
         let line = EventLine { seq: None, time: None, id: None, last: false, event };
-        Post { number, from: fold(&kept.from), target, body: to_json(&line).into(), bytes }
+        let body: Arc<str> = to_json(&line).into();
+        // What is sent, and not what was said: a text may become six times as long.
+        Post { number, from: fold(&kept.from), target, bytes: body.len(), body }
     }
 
     pub(super) fn question(&mut self, query: Query, question: Question) {
