@@ -6,6 +6,19 @@ pub const MAX_LINE: usize = 1 << 20;
 /// A line on the link, in bytes. Room for the largest `publish` (see [`PUBLISH_FILES`]) and the largest `have`.
 pub const MAX_FRAME: usize = 4 << 20;
 
+/// A line that every connection of the link may keep while it comes, in bytes; twice as much may be on its way. Longer ones
+/// need a place.
+pub const SHORT_LINE: usize = 32 << 10;
+
+/// The same of a line that needs a place, and one that needs a large place beyond that.
+pub const LONG_LINE: usize = 256 << 10;
+
+/// Places for long lines at a hub, in all.
+pub const LONG_LINES: usize = 128;
+
+/// Large places for very long ones, up to [`MAX_FRAME`].
+pub const VERY_LONG_LINES: usize = 8;
+
 /// The first line on a connection, in bytes: nothing longer is kept for somebody who has not been greeted.
 pub const HELLO_BYTES: usize = 4 << 10;
 

@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 use super::ClientDriver;
 use crate::core::outbox::Popped;
 use crate::core::session::{FilesChanged, Hashed, Input, Replica, TransferNote, UploadNote, is_private, number_of};
+use crate::io::line_room::Line;
 use crate::io::output::Render;
 use crate::io::queued::tell;
 use crate::io::transport::Conn;
@@ -30,7 +31,7 @@ pub enum Message {
     /// It is not.
     ConnectFailed(Failure),
     /// A line from the hub.
-    HubLine(u64, Vec<u8>),
+    HubLine(u64, Line),
     /// A connection broke.
     Disconnected(u64, String),
     /// A folder was looked at.
