@@ -7,9 +7,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::recent::{Post, Target};
 use super::{Hub, Output, PeerId, Question};
 use crate::core::time::Time;
-use crate::protocol::limits::{FEED_BYTES, FEED_MESSAGES, RECENT_BYTES, RECENT_MESSAGES};
+use crate::protocol::limits::{FEED_BYTES, FEED_MESSAGES};
 use crate::protocol::record::{Inbox, Kept, Place, Query, Record};
 use crate::protocol::wire::Received;
 use crate::protocol::{Event, EventLine, Id, Timestamp, event, log, name::fold, to_json};
@@ -17,24 +18,6 @@ use crate::protocol::{Event, EventLine, Id, Timestamp, event, log, name::fold, t
 /// How long it may be before it is on disk what somebody has received. What is forgotten in a crash is sent again,
 /// and the client, who knows better, drops it.
 const FLUSH: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// Something that was said, and is on disk.
-pub(super) struct Post {
-    number: u64,
-    /// Who said it, folded.
-    from: String,
-    target: Target,
-    body: Arc<str>,
-    bytes: usize,
-}
-
-/// Whom it is for.
-enum Target {
-    Lobby,
-    Room(u64),
-    /// Folded.
-    Person(String),
-}
 
 /// How far a client has come.
 pub(super) struct Feed {
@@ -69,40 +52,6 @@ pub(super) struct Awaiting {
     pub(super) to: String,
     pub(super) sent: Timestamp,
     pub(super) deadline: Time,
-}
-
-/// The newest that was said.
-#[derive(Default)]
-pub(super) struct Recent {
-    posts: VecDeque<Arc<Post>>,
-    bytes: usize,
-    /// Everything after this number is here.
-    after: u64,
-    /// The newest message that is on disk.
-    pub(super) newest: u64,
-}
-
-impl Recent {
-    pub(super) fn new(newest: u64) -> Self {
-        Self { posts: VecDeque::new(), bytes: 0, after: newest, newest }
-    }
-
-    fn push(&mut self, post: Arc<Post>) {
-        self.newest = post.number;
-        self.bytes += post.bytes;
-        self.posts.push_back(post);
-        while self.posts.len() > RECENT_MESSAGES || self.bytes > RECENT_BYTES {
-            let Some(old) = self.posts.pop_front() else { return };
-            self.bytes -= old.bytes;
-            self.after = old.number;
-        }
-    }
-
-    /// What is here after a number, if that is everything.
-    fn since(&self, number: u64) -> Option<impl Iterator<Item = &Arc<Post>>> {
-        let start = self.posts.partition_point(|post| post.number <= number);
-        (number >= self.after).then(|| self.posts.range(start..))
-    }
 }
 
 impl Feed {

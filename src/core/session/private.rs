@@ -1,5 +1,7 @@
 //! Direct connections, as the user sees them: the requests, and what is told.
 
+mod unwritten;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
@@ -14,6 +16,7 @@ use crate::protocol::line::pointer_at;
 use crate::protocol::name::fold;
 use crate::protocol::wire::Unreachable;
 use crate::protocol::{Client, ErrorCode, Presence, Request, Timestamp, request};
+use unwritten::Unwritten;
 
 /// The direct connections, and what the user knows of them.
 pub(super) struct Privates {
@@ -25,17 +28,7 @@ pub(super) struct Privates {
     /// The open ones that the user has been told of, by folded name.
     announced: BTreeSet<String>,
     /// What others have said and our user does not have yet, in the order in which it is told.
-    unwritten: VecDeque<Unwritten>,
-}
-
-/// A message of somebody, on its way to our user.
-struct Unwritten {
-    /// Who said it, folded, on which link, and its number there.
-    name: String,
-    link: u64,
-    number: u64,
-    /// Our user is not meant to see it.
-    withheld: bool,
+    pub(super) unwritten: VecDeque<Unwritten>,
 }
 
 impl Privates {
@@ -283,7 +276,7 @@ impl Session {
         }
     }
 
-    fn private_news(&mut self, now: Time) {
+    pub(super) fn private_news(&mut self, now: Time) {
         while let Some(news) = self.privates.peers.next_news() {
             if self.ended {
                 continue;
@@ -326,32 +319,6 @@ impl Session {
         let Some(pending) = self.privates.pending.remove(&ticket) else { return };
         let (to, room, stored, blocked) = (Some(to), None, false, None);
         self.finish(now, pending.id, event::MessageAcked { number, sent, to, room, stored, delivered, blocked });
-    }
-
-    /// So many private messages have been written to the user.
-    pub(super) fn privates_written(&mut self, now: Time, count: usize) {
-        let count = count.min(self.privates.unwritten.len());
-        let written = self.privates.unwritten.drain(..count);
-        let had: BTreeMap<String, (u64, u64)> = written.map(|w| (w.name, (w.link, w.number))).collect();
-        for (name, (link, number)) in had {
-            self.privates.peers.had(now, &name, link, number);
-        }
-    }
-
-    /// A private message cannot be written to the user: whoever said it must not take it for delivered. `from` is none
-    /// for one that the user is not meant to see: it is treated like the others, so that nobody learns of that.
-    pub(super) fn private_lost(&mut self, now: Time, from: Option<(&str, u64)>) {
-        let from = from.map(|(from, number)| (fold(from), number));
-        let is = |unwritten: &Unwritten| match &from {
-            Some((name, number)) => unwritten.name == *name && unwritten.number == *number,
-            None => unwritten.withheld,
-        };
-        if let Some(at) = self.privates.unwritten.iter().rposition(is)
-            && let Some(unwritten) = self.privates.unwritten.remove(at)
-        {
-            self.privates.peers.unheard(now, &unwritten.name, unwritten.link);
-            self.private_news(now);
-        }
     }
 
     fn private_opened(&mut self, now: Time, peer: String, theirs: bool, ticket: Option<u64>) {
