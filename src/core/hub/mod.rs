@@ -5,6 +5,7 @@
 //! while, then each client that can take more is told what changed since what it has.
 
 mod accounts;
+mod attempts;
 mod clients;
 mod config;
 mod contest;
@@ -20,10 +21,12 @@ mod health;
 mod held;
 mod holders;
 mod invites;
+mod kept;
 mod locate;
 mod mailbox;
 mod messages;
 mod names;
+mod newcomers;
 mod offers;
 mod orphans;
 mod pages;
@@ -32,6 +35,7 @@ mod places;
 mod pushes;
 mod quotas;
 mod rates;
+mod recent;
 mod requests;
 mod revocation;
 mod room_news;
@@ -62,23 +66,25 @@ use crate::protocol::record::{Found, Loaded, NameRecord, Query, Record};
 use crate::protocol::types::{Content, Password};
 use crate::protocol::wire::Frame;
 use crate::protocol::{Client, ContentHash, Failure, PublicKey};
-use accounts::Attempt;
+use attempts::Attempts;
 use clients::Peer;
 use copies::Copies;
 use failures::Failures;
-use feed::{Awaiting, Recent};
+use feed::Awaiting;
 use health::Health;
 use held::{Held, Question};
 use holders::Holders;
 use invites::Invites;
+use newcomers::Newcomers;
 use people::{Departed, Looks, Person};
 use places::Places;
 use pushes::Pushes;
+use recent::Recent;
 use revocation::Credentials;
 use room_news::RoomNews;
 use rooms::Room;
 use roster::{Fetchers, Visit};
-use strangers::Stranger;
+use strangers::Strangers;
 use table::Table;
 use telling::Updates;
 use underway::Underway;
@@ -193,7 +199,7 @@ pub enum Output {
 /// The hub's machine.
 pub struct Hub {
     config: HubConfig,
-    strangers: BTreeMap<ConnId, Stranger>,
+    strangers: Strangers,
     peers: BTreeMap<PeerId, Peer>,
     conns: BTreeMap<ConnId, PeerId>,
     /// Registered names, folded.
@@ -207,6 +213,7 @@ pub struct Hub {
     keys: HashSet<PublicKey>,
     invites: Invites,
     credentials: Credentials,
+    newcomers: Newcomers,
     places: Places,
     /// Rooms by their numbers, and their numbers by their folded names.
     rooms: BTreeMap<u64, Room>,
@@ -218,7 +225,7 @@ pub struct Hub {
     departed: Departed,
     failures: Failures,
     /// Logins that are being checked.
-    attempts: BTreeMap<u64, Attempt>,
+    attempts: Attempts,
     /// The number of the newest message, on disk or on its way there.
     last_message: u64,
     recent: Recent,
@@ -259,8 +266,8 @@ impl Hub {
     pub fn new(config: HubConfig, loaded: Loaded) -> Self {
         let credentials = Credentials::load(&loaded.names);
         let people = people::load(loaded.names, loaded.blocks, &loaded.rooms, loaded.waiting);
-        Self {
-            strangers: BTreeMap::new(),
+        let mut hub = Self {
+            strangers: Strangers::default(),
             peers: BTreeMap::new(),
             conns: BTreeMap::new(),
             online: HashMap::new(),
@@ -272,6 +279,7 @@ impl Hub {
             people,
             invites: Invites::default(),
             credentials,
+            newcomers: Newcomers::default(),
             places: Places::default(),
             room_names: loaded.rooms.iter().map(|room| (fold(&room.name), room.room)).collect(),
             rooms: loaded.rooms.into_iter().map(|room| (room.room, room.into())).collect(),
@@ -279,7 +287,7 @@ impl Hub {
             last_room: loaded.last_room,
             departed: Departed::load(loaded.visits),
             failures: Failures::load(loaded.failures, config.epoch, &config.logins),
-            attempts: BTreeMap::new(),
+            attempts: Attempts::default(),
             last_message: loaded.last_message,
             recent: Recent::new(loaded.last_message),
             awaiting: BTreeMap::new(),
@@ -307,7 +315,9 @@ impl Hub {
             stopping: false,
             out: VecDeque::new(),
             config,
-        }
+        };
+        hub.drop_copies_of_nobody(Time(0));
+        hub
     }
 
     /// Takes an input. See the drain contract in [`crate::core`].
@@ -355,8 +365,7 @@ impl Hub {
 
     /// When a tick is wanted.
     pub fn next_timeout(&self) -> Option<Time> {
-        // They all have the same time from their coming, and come in the order of their numbers.
-        let hello = self.strangers.first_key_value().map(|(_, stranger)| stranger.deadline);
+        let hello = self.strangers.oldest().map(|(_, deadline)| deadline);
         let peers = self.timers.first().map(|(at, _)| *at);
         let awaiting = self.awaiting.values().next().map(|awaiting| awaiting.deadline);
         [

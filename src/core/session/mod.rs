@@ -271,7 +271,7 @@ impl Session {
             Input::Unread(bytes) => self.reader.is_at(bytes),
             Input::Written(numbers) => self.written(now, numbers),
             Input::PrivatesWritten(count) => self.privates_written(now, count),
-            Input::PrivateLost(from, number) => self.private_lost(now, from, number),
+            Input::PrivateLost(from) => self.private_lost(now, from),
             Input::Peer(input) => self.peer_input(now, input),
             Input::Tick => {}
         }

@@ -209,14 +209,18 @@ impl Session {
         let Some((&transfer, giving)) = ours else { return };
         // They fetch it when their queue has come to it; if they cannot, it waits again.
         giving.accepted = answer.answer == PushAnswer::Accepted;
-        if giving.accepted {
-            return self.correct(now, transfer, answer.push);
-        }
-        if answer.answer == PushAnswer::Waiting {
-            return;
-        }
-        let message = format!("{} does not want {}.", giving.to, giving.content.file);
-        self.push_refused(now, transfer, Failure::new(ErrorCode::PushDeclined, message));
+        let failure = match answer.answer {
+            PushAnswer::Accepted => return self.correct(now, transfer, answer.push),
+            PushAnswer::Waiting => return,
+            PushAnswer::Declined => {
+                let message = format!("{} does not want {}.", giving.to, giving.content.file);
+                Failure::new(ErrorCode::PushDeclined, message)
+            }
+            PushAnswer::Gone => {
+                Failure::new(ErrorCode::NoSuchPerson, format!("The name {} was removed at the hub.", giving.to))
+            }
+        };
+        self.push_refused(now, transfer, failure);
     }
 
     /// This push was accepted. If another one was taken for it when the content was fetched, they change places.

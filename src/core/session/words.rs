@@ -115,8 +115,9 @@ pub enum Input<'a> {
     Written(&'a [u64]),
     /// So many private messages have been written to the user, in the order in which they were told.
     PrivatesWritten(usize),
-    /// The private message of somebody, and of this number, was told and cannot be written.
-    PrivateLost(&'a str, u64),
+    /// The private message of somebody, and of this number, was told and cannot be written; none if it is one that the
+    /// user is not meant to see.
+    PrivateLost(Option<(&'a str, u64)>),
     /// Something of a direct connection.
     Peer(PeerInput<'a>),
     /// Time has passed.

@@ -26,8 +26,10 @@ use crate::io::files::{Offers, check_dir};
 use crate::io::hub::until;
 use crate::io::identity::Identity;
 use crate::io::inbox::Inboxes;
+use crate::io::line_room::LineRoom;
 use crate::io::output::Output as Printed;
 use crate::io::transport::{Conn, connect_host};
+use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::{EventLine, Failure, PublicKey};
 use peers::PeerPort;
 use ports::{listen, settings};
@@ -243,7 +245,8 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         self.outgoing = Some((conn, Arc::clone(&outgoing)));
         let sender = self.sender.clone();
         tokio::spawn(async move {
-            let broken = carry(connection, &outgoing, &sender, |line| Message::HubLine(conn, line)).await;
+            let (line, room) = (|line| Message::HubLine(conn, line), Arc::new(LineRoom::of_one()));
+            let broken = carry(connection, &outgoing, MAX_FRAME, &room, &sender, line).await;
             let _ = sender.send(Message::Disconnected(conn, broken.unwrap_or_else(|| "closed".into()))).await;
         });
         self.handle(Input::HubAt(address));
