@@ -26,12 +26,7 @@ impl Session {
         match &event {
             Event::TableUpdated(_) => return self.table_updated(now, event),
             Event::TableUnfollowed(_) => self.replica.unfollow_table(),
-            Event::RosterUpdated(update) => {
-                self.replica.update_roster(update);
-                self.private_roster(now, &update.clients);
-                self.update_peers();
-                self.end_uploads_to_those_who_left(&update.clients);
-            }
+            Event::RosterUpdated(_) => return self.roster_updated(now, event),
             Event::Introduced(introduced) => {
                 self.replica.meet(&introduced.client);
                 self.private_roster(now, std::slice::from_ref(&introduced.client));
@@ -62,6 +57,17 @@ impl Session {
             }
         }
         self.tell(now, event);
+    }
+
+    fn roster_updated(&mut self, now: Time, event: Event) {
+        let Event::RosterUpdated(update) = event else { return };
+        self.replica.update_roster(&update);
+        self.private_roster(now, &update.clients);
+        self.update_peers();
+        self.end_uploads_to_those_who_left(&update.clients);
+        if let Some(others) = self.entry.of_others(update) {
+            self.tell(now, others);
+        }
     }
 
     fn told_of_files(&mut self, now: Time, event: Event) {

@@ -205,6 +205,7 @@ impl Session {
     fn enter(&mut self, now: Time, lost: Option<Outage>) {
         self.ask_anew();
         self.holdings.untell();
+        self.entry.forget_number();
         self.pushes.forget_offered();
         if lost.is_some() {
             self.void_push_answers();

@@ -294,7 +294,8 @@ impl Session {
     /// We are out of the table, and so is what nobody has begun to fetch.
     pub(super) fn leave_pushes(&mut self, now: Time) {
         for transfer in self.pushes.giving.keys().copied().collect::<Vec<_>>() {
-            let failure = Failure::new(ErrorCode::NotRegistered, "You have left before they took it.");
+            let failure = Failure::new(ErrorCode::NotRegistered, "You have left before they took it.")
+                .hint("`rereg` comes back; then push it again.");
             self.push_refused(now, transfer, failure);
         }
         self.pushes.offered.clear();

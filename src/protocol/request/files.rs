@@ -88,8 +88,9 @@ requests! {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         #[schemars(length(max = 16384))]
         chunks: Vec<u32>,
-        /// The file that this person offers; without it, all offers of that name must be of the same content.
-        #[arg(long, value_name = "OWNER")]
+        /// The file that this person offers or has fetched; without it, all offers of that name must be of the same
+        /// content.
+        #[arg(long, value_name = "NAME")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<String>,
     }

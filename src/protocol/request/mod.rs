@@ -30,6 +30,7 @@ vocabulary! {
         /// Enter the hub under a name.
         Register(Register) = "register", [InOrder, Small], r#"{"name":"erin"}"#;
         /// Prove with a password who you are, and enter the hub.
+        #[command(override_usage = "login <NAME>")]
         Login(Login) = "login", [Later("the check of the password"), Small], r#"{"name":"erin","password":"correct horse"}"#;
         /// Leave the table with all offers; the program keeps running.
         Dereg(Dereg) = "dereg", [InOrder, Small], r#"{}"#;
