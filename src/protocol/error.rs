@@ -147,7 +147,7 @@ error_codes! {
     NoRoom, "no-room", Later, exit 1, "The hub has no room for a copy.", "It is offered all the same; withdraw what the hub keeps for you, or ask for more room.";
 
     // Pushes.
-    NoSuchPush, "no-such-push", Never, exit 1, "There is no such push, or not any more.", "`push-offered` tells the number.";
+    NoSuchPush, "no-such-push", Never, exit 1, "There is no such push, or not any more.", "`transfers` shows what waits for you, each with its number.";
     NotTaken, "not-taken", Later, exit 6, "Nobody has taken the file.", "Push it again when they are there; it waits for them for as long as you stay.";
     PushDeclined, "push-declined", Never, exit 6, "They do not want the file.", "Ask them why.";
 

@@ -208,9 +208,10 @@ impl Session {
                 self.start_known_folder(now, pending, &get);
             }
             (Request::Accept(_), Event::Located(located)) => self.start_accepted(now, pending, located),
-            (Request::Decline(decline), Event::Declined(answer)) => {
-                self.forget_push(decline.push);
-                self.finish(now, pending.id, answer);
+            (Request::Decline(request::Decline { push }), Event::Declined(_)) => {
+                let push = *push;
+                self.forget_push(push);
+                self.finish(now, pending.id, event::Declined { push });
             }
             // A login in a session that is in already has only shown that the password is right.
             (Request::Login(_), Event::Welcome(welcome)) if self.registered.as_ref() == Some(&welcome.name) => {

@@ -207,6 +207,7 @@ impl Session {
         self.holdings.untell();
         self.entry.forget_number();
         self.pushes.forget_offered();
+        self.running.values_mut().for_each(|running| running.push = None);
         if lost.is_some() {
             self.void_push_answers();
         }

@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::core::time::Time;
-use crate::protocol::{ErrorCode, Failure, event};
+use crate::protocol::{ErrorCode, Failure, Timestamp, event};
 
 /// When the session has taken as long as it may.
 #[derive(Debug, Default)]
@@ -17,6 +17,10 @@ impl TimeLimit {
 }
 
 impl Session {
+    pub(super) fn calendar(&self, now: Time) -> Timestamp {
+        Timestamp(self.config.epoch.0 + (now.0 / 1_000) as i64)
+    }
+
     /// The time counts from now on.
     pub(super) fn start_limit(&mut self, now: Time) {
         self.limit.at = self.config.timeout.map(|span| now + span);

@@ -127,7 +127,7 @@ requests! {
     }
     /// Take a file that was pushed to us.
     Accept {
-        /// The push's number, as `push-offered` tells it.
+        /// The push's number, as `push-offered` and `transfers` tell it.
         push: u64,
         /// Save under this name, relative to the download folder.
         #[arg(long, value_name = "NAME")]
@@ -140,12 +140,12 @@ requests! {
     }
     /// Do not take a file that was pushed to us.
     Decline {
-        /// The push's number, as `push-offered` tells it.
+        /// The push's number, as `push-offered` and `transfers` tell it.
         push: u64,
     }
     /// Show the transfers that are under way or waiting.
     Transfers {}
-    /// Stop a transfer or take back a push.
+    /// Stop a transfer, take back a push, or decline one.
     Cancel {
         /// Its number, as `transfers` shows it.
         transfer: u64,
