@@ -88,9 +88,11 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         let listener = listen(options.port, local)?;
         let uploads = sender.clone();
         let notify = Arc::new(move |note: Upload| {
-            let (upload, note) = transfers::upload_note(note);
-            // A program that ends does not listen any more.
-            let _ = uploads.blocking_send(Message::Upload(upload, note));
+            let (upload, notes) = transfers::upload_note(note);
+            for note in notes {
+                // A program that ends does not listen any more.
+                let _ = uploads.blocking_send(Message::Upload(upload, note));
+            }
         });
         let server = DataServer::start(listener, &identity, shelf.clone(), notify).map_err(Failure::internal)?;
         let watching = sender.clone();

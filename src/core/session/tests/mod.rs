@@ -16,12 +16,12 @@ use std::time::Duration;
 use super::*;
 use crate::core::link::LinkConfig;
 use crate::core::peers::{PeerInput, PeerOutput};
-use crate::protocol::ContentHash;
 use crate::protocol::event::Settings;
 use crate::protocol::limits::{MAX_TRANSFERS, PUSH_PATIENCE};
 use crate::protocol::to_json;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::wire::Received;
+use crate::protocol::{ContentHash, Timestamp};
 
 const SONG: &str = r#"{"file":"song","size":5,"hash":"0000000000000000000000000000000000000000000000000000000000000000","chunk_size":1048576,"chunks":1"#;
 const KEY: &str = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
