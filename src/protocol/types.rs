@@ -143,6 +143,9 @@ pub struct Client {
     pub port: u16,
     /// The port on which it takes direct connections, for UDP and TCP.
     pub link_port: u16,
+    /// In `roster-updated`: whether that is the reader itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub you: bool,
 }
 
 /// Which way a transfer goes.

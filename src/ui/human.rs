@@ -232,8 +232,9 @@ fn roster(body: &event::Roster, style: Style) -> String {
 }
 
 fn roster_updated(body: &event::RosterUpdated) -> String {
+    let others = body.clients.iter().filter(|client| !client.you);
     if body.full {
-        let here = body.clients.iter().filter(|client| client.state != Presence::Offline);
+        let here = others.filter(|client| client.state != Presence::Offline);
         let names = here.clone().map(|client| match client.state {
             Presence::Away => format!("{} (away)", escape(&client.name)),
             Presence::Online | Presence::Offline => escape(&client.name).into_owned(),
@@ -244,7 +245,8 @@ fn roster_updated(body: &event::RosterUpdated) -> String {
             all => format!("Here: {}.\n", listed(names, all)),
         };
     }
-    let changes = body.clients.iter().map(|client| {
+    let count = others.clone().count();
+    let changes = others.map(|client| {
         let change = match client.state {
             Presence::Online => "is here",
             Presence::Away => "is away",
@@ -253,7 +255,7 @@ fn roster_updated(body: &event::RosterUpdated) -> String {
         format!("{} {change}.\n", escape(&client.name))
     });
     let mut out = String::new();
-    push_lines(&mut out, changes, body.clients.len());
+    push_lines(&mut out, changes, count);
     out
 }
 

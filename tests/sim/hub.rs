@@ -240,8 +240,11 @@ impl Reader {
                 for client in &update.clients {
                     match client.state {
                         Presence::Offline => self.clients.remove(&client.name),
-                        _ => self.clients.insert(client.name.clone(), client.clone()),
+                        _ => self.clients.insert(client.name.clone(), Client { you: false, ..client.clone() }),
                     };
+                    // After `dereg`, our own going is told too.
+                    let ours = self.name.as_ref() == Some(&client.name);
+                    assert!(client.you == ours || client.state == Presence::Offline, "it says which are ourselves");
                 }
                 assert_ne!(self.follows.roster, Follow::None, "who follows nothing is told nothing");
                 if self.follows.roster == Follow::Table {

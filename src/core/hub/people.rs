@@ -127,6 +127,7 @@ impl Departed {
                 address: address.ip(),
                 port: 0,
                 link_port: 0,
+                you: false,
             });
         }
         departed

@@ -207,5 +207,6 @@ fn roster_line(peer: &Peer, name: &Registered, state: Presence, since: Timestamp
         address: peer.address.ip(),
         port: peer.port,
         link_port: peer.link_port,
+        you: false,
     }
 }

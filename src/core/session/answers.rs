@@ -65,14 +65,13 @@ impl Session {
     }
 
     fn roster_updated(&mut self, now: Time, event: Event) {
-        let Event::RosterUpdated(update) = event else { return };
+        let Event::RosterUpdated(mut update) = event else { return };
         self.replica.update_roster(&update);
         self.private_roster(now, &update.clients);
         self.update_peers();
         self.end_uploads_to_those_who_left(&update.clients);
-        if let Some(others) = self.entry.of_others(update) {
-            self.tell(now, others);
-        }
+        self.entry.mark_ourselves(&mut update.clients);
+        self.tell(now, update);
     }
 
     fn told_of_files(&mut self, now: Time, event: Event) {

@@ -1,6 +1,6 @@
 //! Whether the hub has let us in.
 
-use crate::protocol::{Client, ErrorCode, event};
+use crate::protocol::{Client, ErrorCode};
 
 /// How it went with coming in, for the exit code of a program that leaves without having been there.
 #[derive(Debug, Default)]
@@ -27,11 +27,11 @@ impl Entry {
         self.number = None;
     }
 
-    /// The update without ourselves: nobody is told of their own coming and going. Nothing if that is all there is.
-    pub(super) fn of_others(&self, mut update: event::RosterUpdated) -> Option<event::RosterUpdated> {
-        let before = update.clients.len();
-        update.clients.retain(|client: &Client| self.number != Some(client.number));
-        (update.full || !update.clients.is_empty() || before == 0).then_some(update)
+    /// Says which of these is ourselves: no person is told of their own coming and going.
+    pub(super) fn mark_ourselves(&self, clients: &mut [Client]) {
+        for client in clients {
+            client.you = self.number == Some(client.number);
+        }
     }
 
     /// The exit code of a session that ends because its user has nothing more to ask.

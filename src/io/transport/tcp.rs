@@ -126,6 +126,7 @@ fn is_other_protocol(error: &rustls::Error) -> bool {
 /// The cause in words that do not depend on the operating system.
 pub(super) fn describe(error: &io::Error) -> Cow<'static, str> {
     match (error.kind(), tls_error(error)) {
+        (io::ErrorKind::ConnectionRefused, _) => "nothing listens there (refused)".into(),
         // The greeting was cut off: for whoever connects, that is the same.
         (io::ErrorKind::UnexpectedEof, _) => "the other side closed the connection".into(),
         (_, Some(error)) => tls::cause(error).into(),
