@@ -2,7 +2,8 @@
 //!
 //! The hub is a process of its own, so that its memory can be seen; those who offer, and who ask over a bare link, are
 //! in this one; `exec` and `join` are the real program. What does not look at the table must not cost more when there
-//! is more in it. Then what a client that offers files takes for each of them.
+//! is more in it. Then how long others wait for an answer while somebody with many offers comes and goes, and what a
+//! client that offers files takes for each of them.
 //! `POTLUCK_BENCH_OFFERS` is the largest table, `POTLUCK_BENCH_FILES` the number of files.
 
 mod common;
@@ -11,9 +12,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Peer, setting, start_hub};
+use potluck::protocol::limits::HubLimits;
 use potluck::protocol::{Event, Follows, TransportChoice};
 
 /// How many clients offer.
@@ -39,6 +43,7 @@ fn main() {
     for offers in [1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|offers| *offers <= most) {
         runtime.block_on(table(offers));
     }
+    runtime.block_on(crowd());
     giver(setting("POTLUCK_BENCH_FILES", 20_000));
 }
 
@@ -81,11 +86,15 @@ impl Running {
         while !self.line().contains(text) {}
     }
 
-    /// Resident memory, in bytes.
     fn memory(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
+        memory(&self.child)
+    }
+
+    /// Has somebody read the rest, as whoever wants the events does.
+    fn read_on(self) -> Child {
+        let Self { child, mut lines } = self;
+        std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+        child
     }
 
     fn end(mut self) {
@@ -93,6 +102,13 @@ impl Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Resident memory, in bytes.
+fn memory(child: &Child) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("its status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+    line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
 }
 
 fn potluck(home: &Path, words: &[&str]) -> Command {
@@ -202,6 +218,46 @@ async fn publish(giver: &mut Peer, from: usize, to: usize) {
     }
 }
 
+/// How long others wait while somebody with as many offers as a hub allows comes, is registered anew, and goes.
+async fn crowd() {
+    let (hub, address) = Running::hub();
+    let offers = HubLimits::default().offers;
+    let mut giver = Peer::enter_following(address, 0, TransportChoice::Tcp, Follows::NOTHING).await;
+    let mut other = Peer::enter_following(address, 1, TransportChoice::Tcp, Follows::NOTHING).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let mut phases = Vec::new();
+    for phase in ["comes", "goes", "comes again"] {
+        let ended = Arc::clone(&done);
+        ended.store(false, Ordering::Relaxed);
+        let start = Instant::now();
+        let waiting = tokio::spawn(async move {
+            let mut longest = Duration::ZERO;
+            while !ended.load(Ordering::Relaxed) {
+                let start = Instant::now();
+                other.send(r#"{"id":7,"request":"status"}"#).await;
+                while !matches!(other.event().await.expect("the hub is there"), Event::Status(_)) {}
+                longest = longest.max(start.elapsed());
+            }
+            (other, longest)
+        });
+        if phase == "goes" {
+            giver.send(r#"{"id":8,"request":"dereg"}"#).await;
+            while !matches!(giver.event().await.expect("the hub is there"), Event::Deregistered(_)) {}
+            giver.send(r#"{"id":9,"request":"register","name":"peer0"}"#).await;
+            while !matches!(giver.event().await.expect("the hub is there"), Event::Welcome(_)) {}
+        } else {
+            publish(&mut giver, 0, offers).await;
+        }
+        let took = start.elapsed();
+        done.store(true, Ordering::Relaxed);
+        let longest;
+        (other, longest) = waiting.await.expect("it asks");
+        phases.push(format!("{phase}: {:.0} ms, {:.1}", took.as_secs_f64() * 1e3, longest.as_secs_f64() * 1e3));
+    }
+    println!("somebody with {offers} offers, and the longest that others wait meanwhile: {}", phases.join("; "));
+    hub.end();
+}
+
 /// What a client takes for each file that it offers.
 fn giver(files: usize) {
     let (hub, address) = Running::hub();
@@ -220,10 +276,12 @@ fn giver(files: usize) {
         let input = join.child.stdin.as_mut().expect("its input");
         input.write_all(b"offer albums\n").expect("it reads");
         join.until("\"offer-acked\"");
+        let mut join = join.read_on();
         std::thread::sleep(Duration::from_secs(2));
-        let memory = join.memory().saturating_sub(before) / files;
+        let memory = memory(&join).saturating_sub(before) / files;
         println!("a client that offers {files} small files, --follow {follow}: {memory} B a file");
-        join.end();
+        let _ = join.kill();
+        let _ = join.wait();
     }
     hub.end();
 }

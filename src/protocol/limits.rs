@@ -1,5 +1,7 @@
 //! Every limit in one table. Each is enforced before memory is spent.
 
+use std::time::Duration;
+
 /// A line on standard input, in bytes. A longer one is skipped without being kept.
 pub const MAX_LINE: usize = 1 << 20;
 
@@ -286,6 +288,9 @@ pub struct HubLimits {
     /// Members of one room.
     pub members: usize,
 }
+
+/// How long the end of a session waits for somebody to take what it pushes, when nothing else is left.
+pub const PUSH_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many seconds' worth of messages or requests a client may send at once.
 pub const BURST: u32 = 10;

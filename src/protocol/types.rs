@@ -1,6 +1,7 @@
 //! What requests and events are made of.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,8 +22,8 @@ pub enum Id {
 /// What identifies a content and how it is cut into chunks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Content {
-    /// The file's name, relative to the folder of its owner, with `/` between parts.
-    pub file: String,
+    /// The file's name, relative to the folder of its owner, with `/` between parts. Whoever knows the file shares it.
+    pub file: Arc<str>,
     /// Size in bytes.
     pub size: u64,
     /// BLAKE3 hash of the whole content.
@@ -71,10 +72,23 @@ pub struct Offer {
 }
 
 impl Offer {
+    /// The offer of a content by the owner of another one, served where that is.
+    pub fn like(content: &Content, other: &Self) -> Self {
+        let Content { file, size, hash, chunk_size, chunks, modified } = content;
+        let (file, owner) = (file.to_string(), other.owner.clone());
+        let (size, hash, chunk_size, chunks, modified) = (*size, *hash, *chunk_size, *chunks, *modified);
+        Self { file, owner, size, hash, chunk_size, chunks, modified, kept: other.kept, ..*other }
+    }
+
     /// The content without its owner.
     pub fn content(&self) -> Content {
+        self.content_of(self.file.as_str().into())
+    }
+
+    /// The same where the file's name is known already.
+    pub fn content_of(&self, file: Arc<str>) -> Content {
         Content {
-            file: self.file.clone(),
+            file,
             size: self.size,
             hash: self.hash,
             chunk_size: self.chunk_size,

@@ -133,7 +133,7 @@ impl Disk {
         for content in &mut hashed.contents {
             *content = cut(content, *chunks);
             let served = Served { dir: dir.clone(), chunks: *chunks, hash: content.hash };
-            self.served.insert(content.file.clone(), served);
+            self.served.insert(content.file.to_string(), served);
         }
         if *watch {
             let (dir, chunks, hidden) = (dir.clone(), *chunks, *hidden);
@@ -186,7 +186,7 @@ impl Disk {
             Some(Entry::Plain(content)) => {
                 self.lent.insert((content.hash, fold(to)));
                 let bare = file.rsplit('/').next().unwrap_or(file);
-                Ok(Content { file: bare.to_owned(), ..content.clone() })
+                Ok(Content { file: bare.into(), ..content.clone() })
             }
             Some(Entry::Link) => Err(Failure::new(ErrorCode::NotAFile, format!("{file} is not a regular file."))),
             None => Err(Failure::new(ErrorCode::NoSuchFile, format!("There is no file {file}."))),

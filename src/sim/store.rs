@@ -90,7 +90,7 @@ impl MemoryStore {
             Record::Failures(record) if record.count == 0 => drop(self.failures.remove(&record.whom)),
             Record::Failures(record) => drop(self.failures.insert(record.whom.clone(), record.clone())),
             Record::Copy(copy) => {
-                drop(self.copies.insert((copy.fold.clone(), copy.content.file.clone()), copy.clone()));
+                drop(self.copies.insert((copy.fold.clone(), copy.content.file.to_string()), copy.clone()));
             }
             Record::CopyGone { fold, file } => drop(self.copies.remove(&(fold.clone(), file.clone()))),
             Record::TrimBefore(time) => {

@@ -101,7 +101,7 @@ impl World {
             0 => self.handle(Input::CopyFound(content.hash, content.size)),
             1 => self.handle(Input::CopyLost(content.hash)),
             2 => self.handle(Input::ShelfChanged(vec![content], Vec::new())),
-            _ => self.handle(Input::ShelfChanged(Vec::new(), vec![content.file])),
+            _ => self.handle(Input::ShelfChanged(Vec::new(), vec![content.file.to_string()])),
         }
     }
 }

@@ -23,7 +23,7 @@ pub fn content(rng: &mut Rng) -> Content {
     let chunk_size = 1_u64 << 20;
     let size = [0, 5, chunk_size, 2 * chunk_size + 1][rng.below(4) as usize];
     let chunks = size.div_ceil(chunk_size) + u64::from(rng.chance(3));
-    Content { file: pick(rng, &FILES).to_owned(), size, hash: hash(rng), chunk_size, chunks, modified: None }
+    Content { file: pick(rng, &FILES).into(), size, hash: hash(rng), chunk_size, chunks, modified: None }
 }
 
 fn people(rng: &mut Rng) -> String {

@@ -64,7 +64,7 @@ impl Liar {
         whole.write_all(promised).unwrap();
         let hashed = hash_file(&whole, chunks, &mut |_| (), &Cancel::default()).unwrap();
         let content = Content {
-            file: file.to_owned(),
+            file: file.into(),
             size: hashed.chunking.size(),
             hash: hashed.hash,
             chunk_size: hashed.chunking.chunk_size(),

@@ -133,7 +133,7 @@ impl Run {
             let last_lost = told.iter().rposition(|line| matches!(line.event, Event::HubLost(_)));
             let last_back = told.iter().rposition(|line| matches!(line.event, Event::HubBack(_)));
             assert!(last_lost <= last_back, "the hub is back for everyone");
-            let replica: Vec<Offer> = self.sim.session(client).replica().offers().cloned().collect();
+            let replica: Vec<Offer> = self.sim.session(client).replica().offers().collect();
             let (whole_table, whole_roster) = (follows.table == Follow::Table, follows.roster == Follow::Table);
             assert_eq!(replica, if whole_table { table.clone() } else { vec![] }, "every table equals the hub's");
             let mut roster: Vec<_> = self.sim.session(client).replica().clients().cloned().collect();

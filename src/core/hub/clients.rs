@@ -33,7 +33,7 @@ pub(super) struct Peer {
     away_since: Option<Time>,
     /// Its name and number, if it is registered.
     pub(super) name: Option<Registered>,
-    pub(super) offers: BTreeMap<String, Arc<Content>>,
+    pub(super) offers: BTreeMap<Arc<str>, Arc<Content>>,
     pub(super) following: Following,
     /// Questions that are answered when it has everything up to a revision.
     pub(super) syncs: VecDeque<(u64, Option<Id>)>,

@@ -76,7 +76,7 @@ struct Making {
 
 impl Making {
     fn key(&self) -> Key {
-        (fold(&self.owner), self.content.file.clone())
+        (fold(&self.owner), self.content.file.to_string())
     }
 }
 
@@ -85,7 +85,7 @@ impl Copies {
         let mut copies = Self::default();
         for CopyRecord { fold, owner, content } in records {
             copies.share(&content);
-            copies.kept.recall((fold, content.file.clone()), owner, Arc::new(content));
+            copies.kept.recall((fold, content.file.to_string()), owner, Arc::new(content));
         }
         copies
     }
@@ -187,7 +187,7 @@ impl Hub {
             // Noted again, and told when that is on disk: the first note may not be there yet.
             return self.note_copy(id, me.fold, me.name, content.clone());
         }
-        let wanted = self.copies.wanted.get_mut(&(me.fold.clone(), content.file.clone()));
+        let wanted = self.copies.wanted.get_mut(&(me.fold.clone(), content.file.to_string()));
         if let Some(wanted) = wanted.filter(|wanted| wanted.content.hash == content.hash && wanted.peer == id) {
             wanted.content = content.clone();
             return;
@@ -256,7 +256,7 @@ impl Hub {
                     self.tell_stored(now, wanted.peer, &wanted.content, Some(failure.clone()));
                 }
                 let (code, message) = (failure.code, failure.message.into_owned());
-                self.log(log::FileNotKept { name: making.owner, file: making.content.file.clone(), code, message });
+                self.log(log::FileNotKept { name: making.owner, file: making.content.file.to_string(), code, message });
             }
         }
         self.make_copies(now);
@@ -268,7 +268,7 @@ impl Hub {
         let Making { peer, owner, content } = making;
         let fold = key.0.clone();
         self.copies.keep(key, owner.clone(), content.clone());
-        let (file, size, total) = (content.file.clone(), content.size, self.copies.used);
+        let (file, size, total) = (content.file.to_string(), content.size, self.copies.used);
         self.log(log::FileKept { name: owner.clone(), file: file.clone(), size, total });
         // Its owner may be gone already.
         if self.table.get(&table::key(&file, &owner)).is_none() {
@@ -284,14 +284,14 @@ impl Hub {
     }
 
     pub(super) fn tell_stored(&mut self, now: Time, id: PeerId, content: &Content, failure: Option<Failure>) {
-        let (file, hash) = (content.file.clone(), content.hash);
+        let (file, hash) = (content.file.to_string(), content.hash);
         let (code, message) = failure.map(|failure| (failure.code, failure.message.into_owned())).unzip();
         self.tell(now, id, event::Stored { file, hash, code, message });
     }
 
     /// Another content is offered under this name: the copy of the old one is of no more use.
     pub(super) fn outdate_copy(&mut self, now: Time, fold: &str, content: &Content) {
-        let key = (fold.to_owned(), content.file.clone());
+        let key = (fold.to_owned(), content.file.to_string());
         let kept = self.copies.kept.content(fold, &content.file).map(|kept| kept.hash);
         let wanted = self.copies.wanted.get(&key).map(|wanted| wanted.content.hash);
         if [kept, wanted].into_iter().flatten().any(|hash| hash != content.hash) {
@@ -317,7 +317,7 @@ impl Hub {
         for file in &files {
             self.drop_copy(now, fold, file);
         }
-        self.unlist(now, owner, files, true);
+        self.unlist(now, owner, &files, true);
     }
 
     /// The names of some owners have gone while the hub did not run.
@@ -358,7 +358,7 @@ impl Hub {
             self.drop_copy(now, &fold, &file);
             let kept = self.table.get(&table::key(&file, &owner));
             if kept.is_some_and(|shelved| shelved.owner == Owner::Kept) {
-                self.unlist(now, &owner, vec![file.clone()], true);
+                self.unlist(now, &owner, &[&file], true);
             }
             let (code, message) = (ErrorCode::SourceGone, "The copy is not on the disk any more.".to_owned());
             self.log(log::FileNotKept { name: owner, file, code, message });
@@ -368,7 +368,7 @@ impl Hub {
     /// What lies on the hub's own shelf has changed.
     pub(super) fn shelf_changed(&mut self, now: Time, changed: Vec<Content>, gone: Vec<String>) {
         let sound = |content: &Content| check_content(content).is_ok();
-        let files: Vec<String> = changed.iter().map(|content| content.file.clone()).collect();
+        let files: Vec<String> = changed.iter().map(|content| content.file.to_string()).collect();
         for content in changed.into_iter().filter(sound) {
             self.list(now, HUB, Shelved { owner: Owner::Hub, content: Arc::new(content) });
         }
@@ -376,6 +376,6 @@ impl Hub {
             let revision = self.revision;
             self.log(log::OffersAdded { name: HUB.to_owned(), files, revision });
         }
-        self.unlist(now, HUB, gone, false);
+        self.unlist(now, HUB, &gone, false);
     }
 }

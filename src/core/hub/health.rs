@@ -78,7 +78,7 @@ impl Health {
         }
         if let Record::Copy(copy) = &record {
             // It is there again.
-            self.postponed.remove(&Subject::Copy(copy.fold.clone(), copy.content.file.clone()));
+            self.postponed.remove(&Subject::Copy(copy.fold.clone(), copy.content.file.to_string()));
         }
         let Some(subject) = subject(&record) else { return Some(record) };
         self.postponed.insert(subject, record);

@@ -1,10 +1,12 @@
 //! The table: what is offered, and by whom.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::table::key;
 use super::{Hub, PeerId};
 use crate::core::time::Time;
+use crate::protocol::human::quoted;
 use crate::protocol::limits::{ANSWER_BYTES, FILES_PER_REQUEST, PUBLISH_FILES};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{check_file, fold};
@@ -63,7 +65,7 @@ impl Hub {
             files.push(content.file.clone());
             let content = Arc::new(content);
             if self.shelve(now, id, &me.name, &content) {
-                added.push(content.file.clone());
+                added.push(content.file.to_string());
             }
             self.outdate_copy(now, &me.fold, &content);
             if request.keep {
@@ -77,7 +79,7 @@ impl Hub {
         let shelved = files
             .into_iter()
             .filter_map(|file| self.table.get(&key(&file, &me.name)).map(|shelved| self.offer(&me.name, shelved)));
-        Ok(event::OfferAcked { offers: shelved.collect(), revision, skipped: Vec::new() }.into())
+        Ok(event::OfferAcked { offers: shelved.collect(), revision, skipped: Vec::new(), at_most: None }.into())
     }
 
     /// Puts a client's content into the table; says whether that changed anything.
@@ -101,14 +103,22 @@ impl Hub {
             if file.ends_with('/') {
                 // `./` is all there is, as `.` is when it is offered.
                 let prefix = if file == "./" { "" } else { &file };
-                let below = peer.offers.range(prefix.to_owned()..).map(|(name, _)| name.clone());
+                let from = (Bound::Included(prefix), Bound::Unbounded);
+                let below = peer.offers.range::<str, _>(from).map(|(name, _)| name.to_string());
                 files.extend(below.take_while(|name| name.starts_with(prefix)));
                 files.extend(self.copies.below(&me.fold, prefix));
-            } else if peer.offers.contains_key(&file) || self.copies.has(&me.fold, &file) {
+            } else if peer.offers.contains_key(file.as_str()) || self.copies.has(&me.fold, &file) {
                 files.push(file.clone());
             }
             if files.len() == before {
-                let failure = Failure::new(ErrorCode::NotOffered, format!("You do not offer {file}."));
+                let folder = format!("{file}/");
+                let from = (Bound::Included(folder.as_str()), Bound::Unbounded);
+                let below = peer.offers.range::<str, _>(from).next().is_some_and(|(name, _)| name.starts_with(&folder));
+                let failure = match below {
+                    true => Failure::new(ErrorCode::NotOffered, format!("{file} is a folder: you offer {folder}."))
+                        .hint(format!("`withdraw {}` takes back all that is in it.", quoted(&folder))),
+                    false => Failure::new(ErrorCode::NotOffered, format!("You do not offer {file}.")),
+                };
                 return Err(failure.at(pointer_at(&format!("/files/{i}"))));
             }
         }
@@ -127,7 +137,7 @@ impl Hub {
         self.spend_request(now, id)?;
         let peer = self.peers.get(&id).ok_or(ErrorCode::Internal)?;
         files.truncate(PUBLISH_FILES);
-        files.retain(|file| peer.offers.contains_key(file) || self.copies.has(&me.fold, file));
+        files.retain(|file| peer.offers.contains_key(file.as_str()) || self.copies.has(&me.fold, file));
         files.sort();
         files.dedup();
         self.take_off(now, id, files)
@@ -137,19 +147,19 @@ impl Hub {
         let me = self.me(id)?;
         let peer = self.peers.get_mut(&id).ok_or(ErrorCode::Internal)?;
         for file in &files {
-            peer.offers.remove(file);
+            peer.offers.remove(file.as_str());
         }
         for file in &files {
             self.drop_copy(now, &me.fold, file);
         }
-        self.unlist(now, &me.name, files.clone(), false);
+        self.unlist(now, &me.name, &files, false);
         Ok(event::Withdrawn { files, revision: self.revision }.into())
     }
 
     /// Puts an offer into the table.
     pub(super) fn list(&mut self, now: Time, owner: &str, shelved: Shelved) {
         let revision = self.changed(now);
-        let key = key(&shelved.content.file, owner);
+        let key = self.table.key_of(&shelved.content.file, owner);
         if let Some(old) = self.table.get(&key) {
             self.holders.unlisted(&old.content.hash, &key);
         }
@@ -162,17 +172,17 @@ impl Hub {
 
     /// Takes offers out of the table. Those of which the hub has a copy stay, served by the hub. If it is their owner who
     /// is gone, the others can still be had from those who have fetched them.
-    pub(super) fn unlist(&mut self, now: Time, owner: &str, files: Vec<String>, left: bool) {
+    pub(super) fn unlist(&mut self, now: Time, owner: &str, files: &[impl AsRef<str>], left: bool) {
         let fold = fold(owner);
         let mut gone = Vec::with_capacity(files.len());
-        for file in files {
+        for file in files.iter().map(AsRef::as_ref) {
             if self.config.files.is_some()
-                && let Some(content) = self.copies.servable(&fold, &file)
+                && let Some(content) = self.copies.servable(&fold, file)
             {
                 self.list(now, owner, Shelved { owner: Owner::Kept, content });
                 continue;
             }
-            let key = key(&file, owner);
+            let key = key(file, owner);
             let Some(shelved) = self.table.get(&key) else { continue };
             let content = shelved.content.clone();
             self.holders.unlisted(&content.hash, &key);
@@ -181,7 +191,7 @@ impl Hub {
             }
             let revision = self.changed(now);
             self.table.remove(revision, &key);
-            gone.push(file);
+            gone.push(file.to_owned());
         }
         if !gone.is_empty() {
             let revision = self.revision;
@@ -211,7 +221,7 @@ impl Hub {
         .unwrap_or((std::net::Ipv4Addr::UNSPECIFIED.into(), 0));
         let content = &shelved.content;
         Offer {
-            file: content.file.clone(),
+            file: content.file.to_string(),
             owner: owner.to_owned(),
             size: content.size,
             hash: content.hash,

@@ -153,7 +153,7 @@ impl Hub {
             let failure = Failure::new(ErrorCode::TooMany, "Too many files wait for that person.");
             return Err(failure.at(pointer_at("/to")));
         }
-        let Content { file, size, .. } = push.push.clone();
+        let (file, size) = (push.push.file.to_string(), push.push.size);
         let name = self.name_of(&to);
         let (giver, giver_fold) = (me.name.clone(), me.fold);
         let content = Arc::new(push.push);
@@ -168,7 +168,8 @@ impl Hub {
     fn offer_push(&mut self, now: Time, number: u64) {
         let Some(push) = self.pushes.waiting(number) else { return };
         let Some(receiver) = self.receiver(push) else { return };
-        let Content { file, size, hash, .. } = (*push.content).clone();
+        let (Content { size, hash, .. }, file) = (&*push.content, push.content.file.to_string());
+        let (size, hash) = (*size, *hash);
         let told = event::PushOffered { push: number, from: push.giver.clone(), file, size, hash };
         self.tell(now, receiver, told);
     }
@@ -261,7 +262,7 @@ impl Hub {
         if push.taker.is_some() {
             return;
         }
-        let (from, file) = (push.giver.clone(), push.content.file.clone());
+        let (from, file) = (push.giver.clone(), push.content.file.to_string());
         if let Some(receiver) = self.receiver(&push) {
             self.tell(now, receiver, event::PushGone { push: number, from: from.clone(), file });
         }

@@ -64,9 +64,9 @@ impl Hub {
         self.places.parted(now, id);
         peer.feed = None;
         let client = roster_line(peer, &name, Presence::Offline, Timestamp(0));
-        let files: Vec<String> = std::mem::take(&mut peer.offers).into_keys().collect();
+        let files: Vec<_> = std::mem::take(&mut peer.offers).into_keys().collect();
         let withdrawn = files.len() as u64;
-        self.unlist(now, &name.name, files, true);
+        self.unlist(now, &name.name, &files, true);
         self.holders.forget(id);
         self.take_all_back(now, id);
         self.copies_left(id);

@@ -1,5 +1,6 @@
 //! The table itself: the offers with their revisions, and what is known of them all.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::names::Names;
@@ -21,6 +22,8 @@ pub(super) struct Table {
     names: Names,
     /// What the offers take, as [`offer_bytes`] counts them.
     bytes: usize,
+    /// The owners, and how many offers each has.
+    owners: BTreeMap<Arc<str>, usize>,
 }
 
 impl Table {
@@ -37,13 +40,20 @@ impl Table {
         self.offers.get(key)
     }
 
+    /// The name of an offer that comes into the table: as its file is known to whoever has told of it, and its owner to
+    /// their other offers.
+    pub(super) fn key_of(&self, file: &Arc<str>, owner: &str) -> Key {
+        let owner = self.owners.get_key_value(owner).map_or_else(|| owner.into(), |(owner, _)| owner.clone());
+        (file.clone(), owner)
+    }
+
     /// Puts an offer in. `revision` is new and higher than all before.
     pub(super) fn set(&mut self, revision: u64, key: Key, offer: Shelved) {
-        let fresh = self.offers.get(&key).is_none().then(|| key.0.clone());
-        let bytes = offer_bytes(&key.0, &key.1);
+        let fresh = self.offers.get(&key).is_none().then(|| key.clone());
         self.offers.set(revision, key, offer);
-        if let Some(file) = fresh {
-            self.bytes += bytes;
+        if let Some((file, owner)) = fresh {
+            self.bytes += offer_bytes(&file, &owner);
+            *self.owners.entry(owner).or_default() += 1;
             self.names.add(&file);
             self.renew_names(&file);
         }
@@ -54,6 +64,12 @@ impl Table {
         if self.offers.get(key).is_some() {
             self.bytes -= offer_bytes(&key.0, &key.1);
             self.offers.remove(revision, key, |_| ());
+            if let Some(offers) = self.owners.get_mut(&key.1) {
+                *offers -= 1;
+                if *offers == 0 {
+                    self.owners.remove(&key.1);
+                }
+            }
             self.names.remove(&key.0);
             self.renew_names(&key.0);
         }

@@ -5,7 +5,7 @@ use super::{Collecting, Event, EventLine, Failure, Id, Origin, Output, Session};
 use crate::core::time::Time;
 use crate::protocol::name::fold;
 use crate::protocol::wire::Ask;
-use crate::protocol::{Client, ErrorCode, Request, event, request};
+use crate::protocol::{Client, Content, ErrorCode, Offer, Request, event, request};
 
 impl Session {
     pub(super) fn hub_event(&mut self, now: Time, line: EventLine) {
@@ -26,12 +26,7 @@ impl Session {
         match &event {
             Event::TableUpdated(_) => return self.table_updated(now, event),
             Event::TableUnfollowed(_) => self.replica.unfollow_table(),
-            Event::RosterUpdated(update) => {
-                self.replica.update_roster(update);
-                self.private_roster(now, &update.clients);
-                self.update_peers();
-                self.end_uploads_to_those_who_left(&update.clients);
-            }
+            Event::RosterUpdated(_) => return self.roster_updated(now, event),
             Event::Introduced(introduced) => {
                 self.replica.meet(&introduced.client);
                 self.private_roster(now, std::slice::from_ref(&introduced.client));
@@ -55,13 +50,29 @@ impl Session {
     fn table_updated(&mut self, now: Time, mut event: Event) {
         if let Event::TableUpdated(update) = &mut event {
             update.added.iter_mut().for_each(|offer| self.place(offer));
-            if !self.replica.update_table(update) {
+            let (me, offered) = (self.registered.as_deref(), &self.offered);
+            let known = |offer: &Offer| {
+                let ours = offered.get_key_value(offer.file.as_str()).filter(|_| me == Some(offer.owner.as_str()));
+                ours.map(|(file, _)| file.clone())
+            };
+            if !self.replica.update_table(update, known) {
                 // The hub should not have told as much: it does not end here, but it is not kept.
                 let unfollowed = event::TableUnfollowed::too_large(update.total);
                 return self.tell(now, unfollowed);
             }
         }
         self.tell(now, event);
+    }
+
+    fn roster_updated(&mut self, now: Time, event: Event) {
+        let Event::RosterUpdated(update) = event else { return };
+        self.replica.update_roster(&update);
+        self.private_roster(now, &update.clients);
+        self.update_peers();
+        self.end_uploads_to_those_who_left(&update.clients);
+        if let Some(others) = self.entry.of_others(update) {
+            self.tell(now, others);
+        }
     }
 
     fn told_of_files(&mut self, now: Time, event: Event) {
@@ -121,13 +132,11 @@ impl Session {
             }
             (Origin::Page(so_far), event) => self.page_answered(now, *so_far, event),
             (Origin::User(pending), Event::Error(error)) => self.user_refused(now, *pending, error),
-            (Origin::Offer(publishing), Event::OfferAcked(answer)) => self.offer_acked(now, publishing, answer),
+            (Origin::Offer(publishing), Event::OfferAcked(answer)) => {
+                self.offer_acked(now, publishing, published(ask), answer);
+            }
             (Origin::Offer(publishing), event) => {
-                let refused = match ask {
-                    Ask::Publish(publish) => publish.publish,
-                    _ => Vec::new(),
-                };
-                self.offer_refused(now, *publishing, refused, refusal(event).into());
+                self.offer_refused(now, *publishing, published(ask), refusal(event).into());
             }
             (Origin::Push(transfer), Event::PushAsked(answer)) => self.push_asked(now, transfer, answer),
             (Origin::Push(transfer), event) => self.push_refused(now, transfer, refusal(event)),
@@ -202,9 +211,10 @@ impl Session {
                 self.start_known_folder(now, pending, &get);
             }
             (Request::Accept(_), Event::Located(located)) => self.start_accepted(now, pending, located),
-            (Request::Decline(decline), Event::Declined(answer)) => {
-                self.forget_push(decline.push);
-                self.finish(now, pending.id, answer);
+            (Request::Decline(request::Decline { push }), Event::Declined(_)) => {
+                let push = *push;
+                self.forget_push(push);
+                self.finish(now, pending.id, event::Declined { push });
             }
             // A login in a session that is in already has only shown that the password is right.
             (Request::Login(_), Event::Welcome(welcome)) if self.registered.as_ref() == Some(&welcome.name) => {
@@ -264,6 +274,14 @@ impl Session {
             // Passed on as it is, it could be a `bye`, after which nothing more may come.
             (_, event) => self.refuse(now, pending.id, refusal(event)),
         }
+    }
+}
+
+/// What was to be published.
+fn published(ask: Ask) -> Vec<Content> {
+    match ask {
+        Ask::Publish(publish) => publish.publish,
+        _ => Vec::new(),
     }
 }
 

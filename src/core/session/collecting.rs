@@ -105,7 +105,7 @@ impl Session {
                     }
                     None => {
                         let offers = std::mem::take(&mut so_far.offers);
-                        self.start_folder(now, so_far.pending, &get, offers.iter());
+                        self.start_folder(now, so_far.pending, &get, offers.into_iter());
                     }
                 }
             }

@@ -11,23 +11,23 @@ use crate::protocol::{ContentHash, ErrorCode, Offer, PublicKey, request};
 
 impl Session {
     /// All that is offered below the folder that is asked for.
-    pub(super) fn plan_folder<'a>(
+    pub(super) fn plan_folder(
         &self,
         transfer: u64,
         get: &request::Get,
-        offers: impl Iterator<Item = &'a Offer>,
+        offers: impl Iterator<Item = Offer>,
     ) -> Result<FolderPlan, Failure> {
         let me = self.registered.as_deref().unwrap_or_default();
         let from = get.from.as_deref().map(fold);
-        let wanted = |offer: &&Offer| {
+        let wanted = |offer: &Offer| {
             offer.file.starts_with(&get.file)
                 && offer.owner != me
                 && from.as_ref().is_none_or(|from| fold(&offer.owner) == *from || (offer.kept && from == HUB))
         };
         let mut sources: Vec<FolderSource> = Vec::new();
-        let mut files: BTreeMap<&str, FolderFile> = BTreeMap::new();
+        let mut files: BTreeMap<String, FolderFile> = BTreeMap::new();
         for offer in offers.filter(wanted) {
-            let Some(key) = self.key_of(offer) else { continue };
+            let Some(key) = self.key_of(&offer) else { continue };
             let source = match sources.iter().position(|known| known.name == offer.owner) {
                 Some(at) => at,
                 None => {
@@ -36,7 +36,7 @@ impl Session {
                     sources.len() - 1
                 }
             };
-            let file = files.entry(&offer.file).or_insert_with(|| FolderFile {
+            let file = files.entry(offer.file.clone()).or_insert_with(|| FolderFile {
                 content: offer.content(),
                 target: match &get.to {
                     Some(to) => {

@@ -1,6 +1,6 @@
 //! What has begun is given up: each request gets its last event.
 
-use super::offers::Publishing;
+use super::publishing::Publishing;
 use super::requests::{Mark, Pending, Waiting};
 use super::{Failure, Origin, Session};
 use crate::core::time::Time;

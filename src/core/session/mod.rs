@@ -17,12 +17,15 @@ mod holdings;
 mod inbox;
 mod limit;
 mod notes;
+mod numbers;
 mod offers;
 mod pace;
 mod private;
+mod publishing;
 mod pushes;
 mod replica;
 mod requests;
+mod rows;
 mod running;
 mod silence;
 mod transfers;
@@ -32,14 +35,13 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::link::Link;
 use super::time::{Rng, Time};
 use crate::protocol::line::BadLine;
 use crate::protocol::wire::Ask;
-use crate::protocol::{
-    At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Speaker, Timestamp, event,
-};
+use crate::protocol::{At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Speaker, event};
 use collecting::Collecting;
 use connection::Connection;
 use entry::Entry;
@@ -51,9 +53,10 @@ use limit::TimeLimit;
 pub use notes::{
     FetchPlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, TransferNote, UploadNote,
 };
-use offers::{Offered, Publishing};
+use numbers::Numbers;
 use pace::{Reader, Requests};
 use private::Privates;
+use publishing::{Again, Offered, Publishing};
 use pushes::Pushes;
 pub use replica::Replica;
 use requests::{Mark, Pending, Waiting};
@@ -116,13 +119,6 @@ impl Origin {
     }
 }
 
-/// Offers on their way to a hub that does not have them, a piece after the other.
-struct Again {
-    pieces: VecDeque<(Vec<Content>, bool)>,
-    /// Whether the user's requests follow, because the hub has forgotten these too.
-    then_ask: bool,
-}
-
 /// How the program is going to end.
 struct Leaving {
     reason: String,
@@ -150,13 +146,14 @@ pub struct Session {
     /// Whether requests may be passed on: the hub knows us, or is not to know us.
     settled: bool,
     dir: Option<String>,
-    offered: BTreeMap<String, Offered>,
+    /// What we offer, by its names.
+    offered: BTreeMap<Arc<str>, Box<Offered>>,
     /// What is offered, and of which the hub is making copies.
     keeping: Vec<Publishing>,
     /// Folders in which new files are offered by themselves: their prefixes.
     watched: BTreeSet<String>,
     /// What has changed on disk and the hub has not been told of; none where it is gone.
-    changes: BTreeMap<String, Option<Content>>,
+    changes: BTreeMap<Arc<str>, Option<Content>>,
     holdings: Holdings,
     pushes: Pushes,
     again: Option<Again>,
@@ -181,7 +178,7 @@ pub struct Session {
     speaker: Speaker,
     next_ask: i64,
     next_task: u64,
-    next_transfer: u64,
+    numbers: Numbers,
     inbox: Inbox,
     /// The newest message at the hub when we entered.
     newest: u64,
@@ -231,7 +228,7 @@ impl Session {
             speaker: Speaker::default(),
             next_ask: 1,
             next_task: 1,
-            next_transfer: 1,
+            numbers: Numbers::default(),
             inbox: Inbox::default(),
             newest: 0,
             focus: None,
@@ -358,10 +355,6 @@ impl Session {
             self.waits.end_wanted(now);
             self.waiting.push(Waiting::EndOfInput);
         }
-    }
-
-    fn calendar(&self, now: Time) -> Timestamp {
-        Timestamp(self.config.epoch.0 + (now.0 / 1_000) as i64)
     }
 
     /// Tells something that no request has caused.

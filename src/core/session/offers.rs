@@ -1,7 +1,9 @@
 //! What we offer: hashed, told to the hub piece by piece, followed when it changes on disk, taken back.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::Arc;
 
+use super::publishing::{Offered, Publishing};
 use super::requests::{Mark, Pending};
 use super::{FilesChanged, Hashed, Offering, Origin, Output, Session};
 use crate::core::time::Time;
@@ -9,66 +11,8 @@ use crate::protocol::limits::{HubLimits, PUBLISH_FILES};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::check_file;
 use crate::protocol::transfer::MAX_CHUNKS;
-use crate::protocol::types::Skipped;
 use crate::protocol::wire::{Ask, Gone, Publish};
-use crate::protocol::{At, Content, ErrorCode, Failure, Offer, Request, event, request};
-
-/// A file that we offer.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Offered {
-    pub(super) content: Content,
-    /// Whether the hub was asked to keep a copy.
-    pub(super) keep: bool,
-}
-
-/// An `offer` that is not final.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Publishing {
-    pending: Pending,
-    /// What the hub has not been told of yet.
-    pieces: VecDeque<Vec<Content>>,
-    /// What it has acknowledged.
-    offers: Vec<Offer>,
-    skipped: Vec<Skipped>,
-    /// Files of which the hub shall have a copy, and has none yet.
-    uncopied: Option<BTreeSet<String>>,
-    /// Why there is no copy of one of them.
-    failure: Option<Failure>,
-    /// Folders that are to be watched: how the names of what is in them begin.
-    watched: Vec<String>,
-}
-
-impl Publishing {
-    pub(super) fn pending_mut(&mut self) -> &mut Pending {
-        &mut self.pending
-    }
-
-    pub(super) fn into_pending(self) -> Pending {
-        self.pending
-    }
-
-    /// Whether the hub has not been told of all of it.
-    pub(super) fn goes_on(&self) -> bool {
-        !self.pieces.is_empty()
-    }
-
-    /// The hub has a copy of one of the files, or has none.
-    fn stored(&mut self, file: &str, failure: Option<Failure>) {
-        if let Some(uncopied) = &mut self.uncopied
-            && uncopied.remove(file)
-        {
-            self.failure = self.failure.take().or(failure);
-        }
-    }
-
-    fn waits_for(&self, file: &str) -> bool {
-        self.uncopied.as_ref().is_some_and(|files| files.contains(file))
-    }
-
-    fn is_over(&self) -> bool {
-        self.uncopied.as_ref().is_none_or(BTreeSet::is_empty)
-    }
-}
+use crate::protocol::{At, Content, ErrorCode, Failure, Request, event, request};
 
 impl Session {
     pub(super) fn start_offer(&mut self, now: Time, pending: Pending, offer: &request::Offer) {
@@ -119,14 +63,15 @@ impl Session {
         let limit = HubLimits::default().offers;
         let fresh = contents.iter().filter(|content| !self.offered.contains_key(&content.file)).count();
         if self.offered.len() + fresh > limit {
-            self.unserve(contents.into_iter().map(|content| content.file).chain(folders(&watched)));
+            self.unserve(contents.iter().map(|content| content.file.to_string()).chain(folders(&watched)));
             let message = format!("A client may offer {limit} files; these would be {fresh} more.");
             return self.refuse(now, pending.id, Failure::new(ErrorCode::TooManyOffers, message));
         }
         let uncopied = keep.then(|| contents.iter().map(|content| content.file.clone()).collect());
-        let mut pieces: VecDeque<Vec<Content>> = contents.chunks(PUBLISH_FILES).map(<[Content]>::to_vec).collect();
+        let mut pieces = in_pieces(contents);
         let first = pieces.pop_front().unwrap_or_default();
-        let publishing = Publishing { pending, pieces, offers: Vec::new(), skipped, uncopied, failure: None, watched };
+        let publishing =
+            Publishing { pending, pieces, acked: Vec::new(), like: None, skipped, uncopied, failure: None, watched };
         self.publish(now, first, Origin::Offer(Box::new(publishing)));
     }
 
@@ -156,19 +101,33 @@ impl Session {
     }
 
     /// The hub has a piece of what we offer.
-    pub(super) fn offer_acked(&mut self, now: Time, mut publishing: Box<Publishing>, mut answer: event::OfferAcked) {
+    pub(super) fn offer_acked(
+        &mut self,
+        now: Time,
+        mut publishing: Box<Publishing>,
+        published: Vec<Content>,
+        mut answer: event::OfferAcked,
+    ) {
         let keep = publishing.uncopied.is_some();
+        let names: HashSet<Arc<str>> = published.into_iter().map(|content| content.file).collect();
         for offer in &answer.offers {
-            self.offered.insert(offer.file.clone(), Offered { content: offer.content(), keep });
+            let file = names.get(offer.file.as_str()).cloned().unwrap_or_else(|| offer.file.as_str().into());
+            let content = offer.content_of(file.clone());
+            self.offered.insert(file, Box::new(Offered { content: content.clone(), keep }));
+            publishing.acked.push(content);
         }
-        publishing.offers.append(&mut answer.offers);
+        publishing.like = answer.offers.pop().or(publishing.like);
         if let Some(next) = publishing.pieces.pop_front() {
             return self.publish(now, next, Origin::Offer(publishing));
         }
         self.watched.extend(std::mem::take(&mut publishing.watched));
-        let offers = if keep { publishing.offers.clone() } else { std::mem::take(&mut publishing.offers) };
+        let offers = publishing.offers();
         let skipped = std::mem::take(&mut publishing.skipped);
-        let acked = event::OfferAcked { offers, revision: answer.revision, skipped };
+        let at_most = match &publishing.pending.request {
+            Request::Offer(offer) => offer.chunks,
+            _ => None,
+        };
+        let acked = event::OfferAcked { offers, revision: answer.revision, skipped, at_most };
         let id = publishing.pending.id.clone();
         if !keep {
             return self.finish(now, id, acked);
@@ -186,12 +145,12 @@ impl Session {
         refused: Vec<Content>,
         error: event::Error,
     ) {
-        let before: Vec<String> = publishing.offers.iter().map(|offer| offer.file.clone()).collect();
-        self.offered.retain(|file, _| !before.contains(file));
+        let before: Vec<String> = publishing.acked.iter().map(|content| content.file.to_string()).collect();
+        before.iter().for_each(|file| drop(self.offered.remove(file.as_str())));
         for files in before.chunks(PUBLISH_FILES) {
             self.ask(now, request::Withdraw { files: files.to_vec() }.into(), Origin::Forgotten);
         }
-        let rest = refused.into_iter().chain(publishing.pieces.into_iter().flatten()).map(|content| content.file);
+        let rest = refused.iter().chain(publishing.pieces.iter().flatten()).map(|content| content.file.to_string());
         self.unserve(before.into_iter().chain(rest).chain(folders(&publishing.watched)));
         self.refuse(now, publishing.pending.id, error.into());
     }
@@ -200,7 +159,7 @@ impl Session {
     /// that others have us watch.
     fn unserve(&mut self, files: impl Iterator<Item = String>) {
         let stays = |file: &String| {
-            self.offered.contains_key(file) || (file.ends_with('/') && self.watched.contains(&prefix(file)))
+            self.offered.contains_key(file.as_str()) || (file.ends_with('/') && self.watched.contains(&prefix(file)))
         };
         let files: Vec<String> = files.filter(|file| !stays(file)).collect();
         self.out.push_back(Output::Unserve(files));
@@ -223,7 +182,7 @@ impl Session {
             return self.finish_kept(now);
         }
         // Nobody waits for it: the copy of what has changed, or of what was offered to a hub that was restarted.
-        match (failure, self.offered.get(&file)) {
+        match (failure, self.offered.get(file.as_str())) {
             (None, Some(offered)) if offered.content.hash == hash => {
                 let bytes = offered.content.size;
                 self.tell(now, event::OfferKept { files: vec![file], bytes });
@@ -235,12 +194,12 @@ impl Session {
 
     fn finish_kept(&mut self, now: Time) {
         while let Some(at) = self.keeping.iter().position(Publishing::is_over) {
-            let Publishing { pending, offers, failure, .. } = self.keeping.remove(at);
+            let Publishing { pending, acked, failure, .. } = self.keeping.remove(at);
             match failure {
                 Some(failure) => self.refuse(now, pending.id, failure),
                 None => {
-                    let bytes = offers.iter().fold(0u64, |sum, offer| sum.saturating_add(offer.size));
-                    let files = offers.into_iter().map(|offer| offer.file).collect();
+                    let bytes = acked.iter().fold(0u64, |sum, content| sum.saturating_add(content.size));
+                    let files = acked.iter().map(|content| content.file.to_string()).collect();
                     self.finish(now, pending.id, event::OfferKept { files, bytes });
                 }
             }
@@ -250,7 +209,7 @@ impl Session {
     /// What we offer has changed on disk. The newest is what counts.
     pub(super) fn files_changed(&mut self, now: Time, changes: FilesChanged) {
         self.changes.extend(changes.changed.into_iter().map(|content| (content.file.clone(), Some(content))));
-        self.changes.extend(changes.gone.into_iter().map(|file| (file, None)));
+        self.changes.extend(changes.gone.into_iter().map(|file| (file.into(), None)));
         self.apply_changes(now);
     }
 
@@ -269,7 +228,7 @@ impl Session {
         }
     }
 
-    fn publish_changes(&mut self, now: Time, changes: BTreeMap<String, Option<Content>>) {
+    fn publish_changes(&mut self, now: Time, changes: BTreeMap<Arc<str>, Option<Content>>) {
         let (mut kept, mut others, mut gone) = (Vec::new(), Vec::new(), Vec::new());
         for (file, content) in changes {
             // What has been withdrawn meanwhile is not of interest any more.
@@ -277,10 +236,10 @@ impl Session {
             match content {
                 Some(content) if known => {
                     let keep = self.is_kept(&file);
-                    self.offered.insert(file, Offered { content: content.clone(), keep });
+                    self.offered.insert(file, Box::new(Offered { content: content.clone(), keep }));
                     if keep { kept.push(content) } else { others.push(content) }
                 }
-                None if self.offered.remove(&file).is_some() => gone.push(file),
+                None if self.offered.remove(&file).is_some() => gone.push(file.to_string()),
                 Some(_) | None => {}
             }
         }
@@ -304,14 +263,14 @@ impl Session {
     /// We are out of the table: nothing of ours is copied any more.
     pub(super) fn leave_copies(&mut self, now: Time) {
         for publishing in std::mem::take(&mut self.keeping) {
-            let failure = Failure::new(ErrorCode::NotRegistered, "You have left before the hub had a copy.");
+            let failure = Failure::new(ErrorCode::NotRegistered, "You have left before the hub had a copy.")
+                .hint("`rereg` comes back; then offer it again with --keep.");
             self.refuse(now, publishing.pending.id, failure);
         }
     }
 
     pub(super) fn withdrawn(&mut self, now: Time, id: Mark, asked: &[String], answer: event::Withdrawn) {
-        let gone: HashSet<&String> = answer.files.iter().collect();
-        self.offered.retain(|file, _| !gone.contains(file));
+        answer.files.iter().for_each(|file| drop(self.offered.remove(file.as_str())));
         let folders = asked.iter().filter(|file| file.ends_with('/')).cloned();
         let ended: Vec<String> = asked.iter().filter(|file| file.ends_with('/')).map(|file| prefix(file)).collect();
         self.watched.retain(|folder| !ended.contains(folder));
@@ -324,11 +283,18 @@ impl Session {
         let mut pieces = VecDeque::new();
         for keep in [false, true] {
             let offered = self.offered.values().filter(|offered| offered.keep == keep);
-            let contents: Vec<Content> = offered.map(|offered| offered.content.clone()).collect();
-            pieces.extend(contents.chunks(PUBLISH_FILES).map(|piece| (piece.to_vec(), keep)));
+            let contents = offered.map(|offered| offered.content.clone()).collect();
+            pieces.extend(in_pieces(contents).into_iter().map(|piece| (piece, keep)));
         }
         pieces
     }
+}
+
+/// Contents, as many at a time as a frame can hold.
+fn in_pieces(contents: Vec<Content>) -> VecDeque<Vec<Content>> {
+    let mut contents = contents.into_iter();
+    let next = || Some(contents.by_ref().take(PUBLISH_FILES).collect::<Vec<_>>()).filter(|piece| !piece.is_empty());
+    std::iter::from_fn(next).collect()
 }
 
 /// A file or a folder that is offered, as it is written.

@@ -1,8 +1,9 @@
 //! The client's copy of the table and the roster.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::Arc;
 
+use super::rows::{Row, Rows};
 use crate::protocol::event::{RosterUpdated, Table, TableUpdated};
 use crate::protocol::limits::{
     FOLLOWED_BYTES, FOLLOWED_OFFERS, INTRODUCED, LIST_BYTES, LIST_OFFERS, ROSTER, STATUS_CLIENTS, offer_bytes,
@@ -17,7 +18,7 @@ pub struct Replica {
     pub revision: u64,
     /// Counts what was told, so that a watcher knows when to look again.
     pub updates: u64,
-    offers: BTreeMap<(String, String), Offer>,
+    offers: Rows,
     clients: BTreeMap<String, Client>,
     /// The newest of those who have left, folded.
     gone: VecDeque<String>,
@@ -26,7 +27,6 @@ pub struct Replica {
     has_table: bool,
     /// Whether it became too large.
     unfollowed: bool,
-    bytes: usize,
 }
 
 impl Replica {
@@ -49,10 +49,10 @@ impl Replica {
         self.follows.roster == Follow::Table
     }
 
-    /// Takes what has changed. False if that is more than we keep: then nothing is kept, and nothing more of it is
-    /// taken.
+    /// Takes what has changed; the names of files that we have anyway are shared. False if that is more than we keep:
+    /// then nothing is kept, and nothing more of it is taken.
     #[must_use]
-    pub(super) fn update_table(&mut self, update: &TableUpdated) -> bool {
+    pub(super) fn update_table(&mut self, update: &TableUpdated, known: impl Fn(&Offer) -> Option<Arc<str>>) -> bool {
         self.revision = self.revision.max(update.revision);
         if update.full && self.follows.table == Follow::Table {
             self.unfollow_table();
@@ -63,16 +63,12 @@ impl Replica {
         }
         self.updates += 1;
         for gone in &update.removed {
-            if self.offers.remove(&(gone.file.clone(), gone.owner.clone())).is_some() {
-                self.bytes -= offer_bytes(&gone.file, &gone.owner);
-            }
+            self.offers.remove(&gone.file, &gone.owner);
         }
         for offer in &update.added {
-            if self.offers.insert((offer.file.clone(), offer.owner.clone()), offer.clone()).is_none() {
-                self.bytes += offer_bytes(&offer.file, &offer.owner);
-            }
+            self.offers.put(offer, known(offer));
         }
-        let fits = self.offers.len() <= FOLLOWED_OFFERS && self.bytes <= FOLLOWED_BYTES;
+        let fits = self.offers.len() <= FOLLOWED_OFFERS && self.offers.bytes() <= FOLLOWED_BYTES;
         if !fits {
             self.unfollowed = true;
             self.unfollow_table();
@@ -84,8 +80,7 @@ impl Replica {
     pub(super) fn unfollow_table(&mut self) {
         self.updates += 1;
         self.has_table = false;
-        self.offers.clear();
-        self.bytes = 0;
+        self.offers = Rows::default();
     }
 
     /// Somebody whom we have to do with, though we do not follow who is there; or they have left.
@@ -151,14 +146,18 @@ impl Replica {
     }
 
     /// The offers, sorted by file, then owner.
-    pub fn offers(&self) -> impl Iterator<Item = &Offer> {
-        self.offers.values()
+    pub fn offers(&self) -> impl Iterator<Item = Offer> {
+        self.offers.from("").map(Row::offer)
+    }
+
+    /// The files that are offered, sorted; those of several owners several times.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.offers.from("").map(|row| row.file())
     }
 
     /// The offers whose file is below this folder, whose name ends in `/`.
-    pub(super) fn below(&self, folder: &str) -> impl Iterator<Item = &Offer> {
-        let from = self.offers.range((folder.to_owned(), String::new())..);
-        from.map(|(_, offer)| offer).take_while(move |offer| offer.file.starts_with(folder))
+    pub(super) fn below(&self, folder: &str) -> impl Iterator<Item = Offer> {
+        self.offers.from(folder).take_while(move |row| row.file().starts_with(folder)).map(Row::offer)
     }
 
     /// The clients that are here, sorted by name.
@@ -170,22 +169,21 @@ impl Replica {
     pub(super) fn list(&self, revision: u64, request: &request::List) -> Table {
         let owner = request.owner.as_deref().map(fold);
         let text = request.r#match.as_deref().map(str::to_lowercase);
-        let wanted = |offer: &&Offer| {
-            owner.as_ref().is_none_or(|owner| fold(&offer.owner) == *owner)
-                && text.as_ref().is_none_or(|text| offer.file.to_lowercase().contains(text))
+        let wanted = |row: &Row<'_>| {
+            owner.as_ref().is_none_or(|owner| fold(row.owner()) == *owner)
+                && text.as_ref().is_none_or(|text| row.file().to_lowercase().contains(text))
         };
-        let after = request.after.as_deref().and_then(|after| after.rsplit_once('/'));
-        let after = after.map(|(file, owner)| (file.to_owned(), owner.to_owned()));
-        let rows = self.offers.range((after.map_or(Unbounded, Excluded), Unbounded)).map(|(_, offer)| offer);
+        let (file, owner_after) = request.after.as_deref().and_then(|after| after.rsplit_once('/')).unwrap_or_default();
+        let rows = self.offers.from(file).filter(|row| (row.file(), row.owner()) > (file, owner_after));
         let limit = request.limit.map_or(LIST_OFFERS, |limit| limit as usize).min(LIST_OFFERS);
         let (mut offers, mut bytes, mut next): (Vec<Offer>, _, _) = (Vec::new(), 0, None);
-        for offer in rows.filter(wanted) {
+        for row in rows.filter(wanted) {
             if offers.len() >= limit || bytes > LIST_BYTES {
                 next = offers.last().map(|last| format!("{}/{}", last.file, last.owner));
                 break;
             }
-            bytes += offer_bytes(&offer.file, &offer.owner);
-            offers.push(offer.clone());
+            bytes += offer_bytes(row.file(), row.owner());
+            offers.push(row.offer());
         }
         Table { revision, offers, more: next.is_some(), next, stale: false }
     }

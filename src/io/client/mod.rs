@@ -83,14 +83,16 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         let limit = |rate: Option<u64>| rate.map(Throttle::new);
         let rates = Rates { up: limit(options.up), down: limit(options.down) };
         let identity = options.home.identity(&options.name)?.limited(rates);
-        let clock = Clock::start();
+        let clock = options.clock;
         let shelf = Shelf::default();
         let listener = listen(options.port, local)?;
         let uploads = sender.clone();
         let notify = Arc::new(move |note: Upload| {
-            let (upload, note) = transfers::upload_note(note);
-            // A program that ends does not listen any more.
-            let _ = uploads.blocking_send(Message::Upload(upload, note));
+            let (upload, notes) = transfers::upload_note(note);
+            for note in notes {
+                // A program that ends does not listen any more.
+                let _ = uploads.blocking_send(Message::Upload(upload, note));
+            }
         });
         let server = DataServer::start(listener, &identity, shelf.clone(), notify).map_err(Failure::internal)?;
         let watching = sender.clone();
@@ -109,6 +111,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             link: options.link,
             give_up: options.give_up,
             timeout: options.timeout,
+            push_patience: options.push_patience,
             linger: options.linger,
             fail_fast: options.fail_fast,
             on_conflict: options.on_conflict,
@@ -146,6 +149,12 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     /// Runs until the session ends; gives the exit code.
     pub async fn run(mut self, mut input: mpsc::Receiver<UserInput>) -> u8 {
         self.handle(Input::Start);
+        // What is asked already gets its answer, however short the time is.
+        while self.session.accepts_requests()
+            && let Ok(user) = input.try_recv()
+        {
+            self.take_input(user);
+        }
         let mut input_open = true;
         loop {
             if let Some(code) = self.end {

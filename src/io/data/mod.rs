@@ -17,6 +17,7 @@ mod fetch;
 mod flow;
 mod folder;
 mod growing;
+mod here;
 mod lane;
 mod manifest;
 mod pace;
@@ -42,6 +43,7 @@ pub use folder::{Arrived, FolderFetched, FolderFile, FolderJob, FolderNote, fetc
 pub(crate) use partial::is_partial;
 pub use server::DataServer;
 pub use shelf::Shelf;
+pub(crate) use shelf::{Place, Shelved};
 pub use target::check_target;
 pub use throttle::{Rates, SLOWEST, Throttle};
 pub use uploads::{UploadNote, UploadNotify};

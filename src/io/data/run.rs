@@ -12,7 +12,7 @@ use super::fetch::{FetchJob, FetchNote};
 use super::growing::Growing;
 use super::lane::{Loss, run_lane};
 use super::partial::{Partial, is_only_renamed};
-use super::shelf::{Holds, Shelf, Shelved};
+use super::shelf::{Holds, Place, Shelf, Shelved};
 use super::sources::{Plan, State};
 use super::uploads::PROGRESS_EVERY;
 use crate::core::swarm::Swarm;
@@ -93,9 +93,8 @@ impl<'a> Run<'a> {
         {
             let (hash, chunking) = (self.job.hash, self.job.chunking);
             let hashed = Hashed { hash, chunking, manifest: manifest.clone(), fingerprint };
-            let (name, path, holds) =
-                (self.job.file.clone().into(), self.hidden.clone().into(), Holds::Growing(self.growing.clone()));
-            let shelved = Arc::new(Shelved { name, path, hashed, holds });
+            let (name, place) = (self.job.file.clone().into(), Place::At(self.hidden.clone().into()));
+            let shelved = Arc::new(Shelved { name, place, hashed, holds: Holds::Growing(self.growing.clone()) });
             if self.shelved.set(shelved.clone()).is_ok() {
                 self.shelf.begin(shelved);
             }
@@ -340,7 +339,7 @@ impl<'a> Run<'a> {
         let Some(growing) = self.shelved.get() else { return };
         let settled = fingerprint.map(|fingerprint| Shelved {
             name: growing.name.clone(),
-            path: placed.map_or(&self.hidden, |(path, _)| path).as_path().into(),
+            place: Place::At(placed.map_or(&self.hidden, |(path, _)| path).as_path().into()),
             hashed: Hashed { fingerprint, ..growing.hashed.clone() },
             holds: if have.len() == self.job.chunking.count() { Holds::All } else { Holds::Some(have) },
         });

@@ -1,5 +1,6 @@
 //! What this client serves, and to whom.
 
+use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -70,11 +71,20 @@ impl Lent {
 
 /// One file on the shelf.
 #[derive(Debug)]
-pub(super) struct Shelved {
-    pub(super) name: Arc<str>,
-    pub(super) path: Arc<Path>,
-    pub(super) hashed: Hashed,
+pub(crate) struct Shelved {
+    pub(in crate::io) name: Arc<str>,
+    pub(in crate::io) place: Place,
+    pub(in crate::io) hashed: Hashed,
     pub(super) holds: Holds,
+}
+
+/// Where a file on the shelf lies.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// In this folder, under the name by which it is offered: many files share the folder.
+    In(Arc<Path>),
+    /// Here.
+    At(Box<Path>),
 }
 
 /// Which chunks a file on the shelf has.
@@ -90,15 +100,25 @@ pub(super) enum Holds {
 impl Shelf {
     /// Puts a file on the shelf under the name by which it is offered, in place of what had that
     /// name. The same content may have several names.
-    pub fn add(&self, file_name: impl Into<Arc<str>>, path: impl Into<Arc<Path>>, hashed: Hashed) {
-        let (name, path): (Arc<str>, Arc<Path>) = (file_name.into(), path.into());
+    pub fn add(&self, file_name: impl Into<Arc<str>>, path: impl Into<Box<Path>>, hashed: Hashed) {
+        self.put(file_name.into(), Place::At(path.into()), hashed);
+    }
+
+    /// The same for a file that is offered from a folder by its name in it.
+    pub(in crate::io) fn add_in(&self, folder: Arc<Path>, name: Arc<str>, hashed: Hashed) -> Arc<Shelved> {
+        self.put(name, Place::In(folder), hashed)
+    }
+
+    fn put(&self, name: Arc<str>, place: Place, hashed: Hashed) -> Arc<Shelved> {
         let mut inner = self.lock();
         inner.remove(&name);
         match inner.names.entry(hashed.hash) {
             Entry::Vacant(none) => drop(none.insert(Few::One(name.clone()))),
             Entry::Occupied(mut names) => names.get_mut().insert(name.clone()),
         }
-        inner.files.insert(name.clone(), Arc::new(Shelved { name, path, hashed, holds: Holds::All }));
+        let file = Arc::new(Shelved { name: name.clone(), place, hashed, holds: Holds::All });
+        inner.files.insert(name, file.clone());
+        file
     }
 
     /// Takes a file off the shelf; false if there was none of that name. Ranges that are being
@@ -117,7 +137,7 @@ impl Shelf {
     /// Puts a file on the shelf that one person alone may fetch, who must hold this key if one is known.
     pub fn lend(&self, to: &str, key: Option<PublicKey>, path: PathBuf, hashed: Hashed) {
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let file = Arc::new(Shelved { name: name.into(), path: path.into(), hashed, holds: Holds::All });
+        let file = Arc::new(Shelved { name: name.into(), place: Place::At(path.into()), hashed, holds: Holds::All });
         self.lock().lent.push(Lent { to: fold(to), key, file });
     }
 
@@ -133,8 +153,8 @@ impl Shelf {
     pub(super) fn keep(&self, name: String, path: PathBuf, hashed: Hashed) {
         let mut inner = self.lock();
         if inner.whole.len() < MAX_WHOLE || inner.whole.contains_key(&hashed.hash) {
-            let (name, path) = (name.into(), path.into());
-            inner.whole.insert(hashed.hash, Arc::new(Shelved { name, path, hashed, holds: Holds::All }));
+            let (name, place) = (name.into(), Place::At(path.into()));
+            inner.whole.insert(hashed.hash, Arc::new(Shelved { name, place, hashed, holds: Holds::All }));
         }
     }
 
@@ -262,6 +282,14 @@ impl Inner {
 }
 
 impl Shelved {
+    /// Where it is.
+    pub(in crate::io) fn path(&self) -> Cow<'_, Path> {
+        match &self.place {
+            Place::In(folder) => folder.join(&*self.name).into(),
+            Place::At(path) => Cow::Borrowed(path),
+        }
+    }
+
     /// Whether every chunk of a range is there.
     fn has(&self, start: u64, end: u64) -> bool {
         let chunking = self.hashed.chunking;
@@ -279,7 +307,7 @@ impl Shelved {
 
     /// Whether there is no such file any more; that the system does not tell, for now, means nothing.
     fn is_lost(&self) -> bool {
-        match (&self.holds, self.path.symlink_metadata()) {
+        match (&self.holds, self.path().symlink_metadata()) {
             (Holds::Growing(_), _) => false,
             (_, Ok(meta)) => Fingerprint::of_metadata(&meta) != Some(self.hashed.fingerprint),
             (_, Err(e)) => matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
@@ -296,7 +324,7 @@ impl Shelved {
             return Ok(OpenFile { file: None, shelved: self.clone() });
         }
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match rustix::fs::open(&*self.path, flags, Mode::empty()) {
+        let file = match rustix::fs::open(&*self.path(), flags, Mode::empty()) {
             Ok(fd) => File::from(fd),
             Err(Errno::LOOP | Errno::NXIO) => return Err(ErrorCode::SourceChanged.into()),
             Err(_) => return Err(ErrorCode::SourceGone.into()),

@@ -9,6 +9,7 @@ mod walk;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::cancel::Cancel;
 use super::data::Shelf;
@@ -54,19 +55,21 @@ pub fn shelve(
     cancel: &Cancel,
 ) -> Result<Vec<Content>, Failure> {
     let (dir, files) = (dir.to_string_lossy().into_owned(), files.to_vec());
+    let folder = Path::new(&dir).to_owned();
     let offering = Offering { task: 0, dir, files, chunks, hidden: false, watch: false };
     let ready = offers::prepare(&offering, &HashCache::new(None), &mut |_| (), cancel)?;
     let put = ready.files.into_iter().map(|file| {
-        shelf.add(file.content.file.as_str(), file.path, file.hashed);
-        file.content
+        let content = file.content();
+        shelf.add(file.name, folder.join(&*content.file), file.hashed);
+        content
     });
     Ok(put.collect())
 }
 
 /// What a file that was hashed is, under this name.
-pub(crate) fn content_of(file: &str, hashed: &Hashed) -> Content {
+pub(crate) fn content_of(file: Arc<str>, hashed: &Hashed) -> Content {
     Content {
-        file: file.to_owned(),
+        file,
         size: hashed.chunking.size(),
         hash: hashed.hash,
         chunk_size: hashed.chunking.chunk_size(),

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use super::open::Opener;
 use super::pool::{Meter, hash_files};
-use super::walk::{Found, find, place_at};
+use super::walk::{Found, FoundFile, find, place_at};
 use super::{check_dir, content_of};
 use crate::core::session::{FilesChanged, Hashed, Offering};
 use crate::io::cancel::Cancel;
@@ -23,6 +23,9 @@ use crate::protocol::name::check_file;
 use crate::protocol::types::{SkipReason, Skipped};
 use crate::protocol::{Content, ErrorCode, Failure};
 
+/// How many files are looked up and hashed together: enough for all cores, and for one transaction.
+const TOGETHER: usize = 2_048;
+
 /// Told how far hashing is, on any thread.
 pub type Progress<'a> = dyn FnMut(OfferProgress) + Send + 'a;
 
@@ -36,9 +39,16 @@ pub struct Offers {
 /// A file that can be offered.
 #[derive(Debug)]
 pub(crate) struct Ready {
-    pub(crate) content: Content,
-    pub(crate) path: PathBuf,
+    /// The name by which it is offered, relative to a folder that is known.
+    pub(crate) name: Arc<str>,
     pub(crate) hashed: hash::Hashed,
+}
+
+impl Ready {
+    /// What is told of it.
+    pub(crate) fn content(&self) -> Content {
+        content_of(self.name.clone(), &self.hashed)
+    }
 }
 
 /// All that an offering can offer.
@@ -76,7 +86,7 @@ impl Offers {
     /// if a file does not keep still; `interrupted` if `cancel` was raised.
     pub fn offer(&self, offering: &Offering, progress: &mut Progress<'_>, cancel: &Cancel) -> Result<Hashed, Failure> {
         let prepared = prepare(offering, &self.cache, progress, cancel)?;
-        let contents = prepared.files.iter().map(|file| file.content.clone()).collect();
+        let contents = prepared.files.iter().map(Ready::content).collect();
         let folders = if offering.watch { prepared.folders } else { Vec::new() };
         self.watcher.add(offering, prepared.files, folders);
         Ok(Hashed { contents, skipped: prepared.skipped })
@@ -105,8 +115,8 @@ impl Offers {
         file: &str,
         cancel: &Cancel,
     ) -> Result<(Content, PathBuf, hash::Hashed), Failure> {
-        let ready = self.one(dir, file, cancel).map_err(|failure| failure.at(pointer_at("/file")))?;
-        Ok((ready.content, ready.path, ready.hashed))
+        let (ready, path) = self.one(dir, file, cancel).map_err(|failure| failure.at(pointer_at("/file")))?;
+        Ok((ready.content(), path, ready.hashed))
     }
 
     #[cfg(test)]
@@ -114,7 +124,7 @@ impl Offers {
         &self.watcher
     }
 
-    fn one(&self, dir: Option<&str>, file: &str, cancel: &Cancel) -> Result<Ready, Failure> {
+    fn one(&self, dir: Option<&str>, file: &str, cancel: &Cancel) -> Result<(Ready, PathBuf), Failure> {
         let path = Path::new(dir.unwrap_or(".")).join(file);
         let not_a_file = || Failure::new(ErrorCode::NotAFile, format!("{file} is not a regular file."));
         // A path that ends in `/` is that of a folder, even if the system's functions are lenient.
@@ -131,7 +141,7 @@ impl Offers {
         let files = [(name, fingerprint)];
         let hashed = hash_or_remember(&parent, &files, None, &self.cache, &mut |_| (), cancel).pop();
         let hashed = hashed.unwrap_or_else(|| Err(ErrorCode::Interrupted.into()))?;
-        Ok(Ready { content: content_of(name, &hashed), path: parent.join(name), hashed })
+        Ok((Ready { name: name.into(), hashed }, parent.join(name)))
     }
 }
 
@@ -146,13 +156,14 @@ pub(super) fn prepare(
     let found = find(dir, &offering.files, offering.hidden, cancel)?;
     let files: Vec<_> = found.files.iter().map(|file| (file.name.as_str(), file.fingerprint)).collect();
     let results = hash_or_remember(dir, &files, offering.chunks, cache, progress, cancel);
-    let (files, unreadable) = sort_out(dir, &found, results)?;
+    let Found { files, skipped, named, .. } = found;
+    let (files, unreadable) = sort_out(files, results)?;
     if !offering.watch {
-        refuse_empty(&found, &files)?;
+        refuse_empty(&named, &files)?;
     }
-    let mut skipped = found.skipped;
+    let mut skipped = skipped;
     skipped.extend(unreadable);
-    Ok(Prepared { files, skipped, folders: found.named.into_iter().map(|(_, prefix)| prefix).collect() })
+    Ok(Prepared { files, skipped, folders: named.into_iter().map(|(_, prefix)| prefix).collect() })
 }
 
 /// Hashes files, but for those whose hash is remembered, and remembers them.
@@ -164,20 +175,36 @@ pub(crate) fn hash_or_remember(
     progress: &mut Progress<'_>,
     cancel: &Cancel,
 ) -> Vec<Result<hash::Hashed, Failure>> {
+    let size = files.iter().map(|(_, fingerprint)| fingerprint.size).sum();
+    let meter = Meter::new(files.len() as u64, size, progress);
+    let mut hashed = Vec::with_capacity(files.len());
+    // What is needed for that is not needed for all of a large folder at once.
+    for some in files.chunks(TOGETHER) {
+        hashed.extend(hash_some(dir, some, chunks, cache, &meter, cancel));
+    }
+    hashed
+}
+
+fn hash_some(
+    dir: &Path,
+    files: &[(&str, Fingerprint)],
+    chunks: Option<u32>,
+    cache: &HashCache,
+    meter: &Meter<'_>,
+    cancel: &Cancel,
+) -> Vec<Result<hash::Hashed, Failure>> {
     let wanted =
         |(name, fingerprint): &(&str, Fingerprint)| Wanted { path: dir.join(name), fingerprint: *fingerprint, chunks };
     let remembered = cache.find(&files.iter().map(wanted).collect::<Vec<_>>());
     let known = remembered.iter().flatten();
     let (known_files, known_bytes) = known.fold((0, 0), |(n, bytes), hashed| (n + 1, bytes + hashed.fingerprint.size));
-    let size = files.iter().map(|(_, fingerprint)| fingerprint.size).sum();
-    let meter = Meter::new(files.len() as u64, size, progress);
     meter.done(known_files, known_bytes);
 
     let started = SystemTime::now();
     let missing: Vec<_> =
         files.iter().zip(&remembered).filter(|(_, hashed)| hashed.is_none()).map(|(f, _)| f).collect();
     let jobs: Vec<_> = missing.iter().map(|(name, fingerprint)| (*name, fingerprint.size)).collect();
-    let hashed = hash_files(dir, &jobs, chunks, &meter, cancel);
+    let hashed = hash_files(dir, &jobs, chunks, meter, cancel);
     let fresh =
         missing.iter().zip(&hashed).filter_map(|(file, hashed)| Some((dir.join(file.0), hashed.as_ref().ok()?)));
     cache.put(started, fresh);
@@ -188,16 +215,14 @@ pub(crate) fn hash_or_remember(
 
 /// Separates what can be offered from what has turned out to be unreadable.
 fn sort_out(
-    dir: &Path,
-    found: &Found,
+    found: Vec<FoundFile>,
     results: Vec<Result<hash::Hashed, Failure>>,
 ) -> Result<(Vec<Ready>, Vec<Skipped>), Failure> {
     let (mut files, mut skipped) = (Vec::with_capacity(results.len()), Vec::new());
-    for (file, result) in found.files.iter().zip(results) {
+    for (file, result) in found.into_iter().zip(results) {
         let failure = match result {
             Ok(hashed) => {
-                let content = content_of(&file.name, &hashed);
-                files.push(Ready { content, path: dir.join(&file.name), hashed });
+                files.push(Ready { name: file.name.into(), hashed });
                 continue;
             }
             Err(failure) => failure,
@@ -210,15 +235,15 @@ fn sort_out(
             ErrorCode::Interrupted => return Err(failure),
             _ => return Err(failure.at(place_at(file.place))),
         };
-        skipped.push(Skipped { file: file.name.clone(), reason });
+        skipped.push(Skipped { file: file.name, reason });
     }
     Ok((files, skipped))
 }
 
 /// Refuses a folder in which there is nothing to offer.
-fn refuse_empty(found: &Found, files: &[Ready]) -> Result<(), Failure> {
-    let names: BTreeSet<&str> = files.iter().map(|file| file.content.file.as_str()).collect();
-    for (place, prefix) in &found.named {
+fn refuse_empty(named: &[(usize, String)], files: &[Ready]) -> Result<(), Failure> {
+    let names: BTreeSet<&str> = files.iter().map(|file| &*file.name).collect();
+    for (place, prefix) in named {
         let mut from = names.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
         if !from.next().is_some_and(|name| name.starts_with(prefix.as_str())) {
             let shown = if prefix.is_empty() { "the folder" } else { prefix };

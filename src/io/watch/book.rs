@@ -1,17 +1,15 @@
 //! What is watched: offered files with what was told of them, and folders in which new files count.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::core::few::Few;
 use crate::core::session::Offering;
-use crate::io::data::Shelf;
 use crate::io::data::is_partial;
+use crate::io::data::{Place, Shelf, Shelved};
 use crate::io::files::{Ready, is_hidden};
-use crate::io::hash::Fingerprint;
+use crate::io::hash::{Fingerprint, Hashed};
 use crate::protocol::limits::TREE_ENTRIES;
 use crate::protocol::name::check_file;
 use crate::protocol::{Content, ContentHash, Timestamp};
@@ -21,8 +19,8 @@ use crate::protocol::{Content, ContentHash, Timestamp};
 pub(super) struct Book {
     shelf: Shelf,
     files: BTreeMap<Arc<str>, Watched>,
-    /// The names of each path.
-    names: BTreeMap<Arc<Path>, Few<Arc<str>>>,
+    /// The folders to which the names of files are relative, and of how many files.
+    bases: BTreeMap<Arc<Path>, usize>,
     folders: BTreeMap<u64, Folder>,
     next: u64,
 }
@@ -30,14 +28,22 @@ pub(super) struct Book {
 /// An offered file.
 #[derive(Debug)]
 struct Watched {
-    /// The folder to which the name is relative.
-    base: Arc<Path>,
-    path: Arc<Path>,
+    /// As it is on the shelf, which says where it is, and what was told of it.
+    file: Arc<Shelved>,
     chunks: Option<u32>,
-    fingerprint: Fingerprint,
-    told: Told,
     /// Changes with each offering.
     serial: u64,
+}
+
+impl Watched {
+    fn fingerprint(&self) -> &Fingerprint {
+        &self.file.hashed.fingerprint
+    }
+
+    /// Whether its name is relative to this folder.
+    fn is_in(&self, base: &Path) -> bool {
+        matches!(&self.file.place, Place::In(folder) if **folder == *base)
+    }
 }
 
 /// What was told of a file, besides its name: what follows from this is left out.
@@ -45,12 +51,13 @@ struct Watched {
 struct Told {
     hash: ContentHash,
     chunk_size: u64,
-    modified: Option<Timestamp>,
+    modified: Timestamp,
 }
 
 impl Told {
-    fn of(content: &Content) -> Self {
-        Self { hash: content.hash, chunk_size: content.chunk_size, modified: content.modified }
+    fn of(hashed: &Hashed) -> Self {
+        let (chunk_size, modified) = (hashed.chunking.chunk_size(), hashed.fingerprint.modified());
+        Self { hash: hashed.hash, chunk_size, modified }
     }
 }
 
@@ -78,7 +85,7 @@ struct Folder {
 pub(super) struct Task {
     pub(super) base: Arc<Path>,
     pub(super) chunks: Option<u32>,
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     pub(super) fingerprint: Fingerprint,
     /// The serial of the file, or the number of the folder in which it is new.
     owner: u64,
@@ -116,23 +123,23 @@ impl Folder {
 
 impl Book {
     pub(super) fn new(shelf: Shelf) -> Self {
-        Self { shelf, files: BTreeMap::new(), names: BTreeMap::new(), folders: BTreeMap::new(), next: 0 }
+        Self { shelf, files: BTreeMap::new(), bases: BTreeMap::new(), folders: BTreeMap::new(), next: 0 }
     }
 
-    /// Takes what was offered; gives the paths of the files and the numbers of the folders.
+    /// Takes what was offered; gives the files as they are on the shelf, and the numbers of the folders.
     pub(super) fn add(
         &mut self,
         offering: &Offering,
         files: Vec<Ready>,
         folders: &[String],
-    ) -> (Vec<Arc<Path>>, Vec<u64>) {
-        let base: Arc<Path> = Path::new(&offering.dir).into();
-        let mut paths = Vec::with_capacity(files.len());
+    ) -> (Vec<Arc<Shelved>>, Vec<u64>) {
+        let base = self.base(Path::new(&offering.dir));
+        let mut placed = Vec::with_capacity(files.len());
         for file in files {
             for folder in self.folders.values_mut() {
-                folder.except.remove(&file.content.file);
+                folder.except.remove(&*file.name);
             }
-            paths.push(self.place(base.clone(), offering.chunks, file));
+            placed.push(self.place(base.clone(), offering.chunks, file));
         }
         let added = folders.iter().map(|prefix| {
             self.folders.retain(|_, Folder { scope, .. }| scope.base != base || scope.prefix != *prefix);
@@ -142,23 +149,23 @@ impl Book {
             self.next
         });
         let added = added.collect();
-        (paths, added)
+        (placed, added)
     }
 
-    fn place(&mut self, base: Arc<Path>, chunks: Option<u32>, file: Ready) -> Arc<Path> {
-        let Ready { content, path, hashed } = file;
-        let (name, path): (Arc<str>, Arc<Path>) = (content.file.as_str().into(), path.into());
+    /// A folder, as those share it whose names are relative to it.
+    fn base(&self, folder: &Path) -> Arc<Path> {
+        self.bases.get_key_value(folder).map_or_else(|| folder.into(), |(known, _)| known.clone())
+    }
+
+    fn place(&mut self, base: Arc<Path>, chunks: Option<u32>, file: Ready) -> Arc<Shelved> {
+        let Ready { name, hashed } = file;
         // It stays on the shelf until the new one takes its place.
         self.strike(&name);
         self.next += 1;
-        match self.names.entry(path.clone()) {
-            Entry::Vacant(none) => drop(none.insert(Few::One(name.clone()))),
-            Entry::Occupied(mut names) => names.get_mut().insert(name.clone()),
-        }
-        let (fingerprint, told) = (hashed.fingerprint, Told::of(&content));
-        self.shelf.add(name.clone(), path.clone(), hashed);
-        self.files.insert(name, Watched { base, path: path.clone(), chunks, fingerprint, told, serial: self.next });
-        path
+        *self.bases.entry(base.clone()).or_default() += 1;
+        let file = self.shelf.add_in(base, name.clone(), hashed);
+        self.files.insert(name, Watched { file: file.clone(), chunks, serial: self.next });
+        file
     }
 
     fn unplace(&mut self, name: &str) -> bool {
@@ -167,13 +174,24 @@ impl Book {
 
     fn strike(&mut self, name: &str) -> Option<Watched> {
         let old = self.files.remove(name)?;
-        if let Some(names) = self.names.get_mut(&old.path) {
-            names.remove(name);
-            if names.is_empty() {
-                self.names.remove(&old.path);
+        if let Place::In(base) = &old.file.place
+            && let Some(files) = self.bases.get_mut(base)
+        {
+            *files -= 1;
+            if *files == 0 {
+                self.bases.remove(base);
             }
         }
         Some(old)
+    }
+
+    /// The offered files at a path: as many as there are folders around it to which their names are relative.
+    fn at<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = (&'a Arc<str>, &'a Watched)> {
+        let bases = path.ancestors().filter(|folder| self.bases.contains_key(*folder));
+        bases.filter_map(move |base| {
+            let name = path.strip_prefix(base).ok()?.to_str()?;
+            self.files.get_key_value(name).filter(|(_, file)| file.is_in(base))
+        })
     }
 
     /// Takes back what is named; a name that ends in `/` is that of a folder, `./` that of the outermost.
@@ -199,7 +217,7 @@ impl Book {
         // What was offered file by file from another folder is not meant by `./`.
         let meant = below
             .take_while(|(name, _)| name.starts_with(prefix))
-            .filter(|(_, file)| !prefix.is_empty() || ended.contains(&file.base));
+            .filter(|(_, file)| !prefix.is_empty() || ended.iter().any(|base| file.is_in(base)));
         for name in meant.map(|(name, _)| name.clone()).collect::<Vec<Arc<str>>>() {
             self.unplace(&name);
         }
@@ -217,7 +235,7 @@ impl Book {
     }
 
     pub(super) fn path_of(&self, name: &str) -> Option<PathBuf> {
-        Some(self.files.get(name)?.path.to_path_buf())
+        Some(self.files.get(name)?.file.path().into_owned())
     }
 
     pub(super) fn scope(&self, number: u64) -> Option<Scope> {
@@ -234,17 +252,32 @@ impl Book {
         around.collect()
     }
 
-    /// The offered files at this path or below it, or all.
-    pub(super) fn paths_below(&self, path: Option<&Path>) -> Vec<Arc<Path>> {
-        let from = path.map_or(Bound::Unbounded, Bound::Included);
-        let below = self.names.range::<Path, _>((from, Bound::Unbounded)).map(|(path, _)| path);
-        below.take_while(|below| path.is_none_or(|path| below.starts_with(path))).cloned().collect()
+    /// All offered files.
+    pub(super) fn all(&self) -> Vec<Arc<Shelved>> {
+        self.files.values().map(|file| file.file.clone()).collect()
+    }
+
+    /// The offered files at this path or below it.
+    pub(super) fn below(&self, path: &Path) -> Vec<Arc<Shelved>> {
+        let mut below: Vec<_> = self.at(path).map(|(_, file)| file.file.clone()).collect();
+        for base in self.bases.keys() {
+            // Either all that is relative to a folder is below the path, or some of it, or none.
+            let prefix = match path.strip_prefix(base).map(Path::to_str) {
+                Ok(Some("")) => String::new(),
+                Ok(Some(folder)) => format!("{folder}/"),
+                Err(_) if base.starts_with(path) => String::new(),
+                Ok(None) | Err(_) => continue,
+            };
+            let names = self.files.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+            let names = names.take_while(|(name, _)| name.starts_with(prefix.as_str()));
+            below.extend(names.filter(|(_, file)| file.is_in(base)).map(|(_, file)| file.file.clone()));
+        }
+        below
     }
 
     /// Whether this is how the file at a path is offered, under all of its names; true for others.
     pub(super) fn is_as_offered(&self, path: &Path, now: Option<&Fingerprint>) -> bool {
-        let names = self.names.get(path).into_iter().flat_map(Few::iter);
-        names.filter_map(|name| self.files.get(name)).all(|file| Some(&file.fingerprint) == now)
+        self.at(path).all(|(_, file)| Some(file.fingerprint()) == now)
     }
 
     /// Whether a file in a watched folder is new or has changed.
@@ -261,25 +294,27 @@ impl Book {
     /// Decides about a path that has been the same for a moment: a regular file, or none.
     pub(super) fn settle(&mut self, path: &Path, now: Option<&Fingerprint>) -> Settled {
         let mut settled = Settled::default();
-        let names = self.names.get(path).into_iter().flat_map(Few::iter);
-        let names: Vec<String> = names.map(|name| name.to_string()).collect();
+        let names: Vec<Arc<str>> = self.at(path).map(|(name, _)| name.clone()).collect();
         let Some(now) = now else {
-            settled.gone = names.into_iter().filter(|name| self.unplace(name)).collect();
+            settled.gone = names.iter().filter(|name| self.unplace(name)).map(|name| name.to_string()).collect();
             return settled;
         };
         for name in names {
-            if let Some(file) = self.files.get(name.as_str()).filter(|file| file.fingerprint != *now) {
-                let (base, chunks, owner) = (file.base.clone(), file.chunks, file.serial);
+            if let Some(file) = self.files.get(&name).filter(|file| file.fingerprint() != now)
+                && let Place::In(base) = &file.file.place
+            {
+                let (base, chunks, owner) = (base.clone(), file.chunks, file.serial);
                 settled.tasks.push(Task { base, chunks, name, fingerprint: *now, owner, is_new: false });
             }
         }
         for (owner, name) in self.folders_around(path) {
-            let is_known = self.files.contains_key(name.as_str()) || settled.tasks.iter().any(|task| task.name == name);
+            let is_known =
+                self.files.contains_key(name.as_str()) || settled.tasks.iter().any(|task| *task.name == *name);
             if is_known || self.files.len() >= TREE_ENTRIES || check_file(&name).is_err() {
                 continue;
             }
             if let Some(Folder { scope, chunks, .. }) = self.folders.get(&owner) {
-                let (base, chunks) = (scope.base.clone(), *chunks);
+                let (base, chunks, name) = (scope.base.clone(), *chunks, name.into());
                 settled.tasks.push(Task { base, chunks, name, fingerprint: *now, owner, is_new: true });
             }
         }
@@ -288,26 +323,27 @@ impl Book {
 
     /// Takes a file that was hashed; gives what is to be told of it.
     pub(super) fn replace(&mut self, task: &Task, file: Ready) -> Option<Content> {
-        let told = match self.files.get(task.name.as_str()) {
-            Some(old) if !task.is_new && old.serial == task.owner => Some(old.told),
-            None if task.is_new && self.is_wanted(task, &file.path) => None,
+        let told = match self.files.get(&task.name) {
+            Some(old) if !task.is_new && old.serial == task.owner => Some(Told::of(&old.file.hashed)),
+            None if task.is_new && self.is_wanted(task) => None,
             // It was withdrawn or offered anew meanwhile.
             _ => return None,
         };
-        let content = file.content.clone();
+        let is_news = told != Some(Told::of(&file.hashed));
+        let content = file.content();
         self.place(task.base.clone(), task.chunks, file);
-        (told != Some(Told::of(&content))).then_some(content)
+        is_news.then_some(content)
     }
 
     /// Whether a new file is still wanted by the folder in which it was found.
-    fn is_wanted(&self, task: &Task, path: &Path) -> bool {
-        let folder = self.folders.get(&task.owner);
-        folder.is_some_and(|folder| folder.name_of(path).as_ref() == Some(&task.name))
+    fn is_wanted(&self, task: &Task) -> bool {
+        let (folder, path) = (self.folders.get(&task.owner), task.base.join(&*task.name));
+        folder.and_then(|folder| folder.name_of(&path)).is_some_and(|name| *name == *task.name)
     }
 
     /// Whether the file that was to be hashed is offered, as it was before.
     pub(super) fn is_offered(&self, task: &Task) -> bool {
-        self.files.get(task.name.as_str()).is_some_and(|old| !task.is_new && old.serial == task.owner)
+        self.files.get(&task.name).is_some_and(|old| !task.is_new && old.serial == task.owner)
     }
 
     /// Takes a file that is gone off the shelf; says whether it was offered.

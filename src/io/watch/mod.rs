@@ -91,8 +91,8 @@ impl Watcher {
 
     /// Puts files on the shelf, and watches them and these folders from now on.
     pub(crate) fn add(&self, offering: &Offering, files: Vec<Ready>, folders: Vec<String>) {
-        let (paths, added) = self.shared.book().add(offering, files, &folders);
-        self.shared.note(&self.notes, Note::Added(paths, added));
+        let (placed, added) = self.shared.book().add(offering, files, &folders);
+        self.shared.note(&self.notes, Note::Added(placed, added));
         if let Some(start) = self.start.lock().unwrap_or_else(PoisonError::into_inner).take() {
             start();
         }

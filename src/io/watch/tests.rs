@@ -111,7 +111,7 @@ fn hash_of(bytes: &str) -> ContentHash {
 
 /// The names and hashes of what has changed, sorted.
 fn changed(change: &FilesChanged) -> Vec<(&str, ContentHash)> {
-    let mut changed: Vec<_> = change.changed.iter().map(|content| (content.file.as_str(), content.hash)).collect();
+    let mut changed: Vec<_> = change.changed.iter().map(|content| (&*content.file, content.hash)).collect();
     changed.sort();
     changed
 }
@@ -305,8 +305,8 @@ fn suspected_files_are_looked_at() {
 fn what_changes_before_it_is_watched_is_told() {
     let scene = Scene::new(ASLEEP);
     let ready = |file: &str| {
-        let (content, path, hashed) = scene.offers.hash_one(scene.dir.to_str(), file, &Cancel::default()).unwrap();
-        crate::io::files::Ready { content, path, hashed }
+        let (content, _, hashed) = scene.offers.hash_one(scene.dir.to_str(), file, &Cancel::default()).unwrap();
+        crate::io::files::Ready { name: content.file, hashed }
     };
     let files = vec![ready("a"), ready("end")];
     scene.write("a", "A");

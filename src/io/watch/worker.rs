@@ -12,7 +12,8 @@ use super::book::Task;
 use super::eyes::Eyes;
 use super::{Changed, Pace, Shared};
 use crate::core::session::FilesChanged;
-use crate::io::files::{Found, Ready, content_of, find_in, hash_or_remember};
+use crate::io::data::Shelved;
+use crate::io::files::{Found, Ready, find_in, hash_or_remember};
 use crate::io::hash::Fingerprint;
 use crate::io::hash_cache::HashCache;
 use crate::protocol::limits::PUBLISH_FILES;
@@ -37,7 +38,7 @@ pub(super) enum Note {
     /// The same, and what is there now may be another folder.
     Moved(PathBuf),
     /// These files and folders have been added to the book.
-    Added(Vec<Arc<Path>>, Vec<u64>),
+    Added(Vec<Arc<Shelved>>, Vec<u64>),
     /// There is nobody left to tell.
     Stop,
 }
@@ -107,7 +108,7 @@ impl Worker {
                     self.eyes.lose(&path);
                     self.touch(&path);
                 }
-                Ok(Note::Added(paths, folders)) => self.added(&paths, &folders),
+                Ok(Note::Added(files, folders)) => self.added(&files, &folders),
                 Ok(Note::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -127,12 +128,12 @@ impl Worker {
     }
 
     /// Something was offered: from now on its changes are told, and what happened before is seen now.
-    fn added(&mut self, paths: &[Arc<Path>], folders: &[u64]) {
-        for path in paths {
-            self.watch_parent(path);
+    fn added(&mut self, files: &[Arc<Shelved>], folders: &[u64]) {
+        for file in files {
+            self.watch_parent(&file.path());
         }
-        for path in paths {
-            self.check(path);
+        for file in files {
+            self.check(&file.path());
         }
         for folder in folders {
             self.scan(*folder, None);
@@ -154,13 +155,14 @@ impl Worker {
         }
         let (below, around) = {
             let book = self.shared.book();
-            (book.paths_below(Some(path)), book.folders_around(path))
+            (book.below(path), book.folders_around(path))
         };
         let seen = Seen::at(path);
-        let is_offered = below.iter().any(|below| **below == *path);
+        let is_offered = below.iter().any(|below| *below.path() == *path);
         for below in below {
+            let below = below.path();
             let seen = Seen::at(&below);
-            self.pend(below.to_path_buf(), seen);
+            self.pend(below.into_owned(), seen);
         }
         if !around.is_empty() && !is_offered {
             if seen == Seen::Folder {
@@ -228,21 +230,27 @@ impl Worker {
     fn poll(&mut self) {
         let started = Instant::now();
         self.eyes.try_again();
-        let (paths, folders) = {
+        let (files, folders) = {
             let book = self.shared.book();
-            (book.paths_below(None), book.folder_numbers())
+            (book.all(), book.folder_numbers())
         };
-        for path in &paths {
+        let mut parents = BTreeSet::new();
+        for file in &files {
             if self.shared.stop.is_cancelled() {
                 return;
             }
-            self.watch_parent(path);
-            self.check(path);
+            let path = file.path();
+            self.watch_parent(&path);
+            self.check(&path);
+            if let Some(parent) = path.parent()
+                && !parents.contains(parent)
+            {
+                parents.insert(parent.to_owned());
+            }
         }
         for folder in folders {
             self.scan(folder, None);
         }
-        let parents: BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
         let book = self.shared.book();
         self.eyes.keep(|folder| parents.contains(folder) || book.is_in_folder(folder));
         drop(book);
@@ -304,20 +312,20 @@ impl Worker {
     /// Hashes files that are relative to one folder.
     fn hash_alike(&mut self, tasks: &[Task], news: &mut FilesChanged) {
         let Some(Task { base, chunks, .. }) = tasks.first() else { return };
-        let files: Vec<_> = tasks.iter().map(|task| (task.name.as_str(), task.fingerprint)).collect();
+        let files: Vec<_> = tasks.iter().map(|task| (&*task.name, task.fingerprint)).collect();
         let results = hash_or_remember(base, &files, *chunks, &self.cache, &mut |_| (), &self.shared.stop);
         for (task, result) in tasks.iter().zip(results) {
-            let path = base.join(&task.name);
+            let path = base.join(&*task.name);
             match result {
                 Ok(hashed) => {
                     self.watch_parent(&path);
-                    let ready = Ready { content: content_of(&task.name, &hashed), path, hashed };
+                    let ready = Ready { name: task.name.clone(), hashed };
                     news.changed.extend(self.shared.book().replace(task, ready));
                 }
                 Err(failure) if failure.code == ErrorCode::Interrupted => {}
                 Err(failure) if matches!(failure.code, ErrorCode::NoSuchFile | ErrorCode::NotAFile) => {
                     if self.shared.book().drop_failed(task) {
-                        news.gone.push(task.name.clone());
+                        news.gone.push(task.name.to_string());
                     }
                 }
                 // It is being written again, and there will be a quiet moment; or the system cannot read it for now.

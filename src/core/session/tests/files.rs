@@ -8,7 +8,7 @@ const OTHER: &str = "11111111111111111111111111111111111111111111111111111111111
 
 pub(super) fn content(file: &str) -> Content {
     let song: Content = serde_json::from_str(&format!("{SONG}}}")).unwrap();
-    Content { file: file.to_owned(), ..song }
+    Content { file: file.into(), ..song }
 }
 
 impl Rig {

@@ -186,8 +186,8 @@ fn as_many_offers_as_a_hub_allows_come_back_in_pieces_that_the_link_can_hold() {
     let limit = crate::protocol::limits::HubLimits::default().offers;
     for i in 0..limit {
         let file = format!("{}/{i:05}", "x".repeat(100));
-        let content = Content { file: file.clone(), ..content.clone() };
-        rig.session.offered.insert(file, Offered { content, keep: false });
+        let content = Content { file: file.as_str().into(), ..content.clone() };
+        rig.session.offered.insert(file.into(), Box::new(Offered { content, keep: false }));
     }
     rig.lose();
     rig.pass(100);
