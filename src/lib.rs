@@ -83,7 +83,8 @@
 //!
 //! What is said with `private` takes another way: [`core::peers`] opens a link of its own to the other client, and the
 //! hub learns of it only if that does not answer. It is acknowledged like the rest: when Dora's standard output has taken
-//! it (`core/peers/reading.rs`), while the link's own acknowledgement says only that her program lives.
+//! it (`core/peers/reading.rs`), while the link's own acknowledgement says only that her program lives. If `focus` holds it
+//! back, that is said at once, and that it has arrived when it has.
 //!
 //! # Code map
 //! | part | holds | may know |

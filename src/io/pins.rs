@@ -268,6 +268,20 @@ mod tests {
     }
 
     #[test]
+    fn a_hub_that_makes_up_people_fills_no_file_and_those_that_are_known_stay_pinned() {
+        let (_dir, pins) = pins();
+        let all = (0..PEERS_OF_A_HUB).map(|n| (peer_entry(&format!("n{n}"), &HUB), ERIN)).collect::<Known>();
+        pins.replace(&all).unwrap();
+        assert_eq!(pins.check_peer("one-more", &HUB, ERIN), Ok(()));
+        assert_eq!(pins.pinned_peer("one-more", &HUB), Ok(None));
+        assert_eq!(pins.check_peer("n7", &HUB, HUB).unwrap_err().code, ErrorCode::PeerKeyChanged);
+        // At another hub there is room.
+        pins.check_peer("one-more", &ERIN, ERIN).unwrap();
+        assert_eq!(pins.pinned_peer("one-more", &ERIN), Ok(Some(ERIN)));
+        assert_eq!(pins.read().unwrap().len(), PEERS_OF_A_HUB + 1);
+    }
+
+    #[test]
     fn clients_that_pin_at_the_same_time_lose_nothing() {
         let (_dir, pins) = pins();
         std::thread::scope(|scope| {

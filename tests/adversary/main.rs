@@ -4,6 +4,7 @@
 //! Every run follows from its seed. `POTLUCK_RUNS=1000000 cargo test --test adversary hub` plays for hours,
 //! `POTLUCK_SEED=<seed>` one run again.
 
+mod far;
 mod given;
 mod hub;
 mod outside;

@@ -2,33 +2,17 @@
 //! while the roster changes and the user reads or does not.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use potluck::core::peers::{News, PeerConn, PeerInput, PeerOutput, Person};
-use potluck::core::{Link, LinkConfig, Peers, Rng, Time};
+use potluck::core::{LinkConfig, Peers, Rng, Time};
 use potluck::protocol::limits::{PRIVATE_EACH, PRIVATE_LINKS, PRIVATE_STRANGERS};
 use potluck::protocol::name::fold;
 use potluck::protocol::wire::{PeerBody, PrivateText};
 use potluck::protocol::{ErrorCode, PublicKey, Timestamp, to_json};
 
-const NAMES: [&str; 4] = ["Ben", "cleo", "dora", "zoe"];
-
-fn person(who: usize, number: u64) -> Person {
-    let address = SocketAddr::from(([10, 0, 0, who as u8 + 1], 45_000));
-    Person { name: NAMES[who].into(), number, key: PublicKey([who as u8 + 1; 32]), address }
-}
-
-/// The other end of a connection.
-struct Far {
-    who: usize,
-    link: Link,
-    /// Messages that it has said, and those that it has been sent.
-    said: u64,
-    got: u64,
-    greeted: bool,
-}
+use crate::far::{Far, NAMES, person};
 
 struct World {
     rng: Rng,
@@ -73,10 +57,6 @@ impl World {
             unread: Vec::new(),
             heard: BTreeMap::new(),
         }
-    }
-
-    fn far(&self, who: usize) -> Far {
-        Far { who, link: Link::new(LinkConfig::client()), said: 0, got: 0, greeted: false }
     }
 
     fn handle(&mut self, input: PeerInput<'_>) {
@@ -275,7 +255,7 @@ impl World {
                 if self.rng.chance(20) {
                     return self.handle(PeerInput::DialFailed(number, ErrorCode::PeerUnreachable.into()));
                 }
-                self.conns.insert(PeerConn::Dialled(number), self.far(who));
+                self.conns.insert(PeerConn::Dialled(number), Far::new(who));
                 self.handle(PeerInput::Dialled(number));
             }
             1 => {
@@ -286,7 +266,7 @@ impl World {
             _ => {
                 self.accepted += 1;
                 let (who, conn) = (self.rng.below(4) as usize, PeerConn::Accepted(self.accepted));
-                self.conns.insert(conn, self.far(who));
+                self.conns.insert(conn, Far::new(who));
                 let key = if self.rng.chance(95) { who as u8 + 1 } else { 99 };
                 self.handle(PeerInput::Accepted(self.accepted, PublicKey([key; 32])));
                 if self.rng.chance(90) {

@@ -121,6 +121,32 @@ fn one_owner_with_another_key_does_not_keep_the_file_from_us() {
     [erin, finn, dora].into_iter().for_each(Peer::quit);
 }
 
+#[test]
+fn what_is_wanted_from_somebody_with_another_key_is_taken_from_nobody() {
+    let hub = Hub::start(&[]);
+    let (mut erin, mut finn) = (Peer::join(hub.port, "erin", &[]), Peer::join(hub.port, "finn", &[]));
+    let bytes = content("both", 5 << 20);
+    for peer in [&mut erin, &mut finn] {
+        peer.offer("a.bin", &bytes);
+        peer.offer("d/b.txt", b"b");
+    }
+    let place = Place::new();
+    let home = Home::open(Some(&place.path().join("home"))).unwrap();
+    home.pins().pin_peer("Erin", &hub_key(&hub), Identity::from_seed([75; 32]).key).unwrap();
+    let mut dora = Peer::join_from(place, hub.port, "dora", &[]);
+    // Finn has the same, but which content is erin's is what the hub says.
+    for file in ["a.bin", "d/b.txt", "d/"] {
+        dora.refused(json!({"request": "get", "file": file, "from": "ERIN"}), "peer-key-changed");
+    }
+    assert!(dora.place.downloaded().is_empty());
+    for peer in [&erin, &finn] {
+        assert!(peer.process.seen.iter().all(|event| event["event"] != "transfer-started"));
+    }
+    // Whoever is not asked for by name is as good as any other.
+    dora.must(json!({"request": "get", "file": "a.bin", "from": "finn"}), "transfer-completed");
+    [erin, finn, dora].into_iter().for_each(Peer::quit);
+}
+
 /// Fetches an offer straight from its owner, without the hub.
 pub fn fetch_as(identity: &Identity, offer: &Value, key: PublicKey, folder: &Place) -> Result<(), ErrorCode> {
     let offer: Offer = serde_json::from_value(offer.clone()).unwrap();

@@ -41,6 +41,7 @@ mod revocation;
 mod room_news;
 mod rooms;
 mod roster;
+mod scanned;
 mod search;
 mod strangers;
 mod table;
@@ -79,11 +80,13 @@ use newcomers::Newcomers;
 use people::{Departed, Looks, Person};
 use places::Places;
 use pushes::Pushes;
+use quotas::RoomsMade;
 use recent::Recent;
 use revocation::Credentials;
 use room_news::RoomNews;
 use rooms::Room;
 use roster::{Fetchers, Visit};
+use scanned::Scanned;
 use strangers::Strangers;
 use table::Table;
 use telling::Updates;
@@ -200,15 +203,15 @@ pub enum Output {
 pub struct Hub {
     config: HubConfig,
     strangers: Strangers,
-    peers: BTreeMap<PeerId, Peer>,
+    peers: Scanned<BTreeMap<PeerId, Peer>>,
     conns: BTreeMap<ConnId, PeerId>,
     /// Registered names, folded.
-    online: HashMap<String, PeerId>,
+    online: Scanned<HashMap<String, PeerId>>,
     underway: Underway,
     health: Health,
     fetchers: Fetchers,
     /// Everybody whose name is known, by their folded names.
-    people: HashMap<String, Person>,
+    people: Scanned<HashMap<String, Person>>,
     /// Keys that names belong to.
     keys: HashSet<PublicKey>,
     invites: Invites,
@@ -216,8 +219,9 @@ pub struct Hub {
     newcomers: Newcomers,
     places: Places,
     /// Rooms by their numbers, and their numbers by their folded names.
-    rooms: BTreeMap<u64, Room>,
+    rooms: Scanned<BTreeMap<u64, Room>>,
     room_names: BTreeMap<String, u64>,
+    rooms_made: RoomsMade,
     /// What the taken names look like.
     looks: Looks,
     room_news: BTreeMap<u64, RoomNews>,
@@ -268,21 +272,22 @@ impl Hub {
         let people = people::load(loaded.names, loaded.blocks, &loaded.rooms, loaded.waiting);
         let mut hub = Self {
             strangers: Strangers::default(),
-            peers: BTreeMap::new(),
+            peers: Scanned::default(),
             conns: BTreeMap::new(),
-            online: HashMap::new(),
+            online: Scanned::default(),
             underway: Underway::default(),
             health: Health::default(),
             fetchers: Fetchers::default(),
             keys: people.values().flat_map(|person| person.keys.iter().copied()).collect(),
             looks: Looks::new(&people, &loaded.rooms),
-            people,
+            people: people.into(),
             invites: Invites::default(),
             credentials,
             newcomers: Newcomers::default(),
             places: Places::default(),
+            rooms_made: RoomsMade::load(&loaded.rooms),
             room_names: loaded.rooms.iter().map(|room| (fold(&room.name), room.room)).collect(),
-            rooms: loaded.rooms.into_iter().map(|room| (room.room, room.into())).collect(),
+            rooms: BTreeMap::from_iter(loaded.rooms.into_iter().map(|room| (room.room, room.into()))).into(),
             room_news: BTreeMap::new(),
             last_room: loaded.last_room,
             departed: Departed::load(loaded.visits),

@@ -1,12 +1,42 @@
 //! Shares: how much of what all have one key or account may take.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::roster::Registered;
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{ROOMS_BY_OTHERS, ROOMS_EACH};
+use crate::protocol::record::RoomRecord;
 use crate::protocol::{ErrorCode, Failure, Network};
+
+/// How many rooms everybody has made that are still there, by their folded names.
+#[derive(Default)]
+pub(super) struct RoomsMade(HashMap<String, usize>);
+
+impl RoomsMade {
+    pub(super) fn load(rooms: &[RoomRecord]) -> Self {
+        let mut this = Self::default();
+        rooms.iter().for_each(|room| this.add(&room.owner));
+        this
+    }
+
+    pub(super) fn add(&mut self, owner: &str) {
+        *self.0.entry(owner.to_owned()).or_default() += 1;
+    }
+
+    pub(super) fn remove(&mut self, owner: &str) {
+        if let Some(count) = self.0.get_mut(owner) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(owner);
+            }
+        }
+    }
+
+    fn by<'a>(&self, owners: impl Iterator<Item = &'a str>) -> usize {
+        owners.filter_map(|owner| self.0.get(owner)).sum()
+    }
+}
 
 impl Hub {
     /// Whether a key, and its address, may take one more name.
@@ -32,9 +62,9 @@ impl Hub {
     pub(super) fn check_new_room(&self, id: PeerId, me: &Registered) -> Result<(), Failure> {
         let most = self.config.limits.rooms_per_key;
         let key = self.peers.get(&id).map(|peer| peer.key);
-        let mine: BTreeSet<&str> = key.iter().flat_map(|key| self.credentials.names_of(key)).collect();
-        let made = self.rooms.values().filter(|room| room.owner == me.fold || mine.contains(room.owner.as_str()));
-        if made.count() >= most {
+        let mut mine: BTreeSet<&str> = key.iter().flat_map(|key| self.credentials.names_of(key)).collect();
+        mine.insert(&me.fold);
+        if self.rooms_made.by(mine.into_iter()) >= most {
             let message = format!("There are {most} rooms that you have made; that is the most.");
             let hint = "A room is gone when its last member has left it.";
             return Err(Failure::new(ErrorCode::TooMany, message).hint(hint));

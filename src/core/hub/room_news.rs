@@ -55,7 +55,9 @@ impl Hub {
 
     /// It is on disk that a room is gone, and nothing that was said in it is on its way any more.
     pub(super) fn room_gone(&mut self, room: u64) {
-        self.rooms.remove(&room);
+        if let Some(gone) = self.rooms.remove(&room) {
+            self.rooms_made.remove(&gone.owner);
+        }
         self.room_news.remove(&room);
     }
 

@@ -177,6 +177,7 @@ impl Hub {
         self.persist(Record::Room { room, name: name.clone(), access, owner: owner.clone() });
         self.room_names.insert(fold(&name), room);
         self.looks.rooms.insert(&name);
+        self.rooms_made.add(&owner);
         self.rooms.insert(room, Room { name: name.clone(), access, owner, members: BTreeMap::new() });
         let joined = others.iter().map(|fold| self.name_of(fold)).collect();
         for who in std::iter::once(me.fold.clone()).chain(others) {

@@ -12,6 +12,7 @@ mod names;
 mod revocation;
 mod shares;
 mod silence;
+mod steps;
 mod table;
 mod turns;
 

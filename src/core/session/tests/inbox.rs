@@ -180,3 +180,33 @@ fn what_comes_while_we_leave_is_not_confirmed_when_everything_has_been_sent() {
     assert_eq!((rig.heard(), rig.confirmations()), (vec![], vec!["10 null".to_owned()]));
     assert_eq!(rig.shown, []);
 }
+
+#[test]
+fn no_more_bytes_are_held_back_than_there_is_room_for() {
+    let mut rig = caught_up(&up_to(10, &[]));
+    rig.focus();
+    let text = "x".repeat(crate::protocol::limits::MESSAGE_BYTES);
+    let most = (crate::protocol::limits::HELD_BYTES / text.len()) as u64;
+    let say = |rig: &mut Rig, number: u64| {
+        rig.hub(&format!(
+            r#"{{"event":"message","number":{number},"from":"ben","to":"anna","text":"{text}","sent":"2026-01-02T03:04:05.678Z"}}"#
+        ));
+    };
+    (11..11 + most - 1).for_each(|number| say(&mut rig, number));
+    assert_eq!(rig.heard(), [0; 0]);
+    say(&mut rig, 10 + most);
+    assert_eq!(rig.heard().len() as u64, most, "all of it is told");
+    assert!(rig.told.iter().any(|line| matches!(&line.event, Event::Unfocused(e) if e.reason.is_some())));
+}
+
+#[test]
+fn a_hub_that_does_not_wait_for_the_reader_is_left() {
+    let mut rig = caught_up(&up_to(10, &[]));
+    let most = 4 * crate::protocol::limits::FEED_MESSAGES as u64;
+    (11..11 + most).for_each(|number| rig.message(number));
+    let failed =
+        |rig: &Rig| rig.told.iter().any(|l| matches!(&l.event, Event::Error(e) if e.code == ErrorCode::WrongProtocol));
+    assert!(!failed(&rig) && rig.heard().len() as u64 == most);
+    rig.message(11 + most);
+    assert!(failed(&rig) && rig.heard().len() as u64 == most);
+}
