@@ -174,7 +174,7 @@ fn joined(failures: Vec<Failure>) -> Failure {
 
 /// Nobody knows the name, or the system could not ask.
 fn not_found(host: &str, e: &io::Error) -> Failure {
-    tracing::debug!("{host}: {e}");
+    tracing::debug!("{host}: {}", crate::protocol::cause::plain(&e.to_string()));
     unreachable(host, "no address is known for that name")
 }
 
