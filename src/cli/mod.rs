@@ -117,13 +117,23 @@ fn say(text: &StyledStr) -> i32 {
     }
 }
 
-/// What is wrong with the command line: of a value that does not fit, clap repeats what a library says of it.
+/// What is wrong with the command line, and what explains it.
 fn in_words(error: &clap::Error) -> String {
     let text = error.render().to_string();
-    match (cause::of_argument(error), text.split_once("\n\n")) {
-        (Some(mistake), Some((_, rest))) => format!("error: {mistake}\n\n{rest}"),
-        _ => text,
+    let Some(mistake) = cause::of_arguments(error) else { return text };
+    let usage = text.lines().find(|line| line.starts_with("Usage: ")).map(|usage| format!("\n\n{usage}"));
+    format!("error: {mistake}{}\n  hint: `{} --help` explains it.\n", usage.unwrap_or_default(), called())
+}
+
+/// What the command line calls, as far as that exists: `potluck user add`.
+fn called() -> String {
+    let (mut command, mut words) = (Potluck::command(), vec!["potluck".to_owned()]);
+    for word in std::env::args().skip(1) {
+        let Some(below) = command.find_subcommand(&word) else { break };
+        words.push(word);
+        command = below.clone();
     }
+    words.join(" ")
 }
 
 /// A failure before there is a stream to tell it on.

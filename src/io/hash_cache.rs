@@ -81,7 +81,10 @@ impl HashCache {
             }
             reading.commit()?;
             if let Err(e) = mark_used(database, &aged, today) {
-                tracing::debug!("remembered hashes look older than they are: {e}");
+                tracing::debug!(
+                    "remembered hashes look older than they are: {}",
+                    crate::protocol::cause::plain(&e.to_string())
+                );
             }
             Ok(found)
         });
@@ -109,12 +112,16 @@ impl HashCache {
         let dir = self.dir.as_deref()?;
         let mut slot = self.database.lock().unwrap_or_else(PoisonError::into_inner);
         if slot.is_none() {
-            *slot = open(dir).inspect_err(|e| tracing::warn!("hashes are not remembered: {e}")).ok();
+            *slot = open(dir)
+                .inspect_err(|e| {
+                    tracing::warn!("hashes are not remembered: {}", crate::protocol::cause::plain(&e.to_string()))
+                })
+                .ok();
         }
         match work(slot.as_mut()?) {
             Ok(done) => Some(done),
             Err(e) => {
-                tracing::warn!("remembered hashes cannot be used: {e}");
+                tracing::warn!("remembered hashes cannot be used: {}", crate::protocol::cause::plain(&e.to_string()));
                 *slot = None;
                 if is_damaged(&e) {
                     replace(dir);
@@ -234,7 +241,10 @@ fn open(dir: &Path) -> Result<Connection, Box<dyn std::error::Error>> {
     match open_checked(dir) {
         Ok(database) => return Ok(database),
         Err(e) if e.downcast_ref().is_some_and(is_damaged) => {
-            tracing::warn!("remembered hashes are damaged and start anew: {e}");
+            tracing::warn!(
+                "remembered hashes are damaged and start anew: {}",
+                crate::protocol::cause::plain(&e.to_string())
+            );
             remove(dir);
         }
         Err(e) => return Err(e),
@@ -277,7 +287,9 @@ fn replace(dir: &Path) {
         // Another process may have replaced it already, which then is sound.
         Ok(_lock) if open_checked(dir).is_err() || is_unsound(dir) => remove(dir),
         Ok(_) => {}
-        Err(e) => tracing::warn!("remembered hashes cannot be replaced: {e}"),
+        Err(e) => {
+            tracing::warn!("remembered hashes cannot be replaced: {}", crate::protocol::cause::plain(&e.to_string()))
+        }
     }
 }
 
@@ -295,7 +307,7 @@ fn remove(dir: &Path) {
         file.push(suffix);
         match std::fs::remove_file(&file) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                tracing::warn!("damaged hashes cannot be removed: {e}");
+                tracing::warn!("damaged hashes cannot be removed: {}", crate::protocol::cause::plain(&e.to_string()));
             }
             _ => {}
         }

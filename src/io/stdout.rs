@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::stdio::stdout;
 
-use crate::protocol::{ErrorCode, Failure};
+use crate::protocol::{ErrorCode, Failure, cause};
 
 /// Whether the program was started without a standard output.
 static ABSENT: AtomicBool = AtomicBool::new(false);
@@ -55,9 +55,8 @@ struct Lost(String);
 
 fn lost(errno: Errno) -> io::Error {
     let error = io::Error::from(errno);
-    let said = error.to_string();
-    let words = said.split_once(" (os error").map_or(said.as_str(), |(words, _)| words);
-    io::Error::new(error.kind(), Lost(words.to_owned()))
+    let words = if errno == Errno::BADF { "it is closed".into() } else { cause::of_io(&error) };
+    io::Error::new(error.kind(), Lost(words.into_owned()))
 }
 
 /// What it means that standard output could not be written, if that is what an error is about. A reader who closed the
@@ -124,7 +123,7 @@ mod tests {
     #[test]
     fn a_loss_is_told_in_words_and_a_closed_pipe_is_none() {
         let failure = loss(&lost(Errno::NOSPC)).unwrap().unwrap_err();
-        assert_eq!(failure.to_string(), "Standard output cannot be written: No space left on device. (output-lost)");
+        assert_eq!(failure.to_string(), "Standard output cannot be written: the disk is full. (output-lost)");
         assert_eq!(loss(&lost(Errno::PIPE)), Some(Ok(())));
         assert_eq!(loss(&io::Error::other("something else")), None);
     }

@@ -114,22 +114,68 @@ pub fn not_understood(what: &str, e: &serde_json::Error) -> Failure {
     Failure::new(ErrorCode::WrongProtocol, format!("{what}: {}.", of_json(e)))
 }
 
-/// What is wrong with a value on the command line, or behind a command, as clap found it; nothing if it is another kind
-/// of mistake.
-pub fn of_argument(e: &clap::Error) -> Option<String> {
+/// What is wrong with a command line, or with a command that was typed, as clap found it; nothing if it only asks for
+/// help.
+pub fn of_arguments(e: &clap::Error) -> Option<String> {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
-    let text = |kind| match e.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.clone()),
-        _ => None,
+    let all = |kind| match e.get(kind) {
+        Some(ContextValue::String(text)) => vec![text.clone()],
+        Some(ContextValue::Strings(all)) => all.clone(),
+        _ => Vec::new(),
     };
-    let (argument, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
-    let why = match (e.kind(), e.get(ContextKind::ValidValue)) {
-        (ErrorKind::ValueValidation, _) => of_value(e.source()?),
-        (ErrorKind::InvalidValue, _) if value.is_empty() => return Some(format!("{argument} needs a value.")),
-        (ErrorKind::InvalidValue, Some(ContextValue::Strings(all))) => format!("it must be one of {}", all.join(", ")),
-        _ => return None,
-    };
-    Some(format!("`{value}` does not fit {argument}: {}.", why.trim_end_matches('.')))
+    let text = |kind| all(kind).into_iter().next().unwrap_or_default();
+    let (argument, value) = (option(&text(ContextKind::InvalidArg)), text(ContextKind::InvalidValue));
+    Some(match e.kind() {
+        ErrorKind::ValueValidation => {
+            let why = e.source().map(of_value).unwrap_or_default();
+            format!("`{value}` does not fit {argument}: {}.", why.trim_end_matches('.'))
+        }
+        ErrorKind::InvalidValue if !value.is_empty() => {
+            let choice = all(ContextKind::ValidValue).join(", ");
+            format!("`{value}` does not fit {argument}: it must be one of {choice}.")
+        }
+        ErrorKind::InvalidValue | ErrorKind::NoEquals | ErrorKind::TooFewValues | ErrorKind::WrongNumberOfValues => {
+            format!("{argument} needs a value.")
+        }
+        ErrorKind::MissingRequiredArgument => match all(ContextKind::InvalidArg).as_slice() {
+            [one] => format!("{one} is missing."),
+            several => format!("{} are missing.", several.join(" and ")),
+        },
+        ErrorKind::UnknownArgument => {
+            let near = text(ContextKind::SuggestedArg);
+            let near = if near.is_empty() { near } else { format!(" Did you mean `{near}`?") };
+            match argument.starts_with('-') {
+                true => format!("There is no option `{argument}`.{near}"),
+                false => format!("`{argument}` is too much.{near}"),
+            }
+        }
+        ErrorKind::TooManyValues => format!("`{value}` is too much for {argument}."),
+        ErrorKind::ArgumentConflict => {
+            match all(ContextKind::PriorArg).iter().map(|prior| option(prior)).collect::<Vec<_>>() {
+                prior if prior == [argument.clone()] => format!("{argument} stands twice."),
+                prior if prior.is_empty() => format!("{argument} does not go with the rest."),
+                prior => format!("{argument} does not go with {}.", prior.join(" and ")),
+            }
+        }
+        ErrorKind::InvalidSubcommand => {
+            let (name, near) = (text(ContextKind::InvalidSubcommand), text(ContextKind::SuggestedSubcommand));
+            let near = if near.is_empty() { near } else { format!(" Did you mean `{near}`?") };
+            format!("There is no command `{name}`.{near}")
+        }
+        ErrorKind::MissingSubcommand => "A command is missing.".to_owned(),
+        ErrorKind::InvalidUtf8 => "An argument is not valid UTF-8.".to_owned(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::DisplayVersion => {
+            return None;
+        }
+        // clap may learn of more.
+        ErrorKind::Io | ErrorKind::Format | _ => plain(e.to_string().lines().next().unwrap_or_default()),
+    })
+}
+
+/// An option without what stands behind it.
+fn option(argument: &str) -> String {
+    let name = argument.split(' ').next().unwrap_or_default();
+    if argument.starts_with('-') { name.to_owned() } else { argument.to_owned() }
 }
 
 fn of_value(e: &(dyn Error + 'static)) -> String {

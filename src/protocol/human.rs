@@ -280,13 +280,13 @@ fn refusal(error: &clap::Error, words: &[String]) -> Failure {
     if let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) {
         return unknown(name);
     }
-    let text = cause::of_argument(error).unwrap_or_else(|| error.to_string());
-    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").trim_end_matches(':');
-    let missing = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::Strings(names)) => format!(": {}", names.join(" ")),
-        _ => String::new(),
-    };
-    let failure = Failure::new(ErrorCode::BadCommand, format!("{first}{missing}"));
+    let wrong = cause::of_arguments(error).unwrap_or_else(|| ErrorCode::BadCommand.sentence().to_owned());
+    let failure = Failure::new(ErrorCode::BadCommand, wrong);
+    if lacks_secret(&words.join(" ")) {
+        let hint =
+            "At a terminal, `login NAME` asks for it. A program sends it as JSON, or joins with --password-file.";
+        return Failure { message: "The password is missing.".into(), ..failure }.hint(hint);
+    }
     match words.first().and_then(|name| help(Some(name)).ok()).and_then(|mut found| found.pop()) {
         Some(command) => failure.hint(format!("Usage: {}", command.usage)),
         None => failure,

@@ -58,6 +58,9 @@ pub fn check_room(name: &str) -> Result<(), Failure> {
     check_short(name, "a room's name")
 }
 
+/// The room of everybody, in which all are who are here.
+pub const LOBBY: &str = "lobby";
+
 /// The name as it is compared: two names with the same fold are the same name. Case is lost, as are
 /// compatibility forms (`Ａ`, `ﬁ`), and letters of other scripts become the Latin letters that they
 /// pass for, so that `сара` cannot stand beside `capa`.

@@ -1,6 +1,6 @@
 //! Whoever types lines: what some of them mean depends on those before.
 
-use super::name::{check_room, fold};
+use super::name::{LOBBY, check_room, fold};
 use super::{BadLine, Request, RequestLine, line};
 
 /// Who types, and in which room they talk: `send_group`, `leave_group` and `list_members` mean the room of the last
@@ -33,7 +33,7 @@ impl Speaker {
 
     /// Talks in a room from now on, or in none. What can be no room's name is none.
     pub fn talk_in(&mut self, room: Option<String>) {
-        self.room = room.filter(|room| check_room(room).is_ok());
+        self.room = room.filter(|room| fold(room) == LOBBY || check_room(room).is_ok());
     }
 
     fn note(&mut self, request: &Request) {

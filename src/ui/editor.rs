@@ -145,7 +145,7 @@ fn config() -> io::Result<Config> {
 fn load_history(editor: &mut Lines, file: &Path) -> bool {
     let made = OpenOptions::new().create(true).append(true).mode(0o600).open(file);
     let loaded = made.map_err(ReadlineError::from).and_then(|_| editor.load_history(file));
-    loaded.inspect_err(|e| tracing::warn!("no history: {e}")).is_ok()
+    loaded.inspect_err(|e| tracing::warn!("no history: {}", crate::protocol::cause::plain(&e.to_string()))).is_ok()
 }
 
 fn edit(
@@ -172,7 +172,9 @@ fn edit(
                 let kept = !lines().any(|line| holds_secret(talk, line));
                 let added = kept && editor.add_history_entry(text.as_str()).unwrap_or(false);
                 if let (true, Some(file)) = (added, &history) {
-                    let _ = editor.append_history(file).inspect_err(|e| tracing::warn!("history: {e}"));
+                    let _ = editor
+                        .append_history(file)
+                        .inspect_err(|e| tracing::warn!("history: {}", crate::protocol::cause::plain(&e.to_string())));
                 }
                 for (number, line) in lines().enumerate() {
                     // Of lines that were pasted, each follows the one before as if it had been typed.
@@ -189,7 +191,7 @@ fn edit(
             Err(ReadlineError::Signal(_)) => {}
             Err(ReadlineError::Eof) => break,
             Err(e) => {
-                tracing::warn!("the terminal: {e}");
+                tracing::warn!("the terminal: {}", crate::protocol::cause::plain(&e.to_string()));
                 break;
             }
         }

@@ -6,14 +6,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::protocol::human::TALK;
-use crate::protocol::name::{check_room, fold};
+use crate::protocol::name::{LOBBY, check_room, fold};
 use crate::protocol::{BadLine, ErrorCode, Event, EventLine, Id, Request, RequestLine, Speaker, request};
-
-/// The room of everybody.
-const LOBBY: &str = "lobby";
 
 /// What ends the talking.
 const LEAVE: &str = "leave";
+
+/// What leaves a group; nobody leaves the lobby for good.
+const LEAVE_GROUP: &str = "leave_group";
 
 /// Old commands that are no words of any language: who is used to them types them in their group as they are.
 const GROUP_COMMANDS: [&str; 6] =
@@ -135,7 +135,8 @@ impl Talk {
 
     fn do_command(&mut self, text: &str) -> (Meaning, Option<String>) {
         let (name, rest) = (first_word(text), text.strip_prefix(first_word(text)).unwrap_or_default().trim());
-        if name == LEAVE && rest.is_empty() && self.shown.is_some() {
+        let leaves_lobby = name == LEAVE_GROUP && self.shown.as_deref().is_some_and(|room| fold(room) == LOBBY);
+        if (name == LEAVE || leaves_lobby) && rest.is_empty() && self.shown.is_some() {
             let left = self.stop().filter(|room| fold(room) != LOBBY);
             let still = left.map(|room| format!(" You are still in {room}.")).unwrap_or_default();
             return (Meaning::Nothing, Some(format!("What you type is a command again.{still}")));
@@ -145,7 +146,7 @@ impl Talk {
         }
         match self.speaker.read(text.as_bytes()) {
             Ok(None) => (Meaning::Nothing, None),
-            Ok(Some(RequestLine { request: Request::RoomJoin(join), .. })) if join.again => self.enter(join.room),
+            Ok(Some(RequestLine { request: Request::RoomJoin(join), .. })) if join.again => self.talk(&join.room),
             Ok(Some(line)) => {
                 if let Request::RoomLeave(leave) = &line.request
                     && self.room.as_ref().is_some_and(|room| fold(room) == fold(&leave.room))
@@ -161,6 +162,7 @@ impl Talk {
     fn talk(&mut self, room: &str) -> (Meaning, Option<String>) {
         if fold(room) == LOBBY {
             self.stop();
+            self.speaker.talk_in(Some(LOBBY.to_owned()));
             self.room = Some(LOBBY.to_owned());
             return (Meaning::Nothing, Some(entered("to everybody")));
         }
@@ -260,6 +262,11 @@ mod tests {
         assert_eq!(typed(&mut talk, "talk lobby"), Meaning::Nothing);
         assert_eq!(talk.prompt(), "dora@hub [lobby]> ");
         assert_eq!(talk.typed("soup!").0, say("lobby", "soup!"));
+        assert_eq!(typed(&mut talk, "list_members"), ask(request::Members { room: "lobby".into() }));
+        assert_eq!(typed(&mut talk, "send_group soup!"), say("lobby", "soup!"));
+        assert_eq!(typed(&mut talk, "leave_group"), Meaning::Nothing);
+        assert_eq!(talk.prompt(), "dora@hub> ");
+        assert_eq!(typed(&mut talk, "join_group Lobby"), Meaning::Nothing);
         typed(&mut talk, "/talk kitchen");
         assert_eq!(typed(&mut talk, "soup!"), say("kitchen", "soup!"));
     }

@@ -200,7 +200,7 @@ mod tests {
         let lines =
             ["# comment", "", "list", "get", r#"{"request":"list","own":"x"}"#, r#"{"id":1.5,"request":"list"}"#];
         insta::assert_snapshot!(check(Stream::Requests, &lines).join("\n"), @r#"
-        4: : the following required arguments were not provided: <FILE|DIR/>
+        4: : <FILE|DIR/> is missing.
         5: /own: there is no such field
         6: /id: the value is not of types "integer", "string"
         "#);

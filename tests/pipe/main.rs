@@ -12,6 +12,7 @@ mod exec;
 mod hub;
 mod hub_address;
 mod slow;
+mod terminal;
 mod tools;
 mod user;
 mod words;

@@ -192,7 +192,7 @@ fn output_that_cannot_be_written_is_a_failure() {
         &["user", "list", "--data", "hub"],
         &["demo"],
     ];
-    for (output, said) in [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")] {
+    for (output, said) in [(">/dev/full", "the disk is full"), (">&-", "it is closed")] {
         for args in at_hub.iter().chain(&alone) {
             let ended = by_shell(&scene, &format!("\"$@\" {output}"), args);
             let stderr = String::from_utf8_lossy(&ended.stderr);

@@ -46,7 +46,7 @@ enum Stop {
 impl Stop {
     fn failed(what: &str) -> impl FnOnce(io::Error) -> Self + use<> {
         let what = what.to_owned();
-        move |e| Self::Failed(format!("{what}: {e}"))
+        move |e| Self::Failed(format!("{what}: {}", crate::protocol::cause::of_io(&e)))
     }
 }
 

@@ -11,7 +11,7 @@ use super::Stop;
 use super::process::Process;
 use crate::io::signals::Signal;
 use crate::io::stdout::StandardOutput;
-use crate::protocol::{Event, EventLine, Id, LogEvent, LogLine, Request, RequestLine, to_json};
+use crate::protocol::{Event, EventLine, Id, LogEvent, LogLine, Request, RequestLine, cause, to_json};
 use crate::ui::human::render;
 use crate::ui::log::render_log;
 use crate::ui::style::Style;
@@ -149,7 +149,8 @@ impl Party {
     }
 
     fn hub_line(&mut self, text: &str) -> Result<(), Stop> {
-        let line = LogLine::parse(text).map_err(|e| Stop::Failed(format!("the hub's log: {e}: {text}")))?;
+        let line =
+            LogLine::parse(text).map_err(|e| Stop::Failed(format!("the hub's log: {}: {text}", cause::of_json(&e))))?;
         let Some(line) = line else { return Ok(()) };
         if let LogEvent::HubListening(listening) = &line.event {
             self.link = Some(listening.link.clone());
@@ -158,7 +159,8 @@ impl Party {
     }
 
     fn client_line(&mut self, who: &'static str, text: &str) -> Result<(), Stop> {
-        let line = EventLine::parse(text).map_err(|e| Stop::Failed(format!("{who}'s events: {e}: {text}")))?;
+        let line = EventLine::parse(text)
+            .map_err(|e| Stop::Failed(format!("{who}'s events: {}: {text}", cause::of_json(&e))))?;
         let Some(line) = line else { return Ok(()) };
         if shows(who, &line) {
             let text = render(&line, self.style);

@@ -7,7 +7,7 @@ use super::{Held, Hub, PeerId, Question};
 use crate::core::time::Time;
 use crate::protocol::limits::MESSAGE_BYTES;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::fold;
+use crate::protocol::name::{LOBBY, fold};
 use crate::protocol::record::{Asked, Kept, Place, Query, Record};
 use crate::protocol::wire::Ask;
 use crate::protocol::{ErrorCode, Event, Failure, Id, Request, RequestLine, Timestamp, event, log, request};
@@ -150,7 +150,7 @@ impl Hub {
         mark: &Option<Id>,
         request: request::Say,
     ) -> Result<Option<Event>, Failure> {
-        if fold(&request.room) == "lobby" {
+        if fold(&request.room) == LOBBY {
             return self.broadcast(now, id, mark, request.text);
         }
         let me = self.me(id)?;

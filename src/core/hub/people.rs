@@ -8,7 +8,7 @@ use crate::core::time::Time;
 use crate::protocol::likeness::Likeness;
 use crate::protocol::limits::{BLOCKS, HISTORY_BYTES, HISTORY_DEFAULT, HISTORY_MESSAGES, VISITS_LOADED};
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::fold;
+use crate::protocol::name::{LOBBY, fold};
 use crate::protocol::record::{
     HistoryQuery, Kept, NameRecord, People, Place, Query, Record, RoomRecord, VisitRecord, WaitingRecord,
 };
@@ -279,7 +279,7 @@ impl Hub {
         let (mut lobby, mut rooms, mut people) = (false, Vec::new(), People::Nobody);
         let person = self.people.get(&me.fold);
         match (&request.room, &request.with) {
-            (Some(room), _) if fold(room) == "lobby" => lobby = true,
+            (Some(room), _) if fold(room) == LOBBY => lobby = true,
             (Some(room), _) => rooms.push(self.room_of(&me, room)?),
             (None, Some(with)) => people = People::With(self.other(&me, with, "/with")?),
             (None, None) if request.lobby => lobby = true,

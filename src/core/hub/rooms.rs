@@ -8,7 +8,7 @@ use super::{Held, Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::PEOPLE_PER_REQUEST;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::{check_room, fold};
+use crate::protocol::name::{LOBBY, check_room, fold};
 use crate::protocol::record::{Record, RoomRecord};
 use crate::protocol::types::{Member, RoomAccess, RoomInfo};
 use crate::protocol::{ErrorCode, Event, Failure, Id, Presence, event, log, request};
@@ -79,7 +79,7 @@ impl Hub {
     /// How many are in a room; `lobby` is everybody.
     pub(super) fn size_of(&self, room: &str) -> usize {
         match fold(room) {
-            lobby if lobby == "lobby" => self.online.len(),
+            lobby if lobby == LOBBY => self.online.len(),
             name => {
                 self.room_names.get(&name).and_then(|room| self.rooms.get(room)).map_or(0, |room| room.members.len())
             }
@@ -370,6 +370,9 @@ impl Hub {
 
     pub(super) fn list_members(&self, id: PeerId, request: &request::Members) -> Result<Event, Failure> {
         let me = self.me(id)?;
+        if fold(&request.room) == LOBBY {
+            return Ok(self.everybody());
+        }
         let room = self.room_named(&request.room)?;
         if self.access_of(room) == RoomAccess::Invite {
             self.room_of(&me, &request.room)?;

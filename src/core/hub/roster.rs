@@ -7,9 +7,10 @@ use super::clients::Peer;
 use super::{Hub, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::STATUS_CLIENTS;
-use crate::protocol::name::fold;
+use crate::protocol::name::{LOBBY, fold};
 use crate::protocol::record::{Record, VisitRecord};
-use crate::protocol::{Client, Presence, PublicKey, Timestamp, log};
+use crate::protocol::types::Member;
+use crate::protocol::{Client, Event, Presence, PublicKey, Timestamp, event, log};
 
 /// A name in use.
 #[derive(Clone)]
@@ -166,6 +167,14 @@ impl Hub {
         if let Some(visit) = self.visit(number) {
             visit.messages += 1;
         }
+    }
+
+    /// The lobby's members are those who are here.
+    pub(super) fn everybody(&self) -> Event {
+        let mut members: Vec<Member> =
+            self.roster().into_iter().map(|client| Member { state: client.state, name: client.name }).collect();
+        members.sort_by(|a, b| a.name.cmp(&b.name));
+        event::Members { room: LOBBY.to_owned(), members }.into()
     }
 
     /// The hub ends, and so do the visits.

@@ -102,7 +102,10 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     pub(super) fn open_inbox(&mut self, name: String) {
         let shown = self.inboxes.as_mut().map_or_else(|| Ok(Received::default()), |inboxes| inboxes.shown(&name));
         let shown = shown.unwrap_or_else(|e| {
-            tracing::warn!("what {name} has read cannot be looked up: {e}");
+            tracing::warn!(
+                "what {name} has read cannot be looked up: {}",
+                crate::protocol::cause::plain(&e.to_string())
+            );
             Received::default()
         });
         self.later.push_back(Later::InboxOpened(name, shown));
@@ -111,7 +114,10 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     pub(super) fn remember(&mut self, name: &str, shown: &Received) {
         let kept = self.inboxes.as_mut().map_or(Ok(()), |inboxes| inboxes.remember(name, shown));
         if let Err(e) = kept {
-            tracing::warn!("what {name} has read cannot be remembered: {e}");
+            tracing::warn!(
+                "what {name} has read cannot be remembered: {}",
+                crate::protocol::cause::plain(&e.to_string())
+            );
         }
     }
 }

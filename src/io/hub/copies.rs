@@ -156,7 +156,7 @@ impl Shared {
 
     /// Removes the files of the folder whose names are like this.
     fn remove_where(&self, is_it: impl Fn(&str) -> bool) {
-        let entries = fs::read_dir(&self.folder).inspect_err(|e| tracing::warn!("copies cannot be listed: {e}"));
+        let entries = fs::read_dir(&self.folder).inspect_err(|e| tracing::warn!("no copies: {}", cause::of_io(e)));
         for entry in entries.into_iter().flatten().flatten() {
             if entry.file_name().to_str().is_none_or(&is_it) {
                 remove(&entry.path());
@@ -383,9 +383,9 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 }
 
 fn remove(path: &Path) {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => tracing::warn!("{} stays: {e}", path.display()),
-        _ => {}
+    if let Err(e) = fs::remove_file(path).or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) })
+    {
+        tracing::warn!("{} stays: {}", path.display(), cause::of_io(&e));
     }
 }
 

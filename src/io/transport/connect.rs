@@ -172,7 +172,7 @@ async fn race(attempts: Vec<Attempt>, head_start: Duration) -> Result<Conn, NoCo
 
 /// Nobody knows the name, or the system could not ask.
 fn not_found(host: &str, e: &io::Error) -> Failure {
-    tracing::debug!("{host}: {e}");
+    tracing::debug!("{host}: {}", crate::protocol::cause::plain(&e.to_string()));
     unreachable(host, "no address is known for that name")
 }
 

@@ -29,12 +29,16 @@ impl Eyes {
             Ok(event) if event.need_rescan() => shared.missed.store(true, Ordering::Release),
             Ok(event) => tell(event, &notes, &shared),
             Err(e) => {
-                tracing::debug!("watching: {e}");
+                tracing::debug!("watching: {}", crate::protocol::cause::plain(&e.to_string()));
                 shared.missed.store(true, Ordering::Release);
             }
         };
         let opened = events.then(|| notify::recommended_watcher(tell)).transpose();
-        let watcher = opened.inspect_err(|e| tracing::warn!("the system tells of no changes: {e}")).unwrap_or_default();
+        let watcher = opened
+            .inspect_err(|e| {
+                tracing::warn!("the system tells of no changes: {}", crate::protocol::cause::plain(&e.to_string()))
+            })
+            .unwrap_or_default();
         Self { watcher, folders: BTreeSet::new(), blind: false, warned: false }
     }
 
@@ -51,7 +55,11 @@ impl Eyes {
             Err(e) => {
                 self.blind = true;
                 if !std::mem::replace(&mut self.warned, true) {
-                    tracing::warn!("changes in {} are noticed late: {e}", folder.display());
+                    tracing::warn!(
+                        "changes in {} are noticed late: {}",
+                        folder.display(),
+                        crate::protocol::cause::plain(&e.to_string())
+                    );
                 }
                 false
             }

@@ -83,7 +83,7 @@ impl Watcher {
         };
         let start = move || {
             if let Err(e) = std::thread::Builder::new().name("watch".into()).spawn(watch) {
-                tracing::warn!("offered files are not watched: {e}");
+                tracing::warn!("offered files are not watched: {}", crate::protocol::cause::plain(&e.to_string()));
             }
         };
         Self { shared, notes, start: Mutex::new(Some(Box::new(start))) }

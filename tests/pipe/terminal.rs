@@ -1,0 +1,92 @@
+//! A person at a real terminal: what the prompt shows, what is asked before it is done, and what is kept nowhere.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use super::common::process::*;
+
+/// Lets somebody without a name join at a terminal, who does these steps; the end must be that of a program that is
+/// done. Needs Python, for its terminal.
+fn at_a_terminal(scene: &Scene, hub: &Hub, home: &Path, steps: &[(&str, &str)]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pipe/terminal.py");
+    let mut program = potluck(home);
+    program.args(["join", &hub.address]);
+    scene.own_folders(&mut program, "dora");
+    let mut python = Command::new("python3");
+    python.arg(script).arg(json!(steps).to_string()).arg(program.get_program()).args(program.get_args());
+    python.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    python.env("TERM", "xterm").env("POTLUCK_HOME", home.join("potluck")).current_dir(home);
+    let output = python.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn who_talks_at_a_terminal_sees_where_and_is_asked_before_a_secret_is_said() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let mut erin = scene.client(&hub, "erin");
+    let home = tempfile::tempdir().unwrap();
+    let steps = [
+        ("see", "Your name at"),
+        ("type", "dora"),
+        ("see", "Join as dora?"),
+        ("type", "y"),
+        ("see", "Welcome, dora"),
+        ("see", "> "),
+        ("type", "hello everybody"),
+        ("see", "`talk lobby`"),
+        ("type", "talk lobby"),
+        ("see", "[lobby]> "),
+        ("type", "soup is ready"),
+        ("see", "[lobby]> "),
+        ("type", "message erin psst"),
+        ("see", "Say it? [y/N]"),
+        ("type", "n"),
+        ("see", "It was not said."),
+        ("type", "private erin psst"),
+        ("see", "Say it? [y/N]"),
+        ("type", ""),
+        ("see", "It was not said."),
+        ("type", "login erin sesame"),
+        ("see", "Say it? [y/N]"),
+        ("type", "n"),
+        ("see", "It was not said."),
+        ("type", "list_members"),
+        ("see", "dora"),
+        ("see", "erin"),
+        ("type", "//dance"),
+        ("type", "/leave"),
+        ("see", "What you type is a command again."),
+        ("see", "> "),
+        ("type", "login finn"),
+        ("see", "Password: "),
+        ("type", "hunter2"),
+        ("see", "already-registered"),
+        ("never", "hunter2"),
+        ("type", "LOGIN finn sesame"),
+        ("see", "unknown-request"),
+        ("type", "/login finn sesame"),
+        ("see", "unknown-request"),
+        ("type", "quit"),
+        ("see", "Bye"),
+    ];
+    at_a_terminal(&scene, &hub, home.path(), &steps);
+    // What was said, and nothing else.
+    let said = |event: &serde_json::Value| event["event"] == "message" || event["event"] == "private-message";
+    let mut texts = Vec::new();
+    while texts.len() < 2 {
+        texts.push(erin.find("what dora says", said)["text"].clone());
+    }
+    assert_eq!(texts, [json!("soup is ready"), json!("/dance")]);
+    erin.find("that dora has left", |event| {
+        let clients = event["clients"].as_array().into_iter().flatten();
+        clients.into_iter().any(|client| client["name"] == "dora" && client["state"] == "offline")
+    });
+    let ended = erin.finish();
+    assert_eq!(ended.events().iter().filter(|event| said(event)).count(), 0, "nothing more was said");
+    let history = std::fs::read_to_string(scene.path("dora/data/history")).unwrap();
+    assert!(history.contains("talk lobby") && history.contains("soup is ready"), "{history}");
+    assert!(!history.contains("sesame") && !history.contains("hunter2"), "{history}");
+}
