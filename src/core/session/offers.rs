@@ -70,19 +70,28 @@ impl Session {
         let uncopied = keep.then(|| contents.iter().map(|content| content.file.clone()).collect());
         let mut pieces = in_pieces(contents);
         let first = pieces.pop_front().unwrap_or_default();
-        let publishing =
-            Publishing { pending, pieces, acked: Vec::new(), like: None, skipped, uncopied, failure: None, watched };
+        let publishing = Publishing {
+            pending,
+            pieces,
+            more: fresh,
+            acked: Vec::new(),
+            like: None,
+            skipped,
+            uncopied,
+            failure: None,
+            watched,
+        };
         self.publish(now, first, Origin::Offer(Box::new(publishing)));
     }
 
     /// Tells the hub of contents. While the hub is lost, the link keeps that; while we enter, what is asked is sent
     /// after that.
-    fn publish(&mut self, now: Time, publish: Vec<Content>, origin: Origin) {
-        let (more, keep) = match &origin {
+    fn publish(&mut self, now: Time, publish: Vec<Content>, mut origin: Origin) {
+        let (more, keep) = match &mut origin {
             Origin::Offer(publishing) => {
-                let later = publishing.pieces.iter().flatten();
-                let fresh = later.filter(|content| !self.offered.contains_key(&content.file)).count();
-                (fresh as u64, publishing.uncopied.is_some())
+                let fresh = publish.iter().filter(|content| !self.offered.contains_key(&content.file)).count();
+                publishing.more = publishing.more.saturating_sub(fresh);
+                (publishing.more as u64, publishing.uncopied.is_some())
             }
             Origin::Change => (0, publish.iter().any(|content| self.is_kept(&content.file))),
             _ => (0, false),

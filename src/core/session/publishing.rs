@@ -28,6 +28,8 @@ pub(super) struct Publishing {
     pub(super) pending: Pending,
     /// What the hub has not been told of yet.
     pub(super) pieces: VecDeque<Vec<Content>>,
+    /// How many files of that are not offered yet.
+    pub(super) more: usize,
     /// What it has acknowledged.
     pub(super) acked: Vec<Content>,
     /// One of these offers: all others have the same owner, at the same place.
