@@ -5,6 +5,7 @@
 //! while, then each client that can take more is told what changed since what it has.
 
 mod accounts;
+mod chores;
 mod clients;
 mod config;
 mod contest;
@@ -63,6 +64,7 @@ use crate::protocol::types::{Content, Password};
 use crate::protocol::wire::Frame;
 use crate::protocol::{Client, ContentHash, Failure, PublicKey};
 use accounts::Attempt;
+use chores::Chores;
 use clients::Peer;
 use copies::Copies;
 use failures::Failures;
@@ -235,6 +237,7 @@ pub struct Hub {
     visitors: u64,
     revision: u64,
     table: Table,
+    chores: Chores,
     roster: Ledger<String, Client>,
     /// The names in the roster by their numbers.
     numbers: BTreeMap<u64, String>,
@@ -292,6 +295,7 @@ impl Hub {
             visitors: 0,
             revision: 0,
             table: Table::default(),
+            chores: Chores::default(),
             roster: Ledger::default(),
             numbers: BTreeMap::new(),
             updates: Updates::default(),
@@ -369,6 +373,7 @@ impl Hub {
             self.holders.news_at(),
             self.places.next_due(),
             self.health.give_up_at(),
+            self.chores.due(),
         ]
         .into_iter()
         .flatten()

@@ -68,13 +68,14 @@ impl Session {
             return self.refuse(now, pending.id, Failure::new(ErrorCode::TooManyOffers, message));
         }
         let uncopied = keep.then(|| contents.iter().map(|content| content.file.clone()).collect());
+        let count = contents.len();
         let mut pieces = in_pieces(contents);
         let first = pieces.pop_front().unwrap_or_default();
         let publishing = Publishing {
             pending,
             pieces,
             more: fresh,
-            acked: Vec::new(),
+            acked: Vec::with_capacity(count),
             like: None,
             skipped,
             uncopied,
