@@ -6,9 +6,7 @@
 //! manifest of a file of one chunk is the file's hash itself, and that of an empty file is empty.
 
 use std::fs::{File, Metadata};
-use std::ops::Deref;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 
@@ -16,6 +14,7 @@ use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_ro
 use rustix::fs::Stat;
 
 use super::cancel::Cancel;
+pub use super::manifest::Manifest;
 use crate::protocol::cause;
 use crate::protocol::{Chunking, ContentHash, DEFAULT_CHUNK, ErrorCode, Failure, MAX_SIZE, Timestamp};
 
@@ -25,49 +24,6 @@ const BUFFER: usize = 256 << 10;
 const MAX_THREADS: usize = 8;
 /// Below this size, in bytes, a second thread costs more than it gives.
 const WORTH_A_THREAD: u64 = 4 << 20;
-
-/// The chunk hashes of a content, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manifest(Rows);
-
-/// Most files have one chunk, and there may be many files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Rows {
-    One([u8; 32]),
-    Many(Arc<[[u8; 32]]>),
-}
-
-impl Deref for Manifest {
-    type Target = [[u8; 32]];
-
-    fn deref(&self) -> &[[u8; 32]] {
-        match &self.0 {
-            Rows::One(row) => std::slice::from_ref(row),
-            Rows::Many(rows) => rows,
-        }
-    }
-}
-
-impl From<&[[u8; 32]]> for Manifest {
-    fn from(rows: &[[u8; 32]]) -> Self {
-        match rows {
-            [row] => Self(Rows::One(*row)),
-            rows => Self(Rows::Many(rows.into())),
-        }
-    }
-}
-
-impl<const N: usize> From<[[u8; 32]; N]> for Manifest {
-    fn from(rows: [[u8; 32]; N]) -> Self {
-        rows.as_slice().into()
-    }
-}
-
-impl FromIterator<[u8; 32]> for Manifest {
-    fn from_iter<I: IntoIterator<Item = [u8; 32]>>(rows: I) -> Self {
-        rows.into_iter().collect::<Vec<_>>().as_slice().into()
-    }
-}
 
 /// What hashing a file tells.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -123,15 +123,15 @@ impl Session {
         for offer in &answer.offers {
             let file = names.get(offer.file.as_str()).cloned().unwrap_or_else(|| offer.file.as_str().into());
             let content = offer.content_of(file.clone());
-            self.offered.insert(file, Box::new(Offered { content: content.clone(), keep }));
-            publishing.acked.push(content);
+            publishing.acked.push(file.clone());
+            self.offered.insert(file, Box::new(Offered { content, keep }));
         }
         publishing.like = answer.offers.pop().or(publishing.like);
         if let Some(next) = publishing.pieces.pop_front() {
             return self.publish(now, next, Origin::Offer(publishing));
         }
         self.watched.extend(std::mem::take(&mut publishing.watched));
-        let offers = publishing.offers();
+        let offers = publishing.offers(&self.offered);
         let skipped = std::mem::take(&mut publishing.skipped);
         let acked = event::OfferAcked { offers, revision: answer.revision, skipped };
         let id = publishing.pending.id.clone();
@@ -151,7 +151,7 @@ impl Session {
         refused: Vec<Content>,
         error: event::Error,
     ) {
-        let before: Vec<String> = publishing.acked.iter().map(|content| content.file.to_string()).collect();
+        let before: Vec<String> = publishing.acked.iter().map(|file| file.to_string()).collect();
         before.iter().for_each(|file| drop(self.offered.remove(file.as_str())));
         for files in before.chunks(PUBLISH_FILES) {
             self.ask(now, request::Withdraw { files: files.to_vec() }.into(), Origin::Forgotten);
@@ -204,8 +204,9 @@ impl Session {
             match failure {
                 Some(failure) => self.refuse(now, pending.id, failure),
                 None => {
-                    let bytes = acked.iter().fold(0u64, |sum, content| sum.saturating_add(content.size));
-                    let files = acked.iter().map(|content| content.file.to_string()).collect();
+                    let sizes = acked.iter().filter_map(|file| Some(self.offered.get(file)?.content.size));
+                    let bytes = sizes.fold(0u64, u64::saturating_add);
+                    let files = acked.iter().map(|file| file.to_string()).collect();
                     self.finish(now, pending.id, event::OfferKept { files, bytes });
                 }
             }
