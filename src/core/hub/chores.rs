@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::offers::{Owner, Shelved};
 use super::{Hub, PeerId};
@@ -10,12 +11,15 @@ use crate::core::time::Time;
 /// How many offers are looked at in one go.
 const AT_ONCE: usize = 1_024;
 
+/// How long others have their turn before the next of them are.
+const TURN: Duration = Duration::from_millis(1);
+
 /// What is still to be done.
 #[derive(Default)]
 pub(super) struct Chores {
     waiting: VecDeque<Chore>,
-    /// Since when something waits.
-    since: Option<Time>,
+    /// When it goes on.
+    due: Option<Time>,
 }
 
 /// Something to do with offers of a client.
@@ -38,7 +42,7 @@ enum Kind {
 impl Chores {
     /// When there is something to do.
     pub(super) fn due(&self) -> Option<Time> {
-        self.since
+        self.due
     }
 
     pub(super) fn len(&self) -> usize {
@@ -61,7 +65,7 @@ impl Hub {
         self.do_some(now, &mut chore);
         if !chore.files.is_empty() {
             self.chores.waiting.push_back(chore);
-            self.chores.since.get_or_insert(now);
+            self.chores.due.get_or_insert(now + TURN);
         }
     }
 
@@ -73,7 +77,7 @@ impl Hub {
                 self.chores.waiting.push_back(chore);
             }
         }
-        self.chores.since = (!self.chores.waiting.is_empty()).then_some(now);
+        self.chores.due = (!self.chores.waiting.is_empty()).then_some(now + TURN);
     }
 
     fn do_some(&mut self, now: Time, chore: &mut Chore) {
