@@ -3,6 +3,9 @@
 //! A rule is told by `file:line: what is wrong`. An exception names its file and its reason, and is itself wrong
 //! once nothing needs it.
 
+#[path = "tidy/granted.rs"]
+mod granted;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -299,23 +302,6 @@ fn nothing_is_unwrapped_without_a_reason() {
         }
     }
     assert_none(&wrong);
-}
-
-/// Whether a line takes something out of a map as if it had to be there: `peers[&id]`.
-fn indexes_by_key(line: &str) -> bool {
-    line.match_indices("[&").any(|(at, _)| line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ')'))
-}
-
-#[test]
-fn nothing_is_indexed_by_what_came_from_outside() {
-    let mut wrong = Vec::new();
-    for source in sources("src").iter().filter(|source| source.layer() == Some("core")) {
-        for (number, line) in source.code().filter(|(_, line)| indexes_by_key(line)) {
-            wrong.push(format!("{}:{number}: it may not be there; ask with `get`: {}", source.name, line.trim()));
-        }
-    }
-    assert_none(&wrong);
-    assert!(indexes_by_key("let key = self.peers[&id].key;") && !indexes_by_key("for id in [&a, &b] {"));
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! `potluck exec`: one command at a hub.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Args, Command};
 
 use super::client::{ClientArgs, Manner, standard_output, style};
 use super::fail;
 use crate::io::client::UserInput;
+use crate::protocol::limits::PUSH_PATIENCE;
 use crate::protocol::line::parse_json;
 use crate::protocol::{ErrorCode, Event, EventLine, Failure, Follows, Id, Request, RequestLine, human};
 
@@ -29,9 +29,6 @@ pub struct Exec {
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
-
-/// How long `exec push` waits for somebody to take the file, unless --timeout says.
-const PUSH: Duration = Duration::from_secs(30);
 
 /// The mark by which the answer is known.
 const MARK: &str = "exec";
@@ -92,7 +89,6 @@ impl Exec {
             let progress = matches!(line.event, Event::TransferProgress(_) | Event::OfferProgress(_));
             shows(line) && !(progress && at_terminal)
         };
-        let patience = matches!(request.request, Request::Push(_)).then_some(PUSH);
         let told = if self.client.json() && !self.all_events { of_the_request } else { everything };
         let manner = Manner {
             linger: false,
@@ -103,7 +99,8 @@ impl Exec {
             shows: Box::new(shows),
             bars,
             password,
-            timeout: self.client.timeout().or(patience),
+            // To wait until it is taken is what this is for; who says how long does not want it ended earlier.
+            push_patience: self.client.timeout().is_none().then_some(PUSH_PATIENCE),
             times: false,
         };
         self.client.run(
@@ -112,12 +109,10 @@ impl Exec {
             sink,
             |_| (),
             |input, _| {
-                tokio::spawn(async move {
-                    for step in [UserInput::Request(request), UserInput::End] {
-                        // A client that has ended already wants no more.
-                        let _ = input.send(step).await;
-                    }
-                });
+                for step in [UserInput::Request(request), UserInput::End] {
+                    // There is room for two, and a client that has ended already wants no more.
+                    let _ = input.try_send(step);
+                }
             },
         )
     }

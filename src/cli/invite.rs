@@ -1,16 +1,13 @@
 //! `potluck invite`: who may come to a hub that knows them not yet, whether it runs or not.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
-use super::fail;
-use super::recording::finish;
+use super::recording::print;
 use crate::io::clock::{Clock, random};
 use crate::io::home::Home;
 use crate::io::store::InviteBook;
@@ -19,6 +16,8 @@ use crate::protocol::name::check_person;
 use crate::protocol::when::span;
 use crate::protocol::{ErrorCode, Failure, JoinLink, Timestamp, to_json};
 use crate::ui::escape::escape;
+use crate::ui::style::Style;
+use crate::ui::table;
 
 /// Manage the invites of a hub: join links that let in who has not been there before.
 ///
@@ -108,16 +107,7 @@ struct Listed<'a> {
 impl Invite {
     /// Runs the subcommand.
     pub fn run(&self) -> ExitCode {
-        match self.text() {
-            Ok(text) => {
-                let mut out = io::stdout().lock();
-                finish(out.write_all(text.as_bytes()).and_then(|()| out.flush()).map(|()| ExitCode::SUCCESS))
-            }
-            Err(failure) => {
-                let _ = fail(&failure);
-                ExitCode::FAILURE
-            }
-        }
+        print(self.text())
     }
 
     /// Does what was asked; gives what is to be said about it.
@@ -193,21 +183,10 @@ fn json_line(invite: &InviteRecord, now: Timestamp) -> String {
 }
 
 fn table(invites: &[InviteRecord], now: Timestamp) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    // Wrapping for a terminal would make the text depend on where it is made.
-    table.set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["NAME", "STATE", "SPENT", "OF", "UNTIL"]);
-    table.add_rows(invites.iter().map(|invite| {
+    let rows = invites.iter().map(|invite| {
         let of = invite.uses.map_or_else(|| "any".to_owned(), |uses| uses.to_string());
         let until = invite.until.map_or_else(|| "never".to_owned(), |until| until.to_string());
-        [escape(&invite.name).into_owned(), state(invite, now).to_owned(), invite.spent.to_string(), of, until]
-    }));
-    for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        if matches!(index, 2 | 3) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+        vec![escape(&invite.name).into_owned(), state(invite, now).to_owned(), invite.spent.to_string(), of, until]
+    });
+    table::table(&["NAME", "STATE", "SPENT", "OF", "UNTIL"], &[2, 3], rows.collect(), Style::Plain)
 }

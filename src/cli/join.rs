@@ -16,7 +16,7 @@ use crate::io::client::{Message, UserInput};
 use crate::io::input::Lines;
 use crate::io::signals::{Signal, Signals};
 use crate::protocol::cause;
-use crate::protocol::limits::LIST_OFFERS;
+use crate::protocol::limits::{LIST_OFFERS, PUSH_PATIENCE};
 use crate::protocol::{Event, EventLine, Failure, Follow, Follows, event, human};
 use crate::ui::complete::{Completions, SharedCompletions};
 use crate::ui::editor::{self, Editor, Typed};
@@ -64,9 +64,10 @@ impl Join {
     fn manner(&self, shows: impl FnMut(&EventLine) -> bool + Send + 'static) -> Result<Manner, Failure> {
         let (shows, password, bars) = (Box::new(shows), self.client.password()?, self.client.bars());
         let follow = Follows { table: self.follow, roster: self.follow_roster };
-        let timeout = self.client.timeout();
         let Self { linger, fail_fast, times, .. } = *self;
-        Ok(Manner { linger, fail_fast, follow, inbox: true, told: everything, shows, bars, password, timeout, times })
+        let push_patience = Some(PUSH_PATIENCE);
+        let told = everything;
+        Ok(Manner { linger, fail_fast, follow, inbox: true, told, shows, bars, password, push_patience, times })
     }
 
     fn at_pipe(&self) -> Result<ExitCode, Failure> {

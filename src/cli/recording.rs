@@ -3,11 +3,12 @@
 use crate::protocol::cause;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::io::stdout::loss;
+use super::fail;
+use crate::io::stdout::{StandardOutput, loss};
 use crate::protocol::Failure;
 
 /// A line may be this long, in bytes. A table of half a million offers fits; a device that never
@@ -70,6 +71,20 @@ pub(super) fn finish(result: io::Result<ExitCode>) -> ExitCode {
         Err((Some(Err(failure)), _)) => output_lost(&failure),
         Err((None, e)) => {
             complain(&cause::of_io(&e));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says what a subcommand has done, or why not.
+pub(super) fn print(text: Result<String, Failure>) -> ExitCode {
+    match text {
+        Ok(text) => {
+            let mut out = BufWriter::new(StandardOutput);
+            finish(out.write_all(text.as_bytes()).and_then(|()| out.flush()).map(|()| ExitCode::SUCCESS))
+        }
+        Err(failure) => {
+            let _ = fail(&failure);
             ExitCode::FAILURE
         }
     }

@@ -66,6 +66,9 @@ pub struct Serve {
     /// Names that one key may take.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().names_per_key, value_parser = at_least_one)]
     max_names: usize,
+    /// Names that may be taken from one address in a day, of IPv6 from one /64; this machine itself is not counted.
+    #[arg(long, value_name = "N", default_value_t = HubLimits::default().names_per_address, value_parser = at_least_one)]
+    max_names_per_address: usize,
     /// Rooms that one key or account may have made.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().rooms_per_key, value_parser = at_least_one)]
     max_rooms: usize,
@@ -280,6 +283,7 @@ impl Serve {
                 clients: self.max_clients,
                 clients_per_address: self.max_clients_per_address,
                 names_per_key: self.max_names,
+                names_per_address: self.max_names_per_address,
                 rooms_per_key: self.max_rooms,
                 message_rate: self.message_rate,
                 request_rate: self.request_rate,

@@ -3,20 +3,17 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
-use super::fail;
-use super::recording::{Recording, finish, named};
+use super::recording::{Recording, named, print};
 use crate::io::clock::Clock;
 use crate::io::home::Home;
 use crate::io::passwords::{check_length, hash};
-use crate::io::stdout::StandardOutput;
 use crate::io::store::{Conflicts, NewAccount, Users};
 use crate::protocol::cause;
 use crate::protocol::limits::PASSWORD_BYTES;
@@ -25,6 +22,8 @@ use crate::protocol::record::NameRecord;
 use crate::protocol::types::Password;
 use crate::protocol::{ErrorCode, Failure, PublicKey, Timestamp, to_json};
 use crate::ui::escape::escape;
+use crate::ui::style::Style;
+use crate::ui::table;
 
 /// Manage the accounts of a hub: names that are proved with a password.
 ///
@@ -111,16 +110,7 @@ struct Listed<'a> {
 impl User {
     /// Runs the subcommand.
     pub fn run(&self) -> ExitCode {
-        match self.text() {
-            Ok(text) => {
-                let mut out = BufWriter::new(StandardOutput);
-                finish(out.write_all(text.as_bytes()).and_then(|()| out.flush()).map(|()| ExitCode::SUCCESS))
-            }
-            Err(failure) => {
-                let _ = fail(&failure);
-                ExitCode::FAILURE
-            }
-        }
+        print(self.text())
     }
 
     /// Does what was asked; gives what is to be said about it.
@@ -268,22 +258,11 @@ fn json_line(name: &NameRecord) -> String {
 }
 
 fn table(names: &[NameRecord]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    // Wrapping for a terminal would make the text depend on where it is made.
-    table.set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["NAME", "SINCE", "KEYS", "PASSWORD", "UNREAD"]);
-    table.add_rows(names.iter().map(|record| {
+    let rows = names.iter().map(|record| {
         let NameRecord { name, keys, credential, since, unread, .. } = record;
         let password = if credential.is_some() { "yes" } else { "no" };
         let since = Timestamp(*since).to_string();
-        [escape(name).into_owned(), since, keys.len().to_string(), password.to_owned(), unread.to_string()]
-    }));
-    for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        if matches!(index, 2 | 4) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+        vec![escape(name).into_owned(), since, keys.len().to_string(), password.to_owned(), unread.to_string()]
+    });
+    table::table(&["NAME", "SINCE", "KEYS", "PASSWORD", "UNREAD"], &[2, 4], rows.collect(), Style::Plain)
 }

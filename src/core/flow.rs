@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::time::Time;
 
 /// Over this time it is looked whether enough comes.
-const TRIAL: Duration = Duration::from_secs(10);
+pub const TRIAL: Duration = Duration::from_secs(10);
 /// Who moves fewer bytes in a trial is slow: as much as the slowest limit that a user can set.
 pub const LEAST: u64 = 10 << 10;
 /// Who moves not even this part of it only drips: several connections may share that limit.
@@ -32,21 +32,22 @@ pub struct Flow {
     moved: u64,
     slow: bool,
     drips: u32,
-    /// What a trial must move.
+    /// What a trial must move, and how long it is.
     least: u64,
+    trial: Duration,
 }
 
 impl Flow {
-    /// A connection of which something is wanted from now on; `least` bytes in ten seconds are enough. With 0 it is
+    /// A connection of which something is wanted from now on; `least` bytes in each trial are enough. With 0 it is
     /// never slow.
-    pub fn new(now: Time, least: u64) -> Self {
-        Self { since: now, moved: 0, slow: false, drips: 0, least }
+    pub fn new(now: Time, least: u64, trial: Duration) -> Self {
+        Self { since: now, moved: 0, slow: false, drips: 0, least, trial }
     }
 
     /// So many bytes have moved.
     pub fn moved(&mut self, now: Time, bytes: u64) -> Verdict {
         self.moved = self.moved.saturating_add(bytes);
-        let trials = u32::try_from((now - self.since).as_micros() / TRIAL.as_micros()).unwrap_or(u32::MAX);
+        let trials = u32::try_from((now - self.since).as_micros() / self.trial.as_micros().max(1)).unwrap_or(u32::MAX);
         if trials > 0 {
             // A pause that ends with much is a pause.
             self.slow = self.moved < self.least;
@@ -67,7 +68,7 @@ impl Flow {
 
     /// Nothing is wanted: it says nothing that nothing comes.
     pub fn rest(&mut self, now: Time) {
-        *self = Self::new(now, self.least);
+        *self = Self::new(now, self.least, self.trial);
     }
 }
 
@@ -81,7 +82,7 @@ mod tests {
 
     /// What is found within two minutes of who moves a piece at a time, so many seconds after each other.
     fn verdicts(least: u64, seconds: u64, piece: u64) -> Vec<Verdict> {
-        let mut flow = Flow::new(at(0), least);
+        let mut flow = Flow::new(at(0), least, TRIAL);
         let mut found: Vec<Verdict> = (1..=120 / seconds).map(|n| flow.moved(at(n * seconds), piece)).collect();
         found.dedup();
         found
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_slow_while_is_forgiven() {
-        let mut flow = Flow::new(at(0), LEAST);
+        let mut flow = Flow::new(at(0), LEAST, TRIAL);
         assert_eq!(flow.moved(at(40), 1), Verdict::Slow);
         assert_eq!(flow.moved(at(51), LEAST), Verdict::Well);
         assert_eq!(flow.moved(at(92), 1), Verdict::Slow);
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn what_nobody_wants_is_not_missed() {
-        let mut flow = Flow::new(at(0), LEAST);
+        let mut flow = Flow::new(at(0), LEAST, TRIAL);
         flow.rest(at(100));
         assert_eq!(flow.moved(at(101), 1), Verdict::Well);
         assert_eq!(flow.moved(at(111), 1), Verdict::Slow);

@@ -110,9 +110,9 @@ impl<K: Ord + Clone, V> Ledger<K, V> {
         let known = seen.filter(|seen| !whole || lasts(seen));
         let full = whole && known.is_none();
         let changes = self.by_revision.range((Excluded(known.map_or(0, |seen| seen.revision)), Unbounded));
-        let changes = changes.map(|(revision, key)| {
-            let entry = &self.entries[key];
-            (*revision, key, &entry.value, entry.live)
+        let changes = changes.filter_map(|(revision, key)| {
+            let entry = self.entries.get(key)?;
+            Some((*revision, key, &entry.value, entry.live))
         });
         (full, changes.filter(move |change| !full || change.3))
     }

@@ -264,8 +264,7 @@ impl Link {
         if ack > self.last_number {
             return Err(LinkFault::NeverSent(ack));
         }
-        while self.unacked.front().is_some_and(|frame| frame.number <= ack) {
-            let frame = self.unacked.pop_front().expect("it was just looked at");
+        while let Some(frame) = self.unacked.pop_front_if(|frame| frame.number <= ack) {
             self.unacked_bytes -= frame.body.len();
             self.sent = self.sent.saturating_sub(1);
         }

@@ -164,12 +164,6 @@ impl<T: Queued> Outbox<T> {
         None
     }
 
-    /// Whether the reader of requests should pause. That is at half of either bound: requests that were
-    /// taken before still need room for their answers.
-    pub fn is_full(&self) -> bool {
-        self.facts * 2 >= self.bounds.facts || self.bytes.saturating_mul(2) >= self.bounds.bytes
-    }
-
     /// Roughly how much memory facts and answers hold that wait, in bytes.
     pub fn unread(&self) -> usize {
         self.bytes + self.answer_bytes

@@ -60,14 +60,13 @@ fn what_does_not_fit_becomes_a_gap_in_its_place() {
     for stamp in 1..=7 {
         outbox.push_fact(Fact(stamp, 1));
     }
-    assert!(outbox.is_full());
     outbox.pop();
     outbox.push_fact(Fact(8, 1));
     outbox.push_fact(Fact(9, 1));
     let gap = |first, last| Popped::Gap(Gap { first, last, dropped: last - first + 1 });
     let fact = |stamp| Popped::Item(Fact(stamp, 1));
     assert_eq!(drained(&mut outbox), [fact(2), fact(3), fact(4), gap(5, 7), fact(8), gap(9, 9)]);
-    assert!(!outbox.is_full());
+    assert!(outbox.is_empty());
 }
 
 #[test]
@@ -95,10 +94,8 @@ fn bytes_are_bounded_but_a_lone_fact_always_fits() {
     outbox.push_fact(Fact(2, 0));
     let gap = Gap { first: 2, last: 2, dropped: 1 };
     assert_eq!(drained(&mut outbox), [Popped::Item(Fact(1, 5000)), Popped::Gap(gap)]);
-    outbox.push_fact(Fact(3, 49));
-    assert!(!outbox.is_full());
-    outbox.push_fact(Fact(4, 1));
-    assert!(outbox.is_full());
+    assert!(outbox.push_fact(Fact(3, 49)) && outbox.push_fact(Fact(4, 51)));
+    assert!(!outbox.push_fact(Fact(5, 1)), "both together fill it");
 }
 
 #[test]
@@ -146,7 +143,7 @@ proptest! {
             prop_assert!(outbox.facts <= BOUNDS.facts && outbox.bytes <= BOUNDS.bytes);
         }
         popped.extend(drained(&mut outbox));
-        prop_assert!(outbox.is_empty() && !outbox.is_full() && outbox.slots.is_empty());
+        prop_assert!(outbox.is_empty() && outbox.slots.is_empty());
         let (mut told, mut seen) = (0, [0; 4]);
         for out in popped {
             match out {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::flow::{Flow, LEAST, Verdict};
+use super::flow::{Flow, LEAST, TRIAL, Verdict};
 use super::time::Time;
 use crate::protocol::PublicKey;
 
@@ -76,7 +76,7 @@ impl Places {
         if let Some(place) = self.taken.get_mut(&number)
             && matches!(place.used, Use::Idle(_))
         {
-            place.used = Use::Busy(Flow::new(now, LEAST));
+            place.used = Use::Busy(Flow::new(now, LEAST, TRIAL));
         }
     }
 

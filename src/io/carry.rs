@@ -1,12 +1,12 @@
 //! One connection of the link: lines in, gathered writes out.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::transport::{Conn, LineReader, LineWriter};
-use crate::protocol::limits::{HELLO_BYTES, LINK_BYTES, MAX_FRAME};
+use super::line_room::{Length, Line, LineRoom, Seat};
+use super::transport::{Conn, LineFault, LineReader, LineWriter};
+use crate::protocol::limits::{HELLO_BYTES, LINK_BYTES, SHORT_LINE};
 use crate::protocol::wire::Frame;
 
 /// The capacity that a connection keeps between bursts: whoever enters is sent the whole roster, and then little.
@@ -88,29 +88,21 @@ impl Outgoing {
     }
 }
 
-/// Carries a connection until it breaks or is closed. Every line goes to `sender`; if the connection broke,
-/// the reason is returned.
+/// Carries a connection until it breaks or is closed. Every line, of at most `limit` bytes, goes to `sender`; if the
+/// connection broke, the reason is returned. The first line is a hello, and no longer than [`HELLO_BYTES`]; until it is
+/// answered nothing more is read, so that strangers cost no memory. Long lines need a place in the `room`.
 pub async fn carry<M>(
     conn: Conn,
     outgoing: &Outgoing,
-    sender: &mpsc::Sender<M>,
-    line: impl Fn(Vec<u8>) -> M,
-) -> Option<String> {
-    carry_lines(conn, outgoing, MAX_FRAME, sender, line).await
-}
-
-/// The same for lines of at most `limit` bytes. The first line is a hello, and no longer than [`HELLO_BYTES`]; until it
-/// is answered nothing more is read, so that strangers cost no memory.
-pub async fn carry_lines<M>(
-    conn: Conn,
-    outgoing: &Outgoing,
     limit: usize,
+    room: &Arc<LineRoom>,
     sender: &mpsc::Sender<M>,
-    line: impl Fn(Vec<u8>) -> M,
+    line: impl Fn(Line) -> M,
 ) -> Option<String> {
-    let Conn { mut reader, mut writer, .. } = conn;
+    let Conn { peer, address, mut reader, mut writer, .. } = conn;
+    let seat = room.seat(peer, address.ip());
     let end = {
-        let read = read(&mut reader, outgoing, limit, sender, line);
+        let read = read(&mut reader, outgoing, limit, &seat, sender, line);
         let write = write(&mut writer, outgoing);
         tokio::select! {
             reason = read => Some(reason),
@@ -128,28 +120,56 @@ async fn read<M>(
     reader: &mut LineReader,
     outgoing: &Outgoing,
     limit: usize,
+    seat: &Seat,
     sender: &mpsc::Sender<M>,
-    message: impl Fn(Vec<u8>) -> M,
+    message: impl Fn(Line) -> M,
 ) -> String {
-    reader.set_limit(limit.min(HELLO_BYTES));
     let mut greeted = outgoing.greeted.subscribe();
-    let mut strange = true;
+    let (mut most, mut strange) = (limit.min(HELLO_BYTES), true);
     loop {
-        match reader.next().await {
+        match next_line(reader, most, seat).await {
             Ok(Some(line)) => {
-                if sender.send(message(line.to_vec())).await.is_err() {
+                if sender.send(message(line)).await.is_err() {
                     return "the program ends".into();
                 }
             }
             Ok(None) => return "the connection was closed".into(),
-            Err(fault) => return fault.to_string(),
+            Err(reason) => return reason,
         }
         if std::mem::take(&mut strange) {
             // The other end of this channel is `outgoing`, which outlives us.
             let _ = greeted.wait_for(|said| *said).await;
-            reader.set_limit(limit);
+            most = limit;
+            reader.set_ahead(seat.ahead());
         }
     }
+}
+
+/// The next line of at most `limit` bytes. It is read as far as it is short; the rest of a longer one when there is a
+/// place for it.
+async fn next_line(reader: &mut LineReader, limit: usize, seat: &Seat) -> Result<Option<Line>, String> {
+    let line = |read: Result<Option<&[u8]>, LineFault>, place| {
+        read.map(|line| line.map(|line| Line::new(line.to_vec(), place))).map_err(|fault| fault.to_string())
+    };
+    let short = limit.min(SHORT_LINE);
+    reader.set_limit(short);
+    match reader.next().await {
+        Err(LineFault::TooLong(_)) if short < limit => {}
+        read => return line(read, None),
+    }
+    let mut smaller = None;
+    for length in Length::ALL {
+        let place = seat.take(length).await;
+        drop(smaller.replace(place));
+        let most = limit.min(length.bytes());
+        reader.set_limit(most);
+        match tokio::time::timeout(length.time(), reader.next()).await {
+            Err(_) => return Err("a line took too long to come".into()),
+            Ok(Err(LineFault::TooLong(_))) if most < limit => {}
+            Ok(read) => return line(read, smaller),
+        }
+    }
+    Err(LineFault::TooLong(limit).to_string())
 }
 
 async fn write(writer: &mut LineWriter, outgoing: &Outgoing) -> Result<(), String> {

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs::sign::any_eddsa_type;
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -12,6 +13,7 @@ use rustls::sign::SigningKey;
 
 use super::data::{Dialled, Rates};
 use super::own_file::read_own;
+use crate::core::flow::TRIAL;
 use crate::protocol::PublicKey;
 
 /// PKCS#8 version 1 around an Ed25519 seed (RFC 8410, section 7).
@@ -29,6 +31,8 @@ pub struct Identity {
     pub(super) signer: Arc<dyn SigningKey>,
     /// How fast whoever serves or fetches as this identity may do so.
     pub(super) rates: Rates,
+    /// Over which time it looks whether enough comes from a source.
+    pub(super) trial: Duration,
     /// Where it has dialled in vain; clones share it.
     pub(super) dialled: Dialled,
 }
@@ -41,13 +45,19 @@ impl Identity {
         let signer = any_eddsa_type(&PrivatePkcs8KeyDer::from(der)).expect("every 32 bytes are an Ed25519 seed");
         let spki = signer.public_key().expect("Ed25519 keys have a public half");
         let key = key_from_spki(&spki).expect("rustls encodes Ed25519 keys as RFC 8410 says");
-        Self { key, signer, rates: Rates::default(), dialled: Dialled::default() }
+        Self { key, signer, rates: Rates::default(), trial: TRIAL, dialled: Dialled::default() }
     }
 
     /// The same identity, held to these rates.
     #[must_use]
     pub fn limited(self, rates: Rates) -> Self {
         Self { rates, ..self }
+    }
+
+    /// The same identity, which looks at its sources so often.
+    #[cfg(test)]
+    pub(super) fn trying(self, trial: Duration) -> Self {
+        Self { trial, ..self }
     }
 
     /// A new identity from the operating system's randomness, not kept anywhere.

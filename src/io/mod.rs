@@ -14,6 +14,7 @@ pub mod hub;
 pub mod identity;
 pub mod inbox;
 pub mod input;
+pub mod line_room;
 mod manifest;
 pub mod output;
 mod own_file;

@@ -135,18 +135,6 @@ impl<T: Queued + Send + 'static> Output<T> {
         self.0.taken.notified().await;
     }
 
-    /// Whether no more requests should be read for now, see [`Outbox::is_full`].
-    pub fn is_full(&self) -> bool {
-        self.0.lock().outbox.is_full()
-    }
-
-    /// Waits until there is room again. For the thread that reads requests, and for no other.
-    pub fn wait_for_room(&self) {
-        let state = self.0.lock();
-        let wait = self.0.drained.wait_while(state, |s| s.outbox.is_full() && !s.broken && s.ended.is_none());
-        drop(wait);
-    }
-
     /// Waits until all that was told is written, then ends the thread; what is told later is dropped.
     /// With `patience`, gives up on a reader that has stopped.
     ///

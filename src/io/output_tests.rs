@@ -48,7 +48,6 @@ fn a_closed_pipe_is_said_and_everything_goes_on() {
     for n in 0..10_000 {
         output.push_fact(Word(n));
     }
-    output.wait_for_room();
     assert_eq!(output.close(None).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
 }
 
@@ -76,10 +75,9 @@ fn a_reader_that_stalls_stops_nobody_and_learns_of_the_gap() {
     for n in 1..=1000 {
         output.push_fact(Word(n));
     }
-    assert!(output.is_full());
+    assert!(output.unread() > 0);
     assert_eq!(output.close(Some(Duration::from_millis(20))).unwrap_err().kind(), io::ErrorKind::TimedOut);
     drop(allow);
-    output.wait_for_room();
     output.close(None).unwrap();
     let lines: Vec<String> = BufReader::new(reader).lines().map(Result::unwrap).collect();
     assert_eq!(lines.len(), 102);
@@ -93,5 +91,5 @@ fn a_panic_while_rendering_leaves_nobody_waiting() {
     output.push_fact(Word(1));
     assert!(output.close(None).is_err());
     output.push_fact(Word(2));
-    output.wait_for_room();
+    let _ = output.close(None); // It comes back at all.
 }

@@ -92,11 +92,11 @@ error_codes! {
     AccessRevoked, "access-revoked", AfterChange, exit 4, "The hub has taken your access back.", "With a new password, join again with --password; otherwise ask whoever runs the hub.";
     NoNameInTime, "no-name-in-time", Later, exit 4, "You were here without a name for too long.", "Join again, and enter with `register NAME` or `login NAME`.";
     WrongProtocol, "wrong-protocol", AfterChange, exit 4, "The other side speaks another version of potluck.", "Use the same version at both ends.";
-    NotRegistered, "not-registered", AfterChange, exit 1, "You are not registered at the hub.", "`register NAME` enters, or `login NAME PASSWORD` with an account; `rereg` comes back after `dereg`.";
+    NotRegistered, "not-registered", AfterChange, exit 1, "You are not registered at the hub.", "`register NAME` enters, or `login NAME` with an account; `rereg` comes back after `dereg`.";
     AlreadyRegistered, "already-registered", Never, exit 1, "You are registered already.", "`dereg` leaves first.";
 
     NoSuchInvite, "no-such-invite", AfterChange, exit 1, "There is no such invite.", "`potluck invite list` shows them.";
-    LoginRequired, "login-required", AfterChange, exit 4, "The name belongs to an account.", "`login NAME PASSWORD`, or join with --password or --password-file.";
+    LoginRequired, "login-required", AfterChange, exit 4, "The name belongs to an account.", "`login NAME` asks for the password at a terminal; or join with --password or --password-file.";
     BadLogin, "bad-login", AfterChange, exit 4, "The name or the password is wrong.", "Check both; after a few failures the account is locked for a while.";
     LockedOut, "locked-out", Later, exit 4, "There were too many failed logins.", "Wait, then log in with the right password.";
 
@@ -147,7 +147,7 @@ error_codes! {
     NoRoom, "no-room", Later, exit 1, "The hub has no room for a copy.", "It is offered all the same; withdraw what the hub keeps for you, or ask for more room.";
 
     // Pushes.
-    NoSuchPush, "no-such-push", Never, exit 1, "There is no such push, or not any more.", "`push-offered` tells the number.";
+    NoSuchPush, "no-such-push", Never, exit 1, "There is no such push, or not any more.", "`transfers` shows what waits for you, each with its number.";
     NotTaken, "not-taken", Later, exit 6, "Nobody has taken the file.", "Push it again when they are there; it waits for them for as long as you stay.";
     PushDeclined, "push-declined", Never, exit 6, "They do not want the file.", "Ask them why.";
 

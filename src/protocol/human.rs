@@ -1,5 +1,6 @@
 //! Human commands: the same structs as the JSON requests, read by clap from words and quotes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -56,6 +57,12 @@ static SPOKEN: LazyLock<BTreeMap<String, usize>> = LazyLock::new(|| {
 fn before_last(command: &clap::Command, id: &str) -> Option<usize> {
     let before = command.get_positionals().count().checked_sub(1)?;
     (command.get_positionals().last()?.get_id() == id).then_some(before)
+}
+
+/// A word as it is typed, for a line that can be typed as it is shown.
+pub fn quoted(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:,".contains(c);
+    if word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")).into() }
 }
 
 /// Reads a command as a person types it who talks in this room.
@@ -166,10 +173,15 @@ fn read(words: &[String]) -> Result<Request, Failure> {
     }
 }
 
-/// Whether a line as it is typed may hold a secret: then it is kept nowhere.
+/// Whether a line as it is typed may hold a secret: then it is kept nowhere. A command that was mistyped has its secret
+/// behind it all the same: in other letters, with a slash where none belongs, nearly the right word.
 pub fn holds_secret(line: &str) -> bool {
-    let line = line.trim_start();
-    if line.starts_with('{') { line.contains(SECRET) } else { secret_command(line).is_some() }
+    let line = line.trim_start_matches(|c: char| c == '/' || c.is_whitespace());
+    if line.starts_with('{') {
+        return line.to_lowercase().contains(SECRET);
+    }
+    let name = unquoted(first_word(line).0);
+    secret_command(line).is_some() || meant(&name).and_then(command).is_some_and(|command| takes_secret(&command))
 }
 
 /// Whether a line is a command that lacks nothing but its secret, which can be asked for.
@@ -184,9 +196,11 @@ pub fn lacks_secret(line: &str) -> bool {
 /// The command of a line, if it takes a secret.
 fn secret_command(line: &str) -> Option<clap::Command> {
     let name = unquoted(first_word(line).0);
-    let command = command(&name)?;
-    let takes = command.get_arguments().any(|argument| argument.get_id() == SECRET);
-    takes.then_some(command)
+    command(&name).filter(takes_secret)
+}
+
+fn takes_secret(command: &clap::Command) -> bool {
+    command.get_arguments().any(|argument| argument.get_id() == SECRET)
 }
 
 fn command(name: &str) -> Option<clap::Command> {
@@ -318,7 +332,7 @@ fn describe(command: &mut clap::Command, details: bool) -> CommandHelp {
     let usage = command.render_usage().to_string();
     CommandHelp {
         name: command.get_name().to_owned(),
-        usage: usage.trim_start_matches("Usage: potluck ").trim().to_owned(),
+        usage: usage.trim_start_matches("Usage: ").trim_start_matches("potluck ").trim().to_owned(),
         about: command.get_about().map(ToString::to_string).unwrap_or_default(),
         aliases: command.get_all_aliases().map(str::to_owned).collect(),
         details: details

@@ -86,10 +86,23 @@ fn spellings_of_old() {
 
 #[test]
 fn secrets_are_known_by_their_command() {
-    for line in ["login erin hunter2", "  login", "'login' x", "login 'open", r#"{"password":"x"}"#] {
+    for line in [
+        "login erin hunter2",
+        "  login",
+        "'login' x",
+        "login 'open",
+        "LOGIN erin hunter2",
+        " Login erin hunter2",
+        "/login erin hunter2",
+        " / LogIn erin hunter2",
+        "logni erin hunter2",
+        "lgoin\terin hunter2",
+        r#"{"password":"x"}"#,
+        r#"{"Password":"x"}"#,
+    ] {
         assert!(holds_secret(line), "{line}");
     }
-    for line in ["list", "message erin login", "logins", ""] {
+    for line in ["list", "message erin login", "/list", "talk lobby", "join_group login", ""] {
         assert!(!holds_secret(line), "{line}");
     }
     assert!(lacks_secret("login erin"));

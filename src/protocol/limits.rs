@@ -1,10 +1,25 @@
 //! Every limit in one table. Each is enforced before memory is spent.
 
+use std::time::Duration;
+
 /// A line on standard input, in bytes. A longer one is skipped without being kept.
 pub const MAX_LINE: usize = 1 << 20;
 
 /// A line on the link, in bytes. Room for the largest `publish` (see [`PUBLISH_FILES`]) and the largest `have`.
 pub const MAX_FRAME: usize = 4 << 20;
+
+/// A line that every connection of the link may keep while it comes, in bytes; twice as much may be on its way. Longer ones
+/// need a place.
+pub const SHORT_LINE: usize = 32 << 10;
+
+/// The same of a line that needs a place, and one that needs a large place beyond that.
+pub const LONG_LINE: usize = 256 << 10;
+
+/// Places for long lines at a hub, in all.
+pub const LONG_LINES: usize = 128;
+
+/// Large places for very long ones, up to [`MAX_FRAME`].
+pub const VERY_LONG_LINES: usize = 8;
 
 /// The first line on a connection, in bytes: nothing longer is kept for somebody who has not been greeted.
 pub const HELLO_BYTES: usize = 4 << 10;
@@ -159,7 +174,7 @@ pub const HISTORY_BYTES: usize = 512 << 10;
 /// Messages that a hub sends to a client before the client has said that its user has them.
 pub const FEED_MESSAGES: usize = 2_048;
 
-/// The same in bytes of text.
+/// The same in bytes, as they are sent.
 pub const FEED_BYTES: usize = 2 << 20;
 
 /// Clients in a roster that a client keeps; those beyond are not known to it. Some 20 MB.
@@ -175,7 +190,7 @@ pub const HELD_BYTES: usize = 1 << 20;
 /// The newest messages that a hub has in memory, for clients that are a little behind.
 pub const RECENT_MESSAGES: usize = 4_096;
 
-/// The same in bytes of text.
+/// The same in bytes, as they are sent.
 pub const RECENT_BYTES: usize = 4 << 20;
 
 /// Answers that wait for the hub's disk. While there are more, the hub takes no requests.
@@ -222,6 +237,18 @@ pub const PRIVATE_UNDER_WAY: usize = 1_024;
 /// Logins that wait to be checked; each holds a password. More are told to wait.
 pub const LOGINS_WAITING: usize = 256;
 
+/// The same of one key,
+pub const LOGINS_WAITING_OF_KEY: usize = 8;
+
+/// and of one address (one /64 for IPv6; not of loopback).
+pub const LOGINS_WAITING_OF_ADDRESS: usize = 64;
+
+/// Keys by which an account is known; from further ones its password is asked for each time.
+pub const KEYS_OF_ACCOUNT: usize = 64;
+
+/// New names that are counted for the addresses which took them; the oldest are forgotten.
+pub const NEWCOMERS_COUNTED: usize = 100_000;
+
 /// Sessions that were ended because their access was taken back, and that are told so when they come again.
 pub const REVOKED_REMEMBERED: usize = 1_024;
 
@@ -239,6 +266,8 @@ pub struct HubLimits {
     pub clients_per_address: usize,
     /// Names that one key may take.
     pub names_per_key: usize,
+    /// Names that one address (one /64 for IPv6; not loopback) may take in a day.
+    pub names_per_address: usize,
     /// Offers of one client.
     pub offers: usize,
     /// Connections that have not said hello yet.
@@ -260,6 +289,9 @@ pub struct HubLimits {
     pub members: usize,
 }
 
+/// How long the end of a session waits for somebody to take what it pushes, when nothing else is left.
+pub const PUSH_PATIENCE: Duration = Duration::from_secs(30);
+
 /// How many seconds' worth of messages or requests a client may send at once.
 pub const BURST: u32 = 10;
 
@@ -270,6 +302,7 @@ impl Default for HubLimits {
             clients_per_key: 16,
             clients_per_address: 256,
             names_per_key: 16,
+            names_per_address: 256,
             offers: 65_536,
             strangers: 1_024,
             message_rate: 100,

@@ -87,6 +87,13 @@ pub enum Record {
     Visit(VisitRecord),
     /// Logins have failed.
     Failures(FailureRecord),
+    /// An account is not known by a key any more: it has newer ones.
+    KeyForgotten {
+        /// The account's name, folded.
+        fold: String,
+        /// The key.
+        key: PublicKey,
+    },
     /// The hub has a copy of what somebody offers.
     Copy(CopyRecord),
     /// It has it no more.

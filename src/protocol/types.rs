@@ -187,6 +187,8 @@ pub enum PushAnswer {
     Waiting,
     /// They do not want it.
     Declined,
+    /// Nobody has their name any more.
+    Gone,
 }
 
 /// Something in a folder that is not offered, and why.

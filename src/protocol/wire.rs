@@ -95,6 +95,9 @@ pub enum PeerBody {
     Private(PrivateText),
     /// The user has everything up to the message of this number.
     Had(u64),
+    /// Everything up to the message of this number is held back while the user hears only one room; `Had` follows when
+    /// they hear all again.
+    Held(u64),
     /// The last frame: the other side wants no more. Instead of a hello and without a frame: it never did. What it
     /// says is for whoever looks at the line.
     Close(String),

@@ -24,7 +24,7 @@ use crate::core::link::LinkConfig;
 use crate::core::session::{AcceptFrom, FilesChanged, Session, SessionConfig};
 use crate::core::time::{Rng, Time};
 use crate::protocol::event::Settings;
-use crate::protocol::limits::{HubLimits, MAX_TRANSFERS};
+use crate::protocol::limits::{HubLimits, MAX_TRANSFERS, PUSH_PATIENCE};
 use crate::protocol::record::{Query, Record};
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
@@ -227,6 +227,7 @@ impl Sim {
             link: LinkConfig::client(),
             give_up: Duration::from_secs(60),
             timeout: None,
+            push_patience: Some(PUSH_PATIENCE),
             linger: options.linger,
             fail_fast: options.fail_fast,
             on_conflict: OnConflict::Fail,

@@ -54,6 +54,11 @@ impl MemoryStore {
             Record::Name { name, fold, key, since, credential } => {
                 self.keep_name(name, fold, *key, *since, *credential)
             }
+            Record::KeyForgotten { fold, key } => {
+                if let Some(owner) = self.names.get_mut(fold) {
+                    owner.keys.remove(key);
+                }
+            }
             Record::Message(kept) => self.keep_message(kept),
             Record::Received { fold, number } => {
                 if let Some(owner) = self.names.get_mut(fold) {

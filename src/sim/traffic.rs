@@ -93,6 +93,9 @@ impl Actor {
                     }
                 }
             }
+            TransferNote::Here(Had { hash, chunk_size, chunks, .. }) => {
+                had.entry((*hash, *chunk_size)).or_default().add(chunks);
+            }
             TransferNote::Completed { complete, .. } => {
                 if *complete && !running.folder {
                     partial.retain(|(target, hash, _), _| !running.files.contains(&(target.clone(), *hash)));
@@ -112,8 +115,12 @@ fn bytes_of(chunking: Chunking, chunks: &[u32]) -> u64 {
 }
 
 fn have(hash: ContentHash, chunking: Chunking, chunks: &[u32]) -> TransferNote {
+    TransferNote::Have(vec![Had { chunks: chunks.iter().copied().collect(), ..had_all(hash, chunking) }])
+}
+
+fn had_all(hash: ContentHash, chunking: Chunking) -> Had {
     let (size, chunk_size) = (chunking.size(), chunking.chunk_size());
-    TransferNote::Have(vec![Had { hash, size, chunk_size, chunks: chunks.iter().copied().collect() }])
+    Had { hash, size, chunk_size, chunks: ChunkSet::all(chunking.count()) }
 }
 
 /// The name under which a folder is saved.
@@ -152,7 +159,16 @@ impl Sim {
         };
         let (transfer, hash) = (plan.transfer, offer.hash);
         let actor = &self.actors[client];
-        if plan.on_conflict == OnConflict::Fail && actor.downloads.contains_key(&plan.target) {
+        let there = actor.downloads.get(&plan.target);
+        if plan.share && there == Some(&hash) {
+            let path = format!("downloads/{}", plan.target);
+            self.transfer_later(REFUSED, client, transfer, TransferNote::Here(had_all(hash, chunking)));
+            let fetching = Fetching { files: vec![(plan.target, hash)], folder: false, from: Vec::new() };
+            self.actors[client].traffic.fetching.insert(transfer, fetching);
+            let completed = TransferNote::Completed { path, complete: true, sources: Vec::new() };
+            return self.transfer_later(REFUSED, client, transfer, completed);
+        }
+        if plan.on_conflict == OnConflict::Fail && there.is_some_and(|there| *there != hash) {
             return self.transfer_later(REFUSED, client, transfer, TransferNote::Failed(ErrorCode::Exists.into()));
         }
         let partial = actor.traffic.partial.get(&(plan.target.clone(), hash, chunking.chunk_size()));

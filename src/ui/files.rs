@@ -14,6 +14,26 @@ use crate::protocol::types::{SkipReason, Skipped};
 /// How many of a long list are named.
 const NAMED: usize = 20;
 
+pub(super) fn offer_acked(body: &event::OfferAcked, style: Style) -> String {
+    let offers = body.offers.iter().map(|offer| {
+        let cut = match body.at_most.map(|_| offer.chunks) {
+            None => String::new(),
+            Some(0) => ", no chunk".to_owned(),
+            Some(1) => ", 1 chunk".to_owned(),
+            Some(chunks) => format!(", {chunks} chunks of {}", size(offer.chunk_size)),
+        };
+        format!("{} ({}{cut})", escape(&offer.file), size(offer.size))
+    });
+    let mut out = format!("{} {}.\n", style.green("Offered:"), listed(offers, body.offers.len()));
+    if let Some(at_most) = body.at_most
+        && body.offers.iter().any(|offer| offer.chunks != u64::from(at_most))
+    {
+        let asked = count(at_most.into(), "chunk");
+        let _ = writeln!(out, "  Not {asked}: a chunk's size is a power of two, of 1 KiB or more, so there are fewer.");
+    }
+    out + &skipped(&body.skipped)
+}
+
 pub(super) fn offer_progress(body: &event::OfferProgress, style: Style) -> String {
     let (done, files) = (percent(body.bytes, body.size), count(body.total_files, "file"));
     style.dim(&format!("Hashing: {done} of {} in {files}.", size(body.size))) + "\n"

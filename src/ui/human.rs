@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::protocol::event::{self, Event};
+use crate::protocol::human::quoted;
 use crate::protocol::{At, EventLine, Presence};
 
 use super::escape::escape;
@@ -34,7 +35,7 @@ pub fn render(line: &EventLine, style: Style) -> String {
             format!("{} is out of the table; {} withdrawn.\n", escape(&body.name), count(body.withdrawn, "offer"))
         }
         Event::DirSet(body) => format!("Offering from {}.\n", escape(&body.dir)),
-        Event::OfferAcked(body) => offer_acked(body, style),
+        Event::OfferAcked(body) => files::offer_acked(body, style),
         Event::OfferProgress(body) => files::offer_progress(body, style),
         Event::OfferChanged(body) => files::offer_changed(body),
         Event::OfferKept(body) => files::offer_kept(body),
@@ -158,12 +159,6 @@ fn welcome(body: &event::Welcome, style: Style) -> String {
     format!("Welcome, {}. You are number {}; {clients} here, {offered} offered.\n", style.bold(&name), body.number)
 }
 
-fn offer_acked(body: &event::OfferAcked, style: Style) -> String {
-    let offers = body.offers.iter().map(|offer| format!("{} ({})", escape(&offer.file), size(offer.size)));
-    let offered = format!("{} {}.\n", style.green("Offered:"), listed(offers, body.offers.len()));
-    offered + &files::skipped(&body.skipped)
-}
-
 fn offers(body: &event::Table, style: Style) -> String {
     let stale = if body.stale { "The hub is lost. This is what was offered when it still answered:\n" } else { "" };
     if body.offers.is_empty() && body.next.is_none() {
@@ -187,12 +182,6 @@ fn offers(body: &event::Table, style: Style) -> String {
 /// How to see the rest of a long answer.
 fn going_on(next: Option<&str>) -> String {
     next.map_or_else(String::new, |next| format!("There is more: the same with --after {}\n", escape(&quoted(next))))
-}
-
-/// A word as it is typed.
-fn quoted(word: &str) -> Cow<'_, str> {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+:,".contains(c);
-    if word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")).into() }
 }
 
 fn table_updated(body: &event::TableUpdated, style: Style) -> String {
@@ -250,6 +239,7 @@ fn roster_updated(body: &event::RosterUpdated) -> String {
             Presence::Online | Presence::Offline => escape(&client.name).into_owned(),
         });
         return match here.count() {
+            0 if body.total > 0 => "Nobody else is here.\n".to_owned(),
             0 => "Nobody is here.\n".to_owned(),
             all => format!("Here: {}.\n", listed(names, all)),
         };

@@ -12,7 +12,7 @@ pub mod log;
 mod people;
 pub mod screen;
 pub mod style;
-mod table;
+pub mod table;
 pub mod talk;
 mod transfers;
 mod turn;

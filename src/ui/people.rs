@@ -22,6 +22,9 @@ pub(super) fn acked(body: &event::MessageAcked, style: Style) -> String {
     let text = match (&body.room, body.to.as_deref()) {
         (Some(room), _) => format!("Sent {number} to room {} ({} there).", escape(room), body.delivered),
         (None, Some(ALL)) => format!("Sent {number} to all ({} there{}).", body.delivered, blocking(body.blocked)),
+        (None, Some(to)) if !body.stored && body.delivered == 0 => {
+            format!("Sent {number} to {}, private; they hear only one room now, and see it when that ends.", escape(to))
+        }
         (None, Some(to)) if !body.stored => format!("Sent {number} to {}, private.", escape(to)),
         (None, Some(to)) if body.delivered == 0 => format!("Kept {number} for {}.", escape(to)),
         (None, Some(to)) => format!("Sent {number} to {}.", escape(to)),
@@ -74,7 +77,8 @@ pub(super) fn timed(line: &EventLine, style: Style) -> Option<String> {
 }
 
 pub(super) fn delivered(body: &event::MessageDelivered, style: Style) -> String {
-    style.dim(&format!("Delivered {} to {}.", body.number, escape(&body.to))) + "\n"
+    let private = if body.private { ", private" } else { "" };
+    style.dim(&format!("Delivered {} to {}{private}.", body.number, escape(&body.to))) + "\n"
 }
 
 /// Who speaks to whom, as it stands in the brackets.

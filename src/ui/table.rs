@@ -9,7 +9,7 @@ use super::style::Style;
 const LONGEST: usize = 4096;
 
 /// Renders rows under a heading; `numbers` are the columns that are aligned to the right.
-pub(super) fn table(heading: &[&str], numbers: &[usize], rows: Vec<Vec<String>>, style: Style) -> String {
+pub fn table(heading: &[&str], numbers: &[usize], rows: Vec<Vec<String>>, style: Style) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     // Wrapping or colouring for a terminal would make the text depend on where it is made.

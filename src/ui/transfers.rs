@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::protocol::Direction;
 use crate::protocol::event;
-use crate::protocol::types::Stage;
+use crate::protocol::types::{Stage, Transfer};
 
 use super::escape::escape;
 use super::files::ranges;
@@ -35,7 +35,14 @@ pub(super) fn list(body: &event::Transfers, style: Style) -> String {
             size(transfer.size),
         ]
     });
-    table(&["TRANSFER", "DIRECTION", "FILENAME", "PEER", "DONE", "SIZE"], &[0, 4, 5], rows.collect(), style)
+    let rows = table(&["TRANSFER", "DIRECTION", "FILENAME", "PEER", "DONE", "SIZE"], &[0, 4, 5], rows.collect(), style);
+    let wants_us = |transfer: &&Transfer| (transfer.direction, transfer.state) == (Direction::Down, Stage::Waiting);
+    match body.transfers.iter().find(wants_us) {
+        Some(Transfer { transfer: n, .. }) => {
+            rows + &format!("What waits for you is taken by its number: `accept {n}`, or not: `decline {n}`.\n")
+        }
+        None => rows,
+    }
 }
 
 pub(super) fn started(body: &event::TransferStarted) -> String {
@@ -63,6 +70,12 @@ pub(super) fn progress(body: &event::TransferProgress, style: Style) -> String {
 
 pub(super) fn completed(body: &event::TransferCompleted, style: Style) -> String {
     let (done, file, peer) = (style.green("done"), escape(&body.file), escape(&body.peer));
+    let was_here = body.direction == Direction::Down && body.bytes == 0 && body.resumed == body.size;
+    if let (true, Some(path)) = (was_here && body.size > 0, &body.path) {
+        let size = size(body.size);
+        let text = format!("Transfer {} {done}: {file} is here already, byte for byte ({size}).\n", body.transfer);
+        return text + &format!("  it is {}\n", escape(path));
+    }
     let mut out = match body.direction {
         // Who was asked first need not be who has sent it.
         Direction::Down => {
@@ -148,7 +161,12 @@ pub(super) fn failed(body: &event::TransferFailed, style: Style) -> String {
     let (file, peer) = (escape(&body.file), escape(&body.peer));
     let (there, all) = (size(body.bytes), size(body.size));
     // No advice: the answer to whoever asked for it follows, and has it.
-    let _ = writeln!(out, "  {file} {way} {peer}: {there} of {all} arrived; connection closed");
+    // What was sent need not have arrived.
+    let there_is = match body.direction {
+        Direction::Down => "here",
+        Direction::Up => "sent",
+    };
+    let _ = writeln!(out, "  {file} {way} {peer}: {there} of {all} {there_is}; connection closed");
     out
 }
 

@@ -36,6 +36,7 @@ pub fn config(rng: &mut Rng) -> HubConfig {
         clients_per_key: if small { 1 } else { 16 },
         clients_per_address: if small { 2 } else { 16 },
         names_per_key: if small { 1 } else { 16 },
+        names_per_address: if small { 3 } else { 256 },
         rooms_per_key: if small { 1 } else { 16 },
         request_rate: if small { 2 } else { 1_000 },
         ..HubLimits::default()

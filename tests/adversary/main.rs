@@ -8,6 +8,7 @@ mod given;
 mod hub;
 mod outside;
 mod parts;
+mod peers;
 mod words;
 
 use std::sync::atomic::{AtomicU64, Ordering};

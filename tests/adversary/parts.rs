@@ -231,7 +231,6 @@ fn outbox_run(seed: u64) {
                 }
             },
         }
-        let _ = outbox.is_full();
     }
     while let Some(next) = outbox.pop() {
         match next {

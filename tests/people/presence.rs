@@ -86,3 +86,39 @@ fn status_counts_what_was_said() {
     let status = must(&mut dora, request("status"), "status");
     assert_eq!((&status["total"], &status["clients"][2]["messages"]), (&json!(3), &json!(0)));
 }
+
+#[test]
+fn nobody_is_told_of_their_own_coming_and_going() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let mut erin = scene.client(&hub, "erin");
+    let mut dora = scene.client(&hub, "dora");
+    let is_news = |event: &Value| event["event"] == "roster-updated";
+    let others = dora.find("who is here", is_news);
+    assert_eq!(states(&others), expected(&[("erin", "online")]));
+    must(&mut dora, request("dereg"), "deregistered");
+    must(&mut dora, request("rereg"), "welcome");
+    must(&mut dora, request("dereg"), "deregistered");
+    must(&mut dora, json!({"request": "register", "name": "dot"}), "welcome");
+    must(&mut dora, request("dereg"), "deregistered");
+    // Somebody else may have the name that was hers.
+    let mut other = scene.client(&hub, "finn");
+    must(&mut other, request("dereg"), "deregistered");
+    let name = json!({"request": "register", "name": "dot2"});
+    must(&mut other, name, "welcome");
+    must(&mut dora, request("rereg"), "welcome");
+    let told = |event: &Value| {
+        is_news(event) && event["clients"].as_array().unwrap().iter().any(|client| client["name"] == "dot2")
+    };
+    dora.find("dot2", told);
+    // The others were told.
+    for (name, state) in [("dora", "online"), ("dora", "offline"), ("dot", "online")] {
+        let told = |event: &Value| is_news(event) && states(event).get(name).is_some_and(|now| now == state);
+        erin.find(&format!("{name} {state}"), told);
+    }
+    let of_herself =
+        |event: &Value| is_news(event) && ["dora", "dot"].iter().any(|name| states(event).contains_key(*name));
+    assert!(!dora.has_said(of_herself));
+    // Who is there, ourselves included, is what `who` is for.
+    assert!(states(&must(&mut dora, request("who"), "roster")).contains_key("dot"));
+}

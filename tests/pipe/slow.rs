@@ -230,3 +230,52 @@ fn an_end_that_waits_for_its_reader_says_so_where_it_can_be_seen() {
     stalled.signal(rustix::process::Signal::INT);
     assert_eq!(stalled.exit(), 130);
 }
+
+#[test]
+fn what_is_acknowledged_to_somebody_who_does_not_read_is_read_later_and_others_are_not_held_up() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let mut dora = Running::start_reading("dora", scene.join(&hub.address, "dora", &[]), EVENTS, false);
+    let mut cleo = scene.client(&hub, "cleo");
+    // This is not about who answers how fast on a busy machine.
+    let mut erin = scene.client_with(&hub, "erin", &["--ack-timeout", "10s"]);
+    erin.find("dora", |e| e["event"] == "roster-updated" && e["clients"].to_string().contains("dora"));
+    for peer in ["dora", "cleo"] {
+        assert_eq!(erin.ask(json!({"request": "private-open", "to": peer}))["event"], "private-opened");
+    }
+    let text = "x".repeat(12_000);
+    let mut input = erin.take_input();
+    let writer = std::thread::spawn(move || {
+        for id in 1_000..1_400 {
+            let (to, text) = if id == 1_200 { ("cleo", "you too?") } else { ("dora", text.as_str()) };
+            writeln!(input, r#"{{"id":{id},"request":"private","to":"{to}","text":"{id} {text}"}}"#).unwrap();
+        }
+        input
+    });
+    // Cleo reads, and has hers though dora's wait.
+    assert_eq!(cleo.expect("private-message")["text"], "1200 you too?");
+    assert_eq!(erin.answer(&json!(1_200))["event"], "message-acked");
+    // Some wait for dora; she reads, and they are answered.
+    dora.read_now(EVENTS);
+    let mut acked = Vec::new();
+    for id in (1_000..1_400).filter(|id| *id != 1_200) {
+        let answer = erin.answer(&json!(id));
+        match answer["event"].as_str() {
+            Some("message-acked") => acked.push(id),
+            _ => assert_eq!(answer["code"], "not-read", "{answer}"),
+        }
+    }
+    assert!(acked.len() > 64, "what waited went out when she read: {}", acked.len());
+    drop(writer.join().unwrap());
+    erin.exit();
+    dora.end_input();
+    dora.exit();
+    let told: Vec<Value> = dora.finish().events();
+    let told: Vec<i64> = told
+        .iter()
+        .filter(|e| e["event"] == "private-message")
+        .map(|e| e["text"].as_str().unwrap().split(' ').next().unwrap().parse().unwrap())
+        .collect();
+    assert!(told.is_sorted() && told.windows(2).all(|two| two[0] != two[1]), "in order, and once");
+    assert!(acked.iter().all(|id| told.contains(id)), "what was acknowledged was told");
+}

@@ -48,7 +48,7 @@ pages! {
         scene.says(ben, r#"{"id":5,"request":"accept"}"#);
         scene.note("the file is there already, and stays; then it is to be overwritten");
         for accept in ["accept 3 --to ideas/plan.txt", "accept 4 --to ideas/plan.txt --on-conflict overwrite"] {
-            scene.says(ben, r#"{"id":6,"request":"push","file":"plan.txt","to":"anna"}"#);
+            scene.says(ben, r#"{"id":6,"request":"push","file":"notes.txt","to":"anna"}"#);
             scene.says(anna, accept);
         }
         scene.note("cleo was started with --accept-from ben");

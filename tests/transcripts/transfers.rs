@@ -15,7 +15,9 @@ pages! {
         scene.says(anna, "get song.ogg ben");
         scene.says(anna, "get song.ogg");
         scene.says(anna, "get plan.txt --to ../plan.txt");
+        scene.note("what is here already is done, and another file of that name is not replaced");
         scene.says(anna, "get plan.txt");
+        scene.says(anna, "get notes.txt ben --to plan.txt");
         scene.says(ben, r#"{"id":2,"request":"get","file":"song.ogg","from":"anna","to":"music/song.ogg"}"#);
         scene.says(ben, r#"{"id":3,"request":"get","file":"song.ogg","from":"cleo"}"#);
         scene.note("two people offer different notes, so cleo must say whose she wants");
@@ -86,7 +88,7 @@ pages! {
         scene.says(anna, "push song.ogg ben");
         scene.says(anna, "cancel 5");
         scene.says(ben, r#"{"id":7,"request":"push","file":"plan.txt","to":"anna"}"#);
-        scene.says(ben, r#"{"id":8,"request":"cancel","transfer":5}"#);
+        scene.says(ben, r#"{"id":8,"request":"cancel","transfer":6}"#);
         queued_are_cancelled(scene);
     };
 }

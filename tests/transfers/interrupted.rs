@@ -109,3 +109,29 @@ fn an_uploader_that_is_stopped_for_a_moment_is_waited_for() {
     erin.quit();
     dora.quit();
 }
+
+#[test]
+fn the_giver_counts_what_it_sent_whatever_became_of_the_receiver() {
+    let hub = Hub::start(&[]);
+    let bytes = content("counted", SIZE);
+    let mut erin = Peer::join(hub.port, "erin", &[]);
+    offer_cut(&mut erin, "a.bin", &bytes, 32);
+    let mut dora = Peer::join(hub.port, "dora", &SLOW);
+    dora.ask(get("a.bin"));
+    dora.expect("transfer-progress");
+    erin.expect("transfer-started");
+    let place = dora.kill();
+    let failed = erin.expect("transfer-failed");
+    let sent = failed["bytes"].as_u64().unwrap();
+    assert!(sent > 0 && sent <= SIZE as u64 && failed["direction"] == "up", "{failed}");
+    assert_eq!(erin.must(json!({"request": "transfers"}), "transfers")["transfers"], json!([]));
+    let mut dora = Peer::join_from(place, hub.port, "dora", &[]);
+    let done = dora.must(get("a.bin"), "transfer-completed");
+    let resumed = done["resumed"].as_u64().unwrap();
+    assert!(resumed > 0 && resumed <= sent, "{done}: {failed}");
+    let given = erin.expect("transfer-completed");
+    assert_eq!((&given["bytes"], &given["size"]), (&json!(SIZE as u64 - resumed), &json!(SIZE)), "{given}");
+    assert_ne!(given["transfer"], failed["transfer"]);
+    erin.quit();
+    dora.quit();
+}

@@ -137,7 +137,9 @@ async fn a_line_over_the_limit_is_a_fault_before_it_is_kept() {
 #[tokio::test]
 async fn a_stranger_costs_no_more_than_a_hello() {
     use potluck::io::carry::{Outgoing, carry};
-    use potluck::protocol::limits::HELLO_BYTES;
+    use potluck::io::line_room::LineRoom;
+    use potluck::protocol::limits::{HELLO_BYTES, MAX_FRAME};
+    let room = std::sync::Arc::new(LineRoom::of_many());
     for choice in BOTH {
         // A first line without end.
         let mut listener = listen();
@@ -145,7 +147,7 @@ async fn a_stranger_costs_no_more_than_a_hello() {
         let (mut client, hub) = meet(&mut listener, address, choice).await;
         let (sender, mut lines) = tokio::sync::mpsc::channel(4);
         let endless = tokio::spawn(async move { while client.writer.write_all(&[b'x'; 65536]).await.is_ok() {} });
-        let reason = soon(carry(hub, &Outgoing::default(), &sender, |line| line)).await.unwrap();
+        let reason = soon(carry(hub, &Outgoing::default(), MAX_FRAME, &room, &sender, |line| line)).await.unwrap();
         assert!(reason.contains(&format!("longer than {HELLO_BYTES} bytes")), "{reason}");
         soon(endless).await.unwrap();
         assert!(lines.try_recv().is_err());
@@ -154,8 +156,8 @@ async fn a_stranger_costs_no_more_than_a_hello() {
         let (mut client, hub) = meet(&mut listener, address, choice).await;
         let outgoing = std::sync::Arc::new(Outgoing::default());
         let carried = {
-            let (outgoing, sender) = (outgoing.clone(), sender.clone());
-            tokio::spawn(async move { carry(hub, &outgoing, &sender, |line| line).await })
+            let (outgoing, room, sender) = (outgoing.clone(), room.clone(), sender.clone());
+            tokio::spawn(async move { carry(hub, &outgoing, MAX_FRAME, &room, &sender, |line| line).await })
         };
         let long = [&[b'y'; 1 << 20][..], b"\n"].concat();
         let more = tokio::spawn(async move {
@@ -164,7 +166,7 @@ async fn a_stranger_costs_no_more_than_a_hello() {
             client.writer.flush().await.unwrap();
             client
         });
-        assert_eq!(soon(lines.recv()).await.unwrap(), b"hello");
+        assert_eq!(&*soon(lines.recv()).await.unwrap(), b"hello");
         assert!(tokio::time::timeout(Duration::from_millis(300), lines.recv()).await.is_err());
         if choice == TransportChoice::Quic {
             assert!(!more.is_finished(), "the other side is held up");

@@ -43,8 +43,8 @@ pub(in crate::cli) struct Manner {
     pub(in crate::cli) bars: Option<SharedBars>,
     /// As [`ClientArgs::password`] gives it: a terminal asks before anything else uses it.
     pub(in crate::cli) password: Option<Password>,
-    /// How long the session may take.
-    pub(in crate::cli) timeout: Option<Duration>,
+    /// How long the end waits for what we push to be taken; until `--timeout` if absent.
+    pub(in crate::cli) push_patience: Option<Duration>,
     /// Whether text shows the time and the number of what people say.
     pub(in crate::cli) times: bool,
 }
@@ -90,7 +90,9 @@ impl ClientArgs {
         let options = self.options(&mut manner)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
         runtime.block_on(async {
-            let local = local_address(&options.hub).await;
+            let within = options.timeout.unwrap_or(Duration::MAX);
+            // A name that is not found in time will not be found by the session either, which says so.
+            let local = tokio::time::timeout(within, local_address(&options.hub)).await.unwrap_or(LOOPBACK);
             let (broken_sender, mut broken) = mpsc::channel(1);
             let (mailbox, messages) = mailbox();
             let render = Reporting::new(self.renderer(manner, style), mailbox.clone());
@@ -176,11 +178,14 @@ impl Render<EventLine> for Renderer {
     }
 }
 
+/// Where nobody else can reach us: for as long as it is not known where the hub is.
+const LOOPBACK: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+
 /// The address at which a hub on this machine sees us, if it is on this machine: then nobody else need reach our
 /// files. A name for loopback of both kinds does not say which it will be.
 async fn local_address(hub: &JoinLink) -> Option<IpAddr> {
     let Ok(addresses) = crate::io::transport::resolve(&hub.host, hub.port).await else {
-        return Some(Ipv4Addr::LOCALHOST.into());
+        return LOOPBACK;
     };
     // Whatever part of 127.0.0.0/8 the hub listens on, the system connects from 127.0.0.1.
     let ours = |address: IpAddr| match address.to_canonical() {

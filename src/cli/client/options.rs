@@ -14,6 +14,7 @@ use super::Manner;
 use crate::core::LinkConfig;
 use crate::core::session::AcceptFrom;
 use crate::io::client::ClientOptions;
+use crate::io::clock::Clock;
 use crate::io::files::check_dir;
 use crate::io::home::Home;
 use crate::protocol::cause;
@@ -229,7 +230,9 @@ impl ClientArgs {
             inbox: manner.inbox,
             link: LinkConfig { ack_timeout: self.ack_timeout, retries: self.retries, ..LinkConfig::client() },
             give_up: self.give_up,
-            timeout: manner.timeout,
+            timeout: self.timeout,
+            push_patience: manner.push_patience,
+            clock: Clock::start(),
         })
     }
 }

@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
+use super::attempts::Attempt;
 use super::entry::Entering;
 use super::people::Person;
 use super::{Access, Held, Hub, Output, PeerId};
 use crate::core::time::Time;
-use crate::protocol::limits::{LOGINS_WAITING, PASSWORD_BYTES};
+use crate::protocol::limits::{KEYS_OF_ACCOUNT, PASSWORD_BYTES};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{check_person, fold};
 use crate::protocol::record::{FailureRecord, Record};
@@ -43,19 +44,6 @@ pub struct Verified {
     pub credential: u64,
 }
 
-/// A login that is being checked.
-pub(super) struct Attempt {
-    peer: PeerId,
-    mark: Option<Id>,
-    name: String,
-    fold: String,
-    address: String,
-    /// Whose failure it would be, see [`FailureRecord::whom`], and how many are allowed.
-    counted: Vec<(String, u32)>,
-    /// How often names had been loaded again when it began.
-    reloads: u64,
-}
-
 impl Hub {
     pub(super) fn login(
         &mut self,
@@ -72,11 +60,18 @@ impl Hub {
         let folded = fold(&request.name);
         self.may_enter(id, Some(&folded))?;
         let Some(peer) = self.peers.get(&id) else { return Err(ErrorCode::Internal.into()) };
-        let (address, reloads) = (peer.address.ip(), self.credentials.reloads());
-        let counted = self.counted(&peer.key, &folded, Network::of(address));
-        let address = address.to_string();
-        let attempt =
-            Attempt { peer: id, mark: mark.clone(), name: request.name, fold: folded, address, counted, reloads };
+        let (key, network, reloads) = (peer.key, Network::of(peer.address.ip()), self.credentials.reloads());
+        let attempt = Attempt {
+            peer: id,
+            mark: mark.clone(),
+            name: request.name,
+            address: peer.address.ip().to_string(),
+            counted: self.counted(&key, &folded, network),
+            fold: folded,
+            key,
+            network,
+            reloads,
+        };
         self.may_try(now, &attempt)?;
         self.asked += 1;
         let (number, fold) = (self.asked, attempt.fold.clone());
@@ -104,11 +99,8 @@ impl Hub {
         if let Some(wait) = locked {
             return Err(locked_out(wait));
         }
-        let at_once = |counted: &(String, u32)| {
-            self.attempts.values().filter(|other| other.counted.contains(counted)).count() as u32
-        };
-        let full = |counted: &(String, u32)| self.failures.count(&counted.0, now) + at_once(counted) >= counted.1;
-        if attempt.counted.iter().any(full) || self.attempts.len() >= LOGINS_WAITING {
+        let full = |(whom, most): &(String, u32)| self.failures.count(whom, now) + self.attempts.counted(whom) >= *most;
+        if attempt.counted.iter().any(full) || !self.attempts.has_room_for(attempt) {
             let failure = Failure::new(ErrorCode::SlowDown, "Other logins are being checked.");
             return Err(failure.wait(500));
         }
@@ -117,7 +109,7 @@ impl Hub {
 
     /// A password has been checked.
     pub(super) fn verified(&mut self, now: Time, number: u64, verified: Option<Verified>) {
-        let Some(attempt) = self.attempts.remove(&number) else { return };
+        let Some(attempt) = self.attempts.remove(number) else { return };
         match verified {
             Some(verified) if self.is_current(&verified.fold, verified.credential, attempt.reloads) => {
                 self.let_in(now, attempt, verified);
@@ -172,9 +164,13 @@ impl Hub {
         self.looks.people.insert(&person.name);
         let (id, mark) = (attempt.peer, attempt.mark);
         self.note_credential(now, id, &fold, credential);
-        let Some(person) = self.people.get_mut(&fold) else { return };
+        let Some(person) = self.people.get(&fold) else { return };
         let known = person.keys.contains(&key);
         if !known {
+            while self.people.get(&fold).is_some_and(|person| person.keys.len() >= KEYS_OF_ACCOUNT) {
+                self.forget_a_key(&fold);
+            }
+            let Some(person) = self.people.get_mut(&fold) else { return };
             person.keys.push(key);
             if self.keys.insert(key) {
                 self.spend_invite(id, &name);

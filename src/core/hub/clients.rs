@@ -61,7 +61,7 @@ pub(super) struct Peer {
 
 impl Hub {
     pub(super) fn line(&mut self, now: Time, conn: ConnId, line: &[u8]) {
-        if let Some(stranger) = self.strangers.get(&conn) {
+        if let Some(stranger) = self.strangers.get(conn) {
             let (key, address, waits) = (stranger.key, stranger.address, stranger.hello.is_some());
             let taken = match waits {
                 true => Err(Failure::new(ErrorCode::WrongProtocol, "a frame before the hello was answered")),
@@ -151,12 +151,13 @@ impl Hub {
         resumed: bool,
     ) -> Result<(), Failure> {
         let run = self.config.run;
-        let peer = self.peers.get_mut(&id).expect("it was just found or made");
+        let Some(peer) = self.peers.get_mut(&id) else { return Err(ErrorCode::Internal.into()) };
         let received = if resumed { hello.received } else { 0 };
         // Until here it is a stranger, who can be turned away.
         peer.link.attach(now, received).map_err(fault)?;
-        self.strangers.remove(&conn);
+        self.strangers.remove(conn);
         let before = peer.conn.replace(conn);
+        self.places.connected(id);
         let (moved, away) = (peer.address.ip() != address.ip(), peer.away_since.take());
         peer.address = address;
         self.places.moved(id, address.ip());
@@ -188,7 +189,7 @@ impl Hub {
         if frame.n.is_some() != frame.body.is_some() {
             return Err(Failure::new(ErrorCode::WrongProtocol, "a body and its number belong together"));
         }
-        let peer = self.peers.get_mut(&id).expect("connections belong to sessions");
+        let Some(peer) = self.peers.get_mut(&id) else { return Err(ErrorCode::Internal.into()) };
         let new = peer.link.receive(now, frame.n, frame.ack, frame.probe).map_err(fault)?;
         peer.doubted = false;
         self.talking.insert(id);
@@ -203,7 +204,7 @@ impl Hub {
     }
 
     pub(super) fn disconnected(&mut self, now: Time, conn: ConnId, reason: String) {
-        self.strangers.remove(&conn);
+        self.strangers.remove(conn);
         if let Some(&id) = self.conns.get(&conn) {
             self.lose(now, id, reason);
         }
@@ -214,6 +215,7 @@ impl Hub {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.link.detach();
         peer.away_since = Some(now);
+        self.places.disconnected(id);
         if let Some(conn) = peer.conn.take() {
             self.conns.remove(&conn);
             self.out.push_back(Output::Close(conn));
@@ -253,7 +255,7 @@ impl Hub {
 
     /// Turns a connection without a session away.
     pub(super) fn turn_away(&mut self, conn: ConnId, failure: Failure) {
-        let Some(stranger) = self.strangers.remove(&conn) else { return };
+        let Some(stranger) = self.strangers.remove(conn) else { return };
         self.log(log::ClientRefused {
             connection: conn,
             address: stranger.address.to_string(),
@@ -277,7 +279,7 @@ impl Hub {
     }
 
     pub(super) fn tick(&mut self, now: Time) {
-        while let Some((&conn, _)) = self.strangers.first_key_value().filter(|(_, stranger)| stranger.deadline <= now) {
+        while let Some((conn, _)) = self.strangers.oldest().filter(|(_, deadline)| *deadline <= now) {
             self.turn_away(conn, Failure::new(ErrorCode::WrongProtocol, "no hello within 10 s"));
         }
         self.end_nameless(now);

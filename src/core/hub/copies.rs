@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::held::Held;
+use super::kept::{Body, Kept, Key, body};
 use super::offers::{HUB, Owner, Shelved, check_content};
 use super::table;
 use super::{Hub, Output, PeerId};
@@ -39,16 +40,6 @@ pub struct CopyPlan {
     pub source: event::Holder,
 }
 
-/// The name of an owner, folded, and of a file of theirs.
-type Key = (String, String);
-
-/// A content as its owner describes it: what has the same hash and another size is a lie, and shares nothing.
-type Body = (ContentHash, u64);
-
-fn body(content: &Content) -> Body {
-    (content.hash, content.size)
-}
-
 /// A copy that is to be made.
 struct Wanted {
     number: u64,
@@ -60,9 +51,7 @@ struct Wanted {
 #[derive(Default)]
 pub(super) struct Copies {
     /// Those that have been noted.
-    kept: BTreeMap<Key, (String, Arc<Content>)>,
-    /// How many of those each content has whose bytes are on disk. Those from before are looked for first.
-    on_disk: HashMap<Body, usize>,
+    kept: Kept,
     /// Those that are to be made: their numbers, and who waits for them. Whatever else is being made is void.
     wanted: BTreeMap<Key, Wanted>,
     /// Those of them that have not begun, by their owners, who take turns.
@@ -96,14 +85,14 @@ impl Copies {
         let mut copies = Self::default();
         for CopyRecord { fold, owner, content } in records {
             copies.share(&content);
-            copies.kept.insert((fold, content.file.to_string()), (owner, Arc::new(content)));
+            copies.kept.recall((fold, content.file.to_string()), owner, Arc::new(content));
         }
         copies
     }
 
     /// The content of a copy that can be served.
     pub(super) fn servable(&self, fold: &str, file: &str) -> Option<Arc<Content>> {
-        self.content(fold, file).filter(|content| self.on_disk.contains_key(&body(content)))
+        self.content(fold, file).filter(|content| self.kept.is_on_disk(&body(content)))
     }
 
     pub(super) fn has(&self, fold: &str, file: &str) -> bool {
@@ -111,14 +100,12 @@ impl Copies {
     }
 
     pub(super) fn content(&self, fold: &str, file: &str) -> Option<Arc<Content>> {
-        self.kept.get(&(fold.to_owned(), file.to_owned())).map(|(_, content)| content.clone())
+        self.kept.content(fold, file).cloned()
     }
 
     /// The files of an owner of which there are copies and whose names begin so.
     pub(super) fn below(&self, fold: &str, prefix: &str) -> Vec<String> {
-        let from = self.kept.range((fold.to_owned(), prefix.to_owned())..);
-        let theirs = from.take_while(|((owner, file), _)| owner == fold && file.starts_with(prefix));
-        theirs.map(|((_, file), _)| file.clone()).collect()
+        self.kept.below(fold, prefix)
     }
 
     /// One copy more of a content.
@@ -145,23 +132,10 @@ impl Copies {
     /// A copy that has its share is on disk.
     fn keep(&mut self, key: Key, owner: String, content: Arc<Content>) {
         // One from before, which had not been found when it was wanted again, has its share already.
-        if let Some(before) = self.remove(&key) {
+        if let Some(before) = self.kept.remove(&key) {
             self.unshare(&before);
         }
-        *self.on_disk.entry(body(&content)).or_default() += 1;
-        self.kept.insert(key, (owner, content));
-    }
-
-    /// A copy is not to be there any more; gives the content that was on disk.
-    fn remove(&mut self, key: &Key) -> Option<Arc<Content>> {
-        let (_, content) = self.kept.remove(key)?;
-        if let Some(count) = self.on_disk.get_mut(&body(&content)) {
-            *count -= 1;
-            if *count == 0 {
-                self.on_disk.remove(&body(&content));
-            }
-        }
-        Some(content)
+        self.kept.insert(key, owner, content);
     }
 
     /// The next copy to make: owners take turns.
@@ -194,12 +168,10 @@ impl Copies {
 impl Hub {
     /// The bytes of copies from before are there, so many: these are offered, unless their owners do so.
     pub(super) fn copy_found(&mut self, now: Time, hash: ContentHash, size: u64) {
-        let kept = self.copies.kept.values().filter(|(_, content)| body(content) == (hash, size));
-        let found: Vec<_> = kept.cloned().collect();
-        if self.config.files.is_none() || found.is_empty() || self.copies.on_disk.contains_key(&(hash, size)) {
+        if self.config.files.is_none() {
             return;
         }
-        self.copies.on_disk.insert((hash, size), found.len());
+        let found = self.copies.kept.found((hash, size));
         for (owner, content) in found {
             if self.table.get(&table::key(&content.file, &owner)).is_none() {
                 self.list(now, &owner, Shelved { owner: Owner::Kept, content });
@@ -238,7 +210,7 @@ impl Hub {
         }
         let making = Making { peer: id, owner: me.name, content: content.clone() };
         self.copies.share(content);
-        if self.copies.on_disk.contains_key(&body(content)) {
+        if self.copies.kept.is_on_disk(&body(content)) {
             return self.copy_made(now, making);
         }
         self.copies.last += 1;
@@ -320,7 +292,7 @@ impl Hub {
     /// Another content is offered under this name: the copy of the old one is of no more use.
     pub(super) fn outdate_copy(&mut self, now: Time, fold: &str, content: &Content) {
         let key = (fold.to_owned(), content.file.to_string());
-        let kept = self.copies.kept.get(&key).map(|(_, kept)| kept.hash);
+        let kept = self.copies.kept.content(fold, &content.file).map(|kept| kept.hash);
         let wanted = self.copies.wanted.get(&key).map(|wanted| wanted.content.hash);
         if [kept, wanted].into_iter().flatten().any(|hash| hash != content.hash) {
             self.drop_copy(now, fold, &content.file);
@@ -331,11 +303,27 @@ impl Hub {
     pub(super) fn drop_copy(&mut self, now: Time, fold: &str, file: &str) {
         let key = (fold.to_owned(), file.to_owned());
         self.copy_unwanted(now, &key, ErrorCode::NotOffered);
-        if let Some(content) = self.copies.remove(&key) {
+        if let Some(content) = self.copies.kept.remove(&key) {
             self.persist(Record::CopyGone { fold: key.0, file: key.1 });
             if self.copies.unshare(&content) {
                 self.discard(content.hash);
             }
+        }
+    }
+
+    /// Somebody's name is gone: nothing is kept for them any more.
+    pub(super) fn drop_copies_of(&mut self, now: Time, fold: &str, owner: &str) {
+        let files = self.copies.kept.below(fold, "");
+        for file in &files {
+            self.drop_copy(now, fold, file);
+        }
+        self.unlist(now, owner, &files, true);
+    }
+
+    /// The names of some owners have gone while the hub did not run.
+    pub(super) fn drop_copies_of_nobody(&mut self, now: Time) {
+        for (fold, file) in self.copies.kept.of_nobody(|fold| self.people.contains_key(fold)) {
+            self.drop_copy(now, &fold, &file);
         }
     }
 
@@ -359,15 +347,14 @@ impl Hub {
     /// The bytes go, unless another copy has them or is being made of them.
     fn discard(&mut self, hash: ContentHash) {
         let making = self.copies.making.values().any(|making| making.content.hash == hash);
-        if !making && !self.copies.on_disk.keys().any(|(on_disk, _)| *on_disk == hash) {
+        if !making && !self.copies.kept.is_hash_on_disk(hash) {
             self.out.push_back(Output::Discard(hash));
         }
     }
 
     /// The bytes of a copy are not there any more, or not what they were.
     pub(super) fn copy_lost(&mut self, now: Time, hash: ContentHash) {
-        let lost = self.copies.kept.iter().filter(|(_, (_, content))| content.hash == hash);
-        for ((fold, file), (owner, _)) in lost.map(|(key, copy)| (key.clone(), copy.clone())).collect::<Vec<_>>() {
+        for ((fold, file), owner) in self.copies.kept.of_hash(hash) {
             self.drop_copy(now, &fold, &file);
             let kept = self.table.get(&table::key(&file, &owner));
             if kept.is_some_and(|shelved| shelved.owner == Owner::Kept) {

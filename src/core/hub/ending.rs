@@ -14,7 +14,7 @@ impl Hub {
         }
         self.log(log::HubStopping { reason, clients: self.roster.len() as u64 });
         let farewell = to_json(&Farewell { farewell: Failure::from(ErrorCode::HubStopping).into() });
-        let conns: BTreeSet<ConnId> = self.conns.keys().chain(self.strangers.keys()).copied().collect();
+        let conns: BTreeSet<ConnId> = self.conns.keys().copied().chain(self.strangers.conns()).collect();
         for conn in conns {
             self.out.push_back(Output::Say(conn, farewell.clone()));
             self.out.push_back(Output::Close(conn));

@@ -8,7 +8,7 @@ use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{check_person, fold};
 use crate::protocol::record::Record;
-use crate::protocol::{ErrorCode, Event, Failure, Id, PublicKey, event, request};
+use crate::protocol::{ErrorCode, Event, Failure, Id, Network, PublicKey, event, request};
 
 /// A registration under way.
 pub(super) struct Entering {
@@ -34,7 +34,7 @@ impl Hub {
         self.is_invited(now, id)?;
         let known = self.people.contains_key(&fold);
         if !known {
-            self.check_new_name(id)?;
+            self.check_new_name(now, id)?;
             self.can_keep()?;
         }
         // Who is known already stays, whatever looks like them.
@@ -83,6 +83,9 @@ impl Hub {
         }
         let (name, fold, key, since) = (entering.name.clone(), entering.fold.clone(), peer.key, self.calendar(now).0);
         let newest = self.recent.newest;
+        if !self.people.contains_key(&fold) {
+            self.newcomers.add(now, Network::of(peer.address.ip()));
+        }
         let person = self.people.entry(fold.clone()).or_insert_with(|| Person::new(name.clone(), newest));
         self.looks.people.insert(&person.name);
         if !person.keys.contains(&key) {

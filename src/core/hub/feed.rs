@@ -7,9 +7,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::recent::{Post, Target};
 use super::{Hub, Output, PeerId, Question};
 use crate::core::time::Time;
-use crate::protocol::limits::{FEED_BYTES, FEED_MESSAGES, RECENT_BYTES, RECENT_MESSAGES};
+use crate::protocol::limits::{FEED_BYTES, FEED_MESSAGES};
 use crate::protocol::record::{Inbox, Kept, Place, Query, Record};
 use crate::protocol::wire::Received;
 use crate::protocol::{Event, EventLine, Id, Timestamp, event, log, name::fold, to_json};
@@ -17,24 +18,6 @@ use crate::protocol::{Event, EventLine, Id, Timestamp, event, log, name::fold, t
 /// How long it may be before it is on disk what somebody has received. What is forgotten in a crash is sent again,
 /// and the client, who knows better, drops it.
 const FLUSH: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// Something that was said, and is on disk.
-pub(super) struct Post {
-    number: u64,
-    /// Who said it, folded.
-    from: String,
-    target: Target,
-    body: Arc<str>,
-    bytes: usize,
-}
-
-/// Whom it is for.
-enum Target {
-    Lobby,
-    Room(u64),
-    /// Folded.
-    Person(String),
-}
 
 /// How far a client has come.
 pub(super) struct Feed {
@@ -69,40 +52,6 @@ pub(super) struct Awaiting {
     pub(super) to: String,
     pub(super) sent: Timestamp,
     pub(super) deadline: Time,
-}
-
-/// The newest that was said.
-#[derive(Default)]
-pub(super) struct Recent {
-    posts: VecDeque<Arc<Post>>,
-    bytes: usize,
-    /// Everything after this number is here.
-    after: u64,
-    /// The newest message that is on disk.
-    pub(super) newest: u64,
-}
-
-impl Recent {
-    pub(super) fn new(newest: u64) -> Self {
-        Self { posts: VecDeque::new(), bytes: 0, after: newest, newest }
-    }
-
-    fn push(&mut self, post: Arc<Post>) {
-        self.newest = post.number;
-        self.bytes += post.bytes;
-        self.posts.push_back(post);
-        while self.posts.len() > RECENT_MESSAGES || self.bytes > RECENT_BYTES {
-            let Some(old) = self.posts.pop_front() else { return };
-            self.bytes -= old.bytes;
-            self.after = old.number;
-        }
-    }
-
-    /// What is here after a number, if that is everything.
-    fn since(&self, number: u64) -> Option<impl Iterator<Item = &Arc<Post>>> {
-        let start = self.posts.partition_point(|post| post.number <= number);
-        (number >= self.after).then(|| self.posts.range(start..))
-    }
 }
 
 impl Feed {
@@ -201,7 +150,7 @@ impl Hub {
         }
         self.log(log::MessageDelivered { number, from: self.name_of(from), to: to.to_owned() });
         if let Some(&sender) = self.online.get(from) {
-            self.tell(now, sender, event::MessageDelivered { number, to: to.to_owned() });
+            self.tell(now, sender, event::MessageDelivered { number, to: to.to_owned(), private: false });
         }
     }
 
@@ -323,8 +272,8 @@ impl Hub {
             after: feed.sent,
             rooms: rooms.filter_map(since).collect(),
             lobby_after: feed.lobby_after,
-            limit: FEED_MESSAGES - feed.window.len(),
-            bytes: FEED_BYTES - feed.bytes,
+            limit: FEED_MESSAGES.saturating_sub(feed.window.len()),
+            bytes: FEED_BYTES.saturating_sub(feed.bytes),
         }
     }
 
@@ -337,7 +286,13 @@ impl Hub {
         }
         let Some(feed) = peer.feed.as_mut() else { return };
         feed.reading = false;
+        let mut more = more;
         for kept in kept {
+            if !self.peers.get(&id).and_then(|peer| peer.feed.as_ref()).is_some_and(Feed::has_room) {
+                // The store counts texts as they were said. The rest is read again.
+                more = true;
+                break;
+            }
             let post = self.post_of(&kept);
             if self.is_for(id, &post) {
                 self.push(now, id, &post);
@@ -369,7 +324,6 @@ impl Hub {
 
     fn post_of(&self, kept: &Kept) -> Post {
         let Kept { number, sent, from, text, .. } = kept.clone();
-        let bytes = text.len();
         let (target, event): (Target, Event) = match &kept.place {
             Place::Person(name) if kept.withheld => (Target::Person(fold(name)), event::Withheld { number }.into()),
             Place::Person(to) => {
@@ -383,7 +337,9 @@ impl Hub {
             }
         };
         let line = EventLine { seq: None, time: None, id: None, last: false, event };
-        Post { number, from: fold(&kept.from), target, body: to_json(&line).into(), bytes }
+        let body: Arc<str> = to_json(&line).into();
+        // What is sent, and not what was said: a text may become six times as long.
+        Post { number, from: fold(&kept.from), target, bytes: body.len(), body }
     }
 
     pub(super) fn question(&mut self, query: Query, question: Question) {

@@ -114,6 +114,11 @@ impl Holders {
         self.had.get(hash).into_iter().flatten().map(|(id, part)| (*id, part))
     }
 
+    /// Whether this client has a content, or some of it, because it fetched it.
+    pub(super) fn has(&self, id: PeerId, hash: &ContentHash) -> bool {
+        self.had.get(hash).is_some_and(|parts| parts.contains_key(&id))
+    }
+
     /// The offers of contents whose hashes begin with these digits, and those whose owners are gone.
     pub(super) fn of_hash(&self, digits: &str) -> impl Iterator<Item = (ContentHash, &Key)> {
         let first = format!("{digits:0<64.64}").parse().unwrap_or(ContentHash([0xff; 32]));

@@ -57,7 +57,7 @@ impl Hub {
     pub(super) fn look_up_invite(&mut self, conn: ConnId, key: PublicKey, hello: ClientHello) -> Result<(), Failure> {
         let secret = hello.invite.as_deref().filter(|secret| (1..=INVITE_BYTES).contains(&secret.len()));
         let digest = InviteDigest::of(secret.ok_or(ErrorCode::AccessDenied)?);
-        if let Some(stranger) = self.strangers.get_mut(&conn) {
+        if let Some(stranger) = self.strangers.get_mut(conn) {
             stranger.hello = Some(Box::new(hello));
             self.question(Query::Invite { digest, key }, Question::Invite(conn));
         }
@@ -66,7 +66,7 @@ impl Hub {
 
     /// The store knows what a hello has shown.
     pub(super) fn invite_found(&mut self, now: Time, conn: ConnId, found: Option<(InviteRecord, bool)>) {
-        let Some(stranger) = self.strangers.get_mut(&conn) else { return };
+        let Some(stranger) = self.strangers.get_mut(conn) else { return };
         let Some(hello) = stranger.hello.take() else { return };
         let (key, address) = (stranger.key, stranger.address);
         let today = self.calendar(now);

@@ -8,6 +8,7 @@ use super::offers::{HUB, Owner, Shelved};
 use super::table::{Key, key};
 use super::{Hub, PeerId};
 use crate::core::time::Time;
+use crate::protocol::human::quoted;
 use crate::protocol::limits::{ANSWER_BYTES, HOLDERS};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::fold;
@@ -68,7 +69,7 @@ impl Hub {
         let owners: Vec<String> =
             owners.into_iter().filter(|(_, theirs)| *theirs).map(|(owner, _)| owner.to_owned()).collect();
         if owners.is_empty() {
-            return Err(not_offered(&request.file, request.from.as_deref()));
+            return Err(self.not_offered(&request.file, request.from.as_deref()));
         }
         if !others {
             return Err(Failure::from(ErrorCode::OwnFile).at(pointer_at("/file")));
@@ -171,12 +172,54 @@ impl Hub {
         if offers.is_empty() {
             offers = named(self.holders.orphans().from(file), file, folded.as_deref());
         }
-        if offers.is_empty() { Err(not_offered(file, from)) } else { Ok(offers) }
+        if offers.is_empty() { Err(self.not_offered(file, from)) } else { Ok(offers) }
+    }
+
+    /// The offers of a file that somebody has fetched, or some of it, without offering it.
+    fn offers_held_by(&self, file: &str, name: &str) -> Vec<(&str, &Shelved)> {
+        let Some(holder) = self.online.get(&fold(name)) else { return Vec::new() };
+        let mut offers = self.offers_of(file, None).unwrap_or_default();
+        offers.retain(|(_, shelved)| self.holders.has(*holder, &shelved.content.hash));
+        offers
+    }
+
+    /// Why there is nothing of this name: perhaps it is a folder, or a file that was taken for one.
+    pub(super) fn not_offered(&self, file: &str, from: Option<&str>) -> Failure {
+        let at = pointer_at(if from.is_some() { "/from" } else { "/file" });
+        let folded = from.map(fold);
+        let is_theirs = |owner: &str, shelved: &Shelved| is_from(folded.as_deref(), owner, shelved);
+        let shown = |name: &str| quoted(name).into_owned();
+        if let Some(name) = file.strip_suffix('/') {
+            if !named(self.table.from(&key(name, "")), name, folded.as_deref()).is_empty() {
+                let message = format!("{name} is a file and not a folder.");
+                let hint = format!("`get {}` fetches it.", shown(name));
+                return Failure::new(ErrorCode::NotOffered, message).hint(hint).at(pointer_at("/file"));
+            }
+        } else {
+            let folder = format!("{file}/");
+            let mut below = self.table.from(&key(&folder, "")).take_while(|((name, _), _)| name.starts_with(&folder));
+            if below.by_ref().take(LOOKED_THROUGH).any(|((_, owner), shelved)| is_theirs(owner, shelved)) {
+                let message = format!("{file} is a folder: {folder} is offered.");
+                let hint = format!("`get {}` fetches all that is in it.", shown(&folder));
+                return Failure::new(ErrorCode::NotOffered, message).hint(hint).at(pointer_at("/file"));
+            }
+        }
+        match from {
+            Some(from) => Failure::new(ErrorCode::NotOffered, format!("{from} does not offer {file}.")),
+            None => Failure::new(ErrorCode::NotOffered, format!("Nobody offers {file}.")),
+        }
+        .at(at)
     }
 
     pub(super) fn chunks(&self, id: PeerId, request: &request::Chunks) -> Result<Event, Failure> {
         self.me(id)?;
-        let offers = self.offers_of(&request.file, request.from.as_deref())?;
+        let offers = match (self.offers_of(&request.file, request.from.as_deref()), &request.from) {
+            (Err(failure), Some(from)) => match self.offers_held_by(&request.file, from) {
+                none if none.is_empty() => return Err(failure),
+                held => held,
+            },
+            (offers, _) => offers?,
+        };
         let content = the_one(&offers)?.ok_or(ErrorCode::NotOffered)?;
         if let Some(i) = request.chunks.iter().position(|chunk| u64::from(*chunk) >= content.chunks) {
             let message = format!("{} has {} chunks, counted from 0.", content.file, content.chunks);
@@ -278,13 +321,4 @@ fn the_one(offers: &[(&str, &Shelved)]) -> Result<Option<Arc<Content>>, Failure>
         return Err(Failure::from(ErrorCode::Ambiguous).at(pointer_at("/from")));
     }
     Ok(Some(first.content.clone()))
-}
-
-fn not_offered(file: &str, from: Option<&str>) -> Failure {
-    match from {
-        Some(from) => {
-            Failure::new(ErrorCode::NotOffered, format!("{from} does not offer {file}.")).at(pointer_at("/from"))
-        }
-        None => Failure::new(ErrorCode::NotOffered, format!("Nobody offers {file}.")).at(pointer_at("/file")),
-    }
 }

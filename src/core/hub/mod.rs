@@ -5,6 +5,7 @@
 //! while, then each client that can take more is told what changed since what it has.
 
 mod accounts;
+mod attempts;
 mod chores;
 mod clients;
 mod config;
@@ -21,10 +22,12 @@ mod health;
 mod held;
 mod holders;
 mod invites;
+mod kept;
 mod locate;
 mod mailbox;
 mod messages;
 mod names;
+mod newcomers;
 mod offers;
 mod orphans;
 mod pages;
@@ -33,6 +36,7 @@ mod places;
 mod pushes;
 mod quotas;
 mod rates;
+mod recent;
 mod requests;
 mod revocation;
 mod room_news;
@@ -63,24 +67,26 @@ use crate::protocol::record::{Found, Loaded, NameRecord, Query, Record};
 use crate::protocol::types::{Content, Password};
 use crate::protocol::wire::Frame;
 use crate::protocol::{Client, ContentHash, Failure, PublicKey};
-use accounts::Attempt;
+use attempts::Attempts;
 use chores::Chores;
 use clients::Peer;
 use copies::Copies;
 use failures::Failures;
-use feed::{Awaiting, Recent};
+use feed::Awaiting;
 use health::Health;
 use held::{Held, Question};
 use holders::Holders;
 use invites::Invites;
+use newcomers::Newcomers;
 use people::{Departed, Looks, Person};
 use places::Places;
 use pushes::Pushes;
+use recent::Recent;
 use revocation::Credentials;
 use room_news::RoomNews;
 use rooms::Room;
 use roster::{Fetchers, Visit};
-use strangers::Stranger;
+use strangers::Strangers;
 use table::Table;
 use telling::Updates;
 use underway::Underway;
@@ -195,7 +201,7 @@ pub enum Output {
 /// The hub's machine.
 pub struct Hub {
     config: HubConfig,
-    strangers: BTreeMap<ConnId, Stranger>,
+    strangers: Strangers,
     peers: BTreeMap<PeerId, Peer>,
     conns: BTreeMap<ConnId, PeerId>,
     /// Registered names, folded.
@@ -209,6 +215,7 @@ pub struct Hub {
     keys: HashSet<PublicKey>,
     invites: Invites,
     credentials: Credentials,
+    newcomers: Newcomers,
     places: Places,
     /// Rooms by their numbers, and their numbers by their folded names.
     rooms: BTreeMap<u64, Room>,
@@ -220,7 +227,7 @@ pub struct Hub {
     departed: Departed,
     failures: Failures,
     /// Logins that are being checked.
-    attempts: BTreeMap<u64, Attempt>,
+    attempts: Attempts,
     /// The number of the newest message, on disk or on its way there.
     last_message: u64,
     recent: Recent,
@@ -262,8 +269,8 @@ impl Hub {
     pub fn new(config: HubConfig, loaded: Loaded) -> Self {
         let credentials = Credentials::load(&loaded.names);
         let people = people::load(loaded.names, loaded.blocks, &loaded.rooms, loaded.waiting);
-        Self {
-            strangers: BTreeMap::new(),
+        let mut hub = Self {
+            strangers: Strangers::default(),
             peers: BTreeMap::new(),
             conns: BTreeMap::new(),
             online: HashMap::new(),
@@ -275,6 +282,7 @@ impl Hub {
             people,
             invites: Invites::default(),
             credentials,
+            newcomers: Newcomers::default(),
             places: Places::default(),
             room_names: loaded.rooms.iter().map(|room| (fold(&room.name), room.room)).collect(),
             rooms: loaded.rooms.into_iter().map(|room| (room.room, room.into())).collect(),
@@ -282,7 +290,7 @@ impl Hub {
             last_room: loaded.last_room,
             departed: Departed::load(loaded.visits),
             failures: Failures::load(loaded.failures, config.epoch, &config.logins),
-            attempts: BTreeMap::new(),
+            attempts: Attempts::default(),
             last_message: loaded.last_message,
             recent: Recent::new(loaded.last_message),
             awaiting: BTreeMap::new(),
@@ -311,7 +319,9 @@ impl Hub {
             stopping: false,
             out: VecDeque::new(),
             config,
-        }
+        };
+        hub.drop_copies_of_nobody(Time(0));
+        hub
     }
 
     /// Takes an input. See the drain contract in [`crate::core`].
@@ -359,8 +369,7 @@ impl Hub {
 
     /// When a tick is wanted.
     pub fn next_timeout(&self) -> Option<Time> {
-        // They all have the same time from their coming, and come in the order of their numbers.
-        let hello = self.strangers.first_key_value().map(|(_, stranger)| stranger.deadline);
+        let hello = self.strangers.oldest().map(|(_, deadline)| deadline);
         let peers = self.timers.first().map(|(at, _)| *at);
         let awaiting = self.awaiting.values().next().map(|awaiting| awaiting.deadline);
         [

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::table::key;
 use super::{Hub, PeerId};
 use crate::core::time::Time;
+use crate::protocol::human::quoted;
 use crate::protocol::limits::{ANSWER_BYTES, FILES_PER_REQUEST, PUBLISH_FILES};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{check_file, fold};
@@ -78,7 +79,7 @@ impl Hub {
         let shelved = files
             .into_iter()
             .filter_map(|file| self.table.get(&key(&file, &me.name)).map(|shelved| self.offer(&me.name, shelved)));
-        Ok(event::OfferAcked { offers: shelved.collect(), revision, skipped: Vec::new() }.into())
+        Ok(event::OfferAcked { offers: shelved.collect(), revision, skipped: Vec::new(), at_most: None }.into())
     }
 
     /// Puts a client's content into the table; says whether that changed anything.
@@ -110,7 +111,14 @@ impl Hub {
                 files.push(file.clone());
             }
             if files.len() == before {
-                let failure = Failure::new(ErrorCode::NotOffered, format!("You do not offer {file}."));
+                let folder = format!("{file}/");
+                let from = (Bound::Included(folder.as_str()), Bound::Unbounded);
+                let below = peer.offers.range::<str, _>(from).next().is_some_and(|(name, _)| name.starts_with(&folder));
+                let failure = match below {
+                    true => Failure::new(ErrorCode::NotOffered, format!("{file} is a folder: you offer {folder}."))
+                        .hint(format!("`withdraw {}` takes back all that is in it.", quoted(&folder))),
+                    false => Failure::new(ErrorCode::NotOffered, format!("You do not offer {file}.")),
+                };
                 return Err(failure.at(pointer_at(&format!("/files/{i}"))));
             }
         }

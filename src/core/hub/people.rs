@@ -140,8 +140,8 @@ impl Departed {
         if self.0.len() >= 2 * VISITS_LOADED {
             let mut times: Vec<Timestamp> = self.0.values().map(|client| client.since).collect();
             times.sort_unstable();
-            let kept = times[times.len() - VISITS_LOADED];
-            self.0.retain(|_, client| client.since >= kept);
+            let kept = times.iter().rev().nth(VISITS_LOADED - 1).copied();
+            self.0.retain(|_, client| Some(client.since) >= kept);
         }
         self.0.insert(fold(&client.name), client);
     }

@@ -44,6 +44,8 @@ enum Holder {
 struct Share {
     sessions: usize,
     nameless: BTreeSet<(Time, PeerId)>,
+    /// Those that have no connection, of a key.
+    away: BTreeSet<PeerId>,
 }
 
 struct Place {
@@ -66,8 +68,33 @@ impl Places {
 
     pub(super) fn leave(&mut self, id: PeerId) {
         self.gain_name(id);
+        self.connected(id);
         let Some(place) = self.sessions.remove(&id) else { return };
         place.holders.into_iter().for_each(|holder| self.vacate(holder));
+    }
+
+    /// A session has lost its connection.
+    pub(super) fn disconnected(&mut self, id: PeerId) {
+        if let Some(share) = self.share_of_key(id) {
+            share.away.insert(id);
+        }
+    }
+
+    /// It has one again, or needs none any more.
+    pub(super) fn connected(&mut self, id: PeerId) {
+        if let Some(share) = self.share_of_key(id) {
+            share.away.remove(&id);
+        }
+    }
+
+    fn share_of_key(&mut self, id: PeerId) -> Option<&mut Share> {
+        let [of_key, _] = self.sessions.get(&id)?.holders;
+        self.shares.get_mut(&of_key)
+    }
+
+    /// A session of this key that has no connection.
+    fn away(&self, key: PublicKey) -> Option<PeerId> {
+        self.shares.get(&Holder::Key(key))?.away.first().copied()
     }
 
     fn vacate(&mut self, holder: Holder) {
@@ -202,9 +229,10 @@ impl Hub {
                 Ok(Some(oldest)) => self.expel(now, oldest, ErrorCode::NoNameInTime.into()),
                 Err(full) => {
                     // The place that is kept for a process that was killed is its successor's.
-                    let own = self.peers.iter().find(|(_, peer)| peer.key == key && peer.conn.is_none());
-                    let Some((&own, _)) = own else { return Err(full) };
+                    let Some(own) = self.places.away(key) else { return Err(full) };
                     self.end(now, own, "replaced");
+                    // However it ended, it has no place any more.
+                    self.places.leave(own);
                 }
             }
         }

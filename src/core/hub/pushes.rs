@@ -1,6 +1,6 @@
 //! Files that are for one person: they wait here until that person takes them or not, as long as who gives them is here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::offers::check_content;
@@ -12,13 +12,23 @@ use crate::protocol::types::{Content, PushAnswer};
 use crate::protocol::wire;
 use crate::protocol::{ErrorCode, Event, Failure, event, log};
 
-/// The pushes that wait.
+/// The pushes that wait, and those that are accepted and may not have been fetched yet.
 #[derive(Default)]
 pub(super) struct Pushes {
-    waiting: BTreeMap<u64, Push>,
-    /// Those that are accepted, and may not have been fetched yet; with whom they were accepted by.
-    accepted: BTreeMap<u64, (PeerId, Push)>,
+    all: BTreeMap<u64, Push>,
+    /// Their numbers by who gives them, by whom they are for, and by who has accepted them.
+    given: HashMap<PeerId, BTreeSet<u64>>,
+    meant: HashMap<String, Meant>,
+    accepted: HashMap<PeerId, BTreeSet<u64>>,
     last: u64,
+}
+
+/// What is for one person.
+#[derive(Default)]
+struct Meant {
+    numbers: BTreeSet<u64>,
+    /// How many each giver has, folded.
+    of: HashMap<String, usize>,
 }
 
 /// A push.
@@ -29,11 +39,98 @@ struct Push {
     /// For whom, folded.
     to: String,
     content: Arc<Content>,
+    /// Who has accepted it.
+    taker: Option<PeerId>,
+}
+
+/// Takes a number out of an index that holds no empty sets.
+fn unindex(index: &mut HashMap<PeerId, BTreeSet<u64>>, id: PeerId, number: u64) {
+    if let Some(numbers) = index.get_mut(&id) {
+        numbers.remove(&number);
+        if numbers.is_empty() {
+            index.remove(&id);
+        }
+    }
 }
 
 impl Pushes {
     pub(super) fn counts(&self) -> [(&'static str, usize); 2] {
-        [("pushes", self.waiting.len()), ("accepted pushes", self.accepted.len())]
+        let accepted = self.accepted.values().map(BTreeSet::len).sum();
+        [("pushes", self.all.len() - accepted), ("accepted pushes", accepted)]
+    }
+
+    fn add(&mut self, push: Push) -> u64 {
+        self.last += 1;
+        let number = self.last;
+        self.given.entry(push.from).or_default().insert(number);
+        let meant = self.meant.entry(push.to.clone()).or_default();
+        meant.numbers.insert(number);
+        *meant.of.entry(push.giver_fold.clone()).or_default() += 1;
+        self.all.insert(number, push);
+        number
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Push> {
+        self.give_back(number);
+        let push = self.all.remove(&number)?;
+        unindex(&mut self.given, push.from, number);
+        if let Some(meant) = self.meant.get_mut(&push.to) {
+            meant.numbers.remove(&number);
+            if let Some(count) = meant.of.get_mut(&push.giver_fold) {
+                *count -= 1;
+                if *count == 0 {
+                    meant.of.remove(&push.giver_fold);
+                }
+            }
+            if meant.numbers.is_empty() {
+                self.meant.remove(&push.to);
+            }
+        }
+        Some(push)
+    }
+
+    /// One that is not accepted.
+    fn waiting(&self, number: u64) -> Option<&Push> {
+        self.all.get(&number).filter(|push| push.taker.is_none())
+    }
+
+    /// One that this client has accepted.
+    fn taken_by(&self, id: PeerId, number: u64) -> Option<&Push> {
+        self.all.get(&number).filter(|push| push.taker == Some(id))
+    }
+
+    fn take(&mut self, id: PeerId, number: u64) {
+        if let Some(push) = self.all.get_mut(&number) {
+            push.taker = Some(id);
+            self.accepted.entry(id).or_default().insert(number);
+        }
+    }
+
+    /// It waits again.
+    fn give_back(&mut self, number: u64) {
+        if let Some(taker) = self.all.get_mut(&number).and_then(|push| push.taker.take()) {
+            unindex(&mut self.accepted, taker, number);
+        }
+    }
+
+    fn given_by(&self, id: PeerId) -> Vec<u64> {
+        self.given.get(&id).into_iter().flatten().copied().collect()
+    }
+
+    fn accepted_by(&self, id: PeerId) -> Vec<u64> {
+        self.accepted.get(&id).into_iter().flatten().copied().collect()
+    }
+
+    /// Those for one person, folded.
+    fn meant_for(&self, fold: &str) -> Vec<u64> {
+        self.meant.get(fold).into_iter().flat_map(|meant| &meant.numbers).copied().collect()
+    }
+
+    /// How many are for one person, but for those of some givers.
+    fn count_for<'a>(&self, fold: &str, but: impl Iterator<Item = &'a String>) -> usize {
+        let Some(meant) = self.meant.get(fold) else { return 0 };
+        let others: usize = but.filter_map(|giver| meant.of.get(giver)).sum();
+        meant.numbers.len().saturating_sub(others)
     }
 }
 
@@ -47,27 +144,20 @@ impl Hub {
             let failure = Failure::new(ErrorCode::BadName, "A file that is pushed has a name without folders.");
             return Err(failure.at(pointer_at("/file")));
         }
-        let waiting = self.pushes.waiting.values().chain(self.pushes.accepted.values().map(|(_, push)| push));
-        let (mine, theirs) = waiting.fold((0, 0), |(mine, theirs), push| {
-            // Who is blocked shall not keep others out.
-            let counts = push.to == to && !self.blocks(&to, &push.giver_fold);
-            (mine + usize::from(push.from == id), theirs + usize::from(counts))
-        });
-        if mine >= PUSHES {
+        if self.pushes.given.get(&id).map_or(0, BTreeSet::len) >= PUSHES {
             return Err(Failure::new(ErrorCode::TooMany, format!("{PUSHES} of your files wait to be accepted.")));
         }
-        if theirs >= PUSHES_TO_ONE {
+        // Who is blocked shall not keep others out.
+        let blocked = self.people.get(&to).into_iter().flat_map(|person| &person.blocks);
+        if self.pushes.count_for(&to, blocked) >= PUSHES_TO_ONE {
             let failure = Failure::new(ErrorCode::TooMany, "Too many files wait for that person.");
             return Err(failure.at(pointer_at("/to")));
         }
-        self.pushes.last += 1;
-        let number = self.pushes.last;
         let (file, size) = (push.push.file.to_string(), push.push.size);
         let name = self.name_of(&to);
         let (giver, giver_fold) = (me.name.clone(), me.fold);
         let content = Arc::new(push.push);
-        let waits = Push { from: id, giver, giver_fold, to: to.clone(), content };
-        self.pushes.waiting.insert(number, waits);
+        let number = self.pushes.add(Push { from: id, giver, giver_fold, to: to.clone(), content, taker: None });
         self.log(log::PushAsked { push: number, from: me.name, to: name.clone(), file: file.clone(), size });
         let online = self.online.get(&to).is_some_and(|id| self.peers.contains_key(id));
         self.offer_push(now, number);
@@ -76,7 +166,7 @@ impl Hub {
 
     /// Tells whom a push is for, if they are here and do not block who gives it.
     fn offer_push(&mut self, now: Time, number: u64) {
-        let Some(push) = self.pushes.waiting.get(&number) else { return };
+        let Some(push) = self.pushes.waiting(number) else { return };
         let Some(receiver) = self.receiver(push) else { return };
         let (Content { size, hash, .. }, file) = (&*push.content, push.content.file.to_string());
         let (size, hash) = (*size, *hash);
@@ -93,83 +183,90 @@ impl Hub {
 
     /// Somebody has come: what waits for them is offered to them.
     pub(super) fn offer_pushes_to(&mut self, now: Time, fold: &str) {
-        let theirs = self.pushes.waiting.iter().filter(|(_, push)| push.to == fold);
-        for number in theirs.map(|(number, _)| *number).collect::<Vec<_>>() {
+        for number in self.pushes.meant_for(fold) {
             self.offer_push(now, number);
         }
     }
 
-    /// Takes a push that is for this client out of those that wait.
-    fn take_push(&mut self, id: PeerId, number: u64, how: &str) -> Result<Push, Failure> {
+    /// A push that is for this client and waits.
+    fn push_for(&self, id: PeerId, number: u64) -> Result<&Push, Failure> {
         let me = self.me(id)?;
         let theirs = |push: &&Push| push.to == me.fold && !self.blocks(&me.fold, &push.giver_fold);
-        if self.pushes.waiting.get(&number).filter(theirs).is_none() {
-            return Err(no_such_push());
-        }
-        let push = self.pushes.waiting.remove(&number).ok_or_else(no_such_push)?;
-        let (from, to) = (push.giver.clone(), me.name);
+        self.pushes.waiting(number).filter(theirs).ok_or_else(no_such_push)
+    }
+
+    fn log_end(&mut self, number: u64, from: String, to: &str, how: &str) {
+        let to = self.name_of(to);
         self.log(log::PushEnded { push: number, from, to, how: how.to_owned() });
-        Ok(push)
     }
 
     pub(super) fn accept(&mut self, now: Time, id: PeerId, number: u64) -> Result<Event, Failure> {
-        let push = self.take_push(id, number, "accepted")?;
-        let (offer, key) = self.only_holder(push.from, &push.content).ok_or_else(no_such_push)?;
+        let push = self.push_for(id, number)?;
+        let (giver, from, to, content) = (push.giver.clone(), push.from, push.to.clone(), push.content.clone());
+        self.log_end(number, giver, &to, "accepted");
+        let Some((offer, key)) = self.only_holder(from, &content) else {
+            self.pushes.remove(number);
+            return Err(no_such_push());
+        };
         // Who gives it must know who asks.
-        self.introduce(now, push.from, id);
-        self.tell(now, push.from, event::PushAnswered { push: number, answer: PushAnswer::Accepted });
-        self.pushes.accepted.insert(number, (id, push));
+        self.introduce(now, from, id);
+        self.tell(now, from, event::PushAnswered { push: number, answer: PushAnswer::Accepted });
+        self.pushes.take(id, number);
         Ok(event::Located { sources: vec![event::Holder { offer, key, has: None }] }.into())
     }
 
     pub(super) fn decline(&mut self, now: Time, id: PeerId, number: u64) -> Result<Event, Failure> {
-        let push = self.take_push(id, number, "declined")?;
+        self.push_for(id, number)?;
+        let push = self.pushes.remove(number).ok_or_else(no_such_push)?;
+        self.log_end(number, push.giver, &push.to, "declined");
         self.tell(now, push.from, event::PushAnswered { push: number, answer: PushAnswer::Declined });
         Ok(event::Declined { push: number }.into())
     }
 
     /// Somebody could not fetch what they have accepted: it waits again.
     pub(super) fn not_taken(&mut self, now: Time, id: PeerId, number: u64) {
-        if self.pushes.accepted.get(&number).is_none_or(|(by, _)| *by != id) {
-            return;
-        }
-        if let Some((_, push)) = self.pushes.accepted.remove(&number) {
-            self.tell(now, push.from, event::PushAnswered { push: number, answer: PushAnswer::Waiting });
-            self.pushes.waiting.insert(number, push);
-        }
+        let Some(from) = self.pushes.taken_by(id, number).map(|push| push.from) else { return };
+        self.tell(now, from, event::PushAnswered { push: number, answer: PushAnswer::Waiting });
+        self.pushes.give_back(number);
     }
 
     /// Who gives it does not want to any more, or knows that it has arrived.
     pub(super) fn take_back(&mut self, now: Time, id: PeerId, number: u64) {
-        if self.pushes.accepted.get(&number).is_some_and(|(_, push)| push.from == id) {
-            self.pushes.accepted.remove(&number);
-        }
-        if self.pushes.waiting.get(&number).is_some_and(|push| push.from == id) {
+        if self.pushes.all.get(&number).is_some_and(|push| push.from == id) {
             self.push_gone(now, number);
         }
     }
 
     /// A client is gone, and what it wanted to give with it. What it was about to fetch waits for it.
     pub(super) fn take_all_back(&mut self, now: Time, id: PeerId) {
-        self.pushes.accepted.retain(|_, (_, push)| push.from != id);
-        let taken = self.pushes.accepted.iter().filter(|(_, (by, _))| *by == id);
-        for number in taken.map(|(number, _)| *number).collect::<Vec<_>>() {
+        for number in self.pushes.given_by(id) {
+            self.push_gone(now, number);
+        }
+        for number in self.pushes.accepted_by(id) {
             self.not_taken(now, id, number);
         }
-        let own = self.pushes.waiting.iter().filter(|(_, push)| push.from == id);
-        for number in own.map(|(number, _)| *number).collect::<Vec<_>>() {
-            self.push_gone(now, number);
+    }
+
+    /// A name is gone: what is for it will not be taken. Who gives it hears so.
+    pub(super) fn drop_pushes_to(&mut self, now: Time, fold: &str) {
+        for number in self.pushes.meant_for(fold) {
+            let Some(push) = self.pushes.remove(number) else { continue };
+            self.log_end(number, push.giver, &push.to, "nobody has this name any more");
+            self.tell(now, push.from, event::PushAnswered { push: number, answer: PushAnswer::Gone });
         }
     }
 
     fn push_gone(&mut self, now: Time, number: u64) {
-        let Some(push) = self.pushes.waiting.remove(&number) else { return };
+        let Some(push) = self.pushes.remove(number) else { return };
+        // One that is being fetched is nobody's business any more.
+        if push.taker.is_some() {
+            return;
+        }
         let (from, file) = (push.giver.clone(), push.content.file.to_string());
         if let Some(receiver) = self.receiver(&push) {
             self.tell(now, receiver, event::PushGone { push: number, from: from.clone(), file });
         }
-        let to = self.name_of(&push.to);
-        self.log(log::PushEnded { push: number, from, to, how: "taken back".into() });
+        self.log_end(number, from, &push.to, "taken back");
     }
 }
 

@@ -4,14 +4,23 @@ use std::collections::BTreeSet;
 
 use super::roster::Registered;
 use super::{Hub, PeerId};
+use crate::core::time::Time;
 use crate::protocol::limits::{ROOMS_BY_OTHERS, ROOMS_EACH};
-use crate::protocol::{ErrorCode, Failure};
+use crate::protocol::{ErrorCode, Failure, Network};
 
 impl Hub {
-    /// Whether a key may take one more name.
-    pub(super) fn check_new_name(&self, id: PeerId) -> Result<(), Failure> {
+    /// Whether a key, and its address, may take one more name.
+    pub(super) fn check_new_name(&mut self, now: Time, id: PeerId) -> Result<(), Failure> {
+        let Some(peer) = self.peers.get(&id) else { return Ok(()) };
+        let most = self.config.limits.names_per_address;
+        if self.newcomers.count(now, Network::of(peer.address.ip())) >= most {
+            let message = format!("From your address {most} names were taken within a day; that is the most.");
+            return Err(
+                Failure::new(ErrorCode::TooMany, message).hint("Enter under a name that you have, or tomorrow.")
+            );
+        }
         let most = self.config.limits.names_per_key;
-        let owned = self.peers.get(&id).map_or(0, |peer| self.credentials.names_of(&peer.key).count());
+        let owned = self.credentials.names_of(&peer.key).count();
         if owned >= most {
             let message = format!("Your key has {owned} names; that is the most.");
             return Err(Failure::new(ErrorCode::TooMany, message).hint("Enter under one of them."));

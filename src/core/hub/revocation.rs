@@ -10,7 +10,7 @@ use super::people::Person;
 use super::{Access, Held, Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::REVOKED_REMEMBERED;
-use crate::protocol::record::NameRecord;
+use crate::protocol::record::{NameRecord, Record};
 use crate::protocol::{ErrorCode, Failure, PublicKey, log};
 
 /// What the hub knows that the store does not yet, and the other way round.
@@ -47,6 +47,15 @@ impl Credentials {
         self.owned.clear();
         for (key, fold) in names {
             self.owned.entry(key).or_default().insert(fold);
+        }
+    }
+
+    fn disown(&mut self, key: &PublicKey, fold: &str) {
+        if let Some(names) = self.owned.get_mut(key) {
+            names.remove(fold);
+            if names.is_empty() {
+                self.owned.remove(key);
+            }
         }
     }
 
@@ -125,6 +134,19 @@ impl Hub {
         self.revoke(now, Some(by), &BTreeSet::from([fold.to_owned()]));
     }
 
+    /// Makes room for one more key of an account: the oldest that is known here goes, but not one that is in use.
+    pub(super) fn forget_a_key(&mut self, fold: &str) {
+        let used = self.online.get(fold).and_then(|id| self.peers.get(id)).map(|peer| peer.key);
+        let Some(person) = self.people.get_mut(fold) else { return };
+        let oldest = person.keys.iter().position(|key| Some(*key) != used).unwrap_or(0);
+        let key = person.keys.remove(oldest);
+        self.credentials.disown(&key, fold);
+        if self.credentials.names_of(&key).next().is_none() {
+            self.keys.remove(&key);
+        }
+        self.persist(Record::KeyForgotten { fold: fold.to_owned(), key });
+    }
+
     /// Names or accounts were changed by another program.
     pub(super) fn names_reloaded(&mut self, now: Time, names: Vec<NameRecord>) {
         self.log(log::NamesReloaded { names: names.len() as u64 });
@@ -136,6 +158,8 @@ impl Hub {
         let gone: Vec<(String, Person)> = self.people.extract_if(|fold, _| !stays(fold)).collect();
         for (fold, person) in &gone {
             self.looks.people.remove(&person.name);
+            self.drop_copies_of(now, fold, &person.name);
+            self.drop_pushes_to(now, fold);
             for room in &person.rooms {
                 self.member_gone(*room, fold);
             }

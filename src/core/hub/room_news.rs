@@ -28,7 +28,7 @@ impl RoomNews {
     /// What is news to somebody: nothing up to their own coming, of which they were told as its answer.
     fn for_member(&self, fold: &str) -> &[Step] {
         let own = self.0.iter().rposition(|step| step.joined && step.fold == fold);
-        &self.0[own.map_or(0, |own| own + 1)..]
+        self.0.get(own.map_or(0, |own| own + 1)..).unwrap_or_default()
     }
 }
 

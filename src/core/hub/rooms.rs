@@ -149,8 +149,8 @@ impl Hub {
             return Err(failure.at(pointer_at("/room")));
         }
         let others = self.named(&me, &request.members)?;
-        if let Some(away) = others.iter().position(|fold| !self.online.contains_key(fold)) {
-            let failure = Failure::new(ErrorCode::NotOnline, format!("{} is not there.", self.name_of(&others[away])));
+        if let Some((away, who)) = others.iter().enumerate().find(|(_, fold)| !self.online.contains_key(*fold)) {
+            let failure = Failure::new(ErrorCode::NotOnline, format!("{} is not there.", self.name_of(who)));
             let failure = failure.hint("Make the room without them; `room-invite` brings them in later.");
             return Err(failure.at(pointer_at(&format!("/members/{away}"))));
         }

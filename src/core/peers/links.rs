@@ -189,9 +189,9 @@ impl Peers {
         let stamp = self.calendar(now);
         let Some(link) = self.links.get_mut(name).filter(|link| link.is_open()) else { return };
         let mut bodies = Vec::new();
-        if let Some(had) = link.reading.confirm() {
+        for body in link.reading.confirm() {
             link.last_frame += 1;
-            bodies.push(PeerBody::Had(had));
+            bodies.push(body);
         }
         let mut bytes = link.sent_bytes;
         let takes = |link: &PeerLink, bytes| (link.sent.is_empty() || bytes < PRIVATE_WINDOW) && link.reading.takes();
@@ -248,9 +248,19 @@ impl Peers {
                     self.news.push_back(News::Said { peer: peer.clone(), link: link.id, number, text, sent });
                 }
                 Ok(PeerBody::Had(number)) => {
+                    let (peer, released) = (peer.clone(), link.reading.released(number));
+                    let delivered = released.into_iter().map(|number| News::Delivered { peer: peer.clone(), number });
+                    self.news.extend(delivered);
                     let read = link.reading.read(now, number, link.last_sent);
                     for Unread { ticket, number, stamp, .. } in read.ok_or_else(|| broken("it was never said"))? {
                         let news = |ticket| News::Acked { ticket, peer: peer.clone(), number, sent: stamp };
+                        self.news.extend(ticket.map(news));
+                    }
+                }
+                Ok(PeerBody::Held(number)) => {
+                    let held = link.reading.held(now, number, link.last_sent);
+                    for Unread { ticket, number, stamp, .. } in held.ok_or_else(|| broken("it was never said"))? {
+                        let news = |ticket| News::Held { ticket, peer: peer.clone(), number, sent: stamp };
                         self.news.extend(ticket.map(news));
                     }
                 }

@@ -14,6 +14,7 @@
 
 mod ends;
 mod links;
+mod news;
 mod reading;
 mod strangers;
 
@@ -29,6 +30,7 @@ use crate::protocol::wire::Frame;
 use crate::protocol::{ErrorCode, Failure, PublicKey, Timestamp};
 use ends::End;
 use links::{PeerLink, Stage, Wanted};
+pub use news::News;
 pub use reading::not_read;
 use strangers::Stranger;
 
@@ -92,60 +94,6 @@ pub enum PeerOutput {
     Send(PeerConn, Frame),
     /// Close a connection once everything before has been sent, or stop making it. Nothing more is wanted of it.
     Close(PeerConn),
-}
-
-/// What happens on links, for whoever asked and for the user.
-#[derive(Debug, Clone, PartialEq)]
-pub enum News {
-    /// A link is open.
-    Opened {
-        /// Who is at the other end.
-        peer: String,
-        /// Whether the other end opened it.
-        theirs: bool,
-        /// The first request that waits for it.
-        ticket: Option<u64>,
-    },
-    /// Somebody says something.
-    Said {
-        /// Who.
-        peer: String,
-        /// On which link.
-        link: u64,
-        /// Its number on this link.
-        number: u64,
-        /// What.
-        text: String,
-        /// When, by their clock.
-        sent: Timestamp,
-    },
-    /// The user at the other side has a message of ours.
-    Acked {
-        /// The request.
-        ticket: u64,
-        /// Who has it.
-        peer: String,
-        /// Its number on this link.
-        number: u64,
-        /// When it was sent.
-        sent: Timestamp,
-    },
-    /// A request cannot be fulfilled.
-    Failed {
-        /// The request.
-        ticket: u64,
-        /// Why.
-        failure: Failure,
-    },
-    /// An open link is gone.
-    Closed {
-        /// Who was at the other end.
-        peer: String,
-        /// Why.
-        reason: String,
-    },
-    /// Somebody does not answer: the hub should know.
-    Doubted(String),
 }
 
 /// Our name as it is written, and folded, and our running number.
@@ -267,6 +215,14 @@ impl Peers {
     pub fn had(&mut self, now: Time, name: &str, on: u64, number: u64) {
         let Some(link) = self.links.get_mut(name).filter(|link| link.id == on) else { return };
         link.reading.has(number);
+        self.pump(now, name);
+    }
+
+    /// Everything that somebody, by their folded name, has said on a link up to a number is held back, as far as our
+    /// user does not have it.
+    pub fn held(&mut self, now: Time, name: &str, on: u64, number: u64) {
+        let Some(link) = self.links.get_mut(name).filter(|link| link.id == on) else { return };
+        link.reading.holds(number);
         self.pump(now, name);
     }
 

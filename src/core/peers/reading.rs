@@ -2,13 +2,15 @@
 //!
 //! So there are two acknowledgements. The link's says that the other side lives, and is wanted within the ack timeout. That
 //! of the reader may take long: meanwhile messages wait, at the other end as many as a window holds, the others here. Who
-//! does not read is there all the same.
+//! does not read is there all the same. Who hears only one room is, too, and will have what is held back for them: it is
+//! said so, and that it has arrived is said later.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::core::time::Time;
-use crate::protocol::limits::PRIVATE_UNREAD;
+use crate::protocol::limits::{HELD_MESSAGES, PRIVATE_UNREAD};
+use crate::protocol::wire::PeerBody;
 use crate::protocol::{ErrorCode, Failure, Timestamp};
 
 /// How long a message waits for its reader before its sender is told that it has not been read.
@@ -25,6 +27,8 @@ pub(super) const LATE: Duration = Duration::from_millis(100);
 pub(super) struct Reading {
     unread: VecDeque<Unread>,
     bytes: usize,
+    /// The numbers of those before that are held back at the other side, though their requests are answered.
+    held: VecDeque<u64>,
     /// When the other side's user last read something, or had nothing to read.
     progress: Time,
     stalled: bool,
@@ -33,6 +37,9 @@ pub(super) struct Reading {
     /// The number of the last one that our user has, and of the last one that the other side was told of.
     had: u64,
     confirmed: u64,
+    /// The same of those that are held back for our user.
+    holds: u64,
+    holds_confirmed: u64,
 }
 
 /// A message that has been sent.
@@ -60,18 +67,38 @@ impl Reading {
         self.unread.push_back(message);
     }
 
-    /// The other side's user has everything up to a number: what that is. None if it was not sent.
+    /// The other side's user has everything up to a number: what that is, but for what was held back. None if it was
+    /// not sent.
     pub(super) fn read(&mut self, now: Time, number: u64, last_sent: u64) -> Option<Vec<Unread>> {
         if number > last_sent {
             return None;
         }
+        Some(self.take(now, number))
+    }
+
+    /// What was held back up to a number.
+    pub(super) fn released(&mut self, number: u64) -> Vec<u64> {
+        let count = self.held.partition_point(|held| *held <= number);
+        self.held.drain(..count).collect()
+    }
+
+    /// The other side holds everything up to a number back: what of it waits for an answer. None if it was not sent.
+    pub(super) fn held(&mut self, now: Time, number: u64, last_sent: u64) -> Option<Vec<Unread>> {
+        let held = self.read(now, number, last_sent)?;
+        self.held.extend(held.iter().filter(|message| message.ticket.is_some()).map(|message| message.number));
+        // An honest client holds no more.
+        self.held.drain(..self.held.len().saturating_sub(HELD_MESSAGES));
+        Some(held)
+    }
+
+    fn take(&mut self, now: Time, number: u64) -> Vec<Unread> {
         let mut read = Vec::new();
         while let Some(message) = self.unread.pop_front_if(|message| message.number <= number) {
             self.bytes -= message.bytes;
             (self.progress, self.stalled) = (now, false);
             read.push(message);
         }
-        Some(read)
+        read
     }
 
     /// The requests that have waited too long for a reader.
@@ -107,11 +134,17 @@ impl Reading {
         self.had = self.had.max(number.min(self.heard));
     }
 
-    /// What the other side is to be told that our user has.
-    pub(super) fn confirm(&mut self) -> Option<u64> {
-        let news = self.had > self.confirmed;
-        self.confirmed = self.had;
-        news.then_some(self.had)
+    /// Everything up to a number that our user does not have is held back for them.
+    pub(super) fn holds(&mut self, number: u64) {
+        self.holds = self.holds.max(number.min(self.heard));
+    }
+
+    /// What the other side is to be told of our user.
+    pub(super) fn confirm(&mut self) -> impl Iterator<Item = PeerBody> + use<> {
+        let had = (self.had > self.confirmed).then_some(PeerBody::Had(self.had));
+        let held = (self.holds > self.had.max(self.holds_confirmed)).then_some(PeerBody::Held(self.holds));
+        (self.confirmed, self.holds_confirmed) = (self.had, self.holds);
+        had.into_iter().chain(held)
     }
 }
 

@@ -26,12 +26,7 @@ impl Session {
         match &event {
             Event::TableUpdated(_) => return self.table_updated(now, event),
             Event::TableUnfollowed(_) => self.replica.unfollow_table(),
-            Event::RosterUpdated(update) => {
-                self.replica.update_roster(update);
-                self.private_roster(now, &update.clients);
-                self.update_peers();
-                self.end_uploads_to_those_who_left(&update.clients);
-            }
+            Event::RosterUpdated(_) => return self.roster_updated(now, event),
             Event::Introduced(introduced) => {
                 self.replica.meet(&introduced.client);
                 self.private_roster(now, std::slice::from_ref(&introduced.client));
@@ -67,6 +62,17 @@ impl Session {
             }
         }
         self.tell(now, event);
+    }
+
+    fn roster_updated(&mut self, now: Time, event: Event) {
+        let Event::RosterUpdated(update) = event else { return };
+        self.replica.update_roster(&update);
+        self.private_roster(now, &update.clients);
+        self.update_peers();
+        self.end_uploads_to_those_who_left(&update.clients);
+        if let Some(others) = self.entry.of_others(update) {
+            self.tell(now, others);
+        }
     }
 
     fn told_of_files(&mut self, now: Time, event: Event) {
@@ -205,9 +211,10 @@ impl Session {
                 self.start_known_folder(now, pending, &get);
             }
             (Request::Accept(_), Event::Located(located)) => self.start_accepted(now, pending, located),
-            (Request::Decline(decline), Event::Declined(answer)) => {
-                self.forget_push(decline.push);
-                self.finish(now, pending.id, answer);
+            (Request::Decline(request::Decline { push }), Event::Declined(_)) => {
+                let push = *push;
+                self.forget_push(push);
+                self.finish(now, pending.id, event::Declined { push });
             }
             // A login in a session that is in already has only shown that the password is right.
             (Request::Login(_), Event::Welcome(welcome)) if self.registered.as_ref() == Some(&welcome.name) => {

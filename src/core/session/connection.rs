@@ -205,7 +205,9 @@ impl Session {
     fn enter(&mut self, now: Time, lost: Option<Outage>) {
         self.ask_anew();
         self.holdings.untell();
+        self.entry.forget_number();
         self.pushes.forget_offered();
+        self.running.values_mut().for_each(|running| running.push = None);
         if lost.is_some() {
             self.void_push_answers();
         }

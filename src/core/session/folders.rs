@@ -39,7 +39,10 @@ impl Session {
             let file = files.entry(offer.file.clone()).or_insert_with(|| FolderFile {
                 content: offer.content(),
                 target: match &get.to {
-                    Some(to) => format!("{}/{}", to.trim_end_matches('/'), &offer.file[get.file.len()..]),
+                    Some(to) => {
+                        let below = offer.file.strip_prefix(get.file.as_str()).unwrap_or(&offer.file);
+                        format!("{}/{below}", to.trim_end_matches('/'))
+                    }
                     None => offer.file.clone(),
                 },
                 sources: Vec::new(),

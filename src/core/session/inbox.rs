@@ -62,7 +62,7 @@ impl Session {
             self.inbox = Inbox::default();
         }
         self.registered = Some(welcome.name.clone());
-        self.entry.admit();
+        self.entry.admit(welcome.number);
         self.privates.peers.enter(&welcome.name, welcome.number);
         self.inbox.open = None;
         self.inbox.catching_up = self.config.inbox;

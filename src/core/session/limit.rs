@@ -1,8 +1,10 @@
 //! The time that the whole session may take.
 
+use std::time::Duration;
+
 use super::Session;
 use crate::core::time::Time;
-use crate::protocol::{ErrorCode, Failure, event};
+use crate::protocol::{ErrorCode, Failure, Timestamp, event};
 
 /// When the session has taken as long as it may.
 #[derive(Debug, Default)]
@@ -17,9 +19,14 @@ impl TimeLimit {
 }
 
 impl Session {
-    /// The time counts from now on.
+    pub(super) fn calendar(&self, now: Time) -> Timestamp {
+        Timestamp(self.config.epoch.0 + (now.0 / 1_000) as i64)
+    }
+
+    /// The time has counted since the clock began, since to look up the hub's name takes some of it. What is asked at the
+    /// start is heard before it is over, so that it has its answer.
     pub(super) fn start_limit(&mut self, now: Time) {
-        self.limit.at = self.config.timeout.map(|span| now + span);
+        self.limit.at = self.config.timeout.map(|span| (Time::default() + span).max(now + Duration::from_micros(1)));
     }
 
     /// Ends the session when its time is over: whatever is not answered is answered with that.

@@ -17,6 +17,7 @@ mod holdings;
 mod inbox;
 mod limit;
 mod notes;
+mod numbers;
 mod offers;
 mod pace;
 mod private;
@@ -40,9 +41,7 @@ use super::link::Link;
 use super::time::{Rng, Time};
 use crate::protocol::line::BadLine;
 use crate::protocol::wire::Ask;
-use crate::protocol::{
-    At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Speaker, Timestamp, event,
-};
+use crate::protocol::{At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Speaker, event};
 use collecting::Collecting;
 use connection::Connection;
 use entry::Entry;
@@ -54,6 +53,7 @@ use limit::TimeLimit;
 pub use notes::{
     FetchPlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, TransferNote, UploadNote,
 };
+use numbers::Numbers;
 use pace::{Reader, Requests};
 use private::Privates;
 use publishing::{Again, Offered, Publishing};
@@ -178,7 +178,7 @@ pub struct Session {
     speaker: Speaker,
     next_ask: i64,
     next_task: u64,
-    next_transfer: u64,
+    numbers: Numbers,
     inbox: Inbox,
     /// The newest message at the hub when we entered.
     newest: u64,
@@ -228,7 +228,7 @@ impl Session {
             speaker: Speaker::default(),
             next_ask: 1,
             next_task: 1,
-            next_transfer: 1,
+            numbers: Numbers::default(),
             inbox: Inbox::default(),
             newest: 0,
             focus: None,
@@ -271,7 +271,7 @@ impl Session {
             Input::Unread(bytes) => self.reader.is_at(bytes),
             Input::Written(numbers) => self.written(now, numbers),
             Input::PrivatesWritten(count) => self.privates_written(now, count),
-            Input::PrivateLost(from, number) => self.private_lost(now, from, number),
+            Input::PrivateLost(from) => self.private_lost(now, from),
             Input::Peer(input) => self.peer_input(now, input),
             Input::Tick => {}
         }
@@ -355,10 +355,6 @@ impl Session {
             self.waits.end_wanted(now);
             self.waiting.push(Waiting::EndOfInput);
         }
-    }
-
-    fn calendar(&self, now: Time) -> Timestamp {
-        Timestamp(self.config.epoch.0 + (now.0 / 1_000) as i64)
     }
 
     /// Tells something that no request has caused.

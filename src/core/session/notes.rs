@@ -109,6 +109,8 @@ pub enum TransferNote {
         /// Bytes that are there already.
         resumed: u64,
     },
+    /// It is there already, all of it, and is served to others: nothing is fetched, and it is completed.
+    Here(Had),
     /// So many bytes are there.
     Progress(u64),
     /// This is there by now, verified, and is served to others. What was told of before is not told again.

@@ -133,7 +133,11 @@ impl Session {
         self.watched.extend(std::mem::take(&mut publishing.watched));
         let offers = publishing.offers(&self.offered);
         let skipped = std::mem::take(&mut publishing.skipped);
-        let acked = event::OfferAcked { offers, revision: answer.revision, skipped };
+        let at_most = match &publishing.pending.request {
+            Request::Offer(offer) => offer.chunks,
+            _ => None,
+        };
+        let acked = event::OfferAcked { offers, revision: answer.revision, skipped, at_most };
         let id = publishing.pending.id.clone();
         if !keep {
             return self.finish(now, id, acked);
@@ -270,7 +274,8 @@ impl Session {
     /// We are out of the table: nothing of ours is copied any more.
     pub(super) fn leave_copies(&mut self, now: Time) {
         for publishing in std::mem::take(&mut self.keeping) {
-            let failure = Failure::new(ErrorCode::NotRegistered, "You have left before the hub had a copy.");
+            let failure = Failure::new(ErrorCode::NotRegistered, "You have left before the hub had a copy.")
+                .hint("`rereg` comes back; then offer it again with --keep.");
             self.refuse(now, publishing.pending.id, failure);
         }
     }

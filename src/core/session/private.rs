@@ -1,5 +1,7 @@
 //! Direct connections, as the user sees them: the requests, and what is told.
 
+mod unwritten;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
@@ -14,6 +16,7 @@ use crate::protocol::line::pointer_at;
 use crate::protocol::name::fold;
 use crate::protocol::wire::Unreachable;
 use crate::protocol::{Client, ErrorCode, Presence, Request, Timestamp, request};
+use unwritten::Unwritten;
 
 /// The direct connections, and what the user knows of them.
 pub(super) struct Privates {
@@ -25,15 +28,7 @@ pub(super) struct Privates {
     /// The open ones that the user has been told of, by folded name.
     announced: BTreeSet<String>,
     /// What others have said and our user does not have yet, in the order in which it is told.
-    unwritten: VecDeque<Unwritten>,
-}
-
-/// A message of somebody, on its way to our user.
-struct Unwritten {
-    /// Who said it, folded, on which link, and its number there.
-    name: String,
-    link: u64,
-    number: u64,
+    pub(super) unwritten: VecDeque<Unwritten>,
 }
 
 impl Privates {
@@ -281,7 +276,7 @@ impl Session {
         }
     }
 
-    fn private_news(&mut self, now: Time) {
+    pub(super) fn private_news(&mut self, now: Time) {
         while let Some(news) = self.privates.peers.next_news() {
             if self.ended {
                 continue;
@@ -289,15 +284,17 @@ impl Session {
             match news {
                 News::Opened { peer, theirs, ticket } => self.private_opened(now, peer, theirs, ticket),
                 News::Said { peer, link, number, text, sent } => {
-                    self.privates.unwritten.push_back(Unwritten { name: fold(&peer), link, number });
+                    let (name, withheld) = (fold(&peer), self.blocked.contains(&fold(&peer)));
+                    self.privates.unwritten.push_back(Unwritten { name: name.clone(), link, number, withheld });
                     self.private_said(now, peer, number, text, sent);
-                }
-                News::Acked { ticket, peer, number, sent } => {
-                    if let Some(pending) = self.privates.pending.remove(&ticket) {
-                        let (to, room, stored, delivered, blocked) = (Some(peer), None, false, 1, None);
-                        let acked = event::MessageAcked { number, sent, to, room, stored, delivered, blocked };
-                        self.finish(now, pending.id, acked);
+                    if self.focus.is_some() {
+                        self.privates.peers.held(now, &name, link, number);
                     }
+                }
+                News::Acked { ticket, peer, number, sent } => self.private_acked(now, ticket, peer, number, sent, 1),
+                News::Held { ticket, peer, number, sent } => self.private_acked(now, ticket, peer, number, sent, 0),
+                News::Delivered { peer, number } => {
+                    self.tell_unless_held(now, event::MessageDelivered { number, to: peer, private: true }.into());
                 }
                 News::Failed { ticket, failure } => {
                     if let Some(pending) = self.privates.pending.remove(&ticket) {
@@ -318,26 +315,10 @@ impl Session {
         }
     }
 
-    /// So many private messages have been written to the user.
-    pub(super) fn privates_written(&mut self, now: Time, count: usize) {
-        let count = count.min(self.privates.unwritten.len());
-        let written = self.privates.unwritten.drain(..count);
-        let had: BTreeMap<String, (u64, u64)> = written.map(|w| (w.name, (w.link, w.number))).collect();
-        for (name, (link, number)) in had {
-            self.privates.peers.had(now, &name, link, number);
-        }
-    }
-
-    /// A private message cannot be written to the user: whoever said it must not take it for delivered.
-    pub(super) fn private_lost(&mut self, now: Time, from: &str, number: u64) {
-        let name = fold(from);
-        let is = |unwritten: &Unwritten| unwritten.name == name && unwritten.number == number;
-        if let Some(at) = self.privates.unwritten.iter().rposition(is)
-            && let Some(unwritten) = self.privates.unwritten.remove(at)
-        {
-            self.privates.peers.unheard(now, &name, unwritten.link);
-            self.private_news(now);
-        }
+    fn private_acked(&mut self, now: Time, ticket: u64, to: String, number: u64, sent: Timestamp, delivered: u64) {
+        let Some(pending) = self.privates.pending.remove(&ticket) else { return };
+        let (to, room, stored, blocked) = (Some(to), None, false, None);
+        self.finish(now, pending.id, event::MessageAcked { number, sent, to, room, stored, delivered, blocked });
     }
 
     fn private_opened(&mut self, now: Time, peer: String, theirs: bool, ticket: Option<u64>) {

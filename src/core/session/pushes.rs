@@ -20,10 +20,8 @@ const NO_PUSH: u64 = 0;
 pub(super) struct Pushes {
     /// Ours, by the numbers of their transfers.
     giving: BTreeMap<u64, Giving>,
-    /// Those that we may take, by the hub's numbers.
-    offered: BTreeMap<u64, event::PushOffered>,
-    /// There was another hub before this one: a number that this one has not told may be one of that one's.
-    renumbered: bool,
+    /// Those that we may take, by their numbers here.
+    offered: BTreeMap<u64, Offered>,
     /// Which of several pushes of one content was fetched is not certain until the hub says which was accepted: the
     /// numbers of those that were taken for it, with the content and for whom it is.
     uncertain: BTreeMap<u64, (ContentHash, String)>,
@@ -38,6 +36,13 @@ struct Giving {
     push: Option<u64>,
     /// They have accepted it, and may come for it.
     accepted: bool,
+}
+
+/// A file that somebody wants to give us.
+struct Offered {
+    /// Its number at the hub.
+    push: u64,
+    told: event::PushOffered,
 }
 
 impl Giving {
@@ -79,9 +84,19 @@ impl Pushes {
         self.giving.values_mut().for_each(|giving| (giving.push, giving.accepted) = (None, false));
     }
 
-    /// Whether somebody who answers this push may mean another one.
-    pub(super) fn is_stale(&self, push: u64) -> bool {
-        self.renumbered && !self.offered.contains_key(&push)
+    /// The hub's number of what is offered to us under this one. Who has not been told of it has it from the hub.
+    pub(super) fn at_hub(&self, number: u64) -> u64 {
+        self.offered.get(&number).map_or(number, |offered| offered.push)
+    }
+
+    /// What was offered to us under this number is not wanted; gives the hub's number.
+    pub(super) fn take_offered(&mut self, number: u64) -> Option<u64> {
+        self.offered.remove(&number).map(|offered| offered.push)
+    }
+
+    /// The number under which we were told of the hub's.
+    fn told_as(&self, push: u64) -> Option<u64> {
+        self.offered.iter().find(|(_, offered)| offered.push == push).map(|(number, _)| *number)
     }
 
     /// Whether nobody has accepted one of ours.
@@ -122,7 +137,7 @@ impl Session {
         let to = request.to.clone();
         match result {
             Ok(content) => {
-                let transfer = self.new_transfer();
+                let transfer = self.numbers.take();
                 self.pushes.giving.insert(transfer, Giving { pending, to, content, push: None, accepted: false });
                 self.ask_push(now, transfer);
             }
@@ -159,7 +174,7 @@ impl Session {
                 giving.push = Some(answer.push);
                 giving.to.clone_from(&answer.to);
                 let id = giving.pending.id.clone();
-                self.tell_for(now, id, false, event::PushAsked { transfer, ..answer });
+                self.tell_for(now, id, false, event::PushAsked { push: transfer, transfer, ..answer });
             }
             // It was cancelled meanwhile.
             None => self.take_back(now, answer.push),
@@ -176,7 +191,6 @@ impl Session {
     /// The numbers of a hub that has forgotten everything may be those of other pushes soon. What was asked about one
     /// of its pushes is asked about none, and refused in its turn.
     pub(super) fn void_push_answers(&mut self) {
-        self.pushes.renumbered = true;
         let void = |request: &mut Request| {
             if let Request::Accept(request::Accept { push, .. }) | Request::Decline(request::Decline { push }) = request
             {
@@ -209,14 +223,18 @@ impl Session {
         let Some((&transfer, giving)) = ours else { return };
         // They fetch it when their queue has come to it; if they cannot, it waits again.
         giving.accepted = answer.answer == PushAnswer::Accepted;
-        if giving.accepted {
-            return self.correct(now, transfer, answer.push);
-        }
-        if answer.answer == PushAnswer::Waiting {
-            return;
-        }
-        let message = format!("{} does not want {}.", giving.to, giving.content.file);
-        self.push_refused(now, transfer, Failure::new(ErrorCode::PushDeclined, message));
+        let failure = match answer.answer {
+            PushAnswer::Accepted => return self.correct(now, transfer, answer.push),
+            PushAnswer::Waiting => return,
+            PushAnswer::Declined => {
+                let message = format!("{} does not want {}.", giving.to, giving.content.file);
+                Failure::new(ErrorCode::PushDeclined, message)
+            }
+            PushAnswer::Gone => {
+                Failure::new(ErrorCode::NoSuchPerson, format!("The name {} was removed at the hub.", giving.to))
+            }
+        };
+        self.push_refused(now, transfer, failure);
     }
 
     /// This push was accepted. If another one was taken for it when the content was fetched, they change places.
@@ -263,13 +281,38 @@ impl Session {
         }
     }
 
-    /// What we have accepted could not be fetched: it can be accepted again, perhaps under another name.
-    pub(super) fn not_taken(&mut self, now: Time, pending: &Pending) {
-        if let Request::Accept(accept) = &pending.request
-            && self.registered.is_some()
-        {
-            self.send(now, Ask::NotTaken(NotTaken { not_taken: accept.push }).to_body());
+    /// What we have accepted, by the hub's number, could not be fetched: it can be accepted again, perhaps under another
+    /// name.
+    pub(super) fn not_taken(&mut self, now: Time, push: u64) {
+        if self.registered.is_some() {
+            self.send(now, Ask::NotTaken(NotTaken { not_taken: push }).to_body());
         }
+    }
+
+    /// Refuses an answer to a push that cannot be one: a number that was never that of a push, or is not any more.
+    pub(super) fn check_answer(&self, number: u64) -> Result<(), Failure> {
+        let failure = match (self.pushes.offered.contains_key(&number), self.running.contains_key(&number)) {
+            (true, true) => Failure::new(ErrorCode::NoSuchPush, "It is being fetched already.")
+                .hint(format!("`cancel {number}` stops it.")),
+            (true, false) => return Ok(()),
+            (false, _) if self.numbers.is_free(number) => return Ok(()),
+            (false, _) => ErrorCode::NoSuchPush.into(),
+        };
+        Err(failure.at(pointer_at("/push")))
+    }
+
+    /// What others want to give us, and is not under way.
+    pub(super) fn offered_to_us(&self) -> impl Iterator<Item = Transfer> {
+        let waiting = self.pushes.offered.iter().filter(|(number, _)| !self.running.contains_key(number));
+        waiting.map(|(number, offered)| Transfer {
+            transfer: *number,
+            direction: Direction::Down,
+            file: offered.told.file.clone(),
+            peer: offered.told.from.clone(),
+            bytes: 0,
+            size: offered.told.size,
+            state: Stage::Waiting,
+        })
     }
 
     /// Tells the hub that nobody shall fetch this any more; false if there is no such push, or somebody has begun.
@@ -294,21 +337,24 @@ impl Session {
     /// We are out of the table, and so is what nobody has begun to fetch.
     pub(super) fn leave_pushes(&mut self, now: Time) {
         for transfer in self.pushes.giving.keys().copied().collect::<Vec<_>>() {
-            let failure = Failure::new(ErrorCode::NotRegistered, "You have left before they took it.");
+            let failure = Failure::new(ErrorCode::NotRegistered, "You have left before they took it.")
+                .hint("`rereg` comes back; then push it again.");
             self.push_refused(now, transfer, failure);
         }
         self.pushes.offered.clear();
     }
 
     /// Somebody wants to give us a file. Whether that is accepted by itself was decided when we were started.
-    pub(super) fn push_offered(&mut self, now: Time, offered: event::PushOffered) {
+    pub(super) fn push_offered(&mut self, now: Time, mut offered: event::PushOffered) {
         if let Err(failure) = check_file(&offered.file).and_then(|()| check_person(&offered.from)) {
             return self.tell(now, event::Error::from(failure));
         }
-        if self.pushes.offered.len() >= PUSHES_TO_ONE && !self.pushes.offered.contains_key(&offered.push) {
+        let (at_hub, known) = (offered.push, self.pushes.told_as(offered.push));
+        if self.pushes.offered.len() >= PUSHES_TO_ONE && known.is_none() {
             return;
         }
-        self.pushes.offered.insert(offered.push, offered.clone());
+        offered.push = known.unwrap_or_else(|| self.numbers.take_over(at_hub));
+        self.pushes.offered.insert(offered.push, Offered { push: at_hub, told: offered.clone() });
         let welcome = match &self.config.accept_from {
             AcceptFrom::Nobody => false,
             AcceptFrom::Names(names) => names.iter().any(|name| fold(name) == fold(&offered.from)),
@@ -321,23 +367,27 @@ impl Session {
         if accepted {
             let request = request::Accept { push, to: None, on_conflict: None };
             let pending = Pending { said_to_wait: true, ..Pending::new(Mark::default(), request.clone().into(), 0) };
-            self.ask(now, request.into(), Origin::User(Box::new(pending)));
+            let asked = request::Accept { push: at_hub, ..request };
+            self.ask(now, asked.into(), Origin::User(Box::new(pending)));
         }
     }
 
     pub(super) fn push_gone(&mut self, now: Time, gone: event::PushGone) {
-        if self.pushes.offered.remove(&gone.push).is_some() {
-            self.tell(now, gone);
+        if let Some(push) = self.pushes.told_as(gone.push) {
+            self.pushes.offered.remove(&push);
+            self.tell(now, event::PushGone { push, ..gone });
         }
     }
 
     /// What was offered under this number.
-    pub(super) fn offered_push(&self, push: u64) -> Option<&event::PushOffered> {
-        self.pushes.offered.get(&push)
+    pub(super) fn offered_push(&self, number: u64) -> Option<&event::PushOffered> {
+        self.pushes.offered.get(&number).map(|offered| &offered.told)
     }
 
-    /// The push is over.
-    pub(super) fn forget_push(&mut self, push: u64) {
-        self.pushes.offered.remove(&push);
+    /// The push of this number is over, unless it is being fetched.
+    pub(super) fn forget_push(&mut self, number: u64) {
+        if !self.running.contains_key(&number) {
+            self.pushes.offered.remove(&number);
+        }
     }
 }

@@ -218,6 +218,11 @@ impl Session {
         }
         let request = match (&pending.request, &self.parted) {
             (Request::Rereg(_), Some(name)) => request::Register { name: name.clone() }.into(),
+            // The hub has numbers of its own for pushes.
+            (Request::Accept(accept), _) => {
+                request::Accept { push: self.pushes.at_hub(accept.push), ..accept.clone() }.into()
+            }
+            (Request::Decline(decline), _) => request::Decline { push: self.pushes.at_hub(decline.push) }.into(),
             // Whose it is has been checked.
             (Request::Dereg(_), _) => request::Dereg::default().into(),
             (other, _) => other.clone(),
@@ -239,14 +244,11 @@ impl Session {
             Request::Get(get) => check_get(get),
             Request::List(request::List { after: Some(after), .. }) => check_place(after),
             Request::Chunks(chunks) => check_file(&chunks.file).map_err(|failure| failure.at(pointer_at("/file"))),
-            Request::Accept(request::Accept { push, .. }) | Request::Decline(request::Decline { push })
-                if self.pushes.is_stale(*push) =>
-            {
-                Err(Failure::from(ErrorCode::NoSuchPush).at(pointer_at("/push")))
+            Request::Accept(request::Accept { push, to, .. }) => {
+                self.check_answer(*push)?;
+                to.as_ref().map_or(Ok(()), |to| check_file(to).map_err(|failure| failure.at(pointer_at("/to"))))
             }
-            Request::Accept(request::Accept { to: Some(to), .. }) => {
-                check_file(to).map_err(|failure| failure.at(pointer_at("/to")))
-            }
+            Request::Decline(request::Decline { push }) => self.check_answer(*push),
             Request::Withdraw(withdraw) => request::check_count(&withdraw.files),
             Request::Message(request::Message { text, .. })
             | Request::Broadcast(request::Broadcast { text })

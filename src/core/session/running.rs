@@ -29,7 +29,7 @@ pub(super) struct Running {
     pub(super) pace: Pace,
     /// What starts it, as long as it is queued.
     pub(super) queued: Option<Output>,
-    /// The hub's number for it, if it is a push of ours.
+    /// The hub's number for it, if it is a push.
     pub(super) push: Option<u64>,
 }
 
@@ -81,6 +81,11 @@ impl Running {
         let Running { direction, size, hash, resumed, files, .. } = *self;
         let (file, peer) = (self.file.clone(), self.peer.clone());
         event::TransferStarted { transfer, direction, file, peer, size, hash, files, resumed, path, untold }.into()
+    }
+
+    /// All of it was there before.
+    pub(super) fn is_here(&mut self) {
+        (self.size, self.bytes, self.resumed) = (self.whole, self.whole, self.whole);
     }
 
     pub(super) fn progress(&mut self, transfer: u64, now: Time, bytes: u64) -> Event {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::requests::Pending;
-use super::{Event, Failure, FetchPlan, FolderPlan, Output, Running, Session, TransferNote};
+use super::{Event, Failure, FetchPlan, FolderPlan, Origin, Output, Running, Session, TransferNote};
 use crate::core::time::Time;
 use crate::protocol::event::Holder;
 use crate::protocol::limits::HOLDERS;
@@ -15,11 +15,6 @@ use crate::protocol::{ChunkSet, Direction, ErrorCode, Offer, Request, Transfer, 
 const PLACES_TOLD: usize = 32;
 
 impl Session {
-    pub(super) fn new_transfer(&mut self) -> u64 {
-        self.next_transfer += 1;
-        self.next_transfer - 1
-    }
-
     /// The hub has said where the content is.
     pub(super) fn start_get(&mut self, now: Time, pending: Pending, get: request::Get, located: event::Located) {
         let sources = self.holders(located.sources);
@@ -33,7 +28,7 @@ impl Session {
                 return self.refuse(now, pending.id, failure);
             }
         };
-        let (transfer, from, target) = (self.next_transfer, get.from, get.to.unwrap_or(get.file));
+        let (transfer, from, target) = (self.numbers.peek(), get.from, get.to.unwrap_or(get.file));
         let on_conflict = get.on_conflict.unwrap_or(self.config.on_conflict);
         self.fetch(now, pending, FetchPlan { transfer, from, sources, chunks, target, on_conflict, share: true });
     }
@@ -44,7 +39,9 @@ impl Session {
         match self.plan_accepted(accept, located) {
             Ok(plan) => self.fetch(now, pending, plan),
             Err(failure) => {
-                self.not_taken(now, &pending);
+                if let Request::Accept(accept) = &pending.request {
+                    self.not_taken(now, self.pushes.at_hub(accept.push));
+                }
                 self.refuse(now, pending.id, failure);
             }
         }
@@ -68,7 +65,13 @@ impl Session {
         let target = accept.to.unwrap_or_else(|| first.file.clone());
         check_file(&target).map_err(|failure| failure.at(pointer_at("/push")))?;
         let on_conflict = accept.on_conflict.unwrap_or(self.config.on_conflict);
-        let (transfer, from) = (self.next_transfer, Some(first.owner.clone()));
+        // It is that of the push, unless that was not told of and has been used meanwhile.
+        let told = self.offered_push(accept.push).is_some() || self.numbers.is_free(accept.push);
+        let transfer = if told { accept.push } else { self.numbers.peek() };
+        if self.running.contains_key(&transfer) {
+            return Err(Failure::new(ErrorCode::WrongProtocol, "The hub gives the same file twice."));
+        }
+        let from = Some(first.owner.clone());
         Ok(FetchPlan { transfer, from, sources, chunks: None, target, on_conflict, share: false })
     }
 
@@ -85,8 +88,13 @@ impl Session {
             _ => offer.size,
         };
         let what = (offer.file.clone(), offer.owner.clone());
+        let push = match &pending.request {
+            Request::Accept(accept) => Some(self.pushes.at_hub(accept.push)),
+            _ => None,
+        };
         let running = Running {
             pending: Some(pending),
+            push,
             chunks: plan.chunks.clone(),
             whole: offer.size,
             ..Running::new(now, Direction::Down, what, size, offer.hash)
@@ -96,7 +104,7 @@ impl Session {
 
     /// Our copy of the table has everything that the folder had when it was asked for.
     pub(super) fn start_known_folder(&mut self, now: Time, pending: Pending, get: &request::Get) {
-        let plan = self.plan_folder(self.next_transfer, get, self.replica.below(&get.file));
+        let plan = self.plan_folder(self.numbers.peek(), get, self.replica.below(&get.file));
         self.start_planned_folder(now, pending, get, plan);
     }
 
@@ -108,7 +116,7 @@ impl Session {
         get: &request::Get,
         offers: impl Iterator<Item = Offer>,
     ) {
-        let plan = self.plan_folder(self.next_transfer, get, offers);
+        let plan = self.plan_folder(self.numbers.peek(), get, offers);
         self.start_planned_folder(now, pending, get, plan);
     }
 
@@ -134,7 +142,7 @@ impl Session {
 
     /// Starts a download, now or when others have ended.
     fn enqueue_transfer(&mut self, now: Time, transfer: u64, mut running: Running, start: Output) {
-        self.next_transfer = transfer + 1;
+        self.numbers.mark(transfer);
         running.queued = Some(start);
         self.running.insert(transfer, running);
         self.queue.push_back(transfer);
@@ -179,9 +187,16 @@ impl Session {
     }
 
     pub(super) fn transfer_note(&mut self, now: Time, transfer: u64, note: TransferNote) {
-        if let TransferNote::Have(had) = note {
-            return self.now_have(now, had);
-        }
+        let note = match note {
+            TransferNote::Have(had) => return self.now_have(now, had),
+            TransferNote::Here(had) => {
+                if let Some(running) = self.running.get_mut(&transfer) {
+                    running.is_here();
+                }
+                return self.now_have(now, vec![had]);
+            }
+            note => note,
+        };
         // What was given up meanwhile is not told any more.
         let Some(running) = self.running.get_mut(&transfer) else { return };
         let id = running.id();
@@ -196,7 +211,7 @@ impl Session {
                 running.started(transfer, Some(path), None)
             }
             TransferNote::Progress(bytes) => running.progress(transfer, now, bytes),
-            TransferNote::Have(_) => return,
+            TransferNote::Have(_) | TransferNote::Here(_) => return,
             TransferNote::FileFailed { file, failure } => {
                 let message = failure.message.into_owned();
                 event::FileFailed { transfer, file, code: failure.code, message }.into()
@@ -225,7 +240,9 @@ impl Session {
         let event = running.failed(transfer, &failure);
         match running.pending {
             Some(pending) => {
-                self.not_taken(now, &pending);
+                if let (Direction::Down, Some(push)) = (running.direction, running.push) {
+                    self.not_taken(now, push);
+                }
                 self.tell_for(now, pending.id.clone(), false, event);
                 let failure = pending.failed(failure);
                 self.refuse(now, pending.id, failure);
@@ -273,6 +290,11 @@ impl Session {
     pub(super) fn start_cancel(&mut self, now: Time, pending: Pending, transfer: u64) {
         let queued = self.running.get(&transfer).map(|running| (running.direction, running.queued.is_some()));
         let pushed = queued.is_none() && self.cancel_push(now, transfer);
+        if let (None, false, Some(push)) = (queued, pushed, self.pushes.take_offered(transfer)) {
+            self.finish(now, pending.id, event::Cancelled { transfer });
+            // Who gives it shall not wait for us.
+            return self.ask(now, request::Decline { push }.into(), Origin::Forgotten);
+        }
         if queued.is_none() && !pushed {
             let failure = Failure::from(ErrorCode::NoSuchTransfer).at(pointer_at("/transfer"));
             return self.refuse(now, pending.id, failure);
@@ -296,7 +318,7 @@ impl Session {
 
     pub(super) fn transfers(&self) -> Event {
         let running = self.running.iter().map(|(number, running)| running.show(*number));
-        let mut transfers: Vec<Transfer> = running.chain(self.pushes.show()).collect();
+        let mut transfers: Vec<Transfer> = running.chain(self.pushes.show()).chain(self.offered_to_us()).collect();
         transfers.sort_by_key(|transfer| transfer.transfer);
         event::Transfers { transfers }.into()
     }

@@ -84,7 +84,7 @@ impl Session {
             let (transfer, pending, push) = match self.take_giving(&peer, hash) {
                 Some((transfer, pending, push)) => (transfer, Some(pending), push),
                 // A push is waited for; of others, so many are told as a user can read.
-                None if self.uploads.may_tell(now, &peer) => (self.new_transfer(), None, None),
+                None if self.uploads.may_tell(now, &peer) => (self.numbers.take(), None, None),
                 None => return,
             };
             let untold = self.uploads.untold(&peer);

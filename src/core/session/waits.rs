@@ -14,9 +14,6 @@ use crate::protocol::{ErrorCode, Failure, Request, Transfer, request};
 /// After how long something that waits says so. Most outages, and most ends, are shorter.
 const SAID_AFTER: Duration = Duration::from_secs(1);
 
-/// How long the end waits for somebody to take what we push, when nothing else is left.
-const PUSH_PATIENCE: Duration = Duration::from_secs(30);
-
 /// What waits, and what has been said of it.
 #[derive(Default)]
 pub(super) struct Waits {
@@ -126,8 +123,8 @@ impl Session {
             let again = self.waits.said.as_ref().map_or(since, |(at, _)| *at);
             self.at(now, again + SAID_AFTER, |session| session.say_end_waits(now));
         }
-        if let Some(since) = self.waits.pushes {
-            self.at(now, since + PUSH_PATIENCE, |_| ());
+        if let Some(until) = self.pushes_wait_until() {
+            self.at(now, until, |_| ());
         }
         let unread = self.leaving.as_ref().is_some_and(|leaving| leaving.waits_for_output);
         if let Some(since) = self.waits.unread.filter(|_| unread) {
@@ -219,7 +216,7 @@ impl Session {
         let running = self.running.iter().filter(|(_, running)| running.is_asked_for());
         let running = running.map(|(transfer, running)| running.show(*transfer));
         let transfers: Vec<Transfer> = running.chain(self.pushes.show()).collect();
-        let left = self.waits.pushes.map(|since| (since + PUSH_PATIENCE - now).as_millis() as u64);
+        let left = self.pushes_wait_until().map(|until| (until - now).as_millis() as u64);
         let request = quit.as_ref().map(|_| "quit".to_owned());
         let waiting = event::Waiting { request, r#for: r#for.clone(), transfers, left };
         self.tell_for(now, quit.unwrap_or_default(), false, waiting);
@@ -257,11 +254,16 @@ impl Session {
             self.waits.pushes = None;
             return;
         }
-        let since = *self.waits.pushes.get_or_insert(now);
-        if since + PUSH_PATIENCE <= now {
+        self.waits.pushes.get_or_insert(now);
+        if self.pushes_wait_until().is_some_and(|until| until <= now) {
             self.waits.pushes = None;
             self.take_back_untaken(now);
         }
+    }
+
+    /// Until when the end waits for pushes, if only they are left and that has a bound of its own.
+    fn pushes_wait_until(&self) -> Option<Time> {
+        self.waits.pushes.zip(self.config.push_patience).map(|(since, patience)| since + patience)
     }
 
     /// The user leaves while the hub is lost: what needs it is given up, and only transfers are finished.

@@ -44,8 +44,10 @@ pub struct SessionConfig {
     pub link: LinkConfig,
     /// How long a lost hub is tried again.
     pub give_up: Duration,
-    /// How long the session may take, if there is a limit.
+    /// How long everything may take since the clock began to count, if there is a limit.
     pub timeout: Option<Duration>,
+    /// How long the end waits for somebody to take what we push when nothing else is left; until `timeout` if absent.
+    pub push_patience: Option<Duration>,
     /// Whether to stay when the input ends.
     pub linger: bool,
     /// Whether to end at the first request that fails.
@@ -113,8 +115,9 @@ pub enum Input<'a> {
     Written(&'a [u64]),
     /// So many private messages have been written to the user, in the order in which they were told.
     PrivatesWritten(usize),
-    /// The private message of somebody, and of this number, was told and cannot be written.
-    PrivateLost(&'a str, u64),
+    /// The private message of somebody, and of this number, was told and cannot be written; none if it is one that the
+    /// user is not meant to see.
+    PrivateLost(Option<(&'a str, u64)>),
     /// Something of a direct connection.
     Peer(PeerInput<'a>),
     /// Time has passed.

@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 use super::ClientDriver;
 use crate::core::outbox::Popped;
 use crate::core::session::{FilesChanged, Hashed, Input, Replica, TransferNote, UploadNote, is_private, number_of};
+use crate::io::line_room::Line;
 use crate::io::output::Render;
 use crate::io::queued::tell;
 use crate::io::transport::Conn;
@@ -30,7 +31,7 @@ pub enum Message {
     /// It is not.
     ConnectFailed(Failure),
     /// A line from the hub.
-    HubLine(u64, Vec<u8>),
+    HubLine(u64, Line),
     /// A connection broke.
     Disconnected(u64, String),
     /// A folder was looked at.
@@ -70,7 +71,7 @@ pub(super) enum Later {
     InGap(u64),
     /// This private message of somebody stands in a gap, and nobody has it any more.
     PrivateInGap(String, u64),
-    /// This is one that the user is not meant to see.
+    /// The same of one that the user is not meant to see.
     WithheldInGap,
 }
 
@@ -79,8 +80,8 @@ impl Later {
         match self {
             Self::InboxOpened(name, shown) => Input::InboxOpened(name, shown),
             Self::InGap(number) => Input::Written(std::slice::from_ref(number)),
-            Self::WithheldInGap => Input::PrivatesWritten(1),
-            Self::PrivateInGap(from, number) => Input::PrivateLost(from, *number),
+            Self::WithheldInGap => Input::PrivateLost(None),
+            Self::PrivateInGap(from, number) => Input::PrivateLost(Some((from, *number))),
         }
     }
 }

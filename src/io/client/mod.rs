@@ -26,8 +26,10 @@ use crate::io::files::{Offers, check_dir};
 use crate::io::hub::until;
 use crate::io::identity::Identity;
 use crate::io::inbox::Inboxes;
+use crate::io::line_room::LineRoom;
 use crate::io::output::Output as Printed;
 use crate::io::transport::{Conn, connect_host};
+use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::{EventLine, Failure, PublicKey};
 use peers::PeerPort;
 use ports::{listen, settings};
@@ -81,14 +83,16 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         let limit = |rate: Option<u64>| rate.map(Throttle::new);
         let rates = Rates { up: limit(options.up), down: limit(options.down) };
         let identity = options.home.identity(&options.name)?.limited(rates);
-        let clock = Clock::start();
+        let clock = options.clock;
         let shelf = Shelf::default();
         let listener = listen(options.port, local)?;
         let uploads = sender.clone();
         let notify = Arc::new(move |note: Upload| {
-            let (upload, note) = transfers::upload_note(note);
-            // A program that ends does not listen any more.
-            let _ = uploads.blocking_send(Message::Upload(upload, note));
+            let (upload, notes) = transfers::upload_note(note);
+            for note in notes {
+                // A program that ends does not listen any more.
+                let _ = uploads.blocking_send(Message::Upload(upload, note));
+            }
         });
         let server = DataServer::start(listener, &identity, shelf.clone(), notify).map_err(Failure::internal)?;
         let watching = sender.clone();
@@ -107,6 +111,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             link: options.link,
             give_up: options.give_up,
             timeout: options.timeout,
+            push_patience: options.push_patience,
             linger: options.linger,
             fail_fast: options.fail_fast,
             on_conflict: options.on_conflict,
@@ -144,6 +149,12 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     /// Runs until the session ends; gives the exit code.
     pub async fn run(mut self, mut input: mpsc::Receiver<UserInput>) -> u8 {
         self.handle(Input::Start);
+        // What is asked already gets its answer, however short the time is.
+        while self.session.accepts_requests()
+            && let Ok(user) = input.try_recv()
+        {
+            self.take_input(user);
+        }
         let mut input_open = true;
         loop {
             if let Some(code) = self.end {
@@ -236,7 +247,8 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         self.outgoing = Some((conn, Arc::clone(&outgoing)));
         let sender = self.sender.clone();
         tokio::spawn(async move {
-            let broken = carry(connection, &outgoing, &sender, |line| Message::HubLine(conn, line)).await;
+            let (line, room) = (|line| Message::HubLine(conn, line), Arc::new(LineRoom::of_one()));
+            let broken = carry(connection, &outgoing, MAX_FRAME, &room, &sender, line).await;
             let _ = sender.send(Message::Disconnected(conn, broken.unwrap_or_else(|| "closed".into()))).await;
         });
         self.handle(Input::HubAt(address));

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::super::clock::Clock;
 use crate::core::LinkConfig;
 use crate::core::session::AcceptFrom;
 use crate::io::home::Home;
@@ -54,8 +55,12 @@ pub struct ClientOptions {
     pub link: LinkConfig,
     /// How long a lost hub is tried again.
     pub give_up: Duration,
-    /// How long the session may take, if there is a limit.
+    /// How long everything may take since `clock` was started, if there is a limit.
     pub timeout: Option<Duration>,
+    /// How long the end waits for somebody to take what we push when nothing else is left; until `timeout` if absent.
+    pub push_patience: Option<Duration>,
+    /// Started with the program, before the hub's name was looked up.
+    pub clock: Clock,
 }
 
 /// Something that the user does.

@@ -12,8 +12,9 @@ use super::ports::anywhere;
 use super::{ClientDriver, ConnBox, Message};
 use crate::core::peers::{PeerConn, PeerInput, PeerOutput, Person};
 use crate::core::session::{Input, Replica};
-use crate::io::carry::{Outgoing, carry_lines};
+use crate::io::carry::{Outgoing, carry};
 use crate::io::identity::Identity;
+use crate::io::line_room::{Line, LineRoom};
 use crate::io::transport::{CLOSE_TIME, Conn, ListenLimits, Listener, connect};
 use crate::protocol::limits::{PRIVATE_LINE, PRIVATE_STRANGERS, PRIVATE_WINDOW};
 use crate::protocol::{ErrorCode, Failure};
@@ -33,7 +34,7 @@ pub enum PeerNote {
     /// Whether an accepted connection has the key that is known.
     Pinned(u64, Result<(), Failure>),
     /// A line arrived.
-    Line(PeerConn, Vec<u8>),
+    Line(PeerConn, Line),
     /// A connection broke.
     Broken(PeerConn, String),
 }
@@ -49,6 +50,7 @@ pub(super) struct PeerPort {
     port: u16,
     listening: AbortHandle,
     ends: HashMap<PeerConn, End>,
+    lines: Arc<LineRoom>,
     carrying: JoinSet<()>,
 }
 
@@ -89,7 +91,8 @@ impl PeerPort {
         })?;
         let port = listener.local_addr().port();
         let listening = tokio::spawn(accept_all(listener, sender)).abort_handle();
-        Ok(Self { port, listening, ends: HashMap::new(), carrying: JoinSet::new() })
+        let lines = Arc::new(LineRoom::of_many());
+        Ok(Self { port, listening, ends: HashMap::new(), lines, carrying: JoinSet::new() })
     }
 
     /// The port, also where it was chosen by the system.
@@ -101,6 +104,7 @@ impl PeerPort {
         while self.carrying.try_join_next().is_some() {}
         let (outgoing, closing) = (Arc::new(Outgoing::bounded(MOST_WAITING)), Arc::new(Notify::new()));
         self.ends.insert(conn, End::Carried { outgoing: outgoing.clone(), closing: closing.clone() });
+        let lines = self.lines.clone();
         self.carrying.spawn(async move {
             let line = |line| Message::Peer(PeerNote::Line(conn, line));
             // Who does not read any more must not keep a connection that was given up.
@@ -109,7 +113,7 @@ impl PeerPort {
                 tokio::time::sleep(CLOSE_TIME).await;
             };
             let broken = tokio::select! {
-                broken = carry_lines(connection, &outgoing, PRIVATE_LINE, &sender, line) => broken,
+                broken = carry(connection, &outgoing, PRIVATE_LINE, &lines, &sender, line) => broken,
                 () = given_up => None,
             };
             if let Some(reason) = broken {

@@ -249,6 +249,7 @@ fn fetch_note(job: &FetchJob, note: FetchNote) -> Option<TransferNote> {
         FetchNote::Started { path, resumed } => {
             TransferNote::Started { path: path.to_string_lossy().into_owned(), resumed }
         }
+        FetchNote::Here(chunking) => TransferNote::Here(had(job.hash, chunking, ChunkSet::all(chunking.count()))),
         FetchNote::Connected { .. } => return None,
         FetchNote::Progress { bytes } => TransferNote::Progress(bytes),
         FetchNote::Have(chunks) => TransferNote::Have(vec![had(job.hash, job.chunking, chunks)]),
@@ -281,13 +282,16 @@ fn had(hash: crate::protocol::ContentHash, chunking: Chunking, chunks: ChunkSet)
     Had { hash, size: chunking.size(), chunk_size: chunking.chunk_size(), chunks }
 }
 
-pub(super) fn upload_note(note: Upload) -> (u64, UploadNote) {
+/// What is told of an upload. How much was sent until it failed is progress, too.
+pub(super) fn upload_note(note: Upload) -> (u64, Vec<UploadNote>) {
     match note {
         Upload::Started { upload, file, peer: _, peer_name, size, hash } => {
-            (upload, UploadNote::Started { peer: peer_name, file, size, hash })
+            (upload, vec![UploadNote::Started { peer: peer_name, file, size, hash }])
         }
-        Upload::Progress { upload, bytes } => (upload, UploadNote::Progress(bytes)),
-        Upload::Completed { upload, bytes, elapsed: _ } => (upload, UploadNote::Completed(bytes)),
-        Upload::Failed { upload, bytes: _, failure } => (upload, UploadNote::Failed(failure)),
+        Upload::Progress { upload, bytes } => (upload, vec![UploadNote::Progress(bytes)]),
+        Upload::Completed { upload, bytes, elapsed: _ } => (upload, vec![UploadNote::Completed(bytes)]),
+        Upload::Failed { upload, bytes, failure } => {
+            (upload, vec![UploadNote::Progress(bytes), UploadNote::Failed(failure)])
+        }
     }
 }

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::control::Control;
+use super::here::same;
 use super::partial::Partial;
 use super::run::Run;
 use super::shelf::Shelf;
 use super::target::Target;
-use crate::io::hash::Fingerprint;
+use crate::io::cancel::Cancel;
+use crate::io::hash::{Fingerprint, Hashed};
 use crate::io::identity::Identity;
 use crate::protocol::data::check_token;
 use crate::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey, Timestamp};
@@ -69,6 +71,8 @@ pub enum FetchNote {
         /// is counted.
         resumed: u64,
     },
+    /// It is in place already, cut like this; nothing is fetched.
+    Here(Chunking),
     /// The first connection to a source is made.
     Connected {
         /// The source's name.
@@ -111,7 +115,7 @@ pub struct Fetched {
 }
 
 /// Gets a content, or the wanted chunks of it, from its sources, verifies every byte, and puts it in place once all of
-/// it is there. It blocks until that is done, has failed, or is cancelled. What was got of an incomplete one stays in a
+/// it is there. If it is in place already, byte for byte, that is all. It blocks until that is done, has failed, or is cancelled. What was got of an incomplete one stays in a
 /// hidden file beside the target, from which the next attempt goes on.
 ///
 /// What is verified is on the shelf from then on, for other receivers, until [`Shelf::forget`]; unless it is not to be
@@ -135,6 +139,14 @@ pub fn fetch(
     }
     let wanted = wanted(job)?;
     let target = Target::open(&job.folder, &job.target, job.on_conflict)?;
+    let here = same(target.folder(), target.name(), (job.hash, job.chunking), control.flag());
+    match here {
+        Some(here) if job.share => return Ok(keep(job, shelf, notify, (target.path(), here), started)),
+        // Whoever gives it to us alone is to learn that we have it: it comes once more, and is not kept twice.
+        Some(_) => {}
+        None if control.is_cancelled() => return Err(ErrorCode::Interrupted.into()),
+        None => target.check_conflict()?,
+    }
     let (partial, claimed) = Partial::open(&target, job.hash, job.chunking, wanted.is_none())?;
     let (claimed, others) = to_check(wanted.as_ref(), claimed, job.chunking.count());
     let hidden = target.beside(partial.name());
@@ -149,6 +161,27 @@ pub fn fetch(
     let (path, complete, _) = placed?;
     let (size, hash) = (job.chunking.size(), job.hash);
     Ok(Fetched { path, complete, size, hash, elapsed: started.elapsed(), from: run.shares() })
+}
+
+/// It is here already, and can be served to others.
+fn keep(
+    job: &FetchJob,
+    shelf: &Shelf,
+    notify: &(dyn Fn(FetchNote) + Send + Sync),
+    (path, hashed): (PathBuf, Hashed),
+    started: Instant,
+) -> Fetched {
+    let chunking = hashed.chunking;
+    shelf.keep(job.file.clone(), path.clone(), hashed);
+    notify(FetchNote::Here(chunking));
+    Fetched {
+        path,
+        complete: true,
+        size: chunking.size(),
+        hash: job.hash,
+        elapsed: started.elapsed(),
+        from: Vec::new(),
+    }
 }
 
 /// The wanted chunks; `None` for all.
@@ -188,5 +221,14 @@ fn place(run: &Run<'_>, target: &Target) -> Result<(PathBuf, bool, Fingerprint),
     }
     run.partial.finish(run.job.modified)?;
     let finished = run.partial.fingerprint()?;
-    Ok((target.place(run.partial.name())?, true, finished))
+    let placed = match target.place(run.partial.name()) {
+        Err(failure) if failure.code == ErrorCode::Exists => {
+            let wanted = (run.job.hash, run.job.chunking);
+            let here = same(target.folder(), target.name(), wanted, &Cancel::default()).ok_or(failure)?;
+            run.partial.discard();
+            return Ok((target.path(), true, here.fingerprint));
+        }
+        placed => placed?,
+    };
+    Ok((placed, true, finished))
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::socket::Broken;
 use crate::core::Time;
 use crate::core::flow::{Flow, LEAST, Verdict};
+use crate::io::identity::Identity;
 
 /// How long a source's speed is measured at a time.
 const PACE: Duration = Duration::from_secs(1);
@@ -51,9 +52,11 @@ pub(super) struct Flowing {
 }
 
 impl Flowing {
-    /// What comes from a source; if we are to receive slowly ourselves, nobody is to blame.
-    pub(super) fn from_source(limited: bool) -> Self {
-        Self { started: Instant::now(), flow: Flow::new(Time(0), if limited { 0 } else { LEAST }) }
+    /// What comes from a source to whoever fetches as this identity; if we are to receive slowly ourselves, nobody is to
+    /// blame.
+    pub(super) fn from_source(to: &Identity) -> Self {
+        let least = if to.rates.down.is_some() { 0 } else { LEAST };
+        Self { started: Instant::now(), flow: Flow::new(Time(0), least, to.trial) }
     }
 
     /// So many bytes have come.

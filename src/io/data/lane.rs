@@ -105,7 +105,7 @@ fn fetch_over(run: &Run<'_>, source: u32) -> Result<(), Loss> {
     if let Some(down) = run.identity.rates.down.clone() {
         stream.pace.receive_at(down, to_line(&DataRequest::Wait { transfer: run.job.token.clone() }), KEEP);
     }
-    stream.flow = Some(Flowing::from_source(run.identity.rates.down.is_some()));
+    stream.flow = Some(Flowing::from_source(run.identity));
     let fresh = !std::mem::replace(&mut run.lock().sources[source as usize].connected, true);
     if fresh {
         (run.notify)(FetchNote::Connected { source: from.name });

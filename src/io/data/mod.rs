@@ -17,6 +17,7 @@ mod fetch;
 mod flow;
 mod folder;
 mod growing;
+mod here;
 mod lane;
 mod manifest;
 mod pace;

@@ -33,8 +33,7 @@ impl Target {
     /// subfolders that do not exist.
     ///
     /// # Errors
-    /// `bad-name`, `no-such-dir` without the download folder, `exists` where the target could not
-    /// be placed later, `not-writable` for anything in the way.
+    /// `bad-name`, `no-such-dir` without the download folder, `not-writable` for anything in the way.
     pub(super) fn open(downloads: &Path, target: &str, on_conflict: OnConflict) -> Result<Self, Failure> {
         check_target(target)?;
         let mut folder = open_downloads(downloads)?;
@@ -42,9 +41,7 @@ impl Target {
         for part in parents.split('/').filter(|p| !p.is_empty()) {
             folder = enter(folder.as_fd(), part)?;
         }
-        let target = Self { folder, folder_path: downloads.join(parents), name: name.to_owned(), on_conflict };
-        target.check_conflict()?;
-        Ok(target)
+        Ok(Self { folder, folder_path: downloads.join(parents), name: name.to_owned(), on_conflict })
     }
 
     /// The folder that will hold the file.
@@ -78,7 +75,11 @@ impl Target {
         Ok(self.folder_path.join(name))
     }
 
-    fn check_conflict(&self) -> Result<(), Failure> {
+    /// Whether the file could get its name later.
+    ///
+    /// # Errors
+    /// `exists` where it could not, `not-writable` for anything in the way.
+    pub(super) fn check_conflict(&self) -> Result<(), Failure> {
         let there = match rustix::fs::statat(&self.folder, self.name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => FileType::from_raw_mode(stat.st_mode),
             Err(Errno::NOENT) => return Ok(()),

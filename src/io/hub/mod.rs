@@ -11,12 +11,14 @@ use tokio::sync::mpsc;
 
 use super::carry::{Outgoing, carry};
 use super::clock::Clock;
+use super::line_room::{Line, LineRoom};
 use super::passwords::{Account, Attempt, Checker};
 use super::store_writer::{Batch, Job, NotTaken, StoreWriter, Told};
 use super::transport::{Conn, Listener};
 use crate::core::hub::HubConfig;
 use crate::core::hub::{ConnId, Hub, Input, Output, Verified};
 use crate::core::session::FilesChanged;
+use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::record::Loaded;
 use crate::protocol::{ContentHash, Failure, LogEvent, LogLine, TransportKind};
 pub use files::{FilesOptions, HubShelf};
@@ -32,7 +34,7 @@ pub enum Message {
     /// Somebody connected.
     Connected(Conn),
     /// A line arrived.
-    Line(ConnId, Vec<u8>),
+    Line(ConnId, Line),
     /// A connection broke.
     Disconnected(ConnId, String),
     /// What the store has done or found.
@@ -72,6 +74,7 @@ pub struct HubDriver<L> {
     unwritten: VecDeque<Job>,
     log: L,
     conns: HashMap<ConnId, Arc<Outgoing>>,
+    lines: Arc<LineRoom>,
     next_conn: ConnId,
     /// One task for each connection.
     carriers: tokio::task::JoinSet<()>,
@@ -103,6 +106,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             unwritten: VecDeque::new(),
             log,
             conns: HashMap::new(),
+            lines: Arc::new(LineRoom::of_many()),
             next_conn: 1,
             carriers: tokio::task::JoinSet::new(),
             filled: Vec::new(),
@@ -207,11 +211,12 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         };
         let outgoing = Arc::new(Outgoing::default());
         self.conns.insert(conn, Arc::clone(&outgoing));
-        let mailbox = self.mailbox.clone();
+        let (mailbox, lines) = (self.mailbox.clone(), self.lines.clone());
         // Those that have ended are let go of.
         while self.carriers.try_join_next().is_some() {}
         self.carriers.spawn(async move {
-            let broken = carry(connection, &outgoing, &mailbox, |line| Message::Line(conn, line)).await;
+            let line = |line| Message::Line(conn, line);
+            let broken = carry(connection, &outgoing, MAX_FRAME, &lines, &mailbox, line).await;
             let reason = broken.unwrap_or_else(|| "closed".into());
             // The hub that is not there any more need not know.
             let _ = mailbox.send(Message::Disconnected(conn, reason)).await;

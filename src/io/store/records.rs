@@ -38,6 +38,9 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
         Record::Name { name, fold, key, since, credential } => {
             keep_name(database, (name, fold), key, *since, *credential)
         }
+        Record::KeyForgotten { fold, key } => {
+            run("DELETE FROM keys WHERE fold = ?1 AND key = ?2", params![fold, key.0])
+        }
         Record::Message(kept) => keep_message(database, kept),
         Record::Received { fold, number } => {
             run("UPDATE names SET received = ?2 WHERE fold = ?1 AND received < ?2", params![fold, integer(*number)])

@@ -1,6 +1,5 @@
 //! The client's side: from a host name to the first connection that stands.
 
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -10,6 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::missed::{Missed, NoConn};
 use super::{Conn, quic, tcp};
 use crate::io::identity::Identity;
 use crate::io::tls::KeyMismatch;
@@ -25,7 +25,7 @@ const QUIC_HEAD_START: Duration = Duration::from_millis(400);
 /// How long an address is tried alone before the next one joins in (RFC 8305, section 5).
 const ADDRESS_HEAD_START: Duration = Duration::from_millis(250);
 
-type Attempt = Pin<Box<dyn Future<Output = Result<Conn, Failure>> + Send>>;
+type Attempt = Pin<Box<dyn Future<Output = Result<Conn, NoConn>> + Send>>;
 
 /// Connects to a hub. With `expected`, any other key is refused; without, the caller judges
 /// [`Conn::peer`]. `Auto` tries QUIC first and TCP beside it where QUIC does not answer quickly.
@@ -119,39 +119,42 @@ async fn connect_before(
         Box::pin(race(attempts, QUIC_HEAD_START))
     };
     let connected = timeout_at(deadline, race(addresses.iter().map(attempt).collect(), ADDRESS_HEAD_START)).await;
-    connected.unwrap_or_else(|_| {
-        let all: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
-        Err(unreachable(all.join(", "), "timed out, no answer"))
-    })
+    connected.map_or_else(
+        |_| {
+            let all: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+            Err(unreachable(&all.join(", "), "no answer came in time"))
+        },
+        |ended| ended.map_err(Failure::from),
+    )
 }
 
 /// An attempt, with its beginning and its end in the diagnostics.
 async fn told(
     transport: &'static str,
     address: SocketAddr,
-    attempt: impl Future<Output = Result<Conn, Failure>>,
-) -> Result<Conn, Failure> {
+    attempt: impl Future<Output = Result<Conn, NoConn>>,
+) -> Result<Conn, NoConn> {
     tracing::debug!(%address, transport, "connecting");
     let began = Instant::now();
     let ended = attempt.await;
     let took = began.elapsed();
     match &ended {
         Ok(conn) => tracing::debug!(%address, transport, key = %conn.peer, ?took, "connected, the key is proved"),
-        Err(failure) => tracing::debug!(%address, transport, %failure, ?took, "not connected"),
+        Err(why) => tracing::debug!(%address, transport, ?why, ?took, "not connected"),
     }
     ended
 }
 
 /// Starts the attempts one after the other, the next when one failed or `head_start` has passed. The first
 /// success wins and ends the others; so does a failure after which nothing else may be tried.
-async fn race(attempts: Vec<Attempt>, head_start: Duration) -> Result<Conn, Failure> {
+async fn race(attempts: Vec<Attempt>, head_start: Duration) -> Result<Conn, NoConn> {
     let mut waiting = attempts.into_iter();
     let mut running = JoinSet::new();
-    let mut failures: Vec<Failure> = Vec::new();
+    let mut all_missed: Vec<Missed> = Vec::new();
     loop {
         match waiting.next() {
             Some(attempt) => drop(running.spawn(attempt)),
-            None if running.is_empty() => return Err(joined(failures)),
+            None if running.is_empty() => return Err(NoConn::Missed(all_missed)),
             None => {}
         }
         let ended = tokio::select! {
@@ -160,16 +163,11 @@ async fn race(attempts: Vec<Attempt>, head_start: Duration) -> Result<Conn, Fail
         };
         match ended {
             Ok(Ok(conn)) => return Ok(conn),
-            Ok(Err(failure)) if failure.code != ErrorCode::HubUnreachable => return Err(failure),
-            Ok(Err(failure)) => failures.push(failure),
-            Err(panicked) => failures.push(Failure::internal(panicked)),
+            Ok(Err(NoConn::Missed(missed))) => all_missed.extend(missed),
+            Ok(Err(refused @ NoConn::Refused(_))) => return Err(refused),
+            Err(panicked) => return Err(Failure::internal(panicked).into()),
         }
     }
-}
-
-fn joined(failures: Vec<Failure>) -> Failure {
-    let all: Vec<_> = failures.iter().map(|failure| failure.message.as_ref()).collect();
-    Failure::new(ErrorCode::HubUnreachable, all.join("; "))
 }
 
 /// Nobody knows the name, or the system could not ask.
@@ -178,7 +176,7 @@ fn not_found(host: &str, e: &io::Error) -> Failure {
     unreachable(host, "no address is known for that name")
 }
 
-pub(super) fn unreachable(what: impl fmt::Display, cause: impl fmt::Display) -> Failure {
+fn unreachable(what: &str, cause: &str) -> Failure {
     Failure::new(ErrorCode::HubUnreachable, format!("{what} cannot be reached: {cause}."))
 }
 

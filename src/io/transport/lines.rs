@@ -62,19 +62,35 @@ pub struct LineReader {
     /// No line ends between `start` and here.
     scanned: usize,
     limit: usize,
+    /// What the other side may send ahead in any case, where the transport bounds that.
+    ahead: usize,
 }
 
 impl LineReader {
     pub(super) fn new(source: Source, limit: usize) -> Self {
-        Self { source, buffer: Vec::new(), start: 0, scanned: 0, limit }
+        Self { source, buffer: Vec::new(), start: 0, scanned: 0, limit, ahead: 0 }
     }
 
     /// Changes the longest line accepted from here on, in bytes without its end. A part of a line that has
     /// been received already counts. Over QUIC, the other side may send so much ahead, within bounds.
     pub fn set_limit(&mut self, limit: usize) {
+        if self.limit == limit {
+            return;
+        }
         self.limit = limit;
+        self.set_window();
+    }
+
+    /// Lets the other side send so many bytes ahead, over QUIC, though its lines may not be that long: a distant one
+    /// would be held up otherwise.
+    pub fn set_ahead(&mut self, ahead: usize) {
+        self.ahead = ahead;
+        self.set_window();
+    }
+
+    fn set_window(&self) {
         if let Source::Quic(_, connection) = &self.source {
-            connection.set_receive_window(quic::window(limit));
+            connection.set_receive_window(quic::window(self.limit.max(self.ahead)));
         }
     }
 
@@ -82,15 +98,17 @@ impl LineReader {
     /// and called again without loss. Keeps at most the limit and one byte.
     ///
     /// # Errors
-    /// When a line is too long, is cut off, or the connection broke: no line can come after that.
+    /// When a line is too long, is cut off, or the connection broke: no line can come after that, unless a line that is
+    /// too long is not with a higher limit.
     pub async fn next(&mut self) -> Result<Option<&[u8]>, LineFault> {
         loop {
-            if let Some(line) = self.take_line() {
-                return if line.len() > self.limit {
-                    Err(LineFault::TooLong(self.limit))
-                } else {
-                    Ok(Some(&self.buffer[line]))
-                };
+            if let Some(line) = self.find_line() {
+                if line.len() > self.limit {
+                    return Err(LineFault::TooLong(self.limit));
+                }
+                self.start = line.end + 1;
+                self.scanned = self.start;
+                return Ok(Some(&self.buffer[line]));
             }
             if self.buffer.len() - self.start > self.limit {
                 return Err(LineFault::TooLong(self.limit));
@@ -102,15 +120,13 @@ impl LineReader {
     }
 
     /// Where the next line is, if it is here whole.
-    fn take_line(&mut self) -> Option<Range<usize>> {
+    fn find_line(&mut self) -> Option<Range<usize>> {
         let Some(length) = self.buffer[self.scanned..].iter().position(|&byte| byte == b'\n') else {
             self.scanned = self.buffer.len();
             return None;
         };
-        let line = self.start..self.scanned + length;
-        self.start = line.end + 1;
-        self.scanned = self.start;
-        Some(line)
+        self.scanned += length;
+        Some(self.start..self.scanned)
     }
 
     /// Waits for more bytes; `false` at the end of the stream.
@@ -118,6 +134,11 @@ impl LineReader {
         self.buffer.drain(..self.start);
         self.scanned -= self.start;
         self.start = 0;
+        // What a longer line has taken is given back.
+        let most = self.limit.saturating_add(1);
+        if self.buffer.capacity() > most {
+            self.buffer.shrink_to(most);
+        }
         poll_fn(|cx| self.poll_fill(cx)).await
     }
 

@@ -9,12 +9,14 @@
 //! | `listener.rs` | the hub's side: both sockets, handshakes in the background |
 //! | `pending.rs` | how many handshakes may be under way, and who yields when it is too many |
 //! | `connect.rs` | the client's side: names, addresses, the race between transports |
+//! | `missed.rs` | why nobody was reached, in words |
 //! | `quic.rs`, `tcp.rs` | one transport each: its tuning and its handshakes |
 //! | `lines.rs` | reading and writing, the same for both |
 
 mod connect;
 mod lines;
 mod listener;
+mod missed;
 mod pending;
 mod quic;
 mod tcp;

@@ -1,5 +1,6 @@
 //! QUIC over UDP: one connection carries one stream, opened by the client.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::pending;
 use std::io;
@@ -14,13 +15,14 @@ use rustls::AlertDescription;
 use rustls::pki_types::CertificateDer;
 use socket2::SockRef;
 
-use super::connect::{key_changed, unreachable, wrong_protocol};
+use super::connect::{key_changed, wrong_protocol};
 use super::lines::{LineReader, LineWriter, Sink, Source};
+use super::missed::NoConn;
 use super::{Conn, LINE_LIMIT, tcp};
 use crate::io::identity::Identity;
 use crate::io::tls;
 use crate::protocol::cause;
-use crate::protocol::{Failure, PublicKey, TransportKind};
+use crate::protocol::{PublicKey, TransportKind};
 
 /// What one connection may have on its way in each direction, in bytes. It is spent only while the other
 /// side is behind, and it is all that somebody who never reads can cost here.
@@ -88,31 +90,28 @@ pub(super) async fn welcome(incoming: quinn::Incoming, limit: usize) -> Option<C
 }
 
 /// The client's side of a handshake.
-pub(super) async fn dial(
-    address: SocketAddr,
-    identity: Identity,
-    expected: Option<PublicKey>,
-) -> Result<Conn, Failure> {
-    let failed = |cause: String| unreachable(format_args!("{address} over QUIC"), cause);
+pub(super) async fn dial(address: SocketAddr, identity: Identity, expected: Option<PublicKey>) -> Result<Conn, NoConn> {
+    let failed = |cause: Cow<'static, str>| NoConn::missed(address, TransportKind::Quic, cause);
     let mismatch = Arc::new(OnceLock::new());
     let config = tls::client_config_noting(&identity, expected, tls::LINK_ALPN, mismatch.clone());
-    let crypto = QuicClientConfig::try_from(config).map_err(|e| failed(cause::plain(&e.to_string())))?;
+    let crypto = QuicClientConfig::try_from(config).map_err(|e| failed(cause::plain(&e.to_string()).into()))?;
     let mut config = ClientConfig::new(Arc::new(crypto));
     config.transport_config(transport(0));
 
     let endpoint = client_endpoint(address).map_err(|e| failed(tcp::describe(&e)))?;
-    let connecting =
-        endpoint.connect_with(config, address, tls::SERVER_NAME).map_err(|e| failed(cause::plain(&e.to_string())))?;
+    let connecting = endpoint
+        .connect_with(config, address, tls::SERVER_NAME)
+        .map_err(|e| failed(cause::plain(&e.to_string()).into()))?;
     let connection = tokio::select! {
         shaken = connecting => shaken.map_err(|e| match mismatch.get() {
-            Some(mismatch) => key_changed(address, mismatch),
-            None if is_other_protocol(&e) => wrong_protocol(address),
-            None => failed(describe(&e)),
+            Some(mismatch) => key_changed(address, mismatch).into(),
+            None if is_other_protocol(&e) => wrong_protocol(address).into(),
+            None => failed(describe(&e).into()),
         })?,
         error = refusal(address) => return Err(failed(tcp::describe(&error))),
     };
     let peer = proved_key(&connection).ok_or_else(|| wrong_protocol(address))?;
-    let (send, receive) = connection.open_bi().await.map_err(|e| failed(describe(&e)))?;
+    let (send, receive) = connection.open_bi().await.map_err(|e| failed(describe(&e).into()))?;
     Ok(conn(peer, connection, send, receive, LINE_LIMIT))
 }
 

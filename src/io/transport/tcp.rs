@@ -1,5 +1,6 @@
 //! TLS 1.3 over TCP.
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -15,13 +16,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
-use super::connect::{key_changed, unreachable, wrong_protocol};
+use super::connect::{key_changed, wrong_protocol};
 use super::lines::{LineReader, LineWriter, Sink, Source};
+use super::missed::NoConn;
 use super::{Conn, LINE_LIMIT};
 use crate::io::identity::Identity;
 use crate::io::tls;
 use crate::protocol::cause;
-use crate::protocol::{Failure, PublicKey, TransportKind};
+use crate::protocol::{PublicKey, TransportKind};
 
 /// A stream that a reader and a writer share. Neither holds the lock while it waits.
 pub(super) struct Stream(Mutex<TlsStream<TcpStream>>);
@@ -72,12 +74,8 @@ pub(super) async fn welcome(stream: TcpStream, config: Arc<ServerConfig>, limit:
 }
 
 /// The client's side of a handshake.
-pub(super) async fn dial(
-    address: SocketAddr,
-    identity: Identity,
-    expected: Option<PublicKey>,
-) -> Result<Conn, Failure> {
-    let failed = |e: io::Error| unreachable(format_args!("{address} over TCP"), describe(&e));
+pub(super) async fn dial(address: SocketAddr, identity: Identity, expected: Option<PublicKey>) -> Result<Conn, NoConn> {
+    let failed = |e: io::Error| NoConn::missed(address, TransportKind::Tcp, describe(&e));
     let stream = TcpStream::connect(address).await.map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
     let mismatch = Arc::new(OnceLock::new());
@@ -85,11 +83,11 @@ pub(super) async fn dial(
     let name = ServerName::try_from(tls::SERVER_NAME).expect("the constant is a valid name");
     let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
     let stream = shaken.map_err(|e| match (mismatch.get(), tls_error(&e)) {
-        (Some(mismatch), _) => key_changed(address, mismatch),
-        (None, Some(error)) if is_other_protocol(error) => wrong_protocol(address),
+        (Some(mismatch), _) => key_changed(address, mismatch).into(),
+        (None, Some(error)) if is_other_protocol(error) => wrong_protocol(address).into(),
         _ => failed(e),
     })?;
-    conn(stream.into(), LINE_LIMIT).ok_or_else(|| wrong_protocol(address))
+    conn(stream.into(), LINE_LIMIT).ok_or_else(|| wrong_protocol(address).into())
 }
 
 fn conn(stream: TlsStream<TcpStream>, limit: usize) -> Option<Conn> {
@@ -126,14 +124,11 @@ fn is_other_protocol(error: &rustls::Error) -> bool {
 }
 
 /// The cause in words that do not depend on the operating system.
-pub(super) fn describe(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "nothing listens there (refused)".into(),
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => "the other side closed the connection".into(),
-        io::ErrorKind::TimedOut => "timed out".into(),
-        _ => match tls_error(error) {
-            Some(error) => tls::cause(error),
-            None => cause::of_io(error).into_owned(),
-        },
+pub(super) fn describe(error: &io::Error) -> Cow<'static, str> {
+    match (error.kind(), tls_error(error)) {
+        // The greeting was cut off: for whoever connects, that is the same.
+        (io::ErrorKind::UnexpectedEof, _) => "the other side closed the connection".into(),
+        (_, Some(error)) => tls::cause(error).into(),
+        (_, None) => cause::of_io(error),
     }
 }

@@ -23,6 +23,9 @@ bodies! {
         /// What is in the folders and was left out.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         skipped: Vec<Skipped>,
+        /// How many chunks were asked for at most, if that was said; how many each file has become is said with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_most: Option<u32>,
     }
     /// How far hashing is.
     OfferProgress {

@@ -293,9 +293,9 @@ bodies! {
     RosterUpdated {
         /// The revision that we have now.
         revision: u64,
-        /// Who changed; those who left are `offline`.
+        /// Who changed; those who left are `offline`. A client's user is not told of themselves.
         clients: Vec<Client>,
-        /// How many are there now, away or online.
+        /// How many are there now, away or online, with ourselves.
         total: u64,
         /// Whether `clients` is the whole roster, and what was known before is void.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]

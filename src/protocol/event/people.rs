@@ -40,7 +40,8 @@ bodies! {
         /// Whether the hub has it on disk. What was sent past the hub is not stored.
         stored: bool,
         /// How many have it by now. For a message to one person, 1 if their program has taken it; if it is 0,
-        /// `message-delivered` follows. For a room or everybody, to how many who are there it was sent.
+        /// `message-delivered` follows; what was sent past the hub is held back then, since they hear only one room. For
+        /// a room or everybody, to how many who are there it was sent.
         delivered: u64,
         /// How many of those who are there block us; only for messages to everybody.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,6 +92,9 @@ bodies! {
         number: u64,
         /// Who has it.
         to: String,
+        /// Whether it was sent past the hub: the number is that of the direct connection, and it had been held back.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        private: bool,
     }
     /// A direct connection is open.
     PrivateOpened {

@@ -52,7 +52,7 @@ bodies! {
     TransferProgress {
         /// Its number.
         transfer: u64,
-        /// Bytes that are there.
+        /// Bytes that are there; upwards, that were sent.
         bytes: u64,
         /// Bytes in all.
         size: u64,
@@ -108,7 +108,7 @@ bodies! {
         file: String,
         /// Who was at the other end.
         peer: String,
-        /// Bytes that are there.
+        /// Bytes that are there; upwards, that were sent.
         bytes: u64,
         /// Bytes in all.
         size: u64,
@@ -143,9 +143,9 @@ bodies! {
     }
     /// The hub has our push.
     PushAsked {
-        /// Its number at this hub.
+        /// Its number, for `cancel`.
         push: u64,
-        /// The number of its transfer, for `cancel`.
+        /// That of its transfer: the same.
         transfer: u64,
         /// The file's name, as they see it.
         file: String,
@@ -156,7 +156,7 @@ bodies! {
     }
     /// Somebody wants to give us a file.
     PushOffered {
-        /// Its number at this hub, for `accept` and `decline`.
+        /// Its number, for `accept`, `decline` and `cancel`; its transfer has it, too.
         push: u64,
         /// Who.
         from: String,

@@ -88,8 +88,9 @@ requests! {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         #[schemars(length(max = 16384))]
         chunks: Vec<u32>,
-        /// The file that this person offers; without it, all offers of that name must be of the same content.
-        #[arg(long, value_name = "OWNER")]
+        /// The file that this person offers or has fetched; without it, all offers of that name must be of the same
+        /// content.
+        #[arg(long, value_name = "NAME")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<String>,
     }
@@ -126,7 +127,7 @@ requests! {
     }
     /// Take a file that was pushed to us.
     Accept {
-        /// The push's number, as `push-offered` tells it.
+        /// The push's number, as `push-offered` and `transfers` tell it.
         push: u64,
         /// Save under this name, relative to the download folder.
         #[arg(long, value_name = "NAME")]
@@ -139,12 +140,12 @@ requests! {
     }
     /// Do not take a file that was pushed to us.
     Decline {
-        /// The push's number, as `push-offered` tells it.
+        /// The push's number, as `push-offered` and `transfers` tell it.
         push: u64,
     }
     /// Show the transfers that are under way or waiting.
     Transfers {}
-    /// Stop a transfer or take back a push.
+    /// Stop a transfer, take back a push, or decline one.
     Cancel {
         /// Its number, as `transfers` shows it.
         transfer: u64,

@@ -30,6 +30,7 @@ vocabulary! {
         /// Enter the hub under a name.
         Register(Register) = "register", [InOrder, Small], r#"{"name":"erin"}"#;
         /// Prove with a password who you are, and enter the hub.
+        #[command(override_usage = "login <NAME>")]
         Login(Login) = "login", [Later("the check of the password"), Small], r#"{"name":"erin","password":"correct horse"}"#;
         /// Leave the table with all offers; the program keeps running.
         Dereg(Dereg) = "dereg", [InOrder, Small], r#"{}"#;
@@ -66,7 +67,7 @@ vocabulary! {
         Decline(Decline) = "decline", [InOrder, Small], r#"{"push":3}"#;
         /// Show the transfers that are under way or waiting.
         Transfers(Transfers) = "transfers", [InOrder, Large], r#"{}"#;
-        /// Stop a transfer or take back a push; what has arrived is kept for the next time.
+        /// Stop a transfer, take back a push, or decline one; what has arrived is kept for the next time.
         Cancel(Cancel) = "cancel", [InOrder, Small], r#"{"transfer":3}"#;
         /// Send somebody a message; it is kept until they have it.
         Message(Message) = "message", [Receipt("the receiver's client, if that is there"), Small], r#"{"to":"erin","text":"soup is ready"}"#;

@@ -239,3 +239,34 @@ fn what_somebody_blocked_was_not_for_later() {
     rig.commit();
     assert_eq!(rig.heard(2).last(), Some(&4));
 }
+
+#[test]
+fn what_is_escaped_counts_as_it_is_sent() {
+    for live in [true, false] {
+        let mut rig = two();
+        if live {
+            rig.received(2, 0, &[]);
+        }
+        rig.wires.get_mut(&2).unwrap().acks = false;
+        // Each byte of it takes six.
+        let text = "\\u0001".repeat(16 << 10);
+        for id in 1_000..1_200 {
+            rig.ask(1, &format!(r#"{{"id":{id},"request":"message","to":"ben","text":"{text}"}}"#));
+        }
+        rig.commit();
+        rig.received(2, 0, &[]);
+        answer_store(&mut rig);
+        let bytes: usize = rig.wires[&2].bodies.iter().map(|line| crate::protocol::to_json(line).len()).sum();
+        assert!(rig.turned_away(2).is_none() && (1 << 20..3 << 20).contains(&bytes), "{bytes} bytes are on their way");
+        let mut heard = rig.heard(2).len() as u64;
+        rig.wires.get_mut(&2).unwrap().acks = true;
+        while heard < 200 {
+            rig.received(2, heard, &[]);
+            answer_store(&mut rig);
+            let now = rig.heard(2).len() as u64;
+            assert!(now > heard);
+            heard = now;
+        }
+        assert_eq!(rig.heard(2), (1..=200).collect::<Vec<_>>());
+    }
+}

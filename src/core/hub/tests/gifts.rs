@@ -44,6 +44,12 @@ impl Rig {
     }
 }
 
+/// Anna, from an earlier run.
+fn anna() -> NameRecord {
+    let (name, keys) = ("anna".to_owned(), vec![PublicKey([1; 32])]);
+    NameRecord { fold: name.clone(), name, keys, credential: None, since: 0, received: 0, unread: 0 }
+}
+
 fn files(room: u64) -> HubConfig {
     let address = std::net::Ipv4Addr::UNSPECIFIED.into();
     HubConfig { files: Some(HubFiles { key: PublicKey([99; 32]), address, port: 7777, room }), ..config() }
@@ -220,7 +226,7 @@ fn a_hub_that_serves_nothing_any_more_offers_no_copy() {
         owner: "anna".into(),
         content: serde_json::from_str(&content("song")).unwrap(),
     };
-    let mut rig = Rig::with(config(), Loaded { copies: vec![copy], ..Loaded::default() });
+    let mut rig = Rig::with(config(), Loaded { names: vec![anna()], copies: vec![copy], ..Loaded::default() });
     rig.enter(1, 1, "anna");
     rig.keep(1, 10, "song");
     assert_eq!(rig.stored(1), [("song".into(), Some("keeps-nothing"))]);
@@ -303,7 +309,8 @@ fn copies_from_before_and_the_hubs_own_files_are_offered_once_they_can_be_served
         owner: "Anna".into(),
         content: serde_json::from_str(&content("song")).unwrap(),
     };
-    let loaded = Loaded { copies: vec![copy], ..Loaded::default() };
+    let names = vec![NameRecord { name: "Anna".into(), ..anna() }];
+    let loaded = Loaded { names, copies: vec![copy], ..Loaded::default() };
     let mut rig = Rig::with(files(1_000), loaded.clone());
     rig.handle(Input::ShelfChanged(vec![serde_json::from_str(&content("menu")).unwrap()], Vec::new()));
     rig.enter(2, 2, "ben");
@@ -327,4 +334,59 @@ fn copies_from_before_and_the_hubs_own_files_are_offered_once_they_can_be_served
     rig.commit();
     rig.ack_all();
     assert_eq!(rig.stored(1), [("song".into(), None)]);
+}
+
+#[test]
+fn what_was_for_a_removed_name_and_what_was_kept_for_it_goes_with_it() {
+    let mut rig = Rig::new(files(1_000));
+    rig.enter(1, 1, "anna");
+    rig.enter(2, 2, "ben");
+    rig.keep(1, 10, "song");
+    rig.handle(Input::Copied(1, Ok(())));
+    rig.commit();
+    rig.push(2, 10, "plan", "anna");
+    rig.push(1, 11, "note", "ben");
+    let ben = NameRecord { name: "ben".into(), fold: "ben".into(), keys: vec![PublicKey([2; 32])], ..anna() };
+    rig.handle(Input::Names(vec![ben.clone()]));
+    rig.ack_all();
+    assert_eq!((rig.offers().len(), rig.discarded.len()), (0, 1), "the copy is gone, and its bytes");
+    assert!(rig.persisted.iter().any(|(_, record)| matches!(record, Record::CopyGone { fold, .. } if fold == "anna")));
+    assert_eq!(rig.pushes(2), ["2 note from anna", "1 Gone", "2 gone"]);
+    assert!(rig.hub.counts().iter().all(|(what, count)| !what.contains("push") || *count == 0));
+    // Whoever has the name next gets nothing of it, and a restart finds nothing either.
+    rig.enter(3, 3, "anna");
+    assert_eq!(rig.pushes(3), [""; 0]);
+    let content: Content = serde_json::from_str(&content("song")).unwrap();
+    let copy = crate::protocol::record::CopyRecord { fold: "anna".into(), owner: "anna".into(), content };
+    let mut rig = Rig::with(files(1_000), Loaded { names: vec![ben], copies: vec![copy], ..Loaded::default() });
+    rig.handle(Input::Tick);
+    assert!(matches!(rig.persisted[..], [(_, Record::CopyGone { .. })]));
+    assert_eq!(rig.discarded.len(), 1);
+}
+
+#[test]
+fn whom_somebody_blocks_keeps_nobody_from_pushing_to_them() {
+    let mut rig = Rig::new(HubConfig {
+        limits: HubLimits { message_rate: 1_000_000, request_rate: 1_000_000, ..HubLimits::default() },
+        ..config()
+    });
+    let (most, each) = (crate::protocol::limits::PUSHES_TO_ONE, crate::protocol::limits::PUSHES as i64);
+    rig.enter(1, 1, "anna");
+    for giver in 0..4 {
+        rig.enter(10 + giver, 10 + giver as u8, &format!("giver-{giver}"));
+        for n in 0..each {
+            rig.push(10 + giver, 100 + n, "plan", "anna");
+        }
+    }
+    assert_eq!(rig.code(10, 100 + each - 1), None);
+    rig.push(10, 1_000, "plan", "anna");
+    assert_eq!(rig.code(10, 1_000), Some("too-many"), "a giver has a share");
+    rig.enter(2, 2, "ben");
+    rig.push(2, 100, "plan", "anna");
+    assert!(4 * each as usize >= most);
+    assert_eq!(rig.code(2, 100), Some("too-many"));
+    rig.ask(1, r#"{"id":5,"request":"block","name":"giver-0"}"#);
+    rig.commit();
+    rig.push(2, 101, "plan", "anna");
+    assert!(matches!(rig.answer(2, 101), Some(Event::PushAsked(_))));
 }

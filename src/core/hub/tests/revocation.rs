@@ -194,3 +194,29 @@ fn a_name_that_becomes_an_account_while_it_is_registered_is_not_the_keys() {
     assert!(rig.welcomed(2));
     assert_eq!(rig.hub.roster().len(), 1);
 }
+
+#[test]
+fn an_account_is_known_by_so_many_keys_and_a_further_one_takes_the_place_of_an_old_one() {
+    use crate::protocol::limits::KEYS_OF_ACCOUNT;
+    let keys: Vec<u8> = (1..=KEYS_OF_ACCOUNT as u8).collect();
+    let names = vec![record("anna", &keys, Some(1))];
+    let mut rig = Rig::with_names(HubConfig { access: Access::Accounts, ..config() }, names);
+    // The first one is in use.
+    rig.enter(1, 1, "anna");
+    rig.hello(2, 200);
+    let attempt = login(&mut rig, 2, 2, "anna");
+    verified(&mut rig, attempt, "anna", 1);
+    rig.commit();
+    let forgotten = rig.persisted.iter().filter_map(|(_, record)| match record {
+        Record::KeyForgotten { fold, key } => Some((fold.as_str(), key.0[0])),
+        _ => None,
+    });
+    assert_eq!(forgotten.collect::<Vec<_>>(), [("anna", 2)]);
+    assert_eq!(claimed(&rig, "anna"), BTreeSet::from([(200, Some(1))]));
+    rig.hello(3, 2);
+    rig.register(3, "anna");
+    assert_eq!(rig.refusal(3, 1), Some(ErrorCode::LoginRequired), "the password lets it in again");
+    rig.hello(4, 3);
+    rig.ask(4, r#"{"id":2,"request":"who"}"#);
+    assert_eq!(rig.refusal(4, 2), None);
+}

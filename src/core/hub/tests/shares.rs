@@ -214,3 +214,56 @@ fn nobody_is_brought_into_a_room_by_whom_they_block_nor_past_their_share() {
     rig.commit();
     assert_eq!(rig.code(3, 9), None);
 }
+
+#[test]
+fn an_address_takes_so_many_names_in_a_day_whatever_keys_it_has() {
+    let mut rig = rig(HubLimits { names_per_address: 3, ..HubLimits::default() });
+    let enter = |rig: &mut Rig, conn: u64, address: &str| {
+        rig.hello_from(conn, conn as u8, address);
+        rig.register(conn, &format!("name-{conn}"));
+        rig.commit();
+        rig.code(conn, 1)
+    };
+    let codes: Vec<_> = (1..=5).map(|conn| enter(&mut rig, conn, &format!("[2001:db8::{conn}]:5000"))).collect();
+    assert_eq!(codes, [None, None, None, Some("too-many"), Some("too-many")]);
+    assert_eq!(enter(&mut rig, 6, "[2001:db8:0:1::1]:5000"), None, "others take theirs");
+    for conn in 10..15 {
+        assert_eq!(enter(&mut rig, conn, "127.0.0.1:5000"), None, "this machine is everybody on it");
+    }
+    // Those that it has are its own.
+    rig.ask(1, r#"{"id":2,"request":"dereg"}"#);
+    rig.ask(1, r#"{"id":3,"request":"register","name":"name-1"}"#);
+    assert_eq!(rig.code(1, 3), None);
+    rig.pass(86_400_000);
+    assert_eq!(enter(&mut rig, 20, "[2001:db8::1]:5000"), None);
+}
+
+#[test]
+fn neither_a_key_nor_an_address_takes_all_places_of_those_who_log_in() {
+    use crate::protocol::limits::{LOGINS_WAITING_OF_ADDRESS, LOGINS_WAITING_OF_KEY};
+    let limits = HubLimits { request_rate: 1_000_000, ..HubLimits::default() };
+    let logins = LoginPolicy { max_failures: 1_000, ..LoginPolicy::default() };
+    let mut rig = Rig::new(HubConfig { access: Access::Accounts, limits, logins, ..config() });
+    let login = |rig: &mut Rig, conn: u64, id: i64| {
+        let before = rig.logins.len();
+        rig.ask(conn, &format!(r#"{{"id":{id},"request":"login","name":"n{id}","password":"x"}}"#));
+        rig.logins.len() - before
+    };
+    rig.hello_from(1, 1, "10.0.0.1:5000");
+    let of_key: usize = (0..20).map(|id| login(&mut rig, 1, id)).sum();
+    assert_eq!(of_key, LOGINS_WAITING_OF_KEY);
+    let mut of_address = of_key;
+    for conn in 2..20 {
+        rig.hello_from(conn, conn as u8, "10.0.0.1:5000");
+        of_address += (0..20).map(|id| login(&mut rig, conn, id)).sum::<usize>();
+        rig.pass(1_000);
+    }
+    assert_eq!(of_address, LOGINS_WAITING_OF_ADDRESS);
+    rig.hello_from(30, 30, "10.0.0.2:5000");
+    assert_eq!(login(&mut rig, 30, 1), 1, "others are checked");
+    // What is checked makes room.
+    let attempt = rig.logins[0].0;
+    rig.handle(Input::Verified(attempt, None));
+    rig.commit();
+    assert_eq!(login(&mut rig, 1, 50), 1);
+}

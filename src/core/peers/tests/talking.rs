@@ -155,3 +155,31 @@ fn what_was_never_said_cannot_be_had() {
     rig.drain();
     assert_eq!(rig.closed(0).len(), 1);
 }
+
+#[test]
+fn what_is_held_back_is_answered_and_has_arrived_when_it_is_read() {
+    let mut rig = Rig::new();
+    rig.reads[1] = false;
+    let text = "x".repeat(10_000);
+    let mut sent = Vec::new();
+    // More than may wait for somebody who does not read.
+    for _ in 0..40 {
+        sent.push(rig.send(0, &text));
+        rig.pass(20);
+        let (name, link, number) = rig.unread[1].last().unwrap().clone();
+        rig.peers[1].held(rig.now, &name, link, number);
+        rig.drain();
+    }
+    rig.pass(60_000);
+    let held = |news: &News| if let News::Held { ticket, .. } = news { Some(*ticket) } else { None };
+    let delivered = |news: &News| if let News::Delivered { number, .. } = news { Some(*number) } else { None };
+    assert_eq!(rig.news[0].iter().filter_map(held).collect::<Vec<_>>(), sent);
+    assert!(rig.failed(0).is_empty() && !rig.peers[0].is_stalled("ben"));
+    assert_eq!(rig.news[0].iter().filter_map(delivered).count(), 0);
+    rig.reads[1] = true;
+    rig.drain();
+    let later = rig.send(0, "later");
+    rig.pass(1_000);
+    assert_eq!(rig.news[0].iter().filter_map(delivered).collect::<Vec<_>>(), (1..=40).collect::<Vec<_>>());
+    assert_eq!(rig.acked(0), [later], "each is answered once");
+}

@@ -2,12 +2,6 @@
 
 use super::*;
 
-fn with(change: impl FnOnce(&mut SessionConfig)) -> SessionConfig {
-    let mut config = config();
-    change(&mut config);
-    config
-}
-
 #[test]
 fn quit_waits_for_what_was_asked_and_its_answer_is_the_bye() {
     let mut rig = Rig::welcomed(config());
@@ -191,6 +185,15 @@ fn when_the_time_is_over_every_request_is_answered_with_that() {
     let mut rig = Rig::new(with(|config| config.timeout = timeout));
     rig.line(r#"{"id":1,"request":"list"}"#);
     rig.pass(2_000);
+    assert_eq!((rig.last(1), rig.bye()), (Some("timed-out"), Some(("timed out", 7))));
+    // What was done before the session began, such as looking up the hub's name, counts too.
+    let mut rig = Rig::new(with(|config| config.timeout = timeout));
+    rig.session = Session::new(with(|config| config.timeout = timeout));
+    rig.told.clear();
+    rig.now = Time(2_000_000);
+    rig.handle(Input::Start);
+    rig.now = Time(2_000_001);
+    rig.line(r#"{"id":1,"request":"list"}"#);
     assert_eq!((rig.last(1), rig.bye()), (Some("timed-out"), Some(("timed out", 7))));
 }
 

@@ -16,12 +16,12 @@ use std::time::Duration;
 use super::*;
 use crate::core::link::LinkConfig;
 use crate::core::peers::{PeerInput, PeerOutput};
-use crate::protocol::ContentHash;
 use crate::protocol::event::Settings;
-use crate::protocol::limits::MAX_TRANSFERS;
+use crate::protocol::limits::{MAX_TRANSFERS, PUSH_PATIENCE};
 use crate::protocol::to_json;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::wire::Received;
+use crate::protocol::{ContentHash, Timestamp};
 
 const SONG: &str = r#"{"file":"song","size":5,"hash":"0000000000000000000000000000000000000000000000000000000000000000","chunk_size":1048576,"chunks":1"#;
 const KEY: &str = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
@@ -37,6 +37,7 @@ fn config() -> SessionConfig {
         link: LinkConfig::client(),
         give_up: Duration::from_secs(60),
         timeout: None,
+        push_patience: Some(PUSH_PATIENCE),
         linger: false,
         fail_fast: false,
         on_conflict: OnConflict::Fail,
@@ -59,6 +60,12 @@ fn config() -> SessionConfig {
         epoch: Timestamp(0),
         seed: 1,
     }
+}
+
+fn with(change: impl FnOnce(&mut SessionConfig)) -> SessionConfig {
+    let mut config = config();
+    change(&mut config);
+    config
 }
 
 /// A session, its user and the hub, played by the test.

@@ -271,3 +271,39 @@ fn what_is_open_is_used_while_the_hub_is_lost() {
     rig.had(LINK, 2, 2);
     assert_eq!(rig.lasts(3), [Some("message-acked"), Some("message-acked"), None]);
 }
+
+#[test]
+fn what_is_held_back_by_focus_is_said_to_be_and_confirmed_when_it_is_told() {
+    let mut rig = rig();
+    let said = |n: u64| {
+        format!(
+            r#"{{"n":{n},"ack":0,"body":{{"private":{{"number":{n},"text":"hi","sent":"2026-01-02T03:04:05.678Z"}}}}}}"#
+        )
+    };
+    rig.line(r#"{"id":1,"request":"focus","room":"kitchen"}"#);
+    rig.answer("focus", "focused", r#","room":"kitchen""#);
+    rig.ben_comes(1, &[&said(1), &said(2)]);
+    let bodies = |rig: &Rig| -> Vec<String> {
+        let body = |output: &PeerOutput| match output {
+            PeerOutput::Send(_, frame) => frame.body.as_ref().map(|(_, body)| body.to_string()),
+            _ => None,
+        };
+        rig.peers.iter().filter_map(body).collect()
+    };
+    assert_eq!(bodies(&rig), [r#"{"held":1}"#, r#"{"held":2}"#]);
+    rig.line("unfocus");
+    rig.handle(Input::PrivatesWritten(2));
+    assert_eq!(bodies(&rig).last().unwrap(), r#"{"had":2}"#);
+}
+
+#[test]
+fn a_withheld_message_that_cannot_be_written_counts_for_nobody() {
+    let mut rig = rig();
+    let said = r#"{"n":1,"ack":0,"body":{"private":{"number":1,"text":"hi","sent":"2026-01-02T03:04:05.678Z"}}}"#;
+    rig.line(r#"{"id":1,"request":"block","name":"ben"}"#);
+    rig.answer("block", "blocked", r#","name":"ben""#);
+    rig.ben_comes(1, &[said]);
+    rig.handle(Input::PrivateLost(None));
+    // As it would be for anybody else.
+    assert!(rig.peers.iter().any(|output| matches!(output, PeerOutput::Close(PeerConn::Accepted(1)))));
+}

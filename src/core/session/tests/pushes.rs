@@ -2,6 +2,7 @@
 
 use super::files::content;
 use super::*;
+use crate::protocol::types::Stage;
 
 impl Rig {
     /// A push of `plan` to ben, which the hub has under this number.
@@ -29,6 +30,25 @@ fn a_push_is_final_when_they_have_it() {
     assert_eq!(rig.last(1), None);
     rig.handle(Input::Upload(2, UploadNote::Completed(5)));
     assert_eq!((rig.last(1), rig.last(2)), (Some("transfer-completed"), Some("waited")));
+}
+
+/// Without a patience of its own, the end waits for it until the time of the whole session is over.
+#[test]
+fn the_end_waits_for_a_push_as_long_as_it_is_told_to() {
+    let end = |patience: Option<u64>, pass: u64| {
+        let mut rig = Rig::welcomed(with(|config| {
+            config.push_patience = patience.map(Duration::from_secs);
+            config.timeout = Some(Duration::from_secs(60));
+        }));
+        rig.push(1, 7);
+        rig.handle(Input::EndOfInput);
+        rig.pass(pass);
+        rig
+    };
+    assert_eq!(end(Some(5), 4_999).last(1), None);
+    assert_eq!(end(Some(5), 5_000).last(1), Some("not-taken"));
+    assert_eq!(end(None, 59_999).last(1), None);
+    assert_eq!(end(None, 60_000).last(1), Some("not-taken"));
 }
 
 #[test]
@@ -212,7 +232,64 @@ fn an_accepted_number_is_not_that_of_another_hub() {
     assert_eq!(rig.last(1), Some("no-such-push"));
     assert_eq!(rig.last(2), Some("no-such-push"), "it has not told of one yet");
     assert!(!rig.asks().contains(&"decline"), "it is not asked of the new hub");
+    // The new hub's first push has another number here: nobody can mean the one by the other.
     rig.hub(&offered(1, "cleo"));
+    let told = rig.told.iter().filter_map(|line| match &line.event {
+        Event::PushOffered(offered) => Some((offered.push, offered.from.clone())),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [(1, "ben".to_owned()), (2, "cleo".to_owned())]);
     rig.line(r#"{"id":3,"request":"accept","push":1}"#);
-    assert_eq!(rig.asks().last(), Some(&"accept"));
+    assert_eq!(rig.last(3), Some("no-such-push"));
+    rig.line(r#"{"id":4,"request":"accept","push":2}"#);
+    assert_eq!((rig.asks().last(), &rig.asked.last().unwrap()["push"]), (Some(&"accept"), &1.into()));
+}
+
+#[test]
+fn a_push_has_one_number_from_its_offer_to_its_end() {
+    let mut rig = Rig::welcomed(config());
+    let shown = |rig: &mut Rig, id: i64| {
+        rig.line(&format!(r#"{{"id":{id},"request":"transfers"}}"#));
+        let Some(Event::Transfers(transfers)) = rig.told.last().map(|line| line.event.clone()) else { panic!() };
+        transfers.transfers.iter().map(|one| (one.transfer, one.state)).collect::<Vec<_>>()
+    };
+    // At its giver: the hub's number is never seen.
+    rig.push(1, 70);
+    let asked = rig.told.iter().find_map(|line| match &line.event {
+        Event::PushAsked(asked) => Some((asked.push, asked.transfer)),
+        _ => None,
+    });
+    assert_eq!((asked, shown(&mut rig, 2)), (Some((1, 1)), vec![(1, Stage::Waiting)]));
+    rig.line(r#"{"id":3,"request":"accept","push":1}"#);
+    assert_eq!(rig.last(3), Some("no-such-push"), "that is one of ours");
+    rig.line(r#"{"id":4,"request":"cancel","transfer":1}"#);
+    assert_eq!((rig.last(4), rig.last(1)), (Some("cancelled"), Some("interrupted")));
+    // At its receiver, where the hub's number 1 is taken.
+    rig.hub(&offered(1, "ben"));
+    rig.hub(&offered(3, "ben"));
+    rig.hub(&offered(8, "ben"));
+    let waiting = vec![(2, Stage::Waiting), (3, Stage::Waiting), (8, Stage::Waiting)];
+    assert_eq!(shown(&mut rig, 5), waiting);
+    rig.line(r#"{"id":6,"request":"accept","push":2}"#);
+    assert_eq!(rig.asked.last().unwrap()["push"], 1);
+    let song = SONG.replace("\"song\"", "\"plan\"");
+    let offer = format!(r#"{song},"owner":"ben","address":"10.0.0.2","port":1}}"#);
+    rig.answer("accept", "located", &format!(r#","sources":[{{"offer":{offer},"key":"{KEY}"}}]"#));
+    assert_eq!((rig.fetches.len(), shown(&mut rig, 7)[0]), (1, (2, Stage::Running)));
+    for (id, request) in [(8, "accept"), (13, "decline")] {
+        rig.line(&format!(r#"{{"id":{id},"request":"{request}","push":2}}"#));
+        assert_eq!(rig.last(id), Some("no-such-push"), "{request}: it is under way");
+    }
+    // It could not be fetched: it waits again, under the same number.
+    rig.handle(Input::Transfer(2, TransferNote::Failed(ErrorCode::DiskFull.into())));
+    assert_eq!((shown(&mut rig, 9), rig.last(6)), (waiting, Some("disk-full")));
+    assert_eq!(rig.asked.last().unwrap()["not_taken"], 1);
+    // What waits for us can be cancelled as well as declined.
+    rig.line(r#"{"id":10,"request":"cancel","transfer":3}"#);
+    assert_eq!((rig.last(10), rig.asks().last()), (Some("cancelled"), Some(&"decline")));
+    assert_eq!(rig.asked.last().unwrap()["push"], 3);
+    rig.answer("decline", "declined", r#","push":3"#);
+    rig.line(r#"{"id":11,"request":"decline","push":8}"#);
+    rig.answer("decline", "declined", r#","push":8"#);
+    assert_eq!((shown(&mut rig, 12), rig.last(11)), (vec![(2, Stage::Waiting)], Some("declined")));
 }

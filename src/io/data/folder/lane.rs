@@ -50,7 +50,7 @@ fn fetch_over(run: &Run<'_>, writer: &mut Writer<'_>, source: u32) -> Result<Opt
     if let Some(down) = run.identity.rates.down.clone() {
         stream.pace.receive_at(down, to_line(&DataRequest::Wait { transfer: run.job.token.clone() }), KEEP);
     }
-    stream.flow = Some(Flowing::from_source(run.identity.rates.down.is_some()));
+    stream.flow = Some(Flowing::from_source(run.identity));
     let mut state = run.lock();
     let fresh = !std::mem::replace(&mut state.sources[source as usize].connected, true);
     let lane = state.batch.join(source);

@@ -1,22 +1,22 @@
 //! What is in place already: the same content under the target's name.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
 use super::folders::{Downloads, split};
 use super::writer::sweep;
 use super::{FolderFile, FolderJob, check_names, path_of};
 use crate::io::cancel::Cancel;
+use crate::io::data::here::same;
 use crate::io::data::target::{MAX_NUMBER, folder_in_the_way, numbered, unwritable};
-use crate::io::hash::{Hashed, hash_file};
+use crate::io::hash::Hashed;
 use crate::protocol::{ErrorCode, Failure, OnConflict};
 
 /// More threads than this only wait for the disk.
@@ -113,7 +113,7 @@ impl<'a> Looker<'a> {
                 Err(Errno::NOENT) => return Ok(Look::Missing),
                 Err(e) => return Err(unwritable(name, e)),
             };
-            if let Some(hashed) = self.same(file, folder, &numbered) {
+            if let Some(hashed) = same(folder.as_fd(), &numbered, (file.hash, file.chunking), self.cancel) {
                 return Ok(Look::There(path_of(&self.job.folder, &file.target, &numbered), hashed));
             }
             match self.job.on_conflict {
@@ -124,18 +124,5 @@ impl<'a> Looker<'a> {
             }
         }
         Err(ErrorCode::Exists.into())
-    }
-
-    /// Whether a plain file of this name has the content that is wanted.
-    fn same(&self, file: &FolderFile, folder: &OwnedFd, name: &str) -> Option<Hashed> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let there = File::from(rustix::fs::openat(folder, name, flags, Mode::empty()).ok()?);
-        let meta = there.metadata().ok()?;
-        if !meta.is_file() || meta.len() != file.chunking.size() {
-            return None;
-        }
-        let chunks = Some(file.chunking.count().max(1));
-        let hashed = hash_file(&there, chunks, &mut |_| (), self.cancel).ok()?;
-        (hashed.hash == file.hash).then_some(hashed)
     }
 }

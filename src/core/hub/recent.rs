@@ -1,0 +1,58 @@
+//! The newest messages, for clients that are a little behind.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::protocol::limits::{RECENT_BYTES, RECENT_MESSAGES};
+
+/// Something that was said, and is on disk.
+pub(super) struct Post {
+    pub(super) number: u64,
+    /// Who said it, folded.
+    pub(super) from: String,
+    pub(super) target: Target,
+    pub(super) body: Arc<str>,
+    pub(super) bytes: usize,
+}
+
+/// Whom it is for.
+pub(super) enum Target {
+    Lobby,
+    Room(u64),
+    /// Folded.
+    Person(String),
+}
+
+/// The newest that was said.
+#[derive(Default)]
+pub(super) struct Recent {
+    posts: VecDeque<Arc<Post>>,
+    bytes: usize,
+    /// Everything after this number is here.
+    after: u64,
+    /// The newest message that is on disk.
+    pub(super) newest: u64,
+}
+
+impl Recent {
+    pub(super) fn new(newest: u64) -> Self {
+        Self { posts: VecDeque::new(), bytes: 0, after: newest, newest }
+    }
+
+    pub(super) fn push(&mut self, post: Arc<Post>) {
+        self.newest = post.number;
+        self.bytes += post.bytes;
+        self.posts.push_back(post);
+        while self.posts.len() > RECENT_MESSAGES || self.bytes > RECENT_BYTES {
+            let Some(old) = self.posts.pop_front() else { return };
+            self.bytes -= old.bytes;
+            self.after = old.number;
+        }
+    }
+
+    /// What is here after a number, if that is everything.
+    pub(super) fn since(&self, number: u64) -> Option<impl Iterator<Item = &Arc<Post>>> {
+        let start = self.posts.partition_point(|post| post.number <= number);
+        (number >= self.after).then(|| self.posts.range(start..))
+    }
+}

@@ -1,0 +1,45 @@
+//! Private messages on their way to our user: whoever said them learns when they are there.
+
+use std::collections::BTreeMap;
+
+use super::super::Session;
+use crate::core::time::Time;
+use crate::protocol::name::fold;
+
+/// A message of somebody, on its way to our user.
+pub(in crate::core::session) struct Unwritten {
+    /// Who said it, folded, on which link, and its number there.
+    pub(super) name: String,
+    pub(super) link: u64,
+    pub(super) number: u64,
+    /// Our user is not meant to see it.
+    pub(super) withheld: bool,
+}
+
+impl Session {
+    /// So many private messages have been written to the user.
+    pub(in crate::core::session) fn privates_written(&mut self, now: Time, count: usize) {
+        let count = count.min(self.privates.unwritten.len());
+        let written = self.privates.unwritten.drain(..count);
+        let had: BTreeMap<String, (u64, u64)> = written.map(|w| (w.name, (w.link, w.number))).collect();
+        for (name, (link, number)) in had {
+            self.privates.peers.had(now, &name, link, number);
+        }
+    }
+
+    /// A private message cannot be written to the user: whoever said it must not take it for delivered. `from` is none
+    /// for one that the user is not meant to see: it is treated like the others, so that nobody learns of that.
+    pub(in crate::core::session) fn private_lost(&mut self, now: Time, from: Option<(&str, u64)>) {
+        let from = from.map(|(from, number)| (fold(from), number));
+        let is = |unwritten: &Unwritten| match &from {
+            Some((name, number)) => unwritten.name == *name && unwritten.number == *number,
+            None => unwritten.withheld,
+        };
+        if let Some(at) = self.privates.unwritten.iter().rposition(is)
+            && let Some(unwritten) = self.privates.unwritten.remove(at)
+        {
+            self.privates.peers.unheard(now, &unwritten.name, unwritten.link);
+            self.private_news(now);
+        }
+    }
+}
