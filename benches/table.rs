@@ -26,6 +26,9 @@ const GIVERS: usize = 20;
 /// How often each thing is asked; the median is told.
 const TIMES: usize = 11;
 
+/// How many files are offered at a time.
+const PIECE: usize = 1_024;
+
 /// The first argument of the process that is the hub.
 const HUB: &str = "hub";
 
@@ -135,8 +138,11 @@ async fn table(offers: usize) {
     }
     let before = hub.memory();
     let each = offers / GIVERS;
-    for (index, giver) in givers.iter_mut().enumerate() {
-        publish(giver, index * each, (index + 1) * each).await;
+    // In turn, so that the hub hears of each of them all the time.
+    for start in (0..each).step_by(PIECE) {
+        for (index, giver) in givers.iter_mut().enumerate() {
+            publish(giver, index * each + start, index * each + (start + PIECE).min(each)).await;
+        }
     }
     let memory = hub.memory().saturating_sub(before) / offers;
     // Those who offer stay, and are asked now and then whether they are there.
@@ -207,7 +213,7 @@ async fn table(offers: usize) {
 /// Offers files of these numbers, each with a content of its own.
 async fn publish(giver: &mut Peer, from: usize, to: usize) {
     let numbers: Vec<usize> = (from..to).collect();
-    for (id, piece) in (10..).zip(numbers.chunks(1_024)) {
+    for (id, piece) in (10..).zip(numbers.chunks(PIECE)) {
         let content = |number: &usize| {
             let hash = format!("{:064x}", number + 1);
             format!(r#"{{"file":"{}","size":1,"hash":"{hash}","chunk_size":1048576,"chunks":1}}"#, name(*number))

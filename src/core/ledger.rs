@@ -6,6 +6,7 @@
 //! marks are forgotten, and readers from before that are told everything anew.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as MapEntry;
 use std::ops::Bound::{Excluded, Unbounded};
 
 /// Marks that are always kept, so that small ledgers need not be told anew.
@@ -71,16 +72,31 @@ impl<K: Ord + Clone, V> Ledger<K, V> {
 
     /// Sets a value. `revision` is new and higher than all before.
     pub fn set(&mut self, revision: u64, key: K, value: V) {
-        self.put(revision, key, Entry { revision, value, live: true });
+        let entry = Entry { revision, value, live: true };
+        match self.entries.entry(key) {
+            MapEntry::Occupied(mut there) => {
+                let old = there.insert(entry);
+                self.marks -= usize::from(!old.live);
+                if let Some(key) = self.by_revision.remove(&old.revision) {
+                    self.by_revision.insert(revision, key);
+                }
+            }
+            MapEntry::Vacant(none) => {
+                self.by_revision.insert(revision, none.key().clone());
+                none.insert(entry);
+            }
+        }
     }
 
     /// Removes a value; the mark that stays is what `retire` makes of it.
     pub fn remove(&mut self, revision: u64, key: &K, retire: impl FnOnce(&mut V)) {
-        let Some(mut entry) = self.entries.remove(key) else { return };
-        self.by_revision.remove(&entry.revision);
-        self.marks -= usize::from(!entry.live);
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let old = std::mem::replace(&mut entry.revision, revision);
+        self.marks += usize::from(std::mem::replace(&mut entry.live, false));
         retire(&mut entry.value);
-        self.put(revision, key.clone(), Entry { revision, value: entry.value, live: false });
+        if let Some(key) = self.by_revision.remove(&old) {
+            self.by_revision.insert(revision, key);
+        }
         if self.marks > MARKS_KEPT.max(self.len()) {
             self.forget(revision);
         }
@@ -104,15 +120,6 @@ impl<K: Ord + Clone, V> Ledger<K, V> {
     /// What a reader has seen who has been told everything up to a revision.
     pub fn seen(&self, revision: u64) -> Seen {
         Seen { revision, generation: self.generation }
-    }
-
-    fn put(&mut self, revision: u64, key: K, entry: Entry<V>) {
-        self.marks += usize::from(!entry.live);
-        self.by_revision.insert(revision, key.clone());
-        if let Some(old) = self.entries.insert(key, entry) {
-            self.by_revision.remove(&old.revision);
-            self.marks -= usize::from(!old.live);
-        }
     }
 
     fn forget(&mut self, revision: u64) {

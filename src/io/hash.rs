@@ -7,7 +7,6 @@
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 
@@ -15,6 +14,7 @@ use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_ro
 use rustix::fs::Stat;
 
 use super::cancel::Cancel;
+pub use super::manifest::Manifest;
 use crate::protocol::cause;
 use crate::protocol::{Chunking, ContentHash, DEFAULT_CHUNK, ErrorCode, Failure, MAX_SIZE, Timestamp};
 
@@ -24,9 +24,6 @@ const BUFFER: usize = 256 << 10;
 const MAX_THREADS: usize = 8;
 /// Below this size, in bytes, a second thread costs more than it gives.
 const WORTH_A_THREAD: u64 = 4 << 20;
-
-/// The chunk hashes of a content, in order.
-pub type Manifest = Arc<[[u8; 32]]>;
 
 /// What hashing a file tells.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,12 +10,12 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, ErrorCode as Sqlite, OpenFlags, Row, Transaction, TransactionBehavior, params};
 
-use super::hash::{Fingerprint, Hashed, verify_manifest};
+use super::hash::{Fingerprint, Hashed, Manifest, verify_manifest};
 use super::own_file::open_own;
 use crate::protocol::{Chunking, ContentHash};
 
@@ -160,7 +160,7 @@ fn read(file: &Wanted, row: &Row<'_>) -> rusqlite::Result<Option<(i64, Hashed)>>
         return Ok(None);
     }
     let (rows, _) = manifest.as_chunks::<32>();
-    let manifest: Arc<[[u8; 32]]> = if chunking.count() == 1 { Arc::new([hash]) } else { rows.into() };
+    let manifest: Manifest = if chunking.count() == 1 { [hash].into() } else { rows.into() };
     let hash = ContentHash(hash);
     let sound = verify_manifest(hash, chunking, &manifest);
     Ok(sound.then_some((used, Hashed { hash, chunking, manifest, fingerprint: file.fingerprint })))

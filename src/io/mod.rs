@@ -15,6 +15,7 @@ pub mod identity;
 pub mod inbox;
 pub mod input;
 pub mod line_room;
+mod manifest;
 pub mod output;
 mod own_file;
 pub mod passwords;

@@ -12,9 +12,14 @@ use super::unicode::Unseen;
 /// escaped: for a parser the text is the same.
 pub fn to_json<T: Serialize>(value: &T) -> String {
     let mut out = Vec::with_capacity(128);
-    let written = value.serialize(&mut Serializer::with_formatter(&mut out, Harmless));
-    written.expect("our types have text keys and no failing parts");
+    append_json(value, &mut out);
     String::from_utf8(out).expect("JSON is written as UTF-8")
+}
+
+/// The same behind what is there.
+pub fn append_json<T: Serialize>(value: &T, out: &mut Vec<u8>) {
+    let written = value.serialize(&mut Serializer::with_formatter(out, Harmless));
+    written.expect("our types have text keys and no failing parts");
 }
 
 struct Harmless;

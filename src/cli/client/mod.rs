@@ -20,7 +20,7 @@ use crate::io::queued::{BOUNDS, Numbered};
 use crate::io::signals::{OnHangup, Signals};
 use crate::io::stdout::loss;
 use crate::protocol::types::Password;
-use crate::protocol::{ErrorCode, EventLine, Failure, Follows, JoinLink, to_json};
+use crate::protocol::{ErrorCode, EventLine, Failure, Follows, JoinLink, append_json};
 use crate::ui::bars::{Glyphs, SharedBars};
 use crate::ui::human::{render, render_timed};
 use crate::ui::style::Style;
@@ -159,7 +159,7 @@ impl Render<EventLine> for Renderer {
             bars.lock().hear(&line);
         }
         if self.json {
-            out.extend_from_slice(to_json(&line).as_bytes());
+            append_json(&line, out);
             out.push(b'\n');
         } else if (self.shows)(&line) {
             let text = if self.times { render_timed(&line, self.style) } else { render(&line, self.style) };

@@ -297,6 +297,9 @@ impl Hub {
         if self.health.give_up_at().is_some_and(|at| at <= now) {
             self.give_up();
         }
+        if self.chores.due().is_some_and(|at| at <= now) {
+            self.go_on_with_chores(now);
+        }
         if self.flush_at.is_some_and(|at| at <= now) {
             self.flush_received();
         }

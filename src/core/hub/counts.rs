@@ -24,6 +24,7 @@ impl Hub {
             ("challenges", challenges),
             ("room news", self.room_news.len()),
             ("roster", self.roster.len()),
+            ("chores", self.chores.len()),
             ("outputs", self.out.len()),
         ];
         counts.extend(self.holders.counts());

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod attempts;
+mod chores;
 mod clients;
 mod config;
 mod contest;
@@ -68,6 +69,7 @@ use crate::protocol::types::{Content, Password};
 use crate::protocol::wire::Frame;
 use crate::protocol::{Client, ContentHash, Failure, PublicKey};
 use attempts::Attempts;
+use chores::Chores;
 use clients::Peer;
 use copies::Copies;
 use failures::Failures;
@@ -246,6 +248,7 @@ pub struct Hub {
     visitors: u64,
     revision: u64,
     table: Table,
+    chores: Chores,
     roster: Ledger<String, Client>,
     /// The names in the roster by their numbers.
     numbers: BTreeMap<u64, String>,
@@ -305,6 +308,7 @@ impl Hub {
             visitors: 0,
             revision: 0,
             table: Table::default(),
+            chores: Chores::default(),
             roster: Ledger::default(),
             numbers: BTreeMap::new(),
             updates: Updates::default(),
@@ -383,6 +387,7 @@ impl Hub {
             self.holders.news_at(),
             self.places.next_due(),
             self.health.give_up_at(),
+            self.chores.due(),
         ]
         .into_iter()
         .flatten()

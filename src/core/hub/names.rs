@@ -1,10 +1,10 @@
 //! Where in a sorted list a text can be found in a name, without looking at every name.
 //!
-//! The list is cut into blocks of some hundred neighbours. Of each block it is known which three bytes occur one after
-//! the other anywhere in its names, in lower case: a set of [`BITS`] bits, into which the three bytes are hashed. A
-//! block that lacks three bytes of the text cannot have it. So a search passes over most blocks at the cost of some
-//! bits each, and the matches come in the order of the list, from any place in it. For each name that costs a few
-//! bytes of memory.
+//! The list is cut into blocks of some hundred neighbours. Of each block it is known which three bytes, and which four,
+//! occur one after the other anywhere in its names, in lower case: a set of [`BITS`] bits, into which the bytes are
+//! hashed. A block that lacks some of the text's cannot have it. So a search passes over most blocks at the cost of some
+//! bits each, and the matches come in the order of the list, from any place in it. Three bytes alone would not tell
+//! numbered files apart, of which most blocks have all. For each name that costs a dozen bytes of memory.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Included, Unbounded};
@@ -12,8 +12,11 @@ use std::ops::Bound::{Included, Unbounded};
 /// Rows of a new block; of twice as many, two are made.
 const BLOCK: usize = 256;
 
-/// Some hundred similar names have some hundred to two thousand different neighbours of three.
-const BITS: usize = 8_192;
+/// Bits for runs of three: some hundred similar names have some hundred to two thousand different ones.
+const THREES: usize = 8_192;
+/// Bits for runs of four, of which there are more.
+const FOURS: usize = 16_384;
+const BITS: usize = THREES + FOURS;
 
 /// The list's blocks, each by the first name that can be in it.
 pub(super) struct Names(BTreeMap<String, Block>);
@@ -21,13 +24,13 @@ pub(super) struct Names(BTreeMap<String, Block>);
 struct Block {
     /// How many rows may come or go until it is made anew.
     changes: usize,
-    has: Triples,
+    has: Runs,
 }
 
-/// A set of three bytes one after the other.
-struct Triples(Box<[u64; BITS / 64]>);
+/// A set of three and of four bytes one after the other.
+struct Runs(Box<[u64; BITS / 64]>);
 
-impl Triples {
+impl Runs {
     fn none() -> Self {
         Self(Box::new([0; BITS / 64]))
     }
@@ -47,16 +50,19 @@ impl Triples {
 
 /// The bits of a text in lower case.
 fn bits(text: &str) -> impl Iterator<Item = usize> {
-    text.as_bytes().windows(3).map(|three| {
-        let number = three.iter().fold(0u32, |number, byte| (number << 8) | u32::from(*byte));
+    let bit = |run: &[u8], bits: usize| {
+        let number = run.iter().fold(0u32, |number, byte| (number << 8) | u32::from(*byte));
         // Multiplicative hashing (Knuth, TAOCP 6.4): the upper bits are well mixed.
-        (number.wrapping_mul(0x9e37_79b1) >> (32 - BITS.trailing_zeros())) as usize
-    })
+        (number.wrapping_mul(0x9e37_79b1) >> (32 - bits.trailing_zeros())) as usize
+    };
+    let threes = text.as_bytes().windows(3).map(move |three| bit(three, THREES));
+    // The rarer ones first: who looks for all of them knows sooner that one is missing.
+    text.as_bytes().windows(4).map(move |four| THREES + bit(four, FOURS)).chain(threes)
 }
 
 impl Default for Names {
     fn default() -> Self {
-        Self(BTreeMap::from([(String::new(), Block { changes: 2 * BLOCK, has: Triples::none() })]))
+        Self(BTreeMap::from([(String::new(), Block { changes: 2 * BLOCK, has: Runs::none() })]))
     }
 }
 
@@ -86,14 +92,14 @@ impl Names {
 
     /// Makes a block anew of all rows that are in it, by their names in their order: as many blocks as are needed.
     pub(super) fn renew<'a>(&mut self, start: String, rows: impl Iterator<Item = &'a str>) {
-        let (mut start, mut block, mut count) = (start, Triples::none(), 0);
+        let (mut start, mut block, mut count) = (start, Runs::none(), 0);
         let mut last: Option<&str> = None;
         for name in rows {
             // Rows of one name stay together, however many there are.
             if last != Some(name) {
                 if count >= BLOCK {
                     let changes = count.max(BLOCK);
-                    let has = std::mem::replace(&mut block, Triples::none());
+                    let has = std::mem::replace(&mut block, Runs::none());
                     self.0.insert(std::mem::replace(&mut start, name.to_owned()), Block { changes, has });
                     count = 0;
                 }

@@ -203,9 +203,8 @@ impl Hub {
     pub(super) fn moved(&mut self, now: Time, id: PeerId) {
         let Some(peer) = self.peers.get(&id) else { return };
         let Some(name) = peer.name.clone() else { return };
-        for content in peer.offers.values().cloned().collect::<Vec<_>>() {
-            self.list(now, &name.name, Shelved { owner: Owner::Client(id), content });
-        }
+        let files = peer.offers.keys().cloned().collect();
+        self.offers_moved(now, id, &name.name, files);
         if let Some((state, since)) = self.roster.get(&name.name).map(|client| (client.state, client.since)) {
             self.show(now, id, state, since);
         }

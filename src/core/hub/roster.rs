@@ -67,7 +67,7 @@ impl Hub {
         let client = roster_line(peer, &name, Presence::Offline, Timestamp(0));
         let files: Vec<_> = std::mem::take(&mut peer.offers).into_keys().collect();
         let withdrawn = files.len() as u64;
-        self.unlist(now, &name.name, &files, true);
+        self.offers_left(now, id, &name.name, files);
         self.holders.forget(id);
         self.take_all_back(now, id);
         self.copies_left(id);

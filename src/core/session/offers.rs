@@ -68,21 +68,31 @@ impl Session {
             return self.refuse(now, pending.id, Failure::new(ErrorCode::TooManyOffers, message));
         }
         let uncopied = keep.then(|| contents.iter().map(|content| content.file.clone()).collect());
+        let count = contents.len();
         let mut pieces = in_pieces(contents);
         let first = pieces.pop_front().unwrap_or_default();
-        let publishing =
-            Publishing { pending, pieces, acked: Vec::new(), like: None, skipped, uncopied, failure: None, watched };
+        let publishing = Publishing {
+            pending,
+            pieces,
+            more: fresh,
+            acked: Vec::with_capacity(count),
+            like: None,
+            skipped,
+            uncopied,
+            failure: None,
+            watched,
+        };
         self.publish(now, first, Origin::Offer(Box::new(publishing)));
     }
 
     /// Tells the hub of contents. While the hub is lost, the link keeps that; while we enter, what is asked is sent
     /// after that.
-    fn publish(&mut self, now: Time, publish: Vec<Content>, origin: Origin) {
-        let (more, keep) = match &origin {
+    fn publish(&mut self, now: Time, publish: Vec<Content>, mut origin: Origin) {
+        let (more, keep) = match &mut origin {
             Origin::Offer(publishing) => {
-                let later = publishing.pieces.iter().flatten();
-                let fresh = later.filter(|content| !self.offered.contains_key(&content.file)).count();
-                (fresh as u64, publishing.uncopied.is_some())
+                let fresh = publish.iter().filter(|content| !self.offered.contains_key(&content.file)).count();
+                publishing.more = publishing.more.saturating_sub(fresh);
+                (publishing.more as u64, publishing.uncopied.is_some())
             }
             Origin::Change => (0, publish.iter().any(|content| self.is_kept(&content.file))),
             _ => (0, false),
@@ -113,15 +123,15 @@ impl Session {
         for offer in &answer.offers {
             let file = names.get(offer.file.as_str()).cloned().unwrap_or_else(|| offer.file.as_str().into());
             let content = offer.content_of(file.clone());
-            self.offered.insert(file, Box::new(Offered { content: content.clone(), keep }));
-            publishing.acked.push(content);
+            publishing.acked.push(file.clone());
+            self.offered.insert(file, Box::new(Offered { content, keep }));
         }
         publishing.like = answer.offers.pop().or(publishing.like);
         if let Some(next) = publishing.pieces.pop_front() {
             return self.publish(now, next, Origin::Offer(publishing));
         }
         self.watched.extend(std::mem::take(&mut publishing.watched));
-        let offers = publishing.offers();
+        let offers = publishing.offers(&self.offered);
         let skipped = std::mem::take(&mut publishing.skipped);
         let at_most = match &publishing.pending.request {
             Request::Offer(offer) => offer.chunks,
@@ -145,7 +155,7 @@ impl Session {
         refused: Vec<Content>,
         error: event::Error,
     ) {
-        let before: Vec<String> = publishing.acked.iter().map(|content| content.file.to_string()).collect();
+        let before: Vec<String> = publishing.acked.iter().map(|file| file.to_string()).collect();
         before.iter().for_each(|file| drop(self.offered.remove(file.as_str())));
         for files in before.chunks(PUBLISH_FILES) {
             self.ask(now, request::Withdraw { files: files.to_vec() }.into(), Origin::Forgotten);
@@ -198,8 +208,9 @@ impl Session {
             match failure {
                 Some(failure) => self.refuse(now, pending.id, failure),
                 None => {
-                    let bytes = acked.iter().fold(0u64, |sum, content| sum.saturating_add(content.size));
-                    let files = acked.iter().map(|content| content.file.to_string()).collect();
+                    let sizes = acked.iter().filter_map(|file| Some(self.offered.get(file)?.content.size));
+                    let bytes = sizes.fold(0u64, u64::saturating_add);
+                    let files = acked.iter().map(|file| file.to_string()).collect();
                     self.finish(now, pending.id, event::OfferKept { files, bytes });
                 }
             }

@@ -1,6 +1,6 @@
 //! An `offer` on its way: what of it the hub has, and what it waits for.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::requests::Pending;
@@ -28,8 +28,10 @@ pub(super) struct Publishing {
     pub(super) pending: Pending,
     /// What the hub has not been told of yet.
     pub(super) pieces: VecDeque<Vec<Content>>,
+    /// How many files of that are not offered yet.
+    pub(super) more: usize,
     /// What it has acknowledged.
-    pub(super) acked: Vec<Content>,
+    pub(super) acked: Vec<Arc<str>>,
     /// One of these offers: all others have the same owner, at the same place.
     pub(super) like: Option<Offer>,
     pub(super) skipped: Vec<Skipped>,
@@ -43,9 +45,10 @@ pub(super) struct Publishing {
 
 impl Publishing {
     /// What has been acknowledged, as the hub tells it.
-    pub(super) fn offers(&self) -> Vec<Offer> {
+    pub(super) fn offers(&self, offered: &BTreeMap<Arc<str>, Box<Offered>>) -> Vec<Offer> {
         let Some(like) = &self.like else { return Vec::new() };
-        self.acked.iter().map(|content| Offer::like(content, like)).collect()
+        let acked = self.acked.iter().filter_map(|file| offered.get(file));
+        acked.map(|offered| Offer::like(&offered.content, like)).collect()
     }
 
     pub(super) fn pending_mut(&mut self) -> &mut Pending {

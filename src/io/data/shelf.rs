@@ -109,6 +109,13 @@ impl Shelf {
         self.put(name, Place::In(folder), hashed)
     }
 
+    /// Makes room for so many files more, at once rather than bit by bit.
+    pub(in crate::io) fn reserve(&self, files: usize) {
+        let mut inner = self.lock();
+        inner.files.reserve(files);
+        inner.names.reserve(files);
+    }
+
     fn put(&self, name: Arc<str>, place: Place, hashed: Hashed) -> Arc<Shelved> {
         let mut inner = self.lock();
         inner.remove(&name);

@@ -154,15 +154,20 @@ pub(super) fn prepare(
 ) -> Result<Prepared, Failure> {
     let dir = Path::new(&offering.dir);
     let found = find(dir, &offering.files, offering.hidden, cancel)?;
-    let files: Vec<_> = found.files.iter().map(|file| (file.name.as_str(), file.fingerprint)).collect();
-    let results = hash_or_remember(dir, &files, offering.chunks, cache, progress, cancel);
-    let Found { files, skipped, named, .. } = found;
-    let (files, unreadable) = sort_out(files, results)?;
+    let size = found.files.iter().map(|file| file.fingerprint.size).sum();
+    let meter = Meter::new(found.files.len() as u64, size, progress);
+    let Found { files: to_hash, mut skipped, named, .. } = found;
+    let mut files = Vec::with_capacity(to_hash.len());
+    let mut to_hash = to_hash.into_iter();
+    // What is needed for that is not needed for all of a large folder at once.
+    while let some @ [_, ..] = &*to_hash.by_ref().take(TOGETHER).collect::<Vec<FoundFile>>() {
+        let jobs: Vec<_> = some.iter().map(|file| (&*file.name, file.fingerprint)).collect();
+        let results = hash_some(dir, &jobs, offering.chunks, cache, &meter, cancel);
+        sort_out(some, results, &mut files, &mut skipped)?;
+    }
     if !offering.watch {
         refuse_empty(&named, &files)?;
     }
-    let mut skipped = skipped;
-    skipped.extend(unreadable);
     Ok(Prepared { files, skipped, folders: named.into_iter().map(|(_, prefix)| prefix).collect() })
 }
 
@@ -178,7 +183,6 @@ pub(crate) fn hash_or_remember(
     let size = files.iter().map(|(_, fingerprint)| fingerprint.size).sum();
     let meter = Meter::new(files.len() as u64, size, progress);
     let mut hashed = Vec::with_capacity(files.len());
-    // What is needed for that is not needed for all of a large folder at once.
     for some in files.chunks(TOGETHER) {
         hashed.extend(hash_some(dir, some, chunks, cache, &meter, cancel));
     }
@@ -215,14 +219,15 @@ fn hash_some(
 
 /// Separates what can be offered from what has turned out to be unreadable.
 fn sort_out(
-    found: Vec<FoundFile>,
+    found: &[FoundFile],
     results: Vec<Result<hash::Hashed, Failure>>,
-) -> Result<(Vec<Ready>, Vec<Skipped>), Failure> {
-    let (mut files, mut skipped) = (Vec::with_capacity(results.len()), Vec::new());
-    for (file, result) in found.into_iter().zip(results) {
+    files: &mut Vec<Ready>,
+    skipped: &mut Vec<Skipped>,
+) -> Result<(), Failure> {
+    for (file, result) in found.iter().zip(results) {
         let failure = match result {
             Ok(hashed) => {
-                files.push(Ready { name: file.name.into(), hashed });
+                files.push(Ready { name: file.name.clone(), hashed });
                 continue;
             }
             Err(failure) => failure,
@@ -235,9 +240,9 @@ fn sort_out(
             ErrorCode::Interrupted => return Err(failure),
             _ => return Err(failure.at(place_at(file.place))),
         };
-        skipped.push(Skipped { file: file.name, reason });
+        skipped.push(Skipped { file: file.name.to_string(), reason });
     }
-    Ok((files, skipped))
+    Ok(())
 }
 
 /// Refuses a folder in which there is nothing to offer.

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, Dir, FileType, statat};
 use rustix::io::Errno;
@@ -22,7 +23,7 @@ use crate::protocol::{At, ErrorCode, Failure};
 /// A file that was found.
 pub(crate) struct FoundFile {
     /// The name by which it is offered.
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     /// As it was when it was found.
     pub(crate) fingerprint: Fingerprint,
     /// Its place in the request: its own, or that of the folder that it is in.
@@ -127,7 +128,7 @@ impl<'a> Walker<'a> {
         }
         // Opened once, so that a file that cannot be read is told of before the others are hashed.
         let fingerprint = Fingerprint::of(&opener.open(bare)?)?;
-        let name = bare.to_owned();
+        let name = bare.into();
         self.found.files.push(FoundFile { name, fingerprint, place: self.place, is_named: true });
         Ok(())
     }
@@ -197,7 +198,7 @@ impl<'a> Walker<'a> {
             }
         } else {
             let fingerprint = Fingerprint::of_stat(&stat);
-            self.found.files.push(FoundFile { name: full, fingerprint, place: self.place, is_named: false });
+            self.found.files.push(FoundFile { name: full.into(), fingerprint, place: self.place, is_named: false });
         }
         Ok(())
     }

@@ -135,6 +135,7 @@ impl Book {
     ) -> (Vec<Arc<Shelved>>, Vec<u64>) {
         let base = self.base(Path::new(&offering.dir));
         let mut placed = Vec::with_capacity(files.len());
+        self.shelf.reserve(files.iter().filter(|file| !self.files.contains_key(&file.name)).count());
         for file in files {
             for folder in self.folders.values_mut() {
                 folder.except.remove(&*file.name);

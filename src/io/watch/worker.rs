@@ -219,7 +219,7 @@ impl Worker {
             }
         }
         for file in found.files {
-            let path = scope.base.join(&file.name);
+            let path = scope.base.join(&*file.name);
             if self.shared.book().is_news(&path, &file.fingerprint) {
                 self.pend(path, Seen::File(file.fingerprint));
             }

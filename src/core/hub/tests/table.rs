@@ -173,3 +173,50 @@ fn a_client_at_a_new_address_is_shown_there_to_everybody() {
     assert_eq!(rig.hub.roster()[0].address, address.ip());
     assert_eq!(rig.hub.roster()[0].state, Presence::Online);
 }
+
+#[test]
+fn who_leaves_with_very_many_offers_is_taken_out_bit_by_bit_and_may_come_back_meanwhile() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.enter(2, 2, "ben");
+    let many = files(5_000);
+    for (i, some) in many.chunks(1_000).enumerate() {
+        rig.offer(1, 10 + i as u64, some);
+        rig.pass(60_000);
+    }
+    assert_eq!(rig.hub.offers().len(), many.len());
+    rig.ask(1, r#"{"id":20,"request":"dereg"}"#);
+    let left = rig.hub.offers().len();
+    assert!((1..many.len()).contains(&left), "some have gone, and others were answered before the rest: {left}");
+    rig.register(1, "anna");
+    rig.commit();
+    rig.offer(1, 30, &many[..1]);
+    rig.offer(2, 40, &many[1..2]);
+    rig.pass(1_000);
+    assert_eq!(rig.offers(), ["file-00000 of anna", "file-00001 of ben"]);
+    assert_eq!(rig.updates(2).last().map(|(_, _, total)| *total), Some(2));
+    assert!(rig.hub.counts().contains(&("chores", 0)));
+}
+
+#[test]
+fn very_many_offers_of_who_has_moved_are_told_at_the_new_address() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    let many = files(3_000);
+    for (i, some) in many.chunks(1_000).enumerate() {
+        rig.offer(1, 10 + i as u64, some);
+        rig.pass(60_000);
+    }
+    let before = rig.hub.revision();
+    let session = rig.hub_hello(1).session;
+    let address = SocketAddr::from(([10, 9, 9, 9], 50_000));
+    rig.wires.insert(2, Wire { acks: true, ..Wire::default() });
+    rig.handle(Input::Connected { conn: 2, key: PublicKey([1; 32]), address, transport: "tcp" });
+    rig.line(2, &format!(r#"{{"hello":"potluck-link/1","session":"{session}","received":0,"port":40001,"link_port":45001,"instance":"0123456789abcdef"}}"#));
+    rig.pass(100);
+    assert!(rig.hub.offers().iter().all(|offer| offer.address == address.ip()));
+    assert!(
+        rig.hub.revision() >= before + many.len() as u64,
+        "each has a revision of its own, so that all are told anew"
+    );
+}

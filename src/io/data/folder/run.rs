@@ -15,7 +15,7 @@ use crate::io::cancel::Cancel;
 use crate::io::data::lane::Loss;
 use crate::io::data::shelf::Shelf;
 use crate::io::data::uploads::PROGRESS_EVERY;
-use crate::io::hash::{Fingerprint, Hashed};
+use crate::io::hash::{Fingerprint, Hashed, Manifest};
 use crate::io::identity::Identity;
 use crate::protocol::data::file_in_line;
 use crate::protocol::{Chunking, ErrorCode, Failure};
@@ -245,7 +245,7 @@ impl<'a> Run<'a> {
         let file = &self.job.files[index as usize];
         // However its owner cuts it: what came whole is one chunk here, or none.
         let chunking = Chunking::for_size(file.chunking.size(), None);
-        let manifest = if chunking.count() == 0 { [].into() } else { [file.hash.0].into() };
+        let manifest = if chunking.count() == 0 { Manifest::from([]) } else { [file.hash.0].into() };
         let hashed = Hashed { hash: file.hash, chunking, manifest, fingerprint };
         Arrived { file: index, path: path_of(&self.job.folder, &file.target, &name), hashed: Some(hashed) }
     }

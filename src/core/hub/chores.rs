@@ -1,0 +1,113 @@
+//! What is done with very many offers, so many at a time that others need not wait for it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::offers::{Owner, Shelved};
+use super::{Hub, PeerId};
+use crate::core::time::Time;
+
+/// How many offers are looked at in one go.
+const AT_ONCE: usize = 1_024;
+
+/// How long others have their turn before the next of them are.
+const TURN: Duration = Duration::from_millis(1);
+
+/// What is still to be done.
+#[derive(Default)]
+pub(super) struct Chores {
+    waiting: VecDeque<Chore>,
+    /// When it goes on.
+    due: Option<Time>,
+}
+
+/// Something to do with offers of a client.
+struct Chore {
+    kind: Kind,
+    client: PeerId,
+    /// The name under which it offered them.
+    owner: String,
+    files: Vec<Arc<str>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The client is gone, or has given up its name: they leave the table.
+    Left,
+    /// The client is reached somewhere else: they are told anew.
+    Moved,
+}
+
+impl Chores {
+    /// When there is something to do.
+    pub(super) fn due(&self) -> Option<Time> {
+        self.due
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+impl Hub {
+    /// A client's offers leave with it.
+    pub(super) fn offers_left(&mut self, now: Time, client: PeerId, owner: &str, files: Vec<Arc<str>>) {
+        self.take_chore(now, Chore { kind: Kind::Left, client, owner: owner.to_owned(), files });
+    }
+
+    /// A client's offers are served somewhere else.
+    pub(super) fn offers_moved(&mut self, now: Time, client: PeerId, owner: &str, files: Vec<Arc<str>>) {
+        self.take_chore(now, Chore { kind: Kind::Moved, client, owner: owner.to_owned(), files });
+    }
+
+    fn take_chore(&mut self, now: Time, mut chore: Chore) {
+        self.do_some(now, &mut chore);
+        if !chore.files.is_empty() {
+            self.chores.waiting.push_back(chore);
+            self.chores.due.get_or_insert(now + TURN);
+        }
+    }
+
+    /// Goes on with what waits.
+    pub(super) fn go_on_with_chores(&mut self, now: Time) {
+        if let Some(mut chore) = self.chores.waiting.pop_front() {
+            self.do_some(now, &mut chore);
+            if !chore.files.is_empty() {
+                self.chores.waiting.push_back(chore);
+            }
+        }
+        self.chores.due = (!self.chores.waiting.is_empty()).then_some(now + TURN);
+    }
+
+    fn do_some(&mut self, now: Time, chore: &mut Chore) {
+        let Chore { kind, client, owner, files } = chore;
+        let mut some = files.split_off(files.len().saturating_sub(AT_ONCE));
+        match kind {
+            Kind::Left => {
+                // What it offers under that name by now, or somebody else does, stays.
+                some.retain(|file| self.offered_by(*client, owner, file).is_none() && self.lists(*client, owner, file));
+                self.unlist(now, owner, &some, true);
+            }
+            Kind::Moved => {
+                for file in some {
+                    if let Some(shelved) = self.offered_by(*client, owner, &file) {
+                        self.list(now, owner, shelved);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a client offers under a name.
+    fn offered_by(&self, client: PeerId, owner: &str, file: &str) -> Option<Shelved> {
+        let peer = self.peers.get(&client)?;
+        let content = peer.offers.get(file).filter(|_| peer.name.as_ref().is_some_and(|name| name.name == owner))?;
+        Some(Shelved { owner: Owner::Client(client), content: content.clone() })
+    }
+
+    /// Whether the table has an offer as that of a client.
+    fn lists(&self, client: PeerId, owner: &str, file: &str) -> bool {
+        self.table.get(&super::table::key(file, owner)).is_some_and(|listed| listed.owner == Owner::Client(client))
+    }
+}
