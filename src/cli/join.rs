@@ -1,9 +1,7 @@
 //! `potluck join`: a client, for a person at a terminal or a program at a pipe.
 
-use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-use std::sync::{Arc, PoisonError, RwLock};
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
@@ -11,14 +9,15 @@ use tokio::sync::mpsc;
 
 use super::client::{ClientArgs, Manner, standard_output, style};
 use super::fail;
+use super::known::Known;
 use crate::core::session::Replica;
 use crate::io::client::{Message, UserInput};
 use crate::io::input::Lines;
 use crate::io::signals::{Signal, Signals};
 use crate::protocol::cause;
-use crate::protocol::limits::{LIST_OFFERS, PUSH_PATIENCE};
-use crate::protocol::{Event, EventLine, Failure, Follow, Follows, event, human};
-use crate::ui::complete::{Completions, SharedCompletions};
+use crate::protocol::limits::PUSH_PATIENCE;
+use crate::protocol::{Event, EventLine, Failure, Follow, Follows, human};
+use crate::ui::complete::Tab;
 use crate::ui::editor::{self, Editor, Typed};
 use crate::ui::talk::{Meaning, SharedTalk};
 
@@ -94,24 +93,26 @@ impl Join {
         let known = known.map(|command| (command.name, command.about)).collect();
         let talk = SharedTalk::new(format!("{}@{}", self.client.name()?, self.client.hub()));
         let (talked, typing) = (talk.clone(), talk.clone());
-        let completions: SharedCompletions = Arc::new(RwLock::new(Completions {
-            commands: known,
-            folder: self.client.dir()?,
-            ..Completions::default()
-        }));
-        let (watched, heard) = (Arc::clone(&completions), Arc::clone(&completions));
+        let known = Known::new(known, self.client.dir()?);
+        let (watched, heard, tabbed) = (known.clone(), known.clone(), known.clone());
         // Before the editor has the terminal.
         let manner = self.manner(move |line| {
-            note(&heard, &line.event);
             talked.lock().heard(line);
-            at_a_glance(line)
+            !heard.heard(line) && at_a_glance(line)
         })?;
         let history = self.client.home()?.history();
         let (typed, to_feed) = std::sync::mpsc::channel();
         let bars = manner.bars.clone();
         let mut number = 0;
         Signals::reserve().map_err(Failure::internal)?;
-        let (editor, printer) = Editor::start(talk, Some(history), completions, bars, move |what| {
+        let asked = typed.clone();
+        let ask = move |begun: &str| {
+            tabbed.ask(begun, |request| {
+                let _ = asked.send(Fed::Input(UserInput::Request(request)));
+            });
+        };
+        let tab = Tab { known: known.completions(), ask: Box::new(ask) };
+        let (editor, printer) = Editor::start(talk, Some(history), tab, bars, move |what| {
             let (what, note) = understood(what, &typing, &mut number);
             // A client that has ended takes no more.
             if let Some(what) = what {
@@ -120,7 +121,7 @@ impl Join {
             note
         })
         .map_err(Failure::internal)?;
-        let watch = move |replica: &Replica| update(&watched, replica);
+        let watch = move |replica: &Replica| watched.update(replica);
         let result = self.client.run(manner, style(), printer, watch, |input, mailbox| {
             std::thread::spawn(move || feed(&to_feed, &input, &mailbox));
         });
@@ -193,51 +194,5 @@ fn feed(typed: &std::sync::mpsc::Receiver<Fed>, input: &mpsc::Sender<UserInput>,
         if !sent {
             return;
         }
-    }
-}
-
-fn update(completions: &SharedCompletions, replica: &Replica) {
-    let mut completions = completions.write().unwrap_or_else(PoisonError::into_inner);
-    if replica.has_table() {
-        completions.files = replica.files().map(str::to_owned).collect();
-        completions.files.dedup();
-    }
-    completions.names = replica.clients().map(|client| client.name.clone()).collect();
-}
-
-/// Files that are known by name where the table is not followed.
-const KNOWN_FILES: usize = 4 * LIST_OFFERS;
-
-/// What is not in the replica is known when it has been spoken of: rooms, and files where the table is not followed.
-fn note(completions: &SharedCompletions, event: &Event) {
-    let mut completions = completions.write().unwrap_or_else(PoisonError::into_inner);
-    let found: Vec<&String> = match event {
-        Event::Table(table) => table.offers.iter().map(|offer| &offer.file).collect(),
-        Event::Found(found) => found.files.iter().map(|file| &file.file).collect(),
-        _ => Vec::new(),
-    };
-    if !found.is_empty() {
-        let known: BTreeSet<String> = completions.files.drain(..).chain(found.into_iter().cloned()).collect();
-        completions.files = known.into_iter().take(KNOWN_FILES).collect();
-        return;
-    }
-    let rooms = &mut completions.rooms;
-    let room = match event {
-        Event::Rooms(event::Rooms { rooms: all }) => {
-            *rooms = all.iter().map(|room| room.room.clone()).collect();
-            return;
-        }
-        Event::RoomLeft(event::RoomLeft { room }) => {
-            rooms.retain(|known| known != room);
-            return;
-        }
-        Event::RoomCreated(event::RoomCreated { room, .. })
-        | Event::RoomJoined(event::RoomJoined { room, .. })
-        | Event::RoomMessage(event::RoomMessage { room, .. })
-        | Event::RoomChanged(event::RoomChanged { room, .. }) => room,
-        _ => return,
-    };
-    if !rooms.contains(room) {
-        rooms.push(room.clone());
     }
 }

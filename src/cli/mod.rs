@@ -8,6 +8,7 @@ pub mod exec;
 pub mod forget;
 pub mod invite;
 pub mod join;
+mod known;
 mod recording;
 pub mod replay;
 pub mod schema;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::protocol::human::{self, Argument};
 use crate::protocol::unicode::Unseen;
@@ -15,8 +15,10 @@ const MAX_ENTRIES: usize = 10_000;
 pub struct Completions {
     /// Each command with a few words about it.
     pub commands: Vec<(String, String)>,
-    /// The files that are offered.
+    /// The files that are offered, as far as they are known.
     pub files: Vec<String>,
+    /// Whether these are all.
+    pub all_files: bool,
     /// The people.
     pub names: Vec<String>,
     /// The rooms.
@@ -27,6 +29,34 @@ pub struct Completions {
 
 /// Completions that the application updates while the editor uses them.
 pub type SharedCompletions = Arc<RwLock<Completions>>;
+
+/// What the Tab key has to offer.
+pub struct Tab {
+    /// What is known.
+    pub known: SharedCompletions,
+    /// Makes offered files known whose names begin so. It waits for that, but not for long.
+    pub ask: Box<dyn Fn(&str) + Send>,
+}
+
+impl Tab {
+    /// As [`complete`], after asking for what is not known.
+    pub fn complete(&self, line: &str) -> (usize, Vec<Candidate>) {
+        let known = || self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let unknown = unknown_file(line, &known());
+        if let Some(begun) = unknown {
+            (self.ask)(&begun);
+        }
+        complete(line, &known())
+    }
+}
+
+/// The beginning of an offered file's name that stands before the cursor, if not all such files are known.
+fn unknown_file(line: &str, known: &Completions) -> Option<String> {
+    let (before, _, word) = split(line);
+    let next = human::next_argument(&before).filter(|_| !known.all_files)?;
+    let local = matches!(next.command.as_str(), "offer" | "push") || next.option;
+    (!local && matches!(next.field.as_str(), "file" | "files")).then_some(word)
+}
 
 /// One thing that could stand where the cursor is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +91,7 @@ pub fn complete(line: &str, known: &Completions) -> (usize, Vec<Candidate>) {
 fn arguments(argument: &Argument, known: &Completions, word: &str) -> Vec<Candidate> {
     match (argument.command.as_str(), argument.field.as_str()) {
         ("register" | "login", _) => Vec::new(),
+        ("push", "file") => paths(known.folder.as_deref().unwrap_or(Path::new("")), word, false),
         ("offer", "files") => known.folder.as_ref().map(|folder| paths(folder, word, false)).unwrap_or_default(),
         (_, "command") => commands(known, word),
         (_, "dir") => paths(Path::new(""), word, true),
@@ -158,6 +189,7 @@ mod tests {
             files: ["notes.txt", "my notes.txt", "it's.txt", "\u{1b}[31m"].map(String::from).into(),
             names: ["nora", "erin"].map(String::from).into(),
             rooms: ["kitchen", "nursery"].map(String::from).into(),
+            all_files: true,
             folder: None,
         }
     }
@@ -205,6 +237,38 @@ mod tests {
             expect(nothing, start, &[]);
         }
         assert_eq!(complete("se", &known).1[0].display, "setdir         about setdir");
+    }
+
+    #[test]
+    fn files_that_are_not_known_are_asked_for() {
+        let asked = |all_files: bool, line: &str| {
+            let known = Arc::new(RwLock::new(Completions { all_files, ..known() }));
+            let (heard, asked) = (Arc::clone(&known), Arc::new(RwLock::new(None)));
+            let noted = Arc::clone(&asked);
+            let ask = Box::new(move |begun: &str| {
+                *noted.write().unwrap() = Some(begun.to_owned());
+                heard.write().unwrap().files.push("nougat.txt".into());
+            });
+            let found = Tab { known, ask }.complete(line).1.into_iter().map(|c| c.display).collect::<Vec<_>>();
+            (asked.read().unwrap().clone(), found)
+        };
+        assert_eq!(asked(true, "get no"), (None, vec!["notes.txt".into()]));
+        assert_eq!(asked(false, "get no"), (Some("no".into()), vec!["notes.txt".into(), "nougat.txt".into()]));
+        assert_eq!(asked(false, "get 'my n").0, Some("my n".into()));
+        for line in [
+            "ge",
+            "get",
+            "offer no",
+            "push no",
+            "get --to no",
+            "message no",
+            "say kitchen no",
+            "get no erin",
+            "x no",
+            "",
+        ] {
+            assert_eq!(asked(false, line).0, None, "{line}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
@@ -26,7 +26,7 @@ use rustyline::{
 
 use super::bars::{SharedBars, TerminalSize};
 use super::candidates::fit;
-use super::complete::{SharedCompletions, complete};
+use super::complete::Tab;
 use super::screen::Screen;
 use super::talk::SharedTalk;
 use super::turn::{Turn, TurnOver, Whose};
@@ -94,14 +94,14 @@ impl Editor {
     pub fn start(
         talk: SharedTalk,
         history: Option<PathBuf>,
-        completions: SharedCompletions,
+        tab: Tab,
         bars: Option<SharedBars>,
         typed: impl FnMut(Typed) -> Option<String> + Send + 'static,
     ) -> io::Result<(Self, Printer)> {
         let before = tcgetattr(io::stdin())?;
         let mut editor = Lines::with_config(config()?).map_err(io_error)?;
         let turn = Arc::new(Turn::new(Screen::new(bars)));
-        editor.set_helper(Some(Assistant { completions, talk: talk.clone(), secret: false, turn: Arc::clone(&turn) }));
+        editor.set_helper(Some(Assistant { tab, talk: talk.clone(), secret: false, turn: Arc::clone(&turn) }));
         editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearLine)));
         for key in [KeyEvent(KeyCode::Tab, Modifiers::NONE), KeyEvent::ctrl('L'), KeyEvent::ctrl('Z')] {
             let lift = LiftBars { turn: Arc::clone(&turn) };
@@ -310,7 +310,7 @@ impl ConditionalEventHandler for LiftBars {
 
 #[derive(Helper, Hinter)]
 struct Assistant {
-    completions: SharedCompletions,
+    tab: Tab,
     talk: SharedTalk,
     /// Whether a password is being typed.
     secret: bool,
@@ -351,11 +351,10 @@ impl Completer for Assistant {
         if self.secret {
             return Ok((pos, Vec::new()));
         }
-        let known = self.completions.read().unwrap_or_else(PoisonError::into_inner);
         let typed = line.get(..pos).unwrap_or(line);
         // What is said is nobody's to complete.
         let Some(command) = self.talk.lock().command(typed).map(str::to_owned) else { return Ok((pos, Vec::new())) };
-        let (start, found) = complete(&command, &known);
+        let (start, found) = self.tab.complete(&command);
         let start = start + typed.len() - command.len();
         let pair = |c: super::complete::Candidate| Pair { display: c.display, replacement: c.replacement };
         Ok((start, fit(found, terminal_size()).into_iter().map(pair).collect()))

@@ -88,14 +88,14 @@ fn status_counts_what_was_said() {
 }
 
 #[test]
-fn nobody_is_told_of_their_own_coming_and_going() {
+fn it_is_told_apart_from_others_who_comes_and_goes_oneself() {
     let scene = Scene::default();
     let hub = scene.hub();
     let mut erin = scene.client(&hub, "erin");
     let mut dora = scene.client(&hub, "dora");
     let is_news = |event: &Value| event["event"] == "roster-updated";
     let others = dora.find("who is here", is_news);
-    assert_eq!(states(&others), expected(&[("erin", "online")]));
+    assert_eq!(states(&others), expected(&[("dora", "online"), ("erin", "online")]));
     must(&mut dora, request("dereg"), "deregistered");
     must(&mut dora, request("rereg"), "welcome");
     must(&mut dora, request("dereg"), "deregistered");
@@ -116,9 +116,11 @@ fn nobody_is_told_of_their_own_coming_and_going() {
         let told = |event: &Value| is_news(event) && states(event).get(name).is_some_and(|now| now == state);
         erin.find(&format!("{name} {state}"), told);
     }
-    let of_herself =
-        |event: &Value| is_news(event) && ["dora", "dot"].iter().any(|name| states(event).contains_key(*name));
-    assert!(!dora.has_said(of_herself));
-    // Who is there, ourselves included, is what `who` is for.
+    // Text leaves out what is about the reader.
+    let marked_wrongly = |client: &Value| {
+        let ours = client["name"] == "dora" || client["name"] == "dot";
+        (client["you"] == true) != ours
+    };
+    assert!(!dora.has_said(|event| is_news(event) && event["clients"].as_array().unwrap().iter().any(marked_wrongly)));
     assert!(states(&must(&mut dora, request("who"), "roster")).contains_key("dot"));
 }

@@ -1,6 +1,7 @@
 """A person at a terminal: types what the steps say, and looks at what the terminal shows.
 
-terminal.py STEPS COMMAND...    where STEPS is a JSON list of ["type", TEXT], ["see", TEXT] and ["never", TEXT]
+terminal.py STEPS COMMAND...    where STEPS is a JSON list of ["type", TEXT], ["keys", TEXT] (without Enter),
+["tab", TEXT] (Tab until that is shown), ["see", TEXT] and ["never", TEXT]
 """
 
 import fcntl
@@ -48,16 +49,21 @@ def fail(why):
 
 
 for what, text in steps:
-    if what == "type":
-        os.write(terminal, text.encode() + b"\r")
+    if what in ("type", "keys"):
+        os.write(terminal, text.encode() + (b"\r" if what == "type" else b""))
         continue
     if what == "never":
         if text in shown():
             fail(f"{text!r} was shown")
         continue
-    deadline = time.monotonic() + PATIENCE
+    deadline, pressed = time.monotonic() + PATIENCE, 0
     while (at := shown().find(text, seen)) < 0:
-        if not read(deadline) or time.monotonic() > deadline:
+        # What the hub has not said in time for one Tab, it has for the next.
+        if what == "tab" and time.monotonic() > pressed + 1:
+            os.write(terminal, b"\t")
+            pressed = time.monotonic()
+        until = min(deadline, pressed + 1) if what == "tab" else deadline
+        if not read(until) or time.monotonic() > deadline:
             fail(f"{text!r} was not shown after {shown()[:seen][-80:]!r}")
     seen = at + len(text)
 

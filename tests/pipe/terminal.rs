@@ -9,10 +9,10 @@ use super::common::process::*;
 
 /// Lets somebody without a name join at a terminal, who does these steps; the end must be that of a program that is
 /// done. Needs Python, for its terminal.
-fn at_a_terminal(scene: &Scene, hub: &Hub, home: &Path, steps: &[(&str, &str)]) {
+fn at_a_terminal(scene: &Scene, hub: &Hub, home: &Path, options: &[&str], steps: &[(&str, &str)]) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pipe/terminal.py");
     let mut program = potluck(home);
-    program.args(["join", &hub.address]);
+    program.args(["join", &hub.address]).args(options);
     scene.own_folders(&mut program, "dora");
     let mut python = Command::new("python3");
     python.arg(script).arg(json!(steps).to_string()).arg(program.get_program()).args(program.get_args());
@@ -72,7 +72,7 @@ fn who_talks_at_a_terminal_sees_where_and_is_asked_before_a_secret_is_said() {
         ("type", "quit"),
         ("see", "Bye"),
     ];
-    at_a_terminal(&scene, &hub, home.path(), &steps);
+    at_a_terminal(&scene, &hub, home.path(), &[], &steps);
     // What was said, and nothing else.
     let said = |event: &serde_json::Value| event["event"] == "message" || event["event"] == "private-message";
     let mut texts = Vec::new();
@@ -89,4 +89,35 @@ fn who_talks_at_a_terminal_sees_where_and_is_asked_before_a_secret_is_said() {
     let history = std::fs::read_to_string(scene.path("dora/data/history")).unwrap();
     assert!(history.contains("talk lobby") && history.contains("soup is ready"), "{history}");
     assert!(!history.contains("sesame") && !history.contains("hunter2"), "{history}");
+}
+
+#[test]
+fn tab_asks_the_hub_for_what_is_not_followed() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    scene.file("erin/shared/albums/autumn.ogg", "rain");
+    scene.file("erin/shared/notes.txt", "soup");
+    let mut erin = scene.client(&hub, "erin");
+    erin.ask(json!({"request": "offer", "files": ["."]}));
+    let home = tempfile::tempdir().unwrap();
+    let steps = [
+        ("see", "Your name at"),
+        ("type", "dora"),
+        ("see", "Join as dora?"),
+        ("type", "y"),
+        ("see", "Welcome, dora"),
+        ("see", "> "),
+        ("keys", "get alb"),
+        ("tab", "get albums/autumn.ogg "),
+        ("type", ""),
+        ("see", "saved as"),
+        ("keys", "get no"),
+        ("tab", "get notes.txt "),
+        ("type", ""),
+        ("see", "saved as"),
+        ("never", "FILENAME"),
+        ("type", "quit"),
+        ("see", "Bye"),
+    ];
+    at_a_terminal(&scene, &hub, home.path(), &["--follow", "none"], &steps);
 }

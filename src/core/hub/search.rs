@@ -89,7 +89,8 @@ impl Hub {
             None => up_to.map(|file| format!("{file}/{LAST_HASH}")),
         };
         let files = found.iter().filter_map(|(file, hash)| self.found_file(file, *hash)).collect();
-        Ok(event::Found { text: text.to_owned(), files, more: next.is_some(), next }.into())
+        let (text, revision) = (text.to_owned(), self.revision);
+        Ok(event::Found { text, revision, files, more: next.is_some(), next }.into())
     }
 }
 

@@ -154,6 +154,10 @@ impl Session {
         let Request::Search(search) = so_far.pending.request.clone() else {
             return self.refuse_page(now, so_far.pending.id, "found");
         };
+        if so_far.is_empty() {
+            so_far.revision = found.revision;
+        }
+        found.revision = so_far.revision;
         so_far.files.append(&mut found.files);
         let limit = search.limit.map_or(FOUND_FILES, |limit| limit as usize).min(FOUND_FILES);
         let left = limit.saturating_sub(so_far.files.len());

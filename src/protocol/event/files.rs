@@ -116,6 +116,8 @@ bodies! {
     Found {
         /// What was searched for.
         text: String,
+        /// The revision of the table when the search began.
+        revision: u64,
         /// What was found, sorted by name, then hash; at most 200 at a time.
         files: Vec<FoundFile>,
         /// Whether there is more than that.

@@ -64,7 +64,7 @@ vocabulary! {
         /// The table is too large to be followed: it is not told any more. Said once; requests work as before.
         TableUnfollowed(TableUnfollowed) = "table-unfollowed", r#"{"total":1000000,"most":65536,"message":"There are 1000000 offers; at most 65536 are followed. `list`, `search` and `get` ask the hub."}"#;
         /// Who has what was searched for.
-        Found(Found) = "found", r#"{"text":"notes","files":[{"file":"notes.txt","size":5,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","chunks":1,"holders":[{"name":"erin","chunks":1,"offered":true}]}],"more":false}"#;
+        Found(Found) = "found", r#"{"text":"notes","revision":4,"files":[{"file":"notes.txt","size":5,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","chunks":1,"holders":[{"name":"erin","chunks":1,"offered":true}]}],"more":false}"#;
         /// Who has which chunks of a file.
         Chunks(Chunks) = "chunks", r#"{"file":"song.ogg","size":8388608,"hash":"ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f","chunk_size":1048576,"chunks":8,"holders":[{"name":"erin","has":[[0,8]]},{"name":"dora","has":[[0,5],[7,8]]}]}"#;
         /// Who is there, sorted by number.
