@@ -165,6 +165,10 @@ fn read(words: &[String]) -> Result<Request, Failure> {
         return Err(Failure::new(ErrorCode::BadCommand, "`talk` is for people at a terminal.")
             .hint("`say ROOM TEXT` says a line in a room, `broadcast TEXT` to everybody; after `join_group ROOM`, `send_group TEXT` does too."));
     }
+    // What is longer than any name is none: the library would compare all of it with each of them.
+    if let Some(name) = words.first().filter(|name| NAMES.iter().all(|(known, _)| known.len() < name.len())) {
+        return Err(unknown(name));
+    }
     match HumanLine::try_parse_from(words) {
         Ok(line) => Ok(line.request),
         // `get --help` is `help get`.
@@ -253,9 +257,18 @@ pub(super) fn meant(name: &str) -> Option<&'static str> {
     let name = name.to_lowercase();
     // In a short word, every letter counts.
     let most = if name.chars().count() <= 5 { 1 } else { 2 };
-    let distance = |known: &str| strsim::damerau_levenshtein(known, &name);
-    let near = NAMES.iter().map(|(known, now)| (distance(known), now)).filter(|(distance, _)| *distance <= most);
+    let near = NAMES.iter().filter_map(|(known, now)| Some((mistakes(known, &name, most)?, now)));
     near.min().map(|(_, now)| now.as_str())
+}
+
+/// How many letters of a name are mistyped, if not more than `most`.
+pub(super) fn mistakes(known: &str, name: &str, most: usize) -> Option<usize> {
+    // Each letter too many is a mistake. To compare all letters takes long where a line is nothing but a name.
+    let longest = known.chars().count() + most;
+    if name.chars().nth(longest).is_some() {
+        return None;
+    }
+    Some(strsim::damerau_levenshtein(known, name)).filter(|mistakes| *mistakes <= most)
 }
 
 /// The command of today that is called so, whatever it is called first.

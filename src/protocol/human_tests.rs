@@ -134,3 +134,16 @@ fn the_next_argument_is_known() {
         assert_eq!(next(line).as_deref(), field, "{line}");
     }
 }
+
+/// It takes no longer than to read it: a line may have a mebibyte.
+#[test]
+fn a_line_that_is_nothing_but_a_name_is_no_command() {
+    for name in ["z", "list", "offer-", "--x"] {
+        let line = name.to_owned() + &"t".repeat(1 << 20);
+        let failure = super::parse(&line, None).unwrap_err();
+        assert!(failure.message.len() < 200, "{}", failure.message.len());
+    }
+    assert_eq!(mistakes("list", "lits", 2), Some(1));
+    assert_eq!(mistakes("list", "listing", 2), None);
+    assert_eq!(mistakes("list", "naïve", 2), None);
+}

@@ -9,6 +9,8 @@ use serde::de::{
 };
 use serde_json::{Map, Value};
 
+use super::human::mistakes;
+
 /// What is wrong, and with which field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
@@ -113,10 +115,10 @@ impl de::Error for Mistake {
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let name = field.to_lowercase();
-        let near = expected.iter().map(|known| (strsim::damerau_levenshtein(known, &name), *known)).min();
+        let near = expected.iter().filter_map(|known| Some((mistakes(known, &name, 2)?, *known))).min();
         let hint = match (near, expected) {
             (_, []) => "It takes no fields.".to_owned(),
-            (Some((distance, meant)), _) if distance <= 2 && distance < meant.len() => {
+            (Some((mistakes, meant)), _) if mistakes < meant.len() => {
                 format!("Did you mean `{meant}`?")
             }
             _ => format!("It takes {}.", listed(expected)),
