@@ -138,6 +138,7 @@ impl Session {
                 // A hub that drops every link soon is tried less and less often.
                 let tries = if now - since >= STEADY { 0 } else { tries };
                 self.pause(now, Outage { since: now, tries });
+                self.quit_without_hub(now);
             }
             Connection::Greeting { lost: Some(lost), .. } => self.pause(now, lost),
             Connection::Greeting { lost: None, .. } | Connection::First => {
@@ -371,10 +372,10 @@ impl Session {
         }
     }
 
+    /// Only the goodbye was not answered: what was asked had its answer before.
     fn end_without_answer(&mut self, now: Time, leaving: Leaving) {
-        let code = if leaving.code == 0 { ErrorCode::HubLost.exit() } else { leaving.code };
         let reason = format!("{}; the hub does not answer", leaving.reason);
-        self.end(now, reason, code, leaving.asked_for.then_some(leaving.id));
+        self.end(now, reason, leaving.code, leaving.asked_for.then_some(leaving.id));
     }
 
     /// The last event. If a request asked for it, it is that request's answer. What was asked after that request

@@ -266,6 +266,19 @@ impl Session {
         self.waits.pushes.zip(self.config.push_patience).map(|(since, patience)| since + patience)
     }
 
+    /// The hub is lost, and the user wanted to leave already: as if they had said so now.
+    pub(super) fn quit_without_hub(&mut self, now: Time) {
+        let is_quit = |waiting: &Waiting| match waiting {
+            Waiting::Request(pending) => matches!(pending.request, Request::Quit(_)),
+            Waiting::Bad(..) | Waiting::EndOfInput => false,
+        };
+        let at = self.waiting.iter().position(is_quit);
+        if let Some(quit) = at.and_then(|at| self.waiting.take_at(at)) {
+            self.give_up_on_hub(now);
+            self.waiting.push(quit);
+        }
+    }
+
     /// The user leaves while the hub is lost: what needs it is given up, and only transfers are finished.
     pub(super) fn give_up_on_hub(&mut self, now: Time) {
         let failure = Failure::new(ErrorCode::HubLost, "You have left while the hub was lost.")

@@ -33,10 +33,28 @@ fn a_hub_that_does_not_answer_the_goodbye_is_not_waited_for() {
     rig.pass(1_499);
     assert_eq!(rig.end, None);
     rig.pass(1);
-    assert_eq!((rig.last(1), rig.bye()), (Some("bye"), Some(("quit; the hub does not answer", 5))));
+    assert_eq!((rig.last(1), rig.bye()), (Some("bye"), Some(("quit; the hub does not answer", 0))));
 }
 
 /// Everything that a request can be at: with the hub, being carried out here, being fetched, waiting.
+#[test]
+fn a_quit_that_waits_for_a_hub_which_is_lost_waits_no_longer() {
+    let mut rig = Rig::welcomed(config());
+    for line in [r#"{"id":1,"request":"who"}"#, r#"{"id":2,"request":"quit"}"#, r#"{"id":3,"request":"status"}"#] {
+        rig.line(line);
+    }
+    assert_eq!(rig.lasts(3), [None; 3]);
+    rig.lose();
+    assert_eq!(rig.lasts(3), [Some("hub-lost"), Some("bye"), Some("hub-lost")]);
+    assert_eq!(rig.bye(), Some(("quit", 5)));
+    // The end of the input is no such wish: who pipes a script in wants it done.
+    let mut rig = Rig::welcomed(config());
+    rig.line(r#"{"id":1,"request":"who"}"#);
+    rig.handle(Input::EndOfInput);
+    rig.lose();
+    assert_eq!((rig.last(1), rig.bye()), (None, None));
+}
+
 fn busy(config: SessionConfig) -> Rig {
     let mut rig = Rig::welcomed(config);
     for line in [

@@ -70,7 +70,7 @@ fn after_the_configured_time_every_request_is_told_that_the_hub_is_lost() {
     let give_up = Duration::from_secs(3);
     let mut rig = Rig::welcomed(SessionConfig { give_up, ..config() });
     rig.line(r#"{"id":1,"request":"list"}"#);
-    rig.line(r#"{"id":3,"request":"quit"}"#);
+    rig.line(r#"{"id":3,"request":"wait"}"#);
     rig.lose();
     rig.line(r#"{"id":2,"request":"get","file":"song"}"#);
     rig.pass_in_vain(2_999);
