@@ -7,14 +7,25 @@ use serde_json::json;
 
 use super::common::process::*;
 
-/// Lets somebody without a name join at a terminal, who does these steps; the end must be that of a program that is
-/// done. Needs Python, for its terminal.
+/// How somebody without a name enters as dora.
+const ENTERS: [(&str, &str); 6] = [
+    ("see", "Your name at"),
+    ("type", "dora"),
+    ("see", "Join as dora?"),
+    ("type", "y"),
+    ("see", "Welcome, dora"),
+    ("see", "> "),
+];
+
+/// Lets dora join at a terminal, who does these steps; the end must be that of a program that is done. Needs Python, for
+/// its terminal.
 fn at_a_terminal(scene: &Scene, hub: &Hub, home: &Path, options: &[&str], steps: &[(&str, &str)]) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pipe/terminal.py");
     let mut program = potluck(home);
     program.args(["join", &hub.address]).args(options);
     scene.own_folders(&mut program, "dora");
     let mut python = Command::new("python3");
+    let steps: Vec<_> = ENTERS.iter().chain(steps).collect();
     python.arg(script).arg(json!(steps).to_string()).arg(program.get_program()).args(program.get_args());
     python.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
     python.env("TERM", "xterm").env("POTLUCK_HOME", home.join("potluck")).current_dir(home);
@@ -29,12 +40,6 @@ fn who_talks_at_a_terminal_sees_where_and_is_asked_before_a_secret_is_said() {
     let mut erin = scene.client(&hub, "erin");
     let home = tempfile::tempdir().unwrap();
     let steps = [
-        ("see", "Your name at"),
-        ("type", "dora"),
-        ("see", "Join as dora?"),
-        ("type", "y"),
-        ("see", "Welcome, dora"),
-        ("see", "> "),
         ("type", "hello everybody"),
         ("see", "`talk lobby`"),
         ("type", "talk lobby"),
@@ -101,12 +106,6 @@ fn tab_asks_the_hub_for_what_is_not_followed() {
     erin.ask(json!({"request": "offer", "files": ["."]}));
     let home = tempfile::tempdir().unwrap();
     let steps = [
-        ("see", "Your name at"),
-        ("type", "dora"),
-        ("see", "Join as dora?"),
-        ("type", "y"),
-        ("see", "Welcome, dora"),
-        ("see", "> "),
         ("keys", "get alb"),
         ("tab", "get albums/autumn.ogg "),
         ("type", ""),
