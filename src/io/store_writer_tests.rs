@@ -1,7 +1,7 @@
 use super::*;
 use crate::io::store::tests::{message, name};
 use crate::io::store::{Conflicts, NewAccount, Users};
-use crate::protocol::record::Inbox;
+use crate::protocol::record::{Inbox, Span};
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
@@ -11,8 +11,14 @@ fn batch(number: u64) -> Job {
 
 /// What is asked about everything that was said to everybody.
 fn question(number: u64) -> Job {
-    let inbox =
-        Inbox { fold: "x".into(), after: 0, rooms: Vec::new(), lobby_after: 0, limit: 10_000, bytes: usize::MAX };
+    let inbox = Inbox {
+        fold: "x".into(),
+        after: 0,
+        rooms: Vec::new(),
+        lobby: vec![Span { after: 0, until: u64::MAX }],
+        limit: 10_000,
+        bytes: usize::MAX,
+    };
     Job::Find(number, Box::new(Query::Inbox(inbox)))
 }
 

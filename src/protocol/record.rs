@@ -37,6 +37,13 @@ pub enum Record {
         /// The number.
         number: u64,
     },
+    /// When somebody was there, as far as they lack what was said to everybody; a newer one replaces it.
+    There {
+        /// Who, folded.
+        fold: String,
+        /// From when until when.
+        spans: Vec<Span>,
+    },
     /// Somebody blocks somebody.
     Block {
         /// Who blocks, folded.
@@ -151,6 +158,15 @@ pub enum Place {
     Person(String),
 }
 
+/// A part of what is said, by the numbers of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// What comes after this number,
+    pub after: u64,
+    /// up to this one. The highest there is stands for a part that has not ended.
+    pub until: u64,
+}
+
 /// A visit: from a registration to the end of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VisitRecord {
@@ -260,6 +276,8 @@ pub struct Loaded {
     pub copies: Vec<CopyRecord>,
     /// Messages to one person alone that they do not have, in the order of their numbers.
     pub waiting: Vec<WaitingRecord>,
+    /// When people were there, as far as they lack what was said to everybody, in the order of their folds.
+    pub there: Vec<(String, Vec<Span>)>,
     /// The number of the newest message; 0 if there was never one.
     pub last_message: u64,
     /// The highest number that a room has had.
@@ -300,8 +318,8 @@ pub struct Inbox {
     pub after: u64,
     /// Their rooms, each with the number after which its messages are for them.
     pub rooms: Vec<(u64, u64)>,
-    /// The number after which messages to everybody are for them.
-    pub lobby_after: u64,
+    /// When messages to everybody were for them; these parts do not overlap.
+    pub lobby: Vec<Span>,
     /// At most so many messages.
     pub limit: usize,
     /// No more messages once their texts have so many bytes.

@@ -7,7 +7,7 @@ use crate::protocol::limits::{FAILURES_COUNTED, REQUESTS_IN_FLIGHT, VISITS_LOADE
 use crate::protocol::name::fold;
 use crate::protocol::record::{
     Asked, CopyRecord, FailureRecord, Found, HistoryQuery, Inbox, Kept, Loaded, NameRecord, People, Place, Query,
-    RoomRecord, VisitRecord, WaitingRecord,
+    RoomRecord, Span, VisitRecord, WaitingRecord,
 };
 use crate::protocol::types::Password;
 use crate::protocol::{PublicKey, Record};
@@ -21,6 +21,7 @@ pub struct MemoryStore {
     names: BTreeMap<String, Owner>,
     messages: BTreeMap<u64, Kept>,
     asked: BTreeSet<(String, Asked)>,
+    there: BTreeMap<String, BTreeMap<u64, u64>>,
     blocks: BTreeSet<(String, String)>,
     rooms: BTreeMap<u64, RoomRecord>,
     last_room: u64,
@@ -63,6 +64,13 @@ impl MemoryStore {
             Record::Received { fold, number } => {
                 if let Some(owner) = self.names.get_mut(fold) {
                     owner.received = owner.received.max(*number);
+                }
+            }
+            Record::There { fold, spans } => {
+                self.there.remove(fold);
+                if self.names.contains_key(fold) && !spans.is_empty() {
+                    let spans = spans.iter().map(|span| (span.after, span.until));
+                    self.there.insert(fold.clone(), spans.collect());
                 }
             }
             Record::Block { by, whom } => drop(self.blocks.insert((by.clone(), whom.clone()))),
@@ -195,6 +203,7 @@ impl MemoryStore {
             failures,
             copies: self.copies.values().cloned().collect(),
             waiting: self.waiting(),
+            there: self.there.iter().map(|(fold, spans)| (fold.clone(), as_spans(spans))).collect(),
             last_message: self.messages.keys().next_back().copied().unwrap_or_default(),
             last_room: self.last_room,
         }
@@ -242,6 +251,10 @@ impl MemoryStore {
     }
 }
 
+fn as_spans(spans: &BTreeMap<u64, u64>) -> Vec<Span> {
+    spans.iter().map(|(after, until)| Span { after: *after, until: *until }).collect()
+}
+
 fn size(kept: &Kept) -> u64 {
     MESSAGE_SIZE + 2 * kept.text.len() as u64
 }
@@ -270,7 +283,10 @@ fn take<'a>(mut found: impl Iterator<Item = &'a Kept>, limit: usize, bytes: usiz
 fn is_for(inbox: &Inbox, kept: &Kept) -> bool {
     let new = |after: u64| kept.number > after.max(inbox.after);
     let theirs = match &kept.place {
-        Place::Lobby => new(inbox.lobby_after),
+        Place::Lobby => {
+            let inside = |span: &Span| new(span.after) && kept.number <= span.until;
+            inbox.lobby.iter().any(inside)
+        }
         Place::Room(room) => inbox.rooms.iter().any(|(of, after)| of == room && new(*after)),
         Place::Person(name) => fold(name) == inbox.fold && new(0),
     };

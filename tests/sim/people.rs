@@ -19,8 +19,8 @@ struct Said {
     from: usize,
     /// Who should have it in the end: one person, or everybody else.
     to: Vec<usize>,
-    /// If it was said to everybody who is there: the programs that were.
-    there: Option<[ClientId; 4]>,
+    /// Whether it was said to everybody who is there: then it is for those who are when it is acknowledged.
+    to_all: bool,
 }
 
 /// One random run: four people write to each other and in a room, over a network that delays, breaks and falls
@@ -67,8 +67,7 @@ impl Run {
         let text = format!("words {}", self.next_id);
         let id = self.ask(from, "broadcast", &format!(r#""text":"{text}""#));
         let to = (0..4).filter(|other| *other != from).collect();
-        let there = Some([0, 1, 2, 3].map(|index| self.client(index)));
-        self.said.insert(text, Said { client: self.client(from), id, from, to, there });
+        self.said.insert(text, Said { client: self.client(from), id, from, to, to_all: true });
     }
 
     fn say(&mut self, from: usize, to: Option<usize>) {
@@ -79,7 +78,7 @@ impl Run {
         };
         let id = self.ask(from, request, &format!(r#"{place},"text":"{text}""#));
         let to = to.map_or_else(|| (0..4).filter(|other| *other != from).collect(), |to| vec![to]);
-        self.said.insert(text, Said { client: self.client(from), id, from, to, there: None });
+        self.said.insert(text, Said { client: self.client(from), id, from, to, to_all: false });
     }
 
     /// A client's process or machine dies, and is started again with the same key and name.
@@ -169,7 +168,11 @@ impl Run {
         for (text, said) in &self.said {
             let answer =
                 self.sim.told(said.client).iter().find(|line| line.last && line.id == Some(Id::Number(said.id)));
-            let is_acked = matches!(answer.map(|line| &line.event), Some(Event::MessageAcked(_)));
+            let acknowledged = match answer.map(|line| &line.event) {
+                Some(Event::MessageAcked(acknowledged)) => Some(acknowledged),
+                _ => None,
+            };
+            let is_acked = acknowledged.is_some();
             if said.client == self.client(said.from) {
                 assert!(is_acked, "{text} is answered, and well: {answer:?}");
             }
@@ -177,18 +180,23 @@ impl Run {
             for &to in &said.to {
                 let times = heard[to].iter().filter(|(_, heard)| heard == text).count();
                 assert!(times <= 1, "{text} is told twice to {}", NAMES[to]);
-                // Who came later, or went, need not have what was said to those who were there.
-                let stayed = said.there.is_none_or(|there| there[to] == self.client(to));
+                // Who was not there need not have what was said to those who were.
                 assert!(
-                    times == 1 || !is_acked || !stayed,
+                    times == 1 || !is_acked || said.to_all,
                     "{text} is acknowledged, and {} does not have it",
                     NAMES[to]
                 );
             }
+            if let Some(acknowledged) = acknowledged.filter(|_| said.to_all) {
+                let has = |to: &&usize| heard[**to].iter().any(|(_, heard)| heard == text);
+                let have = said.to.iter().filter(has).count() as u64;
+                let delivered = acknowledged.delivered;
+                assert!(have >= delivered, "{text} is acknowledged as delivered to {delivered}; {have} have it");
+            }
         }
         for (index, heard) in heard.iter().enumerate() {
             // Who hears only the room hears the rest later; each for itself is in order.
-            let in_room = |text: &str| self.said[text].to.len() > 1 && self.said[text].there.is_none();
+            let in_room = |text: &str| self.said[text].to.len() > 1 && !self.said[text].to_all;
             for room in [true, false] {
                 let numbers: Vec<u64> =
                     heard.iter().filter(|(_, text)| in_room(text) == room).map(|(number, _)| *number).collect();

@@ -23,8 +23,6 @@ const FLUSH: std::time::Duration = std::time::Duration::from_secs(1);
 pub(super) struct Feed {
     /// Everything for it up to here is on its way, or has arrived.
     sent: u64,
-    /// Messages to everybody from before it came are not for it.
-    lobby_after: u64,
     /// It gets what is said as it is said: there is nothing else that it does not have.
     live: bool,
     /// It has been told that it has everything that was kept for it.
@@ -77,10 +75,10 @@ impl Hub {
                 let had = if received.received <= newest { received } else { Received::default() };
                 // What it had in a run of ours that was killed has not been counted as received yet.
                 let before = person.received;
+                let back_to = had.received;
                 person.has_received(had.all_up_to());
                 peer.feed = Some(Feed {
                     sent: before,
-                    lobby_after: if peer.returns { name.entered.min(had.received) } else { name.entered },
                     live: false,
                     caught_up: false,
                     reading: false,
@@ -88,6 +86,7 @@ impl Hub {
                     bytes: 0,
                     had,
                 });
+                self.was_there(id, back_to);
                 self.note_received(now, name.fold);
             }
         }
@@ -265,13 +264,14 @@ impl Hub {
     }
 
     fn inbox(&self, fold: &str, feed: &Feed) -> Inbox {
-        let rooms = self.people.get(fold).into_iter().flat_map(|person| &person.rooms);
+        let person = self.people.get(fold);
+        let rooms = person.into_iter().flat_map(|person| &person.rooms);
         let since = |room: &u64| self.rooms.get(room).and_then(|r| r.members.get(fold)).map(|since| (*room, *since));
         Inbox {
             fold: fold.to_owned(),
             after: feed.sent,
             rooms: rooms.filter_map(since).collect(),
-            lobby_after: feed.lobby_after,
+            lobby: person.map(|person| person.there.spans().to_vec()).unwrap_or_default(),
             limit: FEED_MESSAGES.saturating_sub(feed.window.len()),
             bytes: FEED_BYTES.saturating_sub(feed.bytes),
         }
@@ -310,11 +310,13 @@ impl Hub {
     /// Whether a message is for the user of a client. One that is withheld from them is: their program takes it.
     fn is_for(&self, id: PeerId, post: &Post) -> bool {
         let Some(peer) = self.peers.get(&id) else { return false };
-        let (Some(name), Some(feed)) = (&peer.name, &peer.feed) else { return false };
+        let (Some(name), Some(_)) = (&peer.name, &peer.feed) else { return false };
         let others = || post.from != name.fold && !self.blocks(&name.fold, &post.from);
         match &post.target {
             Target::Person(fold) => *fold == name.fold,
-            Target::Lobby => post.number > feed.lobby_after && others(),
+            Target::Lobby => {
+                self.people.get(&name.fold).is_some_and(|person| person.there.covers(post.number)) && others()
+            }
             Target::Room(room) => {
                 let since = self.rooms.get(room).and_then(|room| room.members.get(&name.fold));
                 since.is_some_and(|since| post.number > *since) && others()

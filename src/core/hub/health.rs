@@ -45,6 +45,7 @@ enum Subject {
     Visit(u64, u64),
     Failures(String),
     Copy(String, String),
+    There(String),
 }
 
 /// What may wait: nobody is answered when it is on disk.
@@ -53,6 +54,7 @@ fn subject(record: &Record) -> Option<Subject> {
         Record::Visit(VisitRecord { run, number, .. }) => Some(Subject::Visit(*run, *number)),
         Record::Failures(failures) => Some(Subject::Failures(failures.whom.clone())),
         Record::CopyGone { fold, file } => Some(Subject::Copy(fold.clone(), file.clone())),
+        Record::There { fold, .. } => Some(Subject::There(fold.clone())),
         _ => None,
     }
 }

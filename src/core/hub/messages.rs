@@ -232,15 +232,22 @@ impl Hub {
     }
 
     fn acked_to_many(&self, me: &str, number: u64, sent: Timestamp, place: &Place) -> Event {
-        let there = |fold: &String| {
-            let peer = self.online.get(fold).and_then(|id| self.peers.get(id));
-            peer.is_some_and(|peer| peer.name.is_some() && peer.conn.is_some())
+        let entered = |fold: &String| {
+            let peer = self.online.get(fold).and_then(|id| self.peers.get(id)).filter(|peer| peer.conn.is_some());
+            peer.and_then(|peer| Some(peer.name.as_ref()?.entered))
         };
+        // Whoever has come since, when this is asked again, does not get it.
         let others: Vec<&String> = match place {
             Place::Room(room) => {
-                self.rooms.get(room).into_iter().flat_map(|room| room.members.keys()).filter(|f| there(f)).collect()
+                let members = self.rooms.get(room).into_iter().flat_map(|room| &room.members);
+                members
+                    .filter(|(fold, since)| **since < number && entered(fold).is_some())
+                    .map(|(fold, _)| fold)
+                    .collect()
             }
-            Place::Lobby | Place::Person(_) => self.online.keys().filter(|fold| there(fold)).collect(),
+            Place::Lobby | Place::Person(_) => {
+                self.online.keys().filter(|fold| entered(fold).is_some_and(|entered| entered < number)).collect()
+            }
         };
         let others = others.into_iter().filter(|fold| *fold != me);
         let (to, room, blocked, delivered) = match place {

@@ -23,6 +23,7 @@ mod held;
 mod holders;
 mod invites;
 mod kept;
+mod lobby;
 mod locate;
 mod mailbox;
 mod messages;
@@ -272,7 +273,8 @@ impl Hub {
     /// A hub that knows this from before.
     pub fn new(config: HubConfig, loaded: Loaded) -> Self {
         let credentials = Credentials::load(&loaded.names);
-        let people = people::load(loaded.names, loaded.blocks, &loaded.rooms, loaded.waiting);
+        let mut people = people::load(loaded.names, loaded.blocks, &loaded.rooms, loaded.waiting);
+        people::load_presence(&mut people, loaded.there, loaded.last_message);
         let mut hub = Self {
             strangers: Strangers::default(),
             peers: Scanned::default(),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::lobby;
 use super::mailbox::Mailbox;
 use super::{Hub, PeerId, Question, roster::Registered};
 use crate::core::time::Time;
@@ -10,7 +11,7 @@ use crate::protocol::limits::{BLOCKS, HISTORY_BYTES, HISTORY_DEFAULT, HISTORY_ME
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{LOBBY, fold};
 use crate::protocol::record::{
-    HistoryQuery, Kept, NameRecord, People, Place, Query, Record, RoomRecord, VisitRecord, WaitingRecord,
+    HistoryQuery, Kept, NameRecord, People, Place, Query, Record, RoomRecord, Span, VisitRecord, WaitingRecord,
 };
 use crate::protocol::types::Said;
 use crate::protocol::when::When;
@@ -27,6 +28,8 @@ pub(super) struct Person {
     pub(super) received: u64,
     /// Messages to them alone that they do not have.
     pub(super) mailbox: Mailbox,
+    /// When they were here, as far as they lack what was said to everybody.
+    pub(super) there: lobby::Presence,
     /// Whom they block, folded.
     pub(super) blocks: BTreeSet<String>,
     /// The rooms that they are in.
@@ -42,6 +45,7 @@ impl Person {
             credential: None,
             received,
             mailbox: Mailbox::default(),
+            there: lobby::Presence::default(),
             blocks: BTreeSet::new(),
             rooms: BTreeSet::new(),
         }
@@ -51,6 +55,7 @@ impl Person {
     pub(super) fn has_received(&mut self, number: u64) {
         self.received = self.received.max(number);
         self.mailbox.taken(self.received);
+        self.there.received(self.received);
     }
 }
 
@@ -103,6 +108,16 @@ pub(super) fn load(
         }
     }
     people
+}
+
+/// When they were here, as far as they lack what was said to everybody.
+pub(super) fn load_presence(people: &mut HashMap<String, Person>, there: Vec<(String, Vec<Span>)>, newest: u64) {
+    for (fold, spans) in there {
+        if let Some(person) = people.get_mut(&fold) {
+            person.there = lobby::Presence::load(spans, newest);
+            person.there.received(person.received);
+        }
+    }
 }
 
 /// Those who have left, by their folded names, as the roster showed them last.

@@ -32,15 +32,20 @@ pub(super) struct Recent {
     after: u64,
     /// The newest message that is on disk.
     pub(super) newest: u64,
+    /// The newest of those that were to everybody; of what was said before the hub started, the newest may be.
+    pub(super) newest_to_all: u64,
 }
 
 impl Recent {
     pub(super) fn new(newest: u64) -> Self {
-        Self { posts: VecDeque::new(), bytes: 0, after: newest, newest }
+        Self { posts: VecDeque::new(), bytes: 0, after: newest, newest, newest_to_all: newest }
     }
 
     pub(super) fn push(&mut self, post: Arc<Post>) {
         self.newest = post.number;
+        if matches!(post.target, Target::Lobby) {
+            self.newest_to_all = post.number;
+        }
         self.bytes += post.bytes;
         self.posts.push_back(post);
         while self.posts.len() > RECENT_MESSAGES || self.bytes > RECENT_BYTES {

@@ -75,6 +75,7 @@ impl Hub {
             self.out.push_back(Output::MayNotFetch(client.key));
         }
         self.part(now, id, &client);
+        self.was_last_there(&name.fold);
         self.numbers.remove(&name.number);
         self.online.remove(&name.fold);
         let revision = self.changed(now);
@@ -102,6 +103,7 @@ impl Hub {
         if self.config.files.is_some() {
             self.out.push_back(Output::MayFetch(key, name.clone()));
         }
+        self.is_there(&fold);
         self.online.insert(fold, id);
         if self.visits.len() >= STATUS_CLIENTS {
             self.visits.pop_front();

@@ -6,7 +6,9 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, Row, params};
 
 use crate::protocol::limits::{FAILURES_COUNTED, VISITS_LOADED};
-use crate::protocol::record::{CopyRecord, FailureRecord, Loaded, NameRecord, RoomRecord, VisitRecord, WaitingRecord};
+use crate::protocol::record::{
+    CopyRecord, FailureRecord, Loaded, NameRecord, RoomRecord, Span, VisitRecord, WaitingRecord,
+};
 use crate::protocol::types::{Content, RoomAccess};
 use crate::protocol::{ContentHash, PublicKey, Timestamp};
 
@@ -55,6 +57,7 @@ pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
         failures: failures(database)?,
         copies: copies(database)?,
         waiting: waiting(database)?,
+        there: there(database)?,
         last_message: last_message(database)?,
         last_room: database
             .query_row("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'last_room'", [], |row| row.get(0))
@@ -132,6 +135,16 @@ fn visits(database: &Connection) -> rusqlite::Result<Vec<VisitRecord>> {
     })?;
     visits.reverse();
     Ok(visits)
+}
+
+fn there(database: &Connection) -> rusqlite::Result<Vec<(String, Vec<Span>)>> {
+    let sql = "SELECT fold, after, until FROM there ORDER BY fold, after";
+    let rows = all(database, sql, [], |row| {
+        let (Unsigned(after), Unsigned(until)) = (row.get(1)?, row.get(2)?);
+        Ok((row.get::<_, String>(0)?, Span { after, until }))
+    })?;
+    let of_each = rows.chunk_by(|(fold, _), (next, _)| fold == next);
+    Ok(of_each.map(|rows| (rows[0].0.clone(), rows.iter().map(|(_, span)| *span).collect())).collect())
 }
 
 fn waiting(database: &Connection) -> rusqlite::Result<Vec<WaitingRecord>> {

@@ -67,10 +67,11 @@ fn find_inbox(database: &Connection, inbox: &Inbox) -> rusqlite::Result<Found> {
     rooms.sort_unstable();
     // Of a room that is named twice, the larger part is wanted.
     rooms.dedup_by_key(|(room, _)| *room);
-    let mut arms = vec![
-        arm(DIRECT_TO, "recipient_fold = ?", Some(inbox.fold.clone().into()), inbox.after),
-        arm(LOBBY, IN_LOBBY, None, inbox.lobby_after),
-    ];
+    let mut arms = vec![arm(DIRECT_TO, "recipient_fold = ?", Some(inbox.fold.clone().into()), inbox.after)];
+    arms.extend(inbox.lobby.iter().map(|span| {
+        let place = format!("{IN_LOBBY} AND number <= ?");
+        arm(LOBBY, &place, Some(integer(span.until).into()), span.after)
+    }));
     arms.extend(rooms.iter().map(|(room, after)| arm(ROOM, "room = ?", Some(integer(*room).into()), *after)));
     merge(database, &arms, &bounds)
 }

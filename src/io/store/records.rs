@@ -45,6 +45,12 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
         Record::Received { fold, number } => {
             run("UPDATE names SET received = ?2 WHERE fold = ?1 AND received < ?2", params![fold, integer(*number)])
         }
+        Record::There { fold, spans } => {
+            run("DELETE FROM there WHERE fold = ?1", params![fold])?;
+            let sql =
+                "INSERT OR REPLACE INTO there (fold, after, until) SELECT fold, ?2, ?3 FROM names WHERE fold = ?1";
+            spans.iter().try_for_each(|span| run(sql, params![fold, integer(span.after), integer(span.until)]))
+        }
         Record::Block { by, whom } => run("INSERT OR IGNORE INTO blocks (by, whom) VALUES (?1, ?2)", params![by, whom]),
         Record::Unblock { by, whom } => run("DELETE FROM blocks WHERE by = ?1 AND whom = ?2", params![by, whom]),
         Record::Room { room, name, access, owner } => {

@@ -6,11 +6,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::protocol::name::{fold, tables};
 
 /// Where else a fold stands: table and column.
-const COLUMNS: [(&str, &str); 7] = [
+const COLUMNS: [(&str, &str); 9] = [
     ("keys", "fold"),
     ("messages", "sender_fold"),
     ("messages", "recipient_fold"),
     ("members", "fold"),
+    ("members", "by"),
+    ("there", "fold"),
     ("blocks", "by"),
     ("blocks", "whom"),
     ("copies", "fold"),

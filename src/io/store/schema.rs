@@ -124,6 +124,12 @@ pub(super) const MIGRATIONS: &[&str] = &[
     INSERT INTO meta VALUES ('last_credential', '0');
     ALTER TABLE rooms ADD COLUMN owner TEXT NOT NULL DEFAULT '';
     ",
+    // When somebody was there, and who has brought them into a room: nobody, if that is empty.
+    "
+    CREATE TABLE there (fold TEXT NOT NULL, after INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (fold, after))
+        STRICT, WITHOUT ROWID;
+    ALTER TABLE members ADD COLUMN by TEXT NOT NULL DEFAULT '';
+    ",
 ];
 
 /// The steps that a database still needs.

@@ -270,3 +270,65 @@ fn what_is_escaped_counts_as_it_is_sent() {
         assert_eq!(rig.heard(2), (1..=200).collect::<Vec<_>>());
     }
 }
+
+/// Anna says something to everybody so often, and it is on disk.
+fn broadcast(rig: &mut Rig, count: u64) {
+    let first = 5_000 + rig.kept().len() as i64;
+    for id in first..first + count as i64 {
+        rig.ask(1, &format!(r#"{{"id":{id},"request":"broadcast","text":"words {id}"}}"#));
+    }
+    rig.commit();
+    let last = first + count as i64 - 1;
+    assert_eq!(rig.acked(1, last).map(|(_, delivered)| delivered), Some(1));
+}
+
+#[test]
+fn who_leaves_before_they_have_what_was_said_to_everybody_gets_it_when_they_come_again() {
+    let mut rig = two();
+    rig.received(2, 0, &[]);
+    broadcast(&mut rig, WINDOW + 10);
+    rig.received(2, 5, &[]);
+    // Nothing more is taken: it ends, as if it were killed.
+    rig.ask(2, r#"{"id":50,"request":"quit"}"#);
+    rig.ask(1, r#"{"id":51,"request":"broadcast","text":"nobody is there"}"#);
+    rig.commit();
+    assert_eq!(rig.acked(1, 51), Some((WINDOW + 11, 0)));
+    rig.enter(3, 2, "ben");
+    rig.ask(1, r#"{"id":52,"request":"broadcast","text":"ben is there again"}"#);
+    rig.commit();
+    rig.received(3, 5, &[]);
+    while let Some(last) = rig.heard(3).last().copied().filter(|last| *last < WINDOW + 12) {
+        rig.received(3, last, &[]);
+    }
+    let theirs: Vec<u64> = (6..=WINDOW + 10).chain([WINDOW + 12]).collect();
+    assert_eq!(rig.heard(3), theirs, "what was said while they were there, and nothing else");
+    rig.received(3, WINDOW + 12, &[]);
+    rig.ask(3, r#"{"id":53,"request":"quit"}"#);
+    rig.enter(4, 2, "ben");
+    rig.received(4, WINDOW + 12, &[]);
+    assert_eq!(rig.heard(4), [0; 0], "each once");
+}
+
+#[test]
+fn what_was_said_to_everybody_outlives_the_hub_for_those_who_were_there() {
+    for left in [true, false] {
+        let mut rig = two();
+        rig.received(2, 0, &[]);
+        broadcast(&mut rig, 3);
+        if left {
+            rig.ask(2, r#"{"id":50,"request":"quit"}"#);
+        }
+        let mut store = crate::sim::MemoryStore::default();
+        rig.persisted.iter().for_each(|(_, record)| store.keep(record));
+        let mut rig = Rig::with(config(), store.load());
+        rig.enter(1, 1, "anna");
+        rig.ask(1, r#"{"id":51,"request":"broadcast","text":"ben is not there yet"}"#);
+        rig.commit();
+        rig.persisted.iter().for_each(|(_, record)| store.keep(record));
+        rig.enter(2, 2, "ben");
+        rig.received(2, 1, &[]);
+        let (question, query) = rig.asked.pop().expect("it is not in memory any more");
+        rig.handle(Input::Found(question, store.find(&query)));
+        assert_eq!(rig.heard(2), [2, 3]);
+    }
+}

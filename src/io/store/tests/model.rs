@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::io::store::invites::put as put_invite;
 use crate::protocol::invite::{InviteDigest, InviteRecord};
-use crate::protocol::record::{FailureRecord, HistoryQuery, Inbox, People, VisitRecord};
+use crate::protocol::record::{FailureRecord, HistoryQuery, Inbox, People, Span, VisitRecord};
 use crate::protocol::types::RoomAccess;
 use crate::sim::MemoryStore;
 
@@ -48,6 +48,20 @@ prop_compose! {
     }
 }
 
+/// Parts that do not overlap.
+fn spans() -> impl Strategy<Value = Vec<Span>> {
+    let lengths = prop::collection::vec((0..6_u64, 0..6_u64), 0..4);
+    lengths.prop_map(|lengths| {
+        let mut last = 0;
+        let span = |(gap, length): (u64, u64)| {
+            let after = last + gap + 1;
+            last = after + length;
+            Span { after, until: last }
+        };
+        lengths.into_iter().map(span).collect()
+    })
+}
+
 fn record() -> impl Strategy<Value = Record> {
     let access = prop::sample::select(vec![RoomAccess::Open, RoomAccess::Invite]);
     prop_oneof![
@@ -61,6 +75,7 @@ fn record() -> impl Strategy<Value = Record> {
         }),
         12 => kept().prop_map(Record::Message),
         2 => (folded(), 0..30_u64).prop_map(|(fold, number)| Record::Received { fold, number }),
+        2 => (folded(), spans()).prop_map(|(fold, spans)| Record::There { fold, spans }),
         1 => (folded(), folded()).prop_map(|(by, whom)| Record::Block { by, whom }),
         1 => (folded(), folded()).prop_map(|(by, whom)| Record::Unblock { by, whom }),
         2 => (0..4_u64, "[rs]", access, folded()).prop_map(|(room, name, access, owner)| Record::Room { room, name, access, owner }),
@@ -96,9 +111,9 @@ fn history() -> impl Strategy<Value = HistoryQuery> {
 fn query() -> impl Strategy<Value = Query> {
     let rooms = prop::collection::vec((0..4_u64, 0..20_u64), 0..4);
     prop_oneof![
-        3 => (folded(), 0..20_u64, rooms, 0..20_u64, bounds()).prop_map(
-            |(fold, after, rooms, lobby_after, (limit, bytes))| {
-                Query::Inbox(Inbox { fold, after, rooms, lobby_after, limit, bytes })
+        3 => (folded(), 0..20_u64, rooms, spans(), bounds()).prop_map(
+            |(fold, after, rooms, lobby, (limit, bytes))| {
+                Query::Inbox(Inbox { fold, after, rooms, lobby, limit, bytes })
             }
         ),
         5 => history().prop_map(Query::History),

@@ -165,7 +165,8 @@ fn what_is_withheld_is_handed_over_but_not_shown() {
     assert_eq!(history(&store, everything("erin")), (vec![], false));
     assert!(with_words(&store, "x").is_empty());
     assert_eq!(history(&store, everything("dora")).0, [1]);
-    let inbox = Inbox { fold: "erin".into(), after: 0, rooms: Vec::new(), lobby_after: 0, limit: 5, bytes: usize::MAX };
+    let inbox =
+        Inbox { fold: "erin".into(), after: 0, rooms: Vec::new(), lobby: Vec::new(), limit: 5, bytes: usize::MAX };
     assert!(matches!(store.find(&Query::Inbox(inbox)).unwrap(), Found::Messages(found, false) if found.len() == 1));
 }
 
