@@ -1,7 +1,8 @@
 //! Passwords: how they are hashed, and the threads that check them.
 //!
 //! A check costs the same whether the name is known or not, and no more than two are made at once: each takes 19
-//! MiB and some ten milliseconds of a processor.
+//! MiB and some ten milliseconds of a processor. Each thread takes this memory once, at its first check, and keeps it:
+//! what is taken and given back for each check, the allocator returns to nobody, and logins would make the hub grow.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -10,7 +11,7 @@ use std::thread::JoinHandle;
 
 use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::phc::{Output, PasswordHash};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 
 pub use super::store::Account;
 use super::store::{Reader, Store};
@@ -100,14 +101,29 @@ fn parts(hash: &str) -> Option<(Vec<u8>, Output)> {
     (same && output.len() == OUTPUT && salt.len() == SALT).then(|| (salt.to_vec(), output))
 }
 
+/// What one check after the other works in.
+#[derive(Default)]
+struct Memory(Vec<Block>);
+
+impl Memory {
+    /// All of it; `None` when the system has no more.
+    fn blocks(&mut self, count: usize) -> Option<&mut [Block]> {
+        self.0.try_reserve_exact(count.saturating_sub(self.0.len())).ok()?;
+        self.0.resize(count, Block::new());
+        Some(&mut self.0)
+    }
+}
+
 /// Whether it is the password of this hash. Costs the same for every hash, and for none.
-fn verify(password: &Password, hash: Option<&str>) -> bool {
+fn verify(password: &Password, hash: Option<&str>, memory: &mut Memory) -> bool {
     let (salt, expected) = match hash.and_then(parts) {
         Some((salt, expected)) => (salt, Some(expected)),
         None => (NO_SALT.to_vec(), None),
     };
     let mut output = [0; OUTPUT];
-    let hashed = hasher().hash_password_into(password.0.as_bytes(), &salt, &mut output);
+    let hasher = hasher();
+    let Some(blocks) = memory.blocks(hasher.params().block_count()) else { return false };
+    let hashed = hasher.hash_password_into_with_memory(password.0.as_bytes(), &salt, &mut output, blocks);
     // The comparison takes the same time wherever the two differ.
     hashed.is_ok() && Output::new(&output).is_ok_and(|output| expected == Some(output))
 }
@@ -184,6 +200,7 @@ impl Drop for Checker {
 }
 
 fn check_all(reader: Option<&Reader>, waiting: &Mutex<Receiver<Waiting>>, ending: &AtomicBool, checked: &Checked) {
+    let mut memory = Memory::default();
     loop {
         // One of the threads waits for the queue, the other for the lock.
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -191,14 +208,14 @@ fn check_all(reader: Option<&Reader>, waiting: &Mutex<Receiver<Waiting>>, ending
         if ending.load(Ordering::Acquire) {
             return;
         }
-        checked(number, password.and_then(|password| check(reader, &fold, &password)));
+        checked(number, password.and_then(|password| check(reader, &fold, &password, &mut memory)));
     }
 }
 
 /// A store that cannot be read has no accounts: the thread that writes to it will find that out and say so.
-fn check(reader: Option<&Reader>, fold: &str, password: &Password) -> Option<Account> {
+fn check(reader: Option<&Reader>, fold: &str, password: &Password, memory: &mut Memory) -> Option<Account> {
     let found = reader.and_then(|reader| reader.account(fold).ok()).flatten();
-    let right = verify(password, found.as_ref().map(|(_, hash)| hash.as_str()));
+    let right = verify(password, found.as_ref().map(|(_, hash)| hash.as_str()), memory);
     found.filter(|_| right).map(|(account, _)| account)
 }
 

@@ -8,6 +8,10 @@ fn password(text: &str) -> Password {
     Password(text.into())
 }
 
+fn verify(password: &Password, hash: Option<&str>) -> bool {
+    super::verify(password, hash, &mut Memory::default())
+}
+
 fn attempt(number: u64, fold: &str, text: &str) -> Attempt {
     Attempt { number, fold: fold.into(), password: password(text) }
 }
@@ -40,6 +44,19 @@ fn where_there_is_no_hash_nothing_is_right() {
     for text in ["tea", ""] {
         assert!(!verify(&password(text), None) && !verify(&password(text), Some("")));
     }
+}
+
+#[test]
+fn one_check_after_the_other_works_in_the_same_memory() {
+    let (tea, mut memory) = (hash(&password("tea")).unwrap(), Memory::default());
+    let (mut used, blocks) = (Vec::new(), hasher().params().block_count());
+    for (text, hash, right) in
+        [("tea", Some(&tea), true), ("coffee", Some(&tea), false), ("tea", None, false), ("tea", Some(&tea), true)]
+    {
+        assert_eq!(super::verify(&password(text), hash.map(String::as_str), &mut memory), right, "{text}");
+        used.push((memory.0.as_ptr(), memory.0.len(), memory.0.capacity()));
+    }
+    assert_eq!(used, vec![(memory.0.as_ptr(), blocks, blocks); 4]);
 }
 
 #[test]

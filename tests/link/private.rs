@@ -1,6 +1,8 @@
 //! Direct connections between real processes: over both transports, with peers that die, stall, lie and leave.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpStream};
 use std::time::Instant;
 
 use crate::common::liar::{Liar, Lie};
@@ -193,6 +195,27 @@ fn a_key_that_changed_is_trusted_in_neither_direction() {
     assert_eq!((of(&dora, "private-message").len(), of(&erin, "private-message").len()), (0, 1));
     dora.quit();
     erin.quit();
+}
+
+#[test]
+fn handshakes_that_stall_keep_nobody_out() {
+    let hub = Hub::start(&[]);
+    let erin = Peer::join(hub.port, "erin", &[]);
+    let port = of(&erin, "ready")[0]["settings"]["link_port"].as_u64().unwrap() as u16;
+    for (name, transport, stalling) in [("dora", "tcp", 300), ("finn", "tcp", 1_200), ("gina", "quic", 1_200)] {
+        let mut other = Peer::join(hub.port, name, &["--transport", transport]);
+        let stalled: Vec<TcpStream> = (0..stalling)
+            .map(|_| {
+                let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+                // The beginning of a TLS record; the rest never comes. It may have had to make room already.
+                let _ = stream.write_all(&[0x16, 3, 1, 2, 0, 1]);
+                stream
+            })
+            .collect();
+        other.must(private("erin", "hello"), "message-acked");
+        other.quit();
+        drop(stalled);
+    }
 }
 
 #[test]

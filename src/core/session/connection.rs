@@ -320,6 +320,7 @@ impl Session {
         }
         self.check_limit(now);
         self.private_tick(now);
+        self.tell_places(now);
         self.announce(now);
         self.apply_changes(now);
         if let Some(leaving) = self.leaving.take_if(|leaving| leaving.deadline <= now) {

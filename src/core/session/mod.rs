@@ -23,6 +23,7 @@ mod pace;
 mod private;
 mod publishing;
 mod pushes;
+mod queue;
 mod replica;
 mod requests;
 mod rows;
@@ -58,6 +59,7 @@ use pace::{Reader, Requests};
 use private::Privates;
 use publishing::{Again, Offered, Publishing};
 use pushes::Pushes;
+use queue::Queue;
 pub use replica::Replica;
 use requests::{Mark, Pending, Waiting};
 use running::Running;
@@ -167,8 +169,7 @@ pub struct Session {
     unanswered: Unanswered,
     running: BTreeMap<u64, Running>,
     uploads: Uploads,
-    /// Downloads that wait for others to end.
-    queue: VecDeque<u64>,
+    queue: Queue,
     /// Where we reach the hub.
     hub_address: Option<IpAddr>,
     privates: Privates,
@@ -221,7 +222,7 @@ impl Session {
             unanswered: Unanswered::default(),
             running: BTreeMap::new(),
             uploads: Uploads::default(),
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             hub_address: None,
             privates: Privates::new(config.link, config.epoch),
             blocked: BTreeSet::new(),
@@ -310,7 +311,7 @@ impl Session {
         let silence = self.answer_due();
         [self.connection.deadline(), silence, self.hold_ends(), self.link.next_timeout()]
             .into_iter()
-            .chain([leaving, peers, self.limit.deadline(), self.waits.timer()])
+            .chain([leaving, peers, self.limit.deadline(), self.waits.timer(), self.queue.places_due()])
             .flatten()
             .min()
     }

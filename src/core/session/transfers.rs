@@ -1,7 +1,6 @@
 //! Transfers, both directions: queued, under way, told of, ended.
 
-use std::collections::VecDeque;
-
+use super::queue::Queue;
 use super::requests::Pending;
 use super::{Event, Failure, FetchPlan, FolderPlan, Origin, Output, Running, Session, TransferNote};
 use crate::core::time::Time;
@@ -10,9 +9,6 @@ use crate::protocol::limits::HOLDERS;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{check_file, fold};
 use crate::protocol::{ChunkSet, Direction, ErrorCode, Offer, Request, Transfer, event, request};
-
-/// How many of those who wait are told their places: for the others these say little.
-const PLACES_TOLD: usize = 32;
 
 impl Session {
     /// The hub has said where the content is.
@@ -144,44 +140,44 @@ impl Session {
     fn enqueue_transfer(&mut self, now: Time, transfer: u64, mut running: Running, start: Output) {
         self.numbers.mark(transfer);
         running.queued = Some(start);
+        self.queue.push(transfer, running.hash);
         self.running.insert(transfer, running);
-        self.queue.push_back(transfer);
-        self.start_queued(now, Some(transfer));
+        self.start_queued(now);
+        if let Some(place) = self.queue.newest() {
+            self.tell_place(now, place);
+        }
     }
 
-    /// Starts what may start; tells the others their places, if those have changed or they are new.
-    fn start_queued(&mut self, now: Time, fresh: Option<u64>) {
-        let fetches = |running: &&Running| running.direction == Direction::Down && running.queued.is_none();
-        let mut started = false;
-        while self.running.values().filter(fetches).count() < self.config.max_transfers.max(1) {
-            let Some(transfer) = self.queue.pop_front() else { return };
-            if let Some(start) = self.running.get_mut(&transfer).and_then(|running| running.queued.take()) {
-                self.out.push_back(start);
-                started = true;
-            }
+    /// Starts what may start.
+    fn start_queued(&mut self, now: Time) {
+        while let Some(transfer) = self.queue.begin(self.config.max_transfers) {
+            self.out.extend(self.running.get_mut(&transfer).and_then(|running| running.queued.take()));
         }
-        let told: Vec<(u64, u64)> = (1..).zip(self.queue.iter().copied().take(PLACES_TOLD)).collect();
-        for (position, transfer) in told {
-            if !started && fresh.is_some_and(|fresh| fresh != transfer) {
-                continue;
-            }
-            if let Some(running) = self.running.get(&transfer) {
-                let (file, id) = (running.file.clone(), running.id());
-                self.tell_for(now, id, false, event::TransferQueued { transfer, file, position });
-            }
+        self.tell_places(now);
+    }
+
+    /// Tells those who wait their new places, if it is time for that.
+    pub(super) fn tell_places(&mut self, now: Time) {
+        for place in self.queue.places(now) {
+            self.tell_place(now, place);
+        }
+    }
+
+    fn tell_place(&mut self, now: Time, (transfer, position): (u64, u64)) {
+        if let Some(running) = self.running.get(&transfer) {
+            let (file, id) = (running.file.clone(), running.id());
+            self.tell_for(now, id, false, event::TransferQueued { transfer, file, position });
         }
     }
 
     /// A transfer has ended: the next may begin.
     pub(super) fn end_transfer(&mut self, now: Time, transfer: u64) -> Option<Running> {
         let running = self.running.remove(&transfer)?;
-        self.queue.retain(|queued| *queued != transfer);
         if running.direction == Direction::Down {
-            let others = self.running.values().any(|other| other.hash == running.hash);
-            if running.files.is_none() && !others {
+            if self.queue.end(transfer, running.hash) && running.files.is_none() {
                 self.settle(now, running.hash);
             }
-            self.start_queued(now, None);
+            self.start_queued(now);
         }
         Some(running)
     }
@@ -326,7 +322,7 @@ impl Session {
     /// Breaks off all transfers, and says so. Says whether a request waited for one.
     pub(super) fn abandon_transfers(&mut self, now: Time, failure: &Failure) -> bool {
         let mut failed = false;
-        self.queue = VecDeque::new();
+        self.queue = Queue::default();
         for (transfer, running) in std::mem::take(&mut self.running) {
             self.out.push_back(Output::CancelFetch(transfer));
             let event = running.failed(transfer, failure);

@@ -16,7 +16,7 @@ use crate::io::carry::{Outgoing, carry};
 use crate::io::identity::Identity;
 use crate::io::line_room::{Line, LineRoom};
 use crate::io::transport::{CLOSE_TIME, Conn, ListenLimits, Listener, connect};
-use crate::protocol::limits::{PRIVATE_LINE, PRIVATE_STRANGERS, PRIVATE_WINDOW};
+use crate::protocol::limits::{PRIVATE_HANDSHAKES, PRIVATE_LINE, PRIVATE_WINDOW};
 use crate::protocol::{ErrorCode, Failure};
 
 /// Bytes that wait for somebody who does not read: all that a link has on its way, and acknowledgements.
@@ -71,10 +71,12 @@ impl PeerPort {
         identity: &Identity,
         sender: mpsc::Sender<Message>,
     ) -> Result<Self, Failure> {
-        // Whoever has something to say here is in the roster, and says at once who it is.
+        // Whoever has something to say here is in the roster, and says at once who it is. These are few, so that the
+        // oldest handshake may yield at any time: a flood of them keeps nobody out.
         let limits = ListenLimits {
-            pending: PRIVATE_STRANGERS,
-            pending_per_address: PRIVATE_STRANGERS / 4,
+            pending: PRIVATE_HANDSHAKES,
+            pending_per_address: PRIVATE_HANDSHAKES / 4,
+            grace: Duration::ZERO,
             deadline: Duration::from_secs(2),
             line: PRIVATE_LINE,
         };

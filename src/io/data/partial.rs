@@ -128,7 +128,8 @@ impl Partial {
             // It was finished, but not renamed.
             return Ok(Some((0..count).collect()));
         }
-        if length != size + u64::from(count) + HEADER as u64 {
+        let whole = size + u64::from(count) + HEADER as u64;
+        if length < whole {
             return Ok(None);
         }
         let mut trailer = vec![0; count as usize + HEADER];
@@ -136,6 +137,10 @@ impl Partial {
         let (marks, header) = trailer.split_at(count as usize);
         if header != self.header() {
             return Ok(None);
+        }
+        if length > whole {
+            // Something was written behind it; that says nothing about what is in it.
+            self.file.set_len(whole)?;
         }
         Ok(Some((0..count).zip(marks).filter(|(_, mark)| **mark == 1).map(|(i, _)| i).collect()))
     }

@@ -39,6 +39,8 @@ pub struct ListenLimits {
     pub pending: usize,
     /// The same from one address (one /64 for IPv6). Loopback is bounded by `pending` alone.
     pub pending_per_address: usize,
+    /// How old a handshake must be to yield to a newcomer for which there is no room.
+    pub grace: Duration,
     /// How long a handshake may take, the opening of the stream included.
     pub deadline: Duration,
     /// The longest line accepted, in bytes without its end.
@@ -46,9 +48,16 @@ pub struct ListenLimits {
 }
 
 impl Default for ListenLimits {
-    /// A handshake under way takes about 10 KiB, so all of them together take 10 MiB.
+    /// A handshake under way takes about 10 KiB, so all of them together take 10 MiB. An honest one takes a round trip
+    /// or two; the grace leaves room for a slow network and a busy hub.
     fn default() -> Self {
-        Self { pending: 1024, pending_per_address: 256, deadline: Duration::from_secs(10), line: LINE_LIMIT }
+        Self {
+            pending: 1024,
+            pending_per_address: 256,
+            grace: Duration::from_millis(700),
+            deadline: Duration::from_secs(10),
+            line: LINE_LIMIT,
+        }
     }
 }
 
@@ -84,7 +93,7 @@ impl Listener {
         let tcp = TcpListener::from_std(tcp).map_err(failed)?;
         let endpoint = quic::server(udp, identity).map_err(failed)?;
 
-        let pending = Pending::new(limits.pending, limits.pending_per_address);
+        let pending = Pending::new(limits.pending, limits.pending_per_address, limits.grace);
         let (sender, ready) = mpsc::channel(READY);
         let door = Door { pending: pending.clone(), limits, ready: sender.clone() };
         let config = Arc::new(tls::server_config(identity, tls::LINK_ALPN));

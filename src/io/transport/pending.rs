@@ -2,8 +2,9 @@
 //!
 //! Whoever stalls must not keep others out, and whoever is merely waiting for a busy hub must not be
 //! thrown out. So when there is no room, the oldest handshake yields, of the address that has the
-//! most, but only once it is older than an honest handshake gets. Until then the newcomer waits (when all room is
-//! taken) or is turned away (when its own address has taken its share).
+//! most, but only once it has had its *grace*: at a hub, to which thousands may come at once, what an honest handshake
+//! needs. Until then the newcomer waits (when all room is taken) or is turned away (when its own address has taken
+//! its share). Where few honest ones come at a time there is no grace: nobody can make a newcomer wait.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -16,9 +17,6 @@ use tokio::time::{Instant, timeout};
 
 use crate::protocol::Network;
 
-/// An honest handshake takes a round trip or two; this leaves room for a slow network and a busy hub.
-const GRACE: Duration = Duration::from_millis(700);
-
 #[derive(Debug, Clone)]
 pub(super) struct Pending {
     table: Arc<Mutex<Table>>,
@@ -29,6 +27,7 @@ pub(super) struct Pending {
 
 #[derive(Debug, Default)]
 struct Table {
+    grace: Duration,
     next: u64,
     /// By age: numbers only grow.
     entries: BTreeMap<u64, Entry>,
@@ -55,12 +54,13 @@ enum Verdict {
 }
 
 impl Pending {
-    pub(super) fn new(total: usize, per_address: usize) -> Self {
+    pub(super) fn new(total: usize, per_address: usize, grace: Duration) -> Self {
         let (total, per_address) = (total.max(1), per_address.max(1));
-        Self { table: Arc::default(), freed: Arc::default(), total, per_address }
+        let table = Arc::new(Mutex::new(Table { grace, ..Table::default() }));
+        Self { table, freed: Arc::default(), total, per_address }
     }
 
-    /// Makes room for a handshake with `address`, waiting for [`GRACE`] at most; `None` if the address
+    /// Makes room for a handshake with `address`, waiting for the grace at most; `None` if the address
     /// has more under way than it may.
     pub(super) async fn admit(&self, address: IpAddr) -> Option<Slot> {
         loop {
@@ -90,7 +90,7 @@ impl Pending {
             let oldest = table.most_numerous().and_then(|address| table.oldest_of(address));
             if !table.evict_before(oldest, now) {
                 let since = oldest.and_then(|number| table.entries.get(&number)).map_or(now, |entry| entry.since);
-                return Verdict::WaitUntil(since + GRACE);
+                return Verdict::WaitUntil(since + table.grace);
             }
         }
         Verdict::Admitted(table.insert(address, now))
@@ -152,9 +152,9 @@ impl Table {
         self.counts.iter().max_by_key(|(_, count)| **count).map(|(address, _)| *address)
     }
 
-    /// Ends a handshake that is older than [`GRACE`]; `false` if there is none such.
+    /// Ends a handshake that is older than the grace; `false` if there is none such.
     fn evict_before(&mut self, number: Option<u64>, now: Instant) -> bool {
-        let stalled = number.filter(|n| self.entries.get(n).is_some_and(|entry| now >= entry.since + GRACE));
+        let stalled = number.filter(|n| self.entries.get(n).is_some_and(|entry| now >= entry.since + self.grace));
         match stalled.and_then(|number| self.remove(number)) {
             Some(entry) => {
                 if let Some(task) = entry.task {
@@ -184,6 +184,8 @@ impl Drop for Slot {
 mod tests {
     use super::*;
 
+    const GRACE: Duration = Duration::from_millis(700);
+
     fn address(last: u8) -> IpAddr {
         IpAddr::from([192, 0, 2, last])
     }
@@ -197,7 +199,7 @@ mod tests {
 
     #[test]
     fn an_address_over_its_share_is_turned_away_until_its_oldest_stalls() {
-        let (pending, now) = (Pending::new(10, 2), Instant::now());
+        let (pending, now) = (Pending::new(10, 2, GRACE), Instant::now());
         let kept = [number(pending.judge(address(1), now)), number(pending.judge(address(1), now))];
         assert!(matches!(pending.judge(address(1), now), Verdict::Refused));
         number(pending.judge(address(2), now));
@@ -208,7 +210,7 @@ mod tests {
 
     #[test]
     fn when_all_room_is_taken_the_address_with_most_yields() {
-        let (pending, now) = (Pending::new(4, 4), Instant::now());
+        let (pending, now) = (Pending::new(4, 4, GRACE), Instant::now());
         let honest = number(pending.judge(address(1), now));
         let stalled: Vec<_> = (0..3).map(|_| number(pending.judge(address(2), now))).collect();
         match pending.judge(address(3), now) {
@@ -220,9 +222,24 @@ mod tests {
         assert!(table.entries.contains_key(&honest) && !table.entries.contains_key(&stalled[0]));
     }
 
+    #[test]
+    fn without_grace_a_newcomer_never_waits_whatever_its_address() {
+        let (pending, now) = (Pending::new(4, 2, Duration::ZERO), Instant::now());
+        let honest = number(pending.judge(address(1), now));
+        let local = IpAddr::from([127, 0, 0, 1]);
+        for _ in 0..100 {
+            number(pending.judge(address(2), now));
+            number(pending.judge(local, now));
+        }
+        let newest = number(pending.judge(local, now));
+        let table = pending.table();
+        assert_eq!(table.entries.len(), 4);
+        assert!(table.entries.contains_key(&newest) && table.entries.contains_key(&honest));
+    }
+
     #[tokio::test]
     async fn a_slot_that_is_dropped_lets_the_next_one_in() {
-        let pending = Pending::new(1, 1);
+        let pending = Pending::new(1, 1, GRACE);
         let first = pending.admit(address(1)).await.unwrap();
         let (second, ()) = tokio::join!(pending.admit(address(2)), async { drop(first) });
         drop(second);

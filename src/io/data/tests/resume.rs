@@ -1,5 +1,6 @@
 //! Transfers that are broken off go on where they were.
 
+use std::io::Write as _;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -66,6 +67,23 @@ fn data_only_the_rest_is_fetched() {
     let hashed = giver.offer("a", &bytes);
     let job = job(&hashed, "a", vec![giver.source("gil")], downloads.path());
     with_chunks(&hashed, &bytes, downloads.path(), &[0, 7, 8, 47]);
+    let (result, told) = get_with(&job, &Control::default());
+    assert!(matches!(told[0], FetchNote::Started { resumed, .. } if resumed == 4 * MIB as u64), "{:?}", told[0]);
+    assert!(fs::read(result.unwrap().path).unwrap() == bytes);
+    assert_eq!(sent(&giver.notes.until_over()), (LEN - 4 * MIB) as u64);
+    assert_eq!(names(downloads.path()), ["a"]);
+}
+
+#[test]
+fn data_bytes_behind_a_partial_file_cost_nothing() {
+    let giver = Giver::new(1);
+    let downloads = tempfile::tempdir().unwrap();
+    let bytes = content(LEN);
+    let hashed = giver.offer("a", &bytes);
+    let job = job(&hashed, "a", vec![giver.source("gil")], downloads.path());
+    let partial = with_chunks(&hashed, &bytes, downloads.path(), &[0, 7, 8, 47]);
+    let file = File::options().append(true).open(partial).unwrap();
+    (&file).write_all(b"CORRUPT").unwrap();
     let (result, told) = get_with(&job, &Control::default());
     assert!(matches!(told[0], FetchNote::Started { resumed, .. } if resumed == 4 * MIB as u64), "{:?}", told[0]);
     assert!(fs::read(result.unwrap().path).unwrap() == bytes);
