@@ -214,7 +214,7 @@ pub const PEOPLE_PER_REQUEST: usize = 1_000;
 /// Direct connections of one client.
 pub const PRIVATE_LINKS: usize = 256;
 
-/// Handshakes of direct connections under way at a client; the oldest makes room. Some 10 KiB each.
+/// Handshakes of direct connections under way at a client over each transport; the oldest makes room. Some 10 KiB each.
 pub const PRIVATE_HANDSHAKES: usize = 256;
 
 /// Direct connections to a client that have not said whose they are; the oldest makes room.

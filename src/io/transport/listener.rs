@@ -35,7 +35,7 @@ const PORT_TRIES: usize = 64;
 /// Bounds on those who have not proved anything yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListenLimits {
-    /// Handshakes under way at once.
+    /// Handshakes under way at once, over each transport.
     pub pending: usize,
     /// The same from one address (one /64 for IPv6). Loopback is bounded by `pending` alone.
     pub pending_per_address: usize,
@@ -48,7 +48,7 @@ pub struct ListenLimits {
 }
 
 impl Default for ListenLimits {
-    /// A handshake under way takes about 10 KiB, so all of them together take 10 MiB. An honest one takes a round trip
+    /// A handshake under way takes about 10 KiB, so all of them together take 20 MiB. An honest one takes a round trip
     /// or two; the grace leaves room for a slow network and a busy hub.
     fn default() -> Self {
         Self {
@@ -77,7 +77,7 @@ pub struct Listener {
 #[derive(Debug)]
 struct Tasks {
     loops: [AbortHandle; 2],
-    pending: Pending,
+    pending: [Pending; 2],
 }
 
 impl Listener {
@@ -93,13 +93,14 @@ impl Listener {
         let tcp = TcpListener::from_std(tcp).map_err(failed)?;
         let endpoint = quic::server(udp, identity).map_err(failed)?;
 
-        let pending = Pending::new(limits.pending, limits.pending_per_address, limits.grace);
+        // Each transport has room of its own: a flood over one keeps nobody from the other.
+        let pending = [(); 2].map(|()| Pending::new(limits.pending, limits.pending_per_address, limits.grace));
         let (sender, ready) = mpsc::channel(READY);
-        let door = Door { pending: pending.clone(), limits, ready: sender.clone() };
+        let [tcp_door, quic_door] = pending.clone().map(|pending| Door { pending, limits, ready: sender.clone() });
         let config = Arc::new(tls::server_config(identity, tls::LINK_ALPN));
         let loops = [
-            tokio::spawn(accept_tcp(tcp, config, door.clone())).abort_handle(),
-            tokio::spawn(accept_quic(endpoint.clone(), door)).abort_handle(),
+            tokio::spawn(accept_tcp(tcp, config, tcp_door)).abort_handle(),
+            tokio::spawn(accept_quic(endpoint.clone(), quic_door)).abort_handle(),
         ];
         Ok(Self { address, endpoint, ready, _open: sender, tasks: Tasks { loops, pending } })
     }
@@ -130,11 +131,11 @@ impl Listener {
 impl Drop for Tasks {
     fn drop(&mut self) {
         self.loops.iter().for_each(AbortHandle::abort);
-        self.pending.abort_all();
+        self.pending.iter().for_each(Pending::abort_all);
     }
 }
 
-/// What the two accept loops share.
+/// What each of the two accept loops has.
 #[derive(Clone)]
 struct Door {
     pending: Pending,
@@ -153,7 +154,10 @@ impl Door {
         let task = tokio::spawn(async move {
             match timeout(deadline, handshake).await {
                 // Keeps the slot until it is taken, so that not more can wait there than may.
-                Ok(Some(conn)) => drop(ready.send(conn).await),
+                Ok(Some(conn)) => {
+                    slot.is_shaken();
+                    drop(ready.send(conn).await);
+                }
                 Ok(None) => tracing::debug!(%address, "the handshake failed"),
                 Err(_) => tracing::debug!(%address, "the handshake took too long"),
             }

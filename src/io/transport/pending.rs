@@ -4,7 +4,8 @@
 //! thrown out. So when there is no room, the oldest handshake yields, of the address that has the
 //! most, but only once it has had its *grace*: at a hub, to which thousands may come at once, what an honest handshake
 //! needs. Until then the newcomer waits (when all room is taken) or is turned away (when its own address has taken
-//! its share). Where few honest ones come at a time there is no grace: nobody can make a newcomer wait.
+//! its share). Where few honest ones come at a time there is no grace: nobody can make a newcomer wait. Who has done
+//! its part never yields.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -16,6 +17,9 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::protocol::Network;
+
+/// How soon to look again when all room is taken by handshakes that are over; it is given back as they are taken.
+const TAKING: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Clone)]
 pub(super) struct Pending {
@@ -39,6 +43,8 @@ struct Entry {
     address: Network,
     since: Instant,
     task: Option<AbortHandle>,
+    /// It has succeeded, and waits to be taken.
+    shaken: bool,
 }
 
 /// Room for one handshake; given back when dropped.
@@ -89,8 +95,8 @@ impl Pending {
         if table.entries.len() >= self.total {
             let oldest = table.most_numerous().and_then(|address| table.oldest_of(address));
             if !table.evict_before(oldest, now) {
-                let since = oldest.and_then(|number| table.entries.get(&number)).map_or(now, |entry| entry.since);
-                return Verdict::WaitUntil(since + table.grace);
+                let oldest = oldest.and_then(|number| table.entries.get(&number));
+                return Verdict::WaitUntil(oldest.map_or(now + TAKING, |entry| entry.since + table.grace));
             }
         }
         Verdict::Admitted(table.insert(address, now))
@@ -106,7 +112,7 @@ impl Pending {
     /// Ends the oldest handshake if it seems to stall, to get its file descriptor back.
     pub(super) fn relieve(&self) {
         let mut table = self.table();
-        let oldest = table.entries.keys().next().copied();
+        let oldest = table.entries.iter().find(|(_, entry)| !entry.shaken).map(|(number, _)| *number);
         table.evict_before(oldest, Instant::now());
     }
 
@@ -128,7 +134,7 @@ impl Table {
     fn insert(&mut self, address: Network, now: Instant) -> u64 {
         let number = self.next;
         self.next += 1;
-        self.entries.insert(number, Entry { address, since: now, task: None });
+        self.entries.insert(number, Entry { address, since: now, task: None, shaken: false });
         *self.counts.entry(address).or_default() += 1;
         number
     }
@@ -144,8 +150,9 @@ impl Table {
         Some(entry)
     }
 
+    /// The oldest that is not over.
     fn oldest_of(&self, address: Network) -> Option<u64> {
-        self.entries.iter().find(|(_, entry)| entry.address == address).map(|(number, _)| *number)
+        self.entries.iter().find(|(_, entry)| entry.address == address && !entry.shaken).map(|(number, _)| *number)
     }
 
     fn most_numerous(&self) -> Option<Network> {
@@ -170,6 +177,13 @@ impl Table {
 impl Slot {
     pub(super) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// The handshake has succeeded. It keeps its room until it is taken.
+    pub(super) fn is_shaken(&self) {
+        if let Some(entry) = self.pending.table().entries.get_mut(&self.number) {
+            entry.shaken = true;
+        }
     }
 }
 
@@ -235,6 +249,18 @@ mod tests {
         let table = pending.table();
         assert_eq!(table.entries.len(), 4);
         assert!(table.entries.contains_key(&newest) && table.entries.contains_key(&honest));
+    }
+
+    #[tokio::test]
+    async fn who_has_done_its_part_does_not_yield() {
+        let pending = Pending::new(2, 2, Duration::ZERO);
+        let shaken = pending.admit(address(1)).await.unwrap();
+        shaken.is_shaken();
+        let now = Instant::now();
+        let stalled = number(pending.judge(address(1), now));
+        number(pending.judge(address(2), now));
+        assert!(!pending.table().entries.contains_key(&stalled));
+        assert!(pending.table().entries.contains_key(&shaken.number()));
     }
 
     #[tokio::test]
