@@ -205,6 +205,21 @@ pub const ROOMS_EACH: usize = 256;
 /// Rooms up to which others may bring somebody into theirs; into the rest of [`ROOMS_EACH`] one goes by oneself.
 pub const ROOMS_BY_OTHERS: usize = 128;
 
+/// Whoever brings somebody into rooms takes at most this part of what others leave of [`ROOMS_BY_OTHERS`]: one key or
+/// account the first, one address (one /64 for IPv6; not of loopback) the second.
+pub const ROOMS_INVITERS: u64 = 8;
+/// See [`ROOMS_INVITERS`].
+pub const ROOMS_ADDRESSES: u64 = 2;
+
+/// Whoever sends takes at most this part of the room that others leave in a mailbox.
+pub const MAILBOX_SENDERS: u64 = 4;
+
+/// A mailbox of so few messages is not divided,
+pub const SMALL_MAILBOX: u64 = 64;
+
+/// nor one of so few bytes.
+pub const SMALL_MAILBOX_BYTES: u64 = 64 << 10;
+
 /// Sessions of one key that have no name.
 pub const NAMELESS_EACH: usize = 4;
 

@@ -82,6 +82,8 @@ pub enum Record {
         fold: String,
         /// The newest message when they joined: later ones are for them.
         since: u64,
+        /// Who has brought them in, folded; empty if they came by themselves.
+        by: String,
     },
     /// Somebody is not in a room any more.
     MemberGone {
@@ -238,6 +240,8 @@ pub struct WaitingRecord {
     pub fold: String,
     /// Its number.
     pub number: u64,
+    /// Who has sent it, folded.
+    pub from: String,
     /// Bytes of its text.
     pub bytes: u64,
     /// Whether they shall not see it.
@@ -257,6 +261,8 @@ pub struct RoomRecord {
     pub owner: String,
     /// Who is in it, folded and sorted, and since which message.
     pub members: Vec<(String, u64)>,
+    /// Those of them whom somebody has brought in, and who, folded and sorted.
+    pub brought: Vec<(String, String)>,
 }
 
 /// Everything that the hub has in memory when it starts.

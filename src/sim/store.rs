@@ -76,22 +76,27 @@ impl MemoryStore {
             Record::Block { by, whom } => drop(self.blocks.insert((by.clone(), whom.clone()))),
             Record::Unblock { by, whom } => drop(self.blocks.remove(&(by.clone(), whom.clone()))),
             Record::Room { room, name, access, owner } => {
-                let members = self.rooms.remove(room).map(|room| room.members).unwrap_or_default();
+                let before = self.rooms.remove(room).map(|room| (room.members, room.brought));
+                let (members, brought) = before.unwrap_or_default();
                 let (name, owner) = (name.clone(), owner.clone());
-                self.rooms.insert(*room, RoomRecord { room: *room, name, access: *access, owner, members });
+                self.rooms.insert(*room, RoomRecord { room: *room, name, access: *access, owner, members, brought });
                 self.last_room = self.last_room.max(*room);
             }
             Record::RoomGone { room } => drop(self.rooms.remove(room)),
-            Record::Member { room, fold, since } => {
+            Record::Member { room, fold, since, by } => {
                 if let Some(room) = self.rooms.get_mut(room) {
                     room.members.retain(|(member, _)| member != fold);
                     room.members.push((fold.clone(), *since));
                     room.members.sort_unstable();
+                    room.brought.retain(|(member, _)| member != fold);
+                    room.brought.extend(Some((fold.clone(), by.clone())).filter(|(_, by)| !by.is_empty()));
+                    room.brought.sort_unstable();
                 }
             }
             Record::MemberGone { room, fold } => {
                 if let Some(room) = self.rooms.get_mut(room) {
                     room.members.retain(|(member, _)| member != fold);
+                    room.brought.retain(|(member, _)| member != fold);
                 }
             }
             Record::Visit(visit) => drop(self.visits.insert((visit.run, visit.number), visit.clone())),
@@ -214,7 +219,8 @@ impl MemoryStore {
             let fold = recipient(kept)?;
             let (number, bytes) = (kept.number, kept.text.len() as u64);
             let missed = self.names.get(&fold).is_some_and(|owner| owner.received < number);
-            missed.then_some(WaitingRecord { fold, number, bytes, withheld: kept.withheld })
+            let from = crate::protocol::name::fold(&kept.from);
+            missed.then_some(WaitingRecord { fold, number, from, bytes, withheld: kept.withheld })
         });
         waiting.collect()
     }

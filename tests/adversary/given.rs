@@ -82,7 +82,7 @@ pub fn loaded(rng: &mut Rng) -> Loaded {
             let access = if rng.chance(50) { RoomAccess::Open } else { RoomAccess::Invite };
             let name = ROOMS[room as usize].to_owned();
             let owner = folds.first().filter(|_| rng.chance(50)).cloned().unwrap_or_default();
-            (!members.is_empty()).then_some(RoomRecord { room, name, access, owner, members })
+            (!members.is_empty()).then_some(RoomRecord { room, name, access, owner, members, brought: Vec::new() })
         })
         .collect();
     let copies = folds.iter().filter(|_| rng.chance(20)).map(|fold| fold.to_owned()).collect::<Vec<_>>();
@@ -95,7 +95,7 @@ pub fn loaded(rng: &mut Rng) -> Loaded {
     for number in 1..=4 {
         if let Some(fold) = folds.first().filter(|_| rng.chance(30)) {
             let (bytes, withheld) = (rng.below(9), rng.chance(20));
-            waiting.push(WaitingRecord { fold: fold.clone(), number, bytes, withheld });
+            waiting.push(WaitingRecord { fold: fold.clone(), number, from: fold.clone(), bytes, withheld });
         }
     }
     Loaded { names, blocks, rooms, copies, waiting, last_message: 4, last_room: 2, ..Loaded::default() }

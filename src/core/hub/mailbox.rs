@@ -1,19 +1,35 @@
-//! What is kept for one person: how much of it they do not have.
+//! What is kept for one person: how much of it they do not have, and whose it is.
+//!
+//! Whoever sends has a share: a part of the room that the others leave. So one sender alone never fills a mailbox, and
+//! however many do their best, there is room for whoever comes next.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::quotas::share;
+use crate::protocol::limits::{MAILBOX_SENDERS, SMALL_MAILBOX, SMALL_MAILBOX_BYTES};
 
 /// The messages to one person alone that they do not have yet, oldest first. It is counted from what it holds.
 #[derive(Default)]
 pub(super) struct Mailbox {
     waiting: VecDeque<Waiting>,
-    shown: Amount,
-    withheld: Amount,
+    all: Amounts,
+    /// By who has sent it, folded.
+    of: HashMap<Arc<str>, Amounts>,
 }
 
 struct Waiting {
     number: u64,
     bytes: u64,
+    from: Arc<str>,
     withheld: bool,
+}
+
+/// How much is to be shown, and how much is withheld.
+#[derive(Clone, Copy, Default)]
+struct Amounts {
+    shown: Amount,
+    withheld: Amount,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -22,28 +38,28 @@ struct Amount {
     bytes: u64,
 }
 
-/// Which limit has been reached.
+/// Which limit has been reached, and the share of one sender if it is that.
 pub(super) enum Full {
     /// Of messages.
-    Messages,
+    Messages(Option<u64>),
     /// Of bytes.
-    Bytes,
+    Bytes(Option<u64>),
 }
 
 impl Mailbox {
     /// Keeps a message, whose number is higher than all before.
-    pub(super) fn put(&mut self, number: u64, bytes: usize, withheld: bool) {
+    pub(super) fn put(&mut self, number: u64, from: &str, bytes: usize, withheld: bool) {
         let bytes = bytes as u64;
-        self.amount(withheld).add(bytes);
-        self.waiting.push_back(Waiting { number, bytes, withheld });
+        let from = self.of.get_key_value(from).map_or_else(|| Arc::from(from), |(from, _)| Arc::clone(from));
+        self.all.amount(withheld).add(bytes);
+        self.of.entry(Arc::clone(&from)).or_default().amount(withheld).add(bytes);
+        self.waiting.push_back(Waiting { number, bytes, from, withheld });
     }
 
     /// Its owner has everything up to this number.
     pub(super) fn taken(&mut self, number: u64) {
         while let Some(taken) = self.waiting.pop_front_if(|first| first.number <= number) {
-            let amount = self.amount(taken.withheld);
-            amount.messages -= 1;
-            amount.bytes -= taken.bytes;
+            self.gone(&taken);
         }
     }
 
@@ -51,24 +67,57 @@ impl Mailbox {
     pub(super) fn take_back(&mut self, number: u64) {
         let Ok(at) = self.waiting.binary_search_by_key(&number, |waiting| waiting.number) else { return };
         if let Some(gone) = self.waiting.remove(at) {
-            let amount = self.amount(gone.withheld);
-            amount.messages -= 1;
-            amount.bytes -= gone.bytes;
+            self.gone(&gone);
         }
     }
 
-    /// Whether there is no room for a message of so many bytes, and why. What is withheld takes no room from others,
-    /// but has no more than they: whoever is blocked finds the mailbox full when it would be full of their messages.
-    pub(super) fn is_full(&self, bytes: usize, withheld: bool, most: u64, most_bytes: u64) -> Option<Full> {
-        let also = if withheld { self.withheld } else { Amount::default() };
-        if self.shown.messages + also.messages >= most {
-            return Some(Full::Messages);
+    fn gone(&mut self, message: &Waiting) {
+        self.all.amount(message.withheld).subtract(message.bytes);
+        if let Some(theirs) = self.of.get_mut(&message.from) {
+            theirs.amount(message.withheld).subtract(message.bytes);
+            if theirs.shown.messages + theirs.withheld.messages == 0 {
+                self.of.remove(&message.from);
+            }
         }
-        (self.shown.bytes + also.bytes + bytes as u64 > most_bytes).then_some(Full::Bytes)
     }
 
+    /// Whether there is no room for a message of so many bytes from somebody with these names, and why. What is withheld
+    /// takes no room from others, but has no more than they: whoever is blocked finds the mailbox full when it would be
+    /// full of their messages.
+    pub(super) fn is_full<'a>(
+        &self,
+        bytes: usize,
+        withheld: bool,
+        from: impl Iterator<Item = &'a str>,
+        (most, most_bytes): (u64, u64),
+    ) -> Option<Full> {
+        let all = self.all.counted(withheld);
+        let mine = from.filter_map(|name| self.of.get(name)).map(|theirs| theirs.counted(withheld));
+        let mine = mine.fold(Amount::default(), Amount::plus);
+        let room = |most: u64, small: u64, others: u64| {
+            if most <= small {
+                (most.saturating_sub(others), false)
+            } else {
+                (share(most, others, MAILBOX_SENDERS), true)
+            }
+        };
+        let (messages, shared) = room(most, SMALL_MAILBOX, all.messages - mine.messages);
+        if mine.messages >= messages {
+            return Some(Full::Messages(shared.then_some(messages)));
+        }
+        let (room, shared) = room(most_bytes, SMALL_MAILBOX_BYTES, all.bytes - mine.bytes);
+        (mine.bytes + bytes as u64 > room).then_some(Full::Bytes(shared.then_some(room)))
+    }
+}
+
+impl Amounts {
     fn amount(&mut self, withheld: bool) -> &mut Amount {
         if withheld { &mut self.withheld } else { &mut self.shown }
+    }
+
+    /// What counts for a message that is withheld, or is not.
+    fn counted(&self, withheld: bool) -> Amount {
+        if withheld { self.shown.plus(self.withheld) } else { self.shown }
     }
 }
 
@@ -76,5 +125,14 @@ impl Amount {
     fn add(&mut self, bytes: u64) {
         self.messages += 1;
         self.bytes += bytes;
+    }
+
+    fn subtract(&mut self, bytes: u64) {
+        self.messages -= 1;
+        self.bytes -= bytes;
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { messages: self.messages + other.messages, bytes: self.bytes + other.bytes }
     }
 }

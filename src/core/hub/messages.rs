@@ -95,11 +95,10 @@ impl Hub {
         let to = self.other(&me, &request.to, "/to")?;
         let (name, limits) = (self.name_of(&to), &self.config.limits);
         let (most, most_bytes, bytes) = (limits.mailbox, limits.mailbox_bytes, request.text.len());
-        let Some(person) = self.people.get_mut(&to) else { return Err(ErrorCode::Internal.into()) };
-        let (withheld, full) = {
-            let withheld = person.blocks.contains(&me.fold);
-            (withheld, person.mailbox.is_full(bytes, withheld, most, most_bytes))
-        };
+        let Some(person) = self.people.get(&to) else { return Err(ErrorCode::Internal.into()) };
+        let withheld = person.blocks.contains(&me.fold);
+        let mine = self.names_of_me(id, &me).into_iter();
+        let full = person.mailbox.is_full(bytes, withheld, mine, (most, most_bytes));
         if let Some((number, sent)) = self.said_before(id, mark) {
             let delivered = u64::from(self.people.get(&to).is_some_and(|person| person.received >= number));
             let (to, room) = (Some(name), None);
@@ -109,8 +108,16 @@ impl Hub {
         }
         if let Some(full) = full {
             let message = match full {
-                Full::Messages => format!("{most} messages are kept for {name}; there is no room for more."),
-                Full::Bytes => {
+                Full::Messages(Some(share)) => {
+                    format!(
+                        "{share} messages of yours may be kept for {name} at the moment; there is no room for more."
+                    )
+                }
+                Full::Bytes(Some(share)) => format!(
+                    "Messages of yours of {share} bytes may be kept for {name} at the moment; that is not enough for this one."
+                ),
+                Full::Messages(None) => format!("{most} messages are kept for {name}; there is no room for more."),
+                Full::Bytes(None) => {
                     format!("Messages of {most_bytes} bytes may be kept for {name}; that is not enough for this one.")
                 }
             };
@@ -120,7 +127,7 @@ impl Hub {
         self.spend_message(now, id)?;
         self.keep(now, id, mark, &me, Place::Person(name), request.text, withheld);
         if let Some(person) = self.people.get_mut(&to) {
-            person.mailbox.put(self.last_message, bytes, withheld);
+            person.mailbox.put(self.last_message, &me.fold, bytes, withheld);
         }
         Ok(None)
     }

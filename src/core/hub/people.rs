@@ -1,9 +1,10 @@
 //! People: who is known by which name, whom they block, when they were here, what was said to them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::lobby;
 use super::mailbox::Mailbox;
+use super::quotas::Bringer;
 use super::{Hub, PeerId, Question, roster::Registered};
 use crate::core::time::Time;
 use crate::protocol::likeness::Likeness;
@@ -34,6 +35,8 @@ pub(super) struct Person {
     pub(super) blocks: BTreeSet<String>,
     /// The rooms that they are in.
     pub(super) rooms: BTreeSet<u64>,
+    /// Those of them that others have brought them into.
+    pub(super) brought: BTreeMap<u64, Bringer>,
 }
 
 impl Person {
@@ -48,6 +51,7 @@ impl Person {
             there: lobby::Presence::default(),
             blocks: BTreeSet::new(),
             rooms: BTreeSet::new(),
+            brought: BTreeMap::new(),
         }
     }
 
@@ -102,9 +106,14 @@ pub(super) fn load(
             }
         }
     }
-    for WaitingRecord { fold, number, bytes, withheld } in waiting {
+    for (room, (fold, by)) in rooms.iter().flat_map(|room| room.brought.iter().map(|brought| (room.room, brought))) {
+        if let Some(person) = people.get_mut(fold) {
+            person.brought.insert(room, Bringer { by: by.clone(), network: None });
+        }
+    }
+    for WaitingRecord { fold, number, from, bytes, withheld } in waiting {
         if let Some(person) = people.get_mut(&fold) {
-            person.mailbox.put(number, bytes as usize, withheld);
+            person.mailbox.put(number, &from, bytes as usize, withheld);
         }
     }
     people

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::roster::Registered;
 use super::{Hub, PeerId};
 use crate::core::time::Time;
-use crate::protocol::limits::{ROOMS_BY_OTHERS, ROOMS_EACH};
+use crate::protocol::limits::{ROOMS_ADDRESSES, ROOMS_BY_OTHERS, ROOMS_EACH, ROOMS_INVITERS};
 use crate::protocol::record::RoomRecord;
 use crate::protocol::{ErrorCode, Failure, Network};
 
@@ -38,7 +38,33 @@ impl RoomsMade {
     }
 }
 
+/// What one of many may take: a part of what the others leave. So nobody takes all alone, and whoever comes next finds
+/// something.
+pub(super) fn share(most: u64, by_others: u64, part: u64) -> u64 {
+    most.saturating_sub(by_others) / part
+}
+
+/// Who has brought somebody into a room.
+pub(super) struct Bringer {
+    /// Their name, folded.
+    pub(super) by: String,
+    /// From where, if that is known and not this machine.
+    pub(super) network: Option<Network>,
+}
+
 impl Hub {
+    /// All names of whoever is `me`, folded: those of their key, too.
+    pub(super) fn names_of_me<'a>(&'a self, id: PeerId, me: &'a Registered) -> BTreeSet<&'a str> {
+        let key = self.peers.get(&id).map(|peer| &peer.key);
+        key.into_iter().flat_map(|key| self.credentials.names_of(key)).chain([me.fold.as_str()]).collect()
+    }
+
+    /// `me` as who brings others into rooms.
+    pub(super) fn bringer(&self, id: PeerId, me: &Registered) -> Bringer {
+        let network = self.peers.get(&id).map(|peer| Network::of(peer.address.ip()));
+        Bringer { by: me.fold.clone(), network: network.filter(|network| !network.is_loopback()) }
+    }
+
     /// Whether a key, and its address, may take one more name.
     pub(super) fn check_new_name(&mut self, now: Time, id: PeerId) -> Result<(), Failure> {
         let Some(peer) = self.peers.get(&id) else { return Ok(()) };
@@ -61,9 +87,7 @@ impl Hub {
     /// Whether somebody may make one more room: those of all names of their key count.
     pub(super) fn check_new_room(&self, id: PeerId, me: &Registered) -> Result<(), Failure> {
         let most = self.config.limits.rooms_per_key;
-        let key = self.peers.get(&id).map(|peer| peer.key);
-        let mut mine: BTreeSet<&str> = key.iter().flat_map(|key| self.credentials.names_of(key)).collect();
-        mine.insert(&me.fold);
+        let mine = self.names_of_me(id, me);
         if self.rooms_made.by(mine.into_iter()) >= most {
             let message = format!("There are {most} rooms that you have made; that is the most.");
             let hint = "A room is gone when its last member has left it.";
@@ -72,11 +96,19 @@ impl Hub {
         Ok(())
     }
 
-    /// Whether `me` may bring somebody into a room. Not whom they are blocked by, and not beyond the share of rooms that
-    /// is for others to fill: which of the two it is, is not told.
-    pub(super) fn check_brought(&self, me: &Registered, who: &str) -> Result<(), Failure> {
-        let rooms = self.people.get(who).map_or(0, |person| person.rooms.len());
-        if rooms >= ROOMS_BY_OTHERS || self.blocks(who, &me.fold) {
+    /// Whether `me` may bring somebody into a room. Not whom they are blocked by, not beyond the share of rooms that is for
+    /// others to fill, and not beyond what one key or address may take of that: which of these it is, is not told.
+    pub(super) fn check_brought(&self, id: PeerId, me: &Registered, who: &str) -> Result<(), Failure> {
+        let Some(person) = self.people.get(who) else { return Ok(()) };
+        let (mine, bringer) = (self.names_of_me(id, me), self.bringer(id, me));
+        let of = |counts: &dyn Fn(&Bringer) -> bool| person.brought.values().filter(|by| counts(by)).count() as u64;
+        let (all, most) = (person.brought.len() as u64, ROOMS_BY_OTHERS as u64);
+        let of_key = of(&|by| mine.contains(by.by.as_str()));
+        let of_network = of(&|by| by.network.is_some() && by.network == bringer.network);
+        let full = person.rooms.len() >= ROOMS_EACH
+            || of_key >= share(most, all - of_key, ROOMS_INVITERS)
+            || bringer.network.is_some() && of_network >= share(most, all - of_network, ROOMS_ADDRESSES);
+        if full || self.blocks(who, &me.fold) {
             let message = format!("{} cannot be brought into more rooms.", self.name_of(who));
             let hint = "Leave them out; they can join an open room by themselves.";
             return Err(Failure::new(ErrorCode::TooMany, message).hint(hint));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::quotas::Bringer;
 use super::room_news::Notice;
 use super::roster::Registered;
 use super::{Held, Hub, PeerId};
@@ -167,7 +168,7 @@ impl Hub {
         self.can_keep()?;
         self.check_room_for(&me.fold)?;
         for (i, who) in others.iter().enumerate() {
-            self.check_brought(&me, who).map_err(|failure| failure.at(pointer_at(&format!("/members/{i}"))))?;
+            self.check_brought(id, &me, who).map_err(|failure| failure.at(pointer_at(&format!("/members/{i}"))))?;
         }
         self.check_members(0, others.len() + 1)?;
         let access = request.access.unwrap_or(if others.is_empty() { RoomAccess::Open } else { RoomAccess::Invite });
@@ -180,8 +181,10 @@ impl Hub {
         self.rooms_made.add(&owner);
         self.rooms.insert(room, Room { name: name.clone(), access, owner, members: BTreeMap::new() });
         let joined = others.iter().map(|fold| self.name_of(fold)).collect();
-        for who in std::iter::once(me.fold.clone()).chain(others) {
-            self.enter_room(room, who);
+        self.enter_room(room, me.fold.clone(), None);
+        for who in others {
+            let by = self.bringer(id, &me);
+            self.enter_room(room, who, Some(by));
         }
         let created = event::RoomCreated { room: name, access, members: self.member_names(room) };
         self.room_changed(id, mark, &me, created, Change::Brought(room, joined));
@@ -222,12 +225,15 @@ impl Hub {
         Ok(folded.into_iter().filter(|fold| seen.insert(fold.clone())).collect())
     }
 
-    fn enter_room(&mut self, room: u64, who: String) {
+    /// Somebody is in a room from now on: by themselves, or brought in by somebody.
+    fn enter_room(&mut self, room: u64, who: String, brought: Option<Bringer>) {
         // What was said before this is on disk, or will be before this is.
         let since = self.last_message;
-        self.persist(Record::Member { room, fold: who.clone(), since });
+        let by = brought.as_ref().map(|bringer| bringer.by.clone()).unwrap_or_default();
+        self.persist(Record::Member { room, fold: who.clone(), since, by });
         if let Some(person) = self.people.get_mut(&who) {
             person.rooms.insert(room);
+            person.brought.extend(brought.map(|bringer| (room, bringer)));
         }
         if let Some(room) = self.rooms.get_mut(&room) {
             room.members.insert(who, since);
@@ -259,7 +265,7 @@ impl Hub {
         self.can_keep()?;
         self.check_room_for(&me.fold)?;
         self.check_members(room, 1)?;
-        self.enter_room(room, me.fold.clone());
+        self.enter_room(room, me.fold.clone(), None);
         let joined = event::RoomJoined { room: name, members: self.member_names(room) };
         self.room_changed(id, mark, &me, joined, Change::Joined(room));
         Ok(())
@@ -285,14 +291,15 @@ impl Hub {
                 let message = format!("{} is in {} already.", self.name_of(who), self.room_name(room));
                 return Err(at(Failure::new(ErrorCode::AlreadyAMember, message)));
             }
-            self.check_brought(&me, who).map_err(at)?;
+            self.check_brought(id, &me, who).map_err(at)?;
         }
         self.check_members(room, others.len())?;
         self.can_keep()?;
         let members: Vec<String> = others.iter().map(|fold| self.name_of(fold)).collect();
         for who in others {
             if !self.is_member(room, &who) {
-                self.enter_room(room, who);
+                let by = self.bringer(id, &me);
+                self.enter_room(room, who, Some(by));
             }
         }
         let invited = event::RoomInvited { room: self.room_name(room), members: members.clone() };
@@ -320,6 +327,7 @@ impl Hub {
         self.persist(Record::MemberGone { room, fold: me.fold.clone() });
         if let Some(person) = self.people.get_mut(&me.fold) {
             person.rooms.remove(&room);
+            person.brought.remove(&room);
         }
         self.member_gone(room, &me.fold);
         self.room_changed(id, mark, &me, event::RoomLeft { room: name }, Change::Left(room));

@@ -102,16 +102,22 @@ pub(super) fn names(database: &Connection) -> rusqlite::Result<Vec<NameRecord>> 
 
 fn rooms(database: &Connection) -> rusqlite::Result<Vec<RoomRecord>> {
     let mut members: HashMap<u64, Vec<(String, u64)>> = HashMap::new();
-    for (room, fold, since) in all(database, "SELECT room, fold, since FROM members ORDER BY room, fold", [], |row| {
+    let mut brought: HashMap<u64, Vec<(String, String)>> = HashMap::new();
+    let sql = "SELECT room, fold, since, by FROM members ORDER BY room, fold";
+    for (room, fold, since, by) in all(database, sql, [], |row| {
         let (Unsigned(room), Unsigned(since)) = (row.get(0)?, row.get(2)?);
-        Ok((room, row.get(1)?, since))
+        Ok((room, row.get::<_, String>(1)?, since, row.get::<_, String>(3)?))
     })? {
+        if !by.is_empty() {
+            brought.entry(room).or_default().push((fold.clone(), by));
+        }
         members.entry(room).or_default().push((fold, since));
     }
     all(database, "SELECT room, name, access, owner FROM rooms ORDER BY room", [], |row| {
         let (Unsigned(room), Access(access)) = (row.get(0)?, row.get(2)?);
         let members = members.remove(&room).unwrap_or_default();
-        Ok(RoomRecord { room, name: row.get(1)?, access, owner: row.get(3)?, members })
+        let brought = brought.remove(&room).unwrap_or_default();
+        Ok(RoomRecord { room, name: row.get(1)?, access, owner: row.get(3)?, members, brought })
     })
 }
 
@@ -149,12 +155,12 @@ fn there(database: &Connection) -> rusqlite::Result<Vec<(String, Vec<Span>)>> {
 
 fn waiting(database: &Connection) -> rusqlite::Result<Vec<WaitingRecord>> {
     let sql = "
-        SELECT recipient_fold, number, octet_length(text), withheld
+        SELECT recipient_fold, number, octet_length(text), withheld, sender_fold
         FROM names CROSS JOIN messages INDEXED BY messages_to
         ON recipient_fold = fold AND number > received AND recipient_fold IS NOT NULL ORDER BY number";
     all(database, sql, [], |row| {
         let (Unsigned(number), Unsigned(bytes)) = (row.get(1)?, row.get(2)?);
-        Ok(WaitingRecord { fold: row.get(0)?, number, bytes, withheld: row.get(3)? })
+        Ok(WaitingRecord { fold: row.get(0)?, number, from: row.get(4)?, bytes, withheld: row.get(3)? })
     })
 }
 

@@ -63,9 +63,9 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
             run("DELETE FROM members WHERE room = ?1", params![integer(*room)])?;
             run("DELETE FROM rooms WHERE room = ?1", params![integer(*room)])
         }
-        Record::Member { room, fold, since } => run(
-            "INSERT OR REPLACE INTO members (room, fold, since) SELECT room, ?2, ?3 FROM rooms WHERE room = ?1",
-            params![integer(*room), fold, integer(*since)],
+        Record::Member { room, fold, since, by } => run(
+            "INSERT OR REPLACE INTO members (room, fold, since, by) SELECT room, ?2, ?3, ?4 FROM rooms WHERE room = ?1",
+            params![integer(*room), fold, integer(*since), by],
         ),
         Record::MemberGone { room, fold } => {
             run("DELETE FROM members WHERE room = ?1 AND fold = ?2", params![integer(*room), fold])

@@ -134,7 +134,8 @@ fn a_mailbox_is_full_of_messages_or_of_bytes_and_is_emptied_by_its_owner() {
 #[test]
 fn a_mailbox_is_as_full_after_a_restart() {
     use crate::protocol::record::WaitingRecord;
-    let waits = |number, bytes, withheld| WaitingRecord { fold: "ben".into(), number, bytes, withheld };
+    let waits =
+        |number, bytes, withheld| WaitingRecord { fold: "ben".into(), number, from: "dora".into(), bytes, withheld };
     let mut rig = two_kept(vec![waits(4, 9, false), waits(5, 9, true)]);
     assert_eq!(text(&mut rig, 1, 10, "12"), Some("mailbox-full"));
     assert_eq!(text(&mut rig, 1, 11, "1"), None, "what is withheld takes no room");
@@ -300,7 +301,13 @@ fn a_mailbox_is_empty_again_when_its_owner_has_everything_though_the_hub_had_for
         unread,
     };
     let names = vec![name("anna", 1, 0), name("ben", 2, 2)];
-    let waiting = [1, 2].map(|number| WaitingRecord { fold: "ben".into(), number, bytes: 7, withheld: false });
+    let waiting = [1, 2].map(|number| WaitingRecord {
+        fold: "ben".into(),
+        number,
+        from: "anna".into(),
+        bytes: 7,
+        withheld: false,
+    });
     let loaded = Loaded { names, waiting: waiting.into(), last_message: 2, ..Loaded::default() };
     let mut rig = Rig::with(HubConfig { limits, ..config() }, loaded);
     rig.enter(1, 1, "anna");
@@ -333,4 +340,57 @@ fn the_last_word_in_a_room_is_answered_with_its_name_and_the_name_is_free() {
     rig.pass(100);
     rig.ask(2, r#"{"id":14,"request":"rooms"}"#);
     assert!(matches!(rig.answer(2, 14), Some(Event::Rooms(rooms)) if rooms.rooms.len() == 1));
+}
+
+#[test]
+fn nobody_fills_a_mailbox_alone_whatever_names_they_have_and_however_many_try_there_is_room_for_the_next() {
+    let name = |name: String, key| NameRecord {
+        fold: name.clone(),
+        name,
+        keys: vec![PublicKey([key; 32])],
+        credential: None,
+        since: 0,
+        received: 0,
+        unread: 0,
+    };
+    let limits = HubLimits { mailbox: 400, mailbox_bytes: 100 << 10, message_rate: 1_000_000, ..HubLimits::default() };
+    for blocked in [false, true] {
+        for text in ["x".to_owned(), "x".repeat(1 << 10)] {
+            let fill = |rig: &mut Rig, conn: u64, first: i64| {
+                let sends = |id: &i64| {
+                    rig.ask(conn, &format!(r#"{{"id":{id},"request":"message","to":"ben","text":"{text}"}}"#));
+                    rig.commit();
+                    rig.code(conn, *id).is_none()
+                };
+                (first..first + 500).take_while(sends).count()
+            };
+            let mut names: Vec<NameRecord> = (3..12).map(|key| name(format!("name-{key}"), key)).collect();
+            names.extend([name("anna".into(), 1), name("anna-2".into(), 1), name("ben".into(), 2)]);
+            let mut rig = Rig::with_names(HubConfig { limits: limits.clone(), ..config() }, names);
+            rig.enter(2, 2, "ben");
+            if blocked {
+                rig.ask(2, r#"{"id":2,"request":"block","name":"anna"}"#);
+                rig.commit();
+            }
+            rig.ask(2, r#"{"id":3,"request":"quit"}"#);
+            rig.enter(1, 1, "anna");
+            let quarter = if text.len() > 1 { 25 } else { 100 };
+            assert_eq!(fill(&mut rig, 1, 10), quarter, "whether blocked or not");
+            assert_eq!(rig.code(1, 10 + quarter as i64), Some("mailbox-full"));
+            rig.ask(1, r#"{"id":1000,"request":"dereg"}"#);
+            rig.ask(1, r#"{"id":1001,"request":"register","name":"anna-2"}"#);
+            rig.commit();
+            if !blocked {
+                assert_eq!(fill(&mut rig, 1, 2_000), 0, "another name of the same key");
+            }
+            for key in 3..11 {
+                rig.enter(key, key as u8, &format!("name-{key}"));
+                assert!(fill(&mut rig, key, 10) > 0);
+            }
+            rig.enter(11, 11, "name-11");
+            rig.ask(11, r#"{"id":10,"request":"message","to":"ben","text":"hello"}"#);
+            rig.commit();
+            assert!(rig.acked(11, 10).is_some());
+        }
+    }
 }

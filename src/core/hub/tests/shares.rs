@@ -1,7 +1,7 @@
 //! What one key or one address can take, and what is left for others.
 
 use super::*;
-use crate::protocol::limits::{NAMELESS_EACH, ROOMS_BY_OTHERS, ROOMS_EACH};
+use crate::protocol::limits::{NAMELESS_EACH, ROOMS_ADDRESSES, ROOMS_BY_OTHERS, ROOMS_EACH, ROOMS_INVITERS};
 use crate::protocol::record::RoomRecord;
 use crate::protocol::types::RoomAccess;
 
@@ -160,6 +160,7 @@ fn a_key_has_made_so_many_rooms_whatever_names_it_has() {
         access: RoomAccess::Open,
         owner: "anna".into(),
         members: vec![("anna".into(), 0)],
+        brought: Vec::new(),
     };
     let names = vec![name("anna", 1), name("anna-2", 1), name("ben", 2)];
     let loaded = Loaded { names, rooms: vec![old], last_room: 1, ..Loaded::default() };
@@ -194,20 +195,44 @@ fn nobody_is_brought_into_a_room_by_whom_they_block_nor_past_their_share() {
     rig.ask(1, r#"{"id":4,"request":"room-invite","room":"bait","members":["cleo","ben"]}"#);
     rig.commit();
     assert_eq!([2, 4].map(|id| rig.code(1, id)), [Some("too-many"); 2]);
-    // Cleo is brought into more rooms than others may fill.
-    for n in 0..=ROOMS_BY_OTHERS as i64 {
+    // Anna brings cleo into as many rooms as one may.
+    let most = ROOMS_BY_OTHERS as i64 / ROOMS_INVITERS as i64;
+    for n in 0..=most {
         rig.ask(1, &format!(r#"{{"id":{},"request":"room-create","room":"r{n}"}}"#, 100 + n));
         rig.ask(1, &format!(r#"{{"id":{},"request":"room-invite","room":"r{n}","members":["cleo"]}}"#, 1_000 + n));
         rig.commit();
         rig.pass(1_000);
     }
-    let last = 1_000 + ROOMS_BY_OTHERS as i64;
+    let last = 1_000 + most;
     assert_eq!([last - 1, last].map(|id| rig.code(1, id)), [None, Some("too-many")]);
     let told = |id| match rig.answer(1, id) {
         Some(Event::Error(error)) => error.message.replace("ben", "NAME").replace("cleo", "NAME"),
         other => panic!("{other:?}"),
     };
     assert_eq!(told(2), told(last), "why is nobody's business");
+    // Others can bring her in, however many have done their best.
+    for conn in 10..19 {
+        rig.enter(conn, conn as u8, &format!("name-{conn}"));
+        for n in 0..=most {
+            let room = format!(r#""room-create","room":"x{conn}-{n}","access":"invite""#);
+            rig.ask(conn, &format!(r#"{{"id":{},"request":{room}}}"#, 100 + n));
+            let invite = format!(r#""room-invite","room":"x{conn}-{n}","members":["cleo"]"#);
+            rig.ask(conn, &format!(r#"{{"id":{},"request":{invite}}}"#, 1_000 + n));
+            rig.commit();
+            rig.pass(1_000);
+        }
+        assert_eq!([1_000, 1_000 + most].map(|id| rig.code(conn, id)), [None, Some("too-many")]);
+    }
+    // What she has left counts no more, and neither does what she has made.
+    for n in 0..most {
+        rig.ask(3, &format!(r#"{{"id":{},"request":"room-leave","room":"r{n}"}}"#, 100 + n));
+        rig.ask(3, &format!(r#"{{"id":{},"request":"room-create","room":"own{n}"}}"#, 1_000 + n));
+        rig.commit();
+        rig.pass(1_000);
+    }
+    rig.ask(1, r#"{"id":50,"request":"room-invite","room":"r0","members":["cleo"]}"#);
+    rig.commit();
+    assert_eq!(rig.code(1, 50), None);
     // She can still go somewhere by herself.
     rig.ask(2, r#"{"id":9,"request":"room-create","room":"kitchen"}"#);
     rig.ask(3, r#"{"id":9,"request":"room-join","room":"kitchen"}"#);
@@ -266,4 +291,27 @@ fn neither_a_key_nor_an_address_takes_all_places_of_those_who_log_in() {
     rig.handle(Input::Verified(attempt, None));
     rig.commit();
     assert_eq!(login(&mut rig, 1, 50), 1);
+}
+
+#[test]
+fn an_address_brings_nobody_into_all_rooms_whatever_keys_it_has() {
+    let mut rig = rig(HubLimits { rooms_per_key: ROOMS_EACH, ..HubLimits::default() });
+    rig.enter(1, 1, "cleo");
+    let invite = |rig: &mut Rig, conn: u64, address: &str| {
+        rig.hello_from(conn, conn as u8, address);
+        rig.register(conn, &format!("name-{conn}"));
+        rig.commit();
+        let brings = |n: &i64| {
+            rig.ask(conn, &format!(r#"{{"id":{},"request":"room-create","room":"x{conn}-{n}"}}"#, 100 + n));
+            let invite = format!(r#""room-invite","room":"x{conn}-{n}","members":["cleo"]"#);
+            rig.ask(conn, &format!(r#"{{"id":{},"request":{invite}}}"#, 1_000 + n));
+            rig.commit();
+            rig.pass(1_000);
+            rig.code(conn, 1_000 + n).is_none()
+        };
+        (0..40_i64).take_while(brings).count()
+    };
+    let brought: usize = (10..30).map(|conn| invite(&mut rig, conn, "10.0.0.9:5000")).sum();
+    assert_eq!(brought, ROOMS_BY_OTHERS / ROOMS_ADDRESSES as usize);
+    assert!(invite(&mut rig, 40, "10.0.0.10:5000") > 0, "others can");
 }

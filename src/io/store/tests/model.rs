@@ -80,7 +80,8 @@ fn record() -> impl Strategy<Value = Record> {
         1 => (folded(), folded()).prop_map(|(by, whom)| Record::Unblock { by, whom }),
         2 => (0..4_u64, "[rs]", access, folded()).prop_map(|(room, name, access, owner)| Record::Room { room, name, access, owner }),
         1 => (0..4_u64).prop_map(|room| Record::RoomGone { room }),
-        2 => (0..4_u64, folded(), 0..9_u64).prop_map(|(room, fold, since)| Record::Member { room, fold, since }),
+        2 => (0..4_u64, folded(), 0..9_u64, prop::sample::select(vec!["", "dora", "erin"]))
+            .prop_map(|(room, fold, since, by)| Record::Member { room, fold, since, by: by.into() }),
         1 => (0..4_u64, folded()).prop_map(|(room, fold)| Record::MemberGone { room, fold }),
         1 => visit().prop_map(Record::Visit),
         1 => ("[pq]", 0..3_u32, time(), prop::option::of(0..3_u64))

@@ -174,7 +174,7 @@ fn what_is_withheld_is_handed_over_but_not_shown() {
 fn rooms_keep_their_numbers_to_themselves() {
     let (mut store, _) = Store::ephemeral().unwrap();
     let access = crate::protocol::types::RoomAccess::Invite;
-    let member = |room, fold: &str| Record::Member { room, fold: fold.into(), since: 4 };
+    let member = |room, fold: &str| Record::Member { room, fold: fold.into(), since: 4, by: String::new() };
     let room = Record::Room { room: 3, name: "tea".into(), access, owner: "erin".into() };
     store.keep(&[room, member(3, "b"), member(3, "a"), member(3, "b"), member(9, "a")]).unwrap();
     let there = loaded(&store);

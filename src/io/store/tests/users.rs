@@ -90,8 +90,8 @@ fn what_an_account_had_is_forgotten_and_what_it_said_is_not() {
                 access: crate::protocol::types::RoomAccess::Open,
                 owner: a.clone(),
             },
-            Record::Member { room: 1, fold: a.clone(), since: 0 },
-            Record::Member { room: 1, fold: b.clone(), since: 0 },
+            Record::Member { room: 1, fold: a.clone(), since: 0, by: String::new() },
+            Record::Member { room: 1, fold: b.clone(), since: 0, by: String::new() },
             Record::Block { by: a.clone(), whom: b.clone() },
             Record::Block { by: b.clone(), whom: a },
         ])
