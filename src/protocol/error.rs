@@ -207,6 +207,11 @@ impl Failure {
         Self { code, message: message.into(), hint: None, at: None, wait: None }
     }
 
+    /// Another file has the name that one was to get, below the download folder.
+    pub fn exists(target: &str) -> Self {
+        Self::new(ErrorCode::Exists, format!("{target} exists and is another file."))
+    }
+
     /// Something failed that is nobody's mistake: what the system said.
     pub fn internal(said: impl fmt::Display) -> Self {
         Self::new(ErrorCode::Internal, format!("Something went wrong inside potluck: {}.", plain(&said.to_string())))

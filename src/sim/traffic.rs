@@ -169,7 +169,8 @@ impl Sim {
             return self.transfer_later(REFUSED, client, transfer, completed);
         }
         if plan.on_conflict == OnConflict::Fail && there.is_some_and(|there| *there != hash) {
-            return self.transfer_later(REFUSED, client, transfer, TransferNote::Failed(ErrorCode::Exists.into()));
+            let failure = Failure::exists(&plan.target);
+            return self.transfer_later(REFUSED, client, transfer, TransferNote::Failed(failure));
         }
         let partial = actor.traffic.partial.get(&(plan.target.clone(), hash, chunking.chunk_size()));
         let partial = partial.cloned().unwrap_or_default();
@@ -321,7 +322,7 @@ impl Sim {
     fn source_of(&self, client: usize, plan: &FolderPlan, file: &FolderFile) -> Result<usize, Failure> {
         let there = self.actors[client].downloads.get(&file.target);
         if plan.on_conflict == OnConflict::Fail && there.is_some_and(|there| *there != file.content.hash) {
-            return Err(ErrorCode::Exists.into());
+            return Err(Failure::exists(&file.target));
         }
         let mut failure = ErrorCode::SourceGone.into();
         for source in file.sources.iter().filter_map(|at| plan.sources.get(*at as usize)) {

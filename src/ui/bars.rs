@@ -93,6 +93,11 @@ impl Bars {
         match &line.event {
             Event::TransferStarted(body) => self.start(body),
             Event::TransferProgress(body) => moved = self.go_on(body),
+            // At what rate it came says nothing any more.
+            Event::TransferStalled(body) => {
+                let stalled = self.running.iter_mut().find(|running| running.transfer == body.transfer);
+                moved = stalled.is_some_and(|running| running.pace.take().is_some());
+            }
             Event::TransferQueued(body) => {
                 self.waiting.insert(body.transfer);
             }
@@ -160,12 +165,13 @@ impl Bars {
         }
         let shown = SHOWN.min(size.rows - AROUND);
         if let Some((_, progress)) = &self.hashing {
-            lines.push(self.line("# hashing", (progress.bytes, progress.size), None, room));
+            lines.push(self.line(("#", "hashing"), (progress.bytes, progress.size), None, room));
         }
         for running in self.running.iter().take(shown) {
             let arrow = self.glyphs.arrow(running.direction);
-            let what = format!("{arrow} {}", running.file);
-            lines.push(self.line(&what, (running.bytes, running.size), running.pace, room));
+            // The number is what `cancel` wants.
+            let mark = format!("{arrow} #{}", running.transfer);
+            lines.push(self.line((&mark, &running.file), (running.bytes, running.size), running.pace, room));
         }
         lines.extend(self.others(self.running.len().saturating_sub(shown), room));
         lines
@@ -186,8 +192,14 @@ impl Bars {
     }
 
     /// Each part has its column, so that nothing jumps when numbers grow. What does not fit is left out, the least
-    /// important first.
-    fn line(&self, what: &str, done: (u64, u64), pace: Option<(u64, Option<u64>)>, room: usize) -> BarLine {
+    /// important first, and of the name before the mark.
+    fn line(
+        &self,
+        (mark, what): (&str, &str),
+        done: (u64, u64),
+        pace: Option<(u64, Option<u64>)>,
+        room: usize,
+    ) -> BarLine {
         let mut tail = format!(" {:>5}", percent(done.0, done.1));
         if room >= 70 {
             tail += &format!(" {:>11}", size(done.1));
@@ -200,7 +212,11 @@ impl Bars {
         }
         let rest = room.saturating_sub(columns(&tail));
         let name = NAME.min(rest / 2);
-        let mut head = fitted(what, name, self.glyphs.ellipsis());
+        let mut head = fitted(mark, name, self.glyphs.ellipsis());
+        let left = name.saturating_sub(columns(&head) + 1);
+        if left > 0 {
+            head += &format!(" {}", fitted(what, left, self.glyphs.ellipsis()));
+        }
         head += &" ".repeat(name - columns(&head));
         let bar = match rest.saturating_sub(name + 1) {
             // A bar of a few cells says less than nothing.

@@ -24,6 +24,10 @@ pub(super) fn offer_acked(body: &event::OfferAcked, style: Style) -> String {
         };
         format!("{} ({}{cut})", escape(&offer.file), size(offer.size))
     });
+    if body.offers.is_empty() {
+        let out = "Nothing is there to be offered yet; what is put there will be.\n".to_owned();
+        return out + &skipped(&body.skipped);
+    }
     let mut out = format!("{} {}.\n", style.green("Offered:"), listed(offers, body.offers.len()));
     if let Some(at_most) = body.at_most
         && body.offers.iter().any(|offer| offer.chunks != u64::from(at_most))

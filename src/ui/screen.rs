@@ -141,11 +141,11 @@ mod tests {
         screen.put("said\n");
         let second = screen.paint("> ", size(80));
         assert!(
-            second.starts_with("\x1b[2A\r\x1b[Jsaid\n\x1b[?7lv f1") && second.ends_with("\x1b[?7h\n> "),
+            second.starts_with("\x1b[2A\r\x1b[Jsaid\n\x1b[?7lv #1 f1") && second.ends_with("\x1b[?7h\n> "),
             "{second:?}"
         );
         // Half as wide, each bar takes two rows.
-        assert!(screen.paint("> ", size(40)).starts_with("\x1b[4A\r\x1b[J\x1b[?7lv f1"));
+        assert!(screen.paint("> ", size(40)).starts_with("\x1b[4A\r\x1b[J\x1b[?7lv #1 f1"));
     }
 
     #[test]
@@ -157,7 +157,7 @@ mod tests {
         screen.leave();
         assert_eq!(screen.paint("> ", size(80)), "\x1b[1A\r\x1b[J> ");
         assert!(!screen.has_bars());
-        assert!(screen.paint("> ", size(80)).starts_with("\x1b[?7lv f1"));
+        assert!(screen.paint("> ", size(80)).starts_with("\x1b[?7lv #1 f1"));
         assert_eq!(screen.lift(2, 80), "\x1b7\x1b[3A\r\x1b[1M\x1b8\x1b[1A");
         assert_eq!(screen.lift(2, 80), "");
     }

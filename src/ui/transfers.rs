@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::protocol::Direction;
 use crate::protocol::event;
 use crate::protocol::types::{Stage, Transfer};
+use crate::protocol::{Direction, ErrorCode};
 
 use super::escape::escape;
 use super::files::ranges;
@@ -127,7 +127,11 @@ pub(super) fn queued(body: &event::TransferQueued) -> String {
 
 pub(super) fn file_failed(body: &event::FileFailed, style: Style) -> String {
     let (file, message) = (escape(&body.file), escape(&body.message));
-    format!("Transfer {}: {file} {} {message} ({})\n", body.transfer, style.red("failed:"), body.code)
+    let (n, failed, code) = (body.transfer, style.red("failed:"), body.code);
+    match message.starts_with(&*file) {
+        true => format!("Transfer {n}: {failed} {message} ({code})\n"),
+        false => format!("Transfer {n}: {file} {failed} {message} ({code})\n"),
+    }
 }
 
 pub(super) fn push_asked(body: &event::PushAsked) -> String {
@@ -151,27 +155,44 @@ pub(super) fn push_gone(body: &event::PushGone) -> String {
     format!("{} does not offer you {} any more.\n", escape(&body.from), escape(&body.file))
 }
 
-pub(super) fn failed(body: &event::TransferFailed, style: Style) -> String {
-    let (failed, message, code) = (style.red("failed:"), escape(&body.message), body.code);
-    let mut out = format!("Transfer {} {failed} {message} ({code})\n", body.transfer);
-    let way = match body.direction {
-        Direction::Down => "from",
-        Direction::Up => "to",
-    };
-    let (file, peer) = (escape(&body.file), escape(&body.peer));
-    let (there, all) = (size(body.bytes), size(body.size));
-    // No advice: the answer to whoever asked for it follows, and has it.
-    // What was sent need not have arrived.
-    let there_is = match body.direction {
-        Direction::Down => "here",
-        Direction::Up => "sent",
-    };
-    let _ = writeln!(out, "  {file} {way} {peer}: {there} of {all} {there_is}; connection closed");
-    out
+/// What has become of it. Why, is said here only if nobody has asked for it: otherwise the answer follows, with the reason
+/// and the way out.
+pub(super) fn failed(body: &event::TransferFailed, asked_for: bool, style: Style) -> String {
+    let (failed, file, peer) = (style.red("failed:"), escape(&body.file), escape(&body.peer));
+    let (n, there, all) = (body.transfer, size(body.bytes), size(body.size));
+    match body.direction {
+        // Whoever has cancelled it knows; the answer says of which file.
+        Direction::Down if body.code == ErrorCode::Interrupted => String::new(),
+        Direction::Down => {
+            format!("Transfer {n} {failed} {file} from {peer}, {there} of {all} here; connection closed.\n")
+        }
+        // What was sent need not have arrived.
+        Direction::Up => {
+            let out = format!("Transfer {n} {failed} {file} to {peer}, {there} of {all} sent; connection closed.\n");
+            match asked_for {
+                true => out,
+                false => out + &format!("  {} ({})\n", escape(&body.message), body.code),
+            }
+        }
+    }
+}
+
+pub(super) fn stalled(body: &event::TransferStalled, style: Style) -> String {
+    let (file, stalled, left) = (escape(&body.file), style.yellow("stalled"), duration(body.left));
+    format!(
+        "Transfer {} {stalled}: nobody who is there has the rest of {file}; waiting for somebody, {left} at most.\n",
+        body.transfer
+    )
 }
 
 pub(super) fn source_dropped(body: &event::SourceDropped, style: Style) -> String {
-    let (peer, message) = (escape(&body.peer), escape(&body.message));
-    let gave_up = style.yellow("gave up");
-    format!("Transfer {}: {gave_up} {peer} as a source: {message} ({})\n", body.transfer, body.code)
+    let (n, peer, gave_up, code) = (body.transfer, escape(&body.peer), style.yellow("gave up"), body.code);
+    match code {
+        // It is not to be trusted, even if others give the rest.
+        ErrorCode::BadChunk | ErrorCode::PeerKeyChanged => {
+            format!("Transfer {n}: {gave_up} {peer} as a source: {} ({code})\n", escape(&body.message))
+        }
+        // If it was the last one, the answer says why.
+        _ => format!("Transfer {n}: {gave_up} {peer} as a source ({code}).\n"),
+    }
 }

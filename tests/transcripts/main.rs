@@ -51,6 +51,7 @@ const NOT_PLAYED: &[(&str, &str)] = &[
     ("introduced", "it is between hub and client only"),
     ("table-unfollowed", "it takes more offers than fit on a page"),
     ("gap", "a simulated reader is never slow"),
+    ("transfer-stalled", "the simulated data plane gives up at once"),
 ];
 
 /// Plays a scene and compares its page with the snapshot of that name.

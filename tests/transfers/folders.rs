@@ -162,6 +162,9 @@ fn what_cannot_be_placed_fails_alone() {
     assert_eq!((&answer["event"], &answer["code"]), (&json!("error"), &json!("exists")), "{answer}");
     let expected = [("t/b", "exists"), ("t/large", "exists"), ("t/out/c", "not-writable"), ("t/out/d", "not-writable")];
     assert_eq!(failed(&dora, id), BTreeMap::from(expected.map(|(file, code)| (file.to_owned(), code.to_owned()))));
+    for failed in dora.with_id(id).iter().filter(|event| event["event"] == "file-failed" && event["code"] == "exists") {
+        assert_eq!(failed["message"], format!("{} exists and is another file.", text(&failed["file"])));
+    }
     assert_eq!(dora.place.got("t/b"), b"mine");
     for file in ["t/a", "t/same", "t/deep/e"] {
         assert_eq!(dora.place.got(file), content(file, 100), "{file}");

@@ -116,6 +116,9 @@ fn what_some_people_give_is_taken_by_itself_and_what_others_give_is_not() {
         let ended = |event: &Value| event["event"] == "transfer-completed" || event["event"] == "transfer-failed";
         let end = greg.process.expect_where("the end", ended);
         assert_eq!(end["code"], if peer.name == "erin" { Value::Null } else { json!("exists") });
+        if peer.name != "erin" {
+            assert_eq!(end["message"], "same exists and is another file.");
+        }
     }
     assert_eq!(greg.place.got("same"), b"erin");
     // Whoever gave in vain does not have to wait.

@@ -66,6 +66,32 @@ fn one_lies_one_is_killed_one_is_slow_and_the_file_is_right() {
 }
 
 #[test]
+fn who_was_killed_and_offers_it_again_is_asked_again() {
+    let hub = Hub::start(&[]);
+    let bytes = content("back", 640 * KIB);
+    let mut erin = Peer::join(hub.port, "erin", &["--up", "100k"]);
+    let mut frida = Peer::join(hub.port, "frida", &[]);
+    let mut dora = Peer::join(hub.port, "dora", &[]);
+    offer_cut(&mut erin, "a.bin", &bytes, 40);
+    // She stays, and has too little.
+    frida.must(get_chunks("a.bin", 0..2), "transfer-completed");
+    until("the hub knows who has it", || holders(&mut dora, "a.bin").len() == 2);
+    let id = dora.ask(get("a.bin"));
+    dora.expect("transfer-progress");
+    let place = erin.kill();
+    let dropped = dora.process.expect_where("erin given up", |event| event["event"] == "source-dropped");
+    assert_eq!((&dropped["peer"], &dropped["code"]), (&json!("erin"), &json!("peer-broke")));
+    let stalled = dora.expect("transfer-stalled");
+    assert_eq!((&stalled["id"], &stalled["file"]), (&json!(id), &json!("a.bin")));
+    let mut erin = Peer::join_from(place, hub.port, "erin", &[]);
+    offer_cut(&mut erin, "a.bin", &bytes, 40);
+    let sent = receipt(&dora.answer(id), &bytes);
+    assert!(sent["erin"] > 0, "{sent:?}");
+    assert_eq!(dora.place.got("a.bin"), bytes);
+    [erin, frida, dora].into_iter().for_each(Peer::quit);
+}
+
+#[test]
 fn two_who_fetch_from_a_slow_source_give_each_other_what_they_have() {
     let hub = Hub::start(&[]);
     let bytes = content("trade", 512 * KIB);

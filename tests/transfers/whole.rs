@@ -82,7 +82,7 @@ fn what_is_there_is_replaced_only_when_told() {
     let with = |what: &str| json!({"request": "get", "file": "a.txt", "on_conflict": what});
 
     for refused in [get("a.txt"), with("fail")] {
-        dora.refused(refused, "exists");
+        assert_eq!(dora.refused(refused, "exists")["message"], "a.txt exists and is another file.");
         assert_eq!(dora.place.got("a.txt"), b"old");
         assert_eq!(fs::metadata(&target).unwrap().ino(), inode);
     }
@@ -91,6 +91,11 @@ fn what_is_there_is_replaced_only_when_told() {
     assert_eq!((dora.place.got("a.txt"), dora.place.got("a (1).txt")), (b"old".to_vec(), b"new".to_vec()));
     dora.must(json!({"request": "get", "file": "a.txt", "to": "sub/b.txt"}), "transfer-completed");
     assert_eq!(dora.place.got("sub/b.txt"), b"new");
+    erin.offer("c.txt", b"other");
+    let refused = dora.refused(json!({"request": "get", "file": "c.txt", "to": "sub/b.txt"}), "exists");
+    assert_eq!(refused["message"], "sub/b.txt exists and is another file.");
+    let refused = dora.refused(json!({"request": "get", "file": "c.txt", "to": "sub"}), "exists");
+    assert_eq!(refused["message"], "sub is a folder.");
     dora.must(with("overwrite"), "transfer-completed");
     assert_eq!(dora.place.got("a.txt"), b"new");
     let expected = ["a.txt", "a (1).txt", "sub/b.txt"].map(str::to_owned);

@@ -71,8 +71,10 @@ impl Pushes {
     }
 
     fn remove(&mut self, number: u64) -> Option<Push> {
-        self.give_back(number);
         let push = self.all.remove(&number)?;
+        if let Some(taker) = push.taker {
+            unindex(&mut self.accepted, taker, number);
+        }
         unindex(&mut self.given, push.from, number);
         if let Some(meant) = self.meant.get_mut(&push.to) {
             meant.numbers.remove(&number);
@@ -258,15 +260,14 @@ impl Hub {
 
     fn push_gone(&mut self, now: Time, number: u64) {
         let Some(push) = self.pushes.remove(number) else { return };
-        // One that is being fetched is nobody's business any more.
-        if push.taker.is_some() {
-            return;
-        }
         let (from, file) = (push.giver.clone(), push.content.file.to_string());
+        // Whoever has accepted it knows best whether that matters: they may have all of it.
         if let Some(receiver) = self.receiver(&push) {
             self.tell(now, receiver, event::PushGone { push: number, from: from.clone(), file });
         }
-        self.log_end(number, from, &push.to, "taken back");
+        if push.taker.is_none() {
+            self.log_end(number, from, &push.to, "taken back");
+        }
     }
 }
 

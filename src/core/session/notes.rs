@@ -122,6 +122,11 @@ pub enum TransferNote {
         /// Why.
         failure: Failure,
     },
+    /// Nobody who is there has what is missing; it waits for somebody who has.
+    Stalled {
+        /// How long, in milliseconds.
+        left: u64,
+    },
     /// A source was given up.
     Dropped {
         /// Who.

@@ -1,13 +1,14 @@
 //! Files for one person: those that we give, and those that are given to us.
 
+mod taking;
+
 use std::collections::BTreeMap;
 
-use super::requests::{Mark, Pending};
-use super::{AcceptFrom, Origin, Output, Running, Session};
+use super::requests::Pending;
+use super::{Origin, Output, Running, Session};
 use crate::core::time::Time;
-use crate::protocol::limits::PUSHES_TO_ONE;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::{check_file, check_person, fold};
+use crate::protocol::name::fold;
 use crate::protocol::types::{Content, PushAnswer, Stage};
 use crate::protocol::wire::{Ask, NotTaken, Push, TakeBack};
 use crate::protocol::{ContentHash, Direction, ErrorCode, Failure, Request, Transfer, event, request};
@@ -43,6 +44,8 @@ struct Offered {
     /// Its number at the hub.
     push: u64,
     told: event::PushOffered,
+    /// It cannot be accepted any more; that is told if what is under way of it fails.
+    gone: bool,
 }
 
 impl Giving {
@@ -342,52 +345,5 @@ impl Session {
             self.push_refused(now, transfer, failure);
         }
         self.pushes.offered.clear();
-    }
-
-    /// Somebody wants to give us a file. Whether that is accepted by itself was decided when we were started.
-    pub(super) fn push_offered(&mut self, now: Time, mut offered: event::PushOffered) {
-        if let Err(failure) = check_file(&offered.file).and_then(|()| check_person(&offered.from)) {
-            return self.tell(now, event::Error::from(failure));
-        }
-        let (at_hub, known) = (offered.push, self.pushes.told_as(offered.push));
-        if self.pushes.offered.len() >= PUSHES_TO_ONE && known.is_none() {
-            return;
-        }
-        offered.push = known.unwrap_or_else(|| self.numbers.take_over(at_hub));
-        self.pushes.offered.insert(offered.push, Offered { push: at_hub, told: offered.clone() });
-        let welcome = match &self.config.accept_from {
-            AcceptFrom::Nobody => false,
-            AcceptFrom::Names(names) => names.iter().any(|name| fold(name) == fold(&offered.from)),
-            AcceptFrom::All => true,
-        };
-        // A hidden file can do much in a home folder: it is taken by hand alone.
-        let accepted = welcome && !offered.file.starts_with('.');
-        let push = offered.push;
-        self.tell(now, offered);
-        if accepted {
-            let request = request::Accept { push, to: None, on_conflict: None };
-            let pending = Pending { said_to_wait: true, ..Pending::new(Mark::default(), request.clone().into(), 0) };
-            let asked = request::Accept { push: at_hub, ..request };
-            self.ask(now, asked.into(), Origin::User(Box::new(pending)));
-        }
-    }
-
-    pub(super) fn push_gone(&mut self, now: Time, gone: event::PushGone) {
-        if let Some(push) = self.pushes.told_as(gone.push) {
-            self.pushes.offered.remove(&push);
-            self.tell(now, event::PushGone { push, ..gone });
-        }
-    }
-
-    /// What was offered under this number.
-    pub(super) fn offered_push(&self, number: u64) -> Option<&event::PushOffered> {
-        self.pushes.offered.get(&number).map(|offered| &offered.told)
-    }
-
-    /// The push of this number is over, unless it is being fetched.
-    pub(super) fn forget_push(&mut self, number: u64) {
-        if !self.running.contains_key(&number) {
-            self.pushes.offered.remove(&number);
-        }
     }
 }

@@ -71,6 +71,13 @@ impl Pending {
     pub(super) fn failed(&self, failure: Failure) -> Failure {
         match (failure.code, &failure.hint) {
             (ErrorCode::Interrupted, None) if self.starts_a_transfer() => {
+                let failure = match &self.request {
+                    // Which one, if several were under way.
+                    Request::Get(get) if failure == ErrorCode::Interrupted.into() => {
+                        Failure::new(ErrorCode::Interrupted, format!("{} was broken off.", get.file))
+                    }
+                    _ => failure,
+                };
                 failure.hint("`get` again goes on from what is there.")
             }
             _ => failure,

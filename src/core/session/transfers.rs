@@ -212,6 +212,10 @@ impl Session {
                 let message = failure.message.into_owned();
                 event::FileFailed { transfer, file, code: failure.code, message }.into()
             }
+            TransferNote::Stalled { left } => {
+                let (file, bytes, size) = (running.file.clone(), running.bytes, running.size);
+                event::TransferStalled { transfer, file, bytes, size, left }.into()
+            }
             TransferNote::Dropped { peer, failure } => {
                 let message = failure.message.into_owned();
                 event::SourceDropped { transfer, peer, code: failure.code, message }.into()
@@ -242,6 +246,7 @@ impl Session {
                 self.tell_for(now, pending.id.clone(), false, event);
                 let failure = pending.failed(failure);
                 self.refuse(now, pending.id, failure);
+                self.gone_meanwhile(now, transfer);
             }
             None => self.tell(now, event),
         }

@@ -121,12 +121,18 @@ impl Swarm {
         self.sources.has_more(source, more);
     }
 
-    /// A source is gone for good, with all its lanes and what is on its way over them.
+    /// A source is gone, with all its lanes and what is on its way over them.
     pub fn drop_source(&mut self, source: u32) {
         self.sources.drop(source);
         let of_source = |lane: &u32| self.source(Lane(*lane)) == Some(source);
         let lanes: Vec<u32> = (0..self.lanes.len() as u32).filter(of_source).collect();
         lanes.into_iter().for_each(|lane| self.leave(Lane(lane)));
+    }
+
+    /// A source that was dropped is there again, and has these chunks, or all.
+    pub fn source_back(&mut self, source: u32, has: Option<&ChunkSet>) {
+        self.changes += 1;
+        self.sources.back(source, has);
     }
 
     /// Says that a chunk may be there already, from an earlier run, and is to be checked; also one that is not

@@ -67,6 +67,14 @@ impl Sources {
         }
     }
 
+    /// Somebody is in the place again that [`Sources::drop`] has left empty.
+    pub(super) fn back(&mut self, source: u32, has: Option<&ChunkSet>) {
+        let Some(place) = self.all.get_mut(source as usize).filter(|source| **source == Source::Gone) else { return };
+        *place = Source::Part(ChunkSet::default());
+        self.parts += 1;
+        self.has_more(source, has);
+    }
+
     pub(super) fn is_there(&self, source: u32) -> bool {
         self.all.get(source as usize).is_some_and(|source| *source != Source::Gone)
     }

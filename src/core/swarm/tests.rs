@@ -120,6 +120,12 @@ fn a_dropped_source_takes_all_its_lanes_along() {
     assert!(swarm.is_starved() && !swarm.is_useful(part));
     let more = swarm.add_source(Some(&set(&[3])));
     assert!(!swarm.is_starved() && swarm.is_useful(more));
+    // It is back, with more than it had, and its old lanes stay ended.
+    swarm.source_back(part, Some(&set(&[0, 1, 2])));
+    assert!(swarm.is_useful(part));
+    let again = swarm.join(part);
+    assert_eq!([swarm.next(a, 1), swarm.next(late, 1), swarm.next(again, 1)], [None, None, Some(0..1)]);
+    assert_eq!(Witness::default().check(&swarm), Ok(()));
 }
 
 #[test]
@@ -141,7 +147,7 @@ proptest! {
         seed: u64,
         wanted in proptest::option::of(proptest::collection::vec(0..210u32, 0..80)),
         claimed in proptest::collection::vec(0..200u32, 0..50),
-        steps in proptest::collection::vec((0..9u8, 0..6u32, 0..200u32), 0..100),
+        steps in proptest::collection::vec((0..10u8, 0..6u32, 0..200u32), 0..100),
     ) {
         let wanted = wanted.map(|wanted| set(&wanted));
         let mut swarm = Swarm::new(count, wanted.clone(), doubles, seed);
@@ -160,6 +166,7 @@ proptest! {
                 4 => sources.push(swarm.add_source(Some(&(chunk..chunk + 30).collect()))),
                 5 => swarm.has_more(source, (which < 5).then(|| (chunk..chunk + 10).collect()).as_ref()),
                 6 => swarm.drop_source(source),
+                9 => swarm.source_back(source, (which < 5).then(|| (chunk..chunk + 10).collect()).as_ref()),
                 _ => {
                     let useful = swarm.is_useful(swarm.source(lane).unwrap_or(999));
                     let run = swarm.next(lane, chunk);

@@ -253,6 +253,7 @@ fn fetch_note(job: &FetchJob, note: FetchNote) -> Option<TransferNote> {
         FetchNote::Connected { .. } => return None,
         FetchNote::Progress { bytes } => TransferNote::Progress(bytes),
         FetchNote::Have(chunks) => TransferNote::Have(vec![had(job.hash, job.chunking, chunks)]),
+        FetchNote::Stalled(left) => TransferNote::Stalled { left: left.as_millis() as u64 },
         FetchNote::SourceDropped { name, failure } => TransferNote::Dropped { peer: name, failure },
     })
 }

@@ -36,13 +36,16 @@ impl Control {
         self.0.cancel.is_cancelled()
     }
 
-    /// Tells of new sources, and of known ones (they have the same key) that have more by now. One that was dropped
-    /// stays dropped.
+    /// Tells of new sources, and of known ones (they have the same key) that have more by now or are elsewhere. One that
+    /// was lost is taken in again; one that lied is not.
     pub fn update(&self, sources: Vec<Source>) {
         let mut updates = self.0.updates.lock().unwrap_or_else(PoisonError::into_inner);
         for source in sources {
             match updates.iter().position(|waiting| waiting.key == source.key) {
-                Some(waiting) => merge(&mut updates[waiting].has, source.has),
+                Some(waiting) => {
+                    updates[waiting].address = source.address;
+                    merge(&mut updates[waiting].has, source.has);
+                }
                 None if updates.len() < MAX_SOURCES => updates.push(source),
                 None => {}
             }

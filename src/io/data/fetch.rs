@@ -87,6 +87,8 @@ pub enum FetchNote {
     /// These chunks can be served by now: what was verified since the last such note; at most twice a second, and
     /// once at the end, however that comes.
     Have(ChunkSet),
+    /// Nobody who is there has what is missing; it waits so long for somebody who has.
+    Stalled(Duration),
     /// A source is not used any more.
     SourceDropped {
         /// The source's name.

@@ -34,6 +34,8 @@ const HAVE_EVERY: Duration = Duration::from_millis(500);
 const SPREAD: Duration = Duration::from_millis(500);
 /// How long to wait for somebody who has what is missing, while there are others who get more.
 const STARVED: Duration = Duration::from_secs(30);
+/// After how long that is told: those who get it may have it in a moment.
+const STALLED: Duration = Duration::from_secs(2);
 
 /// What the threads of one fetch share.
 pub(super) struct Run<'a> {
@@ -78,7 +80,9 @@ impl<'a> Run<'a> {
         let manifest = known.map(|known| known.hashed.manifest.clone());
         let manifest = manifest.or_else(|| (chunking.count() == 1).then(|| [job.hash.0].into()));
         let mut state = State::new(swarm, Plan::Unknown, claimed.iter().map(length).sum());
-        job.sources.iter().for_each(|source| state.learn(source.clone()));
+        for source in &job.sources {
+            state.learn(source.clone());
+        }
         let growing = Arc::new(Growing::new(partial.file().clone(), chunking.count(), &have));
         let (stop, state, changed, shelved) = (Cancel::default(), Mutex::new(state), Condvar::new(), OnceLock::new());
         let run = Self { job, identity, notify, shelf, partial, hidden, growing, shelved, stop, state, changed };
@@ -164,7 +168,7 @@ impl<'a> Run<'a> {
     /// Takes in what is told meanwhile, and tells the progress, until the end has come.
     fn watch<'scope, 'env>(&'env self, scope: &'scope Scope<'scope, 'env>, control: &Control) {
         let (mut told, mut bytes) = (Instant::now(), self.lock().present);
-        let (mut had, mut starved) = (Instant::now(), None);
+        let (mut had, mut starved, mut stalled) = (Instant::now(), None::<Instant>, false);
         let mut spread = Some(Instant::now() + SPREAD);
         loop {
             self.learn(scope, control);
@@ -184,10 +188,21 @@ impl<'a> Run<'a> {
                 return self.end();
             }
             if !state.swarm.is_starved() {
-                starved = None;
-            } else if starved.get_or_insert_with(Instant::now).elapsed() >= STARVED {
-                drop(state);
-                return self.fail(Failure::new(ErrorCode::SourceGone, "Nobody who is there has the rest of the file."));
+                (starved, stalled) = (None, false);
+            } else {
+                let since = starved.get_or_insert_with(Instant::now).elapsed();
+                if since >= STARVED {
+                    drop(state);
+                    return self
+                        .fail(Failure::new(ErrorCode::SourceGone, "Nobody who is there has the rest of the file."));
+                }
+                // Where nobody is left at all, it is about to end.
+                if since >= STALLED && !stalled && state.sources.iter().any(|source| source.lanes > 0) {
+                    stalled = true;
+                    drop(state);
+                    (self.notify)(FetchNote::Stalled(STARVED - since));
+                    continue;
+                }
             }
             if !state.fresh.is_empty() && had.elapsed() >= HAVE_EVERY {
                 had = Instant::now();
@@ -218,7 +233,7 @@ impl<'a> Run<'a> {
         started.into_iter().for_each(|source| self.start_lane(scope, source));
     }
 
-    /// Takes in new sources, and what known ones have got.
+    /// Takes in new sources, those that are back, and what known ones have got.
     fn learn<'scope, 'env>(&'env self, scope: &'scope Scope<'scope, 'env>, control: &Control) {
         let updates = control.take_updates();
         if updates.is_empty() {
@@ -227,9 +242,7 @@ impl<'a> Run<'a> {
         let mut started = Vec::new();
         let mut state = self.lock();
         for source in updates {
-            let known = state.sources.len();
-            state.learn(source);
-            if state.sources.len() > known
+            if state.learn(source)
                 && state.lanes < MAX_LANES
                 && let Some(called) = state.call_in()
             {
@@ -283,7 +296,10 @@ impl<'a> Run<'a> {
         let state = &mut *guard;
         let lost = &mut state.sources[source as usize];
         lost.lanes -= 1;
-        let drops = failure.filter(|_| !lost.dropped && (lied || lost.lanes == 0));
+        lost.lied |= lied;
+        let ends = !lost.dropped && (lied || lost.lanes == 0);
+        let drops = failure.filter(|_| ends && (lied || !state.goes_on_elsewhere(source)));
+        let lost = &mut state.sources[source as usize];
         if let Some(failure) = &drops {
             lost.dropped = true;
             lost.stop.cancel();

@@ -5,6 +5,8 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::io::cancel::Cancel;
+use crate::io::tls;
+use crate::protocol::cause;
 
 /// How often a wait looks at the cancel flag.
 pub(super) const TICK: Duration = Duration::from_millis(50);
@@ -26,9 +28,9 @@ pub(super) enum Broken {
     LongLine,
     #[error("the other side speaks another protocol")]
     Protocol,
-    #[error("{0}")]
+    #[error("{}", tls::cause(.0))]
     Tls(#[from] rustls::Error),
-    #[error("{0}")]
+    #[error("{}", cause::of_io(.0))]
     Io(io::Error),
 }
 

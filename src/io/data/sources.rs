@@ -11,6 +11,9 @@ use crate::protocol::{ChunkSet, Failure};
 
 /// The most sources that one fetch remembers.
 pub(super) const MAX_SOURCES: usize = 4_096;
+/// How often a source that was lost is taken in again when it is told of again: whoever comes and goes without end shall
+/// not keep a fetch busy.
+const RETURNS: u32 = 16;
 
 /// Held for moments only, never over I/O.
 pub(super) struct State {
@@ -43,6 +46,12 @@ pub(super) struct SourceState {
     pub(super) bytes: u64,
     pub(super) connected: bool,
     pub(super) dropped: bool,
+    /// It sent something wrong: it is never asked again.
+    pub(super) lied: bool,
+    /// It has been told of anew, from another place, since its lanes dialled.
+    moved: bool,
+    /// How often it was taken in again.
+    returns: u32,
     /// Its manifest is of another cutting, so it is not asked for that again.
     pub(super) cuts_otherwise: bool,
     pub(super) lanes: u32,
@@ -56,19 +65,58 @@ impl State {
         Self { swarm, plan, sources, reserve, lanes: 0, present, fresh, failure: None }
     }
 
-    /// Takes a source in, which waits in reserve then; a known one may have more by now.
-    pub(super) fn learn(&mut self, mut source: Source) {
+    /// Takes a source in, which waits in reserve then; a known one may have more by now, and one that was lost may be
+    /// back. Says whether there is one more in reserve.
+    pub(super) fn learn(&mut self, mut source: Source) -> bool {
         if let Some(known) = self.sources.iter().position(|known| known.source.key == source.key) {
-            return self.swarm.has_more(known as u32, source.has.as_ref());
+            return self.hear_of(known as u32, &source);
         }
         if self.sources.len() >= MAX_SOURCES {
-            return;
+            return false;
         }
         let number = self.swarm.add_source(source.has.take().as_ref());
         self.reserve.push_back(number);
         let (stop, bytes, lanes) = (Cancel::default(), 0, 0);
-        let (connected, dropped, cuts_otherwise) = (false, false, false);
-        self.sources.push(SourceState { source, bytes, connected, dropped, cuts_otherwise, lanes, stop });
+        let (connected, dropped, lied, moved, cuts_otherwise, returns) = (false, false, false, false, false, 0);
+        let state =
+            SourceState { source, bytes, connected, dropped, lied, moved, returns, cuts_otherwise, lanes, stop };
+        self.sources.push(state);
+        true
+    }
+
+    /// A known source is told of again. Says whether it is in reserve again, after it was lost.
+    fn hear_of(&mut self, number: u32, told: &Source) -> bool {
+        let known = &mut self.sources[number as usize];
+        if known.lied {
+            return false;
+        }
+        let moved = known.source.address != told.address;
+        known.source.address = told.address;
+        if !known.dropped {
+            known.moved |= moved && known.lanes > 0;
+            self.swarm.has_more(number, told.has.as_ref());
+            return false;
+        }
+        if known.returns >= RETURNS {
+            return false;
+        }
+        known.returns += 1;
+        (known.dropped, known.moved, known.stop) = (false, false, Cancel::default());
+        self.swarm.source_back(number, told.has.as_ref());
+        self.reserve.push_back(number);
+        true
+    }
+
+    /// The last connection to a source is lost. Whether it can be dialled again at once: where it is by now, nobody has
+    /// tried. It is in reserve then.
+    pub(super) fn goes_on_elsewhere(&mut self, number: u32) -> bool {
+        let lost = &mut self.sources[number as usize];
+        let again = std::mem::take(&mut lost.moved) && lost.returns < RETURNS;
+        if again {
+            lost.returns += 1;
+            self.reserve.push_back(number);
+        }
+        again
     }
 
     /// A source from the reserve for a new lane, preferably one that has what is missing.

@@ -25,6 +25,8 @@ pub(super) struct Target {
     folder: OwnedFd,
     folder_path: PathBuf,
     name: String,
+    /// Both, relative to the download folder: as its user knows it.
+    target: String,
     on_conflict: OnConflict,
 }
 
@@ -41,7 +43,8 @@ impl Target {
         for part in parents.split('/').filter(|p| !p.is_empty()) {
             folder = enter(folder.as_fd(), part)?;
         }
-        Ok(Self { folder, folder_path: downloads.join(parents), name: name.to_owned(), on_conflict })
+        let (folder_path, name, target) = (downloads.join(parents), name.to_owned(), target.to_owned());
+        Ok(Self { folder, folder_path, name, target, on_conflict })
     }
 
     /// The folder that will hold the file.
@@ -67,7 +70,7 @@ impl Target {
     /// Gives the finished file of this name its own name, in one step, and returns where it is.
     pub(super) fn place(&self, finished: &str) -> Result<PathBuf, Failure> {
         let name = place_in(self.folder.as_fd(), finished, &self.name, self.on_conflict)
-            .map_err(|e| not_placed(&self.name, e))?;
+            .map_err(|e| not_placed(&self.target, e))?;
         // Without this a power failure could take the new name back.
         rustix::fs::fsync(&self.folder).map_err(|e| {
             Failure::new(ErrorCode::DiskFailed, format!("The disk reported an error: {}.", cause::of_io(&e.into())))
@@ -86,8 +89,10 @@ impl Target {
             Err(e) => return Err(unwritable(&self.name, e)),
         };
         match self.on_conflict {
-            OnConflict::Fail => Err(ErrorCode::Exists.into()),
-            OnConflict::Overwrite if there == FileType::Directory => Err(folder_in_the_way()),
+            OnConflict::Fail | OnConflict::Overwrite if there == FileType::Directory => {
+                Err(folder_in_the_way(&self.target))
+            }
+            OnConflict::Fail => Err(Failure::exists(&self.target)),
             OnConflict::Overwrite | OnConflict::Rename => Ok(()),
         }
     }
@@ -117,12 +122,12 @@ pub(super) fn place_in(
     }
 }
 
-/// Why a finished file did not get its name.
-pub(super) fn not_placed(name: &str, e: Errno) -> Failure {
+/// Why a finished file did not get its name, which is told as a path below the download folder.
+pub(super) fn not_placed(target: &str, e: Errno) -> Failure {
     match e {
-        Errno::EXIST => ErrorCode::Exists.into(),
-        Errno::ISDIR | Errno::NOTEMPTY => folder_in_the_way(),
-        other => unwritable(name, other),
+        Errno::EXIST => Failure::exists(target),
+        Errno::ISDIR | Errno::NOTEMPTY => folder_in_the_way(target),
+        other => unwritable(target, other),
     }
 }
 
@@ -218,8 +223,8 @@ pub(super) fn cut(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
 }
 
-pub(super) fn folder_in_the_way() -> Failure {
-    Failure::new(ErrorCode::Exists, "There is a folder of that name.").hint("Use --to.")
+pub(super) fn folder_in_the_way(target: &str) -> Failure {
+    Failure::new(ErrorCode::Exists, format!("{target} is a folder.")).hint("Use --to.")
 }
 
 /// Why something could not be made or opened for writing.

@@ -175,7 +175,7 @@ async fn accept_tcp(listener: TcpListener, config: Arc<rustls::ServerConfig>, do
             }
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                tracing::warn!("cannot accept a connection: {}", cause::of_io(&error));
                 door.pending.relieve();
                 sleep(ACCEPT_PAUSE).await;
             }

@@ -18,7 +18,7 @@ pub use people::{
 };
 pub use transfers::{
     Cancelled, Declined, FileFailed, PushAnswered, PushAsked, PushGone, PushOffered, SourceDropped, TransferCompleted,
-    TransferFailed, TransferProgress, TransferQueued, TransferStarted, Transfers,
+    TransferFailed, TransferProgress, TransferQueued, TransferStalled, TransferStarted, Transfers,
 };
 pub use waiting::{Waiting, WaitsFor};
 
@@ -127,8 +127,10 @@ vocabulary! {
         TransferFailed(TransferFailed) = "transfer-failed", r#"{"transfer":1,"direction":"down","file":"notes.txt","peer":"erin","bytes":1024,"size":4096,"code":"source-changed","message":"The source changed the file while it was being sent.","retry":"later"}"#;
         /// A source of a transfer was given up.
         SourceDropped(SourceDropped) = "source-dropped", r#"{"transfer":1,"peer":"erin","code":"bad-chunk","message":"The source sent other bytes than it promised."}"#;
+        /// Nobody who is there has the rest of a file; its transfer waits for somebody who has, and goes on by itself.
+        TransferStalled(TransferStalled) = "transfer-stalled", r#"{"transfer":1,"file":"notes.txt","bytes":1024,"size":4096,"left":30000}"#;
         /// A file of a folder that is being fetched could not be had; the others go on.
-        FileFailed(FileFailed) = "file-failed", r#"{"transfer":1,"file":"albums/one.ogg","code":"exists","message":"A file of that name exists."}"#;
+        FileFailed(FileFailed) = "file-failed", r#"{"transfer":1,"file":"albums/one.ogg","code":"exists","message":"albums/one.ogg exists and is another file."}"#;
         /// The hub has our push; whether they take it is theirs to say.
         PushAsked(PushAsked) = "push-asked", r#"{"push":3,"transfer":4,"file":"report.pdf","to":"erin","online":true}"#;
         /// Somebody wants to give us a file: `accept` it or `decline` it.

@@ -130,6 +130,19 @@ bodies! {
         /// What went wrong.
         message: String,
     }
+    /// Nobody who is there has the rest of a file: its transfer waits for somebody who has.
+    TransferStalled {
+        /// The transfer's number.
+        transfer: u64,
+        /// The file's name.
+        file: String,
+        /// Bytes that are there.
+        bytes: u64,
+        /// Bytes in all.
+        size: u64,
+        /// How long it waits before it fails, in milliseconds.
+        left: u64,
+    }
     /// A file of a folder could not be had.
     FileFailed {
         /// The transfer's number.

@@ -101,6 +101,7 @@ fn what_was_accepted_and_could_not_be_fetched_waits_again() {
     assert_eq!((rig.pushes(1).len(), rig.pushes(4)), (4, vec!["1 plan from anna".to_owned()]));
     rig.ask(4, r#"{"id":10,"request":"accept","push":1}"#);
     rig.ask(1, r#"{"take_back":1}"#);
+    assert_eq!(rig.pushes(4).last().map(String::as_str), Some("1 gone"));
     rig.ask(4, r#"{"not_taken":1}"#);
     rig.ask(4, r#"{"id":11,"request":"accept","push":1}"#);
     assert_eq!(rig.code(4, 11), Some("no-such-push"));

@@ -192,6 +192,30 @@ fn what_is_given_to_us_is_fetched_if_it_is_what_was_offered() {
 }
 
 #[test]
+fn what_is_accepted_is_told_gone_only_if_it_could_not_be_fetched() {
+    for fails in [false, true] {
+        let mut rig = Rig::welcomed(config());
+        rig.hub(&offered(3, "ben"));
+        rig.line(r#"{"id":1,"request":"accept","push":3}"#);
+        let song = SONG.replace("\"song\"", "\"plan\"");
+        let offer = format!(r#"{song},"owner":"ben","address":"10.0.0.2","port":1}}"#);
+        rig.answer("accept", "located", &format!(r#","sources":[{{"offer":{offer},"key":"{KEY}"}}]"#));
+        // Ben has sent all of it, or has left.
+        rig.hub(r#"{"event":"push-gone","push":3,"from":"ben","file":"plan"}"#);
+        assert!(!rig.told_names().contains(&"push-gone"), "it is under way");
+        let (path, sources) = ("plan".to_owned(), Vec::new());
+        let end = match fails {
+            true => TransferNote::Failed(ErrorCode::PeerBroke.into()),
+            false => TransferNote::Completed { path, complete: true, sources },
+        };
+        rig.handle(Input::Transfer(3, end));
+        assert_eq!(rig.last(1), Some(if fails { "peer-broke" } else { "transfer-completed" }));
+        assert_eq!(rig.told_names().contains(&"push-gone"), fails);
+        assert!(rig.session.offered_push(3).is_none(), "it waits for nobody any more");
+    }
+}
+
+#[test]
 fn pushes_are_accepted_from_those_who_were_named() {
     for (accept_from, from, accepted) in [
         (AcceptFrom::Nobody, "ben", false),

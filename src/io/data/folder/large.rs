@@ -56,7 +56,7 @@ fn take_note(run: &Run<'_>, sources: &[u32], note: FetchNote) {
             }
         }
         // It is told of as a whole, with the others that have arrived.
-        FetchNote::Have(_) | FetchNote::Here(_) => {}
+        FetchNote::Have(_) | FetchNote::Here(_) | FetchNote::Stalled(_) => {}
         FetchNote::SourceDropped { name, failure } => {
             let Some(source) = find(&name) else { return };
             match failure.code {

@@ -117,12 +117,14 @@ impl<'a> Looker<'a> {
                 return Ok(Look::There(path_of(&self.job.folder, &file.target, &numbered), hashed));
             }
             match self.job.on_conflict {
-                OnConflict::Fail => return Err(ErrorCode::Exists.into()),
-                OnConflict::Overwrite if there == FileType::Directory => return Err(folder_in_the_way()),
+                OnConflict::Fail | OnConflict::Overwrite if there == FileType::Directory => {
+                    return Err(folder_in_the_way(&file.target));
+                }
+                OnConflict::Fail => return Err(Failure::exists(&file.target)),
                 OnConflict::Overwrite => return Ok(Look::Missing),
                 OnConflict::Rename => {}
             }
         }
-        Err(ErrorCode::Exists.into())
+        Err(Failure::exists(&file.target))
     }
 }

@@ -80,7 +80,7 @@ impl<'a> Writer<'a> {
         let mut file = File::from(opened.map_err(|e| vanished_or(e, |e| unwritable(&self.hidden, e)))?);
         let written = fill(&mut file, bytes, modified).map_err(Stopped::Failed).and_then(|before| {
             let placed = place_in(folder, &self.hidden, name, self.on_conflict);
-            Ok((placed.map_err(|e| vanished_or(e, |e| not_placed(name, e)))?, before))
+            Ok((placed.map_err(|e| vanished_or(e, |e| not_placed(target, e)))?, before))
         });
         if written.is_err() {
             // If it cannot be removed, the next attempt sweeps it away.

@@ -230,6 +230,45 @@ fn data_source_that_comes_later_takes_over_from_one_that_stalls() {
 }
 
 #[test]
+fn data_source_that_was_lost_is_asked_again_when_it_is_back_but_never_one_that_lied() {
+    let (honest, liar) = (Giver::new(1), Giver::new(2));
+    let bytes = content(LEN);
+    let hashed = honest.offer("a", &bytes);
+    // The same key, somewhere else, where it breaks off after the first chunks.
+    let leaving = {
+        let (hashed, bytes) = (hashed.clone(), bytes.clone());
+        fake_while(1, move |stream, request| {
+            answer_truly(stream, &hashed, &bytes, &request);
+            !matches!(request, DataRequest::Ranges { .. })
+        })
+    };
+    let mut wrong = bytes.clone();
+    wrong.iter_mut().step_by(MIB).for_each(|b| *b ^= 1);
+    super::hostile::forge(&liar, "a", &hashed, &wrong);
+    // Somebody stays who has only a part, or it would all be over.
+    let part = Giver::new(3);
+    part.offer("a", &bytes);
+    let part = Source { has: Some(set(&[0])), ..part.source("part") };
+    let downloads = tempfile::tempdir().unwrap();
+    let (control, dropped) = (Control::default(), Mutex::new(Vec::new()));
+    let notify = |note| {
+        let FetchNote::SourceDropped { name, .. } = note else { return };
+        let mut dropped = dropped.lock().unwrap();
+        dropped.push(name);
+        if dropped.len() == 2 {
+            control.update(vec![liar.source("liar"), honest.source("gil")]);
+        }
+    };
+    let sources = vec![Source { name: "gil".into(), ..leaving }, liar.source("liar"), part];
+    let job = job(&hashed, "a", sources, downloads.path());
+    let fetched = fetch(&job, &receiver(), &Shelf::default(), &notify, &control).unwrap();
+    assert!(fs::read(fetched.path).unwrap() == bytes);
+    let mut dropped = dropped.into_inner().unwrap();
+    dropped.sort();
+    assert_eq!(dropped, ["gil", "liar"]);
+}
+
+#[test]
 fn data_source_that_has_more_by_now_is_asked_for_it() {
     let giver = Giver::new(1);
     let bytes = content(LEN);
