@@ -157,11 +157,17 @@ async function* lines(stream) {
   }
 }
 
-const [hub, name, offers, downloads] = process.argv.slice(2);
-if (downloads === undefined) {
-  console.error("usage: greeter.mjs HUB NAME OFFERS DOWNLOADS");
+const args = process.argv.slice(2);
+const usage = "usage: greeter.mjs HUB NAME OFFERS DOWNLOADS";
+if (args[0] === "--help" || args[0] === "-h") {
+  console.log(usage);
+  process.exit(0);
+}
+if (args.length !== 4) {
+  console.error(usage);
   process.exit(2);
 }
+const [hub, name, offers, downloads] = args;
 const options = ["--name", name, "--json", "--dir", offers, "--downloads", downloads];
 // In a session of its own: a Ctrl-C reaches it once, through us, and not a second time, which would kill it.
 const client = spawn(process.env.POTLUCK ?? "potluck", ["join", hub, ...options], {

@@ -8,9 +8,25 @@
 # that of potluck if something else went wrong. $POTLUCK says where potluck is if it is not on the PATH.
 set -eu
 
-usage() {
-    echo "usage: ${0##*/} [-n NAME] [-t SECONDS] HUB FILE" >&2
+usage="usage: ${0##*/} [-n NAME] [-t SECONDS] HUB FILE"
+
+wrong() {
+    echo "${0##*/}: $1" >&2
+    echo "$usage" >&2
     exit 2
+}
+
+help() {
+    cat <<END
+$usage
+
+Offers FILE at HUB, a join link or HOST:PORT, and waits until somebody has fetched all of it.
+
+  -n NAME     the name to go by (build)
+  -t SECONDS  how long to wait (3600)
+  -h, --help  say this
+END
+    exit 0
 }
 
 # Whether the event has this field. Inside of a JSON text every quote has a backslash before it, so that nothing
@@ -29,15 +45,21 @@ clean_up() {
 }
 
 name=build seconds=3600
-while getopts n:t: option; do
+case ${1-} in
+--help) help ;;
+--?*) wrong "there is no option $1" ;;
+esac
+while getopts :hn:t: option; do
     case $option in
+    h) help ;;
     n) name=$OPTARG ;;
     t) seconds=$OPTARG ;;
-    *) usage ;;
+    :) wrong "-$OPTARG needs a value" ;;
+    *) wrong "there is no option -$OPTARG" ;;
     esac
 done
 shift $((OPTIND - 1))
-[ $# -eq 2 ] || usage
+[ $# -eq 2 ] || wrong "HUB and FILE are needed, and nothing else"
 hub=$1 file=${2##*/} folder=$(dirname -- "$2")
 potluck=${POTLUCK:-potluck}
 

@@ -1,15 +1,14 @@
 //! `potluck invite`: who may come to a hub that knows them not yet, whether it runs or not.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::hub_folder::HubFolder;
 use super::recording::print;
 use crate::io::clock::{Clock, random};
-use crate::io::home::Home;
 use crate::io::store::InviteBook;
 use crate::protocol::invite::{InviteDigest, InviteOver, InviteRecord, invite_secret};
 use crate::protocol::name::check_person;
@@ -28,9 +27,8 @@ use crate::ui::table;
 pub struct Invite {
     #[command(subcommand)]
     what: What,
-    /// The hub's folder, as for `potluck serve` [default: the platform's data folder].
-    #[arg(long, value_name = "DIR", global = true)]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    folder: HubFolder,
 }
 
 #[derive(Debug, Subcommand)]
@@ -107,20 +105,21 @@ struct Listed<'a> {
 impl Invite {
     /// Runs the subcommand.
     pub fn run(&self) -> ExitCode {
-        print(self.text())
+        print(self.text().map_err(|failure| self.folder.leads_here(failure)))
     }
 
     /// Does what was asked; gives what is to be said about it.
     fn text(&self) -> Result<String, Failure> {
-        let mut book = match &self.data {
-            Some(dir) => InviteBook::open(dir)?,
-            None => InviteBook::open(&Home::open(None)?.dir().join("hub"))?,
-        };
         let now = Clock::start().epoch();
         match &self.what {
             What::Add { name, uses, expires, host } => {
+                name.as_deref().map_or(Ok(()), check_person)?;
+                let mut book = match (self.folder.find(InviteBook::find)?, host) {
+                    (Some(book), _) => book,
+                    (None, Some(_)) => self.folder.made(InviteBook::open)?,
+                    (None, None) => return Err(not_run()),
+                };
                 let name = name.clone().map_or_else(|| free_name(&book), Ok)?;
-                check_person(&name)?;
                 let link = join_link(&book, host.as_ref())?;
                 let until = expires.0.map(|span| Timestamp(now.0 + span.as_millis() as i64));
                 let (secret, invite) = new(name, uses.0, until, now)?;
@@ -128,10 +127,12 @@ impl Invite {
                 Ok(format!("{}\n", JoinLink { invite: Some(secret), ..link }))
             }
             What::List { json } => {
-                let invites = book.list()?;
+                let invites = self.folder.existing(InviteBook::find)?.list()?;
                 Ok(if *json { invites.iter().map(|i| json_line(i, now)).collect() } else { table(&invites, now) })
             }
-            What::Revoke { name } => book.revoke(name).map(|()| format!("Revoked: {}\n", escape(name))),
+            What::Revoke { name } => {
+                self.folder.existing(InviteBook::find)?.revoke(name).map(|()| format!("Revoked: {}\n", escape(name)))
+            }
         }
     }
 }
@@ -161,11 +162,13 @@ fn join_link(book: &InviteBook, host: Option<&JoinLink>) -> Result<JoinLink, Fai
     let last = last.and_then(|address| address.parse::<JoinLink>().ok());
     match host.cloned().or(last) {
         Some(link) => Ok(JoinLink { key: Some(key), ..link }),
-        None => {
-            Err(Failure::new(ErrorCode::BadConfig, "The hub has not run yet, so it is not known where it will be.")
-                .hint("Start it first with `potluck serve`, or say where with --host HOST:PORT."))
-        }
+        None => Err(not_run()),
     }
+}
+
+fn not_run() -> Failure {
+    Failure::new(ErrorCode::BadConfig, "The hub has not run yet, so it is not known where it will be.")
+        .hint("Start it first with `potluck serve`, or say where with --host HOST:PORT.")
 }
 
 fn state(invite: &InviteRecord, now: Timestamp) -> &'static str {

@@ -6,6 +6,7 @@ pub mod demo;
 mod duration;
 pub mod exec;
 pub mod forget;
+mod hub_folder;
 pub mod invite;
 pub mod join;
 mod known;

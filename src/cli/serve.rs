@@ -377,5 +377,6 @@ fn listening(config: &HubConfig, address: SocketAddr, link: &JoinLink) -> log::H
 
 /// A folder that cannot be offered.
 fn unusable(failure: Failure) -> Failure {
-    Failure::new(ErrorCode::BadConfig, failure.message).hint("Name another folder with --files.")
+    let way = failure.hint.unwrap_or("Name another folder with --files.".into());
+    Failure::new(ErrorCode::BadConfig, failure.message).hint(way)
 }

@@ -10,9 +10,9 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::hub_folder::HubFolder;
 use super::recording::{Recording, named, print};
 use crate::io::clock::Clock;
-use crate::io::home::Home;
 use crate::io::passwords::{check_length, hash};
 use crate::io::store::{Conflicts, NewAccount, Users};
 use crate::protocol::cause;
@@ -34,9 +34,8 @@ use crate::ui::table;
 pub struct User {
     #[command(subcommand)]
     what: What,
-    /// The hub's folder, as for `potluck serve` [default: the platform's data folder].
-    #[arg(long, value_name = "DIR", global = true)]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    folder: HubFolder,
 }
 
 #[derive(Debug, Subcommand)]
@@ -110,7 +109,7 @@ struct Listed<'a> {
 impl User {
     /// Runs the subcommand.
     pub fn run(&self) -> ExitCode {
-        print(self.text())
+        print(self.text().map_err(|failure| self.folder.leads_here(failure)))
     }
 
     /// Does what was asked; gives what is to be said about it.
@@ -119,10 +118,11 @@ impl User {
             What::Add { name, password, take } => {
                 check_person(name)?;
                 let conflicts = Conflicts { take: *take, replace: false };
-                let mut users = self.users()?;
+                let there = self.folder.find(Users::find)?;
                 // Nobody shall think of a password for nothing.
-                users.check(name, conflicts)?;
+                there.as_ref().map_or(Ok(()), |users| users.check(name, conflicts))?;
                 let hash = hash(&password.read(name)?)?;
+                let mut users = there.map_or_else(|| self.folder.made(Users::open), Ok)?;
                 let account = NewAccount { name: name.clone(), hash, since: Clock::start().epoch().0 };
                 users.add(&[account], conflicts).map_err(|(_, failure)| failure)?;
                 Ok(format!("Added: {}\n", escape(name)))
@@ -147,23 +147,22 @@ impl User {
     }
 
     fn users(&self) -> Result<Users, Failure> {
-        match &self.data {
-            Some(dir) => Users::open(dir),
-            None => Users::open(&Home::open(None)?.dir().join("hub")),
-        }
+        self.folder.existing(Users::find)
     }
 
     /// Everything is looked at before anything is hashed, and all is hashed before anything is kept.
     fn import(&self, file: &Path, conflicts: Conflicts) -> Result<usize, Failure> {
         let lines = read_list(file)?;
-        let mut users = self.users()?;
+        let there = self.folder.find(Users::find)?;
         for (number, name, _) in &lines {
-            users.check(name, conflicts).map_err(|failure| in_line(*number, failure))?;
+            let checked = there.as_ref().map_or(Ok(()), |users| users.check(name, conflicts));
+            checked.map_err(|failure| in_line(*number, failure))?;
         }
         let since = Clock::start().epoch().0;
         let hashed =
             lines.iter().map(|(_, name, password)| Ok(NewAccount { name: name.clone(), hash: hash(password)?, since }));
         let accounts = hashed.collect::<Result<Vec<_>, Failure>>()?;
+        let mut users = there.map_or_else(|| self.folder.made(Users::open), Ok)?;
         users.add(&accounts, conflicts).map_err(|(at, failure)| match at.and_then(|at| lines.get(at)) {
             Some((number, ..)) => in_line(*number, failure),
             None => failure,

@@ -20,6 +20,18 @@ pub const HOME_VARIABLE: &str = "POTLUCK_HOME";
 #[derive(Debug, Clone)]
 pub struct Home {
     dir: PathBuf,
+    /// Whether it was named: what finds the folder by itself does not need to be told.
+    named: bool,
+}
+
+/// `--data DIR`, as a shell takes it.
+pub fn data_option(dir: &Path) -> String {
+    let dir = dir.to_string_lossy();
+    let plain = |c: char| c.is_alphanumeric() || "_-./+,:=@%".contains(c);
+    match dir.chars().all(plain) && !dir.is_empty() {
+        true => format!("--data {dir}"),
+        false => format!("--data '{}'", dir.replace('\'', r"'\''")),
+    }
 }
 
 impl Home {
@@ -29,17 +41,19 @@ impl Home {
     /// # Errors
     /// `bad-config` when the folder cannot be made or there is no home folder to put it in.
     pub fn open(dir: Option<&Path>) -> Result<Self, Failure> {
-        let dir = match dir {
-            Some(dir) => dir.to_owned(),
-            None => Self::default_dir()?,
-        };
+        let named = dir.is_some();
+        let dir = dir.map_or_else(Self::default_dir, |dir| Ok(dir.to_owned()))?;
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
         made.map_err(|e| bad(format!("The data folder {} cannot be made: {}.", dir.display(), cause::of_io(&e))))?;
         mark_private(&dir);
-        Ok(Self { dir })
+        Ok(Self { dir, named })
     }
 
-    fn default_dir() -> Result<PathBuf, Failure> {
+    /// The folder that is opened where none is named; it may not be there yet.
+    ///
+    /// # Errors
+    /// `bad-config` when there is no home folder to put it in.
+    pub fn default_dir() -> Result<PathBuf, Failure> {
         if let Some(dir) = std::env::var_os(HOME_VARIABLE).filter(|dir| !dir.is_empty()) {
             return Ok(dir.into());
         }
@@ -72,6 +86,11 @@ impl Home {
     /// Where the line editor keeps what was typed.
     pub fn history(&self) -> PathBuf {
         self.dir.join("history")
+    }
+
+    /// A command line that is to use this folder: with `--data` if it was named so.
+    pub fn command(&self, words: &str) -> String {
+        if self.named { format!("{words} {}", data_option(&self.dir)) } else { words.to_owned() }
     }
 
     /// The folder itself.

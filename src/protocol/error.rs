@@ -52,6 +52,11 @@ macro_rules! error_codes {
                 match self { $( Self::$Code => $name ),* }
             }
 
+            /// The same as people read it, where the rest has been told.
+            pub fn in_short(self) -> String {
+                self.name().replace('-', " ")
+            }
+
             /// What went wrong, in one sentence.
             pub fn sentence(self) -> &'static str {
                 match self { $( Self::$Code => $sentence ),* }
@@ -102,7 +107,7 @@ error_codes! {
 
     // The hub.
     HubUnreachable, "hub-unreachable", Later, exit 3, "The hub cannot be reached.", "Check the address, and that `potluck serve` runs there.";
-    HubKeyChanged, "hub-key-changed", AfterChange, exit 4, "The hub's key is not the one that was pinned.", "If the hub was set up anew, join with its new link or with --hub-key, or after `potluck forget HOST:PORT`; if not, someone may be in between.";
+    HubKeyChanged, "hub-key-changed", AfterChange, exit 4, "The hub's key is not the one that was expected.", "If the hub was set up anew, join with its new link or with --hub-key, or after `potluck forget HOST:PORT`; if not, someone may be in between.";
     HubLost, "hub-lost", Later, exit 5, "The hub does not answer any more.", "Join again when it is back.";
     HubStopping, "hub-stopping", Later, exit 5, "The hub is being stopped.", "Join again when it is back.";
     TimedOut, "timed-out", Later, exit 7, "It took longer than it may.", "Ask again, with a longer --timeout or without.";
@@ -131,10 +136,10 @@ error_codes! {
     NotFocused, "not-focused", Never, exit 1, "You hear everything already.", "`focus ROOM` hears only one room.";
 
     // Offers.
-    NoDir, "no-dir", AfterChange, exit 1, "No folder has been chosen.", "`setdir DIR` chooses the folder to offer from.";
+    NoDir, "no-dir", AfterChange, exit 1, "No folder has been chosen.", "Choose the folder to offer from: with --dir DIR when potluck is started, or in a session with `setdir DIR`.";
     NoSuchDir, "no-such-dir", AfterChange, exit 1, "There is no such folder.", "Check the path; nothing was changed.";
     NotADir, "not-a-dir", AfterChange, exit 1, "That is not a folder.", "Name a folder; nothing was changed.";
-    NoSuchFile, "no-such-file", AfterChange, exit 1, "There is no such file in the folder.", "Names are relative to the folder of `setdir`.";
+    NoSuchFile, "no-such-file", AfterChange, exit 1, "There is no such file in the folder.", "Names are relative to the folder of --dir or `setdir`; without one, `push` looks where potluck was started.";
     NotAFile, "not-a-file", AfterChange, exit 1, "That is not a regular file.", "Folders, links, devices and pipes cannot be offered.";
     NotReadable, "not-readable", AfterChange, exit 1, "The file cannot be read.", "Check its permissions.";
     NotOffered, "not-offered", AfterChange, exit 1, "The file is not offered, or not by that owner.", "`list` shows what is offered.";

@@ -10,8 +10,25 @@ use super::name::{RESERVED, fold};
 /// What a name looks like: its skeletons (Unicode UTS #39, section 4) as it is written and as it is folded. Two names of
 /// which one is equal look alike.
 pub fn looks(name: &str) -> BTreeSet<String> {
+    [look(name), look(&fold(name))].into()
+}
+
+/// Skeletons and folds are taken in turn at most so often: what has not come to rest then is no name that people write.
+const TURNS: usize = 8;
+
+/// The skeleton, which has no case either: that of `d0ra` is `dOra`, and this is how somebody writes `dora`. A fold can
+/// have another skeleton again, so this goes on until nothing changes.
+fn look(text: &str) -> String {
     let skeleton = |text: &str| unicode_security::skeleton(text).collect::<String>();
-    [skeleton(name), skeleton(&fold(name))].into()
+    let mut look = skeleton(text);
+    for _ in 0..TURNS {
+        let next = skeleton(&fold(&look));
+        if next == look {
+            break;
+        }
+        look = next;
+    }
+    look
 }
 
 /// Taken names, found by what they look like.
@@ -73,7 +90,7 @@ mod tests {
 
     #[test]
     fn names_that_look_like_taken_ones_are_found() {
-        let taken = Likeness::of(["alice", "william", "modern", "Straße", "bob0"]);
+        let taken = Likeness::of(["alice", "william", "modern", "Straße", "bob0", "dora", "ERIN"]);
         for (name, twin) in [
             ("ɑlice", "alice"),
             ("wiIliam", "william"),
@@ -83,12 +100,28 @@ mod tests {
             ("bobO", "bob0"),
             ("aIl", "all"),
             ("1obby", "lobby"),
+            ("d0ra", "dora"),
+            ("D0RA", "dora"),
+            ("ER1N", "erin"),
         ] {
             assert_eq!(check_person(name), Ok(()), "{name}");
             assert_eq!(taken.twin(name), Some(twin), "{name}");
         }
         for name in ["alice", "ALICE", "Alicia", "rnoderm", "strasse", "bob1", "hu"] {
             assert_eq!(taken.twin(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_look_looks_like_itself() {
+        // Every letter that a name can have, alone and between others.
+        let letters = (0..=0x1_ffff).filter_map(char::from_u32).map(String::from);
+        for name in letters.filter(|letter| check_person(letter).is_ok()) {
+            for name in [format!("a{name}Z"), name] {
+                for look in looks(&name) {
+                    assert_eq!(super::look(&look), look, "{name}");
+                }
+            }
         }
     }
 

@@ -281,6 +281,21 @@ fn the_build_script_ends_when_the_build_was_fetched() {
 }
 
 #[test]
+fn each_example_says_how_it_is_used() {
+    let scene = Scene::default();
+    for script in ["fetch_all.py", "greeter.py", "greeter.mjs", "publish_build.sh"] {
+        let ended = example(&scene, script, "help", &["--help"]).output().unwrap();
+        let (said, complained) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+        assert_eq!((ended.status.code(), &*complained), (Some(0), ""), "{script}");
+        assert!(said.starts_with(&format!("usage: {script} ")), "{said}");
+        let ended = example(&scene, script, "wrong", &["--nonsense"]).output().unwrap();
+        let (said, complained) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+        assert_eq!((ended.status.code(), &*said), (Some(2), ""), "{script}");
+        assert!(complained.contains("usage: ") && !complained.contains("Illegal"), "{complained}");
+    }
+}
+
+#[test]
 fn the_build_script_fails_as_it_says() {
     let scene = Scene::default();
     let hub = scene.hub();

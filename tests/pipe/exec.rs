@@ -78,6 +78,65 @@ fn what_could_have_no_effect_is_refused_with_the_way_that_works() {
 }
 
 #[test]
+fn what_a_hint_says_works_where_it_is_shown() {
+    let scene = Scene::default();
+    let hub = scene.hub_with(&["--keep-files", "1MB"]);
+    scene.file("music/k.txt", "kept");
+    let ended = exec(&scene, &hub.address, &[], &["offer", "k.txt", "--keep"]);
+    assert!(ended.code == 1 && ended.text().contains("--dir DIR"), "{ended:?}");
+    // What is misspelt has a neighbour, and nobody is asked for anything meanwhile.
+    let ended = exec(&scene, &hub.address, &["--dir", "musik"], &["offer", "k.txt", "--keep"]);
+    assert!(ended.code == 2 && ended.stderr.contains("Did you mean `music`?"), "{ended:?}");
+    let ended = exec(&scene, &hub.address, &["--dir", "music"], &["offer", "k.txt", "--keep"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_before_the_hub_is_asked() {
+    let scene = Scene::default();
+    scene.file("file", "");
+    for (args, said) in [
+        (&["join", "127.0.0.1:1", "--name", "a", "--downloads", "file"][..], "file is not a folder. (bad-config)"),
+        (&["join", "127.0.0.1:1", "--name", "a", "--downloads", "file/deep"], "file is not a folder. (bad-config)"),
+        (&["join", "127.0.0.1:1", "--name", "a", "--dir", "file"], "Name another folder with --dir."),
+        (&["join", "a@127.0.0.1:1", "--name", "b"], "There are two names: a before the `@`, and b by --name."),
+        (&["exec", "a@127.0.0.1:1", "--name", "b", "list"], "Leave one of them out."),
+    ] {
+        let ended = scene.run(args, "");
+        assert_eq!((ended.code, ended.text().as_str()), (2, ""), "{args:?}: {ended:?}");
+        assert!(ended.stderr.contains(said), "{args:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn another_key_than_expected_is_told_once_with_where_it_came_from() {
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let wrong = "jiuycay4phcj7i7wqfbazsxi55rf3n4byjsc2jzqaaiczjrszmma";
+    let pin = || scene.run(["forget", &hub.address, "--data", "bot"], "").code;
+    let link = format!("potluck://{}/#{wrong}", hub.address);
+    for (address, options, said) in [
+        (link.as_str(), &[][..], "which the link names."),
+        (&hub.address, &["--hub-key", wrong], "which --hub-key names."),
+    ] {
+        let ended = exec(&scene, address, options, &["list"]);
+        assert_eq!((ended.code, pin()), (4, 1), "{ended:?}: nothing was pinned, so there is nothing to forget");
+        assert!(ended.text().contains(said) && !ended.text().contains("potluck forget"), "{ended:?}");
+        assert_eq!(ended.text().matches(wrong).count(), 1, "{ended:?}");
+    }
+    // A pin of another hub that was here: what the hint says helps.
+    assert_eq!(exec(&scene, &hub.address, &[], &["list"]).code, 0);
+    let known = std::fs::read_to_string(scene.path("bot/known_keys.json")).unwrap();
+    let key = hub.link.split('#').nth(1).unwrap();
+    scene.file("bot/known_keys.json", &known.replace(key, wrong));
+    let ended = exec(&scene, &hub.address, &[], &["list"]);
+    let way = format!("`potluck forget {} --data bot`", hub.address);
+    assert!(ended.code == 4 && ended.text().contains(&way), "{ended:?}");
+    assert_eq!(pin(), 0);
+    assert_eq!(exec(&scene, &hub.address, &[], &["list"]).code, 0);
+}
+
+#[test]
 fn a_session_ends_when_its_time_is_over() {
     let scene = Scene::default();
     let hub = scene.hub();

@@ -92,6 +92,7 @@ fn what_cannot_be_is_refused() {
 #[test]
 fn a_list_is_taken_as_a_whole_or_not_at_all() {
     let scene = Scene::default();
+    assert_eq!((user(&scene, &["add", "frank"], "x").code, user(&scene, &["remove", "frank"], "").code), (0, 0));
     for (list, line, code) in [
         ("erin tea\ndora\n", 2, "bad-config"),
         ("erin tea\n\n# all\na/b x\n", 4, "bad-name"),
@@ -137,6 +138,36 @@ fn the_hub_goes_on_while_accounts_are_made() {
     let _client = scene.client(&hub, "frank");
     assert_eq!(names(&scene), ["carl", "dora", "erin", "frank"]);
     assert!(hub.running.is_alive());
+}
+
+#[test]
+fn what_only_looks_makes_no_hub() {
+    let scene = Scene::default();
+    let list = scene.file("list", "carl\n");
+    for args in [
+        &["user", "list"][..],
+        &["user", "remove", "erin"],
+        &["user", "passwd", "erin"],
+        &["user", "add", "a b"],
+        &["user", "import", list.to_str().unwrap()],
+        &["invite", "list"],
+        &["invite", "revoke", "first"],
+        &["invite", "add"],
+    ] {
+        let ended = scene.run(args.iter().copied().chain(["--data", "typo"]), "");
+        assert_eq!((ended.code, ended.text().as_str()), (1, ""), "{args:?}: {ended:?}");
+        assert!(!scene.path("typo").exists(), "{args:?}");
+    }
+    let ended = scene.run(["user", "list", "--data", "typo"], "");
+    assert!(ended.stderr.contains("No hub has ever been in typo"), "{ended:?}");
+    assert!(ended.stderr.contains("`potluck serve --data typo`"), "{ended:?}");
+    // Who makes accounts before the hub starts for the first time is told where its folder is now; and told once.
+    for (name, told) in [("erin", "potluck: no hub has been in typo yet: its folder was made\n"), ("dora", "")] {
+        let ended = scene.run(["user", "add", name, "--data", "typo"], "x");
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, told));
+    }
+    let ended = scene.run(["user", "add", "erin", "--data", "typo"], "x");
+    assert!(ended.stderr.contains("`potluck user passwd erin --data typo`"), "{ended:?}");
 }
 
 #[test]

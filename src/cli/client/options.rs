@@ -15,14 +15,17 @@ use crate::core::LinkConfig;
 use crate::core::session::AcceptFrom;
 use crate::io::client::ClientOptions;
 use crate::io::clock::Clock;
-use crate::io::files::check_dir;
+use crate::io::files::{check_dir, check_target};
 use crate::io::home::Home;
 use crate::protocol::cause;
 use crate::protocol::invite::INVITE_BYTES;
 use crate::protocol::limits::{MAX_TRANSFERS, PASSWORD_BYTES};
-use crate::protocol::name::check_person;
+use crate::protocol::name::{check_person, fold};
 use crate::protocol::types::Password;
 use crate::protocol::{ErrorCode, Failure, JoinLink, OnConflict, PublicKey, TransportChoice};
+
+/// Where downloads go if nothing else is said.
+const HERE: &str = ".";
 
 /// What `--accept-from` takes for everybody.
 const EVERYBODY: &str = "all";
@@ -53,7 +56,7 @@ pub(in crate::cli) struct ClientArgs {
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// The folder that downloads go to; it is made when it is needed.
-    #[arg(long, value_name = "DIR", default_value = ".")]
+    #[arg(long, value_name = "DIR", default_value = HERE)]
     downloads: PathBuf,
     /// What to do if a downloaded file's name exists.
     #[arg(long, value_enum, value_name = "WHAT", default_value = "fail")]
@@ -126,6 +129,12 @@ impl ClientArgs {
     }
 
     pub(in crate::cli) fn name(&self) -> Result<String, Failure> {
+        if let (Some(name), Some(linked)) = (&self.name, &self.hub.name)
+            && fold(name) != fold(linked)
+        {
+            return Err(bad(format!("There are two names: {linked} before the `@`, and {name} by --name."))
+                .hint("Leave one of them out."));
+        }
         if let Some(name) = self.name.clone().or(self.hub.name.clone()) {
             let usable = check_person(&name);
             return usable.map(|()| name).map_err(|failure| Failure::new(ErrorCode::BadConfig, failure.message));
@@ -188,11 +197,16 @@ impl ClientArgs {
 
     /// The folder to offer from, by its full name.
     pub(in crate::cli) fn dir(&self) -> Result<Option<PathBuf>, Failure> {
-        self.dir
-            .as_deref()
-            .map(check_dir)
-            .transpose()
-            .map_err(|failure| Failure::new(ErrorCode::BadConfig, failure.message))
+        self.dir.as_deref().map(check_dir).transpose().map_err(|failure| unusable(failure, "dir"))
+    }
+
+    /// Where downloads go. Where it is not, or not to be written, is told now and not when all has been fetched.
+    fn downloads(&self) -> Result<PathBuf, Failure> {
+        // Where potluck was started, nobody need want to fetch anything.
+        if self.downloads != Path::new(HERE) {
+            check_target(&self.downloads).map_err(|failure| unusable(failure, "downloads"))?;
+        }
+        Ok(self.downloads.clone())
     }
 
     /// Everybody is more than anybody who is named beside.
@@ -215,7 +229,7 @@ impl ClientArgs {
             hub_key: self.hub_key,
             home: self.home()?,
             dir: self.dir()?,
-            downloads: self.downloads.clone(),
+            downloads: self.downloads()?,
             transport: self.transport,
             port: self.port,
             link_port: self.link_port,
@@ -239,6 +253,12 @@ impl ClientArgs {
 
 fn bad(message: impl Into<Cow<'static, str>>) -> Failure {
     Failure::new(ErrorCode::BadConfig, message)
+}
+
+/// A folder that an option names, and that cannot be used.
+fn unusable(failure: Failure, option: &str) -> Failure {
+    let way = failure.hint.unwrap_or_else(|| format!("Name another folder with --{option}.").into());
+    bad(failure.message).hint(way)
 }
 
 fn is_stdin(file: Option<&Path>) -> bool {

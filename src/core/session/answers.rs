@@ -161,7 +161,7 @@ impl Session {
             self.tell(now, event::Error::from(failure.clone()));
         }
         let code = if failure.code == ErrorCode::BadName { ErrorCode::NameTaken.exit() } else { failure.code.exit() };
-        self.leave(now, failure.message.trim_end_matches('.').into(), code, Mark::default(), false);
+        self.leave(now, failure.code.in_short(), code, Mark::default(), false);
     }
 
     fn user_refused(&mut self, now: Time, pending: Pending, error: event::Error) {

@@ -338,7 +338,8 @@ impl Session {
         if !self.abandon(now, &failure) {
             self.tell(now, event::Error::from(failure.clone()));
         }
-        self.end(now, failure.message.trim_end_matches('.').into(), failure.code.exit(), quit);
+        // The failure has said the rest.
+        self.end(now, failure.code.in_short(), failure.code.exit(), quit);
     }
 
     /// Leaves the hub, then ends.

@@ -1,6 +1,7 @@
 //! The client's driver: the user's streams, the hub, the disk and transfers around [`Session`].
 
 mod files;
+mod hub_key;
 mod messages;
 mod options;
 mod peers;
@@ -28,7 +29,7 @@ use crate::io::identity::Identity;
 use crate::io::inbox::Inboxes;
 use crate::io::line_room::LineRoom;
 use crate::io::output::Output as Printed;
-use crate::io::transport::{Conn, connect_host};
+use crate::io::transport::Conn;
 use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::{EventLine, Failure, PublicKey};
 use peers::PeerPort;
@@ -317,28 +318,6 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             }
             Output::End(code) => self.end = Some(code),
         }
-    }
-
-    fn connect(&mut self) {
-        let conn = self.next_conn;
-        self.next_conn += 1;
-        let (sender, identity, transport) = (self.sender.clone(), self.identity.clone(), self.options.transport);
-        let (host, port) = (self.options.hub.host.clone(), self.options.hub.port);
-        let expected = match self.hub_key {
-            Some(key) => Ok(Some(key)),
-            None => self.options.home.pins().pinned_hub(&self.options.hub.host_port()),
-        };
-        tokio::spawn(async move {
-            let connected = match expected {
-                Ok(expected) => connect_host(&host, port, &identity, expected, transport).await,
-                Err(failure) => Err(failure),
-            };
-            let message = match connected {
-                Ok(connection) => Message::Connected(conn, Box::new(ConnBox(connection))),
-                Err(failure) => Message::ConnectFailed(failure),
-            };
-            let _ = sender.send(message).await;
-        });
     }
 
     fn on_thread(&self, work: impl FnOnce() -> Message + Send + 'static) {

@@ -1,5 +1,6 @@
 //! What is offered: folders looked through, files opened and hashed without following links.
 
+mod folders;
 mod offers;
 mod open;
 mod pool;
@@ -7,8 +8,7 @@ mod pool;
 mod tests;
 mod walk;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::cancel::Cancel;
@@ -16,32 +16,12 @@ use super::data::Shelf;
 use super::hash::Hashed;
 use super::hash_cache::HashCache;
 use crate::core::session::Offering;
-use crate::protocol::cause;
-use crate::protocol::{Content, ErrorCode, Failure};
+use crate::protocol::{Content, Failure};
 
+pub use folders::{check_dir, check_target};
 pub use offers::{Offers, Progress};
 pub(crate) use offers::{Ready, hash_or_remember};
 pub(crate) use walk::{Found, find_in, is_hidden};
-
-/// A folder by its full name.
-///
-/// # Errors
-/// `no-such-dir`, `not-a-dir`, or `not-readable`.
-pub fn check_dir(dir: &Path) -> Result<PathBuf, Failure> {
-    let shown = dir.display();
-    let full = dir.canonicalize().map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => Failure::new(ErrorCode::NoSuchDir, format!("There is no folder {shown}.")),
-        io::ErrorKind::NotADirectory => Failure::new(ErrorCode::NotADir, format!("{shown} is not a folder.")),
-        _ => Failure::new(ErrorCode::NotReadable, format!("The folder {shown} cannot be read: {}.", cause::of_io(&e))),
-    })?;
-    if !full.is_dir() {
-        return Err(Failure::new(ErrorCode::NotADir, format!("{shown} is not a folder.")));
-    }
-    if full.to_str().is_none() {
-        return Err(Failure::new(ErrorCode::BadName, "The folder's full name is not UTF-8."));
-    }
-    Ok(full)
-}
 
 /// Hashes files of a folder and puts them on the shelf, all of them or none; they are not watched.
 ///

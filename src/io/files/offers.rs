@@ -127,17 +127,22 @@ impl Offers {
     fn one(&self, dir: Option<&str>, file: &str, cancel: &Cancel) -> Result<(Ready, PathBuf), Failure> {
         let path = Path::new(dir.unwrap_or(".")).join(file);
         let not_a_file = || Failure::new(ErrorCode::NotAFile, format!("{file} is not a regular file."));
+        let no_file = || Failure::new(ErrorCode::NoSuchFile, format!("There is no file {file}."));
         // A path that ends in `/` is that of a folder, even if the system's functions are lenient.
         let name = path.file_name().filter(|_| !file.ends_with('/')).ok_or_else(not_a_file)?;
         let name = name.to_str().ok_or_else(|| Failure::from(ErrorCode::BadName))?;
         check_file(name)?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let parent = check_dir(parent).map_err(|failure| match failure.code {
-            ErrorCode::NoSuchDir => Failure::new(ErrorCode::NoSuchFile, format!("There is no file {file}.")),
+            ErrorCode::NoSuchDir => no_file(),
             ErrorCode::NotADir => not_a_file(),
             _ => failure,
         })?;
-        let fingerprint = Fingerprint::of(&Opener::new(&parent).open(name)?)?;
+        let opened = Opener::new(&parent).open(name).map_err(|failure| match failure.code {
+            ErrorCode::NoSuchFile => no_file(),
+            _ => failure,
+        })?;
+        let fingerprint = Fingerprint::of(&opened)?;
         let files = [(name, fingerprint)];
         let hashed = hash_or_remember(&parent, &files, None, &self.cache, &mut |_| (), cancel).pop();
         let hashed = hashed.unwrap_or_else(|| Err(ErrorCode::Interrupted.into()))?;

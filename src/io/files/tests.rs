@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -16,7 +17,7 @@ use crate::io::watch::Pace;
 use crate::protocol::limits::TREE_DEPTH;
 use crate::protocol::line::pointer_at;
 use crate::protocol::types::{SkipReason, Skipped};
-use crate::protocol::{Chunking, ContentHash};
+use crate::protocol::{Chunking, ContentHash, ErrorCode};
 
 struct Scene {
     _base: tempfile::TempDir,

@@ -60,6 +60,14 @@ impl Users {
         open_beside(dir).map(|(database, file)| Self { database, file })
     }
 
+    /// Opens the store in `dir`, if a hub has ever been there. Nothing is made.
+    ///
+    /// # Errors
+    /// As for [`Users::open`].
+    pub fn find(dir: &Path) -> Result<Option<Self>, Failure> {
+        disk::is_there(dir)?.then(|| Self::open(dir)).transpose()
+    }
+
     /// All names, in the order of their folds.
     ///
     /// # Errors

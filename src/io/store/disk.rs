@@ -48,6 +48,19 @@ pub(super) fn make_dir(dir: &Path) -> Result<PathBuf, Failure> {
     Ok(dir.join(DATABASE))
 }
 
+/// Whether a hub has ever been in this folder, and be it that only a part of its data is left.
+pub(super) fn is_there(dir: &Path) -> Result<bool, Failure> {
+    let database = dir.join(DATABASE);
+    for file in [dir.join(super::KEY), wal(&database), database] {
+        match file.symlink_metadata() {
+            Ok(_) => return Ok(true),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+            Err(e) => return Err(cannot("read", &file, &e)),
+        }
+    }
+    Ok(false)
+}
+
 fn lock_file(path: &Path) -> Result<File, Failure> {
     let mut options = OpenOptions::new();
     open_own(options.create(true).truncate(false).write(true).mode(0o600), path).map_err(|e| cannot("write", path, &e))

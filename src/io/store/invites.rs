@@ -37,6 +37,14 @@ impl InviteBook {
         Ok(Self { database, file, dir: dir.to_owned() })
     }
 
+    /// Opens the store in `dir`, if a hub has ever been there. Nothing is made.
+    ///
+    /// # Errors
+    /// As for [`Users::open`](super::Users::open).
+    pub fn find(dir: &Path) -> Result<Option<Self>, Failure> {
+        super::disk::is_there(dir)?.then(|| Self::open(dir)).transpose()
+    }
+
     /// Where the hub listened last, as `HOST:PORT`, and its key: what a join link is made of.
     ///
     /// # Errors

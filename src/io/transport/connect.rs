@@ -183,7 +183,7 @@ fn unreachable(what: &str, cause: &str) -> Failure {
 pub(super) fn key_changed(address: SocketAddr, mismatch: &KeyMismatch) -> Failure {
     Failure::new(
         ErrorCode::HubKeyChanged,
-        format!("The hub at {address} has another key than the one that was pinned: {mismatch}."),
+        format!("The hub at {address} shows the key {} instead of {}.", mismatch.found, mismatch.expected),
     )
 }
 

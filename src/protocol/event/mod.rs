@@ -229,7 +229,7 @@ bodies! {
     }
     /// The last line.
     Bye {
-        /// Why it ends.
+        /// Why it ends, in few words.
         reason: String,
         /// The exit code.
         code: u8,
