@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use tokio::sync::mpsc;
 
-use super::client::{ClientArgs, Manner, standard_output, style};
+use super::client::{ClientArgs, Face, Manner, standard_output, style};
 use super::fail;
 use super::known::Known;
 use crate::core::session::Replica;
@@ -91,15 +91,12 @@ impl Join {
         let talk_help = human::help(Some(human::TALK))?;
         let known = human::help(None)?.into_iter().chain(talk_help);
         let known = known.map(|command| (command.name, command.about)).collect();
-        let talk = SharedTalk::new(format!("{}@{}", self.client.name()?, self.client.hub()));
+        let talk = SharedTalk::new(self.client.name()?, self.client.hub().to_string());
         let (talked, typing) = (talk.clone(), talk.clone());
         let known = Known::new(known, self.client.dir()?);
         let (watched, heard, tabbed) = (known.clone(), known.clone(), known.clone());
         // Before the editor has the terminal.
-        let manner = self.manner(move |line| {
-            talked.lock().heard(line);
-            !heard.heard(line) && at_a_glance(line)
-        })?;
+        let manner = self.manner(move |line| !heard.heard(line) && at_a_glance(line))?;
         let history = self.client.home()?.history();
         let (typed, to_feed) = std::sync::mpsc::channel();
         let bars = manner.bars.clone();
@@ -122,7 +119,12 @@ impl Join {
         })
         .map_err(Failure::internal)?;
         let watch = move |replica: &Replica| watched.update(replica);
-        let result = self.client.run(manner, style(), printer, watch, |input, mailbox| {
+        let face = Face::from(style()).dressed(move |line, text| {
+            let note = talked.heard(line);
+            let text = talked.lock().dressed(line, text);
+            note.map_or_else(|| text.clone(), |note| format!("{text}{note}\n"))
+        });
+        let result = self.client.run(manner, face, printer, watch, |input, mailbox| {
             std::thread::spawn(move || feed(&to_feed, &input, &mailbox));
         });
         drop(editor);

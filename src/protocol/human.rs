@@ -252,6 +252,11 @@ fn many(argument: &clap::Arg) -> bool {
     matches!(argument.get_action(), clap::ArgAction::Append)
 }
 
+/// Whether this is the name of a command as it is typed, an old one too.
+pub fn is_command(name: &str) -> bool {
+    NAMES.iter().any(|(known, _)| *known == name.to_lowercase()) || old_spellings::usage_of(name).is_some()
+}
+
 /// The command of today that has this name, or one much like it, in any case of letters.
 pub(super) fn meant(name: &str) -> Option<&'static str> {
     let name = name.to_lowercase();

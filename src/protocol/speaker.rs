@@ -16,7 +16,15 @@ impl Speaker {
     /// # Errors
     /// As [`line::parse`].
     pub fn read(&mut self, text: &[u8]) -> Result<Option<RequestLine>, BadLine> {
-        let read = line::parse_in(text, self.room())?;
+        self.read_in(text, None)
+    }
+
+    /// The same where the short forms mean this room, if there is one, and not the one that was joined last.
+    ///
+    /// # Errors
+    /// As [`line::parse`].
+    pub fn read_in(&mut self, text: &[u8], room: Option<&str>) -> Result<Option<RequestLine>, BadLine> {
+        let read = line::parse_in(text, room.or(self.room()))?;
         // A program says whole requests.
         if let Some(RequestLine { request, .. }) = &read
             && text.trim_ascii_start().first() != Some(&b'{')

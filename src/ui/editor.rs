@@ -42,6 +42,9 @@ const TURNING: Duration = Duration::from_millis(100);
 /// the terminal. The library does not tell.
 const DRAWING: Duration = Duration::from_millis(20);
 
+/// How long the next prompt waits for the hub to say whether one is in the room that it is to show.
+const ENTERING: Duration = Duration::from_secs(1);
+
 /// A text for the library's own printer that moves nothing: after it, the prompt is drawn again.
 const WAKE: &str = "\x1b[A\n";
 
@@ -109,6 +112,8 @@ impl Editor {
         }
         let history = history.filter(|file| load_history(&mut editor, file));
         let external = Box::new(editor.create_external_printer().map_err(io_error)?);
+        let resumed = Box::new(editor.create_external_printer().map_err(io_error)?);
+        super::resumed::watch(Arc::clone(&turn), resumed, WAKE)?;
         let turns = Arc::clone(&turn);
         std::thread::Builder::new().name("editor".into()).spawn(move || edit(editor, &turns, &talk, history, typed))?;
         Ok((Self { turn: Arc::clone(&turn), before }, Printer { external, turn, text: Vec::new() }))
@@ -159,7 +164,7 @@ fn edit(
     let over = TurnOver(turn);
     let mut editor = editor;
     while turn.lock().whose != Whose::Over {
-        let prompt = turn.prompt(talk.lock().prompt());
+        let prompt = turn.prompt(next_prompt(turn, talk));
         let read = editor.readline(&prompt);
         if read.is_err() {
             // The line was left as it stood, with the bars above; the cursor is below it.
@@ -179,7 +184,7 @@ fn edit(
                 for (number, line) in lines().enumerate() {
                     // Of lines that were pasted, each follows the one before as if it had been typed.
                     if number > 0 {
-                        talk.lock().prompt();
+                        next_prompt(turn, talk);
                     }
                     let note = meant(&mut editor, turn, talk, line).and_then(|line| typed(Typed::Line(line)));
                     if let Some(note) = note {
@@ -199,6 +204,16 @@ fn edit(
     drop(editor);
     drop(over);
     typed(Typed::End);
+}
+
+/// The prompt of the next line, once it is known which room it shows.
+fn next_prompt(turn: &Turn, talk: &SharedTalk) -> String {
+    if talk.lock().is_entering() {
+        turn.set(Whose::Printer);
+        talk.settle(ENTERING);
+        turn.set(Whose::Nobody);
+    }
+    talk.lock().prompt()
 }
 
 /// Whether a line holds a secret, as a command or as one whose slash was forgotten.
@@ -273,6 +288,12 @@ impl Write for Printer {
         }
         // Between two prompts text could overtake what the editor has not shown yet, so it waits.
         let mut state = self.turn.wait_while(|state| state.whose == Whose::Nobody);
+        if state.whose == Whose::Printer {
+            // The next prompt cannot come before this is shown.
+            let shown = show(&text);
+            drop(state);
+            return shown;
+        }
         if state.whose == Whose::Editor && (!text.is_empty() || state.screen.is_due()) {
             state.screen.put(&text);
             drop(state);

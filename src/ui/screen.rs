@@ -59,6 +59,11 @@ impl Screen {
         self.leaving = true;
     }
 
+    /// The bars that stood there are out of reach: new ones are drawn below them.
+    pub fn forget(&mut self) {
+        self.drawn.clear();
+    }
+
     /// What to write in place of `prompt`, where it begins.
     pub fn paint(&mut self, prompt: &str, size: TerminalSize) -> String {
         let mut out = self.clear(size.columns) + &self.take_text();

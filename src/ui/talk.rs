@@ -3,9 +3,10 @@
 //! A line means what the prompt says under which it was typed: at `dora@hub [kitchen]> ` it is said in the kitchen, even
 //! if the hub has just answered that there is no kitchen. So nothing is ever said elsewhere than it looks.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use crate::protocol::human::TALK;
+use crate::protocol::human::{TALK, is_command};
 use crate::protocol::name::{LOBBY, check_room, fold};
 use crate::protocol::{BadLine, ErrorCode, Event, EventLine, Id, Request, RequestLine, Speaker, request};
 
@@ -36,45 +37,70 @@ pub enum Meaning {
 /// Where a person at a terminal talks.
 #[derive(Debug)]
 pub struct Talk {
-    /// Who is where, as the prompt shows it.
-    place: String,
+    /// Who one is, as the hub says it.
+    name: String,
+    hub: String,
+    /// Short forms of old mean the room that the prompt shows, or else the one that was entered last.
     speaker: Speaker,
     /// Where what is typed next is said; commands are typed if nowhere.
     room: Option<String>,
     /// Where what is typed now is said.
     shown: Option<String>,
-    /// The mark of the request that enters the room.
+    /// The mark of the request that enters a room, while the hub has not answered it.
     entering: Option<Id>,
+    /// No prompt is shown, since that answer is waited for.
+    awaited: bool,
     attempts: u64,
 }
 
 /// The talk that one thread types into and another hears of.
 #[derive(Debug, Clone)]
-pub struct SharedTalk(Arc<Mutex<Talk>>);
+pub struct SharedTalk(Arc<(Mutex<Talk>, Condvar)>);
 
 impl SharedTalk {
-    /// Somebody who talks nowhere yet; `place` is shown in the prompt, such as `dora@hub`.
-    pub fn new(place: String) -> Self {
-        Self(Arc::new(Mutex::new(Talk::new(place))))
+    /// Somebody of this name at this hub who talks nowhere yet; the prompt shows both.
+    pub fn new(name: String, hub: String) -> Self {
+        Self(Arc::new((Mutex::new(Talk::new(name, hub)), Condvar::new())))
     }
 
     /// The talk, for a moment.
     pub fn lock(&self) -> MutexGuard<'_, Talk> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of an event. What this adds to its text is returned.
+    pub fn heard(&self, line: &EventLine) -> Option<String> {
+        let note = self.lock().heard(line);
+        self.0.1.notify_all();
+        note
+    }
+
+    /// Waits until it is known whether one is in the room that was asked for, but not longer than `patience`.
+    pub fn settle(&self, patience: Duration) {
+        let mut talk = self.lock();
+        talk.awaited = true;
+        let wait = self.0.1.wait_timeout_while(talk, patience, |talk| talk.entering.is_some());
+        wait.unwrap_or_else(PoisonError::into_inner).0.awaited = false;
     }
 }
 
 impl Talk {
-    fn new(place: String) -> Self {
-        Self { place, speaker: Speaker::default(), room: None, shown: None, entering: None, attempts: 0 }
+    fn new(name: String, hub: String) -> Self {
+        let speaker = Speaker::default();
+        Self { name, hub, speaker, room: None, shown: None, entering: None, awaited: false, attempts: 0 }
+    }
+
+    /// Whether it is not known yet if the hub lets one into the room that one wants to talk in.
+    pub fn is_entering(&self) -> bool {
+        self.entering.is_some()
     }
 
     /// The prompt for the next line, which is taken as the prompt says.
     pub fn prompt(&mut self) -> String {
         self.shown.clone_from(&self.room);
         match &self.shown {
-            Some(room) => format!("{} [{room}]> ", self.place),
-            None => format!("{}> ", self.place),
+            Some(room) => format!("{}@{} [{room}]> ", self.name, self.hub),
+            None => format!("{}@{}> ", self.name, self.hub),
         }
     }
 
@@ -115,21 +141,52 @@ impl Talk {
         }
     }
 
-    /// Takes note of an event: a room that was not entered, or was left, is not talked in.
-    pub fn heard(&mut self, line: &EventLine) {
-        let over = match &line.event {
-            Event::Error(_) => line.id.is_some() && line.id == self.entering,
-            Event::RoomLeft(left) => self.room.as_ref().is_some_and(|room| fold(room) == fold(&left.room)),
-            _ => false,
-        };
-        if over {
-            self.stop();
+    /// Takes note of an event: a room is talked in once the hub has let one in, and not any more once it was left.
+    /// Returns what the person is to be told of it.
+    fn heard(&mut self, line: &EventLine) -> Option<String> {
+        let answers = line.id.is_some() && line.id == self.entering;
+        match &line.event {
+            Event::Welcome(welcome) => self.name.clone_from(&welcome.name),
+            Event::Error(_) if answers => self.entering = None,
+            Event::RoomJoined(joined) if answers => {
+                self.entering = None;
+                self.speaker.talk_in(Some(joined.room.clone()));
+                self.room = Some(joined.room.clone());
+                let late = format!("After this line, what you type is said in {}.", joined.room);
+                return Some(if self.awaited { entered(&format!("in {}", joined.room)) } else { late });
+            }
+            Event::RoomLeft(left) => {
+                let is_left = |room: &str| fold(room) == fold(&left.room);
+                if self.speaker.room().is_some_and(is_left) {
+                    self.speaker.talk_in(None);
+                }
+                if self.room.as_deref().is_some_and(is_left) {
+                    self.stop();
+                }
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// The text of an event as it is right at this terminal: where one talks, commands begin with a slash.
+    pub fn dressed(&self, line: &EventLine, text: String) -> String {
+        if self.room.is_none() && self.shown.is_none() {
+            return text;
+        }
+        match &line.event {
+            // Only the hint is there to be followed; the rest may hold what was typed.
+            Event::Error(_) => match text.split_once('\n') {
+                Some((message, hint)) => format!("{message}\n{}", slashed(hint)),
+                None => text,
+            },
+            Event::Waiting(_) | Event::Focused(_) | Event::Help(_) | Event::PushOffered(_) => slashed(&text),
+            _ => text,
         }
     }
 
     fn stop(&mut self) -> Option<String> {
         self.entering = None;
-        self.speaker.talk_in(None);
         self.room.take()
     }
 
@@ -144,9 +201,14 @@ impl Talk {
         if name.eq_ignore_ascii_case(TALK) {
             return self.talk(rest);
         }
-        match self.speaker.read(text.as_bytes()) {
+        let before = self.speaker.clone();
+        match self.speaker.read_in(text.as_bytes(), self.shown.as_deref()) {
             Ok(None) => (Meaning::Nothing, None),
-            Ok(Some(RequestLine { request: Request::RoomJoin(join), .. })) if join.again => self.talk(&join.room),
+            Ok(Some(RequestLine { request: Request::RoomJoin(join), .. })) if join.again => {
+                // Only once the hub has let one in.
+                self.speaker = before;
+                self.talk(&join.room)
+            }
             Ok(Some(line)) => {
                 if let Request::RoomLeave(leave) = &line.request
                     && self.room.as_ref().is_some_and(|room| fold(room) == fold(&leave.room))
@@ -162,12 +224,11 @@ impl Talk {
     fn talk(&mut self, room: &str) -> (Meaning, Option<String>) {
         if fold(room) == LOBBY {
             self.stop();
-            self.speaker.talk_in(Some(LOBBY.to_owned()));
             self.room = Some(LOBBY.to_owned());
             return (Meaning::Nothing, Some(entered("to everybody")));
         }
         match check_room(room) {
-            Ok(()) => self.enter(room.to_owned()),
+            Ok(()) => (self.enter(room.to_owned()), None),
             Err(_) => {
                 let usage = "`talk ROOM` says what you type in a room from then on, `talk lobby` to everybody.";
                 (Meaning::Nothing, Some(usage.to_owned()))
@@ -175,16 +236,12 @@ impl Talk {
         }
     }
 
-    /// From now on; if the hub says no, until it does.
-    fn enter(&mut self, room: String) -> (Meaning, Option<String>) {
+    /// Once the hub has let one in.
+    fn enter(&mut self, room: String) -> Meaning {
         self.attempts += 1;
         let id = Id::Text(format!("{TALK}-{}", self.attempts));
         self.entering = Some(id.clone());
-        self.speaker.talk_in(Some(room.clone()));
-        self.room = Some(room.clone());
-        let note = entered(&format!("in {room}"));
-        let join = request::RoomJoin { room, again: true };
-        (Meaning::Ask(RequestLine { id: Some(id), request: join.into() }), Some(note))
+        Meaning::Ask(RequestLine { id: Some(id), request: request::RoomJoin { room, again: true }.into() })
     }
 
     /// With how to talk, where a line is no command.
@@ -208,138 +265,29 @@ fn entered(whom: &str) -> String {
     )
 }
 
+/// A text with a slash before each command that stands at the beginning of a piece in backticks.
+fn slashed(text: &str) -> String {
+    let is_typed = |piece: &str| {
+        let name = first_word(piece);
+        name == LEAVE || name == TALK || is_command(name)
+    };
+    let mut out = String::with_capacity(text.len() + 8);
+    for (number, piece) in text.split('`').enumerate() {
+        if number > 0 {
+            out.push('`');
+        }
+        if number % 2 == 1 && is_typed(piece) {
+            out.push('/');
+        }
+        out.push_str(piece);
+    }
+    out
+}
+
 fn first_word(text: &str) -> &str {
     text.split([' ', '\t']).next().unwrap_or_default()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn dora() -> Talk {
-        Talk::new("dora@hub".into())
-    }
-
-    /// Types a line at a new prompt.
-    fn typed(talk: &mut Talk, line: &str) -> Meaning {
-        talk.prompt();
-        talk.typed(line).0
-    }
-
-    fn say(room: &str, text: &str) -> Meaning {
-        ask(request::Say { room: room.into(), text: text.into() })
-    }
-
-    fn refused(id: &str) -> EventLine {
-        let error = format!(
-            r#"{{"event":"error","id":"{id}","final":true,"code":"no-such-room","message":"m","retry":"never"}}"#
-        );
-        EventLine::parse(&error).unwrap().unwrap()
-    }
-
-    #[test]
-    fn what_is_typed_is_said_where_the_prompt_says() {
-        let mut talk = dora();
-        assert_eq!(talk.prompt(), "dora@hub> ");
-        let (asked, note) = talk.typed("talk kitchen");
-        let Meaning::Ask(line) = asked else { panic!("{asked:?}") };
-        assert_eq!(line.request, request::RoomJoin { room: "kitchen".into(), again: true }.into());
-        assert!(note.unwrap().contains("`/leave` ends it"));
-        assert_eq!(talk.prompt(), "dora@hub [kitchen]> ");
-        assert_eq!(talk.typed("who is hungry? ").0, say("kitchen", "who is hungry?"));
-        assert_eq!(talk.typed("//me waves").0, say("kitchen", "/me waves"));
-        assert_eq!(talk.typed("  ").0, Meaning::Nothing);
-        assert_eq!(talk.typed("/who").0, ask(request::Who::default()));
-        assert_eq!(talk.typed("{\"request\":\"quit\"}").0, say("kitchen", "{\"request\":\"quit\"}"));
-        assert_eq!(talk.typed("/leave").0, Meaning::Nothing);
-        assert_eq!(talk.prompt(), "dora@hub> ");
-        assert_eq!(talk.typed("who").0, ask(request::Who::default()));
-    }
-
-    #[test]
-    fn everybody_is_spoken_to_in_the_lobby() {
-        let mut talk = dora();
-        assert_eq!(typed(&mut talk, "talk lobby"), Meaning::Nothing);
-        assert_eq!(talk.prompt(), "dora@hub [lobby]> ");
-        assert_eq!(talk.typed("soup!").0, say("lobby", "soup!"));
-        assert_eq!(typed(&mut talk, "list_members"), ask(request::Members { room: "lobby".into() }));
-        assert_eq!(typed(&mut talk, "send_group soup!"), say("lobby", "soup!"));
-        assert_eq!(typed(&mut talk, "leave_group"), Meaning::Nothing);
-        assert_eq!(talk.prompt(), "dora@hub> ");
-        assert_eq!(typed(&mut talk, "join_group Lobby"), Meaning::Nothing);
-        typed(&mut talk, "/talk kitchen");
-        assert_eq!(typed(&mut talk, "soup!"), say("kitchen", "soup!"));
-    }
-
-    #[test]
-    fn groups_of_old_are_talked_in_with_their_own_commands() {
-        let mut talk = dora();
-        assert!(matches!(typed(&mut talk, "join_group climbers"), Meaning::Ask(_)));
-        assert_eq!(typed(&mut talk, "tonight?"), say("climbers", "tonight?"));
-        assert_eq!(typed(&mut talk, "send_group tonight?"), say("climbers", "tonight?"));
-        assert_eq!(typed(&mut talk, "/list_members"), ask(request::Members { room: "climbers".into() }));
-        assert_eq!(typed(&mut talk, "list_members"), ask(request::Members { room: "climbers".into() }));
-        assert_eq!(typed(&mut talk, "leave_group"), ask(request::RoomLeave { room: "climbers".into() }));
-        assert_eq!(talk.prompt(), "dora@hub> ");
-        assert!(matches!(talk.typed("tonight?").0, Meaning::Bad(_)));
-        assert!(matches!(typed(&mut talk, "send_group"), Meaning::Bad(_)));
-    }
-
-    #[test]
-    fn a_room_that_is_not_entered_is_not_talked_in() {
-        let mut talk = dora();
-        typed(&mut talk, "talk kitchen");
-        talk.prompt();
-        talk.heard(&refused("talk-1"));
-        // The prompt still shows the kitchen: what is typed there goes nowhere else.
-        assert_eq!(talk.typed("quit smoking").0, say("kitchen", "quit smoking"));
-        assert_eq!(talk.prompt(), "dora@hub> ");
-        typed(&mut talk, "talk kitchen");
-        typed(&mut talk, "/talk garden");
-        talk.heard(&refused("talk-2"));
-        assert_eq!(talk.prompt(), "dora@hub [garden]> ");
-        talk.heard(&EventLine::parse(r#"{"event":"room-left","room":"Garden"}"#).unwrap().unwrap());
-        assert_eq!(talk.prompt(), "dora@hub> ");
-    }
-
-    #[test]
-    fn what_is_perhaps_not_for_all_is_asked_about() {
-        let mut talk = dora();
-        talk.prompt();
-        assert_eq!(talk.doubt("login dora secret"), None, "it is a command there");
-        typed(&mut talk, "talk kitchen");
-        talk.prompt();
-        for line in [
-            "login dora secret",
-            " LOGIN dora secret",
-            "private erin hello",
-            "message erin hello",
-            "Send erin x",
-            "login",
-        ] {
-            let question = talk.doubt(line).unwrap_or_else(|| panic!("{line}"));
-            assert!(question.contains("all in kitchen") && question.ends_with("[y/N] "), "{question}");
-        }
-        for line in ["/login dora", "loginname?", "who has the message", "//login", "hello", "send_group login x"] {
-            assert_eq!(talk.doubt(line), None, "{line}");
-        }
-        assert_eq!(talk.command("/login dora"), Some("login dora"));
-        assert_eq!(talk.command("login dora"), None);
-        assert_eq!(talk.command("//login dora"), None);
-    }
-
-    #[test]
-    fn what_is_no_command_learns_how_to_be_said() {
-        let mut talk = dora();
-        let Meaning::Bad(bad) = typed(&mut talk, "hello everybody") else { panic!() };
-        let hint = bad.failure.hint.unwrap();
-        assert!(hint.contains("`broadcast TEXT`") && hint.contains("`talk lobby`"), "{hint}");
-        for line in ["talk", "talk a b", "talk /x"] {
-            talk.prompt();
-            let (meaning, note) = talk.typed(line);
-            assert_eq!(meaning, Meaning::Nothing, "{line}");
-            assert!(note.unwrap().contains("`talk ROOM`"), "{line}");
-            assert_eq!(talk.prompt(), "dora@hub> ");
-        }
-    }
-}
+#[path = "talk_tests.rs"]
+mod tests;

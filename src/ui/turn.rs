@@ -3,6 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rustix::termios::{Termios, tcgetattr};
 use rustyline::Prompt;
 
 use super::bars::TerminalSize;
@@ -17,6 +18,8 @@ pub(super) enum Whose {
     Nobody,
     /// The prompt is there.
     Editor,
+    /// The next prompt depends on what is told: that is written at once.
+    Printer,
     /// There will be no more prompts.
     Over,
 }
@@ -32,12 +35,14 @@ pub(super) struct State {
     pub(super) screen: Screen,
     /// The prompt that stands there, or stood there last.
     pub(super) prompt: String,
+    /// How the terminal is set up while there is a prompt.
+    pub(super) mode: Option<Termios>,
 }
 
 impl Turn {
     pub(super) fn new(screen: Screen) -> Self {
         Self {
-            state: Mutex::new(State { whose: Whose::default(), screen, prompt: String::new() }),
+            state: Mutex::new(State { whose: Whose::default(), screen, prompt: String::new(), mode: None }),
             changed: Condvar::new(),
         }
     }
@@ -107,6 +112,8 @@ pub(super) struct TurnPrompt {
 
 impl Prompt for TurnPrompt {
     fn raw(&self) -> &str {
+        let mode = tcgetattr(std::io::stdin()).ok();
+        self.turn.lock().mode = mode;
         self.turn.set(Whose::Editor);
         &self.text
     }

@@ -1,7 +1,8 @@
 """A person at a terminal: types what the steps say, and looks at what the terminal shows.
 
 terminal.py STEPS COMMAND...    where STEPS is a JSON list of ["type", TEXT], ["keys", TEXT] (without Enter),
-["tab", TEXT] (Tab until that is shown), ["see", TEXT] and ["never", TEXT]
+["tab", TEXT] (Tab until that is shown), ["see", TEXT], ["never", TEXT], and ["resume", ""]: the program is stopped, its
+terminal set up as a shell does, and it goes on
 """
 
 import fcntl
@@ -10,6 +11,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import sys
 import termios
@@ -20,6 +22,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
 
 steps, command = json.loads(sys.argv[1]), sys.argv[2:]
 child, terminal = pty.fork()
+usual = termios.tcgetattr(terminal) if child else None
 if child == 0:
     os.execvp(command[0], command)
 fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
@@ -51,6 +54,12 @@ def fail(why):
 for what, text in steps:
     if what in ("type", "keys"):
         os.write(terminal, text.encode() + (b"\r" if what == "type" else b""))
+        continue
+    if what == "resume":
+        os.kill(child, signal.SIGSTOP)
+        os.waitpid(child, os.WUNTRACED)
+        termios.tcsetattr(terminal, termios.TCSANOW, usual)
+        os.kill(child, signal.SIGCONT)
         continue
     if what == "never":
         if text in shown():

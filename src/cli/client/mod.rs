@@ -52,6 +52,36 @@ pub(in crate::cli) struct Manner {
 /// Which events are shown as text, if they have any.
 pub(in crate::cli) type Shows = Box<dyn FnMut(&EventLine) -> bool + Send>;
 
+/// How events become text.
+pub(in crate::cli) struct Face {
+    style: Style,
+    dress: Option<Dress>,
+}
+
+/// What is added to, or changed in, the text of an event at this terminal.
+type Dress = Box<dyn FnMut(&EventLine, String) -> String + Send>;
+
+impl From<Style> for Face {
+    fn from(style: Style) -> Self {
+        Self { style, dress: None }
+    }
+}
+
+impl Face {
+    /// The same, dressed for somebody who talks at this terminal.
+    pub(in crate::cli) fn dressed(self, dress: impl FnMut(&EventLine, String) -> String + Send + 'static) -> Self {
+        Self { dress: Some(Box::new(dress)), ..self }
+    }
+
+    fn text(&mut self, line: &EventLine, times: bool) -> String {
+        let text = if times { render_timed(line, self.style) } else { render(line, self.style) };
+        match &mut self.dress {
+            Some(dress) => dress(line, text),
+            None => text,
+        }
+    }
+}
+
 /// Colour where there is a terminal that shows it to somebody who wants it.
 pub(in crate::cli) fn style() -> Style {
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -73,21 +103,21 @@ impl ClientArgs {
         (!self.json() && able && io::stdout().is_terminal()).then(|| SharedBars::new(style(), glyphs()))
     }
 
-    fn renderer(&self, manner: Manner, style: Style) -> Renderer {
+    fn renderer(&self, manner: Manner, face: Face) -> Renderer {
         let Manner { told, shows, bars, times, .. } = manner;
-        Renderer { numbered: Numbered::default(), json: self.json(), told, shows, bars, style, times }
+        Renderer { numbered: Numbered::default(), json: self.json(), told, shows, bars, face, times }
     }
 
     /// Runs a client that writes to `sink`, with the input that `feed` sends.
     pub(in crate::cli) fn run<S: Write + Send + 'static>(
         &self,
         mut manner: Manner,
-        style: Style,
+        face: impl Into<Face>,
         sink: S,
         watch: impl FnMut(&Replica),
         feed: impl FnOnce(mpsc::Sender<UserInput>, mpsc::Sender<Message>),
     ) -> Result<ExitCode, Failure> {
-        let options = self.options(&mut manner)?;
+        let (options, face) = (self.options(&mut manner)?, face.into());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
         runtime.block_on(async {
             let within = options.timeout.unwrap_or(Duration::MAX);
@@ -95,7 +125,7 @@ impl ClientArgs {
             let local = tokio::time::timeout(within, local_address(&options.hub)).await.unwrap_or(LOOPBACK);
             let (broken_sender, mut broken) = mpsc::channel(1);
             let (mailbox, messages) = mailbox();
-            let render = Reporting::new(self.renderer(manner, style), mailbox.clone());
+            let render = Reporting::new(self.renderer(manner, face), mailbox.clone());
             let printed = Output::spawn(BOUNDS, sink, render, move |e| {
                 let code = loss(e).and_then(Result::err).map_or(0, |failure| failure.code.exit());
                 let _ = broken_sender.blocking_send(code);
@@ -144,7 +174,7 @@ struct Renderer {
     told: fn(&EventLine) -> bool,
     shows: Shows,
     bars: Option<SharedBars>,
-    style: Style,
+    face: Face,
     times: bool,
 }
 
@@ -162,8 +192,7 @@ impl Render<EventLine> for Renderer {
             append_json(&line, out);
             out.push(b'\n');
         } else if (self.shows)(&line) {
-            let text = if self.times { render_timed(&line, self.style) } else { render(&line, self.style) };
-            out.extend_from_slice(text.as_bytes());
+            out.extend_from_slice(self.face.text(&line, self.times).as_bytes());
         }
     }
 

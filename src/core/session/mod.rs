@@ -340,6 +340,7 @@ impl Session {
         match &pending.request {
             // This must not wait for what it is to end.
             Request::Quit(quit) if quit.now => self.quit_now(now, pending.id),
+            _ if self.is_quitting() => self.enqueue_after_quit(pending),
             Request::Quit(_) => {
                 if self.is_lost() {
                     self.give_up_on_hub(now);

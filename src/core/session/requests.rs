@@ -67,23 +67,6 @@ impl Pending {
         matches!(self.request, Request::Get(_) | Request::Accept(_))
     }
 
-    /// A failure as it is told of this request: what a `get` has fetched stays.
-    pub(super) fn failed(&self, failure: Failure) -> Failure {
-        match (failure.code, &failure.hint) {
-            (ErrorCode::Interrupted, None) if self.starts_a_transfer() => {
-                let failure = match &self.request {
-                    // Which one, if several were under way.
-                    Request::Get(get) if failure == ErrorCode::Interrupted.into() => {
-                        Failure::new(ErrorCode::Interrupted, format!("{} was broken off.", get.file))
-                    }
-                    _ => failure,
-                };
-                failure.hint("`get` again goes on from what is there.")
-            }
-            _ => failure,
-        }
-    }
-
     fn start(&self) -> Start {
         match self.request {
             Request::Register(_) | Request::Login(_) | Request::Rereg(_) => Start::Alone,
@@ -175,7 +158,10 @@ impl Session {
                 if matches!(pending.request, Request::Cancel(_) | Request::Transfers(_)))
         };
         let at = self.waiting.iter().position(over).filter(|_| held_up);
-        let at = at.or_else(|| self.next_private()).or_else(|| self.next_without_hub())?;
+        let at = at
+            .or_else(|| self.next_after_quit())
+            .or_else(|| self.next_private())
+            .or_else(|| self.next_without_hub())?;
         self.waiting.take_at(at)
     }
 

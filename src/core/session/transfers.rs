@@ -336,7 +336,7 @@ impl Session {
                     failed = true;
                     self.waits.give_up(&pending.request);
                     self.tell_for(now, pending.id.clone(), false, event);
-                    let failure = pending.failed(failure.clone());
+                    let failure = pending.given_up(failure.clone());
                     self.finish(now, pending.id, event::Error::from(failure));
                 }
                 None => self.tell(now, event),

@@ -27,6 +27,54 @@ fn what_comes_after_quit_is_refused_not_forgotten() {
 }
 
 #[test]
+fn what_is_asked_while_quit_waits_is_refused_at_once_and_in_order() {
+    for before in ["", r#"{"id":9,"request":"wait"}"#] {
+        let mut rig = Rig::welcomed(config());
+        rig.line(r#"{"id":1,"request":"get","file":"song"}"#);
+        rig.locate();
+        rig.line(r#"{"id":2,"request":"list"}"#);
+        rig.line(before);
+        rig.line(r#"{"id":3,"request":"quit"}"#);
+        rig.line(r#"{"id":4,"request":"list"}"#);
+        rig.line("lisst");
+        rig.line(r#"{"id":5,"request":"quit"}"#);
+        rig.line(r#"{"id":6,"request":"transfers"}"#);
+        assert_eq!(rig.last(4), None, "the answer to what was asked before comes first");
+        rig.answer("list", "synced", r#","revision":9"#);
+        assert_eq!([4, 5, 6].map(|id| rig.last(id)), [Some("interrupted"), Some("interrupted"), Some("transfers")]);
+        assert_eq!([1, 3].map(|id| rig.last(id)), [None, None], "quit waits");
+        let said: Vec<_> = rig
+            .told
+            .iter()
+            .filter_map(|line| match &line.event {
+                Event::Error(error) => Some(error.message.as_str()),
+                _ => None,
+            })
+            .collect();
+        let leaving = "You are leaving: `quit` was asked before it.";
+        assert_eq!(said, [leaving, "There is no command `lisst`.", leaving]);
+    }
+}
+
+#[test]
+fn what_is_cut_off_at_the_end_says_which_request_it_was() {
+    let mut rig = busy(config());
+    rig.handle(Input::Interrupt(130));
+    let said: Vec<_> = rig
+        .told
+        .iter()
+        .filter_map(|line| match &line.event {
+            Event::Error(error) => Some(error.message.to_string()),
+            _ => None,
+        })
+        .collect();
+    for request in ["get song", "get other", "setdir x", "list", "wait", "quit"] {
+        let text = format!("`{request}`: It was broken off.");
+        assert_eq!(said.iter().filter(|said| **said == text).count(), 1, "{request}: {said:?}");
+    }
+}
+
+#[test]
 fn a_hub_that_does_not_answer_the_goodbye_is_not_waited_for() {
     let mut rig = Rig::welcomed(config());
     rig.line(r#"{"id":1,"request":"quit"}"#);

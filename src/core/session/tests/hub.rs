@@ -70,9 +70,9 @@ fn after_the_configured_time_every_request_is_told_that_the_hub_is_lost() {
     let give_up = Duration::from_secs(3);
     let mut rig = Rig::welcomed(SessionConfig { give_up, ..config() });
     rig.line(r#"{"id":1,"request":"list"}"#);
+    rig.line(r#"{"id":2,"request":"get","file":"song"}"#);
     rig.line(r#"{"id":3,"request":"wait"}"#);
     rig.lose();
-    rig.line(r#"{"id":2,"request":"get","file":"song"}"#);
     rig.pass_in_vain(2_999);
     assert_eq!((rig.lasts(3), rig.end), (vec![None; 3], None));
     rig.pass_in_vain(1);
