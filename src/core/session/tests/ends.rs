@@ -93,7 +93,7 @@ fn a_quit_that_waits_for_a_hub_which_is_lost_waits_no_longer() {
     }
     assert_eq!(rig.lasts(3), [None; 3]);
     rig.lose();
-    assert_eq!(rig.lasts(3), [Some("hub-lost"), Some("bye"), Some("hub-lost")]);
+    assert_eq!(rig.lasts(3), [Some("hub-lost"), Some("bye"), Some("interrupted")]);
     assert_eq!(rig.bye(), Some(("quit", 5)));
     // The end of the input is no such wish: who pipes a script in wants it done.
     let mut rig = Rig::welcomed(config());
