@@ -63,8 +63,8 @@ impl HubFolder {
                 false => part.to_owned(),
             }
         });
-        let hint = parts.collect::<Vec<_>>().join("`");
-        failure.hint(hint)
+        let led = parts.collect::<Vec<_>>().join("`");
+        if led == hint { failure } else { failure.hint(led) }
     }
 }
 

@@ -25,7 +25,7 @@ use clap::builder::StyledStr;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::io::stdout::{StandardOutput, loss};
-use crate::protocol::{Failure, cause};
+use crate::protocol::{ErrorCode, Failure, cause};
 use crate::ui::escape::escape;
 use crate::ui::style::Style;
 use recording::complain;
@@ -130,9 +130,9 @@ fn in_words(error: &clap::Error) -> String {
 /// What the command line calls, as far as that exists: `potluck user add`.
 fn called() -> String {
     let (mut command, mut words) = (Potluck::command(), vec!["potluck".to_owned()]);
-    for word in std::env::args().skip(1) {
+    for word in std::env::args_os().skip(1) {
         let Some(below) = command.find_subcommand(&word) else { break };
-        words.push(word);
+        words.push(below.get_name().to_owned());
         command = below.clone();
     }
     words.join(" ")
@@ -140,7 +140,14 @@ fn called() -> String {
 
 /// A failure before there is a stream to tell it on.
 fn fail(failure: &Failure) -> ExitCode {
-    let hint = failure.hint.as_deref().unwrap_or(failure.code.advice());
-    complain(&format!("{}\n  hint: {}", escape(&failure.to_string()), escape(hint)));
+    let hint = match &failure.hint {
+        Some(hint) => hint.clone(),
+        // It is known here what was called.
+        None if failure.code == ErrorCode::BadConfig => {
+            format!("`{} --help` explains what can be set.", called()).into()
+        }
+        None => failure.code.advice().into(),
+    };
+    complain(&format!("{}\n  hint: {}", escape(&failure.to_string()), escape(&hint)));
     ExitCode::from(failure.code.exit())
 }

@@ -27,7 +27,13 @@ impl Recording {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         match path.as_os_str() == OsStr::new("-") {
             true => Ok(Self::new(io::stdin())),
-            false => File::open(path).map(Self::new),
+            false => {
+                let file = File::open(path)?;
+                match file.metadata()?.is_dir() {
+                    true => Err(io::ErrorKind::IsADirectory.into()),
+                    false => Ok(Self::new(file)),
+                }
+            }
         }
     }
 

@@ -46,7 +46,7 @@ pub struct Serve {
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     listen: IpAddr,
     /// The host in the join link, if it is not the address.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = host)]
     host: Option<String>,
     /// Where the hub keeps its key and the names [default: the platform's data folder].
     #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
@@ -138,6 +138,12 @@ enum LogFormat {
     Human,
     /// A JSON object a line.
     Json,
+}
+
+/// A host that a join link can hold.
+fn host(text: &str) -> Result<String, String> {
+    let link = text.parse::<JoinLink>().ok().filter(|link| link.host == text);
+    link.map(|link| link.host).ok_or_else(|| "expected a host name or an IP address, without a port".to_owned())
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::hub_folder::HubFolder;
-use super::recording::{Recording, named, print};
+use super::recording::{Recording, print};
 use crate::io::clock::Clock;
 use crate::io::passwords::{check_length, hash};
 use crate::io::store::{Conflicts, NewAccount, Users};
@@ -173,7 +173,7 @@ impl User {
 
 /// The accounts of a list, each with the number of its line.
 fn read_list(file: &Path) -> Result<Vec<(u64, String, Password)>, Failure> {
-    let unreadable = |e: io::Error| bad(named(file)(e).to_string());
+    let unreadable = |e: io::Error| unreadable(file, &e);
     let mut recording = Recording::open(file).map_err(unreadable)?;
     let (mut accounts, mut seen) = (Vec::new(), BTreeMap::new());
     while let Some(line) = recording.next_line().map_err(unreadable)? {
@@ -206,6 +206,10 @@ fn bad(message: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
     Failure::new(ErrorCode::BadConfig, message)
 }
 
+fn unreadable(file: &Path, e: &io::Error) -> Failure {
+    bad(format!("{} cannot be read: {}.", file.display(), cause::of_io(e)))
+}
+
 impl PasswordSource {
     fn read(&self, name: &str) -> Result<Password, Failure> {
         let password = match self.password_file.as_deref() {
@@ -213,7 +217,10 @@ impl PasswordSource {
             None => first_line(io::stdin().lock(), "standard input")?,
             Some(file) if file.as_os_str() == OsStr::new("-") => first_line(io::stdin().lock(), "standard input")?,
             Some(file) => {
-                let open = File::open(file).map_err(|e| bad(named(file)(e).to_string()))?;
+                let open = File::open(file).map_err(|e| unreadable(file, &e))?;
+                if open.metadata().is_ok_and(|found| found.is_dir()) {
+                    return Err(unreadable(file, &io::ErrorKind::IsADirectory.into()));
+                }
                 first_line(BufReader::new(open), &escape(&file.to_string_lossy()))?
             }
         };

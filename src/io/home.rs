@@ -1,6 +1,7 @@
 //! A client's data folder: its key, the keys that it knows, its history.
 
 use std::fs::DirBuilder;
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +45,11 @@ impl Home {
         let named = dir.is_some();
         let dir = dir.map_or_else(Self::default_dir, |dir| Ok(dir.to_owned()))?;
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
-        made.map_err(|e| bad(format!("The data folder {} cannot be made: {}.", dir.display(), cause::of_io(&e))))?;
+        made.map_err(|e| match e.kind() {
+            ErrorKind::AlreadyExists => bad(format!("The data folder {} is not a folder.", dir.display())),
+            _ => bad(format!("The data folder {} cannot be made: {}.", dir.display(), cause::of_io(&e))),
+        })
+        .map_err(|failure| failure.hint("Name another folder with --data, or in POTLUCK_HOME."))?;
         mark_private(&dir);
         Ok(Self { dir, named })
     }

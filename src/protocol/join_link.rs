@@ -51,6 +51,11 @@ impl FromStr for JoinLink {
             None => (None, address.trim_end_matches('/')),
         };
         let (host, port) = split_port(address)?;
+        // A scope stands behind a `%`.
+        let ip = host.split('%').next().unwrap_or_default();
+        if host.contains(':') && ip.parse::<std::net::Ipv6Addr>().is_err() {
+            return Err(BadLink("more than one colon is for an IPv6 address, which this is not"));
+        }
         if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
             return Err(BadLink("the host is missing or not a host"));
         }
@@ -114,8 +119,11 @@ mod tests {
         let link: JoinLink = "erin@hub.example".parse().unwrap();
         assert_eq!((link.name.as_deref(), link.host_port().as_str()), (Some("erin"), "hub.example:7755"));
         assert_eq!("::1".parse::<JoinLink>().unwrap().host_port(), "[::1]:7755");
+        assert_eq!("[fe80::1%eth0]:80".parse::<JoinLink>().unwrap().host_port(), "[fe80::1%eth0]:80");
         assert_eq!("[::1]:80".parse::<JoinLink>().unwrap().host_port(), "[::1]:80");
-        for wrong in ["", ":1", "h:0", "h:x", "h:70000", "potluck://h:1/#zz", "[::1", "a b:1"] {
+        for wrong in
+            ["", ":1", "h:0", "h:x", "h:70000", "potluck://h:1/#zz", "[::1", "a b:1", "h:1:x", "127.0.0.1:1:2", "[h:1]"]
+        {
             assert!(wrong.parse::<JoinLink>().is_err(), "{wrong}");
         }
     }

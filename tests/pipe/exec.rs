@@ -101,6 +101,11 @@ fn what_cannot_be_meant_is_refused_before_the_hub_is_asked() {
         (&["join", "127.0.0.1:1", "--name", "a", "--dir", "file"], "Name another folder with --dir."),
         (&["join", "a@127.0.0.1:1", "--name", "b"], "There are two names: a before the `@`, and b by --name."),
         (&["exec", "a@127.0.0.1:1", "--name", "b", "list"], "Leave one of them out."),
+        (&["join", "127.0.0.1:1", "--name", "a", "--data", "file"], "The data folder file is not a folder."),
+        (&["join", "127.0.0.1:1", "--name", "a", "--password-file", "no"], "`potluck join --help` explains"),
+        (&["join", "127.0.0.1:1:x", "--name", "a"], "more than one colon is for an IPv6 address"),
+        (&["serve", "--port", "0", "--data", "hub", "--host", "a b"], "does not fit --host"),
+        (&["serve", "--port", "0", "--data", "hub", "--host", "h:1"], "without a port"),
     ] {
         let ended = scene.run(args, "");
         assert_eq!((ended.code, ended.text().as_str()), (2, ""), "{args:?}: {ended:?}");

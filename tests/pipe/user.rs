@@ -158,6 +158,15 @@ fn what_only_looks_makes_no_hub() {
         assert_eq!((ended.code, ended.text().as_str()), (1, ""), "{args:?}: {ended:?}");
         assert!(!scene.path("typo").exists(), "{args:?}");
     }
+    // Nobody shall think of a password for nothing.
+    let ended = scene.run(["user", "add", "erin", "--data", list.to_str().unwrap()], "");
+    assert!(ended.code == 1 && ended.stderr.contains("list is not a folder. (store-failed)"), "{ended:?}");
+    let ended = scene.run(["user", "import", ".", "--data", "typo"], "");
+    assert!(ended.stderr.contains(". cannot be read: that is a folder. (bad-config)"), "{ended:?}");
+    for args in [["replay", "."].as_slice(), &["schema", "check", "."]] {
+        let ended = scene.run(args, "");
+        assert_eq!((ended.code, ended.stderr.as_str()), (1, "potluck: .: that is a folder\n"), "{args:?}");
+    }
     let ended = scene.run(["user", "list", "--data", "typo"], "");
     assert!(ended.stderr.contains("No hub has ever been in typo"), "{ended:?}");
     assert!(ended.stderr.contains("`potluck serve --data typo`"), "{ended:?}");

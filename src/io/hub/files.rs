@@ -64,7 +64,10 @@ impl HubShelf {
         let shelf = Shelf::default();
         let copies = data.map(|data| Copies::open(data, records, identity, &shelf, mailbox)).transpose()?;
         let (copies, known) = copies.unzip();
-        let listener = listen(options.port, Some(options.address))?;
+        let listener = listen(options.port, Some(options.address)).map_err(|failure| match failure.code {
+            ErrorCode::PortInUse => failure.hint("Choose another with --files-port; --files-port 0 takes a free one."),
+            _ => failure,
+        })?;
         let uploads = Arc::new(|note| tracing::debug!(?note, "upload"));
         let server = DataServer::start(listener, identity, shelf.clone(), uploads).map_err(Failure::internal)?;
         let offering = Cancel::default();

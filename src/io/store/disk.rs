@@ -43,13 +43,24 @@ pub(super) fn wal(file: &Path) -> PathBuf {
 
 /// The folder, made if it is not there; a new one is for its owner only.
 pub(super) fn make_dir(dir: &Path) -> Result<PathBuf, Failure> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| cannot("make", dir, &e))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| match e.kind() {
+        io::ErrorKind::AlreadyExists => not_a_folder(dir),
+        _ => cannot("make", dir, &e),
+    })?;
     mark_private(dir);
     Ok(dir.join(DATABASE))
 }
 
+fn not_a_folder(dir: &Path) -> Failure {
+    Failure::new(ErrorCode::StoreFailed, format!("{} is not a folder.", dir.display()))
+        .hint("Name a folder with --data.")
+}
+
 /// Whether a hub has ever been in this folder, and be it that only a part of its data is left.
 pub(super) fn is_there(dir: &Path) -> Result<bool, Failure> {
+    if dir.metadata().is_ok_and(|found| !found.is_dir()) {
+        return Err(not_a_folder(dir));
+    }
     let database = dir.join(DATABASE);
     for file in [dir.join(super::KEY), wal(&database), database] {
         match file.symlink_metadata() {
@@ -73,7 +84,7 @@ pub(super) fn lock(dir: &Path) -> Result<File, Failure> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => {
-            Err(Failure::new(ErrorCode::StoreLocked, format!("another hub uses {}", dir.display())))
+            Err(Failure::new(ErrorCode::StoreLocked, format!("Another hub uses {}.", dir.display())))
         }
         Err(std::fs::TryLockError::Error(e)) => Err(cannot("lock", &path, &e)),
     }

@@ -139,7 +139,7 @@ impl Store {
         match self.files.iter().find(|(file, id)| file_id(file) != Some(*id)) {
             None => Ok(()),
             Some((file, _)) => {
-                let message = format!("{} was removed or replaced while the hub was running", file.display());
+                let message = format!("{} was removed or replaced while the hub was running.", file.display());
                 let hint = "Put it back, or restore it from a copy, then start the hub again.";
                 Err(Failure::new(ErrorCode::StoreFailed, message).hint(hint))
             }
