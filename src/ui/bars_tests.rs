@@ -115,6 +115,19 @@ fn numbers_alone_are_drawn_ten_times_a_second() {
 }
 
 #[test]
+fn what_is_stalled_shows_no_rate() {
+    let bars = SharedBars::new(Style::Plain, Glyphs::Ascii);
+    hear(&bars, &started(1, "down", "a", 100));
+    hear(&bars, &progress(1, 10, 100, 5_000_000, 18_000, 0));
+    assert!(picture(&bars, 80).contains("5.0 MB/s"), "{}", picture(&bars, 80));
+    assert!(hear(
+        &bars,
+        r#"{"event":"transfer-stalled","time":"2026-01-02T03:04:09.000Z","transfer":1,"file":"a","bytes":10,"size":100,"left":28000}"#
+    ));
+    assert!(!picture(&bars, 80).contains("/s") && picture(&bars, 80).contains("10 %"), "{}", picture(&bars, 80));
+}
+
+#[test]
 fn everything_ends_somehow() {
     let failed = format!(
         r#"{{"event":"transfer-failed","transfer":1,"direction":"down","file":"x","peer":"erin","bytes":0,"size":1,"code":"{}","message":"m","retry":"later"}}"#,

@@ -200,7 +200,7 @@ impl<'a> Run<'a> {
                 if since >= STALLED && !stalled && state.sources.iter().any(|source| source.lanes > 0) {
                     stalled = true;
                     drop(state);
-                    (self.notify)(FetchNote::Stalled(STARVED - since));
+                    (self.notify)(FetchNote::Stalled(STARVED - STALLED));
                     continue;
                 }
             }
