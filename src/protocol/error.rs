@@ -140,7 +140,7 @@ error_codes! {
     NoSuchDir, "no-such-dir", AfterChange, exit 1, "There is no such folder.", "Check the path; nothing was changed.";
     NotADir, "not-a-dir", AfterChange, exit 1, "That is not a folder.", "Name a folder; nothing was changed.";
     NoSuchFile, "no-such-file", AfterChange, exit 1, "There is no such file in the folder.", "Names are relative to the folder of --dir or `setdir`; without one, `push` looks where potluck was started.";
-    NotAFile, "not-a-file", AfterChange, exit 1, "That is not a regular file.", "Folders, links, devices and pipes cannot be offered.";
+    NotAFile, "not-a-file", AfterChange, exit 1, "That is not a regular file.", "Links, devices and pipes cannot be offered, and only a single file can be pushed.";
     NotReadable, "not-readable", AfterChange, exit 1, "The file cannot be read.", "Check its permissions.";
     NotOffered, "not-offered", AfterChange, exit 1, "The file is not offered, or not by that owner.", "`list` shows what is offered.";
     Ambiguous, "ambiguous", AfterChange, exit 1, "Several people offer different files of that name.", "Name the owner too.";

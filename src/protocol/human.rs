@@ -99,6 +99,15 @@ fn with_old_usage(failure: Failure, words: &[String]) -> Failure {
 /// Reads a command that is already split into words, as `potluck exec` gets it. Free text is its words with one
 /// blank between them.
 pub fn parse_words(words: &[String]) -> Result<Request, Failure> {
+    // No room has been joined on the lines before.
+    let short = words.first().is_some_and(|name| name == SEND_GROUP || name.eq_ignore_ascii_case(TALK));
+    read_words(words).map_err(|failure| match short && failure.code == ErrorCode::BadCommand {
+        true => failure.hint("`say ROOM TEXT` says something in a room, `broadcast TEXT` to everybody."),
+        false => failure,
+    })
+}
+
+fn read_words(words: &[String]) -> Result<Request, Failure> {
     match words.split_first().and_then(|(name, rest)| Some((name, rest, *SPOKEN.get(name)?))) {
         Some((name, rest, before)) => {
             let (arguments, text) = rest.split_at(before.min(rest.len()));
@@ -301,14 +310,46 @@ fn refusal(error: &clap::Error, words: &[String]) -> Failure {
     let wrong = cause::of_arguments(error).unwrap_or_else(|| ErrorCode::BadCommand.sentence().to_owned());
     let failure = Failure::new(ErrorCode::BadCommand, wrong);
     if lacks_secret(&words.join(" ")) {
-        let hint =
-            "At a terminal, `login NAME` asks for it. A program sends it as JSON, or joins with --password-file.";
+        let hint = "At a terminal, `login NAME` asks for it. In a pipe it is a word of the line, `login NAME PASSWORD`, or join with --password-file.";
         return Failure { message: "The password is missing.".into(), ..failure }.hint(hint);
     }
-    match words.first().and_then(|name| help(Some(name)).ok()).and_then(|mut found| found.pop()) {
-        Some(command) => failure.hint(format!("Usage: {}", command.usage)),
+    if let Some(line) = one_name(error, words) {
+        return failure.hint(format!("A name with spaces stands in quotes: `{line}`"));
+    }
+    match words.first().and_then(|name| command(name)) {
+        Some(command) => failure.hint(format!("Usage: {}", whole_usage(command))),
         None => failure,
     }
+}
+
+/// How a command is written, with its options by their names.
+fn whole_usage(mut command: clap::Command) -> String {
+    command.build();
+    let options: Vec<String> = command
+        .get_arguments()
+        .filter(|argument| argument.get_long().is_some_and(|long| long != "help"))
+        .map(|option| format!("[{option}]"))
+        .collect();
+    let usage = command.render_usage().to_string();
+    usage.trim_start_matches("Usage: ").trim().replace("[OPTIONS]", &options.join(" "))
+}
+
+/// Commands that take a file's name, whether others may follow, and how many words stand behind it.
+const NAMES_FILES: [(&str, usize); 3] = [("get", 0), ("push", 1), ("chunks", 0)];
+
+/// The line that was perhaps meant where there are too many words: all of them are one name.
+fn one_name(error: &clap::Error, words: &[String]) -> Option<String> {
+    let (name, rest) = words.split_first()?;
+    let now = command(name)?.get_name().to_owned();
+    let (_, behind) = NAMES_FILES.iter().find(|(known, _)| *known == now)?;
+    let too_many = matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::ValueValidation);
+    let (file, others) = rest.split_at(rest.len().checked_sub(*behind)?);
+    let plain = file.len() > 1 && !rest.iter().any(|word| word.starts_with('-'));
+    if !too_many || !plain || file.iter().skip(1).all(|word| word.bytes().all(|byte| byte.is_ascii_digit())) {
+        return None;
+    }
+    let line = [name.clone(), quoted(&file.join(" ")).into_owned()];
+    Some(line.into_iter().chain(others.iter().map(|word| quoted(word).into_owned())).collect::<Vec<_>>().join(" "))
 }
 
 /// The help of one command, or a line for each.
@@ -322,7 +363,12 @@ pub fn help(name: Option<&str>) -> Result<Vec<CommandHelp>, Failure> {
         return Ok(vec![about_talk()]);
     }
     let wanted = |c: &&mut clap::Command| name.is_none_or(|n| c.get_name() == n || c.get_all_aliases().any(|a| a == n));
-    let found: Vec<_> = all.get_subcommands_mut().filter(wanted).map(|c| describe(c, name.is_some())).collect();
+    let mut found: Vec<_> = all.get_subcommands_mut().filter(wanted).map(|c| describe(c, name.is_some())).collect();
+    if let Some(old) = name.and_then(old_spellings::usage_of) {
+        for details in found.iter_mut().filter_map(|command| command.details.as_mut()) {
+            details.push_str(&format!("\n\nIn the old spelling: {old}"));
+        }
+    }
     match name {
         Some(name) if found.is_empty() => {
             let hint = meant(name).map_or_else(String::new, |meant| format!("Did you mean `{meant}`? "));

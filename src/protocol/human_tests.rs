@@ -147,3 +147,30 @@ fn a_line_that_is_nothing_but_a_name_is_no_command() {
     assert_eq!(mistakes("list", "listing", 2), None);
     assert_eq!(mistakes("list", "naïve", 2), None);
 }
+
+#[test]
+fn a_mistake_is_answered_with_a_line_that_works() {
+    let hint = |line: &str| parse(line).unwrap_err().hint.unwrap().into_owned();
+    for (line, meant) in [
+        ("get naïve café ☕.txt", "`get 'naïve café ☕.txt'`"),
+        ("push my file.txt erin", "`push 'my file.txt' erin`"),
+        ("chunks my file.txt", "`chunks 'my file.txt'`"),
+    ] {
+        assert_eq!(hint(line), format!("A name with spaces stands in quotes: {meant}"));
+        assert!(parse(meant.trim_matches('`')).is_ok(), "{meant}");
+    }
+    for line in ["list erin", "list --ownr erin"] {
+        let hint = hint(line);
+        assert!(hint.contains("--owner") && hint.contains("--match"), "{hint}");
+    }
+    for old in ["UDP", "join_group", "send_group", "RDM"] {
+        let details = help(Some(old)).unwrap().remove(0).details.unwrap();
+        assert!(details.contains(&format!("In the old spelling: {old} ")), "{details}");
+    }
+    let words = |line: &str| shlex::split(line).unwrap();
+    for line in ["send_group hello", "talk lobby"] {
+        let hint = parse_words(&words(line)).unwrap_err().hint.unwrap();
+        assert!(hint.contains("`say ROOM TEXT`") && hint.contains("`broadcast TEXT`"), "{hint}");
+    }
+    assert!(hint("login erin").contains("`login NAME PASSWORD`"));
+}

@@ -123,7 +123,10 @@ pub fn check_file(name: &str) -> Result<(), Failure> {
     for part in name.split('/') {
         match part {
             "" => return refuse("no part of a file's name is empty"),
-            "." | ".." => return refuse("no part of a file's name is `.` or `..`"),
+            "." | ".." => {
+                let rule = Failure::new(ErrorCode::BadName, "no part of a file's name is `.` or `..`");
+                return Err(rule.hint("Files are named relative to the folder, without `..`; `setdir DIR` chooses it."));
+            }
             _ if part.len() > MAX_PART => {
                 return refuse(format!("a part of a file's name has at most {MAX_PART} bytes"));
             }

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::termios::{Termios, tcgetattr};
 use rustyline::Prompt;
 
 use super::bars::TerminalSize;
+use super::resumed::Mode;
 use super::screen::Screen;
 use super::width::rows_below;
 
@@ -36,7 +36,7 @@ pub(super) struct State {
     /// The prompt that stands there, or stood there last.
     pub(super) prompt: String,
     /// How the terminal is set up while there is a prompt.
-    pub(super) mode: Option<Termios>,
+    pub(super) mode: Option<Mode>,
 }
 
 impl Turn {
@@ -112,8 +112,7 @@ pub(super) struct TurnPrompt {
 
 impl Prompt for TurnPrompt {
     fn raw(&self) -> &str {
-        let mode = tcgetattr(std::io::stdin()).ok();
-        self.turn.lock().mode = mode;
+        self.turn.lock().mode = Mode::now();
         self.turn.set(Whose::Editor);
         &self.text
     }

@@ -36,6 +36,10 @@ impl Pending {
 
     /// A failure as it is told where requests are given up together: it says which one it was.
     pub(super) fn given_up(&self, failure: Failure) -> Failure {
+        // This one says so already.
+        if failure.code == ErrorCode::NotTaken {
+            return self.failed(failure);
+        }
         let message = format!("`{}`: {}", in_short(&self.request), failure.message);
         self.failed(Failure { message: message.into(), ..failure })
     }
@@ -45,7 +49,7 @@ impl Pending {
 fn in_short(request: &Request) -> String {
     let fields = serde_json::to_value(RequestLine { id: None, request: request.clone() }).unwrap_or_default();
     let mut about = ["file", "files", "dir", "to", "room", "name", "push", "transfer", "command"].iter();
-    let about = about.find_map(|field| match &fields[*field] {
+    let about = about.find_map(|field| match fields.get(*field)? {
         Value::String(text) => Some(text.clone()),
         Value::Array(several) => several.first().and_then(Value::as_str).map(str::to_owned),
         Value::Number(number) => Some(number.to_string()),
