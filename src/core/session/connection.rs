@@ -205,7 +205,7 @@ impl Session {
     fn enter(&mut self, now: Time, lost: Option<Outage>) {
         self.ask_anew();
         self.holdings.untell();
-        self.entry.forget_number();
+        self.entry.start_over();
         self.pushes.forget_offered();
         self.running.values_mut().for_each(|running| running.push = None);
         if lost.is_some() {
@@ -318,6 +318,7 @@ impl Session {
             _ => {}
         }
         self.check_limit(now);
+        self.enter_again(now);
         self.private_tick(now);
         self.announce(now);
         self.apply_changes(now);

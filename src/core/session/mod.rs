@@ -310,7 +310,7 @@ impl Session {
         let silence = self.answer_due();
         [self.connection.deadline(), silence, self.hold_ends(), self.link.next_timeout()]
             .into_iter()
-            .chain([leaving, peers, self.limit.deadline(), self.waits.timer()])
+            .chain([leaving, peers, self.enters_at(), self.limit.deadline(), self.waits.timer()])
             .flatten()
             .min()
     }
