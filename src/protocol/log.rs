@@ -57,7 +57,7 @@ vocabulary! {
         /// The hub could not make a copy, or has removed it.
         FileNotKept(FileNotKept) = "file-not-kept", r#"{"name":"dora","file":"notes.txt","code":"no-room","message":"The hub has no room for a copy."}"#;
         /// A request was refused.
-        RequestRefused(RequestRefused) = "request-refused", r#"{"name":"dora","request":"get","code":"not-offered","message":"Nobody offers notes.txt."}"#;
+        RequestRefused(RequestRefused) = "request-refused", r#"{"name":"dora","request":"get","code":"not-offered","message":"Nobody offers notes.txt.","more":2300}"#;
         /// The reader of the log was too slow: lines were dropped.
         LogGap(LogGap) = "log-gap", r#"{"from":"2026-01-02T03:04:05.678Z","to":"2026-01-02T03:05:05.678Z","dropped":70000}"#;
         /// The store cannot be written for now: the hub refuses what it could not keep, and tries again by itself.
@@ -335,6 +335,9 @@ bodies! {
         code: ErrorCode,
         /// What went wrong.
         message: String,
+        /// How many of the same client were refused with this code before it, and have no line: there were too many in a
+        /// second.
+        more: Option<u64>,
     }
     /// Lines were dropped.
     LogGap {

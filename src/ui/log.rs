@@ -146,5 +146,6 @@ fn room_changed(body: &log::RoomChanged) -> String {
 
 fn refused(body: &log::RequestRefused) -> String {
     let who = if body.name.is_empty() { "somebody unregistered".into() } else { escape(&body.name) };
-    format!("refused {} of {who}: {} ({})", escape(&body.request), escape(&body.message), body.code)
+    let more = body.more.map(|more| format!(", and {more} more")).unwrap_or_default();
+    format!("refused {} of {who}: {} ({}){more}", escape(&body.request), escape(&body.message), body.code)
 }

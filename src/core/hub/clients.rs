@@ -278,6 +278,29 @@ impl Hub {
         self.end(now, id, failure.code.name());
     }
 
+    /// When a tick is wanted.
+    pub fn next_timeout(&self) -> Option<Time> {
+        let hello = self.strangers.oldest().map(|(_, deadline)| deadline);
+        let peers = self.timers.first().map(|(at, _)| *at);
+        let awaiting = self.awaiting.values().next().map(|awaiting| awaiting.deadline);
+        [
+            self.gather_at,
+            hello,
+            peers,
+            awaiting,
+            self.flush_at,
+            self.trim_at,
+            self.holders.news_at(),
+            self.places.next_due(),
+            self.health.give_up_at(),
+            self.chores.due(),
+            self.refusals.due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
     pub(super) fn tick(&mut self, now: Time) {
         while let Some((conn, _)) = self.strangers.oldest().filter(|(_, deadline)| *deadline <= now) {
             self.turn_away(conn, Failure::new(ErrorCode::WrongProtocol, "no hello within 10 s"));
@@ -300,6 +323,7 @@ impl Hub {
         if self.chores.due().is_some_and(|at| at <= now) {
             self.go_on_with_chores(now);
         }
+        self.log_left_out(now);
         if self.flush_at.is_some_and(|at| at <= now) {
             self.flush_received();
         }

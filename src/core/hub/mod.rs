@@ -38,6 +38,7 @@ mod pushes;
 mod quotas;
 mod rates;
 mod recent;
+mod refusals;
 mod requests;
 mod revocation;
 mod room_news;
@@ -85,6 +86,7 @@ use places::Places;
 use pushes::Pushes;
 use quotas::RoomsMade;
 use recent::Recent;
+use refusals::Refusals;
 use revocation::Credentials;
 use room_news::RoomNews;
 use rooms::Room;
@@ -231,6 +233,7 @@ pub struct Hub {
     last_room: u64,
     departed: Departed,
     failures: Failures,
+    refusals: Refusals,
     /// Logins that are being checked.
     attempts: Attempts,
     /// The number of the newest message, on disk or on its way there.
@@ -297,6 +300,7 @@ impl Hub {
             last_room: loaded.last_room,
             departed: Departed::load(loaded.visits),
             failures: Failures::load(loaded.failures, config.epoch, &config.logins),
+            refusals: Refusals::default(),
             attempts: Attempts::default(),
             last_message: loaded.last_message,
             recent: Recent::new(loaded.last_message),
@@ -372,28 +376,6 @@ impl Hub {
                 }
             }
         }
-    }
-
-    /// When a tick is wanted.
-    pub fn next_timeout(&self) -> Option<Time> {
-        let hello = self.strangers.oldest().map(|(_, deadline)| deadline);
-        let peers = self.timers.first().map(|(at, _)| *at);
-        let awaiting = self.awaiting.values().next().map(|awaiting| awaiting.deadline);
-        [
-            self.gather_at,
-            hello,
-            peers,
-            awaiting,
-            self.flush_at,
-            self.trim_at,
-            self.holders.news_at(),
-            self.places.next_due(),
-            self.health.give_up_at(),
-            self.chores.due(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
     }
 }
 

@@ -131,12 +131,14 @@ impl Hub {
 
     pub(super) fn refuse(&mut self, now: Time, id: PeerId, mark: Option<Id>, request: &str, failure: Failure) {
         let name = self.peers.get(&id).and_then(|peer| peer.name.as_ref()).map(|name| name.name.clone());
-        self.log(log::RequestRefused {
+        let line = log::RequestRefused {
             name: name.unwrap_or_default(),
             request: request.to_owned(),
             code: failure.code,
             message: failure.message.clone().into_owned(),
-        });
+            more: None,
+        };
+        self.log_refusal(now, id, line);
         self.answer(now, id, mark, event::Error::from(failure));
     }
 

@@ -120,8 +120,8 @@ impl Session {
                 self.tell(now, error);
                 self.ask_again(now);
             }
-            (Origin::Enter | Origin::Return, Event::Error(error)) => {
-                self.leave_refused(now, error.into());
+            (origin @ (Origin::Enter | Origin::Return), Event::Error(error)) => {
+                self.not_let_in(now, ask, origin, error);
             }
             (Origin::OfferAgain, event) => {
                 if let Event::Error(error) = event {
@@ -154,7 +154,7 @@ impl Session {
     }
 
     /// The hub does not take us under our name: there is nothing to do here.
-    fn leave_refused(&mut self, now: Time, mut failure: Failure) {
+    pub(super) fn leave_refused(&mut self, now: Time, mut failure: Failure) {
         // No request of our user has a place in it that is wrong.
         failure.at = None;
         if !self.abandon(now, &failure) {

@@ -206,7 +206,7 @@ impl Session {
     fn enter(&mut self, now: Time, lost: Option<Outage>) {
         self.ask_anew();
         self.holdings.untell();
-        self.entry.forget_number();
+        self.entry.start_over();
         self.pushes.forget_offered();
         self.running.values_mut().for_each(|running| running.push = None);
         if lost.is_some() {
@@ -319,6 +319,7 @@ impl Session {
             _ => {}
         }
         self.check_limit(now);
+        self.enter_again(now);
         self.private_tick(now);
         self.tell_places(now);
         self.announce(now);

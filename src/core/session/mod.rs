@@ -311,7 +311,14 @@ impl Session {
         let silence = self.answer_due();
         [self.connection.deadline(), silence, self.hold_ends(), self.link.next_timeout()]
             .into_iter()
-            .chain([leaving, peers, self.limit.deadline(), self.waits.timer(), self.queue.places_due()])
+            .chain([
+                leaving,
+                peers,
+                self.enters_at(),
+                self.limit.deadline(),
+                self.waits.timer(),
+                self.queue.places_due(),
+            ])
             .flatten()
             .min()
     }

@@ -199,7 +199,7 @@ impl Session {
     /// Whether the hub has forgotten us and is being told who we are.
     pub(super) fn is_entering(&self) -> bool {
         let entering = self.asks.values().any(|(_, origin)| matches!(origin, Origin::Enter | Origin::Return));
-        entering || self.again.as_ref().is_some_and(|again| again.then_ask)
+        entering || self.entry.waits() || self.again.as_ref().is_some_and(|again| again.then_ask)
     }
 
     fn pass_on(&mut self, now: Time, pending: Pending) {

@@ -279,3 +279,44 @@ fn who_never_got_in_ends_with_the_code_of_that() {
         assert_eq!(rig.bye().map(|(_, code)| code), Some(4));
     }
 }
+
+/// The hub has no time for whoever enters; gives how long it took until it was asked again, in milliseconds.
+fn no_time(rig: &mut Rig) -> u128 {
+    let start = rig.now;
+    let body = r#","code":"slow-down","message":"Other logins are being checked.","retry":"later","wait":500"#;
+    rig.answer("login", "error", body);
+    while rig.asked.is_empty() && rig.end.is_none() {
+        rig.now = rig.session.next_timeout().expect("it is asked again").max(rig.now);
+        rig.handle(Input::Tick);
+        rig.handle(Input::HubLine(format!(r#"{{"ack":{}}}"#, rig.received).as_bytes()));
+    }
+    (rig.now - start).as_millis()
+}
+
+#[test]
+fn who_enters_with_a_password_waits_for_a_hub_that_has_no_time_and_is_let_in() {
+    let mut rig = Rig::begun(with(|config| config.password = Some(crate::protocol::types::Password("secret".into()))));
+    rig.line(r#"{"id":1,"request":"status"}"#);
+    rig.handle(Input::EndOfInput);
+    let pauses: Vec<u128> = (0..5).map(|_| no_time(&mut rig)).collect();
+    for (pause, least) in pauses.iter().zip([500, 1_000, 2_000, 4_000, 5_000]) {
+        assert!((least..=least * 3 / 2).contains(pause), "{pauses:?}");
+    }
+    assert_eq!((rig.last(1), rig.bye()), (None, None), "nothing has failed");
+    rig.answer("login", "welcome", r#","name":"anna","number":1,"revision":1,"clients":1,"offers":0,"newest":0"#);
+    assert!(rig.asked.iter().any(|ask| ask["request"] == "status"), "what waited is asked");
+}
+
+#[test]
+fn a_hub_that_never_has_time_is_given_up() {
+    let mut rig = Rig::begun(with(|config| config.password = Some(crate::protocol::types::Password("secret".into()))));
+    while rig.end.is_none() && rig.now < Time(600_000_000) {
+        match rig.asked.iter().any(|ask| ask["request"] == "login") {
+            true => drop(no_time(&mut rig)),
+            false => rig.answer("quit", "bye", r#","reason":"quit","code":0"#),
+        }
+    }
+    assert_eq!(rig.end, Some(1));
+    let seconds = rig.now.0 / 1_000_000;
+    assert!((60..=62).contains(&seconds), "given up after {seconds} s");
+}
