@@ -12,6 +12,7 @@ use super::event::CommandHelp;
 use super::line::pointer_at;
 use super::old_spellings::{self, SEND_GROUP, rewritten};
 use super::request::{self, Request};
+use super::usage::{about_talk, describe, whole_usage};
 use super::{ErrorCode, Failure};
 
 /// A human line: a subcommand without a program's name.
@@ -322,18 +323,6 @@ fn refusal(error: &clap::Error, words: &[String]) -> Failure {
     }
 }
 
-/// How a command is written, with its options by their names.
-fn whole_usage(mut command: clap::Command) -> String {
-    command.build();
-    let options: Vec<String> = command
-        .get_arguments()
-        .filter(|argument| argument.get_long().is_some_and(|long| long != "help"))
-        .map(|option| format!("[{option}]"))
-        .collect();
-    let usage = command.render_usage().to_string();
-    usage.trim_start_matches("Usage: ").trim().replace("[OPTIONS]", &options.join(" "))
-}
-
 /// Commands that take a file's name, whether others may follow, and how many words stand behind it.
 const NAMES_FILES: [(&str, usize); 3] = [("get", 0), ("push", 1), ("chunks", 0)];
 
@@ -375,32 +364,6 @@ pub fn help(name: Option<&str>) -> Result<Vec<CommandHelp>, Failure> {
             Err(unknown(name).hint(hint + "`help` lists what can be asked.").at(pointer_at("/command")))
         }
         _ => Ok(found),
-    }
-}
-
-/// What people at a terminal can do beside requests.
-fn about_talk() -> CommandHelp {
-    let details = "At a terminal: say what you type in a room, or to everybody with `talk lobby`, without a command before each line\n\n\
-        Usage: talk <ROOM>\n\n\
-        From then on, commands begin with `/`: `/leave` ends it, `/help` lists them. `//` says a slash.";
-    CommandHelp {
-        name: TALK.to_owned(),
-        usage: "talk <ROOM>".to_owned(),
-        about: "Say what you type in a room, or to everybody in the lobby".to_owned(),
-        aliases: Vec::new(),
-        details: Some(details.to_owned()),
-    }
-}
-
-fn describe(command: &mut clap::Command, details: bool) -> CommandHelp {
-    let usage = command.render_usage().to_string();
-    CommandHelp {
-        name: command.get_name().to_owned(),
-        usage: usage.trim_start_matches("Usage: ").trim_start_matches("potluck ").trim().to_owned(),
-        about: command.get_about().map(ToString::to_string).unwrap_or_default(),
-        aliases: command.get_all_aliases().map(str::to_owned).collect(),
-        details: details
-            .then(|| command.render_long_help().to_string().trim_end().replace("Usage: potluck ", "Usage: ")),
     }
 }
 

@@ -32,6 +32,7 @@ pub mod transfer;
 mod transport;
 pub mod types;
 pub mod unicode;
+mod usage;
 pub mod vocabulary;
 pub mod when;
 pub mod wire;

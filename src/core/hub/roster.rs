@@ -205,6 +205,11 @@ impl Hub {
         };
         self.persist(Record::Visit(record));
     }
+
+    /// Whether somebody is there, by the name as they write it.
+    pub(super) fn presence(&self, name: &String) -> Presence {
+        self.roster.get(name).map_or(Presence::Offline, |client| client.state)
+    }
 }
 
 fn roster_line(peer: &Peer, name: &Registered, state: Presence, since: Timestamp) -> Client {

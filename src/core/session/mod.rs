@@ -359,13 +359,6 @@ impl Session {
         }
     }
 
-    fn end_of_input(&mut self, now: Time) {
-        if !self.config.linger {
-            self.waits.end_wanted(now);
-            self.waiting.push(Waiting::EndOfInput);
-        }
-    }
-
     /// Tells something that no request has caused.
     fn tell(&mut self, now: Time, event: impl Into<Event>) {
         self.tell_for(now, Mark::default(), false, event);

@@ -58,6 +58,13 @@ impl Waits {
 }
 
 impl Session {
+    pub(super) fn end_of_input(&mut self, now: Time) {
+        if !self.config.linger {
+            self.waits.end_wanted(now);
+            self.waiting.push(Waiting::EndOfInput);
+        }
+    }
+
     /// Since when the hub has been lost, if it is.
     pub(super) fn lost_since(&self) -> Option<Time> {
         self.connection.outage().map(|lost| lost.since)
