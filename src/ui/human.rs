@@ -163,7 +163,7 @@ fn welcome(body: &event::Welcome, style: Style) -> String {
 fn offers(body: &event::Table, style: Style) -> String {
     let stale = if body.stale { "The hub is lost. This is what was offered when it still answered:\n" } else { "" };
     if body.offers.is_empty() && body.next.is_none() {
-        return format!("{stale}Nothing is offered.\n");
+        return format!("{stale}No offers to show.\n");
     }
     let mut offers: Vec<_> = body.offers.iter().collect();
     offers.sort_by_key(|offer| (&offer.file, &offer.owner));

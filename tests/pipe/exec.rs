@@ -46,7 +46,7 @@ fn the_command_needs_no_dashes_before_it_and_keeps_its_own_options() {
     let hub = scene.hub_with(&["--keep-files", "1MB"]);
     scene.file("bot/shared/a.txt", "kept");
     let list = exec(&scene, &hub.address, &[], &["list"]);
-    assert_eq!((list.code, list.text().as_str()), (0, "Nothing is offered.\n"), "{list:?}");
+    assert_eq!((list.code, list.text().as_str()), (0, "No offers to show.\n"), "{list:?}");
     let dir = ["--dir", "bot/shared"];
     let kept = exec(&scene, &hub.address, &dir, &["offer", "--keep", "a.txt"]);
     assert_eq!(kept.code, 0, "{kept:?}");

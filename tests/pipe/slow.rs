@@ -86,7 +86,7 @@ fn a_hub_whose_log_is_closed_goes_on() {
     loop {
         let list = scene.run(["exec", &address, "--name", "bot", "--", "list"], "");
         match list.code {
-            0 => break assert_eq!(list.text(), "Nothing is offered.\n"),
+            0 => break assert_eq!(list.text(), "No offers to show.\n"),
             code => assert!(code == 3 && std::time::Instant::now() < deadline, "{list:?}"),
         }
     }
