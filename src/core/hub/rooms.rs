@@ -12,7 +12,7 @@ use crate::protocol::line::pointer_at;
 use crate::protocol::name::{LOBBY, check_room, fold};
 use crate::protocol::record::{Record, RoomRecord};
 use crate::protocol::types::{Member, RoomAccess, RoomInfo};
-use crate::protocol::{ErrorCode, Event, Failure, Id, Presence, event, log, request};
+use crate::protocol::{ErrorCode, Event, Failure, Id, event, log, request};
 
 /// A room.
 pub(super) struct Room {
@@ -394,10 +394,5 @@ impl Hub {
         let me = self.me(id)?;
         let room = self.room_of(&me, &request.room)?;
         Ok(event::Focused { room: self.room_name(room) }.into())
-    }
-
-    /// Whether somebody is there, by the name as they write it.
-    pub(super) fn presence(&self, name: &String) -> Presence {
-        self.roster.get(name).map_or(Presence::Offline, |client| client.state)
     }
 }

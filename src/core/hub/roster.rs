@@ -124,6 +124,11 @@ impl Hub {
         self.set_presence(now, id, state);
     }
 
+    /// Whether somebody is there, by the name as they write it.
+    pub(super) fn presence(&self, name: &String) -> Presence {
+        self.roster.get(name).map_or(Presence::Offline, |client| client.state)
+    }
+
     pub(super) fn set_presence(&mut self, now: Time, id: PeerId, state: Presence) {
         self.show(now, id, state, self.calendar(now));
     }
