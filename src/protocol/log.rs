@@ -337,6 +337,7 @@ bodies! {
         message: String,
         /// How many of the same client were refused with this code before it, and have no line: there were too many in a
         /// second.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         more: Option<u64>,
     }
     /// Lines were dropped.
