@@ -96,10 +96,18 @@ fn it_is_told_apart_from_others_who_comes_and_goes_oneself() {
     let is_news = |event: &Value| event["event"] == "roster-updated";
     let others = dora.find("who is here", is_news);
     assert_eq!(states(&others), expected(&[("dora", "online"), ("erin", "online")]));
+    // The others are told; each change before the next one comes, or they become one.
+    let mut told = |name: &str, state: &str| {
+        let told = |event: &Value| is_news(event) && states(event).get(name).is_some_and(|now| now == state);
+        erin.find(&format!("{name} {state}"), told);
+    };
+    told("dora", "online");
     must(&mut dora, request("dereg"), "deregistered");
+    told("dora", "offline");
     must(&mut dora, request("rereg"), "welcome");
     must(&mut dora, request("dereg"), "deregistered");
     must(&mut dora, json!({"request": "register", "name": "dot"}), "welcome");
+    told("dot", "online");
     must(&mut dora, request("dereg"), "deregistered");
     // Somebody else may have the name that was hers.
     let mut other = scene.client(&hub, "finn");
@@ -111,11 +119,6 @@ fn it_is_told_apart_from_others_who_comes_and_goes_oneself() {
         is_news(event) && event["clients"].as_array().unwrap().iter().any(|client| client["name"] == "dot2")
     };
     dora.find("dot2", told);
-    // The others were told.
-    for (name, state) in [("dora", "online"), ("dora", "offline"), ("dot", "online")] {
-        let told = |event: &Value| is_news(event) && states(event).get(name).is_some_and(|now| now == state);
-        erin.find(&format!("{name} {state}"), told);
-    }
     // Text leaves out what is about the reader.
     let marked_wrongly = |client: &Value| {
         let ours = client["name"] == "dora" || client["name"] == "dot";
