@@ -133,7 +133,7 @@ fn another_key_than_expected_is_told_once_with_where_it_came_from() {
     assert_eq!(exec(&scene, &hub.address, &[], &["list"]).code, 0);
     let known = std::fs::read_to_string(scene.path("bot/known_keys.json")).unwrap();
     let key = hub.link.split('#').nth(1).unwrap();
-    scene.file("bot/known_keys.json", &known.replace(key, wrong));
+    scene.file("bot/known_keys.json", known.replace(key, wrong));
     let ended = exec(&scene, &hub.address, &[], &["list"]);
     let way = format!("`potluck forget {} --data bot`", hub.address);
     assert!(ended.code == 4 && ended.text().contains(&way), "{ended:?}");
