@@ -68,7 +68,7 @@ impl Session {
                 if error.code == ErrorCode::SlowDown && now - since < self.config.give_up =>
             {
                 let wait = Duration::from_millis(wait);
-                let pause = (wait * 2u32.pow(tries.min(16))).min(LONGEST_PAUSE.max(wait));
+                let pause = wait.saturating_mul(2u32.pow(tries.min(16))).min(LONGEST_PAUSE.max(wait));
                 // So that those who were refused together do not come together again.
                 let jitter = Duration::from_micros(self.rng.below(pause.as_micros() as u64 / 2 + 1));
                 let at = (now + pause + jitter).min(since + self.config.give_up);

@@ -281,10 +281,10 @@ fn who_never_got_in_ends_with_the_code_of_that() {
 }
 
 /// The hub has no time for whoever enters; gives how long it took until it was asked again, in milliseconds.
-fn no_time(rig: &mut Rig) -> u128 {
+fn no_time(rig: &mut Rig, wait: u64) -> u128 {
     let start = rig.now;
-    let body = r#","code":"slow-down","message":"Other logins are being checked.","retry":"later","wait":500"#;
-    rig.answer("login", "error", body);
+    let body = r#","code":"slow-down","message":"Other logins are being checked.","retry":"later","wait":"#;
+    rig.answer("login", "error", &format!("{body}{wait}"));
     while rig.asked.is_empty() && rig.end.is_none() {
         rig.now = rig.session.next_timeout().expect("it is asked again").max(rig.now);
         rig.handle(Input::Tick);
@@ -298,7 +298,7 @@ fn who_enters_with_a_password_waits_for_a_hub_that_has_no_time_and_is_let_in() {
     let mut rig = Rig::begun(with(|config| config.password = Some(crate::protocol::types::Password("secret".into()))));
     rig.line(r#"{"id":1,"request":"status"}"#);
     rig.handle(Input::EndOfInput);
-    let pauses: Vec<u128> = (0..5).map(|_| no_time(&mut rig)).collect();
+    let pauses: Vec<u128> = (0..5).map(|_| no_time(&mut rig, 500)).collect();
     for (pause, least) in pauses.iter().zip([500, 1_000, 2_000, 4_000, 5_000]) {
         assert!((least..=least * 3 / 2).contains(pause), "{pauses:?}");
     }
@@ -309,10 +309,17 @@ fn who_enters_with_a_password_waits_for_a_hub_that_has_no_time_and_is_let_in() {
 
 #[test]
 fn a_hub_that_never_has_time_is_given_up() {
+    given_up_after_a_minute(|_| 500);
+    // One that lies about how long it takes is no worse.
+    given_up_after_a_minute(|now| if now < Time(30_000_000) { 1 } else { u64::MAX });
+}
+
+fn given_up_after_a_minute(wait: impl Fn(Time) -> u64) {
     let mut rig = Rig::begun(with(|config| config.password = Some(crate::protocol::types::Password("secret".into()))));
     while rig.end.is_none() && rig.now < Time(600_000_000) {
+        let wait = wait(rig.now);
         match rig.asked.iter().any(|ask| ask["request"] == "login") {
-            true => drop(no_time(&mut rig)),
+            true => drop(no_time(&mut rig, wait)),
             false => rig.answer("quit", "bye", r#","reason":"quit","code":0"#),
         }
     }
