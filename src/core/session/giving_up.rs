@@ -30,10 +30,6 @@ impl Pending {
         }
     }
 
-    fn is_quit(&self) -> bool {
-        matches!(self.request, Request::Quit(_))
-    }
-
     /// A failure as it is told where requests are given up together: it says which one it was.
     pub(super) fn given_up(&self, failure: Failure) -> Failure {
         // This one says so already.
@@ -111,8 +107,7 @@ impl Session {
 
     /// Whether the user has asked to leave: nothing new begins.
     pub(super) fn is_quitting(&self) -> bool {
-        let quits = |waiting: &Waiting| matches!(waiting, Waiting::Request(pending) if pending.is_quit());
-        self.leaving.as_ref().is_some_and(|leaving| leaving.asked_for) || self.waiting.iter().any(quits)
+        self.leaving.as_ref().is_some_and(|leaving| leaving.asked_for) || self.waiting.iter().any(Waiting::is_quit)
     }
 
     /// Takes a request that was written after a `quit`: what is under way can still be seen and stopped, all else is
@@ -135,8 +130,7 @@ impl Session {
         };
         let at = self.waiting.iter().position(|waiting| !last(waiting))?;
         let refused = self.waiting.iter().nth(at).filter(|waiting| matches!(waiting, Waiting::Bad(..)))?;
-        let mut before = self.waiting.iter().take(at);
-        let quit = before.any(|waiting| matches!(waiting, Waiting::Request(pending) if pending.is_quit()));
+        let quit = self.waiting.iter().take(at).any(Waiting::is_quit);
         (quit && self.may_start(refused)).then_some(at)
     }
 

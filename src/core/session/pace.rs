@@ -111,10 +111,9 @@ impl Waiting {
     }
 
     /// Whether it ends the program, which says so in any case.
-    fn ends(&self) -> bool {
+    pub(super) fn ends(&self) -> bool {
         match self {
-            Self::Request(pending) => matches!(pending.request, Request::Quit(_)),
-            Self::Bad(..) => false,
+            Self::Request(_) | Self::Bad(..) => self.is_quit(),
             Self::EndOfInput => true,
         }
     }

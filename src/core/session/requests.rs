@@ -110,6 +110,14 @@ impl Pending {
 }
 
 impl Waiting {
+    /// Whether it is the user's wish to leave, once what is before it is over.
+    pub(super) fn is_quit(&self) -> bool {
+        match self {
+            Self::Request(pending) => matches!(pending.request, Request::Quit(_)),
+            Self::Bad(..) | Self::EndOfInput => false,
+        }
+    }
+
     fn start(&self) -> Start {
         match self {
             Self::Request(pending) => pending.start(),

@@ -251,12 +251,9 @@ impl Session {
 
     /// When nothing is left but pushes that nobody takes, we leave in spite of them after a while.
     pub(super) fn end_pushes(&mut self, now: Time) {
-        let ends = |waiting: &Waiting| match waiting {
-            Waiting::Request(pending) => matches!(pending.request, Request::Quit(_)),
-            Waiting::EndOfInput => true,
-            Waiting::Bad(..) => false,
-        };
-        let alone = self.waiting.first().is_some_and(ends) && self.is_over_but_for_pushes() && self.pushes.is_untaken();
+        let alone = self.waiting.first().is_some_and(Waiting::ends)
+            && self.is_over_but_for_pushes()
+            && self.pushes.is_untaken();
         if !alone {
             self.waits.pushes = None;
             return;
@@ -275,11 +272,7 @@ impl Session {
 
     /// The hub is lost, and the user wanted to leave already: as if they had said so now.
     pub(super) fn quit_without_hub(&mut self, now: Time) {
-        let is_quit = |waiting: &Waiting| match waiting {
-            Waiting::Request(pending) => matches!(pending.request, Request::Quit(_)),
-            Waiting::Bad(..) | Waiting::EndOfInput => false,
-        };
-        let at = self.waiting.iter().position(is_quit);
+        let at = self.waiting.iter().position(Waiting::is_quit);
         if let Some(quit) = at.and_then(|at| self.waiting.take_at(at)) {
             self.give_up_on_hub(now);
             self.waiting.push(quit);

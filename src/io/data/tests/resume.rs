@@ -61,29 +61,25 @@ fn sent(told: &[UploadNote]) -> u64 {
 
 #[test]
 fn data_only_the_rest_is_fetched() {
-    let giver = Giver::new(1);
-    let downloads = tempfile::tempdir().unwrap();
-    let bytes = content(LEN);
-    let hashed = giver.offer("a", &bytes);
-    let job = job(&hashed, "a", vec![giver.source("gil")], downloads.path());
-    with_chunks(&hashed, &bytes, downloads.path(), &[0, 7, 8, 47]);
-    let (result, told) = get_with(&job, &Control::default());
-    assert!(matches!(told[0], FetchNote::Started { resumed, .. } if resumed == 4 * MIB as u64), "{:?}", told[0]);
-    assert!(fs::read(result.unwrap().path).unwrap() == bytes);
-    assert_eq!(sent(&giver.notes.until_over()), (LEN - 4 * MIB) as u64);
-    assert_eq!(names(downloads.path()), ["a"]);
+    fetched_but_for_what_is_there(|_| ());
 }
 
 #[test]
 fn data_bytes_behind_a_partial_file_cost_nothing() {
+    fetched_but_for_what_is_there(|partial| {
+        let mut file = File::options().append(true).open(partial).unwrap();
+        file.write_all(b"CORRUPT").unwrap();
+    });
+}
+
+/// Four chunks are there, and something has happened to the file in which they are.
+fn fetched_but_for_what_is_there(happened: impl Fn(&Path)) {
     let giver = Giver::new(1);
     let downloads = tempfile::tempdir().unwrap();
     let bytes = content(LEN);
     let hashed = giver.offer("a", &bytes);
     let job = job(&hashed, "a", vec![giver.source("gil")], downloads.path());
-    let partial = with_chunks(&hashed, &bytes, downloads.path(), &[0, 7, 8, 47]);
-    let file = File::options().append(true).open(partial).unwrap();
-    (&file).write_all(b"CORRUPT").unwrap();
+    happened(&with_chunks(&hashed, &bytes, downloads.path(), &[0, 7, 8, 47]));
     let (result, told) = get_with(&job, &Control::default());
     assert!(matches!(told[0], FetchNote::Started { resumed, .. } if resumed == 4 * MIB as u64), "{:?}", told[0]);
     assert!(fs::read(result.unwrap().path).unwrap() == bytes);
