@@ -12,13 +12,13 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use potluck::io::cancel::Cancel;
+use potluck::io::content::hash::{Hashed, hash_file};
 use potluck::io::data::{
     Control, DataServer, FetchJob, FolderFile, FolderJob, Rates, Shelf, Source, Throttle, UploadNote, UploadNotify,
     fetch, fetch_folder,
 };
-use potluck::io::hash::{Hashed, hash_file};
-use potluck::io::identity::Identity;
+use potluck::io::net::identity::Identity;
+use potluck::io::os::cancel::Cancel;
 use potluck::protocol::{ContentHash, OnConflict, Timestamp};
 
 const RUNS: usize = 5;

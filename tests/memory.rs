@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use common::peers::{Hub, PATIENCE, Peer};
-use potluck::io::identity::Identity;
-use potluck::io::transport::connect;
+use potluck::io::net::connect;
+use potluck::io::net::identity::Identity;
 use potluck::protocol::TransportChoice;
 use serde_json::json;
 

@@ -8,8 +8,8 @@ use std::time::Instant;
 use crate::common::liar::{Liar, Lie};
 use crate::common::link::{BOTH, soon};
 use crate::common::peers::{Hub, PATIENCE, Peer, text};
-use potluck::io::identity::Identity;
-use potluck::io::transport::connect;
+use potluck::io::net::connect;
+use potluck::io::net::identity::Identity;
 use potluck::protocol::PublicKey;
 use serde_json::{Value, json};
 

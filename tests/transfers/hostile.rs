@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use potluck::io::data::{Control, FetchJob, Shelf, Source, fetch};
-use potluck::io::home::Home;
-use potluck::io::identity::Identity;
+use potluck::io::net::identity::Identity;
+use potluck::io::state::home::Home;
 use potluck::protocol::transfer::Chunking;
 use potluck::protocol::{ErrorCode, JoinLink, Offer, OnConflict, PublicKey};
 use serde_json::{Value, json};

@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use crate::common::peers::{Hub, PATIENCE, Peer, content, potluck, text};
 use potluck::io::data::{Control, FetchJob, Shelf, Source, fetch};
-use potluck::io::home::Home;
-use potluck::io::identity::Identity;
+use potluck::io::net::identity::Identity;
+use potluck::io::state::home::Home;
 use potluck::protocol::{ErrorCode, Offer, OnConflict};
 use serde_json::{Value, json};
 use tempfile::TempDir;

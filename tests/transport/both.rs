@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::link::*;
 use crate::common::proxy::Proxy;
-use potluck::io::transport::{LINE_LIMIT, ListenLimits, Listener, connect, connect_host, resolve};
+use potluck::io::net::{LINE_LIMIT, ListenLimits, Listener, connect, connect_host, resolve};
 use potluck::protocol::{ErrorCode, PublicKey, TransportChoice, TransportKind};
 
 #[tokio::test]

@@ -12,10 +12,10 @@ use super::socket::Broken;
 use super::stream::ClientStream;
 use super::throttle::Throttle;
 use crate::core::dials::Dials;
-use crate::io::cancel::Cancel;
-use crate::io::clock::Clock;
-use crate::io::identity::Identity;
-use crate::io::tls::{self, DATA_ALPN};
+use crate::io::net::identity::Identity;
+use crate::io::net::tls::{self, DATA_ALPN};
+use crate::io::os::cancel::Cancel;
+use crate::io::os::clock::Clock;
 use crate::protocol::cause;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 

@@ -11,9 +11,9 @@ use super::partial::Partial;
 use super::run::Run;
 use super::shelf::Shelf;
 use super::target::Target;
-use crate::io::cancel::Cancel;
-use crate::io::hash::{Fingerprint, Hashed};
-use crate::io::identity::Identity;
+use crate::io::content::hash::{Fingerprint, Hashed};
+use crate::io::net::identity::Identity;
+use crate::io::os::cancel::Cancel;
 use crate::protocol::data::check_token;
 use crate::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey, Timestamp};
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::socket::Broken;
 use crate::core::Time;
 use crate::core::flow::{Flow, LEAST, Verdict};
-use crate::io::identity::Identity;
+use crate::io::net::identity::Identity;
 
 /// How long a source's speed is measured at a time.
 const PACE: Duration = Duration::from_secs(1);

@@ -16,9 +16,9 @@ use super::shelf::{Holds, Place, Shelf, Shelved};
 use super::sources::{Plan, State};
 use super::uploads::PROGRESS_EVERY;
 use crate::core::swarm::Swarm;
-use crate::io::cancel::Cancel;
-use crate::io::hash::{Fingerprint, Hashed, Manifest};
-use crate::io::identity::Identity;
+use crate::io::content::hash::{Fingerprint, Hashed, Manifest};
+use crate::io::net::identity::Identity;
+use crate::io::os::cancel::Cancel;
 use crate::protocol::{ChunkSet, ErrorCode, Failure};
 
 /// Chunks up to this size are verified before they are written; see `mod.rs`.

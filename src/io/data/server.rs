@@ -16,10 +16,10 @@ use super::throttle::Throttle;
 use super::uploads::{UploadNotify, Uploads};
 use crate::core::Time;
 use crate::core::places::{Entry, Places};
-use crate::io::cancel::Cancel;
-use crate::io::clock::Clock;
-use crate::io::identity::Identity;
-use crate::io::tls::{self, DATA_ALPN};
+use crate::io::net::identity::Identity;
+use crate::io::net::tls::{self, DATA_ALPN};
+use crate::io::os::cancel::Cancel;
+use crate::io::os::clock::Clock;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
 /// The most connections of all peers at a time.

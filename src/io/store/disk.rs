@@ -10,7 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::schema::{APPLICATION_ID, migrate, steps_left};
-use crate::io::own_file::{mark_private, open_own, read_own};
+use crate::io::fs::own_file::{mark_private, open_own, read_own};
 use crate::protocol::cause;
 use crate::protocol::{ErrorCode, Failure};
 

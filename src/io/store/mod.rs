@@ -8,10 +8,12 @@ mod accounts;
 mod disk;
 mod invites;
 mod load;
+pub mod passwords;
 mod queries;
 mod records;
 mod refold;
 mod schema;
+pub mod writer;
 
 use std::fs::File;
 use std::io;
@@ -19,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::identity::Identity;
+use crate::io::net::identity::Identity;
 use crate::protocol::cause;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query};
 use crate::protocol::{ErrorCode, Failure, Record};

@@ -23,8 +23,8 @@ use super::control::Control;
 use super::fetch::Source;
 use super::shelf::Shelf;
 use super::target::check_target;
-use crate::io::hash::Hashed;
-use crate::io::identity::Identity;
+use crate::io::content::hash::Hashed;
+use crate::io::net::identity::Identity;
 use crate::protocol::data::{MAX_WHOLE, check_token};
 use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure, OnConflict, Timestamp};
 

@@ -11,12 +11,12 @@ use super::watch::Told;
 use super::writer::{Writer, is_fatal};
 use super::{Arrived, FolderFile, FolderJob, FolderNote, no_room, path_of};
 use crate::core::batch::{Batch, Item, Lane};
-use crate::io::cancel::Cancel;
+use crate::io::content::hash::{Fingerprint, Hashed, Manifest};
 use crate::io::data::lane::Loss;
 use crate::io::data::shelf::Shelf;
 use crate::io::data::uploads::PROGRESS_EVERY;
-use crate::io::hash::{Fingerprint, Hashed, Manifest};
-use crate::io::identity::Identity;
+use crate::io::net::identity::Identity;
+use crate::io::os::cancel::Cancel;
 use crate::protocol::data::file_in_line;
 use crate::protocol::{Chunking, ErrorCode, Failure};
 

@@ -21,10 +21,10 @@ use tempfile::TempDir;
 
 use super::stream::ServerStream;
 use super::*;
-use crate::io::cancel::Cancel;
-use crate::io::hash::{Hashed, hash_file};
-use crate::io::identity::Identity;
-use crate::io::tls::{DATA_ALPN, server_config};
+use crate::io::content::hash::{Hashed, hash_file};
+use crate::io::net::identity::Identity;
+use crate::io::net::tls::{DATA_ALPN, server_config};
+use crate::io::os::cancel::Cancel;
 use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, to_line};
 use crate::protocol::{ErrorCode, Failure, OnConflict, PublicKey};
 
