@@ -31,7 +31,7 @@
 //!    [`io::data`]'s shelf can serve it from now on. The content comes back as `Input::Hashed`. From now on
 //!    [`io::offers::watch`] looks whether it changes: that comes as `Input::FilesChanged`, and is published anew.
 //! 5. The session sends a `publish` ([`protocol::wire::Ask`]) into its [`core::Link`], which numbers it and keeps
-//!    it until it is acknowledged. [`io::net::carry`] writes it to the connection.
+//!    it until it is acknowledged. [`io::net::connection`] writes it to the connection.
 //! 6. At the hub, [`io::drive::hub`] hands the line to [`core::Hub::handle`]; `core/hub/clients.rs` takes the frame
 //!    apart, `core/hub/requests.rs` checks the offers, puts them into the table under a new revision and answers
 //!    with `offer-acked`.

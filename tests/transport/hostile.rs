@@ -136,7 +136,7 @@ async fn a_line_over_the_limit_is_a_fault_before_it_is_kept() {
 
 #[tokio::test]
 async fn a_stranger_costs_no_more_than_a_hello() {
-    use potluck::io::net::carry::{Outgoing, carry};
+    use potluck::io::net::connection::{Outgoing, run_connection};
     use potluck::io::net::line_room::LineRoom;
     use potluck::protocol::limits::{HELLO_BYTES, MAX_FRAME};
     let room = std::sync::Arc::new(LineRoom::of_many());
@@ -147,7 +147,8 @@ async fn a_stranger_costs_no_more_than_a_hello() {
         let (mut client, hub) = meet(&mut listener, address, choice).await;
         let (sender, mut lines) = tokio::sync::mpsc::channel(4);
         let endless = tokio::spawn(async move { while client.writer.write_all(&[b'x'; 65536]).await.is_ok() {} });
-        let reason = soon(carry(hub, &Outgoing::default(), MAX_FRAME, &room, &sender, |line| line)).await.unwrap();
+        let reason =
+            soon(run_connection(hub, &Outgoing::default(), MAX_FRAME, &room, &sender, |line| line)).await.unwrap();
         assert!(reason.contains(&format!("longer than {HELLO_BYTES} bytes")), "{reason}");
         soon(endless).await.unwrap();
         assert!(lines.try_recv().is_err());
@@ -157,7 +158,7 @@ async fn a_stranger_costs_no_more_than_a_hello() {
         let outgoing = std::sync::Arc::new(Outgoing::default());
         let carried = {
             let (outgoing, room, sender) = (outgoing.clone(), room.clone(), sender.clone());
-            tokio::spawn(async move { carry(hub, &outgoing, MAX_FRAME, &room, &sender, |line| line).await })
+            tokio::spawn(async move { run_connection(hub, &outgoing, MAX_FRAME, &room, &sender, |line| line).await })
         };
         let long = [&[b'y'; 1 << 20][..], b"\n"].concat();
         let more = tokio::spawn(async move {

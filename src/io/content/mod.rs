@@ -2,5 +2,5 @@
 
 pub mod hash;
 pub mod hash_cache;
+pub(crate) mod hash_many;
 mod manifest;
-pub(crate) mod pool;

@@ -9,10 +9,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::identity::Identity;
 use super::missed::{Missed, NoConn};
 use super::{Conn, quic, tcp};
-use crate::io::net::identity::Identity;
-use crate::io::net::tls::KeyMismatch;
 use crate::protocol::{ErrorCode, Failure, PublicKey, TransportChoice};
 
 /// How long connecting may take, over all names, addresses and transports. A command that finds no hub
@@ -178,18 +177,4 @@ fn not_found(host: &str, e: &io::Error) -> Failure {
 
 fn unreachable(what: &str, cause: &str) -> Failure {
     Failure::new(ErrorCode::HubUnreachable, format!("{what} cannot be reached: {cause}."))
-}
-
-pub(super) fn key_changed(address: SocketAddr, mismatch: &KeyMismatch) -> Failure {
-    Failure::new(
-        ErrorCode::HubKeyChanged,
-        format!("The hub at {address} shows the key {} instead of {}.", mismatch.found, mismatch.expected),
-    )
-}
-
-pub(super) fn wrong_protocol(address: SocketAddr) -> Failure {
-    Failure::new(
-        ErrorCode::WrongProtocol,
-        format!("What answers at {address} is no hub of potluck, or of another version."),
-    )
 }

@@ -5,14 +5,11 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs::sign::any_eddsa_type;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::sign::SigningKey;
 
-use crate::core::flow::TRIAL;
-use crate::io::data::{Dialled, Rates};
 use crate::io::fs::own_file::read_own;
 use crate::protocol::PublicKey;
 
@@ -29,12 +26,6 @@ pub struct Identity {
     /// The public half, by which others know us.
     pub key: PublicKey,
     pub(crate) signer: Arc<dyn SigningKey>,
-    /// How fast whoever serves or fetches as this identity may do so.
-    pub(crate) rates: Rates,
-    /// Over which time it looks whether enough comes from a source.
-    pub(crate) trial: Duration,
-    /// Where it has dialled in vain; clones share it.
-    pub(in crate::io) dialled: Dialled,
 }
 
 impl Identity {
@@ -45,19 +36,7 @@ impl Identity {
         let signer = any_eddsa_type(&PrivatePkcs8KeyDer::from(der)).expect("every 32 bytes are an Ed25519 seed");
         let spki = signer.public_key().expect("Ed25519 keys have a public half");
         let key = key_from_spki(&spki).expect("rustls encodes Ed25519 keys as RFC 8410 says");
-        Self { key, signer, rates: Rates::default(), trial: TRIAL, dialled: Dialled::default() }
-    }
-
-    /// The same identity, held to these rates.
-    #[must_use]
-    pub fn limited(self, rates: Rates) -> Self {
-        Self { rates, ..self }
-    }
-
-    /// The same identity, which looks at its sources so often.
-    #[cfg(test)]
-    pub(crate) fn trying(self, trial: Duration) -> Self {
-        Self { trial, ..self }
+        Self { key, signer }
     }
 
     /// A new identity from the operating system's randomness, not kept anywhere.

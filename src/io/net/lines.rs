@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use quinn::VarInt;
 use tokio::io::ReadBuf;
 use tokio::time::timeout;
 
-use super::{quic, tcp};
+use super::causes;
+use super::tcp_stream::SharedStream;
 
 /// How long a graceful close waits for the other side, so that nobody can hold it up.
 pub const CLOSE_TIME: Duration = Duration::from_secs(1);
@@ -22,6 +24,18 @@ const READ_SIZE: usize = 16 << 10;
 
 /// What a reader keeps while it waits. Thousands of readers wait, and most lines are shorter.
 const IDLE_CAPACITY: usize = 1 << 10;
+
+/// What one connection may have on its way in each direction, in bytes. It is spent only while the other
+/// side is behind, and it is all that somebody who never reads can cost here.
+pub(super) const WINDOW: u32 = 1 << 20;
+
+/// The same for what comes in, until it is known who sends it: room for a hello and what may travel with it.
+pub(super) const FIRST_WINDOW: u32 = 8 << 10;
+
+/// How much may be on its way to a reader of lines with this limit.
+fn window(limit: usize) -> VarInt {
+    u32::try_from(limit).unwrap_or(WINDOW).clamp(FIRST_WINDOW, WINDOW).into()
+}
 
 /// Why no further line can come, or go.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,19 +57,21 @@ impl LineFault {
     }
 }
 
-pub(super) enum Source {
+/// The receiving half of a transport's stream.
+pub(super) enum ReadHalf {
     Quic(quinn::RecvStream, quinn::Connection),
-    Tcp(Arc<tcp::Stream>),
+    Tcp(Arc<SharedStream>),
 }
 
-pub(super) enum Sink {
+/// The sending half of a transport's stream.
+pub(super) enum WriteHalf {
     Quic(quinn::SendStream, quinn::Connection),
-    Tcp(Arc<tcp::Stream>),
+    Tcp(Arc<SharedStream>),
 }
 
 /// The incoming half of a connection.
 pub struct LineReader {
-    source: Source,
+    half: ReadHalf,
     /// Bytes received; those before `start` have been handed out.
     buffer: Vec<u8>,
     start: usize,
@@ -67,8 +83,8 @@ pub struct LineReader {
 }
 
 impl LineReader {
-    pub(super) fn new(source: Source, limit: usize) -> Self {
-        Self { source, buffer: Vec::new(), start: 0, scanned: 0, limit, ahead: 0 }
+    pub(super) fn new(half: ReadHalf, limit: usize) -> Self {
+        Self { half, buffer: Vec::new(), start: 0, scanned: 0, limit, ahead: 0 }
     }
 
     /// Changes the longest line accepted from here on, in bytes without its end. A part of a line that has
@@ -89,8 +105,8 @@ impl LineReader {
     }
 
     fn set_window(&self) {
-        if let Source::Quic(_, connection) = &self.source {
-            connection.set_receive_window(quic::window(self.limit.max(self.ahead)));
+        if let ReadHalf::Quic(_, connection) = &self.half {
+            connection.set_receive_window(window(self.limit.max(self.ahead)));
         }
     }
 
@@ -147,11 +163,11 @@ impl LineReader {
         let mut space = [const { MaybeUninit::<u8>::uninit() }; READ_SIZE];
         let room = self.limit.saturating_add(1).saturating_sub(self.buffer.len()).clamp(1, READ_SIZE);
         let mut into = ReadBuf::uninit(&mut space[..room]);
-        let read = match &mut self.source {
-            Source::Quic(stream, _) => {
-                stream.poll_read_buf(cx, &mut into).map_err(|e| LineFault::broken(quic::read_cause(&e)))
+        let read = match &mut self.half {
+            ReadHalf::Quic(stream, _) => {
+                stream.poll_read_buf(cx, &mut into).map_err(|e| LineFault::broken(causes::of_read(&e)))
             }
-            Source::Tcp(stream) => stream.poll_read(cx, &mut into).map_err(by_tcp),
+            ReadHalf::Tcp(stream) => stream.poll_read(cx, &mut into).map_err(by_tcp),
         };
         match read {
             Poll::Ready(Ok(())) => {
@@ -201,13 +217,13 @@ impl fmt::Debug for LineReader {
 /// [`close`](Self::close), it aborts the whole connection at once: what was not sent yet is lost, and
 /// both readers see a fault.
 pub struct LineWriter {
-    sink: Sink,
+    half: WriteHalf,
     finished: bool,
 }
 
 impl LineWriter {
-    pub(super) fn new(sink: Sink) -> Self {
-        Self { sink, finished: false }
+    pub(super) fn new(half: WriteHalf) -> Self {
+        Self { half, finished: false }
     }
 
     /// Hands bytes to the transport: whole lines, as many at once as there are. Waits while the other side
@@ -216,11 +232,11 @@ impl LineWriter {
     /// # Errors
     /// When the connection broke or this side was shut down.
     pub async fn write_all(&mut self, bytes: &[u8]) -> Result<(), LineFault> {
-        match &mut self.sink {
-            Sink::Quic(stream, _) => {
-                stream.write_all(bytes).await.map_err(|e| LineFault::broken(quic::write_cause(&e)))
+        match &mut self.half {
+            WriteHalf::Quic(stream, _) => {
+                stream.write_all(bytes).await.map_err(|e| LineFault::broken(causes::of_write(&e)))
             }
-            Sink::Tcp(stream) => stream.write_all(bytes).await.map_err(by_tcp),
+            WriteHalf::Tcp(stream) => stream.write_all(bytes).await.map_err(by_tcp),
         }
     }
 
@@ -230,9 +246,9 @@ impl LineWriter {
     /// # Errors
     /// When the connection broke.
     pub async fn flush(&mut self) -> Result<(), LineFault> {
-        match &mut self.sink {
-            Sink::Quic(..) => Ok(()),
-            Sink::Tcp(stream) => stream.flush().await.map_err(by_tcp),
+        match &mut self.half {
+            WriteHalf::Quic(..) => Ok(()),
+            WriteHalf::Tcp(stream) => stream.flush().await.map_err(by_tcp),
         }
     }
 
@@ -246,12 +262,12 @@ impl LineWriter {
             return Ok(());
         }
         let ended = async {
-            match &mut self.sink {
-                Sink::Quic(stream, _) => {
-                    stream.finish().map_err(|_| LineFault::broken(quic::CLOSED))?;
-                    stream.stopped().await.map(|_| ()).map_err(|e| LineFault::broken(quic::stopped_cause(&e)))
+            match &mut self.half {
+                WriteHalf::Quic(stream, _) => {
+                    stream.finish().map_err(|_| LineFault::broken(causes::CLOSED))?;
+                    stream.stopped().await.map(|_| ()).map_err(|e| LineFault::broken(causes::of_stopped(&e)))
                 }
-                Sink::Tcp(stream) => stream.shutdown().await.map_err(by_tcp),
+                WriteHalf::Tcp(stream) => stream.shutdown().await.map_err(by_tcp),
             }
         };
         timeout(CLOSE_TIME, ended).await.map_err(|_| too_slow())??;
@@ -276,7 +292,7 @@ impl LineWriter {
 }
 
 fn by_tcp(e: io::Error) -> LineFault {
-    LineFault::broken(tcp::describe(&e))
+    LineFault::broken(causes::of_socket(&e))
 }
 
 fn too_slow() -> LineFault {
@@ -288,9 +304,9 @@ impl Drop for LineWriter {
         if self.finished {
             return;
         }
-        match &self.sink {
-            Sink::Quic(_, connection) => connection.close(quinn::VarInt::from_u32(1), b"aborted"),
-            Sink::Tcp(stream) => stream.abort(),
+        match &self.half {
+            WriteHalf::Quic(_, connection) => connection.close(VarInt::from_u32(1), b"aborted"),
+            WriteHalf::Tcp(stream) => stream.abort(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
+use super::tls::KeyMismatch;
 use crate::protocol::{ErrorCode, Failure, TransportKind};
 
 /// Why an attempt has no connection.
@@ -42,6 +43,22 @@ impl From<NoConn> for Failure {
             NoConn::Refused(failure) => failure,
         }
     }
+}
+
+/// The hub proved another key than the one that was expected.
+pub(super) fn key_changed(address: SocketAddr, mismatch: &KeyMismatch) -> Failure {
+    Failure::new(
+        ErrorCode::HubKeyChanged,
+        format!("The hub at {address} shows the key {} instead of {}.", mismatch.found, mismatch.expected),
+    )
+}
+
+/// What answers does not speak our protocol.
+pub(super) fn wrong_protocol(address: SocketAddr) -> Failure {
+    Failure::new(
+        ErrorCode::WrongProtocol,
+        format!("What answers at {address} is no hub of potluck, or of another version."),
+    )
 }
 
 /// One sentence for each address, or one for all of them where the cause is the same.

@@ -11,10 +11,17 @@
 //! | `connect.rs` | the client's side: names, addresses, the race between transports |
 //! | `missed.rs` | why nobody was reached, in words |
 //! | `quic.rs`, `tcp.rs` | one transport each: its tuning and its handshakes |
+//! | `tcp_stream.rs` | the TLS stream over TCP, shared by its two halves |
 //! | `lines.rs` | reading and writing, the same for both |
+//! | `connection.rs`, `line_room.rs` | a connection's two loops, and the memory that long lines may take |
+//! | `identity.rs`, `tls.rs` | key pairs, and TLS that proves them |
+//! | `bind.rs` | the ports of a client |
+//! | `causes.rs` | why a connection failed, in words |
 
-pub mod carry;
+pub(crate) mod bind;
+mod causes;
 mod connect;
+pub mod connection;
 pub mod identity;
 pub mod line_room;
 mod lines;
@@ -23,6 +30,7 @@ mod missed;
 mod pending;
 mod quic;
 mod tcp;
+mod tcp_stream;
 pub mod tls;
 
 use std::net::SocketAddr;

@@ -10,26 +10,17 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig};
 use quinn::{ClientConfig, ConnectionError, Endpoint, EndpointConfig, ServerConfig, TokioRuntime, TransportConfig};
-use quinn::{IdleTimeout, ReadError, StoppedError, VarInt, WriteError};
+use quinn::{IdleTimeout, VarInt};
 use rustls::AlertDescription;
 use rustls::pki_types::CertificateDer;
 use socket2::SockRef;
 
-use super::connect::{key_changed, wrong_protocol};
-use super::lines::{LineReader, LineWriter, Sink, Source};
-use super::missed::NoConn;
-use super::{Conn, LINE_LIMIT, tcp};
-use crate::io::net::identity::Identity;
-use crate::io::net::tls;
+use super::identity::Identity;
+use super::lines::{FIRST_WINDOW, LineReader, LineWriter, ReadHalf, WINDOW, WriteHalf};
+use super::missed::{NoConn, key_changed, wrong_protocol};
+use super::{Conn, LINE_LIMIT, causes, tls};
 use crate::protocol::cause;
 use crate::protocol::{PublicKey, TransportKind};
-
-/// What one connection may have on its way in each direction, in bytes. It is spent only while the other
-/// side is behind, and it is all that somebody who never reads can cost here.
-const WINDOW: u32 = 1 << 20;
-
-/// The same for what comes in, until it is known who sends it: room for a hello and what may travel with it.
-const FIRST_WINDOW: u32 = 8 << 10;
 
 /// The link probes each second or so; after this long without a packet there is nobody.
 const IDLE_TIME: VarInt = VarInt::from_u32(10_000);
@@ -60,11 +51,6 @@ fn transport(streams_accepted: u32) -> Arc<TransportConfig> {
         .max_idle_timeout(Some(IdleTimeout::from(IDLE_TIME)))
         .keep_alive_interval(None);
     Arc::new(config)
-}
-
-/// How much may be on its way to a reader of lines with this limit.
-pub(super) fn window(limit: usize) -> VarInt {
-    u32::try_from(limit).unwrap_or(WINDOW).clamp(FIRST_WINDOW, WINDOW).into()
 }
 
 /// The hub's endpoint on a bound socket.
@@ -98,7 +84,7 @@ pub(super) async fn dial(address: SocketAddr, identity: Identity, expected: Opti
     let mut config = ClientConfig::new(Arc::new(crypto));
     config.transport_config(transport(0));
 
-    let endpoint = client_endpoint(address).map_err(|e| failed(tcp::describe(&e)))?;
+    let endpoint = client_endpoint(address).map_err(|e| failed(causes::of_socket(&e)))?;
     let connecting = endpoint
         .connect_with(config, address, tls::SERVER_NAME)
         .map_err(|e| failed(cause::plain(&e.to_string()).into()))?;
@@ -106,12 +92,12 @@ pub(super) async fn dial(address: SocketAddr, identity: Identity, expected: Opti
         shaken = connecting => shaken.map_err(|e| match mismatch.get() {
             Some(mismatch) => key_changed(address, mismatch).into(),
             None if is_other_protocol(&e) => wrong_protocol(address).into(),
-            None => failed(describe(&e).into()),
+            None => failed(causes::of_quic(&e).into()),
         })?,
-        error = refusal(address) => return Err(failed(tcp::describe(&error))),
+        error = refusal(address) => return Err(failed(causes::of_socket(&error))),
     };
     let peer = proved_key(&connection).ok_or_else(|| wrong_protocol(address))?;
-    let (send, receive) = connection.open_bi().await.map_err(|e| failed(describe(&e).into()))?;
+    let (send, receive) = connection.open_bi().await.map_err(|e| failed(causes::of_quic(&e).into()))?;
     Ok(conn(peer, connection, send, receive, LINE_LIMIT))
 }
 
@@ -124,8 +110,8 @@ fn conn(
 ) -> Conn {
     let address = connection.remote_address();
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-    let reader = LineReader::new(Source::Quic(receive, connection.clone()), limit);
-    let writer = LineWriter::new(Sink::Quic(send, connection));
+    let reader = LineReader::new(ReadHalf::Quic(receive, connection.clone()), limit);
+    let writer = LineWriter::new(WriteHalf::Quic(send, connection));
     Conn { peer, address, transport: TransportKind::Quic, reader, writer }
 }
 
@@ -190,49 +176,5 @@ fn is_other_protocol(error: &ConnectionError) -> bool {
         ConnectionError::TransportError(e) => e.code == no_alpn,
         ConnectionError::ConnectionClosed(close) => close.error_code == no_alpn,
         _ => false,
-    }
-}
-
-fn describe(error: &ConnectionError) -> String {
-    match error {
-        ConnectionError::TimedOut => "no answer".into(),
-        ConnectionError::ConnectionClosed(close)
-            if close.error_code == quinn::TransportErrorCode::CONNECTION_REFUSED =>
-        {
-            "too many are connecting".into()
-        }
-        ConnectionError::VersionMismatch => "another version of QUIC is spoken there".into(),
-        ConnectionError::TransportError(_) => "the other side broke the protocol".into(),
-        ConnectionError::ConnectionClosed(_) | ConnectionError::ApplicationClosed(_) | ConnectionError::Reset => {
-            CLOSED.into()
-        }
-        ConnectionError::LocallyClosed => "it was closed here".into(),
-        ConnectionError::CidsExhausted => "there are too many connections".into(),
-    }
-}
-
-/// What is said of a connection that the other side has ended.
-pub(super) const CLOSED: &str = "the other side closed the connection";
-
-pub(super) fn read_cause(error: &ReadError) -> String {
-    match error {
-        ReadError::ConnectionLost(lost) => describe(lost),
-        ReadError::Reset(_) | ReadError::ClosedStream | ReadError::IllegalOrderedRead | ReadError::ZeroRttRejected => {
-            CLOSED.into()
-        }
-    }
-}
-
-pub(super) fn write_cause(error: &WriteError) -> String {
-    match error {
-        WriteError::ConnectionLost(lost) => describe(lost),
-        WriteError::Stopped(_) | WriteError::ClosedStream | WriteError::ZeroRttRejected => CLOSED.into(),
-    }
-}
-
-pub(super) fn stopped_cause(error: &StoppedError) -> String {
-    match error {
-        StoppedError::ConnectionLost(lost) => describe(lost),
-        StoppedError::ZeroRttRejected => CLOSED.into(),
     }
 }

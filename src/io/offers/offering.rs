@@ -4,52 +4,28 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
+use super::ready::Ready;
 use super::walk::{Found, FoundFile, find, place_at};
 use crate::core::session::{FilesChanged, Hashed, Offering};
 use crate::io::content::hash::{self, Fingerprint};
-use crate::io::content::hash_cache::{HashCache, Wanted};
-use crate::io::content::pool::{Meter, hash_files};
+use crate::io::content::hash_cache::HashCache;
+use crate::io::content::hash_many::{Meter, Progress, TOGETHER, hash_or_remember, hash_some};
 use crate::io::data::Shelf;
 use crate::io::fs::check_dir;
 use crate::io::fs::open::Opener;
-use crate::io::offers::content_of;
-use crate::io::offers::watch::{Pace, Watcher};
+use crate::io::offers::watch::{WatchIntervals, Watcher};
 use crate::io::os::cancel::Cancel;
-use crate::io::state::home::Home;
-use crate::protocol::event::OfferProgress;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::check_file;
 use crate::protocol::types::{SkipReason, Skipped};
 use crate::protocol::{Content, ErrorCode, Failure};
-
-/// How many files are looked up and hashed together: enough for all cores, and for one transaction.
-const TOGETHER: usize = 2_048;
-
-/// Told how far hashing is, on any thread.
-pub type Progress<'a> = dyn FnMut(OfferProgress) + Send + 'a;
 
 /// The offers of this client. Clones share them; with the last one, watching ends.
 #[derive(Debug, Clone)]
 pub struct Offers {
     cache: Arc<HashCache>,
     watcher: Arc<Watcher>,
-}
-
-/// A file that can be offered.
-#[derive(Debug)]
-pub(crate) struct Ready {
-    /// The name by which it is offered, relative to a folder that is known.
-    pub(crate) name: Arc<str>,
-    pub(crate) hashed: hash::Hashed,
-}
-
-impl Ready {
-    /// What is told of it.
-    pub(crate) fn content(&self) -> Content {
-        content_of(self.name.clone(), &self.hashed)
-    }
 }
 
 /// All that an offering can offer.
@@ -62,20 +38,20 @@ pub(super) struct Prepared {
 }
 
 impl Offers {
-    /// Offers that are served from `shelf`. Hashes are remembered in `home`. `changed` is told, on another thread,
+    /// Offers that are served from `shelf`. Hashes are remembered in the folder `home`. `changed` is told, on another thread,
     /// what is on the shelf by then; it may wait, and whoever drops the offers does not wait for it.
-    pub fn new(shelf: Shelf, home: Option<&Home>, changed: impl Fn(FilesChanged) + Send + 'static) -> Self {
-        Self::with_pace(shelf, home.map(Home::dir), Pace::default(), changed)
+    pub fn new(shelf: Shelf, home: Option<&Path>, changed: impl Fn(FilesChanged) + Send + 'static) -> Self {
+        Self::with_intervals(shelf, home, WatchIntervals::default(), changed)
     }
 
-    pub(crate) fn with_pace(
+    pub(crate) fn with_intervals(
         shelf: Shelf,
         home: Option<&Path>,
-        pace: Pace,
+        intervals: WatchIntervals,
         changed: impl Fn(FilesChanged) + Send + 'static,
     ) -> Self {
         let cache = Arc::new(HashCache::new(home));
-        let watcher = Arc::new(Watcher::new(shelf, Arc::clone(&cache), pace, Box::new(changed)));
+        let watcher = Arc::new(Watcher::new(shelf, Arc::clone(&cache), intervals, Box::new(changed)));
         Self { cache, watcher }
     }
 
@@ -175,52 +151,6 @@ pub(super) fn prepare(
         refuse_empty(&named, &files)?;
     }
     Ok(Prepared { files, skipped, folders: named.into_iter().map(|(_, prefix)| prefix).collect() })
-}
-
-/// Hashes files, but for those whose hash is remembered, and remembers them.
-pub(crate) fn hash_or_remember(
-    dir: &Path,
-    files: &[(&str, Fingerprint)],
-    chunks: Option<u32>,
-    cache: &HashCache,
-    progress: &mut Progress<'_>,
-    cancel: &Cancel,
-) -> Vec<Result<hash::Hashed, Failure>> {
-    let size = files.iter().map(|(_, fingerprint)| fingerprint.size).sum();
-    let meter = Meter::new(files.len() as u64, size, progress);
-    let mut hashed = Vec::with_capacity(files.len());
-    for some in files.chunks(TOGETHER) {
-        hashed.extend(hash_some(dir, some, chunks, cache, &meter, cancel));
-    }
-    hashed
-}
-
-fn hash_some(
-    dir: &Path,
-    files: &[(&str, Fingerprint)],
-    chunks: Option<u32>,
-    cache: &HashCache,
-    meter: &Meter<'_>,
-    cancel: &Cancel,
-) -> Vec<Result<hash::Hashed, Failure>> {
-    let wanted =
-        |(name, fingerprint): &(&str, Fingerprint)| Wanted { path: dir.join(name), fingerprint: *fingerprint, chunks };
-    let remembered = cache.find(&files.iter().map(wanted).collect::<Vec<_>>());
-    let known = remembered.iter().flatten();
-    let (known_files, known_bytes) = known.fold((0, 0), |(n, bytes), hashed| (n + 1, bytes + hashed.fingerprint.size));
-    meter.done(known_files, known_bytes);
-
-    let started = SystemTime::now();
-    let missing: Vec<_> =
-        files.iter().zip(&remembered).filter(|(_, hashed)| hashed.is_none()).map(|(f, _)| f).collect();
-    let jobs: Vec<_> = missing.iter().map(|(name, fingerprint)| (*name, fingerprint.size)).collect();
-    let hashed = hash_files(dir, &jobs, chunks, meter, cancel);
-    let fresh =
-        missing.iter().zip(&hashed).filter_map(|(file, hashed)| Some((dir.join(file.0), hashed.as_ref().ok()?)));
-    cache.put(started, fresh);
-    let mut hashed = hashed.into_iter();
-    let mut next = || hashed.next().unwrap_or_else(|| Err(ErrorCode::Interrupted.into()));
-    remembered.into_iter().map(|known| known.map_or_else(&mut next, Ok)).collect()
 }
 
 /// Separates what can be offered from what has turned out to be unreadable.

@@ -12,12 +12,15 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::*;
-use crate::io::content::hash::Fingerprint;
-use crate::io::offers::watch::Pace;
+use crate::core::session::Offering;
+use crate::io::content::hash::{Fingerprint, Hashed};
+use crate::io::content::hash_cache::HashCache;
+use crate::io::data::Shelf;
+use crate::io::os::cancel::Cancel;
 use crate::protocol::limits::TREE_DEPTH;
 use crate::protocol::line::pointer_at;
 use crate::protocol::types::{SkipReason, Skipped};
-use crate::protocol::{Chunking, ContentHash, ErrorCode};
+use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure};
 
 struct Scene {
     _base: tempfile::TempDir,
@@ -43,7 +46,7 @@ impl Scene {
     }
 
     fn offers(&self) -> Offers {
-        Offers::with_pace(self.shelf.clone(), Some(&self.home), Pace::default(), |_| ())
+        Offers::new(self.shelf.clone(), Some(&self.home), |_| ())
     }
 
     fn offering(&self, files: &[&str]) -> Offering {

@@ -47,3 +47,11 @@ impl Clock {
 pub fn random() -> std::io::Result<u64> {
     getrandom::u64().map_err(std::io::Error::other)
 }
+
+/// Waits until a moment of [`Clock::instant`]; for ever if there is none.
+pub async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod disk;
+mod failure;
 mod invites;
 mod load;
 pub mod passwords;
@@ -26,7 +27,8 @@ use crate::protocol::cause;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query};
 use crate::protocol::{ErrorCode, Failure, Record};
 pub use accounts::{Account, Conflicts, NewAccount, Users};
-use disk::{BUSY_RUNNING, FileId, cannot, corrupt, failure, file_id, in_transaction};
+use disk::{BUSY_RUNNING, FileId, file_id, in_transaction};
+use failure::{cannot, corrupt, failure};
 pub use invites::InviteBook;
 use records::Trims;
 

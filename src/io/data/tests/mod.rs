@@ -38,8 +38,8 @@ fn content(len: usize) -> Vec<u8> {
     out
 }
 
-fn receiver() -> Identity {
-    Identity::from_seed([200; 32])
+fn receiver() -> LocalPeer {
+    LocalPeer::new(Identity::from_seed([200; 32]))
 }
 
 /// A client that serves from a folder of its own.
@@ -89,7 +89,7 @@ impl Giver {
 
     fn limited(seed: u8, rates: Rates) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let identity = Identity::from_seed([seed; 32]).limited(rates);
+        let identity = LocalPeer::new(Identity::from_seed([seed; 32])).limited(rates);
         let shelf = Shelf::default();
         shelf.set_peers(HashMap::from([(receiver().key, "rita".to_owned())]));
         let notes = Arc::new(Notes::default());

@@ -23,7 +23,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     pub(super) fn connect(&mut self) {
         let conn = self.next_conn;
         self.next_conn += 1;
-        let (sender, identity, transport) = (self.sender.clone(), self.identity.clone(), self.options.transport);
+        let (sender, identity, transport) = (self.sender.clone(), self.local.clone(), self.options.transport);
         let (hub, home) = (self.options.hub.clone(), self.options.home.clone());
         let expected = self.expected();
         tokio::spawn(async move {

@@ -5,7 +5,6 @@ mod hub_key;
 mod messages;
 mod options;
 mod peers;
-pub(in crate::io) mod ports;
 mod transfers;
 
 use std::collections::{HashMap, VecDeque};
@@ -19,25 +18,24 @@ use tokio::sync::mpsc;
 use crate::core::Rng;
 use crate::core::hub::HUB;
 use crate::core::session::{Input, Output, Replica, Session, SessionConfig, TransferNote};
-use crate::io::data::{Control, DataServer, Rates, Shelf, Throttle, UploadNote as Upload};
-use crate::io::drive::hub::until;
+use crate::io::data::{Control, DataServer, LocalPeer, Rates, Shelf, Throttle, UploadNote as Upload};
 use crate::io::drive::output::Output as Printed;
 use crate::io::fs::check_dir;
 use crate::io::net::Conn;
-use crate::io::net::carry::{Outgoing, carry};
-use crate::io::net::identity::Identity;
+use crate::io::net::bind::listen;
+use crate::io::net::connection::{Outgoing, run_connection};
 use crate::io::net::line_room::LineRoom;
 use crate::io::offers::Offers;
 use crate::io::os::cancel::Cancel;
-use crate::io::os::clock::Clock;
+use crate::io::os::clock::{Clock, until};
 use crate::io::state::inbox::Inboxes;
 use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::{EventLine, Failure, PublicKey};
 use peers::PeerPort;
-use ports::{listen, settings};
 
 use messages::Later;
 pub use messages::{ConnBox, Message, Reporting, mailbox};
+use options::settings;
 pub use options::{ClientOptions, UserInput};
 
 /// What is said on standard error when the end waits for a reader.
@@ -47,7 +45,7 @@ pub const UNREAD: &str = "potluck: leaving waits until standard output has been 
 pub struct ClientDriver<W> {
     session: Session,
     clock: Clock,
-    identity: Identity,
+    local: LocalPeer,
     options: ClientOptions,
     sender: mpsc::Sender<Message>,
     messages: mpsc::Receiver<Message>,
@@ -70,24 +68,24 @@ pub struct ClientDriver<W> {
 }
 
 impl<W: FnMut(&Replica)> ClientDriver<W> {
-    /// Opens the port for files, at `local` if only this machine need reach it, and makes everything ready;
+    /// Opens the port for files, at `reach` if only this machine need reach it, and makes everything ready;
     /// `watch` sees the replica when it has changed.
     ///
     /// # Errors
     /// `port-in-use`, or what the data folder refuses.
     pub fn new(
         options: ClientOptions,
-        local: Option<IpAddr>,
+        reach: Option<IpAddr>,
         printed: Printed<EventLine>,
         (sender, messages): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
         watch: W,
     ) -> Result<Self, Failure> {
         let limit = |rate: Option<u64>| rate.map(Throttle::new);
         let rates = Rates { up: limit(options.up), down: limit(options.down) };
-        let identity = options.home.identity(&options.name)?.limited(rates);
+        let local = LocalPeer::new(options.home.identity(&options.name)?).limited(rates);
         let clock = options.clock;
         let shelf = Shelf::default();
-        let listener = listen(options.port, local)?;
+        let listener = listen(options.port, reach)?;
         let uploads = sender.clone();
         let notify = Arc::new(move |note: Upload| {
             let (upload, notes) = transfers::upload_note(note);
@@ -96,12 +94,12 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 let _ = uploads.blocking_send(Message::Upload(upload, note));
             }
         });
-        let server = DataServer::start(listener, &identity, shelf.clone(), notify).map_err(Failure::internal)?;
+        let server = DataServer::start(listener, &local, shelf.clone(), notify).map_err(Failure::internal)?;
         let watching = sender.clone();
-        let offers = Offers::new(shelf.clone(), Some(&options.home), move |changes| {
+        let offers = Offers::new(shelf.clone(), Some(options.home.dir()), move |changes| {
             let _ = watching.blocking_send(Message::FilesChanged(changes));
         });
-        let peers = PeerPort::open(options.link_port, local, &identity, sender.clone())?;
+        let peers = PeerPort::open(options.link_port, reach, &local, sender.clone())?;
         let seed = crate::io::os::clock::random().map_err(Failure::internal)?;
         let config = SessionConfig {
             name: options.name.clone(),
@@ -126,7 +124,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         Ok(Self {
             session: Session::new(config),
             clock,
-            identity,
+            local,
             sender,
             messages,
             printed,
@@ -177,7 +175,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                     None => input_open = false,
                 },
                 () = self.printed.taken(), if unread => {}
-                () = until(timeout.map(Into::into)) => self.handle(Input::Tick),
+                () = until(timeout) => self.handle(Input::Tick),
             }
             self.flush();
         }
@@ -250,7 +248,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         let sender = self.sender.clone();
         tokio::spawn(async move {
             let (line, room) = (|line| Message::HubLine(conn, line), Arc::new(LineRoom::of_one()));
-            let broken = carry(connection, &outgoing, MAX_FRAME, &room, &sender, line).await;
+            let broken = run_connection(connection, &outgoing, MAX_FRAME, &room, &sender, line).await;
             let _ = sender.send(Message::Disconnected(conn, broken.unwrap_or_else(|| "closed".into()))).await;
         });
         self.handle(Input::HubAt(address));

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ValueEnum;
+
 use crate::core::LinkConfig;
 use crate::core::session::AcceptFrom;
 use crate::io::os::clock::Clock;
 use crate::io::state::home::Home;
+use crate::protocol::event::Settings;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
 use crate::protocol::{BadLine, Follows, JoinLink, PublicKey, RequestLine, TransportChoice};
@@ -76,4 +79,29 @@ pub enum UserInput {
     Request(RequestLine),
     /// There is no more input.
     End,
+}
+
+/// The answer to `settings`, with the ports that the client got.
+pub(super) fn settings(options: &ClientOptions, port: u16, link_port: u16) -> Settings {
+    Settings {
+        dir: options.dir.as_ref().map(|dir| dir.to_string_lossy().into_owned()),
+        downloads: options.downloads.to_string_lossy().into_owned(),
+        port,
+        link_port,
+        transport: options.transport.to_string(),
+        on_conflict: options
+            .on_conflict
+            .to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned()),
+        up: options.up,
+        down: options.down,
+        max_transfers: options.max_transfers as u64,
+        follow: options.follow.table,
+        follow_roster: options.follow.roster,
+        accept_from: match &options.accept_from {
+            AcceptFrom::Nobody => Vec::new(),
+            AcceptFrom::Names(names) => names.clone(),
+            AcceptFrom::All => vec!["all".to_owned()],
+        },
+    }
 }

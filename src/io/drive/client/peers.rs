@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::ports::anywhere;
 use super::{ClientDriver, ConnBox, Message};
 use crate::core::peers::{PeerConn, PeerInput, PeerOutput, Person};
 use crate::core::session::{Input, Replica};
-use crate::io::net::carry::{Outgoing, carry};
+use crate::io::net::bind::anywhere;
+use crate::io::net::connection::{Outgoing, run_connection};
 use crate::io::net::identity::Identity;
 use crate::io::net::line_room::{Line, LineRoom};
 use crate::io::net::{CLOSE_TIME, Conn, ListenLimits, Listener, connect};
@@ -51,7 +51,7 @@ pub(super) struct PeerPort {
     listening: AbortHandle,
     ends: HashMap<PeerConn, End>,
     lines: Arc<LineRoom>,
-    carrying: JoinSet<()>,
+    running: JoinSet<()>,
 }
 
 impl Drop for PeerPort {
@@ -94,7 +94,7 @@ impl PeerPort {
         let port = listener.local_addr().port();
         let listening = tokio::spawn(accept_all(listener, sender)).abort_handle();
         let lines = Arc::new(LineRoom::of_many());
-        Ok(Self { port, listening, ends: HashMap::new(), lines, carrying: JoinSet::new() })
+        Ok(Self { port, listening, ends: HashMap::new(), lines, running: JoinSet::new() })
     }
 
     /// The port, also where it was chosen by the system.
@@ -102,12 +102,12 @@ impl PeerPort {
         self.port
     }
 
-    fn carry(&mut self, conn: PeerConn, connection: Conn, sender: mpsc::Sender<Message>) {
-        while self.carrying.try_join_next().is_some() {}
+    fn run(&mut self, conn: PeerConn, connection: Conn, sender: mpsc::Sender<Message>) {
+        while self.running.try_join_next().is_some() {}
         let (outgoing, closing) = (Arc::new(Outgoing::bounded(MOST_WAITING)), Arc::new(Notify::new()));
         self.ends.insert(conn, End::Carried { outgoing: outgoing.clone(), closing: closing.clone() });
         let lines = self.lines.clone();
-        self.carrying.spawn(async move {
+        self.running.spawn(async move {
             let line = |line| Message::Peer(PeerNote::Line(conn, line));
             // Who does not read any more must not keep a connection that was given up.
             let given_up = async {
@@ -115,7 +115,7 @@ impl PeerPort {
                 tokio::time::sleep(CLOSE_TIME).await;
             };
             let broken = tokio::select! {
-                broken = carry(connection, &outgoing, PRIVATE_LINE, &lines, &sender, line) => broken,
+                broken = run_connection(connection, &outgoing, PRIVATE_LINE, &lines, &sender, line) => broken,
                 () = given_up => None,
             };
             if let Some(reason) = broken {
@@ -144,7 +144,7 @@ impl PeerPort {
 
     /// Waits until those to whom something was said at the end have it.
     pub(super) async fn settle(&mut self) {
-        let over = async { while self.carrying.join_next().await.is_some() {} };
+        let over = async { while self.running.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(CLOSE_TIME, over).await;
     }
 }
@@ -165,7 +165,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         let input = match note {
             PeerNote::Accepted(number, connection) => {
                 let key = connection.0.peer;
-                self.peers.carry(PeerConn::Accepted(number), connection.0, self.sender.clone());
+                self.peers.run(PeerConn::Accepted(number), connection.0, self.sender.clone());
                 PeerInput::Accepted(number, key)
             }
             PeerNote::Dialled(number, connection) => {
@@ -174,7 +174,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 if !self.peers.ends.contains_key(&conn) {
                     return;
                 }
-                self.peers.carry(conn, connection.0, self.sender.clone());
+                self.peers.run(conn, connection.0, self.sender.clone());
                 PeerInput::Dialled(number)
             }
             PeerNote::DialFailed(number, failure) => PeerInput::DialFailed(number, failure),
@@ -206,7 +206,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
 
     fn dial(&mut self, number: u64, person: Person) {
         let (pins, hub, sender) = (self.options.home.pins(), self.hub_key, self.sender.clone());
-        let (identity, transport) = (self.identity.clone(), self.options.transport);
+        let (identity, transport) = (self.local.clone(), self.options.transport);
         let Person { name, key, address, .. } = person;
         let pinned = {
             let name = name.clone();

@@ -7,10 +7,9 @@ use super::{ClientDriver, Message};
 use crate::core::hub::HUB;
 use crate::core::session::{FetchPlan, FolderPlan, FolderSource, Replica, TransferNote, UploadNote};
 use crate::io::data::{
-    Control, FetchJob, FetchNote, Fetched, FolderFetched, FolderFile, FolderJob, FolderNote, Shelf, Source,
+    Control, FetchJob, FetchNote, Fetched, FolderFetched, FolderFile, FolderJob, FolderNote, LocalPeer, Shelf, Source,
     UploadNote as Upload, fetch, fetch_folder,
 };
-use crate::io::net::identity::Identity;
 use crate::io::state::pins::Pins;
 use crate::protocol::cause;
 use crate::protocol::event::Holder;
@@ -20,7 +19,7 @@ use crate::protocol::wire::Had;
 use crate::protocol::{ChunkSet, ErrorCode, Failure, PublicKey, types};
 
 /// What every fetch needs: who we are, what we serve, who is told, and who may end it.
-type Around<'a> = (&'a Identity, &'a Shelf, &'a (dyn Fn(TransferNote) + Send + Sync), &'a Control);
+type Around<'a> = (&'a LocalPeer, &'a Shelf, &'a (dyn Fn(TransferNote) + Send + Sync), &'a Control);
 
 impl<W: FnMut(&Replica)> ClientDriver<W> {
     pub(super) fn fetch(&mut self, mut plan: FetchPlan) {
@@ -68,7 +67,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         fetch: impl FnOnce(&J, Around<'_>) -> Result<TransferNote, Failure> + Send + 'static,
     ) {
         let control = self.control(transfer);
-        let (sender, identity, shelf) = (self.sender.clone(), self.identity.clone(), self.shelf.clone());
+        let (sender, identity, shelf) = (self.sender.clone(), self.local.clone(), self.shelf.clone());
         self.on_thread(move || {
             let fetched = prepare().and_then(|(job, others)| {
                 let tell = |note| {

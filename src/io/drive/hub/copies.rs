@@ -16,9 +16,8 @@ use super::{Mailbox, Message};
 use crate::core::hub::CopyPlan;
 use crate::io::content::hash::{Fingerprint, Hashed};
 use crate::io::content::hash_cache::{HashCache, Wanted};
-use crate::io::data::{Control, FetchJob, Shelf, Source, fetch};
-use crate::io::net::identity::Identity;
-use crate::io::offers::hash_or_remember;
+use crate::io::content::hash_many::hash_or_remember;
+use crate::io::data::{Control, FetchJob, LocalPeer, Shelf, Source, fetch};
 use crate::io::os::cancel::Cancel;
 use crate::io::os::clock::random;
 use crate::protocol::record::CopyRecord;
@@ -35,7 +34,7 @@ pub(super) struct Copies(Arc<Shared>);
 
 struct Shared {
     folder: PathBuf,
-    identity: Identity,
+    local: LocalPeer,
     shelf: Shelf,
     cache: HashCache,
     mailbox: Mailbox,
@@ -86,7 +85,7 @@ impl Copies {
     pub(super) fn open(
         data: &Path,
         records: &[CopyRecord],
-        identity: &Identity,
+        local: &LocalPeer,
         shelf: &Shelf,
         mailbox: &Mailbox,
     ) -> Result<(Self, Known), Failure> {
@@ -96,7 +95,7 @@ impl Copies {
         })?;
         let shared = Arc::new(Shared {
             folder,
-            identity: identity.clone(),
+            local: local.clone(),
             shelf: shelf.clone(),
             cache: HashCache::new(Some(data)),
             mailbox: mailbox.clone(),
@@ -268,7 +267,7 @@ impl Shared {
             seed: 0,
             share: false,
         };
-        let fetched = fetch(&job, &self.identity, &self.shelf, &|_| (), &Control::from(self.stop.clone()));
+        let fetched = fetch(&job, &self.local, &self.shelf, &|_| (), &Control::from(self.stop.clone()));
         let made = fetched.and_then(|_| self.hash(&hash, cut_as(Some(chunking)))).and_then(|hashed| {
             let same = hashed.hash == hash;
             same.then_some(hashed).ok_or_else(|| Failure::new(ErrorCode::DiskFailed, "The copy is damaged."))

@@ -8,11 +8,10 @@ use super::copies::Copies;
 use super::{Mailbox, Message};
 use crate::core::hub::{CopyPlan, HubFiles};
 use crate::core::session::{FilesChanged, Offering};
-use crate::io::data::{DataServer, Shelf};
-use crate::io::drive::client::ports::listen;
+use crate::io::data::{DataServer, LocalPeer, Shelf};
+use crate::io::net::bind::listen;
 use crate::io::net::identity::Identity;
 use crate::io::offers::Offers;
-use crate::io::offers::watch::Pace;
 use crate::io::os::cancel::Cancel;
 use crate::protocol::cause;
 use crate::protocol::limits::PUBLISH_FILES;
@@ -62,14 +61,15 @@ impl HubShelf {
             check_apart(dir, data)?;
         }
         let shelf = Shelf::default();
-        let copies = data.map(|data| Copies::open(data, records, identity, &shelf, mailbox)).transpose()?;
+        let local = LocalPeer::new(identity.clone());
+        let copies = data.map(|data| Copies::open(data, records, &local, &shelf, mailbox)).transpose()?;
         let (copies, known) = copies.unzip();
         let listener = listen(options.port, Some(options.address)).map_err(|failure| match failure.code {
             ErrorCode::PortInUse => failure.hint("Choose another with --files-port; --files-port 0 takes a free one."),
             _ => failure,
         })?;
         let uploads = Arc::new(|note| tracing::debug!(?note, "upload"));
-        let server = DataServer::start(listener, identity, shelf.clone(), uploads).map_err(Failure::internal)?;
+        let server = DataServer::start(listener, &local, shelf.clone(), uploads).map_err(Failure::internal)?;
         let offering = Cancel::default();
         let offers = options.dir.as_ref().map(|dir| offer(dir, data, &shelf, mailbox, &offering)).transpose()?;
         let config = HubFiles { key: identity.key, address: options.address, port: server.port(), room: options.room };
@@ -127,7 +127,7 @@ fn offer(
     // Changes are told after what was there first.
     let first = Arc::new(Mutex::new(()));
     let (after, changes) = (Arc::clone(&first), mailbox.clone());
-    let offers = Offers::with_pace(shelf.clone(), data, Pace::default(), move |changed| {
+    let offers = Offers::new(shelf.clone(), data, move |changed| {
         let _first = after.lock().unwrap_or_else(PoisonError::into_inner);
         // A hub that ends does not listen any more.
         let _ = changes.blocking_send(Message::ShelfChanged(changed));

@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 use crate::core::hub::HubConfig;
 use crate::core::hub::{ConnId, Hub, Input, Output, Verified};
 use crate::core::session::FilesChanged;
-use crate::io::net::carry::{Outgoing, carry};
+use crate::io::net::connection::{Outgoing, run_connection};
 use crate::io::net::line_room::{Line, LineRoom};
 use crate::io::net::{Conn, Listener};
-use crate::io::os::clock::Clock;
+use crate::io::os::clock::{Clock, until};
 use crate::io::store::passwords::{Account, Attempt, Checker};
 use crate::io::store::writer::{Batch, Job, NotTaken, StoreWriter, Told};
 use crate::protocol::limits::MAX_FRAME;
@@ -77,7 +77,7 @@ pub struct HubDriver<L> {
     lines: Arc<LineRoom>,
     next_conn: ConnId,
     /// One task for each connection.
-    carriers: tokio::task::JoinSet<()>,
+    connections: tokio::task::JoinSet<()>,
     /// Connections that have something to write.
     filled: Vec<ConnId>,
     stopped: bool,
@@ -108,7 +108,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             conns: HashMap::new(),
             lines: Arc::new(LineRoom::of_many()),
             next_conn: 1,
-            carriers: tokio::task::JoinSet::new(),
+            connections: tokio::task::JoinSet::new(),
             filled: Vec::new(),
             stopped: false,
             failure: None,
@@ -140,7 +140,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         });
         let mut batch = Vec::with_capacity(BATCH);
         while !self.stopped {
-            let timeout = self.hub.next_timeout().map(|at| self.clock.instant(at).into());
+            let timeout = self.hub.next_timeout().map(|at| self.clock.instant(at));
             tokio::select! {
                 _ = self.messages.recv_many(&mut batch, BATCH) => {}
                 () = until(timeout) => self.handle(Input::Tick),
@@ -213,10 +213,10 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         self.conns.insert(conn, Arc::clone(&outgoing));
         let (mailbox, lines) = (self.mailbox.clone(), self.lines.clone());
         // Those that have ended are let go of.
-        while self.carriers.try_join_next().is_some() {}
-        self.carriers.spawn(async move {
+        while self.connections.try_join_next().is_some() {}
+        self.connections.spawn(async move {
             let line = |line| Message::Line(conn, line);
-            let broken = carry(connection, &outgoing, MAX_FRAME, &lines, &mailbox, line).await;
+            let broken = run_connection(connection, &outgoing, MAX_FRAME, &lines, &mailbox, line).await;
             let reason = broken.unwrap_or_else(|| "closed".into());
             // The hub that is not there any more need not know.
             let _ = mailbox.send(Message::Disconnected(conn, reason)).await;
@@ -307,7 +307,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
     /// Gives the last lines time to leave: a client that does not take them is not waited for.
     async fn farewell(&mut self) {
         self.messages.close();
-        let all = async { while self.carriers.join_next().await.is_some() {} };
+        let all = async { while self.connections.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(crate::io::net::CLOSE_TIME, all).await;
     }
 }
@@ -315,12 +315,4 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
 /// An IPv4 client on a socket for both is shown as what it is.
 fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
-/// Waits until a moment, or for ever.
-pub(super) async fn until(moment: Option<tokio::time::Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
-        None => std::future::pending().await,
-    }
 }

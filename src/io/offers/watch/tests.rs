@@ -20,16 +20,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const NEVER: Duration = Duration::from_secs(3_600);
 
 /// Only what the system tells.
-const EVENTS: Pace = Pace { quiet: Duration::from_millis(200), poll: NEVER, poll_blind: NEVER, events: true };
+const EVENTS: WatchIntervals =
+    WatchIntervals { quiet: Duration::from_millis(200), poll: NEVER, poll_blind: NEVER, events: true };
 /// Only what is seen by looking at everything.
-const POLLS: Pace = Pace {
+const POLLS: WatchIntervals = WatchIntervals {
     quiet: Duration::from_millis(100),
     poll: Duration::from_millis(50),
     poll_blind: Duration::from_millis(50),
     events: false,
 };
 /// Only what somebody points at.
-const ASLEEP: Pace = Pace { events: false, ..EVENTS };
+const ASLEEP: WatchIntervals = WatchIntervals { events: false, ..EVENTS };
 
 struct Scene {
     base: tempfile::TempDir,
@@ -40,14 +41,14 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(pace: Pace) -> Self {
+    fn new(intervals: WatchIntervals) -> Self {
         let base = tempfile::tempdir().unwrap();
         let dir = base.path().canonicalize().unwrap().join("shared");
         fs::create_dir(&dir).unwrap();
         let shelf = Shelf::default();
         let (told, changes) = channel();
         let changed = move |change| drop(told.send(change));
-        let offers = Offers::with_pace(shelf.clone(), None, pace, changed);
+        let offers = Offers::with_intervals(shelf.clone(), None, intervals, changed);
         let scene = Self { base, dir, shelf, offers, changes };
         scene.write("a", "a");
         scene.write("end", "e");
@@ -118,8 +119,8 @@ fn changed(change: &FilesChanged) -> Vec<(&str, ContentHash)> {
 
 #[test]
 fn changed_files_are_told_with_their_new_hash_and_removed_ones_as_gone() {
-    for pace in [EVENTS, POLLS] {
-        let scene = Scene::new(pace);
+    for intervals in [EVENTS, POLLS] {
+        let scene = Scene::new(intervals);
         scene.write("sub/b", "b");
         scene.offer(&["a", "sub/b", "end"], false);
         scene.write("a", "A");
@@ -145,7 +146,7 @@ fn changed_files_are_told_with_their_new_hash_and_removed_ones_as_gone() {
 
 #[test]
 fn files_that_come_back_at_once_have_changed_and_are_not_gone() {
-    let scene = Scene::new(Pace { quiet: Duration::from_secs(1), ..EVENTS });
+    let scene = Scene::new(WatchIntervals { quiet: Duration::from_secs(1), ..EVENTS });
     scene.offer(&["a", "end"], false);
     scene.remove("a");
     fs::rename(scene.dir.join("end"), scene.dir.join("backup")).unwrap();
@@ -201,13 +202,13 @@ fn files_that_are_touched_are_told_only_if_it_shows() {
     assert_eq!(told.changed[0].modified.unwrap().0, 86_400_000);
     // The other one is served as it is now.
     let now = Fingerprint::of(&File::open(scene.dir.join("a")).unwrap()).unwrap();
-    assert!(scene.offers.watcher().shared.book().is_as_offered(&scene.dir.join("a"), Some(&now)));
+    assert!(scene.offers.watcher().shared.index().is_as_offered(&scene.dir.join("a"), Some(&now)));
 }
 
 #[test]
 fn what_is_being_fetched_is_not_offered_with_hidden_files_either() {
-    for pace in [EVENTS, POLLS] {
-        let scene = Scene::new(pace);
+    for intervals in [EVENTS, POLLS] {
+        let scene = Scene::new(intervals);
         scene.offer_with(&["."], true, true);
         for file in [".b.0123abcd.potluck", "new/.0123456789abcdef-0.potluck", "new/.hidden"] {
             scene.write(file, file);
@@ -219,8 +220,8 @@ fn what_is_being_fetched_is_not_offered_with_hidden_files_either() {
 
 #[test]
 fn new_files_in_watched_folders_are_offered() {
-    for pace in [EVENTS, POLLS] {
-        let scene = Scene::new(pace);
+    for intervals in [EVENTS, POLLS] {
+        let scene = Scene::new(intervals);
         scene.offer(&["."], true);
         symlink("a", scene.dir.join("link")).unwrap();
         mknodat(CWD, scene.dir.join("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
@@ -306,7 +307,7 @@ fn what_changes_before_it_is_watched_is_told() {
     let scene = Scene::new(ASLEEP);
     let ready = |file: &str| {
         let (content, _, hashed) = scene.offers.hash_one(scene.dir.to_str(), file, &Cancel::default()).unwrap();
-        crate::io::offers::Ready { name: content.file, hashed }
+        crate::io::offers::ready::Ready { name: content.file, hashed }
     };
     let files = vec![ready("a"), ready("end")];
     scene.write("a", "A");

@@ -8,14 +8,17 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use super::book::Task;
-use super::eyes::Eyes;
-use super::{Changed, Pace, Shared};
+use super::event::WatchEvent;
+use super::fs_events::FsEvents;
+use super::index::HashTask;
+use super::{Changed, WatchIntervals, WatchShared};
 use crate::core::session::FilesChanged;
 use crate::io::content::hash::Fingerprint;
 use crate::io::content::hash_cache::HashCache;
+use crate::io::content::hash_many::hash_or_remember;
 use crate::io::data::Shelved;
-use crate::io::offers::{Found, Ready, find_in, hash_or_remember};
+use crate::io::offers::ready::Ready;
+use crate::io::offers::walk::{Found, find_in};
 use crate::protocol::limits::PUBLISH_FILES;
 use crate::protocol::{Content, ErrorCode};
 
@@ -30,22 +33,9 @@ const UNTOLD: u32 = 10;
 /// What is known is told after this time, while other files are still being hashed.
 const TELL: Duration = Duration::from_secs(1);
 
-/// What the thread is told.
-#[derive(Debug)]
-pub(super) enum Note {
-    /// Something has happened at this path.
-    Look(PathBuf),
-    /// The same, and what is there now may be another folder.
-    Moved(PathBuf),
-    /// These files and folders have been added to the book.
-    Added(Vec<Arc<Shelved>>, Vec<u64>),
-    /// There is nobody left to tell.
-    Stop,
-}
-
 /// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
+enum PathState {
     File(Fingerprint),
     Folder,
     /// Nothing, or nothing that is ever offered.
@@ -54,7 +44,7 @@ enum Seen {
     Unknown,
 }
 
-impl Seen {
+impl PathState {
     fn at(path: &Path) -> Self {
         match path.symlink_metadata() {
             Ok(meta) if meta.is_dir() => Self::Folder,
@@ -74,16 +64,16 @@ impl Seen {
 
 /// A path that has not been the same for long enough.
 struct Pending {
-    seen: Seen,
+    seen: PathState,
     due: Instant,
 }
 
 pub(super) struct Worker {
-    shared: Arc<Shared>,
+    shared: Arc<WatchShared>,
     cache: Arc<HashCache>,
-    pace: Pace,
+    intervals: WatchIntervals,
     changed: Changed,
-    eyes: Eyes,
+    fs_events: FsEvents,
     pending: HashMap<PathBuf, Pending>,
     next_settle: Instant,
     next_poll: Instant,
@@ -92,24 +82,30 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(shared: Arc<Shared>, cache: Arc<HashCache>, pace: Pace, changed: Changed, eyes: Eyes) -> Self {
+    pub(super) fn new(
+        shared: Arc<WatchShared>,
+        cache: Arc<HashCache>,
+        intervals: WatchIntervals,
+        changed: Changed,
+        fs_events: FsEvents,
+    ) -> Self {
         let now = Instant::now();
-        let (next_settle, next_poll, pending) = (now, now + pace.poll_blind.min(pace.poll), HashMap::new());
-        Self { shared, cache, pace, changed, eyes, pending, next_settle, next_poll, rest: now }
+        let (next_settle, next_poll, pending) = (now, now + intervals.poll_blind.min(intervals.poll), HashMap::new());
+        Self { shared, cache, intervals, changed, fs_events, pending, next_settle, next_poll, rest: now }
     }
 
     /// Works until it is told to stop.
-    pub(super) fn run(mut self, notes: &Receiver<Note>) {
+    pub(super) fn run(mut self, notes: &Receiver<WatchEvent>) {
         loop {
             let next = if self.pending.is_empty() { self.next_poll } else { self.next_poll.min(self.next_settle) };
             match notes.recv_timeout(next.saturating_duration_since(Instant::now())) {
-                Ok(Note::Look(path)) => self.touch(&path),
-                Ok(Note::Moved(path)) => {
-                    self.eyes.lose(&path);
+                Ok(WatchEvent::Look(path)) => self.touch(&path),
+                Ok(WatchEvent::Moved(path)) => {
+                    self.fs_events.lose(&path);
                     self.touch(&path);
                 }
-                Ok(Note::Added(files, folders)) => self.added(&files, &folders),
-                Ok(Note::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(WatchEvent::Added(files, folders)) => self.added(&files, &folders),
+                Ok(WatchEvent::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if self.shared.stop.is_cancelled() {
@@ -142,30 +138,30 @@ impl Worker {
 
     fn watch_parent(&mut self, path: &Path) {
         if let Some(parent) = path.parent() {
-            self.eyes.watch(parent);
+            self.fs_events.watch(parent);
         }
     }
 
     /// Something may have happened at a path.
     fn touch(&mut self, path: &Path) {
         if let Some(pending) = self.pending.get_mut(path) {
-            pending.due = Instant::now() + self.pace.quiet;
+            pending.due = Instant::now() + self.intervals.quiet;
             self.next_settle = self.next_settle.min(pending.due);
             return;
         }
         let (below, around) = {
-            let book = self.shared.book();
-            (book.below(path), book.folders_around(path))
+            let index = self.shared.index();
+            (index.below(path), index.folders_around(path))
         };
-        let seen = Seen::at(path);
+        let seen = PathState::at(path);
         let is_offered = below.iter().any(|below| *below.path() == *path);
         for below in below {
             let below = below.path();
-            let seen = Seen::at(&below);
+            let seen = PathState::at(&below);
             self.pend(below.into_owned(), seen);
         }
         if !around.is_empty() && !is_offered {
-            if seen == Seen::Folder {
+            if seen == PathState::Folder {
                 self.scan_around(&around);
             } else {
                 self.pend(path.to_owned(), seen);
@@ -173,11 +169,11 @@ impl Worker {
         }
     }
 
-    fn pend(&mut self, path: PathBuf, seen: Seen) {
-        self.pend_for(path, seen, self.pace.quiet);
+    fn pend(&mut self, path: PathBuf, seen: PathState) {
+        self.pend_for(path, seen, self.intervals.quiet);
     }
 
-    fn pend_for(&mut self, path: PathBuf, seen: Seen, time: Duration) {
+    fn pend_for(&mut self, path: PathBuf, seen: PathState, time: Duration) {
         if self.pending.len() >= PENDING {
             self.shared.missed.store(true, Ordering::Release);
             return;
@@ -189,8 +185,8 @@ impl Worker {
 
     /// Looks whether an offered file is still what was offered.
     fn check(&mut self, path: &Path) {
-        let seen = Seen::at(path);
-        if !self.shared.book().is_as_offered(path, seen.file()) {
+        let seen = PathState::at(path);
+        if !self.shared.index().is_as_offered(path, seen.file()) {
             self.pend(path.to_owned(), seen);
         }
     }
@@ -203,7 +199,7 @@ impl Worker {
 
     /// Looks for new files in a watched folder, or in one within it.
     fn scan(&mut self, number: u64, within: Option<&str>) {
-        let Some(scope) = self.shared.book().scope(number) else { return };
+        let Some(scope) = self.shared.index().scope(number) else { return };
         let prefix = within.map_or_else(|| scope.prefix.clone(), |name| format!("{name}/"));
         let depth = prefix.matches('/').count() - scope.prefix.matches('/').count();
         let mut found = Found::default();
@@ -212,7 +208,7 @@ impl Worker {
             // What was made in a folder before it was watched is seen when it is read again.
             let mut is_new = false;
             for inner in &found.folders {
-                is_new |= self.eyes.watch(&scope.base.join(inner.trim_end_matches('/')));
+                is_new |= self.fs_events.watch(&scope.base.join(inner.trim_end_matches('/')));
             }
             if !is_new {
                 break;
@@ -220,8 +216,8 @@ impl Worker {
         }
         for file in found.files {
             let path = scope.base.join(&*file.name);
-            if self.shared.book().is_news(&path, &file.fingerprint) {
-                self.pend(path, Seen::File(file.fingerprint));
+            if self.shared.index().is_news(&path, &file.fingerprint) {
+                self.pend(path, PathState::File(file.fingerprint));
             }
         }
     }
@@ -229,10 +225,10 @@ impl Worker {
     /// Looks at everything.
     fn poll(&mut self) {
         let started = Instant::now();
-        self.eyes.try_again();
+        self.fs_events.try_again();
         let (files, folders) = {
-            let book = self.shared.book();
-            (book.all(), book.folder_numbers())
+            let index = self.shared.index();
+            (index.all(), index.folder_numbers())
         };
         let mut parents = BTreeSet::new();
         for file in &files {
@@ -251,12 +247,12 @@ impl Worker {
         for folder in folders {
             self.scan(folder, None);
         }
-        let book = self.shared.book();
-        self.eyes.keep(|folder| parents.contains(folder) || book.is_in_folder(folder));
-        drop(book);
+        let index = self.shared.index();
+        self.fs_events.keep(|folder| parents.contains(folder) || index.is_in_folder(folder));
+        drop(index);
         let (now, took) = (Instant::now(), started.elapsed());
-        let pause = if self.eyes.is_blind() { self.pace.poll_blind } else { self.pace.poll };
-        self.rest = now + self.pace.quiet.max(took * 4);
+        let pause = if self.fs_events.is_blind() { self.intervals.poll_blind } else { self.intervals.poll };
+        self.rest = now + self.intervals.quiet.max(took * 4);
         self.next_poll = now + pause.max(took * POLL_SHARE);
     }
 
@@ -265,35 +261,35 @@ impl Worker {
         let now = Instant::now();
         let mut due = Vec::new();
         for (path, pending) in self.pending.iter_mut().filter(|(_, pending)| pending.due <= now) {
-            let seen = Seen::at(path);
-            if seen == Seen::Unknown {
-                *pending = Pending { seen, due: now + self.pace.quiet * UNTOLD };
+            let seen = PathState::at(path);
+            if seen == PathState::Unknown {
+                *pending = Pending { seen, due: now + self.intervals.quiet * UNTOLD };
             } else if seen == pending.seen {
                 due.push((path.clone(), seen));
             } else {
-                *pending = Pending { seen, due: now + self.pace.quiet };
+                *pending = Pending { seen, due: now + self.intervals.quiet };
             }
         }
         let (mut tasks, mut gone) = (Vec::new(), Vec::new());
         for (path, seen) in due {
             self.pending.remove(&path);
-            let settled = self.shared.book().settle(&path, seen.file());
+            let settled = self.shared.index().settle(&path, seen.file());
             tasks.extend(settled.tasks);
             gone.extend(settled.gone);
-            if seen == Seen::Folder {
-                let around = self.shared.book().folders_around(&path);
+            if seen == PathState::Folder {
+                let around = self.shared.index().folders_around(&path);
                 self.scan_around(&around);
             }
         }
         self.hash(tasks, gone);
         // All that is due within this time is settled together.
-        let together = Instant::now() + self.pace.quiet / 4;
+        let together = Instant::now() + self.intervals.quiet / 4;
         let soonest = self.pending.values().map(|pending| pending.due).min();
         self.next_settle = soonest.map_or(together, |soonest| soonest.max(together));
     }
 
     /// Hashes files that have changed or are new, and tells of them and of those that are gone.
-    fn hash(&mut self, mut tasks: Vec<Task>, gone: Vec<String>) {
+    fn hash(&mut self, mut tasks: Vec<HashTask>, gone: Vec<String>) {
         tasks.sort_by(|a, b| (&a.base, a.chunks, &a.name).cmp(&(&b.base, b.chunks, &b.name)));
         let mut news = FilesChanged { changed: Vec::new(), gone };
         let mut told = Instant::now();
@@ -310,8 +306,8 @@ impl Worker {
     }
 
     /// Hashes files that are relative to one folder.
-    fn hash_alike(&mut self, tasks: &[Task], news: &mut FilesChanged) {
-        let Some(Task { base, chunks, .. }) = tasks.first() else { return };
+    fn hash_alike(&mut self, tasks: &[HashTask], news: &mut FilesChanged) {
+        let Some(HashTask { base, chunks, .. }) = tasks.first() else { return };
         let files: Vec<_> = tasks.iter().map(|task| (&*task.name, task.fingerprint)).collect();
         let results = hash_or_remember(base, &files, *chunks, &self.cache, &mut |_| (), &self.shared.stop);
         for (task, result) in tasks.iter().zip(results) {
@@ -320,11 +316,11 @@ impl Worker {
                 Ok(hashed) => {
                     self.watch_parent(&path);
                     let ready = Ready { name: task.name.clone(), hashed };
-                    news.changed.extend(self.shared.book().replace(task, ready));
+                    news.changed.extend(self.shared.index().replace(task, ready));
                 }
                 Err(failure) if failure.code == ErrorCode::Interrupted => {}
                 Err(failure) if matches!(failure.code, ErrorCode::NoSuchFile | ErrorCode::NotAFile) => {
-                    if self.shared.book().drop_failed(task) {
+                    if self.shared.index().drop_failed(task) {
                         news.gone.push(task.name.to_string());
                     }
                 }
@@ -332,9 +328,9 @@ impl Worker {
                 Err(failure) => {
                     let is_written = failure.code == ErrorCode::SourceChanged;
                     // What was never offered is found again when everything is looked at.
-                    if is_written || self.shared.book().is_offered(task) {
-                        let seen = Seen::at(&path);
-                        self.pend_for(path, seen, self.pace.quiet * if is_written { 1 } else { UNTOLD });
+                    if is_written || self.shared.index().is_offered(task) {
+                        let seen = PathState::at(&path);
+                        self.pend_for(path, seen, self.intervals.quiet * if is_written { 1 } else { UNTOLD });
                     }
                 }
             }

@@ -1,13 +1,15 @@
-//! Hashing many files at once: small ones side by side, large ones each with all cores.
+//! Hashing many files at once: small ones side by side, large ones each with all cores. Files whose hash is remembered
+//! are not read.
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::io::content::hash::{Buffer, Hashed, hash_alone, hash_file, threads};
+use crate::io::content::hash::{Buffer, Fingerprint, Hashed, hash_alone, hash_file, threads};
+use crate::io::content::hash_cache::{HashCache, Wanted};
 use crate::io::fs::open::Opener;
 use crate::io::os::cancel::Cancel;
 use crate::protocol::event::OfferProgress;
@@ -19,8 +21,14 @@ const LARGE: u64 = 8 << 20;
 const RUN: usize = 16;
 /// What is over sooner is not told of.
 const FIRST_PROGRESS: Duration = Duration::from_millis(200);
+/// How many files are looked up and hashed together: enough for all cores, and for one transaction.
+pub(crate) const TOGETHER: usize = 2_048;
+
 /// How often progress is told at most.
 const PROGRESS: Duration = Duration::from_millis(100);
+
+/// Told how far hashing is, on any thread.
+pub type Progress<'a> = dyn FnMut(OfferProgress) + Send + 'a;
 
 /// Counts what is hashed and tells of it now and then.
 pub(crate) struct Meter<'a> {
@@ -67,8 +75,55 @@ impl<'a> Meter<'a> {
     }
 }
 
+/// Hashes files, but for those whose hash is remembered, and remembers them.
+pub(crate) fn hash_or_remember(
+    dir: &Path,
+    files: &[(&str, Fingerprint)],
+    chunks: Option<u32>,
+    cache: &HashCache,
+    progress: &mut Progress<'_>,
+    cancel: &Cancel,
+) -> Vec<Result<Hashed, Failure>> {
+    let size = files.iter().map(|(_, fingerprint)| fingerprint.size).sum();
+    let meter = Meter::new(files.len() as u64, size, progress);
+    let mut hashed = Vec::with_capacity(files.len());
+    for some in files.chunks(TOGETHER) {
+        hashed.extend(hash_some(dir, some, chunks, cache, &meter, cancel));
+    }
+    hashed
+}
+
+/// Hashes a part of them, told to one meter.
+pub(crate) fn hash_some(
+    dir: &Path,
+    files: &[(&str, Fingerprint)],
+    chunks: Option<u32>,
+    cache: &HashCache,
+    meter: &Meter<'_>,
+    cancel: &Cancel,
+) -> Vec<Result<Hashed, Failure>> {
+    let wanted =
+        |(name, fingerprint): &(&str, Fingerprint)| Wanted { path: dir.join(name), fingerprint: *fingerprint, chunks };
+    let remembered = cache.find(&files.iter().map(wanted).collect::<Vec<_>>());
+    let known = remembered.iter().flatten();
+    let (known_files, known_bytes) = known.fold((0, 0), |(n, bytes), hashed| (n + 1, bytes + hashed.fingerprint.size));
+    meter.done(known_files, known_bytes);
+
+    let started = SystemTime::now();
+    let missing: Vec<_> =
+        files.iter().zip(&remembered).filter(|(_, hashed)| hashed.is_none()).map(|(f, _)| f).collect();
+    let jobs: Vec<_> = missing.iter().map(|(name, fingerprint)| (*name, fingerprint.size)).collect();
+    let hashed = hash_files(dir, &jobs, chunks, meter, cancel);
+    let fresh =
+        missing.iter().zip(&hashed).filter_map(|(file, hashed)| Some((dir.join(file.0), hashed.as_ref().ok()?)));
+    cache.put(started, fresh);
+    let mut hashed = hashed.into_iter();
+    let mut next = || hashed.next().unwrap_or_else(|| Err(ErrorCode::Interrupted.into()));
+    remembered.into_iter().map(|known| known.map_or_else(&mut next, Ok)).collect()
+}
+
 /// Hashes files below a folder, by their names and sizes. The results are in the same order.
-pub(crate) fn hash_files(
+fn hash_files(
     dir: &Path,
     files: &[(&str, u64)],
     chunks: Option<u32>,

@@ -91,7 +91,7 @@ impl Outgoing {
 /// Carries a connection until it breaks or is closed. Every line, of at most `limit` bytes, goes to `sender`; if the
 /// connection broke, the reason is returned. The first line is a hello, and no longer than [`HELLO_BYTES`]; until it is
 /// answered nothing more is read, so that strangers cost no memory. Long lines need a place in the `room`.
-pub async fn carry<M>(
+pub async fn run_connection<M>(
     conn: Conn,
     outgoing: &Outgoing,
     limit: usize,

@@ -10,11 +10,11 @@ use std::sync::mpsc::SyncSender;
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use super::Shared;
-use super::worker::Note;
+use super::WatchShared;
+use super::event::WatchEvent;
 
 /// Folders of which the system tells changes; never what is deeper in them.
-pub(super) struct Eyes {
+pub(super) struct FsEvents {
     watcher: Option<RecommendedWatcher>,
     folders: BTreeSet<PathBuf>,
     /// Whether there is a folder of which it does not.
@@ -23,8 +23,8 @@ pub(super) struct Eyes {
     warned: bool,
 }
 
-impl Eyes {
-    pub(super) fn open(events: bool, notes: SyncSender<Note>, shared: Arc<Shared>) -> Self {
+impl FsEvents {
+    pub(super) fn open(events: bool, notes: SyncSender<WatchEvent>, shared: Arc<WatchShared>) -> Self {
         let tell = move |event: notify::Result<Event>| match event {
             Ok(event) if event.need_rescan() => shared.missed.store(true, Ordering::Release),
             Ok(event) => tell(event, &notes, &shared),
@@ -102,12 +102,12 @@ impl Eyes {
     }
 }
 
-fn tell(event: Event, notes: &SyncSender<Note>, shared: &Shared) {
+fn tell(event: Event, notes: &SyncSender<WatchEvent>, shared: &WatchShared) {
     let note = match event.kind {
         // That somebody reads is not a change; our own hashing would be one.
         EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write) => return,
-        EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => Note::Moved,
-        _ => Note::Look,
+        EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => WatchEvent::Moved,
+        _ => WatchEvent::Look,
     };
     for path in event.paths {
         shared.note(notes, note(path));

@@ -9,14 +9,15 @@ use crate::core::session::Offering;
 use crate::io::content::hash::{Fingerprint, Hashed};
 use crate::io::data::is_partial;
 use crate::io::data::{Place, Shelf, Shelved};
-use crate::io::offers::{Ready, is_hidden};
+use crate::io::offers::ready::Ready;
+use crate::io::offers::walk::is_hidden;
 use crate::protocol::limits::TREE_ENTRIES;
 use crate::protocol::name::check_file;
 use crate::protocol::{Content, ContentHash, Timestamp};
 
 /// Keeps the shelf, too, so that both always say the same.
 #[derive(Debug)]
-pub(super) struct Book {
+pub(super) struct WatchIndex {
     shelf: Shelf,
     files: BTreeMap<Arc<str>, Watched>,
     /// The folders to which the names of files are relative, and of how many files.
@@ -48,13 +49,13 @@ impl Watched {
 
 /// What was told of a file, besides its name: what follows from this is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Told {
+struct Published {
     hash: ContentHash,
     chunk_size: u64,
     modified: Timestamp,
 }
 
-impl Told {
+impl Published {
     fn of(hashed: &Hashed) -> Self {
         let (chunk_size, modified) = (hashed.chunking.chunk_size(), hashed.fingerprint.modified());
         Self { hash: hashed.hash, chunk_size, modified }
@@ -82,7 +83,7 @@ struct Folder {
 
 /// A file to hash, and on whose behalf.
 #[derive(Debug)]
-pub(super) struct Task {
+pub(super) struct HashTask {
     pub(super) base: Arc<Path>,
     pub(super) chunks: Option<u32>,
     pub(super) name: Arc<str>,
@@ -95,7 +96,7 @@ pub(super) struct Task {
 /// What a settled path calls for.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
-    pub(super) tasks: Vec<Task>,
+    pub(super) tasks: Vec<HashTask>,
     /// Files that were taken off the shelf.
     pub(super) gone: Vec<String>,
 }
@@ -121,7 +122,7 @@ impl Folder {
     }
 }
 
-impl Book {
+impl WatchIndex {
     pub(super) fn new(shelf: Shelf) -> Self {
         Self { shelf, files: BTreeMap::new(), bases: BTreeMap::new(), folders: BTreeMap::new(), next: 0 }
     }
@@ -305,7 +306,7 @@ impl Book {
                 && let Place::In(base) = &file.file.place
             {
                 let (base, chunks, owner) = (base.clone(), file.chunks, file.serial);
-                settled.tasks.push(Task { base, chunks, name, fingerprint: *now, owner, is_new: false });
+                settled.tasks.push(HashTask { base, chunks, name, fingerprint: *now, owner, is_new: false });
             }
         }
         for (owner, name) in self.folders_around(path) {
@@ -316,39 +317,39 @@ impl Book {
             }
             if let Some(Folder { scope, chunks, .. }) = self.folders.get(&owner) {
                 let (base, chunks, name) = (scope.base.clone(), *chunks, name.into());
-                settled.tasks.push(Task { base, chunks, name, fingerprint: *now, owner, is_new: true });
+                settled.tasks.push(HashTask { base, chunks, name, fingerprint: *now, owner, is_new: true });
             }
         }
         settled
     }
 
     /// Takes a file that was hashed; gives what is to be told of it.
-    pub(super) fn replace(&mut self, task: &Task, file: Ready) -> Option<Content> {
+    pub(super) fn replace(&mut self, task: &HashTask, file: Ready) -> Option<Content> {
         let told = match self.files.get(&task.name) {
-            Some(old) if !task.is_new && old.serial == task.owner => Some(Told::of(&old.file.hashed)),
+            Some(old) if !task.is_new && old.serial == task.owner => Some(Published::of(&old.file.hashed)),
             None if task.is_new && self.is_wanted(task) => None,
             // It was withdrawn or offered anew meanwhile.
             _ => return None,
         };
-        let is_news = told != Some(Told::of(&file.hashed));
+        let is_news = told != Some(Published::of(&file.hashed));
         let content = file.content();
         self.place(task.base.clone(), task.chunks, file);
         is_news.then_some(content)
     }
 
     /// Whether a new file is still wanted by the folder in which it was found.
-    fn is_wanted(&self, task: &Task) -> bool {
+    fn is_wanted(&self, task: &HashTask) -> bool {
         let (folder, path) = (self.folders.get(&task.owner), task.base.join(&*task.name));
         folder.and_then(|folder| folder.name_of(&path)).is_some_and(|name| *name == *task.name)
     }
 
     /// Whether the file that was to be hashed is offered, as it was before.
-    pub(super) fn is_offered(&self, task: &Task) -> bool {
+    pub(super) fn is_offered(&self, task: &HashTask) -> bool {
         self.files.get(&task.name).is_some_and(|old| !task.is_new && old.serial == task.owner)
     }
 
     /// Takes a file that is gone off the shelf; says whether it was offered.
-    pub(super) fn drop_failed(&mut self, task: &Task) -> bool {
+    pub(super) fn drop_failed(&mut self, task: &HashTask) -> bool {
         self.is_offered(task) && self.unplace(&task.name)
     }
 }
