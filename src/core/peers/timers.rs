@@ -2,6 +2,7 @@
 
 use super::{PeerConn, Peers};
 use crate::core::time::Time;
+use crate::protocol::name::NameKey;
 
 /// The timers of all connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,7 +47,7 @@ impl Peers {
     }
 
     /// Sets the timers of a link, after something has happened on it.
-    pub(super) fn set_timers(&mut self, name: &str) {
+    pub(super) fn set_timers(&mut self, name: &NameKey) {
         let Some(link) = self.links.get(name) else { return };
         for (timer, at) in link.deadlines(self.config.ack_timeout) {
             self.timers.set_or_stop(timer, at);

@@ -43,6 +43,7 @@ use super::link::Link;
 use super::time::{Rng, Time};
 use super::timers::Timers;
 use crate::protocol::line::BadLine;
+use crate::protocol::name::NameKey;
 use crate::protocol::wire::Ask;
 use crate::protocol::{At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Speaker, event};
 use collecting::Collecting;
@@ -176,8 +177,8 @@ pub struct Session {
     /// Where we reach the hub.
     hub_address: Option<IpAddr>,
     privates: Privates,
-    /// Whose messages our user does not see, folded.
-    blocked: BTreeSet<String>,
+    /// Whose messages our user does not see.
+    blocked: BTreeSet<NameKey>,
     /// Who types the lines of the input.
     speaker: Speaker,
     next_ask: i64,
