@@ -331,7 +331,7 @@ impl World {
                 return self.speak(conn);
             }
         };
-        if far.link.is_up() && far.link.send(self.now, to_json(&body).into()).is_err() {
+        if far.link.next_timeout().is_some() && far.link.send(self.now, to_json(&body).into()).is_err() {
             far.link.detach();
         }
         self.speak(conn);
