@@ -1,13 +1,13 @@
 //! Memory stays small, however large a file is and however much is said at once.
 
-mod common;
+mod support;
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use common::peers::{Hub, PATIENCE, Peer};
+use support::peers::{Hub, PATIENCE, Peer};
 use potluck::io::identity::Identity;
 use potluck::io::transport::connect;
 use potluck::protocol::TransportChoice;

@@ -1,10 +1,10 @@
 //! A hub that runs out of file descriptors. Alone in its file, for the limit is the whole process's.
 
-mod common;
+mod support;
 
 use std::net::TcpStream;
 
-use common::link::*;
+use support::link::*;
 use potluck::protocol::TransportChoice;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

@@ -1,7 +1,7 @@
 //! People with real processes: what they say to each other, where, and who may; over restarts of both sides.
 
-#[path = "../common/mod.rs"]
-mod common;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod accounts;
 mod blocking;
@@ -19,7 +19,7 @@ mod stores;
 mod times;
 mod trouble;
 
-use common::process::*;
+use support::process::*;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 

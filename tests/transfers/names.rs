@@ -5,9 +5,9 @@ use std::fs;
 use potluck::io::identity::Identity;
 use serde_json::{Value, json};
 
-use super::common::false_hub;
-use super::common::peers::{Hub, Peer, text};
-use super::common::raw::Raw;
+use super::support::false_hub;
+use super::support::peers::{Hub, Peer, text};
+use super::support::raw::Raw;
 use super::get;
 
 const HASH: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
