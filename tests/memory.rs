@@ -7,11 +7,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use support::peers::{Hub, PATIENCE, Peer};
 use potluck::io::identity::Identity;
 use potluck::io::transport::connect;
 use potluck::protocol::TransportChoice;
 use serde_json::json;
+use support::peers::{Hub, PATIENCE, Peer};
 
 const GIB: u64 = 1 << 30;
 /// What either end may have used at most, in KiB.

@@ -4,9 +4,9 @@ mod support;
 
 use std::net::TcpStream;
 
-use support::link::*;
 use potluck::protocol::TransportChoice;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use support::link::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_file_descriptors_it_waits_and_recovers() {

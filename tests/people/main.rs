@@ -19,9 +19,9 @@ mod stores;
 mod times;
 mod trouble;
 
-use support::process::*;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use support::process::*;
 
 /// A link that notices quickly that the other side is gone.
 const QUICK: [&str; 4] = ["--ack-timeout", "100ms", "--retries", "2"];

@@ -23,8 +23,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use support::peers::{Hub, PATIENCE, Peer};
 use serde_json::{Value, json};
+use support::peers::{Hub, PATIENCE, Peer};
 
 /// Large enough to be caught while it is under way; sparse, so that it costs nothing at its owner's.
 const BIG: u64 = 512 << 20;

@@ -5,10 +5,10 @@ use std::fs;
 use potluck::io::identity::Identity;
 use serde_json::{Value, json};
 
+use super::get;
 use super::support::false_hub;
 use super::support::peers::{Hub, Peer, text};
 use super::support::raw::Raw;
-use super::get;
 
 const HASH: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
