@@ -81,8 +81,8 @@ fn link_is_bounded(seed: u64) {
 
 #[test]
 fn link() {
-    crate::each_seed("link", 3_000, link_run);
-    crate::each_seed("link", 20, link_is_bounded);
+    crate::seeds::play_seeds(3_000, link_run);
+    crate::seeds::play_seeds(20, link_is_bounded);
 }
 
 fn some_chunks(rng: &mut Rng) -> ChunkSet {
@@ -136,7 +136,7 @@ fn swarm_run(seed: u64) {
 
 #[test]
 fn swarm() {
-    crate::each_seed("swarm", 3_000, swarm_run);
+    crate::seeds::play_seeds(3_000, swarm_run);
 }
 
 /// Files are struck, claimed and done by lanes that never had them.
@@ -192,7 +192,7 @@ fn batch_run(seed: u64) {
 
 #[test]
 fn batch() {
-    crate::each_seed("batch", 3_000, batch_run);
+    crate::seeds::play_seeds(3_000, batch_run);
 }
 
 struct Note(u64, usize);
@@ -248,5 +248,5 @@ fn outbox_run(seed: u64) {
 
 #[test]
 fn outbox() {
-    crate::each_seed("outbox", 3_000, outbox_run);
+    crate::seeds::play_seeds(3_000, outbox_run);
 }
