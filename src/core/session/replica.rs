@@ -34,6 +34,11 @@ impl Replica {
         Self { follows, ..Self::default() }
     }
 
+    /// Another run of the hub counts its revisions from the start.
+    pub(super) fn forget_revision(&mut self) {
+        self.revision = 0;
+    }
+
     /// Whether the offers here are all there are, or are about to be.
     pub fn has_table(&self) -> bool {
         self.has_table
