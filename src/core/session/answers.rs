@@ -3,6 +3,7 @@
 use super::asks::Origin;
 use super::pages::Collecting;
 use super::pending::Pending;
+use super::replica::ChangedKeys;
 use super::{Output, Session};
 use crate::core::time::Time;
 use crate::protocol::wire::Ask;
@@ -31,8 +32,8 @@ impl Session {
             Event::TableUnfollowed(_) => self.replica.unfollow_table(),
             Event::RosterUpdated(_) => return self.roster_updated(now, event),
             Event::Introduced(introduced) => {
-                self.replica.meet(&introduced.client);
-                return self.people_changed(now, std::slice::from_ref(&introduced.client));
+                let keys = self.replica.meet(&introduced.client);
+                return self.people_changed(now, std::slice::from_ref(&introduced.client), keys);
             }
             Event::Message(event::Message { number, .. })
             | Event::RoomMessage(event::RoomMessage { number, .. })
@@ -71,16 +72,22 @@ impl Session {
 
     fn roster_updated(&mut self, now: Time, event: Event) {
         let Event::RosterUpdated(mut update) = event else { return };
-        self.replica.update_roster(&update);
-        self.people_changed(now, &update.clients);
+        let keys = self.replica.update_roster(&update);
+        self.people_changed(now, &update.clients, keys);
         self.cx.registration.mark_ourselves(&mut update.clients);
         self.cx.tell(now, update);
     }
 
     /// Somebody has come or left, as the replica knows already.
-    fn people_changed(&mut self, now: Time, changed: &[Client]) {
+    fn people_changed(&mut self, now: Time, changed: &[Client], keys: ChangedKeys) {
         self.privates.roster_changed(now, &mut self.cx, &mut self.inbox, &self.replica, changed);
-        self.update_peers();
+        match keys {
+            ChangedKeys::All => self.set_peers(),
+            ChangedKeys::These(keys) if self.cx.registration.is_in() && !keys.is_empty() => {
+                self.cx.output(Output::PeersChanged(self.replica.owners_of(keys)));
+            }
+            ChangedKeys::These(_) => {}
+        }
         self.end_uploads_to_those_who_left(changed);
     }
 
@@ -96,7 +103,7 @@ impl Session {
     }
 
     /// Who is in the roster may fetch from us, as long as we are in it ourselves.
-    fn update_peers(&mut self) {
+    fn set_peers(&mut self) {
         let peers = self.cx.registration.is_in().then(|| self.replica.keys());
         self.cx.output(Output::Peers(peers));
     }
@@ -117,7 +124,7 @@ impl Session {
             (Origin::Enter | Origin::Return, Event::Welcome(welcome)) => {
                 self.entered(&welcome);
                 self.cx.tell(now, welcome);
-                self.update_peers();
+                self.set_peers();
                 self.ask_again(now);
             }
             // Our user, or their program, can still do that.
@@ -231,7 +238,7 @@ impl Session {
                 self.cx.registration.forget_parted();
                 self.cx.finish(now, pending.id, welcome);
                 self.offer_again(now);
-                self.update_peers();
+                self.set_peers();
             }
             (Request::Dereg(_), Event::Deregistered(answer)) => {
                 self.privates.leave(now, &mut self.cx, &mut self.inbox);
@@ -239,7 +246,7 @@ impl Session {
                 self.transfers.leave(now, &mut self.cx);
                 self.offers.leave(now, &mut self.cx);
                 self.inbox.leave(now, &mut self.cx);
-                self.update_peers();
+                self.set_peers();
                 self.cx.finish(now, pending.id, answer);
             }
             (Request::Withdraw(withdraw), Event::Withdrawn(answer)) => {

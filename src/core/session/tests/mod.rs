@@ -180,6 +180,7 @@ impl Rig {
                 Output::Disconnect
                 | Output::Say(_)
                 | Output::Peers(_)
+                | Output::PeersChanged(_)
                 | Output::PeersLeft(_)
                 | Output::Unlend(..)
                 | Output::Sources(..) => {}
