@@ -1,89 +1,104 @@
-//! What an idle client costs the hub. It measures and prints, so it runs only when asked to, one transport
-//! in a process: `cargo test --test transport -- --ignored --exact memory::idle_over_quic --nocapture`
+//! What an idle connection costs whoever accepts it, in memory, for each transport: `cargo bench --bench transport`.
+//! The bench `people` has the same for a client of a whole hub.
+//!
+//! Both sides are processes of their own, so that only the accepting side counts.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::link::*;
+use potluck::io::identity::Identity;
+use potluck::io::transport::{Conn, ListenLimits, Listener, connect};
 use potluck::protocol::TransportChoice;
 
-const CLIENTS: usize = 1000;
-const HUB: &str = "POTLUCK_TEST_HUB";
+/// The first hundred pay for what is made once.
+const CLIENTS: [usize; 2] = [100, 1_000];
 
-fn resident_kib() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
+/// Long enough for what was freed to be given back.
+const SETTLES: Duration = Duration::from_secs(2);
 
-/// Accepts until `count` clients have said hello and heard something of a usual size.
-async fn gather(listener: &mut potluck::io::transport::Listener, count: usize) {
-    let (sender, mut greeted) = tokio::sync::mpsc::channel(64);
-    for _ in 0..count {
-        let mut conn = soon(listener.accept()).await;
-        let sender = sender.clone();
-        tokio::spawn(async move {
-            conn.reader.next().await.unwrap();
-            conn.writer.write_all(&[&[b'x'; 2000][..], b"\n"].concat()).await.unwrap();
-            conn.writer.flush().await.unwrap();
-            sender.send(()).await.unwrap();
-            drop(sender);
-            while let Ok(Some(_)) = conn.reader.next().await {}
-        });
+/// The first arguments of the two processes.
+const HUB: &str = "hub";
+const DIALLERS: &str = "clients";
+
+fn main() {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let named = |choice: &str| if choice == "quic" { TransportChoice::Quic } else { TransportChoice::Tcp };
+    let number = |count: &str| count.parse().expect("a number");
+    match std::env::args().collect::<Vec<_>>().as_slice() {
+        [_, what, choice] if what == HUB => runtime.block_on(hub(named(choice))),
+        [_, what, choice, count, address] if what == DIALLERS => {
+            runtime.block_on(clients(address.parse().expect("an address"), named(choice), number(count)));
+        }
+        _ => {
+            for choice in ["quic", "tcp"] {
+                let ended = this_program().args([HUB, choice]).status().expect("a process");
+                assert!(ended.success(), "{ended}");
+            }
+        }
     }
-    drop(sender);
-    while soon(greeted.recv()).await.is_some() {}
 }
 
-async fn measure(choice: TransportChoice) {
-    let mut listener = listen();
+fn this_program() -> Command {
+    Command::new(std::env::current_exe().expect("this program"))
+}
+
+async fn hub(choice: TransportChoice) {
+    let any_port = (Ipv4Addr::LOCALHOST, 0).into();
+    let mut listener =
+        Listener::bind(any_port, &Identity::from_seed([7; 32]), ListenLimits::default()).expect("a port");
     let mut before = resident_kib();
-    // The first hundred pay for what is made once.
-    for count in [100, CLIENTS] {
-        let mut clients = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "memory::clients", "--nocapture"])
-            .env(HUB, format!("{} {choice} {count}", listener.local_addr()))
+    for count in CLIENTS {
+        let mut clients = this_program()
+            .args([DIALLERS, &choice.to_string(), &count.to_string(), &listener.local_addr().to_string()])
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
-            .unwrap();
-        gather(&mut listener, count).await;
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        let now = resident_kib();
-        println!("{choice}: {:.1} KiB for each of {count}", (now - before) as f64 / count as f64);
+            .expect("a process");
+        for _ in 0..count {
+            let conn = listener.accept().await;
+            tokio::spawn(serve(conn));
+        }
+        let mut ready = BufReader::new(clients.stdout.take().expect("its output"));
+        let waited = tokio::task::spawn_blocking(move || ready.read_line(&mut String::new()));
+        waited.await.expect("a thread").expect("they are there");
+        tokio::time::sleep(SETTLES).await;
+        let each = resident_kib().saturating_sub(before) as f64 / count as f64;
+        println!("{choice}: {each:.1} KiB for each of {count} connections");
         drop(clients.stdin.take());
-        clients.wait().unwrap();
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        clients.wait().expect("they end");
+        tokio::time::sleep(SETTLES).await;
         before = resident_kib();
-        println!("{choice}: {} KiB resident after they left", before);
+        println!("{choice}: {before} KiB resident after they left");
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn idle_over_quic() {
-    measure(TransportChoice::Quic).await;
+/// Answers the first line with one of a usual size, and reads on.
+async fn serve(mut conn: Conn) {
+    conn.reader.next().await.expect("a line");
+    conn.writer.write_all(&[&[b'x'; 2_000][..], b"\n"].concat()).await.expect("they read");
+    conn.writer.flush().await.expect("they read");
+    while let Ok(Some(_)) = conn.reader.next().await {}
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn idle_over_tcp() {
-    measure(TransportChoice::Tcp).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the other process of a measurement"]
-async fn clients() {
-    let Ok(hub) = std::env::var(HUB) else { return };
-    let words: Vec<_> = hub.split(' ').collect();
-    let choice = if words[1] == "quic" { TransportChoice::Quic } else { TransportChoice::Tcp };
+async fn clients(address: SocketAddr, choice: TransportChoice, count: usize) {
     let mut kept = Vec::new();
-    for _ in 0..words[2].parse().unwrap() {
-        let mut conn = dial(words[0].parse().unwrap(), choice).await.unwrap();
-        say(&mut conn, b"hello\n").await;
-        conn.reader.next().await.unwrap();
+    for _ in 0..count {
+        let mut conn = connect(address, &Identity::from_seed([8; 32]), None, choice).await.expect("it listens");
+        conn.writer.write_all(b"hello\n").await.expect("it reads");
+        conn.writer.flush().await.expect("it reads");
+        conn.reader.next().await.expect("an answer");
         kept.push(conn);
     }
-    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await.unwrap().unwrap();
+    println!("ready");
+    let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await;
+    ended.expect("a thread").expect("it ends");
+}
+
+fn resident_kib() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has a size");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
