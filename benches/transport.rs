@@ -8,8 +8,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use potluck::io::identity::Identity;
-use potluck::io::transport::{Conn, ListenLimits, Listener, connect};
+use potluck::io::net::identity::Identity;
+use potluck::io::net::{Conn, ListenLimits, Listener, connect};
 use potluck::protocol::TransportChoice;
 
 /// The first hundred pay for what is made once.

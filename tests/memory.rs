@@ -7,8 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use potluck::io::identity::Identity;
-use potluck::io::transport::connect;
+use potluck::io::net::connect;
+use potluck::io::net::identity::Identity;
 use potluck::protocol::TransportChoice;
 use serde_json::json;
 use support::*;

@@ -4,8 +4,8 @@
 use std::net::Ipv4Addr;
 use std::sync::mpsc::channel;
 
-use potluck::io::identity::Identity;
-use potluck::io::transport::{Conn, ListenLimits, Listener};
+use potluck::io::net::identity::Identity;
+use potluck::io::net::{Conn, ListenLimits, Listener};
 use potluck::protocol::to_json;
 use potluck::protocol::wire::{Frame, FrameIn, HubHello, LINK_PROTOCOL};
 use serde_json::{Value, json};

@@ -5,10 +5,10 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use potluck::io::cancel::Cancel;
-use potluck::io::hash::{Hashed, hash_file};
-use potluck::io::identity::Identity;
-use potluck::io::tls::{DATA_ALPN, server_config};
+use potluck::io::content::hash::{Hashed, hash_file};
+use potluck::io::net::identity::Identity;
+use potluck::io::net::tls::{DATA_ALPN, server_config};
+use potluck::io::os::cancel::Cancel;
 use potluck::protocol::Content;
 use potluck::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, to_line};
 use rustls::{ServerConnection, StreamOwned};

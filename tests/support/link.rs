@@ -4,8 +4,8 @@
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use potluck::io::identity::Identity;
-use potluck::io::transport::{Conn, ListenLimits, Listener, connect};
+use potluck::io::net::identity::Identity;
+use potluck::io::net::{Conn, ListenLimits, Listener, connect};
 use potluck::protocol::{Failure, TransportChoice};
 
 pub const BOTH: [TransportChoice; 2] = [TransportChoice::Quic, TransportChoice::Tcp];

@@ -4,8 +4,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use potluck::io::identity::Identity;
-use potluck::io::transport::connect;
+use potluck::io::net::connect;
+use potluck::io::net::identity::Identity;
 use potluck::protocol::wire::{ClientHello, Frame, FrameIn, LINK_PROTOCOL};
 use potluck::protocol::{TransportChoice, to_json};
 use serde_json::{Value, json};

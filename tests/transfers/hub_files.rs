@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use crate::support::environment::potluck;
 use crate::support::*;
-use potluck::io::data::{Control, FetchJob, Shelf, Source, fetch};
-use potluck::io::home::Home;
-use potluck::io::identity::Identity;
+use potluck::io::data::{Control, FetchJob, LocalPeer, Shelf, Source, fetch};
+use potluck::io::net::identity::Identity;
+use potluck::io::state::home::Home;
 use potluck::protocol::{ErrorCode, Offer, OnConflict};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -277,7 +277,7 @@ fn fetch_as(identity: &Identity, hub: &Hub, offer: &Value, folder: &Path) -> Res
         seed: 0,
         share: false,
     };
-    let fetched = fetch(&job, identity, &Shelf::default(), &|_| (), &Control::default());
+    let fetched = fetch(&job, &LocalPeer::new(identity.clone()), &Shelf::default(), &|_| (), &Control::default());
     fetched.map(|fetched| fs::read(fetched.path).unwrap()).map_err(|failure| failure.code)
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use potluck::io::identity::Identity;
+use potluck::io::net::identity::Identity;
 use serde_json::{Value, json};
 
 use super::get;

@@ -3,8 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use potluck::io::home::Home;
-use potluck::io::identity::Identity;
+use potluck::io::net::identity::Identity;
+use potluck::io::state::home::Home;
 use potluck::protocol::ErrorCode;
 use serde_json::{Value, json};
 

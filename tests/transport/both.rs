@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
 use crate::support::link::*;
 use crate::support::proxy::Proxy;
-use potluck::io::transport::{CONNECT_TIME, LINE_LIMIT, ListenLimits, Listener, connect, connect_host, resolve};
+use potluck::io::net::{CONNECT_TIME, LINE_LIMIT, ListenLimits, Listener, connect, connect_host, resolve};
 use potluck::protocol::{ErrorCode, PublicKey, TransportChoice, TransportKind};
 
 #[tokio::test]
