@@ -12,11 +12,11 @@
 //! The machine knows nothing of blocking, so that nobody can learn of it here: what it takes and acknowledges is the
 //! same for all. What is told is for the session to decide.
 
-mod ends;
+mod events;
+mod link_end;
 mod links;
-mod news;
 mod pending;
-mod reading;
+mod receipts;
 mod timers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -30,11 +30,11 @@ use crate::protocol::limits::PRIVATE_LINKS;
 use crate::protocol::name::NameKey;
 use crate::protocol::wire::Frame;
 use crate::protocol::{ErrorCode, Failure, PublicKey, Timestamp};
-use ends::End;
-use links::{PeerLink, Stage, Wanted};
-pub use news::News;
+pub use events::PeerEvent;
+use link_end::LinkEnd;
+use links::{LinkStage, PeerLink, QueuedText};
 use pending::PendingConnection;
-pub use reading::not_read;
+pub use receipts::not_read;
 use timers::Timer;
 
 /// What a connection may take longer to be opened than a message to be acknowledged: a handshake is some round
@@ -125,7 +125,7 @@ pub struct Peers {
     next_ticket: u64,
     next_link: u64,
     out: VecDeque<PeerOutput>,
-    news: VecDeque<News>,
+    events: VecDeque<PeerEvent>,
 }
 
 impl Peers {
@@ -144,11 +144,11 @@ impl Peers {
             next_ticket: 1,
             next_link: 1,
             out: VecDeque::new(),
-            news: VecDeque::new(),
+            events: VecDeque::new(),
         }
     }
 
-    /// Takes an input; what follows comes out of [`Peers::poll`] and [`Peers::next_news`].
+    /// Takes an input; what follows comes out of [`Peers::poll`] and [`Peers::next_event`].
     pub fn handle(&mut self, now: Time, input: PeerInput<'_>, roster: Roster<'_>) {
         match input {
             PeerInput::Accepted(conn, key) => self.accepted(now, conn, key),
@@ -176,7 +176,7 @@ impl Peers {
         }
         let names: Vec<NameKey> = self.links.keys().cloned().collect();
         for name in names {
-            self.end_link(now, &name, End::Ours);
+            self.end_link(now, &name, LinkEnd::Ours);
         }
         self.me = None;
     }
@@ -192,14 +192,14 @@ impl Peers {
             let (Some(link), Some(person)) = (self.links.get_mut(&name), roster(&name)) else { continue };
             let number = *link.number.get_or_insert(person.number);
             if person.number > number || person.key != link.person.key {
-                self.end_link(now, &name, End::Left);
+                self.end_link(now, &name, LinkEnd::Left);
             }
         }
     }
 
     /// Somebody has left the hub.
     pub fn left(&mut self, now: Time, name: &str) {
-        self.end_link(now, &NameKey::of(name), End::Left);
+        self.end_link(now, &NameKey::of(name), LinkEnd::Left);
     }
 
     /// The hub counts anew: that somebody has another number says nothing, once.
@@ -214,13 +214,13 @@ impl Peers {
 
     /// Whether somebody, by the keys of their names, has read nothing for a while of what they have been sent.
     pub fn is_stalled(&self, name: &NameKey) -> bool {
-        self.links.get(name).is_some_and(|link| link.reading.is_stalled())
+        self.links.get(name).is_some_and(|link| link.receipts.is_stalled())
     }
 
     /// Our user has everything that somebody, by the keys of their names, has said on a link up to a number.
     pub fn had(&mut self, now: Time, name: &NameKey, on: u64, number: u64) {
         let Some(link) = self.links.get_mut(name).filter(|link| link.id == on) else { return };
-        link.reading.has(number);
+        link.receipts.has(number);
         self.pump(now, name);
     }
 
@@ -228,18 +228,18 @@ impl Peers {
     /// user does not have it.
     pub fn held(&mut self, now: Time, name: &NameKey, on: u64, number: u64) {
         let Some(link) = self.links.get_mut(name).filter(|link| link.id == on) else { return };
-        link.reading.holds(number);
+        link.receipts.holds(number);
         self.pump(now, name);
     }
 
     /// What somebody has said on a link, by the keys of their names, cannot be shown: the link is given up.
     pub fn unheard(&mut self, now: Time, name: &NameKey, on: u64) {
         if self.links.get(name).is_some_and(|link| link.id == on) {
-            self.end_link(now, name, End::Broken("more was said than can be shown".into()));
+            self.end_link(now, name, LinkEnd::Broken("more was said than can be shown".into()));
         }
     }
 
-    /// Opens a link, unless there is one; [`News::Opened`] or [`News::Failed`] follows, with the ticket that this gives.
+    /// Opens a link, unless there is one; [`PeerEvent::Opened`] or [`PeerEvent::Failed`] follows, with the ticket that this gives.
     ///
     /// # Errors
     /// `too-many`.
@@ -247,7 +247,7 @@ impl Peers {
         self.want(now, person, None)
     }
 
-    /// Sends a text, over a link that is opened if there is none; [`News::Acked`] or [`News::Failed`] follows.
+    /// Sends a text, over a link that is opened if there is none; [`PeerEvent::Acked`] or [`PeerEvent::Failed`] follows.
     ///
     /// # Errors
     /// `too-many`.
@@ -267,7 +267,7 @@ impl Peers {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         if let Some(link) = self.links.get_mut(&name) {
-            link.queue.push_back(Wanted { ticket, text, since: now });
+            link.queue.push_back(QueuedText { ticket, text, since: now });
         }
         self.pump(now, &name);
         Ok(ticket)
@@ -280,7 +280,7 @@ impl Peers {
         self.out.push_back(PeerOutput::Dial(number, person.clone()));
         let until = now + self.config.ack_timeout + OPENING;
         self.conns.insert(conn, name.to_owned());
-        self.links.insert(name.to_owned(), PeerLink::new(person, conn, Stage::Dialling { until }));
+        self.links.insert(name.to_owned(), PeerLink::new(person, conn, LinkStage::Dialling { until }));
         self.set_timers(name);
     }
 
@@ -288,7 +288,7 @@ impl Peers {
     pub fn close(&mut self, now: Time, name: &NameKey) -> bool {
         let open = self.is_open(name);
         if open {
-            self.end_link(now, name, End::Ours);
+            self.end_link(now, name, LinkEnd::Ours);
         }
         open
     }
@@ -310,8 +310,8 @@ impl Peers {
     }
 
     /// The next thing that has happened.
-    pub fn next_news(&mut self) -> Option<News> {
-        self.news.pop_front()
+    pub fn next_event(&mut self) -> Option<PeerEvent> {
+        self.events.pop_front()
     }
 
     fn calendar(&self, now: Time) -> Timestamp {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::links::{PeerLink, Stage, Wanted, hello};
+use super::links::{LinkStage, PeerLink, QueuedText, hello};
 use super::timers::Timer;
 use super::{PeerConn, PeerOutput, Peers, Person, Roster};
 use crate::core::time::Time;
@@ -21,11 +21,11 @@ const ROSTER_TIMEOUT: Duration = Duration::from_secs(1);
 /// A connection that is no link yet.
 pub(super) struct PendingConnection {
     key: PublicKey,
-    waits: Waits,
+    stage: PendingStage,
 }
 
 /// What it waits for.
-enum Waits {
+enum PendingStage {
     Hello,
     /// To be in the roster under this name and number.
     Roster(NameKey, u64),
@@ -45,20 +45,20 @@ impl Peers {
         {
             self.drop_pending(oldest);
         }
-        self.pending.insert(conn, PendingConnection { key, waits: Waits::Hello });
+        self.pending.insert(conn, PendingConnection { key, stage: PendingStage::Hello });
         self.timers.set(Timer::Pending(conn), now + HELLO_TIMEOUT);
     }
 
     pub(super) fn pending_line(&mut self, now: Time, conn: u64, line: &[u8], roster: Roster<'_>) {
         let Some(pending) = self.pending.get_mut(&conn) else { return };
-        let hello = match &pending.waits {
-            Waits::Hello => serde_json::from_slice::<PeerHello>(line).ok(),
+        let hello = match &pending.stage {
+            PendingStage::Hello => serde_json::from_slice::<PeerHello>(line).ok(),
             // Nothing may be said before we have answered.
-            Waits::Roster(..) | Waits::Pin(_) | Waits::Place(_) => None,
+            PendingStage::Roster(..) | PendingStage::Pin(_) | PendingStage::Place(_) => None,
         };
         match hello {
             Some(PeerHello { hello, private, number }) if hello == LINK_PROTOCOL && check_person(&private).is_ok() => {
-                pending.waits = Waits::Roster(NameKey::of(&private), number);
+                pending.stage = PendingStage::Roster(NameKey::of(&private), number);
                 self.timers.set(Timer::Pending(conn), now + ROSTER_TIMEOUT);
                 self.recognise(now, conn, roster);
             }
@@ -68,9 +68,9 @@ impl Peers {
 
     /// The keys of the names of those who have said hello and are not in the roster.
     pub(crate) fn unknown(&self) -> impl Iterator<Item = &NameKey> {
-        self.pending.values().filter_map(|pending| match &pending.waits {
-            Waits::Roster(name, _) => Some(name),
-            Waits::Hello | Waits::Pin(_) | Waits::Place(_) => None,
+        self.pending.values().filter_map(|pending| match &pending.stage {
+            PendingStage::Roster(name, _) => Some(name),
+            PendingStage::Hello | PendingStage::Pin(_) | PendingStage::Place(_) => None,
         })
     }
 
@@ -78,18 +78,18 @@ impl Peers {
     pub(super) fn recognise(&mut self, now: Time, conn: u64, roster: Roster<'_>) {
         let own = self.me.as_ref().map(|me| &me.name_key);
         let Some(pending) = self.pending.get_mut(&conn) else { return };
-        let Waits::Roster(name, number) = &pending.waits else { return };
+        let PendingStage::Roster(name, number) = &pending.stage else { return };
         let key = pending.key;
         let is = |person: &Person| person.key == key && person.number == *number && own != Some(name);
         let Some(person) = roster(name).filter(is) else { return };
         self.out.push_back(PeerOutput::Pin(conn, person.name.clone(), key));
-        pending.waits = Waits::Pin(person);
+        pending.stage = PendingStage::Pin(person);
         self.timers.set(Timer::Pending(conn), now + HELLO_TIMEOUT);
     }
 
     pub(super) fn pinned(&mut self, now: Time, conn: u64, result: Result<(), Failure>) {
         let Some(pending) = self.pending.get(&conn) else { return };
-        let (Waits::Pin(person), Some(me)) = (&pending.waits, &self.me) else { return };
+        let (PendingStage::Pin(person), Some(me)) = (&pending.stage, &self.me) else { return };
         if result.is_err() {
             return self.turn_away(conn);
         }
@@ -109,7 +109,7 @@ impl Peers {
                 self.take_in(now, conn, person, queue);
             }
             Some(link) => {
-                if let Stage::Open(carrier) = &mut link.stage {
+                if let LinkStage::Open(carrier) = &mut link.stage {
                     carrier.probe(now);
                     self.talking.insert(name.clone());
                 }
@@ -117,7 +117,7 @@ impl Peers {
                     self.drop_pending(before);
                 }
                 if let Some(pending) = self.pending.get_mut(&conn) {
-                    pending.waits = Waits::Place(person);
+                    pending.stage = PendingStage::Place(person);
                     self.timers.set(Timer::Pending(conn), now + HELLO_TIMEOUT);
                 }
             }
@@ -125,14 +125,14 @@ impl Peers {
     }
 
     /// Makes a link of a connection. What has waited goes over it.
-    pub(super) fn take_in(&mut self, now: Time, number: u64, person: Person, queue: VecDeque<Wanted>) {
+    pub(super) fn take_in(&mut self, now: Time, number: u64, person: Person, queue: VecDeque<QueuedText>) {
         let (conn, name) = (PeerConn::Accepted(number), NameKey::of(&person.name));
         let Some(me) = &self.me else { return };
         self.pending.remove(&number);
         self.timers.stop(Timer::Pending(number));
         self.out.push_back(PeerOutput::Say(conn, hello(me)));
         self.conns.insert(conn, name.clone());
-        let mut link = PeerLink::new(person, conn, Stage::Greeting { until: now });
+        let mut link = PeerLink::new(person, conn, LinkStage::Greeting { until: now });
         link.queue = queue;
         self.links.insert(name.clone(), link);
         self.opened(now, &name, true);
@@ -140,9 +140,9 @@ impl Peers {
 
     /// Who waits for the end of the link with this name.
     pub(super) fn parked(&self, name: &NameKey) -> Option<(u64, Person)> {
-        self.pending.iter().find_map(|(conn, pending)| match &pending.waits {
-            Waits::Place(person) if NameKey::of(&person.name) == *name => Some((*conn, person.clone())),
-            Waits::Place(_) | Waits::Hello | Waits::Roster(..) | Waits::Pin(_) => None,
+        self.pending.iter().find_map(|(conn, pending)| match &pending.stage {
+            PendingStage::Place(person) if NameKey::of(&person.name) == *name => Some((*conn, person.clone())),
+            PendingStage::Place(_) | PendingStage::Hello | PendingStage::Roster(..) | PendingStage::Pin(_) => None,
         })
     }
 

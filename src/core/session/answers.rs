@@ -1,7 +1,7 @@
 //! What the hub says.
 
 use super::asks::Origin;
-use super::pages::Collecting;
+use super::paged_answer::PagedAnswer;
 use super::pending::Pending;
 use super::replica::ChangedKeys;
 use super::{Output, Session};
@@ -179,7 +179,7 @@ impl Session {
     }
 
     /// A page of what was asked.
-    fn page_answered(&mut self, now: Time, so_far: Collecting, event: Event) {
+    fn page_answered(&mut self, now: Time, so_far: PagedAnswer, event: Event) {
         if let Some(folder) = self.cx.page_answered(now, so_far, event) {
             self.transfers.start_listed_folder(now, &mut self.cx, &self.replica, folder);
         }
@@ -210,7 +210,7 @@ impl Session {
             }
             (_, event @ (Event::TablePage(_) | Event::RosterPage(_)))
             | (Request::Search(_), event @ Event::Found(_)) => {
-                self.page_answered(now, Collecting::new(pending), event);
+                self.page_answered(now, PagedAnswer::new(pending), event);
             }
             (Request::Get(get), Event::Located(located)) => {
                 let get = get.clone();

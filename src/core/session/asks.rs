@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::pages::Collecting;
+use super::paged_answer::PagedAnswer;
 use super::pending::{Pending, peer_of};
-use super::publishing::Publishing;
+use super::pending_offer::PendingOffer;
 use crate::core::time::Time;
 use crate::protocol::limits::ANSWER_LARGE;
 use crate::protocol::name::NameKey;
@@ -23,9 +23,9 @@ pub(super) enum Origin {
     /// A request of the user.
     User(Box<Pending>),
     /// A further page of an answer to the user.
-    Page(Box<Collecting>),
+    Page(Box<PagedAnswer>),
     /// A piece of what the user offers.
-    Offer(Box<Publishing>),
+    Offer(Box<PendingOffer>),
     /// What we offer has changed on disk.
     Change,
     /// A file for one person, by the number of its transfer.

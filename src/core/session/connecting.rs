@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::asks::Origin;
 use super::transfers::void_push_answers;
-use super::uplink::{Connection, Greeted, Outage};
+use super::uplink::{Greeted, HubConnection, Outage};
 use super::{Output, Session};
 use crate::core::time::Time;
 use crate::protocol::wire::{Ask, USER_PROTOCOL};
@@ -61,44 +61,44 @@ impl Session {
         }
         self.cx.output(Output::Disconnect);
         match self.cx.uplink.connection() {
-            Connection::Up { since, tries } => {
+            HubConnection::Up { since, tries } => {
                 let lost = self.cx.uplink.lose(now, (since, tries));
                 self.cx.tell(now, event::HubLost { reason });
                 self.pause(now, lost);
                 self.quit_without_hub(now);
             }
-            Connection::Greeting { lost: Some(lost), .. } => self.pause(now, lost),
-            Connection::Greeting { lost: None, .. } | Connection::First => {
+            HubConnection::Greeting { lost: Some(lost), .. } => self.pause(now, lost),
+            HubConnection::Greeting { lost: None, .. } | HubConnection::First => {
                 self.give_up(
                     now,
                     Failure::new(ErrorCode::HubUnreachable, format!("The hub closed the connection: {reason}.")),
                 );
             }
-            Connection::Pausing { .. } | Connection::Again { .. } => {}
+            HubConnection::Pausing { .. } | HubConnection::Again { .. } => {}
         }
     }
 
     /// The hub has said something.
     pub(super) fn hub_line(&mut self, now: Time, line: &[u8]) {
         let result = match self.cx.uplink.connection() {
-            Connection::Greeting { lost, .. } => {
+            HubConnection::Greeting { lost, .. } => {
                 self.cx.uplink.greeted(now, lost, line).map(|greeted| self.greeted(now, greeted))
             }
-            Connection::Up { .. } => self.cx.uplink.receive(now, line).map(|event| {
+            HubConnection::Up { .. } => self.cx.uplink.receive(now, line).map(|event| {
                 if let Some(line) = event {
                     self.hub_event(now, line);
                 }
             }),
             // A line that was on its way when the connection was given up.
-            Connection::First | Connection::Pausing { .. } | Connection::Again { .. } => Ok(()),
+            HubConnection::First | HubConnection::Pausing { .. } | HubConnection::Again { .. } => Ok(()),
         };
         match (result, self.cx.uplink.connection()) {
             (Ok(()), _) => {}
             // A hub that is restarted, or full for a moment, may be back soon.
-            (Err(failure), Connection::Up { .. }) if failure.code == ErrorCode::HubStopping => {
+            (Err(failure), HubConnection::Up { .. }) if failure.code == ErrorCode::HubStopping => {
                 self.lose(now, failure.message.into())
             }
-            (Err(failure), Connection::Greeting { lost: Some(lost), .. })
+            (Err(failure), HubConnection::Greeting { lost: Some(lost), .. })
                 if matches!(failure.code, ErrorCode::HubStopping | ErrorCode::HubFull) =>
             {
                 self.cx.output(Output::Disconnect);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::asks::Origin;
 use super::context::Context;
 use super::pending::{Pending, RequestId};
-use super::publishing::{Offered, Publishing};
+use super::pending_offer::{Offered, PendingOffer};
 use super::{FilesChanged, Hashed, Output};
 use crate::core::time::Time;
 use crate::protocol::limits::{HubLimits, PUBLISH_FILES};
@@ -23,7 +23,7 @@ pub(super) struct Offers {
     /// What we offer, by its names.
     offered: BTreeMap<Arc<str>, Box<Offered>>,
     /// What is offered, and of which the hub is making copies.
-    keeping: Vec<Publishing>,
+    keeping: Vec<PendingOffer>,
     /// Folders in which new files are offered by themselves: their prefixes.
     watched: BTreeSet<String>,
     /// What has changed on disk and the hub has not been told of; none where it is gone.
@@ -99,7 +99,7 @@ impl Offers {
         let count = contents.len();
         let mut pieces = in_pieces(contents);
         let first = pieces.pop_front().unwrap_or_default();
-        let publishing = Publishing {
+        let publishing = PendingOffer {
             pending,
             pieces,
             more: fresh,
@@ -137,7 +137,7 @@ impl Offers {
         &mut self,
         now: Time,
         cx: &mut Context,
-        mut publishing: Box<Publishing>,
+        mut publishing: Box<PendingOffer>,
         published: Vec<Content>,
         mut answer: event::OfferAcked,
     ) {
@@ -175,7 +175,7 @@ impl Offers {
         &mut self,
         now: Time,
         cx: &mut Context,
-        publishing: Publishing,
+        publishing: PendingOffer,
         refused: Vec<Content>,
         error: event::Error,
     ) {
@@ -227,8 +227,8 @@ impl Offers {
     }
 
     fn finish_kept(&mut self, now: Time, cx: &mut Context) {
-        while let Some(at) = self.keeping.iter().position(Publishing::is_over) {
-            let Publishing { pending, acked, failure, .. } = self.keeping.remove(at);
+        while let Some(at) = self.keeping.iter().position(PendingOffer::is_over) {
+            let PendingOffer { pending, acked, failure, .. } = self.keeping.remove(at);
             match failure {
                 Some(failure) => cx.refuse(now, pending.id, failure),
                 None => {
@@ -251,7 +251,7 @@ impl Offers {
     pub(super) fn tell_changes(&mut self, now: Time, cx: &mut Context, is_hashing: bool) {
         while !self.changes.is_empty() {
             let offering = cx.uplink.asks().origins().any(|origin| matches!(origin, Origin::Offer(_)));
-            let busy = offering || is_hashing || cx.uplink.is_reoffering() || !cx.uplink.is_settled();
+            let busy = offering || is_hashing || cx.uplink.is_reoffering() || !cx.uplink.takes_requests();
             if cx.registration.is_in() && (busy || !cx.uplink.takes_state()) {
                 return;
             }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::Output;
 use super::effects::Effects;
-use super::hashing::Hold;
+use super::hashing_hold::HashingHold;
 use super::pending::{Pending, RequestId, Waiting};
 use crate::core::time::Time;
 use crate::protocol::limits::{REQUEST_BYTES_WAITING, REQUESTS_WAITING};
@@ -19,7 +19,7 @@ pub(super) struct Queue {
     task: Option<(u64, Pending)>,
     /// The number that was given to a task last.
     last_task: u64,
-    hold: Hold,
+    hold: HashingHold,
 }
 
 impl Queue {

@@ -92,7 +92,7 @@ pub(super) fn next_to_start(session: &Session) -> Option<usize> {
     let locates = |origin: &Origin| origin.user().is_some_and(Pending::starts_a_transfer);
     let locating = session.cx.uplink.asks().origins().any(locates);
     let waits = matches!(head.start(), Start::Last) && !locating;
-    let held_up = waits || (!session.cx.uplink.is_settled() && !session.transfers.is_empty());
+    let held_up = waits || (!session.cx.uplink.takes_requests() && !session.transfers.is_empty());
     let over = |waiting: &Waiting| {
         matches!(waiting, Waiting::Request(pending)
             if matches!(pending.request, Request::Cancel(_) | Request::Transfers(_)))
@@ -123,12 +123,12 @@ fn may_start(session: &Session, head: &Waiting) -> bool {
                 origin => origin.is_registration() || is_paged(origin, &session.replica),
             };
             let held_up = uplink.asks().origins().any(holds_up);
-            uplink.is_settled() && free && uplink.may_ask_more(fail_fast) && !held_up
+            uplink.takes_requests() && free && uplink.may_ask_more(fail_fast) && !held_up
         }
         // The hub is not needed for what goes past it.
-        Start::Here if !uplink.is_settled() && session.privates.go_past_the_hub(&session.cx, head) => free,
-        Start::Alone => uplink.is_settled() && answered && uplink.asks().is_empty(),
-        Start::Here => uplink.is_settled() && answered,
+        Start::Here if !uplink.takes_requests() && session.privates.go_past_the_hub(&session.cx, head) => free,
+        Start::Alone => uplink.takes_requests() && answered && uplink.asks().is_empty(),
+        Start::Here => uplink.takes_requests() && answered,
         Start::Last => free && session.is_over_but_for_pushes() && !session.transfers.is_giving(),
         Start::Refused => answered,
     }

@@ -18,7 +18,7 @@ impl Session {
         // While the hub is lost, nothing can be waited for that only it has and nobody has asked for.
         let lost = uplink.is_lost() && !self.awaits_answers();
         let idle = !self.queue.is_working() && uplink.asks().is_empty() && !self.inbox.is_catching_up();
-        let answered = uplink.is_settled() && idle;
+        let answered = uplink.takes_requests() && idle;
         (answered || lost) && !self.transfers.are_awaited() && !self.offers.waits_for_copies()
     }
 
@@ -99,7 +99,7 @@ impl Session {
             Waiting::Bad(..) => true,
             Waiting::EndOfInput => false,
         };
-        let settled = self.cx.uplink.is_settled();
+        let settled = self.cx.uplink.takes_requests();
         let pushes = self.transfers.show_awaited().iter().any(|transfer| transfer.state == Stage::Waiting);
         let all = [
             (WaitsFor::Hub, !settled),

@@ -1,6 +1,6 @@
 //! Direct connections, as the user sees them: the requests, and what is told.
 
-mod news;
+mod events;
 mod unwritten;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -179,7 +179,7 @@ impl Privates {
             Ok(ticket) => drop(self.pending.insert(ticket, pending)),
             Err(failure) => cx.refuse(now, pending.id, failure),
         }
-        self.take_news(now, cx, inbox);
+        self.tell_events(now, cx, inbox);
     }
 
     /// Asks the hub for whom a request is for.
@@ -230,7 +230,7 @@ impl Privates {
         let peer = replica.find(to).map_or_else(|| to.to_owned(), |client| client.name.clone());
         cx.finish(now, id, event::PrivateClosed { peer, reason: format!("closed by {me}") });
         // Another connection may have waited for this one to end: it is opened after it.
-        self.take_news(now, cx, inbox);
+        self.tell_events(now, cx, inbox);
     }
 
     /// Something of a direct connection.
@@ -243,14 +243,14 @@ impl Privates {
         input: PeerInput<'_>,
     ) {
         self.peers.handle(now, input, &|name| replica.find_key(name).map(person));
-        self.take_news(now, cx, inbox);
+        self.tell_events(now, cx, inbox);
         self.ask_who_that_is(now, cx, replica);
     }
 
     /// Who does not follow the roster asks the hub for those who want a direct connection: once for each, and they are
     /// few at a time.
     fn ask_who_that_is(&mut self, now: Time, cx: &mut Context, replica: &Replica) {
-        if replica.follows_roster() || !cx.registration.is_in() || !cx.uplink.is_settled() {
+        if replica.follows_roster() || !cx.registration.is_in() || !cx.uplink.takes_requests() {
             return;
         }
         let unknown: BTreeSet<NameKey> = self.peers.unknown().cloned().collect();
@@ -262,7 +262,7 @@ impl Privates {
 
     pub(super) fn tick(&mut self, now: Time, cx: &mut Context, inbox: &mut Inbox) {
         self.peers.tick(now);
-        self.take_news(now, cx, inbox);
+        self.tell_events(now, cx, inbox);
     }
 
     /// The roster has changed.
@@ -278,13 +278,13 @@ impl Privates {
             self.peers.left(now, &client.name);
         }
         self.peers.roster_changed(now, &|name| replica.find_key(name).map(person));
-        self.take_news(now, cx, inbox);
+        self.tell_events(now, cx, inbox);
     }
 
     /// Closes every direct connection: we are not in the roster any more, or end.
     pub(super) fn leave(&mut self, now: Time, cx: &mut Context, inbox: &mut Inbox) {
         self.peers.leave(now);
-        self.take_news(now, cx, inbox);
+        self.tell_events(now, cx, inbox);
         while let Some(output) = self.peers.poll(now) {
             cx.output(Output::Peer(output));
         }

@@ -47,7 +47,7 @@ impl Privates {
             && let Some(unwritten) = self.unwritten.remove(at)
         {
             self.peers.unheard(now, &unwritten.name, unwritten.link);
-            self.take_news(now, cx, inbox);
+            self.tell_events(now, cx, inbox);
         }
     }
 }

@@ -293,7 +293,7 @@ fn no_input_makes_a_timer_spin_and_no_request_is_forgotten() {
                     rig.lose();
                     up = false;
                 }
-                10 if matches!(rig.session.cx.uplink.connection(), Connection::Again { .. }) => {
+                10 if matches!(rig.session.cx.uplink.connection(), HubConnection::Again { .. }) => {
                     rig.asked.clear();
                     rig.connect(false);
                     up = true;

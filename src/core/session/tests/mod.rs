@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use std::time::Duration;
 
-use super::uplink::Connection;
+use super::uplink::HubConnection;
 use super::*;
 use crate::core::link::LinkConfig;
 use crate::core::peers::{PeerInput, PeerOutput};

@@ -48,7 +48,7 @@ impl Holdings {
 
     /// Tells the hub what it does not know, if it listens.
     pub(super) fn announce(&mut self, now: Time, cx: &mut Context) {
-        let listens = |cx: &Context| cx.uplink.is_settled() && cx.registration.is_in() && cx.uplink.takes_state();
+        let listens = |cx: &Context| cx.uplink.takes_requests() && cx.registration.is_in() && cx.uplink.takes_state();
         while !self.fresh.is_empty() && listens(cx) {
             let (mut have, mut bytes) = (Vec::new(), 0);
             while bytes < FRAME_BYTES

@@ -3,11 +3,11 @@
 mod downloads;
 mod folders;
 mod holdings;
-mod incoming;
-mod numbers;
-mod outgoing;
+mod incoming_pushes;
+mod outgoing_pushes;
 mod running;
 mod starting;
+mod transfer_numbers;
 mod uploads;
 
 use std::collections::BTreeMap;
@@ -25,11 +25,11 @@ use crate::protocol::{ContentHash, Direction, ErrorCode, Event, Failure, Request
 use downloads::Downloads;
 pub(super) use folders::check_get;
 use holdings::Holdings;
-pub(super) use incoming::void_push_answers;
-use incoming::{IncomingPushes, not_taken};
-use numbers::Numbers;
-use outgoing::{OutgoingPushes, given};
+pub(super) use incoming_pushes::void_push_answers;
+use incoming_pushes::{IncomingPushes, not_taken};
+use outgoing_pushes::{OutgoingPushes, given};
 use running::Running;
+use transfer_numbers::TransferNumbers;
 use uploads::Uploads;
 
 /// What is fetched and what is given. See the [module](self).
@@ -42,7 +42,7 @@ pub(super) struct Transfers {
     outgoing: OutgoingPushes,
     incoming: IncomingPushes,
     holdings: Holdings,
-    numbers: Numbers,
+    numbers: TransferNumbers,
 }
 
 impl Transfers {

@@ -1,6 +1,6 @@
 //! One transfer, and how it is told of.
 
-use crate::core::pace::Pace;
+use crate::core::rate::RateEstimator;
 use crate::core::session::Output;
 use crate::core::session::pending::{Pending, RequestId};
 use crate::core::time::Time;
@@ -36,7 +36,7 @@ pub(super) struct Progress {
     /// How many bytes were there when it began.
     resumed: u64,
     started: Time,
-    pace: Pace,
+    rate: RateEstimator,
 }
 
 impl Running {
@@ -53,7 +53,7 @@ impl Running {
             whole: size,
             files: None,
             chunks: None,
-            progress: Progress { bytes: 0, resumed: 0, started: now, pace: Pace::default() },
+            progress: Progress { bytes: 0, resumed: 0, started: now, rate: RateEstimator::default() },
             queued: None,
             push: None,
         }
@@ -98,7 +98,7 @@ impl Running {
         if resumed > self.size {
             self.size = self.whole;
         }
-        self.progress.pace.note(now, resumed);
+        self.progress.rate.note(now, resumed);
     }
 
     /// So many bytes are there.
@@ -114,8 +114,8 @@ impl Running {
     pub(super) fn progress(&mut self, transfer: u64, now: Time, bytes: u64) -> Event {
         let progress = &mut self.progress;
         progress.bytes = bytes;
-        progress.pace.note(now, bytes);
-        let (rate, left) = (progress.pace.rate(), progress.pace.left(self.size));
+        progress.rate.note(now, bytes);
+        let (rate, left) = (progress.rate.rate(), progress.rate.left(self.size));
         event::TransferProgress { transfer, bytes, size: self.size, rate, left }.into()
     }
 

@@ -1,6 +1,6 @@
 //! Downloads, from the answer of the hub to their place in the queue.
 
-use super::incoming::not_taken;
+use super::incoming_pushes::not_taken;
 use super::running::Running;
 use super::{Transfers, folders, holders, stop_following};
 use crate::core::session::collecting::ListedFolder;

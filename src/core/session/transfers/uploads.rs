@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::Transfers;
-use super::outgoing::given;
+use super::outgoing_pushes::given;
 use super::running::Running;
 use crate::core::session::UploadNote;
 use crate::core::session::context::Context;

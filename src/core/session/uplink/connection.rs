@@ -14,7 +14,7 @@ const STEADY: Duration = Duration::from_secs(10);
 
 /// How it stands with the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::core::session) enum Connection {
+pub(in crate::core::session) enum HubConnection {
     /// Being made for the first time.
     #[default]
     First,
@@ -53,7 +53,7 @@ impl Outage {
     }
 }
 
-impl Connection {
+impl HubConnection {
     pub(super) fn outage(&self) -> Option<Outage> {
         match self {
             Self::First | Self::Up { .. } => None,

@@ -19,7 +19,7 @@ use crate::core::time::{Rng, Time};
 use crate::protocol::limits::{REQUEST_BYTES_IN_FLIGHT, REQUESTS_IN_FLIGHT};
 use crate::protocol::wire::{Ask, ClientHello, Frame, FrameIn, HubHello, LINK_PROTOCOL, Publish};
 use crate::protocol::{Content, ErrorCode, EventLine, Failure, Id, Offer, Request, RequestLine, to_json};
-pub(super) use connection::{Connection, Outage};
+pub(super) use connection::{HubConnection, Outage};
 use entrance::Entrance;
 use farewell::{farewell, wrong_protocol};
 
@@ -45,7 +45,7 @@ pub(super) struct Uplink {
     /// How long a lost hub is tried again.
     give_up: Duration,
     rng: Rng,
-    connection: Connection,
+    connection: HubConnection,
     entrance: Entrance,
     link: Link,
     /// The hub's name for this session.
@@ -75,7 +75,7 @@ impl Uplink {
             config: config.link,
             give_up: config.give_up,
             rng: Rng(config.seed),
-            connection: Connection::default(),
+            connection: HubConnection::default(),
             entrance: Entrance::default(),
             link: Link::new(config.link),
             session: None,
@@ -88,13 +88,13 @@ impl Uplink {
     }
 
     /// How it stands with the connection.
-    pub(super) fn connection(&self) -> Connection {
+    pub(super) fn connection(&self) -> HubConnection {
         self.connection
     }
 
     /// Whether the connection carries the link.
     pub(super) fn is_up(&self) -> bool {
-        matches!(self.connection, Connection::Up { .. })
+        matches!(self.connection, HubConnection::Up { .. })
     }
 
     /// The outage that there is.
@@ -113,7 +113,7 @@ impl Uplink {
     }
 
     /// Whether requests may be passed on: the hub knows us, or is not to know us.
-    pub(super) fn is_settled(&self) -> bool {
+    pub(super) fn takes_requests(&self) -> bool {
         self.settled
     }
 
@@ -202,7 +202,7 @@ impl Uplink {
     /// There is a connection: what is said on it first.
     pub(super) fn hello(&mut self, now: Time, config: &SessionConfig) -> String {
         let lost = self.connection.outage();
-        self.connection = Connection::Greeting { deadline: now + HELLO_TIMEOUT, lost };
+        self.connection = HubConnection::Greeting { deadline: now + HELLO_TIMEOUT, lost };
         to_json(&ClientHello {
             hello: LINK_PROTOCOL.into(),
             session: self.session.clone(),
@@ -235,7 +235,7 @@ impl Uplink {
         }
         let received = if fresh { 0 } else { hello.received };
         self.link.attach(now, received).map_err(broken)?;
-        self.connection = Connection::Up { since: now, tries: lost.map_or(0, |lost| lost.tries) };
+        self.connection = HubConnection::Up { since: now, tries: lost.map_or(0, |lost| lost.tries) };
         if lost.is_some() && !fresh {
             self.settled = !self.is_entering() && self.reoffer.is_none();
         }
@@ -285,14 +285,14 @@ impl Uplink {
             return Err(Failure::new(ErrorCode::HubLost, format!("The hub has not answered for {seconds} s.")));
         }
         let (until, lost) = lost.next_try(now, self.give_up, &mut self.rng);
-        self.connection = Connection::Pausing { until, lost };
+        self.connection = HubConnection::Pausing { until, lost };
         Ok(())
     }
 
     /// The pause is over: the hub is tried again.
     pub(super) fn try_again(&mut self) {
-        if let Connection::Pausing { lost, .. } = self.connection {
-            self.connection = Connection::Again { lost };
+        if let HubConnection::Pausing { lost, .. } = self.connection {
+            self.connection = HubConnection::Again { lost };
         }
     }
 
@@ -350,16 +350,22 @@ impl Uplink {
     /// When a lost hub is tried again.
     pub(super) fn reconnects_at(&self) -> Option<Time> {
         match self.connection {
-            Connection::Pausing { until, .. } => Some(until),
-            Connection::First | Connection::Greeting { .. } | Connection::Up { .. } | Connection::Again { .. } => None,
+            HubConnection::Pausing { until, .. } => Some(until),
+            HubConnection::First
+            | HubConnection::Greeting { .. }
+            | HubConnection::Up { .. }
+            | HubConnection::Again { .. } => None,
         }
     }
 
     /// When the hub must have said hello.
     pub(super) fn hello_due(&self) -> Option<Time> {
         match self.connection {
-            Connection::Greeting { deadline, .. } => Some(deadline),
-            Connection::First | Connection::Up { .. } | Connection::Pausing { .. } | Connection::Again { .. } => None,
+            HubConnection::Greeting { deadline, .. } => Some(deadline),
+            HubConnection::First
+            | HubConnection::Up { .. }
+            | HubConnection::Pausing { .. }
+            | HubConnection::Again { .. } => None,
         }
     }
 
@@ -376,10 +382,11 @@ impl Uplink {
     /// When the hub must have answered what it was asked.
     pub(super) fn answer_due(&self) -> Option<Time> {
         match self.connection {
-            Connection::Up { since: up, .. } => self.asks.oldest_since().map(|since| up.max(since) + ANSWER),
-            Connection::First | Connection::Greeting { .. } | Connection::Pausing { .. } | Connection::Again { .. } => {
-                None
-            }
+            HubConnection::Up { since: up, .. } => self.asks.oldest_since().map(|since| up.max(since) + ANSWER),
+            HubConnection::First
+            | HubConnection::Greeting { .. }
+            | HubConnection::Pausing { .. }
+            | HubConnection::Again { .. } => None,
         }
     }
 

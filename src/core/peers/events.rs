@@ -4,7 +4,7 @@ use crate::protocol::{Failure, Timestamp};
 
 /// What happens on links, for whoever asked and for the user.
 #[derive(Debug, Clone, PartialEq)]
-pub enum News {
+pub enum PeerEvent {
     /// A link is open.
     Opened {
         /// Who is at the other end.

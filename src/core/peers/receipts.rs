@@ -24,8 +24,8 @@ pub(super) const LATE: Duration = Duration::from_millis(100);
 
 /// Messages that the other side's user does not have, and what ours has of theirs.
 #[derive(Default)]
-pub(super) struct Reading {
-    unread: VecDeque<Unread>,
+pub(super) struct Receipts {
+    unread: VecDeque<UnreadText>,
     bytes: usize,
     /// The numbers of those before that are held back at the other side, though their requests are answered.
     held: VecDeque<u64>,
@@ -43,7 +43,7 @@ pub(super) struct Reading {
 }
 
 /// A message that has been sent.
-pub(super) struct Unread {
+pub(super) struct UnreadText {
     /// The request; none if it has been answered by now.
     pub(super) ticket: Option<u64>,
     pub(super) number: u64,
@@ -52,14 +52,14 @@ pub(super) struct Unread {
     pub(super) stamp: Timestamp,
 }
 
-impl Reading {
+impl Receipts {
     /// Whether the window has room for another message.
     pub(super) fn takes(&self) -> bool {
         self.unread.is_empty() || self.bytes < PRIVATE_UNREAD
     }
 
     /// A message was sent.
-    pub(super) fn sent(&mut self, message: Unread) {
+    pub(super) fn sent(&mut self, message: UnreadText) {
         if self.unread.is_empty() {
             (self.progress, self.stalled) = (message.at, false);
         }
@@ -69,7 +69,7 @@ impl Reading {
 
     /// The other side's user has everything up to a number: what that is, but for what was held back. None if it was
     /// not sent.
-    pub(super) fn read(&mut self, now: Time, number: u64, last_sent: u64) -> Option<Vec<Unread>> {
+    pub(super) fn read(&mut self, now: Time, number: u64, last_sent: u64) -> Option<Vec<UnreadText>> {
         if number > last_sent {
             return None;
         }
@@ -83,7 +83,7 @@ impl Reading {
     }
 
     /// The other side holds everything up to a number back: what of it waits for an answer. None if it was not sent.
-    pub(super) fn held(&mut self, now: Time, number: u64, last_sent: u64) -> Option<Vec<Unread>> {
+    pub(super) fn held(&mut self, now: Time, number: u64, last_sent: u64) -> Option<Vec<UnreadText>> {
         let held = self.read(now, number, last_sent)?;
         self.held.extend(held.iter().filter(|message| message.ticket.is_some()).map(|message| message.number));
         // An honest client holds no more.
@@ -91,7 +91,7 @@ impl Reading {
         Some(held)
     }
 
-    fn take(&mut self, now: Time, number: u64) -> Vec<Unread> {
+    fn take(&mut self, now: Time, number: u64) -> Vec<UnreadText> {
         let mut read = Vec::new();
         while let Some(message) = self.unread.pop_front_if(|message| message.number <= number) {
             self.bytes -= message.bytes;

@@ -10,20 +10,20 @@ const MOST: u64 = 1 << 40;
 
 /// Which numbers have been used, each for one thing. They count from 1.
 #[derive(Debug)]
-pub(super) struct Numbers {
+pub(super) struct TransferNumbers {
     /// The lowest that may be free.
     next: u64,
     /// Those from there on that are not.
     ahead: BTreeSet<u64>,
 }
 
-impl Default for Numbers {
+impl Default for TransferNumbers {
     fn default() -> Self {
         Self { next: 1, ahead: BTreeSet::new() }
     }
 }
 
-impl Numbers {
+impl TransferNumbers {
     /// The number that [`take`](Self::take) gives next.
     pub(super) fn peek(&self) -> u64 {
         (self.next..).find(|number| !self.ahead.contains(number)).unwrap_or(self.next)
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn each_number_is_used_for_one_thing() {
-        let mut numbers = Numbers::default();
+        let mut numbers = TransferNumbers::default();
         assert_eq!([numbers.take_over(3), numbers.take(), numbers.take()], [3, 1, 2]);
         // That of a hub that counts anew.
         assert_eq!([numbers.take_over(3), numbers.take_over(4), numbers.take_over(7)], [4, 5, 7]);
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_hub_cannot_make_them_cost_much() {
-        let mut numbers = Numbers::default();
+        let mut numbers = TransferNumbers::default();
         for number in 0..10_000 {
             numbers.take_over(10 * number + 10);
         }

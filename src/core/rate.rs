@@ -13,13 +13,13 @@ const STEP: Duration = Duration::from_millis(90);
 
 /// The progress of the last few seconds.
 #[derive(Debug, Clone, Default)]
-pub struct Pace {
+pub struct RateEstimator {
     /// When how much was there; the first is the oldest within the window.
     notes: VecDeque<(Time, u64)>,
     newest: Option<(Time, u64)>,
 }
 
-impl Pace {
+impl RateEstimator {
     /// So much is there now.
     pub fn note(&mut self, now: Time, bytes: u64) {
         self.newest = Some((now, bytes));
@@ -54,19 +54,19 @@ mod tests {
 
     #[test]
     fn the_rate_is_that_of_the_last_seconds() {
-        let mut pace = Pace::default();
-        assert_eq!((pace.rate(), pace.left(5)), (0, None));
-        pace.note(Time(0), 1_000);
-        assert_eq!((pace.rate(), pace.left(5)), (0, None));
+        let mut rate = RateEstimator::default();
+        assert_eq!((rate.rate(), rate.left(5)), (0, None));
+        rate.note(Time(0), 1_000);
+        assert_eq!((rate.rate(), rate.left(5)), (0, None));
         // A megabyte a second for ten seconds, then nothing but a trickle.
-        (1..=100).for_each(|i| pace.note(Time(i * 100_000), 1_000 + i * 100_000));
-        assert_eq!(pace.rate(), 1_000_000);
-        assert_eq!(pace.left(11_001_000), Some(1_000));
-        (101..=200).for_each(|i| pace.note(Time(i * 100_000), 10_001_000 + (i - 100) * 100));
-        assert_eq!(pace.rate(), 1_000);
-        assert!(pace.notes.len() < 40);
+        (1..=100).for_each(|i| rate.note(Time(i * 100_000), 1_000 + i * 100_000));
+        assert_eq!(rate.rate(), 1_000_000);
+        assert_eq!(rate.left(11_001_000), Some(1_000));
+        (101..=200).for_each(|i| rate.note(Time(i * 100_000), 10_001_000 + (i - 100) * 100));
+        assert_eq!(rate.rate(), 1_000);
+        assert!(rate.notes.len() < 40);
         // What turned out wrong is taken back.
-        pace.note(Time(20_100_000), 0);
-        assert_eq!((pace.rate(), pace.left(5)), (0, None));
+        rate.note(Time(20_100_000), 0);
+        assert_eq!((rate.rate(), rate.left(5)), (0, None));
     }
 }

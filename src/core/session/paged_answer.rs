@@ -6,7 +6,7 @@ use crate::protocol::{Client, Offer};
 
 /// An answer of which some pages are there.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Collecting {
+pub(super) struct PagedAnswer {
     pub(super) pending: Pending,
     /// The revision of the first page.
     pub(super) revision: u64,
@@ -17,7 +17,7 @@ pub(super) struct Collecting {
     pub(super) files: Vec<FoundFile>,
 }
 
-impl Collecting {
+impl PagedAnswer {
     pub(super) fn new(pending: Pending) -> Self {
         let (offers, clients, files) = (Vec::new(), Vec::new(), Vec::new());
         Self { pending, revision: 0, again: 0, offers, bytes: 0, clients, files }

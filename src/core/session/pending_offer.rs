@@ -17,7 +17,7 @@ pub(super) struct Offered {
 
 /// An `offer` that is not final.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Publishing {
+pub(super) struct PendingOffer {
     pub(super) pending: Pending,
     /// What the hub has not been told of yet.
     pub(super) pieces: VecDeque<Vec<Content>>,
@@ -36,7 +36,7 @@ pub(super) struct Publishing {
     pub(super) watched: Vec<String>,
 }
 
-impl Publishing {
+impl PendingOffer {
     /// What has been acknowledged, as the hub tells it.
     pub(super) fn offers(&self, offered: &BTreeMap<Arc<str>, Box<Offered>>) -> Vec<Offer> {
         let Some(like) = &self.like else { return Vec::new() };

@@ -1,15 +1,17 @@
 //! The client's copy of the table and the roster.
 
+mod rows;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::rows::{Row, Rows};
 use crate::protocol::event::{RosterUpdated, Table, TableUpdated};
 use crate::protocol::limits::{
     FOLLOWED_BYTES, FOLLOWED_OFFERS, INTRODUCED, LIST_BYTES, LIST_OFFERS, ROSTER, STATUS_CLIENTS, offer_bytes,
 };
 use crate::protocol::name::{MAX_NAME, NameKey};
 use crate::protocol::{Client, Follow, Follows, Offer, Presence, PublicKey, request};
+use rows::{Row, Rows};
 
 /// What is offered and who is there, at a revision.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -6,7 +6,7 @@ use super::Name;
 use crate::protocol::{ErrorCode, Failure};
 
 /// Why a link ends.
-pub(super) enum End {
+pub(super) enum LinkEnd {
     /// We want no more of it.
     Ours,
     /// The other side wants no more of it.
@@ -21,7 +21,7 @@ pub(super) enum End {
     Silent(Duration),
 }
 
-impl End {
+impl LinkEnd {
     /// What whoever still waits for something is answered.
     pub(super) fn failure(&self, peer: &str) -> Failure {
         let unreachable = |message: String| {

@@ -12,13 +12,13 @@ const HOLD: Duration = Duration::from_secs(1);
 
 /// The task that hashes, if one does.
 #[derive(Default)]
-pub(super) struct Hold {
+pub(super) struct HashingHold {
     task: Option<u64>,
     since: Time,
     is_over: bool,
 }
 
-impl Hold {
+impl HashingHold {
     /// Keeps account of the task that is worked on, if it hashes, and of how long that has held up the others.
     pub(super) fn watch(&mut self, now: Time, task: Option<&(u64, Pending)>) {
         let hashes = |pending: &Pending| matches!(pending.request, Request::Offer(_) | Request::Push(_));
