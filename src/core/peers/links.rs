@@ -1,4 +1,4 @@
-//! Links: opened, used, ended.
+//! Links with other clients: opened, used for texts and receipts, and ended.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,27 +15,27 @@ use crate::protocol::name::NameKey;
 use crate::protocol::wire::{FrameIn, LINK_PROTOCOL, PeerBody, PeerHello, PrivateText};
 use crate::protocol::{ErrorCode, Failure, to_json};
 
-/// A link with somebody, or the way to it.
+/// A link with somebody, open or being opened.
 pub(super) struct PeerLink {
     pub(super) person: Person,
-    /// Their number at this hub, as far as it is known.
+    /// Their number in the roster; none while the hub numbers everybody anew.
     pub(super) number: Option<u64>,
     pub(super) conn: PeerConn,
     pub(super) stage: LinkStage,
-    /// What has not been sent.
+    /// Texts and requests for a link that wait here.
     pub(super) queue: VecDeque<QueuedText>,
-    /// What has not been acknowledged.
+    /// Texts that the other side's machine has not acknowledged.
     sent: VecDeque<SentText>,
     sent_bytes: usize,
-    /// Messages, and frames.
+    /// The numbers of the last text and of the last frame that were sent.
     last_sent: u64,
     last_frame: u64,
     pub(super) receipts: Receipts,
-    /// Which link it is: another one with the same person has another number.
+    /// The number of this link; a later link with the same person has another.
     pub(super) id: u64,
 }
 
-/// How far a link is.
+/// How far the opening of a link is.
 pub(super) enum LinkStage {
     /// The connection is being made.
     Dialling { until: Time },
@@ -45,20 +45,20 @@ pub(super) enum LinkStage {
     Open(Box<Link>),
 }
 
-/// Something that is wanted of a link.
+/// A request that waits for a link, or for room on it.
 pub(super) struct QueuedText {
     pub(super) ticket: u64,
-    /// The message; none if only the link is wanted.
+    /// The text; none if only the link is wanted.
     pub(super) text: Option<String>,
     pub(super) since: Time,
 }
 
-/// A message that the other side's machine has not acknowledged.
+/// A text that the other side's machine has not acknowledged.
 struct SentText {
     frame: u64,
     bytes: usize,
     at: Time,
-    /// Whether its deadline was put off.
+    /// Whether its deadline was put off once, because this machine had slept.
     late: bool,
 }
 
@@ -179,7 +179,7 @@ impl Peers {
         Ok(())
     }
 
-    /// A link carries frames from now on.
+    /// The link is open from now on; `theirs` says that the other side has dialled.
     pub(super) fn opened(&mut self, now: Time, name: &NameKey, theirs: bool) {
         let mut carrier = Link::new(self.config);
         let attached = carrier.attach(now, 0);
@@ -195,7 +195,7 @@ impl Peers {
         self.pump(now, name);
     }
 
-    /// Sends what waits, as far as there is room.
+    /// Sends receipts, and as many waiting texts as the windows have room for.
     pub(super) fn pump(&mut self, now: Time, name: &NameKey) {
         let stamp = self.calendar(now);
         let Some(link) = self.links.get_mut(name).filter(|link| link.is_open()) else { return };
@@ -225,7 +225,7 @@ impl Peers {
         link.sent_bytes = bytes;
         let LinkStage::Open(carrier) = &mut link.stage else { return };
         for body in bodies {
-            // Cannot be but by abuse: the window is far below what a link keeps.
+            // Only reachable by abuse: the window is far below what a link keeps.
             if carrier.send(now, to_json(&body).into()).is_err() {
                 return self.end_link(now, name, LinkEnd::Broken("too much was said at once".into()));
             }
@@ -323,8 +323,8 @@ impl Peers {
         }
     }
 
-    /// Ends a link, if there is one: everybody who waits for something is answered, and whoever has waited with a
-    /// connection of their own gets the place.
+    /// Ends a link, if there is one: the requests that wait for it fail, and a pending connection of the same person
+    /// becomes the link.
     pub(super) fn end_link(&mut self, now: Time, name: &NameKey, end: LinkEnd) {
         let Some(mut link) = self.links.remove(name) else { return };
         self.conns.remove(&link.conn);

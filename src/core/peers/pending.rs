@@ -1,4 +1,5 @@
-//! Connections that others have made and that are no links yet: whose they are, and when they become links.
+//! Connections that others have made, until they become links: each says who it is, is looked up in the roster, and has
+//! its key compared with the one that is known for the name.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,10 +13,10 @@ use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::wire::{LINK_PROTOCOL, PeerBody, PeerHello};
 use crate::protocol::{Failure, PublicKey, to_json};
 
-/// How long a connection may take to say hello, and to become a link after it was recognised.
+/// How long a connection may take to say hello, and, once it is found in the roster, to become a link.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long the roster may take to show who says hello: its update may be on its way.
+/// How long somebody who says hello may be missing from the roster: its update may be on its way.
 const ROSTER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection that is no link yet.
@@ -24,14 +25,14 @@ pub(super) struct PendingConnection {
     stage: PendingStage,
 }
 
-/// What it waits for.
+/// What a pending connection waits for.
 enum PendingStage {
     Hello,
-    /// To be in the roster under this name and number.
+    /// For somebody with this name and number to be in the roster.
     Roster(NameKey, u64),
-    /// Whether its key is the one that is known.
+    /// For the driver to say whether its key is the known one.
     Pin(Person),
-    /// The end of the link that there is.
+    /// For the open link with this person to end.
     Place(Person),
 }
 
@@ -66,7 +67,7 @@ impl Peers {
         }
     }
 
-    /// The keys of the names of those who have said hello and are not in the roster.
+    /// The names of those who have said hello and are not in the roster.
     pub(crate) fn unknown(&self) -> impl Iterator<Item = &NameKey> {
         self.pending.values().filter_map(|pending| match &pending.stage {
             PendingStage::Roster(name, _) => Some(name),
@@ -74,7 +75,7 @@ impl Peers {
         })
     }
 
-    /// Looks for somebody who has said hello in the roster.
+    /// Looks in the roster for the person whom a connection says to be.
     pub(super) fn recognise(&mut self, now: Time, conn: u64, roster: Roster<'_>) {
         let own = self.me.as_ref().map(|me| &me.name_key);
         let Some(pending) = self.pending.get_mut(&conn) else { return };
@@ -124,7 +125,7 @@ impl Peers {
         }
     }
 
-    /// Makes a link of a connection. What has waited goes over it.
+    /// Makes a pending connection a link, and sends over it the texts that have waited for one.
     pub(super) fn take_in(&mut self, now: Time, number: u64, person: Person, queue: VecDeque<QueuedText>) {
         let (conn, name) = (PeerConn::Accepted(number), NameKey::of(&person.name));
         let Some(me) = &self.me else { return };
@@ -138,7 +139,7 @@ impl Peers {
         self.opened(now, &name, true);
     }
 
-    /// Who waits for the end of the link with this name.
+    /// The connection that waits for the link with this name to end.
     pub(super) fn parked(&self, name: &NameKey) -> Option<(u64, Person)> {
         self.pending.iter().find_map(|(conn, pending)| match &pending.stage {
             PendingStage::Place(person) if NameKey::of(&person.name) == *name => Some((*conn, person.clone())),
@@ -146,14 +147,14 @@ impl Peers {
         })
     }
 
-    /// Closes a connection of which nothing is told.
+    /// Closes a pending connection without a word.
     pub(super) fn drop_pending(&mut self, conn: u64) {
         self.pending.remove(&conn);
         self.timers.stop(Timer::Pending(conn));
         self.out.push_back(PeerOutput::Close(PeerConn::Accepted(conn)));
     }
 
-    /// The same for somebody who may know that they are not taken.
+    /// Closes a pending connection and tells the other side that it is not wanted.
     fn turn_away(&mut self, conn: u64) {
         let line = to_json(&PeerBody::Close("not taken".into()));
         self.out.push_back(PeerOutput::Say(PeerConn::Accepted(conn), line));

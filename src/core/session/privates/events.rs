@@ -1,4 +1,4 @@
-//! What happens on direct connections, as the user is told of it.
+//! Tells the user what happens on direct connections.
 
 use super::Privates;
 use super::unwritten::Unwritten;
@@ -42,7 +42,7 @@ impl Privates {
                         self.tell_private(now, cx, inbox, &peer.clone(), event::PrivateClosed { peer, reason });
                     }
                 }
-                // A hub that has forgotten us finds out by itself.
+                // A hub that does not know us yet finds out by itself.
                 PeerEvent::Doubted(name) if cx.registration.is_in() && !cx.uplink.is_entering() => {
                     cx.uplink.send(now, Ask::Unreachable(Unreachable { unreachable: name }));
                 }
@@ -105,18 +105,18 @@ impl Privates {
     ) {
         let name = NameKey::of(&peer);
         if !inbox.is_blocked(&name) && self.announced.insert(name) {
-            // It was opened while we blocked them.
+            // It was opened while we blocked them, so the user was not told.
             self.tell_private(now, cx, inbox, &peer, event::PrivateOpened { peer: peer.clone(), by: peer.clone() });
         }
         let to = cx.registration.name().unwrap_or_default().to_owned();
         self.tell_private(now, cx, inbox, &peer.clone(), event::PrivateMessage { number, from: peer, to, text, sent });
     }
 
-    /// Tells what another client has caused, unless our user has blocked them.
+    /// Tells an event that another client has caused, unless our user has blocked them.
     fn tell_private(&mut self, now: Time, cx: &mut Context, inbox: &mut Inbox, peer: &str, event: impl Into<Event>) {
         let event = event.into();
         if inbox.is_blocked(&NameKey::of(peer)) {
-            // It goes the same way as any other, so that who said it cannot tell by the time it takes.
+            // The message goes the same way as any other, so that its sender cannot tell by the time that it takes.
             if let Event::PrivateMessage(_) = event {
                 inbox.tell_unless_held(now, cx, event::Withheld { number: 0 }.into());
             }

@@ -1,19 +1,19 @@
-//! The numbers of transfers: a push has one number from its offer to its end, which is that of its transfer, too.
+//! The numbers of transfers. A push keeps one number from its announcement to the end of its transfer.
 
 use std::collections::BTreeSet;
 
 /// How many numbers may be in use ahead of the next one.
 const AHEAD: usize = 1_024;
 
-/// The highest number that is taken over from a hub: each up to it is exact in JSON, and none is ever the last.
+/// The highest number that is taken over from a hub. JSON holds it exactly, and there are always numbers left above it.
 const MOST: u64 = 1 << 40;
 
-/// Which numbers have been used, each for one thing. They count from 1.
+/// The numbers that are in use. They count from 1, and each is used for one thing.
 #[derive(Debug)]
 pub(super) struct TransferNumbers {
     /// The lowest that may be free.
     next: u64,
-    /// Those from there on that are not.
+    /// The numbers above `next` that are in use.
     ahead: BTreeSet<u64>,
 }
 
@@ -29,14 +29,14 @@ impl TransferNumbers {
         (self.next..).find(|number| !self.ahead.contains(number)).unwrap_or(self.next)
     }
 
-    /// A new number.
+    /// Takes a new number.
     pub(super) fn take(&mut self) -> u64 {
         let number = self.peek();
         self.mark(number);
         number
     }
 
-    /// The hub's number for something, if that is free here, or a new one.
+    /// Takes the hub's number for something, if that is free here, or a new one.
     pub(super) fn take_over(&mut self, number: u64) -> u64 {
         if number > MOST || !self.is_free(number) {
             return self.take();
@@ -50,7 +50,7 @@ impl TransferNumbers {
         number >= self.next && !self.ahead.contains(&number)
     }
 
-    /// From now on, this number is in use.
+    /// Marks a number as in use.
     pub(super) fn mark(&mut self, number: u64) {
         if number < self.next {
             return;
