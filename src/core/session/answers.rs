@@ -192,6 +192,7 @@ impl Session {
         self.cx.refuse(now, pending.id, error.into());
     }
 
+    /// Answers a request of the user, or does the client's part of it.
     fn user_answered(&mut self, now: Time, pending: Pending, event: Event) {
         match (&pending.request, event) {
             (Request::List(list), Event::Synced(synced)) => {
@@ -229,6 +230,21 @@ impl Session {
                 self.transfers.forget_push(push);
                 self.cx.finish(now, pending.id, event::Declined { push });
             }
+            (Request::Withdraw(withdraw), Event::Withdrawn(answer)) => {
+                let asked = withdraw.files.clone();
+                self.offers.withdrawn(now, &mut self.cx, pending.id, &asked, answer);
+            }
+            // The roster is now up to date, so that whoever is missing from it is not there.
+            (Request::Private(_) | Request::PrivateOpen(_), Event::Synced(_)) => {
+                self.start_private(now, pending, true);
+            }
+            (_, event) => self.people_answered(now, pending, event),
+        }
+    }
+
+    /// Answers what is about people: who we are, whom the user hears, and all that the hub answers alone.
+    fn people_answered(&mut self, now: Time, pending: Pending, event: Event) {
+        match (&pending.request, event) {
             // We were in already: the login only showed that the password is right.
             (Request::Login(_), Event::Welcome(welcome)) if self.cx.registration.name() == Some(&welcome.name) => {
                 self.cx.finish(now, pending.id, welcome);
@@ -248,14 +264,6 @@ impl Session {
                 self.inbox.leave(now, &mut self.cx);
                 self.set_peers();
                 self.cx.finish(now, pending.id, answer);
-            }
-            (Request::Withdraw(withdraw), Event::Withdrawn(answer)) => {
-                let asked = withdraw.files.clone();
-                self.offers.withdrawn(now, &mut self.cx, pending.id, &asked, answer);
-            }
-            // The roster is now up to date, so that whoever is missing from it is not there.
-            (Request::Private(_) | Request::PrivateOpen(_), Event::Synced(_)) => {
-                self.start_private(now, pending, true);
             }
             (Request::Block(_), Event::Blocked(answer)) => {
                 self.inbox.block(&answer.name);

@@ -28,7 +28,7 @@ impl Session {
         // The limit counts from the start of the process, since looking up the hub's name takes time as well. Even if
         // that has used it up, requests that are there from the start are read before it ends, so that they have their
         // answers.
-        let limit = config.timeout.map(|span| (Time::default() + span).max(now + Duration::from_micros(1)));
+        let limit = config.patience.timeout.map(|span| (Time::default() + span).max(now + Duration::from_micros(1)));
         self.ending.limit_to(limit);
         self.cx.tell(now, ready);
         self.cx.output(Output::Connect);

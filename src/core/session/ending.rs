@@ -266,7 +266,7 @@ impl Session {
     /// Ends the session because its time is over: every open request fails.
     pub(super) fn time_out(&mut self, now: Time) {
         self.ending.limit = None;
-        let span = self.cx.config.timeout.unwrap_or_default();
+        let span = self.cx.config.patience.timeout.unwrap_or_default();
         let failure = Failure::new(ErrorCode::TimedOut, format!("It was not done after {} s.", span.as_secs_f64()));
         self.cx.tell(now, event::Error::from(failure.clone()));
         self.break_off(now, "timed out", &failure, ErrorCode::TimedOut.exit(), None);

@@ -64,7 +64,7 @@ use queue::Queue;
 pub use replica::Replica;
 use timers::Timer;
 use transfers::Transfers;
-pub use words::{AcceptFrom, Input, Output, SessionConfig};
+pub use words::{AcceptFrom, DownloadConfig, Input, Output, Patience, SessionConfig};
 
 /// The client's machine. See the [module](self).
 pub struct Session {
@@ -202,7 +202,7 @@ impl Session {
             Timer::Hashing => self.queue.hold_ends(),
             Timer::RequestsWait => self.requests_wait_until().filter(later),
             Timer::EndWaits => self.ending.waits_until().filter(later),
-            Timer::UntakenPushes => self.ending.pushes_wait_until(self.cx.config.push_patience).filter(later),
+            Timer::UntakenPushes => self.ending.pushes_wait_until(self.cx.config.patience.pushes).filter(later),
             Timer::Unread => self.ending.unread_until(),
         }
     }

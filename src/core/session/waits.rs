@@ -34,7 +34,7 @@ impl Session {
             && self.is_over_but_for_pushes()
             && self.transfers.is_untaken();
         self.ending.set_only_pushes(now, alone);
-        if self.ending.pushes_wait_until(self.cx.config.push_patience).is_some_and(|until| until <= now) {
+        if self.ending.pushes_wait_until(self.cx.config.patience.pushes).is_some_and(|until| until <= now) {
             self.ending.set_only_pushes(now, false);
             self.transfers.take_back_untaken(now, &mut self.cx);
         }
@@ -86,7 +86,7 @@ impl Session {
             Waiting::Request(_) | Waiting::Bad(..) | Waiting::EndOfInput => None,
         });
         let transfers = self.transfers.show_awaited();
-        let until = self.ending.pushes_wait_until(self.cx.config.push_patience);
+        let until = self.ending.pushes_wait_until(self.cx.config.patience.pushes);
         let left = until.map(|until| (until - now).as_millis() as u64);
         let request = quit.as_ref().map(|_| "quit".to_owned());
         let waiting = event::Waiting { request, r#for, transfers, left };

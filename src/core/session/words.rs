@@ -25,6 +25,28 @@ pub enum AcceptFrom {
     All,
 }
 
+/// How long a session waits for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// How long a lost hub is tried again.
+    pub give_up: Duration,
+    /// How long the session may take, counted from time 0, if there is a limit.
+    pub timeout: Option<Duration>,
+    /// How long the end waits for somebody to take our pushes when nothing else is left; until `timeout` if absent.
+    pub pushes: Option<Duration>,
+}
+
+/// How a session fetches files.
+#[derive(Debug, Clone)]
+pub struct DownloadConfig {
+    /// What happens when a file exists, unless the request says.
+    pub on_conflict: OnConflict,
+    /// How many files or folders are fetched at once; at least one.
+    pub max_transfers: usize,
+    /// Whose pushes are accepted without asking.
+    pub accept_from: AcceptFrom,
+}
+
 /// A client's settings.
 #[derive(Debug, Clone)]
 pub struct SessionConfig {
@@ -42,22 +64,14 @@ pub struct SessionConfig {
     pub invite: Option<String>,
     /// The link's timers.
     pub link: LinkConfig,
-    /// How long a lost hub is tried again.
-    pub give_up: Duration,
-    /// How long the session may take, counted from time 0, if there is a limit.
-    pub timeout: Option<Duration>,
-    /// How long the end waits for somebody to take what we push when nothing else is left; until `timeout` if absent.
-    pub push_patience: Option<Duration>,
+    /// How long the session waits for what.
+    pub patience: Patience,
     /// Whether to stay when the input ends.
     pub linger: bool,
     /// Whether to end at the first request that fails.
     pub fail_fast: bool,
-    /// What happens when a file exists, unless the request says.
-    pub on_conflict: OnConflict,
-    /// How many files or folders are fetched at once; at least one.
-    pub max_transfers: usize,
-    /// Whose pushes are accepted without asking.
-    pub accept_from: AcceptFrom,
+    /// How files are fetched.
+    pub downloads: DownloadConfig,
     /// The settings, as they are shown.
     pub settings: Settings,
     /// The calendar's time at time 0.

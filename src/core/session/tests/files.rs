@@ -253,7 +253,7 @@ fn chunks_that_complete_a_file_are_told_as_all_of_it() {
 
 #[test]
 fn downloads_wait_for_others_and_are_told_their_places() {
-    let mut rig = Rig::welcomed(SessionConfig { max_transfers: 1, ..config() });
+    let mut rig = Rig::welcomed(with(|config| config.downloads.max_transfers = 1));
     for id in 1..=3 {
         rig.get(id, &format!("file{id}"));
     }

@@ -61,7 +61,7 @@ pub(super) fn plan(
         let message = format!("Nobody else offers anything in {}.", get.file);
         return Err(Failure::new(ErrorCode::NotOffered, message).at(pointer_at("/file")));
     }
-    let on_conflict = get.on_conflict.unwrap_or(cx.config.on_conflict);
+    let on_conflict = get.on_conflict.unwrap_or(cx.config.downloads.on_conflict);
     Ok(FolderPlan { transfer, folder: get.file.clone(), files: files.into_values().collect(), sources, on_conflict })
 }
 

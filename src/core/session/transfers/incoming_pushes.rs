@@ -78,7 +78,7 @@ impl Transfers {
         }
         offered.push = known.unwrap_or_else(|| self.numbers.take_over(at_hub));
         self.incoming.offered.insert(offered.push, Offered { push: at_hub, told: offered.clone(), gone: false });
-        let welcome = match &cx.config.accept_from {
+        let welcome = match &cx.config.downloads.accept_from {
             AcceptFrom::Nobody => false,
             AcceptFrom::Names(names) => names.iter().any(|name| NameKey::of(name) == NameKey::of(&offered.from)),
             AcceptFrom::All => true,

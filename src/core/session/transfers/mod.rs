@@ -48,7 +48,7 @@ pub(super) struct Transfers {
 impl Transfers {
     /// Begins as many queued downloads as may run.
     fn begin_queued(&mut self, now: Time, cx: &mut Context) {
-        while let Some(transfer) = self.downloads.begin(cx.config.max_transfers) {
+        while let Some(transfer) = self.downloads.begin(cx.config.downloads.max_transfers) {
             if let Some(start) = self.running.get_mut(&transfer).and_then(|running| running.queued.take()) {
                 cx.output(start);
             }

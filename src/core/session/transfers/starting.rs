@@ -35,7 +35,7 @@ impl Transfers {
             }
         };
         let (transfer, from, target) = (self.numbers.peek(), get.from, get.to.unwrap_or(get.file));
-        let on_conflict = get.on_conflict.unwrap_or(cx.config.on_conflict);
+        let on_conflict = get.on_conflict.unwrap_or(cx.config.downloads.on_conflict);
         self.fetch(now, cx, pending, FetchPlan { transfer, from, sources, chunks, target, on_conflict, share: true });
     }
 
@@ -81,7 +81,7 @@ impl Transfers {
         }
         let target = accept.to.unwrap_or_else(|| first.file.clone());
         check_file(&target).map_err(|failure| failure.at(pointer_at("/push")))?;
-        let on_conflict = accept.on_conflict.unwrap_or(cx.config.on_conflict);
+        let on_conflict = accept.on_conflict.unwrap_or(cx.config.downloads.on_conflict);
         // The transfer has the push's number, unless we were not told of the push and that number is in use.
         let told = self.incoming.get(accept.push).is_some() || self.numbers.is_free(accept.push);
         let transfer = if told { accept.push } else { self.numbers.peek() };

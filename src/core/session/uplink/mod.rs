@@ -73,7 +73,7 @@ impl Uplink {
     pub(super) fn new(config: &SessionConfig) -> Self {
         Self {
             config: config.link,
-            give_up: config.give_up,
+            give_up: config.patience.give_up,
             rng: Rng(config.seed),
             connection: HubConnection::default(),
             entrance: Entrance::default(),
