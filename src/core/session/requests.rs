@@ -6,10 +6,10 @@ use super::pending::{Pending, RequestId, Waiting};
 use super::transfers::check_get;
 use super::turns::{Start, has_room_for, next_to_start};
 use super::{Hashed, Offering, Output, Session};
-use crate::core::hub::check_text;
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{NameKey, check_file};
+use crate::protocol::text::check_text;
 use crate::protocol::when::When;
 use crate::protocol::{Content, ErrorCode, Failure, Request, event, human, request};
 

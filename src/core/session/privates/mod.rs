@@ -12,13 +12,13 @@ use super::context::Context;
 use super::inbox::Inbox;
 use super::pending::{Pending, RequestId, Waiting, peer_of};
 use super::replica::Replica;
-use crate::core::hub::check_text;
 use crate::core::link::LinkConfig;
 use crate::core::peers::{PeerInput, Peers, Person, not_read};
 use crate::core::time::Time;
 use crate::protocol::limits::{PRIVATE_EACH, PRIVATE_UNDER_WAY};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::NameKey;
+use crate::protocol::text::check_text;
 use crate::protocol::{Client, ErrorCode, Failure, Presence, Request, Timestamp, event, request};
 use unwritten::Unwritten;
 

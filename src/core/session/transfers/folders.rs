@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crate::core::hub::HUB;
 use crate::core::session::context::Context;
 use crate::core::session::replica::Replica;
 use crate::core::session::{FolderFile, FolderPlan, FolderSource};
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::{NameKey, check_file};
+use crate::protocol::name::{HUB, NameKey, check_file};
 use crate::protocol::{ContentHash, ErrorCode, Failure, Offer, PublicKey, request};
 
 /// The plan for everything that is offered in the folder.

@@ -16,7 +16,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::core::Rng;
-use crate::core::hub::HUB;
 use crate::core::session::{DownloadConfig, Input, Output, Patience, Replica, Session, SessionConfig, TransferNote};
 use crate::io::data::{Control, DataServer, LocalPeer, Rates, Shelf, Throttle, UploadNote as Upload};
 use crate::io::drive::output::Output as Printed;
@@ -30,6 +29,7 @@ use crate::io::os::cancel::Cancel;
 use crate::io::os::clock::{Clock, until};
 use crate::io::state::inbox::Inboxes;
 use crate::protocol::limits::MAX_FRAME;
+use crate::protocol::name::HUB;
 use crate::protocol::{EventLine, Failure, PublicKey};
 use peers::PeerPort;
 
