@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::paged_answer::PagedAnswer;
-use super::pending::{Pending, peer_of};
+use super::pending::Pending;
 use super::pending_offer::PendingOffer;
 use crate::core::time::Time;
 use crate::protocol::limits::ANSWER_LARGE;
@@ -113,7 +113,7 @@ impl Origin {
 
     /// Whether the hub is asked where this person is, for a direct connection.
     pub(super) fn asks_for(&self, to: &NameKey) -> bool {
-        self.user().and_then(|pending| peer_of(&pending.request)).is_some_and(|peer| NameKey::of(peer) == *to)
+        self.user().and_then(|pending| pending.request.peer()).is_some_and(|peer| NameKey::of(peer) == *to)
     }
 
     /// Whether later requests may be answered before this, because they do not depend on it.

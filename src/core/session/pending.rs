@@ -52,12 +52,12 @@ impl Pending {
 
     /// Whether what is asked later may be answered before it, and does not depend on it.
     pub(super) fn may_be_passed(&self) -> bool {
-        !self.request.conduct().turn.holds_up() && !self.starts_a_transfer()
+        !self.request.rules().turn.holds_up() && !self.starts_a_transfer()
     }
 
     /// How much room its answer may need, in bytes.
     pub(super) fn answer_room(&self) -> usize {
-        match self.request.conduct().bulk {
+        match self.request.rules().bulk {
             Bulk::Small => ANSWER_SMALL,
             Bulk::Large => ANSWER_LARGE,
         }
@@ -129,16 +129,6 @@ impl Waiting {
             Self::Bad(..) => ANSWER_SMALL,
             Self::EndOfInput => 0,
         }
-    }
-}
-
-/// The other side of the direct connection that a request is about, if it is about one.
-pub(super) fn peer_of(request: &Request) -> Option<&str> {
-    match request {
-        Request::Private(request) => Some(&request.to),
-        Request::PrivateOpen(request) => Some(&request.to),
-        Request::PrivateClose(request) => Some(&request.to),
-        _ => None,
     }
 }
 

@@ -4,11 +4,12 @@ use super::asks::Origin;
 use super::collecting::check_place;
 use super::pending::{Pending, RequestId, Waiting};
 use super::transfers::check_get;
-use super::turns::{Start, has_room_for, next_to_start};
+use super::turns::{has_room_for, next_to_start};
 use super::{Hashed, Offering, Output, Session};
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{NameKey, check_file};
+use crate::protocol::request::{At, ClientRequest};
 use crate::protocol::text::check_text;
 use crate::protocol::when::When;
 use crate::protocol::{Content, ErrorCode, Failure, Request, event, human, request};
@@ -22,9 +23,9 @@ impl Session {
                 return;
             }
             match next_to_start(self).and_then(|at| self.queue.take_at(at)) {
-                Some(Waiting::Request(pending)) => match pending.start() {
-                    Start::Passed | Start::Alone => self.pass_on(now, pending),
-                    Start::Here | Start::Last | Start::Refused => self.start_local(now, pending),
+                Some(Waiting::Request(pending)) => match pending.request.rules().at {
+                    At::Hub => self.pass_on(now, pending),
+                    At::Client | At::Both => self.start_local(now, pending),
                 },
                 Some(Waiting::Bad(id, failure)) => self.cx.refuse(now, id, failure),
                 Some(Waiting::EndOfInput) => self.leave_as_wanted(now, None),
@@ -102,40 +103,34 @@ impl Session {
     /// Carries out a request that this client answers.
     pub(super) fn start_local(&mut self, now: Time, pending: Pending) {
         let id = pending.id.clone();
-        let result = match &pending.request {
-            Request::Setdir(request) => {
+        let request = pending.request.clone();
+        // What the hub answers is passed on and never comes here.
+        let Some(request) = request.for_client() else { return self.cx.refuse(now, id, ErrorCode::Internal.into()) };
+        let result = match request {
+            ClientRequest::Rereg(_) => return self.pass_on(now, pending),
+            ClientRequest::Setdir(request) => {
                 let dir = request.dir.clone();
                 return self.queue.start_task(&mut self.cx.effects, pending, |task| Output::CheckDir(task, dir));
             }
-            Request::Offer(request) => {
-                let request = request.clone();
-                return self.start_offer(now, pending, &request);
+            ClientRequest::Offer(request) => return self.start_offer(now, pending, request),
+            ClientRequest::Push(request) => return self.start_push(now, pending, request),
+            ClientRequest::Transfers(_) => Ok(self.transfers.show()),
+            ClientRequest::Cancel(request) => {
+                return self.transfers.start_cancel(now, &mut self.cx, pending, request.transfer);
             }
-            Request::Push(request) => {
-                let request = request.clone();
-                return self.start_push(now, pending, &request);
-            }
-            Request::Transfers(_) => Ok(self.transfers.show()),
-            Request::Cancel(request) => {
-                let transfer = request.transfer;
-                return self.transfers.start_cancel(now, &mut self.cx, pending, transfer);
-            }
-            Request::Help(request) => {
+            ClientRequest::Help(request) => {
                 let help = human::help(request.command.as_deref()).map(|commands| event::Help { commands }.into());
                 help.map_err(|failure| failure.at(pointer_at("/command")))
             }
-            Request::Unfocus(_) => return self.inbox.unfocus(now, &mut self.cx, id),
-            Request::Private(_) | Request::PrivateOpen(_) => return self.start_private(now, pending, false),
-            Request::PrivateClose(request) => {
-                let to = request.to.clone();
-                return self.privates.close(now, &mut self.cx, &mut self.inbox, &self.replica, id, &to);
+            ClientRequest::Unfocus(_) => return self.inbox.unfocus(now, &mut self.cx, id),
+            ClientRequest::Private(_) | ClientRequest::PrivateOpen(_) => {
+                return self.start_private(now, pending, false);
             }
-            Request::Wait(_) => Ok(event::Waited {}.into()),
-            Request::Quit(_) => {
-                return self.leave_as_wanted(now, Some(id));
+            ClientRequest::PrivateClose(request) => {
+                return self.privates.close(now, &mut self.cx, &mut self.inbox, &self.replica, id, &request.to);
             }
-            // All others are passed on: `Pending::start` says so.
-            _ => Err(ErrorCode::Internal.into()),
+            ClientRequest::Wait(_) => Ok(event::Waited {}.into()),
+            ClientRequest::Quit(_) => return self.leave_as_wanted(now, Some(id)),
         };
         match result {
             Ok(answer) => self.cx.finish(now, id, answer),

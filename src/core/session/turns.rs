@@ -8,72 +8,23 @@ use super::asks::Origin;
 use super::collecting::is_paged;
 use super::pending::{Pending, Waiting};
 use crate::protocol::limits::{ANSWER_SMALL, UNREAD_BYTES};
+use crate::protocol::request::{Starts, WithoutHub};
 use crate::protocol::{Request, request};
 
-/// When a request may start.
-pub(super) enum Start {
-    /// When everything before it that is answered here has been answered: the hub keeps the order.
-    Passed,
-    /// When everything before it has been answered, but for transfers; and nothing else is passed on before it is
-    /// answered itself. A registration may take the hub a while, and what comes after it depends on it.
-    Alone,
-    /// When everything before it has been answered, but for transfers.
-    Here,
-    /// When everything before it is final.
-    Last,
+/// When what was written may start.
+enum Start {
+    /// When its row says.
+    Request(Starts),
     /// When everything before it has been answered, even if the hub is not there.
     Refused,
 }
 
-impl Pending {
-    pub(super) fn start(&self) -> Start {
-        match self.request {
-            Request::Register(_) | Request::Login(_) | Request::Rereg(_) => Start::Alone,
-            Request::Dereg(_)
-            | Request::Status(_)
-            | Request::Who(_)
-            | Request::List(_)
-            | Request::Withdraw(_)
-            | Request::Get(_)
-            | Request::Search(_)
-            | Request::Chunks(_)
-            | Request::Accept(_)
-            | Request::Decline(_)
-            | Request::Message(_)
-            | Request::Broadcast(_)
-            | Request::Block(_)
-            | Request::Unblock(_)
-            | Request::Blocks(_)
-            | Request::History(_)
-            | Request::RoomCreate(_)
-            | Request::Rooms(_)
-            | Request::RoomJoin(_)
-            | Request::RoomInvite(_)
-            | Request::RoomLeave(_)
-            | Request::Members(_)
-            | Request::Say(_)
-            | Request::Focus(_) => Start::Passed,
-            Request::Setdir(_)
-            | Request::Offer(_)
-            | Request::Push(_)
-            | Request::Transfers(_)
-            | Request::Cancel(_)
-            | Request::PrivateOpen(_)
-            | Request::Private(_)
-            | Request::PrivateClose(_)
-            | Request::Unfocus(_)
-            | Request::Help(_) => Start::Here,
-            Request::Wait(_) | Request::Quit(_) => Start::Last,
-        }
-    }
-}
-
 impl Waiting {
-    pub(super) fn start(&self) -> Start {
+    fn start(&self) -> Start {
         match self {
-            Self::Request(pending) => pending.start(),
+            Self::Request(pending) => Start::Request(pending.request.rules().starts),
             Self::Bad(..) => Start::Refused,
-            Self::EndOfInput => Start::Last,
+            Self::EndOfInput => Start::Request(Starts::Last),
         }
     }
 }
@@ -91,7 +42,7 @@ pub(super) fn next_to_start(session: &Session) -> Option<usize> {
     // them, so they wait until the hub has located its content.
     let locates = |origin: &Origin| origin.user().is_some_and(Pending::starts_a_transfer);
     let locating = session.cx.uplink.asks().origins().any(locates);
-    let waits = matches!(head.start(), Start::Last) && !locating;
+    let waits = matches!(head.start(), Start::Request(Starts::Last)) && !locating;
     let held_up = waits || (!session.cx.uplink.takes_requests() && !session.transfers.is_empty());
     let over = |waiting: &Waiting| {
         matches!(waiting, Waiting::Request(pending)
@@ -116,7 +67,7 @@ fn may_start(session: &Session, head: &Waiting) -> bool {
         return false;
     }
     match head.start() {
-        Start::Passed => {
+        Start::Request(Starts::Passed) => {
             let holds_up = |origin: &Origin| match origin {
                 // A large offer goes in pieces, and what comes after it sees all of it.
                 Origin::Offer(offer) => offer.goes_on(),
@@ -126,10 +77,14 @@ fn may_start(session: &Session, head: &Waiting) -> bool {
             uplink.takes_requests() && free && uplink.may_ask_more(fail_fast) && !held_up
         }
         // A message on an open direct connection does not need the hub.
-        Start::Here if !uplink.takes_requests() && session.privates.go_past_the_hub(&session.cx, head) => free,
-        Start::Alone => uplink.takes_requests() && answered && uplink.asks().is_empty(),
-        Start::Here => uplink.takes_requests() && answered,
-        Start::Last => free && session.is_over_but_for_pushes() && !session.transfers.is_giving(),
+        Start::Request(Starts::Here)
+            if !uplink.takes_requests() && session.privates.go_past_the_hub(&session.cx, head) =>
+        {
+            free
+        }
+        Start::Request(Starts::Alone) => uplink.takes_requests() && answered && uplink.asks().is_empty(),
+        Start::Request(Starts::Here) => uplink.takes_requests() && answered,
+        Start::Request(Starts::Last) => free && session.is_over_but_for_pushes() && !session.transfers.is_giving(),
         Start::Refused => answered,
     }
 }
@@ -148,15 +103,14 @@ fn next_without_hub(session: &Session) -> Option<usize> {
             }
             continue;
         };
-        let local = match &pending.request {
-            Request::Help(_) | Request::Transfers(_) | Request::Cancel(_) => true,
-            Request::List(_) => session.replica.has_table(),
-            Request::Setdir(_) => !offers,
-            Request::Unfocus(_) => !focuses,
-            // Whether these are refused may change before their turn.
-            Request::Rereg(_) | Request::Accept(_) | Request::Decline(_) => false,
-            other => {
-                session.check(other).is_err()
+        let local = match pending.request.rules().without_hub {
+            WithoutHub::Answers => true,
+            WithoutHub::FromTable => session.replica.has_table(),
+            WithoutHub::UnlessOffersWait => !offers,
+            WithoutHub::UnlessFocusWaits => !focuses,
+            WithoutHub::Waits => false,
+            WithoutHub::Refusals => {
+                session.check(&pending.request).is_err()
                     || (session.privates.go_past_the_hub(&session.cx, waiting)
                         && session.privates.permit(&session.cx, waiting))
             }

@@ -10,7 +10,7 @@ use super::Output;
 use super::asks::Origin;
 use super::context::Context;
 use super::inbox::Inbox;
-use super::pending::{Pending, RequestId, Waiting, peer_of};
+use super::pending::{Pending, RequestId, Waiting};
 use super::replica::Replica;
 use crate::core::link::LinkConfig;
 use crate::core::peers::{PeerInput, Peers, Person, not_read};
@@ -18,6 +18,7 @@ use crate::core::time::Time;
 use crate::protocol::limits::{PRIVATE_EACH, PRIVATE_UNDER_WAY};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::NameKey;
+use crate::protocol::request::{Direct, Starts};
 use crate::protocol::text::check_text;
 use crate::protocol::{Client, ErrorCode, Failure, Presence, Request, Timestamp, event, request};
 use unwritten::Unwritten;
@@ -73,7 +74,7 @@ impl Privates {
 
     fn under_way_with(&self, to: &str) -> usize {
         let to = NameKey::of(to);
-        let with = |pending: &&Pending| peer_of(&pending.request).is_some_and(|other| NameKey::of(other) == to);
+        let with = |pending: &&Pending| pending.request.peer().is_some_and(|other| NameKey::of(other) == to);
         self.pending.values().filter(with).count()
     }
 }
@@ -93,7 +94,7 @@ impl Privates {
     pub(super) fn permit(&self, cx: &Context, head: &Waiting) -> bool {
         // While the hub is asked where somebody is, later requests about them wait.
         if let Waiting::Request(Pending { request, .. }) = head
-            && let Some(to) = peer_of(request).map(NameKey::of)
+            && let Some(to) = request.peer().map(NameKey::of)
             && cx.uplink.asks().origins().any(|origin| origin.asks_for(&to))
         {
             return false;
@@ -107,17 +108,20 @@ impl Privates {
             Waiting::EndOfInput => false,
             // With `fail_fast`, what comes after a failure must not have been asked already.
             Waiting::Request(_) if cx.config.fail_fast => false,
-            Waiting::Request(pending) => match &pending.request {
-                Request::Private(request::Private { to, .. }) => {
-                    // A message to somebody who reads nothing does not wait: it is refused.
-                    let room = self.under_way_with(to) < PRIVATE_EACH;
-                    (room && under_way < PRIVATE_UNDER_WAY) || self.peers.is_stalled(&NameKey::of(to))
+            Waiting::Request(pending) if pending.request.rules().starts == Starts::Last => false,
+            Waiting::Request(pending) => {
+                let to = pending.request.peer().unwrap_or_default();
+                match pending.request.rules().direct {
+                    Direct::Uses => {
+                        // A message to somebody who reads nothing does not wait: it is refused.
+                        let room = self.under_way_with(to) < PRIVATE_EACH;
+                        (room && under_way < PRIVATE_UNDER_WAY) || self.peers.is_stalled(&NameKey::of(to))
+                    }
+                    Direct::Changes => self.under_way_with(to) == 0,
+                    Direct::EndsAll => false,
+                    Direct::No => true,
                 }
-                Request::PrivateOpen(request::PrivateOpen { to })
-                | Request::PrivateClose(request::PrivateClose { to }) => self.under_way_with(to) == 0,
-                Request::Dereg(_) | Request::Wait(_) | Request::Quit(_) => false,
-                _ => true,
-            },
+            }
         }
     }
 
@@ -129,7 +133,7 @@ impl Privates {
     /// Whether this is about a direct connection that is open.
     pub(super) fn go_past_the_hub(&self, cx: &Context, head: &Waiting) -> bool {
         let Waiting::Request(Pending { request, .. }) = head else { return false };
-        peer_of(request).is_some_and(|to| self.peers.is_open(&NameKey::of(to))) && cx.registration.is_in()
+        request.peer().is_some_and(|to| self.peers.is_open(&NameKey::of(to))) && cx.registration.is_in()
     }
 
     /// Starts `private` or `private-open`. If the person is not in our roster, they may be on their way, or only the
@@ -184,7 +188,7 @@ impl Privates {
 
     /// Asks the hub for the person whom a request is about.
     fn ask_for(now: Time, cx: &mut Context, pending: Pending) {
-        let to = peer_of(&pending.request).unwrap_or_default().to_owned();
+        let to = pending.request.peer().unwrap_or_default().to_owned();
         cx.ask(now, request::PrivateOpen { to }.into(), Origin::User(Box::new(pending)));
     }
 
@@ -196,7 +200,7 @@ impl Privates {
         if let Request::Private(request::Private { text, .. }) = request {
             check_text(text)?;
         }
-        let to = peer_of(request).ok_or(ErrorCode::Internal)?;
+        let to = request.peer().ok_or(ErrorCode::Internal)?;
         let Some(me) = cx.registration.name() else { return Err(ErrorCode::NotRegistered.into()) };
         if NameKey::of(me) == NameKey::of(to) {
             return Err(Failure::from(ErrorCode::Yourself).at(pointer_at("/to")));
