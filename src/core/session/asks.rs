@@ -85,18 +85,12 @@ impl Origin {
 
     /// The push, by the number of its transfer.
     pub(super) fn push(&self) -> Option<u64> {
-        match self {
-            Self::Push(transfer) => Some(*transfer),
-            _ => None,
-        }
+        if let Self::Push(transfer) = self { Some(*transfer) } else { None }
     }
 
     /// The user's request, if this is its first ask.
     pub(super) fn user(&self) -> Option<&Pending> {
-        match self {
-            Self::User(pending) => Some(pending),
-            _ => None,
-        }
+        if let Self::User(pending) = self { Some(pending) } else { None }
     }
 
     /// Whether this is the user's `focus`.

@@ -123,7 +123,8 @@ impl Offers {
                 (publishing.more as u64, publishing.uncopied.is_some())
             }
             Origin::Change => (0, publish.iter().any(|content| self.is_kept(&content.file))),
-            _ => (0, false),
+            Origin::Enter | Origin::Return | Origin::OfferAgain | Origin::User(_) | Origin::Page(_) => (0, false),
+            Origin::Push(_) | Origin::Forgotten | Origin::Goodbye => (0, false),
         };
         cx.uplink.ask_once_in(now, |id| Ask::Publish(Publish { id, publish, more, keep }), origin);
     }
@@ -156,10 +157,7 @@ impl Offers {
         self.watched.extend(std::mem::take(&mut publishing.watched));
         let offers = publishing.offers(&self.offered);
         let skipped = std::mem::take(&mut publishing.skipped);
-        let at_most = match &publishing.pending.request {
-            Request::Offer(offer) => offer.chunks,
-            _ => None,
-        };
+        let at_most = if let Request::Offer(offer) = &publishing.pending.request { offer.chunks } else { None };
         let acked = event::OfferAcked { offers, revision: answer.revision, skipped, at_most };
         let id = publishing.pending.id.clone();
         if !keep {
@@ -205,10 +203,10 @@ impl Offers {
             Some(message) => Failure::new(code, message),
             None => code.into(),
         });
-        let asked = cx.uplink.asks_mut().origins_mut().filter_map(|origin| match origin {
-            Origin::Offer(publishing) => Some(&mut **publishing),
-            _ => None,
-        });
+        let asked =
+            cx.uplink.asks_mut().origins_mut().filter_map(|origin| {
+                if let Origin::Offer(publishing) = origin { Some(&mut **publishing) } else { None }
+            });
         let waiting = asked.chain(&mut self.keeping).filter(|publishing| publishing.waits_for(&file));
         let waited = waiting.map(|publishing| publishing.stored(&file, failure.clone())).count();
         if waited > 0 {

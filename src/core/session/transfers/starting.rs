@@ -105,10 +105,8 @@ impl Transfers {
             _ => offer.size,
         };
         let what = (offer.file.clone(), offer.owner.clone());
-        let push = match &pending.request {
-            Request::Accept(accept) => Some(self.incoming.at_hub(accept.push)),
-            _ => None,
-        };
+        let accept = if let Request::Accept(accept) = &pending.request { Some(accept) } else { None };
+        let push = accept.map(|accept| self.incoming.at_hub(accept.push));
         let running = Running {
             pending: Some(pending),
             push,
