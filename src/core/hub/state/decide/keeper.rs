@@ -1,0 +1,68 @@
+//! What the hub's keeper has changed in the store by another program: accounts, passwords, names that are gone.
+
+use std::collections::BTreeSet;
+
+use super::super::State;
+use crate::protocol::name::NameKey;
+use crate::protocol::record::NameRecord;
+use crate::protocol::{PublicKey, Record};
+
+/// What comes of names that the store has told anew.
+#[derive(Debug, Default)]
+pub(in crate::core::hub) struct Reloaded {
+    pub(in crate::core::hub) records: Vec<Record>,
+    /// Names that nobody has any more, or whose password is another one now: their sessions end.
+    pub(in crate::core::hub) revoked: BTreeSet<NameKey>,
+    /// Those of them that nobody has any more.
+    pub(in crate::core::hub) gone: Vec<NameKey>,
+}
+
+impl State {
+    /// Judges what the store has told: all names, but those that are still on their way to it. `on_their_way` gives the
+    /// keys that are, for a name under a password.
+    pub(in crate::core::hub) fn decide_reload(
+        &self,
+        names: Vec<NameRecord>,
+        on_their_way: impl Fn(&NameKey, Option<u64>) -> Vec<PublicKey>,
+    ) -> Reloaded {
+        let mut reloaded = Reloaded::default();
+        let known: BTreeSet<&NameKey> = names.iter().map(|record| &record.name_key).collect();
+        let gone = self.names.iter().map(|(name, _)| name);
+        let gone = gone.filter(|name| !known.contains(name) && on_their_way(name, None).is_empty());
+        reloaded.gone = gone.cloned().collect();
+        for name_key in &reloaded.gone {
+            reloaded.revoked.insert(name_key.clone());
+            for room in self.rooms.of(name_key).filter(|room| self.rooms.size(*room) == 1) {
+                reloaded.records.push(Record::RoomGone { room });
+            }
+            reloaded.records.push(Record::NameGone { name_key: name_key.clone() });
+        }
+        for mut record in names {
+            let there = self.names.get(&record.name_key);
+            // A login has shown a newer password meanwhile.
+            if there.is_some_and(|there| record.credential < there.credential) {
+                continue;
+            }
+            for key in on_their_way(&record.name_key, record.credential) {
+                if !record.keys.contains(&key) {
+                    record.keys.push(key);
+                }
+            }
+            if there.is_some_and(|there| there.credential != record.credential) {
+                reloaded.revoked.insert(record.name_key.clone());
+            }
+            let keys = self.names.keys_of(&record.name_key);
+            let same_keys = keys.len() == record.keys.len() && record.keys.iter().all(|key| keys.contains(key));
+            let same = there.is_some_and(|there| there.credential == record.credential && there.name == record.name);
+            if !same || !same_keys {
+                let (name_key, fresh) = (record.name_key.clone(), there.is_none());
+                reloaded.records.push(Record::Account(record));
+                if fresh {
+                    // What was said to another owner of the name is not for this one.
+                    reloaded.records.push(Record::Received { name_key, number: self.mail.last() });
+                }
+            }
+        }
+        reloaded
+    }
+}

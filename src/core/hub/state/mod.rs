@@ -1,0 +1,121 @@
+//! What all hubs would share if there were several: whose name is whose, who blocks whom, the rooms, the mail.
+//!
+//! There is one way in: [`State::apply`] takes a record, which cannot fail. Records are what is logged, stored,
+//! replayed and hashed; they are made by those who judge what clients ask, and mean the same in every version of the
+//! program and in whatever order its maps are gone through. So a state that was built live, one that was replayed from
+//! its records, and one that was loaded from the store have the same [`State::digest`].
+//!
+//! Each part owns what it holds. What one part needs of another, `State` passes.
+
+mod attendance;
+mod blocks;
+mod hashed;
+mod mail;
+mod mailbox;
+mod names;
+mod rooms;
+
+pub(super) use mailbox::Full;
+pub(super) use rooms::Room;
+
+use blocks::Blocks;
+use mail::Mail;
+use names::Names;
+use rooms::{Membership, Rooms};
+
+use crate::core::digest::{Digest, combined};
+use crate::protocol::Record;
+use crate::protocol::record::Loaded;
+
+/// The shared facts.
+#[derive(Default)]
+pub(super) struct State {
+    names: Names,
+    blocks: Blocks,
+    rooms: Rooms,
+    mail: Mail,
+}
+
+impl State {
+    /// What the store has.
+    pub(super) fn load(loaded: &mut Loaded) -> Self {
+        let (waiting, there) = (std::mem::take(&mut loaded.waiting), std::mem::take(&mut loaded.there));
+        Self {
+            names: Names::load(&loaded.names),
+            blocks: Blocks::load(&loaded.blocks),
+            rooms: Rooms::load(std::mem::take(&mut loaded.rooms), loaded.last_room),
+            mail: Mail::load(loaded.last_message, Digest::from_bytes(loaded.said), &loaded.names, waiting, there),
+        }
+    }
+
+    /// A hash of everything in it.
+    pub(super) fn digest(&self) -> Digest {
+        combined(&[self.names.digest(), self.blocks.digest(), self.rooms.digest(), self.mail.digest()])
+    }
+
+    /// Whose name is whose.
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Who blocks whom.
+    pub(super) fn blocks(&self) -> &Blocks {
+        &self.blocks
+    }
+
+    /// Which rooms there are.
+    pub(super) fn rooms(&self) -> &Rooms {
+        &self.rooms
+    }
+
+    /// What was said.
+    pub(super) fn mail(&self) -> &Mail {
+        &self.mail
+    }
+
+    /// Something has happened. The same record twice is the same as once.
+    pub(super) fn apply(&mut self, record: &Record) {
+        match record {
+            Record::Name { name, name_key, key, credential, since: _ } => {
+                if self.names.claim(name_key, name, *key, *credential) {
+                    self.mail.introduce(name_key);
+                }
+            }
+            Record::KeyForgotten { name_key, key } => self.names.remove_key(name_key, key),
+            Record::Account(account) => {
+                if self.names.put(account) {
+                    self.mail.introduce(&account.name_key);
+                }
+            }
+            Record::NameGone { name_key } => {
+                self.names.remove(name_key);
+                self.blocks.forget(name_key);
+                self.rooms.forget(name_key);
+                self.mail.forget(name_key);
+            }
+            Record::Message(message) => self.mail.said(message),
+            Record::MessageAbandoned(message) => self.mail.unsaid(message),
+            Record::Received { name_key, number } => self.mail.received_by(name_key, *number),
+            Record::There { name_key, spans } => self.mail.attended(name_key, spans),
+            Record::Block { by, whom } => self.blocks.add(by, whom),
+            Record::Unblock { by, whom } => self.blocks.remove(by, whom),
+            Record::Room { room, name, name_key, access, owner } => {
+                let (name, name_key, access, owner) = (name.clone(), name_key.clone(), *access, owner.clone());
+                self.rooms.create(*room, Room { name, name_key, access, owner });
+            }
+            Record::RoomGone { room } => self.rooms.close(*room),
+            Record::Member { room, name_key, since, by } => {
+                self.rooms.join(*room, name_key, Membership { since: *since, by: by.clone() });
+            }
+            Record::MemberGone { room, name_key } => self.rooms.leave(*room, name_key),
+            // These have their rows in the store and are counted elsewhere in memory.
+            Record::InviteSpent { .. }
+            | Record::Visit(_)
+            | Record::Failures(_)
+            | Record::Copy(_)
+            | Record::CopyGone { .. }
+            | Record::TrimBefore(_)
+            | Record::TrimTo { .. } => {}
+        }
+    }
+}
