@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::own_file::{open_own, read_own};
 use crate::protocol::cause;
-use crate::protocol::name::{MAX_NAME, fold};
+use crate::protocol::name::{MAX_NAME, NameKey};
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
 /// More would not be ours: a hundred thousand keys fit.
@@ -171,7 +171,7 @@ fn hub_entry(host_port: &str) -> String {
 }
 
 fn peer_entry(name: &str, hub: &PublicKey) -> String {
-    format!("{}@{hub}", fold(name))
+    format!("{}@{hub}", NameKey::of(name))
 }
 
 /// An older potluck may have folded a name otherwise: its key stays known.
@@ -180,7 +180,7 @@ fn folded_anew(known: Known) -> Known {
     people = people
         .into_iter()
         .map(|(entry, key)| match entry.rsplit_once('@') {
-            Some((name, hub)) => (format!("{}@{hub}", fold(name)), key),
+            Some((name, hub)) => (format!("{}@{hub}", NameKey::of(name)), key),
             None => (entry, key),
         })
         .collect();

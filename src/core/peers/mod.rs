@@ -25,7 +25,7 @@ use std::time::Duration;
 use super::link::LinkConfig;
 use super::time::Time;
 use crate::protocol::limits::PRIVATE_LINKS;
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::wire::Frame;
 use crate::protocol::{ErrorCode, Failure, PublicKey, Timestamp};
 use ends::End;
@@ -61,8 +61,8 @@ pub struct Person {
     pub address: SocketAddr,
 }
 
-/// Finds somebody in the roster by their folded name.
-pub type Roster<'a> = &'a dyn Fn(&str) -> Option<Person>;
+/// Finds somebody in the roster by the keys of their names.
+pub type Roster<'a> = &'a dyn Fn(&NameKey) -> Option<Person>;
 
 /// What the machine is told of connections.
 #[derive(Debug)]
@@ -96,11 +96,11 @@ pub enum PeerOutput {
     Close(PeerConn),
 }
 
-/// Our name as it is written, and folded, and our running number.
+/// Our name as it is written, its key, and our running number.
 #[derive(Debug, Clone)]
 struct Name {
     name: String,
-    fold: String,
+    name_key: NameKey,
     number: u64,
 }
 
@@ -110,13 +110,13 @@ pub struct Peers {
     epoch: Timestamp,
     /// Our own name, while we have one.
     me: Option<Name>,
-    /// By folded name.
-    links: BTreeMap<String, PeerLink>,
+    /// By the keys of their names.
+    links: BTreeMap<NameKey, PeerLink>,
     /// The connections of links.
-    conns: BTreeMap<PeerConn, String>,
+    conns: BTreeMap<PeerConn, NameKey>,
     strangers: BTreeMap<u64, Stranger>,
     /// Links that may have frames to send.
-    talking: BTreeSet<String>,
+    talking: BTreeSet<NameKey>,
     next_dial: u64,
     next_ticket: u64,
     next_link: u64,
@@ -160,7 +160,7 @@ impl Peers {
 
     /// We are in the roster under this name and number from now on.
     pub fn enter(&mut self, name: &str, number: u64) {
-        self.me = Some(Name { name: name.to_owned(), fold: fold(name), number });
+        self.me = Some(Name { name: name.to_owned(), name_key: NameKey::of(name), number });
     }
 
     /// We are not in the roster any more: every connection is closed, with a word to those at the other ends of links.
@@ -168,8 +168,8 @@ impl Peers {
         for (conn, _) in std::mem::take(&mut self.strangers) {
             self.out.push_back(PeerOutput::Close(PeerConn::Accepted(conn)));
         }
-        let folds: Vec<String> = self.links.keys().cloned().collect();
-        for name in folds {
+        let names: Vec<NameKey> = self.links.keys().cloned().collect();
+        for name in names {
             self.end_link(now, &name, End::Ours);
         }
         self.me = None;
@@ -181,8 +181,8 @@ impl Peers {
         for conn in waiting {
             self.recognise(now, conn, roster);
         }
-        let folds: Vec<String> = self.links.keys().cloned().collect();
-        for name in folds {
+        let names: Vec<NameKey> = self.links.keys().cloned().collect();
+        for name in names {
             let (Some(link), Some(person)) = (self.links.get_mut(&name), roster(&name)) else { continue };
             let number = *link.number.get_or_insert(person.number);
             if person.number > number || person.key != link.person.key {
@@ -193,7 +193,7 @@ impl Peers {
 
     /// Somebody has left the hub.
     pub fn left(&mut self, now: Time, name: &str) {
-        self.end_link(now, &fold(name), End::Left);
+        self.end_link(now, &NameKey::of(name), End::Left);
     }
 
     /// The hub counts anew: that somebody has another number says nothing, once.
@@ -201,33 +201,33 @@ impl Peers {
         self.links.values_mut().for_each(|link| link.number = None);
     }
 
-    /// Whether there is an open link with somebody, by their folded name.
-    pub fn is_open(&self, name: &str) -> bool {
+    /// Whether there is an open link with somebody, by the keys of their names.
+    pub fn is_open(&self, name: &NameKey) -> bool {
         self.links.get(name).is_some_and(PeerLink::is_open)
     }
 
-    /// Whether somebody, by their folded name, has read nothing for a while of what they have been sent.
-    pub fn is_stalled(&self, name: &str) -> bool {
+    /// Whether somebody, by the keys of their names, has read nothing for a while of what they have been sent.
+    pub fn is_stalled(&self, name: &NameKey) -> bool {
         self.links.get(name).is_some_and(|link| link.reading.is_stalled())
     }
 
-    /// Our user has everything that somebody, by their folded name, has said on a link up to a number.
-    pub fn had(&mut self, now: Time, name: &str, on: u64, number: u64) {
+    /// Our user has everything that somebody, by the keys of their names, has said on a link up to a number.
+    pub fn had(&mut self, now: Time, name: &NameKey, on: u64, number: u64) {
         let Some(link) = self.links.get_mut(name).filter(|link| link.id == on) else { return };
         link.reading.has(number);
         self.pump(now, name);
     }
 
-    /// Everything that somebody, by their folded name, has said on a link up to a number is held back, as far as our
+    /// Everything that somebody, by the keys of their names, has said on a link up to a number is held back, as far as our
     /// user does not have it.
-    pub fn held(&mut self, now: Time, name: &str, on: u64, number: u64) {
+    pub fn held(&mut self, now: Time, name: &NameKey, on: u64, number: u64) {
         let Some(link) = self.links.get_mut(name).filter(|link| link.id == on) else { return };
         link.reading.holds(number);
         self.pump(now, name);
     }
 
-    /// What somebody has said on a link, by their folded name, cannot be shown: the link is given up.
-    pub fn unheard(&mut self, now: Time, name: &str, on: u64) {
+    /// What somebody has said on a link, by the keys of their names, cannot be shown: the link is given up.
+    pub fn unheard(&mut self, now: Time, name: &NameKey, on: u64) {
         if self.links.get(name).is_some_and(|link| link.id == on) {
             self.end_link(now, name, End::Broken("more was said than can be shown".into()));
         }
@@ -250,7 +250,7 @@ impl Peers {
     }
 
     fn want(&mut self, now: Time, person: Person, text: Option<String>) -> Result<u64, Failure> {
-        let name = fold(&person.name);
+        let name = NameKey::of(&person.name);
         if !self.links.contains_key(&name) {
             if self.links.len() >= PRIVATE_LINKS {
                 let message = format!("You have {PRIVATE_LINKS} direct connections, which is all that there may be.");
@@ -267,7 +267,7 @@ impl Peers {
         Ok(ticket)
     }
 
-    fn dial(&mut self, now: Time, name: &str, person: Person) {
+    fn dial(&mut self, now: Time, name: &NameKey, person: Person) {
         let number = self.next_dial;
         self.next_dial += 1;
         let conn = PeerConn::Dialled(number);
@@ -277,8 +277,8 @@ impl Peers {
         self.links.insert(name.to_owned(), PeerLink::new(person, conn, Stage::Dialling { until }));
     }
 
-    /// Closes the link with somebody, by their folded name, and says so there. Says whether there was an open one.
-    pub fn close(&mut self, now: Time, name: &str) -> bool {
+    /// Closes the link with somebody, by the keys of their names, and says so there. Says whether there was an open one.
+    pub fn close(&mut self, now: Time, name: &NameKey) -> bool {
         let open = self.is_open(name);
         if open {
             self.end_link(now, name, End::Ours);
@@ -294,7 +294,7 @@ impl Peers {
         }
         let ack_timeout = self.config.ack_timeout;
         let due = |link: &PeerLink| link.next_timeout(ack_timeout).is_some_and(|at| at <= now);
-        let due: Vec<String> = self.links.iter().filter(|(_, link)| due(link)).map(|(name, _)| name.clone()).collect();
+        let due: Vec<NameKey> = self.links.iter().filter(|(_, link)| due(link)).map(|(name, _)| name.clone()).collect();
         for name in due {
             self.link_tick(now, &name);
         }

@@ -7,7 +7,7 @@ use super::links::{PeerLink, Stage, Wanted, hello};
 use super::{PeerConn, PeerOutput, Peers, Person, Roster};
 use crate::core::time::Time;
 use crate::protocol::limits::{PRIVATE_LINKS, PRIVATE_STRANGERS};
-use crate::protocol::name::{check_person, fold};
+use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::wire::{LINK_PROTOCOL, PeerBody, PeerHello};
 use crate::protocol::{Failure, PublicKey, to_json};
 
@@ -27,8 +27,8 @@ pub(super) struct Stranger {
 /// What it waits for.
 enum Waits {
     Hello,
-    /// To be in the roster under this folded name and number.
-    Roster(String, u64),
+    /// To be in the roster under this name and number.
+    Roster(NameKey, u64),
     /// Whether its key is the one that is known.
     Pin(Person),
     /// The end of the link that there is.
@@ -57,24 +57,25 @@ impl Peers {
         };
         match hello {
             Some(PeerHello { hello, private, number }) if hello == LINK_PROTOCOL && check_person(&private).is_ok() => {
-                (stranger.waits, stranger.deadline) = (Waits::Roster(fold(&private), number), now + ROSTER_TIMEOUT);
+                (stranger.waits, stranger.deadline) =
+                    (Waits::Roster(NameKey::of(&private), number), now + ROSTER_TIMEOUT);
                 self.recognise(now, conn, roster);
             }
             _ => self.drop_stranger(conn),
         }
     }
 
-    /// The folded names of those who have said hello and are not in the roster.
-    pub(crate) fn unknown(&self) -> impl Iterator<Item = &str> {
+    /// The name keys of those who have said hello and are not in the roster.
+    pub(crate) fn unknown(&self) -> impl Iterator<Item = &NameKey> {
         self.strangers.values().filter_map(|stranger| match &stranger.waits {
-            Waits::Roster(name, _) => Some(name.as_str()),
+            Waits::Roster(name, _) => Some(name),
             Waits::Hello | Waits::Pin(_) | Waits::Place(_) => None,
         })
     }
 
     /// Looks for somebody who has said hello in the roster.
     pub(super) fn recognise(&mut self, now: Time, conn: u64, roster: Roster<'_>) {
-        let own = self.me.as_ref().map(|me| me.fold.as_str());
+        let own = self.me.as_ref().map(|me| &me.name_key);
         let Some(stranger) = self.strangers.get_mut(&conn) else { return };
         let Waits::Roster(name, number) = &stranger.waits else { return };
         let key = stranger.key;
@@ -90,13 +91,13 @@ impl Peers {
         if result.is_err() {
             return self.turn_away(conn);
         }
-        let (person, name) = (person.clone(), fold(&person.name));
+        let (person, name) = (person.clone(), NameKey::of(&person.name));
         let full = self.links.len() >= PRIVATE_LINKS;
         match self.links.get_mut(&name) {
             None if full => self.turn_away(conn),
             None => self.take_in(now, conn, person, VecDeque::new()),
             // Two have dialled each other, and theirs is the one.
-            Some(link) if !link.is_open() && name < me.fold => {
+            Some(link) if !link.is_open() && name < me.name_key => {
                 let queue = std::mem::take(&mut link.queue);
                 let own = link.conn;
                 self.links.remove(&name);
@@ -121,7 +122,7 @@ impl Peers {
 
     /// Makes a link of a connection. What has waited goes over it.
     pub(super) fn take_in(&mut self, now: Time, number: u64, person: Person, queue: VecDeque<Wanted>) {
-        let (conn, name) = (PeerConn::Accepted(number), fold(&person.name));
+        let (conn, name) = (PeerConn::Accepted(number), NameKey::of(&person.name));
         let Some(me) = &self.me else { return };
         self.strangers.remove(&number);
         self.out.push_back(PeerOutput::Say(conn, hello(me)));
@@ -132,10 +133,10 @@ impl Peers {
         self.opened(now, &name, true);
     }
 
-    /// Who waits for the end of the link with this folded name.
-    pub(super) fn parked(&self, name: &str) -> Option<(u64, Person)> {
+    /// Who waits for the end of the link with this name.
+    pub(super) fn parked(&self, name: &NameKey) -> Option<(u64, Person)> {
         self.strangers.iter().find_map(|(conn, stranger)| match &stranger.waits {
-            Waits::Place(person) if fold(&person.name) == name => Some((*conn, person.clone())),
+            Waits::Place(person) if NameKey::of(&person.name) == *name => Some((*conn, person.clone())),
             Waits::Place(_) | Waits::Hello | Waits::Roster(..) | Waits::Pin(_) => None,
         })
     }

@@ -41,6 +41,7 @@ use std::sync::Arc;
 use super::link::Link;
 use super::time::{Rng, Time};
 use crate::protocol::line::BadLine;
+use crate::protocol::name::NameKey;
 use crate::protocol::wire::Ask;
 use crate::protocol::{At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Speaker, event};
 use collecting::Collecting;
@@ -173,8 +174,8 @@ pub struct Session {
     /// Where we reach the hub.
     hub_address: Option<IpAddr>,
     privates: Privates,
-    /// Whose messages our user does not see, folded.
-    blocked: BTreeSet<String>,
+    /// Whose messages our user does not see.
+    blocked: BTreeSet<NameKey>,
     /// Who types the lines of the input.
     speaker: Speaker,
     next_ask: i64,

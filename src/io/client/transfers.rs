@@ -14,7 +14,7 @@ use crate::io::identity::Identity;
 use crate::io::pins::Pins;
 use crate::protocol::cause;
 use crate::protocol::event::Holder;
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::transfer::Chunking;
 use crate::protocol::wire::Had;
 use crate::protocol::{ChunkSet, ErrorCode, Failure, PublicKey, types};
@@ -28,9 +28,9 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         let prepare = move || {
             let others = desk.pinned(&mut plan.sources, |holder| (&holder.offer.owner, Some(holder.key)))?;
             // Which content is theirs is what the hub says: with another key, it is not theirs.
-            let from = plan.from.as_deref().map(fold);
+            let from = plan.from.as_deref().map(NameKey::of);
             for (name, failure) in &others {
-                if from.as_ref().is_some_and(|from| *from == fold(name)) {
+                if from.as_ref().is_some_and(|from| *from == NameKey::of(name)) {
                     return Err(failure.clone());
                 }
             }

@@ -169,7 +169,8 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             }
             Message::Store(told) => self.store_told(told),
             Message::Checked(attempt, account) => {
-                let verified = account.map(|Account { name, fold, credential }| Verified { name, fold, credential });
+                let verified =
+                    account.map(|Account { name, name_key, credential }| Verified { name, name_key, credential });
                 self.handle(Input::Verified(attempt, verified));
             }
             Message::Copied(copy, result) => self.handle(Input::Copied(copy, result)),
@@ -245,9 +246,9 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             Output::Persist(number, record) => self.submit(Job::Keep(Batch { number, records: vec![record] })),
             Output::Abandon(commits) => self.store.abandon(commits),
             Output::Query(number, query) => self.submit(Job::Find(number, Box::new(query))),
-            Output::Verify { attempt, fold, password } => {
+            Output::Verify { attempt, name_key, password } => {
                 // The hub has no more under way than may wait there, so it is only refused at the end.
-                let _ = self.passwords.submit(Attempt { number: attempt, fold, password });
+                let _ = self.passwords.submit(Attempt { number: attempt, name_key, password });
             }
             Output::Copy(plan) => self.with_shelf(|shelf| shelf.copy(plan)),
             Output::Discard(hash) => self.with_shelf(|shelf| shelf.discard(hash)),
