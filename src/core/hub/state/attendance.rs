@@ -30,6 +30,11 @@ impl Attendance {
         Self(spans.to_vec())
     }
 
+    /// Whether a time reaches beyond this number, or has not ended.
+    pub(super) fn is_open(&self, newest: u64) -> bool {
+        self.0.last().is_some_and(|span| span.until > newest)
+    }
+
     /// They are here: what comes after this number is for them.
     pub(in crate::core::hub) fn begins(&mut self, after: u64) {
         self.0.push(Span { after, until: OPEN });

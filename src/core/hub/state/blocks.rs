@@ -16,11 +16,16 @@ pub(in crate::core::hub) struct Blocks {
 }
 
 impl Blocks {
-    /// From what the store has.
-    pub(super) fn load(pairs: &[(NameKey, NameKey)]) -> Self {
+    /// These pairs, as [`Blocks::rows`] gives them.
+    pub(super) fn of(pairs: &[(NameKey, NameKey)]) -> Self {
         let mut blocks = Self::default();
         pairs.iter().for_each(|(by, whom)| blocks.add(by, whom));
         blocks
+    }
+
+    /// Everything in it, in the order of the names.
+    pub(super) fn rows(&self) -> Vec<(NameKey, NameKey)> {
+        self.all.iter().map(|(pair, ())| pair.clone()).collect()
     }
 
     pub(super) fn digest(&self) -> Digest {
@@ -32,7 +37,7 @@ impl Blocks {
     }
 
     /// Whom somebody blocks.
-    pub(in crate::core::hub) fn of(&self, by: &NameKey) -> impl Iterator<Item = &NameKey> + use<'_> {
+    pub(in crate::core::hub) fn blocked_by(&self, by: &NameKey) -> impl Iterator<Item = &NameKey> + use<'_> {
         let (from, by) = (Included((by.clone(), NameKey::default())), by.clone());
         self.all.range((from, Unbounded)).map(|(pair, ())| pair).take_while(move |pair| pair.0 == by).map(|pair| &pair.1)
     }
@@ -49,7 +54,7 @@ impl Blocks {
 
     /// Nobody has this name any more: it blocks nobody, and nobody blocks it.
     pub(super) fn forget(&mut self, name: &NameKey) {
-        let theirs: Vec<NameKey> = self.of(name).cloned().collect();
+        let theirs: Vec<NameKey> = self.blocked_by(name).cloned().collect();
         theirs.iter().for_each(|whom| self.remove(name, whom));
         let from = (Included((name.clone(), NameKey::default())), Unbounded);
         let by = self.by_blocked.range(from).take_while(|(whom, _)| whom == name);

@@ -33,8 +33,18 @@ pub(in crate::core::hub) struct Reader {
     pub(in crate::core::hub) attendance: Attendance,
 }
 
+/// All that is in the mail of everybody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct MailRows {
+    last: u64,
+    /// The digest of all messages, in hexadecimal digits.
+    said: String,
+    readers: Vec<(NameKey, Reader)>,
+    waiting: Vec<(NameKey, Waiting)>,
+}
+
 impl Mail {
-    /// From what the store has.
+    /// From what the store has. Whoever was here when it was written down may still be: see [`Mail::end_all`].
     pub(super) fn load(
         last: u64,
         said: Digest,
@@ -50,13 +60,42 @@ impl Mail {
         for WaitingRecord { name_key, number, from, bytes, withheld } in waiting {
             mail.put(&name_key, Waiting { number, bytes, from, withheld });
         }
-        for (name, spans) in there {
-            mail.readers.update(&name, |reader| {
-                reader.attendance = Attendance::load(spans, last);
-                reader.attendance.received(reader.received);
+        there.iter().for_each(|(name, spans)| mail.attended(name, spans));
+        mail
+    }
+
+    /// What [`Mail::rows`] gave.
+    pub(super) fn of(rows: MailRows) -> Self {
+        let said = u128::from_str_radix(&rows.said, 16).unwrap_or_default();
+        let mut mail = Self { last: rows.last, said: Digest::from_bytes(said.to_be_bytes()), ..Self::default() };
+        rows.readers.into_iter().for_each(|(name, reader)| drop(mail.readers.insert(name, reader)));
+        rows.waiting.into_iter().for_each(|(name, waiting)| mail.put(&name, waiting));
+        mail
+    }
+
+    /// Everything in it, in the order of the names.
+    pub(super) fn rows(&self) -> MailRows {
+        let of = |(name, mailbox): (&NameKey, &Mailbox)| {
+            mailbox.iter().map(|waiting| (name.clone(), waiting.clone())).collect::<Vec<_>>()
+        };
+        MailRows {
+            last: self.last,
+            said: format!("{:?}", self.said),
+            readers: self.readers.iter().map(|(name, reader)| (name.clone(), reader.clone())).collect(),
+            waiting: self.mailboxes.iter().flat_map(of).collect(),
+        }
+    }
+
+    /// The hub begins anew: nobody is here. Whoever was when it was killed left with the last word.
+    pub(super) fn end_all(&mut self) {
+        let last = self.last;
+        let open = self.readers.iter().filter(|(_, reader)| reader.attendance.is_open(last));
+        let open: Vec<NameKey> = open.map(|(name, _)| name.clone()).collect();
+        for name in open {
+            self.readers.update(&name, |reader| {
+                reader.attendance = Attendance::load(reader.attendance.spans().to_vec(), last);
             });
         }
-        mail
     }
 
     pub(super) fn digest(&self) -> Digest {

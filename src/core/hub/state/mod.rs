@@ -9,19 +9,22 @@
 
 mod attendance;
 mod blocks;
+mod decide;
 mod hashed;
 mod mail;
 mod mailbox;
 mod names;
 mod rooms;
+mod snapshot;
 
-pub(super) use mailbox::Full;
-pub(super) use rooms::Room;
+pub(super) use attendance::Attendance;
+pub(super) use decide::{Author, Decision, Notice, Outcome, Proposal, Terms, check_text};
+pub use snapshot::Snapshot;
 
 use blocks::Blocks;
 use mail::Mail;
 use names::Names;
-use rooms::{Membership, Rooms};
+use rooms::{Membership, Room, Rooms};
 
 use crate::core::digest::{Digest, combined};
 use crate::protocol::Record;
@@ -29,7 +32,7 @@ use crate::protocol::record::Loaded;
 
 /// The shared facts.
 #[derive(Default)]
-pub(super) struct State {
+pub struct State {
     names: Names,
     blocks: Blocks,
     rooms: Rooms,
@@ -37,19 +40,26 @@ pub(super) struct State {
 }
 
 impl State {
-    /// What the store has.
-    pub(super) fn load(loaded: &mut Loaded) -> Self {
+    /// What the store has, for a hub that begins: nobody is here.
+    pub fn load(loaded: &mut Loaded) -> Self {
         let (waiting, there) = (std::mem::take(&mut loaded.waiting), std::mem::take(&mut loaded.there));
-        Self {
+        let mut state = Self {
             names: Names::load(&loaded.names),
-            blocks: Blocks::load(&loaded.blocks),
+            blocks: Blocks::of(&loaded.blocks),
             rooms: Rooms::load(std::mem::take(&mut loaded.rooms), loaded.last_room),
             mail: Mail::load(loaded.last_message, Digest::from_bytes(loaded.said), &loaded.names, waiting, there),
-        }
+        };
+        state.begin_anew();
+        state
+    }
+
+    /// What only sessions keep up ends with them: nobody is here.
+    pub fn begin_anew(&mut self) {
+        self.mail.end_all();
     }
 
     /// A hash of everything in it.
-    pub(super) fn digest(&self) -> Digest {
+    pub fn digest(&self) -> Digest {
         combined(&[self.names.digest(), self.blocks.digest(), self.rooms.digest(), self.mail.digest()])
     }
 
@@ -73,8 +83,8 @@ impl State {
         &self.mail
     }
 
-    /// Something has happened. The same record twice is the same as once.
-    pub(super) fn apply(&mut self, record: &Record) {
+    /// Something has happened.
+    pub fn apply(&mut self, record: &Record) {
         match record {
             Record::Name { name, name_key, key, credential, since: _ } => {
                 if self.names.claim(name_key, name, *key, *credential) {
@@ -115,7 +125,8 @@ impl State {
             | Record::Copy(_)
             | Record::CopyGone { .. }
             | Record::TrimBefore(_)
-            | Record::TrimTo { .. } => {}
+            | Record::TrimTo { .. }
+            | Record::Answered(_) => {}
         }
     }
 }

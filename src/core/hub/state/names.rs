@@ -9,7 +9,7 @@ use crate::core::digest::{Digest, combined};
 use crate::protocol::PublicKey;
 use crate::protocol::likeness::Likeness;
 use crate::protocol::name::NameKey;
-use crate::protocol::record::NameRecord;
+use crate::protocol::record::{AccountRecord, NameRecord};
 
 /// The taken names.
 #[derive(Default)]
@@ -33,15 +33,44 @@ pub(in crate::core::hub) struct Person {
     pub(in crate::core::hub) credential: Option<u64>,
 }
 
+/// A name with its owner's keys, in the order in which they came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Owned {
+    name_key: NameKey,
+    #[serde(flatten)]
+    person: Person,
+    keys: Vec<PublicKey>,
+}
+
 impl Names {
     /// From what the store has.
     pub(super) fn load(records: &[NameRecord]) -> Self {
+        let owned = records.iter().map(|record| Owned {
+            name_key: record.name_key.clone(),
+            person: Person { name: record.name.clone(), credential: record.credential },
+            keys: record.keys.clone(),
+        });
+        Self::of(owned.collect())
+    }
+
+    /// What [`Names::rows`] gave.
+    pub(super) fn of(rows: Vec<Owned>) -> Self {
         let mut names = Self::default();
-        for record in records {
-            names.put_person(&record.name_key, &record.name, record.credential);
-            record.keys.iter().for_each(|key| names.add_key(&record.name_key, *key));
+        for Owned { name_key, person, keys } in rows {
+            names.put_person(&name_key, &person.name, person.credential);
+            keys.into_iter().for_each(|key| names.add_key(&name_key, key));
         }
         names
+    }
+
+    /// Everything in it, in the order of the names.
+    pub(super) fn rows(&self) -> Vec<Owned> {
+        let row = |(name_key, person): (&NameKey, &Person)| Owned {
+            name_key: name_key.clone(),
+            person: person.clone(),
+            keys: self.keys_of(name_key).to_vec(),
+        };
+        self.people.iter().map(row).collect()
     }
 
     pub(super) fn digest(&self) -> Digest {
@@ -112,9 +141,8 @@ impl Names {
         false
     }
 
-    /// The hub's keeper has made this an account, or has changed its password, or its keys are others now. Says whether
-    /// the name is new.
-    pub(super) fn put(&mut self, record: &NameRecord) -> bool {
+    /// The hub's keeper has made this an account, or has changed its password or its keys. Says whether the name is new.
+    pub(super) fn put(&mut self, record: &AccountRecord) -> bool {
         let fresh = !self.is_taken(&record.name_key);
         self.put_person(&record.name_key, &record.name, record.credential);
         for key in self.keys_of(&record.name_key).to_vec() {

@@ -48,6 +48,14 @@ pub(in crate::core::hub) struct Membership {
     pub(in crate::core::hub) by: Option<Bringer>,
 }
 
+/// All rooms and all members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RoomRows {
+    last: u64,
+    rooms: Vec<(u64, Room)>,
+    members: Vec<(u64, NameKey, Membership)>,
+}
+
 impl Rooms {
     /// From what the store has.
     pub(super) fn load(records: Vec<RoomRecord>, last: u64) -> Self {
@@ -59,6 +67,21 @@ impl Rooms {
             }
         }
         rooms
+    }
+
+    /// What [`Rooms::rows`] gave.
+    pub(super) fn of(rows: RoomRows) -> Self {
+        let mut rooms = Self { last: rows.last, ..Self::default() };
+        rows.rooms.into_iter().for_each(|(number, room)| rooms.create(number, room));
+        rows.members.into_iter().for_each(|(room, who, member)| rooms.join(room, &who, member));
+        rooms
+    }
+
+    /// Everything in it, in the order of the numbers.
+    pub(super) fn rows(&self) -> RoomRows {
+        let members = self.members.iter().map(|((room, who), member)| (*room, who.clone(), member.clone()));
+        let rooms = self.rooms.iter().map(|(number, room)| (*number, room.clone()));
+        RoomRows { last: self.last, rooms: rooms.collect(), members: members.collect() }
     }
 
     pub(super) fn digest(&self) -> Digest {
@@ -117,7 +140,7 @@ impl Rooms {
     }
 
     /// The rooms that somebody is in.
-    pub(in crate::core::hub) fn of(&self, who: &NameKey) -> impl Iterator<Item = u64> + use<'_> {
+    pub(in crate::core::hub) fn joined_by(&self, who: &NameKey) -> impl Iterator<Item = u64> + use<'_> {
         self.of.get(who).into_iter().flatten().copied()
     }
 
@@ -128,7 +151,7 @@ impl Rooms {
 
     /// Who has brought somebody into the rooms into which others have brought them.
     pub(in crate::core::hub) fn bringers(&self, who: &NameKey) -> impl Iterator<Item = &Bringer> {
-        self.of(who).filter_map(|room| self.membership(room, who)?.by.as_ref())
+        self.joined_by(who).filter_map(|room| self.membership(room, who)?.by.as_ref())
     }
 
     /// How many rooms that are there somebody has made.
@@ -199,7 +222,7 @@ impl Rooms {
 
     /// Nobody has this name any more.
     pub(super) fn forget(&mut self, who: &NameKey) {
-        let rooms: Vec<u64> = self.of(who).collect();
+        let rooms: Vec<u64> = self.joined_by(who).collect();
         rooms.into_iter().for_each(|room| self.leave(room, who));
     }
 }

@@ -10,7 +10,7 @@ impl State {
     pub(super) fn decide_block(&self, author: &Author, name: &str) -> Result<Decision, Failure> {
         let whom = self.other(&author.name_key, name, "/name")?;
         let shown = self.names.shown(&whom);
-        if self.blocks.of(&author.name_key).count() >= BLOCKS {
+        if self.blocks.blocked_by(&author.name_key).count() >= BLOCKS {
             return Err(Failure::new(ErrorCode::TooMany, format!("One can block {BLOCKS} people.")));
         }
         if self.blocks.has(&author.name_key, &whom) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::State;
 use crate::protocol::name::NameKey;
-use crate::protocol::record::NameRecord;
+use crate::protocol::record::{AccountRecord, NameRecord};
 use crate::protocol::{PublicKey, Record};
 
 /// What comes of names that the store has told anew.
@@ -32,7 +32,7 @@ impl State {
         reloaded.gone = gone.cloned().collect();
         for name_key in &reloaded.gone {
             reloaded.revoked.insert(name_key.clone());
-            for room in self.rooms.of(name_key).filter(|room| self.rooms.size(*room) == 1) {
+            for room in self.rooms.joined_by(name_key).filter(|room| self.rooms.size(*room) == 1) {
                 reloaded.records.push(Record::RoomGone { room });
             }
             reloaded.records.push(Record::NameGone { name_key: name_key.clone() });
@@ -56,7 +56,9 @@ impl State {
             let same = there.is_some_and(|there| there.credential == record.credential && there.name == record.name);
             if !same || !same_keys {
                 let (name_key, fresh) = (record.name_key.clone(), there.is_none());
-                reloaded.records.push(Record::Account(record));
+                let NameRecord { name, credential, keys, .. } = record;
+                let account = AccountRecord { name_key: name_key.clone(), name, credential, keys };
+                reloaded.records.push(Record::Account(account));
                 if fresh {
                     // What was said to another owner of the name is not for this one.
                     reloaded.records.push(Record::Received { name_key, number: self.mail.last() });

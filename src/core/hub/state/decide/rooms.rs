@@ -223,7 +223,7 @@ impl State {
     fn check_no_twin(&self, me: &NameKey, others: &[NameKey]) -> Result<(), Failure> {
         let all_in = |room: u64| others.iter().all(|other| self.rooms.is_in(room, other));
         let same = |room: &u64| self.rooms.size(*room) == others.len() + 1 && all_in(*room);
-        match self.rooms.of(me).find(same).filter(|_| !others.is_empty()) {
+        match self.rooms.joined_by(me).find(same).filter(|_| !others.is_empty()) {
             Some(twin) => {
                 let name = self.room_name(twin);
                 let failure = Failure::new(ErrorCode::RoomExists, format!("The room {name} has the same members."));
