@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use super::event::Event;
 use super::limits::MAX_LINE;
 use super::log::{LogEvent, LogLine};
-use super::mark::{is_short, readable_id};
 use super::mistake::Reader;
 use super::request::Request;
+use super::request_id::{is_short, readable_id};
 use super::vocabulary::Visitor;
 use super::{At, ErrorCode, Failure, Id, Timestamp, cause, human, strict};
 

@@ -17,7 +17,7 @@ pub mod likeness;
 pub mod limits;
 pub mod line;
 pub mod log;
-mod mark;
+
 mod mistake;
 pub mod name;
 mod name_key;
@@ -25,6 +25,7 @@ mod network;
 pub mod old_spellings;
 pub mod record;
 pub mod request;
+mod request_id;
 pub mod schema;
 mod speaker;
 pub mod strict;
