@@ -61,22 +61,20 @@ impl Feed {
 impl Hub {
     /// The user of a client has everything up to a number. The first time, this opens the feed.
     pub(super) fn received(&mut self, now: Time, id: PeerId, received: Received) {
-        // Who claims to miss more than can be on its way has everything sent again, and knows what it has.
+        // An implausible list of gaps means that the client has lost its state: everything is sent again.
         let known = received.except.len() <= FEED_MESSAGES && received.except.is_sorted();
         let received = if known { received } else { Received::default() };
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(name) = peer.name.clone() else { return };
         let newest = self.recent.newest;
-        let Some(person) = self.people.get_mut(&name.name_key) else { return };
+        let Some(before) = self.state.mail().reader(&name.name_key).map(|reader| reader.received) else { return };
         match &mut peer.feed {
             Some(_) => self.confirm(now, id, &received),
             None => {
                 // A number that is yet to come was given by another store: one that was lost, say.
                 let had = if received.received <= newest { received } else { Received::default() };
                 // What it had in a run of ours that was killed has not been counted as received yet.
-                let before = person.received;
-                let back_to = had.received;
-                person.has_received(had.all_up_to());
+                let (back_to, up_to) = (had.received, had.all_up_to());
                 peer.feed = Some(Feed {
                     sent: before,
                     live: false,
@@ -86,8 +84,8 @@ impl Hub {
                     bytes: 0,
                     had,
                 });
+                self.has_received(now, &name.name_key, up_to);
                 self.was_there(id, back_to);
-                self.note_received(now, name.name_key);
             }
         }
         self.catch_up(now, id);
@@ -116,10 +114,7 @@ impl Hub {
             feed.window.push_front(message);
         }
         let number = received.all_up_to().min(feed.sent);
-        if let Some(person) = self.people.get_mut(&name.name_key) {
-            person.has_received(number);
-        }
-        self.note_received(now, name.name_key);
+        self.has_received(now, &name.name_key, number);
         self.settle(now, id);
         for (number, from) in arrived {
             self.arrived(now, number, &from, &name.name);
@@ -136,10 +131,7 @@ impl Hub {
             return;
         }
         let name_key = name.name_key.clone();
-        if let Some(person) = self.people.get_mut(&name_key).filter(|person| person.received < newest) {
-            person.has_received(newest);
-            self.note_received(now, name_key);
-        }
+        self.has_received(now, &name_key, newest);
     }
 
     /// A message to one person has arrived: its sender learns of it, in the answer if that is still awaited.
@@ -147,7 +139,7 @@ impl Hub {
         if let Some(awaiting) = self.awaiting.remove(&number) {
             return self.answer_awaiting(now, number, awaiting, 1);
         }
-        self.log(log::MessageDelivered { number, from: self.name_of(from), to: to.to_owned() });
+        self.log(log::MessageDelivered { number, from: self.state.names().shown(from), to: to.to_owned() });
         if let Some(&sender) = self.online.get(from) {
             self.tell(now, sender, event::MessageDelivered { number, to: to.to_owned(), private: false });
         }
@@ -160,8 +152,13 @@ impl Hub {
         self.answer(now, peer, request_id, acked);
     }
 
-    fn note_received(&mut self, now: Time, name_key: NameKey) {
-        self.unsaved.insert(name_key);
+    /// Somebody has everything up to a number. It is written down with others, a little later.
+    fn has_received(&mut self, now: Time, name_key: &NameKey, number: u64) {
+        if number <= self.state.mail().received(name_key) {
+            return;
+        }
+        self.state.apply(&Record::Received { name_key: name_key.clone(), number });
+        self.unsaved.insert(name_key.clone());
         if self.health.is_well() {
             self.flush_at.get_or_insert(now + FLUSH);
         }
@@ -174,15 +171,15 @@ impl Hub {
             return;
         }
         for name_key in std::mem::take(&mut self.unsaved) {
-            if let Some(number) = self.people.get(&name_key).map(|person| person.received) {
+            if let Some(number) = self.state.mail().reader(&name_key).map(|reader| reader.received) {
                 self.persist(Record::Received { name_key, number });
             }
         }
     }
 
     /// Something has been said: whoever keeps up gets it now. Says whether the one it is for alone did.
-    pub(super) fn post(&mut self, now: Time, kept: &StoredMessage) -> bool {
-        let post = Arc::new(self.post_of(kept));
+    pub(super) fn post(&mut self, now: Time, message: &StoredMessage, room: Option<String>) -> bool {
+        let post = Arc::new(self.post_of(message, room));
         self.recent.push(Arc::clone(&post));
         let targets: Vec<PeerId> = match &post.target {
             Target::Person(name_key) => self.online.get(name_key).copied().into_iter().collect(),
@@ -264,8 +261,7 @@ impl Hub {
     }
 
     fn inbox(&self, name_key: &NameKey, feed: &Feed) -> Inbox {
-        let person = self.people.get(name_key);
-        let rooms = person.into_iter().flat_map(|person| &person.rooms);
+        let rooms = self.state.rooms();
         let since =
             |room: &u64| self.rooms.get(room).and_then(|r| r.members.get(name_key)).map(|since| (*room, *since));
         Inbox {

@@ -32,11 +32,18 @@ impl Hub {
         if let Record::RoomGone { room } = &record {
             self.room_news.remove(room);
         }
+        let tells_of_messages = matches!(record, Record::Message(_) | Record::There { .. } | Record::Received { .. });
         match record {
             // The store has told of these: it has them.
-            Record::Account(_) | Record::NameGone { .. } => self.commit,
-            other => self.persist(other),
+            Record::Account(_) | Record::NameGone { .. } => {}
+            // It never was there.
+            Record::MessageAbandoned(_) => {}
+            other => drop(self.persist(other)),
         }
+        if !tells_of_messages {
+            self.facts_commit = self.commit;
+        }
+        self.commit
     }
 
     /// Whoever is registered, as who proposes something.
@@ -123,9 +130,9 @@ impl Hub {
             Destination::Lobby | Destination::Person { .. } => None,
         };
         if let Some(peer) = self.peers.get_mut(&peer)
-            && !message.request.instance.is_empty()
+            && !message.idempotency_key.instance.is_empty()
         {
-            peer.last_said = message.request.request_id;
+            peer.last_said = message.idempotency_key.ask;
         }
         if let Some(number) = self.peers.get(&peer).and_then(|peer| peer.name.as_ref()).map(|name| name.number) {
             self.count_message(number);
@@ -140,19 +147,19 @@ impl Hub {
     pub(super) fn idempotency_key(&self, id: PeerId, request_id: &Option<Id>) -> IdempotencyKey {
         match (self.peers.get(&id), request_id) {
             (Some(peer), Some(Id::Number(number))) if !peer.instance.is_empty() && *number > peer.last_said => {
-                IdempotencyKey { instance: peer.instance.clone(), request_id: *number }
+                IdempotencyKey { instance: peer.instance.clone(), ask: *number }
             }
-            _ => IdempotencyKey { instance: String::new(), request_id: (self.state.mail().last() + 1) as i64 },
+            _ => IdempotencyKey { instance: String::new(), ask: (self.state.mail().last() + 1) as i64 },
         }
     }
 
     /// Has an answer written down with what it is about, so that asking again is answered the same.
     fn note_answer(&mut self, id: PeerId, request_id: &Option<Id>, author: &Author, answer: &Event) {
-        let request = self.idempotency_key(id, request_id);
-        if !request.instance.is_empty() {
+        let idempotency_key = self.idempotency_key(id, request_id);
+        if !idempotency_key.instance.is_empty() {
             let line = EventLine { seq: None, time: None, id: None, last: true, event: answer.clone() };
             let (name_key, answer) = (author.name_key.clone(), crate::protocol::to_json(&line));
-            self.record(Record::Answered(AnswerRecord { name_key, request, answer }));
+            self.record(Record::Answered(AnswerRecord { name_key, idempotency_key, answer }));
         }
     }
 
@@ -215,16 +222,16 @@ impl Hub {
                 let room = self.state.own_room(&author.name_key, &say.room)?;
                 Ok(self.acked_to_many(&author.name_key, number, sent, &Destination::Room(room), None))
             }
-            Proposal::Say(..)
-            | Proposal::Broadcast(..)
-            | Proposal::Block(_)
+            Proposal::Say(..) | Proposal::Broadcast(..) => {
+                Ok(self.acked_to_many(&author.name_key, number, sent, &Destination::Lobby, None))
+            }
+            // Its number was that of a message before: no client of ours does that.
+            Proposal::Block(_)
             | Proposal::Unblock(_)
             | Proposal::RoomCreate(_)
             | Proposal::RoomJoin(_)
             | Proposal::RoomInvite(_)
-            | Proposal::RoomLeave(_) => {
-                Ok(self.acked_to_many(&author.name_key, number, sent, &Destination::Lobby, None))
-            }
+            | Proposal::RoomLeave(_) => Err(ErrorCode::Internal.into()),
         }
     }
 

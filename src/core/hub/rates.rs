@@ -49,7 +49,7 @@ impl Hub {
             Request::RoomJoin(join) => many(self.size_of(&join.room)),
             Request::RoomCreate(create) => many(create.members.len()),
             Request::RoomInvite(invite) => many(invite.members.len() + self.size_of(&invite.room)),
-            Request::Rooms(_) => many(self.room_names.len()),
+            Request::Rooms(_) => many(self.state.rooms().len()),
             Request::History(_) | Request::Login(_) => STORE,
             // These pay for what they go through while they do.
             Request::Search(_) | Request::Get(_) | Request::Withdraw(_) => 1,

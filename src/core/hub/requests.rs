@@ -1,5 +1,6 @@
 //! What clients ask, one handler for each request.
 
+use super::state::Proposal;
 use super::{Hub, PeerId};
 use crate::core::link::LinkFault;
 use crate::core::time::Time;
@@ -100,19 +101,30 @@ impl Hub {
             Request::Chunks(request) => self.chunks(id, &request).map(Some),
             Request::Accept(request) => self.accept(now, id, request.push).map(Some),
             Request::Decline(request) => self.decline(now, id, request.push).map(Some),
-            Request::Message(request) => self.message(now, id, request_id, request),
-            Request::Broadcast(request) => self.broadcast(now, id, request_id, request.text),
-            Request::Say(request) => self.say(now, id, request_id, request),
-            Request::Block(request) => later(self.block(id, request_id, &request.name)),
-            Request::Unblock(request) => later(self.unblock(now, id, request_id, &request.name)),
-            Request::Blocks(_) => self.blocked_by(id).map(|blocks| Some(blocks.into())),
+            Request::Message(request) => {
+                let key = self.idempotency_key(id, request_id);
+                self.propose(now, id, request_id, Proposal::Message(request, key))
+            }
+            Request::Broadcast(request) => {
+                let key = self.idempotency_key(id, request_id);
+                self.propose(now, id, request_id, Proposal::Broadcast(request.text, key))
+            }
+            Request::Say(request) => {
+                let key = self.idempotency_key(id, request_id);
+                self.propose(now, id, request_id, Proposal::Say(request, key))
+            }
+            Request::Block(request) => self.propose(now, id, request_id, Proposal::Block(request)),
+            Request::Unblock(request) => self.propose(now, id, request_id, Proposal::Unblock(request)),
+            Request::RoomCreate(request) => self.propose(now, id, request_id, Proposal::RoomCreate(request)),
+            Request::RoomJoin(request) => self.propose(now, id, request_id, Proposal::RoomJoin(request)),
+            Request::RoomInvite(request) => self.propose(now, id, request_id, Proposal::RoomInvite(request)),
+            Request::RoomLeave(request) => self.propose(now, id, request_id, Proposal::RoomLeave(request)),
+            Request::Blocks(_) => self.blocked_by(id).map(|blocks| self.when_kept(id, request_id, blocks)),
+            Request::Rooms(_) => self.list_rooms(id).map(|rooms| self.when_kept(id, request_id, rooms)),
+            Request::Members(request) => {
+                self.list_members(id, &request).map(|members| self.when_kept(id, request_id, members))
+            }
             Request::History(request) => later(self.history(now, id, request_id, &request)),
-            Request::RoomCreate(request) => later(self.room_create(now, id, request_id, request)),
-            Request::Rooms(_) => self.list_rooms(id).map(Some),
-            Request::RoomJoin(request) => later(self.room_join(now, id, request_id, &request)),
-            Request::RoomInvite(request) => later(self.room_invite(id, request_id, &request)),
-            Request::RoomLeave(request) => later(self.room_leave(now, id, request_id, &request)),
-            Request::Members(request) => self.list_members(id, &request).map(Some),
             Request::Focus(request) => self.focus(id, &request).map(Some),
             Request::PrivateOpen(request) => later(self.vouch(now, id, request_id, &request)),
             Request::Quit(_) => {
@@ -158,7 +170,7 @@ impl Hub {
         request: &request::PrivateOpen,
     ) -> Result<(), Failure> {
         let me = self.me(id)?;
-        let name = self.name_of(&self.other(&me, &request.to, "/to")?);
+        let name = self.state.names().shown(&self.state.other(&me.name_key, &request.to, "/to")?);
         if self.presence(&name) != Presence::Online {
             let failure = Failure::new(ErrorCode::NotOnline, format!("{name} is not there."));
             return Err(failure.at(pointer_at("/to")));

@@ -136,19 +136,19 @@ impl Mail {
         }
         self.last = message.number;
         self.said.add(message);
-        let Destination::Person { key, .. } = &message.destination else { return };
-        if self.readers.get(key).is_some_and(|reader| reader.received < message.number) {
+        let Destination::Person { name_key, .. } = &message.destination else { return };
+        if self.readers.get(name_key).is_some_and(|reader| reader.received < message.number) {
             let (number, bytes, withheld) = (message.number, message.text.len() as u64, message.withheld);
-            self.put(key, Waiting { number, bytes, from: message.from_key.clone(), withheld });
+            self.put(name_key, Waiting { number, bytes, from: message.from_key.clone(), withheld });
         }
     }
 
     /// A message was given up before it was kept. Its number is not used again.
     pub(super) fn unsaid(&mut self, message: &StoredMessage) {
         self.said.remove(message);
-        let Destination::Person { key, .. } = &message.destination else { return };
-        if let Some(waiting) = self.mailboxes.get_mut(key).and_then(|mailbox| mailbox.take(message.number)) {
-            self.waiting.remove(&(key, &waiting));
+        let Destination::Person { name_key, .. } = &message.destination else { return };
+        if let Some(waiting) = self.mailboxes.get_mut(name_key).and_then(|mailbox| mailbox.take(message.number)) {
+            self.waiting.remove(&(name_key, &waiting));
         }
     }
 

@@ -43,7 +43,7 @@ impl State {
         if let Some(full) = full {
             return Err(mailbox_full(&full, &name, most));
         }
-        Ok(self.said(terms, author, Destination::Person { name, key: to }, message.text, withheld, request))
+        Ok(self.said(terms, author, Destination::Person { name, name_key: to }, message.text, withheld, request))
     }
 
     pub(super) fn decide_broadcast(
@@ -89,7 +89,7 @@ impl State {
             destination,
             text,
             withheld,
-            request,
+            idempotency_key: request,
         };
         Decision { records: vec![Record::Message(message)], outcome: Outcome::Said }
     }
