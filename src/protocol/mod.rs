@@ -17,7 +17,6 @@ pub mod likeness;
 pub mod limits;
 pub mod line;
 pub mod log;
-
 mod mistake;
 pub mod name;
 mod name_key;

@@ -234,7 +234,7 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
     let Unsigned(number) = row.get(0)?;
     let room = row.get::<_, Option<Unsigned>>(3)?;
     let recipient = row.get::<_, Option<String>>(4)?;
-    let place = match (room, recipient) {
+    let destination = match (room, recipient) {
         (Some(Unsigned(room)), _) => Destination::Room(room),
         (None, Some(name)) => Destination::Person(name),
         (None, None) => Destination::Lobby,
@@ -243,7 +243,7 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
         number,
         sent: Timestamp(row.get(1)?),
         from: row.get(2)?,
-        place,
+        destination,
         text: row.get(5)?,
         withheld: row.get(6)?,
         idempotency_key: IdempotencyKey { instance: row.get(7)?, ask: row.get(8)? },

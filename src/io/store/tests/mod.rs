@@ -25,7 +25,7 @@ pub(in crate::io) fn name(n: u8) -> Record {
 /// A message to everybody of about 100 bytes.
 pub(in crate::io) fn message(number: u64) -> Record {
     let text = format!("{number} {}", "x".repeat(100));
-    let asked = IdempotencyKey { instance: "bot".into(), ask: number as i64 };
+    let idempotency_key = IdempotencyKey { instance: "bot".into(), ask: number as i64 };
     let sent = Timestamp(number as i64);
     Record::Message(StoredMessage {
         number,
@@ -34,7 +34,7 @@ pub(in crate::io) fn message(number: u64) -> Record {
         destination: Destination::Lobby,
         text,
         withheld: false,
-        asked,
+        idempotency_key,
     })
 }
 

@@ -21,7 +21,7 @@ fn time() -> impl Strategy<Value = Timestamp> {
     (0..20_i64).prop_map(Timestamp)
 }
 
-fn place() -> impl Strategy<Value = Destination> {
+fn destination() -> impl Strategy<Value = Destination> {
     prop_oneof![
         Just(Destination::Lobby),
         (0..4_u64).prop_map(Destination::Room),
@@ -36,7 +36,7 @@ fn text() -> impl Strategy<Value = String> {
 
 prop_compose! {
     fn kept()(
-        number in 1..30_u64, sent in time(), from in person(), place in place(), text in text(),
+        number in 1..30_u64, sent in time(), from in person(), destination in destination(), text in text(),
         withheld in prop::bool::weighted(0.3), instance in "[ab]", ask in -3..9_i64,
     ) -> StoredMessage {
         StoredMessage { number, sent, from, destination, text, withheld, idempotency_key: IdempotencyKey { instance, ask } }

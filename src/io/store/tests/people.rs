@@ -13,15 +13,15 @@ fn named(n: u8, since: i64) -> Record {
 }
 
 fn said(number: u64, from: &str, destination: Destination, text: &str) -> StoredMessage {
-    let asked = IdempotencyKey { instance: "i".into(), ask: number as i64 };
+    let idempotency_key = IdempotencyKey { instance: "i".into(), ask: number as i64 };
     StoredMessage {
         number,
         sent: Timestamp(number as i64),
         from: from.into(),
-        place,
+        destination,
         text: text.into(),
         withheld: false,
-        asked,
+        idempotency_key,
     }
 }
 
