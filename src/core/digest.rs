@@ -1,6 +1,7 @@
 //! Hashes of collections that change a little at a time.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::Serialize;
 
@@ -53,9 +54,24 @@ fn first_half(hash: &blake3::Hash) -> u128 {
     u128::from_be_bytes(half)
 }
 
-impl fmt::Debug for Digest {
+impl FromStr for Digest {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(digits: &str) -> Result<Self, Self::Err> {
+        u128::from_str_radix(digits, 16).map(Self)
+    }
+}
+
+/// 32 hexadecimal digits.
+impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -73,5 +89,6 @@ mod tests {
         assert_eq!(one, other);
         assert_ne!(combined(&[one, Digest::default()]), combined(&[Digest::default(), one]));
         assert_eq!(Digest::from_bytes(one.to_bytes()), one);
+        assert_eq!(one.to_string().parse(), Ok(one));
     }
 }

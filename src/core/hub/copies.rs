@@ -322,7 +322,7 @@ impl Hub {
 
     /// The names of some owners have gone while the hub did not run.
     pub(super) fn drop_copies_of_nobody(&mut self, now: Time) {
-        for (name_key, file) in self.copies.kept.of_nobody(|name_key| self.people.contains_key(name_key)) {
+        for (name_key, file) in self.copies.kept.of_nobody(|name| self.state.names().is_taken(name)) {
             self.drop_copy(now, &name_key, &file);
         }
     }

@@ -262,13 +262,13 @@ impl Hub {
 
     fn inbox(&self, name_key: &NameKey, feed: &Feed) -> Inbox {
         let rooms = self.state.rooms();
-        let since =
-            |room: &u64| self.rooms.get(room).and_then(|r| r.members.get(name_key)).map(|since| (*room, *since));
+        let since = |room: u64| Some((room, rooms.membership(room, name_key)?.since));
+        let attendance = self.state.mail().reader(name_key).map(|reader| reader.attendance.spans().to_vec());
         Inbox {
             name_key: name_key.to_owned(),
             after: feed.sent,
-            rooms: rooms.filter_map(since).collect(),
-            lobby: person.map(|person| person.there.spans().to_vec()).unwrap_or_default(),
+            rooms: rooms.joined_by(name_key).filter_map(since).collect(),
+            lobby: attendance.unwrap_or_default(),
             limit: FEED_MESSAGES.saturating_sub(feed.window.len()),
             bytes: FEED_BYTES.saturating_sub(feed.bytes),
         }
@@ -298,7 +298,7 @@ impl Hub {
                 more = true;
                 break;
             }
-            let post = self.post_of(&kept);
+            let post = self.post_of(&kept, None);
             if self.is_for(id, &post) {
                 self.push(now, id, &post);
             }
@@ -316,39 +316,41 @@ impl Hub {
     fn is_for(&self, id: PeerId, post: &Post) -> bool {
         let Some(peer) = self.peers.get(&id) else { return false };
         let (Some(name), Some(_)) = (&peer.name, &peer.feed) else { return false };
-        let others = || post.from != name.name_key && !self.blocks(&name.name_key, &post.from);
+        let others = || post.from != name.name_key && !self.state.blocks().has(&name.name_key, &post.from);
         match &post.target {
             Target::Person(name_key) => *name_key == name.name_key,
             Target::Lobby => {
-                self.people.get(&name.name_key).is_some_and(|person| person.there.covers(post.number)) && others()
+                let reader = self.state.mail().reader(&name.name_key);
+                reader.is_some_and(|reader| reader.attendance.covers(post.number)) && others()
             }
             Target::Room(room) => {
-                let since = self.rooms.get(room).and_then(|room| room.members.get(&name.name_key));
-                since.is_some_and(|since| post.number > *since) && others()
+                let member = self.state.rooms().membership(*room, &name.name_key);
+                member.is_some_and(|member| post.number > member.since) && others()
             }
         }
     }
 
-    fn post_of(&self, kept: &StoredMessage) -> Post {
-        let StoredMessage { number, sent, from, text, .. } = kept.clone();
-        let (target, event): (Target, Event) = match &kept.destination {
-            Destination::Person(name) if kept.withheld => {
-                (Target::Person(NameKey::of(name)), event::Withheld { number }.into())
+    /// A message as clients are told it; `room` is the name of its room, if that may be gone.
+    fn post_of(&self, message: &StoredMessage, room: Option<String>) -> Post {
+        let StoredMessage { number, sent, from, from_key, text, .. } = message.clone();
+        let (target, event): (Target, Event) = match &message.destination {
+            Destination::Person { name_key, .. } if message.withheld => {
+                (Target::Person(name_key.clone()), event::Withheld { number }.into())
             }
-            Destination::Person(to) => {
-                let to = to.clone();
-                (Target::Person(NameKey::of(&to)), event::Message { number, from, to, text, sent }.into())
+            Destination::Person { name, name_key } => {
+                let to = name.clone();
+                (Target::Person(name_key.clone()), event::Message { number, from, to, text, sent }.into())
             }
             Destination::Lobby => (Target::Lobby, event::Message { number, from, to: "all".into(), text, sent }.into()),
-            Destination::Room(room) => {
-                let name = self.room_name(*room);
-                (Target::Room(*room), event::RoomMessage { number, room: name, from, text, sent }.into())
+            Destination::Room(number_of_room) => {
+                let room = room.unwrap_or_else(|| self.state.room_name(*number_of_room));
+                (Target::Room(*number_of_room), event::RoomMessage { number, room, from, text, sent }.into())
             }
         };
         let line = EventLine { seq: None, time: None, id: None, last: false, event };
         let body: Arc<str> = to_json(&line).into();
         // What is sent, and not what was said: a text may become six times as long.
-        Post { number, from: NameKey::of(&kept.from), target, bytes: body.len(), body }
+        Post { number, from: from_key, target, bytes: body.len(), body }
     }
 
     pub(super) fn question(&mut self, query: Query, question: Question) {

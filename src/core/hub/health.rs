@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::{Held, Hub, Output};
 use crate::core::time::Time;
 use crate::protocol::name::NameKey;
-use crate::protocol::record::{Destination, Record, VisitRecord};
+use crate::protocol::record::{Record, VisitRecord};
 use crate::protocol::{ErrorCode, Failure, Timestamp, event, log};
 
 /// Records that wait; of more, the oldest visits are forgotten first. Only reachable by abuse.

@@ -115,10 +115,10 @@ impl Hub {
                 self.answer(now, peer, request_id, history);
                 self.go_on(now, peer);
             }
-            (Some(Question::Asked(peer)), Found::IdempotencyKeys(asked)) => self.recall(now, peer, asked),
+            (Some(Question::PastAnswers(peer)), Found::PastAnswers(past)) => self.recall(now, peer, past),
             (Some(Question::Invite(conn)), Found::Invite(invite)) => self.invite_found(now, conn, invite),
             // Nobody has asked this.
-            (_, Found::Messages(..) | Found::IdempotencyKeys(_) | Found::Invite(_)) => {}
+            (_, Found::Messages(..) | Found::PastAnswers(_) | Found::Invite(_)) => {}
         }
     }
 

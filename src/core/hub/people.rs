@@ -124,7 +124,7 @@ impl Hub {
         }
         let since = request.since.as_deref().map(When::parse).transpose().map_err(|f| f.at(pointer_at("/since")))?;
         let (mut lobby, mut rooms, mut people) = (false, Vec::new(), People::Nobody);
-                match (&request.room, &request.with) {
+        match (&request.room, &request.with) {
             (Some(room), _) if is_lobby(room) => lobby = true,
             (Some(room), _) => rooms.push(self.state.own_room(&me.name_key, room)?),
             (None, Some(with)) => people = People::With(self.state.other(&me.name_key, with, "/with")?),

@@ -11,7 +11,9 @@ use crate::core::time::Time;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{AnswerRecord, Destination, IdempotencyKey, PastAnswer, Query, StoredMessage};
 use crate::protocol::wire::Ask;
-use crate::protocol::{ErrorCode, Event, EventLine, Failure, Id, Network, Record, Request, RequestLine, Timestamp, event};
+use crate::protocol::{
+    ErrorCode, Event, EventLine, Failure, Id, Network, Record, Request, RequestLine, Timestamp, event,
+};
 
 /// What came of requests that a client asks again, because we, or an earlier run of ours, did not answer.
 #[derive(Default)]

@@ -147,7 +147,8 @@ impl Hub {
     /// Sessions that are let in for their key alone.
     fn let_in_by_key(&self) -> BTreeSet<PeerId> {
         let nameless = self.peers.iter().filter(|(id, peer)| peer.name.is_none() && self.underway.name(**id).is_none());
-        let known = nameless.filter(|(_, peer)| self.config.access != Access::Open && self.state.names().knows(&peer.key));
+        let known =
+            nameless.filter(|(_, peer)| self.config.access != Access::Open && self.state.names().knows(&peer.key));
         known.map(|(id, _)| *id).collect()
     }
 

@@ -23,7 +23,7 @@ pub(super) fn steps() -> usize {
     STEPS.take()
 }
 
-fn step<T>(_: &T) {
+pub(super) fn step<T>(_: &T) {
     #[cfg(test)]
     STEPS.set(STEPS.get() + 1);
 }

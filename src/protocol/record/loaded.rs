@@ -82,4 +82,3 @@ pub struct Loaded {
     /// The highest number that a room has had.
     pub last_room: u64,
 }
-

@@ -193,7 +193,7 @@ pub enum Destination {
 }
 
 /// Who has brought somebody into a room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Bringer {
     /// Their name.
     pub by: NameKey,
@@ -278,4 +278,3 @@ pub struct CopyRecord {
     /// The content under its owner's name for it.
     pub content: Content,
 }
-

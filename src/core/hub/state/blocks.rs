@@ -39,7 +39,11 @@ impl Blocks {
     /// Whom somebody blocks.
     pub(in crate::core::hub) fn blocked_by(&self, by: &NameKey) -> impl Iterator<Item = &NameKey> + use<'_> {
         let (from, by) = (Included((by.clone(), NameKey::default())), by.clone());
-        self.all.range((from, Unbounded)).map(|(pair, ())| pair).take_while(move |pair| pair.0 == by).map(|pair| &pair.1)
+        self.all
+            .range((from, Unbounded))
+            .map(|(pair, ())| pair)
+            .take_while(move |pair| pair.0 == by)
+            .map(|pair| &pair.1)
     }
 
     pub(super) fn add(&mut self, by: &NameKey, whom: &NameKey) {

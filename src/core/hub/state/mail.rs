@@ -66,8 +66,8 @@ impl Mail {
 
     /// What [`Mail::rows`] gave.
     pub(super) fn of(rows: MailRows) -> Self {
-        let said = u128::from_str_radix(&rows.said, 16).unwrap_or_default();
-        let mut mail = Self { last: rows.last, said: Digest::from_bytes(said.to_be_bytes()), ..Self::default() };
+        let said = rows.said.parse().unwrap_or_default();
+        let mut mail = Self { last: rows.last, said, ..Self::default() };
         rows.readers.into_iter().for_each(|(name, reader)| drop(mail.readers.insert(name, reader)));
         rows.waiting.into_iter().for_each(|(name, waiting)| mail.put(&name, waiting));
         mail
@@ -80,7 +80,7 @@ impl Mail {
         };
         MailRows {
             last: self.last,
-            said: format!("{:?}", self.said),
+            said: self.said.to_string(),
             readers: self.readers.iter().map(|(name, reader)| (name.clone(), reader.clone())).collect(),
             waiting: self.mailboxes.iter().flat_map(of).collect(),
         }

@@ -18,7 +18,8 @@ mod rooms;
 mod snapshot;
 
 pub(super) use attendance::Attendance;
-pub(super) use decide::{Author, Decision, Notice, Outcome, Proposal, Terms, check_text};
+pub use decide::check_text;
+pub(super) use decide::{Author, Decision, Notice, Outcome, Proposal, Terms};
 pub use snapshot::Snapshot;
 
 use blocks::Blocks;

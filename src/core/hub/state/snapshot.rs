@@ -6,11 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::State;
 use super::blocks::Blocks;
 use super::mail::{Mail, MailRows};
 use super::names::{Names, Owned};
-use super::rooms::{Rooms, RoomRows};
-use super::State;
+use super::rooms::{RoomRows, Rooms};
 use crate::protocol::name::NameKey;
 use crate::protocol::{ErrorCode, Failure};
 
@@ -49,11 +49,6 @@ impl State {
             let message = format!("The snapshot has version {version}; this potluck knows {VERSION}.");
             return Err(Failure::new(ErrorCode::StoreFailed, message).hint("Use the newer potluck that wrote it."));
         }
-        Ok(Self {
-            names: Names::of(names),
-            blocks: Blocks::of(&blocks),
-            rooms: Rooms::of(rooms),
-            mail: Mail::of(mail),
-        })
+        Ok(Self { names: Names::of(names), blocks: Blocks::of(&blocks), rooms: Rooms::of(rooms), mail: Mail::of(mail) })
     }
 }

@@ -13,7 +13,7 @@ use crate::protocol::{ErrorCode, Failure, Record, request};
 ///
 /// # Errors
 /// `bad-request` if it is empty, `message-too-long`; at `/text`.
-pub(in crate::core::hub) fn check_text(text: &str) -> Result<(), Failure> {
+pub fn check_text(text: &str) -> Result<(), Failure> {
     let failure = match text.len() {
         0 => Failure::new(ErrorCode::BadRequest, "there is no text"),
         length if length > MESSAGE_BYTES => {
@@ -37,9 +37,10 @@ impl State {
         let name = self.names.shown(&to);
         let withheld = self.blocks.has(&to, &author.name_key);
         let most = (terms.limits.mailbox, terms.limits.mailbox_bytes);
-        let full = self.mail.mailbox(&to).and_then(|mailbox| {
-            mailbox.is_full(message.text.len(), withheld, self.names_of_author(author), most)
-        });
+        let full = self
+            .mail
+            .mailbox(&to)
+            .and_then(|mailbox| mailbox.is_full(message.text.len(), withheld, self.names_of_author(author), most));
         if let Some(full) = full {
             return Err(mailbox_full(&full, &name, most));
         }

@@ -17,8 +17,7 @@ use crate::protocol::name::NameKey;
 use crate::protocol::record::IdempotencyKey;
 use crate::protocol::{ErrorCode, Event, Failure, Network, PublicKey, Record, Timestamp, event, request};
 
-pub(in crate::core::hub) use keeper::Reloaded;
-pub(in crate::core::hub) use messages::check_text;
+pub use messages::check_text;
 
 /// What a proposal is judged by beside the state: what only the hub that judges knows.
 pub(in crate::core::hub) struct Terms<'a> {
