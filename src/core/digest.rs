@@ -37,7 +37,9 @@ impl Digest {
 /// The digest of several collections, in this order.
 pub fn combined(parts: &[Digest]) -> Digest {
     let mut hasher = blake3::Hasher::new();
-    parts.iter().for_each(|part| drop(hasher.update(&part.to_bytes())));
+    for part in parts {
+        hasher.update(&part.to_bytes());
+    }
     Digest(first_half(&hasher.finalize()))
 }
 

@@ -244,7 +244,7 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
     let recipient = row.get::<_, Option<String>>(4)?;
     let destination = match (room, recipient) {
         (Some(Unsigned(room)), _) => Destination::Room(room),
-        (None, Some(name)) => Destination::Person { name_key: NameKey::of(&name), name },
+        (None, Some(name)) => Destination::person(name),
         (None, None) => Destination::Lobby,
     };
     let from: String = row.get(2)?;

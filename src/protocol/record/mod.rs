@@ -192,6 +192,14 @@ pub enum Destination {
     },
 }
 
+impl Destination {
+    /// One person, by the name as they write it.
+    pub fn person(name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self::Person { name_key: NameKey::of(&name), name }
+    }
+}
+
 /// Who has brought somebody into a room.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Bringer {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::protocol::limits::BURST;
-use crate::protocol::record::{Destination, Found, IdempotencyKey};
+use crate::protocol::record::{Destination, Found, IdempotencyKey, PastAnswer};
 
 #[test]
 fn what_is_to_be_kept_for_ever_is_not_forgotten_at_once() {
@@ -156,6 +156,10 @@ fn who_is_blocked_fills_nobodys_mailbox_and_is_told_what_others_are() {
 }
 
 /// A hub that was started again: anna comes with what she has asked before, 10 to 13.
+fn said(number: u64, sent: i64) -> PastAnswer {
+    PastAnswer::Said { number, sent: Timestamp(sent) }
+}
+
 fn asked_again() -> Rig {
     let mut before = two(config());
     before.message(1, 10, "ben");
@@ -185,13 +189,13 @@ fn what_is_asked_again_after_a_crash_is_said_once() {
     rig.ask(1, r#"{"id":13,"request":"rooms"}"#);
     rig.message(1, 21, "ben");
     assert_eq!(rig.kept(), [], "it asks the store first");
-    let [(question, Query::IdempotencyKeys { instance, name_key })] = rig.asked.as_slice() else {
+    let [(question, Query::PastAnswers { instance, name_key })] = rig.asked.as_slice() else {
         panic!("{:?}", rig.asked)
     };
     assert_eq!((instance.as_str(), name_key.as_str()), ("00000000000000aa", "anna"));
     let question = *question;
     assert!((10..14).all(|id| rig.answer(1, id).is_none()), "each keeps its place");
-    rig.handle(Input::Found(question, Found::IdempotencyKeys(vec![(10, 4, Timestamp(77)), (12, 5, Timestamp(78))])));
+    rig.handle(Input::Found(question, Found::PastAnswers(vec![(10, said(4, 77)), (12, said(5, 78))])));
     rig.commit();
     rig.pass(1_000);
     // 10 and 12 were said before the crash; 11 and 21 are new.
@@ -318,7 +322,7 @@ fn a_mailbox_is_empty_again_when_its_owner_has_everything_though_the_hub_had_for
     rig.received(2, 2, &[]);
     let Some((question, Query::Inbox(inbox))) = rig.asked.pop() else { panic!("{:?}", rig.asked) };
     assert_eq!(inbox.after, 0);
-    assert!(kept.iter().all(|kept| kept.destination == Destination::Person("ben".into())));
+    assert!(kept.iter().all(|kept| kept.destination == Destination::person("ben")));
     rig.handle(Input::Found(question, Found::Messages(kept, false)));
     assert_eq!(rig.heard(2), [0; 0], "he has them");
     assert_eq!(rig.delivered(1), [1, 2], "which anna may not have been told");

@@ -18,6 +18,7 @@ fn said(number: u64, from: &str, destination: Destination, text: &str) -> Stored
         number,
         sent: Timestamp(number as i64),
         from: from.into(),
+        from_key: NameKey::of(from),
         destination,
         text: text.into(),
         withheld: false,
@@ -26,7 +27,7 @@ fn said(number: u64, from: &str, destination: Destination, text: &str) -> Stored
 }
 
 fn to(name: &str) -> Destination {
-    Destination::Person(name.into())
+    Destination::person(name)
 }
 
 fn everything(name: &str) -> HistoryQuery {
@@ -192,11 +193,11 @@ fn rooms_keep_their_numbers_to_themselves() {
     let (mut store, _) = Store::ephemeral().unwrap();
     let access = crate::protocol::types::RoomAccess::Invite;
     let member =
-        |room, name: &str| Record::Member { room, name_key: NameKey::of(name), since: 4, by: NameKey::default() };
-    let room = Record::Room { room: 3, name: "tea".into(), access, owner: NameKey::of("erin") };
+        |room, name: &str| Record::Member { room, name_key: NameKey::of(name), since: 4, by: None };
+    let room = Record::Room { room: 3, name: "tea".into(), name_key: NameKey::of("tea"), access, owner: NameKey::of("erin") };
     store.keep(&[room, member(3, "b"), member(3, "a"), member(3, "b"), member(9, "a")]).unwrap();
     let there = loaded(&store);
-    assert_eq!(there.rooms[0].members, [(NameKey::of("a"), 4), (NameKey::of("b"), 4)]);
+    assert_eq!(there.rooms[0].members, [(NameKey::of("a"), 4, None), (NameKey::of("b"), 4, None)]);
     store.keep(&[Record::RoomGone { room: 3 }]).unwrap();
     let there = loaded(&store);
     assert!(there.rooms.is_empty());
