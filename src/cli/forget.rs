@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::fail;
 use super::recording::{complain, finish};
-use crate::io::home::Home;
+use crate::io::state::home::Home;
 use crate::protocol::JoinLink;
 
 /// Forget a key that was pinned, so that another one is accepted the next time.
@@ -49,5 +49,5 @@ fn is_key(what: &str) -> bool {
 
 fn write_line(text: &str) -> std::io::Result<ExitCode> {
     use std::io::Write;
-    writeln!(crate::io::stdout::StandardOutput, "{text}").map(|()| ExitCode::SUCCESS)
+    writeln!(crate::io::drive::stdout::StandardOutput, "{text}").map(|()| ExitCode::SUCCESS)
 }

@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::hub_folder::HubFolder;
 use super::recording::{Recording, print};
-use crate::io::clock::Clock;
-use crate::io::passwords::{check_length, hash};
+use crate::io::os::clock::Clock;
+use crate::io::store::passwords::{check_length, hash};
 use crate::io::store::{Conflicts, NewAccount, Users};
 use crate::protocol::cause;
 use crate::protocol::limits::PASSWORD_BYTES;

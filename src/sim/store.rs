@@ -173,6 +173,17 @@ impl MemoryStore {
         self.names.insert(NameKey::of(name), owner);
     }
 
+    /// Forgets a name, as the keeper's command does: with what it has received, its keys, rooms and blocks.
+    pub fn remove_name(&mut self, name_key: &NameKey) {
+        self.names.remove(name_key);
+        self.there.remove(name_key);
+        self.answers.remove(name_key);
+        self.blocks.retain(|(by, whom)| by != name_key && whom != name_key);
+        for room in self.rooms.values_mut() {
+            room.members.retain(|(member, ..)| member != name_key);
+        }
+    }
+
     /// Makes an invite.
     pub fn add_invite(&mut self, invite: InviteRecord) {
         self.invites.insert(invite.digest, invite);

@@ -192,7 +192,7 @@ impl Talk {
 
     fn do_command(&mut self, text: &str) -> (Meaning, Option<String>) {
         let (name, rest) = (first_word(text), text.strip_prefix(first_word(text)).unwrap_or_default().trim());
-        let leaves_lobby = name == LEAVE_GROUP && self.shown.as_deref().is_some_and(|room| is_lobby(room));
+        let leaves_lobby = name == LEAVE_GROUP && self.shown.as_deref().is_some_and(is_lobby);
         if (name == LEAVE || leaves_lobby) && rest.is_empty() && self.shown.is_some() {
             let left = self.stop().filter(|room| !is_lobby(room));
             let still = left.map(|room| format!(" You are still in {room}.")).unwrap_or_default();

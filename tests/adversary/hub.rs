@@ -329,5 +329,5 @@ fn play(seed: u64) {
 
 #[test]
 fn hub() {
-    crate::each_seed("hub", 2_000, play);
+    crate::seeds::play_seeds(2_000, play);
 }

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use potluck::io::data::{Control, FetchJob, Shelf, Source, fetch};
-use potluck::io::home::Home;
-use potluck::io::identity::Identity;
+use potluck::io::data::{Control, FetchJob, LocalPeer, Shelf, Source, fetch};
+use potluck::io::net::identity::Identity;
+use potluck::io::state::home::Home;
 use potluck::protocol::transfer::Chunking;
 use potluck::protocol::{ErrorCode, JoinLink, Offer, OnConflict, PublicKey};
 use serde_json::{Value, json};
 
-use super::common::liar::{Liar, Lie};
-use super::common::peers::{Hub, Peer, Place, content, potluck, text};
+use super::support::liar::{Liar, Lie};
+use super::support::peers::{Hub, Peer, Place, content, potluck, text};
 use super::{error_code, get, pair};
 
 pub fn hub_key(hub: &Hub) -> PublicKey {
@@ -169,7 +169,7 @@ pub fn fetch_as(identity: &Identity, offer: &Value, key: PublicKey, folder: &Pla
         seed: 0,
         share: true,
     };
-    let fetched = fetch(&job, identity, &Shelf::default(), &|_| (), &Control::default());
+    let fetched = fetch(&job, &LocalPeer::new(identity.clone()), &Shelf::default(), &|_| (), &Control::default());
     fetched.map(drop).map_err(|failure| failure.code)
 }
 

@@ -7,10 +7,10 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::common::peers::{Hub, PATIENCE, Peer, content, potluck, text};
-use potluck::io::data::{Control, FetchJob, Shelf, Source, fetch};
-use potluck::io::home::Home;
-use potluck::io::identity::Identity;
+use crate::support::peers::{Hub, PATIENCE, Peer, content, potluck, text};
+use potluck::io::data::{Control, FetchJob, LocalPeer, Shelf, Source, fetch};
+use potluck::io::net::identity::Identity;
+use potluck::io::state::home::Home;
 use potluck::protocol::{ErrorCode, Offer, OnConflict};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -270,7 +270,7 @@ fn fetch_as(identity: &Identity, hub: &Hub, offer: &Value, folder: &Path) -> Res
         seed: 0,
         share: false,
     };
-    let fetched = fetch(&job, identity, &Shelf::default(), &|_| (), &Control::default());
+    let fetched = fetch(&job, &LocalPeer::new(identity.clone()), &Shelf::default(), &|_| (), &Control::default());
     fetched.map(|fetched| fs::read(fetched.path).unwrap()).map_err(|failure| failure.code)
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::ends::End;
 use super::reading::{LATE, Reading, Unread, not_read, too_late};
+use super::timers::Timer;
 use super::{Name, News, PeerConn, PeerOutput, Peers, Person};
 use crate::core::link::Link;
 use crate::core::time::Time;
@@ -89,16 +90,24 @@ impl PeerLink {
         }
     }
 
-    pub(super) fn next_timeout(&self, ack_timeout: Duration) -> Option<Time> {
-        match &self.stage {
-            Stage::Dialling { until } | Stage::Greeting { until } => Some(*until),
+    /// The timers of this link, and until when each waits.
+    pub(super) fn deadlines(&self, ack_timeout: Duration) -> [(Timer, Option<Time>); 5] {
+        let (opening, sent, queued, reading, link) = match &self.stage {
+            Stage::Dialling { until } | Stage::Greeting { until } => (Some(*until), None, None, None, None),
             Stage::Open(link) => {
                 let sent = self.sent.front().map(|sent| sent.at + ack_timeout);
                 let queued = self.queue.front().map(|wanted| too_late(wanted.since));
-                let all = [sent, queued, self.reading.next_timeout(), link.next_timeout()];
-                all.into_iter().flatten().min()
+                (None, sent, queued, self.reading.next_timeout(), link.next_timeout())
             }
-        }
+        };
+        let conn = self.conn;
+        [
+            (Timer::Opening(conn), opening),
+            (Timer::Acknowledged(conn), sent),
+            (Timer::Queued(conn), queued),
+            (Timer::Read(conn), reading),
+            (Timer::Link(conn), link),
+        ]
     }
 }
 
@@ -121,7 +130,8 @@ impl Peers {
 
     pub(super) fn broken(&mut self, now: Time, conn: PeerConn, reason: String) {
         if let PeerConn::Accepted(number) = conn {
-            self.strangers.remove(&number);
+            self.pending.remove(&number);
+            self.timers.stop(Timer::Pending(number));
         }
         let Some(name) = self.conns.get(&conn).cloned() else { return };
         let Some(link) = self.links.get(&name) else { return };
@@ -317,6 +327,7 @@ impl Peers {
     pub(super) fn end_link(&mut self, now: Time, name: &NameKey, end: End) {
         let Some(mut link) = self.links.remove(name) else { return };
         self.conns.remove(&link.conn);
+        self.stop_timers(link.conn);
         self.talking.remove(name);
         let goodbye: Arc<str> = to_json(&PeerBody::Close(end.reason(self.me.as_ref(), &link.person.name))).into();
         if let (Stage::Open(carrier), true) = (&mut link.stage, end.is_said()) {

@@ -15,8 +15,9 @@
 mod ends;
 mod links;
 mod news;
+mod pending;
 mod reading;
-mod strangers;
+mod timers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use super::link::LinkConfig;
 use super::time::Time;
+use super::timers::Timers;
 use crate::protocol::limits::PRIVATE_LINKS;
 use crate::protocol::name::NameKey;
 use crate::protocol::wire::Frame;
@@ -31,8 +33,9 @@ use crate::protocol::{ErrorCode, Failure, PublicKey, Timestamp};
 use ends::End;
 use links::{PeerLink, Stage, Wanted};
 pub use news::News;
+use pending::PendingConnection;
 pub use reading::not_read;
-use strangers::Stranger;
+use timers::Timer;
 
 /// What a connection may take longer to be opened than a message to be acknowledged: a handshake is some round
 /// trips, and where UDP does not pass, TCP is tried after a while.
@@ -114,9 +117,10 @@ pub struct Peers {
     links: BTreeMap<NameKey, PeerLink>,
     /// The connections of links.
     conns: BTreeMap<PeerConn, NameKey>,
-    strangers: BTreeMap<u64, Stranger>,
+    pending: BTreeMap<u64, PendingConnection>,
     /// Links that may have frames to send.
     talking: BTreeSet<NameKey>,
+    timers: Timers<Timer>,
     next_dial: u64,
     next_ticket: u64,
     next_link: u64,
@@ -133,8 +137,9 @@ impl Peers {
             me: None,
             links: BTreeMap::new(),
             conns: BTreeMap::new(),
-            strangers: BTreeMap::new(),
+            pending: BTreeMap::new(),
             talking: BTreeSet::new(),
+            timers: Timers::default(),
             next_dial: 1,
             next_ticket: 1,
             next_link: 1,
@@ -150,8 +155,8 @@ impl Peers {
             PeerInput::Dialled(number) => self.dialled(number),
             PeerInput::DialFailed(number, failure) => self.dial_failed(now, number, failure),
             PeerInput::Pinned(conn, result) => self.pinned(now, conn, result),
-            PeerInput::Line(PeerConn::Accepted(conn), line) if self.strangers.contains_key(&conn) => {
-                self.stranger_line(now, conn, line, roster);
+            PeerInput::Line(PeerConn::Accepted(conn), line) if self.pending.contains_key(&conn) => {
+                self.pending_line(now, conn, line, roster);
             }
             PeerInput::Line(conn, line) => self.link_line(now, conn, line),
             PeerInput::Broken(conn, reason) => self.broken(now, conn, reason),
@@ -165,7 +170,8 @@ impl Peers {
 
     /// We are not in the roster any more: every connection is closed, with a word to those at the other ends of links.
     pub fn leave(&mut self, now: Time) {
-        for (conn, _) in std::mem::take(&mut self.strangers) {
+        for (conn, _) in std::mem::take(&mut self.pending) {
+            self.timers.stop(Timer::Pending(conn));
             self.out.push_back(PeerOutput::Close(PeerConn::Accepted(conn)));
         }
         let names: Vec<NameKey> = self.links.keys().cloned().collect();
@@ -177,7 +183,7 @@ impl Peers {
 
     /// The roster has changed: who waits may be in it, and who had a link may be somebody else now.
     pub fn roster_changed(&mut self, now: Time, roster: Roster<'_>) {
-        let waiting: Vec<u64> = self.strangers.keys().copied().collect();
+        let waiting: Vec<u64> = self.pending.keys().copied().collect();
         for conn in waiting {
             self.recognise(now, conn, roster);
         }
@@ -275,6 +281,7 @@ impl Peers {
         let until = now + self.config.ack_timeout + OPENING;
         self.conns.insert(conn, name.to_owned());
         self.links.insert(name.to_owned(), PeerLink::new(person, conn, Stage::Dialling { until }));
+        self.set_timers(name);
     }
 
     /// Closes the link with somebody, by the keys of their names, and says so there. Says whether there was an open one.
@@ -286,20 +293,6 @@ impl Peers {
         open
     }
 
-    /// Lets time pass.
-    pub fn tick(&mut self, now: Time) {
-        let late: Vec<u64> = self.strangers.iter().filter(|(_, s)| s.deadline <= now).map(|(conn, _)| *conn).collect();
-        for conn in late {
-            self.drop_stranger(conn);
-        }
-        let ack_timeout = self.config.ack_timeout;
-        let due = |link: &PeerLink| link.next_timeout(ack_timeout).is_some_and(|at| at <= now);
-        let due: Vec<NameKey> = self.links.iter().filter(|(_, link)| due(link)).map(|(name, _)| name.clone()).collect();
-        for name in due {
-            self.link_tick(now, &name);
-        }
-    }
-
     /// The next thing to be done with a connection.
     pub fn poll(&mut self, now: Time) -> Option<PeerOutput> {
         loop {
@@ -307,9 +300,11 @@ impl Peers {
                 return Some(output);
             }
             let name = self.talking.first()?;
-            match self.links.get_mut(name).and_then(|link| link.poll(now)) {
-                Some(output) => return Some(output),
-                None => drop(self.talking.pop_first()),
+            if let Some(output) = self.links.get_mut(name).and_then(|link| link.poll(now)) {
+                return Some(output);
+            }
+            if let Some(name) = self.talking.pop_first() {
+                self.set_timers(&name);
             }
         }
     }
@@ -317,13 +312,6 @@ impl Peers {
     /// The next thing that has happened.
     pub fn next_news(&mut self) -> Option<News> {
         self.news.pop_front()
-    }
-
-    /// When [`Peers::tick`] is wanted.
-    pub fn next_timeout(&self) -> Option<Time> {
-        let strangers = self.strangers.values().map(|stranger| stranger.deadline);
-        let links = self.links.values().filter_map(|link| link.next_timeout(self.config.ack_timeout));
-        strangers.chain(links).min()
     }
 
     fn calendar(&self, now: Time) -> Timestamp {

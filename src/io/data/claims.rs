@@ -3,7 +3,7 @@
 
 use super::run::Run;
 use super::sources::Plan;
-use crate::io::hash::{ChunkHasher, Manifest};
+use crate::io::content::hash::{ChunkHasher, Manifest};
 use crate::protocol::data::MAX_SEGMENT;
 
 /// Confirms or gives up each claimed chunk.

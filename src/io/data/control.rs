@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::fetch::Source;
 use super::sources::MAX_SOURCES;
-use crate::io::cancel::Cancel;
+use crate::io::os::cancel::Cancel;
 use crate::protocol::ChunkSet;
 
 /// The handle of one fetch, for whoever watches over it. Clones share it.

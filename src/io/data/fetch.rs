@@ -11,9 +11,9 @@ use super::partial::Partial;
 use super::run::Run;
 use super::shelf::Shelf;
 use super::target::Target;
-use crate::io::cancel::Cancel;
-use crate::io::hash::{Fingerprint, Hashed};
-use crate::io::identity::Identity;
+use crate::io::content::hash::{Fingerprint, Hashed};
+use crate::io::data::LocalPeer;
+use crate::io::os::cancel::Cancel;
 use crate::protocol::data::check_token;
 use crate::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey, Timestamp};
 
@@ -129,7 +129,7 @@ pub struct Fetched {
 /// `peer-unreachable`, `peer-key-changed`, `peer-refused`, `peer-broke`, `bad-chunk`, `source-changed`, `source-gone`.
 pub fn fetch(
     job: &FetchJob,
-    identity: &Identity,
+    identity: &LocalPeer,
     shelf: &Shelf,
     notify: &(dyn Fn(FetchNote) + Send + Sync),
     control: &Control,

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::local_peer::LocalPeer;
 use super::socket::Broken;
 use crate::core::Time;
 use crate::core::flow::{Flow, LEAST, Verdict};
-use crate::io::identity::Identity;
 
 /// How long a source's speed is measured at a time.
 const PACE: Duration = Duration::from_secs(1);
@@ -52,9 +52,9 @@ pub(super) struct Flowing {
 }
 
 impl Flowing {
-    /// What comes from a source to whoever fetches as this identity; if we are to receive slowly ourselves, nobody is to
+    /// What comes from a source to this process; if we are to receive slowly ourselves, nobody is to
     /// blame.
-    pub(super) fn from_source(to: &Identity) -> Self {
+    pub(super) fn from_source(to: &LocalPeer) -> Self {
         let least = if to.rates.down.is_some() { 0 } else { LEAST };
         Self { started: Instant::now(), flow: Flow::new(Time(0), least, to.trial) }
     }

@@ -14,8 +14,8 @@ use super::run::{GATHERED, Run};
 use super::socket::Broken;
 use super::stream::ClientStream;
 use crate::core::swarm::{Lane, ahead};
-use crate::io::cancel::Cancel;
-use crate::io::hash::{ChunkHasher, Manifest};
+use crate::io::content::hash::{ChunkHasher, Manifest};
+use crate::io::os::cancel::Cancel;
 use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, to_line};
 use crate::protocol::{ErrorCode, Failure};
 

@@ -6,7 +6,7 @@ use super::lane::{KEEP, Loss, read_answer, unexpected};
 use super::run::Run;
 use super::sources::Plan;
 use super::stream::ClientStream;
-use crate::io::hash::{Manifest, verify_manifest};
+use crate::io::content::hash::{Manifest, verify_manifest};
 use crate::protocol::Chunking;
 use crate::protocol::data::{DataAnswer, DataRequest, to_line};
 

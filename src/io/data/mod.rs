@@ -19,6 +19,7 @@ mod folder;
 mod growing;
 mod here;
 mod lane;
+mod local_peer;
 mod manifest;
 mod pace;
 mod partial;
@@ -37,9 +38,9 @@ mod throttle;
 mod uploads;
 
 pub use control::Control;
-pub(super) use dial::Dialled;
 pub use fetch::{FetchJob, FetchNote, Fetched, Source, fetch};
 pub use folder::{Arrived, FolderFetched, FolderFile, FolderJob, FolderNote, fetch_folder};
+pub use local_peer::LocalPeer;
 pub(crate) use partial::is_partial;
 pub use server::DataServer;
 pub use shelf::Shelf;

@@ -16,9 +16,9 @@ use super::shelf::{Holds, Place, Shelf, Shelved};
 use super::sources::{Plan, State};
 use super::uploads::PROGRESS_EVERY;
 use crate::core::swarm::Swarm;
-use crate::io::cancel::Cancel;
-use crate::io::hash::{Fingerprint, Hashed, Manifest};
-use crate::io::identity::Identity;
+use crate::io::content::hash::{Fingerprint, Hashed, Manifest};
+use crate::io::data::LocalPeer;
+use crate::io::os::cancel::Cancel;
 use crate::protocol::{ChunkSet, ErrorCode, Failure};
 
 /// Chunks up to this size are verified before they are written; see `mod.rs`.
@@ -40,7 +40,7 @@ const STALLED: Duration = Duration::from_secs(2);
 /// What the threads of one fetch share.
 pub(super) struct Run<'a> {
     pub(super) job: &'a FetchJob,
-    pub(super) identity: &'a Identity,
+    pub(super) identity: &'a LocalPeer,
     pub(super) notify: &'a (dyn Fn(FetchNote) + Send + Sync),
     shelf: &'a Shelf,
     pub(super) partial: Partial,
@@ -60,7 +60,7 @@ impl<'a> Run<'a> {
     pub(super) fn new(
         job: &'a FetchJob,
         wanted: Option<ChunkSet>,
-        identity: &'a Identity,
+        identity: &'a LocalPeer,
         shelf: &'a Shelf,
         notify: &'a (dyn Fn(FetchNote) + Send + Sync),
         (partial, hidden): (Partial, PathBuf),

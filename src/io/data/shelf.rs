@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 use super::growing::Growing;
 use crate::core::few::Few;
-use crate::io::hash::{Fingerprint, Hashed};
+use crate::io::content::hash::{Fingerprint, Hashed};
 use crate::protocol::limits::HOLDINGS;
 use crate::protocol::name::NameKey;
 use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Failure, PublicKey};

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::fetch::Source;
 use crate::core::swarm::Swarm;
-use crate::io::cancel::Cancel;
-use crate::io::hash::Manifest;
+use crate::io::content::hash::Manifest;
+use crate::io::os::cancel::Cancel;
 use crate::protocol::{ChunkSet, Failure};
 
 /// The most sources that one fetch remembers.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::disk::{self, failure, in_transaction};
+use super::disk::{self, in_transaction};
+use super::failure::failure;
 use super::load::Unsigned;
 use super::{load, refold, schema};
 use crate::protocol::likeness::Likeness;

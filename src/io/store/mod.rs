@@ -6,12 +6,15 @@
 
 mod accounts;
 mod disk;
+mod failure;
 mod invites;
 mod load;
+pub mod passwords;
 mod queries;
 mod records;
 mod refold;
 mod schema;
+pub mod writer;
 
 use std::fs::File;
 use std::io;
@@ -19,14 +22,15 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::identity::Identity;
 use crate::core::digest::Digest;
+use crate::io::net::identity::Identity;
 use crate::protocol::cause;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query};
 use crate::protocol::{ErrorCode, Failure, Record};
 pub use accounts::{Account, Conflicts, NewAccount, Users};
-use disk::{BUSY_RUNNING, FileId, cannot, corrupt, failure, file_id, in_transaction};
+use disk::{BUSY_RUNNING, FileId, file_id, in_transaction};
+use failure::{cannot, corrupt, failure};
 pub use invites::InviteBook;
 use records::Work;
 

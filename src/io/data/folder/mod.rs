@@ -23,8 +23,8 @@ use super::control::Control;
 use super::fetch::Source;
 use super::shelf::Shelf;
 use super::target::check_target;
-use crate::io::hash::Hashed;
-use crate::io::identity::Identity;
+use crate::io::content::hash::Hashed;
+use crate::io::data::LocalPeer;
 use crate::protocol::data::{MAX_WHOLE, check_token};
 use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure, OnConflict, Timestamp};
 
@@ -145,7 +145,7 @@ pub struct FolderFetched {
 /// failure and how many there are.
 pub fn fetch_folder(
     job: &FolderJob,
-    identity: &Identity,
+    identity: &LocalPeer,
     shelf: &Shelf,
     notify: &(dyn Fn(FolderNote) + Send + Sync),
     control: &Control,

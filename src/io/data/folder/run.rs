@@ -11,12 +11,12 @@ use super::watch::Told;
 use super::writer::{Writer, is_fatal};
 use super::{Arrived, FolderFile, FolderJob, FolderNote, no_room, path_of};
 use crate::core::batch::{Batch, Item, Lane};
-use crate::io::cancel::Cancel;
+use crate::io::content::hash::{Fingerprint, Hashed, Manifest};
+use crate::io::data::LocalPeer;
 use crate::io::data::lane::Loss;
 use crate::io::data::shelf::Shelf;
 use crate::io::data::uploads::PROGRESS_EVERY;
-use crate::io::hash::{Fingerprint, Hashed, Manifest};
-use crate::io::identity::Identity;
+use crate::io::os::cancel::Cancel;
 use crate::protocol::data::file_in_line;
 use crate::protocol::{Chunking, ErrorCode, Failure};
 
@@ -44,7 +44,7 @@ pub(super) struct Work {
 /// What the threads of one folder share.
 pub(super) struct Run<'a> {
     pub(super) job: &'a FolderJob,
-    pub(super) identity: &'a Identity,
+    pub(super) identity: &'a LocalPeer,
     pub(super) shelf: &'a Shelf,
     pub(super) notify: &'a (dyn Fn(FolderNote) + Send + Sync),
     pub(super) downloads: &'a Downloads,
@@ -97,7 +97,7 @@ pub(super) struct SourceState {
 impl<'a> Run<'a> {
     pub(super) fn new(
         job: &'a FolderJob,
-        (identity, shelf): (&'a Identity, &'a Shelf),
+        (identity, shelf): (&'a LocalPeer, &'a Shelf),
         notify: &'a (dyn Fn(FolderNote) + Send + Sync),
         downloads: &'a Downloads,
         work: Work,

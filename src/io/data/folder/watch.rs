@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::run::Run;
 use super::{Arrived, FolderNote};
-use crate::io::cancel::Cancel;
 use crate::io::data::uploads::PROGRESS_EVERY;
+use crate::io::os::cancel::Cancel;
 use crate::protocol::ErrorCode;
 
 /// How often it is told what is there at most.

@@ -118,7 +118,7 @@ fn a_new_password_is_a_new_login_for_every_key() {
     let mut store = Store::open(dir.path()).unwrap().0;
     let key = PublicKey([1; 32]);
     let let_in = |name: &str, credential| {
-        [Record::Name { name: name.to_uppercase(), name_key: NameKey::of(&name), key, since: 9, credential }]
+        [Record::Name { name: name.to_uppercase(), name_key: NameKey::of(name), key, since: 9, credential }]
     };
     let first = users.account("n1").unwrap().credential;
     store.keep(&let_in("n1", Some(first))).unwrap();
