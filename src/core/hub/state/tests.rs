@@ -49,7 +49,11 @@ impl Play {
             2 => {
                 let Some(reader) = self.live.mail().reader(&name_key) else { return };
                 let (mut attendance, last) = (reader.attendance.clone(), self.live.mail().last());
-                if self.rng.below(2) == 0 { attendance.begins(last) } else { attendance.ends(last) };
+                if self.rng.below(2) == 0 {
+                    attendance.begins(last)
+                } else {
+                    attendance.ends(last)
+                };
                 Record::There { name_key, spans: attendance.spans().to_vec() }
             }
             3 if self.rng.below(40) == 0 => return self.remove(name_key),

@@ -249,9 +249,7 @@ fn what_is_asked_again_after_a_crash_is_answered_the_same_and_done_once() {
         assert_eq!(before.answer(1, id).map(Event::name), Some(answer), "{request}");
     }
     let past = before.persisted.iter().filter_map(|(_, record)| match record {
-        Record::Answered(answer) => {
-            Some((answer.idempotency_key.ask, PastAnswer::Answer(answer.answer.clone())))
-        }
+        Record::Answered(answer) => Some((answer.idempotency_key.ask, PastAnswer::Answer(answer.answer.clone()))),
         _ => None,
     });
     let past: Vec<(i64, PastAnswer)> = past.collect();

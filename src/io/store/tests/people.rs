@@ -192,9 +192,9 @@ fn what_is_withheld_is_handed_over_but_not_shown() {
 fn rooms_keep_their_numbers_to_themselves() {
     let (mut store, _) = Store::ephemeral().unwrap();
     let access = crate::protocol::types::RoomAccess::Invite;
-    let member =
-        |room, name: &str| Record::Member { room, name_key: NameKey::of(name), since: 4, by: None };
-    let room = Record::Room { room: 3, name: "tea".into(), name_key: NameKey::of("tea"), access, owner: NameKey::of("erin") };
+    let member = |room, name: &str| Record::Member { room, name_key: NameKey::of(name), since: 4, by: None };
+    let room =
+        Record::Room { room: 3, name: "tea".into(), name_key: NameKey::of("tea"), access, owner: NameKey::of("erin") };
     store.keep(&[room, member(3, "b"), member(3, "a"), member(3, "b"), member(9, "a")]).unwrap();
     let there = loaded(&store);
     assert_eq!(there.rooms[0].members, [(NameKey::of("a"), 4, None), (NameKey::of("b"), 4, None)]);
