@@ -25,15 +25,21 @@ pub struct MemoryStore {
     there: BTreeMap<NameKey, BTreeMap<u64, u64>>,
     blocks: BTreeSet<(NameKey, NameKey)>,
     rooms: BTreeMap<u64, RoomRecord>,
-    last_room: u64,
+    last: Last,
     said: Digest,
     answers: BTreeMap<NameKey, BTreeMap<IdempotencyKey, String>>,
-    last_credential: u64,
     visits: BTreeMap<(u64, u64), VisitRecord>,
     failures: BTreeMap<String, FailureRecord>,
     copies: BTreeMap<(NameKey, String), CopyRecord>,
     invites: BTreeMap<InviteDigest, InviteRecord>,
     invited: BTreeSet<(InviteDigest, PublicKey)>,
+}
+
+/// The highest numbers that were given.
+#[derive(Debug, Clone, Default)]
+struct Last {
+    room: u64,
+    credential: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -83,7 +89,7 @@ impl MemoryStore {
                 let (name, name_key, owner) = (name.clone(), name_key.clone(), owner.clone());
                 let record = RoomRecord { room: *room, name, name_key, access: *access, owner, members };
                 self.rooms.insert(*room, record);
-                self.last_room = self.last_room.max(*room);
+                self.last.room = self.last.room.max(*room);
             }
             Record::RoomGone { room } => drop(self.rooms.remove(room)),
             Record::Member { room, name_key, since, by } => {
@@ -111,7 +117,7 @@ impl MemoryStore {
                 drop(self.copies.insert((copy.name_key.clone(), copy.content.file.to_string()), copy.clone()));
             }
             Record::CopyGone { name_key, file } => drop(self.copies.remove(&(name_key.clone(), file.clone()))),
-            Record::TrimBefore(time) => {
+            Record::TrimBefore { time } => {
                 let old = self.messages.values().filter(|kept| kept.sent < *time).map(|kept| kept.number);
                 for number in old.collect::<Vec<_>>() {
                     self.forget(number);
@@ -167,8 +173,8 @@ impl MemoryStore {
     /// Makes a name an account since the beginning of time, and forgets its keys.
     pub fn add_account(&mut self, name: &str, password: &str) {
         let received = self.names.get(&NameKey::of(name)).map_or(0, |owner| owner.received);
-        self.last_credential += 1;
-        let password = Some((Password(password.to_owned()), self.last_credential));
+        self.last.credential += 1;
+        let password = Some((Password(password.to_owned()), self.last.credential));
         let owner = Owner { name: name.to_owned(), since: 0, password, received, keys: BTreeSet::new() };
         self.names.insert(NameKey::of(name), owner);
     }
@@ -229,7 +235,7 @@ impl MemoryStore {
             there: self.there.iter().map(|(name_key, spans)| (name_key.clone(), as_spans(spans))).collect(),
             last_message: self.messages.keys().next_back().copied().unwrap_or_default(),
             said: self.said.to_bytes(),
-            last_room: self.last_room,
+            last_room: self.last.room,
         }
     }
 

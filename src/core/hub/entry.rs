@@ -45,6 +45,25 @@ impl Hub {
         self.enter_or_contest(now, id, Entering { request_id: request_id.clone(), name: request.name, name_key, known })
     }
 
+    /// Whether a key, and its address, may take one more name.
+    pub(super) fn check_new_name(&mut self, now: Time, id: PeerId) -> Result<(), Failure> {
+        let Some(peer) = self.peers.get(&id) else { return Ok(()) };
+        let most = self.config.limits.names_per_address;
+        if self.newcomers.count(now, Network::of(peer.address.ip())) >= most {
+            let message = format!("From your address {most} names were taken within a day; that is the most.");
+            return Err(
+                Failure::new(ErrorCode::TooMany, message).hint("Enter under a name that you have, or tomorrow.")
+            );
+        }
+        let most = self.config.limits.names_per_key;
+        let owned = self.state.names().names_of(&peer.key).count();
+        if owned >= most {
+            let message = format!("Your key has {owned} names; that is the most.");
+            return Err(Failure::new(ErrorCode::TooMany, message).hint("Enter under one of them."));
+        }
+        Ok(())
+    }
+
     /// Whether a client is free to enter; `again` is a name that it may have entered already.
     pub(super) fn may_enter(&self, id: PeerId, again: Option<&NameKey>) -> Result<(), Failure> {
         let already = |message: String| Err(Failure::new(ErrorCode::AlreadyRegistered, message));

@@ -132,7 +132,7 @@ impl Hub {
             Some(Keep::For(span)) => {
                 let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
                 let before = self.calendar(now).0.saturating_sub(millis);
-                self.persist(Record::TrimBefore(Timestamp(before)));
+                self.persist(Record::TrimBefore { time: Timestamp(before) });
             }
             Some(Keep::Bytes(bytes)) => drop(self.persist(Record::TrimTo { bytes })),
             None => {}

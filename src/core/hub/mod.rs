@@ -35,7 +35,6 @@ mod people;
 mod places;
 mod proposing;
 mod pushes;
-mod quotas;
 mod rates;
 mod recent;
 mod refusals;

@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use super::state::{Author, Decision, Notice, Outcome, Proposal, Terms};
 use super::{Held, Hub, PeerId, Question};
 use crate::core::time::Time;
-use crate::protocol::name::NameKey;
+use crate::protocol::name::{NameKey, is_lobby};
 use crate::protocol::record::{AnswerRecord, Destination, IdempotencyKey, PastAnswer, Query, StoredMessage};
+use crate::protocol::to_json;
 use crate::protocol::wire::Ask;
 use crate::protocol::{
     ErrorCode, Event, EventLine, Failure, Id, Network, Record, Request, RequestLine, Timestamp, event,
@@ -49,11 +50,12 @@ impl Hub {
     }
 
     /// Whoever is registered, as who proposes something.
-    pub(super) fn author(&self, id: PeerId) -> Result<Author, Failure> {
+    fn author(&self, id: PeerId, request_id: &Option<Id>) -> Result<Author, Failure> {
         let peer = self.peers.get(&id).ok_or(ErrorCode::NotRegistered)?;
         let name = peer.name.as_ref().ok_or(ErrorCode::NotRegistered)?;
         let (name, name_key) = (name.name.clone(), name.name_key.clone());
-        Ok(Author { name, name_key, key: peer.key, network: Network::of(peer.address.ip()) })
+        let (key, network) = (peer.key, Network::of(peer.address.ip()));
+        Ok(Author { name, name_key, key, network, idempotency_key: self.idempotency_key(id, request_id) })
     }
 
     /// Judges what a client asks. No answer now means that it comes when it is on disk.
@@ -64,7 +66,7 @@ impl Hub {
         request_id: &Option<Id>,
         proposal: Proposal,
     ) -> Result<Option<Event>, Failure> {
-        let author = self.author(id)?;
+        let author = self.author(id, request_id)?;
         if let Some(past) = self.past_answer(id, request_id).cloned() {
             return self.answer_again(&author, &proposal, past).map(Some);
         }
@@ -108,7 +110,7 @@ impl Hub {
         for record in decision.records {
             self.record(record);
         }
-        self.note_answer(id, request_id, author, &answer);
+        self.note_answer(author, &answer);
         self.hold_answer(id, request_id, answer, notice);
     }
 
@@ -146,7 +148,7 @@ impl Hub {
 
     /// By what a request is told from all others. A client that does not number its requests, or not in order, could
     /// have one taken for another: each of those is new.
-    pub(super) fn idempotency_key(&self, id: PeerId, request_id: &Option<Id>) -> IdempotencyKey {
+    fn idempotency_key(&self, id: PeerId, request_id: &Option<Id>) -> IdempotencyKey {
         match (self.peers.get(&id), request_id) {
             (Some(peer), Some(Id::Number(number))) if !peer.instance.is_empty() && *number > peer.last_said => {
                 IdempotencyKey { instance: peer.instance.clone(), ask: *number }
@@ -156,12 +158,11 @@ impl Hub {
     }
 
     /// Has an answer written down with what it is about, so that asking again is answered the same.
-    fn note_answer(&mut self, id: PeerId, request_id: &Option<Id>, author: &Author, answer: &Event) {
-        let idempotency_key = self.idempotency_key(id, request_id);
-        if !idempotency_key.instance.is_empty() {
+    fn note_answer(&mut self, author: &Author, answer: &Event) {
+        if !author.idempotency_key.instance.is_empty() {
             let line = EventLine { seq: None, time: None, id: None, last: true, event: answer.clone() };
-            let (name_key, answer) = (author.name_key.clone(), crate::protocol::to_json(&line));
-            self.record(Record::Answered(AnswerRecord { name_key, idempotency_key, answer }));
+            let (name_key, idempotency_key) = (author.name_key.clone(), author.idempotency_key.clone());
+            self.record(Record::Answered(AnswerRecord { name_key, idempotency_key, answer: to_json(&line) }));
         }
     }
 
@@ -214,17 +215,17 @@ impl Hub {
             }
         };
         match proposal {
-            Proposal::Message(message, _) => {
+            Proposal::Message(message) => {
                 let to = self.state.other(&author.name_key, &message.to, "/to")?;
                 let delivered = u64::from(self.state.mail().received(&to) >= number);
                 let to = Some(self.state.names().shown(&to));
                 Ok(event::MessageAcked { number, sent, to, room: None, stored: true, delivered, blocked: None }.into())
             }
-            Proposal::Say(say, _) if !crate::protocol::name::is_lobby(&say.room) => {
+            Proposal::Say(say) if !is_lobby(&say.room) => {
                 let room = self.state.own_room(&author.name_key, &say.room)?;
                 Ok(self.acked_to_many(&author.name_key, number, sent, &Destination::Room(room), None))
             }
-            Proposal::Say(..) | Proposal::Broadcast(..) => {
+            Proposal::Say(_) | Proposal::Broadcast(_) => {
                 Ok(self.acked_to_many(&author.name_key, number, sent, &Destination::Lobby, None))
             }
             // Its number was that of a message before: no client of ours does that.

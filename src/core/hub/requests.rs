@@ -101,18 +101,9 @@ impl Hub {
             Request::Chunks(request) => self.chunks(id, &request).map(Some),
             Request::Accept(request) => self.accept(now, id, request.push).map(Some),
             Request::Decline(request) => self.decline(now, id, request.push).map(Some),
-            Request::Message(request) => {
-                let key = self.idempotency_key(id, request_id);
-                self.propose(now, id, request_id, Proposal::Message(request, key))
-            }
-            Request::Broadcast(request) => {
-                let key = self.idempotency_key(id, request_id);
-                self.propose(now, id, request_id, Proposal::Broadcast(request.text, key))
-            }
-            Request::Say(request) => {
-                let key = self.idempotency_key(id, request_id);
-                self.propose(now, id, request_id, Proposal::Say(request, key))
-            }
+            Request::Message(request) => self.propose(now, id, request_id, Proposal::Message(request)),
+            Request::Broadcast(request) => self.propose(now, id, request_id, Proposal::Broadcast(request.text)),
+            Request::Say(request) => self.propose(now, id, request_id, Proposal::Say(request)),
             Request::Block(request) => self.propose(now, id, request_id, Proposal::Block(request)),
             Request::Unblock(request) => self.propose(now, id, request_id, Proposal::Unblock(request)),
             Request::RoomCreate(request) => self.propose(now, id, request_id, Proposal::RoomCreate(request)),

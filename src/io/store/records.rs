@@ -123,7 +123,7 @@ pub(super) fn keep(database: &Connection, record: &Record, work: &mut Work) -> r
         Record::CopyGone { name_key, file } => {
             run("DELETE FROM copies WHERE fold = ?1 AND file = ?2", params![name_key, file])
         }
-        Record::TrimBefore(time) => {
+        Record::TrimBefore { time } => {
             work.trims.before = work.trims.before.max(Some(*time));
             Ok(())
         }

@@ -137,7 +137,10 @@ pub enum Record {
         file: String,
     },
     /// Messages from before this time are not kept any more, but for the newest of all.
-    TrimBefore(Timestamp),
+    TrimBefore {
+        /// When.
+        time: Timestamp,
+    },
     /// The oldest messages are not kept any more, until the rest takes at most so many bytes.
     TrimTo {
         /// The bound, in bytes.

@@ -72,11 +72,6 @@ impl<K: Ord + Serialize, V: Serialize> HashedMap<K, V> {
     pub(in crate::core::hub) fn range(&self, range: impl RangeBounds<K>) -> Steps<btree_map::Range<'_, K, V>> {
         self.rows.range(range).inspect(step)
     }
-
-    /// The row with the highest key.
-    pub(in crate::core::hub) fn last(&self) -> Option<(&K, &V)> {
-        self.rows.last_key_value()
-    }
 }
 
 impl<K: Ord + Serialize, V: Serialize> FromIterator<(K, V)> for HashedMap<K, V> {

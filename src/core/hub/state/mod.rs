@@ -15,6 +15,7 @@ mod mail;
 mod mailbox;
 mod names;
 mod rooms;
+mod share;
 mod snapshot;
 
 pub(super) use attendance::Attendance;
@@ -125,7 +126,7 @@ impl State {
             | Record::Failures(_)
             | Record::Copy(_)
             | Record::CopyGone { .. }
-            | Record::TrimBefore(_)
+            | Record::TrimBefore { .. }
             | Record::TrimTo { .. }
             | Record::Answered(_) => {}
         }

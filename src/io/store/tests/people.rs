@@ -122,7 +122,7 @@ fn old_messages_go_a_part_at_a_time_and_the_newest_stays() {
     let (mut store, _) = Store::ephemeral().unwrap();
     let all: Vec<Record> = (1..=1_200).map(message).collect();
     store.keep(&all).unwrap();
-    store.keep(&[Record::TrimBefore(Timestamp(601))]).unwrap();
+    store.keep(&[Record::TrimBefore { time: Timestamp(601) }]).unwrap();
     assert!(store.trim().unwrap(), "600 are not forgotten at once");
     assert!(!store.trim().unwrap());
     let oldest = |store: &Store| history(store, HistoryQuery { oldest: true, limit: 1, ..everything("erin") }).0;

@@ -6,7 +6,7 @@ use super::{Author, Decision, Outcome, Terms};
 use crate::protocol::limits::MESSAGE_BYTES;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::is_lobby;
-use crate::protocol::record::{Destination, IdempotencyKey, StoredMessage};
+use crate::protocol::record::{Destination, StoredMessage};
 use crate::protocol::{ErrorCode, Failure, Record, request};
 
 /// Whether a text can be said.
@@ -30,7 +30,6 @@ impl State {
         terms: &Terms<'_>,
         author: &Author,
         message: request::Message,
-        request: IdempotencyKey,
     ) -> Result<Decision, Failure> {
         check_text(&message.text)?;
         let to = self.other(&author.name_key, &message.to, "/to")?;
@@ -44,7 +43,7 @@ impl State {
         if let Some(full) = full {
             return Err(mailbox_full(&full, &name, most));
         }
-        Ok(self.said(terms, author, Destination::Person { name, name_key: to }, message.text, withheld, request))
+        Ok(self.said(terms, author, Destination::Person { name, name_key: to }, message.text, withheld))
     }
 
     pub(super) fn decide_broadcast(
@@ -52,10 +51,9 @@ impl State {
         terms: &Terms<'_>,
         author: &Author,
         text: String,
-        request: IdempotencyKey,
     ) -> Result<Decision, Failure> {
         check_text(&text)?;
-        Ok(self.said(terms, author, Destination::Lobby, text, false, request))
+        Ok(self.said(terms, author, Destination::Lobby, text, false))
     }
 
     pub(super) fn decide_say(
@@ -63,14 +61,13 @@ impl State {
         terms: &Terms<'_>,
         author: &Author,
         say: request::Say,
-        request: IdempotencyKey,
     ) -> Result<Decision, Failure> {
         if is_lobby(&say.room) {
-            return self.decide_broadcast(terms, author, say.text, request);
+            return self.decide_broadcast(terms, author, say.text);
         }
         check_text(&say.text)?;
         let room = self.own_room(&author.name_key, &say.room)?;
-        Ok(self.said(terms, author, Destination::Room(room), say.text, false, request))
+        Ok(self.said(terms, author, Destination::Room(room), say.text, false))
     }
 
     fn said(
@@ -80,7 +77,6 @@ impl State {
         destination: Destination,
         text: String,
         withheld: bool,
-        request: IdempotencyKey,
     ) -> Decision {
         let message = StoredMessage {
             number: self.mail.last() + 1,
@@ -90,7 +86,7 @@ impl State {
             destination,
             text,
             withheld,
-            idempotency_key: request,
+            idempotency_key: author.idempotency_key.clone(),
         };
         Decision { records: vec![Record::Message(message)], outcome: Outcome::Said }
     }

@@ -4,9 +4,8 @@
 //! the calendar and the tables of Unicode are looked at here and nowhere else in the state, so that a record means the
 //! same in every version.
 
-mod blocks;
-mod keeper;
 mod messages;
+mod people;
 mod rooms;
 
 use super::State;
@@ -38,6 +37,8 @@ pub(in crate::core::hub) struct Author {
     pub(in crate::core::hub) key: PublicKey,
     /// Where they come from.
     pub(in crate::core::hub) network: Network,
+    /// What tells this request from all others.
+    pub(in crate::core::hub) idempotency_key: IdempotencyKey,
 }
 
 /// Something that somebody wants to be so.
@@ -49,10 +50,9 @@ pub(in crate::core::hub) enum Proposal {
     RoomJoin(request::RoomJoin),
     RoomInvite(request::RoomInvite),
     RoomLeave(request::RoomLeave),
-    /// Something is said. The key tells the request from all others.
-    Message(request::Message, IdempotencyKey),
-    Broadcast(String, IdempotencyKey),
-    Say(request::Say, IdempotencyKey),
+    Message(request::Message),
+    Broadcast(String),
+    Say(request::Say),
 }
 
 /// What comes of a proposal.
@@ -101,9 +101,9 @@ impl State {
             Proposal::RoomJoin(join) => self.decide_room_join(terms, author, &join),
             Proposal::RoomInvite(invite) => self.decide_room_invite(terms, author, &invite),
             Proposal::RoomLeave(leave) => self.decide_room_leave(author, &leave),
-            Proposal::Message(message, key) => self.decide_message(terms, author, message, key),
-            Proposal::Broadcast(text, key) => self.decide_broadcast(terms, author, text, key),
-            Proposal::Say(say, key) => self.decide_say(terms, author, say, key),
+            Proposal::Message(message) => self.decide_message(terms, author, message),
+            Proposal::Broadcast(text) => self.decide_broadcast(terms, author, text),
+            Proposal::Say(say) => self.decide_say(terms, author, say),
         }
     }
 

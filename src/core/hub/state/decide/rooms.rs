@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::super::State;
+use super::super::share::share;
 use super::{Author, Decision, Notice, Outcome, Terms};
-use crate::core::hub::quotas::share;
 use crate::protocol::limits::{
     HubLimits, PEOPLE_PER_REQUEST, ROOMS_ADDRESSES, ROOMS_BY_OTHERS, ROOMS_EACH, ROOMS_INVITERS,
 };

@@ -1,11 +1,15 @@
-//! What the hub's keeper has changed in the store by another program: accounts, passwords, names that are gone.
+//! People: whom they block, and what the hub's keeper has changed in the store by another program: accounts, passwords,
+//! names that are gone.
 
 use std::collections::BTreeSet;
 
 use super::super::State;
+use super::{Author, Decision};
+use crate::protocol::limits::BLOCKS;
+use crate::protocol::line::pointer_at;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{AccountRecord, NameRecord};
-use crate::protocol::{PublicKey, Record};
+use crate::protocol::{ErrorCode, Failure, PublicKey, Record, event};
 
 /// What comes of names that the store has told anew.
 #[derive(Debug, Default)]
@@ -18,6 +22,31 @@ pub(in crate::core::hub) struct Reloaded {
 }
 
 impl State {
+    pub(super) fn decide_block(&self, author: &Author, name: &str) -> Result<Decision, Failure> {
+        let whom = self.other(&author.name_key, name, "/name")?;
+        let shown = self.names.shown(&whom);
+        if self.blocks.blocked_by(&author.name_key).count() >= BLOCKS {
+            return Err(Failure::new(ErrorCode::TooMany, format!("One can block {BLOCKS} people.")));
+        }
+        if self.blocks.has(&author.name_key, &whom) {
+            let failure = Failure::new(ErrorCode::AlreadyBlocked, format!("You block {shown} already."));
+            return Err(failure.at(pointer_at("/name")));
+        }
+        let record = Record::Block { by: author.name_key.clone(), whom };
+        Ok(Decision::answer(vec![record], event::Blocked { name: shown }))
+    }
+
+    pub(super) fn decide_unblock(&self, author: &Author, name: &str) -> Result<Decision, Failure> {
+        let whom = self.other(&author.name_key, name, "/name")?;
+        let shown = self.names.shown(&whom);
+        if !self.blocks.has(&author.name_key, &whom) {
+            let failure = Failure::new(ErrorCode::NotBlocked, format!("You do not block {shown}."));
+            return Err(failure.at(pointer_at("/name")));
+        }
+        let record = Record::Unblock { by: author.name_key.clone(), whom };
+        Ok(Decision::answer(vec![record], event::Unblocked { name: shown }))
+    }
+
     /// Judges what the store has told: all names, but those that are still on their way to it. `on_their_way` gives the
     /// keys that are, for a name under a password.
     pub(in crate::core::hub) fn decide_reload(
