@@ -43,46 +43,9 @@ impl Session {
 
 /// What changes our offers keeps its order with them, and the end waits for them.
 fn goes_past(head: &Waiting) -> bool {
-    let Waiting::Request(pending) = head else { return matches!(head, Waiting::Bad(..)) };
-    match pending.request {
-        Request::Setdir(_)
-        | Request::Offer(_)
-        | Request::Push(_)
-        | Request::Withdraw(_)
-        | Request::Register(_)
-        | Request::Login(_)
-        | Request::Rereg(_)
-        | Request::Dereg(_)
-        | Request::Wait(_)
-        | Request::Quit(_) => false,
-        Request::Status(_)
-        | Request::Who(_)
-        | Request::List(_)
-        | Request::Get(_)
-        | Request::Search(_)
-        | Request::Chunks(_)
-        | Request::Accept(_)
-        | Request::Decline(_)
-        | Request::Transfers(_)
-        | Request::Cancel(_)
-        | Request::Message(_)
-        | Request::Broadcast(_)
-        | Request::Private(_)
-        | Request::PrivateOpen(_)
-        | Request::PrivateClose(_)
-        | Request::Block(_)
-        | Request::Unblock(_)
-        | Request::Blocks(_)
-        | Request::History(_)
-        | Request::RoomCreate(_)
-        | Request::Rooms(_)
-        | Request::RoomJoin(_)
-        | Request::RoomInvite(_)
-        | Request::RoomLeave(_)
-        | Request::Members(_)
-        | Request::Say(_)
-        | Request::Focus(_)
-        | Request::Unfocus(_)
-        | Request::Help(_) => true,
+    match head {
+        Waiting::Request(pending) => pending.request.rules().goes_past_hashing(),
+        Waiting::Bad(..) => true,
+        Waiting::EndOfInput => false,
     }
 }

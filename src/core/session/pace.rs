@@ -87,7 +87,7 @@ impl Reader {
 
 /// How much room the answer to a request may need, in bytes.
 fn room_for(request: &Request) -> usize {
-    match request.conduct().bulk {
+    match request.rules().bulk {
         Bulk::Small => ANSWER_SMALL,
         Bulk::Large => ANSWER_LARGE,
     }
@@ -192,6 +192,6 @@ impl Origin {
 impl Pending {
     /// Whether what is asked later may be answered before it, and does not depend on it.
     fn may_be_passed(&self) -> bool {
-        !self.request.conduct().turn.holds_up() && !self.starts_a_transfer()
+        !self.request.rules().turn.holds_up() && !self.starts_a_transfer()
     }
 }

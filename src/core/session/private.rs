@@ -14,6 +14,7 @@ use crate::core::time::Time;
 use crate::protocol::limits::{PRIVATE_EACH, PRIVATE_UNDER_WAY};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::NameKey;
+use crate::protocol::request::{Direct, Starts};
 use crate::protocol::wire::Unreachable;
 use crate::protocol::{Client, ErrorCode, Presence, Request, Timestamp, request};
 use unwritten::Unwritten;
@@ -49,18 +50,8 @@ impl Privates {
 
     fn under_way_with(&self, to: &str) -> usize {
         let to = NameKey::of(to);
-        let with = |pending: &&Pending| whom(&pending.request).is_some_and(|other| NameKey::of(other) == to);
+        let with = |pending: &&Pending| pending.request.peer().is_some_and(|other| NameKey::of(other) == to);
         self.pending.values().filter(with).count()
-    }
-}
-
-/// Whom a request of this kind is about.
-fn whom(request: &Request) -> Option<&str> {
-    match request {
-        Request::Private(request) => Some(&request.to),
-        Request::PrivateOpen(request) => Some(&request.to),
-        Request::PrivateClose(request) => Some(&request.to),
-        _ => None,
     }
 }
 
@@ -76,7 +67,7 @@ fn person(client: &Client) -> Person {
 impl Origin {
     /// Whether the hub is asked where this person is, to be spoken to directly.
     fn asks_for(&self, to: &NameKey) -> bool {
-        matches!(self, Self::User(pending) if whom(&pending.request).is_some_and(|whom| NameKey::of(whom) == *to))
+        matches!(self, Self::User(pending) if pending.request.peer().is_some_and(|whom| NameKey::of(whom) == *to))
     }
 }
 
@@ -86,7 +77,7 @@ impl Session {
     pub(super) fn privates_permit(&self, head: &Waiting) -> bool {
         // While the hub is asked where somebody is, what is for them waits behind that.
         if let Waiting::Request(Pending { request, .. }) = head
-            && let Some(to) = whom(request).map(NameKey::of)
+            && let Some(to) = request.peer().map(NameKey::of)
             && self.asks.values().any(|(_, origin)| origin.asks_for(&to))
         {
             return false;
@@ -100,17 +91,20 @@ impl Session {
             Waiting::EndOfInput => false,
             // With `fail_fast`, what comes after a failure must not have been asked already.
             Waiting::Request(_) if self.config.fail_fast => false,
-            Waiting::Request(pending) => match &pending.request {
-                Request::Private(request::Private { to, .. }) => {
-                    // Who reads nothing is not waited for: it is said so.
-                    let room = self.privates.under_way_with(to) < PRIVATE_EACH;
-                    (room && under_way < PRIVATE_UNDER_WAY) || self.privates.peers.is_stalled(&NameKey::of(to))
+            Waiting::Request(pending) if pending.request.rules().starts == Starts::Last => false,
+            Waiting::Request(pending) => {
+                let to = pending.request.peer().unwrap_or_default();
+                match pending.request.rules().direct {
+                    Direct::Uses => {
+                        // Who reads nothing is not waited for: it is said so.
+                        let room = self.privates.under_way_with(to) < PRIVATE_EACH;
+                        (room && under_way < PRIVATE_UNDER_WAY) || self.privates.peers.is_stalled(&NameKey::of(to))
+                    }
+                    Direct::Changes => self.privates.under_way_with(to) == 0,
+                    Direct::EndsAll => false,
+                    Direct::No => true,
                 }
-                Request::PrivateOpen(request::PrivateOpen { to })
-                | Request::PrivateClose(request::PrivateClose { to }) => self.privates.under_way_with(to) == 0,
-                Request::Dereg(_) | Request::Wait(_) | Request::Quit(_) => false,
-                _ => true,
-            },
+            }
         }
     }
 
@@ -122,7 +116,7 @@ impl Session {
     /// Whether this is about a direct connection that is open.
     pub(super) fn goes_past_the_hub(&self, head: &Waiting) -> bool {
         let Waiting::Request(Pending { request, .. }) = head else { return false };
-        whom(request).is_some_and(|to| self.privates.peers.is_open(&NameKey::of(to))) && self.registered.is_some()
+        request.peer().is_some_and(|to| self.privates.peers.is_open(&NameKey::of(to))) && self.registered.is_some()
     }
 
     /// Where nobody can be sent anything more for now, others still can: the next message to one of them, of those that
@@ -190,7 +184,7 @@ impl Session {
 
     /// Asks the hub for whom a request is for.
     fn ask_for(&mut self, now: Time, pending: Pending) {
-        let to = whom(&pending.request).unwrap_or_default().to_owned();
+        let to = pending.request.peer().unwrap_or_default().to_owned();
         self.ask(now, request::PrivateOpen { to }.into(), Origin::User(Box::new(pending)));
     }
 
@@ -199,7 +193,7 @@ impl Session {
         if let Request::Private(request::Private { text, .. }) = request {
             check_text(text)?;
         }
-        let to = whom(request).ok_or(ErrorCode::Internal)?;
+        let to = request.peer().ok_or(ErrorCode::Internal)?;
         let Some(me) = &self.registered else { return Err(ErrorCode::NotRegistered.into()) };
         if NameKey::of(me) == NameKey::of(to) {
             return Err(Failure::from(ErrorCode::Yourself).at(pointer_at("/to")));

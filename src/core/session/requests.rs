@@ -7,6 +7,7 @@ use crate::core::hub::check_text;
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{NameKey, check_file};
+use crate::protocol::request::{At, ClientRequest, Starts};
 use crate::protocol::when::When;
 use crate::protocol::{ErrorCode, Request, event, human, request};
 
@@ -46,17 +47,10 @@ pub(super) enum Waiting {
     EndOfInput,
 }
 
-/// When a request may start.
+/// When what was written may start.
 enum Start {
-    /// When everything before it that is answered here has been answered: the hub keeps the order.
-    Passed,
-    /// When everything before it has been answered, but for transfers; and nothing else is passed on before it is
-    /// answered itself. A registration may take the hub a while, and what comes after it depends on it.
-    Alone,
-    /// When everything before it has been answered, but for transfers.
-    Here,
-    /// When everything before it is final.
-    Last,
+    /// When its row says.
+    Request(Starts),
     /// When everything before it has been answered, even if the hub is not there.
     Refused,
 }
@@ -65,47 +59,6 @@ impl Pending {
     /// Whether it is a transfer once the hub has said where.
     pub(super) fn starts_a_transfer(&self) -> bool {
         matches!(self.request, Request::Get(_) | Request::Accept(_))
-    }
-
-    fn start(&self) -> Start {
-        match self.request {
-            Request::Register(_) | Request::Login(_) | Request::Rereg(_) => Start::Alone,
-            Request::Dereg(_)
-            | Request::Status(_)
-            | Request::Who(_)
-            | Request::List(_)
-            | Request::Withdraw(_)
-            | Request::Get(_)
-            | Request::Search(_)
-            | Request::Chunks(_)
-            | Request::Accept(_)
-            | Request::Decline(_)
-            | Request::Message(_)
-            | Request::Broadcast(_)
-            | Request::Block(_)
-            | Request::Unblock(_)
-            | Request::Blocks(_)
-            | Request::History(_)
-            | Request::RoomCreate(_)
-            | Request::Rooms(_)
-            | Request::RoomJoin(_)
-            | Request::RoomInvite(_)
-            | Request::RoomLeave(_)
-            | Request::Members(_)
-            | Request::Say(_)
-            | Request::Focus(_) => Start::Passed,
-            Request::Setdir(_)
-            | Request::Offer(_)
-            | Request::Push(_)
-            | Request::Transfers(_)
-            | Request::Cancel(_)
-            | Request::PrivateOpen(_)
-            | Request::Private(_)
-            | Request::PrivateClose(_)
-            | Request::Unfocus(_)
-            | Request::Help(_) => Start::Here,
-            Request::Wait(_) | Request::Quit(_) => Start::Last,
-        }
     }
 }
 
@@ -120,9 +73,9 @@ impl Waiting {
 
     fn start(&self) -> Start {
         match self {
-            Self::Request(pending) => pending.start(),
+            Self::Request(pending) => Start::Request(pending.request.rules().starts),
             Self::Bad(..) => Start::Refused,
-            Self::EndOfInput => Start::Last,
+            Self::EndOfInput => Start::Request(Starts::Last),
         }
     }
 }
@@ -132,9 +85,9 @@ impl Session {
     pub(super) fn advance(&mut self, now: Time) {
         while self.leaving.is_none() && !self.ended {
             match self.next_to_start() {
-                Some(Waiting::Request(pending)) => match pending.start() {
-                    Start::Passed | Start::Alone => self.pass_on(now, pending),
-                    Start::Here | Start::Last | Start::Refused => self.start_local(now, pending),
+                Some(Waiting::Request(pending)) => match pending.request.rules().at {
+                    At::Hub => self.pass_on(now, pending),
+                    At::Client | At::Both => self.start_local(now, pending),
                 },
                 Some(Waiting::Bad(id, failure)) => self.refuse(now, id, failure),
                 Some(Waiting::EndOfInput) => {
@@ -159,7 +112,7 @@ impl Session {
             .asks
             .values()
             .any(|(_, origin)| matches!(origin, Origin::User(pending) if pending.starts_a_transfer()));
-        let waits = matches!(head.start(), Start::Last) && !locating;
+        let waits = matches!(head.start(), Start::Request(Starts::Last)) && !locating;
         let held_up = waits || (!self.settled && !self.running.is_empty());
         let over = |waiting: &Waiting| {
             matches!(waiting, Waiting::Request(pending)
@@ -187,7 +140,7 @@ impl Session {
             return false;
         }
         match head.start() {
-            Start::Passed => {
+            Start::Request(Starts::Passed) => {
                 let registering = self.asks.values().any(|(_, origin)| origin.is_registration());
                 // A large offer goes in pieces, and what comes after it sees all of it.
                 let offering = |origin: &Origin| matches!(origin, Origin::Offer(offer) if offer.goes_on());
@@ -196,10 +149,10 @@ impl Session {
                 self.settled && free && self.may_ask_more() && !registering && !offering && !paged
             }
             // The hub is not needed for what goes past it.
-            Start::Here if !self.settled && self.goes_past_the_hub(head) => free,
-            Start::Alone => self.settled && answered && self.asks.is_empty(),
-            Start::Here => self.settled && answered,
-            Start::Last => free && self.is_over_but_for_pushes() && !self.pushes.is_giving(),
+            Start::Request(Starts::Here) if !self.settled && self.goes_past_the_hub(head) => free,
+            Start::Request(Starts::Alone) => self.settled && answered && self.asks.is_empty(),
+            Start::Request(Starts::Here) => self.settled && answered,
+            Start::Request(Starts::Last) => free && self.is_over_but_for_pushes() && !self.pushes.is_giving(),
             Start::Refused => answered,
         }
     }
@@ -276,41 +229,33 @@ impl Session {
     /// Carries out a request that is answered here.
     pub(super) fn start_local(&mut self, now: Time, pending: Pending) {
         let id = pending.id.clone();
-        let result = match &pending.request {
-            Request::Setdir(request) => {
+        let request = pending.request.clone();
+        // What the hub answers is passed on and never comes here.
+        let Some(request) = request.for_client() else { return self.refuse(now, id, ErrorCode::Internal.into()) };
+        let result = match request {
+            ClientRequest::Rereg(_) => return self.pass_on(now, pending),
+            ClientRequest::Setdir(request) => {
                 let dir = request.dir.clone();
                 return self.start_task(pending, |task| Output::CheckDir(task, dir));
             }
-            Request::Offer(request) => {
-                let request = request.clone();
-                return self.start_offer(now, pending, &request);
-            }
-            Request::Push(request) => {
-                let request = request.clone();
-                return self.start_push(now, pending, &request);
-            }
-            Request::Transfers(_) => Ok(self.transfers()),
-            Request::Cancel(request) => {
-                let transfer = request.transfer;
-                return self.start_cancel(now, pending, transfer);
-            }
-            Request::Help(request) => {
+            ClientRequest::Offer(request) => return self.start_offer(now, pending, request),
+            ClientRequest::Push(request) => return self.start_push(now, pending, request),
+            ClientRequest::Transfers(_) => Ok(self.transfers()),
+            ClientRequest::Cancel(request) => return self.start_cancel(now, pending, request.transfer),
+            ClientRequest::Help(request) => {
                 let help = human::help(request.command.as_deref()).map(|commands| event::Help { commands }.into());
                 help.map_err(|failure| failure.at(pointer_at("/command")))
             }
-            Request::Unfocus(_) => return self.unfocus(now, id),
-            Request::Private(_) | Request::PrivateOpen(_) => return self.start_private(now, pending, false),
-            Request::PrivateClose(request) => {
-                let to = request.to.clone();
-                return self.private_close(now, id, &to);
+            ClientRequest::Unfocus(_) => return self.unfocus(now, id),
+            ClientRequest::Private(_) | ClientRequest::PrivateOpen(_) => {
+                return self.start_private(now, pending, false);
             }
-            Request::Wait(_) => Ok(event::Waited {}.into()),
-            Request::Quit(_) => {
+            ClientRequest::PrivateClose(request) => return self.private_close(now, id, &request.to),
+            ClientRequest::Wait(_) => Ok(event::Waited {}.into()),
+            ClientRequest::Quit(_) => {
                 let code = if self.waits.left_lost { ErrorCode::HubLost.exit() } else { self.entry.exit() };
                 return self.leave(now, "quit".into(), code, id, true);
             }
-            // All others are passed on: `Pending::start` says so.
-            _ => Err(ErrorCode::Internal.into()),
         };
         match result {
             Ok(answer) => self.finish(now, id, answer),

@@ -8,6 +8,7 @@ use super::requests::{Mark, Pending, Waiting};
 use super::{Origin, Output, Session, event};
 use crate::core::time::Time;
 use crate::protocol::event::WaitsFor;
+use crate::protocol::request::WithoutHub;
 use crate::protocol::types::Stage;
 use crate::protocol::{ErrorCode, Failure, Request, Transfer, request};
 
@@ -83,15 +84,15 @@ impl Session {
                 }
                 continue;
             };
-            let local = match &pending.request {
-                Request::Help(_) | Request::Transfers(_) | Request::Cancel(_) => true,
-                Request::List(_) => self.replica.has_table(),
-                Request::Setdir(_) => !offers,
-                Request::Unfocus(_) => !focuses,
-                // What these are refused for may change before their turn.
-                Request::Rereg(_) | Request::Accept(_) | Request::Decline(_) => false,
-                other => {
-                    self.check(other).is_err() || (self.goes_past_the_hub(waiting) && self.privates_permit(waiting))
+            let local = match pending.request.rules().without_hub {
+                WithoutHub::Answers => true,
+                WithoutHub::FromTable => self.replica.has_table(),
+                WithoutHub::UnlessOffersWait => !offers,
+                WithoutHub::UnlessFocusWaits => !focuses,
+                WithoutHub::Waits => false,
+                WithoutHub::Refusals => {
+                    self.check(&pending.request).is_err()
+                        || (self.goes_past_the_hub(waiting) && self.privates_permit(waiting))
                 }
             };
             if local {

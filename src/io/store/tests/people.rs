@@ -131,7 +131,7 @@ fn old_messages_go_a_part_at_a_time_and_the_newest_stays() {
     store.keep(&[Record::TrimTo { bytes: 0 }]).unwrap();
     while store.trim().unwrap() {}
     assert_eq!(oldest(&store), [1_200]);
-    store.keep(&[Record::TrimBefore(Timestamp(i64::MAX))]).unwrap();
+    store.keep(&[Record::TrimBefore { time: Timestamp(i64::MAX) }]).unwrap();
     while store.trim().unwrap() {}
     assert_eq!(loaded(&store).last_message, 1_200);
     let left: i64 = store.database.query_row("SELECT bytes FROM sizes", [], |row| row.get(0)).unwrap();
