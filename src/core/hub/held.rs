@@ -64,14 +64,15 @@ impl Hub {
         self.commit
     }
 
-    /// Holds an answer back that tells of names, blocks or rooms until what it tells is on disk.
+    /// Holds an answer back that tells of names, blocks or rooms until what it tells is on disk. While the store is in
+    /// trouble, what is asked is answered all the same.
     pub(super) fn when_kept(
         &mut self,
         peer: PeerId,
         request_id: &Option<Id>,
         answer: impl Into<Event>,
     ) -> Option<Event> {
-        if self.facts_commit <= self.committed {
+        if self.facts_commit <= self.committed || !self.health.is_well() {
             return Some(answer.into());
         }
         let (request_id, answer) = (request_id.clone(), Box::new(answer.into()));

@@ -35,15 +35,13 @@ impl Hub {
         if let Record::RoomGone { room } = &record {
             self.room_news.remove(room);
         }
-        let tells_of_messages = matches!(record, Record::Message(_) | Record::There { .. } | Record::Received { .. });
+        let is_shown = is_shown(&record);
         match record {
-            // The store has told of these: it has them.
-            Record::Account(_) | Record::NameGone { .. } => {}
-            // It never was there.
-            Record::MessageAbandoned(_) => {}
+            // The store has told of these, or has never had it.
+            Record::Account(_) | Record::NameGone { .. } | Record::MessageAbandoned(_) => {}
             other => drop(self.persist(other)),
         }
-        if !tells_of_messages {
+        if is_shown {
             self.facts_commit = self.commit;
         }
         self.commit
@@ -80,7 +78,7 @@ impl Hub {
         let terms = Terms { today: self.calendar(now), limits: &self.config.limits, is_here: &is_here };
         let decision = self.state.decide(&terms, &author, proposal)?;
         match decision {
-            Decision { records, outcome: Outcome::Answer(answer) } if records.is_empty() => Ok(Some(answer)),
+            Decision { records, outcome: Outcome::Answer(answer) } if records.is_empty() => Ok(Some(*answer)),
             decision => {
                 self.can_keep()?;
                 if matches!(decision.outcome, Outcome::Said) {
@@ -101,10 +99,10 @@ impl Hub {
                 }
                 return;
             }
-            Outcome::Answer(answer) => (answer, None),
-            Outcome::Room { answer, notice, log } => {
-                self.log(log);
-                (answer, notice)
+            Outcome::Answer(answer) => (*answer, None),
+            Outcome::Room(change) => {
+                self.log(change.log);
+                (change.answer, Some(change.notice))
             }
         };
         for record in decision.records {
@@ -286,6 +284,34 @@ impl Hub {
             }
         };
         event::MessageAcked { number, sent, to, room, stored: true, delivered: delivered as u64, blocked }.into()
+    }
+}
+
+/// Whether somebody who asks for names, blocks or rooms is shown what a record says.
+fn is_shown(record: &Record) -> bool {
+    match record {
+        Record::Name { .. }
+        | Record::KeyForgotten { .. }
+        | Record::Block { .. }
+        | Record::Unblock { .. }
+        | Record::Room { .. }
+        | Record::RoomGone { .. }
+        | Record::Member { .. }
+        | Record::MemberGone { .. } => true,
+        Record::Account(_)
+        | Record::NameGone { .. }
+        | Record::InviteSpent { .. }
+        | Record::Message(_)
+        | Record::MessageAbandoned(_)
+        | Record::Answered(_)
+        | Record::Received { .. }
+        | Record::There { .. }
+        | Record::Visit(_)
+        | Record::Failures(_)
+        | Record::Copy(_)
+        | Record::CopyGone { .. }
+        | Record::TrimBefore { .. }
+        | Record::TrimTo { .. } => false,
     }
 }
 

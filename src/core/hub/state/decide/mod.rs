@@ -67,11 +67,19 @@ pub(in crate::core::hub) struct Decision {
 #[derive(Debug)]
 pub(in crate::core::hub) enum Outcome {
     /// The answer.
-    Answer(Event),
-    /// The answer, and what others are told of a change in a room.
-    Room { answer: Event, notice: Option<Notice>, log: LogEvent },
+    Answer(Box<Event>),
+    /// A room has changed.
+    Room(Box<RoomChange>),
     /// Something was said: the answer depends on who has it by then.
     Said,
+}
+
+/// What is told of a change in a room.
+#[derive(Debug)]
+pub(in crate::core::hub) struct RoomChange {
+    pub(in crate::core::hub) answer: Event,
+    pub(in crate::core::hub) notice: Notice,
+    pub(in crate::core::hub) log: LogEvent,
 }
 
 /// What others are told of a request that changes a room.
@@ -133,6 +141,6 @@ impl State {
 
 impl Decision {
     fn answer(records: Vec<Record>, answer: impl Into<Event>) -> Self {
-        Self { records, outcome: Outcome::Answer(answer.into()) }
+        Self { records, outcome: Outcome::Answer(Box::new(answer.into())) }
     }
 }

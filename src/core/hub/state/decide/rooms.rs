@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::State;
 use super::super::share::share;
-use super::{Author, Decision, Notice, Outcome, Terms};
+use super::{Author, Decision, Notice, Outcome, RoomChange, Terms};
 use crate::protocol::limits::{
     HubLimits, PEOPLE_PER_REQUEST, ROOMS_ADDRESSES, ROOMS_BY_OTHERS, ROOMS_EACH, ROOMS_INVITERS,
 };
@@ -297,5 +297,6 @@ fn log_of(author: &Author, room: String, members: usize) -> log::RoomChanged {
 }
 
 fn room_decision(records: Vec<Record>, answer: impl Into<Event>, notice: Notice, log: log::RoomChanged) -> Decision {
-    Decision { records, outcome: Outcome::Room { answer: answer.into(), notice: Some(notice), log: log.into() } }
+    let (answer, log) = (answer.into(), log.into());
+    Decision { records, outcome: Outcome::Room(Box::new(RoomChange { answer, notice, log })) }
 }
