@@ -14,19 +14,28 @@ mod hashed;
 mod mail;
 mod mailbox;
 mod names;
+mod presence;
 mod rooms;
+mod search_index;
+mod session_record;
 mod share;
 mod snapshot;
+mod table;
 
 pub(super) use attendance::Attendance;
 pub use decide::check_text;
 pub(super) use decide::{Author, Decision, Notice, Outcome, Proposal, Terms};
+pub(super) use search_index::SearchIndex;
+pub use session_record::SessionRecord;
 pub use snapshot::Snapshot;
+pub(super) use table::{Key, Owner, Shelved, key};
 
 use blocks::Blocks;
 use mail::Mail;
 use names::Names;
+use presence::Roster;
 use rooms::{Membership, Room, Rooms};
+use table::Table;
 
 use crate::core::digest::{Digest, combined};
 use crate::protocol::Record;
@@ -39,6 +48,10 @@ pub struct State {
     blocks: Blocks,
     rooms: Rooms,
     mail: Mail,
+    roster: Roster,
+    table: Table,
+    /// Of the newest change of the roster or the table.
+    revision: u64,
 }
 
 impl State {
@@ -50,6 +63,7 @@ impl State {
             blocks: Blocks::of(&loaded.blocks),
             rooms: Rooms::load(std::mem::take(&mut loaded.rooms), loaded.last_room),
             mail: Mail::load(loaded.last_message, Digest::from_bytes(loaded.said), &loaded.names, waiting, there),
+            ..Self::default()
         };
         state.begin_anew();
         state
@@ -58,11 +72,13 @@ impl State {
     /// What only sessions keep up ends with them: nobody is here.
     pub fn begin_anew(&mut self) {
         self.mail.end_all();
+        (self.roster, self.table, self.revision) = (Roster::default(), Table::default(), 0);
     }
 
     /// A hash of everything in it.
     pub fn digest(&self) -> Digest {
-        combined(&[self.names.digest(), self.blocks.digest(), self.rooms.digest(), self.mail.digest()])
+        let kept = [self.names.digest(), self.blocks.digest(), self.rooms.digest(), self.mail.digest()];
+        combined(&[combined(&kept), self.roster.digest(), self.table.digest()])
     }
 
     /// Whose name is whose.
@@ -83,6 +99,37 @@ impl State {
     /// What was said.
     pub(super) fn mail(&self) -> &Mail {
         &self.mail
+    }
+
+    /// Who is here.
+    pub(super) fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// What is offered.
+    pub(super) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The revision of the newest change of the roster or the table.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Something has happened that lasts as long as its session.
+    pub fn apply_of_session(&mut self, record: &SessionRecord) {
+        self.revision += 1;
+        match record {
+            SessionRecord::Here { client } => self.roster.set(self.revision, client),
+            SessionRecord::Left { name, closed } => self.roster.remove(self.revision, name, *closed),
+            SessionRecord::Listed { owner, server, content } => {
+                let key = self.table.key_of(&content.file, owner);
+                self.table.set(self.revision, key, Shelved { owner: *server, content: content.clone() });
+            }
+            SessionRecord::Unlisted { owner, file } => {
+                self.table.remove(self.revision, &(file.clone(), owner.clone()));
+            }
+        }
     }
 
     /// Something has happened.

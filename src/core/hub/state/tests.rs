@@ -1,6 +1,7 @@
 //! A state is what its records say: live, replayed, read from a snapshot in the middle, or loaded from a store.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::*;
 use crate::core::time::Rng;
@@ -12,7 +13,7 @@ use crate::protocol::record::{
     VisitRecord,
 };
 use crate::protocol::types::Content;
-use crate::protocol::{ContentHash, Failure, Network, PublicKey, Timestamp, request};
+use crate::protocol::{Client, ContentHash, Failure, Network, Presence, PublicKey, Timestamp, request};
 use crate::sim::MemoryStore;
 
 const NAMES: [&str; 8] = ["Anna", "ben", "Cleo", "Dora", "erin", "Fritz", "gil", "Hanna"];
@@ -22,8 +23,22 @@ const ROOMS: [&str; 5] = ["tea", "Kitchen", "music", "hall", "+"];
 struct Play {
     rng: Rng,
     live: State,
-    records: Vec<Record>,
+    records: Vec<Said>,
     asked: i64,
+}
+
+/// A record of either kind.
+#[derive(Debug, Clone)]
+enum Said {
+    Kept(Record),
+    OfSession(SessionRecord),
+}
+
+fn apply(state: &mut State, said: &Said) {
+    match said {
+        Said::Kept(record) => state.apply(record),
+        Said::OfSession(record) => state.apply_of_session(record),
+    }
 }
 
 impl Play {
@@ -38,7 +53,7 @@ impl Play {
 
     fn take(&mut self, record: Record) {
         self.live.apply(&record);
-        self.records.push(record);
+        self.records.push(Said::Kept(record));
     }
 
     /// One step: most are proposals, some are what sessions and the keeper do.
@@ -61,10 +76,34 @@ impl Play {
                 };
                 Record::There { name_key, spans: attendance.spans().to_vec() }
             }
+            4 | 5 => return self.session(name),
             3 if self.rng.below(40) == 0 => return self.remove(name_key),
             _ => return self.propose(name, name_key, key),
         };
         self.take(record);
+    }
+
+    /// Somebody comes or goes, offers something or not any more.
+    fn session(&mut self, name: String) {
+        let (number, at) = (self.rng.below(50), Timestamp(self.asked));
+        let (file, owner): (Arc<str>, Arc<str>) = (format!("{}.txt", self.rng.below(40)).into(), name.as_str().into());
+        let record = match self.rng.below(5) {
+            0 | 1 => {
+                let state = Presence::Online;
+                let (key, address) = (PublicKey([1; 32]), [10, 0, 0, 1].into());
+                let client = Client { name, number, state, since: at, key, address, port: 1, link_port: 2, you: false };
+                SessionRecord::Here { client }
+            }
+            2 => SessionRecord::Left { name, closed: at },
+            3 => {
+                let hash = ContentHash([self.rng.below(9) as u8; 32]);
+                let content = Content { file, size: number, hash, chunk_size: 1 << 20, chunks: 1, modified: None };
+                SessionRecord::Listed { owner, server: Owner::Client(number), content: content.into() }
+            }
+            _ => SessionRecord::Unlisted { owner, file },
+        };
+        self.live.apply_of_session(&record);
+        self.records.push(Said::OfSession(record));
     }
 
     /// The keeper removes a name.
@@ -121,7 +160,10 @@ fn answers(state: &State) -> Vec<String> {
     }
     let rooms = state.rooms().by_name().map(|(number, room)| format!("{number} {room:?}"));
     answers.extend(rooms);
-    answers.push(format!("{} {}", state.rooms().last(), state.mail().last()));
+    let roster = state.roster().lines().map(|client| format!("{client:?}"));
+    answers.extend(roster);
+    answers.extend(state.table().from(&key("", "")).map(|(key, offer)| format!("{key:?} {offer:?}")));
+    answers.push(format!("{} {} {}", state.rooms().last(), state.mail().last(), state.revision()));
     answers
 }
 
@@ -151,10 +193,10 @@ fn live_replayed_from_a_snapshot_and_loaded_states_are_the_same() {
             tail.iter().for_each(|record| keep(&mut store, record));
             checked = play.records.len();
             let mut replayed = State::default();
-            play.records.iter().for_each(|record| replayed.apply(record));
+            play.records.iter().for_each(|record| apply(&mut replayed, record));
             assert_same(&play.live, &replayed, "replayed");
             let mut from_snapshot = State::restore(snapshot).unwrap();
-            tail.iter().for_each(|record| from_snapshot.apply(record));
+            tail.iter().for_each(|record| apply(&mut from_snapshot, record));
             assert_same(&play.live, &from_snapshot, "from a snapshot");
             snapshot = serde_json::from_str(&serde_json::to_string(&play.live.snapshot()).unwrap()).unwrap();
             assert_same(&restarted(&play.live), &State::load(&mut store.load()), "loaded");
@@ -164,10 +206,11 @@ fn live_replayed_from_a_snapshot_and_loaded_states_are_the_same() {
 }
 
 /// The keeper's command removes a name from the store before the hub hears of it.
-fn keep(store: &mut MemoryStore, record: &Record) {
-    match record {
-        Record::NameGone { name_key } => store.remove_name(name_key),
-        other => store.keep(other),
+fn keep(store: &mut MemoryStore, said: &Said) {
+    match said {
+        Said::Kept(Record::NameGone { name_key }) => store.remove_name(name_key),
+        Said::Kept(other) => store.keep(other),
+        Said::OfSession(_) => {}
     }
 }
 
@@ -180,11 +223,11 @@ fn records_of_any_kind_in_any_order_do_no_harm() {
         for _ in 0..play.records.len() {
             let at = play.rng.below(play.records.len() as u64) as usize;
             let mut record = play.records[at].clone();
-            if let Record::Message(message) = &mut record {
+            if let Said::Kept(Record::Message(message)) = &mut record {
                 message.number = play.rng.below(u64::MAX);
                 message.destination = Destination::person("nobody");
             }
-            state.apply(&record);
+            apply(&mut state, &record);
         }
         let again = State::restore(state.snapshot()).unwrap();
         assert_eq!(again.digest(), state.digest(), "the indexes are those of what is there");
