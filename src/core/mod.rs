@@ -8,6 +8,7 @@
 pub mod answers;
 pub mod batch;
 pub mod dials;
+pub mod digest;
 pub mod few;
 pub mod flow;
 pub mod hub;

@@ -9,7 +9,7 @@ use super::exchange::Exchange;
 use super::feed::Feed;
 use super::following::Following;
 use super::invites::ShownInvite;
-use super::messages::Recall;
+use super::proposing::Recall;
 use super::rates::Pace;
 use super::roster::Registered;
 use super::{ConnId, Hub, Output, PeerId};

@@ -23,7 +23,7 @@ impl Hub {
             ("talking", self.talking.len()),
             ("challenges", challenges),
             ("room news", self.room_news.len()),
-            ("roster", self.roster.len()),
+            ("roster", self.state.roster().len()),
             ("chores", self.chores.len()),
             ("outputs", self.out.len()),
         ];

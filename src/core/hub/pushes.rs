@@ -141,7 +141,7 @@ impl Hub {
     pub(super) fn push_file(&mut self, now: Time, id: PeerId, push: wire::Push) -> Result<Event, Failure> {
         self.spend_message(now, id)?;
         let me = self.me(id)?;
-        let to = self.other(&me, &push.to, "/to")?;
+        let to = self.state.other(&me.name_key, &push.to, "/to")?;
         check_content(&push.push).map_err(|failure| failure.at(pointer_at("/file")))?;
         if push.push.file.contains('/') {
             let failure = Failure::new(ErrorCode::BadName, "A file that is pushed has a name without folders.");
@@ -151,13 +151,13 @@ impl Hub {
             return Err(Failure::new(ErrorCode::TooMany, format!("{PUSHES} of your files wait to be accepted.")));
         }
         // Who is blocked shall not keep others out.
-        let blocked = self.people.get(&to).into_iter().flat_map(|person| &person.blocks);
+        let blocked = self.state.blocks().blocked_by(&to);
         if self.pushes.count_for(&to, blocked) >= PUSHES_TO_ONE {
             let failure = Failure::new(ErrorCode::TooMany, "Too many files wait for that person.");
             return Err(failure.at(pointer_at("/to")));
         }
         let (file, size) = (push.push.file.to_string(), push.push.size);
-        let name = self.name_of(&to);
+        let name = self.state.names().shown(&to);
         let (giver, giver_key) = (me.name.clone(), me.name_key);
         let content = Arc::new(push.push);
         let number = self.pushes.add(Push { from: id, giver, giver_key, to: to.clone(), content, taker: None });
@@ -181,7 +181,7 @@ impl Hub {
     fn receiver(&self, push: &Push) -> Option<PeerId> {
         let id = *self.online.get(&push.to)?;
         let entered = self.peers.get(&id)?.name.is_some();
-        (entered && !self.blocks(&push.to, &push.giver_key)).then_some(id)
+        (entered && !self.state.blocks().has(&push.to, &push.giver_key)).then_some(id)
     }
 
     /// Somebody has come: what waits for them is offered to them.
@@ -194,12 +194,12 @@ impl Hub {
     /// A push that is for this client and waits.
     fn push_for(&self, id: PeerId, number: u64) -> Result<&Push, Failure> {
         let me = self.me(id)?;
-        let theirs = |push: &&Push| push.to == me.name_key && !self.blocks(&me.name_key, &push.giver_key);
+        let theirs = |push: &&Push| push.to == me.name_key && !self.state.blocks().has(&me.name_key, &push.giver_key);
         self.pushes.waiting(number).filter(theirs).ok_or_else(no_such_push)
     }
 
     fn log_end(&mut self, number: u64, from: String, to: &NameKey, how: &str) {
-        let to = self.name_of(to);
+        let to = self.state.names().shown(to);
         self.log(log::PushEnded { push: number, from, to, how: how.to_owned() });
     }
 
