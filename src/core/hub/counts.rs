@@ -28,7 +28,7 @@ impl Hub {
             ("outputs", self.out.len()),
         ];
         counts.extend(self.holders.counts());
-        counts.extend(self.pushes.counts());
+        counts.extend(self.state.pushes().counts());
         counts.extend(self.copies.counts());
         counts
     }

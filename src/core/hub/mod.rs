@@ -80,7 +80,6 @@ use invites::Invites;
 use newcomers::Newcomers;
 use people::Departed;
 use places::Places;
-use pushes::Pushes;
 use recent::Recent;
 use refusals::Refusals;
 use revocation::Credentials;
@@ -236,7 +235,6 @@ pub struct Hub {
     chores: Chores,
     updates: Updates,
     holders: Holders,
-    pushes: Pushes,
     copies: Copies,
     gather_at: Option<Time>,
     timers: BTreeSet<(Time, PeerId)>,
@@ -287,7 +285,6 @@ impl Hub {
             chores: Chores::default(),
             updates: Updates::default(),
             holders: Holders::default(),
-            pushes: Pushes::default(),
             copies: Copies::load(loaded.copies),
             gather_at: None,
             timers: BTreeSet::new(),
