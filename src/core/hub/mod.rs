@@ -25,7 +25,6 @@ mod holders;
 mod invites;
 mod kept;
 mod locate;
-mod messages;
 mod newcomers;
 mod offers;
 mod orphans;
@@ -47,6 +46,7 @@ mod search;
 mod state;
 mod strangers;
 mod telling;
+mod timers;
 mod underway;
 
 pub use accounts::{LoginPolicy, Verified};
@@ -61,6 +61,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::time::Time;
+use super::timers::Timers;
 use crate::protocol::log::LogEvent;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query, Record};
@@ -88,6 +89,7 @@ use roster::{Fetchers, Visit};
 use scanned::Scanned;
 use strangers::Strangers;
 use telling::Updates;
+use timers::Timer;
 use underway::Underway;
 
 /// How long a connection may take to say hello.
@@ -237,7 +239,7 @@ pub struct Hub {
     holders: Holders,
     copies: Copies,
     gather_at: Option<Time>,
-    timers: BTreeSet<(Time, PeerId)>,
+    timers: Timers<Timer>,
     /// Peers that may have frames to send.
     talking: BTreeSet<PeerId>,
     next_peer: PeerId,
@@ -287,7 +289,7 @@ impl Hub {
             holders: Holders::default(),
             copies: Copies::load(loaded.copies),
             gather_at: None,
-            timers: BTreeSet::new(),
+            timers: Timers::default(),
             talking: BTreeSet::new(),
             next_peer: 1,
             commit: 0,
@@ -299,6 +301,7 @@ impl Hub {
             config,
         };
         hub.drop_copies_of_nobody(Time(0));
+        hub.set_timers();
         hub
     }
 
