@@ -211,6 +211,15 @@ impl Sim {
             Output::Hash(offering) => self.hash(client, &offering),
             Output::Unserve(files) => self.actors[client].disk.unserve(&files),
             Output::Peers(peers) => self.actors[client].peers = peers.into_iter().flatten().collect(),
+            Output::PeersChanged(changes) => {
+                let peers = &mut self.actors[client].peers;
+                for (key, owner) in changes {
+                    match owner {
+                        Some(owner) => drop(peers.insert(key, owner)),
+                        None => drop(peers.remove(&key)),
+                    }
+                }
+            }
             // A simulated upload ends with its receiver.
             Output::PeersLeft(_) => {}
             Output::Fetch(plan) => self.fetch(client, plan),

@@ -53,8 +53,7 @@ pub use accounts::{LoginPolicy, Verified};
 pub use config::{Access, HubConfig};
 pub use copies::{CopyPlan, HubFiles};
 pub use held::Keep;
-pub use offers::HUB;
-pub use state::{SessionRecord, Snapshot, State, check_text};
+pub use state::{SessionRecord, Snapshot, State};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
