@@ -18,16 +18,17 @@ impl Privates {
                 PeerEvent::Said { peer, link, number, text, sent } => {
                     let (name, withheld) = (NameKey::of(&peer), inbox.is_blocked(&NameKey::of(&peer)));
                     self.unwritten.push_back(Unwritten { name: name.clone(), link, number, withheld });
-                    self.private_said(now, cx, inbox, peer, number, text, sent);
+                    let to = cx.registration.name().unwrap_or_default().to_owned();
+                    self.private_said(now, cx, inbox, event::PrivateMessage { number, from: peer, to, text, sent });
                     if inbox.is_focused() {
                         self.peers.held(now, &name, link, number);
                     }
                 }
                 PeerEvent::Acked { ticket, peer, number, sent } => {
-                    self.private_acked(now, cx, ticket, peer, number, sent, 1)
+                    self.private_acked(now, cx, ticket, acked(peer, number, sent, 1))
                 }
                 PeerEvent::Held { ticket, peer, number, sent } => {
-                    self.private_acked(now, cx, ticket, peer, number, sent, 0)
+                    self.private_acked(now, cx, ticket, acked(peer, number, sent, 0))
                 }
                 PeerEvent::Delivered { peer, number } => {
                     inbox.tell_unless_held(now, cx, event::MessageDelivered { number, to: peer, private: true }.into());
@@ -51,19 +52,10 @@ impl Privates {
         }
     }
 
-    fn private_acked(
-        &mut self,
-        now: Time,
-        cx: &mut Context,
-        ticket: u64,
-        to: String,
-        number: u64,
-        sent: Timestamp,
-        delivered: u64,
-    ) {
-        let Some(pending) = self.pending.remove(&ticket) else { return };
-        let (to, room, stored, blocked) = (Some(to), None, false, None);
-        cx.finish(now, pending.id, event::MessageAcked { number, sent, to, room, stored, delivered, blocked });
+    fn private_acked(&mut self, now: Time, cx: &mut Context, ticket: u64, acked: event::MessageAcked) {
+        if let Some(pending) = self.pending.remove(&ticket) {
+            cx.finish(now, pending.id, acked);
+        }
     }
 
     fn private_opened(
@@ -93,23 +85,14 @@ impl Privates {
         cx.tell_for(now, id, last, opened);
     }
 
-    fn private_said(
-        &mut self,
-        now: Time,
-        cx: &mut Context,
-        inbox: &mut Inbox,
-        peer: String,
-        number: u64,
-        text: String,
-        sent: Timestamp,
-    ) {
+    fn private_said(&mut self, now: Time, cx: &mut Context, inbox: &mut Inbox, said: event::PrivateMessage) {
+        let peer = said.from.clone();
         let name = NameKey::of(&peer);
         if !inbox.is_blocked(&name) && self.announced.insert(name) {
             // It was opened while we blocked them, so the user was not told.
             self.tell_private(now, cx, inbox, &peer, event::PrivateOpened { peer: peer.clone(), by: peer.clone() });
         }
-        let to = cx.registration.name().unwrap_or_default().to_owned();
-        self.tell_private(now, cx, inbox, &peer.clone(), event::PrivateMessage { number, from: peer, to, text, sent });
+        self.tell_private(now, cx, inbox, &peer, said);
     }
 
     /// Tells an event that another client has caused, unless our user has blocked them.
@@ -129,4 +112,9 @@ impl Privates {
             false => inbox.tell_unless_held(now, cx, event),
         }
     }
+}
+
+/// The answer to what was said directly; `delivered` is how many have it by now.
+fn acked(to: String, number: u64, sent: Timestamp, delivered: u64) -> event::MessageAcked {
+    event::MessageAcked { number, sent, to: Some(to), room: None, stored: false, delivered, blocked: None }
 }
