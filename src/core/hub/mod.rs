@@ -25,7 +25,6 @@ mod holders;
 mod invites;
 mod kept;
 mod locate;
-mod messages;
 mod newcomers;
 mod offers;
 mod orphans;
@@ -47,6 +46,7 @@ mod search;
 mod state;
 mod strangers;
 mod telling;
+mod timers;
 mod underway;
 
 pub use accounts::{LoginPolicy, Verified};
@@ -60,6 +60,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::time::Time;
+use super::timers::Timers;
 use crate::protocol::log::LogEvent;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query, Record};
@@ -79,7 +80,6 @@ use invites::Invites;
 use newcomers::Newcomers;
 use people::Departed;
 use places::Places;
-use pushes::Pushes;
 use recent::Recent;
 use refusals::Refusals;
 use revocation::Credentials;
@@ -88,6 +88,7 @@ use roster::{Fetchers, Visit};
 use scanned::Scanned;
 use strangers::Strangers;
 use telling::Updates;
+use timers::Timer;
 use underway::Underway;
 
 /// How long a connection may take to say hello.
@@ -235,10 +236,9 @@ pub struct Hub {
     chores: Chores,
     updates: Updates,
     holders: Holders,
-    pushes: Pushes,
     copies: Copies,
     gather_at: Option<Time>,
-    timers: BTreeSet<(Time, PeerId)>,
+    timers: Timers<Timer>,
     /// Peers that may have frames to send.
     talking: BTreeSet<PeerId>,
     next_peer: PeerId,
@@ -286,10 +286,9 @@ impl Hub {
             chores: Chores::default(),
             updates: Updates::default(),
             holders: Holders::default(),
-            pushes: Pushes::default(),
             copies: Copies::load(loaded.copies),
             gather_at: None,
-            timers: BTreeSet::new(),
+            timers: Timers::default(),
             talking: BTreeSet::new(),
             next_peer: 1,
             commit: 0,
@@ -301,6 +300,7 @@ impl Hub {
             config,
         };
         hub.drop_copies_of_nobody(Time(0));
+        hub.set_timers();
         hub
     }
 

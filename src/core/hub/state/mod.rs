@@ -15,6 +15,7 @@ mod mail;
 mod mailbox;
 mod names;
 mod presence;
+mod pushes;
 mod rooms;
 mod search_index;
 mod session_record;
@@ -24,6 +25,7 @@ mod table;
 
 pub(super) use attendance::Attendance;
 pub(super) use decide::{Author, Decision, Notice, Outcome, Proposal, Terms};
+pub(super) use pushes::Push;
 pub(super) use search_index::SearchIndex;
 pub use session_record::SessionRecord;
 pub use snapshot::Snapshot;
@@ -33,6 +35,7 @@ use blocks::Blocks;
 use mail::Mail;
 use names::Names;
 use presence::Roster;
+use pushes::Pushes;
 use rooms::{Membership, Room, Rooms};
 use table::Table;
 
@@ -49,6 +52,7 @@ pub struct State {
     mail: Mail,
     roster: Roster,
     table: Table,
+    pushes: Pushes,
     /// Of the newest change of the roster or the table.
     revision: u64,
 }
@@ -71,13 +75,14 @@ impl State {
     /// What only sessions keep up ends with them: nobody is here.
     pub fn begin_anew(&mut self) {
         self.mail.end_all();
-        (self.roster, self.table, self.revision) = (Roster::default(), Table::default(), 0);
+        (self.roster, self.table, self.pushes) = (Roster::default(), Table::default(), Pushes::default());
+        self.revision = 0;
     }
 
     /// A hash of everything in it.
     pub fn digest(&self) -> Digest {
         let kept = [self.names.digest(), self.blocks.digest(), self.rooms.digest(), self.mail.digest()];
-        combined(&[combined(&kept), self.roster.digest(), self.table.digest()])
+        combined(&[combined(&kept), self.roster.digest(), self.table.digest(), self.pushes.digest()])
     }
 
     /// Whose name is whose.
@@ -110,6 +115,11 @@ impl State {
         &self.table
     }
 
+    /// Which files are for somebody.
+    pub(super) fn pushes(&self) -> &Pushes {
+        &self.pushes
+    }
+
     /// The revision of the newest change of the roster or the table.
     pub(super) fn revision(&self) -> u64 {
         self.revision
@@ -117,17 +127,27 @@ impl State {
 
     /// Something has happened that lasts as long as its session.
     pub fn apply_of_session(&mut self, record: &SessionRecord) {
-        self.revision += 1;
         match record {
-            SessionRecord::Here { client } => self.roster.set(self.revision, client),
-            SessionRecord::Left { name, closed } => self.roster.remove(self.revision, name, *closed),
+            SessionRecord::Here { client } => {
+                self.revision += 1;
+                self.roster.set(self.revision, client);
+            }
+            SessionRecord::Left { name, closed } => {
+                self.revision += 1;
+                self.roster.remove(self.revision, name, *closed);
+            }
             SessionRecord::Listed { owner, server, content } => {
+                self.revision += 1;
                 let key = self.table.key_of(&content.file, owner);
                 self.table.set(self.revision, key, Shelved { owner: *server, content: content.clone() });
             }
             SessionRecord::Unlisted { owner, file } => {
+                self.revision += 1;
                 self.table.remove(self.revision, &(file.clone(), owner.clone()));
             }
+            SessionRecord::Pushed { number, push } => self.pushes.add(*number, push.clone()),
+            SessionRecord::PushTaken { number, taker } => self.pushes.set_taker(*number, *taker),
+            SessionRecord::PushGone { number } => self.pushes.remove(*number),
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::pushes::Push;
 use super::table::Owner;
 use crate::protocol::types::Content;
 use crate::protocol::{Client, Timestamp};
@@ -33,6 +34,25 @@ pub enum SessionRecord {
         server: Owner,
         /// What it is.
         content: Arc<Content>,
+    },
+    /// A file is for somebody.
+    Pushed {
+        /// Its number, higher than all before.
+        number: u64,
+        /// What it is.
+        push: Push,
+    },
+    /// Whoever a file is for has accepted it; or it waits again.
+    PushTaken {
+        /// Its number.
+        number: u64,
+        /// Their session, if somebody has.
+        taker: Option<u64>,
+    },
+    /// A file is not for anybody any more: it was declined or taken back, or has arrived.
+    PushGone {
+        /// Its number.
+        number: u64,
     },
     /// Something is not offered any more.
     Unlisted {

@@ -11,6 +11,7 @@ use super::blocks::Blocks;
 use super::mail::{Mail, MailRows};
 use super::names::{Names, Owned};
 use super::presence::Roster;
+use super::pushes::{Push, Pushes};
 use super::rooms::{RoomRows, Rooms};
 use super::table::{Listing, Table};
 use crate::protocol::name::NameKey;
@@ -34,6 +35,11 @@ pub struct Snapshot {
     roster: Vec<(u64, Client)>,
     #[serde(default)]
     table: Vec<(u64, Listing)>,
+    /// The number of the newest push, and those that are there.
+    #[serde(default)]
+    last_push: u64,
+    #[serde(default)]
+    pushes: Vec<(u64, Push)>,
 }
 
 impl State {
@@ -48,6 +54,8 @@ impl State {
             revision: self.revision,
             roster: self.roster.rows(),
             table: self.table.rows(),
+            last_push: self.pushes.last(),
+            pushes: self.pushes.rows(),
         }
     }
 
@@ -56,7 +64,7 @@ impl State {
     /// # Errors
     /// `store-failed` if a newer program has written it.
     pub fn restore(snapshot: Snapshot) -> Result<Self, Failure> {
-        let Snapshot { version, names, blocks, rooms, mail, revision, roster, table } = snapshot;
+        let Snapshot { version, names, blocks, rooms, mail, revision, roster, table, last_push, pushes } = snapshot;
         if version != VERSION {
             let message = format!("The snapshot has version {version}; this potluck knows {VERSION}.");
             return Err(Failure::new(ErrorCode::StoreFailed, message).hint("Use the newer potluck that wrote it."));
@@ -68,6 +76,7 @@ impl State {
             mail: Mail::of(mail),
             roster: Roster::of(&roster),
             table: Table::of(table),
+            pushes: Pushes::of(last_push, pushes),
             revision,
         })
     }

@@ -87,7 +87,8 @@ impl Play {
     fn session(&mut self, name: String) {
         let (number, at) = (self.rng.below(50), Timestamp(self.asked));
         let (file, owner): (Arc<str>, Arc<str>) = (format!("{}.txt", self.rng.below(40)).into(), name.as_str().into());
-        let record = match self.rng.below(5) {
+        let (last, session) = (self.live.pushes().last(), self.rng.below(9));
+        let record = match self.rng.below(8) {
             0 | 1 => {
                 let state = Presence::Online;
                 let (key, address) = (PublicKey([1; 32]), [10, 0, 0, 1].into());
@@ -100,6 +101,15 @@ impl Play {
                 let content = Content { file, size: number, hash, chunk_size: 1 << 20, chunks: 1, modified: None };
                 SessionRecord::Listed { owner, server: Owner::Client(number), content: content.into() }
             }
+            4 => {
+                let hash = ContentHash([3; 32]);
+                let content = Content { file, size: 1, hash, chunk_size: 1 << 20, chunks: 1, modified: None };
+                let (giver, giver_key, to) = (name.clone(), NameKey::of(&name), NameKey::of("ben"));
+                let push = Push { from: session, giver, giver_key, to, content: content.into(), taker: None };
+                SessionRecord::Pushed { number: last + 1, push }
+            }
+            5 => SessionRecord::PushTaken { number: last, taker: Some(session).filter(|session| *session > 3) },
+            6 => SessionRecord::PushGone { number: self.rng.below(last + 1) },
             _ => SessionRecord::Unlisted { owner, file },
         };
         self.live.apply_of_session(&record);
@@ -163,6 +173,8 @@ fn answers(state: &State) -> Vec<String> {
     let roster = state.roster().lines().map(|client| format!("{client:?}"));
     answers.extend(roster);
     answers.extend(state.table().from(&key("", "")).map(|(key, offer)| format!("{key:?} {offer:?}")));
+    answers.extend((0..=state.pushes().last()).filter_map(|n| state.pushes().get(n)).map(|push| format!("{push:?}")));
+    answers.push(format!("{:?}", (0..9).map(|n| state.pushes().accepted_by(n)).collect::<Vec<_>>()));
     answers.push(format!("{} {} {}", state.rooms().last(), state.mail().last(), state.revision()));
     answers
 }
@@ -313,9 +325,9 @@ fn records_and_snapshots_are_written_as_ever() {
     let mut play = Play::new(7);
     (0..200).for_each(|_| play.step());
     let snapshot = serde_json::to_string_pretty(&play.live.snapshot()).unwrap();
-    insta::with_settings!({ snapshot_path => "../../../../snapshots/log", prepend_module_to_snapshot => false, omit_expression => true }, {
-        insta::assert_snapshot!("records", lines.join("\n"));
-        insta::assert_snapshot!("snapshot", snapshot);
+    insta::with_settings!({ snapshot_path => "../../../../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("log-records", lines.join("\n"));
+        insta::assert_snapshot!("log-snapshot", snapshot);
     });
     let newer = snapshot.replacen("\"version\": 1", "\"version\": 2", 1);
     let refused = State::restore(serde_json::from_str(&newer).unwrap());
