@@ -10,12 +10,12 @@ use clap::Args;
 
 use super::super::duration::{millis, seconds};
 use super::super::size::rate;
-use super::Manner;
+use super::RunMode;
 use crate::core::LinkConfig;
 use crate::core::session::AcceptFrom;
-use crate::io::drive::client::ClientOptions;
+use crate::client::Client;
+use crate::io::drive::client::{ClientOptions, Folders, Patience};
 use crate::io::fs::{check_dir, check_target};
-use crate::io::os::clock::Clock;
 use crate::io::state::home::Home;
 use crate::protocol::cause;
 use crate::protocol::invite::INVITE_BYTES;
@@ -218,35 +218,34 @@ impl ClientArgs {
         }
     }
 
-    pub(super) fn options(&self, manner: &mut Manner) -> Result<ClientOptions, Failure> {
+    pub(super) fn options(&self, mode: &mut RunMode) -> Result<ClientOptions, Failure> {
         if self.ack_timeout.is_zero() {
             return Err(Failure::new(ErrorCode::BadConfig, "--ack-timeout must be more than 0."));
         }
+        let link = LinkConfig { ack_timeout: self.ack_timeout, retries: self.retries, ..LinkConfig::client() };
+        let (hub, name, home, dir) = (self.invited()?, self.name()?, self.home()?, self.dir()?);
+        let client = Client::connect(hub)
+            .name(name)
+            .downloads(self.downloads()?)
+            .transport(self.transport)
+            .on_conflict(self.on_conflict)
+            .max_transfers(self.max_transfers.into())
+            .accept_from(self.accept_from())
+            .ports(self.port, self.link_port)
+            .rates(self.up, self.down)
+            .follow(mode.follow)
+            .inbox(mode.inbox)
+            .link_timers(link)
+            .give_up(self.give_up);
+        let options = client.options(home)?;
         Ok(ClientOptions {
-            hub: self.invited()?,
-            name: self.name()?,
-            password: manner.password.take(),
+            password: mode.password.take(),
             hub_key: self.hub_key,
-            home: self.home()?,
-            dir: self.dir()?,
-            downloads: self.downloads()?,
-            transport: self.transport,
-            port: self.port,
-            link_port: self.link_port,
-            on_conflict: self.on_conflict,
-            up: self.up,
-            down: self.down,
-            max_transfers: self.max_transfers.into(),
-            accept_from: self.accept_from(),
-            linger: manner.linger,
-            fail_fast: manner.fail_fast,
-            follow: manner.follow,
-            inbox: manner.inbox,
-            link: LinkConfig { ack_timeout: self.ack_timeout, retries: self.retries, ..LinkConfig::client() },
-            give_up: self.give_up,
-            timeout: self.timeout,
-            push_patience: manner.push_patience,
-            clock: Clock::start(),
+            folders: Folders { dir, ..options.folders },
+            linger: mode.linger,
+            fail_fast: mode.fail_fast,
+            patience: Patience { timeout: self.timeout, push: mode.push_patience, ..options.patience },
+            ..options
         })
     }
 }

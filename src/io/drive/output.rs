@@ -1,8 +1,9 @@
-//! Standard output, or any other sink that may be slow: what is told waits in an [`Outbox`], and a
-//! thread of its own writes it. Nobody who tells something ever waits for the reader.
+//! Standard output, or any other sink that may be slow: what is told waits in an [`Outbox`], and a thread of its own
+//! writes it, or whoever reads it polls. Nobody who tells something ever waits for the reader.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::core::outbox::{Bounds, Outbox, Popped, Queued, StateKey};
 const BATCH: usize = 64 << 10;
 
 /// The way to the writing thread; cheap to clone.
-pub struct Output<T>(Arc<Shared<T>>);
+pub struct Output<T>(Arc<OutputQueue<T>>);
 
 impl<T> Clone for Output<T> {
     fn clone(&self) -> Self {
@@ -22,8 +23,9 @@ impl<T> Clone for Output<T> {
     }
 }
 
-struct Shared<T> {
-    state: Mutex<State<T>>,
+/// What the teller and the reader share.
+struct OutputQueue<T> {
+    state: Mutex<OutputState<T>>,
     /// Something is there to be written, or writing is to end.
     filled: Condvar,
     /// There is room again, or writing has ended.
@@ -32,8 +34,10 @@ struct Shared<T> {
     taken: Notify,
 }
 
-struct State<T> {
+struct OutputState<T> {
     outbox: Outbox<T>,
+    /// Who polls, if that waits.
+    waker: Option<Waker>,
     closing: bool,
     ended: Option<io::Result<()>>,
     /// The sink takes no more; what comes is dropped.
@@ -60,7 +64,7 @@ impl<T, F: FnMut(Popped<T>, &mut Vec<u8>)> Render<T> for F {
     }
 }
 
-impl<T> Shared<T> {
+impl<T> OutputQueue<T> {
     /// Lets everybody know that the reader has taken something, or takes nothing any more.
     fn tell_taken(&self) {
         self.drained.notify_all();
@@ -68,7 +72,7 @@ impl<T> Shared<T> {
     }
 
     /// A panic elsewhere leaves a queue that is still whole, so the lock is taken all the same.
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, OutputState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -85,13 +89,7 @@ impl<T: Queued + Send + 'static> Output<T> {
         render: impl Render<T> + Send + 'static,
         broken: impl FnOnce(&io::Error) + Send + 'static,
     ) -> io::Result<Self> {
-        let state = State { outbox: Outbox::new(bounds), closing: false, ended: None, broken: false };
-        let shared = Arc::new(Shared {
-            state: Mutex::new(state),
-            filled: Condvar::new(),
-            drained: Condvar::new(),
-            taken: Notify::new(),
-        });
+        let Self(shared) = Self::polled(bounds);
         let of_thread = Ended(Arc::clone(&shared));
         let _: JoinHandle<()> = std::thread::Builder::new().name("output".into()).spawn(move || {
             let result = write_all(&of_thread.0, sink, render);
@@ -101,6 +99,42 @@ impl<T: Queued + Send + 'static> Output<T> {
             of_thread.0.lock().ended = Some(result);
         })?;
         Ok(Self(shared))
+    }
+
+    /// A queue without a thread: whoever reads it polls.
+    pub fn polled(bounds: Bounds) -> Self {
+        let outbox = Outbox::new(bounds);
+        let state = OutputState { outbox, waker: None, closing: false, ended: None, broken: false };
+        Self(Arc::new(OutputQueue {
+            state: Mutex::new(state),
+            filled: Condvar::new(),
+            drained: Condvar::new(),
+            taken: Notify::new(),
+        }))
+    }
+
+    /// Takes the next of what was told; `None` once it has been ended and everything was taken. One reader polls at a
+    /// time.
+    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Popped<T>>> {
+        let mut state = self.0.lock();
+        let popped = state.outbox.pop();
+        if popped.is_some() {
+            drop(state);
+            self.0.tell_taken();
+            return Poll::Ready(popped);
+        }
+        if state.closing {
+            return Poll::Ready(None);
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Nothing more will be told to who polls.
+    pub fn end(&self) {
+        let mut state = self.0.lock();
+        state.closing = true;
+        wake(&mut state);
     }
 
     /// Tells a fact. Says whether it keeps its place; where there is no room, it is counted into a gap.
@@ -121,6 +155,7 @@ impl<T: Queued + Send + 'static> Output<T> {
     fn push<R>(&self, push: impl FnOnce(&mut Outbox<T>) -> R) -> Option<R> {
         let mut state = self.0.lock();
         let pushed = (!state.broken).then(|| push(&mut state.outbox));
+        wake(&mut state);
         self.0.filled.notify_one();
         pushed
     }
@@ -159,8 +194,14 @@ impl<T: Queued + Send + 'static> Output<T> {
     }
 }
 
+fn wake<T>(state: &mut OutputState<T>) {
+    if let Some(waker) = state.waker.take() {
+        waker.wake();
+    }
+}
+
 /// Marks the end even if the thread panics, so that nobody waits for it for ever.
-struct Ended<T>(Arc<Shared<T>>);
+struct Ended<T>(Arc<OutputQueue<T>>);
 
 impl<T> Drop for Ended<T> {
     fn drop(&mut self) {
@@ -172,7 +213,7 @@ impl<T> Drop for Ended<T> {
     }
 }
 
-fn write_all<T: Queued>(shared: &Shared<T>, mut sink: impl Write, mut render: impl Render<T>) -> io::Result<()> {
+fn write_all<T: Queued>(shared: &OutputQueue<T>, mut sink: impl Write, mut render: impl Render<T>) -> io::Result<()> {
     let mut text = Vec::new();
     while gather(shared, &mut text, &mut render) {
         let written = sink.write_all(&text).and_then(|()| sink.flush());
@@ -191,7 +232,7 @@ fn write_all<T: Queued>(shared: &Shared<T>, mut sink: impl Write, mut render: im
 }
 
 /// Waits for the next batch; false when writing is to end and nothing is left.
-fn gather<T: Queued>(shared: &Shared<T>, text: &mut Vec<u8>, render: &mut impl Render<T>) -> bool {
+fn gather<T: Queued>(shared: &OutputQueue<T>, text: &mut Vec<u8>, render: &mut impl Render<T>) -> bool {
     loop {
         let state = shared.lock();
         let wait = shared.filled.wait_while(state, |s| s.outbox.is_empty() && !s.closing);

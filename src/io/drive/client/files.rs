@@ -1,10 +1,10 @@
 //! What we offer and lend: hashed on threads, served by the shelf, watched.
 
-use super::{ClientDriver, Message};
+use super::{ClientDriver, Message, Observer};
 use crate::core::session::{Offering, Replica};
 use crate::protocol::{ErrorCode, Failure};
 
-impl<W: FnMut(&Replica)> ClientDriver<W> {
+impl<W: Observer> ClientDriver<W> {
     pub(super) fn hash(&mut self, offering: Offering) {
         let (offers, sender, cancel) = (self.offers.clone(), self.sender.clone(), self.hashing.clone());
         self.on_thread(move || {
@@ -20,7 +20,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     /// was.
     pub(super) fn lend(&mut self, task: u64, dir: Option<String>, file: String, to: String) {
         let (offers, shelf, cancel) = (self.offers.clone(), self.shelf.clone(), self.hashing.clone());
-        let (pins, hub) = (self.options.home.pins(), self.hub_key);
+        let (pins, hub) = (self.options.folders.home.pins(), self.hub_key);
         self.on_thread(move || {
             let lent = hub.ok_or_else(|| Failure::from(ErrorCode::Internal)).and_then(|hub| {
                 let (content, path, hashed) = offers.hash_one(dir.as_deref(), &file, &cancel)?;

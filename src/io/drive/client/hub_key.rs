@@ -1,6 +1,6 @@
 //! The key that the hub must have: who says so, and what to do when it has another.
 
-use super::{ClientDriver, ConnBox, Message};
+use super::{ClientDriver, ConnBox, Message, Observer};
 use crate::core::session::Replica;
 use crate::io::net::connect_host;
 use crate::io::state::home::Home;
@@ -19,12 +19,12 @@ enum Source {
     Session,
 }
 
-impl<W: FnMut(&Replica)> ClientDriver<W> {
+impl<W: Observer> ClientDriver<W> {
     pub(super) fn connect(&mut self) {
         let conn = self.next_conn;
         self.next_conn += 1;
         let (sender, identity, transport) = (self.sender.clone(), self.local.clone(), self.options.transport);
-        let (hub, home) = (self.options.hub.clone(), self.options.home.clone());
+        let (hub, home) = (self.options.hub.clone(), self.options.folders.home.clone());
         let expected = self.expected();
         tokio::spawn(async move {
             let connected = match expected {
@@ -45,7 +45,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     fn expected(&self) -> Result<(Option<PublicKey>, Source), Failure> {
         let options = &self.options;
         Ok(match self.hub_key {
-            None => (options.home.pins().pinned_hub(&options.hub.host_port())?, Source::Pin),
+            None => (options.folders.home.pins().pinned_hub(&options.hub.host_port())?, Source::Pin),
             Some(key) if options.hub_key.is_some() => (Some(key), Source::Option),
             Some(key) if options.hub.key.is_some() => (Some(key), Source::Link),
             Some(key) => (Some(key), Source::Session),

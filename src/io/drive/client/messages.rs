@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 
-use super::ClientDriver;
+use super::{ClientDriver, Observer};
 use crate::core::outbox::Popped;
 use crate::core::peers::PeerConn;
 use crate::core::session::{FilesChanged, Hashed, Input, Replica, TransferNote, UploadNote, is_private, number_of};
@@ -104,7 +104,7 @@ impl Later {
     }
 }
 
-impl<W: FnMut(&Replica)> ClientDriver<W> {
+impl<W: Observer> ClientDriver<W> {
     pub(super) fn tell(&mut self, line: EventLine) {
         diagnose(&line);
         let lost = match &line.event {
@@ -112,6 +112,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             event if is_private(event) => Some(Later::WithheldInGap),
             event => number_of(event).map(Later::InGap),
         };
+        let Some(line) = self.watch.told(line) else { return };
         if !tell(&self.printed, line) {
             self.later.extend(lost);
         }

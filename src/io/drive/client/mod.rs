@@ -3,8 +3,10 @@
 mod files;
 mod hub_key;
 mod messages;
+mod observer;
 mod options;
 mod peers;
+mod reach;
 mod transfers;
 
 use std::collections::{HashMap, VecDeque};
@@ -17,7 +19,7 @@ use tokio::sync::mpsc;
 
 use crate::core::Rng;
 use crate::core::hub::HUB;
-use crate::core::session::{Input, Output, Replica, Session, SessionConfig, TransferNote};
+use crate::core::session::{Input, Output, Replica, Session, TransferNote};
 use crate::io::data::{Control, DataServer, LocalPeer, Rates, Shelf, Throttle, UploadNote as Upload};
 use crate::io::drive::output::Output as Printed;
 use crate::io::fs::check_dir;
@@ -35,11 +37,9 @@ use peers::PeerPort;
 
 use messages::Later;
 pub use messages::{ConnBox, Message, Reporting, mailbox};
-use options::settings;
-pub use options::{ClientOptions, UserInput};
-
-/// What is said on standard error when the end waits for a reader.
-pub const UNREAD: &str = "potluck: leaving waits until standard output has been read; Ctrl-C leaves now";
+pub use observer::{Observer, UNREAD};
+pub use options::{ClientOptions, Folders, Patience, Ports, TransferOptions, UserInput};
+pub use reach::reach;
 
 /// A running client.
 pub struct ClientDriver<W> {
@@ -67,7 +67,7 @@ pub struct ClientDriver<W> {
     end: Option<u8>,
 }
 
-impl<W: FnMut(&Replica)> ClientDriver<W> {
+impl<W: Observer> ClientDriver<W> {
     /// Opens the port for files, at `reach` if only this machine need reach it, and makes everything ready;
     /// `watch` sees the replica when it has changed.
     ///
@@ -81,11 +81,11 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         watch: W,
     ) -> Result<Self, Failure> {
         let limit = |rate: Option<u64>| rate.map(Throttle::new);
-        let rates = Rates { up: limit(options.up), down: limit(options.down) };
-        let local = LocalPeer::new(options.home.identity(&options.name)?).limited(rates);
+        let rates = Rates { up: limit(options.transfers.up), down: limit(options.transfers.down) };
+        let local = LocalPeer::new(options.folders.home.identity(&options.name)?).limited(rates);
         let clock = options.clock;
         let shelf = Shelf::default();
-        let listener = listen(options.port, reach)?;
+        let listener = listen(options.ports.files, reach)?;
         let uploads = sender.clone();
         let notify = Arc::new(move |note: Upload| {
             let (upload, notes) = transfers::upload_note(note);
@@ -96,31 +96,13 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         });
         let server = DataServer::start(listener, &local, shelf.clone(), notify).map_err(Failure::internal)?;
         let watching = sender.clone();
-        let offers = Offers::new(shelf.clone(), Some(options.home.dir()), move |changes| {
+        let offers = Offers::new(shelf.clone(), Some(options.folders.home.dir()), move |changes| {
             let _ = watching.blocking_send(Message::FilesChanged(changes));
         });
-        let peers = PeerPort::open(options.link_port, reach, &local, sender.clone())?;
+        let peers = PeerPort::open(options.ports.link, reach, &local, sender.clone())?;
         let seed = crate::io::os::clock::random().map_err(Failure::internal)?;
-        let config = SessionConfig {
-            name: options.name.clone(),
-            hub: options.hub.host_port(),
-            password: options.password.clone(),
-            follow: options.follow,
-            inbox: options.inbox,
-            invite: options.hub.invite.clone(),
-            link: options.link,
-            give_up: options.give_up,
-            timeout: options.timeout,
-            push_patience: options.push_patience,
-            linger: options.linger,
-            fail_fast: options.fail_fast,
-            on_conflict: options.on_conflict,
-            max_transfers: options.max_transfers,
-            accept_from: options.accept_from.clone(),
-            settings: settings(&options, server.port(), peers.port()),
-            epoch: clock.epoch(),
-            seed,
-        };
+        let ports = Ports { files: server.port(), link: peers.port() };
+        let config = options.session(ports, seed);
         Ok(Self {
             session: Session::new(config),
             clock,
@@ -162,7 +144,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 return code;
             }
             if self.session.waits_for_reader() {
-                self.handle(Input::Unread(self.printed.unread()));
+                self.handle(Input::Unread(self.watch.unread(self.printed.unread())));
                 self.flush();
             }
             let unread = self.session.waits_for_reader();
@@ -200,7 +182,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 let before = self.session.replica().updates;
                 self.handle(Input::HubLine(&line));
                 if self.session.replica().updates != before {
-                    (self.watch)(self.session.replica());
+                    self.watch.updated(self.session.replica());
                 }
             }
             Message::Disconnected(conn, reason) if self.is_current(conn) => {
@@ -237,12 +219,12 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         let (key, address) = (connection.peer, connection.address.ip().to_canonical());
         if self.hub_key.replace(key) != Some(key) || self.options.hub_key.is_some() || self.options.hub.key.is_some() {
             // Without the pin, another key would not be noticed the next time: that must be said.
-            if let Err(failure) = self.options.home.pins().pin_hub(&self.options.hub.host_port(), key) {
+            if let Err(failure) = self.options.folders.home.pins().pin_hub(&self.options.hub.host_port(), key) {
                 use std::io::Write;
                 let _ = writeln!(std::io::stderr(), "potluck: the hub's key cannot be remembered: {failure}");
             }
         }
-        self.inboxes.get_or_insert_with(|| Inboxes::at(self.options.home.dir(), &key));
+        self.inboxes.get_or_insert_with(|| Inboxes::at(self.options.folders.home.dir(), &key));
         let outgoing = Arc::new(Outgoing::default());
         self.outgoing = Some((conn, Arc::clone(&outgoing)));
         let sender = self.sender.clone();
@@ -311,10 +293,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 }
             }
             Output::Peer(output) => self.for_peer(output),
-            Output::Unread => {
-                use std::io::Write;
-                let _ = writeln!(std::io::stderr(), "{UNREAD}");
-            }
+            Output::Unread => self.watch.end_waits(),
             Output::End(code) => self.end = Some(code),
         }
     }

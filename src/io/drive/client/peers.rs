@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::messages::PeerNote;
-use super::{ClientDriver, ConnBox, Message};
+use super::{ClientDriver, ConnBox, Message, Observer};
 use crate::core::peers::{PeerConn, PeerInput, PeerOutput, Person};
 use crate::core::session::{Input, Replica};
 use crate::io::net::bind::anywhere;
@@ -144,7 +144,7 @@ async fn accept_all(mut listener: Listener, sender: mpsc::Sender<Message>) {
     }
 }
 
-impl<W: FnMut(&Replica)> ClientDriver<W> {
+impl<W: Observer> ClientDriver<W> {
     pub(super) fn peer_note(&mut self, note: PeerNote) {
         let input = match note {
             PeerNote::Accepted(number, connection) => {
@@ -176,7 +176,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         match output {
             PeerOutput::Dial(number, person) => self.dial(number, person),
             PeerOutput::Pin(number, name, key) => {
-                let (pins, hub) = (self.options.home.pins(), self.hub_key);
+                let (pins, hub) = (self.options.folders.home.pins(), self.hub_key);
                 self.on_thread(move || {
                     let pinned = hub.map_or(Ok(()), |hub| pins.check_peer(&name, &hub, key));
                     Message::Peer(PeerNote::Pinned(number, pinned))
@@ -189,7 +189,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     }
 
     fn dial(&mut self, number: u64, person: Person) {
-        let (pins, hub, sender) = (self.options.home.pins(), self.hub_key, self.sender.clone());
+        let (pins, hub, sender) = (self.options.folders.home.pins(), self.hub_key, self.sender.clone());
         let (identity, transport) = (self.local.clone(), self.options.transport);
         let Person { name, key, address, .. } = person;
         let pinned = {

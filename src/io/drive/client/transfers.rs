@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::{ClientDriver, Message};
+use super::{ClientDriver, Message, Observer};
 use crate::core::hub::HUB;
 use crate::core::session::{FetchPlan, FolderPlan, FolderSource, Replica, TransferNote, UploadNote};
 use crate::io::data::{
@@ -21,7 +21,7 @@ use crate::protocol::{ChunkSet, ErrorCode, Failure, PublicKey, types};
 /// What every fetch needs: who we are, what we serve, who is told, and who may end it.
 type Around<'a> = (&'a LocalPeer, &'a Shelf, &'a (dyn Fn(TransferNote) + Send + Sync), &'a Control);
 
-impl<W: FnMut(&Replica)> ClientDriver<W> {
+impl<W: Observer> ClientDriver<W> {
     pub(super) fn fetch(&mut self, mut plan: FetchPlan) {
         let (transfer, desk, number) = (plan.transfer, self.desk(), self.tokens.next_u64());
         let prepare = move || {
@@ -100,7 +100,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     }
 
     fn desk(&self) -> Desk {
-        Desk { hub: self.hub_key, pins: self.options.home.pins(), downloads: self.options.downloads.clone() }
+        Desk { hub: self.hub_key, pins: self.options.folders.home.pins(), downloads: self.options.folders.downloads.clone() }
     }
 }
 

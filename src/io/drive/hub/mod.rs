@@ -2,6 +2,7 @@
 
 mod copies;
 mod files;
+mod open;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::record::Loaded;
 use crate::protocol::{ContentHash, Failure, LogEvent, LogLine, TransportKind};
 pub use files::{FilesOptions, HubShelf};
+pub use open::{HubOptions, OpenHub};
 
 /// Messages that may wait for the hub. Readers wait when it is full, and so do their clients.
 const QUEUE: usize = 4_096;
