@@ -3,6 +3,8 @@
 mod answers;
 mod asks;
 mod events;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::future::{Future, IntoFuture};

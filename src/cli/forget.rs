@@ -27,7 +27,7 @@ impl Forget {
         // `HOST` stands for `HOST:7755` here as elsewhere; a hub's key stands for itself.
         let what = match self.what.parse::<JoinLink>() {
             Ok(link) if !is_key(&self.what) => match &link.name {
-                Some(name) => format!("{}@{}", crate::protocol::name::fold(name), link.host_port()),
+                Some(name) => format!("{}@{}", crate::protocol::name::NameKey::of(name), link.host_port()),
                 None => link.host_port(),
             },
             _ => self.what.clone(),

@@ -43,7 +43,8 @@ impl Events {
             return;
         }
         let taken = Message::Written(std::mem::take(&mut self.numbers), std::mem::take(&mut self.privates));
-        if let Err(mpsc::error::TrySendError::Full(Message::Written(numbers, privates))) = self.mailbox.try_send(taken) {
+        if let Err(mpsc::error::TrySendError::Full(Message::Written(numbers, privates))) = self.mailbox.try_send(taken)
+        {
             // It is told with the next one.
             (self.numbers, self.privates) = (numbers, privates);
         }

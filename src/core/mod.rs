@@ -20,6 +20,7 @@ pub mod places;
 pub mod session;
 pub mod swarm;
 pub mod time;
+pub mod timers;
 pub mod told;
 
 pub use hub::Hub;
@@ -27,3 +28,4 @@ pub use link::{Link, LinkConfig, LinkFault, LinkLost};
 pub use peers::Peers;
 pub use session::Session;
 pub use time::{Rng, Time};
+pub use timers::Timers;

@@ -10,8 +10,8 @@ use potluck::protocol::transfer::Chunking;
 use potluck::protocol::{ErrorCode, JoinLink, Offer, OnConflict, PublicKey};
 use serde_json::{Value, json};
 
-use super::common::liar::{Liar, Lie};
-use super::common::peers::{Hub, Peer, Place, content, potluck, text};
+use super::support::liar::{Liar, Lie};
+use super::support::peers::{Hub, Peer, Place, content, potluck, text};
 use super::{error_code, get, pair};
 
 pub fn hub_key(hub: &Hub) -> PublicKey {

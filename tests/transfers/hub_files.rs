@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::common::peers::{Hub, PATIENCE, Peer, content, potluck, text};
+use crate::support::peers::{Hub, PATIENCE, Peer, content, potluck, text};
 use potluck::io::data::{Control, FetchJob, LocalPeer, Shelf, Source, fetch};
 use potluck::io::net::identity::Identity;
 use potluck::io::state::home::Home;

@@ -8,10 +8,10 @@ use potluck::io::state::home::Home;
 use potluck::protocol::ErrorCode;
 use serde_json::{Value, json};
 
-use super::common::false_hub;
-use super::common::peers::{Hub, Peer, Place, content, text};
-use super::common::raw::Raw;
 use super::hostile::{fetch_as, hub_key, key_of};
+use super::support::false_hub;
+use super::support::peers::{Hub, Peer, Place, content, text};
+use super::support::raw::Raw;
 use super::{error_code, pair};
 
 fn identity(peer: &Peer) -> Identity {

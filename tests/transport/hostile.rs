@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use crate::common::link::*;
+use crate::support::link::*;
 use potluck::io::net::{LineFault, ListenLimits};
 use potluck::protocol::{ErrorCode, TransportChoice};
 

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::common::link::*;
+use crate::support::link::*;
 use potluck::protocol::TransportChoice;
 
 const CLIENTS: usize = 1000;

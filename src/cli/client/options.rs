@@ -11,16 +11,16 @@ use clap::Args;
 use super::super::duration::{millis, seconds};
 use super::super::size::rate;
 use super::RunMode;
+use crate::client::Client;
 use crate::core::LinkConfig;
 use crate::core::session::AcceptFrom;
-use crate::client::Client;
 use crate::io::drive::client::{ClientOptions, Folders, Patience};
 use crate::io::fs::{check_dir, check_target};
 use crate::io::state::home::Home;
 use crate::protocol::cause;
 use crate::protocol::invite::INVITE_BYTES;
 use crate::protocol::limits::{MAX_TRANSFERS, PASSWORD_BYTES};
-use crate::protocol::name::{check_person, fold};
+use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::types::Password;
 use crate::protocol::{ErrorCode, Failure, JoinLink, OnConflict, PublicKey, TransportChoice};
 
@@ -130,7 +130,7 @@ impl ClientArgs {
 
     pub(in crate::cli) fn name(&self) -> Result<String, Failure> {
         if let (Some(name), Some(linked)) = (&self.name, &self.hub.name)
-            && fold(name) != fold(linked)
+            && NameKey::of(name) != NameKey::of(linked)
         {
             return Err(bad(format!("There are two names: {linked} before the `@`, and {name} by --name."))
                 .hint("Leave one of them out."));

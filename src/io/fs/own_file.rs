@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 
 /// A file of this name marks a folder as one in which keys lie: nothing in it is offered, whoever runs with it.
 pub(crate) const PRIVATE: &str = ".potluck-private";
@@ -18,18 +18,18 @@ pub(crate) fn mark_private(dir: &Path) {
     let _ = open_own(OpenOptions::new().write(true).create(true).truncate(false).mode(0o600), &dir.join(PRIVATE));
 }
 
-/// The file in which something is kept for a name: `FOLD` and an ending. An older potluck may have folded the name
+/// The file in which something is kept for a name: its key and an ending. An older potluck may have made the key
 /// otherwise; what it has kept is found.
 pub(crate) fn file_of(dir: &Path, name: &str, ending: &str) -> PathBuf {
-    let folded = fold(name);
-    let file = dir.join(format!("{folded}{ending}"));
+    let name_key = NameKey::of(name);
+    let file = dir.join(format!("{name_key}{ending}"));
     // The folds of ASCII names never change.
     if name.is_ascii() || file.symlink_metadata().is_ok() {
         return file;
     }
     let kept = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
     let mut others = kept.filter_map(|other| other.into_string().ok());
-    let same = |other: &String| other.strip_suffix(ending).is_some_and(|other| fold(other) == folded);
+    let same = |other: &String| other.strip_suffix(ending).is_some_and(|other| NameKey::of(other) == name_key);
     others.find(same).map_or(file, |other| dir.join(other))
 }
 

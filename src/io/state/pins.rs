@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::io::fs::own_file::{open_own, read_own};
 use crate::protocol::cause;
-use crate::protocol::name::{MAX_NAME, fold};
+use crate::protocol::name::{MAX_NAME, NameKey};
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
 /// More would not be ours: a hundred thousand keys fit.
@@ -72,19 +72,32 @@ impl Pins {
     /// # Errors
     /// `peer-key-changed`; or as for [`pin_hub`](Self::pin_hub).
     pub fn check_peer(&self, name: &str, hub: &PublicKey, shown: PublicKey) -> Result<(), Failure> {
-        match self.pinned_peer(name, hub)? {
-            Some(known) if known != shown => {
-                let message = format!("{name} had the key {known} before, and shows {shown} now.");
-                Err(Failure::new(ErrorCode::PeerKeyChanged, message))
-            }
-            Some(_) => Ok(()),
-            // Names are what a hub says: one that makes them up without end is not to fill the file.
-            None if name.chars().nth(MAX_NAME).is_some() => {
-                Err(Failure::new(ErrorCode::BadName, "The hub tells of somebody whose name is too long."))
-            }
-            None if self.known_at(hub)? >= PEERS_OF_A_HUB => Ok(()),
-            None => self.pin_peer(name, hub, shown),
+        self.check_peers(hub, &[(name, shown)])?.pop().unwrap_or(Ok(()))
+    }
+
+    /// The same for several people, each judged for itself. The file is read once, and written once if any were
+    /// unknown.
+    ///
+    /// # Errors
+    /// As for [`pin_hub`](Self::pin_hub).
+    pub fn check_peers(
+        &self,
+        hub: &PublicKey,
+        shown: &[(&str, PublicKey)],
+    ) -> Result<Vec<Result<(), Failure>>, Failure> {
+        let mut known = self.read()?;
+        let (checked, new) = check_all(&mut known, hub, shown);
+        if !new {
+            return Ok(checked);
         }
+        // Another process may have learned of them meanwhile, so they are judged again under the lock.
+        let mut checked = Vec::new();
+        self.change(|known| {
+            let (again, new) = check_all(known, hub, shown);
+            checked = again;
+            new
+        })?;
+        Ok(checked)
     }
 
     /// Forgets the key of a hub (`HOST:PORT`, or its key with all that was known there) or of a person
@@ -103,12 +116,6 @@ impl Pins {
                 Err(_) => known.remove(&hub_entry(what)).is_some(),
             },
         })
-    }
-
-    /// How many people's keys are known at a hub.
-    fn known_at(&self, hub: &PublicKey) -> Result<usize, Failure> {
-        let ending = format!("@{hub}");
-        Ok(self.read()?.keys().filter(|entry| entry.ends_with(&ending)).count())
     }
 
     fn change(&self, edit: impl FnOnce(&mut Known) -> bool) -> Result<bool, Failure> {
@@ -165,13 +172,43 @@ impl Pins {
     }
 }
 
+/// Whether people show the keys that are known for them; unknown ones become known. Says whether there were any.
+fn check_all(known: &mut Known, hub: &PublicKey, shown: &[(&str, PublicKey)]) -> (Vec<Result<(), Failure>>, bool) {
+    let ending = format!("@{hub}");
+    let mut there = None;
+    let before = known.len();
+    let check = |(name, shown): &(&str, PublicKey)| {
+        let entry = peer_entry(name, hub);
+        match known.get(&entry) {
+            Some(known) if known != shown => {
+                let message = format!("{name} had the key {known} before, and shows {shown} now.");
+                return Err(Failure::new(ErrorCode::PeerKeyChanged, message));
+            }
+            Some(_) => return Ok(()),
+            // Names are what a hub says: one that makes them up without end is not to fill the file.
+            None if name.chars().nth(MAX_NAME).is_some() => {
+                return Err(Failure::new(ErrorCode::BadName, "The hub tells of somebody whose name is too long."));
+            }
+            None => {}
+        }
+        let there = there.get_or_insert_with(|| known.keys().filter(|entry| entry.ends_with(&ending)).count());
+        if *there < PEERS_OF_A_HUB {
+            *there += 1;
+            known.insert(entry, *shown);
+        }
+        Ok(())
+    };
+    let checked = shown.iter().map(check).collect();
+    (checked, known.len() > before)
+}
+
 /// Host names are compared without case.
 fn hub_entry(host_port: &str) -> String {
     host_port.to_ascii_lowercase()
 }
 
 fn peer_entry(name: &str, hub: &PublicKey) -> String {
-    format!("{}@{hub}", fold(name))
+    format!("{}@{hub}", NameKey::of(name))
 }
 
 /// An older potluck may have folded a name otherwise: its key stays known.
@@ -180,7 +217,7 @@ fn folded_anew(known: Known) -> Known {
     people = people
         .into_iter()
         .map(|(entry, key)| match entry.rsplit_once('@') {
-            Some((name, hub)) => (format!("{}@{hub}", fold(name)), key),
+            Some((name, hub)) => (format!("{}@{hub}", NameKey::of(name)), key),
             None => (entry, key),
         })
         .collect();

@@ -24,6 +24,7 @@ use rusqlite::Connection;
 
 use crate::io::net::identity::Identity;
 use crate::protocol::cause;
+use crate::protocol::name::NameKey;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query};
 use crate::protocol::{ErrorCode, Failure, Record};
 pub use accounts::{Account, Conflicts, NewAccount, Users};
@@ -241,9 +242,9 @@ impl Reader {
         queries::find(&self.database, query).map_err(|e| failure(&self.file, &e))
     }
 
-    /// The account of this folded name, with the hash of its password.
-    pub(super) fn account(&self, fold: &str) -> Result<Option<(Account, String)>, Failure> {
-        accounts::account(&self.database, fold).map_err(|e| failure(&self.file, &e))
+    /// The account of this name, with the hash of its password.
+    pub(super) fn account(&self, name_key: &NameKey) -> Result<Option<(Account, String)>, Failure> {
+        accounts::account(&self.database, name_key).map_err(|e| failure(&self.file, &e))
     }
 }
 

@@ -16,6 +16,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 pub use crate::io::store::Account;
 use crate::io::store::{Reader, Store};
 use crate::protocol::limits::{LOGINS_WAITING, PASSWORD_BYTES};
+use crate::protocol::name::NameKey;
 use crate::protocol::types::Password;
 use crate::protocol::{ErrorCode, Failure};
 
@@ -44,8 +45,8 @@ pub type Checked = Box<dyn Fn(u64, Option<Account>) + Send + Sync>;
 pub struct Attempt {
     /// Its number.
     pub number: u64,
-    /// The account's name, folded; there may be none.
-    pub fold: String,
+    /// The account's name; there may be none.
+    pub name_key: NameKey,
     /// The password.
     pub password: Password,
 }
@@ -136,7 +137,7 @@ pub struct Checker {
 }
 
 /// An attempt in the queue. A password that is too long has been let go of.
-type Waiting = (u64, String, Option<Password>);
+type Waiting = (u64, NameKey, Option<Password>);
 
 impl Checker {
     /// Starts the threads. Each reads the accounts through a connection of its own; in a store in memory there are
@@ -164,15 +165,15 @@ impl Checker {
     /// Gives the attempt back when it cannot be taken, now or any more.
     pub fn submit(&self, attempt: Attempt) -> Result<(), NotTaken> {
         let Some(attempts) = &self.attempts else { return Err(NotTaken::Stopped(attempt)) };
-        let Attempt { number, fold, password } = attempt;
+        let Attempt { number, name_key, password } = attempt;
         // Too long a password is no account's, and is not kept while it waits to be refused.
         let password = (password.0.len() <= PASSWORD_BYTES).then_some(password);
-        let back = |(number, fold, password): Waiting| Attempt {
+        let back = |(number, name_key, password): Waiting| Attempt {
             number,
-            fold,
+            name_key,
             password: password.unwrap_or_else(|| Password(String::new())),
         };
-        attempts.try_send((number, fold, password)).map_err(|e| match e {
+        attempts.try_send((number, name_key, password)).map_err(|e| match e {
             TrySendError::Full(waiting) => NotTaken::Full(back(waiting)),
             TrySendError::Disconnected(waiting) => NotTaken::Stopped(back(waiting)),
         })
@@ -204,17 +205,17 @@ fn check_all(reader: Option<&Reader>, waiting: &Mutex<Receiver<Waiting>>, ending
     loop {
         // One of the threads waits for the queue, the other for the lock.
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((number, fold, password)) = next else { return };
+        let Ok((number, name_key, password)) = next else { return };
         if ending.load(Ordering::Acquire) {
             return;
         }
-        checked(number, password.and_then(|password| check(reader, &fold, &password, &mut memory)));
+        checked(number, password.and_then(|password| check(reader, &name_key, &password, &mut memory)));
     }
 }
 
 /// A store that cannot be read has no accounts: the thread that writes to it will find that out and say so.
-fn check(reader: Option<&Reader>, fold: &str, password: &Password, memory: &mut Memory) -> Option<Account> {
-    let found = reader.and_then(|reader| reader.account(fold).ok()).flatten();
+fn check(reader: Option<&Reader>, name_key: &NameKey, password: &Password, memory: &mut Memory) -> Option<Account> {
+    let found = reader.and_then(|reader| reader.account(name_key).ok()).flatten();
     let right = verify(password, found.as_ref().map(|(_, hash)| hash.as_str()), memory);
     found.filter(|_| right).map(|(account, _)| account)
 }

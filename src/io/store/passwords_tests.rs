@@ -12,8 +12,8 @@ fn verify(password: &Password, hash: Option<&str>) -> bool {
     super::verify(password, hash, &mut Memory::default())
 }
 
-fn attempt(number: u64, fold: &str, text: &str) -> Attempt {
-    Attempt { number, fold: fold.into(), password: password(text) }
+fn attempt(number: u64, name: &str, text: &str) -> Attempt {
+    Attempt { number, name_key: NameKey::of(name), password: password(text) }
 }
 
 fn account(name: &str, hash: String) -> NewAccount {
@@ -93,11 +93,11 @@ fn only_the_right_password_of_an_account_is_right() {
     let long = "tea".repeat(PASSWORD_BYTES);
     let attempts =
         [("erin", "tea"), ("erin", "coffee"), ("nobody", "tea"), ("dora", "damaged"), ("erin", &long), ("erin", "")];
-    for (number, (fold, text)) in (1..).zip(attempts) {
-        checker.submit(attempt(number, fold, text)).unwrap();
+    for (number, (name, text)) in (1..).zip(attempts) {
+        checker.submit(attempt(number, name, text)).unwrap();
     }
     let mut answers: BTreeMap<u64, Option<Account>> = heard.iter().take(attempts.len()).collect();
-    let erin = Account { name: "Erin".into(), fold: "erin".into(), credential: 1 };
+    let erin = Account { name: "Erin".into(), name_key: NameKey::of("erin"), credential: 1 };
     assert_eq!(answers.remove(&1), Some(Some(erin.clone())));
     // Unknown and wrong cannot be told apart.
     assert_eq!(answers.into_values().collect::<Vec<_>>(), [None, None, None, None, None]);

@@ -1,6 +1,7 @@
 use super::*;
 use crate::io::store::tests::{message, name};
 use crate::io::store::{Conflicts, NewAccount, Users};
+use crate::protocol::name::NameKey;
 use crate::protocol::record::{Inbox, Span};
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
@@ -12,7 +13,7 @@ fn batch(number: u64) -> Job {
 /// What is asked about everything that was said to everybody.
 fn question(number: u64) -> Job {
     let inbox = Inbox {
-        fold: "x".into(),
+        name_key: NameKey::of("x"),
         after: 0,
         rooms: Vec::new(),
         lobby: vec![Span { after: 0, until: u64::MAX }],
@@ -97,7 +98,8 @@ fn what_a_full_disk_cannot_take_is_not_told_as_committed() {
     let (tell, heard) = teller();
     let writer = StoreWriter::spawn(store, tell).unwrap();
     let key = crate::protocol::PublicKey([0; 32]);
-    let big = Record::Name { name: "n".repeat(1_000_000), fold: String::new(), key, since: 0, credential: None };
+    let big =
+        Record::Name { name: "n".repeat(1_000_000), name_key: NameKey::default(), key, since: 0, credential: None };
     writer.submit(Job::Keep(Batch { number: 1, records: vec![big] })).unwrap();
     assert!(matches!(heard.recv().unwrap(), Told::Degraded(failure) if failure.code == ErrorCode::StoreFull));
     // What is read does not wait for it.

@@ -1,7 +1,7 @@
 //! What we offer and lend: hashed on threads, served by the shelf, watched.
 
 use super::{ClientDriver, Message, Observer};
-use crate::core::session::{Offering, Replica};
+use crate::core::session::Offering;
 use crate::protocol::{ErrorCode, Failure};
 
 impl<W: Observer> ClientDriver<W> {

@@ -1,7 +1,6 @@
 //! The key that the hub must have: who says so, and what to do when it has another.
 
 use super::{ClientDriver, ConnBox, Message, Observer};
-use crate::core::session::Replica;
 use crate::io::net::connect_host;
 use crate::io::state::home::Home;
 use crate::protocol::{ErrorCode, Failure, PublicKey};

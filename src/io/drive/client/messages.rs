@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use super::{ClientDriver, Observer};
 use crate::core::outbox::Popped;
 use crate::core::peers::PeerConn;
-use crate::core::session::{FilesChanged, Hashed, Input, Replica, TransferNote, UploadNote, is_private, number_of};
+use crate::core::session::{FilesChanged, Hashed, Input, TransferNote, UploadNote, is_private, number_of};
 use crate::io::drive::output::Render;
 use crate::io::drive::queued::tell;
 use crate::io::net::Conn;
@@ -49,6 +49,8 @@ pub enum Message {
     Written(Vec<u64>, usize),
     /// A transfer goes on.
     Transfer(u64, TransferNote),
+    /// The keys of further sources of a transfer were looked up.
+    SourcesChecked(u64),
     /// An upload goes on.
     Upload(u64, UploadNote),
     /// Something of a direct connection.

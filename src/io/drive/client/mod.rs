@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 use crate::core::Rng;
 use crate::core::hub::HUB;
-use crate::core::session::{Input, Output, Replica, Session, TransferNote};
+use crate::core::session::{Input, Output, Session, TransferNote};
 use crate::io::data::{Control, DataServer, LocalPeer, Rates, Shelf, Throttle, UploadNote as Upload};
 use crate::io::drive::output::Output as Printed;
 use crate::io::fs::check_dir;
@@ -31,6 +31,7 @@ use crate::io::offers::Offers;
 use crate::io::os::cancel::Cancel;
 use crate::io::os::clock::{Clock, until};
 use crate::io::state::inbox::Inboxes;
+use crate::protocol::event::Holder;
 use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::{EventLine, Failure, PublicKey};
 use peers::PeerPort;
@@ -63,6 +64,8 @@ pub struct ClientDriver<W> {
     outgoing: Option<(u64, Arc<Outgoing>)>,
     next_conn: u64,
     fetches: HashMap<u64, Control>,
+    /// Transfers of which further sources' keys are being looked up, with the sources that came meanwhile.
+    checking: HashMap<u64, Vec<Holder>>,
     tokens: Rng,
     end: Option<u8>,
 }
@@ -123,6 +126,7 @@ impl<W: Observer> ClientDriver<W> {
             outgoing: None,
             next_conn: 1,
             fetches: HashMap::new(),
+            checking: HashMap::new(),
             tokens: Rng(seed.rotate_left(32)),
             end: None,
         })
@@ -206,6 +210,7 @@ impl<W: Observer> ClientDriver<W> {
                 }
                 self.handle(Input::Transfer(transfer, note));
             }
+            Message::SourcesChecked(transfer) => self.sources_checked(transfer),
             Message::Upload(upload, note) => self.handle(Input::Upload(upload, note)),
             Message::Peer(note) => self.peer_note(note),
         }

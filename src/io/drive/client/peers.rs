@@ -11,7 +11,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::messages::PeerNote;
 use super::{ClientDriver, ConnBox, Message, Observer};
 use crate::core::peers::{PeerConn, PeerInput, PeerOutput, Person};
-use crate::core::session::{Input, Replica};
+use crate::core::session::Input;
 use crate::io::net::bind::anywhere;
 use crate::io::net::connection::{Outgoing, run_connection};
 use crate::io::net::identity::Identity;

@@ -1,27 +1,26 @@
 //! The hub's driver: connections, store, log, clock and shelf around [`Hub`].
 
+mod connections;
 mod copies;
 mod files;
 mod open;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 use crate::core::hub::HubConfig;
 use crate::core::hub::{ConnId, Hub, Input, Output, Verified};
 use crate::core::session::FilesChanged;
-use crate::io::net::connection::{Outgoing, run_connection};
-use crate::io::net::line_room::{Line, LineRoom};
+use crate::io::net::line_room::Line;
 use crate::io::net::{Conn, Listener};
 use crate::io::os::clock::{Clock, until};
 use crate::io::store::passwords::{Account, Attempt, Checker};
 use crate::io::store::writer::{Batch, Job, NotTaken, StoreWriter, Told};
-use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::record::Loaded;
 use crate::protocol::{ContentHash, Failure, LogEvent, LogLine, TransportKind};
+use connections::Connections;
 pub use files::{FilesOptions, HubShelf};
 pub use open::{HubOptions, OpenHub};
 
@@ -75,13 +74,7 @@ pub struct HubDriver<L> {
     /// What the store could not take yet.
     unwritten: VecDeque<Job>,
     log: L,
-    conns: HashMap<ConnId, Arc<Outgoing>>,
-    lines: Arc<LineRoom>,
-    next_conn: ConnId,
-    /// One task for each connection.
-    connections: tokio::task::JoinSet<()>,
-    /// Connections that have something to write.
-    filled: Vec<ConnId>,
+    connections: Connections,
     stopped: bool,
     /// Why the hub ends, if it was not told to.
     failure: Option<Failure>,
@@ -100,6 +93,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         Self {
             hub: Hub::new(config, loaded),
             clock,
+            connections: Connections::new(mailbox.clone()),
             mailbox,
             messages,
             store,
@@ -107,11 +101,6 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             shelf,
             unwritten: VecDeque::new(),
             log,
-            conns: HashMap::new(),
-            lines: Arc::new(LineRoom::of_many()),
-            next_conn: 1,
-            connections: tokio::task::JoinSet::new(),
-            filled: Vec::new(),
             stopped: false,
             failure: None,
         }
@@ -150,10 +139,11 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             for message in batch.drain(..) {
                 self.take(message);
             }
-            self.flush();
+            self.connections.flush();
         }
         accepting.abort();
-        self.farewell().await;
+        self.messages.close();
+        self.connections.farewell().await;
         drop(self.shelf);
         self.passwords.close();
         let closed = self.store.close(self.unwritten);
@@ -165,13 +155,14 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             Message::Connected(conn) => self.connected(conn),
             Message::Line(conn, line) => self.handle(Input::Line { conn, line: &line }),
             Message::Disconnected(conn, reason) => {
-                self.conns.remove(&conn);
+                self.connections.forget(conn);
                 tracing::debug!(conn, %reason, "disconnected");
                 self.handle(Input::Disconnected { conn, reason });
             }
             Message::Store(told) => self.store_told(told),
             Message::Checked(attempt, account) => {
-                let verified = account.map(|Account { name, fold, credential }| Verified { name, fold, credential });
+                let verified =
+                    account.map(|Account { name, name_key, credential }| Verified { name, name_key, credential });
                 self.handle(Input::Verified(attempt, verified));
             }
             Message::Copied(copy, result) => self.handle(Input::Copied(copy, result)),
@@ -204,25 +195,12 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
     }
 
     fn connected(&mut self, connection: Conn) {
-        let conn = self.next_conn;
-        self.next_conn += 1;
         let (key, address) = (connection.peer, plain(connection.address));
         let transport = match connection.transport {
             TransportKind::Quic => "quic",
             TransportKind::Tcp => "tcp",
         };
-        let outgoing = Arc::new(Outgoing::default());
-        self.conns.insert(conn, Arc::clone(&outgoing));
-        let (mailbox, lines) = (self.mailbox.clone(), self.lines.clone());
-        // Those that have ended are let go of.
-        while self.connections.try_join_next().is_some() {}
-        self.connections.spawn(async move {
-            let line = |line| Message::Line(conn, line);
-            let broken = run_connection(connection, &outgoing, MAX_FRAME, &lines, &mailbox, line).await;
-            let reason = broken.unwrap_or_else(|| "closed".into());
-            // The hub that is not there any more need not know.
-            let _ = mailbox.send(Message::Disconnected(conn, reason)).await;
-        });
+        let conn = self.connections.add(connection);
         tracing::debug!(conn, %key, %address, transport, "connected");
         self.handle(Input::Connected { conn, key, address, transport });
     }
@@ -237,19 +215,15 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
 
     fn perform(&mut self, output: Output) {
         match output {
-            Output::Send(conn, frame) => self.with(conn, |outgoing| outgoing.push(&frame)),
-            Output::Say(conn, line) => self.with(conn, |outgoing| outgoing.say(&line)),
-            Output::Close(conn) => {
-                if let Some(outgoing) = self.conns.remove(&conn) {
-                    outgoing.close();
-                }
-            }
+            Output::Send(conn, frame) => self.connections.write(conn, |outgoing| outgoing.push(&frame)),
+            Output::Say(conn, line) => self.connections.write(conn, |outgoing| outgoing.say(&line)),
+            Output::Close(conn) => self.connections.close(conn),
             Output::Persist(number, record) => self.submit(Job::Keep(Batch { number, records: vec![record] })),
             Output::Abandon(commits) => self.store.abandon(commits),
             Output::Query(number, query) => self.submit(Job::Find(number, Box::new(query))),
-            Output::Verify { attempt, fold, password } => {
+            Output::Verify { attempt, name_key, password } => {
                 // The hub has no more under way than may wait there, so it is only refused at the end.
-                let _ = self.passwords.submit(Attempt { number: attempt, fold, password });
+                let _ = self.passwords.submit(Attempt { number: attempt, name_key, password });
             }
             Output::Copy(plan) => self.with_shelf(|shelf| shelf.copy(plan)),
             Output::Discard(hash) => self.with_shelf(|shelf| shelf.discard(hash)),
@@ -286,31 +260,6 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             // The store has said so itself, and the hub is about to hear of it.
             Err(NotTaken::Stopped(_)) => false,
         }
-    }
-
-    fn with(&mut self, conn: ConnId, change: impl FnOnce(&Outgoing)) {
-        if let Some(outgoing) = self.conns.get(&conn) {
-            change(outgoing);
-            if self.filled.last() != Some(&conn) {
-                self.filled.push(conn);
-            }
-        }
-    }
-
-    /// Wakes the writers, once for all that was handled.
-    fn flush(&mut self) {
-        for conn in self.filled.drain(..) {
-            if let Some(outgoing) = self.conns.get(&conn) {
-                outgoing.flush();
-            }
-        }
-    }
-
-    /// Gives the last lines time to leave: a client that does not take them is not waited for.
-    async fn farewell(&mut self) {
-        self.messages.close();
-        let all = async { while self.connections.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(crate::io::net::CLOSE_TIME, all).await;
     }
 }
 

@@ -1,7 +1,10 @@
-//! A scene: clients at a simulated hub, and the page on which their conversation is written down.
+//! Clients at a simulated hub, and the page on which their conversation is written down.
 //!
 //! Who plays by hand reads human text; who plays as a program reads NDJSON. On the page, `anna >` is what anna
 //! writes and `anna |` what she reads. Whatever a client reads is checked in both faces, shown or not.
+//!
+//! Pages leave out the `seq` and `time` of JSON lines, so that one event more or later changes one line and not all
+//! lines after it; [`Stage::show_seq_and_time`] is for the page that is about them.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -12,6 +15,7 @@ use potluck::sim::{ClientId, ClientOptions, Sim, SimConfig};
 use potluck::ui::human::render;
 use potluck::ui::style::Style;
 use potluck::ui::validate::Validator;
+use serde_json::{Map, Value};
 
 /// How a client speaks with its user.
 #[derive(Clone, Copy)]
@@ -20,7 +24,7 @@ pub enum Face {
     Json,
 }
 
-/// Somebody in a scene.
+/// Somebody on the stage.
 #[derive(Clone, Copy)]
 pub struct Who(usize);
 
@@ -33,15 +37,21 @@ struct Player {
     validator: Validator,
 }
 
-pub struct Scene {
+pub struct Stage {
     pub sim: Sim,
     players: Vec<Player>,
     page: String,
+    shows_seq_and_time: bool,
 }
 
-impl Scene {
+impl Stage {
     pub fn new(config: SimConfig) -> Self {
-        Self { sim: Sim::new(config), players: Vec::new(), page: String::new() }
+        Self { sim: Sim::new(config), players: Vec::new(), page: String::new(), shows_seq_and_time: false }
+    }
+
+    /// From now on JSON lines are written down as they are.
+    pub fn show_seq_and_time(&mut self) {
+        self.shows_seq_and_time = true;
     }
 
     /// What everybody has written and read.
@@ -142,7 +152,7 @@ impl Scene {
         for player in &mut self.players {
             for line in &self.sim.told(player.client)[player.read..] {
                 player.read += 1;
-                player.reads(line, &mut self.page);
+                player.reads(line, self.shows_seq_and_time, &mut self.page);
             }
         }
     }
@@ -163,7 +173,7 @@ impl Scene {
 }
 
 impl Player {
-    fn reads(&mut self, line: &EventLine, page: &mut String) {
+    fn reads(&mut self, line: &EventLine, show_seq_and_time: bool, page: &mut String) {
         let json = to_json(line);
         let valid = self.validator.validate_line(self.read as u64, json.as_bytes());
         assert_eq!(valid, Ok(()), "{json}");
@@ -174,10 +184,20 @@ impl Player {
         assert_eq!(render(&back, Style::Plain), text, "{json}");
         let shown = match self.face {
             Face::Human => text,
-            Face::Json => json + "\n",
+            Face::Json if show_seq_and_time => json,
+            Face::Json => without_seq_and_time(&json),
         };
         for row in shown.lines() {
             let _ = writeln!(page, "{}", format!("{} | {row}", self.name).trim_end());
         }
     }
+}
+
+fn without_seq_and_time(json: &str) -> String {
+    let mut fields: Map<String, Value> = serde_json::from_str(json).unwrap();
+    for field in ["seq", "time"] {
+        // What follows it keeps its order.
+        assert!(fields.shift_remove(field).is_some(), "{field} is missing: {json}");
+    }
+    Value::Object(fields).to_string()
 }
