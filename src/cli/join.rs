@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::client::{ClientArgs, Face, RunMode, standard_output, style};
 use super::fail;
-use super::known::Known;
+use super::known::KnownNames;
 use crate::core::session::Replica;
 use crate::io::drive::client::{Message, UserInput};
 use crate::io::drive::input::Lines;
@@ -93,7 +93,7 @@ impl Join {
         let known = known.map(|command| (command.name, command.about)).collect();
         let talk = SharedTalk::new(self.client.name()?, self.client.hub().to_string());
         let (talked, typing) = (talk.clone(), talk.clone());
-        let known = Known::new(known, self.client.dir()?);
+        let known = KnownNames::new(known, self.client.dir()?);
         let (watched, heard, tabbed) = (known.clone(), known.clone(), known.clone());
         // Before the editor has the terminal.
         let mode = self.mode(move |line| !heard.heard(line) && at_a_glance(line))?;

@@ -92,6 +92,8 @@ pub(super) struct Taking {
     /// Told once: that the client has entered the hub, or why not.
     entered: Option<oneshot::Sender<Result<(), Failure>>>,
     mailbox: mpsc::Sender<Message>,
+    /// The client has been told not to wait for the reader: telling it again would put its end off again.
+    ending: bool,
 }
 
 impl Taking {
@@ -100,7 +102,7 @@ impl Taking {
         entered: oneshot::Sender<Result<(), Failure>>,
         mailbox: mpsc::Sender<Message>,
     ) -> Self {
-        Self { answers, entered: Some(entered), mailbox }
+        Self { answers, entered: Some(entered), mailbox, ending: false }
     }
 
     fn enter(&mut self, how: Result<(), Failure>) {
@@ -140,7 +142,7 @@ impl Observer for Taking {
 
     /// A program that leaves does not have to read what it has not read before: the hub keeps it.
     fn end_waits(&mut self) {
-        // Where there is no room now, the end is being waited for by who can let go of the client.
-        let _ = self.mailbox.try_send(Message::Interrupt(0));
+        // If there is no room now, this is called again in a second.
+        self.ending = self.ending || self.mailbox.try_send(Message::Interrupt(0)).is_ok();
     }
 }

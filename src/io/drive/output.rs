@@ -1,5 +1,5 @@
-//! Standard output, or any other sink that may be slow: what is told waits in an [`Outbox`], and a thread of its own
-//! writes it, or whoever reads it polls. Nobody who tells something ever waits for the reader.
+//! Standard output, or any other sink that may be slow. Events wait in an [`Outbox`] until a thread writes them, or until a
+//! reader polls them. Pushing an event never waits for the reader.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use crate::core::outbox::{Bounds, Outbox, Popped, Queued, StateKey};
 /// How much text is gathered for one write, in bytes; the last item may exceed it.
 const BATCH: usize = 64 << 10;
 
-/// The way to the writing thread; cheap to clone.
+/// A queue of events with one reader. Clones share it.
 pub struct Output<T>(Arc<OutputQueue<T>>);
 
 impl<T> Clone for Output<T> {
@@ -23,28 +23,28 @@ impl<T> Clone for Output<T> {
     }
 }
 
-/// What the teller and the reader share.
+/// What the writers of events and their reader share.
 struct OutputQueue<T> {
     state: Mutex<OutputState<T>>,
-    /// Something is there to be written, or writing is to end.
+    /// There is something to write, or writing must end.
     filled: Condvar,
     /// There is room again, or writing has ended.
     drained: Condvar,
-    /// The same, for whoever does not wait with a thread.
+    /// The same for async code.
     taken: Notify,
 }
 
 struct OutputState<T> {
     outbox: Outbox<T>,
-    /// Who polls, if that waits.
+    /// Wakes the polling reader.
     waker: Option<Waker>,
     closing: bool,
     ended: Option<io::Result<()>>,
-    /// The sink takes no more; what comes is dropped.
+    /// The sink has failed: further events are dropped.
     broken: bool,
 }
 
-/// Makes text of what is told, at the moment of writing: numbers given here have no holes where states were merged.
+/// Makes text of events at the moment of writing, so that the numbers it gives have no holes where states were merged.
 pub trait Render<T> {
     /// Appends what came out of the outbox.
     fn render(&mut self, popped: Popped<T>, out: &mut Vec<u8>);
@@ -65,13 +65,13 @@ impl<T, F: FnMut(Popped<T>, &mut Vec<u8>)> Render<T> for F {
 }
 
 impl<T> OutputQueue<T> {
-    /// Lets everybody know that the reader has taken something, or takes nothing any more.
+    /// Wakes those who wait until the reader has taken something, or has ended.
     fn tell_taken(&self) {
         self.drained.notify_all();
         self.taken.notify_one();
     }
 
-    /// A panic elsewhere leaves a queue that is still whole, so the lock is taken all the same.
+    /// A panic in another thread leaves the queue intact, so a poisoned lock is taken all the same.
     fn lock(&self) -> MutexGuard<'_, OutputState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -90,7 +90,7 @@ impl<T: Queued + Send + 'static> Output<T> {
         broken: impl FnOnce(&io::Error) + Send + 'static,
     ) -> io::Result<Self> {
         let Self(shared) = Self::polled(bounds);
-        let of_thread = Ended(Arc::clone(&shared));
+        let of_thread = EndGuard(Arc::clone(&shared));
         let _: JoinHandle<()> = std::thread::Builder::new().name("output".into()).spawn(move || {
             let result = write_all(&of_thread.0, sink, render);
             if let Err(e) = &result {
@@ -101,7 +101,7 @@ impl<T: Queued + Send + 'static> Output<T> {
         Ok(Self(shared))
     }
 
-    /// A queue without a thread: whoever reads it polls.
+    /// A queue without a thread, whose reader polls.
     pub fn polled(bounds: Bounds) -> Self {
         let outbox = Outbox::new(bounds);
         let state = OutputState { outbox, waker: None, closing: false, ended: None, broken: false };
@@ -130,24 +130,24 @@ impl<T: Queued + Send + 'static> Output<T> {
         Poll::Pending
     }
 
-    /// Nothing more will be told to who polls.
+    /// Tells the polling reader that no more events will come.
     pub fn end(&self) {
         let mut state = self.0.lock();
         state.closing = true;
         wake(&mut state);
     }
 
-    /// Tells a fact. Says whether it keeps its place; where there is no room, it is counted into a gap.
+    /// Pushes a fact. Returns whether it was queued; if there is no room, it is counted into a gap.
     pub fn push_fact(&self, fact: T) -> bool {
         self.push(|outbox| outbox.push_fact(fact)).unwrap_or(true)
     }
 
-    /// Tells an answer, for which there is always room.
+    /// Pushes an answer, for which there is always room.
     pub fn push_answer(&self, answer: T) {
         self.push(|outbox| outbox.push_answer(answer));
     }
 
-    /// Tells a state, see [`Outbox::push_state`].
+    /// Pushes a state, see [`Outbox::push_state`].
     pub fn push_state(&self, key: StateKey, state: T, merge: fn(&mut T, T)) {
         self.push(|outbox| outbox.push_state(key, state, merge));
     }
@@ -200,10 +200,10 @@ fn wake<T>(state: &mut OutputState<T>) {
     }
 }
 
-/// Marks the end even if the thread panics, so that nobody waits for it for ever.
-struct Ended<T>(Arc<OutputQueue<T>>);
+/// Records the end of the thread even if it panics, so that nobody waits for it for ever.
+struct EndGuard<T>(Arc<OutputQueue<T>>);
 
-impl<T> Drop for Ended<T> {
+impl<T> Drop for EndGuard<T> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.broken = true;

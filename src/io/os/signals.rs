@@ -1,4 +1,4 @@
-//! Signals: the first one asks to end, the second one ends.
+//! Signals: the first asks the program to end, the second ends it at once.
 
 use std::io;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::{Handle, Signals as Delivered};
 
-/// What the system asks for.
+/// A signal that asks the program to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// SIGINT: somebody pressed Ctrl-C. The exit code is then 130.
@@ -33,13 +33,13 @@ impl Signal {
 /// What SIGHUP means to a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnHangup {
-    /// It is told, any number of times.
+    /// The callback hears of it, any number of times.
     Told,
-    /// It ends, as with SIGINT, unless whoever started it wants it to go on, as `nohup` does.
+    /// It asks the program to end, as SIGINT does, unless it was ignored at the start, as `nohup` arranges.
     Ends,
 }
 
-/// The watch for signals; it ends when this is dropped.
+/// The handlers of signals, until this is dropped.
 pub struct Signals {
     handle: Handle,
 }
@@ -115,10 +115,10 @@ mod tests {
         if std::env::var_os(VICTIM).is_some() {
             return be_the_victim();
         }
-        let module = module_path!().split_once("::").expect("this is not the crate's root").1;
+        let (_, module) = module_path!().split_once("::").unwrap();
         let this = format!("{module}::the_first_asks_and_the_second_ends");
         let mut victim = Command::new(std::env::current_exe().unwrap());
-        let victim = victim.args([this.as_str(), "--exact", "--nocapture"]).env(VICTIM, "1").stdout(Stdio::piped());
+        let victim = victim.args([&*this, "--exact", "--nocapture"]).env(VICTIM, "1").stdout(Stdio::piped());
         let ended = victim.spawn().unwrap().wait_with_output().unwrap();
         let said = String::from_utf8(ended.stdout).unwrap();
         assert!(said.contains("Hangup\nHangup\nInterrupt\n"), "{said}");

@@ -1,4 +1,4 @@
-//! The keys that a client knows, and holds hubs and peers to: trust on first use.
+//! The keys of hubs and peers that a client has met. It trusts a key on first use, and refuses another one later.
 //!
 //! They are one JSON object in `known_keys.json`: `"HOST:PORT"` or `"NAME@HUBKEY"` to a key. A file that
 //! cannot be understood is an error; taking it for empty would let anyone be anybody again.
@@ -14,16 +14,16 @@ use crate::protocol::cause;
 use crate::protocol::name::{MAX_NAME, NameKey};
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
-/// More would not be ours: a hundred thousand keys fit.
+/// The largest file that is read, in bytes. A hundred thousand keys fit.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// The keys of so many people are remembered for one hub; whoever comes later is taken as they come.
+/// How many people's keys are remembered for one hub. Those who come later are trusted anew each time.
 const PEERS_OF_A_HUB: usize = 10_000;
 
-type Known = BTreeMap<String, PublicKey>;
+type KnownKeys = BTreeMap<String, PublicKey>;
 
-/// The known keys of one client. Each call reads the file, and each change is made under a lock, so
-/// that several processes can share them.
+/// The known keys of one client. Each call reads the file, and each change is made under a lock, so that several processes
+/// can share the file.
 #[derive(Debug, Clone)]
 pub struct Pins {
     file: PathBuf,
@@ -118,7 +118,7 @@ impl Pins {
         })
     }
 
-    fn change(&self, edit: impl FnOnce(&mut Known) -> bool) -> Result<bool, Failure> {
+    fn change(&self, edit: impl FnOnce(&mut KnownKeys) -> bool) -> Result<bool, Failure> {
         // Held until the end of the change; a lock on the file itself would go with its old inode.
         let _lock = self.locked().map_err(|e| self.cannot("lock", &e))?;
         let mut known = self.read()?;
@@ -136,20 +136,20 @@ impl Pins {
         Ok(lock)
     }
 
-    fn read(&self) -> Result<Known, Failure> {
+    fn read(&self) -> Result<KnownKeys, Failure> {
         let mut bytes = Vec::new();
         match read_own(&self.file).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
             Ok(_) if bytes.len() as u64 <= MAX_BYTES => {}
             Ok(_) => return Err(self.damaged("it is too large")),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Known::new()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(KnownKeys::new()),
             Err(e) => return Err(self.cannot("read", &e)),
         }
-        let known: Known = serde_json::from_slice(&bytes).map_err(|e| self.damaged(&cause::of_json(&e)))?;
+        let known: KnownKeys = serde_json::from_slice(&bytes).map_err(|e| self.damaged(&cause::of_json(&e)))?;
         Ok(folded_anew(known))
     }
 
     /// Writes another file and renames it over, so that the keys are always there as a whole.
-    fn replace(&self, known: &Known) -> io::Result<()> {
+    fn replace(&self, known: &KnownKeys) -> io::Result<()> {
         let fresh = self.file.with_extension("json.new");
         let mut options = OpenOptions::new();
         let mut out = open_own(options.create(true).write(true).truncate(true).mode(0o600), &fresh)?;
@@ -173,7 +173,7 @@ impl Pins {
 }
 
 /// Whether people show the keys that are known for them; unknown ones become known. Says whether there were any.
-fn check_all(known: &mut Known, hub: &PublicKey, shown: &[(&str, PublicKey)]) -> (Vec<Result<(), Failure>>, bool) {
+fn check_all(known: &mut KnownKeys, hub: &PublicKey, shown: &[(&str, PublicKey)]) -> (Vec<Result<(), Failure>>, bool) {
     let ending = format!("@{hub}");
     let mut there = None;
     let before = known.len();
@@ -212,8 +212,8 @@ fn peer_entry(name: &str, hub: &PublicKey) -> String {
 }
 
 /// An older potluck may have folded a name otherwise: its key stays known.
-fn folded_anew(known: Known) -> Known {
-    let (others, mut people): (Known, Known) = known.into_iter().partition(|(entry, _)| entry.is_ascii());
+fn folded_anew(known: KnownKeys) -> KnownKeys {
+    let (others, mut people): (KnownKeys, KnownKeys) = known.into_iter().partition(|(entry, _)| entry.is_ascii());
     people = people
         .into_iter()
         .map(|(entry, key)| match entry.rsplit_once('@') {
@@ -225,7 +225,7 @@ fn folded_anew(known: Known) -> Known {
     people
 }
 
-fn forget_all_of(known: &mut Known, hub: &PublicKey) -> bool {
+fn forget_all_of(known: &mut KnownKeys, hub: &PublicKey) -> bool {
     let before = known.len();
     let there = format!("@{hub}");
     known.retain(|entry, key| !entry.ends_with(&there) && (entry.contains('@') || key != hub));
@@ -307,7 +307,7 @@ mod tests {
     #[test]
     fn a_hub_that_makes_up_people_fills_no_file_and_those_that_are_known_stay_pinned() {
         let (_dir, pins) = pins();
-        let all = (0..PEERS_OF_A_HUB).map(|n| (peer_entry(&format!("n{n}"), &HUB), ERIN)).collect::<Known>();
+        let all = (0..PEERS_OF_A_HUB).map(|n| (peer_entry(&format!("n{n}"), &HUB), ERIN)).collect::<KnownKeys>();
         pins.replace(&all).unwrap();
         assert_eq!(pins.check_peer("one-more", &HUB, ERIN), Ok(()));
         assert_eq!(pins.pinned_peer("one-more", &HUB), Ok(None));

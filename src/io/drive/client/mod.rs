@@ -29,7 +29,7 @@ use crate::io::net::connection::{Outgoing, run_connection};
 use crate::io::net::line_room::LineRoom;
 use crate::io::offers::Offers;
 use crate::io::os::cancel::Cancel;
-use crate::io::os::clock::{Clock, until};
+use crate::io::os::clock::until;
 use crate::io::state::inbox::Inboxes;
 use crate::protocol::event::Holder;
 use crate::protocol::limits::MAX_FRAME;
@@ -45,29 +45,45 @@ pub use reach::reach;
 /// A running client.
 pub struct ClientDriver<W> {
     session: Session,
-    clock: Clock,
     local: LocalPeer,
     options: ClientOptions,
     sender: mpsc::Sender<Message>,
     messages: mpsc::Receiver<Message>,
     printed: Printed<EventLine>,
     watch: W,
+    serving: Serving,
+    peers: PeerPort,
+    hub: HubConnection,
+    inboxes: Option<Inboxes>,
+    later: VecDeque<Later>,
+    fetching: Fetching,
+    end: Option<u8>,
+}
+
+/// What others can fetch from us.
+struct Serving {
     shelf: Shelf,
     offers: Offers,
     /// Ends what is being hashed.
     hashing: Cancel,
     server: DataServer,
-    peers: PeerPort,
-    hub_key: Option<PublicKey>,
-    inboxes: Option<Inboxes>,
-    later: VecDeque<Later>,
+}
+
+/// The hub as this client reaches it.
+struct HubConnection {
+    /// The key that it has, or must have.
+    key: Option<PublicKey>,
+    /// What is on its way to it, over the connection of this number.
     outgoing: Option<(u64, Arc<Outgoing>)>,
     next_conn: u64,
-    fetches: HashMap<u64, Control>,
+}
+
+/// What is being fetched.
+struct Fetching {
+    running: HashMap<u64, Control>,
     /// Transfers of which further sources' keys are being looked up, with the sources that came meanwhile.
     checking: HashMap<u64, Vec<Holder>>,
     tokens: Rng,
-    end: Option<u8>,
 }
 
 impl<W: Observer> ClientDriver<W> {
@@ -86,7 +102,6 @@ impl<W: Observer> ClientDriver<W> {
         let limit = |rate: Option<u64>| rate.map(Throttle::new);
         let rates = Rates { up: limit(options.transfers.up), down: limit(options.transfers.down) };
         let local = LocalPeer::new(options.folders.home.identity(&options.name)?).limited(rates);
-        let clock = options.clock;
         let shelf = Shelf::default();
         let listener = listen(options.ports.files, reach)?;
         let uploads = sender.clone();
@@ -106,28 +121,21 @@ impl<W: Observer> ClientDriver<W> {
         let seed = crate::io::os::clock::random().map_err(Failure::internal)?;
         let ports = Ports { files: server.port(), link: peers.port() };
         let config = options.session(ports, seed);
+        let tokens = Rng(seed.rotate_left(32));
         Ok(Self {
             session: Session::new(config),
-            clock,
             local,
             sender,
             messages,
             printed,
             watch,
-            shelf,
-            offers,
-            hashing: Cancel::default(),
-            server,
+            serving: Serving { shelf, offers, hashing: Cancel::default(), server },
             peers,
-            hub_key: options.hub_key.or(options.hub.key),
+            hub: HubConnection { key: options.hub_key.or(options.hub.key), outgoing: None, next_conn: 1 },
             options,
             inboxes: None,
             later: VecDeque::new(),
-            outgoing: None,
-            next_conn: 1,
-            fetches: HashMap::new(),
-            checking: HashMap::new(),
-            tokens: Rng(seed.rotate_left(32)),
+            fetching: Fetching { running: HashMap::new(), checking: HashMap::new(), tokens },
             end: None,
         })
     }
@@ -153,7 +161,7 @@ impl<W: Observer> ClientDriver<W> {
             }
             let unread = self.session.waits_for_reader();
             let takes = input_open && self.session.accepts_requests();
-            let timeout = self.session.next_timeout().map(|at| self.clock.instant(at));
+            let timeout = self.session.next_timeout().map(|at| self.options.clock.instant(at));
             tokio::select! {
                 Some(message) = self.messages.recv() => self.take(message),
                 user = input.recv(), if takes => match user {
@@ -190,7 +198,7 @@ impl<W: Observer> ClientDriver<W> {
                 }
             }
             Message::Disconnected(conn, reason) if self.is_current(conn) => {
-                self.outgoing = None;
+                self.hub.outgoing = None;
                 self.handle(Input::Disconnected(reason));
             }
             // From a connection that was given up.
@@ -206,7 +214,7 @@ impl<W: Observer> ClientDriver<W> {
             Message::FilesChanged(changes) => self.handle(Input::FilesChanged(changes)),
             Message::Transfer(transfer, note) => {
                 if matches!(note, TransferNote::Completed { .. } | TransferNote::Failed(_)) {
-                    self.fetches.remove(&transfer);
+                    self.fetching.running.remove(&transfer);
                 }
                 self.handle(Input::Transfer(transfer, note));
             }
@@ -217,12 +225,12 @@ impl<W: Observer> ClientDriver<W> {
     }
 
     fn is_current(&self, conn: u64) -> bool {
-        self.outgoing.as_ref().is_some_and(|(current, _)| *current == conn)
+        self.hub.outgoing.as_ref().is_some_and(|(current, _)| *current == conn)
     }
 
     fn connected(&mut self, conn: u64, connection: Conn) {
         let (key, address) = (connection.peer, connection.address.ip().to_canonical());
-        if self.hub_key.replace(key) != Some(key) || self.options.hub_key.is_some() || self.options.hub.key.is_some() {
+        if self.hub.key.replace(key) != Some(key) || self.options.hub_key.is_some() || self.options.hub.key.is_some() {
             // Without the pin, another key would not be noticed the next time: that must be said.
             if let Err(failure) = self.options.folders.home.pins().pin_hub(&self.options.hub.host_port(), key) {
                 use std::io::Write;
@@ -231,7 +239,7 @@ impl<W: Observer> ClientDriver<W> {
         }
         self.inboxes.get_or_insert_with(|| Inboxes::at(self.options.folders.home.dir(), &key));
         let outgoing = Arc::new(Outgoing::default());
-        self.outgoing = Some((conn, Arc::clone(&outgoing)));
+        self.hub.outgoing = Some((conn, Arc::clone(&outgoing)));
         let sender = self.sender.clone();
         tokio::spawn(async move {
             let (line, room) = (|line| Message::HubLine(conn, line), Arc::new(LineRoom::of_one()));
@@ -250,7 +258,7 @@ impl<W: Observer> ClientDriver<W> {
     }
 
     fn handle_one(&mut self, input: Input<'_>) {
-        let now = self.clock.now();
+        let now = self.options.clock.now();
         self.session.handle(now, input);
         while let Some(output) = self.session.poll(now) {
             self.perform(output);
@@ -264,7 +272,7 @@ impl<W: Observer> ClientDriver<W> {
             Output::Shown(name, shown) => self.remember(&name, &shown),
             Output::Connect => self.connect(),
             Output::Disconnect => {
-                if let Some((_, outgoing)) = self.outgoing.take() {
+                if let Some((_, outgoing)) = self.hub.outgoing.take() {
                     outgoing.close();
                 }
             }
@@ -279,21 +287,21 @@ impl<W: Observer> ClientDriver<W> {
                 self.on_thread(move || Message::Dir(task, check()));
             }
             Output::Hash(offering) => self.hash(offering),
-            Output::Unserve(files) => self.offers.withdraw(&files),
+            Output::Unserve(files) => self.serving.offers.withdraw(&files),
             Output::Peers(peers) => {
                 // The hub fetches what it is to keep.
-                let hub = self.hub_key.map(|key| (key, HUB.to_owned())).filter(|_| peers.is_some());
-                self.shelf.set_peers(peers.into_iter().flatten().chain(hub).collect());
+                let hub = self.hub.key.map(|key| (key, HUB.to_owned())).filter(|_| peers.is_some());
+                self.serving.shelf.set_peers(peers.into_iter().flatten().chain(hub).collect());
             }
-            Output::PeersLeft(keys) => keys.iter().for_each(|key| self.server.cancel_all_of(key)),
+            Output::PeersLeft(keys) => keys.iter().for_each(|key| self.serving.server.cancel_all_of(key)),
             Output::Lend { task, dir, file, to } => self.lend(task, dir, file, to),
-            Output::Unlend(hash, to) => self.shelf.unlend(&hash, &to),
+            Output::Unlend(hash, to) => self.serving.shelf.unlend(&hash, &to),
             Output::FetchFolder(plan) => self.fetch_folder(plan),
             Output::Sources(transfer, sources) => self.add_sources(transfer, sources),
-            Output::CancelUpload(upload) => self.server.cancel(upload),
+            Output::CancelUpload(upload) => self.serving.server.cancel(upload),
             Output::Fetch(plan) => self.fetch(plan),
             Output::CancelFetch(transfer) => {
-                if let Some(control) = self.fetches.get(&transfer) {
+                if let Some(control) = self.fetching.running.get(&transfer) {
                     control.cancel();
                 }
             }
@@ -312,7 +320,7 @@ impl<W: Observer> ClientDriver<W> {
     }
 
     fn with_hub(&self, change: impl FnOnce(&Outgoing)) {
-        if let Some((_, outgoing)) = &self.outgoing {
+        if let Some((_, outgoing)) = &self.hub.outgoing {
             change(outgoing);
         }
     }
@@ -325,10 +333,10 @@ impl<W: Observer> ClientDriver<W> {
     async fn settle(&mut self) {
         self.stop_hashing();
         let over = async {
-            while !self.fetches.is_empty() {
+            while !self.fetching.running.is_empty() {
                 match self.messages.recv().await {
                     Some(Message::Transfer(transfer, TransferNote::Completed { .. } | TransferNote::Failed(_))) => {
-                        self.fetches.remove(&transfer);
+                        self.fetching.running.remove(&transfer);
                     }
                     Some(_) => {}
                     None => return,

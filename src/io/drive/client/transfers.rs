@@ -27,7 +27,7 @@ type Around<'a> = (&'a LocalPeer, &'a Shelf, &'a (dyn Fn(TransferNote) + Send + 
 
 impl<W: Observer> ClientDriver<W> {
     pub(super) fn fetch(&mut self, mut plan: FetchPlan) {
-        let (transfer, prep, number) = (plan.transfer, self.prep(), self.tokens.next_u64());
+        let (transfer, prep, number) = (plan.transfer, self.prep(), self.fetching.tokens.next_u64());
         let prepare = move || {
             let others = prep.pinned(&mut plan.sources, |holder| (&holder.offer.owner, Some(holder.key)))?;
             // Which content is theirs is what the hub says: with another key, it is not theirs.
@@ -46,7 +46,7 @@ impl<W: Observer> ClientDriver<W> {
     }
 
     pub(super) fn fetch_folder(&mut self, mut plan: FolderPlan) {
-        let (transfer, prep, number) = (plan.transfer, self.prep(), self.tokens.next_u64());
+        let (transfer, prep, number) = (plan.transfer, self.prep(), self.fetching.tokens.next_u64());
         let prepare = move || {
             // Files name their sources by their places: these stay, and those that are not to be asked have none.
             let mut sources = plan.sources.clone();
@@ -71,7 +71,7 @@ impl<W: Observer> ClientDriver<W> {
         fetch: impl FnOnce(&J, Around<'_>) -> Result<TransferNote, Failure> + Send + 'static,
     ) {
         let control = self.control(transfer);
-        let (sender, identity, shelf) = (self.sender.clone(), self.local.clone(), self.shelf.clone());
+        let (sender, identity, shelf) = (self.sender.clone(), self.local.clone(), self.serving.shelf.clone());
         self.on_thread(move || {
             let fetched = prepare().and_then(|(job, others)| {
                 let tell = |note| {
@@ -89,17 +89,17 @@ impl<W: Observer> ClientDriver<W> {
 
     fn control(&mut self, transfer: u64) -> Control {
         let control = Control::default();
-        self.fetches.insert(transfer, control.clone());
+        self.fetching.running.insert(transfer, control.clone());
         control
     }
 
     /// A content that is being fetched can be had from these, too. Their keys are looked up on a thread, for one news of
     /// a transfer at a time.
     pub(super) fn add_sources(&mut self, transfer: u64, sources: Vec<Holder>) {
-        if !self.fetches.contains_key(&transfer) {
+        if !self.fetching.running.contains_key(&transfer) {
             return;
         }
-        match self.checking.entry(transfer) {
+        match self.fetching.checking.entry(transfer) {
             // A hub that tells of ever more sources does not fill the memory: no transfer asks so many.
             Entry::Occupied(mut waiting) => {
                 let waiting = waiting.get_mut();
@@ -116,16 +116,16 @@ impl<W: Observer> ClientDriver<W> {
 
     /// The keys of a transfer's further sources were looked up; what came meanwhile is next.
     pub(super) fn sources_checked(&mut self, transfer: u64) {
-        let waiting = self.checking.get_mut(&transfer).map(std::mem::take).unwrap_or_default();
+        let waiting = self.fetching.checking.get_mut(&transfer).map(std::mem::take).unwrap_or_default();
         if waiting.is_empty() {
-            self.checking.remove(&transfer);
+            self.fetching.checking.remove(&transfer);
         } else {
             self.check_sources(transfer, waiting);
         }
     }
 
     fn check_sources(&self, transfer: u64, mut sources: Vec<Holder>) {
-        let (prep, control) = (self.prep(), self.fetches.get(&transfer).cloned());
+        let (prep, control) = (self.prep(), self.fetching.running.get(&transfer).cloned());
         self.on_thread(move || {
             // Those that have another key than they had are not asked, and nobody waits for them.
             if let Some(control) = control
@@ -139,7 +139,7 @@ impl<W: Observer> ClientDriver<W> {
 
     fn prep(&self) -> FetchPrep {
         FetchPrep {
-            hub: self.hub_key,
+            hub: self.hub.key,
             pins: self.options.folders.home.pins(),
             downloads: self.options.folders.downloads.clone(),
         }
@@ -151,7 +151,7 @@ fn dropped(others: Vec<(String, Failure)>) -> Vec<TransferNote> {
     others.into_iter().map(|(peer, failure)| TransferNote::Dropped { peer, failure }).collect()
 }
 
-/// What it takes to prepare a fetch. That reads and writes files, so it is for threads that may wait.
+/// Prepares fetches. It reads and writes files, so it is used on threads that may block.
 struct FetchPrep {
     hub: Option<PublicKey>,
     pins: Pins,
@@ -327,7 +327,7 @@ fn had(hash: crate::protocol::ContentHash, chunking: Chunking, chunks: ChunkSet)
     Had { hash, size: chunking.size(), chunk_size: chunking.chunk_size(), chunks }
 }
 
-/// What is told of an upload. How much was sent until it failed is progress, too.
+/// What the session hears of an upload. If it failed, how much was sent comes first.
 pub(super) fn upload_note(note: Upload) -> (u64, Vec<UploadNote>) {
     match note {
         Upload::Started { upload, file, peer: _, peer_name, size, hash } => {

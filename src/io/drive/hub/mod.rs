@@ -24,10 +24,10 @@ use connections::Connections;
 pub use files::{FilesOptions, HubShelf};
 pub use open::{HubOptions, OpenHub};
 
-/// Messages that may wait for the hub. Readers wait when it is full, and so do their clients.
+/// How many messages may wait for the hub. When the queue is full, connections are not read, and their clients wait.
 const QUEUE: usize = 4_096;
 
-/// Messages that are handled before anything is sent: what they cause for one client is one write.
+/// How many messages are handled before anything is sent, so that a client gets all that they cause in one write.
 const BATCH: usize = 512;
 
 /// Something for the hub.
@@ -54,15 +54,15 @@ pub enum Message {
     Stop(String),
 }
 
-/// The way to a hub.
+/// Sends messages to a hub.
 pub type Mailbox = mpsc::Sender<Message>;
 
-/// A mailbox and its other end.
+/// A mailbox with its receiver.
 pub fn mailbox() -> (Mailbox, mpsc::Receiver<Message>) {
     mpsc::channel(QUEUE)
 }
 
-/// What a running hub works with.
+/// A running hub.
 pub struct HubDriver<L> {
     hub: Hub,
     clock: Clock,
@@ -71,7 +71,7 @@ pub struct HubDriver<L> {
     store: StoreWriter,
     passwords: Checker,
     shelf: Option<HubShelf>,
-    /// What the store could not take yet.
+    /// Jobs that the store had no room for yet.
     unwritten: VecDeque<Job>,
     log: L,
     connections: Connections,
@@ -106,7 +106,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         }
     }
 
-    /// Writes on the log.
+    /// Writes a line to the log.
     pub fn log(&mut self, event: impl Into<LogEvent>) {
         (self.log)(LogLine { time: self.clock.calendar(), event: event.into() });
     }
@@ -240,7 +240,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         }
     }
 
-    /// Gives the store a job, in its order.
+    /// Gives the store a job; jobs keep their order.
     fn submit(&mut self, job: Job) {
         if self.unwritten.is_empty() {
             self.write(job);
@@ -249,7 +249,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         }
     }
 
-    /// Says whether the store took the job.
+    /// Returns whether the store took the job.
     fn write(&mut self, job: Job) -> bool {
         match self.store.submit(job) {
             Ok(()) => true,
@@ -263,7 +263,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
     }
 }
 
-/// An IPv4 client on a socket for both is shown as what it is.
+/// Shows an IPv4 client of a dual-stack socket with its IPv4 address.
 fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
