@@ -56,6 +56,8 @@ pub use config::{Access, HubConfig};
 pub use copies::{CopyPlan, HubFiles};
 pub use held::Keep;
 pub use offers::HUB;
+#[cfg(test)]
+pub(crate) use state::play;
 pub use state::{Snapshot, State, check_text};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};

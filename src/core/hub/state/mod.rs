@@ -134,4 +134,6 @@ impl State {
 }
 
 #[cfg(test)]
+pub(crate) mod play;
+#[cfg(test)]
 mod tests;
