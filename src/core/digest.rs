@@ -23,6 +23,16 @@ impl Digest {
         self.0 = self.0.wrapping_sub(hash(part));
     }
 
+    /// The same for a part of these fields: cheaper, where there are very many parts.
+    pub fn add_fields(&mut self, fields: &[&[u8]]) {
+        self.0 = self.0.wrapping_add(hash_fields(fields));
+    }
+
+    /// The same for a part that was there.
+    pub fn remove_fields(&mut self, fields: &[&[u8]]) {
+        self.0 = self.0.wrapping_sub(hash_fields(fields));
+    }
+
     /// The digest that was written as these bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(bytes))
@@ -47,6 +57,15 @@ fn hash(part: &impl Serialize) -> u128 {
     let mut hasher = blake3::Hasher::new();
     // Writing into a hasher does not fail, and our parts have a JSON form.
     let _ = serde_json::to_writer(&mut hasher, part);
+    first_half(&hasher.finalize())
+}
+
+fn hash_fields(fields: &[&[u8]]) -> u128 {
+    let mut hasher = blake3::Hasher::new();
+    for field in fields {
+        hasher.update(&(field.len() as u64).to_be_bytes());
+        hasher.update(field);
+    }
     first_half(&hasher.finalize())
 }
 

@@ -23,12 +23,12 @@ impl Hub {
             ("talking", self.talking.len()),
             ("challenges", challenges),
             ("room news", self.room_news.len()),
-            ("roster", self.roster.len()),
+            ("roster", self.state.roster().len()),
             ("chores", self.chores.len()),
             ("outputs", self.out.len()),
         ];
         counts.extend(self.holders.counts());
-        counts.extend(self.pushes.counts());
+        counts.extend(self.state.pushes().counts());
         counts.extend(self.copies.counts());
         counts
     }

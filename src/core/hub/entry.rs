@@ -154,7 +154,8 @@ impl Hub {
     pub(super) fn welcome_again(&mut self, now: Time, id: PeerId, request_id: Option<Id>) {
         let Ok(Registered { name, number, .. }) = self.me(id) else { return };
         let newest = self.recent.newest;
-        let (clients, offers, revision) = (self.roster.len() as u64, self.table.len() as u64, self.revision);
+        let (clients, offers, revision) =
+            (self.state.roster().len() as u64, self.state.table().len() as u64, self.state.revision());
         self.answer(now, id, request_id, event::Welcome { name, number, revision, clients, offers, newest });
     }
 

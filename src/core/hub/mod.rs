@@ -26,7 +26,6 @@ mod invites;
 mod kept;
 mod locate;
 mod messages;
-mod names;
 mod newcomers;
 mod offers;
 mod orphans;
@@ -47,7 +46,6 @@ mod scanned;
 mod search;
 mod state;
 mod strangers;
-mod table;
 mod telling;
 mod underway;
 
@@ -58,20 +56,19 @@ pub use held::Keep;
 pub use offers::HUB;
 #[cfg(test)]
 pub(crate) use state::play;
-pub use state::{Snapshot, State, check_text};
+pub use state::{SessionRecord, Snapshot, State, check_text};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::ledger::Ledger;
 use super::time::Time;
 use crate::protocol::log::LogEvent;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query, Record};
 use crate::protocol::types::{Content, Password};
 use crate::protocol::wire::Frame;
-use crate::protocol::{Client, ContentHash, Failure, PublicKey};
+use crate::protocol::{ContentHash, Failure, PublicKey};
 use attempts::Attempts;
 use chores::Chores;
 use clients::Peer;
@@ -85,7 +82,6 @@ use invites::Invites;
 use newcomers::Newcomers;
 use people::Departed;
 use places::Places;
-use pushes::Pushes;
 use recent::Recent;
 use refusals::Refusals;
 use revocation::Credentials;
@@ -93,7 +89,6 @@ use room_news::RoomNews;
 use roster::{Fetchers, Visit};
 use scanned::Scanned;
 use strangers::Strangers;
-use table::Table;
 use telling::Updates;
 use underway::Underway;
 
@@ -239,15 +234,9 @@ pub struct Hub {
     /// The newest visits; every registration is one.
     visits: VecDeque<Visit>,
     visitors: u64,
-    revision: u64,
-    table: Table,
     chores: Chores,
-    roster: Ledger<String, Client>,
-    /// The names in the roster by their numbers.
-    numbers: BTreeMap<u64, String>,
     updates: Updates,
     holders: Holders,
-    pushes: Pushes,
     copies: Copies,
     gather_at: Option<Time>,
     timers: BTreeSet<(Time, PeerId)>,
@@ -295,14 +284,9 @@ impl Hub {
             trim_at: config.keep.map(|_| Time(0)),
             visits: VecDeque::new(),
             visitors: 0,
-            revision: 0,
-            table: Table::default(),
             chores: Chores::default(),
-            roster: Ledger::default(),
-            numbers: BTreeMap::new(),
             updates: Updates::default(),
             holders: Holders::default(),
-            pushes: Pushes::default(),
             copies: Copies::load(loaded.copies),
             gather_at: None,
             timers: BTreeSet::new(),

@@ -85,7 +85,7 @@ impl Hub {
         let mut clients = self.roster();
         clients.sort_by_key(|client| client.number);
         clients.extend(gone);
-        event::Roster { revision: self.revision, clients, next: None }.into()
+        event::Roster { revision: self.state.revision(), clients, next: None }.into()
     }
 
     /// Asks the store what has been said, as far as this client may see it.

@@ -139,7 +139,7 @@ impl Hub {
         let many = |count: usize| u32::try_from(1 + count / FOR_ONE).unwrap_or(u32::MAX);
         match request {
             HubRequest::Status(_) => many(self.visits.len()),
-            HubRequest::Who(who) if who.since.is_some() => many(self.roster.len() + self.departed.len()),
+            HubRequest::Who(who) if who.since.is_some() => many(self.state.roster().len() + self.departed.len()),
             HubRequest::Broadcast(_) => many(self.online.len()),
             HubRequest::Say(say) => many(self.size_of(&say.room)),
             HubRequest::Members(members) => many(self.size_of(&members.room)),
@@ -196,7 +196,7 @@ impl Hub {
 
     /// Answers when a client has all that it follows, up to the newest revision.
     pub(super) fn sync(&mut self, now: Time, id: PeerId, request_id: &Option<Id>) -> Result<(), Failure> {
-        let revision = self.revision;
+        let revision = self.state.revision();
         self.look_on(now, id);
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
         // They wait while the client takes no updates, so they are bounded as its link is.

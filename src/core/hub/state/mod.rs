@@ -14,19 +14,31 @@ mod hashed;
 mod mail;
 mod mailbox;
 mod names;
+mod presence;
+mod pushes;
 mod rooms;
+mod search_index;
+mod session_record;
 mod share;
 mod snapshot;
+mod table;
 
 pub(super) use attendance::Attendance;
 pub use decide::check_text;
 pub(super) use decide::{Author, Decision, Notice, Outcome, Proposal, Terms};
+pub(super) use pushes::Push;
+pub(super) use search_index::SearchIndex;
+pub use session_record::SessionRecord;
 pub use snapshot::Snapshot;
+pub(super) use table::{Key, Owner, Shelved, key};
 
 use blocks::Blocks;
 use mail::Mail;
 use names::Names;
+use presence::Roster;
+use pushes::Pushes;
 use rooms::{Membership, Room, Rooms};
+use table::Table;
 
 use crate::core::digest::{Digest, combined};
 use crate::protocol::Record;
@@ -39,6 +51,11 @@ pub struct State {
     blocks: Blocks,
     rooms: Rooms,
     mail: Mail,
+    roster: Roster,
+    table: Table,
+    pushes: Pushes,
+    /// Of the newest change of the roster or the table.
+    revision: u64,
 }
 
 impl State {
@@ -50,6 +67,7 @@ impl State {
             blocks: Blocks::of(&loaded.blocks),
             rooms: Rooms::load(std::mem::take(&mut loaded.rooms), loaded.last_room),
             mail: Mail::load(loaded.last_message, Digest::from_bytes(loaded.said), &loaded.names, waiting, there),
+            ..Self::default()
         };
         state.begin_anew();
         state
@@ -58,11 +76,14 @@ impl State {
     /// What only sessions keep up ends with them: nobody is here.
     pub fn begin_anew(&mut self) {
         self.mail.end_all();
+        (self.roster, self.table, self.pushes) = (Roster::default(), Table::default(), Pushes::default());
+        self.revision = 0;
     }
 
     /// A hash of everything in it.
     pub fn digest(&self) -> Digest {
-        combined(&[self.names.digest(), self.blocks.digest(), self.rooms.digest(), self.mail.digest()])
+        let kept = [self.names.digest(), self.blocks.digest(), self.rooms.digest(), self.mail.digest()];
+        combined(&[combined(&kept), self.roster.digest(), self.table.digest(), self.pushes.digest()])
     }
 
     /// Whose name is whose.
@@ -83,6 +104,52 @@ impl State {
     /// What was said.
     pub(super) fn mail(&self) -> &Mail {
         &self.mail
+    }
+
+    /// Who is here.
+    pub(super) fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// What is offered.
+    pub(super) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Which files are for somebody.
+    pub(super) fn pushes(&self) -> &Pushes {
+        &self.pushes
+    }
+
+    /// The revision of the newest change of the roster or the table.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Something has happened that lasts as long as its session.
+    pub fn apply_of_session(&mut self, record: &SessionRecord) {
+        match record {
+            SessionRecord::Here { client } => {
+                self.revision += 1;
+                self.roster.set(self.revision, client);
+            }
+            SessionRecord::Left { name, closed } => {
+                self.revision += 1;
+                self.roster.remove(self.revision, name, *closed);
+            }
+            SessionRecord::Listed { owner, server, content } => {
+                self.revision += 1;
+                let key = self.table.key_of(&content.file, owner);
+                self.table.set(self.revision, key, Shelved { owner: *server, content: content.clone() });
+            }
+            SessionRecord::Unlisted { owner, file } => {
+                self.revision += 1;
+                self.table.remove(self.revision, &(file.clone(), owner.clone()));
+            }
+            SessionRecord::Pushed { number, push } => self.pushes.add(*number, push.clone()),
+            SessionRecord::PushTaken { number, taker } => self.pushes.set_taker(*number, *taker),
+            SessionRecord::PushGone { number } => self.pushes.remove(*number),
+        }
     }
 
     /// Something has happened.

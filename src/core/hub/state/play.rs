@@ -2,13 +2,15 @@
 //! The tests of the state use it, and those of the store.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::*;
 use crate::core::time::Rng;
 use crate::protocol::limits::HubLimits;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::IdempotencyKey;
-use crate::protocol::{Failure, Network, PublicKey, Timestamp, request};
+use crate::protocol::types::Content;
+use crate::protocol::{Client, ContentHash, Failure, Network, Presence, PublicKey, Timestamp, request};
 
 const NAMES: [&str; 8] = ["Anna", "ben", "Cleo", "Dora", "erin", "Fritz", "gil", "Hanna"];
 const ROOMS: [&str; 5] = ["tea", "Kitchen", "music", "hall", "+"];
@@ -17,8 +19,22 @@ const ROOMS: [&str; 5] = ["tea", "Kitchen", "music", "hall", "+"];
 pub(crate) struct Play {
     pub(crate) rng: Rng,
     pub(crate) live: State,
-    pub(crate) records: Vec<Record>,
+    pub(crate) records: Vec<Said>,
     asked: i64,
+}
+
+/// A record of either kind.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Said {
+    Kept(Record),
+    OfSession(SessionRecord),
+}
+
+pub(crate) fn apply(state: &mut State, said: &Said) {
+    match said {
+        Said::Kept(record) => state.apply(record),
+        Said::OfSession(record) => state.apply_of_session(record),
+    }
 }
 
 impl Play {
@@ -33,6 +49,15 @@ impl Play {
         }
     }
 
+    /// The records that are kept on disk.
+    pub(crate) fn kept(&self) -> Vec<Record> {
+        let kept = self.records.iter().filter_map(|said| match said {
+            Said::Kept(record) => Some(record.clone()),
+            Said::OfSession(_) => None,
+        });
+        kept.collect()
+    }
+
     /// So many messages were said, and so many rooms made.
     pub(crate) fn messages_and_rooms(&self) -> (u64, u64) {
         (self.live.mail().last(), self.live.rooms().last())
@@ -45,7 +70,7 @@ impl Play {
 
     fn take(&mut self, record: Record) {
         self.live.apply(&record);
-        self.records.push(record);
+        self.records.push(Said::Kept(record));
     }
 
     /// One step: most are proposals, some are what sessions and the keeper do.
@@ -68,10 +93,44 @@ impl Play {
                 };
                 Record::There { name_key, spans: attendance.spans().to_vec() }
             }
+            4 | 5 => return self.session(name),
             3 if self.rng.below(40) == 0 => return self.remove(name_key),
             _ => return self.propose(name, name_key, key),
         };
         self.take(record);
+    }
+
+    /// Somebody comes or goes, offers something or not any more.
+    fn session(&mut self, name: String) {
+        let (number, at) = (self.rng.below(50), Timestamp(self.asked));
+        let (file, owner): (Arc<str>, Arc<str>) = (format!("{}.txt", self.rng.below(40)).into(), name.as_str().into());
+        let (last, session) = (self.live.pushes().last(), self.rng.below(9));
+        let record = match self.rng.below(8) {
+            0 | 1 => {
+                let state = Presence::Online;
+                let (key, address) = (PublicKey([1; 32]), [10, 0, 0, 1].into());
+                let client = Client { name, number, state, since: at, key, address, port: 1, link_port: 2, you: false };
+                SessionRecord::Here { client }
+            }
+            2 => SessionRecord::Left { name, closed: at },
+            3 => {
+                let hash = ContentHash([self.rng.below(9) as u8; 32]);
+                let content = Content { file, size: number, hash, chunk_size: 1 << 20, chunks: 1, modified: None };
+                SessionRecord::Listed { owner, server: Owner::Client(number), content: content.into() }
+            }
+            4 => {
+                let hash = ContentHash([3; 32]);
+                let content = Content { file, size: 1, hash, chunk_size: 1 << 20, chunks: 1, modified: None };
+                let (giver, giver_key, to) = (name.clone(), NameKey::of(&name), NameKey::of("ben"));
+                let push = Push { from: session, giver, giver_key, to, content: content.into(), taker: None };
+                SessionRecord::Pushed { number: last + 1, push }
+            }
+            5 => SessionRecord::PushTaken { number: last, taker: Some(session).filter(|session| *session > 3) },
+            6 => SessionRecord::PushGone { number: self.rng.below(last + 1) },
+            _ => SessionRecord::Unlisted { owner, file },
+        };
+        self.live.apply_of_session(&record);
+        self.records.push(Said::OfSession(record));
     }
 
     /// The keeper removes a name.
@@ -128,7 +187,13 @@ pub(crate) fn answers(state: &State) -> Vec<String> {
     }
     let rooms = state.rooms().by_name().map(|(number, room)| format!("{number} {room:?}"));
     answers.extend(rooms);
-    answers.push(format!("{} {}", state.rooms().last(), state.mail().last()));
+    let roster = state.roster().lines().map(|client| format!("{client:?}"));
+    answers.extend(roster);
+    answers.extend(state.table().from(&key("", "")).map(|(key, offer)| format!("{key:?} {offer:?}")));
+    answers.extend((0..=state.pushes().last()).filter_map(|n| state.pushes().get(n)).map(|push| format!("{push:?}")));
+    answers.push(format!("{:?}", (0..9).map(|n| state.pushes().accepted_by(n)).collect::<Vec<_>>()));
+    answers.extend([format!("{:?}", state.mail.rows()), format!("{:?}", state.rooms.rows())]);
+    answers.push(format!("{} {} {}", state.rooms().last(), state.mail().last(), state.revision()));
     answers
 }
 

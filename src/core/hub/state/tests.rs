@@ -1,6 +1,6 @@
 //! A state is what its records say: live, replayed, read from a snapshot in the middle, or loaded from a store.
 
-use super::play::{Play, assert_same, restarted};
+use super::play::{Play, Said, apply, assert_same, restarted};
 use super::*;
 use crate::protocol::invite::InviteDigest;
 use crate::protocol::name::NameKey;
@@ -26,10 +26,10 @@ fn live_replayed_from_a_snapshot_and_loaded_states_are_the_same() {
             tail.iter().for_each(|record| keep(&mut store, record));
             checked = play.records.len();
             let mut replayed = State::default();
-            play.records.iter().for_each(|record| replayed.apply(record));
+            play.records.iter().for_each(|record| apply(&mut replayed, record));
             assert_same(&play.live, &replayed, "replayed");
             let mut from_snapshot = State::restore(snapshot).unwrap();
-            tail.iter().for_each(|record| from_snapshot.apply(record));
+            tail.iter().for_each(|record| apply(&mut from_snapshot, record));
             assert_same(&play.live, &from_snapshot, "from a snapshot");
             snapshot = serde_json::from_str(&serde_json::to_string(&play.live.snapshot()).unwrap()).unwrap();
             assert_same(&restarted(&play.live), &State::load(&mut store.load()), "loaded");
@@ -54,7 +54,7 @@ fn the_same_proposals_make_the_same_records_and_snapshots_byte_for_byte() {
         assert_same(&one.live, &other.live, "the same run");
         assert_eq!(written(&one.live), written(&other.live));
         let mut replayed = State::default();
-        one.records.iter().for_each(|record| replayed.apply(record));
+        one.records.iter().for_each(|record| apply(&mut replayed, record));
         assert_eq!(written(&replayed), written(&one.live));
         let restored = State::restore(serde_json::from_str(&written(&one.live)).unwrap()).unwrap();
         assert_eq!(written(&restored), written(&one.live));
@@ -64,28 +64,33 @@ fn the_same_proposals_make_the_same_records_and_snapshots_byte_for_byte() {
 #[test]
 fn a_log_that_repeats_its_tail_makes_the_same_state() {
     for seed in 20..24 {
-        let mut play = Play::new(seed);
-        let mut state = State::default();
-        for _ in 0..60 {
-            let known = play.records.len();
-            play.until(known + 100);
-            play.records.iter().skip(known).for_each(|record| state.apply(record));
-            // The keeper's command has removed the name from the store: what made it is not repeated.
-            let removed = play.records.iter().rposition(|record| matches!(record, Record::NameGone { .. }));
-            let from = removed.map_or(0, |at| at + 1).max(play.records.len().saturating_sub(300));
-            let repeated = from + play.rng.below((play.records.len() - from) as u64 + 1) as usize;
-            play.records.iter().skip(repeated).for_each(|record| state.apply(record));
-            assert_same(&state, &play.live, "repeated");
-            assert_eq!(written(&state), written(&play.live));
+        let (mut play, mut plain, mut repeating) = (Play::new(seed), State::default(), State::default());
+        let mut known = 0;
+        for records in (100..=6_000).step_by(100) {
+            play.until(records);
+            let kept = play.kept();
+            for record in kept.iter().skip(known) {
+                plain.apply(record);
+                repeating.apply(record);
+            }
+            known = kept.len();
+            // What was written for a name that is gone is not written again.
+            let removed = kept.iter().rposition(|record| matches!(record, Record::NameGone { .. }));
+            let from = removed.map_or(0, |at| at + 1).max(known.saturating_sub(300));
+            let from = from + play.rng.below((known - from) as u64 + 1) as usize;
+            kept.iter().skip(from).for_each(|record| repeating.apply(record));
+            assert_same(&repeating, &plain, "repeated");
+            assert_eq!(written(&repeating), written(&plain));
         }
     }
 }
 
 /// The keeper's command removes a name from the store before the hub hears of it.
-fn keep(store: &mut MemoryStore, record: &Record) {
-    match record {
-        Record::NameGone { name_key } => store.remove_name(name_key),
-        other => store.keep(other),
+fn keep(store: &mut MemoryStore, said: &Said) {
+    match said {
+        Said::Kept(Record::NameGone { name_key }) => store.remove_name(name_key),
+        Said::Kept(other) => store.keep(other),
+        Said::OfSession(_) => {}
     }
 }
 
@@ -98,11 +103,11 @@ fn records_of_any_kind_in_any_order_do_no_harm() {
         for _ in 0..play.records.len() {
             let at = play.rng.below(play.records.len() as u64) as usize;
             let mut record = play.records[at].clone();
-            if let Record::Message(message) = &mut record {
+            if let Said::Kept(Record::Message(message)) = &mut record {
                 message.number = play.rng.below(u64::MAX);
                 message.destination = Destination::person("nobody");
             }
-            state.apply(&record);
+            apply(&mut state, &record);
         }
         let again = State::restore(state.snapshot()).unwrap();
         assert_eq!(again.digest(), state.digest(), "the indexes are those of what is there");
