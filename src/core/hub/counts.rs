@@ -19,7 +19,7 @@ impl Hub {
             ("questions", self.questions.len()),
             ("held", self.held.len()),
             ("unsaved", self.unsaved.len()),
-            ("timers", self.timers.len()),
+            ("timers", self.session_timers()),
             ("talking", self.talking.len()),
             ("challenges", challenges),
             ("room news", self.room_news.len()),

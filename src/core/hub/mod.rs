@@ -25,7 +25,6 @@ mod holders;
 mod invites;
 mod kept;
 mod locate;
-mod messages;
 mod newcomers;
 mod offers;
 mod orphans;
@@ -47,22 +46,21 @@ mod search;
 mod state;
 mod strangers;
 mod telling;
+mod timers;
 mod underway;
 
 pub use accounts::{LoginPolicy, Verified};
 pub use config::{Access, HubConfig};
 pub use copies::{CopyPlan, HubFiles};
 pub use held::Keep;
-pub use offers::HUB;
-#[cfg(test)]
-pub(crate) use state::play;
-pub use state::{SessionRecord, Snapshot, State, check_text};
+pub use state::{SessionRecord, Snapshot, State};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::time::Time;
+use super::timers::Timers;
 use crate::protocol::log::LogEvent;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query, Record};
@@ -90,6 +88,7 @@ use roster::{Fetchers, Visit};
 use scanned::Scanned;
 use strangers::Strangers;
 use telling::Updates;
+use timers::Timer;
 use underway::Underway;
 
 /// How long a connection may take to say hello.
@@ -239,7 +238,7 @@ pub struct Hub {
     holders: Holders,
     copies: Copies,
     gather_at: Option<Time>,
-    timers: BTreeSet<(Time, PeerId)>,
+    timers: Timers<Timer>,
     /// Peers that may have frames to send.
     talking: BTreeSet<PeerId>,
     next_peer: PeerId,
@@ -289,7 +288,7 @@ impl Hub {
             holders: Holders::default(),
             copies: Copies::load(loaded.copies),
             gather_at: None,
-            timers: BTreeSet::new(),
+            timers: Timers::default(),
             talking: BTreeSet::new(),
             next_peer: 1,
             commit: 0,
@@ -301,6 +300,7 @@ impl Hub {
             config,
         };
         hub.drop_copies_of_nobody(Time(0));
+        hub.set_timers();
         hub
     }
 
@@ -348,5 +348,7 @@ impl Hub {
     }
 }
 
+#[cfg(test)]
+pub(crate) use state::play;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use super::feed::Awaiting;
 use super::state::{Author, Decision, Notice, Outcome, Proposal, Terms};
 use super::{Held, Hub, PeerId, Question};
 use crate::core::time::Time;
@@ -13,7 +14,7 @@ use crate::protocol::record::{AnswerRecord, Destination, IdempotencyKey, PastAns
 use crate::protocol::to_json;
 use crate::protocol::wire::Ask;
 use crate::protocol::{
-    ErrorCode, Event, EventLine, Failure, Id, Network, Record, Request, RequestLine, Timestamp, event,
+    ErrorCode, Event, EventLine, Failure, Id, Network, Record, Request, RequestLine, Timestamp, event, log,
 };
 
 /// What came of requests that a client asks again, because we, or an earlier run of ours, did not answer.
@@ -253,6 +254,35 @@ impl Hub {
         let acked = self.acked_to_many(&message.from_key, number, sent, &message.destination, room);
         self.log_message(message, &acked);
         self.answer(now, peer, request_id, acked);
+    }
+
+    fn said_to_one(
+        &mut self,
+        now: Time,
+        message: &StoredMessage,
+        to: String,
+        fed: bool,
+        (peer, request_id): (PeerId, Option<Id>),
+    ) {
+        let (number, sent, bytes) = (message.number, message.sent, message.text.len() as u64);
+        let (from, delivered) = (message.from.clone(), u64::from(fed));
+        self.log(log::MessageStored { number, from, to: Some(to.clone()), room: None, bytes, delivered });
+        let deadline = now + self.config.link.ack_timeout;
+        let awaiting = Awaiting { peer, request_id, to, sent, deadline };
+        if fed {
+            let request_id = awaiting.request_id.clone();
+            self.awaiting.insert(number, awaiting);
+            self.let_others_pass(now, peer, &request_id);
+        } else {
+            self.answer_awaiting(now, number, awaiting, 0);
+        }
+    }
+
+    fn log_message(&mut self, message: &StoredMessage, acked: &Event) {
+        let (number, from, bytes) = (message.number, message.from.clone(), message.text.len() as u64);
+        if let Event::MessageAcked(event::MessageAcked { to, room, delivered, .. }) = acked.clone() {
+            self.log(log::MessageStored { number, from, to, room, bytes, delivered });
+        }
     }
 
     /// The answer to what was said to everybody or in a room.

@@ -206,7 +206,7 @@ impl Hub {
     }
 
     /// Whether somebody is there, by the name as they write it.
-    pub(super) fn presence(&self, name: &String) -> Presence {
+    pub(super) fn presence(&self, name: &str) -> Presence {
         self.state.roster().get(name).map_or(Presence::Offline, |client| client.state)
     }
 }

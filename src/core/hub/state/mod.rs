@@ -24,7 +24,6 @@ mod snapshot;
 mod table;
 
 pub(super) use attendance::Attendance;
-pub use decide::check_text;
 pub(super) use decide::{Author, Decision, Notice, Outcome, Proposal, Terms};
 pub(super) use pushes::Push;
 pub(super) use search_index::SearchIndex;

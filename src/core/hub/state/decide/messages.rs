@@ -3,26 +3,11 @@
 use super::super::State;
 use super::super::mailbox::Full;
 use super::{Author, Decision, Outcome, Terms};
-use crate::protocol::limits::MESSAGE_BYTES;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::is_lobby;
 use crate::protocol::record::{Destination, StoredMessage};
+use crate::protocol::text::check_text;
 use crate::protocol::{ErrorCode, Failure, Record, request};
-
-/// Whether a text can be said.
-///
-/// # Errors
-/// `bad-request` if it is empty, `message-too-long`; at `/text`.
-pub fn check_text(text: &str) -> Result<(), Failure> {
-    let failure = match text.len() {
-        0 => Failure::new(ErrorCode::BadRequest, "there is no text"),
-        length if length > MESSAGE_BYTES => {
-            Failure::new(ErrorCode::MessageTooLong, format!("The message has {length} bytes; 16 KiB is the most."))
-        }
-        _ => return Ok(()),
-    };
-    Err(failure.at(pointer_at("/text")))
-}
 
 impl State {
     pub(super) fn decide_message(

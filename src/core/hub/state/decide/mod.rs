@@ -16,8 +16,6 @@ use crate::protocol::name::NameKey;
 use crate::protocol::record::IdempotencyKey;
 use crate::protocol::{ErrorCode, Event, Failure, Network, PublicKey, Record, Timestamp, event, request};
 
-pub use messages::check_text;
-
 /// What a proposal is judged by beside the state: what only the hub that judges knows.
 pub(in crate::core::hub) struct Terms<'a> {
     /// What the calendar says.
