@@ -349,4 +349,6 @@ impl Hub {
 }
 
 #[cfg(test)]
+pub(crate) use state::play;
+#[cfg(test)]
 mod tests;
