@@ -18,7 +18,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::core::Rng;
-use crate::core::hub::HUB;
 use crate::core::session::{Input, Output, Session, TransferNote};
 use crate::io::data::{Control, DataServer, LocalPeer, Rates, Shelf, Throttle, UploadNote as Upload};
 use crate::io::drive::output::Output as Printed;
@@ -33,6 +32,7 @@ use crate::io::os::clock::until;
 use crate::io::state::inbox::Inboxes;
 use crate::protocol::event::Holder;
 use crate::protocol::limits::MAX_FRAME;
+use crate::protocol::name::HUB;
 use crate::protocol::{EventLine, Failure, PublicKey};
 use peers::PeerPort;
 

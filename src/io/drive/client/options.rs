@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::core::LinkConfig;
-use crate::core::session::{AcceptFrom, SessionConfig};
+use crate::core::session::{AcceptFrom, DownloadConfig, Patience as SessionPatience, SessionConfig};
 use crate::io::os::clock::Clock;
 use crate::io::state::home::Home;
 use crate::protocol::event::Settings;
@@ -138,14 +138,18 @@ impl ClientOptions {
             inbox: self.inbox,
             invite: self.hub.invite.clone(),
             link: self.patience.link,
-            give_up: self.patience.give_up,
-            timeout: self.patience.timeout,
-            push_patience: self.patience.push,
+            patience: SessionPatience {
+                give_up: self.patience.give_up,
+                timeout: self.patience.timeout,
+                pushes: self.patience.push,
+            },
             linger: self.linger,
             fail_fast: self.fail_fast,
-            on_conflict: self.transfers.on_conflict,
-            max_transfers: self.transfers.max_transfers,
-            accept_from: self.transfers.accept_from.clone(),
+            downloads: DownloadConfig {
+                on_conflict: self.transfers.on_conflict,
+                max_transfers: self.transfers.max_transfers,
+                accept_from: self.transfers.accept_from.clone(),
+            },
             settings: self.settings(ports),
             epoch: self.clock.epoch(),
             seed,
