@@ -134,9 +134,11 @@ pub struct ClientBuilder {
     changes: Changes,
 }
 
+type Change = Box<dyn FnOnce(&mut ClientOptions) + Send>;
+
 /// Changes of options that are made once the others are known.
 #[derive(Default)]
-struct Changes(Vec<Box<dyn FnOnce(&mut ClientOptions) + Send>>);
+struct Changes(Vec<Change>);
 
 impl fmt::Debug for Changes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

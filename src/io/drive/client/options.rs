@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::core::LinkConfig;
-use crate::core::session::{self, AcceptFrom, DownloadConfig, SessionConfig};
+use crate::core::session::{AcceptFrom, DownloadConfig, Patience as SessionPatience, SessionConfig};
 use crate::io::os::clock::Clock;
 use crate::io::state::home::Home;
 use crate::protocol::event::Settings;
@@ -138,7 +138,7 @@ impl ClientOptions {
             inbox: self.inbox,
             invite: self.hub.invite.clone(),
             link: self.patience.link,
-            patience: session::Patience {
+            patience: SessionPatience {
                 give_up: self.patience.give_up,
                 timeout: self.patience.timeout,
                 pushes: self.patience.push,
