@@ -1,32 +1,67 @@
-//! What we offer: hashed, told to the hub piece by piece, followed when it changes on disk, taken back.
+//! Our offers: hashed, published to the hub piece by piece, published again when they change on disk, and withdrawn.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
-use super::publishing::{Offered, Publishing};
-use super::requests::{Mark, Pending};
-use super::{FilesChanged, Hashed, Offering, Origin, Output, Session};
+use super::asks::Origin;
+use super::context::Context;
+use super::pending::{Pending, RequestId};
+use super::pending_offer::{Offered, PendingOffer};
+use super::{FilesChanged, Hashed, Output};
 use crate::core::time::Time;
 use crate::protocol::limits::{HubLimits, PUBLISH_FILES};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::check_file;
 use crate::protocol::transfer::MAX_CHUNKS;
 use crate::protocol::wire::{Ask, Gone, Publish};
-use crate::protocol::{At, Content, ErrorCode, Failure, Request, event, request};
+use crate::protocol::{At, Content, ErrorCode, Failure, Offer, Request, event, request};
 
-impl Session {
-    pub(super) fn start_offer(&mut self, now: Time, pending: Pending, offer: &request::Offer) {
-        match self.to_hash(offer) {
-            Ok((dir, files)) => {
-                let (chunks, hidden, watch) = (offer.chunks, offer.hidden, offer.watch);
-                self.start_task(pending, |task| Output::Hash(Offering { task, dir, files, chunks, hidden, watch }));
-            }
-            Err(failure) => self.refuse(now, pending.id, failure),
-        }
+/// Our offers, and the folder that they are in. See the [module](self).
+pub(super) struct Offers {
+    /// The folder that has been chosen, if one has.
+    dir: Option<String>,
+    /// What we offer, by its names.
+    offered: BTreeMap<Arc<str>, Box<Offered>>,
+    /// Offers with `--keep` of which the hub has not made all copies.
+    keeping: Vec<PendingOffer>,
+    /// The prefixes of watched folders, in which new files are offered by themselves.
+    watched: BTreeSet<String>,
+    /// Changes on disk that the hub has not been told of; none stands for a file that is gone.
+    changes: BTreeMap<Arc<str>, Option<Content>>,
+}
+
+impl Offers {
+    /// No offers. `dir` is the folder to begin with.
+    pub(super) fn new(dir: Option<String>) -> Self {
+        Self { dir, offered: BTreeMap::new(), keeping: Vec::new(), watched: BTreeSet::new(), changes: BTreeMap::new() }
     }
 
-    fn to_hash(&self, offer: &request::Offer) -> Result<(String, Vec<String>), Failure> {
-        if self.registered.is_none() {
+    /// The folder that has been chosen.
+    pub(super) fn dir(&self) -> Option<&str> {
+        self.dir.as_deref()
+    }
+
+    /// Another folder is chosen.
+    pub(super) fn choose_dir(&mut self, dir: String) {
+        self.dir = Some(dir);
+    }
+
+    /// Whether an `offer --keep` waits for the hub's copies.
+    pub(super) fn waits_for_copies(&self) -> bool {
+        !self.keeping.is_empty()
+    }
+
+    /// Our own copy of an offer's file name, if we offer it, so that it is held in memory once.
+    pub(super) fn name_of(&self, offer: &Offer) -> Option<Arc<str>> {
+        self.offered.get_key_value(offer.file.as_str()).map(|(file, _)| file.clone())
+    }
+
+    /// The folder and the files that an `offer` is about, each once.
+    ///
+    /// # Errors
+    /// Why they cannot be offered.
+    pub(super) fn to_hash(&self, cx: &Context, offer: &request::Offer) -> Result<(String, Vec<String>), Failure> {
+        if !cx.registration.is_in() {
             return Err(ErrorCode::NotRegistered.into());
         }
         let dir = self.dir.clone().ok_or(ErrorCode::NoDir)?;
@@ -41,20 +76,13 @@ impl Session {
         Ok((dir, distinct(&offer.files).map(|(_, file)| file.clone()).collect()))
     }
 
-    pub(super) fn hashing(&mut self, now: Time, task: u64, progress: event::OfferProgress) {
-        let id = self.local.as_ref().filter(|(local, _)| *local == task).map(|(_, pending)| pending.id.clone());
-        if let Some(id) = id {
-            self.tell_for(now, id, false, progress);
-        }
-    }
-
-    pub(super) fn hashed(&mut self, now: Time, task: u64, result: Result<Hashed, Failure>) {
-        let Some((_, pending)) = self.local.take_if(|(local, _)| *local == task) else { return };
+    /// Files have been hashed, or could not be: the hub is told of them.
+    pub(super) fn hashed(&mut self, now: Time, cx: &mut Context, pending: Pending, result: Result<Hashed, Failure>) {
         let Hashed { contents, skipped } = match result {
             Ok(hashed) => hashed,
             Err(failure) => {
                 let failure = as_written(&pending.request, failure);
-                return self.refuse(now, pending.id, failure);
+                return cx.refuse(now, pending.id, failure);
             }
         };
         let Request::Offer(offer) = &pending.request else { return };
@@ -63,15 +91,15 @@ impl Session {
         let limit = HubLimits::default().offers;
         let fresh = contents.iter().filter(|content| !self.offered.contains_key(&content.file)).count();
         if self.offered.len() + fresh > limit {
-            self.unserve(contents.iter().map(|content| content.file.to_string()).chain(folders(&watched)));
+            self.unserve(cx, contents.iter().map(|content| content.file.to_string()).chain(folders(&watched)));
             let message = format!("A client may offer {limit} files; these would be {fresh} more.");
-            return self.refuse(now, pending.id, Failure::new(ErrorCode::TooManyOffers, message));
+            return cx.refuse(now, pending.id, Failure::new(ErrorCode::TooManyOffers, message));
         }
         let uncopied = keep.then(|| contents.iter().map(|content| content.file.clone()).collect());
         let count = contents.len();
         let mut pieces = in_pieces(contents);
         let first = pieces.pop_front().unwrap_or_default();
-        let publishing = Publishing {
+        let publishing = PendingOffer {
             pending,
             pieces,
             more: fresh,
@@ -82,12 +110,12 @@ impl Session {
             failure: None,
             watched,
         };
-        self.publish(now, first, Origin::Offer(Box::new(publishing)));
+        self.publish(now, cx, first, Origin::Offer(Box::new(publishing)));
     }
 
-    /// Tells the hub of contents. While the hub is lost, the link keeps that; while we enter, what is asked is sent
-    /// after that.
-    fn publish(&mut self, now: Time, publish: Vec<Content>, mut origin: Origin) {
+    /// Publishes contents to the hub. While the hub is lost, the link keeps the frame; while we are registering, it is
+    /// sent afterwards.
+    fn publish(&mut self, now: Time, cx: &mut Context, publish: Vec<Content>, mut origin: Origin) {
         let (more, keep) = match &mut origin {
             Origin::Offer(publishing) => {
                 let fresh = publish.iter().filter(|content| !self.offered.contains_key(&content.file)).count();
@@ -95,26 +123,22 @@ impl Session {
                 (publishing.more as u64, publishing.uncopied.is_some())
             }
             Origin::Change => (0, publish.iter().any(|content| self.is_kept(&content.file))),
-            _ => (0, false),
+            Origin::Enter | Origin::Return | Origin::OfferAgain | Origin::User(_) | Origin::Page(_) => (0, false),
+            Origin::Push(_) | Origin::Forgotten | Origin::Goodbye => (0, false),
         };
-        let id = self.next_ask;
-        self.next_ask += 1;
-        let ask = Ask::Publish(Publish { id, publish, more, keep });
-        if !self.is_entering() {
-            self.send(now, ask.to_body());
-        }
-        self.asks.insert(id, (ask, origin));
+        cx.uplink.ask_once_in(now, |id| Ask::Publish(Publish { id, publish, more, keep }), origin);
     }
 
     fn is_kept(&self, file: &str) -> bool {
         self.offered.get(file).is_some_and(|offered| offered.keep)
     }
 
-    /// The hub has a piece of what we offer.
-    pub(super) fn offer_acked(
+    /// The hub has acknowledged a piece: publishes the next one, or answers the request.
+    pub(super) fn acked(
         &mut self,
         now: Time,
-        mut publishing: Box<Publishing>,
+        cx: &mut Context,
+        mut publishing: Box<PendingOffer>,
         published: Vec<Content>,
         mut answer: event::OfferAcked,
     ) {
@@ -128,121 +152,117 @@ impl Session {
         }
         publishing.like = answer.offers.pop().or(publishing.like);
         if let Some(next) = publishing.pieces.pop_front() {
-            return self.publish(now, next, Origin::Offer(publishing));
+            return self.publish(now, cx, next, Origin::Offer(publishing));
         }
         self.watched.extend(std::mem::take(&mut publishing.watched));
         let offers = publishing.offers(&self.offered);
         let skipped = std::mem::take(&mut publishing.skipped);
-        let at_most = match &publishing.pending.request {
-            Request::Offer(offer) => offer.chunks,
-            _ => None,
-        };
+        let at_most = if let Request::Offer(offer) = &publishing.pending.request { offer.chunks } else { None };
         let acked = event::OfferAcked { offers, revision: answer.revision, skipped, at_most };
         let id = publishing.pending.id.clone();
         if !keep {
-            return self.finish(now, id, acked);
+            return cx.finish(now, id, acked);
         }
-        self.tell_for(now, id, false, acked);
+        cx.tell_for(now, id, false, acked);
         self.keeping.push(*publishing);
-        self.finish_kept(now);
+        self.finish_kept(now, cx);
     }
 
-    /// The hub does not want it: all or nothing.
-    pub(super) fn offer_refused(
+    /// The hub has refused a piece: takes back the pieces before it, so that all or nothing is offered.
+    pub(super) fn refused(
         &mut self,
         now: Time,
-        publishing: Publishing,
+        cx: &mut Context,
+        publishing: PendingOffer,
         refused: Vec<Content>,
         error: event::Error,
     ) {
         let before: Vec<String> = publishing.acked.iter().map(|file| file.to_string()).collect();
         before.iter().for_each(|file| drop(self.offered.remove(file.as_str())));
         for files in before.chunks(PUBLISH_FILES) {
-            self.ask(now, request::Withdraw { files: files.to_vec() }.into(), Origin::Forgotten);
+            cx.ask(now, request::Withdraw { files: files.to_vec() }.into(), Origin::Forgotten);
         }
         let rest = refused.iter().chain(publishing.pieces.iter().flatten()).map(|content| content.file.to_string());
-        self.unserve(before.into_iter().chain(rest).chain(folders(&publishing.watched)));
-        self.refuse(now, publishing.pending.id, error.into());
+        self.unserve(cx, before.into_iter().chain(rest).chain(folders(&publishing.watched)));
+        cx.refuse(now, publishing.pending.id, error.into());
     }
 
-    /// Files are not served any more, but for those that we still offer, and folders are not watched, but for those
-    /// that others have us watch.
-    fn unserve(&mut self, files: impl Iterator<Item = String>) {
+    /// Has the driver stop serving and watching these, except for what other offers still need.
+    fn unserve(&mut self, cx: &mut Context, files: impl Iterator<Item = String>) {
         let stays = |file: &String| {
             self.offered.contains_key(file.as_str()) || (file.ends_with('/') && self.watched.contains(&prefix(file)))
         };
         let files: Vec<String> = files.filter(|file| !stays(file)).collect();
-        self.out.push_back(Output::Unserve(files));
+        cx.output(Output::Unserve(files));
     }
 
-    /// The hub has made a copy of what we offer, or could not.
-    pub(super) fn stored(&mut self, now: Time, stored: event::Stored) {
+    /// The hub has copied a file that we offer, or has failed to.
+    pub(super) fn stored(&mut self, now: Time, cx: &mut Context, stored: event::Stored) {
         let event::Stored { file, hash, code, message } = stored;
         let failure = code.map(|code| match message {
             Some(message) => Failure::new(code, message),
             None => code.into(),
         });
-        let asked = self.asks.values_mut().filter_map(|(_, origin)| match origin {
-            Origin::Offer(publishing) => Some(&mut **publishing),
-            _ => None,
-        });
+        let asked =
+            cx.uplink.asks_mut().origins_mut().filter_map(|origin| {
+                if let Origin::Offer(publishing) = origin { Some(&mut **publishing) } else { None }
+            });
         let waiting = asked.chain(&mut self.keeping).filter(|publishing| publishing.waits_for(&file));
         let waited = waiting.map(|publishing| publishing.stored(&file, failure.clone())).count();
         if waited > 0 {
-            return self.finish_kept(now);
+            return self.finish_kept(now, cx);
         }
-        // Nobody waits for it: the copy of what has changed, or of what was offered to a hub that was restarted.
+        // No request waits for it: the file has changed, or was offered again to a restarted hub.
         match (failure, self.offered.get(file.as_str())) {
             (None, Some(offered)) if offered.content.hash == hash => {
                 let bytes = offered.content.size;
-                self.tell(now, event::OfferKept { files: vec![file], bytes });
+                cx.tell(now, event::OfferKept { files: vec![file], bytes });
             }
-            (Some(failure), Some(_)) => self.tell(now, event::Error::from(failure)),
+            (Some(failure), Some(_)) => cx.tell(now, event::Error::from(failure)),
             (None, Some(_)) | (_, None) => {}
         }
     }
 
-    fn finish_kept(&mut self, now: Time) {
-        while let Some(at) = self.keeping.iter().position(Publishing::is_over) {
-            let Publishing { pending, acked, failure, .. } = self.keeping.remove(at);
+    fn finish_kept(&mut self, now: Time, cx: &mut Context) {
+        while let Some(at) = self.keeping.iter().position(PendingOffer::is_over) {
+            let PendingOffer { pending, acked, failure, .. } = self.keeping.remove(at);
             match failure {
-                Some(failure) => self.refuse(now, pending.id, failure),
+                Some(failure) => cx.refuse(now, pending.id, failure),
                 None => {
                     let sizes = acked.iter().filter_map(|file| Some(self.offered.get(file)?.content.size));
                     let bytes = sizes.fold(0u64, u64::saturating_add);
                     let files = acked.iter().map(|file| file.to_string()).collect();
-                    self.finish(now, pending.id, event::OfferKept { files, bytes });
+                    cx.finish(now, pending.id, event::OfferKept { files, bytes });
                 }
             }
         }
     }
 
-    /// What we offer has changed on disk. The newest is what counts.
-    pub(super) fn files_changed(&mut self, now: Time, changes: FilesChanged) {
+    /// Notes changes on disk. Of several changes of a file, the newest counts.
+    pub(super) fn files_changed(&mut self, changes: FilesChanged) {
         self.changes.extend(changes.changed.into_iter().map(|content| (content.file.clone(), Some(content))));
         self.changes.extend(changes.gone.into_iter().map(|file| (file.into(), None)));
-        self.apply_changes(now);
     }
 
-    /// Tells the hub what has changed, as soon as it has all that was hashed before, and as far as it takes more.
-    pub(super) fn apply_changes(&mut self, now: Time) {
+    /// Tells the hub the changes on disk, once it has all earlier offers and as far as it takes more.
+    pub(super) fn tell_changes(&mut self, now: Time, cx: &mut Context, is_hashing: bool) {
         while !self.changes.is_empty() {
-            let offering = self.asks.values().any(|(_, origin)| matches!(origin, Origin::Offer(_)));
-            let busy = offering || self.local.is_some() || self.again.is_some() || !self.settled;
-            if self.registered.is_some() && (busy || !self.link.takes_state()) {
+            let offering = cx.uplink.asks().origins().any(|origin| matches!(origin, Origin::Offer(_)));
+            let busy = offering || is_hashing || cx.uplink.is_reoffering() || !cx.uplink.takes_requests();
+            if cx.registration.is_in() && (busy || !cx.uplink.takes_state()) {
                 return;
             }
             let rest = self.changes.keys().nth(PUBLISH_FILES).cloned();
             let rest = rest.map(|from| self.changes.split_off(&from)).unwrap_or_default();
             let piece = std::mem::replace(&mut self.changes, rest);
-            self.publish_changes(now, piece);
+            self.publish_changes(now, cx, piece);
         }
     }
 
-    fn publish_changes(&mut self, now: Time, changes: BTreeMap<Arc<str>, Option<Content>>) {
+    fn publish_changes(&mut self, now: Time, cx: &mut Context, changes: BTreeMap<Arc<str>, Option<Content>>) {
         let (mut kept, mut others, mut gone) = (Vec::new(), Vec::new(), Vec::new());
         for (file, content) in changes {
-            // What has been withdrawn meanwhile is not of interest any more.
+            // It may have been withdrawn meanwhile.
             let known = self.offered.contains_key(&file) || self.watched.iter().any(|folder| file.starts_with(folder));
             match content {
                 Some(content) if known => {
@@ -254,42 +274,50 @@ impl Session {
                 Some(_) | None => {}
             }
         }
-        if self.registered.is_none() {
+        if !cx.registration.is_in() {
             return;
         }
         for contents in [kept, others] {
             if !contents.is_empty() {
-                self.publish(now, contents, Origin::Change);
+                self.publish(now, cx, contents, Origin::Change);
             }
         }
         if !gone.is_empty() {
-            let id = self.next_ask;
-            self.next_ask += 1;
-            let ask = Ask::Gone(Gone { id, gone });
-            self.send(now, ask.to_body());
-            self.asks.insert(id, (ask, Origin::Change));
+            cx.uplink.ask_by_number(now, |id| Ask::Gone(Gone { id, gone }), Origin::Change);
         }
     }
 
-    /// We are out of the table: nothing of ours is copied any more.
-    pub(super) fn leave_copies(&mut self, now: Time) {
+    /// Takes out the requests that wait for copies.
+    pub(super) fn abandon_copies(&mut self) -> impl Iterator<Item = Pending> + use<> {
+        std::mem::take(&mut self.keeping).into_iter().map(|publishing| publishing.pending)
+    }
+
+    /// We have left the table: the hub copies nothing of ours any more.
+    pub(super) fn leave(&mut self, now: Time, cx: &mut Context) {
         for publishing in std::mem::take(&mut self.keeping) {
             let failure = Failure::new(ErrorCode::NotRegistered, "You have left before the hub had a copy.")
                 .hint("`rereg` comes back; then offer it again with --keep.");
-            self.refuse(now, publishing.pending.id, failure);
+            cx.refuse(now, publishing.pending.id, failure);
         }
     }
 
-    pub(super) fn withdrawn(&mut self, now: Time, id: Mark, asked: &[String], answer: event::Withdrawn) {
+    pub(super) fn withdrawn(
+        &mut self,
+        now: Time,
+        cx: &mut Context,
+        id: RequestId,
+        asked: &[String],
+        answer: event::Withdrawn,
+    ) {
         answer.files.iter().for_each(|file| drop(self.offered.remove(file.as_str())));
         let folders = asked.iter().filter(|file| file.ends_with('/')).cloned();
         let ended: Vec<String> = asked.iter().filter(|file| file.ends_with('/')).map(|file| prefix(file)).collect();
         self.watched.retain(|folder| !ended.contains(folder));
-        self.out.push_back(Output::Unserve(answer.files.iter().cloned().chain(folders).collect()));
-        self.finish(now, id, answer);
+        cx.output(Output::Unserve(answer.files.iter().cloned().chain(folders).collect()));
+        cx.finish(now, id, answer);
     }
 
-    /// Everything that we offer, in pieces that a frame can hold; whether the hub is to keep it, with each.
+    /// All our offers in pieces that a frame can hold, each with whether the hub is to keep copies.
     pub(super) fn pieces(&self) -> VecDeque<(Vec<Content>, bool)> {
         let mut pieces = VecDeque::new();
         for keep in [false, true] {
@@ -301,14 +329,32 @@ impl Session {
     }
 }
 
-/// Contents, as many at a time as a frame can hold.
+#[cfg(test)]
+impl Offers {
+    /// Offers a content that nobody was told of.
+    pub(super) fn put(&mut self, content: Content) {
+        self.offered.insert(content.file.clone(), Box::new(Offered { content, keep: false }));
+    }
+
+    /// What is offered under a name.
+    pub(super) fn get(&self, file: &str) -> Option<&Content> {
+        self.offered.get(file).map(|offered| &offered.content)
+    }
+
+    /// How many files are offered.
+    pub(super) fn len(&self) -> usize {
+        self.offered.len()
+    }
+}
+
+/// Splits contents into pieces that a frame can hold.
 fn in_pieces(contents: Vec<Content>) -> VecDeque<Vec<Content>> {
     let mut contents = contents.into_iter();
     let next = || Some(contents.by_ref().take(PUBLISH_FILES).collect::<Vec<_>>()).filter(|piece| !piece.is_empty());
     std::iter::from_fn(next).collect()
 }
 
-/// A file or a folder that is offered, as it is written.
+/// Checks the name of a file or folder as `offer` has it.
 fn check_entry(entry: &str) -> Result<(), Failure> {
     match entry {
         "." | "./" => Ok(()),
@@ -316,7 +362,7 @@ fn check_entry(entry: &str) -> Result<(), Failure> {
     }
 }
 
-/// How the names begin of what is in a folder that was offered.
+/// The prefix of the names of files in an offered folder.
 fn prefix(folder: &str) -> String {
     match folder {
         "." | "./" => String::new(),
@@ -329,13 +375,13 @@ fn folders(prefixes: &[String]) -> impl Iterator<Item = String> {
     prefixes.iter().map(|prefix| if prefix.is_empty() { "./".to_owned() } else { prefix.clone() })
 }
 
-/// What was named, each once, with its place.
+/// The files without repetitions, each with its first place.
 fn distinct(files: &[String]) -> impl Iterator<Item = (usize, &String)> {
     let mut seen = HashSet::new();
     files.iter().enumerate().filter(move |(_, file)| seen.insert(*file))
 }
 
-/// Files that were named twice were hashed once. The place of a failure is that in the request as it was written.
+/// Repeated files were hashed once; this moves the place of a failure to that in the request as it was written.
 fn as_written(request: &Request, failure: Failure) -> Failure {
     let (Request::Offer(offer), Some(At::Pointer(pointer))) = (request, &failure.at) else { return failure };
     let Some(hashed) = pointer.strip_prefix("/files/").and_then(|i| i.parse().ok()) else { return failure };

@@ -1,0 +1,71 @@
+//! Why a link ends, and what our user, the other side and the hub are told of that.
+
+use std::time::Duration;
+
+use super::Name;
+use crate::protocol::{ErrorCode, Failure};
+
+/// Why a link ends.
+pub(super) enum LinkEnd {
+    /// Our user, or the end of our session, closes it.
+    Ours,
+    /// The other side closes it.
+    Theirs,
+    /// The other side has left the hub.
+    Left,
+    /// It could not be opened.
+    Unopened(Failure),
+    /// The connection broke, or the other side broke the protocol.
+    Broken(String),
+    /// The other side has not acknowledged anything for this long.
+    Silent(Duration),
+}
+
+impl LinkEnd {
+    /// The failure of the requests that wait for the link.
+    pub(super) fn failure(&self, peer: &str) -> Failure {
+        let unreachable = |message: String| {
+            Failure::new(ErrorCode::PeerUnreachable, message)
+                .hint(format!("Ask again; or `message {peer} TEXT`, which the hub keeps for them."))
+        };
+        match self {
+            Self::Ours => Failure::new(ErrorCode::Interrupted, "The direct connection was closed.").hint("Ask again."),
+            Self::Theirs => unreachable(format!("{peer} has closed the direct connection.")),
+            Self::Left => Failure::new(ErrorCode::NotOnline, format!("{peer} has left.")),
+            Self::Unopened(failure) => failure.clone(),
+            Self::Broken(reason) => unreachable(format!("The direct connection to {peer} broke: {reason}.")),
+            Self::Silent(span) => {
+                unreachable(format!("{peer} has not acknowledged anything for {} ms.", span.as_millis()))
+            }
+        }
+    }
+
+    /// The reason, as the user is told it.
+    pub(super) fn reason(&self, me: Option<&Name>, peer: &str) -> String {
+        match self {
+            Self::Ours => format!("closed by {}", me.map_or("us", |me| &me.name)),
+            Self::Theirs => format!("closed by {peer}"),
+            Self::Left => format!("{peer} has left"),
+            Self::Unopened(failure) => failure.message.trim_end_matches('.').to_owned(),
+            Self::Broken(reason) => reason.clone(),
+            Self::Silent(span) => format!("no answer for {} ms", span.as_millis()),
+        }
+    }
+
+    /// Whether the hub should look whether the other side is there.
+    pub(super) fn is_doubtful(&self) -> bool {
+        match self {
+            Self::Ours | Self::Theirs | Self::Left => false,
+            Self::Unopened(failure) => failure.code == ErrorCode::PeerUnreachable,
+            Self::Broken(_) | Self::Silent(_) => true,
+        }
+    }
+
+    /// Whether the other side is told of the end.
+    pub(super) fn is_said(&self) -> bool {
+        match self {
+            Self::Ours | Self::Left | Self::Silent(_) => true,
+            Self::Theirs | Self::Unopened(_) | Self::Broken(_) => false,
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Transfers in both directions: queued, under way, told to the user, ended.
+
+mod downloads;
+mod folders;
+mod holdings;
+mod incoming_pushes;
+mod outgoing_pushes;
+mod running;
+mod starting;
+mod transfer_numbers;
+mod uploads;
+
+use std::collections::BTreeMap;
+
+use super::asks::Origin;
+use super::context::Context;
+use super::pending::Pending;
+use super::{Output, TransferNote};
+use crate::core::time::Time;
+use crate::protocol::event::Holder;
+use crate::protocol::limits::HOLDERS;
+use crate::protocol::line::pointer_at;
+use crate::protocol::wire::{Ask, Settled};
+use crate::protocol::{ContentHash, Direction, ErrorCode, Event, Failure, Request, Transfer, event, request};
+use downloads::Downloads;
+pub(super) use folders::check_get;
+use holdings::Holdings;
+pub(super) use incoming_pushes::void_push_answers;
+use incoming_pushes::{IncomingPushes, not_taken};
+use outgoing_pushes::{OutgoingPushes, given};
+use running::Running;
+use transfer_numbers::TransferNumbers;
+use uploads::Uploads;
+
+/// Downloads, uploads, and pushes in both directions. See the [module](self).
+#[derive(Default)]
+pub(super) struct Transfers {
+    /// Transfers that are queued or under way, by their numbers.
+    running: BTreeMap<u64, Running>,
+    downloads: Downloads,
+    uploads: Uploads,
+    outgoing: OutgoingPushes,
+    incoming: IncomingPushes,
+    holdings: Holdings,
+    numbers: TransferNumbers,
+}
+
+impl Transfers {
+    /// Begins as many queued downloads as may run.
+    fn begin_queued(&mut self, now: Time, cx: &mut Context) {
+        while let Some(transfer) = self.downloads.begin(cx.config.downloads.max_transfers) {
+            if let Some(start) = self.running.get_mut(&transfer).and_then(|running| running.queued.take()) {
+                cx.output(start);
+            }
+        }
+        self.tell_places(now, cx);
+    }
+
+    /// Tells the new places in the queue, if it is time for that.
+    pub(super) fn tell_places(&mut self, now: Time, cx: &mut Context) {
+        for place in self.downloads.places(now) {
+            self.tell_place(now, cx, place);
+        }
+    }
+
+    fn tell_place(&mut self, now: Time, cx: &mut Context, (transfer, position): (u64, u64)) {
+        if let Some(running) = self.running.get(&transfer) {
+            let (file, id) = (running.file.clone(), running.id());
+            cx.tell_for(now, id, false, event::TransferQueued { transfer, file, position });
+        }
+    }
+
+    /// Takes out a transfer that has ended, and begins the next one.
+    fn take_ended(&mut self, now: Time, cx: &mut Context, transfer: u64) -> Option<Running> {
+        let running = self.running.remove(&transfer)?;
+        if running.direction == Direction::Down {
+            if self.downloads.take_out(transfer, running.hash) && running.files.is_none() {
+                stop_following(now, cx, running.hash);
+            }
+            self.begin_queued(now, cx);
+        }
+        Some(running)
+    }
+
+    pub(super) fn transfer_note(&mut self, now: Time, cx: &mut Context, transfer: u64, note: TransferNote) {
+        let note = match note {
+            TransferNote::Have(had) => return self.holdings.add(now, cx, had),
+            TransferNote::Here(had) => {
+                if let Some(running) = self.running.get_mut(&transfer) {
+                    running.is_here();
+                }
+                return self.holdings.add(now, cx, vec![had]);
+            }
+            note => note,
+        };
+        // A transfer that was given up is not told of any more.
+        let Some(running) = self.running.get_mut(&transfer) else { return };
+        let id = running.id();
+        let event = match note {
+            TransferNote::Started { path, resumed } => {
+                running.begin(now, resumed);
+                running.started(transfer, Some(path), None)
+            }
+            TransferNote::Progress(bytes) => running.progress(transfer, now, bytes),
+            TransferNote::Have(_) | TransferNote::Here(_) => return,
+            TransferNote::FileFailed { file, failure } => {
+                let message = failure.message.into_owned();
+                event::FileFailed { transfer, file, code: failure.code, message }.into()
+            }
+            TransferNote::Stalled { left } => {
+                let (file, bytes, size) = (running.file.clone(), running.bytes(), running.size);
+                event::TransferStalled { transfer, file, bytes, size, left }.into()
+            }
+            TransferNote::Dropped { peer, failure } => {
+                let message = failure.message.into_owned();
+                event::SourceDropped { transfer, peer, code: failure.code, message }.into()
+            }
+            TransferNote::Completed { path, complete, sources } => {
+                let mut event = running.completed(transfer, now, Some(path), sources);
+                event.chunks = running.chunks.take().filter(|_| !complete);
+                let ended = self.take_ended(now, cx, transfer).and_then(|running| running.pending);
+                if let Some(Pending { request: Request::Accept(accept), .. }) = ended {
+                    self.forget_push(accept.push);
+                }
+                return cx.finish(now, id, event);
+            }
+            TransferNote::Failed(failure) => return self.fail(now, cx, transfer, failure),
+        };
+        cx.tell_for(now, id, false, event);
+    }
+
+    pub(super) fn fail(&mut self, now: Time, cx: &mut Context, transfer: u64, failure: Failure) {
+        let Some(running) = self.take_ended(now, cx, transfer) else { return };
+        given(now, cx, &running);
+        let event = running.failed(transfer, &failure);
+        match running.pending {
+            Some(pending) => {
+                if let (Direction::Down, Some(push)) = (running.direction, running.push) {
+                    not_taken(now, cx, push);
+                }
+                cx.tell_for(now, pending.id.clone(), false, event);
+                let failure = pending.failed(failure);
+                cx.refuse(now, pending.id, failure);
+                self.gone_meanwhile(now, cx, transfer);
+            }
+            None => cx.tell(now, event),
+        }
+    }
+
+    /// Others have a content that we are fetching, or have more of it.
+    pub(super) fn sources_updated(&mut self, cx: &mut Context, update: event::SourcesUpdated) {
+        let sources = holders(cx, update.sources);
+        let wants = |running: &Running| running.hash == update.hash && running.direction == Direction::Down;
+        for (transfer, running) in self.running.iter_mut().filter(|(_, running)| wants(running)) {
+            match &mut running.queued {
+                Some(Output::Fetch(plan)) => {
+                    for source in &sources {
+                        plan.sources.retain(|known| known.key != source.key);
+                        plan.sources.push(source.clone());
+                    }
+                    plan.sources.truncate(HOLDERS);
+                }
+                Some(_) => {}
+                None => cx.output(Output::Sources(*transfer, sources.clone())),
+            }
+        }
+    }
+
+    pub(super) fn start_cancel(&mut self, now: Time, cx: &mut Context, pending: Pending, transfer: u64) {
+        let queued = self.running.get(&transfer).map(|running| (running.direction, running.queued.is_some()));
+        let pushed = queued.is_none() && self.cancel_push(now, cx, transfer);
+        if let (None, false, Some(push)) = (queued, pushed, self.incoming.take(transfer)) {
+            cx.finish(now, pending.id, event::Cancelled { transfer });
+            // Its sender should not wait for us.
+            return cx.ask(now, request::Decline { push }.into(), Origin::Forgotten);
+        }
+        if queued.is_none() && !pushed {
+            let failure = Failure::from(ErrorCode::NoSuchTransfer).at(pointer_at("/transfer"));
+            return cx.refuse(now, pending.id, failure);
+        }
+        // This comes first: the last transfer's end may end the program.
+        cx.finish(now, pending.id, event::Cancelled { transfer });
+        match queued {
+            None => {
+                let taken_back = Failure::new(ErrorCode::Interrupted, "The push was taken back.");
+                self.push_refused(now, cx, transfer, taken_back);
+            }
+            Some((_, true)) => {
+                self.fail(now, cx, transfer, Failure::new(ErrorCode::Interrupted, "It was cancelled."));
+            }
+            Some((Direction::Down, false)) => cx.output(Output::CancelFetch(transfer)),
+            Some((Direction::Up, false)) => {
+                if let Some(upload) = self.uploads.of_transfer(transfer) {
+                    cx.output(Output::CancelUpload(upload));
+                }
+            }
+        }
+    }
+
+    /// Answers `transfers`.
+    pub(super) fn show(&self) -> Event {
+        let running = self.running.iter().map(|(number, running)| running.show(*number));
+        let mut transfers: Vec<Transfer> = running.chain(self.outgoing.show()).chain(self.offered_to_us()).collect();
+        transfers.sort_by_key(|transfer| transfer.transfer);
+        event::Transfers { transfers }.into()
+    }
+
+    /// The transfers that the end waits for: those that were asked for, and our pushes.
+    pub(super) fn show_awaited(&self) -> Vec<Transfer> {
+        let running = self.running.iter().filter(|(_, running)| running.is_asked_for());
+        let running = running.map(|(transfer, running)| running.show(*transfer));
+        running.chain(self.outgoing.show()).collect()
+    }
+
+    /// How many are queued or under way.
+    pub(super) fn count(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Whether nothing is queued or under way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// Whether a request waits for one of them.
+    pub(super) fn are_awaited(&self) -> bool {
+        self.running.values().any(Running::is_asked_for)
+    }
+
+    /// When new places in the queue may be told.
+    pub(super) fn places_due(&self) -> Option<Time> {
+        self.downloads.places_due()
+    }
+
+    /// Tells the hub what we have fetched, as far as it takes it.
+    pub(super) fn announce(&mut self, now: Time, cx: &mut Context) {
+        self.holdings.announce(now, cx);
+    }
+
+    /// The hub was restarted: it knows no pushes, and nothing of what we have fetched.
+    pub(super) fn hub_has_forgotten(&mut self) {
+        self.holdings.untell();
+        self.outgoing.hub_has_forgotten();
+        self.incoming.forget();
+        self.running.values_mut().for_each(|running| running.push = None);
+    }
+
+    /// Breaks off every transfer and tells so. Returns whether a request waited for one.
+    pub(super) fn abandon(&mut self, now: Time, cx: &mut Context, failure: &Failure) -> bool {
+        let mut failed = false;
+        self.downloads = Downloads::default();
+        for (transfer, running) in std::mem::take(&mut self.running) {
+            cx.output(Output::CancelFetch(transfer));
+            let event = running.failed(transfer, failure);
+            match running.pending {
+                Some(pending) => {
+                    failed = true;
+                    cx.tell_for(now, pending.id.clone(), false, event);
+                    cx.effects.give_up(now, pending, failure.clone());
+                }
+                None => cx.tell(now, event),
+            }
+        }
+        self.uploads.clear();
+        failed
+    }
+
+    /// Whether a push of ours is not fetched yet.
+    pub(super) fn is_giving(&self) -> bool {
+        self.outgoing.is_giving()
+    }
+
+    /// Whether a push of ours is not accepted yet.
+    pub(super) fn is_untaken(&self) -> bool {
+        self.outgoing.is_untaken()
+    }
+
+    /// The requests of our pushes that the hub does not know yet.
+    pub(super) fn unasked_mut(&mut self) -> impl Iterator<Item = &mut Pending> {
+        self.outgoing.unasked_mut()
+    }
+
+    /// We have left the table: pushes in both directions end, and what we have is told again when we are back.
+    pub(super) fn leave(&mut self, now: Time, cx: &mut Context) {
+        self.leave_pushes(now, cx);
+        self.incoming.forget();
+        self.holdings.untell();
+    }
+
+    /// Whether an upload is remembered by this number of its transfer.
+    #[cfg(test)]
+    pub(super) fn has_upload(&self, transfer: u64) -> bool {
+        self.uploads.of_transfer(transfer).is_some()
+    }
+
+    /// Whether somebody wants to give us something under this number.
+    #[cfg(test)]
+    pub(super) fn is_offered(&self, number: u64) -> bool {
+        self.incoming.get(number).is_some()
+    }
+
+    /// Takes out the requests of our pushes, each with its failure.
+    pub(super) fn abandon_pushes(&mut self) -> Vec<(Pending, Failure)> {
+        self.outgoing.abandon()
+    }
+}
+
+/// Tells the hub that we do not fetch this content any more, and need not hear of its holders.
+fn stop_following(now: Time, cx: &mut Context, hash: ContentHash) {
+    cx.send_if_in(now, Ask::Settled(Settled { settled: hash }));
+}
+
+/// The holders that have the same content as the first, with the hub's address put in.
+fn holders(cx: &Context, mut sources: Vec<Holder>) -> Vec<Holder> {
+    let first = sources.first().map(|first| (first.offer.hash, first.offer.size));
+    sources.retain(|holder| Some((holder.offer.hash, holder.offer.size)) == first);
+    sources.iter_mut().for_each(|holder| cx.uplink.place(&mut holder.offer));
+    sources
+}
