@@ -49,6 +49,7 @@ mod strangers;
 mod telling;
 mod timers;
 mod underway;
+mod visits;
 
 pub use accounts::{LoginPolicy, Verified};
 pub use config::{Access, HubConfig};
@@ -80,18 +81,18 @@ use held::{PendingQuery, Queries};
 use holders::Holders;
 use invites::Invites;
 use newcomers::Newcomers;
-use people::Departed;
 use places::Places;
 use recent::Recent;
 use refusals::Refusals;
 use revocation::Credentials;
 use room_news::RoomNews;
-use roster::{Fetchers, Visit};
+use roster::Fetchers;
 use scanned::Scanned;
 use strangers::Strangers;
 use telling::Updates;
 use timers::Timer;
 use underway::Underway;
+use visits::Visits;
 
 /// How long a connection may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -218,7 +219,6 @@ pub struct Hub {
     newcomers: Newcomers,
     places: Places,
     room_news: BTreeMap<u64, RoomNews>,
-    departed: Departed,
     failures: Failures,
     refusals: Refusals,
     /// Logins that are being checked.
@@ -230,9 +230,7 @@ pub struct Hub {
     unsaved: BTreeSet<NameKey>,
     flush_at: Option<Time>,
     trim_at: Option<Time>,
-    /// The newest visits; every registration is one.
-    visits: VecDeque<Visit>,
-    visitors: u64,
+    visits: Visits,
     chores: Chores,
     updates: Updates,
     holders: Holders,
@@ -264,7 +262,6 @@ impl Hub {
             newcomers: Newcomers::default(),
             places: Places::default(),
             room_news: BTreeMap::new(),
-            departed: Departed::load(loaded.visits),
             failures: Failures::load(loaded.failures, config.epoch, &config.logins),
             refusals: Refusals::default(),
             attempts: Attempts::default(),
@@ -274,8 +271,7 @@ impl Hub {
             unsaved: BTreeSet::new(),
             flush_at: None,
             trim_at: config.keep.map(|_| Time(0)),
-            visits: VecDeque::new(),
-            visitors: 0,
+            visits: Visits::load(loaded.visits),
             chores: Chores::default(),
             updates: Updates::default(),
             holders: Holders::default(),

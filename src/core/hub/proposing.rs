@@ -138,7 +138,7 @@ impl Hub {
             peer.last_said = message.idempotency_key.ask;
         }
         if let Some(number) = self.peers.get(&peer).and_then(|peer| peer.name.as_ref()).map(|name| name.number) {
-            self.count_message(number);
+            self.visits.count_message(number);
         }
         self.record(record);
         let request_id = request_id.clone();
