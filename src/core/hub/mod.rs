@@ -9,6 +9,7 @@ mod attempts;
 mod attending;
 mod chores;
 mod clients;
+mod commits;
 mod config;
 mod contest;
 mod copies;
@@ -48,6 +49,7 @@ mod strangers;
 mod telling;
 mod timers;
 mod underway;
+mod visits;
 
 pub use accounts::{LoginPolicy, Verified};
 pub use config::{Access, HubConfig};
@@ -70,26 +72,27 @@ use crate::protocol::{ContentHash, Failure, PublicKey};
 use attempts::Attempts;
 use chores::Chores;
 use clients::Peer;
+use commits::Commits;
 use copies::Copies;
 use failures::Failures;
 use feed::Awaiting;
 use health::Health;
-use held::{Held, Question};
+use held::{PendingQuery, Queries};
 use holders::Holders;
 use invites::Invites;
 use newcomers::Newcomers;
-use people::Departed;
 use places::Places;
 use recent::Recent;
 use refusals::Refusals;
 use revocation::Credentials;
 use room_news::RoomNews;
-use roster::{Fetchers, Visit};
+use roster::Fetchers;
 use scanned::Scanned;
 use strangers::Strangers;
 use telling::Updates;
 use timers::Timer;
 use underway::Underway;
+use visits::Visits;
 
 /// How long a connection may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -216,23 +219,18 @@ pub struct Hub {
     newcomers: Newcomers,
     places: Places,
     room_news: BTreeMap<u64, RoomNews>,
-    departed: Departed,
     failures: Failures,
     refusals: Refusals,
     /// Logins that are being checked.
     attempts: Attempts,
     recent: Recent,
     awaiting: BTreeMap<u64, Awaiting>,
-    /// Questions to the store, and how many there were; logins count too.
-    questions: BTreeMap<u64, Question>,
-    asked: u64,
+    queries: Queries,
     /// Who has received more than is written down.
     unsaved: BTreeSet<NameKey>,
     flush_at: Option<Time>,
     trim_at: Option<Time>,
-    /// The newest visits; every registration is one.
-    visits: VecDeque<Visit>,
-    visitors: u64,
+    visits: Visits,
     chores: Chores,
     updates: Updates,
     holders: Holders,
@@ -242,13 +240,7 @@ pub struct Hub {
     /// Peers that may have frames to send.
     talking: BTreeSet<PeerId>,
     next_peer: PeerId,
-    /// The newest record that was persisted, the newest that is on disk, and the newest that names, blocks or rooms
-    /// rest on.
-    commit: u64,
-    committed: u64,
-    facts_commit: u64,
-    /// What may be said after a commit.
-    held: VecDeque<(u64, Held)>,
+    commits: Commits,
     stopping: bool,
     out: VecDeque<Output>,
 }
@@ -270,19 +262,16 @@ impl Hub {
             newcomers: Newcomers::default(),
             places: Places::default(),
             room_news: BTreeMap::new(),
-            departed: Departed::load(loaded.visits),
             failures: Failures::load(loaded.failures, config.epoch, &config.logins),
             refusals: Refusals::default(),
             attempts: Attempts::default(),
             recent: Recent::new(loaded.last_message),
             awaiting: BTreeMap::new(),
-            questions: BTreeMap::new(),
-            asked: 0,
+            queries: Queries::default(),
             unsaved: BTreeSet::new(),
             flush_at: None,
             trim_at: config.keep.map(|_| Time(0)),
-            visits: VecDeque::new(),
-            visitors: 0,
+            visits: Visits::load(loaded.visits),
             chores: Chores::default(),
             updates: Updates::default(),
             holders: Holders::default(),
@@ -291,10 +280,7 @@ impl Hub {
             timers: Timers::default(),
             talking: BTreeSet::new(),
             next_peer: 1,
-            commit: 0,
-            committed: 0,
-            facts_commit: 0,
-            held: VecDeque::new(),
+            commits: Commits::default(),
             stopping: false,
             out: VecDeque::new(),
             config,

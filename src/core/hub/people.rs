@@ -1,59 +1,14 @@
 //! People: who has been here, and what has been said to them.
 
-use std::collections::HashMap;
-
-use super::{Hub, PeerId, Question, roster::Registered};
+use super::{Hub, PeerId, PendingQuery, roster::Registered};
 use crate::core::time::Time;
-use crate::protocol::limits::{HISTORY_BYTES, HISTORY_DEFAULT, HISTORY_MESSAGES, VISITS_LOADED};
+use crate::protocol::limits::{HISTORY_BYTES, HISTORY_DEFAULT, HISTORY_MESSAGES};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{NameKey, is_lobby};
-use crate::protocol::record::{Destination, HistoryQuery, People, Query, StoredMessage, VisitRecord};
+use crate::protocol::record::{Destination, HistoryQuery, People, Query, StoredMessage};
 use crate::protocol::types::Said;
 use crate::protocol::when::When;
-use crate::protocol::{Client, ErrorCode, Event, Failure, Id, Presence, Timestamp, event, request};
-
-/// Those who have left, by the keys of their names, as the roster showed them last.
-#[derive(Default)]
-pub(super) struct Departed(HashMap<NameKey, Client>);
-
-impl Departed {
-    /// From the visits of earlier runs, oldest first.
-    pub(super) fn load(visits: Vec<VisitRecord>) -> Self {
-        let mut departed = Self::default();
-        for visit in visits {
-            let Ok(address) = visit.address.parse::<std::net::SocketAddr>() else { continue };
-            // A hub that was killed has not written when they left.
-            let since = visit.closed.unwrap_or(visit.opened);
-            let (name, number, key) = (visit.name, visit.number, visit.key);
-            departed.insert(Client {
-                name,
-                number,
-                state: Presence::Offline,
-                since,
-                key,
-                address: address.ip(),
-                port: 0,
-                link_port: 0,
-                you: false,
-            });
-        }
-        departed
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(super) fn insert(&mut self, client: Client) {
-        if self.0.len() >= 2 * VISITS_LOADED {
-            let mut times: Vec<Timestamp> = self.0.values().map(|client| client.since).collect();
-            times.sort_unstable();
-            let kept = times.iter().rev().nth(VISITS_LOADED - 1).copied();
-            self.0.retain(|_, client| Some(client.since) >= kept);
-        }
-        self.0.insert(NameKey::of(&client.name), client);
-    }
-}
+use crate::protocol::{Client, ErrorCode, Event, Failure, Id, Timestamp, event, request};
 
 impl Hub {
     /// The name of somebody who is registered.
@@ -79,7 +34,7 @@ impl Hub {
     pub(super) fn here_since(&self, now: Time, seconds: u64) -> Event {
         let millis = i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let start = Timestamp(self.calendar(now).0.saturating_sub(millis));
-        let gone = self.departed.0.iter().filter(|(name_key, client)| client.since >= start && !self.is_here(name_key));
+        let gone = self.visits.departed_since(start).filter(|(name_key, _)| !self.is_here(name_key));
         let mut gone: Vec<Client> = gone.map(|(_, client)| client.clone()).collect();
         gone.sort_by_key(|client| (client.since, client.number));
         let mut clients = self.roster();
@@ -101,7 +56,7 @@ impl Hub {
             peer.exchange.reading_begins();
         }
         let forward = query.oldest;
-        self.question(Query::History(query), Question::History { peer: id, request_id: request_id.clone(), forward });
+        self.query(Query::History(query), PendingQuery::History { peer: id, request_id: request_id.clone(), forward });
         Ok(())
     }
 

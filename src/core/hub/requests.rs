@@ -139,7 +139,7 @@ impl Hub {
         let many = |count: usize| u32::try_from(1 + count / FOR_ONE).unwrap_or(u32::MAX);
         match request {
             HubRequest::Status(_) => many(self.visits.len()),
-            HubRequest::Who(who) if who.since.is_some() => many(self.state.roster().len() + self.departed.len()),
+            HubRequest::Who(who) if who.since.is_some() => many(self.state.roster().len() + self.visits.departed_len()),
             HubRequest::Broadcast(_) => many(self.online.len()),
             HubRequest::Say(say) => many(self.size_of(&say.room)),
             HubRequest::Members(members) => many(self.size_of(&members.room)),
@@ -209,15 +209,6 @@ impl Hub {
     }
 
     fn status(&self) -> Event {
-        let clients = self.visits.iter().map(|visit| event::Visit {
-            name: visit.name.clone(),
-            number: visit.number,
-            address: visit.address.to_string(),
-            state: visit.state,
-            opened: visit.opened,
-            closed: visit.closed,
-            messages: visit.messages,
-        });
-        event::Status { clients: clients.collect(), total: self.visitors, store: self.health.told() }.into()
+        event::Status { clients: self.visits.shown(), total: self.visits.count(), store: self.health.told() }.into()
     }
 }

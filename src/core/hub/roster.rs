@@ -1,15 +1,13 @@
 //! The roster: who is here under which name, and who has been.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
 use super::clients::Peer;
 use super::state::SessionRecord;
 use super::{Hub, Output, PeerId};
 use crate::core::time::Time;
-use crate::protocol::limits::STATUS_CLIENTS;
 use crate::protocol::name::{LOBBY, NameKey};
-use crate::protocol::record::{Record, VisitRecord};
+use crate::protocol::record::Record;
 use crate::protocol::types::Member;
 use crate::protocol::{Client, Event, Presence, PublicKey, Timestamp, event, log};
 
@@ -21,19 +19,6 @@ pub(super) struct Registered {
     pub(super) number: u64,
     /// The newest message when it was taken into use.
     pub(super) entered: u64,
-}
-
-/// A registration, for `status`.
-pub(super) struct Visit {
-    pub(super) name: String,
-    pub(super) number: u64,
-    pub(super) address: SocketAddr,
-    pub(super) state: Presence,
-    pub(super) opened: Timestamp,
-    pub(super) closed: Option<Timestamp>,
-    /// How many messages it has sent.
-    pub(super) messages: u64,
-    key: PublicKey,
 }
 
 /// How many clients are here by each key: who holds it may fetch what the hub serves for as long as one is.
@@ -80,21 +65,19 @@ impl Hub {
         self.online.remove(&name.name_key);
         let (closed, number) = (self.calendar(now), name.number);
         self.record_of_session(now, &SessionRecord::Left { name: name.name.clone(), closed });
-        if let Some(visit) = self.visit(number) {
-            (visit.state, visit.closed) = (Presence::Offline, Some(closed));
-        }
+        self.visits.set_state(number, Presence::Offline);
+        self.visits.close(number, closed);
         self.keep_visit(number);
-        self.departed.insert(Client { state: Presence::Offline, since: closed, ..client });
+        self.visits.left(Client { state: Presence::Offline, since: closed, ..client });
         self.log(log::ClientLeft { name: name.name, number, reason: reason.to_owned() });
         withdrawn
     }
 
     /// A name is in use from now on.
     pub(super) fn arrive(&mut self, now: Time, id: PeerId, name: String, name_key: NameKey) {
-        self.visitors += 1;
-        let number = self.visitors;
         let opened = self.calendar(now);
         let Some(peer) = self.peers.get_mut(&id) else { return };
+        let number = self.visits.begin(&name, peer.key, peer.address, opened);
         peer.name =
             Some(Registered { name: name.clone(), name_key: name_key.clone(), number, entered: self.recent.newest });
         let (address, key, there) = (peer.address, peer.key, peer.conn.is_some());
@@ -105,19 +88,6 @@ impl Hub {
         }
         self.is_there(&name_key);
         self.online.insert(name_key, id);
-        if self.visits.len() >= STATUS_CLIENTS {
-            self.visits.pop_front();
-        }
-        self.visits.push_back(Visit {
-            name: name.clone(),
-            number,
-            address,
-            state: Presence::Online,
-            opened,
-            closed: None,
-            messages: 0,
-            key,
-        });
         self.keep_visit(number);
         self.log(log::ClientRegistered { name, number, address: address.to_string() });
         let state = if there { Presence::Online } else { Presence::Away };
@@ -152,22 +122,7 @@ impl Hub {
         let client = roster_line(peer, &registered, state, since);
         self.record_of_session(now, &SessionRecord::Here { client });
         let number = registered.number;
-        if let Some(visit) = self.visit(number) {
-            visit.state = state;
-        }
-    }
-
-    /// The visit of this number; they stand in the order of their numbers.
-    fn visit(&mut self, number: u64) -> Option<&mut Visit> {
-        let at = self.visits.binary_search_by_key(&number, |visit| visit.number).ok()?;
-        self.visits.get_mut(at)
-    }
-
-    /// A client has sent a message.
-    pub(super) fn count_message(&mut self, number: u64) {
-        if let Some(visit) = self.visit(number) {
-            visit.messages += 1;
-        }
+        self.visits.set_state(number, state);
     }
 
     /// The lobby's members are those who are here.
@@ -182,27 +137,15 @@ impl Hub {
     pub(super) fn close_visits(&mut self, now: Time, numbers: Vec<u64>) {
         let closed = self.calendar(now);
         for number in numbers {
-            if let Some(visit) = self.visit(number) {
-                visit.closed = Some(closed);
-            }
+            self.visits.close(number, closed);
             self.keep_visit(number);
         }
     }
 
     fn keep_visit(&mut self, number: u64) {
-        let run = self.config.run;
-        let Some(visit) = self.visit(number) else { return };
-        let record = VisitRecord {
-            run,
-            number,
-            name: visit.name.clone(),
-            key: visit.key,
-            address: visit.address.to_string(),
-            opened: visit.opened,
-            closed: visit.closed,
-            messages: visit.messages,
-        };
-        self.persist(Record::Visit(record));
+        if let Some(record) = self.visits.record(number, self.config.run) {
+            self.persist(Record::Visit(record));
+        }
     }
 
     /// Whether somebody is there, by the name as they write it.
