@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use super::attempts::Attempt;
-use super::entry::Entering;
-use super::{Access, Held, Hub, Output, PeerId};
+use super::commits::AwaitingCommit;
+use super::underway::Entering;
+use super::{Access, Hub, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{KEYS_OF_ACCOUNT, PASSWORD_BYTES};
 use crate::protocol::line::pointer_at;
@@ -72,8 +73,7 @@ impl Hub {
             reloads,
         };
         self.may_try(now, &attempt)?;
-        self.asked += 1;
-        let (number, name_key) = (self.asked, attempt.name_key.clone());
+        let (number, name_key) = (self.queries.number(), attempt.name_key.clone());
         self.attempts.insert(number, attempt);
         self.out.push_back(Output::Verify { attempt: number, name_key, password: request.password });
         Ok(())
@@ -136,13 +136,12 @@ impl Hub {
             self.persist(Record::Failures(record));
         }
         // Whoever knows that it failed knows that it was counted.
-        let commit = self.commit;
         let Attempt { peer, request_id, .. } = attempt;
         if !self.health.is_well() {
             // It is counted in memory, and written down when that is possible.
             return self.refuse(now, peer, request_id, "login", failure);
         }
-        self.held.push_back((commit, Held::Refused { peer, request_id, request: "login", failure }));
+        self.commits.hold(AwaitingCommit::Refused { peer, request_id, request: "login", failure });
     }
 
     fn let_in(&mut self, now: Time, attempt: Attempt, verified: Verified) {

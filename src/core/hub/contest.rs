@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use super::entry::Entering;
-use super::{Held, Hub, PeerId};
+use super::underway::Entering;
+use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::{ErrorCode, Failure};
@@ -77,18 +77,12 @@ impl Hub {
     fn take_over(&mut self, now: Time, holder: PeerId, by: PeerId, entering: Entering) {
         self.end(now, holder, "replaced");
         let waits = self.underway.is(holder, &entering.name_key);
-        let held = self.held.iter_mut().filter(|_| waits).find_map(|(_, held)| match held {
-            Held::Entering(peer, held) if *peer == holder => Some((peer, held)),
-            _ => None,
-        });
-        match held {
-            Some((peer, held)) => {
-                self.online.insert(entering.name_key.clone(), by);
-                self.underway.end(holder);
-                self.underway.begin(by, &entering);
-                (*peer, *held) = (by, entering);
-            }
-            None => self.enter(now, by, entering),
+        if waits && self.commits.pass_on(holder, by, &entering) {
+            self.online.insert(entering.name_key.clone(), by);
+            self.underway.end(holder);
+            self.underway.begin(by, &entering);
+        } else {
+            self.enter(now, by, entering);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::held::Held;
+use super::commits::AwaitingCommit;
 use super::kept::{Body, Kept, Key, body};
 use super::offers::check_content;
 use super::state::{self, Owner, Shelved};
@@ -279,8 +279,8 @@ impl Hub {
 
     fn note_copy(&mut self, peer: PeerId, name_key: NameKey, owner: String, content: Arc<Content>) {
         let record = CopyRecord { name_key, owner, content: (*content).clone() };
-        let commit = self.persist(Record::Copy(record));
-        self.held.push_back((commit, Held::Stored { peer, content }));
+        self.persist(Record::Copy(record));
+        self.commits.hold(AwaitingCommit::Stored { peer, content });
     }
 
     pub(super) fn tell_stored(&mut self, now: Time, id: PeerId, content: &Content, failure: Option<Failure>) {

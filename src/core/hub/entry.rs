@@ -1,22 +1,15 @@
 //! Who enters under which name, and who leaves.
 
+use super::commits::AwaitingCommit;
 use super::exchange::Exchange;
 use super::roster::Registered;
-use super::{Held, Hub, PeerId};
+use super::underway::Entering;
+use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::record::Record;
 use crate::protocol::{ErrorCode, Event, Failure, Id, Network, PublicKey, event, request};
-
-/// A registration under way.
-pub(super) struct Entering {
-    pub(super) request_id: Option<Id>,
-    pub(super) name: String,
-    pub(super) name_key: NameKey,
-    /// Whether it is on disk whose name it is.
-    pub(super) known: bool,
-}
 
 impl Hub {
     pub(super) fn register(
@@ -113,11 +106,11 @@ impl Hub {
         }
         self.online.insert(name_key.clone(), id);
         self.underway.begin(id, &entering);
-        let commit = self.claim_name(name, name_key, key, since, credential);
-        self.held.push_back((commit, Held::Entering(id, entering)));
+        self.claim_name(name, name_key, key, since, credential);
+        self.commits.hold(AwaitingCommit::Entering(id, entering));
     }
 
-    /// Has it written down that a name belongs to a key; gives the number of the commit.
+    /// Has it written down that a name belongs to a key.
     pub(super) fn claim_name(
         &mut self,
         name: String,
@@ -125,10 +118,9 @@ impl Hub {
         key: PublicKey,
         since: i64,
         credential: Option<u64>,
-    ) -> u64 {
-        let commit = self.record(Record::Name { name, name_key: name_key.clone(), key, since, credential });
-        self.credentials.claim(commit, name_key, key, credential);
-        commit
+    ) {
+        self.record(Record::Name { name, name_key: name_key.clone(), key, since, credential });
+        self.credentials.claim(self.commits.newest(), name_key, key, credential);
     }
 
     /// What waited for its name to be on disk.

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::recent::{Post, Target};
-use super::{Hub, Output, PeerId, Question};
+use super::{Hub, Output, PeerId, PendingQuery};
 use crate::core::time::Time;
 use crate::protocol::limits::{FEED_BYTES, FEED_MESSAGES};
 use crate::protocol::record::{Destination, Inbox, Query, Record, StoredMessage};
@@ -239,11 +239,11 @@ impl Hub {
         }
         let Some(posts) = self.recent.since(feed.sent) else {
             let query = Query::Inbox(self.inbox(&name.name_key, feed));
-            let question = Question::Inbox { peer: id, number: name.number, as_of: self.recent.newest };
+            let question = PendingQuery::Inbox { peer: id, number: name.number, as_of: self.recent.newest };
             if let Some(feed) = self.peers.get_mut(&id).and_then(|peer| peer.feed.as_mut()) {
                 feed.reading = true;
             }
-            return self.question(query, question);
+            return self.query(query, question);
         };
         let posts: Vec<Arc<Post>> = posts.filter(|post| self.is_for(id, post)).cloned().collect();
         for post in posts {
@@ -353,9 +353,8 @@ impl Hub {
         Post { number, from: from_key, target, bytes: body.len(), body }
     }
 
-    pub(super) fn question(&mut self, query: Query, question: Question) {
-        self.asked += 1;
-        self.questions.insert(self.asked, question);
-        self.out.push_back(Output::Query(self.asked, query));
+    pub(super) fn query(&mut self, query: Query, pending: PendingQuery) {
+        let number = self.queries.ask(pending);
+        self.out.push_back(Output::Query(number, query));
     }
 }

@@ -7,10 +7,10 @@
 //! Messages alone are given up after a while: nobody has seen them, and their senders wait. They are refused when the
 //! driver has said that they are not on disk and will not be.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Held, Hub, Output};
+use super::{Hub, Output};
 use crate::core::time::Time;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{Record, VisitRecord};
@@ -122,8 +122,7 @@ impl Hub {
     /// The trouble lasts.
     pub(super) fn give_up(&mut self) {
         self.health.give_up_at = None;
-        let messages = self.held.iter().filter(|(_, held)| matches!(held, Held::Said { .. }));
-        let commits: Vec<u64> = messages.map(|(commit, _)| *commit).collect();
+        let commits = self.commits.messages();
         if !commits.is_empty() {
             self.out.push_back(Output::Abandon(commits));
         }
@@ -131,14 +130,9 @@ impl Hub {
 
     /// These are not on disk and never will be.
     pub(super) fn store_abandoned(&mut self, now: Time, commits: &[u64]) {
-        let commits: BTreeSet<u64> = commits.iter().copied().collect();
-        let given_up = |(commit, held): &(u64, Held)| commits.contains(commit) && matches!(held, Held::Said { .. });
-        let (given_up, held): (VecDeque<_>, _) = std::mem::take(&mut self.held).into_iter().partition(given_up);
-        self.held = held;
         let failure = self.health.failure().unwrap_or_else(|| ErrorCode::StoreUnavailable.into());
-        for (_, held) in given_up {
-            let Held::Said { message, peer, request_id, .. } = held else { continue };
-            self.record(Record::MessageAbandoned(*message));
+        for (message, peer, request_id) in self.commits.give_up(&commits.iter().copied().collect()) {
+            self.record(Record::MessageAbandoned(message));
             self.refuse(now, peer, request_id, "message", failure.clone());
         }
     }
@@ -160,18 +154,9 @@ impl Hub {
     /// The store will never take what was to be kept with this commit: whoever waits for it is told, when its turn comes.
     pub(super) fn store_refused(&mut self, commit: u64, failure: Failure) {
         self.log(log::StoreFailed { code: failure.code, message: failure.message.into_owned() });
-        for (_, held) in self.held.iter_mut().filter(|(held, _)| *held == commit) {
-            let (peer, request_id, request) = match held {
-                Held::Entering(peer, entering) => {
-                    self.underway.end(*peer);
-                    self.online.remove(&entering.name_key);
-                    (*peer, entering.request_id.take(), "register")
-                }
-                Held::Said { peer, request_id, .. } => (*peer, request_id.take(), "message"),
-                Held::Done { peer, request_id, .. } => (*peer, request_id.take(), ""),
-                Held::Stored { .. } | Held::Refused { .. } => continue,
-            };
-            *held = Held::Refused { peer, request_id, request, failure: ErrorCode::Internal.into() };
+        for (id, name_key) in self.commits.refuse(commit, &ErrorCode::Internal.into()) {
+            self.underway.end(id);
+            self.online.remove(&name_key);
         }
     }
 }

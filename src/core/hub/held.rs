@@ -1,15 +1,13 @@
 //! What waits for the store: answers for a commit, questions for what is found.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::entry::Entering;
-use super::state::Notice;
+use super::commits::AwaitingCommit;
 use super::{ConnId, Hub, Output, PeerId};
 use crate::core::time::Time;
-use crate::protocol::record::{Found, Record, StoredMessage};
-use crate::protocol::types::Content;
-use crate::protocol::{Event, Failure, Id, Timestamp};
+use crate::protocol::record::{Found, Record};
+use crate::protocol::{Event, Id, Timestamp};
 
 /// How often old messages are looked for.
 const TRIM_EVERY: Duration = Duration::from_secs(60);
@@ -23,28 +21,8 @@ pub enum Keep {
     Bytes(u64),
 }
 
-/// What may only be said when something is on disk.
-pub(super) enum Held {
-    /// A registration.
-    Entering(PeerId, Entering),
-    /// Something that was said.
-    Said {
-        message: Box<StoredMessage>,
-        /// The name of the room in which it was said: it may be gone by now.
-        room: Option<String>,
-        peer: PeerId,
-        request_id: Option<Id>,
-    },
-    /// A request that is done, and what others are told of it.
-    Done { peer: PeerId, request_id: Option<Id>, answer: Box<Event>, notice: Option<Notice> },
-    /// A copy of what somebody offers.
-    Stored { peer: PeerId, content: Arc<Content> },
-    /// A request that failed.
-    Refused { peer: PeerId, request_id: Option<Id>, request: &'static str, failure: Failure },
-}
-
 /// Why the store was asked.
-pub(super) enum Question {
+pub(super) enum PendingQuery {
     /// For what a client does not have: in the visit of this number, and as of this message.
     Inbox { peer: PeerId, number: u64, as_of: u64 },
     /// For what has been said.
@@ -55,13 +33,42 @@ pub(super) enum Question {
     Invite(ConnId),
 }
 
+/// Queries that the store has not answered, and how many there were: logins are counted with them.
+#[derive(Default)]
+pub(super) struct Queries {
+    pending: BTreeMap<u64, PendingQuery>,
+    last: u64,
+}
+
+impl Queries {
+    /// A number that was not used before.
+    pub(super) fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    /// The number of one more query.
+    pub(super) fn ask(&mut self, pending: PendingQuery) -> u64 {
+        let number = self.number();
+        self.pending.insert(number, pending);
+        number
+    }
+
+    fn answered(&mut self, number: u64) -> Option<PendingQuery> {
+        self.pending.remove(&number)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.pending.len()
+    }
+}
+
 impl Hub {
-    /// Has a record written down; gives the number of its commit. What can wait for a store that is in trouble does.
-    pub(super) fn persist(&mut self, record: Record) -> u64 {
-        let Some(record) = self.health.postpone(record) else { return self.commit };
-        self.commit += 1;
-        self.out.push_back(Output::Persist(self.commit, record));
-        self.commit
+    /// Has a record written down. What can wait for a store that is in trouble does.
+    pub(super) fn persist(&mut self, record: Record) {
+        let Some(record) = self.health.postpone(record) else { return };
+        let commit = self.commits.next();
+        self.out.push_back(Output::Persist(commit, record));
     }
 
     /// Holds an answer back that tells of names, blocks or rooms until what it tells is on disk. While the store is in
@@ -72,30 +79,32 @@ impl Hub {
         request_id: &Option<Id>,
         answer: impl Into<Event>,
     ) -> Option<Event> {
-        if self.facts_commit <= self.committed || !self.health.is_well() {
+        if self.commits.shown_is_on_disk() || !self.health.is_well() {
             return Some(answer.into());
         }
         let (request_id, answer) = (request_id.clone(), Box::new(answer.into()));
-        self.held.push_back((self.facts_commit, Held::Done { peer, request_id, answer, notice: None }));
+        self.commits.hold_shown(AwaitingCommit::Done { peer, request_id, answer, notice: None });
         None
     }
 
     /// Everything up to this commit is on disk.
     pub(super) fn committed(&mut self, now: Time, commit: u64) {
-        self.committed = self.committed.max(commit);
+        self.commits.committed(commit);
         self.credentials.committed(commit);
-        while let Some((_, held)) = self.held.pop_front_if(|(held, _)| *held <= commit) {
-            match held {
-                Held::Entering(id, entering) => self.entered(now, id, entering),
-                Held::Said { message, room, peer, request_id } => self.said(now, &message, room, peer, request_id),
-                Held::Done { peer, request_id, answer, notice } => {
+        while let Some(awaiting) = self.commits.pop() {
+            match awaiting {
+                AwaitingCommit::Entering(id, entering) => self.entered(now, id, entering),
+                AwaitingCommit::Said { message, room, peer, request_id } => {
+                    self.said(now, &message, room, peer, request_id)
+                }
+                AwaitingCommit::Done { peer, request_id, answer, notice } => {
                     self.answer(now, peer, request_id, *answer);
                     if let Some(notice) = notice {
                         self.room_notice(now, notice);
                     }
                 }
-                Held::Stored { peer, content } => self.tell_stored(now, peer, &content, None),
-                Held::Refused { peer, request_id, request, failure } => {
+                AwaitingCommit::Stored { peer, content } => self.tell_stored(now, peer, &content, None),
+                AwaitingCommit::Refused { peer, request_id, request, failure } => {
                     self.refuse(now, peer, request_id, request, failure)
                 }
             }
@@ -103,12 +112,12 @@ impl Hub {
     }
 
     /// The store has answered.
-    pub(super) fn found(&mut self, now: Time, question: u64, found: Found) {
-        match (self.questions.remove(&question), found) {
-            (Some(Question::Inbox { peer, number, as_of }), Found::Messages(kept, more)) => {
+    pub(super) fn found(&mut self, now: Time, number: u64, found: Found) {
+        match (self.queries.answered(number), found) {
+            (Some(PendingQuery::Inbox { peer, number, as_of }), Found::Messages(kept, more)) => {
                 self.inbox_read(now, peer, number, as_of, kept, more);
             }
-            (Some(Question::History { peer, request_id, forward }), Found::Messages(kept, more)) => {
+            (Some(PendingQuery::History { peer, request_id, forward }), Found::Messages(kept, more)) => {
                 let history = self.recalled(kept, more, forward);
                 if let Some(peer) = self.peers.get_mut(&peer) {
                     peer.exchange.reading_ends();
@@ -116,8 +125,8 @@ impl Hub {
                 self.answer(now, peer, request_id, history);
                 self.go_on(now, peer);
             }
-            (Some(Question::PastAnswers(peer)), Found::PastAnswers(past)) => self.recall(now, peer, past),
-            (Some(Question::Invite(conn)), Found::Invite(invite)) => self.invite_found(now, conn, invite),
+            (Some(PendingQuery::PastAnswers(peer)), Found::PastAnswers(past)) => self.recall(now, peer, past),
+            (Some(PendingQuery::Invite(conn)), Found::Invite(invite)) => self.invite_found(now, conn, invite),
             // Nobody has asked this.
             (_, Found::Messages(..) | Found::PastAnswers(_) | Found::Invite(_)) => {}
         }
@@ -135,7 +144,7 @@ impl Hub {
                 let before = self.calendar(now).0.saturating_sub(millis);
                 self.persist(Record::TrimBefore { time: Timestamp(before) });
             }
-            Some(Keep::Bytes(bytes)) => drop(self.persist(Record::TrimTo { bytes })),
+            Some(Keep::Bytes(bytes)) => self.persist(Record::TrimTo { bytes }),
             None => {}
         }
     }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::{Access, ConnId, Hub, PeerId, Question};
+use super::{Access, ConnId, Hub, PeerId, PendingQuery};
 use crate::core::time::Time;
 use crate::protocol::invite::{INVITE_BYTES, InviteDigest, InviteOver, InviteRecord};
 use crate::protocol::record::{Query, Record};
@@ -59,7 +59,7 @@ impl Hub {
         let digest = InviteDigest::of(secret.ok_or(ErrorCode::AccessDenied)?);
         if let Some(stranger) = self.strangers.get_mut(conn) {
             stranger.hello = Some(Box::new(hello));
-            self.question(Query::Invite { digest, key }, Question::Invite(conn));
+            self.query(Query::Invite { digest, key }, PendingQuery::Invite(conn));
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ mod attempts;
 mod attending;
 mod chores;
 mod clients;
+mod commits;
 mod config;
 mod contest;
 mod copies;
@@ -70,11 +71,12 @@ use crate::protocol::{ContentHash, Failure, PublicKey};
 use attempts::Attempts;
 use chores::Chores;
 use clients::Peer;
+use commits::Commits;
 use copies::Copies;
 use failures::Failures;
 use feed::Awaiting;
 use health::Health;
-use held::{Held, Question};
+use held::{PendingQuery, Queries};
 use holders::Holders;
 use invites::Invites;
 use newcomers::Newcomers;
@@ -224,9 +226,7 @@ pub struct Hub {
     attempts: Attempts,
     recent: Recent,
     awaiting: BTreeMap<u64, Awaiting>,
-    /// Questions to the store, and how many there were; logins count too.
-    questions: BTreeMap<u64, Question>,
-    asked: u64,
+    queries: Queries,
     /// Who has received more than is written down.
     unsaved: BTreeSet<NameKey>,
     flush_at: Option<Time>,
@@ -243,13 +243,7 @@ pub struct Hub {
     /// Peers that may have frames to send.
     talking: BTreeSet<PeerId>,
     next_peer: PeerId,
-    /// The newest record that was persisted, the newest that is on disk, and the newest that names, blocks or rooms
-    /// rest on.
-    commit: u64,
-    committed: u64,
-    facts_commit: u64,
-    /// What may be said after a commit.
-    held: VecDeque<(u64, Held)>,
+    commits: Commits,
     stopping: bool,
     out: VecDeque<Output>,
 }
@@ -277,8 +271,7 @@ impl Hub {
             attempts: Attempts::default(),
             recent: Recent::new(loaded.last_message),
             awaiting: BTreeMap::new(),
-            questions: BTreeMap::new(),
-            asked: 0,
+            queries: Queries::default(),
             unsaved: BTreeSet::new(),
             flush_at: None,
             trim_at: config.keep.map(|_| Time(0)),
@@ -292,10 +285,7 @@ impl Hub {
             timers: Timers::default(),
             talking: BTreeSet::new(),
             next_peer: 1,
-            commit: 0,
-            committed: 0,
-            facts_commit: 0,
-            held: VecDeque::new(),
+            commits: Commits::default(),
             stopping: false,
             out: VecDeque::new(),
             config,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Hub, PeerId, Question, roster::Registered};
+use super::{Hub, PeerId, PendingQuery, roster::Registered};
 use crate::core::time::Time;
 use crate::protocol::limits::{HISTORY_BYTES, HISTORY_DEFAULT, HISTORY_MESSAGES, VISITS_LOADED};
 use crate::protocol::line::pointer_at;
@@ -101,7 +101,7 @@ impl Hub {
             peer.exchange.reading_begins();
         }
         let forward = query.oldest;
-        self.question(Query::History(query), Question::History { peer: id, request_id: request_id.clone(), forward });
+        self.query(Query::History(query), PendingQuery::History { peer: id, request_id: request_id.clone(), forward });
         Ok(())
     }
 

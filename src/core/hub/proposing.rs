@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 
+use super::commits::AwaitingCommit;
 use super::feed::Awaiting;
 use super::state::{Author, Decision, Notice, Outcome, Proposal, Terms};
-use super::{Held, Hub, PeerId, Question};
+use super::{Hub, PeerId, PendingQuery};
 use crate::core::time::Time;
 use crate::protocol::name::{NameKey, is_lobby};
 use crate::protocol::record::{AnswerRecord, Destination, IdempotencyKey, PastAnswer, Query, StoredMessage};
@@ -30,8 +31,8 @@ pub(super) enum Recall {
 }
 
 impl Hub {
-    /// Applies a record and has it written down; gives the number of its commit.
-    pub(super) fn record(&mut self, record: Record) -> u64 {
+    /// Applies a record and has it written down.
+    pub(super) fn record(&mut self, record: Record) {
         self.state.apply(&record);
         if let Record::RoomGone { room } = &record {
             self.room_news.remove(room);
@@ -40,12 +41,11 @@ impl Hub {
         match record {
             // The store has told of these, or has never had it.
             Record::Account(_) | Record::NameGone { .. } | Record::MessageAbandoned(_) => {}
-            other => drop(self.persist(other)),
+            other => self.persist(other),
         }
         if is_shown {
-            self.facts_commit = self.commit;
+            self.commits.newest_is_shown();
         }
-        self.commit
     }
 
     /// The same for records that belong together: after a crash all of them are on disk or none.
@@ -129,7 +129,7 @@ impl Hub {
         notice: Option<Notice>,
     ) {
         let (request_id, answer) = (request_id.clone(), Box::new(answer.into()));
-        self.held.push_back((self.commit, Held::Done { peer, request_id, answer, notice }));
+        self.commits.hold(AwaitingCommit::Done { peer, request_id, answer, notice });
     }
 
     fn say(&mut self, peer: PeerId, request_id: &Option<Id>, record: Record) {
@@ -147,9 +147,9 @@ impl Hub {
         if let Some(number) = self.peers.get(&peer).and_then(|peer| peer.name.as_ref()).map(|name| name.number) {
             self.count_message(number);
         }
-        let commit = self.record(record);
+        self.record(record);
         let request_id = request_id.clone();
-        self.held.push_back((commit, Held::Said { message: Box::new(message), room, peer, request_id }));
+        self.commits.hold(AwaitingCommit::Said { message: Box::new(message), room, peer, request_id });
     }
 
     /// By what a request is told from all others. A client that does not number its requests, or not in order, could
@@ -181,7 +181,7 @@ impl Hub {
             (Recall::Nothing, Some(name)) => {
                 let query = Query::PastAnswers { instance: peer.instance.clone(), name_key: name.name_key.clone() };
                 peer.recall = Recall::Asking;
-                self.question(query, Question::PastAnswers(id));
+                self.query(query, PendingQuery::PastAnswers(id));
                 true
             }
             (Recall::Nothing | Recall::Asking | Recall::Known(_), _) => false,

@@ -36,7 +36,7 @@ impl Hub {
 
     /// Takes what a request costs from what its client may ask.
     pub(super) fn spend(&mut self, now: Time, id: PeerId, cost: u32) -> Result<(), Failure> {
-        if self.held.len() >= COMMITS_WAITING {
+        if self.commits.len() >= COMMITS_WAITING {
             return Err(Failure::new(ErrorCode::SlowDown, "The hub's disk is behind.").wait(1_000));
         }
         let rate = self.config.limits.request_rate;

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Access, Held, Hub, PeerId};
+use super::{Access, Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::REVOKED_REMEMBERED;
 use crate::protocol::name::NameKey;
@@ -178,7 +178,7 @@ impl Hub {
         // Who wants a name goes before who has it, or would get it.
         ends.sort_unstable();
         for (_, id, why) in ends {
-            self.held.retain(|(_, held)| !matches!(held, Held::Entering(peer, _) if *peer == id));
+            self.commits.drop_entering(id);
             self.underway.end(id);
             self.credentials.end(id);
             self.expel(now, id, Failure::new(ErrorCode::AccessRevoked, why));

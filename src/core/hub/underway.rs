@@ -3,8 +3,18 @@
 use std::collections::HashMap;
 
 use super::PeerId;
-use super::entry::Entering;
+use crate::protocol::Id;
 use crate::protocol::name::NameKey;
+
+/// A registration under way.
+#[derive(Clone)]
+pub(super) struct Entering {
+    pub(super) request_id: Option<Id>,
+    pub(super) name: String,
+    pub(super) name_key: NameKey,
+    /// Whether it is on disk whose name it is.
+    pub(super) known: bool,
+}
 
 /// Registrations under way, by who has asked. A client has one at a time, or the first would stay behind in the roster
 /// when the second comes.

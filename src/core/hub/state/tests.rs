@@ -193,9 +193,9 @@ fn records_and_snapshots_are_written_as_ever() {
     let mut play = Play::new(7);
     (0..200).for_each(|_| play.step());
     let snapshot = serde_json::to_string_pretty(&play.live.snapshot()).unwrap();
-    insta::with_settings!({ snapshot_path => "../../../../snapshots/log", prepend_module_to_snapshot => false, omit_expression => true }, {
-        insta::assert_snapshot!("records", lines.join("\n"));
-        insta::assert_snapshot!("snapshot", snapshot);
+    insta::with_settings!({ snapshot_path => "../../../../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("log-records", lines.join("\n"));
+        insta::assert_snapshot!("log-snapshot", snapshot);
     });
     let newer = snapshot.replacen("\"version\": 1", "\"version\": 2", 1);
     let refused = State::restore(serde_json::from_str(&newer).unwrap());
