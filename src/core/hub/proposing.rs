@@ -50,11 +50,11 @@ impl Hub {
 
     /// The same for records that belong together: after a crash all of them are on disk or none.
     fn record_together(&mut self, records: impl Iterator<Item = Record>) {
-        let before = self.commit;
+        self.commits.begin_decision();
         for record in records {
-            self.commit = before;
             self.record(record);
         }
+        self.commits.end_decision();
     }
 
     /// Whoever is registered, as who proposes something.
