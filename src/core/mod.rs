@@ -6,8 +6,8 @@
 //! `poll` nothing else may happen. Time never goes back.
 
 pub mod answers;
-pub mod batch;
 pub mod dials;
+pub mod fetch;
 pub mod few;
 pub mod flow;
 pub mod hub;
@@ -18,7 +18,6 @@ pub mod pace;
 pub mod peers;
 pub mod places;
 pub mod session;
-pub mod swarm;
 pub mod time;
 pub mod told;
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use potluck::core::batch::{self, Batch, Item, Room};
+use potluck::core::fetch::Lane;
+use potluck::core::fetch::chunks::Chunks;
+use potluck::core::fetch::chunks::invariants::Witness;
+use potluck::core::fetch::small_files::{Item, Room, SmallFiles};
 use potluck::core::outbox::{Bounds, Outbox, Popped, Queued, StateKey};
-use potluck::core::swarm::invariants::Witness;
-use potluck::core::swarm::{self, Swarm};
 use potluck::core::{Link, LinkConfig, Rng, Time};
 use potluck::protocol::limits::{LINK_BYTES, LINK_FRAMES};
 use potluck::protocol::{ChunkSet, ErrorCode};
@@ -89,8 +90,8 @@ fn swarm_run(seed: u64) {
     let mut rng = Rng(seed);
     let count = rng.below(64) as u32;
     let wanted = rng.chance(30).then(|| (0..count).filter(|_| rng.chance(50)).collect());
-    let mut swarm = Swarm::new(count, wanted, rng.chance(50), seed);
-    let (mut witness, mut lanes, mut sources): (_, Vec<swarm::Lane>, u32) = (Witness::default(), Vec::new(), 0);
+    let mut swarm = Chunks::new(count, wanted, rng.chance(50), seed);
+    let (mut witness, mut lanes, mut sources): (_, Vec<Lane>, u32) = (Witness::default(), Vec::new(), 0);
     for _ in 0..rng.below(200) {
         let (source, chunk) = (rng.below(u64::from(sources) + 2) as u32, rng.below(66) as u32);
         let lane = (!lanes.is_empty()).then(|| lanes[rng.below(lanes.len() as u64) as usize]);
@@ -107,7 +108,10 @@ fn swarm_run(seed: u64) {
             2 => swarm.drop_source(source),
             3 => swarm.claim(chunk),
             4 => swarm.disown(chunk),
-            5 if source < sources => lanes.push(swarm.join(source)),
+            5 if source < sources => {
+                lanes.push(Lane(lanes.len() as u32));
+                swarm.join(lanes[lanes.len() - 1], source);
+            }
             6 => {
                 let Some(lane) = lane else { continue };
                 swarm.leave(lane);
@@ -144,17 +148,21 @@ fn batch_run(seed: u64) {
         sources: (0..sources).filter(|_| rng.chance(60)).collect(),
     };
     let items = (0..files).map(|_| item(&mut rng)).collect();
-    let mut batch = Batch::new(items, sources as usize, 1 + rng.below(4) as usize);
-    let (mut lanes, mut failed, mut done): (Vec<batch::Lane>, Vec<u32>, Vec<u32>) = Default::default();
+    let mut batch = SmallFiles::new(items, sources as usize, 1 + rng.below(4) as usize);
+    let (mut lanes, mut failed, mut done): (Vec<Lane>, Vec<u32>, Vec<u32>) = Default::default();
     for _ in 0..rng.below(200) {
         let (source, file) = (rng.below(u64::from(sources)) as u32, rng.below(u64::from(files) + 2) as u32);
         let lane = (!lanes.is_empty()).then(|| lanes[rng.below(lanes.len() as u64) as usize]);
         let Some(lane) = lane else {
-            lanes.push(batch.join(source));
+            lanes.push(Lane(0));
+            batch.join(Lane(0), source);
             continue;
         };
         match rng.below(9) {
-            0 => lanes.push(batch.join(source)),
+            0 => {
+                lanes.push(Lane(lanes.len() as u32));
+                batch.join(lanes[lanes.len() - 1], source);
+            }
             1 => batch.leave(lane),
             2 => batch.drop_source(source, &ErrorCode::PeerBroke.into()),
             3 => batch.strike(lane, file, ErrorCode::SourceGone.into()),

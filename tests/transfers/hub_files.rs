@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::common::peers::{Hub, PATIENCE, Peer, content, potluck, text};
-use potluck::io::data::{Control, FetchJob, Shelf, Source, fetch};
+use potluck::core::fetch::{FetchPlan, Source};
+use potluck::io::data::{Control, Fetcher, Shelf, fetch};
 use potluck::io::home::Home;
 use potluck::io::identity::Identity;
 use potluck::protocol::{ErrorCode, Offer, OnConflict};
@@ -256,21 +257,12 @@ fn fetch_as(identity: &Identity, hub: &Hub, offer: &Value, folder: &Path) -> Res
         key: text(&listening["key"]).parse().unwrap(),
         has: None,
     };
-    let job = FetchJob {
-        token: "0123456789abcdef".to_owned(),
-        chunking: offer.chunking().unwrap(),
-        file: offer.file,
-        hash: offer.hash,
-        chunks: None,
-        sources: vec![source],
-        folder: folder.to_owned(),
-        target: "got".to_owned(),
-        on_conflict: OnConflict::Overwrite,
-        modified: None,
-        seed: 0,
-        share: false,
-    };
-    let fetched = fetch(&job, identity, &Shelf::default(), &|_| (), &Control::default());
+    let mut plan = FetchPlan::of_file(&offer.file, offer.hash, offer.chunking().unwrap(), vec![source]);
+    plan.files[0].target = "got".to_owned();
+    (plan.on_conflict, plan.share) = (OnConflict::Overwrite, false);
+    let token = "0123456789abcdef".to_owned();
+    let fetcher = Fetcher { token, seed: 0, folder, identity, shelf: &Shelf::default() };
+    let fetched = fetch(&plan, &fetcher, &|_| (), &Control::default());
     fetched.map(|fetched| fs::read(fetched.path).unwrap()).map_err(|failure| failure.code)
 }
 

@@ -40,6 +40,7 @@ use std::sync::Arc;
 
 use super::link::Link;
 use super::time::{Rng, Time};
+pub use crate::core::fetch::TransferNote;
 use crate::protocol::line::BadLine;
 use crate::protocol::wire::Ask;
 use crate::protocol::{At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Speaker, event};
@@ -51,9 +52,7 @@ use holdings::Holdings;
 use inbox::{Focus, Inbox};
 pub use inbox::{is_private, number_of};
 use limit::TimeLimit;
-pub use notes::{
-    FetchPlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, TransferNote, UploadNote,
-};
+pub use notes::{FetchPlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, UploadNote};
 use numbers::Numbers;
 use pace::{Reader, Requests};
 use private::Privates;

@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::protocol::transfer::OnConflict;
-use crate::protocol::types::{Skipped, Source};
-use crate::protocol::wire::Had;
+use crate::protocol::types::Skipped;
 use crate::protocol::{ChunkSet, Content, ContentHash, Failure, PublicKey, event};
 
 /// Files to hash, and to serve to everybody from then on.
@@ -97,54 +96,6 @@ pub struct FetchPlan {
     pub on_conflict: OnConflict,
     /// Whether others may fetch it from us: not what was given to us alone.
     pub share: bool,
-}
-
-/// How a transfer goes on, as the driver sees it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TransferNote {
-    /// It begins.
-    Started {
-        /// Where the file will be.
-        path: String,
-        /// Bytes that are there already.
-        resumed: u64,
-    },
-    /// It is there already, all of it, and is served to others: nothing is fetched, and it is completed.
-    Here(Had),
-    /// So many bytes are there.
-    Progress(u64),
-    /// This is there by now, verified, and is served to others. What was told of before is not told again.
-    Have(Vec<Had>),
-    /// A file of a folder could not be had; the others go on.
-    FileFailed {
-        /// The name under which it is offered.
-        file: String,
-        /// Why.
-        failure: Failure,
-    },
-    /// Nobody who is there has what is missing; it waits for somebody who has.
-    Stalled {
-        /// How long, in milliseconds.
-        left: u64,
-    },
-    /// A source was given up.
-    Dropped {
-        /// Who.
-        peer: String,
-        /// Why.
-        failure: Failure,
-    },
-    /// The file is there.
-    Completed {
-        /// Where.
-        path: String,
-        /// Whether it is all of it, rather than the chunks that were wanted.
-        complete: bool,
-        /// Who sent how much.
-        sources: Vec<Source>,
-    },
-    /// It is not.
-    Failed(Failure),
 }
 
 /// How an upload goes on, as the driver sees it.

@@ -4,29 +4,20 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::{ClientDriver, Message};
+use crate::core::fetch;
 use crate::core::hub::HUB;
 use crate::core::session::{FetchPlan, FolderPlan, FolderSource, Replica, TransferNote, UploadNote};
-use crate::io::data::{
-    Control, FetchJob, FetchNote, Fetched, FolderFetched, FolderFile, FolderJob, FolderNote, Shelf, Source,
-    UploadNote as Upload, fetch, fetch_folder,
-};
-use crate::io::identity::Identity;
+use crate::io::data::{Control, Fetched, Fetcher, UploadNote as Upload, fetch};
 use crate::io::pins::Pins;
 use crate::protocol::cause;
 use crate::protocol::event::Holder;
 use crate::protocol::name::fold;
-use crate::protocol::transfer::Chunking;
-use crate::protocol::wire::Had;
-use crate::protocol::{ChunkSet, ErrorCode, Failure, PublicKey, types};
-
-/// What every fetch needs: who we are, what we serve, who is told, and who may end it.
-type Around<'a> = (&'a Identity, &'a Shelf, &'a (dyn Fn(TransferNote) + Send + Sync), &'a Control);
+use crate::protocol::{ErrorCode, Failure, PublicKey};
 
 impl<W: FnMut(&Replica)> ClientDriver<W> {
     pub(super) fn fetch(&mut self, mut plan: FetchPlan) {
-        let (transfer, desk, number) = (plan.transfer, self.desk(), self.tokens.next_u64());
-        let prepare = move || {
-            let others = desk.pinned(&mut plan.sources, |holder| (&holder.offer.owner, Some(holder.key)))?;
+        self.run_fetch(plan.transfer, move |prep| {
+            let others = prep.pinned(&mut plan.sources, |holder| (&holder.offer.owner, Some(holder.key)))?;
             // Which content is theirs is what the hub says: with another key, it is not theirs.
             let from = plan.from.as_deref().map(fold);
             for (name, failure) in &others {
@@ -34,43 +25,34 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                     return Err(failure.clone());
                 }
             }
-            Ok((desk.job(plan, number)?, dropped(others)))
-        };
-        self.run_fetch(transfer, prepare, |job, (identity, shelf, tell, control)| {
-            let notify = |note| fetch_note(job, note).into_iter().for_each(tell);
-            fetch(job, identity, shelf, &notify, control).map(completed)
+            Ok((file_plan(plan)?, dropped(others)))
         });
     }
 
     pub(super) fn fetch_folder(&mut self, mut plan: FolderPlan) {
-        let (transfer, desk, number) = (plan.transfer, self.desk(), self.tokens.next_u64());
-        let prepare = move || {
+        self.run_fetch(plan.transfer, move |prep| {
             // Files name their sources by their places: these stay, and those that are not to be asked have none.
             let mut sources = plan.sources.clone();
-            let others = desk.pinned(&mut sources, |source| (&source.name, source.key))?;
+            let others = prep.pinned(&mut sources, |source| (&source.name, source.key))?;
             let kept: Vec<bool> = plan.sources.iter().map(|source| sources.contains(source)).collect();
             for file in &mut plan.files {
                 file.sources.retain(|source| kept.get(*source as usize) == Some(&true));
             }
-            Ok((desk.folder_job(plan, number)?, dropped(others)))
-        };
-        self.run_fetch(transfer, prepare, |job, (identity, shelf, tell, control)| {
-            let notify = |note| folder_note(job, note).into_iter().for_each(tell);
-            fetch_folder(job, identity, shelf, &notify, control).map(folder_completed)
+            Ok((prep.folder_plan(plan)?, dropped(others)))
         });
     }
 
     /// Prepares and runs a fetch on a thread. Once it has begun, the sources are told of that are not asked.
-    fn run_fetch<J>(
+    fn run_fetch(
         &mut self,
         transfer: u64,
-        prepare: impl FnOnce() -> Result<(J, Vec<TransferNote>), Failure> + Send + 'static,
-        fetch: impl FnOnce(&J, Around<'_>) -> Result<TransferNote, Failure> + Send + 'static,
+        prepare: impl FnOnce(&FetchPrep) -> Result<(fetch::FetchPlan, Vec<TransferNote>), Failure> + Send + 'static,
     ) {
+        let (prep, number) = (self.fetch_prep(), self.tokens.next_u64());
         let control = self.control(transfer);
         let (sender, identity, shelf) = (self.sender.clone(), self.identity.clone(), self.shelf.clone());
         self.on_thread(move || {
-            let fetched = prepare().and_then(|(job, others)| {
+            let fetched = prepare(&prep).and_then(|(plan, others)| {
                 let tell = |note| {
                     let begins = matches!(note, TransferNote::Started { .. });
                     let more = others.iter().filter(|_| begins).cloned();
@@ -78,7 +60,11 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                         let _ = sender.blocking_send(Message::Transfer(transfer, note));
                     }
                 };
-                fetch(&job, (&identity, &shelf, &tell, &control))
+                let folder = prep.downloads()?;
+                // It begins at a place of its own, so that receivers who begin together have something to give each other.
+                let (token, seed) = (token(number), number);
+                let fetcher = Fetcher { token, seed, folder: &folder, identity: &identity, shelf: &shelf };
+                fetch(&plan, &fetcher, &tell, &control).map(completed)
             });
             Message::Transfer(transfer, fetched.unwrap_or_else(TransferNote::Failed))
         });
@@ -95,13 +81,13 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         let Some(control) = self.fetches.get(&transfer) else { return };
         // Those that have another key than they had are not asked, and nobody waits for them. Here it is done at once: a
         // hub that tells of ever more sources is to wait, not to fill the memory.
-        if self.desk().pinned(&mut sources, |holder| (&holder.offer.owner, Some(holder.key))).is_ok() {
+        if self.fetch_prep().pinned(&mut sources, |holder| (&holder.offer.owner, Some(holder.key))).is_ok() {
             control.update(sources.iter().map(source).collect());
         }
     }
 
-    fn desk(&self) -> Desk {
-        Desk { hub: self.hub_key, pins: self.options.home.pins(), downloads: self.options.downloads.clone() }
+    fn fetch_prep(&self) -> FetchPrep {
+        FetchPrep { hub: self.hub_key, pins: self.options.home.pins(), downloads: self.options.downloads.clone() }
     }
 }
 
@@ -111,13 +97,13 @@ fn dropped(others: Vec<(String, Failure)>) -> Vec<TransferNote> {
 }
 
 /// What it takes to prepare a fetch. That reads and writes files, so it is for threads that may wait.
-struct Desk {
+struct FetchPrep {
     hub: Option<PublicKey>,
     pins: Pins,
     downloads: PathBuf,
 }
 
-impl Desk {
+impl FetchPrep {
     /// Every source must have the key that was seen for its name at this hub before, and the hub its own. Those that
     /// have another are not asked, and told of as dropped; if there are no others, that is the failure.
     fn pinned<T>(
@@ -148,31 +134,12 @@ impl Desk {
         Ok(others)
     }
 
-    fn job(&self, plan: FetchPlan, number: u64) -> Result<FetchJob, Failure> {
-        let first = &plan.sources.first().ok_or(ErrorCode::NotOffered)?.offer;
-        Ok(FetchJob {
-            token: token(number),
-            file: first.file.clone(),
-            hash: first.hash,
-            chunking: first.chunking().ok_or_else(unfit)?,
-            chunks: plan.chunks,
-            sources: plan.sources.iter().map(source).collect(),
-            folder: self.downloads()?,
-            target: plan.target,
-            on_conflict: plan.on_conflict,
-            modified: first.modified,
-            // From a place of its own, so that receivers who begin together have something to give each other.
-            seed: number,
-            share: plan.share,
-        })
-    }
-
-    fn folder_job(&self, plan: FolderPlan, number: u64) -> Result<FolderJob, Failure> {
+    fn folder_plan(&self, plan: FolderPlan) -> Result<fetch::FetchPlan, Failure> {
         let hub = self.hub.ok_or(ErrorCode::Internal)?;
         let hash = plan.hash();
         let files = plan.files.into_iter().map(|file| {
             let chunking = file.content.chunking().ok_or_else(unfit)?;
-            Ok(FolderFile {
+            Ok(fetch::PlannedFile {
                 file: file.content.file.to_string(),
                 target: file.target,
                 hash: file.content.hash,
@@ -181,21 +148,20 @@ impl Desk {
                 sources: file.sources,
             })
         });
-        let source = |source: FolderSource| Source {
+        let source = |source: FolderSource| fetch::Source {
             name: source.name,
             address: source.address,
             key: source.key.unwrap_or(hub),
             has: None,
         };
-        Ok(FolderJob {
-            token: token(number),
+        Ok(fetch::FetchPlan {
             name: plan.folder,
             hash,
             files: files.collect::<Result<_, Failure>>()?,
             sources: plan.sources.into_iter().map(source).collect(),
-            folder: self.downloads()?,
+            chunks: None,
             on_conflict: plan.on_conflict,
-            seed: number,
+            share: true,
         })
     }
 
@@ -220,8 +186,29 @@ fn unfit() -> Failure {
     Failure::new(ErrorCode::PeerBroke, "The offer's size and chunks do not fit together.")
 }
 
-fn source(holder: &Holder) -> Source {
-    Source {
+fn file_plan(plan: FetchPlan) -> Result<fetch::FetchPlan, Failure> {
+    let first = &plan.sources.first().ok_or(ErrorCode::NotOffered)?.offer;
+    let file = fetch::PlannedFile {
+        file: first.file.clone(),
+        target: plan.target,
+        hash: first.hash,
+        chunking: first.chunking().ok_or_else(unfit)?,
+        modified: first.modified,
+        sources: Vec::new(),
+    };
+    Ok(fetch::FetchPlan {
+        name: first.file.clone(),
+        hash: first.hash,
+        sources: plan.sources.iter().map(source).collect(),
+        files: vec![file],
+        chunks: plan.chunks,
+        on_conflict: plan.on_conflict,
+        share: plan.share,
+    })
+}
+
+fn source(holder: &Holder) -> fetch::Source {
+    fetch::Source {
         name: holder.offer.owner.clone(),
         address: SocketAddr::new(holder.offer.address, holder.offer.port),
         key: holder.key,
@@ -231,56 +218,7 @@ fn source(holder: &Holder) -> Source {
 
 fn completed(fetched: Fetched) -> TransferNote {
     let path = fetched.path.to_string_lossy().into_owned();
-    TransferNote::Completed { path, complete: fetched.complete, sources: sent(fetched.from) }
-}
-
-fn folder_completed(fetched: FolderFetched) -> TransferNote {
-    let path = fetched.path.to_string_lossy().into_owned();
-    TransferNote::Completed { path, complete: true, sources: sent(fetched.from) }
-}
-
-fn sent(from: Vec<(String, u64)>) -> Vec<types::Source> {
-    from.into_iter().map(|(peer, bytes)| types::Source { peer, bytes }).collect()
-}
-
-/// What the user is told of it. That a connection was made is not told apart from the start.
-fn fetch_note(job: &FetchJob, note: FetchNote) -> Option<TransferNote> {
-    Some(match note {
-        FetchNote::Started { path, resumed } => {
-            TransferNote::Started { path: path.to_string_lossy().into_owned(), resumed }
-        }
-        FetchNote::Here(chunking) => TransferNote::Here(had(job.hash, chunking, ChunkSet::all(chunking.count()))),
-        FetchNote::Connected { .. } => return None,
-        FetchNote::Progress { bytes } => TransferNote::Progress(bytes),
-        FetchNote::Have(chunks) => TransferNote::Have(vec![had(job.hash, job.chunking, chunks)]),
-        FetchNote::Stalled(left) => TransferNote::Stalled { left: left.as_millis() as u64 },
-        FetchNote::SourceDropped { name, failure } => TransferNote::Dropped { peer: name, failure },
-    })
-}
-
-fn folder_note(job: &FolderJob, note: FolderNote) -> Option<TransferNote> {
-    Some(match note {
-        FolderNote::Started { path, resumed } => {
-            TransferNote::Started { path: path.to_string_lossy().into_owned(), resumed }
-        }
-        FolderNote::Connected { .. } => return None,
-        FolderNote::Progress { bytes } => TransferNote::Progress(bytes),
-        FolderNote::Have(arrived) => {
-            let arrived = arrived.into_iter().filter_map(|file| {
-                let of = job.files.get(file.file as usize)?;
-                // How it is cut here: a file that came whole is one chunk.
-                let chunking = file.hashed.map_or(of.chunking, |hashed| hashed.chunking);
-                Some(had(of.hash, chunking, ChunkSet::all(chunking.count())))
-            });
-            TransferNote::Have(arrived.collect())
-        }
-        FolderNote::FileFailed { file, failure } => TransferNote::FileFailed { file, failure },
-        FolderNote::SourceDropped { name, failure } => TransferNote::Dropped { peer: name, failure },
-    })
-}
-
-fn had(hash: crate::protocol::ContentHash, chunking: Chunking, chunks: ChunkSet) -> Had {
-    Had { hash, size: chunking.size(), chunk_size: chunking.chunk_size(), chunks }
+    TransferNote::Completed { path, complete: fetched.complete, sources: fetched.from }
 }
 
 /// What is told of an upload. How much was sent until it failed is progress, too.

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::fetch::Source;
-use super::sources::MAX_SOURCES;
+use crate::core::fetch::Source;
 use crate::io::cancel::Cancel;
 use crate::protocol::ChunkSet;
+
+/// The most sources of which is told before the fetch has taken them in.
+const MAX_SOURCES: usize = 4_096;
 
 /// The handle of one fetch, for whoever watches over it. Clones share it.
 #[derive(Debug, Clone, Default)]

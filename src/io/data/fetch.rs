@@ -1,236 +1,118 @@
-//! Getting one content: what is asked for, what is told, and the order of it all. The threads that
-//! do the work stand in `run`.
+//! Getting what a plan says: what it takes, what comes out, and what is looked at before anything is fetched.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
 
 use super::control::Control;
-use super::here::same;
-use super::partial::Partial;
-use super::run::Run;
+use super::driver::Driver;
+use super::folder::{Downloads, Look, common_folder, look};
 use super::shelf::Shelf;
-use super::target::Target;
-use crate::io::cancel::Cancel;
-use crate::io::hash::{Fingerprint, Hashed};
+use crate::core::fetch::{FetchPlan, Found, Start, TransferNote};
 use crate::io::identity::Identity;
-use crate::protocol::data::check_token;
-use crate::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey, Timestamp};
+use crate::protocol::data::{MAX_WHOLE, check_token};
+use crate::protocol::{ErrorCode, Failure, types};
 
-/// Who has the content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// By which it is told about.
-    pub name: String,
-    /// Where its data server listens.
-    pub address: SocketAddr,
-    /// The key that it must prove to hold.
-    pub key: PublicKey,
-    /// Which chunks it has; `None` for all.
-    pub has: Option<ChunkSet>,
-}
-
-/// What to get, from whom, and where to put it.
-#[derive(Debug, Clone)]
-pub struct FetchJob {
-    /// 16 lower-case hex digits, new for each transfer; by it a source knows which of our
-    /// connections belong together.
+/// Who fetches, what they serve meanwhile, and where it goes.
+pub struct Fetcher<'a> {
+    /// 16 lower-case hex digits, new for each transfer; by it a source knows which of our connections belong together.
     pub token: String,
-    /// The name under which it is offered.
-    pub file: String,
-    /// The content.
-    pub hash: ContentHash,
-    /// How it is cut. Sources that cut it otherwise serve it too, but not its manifest.
-    pub chunking: Chunking,
-    /// Which chunks are wanted; `None` for all. What is not in the content is left out.
-    pub chunks: Option<ChunkSet>,
-    /// Who has it, the preferred first. At least one.
-    pub sources: Vec<Source>,
-    /// The download folder. It must exist.
-    pub folder: PathBuf,
-    /// The name to be, relative to the folder; see [`check_target`](super::check_target).
-    pub target: String,
-    /// What to do if that name is taken.
-    pub on_conflict: OnConflict,
-    /// When the finished file says that it was modified; `None` for when it is finished.
-    pub modified: Option<Timestamp>,
     /// From this follows with which chunk it begins; with 0 it is the first.
     pub seed: u64,
-    /// Whether others may fetch from us what we have got of it.
-    pub share: bool,
-}
-
-/// How a transfer goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FetchNote {
-    /// The target is ready to be filled.
-    Started {
-        /// Where the file will be, unless the name is taken by then.
-        path: PathBuf,
-        /// The bytes that an earlier attempt left; they are checked meanwhile. Of chunks that are not wanted nothing
-        /// is counted.
-        resumed: u64,
-    },
-    /// It is in place already, cut like this; nothing is fetched.
-    Here(Chunking),
-    /// The first connection to a source is made.
-    Connected {
-        /// The source's name.
-        source: String,
-    },
-    /// So much is there by now; at most ten times a second.
-    Progress {
-        /// The bytes that are there, those of earlier attempts included. It shrinks if some of
-        /// those turn out wrong.
-        bytes: u64,
-    },
-    /// These chunks can be served by now: what was verified since the last such note; at most twice a second, and
-    /// once at the end, however that comes.
-    Have(ChunkSet),
-    /// Nobody who is there has what is missing; it waits so long for somebody who has.
-    Stalled(Duration),
-    /// A source is not used any more.
-    SourceDropped {
-        /// The source's name.
-        name: String,
-        /// Why.
-        failure: Failure,
-    },
+    /// The download folder. It must exist.
+    pub folder: &'a Path,
+    /// Who we are.
+    pub identity: &'a Identity,
+    /// What we serve: what is verified is on it from then on, until [`Shelf::forget`], unless it is not to be shared.
+    pub shelf: &'a Shelf,
 }
 
 /// What has been got.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Fetched {
-    /// Where the file is; the hidden partial file if it is not complete.
+    /// Where it is: the file, hidden if it is not complete, or the folder that holds all files.
     pub path: PathBuf,
-    /// Whether all chunks are there; some may not have been wanted.
+    /// Whether all of it is there; some chunks may not have been wanted.
     pub complete: bool,
-    /// The content's size in bytes.
-    pub size: u64,
-    /// Its hash.
-    pub hash: ContentHash,
-    /// How long it took.
-    pub elapsed: Duration,
-    /// The bytes that came from each source, those without any left out. Their sum is less than
-    /// the size if an earlier attempt had got some.
-    pub from: Vec<(String, u64)>,
+    /// The bytes that came from each source, those without any left out. Their sum is less than the size if an earlier
+    /// attempt had got some.
+    pub from: Vec<types::Source>,
 }
 
-/// Gets a content, or the wanted chunks of it, from its sources, verifies every byte, and puts it in place once all of
-/// it is there. If it is in place already, byte for byte, that is all. It blocks until that is done, has failed, or is cancelled. What was got of an incomplete one stays in a
-/// hidden file beside the target, from which the next attempt goes on.
-///
-/// What is verified is on the shelf from then on, for other receivers, until [`Shelf::forget`]; unless it is not to be
-/// shared.
+/// Gets what a plan says from its sources, verifies every byte, and puts it in place. What is in place already, byte for
+/// byte, is not fetched again. It blocks until that is done, has failed, or is cancelled. What was got of an incomplete
+/// file stays in a hidden file beside the target, from which the next attempt goes on. What is in place is on disk when
+/// this returns, unless a folder was given up.
 ///
 /// # Errors
 /// `bad-name`, `no-such-dir`, `exists`, `not-writable`, `disk-full`, `disk-failed` of the target; `bad-request` if none
 /// of the wanted chunks is in the content; `interrupted` if cancelled; otherwise why the last source was dropped:
-/// `peer-unreachable`, `peer-key-changed`, `peer-refused`, `peer-broke`, `bad-chunk`, `source-changed`, `source-gone`.
+/// `peer-unreachable`, `peer-key-changed`, `peer-refused`, `peer-broke`, `bad-chunk`, `source-changed`, `source-gone`,
+/// `source-too-slow`. If only some files of a folder could not be had, the code of the first one's failure and how many
+/// there are.
 pub fn fetch(
-    job: &FetchJob,
-    identity: &Identity,
-    shelf: &Shelf,
-    notify: &(dyn Fn(FetchNote) + Send + Sync),
+    plan: &FetchPlan,
+    fetcher: &Fetcher<'_>,
+    notify: &dyn Fn(TransferNote),
     control: &Control,
 ) -> Result<Fetched, Failure> {
-    let started = Instant::now();
-    check_token(&job.token)?;
-    if job.sources.is_empty() {
-        return Err(Failure::new(ErrorCode::SourceGone, "Nobody has the file."));
-    }
-    let wanted = wanted(job)?;
-    let target = Target::open(&job.folder, &job.target, job.on_conflict)?;
-    let here = same(target.folder(), target.name(), (job.hash, job.chunking), control.flag());
-    match here {
-        Some(here) if job.share => return Ok(keep(job, shelf, notify, (target.path(), here), started)),
-        // Whoever gives it to us alone is to learn that we have it: it comes once more, and is not kept twice.
-        Some(_) => {}
-        None if control.is_cancelled() => return Err(ErrorCode::Interrupted.into()),
-        None => target.check_conflict()?,
-    }
-    let (partial, claimed) = Partial::open(&target, job.hash, job.chunking, wanted.is_none())?;
-    let (claimed, others) = to_check(wanted.as_ref(), claimed, job.chunking.count());
-    let hidden = target.beside(partial.name());
-    let run = Run::new(job, wanted, identity, shelf, notify, (partial, hidden), &claimed);
-    notify(FetchNote::Started { path: target.path(), resumed: run.lock().present });
-    let got = run.all(!claimed.is_empty(), control);
-    if got.is_err() && run.lock().present == 0 && !others {
-        run.partial.discard();
-    }
-    let placed = got.and_then(|()| place(&run, &target));
-    run.settle(placed.as_ref().ok().map(|(path, _, finished)| (path, *finished)));
-    let (path, complete, _) = placed?;
-    let (size, hash) = (job.chunking.size(), job.hash);
-    Ok(Fetched { path, complete, size, hash, elapsed: started.elapsed(), from: run.shares() })
-}
-
-/// It is here already, and can be served to others.
-fn keep(
-    job: &FetchJob,
-    shelf: &Shelf,
-    notify: &(dyn Fn(FetchNote) + Send + Sync),
-    (path, hashed): (PathBuf, Hashed),
-    started: Instant,
-) -> Fetched {
-    let chunking = hashed.chunking;
-    shelf.keep(job.file.clone(), path.clone(), hashed);
-    notify(FetchNote::Here(chunking));
-    Fetched {
-        path,
-        complete: true,
-        size: chunking.size(),
-        hash: job.hash,
-        elapsed: started.elapsed(),
-        from: Vec::new(),
-    }
-}
-
-/// The wanted chunks; `None` for all.
-fn wanted(job: &FetchJob) -> Result<Option<ChunkSet>, Failure> {
-    let Some(chunks) = &job.chunks else { return Ok(None) };
-    let count = job.chunking.count();
-    let inside: ChunkSet = chunks.iter().filter(|chunk| *chunk < count).collect();
-    if inside.len() == count {
-        return Ok(None);
-    }
-    if inside.is_empty() {
-        let message = format!("The file has none of these chunks; it has {count}, counted from 0.");
-        return Err(Failure::new(ErrorCode::BadRequest, message));
-    }
-    Ok(Some(inside))
-}
-
-/// Which of the chunks that an earlier attempt left are checked: those that are wanted, or all if that may complete the
-/// file. Tells also whether others are left alone.
-fn to_check(wanted: Option<&ChunkSet>, claimed: Vec<u32>, count: u32) -> (Vec<u32>, bool) {
-    let Some(wanted) = wanted else { return (claimed, false) };
-    let mut both = wanted.clone();
-    both.extend(claimed.iter().copied());
-    if both.len() == count {
-        return (claimed, false);
-    }
-    let (inside, others): (Vec<u32>, Vec<u32>) = claimed.into_iter().partition(|chunk| wanted.contains(*chunk));
-    (inside, !others.is_empty())
-}
-
-/// Gives the file its name if it is complete, and makes sure that what there is stays otherwise. Tells also what the file
-/// was before anybody else knew its name.
-fn place(run: &Run<'_>, target: &Target) -> Result<(PathBuf, bool, Fingerprint), Failure> {
-    if !run.lock().swarm.is_whole() {
-        run.partial.keep()?;
-        return Ok((run.hidden.clone(), false, run.partial.fingerprint()?));
-    }
-    run.partial.finish(run.job.modified)?;
-    let finished = run.partial.fingerprint()?;
-    let placed = match target.place(run.partial.name()) {
-        Err(failure) if failure.code == ErrorCode::Exists => {
-            let wanted = (run.job.hash, run.job.chunking);
-            let here = same(target.folder(), target.name(), wanted, &Cancel::default()).ok_or(failure)?;
-            run.partial.discard();
-            return Ok((target.path(), true, here.fingerprint));
-        }
-        placed => placed?,
+    check_token(&fetcher.token)?;
+    let mut start = Start {
+        seed: fetcher.seed,
+        cores: thread::available_parallelism().map_or(1, usize::from),
+        trial: fetcher.identity.trial,
+        limited: fetcher.identity.rates.down.is_some(),
+        found: Vec::new(),
+        path: String::new(),
     };
-    Ok((placed, true, finished))
+    let mut downloads = None;
+    if plan.is_folder() {
+        let folder = Downloads::open(fetcher.folder)?;
+        start.found = find(plan, fetcher, &folder, control)?;
+        start.path = fetcher.folder.join(common_folder(plan)).to_string_lossy().into_owned();
+        check_room(plan, &folder, &start.found)?;
+        downloads = Some(folder);
+    }
+    let driver = Driver::new(Arc::new(plan.clone()), fetcher, downloads.as_ref(), start);
+    let got = driver.run(notify, control)?;
+    Ok(Fetched { path: got.path.into(), complete: got.complete, from: got.from })
+}
+
+/// What is in place already of a folder; it can be served from now on.
+fn find(
+    plan: &FetchPlan,
+    fetcher: &Fetcher<'_>,
+    downloads: &Downloads,
+    control: &Control,
+) -> Result<Vec<Result<Found, Failure>>, Failure> {
+    let looked = look(plan, fetcher.folder, downloads, control.flag())?;
+    let found = looked.into_iter().zip(&plan.files).map(|(looked, file)| {
+        Ok(match looked? {
+            Look::There(path, hashed) => {
+                let chunking = hashed.chunking;
+                fetcher.shelf.keep(file.file.clone(), path, hashed);
+                Found::Here(chunking)
+            }
+            Look::Missing => Found::Missing,
+        })
+    });
+    Ok(found.collect())
+}
+
+/// Makes sure of room for all that is missing, before anything is fetched. Files that an earlier attempt began have
+/// their room already.
+fn check_room(plan: &FetchPlan, downloads: &Downloads, found: &[Result<Found, Failure>]) -> Result<(), Failure> {
+    let missing = plan.files.iter().zip(found).filter(|(_, found)| matches!(found, Ok(Found::Missing)));
+    let needed = missing
+        .map(|(file, _)| file)
+        .filter(|file| file.chunking.size() <= MAX_WHOLE || !downloads.has_partial(&file.target, file.hash))
+        .fold(0_u64, |sum, file| sum.saturating_add(file.chunking.size()));
+    no_room(needed, downloads.free()).map_or(Ok(()), Err)
+}
+
+/// The failure if there is not enough room.
+pub(super) fn no_room(needed: u64, free: u64) -> Option<Failure> {
+    let missing = needed.checked_sub(free).filter(|missing| *missing > 0)?;
+    let message = format!("There is no room on the disk: {missing} bytes are missing.");
+    Some(Failure::new(ErrorCode::DiskFull, message))
 }

@@ -1,315 +1,452 @@
-//! One connection to a source: asks for runs of chunks ahead of time, verifies and writes what
-//! comes.
+//! One lane: a connection to a source, whose thread does what it is told and reports what comes of it.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::ops::Range;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::dial::dial;
-use super::fetch::FetchNote;
-use super::flow::{Flowing, Speed};
-use super::manifest::manifest;
-use super::run::{GATHERED, Run};
+use super::driver::{Driver, NumberedWriter};
+use super::incoming::Incoming;
 use super::socket::Broken;
 use super::stream::ClientStream;
-use crate::core::swarm::{Lane, ahead};
+use crate::core::fetch::{Input, Job, Lane, LaneError, Output};
 use crate::io::cancel::Cancel;
-use crate::io::hash::{ChunkHasher, Manifest};
-use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, to_line};
-use crate::protocol::{ErrorCode, Failure};
+use crate::io::hash::{ChunkHasher, verify_manifest};
+use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, MAX_WHOLE, TOKEN_DIGITS, to_line};
+use crate::protocol::{Chunking, ErrorCode, Failure, PublicKey};
 
-/// How long a source may be silent.
-const SILENCE: Duration = Duration::from_secs(10);
-/// How often an idle connection says that it is still wanted.
-pub(super) const KEEP: Duration = Duration::from_secs(10);
-/// The most that is asked for in one request, in bytes.
-const RUN: u64 = 16 << 20;
-/// The most requests that are not answered yet.
-const REQUESTS: usize = 64;
+/// How long one read or write may take, if the machine has not broken the lane off long before.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a source is told, while we hold it up by our own limit, that it may be asked again.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// How often it is reported at most that something of a piece has come.
+const REPORT_EVERY: Duration = Duration::from_millis(100);
 /// What is decrypted and hashed at a time: fits into a core's own cache.
 const PIECE: usize = MAX_SEGMENT;
 /// How long to take in what was asked for in vain, so that the source learns that we are done.
 const LEFTOVERS: Duration = Duration::from_secs(5);
 
-/// Why a lane does not go on with its source.
-pub(super) enum Loss {
-    /// There is nothing more to do, or the source is not to be asked any more.
-    Stopped,
-    /// The source has nothing that is missing; this one has.
-    Swapped(u32),
-    /// Our own side cannot go on; no other source would help.
-    Fatal(Failure),
-    /// The source sent something wrong: it is not asked again, over any connection.
-    Lied(Failure),
-    /// The connection is of no more use.
-    Broke(Failure),
+/// Who is to be dialled, and what for.
+pub(super) struct Dial {
+    pub(super) lane: Lane,
+    pub(super) address: SocketAddr,
+    pub(super) key: PublicKey,
+    pub(super) job: Job,
 }
 
-impl From<Broken> for Loss {
+/// Why a lane does not go on.
+enum Stop {
+    /// It was told to end.
+    Told,
+    Error(LaneError),
+}
+
+impl From<Broken> for Stop {
     fn from(broken: Broken) -> Self {
         match broken {
-            Broken::Cancelled => Self::Stopped,
-            Broken::Slow => Self::broke("The other client sent too slowly, and others have the same.".into()),
-            Broken::Drips => Self::Broke(ErrorCode::SourceTooSlow.into()),
-            Broken::Silent => Self::broke(format!("The other client sent nothing for {} seconds.", SILENCE.as_secs())),
-            other => Self::broke(format!("The other client broke off: {other}.")),
+            Broken::Cancelled => Self::Told,
+            other => broke(format!("The other client broke off: {other}.")),
         }
     }
 }
 
-impl Loss {
-    pub(super) fn broke(message: String) -> Self {
-        Self::Broke(Failure::new(ErrorCode::PeerBroke, message))
-    }
-
-    pub(super) fn lied(message: String) -> Self {
-        Self::Lied(Failure::new(ErrorCode::BadChunk, message))
-    }
+fn broke(message: impl Into<std::borrow::Cow<'static, str>>) -> Stop {
+    Stop::Error(LaneError::Broke(Failure::new(ErrorCode::PeerBroke, message)))
 }
 
-/// Fetches from a source, and when that is lost from those in reserve.
-pub(super) fn run_lane(run: &Run<'_>, first: u32) {
-    let _ended = Ended(run);
-    let mut next = Some(first);
-    while let Some(source) = next {
-        next = match fetch_over(run, source) {
-            Ok(()) => None,
-            Err(loss) => run.lost(source, loss),
-        };
-    }
+fn lied(message: impl Into<std::borrow::Cow<'static, str>>) -> Stop {
+    Stop::Error(LaneError::Lied(Failure::new(ErrorCode::BadChunk, message)))
 }
 
-/// Counts the lane out however its thread ends.
-struct Ended<'a>(&'a Run<'a>);
+fn fatal(failure: Failure) -> Stop {
+    Stop::Error(LaneError::Fatal(failure))
+}
 
-impl Drop for Ended<'_> {
+/// Says that the lane has ended, however its thread does.
+struct Ended<'a, 'd>(&'a Driver<'d>, Lane, Result<(), LaneError>);
+
+impl Drop for Ended<'_, '_> {
     fn drop(&mut self) {
-        self.0.lane_ended();
+        self.0.report(Input::Ended(self.1, std::mem::replace(&mut self.2, Ok(()))));
     }
 }
 
-fn fetch_over(run: &Run<'_>, source: u32) -> Result<(), Loss> {
-    let (from, stop) = {
-        let state = run.lock();
-        let of = &state.sources[source as usize];
-        // Whoever ends it all does so under the lock, and knows only of sources that are there by then.
-        if run.stop.is_cancelled() {
-            return Ok(());
+/// Runs a lane to its end.
+pub(super) fn run_lane(driver: &Driver<'_>, dial: Dial, cancel: Cancel) {
+    let broken = Failure::internal("the thread of a lane broke off");
+    let mut ended = Ended(driver, dial.lane, Err(LaneError::Fatal(broken)));
+    ended.2 = match fetch_over(driver, &dial, cancel) {
+        Ok(()) | Err(Stop::Told) => Ok(()),
+        Err(Stop::Error(error)) => Err(error),
+    };
+}
+
+fn fetch_over(driver: &Driver<'_>, to: &Dial, cancel: Cancel) -> Result<(), Stop> {
+    let identity = driver.fetcher.identity;
+    let mut stream = dial(to.address, to.key, identity, &cancel)
+        .map_err(|failure| failure.map_or(Stop::Told, |failure| Stop::Error(LaneError::Broke(failure))))?;
+    stream.set_patience(PATIENCE);
+    let (mut work, token) = match to.job {
+        Job::Files => {
+            let writer = driver.writer().ok_or_else(|| fatal(ErrorCode::Internal.into()))?;
+            (Work::Files(writer), driver.fetcher.token.clone())
         }
-        (of.source.clone(), of.stop.clone())
+        Job::Chunks(file) => {
+            let incoming = driver.incoming(file).ok_or(Stop::Told)?;
+            let token = match driver.plan.is_folder() {
+                true => token_of(&driver.fetcher.token, file),
+                false => driver.fetcher.token.clone(),
+            };
+            (Work::Chunks(incoming), token)
+        }
     };
-    let mut stream = dial(from.address, from.key, run.identity, &stop)
-        .map_err(|failure| failure.map_or(Loss::Stopped, Loss::Broke))?;
-    stream.set_patience(SILENCE);
-    if let Some(down) = run.identity.rates.down.clone() {
-        stream.pace.receive_at(down, to_line(&DataRequest::Wait { transfer: run.job.token.clone() }), KEEP);
+    if let Some(down) = identity.rates.down.clone() {
+        stream.pace.receive_at(down, to_line(&DataRequest::Wait { transfer: token.clone() }), KEEP_ALIVE);
     }
-    stream.flow = Some(Flowing::from_source(run.identity));
-    let fresh = !std::mem::replace(&mut run.lock().sources[source as usize].connected, true);
-    if fresh {
-        (run.notify)(FetchNote::Connected { source: from.name });
-    }
-    let manifest = manifest(run, &mut stream, source)?;
-    if let Some(flow) = &mut stream.flow {
-        flow.rest();
-    }
-    let lane = run.lock().swarm.join(source);
+    let room = match &work {
+        Work::Chunks(incoming) if incoming.is_gathered() => incoming.chunking.chunk_size().max(PIECE as u64) as usize,
+        Work::Chunks(_) | Work::Files(_) => PIECE,
+    };
     let mut connection = Connection {
-        run,
+        driver,
+        lane: to.lane,
         stream,
-        source,
-        stop,
-        lane,
-        manifest,
+        token,
         asked: VecDeque::new(),
-        ahead: 0,
         segment: 0,
-        buffer: vec![0; run.job.chunking.chunk_size().clamp(PIECE as u64, GATHERED) as usize],
-        pace: Speed::new(Instant::now()),
+        buffer: vec![0; room],
+        arrived: 0,
+        meter: Meter { driver, lane: to.lane, bytes: 0, reported: Instant::now() },
     };
-    let result = connection.pull();
-    run.lock().swarm.leave(lane);
-    run.wake();
-    match result {
-        Ok(()) | Err(Loss::Stopped) if run.stop.is_cancelled() => {
-            connection.say_done();
+    let ended = connection.obey(&mut work);
+    if let Work::Files(writer) = &work {
+        driver.free_writer(writer);
+    }
+    match ended {
+        Err(Stop::Told) if driver.closes(to.lane) => {
+            connection.part_in_peace();
             Ok(())
         }
-        Ok(()) => Err(Loss::Stopped),
-        Err(Loss::Swapped(other)) => {
-            connection.say_done();
-            Err(Loss::Swapped(other))
-        }
-        Err(loss) => Err(loss),
+        other => other,
     }
 }
 
-/// A connection that has the manifest.
-struct Connection<'a> {
-    run: &'a Run<'a>,
-    stream: ClientStream,
-    source: u32,
-    /// Raised when the source is not to be asked any more.
-    stop: Cancel,
-    lane: Lane,
-    manifest: Manifest,
-    /// What was asked for and has not come yet, in order, and its bytes.
-    asked: VecDeque<Range<u32>>,
-    ahead: u64,
-    /// The bytes of the current segment that have not come yet.
-    segment: u64,
-    buffer: Vec<u8>,
-    pace: Speed,
+/// What a lane fetches, and where that goes.
+enum Work<'a> {
+    Chunks(Arc<Incoming>),
+    Files(NumberedWriter<'a>),
 }
 
-impl Connection<'_> {
-    fn pull(&mut self) -> Result<(), Loss> {
-        let mut idle_since = Instant::now();
-        while !self.stop.is_cancelled() {
-            self.ask_ahead()?;
-            if let Some(chunk) = self.asked.front().map(|run| run.start) {
-                self.receive(chunk)?;
-                idle_since = Instant::now();
-                continue;
+/// Counts what comes, and reports it now and then.
+struct Meter<'a, 'd> {
+    driver: &'a Driver<'d>,
+    lane: Lane,
+    bytes: u64,
+    reported: Instant,
+}
+
+impl Meter<'_, '_> {
+    fn note(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+        if self.reported.elapsed() >= REPORT_EVERY {
+            let bytes = self.take();
+            self.driver.report(Input::Moved { lane: self.lane, bytes });
+        }
+    }
+
+    fn take(&mut self) -> u64 {
+        self.reported = Instant::now();
+        std::mem::take(&mut self.bytes)
+    }
+}
+
+/// An established connection.
+struct Connection<'a, 'd> {
+    driver: &'a Driver<'d>,
+    lane: Lane,
+    stream: ClientStream,
+    token: String,
+    /// What was asked for and has not come yet, in order.
+    asked: VecDeque<Range<u32>>,
+    /// The bytes of the current segment that have not come yet.
+    segment: u64,
+    /// What came last, and how long it is.
+    buffer: Vec<u8>,
+    arrived: usize,
+    meter: Meter<'a, 'd>,
+}
+
+impl<'d> Connection<'_, 'd> {
+    /// Does what the lane is told, until it is told to end.
+    fn obey(&mut self, work: &mut Work<'d>) -> Result<(), Stop> {
+        let mut orders = VecDeque::new();
+        self.driver.report_of(self.lane, Input::Connected(self.lane), &mut orders);
+        loop {
+            while let Some(order) = orders.pop_front() {
+                self.follow(order, &mut *work, &mut orders)?;
             }
-            if idle_since.elapsed() >= KEEP {
-                idle_since = Instant::now();
-                self.stream.send(&to_line(&DataRequest::Wait { transfer: self.run.job.token.clone() }))?;
+            match (self.asked.front().map(|run| run.start), &*work) {
+                (Some(chunk), Work::Chunks(incoming)) => self.receive_chunk(chunk, incoming, &mut orders)?,
+                (Some(file), Work::Files(_)) => self.receive_file(file, &mut orders)?,
+                (None, _) => {
+                    self.driver.wait_for_orders(self.lane, &mut orders);
+                    if orders.is_empty() {
+                        return Err(Stop::Told);
+                    }
+                }
             }
-            let mut state = self.run.lock();
-            if let Some(other) = state.swap(self.source) {
-                return Err(Loss::Swapped(other));
+        }
+    }
+
+    fn follow(&mut self, order: Output, work: &mut Work<'d>, orders: &mut VecDeque<Output>) -> Result<(), Stop> {
+        match (order, work) {
+            (Output::AskManifest(_), Work::Chunks(incoming)) => {
+                let fits = self.receive_manifest(incoming)?;
+                self.driver.report_of(self.lane, Input::Manifest { lane: self.lane, fits }, orders);
             }
-            if !self.stop.is_cancelled() && !state.swarm.is_useful(self.source) {
-                drop(self.run.wait(state));
+            (Output::AskChunks(_, run), Work::Chunks(incoming)) => {
+                let bytes = incoming.chunking.span(run.clone());
+                let (transfer, file) = (self.token.clone(), incoming.name.clone());
+                let ranges = vec![[bytes.start, bytes.end]];
+                self.stream.send(&to_line(&DataRequest::Ranges { transfer, hash: incoming.hash, file, ranges }))?;
+                self.asked.push_back(run);
             }
-            self.pace.rest();
-            if let Some(flow) = &mut self.stream.flow {
-                flow.rest();
+            (Output::AskFiles(_, files), Work::Files(_)) => {
+                let planned = files.iter().map(|file| &self.driver.plan.files[self.driver.small(*file) as usize]);
+                let named = planned.map(|planned| (planned.hash, planned.file.clone())).collect();
+                let (transfer, folder) = (self.token.clone(), self.driver.plan.name.clone());
+                let (hash, size) = (self.driver.plan.hash, self.driver.streamed);
+                self.stream.send(&to_line(&DataRequest::Files { transfer, folder, hash, size, files: named }))?;
+                self.asked.extend(files.iter().map(|file| *file..*file + 1));
             }
+            (Output::Write(_, piece), work) => self.write(piece, work, orders)?,
+            (Output::KeepAlive(_), _) => {
+                self.stream.send(&to_line(&DataRequest::Wait { transfer: self.token.clone() }))?;
+            }
+            // These are not for lanes of this kind, or are told otherwise.
+            (
+                Output::AskManifest(_)
+                | Output::AskChunks(..)
+                | Output::AskFiles(..)
+                | Output::Open(_)
+                | Output::Dial { .. }
+                | Output::Close(_)
+                | Output::Cut(_)
+                | Output::Check(_)
+                | Output::Place { .. }
+                | Output::Make(_)
+                | Output::Leave { .. }
+                | Output::Note(_),
+                _,
+            ) => {}
         }
         Ok(())
     }
 
-    /// Asks for more, until enough is on its way.
-    fn ask_ahead(&mut self) -> Result<(), Loss> {
-        let chunking = self.run.job.chunking;
-        let enough = ahead(self.pace.rate(), chunking.chunk_size());
-        // At most half of it at once: a slow source is not given what others could send sooner.
-        let most = (RUN.min(enough / 2) / chunking.chunk_size()).max(1) as u32;
-        // What is asked for must fit into the sockets' buffers, so that neither side ever waits for the other to read.
-        while self.ahead < enough && self.asked.len() < REQUESTS {
-            let Some(run) = self.run.lock().swarm.next(self.lane, most) else { break };
-            let bytes = chunking.span(run.clone());
-            let (transfer, file) = (self.run.job.token.clone(), self.run.job.file.clone());
-            let ranges = vec![[bytes.start, bytes.end]];
-            self.stream.send(&to_line(&DataRequest::Ranges { transfer, hash: self.run.job.hash, file, ranges }))?;
-            self.ahead += bytes.end - bytes.start;
-            self.asked.push_back(run);
-        }
+    /// Writes what came last.
+    fn write(&mut self, piece: u32, work: &mut Work<'d>, orders: &mut VecDeque<Output>) -> Result<(), Stop> {
+        let bytes = &self.buffer[..self.arrived];
+        let result = match work {
+            Work::Chunks(incoming) => {
+                if incoming.is_gathered() {
+                    incoming.write(incoming.chunking.range(piece).start, bytes).map_err(fatal)?;
+                }
+                incoming.keep(piece).map_err(fatal)?;
+                Ok(())
+            }
+            Work::Files(writer) => self.driver.write_file(writer, self.driver.small(piece), bytes).map(drop),
+        };
+        self.driver.report_of(self.lane, Input::Written { lane: self.lane, piece, result }, orders);
         Ok(())
     }
 
     /// Takes in the next chunk.
-    fn receive(&mut self, chunk: u32) -> Result<(), Loss> {
-        let range = self.run.job.chunking.range(chunk);
+    fn receive_chunk(&mut self, chunk: u32, incoming: &Incoming, orders: &mut VecDeque<Output>) -> Result<(), Stop> {
+        let range = incoming.chunking.range(chunk);
         let length = range.end - range.start;
-        let mut hasher = ChunkHasher::new(self.run.job.chunking, chunk);
-        let gathered = length <= self.buffer.len() as u64;
+        let gathered = incoming.is_gathered();
+        let mut hasher = ChunkHasher::new(incoming.chunking, chunk);
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut at = 0;
         while at < length {
             let start = if gathered { at as usize } else { 0 };
             let piece = &mut buffer[start..start + (length - at).min(PIECE as u64) as usize];
-            self.read_content(chunk, piece)?;
+            self.read_content(piece)?;
             hasher.update(piece);
             if !gathered {
-                self.run.partial.write(range.start + at, piece).map_err(Loss::Fatal)?;
+                incoming.write(range.start + at, piece).map_err(fatal)?;
             }
             at += piece.len() as u64;
-            self.pace.got(piece.len() as u64);
         }
-        if hasher.finish() != self.manifest[chunk as usize] {
-            if self.stop.is_cancelled() {
-                return Err(Loss::Stopped);
-            }
-            return Err(Loss::lied(format!("The source sent other bytes than it promised, in chunk {chunk}.")));
+        (self.buffer, self.arrived) = (buffer, if gathered { length as usize } else { 0 });
+        if !incoming.is_right(chunk, hasher) {
+            return Err(lied(format!("The source sent other bytes than it promised, in chunk {chunk}.")));
         }
-        if !self.run.lock().swarm.has(chunk) {
-            if gathered {
-                self.run.partial.write(range.start, &buffer[..length as usize]).map_err(Loss::Fatal)?;
-            }
-            self.run.partial.mark(chunk, true).map_err(Loss::Fatal)?;
-            self.run.chunk_done(chunk, Some(self.source));
-        }
-        self.buffer = buffer;
-        self.ahead -= length;
-        if let Some(run) = self.asked.front_mut() {
-            run.start = chunk + 1;
-            if run.start == run.end {
-                self.asked.pop_front();
-            }
-        }
+        self.has_come(chunk, orders);
         Ok(())
     }
 
     /// Fills `out` with content of a chunk, across segments.
-    fn read_content(&mut self, chunk: u32, out: &mut [u8]) -> Result<(), Loss> {
+    fn read_content(&mut self, out: &mut [u8]) -> Result<(), Stop> {
         let mut at = 0;
         while at < out.len() {
             if self.segment == 0 {
-                self.segment = match read_answer(&mut self.stream)? {
+                self.segment = match self.read_answer()? {
                     DataAnswer::Bytes { length } if (1..=MAX_SEGMENT as u64).contains(&length) => length,
                     other => return Err(unexpected(other)),
                 };
             }
             let part = (out.len() - at).min(self.segment as usize);
-            let others_have_it = || self.run.lock().has_another(self.source, chunk);
-            self.stream.read_exact_unless(&mut out[at..at + part], others_have_it)?;
+            let meter = &mut self.meter;
+            self.stream.read_exact_noting(&mut out[at..at + part], &mut |bytes| meter.note(bytes))?;
             self.segment -= part as u64;
             at += part;
         }
         Ok(())
     }
 
-    /// Tells the source that all is well, if it is: everything is there, or all that this one has.
-    fn say_done(self) {
-        if self.run.stop.is_cancelled() && !self.run.lock().is_complete() {
+    /// Takes in the next file.
+    fn receive_file(&mut self, file: u32, orders: &mut VecDeque<Output>) -> Result<(), Stop> {
+        let plan = self.driver.plan.clone();
+        let planned = &plan.files[self.driver.small(file) as usize];
+        let length = match self.read_answer()? {
+            DataAnswer::Whole { length } if length <= MAX_WHOLE => length as usize,
+            DataAnswer::Error { code, .. } => {
+                self.refused(file, of_one_file(&code)?, orders);
+                return Ok(());
+            }
+            _ => return Err(broke("The other client broke the protocol.")),
+        };
+        if self.buffer.len() < length {
+            self.buffer.resize(length, 0);
+        }
+        let meter = &mut self.meter;
+        self.stream.read_exact_noting(&mut self.buffer[..length], &mut |bytes| meter.note(bytes))?;
+        if *blake3::hash(&self.buffer[..length]).as_bytes() != planned.hash.0 {
+            return Err(lied("The source sent other bytes than it promised."));
+        }
+        if length as u64 != planned.chunking.size() {
+            let message = "The file has another size than the one with which it was offered.";
+            self.refused(file, Failure::new(ErrorCode::SourceChanged, message), orders);
+            return Ok(());
+        }
+        self.arrived = length;
+        self.has_come(file, orders);
+        Ok(())
+    }
+
+    fn has_come(&mut self, piece: u32, orders: &mut VecDeque<Output>) {
+        self.next_piece();
+        let bytes = self.meter.take();
+        self.driver.report_of(self.lane, Input::Arrived { lane: self.lane, piece, bytes }, orders);
+    }
+
+    fn refused(&mut self, piece: u32, failure: Failure, orders: &mut VecDeque<Output>) {
+        self.next_piece();
+        self.driver.report_of(self.lane, Input::Refused { lane: self.lane, piece, failure }, orders);
+    }
+
+    fn next_piece(&mut self) {
+        if let Some(run) = self.asked.front_mut() {
+            run.start += 1;
+            if run.start == run.end {
+                self.asked.pop_front();
+            }
+        }
+    }
+
+    /// Asks for the manifest and verifies it. Says whether the source cuts the file as the plan says.
+    fn receive_manifest(&mut self, incoming: &Incoming) -> Result<bool, Stop> {
+        let (hash, chunking) = (incoming.hash, incoming.chunking);
+        let (transfer, file) = (self.token.clone(), incoming.name.clone());
+        self.stream.send(&to_line(&DataRequest::Manifest { transfer, hash, file }))?;
+        let other = match self.read_answer()? {
+            DataAnswer::Manifest { size, chunk_size, chunks } => {
+                let other = Chunking::checked(size, chunk_size, chunks).filter(|other| other.size() == chunking.size());
+                other.ok_or_else(|| broke("The other client's list of chunks is not the file's."))?
+            }
+            other => return Err(unexpected(other)),
+        };
+        if other != chunking {
+            self.skip(u64::from(other.count()) * 32)?;
+            return Ok(false);
+        }
+        // Only what we know already decides how much memory this takes.
+        let mut bytes = vec![0; chunking.count() as usize * 32];
+        let meter = &mut self.meter;
+        self.stream.read_exact_noting(&mut bytes, &mut |bytes| meter.note(bytes))?;
+        let (manifest, _) = bytes.as_chunks::<32>();
+        if !verify_manifest(hash, chunking, manifest) {
+            return Err(lied("The source sent a list of chunks that is not the file's."));
+        }
+        incoming.set_manifest(manifest.into());
+        Ok(true)
+    }
+
+    /// Takes in what is of no use.
+    fn skip(&mut self, mut bytes: u64) -> Result<(), Stop> {
+        let mut buffer = [0; 4 << 10];
+        while bytes > 0 {
+            let piece = bytes.min(buffer.len() as u64);
+            let meter = &mut self.meter;
+            self.stream.read_exact_noting(&mut buffer[..piece as usize], &mut |bytes| meter.note(bytes))?;
+            bytes -= piece;
+        }
+        Ok(())
+    }
+
+    fn read_answer(&mut self) -> Result<DataAnswer, Stop> {
+        let meter = &mut self.meter;
+        let line = self.stream.read_line_noting(&mut |bytes| meter.note(bytes))?.ok_or(Broken::Closed)?;
+        serde_json::from_slice(&line).map_err(|_| broke("The other client broke the protocol."))
+    }
+
+    /// Tells the source that its part is done. What was asked for and is not needed any more is taken in elsewhere:
+    /// nobody waits for it.
+    fn part_in_peace(mut self) {
+        self.stream.uncancel();
+        self.stream.set_patience(LEFTOVERS);
+        if self.stream.send(&to_line(&DataRequest::Done { transfer: self.token })).is_err() {
             return;
         }
-        part_in_peace(self.stream, &self.run.job.token, self.asked.is_empty());
+        let stream = self.stream;
+        if self.asked.is_empty() {
+            return stream.finish();
+        }
+        // Without a thread the connection is cut, and the source counts it as broken off.
+        let _ = thread::Builder::new().name("data-drain".into()).spawn(move || stream.linger(LEFTOVERS));
     }
-}
-
-/// Tells a source that its part is done. What was asked for and is not needed any more is taken in elsewhere: nobody
-/// waits for it.
-pub(super) fn part_in_peace(mut stream: ClientStream, token: &str, answered: bool) {
-    stream.uncancel();
-    stream.set_patience(LEFTOVERS);
-    if stream.send(&to_line(&DataRequest::Done { transfer: token.to_owned() })).is_err() {
-        return;
-    }
-    if answered {
-        return stream.finish();
-    }
-    // Without a thread the connection is cut, and the source counts it as broken off.
-    let _ = thread::Builder::new().name("data-drain".into()).spawn(move || stream.linger(LEFTOVERS));
-}
-
-pub(super) fn read_answer(stream: &mut ClientStream) -> Result<DataAnswer, Loss> {
-    let line = stream.read_line()?.ok_or(Broken::Closed)?;
-    serde_json::from_slice(&line).map_err(|_| Loss::broke("The other client broke the protocol.".into()))
 }
 
 /// An answer that is not the wanted one: an error, in our own words, or nonsense.
-pub(super) fn unexpected(answer: DataAnswer) -> Loss {
+fn unexpected(answer: DataAnswer) -> Stop {
     let DataAnswer::Error { code, .. } = answer else {
-        return Loss::broke("The other client broke the protocol.".into());
+        return broke("The other client broke the protocol.");
     };
     let known = [ErrorCode::SourceChanged, ErrorCode::SourceGone, ErrorCode::PeerRefused];
-    match known.into_iter().find(|k| k.name() == code) {
-        Some(code) => Loss::Broke(code.into()),
-        None => Loss::broke("The other client does not answer our request.".into()),
+    match known.into_iter().find(|known| known.name() == code) {
+        Some(code) => Stop::Error(LaneError::Broke(code.into())),
+        None => broke("The other client does not answer our request."),
     }
+}
+
+/// What a source says of one file, in our own words; other answers are no use.
+fn of_one_file(code: &str) -> Result<Failure, Stop> {
+    let known = [ErrorCode::SourceChanged, ErrorCode::SourceGone];
+    match known.into_iter().find(|known| known.name() == code) {
+        Some(code) => Ok(code.into()),
+        None if code == ErrorCode::PeerRefused.name() => {
+            Err(Stop::Error(LaneError::Broke(ErrorCode::PeerRefused.into())))
+        }
+        None => Err(broke("The other client does not answer our request.")),
+    }
+}
+
+/// A token for one file of a folder, so that its upload is not the folder's: each ends for itself.
+fn token_of(folder: &str, file: u32) -> String {
+    let hash = blake3::hash(format!("{folder} {file}").as_bytes()).to_hex();
+    hash[..TOKEN_DIGITS].to_owned()
 }

@@ -1,8 +1,8 @@
 //! The data plane: content between peers, over TCP with TLS 1.3, always pulled by the receiver.
 //!
 //! - [`Shelf`]: what this client serves and to whom; [`DataServer`] serves it.
-//! - [`fetch`] gets one content, or some chunks of it, from all who have it, into a file; [`fetch_folder`] gets many, the
-//!   small ones as a stream. What they have got is on the shelf from then on.
+//! - [`fetch`] gets what a plan says: a file, some chunks of one, or a folder. All that it decides is decided in
+//!   [`core::fetch`](crate::core::fetch). What was got is on the shelf from then on.
 //!
 //! All of it runs on blocking threads. Bulk data passes through buffers of 256 KiB that stay in a
 //! core's cache: it is decrypted, hashed and written by the thread that received it. Every chunk is
@@ -10,25 +10,22 @@
 //! written. Larger ones are written to the hidden partial file as they come and count once they
 //! are verified, so that memory stays small for any size.
 
-mod claims;
 mod control;
 mod dial;
+mod driver;
 mod fetch;
-mod flow;
 mod folder;
 mod growing;
 mod here;
+mod incoming;
 mod lane;
-mod manifest;
 mod pace;
 mod partial;
-mod run;
 mod serve;
 mod server;
 mod shelf;
 mod side;
 mod socket;
-mod sources;
 mod stream;
 mod target;
 #[cfg(test)]
@@ -38,8 +35,7 @@ mod uploads;
 
 pub use control::Control;
 pub(super) use dial::Dialled;
-pub use fetch::{FetchJob, FetchNote, Fetched, Source, fetch};
-pub use folder::{Arrived, FolderFetched, FolderFile, FolderJob, FolderNote, fetch_folder};
+pub use fetch::{Fetched, Fetcher, fetch};
 pub(crate) use partial::is_partial;
 pub use server::DataServer;
 pub use shelf::Shelf;

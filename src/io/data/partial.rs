@@ -226,7 +226,9 @@ pub(super) fn hidden_name_in_folder(token: &str, lane: usize) -> String {
 /// Whether this can be a name that [`hidden_name_in_folder`] gives.
 pub(super) fn is_hidden_in_folder(name: &str) -> bool {
     let parts = inner(name).and_then(|inner| inner.split_once('-'));
-    parts.is_some_and(|(token, lane)| is_token(token) && lane.len() == 1 && lane.as_bytes()[0].is_ascii_digit())
+    parts.is_some_and(|(token, lane)| {
+        is_token(token) && (1..=2).contains(&lane.len()) && lane.bytes().all(|digit| digit.is_ascii_digit())
+    })
 }
 
 /// Whether this is the name of a file that we have not fetched completely, which is never offered.

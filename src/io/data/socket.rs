@@ -18,10 +18,6 @@ pub(super) enum Broken {
     Closed,
     #[error("the other side was silent for too long")]
     Silent,
-    #[error("the other side was too slow")]
-    Slow,
-    #[error("the other side sent next to nothing for a minute")]
-    Drips,
     #[error("stopped")]
     Cancelled,
     #[error("a line was too long")]

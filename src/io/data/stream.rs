@@ -13,7 +13,6 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus};
 use rustls::{ClientConfig, ServerConfig};
 
-use super::flow::Flowing;
 use super::pace::Pace;
 use super::side::Side;
 use super::socket::{Broken, TICK, is_tick, set_up, write_all};
@@ -49,8 +48,6 @@ pub(super) struct Stream<S> {
     /// How long one read or one write may take in all, what is waited for a limit aside.
     patience: Duration,
     pub(super) pace: Pace,
-    /// Whether the other side only drips, where that matters.
-    pub(super) flow: Option<Flowing>,
 }
 
 /// What became of the records that are here.
@@ -108,7 +105,6 @@ impl<S: Side> Stream<S> {
             cancel,
             patience,
             pace: Pace::default(),
-            flow: None,
         };
         loop {
             match stream.step(&mut [])? {
@@ -118,7 +114,7 @@ impl<S: Side> Stream<S> {
                     let agreed = stream.tls.state().alpn_protocol() == Some(DATA_ALPN);
                     return if agreed { Ok(stream) } else { Err(Broken::Protocol) };
                 }
-                Step::Idle => stream.receive(deadline)?,
+                Step::Idle => stream.receive(deadline, &mut |_| ())?,
                 Step::Data(_) => return Err(Broken::Protocol),
             }
         }
@@ -146,6 +142,11 @@ impl<S: Side> Stream<S> {
 
     /// The next line, without its line feed; `None` if the other side closed before it began one.
     pub(super) fn read_line(&mut self) -> Result<Option<Vec<u8>>, Broken> {
+        self.read_line_noting(&mut |_| ())
+    }
+
+    /// The same; `note` is told of all bytes that come from the socket, also when we were held up by our own limit.
+    pub(super) fn read_line_noting(&mut self, note: &mut dyn FnMut(usize)) -> Result<Option<Vec<u8>>, Broken> {
         let (deadline, waited) = (Instant::now() + self.patience, self.pace.waited);
         let mut searched = 0;
         loop {
@@ -161,7 +162,7 @@ impl<S: Side> Stream<S> {
             }
             match self.step(&mut [])? {
                 Step::Data(_) => {}
-                Step::Idle => match self.receive(deadline + (self.pace.waited - waited)) {
+                Step::Idle => match self.receive(deadline + (self.pace.waited - waited), note) {
                     Err(Broken::Closed) if searched == 0 => return Ok(None),
                     other => other?,
                 },
@@ -172,12 +173,13 @@ impl<S: Side> Stream<S> {
     }
 
     /// Fills `out`. Each time something comes, patience starts anew.
+    #[cfg(test)]
     pub(super) fn read_exact(&mut self, out: &mut [u8]) -> Result<(), Broken> {
-        self.read_exact_unless(out, || false)
+        self.read_exact_noting(out, &mut |_| ())
     }
 
-    /// The same, unless it comes slowly and `is_better_had` elsewhere.
-    pub(super) fn read_exact_unless(&mut self, out: &mut [u8], is_better_had: impl Fn() -> bool) -> Result<(), Broken> {
+    /// The same; `note` is told of all bytes that come from the socket.
+    pub(super) fn read_exact_noting(&mut self, out: &mut [u8], note: &mut dyn FnMut(usize)) -> Result<(), Broken> {
         let kept = out.len().min(self.plain.len() - self.plain_at);
         out[..kept].copy_from_slice(&self.plain[self.plain_at..self.plain_at + kept]);
         self.plain_at += kept;
@@ -185,11 +187,8 @@ impl<S: Side> Stream<S> {
         while at < out.len() {
             match self.step(&mut out[at..])? {
                 Step::Data(n) => at += n,
-                Step::Idle => self.receive(Instant::now() + self.patience)?,
+                Step::Idle => self.receive(Instant::now() + self.patience, note)?,
                 Step::Closed => return Err(Broken::Closed),
-            }
-            if self.flow.as_ref().is_some_and(Flowing::is_slow) && is_better_had() {
-                return Err(Broken::Slow);
             }
         }
         Ok(())
@@ -315,9 +314,12 @@ impl<S: Side> Stream<S> {
     }
 
     /// Takes in what the socket has and may come, waiting for it until the deadline.
-    fn receive(&mut self, deadline: Instant) -> Result<(), Broken> {
+    fn receive(&mut self, deadline: Instant, note: &mut dyn FnMut(usize)) -> Result<(), Broken> {
         let waited = self.pace.waited;
         self.pace.pay(&self.cancel)?;
+        if self.pace.waited > waited {
+            note(0);
+        }
         let deadline = deadline + (self.pace.waited - waited);
         if let Some(words) = self.pace.words() {
             self.send_at_once(&words)?;
@@ -343,10 +345,8 @@ impl<S: Side> Stream<S> {
                 Ok(n) => {
                     self.end += n;
                     self.pace.received(n);
-                    return match &mut self.flow {
-                        Some(flow) => flow.moved(n),
-                        None => Ok(()),
-                    };
+                    note(n);
+                    return Ok(());
                 }
                 Err(e) if is_tick(&e) => {}
                 Err(e) => return Err(Broken::Io(e)),

@@ -14,19 +14,19 @@ use crate::io::data::target::{enter, enter_if_there, open_downloads};
 use crate::protocol::{ContentHash, Failure};
 
 /// The download folder.
-pub(super) struct Downloads {
+pub(in crate::io::data) struct Downloads {
     root: OwnedFd,
     /// A folder in each file system that holds some of the files: other ones may be mounted below.
     devices: Mutex<HashMap<u64, OwnedFd>>,
 }
 
 impl Downloads {
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+    pub(in crate::io::data) fn open(path: &Path) -> Result<Self, Failure> {
         Ok(Self { root: open_downloads(path)?, devices: Mutex::default() })
     }
 
     /// The folder of a target; `None` if there is none.
-    pub(super) fn find(&self, parents: &str) -> Result<Option<OwnedFd>, Failure> {
+    pub(in crate::io::data) fn find(&self, parents: &str) -> Result<Option<OwnedFd>, Failure> {
         let mut folder = self.root()?;
         for part in parts(parents) {
             match enter_if_there(folder.as_fd(), part)? {
@@ -58,19 +58,19 @@ impl Downloads {
     }
 
     /// The bytes that may still be written.
-    pub(super) fn free(&self) -> u64 {
+    pub(in crate::io::data) fn free(&self) -> u64 {
         rustix::fs::fstatvfs(&self.root).map_or(u64::MAX, |s| s.f_bavail.saturating_mul(s.f_frsize))
     }
 
     /// Whether an earlier attempt began to fetch this content to this target.
-    pub(super) fn has_partial(&self, target: &str, hash: ContentHash) -> bool {
+    pub(in crate::io::data) fn has_partial(&self, target: &str, hash: ContentHash) -> bool {
         let (parents, name) = split(target);
         let Ok(Some(folder)) = self.find(parents) else { return false };
         rustix::fs::statat(&folder, hidden_name(name, hash), AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
     /// Waits until everything is on disk that is in place by now.
-    pub(super) fn sync(&self) -> Result<(), Failure> {
+    pub(in crate::io::data) fn sync(&self) -> Result<(), Failure> {
         let devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
         devices.values().try_for_each(rustix::fs::syncfs).map_err(|e| failed(&e.into()))
     }

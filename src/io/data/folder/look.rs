@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -12,10 +12,10 @@ use rustix::io::Errno;
 
 use super::folders::{Downloads, split};
 use super::writer::sweep;
-use super::{FolderFile, FolderJob, check_names, path_of};
+use crate::core::fetch::{FetchPlan, PlannedFile};
 use crate::io::cancel::Cancel;
 use crate::io::data::here::same;
-use crate::io::data::target::{MAX_NUMBER, folder_in_the_way, numbered, unwritable};
+use crate::io::data::target::{MAX_NUMBER, check_target, folder_in_the_way, numbered, unwritable};
 use crate::io::hash::Hashed;
 use crate::protocol::{ErrorCode, Failure, OnConflict};
 
@@ -24,8 +24,11 @@ const MAX_THREADS: usize = 8;
 /// How many files a thread takes at a time, so that it stays in a folder.
 const RUN: usize = 64;
 
+/// The longest name under which a file is asked for, in bytes: as long as a path.
+const MAX_NAME: usize = 4096;
+
 /// What was found of one file.
-pub(super) enum Look {
+pub(in crate::io::data) enum Look {
     /// It is there, with this content.
     There(PathBuf, Hashed),
     /// It is to be fetched.
@@ -33,7 +36,9 @@ pub(super) enum Look {
 }
 
 struct Looker<'a> {
-    job: &'a FolderJob,
+    plan: &'a FetchPlan,
+    /// The download folder.
+    folder: &'a Path,
     downloads: &'a Downloads,
     cancel: &'a Cancel,
     next: AtomicUsize,
@@ -45,14 +50,15 @@ struct Looker<'a> {
 ///
 /// # Errors
 /// `interrupted` if `cancel` was raised.
-pub(super) fn look(
-    job: &FolderJob,
+pub(in crate::io::data) fn look(
+    plan: &FetchPlan,
+    folder: &Path,
     downloads: &Downloads,
     cancel: &Cancel,
 ) -> Result<Vec<Result<Look, Failure>>, Failure> {
-    let looker = Looker { job, downloads, cancel, next: AtomicUsize::new(0), swept: Mutex::default() };
+    let looker = Looker { plan, folder, downloads, cancel, next: AtomicUsize::new(0), swept: Mutex::default() };
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let useful = cores.min(MAX_THREADS).min(job.files.len() / RUN);
+    let useful = cores.min(MAX_THREADS).min(plan.files.len() / RUN);
     let mut found = thread::scope(|scope| {
         // A thread that cannot be had is not needed: the others take its share.
         let spawn = |_| thread::Builder::new().name("data-look".into()).spawn_scoped(scope, || looker.runs()).ok();
@@ -77,13 +83,13 @@ impl<'a> Looker<'a> {
         let mut current = None;
         loop {
             let first = self.next.fetch_add(RUN, Ordering::Relaxed);
-            let Some(rest) = self.job.files.get(first..).filter(|rest| !rest.is_empty()) else { return found };
+            let Some(rest) = self.plan.files.get(first..).filter(|rest| !rest.is_empty()) else { return found };
             let files = rest.iter().take(RUN).take_while(|_| !self.cancel.is_cancelled());
             found.push((first, files.map(|file| self.file(file, &mut current)).collect()));
         }
     }
 
-    fn file(&self, file: &'a FolderFile, current: &mut Option<(&'a str, Option<OwnedFd>)>) -> Result<Look, Failure> {
+    fn file(&self, file: &'a PlannedFile, current: &mut Option<(&'a str, Option<OwnedFd>)>) -> Result<Look, Failure> {
         check_names(file)?;
         let (parents, name) = split(&file.target);
         let folder = match current.take() {
@@ -104,8 +110,8 @@ impl<'a> Looker<'a> {
 
     /// Under the target's own name or, where another content has that and `rename` is wanted, under
     /// the numbered ones: there an earlier attempt may have put it.
-    fn name(&self, file: &FolderFile, folder: &OwnedFd, name: &str) -> Result<Look, Failure> {
-        let last = if self.job.on_conflict == OnConflict::Rename { MAX_NUMBER } else { 0 };
+    fn name(&self, file: &PlannedFile, folder: &OwnedFd, name: &str) -> Result<Look, Failure> {
+        let last = if self.plan.on_conflict == OnConflict::Rename { MAX_NUMBER } else { 0 };
         for number in 0..=last {
             let numbered = numbered(name, number);
             let there = match rustix::fs::statat(folder, &numbered, AtFlags::SYMLINK_NOFOLLOW) {
@@ -114,9 +120,9 @@ impl<'a> Looker<'a> {
                 Err(e) => return Err(unwritable(name, e)),
             };
             if let Some(hashed) = same(folder.as_fd(), &numbered, (file.hash, file.chunking), self.cancel) {
-                return Ok(Look::There(path_of(&self.job.folder, &file.target, &numbered), hashed));
+                return Ok(Look::There(path_of(self.folder, &file.target, &numbered), hashed));
             }
-            match self.job.on_conflict {
+            match self.plan.on_conflict {
                 OnConflict::Fail | OnConflict::Overwrite if there == FileType::Directory => {
                     return Err(folder_in_the_way(&file.target));
                 }
@@ -127,4 +133,32 @@ impl<'a> Looker<'a> {
         }
         Err(Failure::exists(&file.target))
     }
+}
+
+/// Whether the names of a file can be used at all; the first thing that is asked of it.
+fn check_names(file: &PlannedFile) -> Result<(), Failure> {
+    if file.file.len() > MAX_NAME {
+        return Err(Failure::new(ErrorCode::BadName, "The file's name is not allowed: it is too long."));
+    }
+    check_target(&file.target)
+}
+
+/// The folder, relative to the download folder, in which all targets are.
+pub(in crate::io::data) fn common_folder(plan: &FetchPlan) -> &str {
+    let parents = |file: &'_ PlannedFile| file.target.rfind('/').unwrap_or(0);
+    let good = || plan.files.iter().filter(|file| check_target(&file.target).is_ok());
+    let Some(first) = good().next() else { return "" };
+    let mut common = &first.target[..parents(first)];
+    for file in good() {
+        while !common.is_empty() && file.target.strip_prefix(common).is_none_or(|rest| !rest.starts_with('/')) {
+            common = &common[..common.rfind('/').unwrap_or(0)];
+        }
+    }
+    common
+}
+
+/// Where a file in a folder of targets is.
+pub(in crate::io::data) fn path_of(folder: &Path, target: &str, name: &str) -> PathBuf {
+    let (parents, _) = split(target);
+    folder.join(parents).join(name)
 }

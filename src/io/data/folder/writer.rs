@@ -16,13 +16,13 @@ use super::folders::{Downloads, Folders};
 use crate::io::data::partial::{failed, hidden_name_in_folder, is_hidden_in_folder, is_only_renamed, set_modified};
 use crate::io::data::target::{check_target, not_placed, place_in, unwritable};
 use crate::io::hash::Fingerprint;
-use crate::protocol::{ErrorCode, Failure, OnConflict, Timestamp};
+use crate::protocol::{Failure, OnConflict, Timestamp};
 
 /// How often a folder or a hidden file may vanish under our hands, until that cannot be chance.
 const RACES: u32 = 4;
 
 /// One thread's way to write files.
-pub(super) struct Writer<'a> {
+pub(in crate::io::data) struct Writer<'a> {
     folders: Folders<'a>,
     hidden: String,
     on_conflict: OnConflict,
@@ -43,7 +43,12 @@ impl From<Failure> for Stopped {
 
 impl<'a> Writer<'a> {
     /// A writer with a number that no other one of the transfer has.
-    pub(super) fn new(downloads: &'a Downloads, token: &str, number: usize, on_conflict: OnConflict) -> Self {
+    pub(in crate::io::data) fn new(
+        downloads: &'a Downloads,
+        token: &str,
+        number: usize,
+        on_conflict: OnConflict,
+    ) -> Self {
         Self { folders: Folders::new(downloads), hidden: hidden_name_in_folder(token, number), on_conflict }
     }
 
@@ -51,7 +56,7 @@ impl<'a> Writer<'a> {
     ///
     /// # Errors
     /// `bad-name`, `exists`, `not-writable`, `disk-full`, `disk-failed`.
-    pub(super) fn write(
+    pub(in crate::io::data) fn write(
         &mut self,
         target: &str,
         bytes: &[u8],
@@ -128,9 +133,4 @@ fn is_left_over(folder: BorrowedFd<'_>, name: &str) -> bool {
         meta.is_file() && meta.nlink() == 1 && meta.uid() == rustix::process::geteuid().as_raw()
     };
     file.metadata().is_ok_and(own) && rustix::fs::flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive).is_ok()
-}
-
-/// Whether a failure to write one file means that no other can be written either.
-pub(super) fn is_fatal(failure: &Failure) -> bool {
-    matches!(failure.code, ErrorCode::DiskFull | ErrorCode::DiskFailed)
 }

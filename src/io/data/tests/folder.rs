@@ -7,41 +7,64 @@ use super::*;
 use crate::protocol::{Chunking, ContentHash, Timestamp};
 
 /// A file for a job, from the sources with these numbers.
-pub(super) fn wanted(name: &str, hashed: &Hashed, sources: &[u32]) -> FolderFile {
+pub(super) fn wanted(name: &str, hashed: &Hashed, sources: &[u32]) -> PlannedFile {
     let modified = Some(Timestamp(1_234_567_890_123));
     let (hash, chunking) = (hashed.hash, hashed.chunking);
     let name = name.to_owned();
-    FolderFile { file: name.clone(), target: name, hash, chunking, modified, sources: sources.to_vec() }
+    PlannedFile { file: name.clone(), target: name, hash, chunking, modified, sources: sources.to_vec() }
 }
 
-pub(super) fn folder_job(files: Vec<FolderFile>, sources: Vec<Source>, folder: &Path) -> FolderJob {
-    FolderJob {
-        token: TOKEN.to_owned(),
+/// A folder to get, as a test wants it.
+#[derive(Clone)]
+pub(super) struct FolderJob {
+    pub(super) token: String,
+    pub(super) hash: ContentHash,
+    pub(super) files: Vec<PlannedFile>,
+    pub(super) sources: Vec<Source>,
+    pub(super) folder: PathBuf,
+    pub(super) on_conflict: OnConflict,
+}
+
+pub(super) fn folder_job(files: Vec<PlannedFile>, sources: Vec<Source>, folder: &Path) -> FolderJob {
+    let (token, hash, folder) = (TOKEN.to_owned(), ContentHash([3; 32]), folder.to_owned());
+    FolderJob { token, hash, files, sources, folder, on_conflict: OnConflict::Fail }
+}
+
+fn fetch_folder(
+    job: &FolderJob,
+    shelf: &Shelf,
+    notify: &dyn Fn(TransferNote),
+    control: &Control,
+) -> Result<Fetched, Failure> {
+    let plan = FetchPlan {
         name: "albums/".to_owned(),
-        hash: ContentHash([3; 32]),
-        files,
-        sources,
-        folder: folder.to_owned(),
-        on_conflict: OnConflict::Fail,
-        seed: 0,
-    }
+        hash: job.hash,
+        files: job.files.clone(),
+        sources: job.sources.clone(),
+        chunks: None,
+        on_conflict: job.on_conflict,
+        share: true,
+    };
+    let (token, identity) = (job.token.clone(), receiver());
+    let fetcher = Fetcher { token, seed: 0, folder: &job.folder, identity: &identity, shelf };
+    crate::io::data::fetch(&plan, &fetcher, notify, control)
 }
 
 /// Fetches, and returns also what was told meanwhile.
-pub(super) fn get_folder_with(job: &FolderJob, control: &Control) -> (Result<FolderFetched, Failure>, Vec<FolderNote>) {
+pub(super) fn get_folder_with(job: &FolderJob, control: &Control) -> (Result<Fetched, Failure>, Vec<TransferNote>) {
     let notes = Mutex::new(Vec::new());
-    let result = fetch_folder(job, &receiver(), &Shelf::default(), &|note| notes.lock().unwrap().push(note), control);
+    let result = fetch_folder(job, &Shelf::default(), &|note| notes.lock().unwrap().push(note), control);
     (result, notes.into_inner().unwrap())
 }
 
-pub(super) fn get_folder(job: &FolderJob) -> (Result<FolderFetched, Failure>, Vec<FolderNote>) {
+pub(super) fn get_folder(job: &FolderJob) -> (Result<Fetched, Failure>, Vec<TransferNote>) {
     get_folder_with(job, &Control::default())
 }
 
 /// The files that failed, with the codes.
-pub(super) fn failures(told: &[FolderNote]) -> Vec<(&str, ErrorCode)> {
+pub(super) fn failures(told: &[TransferNote]) -> Vec<(&str, ErrorCode)> {
     let failed = told.iter().filter_map(|n| match n {
-        FolderNote::FileFailed { file, failure } => Some((file.as_str(), failure.code)),
+        TransferNote::FileFailed { file, failure } => Some((file.as_str(), failure.code)),
         _ => None,
     });
     failed.collect()
@@ -74,17 +97,14 @@ fn data_folder_comes_back_byte_for_byte_with_its_times() {
         files.push(wanted(&name, &giver.offer(&name, &small(i, len)), &[0]));
     }
     let job = folder_job(files, vec![giver.source("gil")], downloads.path());
-    let (result, told) = get_folder(&job);
-    let fetched = result.unwrap();
-    assert_eq!((fetched.files, fetched.path), (7, downloads.path().join("albums")));
-    assert_eq!(fetched.size, lengths.iter().sum::<usize>() as u64);
-    assert_eq!(fetched.from, [("gil".to_owned(), fetched.size)]);
-    let mut there = HashMap::new();
-    for note in &told {
-        if let FolderNote::Have(arrived) = note {
-            there.extend(arrived.iter().map(|a| (a.file, (a.path.clone(), a.hashed.clone()))));
-        }
-    }
+    let (shelf, notes) = (Shelf::default(), Mutex::new(Vec::new()));
+    let notify = |note| notes.lock().unwrap().push(note);
+    let fetched = fetch_folder(&job, &shelf, &notify, &Control::default()).unwrap();
+    let (told, size) = (notes.into_inner().unwrap(), lengths.iter().sum::<usize>() as u64);
+    assert_eq!(fetched.path, downloads.path().join("albums"));
+    assert_eq!(from(&fetched), [("gil".to_owned(), size)]);
+    let have = told.iter().filter_map(|note| if let TransferNote::Have(have) = note { Some(have) } else { None });
+    let mut have: Vec<_> = have.flatten().map(|had| (had.hash, had.chunks.clone())).collect();
     for (i, file) in job.files.iter().enumerate() {
         let path = downloads.path().join(&file.target);
         assert!(fs::read(&path).unwrap() == small(i, lengths[i]), "{i}");
@@ -92,19 +112,19 @@ fn data_folder_comes_back_byte_for_byte_with_its_times() {
         assert_eq!((meta.mtime(), meta.mtime_nsec()), (1_234_567_890, 123_000_000));
         assert_eq!(meta.mode() & 0o7133, 0);
         assert_eq!(path.parent().unwrap().metadata().unwrap().mode() & 0o7022, 0);
-        let (told_path, hashed) = &there[&(i as u32)];
-        assert_eq!(*told_path, path);
-        if lengths[i] <= MIB {
-            // What was told suffices to serve the file.
-            let again = hash_file(&File::open(&path).unwrap(), None, &mut |_| (), &Cancel::default()).unwrap();
-            assert_eq!(hashed.as_ref(), Some(&again));
-        }
+        let again = hash_file(&File::open(&path).unwrap(), None, &mut |_| (), &Cancel::default()).unwrap();
+        let told = (again.hash, ChunkSet::all(again.chunking.count()));
+        have.remove(have.iter().position(|had| *had == told).unwrap());
+        // What was told of can be served.
+        let served = shelf.find((&receiver().key, "rita"), &again.hash, "other name", &[]).unwrap();
+        assert_eq!((&served.hashed, &*served.path()), (&again, &*path));
         assert_eq!(names(path.parent().unwrap()).iter().filter(|n| n.starts_with('.')).count(), 0);
     }
-    assert_eq!(told[0], FolderNote::Started { path: downloads.path().join("albums"), resumed: 0 });
-    assert!(told.contains(&FolderNote::Connected { source: "gil".into() }));
-    let progress = told.iter().rev().find(|n| matches!(n, FolderNote::Progress { .. }));
-    assert_eq!(progress, Some(&FolderNote::Progress { bytes: fetched.size }));
+    assert!(have.is_empty(), "each is told of once: {have:?}");
+    let path = downloads.path().join("albums").to_str().unwrap().to_owned();
+    assert_eq!(told[0], TransferNote::Started { path, resumed: 0 });
+    let progress = told.iter().rev().find(|n| matches!(n, TransferNote::Progress(_)));
+    assert_eq!(progress, Some(&TransferNote::Progress(size)));
 }
 
 #[test]
@@ -161,20 +181,20 @@ fn data_folder_that_was_interrupted_goes_on() {
     let job = folder_job(files, vec![slow], downloads.path());
     let (result, told) = get_folder_with(&job, &cancel);
     assert_eq!(result.unwrap_err().code, ErrorCode::Interrupted);
-    let there: usize = told.iter().map(|n| if let FolderNote::Have(a) = n { a.len() } else { 0 }).sum();
+    let there: usize = told.iter().map(|n| if let TransferNote::Have(a) = n { a.len() } else { 0 }).sum();
     assert_eq!(there, 10);
     let job = FolderJob { sources: vec![giver.source("gil")], token: "f".repeat(16), ..job };
     let (result, told) = get_folder(&job);
-    assert_eq!(result.unwrap().from, [("gil".to_owned(), 90_000)]);
-    assert!(matches!(told[0], FolderNote::Started { resumed: 10_000, .. }), "{told:?}");
+    assert_eq!(from(&result.unwrap()), [("gil".to_owned(), 90_000)]);
+    assert!(matches!(told[0], TransferNote::Started { resumed: 10_000, .. }), "{told:?}");
     assert_eq!(served(&giver), 90_000);
     for (i, name) in names_of.iter().enumerate() {
         assert!(fs::read(downloads.path().join(name)).unwrap() == small(i, 1000));
     }
     // All is there: nobody is asked.
     let (result, told) = get_folder(&FolderJob { sources: vec![], ..job });
-    assert_eq!(result.unwrap().from, []);
-    assert!(matches!(told[0], FolderNote::Started { resumed: 100_000, .. }), "{told:?}");
+    assert_eq!(from(&result.unwrap()), []);
+    assert!(matches!(told[0], TransferNote::Started { resumed: 100_000, .. }), "{told:?}");
 }
 
 #[test]
@@ -197,8 +217,8 @@ fn data_folder_from_three_sources() {
     let sources = vec![givers[0].source("g0"), givers[1].source("g1"), givers[2].source("g2")];
     let job = folder_job((0..3000).map(offer).collect(), sources, downloads.path());
     let fetched = get_folder(&job).0.unwrap();
-    assert_eq!(fetched.from.len(), 3, "{:?}", fetched.from);
-    assert_eq!(fetched.from.iter().map(|(_, bytes)| bytes).sum::<u64>(), 1_500_000);
+    assert_eq!(from(&fetched).len(), 3, "{:?}", from(&fetched));
+    assert_eq!(from(&fetched).iter().map(|(_, bytes)| bytes).sum::<u64>(), 1_500_000);
     assert_eq!(givers.iter().map(served).sum::<u64>(), 1_500_000, "nothing travels twice");
     for (i, file) in job.files.iter().enumerate() {
         assert!(fs::read(downloads.path().join(&file.target)).unwrap() == small(i, 500));
@@ -217,7 +237,7 @@ fn data_folder_whose_files_are_here_and_there() {
     let sources = (0..10).map(|i| givers[i].source(&format!("g{i}"))).collect();
     let job = folder_job((0..30).map(offer).collect(), sources, downloads.path());
     let fetched = get_folder(&job).0.unwrap();
-    assert_eq!(fetched.from, (0..10).map(|i| (format!("g{i}"), 150)).collect::<Vec<_>>());
+    assert_eq!(from(&fetched), (0..10).map(|i| (format!("g{i}"), 150)).collect::<Vec<_>>());
     for giver in &givers {
         let told = giver.notes.until_over();
         assert!(matches!(told.last(), Some(UploadNote::Completed { bytes: 150, .. })), "{told:?}");
@@ -230,7 +250,7 @@ fn data_folder_without_room_is_not_begun() {
     // The only file system whose room a test can know: it has less than a pebibyte.
     let Ok(downloads) = tempfile::tempdir_in("/dev/shm") else { return };
     let hashed = giver.offer("a", b"small");
-    let huge = FolderFile { chunking: Chunking::for_size(1 << 50, None), ..wanted("b", &hashed, &[0]) };
+    let huge = PlannedFile { chunking: Chunking::for_size(1 << 50, None), ..wanted("b", &hashed, &[0]) };
     let files = vec![wanted("a", &hashed, &[0]), huge];
     let failure = get_folder(&folder_job(files, vec![giver.source("gil")], downloads.path())).0.unwrap_err();
     assert_eq!(failure.code, ErrorCode::DiskFull);
@@ -242,8 +262,10 @@ fn data_folder_without_room_is_not_begun() {
 fn data_folder_file_with_a_time_that_cannot_be_kept_arrives() {
     let giver = Giver::new(1);
     let downloads = tempfile::tempdir().unwrap();
-    let file =
-        |(name, time)| FolderFile { modified: Some(Timestamp(time)), ..wanted(name, &giver.offer(name, b"abc"), &[0]) };
+    let file = |(name, time)| PlannedFile {
+        modified: Some(Timestamp(time)),
+        ..wanted(name, &giver.offer(name, b"abc"), &[0])
+    };
     let files = [("far", i64::MAX), ("long ago", i64::MIN)].map(file).to_vec();
     get_folder(&folder_job(files, vec![giver.source("gil")], downloads.path())).0.unwrap();
     let far = downloads.path().join("far").metadata().unwrap();

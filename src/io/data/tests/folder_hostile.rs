@@ -41,9 +41,9 @@ fn data_folder_source_that_lies_or_breaks_off_is_dropped_and_named_once() {
         let files = (0..200).map(|i| wanted(&format!("{i}"), &honest.offer(&format!("{i}"), &small(i, 1000)), &[0, 1]));
         let job = folder_job(files.collect(), vec![liar, honest.source("honest")], downloads.path());
         let (result, told) = get_folder(&job);
-        assert_eq!(result.unwrap().from, [("honest".to_owned(), 200_000)]);
+        assert_eq!(from(&result.unwrap()), [("honest".to_owned(), 200_000)]);
         let dropped = told.iter().filter_map(|n| match n {
-            FolderNote::SourceDropped { name, failure } => Some((name.as_str(), failure.code)),
+            TransferNote::Dropped { peer: name, failure } => Some((name.as_str(), failure.code)),
             _ => None,
         });
         assert_eq!(dropped.collect::<Vec<_>>(), [("fake", expected)]);
@@ -65,7 +65,7 @@ fn data_folder_from_a_liar_alone_leaves_nothing() {
     assert_eq!(failure.code, ErrorCode::BadChunk);
     assert!(failure.message.starts_with("500 of 500 files could not be had"), "{failure}");
     assert_eq!(failures(&told).len(), 500);
-    assert_eq!(told.iter().filter(|n| matches!(n, FolderNote::SourceDropped { .. })).count(), 1);
+    assert_eq!(told.iter().filter(|n| matches!(n, TransferNote::Dropped { .. })).count(), 1);
     assert!(names(downloads.path()).is_empty());
 }
 
@@ -91,7 +91,7 @@ fn data_folder_files_that_changed_or_are_gone_fail_alone() {
     failed.sort_unstable();
     let (changed, gone) = (ErrorCode::SourceChanged, ErrorCode::SourceGone);
     assert_eq!(failed, [("10", changed), ("20", gone), ("30", gone), ("40", changed)]);
-    assert!(!told.iter().any(|n| matches!(n, FolderNote::SourceDropped { .. })), "{told:?}");
+    assert!(!told.iter().any(|n| matches!(n, TransferNote::Dropped { .. })), "{told:?}");
     let told = giver.notes.until_over();
     assert!(matches!(told.last(), Some(UploadNote::Failed { failure, .. }) if failure.code == changed), "{told:?}");
     assert_eq!(names(downloads.path()).len(), 46);
@@ -108,9 +108,9 @@ fn data_folder_goes_through_no_link_and_to_no_other_place() {
     let hashed = giver.offer("a", b"evil");
     let large = giver.offer("large", &content(2 * MIB));
     let mut files: Vec<_> = ["sub/a", "sub/deep/a", "../x", "/tmp/potluck-x", "a/../../x", "a\0", "real/link", "fine"]
-        .map(|target| FolderFile { target: target.into(), ..wanted("a", &hashed, &[0]) })
+        .map(|target| PlannedFile { target: target.into(), ..wanted("a", &hashed, &[0]) })
         .into();
-    files.push(FolderFile { target: "sub/large".into(), ..wanted("large", &large, &[0]) });
+    files.push(PlannedFile { target: "sub/large".into(), ..wanted("large", &large, &[0]) });
     let mut job = folder_job(files, vec![giver.source("gil")], downloads.path());
     for (on_conflict, link) in [(OnConflict::Fail, true), (OnConflict::Overwrite, false)] {
         job.on_conflict = on_conflict;
@@ -171,7 +171,7 @@ fn data_folder_names_that_are_taken() {
     // The second time it is there already, under its other name.
     for served in [3 + large.len() as u64, 0] {
         let fetched = get_folder(&job).0.unwrap();
-        assert_eq!(fetched.from.iter().map(|(_, bytes)| bytes).sum::<u64>(), served);
+        assert_eq!(from(&fetched).iter().map(|(_, bytes)| bytes).sum::<u64>(), served);
         assert_eq!(names(downloads.path()), ["a (1).txt", "a.txt", "b.txt", "c", "c (1)", "e", "e (1)"]);
         assert_eq!((read("a.txt"), read("a (1).txt"), read("e")), ("old".into(), "new".into(), "old".into()));
         assert!(fs::read(of("c (1)")).unwrap() == large);

@@ -21,7 +21,9 @@ fn data_source_with_another_key_gets_and_gives_nothing() {
     let source = Source { key: PublicKey([5; 32]), ..giver.source("gil") };
     let (result, told) = get_with(&job(&hashed, "a", vec![source], downloads.path()), &Control::default());
     assert_eq!(code(result), ErrorCode::PeerKeyChanged);
-    assert!(matches!(&told[..], [FetchNote::Started { .. }, FetchNote::SourceDropped { name, .. }] if name == "gil"));
+    assert!(
+        matches!(&told[..], [TransferNote::Started { .. }, TransferNote::Dropped { peer: name, .. }] if name == "gil")
+    );
     assert!(names(downloads.path()).is_empty() && giver.notes.all.lock().unwrap().is_empty());
 }
 
@@ -56,7 +58,7 @@ fn data_wrong_bytes_are_never_kept() {
             let (result, told) =
                 get_with(&job(&hashed, "a", vec![giver.source("gil")], downloads.path()), &Control::default());
             assert_eq!(code(result), ErrorCode::BadChunk);
-            let named = |n: &FetchNote| matches!(n, FetchNote::SourceDropped { name, failure } if name == "gil" && failure.code == ErrorCode::BadChunk);
+            let named = |n: &TransferNote| matches!(n, TransferNote::Dropped { peer: name, failure } if name == "gil" && failure.code == ErrorCode::BadChunk);
             assert_eq!(told.iter().filter(|n| named(n)).count(), 1, "{told:?}");
             assert!(names(downloads.path()).is_empty());
         }
@@ -76,9 +78,9 @@ fn data_liar_is_named_and_the_honest_one_completes_it() {
     let sources = vec![liar.source("liar"), honest.source("honest")];
     let (result, told) = get_with(&job(&hashed, "a", sources, downloads.path()), &Control::default());
     let fetched = result.unwrap();
-    assert!(fs::read(fetched.path).unwrap() == bytes);
-    assert_eq!(fetched.from, [("honest".to_owned(), bytes.len() as u64)]);
-    let others = |n: &FetchNote| matches!(n, FetchNote::SourceDropped { name, .. } if name != "liar");
+    assert!(fs::read(&fetched.path).unwrap() == bytes);
+    assert_eq!(from(&fetched), [("honest".to_owned(), bytes.len() as u64)]);
+    let others = |n: &TransferNote| matches!(n, TransferNote::Dropped { peer: name, .. } if name != "liar");
     assert!(!told.iter().any(others), "{told:?}");
 }
 
@@ -364,6 +366,6 @@ fn data_source_that_stalls_does_not_hold_up_the_others() {
     });
     let downloads = tempfile::tempdir().unwrap();
     let fetched = get(&job(&hashed, "a", vec![stalling, honest.source("honest")], downloads.path())).unwrap();
-    assert!(fs::read(fetched.path).unwrap() == bytes);
-    assert_eq!(fetched.from, [("honest".to_owned(), bytes.len() as u64)]);
+    assert!(fs::read(&fetched.path).unwrap() == bytes);
+    assert_eq!(from(&fetched), [("honest".to_owned(), bytes.len() as u64)]);
 }

@@ -29,7 +29,8 @@ fn data_limits_hold_up_what_they_are_for() {
                 let (cancel, identity) = (&cancel, &identity);
                 move || fetch(&job, identity, &Shelf::default(), &notify, cancel)
             });
-            while !matches!(told.recv().unwrap(), FetchNote::Connected { .. }) {}
+            let begun = giver.notes.more.wait_while(giver.notes.all.lock().unwrap(), |all| all.is_empty());
+            drop(begun.unwrap());
             // Whoever is not held up gets all of it meanwhile.
             let other = tempfile::tempdir().unwrap();
             let job = self::job(&hashed, "a", vec![free.source("free")], other.path());
@@ -37,7 +38,7 @@ fn data_limits_hold_up_what_they_are_for() {
             cancel.cancel();
             assert!(fetching.join().unwrap().is_err(), "up: {up:?}");
         });
-        assert!(!told.iter().any(|note| matches!(note, FetchNote::Progress { .. })), "up: {up:?}");
+        assert!(!told.iter().any(|note| matches!(note, TransferNote::Progress(_))), "up: {up:?}");
         assert_eq!(names(folder.path()), Vec::<String>::new(), "up: {up:?}");
     }
 }
@@ -52,5 +53,5 @@ fn data_limited_files_arrive_byte_for_byte() {
     let identity = receiver().limited(Rates { up: None, down: limit() });
     let job = job(&hashed, "a", vec![giver.source("giver")], folder.path());
     let fetched = fetch(&job, &identity, &Shelf::default(), &|_| (), &Control::default()).unwrap();
-    assert!(fs::read(fetched.path).unwrap() == bytes);
+    assert!(fs::read(&fetched.path).unwrap() == bytes);
 }

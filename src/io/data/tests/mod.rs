@@ -21,12 +21,13 @@ use tempfile::TempDir;
 
 use super::stream::ServerStream;
 use super::*;
+use crate::core::fetch::{FetchPlan, PlannedFile, Source, TransferNote};
 use crate::io::cancel::Cancel;
 use crate::io::hash::{Hashed, hash_file};
 use crate::io::identity::Identity;
 use crate::io::tls::{DATA_ALPN, server_config};
 use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, to_line};
-use crate::protocol::{ErrorCode, Failure, OnConflict, PublicKey};
+use crate::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey, Timestamp};
 
 const MIB: usize = 1 << 20;
 const TOKEN: &str = "00112233445566ff";
@@ -182,6 +183,55 @@ fn answer_truly(stream: &mut ServerStream, hashed: &Hashed, bytes: &[u8], reques
     }
 }
 
+/// A file to get, as a test wants it.
+#[derive(Clone)]
+struct FetchJob {
+    token: String,
+    file: String,
+    hash: ContentHash,
+    chunking: Chunking,
+    chunks: Option<ChunkSet>,
+    sources: Vec<Source>,
+    folder: PathBuf,
+    target: String,
+    on_conflict: OnConflict,
+    modified: Option<Timestamp>,
+    seed: u64,
+    share: bool,
+}
+
+impl FetchJob {
+    fn plan(&self) -> FetchPlan {
+        let (file, target) = (self.file.clone(), self.target.clone());
+        let (hash, chunking, modified) = (self.hash, self.chunking, self.modified);
+        FetchPlan {
+            name: self.file.clone(),
+            hash,
+            files: vec![PlannedFile { file, target, hash, chunking, modified, sources: Vec::new() }],
+            sources: self.sources.clone(),
+            chunks: self.chunks.clone(),
+            on_conflict: self.on_conflict,
+            share: self.share,
+        }
+    }
+}
+
+fn fetch(
+    job: &FetchJob,
+    identity: &Identity,
+    shelf: &Shelf,
+    notify: &dyn Fn(TransferNote),
+    control: &Control,
+) -> Result<Fetched, Failure> {
+    let fetcher = Fetcher { token: job.token.clone(), seed: job.seed, folder: &job.folder, identity, shelf };
+    super::fetch(&job.plan(), &fetcher, notify, control)
+}
+
+/// What each source sent, by name.
+fn from(fetched: &Fetched) -> Vec<(String, u64)> {
+    fetched.from.iter().map(|source| (source.peer.clone(), source.bytes)).collect()
+}
+
 fn job(hashed: &Hashed, file: &str, sources: Vec<Source>, folder: &Path) -> FetchJob {
     FetchJob {
         token: TOKEN.to_owned(),
@@ -200,7 +250,7 @@ fn job(hashed: &Hashed, file: &str, sources: Vec<Source>, folder: &Path) -> Fetc
 }
 
 /// Fetches, and returns also what was told meanwhile.
-fn get_with(job: &FetchJob, control: &Control) -> (Result<Fetched, Failure>, Vec<FetchNote>) {
+fn get_with(job: &FetchJob, control: &Control) -> (Result<Fetched, Failure>, Vec<TransferNote>) {
     let notes = Mutex::new(Vec::new());
     let result = fetch(job, &receiver(), &Shelf::default(), &|note| notes.lock().unwrap().push(note), control);
     (result, notes.into_inner().unwrap())

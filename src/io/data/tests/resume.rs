@@ -81,7 +81,7 @@ fn fetched_but_for_what_is_there(happened: impl Fn(&Path)) {
     let job = job(&hashed, "a", vec![giver.source("gil")], downloads.path());
     happened(&with_chunks(&hashed, &bytes, downloads.path(), &[0, 7, 8, 47]));
     let (result, told) = get_with(&job, &Control::default());
-    assert!(matches!(told[0], FetchNote::Started { resumed, .. } if resumed == 4 * MIB as u64), "{:?}", told[0]);
+    assert!(matches!(told[0], TransferNote::Started { resumed, .. } if resumed == 4 * MIB as u64), "{:?}", told[0]);
     assert!(fs::read(result.unwrap().path).unwrap() == bytes);
     assert_eq!(sent(&giver.notes.until_over()), (LEN - 4 * MIB) as u64);
     assert_eq!(names(downloads.path()), ["a"]);
@@ -100,7 +100,7 @@ fn data_claims_that_are_wrong_are_fetched_again() {
     file.write_all_at(&[1; 2], LEN as u64 + 10).unwrap();
     file.write_all_at(&[bytes[4 * MIB] ^ 1], 4 * MIB as u64).unwrap();
     let fetched = get(&job).unwrap();
-    assert!(fs::read(fetched.path).unwrap() == bytes);
+    assert!(fs::read(&fetched.path).unwrap() == bytes);
     assert_eq!(sent(&giver.notes.until_over()), (LEN - MIB) as u64);
 }
 
@@ -125,7 +125,7 @@ fn data_partial_file_that_is_nonsense_is_begun_anew() {
     ] {
         fs::write(&partial, nonsense).unwrap();
         let (result, told) = get_with(&job, &Control::default());
-        assert!(matches!(told[0], FetchNote::Started { resumed: r, .. } if r == resumed), "{:?}", told[0]);
+        assert!(matches!(told[0], TransferNote::Started { resumed: r, .. } if r == resumed), "{:?}", told[0]);
         let path = result.unwrap().path;
         assert!(fs::read(&path).unwrap() == bytes);
         fs::remove_file(path).unwrap();
@@ -138,15 +138,14 @@ fn data_cancel_ends_the_upload_too() {
     let downloads = tempfile::tempdir().unwrap();
     let hashed = giver.offer("a", &content(LEN));
     let (go_on, cancelled) = std::sync::mpsc::channel::<()>();
-    giver.notes.on_start(move || cancelled.recv().unwrap());
     let cancel = Control::default();
-    let stop = |note| {
-        if let FetchNote::Connected { .. } = note {
-            cancel.cancel();
-        }
-    };
+    let stop = cancel.clone();
+    giver.notes.on_start(move || {
+        stop.cancel();
+        cancelled.recv().unwrap();
+    });
     let job = job(&hashed, "a", vec![giver.source("gil")], downloads.path());
-    assert_eq!(code(fetch(&job, &receiver(), &Shelf::default(), &stop, &cancel)), ErrorCode::Interrupted);
+    assert_eq!(code(fetch(&job, &receiver(), &Shelf::default(), &|_| (), &cancel)), ErrorCode::Interrupted);
     assert!(names(downloads.path()).is_empty(), "nothing came, so nothing is kept");
     go_on.send(()).unwrap();
     let told = giver.notes.until_over();
@@ -161,14 +160,16 @@ fn data_server_that_stops_interrupts_its_uploads_and_the_next_source_goes_on() {
     let hashed = giver.offer("a", &bytes);
     let job = job(&hashed, "a", vec![giver.source("gil")], downloads.path());
     let Giver { server, notes, folder: _folder, .. } = giver;
-    let server = Mutex::new(Some(server));
-    let stop = |note| {
-        if let FetchNote::Connected { .. } = note {
-            server.lock().unwrap().take().unwrap().stop();
+    let address = job.sources[0].address;
+    notes.on_start(move || {
+        // It waits for its connections, of which this is one.
+        std::thread::spawn(move || server.stop());
+        while std::net::TcpStream::connect(address).is_ok() {
+            std::thread::yield_now();
         }
-    };
+    });
     // The second connection may not have been made by then.
-    let ended = code(fetch(&job, &receiver(), &Shelf::default(), &stop, &Control::default()));
+    let ended = code(get(&job));
     assert!(matches!(ended, ErrorCode::PeerBroke | ErrorCode::PeerUnreachable), "{ended:?}");
     // The first connection may have ended before anything was asked over it.
     let failed =
@@ -187,7 +188,7 @@ fn data_progress_only_grows_to_the_size() {
     let hashed = giver.offer("a", &content(LEN));
     let last = AtomicU64::new(0);
     let notify = |note| {
-        if let FetchNote::Progress { bytes } = note {
+        if let TransferNote::Progress(bytes) = note {
             assert!(last.swap(bytes, Ordering::Relaxed) < bytes && bytes <= LEN as u64);
         }
     };

@@ -39,10 +39,11 @@ fn held(seed: u8, hashed: &Hashed, bytes: &[u8], first: u64, gate: (&Gate, u32))
 }
 
 /// All chunks that were said to be there.
-fn have(told: &[FetchNote]) -> ChunkSet {
+fn have(told: &[TransferNote]) -> ChunkSet {
     let mut all = ChunkSet::default();
     for note in told {
-        if let FetchNote::Have(chunks) = note {
+        if let TransferNote::Have(have) = note {
+            let chunks = &have[0].chunks;
             assert!(!chunks.is_empty() && chunks.iter().all(|chunk| all.insert(chunk)), "told once: {told:?}");
         }
     }
@@ -70,18 +71,18 @@ fn data_who_lies_and_who_leaves_is_named_once_and_the_rest_goes_on() {
     let downloads = tempfile::tempdir().unwrap();
     let told = Mutex::new(Vec::new());
     let notify = |note| {
-        if let FetchNote::SourceDropped { .. } = note {
+        if let TransferNote::Dropped { .. } = note {
             gate.step();
         }
         told.lock().unwrap().push(note);
     };
     let job = job(&hashed, "a", sources, downloads.path());
     let fetched = fetch(&job, &receiver(), &Shelf::default(), &notify, &Control::default()).unwrap();
-    assert!(fetched.complete && fs::read(fetched.path).unwrap() == bytes);
-    assert!(fetched.from.iter().all(|(name, _)| name != "liar"), "{:?}", fetched.from);
+    assert!(fetched.complete && fs::read(&fetched.path).unwrap() == bytes);
+    assert!(from(&fetched).iter().all(|(name, _)| name != "liar"), "{:?}", from(&fetched));
     let told = told.into_inner().unwrap();
-    let named = |note: &FetchNote| match note {
-        FetchNote::SourceDropped { name, failure } => Some((name.clone(), failure.code)),
+    let named = |note: &TransferNote| match note {
+        TransferNote::Dropped { peer: name, failure } => Some((name.clone(), failure.code)),
         _ => None,
     };
     let mut dropped: Vec<_> = told.iter().filter_map(named).collect();
@@ -101,7 +102,7 @@ fn data_some_chunks_end_in_their_places_and_the_rest_comes_later() {
     let some = FetchJob { chunks: Some(set(&[0, 4, 7, 99])), ..whole.clone() };
     let (result, told) = get_with(&some, &Control::default());
     let fetched = result.unwrap();
-    assert_eq!((fetched.complete, fetched.from), (false, vec![("first".to_owned(), 3 * MIB as u64)]));
+    assert_eq!((fetched.complete, from(&fetched)), (false, vec![("first".to_owned(), 3 * MIB as u64)]));
     assert_eq!(names(downloads.path()), [fetched.path.file_name().unwrap().to_str().unwrap()]);
     let partial = fs::read(&fetched.path).unwrap();
     for chunk in [0, 4, 7] {
@@ -114,13 +115,13 @@ fn data_some_chunks_end_in_their_places_and_the_rest_comes_later() {
     // Two more, of which one is there; then all that are left.
     let more = FetchJob { chunks: Some(set(&[4, 5])), ..whole.clone() };
     let (result, told) = get_with(&more, &Control::default());
-    assert_eq!((result.unwrap().from, have(&told)), (vec![("first".to_owned(), MIB as u64)], set(&[4, 5])));
+    assert_eq!((from(&result.unwrap()), have(&told)), (vec![("first".to_owned(), MIB as u64)], set(&[4, 5])));
     let rest = FetchJob { sources: vec![second.source("second")], ..whole };
     let (result, told) = get_with(&rest, &Control::default());
     let fetched = result.unwrap();
     assert!(fetched.complete && fs::read(&fetched.path).unwrap() == bytes);
-    assert_eq!((fetched.path, have(&told)), (downloads.path().join("a"), ChunkSet::all(CHUNKS)));
-    assert_eq!(fetched.from, [("second".to_owned(), 5 * MIB as u64)]);
+    assert_eq!((fetched.path.clone(), have(&told)), (downloads.path().join("a"), ChunkSet::all(CHUNKS)));
+    assert_eq!(from(&fetched), [("second".to_owned(), 5 * MIB as u64)]);
 }
 
 #[test]
@@ -151,9 +152,9 @@ fn data_receiver_serves_what_it_has_while_it_fetches_and_when_it_is_done() {
     let (folder, downloads) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (got, half) = (Mutex::new(ChunkSet::default()), Gate::default());
     let notify = |note| {
-        if let FetchNote::Have(chunks) = note {
+        if let TransferNote::Have(have) = note {
             let mut got = got.lock().unwrap();
-            got.add(&chunks);
+            got.add(&have[0].chunks);
             if got.len() == 4 {
                 half.step();
             }
@@ -170,14 +171,14 @@ fn data_receiver_serves_what_it_has_while_it_fetches_and_when_it_is_done() {
         half.wait_for(1);
         let four = ChunkSet::all(4);
         let fetched = get(&from_relay(Some(four.clone()), Some(four.clone()))).unwrap();
-        assert_eq!((fetched.complete, fetched.from), (false, vec![("relay".to_owned(), 4 * MIB as u64)]));
+        assert_eq!((fetched.complete, from(&fetched)), (false, vec![("relay".to_owned(), 4 * MIB as u64)]));
         assert_eq!(code(get(&from_relay(None, Some(set(&[8]))))), ErrorCode::SourceGone, "not there yet");
         gate.step();
         assert!(fetching.join().unwrap().unwrap().complete);
     });
     let fetched = get(&from_relay(None, None)).unwrap();
-    assert!(fetched.complete && fs::read(fetched.path).unwrap() == bytes);
-    assert_eq!(fetched.from, [("relay".to_owned(), 5 * MIB as u64)]);
+    assert!(fetched.complete && fs::read(&fetched.path).unwrap() == bytes);
+    assert_eq!(from(&fetched), [("relay".to_owned(), 5 * MIB as u64)]);
     let again = FetchJob { target: "again".into(), ..from_relay(None, None) };
     fs::write(folder.path().join("relayed"), b"something else").unwrap();
     assert!(get(&again).is_err());
@@ -213,20 +214,20 @@ fn data_source_that_comes_later_takes_over_from_one_that_stalls() {
     let honest = Giver::new(1);
     let bytes = content(LEN);
     let hashed = honest.offer("a", &bytes);
-    let stalled = held(9, &hashed, &bytes, 0, (&Gate::default(), 1));
-    let downloads = tempfile::tempdir().unwrap();
     let control = Control::default();
-    let notify = |note| {
-        if let FetchNote::Connected { source } = &note
-            && source == "fake"
-        {
-            control.update(vec![honest.source("honest")]);
-        }
+    let stalled = {
+        let (control, later, hashed) = (control.clone(), honest.source("honest"), hashed.clone());
+        fake(9, move |stream, request| {
+            answer_truly(stream, &hashed, &[], &request);
+            control.update(vec![later.clone()]);
+            Gate::default().wait_for(1);
+        })
     };
+    let downloads = tempfile::tempdir().unwrap();
     let job = job(&hashed, "a", vec![stalled], downloads.path());
-    let fetched = fetch(&job, &receiver(), &Shelf::default(), &notify, &control).unwrap();
-    assert!(fs::read(fetched.path).unwrap() == bytes);
-    assert_eq!(fetched.from, [("honest".to_owned(), LEN as u64)]);
+    let fetched = fetch(&job, &receiver(), &Shelf::default(), &|_| (), &control).unwrap();
+    assert!(fs::read(&fetched.path).unwrap() == bytes);
+    assert_eq!(from(&fetched), [("honest".to_owned(), LEN as u64)]);
 }
 
 #[test]
@@ -252,7 +253,7 @@ fn data_source_that_was_lost_is_asked_again_when_it_is_back_but_never_one_that_l
     let downloads = tempfile::tempdir().unwrap();
     let (control, dropped) = (Control::default(), Mutex::new(Vec::new()));
     let notify = |note| {
-        let FetchNote::SourceDropped { name, .. } = note else { return };
+        let TransferNote::Dropped { peer: name, .. } = note else { return };
         let mut dropped = dropped.lock().unwrap();
         dropped.push(name);
         if dropped.len() == 2 {
@@ -262,7 +263,7 @@ fn data_source_that_was_lost_is_asked_again_when_it_is_back_but_never_one_that_l
     let sources = vec![Source { name: "gil".into(), ..leaving }, liar.source("liar"), part];
     let job = job(&hashed, "a", sources, downloads.path());
     let fetched = fetch(&job, &receiver(), &Shelf::default(), &notify, &control).unwrap();
-    assert!(fs::read(fetched.path).unwrap() == bytes);
+    assert!(fs::read(&fetched.path).unwrap() == bytes);
     let mut dropped = dropped.into_inner().unwrap();
     dropped.sort();
     assert_eq!(dropped, ["gil", "liar"]);
@@ -277,14 +278,14 @@ fn data_source_that_has_more_by_now_is_asked_for_it() {
     let downloads = tempfile::tempdir().unwrap();
     let control = Control::default();
     let notify = |note| {
-        if let FetchNote::Have(chunks) = note {
-            let more = chunks.end() + 4;
+        if let TransferNote::Have(have) = note {
+            let more = have[0].chunks.end() + 4;
             control.update(vec![source((more < CHUNKS).then(|| ChunkSet::all(more)))]);
         }
     };
     let job = job(&hashed, "a", vec![source(Some(set(&[0])))], downloads.path());
     let fetched = fetch(&job, &receiver(), &Shelf::default(), &notify, &control).unwrap();
-    assert!(fs::read(fetched.path).unwrap() == bytes);
+    assert!(fs::read(&fetched.path).unwrap() == bytes);
 }
 
 #[test]
@@ -297,9 +298,9 @@ fn data_more_sources_than_connections_that_have_one_chunk_each() {
     let job = job(&hashed[0], "a", (0..).zip(&givers).map(only).collect(), downloads.path());
     let (result, told) = get_with(&job, &Control::default());
     let fetched = result.unwrap();
-    assert!(fs::read(fetched.path).unwrap() == bytes);
-    assert!(!told.iter().any(|note| matches!(note, FetchNote::SourceDropped { .. })), "{told:?}");
-    assert_eq!(fetched.from, (0..12).map(|chunk| (chunk.to_string(), MIB as u64)).collect::<Vec<_>>());
+    assert!(fs::read(&fetched.path).unwrap() == bytes);
+    assert!(!told.iter().any(|note| matches!(note, TransferNote::Dropped { .. })), "{told:?}");
+    assert_eq!(from(&fetched), (0..12).map(|chunk| (chunk.to_string(), MIB as u64)).collect::<Vec<_>>());
 }
 
 #[test]

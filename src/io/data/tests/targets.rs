@@ -57,16 +57,13 @@ fn data_name_that_is_taken() {
 fn data_name_taken_while_it_was_fetched() {
     let s = Setting::new();
     let job = s.job("a.txt", OnConflict::Fail);
-    let take = |note| {
-        if let FetchNote::Connected { .. } = note {
-            fs::write(s.downloads.path().join("a.txt"), "old").unwrap();
-        }
-    };
-    assert_eq!(code(fetch(&job, &receiver(), &Shelf::default(), &take, &Control::default())), ErrorCode::Exists);
+    let taken = s.downloads.path().join("a.txt");
+    s.giver.notes.on_start(move || fs::write(taken, "old").unwrap());
+    assert_eq!(code(get(&job)), ErrorCode::Exists);
     assert_eq!(s.read("a.txt"), "old");
     // What was fetched is not lost.
     let (result, told) = get_with(&FetchJob { on_conflict: OnConflict::Rename, ..job }, &Control::default());
-    assert!(matches!(told[0], FetchNote::Started { resumed: 3, .. }), "{told:?}");
+    assert!(matches!(told[0], TransferNote::Started { resumed: 3, .. }), "{told:?}");
     assert_eq!(result.unwrap().path, s.downloads.path().join("a (1).txt"));
     assert_eq!(s.read("a (1).txt"), "new");
 }
@@ -142,7 +139,7 @@ fn data_two_transfers_of_one_file_do_not_meet() {
     let job = s.job("a.txt", OnConflict::Fail);
     let second = Mutex::new(None);
     let meet = |note| {
-        if let FetchNote::Started { .. } = note {
+        if let TransferNote::Started { .. } = note {
             *second.lock().unwrap() = Some(get(&job));
         }
     };

@@ -1,24 +1,25 @@
 //! Which file of a folder is fetched from where.
 //!
-//! A [`Batch`] knows the state of many small files and hands them out to *lanes*, the connections
+//! [`SmallFiles`] knows the state of many small files and hands them out to *lanes*, the connections
 //! over which they come, many at a time and whole. Each file is done, failed with a reason, waiting,
 //! or handed out to exactly one lane. What a lane takes at a time gets less towards the end, and no
 //! lane has more on its way than its share of what waits, so that the lanes finish together; what a
 //! lane had when it was lost waits again. A lane that has had nothing to do for a while may take over
 //! half of what another source still owes.
 
-use std::collections::VecDeque;
+pub mod invariants;
+#[cfg(test)]
+mod tests;
 
+use std::collections::{BTreeMap, VecDeque};
+
+use super::Lane;
 use crate::protocol::{ErrorCode, Failure};
 
 /// So many files a lane may have on its way, however few are left: less is not worth a request.
 const LEAST_FILES: usize = 16;
 /// The same in bytes.
 const LEAST_BYTES: u64 = 256 << 10;
-
-/// One connection of the batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Lane(u32);
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub struct Room {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum FileState {
     Waiting,
     /// On its way over this lane.
     Flying(Lane),
@@ -51,26 +52,25 @@ enum State {
     Failed,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct LaneState {
-    /// `None` once it left.
-    source: Option<u32>,
+    source: u32,
     /// How many files are on their way, and their bytes.
     flying: (usize, u64),
 }
 
 /// The state of every file.
 #[derive(Debug)]
-pub struct Batch {
+pub struct SmallFiles {
     items: Vec<Item>,
-    states: Vec<State>,
+    states: Vec<FileState>,
     /// The files of each source that may be waiting, in order; others are passed over.
     queues: Vec<VecDeque<u32>>,
     /// Why a source is not used any more.
     dropped: Vec<Option<Failure>>,
-    /// In the order of joining.
-    lanes: Vec<LaneState>,
-    /// How many lanes there will be at a time.
+    /// Those that have joined and not left.
+    lanes: BTreeMap<Lane, LaneState>,
+    /// How many lanes there are at a time.
     width: usize,
     waiting: usize,
     waiting_bytes: u64,
@@ -79,15 +79,15 @@ pub struct Batch {
     failed: Vec<(u32, Failure)>,
 }
 
-impl Batch {
+impl SmallFiles {
     /// All of these files from sources numbered below `sources`, over `width` lanes at a time.
     /// Those that nobody has fail at once.
     pub fn new(items: Vec<Item>, sources: usize, width: usize) -> Self {
-        let mut batch = Self {
-            states: vec![State::Waiting; items.len()],
+        let mut files = Self {
+            states: vec![FileState::Waiting; items.len()],
             queues: vec![VecDeque::new(); sources],
             dropped: vec![None; sources],
-            lanes: Vec::new(),
+            lanes: BTreeMap::new(),
             width: width.max(1),
             waiting: items.len(),
             waiting_bytes: items.iter().map(|i| i.size).sum(),
@@ -95,38 +95,47 @@ impl Batch {
             failed: Vec::new(),
             items,
         };
-        for file in 0..batch.items.len() as u32 {
-            batch.items[file as usize].sources.retain(|s| (*s as usize) < sources);
-            for source in &batch.items[file as usize].sources {
-                batch.queues[*source as usize].push_back(file);
+        for file in 0..files.items.len() as u32 {
+            files.items[file as usize].sources.retain(|s| (*s as usize) < sources);
+            for source in &files.items[file as usize].sources {
+                files.queues[*source as usize].push_back(file);
             }
-            batch.settle(file, || Failure::new(ErrorCode::SourceGone, "Nobody has the file."));
+            files.fail_if_nobody_has(file, || Failure::new(ErrorCode::SourceGone, "Nobody has the file."));
         }
-        batch
+        files
     }
 
     /// A new connection to the source with this number.
-    pub fn join(&mut self, source: u32) -> Lane {
-        self.lanes.push(LaneState { source: Some(source), flying: (0, 0) });
-        Lane(self.lanes.len() as u32 - 1)
+    pub fn join(&mut self, lane: Lane, source: u32) {
+        self.lanes.insert(lane, LaneState { source, flying: (0, 0) });
+    }
+
+    /// All files, by number; of each source that could not give one, that file is not said to be there any more.
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// So many lanes share what waits from now on.
+    pub fn set_width(&mut self, lanes: usize) {
+        self.width = lanes.max(1);
     }
 
     /// The lane is lost, or has no more to do. What it had waits again.
     pub fn leave(&mut self, lane: Lane) {
-        let Some(source) = self.lanes.get_mut(lane.0 as usize).and_then(|l| l.source.take()) else { return };
+        let Some(source) = self.source(lane) else { return };
         for file in (0..self.states.len() as u32).rev() {
-            if matches!(self.states[file as usize], State::Flying(l) | State::Claimed(l) if l == lane) {
+            if matches!(self.states[file as usize], FileState::Flying(l) | FileState::Claimed(l) if l == lane) {
                 self.give_back(file, source);
             }
         }
+        self.lanes.remove(&lane);
     }
 
     /// Files for this lane to fetch next; none if there is nothing for it now, or it has its share on
-    /// its way. More may come while [`Batch::is_over`] is false.
+    /// its way. More may come while [`SmallFiles::is_over`] is false.
     pub fn take(&mut self, lane: Lane, room: Room) -> Vec<u32> {
         let mut taken = Vec::new();
-        let Some(source) = self.source(lane) else { return taken };
-        let (files, bytes) = self.lanes[lane.0 as usize].flying;
+        let Some(LaneState { source, flying: (files, bytes) }) = self.lanes.get(&lane).copied() else { return taken };
         let fair = (self.waiting / self.width, self.waiting_bytes / self.width as u64);
         if files > fair.0.max(LEAST_FILES) || bytes > fair.1.max(LEAST_BYTES) {
             return taken;
@@ -143,7 +152,7 @@ impl Batch {
             if !taken.is_empty() && (bytes > most || line > room.line) {
                 break;
             }
-            self.change(file, State::Flying(lane));
+            self.change(file, FileState::Flying(lane));
             self.queues[source as usize].pop_front();
             taken.push(file);
         }
@@ -161,19 +170,19 @@ impl Batch {
     }
 
     /// A file has come over this lane, whole and right. True if it is to be written: by nobody else
-    /// then, until [`Batch::done`] or [`Batch::fail`].
+    /// then, until [`SmallFiles::done`] or [`SmallFiles::fail`].
     pub fn claim(&mut self, lane: Lane, file: u32) -> bool {
-        let flies = self.states.get(file as usize) == Some(&State::Flying(lane));
+        let flies = self.states.get(file as usize) == Some(&FileState::Flying(lane));
         if flies {
-            self.change(file, State::Claimed(lane));
+            self.change(file, FileState::Claimed(lane));
         }
         flies
     }
 
     /// A claimed file is there.
     pub fn done(&mut self, file: u32) {
-        if let Some(State::Claimed(_)) = self.states.get(file as usize) {
-            self.change(file, State::Done);
+        if let Some(FileState::Claimed(_)) = self.states.get(file as usize) {
+            self.change(file, FileState::Done);
             self.undone -= 1;
         }
     }
@@ -181,8 +190,10 @@ impl Batch {
     /// A file cannot be had, whoever has it.
     pub fn fail(&mut self, file: u32, failure: Failure) {
         match self.states.get(file as usize) {
-            None | Some(State::Done | State::Failed) => return,
-            Some(State::Waiting | State::Flying(_) | State::Claimed(_)) => self.change(file, State::Failed),
+            None | Some(FileState::Done | FileState::Failed) => return,
+            Some(FileState::Waiting | FileState::Flying(_) | FileState::Claimed(_)) => {
+                self.change(file, FileState::Failed)
+            }
         }
         self.undone -= 1;
         self.failed.push((file, failure));
@@ -192,10 +203,10 @@ impl Batch {
     pub fn strike(&mut self, lane: Lane, file: u32, failure: Failure) {
         let (Some(source), Some(item)) = (self.source(lane), self.items.get_mut(file as usize)) else { return };
         item.sources.retain(|s| *s != source);
-        if self.states[file as usize] == State::Flying(lane) {
+        if self.states[file as usize] == FileState::Flying(lane) {
             self.wait(file);
         }
-        self.settle(file, || failure);
+        self.fail_if_nobody_has(file, || failure);
     }
 
     /// The source is not used any more. What its lanes had waits for others, and files that nobody
@@ -211,12 +222,12 @@ impl Batch {
             if sources.len() == before {
                 continue;
             }
-            if let State::Flying(lane) = self.states[file as usize]
+            if let FileState::Flying(lane) = self.states[file as usize]
                 && self.source(lane) == Some(source)
             {
                 self.wait(file);
             }
-            self.settle(file, || failure.clone());
+            self.fail_if_nobody_has(file, || failure.clone());
         }
     }
 
@@ -229,16 +240,16 @@ impl Batch {
     /// that owes the most of what this one could have. That lane's files will not be claimed.
     pub fn take_over(&mut self, lane: Lane) {
         let Some(own) = self.source(lane) else { return };
-        let mut owed: Vec<Vec<u32>> = vec![Vec::new(); self.lanes.len()];
+        let mut owed: BTreeMap<Lane, Vec<u32>> = BTreeMap::new();
         for (file, state) in (0..).zip(&self.states) {
-            if let State::Flying(other) = state
+            if let FileState::Flying(other) = state
                 && self.source(*other) != Some(own)
                 && self.items[file as usize].sources.contains(&own)
             {
-                owed[other.0 as usize].push(file);
+                owed.entry(*other).or_default().push(file);
             }
         }
-        let most = owed.into_iter().max_by_key(Vec::len).unwrap_or_default();
+        let most = owed.into_values().max_by_key(Vec::len).unwrap_or_default();
         for file in most[most.len() / 2..].iter().rev() {
             self.wait(*file);
         }
@@ -260,14 +271,14 @@ impl Batch {
     }
 
     fn source(&self, lane: Lane) -> Option<u32> {
-        self.lanes.get(lane.0 as usize)?.source
+        self.lanes.get(&lane).map(|lane| lane.source)
     }
 
     fn next_waiting(&mut self, source: u32) -> Option<u32> {
         let queue = self.queues.get_mut(source as usize)?;
         while let Some(file) = queue.front() {
             let had = || self.items[*file as usize].sources.contains(&source);
-            if self.states[*file as usize] == State::Waiting && had() {
+            if self.states[*file as usize] == FileState::Waiting && had() {
                 return Some(*file);
             }
             queue.pop_front();
@@ -279,52 +290,50 @@ impl Batch {
     fn give_back(&mut self, file: u32, source: u32) {
         self.wait(file);
         let why = self.dropped(source).cloned();
-        self.settle(file, || why.unwrap_or(ErrorCode::PeerBroke.into()));
+        self.fail_if_nobody_has(file, || why.unwrap_or(ErrorCode::PeerBroke.into()));
     }
 
     /// A file that was handed out waits again, as the first of all.
     fn wait(&mut self, file: u32) {
-        self.change(file, State::Waiting);
+        self.change(file, FileState::Waiting);
         for source in &self.items[file as usize].sources {
             self.queues[*source as usize].push_front(file);
         }
     }
 
     /// Every change of a state, with what is counted of it.
-    fn change(&mut self, file: u32, to: State) {
+    fn change(&mut self, file: u32, to: FileState) {
         let size = self.items[file as usize].size;
         match std::mem::replace(&mut self.states[file as usize], to) {
-            State::Waiting => {
+            FileState::Waiting => {
                 self.waiting -= 1;
                 self.waiting_bytes -= size;
             }
-            State::Flying(lane) => {
-                let flying = &mut self.lanes[lane.0 as usize].flying;
-                *flying = (flying.0 - 1, flying.1 - size);
+            FileState::Flying(lane) => {
+                if let Some(LaneState { flying, .. }) = self.lanes.get_mut(&lane) {
+                    *flying = (flying.0 - 1, flying.1 - size);
+                }
             }
-            State::Claimed(_) | State::Done | State::Failed => {}
+            FileState::Claimed(_) | FileState::Done | FileState::Failed => {}
         }
         match to {
-            State::Waiting => {
+            FileState::Waiting => {
                 self.waiting += 1;
                 self.waiting_bytes += size;
             }
-            State::Flying(lane) => {
-                let flying = &mut self.lanes[lane.0 as usize].flying;
-                *flying = (flying.0 + 1, flying.1 + size);
+            FileState::Flying(lane) => {
+                if let Some(LaneState { flying, .. }) = self.lanes.get_mut(&lane) {
+                    *flying = (flying.0 + 1, flying.1 + size);
+                }
             }
-            State::Claimed(_) | State::Done | State::Failed => {}
+            FileState::Claimed(_) | FileState::Done | FileState::Failed => {}
         }
     }
 
     /// A waiting file that nobody has any more fails.
-    fn settle(&mut self, file: u32, why: impl FnOnce() -> Failure) {
-        if self.states[file as usize] == State::Waiting && self.items[file as usize].sources.is_empty() {
+    fn fail_if_nobody_has(&mut self, file: u32, why: impl FnOnce() -> Failure) {
+        if self.states[file as usize] == FileState::Waiting && self.items[file as usize].sources.is_empty() {
             self.fail(file, why());
         }
     }
 }
-
-#[cfg(test)]
-#[path = "batch_tests.rs"]
-mod tests;

@@ -2,11 +2,11 @@
 
 use crate::protocol::ChunkSet;
 
-/// All sources of a swarm, by their numbers.
+/// All sources of a content, by their numbers.
 #[derive(Debug)]
-pub(super) struct Sources {
+pub(super) struct Holders {
     count: u32,
-    all: Vec<Source>,
+    all: Vec<Holder>,
     /// How many sources have each chunk, those that have all chunks left out: they change nothing in the order.
     holders: Vec<u32>,
     whole: usize,
@@ -15,20 +15,20 @@ pub(super) struct Sources {
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) enum Source {
+pub(super) enum Holder {
     Whole,
     Part(ChunkSet),
     Gone,
 }
 
-impl Sources {
+impl Holders {
     pub(super) fn new(count: u32) -> Self {
         Self { count, all: Vec::new(), holders: vec![0; count as usize], whole: 0, parts: 0, changes: 0 }
     }
 
     pub(super) fn add(&mut self, has: Option<&ChunkSet>) -> u32 {
         let number = self.all.len() as u32;
-        self.all.push(Source::Part(ChunkSet::default()));
+        self.all.push(Holder::Part(ChunkSet::default()));
         self.parts += 1;
         self.has_more(number, has);
         number
@@ -36,7 +36,7 @@ impl Sources {
 
     pub(super) fn has_more(&mut self, source: u32, more: Option<&ChunkSet>) {
         self.changes += 1;
-        let Some(Source::Part(has)) = self.all.get_mut(source as usize) else { return };
+        let Some(Holder::Part(has)) = self.all.get_mut(source as usize) else { return };
         match more {
             Some(more) => {
                 for chunk in more.iter().filter(|chunk| *chunk < self.count) {
@@ -48,7 +48,7 @@ impl Sources {
             None => {
                 self.drop(source);
                 self.whole += 1;
-                self.all[source as usize] = Source::Whole;
+                self.all[source as usize] = Holder::Whole;
             }
         }
     }
@@ -57,33 +57,33 @@ impl Sources {
     pub(super) fn drop(&mut self, source: u32) {
         self.changes += 1;
         let Some(left) = self.all.get_mut(source as usize) else { return };
-        match std::mem::replace(left, Source::Gone) {
-            Source::Whole => self.whole -= 1,
-            Source::Part(has) => {
+        match std::mem::replace(left, Holder::Gone) {
+            Holder::Whole => self.whole -= 1,
+            Holder::Part(has) => {
                 self.parts -= 1;
                 has.iter().for_each(|chunk| self.holders[chunk as usize] -= 1);
             }
-            Source::Gone => {}
+            Holder::Gone => {}
         }
     }
 
-    /// Somebody is in the place again that [`Sources::drop`] has left empty.
+    /// Somebody is in the place again that [`Holders::drop`] has left empty.
     pub(super) fn back(&mut self, source: u32, has: Option<&ChunkSet>) {
-        let Some(place) = self.all.get_mut(source as usize).filter(|source| **source == Source::Gone) else { return };
-        *place = Source::Part(ChunkSet::default());
+        let Some(place) = self.all.get_mut(source as usize).filter(|source| **source == Holder::Gone) else { return };
+        *place = Holder::Part(ChunkSet::default());
         self.parts += 1;
         self.has_more(source, has);
     }
 
     pub(super) fn is_there(&self, source: u32) -> bool {
-        self.all.get(source as usize).is_some_and(|source| *source != Source::Gone)
+        self.all.get(source as usize).is_some_and(|source| *source != Holder::Gone)
     }
 
     pub(super) fn has(&self, source: u32, chunk: u32) -> bool {
         match self.all.get(source as usize) {
-            Some(Source::Whole) => true,
-            Some(Source::Part(has)) => has.contains(chunk),
-            Some(Source::Gone) | None => false,
+            Some(Holder::Whole) => true,
+            Some(Holder::Part(has)) => has.contains(chunk),
+            Some(Holder::Gone) | None => false,
         }
     }
 
@@ -94,7 +94,7 @@ impl Sources {
 
     /// No chunk that this source has can be rarer.
     pub(super) fn least_holders(&self, source: u32) -> u32 {
-        u32::from(self.all.get(source as usize) != Some(&Source::Whole))
+        u32::from(self.all.get(source as usize) != Some(&Holder::Whole))
     }
 
     pub(super) fn any_whole(&self) -> bool {
@@ -110,7 +110,7 @@ impl Sources {
         self.changes
     }
 
-    pub(super) fn all(&self) -> &[Source] {
+    pub(super) fn all(&self) -> &[Holder] {
         &self.all
     }
 }
