@@ -13,12 +13,12 @@ use std::thread;
 use std::time::Instant;
 
 use potluck::core::fetch::{FetchPlan, PlannedFile, Source};
-use potluck::io::cancel::Cancel;
+use potluck::io::content::hash::{Hashed, hash_file};
 use potluck::io::data::{
-    Control, DataServer, Fetched, Fetcher, Rates, Shelf, Throttle, UploadNote, UploadNotify, fetch,
+    Control, DataServer, Fetched, Fetcher, LocalPeer, Rates, Shelf, Throttle, UploadNote, UploadNotify, fetch,
 };
-use potluck::io::hash::{Hashed, hash_file};
-use potluck::io::identity::Identity;
+use potluck::io::net::identity::Identity;
+use potluck::io::os::cancel::Cancel;
 use potluck::protocol::{ContentHash, OnConflict, Timestamp};
 
 const RUNS: usize = 5;
@@ -126,18 +126,18 @@ struct Giver {
     source: Source,
 }
 
-fn giver(seed: u8, receiver: &Identity, files: &[(String, PathBuf, Hashed)]) -> Giver {
+fn giver(seed: u8, receiver: &LocalPeer, files: &[(String, PathBuf, Hashed)]) -> Giver {
     limited_giver(seed, receiver, files, Rates::default(), Arc::new(|_| ()))
 }
 
 fn limited_giver(
     seed: u8,
-    receiver: &Identity,
+    receiver: &LocalPeer,
     files: &[(String, PathBuf, Hashed)],
     rates: Rates,
     notify: UploadNotify,
 ) -> Giver {
-    let identity = Identity::from_seed([seed; 32]).limited(rates);
+    let identity = LocalPeer::new(Identity::from_seed([seed; 32])).limited(rates);
     let shelf = Shelf::default();
     shelf.set_peers(HashMap::from([(receiver.key, "bench".into())]));
     for (name, path, hashed) in files {
@@ -155,14 +155,14 @@ fn plan(name: &str, hashed: &Hashed, sources: Vec<Source>) -> FetchPlan {
     plan
 }
 
-fn get(plan: &FetchPlan, token: &str, receiver: &Identity, folder: &Path) -> Fetched {
-    let fetcher = Fetcher { token: token.into(), seed: 0, folder, identity: receiver, shelf: &Shelf::default() };
+fn get(plan: &FetchPlan, token: &str, receiver: &LocalPeer, folder: &Path) -> Fetched {
+    let fetcher = Fetcher { token: token.into(), seed: 0, folder, local: receiver, shelf: &Shelf::default() };
     fetch(plan, &fetcher, &|_| (), &Control::default()).expect("it arrives")
 }
 
 /// One file from so many sources, each of which may send so many bytes a second; in seconds.
 fn ours(source: &Path, folder: &Path, sources: u8, up: Option<u64>) -> f64 {
-    let receiver = Identity::from_seed([0; 32]);
+    let receiver = LocalPeer::new(Identity::from_seed([0; 32]));
     let file = ("file".to_owned(), source.to_owned(), hashing(source).1);
     let rates = || Rates { up: up.map(Throttle::new), down: None };
     let giver = |seed| limited_giver(seed, &receiver, std::slice::from_ref(&file), rates(), Arc::new(|_| ()));
@@ -178,7 +178,7 @@ fn ours(source: &Path, folder: &Path, sources: u8, up: Option<u64>) -> f64 {
 /// The second half of a file of which the first is there, in seconds: until the source is asked for it, and until the
 /// file is complete, with what was there checked again.
 fn resumed(source: &Path, folder: &Path) -> (f64, f64) {
-    let receiver = Identity::from_seed([0; 32]);
+    let receiver = LocalPeer::new(Identity::from_seed([0; 32]));
     let file = ("half".to_owned(), source.to_owned(), hashing(source).1);
     let asked = Arc::new(Mutex::new(None));
     let note = asked.clone();
@@ -204,7 +204,7 @@ fn resumed(source: &Path, folder: &Path) -> (f64, f64) {
 /// Many files of 4 KiB as a folder, beside a plain TCP copy of the same files.
 fn small_files(folder: &Path) {
     let count = if cfg!(debug_assertions) { 200 } else { 10_000 };
-    let receiver = Identity::from_seed([0; 32]);
+    let receiver = LocalPeer::new(Identity::from_seed([0; 32]));
     let files: Vec<_> = (0..count)
         .map(|i: usize| {
             let name = format!("small/{}/{i}", i / 100);
@@ -274,7 +274,7 @@ fn plain_files(files: &[(String, PathBuf, Hashed)], folder: &Path) -> f64 {
 }
 
 /// The same from so many sources, in seconds.
-fn our_files(files: &[(String, PathBuf, Hashed)], folder: &Path, receiver: &Identity, sources: u8) -> f64 {
+fn our_files(files: &[(String, PathBuf, Hashed)], folder: &Path, receiver: &LocalPeer, sources: u8) -> f64 {
     let givers: Vec<_> = (1..=sources).map(|i| giver(i, receiver, files)).collect();
     let target = folder.join("got");
     fs::create_dir(&target).expect("the folder can be written");

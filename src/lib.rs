@@ -19,7 +19,7 @@
 //! # One message from end to end
 //! Erin types `offer notes.txt`:
 //!
-//! 1. `cli/join.rs` reads the line, from the editor or the pipe, and hands it to [`io::client`], whose loop gives
+//! 1. `cli/join.rs` reads the line, from the editor or the pipe, and hands it to [`io::drive::client`], whose loop gives
 //!    it to [`core::Session::handle`] as `Input::Line`.
 //! 2. [`protocol::line::parse`] makes a request of it: by serde if it starts with `{`, else by clap
 //!    ([`protocol::human`], after [`protocol::old_spellings`] has made today's words of a line of old). What depends on
@@ -27,20 +27,20 @@
 //!    From here on nobody knows which it was.
 //! 3. `core/session/requests.rs` queues it. When its turn has come and a folder has been chosen, the session asks
 //!    for hashing: `Output::Hash`.
-//! 4. [`io::files`] and [`io::hash`] read the file on a thread, unless [`io::hash_cache`] remembers its hash;
+//! 4. [`io::offers`] and [`io::content::hash`] read the file on a thread, unless [`io::content::hash_cache`] remembers its hash;
 //!    [`io::data`]'s shelf can serve it from now on. The content comes back as `Input::Hashed`. From now on
-//!    [`io::watch`] looks whether it changes: that comes as `Input::FilesChanged`, and is published anew.
+//!    [`io::offers::watch`] looks whether it changes: that comes as `Input::FilesChanged`, and is published anew.
 //! 5. The session sends a `publish` ([`protocol::wire::Ask`]) into its [`core::Link`], which numbers it and keeps
-//!    it until it is acknowledged. [`io::carry`] writes it to the connection.
-//! 6. At the hub, [`io::hub`] hands the line to [`core::Hub::handle`]; `core/hub/clients.rs` takes the frame
+//!    it until it is acknowledged. [`io::net::connection`] writes it to the connection.
+//! 6. At the hub, [`io::drive::hub`] hands the line to [`core::Hub::handle`]; `core/hub/clients.rs` takes the frame
 //!    apart, `core/hub/requests.rs` checks the offers, puts them into the table under a new revision and answers
 //!    with `offer-acked`.
 //! 7. 20 ms later at most, `core/hub/telling.rs` tells each client that can take it one `table-updated`: all that
 //!    changed between the revision that this client has and the newest ([`core::ledger`]).
 //! 8. Each session (`core/session/answers.rs`) updates its replica and tells its user. Erin's gets the answer too,
 //!    and gives it the `id` of her request and `"final": true`.
-//! 9. [`io::queued`] puts events into an outbox ([`core::outbox`]), where states merge and facts wait;
-//!    [`io::output`] numbers and writes them, as JSON or through [`ui::human::render`].
+//! 9. [`io::drive::queued`] puts events into an outbox ([`core::outbox`]), where states merge and facts wait;
+//!    [`io::drive::output`] numbers and writes them, as JSON or through [`ui::human::render`].
 //!
 //! Dora types `get notes.txt`. It goes to the hub like the offer. `core/hub/locate.rs` answers with `located`: who has
 //! that content or a part of it, with their addresses and keys. `core/session/transfers.rs` queues it and makes a
@@ -57,7 +57,7 @@
 //! fetches the small files of it as a stream, whose order [`core::batch`] decides. A `push` waits at the hub
 //! (`core/hub/pushes.rs`) until its receiver accepts it, and is then fetched like anything else.
 //!
-//! What the hub serves itself, and what it keeps for others, goes the same way: [`io::hub::HubShelf`] offers a folder by
+//! What the hub serves itself, and what it keeps for others, goes the same way: [`io::drive::hub::HubShelf`] offers a folder by
 //! the same means as a client, and makes the copies that `core/hub/copies.rs` wants (`Output::Copy`), fetched as anybody
 //! fetches. `offer-kept` is said when the copy and its record are on disk.
 //!
@@ -66,13 +66,13 @@
 //!
 //! 1. `core/hub/messages.rs` checks it, gives it its number and says `Output::Persist`. What follows is *held*
 //!    (`core/hub/held.rs`) until the driver says `Input::Committed`: nobody is told of what a crash could take back.
-//! 2. [`io::store_writer`] writes it, with everything else that has gathered meanwhile, in one transaction of
+//! 2. [`io::store::writer`] writes it, with everything else that has gathered meanwhile, in one transaction of
 //!    [`io::store`].
 //! 3. `core/hub/feed.rs` gives it to Dora's client, if that keeps up. A client that does not, or is not there, gets it
 //!    later: from the newest messages that the hub has in memory, or from the store (`Output::Query`). So the hub holds
 //!    no queue for anybody.
 //! 4. Dora's session (`core/session/inbox.rs`) tells her, once. When standard output has taken it
-//!    ([`io::client::Reporting`]), this machine remembers the number ([`io::inbox`]) and the session confirms it with a
+//!    ([`io::drive::client::Reporting`]), this machine remembers the number ([`io::state::inbox`]) and the session confirms it with a
 //!    `received`. By its number the message is recognized if it comes again, whatever was lost meanwhile.
 //! 5. This confirmation is what `delivered` in Erin's `message-acked` means; if it takes longer than that answer can
 //!    wait, she gets `message-delivered` when it comes.
@@ -121,7 +121,7 @@
 //! 3. `core/hub/requests.rs`: its handler, or its place among those that the hub does not answer (`Hub::request`;
 //!    the compiler points there too).
 //! 4. `core/session/answers.rs`, if the client must remember or translate the answer (`user_answered`).
-//! 5. `ui/human.rs`: the text of a new event (`render`; the compiler again). `io/queued.rs`, if it is a state of
+//! 5. `ui/human.rs`: the text of a new event (`render`; the compiler again). `io/drive/queued.rs`, if it is a state of
 //!    which only the newest counts. `ui/complete.rs`, if a field names something new.
 //! 6. `POTLUCK_BLESS=1 cargo test --test schemas` writes the schemas, and `INSTA_UPDATE=always cargo test --lib ui`
 //!    the glossary of both faces in `snapshots/`: read the difference as a user would.

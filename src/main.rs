@@ -18,13 +18,13 @@ use potluck::cli::Potluck;
 #[used]
 static BEFORE_MAIN: extern "C" fn() = {
     extern "C" fn look() {
-        potluck::io::stdout::look();
+        potluck::io::drive::stdout::look();
     }
     look
 };
 
 fn main() -> ExitCode {
-    potluck::io::dumps::forbid_dumps();
+    potluck::io::os::dumps::forbid_dumps();
     let filter = tracing_subscriber::EnvFilter::from_env("POTLUCK_LOG");
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     Potluck::from_command_line().run()

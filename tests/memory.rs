@@ -1,17 +1,17 @@
 //! Memory stays small, however large a file is and however much is said at once.
 
-mod common;
+mod support;
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use common::peers::{Hub, PATIENCE, Peer};
-use potluck::io::identity::Identity;
-use potluck::io::transport::connect;
+use potluck::io::net::connect;
+use potluck::io::net::identity::Identity;
 use potluck::protocol::TransportChoice;
 use serde_json::json;
+use support::peers::{Hub, PATIENCE, Peer};
 
 const GIB: u64 = 1 << 30;
 /// What either end may have used at most, in KiB.

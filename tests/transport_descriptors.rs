@@ -1,12 +1,12 @@
 //! A hub that runs out of file descriptors. Alone in its file, for the limit is the whole process's.
 
-mod common;
+mod support;
 
 use std::net::TcpStream;
 
-use common::link::*;
 use potluck::protocol::TransportChoice;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use support::link::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_file_descriptors_it_waits_and_recovers() {

@@ -7,7 +7,7 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 
 use super::recording::finish;
-use crate::io::stdout::StandardOutput;
+use crate::io::drive::stdout::StandardOutput;
 
 /// Print the completions for a shell.
 #[derive(Debug, Clone, Args)]

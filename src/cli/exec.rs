@@ -6,7 +6,7 @@ use clap::{Args, Command};
 
 use super::client::{ClientArgs, Manner, standard_output, style};
 use super::fail;
-use crate::io::client::UserInput;
+use crate::io::drive::client::UserInput;
 use crate::protocol::limits::PUSH_PATIENCE;
 use crate::protocol::line::parse_json;
 use crate::protocol::{ErrorCode, Event, EventLine, Failure, Follows, Id, Request, RequestLine, human};

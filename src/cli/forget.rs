@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::fail;
 use super::recording::{complain, finish};
-use crate::io::home::Home;
+use crate::io::state::home::Home;
 use crate::protocol::JoinLink;
 
 /// Forget a key that was pinned, so that another one is accepted the next time.
@@ -27,7 +27,7 @@ impl Forget {
         // `HOST` stands for `HOST:7755` here as elsewhere; a hub's key stands for itself.
         let what = match self.what.parse::<JoinLink>() {
             Ok(link) if !is_key(&self.what) => match &link.name {
-                Some(name) => format!("{}@{}", crate::protocol::name::fold(name), link.host_port()),
+                Some(name) => format!("{}@{}", crate::protocol::name::NameKey::of(name), link.host_port()),
                 None => link.host_port(),
             },
             _ => self.what.clone(),
@@ -49,5 +49,5 @@ fn is_key(what: &str) -> bool {
 
 fn write_line(text: &str) -> std::io::Result<ExitCode> {
     use std::io::Write;
-    writeln!(crate::io::stdout::StandardOutput, "{text}").map(|()| ExitCode::SUCCESS)
+    writeln!(crate::io::drive::stdout::StandardOutput, "{text}").map(|()| ExitCode::SUCCESS)
 }

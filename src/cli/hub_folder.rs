@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::recording::complain;
-use crate::io::home::{Home, data_option};
+use crate::io::state::home::{Home, data_option};
 use crate::protocol::{ErrorCode, Failure};
 use crate::ui::escape::escape;
 

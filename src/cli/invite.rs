@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::hub_folder::HubFolder;
 use super::recording::print;
-use crate::io::clock::{Clock, random};
+use crate::io::os::clock::{Clock, random};
 use crate::io::store::InviteBook;
 use crate::protocol::invite::{InviteDigest, InviteOver, InviteRecord, invite_secret};
 use crate::protocol::name::check_person;

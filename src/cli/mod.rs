@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use clap::builder::StyledStr;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::io::stdout::{StandardOutput, loss};
+use crate::io::drive::stdout::{StandardOutput, loss};
 use crate::protocol::{ErrorCode, Failure, cause};
 use crate::ui::escape::escape;
 use crate::ui::style::Style;

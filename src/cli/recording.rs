@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::fail;
-use crate::io::stdout::{StandardOutput, loss};
+use crate::io::drive::stdout::{StandardOutput, loss};
 use crate::protocol::Failure;
 
 /// A line may be this long, in bytes. A table of half a million offers fits; a device that never
@@ -68,7 +68,7 @@ impl Recording {
     }
 }
 
-/// The exit code of a subcommand that only writes text to [`StandardOutput`](crate::io::stdout::StandardOutput).
+/// The exit code of a subcommand that only writes text to [`StandardOutput`](crate::io::drive::stdout::StandardOutput).
 /// Whoever closes the pipe has read enough.
 pub(super) fn finish(result: io::Result<ExitCode>) -> ExitCode {
     match result.map_err(|e| (loss(&e), e)) {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
-use crate::io::stdout::StandardOutput;
+use crate::io::drive::stdout::StandardOutput;
 use crate::protocol::cause;
 use crate::protocol::schema::Stream;
 use crate::protocol::{EventLine, LogLine};

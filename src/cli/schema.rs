@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use crate::io::stdout::StandardOutput;
+use crate::io::drive::stdout::StandardOutput;
 use crate::protocol::schema::{self, SchemaFile, Stream};
 use crate::ui::escape::escape;
 use crate::ui::units::count;

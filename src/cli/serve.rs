@@ -16,19 +16,19 @@ use super::recording::{complain, output_lost};
 use crate::core::LinkConfig;
 use crate::core::hub::{Access, HubConfig, Keep, LoginPolicy};
 use crate::core::outbox::Popped;
-use crate::io::clock::{Clock, random};
-use crate::io::files::check_dir;
-use crate::io::home::Home;
-use crate::io::hub::{FilesOptions, HubDriver, HubShelf, Mailbox, Message, mailbox};
-use crate::io::identity::Identity;
-use crate::io::output::Output;
-use crate::io::passwords::Checker;
-use crate::io::queued::BOUNDS;
-use crate::io::signals::{OnHangup, Signal, Signals};
-use crate::io::stdout::{LogOutput, StandardOutput, loss};
+use crate::io::drive::hub::{FilesOptions, HubDriver, HubShelf, Mailbox, Message, mailbox};
+use crate::io::drive::output::Output;
+use crate::io::drive::queued::BOUNDS;
+use crate::io::drive::stdout::{LogOutput, StandardOutput, loss};
+use crate::io::fs::check_dir;
+use crate::io::net::identity::Identity;
+use crate::io::net::{ListenLimits, Listener};
+use crate::io::os::clock::{Clock, random};
+use crate::io::os::signals::{OnHangup, Signal, Signals};
+use crate::io::state::home::Home;
 use crate::io::store::Store;
-use crate::io::store_writer::StoreWriter;
-use crate::io::transport::{ListenLimits, Listener};
+use crate::io::store::passwords::Checker;
+use crate::io::store::writer::StoreWriter;
 use crate::protocol::limits::HubLimits;
 use crate::protocol::record::Loaded;
 use crate::protocol::{DEFAULT_PORT, ErrorCode, Failure, JoinLink, LogLine, Timestamp, log, to_json};
@@ -340,7 +340,7 @@ impl Serve {
         let render = move |popped: Popped<LogLine>, out: &mut Vec<u8>| {
             let line = match popped {
                 Popped::Item(line) => line,
-                Popped::Gap(gap) => crate::io::queued::log_gap(gap),
+                Popped::Gap(gap) => crate::io::drive::queued::log_gap(gap),
             };
             match format {
                 LogFormat::Human => out.extend_from_slice(render_log(&line, style).as_bytes()),

@@ -12,12 +12,12 @@ use serde::Serialize;
 
 use super::hub_folder::HubFolder;
 use super::recording::{Recording, print};
-use crate::io::clock::Clock;
-use crate::io::passwords::{check_length, hash};
+use crate::io::os::clock::Clock;
+use crate::io::store::passwords::{check_length, hash};
 use crate::io::store::{Conflicts, NewAccount, Users};
 use crate::protocol::cause;
 use crate::protocol::limits::PASSWORD_BYTES;
-use crate::protocol::name::{check_person, fold};
+use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::record::NameRecord;
 use crate::protocol::types::Password;
 use crate::protocol::{ErrorCode, Failure, PublicKey, Timestamp, to_json};
@@ -186,7 +186,7 @@ fn read_list(file: &Path) -> Result<Vec<(u64, String, Password)>, Failure> {
             line.split_once(' ').ok_or_else(|| in_line(number, bad("there is no password behind the name.")))?;
         let password = Password(password.to_owned());
         check_person(name).and_then(|()| check_length(&password)).map_err(|failure| in_line(number, failure))?;
-        if let Some(before) = seen.insert(fold(name), number) {
+        if let Some(before) = seen.insert(NameKey::of(name), number) {
             let message = format!("{name} is in line {before} already.");
             return Err(in_line(
                 number,

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::time::Time;
+use super::timers::Timers;
 use crate::protocol::limits::{LINK_BYTES, LINK_FRAMES, LINK_STATE_BYTES};
 use crate::protocol::wire::Frame;
 
@@ -72,6 +73,15 @@ struct Unacked {
     body: Arc<str>,
 }
 
+/// What a link waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// An acknowledgement has waited long enough for a frame to travel with, and is sent alone.
+    Acknowledge,
+    /// The other side has been silent for too long: it is probed, or the link is lost.
+    Silence,
+}
+
 /// One side of a link.
 pub struct Link {
     config: LinkConfig,
@@ -82,13 +92,14 @@ pub struct Link {
     unacked_bytes: usize,
     /// How many of `unacked`, from the front, have been sent over this connection.
     sent: usize,
-    ack_due: Option<Time>,
     heard: Time,
     /// When a probe was sent with nothing else unanswered.
     asked: Option<Time>,
     probes: u32,
     last_probe: Time,
     probe_now: bool,
+    /// Nothing is set while there is no connection.
+    timers: Timers<Timer>,
 }
 
 impl Link {
@@ -102,28 +113,18 @@ impl Link {
             unacked: VecDeque::new(),
             unacked_bytes: 0,
             sent: 0,
-            ack_due: None,
             heard: Time(0),
             asked: None,
             probes: 0,
             last_probe: Time(0),
             probe_now: false,
+            timers: Timers::default(),
         }
     }
 
     /// The number of the last body that arrived, for the hello.
     pub fn received(&self) -> u64 {
         self.received
-    }
-
-    /// Whether there is a connection.
-    pub fn is_up(&self) -> bool {
-        self.up
-    }
-
-    /// Whether everything sent has been acknowledged.
-    pub fn is_quiet(&self) -> bool {
-        self.unacked.is_empty()
     }
 
     /// The number of the last body that the other side has.
@@ -146,8 +147,9 @@ impl Link {
         self.acknowledge(peer_received)?;
         self.up = true;
         self.sent = 0;
-        self.ack_due = None;
+        self.timers.stop(Timer::Acknowledge);
         self.hear(now);
+        self.watch_silence();
         Ok(())
     }
 
@@ -155,6 +157,7 @@ impl Link {
     pub fn detach(&mut self) {
         self.up = false;
         self.probe_now = false;
+        self.timers.clear();
     }
 
     /// Takes a body for the other side.
@@ -172,8 +175,9 @@ impl Link {
     pub fn receive(&mut self, now: Time, number: Option<u64>, ack: u64, probe: bool) -> Result<bool, LinkFault> {
         self.acknowledge(ack)?;
         self.hear(now);
+        self.watch_silence();
         if probe {
-            self.ack_due = Some(now);
+            self.acknowledge_by(now);
         }
         let Some(number) = number else { return Ok(false) };
         if number > self.received + 1 {
@@ -182,7 +186,7 @@ impl Link {
         let new = number == self.received + 1;
         self.received = self.received.max(number);
         let due = if new { now + ACK_DELAY } else { now };
-        self.ack_due = Some(self.ack_due.map_or(due, |other| other.min(due)));
+        self.acknowledge_by(due);
         Ok(new)
     }
 
@@ -190,6 +194,7 @@ impl Link {
     pub fn probe(&mut self, now: Time) {
         self.probe_now = true;
         self.asked.get_or_insert(now);
+        self.watch_silence();
     }
 
     /// The next frame for the connection.
@@ -201,24 +206,24 @@ impl Link {
             frame.sent = now;
             (frame.number, frame.body.clone())
         });
-        let ack_now = self.ack_due.is_some_and(|due| due <= now);
+        let ack_now = self.timers.is_due(Timer::Acknowledge, now);
         if body.is_none() && !ack_now && !self.probe_now {
             return None;
         }
         self.sent += usize::from(body.is_some());
-        self.ack_due = None;
+        self.timers.stop(Timer::Acknowledge);
+        self.watch_silence();
         Some(Frame { body, ack: self.received, probe: std::mem::take(&mut self.probe_now) })
     }
 
     /// When [`Link::tick`] wants to be called.
     pub fn next_timeout(&self) -> Option<Time> {
-        let silence = self.silence_ends();
-        self.up.then(|| self.ack_due.map_or(silence, |due| due.min(silence)))
+        self.timers.next()
     }
 
     /// Lets time pass.
     pub fn tick(&mut self, now: Time) -> Result<(), LinkLost> {
-        if !self.up || now < self.silence_ends() {
+        if !self.timers.is_due(Timer::Silence, now) {
             return Ok(());
         }
         if self.waiting_since().is_none() {
@@ -231,7 +236,23 @@ impl Link {
         self.probes += 1;
         self.last_probe = now;
         self.probe_now = true;
+        self.watch_silence();
         Ok(())
+    }
+
+    /// What has arrived is acknowledged at this moment at the latest.
+    fn acknowledge_by(&mut self, due: Time) {
+        if self.up {
+            let due = self.timers.at(Timer::Acknowledge).map_or(due, |other| other.min(due));
+            self.timers.set(Timer::Acknowledge, due);
+        }
+    }
+
+    /// Sets the timer to when the silence that there is now asks for something.
+    fn watch_silence(&mut self) {
+        if self.up {
+            self.timers.set(Timer::Silence, self.silence_ends());
+        }
     }
 
     /// Since when something is unanswered.

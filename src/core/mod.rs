@@ -19,6 +19,7 @@ pub mod peers;
 pub mod places;
 pub mod session;
 pub mod time;
+pub mod timers;
 pub mod told;
 
 pub use hub::Hub;
@@ -26,3 +27,4 @@ pub use link::{Link, LinkConfig, LinkFault, LinkLost};
 pub use peers::Peers;
 pub use session::Session;
 pub use time::{Rng, Time};
+pub use timers::Timers;

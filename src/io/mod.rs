@@ -1,30 +1,25 @@
 //! Motion: sockets, disk, clock and signals; everything that the pure machines must not touch.
+//!
+//! Each room knows only rooms that stand above it in this list; `tests/tidy.rs` reads every `use`:
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`os`] | the clock, randomness, signals, core dumps, and the flag that ends work on other threads |
+//! | [`fs`] | opening files safely: below a folder that is offered, or in a folder of our own |
+//! | [`content`] | hashing, the hash cache, manifests |
+//! | [`net`] | keys, TLS, and connections of lines over QUIC or TCP |
+//! | [`data`] | transfers between clients |
+//! | [`offers`] | what is offered: found, hashed, and watched for changes |
+//! | [`store`] | the hub's SQLite database |
+//! | [`state`] | a client's data folder: keys, pins, the inbox |
+//! | [`drive`] | the drivers of hub and client, and the user's streams |
 
-pub mod cancel;
-pub mod carry;
-pub mod client;
-pub mod clock;
+pub mod content;
 pub mod data;
-pub mod dumps;
-pub mod files;
-pub mod hash;
-pub mod hash_cache;
-pub mod home;
-pub mod hub;
-pub mod identity;
-pub mod inbox;
-pub mod input;
-pub mod line_room;
-mod manifest;
-pub mod output;
-mod own_file;
-pub mod passwords;
-pub mod pins;
-pub mod queued;
-pub mod signals;
-pub mod stdout;
+pub mod drive;
+pub mod fs;
+pub mod net;
+pub mod offers;
+pub mod os;
+pub mod state;
 pub mod store;
-pub mod store_writer;
-pub mod tls;
-pub mod transport;
-pub mod watch;

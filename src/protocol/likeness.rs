@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::name::{RESERVED, fold};
+use super::name::{NameKey, RESERVED};
+use super::name_key::fold;
 
 /// What a name looks like: its skeletons (Unicode UTS #39, section 4) as it is written and as it is folded. Two names of
 /// which one is equal look alike.
@@ -34,8 +35,7 @@ fn look(text: &str) -> String {
 /// Taken names, found by what they look like.
 #[derive(Debug)]
 pub struct Likeness {
-    /// Folded names.
-    by_look: HashMap<String, BTreeSet<String>>,
+    by_look: HashMap<String, BTreeSet<NameKey>>,
 }
 
 impl Default for Likeness {
@@ -58,7 +58,7 @@ impl Likeness {
     /// A name is taken.
     pub fn insert(&mut self, name: &str) {
         for look in looks(name) {
-            self.by_look.entry(look).or_default().insert(fold(name));
+            self.by_look.entry(look).or_default().insert(NameKey::of(name));
         }
     }
 
@@ -66,7 +66,7 @@ impl Likeness {
     pub fn remove(&mut self, name: &str) {
         for look in looks(name) {
             if let Some(names) = self.by_look.get_mut(&look) {
-                names.remove(&fold(name));
+                names.remove(&NameKey::of(name));
                 if names.is_empty() {
                     self.by_look.remove(&look);
                 }
@@ -74,12 +74,12 @@ impl Likeness {
         }
     }
 
-    /// Another taken name that looks like this one, folded.
-    pub fn twin(&self, name: &str) -> Option<&str> {
-        let folded = fold(name);
+    /// The key of another taken name that looks like this one.
+    pub fn twin(&self, name: &str) -> Option<&NameKey> {
+        let key = NameKey::of(name);
         let looks = looks(name);
         let mut alike = looks.iter().filter_map(|look| self.by_look.get(look)).flatten();
-        alike.find(|other| **other != folded).map(String::as_str)
+        alike.find(|other| **other != key)
     }
 }
 
@@ -105,7 +105,7 @@ mod tests {
             ("ER1N", "erin"),
         ] {
             assert_eq!(check_person(name), Ok(()), "{name}");
-            assert_eq!(taken.twin(name), Some(twin), "{name}");
+            assert_eq!(taken.twin(name), Some(&NameKey::of(twin)), "{name}");
         }
         for name in ["alice", "ALICE", "Alicia", "rnoderm", "strasse", "bob1", "hu"] {
             assert_eq!(taken.twin(name), None, "{name}");
@@ -129,7 +129,7 @@ mod tests {
     fn a_name_that_is_free_again_is_in_nobodys_way() {
         let mut taken = Likeness::of(["alice", "aIice"]);
         taken.remove("alice");
-        assert_eq!(taken.twin("alice"), Some("aiice"));
+        assert_eq!(taken.twin("alice"), Some(&NameKey::of("aiice")));
         taken.remove("aIice");
         assert_eq!(taken.twin("ɑlice"), None);
         taken.remove("aIice");

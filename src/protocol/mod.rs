@@ -20,6 +20,7 @@ pub mod log;
 mod mark;
 mod mistake;
 pub mod name;
+mod name_key;
 mod network;
 pub mod old_spellings;
 pub mod record;

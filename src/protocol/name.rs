@@ -4,6 +4,7 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 use unicode_script::{Script, ScriptExtension, UnicodeScript};
 
+pub use super::name_key::{NameKey, tables};
 use super::unicode::Unseen;
 use super::{ErrorCode, Failure};
 
@@ -16,11 +17,8 @@ pub const MAX_FILE: usize = 1_024;
 /// The longest part of a file's name, in bytes: what common file systems take (NAME_MAX).
 pub const MAX_PART: usize = 255;
 
-/// Names that would be mistaken for something of the hub's own, as [`fold`] gives them.
+/// Names that would be mistaken for something of the hub's own, by their [`NameKey`]s.
 pub(super) const RESERVED: [&str; 4] = ["hub", "server", "lobby", "all"];
-
-/// How often a name is folded again at most, so that this ends whatever the tables hold.
-const FOLDS: usize = 8;
 
 /// Marks on one letter beyond this are there to spill over other lines.
 const MAX_MARKS: usize = 2;
@@ -31,15 +29,6 @@ const WRITTEN_TOGETHER: [&[Script]; 3] = [
     &[Script::Latin, Script::Han, Script::Hiragana, Script::Katakana],
     &[Script::Latin, Script::Han, Script::Hangul],
     &[Script::Latin, Script::Han, Script::Bopomofo],
-];
-
-/// Letters of other scripts that pass for a Latin one, in small or in capitals, each below its twin.
-const LOOKALIKES: [(&str, &str); 5] = [
-    ("авсеёнһіїјкӏмоԛрѕтуүѵԝхԁ", "abceëhhiïjklmoqpstyyvwxd"),
-    ("αβεζηικμνορςτυχϲϳ", "abezhikmvopctyxcj"),
-    ("հոսօցզ", "hnuogq"),
-    ("ꓮꓐꓚꓓꓰꓝꓖꓧꓲꓙꓗꓡꓟꓠꓳꓑꓣꓢꓔꓴꓦꓪꓫꓬꓜ", "abcdefghijklmnoprstuvwxyz"),
-    ("ᎠᎡᎢᎪᎫᎬᎳᎷᎻᏀᏃᏎᏏᏒᏕᏙᏚᏞᏟᏢᏦ", "drtajewmhgz4brsvslcpk"),
 ];
 
 /// Whether a person may have this name.
@@ -61,42 +50,9 @@ pub fn check_room(name: &str) -> Result<(), Failure> {
 /// The room of everybody, in which all are who are here.
 pub const LOBBY: &str = "lobby";
 
-/// The name as it is compared: two names with the same fold are the same name. Case is lost, as are
-/// compatibility forms (`Ａ`, `ﬁ`), and letters of other scripts become the Latin letters that they
-/// pass for, so that `сара` cannot stand beside `capa`.
-///
-/// ```
-/// use potluck::protocol::name::fold;
-///
-/// assert_eq!(fold("ALICE"), fold("alice"));
-/// ```
-pub fn fold(name: &str) -> String {
-    if name.is_ascii() {
-        return name.to_ascii_lowercase();
-    }
-    let mut folded = fold_once(name);
-    // Some need it twice: the small form of `ẞ` is `ß`, and that of `ß` is `ss`. None needs it more often.
-    for _ in 0..FOLDS {
-        let again = fold_once(&folded);
-        if again == folded {
-            break;
-        }
-        folded = again;
-    }
-    folded
-}
-
-fn fold_once(name: &str) -> String {
-    let small = name.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
-    small.nfkc().map(latin_twin).collect()
-}
-
-/// By which rules and tables [`fold`] works. Unicode promises that the folds of assigned characters stay as they are;
-/// the number is for our own part of it.
-pub fn tables() -> String {
-    let (major, minor, patch) = unicode_normalization::UNICODE_VERSION;
-    let (letters, _, _) = char::UNICODE_VERSION;
-    format!("2, letters of Unicode {letters}, forms of Unicode {major}.{minor}.{patch}")
+/// Whether this names the room of everybody.
+pub fn is_lobby(room: &str) -> bool {
+    NameKey::of(room).as_str() == LOBBY
 }
 
 /// Whether a file may be offered under this name: relative, with `/` between its parts.
@@ -153,7 +109,7 @@ fn check_short(name: &str, what: &str) -> Result<(), Failure> {
     if !is_of_one_script(name) {
         return refuse(format!("{what} does not mix letters of several scripts"));
     }
-    if RESERVED.contains(&fold(name).as_str()) {
+    if RESERVED.contains(&NameKey::of(name).as_str()) {
         return refuse("hub, server, lobby and all are names of the hub's own");
     }
     Ok(())
@@ -196,20 +152,6 @@ fn is_of_one_script(name: &str) -> bool {
         name.chars().all(|c| group.iter().any(|script| c.script_extension().contains_script(*script)))
     };
     !ScriptExtension::for_str(&name).is_empty() || WRITTEN_TOGETHER.into_iter().any(together)
-}
-
-fn latin_twin(c: char) -> char {
-    if c.is_ascii() {
-        return c;
-    }
-    // Cherokee and Lisu pass for capitals, and Cherokee has a lower case of its own.
-    let capital = c.to_uppercase().next().unwrap_or(c);
-    for (theirs, latin) in LOOKALIKES {
-        if let Some(at) = theirs.chars().position(|t| t == c || t == capital) {
-            return latin.chars().nth(at).unwrap_or(c);
-        }
-    }
-    c
 }
 
 fn refuse(rule: impl Into<std::borrow::Cow<'static, str>>) -> Result<(), Failure> {
@@ -295,31 +237,6 @@ mod tests {
     }
 
     #[test]
-    fn names_that_look_the_same_are_the_same() {
-        for (one, other) in [
-            ("alice", "ALICE"),
-            ("straße", "STRASSE"),
-            ("STRAẞE", "strasse"),
-            ("ΣΊΣΥΦΟΣ", "σίσυφος"),
-            ("ﬁn", "fin"),
-            ("сара", "capa"),
-            ("ВОВ", "bob"),
-            ("ᎪᏞᎬ", "ale"),
-            ("ꓮꓡꓰ", "ale"),
-            ("ёе", "ëe"),
-            ("I", "ı"),
-        ] {
-            assert_eq!(fold(one), fold(other), "{one} {other}");
-        }
-        for (one, other) in [("rn", "m"), ("al1ce", "alice"), ("bob", "bob."), ("é", "e")] {
-            assert_ne!(fold(one), fold(other), "{one} {other}");
-        }
-        for (theirs, latin) in LOOKALIKES {
-            assert_eq!(theirs.chars().count(), latin.chars().count());
-        }
-    }
-
-    #[test]
     fn files_may_have_the_names_that_files_have() {
         let part = "p".repeat(255);
         for name in
@@ -360,24 +277,10 @@ mod tests {
         }
     }
 
-    #[test]
-    fn every_character_folds_once_and_for_all_in_any_case() {
-        let letters = (0..=u32::from(char::MAX)).filter_map(char::from_u32).filter(|c| c.is_alphabetic());
-        for c in letters {
-            let (folded, capital) = (fold(&c.to_string()), c.to_uppercase().collect::<String>());
-            if folded == capital {
-                continue;
-            }
-            assert_eq!(fold(&folded), folded, "U+{:04X}", u32::from(c));
-            assert_eq!(fold(&capital), folded, "U+{:04X}", u32::from(c));
-        }
-    }
-
     proptest! {
         #[test]
-        fn folding_once_is_enough_and_nothing_panics(name in any::<String>(), other in "[A-Za-zа-яА-Яα-ωİßŉǰΐ]{1,8}") {
+        fn no_name_makes_the_checks_panic(name in any::<String>()) {
             let _ = (check_person(&name), check_room(&name), check_file(&name));
-            prop_assert_eq!(fold(&fold(&other)), fold(&other));
         }
 
         #[test]

@@ -1,6 +1,7 @@
 //! What the hub keeps on disk, in words: pure data, written by the store and read back at start or when asked.
 
 use super::invite::{InviteDigest, InviteRecord};
+use super::name::NameKey;
 use super::types::{Content, RoomAccess};
 use super::{PublicKey, Timestamp};
 
@@ -11,8 +12,8 @@ pub enum Record {
     Name {
         /// The name as its owner writes it.
         name: String,
-        /// The name as it is compared, see [`fold`](super::name::fold). There is one owner for each.
-        fold: String,
+        /// The name as it is compared, see [`NameKey`]. There is one owner for each.
+        name_key: NameKey,
         /// The key that the name belongs to.
         key: PublicKey,
         /// When it was taken, in milliseconds since 1970 (UTC).
@@ -32,31 +33,31 @@ pub enum Record {
     Message(Kept),
     /// Somebody has every message for them up to this number. The number never goes back.
     Received {
-        /// Who, folded.
-        fold: String,
+        /// Who.
+        name_key: NameKey,
         /// The number.
         number: u64,
     },
     /// When somebody was there, as far as they lack what was said to everybody; a newer one replaces it.
     There {
-        /// Who, folded.
-        fold: String,
+        /// Who.
+        name_key: NameKey,
         /// From when until when.
         spans: Vec<Span>,
     },
     /// Somebody blocks somebody.
     Block {
-        /// Who blocks, folded.
-        by: String,
-        /// Whom, folded.
-        whom: String,
+        /// Who blocks.
+        by: NameKey,
+        /// Whom.
+        whom: NameKey,
     },
     /// Somebody does not block somebody any more.
     Unblock {
-        /// Who blocked, folded.
-        by: String,
-        /// Whom, folded.
-        whom: String,
+        /// Who blocked.
+        by: NameKey,
+        /// Whom.
+        whom: NameKey,
     },
     /// A room is there.
     Room {
@@ -66,8 +67,8 @@ pub enum Record {
         name: String,
         /// Who may join by themselves.
         access: RoomAccess,
-        /// Who has made it, folded.
-        owner: String,
+        /// Who has made it.
+        owner: NameKey,
     },
     /// A room is gone, with its members; what was said in it stays.
     RoomGone {
@@ -78,19 +79,19 @@ pub enum Record {
     Member {
         /// The room's number.
         room: u64,
-        /// Who, folded.
-        fold: String,
+        /// Who.
+        name_key: NameKey,
         /// The newest message when they joined: later ones are for them.
         since: u64,
-        /// Who has brought them in, folded; empty if they came by themselves.
-        by: String,
+        /// Who has brought them in; nobody if they came by themselves.
+        by: NameKey,
     },
     /// Somebody is not in a room any more.
     MemberGone {
         /// The room's number.
         room: u64,
-        /// Who, folded.
-        fold: String,
+        /// Who.
+        name_key: NameKey,
     },
     /// Somebody is, or was, at the hub.
     Visit(VisitRecord),
@@ -98,8 +99,8 @@ pub enum Record {
     Failures(FailureRecord),
     /// An account is not known by a key any more: it has newer ones.
     KeyForgotten {
-        /// The account's name, folded.
-        fold: String,
+        /// The account's name.
+        name_key: NameKey,
         /// The key.
         key: PublicKey,
     },
@@ -107,8 +108,8 @@ pub enum Record {
     Copy(CopyRecord),
     /// It has it no more.
     CopyGone {
-        /// Whose it was, folded.
-        fold: String,
+        /// Whose it was.
+        name_key: NameKey,
         /// Which.
         file: String,
     },
@@ -193,7 +194,7 @@ pub struct VisitRecord {
 /// Failed logins of a name, or from an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureRecord {
-    /// `name:` and a folded name, `address:` and a [`Network`](super::Network), or `key:` and a key.
+    /// `name:` and a name key, `address:` and a [`Network`](super::Network), or `key:` and a key.
     pub whom: String,
     /// How many in a row; none forgets the record.
     pub count: u32,
@@ -206,8 +207,8 @@ pub struct FailureRecord {
 /// A copy that the hub keeps. There is one of each name of each owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyRecord {
-    /// Whose it is, folded.
-    pub fold: String,
+    /// Whose it is.
+    pub name_key: NameKey,
     /// Whose it is, as they write it.
     pub owner: String,
     /// The content under its owner's name for it.
@@ -220,7 +221,7 @@ pub struct NameRecord {
     /// The name as its owner writes it.
     pub name: String,
     /// The name as it is compared.
-    pub fold: String,
+    pub name_key: NameKey,
     /// The keys that it belongs to, sorted. An account may have none yet.
     pub keys: Vec<PublicKey>,
     /// If it is an account, the number of its password: each that is set has a higher one than all before.
@@ -236,12 +237,12 @@ pub struct NameRecord {
 /// A message to one person alone that they do not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingRecord {
-    /// Whom it is for, folded.
-    pub fold: String,
+    /// Whom it is for.
+    pub name_key: NameKey,
     /// Its number.
     pub number: u64,
-    /// Who has sent it, folded.
-    pub from: String,
+    /// Who has sent it.
+    pub from: NameKey,
     /// Bytes of its text.
     pub bytes: u64,
     /// Whether they shall not see it.
@@ -257,33 +258,33 @@ pub struct RoomRecord {
     pub name: String,
     /// Who may join by themselves.
     pub access: RoomAccess,
-    /// Who has made it, folded; empty if that is not known.
-    pub owner: String,
-    /// Who is in it, folded and sorted, and since which message.
-    pub members: Vec<(String, u64)>,
-    /// Those of them whom somebody has brought in, and who, folded and sorted.
-    pub brought: Vec<(String, String)>,
+    /// Who has made it; nobody if that is not known.
+    pub owner: NameKey,
+    /// Who is in it, sorted, and since which message.
+    pub members: Vec<(NameKey, u64)>,
+    /// Those of them whom somebody has brought in, and who, sorted.
+    pub brought: Vec<(NameKey, NameKey)>,
 }
 
 /// Everything that the hub has in memory when it starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Loaded {
-    /// The names that are taken, in the order of their folds.
+    /// The names that are taken, in the order of their keys.
     pub names: Vec<NameRecord>,
-    /// Who blocks whom, folded and sorted.
-    pub blocks: Vec<(String, String)>,
+    /// Who blocks whom, sorted.
+    pub blocks: Vec<(NameKey, NameKey)>,
     /// The rooms, in the order of their numbers.
     pub rooms: Vec<RoomRecord>,
     /// The newest visits of earlier runs, oldest first; see [`VISITS_LOADED`](super::limits::VISITS_LOADED).
     pub visits: Vec<VisitRecord>,
     /// Failed logins.
     pub failures: Vec<FailureRecord>,
-    /// The copies that the hub keeps, in the order of their owners' folds, then of their names.
+    /// The copies that the hub keeps, in the order of their owners' keys, then of their names.
     pub copies: Vec<CopyRecord>,
     /// Messages to one person alone that they do not have, in the order of their numbers.
     pub waiting: Vec<WaitingRecord>,
-    /// When people were there, as far as they lack what was said to everybody, in the order of their folds.
-    pub there: Vec<(String, Vec<Span>)>,
+    /// When people were there, as far as they lack what was said to everybody, in the order of their keys.
+    pub there: Vec<(NameKey, Vec<Span>)>,
     /// The number of the newest message; 0 if there was never one.
     pub last_message: u64,
     /// The highest number that a room has had.
@@ -302,8 +303,8 @@ pub enum Query {
     Asked {
         /// The program.
         instance: String,
-        /// Whose it is, folded.
-        fold: String,
+        /// Whose it is.
+        name_key: NameKey,
     },
     /// An invite that a key has shown.
     Invite {
@@ -318,8 +319,8 @@ pub enum Query {
 /// everybody. Their own are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inbox {
-    /// Who, folded.
-    pub fold: String,
+    /// Who.
+    pub name_key: NameKey,
     /// Only after this number.
     pub after: u64,
     /// Their rooms, each with the number after which its messages are for them.
@@ -335,16 +336,16 @@ pub struct Inbox {
 /// What has been said, as far as somebody may see it. What is withheld from them is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryQuery {
-    /// Who asks, folded.
-    pub fold: String,
+    /// Who asks.
+    pub name_key: NameKey,
     /// What was said to everybody.
     pub lobby: bool,
     /// What was said in these rooms.
     pub rooms: Vec<u64>,
     /// What was said between who asks and one other.
     pub people: People,
-    /// In rooms and to everybody: not what these have said, folded.
-    pub without: Vec<String>,
+    /// In rooms and to everybody: not what these have said.
+    pub without: Vec<NameKey>,
     /// Only what was sent at this time or later.
     pub since: Option<Timestamp>,
     /// Only after this number.
@@ -366,8 +367,8 @@ pub struct HistoryQuery {
 pub enum People {
     /// None.
     Nobody,
-    /// Those with this one, folded.
-    With(String),
+    /// Those with this one.
+    With(NameKey),
     /// Those with anybody.
     Everybody,
 }

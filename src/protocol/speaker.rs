@@ -1,6 +1,6 @@
 //! Whoever types lines: what some of them mean depends on those before.
 
-use super::name::{LOBBY, check_room, fold};
+use super::name::{NameKey, check_room, is_lobby};
 use super::{BadLine, Request, RequestLine, line};
 
 /// Who types, and in which room they talk: `send_group`, `leave_group` and `list_members` mean the room of the last
@@ -41,13 +41,15 @@ impl Speaker {
 
     /// Talks in a room from now on, or in none. What can be no room's name is none.
     pub fn talk_in(&mut self, room: Option<String>) {
-        self.room = room.filter(|room| fold(room) == LOBBY || check_room(room).is_ok());
+        self.room = room.filter(|room| is_lobby(room) || check_room(room).is_ok());
     }
 
     fn note(&mut self, request: &Request) {
         match request {
             Request::RoomJoin(join) if join.again => self.talk_in(Some(join.room.clone())),
-            Request::RoomLeave(leave) if self.room().is_some_and(|room| fold(room) == fold(&leave.room)) => {
+            Request::RoomLeave(leave)
+                if self.room().is_some_and(|room| NameKey::of(room) == NameKey::of(&leave.room)) =>
+            {
                 self.talk_in(None);
             }
             _ => {}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::session::{FilesChanged, Hashed, Offering};
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::transfer::Chunking;
 use crate::protocol::types::{SkipReason, Skipped};
 use crate::protocol::{Content, ContentHash, ErrorCode, Failure, Timestamp};
@@ -39,8 +39,8 @@ pub(super) struct Disk {
     folders: BTreeMap<String, BTreeMap<String, Entry>>,
     served: BTreeMap<String, Served>,
     watched: Vec<Watched>,
-    /// What is for one person: the content, and who, folded.
-    lent: BTreeSet<(ContentHash, String)>,
+    /// What is for one person: the content, and who.
+    lent: BTreeSet<(ContentHash, NameKey)>,
 }
 
 /// What a file with these bytes is.
@@ -184,7 +184,7 @@ impl Disk {
     pub(super) fn lend(&mut self, dir: Option<&str>, file: &str, to: &str) -> Result<Content, Failure> {
         match self.folders.get(dir.unwrap_or(HOME)).and_then(|entries| entries.get(file)) {
             Some(Entry::Plain(content)) => {
-                self.lent.insert((content.hash, fold(to)));
+                self.lent.insert((content.hash, NameKey::of(to)));
                 let bare = file.rsplit('/').next().unwrap_or(file);
                 Ok(Content { file: bare.into(), ..content.clone() })
             }
@@ -194,7 +194,7 @@ impl Disk {
     }
 
     pub(super) fn unlend(&mut self, hash: ContentHash, to: &str) {
-        self.lent.remove(&(hash, fold(to)));
+        self.lent.remove(&(hash, NameKey::of(to)));
     }
 
     /// Files are not served any more, `DIR/` standing for a folder in which new ones are not looked for any more.
@@ -205,6 +205,6 @@ impl Disk {
 
     /// Whether somebody may fetch a content here.
     pub(super) fn serves(&self, hash: &ContentHash, peer: &str) -> bool {
-        self.served.values().any(|served| served.hash == *hash) || self.lent.contains(&(*hash, fold(peer)))
+        self.served.values().any(|served| served.hash == *hash) || self.lent.contains(&(*hash, NameKey::of(peer)))
     }
 }

@@ -25,6 +25,7 @@ use crate::core::session::{AcceptFrom, FilesChanged, Session, SessionConfig};
 use crate::core::time::{Rng, Time};
 use crate::protocol::event::Settings;
 use crate::protocol::limits::{HubLimits, MAX_TRANSFERS, PUSH_PATIENCE};
+use crate::protocol::name::NameKey;
 use crate::protocol::record::{Query, Record};
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
@@ -127,7 +128,7 @@ enum Happening {
     /// The store has an answer, for a run of the hub.
     Found(u64, u64, Query),
     /// A password has been checked.
-    Verified(u64, u64, String, Password),
+    Verified(u64, u64, NameKey, Password),
     /// The hub, in this run of it, has fetched a copy.
     Copied(u64, crate::core::hub::CopyPlan),
     /// Something on a client's own machine is done.

@@ -71,10 +71,10 @@ impl Sim {
                 let found = self.disk.find(&query);
                 self.tell_hub(hub::Input::Found(number, found));
             }
-            Happening::Verified(run, attempt, fold, password) if run == self.runs => {
-                let account = self.disk.check(&fold, &password);
-                let verified = account.and_then(|NameRecord { name, fold, credential, .. }| {
-                    Some(Verified { name, fold, credential: credential? })
+            Happening::Verified(run, attempt, name_key, password) if run == self.runs => {
+                let account = self.disk.check(&name_key, &password);
+                let verified = account.and_then(|NameRecord { name, name_key, credential, .. }| {
+                    Some(Verified { name, name_key, credential: credential? })
                 });
                 self.tell_hub(hub::Input::Verified(attempt, verified));
             }
@@ -287,9 +287,9 @@ impl Sim {
                 let at = self.on_disk.max(self.now) + self.between(self.config.commit);
                 self.later(at, Happening::Found(self.runs, number, query));
             }
-            hub::Output::Verify { attempt, fold, password } => {
+            hub::Output::Verify { attempt, name_key, password } => {
                 let at = self.now + self.between(self.config.commit);
-                self.later(at, Happening::Verified(self.runs, attempt, fold, password));
+                self.later(at, Happening::Verified(self.runs, attempt, name_key, password));
             }
             hub::Output::Copy(plan) => self.copy(plan),
             hub::Output::Discard(hash) => self.shelf.discard(&hash),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::invite::{InviteDigest, InviteRecord};
 use crate::protocol::limits::{FAILURES_COUNTED, REQUESTS_IN_FLIGHT, VISITS_LOADED};
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::record::{
     Asked, CopyRecord, FailureRecord, Found, HistoryQuery, Inbox, Kept, Loaded, NameRecord, People, Place, Query,
     RoomRecord, Span, VisitRecord, WaitingRecord,
@@ -18,17 +18,17 @@ const MESSAGE_SIZE: u64 = 256;
 /// Everything that has been kept.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
-    names: BTreeMap<String, Owner>,
+    names: BTreeMap<NameKey, Owner>,
     messages: BTreeMap<u64, Kept>,
-    asked: BTreeSet<(String, Asked)>,
-    there: BTreeMap<String, BTreeMap<u64, u64>>,
-    blocks: BTreeSet<(String, String)>,
+    asked: BTreeSet<(NameKey, Asked)>,
+    there: BTreeMap<NameKey, BTreeMap<u64, u64>>,
+    blocks: BTreeSet<(NameKey, NameKey)>,
     rooms: BTreeMap<u64, RoomRecord>,
     last_room: u64,
     last_credential: u64,
     visits: BTreeMap<(u64, u64), VisitRecord>,
     failures: BTreeMap<String, FailureRecord>,
-    copies: BTreeMap<(String, String), CopyRecord>,
+    copies: BTreeMap<(NameKey, String), CopyRecord>,
     invites: BTreeMap<InviteDigest, InviteRecord>,
     invited: BTreeSet<(InviteDigest, PublicKey)>,
 }
@@ -52,25 +52,25 @@ impl MemoryStore {
                     invite.spent += u64::from(self.invited.insert((*digest, *key)));
                 }
             }
-            Record::Name { name, fold, key, since, credential } => {
-                self.keep_name(name, fold, *key, *since, *credential)
+            Record::Name { name, name_key, key, since, credential } => {
+                self.keep_name(name, name_key, *key, *since, *credential)
             }
-            Record::KeyForgotten { fold, key } => {
-                if let Some(owner) = self.names.get_mut(fold) {
+            Record::KeyForgotten { name_key, key } => {
+                if let Some(owner) = self.names.get_mut(name_key) {
                     owner.keys.remove(key);
                 }
             }
             Record::Message(kept) => self.keep_message(kept),
-            Record::Received { fold, number } => {
-                if let Some(owner) = self.names.get_mut(fold) {
+            Record::Received { name_key, number } => {
+                if let Some(owner) = self.names.get_mut(name_key) {
                     owner.received = owner.received.max(*number);
                 }
             }
-            Record::There { fold, spans } => {
-                self.there.remove(fold);
-                if self.names.contains_key(fold) && !spans.is_empty() {
+            Record::There { name_key, spans } => {
+                self.there.remove(name_key);
+                if self.names.contains_key(name_key) && !spans.is_empty() {
                     let spans = spans.iter().map(|span| (span.after, span.until));
-                    self.there.insert(fold.clone(), spans.collect());
+                    self.there.insert(name_key.clone(), spans.collect());
                 }
             }
             Record::Block { by, whom } => drop(self.blocks.insert((by.clone(), whom.clone()))),
@@ -83,29 +83,29 @@ impl MemoryStore {
                 self.last_room = self.last_room.max(*room);
             }
             Record::RoomGone { room } => drop(self.rooms.remove(room)),
-            Record::Member { room, fold, since, by } => {
+            Record::Member { room, name_key, since, by } => {
                 if let Some(room) = self.rooms.get_mut(room) {
-                    room.members.retain(|(member, _)| member != fold);
-                    room.members.push((fold.clone(), *since));
+                    room.members.retain(|(member, _)| member != name_key);
+                    room.members.push((name_key.clone(), *since));
                     room.members.sort_unstable();
-                    room.brought.retain(|(member, _)| member != fold);
-                    room.brought.extend(Some((fold.clone(), by.clone())).filter(|(_, by)| !by.is_empty()));
+                    room.brought.retain(|(member, _)| member != name_key);
+                    room.brought.extend(Some((name_key.clone(), by.clone())).filter(|(_, by)| !by.is_nobody()));
                     room.brought.sort_unstable();
                 }
             }
-            Record::MemberGone { room, fold } => {
+            Record::MemberGone { room, name_key } => {
                 if let Some(room) = self.rooms.get_mut(room) {
-                    room.members.retain(|(member, _)| member != fold);
-                    room.brought.retain(|(member, _)| member != fold);
+                    room.members.retain(|(member, _)| member != name_key);
+                    room.brought.retain(|(member, _)| member != name_key);
                 }
             }
             Record::Visit(visit) => drop(self.visits.insert((visit.run, visit.number), visit.clone())),
             Record::Failures(record) if record.count == 0 => drop(self.failures.remove(&record.whom)),
             Record::Failures(record) => drop(self.failures.insert(record.whom.clone(), record.clone())),
             Record::Copy(copy) => {
-                drop(self.copies.insert((copy.fold.clone(), copy.content.file.to_string()), copy.clone()));
+                drop(self.copies.insert((copy.name_key.clone(), copy.content.file.to_string()), copy.clone()));
             }
-            Record::CopyGone { fold, file } => drop(self.copies.remove(&(fold.clone(), file.clone()))),
+            Record::CopyGone { name_key, file } => drop(self.copies.remove(&(name_key.clone(), file.clone()))),
             Record::TrimBefore(time) => {
                 let old = self.messages.values().filter(|kept| kept.sent < *time).map(|kept| kept.number);
                 for number in old.collect::<Vec<_>>() {
@@ -121,15 +121,15 @@ impl MemoryStore {
         }
     }
 
-    fn keep_name(&mut self, name: &str, fold: &str, key: PublicKey, since: i64, credential: Option<u64>) {
-        let there = self.names.get_mut(fold);
+    fn keep_name(&mut self, name: &str, name_key: &NameKey, key: PublicKey, since: i64, credential: Option<u64>) {
+        let there = self.names.get_mut(name_key);
         match (there.as_ref().and_then(|owner| Some(owner.password.as_ref()?.1)), there) {
             // The account has another password now, or there is none any more.
             (now, _) if now != credential => {}
             (_, None) => {
                 let keys = BTreeSet::from([key]);
                 let owner = Owner { name: name.to_owned(), since, password: None, received: 0, keys };
-                self.names.insert(fold.to_owned(), owner);
+                self.names.insert(name_key.to_owned(), owner);
             }
             (Some(_), Some(owner)) => drop(owner.keys.insert(key)),
             (None, Some(owner)) if owner.keys.contains(&key) => {
@@ -141,7 +141,7 @@ impl MemoryStore {
     }
 
     fn keep_message(&mut self, kept: &Kept) {
-        let asked = (fold(&kept.from), kept.asked.clone());
+        let asked = (NameKey::of(&kept.from), kept.asked.clone());
         if !self.messages.contains_key(&kept.number) && self.asked.insert(asked) {
             self.messages.insert(kept.number, kept.clone());
         }
@@ -153,17 +153,17 @@ impl MemoryStore {
             return;
         }
         if let Some(kept) = self.messages.remove(&number) {
-            self.asked.remove(&(fold(&kept.from), kept.asked));
+            self.asked.remove(&(NameKey::of(&kept.from), kept.asked));
         }
     }
 
     /// Makes a name an account since the beginning of time, and forgets its keys.
     pub fn add_account(&mut self, name: &str, password: &str) {
-        let received = self.names.get(&fold(name)).map_or(0, |owner| owner.received);
+        let received = self.names.get(&NameKey::of(name)).map_or(0, |owner| owner.received);
         self.last_credential += 1;
         let password = Some((Password(password.to_owned()), self.last_credential));
         let owner = Owner { name: name.to_owned(), since: 0, password, received, keys: BTreeSet::new() };
-        self.names.insert(fold(name), owner);
+        self.names.insert(NameKey::of(name), owner);
     }
 
     /// Makes an invite.
@@ -171,18 +171,18 @@ impl MemoryStore {
         self.invites.insert(invite.digest, invite);
     }
 
-    /// Whose password it is, if it is that of the account with this folded name.
-    pub fn check(&self, fold: &str, password: &Password) -> Option<NameRecord> {
-        let owner = self.names.get(fold)?;
-        owner.password.as_ref().filter(|(theirs, _)| theirs == password).map(|_| self.name(fold, owner))
+    /// Whose password it is, if it is that of the account with this name.
+    pub fn check(&self, name_key: &NameKey, password: &Password) -> Option<NameRecord> {
+        let owner = self.names.get(name_key)?;
+        owner.password.as_ref().filter(|(theirs, _)| theirs == password).map(|_| self.name(name_key, owner))
     }
 
-    fn name(&self, fold: &str, owner: &Owner) -> NameRecord {
+    fn name(&self, name_key: &NameKey, owner: &Owner) -> NameRecord {
         let theirs =
-            self.messages.range(owner.received + 1..).filter(|(_, kept)| recipient(kept).as_deref() == Some(fold));
+            self.messages.range(owner.received + 1..).filter(|(_, kept)| recipient(kept).as_ref() == Some(name_key));
         NameRecord {
             name: owner.name.clone(),
-            fold: fold.to_owned(),
+            name_key: name_key.to_owned(),
             keys: owner.keys.iter().copied().collect(),
             credential: owner.password.as_ref().map(|(_, number)| *number),
             since: owner.since,
@@ -201,14 +201,14 @@ impl MemoryStore {
         failures.truncate(FAILURES_COUNTED);
         failures.sort_by(|a, b| a.whom.cmp(&b.whom));
         Loaded {
-            names: self.names.iter().map(|(fold, owner)| self.name(fold, owner)).collect(),
+            names: self.names.iter().map(|(name_key, owner)| self.name(name_key, owner)).collect(),
             blocks: self.blocks.iter().cloned().collect(),
             rooms: self.rooms.values().cloned().collect(),
             visits,
             failures,
             copies: self.copies.values().cloned().collect(),
             waiting: self.waiting(),
-            there: self.there.iter().map(|(fold, spans)| (fold.clone(), as_spans(spans))).collect(),
+            there: self.there.iter().map(|(name_key, spans)| (name_key.clone(), as_spans(spans))).collect(),
             last_message: self.messages.keys().next_back().copied().unwrap_or_default(),
             last_room: self.last_room,
         }
@@ -216,11 +216,11 @@ impl MemoryStore {
 
     fn waiting(&self) -> Vec<WaitingRecord> {
         let waiting = self.messages.values().filter_map(|kept| {
-            let fold = recipient(kept)?;
+            let name_key = recipient(kept)?;
             let (number, bytes) = (kept.number, kept.text.len() as u64);
-            let missed = self.names.get(&fold).is_some_and(|owner| owner.received < number);
-            let from = crate::protocol::name::fold(&kept.from);
-            missed.then_some(WaitingRecord { fold, number, from, bytes, withheld: kept.withheld })
+            let missed = self.names.get(&name_key).is_some_and(|owner| owner.received < number);
+            let from = crate::protocol::name::NameKey::of(&kept.from);
+            missed.then_some(WaitingRecord { name_key, number, from, bytes, withheld: kept.withheld })
         });
         waiting.collect()
     }
@@ -242,8 +242,8 @@ impl MemoryStore {
                     other @ (Found::Asked(_) | Found::Invite(_)) => other,
                 }
             }
-            Query::Asked { instance, fold: by } => {
-                let theirs = |kept: &&Kept| kept.asked.instance == *instance && fold(&kept.from) == *by;
+            Query::Asked { instance, name_key: by } => {
+                let theirs = |kept: &&Kept| kept.asked.instance == *instance && NameKey::of(&kept.from) == *by;
                 let newest = self.messages.values().rev().filter(theirs).take(REQUESTS_IN_FLIGHT);
                 let mut newest: Vec<_> = newest.map(|kept| (kept.asked.ask, kept.number, kept.sent)).collect();
                 newest.reverse();
@@ -265,9 +265,9 @@ fn size(kept: &Kept) -> u64 {
     MESSAGE_SIZE + 2 * kept.text.len() as u64
 }
 
-fn recipient(kept: &Kept) -> Option<String> {
+fn recipient(kept: &Kept) -> Option<NameKey> {
     match &kept.place {
-        Place::Person(name) => Some(fold(name)),
+        Place::Person(name) => Some(NameKey::of(name)),
         Place::Lobby | Place::Room(_) => None,
     }
 }
@@ -294,20 +294,20 @@ fn is_for(inbox: &Inbox, kept: &Kept) -> bool {
             inbox.lobby.iter().any(inside)
         }
         Place::Room(room) => inbox.rooms.iter().any(|(of, after)| of == room && new(*after)),
-        Place::Person(name) => fold(name) == inbox.fold && new(0),
+        Place::Person(name) => NameKey::of(name) == inbox.name_key && new(0),
     };
-    theirs && fold(&kept.from) != inbox.fold
+    theirs && NameKey::of(&kept.from) != inbox.name_key
 }
 
 fn is_seen(query: &HistoryQuery, kept: &Kept) -> bool {
-    let from = fold(&kept.from);
+    let from = NameKey::of(&kept.from);
     let heard = !query.without.contains(&from);
     let place = match &kept.place {
         Place::Lobby => query.lobby && heard,
         Place::Room(room) => query.rooms.contains(room) && heard,
         Place::Person(name) => {
-            let to = fold(name);
-            let (mine, to_me) = (from == query.fold, to == query.fold && !kept.withheld);
+            let to = NameKey::of(name);
+            let (mine, to_me) = (from == query.name_key, to == query.name_key && !kept.withheld);
             match &query.people {
                 People::Nobody => false,
                 People::With(other) => mine && to == *other || from == *other && to_me,

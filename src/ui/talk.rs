@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::protocol::human::{TALK, is_command};
-use crate::protocol::name::{LOBBY, check_room, fold};
+use crate::protocol::name::{LOBBY, NameKey, check_room, is_lobby};
 use crate::protocol::{BadLine, ErrorCode, Event, EventLine, Id, Request, RequestLine, Speaker, request};
 
 /// What ends the talking.
@@ -120,7 +120,7 @@ impl Talk {
     pub fn doubt(&self, line: &str) -> Option<String> {
         let room = self.shown.as_ref().filter(|_| self.command(line).is_none())?;
         let word = first_word(line.trim_start()).to_lowercase();
-        let whom = if fold(room) == LOBBY { "everybody".to_owned() } else { format!("all in {room}") };
+        let whom = if is_lobby(room) { "everybody".to_owned() } else { format!("all in {room}") };
         NOT_FOR_ALL
             .contains(&word.as_str())
             .then(|| format!("This would be said to {whom}; `/{word}` is the command. Say it? [y/N] "))
@@ -156,7 +156,7 @@ impl Talk {
                 return Some(if self.awaited { entered(&format!("in {}", joined.room)) } else { late });
             }
             Event::RoomLeft(left) => {
-                let is_left = |room: &str| fold(room) == fold(&left.room);
+                let is_left = |room: &str| NameKey::of(room) == NameKey::of(&left.room);
                 if self.speaker.room().is_some_and(is_left) {
                     self.speaker.talk_in(None);
                 }
@@ -192,9 +192,9 @@ impl Talk {
 
     fn do_command(&mut self, text: &str) -> (Meaning, Option<String>) {
         let (name, rest) = (first_word(text), text.strip_prefix(first_word(text)).unwrap_or_default().trim());
-        let leaves_lobby = name == LEAVE_GROUP && self.shown.as_deref().is_some_and(|room| fold(room) == LOBBY);
+        let leaves_lobby = name == LEAVE_GROUP && self.shown.as_deref().is_some_and(is_lobby);
         if (name == LEAVE || leaves_lobby) && rest.is_empty() && self.shown.is_some() {
-            let left = self.stop().filter(|room| fold(room) != LOBBY);
+            let left = self.stop().filter(|room| !is_lobby(room));
             let still = left.map(|room| format!(" You are still in {room}.")).unwrap_or_default();
             return (Meaning::Nothing, Some(format!("What you type is a command again.{still}")));
         }
@@ -211,7 +211,7 @@ impl Talk {
             }
             Ok(Some(line)) => {
                 if let Request::RoomLeave(leave) = &line.request
-                    && self.room.as_ref().is_some_and(|room| fold(room) == fold(&leave.room))
+                    && self.room.as_ref().is_some_and(|room| NameKey::of(room) == NameKey::of(&leave.room))
                 {
                     self.stop();
                 }
@@ -222,7 +222,7 @@ impl Talk {
     }
 
     fn talk(&mut self, room: &str) -> (Meaning, Option<String>) {
-        if fold(room) == LOBBY {
+        if is_lobby(room) {
             self.stop();
             self.room = Some(LOBBY.to_owned());
             return (Meaning::Nothing, Some(entered("to everybody")));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use potluck::core::hub::{Access, HubConfig, HubFiles, Keep, LoginPolicy};
 use potluck::core::{LinkConfig, Rng};
 use potluck::protocol::limits::HubLimits;
-use potluck::protocol::name::fold;
+use potluck::protocol::name::NameKey;
 use potluck::protocol::record::{CopyRecord, Loaded, NameRecord, RoomRecord, WaitingRecord};
 use potluck::protocol::types::RoomAccess;
 use potluck::protocol::{PublicKey, Timestamp};
@@ -63,39 +63,39 @@ pub fn names(rng: &mut Rng) -> Vec<NameRecord> {
             let keys = (0..rng.below(3)).map(|_| key(rng)).collect();
             let credential = rng.chance(40).then(|| rng.below(4));
             let (received, unread) = (rng.below(4), rng.below(4));
-            NameRecord { name: name.into(), fold: fold(name), keys, credential, since: 5, received, unread }
+            NameRecord { name: name.into(), name_key: NameKey::of(name), keys, credential, since: 5, received, unread }
         })
         .collect();
-    names.sort_by(|a, b| a.fold.cmp(&b.fold));
+    names.sort_by(|a, b| a.name_key.cmp(&b.name_key));
     names
 }
 
 pub fn loaded(rng: &mut Rng) -> Loaded {
     let names = names(rng);
-    let folds: Vec<String> = names.iter().map(|name| name.fold.clone()).collect();
-    let pairs = folds.iter().flat_map(|by| folds.iter().map(move |whom| (by.clone(), whom.clone())));
+    let keys: Vec<NameKey> = names.iter().map(|name| name.name_key.clone()).collect();
+    let pairs = keys.iter().flat_map(|by| keys.iter().map(move |whom| (by.clone(), whom.clone())));
     let blocks = pairs.filter(|(by, whom)| by != whom).filter(|_| rng.chance(10)).collect();
     let rooms: Vec<RoomRecord> = (1..=2)
         .filter_map(|room| {
-            let members: Vec<(String, u64)> =
-                folds.iter().filter(|_| rng.chance(50)).map(|fold| (fold.clone(), 1)).collect();
+            let members: Vec<(NameKey, u64)> =
+                keys.iter().filter(|_| rng.chance(50)).map(|name_key| (name_key.clone(), 1)).collect();
             let access = if rng.chance(50) { RoomAccess::Open } else { RoomAccess::Invite };
             let name = ROOMS[room as usize].to_owned();
-            let owner = folds.first().filter(|_| rng.chance(50)).cloned().unwrap_or_default();
+            let owner = keys.first().filter(|_| rng.chance(50)).cloned().unwrap_or_default();
             (!members.is_empty()).then_some(RoomRecord { room, name, access, owner, members, brought: Vec::new() })
         })
         .collect();
-    let copies = folds.iter().filter(|_| rng.chance(20)).map(|fold| fold.to_owned()).collect::<Vec<_>>();
-    let copies = copies.into_iter().map(|fold| {
+    let copies = keys.iter().filter(|_| rng.chance(20)).map(|name_key| name_key.to_owned()).collect::<Vec<_>>();
+    let copies = copies.into_iter().map(|name_key| {
         let content = words::content(rng);
-        CopyRecord { owner: fold.clone(), fold, content }
+        CopyRecord { owner: name_key.to_string(), name_key, content }
     });
     let copies = copies.collect();
     let mut waiting = Vec::new();
     for number in 1..=4 {
-        if let Some(fold) = folds.first().filter(|_| rng.chance(30)) {
+        if let Some(name_key) = keys.first().filter(|_| rng.chance(30)) {
             let (bytes, withheld) = (rng.below(9), rng.chance(20));
-            waiting.push(WaitingRecord { fold: fold.clone(), number, from: fold.clone(), bytes, withheld });
+            waiting.push(WaitingRecord { name_key: name_key.clone(), number, from: name_key.clone(), bytes, withheld });
         }
     }
     Loaded { names, blocks, rooms, copies, waiting, last_message: 4, last_room: 2, ..Loaded::default() }

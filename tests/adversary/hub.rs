@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use potluck::core::hub::{ConnId, Input, Output};
 use potluck::core::{Hub, Rng, Time};
+use potluck::protocol::name::NameKey;
 use potluck::protocol::record::{Kept, Loaded, Query, Record};
 use potluck::protocol::wire::HubHello;
 use potluck::protocol::{EventLine, Id, PublicKey};
@@ -53,7 +54,7 @@ pub struct World {
     pub trouble: bool,
     pub kept: Vec<Kept>,
     pub queries: Vec<(u64, Query)>,
-    pub attempts: Vec<(u64, String)>,
+    pub attempts: Vec<(u64, NameKey)>,
     pub copies: Vec<u64>,
     pub stopped: bool,
 }
@@ -140,7 +141,7 @@ impl World {
             }
             Output::Abandon(commits) => self.abandoned.extend(commits),
             Output::Query(number, query) => self.queries.push((number, query)),
-            Output::Verify { attempt, fold, .. } => self.attempts.push((attempt, fold)),
+            Output::Verify { attempt, name_key, .. } => self.attempts.push((attempt, name_key)),
             Output::Copy(plan) => self.copies.push(plan.copy),
             Output::Stopped => self.stopped = true,
             Output::Discard(_) | Output::MayFetch(..) | Output::MayNotFetch(_) | Output::Log(_) => {}
@@ -328,5 +329,5 @@ fn play(seed: u64) {
 
 #[test]
 fn hub() {
-    crate::each_seed("hub", 2_000, play);
+    crate::seeds::play_seeds(2_000, play);
 }

@@ -4,6 +4,9 @@
 //! Every run follows from its seed. `POTLUCK_RUNS=1000000 cargo test --test adversary hub` plays for hours,
 //! `POTLUCK_SEED=<seed>` one run again.
 
+#[path = "../support/seeds.rs"]
+mod seeds;
+
 mod far;
 mod given;
 mod hub;
@@ -12,38 +15,14 @@ mod parts;
 mod peers;
 mod words;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// A number from the environment.
-fn from_env(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|number| number.parse().ok())
-}
-
-/// Plays so many runs, or as many as `POTLUCK_RUNS` says, on all cores; only the one that `POTLUCK_SEED` names, if it
-/// does. A run that fails prints its seed.
-fn each_seed(test: &str, runs: u64, play: impl Fn(u64) + Sync + std::panic::RefUnwindSafe) {
-    if let Some(seed) = from_env("POTLUCK_SEED") {
-        return play(seed);
+#[test]
+fn the_smallest_seed_that_fails_is_named() {
+    if !seeds::all_are_played() {
+        return;
     }
-    let (next, last) = (AtomicU64::new(1), from_env("POTLUCK_RUNS").unwrap_or(runs));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed > last {
-                        return;
-                    }
-                    if let Err(panic) = std::panic::catch_unwind(|| play(seed)) {
-                        eprintln!(
-                            "seed {seed} failed; again with: POTLUCK_SEED={seed} cargo test --test adversary {test}"
-                        );
-                        next.store(last, Ordering::Relaxed);
-                        std::panic::resume_unwind(panic);
-                    }
-                }
-            });
-        }
-    });
+    let failure = std::panic::catch_unwind(|| seeds::play_seeds(100, |seed| assert!(seed % 7 != 0, "{seed} is bad")));
+    let message = *failure.unwrap_err().downcast::<String>().unwrap();
+    assert!(message.starts_with("seed 7 failed: ") && message.contains("7 is bad"), "{message}");
+    let again = "POTLUCK_SEED=7 cargo test --test adversary -- --exact the_smallest_seed_that_fails_is_named";
+    assert!(message.ends_with(again), "{message}");
 }

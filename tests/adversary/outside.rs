@@ -80,9 +80,9 @@ impl World {
     }
 
     pub fn verify(&mut self) {
-        let Some((attempt, fold)) = self.attempts.pop() else { return };
+        let Some((attempt, name_key)) = self.attempts.pop() else { return };
         let right = self.rng.chance(60);
-        let verified = right.then(|| Verified { name: fold.clone(), fold, credential: self.rng.below(9) });
+        let verified = right.then(|| Verified { name: name_key.to_string(), name_key, credential: self.rng.below(9) });
         self.handle(Input::Verified(attempt, verified));
     }
 

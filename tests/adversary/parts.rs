@@ -11,6 +11,11 @@ use potluck::core::{Link, LinkConfig, Rng, Time};
 use potluck::protocol::limits::{LINK_BYTES, LINK_FRAMES};
 use potluck::protocol::{ChunkSet, ErrorCode};
 
+/// A link waits for something exactly while it has a connection.
+fn is_up(link: &Link) -> bool {
+    link.next_timeout().is_some()
+}
+
 /// Two ends whose connection breaks at any moment, and one that lies about what it has: what an honest end says arrives
 /// once and in order.
 fn link_run(seed: u64) {
@@ -52,7 +57,7 @@ fn link_run(seed: u64) {
                         ends.iter_mut().for_each(Link::detach);
                         break;
                     }
-                    if ends[1 - at].is_up() && ends[1 - at].receive(now, number, frame.ack, frame.probe) == Ok(true) {
+                    if is_up(&ends[1 - at]) && ends[1 - at].receive(now, number, frame.ack, frame.probe) == Ok(true) {
                         heard[1 - at] += 1;
                         assert_eq!(number, Some(heard[1 - at]), "in order, each once");
                     }
@@ -77,8 +82,8 @@ fn link_is_bounded(seed: u64) {
 
 #[test]
 fn link() {
-    crate::each_seed("link", 3_000, link_run);
-    crate::each_seed("link", 20, link_is_bounded);
+    crate::seeds::play_seeds(3_000, link_run);
+    crate::seeds::play_seeds(20, link_is_bounded);
 }
 
 fn some_chunks(rng: &mut Rng) -> ChunkSet {
@@ -135,7 +140,7 @@ fn swarm_run(seed: u64) {
 
 #[test]
 fn swarm() {
-    crate::each_seed("swarm", 3_000, swarm_run);
+    crate::seeds::play_seeds(3_000, swarm_run);
 }
 
 /// Files are struck, claimed and done by lanes that never had them.
@@ -195,7 +200,7 @@ fn batch_run(seed: u64) {
 
 #[test]
 fn batch() {
-    crate::each_seed("batch", 3_000, batch_run);
+    crate::seeds::play_seeds(3_000, batch_run);
 }
 
 struct Note(u64, usize);
@@ -251,5 +256,5 @@ fn outbox_run(seed: u64) {
 
 #[test]
 fn outbox() {
-    crate::each_seed("outbox", 3_000, outbox_run);
+    crate::seeds::play_seeds(3_000, outbox_run);
 }

@@ -1,7 +1,7 @@
 //! Links between real processes, to the hub and between clients.
 
-#[path = "../common/mod.rs"]
-mod common;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod private;
 mod sessions;

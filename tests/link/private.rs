@@ -5,11 +5,11 @@ use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Instant;
 
-use crate::common::liar::{Liar, Lie};
-use crate::common::link::{BOTH, soon};
-use crate::common::peers::{Hub, PATIENCE, Peer, text};
-use potluck::io::identity::Identity;
-use potluck::io::transport::connect;
+use crate::support::liar::{Liar, Lie};
+use crate::support::link::{BOTH, soon};
+use crate::support::peers::{Hub, PATIENCE, Peer, text};
+use potluck::io::net::connect;
+use potluck::io::net::identity::Identity;
 use potluck::protocol::PublicKey;
 use serde_json::{Value, json};
 

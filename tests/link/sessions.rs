@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::peers::{Hub, Peer, Place, content, text};
-use crate::common::proxy::Proxy;
+use crate::support::peers::{Hub, Peer, Place, content, text};
+use crate::support::proxy::Proxy;
 use serde_json::{Value, json};
 
 fn proxy(hub: &Hub) -> Proxy {

@@ -1,7 +1,7 @@
 //! People with real processes: what they say to each other, where, and who may; over restarts of both sides.
 
-#[path = "../common/mod.rs"]
-mod common;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod accounts;
 mod blocking;
@@ -19,9 +19,9 @@ mod stores;
 mod times;
 mod trouble;
 
-use common::process::*;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use support::process::*;
 
 /// A link that notices quickly that the other side is gone.
 const QUICK: [&str; 4] = ["--ack-timeout", "100ms", "--retries", "2"];

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use crate::common::process::*;
+use crate::support::process::*;
 use serde_json::{Value, json};
 
 /// Proves that nothing was lost: the client still answers, and hears of what others offer.

@@ -1,6 +1,6 @@
 //! The pipe's contract, kept by the real program: one line in, one line out, in order, and an exit code.
 
-use crate::common::process::*;
+use crate::support::process::*;
 use potluck::protocol::schema::Stream;
 use rustix::process::Signal;
 use serde_json::{Value, json};

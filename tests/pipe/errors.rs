@@ -3,7 +3,7 @@
 use potluck::protocol::schema::Stream;
 use serde_json::{Value, json};
 
-use crate::common::process::*;
+use crate::support::process::*;
 
 #[test]
 fn every_error_says_to_which_line_it_belongs_and_to_which_part_of_it() {

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::common::process::{Face, Hub, Running, Scene};
+use crate::support::process::{Face, Hub, Running, Scene};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 

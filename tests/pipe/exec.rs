@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::process::*;
+use crate::support::process::*;
 
 /// Runs `exec` with options, and with a command that stands behind them.
 fn exec(scene: &Scene, hub: &str, options: &[&str], command: &[&str]) -> Ended {

@@ -3,7 +3,7 @@
 use std::net::{TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
-use crate::common::process::*;
+use crate::support::process::*;
 use potluck::protocol::schema::Stream;
 use rustix::process::Signal;
 use serde_json::json;

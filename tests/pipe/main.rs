@@ -1,7 +1,7 @@
 //! The program from outside, by real processes: its input and output, its exit codes, and what surrounds them.
 
-#[path = "../common/mod.rs"]
-mod common;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod bad_input;
 mod contract;

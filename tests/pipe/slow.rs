@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::common::process::*;
+use crate::support::process::*;
 use potluck::protocol::schema::Stream;
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::common::process::*;
+use super::support::process::*;
 
 /// How somebody without a name enters as dora.
 const ENTERS: [(&str, &str); 6] = [

@@ -1,6 +1,6 @@
 //! What surrounds the pipe: help, versions, completions, schemas, and colour only where it is wanted.
 
-use crate::common::process::*;
+use crate::support::process::*;
 use serde_json::{Value, json};
 
 const SUBCOMMANDS: [&str; 9] = ["serve", "user", "join", "exec", "demo", "schema", "replay", "forget", "completions"];

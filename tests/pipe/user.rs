@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::common::process::*;
+use crate::support::process::*;
 use serde_json::Value;
 
 /// The names that are taken, as JSON.

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use crate::common::process::*;
+use crate::support::process::*;
 
 /// What libraries, the system and Rust say, and nobody else.
 const BANNED: &[&str] = &[

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::seeds::each_seed;
+use crate::seeds::play_seeds;
 use potluck::core::Rng;
 use potluck::protocol::{Client, ErrorCode, Event, EventLine, Follow, Follows, Id, Offer, Presence};
 use potluck::sim::{ClientId, ClientOptions, Sim, SimConfig};
@@ -299,7 +299,7 @@ fn play(seed: u64) {
 
 #[test]
 fn on_any_network_tables_agree_and_every_request_is_answered_once() {
-    each_seed("hub", SEEDS, play);
+    play_seeds(SEEDS, play);
 }
 
 /// A client is killed and started again, several times within a second. Nobody but the last one lives.
@@ -327,5 +327,5 @@ fn play_restarts(seed: u64) {
 
 #[test]
 fn a_client_that_is_started_again_and_again_is_let_in() {
-    each_seed("sim", SEEDS, play_restarts);
+    play_seeds(SEEDS, play_restarts);
 }

@@ -1,6 +1,6 @@
 //! The machines in simulation: hundreds of random runs, each from its seed.
 
-#[path = "../common/seeds.rs"]
+#[path = "../support/seeds.rs"]
 mod seeds;
 
 mod files;

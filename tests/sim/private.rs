@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::seeds::each_seed;
+use crate::seeds::play_seeds;
 use potluck::core::Rng;
 use potluck::protocol::{ErrorCode, Event, EventLine, Follows, Id, LogEvent, Presence};
 use potluck::sim::{ClientId, ClientOptions, Sim, SimConfig};
@@ -183,7 +183,7 @@ fn play(seed: u64) {
 
 #[test]
 fn what_is_acknowledged_was_told_once_and_in_order() {
-    each_seed("private", SEEDS, play);
+    play_seeds(SEEDS, play);
 }
 
 /// Two clients with an open connection.
@@ -216,7 +216,7 @@ fn assert_unreachable(run: &Run, index: usize) {
 
 #[test]
 fn who_is_off_is_shown_away_by_the_hubs_own_probe() {
-    for seed in 1..=100 {
+    play_seeds(100, |seed| {
         let mut run = pair(seed);
         run.pause(3_000);
         run.sim.power_off(run.clients[1]);
@@ -230,12 +230,12 @@ fn who_is_off_is_shown_away_by_the_hubs_own_probe() {
         let shown = run.sim.now() - off;
         let probed = Duration::from_millis(1_350)..Duration::from_millis(2_200);
         assert!(probed.contains(&shown), "seed {seed}: shown away after {shown:?}, which three probes take");
-    }
+    });
 }
 
 #[test]
 fn whom_only_the_peer_does_not_reach_stays_in_the_table() {
-    for seed in 1..=100 {
+    play_seeds(100, |seed| {
         let mut run = pair(seed);
         run.sim.silence_private(run.clients[1]);
         run.ask(0, "private", 1);
@@ -252,12 +252,12 @@ fn whom_only_the_peer_does_not_reach_stays_in_the_table() {
         run.ask(0, "private", 1);
         run.sim.run_for(Duration::from_secs(1));
         assert!(matches!(last(&run, 0), Event::MessageAcked(_)));
-    }
+    });
 }
 
 #[test]
 fn when_two_write_to_each_other_at_once_there_is_one_connection() {
-    for seed in 1..=SEEDS {
+    play_seeds(SEEDS, |seed| {
         let mut run = Run::new(seed);
         run.ask(0, "private", 1);
         run.pause(150);
@@ -268,12 +268,12 @@ fn when_two_write_to_each_other_at_once_there_is_one_connection() {
         let told = ["private-opened", "private-message", "message-acked", "private-closed", "error"].map(count);
         assert_eq!(told, [2, 3, 3, 0, 0], "seed {seed}");
         run.check();
-    }
+    });
 }
 
 #[test]
 fn who_is_started_again_is_reached_again() {
-    for seed in 1..=100 {
+    play_seeds(100, |seed| {
         let mut run = pair(seed);
         match run.rng.chance(50) {
             true => run.sim.kill(run.clients[1]),
@@ -286,5 +286,5 @@ fn who_is_started_again_is_reached_again() {
         run.sim.run_for(Duration::from_secs(5));
         assert!(matches!(last(&run, 1), Event::MessageAcked(_)), "seed {seed}: {:?}", last(&run, 1));
         run.check();
-    }
+    });
 }

@@ -2,7 +2,7 @@
 
 use potluck::sim::ClientOptions;
 
-use super::scene::Face;
+use super::stage::Face;
 
 pages! {
     "register" register |scene| {

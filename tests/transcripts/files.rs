@@ -4,7 +4,7 @@ use potluck::protocol::{Follow, Follows};
 use potluck::sim::{ClientOptions, SimConfig};
 
 use super::play;
-use super::scene::Face;
+use super::stage::Face;
 
 pages! {
     "setdir" setdir |scene| {

@@ -24,7 +24,7 @@ mod people;
 mod private;
 mod pushes;
 mod rooms;
-mod scene;
+mod stage;
 mod systems;
 mod systems_files;
 mod transfers;
@@ -34,8 +34,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use potluck::protocol::{Event, Request};
-use potluck::sim::SimConfig;
-use scene::Scene;
+use potluck::sim::{ClientOptions, SimConfig};
+use stage::{Face, Stage};
 
 /// Events that no scene has, and why.
 const NOT_PLAYED: &[(&str, &str)] = &[
@@ -55,8 +55,8 @@ const NOT_PLAYED: &[(&str, &str)] = &[
 ];
 
 /// Plays a scene and compares its page with the snapshot of that name.
-fn play(name: &str, config: SimConfig, act: impl FnOnce(&mut Scene)) {
-    let mut scene = Scene::new(config);
+fn play(name: &str, config: SimConfig, act: impl FnOnce(&mut Stage)) {
+    let mut scene = Stage::new(config);
     act(&mut scene);
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../../snapshots");
@@ -67,6 +67,27 @@ fn play(name: &str, config: SimConfig, act: impl FnOnce(&mut Scene)) {
 
 fn snapshots() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("snapshots")
+}
+
+#[test]
+fn each_json_line_has_its_number_and_its_time() {
+    play("seq-and-time", SimConfig::default(), |scene| {
+        scene.show_seq_and_time();
+        scene.note("what a program reads, from its first line to its last; other pages leave `seq` and `time` out");
+        let anna = scene.join("anna", Face::Json, ClientOptions::default());
+        scene.says(anna, r#"{"id":1,"request":"setdir","dir":"none"}"#);
+        scene.note("an hour later");
+        scene.wait_ms(3_600_000);
+        scene.says(anna, r#"{"id":2,"request":"message","to":"all","text":"hello"}"#);
+        scene.says(anna, r#"{"id":3,"request":"quit"}"#);
+        let numbers: Vec<Option<u64>> = scene.told(anna).iter().map(|line| line.seq).collect();
+        assert_eq!(
+            numbers,
+            (1..=numbers.len() as u64).map(Some).collect::<Vec<_>>(),
+            "they count from 1 without a gap"
+        );
+        assert!(scene.told(anna).is_sorted_by_key(|line| line.time));
+    });
 }
 
 #[test]

@@ -8,7 +8,7 @@ use potluck::protocol::limits::HubLimits;
 use potluck::sim::{ClientOptions, SimConfig};
 
 use super::play;
-use super::scene::{Face, Scene, Who};
+use super::stage::{Face, Stage, Who};
 
 /// A message server that takes three clients.
 #[test]
@@ -103,7 +103,7 @@ fn system_c() {
 }
 
 /// Groups: made, found, joined, and what is wrong about them.
-fn groups(scene: &mut Scene, anna: Who, ben: Who, cleo: Who) {
+fn groups(scene: &mut Stage, anna: Who, ben: Who, cleo: Who) {
     scene.note("groups");
     scene.says(anna, "list_groups");
     scene.says(anna, "create_group climbers");
@@ -160,11 +160,11 @@ fn system_d() {
 }
 
 /// Somebody joins with the password of their account in a file.
-fn with_password(scene: &mut Scene, name: &str, face: Face, password: &str) -> Who {
+fn with_password(scene: &mut Stage, name: &str, face: Face, password: &str) -> Who {
     scene.join(name, face, ClientOptions { password: Some(password.to_owned()), ..ClientOptions::default() })
 }
 
-fn blocking(scene: &mut Scene, hans: Who, yoda: Who, vader: Who) {
+fn blocking(scene: &mut Stage, hans: Who, yoda: Who, vader: Who) {
     scene.note("hans has heard enough of vader, who does not learn of it, but is warned when he speaks to all");
     scene.says(hans, "block vader");
     scene.says(vader, r#"{"id":1,"request":"message","to":"hans","text":"join the dark side"}"#);
@@ -180,7 +180,7 @@ fn blocking(scene: &mut Scene, hans: Who, yoda: Who, vader: Who) {
     scene.says(vader, r#"{"id":5,"request":"message","to":"hans","text":"I know you are there"}"#);
 }
 
-fn private(scene: &mut Scene, hans: Who, yoda: Who, vader: Who) {
+fn private(scene: &mut Stage, hans: Who, yoda: Who, vader: Who) {
     scene.note("direct connections: not to oneself, to somebody unknown or to somebody who is not there");
     for line in ["startprivate hans", "startprivate luke", "startprivate leia", "stopprivate yoda"] {
         scene.says(hans, line);
@@ -235,7 +235,7 @@ fn system_e() {
 }
 
 /// Wrong passwords, by hand and from a program.
-fn lockout(scene: &mut Scene) -> (Who, Who) {
+fn lockout(scene: &mut Stage) -> (Who, Who) {
     let anna = scene.join("anna", Face::Human, ClientOptions::default());
     for password in ["comp3332", "comp3333", "comp3334"] {
         scene.says(anna, &format!("login anna {password}"));
@@ -254,7 +254,7 @@ fn lockout(scene: &mut Scene) -> (Who, Who) {
     (anna, ben)
 }
 
-fn rooms(scene: &mut Scene, anna: Who, ben: Who, cleo: Who) {
+fn rooms(scene: &mut Stage, anna: Who, ben: Who, cleo: Who) {
     scene.note("rooms: not with oneself, not with somebody unknown or away, not twice with the same members");
     scene.says(anna, "room-create budget anna");
     scene.says(anna, "room-create budget zoe");

@@ -4,13 +4,13 @@ use potluck::core::hub::Access;
 use potluck::sim::{ClientOptions, SimConfig};
 
 use super::play;
-use super::scene::{Face, Scene, Who};
+use super::stage::{Face, Stage, Who};
 
 /// A messenger in which files are offered in chunks, searched for, and fetched from everybody who has some of them.
 #[test]
 fn system_d_files() {
     play("system-d-files", SimConfig::default(), |scene| {
-        let join = |scene: &mut Scene, name: &str, face: Face| {
+        let join = |scene: &mut Stage, name: &str, face: Face| {
             let who = scene.join(name, face, ClientOptions::default());
             scene.give(who, "files", &format!("{name}.txt"), "");
             scene.says(who, if matches!(face, Face::Human) { "setdir files" } else { SETDIR });
@@ -38,7 +38,7 @@ fn system_d_files() {
 
 const SETDIR: &str = r#"{"request":"setdir","dir":"files"}"#;
 
-fn offered_in_chunks(scene: &mut Scene, hans: Who, yoda: Who) {
+fn offered_in_chunks(scene: &mut Stage, hans: Who, yoda: Who) {
     scene.note("files are offered in so many chunks");
     scene.says(hans, "register plans.pdf 7");
     scene.says(hans, "register plans.pdf 0");
@@ -47,7 +47,7 @@ fn offered_in_chunks(scene: &mut Scene, hans: Who, yoda: Who) {
     scene.says(yoda, r#"{"id":2,"request":"offer","files":["lessons.txt"],"chunks":0}"#);
 }
 
-fn searched(scene: &mut Scene, leia: Who, vader: Who) {
+fn searched(scene: &mut Stage, leia: Who, vader: Who) {
     scene.note("who has a file, and who has some of its chunks");
     scene.says(leia, "searchFile plans.pdf");
     scene.says(leia, "searchFile weapon.pdf");
@@ -58,7 +58,7 @@ fn searched(scene: &mut Scene, leia: Who, vader: Who) {
     scene.says(vader, r#"{"id":3,"request":"chunks","file":"plans.pdf","chunks":[7]}"#);
 }
 
-fn fetched_in_parts(scene: &mut Scene, leia: Who, vader: Who) {
+fn fetched_in_parts(scene: &mut Stage, leia: Who, vader: Who) {
     scene.note("chunks in any order end in their places, and whoever has fetched one is a source of it");
     scene.says(leia, "download plans.pdf 5 0 3");
     scene.says(vader, r#"{"id":4,"request":"chunks","file":"plans.pdf"}"#);
@@ -105,7 +105,7 @@ fn system_e_files() {
             scene.sim.add_account(name, password);
         }
         scene.note("anna, ben and cleo have accounts; cleo was started with --accept-from anna,ben");
-        let join = |scene: &mut Scene, name: &str, face: Face, password: &str, accept_from: &[&str]| {
+        let join = |scene: &mut Stage, name: &str, face: Face, password: &str, accept_from: &[&str]| {
             let accept_from = accept_from.iter().map(|name| (*name).to_owned()).collect();
             let password = Some(password.to_owned());
             scene.join(name, face, ClientOptions { password, accept_from, ..ClientOptions::default() })

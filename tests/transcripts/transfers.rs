@@ -3,7 +3,7 @@
 use potluck::sim::{ClientOptions, SimConfig};
 
 use super::play;
-use super::scene::{Face, Scene, Who};
+use super::stage::{Face, Stage, Who};
 
 pages! {
     "get" get |scene| {
@@ -94,7 +94,7 @@ pages! {
 }
 
 /// What waits for others to end can be cancelled, too.
-fn queued_are_cancelled(scene: &mut Scene) {
+fn queued_are_cancelled(scene: &mut Stage) {
     scene.note("cleo fetches one file at a time; what waits is cancelled at once, and the next moves up");
     let cleo = scene.join("cleo", Face::Human, ClientOptions { max_transfers: Some(1), ..ClientOptions::default() });
     for line in ["get plan.txt", "get song.ogg", "get plan.txt --to again.txt"] {
@@ -162,7 +162,7 @@ fn folders() {
     });
 }
 
-fn has_folder(scene: &Scene, who: Who, folder: &str) {
+fn has_folder(scene: &Stage, who: Who, folder: &str) {
     let downloads = scene.sim.downloads(scene.client(who));
     for file in ["one.ogg", "two.ogg", "new/three.ogg"] {
         assert!(downloads.contains_key(&format!("{folder}{file}")), "{file} has arrived");

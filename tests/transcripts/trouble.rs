@@ -7,7 +7,7 @@ use potluck::protocol::{Event, Id};
 use potluck::sim::{ClientOptions, SimConfig};
 
 use super::play;
-use super::scene::Face;
+use super::stage::Face;
 
 #[test]
 fn name_taken() {

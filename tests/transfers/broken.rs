@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use serde_json::{Value, json};
 
-use super::common::peers::{Hub, Peer, content, text};
+use super::support::peers::{Hub, Peer, content, text};
 use super::{BIG, error_code, get, hash, offer_big, pair};
 
 /// Gets the big file, which must go on from what is there.

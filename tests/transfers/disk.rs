@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::common::peers::{Hub, Peer, Place, content, potluck, text};
+use super::support::peers::{Hub, Peer, Place, content, potluck, text};
 use super::{get, offer_cut, offer_tree};
 
 const KIB: usize = 1 << 10;

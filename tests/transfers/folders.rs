@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::common::peers::{Hub, Peer, content, text};
+use super::support::peers::{Hub, Peer, content, text};
 use super::{get, offer_tree, pair};
 
 /// A tree of some hundred files: empty and large ones, in folders within folders, with times and modes of their own.

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use potluck::core::fetch::{FetchPlan, Source};
-use potluck::io::data::{Control, Fetcher, Shelf, fetch};
-use potluck::io::home::Home;
-use potluck::io::identity::Identity;
+use potluck::io::data::{Control, Fetcher, LocalPeer, Shelf, fetch};
+use potluck::io::net::identity::Identity;
+use potluck::io::state::home::Home;
 use potluck::protocol::transfer::Chunking;
 use potluck::protocol::{ErrorCode, JoinLink, Offer, PublicKey};
 use serde_json::{Value, json};
 
-use super::common::liar::{Liar, Lie};
-use super::common::peers::{Hub, Peer, Place, content, potluck, text};
+use super::support::liar::{Liar, Lie};
+use super::support::peers::{Hub, Peer, Place, content, potluck, text};
 use super::{error_code, get, pair};
 
 pub fn hub_key(hub: &Hub) -> PublicKey {
@@ -156,7 +156,13 @@ pub fn fetch_as(identity: &Identity, offer: &Value, key: PublicKey, folder: &Pla
     let source = Source { name: offer.owner, address, key, has: None };
     let plan = FetchPlan::of_file(&offer.file, offer.hash, chunking, vec![source]);
     let token = "0123456789abcdef".into();
-    let fetcher = Fetcher { token, seed: 0, folder: folder.path(), identity, shelf: &Shelf::default() };
+    let fetcher = Fetcher {
+        token,
+        seed: 0,
+        folder: folder.path(),
+        local: &LocalPeer::new(identity.clone()),
+        shelf: &Shelf::default(),
+    };
     let fetched = fetch(&plan, &fetcher, &|_| (), &Control::default());
     fetched.map(drop).map_err(|failure| failure.code)
 }

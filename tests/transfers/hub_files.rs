@@ -7,11 +7,11 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::common::peers::{Hub, PATIENCE, Peer, content, potluck, text};
+use crate::support::peers::{Hub, PATIENCE, Peer, content, potluck, text};
 use potluck::core::fetch::{FetchPlan, Source};
-use potluck::io::data::{Control, Fetcher, Shelf, fetch};
-use potluck::io::home::Home;
-use potluck::io::identity::Identity;
+use potluck::io::data::{Control, Fetcher, LocalPeer, Shelf, fetch};
+use potluck::io::net::identity::Identity;
+use potluck::io::state::home::Home;
 use potluck::protocol::{ErrorCode, Offer, OnConflict};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -261,7 +261,8 @@ fn fetch_as(identity: &Identity, hub: &Hub, offer: &Value, folder: &Path) -> Res
     plan.files[0].target = "got".to_owned();
     (plan.on_conflict, plan.share) = (OnConflict::Overwrite, false);
     let token = "0123456789abcdef".to_owned();
-    let fetcher = Fetcher { token, seed: 0, folder, identity, shelf: &Shelf::default() };
+    let fetcher =
+        Fetcher { token, seed: 0, folder, local: &LocalPeer::new(identity.clone()), shelf: &Shelf::default() };
     let fetched = fetch(&plan, &fetcher, &|_| (), &Control::default());
     fetched.map(|fetched| fs::read(fetched.path).unwrap()).map_err(|failure| failure.code)
 }

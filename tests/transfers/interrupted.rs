@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::common::peers::{Hub, Peer, Place, content};
-use super::common::proxy::Proxy;
+use super::support::peers::{Hub, Peer, Place, content};
+use super::support::proxy::Proxy;
 use super::{error_code, get, offer_cut, until};
 
 const SIZE: usize = 512 << 10;

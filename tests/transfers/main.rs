@@ -1,7 +1,7 @@
 //! Files between real processes: whole, broken off, and lied about.
 
-#[path = "../common/mod.rs"]
-mod common;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod broken;
 mod disk;
@@ -23,8 +23,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::peers::{Hub, PATIENCE, Peer};
 use serde_json::{Value, json};
+use support::peers::{Hub, PATIENCE, Peer};
 
 /// Large enough to be caught while it is under way; sparse, so that it costs nothing at its owner's.
 const BIG: u64 = 512 << 20;

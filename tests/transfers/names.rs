@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use potluck::io::identity::Identity;
+use potluck::io::net::identity::Identity;
 use serde_json::{Value, json};
 
-use super::common::false_hub;
-use super::common::peers::{Hub, Peer, text};
-use super::common::raw::Raw;
 use super::get;
+use super::support::false_hub;
+use super::support::peers::{Hub, Peer, text};
+use super::support::raw::Raw;
 
 const HASH: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 

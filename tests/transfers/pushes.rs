@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::common::peers::{Hub, Peer, Place, content, text};
+use super::support::peers::{Hub, Peer, Place, content, text};
 use super::{error_code, get, offer_cut, pair};
 
 fn push(file: &str, to: &str) -> Value {

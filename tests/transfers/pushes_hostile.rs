@@ -3,15 +3,15 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use potluck::io::home::Home;
-use potluck::io::identity::Identity;
+use potluck::io::net::identity::Identity;
+use potluck::io::state::home::Home;
 use potluck::protocol::ErrorCode;
 use serde_json::{Value, json};
 
-use super::common::false_hub;
-use super::common::peers::{Hub, Peer, Place, content, text};
-use super::common::raw::Raw;
 use super::hostile::{fetch_as, hub_key, key_of};
+use super::support::false_hub;
+use super::support::peers::{Hub, Peer, Place, content, text};
+use super::support::raw::Raw;
 use super::{error_code, pair};
 
 fn identity(peer: &Peer) -> Identity {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::common::peers::{Hub, Peer, content};
+use super::support::peers::{Hub, Peer, content};
 use super::{error_code, get, offer_cut};
 
 fn cancel(transfer: &Value) -> Value {

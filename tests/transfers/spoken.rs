@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::common::peers::{Hub, Peer, content, text};
+use super::support::peers::{Hub, Peer, content, text};
 use super::{get, offer_cut, pair};
 
 #[test]

@@ -5,8 +5,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::common::liar::{Liar, Lie};
-use super::common::peers::{Hub, Peer, content, text};
+use super::support::liar::{Liar, Lie};
+use super::support::peers::{Hub, Peer, content, text};
 use super::{get, get_chunks, offer_cut, until};
 
 const KIB: usize = 1 << 10;

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::common::peers::{Hub, Peer, text};
+use super::support::peers::{Hub, Peer, text};
 use super::{get, pair};
 
 /// Waits until the table has this file, with this content.

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 
 use serde_json::{Value, json};
 
-use super::common::peers::{Hub, Peer, Place, content, text};
+use super::support::peers::{Hub, Peer, Place, content, text};
 use super::{get, pair};
 
 const MIB: usize = 1 << 20;

@@ -4,9 +4,9 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
-use crate::common::link::*;
-use crate::common::proxy::Proxy;
-use potluck::io::transport::{LINE_LIMIT, ListenLimits, Listener, connect, connect_host, resolve};
+use crate::support::link::*;
+use crate::support::proxy::Proxy;
+use potluck::io::net::{LINE_LIMIT, ListenLimits, Listener, connect, connect_host, resolve};
 use potluck::protocol::{ErrorCode, PublicKey, TransportChoice, TransportKind};
 
 #[tokio::test]

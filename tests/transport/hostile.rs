@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use crate::common::link::*;
-use potluck::io::transport::{LineFault, ListenLimits};
+use crate::support::link::*;
+use potluck::io::net::{LineFault, ListenLimits};
 use potluck::protocol::{ErrorCode, TransportChoice};
 
 #[tokio::test]
@@ -136,8 +136,8 @@ async fn a_line_over_the_limit_is_a_fault_before_it_is_kept() {
 
 #[tokio::test]
 async fn a_stranger_costs_no_more_than_a_hello() {
-    use potluck::io::carry::{Outgoing, carry};
-    use potluck::io::line_room::LineRoom;
+    use potluck::io::net::connection::{Outgoing, run_connection};
+    use potluck::io::net::line_room::LineRoom;
     use potluck::protocol::limits::{HELLO_BYTES, MAX_FRAME};
     let room = std::sync::Arc::new(LineRoom::of_many());
     for choice in BOTH {
@@ -147,7 +147,8 @@ async fn a_stranger_costs_no_more_than_a_hello() {
         let (mut client, hub) = meet(&mut listener, address, choice).await;
         let (sender, mut lines) = tokio::sync::mpsc::channel(4);
         let endless = tokio::spawn(async move { while client.writer.write_all(&[b'x'; 65536]).await.is_ok() {} });
-        let reason = soon(carry(hub, &Outgoing::default(), MAX_FRAME, &room, &sender, |line| line)).await.unwrap();
+        let reason =
+            soon(run_connection(hub, &Outgoing::default(), MAX_FRAME, &room, &sender, |line| line)).await.unwrap();
         assert!(reason.contains(&format!("longer than {HELLO_BYTES} bytes")), "{reason}");
         soon(endless).await.unwrap();
         assert!(lines.try_recv().is_err());
@@ -157,7 +158,7 @@ async fn a_stranger_costs_no_more_than_a_hello() {
         let outgoing = std::sync::Arc::new(Outgoing::default());
         let carried = {
             let (outgoing, room, sender) = (outgoing.clone(), room.clone(), sender.clone());
-            tokio::spawn(async move { carry(hub, &outgoing, MAX_FRAME, &room, &sender, |line| line).await })
+            tokio::spawn(async move { run_connection(hub, &outgoing, MAX_FRAME, &room, &sender, |line| line).await })
         };
         let long = [&[b'y'; 1 << 20][..], b"\n"].concat();
         let more = tokio::spawn(async move {
@@ -203,7 +204,7 @@ async fn an_abrupt_end_is_seen_by_the_other_side() {
 
 #[tokio::test]
 async fn a_client_of_another_protocol_is_told_so_by_both_transports() {
-    use potluck::io::tls::{DATA_ALPN, SERVER_NAME, client_config, server_config};
+    use potluck::io::net::tls::{DATA_ALPN, SERVER_NAME, client_config, server_config};
     use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
     // A hub of another protocol version, as our client meets it.
     let config = server_config(&hub_identity(), DATA_ALPN);

@@ -1,7 +1,7 @@
 //! The link's transports over real sockets.
 
-#[path = "../common/mod.rs"]
-mod common;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod both;
 mod hostile;

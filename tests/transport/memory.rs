@@ -5,7 +5,7 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::common::link::*;
+use crate::support::link::*;
 use potluck::protocol::TransportChoice;
 
 const CLIENTS: usize = 1000;
@@ -18,7 +18,7 @@ fn resident_kib() -> usize {
 }
 
 /// Accepts until `count` clients have said hello and heard something of a usual size.
-async fn gather(listener: &mut potluck::io::transport::Listener, count: usize) {
+async fn gather(listener: &mut potluck::io::net::Listener, count: usize) {
     let (sender, mut greeted) = tokio::sync::mpsc::channel(64);
     for _ in 0..count {
         let mut conn = soon(listener.accept()).await;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::io::stdout::StandardOutput;
+use crate::io::drive::stdout::StandardOutput;
 use crate::ui::bars::SharedBars;
 use crate::ui::editor::terminal_size;
 use crate::ui::screen::Screen;

@@ -14,11 +14,11 @@ use tokio::sync::mpsc;
 use super::recording::output_lost;
 use crate::core::outbox::Popped;
 use crate::core::session::Replica;
-use crate::io::client::{ClientDriver, Message, Reporting, UNREAD, UserInput, mailbox};
-use crate::io::output::{Output, Render};
-use crate::io::queued::{BOUNDS, Numbered};
-use crate::io::signals::{OnHangup, Signals};
-use crate::io::stdout::loss;
+use crate::io::drive::client::{ClientDriver, Message, Reporting, UNREAD, UserInput, mailbox};
+use crate::io::drive::output::{Output, Render};
+use crate::io::drive::queued::{BOUNDS, Numbered};
+use crate::io::drive::stdout::loss;
+use crate::io::os::signals::{OnHangup, Signals};
 use crate::protocol::types::Password;
 use crate::protocol::{ErrorCode, EventLine, Failure, Follows, JoinLink, append_json};
 use crate::ui::bars::{Glyphs, SharedBars};
@@ -213,7 +213,7 @@ const LOOPBACK: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
 /// The address at which a hub on this machine sees us, if it is on this machine: then nobody else need reach our
 /// files. A name for loopback of both kinds does not say which it will be.
 async fn local_address(hub: &JoinLink) -> Option<IpAddr> {
-    let Ok(addresses) = crate::io::transport::resolve(&hub.host, hub.port).await else {
+    let Ok(addresses) = crate::io::net::resolve(&hub.host, hub.port).await else {
         return LOOPBACK;
     };
     // Whatever part of 127.0.0.0/8 the hub listens on, the system connects from 127.0.0.1.

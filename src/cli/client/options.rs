@@ -13,14 +13,14 @@ use super::super::size::rate;
 use super::Manner;
 use crate::core::LinkConfig;
 use crate::core::session::AcceptFrom;
-use crate::io::client::ClientOptions;
-use crate::io::clock::Clock;
-use crate::io::files::{check_dir, check_target};
-use crate::io::home::Home;
+use crate::io::drive::client::ClientOptions;
+use crate::io::fs::{check_dir, check_target};
+use crate::io::os::clock::Clock;
+use crate::io::state::home::Home;
 use crate::protocol::cause;
 use crate::protocol::invite::INVITE_BYTES;
 use crate::protocol::limits::{MAX_TRANSFERS, PASSWORD_BYTES};
-use crate::protocol::name::{check_person, fold};
+use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::types::Password;
 use crate::protocol::{ErrorCode, Failure, JoinLink, OnConflict, PublicKey, TransportChoice};
 
@@ -130,7 +130,7 @@ impl ClientArgs {
 
     pub(in crate::cli) fn name(&self) -> Result<String, Failure> {
         if let (Some(name), Some(linked)) = (&self.name, &self.hub.name)
-            && fold(name) != fold(linked)
+            && NameKey::of(name) != NameKey::of(linked)
         {
             return Err(bad(format!("There are two names: {linked} before the `@`, and {name} by --name."))
                 .hint("Leave one of them out."));

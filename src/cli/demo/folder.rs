@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use crate::io::clock::random;
+use crate::io::os::clock::random;
 
 pub(super) struct Folder {
     path: PathBuf,

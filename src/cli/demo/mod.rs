@@ -16,8 +16,8 @@ use clap::Args;
 
 use super::client::style;
 use super::recording::{complain, finish};
-use crate::io::signals::{OnHangup, Signal, Signals};
-use crate::io::stdout::StandardOutput;
+use crate::io::drive::stdout::StandardOutput;
+use crate::io::os::signals::{OnHangup, Signal, Signals};
 use folder::Folder;
 use party::Party;
 

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::Stop;
 use super::process::Process;
-use crate::io::signals::Signal;
-use crate::io::stdout::StandardOutput;
+use crate::io::drive::stdout::StandardOutput;
+use crate::io::os::signals::Signal;
 use crate::protocol::{Event, EventLine, Id, LogEvent, LogLine, Request, RequestLine, cause, to_json};
 use crate::ui::human::render;
 use crate::ui::log::render_log;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::Stop;
 use super::files::{DISHES, Dish, PEOPLE, equal};
 use super::party::{HUB, Party};
-use crate::io::stdout::StandardOutput;
+use crate::io::drive::stdout::StandardOutput;
 use crate::protocol::{Event, request};
 use crate::ui::units::{count, duration, rate, size};
 

@@ -11,7 +11,7 @@ use super::{Access, Held, Hub, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{KEYS_OF_ACCOUNT, PASSWORD_BYTES};
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::{check_person, fold};
+use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::record::{FailureRecord, Record};
 use crate::protocol::{ErrorCode, Failure, Id, Network, PublicKey, Request, Timestamp, log, request};
 
@@ -39,7 +39,7 @@ pub struct Verified {
     /// The name as it was given to the account.
     pub name: String,
     /// The same as it is compared.
-    pub fold: String,
+    pub name_key: NameKey,
     /// The number of the password, see [`NameRecord::credential`](crate::protocol::record::NameRecord::credential).
     pub credential: u64,
 }
@@ -57,8 +57,8 @@ impl Hub {
             let message = format!("A password has 1 to {PASSWORD_BYTES} bytes.");
             return Err(Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/password")));
         }
-        let folded = fold(&request.name);
-        self.may_enter(id, Some(&folded))?;
+        let name_key = NameKey::of(&request.name);
+        self.may_enter(id, Some(&name_key))?;
         let Some(peer) = self.peers.get(&id) else { return Err(ErrorCode::Internal.into()) };
         let (key, network, reloads) = (peer.key, Network::of(peer.address.ip()), self.credentials.reloads());
         let attempt = Attempt {
@@ -66,29 +66,29 @@ impl Hub {
             mark: mark.clone(),
             name: request.name,
             address: peer.address.ip().to_string(),
-            counted: self.counted(&key, &folded, network),
-            fold: folded,
+            counted: self.counted(&key, &name_key, network),
+            name_key,
             key,
             network,
             reloads,
         };
         self.may_try(now, &attempt)?;
         self.asked += 1;
-        let (number, fold) = (self.asked, attempt.fold.clone());
+        let (number, name_key) = (self.asked, attempt.name_key.clone());
         self.attempts.insert(number, attempt);
-        self.out.push_back(Output::Verify { attempt: number, fold, password: request.password });
+        self.out.push_back(Output::Verify { attempt: number, name_key, password: request.password });
         Ok(())
     }
 
     /// Whose failure a wrong password would be, and how many are allowed. Who has been in with a key shows it: it is
     /// counted by itself, so that nobody else can lock it out, from wherever they guess.
-    fn counted(&self, key: &PublicKey, fold: &str, from: Network) -> Vec<(String, u32)> {
+    fn counted(&self, key: &PublicKey, name_key: &NameKey, from: Network) -> Vec<(String, u32)> {
         let max = self.config.logins.max_failures;
-        let person = self.people.get(fold).filter(|person| person.credential.is_some());
+        let person = self.people.get(name_key).filter(|person| person.credential.is_some());
         match person.is_some_and(|person| person.keys.contains(key)) {
             true => vec![(format!("key:{key}"), max)],
             false => {
-                vec![(format!("name:{fold}"), max), (format!("address:{from}"), max.saturating_mul(ADDRESS_FACTOR))]
+                vec![(format!("name:{name_key}"), max), (format!("address:{from}"), max.saturating_mul(ADDRESS_FACTOR))]
             }
         }
     }
@@ -111,7 +111,7 @@ impl Hub {
     pub(super) fn verified(&mut self, now: Time, number: u64, verified: Option<Verified>) {
         let Some(attempt) = self.attempts.remove(number) else { return };
         match verified {
-            Some(verified) if self.is_current(&verified.fold, verified.credential, attempt.reloads) => {
+            Some(verified) if self.is_current(&verified.name_key, verified.credential, attempt.reloads) => {
                 self.let_in(now, attempt, verified);
             }
             Some(_) | None => self.login_failed(now, attempt),
@@ -154,34 +154,34 @@ impl Hub {
             self.persist(Record::Failures(FailureRecord { whom: whom.clone(), count: 0, last, locked_for: None }));
         }
         let Some(key) = self.peers.get(&attempt.peer).map(|peer| peer.key) else { return };
-        let Verified { name, fold, credential } = verified;
-        let known = self.people.get(&fold).is_some_and(|person| person.keys.contains(&key));
+        let Verified { name, name_key, credential } = verified;
+        let known = self.people.get(&name_key).is_some_and(|person| person.keys.contains(&key));
         if let (false, Err(failure)) = (known, self.can_keep()) {
             return self.refuse(now, attempt.peer, attempt.mark, "login", failure);
         }
         let (newest, since) = (self.recent.newest, self.calendar(now).0);
-        let person = self.people.entry(fold.clone()).or_insert_with(|| Person::new(name.clone(), newest));
+        let person = self.people.entry(name_key.clone()).or_insert_with(|| Person::new(name.clone(), newest));
         self.looks.people.insert(&person.name);
         let (id, mark) = (attempt.peer, attempt.mark);
-        self.note_credential(now, id, &fold, credential);
-        let Some(person) = self.people.get(&fold) else { return };
+        self.note_credential(now, id, &name_key, credential);
+        let Some(person) = self.people.get(&name_key) else { return };
         let known = person.keys.contains(&key);
         if !known {
-            while self.people.get(&fold).is_some_and(|person| person.keys.len() >= KEYS_OF_ACCOUNT) {
-                self.forget_a_key(&fold);
+            while self.people.get(&name_key).is_some_and(|person| person.keys.len() >= KEYS_OF_ACCOUNT) {
+                self.forget_a_key(&name_key);
             }
-            let Some(person) = self.people.get_mut(&fold) else { return };
+            let Some(person) = self.people.get_mut(&name_key) else { return };
             person.keys.push(key);
             if self.keys.insert(key) {
                 self.spend_invite(id, &name);
             }
-            self.claim_name(name.clone(), fold.clone(), key, since, Some(credential));
+            self.claim_name(name.clone(), name_key.clone(), key, since, Some(credential));
         }
         // A session that is already in has shown that it knows the password; nothing else changes.
-        if self.me(id).is_ok_and(|mine| mine.fold == fold) {
+        if self.me(id).is_ok_and(|mine| mine.name_key == name_key) {
             return self.welcome_again(now, id, mark);
         }
-        let entering = Entering { mark: mark.clone(), name, fold, known };
+        let entering = Entering { mark: mark.clone(), name, name_key, known };
         if let Err(failure) = self.may_enter(id, None).and_then(|()| self.enter_or_contest(now, id, entering)) {
             self.refuse(now, id, mark, "login", failure);
         }
@@ -198,9 +198,9 @@ impl Hub {
     }
 
     /// Whether a name may be entered without a password, by this key.
-    pub(super) fn key_suffices(&self, id: PeerId, folded: &str, name: &str) -> Result<(), Failure> {
+    pub(super) fn key_suffices(&self, id: PeerId, name_key: &NameKey, name: &str) -> Result<(), Failure> {
         let key = self.peers.get(&id).ok_or(ErrorCode::Internal)?.key;
-        let person = self.people.get(folded);
+        let person = self.people.get(name_key);
         let owns = person.is_some_and(|person| person.keys.contains(&key));
         let account = person.is_some_and(|person| person.credential.is_some());
         match (&self.config.access, person) {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::PeerId;
 use crate::protocol::limits::{LOGINS_WAITING, LOGINS_WAITING_OF_ADDRESS, LOGINS_WAITING_OF_KEY};
+use crate::protocol::name::NameKey;
 use crate::protocol::{Id, Network, PublicKey};
 
 /// A login that is being checked.
@@ -12,7 +13,7 @@ pub(super) struct Attempt {
     pub(super) peer: PeerId,
     pub(super) mark: Option<Id>,
     pub(super) name: String,
-    pub(super) fold: String,
+    pub(super) name_key: NameKey,
     pub(super) address: String,
     pub(super) key: PublicKey,
     pub(super) network: Network,

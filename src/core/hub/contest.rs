@@ -76,14 +76,14 @@ impl Hub {
     /// as the old one did.
     fn take_over(&mut self, now: Time, holder: PeerId, by: PeerId, entering: Entering) {
         self.end(now, holder, "replaced");
-        let waits = self.underway.is(holder, &entering.fold);
+        let waits = self.underway.is(holder, &entering.name_key);
         let held = self.held.iter_mut().filter(|_| waits).find_map(|(_, held)| match held {
             Held::Entering(peer, held) if *peer == holder => Some((peer, held)),
             _ => None,
         });
         match held {
             Some((peer, held)) => {
-                self.online.insert(entering.fold.clone(), by);
+                self.online.insert(entering.name_key.clone(), by);
                 self.underway.end(holder);
                 self.underway.begin(by, &entering);
                 (*peer, *held) = (by, entering);

@@ -10,7 +10,7 @@ use super::offers::{HUB, Owner, Shelved, check_content};
 use super::table;
 use super::{Hub, Output, PeerId};
 use crate::core::time::Time;
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::record::{CopyRecord, Record};
 use crate::protocol::types::Content;
 use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey, event, log};
@@ -76,36 +76,36 @@ struct Making {
 
 impl Making {
     fn key(&self) -> Key {
-        (fold(&self.owner), self.content.file.to_string())
+        (NameKey::of(&self.owner), self.content.file.to_string())
     }
 }
 
 impl Copies {
     pub(super) fn load(records: Vec<CopyRecord>) -> Self {
         let mut copies = Self::default();
-        for CopyRecord { fold, owner, content } in records {
+        for CopyRecord { name_key, owner, content } in records {
             copies.share(&content);
-            copies.kept.recall((fold, content.file.to_string()), owner, Arc::new(content));
+            copies.kept.recall((name_key, content.file.to_string()), owner, Arc::new(content));
         }
         copies
     }
 
     /// The content of a copy that can be served.
-    pub(super) fn servable(&self, fold: &str, file: &str) -> Option<Arc<Content>> {
-        self.content(fold, file).filter(|content| self.kept.is_on_disk(&body(content)))
+    pub(super) fn servable(&self, name_key: &NameKey, file: &str) -> Option<Arc<Content>> {
+        self.content(name_key, file).filter(|content| self.kept.is_on_disk(&body(content)))
     }
 
-    pub(super) fn has(&self, fold: &str, file: &str) -> bool {
-        self.content(fold, file).is_some()
+    pub(super) fn has(&self, name_key: &NameKey, file: &str) -> bool {
+        self.content(name_key, file).is_some()
     }
 
-    pub(super) fn content(&self, fold: &str, file: &str) -> Option<Arc<Content>> {
-        self.kept.content(fold, file).cloned()
+    pub(super) fn content(&self, name_key: &NameKey, file: &str) -> Option<Arc<Content>> {
+        self.kept.content(name_key, file).cloned()
     }
 
     /// The files of an owner of which there are copies and whose names begin so.
-    pub(super) fn below(&self, fold: &str, prefix: &str) -> Vec<String> {
-        self.kept.below(fold, prefix)
+    pub(super) fn below(&self, name_key: &NameKey, prefix: &str) -> Vec<String> {
+        self.kept.below(name_key, prefix)
     }
 
     /// One copy more of a content.
@@ -182,12 +182,12 @@ impl Hub {
     /// A client wants a copy kept of what it offers.
     pub(super) fn keep_copy(&mut self, now: Time, id: PeerId, content: &Arc<Content>) {
         let Ok(me) = self.me(id) else { return };
-        let there = self.copies.servable(&me.fold, &content.file).is_some_and(|kept| kept.hash == content.hash);
+        let there = self.copies.servable(&me.name_key, &content.file).is_some_and(|kept| kept.hash == content.hash);
         if there && self.config.files.is_some() && self.health.is_well() {
             // Noted again, and told when that is on disk: the first note may not be there yet.
-            return self.note_copy(id, me.fold, me.name, content.clone());
+            return self.note_copy(id, me.name_key, me.name, content.clone());
         }
-        let wanted = self.copies.wanted.get_mut(&(me.fold.clone(), content.file.to_string()));
+        let wanted = self.copies.wanted.get_mut(&(me.name_key.clone(), content.file.to_string()));
         if let Some(wanted) = wanted.filter(|wanted| wanted.content.hash == content.hash && wanted.peer == id) {
             wanted.content = content.clone();
             return;
@@ -266,7 +266,7 @@ impl Hub {
     fn copy_made(&mut self, now: Time, making: Making) {
         let key = making.key();
         let Making { peer, owner, content } = making;
-        let fold = key.0.clone();
+        let name_key = key.0.clone();
         self.copies.keep(key, owner.clone(), content.clone());
         let (file, size, total) = (content.file.to_string(), content.size, self.copies.used);
         self.log(log::FileKept { name: owner.clone(), file: file.clone(), size, total });
@@ -274,11 +274,11 @@ impl Hub {
         if self.table.get(&table::key(&file, &owner)).is_none() {
             self.list(now, &owner, Shelved { owner: Owner::Kept, content: content.clone() });
         }
-        self.note_copy(peer, fold, owner, content);
+        self.note_copy(peer, name_key, owner, content);
     }
 
-    fn note_copy(&mut self, peer: PeerId, fold: String, owner: String, content: Arc<Content>) {
-        let record = CopyRecord { fold, owner, content: (*content).clone() };
+    fn note_copy(&mut self, peer: PeerId, name_key: NameKey, owner: String, content: Arc<Content>) {
+        let record = CopyRecord { name_key, owner, content: (*content).clone() };
         let commit = self.persist(Record::Copy(record));
         self.held.push_back((commit, Held::Stored { peer, content }));
     }
@@ -290,21 +290,21 @@ impl Hub {
     }
 
     /// Another content is offered under this name: the copy of the old one is of no more use.
-    pub(super) fn outdate_copy(&mut self, now: Time, fold: &str, content: &Content) {
-        let key = (fold.to_owned(), content.file.to_string());
-        let kept = self.copies.kept.content(fold, &content.file).map(|kept| kept.hash);
+    pub(super) fn outdate_copy(&mut self, now: Time, name_key: &NameKey, content: &Content) {
+        let key = (name_key.to_owned(), content.file.to_string());
+        let kept = self.copies.kept.content(name_key, &content.file).map(|kept| kept.hash);
         let wanted = self.copies.wanted.get(&key).map(|wanted| wanted.content.hash);
         if [kept, wanted].into_iter().flatten().any(|hash| hash != content.hash) {
-            self.drop_copy(now, fold, &content.file);
+            self.drop_copy(now, name_key, &content.file);
         }
     }
 
     /// The copy of a file is not wanted any more.
-    pub(super) fn drop_copy(&mut self, now: Time, fold: &str, file: &str) {
-        let key = (fold.to_owned(), file.to_owned());
+    pub(super) fn drop_copy(&mut self, now: Time, name_key: &NameKey, file: &str) {
+        let key = (name_key.to_owned(), file.to_owned());
         self.copy_unwanted(now, &key, ErrorCode::NotOffered);
         if let Some(content) = self.copies.kept.remove(&key) {
-            self.persist(Record::CopyGone { fold: key.0, file: key.1 });
+            self.persist(Record::CopyGone { name_key: key.0, file: key.1 });
             if self.copies.unshare(&content) {
                 self.discard(content.hash);
             }
@@ -312,18 +312,18 @@ impl Hub {
     }
 
     /// Somebody's name is gone: nothing is kept for them any more.
-    pub(super) fn drop_copies_of(&mut self, now: Time, fold: &str, owner: &str) {
-        let files = self.copies.kept.below(fold, "");
+    pub(super) fn drop_copies_of(&mut self, now: Time, name_key: &NameKey, owner: &str) {
+        let files = self.copies.kept.below(name_key, "");
         for file in &files {
-            self.drop_copy(now, fold, file);
+            self.drop_copy(now, name_key, file);
         }
         self.unlist(now, owner, &files, true);
     }
 
     /// The names of some owners have gone while the hub did not run.
     pub(super) fn drop_copies_of_nobody(&mut self, now: Time) {
-        for (fold, file) in self.copies.kept.of_nobody(|fold| self.people.contains_key(fold)) {
-            self.drop_copy(now, &fold, &file);
+        for (name_key, file) in self.copies.kept.of_nobody(|name_key| self.people.contains_key(name_key)) {
+            self.drop_copy(now, &name_key, &file);
         }
     }
 
@@ -354,8 +354,8 @@ impl Hub {
 
     /// The bytes of a copy are not there any more, or not what they were.
     pub(super) fn copy_lost(&mut self, now: Time, hash: ContentHash) {
-        for ((fold, file), owner) in self.copies.kept.of_hash(hash) {
-            self.drop_copy(now, &fold, &file);
+        for ((name_key, file), owner) in self.copies.kept.of_hash(hash) {
+            self.drop_copy(now, &name_key, &file);
             let kept = self.table.get(&table::key(&file, &owner));
             if kept.is_some_and(|shelved| shelved.owner == Owner::Kept) {
                 self.unlist(now, &owner, &[&file], true);

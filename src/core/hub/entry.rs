@@ -6,7 +6,7 @@ use super::roster::Registered;
 use super::{Held, Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::{check_person, fold};
+use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::record::Record;
 use crate::protocol::{ErrorCode, Event, Failure, Id, Network, PublicKey, event, request};
 
@@ -14,7 +14,7 @@ use crate::protocol::{ErrorCode, Event, Failure, Id, Network, PublicKey, event, 
 pub(super) struct Entering {
     pub(super) mark: Option<Id>,
     pub(super) name: String,
-    pub(super) fold: String,
+    pub(super) name_key: NameKey,
     /// Whether it is on disk whose name it is.
     pub(super) known: bool,
 }
@@ -29,10 +29,10 @@ impl Hub {
     ) -> Result<(), Failure> {
         check_person(&request.name).map_err(|failure| failure.at(pointer_at("/name")))?;
         self.may_enter(id, None)?;
-        let fold = fold(&request.name);
-        self.key_suffices(id, &fold, &request.name)?;
+        let name_key = NameKey::of(&request.name);
+        self.key_suffices(id, &name_key, &request.name)?;
         self.is_invited(now, id)?;
-        let known = self.people.contains_key(&fold);
+        let known = self.people.contains_key(&name_key);
         if !known {
             self.check_new_name(now, id)?;
             self.can_keep()?;
@@ -42,14 +42,16 @@ impl Hub {
             let message = format!("The name {} looks like {}, which is taken.", request.name, self.name_of(twin));
             return Err(Failure::new(ErrorCode::NameTaken, message).at(pointer_at("/name")));
         }
-        self.enter_or_contest(now, id, Entering { mark: mark.clone(), name: request.name, fold, known })
+        self.enter_or_contest(now, id, Entering { mark: mark.clone(), name: request.name, name_key, known })
     }
 
     /// Whether a client is free to enter; `again` is a name that it may have entered already.
-    pub(super) fn may_enter(&self, id: PeerId, again: Option<&str>) -> Result<(), Failure> {
+    pub(super) fn may_enter(&self, id: PeerId, again: Option<&NameKey>) -> Result<(), Failure> {
         let already = |message: String| Err(Failure::new(ErrorCode::AlreadyRegistered, message));
         match self.peers.get(&id).and_then(|peer| peer.name.as_ref()) {
-            Some(name) if again != Some(&name.fold) => return already(format!("You are registered as {}.", name.name)),
+            Some(name) if again != Some(&name.name_key) => {
+                return already(format!("You are registered as {}.", name.name));
+            }
             Some(_) | None => {}
         }
         match self.underway.name(id) {
@@ -59,7 +61,7 @@ impl Hub {
     }
 
     pub(super) fn enter_or_contest(&mut self, now: Time, id: PeerId, entering: Entering) -> Result<(), Failure> {
-        match self.online.get(&entering.fold).copied() {
+        match self.online.get(&entering.name_key).copied() {
             None => {
                 self.enter(now, id, entering);
                 Ok(())
@@ -74,19 +76,20 @@ impl Hub {
     /// Registers a name that is free: at once if it is known to be this client's, otherwise when that is on disk.
     pub(super) fn enter(&mut self, now: Time, id: PeerId, entering: Entering) {
         let Some(peer) = self.peers.get(&id) else { return };
-        if peer.name.is_some() || self.online.contains_key(&entering.fold) {
+        if peer.name.is_some() || self.online.contains_key(&entering.name_key) {
             let failure = name_taken(&entering.name);
             return self.refuse(now, id, entering.mark, "register", failure);
         }
         if entering.known {
             return self.welcome(now, id, entering);
         }
-        let (name, fold, key, since) = (entering.name.clone(), entering.fold.clone(), peer.key, self.calendar(now).0);
+        let (name, name_key, key, since) =
+            (entering.name.clone(), entering.name_key.clone(), peer.key, self.calendar(now).0);
         let newest = self.recent.newest;
-        if !self.people.contains_key(&fold) {
+        if !self.people.contains_key(&name_key) {
             self.newcomers.add(now, Network::of(peer.address.ip()));
         }
-        let person = self.people.entry(fold.clone()).or_insert_with(|| Person::new(name.clone(), newest));
+        let person = self.people.entry(name_key.clone()).or_insert_with(|| Person::new(name.clone(), newest));
         self.looks.people.insert(&person.name);
         if !person.keys.contains(&key) {
             person.keys.push(key);
@@ -95,9 +98,9 @@ impl Hub {
         if self.keys.insert(key) {
             self.spend_invite(id, &name);
         }
-        self.online.insert(fold.clone(), id);
+        self.online.insert(name_key.clone(), id);
         self.underway.begin(id, &entering);
-        let commit = self.claim_name(name, fold, key, since, credential);
+        let commit = self.claim_name(name, name_key, key, since, credential);
         self.held.push_back((commit, Held::Entering(id, entering)));
     }
 
@@ -105,13 +108,13 @@ impl Hub {
     pub(super) fn claim_name(
         &mut self,
         name: String,
-        fold: String,
+        name_key: NameKey,
         key: PublicKey,
         since: i64,
         credential: Option<u64>,
     ) -> u64 {
-        let commit = self.persist(Record::Name { name, fold: fold.clone(), key, since, credential });
-        self.credentials.claim(commit, fold, key, credential);
+        let commit = self.persist(Record::Name { name, name_key: name_key.clone(), key, since, credential });
+        self.credentials.claim(commit, name_key, key, credential);
         commit
     }
 
@@ -121,18 +124,18 @@ impl Hub {
         if self.peers.contains_key(&id) {
             self.welcome(now, id, entering);
         } else {
-            self.online.remove(&entering.fold);
+            self.online.remove(&entering.name_key);
         }
     }
 
     fn welcome(&mut self, now: Time, id: PeerId, entering: Entering) {
         // It is shown as its owner first wrote it.
-        let name = self.name_of(&entering.fold);
-        self.arrive(now, id, name, entering.fold.clone());
+        let name = self.name_of(&entering.name_key);
+        self.arrive(now, id, name, entering.name_key.clone());
         self.welcome_again(now, id, entering.mark);
         self.tell_blocks(now, id);
         self.begin_following(now, id);
-        self.offer_pushes_to(now, &entering.fold);
+        self.offer_pushes_to(now, &entering.name_key);
     }
 
     pub(super) fn welcome_again(&mut self, now: Time, id: PeerId, mark: Option<Id>) {

@@ -13,7 +13,7 @@ use crate::core::time::Time;
 use crate::protocol::limits::{FEED_BYTES, FEED_MESSAGES};
 use crate::protocol::record::{Inbox, Kept, Place, Query, Record};
 use crate::protocol::wire::Received;
-use crate::protocol::{Event, EventLine, Id, Timestamp, event, log, name::fold, to_json};
+use crate::protocol::{Event, EventLine, Id, Timestamp, event, log, name::NameKey, to_json};
 
 /// How long it may be before it is on disk what somebody has received. What is forgotten in a crash is sent again,
 /// and the client, who knows better, drops it.
@@ -39,8 +39,8 @@ pub(super) struct Feed {
 struct Unconfirmed {
     number: u64,
     bytes: usize,
-    /// Who sent it, folded, if it is to this client alone.
-    direct: Option<String>,
+    /// Who sent it, if it is to this client alone.
+    direct: Option<NameKey>,
 }
 
 /// The sender of a message waits to hear whether it has arrived.
@@ -67,7 +67,7 @@ impl Hub {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(name) = peer.name.clone() else { return };
         let newest = self.recent.newest;
-        let Some(person) = self.people.get_mut(&name.fold) else { return };
+        let Some(person) = self.people.get_mut(&name.name_key) else { return };
         match &mut peer.feed {
             Some(_) => self.confirm(now, id, &received),
             None => {
@@ -87,7 +87,7 @@ impl Hub {
                     had,
                 });
                 self.was_there(id, back_to);
-                self.note_received(now, name.fold);
+                self.note_received(now, name.name_key);
             }
         }
         self.catch_up(now, id);
@@ -116,10 +116,10 @@ impl Hub {
             feed.window.push_front(message);
         }
         let number = received.all_up_to().min(feed.sent);
-        if let Some(person) = self.people.get_mut(&name.fold) {
+        if let Some(person) = self.people.get_mut(&name.name_key) {
             person.has_received(number);
         }
-        self.note_received(now, name.fold);
+        self.note_received(now, name.name_key);
         self.settle(now, id);
         for (number, from) in arrived {
             self.arrived(now, number, &from, &name.name);
@@ -135,15 +135,15 @@ impl Hub {
         if !feed.live || !feed.window.is_empty() {
             return;
         }
-        let fold = name.fold.clone();
-        if let Some(person) = self.people.get_mut(&fold).filter(|person| person.received < newest) {
+        let name_key = name.name_key.clone();
+        if let Some(person) = self.people.get_mut(&name_key).filter(|person| person.received < newest) {
             person.has_received(newest);
-            self.note_received(now, fold);
+            self.note_received(now, name_key);
         }
     }
 
     /// A message to one person has arrived: its sender learns of it, in the answer if that is still awaited.
-    fn arrived(&mut self, now: Time, number: u64, from: &str, to: &str) {
+    fn arrived(&mut self, now: Time, number: u64, from: &NameKey, to: &str) {
         if let Some(awaiting) = self.awaiting.remove(&number) {
             return self.answer_awaiting(now, number, awaiting, 1);
         }
@@ -160,8 +160,8 @@ impl Hub {
         self.answer(now, peer, mark, acked);
     }
 
-    fn note_received(&mut self, now: Time, fold: String) {
-        self.unsaved.insert(fold);
+    fn note_received(&mut self, now: Time, name_key: NameKey) {
+        self.unsaved.insert(name_key);
         if self.health.is_well() {
             self.flush_at.get_or_insert(now + FLUSH);
         }
@@ -173,9 +173,9 @@ impl Hub {
         if !self.health.is_well() {
             return;
         }
-        for fold in std::mem::take(&mut self.unsaved) {
-            if let Some(number) = self.people.get(&fold).map(|person| person.received) {
-                self.persist(Record::Received { fold, number });
+        for name_key in std::mem::take(&mut self.unsaved) {
+            if let Some(number) = self.people.get(&name_key).map(|person| person.received) {
+                self.persist(Record::Received { name_key, number });
             }
         }
     }
@@ -185,7 +185,7 @@ impl Hub {
         let post = Arc::new(self.post_of(kept));
         self.recent.push(Arc::clone(&post));
         let targets: Vec<PeerId> = match &post.target {
-            Target::Person(fold) => self.online.get(fold).copied().into_iter().collect(),
+            Target::Person(name_key) => self.online.get(name_key).copied().into_iter().collect(),
             Target::Lobby => self.online.values().copied().collect(),
             Target::Room(room) => {
                 self.tell_room_news(now, *room);
@@ -241,7 +241,7 @@ impl Hub {
             return;
         }
         let Some(posts) = self.recent.since(feed.sent) else {
-            let query = Query::Inbox(self.inbox(&name.fold, feed));
+            let query = Query::Inbox(self.inbox(&name.name_key, feed));
             let question = Question::Inbox { peer: id, number: name.number, as_of: self.recent.newest };
             if let Some(feed) = self.peers.get_mut(&id).and_then(|peer| peer.feed.as_mut()) {
                 feed.reading = true;
@@ -263,12 +263,13 @@ impl Hub {
         }
     }
 
-    fn inbox(&self, fold: &str, feed: &Feed) -> Inbox {
-        let person = self.people.get(fold);
+    fn inbox(&self, name_key: &NameKey, feed: &Feed) -> Inbox {
+        let person = self.people.get(name_key);
         let rooms = person.into_iter().flat_map(|person| &person.rooms);
-        let since = |room: &u64| self.rooms.get(room).and_then(|r| r.members.get(fold)).map(|since| (*room, *since));
+        let since =
+            |room: &u64| self.rooms.get(room).and_then(|r| r.members.get(name_key)).map(|since| (*room, *since));
         Inbox {
-            fold: fold.to_owned(),
+            name_key: name_key.to_owned(),
             after: feed.sent,
             rooms: rooms.filter_map(since).collect(),
             lobby: person.map(|person| person.there.spans().to_vec()).unwrap_or_default(),
@@ -311,14 +312,14 @@ impl Hub {
     fn is_for(&self, id: PeerId, post: &Post) -> bool {
         let Some(peer) = self.peers.get(&id) else { return false };
         let (Some(name), Some(_)) = (&peer.name, &peer.feed) else { return false };
-        let others = || post.from != name.fold && !self.blocks(&name.fold, &post.from);
+        let others = || post.from != name.name_key && !self.blocks(&name.name_key, &post.from);
         match &post.target {
-            Target::Person(fold) => *fold == name.fold,
+            Target::Person(name_key) => *name_key == name.name_key,
             Target::Lobby => {
-                self.people.get(&name.fold).is_some_and(|person| person.there.covers(post.number)) && others()
+                self.people.get(&name.name_key).is_some_and(|person| person.there.covers(post.number)) && others()
             }
             Target::Room(room) => {
-                let since = self.rooms.get(room).and_then(|room| room.members.get(&name.fold));
+                let since = self.rooms.get(room).and_then(|room| room.members.get(&name.name_key));
                 since.is_some_and(|since| post.number > *since) && others()
             }
         }
@@ -327,10 +328,12 @@ impl Hub {
     fn post_of(&self, kept: &Kept) -> Post {
         let Kept { number, sent, from, text, .. } = kept.clone();
         let (target, event): (Target, Event) = match &kept.place {
-            Place::Person(name) if kept.withheld => (Target::Person(fold(name)), event::Withheld { number }.into()),
+            Place::Person(name) if kept.withheld => {
+                (Target::Person(NameKey::of(name)), event::Withheld { number }.into())
+            }
             Place::Person(to) => {
                 let to = to.clone();
-                (Target::Person(fold(&to)), event::Message { number, from, to, text, sent }.into())
+                (Target::Person(NameKey::of(&to)), event::Message { number, from, to, text, sent }.into())
             }
             Place::Lobby => (Target::Lobby, event::Message { number, from, to: "all".into(), text, sent }.into()),
             Place::Room(room) => {
@@ -341,7 +344,7 @@ impl Hub {
         let line = EventLine { seq: None, time: None, id: None, last: false, event };
         let body: Arc<str> = to_json(&line).into();
         // What is sent, and not what was said: a text may become six times as long.
-        Post { number, from: fold(&kept.from), target, bytes: body.len(), body }
+        Post { number, from: NameKey::of(&kept.from), target, bytes: body.len(), body }
     }
 
     pub(super) fn question(&mut self, query: Query, question: Question) {

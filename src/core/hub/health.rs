@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::{Held, Hub, Output};
 use crate::core::time::Time;
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::record::{Place, Record, VisitRecord};
 use crate::protocol::{ErrorCode, Failure, Timestamp, event, log};
 
@@ -44,8 +44,8 @@ struct Trouble {
 enum Subject {
     Visit(u64, u64),
     Failures(String),
-    Copy(String, String),
-    There(String),
+    Copy(NameKey, String),
+    There(NameKey),
 }
 
 /// What may wait: nobody is answered when it is on disk.
@@ -53,8 +53,8 @@ fn subject(record: &Record) -> Option<Subject> {
     match record {
         Record::Visit(VisitRecord { run, number, .. }) => Some(Subject::Visit(*run, *number)),
         Record::Failures(failures) => Some(Subject::Failures(failures.whom.clone())),
-        Record::CopyGone { fold, file } => Some(Subject::Copy(fold.clone(), file.clone())),
-        Record::There { fold, .. } => Some(Subject::There(fold.clone())),
+        Record::CopyGone { name_key, file } => Some(Subject::Copy(name_key.clone(), file.clone())),
+        Record::There { name_key, .. } => Some(Subject::There(name_key.clone())),
         _ => None,
     }
 }
@@ -80,7 +80,7 @@ impl Health {
         }
         if let Record::Copy(copy) = &record {
             // It is there again.
-            self.postponed.remove(&Subject::Copy(copy.fold.clone(), copy.content.file.to_string()));
+            self.postponed.remove(&Subject::Copy(copy.name_key.clone(), copy.content.file.to_string()));
         }
         let Some(subject) = subject(&record) else { return Some(record) };
         self.postponed.insert(subject, record);
@@ -139,7 +139,7 @@ impl Hub {
         for (_, held) in given_up {
             let Held::Said { kept, peer, mark } = held else { continue };
             if let Place::Person(to) = &kept.place
-                && let Some(person) = self.people.get_mut(&fold(to))
+                && let Some(person) = self.people.get_mut(&NameKey::of(to))
             {
                 person.mailbox.take_back(kept.number);
             }
@@ -168,7 +168,7 @@ impl Hub {
             let (peer, mark, request) = match held {
                 Held::Entering(peer, entering) => {
                     self.underway.end(*peer);
-                    self.online.remove(&entering.fold);
+                    self.online.remove(&entering.name_key);
                     (*peer, entering.mark.take(), "register")
                 }
                 Held::Said { peer, mark, .. } => (*peer, mark.take(), "message"),

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::protocol::ContentHash;
+use crate::protocol::name::NameKey;
 use crate::protocol::types::Content;
 
-/// The name of an owner, folded, and of a file of theirs.
-pub(super) type Key = (String, String);
+/// The name of an owner, and of a file of theirs.
+pub(super) type Key = (NameKey, String);
 
 /// A content as its owner describes it: what has the same hash and another size is a lie, and shares nothing.
 pub(super) type Body = (ContentHash, u64);
@@ -56,8 +57,8 @@ impl Kept {
         Some(content)
     }
 
-    pub(super) fn content(&self, fold: &str, file: &str) -> Option<&Arc<Content>> {
-        self.all.get(&(fold.to_owned(), file.to_owned())).map(|(_, content)| content)
+    pub(super) fn content(&self, name_key: &NameKey, file: &str) -> Option<&Arc<Content>> {
+        self.all.get(&(name_key.to_owned(), file.to_owned())).map(|(_, content)| content)
     }
 
     /// Whether the bytes of a content are on disk.
@@ -90,14 +91,14 @@ impl Kept {
     }
 
     /// The files of an owner of which there are copies and whose names begin so.
-    pub(super) fn below(&self, fold: &str, prefix: &str) -> Vec<String> {
-        let from = self.all.range((fold.to_owned(), prefix.to_owned())..);
-        let theirs = from.take_while(|((owner, file), _)| owner == fold && file.starts_with(prefix));
+    pub(super) fn below(&self, name_key: &NameKey, prefix: &str) -> Vec<String> {
+        let from = self.all.range((name_key.to_owned(), prefix.to_owned())..);
+        let theirs = from.take_while(|((owner, file), _)| owner == name_key && file.starts_with(prefix));
         theirs.map(|((_, file), _)| file.clone()).collect()
     }
 
     /// Those of owners whom nobody knows.
-    pub(super) fn of_nobody(&self, is_known: impl Fn(&str) -> bool) -> Vec<Key> {
-        self.all.keys().filter(|(fold, _)| !is_known(fold)).cloned().collect()
+    pub(super) fn of_nobody(&self, is_known: impl Fn(&NameKey) -> bool) -> Vec<Key> {
+        self.all.keys().filter(|(name_key, _)| !is_known(name_key)).cloned().collect()
     }
 }

@@ -2,6 +2,7 @@
 //! for them, so what is remembered is when they were there, for as long as there is something of that time that they lack.
 
 use super::{Hub, PeerId};
+use crate::protocol::name::NameKey;
 use crate::protocol::record::{Record, Span};
 
 /// Times of one person that are remembered apart. Of more, the oldest two become one, with what was said between them.
@@ -78,11 +79,11 @@ impl Presence {
 
 impl Hub {
     /// Somebody is here from now on.
-    pub(super) fn is_there(&mut self, fold: &str) {
+    pub(super) fn is_there(&mut self, name_key: &NameKey) {
         let newest = self.recent.newest;
-        if let Some(person) = self.people.get_mut(fold) {
+        if let Some(person) = self.people.get_mut(name_key) {
             person.there.begins(newest);
-            self.keep_presence(fold);
+            self.keep_presence(name_key);
         }
     }
 
@@ -90,25 +91,25 @@ impl Hub {
     pub(super) fn was_there(&mut self, id: PeerId, received: u64) {
         let Some(peer) = self.peers.get(&id).filter(|peer| peer.returns) else { return };
         if let Some(name) = &peer.name
-            && let Some(person) = self.people.get_mut(&name.fold)
+            && let Some(person) = self.people.get_mut(&name.name_key)
         {
             person.there.reaches_back(received);
         }
     }
 
     /// Somebody is not here any more.
-    pub(super) fn was_last_there(&mut self, fold: &str) {
+    pub(super) fn was_last_there(&mut self, name_key: &NameKey) {
         let newest = self.recent.newest_to_all;
-        if let Some(person) = self.people.get_mut(fold) {
+        if let Some(person) = self.people.get_mut(name_key) {
             person.there.ends(newest);
             person.there.received(person.received);
-            self.keep_presence(fold);
+            self.keep_presence(name_key);
         }
     }
 
-    fn keep_presence(&mut self, fold: &str) {
-        let spans = self.people.get(fold).map(|person| person.there.spans().to_vec()).unwrap_or_default();
-        self.persist(Record::There { fold: fold.to_owned(), spans });
+    fn keep_presence(&mut self, name_key: &NameKey) {
+        let spans = self.people.get(name_key).map(|person| person.there.spans().to_vec()).unwrap_or_default();
+        self.persist(Record::There { name_key: name_key.to_owned(), spans });
     }
 }
 

@@ -11,7 +11,7 @@ use crate::core::time::Time;
 use crate::protocol::human::quoted;
 use crate::protocol::limits::{ANSWER_BYTES, HOLDERS};
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::types::{ChunkHolder, Content, FoundFile, Holding};
 use crate::protocol::wire::Folder;
 use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Event, Failure, Id, Offer, PublicKey, event, request};
@@ -32,7 +32,7 @@ impl Hub {
         self.holders.want(id, content.hash);
         // Who is about to be asked must know who asks.
         for source in &sources {
-            if let Some(&holder) = self.online.get(&fold(&source.offer.owner)) {
+            if let Some(&holder) = self.online.get(&NameKey::of(&source.offer.owner)) {
                 self.introduce(now, holder, id);
             }
         }
@@ -53,16 +53,16 @@ impl Hub {
             let folder = Folder { id: 0, folder: request.file, from: request.from, after: String::new() };
             return self.folder_page(now, id, &folder).map(Some);
         }
-        let from = request.from.as_deref().map(fold);
+        let from = request.from.as_deref().map(NameKey::of);
         let below = self.table.from(&key(&request.file, ""));
         // Each owner once: most folders have one owner and many files.
         let (mut rows, mut others, mut owners) = (0, false, BTreeMap::<&str, bool>::new());
         for ((_, owner), shelved) in below.take_while(|((file, _), _)| file.starts_with(request.file.as_str())) {
             rows += 1;
-            let named = || from.as_ref().is_none_or(|from| fold(owner) == *from);
+            let named = || from.as_ref().is_none_or(|from| NameKey::of(owner) == *from);
             // What the hub keeps is the hub's, too.
             let theirs = *owners.entry(&**owner).or_insert_with(named)
-                || (shelved.owner == Owner::Kept && from.as_deref() == Some(HUB));
+                || (shelved.owner == Owner::Kept && from.as_ref().is_some_and(|from| from.as_str() == HUB));
             owners.insert(&**owner, theirs);
             others |= theirs && shelved.owner != Owner::Client(id);
         }
@@ -76,7 +76,7 @@ impl Hub {
         }
         self.spend_for(now, id, rows)?;
         for owner in owners {
-            if let Some(&holder) = self.online.get(&fold(&owner)) {
+            if let Some(&holder) = self.online.get(&NameKey::of(&owner)) {
                 self.introduce(now, holder, id);
             }
         }
@@ -103,7 +103,7 @@ impl Hub {
         let mut known = BTreeSet::new();
         for holder in holders {
             let owner = holder.offer.owner.clone();
-            let online = self.online.get(&fold(&owner)).and_then(|id| self.peers.get(id));
+            let online = self.online.get(&NameKey::of(&owner)).and_then(|id| self.peers.get(id));
             let silent = online.is_some_and(|peer| peer.conn.is_none());
             if known.insert(owner.clone()) {
                 sources.insert((silent, !named.contains(&owner), holder.has.is_some(), owner), holder);
@@ -167,17 +167,17 @@ impl Hub {
     /// The offers of a file, by anybody or by one person. If there are none, those whose owners are gone and that others
     /// have fetched.
     fn offers_of(&self, file: &str, from: Option<&str>) -> Result<Vec<(&str, &Shelved)>, Failure> {
-        let folded = from.map(fold);
-        let mut offers = named(self.table.from(&key(file, "")), file, folded.as_deref());
+        let name_key = from.map(NameKey::of);
+        let mut offers = named(self.table.from(&key(file, "")), file, name_key.as_ref());
         if offers.is_empty() {
-            offers = named(self.holders.orphans().from(file), file, folded.as_deref());
+            offers = named(self.holders.orphans().from(file), file, name_key.as_ref());
         }
         if offers.is_empty() { Err(self.not_offered(file, from)) } else { Ok(offers) }
     }
 
     /// The offers of a file that somebody has fetched, or some of it, without offering it.
     fn offers_held_by(&self, file: &str, name: &str) -> Vec<(&str, &Shelved)> {
-        let Some(holder) = self.online.get(&fold(name)) else { return Vec::new() };
+        let Some(holder) = self.online.get(&NameKey::of(name)) else { return Vec::new() };
         let mut offers = self.offers_of(file, None).unwrap_or_default();
         offers.retain(|(_, shelved)| self.holders.has(*holder, &shelved.content.hash));
         offers
@@ -186,11 +186,11 @@ impl Hub {
     /// Why there is nothing of this name: perhaps it is a folder, or a file that was taken for one.
     pub(super) fn not_offered(&self, file: &str, from: Option<&str>) -> Failure {
         let at = pointer_at(if from.is_some() { "/from" } else { "/file" });
-        let folded = from.map(fold);
-        let is_theirs = |owner: &str, shelved: &Shelved| is_from(folded.as_deref(), owner, shelved);
+        let name_key = from.map(NameKey::of);
+        let is_theirs = |owner: &str, shelved: &Shelved| is_from(name_key.as_ref(), owner, shelved);
         let shown = |name: &str| quoted(name).into_owned();
         if let Some(name) = file.strip_suffix('/') {
-            if !named(self.table.from(&key(name, "")), name, folded.as_deref()).is_empty() {
+            if !named(self.table.from(&key(name, "")), name, name_key.as_ref()).is_empty() {
                 let message = format!("{name} is a file and not a folder.");
                 let hint = format!("`get {}` fetches it.", shown(name));
                 return Failure::new(ErrorCode::NotOffered, message).hint(hint).at(pointer_at("/file"));
@@ -301,7 +301,7 @@ impl Hub {
 fn named<'a>(
     all: impl Iterator<Item = (&'a Key, &'a Shelved)>,
     file: &str,
-    from: Option<&str>,
+    from: Option<&NameKey>,
 ) -> Vec<(&'a str, &'a Shelved)> {
     all.take_while(|((name, _), _)| **name == *file)
         .filter(|((_, owner), shelved)| is_from(from, owner, shelved))
@@ -310,8 +310,8 @@ fn named<'a>(
 }
 
 /// Whether an offer is this person's. What the hub keeps is the hub's, too.
-pub(super) fn is_from(from: Option<&str>, owner: &str, shelved: &Shelved) -> bool {
-    from.is_none_or(|from| fold(owner) == from || (from == HUB && shelved.owner == Owner::Kept))
+pub(super) fn is_from(from: Option<&NameKey>, owner: &str, shelved: &Shelved) -> bool {
+    from.is_none_or(|from| NameKey::of(owner) == *from || (from.as_str() == HUB && shelved.owner == Owner::Kept))
 }
 
 /// The content that all these offers are of; `None` if there are none.

@@ -4,24 +4,24 @@
 //! however many do their best, there is room for whoever comes next.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 
 use super::quotas::share;
 use crate::protocol::limits::{MAILBOX_SENDERS, SMALL_MAILBOX, SMALL_MAILBOX_BYTES};
+use crate::protocol::name::NameKey;
 
 /// The messages to one person alone that they do not have yet, oldest first. It is counted from what it holds.
 #[derive(Default)]
 pub(super) struct Mailbox {
     waiting: VecDeque<Waiting>,
     all: Amounts,
-    /// By who has sent it, folded.
-    of: HashMap<Arc<str>, Amounts>,
+    /// By who has sent it.
+    of: HashMap<NameKey, Amounts>,
 }
 
 struct Waiting {
     number: u64,
     bytes: u64,
-    from: Arc<str>,
+    from: NameKey,
     withheld: bool,
 }
 
@@ -48,11 +48,11 @@ pub(super) enum Full {
 
 impl Mailbox {
     /// Keeps a message, whose number is higher than all before.
-    pub(super) fn put(&mut self, number: u64, from: &str, bytes: usize, withheld: bool) {
+    pub(super) fn put(&mut self, number: u64, from: &NameKey, bytes: usize, withheld: bool) {
         let bytes = bytes as u64;
-        let from = self.of.get_key_value(from).map_or_else(|| Arc::from(from), |(from, _)| Arc::clone(from));
+        let from = self.of.get_key_value(from).map_or_else(|| from.clone(), |(from, _)| from.clone());
         self.all.amount(withheld).add(bytes);
-        self.of.entry(Arc::clone(&from)).or_default().amount(withheld).add(bytes);
+        self.of.entry(from.clone()).or_default().amount(withheld).add(bytes);
         self.waiting.push_back(Waiting { number, bytes, from, withheld });
     }
 
@@ -88,7 +88,7 @@ impl Mailbox {
         &self,
         bytes: usize,
         withheld: bool,
-        from: impl Iterator<Item = &'a str>,
+        from: impl Iterator<Item = &'a NameKey>,
         (most, most_bytes): (u64, u64),
     ) -> Option<Full> {
         let all = self.all.counted(withheld);

@@ -7,7 +7,7 @@ use super::{Held, Hub, PeerId, Question};
 use crate::core::time::Time;
 use crate::protocol::limits::MESSAGE_BYTES;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::{LOBBY, fold};
+use crate::protocol::name::{NameKey, is_lobby};
 use crate::protocol::record::{Asked, Kept, Place, Query, Record};
 use crate::protocol::wire::Ask;
 use crate::protocol::{ErrorCode, Event, Failure, Id, Request, RequestLine, Timestamp, event, log, request};
@@ -57,7 +57,7 @@ impl Hub {
         let Some(peer) = self.peers.get_mut(&id) else { return false };
         match (&peer.recall, &peer.name) {
             (Recall::Nothing, Some(name)) => {
-                let query = Query::Asked { instance: peer.instance.clone(), fold: name.fold.clone() };
+                let query = Query::Asked { instance: peer.instance.clone(), name_key: name.name_key.clone() };
                 peer.recall = Recall::Asking;
                 self.question(query, Question::Asked(id));
                 true
@@ -96,7 +96,7 @@ impl Hub {
         let (name, limits) = (self.name_of(&to), &self.config.limits);
         let (most, most_bytes, bytes) = (limits.mailbox, limits.mailbox_bytes, request.text.len());
         let Some(person) = self.people.get(&to) else { return Err(ErrorCode::Internal.into()) };
-        let withheld = person.blocks.contains(&me.fold);
+        let withheld = person.blocks.contains(&me.name_key);
         let mine = self.names_of_me(id, &me).into_iter();
         let full = person.mailbox.is_full(bytes, withheld, mine, (most, most_bytes));
         if let Some((number, sent)) = self.said_before(id, mark) {
@@ -127,7 +127,7 @@ impl Hub {
         self.spend_message(now, id)?;
         self.keep(now, id, mark, &me, Place::Person(name), request.text, withheld);
         if let Some(person) = self.people.get_mut(&to) {
-            person.mailbox.put(self.last_message, &me.fold, bytes, withheld);
+            person.mailbox.put(self.last_message, &me.name_key, bytes, withheld);
         }
         Ok(None)
     }
@@ -142,7 +142,7 @@ impl Hub {
         let me = self.me(id)?;
         check_text(&text)?;
         if let Some((number, sent)) = self.said_before(id, mark) {
-            return Ok(Some(self.acked_to_many(&me.fold, number, sent, &Place::Lobby)));
+            return Ok(Some(self.acked_to_many(&me.name_key, number, sent, &Place::Lobby)));
         }
         self.can_keep()?;
         self.spend_message(now, id)?;
@@ -157,14 +157,14 @@ impl Hub {
         mark: &Option<Id>,
         request: request::Say,
     ) -> Result<Option<Event>, Failure> {
-        if fold(&request.room) == LOBBY {
+        if is_lobby(&request.room) {
             return self.broadcast(now, id, mark, request.text);
         }
         let me = self.me(id)?;
         check_text(&request.text)?;
         let room = self.room_of(&me, &request.room)?;
         if let Some((number, sent)) = self.said_before(id, mark) {
-            return Ok(Some(self.acked_to_many(&me.fold, number, sent, &Place::Room(room))));
+            return Ok(Some(self.acked_to_many(&me.name_key, number, sent, &Place::Room(room))));
         }
         self.can_keep()?;
         self.spend_message(now, id)?;
@@ -231,36 +231,39 @@ impl Hub {
             }
             return;
         }
-        let acked = self.acked_to_many(&fold(&from), number, sent, &kept.place);
+        let acked = self.acked_to_many(&NameKey::of(&from), number, sent, &kept.place);
         if let Event::MessageAcked(event::MessageAcked { to, room, delivered, .. }) = acked.clone() {
             self.log(log::MessageStored { number, from, to, room, bytes, delivered });
         }
         self.answer(now, peer, mark, acked);
     }
 
-    fn acked_to_many(&self, me: &str, number: u64, sent: Timestamp, place: &Place) -> Event {
-        let entered = |fold: &String| {
-            let peer = self.online.get(fold).and_then(|id| self.peers.get(id)).filter(|peer| peer.conn.is_some());
+    fn acked_to_many(&self, me: &NameKey, number: u64, sent: Timestamp, place: &Place) -> Event {
+        let entered = |name_key: &NameKey| {
+            let peer = self.online.get(name_key).and_then(|id| self.peers.get(id)).filter(|peer| peer.conn.is_some());
             peer.and_then(|peer| Some(peer.name.as_ref()?.entered))
         };
         // Whoever has come since, when this is asked again, does not get it.
-        let others: Vec<&String> = match place {
+        let others: Vec<&NameKey> = match place {
             Place::Room(room) => {
                 let members = self.rooms.get(room).into_iter().flat_map(|room| &room.members);
                 members
-                    .filter(|(fold, since)| **since < number && entered(fold).is_some())
-                    .map(|(fold, _)| fold)
+                    .filter(|(name_key, since)| **since < number && entered(name_key).is_some())
+                    .map(|(name_key, _)| name_key)
                     .collect()
             }
-            Place::Lobby | Place::Person(_) => {
-                self.online.keys().filter(|fold| entered(fold).is_some_and(|entered| entered < number)).collect()
-            }
+            Place::Lobby | Place::Person(_) => self
+                .online
+                .keys()
+                .filter(|name_key| entered(name_key).is_some_and(|entered| entered < number))
+                .collect(),
         };
-        let others = others.into_iter().filter(|fold| *fold != me);
+        let others = others.into_iter().filter(|name_key| *name_key != me);
         let (to, room, blocked, delivered) = match place {
             Place::Room(room) => (None, Some(self.room_name(*room)), None, others.count()),
             Place::Lobby | Place::Person(_) => {
-                let (blocking, hearing): (Vec<&String>, Vec<&String>) = others.partition(|fold| self.blocks(fold, me));
+                let (blocking, hearing): (Vec<&NameKey>, Vec<&NameKey>) =
+                    others.partition(|name_key| self.blocks(name_key, me));
                 (Some("all".to_owned()), None, Some(blocking.len() as u64), hearing.len())
             }
         };

@@ -65,7 +65,7 @@ use std::time::Duration;
 use super::ledger::Ledger;
 use super::time::Time;
 use crate::protocol::log::LogEvent;
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query, Record};
 use crate::protocol::types::{Content, Password};
 use crate::protocol::wire::Frame;
@@ -185,8 +185,8 @@ pub enum Output {
     Verify {
         /// The number.
         attempt: u64,
-        /// The account's name, folded; there may be none.
-        fold: String,
+        /// The account's name; there may be none.
+        name_key: NameKey,
         /// The password.
         password: Password,
     },
@@ -210,22 +210,22 @@ pub struct Hub {
     strangers: Strangers,
     peers: Scanned<BTreeMap<PeerId, Peer>>,
     conns: BTreeMap<ConnId, PeerId>,
-    /// Registered names, folded.
-    online: Scanned<HashMap<String, PeerId>>,
+    /// Registered names.
+    online: Scanned<HashMap<NameKey, PeerId>>,
     underway: Underway,
     health: Health,
     fetchers: Fetchers,
-    /// Everybody whose name is known, by their folded names.
-    people: Scanned<HashMap<String, Person>>,
+    /// Everybody whose name is known, by the keys of their names.
+    people: Scanned<HashMap<NameKey, Person>>,
     /// Keys that names belong to.
     keys: HashSet<PublicKey>,
     invites: Invites,
     credentials: Credentials,
     newcomers: Newcomers,
     places: Places,
-    /// Rooms by their numbers, and their numbers by their folded names.
+    /// Rooms by their numbers, and their numbers by the keys of their names.
     rooms: Scanned<BTreeMap<u64, Room>>,
-    room_names: BTreeMap<String, u64>,
+    room_names: BTreeMap<NameKey, u64>,
     rooms_made: RoomsMade,
     /// What the taken names look like.
     looks: Looks,
@@ -243,8 +243,8 @@ pub struct Hub {
     /// Questions to the store, and how many there were; logins count too.
     questions: BTreeMap<u64, Question>,
     asked: u64,
-    /// Who has received more than is written down, folded.
-    unsaved: BTreeSet<String>,
+    /// Who has received more than is written down.
+    unsaved: BTreeSet<NameKey>,
     flush_at: Option<Time>,
     trim_at: Option<Time>,
     /// The newest visits; every registration is one.
@@ -294,7 +294,7 @@ impl Hub {
             newcomers: Newcomers::default(),
             places: Places::default(),
             rooms_made: RoomsMade::load(&loaded.rooms),
-            room_names: loaded.rooms.iter().map(|room| (fold(&room.name), room.room)).collect(),
+            room_names: loaded.rooms.iter().map(|room| (NameKey::of(&room.name), room.room)).collect(),
             rooms: BTreeMap::from_iter(loaded.rooms.into_iter().map(|room| (room.room, room.into()))).into(),
             room_news: BTreeMap::new(),
             last_room: loaded.last_room,

@@ -9,7 +9,7 @@ use crate::core::time::Time;
 use crate::protocol::human::quoted;
 use crate::protocol::limits::{ANSWER_BYTES, FILES_PER_REQUEST, PUBLISH_FILES};
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::{check_file, fold};
+use crate::protocol::name::{NameKey, check_file};
 use crate::protocol::types::Content;
 use crate::protocol::wire::Publish;
 use crate::protocol::{ErrorCode, Event, Failure, Offer, event, log, request};
@@ -67,7 +67,7 @@ impl Hub {
             if self.shelve(now, id, &me.name, &content) {
                 added.push(content.file.to_string());
             }
-            self.outdate_copy(now, &me.fold, &content);
+            self.outdate_copy(now, &me.name_key, &content);
             if request.keep {
                 self.keep_copy(now, id, &content);
             }
@@ -106,8 +106,8 @@ impl Hub {
                 let from = (Bound::Included(prefix), Bound::Unbounded);
                 let below = peer.offers.range::<str, _>(from).map(|(name, _)| name.to_string());
                 files.extend(below.take_while(|name| name.starts_with(prefix)));
-                files.extend(self.copies.below(&me.fold, prefix));
-            } else if peer.offers.contains_key(file.as_str()) || self.copies.has(&me.fold, &file) {
+                files.extend(self.copies.below(&me.name_key, prefix));
+            } else if peer.offers.contains_key(file.as_str()) || self.copies.has(&me.name_key, &file) {
                 files.push(file.clone());
             }
             if files.len() == before {
@@ -137,7 +137,7 @@ impl Hub {
         self.spend_request(now, id)?;
         let peer = self.peers.get(&id).ok_or(ErrorCode::Internal)?;
         files.truncate(PUBLISH_FILES);
-        files.retain(|file| peer.offers.contains_key(file.as_str()) || self.copies.has(&me.fold, file));
+        files.retain(|file| peer.offers.contains_key(file.as_str()) || self.copies.has(&me.name_key, file));
         files.sort();
         files.dedup();
         self.take_off(now, id, files)
@@ -150,7 +150,7 @@ impl Hub {
             peer.offers.remove(file.as_str());
         }
         for file in &files {
-            self.drop_copy(now, &me.fold, file);
+            self.drop_copy(now, &me.name_key, file);
         }
         self.unlist(now, &me.name, &files, false);
         Ok(event::Withdrawn { files, revision: self.revision }.into())
@@ -173,11 +173,11 @@ impl Hub {
     /// Takes offers out of the table. Those of which the hub has a copy stay, served by the hub. If it is their owner who
     /// is gone, the others can still be had from those who have fetched them.
     pub(super) fn unlist(&mut self, now: Time, owner: &str, files: &[impl AsRef<str>], left: bool) {
-        let fold = fold(owner);
+        let name_key = NameKey::of(owner);
         let mut gone = Vec::with_capacity(files.len());
         for file in files.iter().map(AsRef::as_ref) {
             if self.config.files.is_some()
-                && let Some(content) = self.copies.servable(&fold, file)
+                && let Some(content) = self.copies.servable(&name_key, file)
             {
                 self.list(now, owner, Shelved { owner: Owner::Kept, content });
                 continue;

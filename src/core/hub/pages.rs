@@ -10,7 +10,7 @@ use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{ANSWER_BYTES, LIST_OFFERS, PAGE_LOOKS, offer_bytes};
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::wire::Folder;
 use crate::protocol::{Client, ErrorCode, Event, Failure, Offer, event, request};
 
@@ -22,8 +22,8 @@ const MOST_FOR_A_PAGE: usize = 16;
 struct Wanted<'a> {
     /// How their names begin.
     prefix: &'a str,
-    /// Whose they are, folded.
-    owner: Option<String>,
+    /// Whose they are.
+    owner: Option<NameKey>,
     /// What is in their names, in lower case.
     text: Option<String>,
     /// Not those of this client.
@@ -52,7 +52,7 @@ impl Hub {
         self.look_on(now, id);
         let limit = request.limit.map_or(LIST_OFFERS, |limit| (limit as usize).clamp(1, LIST_OFFERS));
         self.spend_for_page(now, id, limit)?;
-        let owner = request.owner.as_deref().map(fold);
+        let owner = request.owner.as_deref().map(NameKey::of);
         let text = request.r#match.as_deref().map(str::to_lowercase);
         let wanted = Wanted { prefix: "", owner, text, but: None, limit };
         let (offers, next) = self.page(&wanted, request.after.as_deref())?;
@@ -65,12 +65,12 @@ impl Hub {
         self.me(id)?;
         self.spend_for_page(now, id, LIST_OFFERS)?;
         let after = Some(asked.after.as_str()).filter(|after| !after.is_empty());
-        let owner = asked.from.as_deref().map(fold);
+        let owner = asked.from.as_deref().map(NameKey::of);
         let wanted = Wanted { prefix: &asked.folder, owner, text: None, but: Some(id), limit: LIST_OFFERS };
         let (offers, next) = self.page(&wanted, after)?;
         let owners: BTreeSet<&str> = offers.iter().map(|offer| offer.owner.as_str()).collect();
         for owner in owners {
-            if let Some(&holder) = self.online.get(&fold(owner)) {
+            if let Some(&holder) = self.online.get(&NameKey::of(owner)) {
                 self.introduce(now, id, holder);
                 self.introduce(now, holder, id);
             }
@@ -103,7 +103,7 @@ impl Hub {
             }
             looked += 1;
             last = Some(key);
-            let theirs = is_from(wanted.owner.as_deref(), owner, shelved);
+            let theirs = is_from(wanted.owner.as_ref(), owner, shelved);
             let named = wanted.text.as_ref().is_none_or(|text| file.to_lowercase().contains(text));
             if theirs && named && wanted.but.is_none_or(|but| shelved.owner != Owner::Client(but)) {
                 bytes += offer_bytes(file, owner);

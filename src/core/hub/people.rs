@@ -10,7 +10,7 @@ use crate::core::time::Time;
 use crate::protocol::likeness::Likeness;
 use crate::protocol::limits::{BLOCKS, HISTORY_BYTES, HISTORY_DEFAULT, HISTORY_MESSAGES, VISITS_LOADED};
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::{LOBBY, fold};
+use crate::protocol::name::{NameKey, is_lobby};
 use crate::protocol::record::{
     HistoryQuery, Kept, NameRecord, People, Place, Query, Record, RoomRecord, Span, VisitRecord, WaitingRecord,
 };
@@ -31,8 +31,8 @@ pub(super) struct Person {
     pub(super) mailbox: Mailbox,
     /// When they were here, as far as they lack what was said to everybody.
     pub(super) there: lobby::Presence,
-    /// Whom they block, folded.
-    pub(super) blocks: BTreeSet<String>,
+    /// Whom they block.
+    pub(super) blocks: BTreeSet<NameKey>,
     /// The rooms that they are in.
     pub(super) rooms: BTreeSet<u64>,
     /// Those of them that others have brought them into.
@@ -77,7 +77,7 @@ pub(super) struct Looks {
 }
 
 impl Looks {
-    pub(super) fn new(people: &HashMap<String, Person>, rooms: &[RoomRecord]) -> Self {
+    pub(super) fn new(people: &HashMap<NameKey, Person>, rooms: &[RoomRecord]) -> Self {
         Self {
             people: Likeness::of(people.values().map(|person| person.name.as_str())),
             rooms: Likeness::of(rooms.iter().map(|room| room.name.as_str())),
@@ -85,34 +85,35 @@ impl Looks {
     }
 }
 
-/// Everybody whom the store knows, by their folded names.
+/// Everybody whom the store knows, by the keys of their names.
 pub(super) fn load(
     names: Vec<NameRecord>,
-    blocks: Vec<(String, String)>,
+    blocks: Vec<(NameKey, NameKey)>,
     rooms: &[RoomRecord],
     waiting: Vec<WaitingRecord>,
-) -> HashMap<String, Person> {
-    let mut people: HashMap<String, Person> =
-        names.into_iter().map(|record| (record.fold.clone(), record.into())).collect();
+) -> HashMap<NameKey, Person> {
+    let mut people: HashMap<NameKey, Person> =
+        names.into_iter().map(|record| (record.name_key.clone(), record.into())).collect();
     for (by, whom) in blocks {
         if let Some(person) = people.get_mut(&by) {
             person.blocks.insert(whom);
         }
     }
     for room in rooms {
-        for (fold, _) in &room.members {
-            if let Some(person) = people.get_mut(fold) {
+        for (name_key, _) in &room.members {
+            if let Some(person) = people.get_mut(name_key) {
                 person.rooms.insert(room.room);
             }
         }
     }
-    for (room, (fold, by)) in rooms.iter().flat_map(|room| room.brought.iter().map(|brought| (room.room, brought))) {
-        if let Some(person) = people.get_mut(fold) {
+    for (room, (name_key, by)) in rooms.iter().flat_map(|room| room.brought.iter().map(|brought| (room.room, brought)))
+    {
+        if let Some(person) = people.get_mut(name_key) {
             person.brought.insert(room, Bringer { by: by.clone(), network: None });
         }
     }
-    for WaitingRecord { fold, number, from, bytes, withheld } in waiting {
-        if let Some(person) = people.get_mut(&fold) {
+    for WaitingRecord { name_key, number, from, bytes, withheld } in waiting {
+        if let Some(person) = people.get_mut(&name_key) {
             person.mailbox.put(number, &from, bytes as usize, withheld);
         }
     }
@@ -120,18 +121,18 @@ pub(super) fn load(
 }
 
 /// When they were here, as far as they lack what was said to everybody.
-pub(super) fn load_presence(people: &mut HashMap<String, Person>, there: Vec<(String, Vec<Span>)>, newest: u64) {
-    for (fold, spans) in there {
-        if let Some(person) = people.get_mut(&fold) {
+pub(super) fn load_presence(people: &mut HashMap<NameKey, Person>, there: Vec<(NameKey, Vec<Span>)>, newest: u64) {
+    for (name_key, spans) in there {
+        if let Some(person) = people.get_mut(&name_key) {
             person.there = lobby::Presence::load(spans, newest);
             person.there.received(person.received);
         }
     }
 }
 
-/// Those who have left, by their folded names, as the roster showed them last.
+/// Those who have left, by the keys of their names, as the roster showed them last.
 #[derive(Default)]
-pub(super) struct Departed(HashMap<String, Client>);
+pub(super) struct Departed(HashMap<NameKey, Client>);
 
 impl Departed {
     /// From the visits of earlier runs, oldest first.
@@ -168,7 +169,7 @@ impl Departed {
             let kept = times.iter().rev().nth(VISITS_LOADED - 1).copied();
             self.0.retain(|_, client| Some(client.since) >= kept);
         }
-        self.0.insert(fold(&client.name), client);
+        self.0.insert(NameKey::of(&client.name), client);
     }
 }
 
@@ -178,27 +179,27 @@ impl Hub {
         self.peers.get(&id).and_then(|peer| peer.name.clone()).ok_or_else(|| ErrorCode::NotRegistered.into())
     }
 
-    /// The folded name of somebody else who is known, named in a request at `at`.
-    pub(super) fn other(&self, me: &Registered, name: &str, at: &str) -> Result<String, Failure> {
-        let folded = fold(name);
-        let failure = if folded == me.fold {
+    /// The name key of somebody else who is known, named in a request at `at`.
+    pub(super) fn other(&self, me: &Registered, name: &str, at: &str) -> Result<NameKey, Failure> {
+        let name_key = NameKey::of(name);
+        let failure = if name_key == me.name_key {
             ErrorCode::Yourself.into()
-        } else if !self.people.contains_key(&folded) {
+        } else if !self.people.contains_key(&name_key) {
             let shown: String = name.chars().take(40).collect();
             Failure::new(ErrorCode::NoSuchPerson, format!("Nobody called {shown} is known here."))
         } else {
-            return Ok(folded);
+            return Ok(name_key);
         };
         Err(failure.at(pointer_at(at)))
     }
 
     /// The name of somebody as they write it.
-    pub(super) fn name_of(&self, folded: &str) -> String {
-        self.people.get(folded).map_or_else(|| folded.to_owned(), |person| person.name.clone())
+    pub(super) fn name_of(&self, name_key: &NameKey) -> String {
+        self.people.get(name_key).map_or_else(|| name_key.to_string(), |person| person.name.clone())
     }
 
-    /// Whether `by` blocks `whom`; both folded.
-    pub(super) fn blocks(&self, by: &str, whom: &str) -> bool {
+    /// Whether `by` blocks `whom`.
+    pub(super) fn blocks(&self, by: &NameKey, whom: &NameKey) -> bool {
         self.people.get(by).is_some_and(|person| person.blocks.contains(whom))
     }
 
@@ -208,7 +209,7 @@ impl Hub {
         self.can_keep()?;
         let again = self.is_repeated(id, mark);
         let shown = self.name_of(&whom);
-        let Some(person) = self.people.get_mut(&me.fold) else { return Err(ErrorCode::Internal.into()) };
+        let Some(person) = self.people.get_mut(&me.name_key) else { return Err(ErrorCode::Internal.into()) };
         if person.blocks.len() >= BLOCKS {
             return Err(Failure::new(ErrorCode::TooMany, format!("One can block {BLOCKS} people.")));
         }
@@ -216,7 +217,7 @@ impl Hub {
             let failure = Failure::new(ErrorCode::AlreadyBlocked, format!("You block {shown} already."));
             return Err(failure.at(pointer_at("/name")));
         }
-        let record = Record::Block { by: me.fold, whom };
+        let record = Record::Block { by: me.name_key, whom };
         self.keep_and_answer(id, mark, record, event::Blocked { name: shown });
         Ok(())
     }
@@ -227,28 +228,28 @@ impl Hub {
         self.can_keep()?;
         let again = self.is_repeated(id, mark);
         let shown = self.name_of(&whom);
-        let Some(person) = self.people.get_mut(&me.fold) else { return Err(ErrorCode::Internal.into()) };
+        let Some(person) = self.people.get_mut(&me.name_key) else { return Err(ErrorCode::Internal.into()) };
         if !person.blocks.remove(&whom) && !again {
             let failure = Failure::new(ErrorCode::NotBlocked, format!("You do not block {shown}."));
             return Err(failure.at(pointer_at("/name")));
         }
         self.settle(now, id);
         self.flush_received();
-        let record = Record::Unblock { by: me.fold, whom };
+        let record = Record::Unblock { by: me.name_key, whom };
         self.keep_and_answer(id, mark, record, event::Unblocked { name: shown });
         Ok(())
     }
 
     pub(super) fn blocked_by(&self, id: PeerId) -> Result<event::Blocks, Failure> {
         let me = self.me(id)?;
-        let blocks = self.people.get(&me.fold).map(|person| &person.blocks);
+        let blocks = self.people.get(&me.name_key).map(|person| &person.blocks);
         Ok(event::Blocks { names: blocks.into_iter().flatten().map(|whom| self.name_of(whom)).collect() })
     }
 
-    /// Whether somebody is here under this folded name. A name whose registration is on its way to the disk is in use,
+    /// Whether somebody is here under this name. A name whose registration is on its way to the disk is in use,
     /// but its owner is not here yet, and may be gone before.
-    fn is_here(&self, fold: &str) -> bool {
-        let peer = self.online.get(fold).and_then(|id| self.peers.get(id));
+    fn is_here(&self, name_key: &NameKey) -> bool {
+        let peer = self.online.get(name_key).and_then(|id| self.peers.get(id));
         peer.is_some_and(|peer| peer.name.is_some())
     }
 
@@ -256,7 +257,7 @@ impl Hub {
     pub(super) fn here_since(&self, now: Time, seconds: u64) -> Event {
         let millis = i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let start = Timestamp(self.calendar(now).0.saturating_sub(millis));
-        let gone = self.departed.0.iter().filter(|(fold, client)| client.since >= start && !self.is_here(fold));
+        let gone = self.departed.0.iter().filter(|(name_key, client)| client.since >= start && !self.is_here(name_key));
         let mut gone: Vec<Client> = gone.map(|(_, client)| client.clone()).collect();
         gone.sort_by_key(|client| (client.since, client.number));
         let mut clients = self.roster();
@@ -301,9 +302,9 @@ impl Hub {
         }
         let since = request.since.as_deref().map(When::parse).transpose().map_err(|f| f.at(pointer_at("/since")))?;
         let (mut lobby, mut rooms, mut people) = (false, Vec::new(), People::Nobody);
-        let person = self.people.get(&me.fold);
+        let person = self.people.get(&me.name_key);
         match (&request.room, &request.with) {
-            (Some(room), _) if fold(room) == LOBBY => lobby = true,
+            (Some(room), _) if is_lobby(room) => lobby = true,
             (Some(room), _) => rooms.push(self.room_of(&me, room)?),
             (None, Some(with)) => people = People::With(self.other(&me, with, "/with")?),
             (None, None) if request.lobby => lobby = true,
@@ -315,7 +316,7 @@ impl Hub {
             }
         }
         Ok(HistoryQuery {
-            fold: me.fold,
+            name_key: me.name_key,
             lobby,
             rooms,
             people,

@@ -8,6 +8,7 @@ use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{PUSHES, PUSHES_TO_ONE};
 use crate::protocol::line::pointer_at;
+use crate::protocol::name::NameKey;
 use crate::protocol::types::{Content, PushAnswer};
 use crate::protocol::wire;
 use crate::protocol::{ErrorCode, Event, Failure, event, log};
@@ -18,7 +19,7 @@ pub(super) struct Pushes {
     all: BTreeMap<u64, Push>,
     /// Their numbers by who gives them, by whom they are for, and by who has accepted them.
     given: HashMap<PeerId, BTreeSet<u64>>,
-    meant: HashMap<String, Meant>,
+    meant: HashMap<NameKey, Meant>,
     accepted: HashMap<PeerId, BTreeSet<u64>>,
     last: u64,
 }
@@ -27,17 +28,17 @@ pub(super) struct Pushes {
 #[derive(Default)]
 struct Meant {
     numbers: BTreeSet<u64>,
-    /// How many each giver has, folded.
-    of: HashMap<String, usize>,
+    /// How many each giver has.
+    of: HashMap<NameKey, usize>,
 }
 
 /// A push.
 struct Push {
     from: PeerId,
     giver: String,
-    giver_fold: String,
-    /// For whom, folded.
-    to: String,
+    giver_key: NameKey,
+    /// For whom.
+    to: NameKey,
     content: Arc<Content>,
     /// Who has accepted it.
     taker: Option<PeerId>,
@@ -65,7 +66,7 @@ impl Pushes {
         self.given.entry(push.from).or_default().insert(number);
         let meant = self.meant.entry(push.to.clone()).or_default();
         meant.numbers.insert(number);
-        *meant.of.entry(push.giver_fold.clone()).or_default() += 1;
+        *meant.of.entry(push.giver_key.clone()).or_default() += 1;
         self.all.insert(number, push);
         number
     }
@@ -78,10 +79,10 @@ impl Pushes {
         unindex(&mut self.given, push.from, number);
         if let Some(meant) = self.meant.get_mut(&push.to) {
             meant.numbers.remove(&number);
-            if let Some(count) = meant.of.get_mut(&push.giver_fold) {
+            if let Some(count) = meant.of.get_mut(&push.giver_key) {
                 *count -= 1;
                 if *count == 0 {
-                    meant.of.remove(&push.giver_fold);
+                    meant.of.remove(&push.giver_key);
                 }
             }
             if meant.numbers.is_empty() {
@@ -123,14 +124,14 @@ impl Pushes {
         self.accepted.get(&id).into_iter().flatten().copied().collect()
     }
 
-    /// Those for one person, folded.
-    fn meant_for(&self, fold: &str) -> Vec<u64> {
-        self.meant.get(fold).into_iter().flat_map(|meant| &meant.numbers).copied().collect()
+    /// Those for one person.
+    fn meant_for(&self, name_key: &NameKey) -> Vec<u64> {
+        self.meant.get(name_key).into_iter().flat_map(|meant| &meant.numbers).copied().collect()
     }
 
     /// How many are for one person, but for those of some givers.
-    fn count_for<'a>(&self, fold: &str, but: impl Iterator<Item = &'a String>) -> usize {
-        let Some(meant) = self.meant.get(fold) else { return 0 };
+    fn count_for<'a>(&self, name_key: &NameKey, but: impl Iterator<Item = &'a NameKey>) -> usize {
+        let Some(meant) = self.meant.get(name_key) else { return 0 };
         let others: usize = but.filter_map(|giver| meant.of.get(giver)).sum();
         meant.numbers.len().saturating_sub(others)
     }
@@ -157,9 +158,9 @@ impl Hub {
         }
         let (file, size) = (push.push.file.to_string(), push.push.size);
         let name = self.name_of(&to);
-        let (giver, giver_fold) = (me.name.clone(), me.fold);
+        let (giver, giver_key) = (me.name.clone(), me.name_key);
         let content = Arc::new(push.push);
-        let number = self.pushes.add(Push { from: id, giver, giver_fold, to: to.clone(), content, taker: None });
+        let number = self.pushes.add(Push { from: id, giver, giver_key, to: to.clone(), content, taker: None });
         self.log(log::PushAsked { push: number, from: me.name, to: name.clone(), file: file.clone(), size });
         let online = self.online.get(&to).is_some_and(|id| self.peers.contains_key(id));
         self.offer_push(now, number);
@@ -180,12 +181,12 @@ impl Hub {
     fn receiver(&self, push: &Push) -> Option<PeerId> {
         let id = *self.online.get(&push.to)?;
         let entered = self.peers.get(&id)?.name.is_some();
-        (entered && !self.blocks(&push.to, &push.giver_fold)).then_some(id)
+        (entered && !self.blocks(&push.to, &push.giver_key)).then_some(id)
     }
 
     /// Somebody has come: what waits for them is offered to them.
-    pub(super) fn offer_pushes_to(&mut self, now: Time, fold: &str) {
-        for number in self.pushes.meant_for(fold) {
+    pub(super) fn offer_pushes_to(&mut self, now: Time, name_key: &NameKey) {
+        for number in self.pushes.meant_for(name_key) {
             self.offer_push(now, number);
         }
     }
@@ -193,11 +194,11 @@ impl Hub {
     /// A push that is for this client and waits.
     fn push_for(&self, id: PeerId, number: u64) -> Result<&Push, Failure> {
         let me = self.me(id)?;
-        let theirs = |push: &&Push| push.to == me.fold && !self.blocks(&me.fold, &push.giver_fold);
+        let theirs = |push: &&Push| push.to == me.name_key && !self.blocks(&me.name_key, &push.giver_key);
         self.pushes.waiting(number).filter(theirs).ok_or_else(no_such_push)
     }
 
-    fn log_end(&mut self, number: u64, from: String, to: &str, how: &str) {
+    fn log_end(&mut self, number: u64, from: String, to: &NameKey, how: &str) {
         let to = self.name_of(to);
         self.log(log::PushEnded { push: number, from, to, how: how.to_owned() });
     }
@@ -250,8 +251,8 @@ impl Hub {
     }
 
     /// A name is gone: what is for it will not be taken. Who gives it hears so.
-    pub(super) fn drop_pushes_to(&mut self, now: Time, fold: &str) {
-        for number in self.pushes.meant_for(fold) {
+    pub(super) fn drop_pushes_to(&mut self, now: Time, name_key: &NameKey) {
+        for number in self.pushes.meant_for(name_key) {
             let Some(push) = self.pushes.remove(number) else { continue };
             self.log_end(number, push.giver, &push.to, "nobody has this name any more");
             self.tell(now, push.from, event::PushAnswered { push: number, answer: PushAnswer::Gone });

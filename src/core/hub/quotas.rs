@@ -6,12 +6,13 @@ use super::roster::Registered;
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{ROOMS_ADDRESSES, ROOMS_BY_OTHERS, ROOMS_EACH, ROOMS_INVITERS};
+use crate::protocol::name::NameKey;
 use crate::protocol::record::RoomRecord;
 use crate::protocol::{ErrorCode, Failure, Network};
 
-/// How many rooms everybody has made that are still there, by their folded names.
+/// How many rooms everybody has made that are still there, by the keys of their names.
 #[derive(Default)]
-pub(super) struct RoomsMade(HashMap<String, usize>);
+pub(super) struct RoomsMade(HashMap<NameKey, usize>);
 
 impl RoomsMade {
     pub(super) fn load(rooms: &[RoomRecord]) -> Self {
@@ -20,11 +21,11 @@ impl RoomsMade {
         this
     }
 
-    pub(super) fn add(&mut self, owner: &str) {
+    pub(super) fn add(&mut self, owner: &NameKey) {
         *self.0.entry(owner.to_owned()).or_default() += 1;
     }
 
-    pub(super) fn remove(&mut self, owner: &str) {
+    pub(super) fn remove(&mut self, owner: &NameKey) {
         if let Some(count) = self.0.get_mut(owner) {
             *count -= 1;
             if *count == 0 {
@@ -33,7 +34,7 @@ impl RoomsMade {
         }
     }
 
-    fn by<'a>(&self, owners: impl Iterator<Item = &'a str>) -> usize {
+    fn by<'a>(&self, owners: impl Iterator<Item = &'a NameKey>) -> usize {
         owners.filter_map(|owner| self.0.get(owner)).sum()
     }
 }
@@ -46,23 +47,23 @@ pub(super) fn share(most: u64, by_others: u64, part: u64) -> u64 {
 
 /// Who has brought somebody into a room.
 pub(super) struct Bringer {
-    /// Their name, folded.
-    pub(super) by: String,
+    /// Their name.
+    pub(super) by: NameKey,
     /// From where, if that is known and not this machine.
     pub(super) network: Option<Network>,
 }
 
 impl Hub {
-    /// All names of whoever is `me`, folded: those of their key, too.
-    pub(super) fn names_of_me<'a>(&'a self, id: PeerId, me: &'a Registered) -> BTreeSet<&'a str> {
+    /// All names of whoever is `me`: those of their key, too.
+    pub(super) fn names_of_me<'a>(&'a self, id: PeerId, me: &'a Registered) -> BTreeSet<&'a NameKey> {
         let key = self.peers.get(&id).map(|peer| &peer.key);
-        key.into_iter().flat_map(|key| self.credentials.names_of(key)).chain([me.fold.as_str()]).collect()
+        key.into_iter().flat_map(|key| self.credentials.names_of(key)).chain([&me.name_key]).collect()
     }
 
     /// `me` as who brings others into rooms.
     pub(super) fn bringer(&self, id: PeerId, me: &Registered) -> Bringer {
         let network = self.peers.get(&id).map(|peer| Network::of(peer.address.ip()));
-        Bringer { by: me.fold.clone(), network: network.filter(|network| !network.is_loopback()) }
+        Bringer { by: me.name_key.clone(), network: network.filter(|network| !network.is_loopback()) }
     }
 
     /// Whether a key, and its address, may take one more name.
@@ -98,17 +99,17 @@ impl Hub {
 
     /// Whether `me` may bring somebody into a room. Not whom they are blocked by, not beyond the share of rooms that is for
     /// others to fill, and not beyond what one key or address may take of that: which of these it is, is not told.
-    pub(super) fn check_brought(&self, id: PeerId, me: &Registered, who: &str) -> Result<(), Failure> {
+    pub(super) fn check_brought(&self, id: PeerId, me: &Registered, who: &NameKey) -> Result<(), Failure> {
         let Some(person) = self.people.get(who) else { return Ok(()) };
         let (mine, bringer) = (self.names_of_me(id, me), self.bringer(id, me));
         let of = |counts: &dyn Fn(&Bringer) -> bool| person.brought.values().filter(|by| counts(by)).count() as u64;
         let (all, most) = (person.brought.len() as u64, ROOMS_BY_OTHERS as u64);
-        let of_key = of(&|by| mine.contains(by.by.as_str()));
+        let of_key = of(&|by| mine.contains(&by.by));
         let of_network = of(&|by| by.network.is_some() && by.network == bringer.network);
         let full = person.rooms.len() >= ROOMS_EACH
             || of_key >= share(most, all - of_key, ROOMS_INVITERS)
             || bringer.network.is_some() && of_network >= share(most, all - of_network, ROOMS_ADDRESSES);
-        if full || self.blocks(who, &me.fold) {
+        if full || self.blocks(who, &me.name_key) {
             let message = format!("{} cannot be brought into more rooms.", self.name_of(who));
             let hint = "Leave them out; they can join an open room by themselves.";
             return Err(Failure::new(ErrorCode::TooMany, message).hint(hint));
@@ -117,7 +118,7 @@ impl Hub {
     }
 
     /// Whether somebody may be in one more room.
-    pub(super) fn check_room_for(&self, who: &str) -> Result<(), Failure> {
+    pub(super) fn check_room_for(&self, who: &NameKey) -> Result<(), Failure> {
         if self.people.get(who).is_some_and(|person| person.rooms.len() >= ROOMS_EACH) {
             let message = format!("{} is in {ROOMS_EACH} rooms; that is the most.", self.name_of(who));
             return Err(Failure::new(ErrorCode::TooMany, message));

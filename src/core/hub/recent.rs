@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::protocol::limits::{RECENT_BYTES, RECENT_MESSAGES};
+use crate::protocol::name::NameKey;
 
 /// Something that was said, and is on disk.
 pub(super) struct Post {
     pub(super) number: u64,
-    /// Who said it, folded.
-    pub(super) from: String,
+    /// Who said it.
+    pub(super) from: NameKey,
     pub(super) target: Target,
     pub(super) body: Arc<str>,
     pub(super) bytes: usize,
@@ -19,8 +20,8 @@ pub(super) struct Post {
 pub(super) enum Target {
     Lobby,
     Room(u64),
-    /// Folded.
-    Person(String),
+    /// Somebody, by the key of their name.
+    Person(NameKey),
 }
 
 /// The newest that was said.

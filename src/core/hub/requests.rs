@@ -5,7 +5,7 @@ use crate::core::link::LinkFault;
 use crate::core::time::Time;
 use crate::protocol::limits::LINK_FRAMES;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::wire::Ask;
 use crate::protocol::{ErrorCode, Event, Failure, Id, Presence, Request, event, log, request};
 
@@ -157,7 +157,7 @@ impl Hub {
             let failure = Failure::new(ErrorCode::NotOnline, format!("{name} is not there."));
             return Err(failure.at(pointer_at("/to")));
         }
-        let other = self.online.get(&fold(&name)).copied();
+        let other = self.online.get(&NameKey::of(&name)).copied();
         if let Some(other) = other {
             self.introduce(now, id, other);
             self.introduce(now, other, id);

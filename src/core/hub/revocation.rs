@@ -10,6 +10,7 @@ use super::people::Person;
 use super::{Access, Held, Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::REVOKED_REMEMBERED;
+use crate::protocol::name::NameKey;
 use crate::protocol::record::{NameRecord, Record};
 use crate::protocol::{ErrorCode, Failure, PublicKey, log};
 
@@ -23,14 +24,14 @@ pub(super) struct Credentials {
     /// Names and keys on their way to the disk, with the numbers of their commits: what the store tells meanwhile
     /// does not have them.
     claims: VecDeque<(u64, Claim)>,
-    /// The names of each key, folded.
-    owned: HashMap<PublicKey, BTreeSet<String>>,
+    /// The names of each key.
+    owned: HashMap<PublicKey, BTreeSet<NameKey>>,
     /// Sessions that were ended: their clients may not have heard of it.
     ended: VecDeque<PeerId>,
 }
 
 struct Claim {
-    fold: String,
+    name_key: NameKey,
     key: PublicKey,
     credential: Option<u64>,
 }
@@ -39,29 +40,29 @@ impl Credentials {
     pub(super) fn load(names: &[NameRecord]) -> Self {
         let mut this = Self::default();
         this.see(names);
-        this.own_all(names.iter().flat_map(|record| record.keys.iter().map(|key| (*key, record.fold.clone()))));
+        this.own_all(names.iter().flat_map(|record| record.keys.iter().map(|key| (*key, record.name_key.clone()))));
         this
     }
 
-    fn own_all(&mut self, names: impl Iterator<Item = (PublicKey, String)>) {
+    fn own_all(&mut self, names: impl Iterator<Item = (PublicKey, NameKey)>) {
         self.owned.clear();
-        for (key, fold) in names {
-            self.owned.entry(key).or_default().insert(fold);
+        for (key, name_key) in names {
+            self.owned.entry(key).or_default().insert(name_key);
         }
     }
 
-    fn disown(&mut self, key: &PublicKey, fold: &str) {
+    fn disown(&mut self, key: &PublicKey, name_key: &NameKey) {
         if let Some(names) = self.owned.get_mut(key) {
-            names.remove(fold);
+            names.remove(name_key);
             if names.is_empty() {
                 self.owned.remove(key);
             }
         }
     }
 
-    /// The names that belong to a key, folded.
-    pub(super) fn names_of(&self, key: &PublicKey) -> impl Iterator<Item = &str> {
-        self.owned.get(key).into_iter().flatten().map(String::as_str)
+    /// The names that belong to a key.
+    pub(super) fn names_of(&self, key: &PublicKey) -> impl Iterator<Item = &NameKey> {
+        self.owned.get(key).into_iter().flatten()
     }
 
     fn see(&mut self, names: &[NameRecord]) {
@@ -75,9 +76,9 @@ impl Credentials {
     }
 
     /// A key is on its way to the disk as one that a name belongs to.
-    pub(super) fn claim(&mut self, commit: u64, fold: String, key: PublicKey, credential: Option<u64>) {
-        self.owned.entry(key).or_default().insert(fold.clone());
-        self.claims.push_back((commit, Claim { fold, key, credential }));
+    pub(super) fn claim(&mut self, commit: u64, name_key: NameKey, key: PublicKey, credential: Option<u64>) {
+        self.owned.entry(key).or_default().insert(name_key.clone());
+        self.claims.push_back((commit, Claim { name_key, key, credential }));
     }
 
     pub(super) fn committed(&mut self, commit: u64) {
@@ -85,8 +86,8 @@ impl Credentials {
     }
 
     /// The keys that are on their way for a name, under the password that it has.
-    fn claimed<'a>(&'a self, fold: &'a str, credential: Option<u64>) -> impl Iterator<Item = PublicKey> + 'a {
-        let theirs = move |claim: &&Claim| claim.fold == fold && claim.credential == credential;
+    fn claimed<'a>(&'a self, name_key: &'a NameKey, credential: Option<u64>) -> impl Iterator<Item = PublicKey> + 'a {
+        let theirs = move |claim: &&Claim| claim.name_key == *name_key && claim.credential == credential;
         self.claims.iter().map(|(_, claim)| claim).filter(theirs).map(|claim| claim.key)
     }
 
@@ -116,35 +117,35 @@ impl Hub {
     /// Whether the password of this number is the one that an account has now, as far as is known here; `reloads` is
     /// how often names had been loaded when it began to be checked. A password that was changed while it was checked
     /// lets nobody in.
-    pub(super) fn is_current(&self, fold: &str, credential: u64, reloads: u64) -> bool {
-        let known = self.people.get(fold).and_then(|person| person.credential);
+    pub(super) fn is_current(&self, name_key: &NameKey, credential: u64, reloads: u64) -> bool {
+        let known = self.people.get(name_key).and_then(|person| person.credential);
         // One that the store has not told of yet is newer, unless it was on its way out when it was checked.
         known == Some(credential) || credential > self.credentials.newest && reloads == self.credentials.reloads
     }
 
     /// Somebody has logged in with a password that is newer than what is known here: what was let in under the one
     /// before ends now, but for the session that has shown the new one.
-    pub(super) fn note_credential(&mut self, now: Time, by: PeerId, fold: &str, credential: u64) {
-        let Some(person) = self.people.get_mut(fold) else { return };
+    pub(super) fn note_credential(&mut self, now: Time, by: PeerId, name_key: &NameKey, credential: u64) {
+        let Some(person) = self.people.get_mut(name_key) else { return };
         if person.credential == Some(credential) {
             return;
         }
         person.credential = Some(credential);
         person.keys.clear();
-        self.revoke(now, Some(by), &BTreeSet::from([fold.to_owned()]));
+        self.revoke(now, Some(by), &BTreeSet::from([name_key.to_owned()]));
     }
 
     /// Makes room for one more key of an account: the oldest that is known here goes, but not one that is in use.
-    pub(super) fn forget_a_key(&mut self, fold: &str) {
-        let used = self.online.get(fold).and_then(|id| self.peers.get(id)).map(|peer| peer.key);
-        let Some(person) = self.people.get_mut(fold) else { return };
+    pub(super) fn forget_a_key(&mut self, name_key: &NameKey) {
+        let used = self.online.get(name_key).and_then(|id| self.peers.get(id)).map(|peer| peer.key);
+        let Some(person) = self.people.get_mut(name_key) else { return };
         let oldest = person.keys.iter().position(|key| Some(*key) != used).unwrap_or(0);
         let key = person.keys.remove(oldest);
-        self.credentials.disown(&key, fold);
+        self.credentials.disown(&key, name_key);
         if self.credentials.names_of(&key).next().is_none() {
             self.keys.remove(&key);
         }
-        self.persist(Record::KeyForgotten { fold: fold.to_owned(), key });
+        self.persist(Record::KeyForgotten { name_key: name_key.to_owned(), key });
     }
 
     /// Names or accounts were changed by another program.
@@ -152,36 +153,36 @@ impl Hub {
         self.log(log::NamesReloaded { names: names.len() as u64 });
         self.credentials.reloads += 1;
         self.credentials.see(&names);
-        let known: HashSet<&str> = names.iter().map(|record| record.fold.as_str()).collect();
+        let known: HashSet<&NameKey> = names.iter().map(|record| &record.name_key).collect();
         let claims = &self.credentials;
-        let stays = |fold: &String| known.contains(fold.as_str()) || claims.claimed(fold, None).next().is_some();
-        let gone: Vec<(String, Person)> = self.people.extract_if(|fold, _| !stays(fold)).collect();
-        for (fold, person) in &gone {
+        let stays = |name_key: &NameKey| known.contains(name_key) || claims.claimed(name_key, None).next().is_some();
+        let gone: Vec<(NameKey, Person)> = self.people.extract_if(|name_key, _| !stays(name_key)).collect();
+        for (name_key, person) in &gone {
             self.looks.people.remove(&person.name);
-            self.drop_copies_of(now, fold, &person.name);
-            self.drop_pushes_to(now, fold);
+            self.drop_copies_of(now, name_key, &person.name);
+            self.drop_pushes_to(now, name_key);
             for room in &person.rooms {
-                self.member_gone(*room, fold);
+                self.member_gone(*room, name_key);
             }
         }
-        let mut changed: BTreeSet<String> = gone.into_iter().map(|(fold, _)| fold).collect();
+        let mut changed: BTreeSet<NameKey> = gone.into_iter().map(|(name_key, _)| name_key).collect();
         if !changed.is_empty() {
             for person in self.people.values_mut() {
                 person.blocks.retain(|whom| !changed.contains(whom));
             }
         }
         for record in names {
-            match self.people.get_mut(&record.fold) {
+            match self.people.get_mut(&record.name_key) {
                 // A login has shown a newer password meanwhile.
                 Some(person) if record.credential < person.credential => {}
                 Some(person) => {
                     person.has_received(record.received);
                     if person.credential != record.credential {
                         person.credential = record.credential;
-                        changed.insert(record.fold.clone());
+                        changed.insert(record.name_key.clone());
                     }
                     person.keys = record.keys;
-                    for key in self.credentials.claimed(&record.fold, record.credential) {
+                    for key in self.credentials.claimed(&record.name_key, record.credential) {
                         if !person.keys.contains(&key) {
                             person.keys.push(key);
                         }
@@ -189,11 +190,11 @@ impl Hub {
                 }
                 None => {
                     // What was said to another owner of the name is not for this one.
-                    let (fold, newest) = (record.fold.clone(), self.recent.newest);
+                    let (name_key, newest) = (record.name_key.clone(), self.recent.newest);
                     let mut person = Person::from(record);
                     person.has_received(newest);
                     self.looks.people.insert(&person.name);
-                    self.people.insert(fold, person);
+                    self.people.insert(name_key, person);
                 }
             }
         }
@@ -201,22 +202,24 @@ impl Hub {
     }
 
     /// Ends all sessions of these names, and all whose name or key is not theirs any more, but for one.
-    fn revoke(&mut self, now: Time, but: Option<PeerId>, names: &BTreeSet<String>) {
+    fn revoke(&mut self, now: Time, but: Option<PeerId>, names: &BTreeSet<NameKey>) {
         let keys: HashSet<PublicKey> = self.people.values().flat_map(|person| person.keys.iter().copied()).collect();
         let before = std::mem::replace(&mut self.keys, keys);
-        let owned = self.people.iter().flat_map(|(fold, person)| person.keys.iter().map(|key| (*key, fold.clone())));
+        let owned =
+            self.people.iter().flat_map(|(name_key, person)| person.keys.iter().map(|key| (*key, name_key.clone())));
         self.credentials.own_all(owned);
-        let entering: BTreeMap<PeerId, String> = self.underway.all().map(|(id, fold)| (id, fold.clone())).collect();
-        let lost = |fold: &str, key: &PublicKey| match self.people.get(fold) {
+        let entering: BTreeMap<PeerId, NameKey> =
+            self.underway.all().map(|(id, name_key)| (id, name_key.clone())).collect();
+        let lost = |name_key: &NameKey, key: &PublicKey| match self.people.get(name_key) {
             None => Some("Your name was removed at the hub."),
-            Some(_) if names.contains(fold) => Some("Your name has another password now."),
+            Some(_) if names.contains(name_key) => Some("Your name has another password now."),
             Some(person) if !person.keys.contains(key) => Some("Your name does not belong to your key any more."),
             Some(_) => None,
         };
         let ends = |(id, peer): (&PeerId, &super::clients::Peer)| {
-            let name = peer.name.as_ref().map(|name| &name.fold).or_else(|| entering.get(id));
+            let name = peer.name.as_ref().map(|name| &name.name_key).or_else(|| entering.get(id));
             let why = match name {
-                Some(fold) => lost(fold, &peer.key),
+                Some(name_key) => lost(name_key, &peer.key),
                 // It was let in for its key alone.
                 None if self.config.access != Access::Open && before.contains(&peer.key) => {
                     (!self.keys.contains(&peer.key)).then_some("The hub does not know your key any more.")
@@ -233,10 +236,10 @@ impl Hub {
             self.underway.end(id);
             self.credentials.end(id);
             self.expel(now, id, Failure::new(ErrorCode::AccessRevoked, why));
-            if let Some(fold) = entering.get(&id)
-                && self.online.get(fold) == Some(&id)
+            if let Some(name_key) = entering.get(&id)
+                && self.online.get(name_key) == Some(&id)
             {
-                self.online.remove(fold);
+                self.online.remove(name_key);
             }
         }
     }

@@ -4,6 +4,7 @@
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::event;
+use crate::protocol::name::NameKey;
 
 /// What has happened in a room since it was told, in order.
 #[derive(Default)]
@@ -12,22 +13,22 @@ pub(super) struct RoomNews(Vec<Step>);
 struct Step {
     joined: bool,
     name: String,
-    /// The name, folded.
-    fold: String,
+    /// The name.
+    name_key: NameKey,
 }
 
 /// What others are told of a request that changes a room.
 pub(super) enum Notice {
-    /// Somebody joined by themselves, or left: the room's number, the name, the same folded.
-    Step { room: u64, joined: bool, name: String, fold: String },
-    /// Somebody brought others in: these are told at once, by their folded names.
-    Brought(event::RoomChanged, Vec<String>),
+    /// Somebody joined by themselves, or left: the room's number, the name, its key.
+    Step { room: u64, joined: bool, name: String, name_key: NameKey },
+    /// Somebody brought others in: these are told at once, by the keys of their names.
+    Brought(event::RoomChanged, Vec<NameKey>),
 }
 
 impl RoomNews {
     /// What is news to somebody: nothing up to their own coming, of which they were told as its answer.
-    fn for_member(&self, fold: &str) -> &[Step] {
-        let own = self.0.iter().rposition(|step| step.joined && step.fold == fold);
+    fn for_member(&self, name_key: &NameKey) -> &[Step] {
+        let own = self.0.iter().rposition(|step| step.joined && step.name_key == *name_key);
         self.0.get(own.map_or(0, |own| own + 1)..).unwrap_or_default()
     }
 }
@@ -37,17 +38,17 @@ impl Hub {
     pub(super) fn room_notice(&mut self, now: Time, notice: Notice) {
         match notice {
             Notice::Brought(changed, who) => {
-                for fold in who {
-                    if let Some(&id) = self.online.get(&fold) {
+                for name_key in who {
+                    if let Some(&id) = self.online.get(&name_key) {
                         self.tell(now, id, changed.clone());
                     }
                 }
             }
-            Notice::Step { room, joined, name, fold } => {
+            Notice::Step { room, joined, name, name_key } => {
                 if self.rooms.get(&room).is_none_or(|room| room.members.is_empty()) {
                     return;
                 }
-                self.room_news.entry(room).or_default().0.push(Step { joined, name, fold });
+                self.room_news.entry(room).or_default().0.push(Step { joined, name, name_key });
                 self.gather(now);
             }
         }
@@ -74,7 +75,7 @@ impl Hub {
         // Most members have not just come, and are told the same.
         let shared = self.changed_room(room, &news.0).map(super::telling::told_to_all);
         let members: Vec<(PeerId, &[Step])> =
-            self.members_online(room).map(|(id, fold)| (id, news.for_member(fold))).collect();
+            self.members_online(room).map(|(id, name_key)| (id, news.for_member(name_key))).collect();
         for (id, steps) in members {
             match steps {
                 all if all.len() == news.0.len() => {

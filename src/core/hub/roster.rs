@@ -7,7 +7,7 @@ use super::clients::Peer;
 use super::{Hub, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::STATUS_CLIENTS;
-use crate::protocol::name::{LOBBY, fold};
+use crate::protocol::name::{LOBBY, NameKey};
 use crate::protocol::record::{Record, VisitRecord};
 use crate::protocol::types::Member;
 use crate::protocol::{Client, Event, Presence, PublicKey, Timestamp, event, log};
@@ -16,7 +16,7 @@ use crate::protocol::{Client, Event, Presence, PublicKey, Timestamp, event, log}
 #[derive(Clone)]
 pub(super) struct Registered {
     pub(super) name: String,
-    pub(super) fold: String,
+    pub(super) name_key: NameKey,
     pub(super) number: u64,
     /// The newest message when it was taken into use.
     pub(super) entered: u64,
@@ -75,9 +75,9 @@ impl Hub {
             self.out.push_back(Output::MayNotFetch(client.key));
         }
         self.part(now, id, &client);
-        self.was_last_there(&name.fold);
+        self.was_last_there(&name.name_key);
         self.numbers.remove(&name.number);
-        self.online.remove(&name.fold);
+        self.online.remove(&name.name_key);
         let revision = self.changed(now);
         let (closed, number) = (self.calendar(now), name.number);
         self.roster.remove(revision, &name.name, |client| (client.state, client.since) = (Presence::Offline, closed));
@@ -91,20 +91,21 @@ impl Hub {
     }
 
     /// A name is in use from now on.
-    pub(super) fn arrive(&mut self, now: Time, id: PeerId, name: String, fold: String) {
+    pub(super) fn arrive(&mut self, now: Time, id: PeerId, name: String, name_key: NameKey) {
         self.visitors += 1;
         let number = self.visitors;
         let opened = self.calendar(now);
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        peer.name = Some(Registered { name: name.clone(), fold: fold.clone(), number, entered: self.recent.newest });
+        peer.name =
+            Some(Registered { name: name.clone(), name_key: name_key.clone(), number, entered: self.recent.newest });
         let (address, key, there) = (peer.address, peer.key, peer.conn.is_some());
         self.fetchers.enter(key);
         self.places.named(id);
         if self.config.files.is_some() {
             self.out.push_back(Output::MayFetch(key, name.clone()));
         }
-        self.is_there(&fold);
-        self.online.insert(fold, id);
+        self.is_there(&name_key);
+        self.online.insert(name_key, id);
         if self.visits.len() >= STATUS_CLIENTS {
             self.visits.pop_front();
         }
@@ -134,7 +135,7 @@ impl Hub {
         let Some(by) = self.peers.get(&by).and_then(|peer| peer.name.as_ref()).map(|name| name.name.clone()) else {
             return;
         };
-        let Some(&id) = self.online.get(&fold(name)) else { return };
+        let Some(&id) = self.online.get(&NameKey::of(name)) else { return };
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(Registered { name, .. }) = peer.name.clone() else { return };
         if peer.conn.is_none() || std::mem::replace(&mut peer.doubted, true) {

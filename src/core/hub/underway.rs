@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::PeerId;
 use super::entry::Entering;
+use crate::protocol::name::NameKey;
 
 /// Registrations under way, by who has asked. A client has one at a time, or the first would stay behind in the roster
 /// when the second comes.
@@ -12,12 +13,12 @@ pub(super) struct Underway(HashMap<PeerId, Name>);
 
 struct Name {
     name: String,
-    fold: String,
+    name_key: NameKey,
 }
 
 impl Underway {
     pub(super) fn begin(&mut self, id: PeerId, entering: &Entering) {
-        self.0.insert(id, Name { name: entering.name.clone(), fold: entering.fold.clone() });
+        self.0.insert(id, Name { name: entering.name.clone(), name_key: entering.name_key.clone() });
     }
 
     pub(super) fn end(&mut self, id: PeerId) {
@@ -29,14 +30,14 @@ impl Underway {
         self.0.get(&id).map(|underway| underway.name.as_str())
     }
 
-    /// Whether a client is about to have this name, folded.
-    pub(super) fn is(&self, id: PeerId, fold: &str) -> bool {
-        self.0.get(&id).is_some_and(|underway| underway.fold == fold)
+    /// Whether a client is about to have this name.
+    pub(super) fn is(&self, id: PeerId, name_key: &NameKey) -> bool {
+        self.0.get(&id).is_some_and(|underway| underway.name_key == *name_key)
     }
 
-    /// Who is about to have which name, folded.
-    pub(super) fn all(&self) -> impl Iterator<Item = (PeerId, &String)> {
-        self.0.iter().map(|(id, underway)| (*id, &underway.fold))
+    /// Who is about to have which name.
+    pub(super) fn all(&self) -> impl Iterator<Item = (PeerId, &NameKey)> {
+        self.0.iter().map(|(id, underway)| (*id, &underway.name_key))
     }
 
     pub(super) fn len(&self) -> usize {

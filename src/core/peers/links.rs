@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::ends::End;
 use super::reading::{LATE, Reading, Unread, not_read, too_late};
+use super::timers::Timer;
 use super::{Name, News, PeerConn, PeerOutput, Peers, Person};
 use crate::core::link::Link;
 use crate::core::time::Time;
 use crate::protocol::limits::{MESSAGE_BYTES, PRIVATE_WINDOW};
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::wire::{FrameIn, LINK_PROTOCOL, PeerBody, PeerHello, PrivateText};
 use crate::protocol::{ErrorCode, Failure, to_json};
 
@@ -89,16 +90,24 @@ impl PeerLink {
         }
     }
 
-    pub(super) fn next_timeout(&self, ack_timeout: Duration) -> Option<Time> {
-        match &self.stage {
-            Stage::Dialling { until } | Stage::Greeting { until } => Some(*until),
+    /// The timers of this link, and until when each waits.
+    pub(super) fn deadlines(&self, ack_timeout: Duration) -> [(Timer, Option<Time>); 5] {
+        let (opening, sent, queued, reading, link) = match &self.stage {
+            Stage::Dialling { until } | Stage::Greeting { until } => (Some(*until), None, None, None, None),
             Stage::Open(link) => {
                 let sent = self.sent.front().map(|sent| sent.at + ack_timeout);
                 let queued = self.queue.front().map(|wanted| too_late(wanted.since));
-                let all = [sent, queued, self.reading.next_timeout(), link.next_timeout()];
-                all.into_iter().flatten().min()
+                (None, sent, queued, self.reading.next_timeout(), link.next_timeout())
             }
-        }
+        };
+        let conn = self.conn;
+        [
+            (Timer::Opening(conn), opening),
+            (Timer::Acknowledged(conn), sent),
+            (Timer::Queued(conn), queued),
+            (Timer::Read(conn), reading),
+            (Timer::Link(conn), link),
+        ]
     }
 }
 
@@ -121,7 +130,8 @@ impl Peers {
 
     pub(super) fn broken(&mut self, now: Time, conn: PeerConn, reason: String) {
         if let PeerConn::Accepted(number) = conn {
-            self.strangers.remove(&number);
+            self.pending.remove(&number);
+            self.timers.stop(Timer::Pending(number));
         }
         let Some(name) = self.conns.get(&conn).cloned() else { return };
         let Some(link) = self.links.get(&name) else { return };
@@ -150,7 +160,7 @@ impl Peers {
     }
 
     /// The other side answers our hello.
-    fn greeted(&mut self, now: Time, name: &str, line: &[u8]) -> Result<(), End> {
+    fn greeted(&mut self, now: Time, name: &NameKey, line: &[u8]) -> Result<(), End> {
         let Some(link) = self.links.get_mut(name) else { return Ok(()) };
         let peer = &link.person.name;
         if let Ok(PeerBody::Close(_)) = serde_json::from_slice(line) {
@@ -159,7 +169,8 @@ impl Peers {
             return Err(End::Unopened(Failure::new(ErrorCode::PeerRefused, message).hint(hint)));
         }
         let answer = serde_json::from_slice::<PeerHello>(line).ok();
-        let Some(answer) = answer.filter(|hello| hello.hello == LINK_PROTOCOL && fold(&hello.private) == name) else {
+        let Some(answer) = answer.filter(|hello| hello.hello == LINK_PROTOCOL && NameKey::of(&hello.private) == *name)
+        else {
             let message = format!("What answers for {peer} is not them, or speaks another version of potluck.");
             return Err(End::Unopened(Failure::new(ErrorCode::PeerBroke, message).hint("Use the same version.")));
         };
@@ -169,7 +180,7 @@ impl Peers {
     }
 
     /// A link carries frames from now on.
-    pub(super) fn opened(&mut self, now: Time, name: &str, theirs: bool) {
+    pub(super) fn opened(&mut self, now: Time, name: &NameKey, theirs: bool) {
         let mut carrier = Link::new(self.config);
         let attached = carrier.attach(now, 0);
         let Some(link) = self.links.get_mut(name) else { return };
@@ -185,7 +196,7 @@ impl Peers {
     }
 
     /// Sends what waits, as far as there is room.
-    pub(super) fn pump(&mut self, now: Time, name: &str) {
+    pub(super) fn pump(&mut self, now: Time, name: &NameKey) {
         let stamp = self.calendar(now);
         let Some(link) = self.links.get_mut(name).filter(|link| link.is_open()) else { return };
         let mut bodies = Vec::new();
@@ -222,7 +233,7 @@ impl Peers {
         self.talking.insert(name.to_owned());
     }
 
-    fn frame(&mut self, now: Time, name: &str, line: &[u8]) -> Result<(), End> {
+    fn frame(&mut self, now: Time, name: &NameKey, line: &[u8]) -> Result<(), End> {
         let broken = |what: &str| End::Broken(format!("it does not keep to the protocol: {what}"));
         let Some(link) = self.links.get_mut(name) else { return Ok(()) };
         let Stage::Open(carrier) = &mut link.stage else { return Ok(()) };
@@ -272,7 +283,7 @@ impl Peers {
         Ok(())
     }
 
-    pub(super) fn link_tick(&mut self, now: Time, name: &str) {
+    pub(super) fn link_tick(&mut self, now: Time, name: &NameKey) {
         let (ack_timeout, patience) = (self.config.ack_timeout, self.config.patience());
         let Some(link) = self.links.get_mut(name) else { return };
         let peer = &link.person.name;
@@ -313,9 +324,10 @@ impl Peers {
 
     /// Ends a link, if there is one: everybody who waits for something is answered, and whoever has waited with a
     /// connection of their own gets the place.
-    pub(super) fn end_link(&mut self, now: Time, name: &str, end: End) {
+    pub(super) fn end_link(&mut self, now: Time, name: &NameKey, end: End) {
         let Some(mut link) = self.links.remove(name) else { return };
         self.conns.remove(&link.conn);
+        self.stop_timers(link.conn);
         self.talking.remove(name);
         let goodbye: Arc<str> = to_json(&PeerBody::Close(end.reason(self.me.as_ref(), &link.person.name))).into();
         if let (Stage::Open(carrier), true) = (&mut link.stage, end.is_said()) {

@@ -15,8 +15,9 @@
 mod ends;
 mod links;
 mod news;
+mod pending;
 mod reading;
-mod strangers;
+mod timers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -24,15 +25,17 @@ use std::time::Duration;
 
 use super::link::LinkConfig;
 use super::time::Time;
+use super::timers::Timers;
 use crate::protocol::limits::PRIVATE_LINKS;
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::wire::Frame;
 use crate::protocol::{ErrorCode, Failure, PublicKey, Timestamp};
 use ends::End;
 use links::{PeerLink, Stage, Wanted};
 pub use news::News;
+use pending::PendingConnection;
 pub use reading::not_read;
-use strangers::Stranger;
+use timers::Timer;
 
 /// What a connection may take longer to be opened than a message to be acknowledged: a handshake is some round
 /// trips, and where UDP does not pass, TCP is tried after a while.
@@ -61,8 +64,8 @@ pub struct Person {
     pub address: SocketAddr,
 }
 
-/// Finds somebody in the roster by their folded name.
-pub type Roster<'a> = &'a dyn Fn(&str) -> Option<Person>;
+/// Finds somebody in the roster by the keys of their names.
+pub type Roster<'a> = &'a dyn Fn(&NameKey) -> Option<Person>;
 
 /// What the machine is told of connections.
 #[derive(Debug)]
@@ -96,11 +99,11 @@ pub enum PeerOutput {
     Close(PeerConn),
 }
 
-/// Our name as it is written, and folded, and our running number.
+/// Our name as it is written, its key, and our running number.
 #[derive(Debug, Clone)]
 struct Name {
     name: String,
-    fold: String,
+    name_key: NameKey,
     number: u64,
 }
 
@@ -110,13 +113,14 @@ pub struct Peers {
     epoch: Timestamp,
     /// Our own name, while we have one.
     me: Option<Name>,
-    /// By folded name.
-    links: BTreeMap<String, PeerLink>,
+    /// By the keys of their names.
+    links: BTreeMap<NameKey, PeerLink>,
     /// The connections of links.
-    conns: BTreeMap<PeerConn, String>,
-    strangers: BTreeMap<u64, Stranger>,
+    conns: BTreeMap<PeerConn, NameKey>,
+    pending: BTreeMap<u64, PendingConnection>,
     /// Links that may have frames to send.
-    talking: BTreeSet<String>,
+    talking: BTreeSet<NameKey>,
+    timers: Timers<Timer>,
     next_dial: u64,
     next_ticket: u64,
     next_link: u64,
@@ -133,8 +137,9 @@ impl Peers {
             me: None,
             links: BTreeMap::new(),
             conns: BTreeMap::new(),
-            strangers: BTreeMap::new(),
+            pending: BTreeMap::new(),
             talking: BTreeSet::new(),
+            timers: Timers::default(),
             next_dial: 1,
             next_ticket: 1,
             next_link: 1,
@@ -150,8 +155,8 @@ impl Peers {
             PeerInput::Dialled(number) => self.dialled(number),
             PeerInput::DialFailed(number, failure) => self.dial_failed(now, number, failure),
             PeerInput::Pinned(conn, result) => self.pinned(now, conn, result),
-            PeerInput::Line(PeerConn::Accepted(conn), line) if self.strangers.contains_key(&conn) => {
-                self.stranger_line(now, conn, line, roster);
+            PeerInput::Line(PeerConn::Accepted(conn), line) if self.pending.contains_key(&conn) => {
+                self.pending_line(now, conn, line, roster);
             }
             PeerInput::Line(conn, line) => self.link_line(now, conn, line),
             PeerInput::Broken(conn, reason) => self.broken(now, conn, reason),
@@ -160,16 +165,17 @@ impl Peers {
 
     /// We are in the roster under this name and number from now on.
     pub fn enter(&mut self, name: &str, number: u64) {
-        self.me = Some(Name { name: name.to_owned(), fold: fold(name), number });
+        self.me = Some(Name { name: name.to_owned(), name_key: NameKey::of(name), number });
     }
 
     /// We are not in the roster any more: every connection is closed, with a word to those at the other ends of links.
     pub fn leave(&mut self, now: Time) {
-        for (conn, _) in std::mem::take(&mut self.strangers) {
+        for (conn, _) in std::mem::take(&mut self.pending) {
+            self.timers.stop(Timer::Pending(conn));
             self.out.push_back(PeerOutput::Close(PeerConn::Accepted(conn)));
         }
-        let folds: Vec<String> = self.links.keys().cloned().collect();
-        for name in folds {
+        let names: Vec<NameKey> = self.links.keys().cloned().collect();
+        for name in names {
             self.end_link(now, &name, End::Ours);
         }
         self.me = None;
@@ -177,12 +183,12 @@ impl Peers {
 
     /// The roster has changed: who waits may be in it, and who had a link may be somebody else now.
     pub fn roster_changed(&mut self, now: Time, roster: Roster<'_>) {
-        let waiting: Vec<u64> = self.strangers.keys().copied().collect();
+        let waiting: Vec<u64> = self.pending.keys().copied().collect();
         for conn in waiting {
             self.recognise(now, conn, roster);
         }
-        let folds: Vec<String> = self.links.keys().cloned().collect();
-        for name in folds {
+        let names: Vec<NameKey> = self.links.keys().cloned().collect();
+        for name in names {
             let (Some(link), Some(person)) = (self.links.get_mut(&name), roster(&name)) else { continue };
             let number = *link.number.get_or_insert(person.number);
             if person.number > number || person.key != link.person.key {
@@ -193,7 +199,7 @@ impl Peers {
 
     /// Somebody has left the hub.
     pub fn left(&mut self, now: Time, name: &str) {
-        self.end_link(now, &fold(name), End::Left);
+        self.end_link(now, &NameKey::of(name), End::Left);
     }
 
     /// The hub counts anew: that somebody has another number says nothing, once.
@@ -201,33 +207,33 @@ impl Peers {
         self.links.values_mut().for_each(|link| link.number = None);
     }
 
-    /// Whether there is an open link with somebody, by their folded name.
-    pub fn is_open(&self, name: &str) -> bool {
+    /// Whether there is an open link with somebody, by the keys of their names.
+    pub fn is_open(&self, name: &NameKey) -> bool {
         self.links.get(name).is_some_and(PeerLink::is_open)
     }
 
-    /// Whether somebody, by their folded name, has read nothing for a while of what they have been sent.
-    pub fn is_stalled(&self, name: &str) -> bool {
+    /// Whether somebody, by the keys of their names, has read nothing for a while of what they have been sent.
+    pub fn is_stalled(&self, name: &NameKey) -> bool {
         self.links.get(name).is_some_and(|link| link.reading.is_stalled())
     }
 
-    /// Our user has everything that somebody, by their folded name, has said on a link up to a number.
-    pub fn had(&mut self, now: Time, name: &str, on: u64, number: u64) {
+    /// Our user has everything that somebody, by the keys of their names, has said on a link up to a number.
+    pub fn had(&mut self, now: Time, name: &NameKey, on: u64, number: u64) {
         let Some(link) = self.links.get_mut(name).filter(|link| link.id == on) else { return };
         link.reading.has(number);
         self.pump(now, name);
     }
 
-    /// Everything that somebody, by their folded name, has said on a link up to a number is held back, as far as our
+    /// Everything that somebody, by the keys of their names, has said on a link up to a number is held back, as far as our
     /// user does not have it.
-    pub fn held(&mut self, now: Time, name: &str, on: u64, number: u64) {
+    pub fn held(&mut self, now: Time, name: &NameKey, on: u64, number: u64) {
         let Some(link) = self.links.get_mut(name).filter(|link| link.id == on) else { return };
         link.reading.holds(number);
         self.pump(now, name);
     }
 
-    /// What somebody has said on a link, by their folded name, cannot be shown: the link is given up.
-    pub fn unheard(&mut self, now: Time, name: &str, on: u64) {
+    /// What somebody has said on a link, by the keys of their names, cannot be shown: the link is given up.
+    pub fn unheard(&mut self, now: Time, name: &NameKey, on: u64) {
         if self.links.get(name).is_some_and(|link| link.id == on) {
             self.end_link(now, name, End::Broken("more was said than can be shown".into()));
         }
@@ -250,7 +256,7 @@ impl Peers {
     }
 
     fn want(&mut self, now: Time, person: Person, text: Option<String>) -> Result<u64, Failure> {
-        let name = fold(&person.name);
+        let name = NameKey::of(&person.name);
         if !self.links.contains_key(&name) {
             if self.links.len() >= PRIVATE_LINKS {
                 let message = format!("You have {PRIVATE_LINKS} direct connections, which is all that there may be.");
@@ -267,7 +273,7 @@ impl Peers {
         Ok(ticket)
     }
 
-    fn dial(&mut self, now: Time, name: &str, person: Person) {
+    fn dial(&mut self, now: Time, name: &NameKey, person: Person) {
         let number = self.next_dial;
         self.next_dial += 1;
         let conn = PeerConn::Dialled(number);
@@ -275,29 +281,16 @@ impl Peers {
         let until = now + self.config.ack_timeout + OPENING;
         self.conns.insert(conn, name.to_owned());
         self.links.insert(name.to_owned(), PeerLink::new(person, conn, Stage::Dialling { until }));
+        self.set_timers(name);
     }
 
-    /// Closes the link with somebody, by their folded name, and says so there. Says whether there was an open one.
-    pub fn close(&mut self, now: Time, name: &str) -> bool {
+    /// Closes the link with somebody, by the keys of their names, and says so there. Says whether there was an open one.
+    pub fn close(&mut self, now: Time, name: &NameKey) -> bool {
         let open = self.is_open(name);
         if open {
             self.end_link(now, name, End::Ours);
         }
         open
-    }
-
-    /// Lets time pass.
-    pub fn tick(&mut self, now: Time) {
-        let late: Vec<u64> = self.strangers.iter().filter(|(_, s)| s.deadline <= now).map(|(conn, _)| *conn).collect();
-        for conn in late {
-            self.drop_stranger(conn);
-        }
-        let ack_timeout = self.config.ack_timeout;
-        let due = |link: &PeerLink| link.next_timeout(ack_timeout).is_some_and(|at| at <= now);
-        let due: Vec<String> = self.links.iter().filter(|(_, link)| due(link)).map(|(name, _)| name.clone()).collect();
-        for name in due {
-            self.link_tick(now, &name);
-        }
     }
 
     /// The next thing to be done with a connection.
@@ -307,9 +300,11 @@ impl Peers {
                 return Some(output);
             }
             let name = self.talking.first()?;
-            match self.links.get_mut(name).and_then(|link| link.poll(now)) {
-                Some(output) => return Some(output),
-                None => drop(self.talking.pop_first()),
+            if let Some(output) = self.links.get_mut(name).and_then(|link| link.poll(now)) {
+                return Some(output);
+            }
+            if let Some(name) = self.talking.pop_first() {
+                self.set_timers(&name);
             }
         }
     }
@@ -317,13 +312,6 @@ impl Peers {
     /// The next thing that has happened.
     pub fn next_news(&mut self) -> Option<News> {
         self.news.pop_front()
-    }
-
-    /// When [`Peers::tick`] is wanted.
-    pub fn next_timeout(&self) -> Option<Time> {
-        let strangers = self.strangers.values().map(|stranger| stranger.deadline);
-        let links = self.links.values().filter_map(|link| link.next_timeout(self.config.ack_timeout));
-        strangers.chain(links).min()
     }
 
     fn calendar(&self, now: Time) -> Timestamp {

@@ -3,7 +3,7 @@
 use super::requests::{Mark, Pending};
 use super::{Collecting, Event, EventLine, Failure, Id, Origin, Output, Session};
 use crate::core::time::Time;
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::wire::Ask;
 use crate::protocol::{Client, Content, ErrorCode, Offer, Request, event, request};
 
@@ -39,7 +39,7 @@ impl Session {
             Event::CaughtUp(caught_up) => return self.caught_up(caught_up.number),
             Event::MessageDelivered(_) | Event::RoomChanged(_) => return self.tell_unless_held(now, event),
             Event::Blocks(blocks) => {
-                self.blocked = blocks.names.iter().map(|name| fold(name)).collect();
+                self.blocked = blocks.names.iter().map(|name| NameKey::of(name)).collect();
                 return;
             }
             _ => return self.told_of_files(now, event),
@@ -174,8 +174,8 @@ impl Session {
     /// Who is there, without ourselves if that was asked.
     pub(super) fn roster_for(&self, who: &request::Who, mut roster: event::Roster) -> event::Roster {
         if let Some(name) = self.registered.as_ref().filter(|_| who.others) {
-            let ours = fold(name);
-            roster.clients.retain(|client| fold(&client.name) != ours);
+            let ours = NameKey::of(name);
+            roster.clients.retain(|client| NameKey::of(&client.name) != ours);
         }
         roster
     }
@@ -246,11 +246,11 @@ impl Session {
                 self.start_private(now, pending, true);
             }
             (Request::Block(_), Event::Blocked(answer)) => {
-                self.blocked.insert(fold(&answer.name));
+                self.blocked.insert(NameKey::of(&answer.name));
                 self.finish(now, pending.id, answer);
             }
             (Request::Unblock(_), Event::Unblocked(answer)) => {
-                self.blocked.remove(&fold(&answer.name));
+                self.blocked.remove(&NameKey::of(&answer.name));
                 self.finish(now, pending.id, answer);
             }
             (Request::RoomLeave(_), Event::RoomLeft(answer)) => {

@@ -53,11 +53,19 @@ impl Connection {
         matches!(self, Self::Up { .. })
     }
 
-    pub(super) fn deadline(&self) -> Option<Time> {
+    /// When the hub must have said hello.
+    pub(super) fn hello_due(&self) -> Option<Time> {
         match self {
             Self::Greeting { deadline, .. } => Some(*deadline),
+            Self::First | Self::Up { .. } | Self::Pausing { .. } | Self::Again { .. } => None,
+        }
+    }
+
+    /// When a lost hub is tried again.
+    pub(super) fn reconnects_at(&self) -> Option<Time> {
+        match self {
             Self::Pausing { until, .. } => Some(*until),
-            Self::First | Self::Up { .. } | Self::Again { .. } => None,
+            Self::First | Self::Greeting { .. } | Self::Up { .. } | Self::Again { .. } => None,
         }
     }
 
@@ -303,32 +311,6 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn tick(&mut self, now: Time) {
-        match self.connection {
-            Connection::Pausing { until, lost } if until <= now => {
-                self.connection = Connection::Again { lost };
-                self.out.push_back(Output::Connect);
-            }
-            Connection::Greeting { deadline, .. } if deadline <= now => {
-                self.lose(now, "the hub does not say hello".into())
-            }
-            Connection::Up { .. } if self.link.tick(now).is_err() => {
-                let patience = self.config.link.patience().as_millis();
-                self.lose(now, format!("no answer for {patience} ms"));
-            }
-            _ => {}
-        }
-        self.check_limit(now);
-        self.enter_again(now);
-        self.private_tick(now);
-        self.tell_places(now);
-        self.announce(now);
-        self.apply_changes(now);
-        if let Some(leaving) = self.leaving.take_if(|leaving| leaving.deadline <= now) {
-            self.end_without_answer(now, leaving);
-        }
-    }
-
     /// Nothing more can be had from the hub: every request fails, and the program ends.
     pub(super) fn give_up(&mut self, now: Time, failure: Failure) {
         if self.ended {
@@ -376,7 +358,7 @@ impl Session {
     }
 
     /// Only the goodbye was not answered: what was asked had its answer before.
-    fn end_without_answer(&mut self, now: Time, leaving: Leaving) {
+    pub(super) fn end_without_answer(&mut self, now: Time, leaving: Leaving) {
         let reason = format!("{}; the hub does not answer", leaving.reason);
         self.end(now, reason, leaving.code, leaving.asked_for.then_some(leaving.id));
     }

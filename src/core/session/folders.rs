@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::{Failure, FolderFile, FolderPlan, FolderSource, Session};
 use crate::core::hub::HUB;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::{check_file, fold};
+use crate::protocol::name::{NameKey, check_file};
 use crate::protocol::{ContentHash, ErrorCode, Offer, PublicKey, request};
 
 impl Session {
@@ -18,11 +18,13 @@ impl Session {
         offers: impl Iterator<Item = Offer>,
     ) -> Result<FolderPlan, Failure> {
         let me = self.registered.as_deref().unwrap_or_default();
-        let from = get.from.as_deref().map(fold);
+        let from = get.from.as_deref().map(NameKey::of);
         let wanted = |offer: &Offer| {
             offer.file.starts_with(&get.file)
                 && offer.owner != me
-                && from.as_ref().is_none_or(|from| fold(&offer.owner) == *from || (offer.kept && from == HUB))
+                && from
+                    .as_ref()
+                    .is_none_or(|from| NameKey::of(&offer.owner) == *from || (offer.kept && from.as_str() == HUB))
         };
         let mut sources: Vec<FolderSource> = Vec::new();
         let mut files: BTreeMap<String, FolderFile> = BTreeMap::new();

@@ -6,7 +6,7 @@ use super::requests::Mark;
 use super::{Event, EventLine, Output, Session};
 use crate::core::time::Time;
 use crate::protocol::limits::{FEED_MESSAGES, HELD_BYTES, HELD_MESSAGES};
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::wire::{Ask, Received};
 use crate::protocol::{ErrorCode, Failure, event, to_json};
 
@@ -196,7 +196,7 @@ impl Session {
 
     /// Whoever has left the room hears everything again.
     pub(super) fn left_room(&mut self, now: Time, room: &str) {
-        if self.focus.as_ref().is_some_and(|focus| fold(&focus.room) == fold(room)) {
+        if self.focus.as_ref().is_some_and(|focus| NameKey::of(&focus.room) == NameKey::of(room)) {
             self.end_focus(now, None, Some("you left the room".into()));
         }
     }

@@ -29,6 +29,7 @@ mod requests;
 mod rows;
 mod running;
 mod silence;
+mod timers;
 mod transfers;
 mod uploads;
 mod waits;
@@ -40,8 +41,10 @@ use std::sync::Arc;
 
 use super::link::Link;
 use super::time::{Rng, Time};
+use super::timers::Timers;
 pub use crate::core::fetch::TransferNote;
 use crate::protocol::line::BadLine;
+use crate::protocol::name::NameKey;
 use crate::protocol::wire::Ask;
 use crate::protocol::{At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Speaker, event};
 use collecting::Collecting;
@@ -63,6 +66,7 @@ pub use replica::Replica;
 use requests::{Mark, Pending, Waiting};
 use running::Running;
 use silence::Unanswered;
+use timers::Timer;
 use uploads::Uploads;
 use waits::Waits;
 pub use words::{AcceptFrom, Input, Output, SessionConfig};
@@ -172,8 +176,8 @@ pub struct Session {
     /// Where we reach the hub.
     hub_address: Option<IpAddr>,
     privates: Privates,
-    /// Whose messages our user does not see, folded.
-    blocked: BTreeSet<String>,
+    /// Whose messages our user does not see.
+    blocked: BTreeSet<NameKey>,
     /// Who types the lines of the input.
     speaker: Speaker,
     next_ask: i64,
@@ -189,6 +193,7 @@ pub struct Session {
     leaving: Option<Leaving>,
     waits: Waits,
     ended: bool,
+    timers: Timers<Timer>,
     out: VecDeque<Output>,
 }
 
@@ -237,6 +242,7 @@ impl Session {
             leaving: None,
             waits: Waits::default(),
             ended: false,
+            timers: Timers::default(),
             out: VecDeque::new(),
             config,
         }
@@ -275,7 +281,9 @@ impl Session {
             Input::Peer(input) => self.peer_input(now, input),
             Input::Tick => {}
         }
-        self.tick(now);
+        self.fire_timers(now);
+        self.announce(now);
+        self.apply_changes(now);
         self.watch_hashing(now);
         self.end_pushes(now);
         self.advance(now);
@@ -285,6 +293,7 @@ impl Session {
             self.watch_hashing(now);
         }
         self.say_what_waits(now);
+        self.set_timers(now);
     }
 
     /// The next thing to be done.
@@ -297,29 +306,17 @@ impl Session {
         }
         let up = self.connection.is_up();
         let frame = if up { self.link.poll(now).map(Output::Send) } else { None };
-        frame.or_else(|| self.privates.peers.poll(now).map(Output::Peer))
+        let output = frame.or_else(|| self.privates.peers.poll(now).map(Output::Peer));
+        if output.is_none() {
+            // What was sent is waited for.
+            self.set_timers(now);
+        }
+        output
     }
 
     /// When a tick is wanted.
     pub fn next_timeout(&self) -> Option<Time> {
-        if self.ended {
-            return None;
-        }
-        let leaving = self.leaving.as_ref().map(|leaving| leaving.deadline);
-        let peers = self.privates.peers.next_timeout();
-        let silence = self.answer_due();
-        [self.connection.deadline(), silence, self.hold_ends(), self.link.next_timeout()]
-            .into_iter()
-            .chain([
-                leaving,
-                peers,
-                self.enters_at(),
-                self.limit.deadline(),
-                self.waits.timer(),
-                self.queue.places_due(),
-            ])
-            .flatten()
-            .min()
+        self.timers.next()
     }
 
     /// What is offered and who is there, as far as this client knows.

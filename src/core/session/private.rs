@@ -13,7 +13,7 @@ use crate::core::peers::{News, PeerInput, Peers, Person, not_read};
 use crate::core::time::Time;
 use crate::protocol::limits::{PRIVATE_EACH, PRIVATE_UNDER_WAY};
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::wire::Unreachable;
 use crate::protocol::{Client, ErrorCode, Presence, Request, Timestamp, request};
 use unwritten::Unwritten;
@@ -24,9 +24,9 @@ pub(super) struct Privates {
     /// Requests under way, by their tickets.
     pending: BTreeMap<u64, Pending>,
     /// Who wants one and was not known, so that the hub was asked for them.
-    asked_for: BTreeSet<String>,
-    /// The open ones that the user has been told of, by folded name.
-    announced: BTreeSet<String>,
+    asked_for: BTreeSet<NameKey>,
+    /// The open ones that the user has been told of, by the keys of their names.
+    announced: BTreeSet<NameKey>,
     /// What others have said and our user does not have yet, in the order in which it is told.
     pub(super) unwritten: VecDeque<Unwritten>,
 }
@@ -48,8 +48,8 @@ impl Privates {
     }
 
     fn under_way_with(&self, to: &str) -> usize {
-        let to = fold(to);
-        let with = |pending: &&Pending| whom(&pending.request).is_some_and(|other| fold(other) == to);
+        let to = NameKey::of(to);
+        let with = |pending: &&Pending| whom(&pending.request).is_some_and(|other| NameKey::of(other) == to);
         self.pending.values().filter(with).count()
     }
 }
@@ -74,9 +74,9 @@ fn person(client: &Client) -> Person {
 }
 
 impl Origin {
-    /// Whether the hub is asked where this person is, folded, to be spoken to directly.
-    fn asks_for(&self, to: &str) -> bool {
-        matches!(self, Self::User(pending) if whom(&pending.request).is_some_and(|whom| fold(whom) == to))
+    /// Whether the hub is asked where this person is, to be spoken to directly.
+    fn asks_for(&self, to: &NameKey) -> bool {
+        matches!(self, Self::User(pending) if whom(&pending.request).is_some_and(|whom| NameKey::of(whom) == *to))
     }
 }
 
@@ -86,7 +86,7 @@ impl Session {
     pub(super) fn privates_permit(&self, head: &Waiting) -> bool {
         // While the hub is asked where somebody is, what is for them waits behind that.
         if let Waiting::Request(Pending { request, .. }) = head
-            && let Some(to) = whom(request).map(fold)
+            && let Some(to) = whom(request).map(NameKey::of)
             && self.asks.values().any(|(_, origin)| origin.asks_for(&to))
         {
             return false;
@@ -104,7 +104,7 @@ impl Session {
                 Request::Private(request::Private { to, .. }) => {
                     // Who reads nothing is not waited for: it is said so.
                     let room = self.privates.under_way_with(to) < PRIVATE_EACH;
-                    (room && under_way < PRIVATE_UNDER_WAY) || self.privates.peers.is_stalled(&fold(to))
+                    (room && under_way < PRIVATE_UNDER_WAY) || self.privates.peers.is_stalled(&NameKey::of(to))
                 }
                 Request::PrivateOpen(request::PrivateOpen { to })
                 | Request::PrivateClose(request::PrivateClose { to }) => self.privates.under_way_with(to) == 0,
@@ -122,7 +122,7 @@ impl Session {
     /// Whether this is about a direct connection that is open.
     pub(super) fn goes_past_the_hub(&self, head: &Waiting) -> bool {
         let Waiting::Request(Pending { request, .. }) = head else { return false };
-        whom(request).is_some_and(|to| self.privates.peers.is_open(&fold(to))) && self.registered.is_some()
+        whom(request).is_some_and(|to| self.privates.peers.is_open(&NameKey::of(to))) && self.registered.is_some()
     }
 
     /// Where nobody can be sent anything more for now, others still can: the next message to one of them, of those that
@@ -148,7 +148,9 @@ impl Session {
         let person = match self.check_private(&pending.request) {
             // Of whom we were told once may be elsewhere by now.
             Ok(person)
-                if !sure && !self.replica.follows_roster() && !self.privates.peers.is_open(&fold(&person.name)) =>
+                if !sure
+                    && !self.replica.follows_roster()
+                    && !self.privates.peers.is_open(&NameKey::of(&person.name)) =>
             {
                 return self.ask_for(now, pending);
             }
@@ -158,10 +160,10 @@ impl Session {
             }
             Err(failure) => return self.refuse(now, pending.id, failure),
         };
-        let open = self.privates.peers.is_open(&fold(&person.name));
-        if open && !self.privates.announced.contains(&fold(&person.name)) {
+        let open = self.privates.peers.is_open(&NameKey::of(&person.name));
+        if open && !self.privates.announced.contains(&NameKey::of(&person.name)) {
             // Somebody whom we block has opened it, or did while we did.
-            self.privates.announced.insert(fold(&person.name));
+            self.privates.announced.insert(NameKey::of(&person.name));
             let opened = event::PrivateOpened { peer: person.name.clone(), by: person.name.clone() };
             match &pending.request {
                 Request::PrivateOpen(_) => return self.finish(now, pending.id, opened),
@@ -199,12 +201,12 @@ impl Session {
         }
         let to = whom(request).ok_or(ErrorCode::Internal)?;
         let Some(me) = &self.registered else { return Err(ErrorCode::NotRegistered.into()) };
-        if fold(me) == fold(to) {
+        if NameKey::of(me) == NameKey::of(to) {
             return Err(Failure::from(ErrorCode::Yourself).at(pointer_at("/to")));
         }
         let client = self.replica.find(to);
         // What works is used, whatever the hub sees of them.
-        let open = self.privates.peers.is_open(&fold(to));
+        let open = self.privates.peers.is_open(&NameKey::of(to));
         let (code, message) = match client {
             Some(client) if open || client.state == Presence::Online => return Ok(person(client)),
             Some(client) => (ErrorCode::NotOnline, format!("{} does not answer the hub.", client.name)),
@@ -216,7 +218,7 @@ impl Session {
 
     /// Answers `private-close`.
     pub(super) fn private_close(&mut self, now: Time, id: Mark, to: &str) {
-        let name = fold(to);
+        let name = NameKey::of(to);
         // The answer is told in place of the news.
         if !self.privates.announced.remove(&name) || !self.privates.peers.close(now, &name) {
             let failure = Failure::new(ErrorCode::NotOpen, format!("There is no direct connection to {to}."));
@@ -232,7 +234,7 @@ impl Session {
     /// Something of a direct connection.
     pub(super) fn peer_input(&mut self, now: Time, input: PeerInput<'_>) {
         let replica = &self.replica;
-        self.privates.peers.handle(now, input, &|name| replica.find(name).map(person));
+        self.privates.peers.handle(now, input, &|name| replica.find_key(name).map(person));
         self.private_news(now);
         self.ask_who_that_is(now);
     }
@@ -243,10 +245,10 @@ impl Session {
         if self.replica.follows_roster() || self.registered.is_none() || !self.settled {
             return;
         }
-        let unknown: BTreeSet<String> = self.privates.peers.unknown().map(str::to_owned).collect();
+        let unknown: BTreeSet<NameKey> = self.privates.peers.unknown().cloned().collect();
         let known = std::mem::replace(&mut self.privates.asked_for, unknown.clone());
         for to in unknown.difference(&known) {
-            self.ask(now, request::PrivateOpen { to: to.clone() }.into(), Origin::Forgotten);
+            self.ask(now, request::PrivateOpen { to: to.to_string() }.into(), Origin::Forgotten);
         }
     }
 
@@ -263,7 +265,7 @@ impl Session {
             self.privates.peers.left(now, &client.name);
         }
         let replica = &self.replica;
-        self.privates.peers.roster_changed(now, &|name| replica.find(name).map(person));
+        self.privates.peers.roster_changed(now, &|name| replica.find_key(name).map(person));
         self.private_news(now);
     }
 
@@ -284,7 +286,7 @@ impl Session {
             match news {
                 News::Opened { peer, theirs, ticket } => self.private_opened(now, peer, theirs, ticket),
                 News::Said { peer, link, number, text, sent } => {
-                    let (name, withheld) = (fold(&peer), self.blocked.contains(&fold(&peer)));
+                    let (name, withheld) = (NameKey::of(&peer), self.blocked.contains(&NameKey::of(&peer)));
                     self.privates.unwritten.push_back(Unwritten { name: name.clone(), link, number, withheld });
                     self.private_said(now, peer, number, text, sent);
                     if self.focus.is_some() {
@@ -302,7 +304,7 @@ impl Session {
                     }
                 }
                 News::Closed { peer, reason } => {
-                    if self.privates.announced.remove(&fold(&peer)) {
+                    if self.privates.announced.remove(&NameKey::of(&peer)) {
                         self.tell_private(now, &peer.clone(), event::PrivateClosed { peer, reason });
                     }
                 }
@@ -323,7 +325,7 @@ impl Session {
 
     fn private_opened(&mut self, now: Time, peer: String, theirs: bool, ticket: Option<u64>) {
         let by = if theirs { peer.clone() } else { self.registered.clone().unwrap_or_default() };
-        let name = fold(&peer);
+        let name = NameKey::of(&peer);
         let opened = event::PrivateOpened { peer: peer.clone(), by };
         let Some((ticket, pending)) = ticket.and_then(|ticket| Some((ticket, self.privates.pending.get(&ticket)?)))
         else {
@@ -342,7 +344,7 @@ impl Session {
     }
 
     fn private_said(&mut self, now: Time, peer: String, number: u64, text: String, sent: Timestamp) {
-        let name = fold(&peer);
+        let name = NameKey::of(&peer);
         if !self.blocked.contains(&name) && self.privates.announced.insert(name) {
             // It was opened while we blocked them.
             self.tell_private(now, &peer, event::PrivateOpened { peer: peer.clone(), by: peer.clone() });
@@ -354,7 +356,7 @@ impl Session {
     /// Tells what another client has caused, unless our user has blocked them.
     fn tell_private(&mut self, now: Time, peer: &str, event: impl Into<Event>) {
         let event = event.into();
-        if self.blocked.contains(&fold(peer)) {
+        if self.blocked.contains(&NameKey::of(peer)) {
             // It goes the same way as any other, so that who said it cannot tell by the time it takes.
             if let Event::PrivateMessage(_) = event {
                 self.tell_unless_held(now, event::Withheld { number: 0 }.into());

@@ -8,7 +8,7 @@ use super::requests::Pending;
 use super::{Origin, Output, Running, Session};
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::types::{Content, PushAnswer, Stage};
 use crate::protocol::wire::{Ask, NotTaken, Push, TakeBack};
 use crate::protocol::{ContentHash, Direction, ErrorCode, Failure, Request, Transfer, event, request};
@@ -59,7 +59,7 @@ impl Giving {
     }
 
     fn is(&self, hash: ContentHash, to: &str) -> bool {
-        self.content.hash == hash && fold(&self.to) == fold(to)
+        self.content.hash == hash && NameKey::of(&self.to) == NameKey::of(to)
     }
 }
 
@@ -121,10 +121,10 @@ impl Pushes {
 
 impl Session {
     pub(super) fn start_push(&mut self, now: Time, pending: Pending, push: &request::Push) {
-        let folded = fold(&push.to);
+        let name_key = NameKey::of(&push.to);
         let failure = match &self.registered {
             None => ErrorCode::NotRegistered.into(),
-            Some(name) if fold(name) == folded => Failure::from(ErrorCode::Yourself).at(pointer_at("/to")),
+            Some(name) if NameKey::of(name) == name_key => Failure::from(ErrorCode::Yourself).at(pointer_at("/to")),
             Some(_) => {
                 let (dir, file, to) = (self.dir.clone(), push.file.clone(), push.to.clone());
                 return self.start_task(pending, |task| Output::Lend { task, dir, file, to });

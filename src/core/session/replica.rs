@@ -8,7 +8,7 @@ use crate::protocol::event::{RosterUpdated, Table, TableUpdated};
 use crate::protocol::limits::{
     FOLLOWED_BYTES, FOLLOWED_OFFERS, INTRODUCED, LIST_BYTES, LIST_OFFERS, ROSTER, STATUS_CLIENTS, offer_bytes,
 };
-use crate::protocol::name::{MAX_NAME, fold};
+use crate::protocol::name::{MAX_NAME, NameKey};
 use crate::protocol::{Client, Follow, Follows, Offer, Presence, PublicKey, request};
 
 /// What is offered and who is there, at a revision.
@@ -20,8 +20,8 @@ pub struct Replica {
     pub updates: u64,
     offers: Rows,
     clients: BTreeMap<String, Client>,
-    /// The newest of those who have left, folded.
-    gone: VecDeque<String>,
+    /// The newest of those who have left.
+    gone: VecDeque<NameKey>,
     follows: Follows,
     /// Whether the offers here are all there are.
     has_table: bool,
@@ -91,7 +91,7 @@ impl Replica {
                 // Somebody else may have the name by now.
                 if self.clients.get(&client.name).is_some_and(|known| known.number == client.number) {
                     self.clients.remove(&client.name);
-                    self.remember(fold(&client.name));
+                    self.remember(NameKey::of(&client.name));
                 }
             }
             Presence::Online | Presence::Away => {
@@ -117,14 +117,14 @@ impl Replica {
                 _ if self.clients.len() >= ROSTER && !self.clients.contains_key(&client.name) => {}
                 Presence::Offline => {
                     self.clients.remove(&client.name);
-                    self.remember(fold(&client.name));
+                    self.remember(NameKey::of(&client.name));
                 }
                 Presence::Online | Presence::Away => drop(self.clients.insert(client.name.clone(), client.clone())),
             }
         }
     }
 
-    fn remember(&mut self, name: String) {
+    fn remember(&mut self, name: NameKey) {
         self.gone.retain(|other| *other != name);
         if self.gone.len() >= STATUS_CLIENTS {
             self.gone.pop_front();
@@ -134,15 +134,18 @@ impl Replica {
 
     /// Somebody who is here, by their name in any spelling.
     pub(super) fn find(&self, name: &str) -> Option<&Client> {
-        self.clients.get(name).or_else(|| {
-            let name = fold(name);
-            self.clients.values().find(|client| fold(&client.name) == name)
-        })
+        self.clients.get(name).or_else(|| self.find_key(&NameKey::of(name)))
+    }
+
+    /// Somebody who is here, by the key of their name.
+    pub(super) fn find_key(&self, key: &NameKey) -> Option<&Client> {
+        let same = || self.clients.values().find(|client| NameKey::of(&client.name) == *key);
+        self.clients.get(key.as_str()).or_else(same)
     }
 
     /// Whether somebody was here and has left.
     pub(super) fn has_left(&self, name: &str) -> bool {
-        self.gone.contains(&fold(name))
+        self.gone.contains(&NameKey::of(name))
     }
 
     /// The offers, sorted by file, then owner.
@@ -167,10 +170,10 @@ impl Replica {
 
     /// Answers a `list`.
     pub(super) fn list(&self, revision: u64, request: &request::List) -> Table {
-        let owner = request.owner.as_deref().map(fold);
+        let owner = request.owner.as_deref().map(NameKey::of);
         let text = request.r#match.as_deref().map(str::to_lowercase);
         let wanted = |row: &Row<'_>| {
-            owner.as_ref().is_none_or(|owner| fold(row.owner()) == *owner)
+            owner.as_ref().is_none_or(|owner| NameKey::of(row.owner()) == *owner)
                 && text.as_ref().is_none_or(|text| row.file().to_lowercase().contains(text))
         };
         let (file, owner_after) = request.after.as_deref().and_then(|after| after.rsplit_once('/')).unwrap_or_default();

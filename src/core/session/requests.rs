@@ -6,7 +6,7 @@ use super::{Failure, Id, Origin, Output, Session};
 use crate::core::hub::check_text;
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::{check_file, fold};
+use crate::protocol::name::{NameKey, check_file};
 use crate::protocol::when::When;
 use crate::protocol::{ErrorCode, Request, event, human, request};
 
@@ -264,7 +264,7 @@ impl Session {
     /// Whether that is us: nobody takes somebody else out of the table.
     fn check_own_name(&self, name: &str) -> Result<(), Failure> {
         let ours = self.registered.as_ref().or(self.parted.as_ref()).unwrap_or(&self.config.name);
-        if fold(ours) == fold(name) {
+        if NameKey::of(ours) == NameKey::of(name) {
             return Ok(());
         }
         let shown: String = name.chars().take(40).collect();

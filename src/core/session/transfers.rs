@@ -7,7 +7,7 @@ use crate::core::time::Time;
 use crate::protocol::event::Holder;
 use crate::protocol::limits::HOLDERS;
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::{check_file, fold};
+use crate::protocol::name::{NameKey, check_file};
 use crate::protocol::{ChunkSet, Direction, ErrorCode, Offer, Request, Transfer, event, request};
 
 impl Session {
@@ -50,7 +50,7 @@ impl Session {
             (first.hash, first.size, &first.file) == (offered.hash, offered.size, &offered.file)
         };
         // Whose key is looked at before anything is fetched is decided by the name: it must be the one that we were told.
-        let is_by = |from: &str| sources.iter().all(|source| fold(&source.offer.owner) == fold(from));
+        let is_by = |from: &str| sources.iter().all(|source| NameKey::of(&source.offer.owner) == NameKey::of(from));
         if self.offered_push(accept.push).is_some_and(|offered| !is_by(&offered.from)) {
             return Err(Failure::new(ErrorCode::PeerKeyChanged, "The hub names somebody else than who offered it."));
         }

@@ -25,8 +25,6 @@ pub(super) struct Waits {
     pushes: Option<Time>,
     /// Since when the end waits for the user to read; none once that has been said.
     unread: Option<Time>,
-    /// When there will be something to say or to give up.
-    timer: Option<Time>,
     /// How many requests of each kind were given up.
     given_up: BTreeMap<String, u64>,
     /// Whether the user has left while the hub was lost, and something was given up for it.
@@ -34,10 +32,6 @@ pub(super) struct Waits {
 }
 
 impl Waits {
-    pub(super) fn timer(&self) -> Option<Time> {
-        self.timer
-    }
-
     /// Somebody wants to end.
     pub(super) fn end_wanted(&mut self, now: Time) {
         self.ending.get_or_insert(now);
@@ -119,35 +113,35 @@ impl Session {
 
     /// Says what waits, if it has waited for a while.
     pub(super) fn say_what_waits(&mut self, now: Time) {
-        self.waits.timer = None;
-        if self.ended {
-            return;
+        let is_due = |at: Option<Time>| at.is_some_and(|at| at <= now);
+        if !self.ended && is_due(self.requests_wait_until()) {
+            self.say_requests_wait(now);
         }
-        if let Some(since) = self.lost_since().filter(|_| self.leaving.is_none()) {
-            self.at(now, since + SAID_AFTER, |session| session.say_requests_wait(now));
-        }
-        if let Some(since) = self.waits.ending.filter(|_| self.leaving.is_none()) {
-            let again = self.waits.said.as_ref().map_or(since, |(at, _)| *at);
-            self.at(now, again + SAID_AFTER, |session| session.say_end_waits(now));
-        }
-        if let Some(until) = self.pushes_wait_until() {
-            self.at(now, until, |_| ());
-        }
-        let unread = self.leaving.as_ref().is_some_and(|leaving| leaving.waits_for_output);
-        if let Some(since) = self.waits.unread.filter(|_| unread) {
-            self.at(now, since + SAID_AFTER, |session| {
-                session.waits.unread = None;
-                session.out.push_back(Output::Unread);
-            });
+        if !self.ended && is_due(self.end_waits_until()) {
+            self.say_end_waits(now);
         }
     }
 
-    /// Does something if its time has come, or has the timer set for it.
-    fn at(&mut self, now: Time, when: Time, what: impl FnOnce(&mut Self)) {
-        match when <= now {
-            true => what(self),
-            false => self.waits.timer = Some(self.waits.timer.map_or(when, |timer| timer.min(when))),
-        }
+    /// After when requests that wait for a lost hub say so.
+    pub(super) fn requests_wait_until(&self) -> Option<Time> {
+        self.lost_since().filter(|_| self.leaving.is_none()).map(|since| since + SAID_AFTER)
+    }
+
+    /// After when the end says what it waits for, if that is not what it has said last.
+    pub(super) fn end_waits_until(&self) -> Option<Time> {
+        let since = self.waits.ending.filter(|_| self.leaving.is_none())?;
+        Some(self.waits.said.as_ref().map_or(since, |(at, _)| *at) + SAID_AFTER)
+    }
+
+    /// After when the end says, though nobody reads, that it waits for just that.
+    pub(super) fn unread_until(&self) -> Option<Time> {
+        let unread = self.leaving.as_ref().is_some_and(|leaving| leaving.waits_for_output);
+        self.waits.unread.filter(|_| unread).map(|since| since + SAID_AFTER)
+    }
+
+    pub(super) fn say_unread(&mut self) {
+        self.waits.unread = None;
+        self.out.push_back(Output::Unread);
     }
 
     fn say_requests_wait(&mut self, now: Time) {
@@ -266,7 +260,7 @@ impl Session {
     }
 
     /// Until when the end waits for pushes, if only they are left and that has a bound of its own.
-    fn pushes_wait_until(&self) -> Option<Time> {
+    pub(super) fn pushes_wait_until(&self) -> Option<Time> {
         self.waits.pushes.zip(self.config.push_patience).map(|(since, patience)| since + patience)
     }
 

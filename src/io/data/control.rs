@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::core::fetch::Source;
-use crate::io::cancel::Cancel;
+use crate::io::os::cancel::Cancel;
 use crate::protocol::ChunkSet;
 
 /// The most sources of which is told before the fetch has taken them in.

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::local_peer::LocalPeer;
 use super::socket::Broken;
 use super::stream::ClientStream;
 use super::throttle::Throttle;
 use crate::core::dials::Dials;
-use crate::io::cancel::Cancel;
-use crate::io::clock::Clock;
-use crate::io::identity::Identity;
-use crate::io::tls::{self, DATA_ALPN};
+use crate::io::net::tls::{self, DATA_ALPN};
+use crate::io::os::cancel::Cancel;
+use crate::io::os::clock::Clock;
 use crate::protocol::cause;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
@@ -30,7 +30,7 @@ const NARROW: usize = 8 << 10;
 
 /// Where this process has dialled in vain, over all its transfers: [`Dials`] by the clock.
 #[derive(Clone)]
-pub(in crate::io) struct Dialled(Arc<(Clock, Mutex<Dials>)>);
+pub(super) struct Dialled(Arc<(Clock, Mutex<Dials>)>);
 
 impl Default for Dialled {
     fn default() -> Self {
@@ -63,10 +63,10 @@ impl Dialled {
 pub(super) fn dial(
     address: SocketAddr,
     key: PublicKey,
-    identity: &Identity,
+    local: &LocalPeer,
     cancel: &Cancel,
 ) -> Result<ClientStream, Option<Failure>> {
-    if let Err(wait) = identity.dialled.may(address) {
+    if let Err(wait) = local.dialled.may(address) {
         let millis = wait.as_millis() as u64;
         let message =
             format!("{address} did not answer several times, and is left alone for {} s.", wait.as_secs() + 1);
@@ -74,15 +74,15 @@ pub(super) fn dial(
     }
     tracing::debug!(%address, %key, "dialling for a transfer");
     let began = Instant::now();
-    let dialled = dial_untold(address, key, identity, cancel);
+    let dialled = dial_untold(address, key, local, cancel);
     let took = began.elapsed();
     match &dialled {
         Ok(_) => {
-            identity.dialled.reached(address);
+            local.dialled.reached(address);
             tracing::debug!(%address, ?took, "connected for a transfer, the key is proved");
         }
         Err(Some(failure)) => {
-            identity.dialled.failed(address);
+            local.dialled.failed(address);
             tracing::debug!(%address, %failure, ?took, "no connection for a transfer");
         }
         Err(None) => tracing::debug!(%address, ?took, "the transfer was given up"),
@@ -93,15 +93,15 @@ pub(super) fn dial(
 fn dial_untold(
     address: SocketAddr,
     key: PublicKey,
-    identity: &Identity,
+    local: &LocalPeer,
     cancel: &Cancel,
 ) -> Result<ClientStream, Option<Failure>> {
-    let tcp = connect(address, identity.rates.down.as_ref(), cancel).map_err(|e| {
+    let tcp = connect(address, local.rates.down.as_ref(), cancel).map_err(|e| {
         e.map(|e| {
             Failure::new(ErrorCode::PeerUnreachable, format!("{address} cannot be reached: {}.", cause::of_io(&e)))
         })
     })?;
-    let config = Arc::new(tls::client_config(identity, Some(key), DATA_ALPN));
+    let config = Arc::new(tls::client_config(local, Some(key), DATA_ALPN));
     ClientStream::connect(tcp, config, cancel.clone(), Instant::now() + CONNECT).map_err(|broken| match broken {
         Broken::Cancelled => None,
         Broken::Tls(e) => Some(match tls::key_mismatch(&e) {

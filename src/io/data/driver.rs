@@ -16,8 +16,8 @@ use super::incoming::Incoming;
 use super::lane::{Dial, run_lane};
 use crate::core::Time;
 use crate::core::fetch::{Fetch, FetchPlan, Got, Input, Lane, LaneError, Output, Start, TransferNote};
-use crate::io::cancel::Cancel;
-use crate::io::hash::{Fingerprint, Hashed, Manifest};
+use crate::io::content::hash::{Fingerprint, Hashed, Manifest};
+use crate::io::os::cancel::Cancel;
 use crate::protocol::{Chunking, ErrorCode, Failure};
 
 /// How often it is looked at the latest whether the user wants it to end, or has told of new sources.

@@ -7,9 +7,9 @@ use std::thread;
 use super::control::Control;
 use super::driver::Driver;
 use super::folder::{Downloads, Look, common_folder, look};
+use super::local_peer::LocalPeer;
 use super::shelf::Shelf;
 use crate::core::fetch::{FetchPlan, Found, Start, TransferNote};
-use crate::io::identity::Identity;
 use crate::protocol::data::{MAX_WHOLE, check_token};
 use crate::protocol::{ErrorCode, Failure, types};
 
@@ -22,7 +22,7 @@ pub struct Fetcher<'a> {
     /// The download folder. It must exist.
     pub folder: &'a Path,
     /// Who we are.
-    pub identity: &'a Identity,
+    pub local: &'a LocalPeer,
     /// What we serve: what is verified is on it from then on, until [`Shelf::forget`], unless it is not to be shared.
     pub shelf: &'a Shelf,
 }
@@ -60,8 +60,8 @@ pub fn fetch(
     let mut start = Start {
         seed: fetcher.seed,
         cores: thread::available_parallelism().map_or(1, usize::from),
-        trial: fetcher.identity.trial,
-        limited: fetcher.identity.rates.down.is_some(),
+        trial: fetcher.local.trial,
+        limited: fetcher.local.rates.down.is_some(),
         found: Vec::new(),
         path: String::new(),
     };

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::io::hash::Fingerprint;
+use crate::io::content::hash::Fingerprint;
 use crate::protocol::{ChunkSet, Chunking, ErrorCode, Failure};
 
 /// The partial file of a fetch, and what is in it.

@@ -5,8 +5,8 @@ use std::os::fd::BorrowedFd;
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::io::cancel::Cancel;
-use crate::io::hash::{Hashed, hash_file};
+use crate::io::content::hash::{Hashed, hash_file};
+use crate::io::os::cancel::Cancel;
 use crate::protocol::{Chunking, ContentHash};
 
 /// Whether a plain file of this name has the content that is wanted; links are not followed.

@@ -9,8 +9,8 @@ use super::partial::{Partial, is_only_renamed};
 use super::shelf::{Holds, Place, Shelf, Shelved};
 use super::target::Target;
 use crate::core::fetch::{FetchPlan, GATHERED, Opened, PlannedFile};
-use crate::io::cancel::Cancel;
-use crate::io::hash::{ChunkHasher, Fingerprint, Hashed, Manifest};
+use crate::io::content::hash::{ChunkHasher, Fingerprint, Hashed, Manifest};
+use crate::io::os::cancel::Cancel;
 use crate::protocol::data::MAX_SEGMENT;
 use crate::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, Timestamp};
 

@@ -13,8 +13,8 @@ use super::incoming::Incoming;
 use super::socket::Broken;
 use super::stream::ClientStream;
 use crate::core::fetch::{Input, Job, Lane, LaneError, Output};
-use crate::io::cancel::Cancel;
-use crate::io::hash::{ChunkHasher, verify_manifest};
+use crate::io::content::hash::{ChunkHasher, verify_manifest};
+use crate::io::os::cancel::Cancel;
 use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, MAX_WHOLE, TOKEN_DIGITS, to_line};
 use crate::protocol::{Chunking, ErrorCode, Failure, PublicKey};
 
@@ -85,8 +85,8 @@ pub(super) fn run_lane(driver: &Driver<'_>, dial: Dial, cancel: Cancel) {
 }
 
 fn fetch_over(driver: &Driver<'_>, to: &Dial, cancel: Cancel) -> Result<(), Stop> {
-    let identity = driver.fetcher.identity;
-    let mut stream = dial(to.address, to.key, identity, &cancel)
+    let local = driver.fetcher.local;
+    let mut stream = dial(to.address, to.key, local, &cancel)
         .map_err(|failure| failure.map_or(Stop::Told, |failure| Stop::Error(LaneError::Broke(failure))))?;
     stream.set_patience(PATIENCE);
     let (mut work, token) = match to.job {
@@ -103,7 +103,7 @@ fn fetch_over(driver: &Driver<'_>, to: &Dial, cancel: Cancel) -> Result<(), Stop
             (Work::Chunks(incoming), token)
         }
     };
-    if let Some(down) = identity.rates.down.clone() {
+    if let Some(down) = local.rates.down.clone() {
         stream.pace.receive_at(down, to_line(&DataRequest::Wait { transfer: token.clone() }), KEEP_ALIVE);
     }
     let room = match &work {

@@ -19,6 +19,7 @@ mod growing;
 mod here;
 mod incoming;
 mod lane;
+mod local_peer;
 mod pace;
 mod partial;
 mod serve;
@@ -34,8 +35,8 @@ mod throttle;
 mod uploads;
 
 pub use control::Control;
-pub(super) use dial::Dialled;
 pub use fetch::{Fetched, Fetcher, fetch};
+pub use local_peer::LocalPeer;
 pub(crate) use partial::is_partial;
 pub use server::DataServer;
 pub use shelf::Shelf;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::socket::Broken;
 use super::throttle::Throttle;
-use crate::io::cancel::Cancel;
+use crate::io::os::cancel::Cancel;
 
 /// One connection's share of the limits; without any this costs nothing.
 #[derive(Default)]

@@ -19,7 +19,7 @@ use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Timespec
 use rustix::io::Errno;
 
 use super::target::{MAX_PART, Target, cut, unwritable};
-use crate::io::hash::Fingerprint;
+use crate::io::content::hash::Fingerprint;
 use crate::protocol::cause;
 use crate::protocol::data::is_token;
 use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure, Timestamp};

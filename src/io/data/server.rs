@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 
+use super::local_peer::LocalPeer;
 use super::serve::serve;
 use super::shelf::Shelf;
 use super::stream::ServerStream;
@@ -16,10 +17,9 @@ use super::throttle::Throttle;
 use super::uploads::{UploadNotify, Uploads};
 use crate::core::Time;
 use crate::core::places::{Entry, Places};
-use crate::io::cancel::Cancel;
-use crate::io::clock::Clock;
-use crate::io::identity::Identity;
-use crate::io::tls::{self, DATA_ALPN};
+use crate::io::net::tls::{self, DATA_ALPN};
+use crate::io::os::cancel::Cancel;
+use crate::io::os::clock::Clock;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
 /// The most connections of all peers at a time.
@@ -102,7 +102,7 @@ impl DataServer {
     /// When the listener has no address or no thread can be had.
     pub fn start(
         listener: TcpListener,
-        identity: &Identity,
+        local: &LocalPeer,
         shelf: Shelf,
         notify: UploadNotify,
     ) -> io::Result<DataServer> {
@@ -110,8 +110,8 @@ impl DataServer {
         listener.set_nonblocking(false)?;
         let stop = Cancel::default();
         let shared = Arc::new(Shared {
-            config: Arc::new(tls::server_config(identity, DATA_ALPN)),
-            up: identity.rates.up.clone(),
+            config: Arc::new(tls::server_config(local, DATA_ALPN)),
+            up: local.rates.up.clone(),
             shelf,
             uploads: Arc::new(Uploads::new(notify, stop.clone())),
             stop,

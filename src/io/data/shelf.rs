@@ -15,9 +15,9 @@ use rustix::io::Errno;
 
 use super::growing::Growing;
 use crate::core::few::Few;
-use crate::io::hash::{Fingerprint, Hashed};
+use crate::io::content::hash::{Fingerprint, Hashed};
 use crate::protocol::limits::HOLDINGS;
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Failure, PublicKey};
 
 /// The files that are offered, the contents that are or were fetched, and the peers that may have them. Clones share
@@ -56,8 +56,8 @@ struct Inner {
 /// A file for one person.
 #[derive(Debug)]
 struct Lent {
-    /// Their name, folded.
-    to: String,
+    /// Their name.
+    to: NameKey,
     /// The key that they must hold, if one is known.
     key: Option<PublicKey>,
     file: Arc<Shelved>,
@@ -65,7 +65,7 @@ struct Lent {
 
 impl Lent {
     fn is_for(&self, key: &PublicKey, name: &str) -> bool {
-        self.key.is_none_or(|known| known == *key) && fold(name) == self.to
+        self.key.is_none_or(|known| known == *key) && NameKey::of(name) == self.to
     }
 }
 
@@ -145,12 +145,12 @@ impl Shelf {
     pub fn lend(&self, to: &str, key: Option<PublicKey>, path: PathBuf, hashed: Hashed) {
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let file = Arc::new(Shelved { name: name.into(), place: Place::At(path.into()), hashed, holds: Holds::All });
-        self.lock().lent.push(Lent { to: fold(to), key, file });
+        self.lock().lent.push(Lent { to: NameKey::of(to), key, file });
     }
 
     /// Takes a file off the shelf that was for one person; once, if it was put there several times.
     pub fn unlend(&self, hash: &ContentHash, to: &str) {
-        let (mut inner, to) = (self.lock(), fold(to));
+        let (mut inner, to) = (self.lock(), NameKey::of(to));
         if let Some(at) = inner.lent.iter().position(|lent| lent.to == to && lent.file.hashed.hash == *hash) {
             inner.lent.remove(at);
         }

@@ -4,8 +4,8 @@ use std::io::{self, ErrorKind, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::io::cancel::Cancel;
-use crate::io::tls;
+use crate::io::net::tls;
+use crate::io::os::cancel::Cancel;
 use crate::protocol::cause;
 
 /// How often a wait looks at the cancel flag.

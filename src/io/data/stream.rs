@@ -16,8 +16,8 @@ use rustls::{ClientConfig, ServerConfig};
 use super::pace::Pace;
 use super::side::Side;
 use super::socket::{Broken, TICK, is_tick, set_up, write_all};
-use crate::io::cancel::Cancel;
-use crate::io::tls::{self, DATA_ALPN, SERVER_NAME};
+use crate::io::net::tls::{self, DATA_ALPN, SERVER_NAME};
+use crate::io::os::cancel::Cancel;
 use crate::protocol::PublicKey;
 use crate::protocol::data::{MAX_LINE, MAX_SEGMENT};
 

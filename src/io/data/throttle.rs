@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::socket::TICK;
-use crate::io::cancel::Cancel;
+use crate::io::os::cancel::Cancel;
 
 /// The slowest limit there is, in bytes a second: below this, connections would look dead to the other side.
 pub const SLOWEST: u64 = 1 << 10;

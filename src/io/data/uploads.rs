@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::io::cancel::Cancel;
+use crate::io::os::cancel::Cancel;
 use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey};
 
 /// How often progress is told at most.

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::disk::{self, failure, in_transaction};
+use super::disk::{self, in_transaction};
+use super::failure::failure;
 use super::load::Unsigned;
 use super::{load, refold, schema};
 use crate::protocol::likeness::Likeness;
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::record::NameRecord;
 use crate::protocol::{ErrorCode, Failure};
 
@@ -18,7 +19,7 @@ pub struct Account {
     /// The name as it was given to the account.
     pub name: String,
     /// The same as it is compared.
-    pub fold: String,
+    pub name_key: NameKey,
     /// The number of its password, see [`NameRecord::credential`].
     pub credential: u64,
 }
@@ -68,7 +69,7 @@ impl Users {
         disk::is_there(dir)?.then(|| Self::open(dir)).transpose()
     }
 
-    /// All names, in the order of their folds.
+    /// All names, in the order of their keys.
     ///
     /// # Errors
     /// `store-corrupt` or `store-failed` when they cannot be read.
@@ -113,11 +114,11 @@ impl Users {
     /// # Errors
     /// `no-such-person`, or as for [`Users::add`].
     pub fn remove(&mut self, name: &str) -> Result<String, Failure> {
-        let folded = fold(name);
+        let name_key = NameKey::of(name);
         in_transaction(&mut self.database, &self.file, |database| {
             let sql = "DELETE FROM names WHERE fold = ?1 RETURNING name";
             let mut found = database.prepare(sql).map_err(|e| failure(&self.file, &e))?;
-            let found = found.query_row([&folded], |row| row.get::<_, String>(0)).optional();
+            let found = found.query_row([&name_key], |row| row.get::<_, String>(0)).optional();
             let found = found.map_err(|e| failure(&self.file, &e))?.ok_or_else(|| unknown(name))?;
             for sql in [
                 "DELETE FROM keys WHERE fold = ?1",
@@ -128,7 +129,7 @@ impl Users {
                 "UPDATE messages SET sender_fold = ' ' || sender_fold WHERE sender_fold = ?1",
                 "UPDATE messages SET recipient_fold = ' ' || recipient_fold WHERE recipient_fold = ?1",
             ] {
-                database.execute(sql, [&folded]).map_err(|e| failure(&self.file, &e))?;
+                database.execute(sql, [&name_key]).map_err(|e| failure(&self.file, &e))?;
             }
             Ok(found)
         })
@@ -139,7 +140,7 @@ impl Users {
     /// # Errors
     /// `no-such-person` when the name is nobody's or only a key's, or when the store cannot be read.
     pub fn account(&self, name: &str) -> Result<Account, Failure> {
-        let found = account(&self.database, &fold(name)).map_err(|e| failure(&self.file, &e))?;
+        let found = account(&self.database, &NameKey::of(name)).map_err(|e| failure(&self.file, &e))?;
         found.map(|(account, _)| account).ok_or_else(|| unknown_account(name))
     }
 
@@ -148,15 +149,15 @@ impl Users {
     /// # Errors
     /// As for [`Users::account`] and [`Users::add`].
     pub fn change_password(&mut self, name: &str, hash: &str) -> Result<(), Failure> {
-        let folded = fold(name);
+        let name_key = NameKey::of(name);
         in_transaction(&mut self.database, &self.file, |database| {
             let sql = "UPDATE names SET password = ?2, credential = ?3 WHERE fold = ?1 AND password IS NOT NULL";
-            let set = || database.execute(sql, params![folded, hash, next_credential(database)?]);
+            let set = || database.execute(sql, params![name_key, hash, next_credential(database)?]);
             let changed = set().map_err(|e| failure(&self.file, &e))?;
             if changed == 0 {
                 return Err(unknown_account(name));
             }
-            let forgotten = database.execute("DELETE FROM keys WHERE fold = ?1", [&folded]);
+            let forgotten = database.execute("DELETE FROM keys WHERE fold = ?1", [&name_key]);
             forgotten.map(drop).map_err(|e| failure(&self.file, &e))
         })
     }
@@ -181,12 +182,12 @@ pub(super) fn open_beside(dir: &Path) -> Result<(Connection, PathBuf), Failure> 
     Ok((database, file))
 }
 
-/// The account of this folded name, with the hash of its password.
-pub(super) fn account(database: &Connection, fold: &str) -> rusqlite::Result<Option<(Account, String)>> {
+/// The account of this name, with the hash of its password.
+pub(super) fn account(database: &Connection, name_key: &NameKey) -> rusqlite::Result<Option<(Account, String)>> {
     let sql = "SELECT name, credential, password FROM names WHERE fold = ?1 AND password IS NOT NULL";
-    let found = database.prepare_cached(sql)?.query_row([fold], |row| {
+    let found = database.prepare_cached(sql)?.query_row([name_key], |row| {
         let Unsigned(credential) = row.get(1)?;
-        Ok((Account { name: row.get(0)?, fold: fold.to_owned(), credential }, row.get(2)?))
+        Ok((Account { name: row.get(0)?, name_key: name_key.to_owned(), credential }, row.get(2)?))
     });
     found.optional()
 }
@@ -208,7 +209,7 @@ fn may_add(
 ) -> Result<(), Failure> {
     let sql = "SELECT name, password IS NOT NULL FROM names WHERE fold = ?1";
     let read = || -> rusqlite::Result<Option<(String, bool)>> {
-        database.prepare_cached(sql)?.query_row([fold(name)], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        database.prepare_cached(sql)?.query_row([NameKey::of(name)], |row| Ok((row.get(0)?, row.get(1)?))).optional()
     };
     match read().map_err(|e| failure(file, &e))? {
         Some((there, true)) if !conflicts.replace => {
@@ -239,19 +240,19 @@ fn taken(database: &Connection) -> rusqlite::Result<Likeness> {
 
 /// An account that was one already is still there since then: only a name that was a key's begins anew.
 pub(super) fn put(database: &Connection, new: &NewAccount) -> rusqlite::Result<()> {
-    let folded = fold(&new.name);
+    let name_key = NameKey::of(&new.name);
     let sql = "
         INSERT INTO names (fold, name, since, password, credential) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (fold) DO UPDATE SET name = excluded.name, password = excluded.password,
             credential = excluded.credential, since = iif(password IS NULL, excluded.since, since)";
     database.prepare_cached(sql)?.execute(params![
-        folded,
+        name_key,
         new.name,
         new.since,
         new.hash,
         next_credential(database)?
     ])?;
-    database.prepare_cached("DELETE FROM keys WHERE fold = ?1")?.execute([folded]).map(drop)
+    database.prepare_cached("DELETE FROM keys WHERE fold = ?1")?.execute([name_key]).map(drop)
 }
 
 fn unknown(name: &str) -> Failure {

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::disk::{failure, in_transaction};
+use super::disk::in_transaction;
+use super::failure::failure;
 use super::load::{Unsigned, integer};
 use super::{Store, accounts, hub_identity};
 use crate::protocol::invite::{InviteDigest, InviteRecord};

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
+use rusqlite::ToSql;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, Row, params};
 
 use crate::protocol::limits::{FAILURES_COUNTED, VISITS_LOADED};
+use crate::protocol::name::NameKey;
 use crate::protocol::record::{
     CopyRecord, FailureRecord, Loaded, NameRecord, RoomRecord, Span, VisitRecord, WaitingRecord,
 };
@@ -24,6 +26,24 @@ impl FromSql for Unsigned {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let read = value.as_i64()?;
         u64::try_from(read).map(Self).map_err(|_| FromSqlError::OutOfRange(read))
+    }
+}
+
+impl ToSql for NameKey {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.as_str().into())
+    }
+}
+
+impl From<&NameKey> for Value {
+    fn from(key: &NameKey) -> Self {
+        key.as_str().to_owned().into()
+    }
+}
+
+impl FromSql for NameKey {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_str().map(Self::from_stored)
     }
 }
 
@@ -81,37 +101,37 @@ fn all<T, P: rusqlite::Params>(
 }
 
 pub(super) fn names(database: &Connection) -> rusqlite::Result<Vec<NameRecord>> {
-    let mut keys: HashMap<String, Vec<PublicKey>> = HashMap::new();
-    for (fold, key) in all(database, "SELECT fold, key FROM keys ORDER BY fold, key", [], |row| {
-        Ok((row.get::<_, String>(0)?, PublicKey(row.get(1)?)))
+    let mut keys: HashMap<NameKey, Vec<PublicKey>> = HashMap::new();
+    for (name_key, key) in all(database, "SELECT fold, key FROM keys ORDER BY fold, key", [], |row| {
+        Ok((row.get(0)?, PublicKey(row.get(1)?)))
     })? {
-        keys.entry(fold).or_default().push(key);
+        keys.entry(name_key).or_default().push(key);
     }
     let sql = "
         SELECT fold, name, iif(password IS NULL, NULL, credential), since, received,
             (SELECT count(*) FROM messages WHERE recipient_fold = names.fold AND number > names.received)
         FROM names ORDER BY fold";
     all(database, sql, [], |row| {
-        let fold: String = row.get(0)?;
+        let name_key: NameKey = row.get(0)?;
         let (Unsigned(received), Unsigned(unread)) = (row.get(4)?, row.get(5)?);
-        let keys = keys.remove(&fold).unwrap_or_default();
+        let keys = keys.remove(&name_key).unwrap_or_default();
         let credential = row.get::<_, Option<Unsigned>>(2)?.map(|Unsigned(number)| number);
-        Ok(NameRecord { fold, name: row.get(1)?, keys, credential, since: row.get(3)?, received, unread })
+        Ok(NameRecord { name_key, name: row.get(1)?, keys, credential, since: row.get(3)?, received, unread })
     })
 }
 
 fn rooms(database: &Connection) -> rusqlite::Result<Vec<RoomRecord>> {
-    let mut members: HashMap<u64, Vec<(String, u64)>> = HashMap::new();
-    let mut brought: HashMap<u64, Vec<(String, String)>> = HashMap::new();
+    let mut members: HashMap<u64, Vec<(NameKey, u64)>> = HashMap::new();
+    let mut brought: HashMap<u64, Vec<(NameKey, NameKey)>> = HashMap::new();
     let sql = "SELECT room, fold, since, by FROM members ORDER BY room, fold";
-    for (room, fold, since, by) in all(database, sql, [], |row| {
+    for (room, name_key, since, by) in all(database, sql, [], |row| {
         let (Unsigned(room), Unsigned(since)) = (row.get(0)?, row.get(2)?);
-        Ok((room, row.get::<_, String>(1)?, since, row.get::<_, String>(3)?))
+        Ok((room, row.get::<_, NameKey>(1)?, since, row.get::<_, NameKey>(3)?))
     })? {
-        if !by.is_empty() {
-            brought.entry(room).or_default().push((fold.clone(), by));
+        if !by.is_nobody() {
+            brought.entry(room).or_default().push((name_key.clone(), by));
         }
-        members.entry(room).or_default().push((fold, since));
+        members.entry(room).or_default().push((name_key, since));
     }
     all(database, "SELECT room, name, access, owner FROM rooms ORDER BY room", [], |row| {
         let (Unsigned(room), Access(access)) = (row.get(0)?, row.get(2)?);
@@ -143,13 +163,13 @@ fn visits(database: &Connection) -> rusqlite::Result<Vec<VisitRecord>> {
     Ok(visits)
 }
 
-fn there(database: &Connection) -> rusqlite::Result<Vec<(String, Vec<Span>)>> {
+fn there(database: &Connection) -> rusqlite::Result<Vec<(NameKey, Vec<Span>)>> {
     let sql = "SELECT fold, after, until FROM there ORDER BY fold, after";
     let rows = all(database, sql, [], |row| {
         let (Unsigned(after), Unsigned(until)) = (row.get(1)?, row.get(2)?);
-        Ok((row.get::<_, String>(0)?, Span { after, until }))
+        Ok((row.get::<_, NameKey>(0)?, Span { after, until }))
     })?;
-    let of_each = rows.chunk_by(|(fold, _), (next, _)| fold == next);
+    let of_each = rows.chunk_by(|(name_key, _), (next, _)| name_key == next);
     Ok(of_each.map(|rows| (rows[0].0.clone(), rows.iter().map(|(_, span)| *span).collect())).collect())
 }
 
@@ -160,7 +180,7 @@ fn waiting(database: &Connection) -> rusqlite::Result<Vec<WaitingRecord>> {
         ON recipient_fold = fold AND number > received AND recipient_fold IS NOT NULL ORDER BY number";
     all(database, sql, [], |row| {
         let (Unsigned(number), Unsigned(bytes)) = (row.get(1)?, row.get(2)?);
-        Ok(WaitingRecord { fold: row.get(0)?, number, from: row.get(4)?, bytes, withheld: row.get(3)? })
+        Ok(WaitingRecord { name_key: row.get(0)?, number, from: row.get(4)?, bytes, withheld: row.get(3)? })
     })
 }
 
@@ -176,7 +196,7 @@ fn copies(database: &Connection) -> rusqlite::Result<Vec<CopyRecord>> {
             chunks: size.div_ceil(chunk_size.max(1)),
             modified: row.get::<_, Option<i64>>(6)?.map(Timestamp),
         };
-        Ok(CopyRecord { fold: row.get(0)?, owner: row.get(1)?, content })
+        Ok(CopyRecord { name_key: row.get(0)?, owner: row.get(1)?, content })
     })
 }
 

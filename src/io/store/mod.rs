@@ -6,12 +6,15 @@
 
 mod accounts;
 mod disk;
+mod failure;
 mod invites;
 mod load;
+pub mod passwords;
 mod queries;
 mod records;
 mod refold;
 mod schema;
+pub mod writer;
 
 use std::fs::File;
 use std::io;
@@ -19,12 +22,14 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::identity::Identity;
+use crate::io::net::identity::Identity;
 use crate::protocol::cause;
+use crate::protocol::name::NameKey;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query};
 use crate::protocol::{ErrorCode, Failure, Record};
 pub use accounts::{Account, Conflicts, NewAccount, Users};
-use disk::{BUSY_RUNNING, FileId, cannot, corrupt, failure, file_id, in_transaction};
+use disk::{BUSY_RUNNING, FileId, file_id, in_transaction};
+use failure::{cannot, corrupt, failure};
 pub use invites::InviteBook;
 use records::Trims;
 
@@ -237,9 +242,9 @@ impl Reader {
         queries::find(&self.database, query).map_err(|e| failure(&self.file, &e))
     }
 
-    /// The account of this folded name, with the hash of its password.
-    pub(super) fn account(&self, fold: &str) -> Result<Option<(Account, String)>, Failure> {
-        accounts::account(&self.database, fold).map_err(|e| failure(&self.file, &e))
+    /// The account of this name, with the hash of its password.
+    pub(super) fn account(&self, name_key: &NameKey) -> Result<Option<(Account, String)>, Failure> {
+        accounts::account(&self.database, name_key).map_err(|e| failure(&self.file, &e))
     }
 }
 

@@ -8,6 +8,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params_from_
 use super::invites;
 use super::load::{Unsigned, integer};
 use crate::protocol::limits::REQUESTS_IN_FLIGHT;
+use crate::protocol::name::NameKey;
 use crate::protocol::record::{Asked, Found, HistoryQuery, Inbox, Kept, People, Place, Query};
 use crate::protocol::{Timestamp, to_json};
 
@@ -32,19 +33,19 @@ pub(super) fn find(database: &Connection, query: &Query) -> rusqlite::Result<Fou
     let found = match query {
         Query::Inbox(inbox) => find_inbox(&moment, inbox),
         Query::History(history) => find_history(&moment, history),
-        Query::Asked { instance, fold } => find_asked(&moment, instance, fold),
+        Query::Asked { instance, name_key } => find_asked(&moment, instance, name_key),
         Query::Invite { digest, key } => invites::find(&moment, *digest, *key).map(Found::Invite),
     };
     moment.commit()?;
     found
 }
 
-fn find_asked(database: &Connection, instance: &str, fold: &str) -> rusqlite::Result<Found> {
+fn find_asked(database: &Connection, instance: &str, name_key: &NameKey) -> rusqlite::Result<Found> {
     let sql = "
         SELECT ask, number, sent FROM messages INDEXED BY messages_asked
         WHERE sender_fold = ?1 AND instance = ?2 ORDER BY number DESC LIMIT ?3";
     let mut query = database.prepare_cached(sql)?;
-    let asked = query.query_map((fold, instance, REQUESTS_IN_FLIGHT as i64), |row| {
+    let asked = query.query_map((name_key, instance, REQUESTS_IN_FLIGHT as i64), |row| {
         let Unsigned(number) = row.get(1)?;
         Ok((row.get(0)?, number, Timestamp(row.get(2)?)))
     })?;
@@ -60,14 +61,14 @@ fn find_inbox(database: &Connection, inbox: &Inbox) -> rusqlite::Result<Found> {
             "SELECT {COLUMNS} FROM messages INDEXED BY {index}
              WHERE {place} AND number > ? AND sender_fold <> ? ORDER BY number"
         );
-        let rest = [integer(after.max(inbox.after)).into(), inbox.fold.clone().into()];
+        let rest = [integer(after.max(inbox.after)).into(), (&inbox.name_key).into()];
         Arm { sql, params: of.into_iter().chain(rest).collect() }
     };
     let mut rooms = inbox.rooms.clone();
     rooms.sort_unstable();
     // Of a room that is named twice, the larger part is wanted.
     rooms.dedup_by_key(|(room, _)| *room);
-    let mut arms = vec![arm(DIRECT_TO, "recipient_fold = ?", Some(inbox.fold.clone().into()), inbox.after)];
+    let mut arms = vec![arm(DIRECT_TO, "recipient_fold = ?", Some((&inbox.name_key).into()), inbox.after)];
     arms.extend(inbox.lobby.iter().map(|span| {
         let place = format!("{IN_LOBBY} AND number <= ?");
         arm(LOBBY, &place, Some(integer(span.until).into()), span.after)
@@ -121,7 +122,7 @@ fn by_place(query: &HistoryQuery, range: &[Value; 3]) -> Vec<Arm> {
         );
         Arm { sql, params: range.iter().cloned().chain(of).collect() }
     };
-    let me = || Value::from(query.fold.clone());
+    let me = || Value::from(&query.name_key);
     let without = || Value::from(to_json(&query.without));
     let among = |place: &str| format!("{place} AND sender_fold NOT IN (SELECT value FROM json_each(?))");
     let mut arms = Vec::new();
@@ -138,10 +139,10 @@ fn by_place(query: &HistoryQuery, range: &[Value; 3]) -> Vec<Arm> {
     match &query.people {
         People::Nobody => {}
         People::With(other) => {
-            arms.push(arm("messages_between", between, vec![me(), other.clone().into()]));
-            if *other != query.fold {
+            arms.push(arm("messages_between", between, vec![me(), other.into()]));
+            if *other != query.name_key {
                 let place = format!("{between} AND NOT withheld");
-                arms.push(arm("messages_between", &place, vec![other.clone().into(), me()]));
+                arms.push(arm("messages_between", &place, vec![other.into(), me()]));
             }
         }
         People::Everybody => {
@@ -156,9 +157,9 @@ fn by_place(query: &HistoryQuery, range: &[Value; 3]) -> Vec<Arm> {
 /// The full-text index gives the numbers in their order; whether each message is in one of the places is looked at
 /// as it comes.
 fn by_words(query: &HistoryQuery, range: &[Value; 3], phrases: String) -> Arm {
-    let (me, rooms): (Value, Vec<i64>) = (query.fold.clone().into(), query.rooms.iter().map(|r| integer(*r)).collect());
+    let (me, rooms): (Value, Vec<i64>) = ((&query.name_key).into(), query.rooms.iter().map(|r| integer(*r)).collect());
     let other = match &query.people {
-        People::With(other) => Value::from(other.clone()),
+        People::With(other) => Value::from(other),
         People::Nobody | People::Everybody => Value::Null,
     };
     let people = match &query.people {
@@ -254,7 +255,7 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
 pub(super) fn plans(database: &Connection, query: &HistoryQuery) -> rusqlite::Result<Vec<String>> {
     let range = [0.into(), 9.into(), 0.into()];
     let mut arms = by_place(query, &range);
-    let with = HistoryQuery { people: People::With("x".into()), ..query.clone() };
+    let with = HistoryQuery { people: People::With(NameKey::of("x")), ..query.clone() };
     arms.extend(by_place(&with, &range));
     arms.push(by_words(query, &range, "\"x\"".into()));
     let plan = |arm: &Arm| -> rusqlite::Result<String> {

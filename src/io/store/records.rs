@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::load::{Unsigned, access_name, integer, last_message};
 use crate::protocol::limits::{FAILURES_COUNTED, VISITS_LOADED};
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 use crate::protocol::record::{CopyRecord, FailureRecord, Kept, Place, VisitRecord};
 use crate::protocol::{PublicKey, Record, Timestamp};
 
@@ -35,21 +35,21 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
             "INSERT OR IGNORE INTO invited (digest, key) SELECT digest, ?2 FROM invites WHERE digest = ?1",
             params![digest.0, key.0],
         ),
-        Record::Name { name, fold, key, since, credential } => {
-            keep_name(database, (name, fold), key, *since, *credential)
+        Record::Name { name, name_key, key, since, credential } => {
+            keep_name(database, (name, name_key), key, *since, *credential)
         }
-        Record::KeyForgotten { fold, key } => {
-            run("DELETE FROM keys WHERE fold = ?1 AND key = ?2", params![fold, key.0])
+        Record::KeyForgotten { name_key, key } => {
+            run("DELETE FROM keys WHERE fold = ?1 AND key = ?2", params![name_key, key.0])
         }
         Record::Message(kept) => keep_message(database, kept),
-        Record::Received { fold, number } => {
-            run("UPDATE names SET received = ?2 WHERE fold = ?1 AND received < ?2", params![fold, integer(*number)])
+        Record::Received { name_key, number } => {
+            run("UPDATE names SET received = ?2 WHERE fold = ?1 AND received < ?2", params![name_key, integer(*number)])
         }
-        Record::There { fold, spans } => {
-            run("DELETE FROM there WHERE fold = ?1", params![fold])?;
+        Record::There { name_key, spans } => {
+            run("DELETE FROM there WHERE fold = ?1", params![name_key])?;
             let sql =
                 "INSERT OR REPLACE INTO there (fold, after, until) SELECT fold, ?2, ?3 FROM names WHERE fold = ?1";
-            spans.iter().try_for_each(|span| run(sql, params![fold, integer(span.after), integer(span.until)]))
+            spans.iter().try_for_each(|span| run(sql, params![name_key, integer(span.after), integer(span.until)]))
         }
         Record::Block { by, whom } => run("INSERT OR IGNORE INTO blocks (by, whom) VALUES (?1, ?2)", params![by, whom]),
         Record::Unblock { by, whom } => run("DELETE FROM blocks WHERE by = ?1 AND whom = ?2", params![by, whom]),
@@ -63,12 +63,12 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
             run("DELETE FROM members WHERE room = ?1", params![integer(*room)])?;
             run("DELETE FROM rooms WHERE room = ?1", params![integer(*room)])
         }
-        Record::Member { room, fold, since, by } => run(
+        Record::Member { room, name_key, since, by } => run(
             "INSERT OR REPLACE INTO members (room, fold, since, by) SELECT room, ?2, ?3, ?4 FROM rooms WHERE room = ?1",
-            params![integer(*room), fold, integer(*since), by],
+            params![integer(*room), name_key, integer(*since), by],
         ),
-        Record::MemberGone { room, fold } => {
-            run("DELETE FROM members WHERE room = ?1 AND fold = ?2", params![integer(*room), fold])
+        Record::MemberGone { room, name_key } => {
+            run("DELETE FROM members WHERE room = ?1 AND fold = ?2", params![integer(*room), name_key])
         }
         Record::Visit(visit) => keep_visit(database, visit),
         Record::Failures(FailureRecord { whom, count: 0, .. }) => {
@@ -78,11 +78,11 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
             "INSERT OR REPLACE INTO failures (whom, count, last, locked_for) VALUES (?1, ?2, ?3, ?4)",
             params![whom, count, last.0, locked_for.map(integer)],
         ),
-        Record::Copy(CopyRecord { fold, owner, content }) => run(
+        Record::Copy(CopyRecord { name_key, owner, content }) => run(
             "INSERT OR REPLACE INTO copies (fold, file, owner, hash, size, chunk_size, modified)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
-                fold,
+                name_key,
                 content.file,
                 owner,
                 content.hash.0,
@@ -91,7 +91,9 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
                 content.modified.map(|time| time.0)
             ],
         ),
-        Record::CopyGone { fold, file } => run("DELETE FROM copies WHERE fold = ?1 AND file = ?2", params![fold, file]),
+        Record::CopyGone { name_key, file } => {
+            run("DELETE FROM copies WHERE fold = ?1 AND file = ?2", params![name_key, file])
+        }
         Record::TrimBefore(time) => {
             trims.before = trims.before.max(Some(*time));
             Ok(())
@@ -108,13 +110,14 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
 /// own the account, and whoever knew an old password would come back by key.
 fn keep_name(
     database: &Connection,
-    (name, fold): (&str, &str),
+    (name, name_key): (&str, &NameKey),
     key: &PublicKey,
     since: i64,
     credential: Option<u64>,
 ) -> rusqlite::Result<()> {
     let sql = "SELECT iif(password IS NULL, NULL, credential) FROM names WHERE fold = ?1";
-    let there = database.prepare_cached(sql)?.query_row([fold], |row| row.get::<_, Option<Unsigned>>(0)).optional()?;
+    let there =
+        database.prepare_cached(sql)?.query_row([name_key], |row| row.get::<_, Option<Unsigned>>(0)).optional()?;
     let there = there.map(|account| account.map(|Unsigned(number)| number));
     if there.flatten() != credential {
         return Ok(());
@@ -122,19 +125,19 @@ fn keep_name(
     match there {
         None => {
             let sql = "INSERT INTO names (fold, name, since) VALUES (?1, ?2, ?3)";
-            database.prepare_cached(sql)?.execute(params![fold, name, since])?;
+            database.prepare_cached(sql)?.execute(params![name_key, name, since])?;
         }
         Some(Some(_)) => {}
         Some(None) => {
             let sql = "
                 UPDATE names SET name = ?2, since = ?3
                 WHERE fold = ?1 AND EXISTS (SELECT 1 FROM keys WHERE fold = ?1 AND key = ?4)";
-            database.prepare_cached(sql)?.execute(params![fold, name, since, key.0])?;
+            database.prepare_cached(sql)?.execute(params![name_key, name, since, key.0])?;
             return Ok(());
         }
     }
     let sql = "INSERT OR IGNORE INTO keys (fold, key) VALUES (?1, ?2)";
-    database.prepare_cached(sql)?.execute(params![fold, key.0])?;
+    database.prepare_cached(sql)?.execute(params![name_key, key.0])?;
     Ok(())
 }
 
@@ -152,10 +155,10 @@ fn keep_message(database: &Connection, kept: &Kept) -> rusqlite::Result<()> {
         integer(kept.number),
         kept.sent.0,
         kept.from,
-        fold(&kept.from),
+        NameKey::of(&kept.from),
         room,
         recipient,
-        recipient.map(|name| fold(name)),
+        recipient.map(|name| NameKey::of(name)),
         kept.text,
         kept.withheld,
         kept.asked.instance,

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::protocol::name::{fold, tables};
+use crate::protocol::name::{NameKey, tables};
 
 /// Where else a fold stands: table and column.
 const COLUMNS: [(&str, &str); 9] = [
@@ -36,8 +36,8 @@ pub(super) fn refold(database: &Connection) -> rusqlite::Result<()> {
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     for (old, name) in names {
-        let new = fold(&name);
-        if new == old {
+        let new = NameKey::of(&name);
+        if new.as_str() == old {
             continue;
         }
         let moved = database.execute("UPDATE OR IGNORE names SET fold = ?2 WHERE fold = ?1", params![old, new])?;

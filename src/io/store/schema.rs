@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::disk::failure;
+use super::failure::failure;
 use crate::protocol::{ErrorCode, Failure};
 
 /// Marks the file as ours in SQLite's header: "potl".

@@ -8,7 +8,7 @@ const LOCKOUT: u64 = 10_000;
 fn account(name: &str) -> NameRecord {
     NameRecord {
         name: name.into(),
-        fold: name.into(),
+        name_key: NameKey::of(name),
         keys: Vec::new(),
         credential: Some(1),
         since: 0,
@@ -34,8 +34,8 @@ fn wrong(rig: &mut Rig) {
 }
 
 fn right(rig: &mut Rig) {
-    let (attempt, fold) = rig.logins.pop().unwrap();
-    let verified = Verified { name: fold.clone(), fold, credential: 1 };
+    let (attempt, name_key) = rig.logins.pop().unwrap();
+    let verified = Verified { name: name_key.to_string(), name_key, credential: 1 };
     rig.handle(Input::Verified(attempt, Some(verified)));
     rig.commit();
 }

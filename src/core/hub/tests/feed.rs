@@ -34,8 +34,8 @@ fn answer_store(rig: &mut Rig) -> usize {
     let asked = std::mem::take(&mut rig.asked);
     let count = asked.len();
     for (question, query) in asked {
-        let Query::Inbox(Inbox { fold, after, limit, .. }) = query else { panic!("{query:?}") };
-        let for_them = |place: &Place| matches!(place, Place::Person(name) if *name == fold);
+        let Query::Inbox(Inbox { name_key, after, limit, .. }) = query else { panic!("{query:?}") };
+        let for_them = |place: &Place| matches!(place, Place::Person(name) if NameKey::of(name) == name_key);
         let all = rig.kept().into_iter().filter(|kept| kept.number > after && for_them(&kept.place));
         let mut found: Vec<_> = all.take(limit + 1).collect();
         let more = found.len() > limit;

@@ -47,7 +47,7 @@ impl Rig {
 /// Anna, from an earlier run.
 fn anna() -> NameRecord {
     let (name, keys) = ("anna".to_owned(), vec![PublicKey([1; 32])]);
-    NameRecord { fold: name.clone(), name, keys, credential: None, since: 0, received: 0, unread: 0 }
+    NameRecord { name_key: NameKey::of(&name), name, keys, credential: None, since: 0, received: 0, unread: 0 }
 }
 
 fn files(room: u64) -> HubConfig {
@@ -223,7 +223,7 @@ fn copies_have_their_room_and_no_more() {
 #[test]
 fn a_hub_that_serves_nothing_any_more_offers_no_copy() {
     let copy = crate::protocol::record::CopyRecord {
-        fold: "anna".into(),
+        name_key: NameKey::of("anna"),
         owner: "anna".into(),
         content: serde_json::from_str(&content("song")).unwrap(),
     };
@@ -306,7 +306,7 @@ fn a_copy_that_is_not_wanted_any_more_is_not_kept() {
 #[test]
 fn copies_from_before_and_the_hubs_own_files_are_offered_once_they_can_be_served() {
     let copy = crate::protocol::record::CopyRecord {
-        fold: "anna".into(),
+        name_key: NameKey::of("anna"),
         owner: "Anna".into(),
         content: serde_json::from_str(&content("song")).unwrap(),
     };
@@ -347,18 +347,22 @@ fn what_was_for_a_removed_name_and_what_was_kept_for_it_goes_with_it() {
     rig.commit();
     rig.push(2, 10, "plan", "anna");
     rig.push(1, 11, "note", "ben");
-    let ben = NameRecord { name: "ben".into(), fold: "ben".into(), keys: vec![PublicKey([2; 32])], ..anna() };
+    let ben = NameRecord { name: "ben".into(), name_key: NameKey::of("ben"), keys: vec![PublicKey([2; 32])], ..anna() };
     rig.handle(Input::Names(vec![ben.clone()]));
     rig.ack_all();
     assert_eq!((rig.offers().len(), rig.discarded.len()), (0, 1), "the copy is gone, and its bytes");
-    assert!(rig.persisted.iter().any(|(_, record)| matches!(record, Record::CopyGone { fold, .. } if fold == "anna")));
+    assert!(
+        rig.persisted
+            .iter()
+            .any(|(_, record)| matches!(record, Record::CopyGone { name_key, .. } if name_key.as_str() == "anna"))
+    );
     assert_eq!(rig.pushes(2), ["2 note from anna", "1 Gone", "2 gone"]);
     assert!(rig.hub.counts().iter().all(|(what, count)| !what.contains("push") || *count == 0));
     // Whoever has the name next gets nothing of it, and a restart finds nothing either.
     rig.enter(3, 3, "anna");
     assert_eq!(rig.pushes(3), [""; 0]);
     let content: Content = serde_json::from_str(&content("song")).unwrap();
-    let copy = crate::protocol::record::CopyRecord { fold: "anna".into(), owner: "anna".into(), content };
+    let copy = crate::protocol::record::CopyRecord { name_key: NameKey::of("anna"), owner: "anna".into(), content };
     let mut rig = Rig::with(files(1_000), Loaded { names: vec![ben], copies: vec![copy], ..Loaded::default() });
     rig.handle(Input::Tick);
     assert!(matches!(rig.persisted[..], [(_, Record::CopyGone { .. })]));

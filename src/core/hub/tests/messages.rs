@@ -96,7 +96,7 @@ fn a_room_is_heard_by_those_who_were_in_it_when_it_was_said() {
 fn two_kept(waiting: Vec<crate::protocol::record::WaitingRecord>) -> Rig {
     let name = |name: &str, key| NameRecord {
         name: name.into(),
-        fold: name.into(),
+        name_key: NameKey::of(name),
         keys: vec![PublicKey([key; 32])],
         credential: None,
         since: 0,
@@ -134,8 +134,8 @@ fn a_mailbox_is_full_of_messages_or_of_bytes_and_is_emptied_by_its_owner() {
 #[test]
 fn a_mailbox_is_as_full_after_a_restart() {
     use crate::protocol::record::WaitingRecord;
-    let waits =
-        |number, bytes, withheld| WaitingRecord { fold: "ben".into(), number, from: "dora".into(), bytes, withheld };
+    let (ben, dora) = (|| NameKey::of("ben"), || NameKey::of("dora"));
+    let waits = |number, bytes, withheld| WaitingRecord { name_key: ben(), number, from: dora(), bytes, withheld };
     let mut rig = two_kept(vec![waits(4, 9, false), waits(5, 9, true)]);
     assert_eq!(text(&mut rig, 1, 10, "12"), Some("mailbox-full"));
     assert_eq!(text(&mut rig, 1, 11, "1"), None, "what is withheld takes no room");
@@ -161,8 +161,9 @@ fn asked_again() -> Rig {
     before.message(1, 10, "ben");
     let mut loaded = Loaded { last_message: 5, ..Loaded::default() };
     for (_, record) in &before.persisted {
-        if let Record::Name { name, fold, key, since, credential } = record.clone() {
-            loaded.names.push(NameRecord { name, fold, keys: vec![key], credential, since, received: 0, unread: 0 });
+        if let Record::Name { name, name_key, key, since, credential } = record.clone() {
+            let keys = vec![key];
+            loaded.names.push(NameRecord { name, name_key, keys, credential, since, received: 0, unread: 0 });
         }
     }
     let mut rig = Rig::with(HubConfig { run: 8, ..config() }, loaded);
@@ -184,8 +185,8 @@ fn what_is_asked_again_after_a_crash_is_said_once() {
     rig.ask(1, r#"{"id":13,"request":"rooms"}"#);
     rig.message(1, 21, "ben");
     assert_eq!(rig.kept(), [], "it asks the store first");
-    let [(question, Query::Asked { instance, fold })] = rig.asked.as_slice() else { panic!("{:?}", rig.asked) };
-    assert_eq!((instance.as_str(), fold.as_str()), ("00000000000000aa", "anna"));
+    let [(question, Query::Asked { instance, name_key })] = rig.asked.as_slice() else { panic!("{:?}", rig.asked) };
+    assert_eq!((instance.as_str(), name_key.as_str()), ("00000000000000aa", "anna"));
     let question = *question;
     assert!((10..14).all(|id| rig.answer(1, id).is_none()), "each keeps its place");
     rig.handle(Input::Found(question, Found::Asked(vec![(10, 4, Timestamp(77)), (12, 5, Timestamp(78))])));
@@ -293,7 +294,7 @@ fn a_mailbox_is_empty_again_when_its_owner_has_everything_though_the_hub_had_for
     use crate::protocol::record::WaitingRecord;
     let name = |name: &str, key, unread| NameRecord {
         name: name.into(),
-        fold: name.into(),
+        name_key: NameKey::of(name),
         keys: vec![PublicKey([key; 32])],
         credential: None,
         since: 0,
@@ -302,9 +303,9 @@ fn a_mailbox_is_empty_again_when_its_owner_has_everything_though_the_hub_had_for
     };
     let names = vec![name("anna", 1, 0), name("ben", 2, 2)];
     let waiting = [1, 2].map(|number| WaitingRecord {
-        fold: "ben".into(),
+        name_key: NameKey::of("ben"),
         number,
-        from: "anna".into(),
+        from: NameKey::of("anna"),
         bytes: 7,
         withheld: false,
     });
@@ -345,7 +346,7 @@ fn the_last_word_in_a_room_is_answered_with_its_name_and_the_name_is_free() {
 #[test]
 fn nobody_fills_a_mailbox_alone_whatever_names_they_have_and_however_many_try_there_is_room_for_the_next() {
     let name = |name: String, key| NameRecord {
-        fold: name.clone(),
+        name_key: NameKey::of(&name),
         name,
         keys: vec![PublicKey([key; 32])],
         credential: None,

@@ -63,7 +63,7 @@ struct Rig {
     persisted: Vec<(u64, Record)>,
     abandoned: Vec<u64>,
     asked: Vec<(u64, Query)>,
-    logins: Vec<(u64, String)>,
+    logins: Vec<(u64, NameKey)>,
     copies: Vec<CopyPlan>,
     discarded: Vec<ContentHash>,
     log: Vec<LogEvent>,
@@ -113,7 +113,7 @@ impl Rig {
                 Output::Persist(commit, record) => self.persisted.push((commit, record)),
                 Output::Abandon(commits) => self.abandoned.extend(commits),
                 Output::Query(number, query) => self.asked.push((number, query)),
-                Output::Verify { attempt, fold, .. } => self.logins.push((attempt, fold)),
+                Output::Verify { attempt, name_key, .. } => self.logins.push((attempt, name_key)),
                 Output::Copy(plan) => self.copies.push(plan),
                 Output::Discard(hash) => self.discarded.push(hash),
                 Output::MayFetch(..) | Output::MayNotFetch(_) => {}

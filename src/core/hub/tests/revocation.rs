@@ -5,7 +5,7 @@ use super::*;
 fn record(name: &str, keys: &[u8], credential: Option<u64>) -> NameRecord {
     NameRecord {
         name: name.into(),
-        fold: name.into(),
+        name_key: NameKey::of(name),
         keys: keys.iter().map(|key| PublicKey([*key; 32])).collect(),
         credential,
         since: 0,
@@ -35,7 +35,7 @@ fn login(rig: &mut Rig, conn: ConnId, id: i64, name: &str) -> u64 {
 }
 
 fn verified(rig: &mut Rig, attempt: u64, name: &str, credential: u64) {
-    let verified = Verified { name: name.into(), fold: name.into(), credential };
+    let verified = Verified { name: name.into(), name_key: NameKey::of(name), credential };
     rig.handle(Input::Verified(attempt, Some(verified)));
     rig.ack_all();
 }
@@ -43,7 +43,7 @@ fn verified(rig: &mut Rig, attempt: u64, name: &str, credential: u64) {
 /// The keys that were written down for a name, with the password that they knew.
 fn claimed(rig: &Rig, of: &str) -> BTreeSet<(u8, Option<u64>)> {
     let claims = rig.persisted.iter().filter_map(|(_, record)| match record {
-        Record::Name { fold, key, credential, .. } if fold == of => Some((key.0[0], *credential)),
+        Record::Name { name_key, key, credential, .. } if name_key.as_str() == of => Some((key.0[0], *credential)),
         _ => None,
     });
     claims.collect()
@@ -208,7 +208,7 @@ fn an_account_is_known_by_so_many_keys_and_a_further_one_takes_the_place_of_an_o
     verified(&mut rig, attempt, "anna", 1);
     rig.commit();
     let forgotten = rig.persisted.iter().filter_map(|(_, record)| match record {
-        Record::KeyForgotten { fold, key } => Some((fold.as_str(), key.0[0])),
+        Record::KeyForgotten { name_key, key } => Some((name_key.as_str(), key.0[0])),
         _ => None,
     });
     assert_eq!(forgotten.collect::<Vec<_>>(), [("anna", 2)]);

@@ -123,7 +123,7 @@ fn a_key_has_so_many_names_and_they_are_counted_after_a_restart() {
     let limits = HubLimits { names_per_key: 2, ..HubLimits::default() };
     let name = |name: &str| NameRecord {
         name: name.into(),
-        fold: name.into(),
+        name_key: NameKey::of(name),
         keys: vec![PublicKey([1; 32])],
         credential: None,
         since: 0,
@@ -147,7 +147,7 @@ fn a_key_has_made_so_many_rooms_whatever_names_it_has() {
     let limits = HubLimits { rooms_per_key: 2, ..HubLimits::default() };
     let name = |name: &str, key| NameRecord {
         name: name.into(),
-        fold: name.into(),
+        name_key: NameKey::of(name),
         keys: vec![PublicKey([key; 32])],
         credential: None,
         since: 0,
@@ -158,8 +158,8 @@ fn a_key_has_made_so_many_rooms_whatever_names_it_has() {
         room: 1,
         name: "old".into(),
         access: RoomAccess::Open,
-        owner: "anna".into(),
-        members: vec![("anna".into(), 0)],
+        owner: NameKey::of("anna"),
+        members: vec![(NameKey::of("anna"), 0)],
         brought: Vec::new(),
     };
     let names = vec![name("anna", 1), name("anna-2", 1), name("ben", 2)];

@@ -40,7 +40,7 @@ struct Rig {
     known: bool,
     reachable: [bool; 2],
     /// What their users have not read: by whom, on which link, the number.
-    unread: [Vec<(String, u64, u64)>; 2],
+    unread: [Vec<(NameKey, u64, u64)>; 2],
     reads: [bool; 2],
 }
 
@@ -75,7 +75,7 @@ impl Rig {
                 }
                 while let Some(news) = self.peers[who].next_news() {
                     if let News::Said { peer, link, number, .. } = &news {
-                        self.unread[who].push((fold(peer), *link, *number));
+                        self.unread[who].push((NameKey::of(peer), *link, *number));
                     }
                     self.news[who].push(news);
                 }
@@ -143,7 +143,7 @@ impl Rig {
 
     fn arrive(&mut self, who: usize, way: Way) {
         let roster = self.roster.clone();
-        let find = |name: &str| roster.iter().find(|person| fold(&person.name) == name).cloned();
+        let find = |name: &NameKey| roster.iter().find(|person| NameKey::of(&person.name) == *name).cloned();
         let input = match &way {
             Way::Accepted(conn, key) => PeerInput::Accepted(*conn, *key),
             Way::Dialled(number) => PeerInput::Dialled(*number),
@@ -164,7 +164,7 @@ impl Rig {
 
     fn roster(&mut self, people: &[Person]) {
         self.roster = people.to_vec();
-        let find = |name: &str| people.iter().find(|person| fold(&person.name) == name).cloned();
+        let find = |name: &NameKey| people.iter().find(|person| NameKey::of(&person.name) == *name).cloned();
         for peers in &mut self.peers {
             peers.roster_changed(self.now, &find);
         }

@@ -57,7 +57,7 @@ fn only_who_is_in_the_roster_gets_a_link() {
         let mut rig = Rig::new();
         rig.stranger(key, line);
         rig.pass(3_000);
-        assert!(rig.news[1].is_empty() && rig.peers[1].strangers.is_empty(), "{line}");
+        assert!(rig.news[1].is_empty() && rig.peers[1].pending.is_empty(), "{line}");
     }
     let mut rig = Rig::new();
     rig.known = false;
@@ -85,12 +85,12 @@ fn strangers_are_bounded_and_forgotten() {
         rig.ways.push_back((1, Way::Accepted(conn, PublicKey([9; 32]))));
     }
     rig.drain();
-    assert_eq!(rig.peers[1].strangers.len(), PRIVATE_STRANGERS);
+    assert_eq!(rig.peers[1].pending.len(), PRIVATE_STRANGERS);
     let sent = rig.send(0, "one");
     rig.pass(20);
     assert_eq!(rig.acked(0), [sent], "the newest gets its turn");
     rig.pass(2_000);
-    assert!(rig.peers[1].strangers.is_empty());
+    assert!(rig.peers[1].pending.is_empty());
 }
 
 #[test]

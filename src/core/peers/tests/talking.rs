@@ -15,7 +15,7 @@ fn a_message_opens_the_link_and_is_acknowledged() {
     assert_eq!((rig.said(0), rig.acked(1), rig.opened(1)), (vec!["three"], vec![back], 1));
     rig.pass(60_000);
     assert!(rig.closed(0).is_empty() && rig.closed(1).is_empty(), "a link on which nothing happens stays");
-    assert!(rig.peers[0].close(rig.now, "ben"));
+    assert!(rig.peers[0].close(rig.now, &NameKey::of("ben")));
     rig.drain();
     assert_eq!((rig.closed(0), rig.closed(1)), (vec!["closed by anna"], vec!["closed by anna"]));
     assert_eq!((rig.doubts(0), rig.doubts(1)), (0, 0));
@@ -115,9 +115,9 @@ fn who_does_not_read_makes_messages_wait_and_is_there_all_the_same() {
     let text = "x".repeat(10_000);
     let sent: Vec<u64> = (0..40).map(|_| rig.send(0, &text)).collect();
     rig.pass(4_999);
-    assert!(!rig.peers[0].is_stalled("ben"));
+    assert!(!rig.peers[0].is_stalled(&NameKey::of("ben")));
     rig.pass(20_001);
-    assert!(rig.peers[0].is_stalled("ben"));
+    assert!(rig.peers[0].is_stalled(&NameKey::of("ben")));
     let arrived = rig.said(1).len();
     assert_eq!(arrived, crate::protocol::limits::PRIVATE_UNREAD.div_ceil(text.len()), "no more is on its way");
     assert_eq!((rig.acked(0).len(), rig.failed(0).len(), rig.doubts(0)), (0, 0, 0));
@@ -174,7 +174,7 @@ fn what_is_held_back_is_answered_and_has_arrived_when_it_is_read() {
     let held = |news: &News| if let News::Held { ticket, .. } = news { Some(*ticket) } else { None };
     let delivered = |news: &News| if let News::Delivered { number, .. } = news { Some(*number) } else { None };
     assert_eq!(rig.news[0].iter().filter_map(held).collect::<Vec<_>>(), sent);
-    assert!(rig.failed(0).is_empty() && !rig.peers[0].is_stalled("ben"));
+    assert!(rig.failed(0).is_empty() && !rig.peers[0].is_stalled(&NameKey::of("ben")));
     assert_eq!(rig.news[0].iter().filter_map(delivered).count(), 0);
     rig.reads[1] = true;
     rig.drain();

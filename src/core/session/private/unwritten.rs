@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::super::Session;
 use crate::core::time::Time;
-use crate::protocol::name::fold;
+use crate::protocol::name::NameKey;
 
 /// A message of somebody, on its way to our user.
 pub(in crate::core::session) struct Unwritten {
-    /// Who said it, folded, on which link, and its number there.
-    pub(super) name: String,
+    /// Who said it, on which link, and its number there.
+    pub(super) name: NameKey,
     pub(super) link: u64,
     pub(super) number: u64,
     /// Our user is not meant to see it.
@@ -21,7 +21,7 @@ impl Session {
     pub(in crate::core::session) fn privates_written(&mut self, now: Time, count: usize) {
         let count = count.min(self.privates.unwritten.len());
         let written = self.privates.unwritten.drain(..count);
-        let had: BTreeMap<String, (u64, u64)> = written.map(|w| (w.name, (w.link, w.number))).collect();
+        let had: BTreeMap<NameKey, (u64, u64)> = written.map(|w| (w.name, (w.link, w.number))).collect();
         for (name, (link, number)) in had {
             self.privates.peers.had(now, &name, link, number);
         }
@@ -30,7 +30,7 @@ impl Session {
     /// A private message cannot be written to the user: whoever said it must not take it for delivered. `from` is none
     /// for one that the user is not meant to see: it is treated like the others, so that nobody learns of that.
     pub(in crate::core::session) fn private_lost(&mut self, now: Time, from: Option<(&str, u64)>) {
-        let from = from.map(|(from, number)| (fold(from), number));
+        let from = from.map(|(from, number)| (NameKey::of(from), number));
         let is = |unwritten: &Unwritten| match &from {
             Some((name, number)) => unwritten.name == *name && unwritten.number == *number,
             None => unwritten.withheld,

@@ -5,7 +5,7 @@ use crate::core::session::requests::{Mark, Pending};
 use crate::core::session::{AcceptFrom, Origin, Session};
 use crate::core::time::Time;
 use crate::protocol::limits::PUSHES_TO_ONE;
-use crate::protocol::name::{check_file, check_person, fold};
+use crate::protocol::name::{NameKey, check_file, check_person};
 use crate::protocol::{event, request};
 
 impl Session {
@@ -22,7 +22,7 @@ impl Session {
         self.pushes.offered.insert(offered.push, Offered { push: at_hub, told: offered.clone(), gone: false });
         let welcome = match &self.config.accept_from {
             AcceptFrom::Nobody => false,
-            AcceptFrom::Names(names) => names.iter().any(|name| fold(name) == fold(&offered.from)),
+            AcceptFrom::Names(names) => names.iter().any(|name| NameKey::of(name) == NameKey::of(&offered.from)),
             AcceptFrom::All => true,
         };
         // A hidden file can do much in a home folder: it is taken by hand alone.

@@ -13,10 +13,10 @@ use rustix::io::Errno;
 use super::folders::{Downloads, split};
 use super::writer::sweep;
 use crate::core::fetch::{FetchPlan, PlannedFile};
-use crate::io::cancel::Cancel;
+use crate::io::content::hash::Hashed;
 use crate::io::data::here::same;
 use crate::io::data::target::{MAX_NUMBER, check_target, folder_in_the_way, numbered, unwritable};
-use crate::io::hash::Hashed;
+use crate::io::os::cancel::Cancel;
 use crate::protocol::{ErrorCode, Failure, OnConflict};
 
 /// More threads than this only wait for the disk.

@@ -13,9 +13,9 @@ use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::folders::{Downloads, Folders};
+use crate::io::content::hash::Fingerprint;
 use crate::io::data::partial::{failed, hidden_name_in_folder, is_hidden_in_folder, is_only_renamed, set_modified};
 use crate::io::data::target::{check_target, not_placed, place_in, unwritable};
-use crate::io::hash::Fingerprint;
 use crate::protocol::{Failure, OnConflict, Timestamp};
 
 /// How often a folder or a hidden file may vanish under our hands, until that cannot be chance.

@@ -45,8 +45,8 @@ fn fetch_folder(
         on_conflict: job.on_conflict,
         share: true,
     };
-    let (token, identity) = (job.token.clone(), receiver());
-    let fetcher = Fetcher { token, seed: 0, folder: &job.folder, identity: &identity, shelf };
+    let (token, local) = (job.token.clone(), receiver());
+    let fetcher = Fetcher { token, seed: 0, folder: &job.folder, local: &local, shelf };
     crate::io::data::fetch(&plan, &fetcher, notify, control)
 }
 

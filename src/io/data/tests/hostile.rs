@@ -6,11 +6,11 @@ use std::net::TcpStream;
 use rustix::fs::{CWD, FileType, Mode};
 
 use super::*;
+use crate::io::content::hash::Fingerprint;
 use crate::io::data::dial::dial;
 use crate::io::data::socket::Broken;
 use crate::io::data::stream::ClientStream;
-use crate::io::hash::Fingerprint;
-use crate::io::tls::{LINK_ALPN, client_config};
+use crate::io::net::tls::{LINK_ALPN, client_config};
 use crate::protocol::ContentHash;
 
 #[test]

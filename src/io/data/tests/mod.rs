@@ -22,10 +22,10 @@ use tempfile::TempDir;
 use super::stream::ServerStream;
 use super::*;
 use crate::core::fetch::{FetchPlan, PlannedFile, Source, TransferNote};
-use crate::io::cancel::Cancel;
-use crate::io::hash::{Hashed, hash_file};
-use crate::io::identity::Identity;
-use crate::io::tls::{DATA_ALPN, server_config};
+use crate::io::content::hash::{Hashed, hash_file};
+use crate::io::net::identity::Identity;
+use crate::io::net::tls::{DATA_ALPN, server_config};
+use crate::io::os::cancel::Cancel;
 use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, to_line};
 use crate::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey, Timestamp};
 
@@ -39,8 +39,8 @@ fn content(len: usize) -> Vec<u8> {
     out
 }
 
-fn receiver() -> Identity {
-    Identity::from_seed([200; 32])
+fn receiver() -> LocalPeer {
+    LocalPeer::new(Identity::from_seed([200; 32]))
 }
 
 /// A client that serves from a folder of its own.
@@ -90,7 +90,7 @@ impl Giver {
 
     fn limited(seed: u8, rates: Rates) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let identity = Identity::from_seed([seed; 32]).limited(rates);
+        let identity = LocalPeer::new(Identity::from_seed([seed; 32])).limited(rates);
         let shelf = Shelf::default();
         shelf.set_peers(HashMap::from([(receiver().key, "rita".to_owned())]));
         let notes = Arc::new(Notes::default());
@@ -218,12 +218,12 @@ impl FetchJob {
 
 fn fetch(
     job: &FetchJob,
-    identity: &Identity,
+    local: &LocalPeer,
     shelf: &Shelf,
     notify: &dyn Fn(TransferNote),
     control: &Control,
 ) -> Result<Fetched, Failure> {
-    let fetcher = Fetcher { token: job.token.clone(), seed: job.seed, folder: &job.folder, identity, shelf };
+    let fetcher = Fetcher { token: job.token.clone(), seed: job.seed, folder: &job.folder, local, shelf };
     super::fetch(&job.plan(), &fetcher, notify, control)
 }
 

@@ -9,10 +9,10 @@ use crate::io::data::dial::dial;
 fn data_idle_connections_of_peers_make_room_for_others() {
     let giver = Giver::new(1);
     let hash = giver.offer("a", b"abc").hash;
-    let keys: Vec<Identity> = (100..=108).map(|seed| Identity::from_seed([seed; 32])).collect();
+    let keys: Vec<LocalPeer> = (100..=108).map(|seed| LocalPeer::new(Identity::from_seed([seed; 32]))).collect();
     giver.shelf.set_peers(keys.iter().map(|peer| (peer.key, format!("p{}", peer.key))).collect());
     let source = giver.source("gil");
-    let ask = |peer: &Identity| {
+    let ask = |peer: &LocalPeer| {
         let mut stream = dial(source.address, source.key, peer, &Cancel::default()).ok().unwrap();
         let (transfer, file) = (TOKEN.to_owned(), "a".to_owned());
         stream.send(&to_line(&DataRequest::Ranges { transfer, hash, file, ranges: vec![[0, 3]] })).unwrap();

@@ -165,7 +165,7 @@ fn data_receiver_serves_what_it_has_while_it_fetches_and_when_it_is_done() {
         let source = Source { has, ..relay.source("relay") };
         FetchJob { chunks, ..job(&hashed, "a", vec![source], downloads.path()) }
     };
-    let (identity, shelf) = (Identity::from_seed([5; 32]), relay.shelf.clone());
+    let (identity, shelf) = (LocalPeer::new(Identity::from_seed([5; 32])), relay.shelf.clone());
     std::thread::scope(|scope| {
         let fetching = scope.spawn(|| fetch(&first, &identity, &shelf, &notify, &Control::default()));
         half.wait_for(1);
@@ -191,7 +191,7 @@ fn data_what_was_got_of_a_file_is_served_and_then_gone_on_with() {
     let (giver, relay) = (Giver::new(1), Giver::new(5));
     let hashed = giver.offer("a", &bytes);
     let (folder, downloads) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let identity = Identity::from_seed([5; 32]);
+    let identity = LocalPeer::new(Identity::from_seed([5; 32]));
     let whole = job(&hashed, "relayed", vec![Source { has: None, ..giver.source("gil") }], folder.path());
     // The giver must know the relay.
     giver.shelf.set_peers(HashMap::from([(identity.key, "relay".to_owned())]));

@@ -3,8 +3,8 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
+use crate::io::content::hash::Fingerprint;
 use crate::io::data::partial::is_only_renamed;
-use crate::io::hash::Fingerprint;
 use crate::protocol::Chunking;
 
 struct Setting {

@@ -15,7 +15,7 @@ use crate::protocol::{ErrorCode, PublicKey, Timestamp};
 pub(in crate::io) fn name(n: u8) -> Record {
     Record::Name {
         name: format!("N{n}"),
-        fold: format!("n{n}"),
+        name_key: NameKey::of(&format!("n{n}")),
         key: PublicKey([n; 32]),
         since: i64::from(n),
         credential: None,

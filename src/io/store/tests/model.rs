@@ -13,8 +13,8 @@ fn person() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["Erin", "ERIN", "dora", "Carl"]).prop_map(str::to_owned)
 }
 
-fn folded() -> impl Strategy<Value = String> {
-    person().prop_map(|name| crate::protocol::name::fold(&name))
+fn name_key() -> impl Strategy<Value = NameKey> {
+    person().prop_map(|name| crate::protocol::name::NameKey::of(&name))
 }
 
 fn time() -> impl Strategy<Value = Timestamp> {
@@ -66,23 +66,23 @@ fn record() -> impl Strategy<Value = Record> {
     let access = prop::sample::select(vec![RoomAccess::Open, RoomAccess::Invite]);
     prop_oneof![
         3 => (person(), 0..4_u8, 0..3_i64, prop::option::weighted(0.1, 1..3_u64)).prop_map(|(name, key, since, credential)| {
-            let fold = crate::protocol::name::fold(&name);
-            Record::Name { name, fold, key: PublicKey([key; 32]), since, credential }
+            let name_key = crate::protocol::name::NameKey::of(&name);
+            Record::Name { name, name_key, key: PublicKey([key; 32]), since, credential }
         }),
         2 => ("[ij]", 0..3_u8).prop_map(|(secret, key)| Record::InviteSpent {
             digest: InviteDigest::of(&secret),
             key: PublicKey([key; 32]),
         }),
         12 => kept().prop_map(Record::Message),
-        2 => (folded(), 0..30_u64).prop_map(|(fold, number)| Record::Received { fold, number }),
-        2 => (folded(), spans()).prop_map(|(fold, spans)| Record::There { fold, spans }),
-        1 => (folded(), folded()).prop_map(|(by, whom)| Record::Block { by, whom }),
-        1 => (folded(), folded()).prop_map(|(by, whom)| Record::Unblock { by, whom }),
-        2 => (0..4_u64, "[rs]", access, folded()).prop_map(|(room, name, access, owner)| Record::Room { room, name, access, owner }),
+        2 => (name_key(), 0..30_u64).prop_map(|(name_key, number)| Record::Received { name_key, number }),
+        2 => (name_key(), spans()).prop_map(|(name_key, spans)| Record::There { name_key, spans }),
+        1 => (name_key(), name_key()).prop_map(|(by, whom)| Record::Block { by, whom }),
+        1 => (name_key(), name_key()).prop_map(|(by, whom)| Record::Unblock { by, whom }),
+        2 => (0..4_u64, "[rs]", access, name_key()).prop_map(|(room, name, access, owner)| Record::Room { room, name, access, owner }),
         1 => (0..4_u64).prop_map(|room| Record::RoomGone { room }),
-        2 => (0..4_u64, folded(), 0..9_u64, prop::sample::select(vec!["", "dora", "erin"]))
-            .prop_map(|(room, fold, since, by)| Record::Member { room, fold, since, by: by.into() }),
-        1 => (0..4_u64, folded()).prop_map(|(room, fold)| Record::MemberGone { room, fold }),
+        2 => (0..4_u64, name_key(), 0..9_u64, prop::sample::select(vec!["", "dora", "erin"]))
+            .prop_map(|(room, name_key, since, by)| Record::Member { room, name_key, since, by: NameKey::of(by) }),
+        1 => (0..4_u64, name_key()).prop_map(|(room, name_key)| Record::MemberGone { room, name_key }),
         1 => visit().prop_map(Record::Visit),
         1 => ("[pq]", 0..3_u32, time(), prop::option::of(0..3_u64))
             .prop_map(|(whom, count, last, locked_for)| Record::Failures(FailureRecord { whom, count, last, locked_for })),
@@ -96,15 +96,15 @@ fn bounds() -> impl Strategy<Value = (usize, usize)> {
 }
 
 fn history() -> impl Strategy<Value = HistoryQuery> {
-    let people = prop_oneof![Just(People::Nobody), Just(People::Everybody), folded().prop_map(People::With)];
+    let people = prop_oneof![Just(People::Nobody), Just(People::Everybody), name_key().prop_map(People::With)];
     let number = || prop::option::of(0..30_u64);
-    let places = (folded(), any::<bool>(), prop::collection::vec(0..4_u64, 0..4), people);
-    let what = (prop::collection::vec(folded(), 0..2), prop::option::of(time()), number(), number());
+    let places = (name_key(), any::<bool>(), prop::collection::vec(0..4_u64, 0..4), people);
+    let what = (prop::collection::vec(name_key(), 0..2), prop::option::of(time()), number(), number());
     let words = prop::option::of(prop::sample::select(vec!["tea", "TEA coffee", "x1", "absent", "-", "", "tea tea"]));
     (places, what, words, any::<bool>(), bounds()).prop_map(
-        |((fold, lobby, rooms, people), (without, since, after, before), words, oldest, (limit, bytes))| {
+        |((name_key, lobby, rooms, people), (without, since, after, before), words, oldest, (limit, bytes))| {
             let words = words.map(str::to_owned);
-            HistoryQuery { fold, lobby, rooms, people, without, since, after, before, words, oldest, limit, bytes }
+            HistoryQuery { name_key, lobby, rooms, people, without, since, after, before, words, oldest, limit, bytes }
         },
     )
 }
@@ -112,13 +112,13 @@ fn history() -> impl Strategy<Value = HistoryQuery> {
 fn query() -> impl Strategy<Value = Query> {
     let rooms = prop::collection::vec((0..4_u64, 0..20_u64), 0..4);
     prop_oneof![
-        3 => (folded(), 0..20_u64, rooms, spans(), bounds()).prop_map(
-            |(fold, after, rooms, lobby, (limit, bytes))| {
-                Query::Inbox(Inbox { fold, after, rooms, lobby, limit, bytes })
+        3 => (name_key(), 0..20_u64, rooms, spans(), bounds()).prop_map(
+            |(name_key, after, rooms, lobby, (limit, bytes))| {
+                Query::Inbox(Inbox { name_key, after, rooms, lobby, limit, bytes })
             }
         ),
         5 => history().prop_map(Query::History),
-        1 => ("[ab]", folded()).prop_map(|(instance, fold)| Query::Asked { instance, fold }),
+        1 => ("[ab]", name_key()).prop_map(|(instance, name_key)| Query::Asked { instance, name_key }),
         1 => ("[ik]", 0..3_u8).prop_map(|(secret, key)| Query::Invite {
             digest: InviteDigest::of(&secret),
             key: PublicKey([key; 32]),

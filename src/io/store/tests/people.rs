@@ -9,7 +9,7 @@ fn key(n: u8) -> PublicKey {
 }
 
 fn named(n: u8, since: i64) -> Record {
-    Record::Name { name: "Erin".into(), fold: "erin".into(), key: key(n), since, credential: None }
+    Record::Name { name: "Erin".into(), name_key: NameKey::of("erin"), key: key(n), since, credential: None }
 }
 
 fn said(number: u64, from: &str, place: Place, text: &str) -> Kept {
@@ -21,9 +21,9 @@ fn to(name: &str) -> Place {
     Place::Person(name.into())
 }
 
-fn everything(fold: &str) -> HistoryQuery {
+fn everything(name: &str) -> HistoryQuery {
     HistoryQuery {
-        fold: fold.into(),
+        name_key: NameKey::of(name),
         lobby: true,
         rooms: vec![1, 2],
         people: People::Everybody,
@@ -71,7 +71,7 @@ fn an_account_gets_the_keys_of_those_who_knew_it_and_of_nobody_else() {
     assert!(loaded(&store).names[0].keys.is_empty());
     let now = users.account("erin").unwrap().credential;
     let let_in = |n: u8, credential| match named(n, 8) {
-        Record::Name { name, fold, key, since, .. } => Record::Name { name, fold, key, since, credential },
+        Record::Name { name, name_key, key, since, .. } => Record::Name { name, name_key, key, since, credential },
         other => other,
     };
     store.keep(&[let_in(4, Some(now - 1)), let_in(5, Some(now + 1))]).unwrap();
@@ -99,7 +99,7 @@ fn received_never_goes_back_and_unread_counts_the_rest() {
         store.keep(&[Record::Message(said(number, "Dora", to("ERIN"), "x"))]).unwrap();
     }
     store.keep(&[message(5)]).unwrap();
-    let received = |number| Record::Received { fold: "erin".into(), number };
+    let received = |number| Record::Received { name_key: NameKey::of("erin"), number };
     store.keep(&[received(3), received(2)]).unwrap();
     let erin = &loaded(&store).names[0];
     assert_eq!((erin.received, erin.unread), (3, 1));
@@ -165,8 +165,14 @@ fn what_is_withheld_is_handed_over_but_not_shown() {
     assert_eq!(history(&store, everything("erin")), (vec![], false));
     assert!(with_words(&store, "x").is_empty());
     assert_eq!(history(&store, everything("dora")).0, [1]);
-    let inbox =
-        Inbox { fold: "erin".into(), after: 0, rooms: Vec::new(), lobby: Vec::new(), limit: 5, bytes: usize::MAX };
+    let inbox = Inbox {
+        name_key: NameKey::of("erin"),
+        after: 0,
+        rooms: Vec::new(),
+        lobby: Vec::new(),
+        limit: 5,
+        bytes: usize::MAX,
+    };
     assert!(matches!(store.find(&Query::Inbox(inbox)).unwrap(), Found::Messages(found, false) if found.len() == 1));
 }
 
@@ -174,11 +180,12 @@ fn what_is_withheld_is_handed_over_but_not_shown() {
 fn rooms_keep_their_numbers_to_themselves() {
     let (mut store, _) = Store::ephemeral().unwrap();
     let access = crate::protocol::types::RoomAccess::Invite;
-    let member = |room, fold: &str| Record::Member { room, fold: fold.into(), since: 4, by: String::new() };
-    let room = Record::Room { room: 3, name: "tea".into(), access, owner: "erin".into() };
+    let member =
+        |room, name: &str| Record::Member { room, name_key: NameKey::of(name), since: 4, by: NameKey::default() };
+    let room = Record::Room { room: 3, name: "tea".into(), access, owner: NameKey::of("erin") };
     store.keep(&[room, member(3, "b"), member(3, "a"), member(3, "b"), member(9, "a")]).unwrap();
     let there = loaded(&store);
-    assert_eq!(there.rooms[0].members, [("a".to_owned(), 4), ("b".to_owned(), 4)]);
+    assert_eq!(there.rooms[0].members, [(NameKey::of("a"), 4), (NameKey::of("b"), 4)]);
     store.keep(&[Record::RoomGone { room: 3 }]).unwrap();
     let there = loaded(&store);
     assert!(there.rooms.is_empty());

@@ -21,8 +21,8 @@ fn accounts_are_made_before_the_first_start_and_beside_a_hub() {
     store.keep(&[name(1)]).unwrap();
     assert_eq!(store.changed_names().unwrap(), None, "what we write is no news");
     // The reader for queries and passwords sees it too.
-    assert!(store.reader().unwrap().unwrap().account("dora").unwrap().is_some());
-    assert!(store.reader().unwrap().unwrap().account("n1").unwrap().is_none());
+    assert!(store.reader().unwrap().unwrap().account(&NameKey::of("dora")).unwrap().is_some());
+    assert!(store.reader().unwrap().unwrap().account(&NameKey::of("n1")).unwrap().is_none());
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_name_that_looks_like_another_is_not_added() {
 fn names_that_are_folded_otherwise_now_stay_their_owners() {
     let dir = filled(1..3);
     let (mut store, _) = Store::open(dir.path()).unwrap();
-    store.keep(&[message(1), Record::Block { by: "n2".into(), whom: "n1".into() }]).unwrap();
+    store.keep(&[message(1), Record::Block { by: NameKey::of("n2"), whom: NameKey::of("n1") }]).unwrap();
     for sql in [
         "UPDATE names SET name = 'STRAẞE' WHERE fold = 'n1'",
         "UPDATE meta SET value = 'another version' WHERE key = 'names'",
@@ -68,9 +68,9 @@ fn names_that_are_folded_otherwise_now_stay_their_owners() {
     let key = load::names(store.database()).unwrap()[0].keys.clone();
     drop(store);
     let (store, loaded) = Store::open(dir.path()).unwrap();
-    let moved = loaded.names.iter().find(|record| record.fold == "strasse").expect("it has moved");
+    let moved = loaded.names.iter().find(|record| record.name_key.as_str() == "strasse").expect("it has moved");
     assert_eq!((&moved.name[..], &moved.keys), ("STRAẞE", &key));
-    assert_eq!(loaded.blocks, [("n2".to_owned(), "strasse".to_owned())]);
+    assert_eq!(loaded.blocks, [(NameKey::of("n2"), NameKey::of("strasse"))]);
     let tables: String =
         store.database().query_row("SELECT value FROM meta WHERE key = 'names'", [], |row| row.get(0)).unwrap();
     assert_eq!(tables, crate::protocol::name::tables());
@@ -80,7 +80,7 @@ fn names_that_are_folded_otherwise_now_stay_their_owners() {
 fn what_an_account_had_is_forgotten_and_what_it_said_is_not() {
     let dir = filled(1..3);
     let (mut store, _) = Store::open(dir.path()).unwrap();
-    let (a, b) = ("n1".to_owned(), "n2".to_owned());
+    let (a, b) = (NameKey::of("n1"), NameKey::of("n2"));
     store
         .keep(&[
             message(1),
@@ -90,8 +90,8 @@ fn what_an_account_had_is_forgotten_and_what_it_said_is_not() {
                 access: crate::protocol::types::RoomAccess::Open,
                 owner: a.clone(),
             },
-            Record::Member { room: 1, fold: a.clone(), since: 0, by: String::new() },
-            Record::Member { room: 1, fold: b.clone(), since: 0, by: String::new() },
+            Record::Member { room: 1, name_key: a.clone(), since: 0, by: NameKey::default() },
+            Record::Member { room: 1, name_key: b.clone(), since: 0, by: NameKey::default() },
             Record::Block { by: a.clone(), whom: b.clone() },
             Record::Block { by: b.clone(), whom: a },
         ])
@@ -117,7 +117,7 @@ fn a_new_password_is_a_new_login_for_every_key() {
     let mut store = Store::open(dir.path()).unwrap().0;
     let key = PublicKey([1; 32]);
     let let_in = |name: &str, credential| {
-        [Record::Name { name: name.to_uppercase(), fold: name.to_lowercase(), key, since: 9, credential }]
+        [Record::Name { name: name.to_uppercase(), name_key: NameKey::of(name), key, since: 9, credential }]
     };
     let first = users.account("n1").unwrap().credential;
     store.keep(&let_in("n1", Some(first))).unwrap();
@@ -139,7 +139,7 @@ fn a_new_password_is_a_new_login_for_every_key() {
     users.add(&[account("N1")], Conflicts::default()).unwrap();
     assert!(users.account("n1").unwrap().credential > second);
     users.change_password("N1", "new").unwrap();
-    assert_eq!(store.reader().unwrap().unwrap().account("n1").unwrap().unwrap().1, "new");
+    assert_eq!(store.reader().unwrap().unwrap().account(&NameKey::of("n1")).unwrap().unwrap().1, "new");
 }
 
 #[test]

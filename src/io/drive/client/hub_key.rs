@@ -1,0 +1,108 @@
+//! The key that the hub must have: who says so, and what to do when it has another.
+
+use super::{ClientDriver, ConnBox, Message};
+use crate::core::session::Replica;
+use crate::io::net::connect_host;
+use crate::io::state::home::Home;
+use crate::protocol::{ErrorCode, Failure, PublicKey};
+
+/// Where a key comes from that is expected of the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// `--hub-key`.
+    Option,
+    /// The join link.
+    Link,
+    /// An earlier time: it was pinned then.
+    Pin,
+    /// This session, which has met the hub already.
+    Session,
+}
+
+impl<W: FnMut(&Replica)> ClientDriver<W> {
+    pub(super) fn connect(&mut self) {
+        let conn = self.next_conn;
+        self.next_conn += 1;
+        let (sender, identity, transport) = (self.sender.clone(), self.local.clone(), self.options.transport);
+        let (hub, home) = (self.options.hub.clone(), self.options.home.clone());
+        let expected = self.expected();
+        tokio::spawn(async move {
+            let connected = match expected {
+                Ok((key, source)) => connect_host(&hub.host, hub.port, &identity, key, transport)
+                    .await
+                    .map_err(|failure| explained(failure, source, &hub.host_port(), &home)),
+                Err(failure) => Err(failure),
+            };
+            let message = match connected {
+                Ok(connection) => Message::Connected(conn, Box::new(ConnBox(connection))),
+                Err(failure) => Message::ConnectFailed(failure),
+            };
+            let _ = sender.send(message).await;
+        });
+    }
+
+    /// The key that the hub must have, if one is known, and where it would come from.
+    fn expected(&self) -> Result<(Option<PublicKey>, Source), Failure> {
+        let options = &self.options;
+        Ok(match self.hub_key {
+            None => (options.home.pins().pinned_hub(&options.hub.host_port())?, Source::Pin),
+            Some(key) if options.hub_key.is_some() => (Some(key), Source::Option),
+            Some(key) if options.hub.key.is_some() => (Some(key), Source::Link),
+            Some(key) => (Some(key), Source::Session),
+        })
+    }
+}
+
+/// Says of another key than the expected one where that came from, and which way leads on from there.
+fn explained(failure: Failure, source: Source, hub: &str, home: &Home) -> Failure {
+    if failure.code != ErrorCode::HubKeyChanged {
+        return failure;
+    }
+    let anew = || {
+        let forget = home.command(&format!("potluck forget {hub}"));
+        format!("If the hub was set up anew, join with its new link or with --hub-key, or after `{forget}`")
+    };
+    let (from, way) = match source {
+        Source::Option => (
+            "which --hub-key names",
+            "Compare it with the key that the hub's log says in its first line, or leave --hub-key out".to_owned(),
+        ),
+        Source::Link => (
+            "which the link names",
+            "Ask whoever runs the hub for its link of today, or for its key and give that with --hub-key".to_owned(),
+        ),
+        Source::Pin => ("which was pinned at an earlier time", anew()),
+        Source::Session => ("which it had until now", anew()),
+    };
+    let message = format!("{}, {from}.", failure.message.trim_end_matches('.'));
+    Failure::new(failure.code, message).hint(format!("{way}; if you expected no change, someone may be in between."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_key_is_told_with_where_the_expected_one_came_from() {
+        let base = tempfile::tempdir().unwrap();
+        let home = Home::open(Some(&base.path().join("my data"))).unwrap();
+        let told = |source| {
+            let failure = Failure::new(ErrorCode::HubKeyChanged, "The hub at h:1 shows the key a instead of b.");
+            let failure = explained(failure, source, "h:1", &home);
+            (failure.message.into_owned(), failure.hint.unwrap().into_owned())
+        };
+        for (source, from, way) in [
+            (Source::Option, "instead of b, which --hub-key names.", "leave --hub-key out"),
+            (Source::Link, "instead of b, which the link names.", "link of today"),
+            (Source::Pin, "which was pinned at an earlier time.", "`potluck forget h:1 --data '"),
+            (Source::Session, "which it had until now.", "/my data'`"),
+        ] {
+            let (message, hint) = told(source);
+            assert!(message.contains(from) && hint.contains(way), "{message} {hint}");
+            let pinned = matches!(source, Source::Pin | Source::Session);
+            assert_eq!(hint.contains("forget"), pinned, "there is nothing to forget: {hint}");
+        }
+        let other = Failure::from(ErrorCode::HubUnreachable);
+        assert_eq!(explained(other.clone(), Source::Link, "h:1", &home), other);
+    }
+}

@@ -1,0 +1,357 @@
+//! The client's driver: the user's streams, the hub, the disk and transfers around [`Session`].
+
+mod files;
+mod hub_key;
+mod messages;
+mod options;
+mod peers;
+mod transfers;
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::core::Rng;
+use crate::core::hub::HUB;
+use crate::core::session::{Input, Output, Replica, Session, SessionConfig, TransferNote};
+use crate::io::data::{Control, DataServer, LocalPeer, Rates, Shelf, Throttle, UploadNote as Upload};
+use crate::io::drive::output::Output as Printed;
+use crate::io::fs::check_dir;
+use crate::io::net::Conn;
+use crate::io::net::bind::listen;
+use crate::io::net::connection::{Outgoing, run_connection};
+use crate::io::net::line_room::LineRoom;
+use crate::io::offers::Offers;
+use crate::io::os::cancel::Cancel;
+use crate::io::os::clock::{Clock, until};
+use crate::io::state::inbox::Inboxes;
+use crate::protocol::limits::MAX_FRAME;
+use crate::protocol::{EventLine, Failure, PublicKey};
+use peers::PeerPort;
+
+use messages::Later;
+pub use messages::{ConnBox, Message, Reporting, mailbox};
+use options::settings;
+pub use options::{ClientOptions, UserInput};
+
+/// What is said on standard error when the end waits for a reader.
+pub const UNREAD: &str = "potluck: leaving waits until standard output has been read; Ctrl-C leaves now";
+
+/// A running client.
+pub struct ClientDriver<W> {
+    session: Session,
+    clock: Clock,
+    local: LocalPeer,
+    options: ClientOptions,
+    sender: mpsc::Sender<Message>,
+    messages: mpsc::Receiver<Message>,
+    printed: Printed<EventLine>,
+    watch: W,
+    shelf: Shelf,
+    offers: Offers,
+    /// Ends what is being hashed.
+    hashing: Cancel,
+    server: DataServer,
+    peers: PeerPort,
+    hub_key: Option<PublicKey>,
+    inboxes: Option<Inboxes>,
+    later: VecDeque<Later>,
+    outgoing: Option<(u64, Arc<Outgoing>)>,
+    next_conn: u64,
+    fetches: HashMap<u64, Control>,
+    tokens: Rng,
+    end: Option<u8>,
+}
+
+impl<W: FnMut(&Replica)> ClientDriver<W> {
+    /// Opens the port for files, at `reach` if only this machine need reach it, and makes everything ready;
+    /// `watch` sees the replica when it has changed.
+    ///
+    /// # Errors
+    /// `port-in-use`, or what the data folder refuses.
+    pub fn new(
+        options: ClientOptions,
+        reach: Option<IpAddr>,
+        printed: Printed<EventLine>,
+        (sender, messages): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
+        watch: W,
+    ) -> Result<Self, Failure> {
+        let limit = |rate: Option<u64>| rate.map(Throttle::new);
+        let rates = Rates { up: limit(options.up), down: limit(options.down) };
+        let local = LocalPeer::new(options.home.identity(&options.name)?).limited(rates);
+        let clock = options.clock;
+        let shelf = Shelf::default();
+        let listener = listen(options.port, reach)?;
+        let uploads = sender.clone();
+        let notify = Arc::new(move |note: Upload| {
+            let (upload, notes) = transfers::upload_note(note);
+            for note in notes {
+                // A program that ends does not listen any more.
+                let _ = uploads.blocking_send(Message::Upload(upload, note));
+            }
+        });
+        let server = DataServer::start(listener, &local, shelf.clone(), notify).map_err(Failure::internal)?;
+        let watching = sender.clone();
+        let offers = Offers::new(shelf.clone(), Some(options.home.dir()), move |changes| {
+            let _ = watching.blocking_send(Message::FilesChanged(changes));
+        });
+        let peers = PeerPort::open(options.link_port, reach, &local, sender.clone())?;
+        let seed = crate::io::os::clock::random().map_err(Failure::internal)?;
+        let config = SessionConfig {
+            name: options.name.clone(),
+            hub: options.hub.host_port(),
+            password: options.password.clone(),
+            follow: options.follow,
+            inbox: options.inbox,
+            invite: options.hub.invite.clone(),
+            link: options.link,
+            give_up: options.give_up,
+            timeout: options.timeout,
+            push_patience: options.push_patience,
+            linger: options.linger,
+            fail_fast: options.fail_fast,
+            on_conflict: options.on_conflict,
+            max_transfers: options.max_transfers,
+            accept_from: options.accept_from.clone(),
+            settings: settings(&options, server.port(), peers.port()),
+            epoch: clock.epoch(),
+            seed,
+        };
+        Ok(Self {
+            session: Session::new(config),
+            clock,
+            local,
+            sender,
+            messages,
+            printed,
+            watch,
+            shelf,
+            offers,
+            hashing: Cancel::default(),
+            server,
+            peers,
+            hub_key: options.hub_key.or(options.hub.key),
+            options,
+            inboxes: None,
+            later: VecDeque::new(),
+            outgoing: None,
+            next_conn: 1,
+            fetches: HashMap::new(),
+            tokens: Rng(seed.rotate_left(32)),
+            end: None,
+        })
+    }
+
+    /// Runs until the session ends; gives the exit code.
+    pub async fn run(mut self, mut input: mpsc::Receiver<UserInput>) -> u8 {
+        self.handle(Input::Start);
+        // What is asked already gets its answer, however short the time is.
+        while self.session.accepts_requests()
+            && let Ok(user) = input.try_recv()
+        {
+            self.take_input(user);
+        }
+        let mut input_open = true;
+        loop {
+            if let Some(code) = self.end {
+                self.settle().await;
+                return code;
+            }
+            if self.session.waits_for_reader() {
+                self.handle(Input::Unread(self.printed.unread()));
+                self.flush();
+            }
+            let unread = self.session.waits_for_reader();
+            let takes = input_open && self.session.accepts_requests();
+            let timeout = self.session.next_timeout().map(|at| self.clock.instant(at));
+            tokio::select! {
+                Some(message) = self.messages.recv() => self.take(message),
+                user = input.recv(), if takes => match user {
+                    Some(user) => self.take_input(user),
+                    None => input_open = false,
+                },
+                () = self.printed.taken(), if unread => {}
+                () = until(timeout) => self.handle(Input::Tick),
+            }
+            self.flush();
+        }
+    }
+
+    fn take_input(&mut self, user: UserInput) {
+        match user {
+            UserInput::Line(number, line) => self.handle(Input::Line(number, &line)),
+            UserInput::Bad(number, bad) => self.handle(Input::Bad(number, bad)),
+            UserInput::TooLong(number) => self.handle(Input::LineTooLong(number)),
+            UserInput::Request(request) => self.handle(Input::Request(request)),
+            UserInput::End => self.handle(Input::EndOfInput),
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Interrupt(code) => self.handle(Input::Interrupt(code)),
+            Message::Connected(conn, connection) => self.connected(conn, connection.0),
+            Message::ConnectFailed(failure) => self.handle(Input::ConnectFailed(failure)),
+            Message::HubLine(conn, line) if self.is_current(conn) => {
+                let before = self.session.replica().updates;
+                self.handle(Input::HubLine(&line));
+                if self.session.replica().updates != before {
+                    (self.watch)(self.session.replica());
+                }
+            }
+            Message::Disconnected(conn, reason) if self.is_current(conn) => {
+                self.outgoing = None;
+                self.handle(Input::Disconnected(reason));
+            }
+            // From a connection that was given up.
+            Message::HubLine(..) | Message::Disconnected(..) => {}
+            Message::Written(numbers, privates) => {
+                self.handle(Input::Written(&numbers));
+                self.handle(Input::PrivatesWritten(privates));
+            }
+            Message::Dir(task, result) => self.handle(Input::DirChecked(task, result)),
+            Message::Hashed(task, result) => self.handle(Input::Hashed(task, result)),
+            Message::Hashing(task, progress) => self.handle(Input::Hashing(task, progress)),
+            Message::Lent(task, result) => self.handle(Input::Lent(task, result)),
+            Message::FilesChanged(changes) => self.handle(Input::FilesChanged(changes)),
+            Message::Transfer(transfer, note) => {
+                if matches!(note, TransferNote::Completed { .. } | TransferNote::Failed(_)) {
+                    self.fetches.remove(&transfer);
+                }
+                self.handle(Input::Transfer(transfer, note));
+            }
+            Message::Upload(upload, note) => self.handle(Input::Upload(upload, note)),
+            Message::Peer(note) => self.peer_note(note),
+        }
+    }
+
+    fn is_current(&self, conn: u64) -> bool {
+        self.outgoing.as_ref().is_some_and(|(current, _)| *current == conn)
+    }
+
+    fn connected(&mut self, conn: u64, connection: Conn) {
+        let (key, address) = (connection.peer, connection.address.ip().to_canonical());
+        if self.hub_key.replace(key) != Some(key) || self.options.hub_key.is_some() || self.options.hub.key.is_some() {
+            // Without the pin, another key would not be noticed the next time: that must be said.
+            if let Err(failure) = self.options.home.pins().pin_hub(&self.options.hub.host_port(), key) {
+                use std::io::Write;
+                let _ = writeln!(std::io::stderr(), "potluck: the hub's key cannot be remembered: {failure}");
+            }
+        }
+        self.inboxes.get_or_insert_with(|| Inboxes::at(self.options.home.dir(), &key));
+        let outgoing = Arc::new(Outgoing::default());
+        self.outgoing = Some((conn, Arc::clone(&outgoing)));
+        let sender = self.sender.clone();
+        tokio::spawn(async move {
+            let (line, room) = (|line| Message::HubLine(conn, line), Arc::new(LineRoom::of_one()));
+            let broken = run_connection(connection, &outgoing, MAX_FRAME, &room, &sender, line).await;
+            let _ = sender.send(Message::Disconnected(conn, broken.unwrap_or_else(|| "closed".into()))).await;
+        });
+        self.handle(Input::HubAt(address));
+        self.handle(Input::Connected);
+    }
+
+    fn handle(&mut self, input: Input<'_>) {
+        self.handle_one(input);
+        while let Some(later) = self.later.pop_front() {
+            self.handle_one(later.input());
+        }
+    }
+
+    fn handle_one(&mut self, input: Input<'_>) {
+        let now = self.clock.now();
+        self.session.handle(now, input);
+        while let Some(output) = self.session.poll(now) {
+            self.perform(output);
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Tell(line) => self.tell(*line),
+            Output::OpenInbox(name) => self.open_inbox(name),
+            Output::Shown(name, shown) => self.remember(&name, &shown),
+            Output::Connect => self.connect(),
+            Output::Disconnect => {
+                if let Some((_, outgoing)) = self.outgoing.take() {
+                    outgoing.close();
+                }
+            }
+            Output::Say(line) => {
+                // Not what it says: the secret of an invite is in it.
+                tracing::debug!("saying hello to the hub");
+                self.with_hub(|outgoing| outgoing.say(&line));
+            }
+            Output::Send(frame) => self.with_hub(|outgoing| outgoing.push(&frame)),
+            Output::CheckDir(task, dir) => {
+                let check = move || check_dir(&PathBuf::from(dir)).map(|dir| dir.to_string_lossy().into_owned());
+                self.on_thread(move || Message::Dir(task, check()));
+            }
+            Output::Hash(offering) => self.hash(offering),
+            Output::Unserve(files) => self.offers.withdraw(&files),
+            Output::Peers(peers) => {
+                // The hub fetches what it is to keep.
+                let hub = self.hub_key.map(|key| (key, HUB.to_owned())).filter(|_| peers.is_some());
+                self.shelf.set_peers(peers.into_iter().flatten().chain(hub).collect());
+            }
+            Output::PeersLeft(keys) => keys.iter().for_each(|key| self.server.cancel_all_of(key)),
+            Output::Lend { task, dir, file, to } => self.lend(task, dir, file, to),
+            Output::Unlend(hash, to) => self.shelf.unlend(&hash, &to),
+            Output::FetchFolder(plan) => self.fetch_folder(plan),
+            Output::Sources(transfer, sources) => self.add_sources(transfer, sources),
+            Output::CancelUpload(upload) => self.server.cancel(upload),
+            Output::Fetch(plan) => self.fetch(plan),
+            Output::CancelFetch(transfer) => {
+                if let Some(control) = self.fetches.get(&transfer) {
+                    control.cancel();
+                }
+            }
+            Output::Peer(output) => self.for_peer(output),
+            Output::Unread => {
+                use std::io::Write;
+                let _ = writeln!(std::io::stderr(), "{UNREAD}");
+            }
+            Output::End(code) => self.end = Some(code),
+        }
+    }
+
+    fn on_thread(&self, work: impl FnOnce() -> Message + Send + 'static) {
+        let sender = self.sender.clone();
+        std::thread::spawn(move || {
+            let message = work();
+            let _ = sender.blocking_send(message);
+        });
+    }
+
+    fn with_hub(&self, change: impl FnOnce(&Outgoing)) {
+        if let Some((_, outgoing)) = &self.outgoing {
+            change(outgoing);
+        }
+    }
+
+    fn flush(&self) {
+        self.with_hub(Outgoing::flush);
+    }
+
+    /// Lets transfers that were broken off put down what they have, and goodbyes reach those whom they are for.
+    async fn settle(&mut self) {
+        self.stop_hashing();
+        let over = async {
+            while !self.fetches.is_empty() {
+                match self.messages.recv().await {
+                    Some(Message::Transfer(transfer, TransferNote::Completed { .. } | TransferNote::Failed(_))) => {
+                        self.fetches.remove(&transfer);
+                    }
+                    Some(_) => {}
+                    None => return,
+                }
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(2), over).await;
+        self.peers.settle().await;
+    }
+}

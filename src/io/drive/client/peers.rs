@@ -1,0 +1,249 @@
+//! Direct connections: the listener, dialling, and the lines of each.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::{ClientDriver, ConnBox, Message};
+use crate::core::peers::{PeerConn, PeerInput, PeerOutput, Person};
+use crate::core::session::{Input, Replica};
+use crate::io::net::bind::anywhere;
+use crate::io::net::connection::{Outgoing, run_connection};
+use crate::io::net::identity::Identity;
+use crate::io::net::line_room::{Line, LineRoom};
+use crate::io::net::{CLOSE_TIME, Conn, ListenLimits, Listener, connect};
+use crate::protocol::limits::{PRIVATE_HANDSHAKES, PRIVATE_LINE, PRIVATE_WINDOW};
+use crate::protocol::{ErrorCode, Failure};
+
+/// Bytes that wait for somebody who does not read: all that a link has on its way, and acknowledgements.
+const MOST_WAITING: usize = 4 * (PRIVATE_WINDOW + PRIVATE_LINE);
+
+/// Something of a direct connection, for the session.
+#[derive(Debug)]
+pub enum PeerNote {
+    /// Somebody has connected.
+    Accepted(u64, Box<ConnBox>),
+    /// Who was dialled is there.
+    Dialled(u64, Box<ConnBox>),
+    /// They are not.
+    DialFailed(u64, Failure),
+    /// Whether an accepted connection has the key that is known.
+    Pinned(u64, Result<(), Failure>),
+    /// A line arrived.
+    Line(PeerConn, Line),
+    /// A connection broke.
+    Broken(PeerConn, String),
+}
+
+/// One end of a connection.
+enum End {
+    Dialling(AbortHandle),
+    Carried { outgoing: Arc<Outgoing>, closing: Arc<Notify> },
+}
+
+/// Where others reach this client directly, and whom it has reached.
+pub(super) struct PeerPort {
+    port: u16,
+    listening: AbortHandle,
+    ends: HashMap<PeerConn, End>,
+    lines: Arc<LineRoom>,
+    running: JoinSet<()>,
+}
+
+impl Drop for PeerPort {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+impl PeerPort {
+    /// Listens at `local`, if only this machine need reach us. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// `port-in-use`, `bad-config`.
+    pub(super) fn open(
+        port: u16,
+        local: Option<IpAddr>,
+        identity: &Identity,
+        sender: mpsc::Sender<Message>,
+    ) -> Result<Self, Failure> {
+        // Whoever has something to say here is in the roster, and says at once who it is. These are few, so that the
+        // oldest handshake may yield at any time: a flood of them keeps nobody out.
+        let limits = ListenLimits {
+            pending: PRIVATE_HANDSHAKES,
+            pending_per_address: PRIVATE_HANDSHAKES / 4,
+            grace: Duration::ZERO,
+            deadline: Duration::from_secs(2),
+            line: PRIVATE_LINE,
+        };
+        let mut listener = Err(ErrorCode::Internal.into());
+        for address in anywhere(local) {
+            listener = Listener::bind(SocketAddr::new(address, port), identity, limits);
+            if listener.is_ok() {
+                break;
+            }
+        }
+        let listener = listener.map_err(|failure| match failure.code {
+            ErrorCode::PortInUse => failure.hint("Choose another with --link-port; --link-port 0 takes a free one."),
+            _ => failure,
+        })?;
+        let port = listener.local_addr().port();
+        let listening = tokio::spawn(accept_all(listener, sender)).abort_handle();
+        let lines = Arc::new(LineRoom::of_many());
+        Ok(Self { port, listening, ends: HashMap::new(), lines, running: JoinSet::new() })
+    }
+
+    /// The port, also where it was chosen by the system.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn run(&mut self, conn: PeerConn, connection: Conn, sender: mpsc::Sender<Message>) {
+        while self.running.try_join_next().is_some() {}
+        let (outgoing, closing) = (Arc::new(Outgoing::bounded(MOST_WAITING)), Arc::new(Notify::new()));
+        self.ends.insert(conn, End::Carried { outgoing: outgoing.clone(), closing: closing.clone() });
+        let lines = self.lines.clone();
+        self.running.spawn(async move {
+            let line = |line| Message::Peer(PeerNote::Line(conn, line));
+            // Who does not read any more must not keep a connection that was given up.
+            let given_up = async {
+                closing.notified().await;
+                tokio::time::sleep(CLOSE_TIME).await;
+            };
+            let broken = tokio::select! {
+                broken = run_connection(connection, &outgoing, PRIVATE_LINE, &lines, &sender, line) => broken,
+                () = given_up => None,
+            };
+            if let Some(reason) = broken {
+                let _ = sender.send(Message::Peer(PeerNote::Broken(conn, reason))).await;
+            }
+        });
+    }
+
+    fn with(&self, conn: PeerConn, change: impl FnOnce(&Outgoing)) {
+        if let Some(End::Carried { outgoing, .. }) = self.ends.get(&conn) {
+            change(outgoing);
+            outgoing.flush();
+        }
+    }
+
+    fn close(&mut self, conn: PeerConn) {
+        match self.ends.remove(&conn) {
+            Some(End::Dialling(task)) => task.abort(),
+            Some(End::Carried { outgoing, closing }) => {
+                outgoing.close();
+                closing.notify_one();
+            }
+            None => {}
+        }
+    }
+
+    /// Waits until those to whom something was said at the end have it.
+    pub(super) async fn settle(&mut self) {
+        let over = async { while self.running.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(CLOSE_TIME, over).await;
+    }
+}
+
+async fn accept_all(mut listener: Listener, sender: mpsc::Sender<Message>) {
+    let mut number = 0;
+    loop {
+        let conn = listener.accept().await;
+        number += 1;
+        if sender.send(Message::Peer(PeerNote::Accepted(number, Box::new(ConnBox(conn))))).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl<W: FnMut(&Replica)> ClientDriver<W> {
+    pub(super) fn peer_note(&mut self, note: PeerNote) {
+        let input = match note {
+            PeerNote::Accepted(number, connection) => {
+                let key = connection.0.peer;
+                self.peers.run(PeerConn::Accepted(number), connection.0, self.sender.clone());
+                PeerInput::Accepted(number, key)
+            }
+            PeerNote::Dialled(number, connection) => {
+                let conn = PeerConn::Dialled(number);
+                // It may not be wanted any more.
+                if !self.peers.ends.contains_key(&conn) {
+                    return;
+                }
+                self.peers.run(conn, connection.0, self.sender.clone());
+                PeerInput::Dialled(number)
+            }
+            PeerNote::DialFailed(number, failure) => PeerInput::DialFailed(number, failure),
+            PeerNote::Pinned(number, result) => PeerInput::Pinned(number, result),
+            PeerNote::Line(conn, line) => return self.handle(Input::Peer(PeerInput::Line(conn, &line))),
+            PeerNote::Broken(conn, reason) => {
+                self.peers.ends.remove(&conn);
+                PeerInput::Broken(conn, reason)
+            }
+        };
+        self.handle(Input::Peer(input));
+    }
+
+    pub(super) fn for_peer(&mut self, output: PeerOutput) {
+        match output {
+            PeerOutput::Dial(number, person) => self.dial(number, person),
+            PeerOutput::Pin(number, name, key) => {
+                let (pins, hub) = (self.options.home.pins(), self.hub_key);
+                self.on_thread(move || {
+                    let pinned = hub.map_or(Ok(()), |hub| pins.check_peer(&name, &hub, key));
+                    Message::Peer(PeerNote::Pinned(number, pinned))
+                });
+            }
+            PeerOutput::Say(conn, line) => self.peers.with(conn, |outgoing| outgoing.say(&line)),
+            PeerOutput::Send(conn, frame) => self.peers.with(conn, |outgoing| outgoing.push(&frame)),
+            PeerOutput::Close(conn) => self.peers.close(conn),
+        }
+    }
+
+    fn dial(&mut self, number: u64, person: Person) {
+        let (pins, hub, sender) = (self.options.home.pins(), self.hub_key, self.sender.clone());
+        let (identity, transport) = (self.local.clone(), self.options.transport);
+        let Person { name, key, address, .. } = person;
+        let pinned = {
+            let name = name.clone();
+            tokio::task::spawn_blocking(move || hub.map_or(Ok(()), |hub| pins.check_peer(&name, &hub, key)))
+        };
+        let dialling = tokio::spawn(async move {
+            let connected = match pinned.await {
+                Ok(Ok(())) => connect(address, &identity, Some(key), transport).await.map_err(|f| unreached(&name, &f)),
+                Ok(Err(failure)) => Err(failure),
+                Err(panicked) => Err(Failure::internal(panicked)),
+            };
+            let note = match connected {
+                Ok(connection) => PeerNote::Dialled(number, Box::new(ConnBox(connection))),
+                Err(failure) => PeerNote::DialFailed(number, failure),
+            };
+            let _ = sender.send(Message::Peer(note)).await;
+        });
+        self.peers.ends.insert(PeerConn::Dialled(number), End::Dialling(dialling.abort_handle()));
+    }
+}
+
+/// The transport speaks of hubs; this one is a peer.
+fn unreached(name: &str, failure: &Failure) -> Failure {
+    let said = &failure.message;
+    match failure.code {
+        ErrorCode::HubKeyChanged => {
+            Failure::new(ErrorCode::PeerKeyChanged, format!("What answers for {name} has another key."))
+        }
+        ErrorCode::WrongProtocol => Failure::new(
+            ErrorCode::PeerUnreachable,
+            format!("Something else than {name} answers on a direct connection: {said}."),
+        )
+        .hint("Ask again when they are back; `message` reaches them through the hub."),
+        _ => Failure::new(
+            ErrorCode::PeerUnreachable,
+            format!("{name} does not answer on a direct connection: {said}."),
+        )
+        .hint("They may be behind a firewall and need their --link-port open; `message` reaches them through the hub."),
+    }
+}

@@ -1,0 +1,236 @@
+//! Transfers: from the session's plan to the data plane and back.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::{ClientDriver, Message};
+use crate::core::fetch;
+use crate::core::hub::HUB;
+use crate::core::session::{FetchPlan, FolderPlan, FolderSource, Replica, TransferNote, UploadNote};
+use crate::io::data::{Control, Fetched, Fetcher, UploadNote as Upload, fetch};
+use crate::io::state::pins::Pins;
+use crate::protocol::cause;
+use crate::protocol::event::Holder;
+use crate::protocol::name::NameKey;
+use crate::protocol::{ErrorCode, Failure, PublicKey};
+
+impl<W: FnMut(&Replica)> ClientDriver<W> {
+    pub(super) fn fetch(&mut self, mut plan: FetchPlan) {
+        self.run_fetch(plan.transfer, move |prep| {
+            let others = prep.pinned(&mut plan.sources, |holder| (&holder.offer.owner, Some(holder.key)))?;
+            // Which content is theirs is what the hub says: with another key, it is not theirs.
+            let from = plan.from.as_deref().map(NameKey::of);
+            for (name, failure) in &others {
+                if from.as_ref().is_some_and(|from| *from == NameKey::of(name)) {
+                    return Err(failure.clone());
+                }
+            }
+            Ok((file_plan(plan)?, dropped(others)))
+        });
+    }
+
+    pub(super) fn fetch_folder(&mut self, mut plan: FolderPlan) {
+        self.run_fetch(plan.transfer, move |prep| {
+            // Files name their sources by their places: these stay, and those that are not to be asked have none.
+            let mut sources = plan.sources.clone();
+            let others = prep.pinned(&mut sources, |source| (&source.name, source.key))?;
+            let kept: Vec<bool> = plan.sources.iter().map(|source| sources.contains(source)).collect();
+            for file in &mut plan.files {
+                file.sources.retain(|source| kept.get(*source as usize) == Some(&true));
+            }
+            Ok((prep.folder_plan(plan)?, dropped(others)))
+        });
+    }
+
+    /// Prepares and runs a fetch on a thread. Once it has begun, the sources are told of that are not asked.
+    fn run_fetch(
+        &mut self,
+        transfer: u64,
+        prepare: impl FnOnce(&FetchPrep) -> Result<(fetch::FetchPlan, Vec<TransferNote>), Failure> + Send + 'static,
+    ) {
+        let (prep, number) = (self.fetch_prep(), self.tokens.next_u64());
+        let control = self.control(transfer);
+        let (sender, local, shelf) = (self.sender.clone(), self.local.clone(), self.shelf.clone());
+        self.on_thread(move || {
+            let fetched = prepare(&prep).and_then(|(plan, others)| {
+                let tell = |note| {
+                    let begins = matches!(note, TransferNote::Started { .. });
+                    let more = others.iter().filter(|_| begins).cloned();
+                    for note in std::iter::once(note).chain(more) {
+                        let _ = sender.blocking_send(Message::Transfer(transfer, note));
+                    }
+                };
+                let folder = prep.downloads()?;
+                // It begins at a place of its own, so that receivers who begin together have something to give each other.
+                let (token, seed) = (token(number), number);
+                let fetcher = Fetcher { token, seed, folder: &folder, local: &local, shelf: &shelf };
+                fetch(&plan, &fetcher, &tell, &control).map(completed)
+            });
+            Message::Transfer(transfer, fetched.unwrap_or_else(TransferNote::Failed))
+        });
+    }
+
+    fn control(&mut self, transfer: u64) -> Control {
+        let control = Control::default();
+        self.fetches.insert(transfer, control.clone());
+        control
+    }
+
+    /// A content that is being fetched can be had from these, too.
+    pub(super) fn add_sources(&mut self, transfer: u64, mut sources: Vec<Holder>) {
+        let Some(control) = self.fetches.get(&transfer) else { return };
+        // Those that have another key than they had are not asked, and nobody waits for them. Here it is done at once: a
+        // hub that tells of ever more sources is to wait, not to fill the memory.
+        if self.fetch_prep().pinned(&mut sources, |holder| (&holder.offer.owner, Some(holder.key))).is_ok() {
+            control.update(sources.iter().map(source).collect());
+        }
+    }
+
+    fn fetch_prep(&self) -> FetchPrep {
+        FetchPrep { hub: self.hub_key, pins: self.options.home.pins(), downloads: self.options.downloads.clone() }
+    }
+}
+
+/// Sources that are not asked, as they are told of.
+fn dropped(others: Vec<(String, Failure)>) -> Vec<TransferNote> {
+    others.into_iter().map(|(peer, failure)| TransferNote::Dropped { peer, failure }).collect()
+}
+
+/// What it takes to prepare a fetch. That reads and writes files, so it is for threads that may wait.
+struct FetchPrep {
+    hub: Option<PublicKey>,
+    pins: Pins,
+    downloads: PathBuf,
+}
+
+impl FetchPrep {
+    /// Every source must have the key that was seen for its name at this hub before, and the hub its own. Those that
+    /// have another are not asked, and told of as dropped; if there are no others, that is the failure.
+    fn pinned<T>(
+        &self,
+        sources: &mut Vec<T>,
+        who: impl Fn(&T) -> (&String, Option<PublicKey>),
+    ) -> Result<Vec<(String, Failure)>, Failure> {
+        let Some(hub) = self.hub else { return Ok(Vec::new()) };
+        let (mut kept, mut others) = (Vec::new(), Vec::new());
+        for source in sources.drain(..) {
+            let (name, key) = who(&source);
+            let checked = match key {
+                None => Ok(()),
+                Some(key) if name == HUB && key == hub => Ok(()),
+                Some(_) if name == HUB => Err(ErrorCode::PeerKeyChanged.into()),
+                Some(key) => self.pins.check_peer(name, &hub, key),
+            };
+            match checked {
+                Ok(()) => kept.push(source),
+                Err(failure) if failure.code == ErrorCode::PeerKeyChanged => others.push((name.clone(), failure)),
+                Err(failure) => return Err(failure),
+            }
+        }
+        match others.pop_if(|_| kept.is_empty()) {
+            Some((_, failure)) => return Err(failure),
+            None => *sources = kept,
+        }
+        Ok(others)
+    }
+
+    fn folder_plan(&self, plan: FolderPlan) -> Result<fetch::FetchPlan, Failure> {
+        let hub = self.hub.ok_or(ErrorCode::Internal)?;
+        let hash = plan.hash();
+        let files = plan.files.into_iter().map(|file| {
+            let chunking = file.content.chunking().ok_or_else(unfit)?;
+            Ok(fetch::PlannedFile {
+                file: file.content.file.to_string(),
+                target: file.target,
+                hash: file.content.hash,
+                chunking,
+                modified: file.content.modified,
+                sources: file.sources,
+            })
+        });
+        let source = |source: FolderSource| fetch::Source {
+            name: source.name,
+            address: source.address,
+            key: source.key.unwrap_or(hub),
+            has: None,
+        };
+        Ok(fetch::FetchPlan {
+            name: plan.folder,
+            hash,
+            files: files.collect::<Result<_, Failure>>()?,
+            sources: plan.sources.into_iter().map(source).collect(),
+            chunks: None,
+            on_conflict: plan.on_conflict,
+            share: true,
+        })
+    }
+
+    /// The download folder, made if it is not there.
+    fn downloads(&self) -> Result<PathBuf, Failure> {
+        let folder = self.downloads.clone();
+        std::fs::create_dir_all(&folder).map_err(|e| {
+            Failure::new(
+                ErrorCode::NotWritable,
+                format!("The folder {} cannot be made: {}.", folder.display(), cause::of_io(&e)),
+            )
+        })?;
+        Ok(folder)
+    }
+}
+
+fn token(number: u64) -> String {
+    format!("{number:016x}")
+}
+
+fn unfit() -> Failure {
+    Failure::new(ErrorCode::PeerBroke, "The offer's size and chunks do not fit together.")
+}
+
+fn file_plan(plan: FetchPlan) -> Result<fetch::FetchPlan, Failure> {
+    let first = &plan.sources.first().ok_or(ErrorCode::NotOffered)?.offer;
+    let file = fetch::PlannedFile {
+        file: first.file.clone(),
+        target: plan.target,
+        hash: first.hash,
+        chunking: first.chunking().ok_or_else(unfit)?,
+        modified: first.modified,
+        sources: Vec::new(),
+    };
+    Ok(fetch::FetchPlan {
+        name: first.file.clone(),
+        hash: first.hash,
+        sources: plan.sources.iter().map(source).collect(),
+        files: vec![file],
+        chunks: plan.chunks,
+        on_conflict: plan.on_conflict,
+        share: plan.share,
+    })
+}
+
+fn source(holder: &Holder) -> fetch::Source {
+    fetch::Source {
+        name: holder.offer.owner.clone(),
+        address: SocketAddr::new(holder.offer.address, holder.offer.port),
+        key: holder.key,
+        has: holder.has.clone(),
+    }
+}
+
+fn completed(fetched: Fetched) -> TransferNote {
+    let path = fetched.path.to_string_lossy().into_owned();
+    TransferNote::Completed { path, complete: fetched.complete, sources: fetched.from }
+}
+
+/// What is told of an upload. How much was sent until it failed is progress, too.
+pub(super) fn upload_note(note: Upload) -> (u64, Vec<UploadNote>) {
+    match note {
+        Upload::Started { upload, file, peer: _, peer_name, size, hash } => {
+            (upload, vec![UploadNote::Started { peer: peer_name, file, size, hash }])
+        }
+        Upload::Progress { upload, bytes } => (upload, vec![UploadNote::Progress(bytes)]),
+        Upload::Completed { upload, bytes, elapsed: _ } => (upload, vec![UploadNote::Completed(bytes)]),
+        Upload::Failed { upload, bytes, failure } => {
+            (upload, vec![UploadNote::Progress(bytes), UploadNote::Failed(failure)])
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What the hub serves itself: a folder of its own, and copies of what others offer.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::copies::Copies;
+use super::{Mailbox, Message};
+use crate::core::hub::{CopyPlan, HubFiles};
+use crate::core::session::{FilesChanged, Offering};
+use crate::io::data::{DataServer, LocalPeer, Shelf};
+use crate::io::net::bind::listen;
+use crate::io::net::identity::Identity;
+use crate::io::offers::Offers;
+use crate::io::os::cancel::Cancel;
+use crate::protocol::cause;
+use crate::protocol::limits::PUBLISH_FILES;
+use crate::protocol::record::CopyRecord;
+use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey};
+
+/// What a hub is to serve, and where.
+#[derive(Debug, Clone)]
+pub struct FilesOptions {
+    /// The address to listen on.
+    pub address: IpAddr,
+    /// The TCP port; 0 takes a free one.
+    pub port: u16,
+    /// The folder of the hub's own files, by its full name, if it has one.
+    pub dir: Option<PathBuf>,
+    /// Room for copies, in bytes.
+    pub room: u64,
+}
+
+/// The hub's shelf, and who serves it. Dropped, it serves nothing any more.
+pub struct HubShelf {
+    config: HubFiles,
+    shelf: Shelf,
+    /// `None` without a data folder.
+    copies: Option<Copies>,
+    /// Copies from before that can be served, and those that are not there any more.
+    known: (Vec<(ContentHash, u64)>, Vec<ContentHash>),
+    offering: Cancel,
+    _offers: Option<Offers>,
+    server: DataServer,
+}
+
+impl HubShelf {
+    /// Opens the port, and offers what is there: copies at once if they are known to be sound, the folder when it has
+    /// been hashed. The hub hears of that by its mailbox.
+    ///
+    /// # Errors
+    /// `port-in-use`; `bad-config` if the folder would show the hub's data; what the data folder refuses.
+    pub fn open(
+        options: &FilesOptions,
+        data: Option<&Path>,
+        records: &[CopyRecord],
+        identity: &Identity,
+        mailbox: &Mailbox,
+    ) -> Result<Self, Failure> {
+        if let (Some(dir), Some(data)) = (&options.dir, data) {
+            check_apart(dir, data)?;
+        }
+        let shelf = Shelf::default();
+        let local = LocalPeer::new(identity.clone());
+        let copies = data.map(|data| Copies::open(data, records, &local, &shelf, mailbox)).transpose()?;
+        let (copies, known) = copies.unzip();
+        let listener = listen(options.port, Some(options.address)).map_err(|failure| match failure.code {
+            ErrorCode::PortInUse => failure.hint("Choose another with --files-port; --files-port 0 takes a free one."),
+            _ => failure,
+        })?;
+        let uploads = Arc::new(|note| tracing::debug!(?note, "upload"));
+        let server = DataServer::start(listener, &local, shelf.clone(), uploads).map_err(Failure::internal)?;
+        let offering = Cancel::default();
+        let offers = options.dir.as_ref().map(|dir| offer(dir, data, &shelf, mailbox, &offering)).transpose()?;
+        let config = HubFiles { key: identity.key, address: options.address, port: server.port(), room: options.room };
+        let known = known.unwrap_or_default();
+        Ok(Self { config, shelf, copies, known, offering, _offers: offers, server })
+    }
+
+    /// What the hub must know of it.
+    pub fn config(&self) -> HubFiles {
+        self.config.clone()
+    }
+
+    /// The copies from before that can be served, and those that are not there any more. Of the others the hub hears
+    /// later.
+    pub(super) fn take_copies(&mut self) -> (Vec<(ContentHash, u64)>, Vec<ContentHash>) {
+        std::mem::take(&mut self.known)
+    }
+
+    pub(super) fn copy(&self, plan: CopyPlan) {
+        if let Some(copies) = &self.copies {
+            copies.make(plan);
+        }
+    }
+
+    pub(super) fn discard(&self, hash: ContentHash) {
+        if let Some(copies) = &self.copies {
+            copies.discard(hash);
+        }
+    }
+
+    /// Somebody may fetch under this name, or may not any more: then what they are being sent ends, too.
+    pub(super) fn set_peer(&self, key: PublicKey, name: Option<String>) {
+        let left = name.is_none();
+        self.shelf.set_peer(key, name);
+        if left {
+            self.server.cancel_all_of(&key);
+        }
+    }
+}
+
+impl Drop for HubShelf {
+    fn drop(&mut self) {
+        self.offering.cancel();
+    }
+}
+
+/// Offers all that is in a folder, and follows its changes.
+fn offer(
+    dir: &Path,
+    data: Option<&Path>,
+    shelf: &Shelf,
+    mailbox: &Mailbox,
+    cancel: &Cancel,
+) -> Result<Offers, Failure> {
+    // Changes are told after what was there first.
+    let first = Arc::new(Mutex::new(()));
+    let (after, changes) = (Arc::clone(&first), mailbox.clone());
+    let offers = Offers::new(shelf.clone(), data, move |changed| {
+        let _first = after.lock().unwrap_or_else(PoisonError::into_inner);
+        // A hub that ends does not listen any more.
+        let _ = changes.blocking_send(Message::ShelfChanged(changed));
+    });
+    let dir = dir.to_string_lossy().into_owned();
+    let offering = Offering { task: 0, dir, files: vec![".".into()], chunks: None, hidden: false, watch: true };
+    let (its, mailbox, cancel) = (offers.clone(), mailbox.clone(), cancel.clone());
+    let work = move || {
+        let _telling = first.lock().unwrap_or_else(PoisonError::into_inner);
+        match its.offer(&offering, &mut |_| (), &cancel) {
+            Ok(hashed) => {
+                for skipped in &hashed.skipped {
+                    tracing::info!(?skipped, "not offered");
+                }
+                for piece in hashed.contents.chunks(PUBLISH_FILES) {
+                    let changed = FilesChanged { changed: piece.to_vec(), gone: Vec::new() };
+                    let _ = mailbox.blocking_send(Message::ShelfChanged(changed));
+                }
+            }
+            Err(failure) if failure.code == ErrorCode::Interrupted => {}
+            Err(failure) => tracing::error!("the files in {} are not offered: {failure}", offering.dir),
+        }
+    };
+    std::thread::Builder::new().name("hub-files".into()).spawn(work).map_err(Failure::internal)?;
+    Ok(offers)
+}
+
+/// The folder that everybody may read must not hold the hub's key, nor lie where the hub removes files.
+fn check_apart(dir: &Path, data: &Path) -> Result<(), Failure> {
+    let data = data.canonicalize().map_err(|e| {
+        Failure::new(ErrorCode::StoreFailed, format!("{} cannot be used: {}.", data.display(), cause::of_io(&e)))
+    })?;
+    let is_hidden = |below: &Path| below.iter().any(|part| part.as_encoded_bytes().starts_with(b"."));
+    let shows = data.strip_prefix(dir).is_ok_and(|below| !is_hidden(below));
+    if shows || dir.starts_with(&data) {
+        let message = format!("{} and the hub's data in {} lie in each other.", dir.display(), data.display());
+        return Err(Failure::new(ErrorCode::BadConfig, message).hint("Name another folder with --files or --data."));
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Opening files that are potluck's own: keys, known keys, its databases and their locks. Whoever can put a pipe, a
+//! device or a link under such a name could make us wait for ever, or read and write somewhere else.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::protocol::name::NameKey;
+
+/// A file of this name marks a folder as one in which keys lie: nothing in it is offered, whoever runs with it.
+pub(crate) const PRIVATE: &str = ".potluck-private";
+
+/// Marks a folder. Where that cannot be done, nothing else can be kept there either, and that is told.
+pub(crate) fn mark_private(dir: &Path) {
+    let _ = open_own(OpenOptions::new().write(true).create(true).truncate(false).mode(0o600), &dir.join(PRIVATE));
+}
+
+/// The file in which something is kept for a name: its key and an ending. An older potluck may have made the key
+/// otherwise; what it has kept is found.
+pub(crate) fn file_of(dir: &Path, name: &str, ending: &str) -> PathBuf {
+    let name_key = NameKey::of(name);
+    let file = dir.join(format!("{name_key}{ending}"));
+    // The folds of ASCII names never change.
+    if name.is_ascii() || file.symlink_metadata().is_ok() {
+        return file;
+    }
+    let kept = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let mut others = kept.filter_map(|other| other.into_string().ok());
+    let same = |other: &String| other.strip_suffix(ending).is_some_and(|other| NameKey::of(other) == name_key);
+    others.find(same).map_or(file, |other| dir.join(other))
+}
+
+/// Opens a file as `options` say, if it is a regular one and no link. It never waits for somebody to open the other
+/// end of a pipe.
+///
+/// # Errors
+/// As opening does; what is no regular file is named.
+pub(crate) fn open_own(options: &mut OpenOptions, file: &Path) -> io::Result<File> {
+    // Looked at before it is opened: opening a pipe or a device can already do something.
+    match std::fs::symlink_metadata(file) {
+        Ok(found) => must_be_regular(found.file_type())?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Err(e) => return Err(e),
+    }
+    // It may have been replaced since.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let open = options.custom_flags(flags.bits().cast_signed()).open(file)?;
+    must_be_regular(open.metadata()?.file_type())?;
+    Ok(open)
+}
+
+/// Opens a file of ours for reading.
+///
+/// # Errors
+/// As for [`open_own`].
+pub(crate) fn read_own(file: &Path) -> io::Result<File> {
+    open_own(OpenOptions::new().read(true), file)
+}
+
+fn must_be_regular(kind: std::fs::FileType) -> io::Result<()> {
+    let what = match kind {
+        kind if kind.is_file() => return Ok(()),
+        kind if kind.is_symlink() => "a link",
+        kind if kind.is_dir() => "a folder",
+        kind if kind.is_fifo() => "a pipe",
+        kind if kind.is_socket() => "a socket",
+        _ => "a device",
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, and must be a regular file")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{CWD, Mode, mkfifoat};
+
+    #[test]
+    fn only_regular_files_are_opened_and_nothing_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("file"), b"kept").unwrap();
+        std::os::unix::fs::symlink(at("file"), at("link")).unwrap();
+        std::os::unix::fs::symlink(at("nothing"), at("dangling")).unwrap();
+        std::fs::create_dir(at("folder")).unwrap();
+        mkfifoat(CWD, at("pipe"), Mode::RUSR | Mode::WUSR).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        assert!(read_own(&at("file")).is_ok());
+        assert_eq!(read_own(&at("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        for wrong in ["link", "dangling", "folder", "pipe", "socket"] {
+            for options in [OpenOptions::new().read(true), OpenOptions::new().write(true).create(true)] {
+                let refused = open_own(options, &at(wrong)).unwrap_err().to_string();
+                assert!(refused.contains("must be a regular file"), "{wrong}: {refused}");
+            }
+        }
+        assert!(!at("nothing").exists(), "nothing is made through a link");
+        assert!(read_own(Path::new("/dev/zero")).unwrap_err().to_string().contains("a device"));
+    }
+}

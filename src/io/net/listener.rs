@@ -1,0 +1,245 @@
+//! The hub's side: QUIC and TCP on one port, handshakes in the background.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdTcpListener, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::Endpoint;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
+
+use super::pending::Pending;
+use super::{CLOSE_TIME, Conn, LINE_LIMIT, quic, tcp};
+use crate::io::net::identity::Identity;
+use crate::io::net::tls;
+use crate::protocol::cause;
+use crate::protocol::{ErrorCode, Failure};
+
+/// How many connections the system may keep for us until they are accepted; it has its own cap.
+const BACKLOG: i32 = 4096;
+
+/// Finished connections that wait to be taken by [`Listener::accept`].
+const READY: usize = 64;
+
+/// How long to wait when the system cannot give us another connection: long enough not to spin, short
+/// enough not to be noticed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// With port 0, how many ports are tried until one is free for both transports.
+const PORT_TRIES: usize = 64;
+
+/// Bounds on those who have not proved anything yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenLimits {
+    /// Handshakes under way at once, over each transport.
+    pub pending: usize,
+    /// The same from one address (one /64 for IPv6). Loopback is bounded by `pending` alone.
+    pub pending_per_address: usize,
+    /// How old a handshake must be to yield to a newcomer for which there is no room.
+    pub grace: Duration,
+    /// How long a handshake may take, the opening of the stream included.
+    pub deadline: Duration,
+    /// The longest line accepted, in bytes without its end.
+    pub line: usize,
+}
+
+impl Default for ListenLimits {
+    /// A handshake under way takes about 10 KiB, so all of them together take 20 MiB. An honest one takes a round trip
+    /// or two; the grace leaves room for a slow network and a busy hub.
+    fn default() -> Self {
+        Self {
+            pending: 1024,
+            pending_per_address: 256,
+            grace: Duration::from_millis(700),
+            deadline: Duration::from_secs(10),
+            line: LINE_LIMIT,
+        }
+    }
+}
+
+/// Waits for clients on one port number, over both transports. Dropping it stops that; connections that
+/// were accepted live on.
+#[derive(Debug)]
+pub struct Listener {
+    address: SocketAddr,
+    endpoint: Endpoint,
+    ready: mpsc::Receiver<Conn>,
+    /// Keeps the channel open, whatever becomes of the tasks.
+    _open: mpsc::Sender<Conn>,
+    tasks: Tasks,
+}
+
+/// What works in the background; ended when dropped.
+#[derive(Debug)]
+struct Tasks {
+    loops: [AbortHandle; 2],
+    pending: [Pending; 2],
+}
+
+impl Listener {
+    /// Binds both transports to the same port; port 0 chooses one that is free for both. `[::]` takes
+    /// IPv4 too. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// `port-in-use` if either transport's port is taken, `bad-config` if the address cannot be used.
+    pub fn bind(address: SocketAddr, identity: &Identity, limits: ListenLimits) -> Result<Self, Failure> {
+        let failed = |e: io::Error| bind_failure(address, &e);
+        let (tcp, udp) = bind_both(address).map_err(failed)?;
+        let address = tcp.local_addr().map_err(failed)?;
+        let tcp = TcpListener::from_std(tcp).map_err(failed)?;
+        let endpoint = quic::server(udp, identity).map_err(failed)?;
+
+        // Each transport has room of its own: a flood over one keeps nobody from the other.
+        let pending = [(); 2].map(|()| Pending::new(limits.pending, limits.pending_per_address, limits.grace));
+        let (sender, ready) = mpsc::channel(READY);
+        let [tcp_door, quic_door] = pending.clone().map(|pending| Door { pending, limits, ready: sender.clone() });
+        let config = Arc::new(tls::server_config(identity, tls::LINK_ALPN));
+        let loops = [
+            tokio::spawn(accept_tcp(tcp, config, tcp_door)).abort_handle(),
+            tokio::spawn(accept_quic(endpoint.clone(), quic_door)).abort_handle(),
+        ];
+        Ok(Self { address, endpoint, ready, _open: sender, tasks: Tasks { loops, pending } })
+    }
+
+    /// Where it listens, with the port that was chosen.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The next client whose key is proved and whose stream is open. May be cancelled without loss.
+    pub async fn accept(&mut self) -> Conn {
+        match self.ready.recv().await {
+            Some(conn) => conn,
+            // Cannot be: we hold a sender ourselves.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops listening, and waits up to [`CLOSE_TIME`] until the QUIC connections that were closed before have
+    /// told the other side so. Call it last.
+    pub async fn close(self) {
+        drop(self.tasks);
+        self.endpoint.set_server_config(None);
+        let _ = timeout(CLOSE_TIME, self.endpoint.wait_idle()).await;
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.loops.iter().for_each(AbortHandle::abort);
+        self.pending.iter().for_each(Pending::abort_all);
+    }
+}
+
+/// What each of the two accept loops has.
+#[derive(Clone)]
+struct Door {
+    pending: Pending,
+    limits: ListenLimits,
+    ready: mpsc::Sender<Conn>,
+}
+
+impl Door {
+    /// Runs a handshake in the background, if there is room for it.
+    async fn shake(&self, address: SocketAddr, handshake: impl Future<Output = Option<Conn>> + Send + 'static) {
+        let Some(slot) = self.pending.admit(address.ip()).await else {
+            tracing::debug!(%address, "too many handshakes from one address");
+            return;
+        };
+        let (number, ready, deadline) = (slot.number(), self.ready.clone(), self.limits.deadline);
+        let task = tokio::spawn(async move {
+            match timeout(deadline, handshake).await {
+                // Keeps the slot until it is taken, so that not more can wait there than may.
+                Ok(Some(conn)) => {
+                    slot.is_shaken();
+                    drop(ready.send(conn).await);
+                }
+                Ok(None) => tracing::debug!(%address, "the handshake failed"),
+                Err(_) => tracing::debug!(%address, "the handshake took too long"),
+            }
+            drop(slot);
+        });
+        self.pending.watch(number, task.abort_handle());
+    }
+}
+
+async fn accept_tcp(listener: TcpListener, config: Arc<rustls::ServerConfig>, door: Door) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                door.shake(address, tcp::welcome(stream, config.clone(), door.limits.line)).await;
+            }
+            Err(error) if is_about_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!("cannot accept a connection: {}", cause::of_io(&error));
+                door.pending.relieve();
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn accept_quic(endpoint: Endpoint, door: Door) {
+    while let Some(incoming) = endpoint.accept().await {
+        let address = incoming.remote_address();
+        if incoming.may_retry() && !incoming.remote_address_validated() {
+            // A forged address never answers this, and nothing is kept for it. Without it more than three times its first
+            // bytes could be sent to it: quinn does not count what closes a handshake in the end. An honest client loses
+            // a round trip.
+            let _ = incoming.retry();
+            continue;
+        }
+        door.shake(address, quic::welcome(incoming, door.limits.line)).await;
+    }
+}
+
+/// A client that left while it waited is no reason to pause.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+fn bind_both(address: SocketAddr) -> io::Result<(StdTcpListener, UdpSocket)> {
+    let mut tries = if address.port() == 0 { PORT_TRIES } else { 1 };
+    loop {
+        tries -= 1;
+        let tcp: StdTcpListener = socket(address, Type::STREAM)?.into();
+        let same = SocketAddr::new(address.ip(), tcp.local_addr()?.port());
+        match socket(same, Type::DGRAM) {
+            Ok(udp) => return Ok((tcp, udp.into())),
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse && tries > 0 => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+fn socket(address: SocketAddr, kind: Type) -> io::Result<Socket> {
+    let protocol = if kind == Type::STREAM { Protocol::TCP } else { Protocol::UDP };
+    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    if kind == Type::STREAM {
+        // Connections of a hub that has just ended must not keep its port; for UDP this would mean sharing.
+        socket.set_reuse_address(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    if kind == Type::STREAM {
+        socket.listen(BACKLOG)?;
+    }
+    Ok(socket)
+}
+
+fn bind_failure(address: SocketAddr, error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => Failure::new(ErrorCode::PortInUse, format!("The port of {address} is in use.")),
+        _ => {
+            Failure::new(ErrorCode::BadConfig, format!("Potluck cannot listen on {address}: {}.", cause::of_io(error)))
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Reliable, encrypted streams of lines between hub and client.
+//!
+//! QUIC over UDP is the first choice, TLS 1.3 over TCP the fallback, both on the same port number.
+//! Whoever holds a [`Conn`] need not know which it is: the other side has proved its key, and lines
+//! go both ways in order. Numbering, probes and resumption are the link's, one storey up.
+//!
+//! | file | what |
+//! |---|---|
+//! | `listener.rs` | the hub's side: both sockets, handshakes in the background |
+//! | `pending.rs` | how many handshakes may be under way, and who yields when it is too many |
+//! | `connect.rs` | the client's side: names, addresses, the race between transports |
+//! | `missed.rs` | why nobody was reached, in words |
+//! | `quic.rs`, `tcp.rs` | one transport each: its tuning and its handshakes |
+//! | `tcp_stream.rs` | the TLS stream over TCP, shared by its two halves |
+//! | `lines.rs` | reading and writing, the same for both |
+//! | `connection.rs`, `line_room.rs` | a connection's two loops, and the memory that long lines may take |
+//! | `identity.rs`, `tls.rs` | key pairs, and TLS that proves them |
+//! | `bind.rs` | the ports of a client |
+//! | `causes.rs` | why a connection failed, in words |
+
+pub(crate) mod bind;
+mod causes;
+mod connect;
+pub mod connection;
+pub mod identity;
+pub mod line_room;
+mod lines;
+mod listener;
+mod missed;
+mod pending;
+mod quic;
+mod tcp;
+mod tcp_stream;
+pub mod tls;
+
+use std::net::SocketAddr;
+
+pub use connect::{CONNECT_TIME, connect, connect_any, connect_host, resolve};
+pub use lines::{CLOSE_TIME, LineFault, LineReader, LineWriter};
+pub use listener::{ListenLimits, Listener};
+
+use crate::protocol::{PublicKey, TransportKind};
+
+/// The longest line, in bytes without its end, that a new connection accepts: a request of 1 MiB, and
+/// as much again for what the link puts around it. [`LineReader::set_limit`] changes it.
+pub const LINE_LIMIT: usize = 2 << 20;
+
+/// One connection: the other side's key is proved, and the stream is open.
+#[derive(Debug)]
+pub struct Conn {
+    /// The key that the other side holds.
+    pub peer: PublicKey,
+    /// Where the other side is.
+    pub address: SocketAddr,
+    /// What carries the lines.
+    pub transport: TransportKind,
+    /// Lines from the other side.
+    pub reader: LineReader,
+    /// Lines to the other side. Dropping it without [`LineWriter::shutdown`] aborts the connection.
+    pub writer: LineWriter,
+}
+
+impl Conn {
+    /// Leaves gracefully; see [`LineWriter::close`].
+    ///
+    /// # Errors
+    /// When the connection broke before everything was delivered, or that took too long.
+    pub async fn close(self) -> Result<(), LineFault> {
+        self.writer.close(self.reader).await
+    }
+}

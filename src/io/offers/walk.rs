@@ -1,0 +1,209 @@
+//! What a request to offer names: its files, and all that is in its folders.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, Dir, FileType, statat};
+use rustix::io::Errno;
+
+use crate::io::content::hash::Fingerprint;
+use crate::io::data::is_partial;
+use crate::io::fs::open::{Opener, open_folder, open_within, refusal};
+use crate::io::os::cancel::Cancel;
+use crate::protocol::limits::{TREE_DEPTH, TREE_ENTRIES};
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::check_file;
+use crate::protocol::types::{SkipReason, Skipped};
+use crate::protocol::{At, ErrorCode, Failure};
+
+/// A file that was found.
+pub(crate) struct FoundFile {
+    /// The name by which it is offered.
+    pub(crate) name: Arc<str>,
+    /// As it was when it was found.
+    pub(crate) fingerprint: Fingerprint,
+    /// Its place in the request: its own, or that of the folder that it is in.
+    pub(super) place: usize,
+    /// Whether the request names it.
+    pub(super) is_named: bool,
+}
+
+/// What a request names.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// Each file once.
+    pub(crate) files: Vec<FoundFile>,
+    /// What is in folders and cannot be offered.
+    pub(crate) skipped: Vec<Skipped>,
+    /// The prefix of each folder, those within folders too: `""`, or a name that ends in `/`.
+    pub(crate) folders: Vec<String>,
+    /// The prefixes of the folders that the request names, with their places in it.
+    pub(super) named: Vec<(usize, String)>,
+}
+
+/// Looks for all that a request names, without opening a file.
+///
+/// # Errors
+/// What is wrong with a file or folder that the request names, with its place; `too-many` for too large a
+/// tree; `interrupted`.
+pub(super) fn find(dir: &Path, names: &[String], hidden: bool, cancel: &Cancel) -> Result<Found, Failure> {
+    let mut walker = Walker::new(hidden, cancel);
+    let mut opener = Opener::new(dir);
+    for (place, name) in names.iter().enumerate() {
+        walker.place = place;
+        walker.named(dir, &mut opener, name).map_err(|failure| failure.at(place_at(place)))?;
+    }
+    let mut found = walker.found;
+    if names.len() > 1 {
+        // A file that is named counts as such, even if its folder is named before it.
+        found.files.sort_by_key(|file| !file.is_named);
+        let mut seen = HashSet::new();
+        found.files.retain(|file| seen.insert(file.name.clone()));
+        found.files.sort_by_key(|file| file.place);
+    }
+    Ok(found)
+}
+
+/// Looks for all that is in a folder, so many levels below the outermost one. Where there is too much, some of it is
+/// found.
+pub(crate) fn find_in(dir: &Path, prefix: &str, depth: usize, hidden: bool, cancel: &Cancel) -> Found {
+    let mut walker = Walker::new(hidden, cancel);
+    let folder = open_folder(dir, prefix).map_err(|errno| refusal(prefix, errno));
+    if let Err(failure) = folder.and_then(|folder| walker.folder(&folder, prefix, depth)) {
+        tracing::debug!("looking for files in {prefix}: {failure}");
+    }
+    walker.found
+}
+
+/// Where in the request.
+pub(super) fn place_at(place: usize) -> At {
+    pointer_at(&format!("/files/{place}"))
+}
+
+/// Whether the last part of a name is hidden.
+pub(crate) fn is_hidden(name: &str) -> bool {
+    name.starts_with('.')
+}
+
+struct Walker<'a> {
+    hidden: bool,
+    cancel: &'a Cancel,
+    place: usize,
+    /// How much was found so far.
+    entries: usize,
+    found: Found,
+}
+
+impl<'a> Walker<'a> {
+    fn new(hidden: bool, cancel: &'a Cancel) -> Self {
+        Self { hidden, cancel, place: 0, entries: 0, found: Found::default() }
+    }
+
+    /// A file or folder that the request names.
+    fn named(&mut self, dir: &Path, opener: &mut Opener<'_>, name: &str) -> Result<(), Failure> {
+        let bare = name.trim_end_matches('/');
+        if bare == "." {
+            let folder = open_folder(dir, "").map_err(|errno| refusal(name, errno))?;
+            self.found.named.push((self.place, String::new()));
+            return self.folder(&folder, "", 0);
+        }
+        check_file(bare)?;
+        let stat = opener.stat(bare)?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+            let folder = open_folder(dir, bare).map_err(|errno| refusal(bare, errno))?;
+            let prefix = format!("{bare}/");
+            self.found.named.push((self.place, prefix.clone()));
+            return self.folder(&folder, &prefix, 0);
+        }
+        if is_partial(bare.rsplit('/').next().unwrap_or(bare)) {
+            let message = format!("{bare} is a file that is being fetched, and is not complete.");
+            return Err(Failure::new(ErrorCode::NotAFile, message));
+        }
+        if bare != name {
+            return Err(Failure::new(ErrorCode::NotADir, format!("{bare} is not a folder.")));
+        }
+        // Opened once, so that a file that cannot be read is told of before the others are hashed.
+        let fingerprint = Fingerprint::of(&opener.open(bare)?)?;
+        let name = bare.into();
+        self.found.files.push(FoundFile { name, fingerprint, place: self.place, is_named: true });
+        Ok(())
+    }
+
+    fn folder(&mut self, folder: &OwnedFd, prefix: &str, depth: usize) -> Result<(), Failure> {
+        if self.cancel.is_cancelled() {
+            return Err(ErrorCode::Interrupted.into());
+        }
+        if depth > TREE_DEPTH {
+            let message = format!("{prefix} is too deep: folders may be nested {TREE_DEPTH} levels.");
+            return Err(Failure::new(ErrorCode::TooMany, message));
+        }
+        self.found.folders.push(prefix.to_owned());
+        let Some(names) = self.names(folder)? else {
+            self.skip(prefix.trim_end_matches('/').to_owned(), SkipReason::Unreadable);
+            return Ok(());
+        };
+        for name in names {
+            match name.into_string() {
+                Ok(name) => self.entry(folder, prefix, &name, depth)?,
+                Err(name) => self.skip(format!("{prefix}{}", name.to_string_lossy()), SkipReason::Name),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is in a folder, sorted; `None` if that cannot be read.
+    fn names(&mut self, folder: &OwnedFd) -> Result<Option<Vec<OsString>>, Failure> {
+        let Ok(entries) = Dir::read_from(folder) else { return Ok(None) };
+        let mut names = Vec::new();
+        for entry in entries {
+            let Ok(entry) = entry else { return Ok(None) };
+            let name = entry.file_name().to_bytes();
+            if matches!(name, b"." | b"..") || (!self.hidden && name.starts_with(b".")) {
+                continue;
+            }
+            self.entries += 1;
+            if self.entries > TREE_ENTRIES {
+                let message = format!("There are more than {TREE_ENTRIES} files and folders in there.");
+                return Err(Failure::new(ErrorCode::TooMany, message).hint("Offer its folders one by one."));
+            }
+            names.push(OsString::from_vec(name.to_vec()));
+        }
+        names.sort_unstable();
+        Ok(Some(names))
+    }
+
+    fn entry(&mut self, folder: &OwnedFd, prefix: &str, name: &str, depth: usize) -> Result<(), Failure> {
+        // What has gone since the folder was read is not there.
+        let Ok(stat) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { return Ok(()) };
+        let full = format!("{prefix}{name}");
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        let reason = match kind {
+            FileType::RegularFile if is_partial(name) => return Ok(()),
+            FileType::Symlink => Some(SkipReason::Link),
+            FileType::RegularFile | FileType::Directory if check_file(&full).is_err() => Some(SkipReason::Name),
+            FileType::RegularFile | FileType::Directory => None,
+            _ => Some(SkipReason::Special),
+        };
+        if let Some(reason) = reason {
+            self.skip(full, reason);
+        } else if kind == FileType::Directory {
+            match open_within(folder, name) {
+                Ok(inner) => self.folder(&inner, &format!("{full}/"), depth + 1)?,
+                Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR) => {}
+                Err(_) => self.skip(full, SkipReason::Unreadable),
+            }
+        } else {
+            let fingerprint = Fingerprint::of_stat(&stat);
+            self.found.files.push(FoundFile { name: full.into(), fingerprint, place: self.place, is_named: false });
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, file: String, reason: SkipReason) {
+        self.found.skipped.push(Skipped { file, reason });
+    }
+}

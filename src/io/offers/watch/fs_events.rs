@@ -1,0 +1,115 @@
+//! What the system tells of changes in folders.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
+
+use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+
+use super::WatchShared;
+use super::event::WatchEvent;
+
+/// Folders of which the system tells changes; never what is deeper in them.
+pub(super) struct FsEvents {
+    watcher: Option<RecommendedWatcher>,
+    folders: BTreeSet<PathBuf>,
+    /// Whether there is a folder of which it does not.
+    blind: bool,
+    /// Whether that was logged.
+    warned: bool,
+}
+
+impl FsEvents {
+    pub(super) fn open(events: bool, notes: SyncSender<WatchEvent>, shared: Arc<WatchShared>) -> Self {
+        let tell = move |event: notify::Result<Event>| match event {
+            Ok(event) if event.need_rescan() => shared.missed.store(true, Ordering::Release),
+            Ok(event) => tell(event, &notes, &shared),
+            Err(e) => {
+                tracing::debug!("watching: {}", crate::protocol::cause::plain(&e.to_string()));
+                shared.missed.store(true, Ordering::Release);
+            }
+        };
+        let opened = events.then(|| notify::recommended_watcher(tell)).transpose();
+        let watcher = opened
+            .inspect_err(|e| {
+                tracing::warn!("the system tells of no changes: {}", crate::protocol::cause::plain(&e.to_string()))
+            })
+            .unwrap_or_default();
+        Self { watcher, folders: BTreeSet::new(), blind: false, warned: false }
+    }
+
+    /// Has changes in a folder told. Says whether that is new.
+    pub(super) fn watch(&mut self, folder: &Path) -> bool {
+        let Some(watcher) = &mut self.watcher else { return false };
+        // Where there is no room for one more, the others need not be tried.
+        if self.blind || self.folders.contains(folder) {
+            return false;
+        }
+        match watcher.watch(folder, RecursiveMode::NonRecursive) {
+            Ok(()) => self.folders.insert(folder.to_owned()),
+            Err(notify::Error { kind: ErrorKind::PathNotFound, .. }) => false,
+            Err(e) => {
+                self.blind = true;
+                if !std::mem::replace(&mut self.warned, true) {
+                    tracing::warn!(
+                        "changes in {} are noticed late: {}",
+                        folder.display(),
+                        crate::protocol::cause::plain(&e.to_string())
+                    );
+                }
+                false
+            }
+        }
+    }
+
+    /// Whether there are changes that are not told.
+    pub(super) fn is_blind(&self) -> bool {
+        self.blind || self.watcher.is_none()
+    }
+
+    /// From now on, tries again what could not be watched.
+    pub(super) fn try_again(&mut self) {
+        self.blind = false;
+    }
+
+    /// Gives up what is watched at this path and below: whatever is there now is something else.
+    pub(super) fn lose(&mut self, path: &Path) {
+        let from = (Bound::Included(path), Bound::Unbounded);
+        let lost: Vec<_> = self.folders.range::<Path, _>(from).take_while(|f| f.starts_with(path)).cloned().collect();
+        for folder in lost {
+            self.unwatch(&folder);
+        }
+    }
+
+    /// Watches only folders for which there is a reason.
+    pub(super) fn keep(&mut self, wanted: impl Fn(&Path) -> bool) {
+        let lost: Vec<_> = self.folders.iter().filter(|folder| !wanted(folder)).cloned().collect();
+        for folder in lost {
+            self.unwatch(&folder);
+        }
+    }
+
+    fn unwatch(&mut self, folder: &Path) {
+        self.folders.remove(folder);
+        if let Some(watcher) = &mut self.watcher {
+            // It may have ended by itself, with the folder.
+            let _ = watcher.unwatch(folder);
+        }
+    }
+}
+
+fn tell(event: Event, notes: &SyncSender<WatchEvent>, shared: &WatchShared) {
+    let note = match event.kind {
+        // That somebody reads is not a change; our own hashing would be one.
+        EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write) => return,
+        EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => WatchEvent::Moved,
+        _ => WatchEvent::Look,
+    };
+    for path in event.paths {
+        shared.note(notes, note(path));
+    }
+}

@@ -1,0 +1,355 @@
+//! What is watched: offered files with what was told of them, and folders in which new files count.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::core::session::Offering;
+use crate::io::content::hash::{Fingerprint, Hashed};
+use crate::io::data::is_partial;
+use crate::io::data::{Place, Shelf, Shelved};
+use crate::io::offers::ready::Ready;
+use crate::io::offers::walk::is_hidden;
+use crate::protocol::limits::TREE_ENTRIES;
+use crate::protocol::name::check_file;
+use crate::protocol::{Content, ContentHash, Timestamp};
+
+/// Keeps the shelf, too, so that both always say the same.
+#[derive(Debug)]
+pub(super) struct WatchIndex {
+    shelf: Shelf,
+    files: BTreeMap<Arc<str>, Watched>,
+    /// The folders to which the names of files are relative, and of how many files.
+    bases: BTreeMap<Arc<Path>, usize>,
+    folders: BTreeMap<u64, Folder>,
+    next: u64,
+}
+
+/// An offered file.
+#[derive(Debug)]
+struct Watched {
+    /// As it is on the shelf, which says where it is, and what was told of it.
+    file: Arc<Shelved>,
+    chunks: Option<u32>,
+    /// Changes with each offering.
+    serial: u64,
+}
+
+impl Watched {
+    fn fingerprint(&self) -> &Fingerprint {
+        &self.file.hashed.fingerprint
+    }
+
+    /// Whether its name is relative to this folder.
+    fn is_in(&self, base: &Path) -> bool {
+        matches!(&self.file.place, Place::In(folder) if **folder == *base)
+    }
+}
+
+/// What was told of a file, besides its name: what follows from this is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Published {
+    hash: ContentHash,
+    chunk_size: u64,
+    modified: Timestamp,
+}
+
+impl Published {
+    fn of(hashed: &Hashed) -> Self {
+        let (chunk_size, modified) = (hashed.chunking.chunk_size(), hashed.fingerprint.modified());
+        Self { hash: hashed.hash, chunk_size, modified }
+    }
+}
+
+/// Where new files are looked for.
+#[derive(Debug, Clone)]
+pub(super) struct Scope {
+    /// The folder to which names are relative.
+    pub(super) base: Arc<Path>,
+    /// The part of each name before what is in this folder: `""`, or ends in `/`.
+    pub(super) prefix: String,
+    pub(super) hidden: bool,
+}
+
+/// A folder in which new files are offered.
+#[derive(Debug)]
+struct Folder {
+    scope: Scope,
+    chunks: Option<u32>,
+    /// Files, and prefixes that end in `/`, that were withdrawn.
+    except: BTreeSet<String>,
+}
+
+/// A file to hash, and on whose behalf.
+#[derive(Debug)]
+pub(super) struct HashTask {
+    pub(super) base: Arc<Path>,
+    pub(super) chunks: Option<u32>,
+    pub(super) name: Arc<str>,
+    pub(super) fingerprint: Fingerprint,
+    /// The serial of the file, or the number of the folder in which it is new.
+    owner: u64,
+    is_new: bool,
+}
+
+/// What a settled path calls for.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    pub(super) tasks: Vec<HashTask>,
+    /// Files that were taken off the shelf.
+    pub(super) gone: Vec<String>,
+}
+
+impl Folder {
+    /// The name that something at this path would be offered by.
+    fn name_of(&self, path: &Path) -> Option<String> {
+        let name = path.strip_prefix(&self.scope.base).ok()?.to_str()?;
+        let below = name.strip_prefix(&self.scope.prefix).filter(|below| !below.is_empty())?;
+        let visible = self.scope.hidden || !below.split('/').any(is_hidden);
+        let last = below.rsplit('/').next().unwrap_or(below);
+        (visible && !is_partial(last) && !self.is_excepted(name)).then(|| name.to_owned())
+    }
+
+    fn is_excepted(&self, name: &str) -> bool {
+        let prefixes = name.match_indices('/').map(|(slash, _)| &name[..=slash]);
+        self.except.contains(name) || prefixes.into_iter().any(|prefix| self.except.contains(prefix))
+    }
+
+    /// The folder itself.
+    fn path(&self) -> PathBuf {
+        self.scope.base.join(self.scope.prefix.trim_end_matches('/'))
+    }
+}
+
+impl WatchIndex {
+    pub(super) fn new(shelf: Shelf) -> Self {
+        Self { shelf, files: BTreeMap::new(), bases: BTreeMap::new(), folders: BTreeMap::new(), next: 0 }
+    }
+
+    /// Takes what was offered; gives the files as they are on the shelf, and the numbers of the folders.
+    pub(super) fn add(
+        &mut self,
+        offering: &Offering,
+        files: Vec<Ready>,
+        folders: &[String],
+    ) -> (Vec<Arc<Shelved>>, Vec<u64>) {
+        let base = self.base(Path::new(&offering.dir));
+        let mut placed = Vec::with_capacity(files.len());
+        self.shelf.reserve(files.iter().filter(|file| !self.files.contains_key(&file.name)).count());
+        for file in files {
+            for folder in self.folders.values_mut() {
+                folder.except.remove(&*file.name);
+            }
+            placed.push(self.place(base.clone(), offering.chunks, file));
+        }
+        let added = folders.iter().map(|prefix| {
+            self.folders.retain(|_, Folder { scope, .. }| scope.base != base || scope.prefix != *prefix);
+            let scope = Scope { base: base.clone(), prefix: prefix.clone(), hidden: offering.hidden };
+            self.next += 1;
+            self.folders.insert(self.next, Folder { scope, chunks: offering.chunks, except: BTreeSet::new() });
+            self.next
+        });
+        let added = added.collect();
+        (placed, added)
+    }
+
+    /// A folder, as those share it whose names are relative to it.
+    fn base(&self, folder: &Path) -> Arc<Path> {
+        self.bases.get_key_value(folder).map_or_else(|| folder.into(), |(known, _)| known.clone())
+    }
+
+    fn place(&mut self, base: Arc<Path>, chunks: Option<u32>, file: Ready) -> Arc<Shelved> {
+        let Ready { name, hashed } = file;
+        // It stays on the shelf until the new one takes its place.
+        self.strike(&name);
+        self.next += 1;
+        *self.bases.entry(base.clone()).or_default() += 1;
+        let file = self.shelf.add_in(base, name.clone(), hashed);
+        self.files.insert(name, Watched { file: file.clone(), chunks, serial: self.next });
+        file
+    }
+
+    fn unplace(&mut self, name: &str) -> bool {
+        self.strike(name).is_some() && self.shelf.remove(name)
+    }
+
+    fn strike(&mut self, name: &str) -> Option<Watched> {
+        let old = self.files.remove(name)?;
+        if let Place::In(base) = &old.file.place
+            && let Some(files) = self.bases.get_mut(base)
+        {
+            *files -= 1;
+            if *files == 0 {
+                self.bases.remove(base);
+            }
+        }
+        Some(old)
+    }
+
+    /// The offered files at a path: as many as there are folders around it to which their names are relative.
+    fn at<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = (&'a Arc<str>, &'a Watched)> {
+        let bases = path.ancestors().filter(|folder| self.bases.contains_key(*folder));
+        bases.filter_map(move |base| {
+            let name = path.strip_prefix(base).ok()?.to_str()?;
+            self.files.get_key_value(name).filter(|(_, file)| file.is_in(base))
+        })
+    }
+
+    /// Takes back what is named; a name that ends in `/` is that of a folder, `./` that of the outermost.
+    pub(super) fn forget(&mut self, names: &[String]) {
+        for name in names {
+            match name.strip_suffix('/') {
+                Some("." | "") => self.forget_below(""),
+                Some(_) => self.forget_below(name),
+                None => {
+                    if self.unplace(name) {
+                        self.except(name);
+                    }
+                }
+            }
+        }
+    }
+
+    fn forget_below(&mut self, prefix: &str) {
+        let ended = self.folders.values().map(|folder| &folder.scope).filter(|scope| scope.prefix.starts_with(prefix));
+        let ended: BTreeSet<Arc<Path>> = ended.map(|scope| scope.base.clone()).collect();
+        self.folders.retain(|_, folder| !folder.scope.prefix.starts_with(prefix));
+        let below = self.files.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        // What was offered file by file from another folder is not meant by `./`.
+        let meant = below
+            .take_while(|(name, _)| name.starts_with(prefix))
+            .filter(|(_, file)| !prefix.is_empty() || ended.iter().any(|base| file.is_in(base)));
+        for name in meant.map(|(name, _)| name.clone()).collect::<Vec<Arc<str>>>() {
+            self.unplace(&name);
+        }
+        self.except(prefix);
+    }
+
+    /// Notes in the folders that go on being watched that this was withdrawn.
+    fn except(&mut self, name: &str) {
+        for folder in self.folders.values_mut().filter(|folder| name.starts_with(&folder.scope.prefix)) {
+            // A bound that nobody reaches who does not try to.
+            if folder.except.len() < TREE_ENTRIES {
+                folder.except.insert(name.to_owned());
+            }
+        }
+    }
+
+    pub(super) fn path_of(&self, name: &str) -> Option<PathBuf> {
+        Some(self.files.get(name)?.file.path().into_owned())
+    }
+
+    pub(super) fn scope(&self, number: u64) -> Option<Scope> {
+        Some(self.folders.get(&number)?.scope.clone())
+    }
+
+    pub(super) fn folder_numbers(&self) -> Vec<u64> {
+        self.folders.keys().copied().collect()
+    }
+
+    /// The watched folders that have this path in them, with its name.
+    pub(super) fn folders_around(&self, path: &Path) -> Vec<(u64, String)> {
+        let around = self.folders.iter().filter_map(|(number, folder)| Some((*number, folder.name_of(path)?)));
+        around.collect()
+    }
+
+    /// All offered files.
+    pub(super) fn all(&self) -> Vec<Arc<Shelved>> {
+        self.files.values().map(|file| file.file.clone()).collect()
+    }
+
+    /// The offered files at this path or below it.
+    pub(super) fn below(&self, path: &Path) -> Vec<Arc<Shelved>> {
+        let mut below: Vec<_> = self.at(path).map(|(_, file)| file.file.clone()).collect();
+        for base in self.bases.keys() {
+            // Either all that is relative to a folder is below the path, or some of it, or none.
+            let prefix = match path.strip_prefix(base).map(Path::to_str) {
+                Ok(Some("")) => String::new(),
+                Ok(Some(folder)) => format!("{folder}/"),
+                Err(_) if base.starts_with(path) => String::new(),
+                Ok(None) | Err(_) => continue,
+            };
+            let names = self.files.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+            let names = names.take_while(|(name, _)| name.starts_with(prefix.as_str()));
+            below.extend(names.filter(|(_, file)| file.is_in(base)).map(|(_, file)| file.file.clone()));
+        }
+        below
+    }
+
+    /// Whether this is how the file at a path is offered, under all of its names; true for others.
+    pub(super) fn is_as_offered(&self, path: &Path, now: Option<&Fingerprint>) -> bool {
+        self.at(path).all(|(_, file)| Some(file.fingerprint()) == now)
+    }
+
+    /// Whether a file in a watched folder is new or has changed.
+    pub(super) fn is_news(&self, path: &Path, now: &Fingerprint) -> bool {
+        let is_new = || self.folders_around(path).iter().any(|(_, name)| !self.files.contains_key(name.as_str()));
+        !self.is_as_offered(path, Some(now)) || is_new()
+    }
+
+    /// Whether a folder is a watched one, or in one.
+    pub(super) fn is_in_folder(&self, path: &Path) -> bool {
+        self.folders.values().any(|folder| path == folder.path() || folder.name_of(path).is_some())
+    }
+
+    /// Decides about a path that has been the same for a moment: a regular file, or none.
+    pub(super) fn settle(&mut self, path: &Path, now: Option<&Fingerprint>) -> Settled {
+        let mut settled = Settled::default();
+        let names: Vec<Arc<str>> = self.at(path).map(|(name, _)| name.clone()).collect();
+        let Some(now) = now else {
+            settled.gone = names.iter().filter(|name| self.unplace(name)).map(|name| name.to_string()).collect();
+            return settled;
+        };
+        for name in names {
+            if let Some(file) = self.files.get(&name).filter(|file| file.fingerprint() != now)
+                && let Place::In(base) = &file.file.place
+            {
+                let (base, chunks, owner) = (base.clone(), file.chunks, file.serial);
+                settled.tasks.push(HashTask { base, chunks, name, fingerprint: *now, owner, is_new: false });
+            }
+        }
+        for (owner, name) in self.folders_around(path) {
+            let is_known =
+                self.files.contains_key(name.as_str()) || settled.tasks.iter().any(|task| *task.name == *name);
+            if is_known || self.files.len() >= TREE_ENTRIES || check_file(&name).is_err() {
+                continue;
+            }
+            if let Some(Folder { scope, chunks, .. }) = self.folders.get(&owner) {
+                let (base, chunks, name) = (scope.base.clone(), *chunks, name.into());
+                settled.tasks.push(HashTask { base, chunks, name, fingerprint: *now, owner, is_new: true });
+            }
+        }
+        settled
+    }
+
+    /// Takes a file that was hashed; gives what is to be told of it.
+    pub(super) fn replace(&mut self, task: &HashTask, file: Ready) -> Option<Content> {
+        let told = match self.files.get(&task.name) {
+            Some(old) if !task.is_new && old.serial == task.owner => Some(Published::of(&old.file.hashed)),
+            None if task.is_new && self.is_wanted(task) => None,
+            // It was withdrawn or offered anew meanwhile.
+            _ => return None,
+        };
+        let is_news = told != Some(Published::of(&file.hashed));
+        let content = file.content();
+        self.place(task.base.clone(), task.chunks, file);
+        is_news.then_some(content)
+    }
+
+    /// Whether a new file is still wanted by the folder in which it was found.
+    fn is_wanted(&self, task: &HashTask) -> bool {
+        let (folder, path) = (self.folders.get(&task.owner), task.base.join(&*task.name));
+        folder.and_then(|folder| folder.name_of(&path)).is_some_and(|name| *name == *task.name)
+    }
+
+    /// Whether the file that was to be hashed is offered, as it was before.
+    pub(super) fn is_offered(&self, task: &HashTask) -> bool {
+        self.files.get(&task.name).is_some_and(|old| !task.is_new && old.serial == task.owner)
+    }
+
+    /// Takes a file that is gone off the shelf; says whether it was offered.
+    pub(super) fn drop_failed(&mut self, task: &HashTask) -> bool {
+        self.is_offered(task) && self.unplace(&task.name)
+    }
+}

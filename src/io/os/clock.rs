@@ -1,0 +1,57 @@
+//! The clock: the only place that reads it for the machines.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::core::Time;
+use crate::protocol::Timestamp;
+
+/// Counts from its making.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    start: Instant,
+    epoch: Timestamp,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    pub fn start() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Self { start: Instant::now(), epoch: Timestamp(since.as_millis() as i64) }
+    }
+
+    /// The machines' time.
+    pub fn now(&self) -> Time {
+        Time(self.start.elapsed().as_micros() as u64)
+    }
+
+    /// What the calendar said at the start.
+    pub fn epoch(&self) -> Timestamp {
+        self.epoch
+    }
+
+    /// What the calendar says now. It never goes back while the program runs.
+    pub fn calendar(&self) -> Timestamp {
+        Timestamp(self.epoch.0 + self.start.elapsed().as_millis() as i64)
+    }
+
+    /// The moment of a machine's time.
+    pub fn instant(&self, time: Time) -> Instant {
+        self.start + Duration::from_micros(time.0)
+    }
+}
+
+/// A random number from the operating system.
+///
+/// # Errors
+/// When the system has none.
+pub fn random() -> std::io::Result<u64> {
+    getrandom::u64().map_err(std::io::Error::other)
+}
+
+/// Waits until a moment of [`Clock::instant`]; for ever if there is none.
+pub async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}

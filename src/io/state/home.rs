@@ -1,0 +1,149 @@
+//! A client's data folder: its key, the keys that it knows, its history.
+
+use std::fs::DirBuilder;
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+
+use super::pins::Pins;
+use crate::io::fs::own_file::{file_of, mark_private};
+use crate::io::net::identity::Identity;
+use crate::protocol::cause;
+use crate::protocol::name::check_person;
+use crate::protocol::{ErrorCode, Failure};
+
+/// Names the folder where `--data` does not.
+pub const HOME_VARIABLE: &str = "POTLUCK_HOME";
+
+/// An open data folder.
+#[derive(Debug, Clone)]
+pub struct Home {
+    dir: PathBuf,
+    /// Whether it was named: what finds the folder by itself does not need to be told.
+    named: bool,
+}
+
+/// `--data DIR`, as a shell takes it.
+pub fn data_option(dir: &Path) -> String {
+    let dir = dir.to_string_lossy();
+    let plain = |c: char| c.is_alphanumeric() || "_-./+,:=@%".contains(c);
+    match dir.chars().all(plain) && !dir.is_empty() {
+        true => format!("--data {dir}"),
+        false => format!("--data '{}'", dir.replace('\'', r"'\''")),
+    }
+}
+
+impl Home {
+    /// Opens `dir`, else the folder that `POTLUCK_HOME` names, else `potluck` where the platform keeps
+    /// programs' data. A folder that is not there is made, for its owner only.
+    ///
+    /// # Errors
+    /// `bad-config` when the folder cannot be made or there is no home folder to put it in.
+    pub fn open(dir: Option<&Path>) -> Result<Self, Failure> {
+        let named = dir.is_some();
+        let dir = dir.map_or_else(Self::default_dir, |dir| Ok(dir.to_owned()))?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+        made.map_err(|e| match e.kind() {
+            ErrorKind::AlreadyExists => bad(format!("The data folder {} is not a folder.", dir.display())),
+            _ => bad(format!("The data folder {} cannot be made: {}.", dir.display(), cause::of_io(&e))),
+        })
+        .map_err(|failure| failure.hint("Name another folder with --data, or in POTLUCK_HOME."))?;
+        mark_private(&dir);
+        Ok(Self { dir, named })
+    }
+
+    /// The folder that is opened where none is named; it may not be there yet.
+    ///
+    /// # Errors
+    /// `bad-config` when there is no home folder to put it in.
+    pub fn default_dir() -> Result<PathBuf, Failure> {
+        if let Some(dir) = std::env::var_os(HOME_VARIABLE).filter(|dir| !dir.is_empty()) {
+            return Ok(dir.into());
+        }
+        let base = etcetera::choose_base_strategy();
+        base.map(|base| base.data_dir().join("potluck")).map_err(|_| {
+            bad("There is no place for the data folder: no home folder is known.".to_owned())
+                .hint("Name one with --data, or in POTLUCK_HOME.")
+        })
+    }
+
+    /// The key pair of a name, made at first use. Each name has its own: several clients of one person can be
+    /// told apart, and a key can be thrown away with its name.
+    ///
+    /// # Errors
+    /// `bad-name` when the name is none, or `bad-config` when the key's file cannot be used: unreadable, damaged,
+    /// or open to others.
+    pub fn identity(&self, name: &str) -> Result<Identity, Failure> {
+        // A name that passes has no character that means something in a path.
+        check_person(name)?;
+        let file = file_of(&self.dir.join("keys"), name, ".key");
+        Identity::load_or_create(&file)
+            .map_err(|e| bad(format!("The key {} cannot be used: {}.", file.display(), cause::of_io(&e))))
+    }
+
+    /// The keys of hubs and peers that this client knows.
+    pub fn pins(&self) -> Pins {
+        Pins::at(&self.dir)
+    }
+
+    /// Where the line editor keeps what was typed.
+    pub fn history(&self) -> PathBuf {
+        self.dir.join("history")
+    }
+
+    /// A command line that is to use this folder: with `--data` if it was named so.
+    pub fn command(&self, words: &str) -> String {
+        if self.named { format!("{words} {}", data_option(&self.dir)) } else { words.to_owned() }
+    }
+
+    /// The folder itself.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+fn bad(message: String) -> Failure {
+    Failure::new(ErrorCode::BadConfig, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_folder_is_made_for_its_owner_and_keeps_the_key() {
+        let base = tempfile::tempdir().unwrap();
+        let dir = base.path().join("deep/home");
+        let home = Home::open(Some(&dir)).unwrap();
+        assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let key = home.identity("erin").unwrap().key;
+        assert_eq!(Home::open(Some(&dir)).unwrap().identity("erin").unwrap().key, key);
+        assert!(home.history().starts_with(&dir));
+    }
+
+    #[test]
+    fn a_key_that_was_kept_under_another_fold_of_its_name_is_found() {
+        let base = tempfile::tempdir().unwrap();
+        let home = Home::open(Some(base.path())).unwrap();
+        let key = home.identity("STRAẞE").unwrap().key;
+        std::fs::rename(base.path().join("keys/strasse.key"), base.path().join("keys/straße.key")).unwrap();
+        assert_eq!(home.identity("STRAẞE").unwrap().key, key);
+        assert_ne!(home.identity("Straẞen").unwrap().key, key);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        let base = tempfile::tempdir().unwrap();
+        let file = base.path().join("file");
+        std::fs::write(&file, b"").unwrap();
+        let refused = Home::open(Some(&file.join("home"))).unwrap_err();
+        assert!(refused.code == ErrorCode::BadConfig && refused.message.contains("file/home"), "{refused}");
+        let home = Home::open(Some(base.path())).unwrap();
+        std::fs::create_dir(base.path().join("keys")).unwrap();
+        std::fs::write(base.path().join("keys/erin.key"), b"short").unwrap();
+        assert!(home.identity("erin").err().unwrap().message.contains("erin.key"));
+    }
+}

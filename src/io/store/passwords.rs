@@ -1,0 +1,225 @@
+//! Passwords: how they are hashed, and the threads that check them.
+//!
+//! A check costs the same whether the name is known or not, and no more than two are made at once: each takes 19
+//! MiB and some ten milliseconds of a processor. Each thread takes this memory once, at its first check, and keeps it:
+//! what is taken and given back for each check, the allocator returns to nobody, and logins would make the hub grow.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use argon2::password_hash::PasswordHasher;
+use argon2::password_hash::phc::{Output, PasswordHash};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+
+pub use crate::io::store::Account;
+use crate::io::store::{Reader, Store};
+use crate::protocol::limits::{LOGINS_WAITING, PASSWORD_BYTES};
+use crate::protocol::name::NameKey;
+use crate::protocol::types::Password;
+use crate::protocol::{ErrorCode, Failure};
+
+/// Memory for one hash, in KiB. This and the next two are what OWASP recommends for argon2id.
+const MEMORY: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// Bytes of a hash.
+const OUTPUT: usize = 32;
+
+/// Checks at once.
+const WORKERS: usize = 2;
+
+/// Bytes of a salt.
+const SALT: usize = 16;
+
+/// What is hashed with a password that nobody has, so that this takes as long.
+const NO_SALT: [u8; SALT] = *b"no account here!";
+
+/// What is told of each attempt: its number, and whose password it is if it is right.
+pub type Checked = Box<dyn Fn(u64, Option<Account>) + Send + Sync>;
+
+/// A login that has to be checked.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its number.
+    pub number: u64,
+    /// The account's name; there may be none.
+    pub name_key: NameKey,
+    /// The password.
+    pub password: Password,
+}
+
+/// Why an attempt was not taken; it is given back.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// [`LOGINS_WAITING`] are waiting.
+    Full(Attempt),
+    /// The threads have ended.
+    Stopped(Attempt),
+}
+
+/// The hash of a password as a PHC string: argon2id with a new random salt.
+///
+/// # Errors
+/// `bad-config` for an empty password, or one of more than [`PASSWORD_BYTES`]; `internal` when the system has no
+/// random numbers or no memory.
+pub fn hash(password: &Password) -> Result<String, Failure> {
+    check_length(password)?;
+    let mut salt = [0; SALT];
+    getrandom::fill(&mut salt).map_err(Failure::internal)?;
+    let hash = hasher().hash_password_with_salt(password.0.as_bytes(), &salt).map_err(Failure::internal)?;
+    Ok(hash.to_string())
+}
+
+/// Whether this can be a password at all.
+///
+/// # Errors
+/// `bad-config` for an empty password, or one of more than [`PASSWORD_BYTES`].
+pub fn check_length(password: &Password) -> Result<(), Failure> {
+    match password.0.len() {
+        0 => Err(Failure::new(ErrorCode::BadConfig, "The password is empty.")),
+        1..=PASSWORD_BYTES => Ok(()),
+        _ => Err(Failure::new(ErrorCode::BadConfig, format!("The password has more than {PASSWORD_BYTES} bytes."))),
+    }
+}
+
+fn hasher() -> Argon2<'static> {
+    let params = Params::new(MEMORY, PASSES, LANES, Some(OUTPUT)).expect("the parameters are within argon2's bounds");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+/// The salt and the output in a PHC string that [`hash`] has made; `None` for any other, which could cost any time
+/// and memory to check.
+fn parts(hash: &str) -> Option<(Vec<u8>, Output)> {
+    let parsed = PasswordHash::new(hash).ok()?;
+    let params = Params::try_from(&parsed).ok()?;
+    let same = parsed.algorithm == Algorithm::Argon2id.ident()
+        && parsed.version == Some(Version::V0x13.into())
+        && (params.m_cost(), params.t_cost(), params.p_cost()) == (MEMORY, PASSES, LANES);
+    let (salt, output) = (parsed.salt?, parsed.hash?);
+    (same && output.len() == OUTPUT && salt.len() == SALT).then(|| (salt.to_vec(), output))
+}
+
+/// What one check after the other works in.
+#[derive(Default)]
+struct Memory(Vec<Block>);
+
+impl Memory {
+    /// All of it; `None` when the system has no more.
+    fn blocks(&mut self, count: usize) -> Option<&mut [Block]> {
+        self.0.try_reserve_exact(count.saturating_sub(self.0.len())).ok()?;
+        self.0.resize(count, Block::new());
+        Some(&mut self.0)
+    }
+}
+
+/// Whether it is the password of this hash. Costs the same for every hash, and for none.
+fn verify(password: &Password, hash: Option<&str>, memory: &mut Memory) -> bool {
+    let (salt, expected) = match hash.and_then(parts) {
+        Some((salt, expected)) => (salt, Some(expected)),
+        None => (NO_SALT.to_vec(), None),
+    };
+    let mut output = [0; OUTPUT];
+    let hasher = hasher();
+    let Some(blocks) = memory.blocks(hasher.params().block_count()) else { return false };
+    let hashed = hasher.hash_password_into_with_memory(password.0.as_bytes(), &salt, &mut output, blocks);
+    // The comparison takes the same time wherever the two differ.
+    hashed.is_ok() && Output::new(&output).is_ok_and(|output| expected == Some(output))
+}
+
+/// Two threads that check passwords. Dropping it lets them end after what they are at; what waits is dropped.
+pub struct Checker {
+    attempts: Option<SyncSender<Waiting>>,
+    ending: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// An attempt in the queue. A password that is too long has been let go of.
+type Waiting = (u64, NameKey, Option<Password>);
+
+impl Checker {
+    /// Starts the threads. Each reads the accounts through a connection of its own; in a store in memory there are
+    /// none. `checked` is called on these threads.
+    ///
+    /// # Errors
+    /// `store-failed` when the store cannot be opened for reading, `internal` when there can be no more threads.
+    pub fn spawn(store: &Store, checked: Checked) -> Result<Self, Failure> {
+        let (attempts, waiting) = sync_channel(LOGINS_WAITING);
+        let (waiting, checked) = (Arc::new(Mutex::new(waiting)), Arc::new(checked));
+        let mut this = Self { attempts: Some(attempts), ending: Arc::default(), threads: Vec::new() };
+        for _ in 0..WORKERS {
+            let (reader, waiting, checked) = (store.reader()?, Arc::clone(&waiting), Arc::clone(&checked));
+            let ending = Arc::clone(&this.ending);
+            let work = move || check_all(reader.as_ref(), &waiting, &ending, &checked);
+            let thread = std::thread::Builder::new().name("passwords".into()).spawn(work);
+            this.threads.push(thread.map_err(Failure::internal)?);
+        }
+        Ok(this)
+    }
+
+    /// Puts an attempt behind those that wait. Never blocks.
+    ///
+    /// # Errors
+    /// Gives the attempt back when it cannot be taken, now or any more.
+    pub fn submit(&self, attempt: Attempt) -> Result<(), NotTaken> {
+        let Some(attempts) = &self.attempts else { return Err(NotTaken::Stopped(attempt)) };
+        let Attempt { number, name_key, password } = attempt;
+        // Too long a password is no account's, and is not kept while it waits to be refused.
+        let password = (password.0.len() <= PASSWORD_BYTES).then_some(password);
+        let back = |(number, name_key, password): Waiting| Attempt {
+            number,
+            name_key,
+            password: password.unwrap_or_else(|| Password(String::new())),
+        };
+        attempts.try_send((number, name_key, password)).map_err(|e| match e {
+            TrySendError::Full(waiting) => NotTaken::Full(back(waiting)),
+            TrySendError::Disconnected(waiting) => NotTaken::Stopped(back(waiting)),
+        })
+    }
+
+    /// Ends the threads and waits for that. Attempts that are waiting are not checked.
+    pub fn close(mut self) {
+        self.end();
+        for thread in self.threads.drain(..) {
+            // A panic on that thread has been printed by itself.
+            let _ = thread.join();
+        }
+    }
+
+    fn end(&mut self) {
+        self.ending.store(true, Ordering::Release);
+        self.attempts = None;
+    }
+}
+
+impl Drop for Checker {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn check_all(reader: Option<&Reader>, waiting: &Mutex<Receiver<Waiting>>, ending: &AtomicBool, checked: &Checked) {
+    let mut memory = Memory::default();
+    loop {
+        // One of the threads waits for the queue, the other for the lock.
+        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((number, name_key, password)) = next else { return };
+        if ending.load(Ordering::Acquire) {
+            return;
+        }
+        checked(number, password.and_then(|password| check(reader, &name_key, &password, &mut memory)));
+    }
+}
+
+/// A store that cannot be read has no accounts: the thread that writes to it will find that out and say so.
+fn check(reader: Option<&Reader>, name_key: &NameKey, password: &Password, memory: &mut Memory) -> Option<Account> {
+    let found = reader.and_then(|reader| reader.account(name_key).ok()).flatten();
+    let right = verify(password, found.as_ref().map(|(_, hash)| hash.as_str()), memory);
+    found.filter(|_| right).map(|(account, _)| account)
+}
+
+#[cfg(test)]
+#[path = "passwords_tests.rs"]
+mod tests;
