@@ -107,12 +107,7 @@ impl Actor {
             Done::Changed(changes) => Input::FilesChanged(changes),
             Done::Lent(task, result) => Input::Lent(task, result),
             Done::Inbox(ref name, ref shown) => Input::InboxOpened(name, shown),
-            Done::Transfer(transfer, note) => {
-                if !self.fetched(transfer, &note) {
-                    return;
-                }
-                Input::Transfer(transfer, note)
-            }
+            Done::Transfer(transfer, note) => Input::Transfer(transfer, note),
             Done::Upload(upload, note) => {
                 if !self.traffic.sends(upload, &note) {
                     return;

@@ -135,6 +135,8 @@ enum Happening {
     Local(usize, client::Done),
     /// Something of a direct connection.
     Peer(peers::Happens),
+    /// Something of what a client fetches, by the transfer's number.
+    Transfer(usize, u64, traffic::Step),
 }
 
 impl Sim {

@@ -1,25 +1,28 @@
-//! Simulated transfers: who sends what to whom, and how both ends learn of it.
+//! Simulated transfers: the machine that ships decides for whoever fetches, and here is what its driver and those who
+//! give would do.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::client::{Actor, Done};
+use super::client::Done;
 use super::shelf::HUB_KEY;
 use super::{Happening, Sim};
-use crate::core::session::{FetchPlan, FolderFile, FolderPlan, TransferNote, UploadNote};
+use crate::core::fetch::invariants::Witness;
+use crate::core::fetch::{Fetch, FetchPlan, Found, Input, Job, Lane, LaneError, Opened, Output, PlannedFile, Start};
+use crate::core::flow::TRIAL;
+use crate::core::session::{self, FolderPlan, TransferNote, UploadNote, source_of};
+use crate::core::time::Time;
+use crate::protocol::event::Holder;
 use crate::protocol::transfer::{Chunking, OnConflict};
-use crate::protocol::types::Source;
-use crate::protocol::wire::Had;
 use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Failure, PublicKey};
 
-/// When a transfer begins, is in its middle and ends, in milliseconds from when it is asked for.
-const MOMENTS: [u64; 3] = [10, 20, 30];
+/// How long it takes to reach a source, and to get an answer from it, in milliseconds.
+const WAY: u64 = 5;
 
 /// The hub's machine, which tells nobody of what it sends.
 const HUB: usize = usize::MAX;
-
-/// When it fails, if it cannot begin.
-const REFUSED: u64 = 5;
 
 /// A client's transfers.
 #[derive(Default)]
@@ -34,28 +37,32 @@ pub(super) struct Traffic {
     partial: BTreeMap<(String, ContentHash, u64), ChunkSet>,
 }
 
-/// What is being fetched: it is a download only once it is complete.
+/// What is being fetched.
 struct Fetching {
-    /// What it will be: names and contents.
-    files: Vec<(String, ContentHash)>,
-    /// Whether each file is complete once it is there: those of a folder are.
-    folder: bool,
-    /// Who sends, and the numbers of the uploads there.
-    from: Vec<(usize, u64)>,
+    machine: Fetch,
+    witness: Witness,
+    plan: Arc<FetchPlan>,
+    lanes: BTreeMap<Lane, Wire>,
+    /// Who sends, for which file or for the small ones: the upload's number there, and the bytes.
+    uploads: BTreeMap<(usize, Option<u32>), (u64, u64)>,
+    tick: Option<Time>,
 }
 
-/// What one source sends.
-struct Share {
-    source: usize,
-    name: String,
-    chunks: Vec<u32>,
+/// A connection to a source.
+struct Wire {
+    job: Job,
+    key: PublicKey,
+    /// Who is there, once that is known.
+    source: Option<usize>,
 }
 
-/// Who sends what, and who cannot.
-#[derive(Default)]
-struct Shares {
-    shares: Vec<Share>,
-    dropped: Vec<TransferNote>,
+/// Something that happens to a transfer.
+pub(super) enum Step {
+    Tick,
+    Tell(Input),
+    Dialled(Lane),
+    AskedManifest(Lane),
+    Asked(Lane, u32),
 }
 
 impl Traffic {
@@ -67,295 +74,410 @@ impl Traffic {
         }
     }
 
-    fn has(&self, hash: &ContentHash) -> bool {
-        self.had.keys().any(|(had, _)| had == hash)
+    fn has(&self, hash: &ContentHash, chunk_size: u64, chunk: Option<u32>) -> bool {
+        let has = |(of, had): (&(ContentHash, u64), &ChunkSet)| {
+            of.0 == *hash && chunk.is_none_or(|chunk| of.1 == chunk_size && had.contains(chunk))
+        };
+        self.had.iter().any(has)
+    }
+
+    fn add(&mut self, hash: ContentHash, chunking: Chunking, chunks: Range<u32>) {
+        self.had.entry((hash, chunking.chunk_size())).or_default().extend(chunks);
     }
 }
 
-impl Actor {
-    /// Whether a transfer goes on, or has just ended; what has arrived is on the disk.
-    pub(super) fn fetched(&mut self, transfer: u64, note: &TransferNote) -> bool {
-        let Traffic { fetching, had, partial, .. } = &mut self.traffic;
-        if matches!(note, TransferNote::Failed(_)) {
-            fetching.remove(&transfer);
-            return true;
-        }
-        let Some(running) = fetching.get(&transfer) else { return false };
-        match note {
-            TransferNote::Have(news) => {
-                for Had { hash, chunk_size, chunks, .. } in news {
-                    had.entry((*hash, *chunk_size)).or_default().add(chunks);
-                    for (target, _) in running.files.iter().filter(|(_, of)| of == hash) {
-                        match running.folder {
-                            true => drop(self.downloads.insert(target.clone(), *hash)),
-                            false => partial.entry((target.clone(), *hash, *chunk_size)).or_default().add(chunks),
-                        }
-                    }
-                }
-            }
-            TransferNote::Here(Had { hash, chunk_size, chunks, .. }) => {
-                had.entry((*hash, *chunk_size)).or_default().add(chunks);
-            }
-            TransferNote::Completed { complete, .. } => {
-                if *complete && !running.folder {
-                    partial.retain(|(target, hash, _), _| !running.files.contains(&(target.clone(), *hash)));
-                    self.downloads.extend(running.files.iter().cloned());
-                }
-                fetching.remove(&transfer);
-            }
-            _ => {}
-        }
-        true
+/// For which upload a job counts.
+fn upload_of(job: Job) -> Option<u32> {
+    match job {
+        Job::Chunks(file) => Some(file),
+        Job::Files => None,
     }
-}
-
-/// The bytes of these chunks.
-fn bytes_of(chunking: Chunking, chunks: &[u32]) -> u64 {
-    chunks.iter().map(|chunk| chunking.range(*chunk)).map(|range| range.end - range.start).sum()
-}
-
-fn have(hash: ContentHash, chunking: Chunking, chunks: &[u32]) -> TransferNote {
-    TransferNote::Have(vec![Had { chunks: chunks.iter().copied().collect(), ..had_all(hash, chunking) }])
-}
-
-fn had_all(hash: ContentHash, chunking: Chunking) -> Had {
-    let (size, chunk_size) = (chunking.size(), chunking.chunk_size());
-    Had { hash, size, chunk_size, chunks: ChunkSet::all(chunking.count()) }
 }
 
 /// The name under which a folder is saved.
-fn target_of(plan: &FolderPlan) -> &str {
+fn target_of(plan: &FetchPlan) -> &str {
     let whole = plan.files.first().and_then(|file| {
-        let below = file.content.file.strip_prefix(&plan.folder)?;
+        let below = file.file.strip_prefix(&plan.name)?;
         file.target.strip_suffix(below)
     });
-    whole.unwrap_or(&plan.folder).trim_end_matches('/')
+    whole.unwrap_or(&plan.name).trim_end_matches('/')
 }
 
 impl Sim {
-    fn transfer_later(&mut self, millis: u64, client: usize, transfer: u64, note: TransferNote) {
-        let at = self.now + Duration::from_millis(millis);
-        self.later(at, Happening::Local(client, Done::Transfer(transfer, note)));
+    /// Begins to fetch a file.
+    pub(super) fn fetch(&mut self, client: usize, plan: session::FetchPlan) {
+        match plan.planned() {
+            Ok(planned) => self.begin(client, plan.transfer, planned),
+            Err(failure) => self.tell_transfer(client, plan.transfer, TransferNote::Failed(failure)),
+        }
     }
 
-    /// The machine of whoever has this key, if a client can fetch this content there.
-    fn reach(&self, client: usize, key: PublicKey, hash: &ContentHash) -> Result<usize, Failure> {
+    /// Begins to fetch a folder.
+    pub(super) fn fetch_folder(&mut self, client: usize, plan: FolderPlan) {
+        match plan.planned(HUB_KEY) {
+            Ok(planned) => self.begin(client, plan.transfer, planned),
+            Err(failure) => self.tell_transfer(client, plan.transfer, TransferNote::Failed(failure)),
+        }
+    }
+
+    fn begin(&mut self, client: usize, transfer: u64, plan: FetchPlan) {
+        let (mut found, mut path) = (Vec::new(), String::new());
+        if plan.is_folder() {
+            path = format!("downloads/{}", target_of(&plan));
+            for file in &plan.files {
+                found.push(self.find(client, &plan, file));
+                if let Some(Ok(Found::Here(chunking))) = found.last() {
+                    self.actors[client].traffic.add(file.hash, *chunking, 0..chunking.count());
+                }
+            }
+        }
+        let start = Start { seed: self.rng.next_u64(), cores: 2, trial: TRIAL, limited: false, found, path };
+        let plan = Arc::new(plan);
+        let fetching = Fetching {
+            machine: Fetch::new(self.now, plan.clone(), start),
+            witness: Witness::default(),
+            plan,
+            lanes: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            tick: None,
+        };
+        self.actors[client].traffic.fetching.insert(transfer, fetching);
+        self.drive(client, transfer);
+    }
+
+    /// What is there of a file already.
+    fn find(&self, client: usize, plan: &FetchPlan, file: &PlannedFile) -> Result<Found, Failure> {
+        match self.actors[client].downloads.get(&file.target) {
+            Some(there) if *there == file.hash => Ok(Found::Here(file.chunking)),
+            Some(_) if plan.on_conflict == OnConflict::Fail => Err(Failure::exists(&file.target)),
+            Some(_) | None => Ok(Found::Missing),
+        }
+    }
+
+    fn tell_transfer(&mut self, client: usize, transfer: u64, note: TransferNote) {
+        self.later(self.now, Happening::Local(client, Done::Transfer(transfer, note)));
+    }
+
+    fn step_later(&mut self, millis: u64, client: usize, transfer: u64, step: Step) {
+        self.later(self.now + Duration::from_millis(millis), Happening::Transfer(client, transfer, step));
+    }
+
+    fn fetching(&mut self, client: usize, transfer: u64) -> Option<&mut Fetching> {
+        self.actors[client].traffic.fetching.get_mut(&transfer)
+    }
+
+    /// Something happens to a transfer, if it goes on.
+    pub(super) fn transfer_step(&mut self, client: usize, transfer: u64, step: Step) {
+        if self.actors[client].ended.is_some() {
+            return self.abandon(client, transfer);
+        }
+        let now = self.now;
+        let Some(fetching) = self.fetching(client, transfer) else { return };
+        let input = match step {
+            Step::Tell(input) => Some(input),
+            Step::Tick => fetching.tick.take_if(|at| *at <= now).map(|_| Input::Tick),
+            Step::Dialled(lane) => self.dialled(client, transfer, lane),
+            Step::AskedManifest(lane) => self.asked(client, transfer, lane, None),
+            Step::Asked(lane, piece) => self.asked(client, transfer, lane, Some(piece)),
+        };
+        if let Some(input) = input {
+            self.tell_machine(client, transfer, input);
+        }
+    }
+
+    fn tell_machine(&mut self, client: usize, transfer: u64, input: Input) {
+        let now = self.now;
+        if let Some(fetching) = self.fetching(client, transfer) {
+            fetching.machine.handle(now, input);
+            self.drive(client, transfer);
+        }
+    }
+
+    /// Does what the machine wants done.
+    fn drive(&mut self, client: usize, transfer: u64) {
+        while let Some(fetching) = self.fetching(client, transfer) {
+            if let Err(wrong) = fetching.witness.check(&fetching.machine) {
+                panic!("{wrong}");
+            }
+            let Some(output) = fetching.machine.poll() else { break };
+            self.perform_transfer(client, transfer, output);
+        }
+        let Some(fetching) = self.fetching(client, transfer) else { return };
+        if let Some(outcome) = fetching.machine.outcome() {
+            self.actors[client].traffic.fetching.remove(&transfer);
+            let note = match outcome {
+                Ok(got) => TransferNote::Completed { path: got.path, complete: got.complete, sources: got.from },
+                Err(failure) => TransferNote::Failed(failure),
+            };
+            return self.tell_transfer(client, transfer, note);
+        }
+        let timeout = fetching.machine.next_timeout();
+        if let Some(at) = timeout.filter(|at| fetching.tick.is_none_or(|tick| *at < tick)) {
+            fetching.tick = Some(at);
+            self.later(at, Happening::Transfer(client, transfer, Step::Tick));
+        }
+    }
+
+    fn perform_transfer(&mut self, client: usize, transfer: u64, output: Output) {
+        let Some(plan) = self.fetching(client, transfer).map(|fetching| fetching.plan.clone()) else { return };
+        match output {
+            Output::Open(file) => {
+                let opened = self.open(client, &plan, &plan.files[file as usize]);
+                self.step_later(1, client, transfer, Step::Tell(Input::Opened(file, opened)));
+            }
+            Output::Dial { lane, key, job, .. } => {
+                if let Some(fetching) = self.fetching(client, transfer) {
+                    fetching.lanes.insert(lane, Wire { job, key, source: None });
+                }
+                self.step_later(2 * WAY, client, transfer, Step::Dialled(lane));
+            }
+            Output::AskManifest(lane) => self.step_later(WAY, client, transfer, Step::AskedManifest(lane)),
+            Output::AskChunks(lane, run) => {
+                run.for_each(|chunk| self.step_later(2 * WAY, client, transfer, Step::Asked(lane, chunk)));
+            }
+            Output::AskFiles(lane, files) => {
+                files.into_iter().for_each(|file| self.step_later(2 * WAY, client, transfer, Step::Asked(lane, file)));
+            }
+            Output::Write(lane, piece) => self.write(client, transfer, lane, piece),
+            Output::KeepAlive(_) => {}
+            Output::Close(lane) => self.end_lane(client, transfer, lane, true),
+            Output::Cut(lane) => self.end_lane(client, transfer, lane, false),
+            Output::Check(chunk) => {
+                self.step_later(1, client, transfer, Step::Tell(Input::Checked { chunk, right: true }));
+            }
+            Output::Place { file, complete } => {
+                let result = Ok((self.place(client, &plan.files[file as usize], complete), complete));
+                self.step_later(1, client, transfer, Step::Tell(Input::Placed { file, result }));
+            }
+            Output::Make(file) => {
+                let result = Ok((self.place(client, &plan.files[file as usize], true), true));
+                self.step_later(1, client, transfer, Step::Tell(Input::Placed { file, result }));
+            }
+            Output::Leave { file, .. } => {
+                let result = Err(ErrorCode::Interrupted.into());
+                self.step_later(1, client, transfer, Step::Tell(Input::Placed { file, result }));
+            }
+            Output::Note(note) => self.tell_transfer(client, transfer, note),
+        }
+    }
+
+    fn open(&mut self, client: usize, plan: &FetchPlan, file: &PlannedFile) -> Result<Opened, Failure> {
+        let path = format!("downloads/{}", file.target);
+        if let Found::Here(chunking) = self.find(client, plan, file)?
+            && plan.share
+        {
+            self.actors[client].traffic.add(file.hash, chunking, 0..chunking.count());
+            return Ok(Opened::Here { path, chunking });
+        }
+        let key = (file.target.clone(), file.hash, file.chunking.chunk_size());
+        let claimed = self.actors[client].traffic.partial.get(&key).map(|there| there.iter().collect());
+        Ok(Opened::Ready { path, claimed: claimed.unwrap_or_default(), manifest: false })
+    }
+
+    /// A file is complete, or stays hidden; says where it is.
+    fn place(&mut self, client: usize, file: &PlannedFile, complete: bool) -> String {
+        let PlannedFile { target, hash, chunking, .. } = file;
+        if !complete {
+            return format!("downloads/.{target}.{}.potluck", &hash.to_string()[..8]);
+        }
+        let actor = &mut self.actors[client];
+        actor.traffic.partial.remove(&(target.clone(), *hash, chunking.chunk_size()));
+        actor.downloads.insert(target.clone(), *hash);
+        format!("downloads/{target}")
+    }
+
+    fn write(&mut self, client: usize, transfer: u64, lane: Lane, piece: u32) {
+        let Some(fetching) = self.fetching(client, transfer) else { return };
+        let Some(job) = fetching.lanes.get(&lane).map(|wire| wire.job) else { return };
+        let (plan, small) = (fetching.plan.clone(), fetching.machine.small().to_vec());
+        match job {
+            Job::Chunks(file) => {
+                let PlannedFile { target, hash, chunking, .. } = &plan.files[file as usize];
+                let key = (target.clone(), *hash, chunking.chunk_size());
+                self.actors[client].traffic.partial.entry(key).or_default().insert(piece);
+                if plan.share {
+                    self.actors[client].traffic.add(*hash, *chunking, piece..piece + 1);
+                }
+            }
+            Job::Files => {
+                let file = &plan.files[small[piece as usize] as usize];
+                let chunking = Chunking::for_size(file.chunking.size(), None);
+                self.actors[client].traffic.add(file.hash, chunking, 0..chunking.count());
+                self.place(client, file, true);
+            }
+        }
+        self.step_later(0, client, transfer, Step::Tell(Input::Written { lane, piece, result: Ok(()) }));
+    }
+
+    /// Who has this key, if a client can fetch anything there.
+    fn reach(&self, client: usize, key: PublicKey) -> Result<usize, Failure> {
         if key == HUB_KEY {
-            return if self.shelf.serves(hash) { Ok(HUB) } else { Err(ErrorCode::SourceGone.into()) };
+            return Ok(HUB);
         }
         let source = self.actors.iter().position(|actor| actor.key == key && actor.ended.is_none());
         let source = source.ok_or(ErrorCode::PeerUnreachable)?;
-        let peer = self.actors[source].peers.get(&self.actors[client].key).ok_or(ErrorCode::PeerRefused)?;
-        match self.actors[source].disk.serves(hash, peer) || self.actors[source].traffic.has(hash) {
-            true => Ok(source),
-            false => Err(ErrorCode::SourceGone.into()),
+        self.actors[source].peers.get(&self.actors[client].key).ok_or(ErrorCode::PeerRefused)?;
+        Ok(source)
+    }
+
+    /// Whether somebody gives a content to a client, or this chunk of it.
+    fn gives(&self, source: usize, client: usize, file: &PlannedFile, chunk: Option<u32>) -> bool {
+        if source == HUB {
+            return self.shelf.serves(&file.hash);
+        }
+        let actor = &self.actors[source];
+        let peer = actor.peers.get(&self.actors[client].key);
+        let offers = peer.is_some_and(|peer| actor.disk.serves(&file.hash, peer));
+        offers || (peer.is_some() && actor.traffic.has(&file.hash, file.chunking.chunk_size(), chunk))
+    }
+
+    fn dialled(&mut self, client: usize, transfer: u64, lane: Lane) -> Option<Input> {
+        let key = self.fetching(client, transfer)?.lanes.get(&lane)?.key;
+        let reached = self.reach(client, key);
+        let fetching = self.fetching(client, transfer)?;
+        match reached {
+            Ok(source) => {
+                fetching.lanes.get_mut(&lane)?.source = Some(source);
+                Some(Input::Connected(lane))
+            }
+            Err(failure) => {
+                fetching.lanes.remove(&lane);
+                Some(Input::Ended(lane, Err(LaneError::Broke(failure))))
+            }
         }
     }
 
-    /// Plays a transfer: both ends learn of its start, its middle and its end.
-    pub(super) fn fetch(&mut self, client: usize, plan: FetchPlan) {
-        let Some((offer, chunking)) = plan.sources.first().and_then(|s| Some((&s.offer, s.offer.chunking()?))) else {
+    /// A source is asked for the manifest, or for a chunk or a file.
+    fn asked(&mut self, client: usize, transfer: u64, lane: Lane, piece: Option<u32>) -> Option<Input> {
+        let fetching = self.fetching(client, transfer)?;
+        let Wire { job, key, source } = fetching.lanes.get(&lane)?;
+        let (job, key, source) = (*job, *key, (*source)?);
+        let (plan, small) = (fetching.plan.clone(), fetching.machine.small());
+        let (file, chunk) = match (job, piece) {
+            (Job::Chunks(file), chunk) => (&plan.files[file as usize], chunk),
+            (Job::Files, piece) => (&plan.files[small[piece? as usize] as usize], None),
+        };
+        let gone = match self.reach(client, key) {
+            Ok(_) if self.gives(source, client, file, chunk) => None,
+            Ok(_) => Some(Failure::from(ErrorCode::SourceGone)),
+            Err(_) => Some(ErrorCode::PeerBroke.into()),
+        };
+        match (gone, job, piece) {
+            (None, _, None) => {
+                self.send(client, transfer, (source, job), 0);
+                Some(Input::Manifest { lane, fits: true })
+            }
+            (None, _, Some(piece)) => {
+                let bytes = match job {
+                    Job::Chunks(_) => file.chunking.range(piece).end - file.chunking.range(piece).start,
+                    Job::Files => file.chunking.size(),
+                };
+                self.send(client, transfer, (source, job), bytes);
+                Some(Input::Arrived { lane, piece, bytes })
+            }
+            (Some(failure), Job::Files, Some(piece)) if failure.code == ErrorCode::SourceGone => {
+                Some(Input::Refused { lane, piece, failure })
+            }
+            (Some(failure), _, _) => {
+                self.fetching(client, transfer)?.lanes.remove(&lane);
+                self.upload_fails(client, transfer, (source, job), failure.code);
+                Some(Input::Ended(lane, Err(LaneError::Broke(failure))))
+            }
+        }
+    }
+
+    /// A source sends so many bytes; its user is told when it begins.
+    fn send(&mut self, client: usize, transfer: u64, (source, job): (usize, Job), bytes: u64) {
+        let of = (source, upload_of(job));
+        let Some(fetching) = self.fetching(client, transfer).filter(|_| source != HUB) else { return };
+        if let Some((_, sent)) = fetching.uploads.get_mut(&of) {
+            *sent += bytes;
             return;
-        };
-        let (transfer, hash) = (plan.transfer, offer.hash);
-        let actor = &self.actors[client];
-        let there = actor.downloads.get(&plan.target);
-        if plan.share && there == Some(&hash) {
-            let path = format!("downloads/{}", plan.target);
-            self.transfer_later(REFUSED, client, transfer, TransferNote::Here(had_all(hash, chunking)));
-            let fetching = Fetching { files: vec![(plan.target, hash)], folder: false, from: Vec::new() };
-            self.actors[client].traffic.fetching.insert(transfer, fetching);
-            let completed = TransferNote::Completed { path, complete: true, sources: Vec::new() };
-            return self.transfer_later(REFUSED, client, transfer, completed);
         }
-        if plan.on_conflict == OnConflict::Fail && there.is_some_and(|there| *there != hash) {
-            let failure = Failure::exists(&plan.target);
-            return self.transfer_later(REFUSED, client, transfer, TransferNote::Failed(failure));
-        }
-        let partial = actor.traffic.partial.get(&(plan.target.clone(), hash, chunking.chunk_size()));
-        let partial = partial.cloned().unwrap_or_default();
-        let wanted = plan.chunks.clone().unwrap_or_else(|| ChunkSet::all(chunking.count()));
-        let (there, missing): (Vec<u32>, Vec<u32>) = wanted.iter().partition(|chunk| partial.contains(*chunk));
-        let Shares { shares, dropped } = match self.share_out(client, &plan, &missing) {
-            Ok(shares) => shares,
-            Err(failure) => return self.transfer_later(REFUSED, client, transfer, TransferNote::Failed(failure)),
+        let (plan, small) = (fetching.plan.clone(), fetching.machine.small());
+        let (file, size, hash) = match job {
+            Job::Chunks(file) => {
+                let file = &plan.files[file as usize];
+                (file.file.clone(), file.chunking.size(), file.hash)
+            }
+            Job::Files => {
+                let size = small.iter().map(|file| plan.files[*file as usize].chunking.size()).sum();
+                (plan.name.clone(), size, plan.hash)
+            }
         };
-        let resumed = bytes_of(chunking, &there);
-        let all = wanted.iter().chain(partial.iter()).collect::<ChunkSet>();
-        let complete = all.len() == chunking.count();
-        let target = format!("downloads/{}", plan.target);
-        let path = match complete {
-            true => target.clone(),
-            false => format!("downloads/.{}.{}.potluck", plan.target, &hash.to_string()[..8]),
-        };
-        let (first, rest) = missing.split_at(missing.len() / 2);
-        // A single chunk is there or not; of its bytes, one half comes before the other.
-        let half = if first.is_empty() { bytes_of(chunking, rest) / 2 } else { bytes_of(chunking, first) };
-        let sources = shares.iter().map(|s| Source { peer: s.name.clone(), bytes: bytes_of(chunking, &s.chunks) });
-        let sources = sources.collect();
-        let what = (offer.file.clone(), chunking.size(), hash);
-        let from: Vec<(usize, u64)> = shares.iter().map(|s| (s.source, bytes_of(chunking, &s.chunks))).collect();
-        let from = self.send(client, transfer, &what, &from);
-        let fetching = Fetching { files: vec![(plan.target, hash)], folder: false, from };
-        self.actors[client].traffic.fetching.insert(transfer, fetching);
-        let begins = std::iter::once(TransferNote::Started { path: target, resumed }).chain(dropped);
-        begins.for_each(|note| self.transfer_later(MOMENTS[0], client, transfer, note));
-        for (at, note) in [
-            (MOMENTS[1], TransferNote::Progress(resumed + half)),
-            (MOMENTS[1], have(hash, chunking, first)),
-            (MOMENTS[2], have(hash, chunking, rest)),
-            (MOMENTS[2], TransferNote::Completed { path, complete, sources }),
-        ] {
-            self.transfer_later(at, client, transfer, note);
+        let traffic = &mut self.actors[source].traffic;
+        traffic.uploads += 1;
+        let upload = traffic.uploads;
+        traffic.sending.insert(upload, (client, transfer));
+        let peer = self.actors[source].peers.get(&self.actors[client].key).cloned().unwrap_or_default();
+        if let Some(fetching) = self.fetching(client, transfer) {
+            fetching.uploads.insert(of, (upload, bytes));
         }
+        self.tell_upload(source, upload, UploadNote::Started { peer, file, size, hash });
     }
 
-    /// The sources send in turn, each what it has.
-    fn share_out(&self, client: usize, plan: &FetchPlan, missing: &[u32]) -> Result<Shares, Failure> {
-        let mut out = Shares::default();
-        let mut sound = Vec::new();
-        for holder in &plan.sources {
-            match self.reach(client, holder.key, &holder.offer.hash) {
-                Ok(source) => {
-                    sound.push((holder, Share { source, name: holder.offer.owner.clone(), chunks: Vec::new() }))
-                }
-                // There is none left: that is the failure.
-                Err(failure) if plan.sources.len() == out.dropped.len() + 1 => return Err(failure),
-                Err(failure) => {
-                    out.dropped.push(TransferNote::Dropped { peer: holder.offer.owner.clone(), failure });
-                }
-            }
-        }
-        for chunk in missing {
-            let able =
-                sound.iter_mut().filter(|(holder, _)| holder.has.as_ref().is_none_or(|has| has.contains(*chunk)));
-            let Some((_, share)) = able.min_by_key(|(_, share)| share.chunks.len()) else {
-                return Err(Failure::new(ErrorCode::SourceGone, "Nobody who is there has the rest of the file."));
-            };
-            share.chunks.push(*chunk);
-        }
-        out.shares = sound.into_iter().map(|(_, share)| share).filter(|share| !share.chunks.is_empty()).collect();
-        Ok(out)
+    fn tell_upload(&mut self, source: usize, upload: u64, note: UploadNote) {
+        self.later(self.now, Happening::Local(source, Done::Upload(upload, note)));
     }
 
-    /// Each of these clients sends so many bytes of a content.
-    fn send(
-        &mut self,
-        client: usize,
-        transfer: u64,
-        (file, size, hash): &(String, u64, ContentHash),
-        from: &[(usize, u64)],
-    ) -> Vec<(usize, u64)> {
-        let mut uploads = Vec::new();
-        for (source, bytes) in from.iter().filter(|(source, _)| *source != HUB) {
-            let actor = &mut self.actors[*source];
-            actor.traffic.uploads += 1;
-            let upload = actor.traffic.uploads;
-            actor.traffic.sending.insert(upload, (client, transfer));
-            uploads.push((*source, upload));
-            let peer = self.actors[*source].peers.get(&self.actors[client].key).cloned().unwrap_or_default();
-            let started = UploadNote::Started { peer, file: file.clone(), size: *size, hash: *hash };
-            let notes = [started, UploadNote::Progress(bytes / 2), UploadNote::Completed(*bytes)];
-            for (at, note) in MOMENTS.into_iter().zip(notes) {
-                let at = self.now + Duration::from_millis(at);
-                self.later(at, Happening::Local(*source, Done::Upload(upload, note)));
-            }
-        }
-        uploads
+    fn upload_fails(&mut self, client: usize, transfer: u64, (source, job): (usize, Job), code: ErrorCode) {
+        let Some(fetching) = self.fetching(client, transfer) else { return };
+        let Some((upload, bytes)) = fetching.uploads.remove(&(source, upload_of(job))) else { return };
+        self.tell_upload(source, upload, UploadNote::Progress(bytes));
+        self.tell_upload(source, upload, UploadNote::Failed(code.into()));
     }
 
-    /// Plays the transfer of a folder: its files come all at once, after a while.
-    pub(super) fn fetch_folder(&mut self, client: usize, plan: FolderPlan) {
-        let (transfer, all) = (plan.transfer, plan.files.len());
-        let mut from: BTreeMap<usize, u64> = BTreeMap::new();
-        let (mut files, mut arrived, mut failed) = (Vec::new(), Vec::new(), Vec::new());
-        for file in &plan.files {
-            let content = &file.content;
-            let source = match self.source_of(client, &plan, file) {
-                Ok(source) => source,
-                Err(failure) => {
-                    failed.push((content.file.clone(), failure));
-                    continue;
-                }
-            };
-            *from.entry(source).or_default() += content.size;
-            files.push((file.target.clone(), content.hash));
-            if let Some(chunking) = content.chunking() {
-                let (size, chunk_size) = (content.size, chunking.chunk_size());
-                arrived.push(Had { hash: content.hash, size, chunk_size, chunks: ChunkSet::all(chunking.count()) });
+    /// A connection is told to end; its source takes that for a success if all is well.
+    fn end_lane(&mut self, client: usize, transfer: u64, lane: Lane, well: bool) {
+        let Some(fetching) = self.fetching(client, transfer) else { return };
+        if let Some(Wire { job, source: Some(source), .. }) = fetching.lanes.remove(&lane) {
+            let same = |wire: &Wire| wire.source == Some(source) && wire.job == job;
+            let last = !fetching.lanes.values().any(same);
+            if well && let Some((upload, bytes)) = fetching.uploads.remove(&(source, upload_of(job))) {
+                self.tell_upload(source, upload, UploadNote::Completed(bytes));
+            } else if last {
+                self.upload_fails(client, transfer, (source, job), ErrorCode::PeerBroke);
             }
         }
-        let name_of = |source: &usize| {
-            let key = self.actors.get(*source).map(|actor| actor.key);
-            let of = plan.sources.iter().find(|of| of.key == key);
-            of.map(|of| of.name.clone()).unwrap_or_default()
-        };
-        let sources = from.iter().map(|(source, bytes)| Source { peer: name_of(source), bytes: *bytes }).collect();
-        let path = format!("downloads/{}", target_of(&plan));
-        let bytes = from.values().sum::<u64>() / 2;
-        let end = match failed.first() {
-            None => TransferNote::Completed { path: path.clone(), complete: true, sources },
-            Some((_, Failure { code, message, .. })) => {
-                let message = format!("{} of {all} files could not be had. Of the first: {message}", failed.len());
-                TransferNote::Failed(Failure::new(*code, message))
-            }
-        };
-        let size = plan.files.iter().map(|file| file.content.size).sum();
-        let from: Vec<(usize, u64)> = from.into_iter().collect();
-        let from = self.send(client, transfer, &(plan.folder.clone(), size, plan.hash()), &from);
-        self.actors[client].traffic.fetching.insert(transfer, Fetching { files, folder: true, from });
-        self.transfer_later(MOMENTS[0], client, transfer, TransferNote::Started { path, resumed: 0 });
-        for (file, failure) in failed {
-            self.transfer_later(
-                MOMENTS[0],
-                client,
-                transfer,
-                TransferNote::FileFailed { file: file.to_string(), failure },
-            );
-        }
-        self.transfer_later(MOMENTS[1], client, transfer, TransferNote::Progress(bytes));
-        self.transfer_later(MOMENTS[2], client, transfer, TransferNote::Have(arrived));
-        self.transfer_later(MOMENTS[2], client, transfer, end);
+        self.step_later(1, client, transfer, Step::Tell(Input::Ended(lane, Ok(()))));
     }
 
-    /// Who sends a file of a folder.
-    fn source_of(&self, client: usize, plan: &FolderPlan, file: &FolderFile) -> Result<usize, Failure> {
-        let there = self.actors[client].downloads.get(&file.target);
-        if plan.on_conflict == OnConflict::Fail && there.is_some_and(|there| *there != file.content.hash) {
-            return Err(Failure::exists(&file.target));
-        }
-        let mut failure = ErrorCode::SourceGone.into();
-        for source in file.sources.iter().filter_map(|at| plan.sources.get(*at as usize)) {
-            match self.reach(client, source.key.unwrap_or(HUB_KEY), &file.content.hash) {
-                Ok(source) => return Ok(source),
-                Err(because) => failure = because,
-            }
-        }
-        Err(failure)
+    /// A content that is being fetched can be had from these, too.
+    pub(super) fn add_sources(&mut self, client: usize, transfer: u64, sources: &[Holder]) {
+        self.tell_machine(client, transfer, Input::Learned(sources.iter().map(source_of).collect()));
     }
 
     /// A client breaks a fetch off.
     pub(super) fn cancel_fetch(&mut self, client: usize, transfer: u64) {
-        let Some(Fetching { from, .. }) = self.actors[client].traffic.fetching.remove(&transfer) else { return };
-        self.transfer_later(1, client, transfer, TransferNote::Failed(ErrorCode::Interrupted.into()));
-        for (source, upload) in from {
-            self.upload_fails(source, upload, ErrorCode::PeerBroke);
+        self.tell_machine(client, transfer, Input::Cancel);
+    }
+
+    /// The program of whoever fetches has ended: those who send notice.
+    fn abandon(&mut self, client: usize, transfer: u64) {
+        let Some(fetching) = self.actors[client].traffic.fetching.remove(&transfer) else { return };
+        for ((source, _), (upload, bytes)) in fetching.uploads {
+            self.tell_upload(source, upload, UploadNote::Progress(bytes));
+            self.tell_upload(source, upload, UploadNote::Failed(ErrorCode::PeerBroke.into()));
         }
     }
 
-    /// A client does not send any more: whoever fetches that cannot go on.
+    /// A client does not send any more: whoever fetches that must do without.
     pub(super) fn cancel_upload(&mut self, client: usize, upload: u64) {
         let Some((fetcher, transfer)) = self.actors[client].traffic.sending.get(&upload).copied() else { return };
-        self.upload_fails(client, upload, ErrorCode::Interrupted);
-        let Some(Fetching { from, .. }) = self.actors[fetcher].traffic.fetching.remove(&transfer) else { return };
-        self.transfer_later(1, fetcher, transfer, TransferNote::Failed(ErrorCode::PeerBroke.into()));
-        for (source, other) in from.into_iter().filter(|other| *other != (client, upload)) {
-            self.upload_fails(source, other, ErrorCode::PeerBroke);
+        self.tell_upload(client, upload, UploadNote::Failed(ErrorCode::Interrupted.into()));
+        let Some(fetching) = self.fetching(fetcher, transfer) else { return };
+        let Some(of) = fetching.uploads.iter().find(|(of, sent)| of.0 == client && sent.0 == upload) else { return };
+        let of = *of.0;
+        fetching.uploads.remove(&of);
+        let sends = |wire: &Wire| wire.source == Some(client) && upload_of(wire.job) == of.1;
+        let lanes: Vec<Lane> = fetching.lanes.iter().filter(|(_, wire)| sends(wire)).map(|(lane, _)| *lane).collect();
+        for lane in lanes {
+            fetching.lanes.remove(&lane);
+            let broke = LaneError::Broke(ErrorCode::PeerBroke.into());
+            self.step_later(1, fetcher, transfer, Step::Tell(Input::Ended(lane, Err(broke))));
+            if self.fetching(fetcher, transfer).is_none() {
+                return;
+            }
         }
-    }
-
-    fn upload_fails(&mut self, source: usize, upload: u64, code: ErrorCode) {
-        let at = self.now + Duration::from_millis(1);
-        self.later(at, Happening::Local(source, Done::Upload(upload, UploadNote::Failed(code.into()))));
     }
 }

@@ -55,7 +55,9 @@ use holdings::Holdings;
 use inbox::{Focus, Inbox};
 pub use inbox::{is_private, number_of};
 use limit::TimeLimit;
-pub use notes::{FetchPlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, UploadNote};
+pub use notes::{
+    FetchPlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, UploadNote, source_of,
+};
 use numbers::Numbers;
 use pace::{Reader, Requests};
 use private::Privates;

@@ -1,12 +1,11 @@
 //! Transfers: from the session's plan to the data plane and back.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::{ClientDriver, Message};
 use crate::core::fetch;
 use crate::core::hub::HUB;
-use crate::core::session::{FetchPlan, FolderPlan, FolderSource, Replica, TransferNote, UploadNote};
+use crate::core::session::{FetchPlan, FolderPlan, Replica, TransferNote, UploadNote, source_of};
 use crate::io::data::{Control, Fetched, Fetcher, UploadNote as Upload, fetch};
 use crate::io::state::pins::Pins;
 use crate::protocol::cause;
@@ -25,7 +24,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                     return Err(failure.clone());
                 }
             }
-            Ok((file_plan(plan)?, dropped(others)))
+            Ok((plan.planned()?, dropped(others)))
         });
     }
 
@@ -38,7 +37,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             for file in &mut plan.files {
                 file.sources.retain(|source| kept.get(*source as usize) == Some(&true));
             }
-            Ok((prep.folder_plan(plan)?, dropped(others)))
+            Ok((plan.planned(prep.hub.ok_or(ErrorCode::Internal)?)?, dropped(others)))
         });
     }
 
@@ -82,7 +81,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         // Those that have another key than they had are not asked, and nobody waits for them. Here it is done at once: a
         // hub that tells of ever more sources is to wait, not to fill the memory.
         if self.fetch_prep().pinned(&mut sources, |holder| (&holder.offer.owner, Some(holder.key))).is_ok() {
-            control.update(sources.iter().map(source).collect());
+            control.update(sources.iter().map(source_of).collect());
         }
     }
 
@@ -134,37 +133,6 @@ impl FetchPrep {
         Ok(others)
     }
 
-    fn folder_plan(&self, plan: FolderPlan) -> Result<fetch::FetchPlan, Failure> {
-        let hub = self.hub.ok_or(ErrorCode::Internal)?;
-        let hash = plan.hash();
-        let files = plan.files.into_iter().map(|file| {
-            let chunking = file.content.chunking().ok_or_else(unfit)?;
-            Ok(fetch::PlannedFile {
-                file: file.content.file.to_string(),
-                target: file.target,
-                hash: file.content.hash,
-                chunking,
-                modified: file.content.modified,
-                sources: file.sources,
-            })
-        });
-        let source = |source: FolderSource| fetch::Source {
-            name: source.name,
-            address: source.address,
-            key: source.key.unwrap_or(hub),
-            has: None,
-        };
-        Ok(fetch::FetchPlan {
-            name: plan.folder,
-            hash,
-            files: files.collect::<Result<_, Failure>>()?,
-            sources: plan.sources.into_iter().map(source).collect(),
-            chunks: None,
-            on_conflict: plan.on_conflict,
-            share: true,
-        })
-    }
-
     /// The download folder, made if it is not there.
     fn downloads(&self) -> Result<PathBuf, Failure> {
         let folder = self.downloads.clone();
@@ -180,40 +148,6 @@ impl FetchPrep {
 
 fn token(number: u64) -> String {
     format!("{number:016x}")
-}
-
-fn unfit() -> Failure {
-    Failure::new(ErrorCode::PeerBroke, "The offer's size and chunks do not fit together.")
-}
-
-fn file_plan(plan: FetchPlan) -> Result<fetch::FetchPlan, Failure> {
-    let first = &plan.sources.first().ok_or(ErrorCode::NotOffered)?.offer;
-    let file = fetch::PlannedFile {
-        file: first.file.clone(),
-        target: plan.target,
-        hash: first.hash,
-        chunking: first.chunking().ok_or_else(unfit)?,
-        modified: first.modified,
-        sources: Vec::new(),
-    };
-    Ok(fetch::FetchPlan {
-        name: first.file.clone(),
-        hash: first.hash,
-        sources: plan.sources.iter().map(source).collect(),
-        files: vec![file],
-        chunks: plan.chunks,
-        on_conflict: plan.on_conflict,
-        share: plan.share,
-    })
-}
-
-fn source(holder: &Holder) -> fetch::Source {
-    fetch::Source {
-        name: holder.offer.owner.clone(),
-        address: SocketAddr::new(holder.offer.address, holder.offer.port),
-        key: holder.key,
-        has: holder.has.clone(),
-    }
 }
 
 fn completed(fetched: Fetched) -> TransferNote {
