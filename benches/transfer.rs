@@ -14,11 +14,12 @@ use std::time::Instant;
 
 use potluck::core::fetch::{FetchPlan, PlannedFile, Source};
 use potluck::io::content::hash::{Hashed, hash_file};
-use potluck::io::data::{
-    Control, DataServer, Fetched, Fetcher, LocalPeer, Rates, Shelf, Throttle, UploadNote, UploadNotify, fetch,
-};
+use potluck::io::content::store::ContentStore;
 use potluck::io::net::identity::Identity;
 use potluck::io::os::cancel::Cancel;
+use potluck::io::transfer::{
+    Control, DataServer, Fetched, Fetcher, LocalPeer, Rates, TokenBucket, UploadNote, UploadNotify, fetch,
+};
 use potluck::protocol::{ContentHash, OnConflict, Timestamp};
 
 const RUNS: usize = 5;
@@ -138,7 +139,7 @@ fn limited_giver(
     notify: UploadNotify,
 ) -> Giver {
     let identity = LocalPeer::new(Identity::from_seed([seed; 32])).limited(rates);
-    let shelf = Shelf::default();
+    let shelf = ContentStore::default();
     shelf.set_peers(HashMap::from([(receiver.key, "bench".into())]));
     for (name, path, hashed) in files {
         shelf.add(name.as_str(), path.clone(), hashed.clone());
@@ -156,7 +157,7 @@ fn plan(name: &str, hashed: &Hashed, sources: Vec<Source>) -> FetchPlan {
 }
 
 fn get(plan: &FetchPlan, token: &str, receiver: &LocalPeer, folder: &Path) -> Fetched {
-    let fetcher = Fetcher { token: token.into(), seed: 0, folder, local: receiver, shelf: &Shelf::default() };
+    let fetcher = Fetcher { token: token.into(), seed: 0, folder, local: receiver, store: &ContentStore::default() };
     fetch(plan, &fetcher, &|_| (), &Control::default()).expect("it arrives")
 }
 
@@ -164,7 +165,7 @@ fn get(plan: &FetchPlan, token: &str, receiver: &LocalPeer, folder: &Path) -> Fe
 fn ours(source: &Path, folder: &Path, sources: u8, up: Option<u64>) -> f64 {
     let receiver = LocalPeer::new(Identity::from_seed([0; 32]));
     let file = ("file".to_owned(), source.to_owned(), hashing(source).1);
-    let rates = || Rates { up: up.map(Throttle::new), down: None };
+    let rates = || Rates { up: up.map(TokenBucket::new), down: None };
     let giver = |seed| limited_giver(seed, &receiver, std::slice::from_ref(&file), rates(), Arc::new(|_| ()));
     let givers: Vec<_> = (1..=sources).map(giver).collect();
     let plan = plan("file", &file.2, givers.iter().map(|g| g.source.clone()).collect());

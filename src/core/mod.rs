@@ -22,6 +22,7 @@ pub mod time;
 pub mod timers;
 pub mod told;
 
+pub use fetch::Fetch;
 pub use hub::Hub;
 pub use link::{Link, LinkConfig, LinkFault, LinkLost};
 pub use peers::Peers;

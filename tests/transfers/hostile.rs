@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use potluck::core::fetch::{FetchPlan, Source};
-use potluck::io::data::{Control, Fetcher, LocalPeer, Shelf, fetch};
+use potluck::io::content::store::ContentStore;
 use potluck::io::net::identity::Identity;
 use potluck::io::state::home::Home;
+use potluck::io::transfer::{Control, Fetcher, LocalPeer, fetch};
 use potluck::protocol::transfer::Chunking;
 use potluck::protocol::{ErrorCode, JoinLink, Offer, PublicKey};
 use serde_json::{Value, json};
@@ -161,7 +162,7 @@ pub fn fetch_as(identity: &Identity, offer: &Value, key: PublicKey, folder: &Pla
         seed: 0,
         folder: folder.path(),
         local: &LocalPeer::new(identity.clone()),
-        shelf: &Shelf::default(),
+        store: &ContentStore::default(),
     };
     let fetched = fetch(&plan, &fetcher, &|_| (), &Control::default());
     fetched.map(drop).map_err(|failure| failure.code)

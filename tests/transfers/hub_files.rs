@@ -9,9 +9,10 @@ use std::time::Instant;
 
 use crate::support::peers::{Hub, PATIENCE, Peer, content, potluck, text};
 use potluck::core::fetch::{FetchPlan, Source};
-use potluck::io::data::{Control, Fetcher, LocalPeer, Shelf, fetch};
+use potluck::io::content::store::ContentStore;
 use potluck::io::net::identity::Identity;
 use potluck::io::state::home::Home;
+use potluck::io::transfer::{Control, Fetcher, LocalPeer, fetch};
 use potluck::protocol::{ErrorCode, Offer, OnConflict};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -262,7 +263,7 @@ fn fetch_as(identity: &Identity, hub: &Hub, offer: &Value, folder: &Path) -> Res
     (plan.on_conflict, plan.share) = (OnConflict::Overwrite, false);
     let token = "0123456789abcdef".to_owned();
     let fetcher =
-        Fetcher { token, seed: 0, folder, local: &LocalPeer::new(identity.clone()), shelf: &Shelf::default() };
+        Fetcher { token, seed: 0, folder, local: &LocalPeer::new(identity.clone()), store: &ContentStore::default() };
     let fetched = fetch(&plan, &fetcher, &|_| (), &Control::default());
     fetched.map(|fetched| fs::read(fetched.path).unwrap()).map_err(|failure| failure.code)
 }

@@ -216,12 +216,19 @@ impl Lanes {
         self.all.values().filter(|lane| lane.job == job && lane.step != Step::Closed).count()
     }
 
+    /// How many lanes to a source have a part in a job.
+    pub(super) fn count_to(&self, job: Job, source: u32) -> usize {
+        let of = |lane: &&LaneState| lane.job == job && lane.source == source && lane.step != Step::Closed;
+        self.all.values().filter(of).count()
+    }
+
     /// Whether any lane of a job has not ended.
     pub(super) fn any(&self, job: Job) -> bool {
         self.all.values().any(|lane| lane.job == job)
     }
 
-    pub(super) fn dial(&mut self, now: Time, job: Job, source: u32, (address, key): (SocketAddr, PublicKey)) -> Lane {
+    /// Begins a lane to a source; its place is nobody's if there is no such source.
+    pub(super) fn dial(&mut self, now: Time, job: Job, source: u32, place: Option<(SocketAddr, PublicKey)>) -> Lane {
         let lane = Lane(self.next);
         self.next += 1;
         let flow = Flow::new(now, if self.terms.limited { 0 } else { LEAST }, self.terms.trial);
@@ -241,8 +248,10 @@ impl Lanes {
             blame: None,
             refused: false,
         };
-        self.all.insert(lane, state);
-        self.say(Output::Dial { lane, address, key, job });
+        if let Some((address, key)) = place {
+            self.all.insert(lane, state);
+            self.say(Output::Dial { lane, address, key, job });
+        }
         lane
     }
 

@@ -42,13 +42,12 @@ pub(super) enum Heard {
 impl Sources {
     /// Takes a source in, or takes note of where a known one is.
     pub(super) fn hear_of(&mut self, source: &Source) -> Heard {
-        if let Some(number) = self.0.iter().position(|known| known.key == source.key) {
-            let known = &mut self.0[number];
+        if let Some((number, known)) = (0..).zip(&mut self.0).find(|(_, known)| known.key == source.key) {
             if known.lied {
                 return Heard::Useless;
             }
             let moved = std::mem::replace(&mut known.address, source.address) != source.address;
-            return Heard::Again(number as u32, moved);
+            return Heard::Again(number, moved);
         }
         if self.0.len() >= MAX_SOURCES {
             return Heard::Useless;
@@ -63,9 +62,9 @@ impl Sources {
         self.0.push(Known { name, address, key, bytes: 0, lied: false, skipped: false, told: false });
     }
 
-    pub(super) fn place(&self, number: u32) -> (SocketAddr, PublicKey) {
-        let known = &self.0[number as usize];
-        (known.address, known.key)
+    /// Where a source is, and who it must be.
+    pub(super) fn place(&self, number: u32) -> Option<(SocketAddr, PublicKey)> {
+        self.get(number).map(|known| (known.address, known.key))
     }
 
     pub(super) fn all(&self) -> &[Known] {
@@ -77,20 +76,22 @@ impl Sources {
     }
 
     pub(super) fn came_from(&mut self, number: u32, bytes: u64) {
-        self.0[number as usize].bytes += bytes;
+        if let Some(known) = self.0.get_mut(number as usize) {
+            known.bytes = known.bytes.saturating_add(bytes);
+        }
     }
 
     pub(super) fn set_lied(&mut self, number: u32) {
-        self.0[number as usize].lied = true;
+        self.0.get_mut(number as usize).into_iter().for_each(|known| known.lied = true);
     }
 
     pub(super) fn skip(&mut self, number: u32) {
-        self.0[number as usize].skipped = true;
+        self.0.get_mut(number as usize).into_iter().for_each(|known| known.skipped = true);
     }
 
     /// Its name, the first time that it is to be told of as not used any more.
     pub(super) fn tell(&mut self, number: u32) -> Option<String> {
-        let known = &mut self.0[number as usize];
+        let known = self.0.get_mut(number as usize)?;
         (!std::mem::replace(&mut known.told, true)).then(|| known.name.clone())
     }
 }

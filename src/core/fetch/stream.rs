@@ -15,7 +15,7 @@ use crate::protocol::{ErrorCode, Failure};
 /// The most lanes with which it begins; with more sources, lanes go to the others afterwards.
 const MAX_LANES: usize = 8;
 /// The most lanes to one source.
-const MAX_TO_ONE: u32 = 8;
+const MAX_TO_ONE: usize = 8;
 /// Up to this many files and this many bytes a second lane costs more than it gives.
 const WORTH_A_LANE: (usize, u64) = (256, 4 << 20);
 /// How long a lane that has nothing to do waits for slower ones before it helps them.
@@ -32,8 +32,8 @@ const COST: u64 = 16 << 10;
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) files: SmallFiles,
-    /// The lanes of each source that have a part in it.
-    pub(super) lanes: Vec<u32>,
+    /// How many sources there are.
+    sources: u32,
     growth: Growth,
     /// The bytes that are still to come.
     left: u64,
@@ -44,13 +44,13 @@ impl Stream {
     pub(super) fn new(now: Time, items: Vec<Item>, sources: usize, cores: usize) -> Self {
         let left = items.iter().map(|item| item.size).sum();
         let files = SmallFiles::new(items, sources, 1);
-        Self { files, lanes: vec![0; sources], growth: Growth::new(now, cores), left }
+        Self { files, sources: sources as u32, growth: Growth::new(now, cores), left }
     }
 
     /// Begins: one lane for each source that has any, two for one alone if there is much.
     pub(super) fn begin(&mut self, now: Time, sources: &Sources, lanes: &mut Lanes) {
         let has_some = |source: &u32| self.files.items().iter().any(|item| item.sources.contains(source));
-        let useful: Vec<u32> = (0..self.lanes.len() as u32).filter(has_some).collect();
+        let useful: Vec<u32> = (0..self.sources).filter(has_some).collect();
         let count = match useful.len() {
             0 => 0,
             1 if self.files.items().len() <= WORTH_A_LANE.0 && self.left <= WORTH_A_LANE.1 => 1,
@@ -64,7 +64,6 @@ impl Stream {
     }
 
     fn dial(&mut self, now: Time, source: u32, sources: &Sources, lanes: &mut Lanes) -> Lane {
-        self.lanes[source as usize] += 1;
         lanes.dial(now, Job::Files, source, sources.place(source))
     }
 
@@ -131,14 +130,13 @@ impl Stream {
             return None;
         }
         let source = state.source;
-        self.lanes[source as usize] -= 1;
         let (failure, lied) = match why {
             Some(LaneError::Lied(failure)) => (Some(failure), true),
             _ if state.step == Step::Cut => (state.blame, false),
             Some(LaneError::Broke(failure) | LaneError::Fatal(failure)) => (Some(failure), false),
             None => (None, false),
         };
-        let ends = lied || self.lanes[source as usize] == 0;
+        let ends = lied || lanes.count_to(Job::Files, source) == 0;
         let dropped = failure.filter(|_| ends);
         if let Some(failure) = &dropped {
             self.drop_source(source, failure, lanes);
@@ -146,7 +144,7 @@ impl Stream {
                 sources.set_lied(source);
             }
         }
-        if let Some(next) = self.next_source() {
+        if let Some(next) = self.next_source(lanes) {
             self.dial(now, next, sources, lanes);
         }
         dropped.map(|failure| (source, failure))
@@ -196,16 +194,15 @@ impl Stream {
     /// A lane that has nothing to do goes to another source, or helps a slower one.
     fn employ(&mut self, now: Time, lane: Lane, sources: &Sources, lanes: &mut Lanes) {
         let Some(state) = lanes.get_mut(lane).filter(|state| state.is_free()) else { return };
-        let source = state.source;
         state.rest(now);
         if state.step == Step::Retiring {
-            return self.part(lane, source, lanes);
+            return self.part(lane, lanes);
         }
         if self.files.is_over() {
             return;
         }
-        if let Some(next) = self.next_source() {
-            self.part(lane, source, lanes);
+        if let Some(next) = self.next_source(lanes) {
+            self.part(lane, lanes);
             self.dial(now, next, sources, lanes);
             return;
         }
@@ -216,16 +213,14 @@ impl Stream {
         }
     }
 
-    fn part(&mut self, lane: Lane, source: u32, lanes: &mut Lanes) {
+    fn part(&mut self, lane: Lane, lanes: &mut Lanes) {
         lanes.close(lane);
         self.files.leave(lane);
-        self.lanes[source as usize] -= 1;
     }
 
     /// A source that has something waiting, and that no lane is at.
-    fn next_source(&mut self) -> Option<u32> {
-        let lanes = &self.lanes;
-        self.files.next_source(|source| lanes[source as usize] == 0)
+    fn next_source(&mut self, lanes: &Lanes) -> Option<u32> {
+        self.files.next_source(|source| lanes.count_to(Job::Files, source) == 0)
     }
 
     /// Tries whether more lanes bring more.
@@ -244,7 +239,7 @@ impl Stream {
                 let mut added = 0;
                 while added < more
                     && let Some(source) =
-                        self.files.next_source(|source| (1..MAX_TO_ONE).contains(&self.lanes[source as usize]))
+                        self.files.next_source(|source| (1..MAX_TO_ONE).contains(&lanes.count_to(Job::Files, source)))
                 {
                     let lane = self.dial(now, source, sources, lanes);
                     self.growth.added(lane);

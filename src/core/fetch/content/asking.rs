@@ -11,7 +11,7 @@ use crate::core::time::Time;
 use crate::protocol::{ErrorCode, Failure};
 
 /// The most lanes to one source.
-const MAX_TO_ONE: u32 = 8;
+const MAX_TO_ONE: usize = 8;
 /// The most that is asked for in one request, in bytes.
 const RUN: u64 = 16 << 20;
 /// The most requests that are not answered yet: what is asked for must fit into the sockets' buffers, so that neither
@@ -80,9 +80,9 @@ impl Content {
     fn ask_manifest(&mut self, now: Time, lane: Lane, sources: &Sources, lanes: &mut Lanes) {
         let Some(state) = lanes.get_mut(lane).filter(|state| !state.asks_manifest) else { return };
         let source = state.source;
-        if self.holders[source as usize].cuts_otherwise {
+        if self.holders.get(source as usize).is_some_and(|holder| holder.cuts_otherwise) {
             let may_give = |holder: &Holder| !holder.dropped && !holder.cuts_otherwise;
-            let other = self.reserve.iter().position(|other| may_give(&self.holders[*other as usize]));
+            let other = self.reserve.iter().position(|other| self.holders.get(*other as usize).is_some_and(may_give));
             if other.is_some() {
                 self.swap(now, (lane, source), other, sources, lanes);
             } else if !self.holders.iter().any(may_give) {
@@ -103,9 +103,7 @@ impl Content {
     fn part(&mut self, lane: Lane, source: u32, lanes: &mut Lanes) {
         lanes.close(lane);
         self.chunks.leave(lane);
-        let holder = &mut self.holders[source as usize];
-        holder.lanes -= 1;
-        if holder.lanes == 0 {
+        if lanes.count_to(self.job(), source) == 0 {
             self.reserve.push_back(source);
         }
     }
@@ -166,7 +164,9 @@ impl Content {
             sum / (of.count() as u64).max(1)
         };
         let fits = |(number, holder): &(u32, &Holder)| {
-            (1..MAX_TO_ONE).contains(&holder.lanes) && !holder.dropped && self.chunks.is_useful(*number)
+            (1..MAX_TO_ONE).contains(&lanes.count_to(self.job(), *number))
+                && !holder.dropped
+                && self.chunks.is_useful(*number)
         };
         (0..).zip(&self.holders).filter(fits).map(|(number, _)| number).max_by_key(|number| rate(*number))
     }

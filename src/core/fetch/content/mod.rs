@@ -41,8 +41,6 @@ enum ManifestState {
 /// What a source is to this content.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Holder {
-    /// The lanes that have a part in it.
-    pub(super) lanes: u32,
     /// It is not used any more.
     pub(super) dropped: bool,
     /// It has been told of anew, from another place, since its lanes dialled.
@@ -157,9 +155,9 @@ impl Content {
         }
         if count == 1
             && !small
-            && let Some(only) = self.holders.iter().position(|holder| holder.lanes > 0)
+            && let Some(only) = lanes.all().values().find(|lane| lane.job == self.job()).map(|lane| lane.source)
         {
-            self.dial(now, only as u32, sources, lanes);
+            self.dial(now, only, sources, lanes);
         }
         if manifest || self.chunking.count() == 1 {
             self.manifest = ManifestState::Known;
@@ -168,13 +166,12 @@ impl Content {
     }
 
     fn dial(&mut self, now: Time, source: u32, sources: &Sources, lanes: &mut Lanes) -> Lane {
-        self.holders[source as usize].lanes += 1;
         lanes.dial(now, self.job(), source, sources.place(source))
     }
 
     /// Begins a lane to a source from the reserve, preferably one that has what is missing. False if there is none.
     fn call_in(&mut self, now: Time, sources: &Sources, lanes: &mut Lanes) -> bool {
-        self.reserve.retain(|source| !self.holders[*source as usize].dropped);
+        self.reserve.retain(|source| self.holders.get(*source as usize).is_some_and(|holder| !holder.dropped));
         let useful = self.reserve.iter().position(|source| self.chunks.is_useful(*source));
         let Some(called) = self.reserve.remove(useful.unwrap_or(0)) else { return false };
         self.dial(now, called, sources, lanes);
@@ -183,15 +180,16 @@ impl Content {
 
     /// A known source has more by now, may be elsewhere, and may be back. Says whether it is in reserve again, after it
     /// was lost.
-    pub(super) fn hear_of(&mut self, source: u32, has: Option<&ChunkSet>, moved: bool) -> bool {
-        let holder = &mut self.holders[source as usize];
+    pub(super) fn hear_of(&mut self, source: u32, has: Option<&ChunkSet>, moved: bool, lanes: &Lanes) -> bool {
+        let count = lanes.count_to(self.job(), source);
+        let Some(holder) = self.holders.get_mut(source as usize) else { return false };
         if !holder.dropped {
-            holder.moved |= moved && holder.lanes > 0;
+            holder.moved |= moved && count > 0;
             self.chunks.has_more(source, has);
             return false;
         }
         // Until its last lane has ended it may still be writing.
-        if holder.returns >= RETURNS || holder.lanes > 0 {
+        if holder.returns >= RETURNS || count > 0 {
             return false;
         }
         holder.returns += 1;
@@ -218,7 +216,9 @@ impl Content {
         let Some(state) = lanes.get_mut(lane) else { return };
         state.asks_manifest = false;
         state.rest(now);
-        self.holders[state.source as usize].cuts_otherwise = !fits;
+        if let Some(holder) = self.holders.get_mut(state.source as usize) {
+            holder.cuts_otherwise = !fits;
+        }
         if self.manifest == ManifestState::Known {
             return;
         }
@@ -321,17 +321,16 @@ impl Content {
         if lied {
             sources.set_lied(source);
         }
-        let holder = &mut self.holders[source as usize];
-        holder.lanes -= 1;
-        let ends = !holder.dropped && (lied || holder.lanes == 0);
+        let left = lanes.count_to(self.job(), source);
+        let dropped = self.holders.get(source as usize).is_none_or(|holder| holder.dropped);
+        let ends = !dropped && (lied || left == 0);
         let failure = why.filter(|_| ends && (lied || !self.goes_on_elsewhere(source)));
-        let holder = &mut self.holders[source as usize];
         if let Some(failure) = &failure {
-            holder.dropped = true;
+            self.holders.get_mut(source as usize).into_iter().for_each(|holder| holder.dropped = true);
             self.failure = Some(failure.clone());
-            lanes.cut_all(Job::Chunks(self.file), Some(source));
+            lanes.cut_all(self.job(), Some(source));
         }
-        if holder.dropped && holder.lanes == 0 {
+        if (dropped || failure.is_some()) && left == 0 {
             // Not before: until it ends, each lane may still write what it was given.
             self.chunks.drop_source(source);
         }
@@ -341,7 +340,7 @@ impl Content {
     /// The last lane to a source is lost. Whether it can be dialled again at once: where it is by now, nobody has tried.
     /// It is in reserve then.
     fn goes_on_elsewhere(&mut self, source: u32) -> bool {
-        let holder = &mut self.holders[source as usize];
+        let Some(holder) = self.holders.get_mut(source as usize) else { return false };
         let again = std::mem::take(&mut holder.moved) && holder.returns < RETURNS;
         if again {
             holder.returns += 1;

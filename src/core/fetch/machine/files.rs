@@ -35,17 +35,18 @@ impl Fetch {
                     self.present = self.present.saturating_add(size);
                     self.telling.has_file(file.hash, chunking);
                 }
-                Ok(Found::Missing) if size == 0 => self.make(index, &mut failed),
+                Ok(Found::Missing) if size == 0 => self.make((index, file), &mut failed),
                 Ok(Found::Missing) if size <= MAX_WHOLE => self.small.push(index),
                 Ok(Found::Missing) => self.later.push_back(index),
                 Err(failure) => failed.push((index, failure)),
             }
         }
-        let item = |index: &u32| {
-            let file = &plan.files[*index as usize];
-            Item { size: file.chunking.size(), line: file_in_line(&file.file), sources: file.sources.clone() }
+        let item = |file: &PlannedFile| Item {
+            size: file.chunking.size(),
+            line: file_in_line(&file.file),
+            sources: file.sources.clone(),
         };
-        let items = self.small.iter().map(item).collect();
+        let items = self.small.iter().filter_map(|index| plan.files.get(*index as usize)).map(item).collect();
         self.stream = Stream::new(self.now, items, plan.sources.len(), self.start.cores);
         self.telling.begin(self.now, self.present);
         let (path, resumed) = (self.start.path.clone(), self.present);
@@ -55,8 +56,8 @@ impl Fetch {
     }
 
     /// An empty file needs nobody, if its hash is that of one.
-    fn make(&mut self, index: u32, failed: &mut Vec<(u32, Failure)>) {
-        if self.plan.files[index as usize].hash.0 != *blake3::hash(&[]).as_bytes() {
+    fn make(&mut self, (index, file): (u32, &PlannedFile), failed: &mut Vec<(u32, Failure)>) {
+        if file.hash.0 != *blake3::hash(&[]).as_bytes() {
             return failed.push((index, Failure::new(ErrorCode::BadChunk, "Its hash is not that of an empty file.")));
         }
         self.making += 1;
@@ -117,8 +118,8 @@ impl Fetch {
         match (verdict, result) {
             (Err(failure), _) | (Ok(()), Err(failure)) => self.lost_file(file, failure),
             (Ok(()), Ok(_)) if self.plan.is_folder() => {
-                let chunking = self.plan.files[file as usize].chunking;
-                self.arrived_whole(file, chunking);
+                let chunking = self.planned(file).map(|planned| planned.chunking);
+                chunking.into_iter().for_each(|chunking| self.arrived_whole(file, chunking));
             }
             (Ok(()), Ok(place)) => {
                 (self.place, self.present) = (place, present);
@@ -138,9 +139,11 @@ impl Fetch {
 
     /// A file of a folder is there.
     fn arrived_whole(&mut self, file: u32, chunking: Chunking) {
-        let planned = &self.plan.files[file as usize];
-        self.present = self.present.saturating_add(planned.chunking.size());
-        self.telling.has_file(planned.hash, chunking);
+        let Some((hash, size)) = self.planned(file).map(|planned| (planned.hash, planned.chunking.size())) else {
+            return;
+        };
+        self.present = self.present.saturating_add(size);
+        self.telling.has_file(hash, chunking);
     }
 
     /// A file cannot be had: alone, or with all that would be written after it, or it is the only one.
@@ -157,7 +160,7 @@ impl Fetch {
     pub(super) fn file_failed(&mut self, file: u32, failure: Failure) {
         self.fate.failed += 1;
         self.fate.first.get_or_insert_with(|| failure.clone());
-        let file = self.plan.files[file as usize].file.clone();
+        let file = self.planned(file).map(|planned| planned.file.clone()).unwrap_or_default();
         self.lanes.say(Output::Note(TransferNote::FileFailed { file, failure }));
     }
 
@@ -224,7 +227,7 @@ impl Fetch {
 /// The same plan, with each source of its file once: by its key.
 pub(super) fn without_doubles(mut plan: Arc<FetchPlan>) -> Arc<FetchPlan> {
     let is_double = |(at, source): (usize, &crate::core::fetch::Source)| {
-        plan.sources[..at].iter().any(|other| other.key == source.key)
+        plan.sources.iter().take(at).any(|other| other.key == source.key)
     };
     if plan.is_folder() || !plan.sources.iter().enumerate().any(is_double) {
         return plan;

@@ -53,9 +53,10 @@ impl Fetch {
                 let bytes = self.stream.written(piece);
                 self.present = self.present.saturating_add(bytes);
                 self.sources.came_from(source, bytes);
-                let planned = &self.plan.files[self.small[piece as usize] as usize];
+                let planned = self.planned_small(piece).and_then(|file| self.planned(file));
+                let came = planned.map(|planned| (planned.hash, Chunking::for_size(planned.chunking.size(), None)));
                 // However its owner cuts it: what came whole is one chunk here.
-                self.telling.has_file(planned.hash, Chunking::for_size(planned.chunking.size(), None));
+                came.into_iter().for_each(|(hash, chunking)| self.telling.has_file(hash, chunking));
             }
             (_, Job::Files, Err(failure)) if is_fatal(&failure) => self.break_off(failure),
             (_, Job::Files, Err(failure)) => self.stream.files.fail(piece, failure),
@@ -168,7 +169,10 @@ impl Fetch {
                 for source in sources {
                     match self.sources.hear_of(&source) {
                         Heard::New => plan.sources.push(source),
-                        Heard::Again(number, _) => merge(&mut plan.sources[number as usize].has, source.has),
+                        Heard::Again(number, _) => {
+                            let known = plan.sources.get_mut(number as usize);
+                            known.into_iter().for_each(|known| merge(&mut known.has, source.has.clone()));
+                        }
                         Heard::Useless => {}
                     }
                 }
@@ -185,7 +189,7 @@ impl Fetch {
                     content.add_source(source.has.as_ref(), true);
                     true
                 }
-                Heard::Again(number, moved) => content.hear_of(number, source.has.as_ref(), moved),
+                Heard::Again(number, moved) => content.hear_of(number, source.has.as_ref(), moved, &self.lanes),
             };
             if one_more {
                 content.call_in_one_more(self.now, &self.sources, &mut self.lanes);

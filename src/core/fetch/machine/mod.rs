@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::core::fetch::content::Content;
 use crate::core::fetch::lanes::{Lanes, Terms};
-use crate::core::fetch::plan::FetchPlan;
+use crate::core::fetch::plan::{FetchPlan, PlannedFile};
 use crate::core::fetch::sources::Sources;
 use crate::core::fetch::stream::Stream;
 use crate::core::fetch::telling::Telling;
@@ -179,6 +179,16 @@ impl Fetch {
         &self.small
     }
 
+    /// A file of the plan.
+    fn planned(&self, file: u32) -> Option<&PlannedFile> {
+        self.plan.files.get(file as usize)
+    }
+
+    /// The file of the plan that has this number in the stream.
+    fn planned_small(&self, file: u32) -> Option<u32> {
+        self.small.get(file as usize).copied()
+    }
+
     /// The bytes that are not in place.
     pub fn missing(&self) -> u64 {
         self.plan.size().saturating_sub(self.present)
@@ -227,7 +237,7 @@ impl Fetch {
         if self.fate.end.is_none() {
             self.stream.look(self.now, &self.sources, &mut self.lanes);
             for (file, failure) in self.stream.files.take_failed() {
-                self.file_failed(self.small[file as usize], failure);
+                self.planned_small(file).into_iter().for_each(|file| self.file_failed(file, failure.clone()));
             }
             self.open_next();
             self.end_folder();

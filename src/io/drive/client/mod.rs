@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use crate::core::Rng;
 use crate::core::hub::HUB;
 use crate::core::session::{Input, Output, Replica, Session, SessionConfig, TransferNote};
-use crate::io::data::{Control, DataServer, LocalPeer, Rates, Shelf, Throttle, UploadNote as Upload};
+use crate::io::content::store::ContentStore;
 use crate::io::drive::output::Output as Printed;
 use crate::io::fs::check_dir;
 use crate::io::net::Conn;
@@ -29,6 +29,7 @@ use crate::io::offers::Offers;
 use crate::io::os::cancel::Cancel;
 use crate::io::os::clock::{Clock, until};
 use crate::io::state::inbox::Inboxes;
+use crate::io::transfer::{Control, DataServer, LocalPeer, Rates, TokenBucket, UploadNote as Upload};
 use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::{EventLine, Failure, PublicKey};
 use peers::PeerPort;
@@ -51,7 +52,7 @@ pub struct ClientDriver<W> {
     messages: mpsc::Receiver<Message>,
     printed: Printed<EventLine>,
     watch: W,
-    shelf: Shelf,
+    shelf: ContentStore,
     offers: Offers,
     /// Ends what is being hashed.
     hashing: Cancel,
@@ -80,11 +81,11 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         (sender, messages): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
         watch: W,
     ) -> Result<Self, Failure> {
-        let limit = |rate: Option<u64>| rate.map(Throttle::new);
+        let limit = |rate: Option<u64>| rate.map(TokenBucket::new);
         let rates = Rates { up: limit(options.up), down: limit(options.down) };
         let local = LocalPeer::new(options.home.identity(&options.name)?).limited(rates);
         let clock = options.clock;
-        let shelf = Shelf::default();
+        let shelf = ContentStore::default();
         let listener = listen(options.port, reach)?;
         let uploads = sender.clone();
         let notify = Arc::new(move |note: Upload| {
@@ -300,7 +301,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             }
             Output::PeersLeft(keys) => keys.iter().for_each(|key| self.server.cancel_all_of(key)),
             Output::Lend { task, dir, file, to } => self.lend(task, dir, file, to),
-            Output::Unlend(hash, to) => self.shelf.unlend(&hash, &to),
+            Output::Unlend(hash, to) => self.shelf.revoke(&hash, &to),
             Output::FetchFolder(plan) => self.fetch_folder(plan),
             Output::Sources(transfer, sources) => self.add_sources(transfer, sources),
             Output::CancelUpload(upload) => self.server.cancel(upload),

@@ -6,8 +6,8 @@ use super::{ClientDriver, Message};
 use crate::core::fetch;
 use crate::core::hub::HUB;
 use crate::core::session::{FetchPlan, FolderPlan, Replica, TransferNote, UploadNote, source_of};
-use crate::io::data::{Control, Fetched, Fetcher, UploadNote as Upload, fetch};
 use crate::io::state::pins::Pins;
+use crate::io::transfer::{Control, Fetched, Fetcher, UploadNote as Upload, fetch};
 use crate::protocol::cause;
 use crate::protocol::event::Holder;
 use crate::protocol::name::NameKey;
@@ -62,7 +62,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 let folder = prep.downloads()?;
                 // It begins at a place of its own, so that receivers who begin together have something to give each other.
                 let (token, seed) = (token(number), number);
-                let fetcher = Fetcher { token, seed, folder: &folder, local: &local, shelf: &shelf };
+                let fetcher = Fetcher { token, seed, folder: &folder, local: &local, store: &shelf };
                 fetch(&plan, &fetcher, &tell, &control).map(completed)
             });
             Message::Transfer(transfer, fetched.unwrap_or_else(TransferNote::Failed))

@@ -18,9 +18,10 @@ use crate::core::hub::CopyPlan;
 use crate::io::content::hash::{Fingerprint, Hashed};
 use crate::io::content::hash_cache::{HashCache, Wanted};
 use crate::io::content::hash_many::hash_or_remember;
-use crate::io::data::{Control, Fetcher, LocalPeer, Shelf, fetch};
+use crate::io::content::store::ContentStore;
 use crate::io::os::cancel::Cancel;
 use crate::io::os::clock::random;
+use crate::io::transfer::{Control, Fetcher, LocalPeer, fetch};
 use crate::protocol::record::CopyRecord;
 use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure, OnConflict, cause};
 
@@ -36,7 +37,7 @@ pub(super) struct Copies(Arc<Shared>);
 struct Shared {
     folder: PathBuf,
     local: LocalPeer,
-    shelf: Shelf,
+    shelf: ContentStore,
     cache: HashCache,
     mailbox: Mailbox,
     stop: Cancel,
@@ -87,7 +88,7 @@ impl Copies {
         data: &Path,
         records: &[CopyRecord],
         local: &LocalPeer,
-        shelf: &Shelf,
+        shelf: &ContentStore,
         mailbox: &Mailbox,
     ) -> Result<(Self, Known), Failure> {
         let folder = data.join(FOLDER);
@@ -260,7 +261,7 @@ impl Shared {
         (wanted.on_conflict, wanted.share) = (OnConflict::Overwrite, false);
         let token = format!("{:016x}", random().map_err(Failure::internal)?);
         let (folder, local, shelf) = (&self.folder, &self.local, &self.shelf);
-        let fetcher = Fetcher { token, seed: 0, folder, local, shelf };
+        let fetcher = Fetcher { token, seed: 0, folder, local, store: shelf };
         let fetched = fetch(&wanted, &fetcher, &|_| (), &Control::from(self.stop.clone()));
         let made = fetched.and_then(|_| self.hash(&hash, cut_as(Some(chunking)))).and_then(|hashed| {
             let same = hashed.hash == hash;
