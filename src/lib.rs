@@ -79,7 +79,7 @@
 //!    wait, she gets `message-delivered` when it comes.
 //!
 //! If the hub dies on the way, Erin's client asks again, with the name that its process gave itself and its number for
-//! the request ([`protocol::record::Asked`]): the hub looks whether that is on disk already. If Dora blocks Erin, all
+//! the request ([`protocol::record::IdempotencyKey`]): the hub looks whether that is on disk already. If Dora blocks Erin, all
 //! of this happens just the same, but what Dora's client gets is `withheld`, without the words.
 //!
 //! What is said with `private` takes another way: [`core::peers`] opens a link of its own to the other client, and the

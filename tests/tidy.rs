@@ -3,8 +3,14 @@
 //! A rule is told by `file:line: what is wrong`. An exception names its file and its reason, and is itself wrong
 //! once nothing needs it.
 
+#[path = "tidy/code.rs"]
+mod code;
 #[path = "tidy/granted.rs"]
 mod granted;
+#[path = "tidy/imports.rs"]
+mod imports;
+#[path = "tidy/shapes.rs"]
+mod shapes;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -126,11 +132,10 @@ impl Source {
         !self.name.starts_with("src/") || self.name.ends_with("tests.rs") || self.name.contains("/tests/")
     }
 
-    /// Lines of code with their numbers: no comments, and nothing from the test module on, which stands last.
-    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let lines = self.text.lines().take_while(|line| *line != "#[cfg(test)]");
-        let numbered = (1..).zip(lines).filter(|_| !self.is_test());
-        numbered.map(|(n, line)| (n, line.split("//").next().unwrap_or_default()))
+    /// Lines of code that is shipped, with their numbers: no comments, no literals, no tests.
+    fn code(&self) -> Vec<(usize, String)> {
+        let lines = if self.is_test() { String::new() } else { code::shipped(&self.text) };
+        (1..).zip(lines.lines().map(str::to_owned)).collect()
     }
 }
 
@@ -179,7 +184,7 @@ fn acquaintances(source: &Source) -> Vec<String> {
     let depth = source.name.matches('/').count() - 1 - usize::from(source.name.ends_with("/mod.rs"));
     for (number, line) in source.code() {
         let at = format!("{}:{number}", source.name);
-        for start in words(line, "crate::") {
+        for start in words(&line, "crate::") {
             let path = &line[start + "crate::".len()..];
             let whom = path.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
             if whom.is_empty() {
@@ -191,7 +196,7 @@ fn acquaintances(source: &Source) -> Vec<String> {
         if line.contains(&"super::".repeat(depth + 1)) {
             wrong.push(format!("{at}: `{layer}` reaches out of itself with `super`"));
         }
-        if words(line, "potluck::").next().is_some() {
+        if words(&line, "potluck::").next().is_some() {
             wrong.push(format!("{at}: the crate knows itself as `crate`"));
         }
     }
@@ -203,11 +208,11 @@ fn impurities(source: &Source) -> Vec<(usize, &'static str, &'static str)> {
     if !source.layer().is_some_and(|layer| PURE.contains(&layer)) {
         return Vec::new();
     }
-    let found = |(number, line)| {
-        let here = IMPURE.iter().filter(move |(word, _)| words(line, word).next().is_some());
-        here.map(move |(word, what)| (number, *word, *what))
+    let found = |(number, line): (usize, String)| {
+        let here = IMPURE.iter().filter(|(word, _)| words(&line, word).next().is_some());
+        here.map(|(word, what)| (number, *word, *what)).collect::<Vec<_>>()
     };
-    source.code().flat_map(found).collect()
+    source.code().into_iter().flat_map(found).collect()
 }
 
 #[test]
@@ -297,7 +302,7 @@ fn files_are_short() {
 fn nothing_is_unwrapped_without_a_reason() {
     let mut wrong = Vec::new();
     for source in sources("src") {
-        for (number, line) in source.code().filter(|(_, line)| line.contains(".unwrap()")) {
+        for (number, line) in source.code().into_iter().filter(|(_, line)| line.contains(".unwrap()")) {
             let advice = "say why it cannot fail with `expect`, or handle it";
             wrong.push(format!("{}:{number}: {advice}: {}", source.name, line.trim()));
         }

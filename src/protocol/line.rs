@@ -8,25 +8,25 @@ use serde_json::{Map, Value};
 use super::event::Event;
 use super::limits::MAX_LINE;
 use super::log::{LogEvent, LogLine};
-use super::mark::{is_short, readable_id};
 use super::mistake::Reader;
 use super::request::Request;
+use super::request_id::{is_short, readable_id};
 use super::vocabulary::Visitor;
 use super::{At, ErrorCode, Failure, Id, Timestamp, cause, human, strict};
 
-/// A request and the mark that its answer will carry.
+/// A request and the id that its answer will carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestLine {
-    /// The caller's mark.
+    /// The caller's id.
     pub id: Option<Id>,
     /// What is asked.
     pub request: Request,
 }
 
-/// A line that is not a request; the mark is there if it could be read.
+/// A line that is not a request; the id is there if it could be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadLine {
-    /// The caller's mark.
+    /// The caller's id.
     pub id: Option<Id>,
     /// What is wrong.
     pub failure: Failure,
@@ -168,7 +168,7 @@ pub struct EventLine {
     pub seq: Option<u64>,
     /// When it was told.
     pub time: Option<Timestamp>,
-    /// The mark of the request that caused it.
+    /// The id of the request that caused it.
     pub id: Option<Id>,
     /// Whether it is the last one for that request.
     pub last: bool,

@@ -30,7 +30,7 @@ pub enum Record {
         key: PublicKey,
     },
     /// Something has been said.
-    Message(Kept),
+    Message(StoredMessage),
     /// Somebody has every message for them up to this number. The number never goes back.
     Received {
         /// Who.
@@ -124,7 +124,7 @@ pub enum Record {
 
 /// A message as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredMessage {
     /// Its number, from 1, growing; no two are the same.
     pub number: u64,
     /// When the hub took it.
@@ -132,18 +132,18 @@ pub struct Kept {
     /// Who said it.
     pub from: String,
     /// Where.
-    pub place: Place,
+    pub destination: Destination,
     /// What.
     pub text: String,
     /// Its receiver shall not see it: they block the sender.
     pub withheld: bool,
     /// Which request of which program it was, so that asking again does not say it twice.
-    pub asked: Asked,
+    pub idempotency_key: IdempotencyKey,
 }
 
 /// Which request of which program: it is the same after both have lost their connection, or the hub its memory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Asked {
+pub struct IdempotencyKey {
     /// The program, by the random name that it gives itself at its start.
     pub instance: String,
     /// The program's number for the request.
@@ -152,7 +152,7 @@ pub struct Asked {
 
 /// Where something is said.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum Destination {
     /// To everybody who is there.
     Lobby,
     /// In the room of this number.
@@ -300,7 +300,7 @@ pub enum Query {
     History(HistoryQuery),
     /// The newest messages that a program has sent: its number for each request, and the message's number and
     /// time; at most [`REQUESTS_IN_FLIGHT`](super::limits::REQUESTS_IN_FLIGHT).
-    Asked {
+    IdempotencyKeys {
         /// The program.
         instance: String,
         /// Whose it is.
@@ -377,9 +377,9 @@ pub enum People {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// Messages, oldest first, and whether there are more.
-    Messages(Vec<Kept>, bool),
+    Messages(Vec<StoredMessage>, bool),
     /// The messages of a program: its number, the message's number and time.
-    Asked(Vec<(i64, u64, Timestamp)>),
+    IdempotencyKeys(Vec<(i64, u64, Timestamp)>),
     /// The invite, if there is one, and whether it was spent for the key that has shown it.
     Invite(Option<(InviteRecord, bool)>),
 }

@@ -284,7 +284,7 @@ impl Ask {
         }
     }
 
-    /// The client's mark.
+    /// The client's id of the request.
     pub fn id(&self) -> Option<Id> {
         match self {
             Self::Request(line) => line.id.clone(),

@@ -6,8 +6,8 @@ use crate::protocol::invite::{InviteDigest, InviteRecord};
 use crate::protocol::limits::{FAILURES_COUNTED, REQUESTS_IN_FLIGHT, VISITS_LOADED};
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{
-    Asked, CopyRecord, FailureRecord, Found, HistoryQuery, Inbox, Kept, Loaded, NameRecord, People, Place, Query,
-    RoomRecord, Span, VisitRecord, WaitingRecord,
+    CopyRecord, Destination, FailureRecord, Found, HistoryQuery, IdempotencyKey, Inbox, Loaded, NameRecord, People,
+    Query, RoomRecord, Span, StoredMessage, VisitRecord, WaitingRecord,
 };
 use crate::protocol::types::Password;
 use crate::protocol::{PublicKey, Record};
@@ -19,8 +19,8 @@ const MESSAGE_SIZE: u64 = 256;
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     names: BTreeMap<NameKey, Owner>,
-    messages: BTreeMap<u64, Kept>,
-    asked: BTreeSet<(NameKey, Asked)>,
+    messages: BTreeMap<u64, StoredMessage>,
+    asked: BTreeSet<(NameKey, IdempotencyKey)>,
     there: BTreeMap<NameKey, BTreeMap<u64, u64>>,
     blocks: BTreeSet<(NameKey, NameKey)>,
     rooms: BTreeMap<u64, RoomRecord>,
@@ -140,8 +140,8 @@ impl MemoryStore {
         }
     }
 
-    fn keep_message(&mut self, kept: &Kept) {
-        let asked = (NameKey::of(&kept.from), kept.asked.clone());
+    fn keep_message(&mut self, kept: &StoredMessage) {
+        let asked = (NameKey::of(&kept.from), kept.idempotency_key.clone());
         if !self.messages.contains_key(&kept.number) && self.asked.insert(asked) {
             self.messages.insert(kept.number, kept.clone());
         }
@@ -153,7 +153,7 @@ impl MemoryStore {
             return;
         }
         if let Some(kept) = self.messages.remove(&number) {
-            self.asked.remove(&(NameKey::of(&kept.from), kept.asked));
+            self.asked.remove(&(NameKey::of(&kept.from), kept.idempotency_key));
         }
     }
 
@@ -239,15 +239,18 @@ impl MemoryStore {
                 }
                 match take(found.rev(), query.limit, query.bytes) {
                     Found::Messages(newest, more) => Found::Messages(newest.into_iter().rev().collect(), more),
-                    other @ (Found::Asked(_) | Found::Invite(_)) => other,
+                    other @ (Found::IdempotencyKeys(_) | Found::Invite(_)) => other,
                 }
             }
-            Query::Asked { instance, name_key: by } => {
-                let theirs = |kept: &&Kept| kept.asked.instance == *instance && NameKey::of(&kept.from) == *by;
+            Query::IdempotencyKeys { instance, name_key: by } => {
+                let theirs = |kept: &&StoredMessage| {
+                    kept.idempotency_key.instance == *instance && NameKey::of(&kept.from) == *by
+                };
                 let newest = self.messages.values().rev().filter(theirs).take(REQUESTS_IN_FLIGHT);
-                let mut newest: Vec<_> = newest.map(|kept| (kept.asked.ask, kept.number, kept.sent)).collect();
+                let mut newest: Vec<_> =
+                    newest.map(|kept| (kept.idempotency_key.ask, kept.number, kept.sent)).collect();
                 newest.reverse();
-                Found::Asked(newest)
+                Found::IdempotencyKeys(newest)
             }
             Query::Invite { digest, key } => {
                 let counted = self.invited.contains(&(*digest, *key));
@@ -261,18 +264,18 @@ fn as_spans(spans: &BTreeMap<u64, u64>) -> Vec<Span> {
     spans.iter().map(|(after, until)| Span { after: *after, until: *until }).collect()
 }
 
-fn size(kept: &Kept) -> u64 {
+fn size(kept: &StoredMessage) -> u64 {
     MESSAGE_SIZE + 2 * kept.text.len() as u64
 }
 
-fn recipient(kept: &Kept) -> Option<NameKey> {
-    match &kept.place {
-        Place::Person(name) => Some(NameKey::of(name)),
-        Place::Lobby | Place::Room(_) => None,
+fn recipient(kept: &StoredMessage) -> Option<NameKey> {
+    match &kept.destination {
+        Destination::Person(name) => Some(NameKey::of(name)),
+        Destination::Lobby | Destination::Room(_) => None,
     }
 }
 
-fn take<'a>(mut found: impl Iterator<Item = &'a Kept>, limit: usize, bytes: usize) -> Found {
+fn take<'a>(mut found: impl Iterator<Item = &'a StoredMessage>, limit: usize, bytes: usize) -> Found {
     let (mut taken, mut size) = (Vec::new(), 0);
     loop {
         let full = taken.len() >= limit || size >= bytes;
@@ -286,26 +289,26 @@ fn take<'a>(mut found: impl Iterator<Item = &'a Kept>, limit: usize, bytes: usiz
     }
 }
 
-fn is_for(inbox: &Inbox, kept: &Kept) -> bool {
+fn is_for(inbox: &Inbox, kept: &StoredMessage) -> bool {
     let new = |after: u64| kept.number > after.max(inbox.after);
-    let theirs = match &kept.place {
-        Place::Lobby => {
+    let theirs = match &kept.destination {
+        Destination::Lobby => {
             let inside = |span: &Span| new(span.after) && kept.number <= span.until;
             inbox.lobby.iter().any(inside)
         }
-        Place::Room(room) => inbox.rooms.iter().any(|(of, after)| of == room && new(*after)),
-        Place::Person(name) => NameKey::of(name) == inbox.name_key && new(0),
+        Destination::Room(room) => inbox.rooms.iter().any(|(of, after)| of == room && new(*after)),
+        Destination::Person(name) => NameKey::of(name) == inbox.name_key && new(0),
     };
     theirs && NameKey::of(&kept.from) != inbox.name_key
 }
 
-fn is_seen(query: &HistoryQuery, kept: &Kept) -> bool {
+fn is_seen(query: &HistoryQuery, kept: &StoredMessage) -> bool {
     let from = NameKey::of(&kept.from);
     let heard = !query.without.contains(&from);
-    let place = match &kept.place {
-        Place::Lobby => query.lobby && heard,
-        Place::Room(room) => query.rooms.contains(room) && heard,
-        Place::Person(name) => {
+    let place = match &kept.destination {
+        Destination::Lobby => query.lobby && heard,
+        Destination::Room(room) => query.rooms.contains(room) && heard,
+        Destination::Person(name) => {
             let to = NameKey::of(name);
             let (mine, to_me) = (from == query.name_key, to == query.name_key && !kept.withheld);
             match &query.people {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use potluck::core::hub::{ConnId, Input, Output};
 use potluck::core::{Hub, Rng, Time};
 use potluck::protocol::name::NameKey;
-use potluck::protocol::record::{Kept, Loaded, Query, Record};
+use potluck::protocol::record::{Loaded, Query, Record, StoredMessage};
 use potluck::protocol::wire::HubHello;
 use potluck::protocol::{EventLine, Id, PublicKey};
 
@@ -52,7 +52,7 @@ pub struct World {
     pub abandoned: Vec<u64>,
     /// The store is in trouble: it commits nothing.
     pub trouble: bool,
-    pub kept: Vec<Kept>,
+    pub kept: Vec<StoredMessage>,
     pub queries: Vec<(u64, Query)>,
     pub attempts: Vec<(u64, NameKey)>,
     pub copies: Vec<u64>,

@@ -65,9 +65,9 @@ impl World {
                 let some = self.kept.iter().filter(|_| self.rng.chance(20)).cloned().collect();
                 Found::Messages(some, self.rng.chance(20))
             }
-            Query::Asked { .. } => {
+            Query::IdempotencyKeys { .. } => {
                 let some = (0..self.rng.below(4)).map(|n| (n as i64 + 1, self.rng.below(9), Timestamp(4)));
-                Found::Asked(some.collect())
+                Found::IdempotencyKeys(some.collect())
             }
             Query::Invite { digest, .. } => {
                 let (uses, until) = (self.rng.chance(50).then(|| self.rng.below(3)), None);

@@ -43,11 +43,11 @@ fn nothing_in_core_is_indexed_or_taken_for_granted() {
         let excepted = INDEXES_ALL_THE_SAME.iter().any(|(file, _)| *file == source.name);
         for (number, line) in source.code() {
             let at = format!("{}:{number}", source.name);
-            if gives_up(line) {
+            if gives_up(&line) {
                 wrong.push(format!("{at}: whatever comes, `core` goes on: {}", line.trim()));
-            } else if indexes(line) && !excepted {
+            } else if indexes(&line) && !excepted {
                 wrong.push(format!("{at}: it may not be there; ask with `get`: {}", line.trim()));
-            } else if indexes(line) {
+            } else if indexes(&line) {
                 used.insert(source.name.clone());
             }
         }

@@ -5,6 +5,7 @@
 
 mod files;
 mod folder;
+mod heard;
 mod party;
 mod process;
 mod story;
@@ -66,7 +67,7 @@ impl Demo {
         let signals = sender.clone();
         // SIGHUP is among them: a terminal that is closed must not leave a hub behind.
         let _signals = Signals::install(OnHangup::Told, move |signal| {
-            let _ = signals.send(party::Heard::Signal(signal));
+            let _ = signals.send(heard::Heard::Signal(signal));
         })
         .map_err(Stop::failed("signals cannot be caught"))?;
         let folder = Folder::create(self.keep).map_err(Stop::failed("no temporary folder could be made"))?;

@@ -8,9 +8,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use super::Stop;
+use super::heard::Heard;
 use super::process::Process;
 use crate::io::drive::stdout::StandardOutput;
-use crate::io::os::signals::Signal;
 use crate::protocol::{Event, EventLine, Id, LogEvent, LogLine, Request, RequestLine, cause, to_json};
 use crate::ui::human::render;
 use crate::ui::log::render_log;
@@ -24,16 +24,6 @@ pub(super) const HUB: &str = "hub";
 
 /// The client whose view is shown whole; of the others, what they asked for.
 pub(super) const NARRATOR: &str = "erin";
-
-/// What comes in from outside.
-pub(super) enum Heard {
-    /// A process wrote a line.
-    Line(&'static str, String),
-    /// A process will write no more.
-    End(&'static str),
-    /// Somebody wants the demo to end.
-    Signal(Signal),
-}
 
 /// What is known of one client.
 #[derive(Default)]

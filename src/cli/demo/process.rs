@@ -8,7 +8,7 @@ use std::sync::mpsc::Sender;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::party::Heard;
+use super::heard::Heard;
 
 pub(super) struct Process {
     child: Child,

@@ -49,7 +49,7 @@ impl Hub {
         &mut self,
         now: Time,
         id: PeerId,
-        mark: &Option<Id>,
+        request_id: &Option<Id>,
         request: request::Login,
     ) -> Result<(), Failure> {
         check_person(&request.name).map_err(|failure| failure.at(pointer_at("/name")))?;
@@ -63,7 +63,7 @@ impl Hub {
         let (key, network, reloads) = (peer.key, Network::of(peer.address.ip()), self.credentials.reloads());
         let attempt = Attempt {
             peer: id,
-            mark: mark.clone(),
+            request_id: request_id.clone(),
             name: request.name,
             address: peer.address.ip().to_string(),
             counted: self.counted(&key, &name_key, network),
@@ -138,12 +138,12 @@ impl Hub {
         }
         // Whoever knows that it failed knows that it was counted.
         let commit = self.commit;
-        let Attempt { peer, mark, .. } = attempt;
+        let Attempt { peer, request_id, .. } = attempt;
         if !self.health.is_well() {
             // It is counted in memory, and written down when that is possible.
-            return self.refuse(now, peer, mark, "login", failure);
+            return self.refuse(now, peer, request_id, "login", failure);
         }
-        self.held.push_back((commit, Held::Refused { peer, mark, request: "login", failure }));
+        self.held.push_back((commit, Held::Refused { peer, request_id, request: "login", failure }));
     }
 
     fn let_in(&mut self, now: Time, attempt: Attempt, verified: Verified) {
@@ -157,12 +157,12 @@ impl Hub {
         let Verified { name, name_key, credential } = verified;
         let known = self.people.get(&name_key).is_some_and(|person| person.keys.contains(&key));
         if let (false, Err(failure)) = (known, self.can_keep()) {
-            return self.refuse(now, attempt.peer, attempt.mark, "login", failure);
+            return self.refuse(now, attempt.peer, attempt.request_id, "login", failure);
         }
         let (newest, since) = (self.recent.newest, self.calendar(now).0);
         let person = self.people.entry(name_key.clone()).or_insert_with(|| Person::new(name.clone(), newest));
         self.looks.people.insert(&person.name);
-        let (id, mark) = (attempt.peer, attempt.mark);
+        let (id, request_id) = (attempt.peer, attempt.request_id);
         self.note_credential(now, id, &name_key, credential);
         let Some(person) = self.people.get(&name_key) else { return };
         let known = person.keys.contains(&key);
@@ -179,11 +179,11 @@ impl Hub {
         }
         // A session that is already in has shown that it knows the password; nothing else changes.
         if self.me(id).is_ok_and(|mine| mine.name_key == name_key) {
-            return self.welcome_again(now, id, mark);
+            return self.welcome_again(now, id, request_id);
         }
-        let entering = Entering { mark: mark.clone(), name, name_key, known };
+        let entering = Entering { request_id: request_id.clone(), name, name_key, known };
         if let Err(failure) = self.may_enter(id, None).and_then(|()| self.enter_or_contest(now, id, entering)) {
-            self.refuse(now, id, mark, "login", failure);
+            self.refuse(now, id, request_id, "login", failure);
         }
     }
 

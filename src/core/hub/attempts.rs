@@ -11,7 +11,7 @@ use crate::protocol::{Id, Network, PublicKey};
 /// A login that is being checked.
 pub(super) struct Attempt {
     pub(super) peer: PeerId,
-    pub(super) mark: Option<Id>,
+    pub(super) request_id: Option<Id>,
     pub(super) name: String,
     pub(super) name_key: NameKey,
     pub(super) address: String,

@@ -45,7 +45,7 @@ impl Hub {
             self.underway.end(by);
             self.underway.begin(id, &challenge.entering);
             let failure = in_use(&older.name, ack_timeout);
-            return self.refuse(now, by, older.mark, "register", failure);
+            return self.refuse(now, by, older.request_id, "register", failure);
         }
         peer.link.probe(now);
         let (counts_from, deadline) = (now + ack_timeout / 5, now + ack_timeout);
@@ -98,7 +98,7 @@ impl Hub {
         if let Some(Challenge { by, entering, .. }) = peer.challenge.take_if(|challenge| challenge.counts_from <= now) {
             self.underway.end(by);
             let failure = in_use(&entering.name, self.config.link.ack_timeout);
-            self.refuse(now, by, entering.mark, "register", failure);
+            self.refuse(now, by, entering.request_id, "register", failure);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::protocol::{ErrorCode, Event, Failure, Id, Network, PublicKey, event, 
 
 /// A registration under way.
 pub(super) struct Entering {
-    pub(super) mark: Option<Id>,
+    pub(super) request_id: Option<Id>,
     pub(super) name: String,
     pub(super) name_key: NameKey,
     /// Whether it is on disk whose name it is.
@@ -24,7 +24,7 @@ impl Hub {
         &mut self,
         now: Time,
         id: PeerId,
-        mark: &Option<Id>,
+        request_id: &Option<Id>,
         request: request::Register,
     ) -> Result<(), Failure> {
         check_person(&request.name).map_err(|failure| failure.at(pointer_at("/name")))?;
@@ -42,7 +42,7 @@ impl Hub {
             let message = format!("The name {} looks like {}, which is taken.", request.name, self.name_of(twin));
             return Err(Failure::new(ErrorCode::NameTaken, message).at(pointer_at("/name")));
         }
-        self.enter_or_contest(now, id, Entering { mark: mark.clone(), name: request.name, name_key, known })
+        self.enter_or_contest(now, id, Entering { request_id: request_id.clone(), name: request.name, name_key, known })
     }
 
     /// Whether a client is free to enter; `again` is a name that it may have entered already.
@@ -78,7 +78,7 @@ impl Hub {
         let Some(peer) = self.peers.get(&id) else { return };
         if peer.name.is_some() || self.online.contains_key(&entering.name_key) {
             let failure = name_taken(&entering.name);
-            return self.refuse(now, id, entering.mark, "register", failure);
+            return self.refuse(now, id, entering.request_id, "register", failure);
         }
         if entering.known {
             return self.welcome(now, id, entering);
@@ -132,17 +132,17 @@ impl Hub {
         // It is shown as its owner first wrote it.
         let name = self.name_of(&entering.name_key);
         self.arrive(now, id, name, entering.name_key.clone());
-        self.welcome_again(now, id, entering.mark);
+        self.welcome_again(now, id, entering.request_id);
         self.tell_blocks(now, id);
         self.begin_following(now, id);
         self.offer_pushes_to(now, &entering.name_key);
     }
 
-    pub(super) fn welcome_again(&mut self, now: Time, id: PeerId, mark: Option<Id>) {
+    pub(super) fn welcome_again(&mut self, now: Time, id: PeerId, request_id: Option<Id>) {
         let Ok(Registered { name, number, .. }) = self.me(id) else { return };
         let newest = self.recent.newest;
         let (clients, offers, revision) = (self.roster.len() as u64, self.table.len() as u64, self.revision);
-        self.answer(now, id, mark, event::Welcome { name, number, revision, clients, offers, newest });
+        self.answer(now, id, request_id, event::Welcome { name, number, revision, clients, offers, newest });
     }
 
     /// Its program must know whom its user blocks: direct connections do not pass through us.
@@ -160,12 +160,17 @@ impl Hub {
         Ok(event::Deregistered { name, withdrawn }.into())
     }
 
-    pub(super) fn quit(&mut self, now: Time, id: PeerId, mark: &Option<Id>) {
+    pub(super) fn quit(&mut self, now: Time, id: PeerId, request_id: &Option<Id>) {
         // What is not answered yet is of no interest any more.
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.exchange = Exchange::default();
         }
-        self.answer(now, id, mark.clone(), event::Bye { reason: "quit".into(), code: 0, given_up: Default::default() });
+        self.answer(
+            now,
+            id,
+            request_id.clone(),
+            event::Bye { reason: "quit".into(), code: 0, given_up: Default::default() },
+        );
         // The goodbye leaves before the connection does.
         while let Some((conn, frame)) =
             self.peers.get_mut(&id).and_then(|peer| Some((peer.conn?, peer.link.poll(now)?)))

@@ -101,15 +101,15 @@ impl Hub {
     }
 
     /// A request is begun.
-    pub(super) fn begin(&mut self, id: PeerId, mark: &Option<Id>, holds_up: bool) {
+    pub(super) fn begin(&mut self, id: PeerId, request_id: &Option<Id>, holds_up: bool) {
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.exchange.answers.take_slot(mark.clone(), holds_up);
+            peer.exchange.answers.take_slot(request_id.clone(), holds_up);
         }
     }
 
     /// Answers a request, when its turn has come.
-    pub(super) fn answer(&mut self, now: Time, id: PeerId, mark: Option<Id>, event: impl Into<Event>) {
-        let line = EventLine { seq: None, time: None, id: mark, last: true, event: event.into() };
+    pub(super) fn answer(&mut self, now: Time, id: PeerId, request_id: Option<Id>, event: impl Into<Event>) {
+        let line = EventLine { seq: None, time: None, id: request_id, last: true, event: event.into() };
         let body: Arc<str> = to_json(&line).into();
         let bytes = body.len();
         let Some(peer) = self.peers.get_mut(&id) else { return };
@@ -120,10 +120,10 @@ impl Hub {
         }
     }
 
-    /// The request with this mark is done but for what somebody else has to say: others are answered meanwhile.
-    pub(super) fn let_others_pass(&mut self, now: Time, id: PeerId, mark: &Option<Id>) {
+    /// The request with this request_id is done but for what somebody else has to say: others are answered meanwhile.
+    pub(super) fn let_others_pass(&mut self, now: Time, id: PeerId, request_id: &Option<Id>) {
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.exchange.answers.let_pass(mark);
+            peer.exchange.answers.let_pass(request_id);
         }
         self.release_answers(now, id);
     }

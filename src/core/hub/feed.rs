@@ -11,7 +11,7 @@ use super::recent::{Post, Target};
 use super::{Hub, Output, PeerId, Question};
 use crate::core::time::Time;
 use crate::protocol::limits::{FEED_BYTES, FEED_MESSAGES};
-use crate::protocol::record::{Inbox, Kept, Place, Query, Record};
+use crate::protocol::record::{Destination, Inbox, Query, Record, StoredMessage};
 use crate::protocol::wire::Received;
 use crate::protocol::{Event, EventLine, Id, Timestamp, event, log, name::NameKey, to_json};
 
@@ -46,7 +46,7 @@ struct Unconfirmed {
 /// The sender of a message waits to hear whether it has arrived.
 pub(super) struct Awaiting {
     pub(super) peer: PeerId,
-    pub(super) mark: Option<Id>,
+    pub(super) request_id: Option<Id>,
     pub(super) to: String,
     pub(super) sent: Timestamp,
     pub(super) deadline: Time,
@@ -154,10 +154,10 @@ impl Hub {
     }
 
     pub(super) fn answer_awaiting(&mut self, now: Time, number: u64, awaiting: Awaiting, delivered: u64) {
-        let Awaiting { peer, mark, to, sent, .. } = awaiting;
+        let Awaiting { peer, request_id, to, sent, .. } = awaiting;
         let acked =
             event::MessageAcked { number, sent, to: Some(to), room: None, stored: true, delivered, blocked: None };
-        self.answer(now, peer, mark, acked);
+        self.answer(now, peer, request_id, acked);
     }
 
     fn note_received(&mut self, now: Time, name_key: NameKey) {
@@ -181,7 +181,7 @@ impl Hub {
     }
 
     /// Something has been said: whoever keeps up gets it now. Says whether the one it is for alone did.
-    pub(super) fn post(&mut self, now: Time, kept: &Kept) -> bool {
+    pub(super) fn post(&mut self, now: Time, kept: &StoredMessage) -> bool {
         let post = Arc::new(self.post_of(kept));
         self.recent.push(Arc::clone(&post));
         let targets: Vec<PeerId> = match &post.target {
@@ -279,7 +279,15 @@ impl Hub {
     }
 
     /// The store has read what somebody does not have.
-    pub(super) fn inbox_read(&mut self, now: Time, id: PeerId, number: u64, as_of: u64, kept: Vec<Kept>, more: bool) {
+    pub(super) fn inbox_read(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        number: u64,
+        as_of: u64,
+        kept: Vec<StoredMessage>,
+        more: bool,
+    ) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         // They may have left and come back meanwhile.
         if peer.name.as_ref().is_none_or(|name| name.number != number) {
@@ -325,18 +333,18 @@ impl Hub {
         }
     }
 
-    fn post_of(&self, kept: &Kept) -> Post {
-        let Kept { number, sent, from, text, .. } = kept.clone();
-        let (target, event): (Target, Event) = match &kept.place {
-            Place::Person(name) if kept.withheld => {
+    fn post_of(&self, kept: &StoredMessage) -> Post {
+        let StoredMessage { number, sent, from, text, .. } = kept.clone();
+        let (target, event): (Target, Event) = match &kept.destination {
+            Destination::Person(name) if kept.withheld => {
                 (Target::Person(NameKey::of(name)), event::Withheld { number }.into())
             }
-            Place::Person(to) => {
+            Destination::Person(to) => {
                 let to = to.clone();
                 (Target::Person(NameKey::of(&to)), event::Message { number, from, to, text, sent }.into())
             }
-            Place::Lobby => (Target::Lobby, event::Message { number, from, to: "all".into(), text, sent }.into()),
-            Place::Room(room) => {
+            Destination::Lobby => (Target::Lobby, event::Message { number, from, to: "all".into(), text, sent }.into()),
+            Destination::Room(room) => {
                 let name = self.room_name(*room);
                 (Target::Room(*room), event::RoomMessage { number, room: name, from, text, sent }.into())
             }

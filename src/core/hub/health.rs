@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::{Held, Hub, Output};
 use crate::core::time::Time;
 use crate::protocol::name::NameKey;
-use crate::protocol::record::{Place, Record, VisitRecord};
+use crate::protocol::record::{Destination, Record, VisitRecord};
 use crate::protocol::{ErrorCode, Failure, Timestamp, event, log};
 
 /// Records that wait; of more, the oldest visits are forgotten first. Only reachable by abuse.
@@ -137,13 +137,13 @@ impl Hub {
         self.held = held;
         let failure = self.health.failure().unwrap_or_else(|| ErrorCode::StoreUnavailable.into());
         for (_, held) in given_up {
-            let Held::Said { kept, peer, mark } = held else { continue };
-            if let Place::Person(to) = &kept.place
+            let Held::Said { kept, peer, request_id } = held else { continue };
+            if let Destination::Person(to) = &kept.destination
                 && let Some(person) = self.people.get_mut(&NameKey::of(to))
             {
                 person.mailbox.take_back(kept.number);
             }
-            self.refuse(now, peer, mark, "message", failure.clone());
+            self.refuse(now, peer, request_id, "message", failure.clone());
         }
     }
 
@@ -165,17 +165,17 @@ impl Hub {
     pub(super) fn store_refused(&mut self, commit: u64, failure: Failure) {
         self.log(log::StoreFailed { code: failure.code, message: failure.message.into_owned() });
         for (_, held) in self.held.iter_mut().filter(|(held, _)| *held == commit) {
-            let (peer, mark, request) = match held {
+            let (peer, request_id, request) = match held {
                 Held::Entering(peer, entering) => {
                     self.underway.end(*peer);
                     self.online.remove(&entering.name_key);
-                    (*peer, entering.mark.take(), "register")
+                    (*peer, entering.request_id.take(), "register")
                 }
-                Held::Said { peer, mark, .. } => (*peer, mark.take(), "message"),
-                Held::Done { peer, mark, .. } => (*peer, mark.take(), ""),
+                Held::Said { peer, request_id, .. } => (*peer, request_id.take(), "message"),
+                Held::Done { peer, request_id, .. } => (*peer, request_id.take(), ""),
                 Held::Stored { .. } | Held::RoomGone(_) | Held::Refused { .. } => continue,
             };
-            *held = Held::Refused { peer, mark, request, failure: ErrorCode::Internal.into() };
+            *held = Held::Refused { peer, request_id, request, failure: ErrorCode::Internal.into() };
         }
     }
 }

@@ -7,7 +7,7 @@ use super::entry::Entering;
 use super::room_news::Notice;
 use super::{ConnId, Hub, Output, PeerId};
 use crate::core::time::Time;
-use crate::protocol::record::{Found, Kept, Record};
+use crate::protocol::record::{Found, Record, StoredMessage};
 use crate::protocol::types::Content;
 use crate::protocol::{Event, Failure, Id, Timestamp};
 
@@ -28,15 +28,15 @@ pub(super) enum Held {
     /// A registration.
     Entering(PeerId, Entering),
     /// Something that was said.
-    Said { kept: Box<Kept>, peer: PeerId, mark: Option<Id> },
+    Said { kept: Box<StoredMessage>, peer: PeerId, request_id: Option<Id> },
     /// A request that is done, and what others are told of it.
-    Done { peer: PeerId, mark: Option<Id>, answer: Box<Event>, notice: Option<Notice> },
+    Done { peer: PeerId, request_id: Option<Id>, answer: Box<Event>, notice: Option<Notice> },
     /// A copy of what somebody offers.
     Stored { peer: PeerId, content: Arc<Content> },
     /// A room is gone: what was on its way to the disk before was the last that needed its name.
     RoomGone(u64),
     /// A request that failed.
-    Refused { peer: PeerId, mark: Option<Id>, request: &'static str, failure: Failure },
+    Refused { peer: PeerId, request_id: Option<Id>, request: &'static str, failure: Failure },
 }
 
 /// Why the store was asked.
@@ -44,7 +44,7 @@ pub(super) enum Question {
     /// For what a client does not have: in the visit of this number, and as of this message.
     Inbox { peer: PeerId, number: u64, as_of: u64 },
     /// For what has been said.
-    History { peer: PeerId, mark: Option<Id>, forward: bool },
+    History { peer: PeerId, request_id: Option<Id>, forward: bool },
     /// For what a client has said before it came.
     Asked(PeerId),
     /// For the invite that a connection has shown.
@@ -64,13 +64,13 @@ impl Hub {
     pub(super) fn keep_and_answer(
         &mut self,
         peer: PeerId,
-        mark: &Option<Id>,
+        request_id: &Option<Id>,
         record: Record,
         answer: impl Into<Event>,
     ) {
         let commit = self.persist(record);
-        let (mark, answer) = (mark.clone(), Box::new(answer.into()));
-        self.held.push_back((commit, Held::Done { peer, mark, answer, notice: None }));
+        let (request_id, answer) = (request_id.clone(), Box::new(answer.into()));
+        self.held.push_back((commit, Held::Done { peer, request_id, answer, notice: None }));
     }
 
     /// Everything up to this commit is on disk.
@@ -79,16 +79,18 @@ impl Hub {
         while let Some((_, held)) = self.held.pop_front_if(|(held, _)| *held <= commit) {
             match held {
                 Held::Entering(id, entering) => self.entered(now, id, entering),
-                Held::Said { kept, peer, mark } => self.said(now, *kept, peer, mark),
-                Held::Done { peer, mark, answer, notice } => {
-                    self.answer(now, peer, mark, *answer);
+                Held::Said { kept, peer, request_id } => self.said(now, *kept, peer, request_id),
+                Held::Done { peer, request_id, answer, notice } => {
+                    self.answer(now, peer, request_id, *answer);
                     if let Some(notice) = notice {
                         self.room_notice(now, notice);
                     }
                 }
                 Held::RoomGone(room) => self.room_gone(room),
                 Held::Stored { peer, content } => self.tell_stored(now, peer, &content, None),
-                Held::Refused { peer, mark, request, failure } => self.refuse(now, peer, mark, request, failure),
+                Held::Refused { peer, request_id, request, failure } => {
+                    self.refuse(now, peer, request_id, request, failure)
+                }
             }
         }
     }
@@ -99,18 +101,18 @@ impl Hub {
             (Some(Question::Inbox { peer, number, as_of }), Found::Messages(kept, more)) => {
                 self.inbox_read(now, peer, number, as_of, kept, more);
             }
-            (Some(Question::History { peer, mark, forward }), Found::Messages(kept, more)) => {
+            (Some(Question::History { peer, request_id, forward }), Found::Messages(kept, more)) => {
                 let history = self.recalled(kept, more, forward);
                 if let Some(peer) = self.peers.get_mut(&peer) {
                     peer.exchange.reading_ends();
                 }
-                self.answer(now, peer, mark, history);
+                self.answer(now, peer, request_id, history);
                 self.go_on(now, peer);
             }
-            (Some(Question::Asked(peer)), Found::Asked(asked)) => self.recall(now, peer, asked),
+            (Some(Question::Asked(peer)), Found::IdempotencyKeys(asked)) => self.recall(now, peer, asked),
             (Some(Question::Invite(conn)), Found::Invite(invite)) => self.invite_found(now, conn, invite),
             // Nobody has asked this.
-            (_, Found::Messages(..) | Found::Asked(_) | Found::Invite(_)) => {}
+            (_, Found::Messages(..) | Found::IdempotencyKeys(_) | Found::Invite(_)) => {}
         }
     }
 

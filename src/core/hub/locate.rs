@@ -45,7 +45,7 @@ impl Hub {
         &mut self,
         now: Time,
         id: PeerId,
-        mark: &Option<Id>,
+        request_id: &Option<Id>,
         request: request::Get,
     ) -> Result<Option<Event>, Failure> {
         self.me(id)?;
@@ -80,7 +80,7 @@ impl Hub {
                 self.introduce(now, holder, id);
             }
         }
-        self.sync(now, id, mark).map(|()| None)
+        self.sync(now, id, request_id).map(|()| None)
     }
 
     /// Everybody who has a content but `id`: first those who offer it under the name that was asked for, then those who

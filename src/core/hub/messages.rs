@@ -8,7 +8,7 @@ use crate::core::time::Time;
 use crate::protocol::limits::MESSAGE_BYTES;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{NameKey, is_lobby};
-use crate::protocol::record::{Asked, Kept, Place, Query, Record};
+use crate::protocol::record::{Destination, IdempotencyKey, Query, Record, StoredMessage};
 use crate::protocol::wire::Ask;
 use crate::protocol::{ErrorCode, Event, Failure, Id, Request, RequestLine, Timestamp, event, log, request};
 
@@ -41,23 +41,23 @@ pub fn check_text(text: &str) -> Result<(), Failure> {
 
 impl Hub {
     /// Whether a client asks this again: it had asked before it came to us, and got no answer.
-    pub(super) fn is_repeated(&self, id: PeerId, mark: &Option<Id>) -> bool {
+    pub(super) fn is_repeated(&self, id: PeerId, request_id: &Option<Id>) -> bool {
         let before = self.peers.get(&id).map_or(0, |peer| peer.asked_before);
-        matches!(mark, Some(Id::Number(ask)) if *ask <= before)
+        matches!(request_id, Some(Id::Number(ask)) if *ask <= before)
     }
 
     /// Whether the store has to be asked first what is known of a request. Messages alone must not be taken twice; what
     /// comes after the first of them keeps its place.
     pub(super) fn must_recall(&mut self, id: PeerId, ask: &Ask) -> bool {
-        let Ask::Request(RequestLine { id: mark, request }) = ask else { return false };
+        let Ask::Request(RequestLine { id: request_id, request }) = ask else { return false };
         let says = matches!(request, Request::Message(_) | Request::Broadcast(_) | Request::Say(_));
-        if !says || !self.is_repeated(id, mark) {
+        if !says || !self.is_repeated(id, request_id) {
             return false;
         }
         let Some(peer) = self.peers.get_mut(&id) else { return false };
         match (&peer.recall, &peer.name) {
             (Recall::Nothing, Some(name)) => {
-                let query = Query::Asked { instance: peer.instance.clone(), name_key: name.name_key.clone() };
+                let query = Query::IdempotencyKeys { instance: peer.instance.clone(), name_key: name.name_key.clone() };
                 peer.recall = Recall::Asking;
                 self.question(query, Question::Asked(id));
                 true
@@ -75,8 +75,8 @@ impl Hub {
     }
 
     /// What has been said already, if this is asked again: the message's number and time.
-    fn said_before(&self, id: PeerId, mark: &Option<Id>) -> Option<(u64, Timestamp)> {
-        let Some(Id::Number(ask)) = mark else { return None };
+    fn said_before(&self, id: PeerId, request_id: &Option<Id>) -> Option<(u64, Timestamp)> {
+        let Some(Id::Number(ask)) = request_id else { return None };
         match &self.peers.get(&id)?.recall {
             Recall::Known(known) => known.get(ask).copied(),
             Recall::Nothing | Recall::Asking => None,
@@ -87,7 +87,7 @@ impl Hub {
         &mut self,
         now: Time,
         id: PeerId,
-        mark: &Option<Id>,
+        request_id: &Option<Id>,
         request: request::Message,
     ) -> Result<Option<Event>, Failure> {
         let me = self.me(id)?;
@@ -99,7 +99,7 @@ impl Hub {
         let withheld = person.blocks.contains(&me.name_key);
         let mine = self.names_of_me(id, &me).into_iter();
         let full = person.mailbox.is_full(bytes, withheld, mine, (most, most_bytes));
-        if let Some((number, sent)) = self.said_before(id, mark) {
+        if let Some((number, sent)) = self.said_before(id, request_id) {
             let delivered = u64::from(self.people.get(&to).is_some_and(|person| person.received >= number));
             let (to, room) = (Some(name), None);
             return Ok(Some(
@@ -125,7 +125,7 @@ impl Hub {
         }
         self.can_keep()?;
         self.spend_message(now, id)?;
-        self.keep(now, id, mark, &me, Place::Person(name), request.text, withheld);
+        self.keep(now, id, request_id, &me, Destination::Person(name), request.text, withheld);
         if let Some(person) = self.people.get_mut(&to) {
             person.mailbox.put(self.last_message, &me.name_key, bytes, withheld);
         }
@@ -136,17 +136,17 @@ impl Hub {
         &mut self,
         now: Time,
         id: PeerId,
-        mark: &Option<Id>,
+        request_id: &Option<Id>,
         text: String,
     ) -> Result<Option<Event>, Failure> {
         let me = self.me(id)?;
         check_text(&text)?;
-        if let Some((number, sent)) = self.said_before(id, mark) {
-            return Ok(Some(self.acked_to_many(&me.name_key, number, sent, &Place::Lobby)));
+        if let Some((number, sent)) = self.said_before(id, request_id) {
+            return Ok(Some(self.acked_to_many(&me.name_key, number, sent, &Destination::Lobby)));
         }
         self.can_keep()?;
         self.spend_message(now, id)?;
-        self.keep(now, id, mark, &me, Place::Lobby, text, false);
+        self.keep(now, id, request_id, &me, Destination::Lobby, text, false);
         Ok(None)
     }
 
@@ -154,21 +154,21 @@ impl Hub {
         &mut self,
         now: Time,
         id: PeerId,
-        mark: &Option<Id>,
+        request_id: &Option<Id>,
         request: request::Say,
     ) -> Result<Option<Event>, Failure> {
         if is_lobby(&request.room) {
-            return self.broadcast(now, id, mark, request.text);
+            return self.broadcast(now, id, request_id, request.text);
         }
         let me = self.me(id)?;
         check_text(&request.text)?;
         let room = self.room_of(&me, &request.room)?;
-        if let Some((number, sent)) = self.said_before(id, mark) {
-            return Ok(Some(self.acked_to_many(&me.name_key, number, sent, &Place::Room(room))));
+        if let Some((number, sent)) = self.said_before(id, request_id) {
+            return Ok(Some(self.acked_to_many(&me.name_key, number, sent, &Destination::Room(room))));
         }
         self.can_keep()?;
         self.spend_message(now, id)?;
-        self.keep(now, id, mark, &me, Place::Room(room), request.text, false);
+        self.keep(now, id, request_id, &me, Destination::Room(room), request.text, false);
         Ok(None)
     }
 
@@ -178,40 +178,40 @@ impl Hub {
         &mut self,
         now: Time,
         id: PeerId,
-        mark: &Option<Id>,
+        request_id: &Option<Id>,
         me: &Registered,
-        place: Place,
+        destination: Destination,
         text: String,
         withheld: bool,
     ) {
         self.last_message += 1;
         let (number, sent, from) = (self.last_message, self.calendar(now), me.name.clone());
-        let asked = self.asked_as(id, mark, number);
+        let idempotency_key = self.idempotency_key(id, request_id, number);
         self.count_message(me.number);
-        let kept = Kept { number, sent, from, place, text, withheld, asked };
+        let kept = StoredMessage { number, sent, from, destination, text, withheld, idempotency_key };
         let commit = self.persist(Record::Message(kept.clone()));
-        self.held.push_back((commit, Held::Said { kept: Box::new(kept), peer: id, mark: mark.clone() }));
+        self.held.push_back((commit, Held::Said { kept: Box::new(kept), peer: id, request_id: request_id.clone() }));
     }
 
     /// How the request would be recognized. A client that does not number its requests, or not in order, could
     /// have one taken for another: each of those is new.
-    fn asked_as(&mut self, id: PeerId, mark: &Option<Id>, number: u64) -> Asked {
-        if let (Some(peer), Some(Id::Number(ask))) = (self.peers.get_mut(&id), mark)
+    fn idempotency_key(&mut self, id: PeerId, request_id: &Option<Id>, number: u64) -> IdempotencyKey {
+        if let (Some(peer), Some(Id::Number(ask))) = (self.peers.get_mut(&id), request_id)
             && !peer.instance.is_empty()
             && *ask > peer.last_said
         {
             peer.last_said = *ask;
-            return Asked { instance: peer.instance.clone(), ask: *ask };
+            return IdempotencyKey { instance: peer.instance.clone(), ask: *ask };
         }
-        Asked { instance: String::new(), ask: number as i64 }
+        IdempotencyKey { instance: String::new(), ask: number as i64 }
     }
 
     /// A message is on disk: it goes to whom it is for, and its sender is answered.
-    pub(super) fn said(&mut self, now: Time, kept: Kept, peer: PeerId, mark: Option<Id>) {
+    pub(super) fn said(&mut self, now: Time, kept: StoredMessage, peer: PeerId, request_id: Option<Id>) {
         let fed = self.post(now, &kept);
         let (number, sent, bytes) = (kept.number, kept.sent, kept.text.len() as u64);
         let from = kept.from.clone();
-        if let Place::Person(to) = kept.place {
+        if let Destination::Person(to) = kept.destination {
             self.log(log::MessageStored {
                 number,
                 from,
@@ -221,47 +221,47 @@ impl Hub {
                 delivered: u64::from(fed),
             });
             let deadline = now + self.config.link.ack_timeout;
-            let awaiting = Awaiting { peer, mark, to, sent, deadline };
+            let awaiting = Awaiting { peer, request_id, to, sent, deadline };
             if fed {
-                let mark = awaiting.mark.clone();
+                let request_id = awaiting.request_id.clone();
                 self.awaiting.insert(number, awaiting);
-                self.let_others_pass(now, peer, &mark);
+                self.let_others_pass(now, peer, &request_id);
             } else {
                 self.answer_awaiting(now, number, awaiting, 0);
             }
             return;
         }
-        let acked = self.acked_to_many(&NameKey::of(&from), number, sent, &kept.place);
+        let acked = self.acked_to_many(&NameKey::of(&from), number, sent, &kept.destination);
         if let Event::MessageAcked(event::MessageAcked { to, room, delivered, .. }) = acked.clone() {
             self.log(log::MessageStored { number, from, to, room, bytes, delivered });
         }
-        self.answer(now, peer, mark, acked);
+        self.answer(now, peer, request_id, acked);
     }
 
-    fn acked_to_many(&self, me: &NameKey, number: u64, sent: Timestamp, place: &Place) -> Event {
+    fn acked_to_many(&self, me: &NameKey, number: u64, sent: Timestamp, destination: &Destination) -> Event {
         let entered = |name_key: &NameKey| {
             let peer = self.online.get(name_key).and_then(|id| self.peers.get(id)).filter(|peer| peer.conn.is_some());
             peer.and_then(|peer| Some(peer.name.as_ref()?.entered))
         };
         // Whoever has come since, when this is asked again, does not get it.
-        let others: Vec<&NameKey> = match place {
-            Place::Room(room) => {
+        let others: Vec<&NameKey> = match destination {
+            Destination::Room(room) => {
                 let members = self.rooms.get(room).into_iter().flat_map(|room| &room.members);
                 members
                     .filter(|(name_key, since)| **since < number && entered(name_key).is_some())
                     .map(|(name_key, _)| name_key)
                     .collect()
             }
-            Place::Lobby | Place::Person(_) => self
+            Destination::Lobby | Destination::Person(_) => self
                 .online
                 .keys()
                 .filter(|name_key| entered(name_key).is_some_and(|entered| entered < number))
                 .collect(),
         };
         let others = others.into_iter().filter(|name_key| *name_key != me);
-        let (to, room, blocked, delivered) = match place {
-            Place::Room(room) => (None, Some(self.room_name(*room)), None, others.count()),
-            Place::Lobby | Place::Person(_) => {
+        let (to, room, blocked, delivered) = match destination {
+            Destination::Room(room) => (None, Some(self.room_name(*room)), None, others.count()),
+            Destination::Lobby | Destination::Person(_) => {
                 let (blocking, hearing): (Vec<&NameKey>, Vec<&NameKey>) =
                     others.partition(|name_key| self.blocks(name_key, me));
                 (Some("all".to_owned()), None, Some(blocking.len() as u64), hearing.len())

@@ -12,7 +12,8 @@ use crate::protocol::limits::{BLOCKS, HISTORY_BYTES, HISTORY_DEFAULT, HISTORY_ME
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{NameKey, is_lobby};
 use crate::protocol::record::{
-    HistoryQuery, Kept, NameRecord, People, Place, Query, Record, RoomRecord, Span, VisitRecord, WaitingRecord,
+    Destination, HistoryQuery, NameRecord, People, Query, Record, RoomRecord, Span, StoredMessage, VisitRecord,
+    WaitingRecord,
 };
 use crate::protocol::types::Said;
 use crate::protocol::when::When;
@@ -203,11 +204,11 @@ impl Hub {
         self.people.get(by).is_some_and(|person| person.blocks.contains(whom))
     }
 
-    pub(super) fn block(&mut self, id: PeerId, mark: &Option<Id>, name: &str) -> Result<(), Failure> {
+    pub(super) fn block(&mut self, id: PeerId, request_id: &Option<Id>, name: &str) -> Result<(), Failure> {
         let me = self.me(id)?;
         let whom = self.other(&me, name, "/name")?;
         self.can_keep()?;
-        let again = self.is_repeated(id, mark);
+        let again = self.is_repeated(id, request_id);
         let shown = self.name_of(&whom);
         let Some(person) = self.people.get_mut(&me.name_key) else { return Err(ErrorCode::Internal.into()) };
         if person.blocks.len() >= BLOCKS {
@@ -218,15 +219,21 @@ impl Hub {
             return Err(failure.at(pointer_at("/name")));
         }
         let record = Record::Block { by: me.name_key, whom };
-        self.keep_and_answer(id, mark, record, event::Blocked { name: shown });
+        self.keep_and_answer(id, request_id, record, event::Blocked { name: shown });
         Ok(())
     }
 
-    pub(super) fn unblock(&mut self, now: Time, id: PeerId, mark: &Option<Id>, name: &str) -> Result<(), Failure> {
+    pub(super) fn unblock(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        request_id: &Option<Id>,
+        name: &str,
+    ) -> Result<(), Failure> {
         let me = self.me(id)?;
         let whom = self.other(&me, name, "/name")?;
         self.can_keep()?;
-        let again = self.is_repeated(id, mark);
+        let again = self.is_repeated(id, request_id);
         let shown = self.name_of(&whom);
         let Some(person) = self.people.get_mut(&me.name_key) else { return Err(ErrorCode::Internal.into()) };
         if !person.blocks.remove(&whom) && !again {
@@ -236,7 +243,7 @@ impl Hub {
         self.settle(now, id);
         self.flush_received();
         let record = Record::Unblock { by: me.name_key, whom };
-        self.keep_and_answer(id, mark, record, event::Unblocked { name: shown });
+        self.keep_and_answer(id, request_id, record, event::Unblocked { name: shown });
         Ok(())
     }
 
@@ -271,7 +278,7 @@ impl Hub {
         &mut self,
         now: Time,
         id: PeerId,
-        mark: &Option<Id>,
+        request_id: &Option<Id>,
         request: &request::History,
     ) -> Result<(), Failure> {
         let query = self.history_query(now, id, request)?;
@@ -279,7 +286,7 @@ impl Hub {
             peer.exchange.reading_begins();
         }
         let forward = query.oldest;
-        self.question(Query::History(query), Question::History { peer: id, mark: mark.clone(), forward });
+        self.question(Query::History(query), Question::History { peer: id, request_id: request_id.clone(), forward });
         Ok(())
     }
 
@@ -332,18 +339,18 @@ impl Hub {
     }
 
     /// What the store has found of the past.
-    pub(super) fn recalled(&self, messages: Vec<Kept>, more: bool, forward: bool) -> event::History {
+    pub(super) fn recalled(&self, messages: Vec<StoredMessage>, more: bool, forward: bool) -> event::History {
         let edge = if forward { messages.last() } else { messages.first() };
         let next = edge.filter(|_| more).map(|kept| kept.number);
         event::History { messages: messages.into_iter().map(|kept| self.as_said(kept)).collect(), more, next }
     }
 
-    fn as_said(&self, kept: Kept) -> Said {
-        let Kept { number, sent, from, place, text, .. } = kept;
-        let (to, room) = match place {
-            Place::Lobby => (Some("all".to_owned()), None),
-            Place::Person(name) => (Some(name), None),
-            Place::Room(room) => (None, Some(self.room_name(room))),
+    fn as_said(&self, kept: StoredMessage) -> Said {
+        let StoredMessage { number, sent, from, destination, text, .. } = kept;
+        let (to, room) = match destination {
+            Destination::Lobby => (Some("all".to_owned()), None),
+            Destination::Person(name) => (Some(name), None),
+            Destination::Room(room) => (None, Some(self.room_name(room))),
         };
         Said { number, to, room, from, text, sent }
     }

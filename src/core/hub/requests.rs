@@ -23,9 +23,9 @@ impl Hub {
 
     /// Does what is asked, which must not wait any more.
     pub(super) fn carry_out(&mut self, now: Time, id: PeerId, ask: Ask) {
-        let mark = ask.id();
+        let request_id = ask.id();
         if let Some(turn) = ask.turn() {
-            self.begin(id, &mark, turn.holds_up());
+            self.begin(id, &request_id, turn.holds_up());
         }
         let (name, result) = match ask {
             Ask::Received(received) => return self.received(now, id, received),
@@ -39,17 +39,23 @@ impl Hub {
             Ask::Unreachable(doubt) => return self.doubt(now, id, &doubt.unreachable),
             Ask::Gone(gone) => ("withdraw", self.gone(now, id, gone.gone).map(Some)),
             Ask::Push(push) => ("push", self.push_file(now, id, push).map(Some)),
-            Ask::Request(line) => (line.request.name(), self.paced(now, id, &mark, line.request)),
+            Ask::Request(line) => (line.request.name(), self.paced(now, id, &request_id, line.request)),
             Ask::Publish(publish) => ("offer", self.publish(now, id, publish).map(Some)),
         };
         match result {
-            Ok(Some(answer)) => self.answer(now, id, mark, answer),
+            Ok(Some(answer)) => self.answer(now, id, request_id, answer),
             Ok(None) => {}
-            Err(failure) => self.refuse(now, id, mark, name, failure),
+            Err(failure) => self.refuse(now, id, request_id, name, failure),
         }
     }
 
-    fn paced(&mut self, now: Time, id: PeerId, mark: &Option<Id>, request: Request) -> Result<Option<Event>, Failure> {
+    fn paced(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        request_id: &Option<Id>,
+        request: Request,
+    ) -> Result<Option<Event>, Failure> {
         match request {
             // Leaving is never too much.
             Request::Quit(_) => {}
@@ -59,7 +65,7 @@ impl Hub {
             }
         }
         self.may_ask(id, &request)?;
-        self.request(now, id, mark, request)
+        self.request(now, id, request_id, request)
     }
 
     /// Carries out a request; no answer now means that it comes later.
@@ -67,50 +73,50 @@ impl Hub {
         &mut self,
         now: Time,
         id: PeerId,
-        mark: &Option<Id>,
+        request_id: &Option<Id>,
         request: Request,
     ) -> Result<Option<Event>, Failure> {
         let later = |done: Result<(), Failure>| done.map(|()| None);
         match request {
-            Request::Register(request) => later(self.register(now, id, mark, request)),
-            Request::Login(request) => later(self.login(now, id, mark, request)),
+            Request::Register(request) => later(self.register(now, id, request_id, request)),
+            Request::Login(request) => later(self.login(now, id, request_id, request)),
             Request::Dereg(_) => self.dereg(now, id).map(Some),
             Request::Status(_) => Ok(Some(self.status())),
             Request::Who(request) if request.since.is_some() => {
                 Ok(request.since.map(|seconds| self.here_since(now, seconds)))
             }
             Request::List(request) => match self.follows_table(id) {
-                true => later(self.sync(now, id, mark)),
+                true => later(self.sync(now, id, request_id)),
                 false => self.table_page(now, id, &request).map(Some),
             },
             Request::Who(request) => match self.follows_roster(id) {
-                true => later(self.sync(now, id, mark)),
+                true => later(self.sync(now, id, request_id)),
                 false => Ok(Some(self.roster_page(now, id, request.after))),
             },
             Request::Withdraw(request) => self.withdraw(now, id, request).map(Some),
-            Request::Get(request) if request.file.ends_with('/') => self.locate_folder(now, id, mark, request),
+            Request::Get(request) if request.file.ends_with('/') => self.locate_folder(now, id, request_id, request),
             Request::Get(request) => self.locate(now, id, &request).map(Some),
             Request::Search(request) => self.search(now, id, &request).map(Some),
             Request::Chunks(request) => self.chunks(id, &request).map(Some),
             Request::Accept(request) => self.accept(now, id, request.push).map(Some),
             Request::Decline(request) => self.decline(now, id, request.push).map(Some),
-            Request::Message(request) => self.message(now, id, mark, request),
-            Request::Broadcast(request) => self.broadcast(now, id, mark, request.text),
-            Request::Say(request) => self.say(now, id, mark, request),
-            Request::Block(request) => later(self.block(id, mark, &request.name)),
-            Request::Unblock(request) => later(self.unblock(now, id, mark, &request.name)),
+            Request::Message(request) => self.message(now, id, request_id, request),
+            Request::Broadcast(request) => self.broadcast(now, id, request_id, request.text),
+            Request::Say(request) => self.say(now, id, request_id, request),
+            Request::Block(request) => later(self.block(id, request_id, &request.name)),
+            Request::Unblock(request) => later(self.unblock(now, id, request_id, &request.name)),
             Request::Blocks(_) => self.blocked_by(id).map(|blocks| Some(blocks.into())),
-            Request::History(request) => later(self.history(now, id, mark, &request)),
-            Request::RoomCreate(request) => later(self.room_create(now, id, mark, request)),
+            Request::History(request) => later(self.history(now, id, request_id, &request)),
+            Request::RoomCreate(request) => later(self.room_create(now, id, request_id, request)),
             Request::Rooms(_) => self.list_rooms(id).map(Some),
-            Request::RoomJoin(request) => later(self.room_join(now, id, mark, &request)),
-            Request::RoomInvite(request) => later(self.room_invite(id, mark, &request)),
-            Request::RoomLeave(request) => later(self.room_leave(now, id, mark, &request)),
+            Request::RoomJoin(request) => later(self.room_join(now, id, request_id, &request)),
+            Request::RoomInvite(request) => later(self.room_invite(id, request_id, &request)),
+            Request::RoomLeave(request) => later(self.room_leave(now, id, request_id, &request)),
             Request::Members(request) => self.list_members(id, &request).map(Some),
             Request::Focus(request) => self.focus(id, &request).map(Some),
-            Request::PrivateOpen(request) => later(self.vouch(now, id, mark, &request)),
+            Request::PrivateOpen(request) => later(self.vouch(now, id, request_id, &request)),
             Request::Quit(_) => {
-                self.quit(now, id, mark);
+                self.quit(now, id, request_id);
                 Ok(None)
             }
             Request::Rereg(_)
@@ -129,7 +135,7 @@ impl Hub {
         }
     }
 
-    pub(super) fn refuse(&mut self, now: Time, id: PeerId, mark: Option<Id>, request: &str, failure: Failure) {
+    pub(super) fn refuse(&mut self, now: Time, id: PeerId, request_id: Option<Id>, request: &str, failure: Failure) {
         let name = self.peers.get(&id).and_then(|peer| peer.name.as_ref()).map(|name| name.name.clone());
         let line = log::RequestRefused {
             name: name.unwrap_or_default(),
@@ -139,7 +145,7 @@ impl Hub {
             more: None,
         };
         self.log_refusal(now, id, line);
-        self.answer(now, id, mark, event::Error::from(failure));
+        self.answer(now, id, request_id, event::Error::from(failure));
     }
 
     /// Somebody wants a direct connection to one whom they have not been told of: they are here, or that is all that we
@@ -148,7 +154,7 @@ impl Hub {
         &mut self,
         now: Time,
         id: PeerId,
-        mark: &Option<Id>,
+        request_id: &Option<Id>,
         request: &request::PrivateOpen,
     ) -> Result<(), Failure> {
         let me = self.me(id)?;
@@ -162,11 +168,11 @@ impl Hub {
             self.introduce(now, id, other);
             self.introduce(now, other, id);
         }
-        self.sync(now, id, mark)
+        self.sync(now, id, request_id)
     }
 
     /// Answers when a client has all that it follows, up to the newest revision.
-    pub(super) fn sync(&mut self, now: Time, id: PeerId, mark: &Option<Id>) -> Result<(), Failure> {
+    pub(super) fn sync(&mut self, now: Time, id: PeerId, request_id: &Option<Id>) -> Result<(), Failure> {
         let revision = self.revision;
         self.look_on(now, id);
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
@@ -175,7 +181,7 @@ impl Hub {
             self.expel(now, id, super::clients::fault(LinkFault::Overflow));
             return Ok(());
         }
-        peer.syncs.push_back((revision, mark.clone()));
+        peer.syncs.push_back((revision, request_id.clone()));
         Ok(())
     }
 

@@ -124,19 +124,19 @@ impl Hub {
         &mut self,
         now: Time,
         id: PeerId,
-        mark: &Option<Id>,
+        request_id: &Option<Id>,
         mut request: request::RoomCreate,
     ) -> Result<(), Failure> {
         let me = self.me(id)?;
         if request.room == NAMELESS {
-            request.room = self.made_up_name(id, mark, &me, &request.members);
+            request.room = self.made_up_name(id, request_id, &me, &request.members);
         }
         check_room(&request.room).map_err(|failure| failure.at(pointer_at("/room")))?;
         if let Some(&room) = self.room_names.get(&NameKey::of(&request.room)) {
             let name = self.room_name(room);
-            if self.is_repeated(id, mark) && self.is_member(room, &me.name_key) {
+            if self.is_repeated(id, request_id) && self.is_member(room, &me.name_key) {
                 let (access, members) = (self.access_of(room), self.member_names(room));
-                self.answer(now, id, mark.clone(), event::RoomCreated { room: name, access, members });
+                self.answer(now, id, request_id.clone(), event::RoomCreated { room: name, access, members });
                 return Ok(());
             }
             let failure = Failure::new(ErrorCode::RoomExists, format!("There is a room {name} already."));
@@ -186,13 +186,13 @@ impl Hub {
             self.enter_room(room, who, Some(by));
         }
         let created = event::RoomCreated { room: name, access, members: self.member_names(room) };
-        self.room_changed(id, mark, &me, created, Change::Brought(room, joined));
+        self.room_changed(id, request_id, &me, created, Change::Brought(room, joined));
         Ok(())
     }
 
     /// A name for a room whose maker has none: that of the room that this request has made already, or a free one.
-    fn made_up_name(&self, id: PeerId, mark: &Option<Id>, me: &Registered, members: &[String]) -> String {
-        if self.is_repeated(id, mark) {
+    fn made_up_name(&self, id: PeerId, request_id: &Option<Id>, me: &Registered, members: &[String]) -> String {
+        if self.is_repeated(id, request_id) {
             let all: BTreeSet<NameKey> =
                 members.iter().map(|name| NameKey::of(name)).chain([me.name_key.clone()]).collect();
             let mine = |room: &&Room| room.name.starts_with(MADE_UP) && room.members.keys().eq(all.iter());
@@ -244,7 +244,7 @@ impl Hub {
         &mut self,
         now: Time,
         id: PeerId,
-        mark: &Option<Id>,
+        request_id: &Option<Id>,
         request: &request::RoomJoin,
     ) -> Result<(), Failure> {
         let me = self.me(id)?;
@@ -252,9 +252,9 @@ impl Hub {
         let room = self.room_named(&request.room)?;
         let name = self.room_name(room);
         if self.is_member(room, &me.name_key) {
-            if request.again || self.is_repeated(id, mark) {
+            if request.again || self.is_repeated(id, request_id) {
                 let joined = event::RoomJoined { room: name, members: self.member_names(room) };
-                self.answer(now, id, mark.clone(), joined);
+                self.answer(now, id, request_id.clone(), joined);
                 return Ok(());
             }
             return Err(at(Failure::new(ErrorCode::AlreadyAMember, format!("You are in {name} already."))));
@@ -267,14 +267,14 @@ impl Hub {
         self.check_members(room, 1)?;
         self.enter_room(room, me.name_key.clone(), None);
         let joined = event::RoomJoined { room: name, members: self.member_names(room) };
-        self.room_changed(id, mark, &me, joined, Change::Joined(room));
+        self.room_changed(id, request_id, &me, joined, Change::Joined(room));
         Ok(())
     }
 
     pub(super) fn room_invite(
         &mut self,
         id: PeerId,
-        mark: &Option<Id>,
+        request_id: &Option<Id>,
         request: &request::RoomInvite,
     ) -> Result<(), Failure> {
         let me = self.me(id)?;
@@ -284,7 +284,7 @@ impl Hub {
             let failure = Failure::new(ErrorCode::BadRequest, "nobody is named");
             return Err(failure.at(pointer_at("/members")));
         }
-        let again = self.is_repeated(id, mark);
+        let again = self.is_repeated(id, request_id);
         for (i, who) in others.iter().enumerate() {
             let at = |failure: Failure| failure.at(pointer_at(&format!("/members/{i}")));
             if self.is_member(room, who) && !again {
@@ -303,7 +303,7 @@ impl Hub {
             }
         }
         let invited = event::RoomInvited { room: self.room_name(room), members: members.clone() };
-        self.room_changed(id, mark, &me, invited, Change::Brought(room, members));
+        self.room_changed(id, request_id, &me, invited, Change::Brought(room, members));
         Ok(())
     }
 
@@ -311,13 +311,13 @@ impl Hub {
         &mut self,
         now: Time,
         id: PeerId,
-        mark: &Option<Id>,
+        request_id: &Option<Id>,
         request: &request::RoomLeave,
     ) -> Result<(), Failure> {
         let me = self.me(id)?;
         let room = match self.room_of(&me, &request.room) {
-            Err(_) if self.is_repeated(id, mark) => {
-                self.answer(now, id, mark.clone(), event::RoomLeft { room: request.room.clone() });
+            Err(_) if self.is_repeated(id, request_id) => {
+                self.answer(now, id, request_id.clone(), event::RoomLeft { room: request.room.clone() });
                 return Ok(());
             }
             room => room?,
@@ -330,7 +330,7 @@ impl Hub {
             person.brought.remove(&room);
         }
         self.member_gone(room, &me.name_key);
-        self.room_changed(id, mark, &me, event::RoomLeft { room: name }, Change::Left(room));
+        self.room_changed(id, request_id, &me, event::RoomLeft { room: name }, Change::Left(room));
         Ok(())
     }
 
@@ -338,12 +338,12 @@ impl Hub {
     fn room_changed(
         &mut self,
         id: PeerId,
-        mark: &Option<Id>,
+        request_id: &Option<Id>,
         me: &Registered,
         answer: impl Into<Event>,
         change: Change,
     ) {
-        let (room, mark, answer) = (change.room(), mark.clone(), Box::new(answer.into()));
+        let (room, request_id, answer) = (change.room(), request_id.clone(), Box::new(answer.into()));
         let name = self.room_name(room);
         let members = self.rooms.get(&room).map(|room| &room.members);
         let count = members.map_or(0, |members| members.len() as u64);
@@ -361,7 +361,7 @@ impl Hub {
             }
         };
         self.log(log::RoomChanged { room: name, by, members: count });
-        self.held.push_back((self.commit, Held::Done { peer: id, mark, answer, notice: Some(notice) }));
+        self.held.push_back((self.commit, Held::Done { peer: id, request_id, answer, notice: Some(notice) }));
     }
 
     pub(super) fn list_rooms(&self, id: PeerId) -> Result<Event, Failure> {

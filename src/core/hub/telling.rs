@@ -110,8 +110,8 @@ impl Hub {
     }
 
     fn answer_syncs(&mut self, now: Time, id: PeerId) {
-        while let Some((_, mark)) = self.peers.get_mut(&id).and_then(|peer| peer.syncs.pop_front()) {
-            self.answer(now, id, mark, event::Synced { revision: self.revision });
+        while let Some((_, request_id)) = self.peers.get_mut(&id).and_then(|peer| peer.syncs.pop_front()) {
+            self.answer(now, id, request_id, event::Synced { revision: self.revision });
         }
     }
 

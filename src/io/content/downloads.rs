@@ -11,7 +11,7 @@ use rustix::fs::AtFlags;
 
 use super::partial_file::{failed, hidden_name};
 use super::target::{enter, enter_if_there, open_downloads};
-use crate::protocol::{ContentHash, Failure};
+use crate::protocol::{ContentHash, ErrorCode, Failure};
 
 /// The download folder.
 pub(in crate::io) struct Downloads {
@@ -114,4 +114,11 @@ pub(in crate::io) fn split(target: &str) -> (&str, &str) {
 
 fn parts(parents: &str) -> impl Iterator<Item = &str> {
     parents.split('/').filter(|p| !p.is_empty())
+}
+
+/// The failure if there is not enough room.
+pub(in crate::io) fn no_room(needed: u64, free: u64) -> Option<Failure> {
+    let missing = needed.checked_sub(free).filter(|missing| *missing > 0)?;
+    let message = format!("There is no room on the disk: {missing} bytes are missing.");
+    Some(Failure::new(ErrorCode::DiskFull, message))
 }

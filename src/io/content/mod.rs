@@ -14,7 +14,7 @@ pub mod store;
 mod target;
 mod writer;
 
-pub(in crate::io) use downloads::Downloads;
+pub(in crate::io) use downloads::{Downloads, no_room};
 pub(in crate::io) use incoming::Incoming;
 pub(in crate::io) use look::{Look, common_folder, look, path_of};
 pub(in crate::io) use target::check_target;

@@ -115,10 +115,10 @@ mod tests {
         if std::env::var_os(VICTIM).is_some() {
             return be_the_victim();
         }
-        let module = module_path!().split_once("::").expect("this is not the crate's root").1;
+        let (_, module) = module_path!().split_once("::").unwrap();
         let this = format!("{module}::the_first_asks_and_the_second_ends");
         let mut victim = Command::new(std::env::current_exe().unwrap());
-        let victim = victim.args([this.as_str(), "--exact", "--nocapture"]).env(VICTIM, "1").stdout(Stdio::piped());
+        let victim = victim.args([&*this, "--exact", "--nocapture"]).env(VICTIM, "1").stdout(Stdio::piped());
         let ended = victim.spawn().unwrap().wait_with_output().unwrap();
         let said = String::from_utf8(ended.stdout).unwrap();
         assert!(said.contains("Hangup\nHangup\nInterrupt\n"), "{said}");

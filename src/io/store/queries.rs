@@ -9,7 +9,7 @@ use super::invites;
 use super::load::{Unsigned, integer};
 use crate::protocol::limits::REQUESTS_IN_FLIGHT;
 use crate::protocol::name::NameKey;
-use crate::protocol::record::{Asked, Found, HistoryQuery, Inbox, Kept, People, Place, Query};
+use crate::protocol::record::{Destination, Found, HistoryQuery, IdempotencyKey, Inbox, People, Query, StoredMessage};
 use crate::protocol::{Timestamp, to_json};
 
 const COLUMNS: &str = "number, sent, sender, room, recipient, text, withheld, instance, ask";
@@ -33,7 +33,7 @@ pub(super) fn find(database: &Connection, query: &Query) -> rusqlite::Result<Fou
     let found = match query {
         Query::Inbox(inbox) => find_inbox(&moment, inbox),
         Query::History(history) => find_history(&moment, history),
-        Query::Asked { instance, name_key } => find_asked(&moment, instance, name_key),
+        Query::IdempotencyKeys { instance, name_key } => find_asked(&moment, instance, name_key),
         Query::Invite { digest, key } => invites::find(&moment, *digest, *key).map(Found::Invite),
     };
     moment.commit()?;
@@ -51,7 +51,7 @@ fn find_asked(database: &Connection, instance: &str, name_key: &NameKey) -> rusq
     })?;
     let mut asked = asked.collect::<rusqlite::Result<Vec<_>>>()?;
     asked.reverse();
-    Ok(Found::Asked(asked))
+    Ok(Found::IdempotencyKeys(asked))
 }
 
 fn find_inbox(database: &Connection, inbox: &Inbox) -> rusqlite::Result<Found> {
@@ -230,23 +230,23 @@ fn number(row: Option<&Row<'_>>) -> rusqlite::Result<Option<i64>> {
     row.map(|row| row.get(0)).transpose()
 }
 
-fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
+fn kept(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
     let Unsigned(number) = row.get(0)?;
     let room = row.get::<_, Option<Unsigned>>(3)?;
     let recipient = row.get::<_, Option<String>>(4)?;
-    let place = match (room, recipient) {
-        (Some(Unsigned(room)), _) => Place::Room(room),
-        (None, Some(name)) => Place::Person(name),
-        (None, None) => Place::Lobby,
+    let destination = match (room, recipient) {
+        (Some(Unsigned(room)), _) => Destination::Room(room),
+        (None, Some(name)) => Destination::Person(name),
+        (None, None) => Destination::Lobby,
     };
-    Ok(Kept {
+    Ok(StoredMessage {
         number,
         sent: Timestamp(row.get(1)?),
         from: row.get(2)?,
-        place,
+        destination,
         text: row.get(5)?,
         withheld: row.get(6)?,
-        asked: Asked { instance: row.get(7)?, ask: row.get(8)? },
+        idempotency_key: IdempotencyKey { instance: row.get(7)?, ask: row.get(8)? },
     })
 }
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::load::{Unsigned, access_name, integer, last_message};
 use crate::protocol::limits::{FAILURES_COUNTED, VISITS_LOADED};
 use crate::protocol::name::NameKey;
-use crate::protocol::record::{CopyRecord, FailureRecord, Kept, Place, VisitRecord};
+use crate::protocol::record::{CopyRecord, Destination, FailureRecord, StoredMessage, VisitRecord};
 use crate::protocol::{PublicKey, Record, Timestamp};
 
 /// Messages that are forgotten in one transaction: few enough that the next commit hardly waits.
@@ -141,11 +141,11 @@ fn keep_name(
     Ok(())
 }
 
-fn keep_message(database: &Connection, kept: &Kept) -> rusqlite::Result<()> {
-    let (room, recipient) = match &kept.place {
-        Place::Lobby => (None, None),
-        Place::Room(room) => (Some(integer(*room)), None),
-        Place::Person(name) => (None, Some(name)),
+fn keep_message(database: &Connection, kept: &StoredMessage) -> rusqlite::Result<()> {
+    let (room, recipient) = match &kept.destination {
+        Destination::Lobby => (None, None),
+        Destination::Room(room) => (Some(integer(*room)), None),
+        Destination::Person(name) => (None, Some(name)),
     };
     let sql = "
         INSERT OR IGNORE INTO messages (number, sent, sender, sender_fold, room, recipient, recipient_fold, text,
@@ -161,8 +161,8 @@ fn keep_message(database: &Connection, kept: &Kept) -> rusqlite::Result<()> {
         recipient.map(|name| NameKey::of(name)),
         kept.text,
         kept.withheld,
-        kept.asked.instance,
-        kept.asked.ask,
+        kept.idempotency_key.instance,
+        kept.idempotency_key.ask,
     ];
     database.prepare_cached(sql)?.execute(params).map(drop)
 }

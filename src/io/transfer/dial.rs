@@ -1,7 +1,7 @@
 //! Connecting to a source.
 
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
@@ -11,9 +11,7 @@ use super::local_peer::LocalPeer;
 use super::socket::{Broken, Hangup};
 use super::stream::ClientStream;
 use super::token_bucket::TokenBucket;
-use crate::core::dials::Dials;
 use crate::io::net::tls::{self, DATA_ALPN};
-use crate::io::os::clock::Clock;
 use crate::protocol::cause;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
@@ -23,34 +21,6 @@ const CONNECT: Duration = Duration::from_secs(5);
 const SLOW: u64 = 256 << 10;
 /// But so much, in bytes.
 const NARROW: usize = 8 << 10;
-
-/// Where this process has dialled in vain, over all its transfers: [`Dials`] by the clock.
-#[derive(Clone)]
-pub(super) struct Dialled(Arc<(Clock, Mutex<Dials>)>);
-
-impl Default for Dialled {
-    fn default() -> Self {
-        Self(Arc::new((Clock::start(), Mutex::default())))
-    }
-}
-
-impl Dialled {
-    fn may(&self, address: SocketAddr) -> Result<(), Duration> {
-        self.dials().may(self.0.0.now(), address)
-    }
-
-    fn failed(&self, address: SocketAddr) {
-        self.dials().failed(self.0.0.now(), address);
-    }
-
-    fn reached(&self, address: SocketAddr) {
-        self.dials().reached(address);
-    }
-
-    fn dials(&self) -> MutexGuard<'_, Dials> {
-        self.0.1.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// An encrypted connection to whoever holds this key.
 ///

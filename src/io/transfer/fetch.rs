@@ -1,31 +1,17 @@
 //! Getting what a plan says: what it takes, what comes out, and what is looked at before anything is fetched.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
 use super::control::Control;
 use super::driver::Driver;
-use super::local_peer::LocalPeer;
+use super::fetcher::Fetcher;
+use super::run::run;
 use crate::core::fetch::{FetchPlan, Found, Start, TransferNote};
-use crate::io::content::store::ContentStore;
-use crate::io::content::{Downloads, Look, common_folder, look};
+use crate::io::content::{Downloads, Look, common_folder, look, no_room};
 use crate::protocol::data::{MAX_WHOLE, check_token};
-use crate::protocol::{ErrorCode, Failure, types};
-
-/// Who fetches, what they serve meanwhile, and where it goes.
-pub struct Fetcher<'a> {
-    /// 16 lower-case hex digits, new for each transfer; by it a source knows which of our connections belong together.
-    pub token: String,
-    /// From this follows with which chunk it begins; with 0 it is the first.
-    pub seed: u64,
-    /// The download folder. It must exist.
-    pub folder: &'a Path,
-    /// Who we are.
-    pub local: &'a LocalPeer,
-    /// What we serve: what is verified is on it from then on, until [`ContentStore::forget`], unless it is not to be shared.
-    pub store: &'a ContentStore,
-}
+use crate::protocol::{Failure, types};
 
 /// What has been got.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +60,7 @@ pub fn fetch(
         downloads = Some(folder);
     }
     let driver = Driver::new(Arc::new(plan.clone()), fetcher, downloads.as_ref(), start);
-    let got = driver.run(notify, control)?;
+    let got = run(&driver, notify, control)?;
     Ok(Fetched { path: got.path.into(), complete: got.complete, from: got.from })
 }
 
@@ -108,11 +94,4 @@ fn check_room(plan: &FetchPlan, downloads: &Downloads, found: &[Result<Found, Fa
         .filter(|file| file.chunking.size() <= MAX_WHOLE || !downloads.has_partial(&file.target, file.hash))
         .fold(0_u64, |sum, file| sum.saturating_add(file.chunking.size()));
     no_room(needed, downloads.free()).map_or(Ok(()), Err)
-}
-
-/// The failure if there is not enough room.
-pub(super) fn no_room(needed: u64, free: u64) -> Option<Failure> {
-    let missing = needed.checked_sub(free).filter(|missing| *missing > 0)?;
-    let message = format!("There is no room on the disk: {missing} bytes are missing.");
-    Some(Failure::new(ErrorCode::DiskFull, message))
 }

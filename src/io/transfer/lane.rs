@@ -3,20 +3,19 @@
 mod receiving;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::dial::dial;
-use super::driver::{Driver, NumberedWriter};
+use super::driver::{Dial, Driver, NumberedWriter};
 use super::socket::{Broken, Hangup};
 use super::stream::ClientStream;
 use crate::core::fetch::{Input, Job, Lane, LaneError, Output};
 use crate::io::content::Incoming;
 use crate::protocol::data::{DataRequest, MAX_SEGMENT, TOKEN_DIGITS, to_line};
-use crate::protocol::{ErrorCode, Failure, PublicKey};
+use crate::protocol::{ErrorCode, Failure};
 
 /// How long one read or write may take, if the machine has not broken the lane off long before.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,14 +27,6 @@ const REPORT_EVERY: Duration = Duration::from_millis(100);
 const PIECE: usize = MAX_SEGMENT;
 /// How long to take in what was asked for in vain, so that the source learns that we are done.
 const LEFTOVERS: Duration = Duration::from_secs(5);
-
-/// Who is to be dialled, and what for.
-pub(super) struct Dial {
-    pub(super) lane: Lane,
-    pub(super) address: SocketAddr,
-    pub(super) key: PublicKey,
-    pub(super) job: Job,
-}
 
 /// Why a lane does not go on.
 enum Stop {

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::time::Duration;
 
-use super::dial::Dialled;
+use super::dialled::Dialled;
 use super::token_bucket::Rates;
 use crate::core::flow::TRIAL;
 use crate::io::net::identity::Identity;

@@ -11,13 +11,17 @@
 
 mod control;
 mod dial;
+mod dialled;
 mod driver;
 mod fetch;
+mod fetcher;
 mod lane;
 mod limits;
 mod local_peer;
+mod run;
 mod serve;
 mod server;
+mod service;
 mod side;
 mod socket;
 mod stream;
@@ -27,7 +31,8 @@ mod token_bucket;
 mod uploads;
 
 pub use control::Control;
-pub use fetch::{Fetched, Fetcher, fetch};
+pub use fetch::{Fetched, fetch};
+pub use fetcher::Fetcher;
 pub use local_peer::LocalPeer;
 pub use server::DataServer;
 pub use token_bucket::{Rates, SLOWEST, TokenBucket};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::server::Shared;
+use super::service::Service;
 use super::socket::Broken;
 use super::stream::ServerStream;
 use super::uploads::{Part, What};
@@ -36,7 +36,7 @@ impl From<Broken> for End {
 }
 
 struct Connection<'a> {
-    shared: &'a Shared,
+    shared: &'a Service,
     stream: ServerStream,
     slot: u64,
     peer: PublicKey,
@@ -50,7 +50,7 @@ struct Connection<'a> {
 
 /// Answers a peer's requests until it leaves or does something that is not allowed. Who is not `welcome` is told so.
 pub(super) fn serve(
-    shared: &Shared,
+    shared: &Service,
     mut stream: ServerStream,
     (slot, peer): (u64, PublicKey),
     welcome: Result<(), Failure>,

@@ -165,7 +165,7 @@ impl Content {
         }
     }
 
-    fn dial(&mut self, now: Time, source: u32, sources: &Sources, lanes: &mut Lanes) -> Lane {
+    fn dial(&self, now: Time, source: u32, sources: &Sources, lanes: &mut Lanes) -> Lane {
         lanes.dial(now, self.job(), source, sources.place(source))
     }
 
@@ -274,7 +274,6 @@ impl Content {
         self.checking = false;
     }
 
-    /// Whether a chunk is being compared with the manifest.
     pub(super) fn is_checking(&self) -> bool {
         self.checking
     }

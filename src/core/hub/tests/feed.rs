@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::protocol::limits::{FEED_MESSAGES, RECENT_MESSAGES};
-use crate::protocol::record::{Found, Inbox, Place};
+use crate::protocol::record::{Destination, Found, Inbox};
 
 const WINDOW: u64 = FEED_MESSAGES as u64;
 
@@ -35,8 +35,8 @@ fn answer_store(rig: &mut Rig) -> usize {
     let count = asked.len();
     for (question, query) in asked {
         let Query::Inbox(Inbox { name_key, after, limit, .. }) = query else { panic!("{query:?}") };
-        let for_them = |place: &Place| matches!(place, Place::Person(name) if NameKey::of(name) == name_key);
-        let all = rig.kept().into_iter().filter(|kept| kept.number > after && for_them(&kept.place));
+        let for_them = |to: &Destination| matches!(to, Destination::Person(name) if NameKey::of(name) == name_key);
+        let all = rig.kept().into_iter().filter(|kept| kept.number > after && for_them(&kept.destination));
         let mut found: Vec<_> = all.take(limit + 1).collect();
         let more = found.len() > limit;
         found.truncate(limit);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::protocol::limits::BURST;
-use crate::protocol::record::{Asked, Found, Place};
+use crate::protocol::record::{Destination, Found, IdempotencyKey};
 
 #[test]
 fn what_is_to_be_kept_for_ever_is_not_forgotten_at_once() {
@@ -185,11 +185,13 @@ fn what_is_asked_again_after_a_crash_is_said_once() {
     rig.ask(1, r#"{"id":13,"request":"rooms"}"#);
     rig.message(1, 21, "ben");
     assert_eq!(rig.kept(), [], "it asks the store first");
-    let [(question, Query::Asked { instance, name_key })] = rig.asked.as_slice() else { panic!("{:?}", rig.asked) };
+    let [(question, Query::IdempotencyKeys { instance, name_key })] = rig.asked.as_slice() else {
+        panic!("{:?}", rig.asked)
+    };
     assert_eq!((instance.as_str(), name_key.as_str()), ("00000000000000aa", "anna"));
     let question = *question;
     assert!((10..14).all(|id| rig.answer(1, id).is_none()), "each keeps its place");
-    rig.handle(Input::Found(question, Found::Asked(vec![(10, 4, Timestamp(77)), (12, 5, Timestamp(78))])));
+    rig.handle(Input::Found(question, Found::IdempotencyKeys(vec![(10, 4, Timestamp(77)), (12, 5, Timestamp(78))])));
     rig.commit();
     rig.pass(1_000);
     // 10 and 12 were said before the crash; 11 and 21 are new.
@@ -216,8 +218,8 @@ fn each_message_is_kept_with_what_it_can_be_recognized_by() {
     rig.message(1, 22, "ben");
     // A program that uses a number again says something new.
     rig.message(1, 22, "ben");
-    let asked: Vec<Asked> = rig.kept().into_iter().map(|kept| kept.asked).collect();
-    let of = |ask| Asked { instance: "00000000000000aa".into(), ask };
+    let asked: Vec<IdempotencyKey> = rig.kept().into_iter().map(|kept| kept.idempotency_key).collect();
+    let of = |ask| IdempotencyKey { instance: "00000000000000aa".into(), ask };
     assert_eq!(asked[..2], [of(21), of(22)]);
     assert!(asked[2].instance.is_empty(), "{asked:?}");
     assert!(rig.asked.is_empty(), "nothing of it was asked before");
@@ -316,7 +318,7 @@ fn a_mailbox_is_empty_again_when_its_owner_has_everything_though_the_hub_had_for
     rig.received(2, 2, &[]);
     let Some((question, Query::Inbox(inbox))) = rig.asked.pop() else { panic!("{:?}", rig.asked) };
     assert_eq!(inbox.after, 0);
-    assert!(kept.iter().all(|kept| kept.place == Place::Person("ben".into())));
+    assert!(kept.iter().all(|kept| kept.destination == Destination::Person("ben".into())));
     rig.handle(Input::Found(question, Found::Messages(kept, false)));
     assert_eq!(rig.heard(2), [0; 0], "he has them");
     assert_eq!(rig.delivered(1), [1, 2], "which anna may not have been told");

@@ -282,7 +282,7 @@ impl Rig {
     }
 
     /// Everything that was said, as the store has it.
-    fn kept(&self) -> Vec<crate::protocol::record::Kept> {
+    fn kept(&self) -> Vec<crate::protocol::record::StoredMessage> {
         let kept = self.persisted.iter().filter_map(|(_, record)| match record {
             Record::Message(kept) => Some(kept.clone()),
             _ => None,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::protocol::limits::{ANSWERS_WINDOW, ASIDE_REQUESTS, LINK_BYTES};
-use crate::protocol::record::{Found, Kept, Place};
+use crate::protocol::record::{Destination, Found, StoredMessage};
 
 fn two() -> Rig {
     let mut rig = Rig::new(config());
@@ -28,14 +28,14 @@ fn ask(rig: &mut Rig, id: i64, request: &str) {
 
 /// As much past as one answer may tell.
 fn past() -> Found {
-    let kept = |number| Kept {
+    let kept = |number| StoredMessage {
         number,
         sent: Timestamp(0),
         from: "ben".into(),
-        place: Place::Lobby,
+        destination: Destination::Lobby,
         text: "x".repeat(1 << 10),
         withheld: false,
-        asked: crate::protocol::record::Asked { instance: String::new(), ask: 0 },
+        idempotency_key: crate::protocol::record::IdempotencyKey { instance: String::new(), ask: 0 },
     };
     Found::Messages((1..=500).map(kept).collect(), false)
 }

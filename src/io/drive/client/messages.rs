@@ -4,6 +4,7 @@ use tokio::sync::mpsc;
 
 use super::ClientDriver;
 use crate::core::outbox::Popped;
+use crate::core::peers::PeerConn;
 use crate::core::session::{FilesChanged, Hashed, Input, Replica, TransferNote, UploadNote, is_private, number_of};
 use crate::io::drive::output::Render;
 use crate::io::drive::queued::tell;
@@ -51,7 +52,24 @@ pub enum Message {
     /// An upload goes on.
     Upload(u64, UploadNote),
     /// Something of a direct connection.
-    Peer(super::peers::PeerNote),
+    Peer(PeerNote),
+}
+
+/// Something of a direct connection, for the session.
+#[derive(Debug)]
+pub enum PeerNote {
+    /// Somebody has connected.
+    Accepted(u64, Box<ConnBox>),
+    /// Who was dialled is there.
+    Dialled(u64, Box<ConnBox>),
+    /// They are not.
+    DialFailed(u64, Failure),
+    /// Whether an accepted connection has the key that is known.
+    Pinned(u64, Result<(), Failure>),
+    /// A line arrived.
+    Line(PeerConn, Line),
+    /// A connection broke.
+    Broken(PeerConn, String),
 }
 
 /// A connection on its way through a channel.

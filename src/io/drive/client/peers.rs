@@ -8,36 +8,20 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::messages::PeerNote;
 use super::{ClientDriver, ConnBox, Message};
 use crate::core::peers::{PeerConn, PeerInput, PeerOutput, Person};
 use crate::core::session::{Input, Replica};
 use crate::io::net::bind::anywhere;
 use crate::io::net::connection::{Outgoing, run_connection};
 use crate::io::net::identity::Identity;
-use crate::io::net::line_room::{Line, LineRoom};
+use crate::io::net::line_room::LineRoom;
 use crate::io::net::{CLOSE_TIME, Conn, ListenLimits, Listener, connect};
 use crate::protocol::limits::{PRIVATE_HANDSHAKES, PRIVATE_LINE, PRIVATE_WINDOW};
 use crate::protocol::{ErrorCode, Failure};
 
 /// Bytes that wait for somebody who does not read: all that a link has on its way, and acknowledgements.
 const MOST_WAITING: usize = 4 * (PRIVATE_WINDOW + PRIVATE_LINE);
-
-/// Something of a direct connection, for the session.
-#[derive(Debug)]
-pub enum PeerNote {
-    /// Somebody has connected.
-    Accepted(u64, Box<ConnBox>),
-    /// Who was dialled is there.
-    Dialled(u64, Box<ConnBox>),
-    /// They are not.
-    DialFailed(u64, Failure),
-    /// Whether an accepted connection has the key that is known.
-    Pinned(u64, Result<(), Failure>),
-    /// A line arrived.
-    Line(PeerConn, Line),
-    /// A connection broke.
-    Broken(PeerConn, String),
-}
 
 /// One end of a connection.
 enum End {

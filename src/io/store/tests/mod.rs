@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::disk::DATABASE;
 use super::*;
-use crate::protocol::record::{Asked, Kept, Place};
+use crate::protocol::record::{Destination, IdempotencyKey, StoredMessage};
 use crate::protocol::{ErrorCode, PublicKey, Timestamp};
 
 pub(in crate::io) fn name(n: u8) -> Record {
@@ -25,9 +25,17 @@ pub(in crate::io) fn name(n: u8) -> Record {
 /// A message to everybody of about 100 bytes.
 pub(in crate::io) fn message(number: u64) -> Record {
     let text = format!("{number} {}", "x".repeat(100));
-    let asked = Asked { instance: "bot".into(), ask: number as i64 };
+    let idempotency_key = IdempotencyKey { instance: "bot".into(), ask: number as i64 };
     let sent = Timestamp(number as i64);
-    Record::Message(Kept { number, sent, from: "Erin".into(), place: Place::Lobby, text, withheld: false, asked })
+    Record::Message(StoredMessage {
+        number,
+        sent,
+        from: "Erin".into(),
+        destination: Destination::Lobby,
+        text,
+        withheld: false,
+        idempotency_key,
+    })
 }
 
 fn names(loaded: &Loaded) -> Vec<&str> {

@@ -21,8 +21,12 @@ fn time() -> impl Strategy<Value = Timestamp> {
     (0..20_i64).prop_map(Timestamp)
 }
 
-fn place() -> impl Strategy<Value = Place> {
-    prop_oneof![Just(Place::Lobby), (0..4_u64).prop_map(Place::Room), person().prop_map(Place::Person)]
+fn destination() -> impl Strategy<Value = Destination> {
+    prop_oneof![
+        Just(Destination::Lobby),
+        (0..4_u64).prop_map(Destination::Room),
+        person().prop_map(Destination::Person)
+    ]
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -32,10 +36,10 @@ fn text() -> impl Strategy<Value = String> {
 
 prop_compose! {
     fn kept()(
-        number in 1..30_u64, sent in time(), from in person(), place in place(), text in text(),
+        number in 1..30_u64, sent in time(), from in person(), destination in destination(), text in text(),
         withheld in prop::bool::weighted(0.3), instance in "[ab]", ask in -3..9_i64,
-    ) -> Kept {
-        Kept { number, sent, from, place, text, withheld, asked: Asked { instance, ask } }
+    ) -> StoredMessage {
+        StoredMessage { number, sent, from, destination, text, withheld, idempotency_key: IdempotencyKey { instance, ask } }
     }
 }
 
@@ -118,7 +122,7 @@ fn query() -> impl Strategy<Value = Query> {
             }
         ),
         5 => history().prop_map(Query::History),
-        1 => ("[ab]", name_key()).prop_map(|(instance, name_key)| Query::Asked { instance, name_key }),
+        1 => ("[ab]", name_key()).prop_map(|(instance, name_key)| Query::IdempotencyKeys { instance, name_key }),
         1 => ("[ik]", 0..3_u8).prop_map(|(secret, key)| Query::Invite {
             digest: InviteDigest::of(&secret),
             key: PublicKey([key; 32]),

@@ -12,13 +12,21 @@ fn named(n: u8, since: i64) -> Record {
     Record::Name { name: "Erin".into(), name_key: NameKey::of("erin"), key: key(n), since, credential: None }
 }
 
-fn said(number: u64, from: &str, place: Place, text: &str) -> Kept {
-    let asked = Asked { instance: "i".into(), ask: number as i64 };
-    Kept { number, sent: Timestamp(number as i64), from: from.into(), place, text: text.into(), withheld: false, asked }
+fn said(number: u64, from: &str, destination: Destination, text: &str) -> StoredMessage {
+    let idempotency_key = IdempotencyKey { instance: "i".into(), ask: number as i64 };
+    StoredMessage {
+        number,
+        sent: Timestamp(number as i64),
+        from: from.into(),
+        destination,
+        text: text.into(),
+        withheld: false,
+        idempotency_key,
+    }
 }
 
-fn to(name: &str) -> Place {
-    Place::Person(name.into())
+fn to(name: &str) -> Destination {
+    Destination::Person(name.into())
 }
 
 fn everything(name: &str) -> HistoryQuery {
@@ -82,10 +90,13 @@ fn an_account_gets_the_keys_of_those_who_knew_it_and_of_nobody_else() {
 #[test]
 fn what_is_kept_twice_is_there_once() {
     let (mut store, _) = Store::ephemeral().unwrap();
-    let again = |number| Record::Message(Kept { number, ..said(1, "Erin", Place::Lobby, "a") });
+    let again = |number| Record::Message(StoredMessage { number, ..said(1, "Erin", Destination::Lobby, "a") });
     store.keep(&[again(1), again(1), again(2)]).unwrap();
     // Another program of another person may use the same number for its request.
-    let other = Kept { asked: Asked { instance: "i".into(), ask: 1 }, ..said(3, "Dora", Place::Lobby, "b") };
+    let other = StoredMessage {
+        idempotency_key: IdempotencyKey { instance: "i".into(), ask: 1 },
+        ..said(3, "Dora", Destination::Lobby, "b")
+    };
     store.keep(&[Record::Message(other)]).unwrap();
     assert_eq!(history(&store, everything("erin")), (vec![1, 3], false));
     assert_eq!(with_words(&store, "a"), [1]);
@@ -133,7 +144,7 @@ fn nothing_that_is_searched_for_is_syntax() {
     let (mut store, _) = Store::ephemeral().unwrap();
     let texts = ["Tea, or COFFEE?", "near the \"door\"", "c++ isn't text: tea*", "Ärger", "привет мир"];
     for (number, text) in (1..).zip(texts) {
-        store.keep(&[Record::Message(said(number, "Dora", Place::Lobby, text))]).unwrap();
+        store.keep(&[Record::Message(said(number, "Dora", Destination::Lobby, text))]).unwrap();
     }
     for (words, found) in [
         ("tea", vec![1, 3]),
@@ -160,7 +171,7 @@ fn nothing_that_is_searched_for_is_syntax() {
 #[test]
 fn what_is_withheld_is_handed_over_but_not_shown() {
     let (mut store, _) = Store::ephemeral().unwrap();
-    let withheld = Kept { withheld: true, ..said(1, "Dora", to("Erin"), "x") };
+    let withheld = StoredMessage { withheld: true, ..said(1, "Dora", to("Erin"), "x") };
     store.keep(&[Record::Message(withheld)]).unwrap();
     assert_eq!(history(&store, everything("erin")), (vec![], false));
     assert!(with_words(&store, "x").is_empty());

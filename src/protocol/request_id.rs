@@ -1,4 +1,4 @@
-//! The mark of a request, read even where the rest cannot be.
+//! The id of a request, read even where the rest cannot be.
 
 use serde::Deserialize;
 use serde::de::{Deserializer as _, IgnoredAny};
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Id;
 use super::limits::MAX_ID;
 
-/// The mark of a request that cannot be read as a whole, if it stands before what is wrong.
+/// The id of a request that cannot be read as a whole, if it stands before what is wrong.
 pub(super) fn readable_id(text: &str) -> Option<Id> {
     struct Head<'a>(&'a mut Option<Id>);
     impl<'de> serde::de::Visitor<'de> for Head<'_> {
@@ -34,7 +34,7 @@ pub(super) fn readable_id(text: &str) -> Option<Id> {
     id
 }
 
-/// Whether a mark is short enough to be told with every event.
+/// Whether an id is short enough to be told with every event.
 pub(super) fn is_short(id: &Id) -> bool {
     match id {
         Id::Text(text) => text.len() <= MAX_ID,
