@@ -195,6 +195,7 @@ impl Stream {
     fn employ(&mut self, now: Time, lane: Lane, sources: &Sources, lanes: &mut Lanes) {
         let Some(state) = lanes.get_mut(lane).filter(|state| state.is_free()) else { return };
         state.rest(now);
+        let idle = state.idle;
         if state.step == Step::Retiring {
             return self.part(lane, lanes);
         }
@@ -206,8 +207,8 @@ impl Stream {
             self.dial(now, next, sources, lanes);
             return;
         }
-        if state.idle.is_some_and(|(since, _)| now - since >= IMPATIENCE) {
-            state.idle = Some((now, now));
+        if idle.is_some_and(|(since, _)| now - since >= IMPATIENCE) {
+            lanes.get_mut(lane).into_iter().for_each(|state| state.idle = Some((now, now)));
             self.files.take_over(lane);
             self.ask(now, lane, lanes);
         }

@@ -46,7 +46,7 @@ fn fetch_folder(
         share: true,
     };
     let (token, local) = (job.token.clone(), receiver());
-    let fetcher = Fetcher { token, seed: 0, folder: &job.folder, local: &local, store: shelf };
+    let fetcher = Fetcher { token, seed: 0, folder: &job.folder, local: &local, store };
     crate::io::transfer::fetch(&plan, &fetcher, notify, control)
 }
 

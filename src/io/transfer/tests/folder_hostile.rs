@@ -5,10 +5,10 @@ use std::sync::mpsc;
 
 use rustix::fs::FlockOperation;
 
+use super::folder::{failures, folder_job, get_folder, small, wanted};
 use super::*;
-use crate::io::content::{failures, folder_job, get_folder, small, wanted};
 use crate::io::transfer::dial::dial;
-use crate::io::transfer::socket::Hangup;
+
 use crate::io::transfer::stream::ClientStream;
 use crate::protocol::ContentHash;
 

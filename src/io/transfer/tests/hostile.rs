@@ -9,7 +9,7 @@ use super::*;
 use crate::io::content::hash::Fingerprint;
 use crate::io::net::tls::{LINK_ALPN, client_config};
 use crate::io::transfer::dial::dial;
-use crate::io::transfer::socket::{Broken, Hangup};
+use crate::io::transfer::socket::Broken;
 use crate::io::transfer::stream::ClientStream;
 use crate::protocol::ContentHash;
 

@@ -19,10 +19,12 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::socket::Hangup;
 use super::stream::ServerStream;
 use super::*;
 use crate::core::fetch::{FetchPlan, PlannedFile, Source, TransferNote};
 use crate::io::content::hash::{Hashed, hash_file};
+use crate::io::content::store::ContentStore;
 use crate::io::net::identity::Identity;
 use crate::io::net::tls::{DATA_ALPN, server_config};
 use crate::io::os::cancel::Cancel;
@@ -223,7 +225,7 @@ fn fetch(
     notify: &dyn Fn(TransferNote),
     control: &Control,
 ) -> Result<Fetched, Failure> {
-    let fetcher = Fetcher { token: job.token.clone(), seed: job.seed, folder: &job.folder, local, store: shelf };
+    let fetcher = Fetcher { token: job.token.clone(), seed: job.seed, folder: &job.folder, local, store };
     super::fetch(&job.plan(), &fetcher, notify, control)
 }
 

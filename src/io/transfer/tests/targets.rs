@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
 use crate::io::content::hash::Fingerprint;
-use crate::io::transfer::partial::is_only_renamed;
+use crate::io::content::partial_file::is_only_renamed;
 use crate::protocol::Chunking;
 
 struct Setting {
