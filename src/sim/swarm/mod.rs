@@ -320,6 +320,10 @@ impl SwarmSim {
         };
         let missing = |chunk: &u32| wanted(chunk) && receiver.got[*chunk as usize].is_none();
         let missing: Vec<u32> = (0..self.truth.len() as u32).filter(missing).collect();
+        // Of nothing nothing can be had: that is refused.
+        if missing.is_empty() && receiver.outcome == Some(Err(ErrorCode::BadRequest)) {
+            return Ok(());
+        }
         let told = |chunk: u32, (peer, has): (&usize, &Option<ChunkSet>)| {
             self.is_sound(*peer) && has.as_ref().is_none_or(|has| has.contains(chunk))
         };
