@@ -251,8 +251,9 @@ impl Content {
     /// A chunk that an earlier attempt left is right, or is not. Says whether it counts from now on.
     pub(super) fn checked(&mut self, chunk: u32, right: bool, lanes: &mut Lanes) -> bool {
         self.checking = false;
-        let counts = right && self.chunks.done(chunk);
-        if !right {
+        let claimed = self.chunks.is_claimed(chunk);
+        let counts = right && claimed && self.chunks.done(chunk);
+        if !right && claimed {
             self.chunks.disown(chunk);
             self.present = self.present.saturating_sub(self.bytes(chunk));
         }
