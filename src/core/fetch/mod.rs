@@ -34,6 +34,8 @@ pub mod small_files;
 mod sources;
 mod stream;
 mod telling;
+#[cfg(test)]
+mod tests;
 pub mod words;
 
 pub use machine::{Fetch, Got};

@@ -107,12 +107,14 @@ impl Stream {
         Some(size)
     }
 
-    /// A file is in place. Says how many bytes that are.
-    pub(super) fn written(&mut self, file: u32) -> u64 {
-        self.files.done(file);
-        let size = self.files.items().get(file as usize).map_or(0, |item| item.size);
+    /// A file is in place. Says how many bytes that are, if it was to be written.
+    pub(super) fn written(&mut self, file: u32) -> Option<u64> {
+        let size = self.files.items().get(file as usize)?.size;
+        if !self.files.done(file) {
+            return None;
+        }
         self.left = self.left.saturating_sub(size);
-        size
+        Some(size)
     }
 
     /// A lane has ended. Says which source is not used any more because of that, and why.

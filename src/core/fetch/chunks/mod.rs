@@ -141,6 +141,11 @@ impl Chunks {
         rest.iter().position(|s| *s == ChunkState::Claimed).map(|i| i as u32 + from)
     }
 
+    /// Whether a chunk is said to be there, and is to be checked.
+    pub fn is_claimed(&self, chunk: u32) -> bool {
+        self.chunks.get(chunk as usize) == Some(&ChunkState::Claimed)
+    }
+
     /// A claimed chunk turned out wrong: it is missing, or not wanted.
     pub fn disown(&mut self, chunk: u32) {
         if self.chunks.get(chunk as usize) != Some(&ChunkState::Claimed) {

@@ -1,6 +1,7 @@
 //! One content that comes in chunks: from whom, over which lanes, and when there is no hope of it any more.
 
 mod asking;
+mod checking;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::chunks::Chunks;
 use super::growth::Growth;
 use super::lanes::{LaneState, Lanes, Step};
 use super::sources::Sources;
-use super::words::{Job, Lane, LaneError, Output};
+use super::words::{Job, Lane, LaneError};
 use crate::core::time::Time;
 use crate::protocol::{ChunkSet, Chunking, ErrorCode, Failure};
 
@@ -115,21 +116,6 @@ impl Content {
 
     pub(super) fn job(&self) -> Job {
         Job::Chunks(self.file)
-    }
-
-    /// What an earlier attempt left: chunks that are wanted are checked, or all if that may complete the file.
-    pub(super) fn claim(&mut self, wanted: Option<&ChunkSet>, claimed: Vec<u32>) {
-        let mut all = wanted.cloned().unwrap_or_else(|| ChunkSet::all(self.chunking.count()));
-        all.extend(claimed.iter().copied());
-        let completes = all.len() == self.chunking.count();
-        for chunk in claimed {
-            if completes || wanted.is_none_or(|wanted| wanted.contains(chunk)) {
-                self.chunks.claim(chunk);
-                self.present += self.bytes(chunk);
-            } else {
-                self.others = true;
-            }
-        }
     }
 
     /// A source that has these chunks, or all; one that has none of this content is not used.
@@ -246,36 +232,6 @@ impl Content {
         let bytes = self.bytes(chunk);
         self.present += bytes;
         Some(bytes)
-    }
-
-    /// A chunk that an earlier attempt left is right, or is not. Says whether it counts from now on.
-    pub(super) fn checked(&mut self, chunk: u32, right: bool, lanes: &mut Lanes) -> bool {
-        self.checking = false;
-        let counts = right && self.chunks.done(chunk);
-        if !right {
-            self.chunks.disown(chunk);
-            self.present = self.present.saturating_sub(self.bytes(chunk));
-        }
-        self.check_next(lanes);
-        counts
-    }
-
-    fn check_next(&mut self, lanes: &mut Lanes) {
-        if !self.checking
-            && let Some(chunk) = self.chunks.next_claimed(0)
-        {
-            self.checking = true;
-            lanes.say(Output::Check(chunk));
-        }
-    }
-
-    /// Nothing is compared with the manifest any more.
-    pub(super) fn stop_checking(&mut self) {
-        self.checking = false;
-    }
-
-    pub(super) fn is_checking(&self) -> bool {
-        self.checking
     }
 
     /// A lane has ended. Another source may get its place.

@@ -50,7 +50,7 @@ impl Fetch {
         let (job, source) = (state.job, state.source);
         match (&mut self.stage, job, result) {
             (_, Job::Files, Ok(())) => {
-                let bytes = self.stream.written(piece);
+                let Some(bytes) = self.stream.written(piece) else { return };
                 self.present = self.present.saturating_add(bytes);
                 self.sources.came_from(source, bytes);
                 let planned = self.planned_small(piece).and_then(|file| self.planned(file));

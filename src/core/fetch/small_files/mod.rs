@@ -179,12 +179,14 @@ impl SmallFiles {
         flies
     }
 
-    /// A claimed file is there.
-    pub fn done(&mut self, file: u32) {
-        if let Some(FileState::Claimed(_)) = self.states.get(file as usize) {
+    /// A claimed file is there. False if it was not claimed.
+    pub fn done(&mut self, file: u32) -> bool {
+        let claimed = matches!(self.states.get(file as usize), Some(FileState::Claimed(_)));
+        if claimed {
             self.change(file, FileState::Done);
             self.undone -= 1;
         }
+        claimed
     }
 
     /// A file cannot be had, whoever has it.
