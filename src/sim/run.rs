@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use super::client::Done;
+use super::done::Done;
 use super::shelf::HUB_ADDRESS;
 use super::{Conn, EPOCH, Happening, Sim};
 use crate::core::hub::{self, Verified};

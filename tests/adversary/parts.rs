@@ -282,7 +282,7 @@ fn fetch_run(seed: u64) {
 
 #[test]
 fn fetch() {
-    crate::each_seed("fetch", 3_000, fetch_run);
+    crate::seeds::play_seeds(3_000, fetch_run);
 }
 
 struct Note(u64, usize);

@@ -12,7 +12,6 @@ const CIRCLES_ALL_THE_SAME: &[(&str, usize, &str)] = &[
     ("core::hub", 19, "one type holds everything that the hub knows"),
     ("core::session", 2, "one type holds everything that a client knows"),
     ("protocol", 7, "parsing a line and explaining what is wrong with it need each other"),
-    ("sim", 2, "a simulated client and its transfers hold each other"),
     ("ui", 6, "phrases share helpers that stand in one of them"),
 ];
 

@@ -4,7 +4,7 @@ use super::{HUB, Job, Step, Wire, upload_of};
 use crate::core::fetch::{Input, Lane, LaneError, PlannedFile};
 use crate::core::session::UploadNote;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
-use crate::sim::client::Done;
+use crate::sim::done::Done;
 use crate::sim::shelf::HUB_KEY;
 use crate::sim::{Happening, Sim};
 

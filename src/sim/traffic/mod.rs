@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::client::Done;
+use super::done::Done;
 use super::shelf::HUB_KEY;
 use super::{Happening, Sim};
 use crate::core::fetch::invariants::Witness;
