@@ -10,7 +10,7 @@ use crate::core::hub::{self, Verified};
 use crate::core::session::{Hashed, Input, Offering, Output, is_private, number_of};
 use crate::core::time::Time;
 use crate::protocol::record::NameRecord;
-use crate::protocol::{ErrorCode, Event, Failure, LogLine, Offer, Timestamp, event};
+use crate::protocol::{ErrorCode, Event, Failure, LogLine, Offer, PublicKey, Timestamp, event};
 
 /// How long a local task takes.
 const TASK: Duration = Duration::from_micros(500);
