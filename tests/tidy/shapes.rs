@@ -37,9 +37,8 @@ const WIDE_ALL_THE_SAME: &[(&str, usize, &str)] = &[
 ];
 
 /// Types that spread over more files, up to how many, and why.
-const SPREAD_ALL_THE_SAME: &[(&str, usize, &str)] = &[
-    ("core::hub::Hub", 35, "one type holds everything that the hub knows"),
-];
+const SPREAD_ALL_THE_SAME: &[(&str, usize, &str)] =
+    &[("core::hub::Hub", 35, "one type holds everything that the hub knows")];
 
 /// Compares what was found with what may be, and with the exceptions, which are wrong once nothing needs them.
 fn judge(found: &BTreeMap<String, (usize, String)>, most: usize, what: &str, excepted: &[(&str, usize, &str)]) {

@@ -228,8 +228,8 @@ impl Stream {
 
     /// Tries whether more lanes bring more.
     fn grow(&mut self, now: Time, sources: &Sources, lanes: &mut Lanes) {
-        let open = lanes.open(Job::Files).len();
-        match self.growth.advise(now, open, self.left) {
+        let count = lanes.count(Job::Files);
+        match self.growth.advise(now, count, self.left) {
             Advice::Stay => {}
             Advice::Retire(added) => {
                 for lane in added {

@@ -132,8 +132,8 @@ impl Content {
     /// Tries whether more lanes bring more.
     fn grow(&mut self, now: Time, sources: &Sources, lanes: &mut Lanes) {
         let job = self.job();
-        let open = lanes.open(job).len();
-        match self.growth.advise(now, open, self.chunking.size().saturating_sub(self.present)) {
+        let count = lanes.count(job);
+        match self.growth.advise(now, count, self.chunking.size().saturating_sub(self.present)) {
             Advice::Stay => {}
             Advice::Retire(added) => {
                 for lane in added {
