@@ -43,7 +43,7 @@
 //!    [`io::drive::output`] numbers and writes them, as JSON or through [`ui::human::render`].
 //!
 //! Dora types `get notes.txt`. It goes to the hub like the offer. `core/hub/locate.rs` answers with `located`: who has
-//! that content or a part of it, with their addresses and keys. `core/session/transfers.rs` queues it and makes a
+//! that content or a part of it, with their addresses and keys. `core/session/transfers/starting.rs` queues it and makes a
 //! plan of it. [`io::transfer`] drives a [`core::Fetch`] with that plan, which decides who is dialled, over how many
 //! lanes, and which chunk is asked of whom ([`core::fetch`]). Each lane is a thread of its own that does what it is told;
 //! every chunk is verified against the content's hash before it counts. What happens comes back as `TransferNote`s, which
@@ -51,10 +51,10 @@
 //! [`ui::bars`] draws a bar of them. Erin's side is [`io::transfer`]'s server: it serves keys that are in the roster and
 //! files that are in the [`io::content::store`], and nothing else.
 //!
-//! What Dora has got is in her own store at once. Her session tells the hub in batches (`core/session/holdings.rs`,
+//! What Dora has got is in her own store at once. Her session tells the hub in batches (`core/session/transfers/holdings.rs`,
 //! `Ask::Have`), and the hub tells those who are fetching the same (`core/hub/holders.rs`, `sources-updated`).
 //!
-//! `get albums/` is answered by Dora's own copy of the table (`core/session/folders.rs`). The same machine fetches it: its
+//! `get albums/` is answered by Dora's own copy of the table (`core/session/transfers/folders.rs`). The same machine fetches it: its
 //! small files as a stream, many for each request, and its larger ones in chunks. A `push` waits at the hub
 //! (`core/hub/pushes.rs`) until its receiver accepts it, and is then fetched like anything else.
 //!
@@ -84,7 +84,7 @@
 //!
 //! What is said with `private` takes another way: [`core::peers`] opens a link of its own to the other client, and the
 //! hub learns of it only if that does not answer. It is acknowledged like the rest: when Dora's standard output has taken
-//! it (`core/peers/reading.rs`), while the link's own acknowledgement says only that her program lives. If `focus` holds it
+//! it (`core/peers/receipts.rs`), while the link's own acknowledgement says only that her program lives. If `focus` holds it
 //! back, that is said at once, and that it has arrived when it has.
 //!
 //! # Code map

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use clap::CommandFactory;
 use potluck::cli::Potluck;
-use potluck::protocol::{ErrorCode, Event, Request, line};
+use potluck::protocol::event::{Kind, Told};
+use potluck::protocol::{ErrorCode, Request, line};
 
 fn readme() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
@@ -24,8 +25,27 @@ fn rows(section: &str) -> BTreeSet<String> {
 fn every_request_and_event_has_its_row() {
     let requests: BTreeSet<String> = Request::WORDS.iter().map(|word| word.name.to_owned()).collect();
     assert_eq!(rows("Requests"), requests);
-    let told = Event::WORDS.iter().filter(|word| !word.about.contains("Between hub and client only"));
-    assert_eq!(rows("Events"), told.map(|word| word.name.to_owned()).collect::<BTreeSet<_>>());
+    let told = Kind::ALL.iter().filter(|kind| kind.told() != Told::Between);
+    assert_eq!(rows("Events"), told.map(|kind| kind.name().to_owned()).collect::<BTreeSet<_>>());
+}
+
+/// The cells of every row of the table of requests.
+fn requests() -> Vec<Vec<String>> {
+    let text = readme();
+    let section = text.split("### Requests\n").nth(1).unwrap().split("\n### ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `")).map(|line| line.replace("\\|", "/"));
+    rows.map(|row| row.split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+#[test]
+fn every_request_is_answered_as_its_row_says() {
+    for row in requests() {
+        let name = row[1].split(['`', ' ']).nth(1).unwrap();
+        let Some(at) = Request::WORDS.iter().position(|word| word.name == name) else { continue };
+        let named = row[3].split('`').skip(1).step_by(2);
+        let named: Vec<_> = named.filter_map(|word| Kind::ALL.iter().find(|kind| kind.name() == word)).collect();
+        assert_eq!(named, Request::RULES[at].answers.iter().collect::<Vec<_>>(), "{name}");
+    }
 }
 
 #[test]
@@ -33,8 +53,8 @@ fn what_may_be_answered_later_is_what_the_vocabulary_says() {
     let text = readme();
     let shown: Vec<&str> = text.split("| may come later |").nth(1).unwrap().lines().map(str::trim).collect();
     let shown: Vec<&str> = shown.into_iter().skip(2).take_while(|line| line.starts_with('|')).collect();
-    let words = Request::WORDS.iter().zip(Request::CONDUCT);
-    let later = words.filter_map(|(word, conduct)| Some((word.name, conduct.turn.waits_for()?)));
+    let words = Request::WORDS.iter().zip(Request::RULES);
+    let later = words.filter_map(|(word, rules)| Some((word.name, rules.turn.waits_for()?)));
     let expected: Vec<String> = later.map(|(name, what)| format!("| `{name}` | {what} |")).collect();
     assert_eq!(shown, expected);
 }

@@ -9,6 +9,7 @@ use super::fail;
 use crate::io::drive::client::UserInput;
 use crate::protocol::limits::PUSH_PATIENCE;
 use crate::protocol::line::parse_json;
+use crate::protocol::request::OneShot;
 use crate::protocol::{ErrorCode, Event, EventLine, Failure, Follows, Id, Request, RequestLine, human};
 
 /// Ask one thing of a hub, and end.
@@ -135,58 +136,13 @@ fn shows(line: &EventLine) -> bool {
 
 /// Refuses what could have no effect, since the session is over when it is answered.
 fn makes_sense(request: &Request) -> Result<(), Failure> {
-    let (message, way) = match request {
-        Request::Offer(offer) if !offer.keep => (
+    let (message, way) = match (request, request.rules().one_shot) {
+        (Request::Offer(offer), _) if !offer.keep => (
             "The offer would be gone at once, with this program.",
             "`potluck join HUB --dir DIR --linger` stays and serves what it offers; `offer FILE --keep` lets the hub keep a copy.",
         ),
-        Request::Setdir(_) => ("The folder would be forgotten at once.", "Give it as --dir DIR before the command."),
-        Request::Register(_) | Request::Rereg(_) => {
-            ("You are registered for this one request only.", "Give the name as --name NAME before the command.")
-        }
-        Request::Dereg(_) => {
-            ("You leave when the request is answered anyway.", "`quit` in the session that is to end, or a signal.")
-        }
-        Request::Focus(_) | Request::Unfocus(_) => {
-            ("Nobody would be there to hear the room.", "`potluck join HUB` hears; `say ROOM TEXT` speaks.")
-        }
-        Request::PrivateOpen(_) | Request::PrivateClose(_) => {
-            ("The connection would be closed at once.", "`private NAME TEXT` opens one and says something.")
-        }
-        Request::Cancel(_) => {
-            ("There is nothing to cancel yet.", "End the program that fetches, or `cancel` in its own session.")
-        }
-        // `Exec::request` has refused it already, for another reason.
-        Request::Login(_) => return Ok(()),
-        Request::Offer(_)
-        | Request::Status(_)
-        | Request::Who(_)
-        | Request::Withdraw(_)
-        | Request::List(_)
-        | Request::Search(_)
-        | Request::Chunks(_)
-        | Request::Get(_)
-        | Request::Push(_)
-        | Request::Accept(_)
-        | Request::Decline(_)
-        | Request::Transfers(_)
-        | Request::Message(_)
-        | Request::Broadcast(_)
-        | Request::Private(_)
-        | Request::Block(_)
-        | Request::Unblock(_)
-        | Request::Blocks(_)
-        | Request::History(_)
-        | Request::RoomCreate(_)
-        | Request::Rooms(_)
-        | Request::RoomJoin(_)
-        | Request::RoomInvite(_)
-        | Request::RoomLeave(_)
-        | Request::Members(_)
-        | Request::Say(_)
-        | Request::Wait(_)
-        | Request::Help(_)
-        | Request::Quit(_) => return Ok(()),
+        (_, OneShot::Useless(why, instead)) => (why, instead),
+        (_, OneShot::Useful) => return Ok(()),
     };
     Err(Failure::new(ErrorCode::BadCommand, message).hint(way))
 }

@@ -24,7 +24,7 @@ pub struct Schema {
 
 #[derive(Debug, Clone, Subcommand)]
 enum Action {
-    /// List the schemas: requests, events and what the hub logs.
+    /// List the schemas: requests, events, what the hub logs, and what answers what.
     List,
     /// Print a schema.
     Show(Show),
@@ -35,7 +35,8 @@ enum Action {
 /// Print a schema.
 #[derive(Debug, Clone, Args)]
 struct Show {
-    /// As `list` shows it, such as `requests/get` or just `get`; `request`, `event` and `log` are for any line.
+    /// As `list` shows it, such as `requests/get` or just `get`; `request`, `event` and `log` are for any line, and
+    /// `answers` says which events and errors can answer which request.
     name: String,
 }
 
@@ -90,7 +91,7 @@ fn list(out: &mut impl Write) -> io::Result<()> {
             writeln!(out, "{:<32}{}", format!("{}/{}", stream.dir(), word.name), word.about.trim())?;
         }
     }
-    Ok(())
+    writeln!(out, "{:<32}Which events and errors can answer which request.", "answers")
 }
 
 /// The schema of a name, with or without its folder.
@@ -99,7 +100,7 @@ fn find(name: &str) -> Result<SchemaFile, String> {
     let wanted = wanted.strip_suffix(".schema").unwrap_or(wanted);
     let mut found: Vec<_> = schema::all()
         .into_iter()
-        .map(|file| (file.path.trim_end_matches(".schema.json").to_owned(), file))
+        .map(|file| (file.path.trim_end_matches(".json").trim_end_matches(".schema").to_owned(), file))
         .filter(|(path, _)| path == wanted || path.split_once('/').is_some_and(|(_, word)| word == wanted))
         .collect();
     match found.len() {

@@ -13,6 +13,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::protocol::event::Kind;
+
 /// What the outbox must know of an item.
 pub trait Queued {
     /// A number by which a reader can ask for the item again, if it was lost; it grows from fact to fact.
@@ -23,17 +25,11 @@ pub trait Queued {
 
 /// Which state an item tells of. Whoever pushes bounds how many transfers there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum StateKey {
-    /// The table of offers.
-    Table,
-    /// Who is there.
-    Roster,
-    /// The progress of the transfer with this number.
-    Transfer(u64),
-    /// The place of a transfer in the queue, by its number.
-    Place(u64),
-    /// How far hashing is.
-    Hashing,
+pub struct StateKey {
+    /// The event that tells it.
+    pub kind: Kind,
+    /// The number of what it is the state of, such as a transfer's; 0 where there is only one.
+    pub of: u64,
 }
 
 /// How much may wait.

@@ -2,6 +2,13 @@ use proptest::prelude::*;
 
 use super::*;
 
+const TABLE: StateKey = StateKey { kind: Kind::TableUpdated, of: 0 };
+const ROSTER: StateKey = StateKey { kind: Kind::RosterUpdated, of: 0 };
+
+fn transfer(number: u64) -> StateKey {
+    StateKey { kind: Kind::TransferProgress, of: number }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Item {
     Fact(u64, usize),
@@ -41,13 +48,13 @@ fn drained(outbox: &mut Outbox<Item>) -> Vec<Popped<Item>> {
 #[test]
 fn state_moves_behind_the_facts_that_led_to_it() {
     let mut outbox = Outbox::new(BOUNDS);
-    let table = StateKey::Table;
+    let table = TABLE;
     outbox.push_state(table, State(table, 0, 1), merge);
     outbox.push_fact(Fact(1, 1));
-    outbox.push_state(StateKey::Roster, State(StateKey::Roster, 0, 1), merge);
+    outbox.push_state(ROSTER, State(ROSTER, 0, 1), merge);
     outbox.push_state(table, State(table, 1, 2), merge);
     outbox.push_fact(Fact(2, 1));
-    let expected = [Fact(1, 1), State(StateKey::Roster, 0, 1), State(table, 0, 2), Fact(2, 1)];
+    let expected = [Fact(1, 1), State(ROSTER, 0, 1), State(table, 0, 2), Fact(2, 1)];
     assert_eq!(drained(&mut outbox), expected.map(Popped::Item));
     outbox.push_state(table, State(table, 2, 3), merge);
     assert_eq!(outbox.pop(), Some(Popped::Item(State(table, 2, 3))));
@@ -103,8 +110,8 @@ fn a_reader_that_has_stopped_costs_no_growing_memory() {
     let mut outbox = Outbox::new(BOUNDS);
     for n in 1..100_000 {
         outbox.push_fact(Fact(n, 1));
-        outbox.push_state(StateKey::Table, State(StateKey::Table, n, n + 1), merge);
-        outbox.push_state(StateKey::Transfer(n % 3), State(StateKey::Roster, n, n), merge);
+        outbox.push_state(TABLE, State(TABLE, n, n + 1), merge);
+        outbox.push_state(transfer(n % 3), State(ROSTER, n, n), merge);
         assert!(outbox.slots.len() < 64, "{}", outbox.slots.len());
     }
 }
@@ -134,7 +141,7 @@ proptest! {
                 }
                 Step::State(n) => {
                     let at = &mut states[n as usize];
-                    let key = StateKey::Transfer(n);
+                    let key = transfer(n);
                     outbox.push_state(key, State(key, *at, *at + 1), merge);
                     *at += 1;
                 }
@@ -155,7 +162,7 @@ proptest! {
                     prop_assert_eq!((gap.first, gap.dropped), (told + 1, gap.last - told));
                     told = gap.last;
                 }
-                Popped::Item(State(StateKey::Transfer(n), from, to)) => {
+                Popped::Item(State(StateKey { kind: Kind::TransferProgress, of: n }, from, to)) => {
                     prop_assert_eq!(from, seen[n as usize]);
                     seen[n as usize] = to;
                 }

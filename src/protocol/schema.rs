@@ -1,7 +1,12 @@
 //! JSON Schemas (draft 2020-12) of every line that potluck reads or writes, made from the vocabulary.
 //!
 //! A file describes a whole line and stands alone, so that it can be handed to a validator or a code
-//! generator of any language. What is made here is committed under `schemas/`; a test compares.
+//! generator of any language; beside them, `answers.json` says what can answer what. What is made here is committed under
+//! `schemas/`; a test compares.
+
+mod answers;
+
+pub use answers::answers;
 
 use schemars::generate::{Contract, SchemaGenerator, SchemaSettings};
 use schemars::transform::RecursiveTransform;
@@ -135,6 +140,8 @@ pub fn all() -> Vec<SchemaFile> {
             files.push(file(format!("{}/{}", stream.dir(), word.name), &line(stream, word)));
         }
     }
+    let map = serde_json::to_string_pretty(&answers()).expect("a value has text keys") + "\n";
+    files.push(SchemaFile { path: "answers.json".to_owned(), text: map });
     files
 }
 

@@ -2,8 +2,8 @@
 //!
 //! `vocabulary!` takes a list of `Word(Body) = "name", example;` and makes the enum, the names, the
 //! reader and the table that schemas and tests are generated from. A body is an ordinary serde
-//! struct; its name stands beside its fields in the same JSON object. Where the enum names a type after a colon, each
-//! row says in brackets what that type's `new` takes, and none can be forgotten.
+//! struct; its name stands beside its fields in the same JSON object. Requests and events have tables of their own, whose
+//! rows say more: who answers a request, when it starts, which events and errors answer it; how an event is told.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
@@ -44,10 +44,10 @@ pub(super) fn reads<B: DeserializeOwned>(text: &str) -> Result<(), serde_json::E
 macro_rules! vocabulary {
     (
         $(#[$meta:meta])*
-        pub enum $Vocabulary:ident $(: $Conduct:ident)? {
+        pub enum $Vocabulary:ident {
             $(
                 #[doc = $about:literal] $(#[$word_meta:meta])*
-                $Word:ident($Body:ty) = $name:literal, $( [$($conduct:expr),+], )? $example:literal;
+                $Word:ident($Body:ty) = $name:literal, $example:literal;
             )*
         }
     ) => {
@@ -88,21 +88,194 @@ macro_rules! vocabulary {
         }
 
         $( $crate::protocol::vocabulary::into_vocabulary!($Vocabulary, $Word, $Body); )*
-        $crate::protocol::vocabulary::conduct!($Vocabulary $(: $Conduct)? { $( $Word $( [$($conduct),+] )? )* });
     };
 }
 
-/// What a row says of its word beside the name and the body.
-macro_rules! conduct {
-    ($Vocabulary:ident { $( $Word:ident )* }) => {};
-    ($Vocabulary:ident: $Conduct:ident { $( $Word:ident [$($conduct:expr),+] )* }) => {
-        impl $Vocabulary {
-            /// The conduct of every word, in the order of [`Self::WORDS`].
-            pub const CONDUCT: &'static [$Conduct] = &[ $( $Conduct::new($($conduct),+) ),* ];
+/// The table of events: a vocabulary whose rows also say how each event is told.
+///
+/// `Word(Body) = "name", told: Fact, example;`. A state may say `of FIELD`: the number of what it is the state of. What
+/// lists things says `weighs |body| BYTES`: how much memory it holds beside its struct.
+macro_rules! event_table {
+    (
+        $(#[$meta:meta])*
+        pub enum $Vocabulary:ident {
+            $(
+                #[doc = $about:literal]
+                $Word:ident($Body:ty) = $name:literal, told: $told:ident $(of $field:ident)?,
+                $(weighs: $weigh:expr,)? $example:literal;
+            )*
+        }
+    ) => {
+        $crate::protocol::vocabulary::vocabulary! {
+            $(#[$meta])*
+            pub enum $Vocabulary { $( #[doc = $about] $Word($Body) = $name, $example; )* }
+        }
 
-            /// What holds for this word.
-            pub fn conduct(&self) -> $Conduct {
-                match self { $( Self::$Word(_) => const { $Conduct::new($($conduct),+) } ),* }
+        /// Which event: its word without its body.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind { $( #[doc = $about] $Word, )* }
+
+        impl Kind {
+            /// Every kind, in the order of the table.
+            pub const ALL: &'static [Kind] = &[$( Kind::$Word ),*];
+
+            /// The name as it stands in JSON.
+            pub fn name(self) -> &'static str {
+                match self { $( Self::$Word => $name ),* }
+            }
+
+            /// How events of this kind are told.
+            pub fn told(self) -> Told {
+                match self { $( Self::$Word => Told::$told ),* }
+            }
+        }
+
+        impl $Vocabulary {
+            /// Which event it is.
+            pub fn kind(&self) -> Kind {
+                match self { $( Self::$Word(_) => Kind::$Word ),* }
+            }
+
+            /// The number of what it tells the state of, such as a transfer's; 0 where there is only one.
+            pub fn state_of(&self) -> u64 {
+                match self { $( Self::$Word(_body) => { 0 $( + _body.$field )? } ),* }
+            }
+
+            /// Roughly how many bytes of memory it holds beside its struct.
+            pub fn weight(&self) -> usize {
+                match self { $( Self::$Word(_body) => {
+                    0 $( + { let weigh: fn(&$Body) -> usize = $weigh; weigh(_body) } )?
+                } ),* }
+            }
+        }
+    };
+}
+
+/// The table of requests: a vocabulary whose rows also say the [`Rules`](crate::protocol::request::Rules) of each.
+macro_rules! request_table {
+    (
+        $(#[$meta:meta])*
+        pub enum $Vocabulary:ident {
+            $(
+                #[doc = $about:literal] $(#[$word_meta:meta])*
+                $Word:ident($Body:ident) = $name:literal, at: $at:ident, starts: $starts:ident, turn: $turn:expr,
+                bulk: $bulk:ident, $(peer: $direct:ident $(of $peer:ident)?,)? $(changes: $offers:ident,)?
+                $(without_hub: $without_hub:ident,)? $(useless_alone: ($useless:literal, $instead:literal),)?
+                $(hub: [$($hub:ident),*],)? answers: [$($answer:ident),*], errors: $errors:expr,
+                $example:literal;
+            )*
+        }
+    ) => {
+        $crate::protocol::vocabulary::vocabulary! {
+            $(#[$meta])*
+            pub enum $Vocabulary { $( #[doc = $about] $(#[$word_meta])* $Word($Body) = $name, $example; )* }
+        }
+
+        impl $Vocabulary {
+            /// The rules of every request, in the order of [`Self::WORDS`].
+            pub const RULES: &'static [&'static Rules] = &[ $( &rules::$Word ),* ];
+
+            /// What holds for this request.
+            pub fn rules(&self) -> &'static Rules {
+                match self { $( Self::$Word(_) => &rules::$Word ),* }
+            }
+
+            /// With whom it wants to have to do directly.
+            pub fn peer(&self) -> Option<&str> {
+                match self { $( Self::$Word(_body) => {
+                    let peer: Option<&str> = None;
+                    $( $( let peer = peer.or(Some(&_body.$peer)); )? )?
+                    peer
+                } ),* }
+            }
+        }
+
+        #[allow(non_upper_case_globals, reason = "each is called as its request")]
+        mod rules {
+            use super::*;
+            $(
+                pub(super) const $Word: Rules = Rules {
+                    at: At::$at,
+                    starts: Starts::$starts,
+                    turn: $turn,
+                    bulk: Bulk::$bulk,
+                    direct: $crate::protocol::vocabulary::or!(Direct::No $(, Direct::$direct)?),
+                    changes_offers: $crate::protocol::vocabulary::or!(false $(, stringify!($offers).len() > 0)?),
+                    without_hub: $crate::protocol::vocabulary::or!(WithoutHub::Refusals $(, WithoutHub::$without_hub)?),
+                    one_shot: $crate::protocol::vocabulary::or!(OneShot::Useful $(, OneShot::Useless($useless, $instead))?),
+                    hub_answers: $crate::protocol::vocabulary::or!(&[] $(, &[$(Kind::$hub),*])?),
+                    answers: &[$( Kind::$answer ),*],
+                    errors: $errors,
+                };
+            )*
+        }
+
+        $crate::protocol::vocabulary::split_by_who_answers! {
+            $Vocabulary hub [] client [] both [] rows [ $( $at [#[doc = $about] $Word $Body] )* ]
+        }
+    };
+}
+
+/// What a row says, or what holds where it says nothing.
+macro_rules! or {
+    ($usual:expr) => {
+        $usual
+    };
+    ($usual:expr, $said:expr) => {
+        $said
+    };
+}
+
+/// Makes an enum of what the hub answers and one of what the client does, so that neither dispatch can forget one or
+/// has to name those of the other.
+macro_rules! split_by_who_answers {
+    ($V:ident hub [$($h:tt)*] client [$($c:tt)*] both [$($b:tt)*] rows [Hub $row:tt $($rest:tt)*]) => {
+        $crate::protocol::vocabulary::split_by_who_answers! {
+            $V hub [$($h)* $row] client [$($c)*] both [$($b)*] rows [$($rest)*]
+        }
+    };
+    ($V:ident hub [$($h:tt)*] client [$($c:tt)*] both [$($b:tt)*] rows [Client $row:tt $($rest:tt)*]) => {
+        $crate::protocol::vocabulary::split_by_who_answers! {
+            $V hub [$($h)*] client [$($c)* $row] both [$($b)*] rows [$($rest)*]
+        }
+    };
+    ($V:ident hub [$($h:tt)*] client [$($c:tt)*] both [$($b:tt)*] rows [Both $row:tt $($rest:tt)*]) => {
+        $crate::protocol::vocabulary::split_by_who_answers! {
+            $V hub [$($h)*] client [$($c)*] both [$($b)* $row] rows [$($rest)*]
+        }
+    };
+    (
+        $V:ident
+        hub [$([#[doc = $h_about:literal] $h:ident $H:ident])*]
+        client [$([#[doc = $c_about:literal] $c:ident $C:ident])*]
+        both [$([#[doc = $b_about:literal] $b:ident $B:ident])*]
+        rows []
+    ) => {
+        /// The requests that the hub answers.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum HubRequest { $( #[doc = $h_about] $h($H), )* $( #[doc = $b_about] $b($B), )* }
+
+        /// The requests that the client answers, or does its part of.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum ClientRequest<'a> { $( #[doc = $c_about] $c(&'a $C), )* $( #[doc = $b_about] $b(&'a $B), )* }
+
+        impl $V {
+            /// The request as the hub answers it; none if it does not.
+            pub fn for_hub(self) -> Option<HubRequest> {
+                match self {
+                    $( Self::$h(body) => Some(HubRequest::$h(body)), )*
+                    $( Self::$b(body) => Some(HubRequest::$b(body)), )*
+                    $( Self::$c(_) )|* => None,
+                }
+            }
+
+            /// The request as the client answers it; none if it only passes it on.
+            pub fn for_client(&self) -> Option<ClientRequest<'_>> {
+                match self {
+                    $( Self::$c(body) => Some(ClientRequest::$c(body)), )*
+                    $( Self::$b(body) => Some(ClientRequest::$b(body)), )*
+                    $( Self::$h(_) )|* => None,
+                }
             }
         }
     };
@@ -142,4 +315,4 @@ macro_rules! bodies {
     };
 }
 
-pub(crate) use {bodies, conduct, into_vocabulary, requests, vocabulary};
+pub(crate) use {bodies, event_table, into_vocabulary, or, request_table, requests, split_by_who_answers, vocabulary};

@@ -277,7 +277,7 @@ impl Ask {
     /// When it may be answered; none if there is no answer.
     pub fn turn(&self) -> Option<Turn> {
         match self {
-            Self::Request(line) => Some(line.request.conduct().turn),
+            Self::Request(line) => Some(line.request.rules().turn),
             Self::Publish(_) | Self::Push(_) | Self::Gone(_) | Self::Folder(_) => Some(Turn::InOrder),
             Self::Received(_) | Self::Unreachable(_) | Self::Have(_) | Self::Settled(_) => None,
             Self::TakeBack(_) | Self::NotTaken(_) => None,

@@ -13,6 +13,7 @@ use potluck::core::fetch::{
 };
 use potluck::core::outbox::{Bounds, Outbox, Popped, Queued, StateKey};
 use potluck::core::{Link, LinkConfig, Rng, Time};
+use potluck::protocol::event::Kind;
 use potluck::protocol::limits::{LINK_BYTES, LINK_FRAMES};
 use potluck::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey};
 
@@ -310,7 +311,8 @@ fn outbox_run(seed: u64) {
                 outbox.push_fact(Note(pushed, rng.below(50) as usize));
             }
             2 => {
-                let keys = [StateKey::Table, StateKey::Roster, StateKey::Hashing, StateKey::Transfer(rng.below(3))];
+                let kinds = [Kind::TableUpdated, Kind::RosterUpdated, Kind::OfferProgress, Kind::TransferProgress];
+                let keys = kinds.map(|kind| StateKey { kind, of: if kind == kinds[3] { rng.below(3) } else { 0 } });
                 // States have no number of their own.
                 outbox.push_state(keys[rng.below(4) as usize], Note(0, 5), |old, new| *old = new);
             }

@@ -16,7 +16,6 @@ const LONG_ALL_THE_SAME: &[(&str, usize, &str)] = &[
     ("src/cli/serve.rs serve", 70, "it wires the whole hub"),
     ("src/core/hub/requests.rs request", 65, "it is one match with an arm for each request"),
     ("src/core/hub/rooms.rs room_create", 69, "every check that can refuse a room stands in it"),
-    ("src/core/session/answers.rs user_answered", 94, "it is one match with an arm for each answer"),
     ("src/io/drive/client/mod.rs new", 72, "it wires the whole client"),
     ("src/io/store/records.rs keep", 79, "it is one match with an arm for each record"),
     ("src/sim/store.rs keep", 75, "it is one match with an arm for each record"),
@@ -28,7 +27,6 @@ const LONG_ALL_THE_SAME: &[(&str, usize, &str)] = &[
 const WIDE_ALL_THE_SAME: &[(&str, usize, &str)] = &[
     ("src/core/hub/clients.rs Peer", 24, "it carries the state of every feature"),
     ("src/core/hub/mod.rs Hub", 51, "it holds everything that the hub knows"),
-    ("src/core/session/words.rs SessionConfig", 18, "it is the options of a client, flat"),
     ("src/io/drive/client/mod.rs ClientDriver", 21, "it drives all parts of a client"),
     ("src/io/drive/client/options.rs ClientOptions", 24, "it is the options of a client, flat"),
     ("src/io/drive/hub/mod.rs HubDriver", 16, "it drives all parts of a hub"),

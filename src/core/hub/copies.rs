@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::held::Held;
 use super::kept::{Body, Kept, Key, body};
-use super::offers::{HUB, Owner, Shelved, check_content};
+use super::offers::{Owner, Shelved, check_content};
 use super::table;
 use super::{Hub, Output, PeerId};
 use crate::core::time::Time;
-use crate::protocol::name::NameKey;
+use crate::protocol::name::{HUB, NameKey};
 use crate::protocol::record::{CopyRecord, Record};
 use crate::protocol::types::Content;
 use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey, event, log};

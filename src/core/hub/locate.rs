@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::holders::{Part, cut_to_size};
-use super::offers::{HUB, Owner, Shelved};
+use super::offers::{Owner, Shelved};
 use super::table::{Key, key};
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::human::quoted;
 use crate::protocol::limits::{ANSWER_BYTES, HOLDERS};
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::NameKey;
+use crate::protocol::name::{HUB, NameKey};
 use crate::protocol::types::{ChunkHolder, Content, FoundFile, Holding};
 use crate::protocol::wire::Folder;
 use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Event, Failure, Id, Offer, PublicKey, event, request};

@@ -5,10 +5,10 @@ use super::mailbox::Full;
 use super::roster::Registered;
 use super::{Held, Hub, PeerId, Question};
 use crate::core::time::Time;
-use crate::protocol::limits::MESSAGE_BYTES;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{NameKey, is_lobby};
 use crate::protocol::record::{Destination, IdempotencyKey, Query, Record, StoredMessage};
+use crate::protocol::text::check_text;
 use crate::protocol::wire::Ask;
 use crate::protocol::{ErrorCode, Event, Failure, Id, Request, RequestLine, Timestamp, event, log, request};
 
@@ -22,21 +22,6 @@ pub(super) enum Recall {
     Asking,
     /// Its messages that are on disk: its number for the request, and the message's number and time.
     Known(std::collections::HashMap<i64, (u64, Timestamp)>),
-}
-
-/// Whether a text can be said.
-///
-/// # Errors
-/// `bad-request` if it is empty, `message-too-long`; at `/text`.
-pub fn check_text(text: &str) -> Result<(), Failure> {
-    let failure = match text.len() {
-        0 => Failure::new(ErrorCode::BadRequest, "there is no text"),
-        length if length > MESSAGE_BYTES => {
-            Failure::new(ErrorCode::MessageTooLong, format!("The message has {length} bytes; 16 KiB is the most."))
-        }
-        _ => return Ok(()),
-    };
-    Err(failure.at(pointer_at("/text")))
 }
 
 impl Hub {

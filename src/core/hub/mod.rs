@@ -55,8 +55,6 @@ pub use accounts::{LoginPolicy, Verified};
 pub use config::{Access, HubConfig};
 pub use copies::{CopyPlan, HubFiles};
 pub use held::Keep;
-pub use messages::check_text;
-pub use offers::HUB;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;

@@ -14,9 +14,6 @@ use crate::protocol::types::Content;
 use crate::protocol::wire::Publish;
 use crate::protocol::{ErrorCode, Event, Failure, Offer, event, log, request};
 
-/// The owner of what lies on the hub's own shelf. Nobody can register under it.
-pub const HUB: &str = "hub";
-
 /// How many files are offered for the price of one request.
 const FILES_FOR_ONE: usize = 64;
 

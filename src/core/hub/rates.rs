@@ -6,7 +6,7 @@
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{BURST, COMMITS_WAITING};
-use crate::protocol::{ErrorCode, Failure, Request};
+use crate::protocol::{ErrorCode, Failure};
 
 /// How far ahead of its rate somebody is.
 #[derive(Default)]
@@ -29,41 +29,7 @@ impl Pace {
     }
 }
 
-/// How much is gone through for the price of one request.
-const FOR_ONE: usize = 100;
-
-/// What the store is asked costs the disk's time.
-const STORE: u32 = 5;
-
 impl Hub {
-    /// What a request costs, in simple ones: whatever goes through many people or rooms, or asks the disk, takes the
-    /// others' time.
-    pub(super) fn cost(&self, request: &Request) -> u32 {
-        let many = |count: usize| u32::try_from(1 + count / FOR_ONE).unwrap_or(u32::MAX);
-        match request {
-            Request::Status(_) => many(self.visits.len()),
-            Request::Who(who) if who.since.is_some() => many(self.roster.len() + self.departed.len()),
-            Request::Broadcast(_) => many(self.online.len()),
-            Request::Say(say) => many(self.size_of(&say.room)),
-            Request::Members(members) => many(self.size_of(&members.room)),
-            Request::RoomJoin(join) => many(self.size_of(&join.room)),
-            Request::RoomCreate(create) => many(create.members.len()),
-            Request::RoomInvite(invite) => many(invite.members.len() + self.size_of(&invite.room)),
-            Request::Rooms(_) => many(self.room_names.len()),
-            Request::History(_) | Request::Login(_) => STORE,
-            // These pay for what they go through while they do.
-            Request::Search(_) | Request::Get(_) | Request::Withdraw(_) => 1,
-            Request::Register(_) | Request::Dereg(_) | Request::Rereg(_) | Request::Quit(_) => 1,
-            Request::Who(_) | Request::List(_) | Request::Chunks(_) => 1,
-            Request::Setdir(_) | Request::Offer(_) | Request::Push(_) | Request::Accept(_) | Request::Decline(_) => 1,
-            Request::Transfers(_) | Request::Cancel(_) | Request::Message(_) => 1,
-            Request::PrivateOpen(_) | Request::Private(_) | Request::PrivateClose(_) => 1,
-            Request::Block(_) | Request::Unblock(_) | Request::Blocks(_) => 1,
-            Request::RoomLeave(_) | Request::Focus(_) | Request::Unfocus(_) => 1,
-            Request::Wait(_) | Request::Help(_) => 1,
-        }
-    }
-
     pub(super) fn spend_request(&mut self, now: Time, id: PeerId) -> Result<(), Failure> {
         self.spend(now, id, 1)
     }

@@ -6,8 +6,15 @@ use crate::core::time::Time;
 use crate::protocol::limits::LINK_FRAMES;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::NameKey;
+use crate::protocol::request::HubRequest;
 use crate::protocol::wire::Ask;
 use crate::protocol::{ErrorCode, Event, Failure, Id, Presence, Request, event, log, request};
+
+/// How much is gone through for the price of one request.
+const FOR_ONE: usize = 100;
+
+/// What the store is asked costs the disk's time.
+const STORE: u32 = 5;
 
 impl Hub {
     pub(super) fn ask(&mut self, now: Time, id: PeerId, body: &str) {
@@ -56,16 +63,17 @@ impl Hub {
         request_id: &Option<Id>,
         request: Request,
     ) -> Result<Option<Event>, Failure> {
-        match request {
-            // Leaving is never too much.
-            Request::Quit(_) => {}
-            ref asked => {
-                let cost = self.cost(asked);
-                self.spend(now, id, cost)?;
-            }
+        let leaves = matches!(request, Request::Quit(_));
+        let may_ask = self.may_ask(id, &request);
+        let request = request.for_hub();
+        // Leaving is never too much.
+        if !leaves {
+            let cost = request.as_ref().map_or(1, |request| self.cost(request));
+            self.spend(now, id, cost)?;
         }
-        self.may_ask(id, &request)?;
-        self.request(now, id, request_id, request)
+        may_ask?;
+        let not_ours = || Failure::new(ErrorCode::UnknownRequest, "that is for the client to answer, not for the hub");
+        self.request(now, id, request_id, request.ok_or_else(not_ours)?)
     }
 
     /// Carries out a request; no answer now means that it comes later.
@@ -74,64 +82,76 @@ impl Hub {
         now: Time,
         id: PeerId,
         request_id: &Option<Id>,
-        request: Request,
+        request: HubRequest,
     ) -> Result<Option<Event>, Failure> {
         let later = |done: Result<(), Failure>| done.map(|()| None);
         match request {
-            Request::Register(request) => later(self.register(now, id, request_id, request)),
-            Request::Login(request) => later(self.login(now, id, request_id, request)),
-            Request::Dereg(_) => self.dereg(now, id).map(Some),
-            Request::Status(_) => Ok(Some(self.status())),
-            Request::Who(request) if request.since.is_some() => {
+            HubRequest::Register(request) => later(self.register(now, id, request_id, request)),
+            HubRequest::Login(request) => later(self.login(now, id, request_id, request)),
+            HubRequest::Dereg(_) => self.dereg(now, id).map(Some),
+            HubRequest::Status(_) => Ok(Some(self.status())),
+            HubRequest::Who(request) if request.since.is_some() => {
                 Ok(request.since.map(|seconds| self.here_since(now, seconds)))
             }
-            Request::List(request) => match self.follows_table(id) {
+            HubRequest::List(request) => match self.follows_table(id) {
                 true => later(self.sync(now, id, request_id)),
                 false => self.table_page(now, id, &request).map(Some),
             },
-            Request::Who(request) => match self.follows_roster(id) {
+            HubRequest::Who(request) => match self.follows_roster(id) {
                 true => later(self.sync(now, id, request_id)),
                 false => Ok(Some(self.roster_page(now, id, request.after))),
             },
-            Request::Withdraw(request) => self.withdraw(now, id, request).map(Some),
-            Request::Get(request) if request.file.ends_with('/') => self.locate_folder(now, id, request_id, request),
-            Request::Get(request) => self.locate(now, id, &request).map(Some),
-            Request::Search(request) => self.search(now, id, &request).map(Some),
-            Request::Chunks(request) => self.chunks(id, &request).map(Some),
-            Request::Accept(request) => self.accept(now, id, request.push).map(Some),
-            Request::Decline(request) => self.decline(now, id, request.push).map(Some),
-            Request::Message(request) => self.message(now, id, request_id, request),
-            Request::Broadcast(request) => self.broadcast(now, id, request_id, request.text),
-            Request::Say(request) => self.say(now, id, request_id, request),
-            Request::Block(request) => later(self.block(id, request_id, &request.name)),
-            Request::Unblock(request) => later(self.unblock(now, id, request_id, &request.name)),
-            Request::Blocks(_) => self.blocked_by(id).map(|blocks| Some(blocks.into())),
-            Request::History(request) => later(self.history(now, id, request_id, &request)),
-            Request::RoomCreate(request) => later(self.room_create(now, id, request_id, request)),
-            Request::Rooms(_) => self.list_rooms(id).map(Some),
-            Request::RoomJoin(request) => later(self.room_join(now, id, request_id, &request)),
-            Request::RoomInvite(request) => later(self.room_invite(id, request_id, &request)),
-            Request::RoomLeave(request) => later(self.room_leave(now, id, request_id, &request)),
-            Request::Members(request) => self.list_members(id, &request).map(Some),
-            Request::Focus(request) => self.focus(id, &request).map(Some),
-            Request::PrivateOpen(request) => later(self.vouch(now, id, request_id, &request)),
-            Request::Quit(_) => {
+            HubRequest::Withdraw(request) => self.withdraw(now, id, request).map(Some),
+            HubRequest::Get(request) if request.file.ends_with('/') => self.locate_folder(now, id, request_id, request),
+            HubRequest::Get(request) => self.locate(now, id, &request).map(Some),
+            HubRequest::Search(request) => self.search(now, id, &request).map(Some),
+            HubRequest::Chunks(request) => self.chunks(id, &request).map(Some),
+            HubRequest::Accept(request) => self.accept(now, id, request.push).map(Some),
+            HubRequest::Decline(request) => self.decline(now, id, request.push).map(Some),
+            HubRequest::Message(request) => self.message(now, id, request_id, request),
+            HubRequest::Broadcast(request) => self.broadcast(now, id, request_id, request.text),
+            HubRequest::Say(request) => self.say(now, id, request_id, request),
+            HubRequest::Block(request) => later(self.block(id, request_id, &request.name)),
+            HubRequest::Unblock(request) => later(self.unblock(now, id, request_id, &request.name)),
+            HubRequest::Blocks(_) => self.blocked_by(id).map(|blocks| Some(blocks.into())),
+            HubRequest::History(request) => later(self.history(now, id, request_id, &request)),
+            HubRequest::RoomCreate(request) => later(self.room_create(now, id, request_id, request)),
+            HubRequest::Rooms(_) => self.list_rooms(id).map(Some),
+            HubRequest::RoomJoin(request) => later(self.room_join(now, id, request_id, &request)),
+            HubRequest::RoomInvite(request) => later(self.room_invite(id, request_id, &request)),
+            HubRequest::RoomLeave(request) => later(self.room_leave(now, id, request_id, &request)),
+            HubRequest::Members(request) => self.list_members(id, &request).map(Some),
+            HubRequest::Focus(request) => self.focus(id, &request).map(Some),
+            HubRequest::PrivateOpen(request) => later(self.vouch(now, id, request_id, &request)),
+            HubRequest::Quit(_) => {
                 self.quit(now, id, request_id);
                 Ok(None)
             }
-            Request::Rereg(_)
-            | Request::Setdir(_)
-            | Request::Offer(_)
-            | Request::Push(_)
-            | Request::Transfers(_)
-            | Request::Cancel(_)
-            | Request::Private(_)
-            | Request::PrivateClose(_)
-            | Request::Unfocus(_)
-            | Request::Wait(_)
-            | Request::Help(_) => {
-                Err(Failure::new(ErrorCode::UnknownRequest, "that is for the client to answer, not for the hub"))
-            }
+        }
+    }
+
+    /// What a request costs, in simple ones: whatever goes through many people or rooms, or asks the disk, takes the
+    /// others' time.
+    fn cost(&self, request: &HubRequest) -> u32 {
+        let many = |count: usize| u32::try_from(1 + count / FOR_ONE).unwrap_or(u32::MAX);
+        match request {
+            HubRequest::Status(_) => many(self.visits.len()),
+            HubRequest::Who(who) if who.since.is_some() => many(self.roster.len() + self.departed.len()),
+            HubRequest::Broadcast(_) => many(self.online.len()),
+            HubRequest::Say(say) => many(self.size_of(&say.room)),
+            HubRequest::Members(members) => many(self.size_of(&members.room)),
+            HubRequest::RoomJoin(join) => many(self.size_of(&join.room)),
+            HubRequest::RoomCreate(create) => many(create.members.len()),
+            HubRequest::RoomInvite(invite) => many(invite.members.len() + self.size_of(&invite.room)),
+            HubRequest::Rooms(_) => many(self.room_names.len()),
+            HubRequest::History(_) | HubRequest::Login(_) => STORE,
+            // These pay for what they go through while they do.
+            HubRequest::Search(_) | HubRequest::Get(_) | HubRequest::Withdraw(_) => 1,
+            HubRequest::Register(_) | HubRequest::Dereg(_) | HubRequest::Quit(_) => 1,
+            HubRequest::Who(_) | HubRequest::List(_) | HubRequest::Chunks(_) => 1,
+            HubRequest::Accept(_) | HubRequest::Decline(_) | HubRequest::Message(_) => 1,
+            HubRequest::PrivateOpen(_) | HubRequest::Block(_) | HubRequest::Unblock(_) | HubRequest::Blocks(_) => 1,
+            HubRequest::RoomLeave(_) | HubRequest::Focus(_) => 1,
         }
     }
 

@@ -37,10 +37,11 @@ pub fn tell(output: &Output<EventLine>, line: EventLine) -> bool {
 
 /// The newest state is told; of changes, those that it still knows.
 fn merge(old: &mut EventLine, mut new: EventLine) {
-    match (&mut old.event, &mut new.event) {
-        (Event::TableUpdated(old), Event::TableUpdated(new)) => merge_tables(old, new),
-        (Event::RosterUpdated(old), Event::RosterUpdated(new)) => merge_rosters(old, new),
-        _ => {}
+    if let (Event::TableUpdated(old), Event::TableUpdated(new)) = (&mut old.event, &mut new.event) {
+        merge_tables(old, new);
+    }
+    if let (Event::RosterUpdated(old), Event::RosterUpdated(new)) = (&mut old.event, &mut new.event) {
+        merge_rosters(old, new);
     }
     *old = new;
 }
@@ -119,9 +120,46 @@ impl Numbered {
 mod tests {
     use super::*;
 
+    /// These are short whatever happens.
+    const LISTS_A_FEW: &[(&str, &str)] = &[("ready", "capabilities"), ("waiting", "for"), ("found", "text")];
+
     fn update(text: &str) -> EventLine {
         let head = r#"{"event":"table-updated","time":"2026-01-02T03:04:05.678Z","#;
         EventLine::parse(&format!("{head}{}", &text[1..])).unwrap().unwrap()
+    }
+
+    /// Every list in the example of an event made a thousand times as long, and every text as long as it can be.
+    #[test]
+    fn what_an_event_lists_or_says_counts_in_every_row() {
+        let mut grown = 0;
+        for (word, kind) in
+            Event::WORDS.iter().zip(event::Kind::ALL).filter(|(_, kind)| kind.told() == event::Told::Fact)
+        {
+            let example: serde_json::Value = serde_json::from_str(word.example).unwrap();
+            let weighed = |body: serde_json::Value| {
+                let event = Event::read(kind.name(), body).unwrap().unwrap();
+                event.weight()
+            };
+            for (field, value) in example.as_object().unwrap() {
+                let mut longer = example.clone();
+                let least = match value {
+                    serde_json::Value::Array(list) if !list.is_empty() => {
+                        longer[field] = vec![list[0].clone(); 1_000].into();
+                        1_000 * 32
+                    }
+                    serde_json::Value::String(_) if field == "text" => {
+                        longer[field] = "x".repeat(16 << 10).into();
+                        16 << 10
+                    }
+                    _ => continue,
+                };
+                if !LISTS_A_FEW.contains(&(kind.name(), field)) {
+                    assert!(weighed(longer) >= least, "{} {field}", kind.name());
+                    grown += 1;
+                }
+            }
+        }
+        assert!(grown > 15, "{grown}");
     }
 
     #[test]

@@ -5,124 +5,204 @@
 
 use clap::Subcommand;
 
-mod conduct;
 mod files;
 mod people;
 mod rooms;
+mod rule;
 
-pub use conduct::{Bulk, Conduct, Turn};
 pub use files::{Accept, Cancel, Chunks, Decline, Get, List, Offer, Push, Search, Setdir, Transfers, Withdraw};
 pub use people::{Block, Blocks, Broadcast, History, Login, Message, Private, PrivateClose, PrivateOpen, Unblock};
 pub use rooms::{Focus, Members, RoomCreate, RoomInvite, RoomJoin, RoomLeave, Rooms, Say, Unfocus};
+pub use rule::{ANY_REQUEST, At, Bulk, Direct, OneShot, Rules, Starts, Turn, WithoutHub};
 
-use Bulk::{Large, Small};
+use ErrorCode::*;
 use Turn::{InOrder, Later, Receipt};
+use rule::{FETCH, OFFER};
 
+use super::event::Kind;
 use super::limits::FILES_PER_REQUEST;
 use super::line::pointer_at;
-use super::vocabulary::{requests, vocabulary};
+use super::vocabulary::{request_table, requests};
 use super::{ErrorCode, Failure};
 
-vocabulary! {
+request_table! {
     /// A request.
     #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-    pub enum Request: Conduct {
+    pub enum Request {
         /// Enter the hub under a name.
-        Register(Register) = "register", [InOrder, Small], r#"{"name":"erin"}"#;
+        Register(Register) = "register", at: Hub, starts: Alone, turn: InOrder, bulk: Small,
+            useless_alone: ("You are registered for this one request only.", "Give the name as --name NAME before the command."), answers: [Welcome], errors: &[AlreadyRegistered, TooMany],
+            r#"{"name":"erin"}"#;
         /// Prove with a password who you are, and enter the hub.
         #[command(override_usage = "login <NAME>")]
-        Login(Login) = "login", [Later("the check of the password"), Small], r#"{"name":"erin","password":"correct horse"}"#;
+        Login(Login) = "login", at: Hub, starts: Alone, turn: Later("the check of the password"), bulk: Small,
+            answers: [Welcome], errors: &[AlreadyRegistered, BadLogin, LockedOut],
+            r#"{"name":"erin","password":"correct horse"}"#;
         /// Leave the table with all offers; the program keeps running.
-        Dereg(Dereg) = "dereg", [InOrder, Small], r#"{}"#;
+        Dereg(Dereg) = "dereg", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
+            peer: EndsAll, changes: offers, useless_alone: ("You leave when the request is answered anyway.", "`quit` in the session that is to end, or a signal."), answers: [Deregistered], errors: &[],
+            r#"{}"#;
         /// Come back after `dereg`, with the same name and offers.
-        Rereg(Rereg) = "rereg", [InOrder, Small], r#"{}"#;
+        Rereg(Rereg) = "rereg", at: Client, starts: Alone, turn: InOrder, bulk: Small,
+            without_hub: Waits, useless_alone: ("You are registered for this one request only.", "Give the name as --name NAME before the command."), hub: [Welcome], answers: [Welcome], errors: &[AlreadyRegistered, TooMany],
+            r#"{}"#;
         /// Show every client of this run of the hub, present and gone.
-        Status(Status) = "status", [InOrder, Large], r#"{}"#;
+        Status(Status) = "status", at: Hub, starts: Passed, turn: InOrder, bulk: Large,
+            answers: [Status], errors: &[],
+            r#"{}"#;
         /// Show who is there, or who has been.
         #[command(aliases = ["whoelse", "whoelsesince", "ATU"])]
-        Who(Who) = "who", [InOrder, Large], r#"{"since":600}"#;
+        Who(Who) = "who", at: Hub, starts: Passed, turn: InOrder, bulk: Large,
+            hub: [Synced, Roster, RosterPage], answers: [Roster], errors: &[],
+            r#"{"since":600}"#;
         /// Choose the folder to offer files from.
-        Setdir(Setdir) = "setdir", [InOrder, Small], r#"{"dir":"music"}"#;
+        Setdir(Setdir) = "setdir", at: Client, starts: Here, turn: InOrder, bulk: Small,
+            changes: offers, without_hub: UnlessOffersWait, useless_alone: ("The folder would be forgotten at once.", "Give it as --dir DIR before the command."), answers: [DirSet], errors: &[NoSuchDir, NotADir, NotReadable],
+            r#"{"dir":"music"}"#;
         /// Offer files of the folder, or whole folders in it, to everybody.
-        Offer(Offer) = "offer", [Later("hashing and, with `keep`, the hub's copy"), Large], r#"{"files":["notes.txt","albums"],"watch":true}"#;
+        Offer(Offer) = "offer", at: Client, starts: Here, turn: Later("hashing and, with `keep`, the hub's copy"), bulk: Large,
+            changes: offers, answers: [OfferAcked, OfferKept], errors: OFFER,
+            r#"{"files":["notes.txt","albums"],"watch":true}"#;
         /// Take offers back.
-        Withdraw(Withdraw) = "withdraw", [InOrder, Large], r#"{"files":["notes.txt"]}"#;
+        Withdraw(Withdraw) = "withdraw", at: Hub, starts: Passed, turn: InOrder, bulk: Large,
+            changes: offers, answers: [Withdrawn], errors: &[NotOffered, TooMany],
+            r#"{"files":["notes.txt"]}"#;
         /// Show what is offered.
-        List(List) = "list", [InOrder, Large], r#"{"owner":"erin"}"#;
+        List(List) = "list", at: Hub, starts: Passed, turn: InOrder, bulk: Large,
+            without_hub: FromTable, hub: [Synced, TablePage], answers: [Table], errors: &[],
+            r#"{"owner":"erin"}"#;
         /// Show who has files of a name or of a hash.
         #[command(alias = "searchFile")]
-        Search(Search) = "search", [InOrder, Large], r#"{"text":"notes"}"#;
+        Search(Search) = "search", at: Hub, starts: Passed, turn: InOrder, bulk: Large,
+            answers: [Found], errors: &[],
+            r#"{"text":"notes"}"#;
         /// Show who has which chunks of a file.
         #[command(alias = "searchChunk")]
-        Chunks(Chunks) = "chunks", [InOrder, Large], r#"{"file":"song.ogg","chunks":[0,4,7]}"#;
+        Chunks(Chunks) = "chunks", at: Hub, starts: Passed, turn: InOrder, bulk: Large,
+            answers: [Chunks], errors: &[NotOffered, Ambiguous, NoSuchChunk],
+            r#"{"file":"song.ogg","chunks":[0,4,7]}"#;
         /// Fetch a file, or a folder, straight from everybody who has it.
         #[command(aliases = ["request", "download"])]
-        Get(Get) = "get", [Later("the file"), Small], r#"{"file":"notes.txt","from":"erin"}"#;
+        Get(Get) = "get", at: Hub, starts: Passed, turn: Later("the file"), bulk: Small,
+            hub: [Located, Synced, TablePage], answers: [TransferCompleted], errors: FETCH,
+            r#"{"file":"notes.txt","from":"erin"}"#;
         /// Offer a file to one person, who accepts or declines it.
         #[command(alias = "UDP")]
-        Push(Push) = "push", [Later("its receiver"), Small], r#"{"file":"report.pdf","to":"erin"}"#;
+        Push(Push) = "push", at: Client, starts: Here, turn: Later("its receiver"), bulk: Small,
+            changes: offers, answers: [TransferCompleted], errors: &[Yourself, NoSuchPerson, NoDir, NoSuchDir, NotADir, NoSuchFile, NotAFile, NotReadable, SourceChanged, DiskFailed, TooMany, NoSuchPush, NotTaken, PushDeclined],
+            r#"{"file":"report.pdf","to":"erin"}"#;
         /// Take a file that was pushed to us.
-        Accept(Accept) = "accept", [Later("the file"), Small], r#"{"push":3}"#;
+        Accept(Accept) = "accept", at: Hub, starts: Passed, turn: Later("the file"), bulk: Small,
+            without_hub: Waits, hub: [Located], answers: [TransferCompleted], errors: FETCH,
+            r#"{"push":3}"#;
         /// Do not take a file that was pushed to us.
-        Decline(Decline) = "decline", [InOrder, Small], r#"{"push":3}"#;
+        Decline(Decline) = "decline", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
+            without_hub: Waits, answers: [Declined], errors: &[NoSuchPush],
+            r#"{"push":3}"#;
         /// Show the transfers that are under way or waiting.
-        Transfers(Transfers) = "transfers", [InOrder, Large], r#"{}"#;
+        Transfers(Transfers) = "transfers", at: Client, starts: Here, turn: InOrder, bulk: Large,
+            without_hub: Answers, answers: [Transfers], errors: &[],
+            r#"{}"#;
         /// Stop a transfer, take back a push, or decline one; what has arrived is kept for the next time.
-        Cancel(Cancel) = "cancel", [InOrder, Small], r#"{"transfer":3}"#;
+        Cancel(Cancel) = "cancel", at: Client, starts: Here, turn: InOrder, bulk: Small,
+            without_hub: Answers, useless_alone: ("There is nothing to cancel yet.", "End the program that fetches, or `cancel` in its own session."), answers: [Cancelled], errors: &[NoSuchTransfer],
+            r#"{"transfer":3}"#;
         /// Send somebody a message; it is kept until they have it.
-        Message(Message) = "message", [Receipt("the receiver's client, if that is there"), Small], r#"{"to":"erin","text":"soup is ready"}"#;
+        Message(Message) = "message", at: Hub, starts: Passed, turn: Receipt("the receiver's client, if that is there"), bulk: Small,
+            answers: [MessageAcked], errors: &[NoSuchPerson, Yourself, MessageTooLong, MailboxFull],
+            r#"{"to":"erin","text":"soup is ready"}"#;
         /// Send a message to everybody who is there.
         #[command(alias = "BCM")]
-        Broadcast(Broadcast) = "broadcast", [InOrder, Small], r#"{"text":"soup is ready"}"#;
+        Broadcast(Broadcast) = "broadcast", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
+            answers: [MessageAcked], errors: &[MessageTooLong],
+            r#"{"text":"soup is ready"}"#;
         /// Open a direct connection to somebody.
         #[command(alias = "startprivate")]
-        PrivateOpen(PrivateOpen) = "private-open", [Later("the other client"), Small], r#"{"to":"erin"}"#;
+        PrivateOpen(PrivateOpen) = "private-open", at: Both, starts: Here, turn: Later("the other client"), bulk: Small,
+            peer: Changes of to, useless_alone: ("The connection would be closed at once.", "`private NAME TEXT` opens one and says something."), hub: [Synced], answers: [PrivateOpened], errors: &[NoSuchPerson, NotOnline, Yourself, AlreadyOpen, TooMany, NotRead, PeerUnreachable, PeerRefused, PeerKeyChanged, PeerBroke],
+            r#"{"to":"erin"}"#;
         /// Send a message straight to somebody, past the hub.
         #[command(alias = "send")]
-        Private(Private) = "private", [Later("the other client"), Small], r#"{"to":"erin","text":"between us"}"#;
+        Private(Private) = "private", at: Client, starts: Here, turn: Later("the other client"), bulk: Small,
+            peer: Uses of to, hub: [Synced], answers: [MessageAcked], errors: &[NoSuchPerson, NotOnline, Yourself, MessageTooLong, TooMany, NotRead, PeerUnreachable, PeerRefused, PeerKeyChanged, PeerBroke],
+            r#"{"to":"erin","text":"between us"}"#;
         /// Close a direct connection.
         #[command(alias = "stopprivate")]
-        PrivateClose(PrivateClose) = "private-close", [InOrder, Small], r#"{"to":"erin"}"#;
+        PrivateClose(PrivateClose) = "private-close", at: Client, starts: Here, turn: InOrder, bulk: Small,
+            peer: Changes of to, useless_alone: ("The connection would be closed at once.", "`private NAME TEXT` opens one and says something."), answers: [PrivateClosed], errors: &[NotOpen],
+            r#"{"to":"erin"}"#;
         /// See no more messages of somebody, who does not learn of it.
-        Block(Block) = "block", [InOrder, Small], r#"{"name":"mallory"}"#;
+        Block(Block) = "block", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
+            answers: [Blocked], errors: &[NoSuchPerson, Yourself, AlreadyBlocked, TooMany],
+            r#"{"name":"mallory"}"#;
         /// See somebody's messages again.
-        Unblock(Unblock) = "unblock", [InOrder, Small], r#"{"name":"mallory"}"#;
+        Unblock(Unblock) = "unblock", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
+            answers: [Unblocked], errors: &[NoSuchPerson, Yourself, NotBlocked],
+            r#"{"name":"mallory"}"#;
         /// Show whom you block.
-        Blocks(Blocks) = "blocks", [InOrder, Large], r#"{}"#;
+        Blocks(Blocks) = "blocks", at: Hub, starts: Passed, turn: InOrder, bulk: Large,
+            answers: [Blocks], errors: &[],
+            r#"{}"#;
         /// Show what has been said.
         #[command(alias = "RDM")]
-        History(History) = "history", [Later("the hub's store"), Large], r#"{"room":"kitchen","since":"10m","limit":20}"#;
+        History(History) = "history", at: Hub, starts: Passed, turn: Later("the hub's store"), bulk: Large,
+            answers: [History], errors: &[BadTime, NoSuchPerson, NoSuchRoom, NotAMember, Yourself, TooMany],
+            r#"{"room":"kitchen","since":"10m","limit":20}"#;
         /// Make a room, with these members or for everybody.
         #[command(aliases = ["create_group", "SRB"])]
-        RoomCreate(RoomCreate) = "room-create", [InOrder, Large], r#"{"room":"kitchen","members":["erin"],"access":"invite"}"#;
+        RoomCreate(RoomCreate) = "room-create", at: Hub, starts: Passed, turn: InOrder, bulk: Large,
+            answers: [RoomCreated], errors: &[RoomExists, NoSuchPerson, NotOnline, Yourself, TooMany],
+            r#"{"room":"kitchen","members":["erin"],"access":"invite"}"#;
         /// Show the rooms.
         #[command(alias = "list_groups")]
-        Rooms(Rooms) = "rooms", [InOrder, Large], r#"{}"#;
+        Rooms(Rooms) = "rooms", at: Hub, starts: Passed, turn: InOrder, bulk: Large,
+            answers: [Rooms], errors: &[],
+            r#"{}"#;
         /// Become a member of a room.
         #[command(alias = "join_group")]
-        RoomJoin(RoomJoin) = "room-join", [InOrder, Large], r#"{"room":"kitchen"}"#;
+        RoomJoin(RoomJoin) = "room-join", at: Hub, starts: Passed, turn: InOrder, bulk: Large,
+            answers: [RoomJoined], errors: &[NoSuchRoom, RoomClosed, AlreadyAMember, TooMany],
+            r#"{"room":"kitchen"}"#;
         /// Make others members of a room.
-        RoomInvite(RoomInvite) = "room-invite", [InOrder, Large], r#"{"room":"kitchen","members":["dora"]}"#;
+        RoomInvite(RoomInvite) = "room-invite", at: Hub, starts: Passed, turn: InOrder, bulk: Large,
+            answers: [RoomInvited], errors: &[NoSuchRoom, NotAMember, NoSuchPerson, Yourself, AlreadyAMember, TooMany],
+            r#"{"room":"kitchen","members":["dora"]}"#;
         /// Leave a room for good.
         #[command(alias = "leave_group")]
-        RoomLeave(RoomLeave) = "room-leave", [InOrder, Small], r#"{"room":"kitchen"}"#;
+        RoomLeave(RoomLeave) = "room-leave", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
+            answers: [RoomLeft], errors: &[NoSuchRoom, NotAMember],
+            r#"{"room":"kitchen"}"#;
         /// Show who is in a room.
         #[command(alias = "list_members")]
-        Members(Members) = "members", [InOrder, Large], r#"{"room":"kitchen"}"#;
+        Members(Members) = "members", at: Hub, starts: Passed, turn: InOrder, bulk: Large,
+            answers: [Members], errors: &[NoSuchRoom, NotAMember],
+            r#"{"room":"kitchen"}"#;
         /// Say something in a room.
         #[command(aliases = ["send_group", "SRM"])]
-        Say(Say) = "say", [InOrder, Small], r#"{"room":"kitchen","text":"soup is ready"}"#;
+        Say(Say) = "say", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
+            answers: [MessageAcked], errors: &[NoSuchRoom, NotAMember, MessageTooLong],
+            r#"{"room":"kitchen","text":"soup is ready"}"#;
         /// Hear only one room until `unfocus`; other messages wait.
-        Focus(Focus) = "focus", [InOrder, Small], r#"{"room":"kitchen"}"#;
+        Focus(Focus) = "focus", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
+            useless_alone: ("Nobody would be there to hear the room.", "`potluck join HUB` hears; `say ROOM TEXT` speaks."), answers: [Focused], errors: &[NoSuchRoom, NotAMember],
+            r#"{"room":"kitchen"}"#;
         /// Hear everything again, what has waited first.
-        Unfocus(Unfocus) = "unfocus", [InOrder, Small], r#"{}"#;
+        Unfocus(Unfocus) = "unfocus", at: Client, starts: Here, turn: InOrder, bulk: Small,
+            without_hub: UnlessFocusWaits, useless_alone: ("Nobody would be there to hear the room.", "`potluck join HUB` hears; `say ROOM TEXT` speaks."), answers: [Unfocused], errors: &[NotFocused],
+            r#"{}"#;
         /// Answer when everything asked before is done.
-        Wait(Wait) = "wait", [Later("all that was asked before it"), Small], r#"{}"#;
+        Wait(Wait) = "wait", at: Client, starts: Last, turn: Later("all that was asked before it"), bulk: Small,
+            answers: [Waited], errors: &[],
+            r#"{}"#;
         /// Show what can be asked, or how one request is written.
-        Help(Help) = "help", [InOrder, Large], r#"{"command":"get"}"#;
+        Help(Help) = "help", at: Client, starts: Here, turn: InOrder, bulk: Large,
+            without_hub: Answers, answers: [Help], errors: &[UnknownRequest],
+            r#"{"command":"get"}"#;
         /// Finish what was asked, leave the hub and end.
         #[command(aliases = ["exit", "logout", "OUT"])]
-        Quit(Quit) = "quit", [Later("all that was asked before it"), Small], r#"{}"#;
+        Quit(Quit) = "quit", at: Both, starts: Last, turn: Later("all that was asked before it"), bulk: Small,
+            answers: [Bye], errors: &[],
+            r#"{}"#;
     }
 }
 

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use super::{ClientDriver, Message};
 use crate::core::fetch;
-use crate::core::hub::HUB;
 use crate::core::session::{FetchPlan, FolderPlan, Replica, TransferNote, UploadNote, source_of};
 use crate::io::state::pins::Pins;
 use crate::io::transfer::{Control, Fetched, Fetcher, UploadNote as Upload, fetch};
 use crate::protocol::cause;
 use crate::protocol::event::Holder;
+use crate::protocol::name::HUB;
 use crate::protocol::name::NameKey;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
