@@ -23,7 +23,7 @@ use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Failure, PublicKey};
 /// The files that are offered, the contents that are or were fetched, and the peers that may have them. Clones share
 /// one store.
 #[derive(Debug, Clone, Default)]
-pub struct ContentStore(Arc<Shared>);
+pub struct ContentStore(Arc<SharedStore>);
 
 /// How long a peer that nobody has announced may be on its way: it learned of us from the hub, and the hub
 /// tells us of it at the same moment.
@@ -34,13 +34,13 @@ const MAX_FETCHED: usize = 1_024;
 const MAX_WHOLE: usize = HOLDINGS;
 
 #[derive(Debug, Default)]
-struct Shared {
-    inner: Mutex<Inner>,
+struct SharedStore {
+    inner: Mutex<StoreState>,
     peers_changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+struct StoreState {
     files: HashMap<Arc<str>, Arc<StoredContent>>,
     /// The names of each content, so that a request by hash finds it under any of them.
     names: HashMap<ContentHash, Few<Arc<str>>>,
@@ -264,19 +264,19 @@ impl ContentStore {
 
     /// The name of a peer that may fetch, once it has been announced.
     pub(in crate::io) fn await_peer(&self, key: &PublicKey) -> Option<String> {
-        let missing = |inner: &mut Inner| !inner.peers.contains_key(key);
+        let missing = |inner: &mut StoreState| !inner.peers.contains_key(key);
         let wait = self.0.peers_changed.wait_timeout_while(self.lock(), ANNOUNCEMENT, missing);
         let (inner, _) = wait.unwrap_or_else(PoisonError::into_inner);
         inner.peers.get(key).cloned()
     }
 
     /// Held for moments only.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, StoreState> {
         self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inner {
+impl StoreState {
     fn remove(&mut self, file_name: &str) -> bool {
         let Some(old) = self.files.remove(file_name) else { return false };
         if let Some(names) = self.names.get_mut(&old.hashed.hash) {

@@ -11,10 +11,10 @@ const MAX_SOURCES: usize = 4_096;
 
 /// The handle of one fetch, for whoever watches over it. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Control(Arc<Shared>);
+pub struct Control(Arc<ControlState>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct ControlState {
     cancel: Cancel,
     /// What was told and not taken yet; each source once.
     updates: Mutex<Vec<Source>>,
@@ -23,7 +23,7 @@ struct Shared {
 impl From<Cancel> for Control {
     /// A handle of a fetch that ends with others.
     fn from(cancel: Cancel) -> Self {
-        Self(Arc::new(Shared { cancel, updates: Mutex::default() }))
+        Self(Arc::new(ControlState { cancel, updates: Mutex::default() }))
     }
 }
 

@@ -40,14 +40,14 @@ pub(super) struct Driver<'a> {
     started: Instant,
     /// Raised when it has ended without success: what takes long stops.
     pub(super) stop: Cancel,
-    state: Mutex<State>,
+    state: Mutex<DriverState>,
     /// Wakes the caller's thread.
     pub(super) changed: Condvar,
     /// Wakes the disk's thread.
     pub(super) disk: Condvar,
 }
 
-pub(super) struct State {
+pub(super) struct DriverState {
     pub(super) machine: Fetch,
     #[cfg(debug_assertions)]
     witness: crate::core::fetch::invariants::Witness,
@@ -81,7 +81,7 @@ impl<'a> Driver<'a> {
         let machine = Fetch::new(Time(0), plan.clone(), start);
         let small = machine.small().to_vec();
         let streamed = small.iter().map(|file| plan.files[*file as usize].chunking.size()).sum();
-        let state = State {
+        let state = DriverState {
             machine,
             #[cfg(debug_assertions)]
             witness: Default::default(),
@@ -174,7 +174,7 @@ impl<'a> Driver<'a> {
         self.lock().lanes.get(&lane).is_some_and(|of| of.closes)
     }
 
-    pub(super) fn handle(&self, state: &mut State, input: Input) {
+    pub(super) fn handle(&self, state: &mut DriverState, input: Input) {
         let lane = match &input {
             Input::Ended(lane, _) => Some(*lane),
             _ => None,
@@ -187,7 +187,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Distributes what the machine wants done.
-    pub(super) fn drain(&self, state: &mut State) {
+    pub(super) fn drain(&self, state: &mut DriverState) {
         #[cfg(debug_assertions)]
         if let Err(wrong) = state.witness.check(&state.machine) {
             panic!("{wrong}");
@@ -239,7 +239,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Held for moments only, never over I/O.
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, DriverState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

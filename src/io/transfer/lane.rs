@@ -101,7 +101,7 @@ fn fetch_over(driver: &Driver<'_>, to: &Dial, hangup: Hangup) -> Result<(), Stop
         Work::Chunks(incoming) if incoming.is_gathered() => incoming.chunking.chunk_size().max(PIECE as u64) as usize,
         Work::Chunks(_) | Work::Files(_) => PIECE,
     };
-    let mut connection = Connection {
+    let mut connection = LaneConnection {
         driver,
         lane: to.lane,
         stream,
@@ -155,7 +155,7 @@ impl Meter<'_, '_> {
 }
 
 /// An established connection.
-struct Connection<'a, 'd> {
+struct LaneConnection<'a, 'd> {
     driver: &'a Driver<'d>,
     lane: Lane,
     stream: ClientStream,
@@ -170,7 +170,7 @@ struct Connection<'a, 'd> {
     meter: Meter<'a, 'd>,
 }
 
-impl<'d> Connection<'_, 'd> {
+impl<'d> LaneConnection<'_, 'd> {
     /// Does what the lane is told, until it is told to end.
     fn obey(&mut self, work: &mut Work<'d>) -> Result<(), Stop> {
         let mut orders = VecDeque::new();

@@ -35,7 +35,7 @@ impl From<Broken> for End {
     }
 }
 
-struct Connection<'a> {
+struct ServedConnection<'a> {
     shared: &'a Service,
     stream: ServerStream,
     slot: u64,
@@ -57,7 +57,8 @@ pub(super) fn serve(
 ) {
     stream.set_patience(IDLE);
     let tokens = (Instant::now(), 0);
-    let mut connection = Connection { shared, stream, slot, peer, part: None, tokens, open: None, buffer: Vec::new() };
+    let mut connection =
+        ServedConnection { shared, stream, slot, peer, part: None, tokens, open: None, buffer: Vec::new() };
     let ended = welcome.map_err(End::Refused).and_then(|()| connection.answer_all());
     match ended {
         Ok(()) => connection.stream.finish(),
@@ -80,7 +81,7 @@ pub(super) fn serve(
     }
 }
 
-impl Connection<'_> {
+impl ServedConnection<'_> {
     fn answer_all(&mut self) -> Result<(), End> {
         while let Some(line) = self.stream.read_line()? {
             let request: DataRequest = serde_json::from_slice(&line).map_err(|_| bad("That is not a request."))?;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Connection, PIECE, Stop, broke, fatal, lied};
+use super::{LaneConnection, PIECE, Stop, broke, fatal, lied};
 use crate::core::fetch::{Input, LaneError, Output};
 use crate::io::content::Incoming;
 use crate::io::content::hash::{ChunkHasher, verify_manifest};
@@ -10,7 +10,7 @@ use crate::io::transfer::socket::Broken;
 use crate::protocol::data::{DataAnswer, DataRequest, MAX_SEGMENT, MAX_WHOLE, to_line};
 use crate::protocol::{Chunking, ErrorCode, Failure};
 
-impl Connection<'_, '_> {
+impl LaneConnection<'_, '_> {
     /// Takes in the next chunk.
     pub(super) fn receive_chunk(
         &mut self,
