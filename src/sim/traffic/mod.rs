@@ -171,16 +171,16 @@ impl Sim {
     /// Something happens to a transfer, if it goes on.
     pub(super) fn transfer_step(&mut self, client: usize, transfer: u64, step: Step) {
         if self.actors[client].ended.is_some() {
-            return self.abandon(client, transfer);
+            return giving::abandon(self, client, transfer);
         }
         let now = self.now;
         let Some(fetching) = self.fetching(client, transfer) else { return };
         let input = match step {
             Step::Tell(input) => Some(input),
             Step::Tick => fetching.tick.take_if(|at| *at <= now).map(|_| Input::Tick),
-            Step::Dialled(lane) => self.dialled(client, transfer, lane),
-            Step::AskedManifest(lane) => self.asked(client, transfer, lane, None),
-            Step::Asked(lane, piece) => self.asked(client, transfer, lane, Some(piece)),
+            Step::Dialled(lane) => giving::dialled(self, client, transfer, lane),
+            Step::AskedManifest(lane) => giving::asked(self, client, transfer, lane, None),
+            Step::Asked(lane, piece) => giving::asked(self, client, transfer, lane, Some(piece)),
         };
         if let Some(input) = input {
             self.tell_machine(client, transfer, input);
@@ -242,8 +242,8 @@ impl Sim {
             }
             Output::Write(lane, piece) => self.write(client, transfer, lane, piece),
             Output::KeepAlive(_) => {}
-            Output::Close(lane) => self.end_lane(client, transfer, lane, true),
-            Output::Cut(lane) => self.end_lane(client, transfer, lane, false),
+            Output::Close(lane) => giving::end_lane(self, client, transfer, lane, true),
+            Output::Cut(lane) => giving::end_lane(self, client, transfer, lane, false),
             Output::Check(chunk) => {
                 self.step_later(1, client, transfer, Step::Tell(Input::Checked { chunk, right: true }));
             }
@@ -319,5 +319,10 @@ impl Sim {
     /// A client breaks a fetch off.
     pub(super) fn cancel_fetch(&mut self, client: usize, transfer: u64) {
         self.tell_machine(client, transfer, Input::Cancel);
+    }
+
+    /// A client does not send any more: whoever fetches that must do without.
+    pub(super) fn cancel_upload(&mut self, client: usize, upload: u64) {
+        giving::cancel_upload(self, client, upload);
     }
 }
