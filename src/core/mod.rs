@@ -7,6 +7,7 @@
 
 pub mod answers;
 pub mod dials;
+pub mod digest;
 pub mod fetch;
 pub mod few;
 pub mod flow;
