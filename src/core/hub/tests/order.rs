@@ -131,7 +131,7 @@ impl Run {
     /// So many more records are on disk, and those that belong together with the last of them.
     fn commit(&mut self, records: usize) {
         let Some((commit, _)) =
-            self.rig.persisted.get(self.written..).and_then(|rest| rest.iter().take(records).last())
+            self.rig.persisted.get(self.written..).and_then(|rest| rest.iter().take(records).next_back())
         else {
             return;
         };
