@@ -54,12 +54,12 @@ fn watch(mut peer: Peer, seen: mpsc::UnboundedSender<(u64, Instant)>) {
 }
 
 async fn hub(choice: TransportChoice, clients: usize, changes: usize) -> Vec<Duration> {
-    let hub = start_hub(None);
+    let hub = start_hub(None).await;
     let (seen, mut updates) = mpsc::unbounded_channel();
-    for peer in enter_all(hub.address, clients, choice).await {
+    for peer in enter_all(hub.address(), clients, choice).await {
         watch(peer, seen.clone());
     }
-    let mut giver = Peer::enter(hub.address, clients, choice).await;
+    let mut giver = Peer::enter(hub.address(), clients, choice).await;
     let mut latencies = Vec::new();
     for change in 0..changes {
         let start = Instant::now();
@@ -81,12 +81,12 @@ async fn hub(choice: TransportChoice, clients: usize, changes: usize) -> Vec<Dur
 }
 
 async fn burst(choice: TransportChoice, clients: usize, changes: usize) -> (Duration, usize) {
-    let hub = start_hub(None);
+    let hub = start_hub(None).await;
     let (seen, mut updates) = mpsc::unbounded_channel();
-    for peer in enter_all(hub.address, clients, choice).await {
+    for peer in enter_all(hub.address(), clients, choice).await {
         watch(peer, seen.clone());
     }
-    let mut giver = Peer::enter(hub.address, clients, choice).await;
+    let mut giver = Peer::enter(hub.address(), clients, choice).await;
     let start = Instant::now();
     for change in 0..changes {
         giver.publish(change).await;

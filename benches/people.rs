@@ -67,10 +67,10 @@ fn named(choice: &str) -> TransportChoice {
 /// Prints what this process, which does nothing else, grows by for each client that is there and says nothing.
 async fn idle_hub(choice: TransportChoice) {
     let data = tempfile::tempdir().expect("a folder");
-    let hub = start_hub(Some(data.path()));
+    let hub = start_hub(Some(data.path())).await;
     let before = memory();
     let mut clients = std::process::Command::new(std::env::current_exe().expect("this program"))
-        .args([IDLE_CLIENTS, &choice.to_string(), &hub.address.to_string()])
+        .args([IDLE_CLIENTS, &choice.to_string(), &hub.address().to_string()])
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
         .spawn()
@@ -150,7 +150,7 @@ fn field(line: &[u8], name: &[u8]) -> Option<u64> {
 
 async fn room(choice: TransportChoice, receivers: usize, messages: u64) {
     let data = tempfile::tempdir().expect("a folder");
-    let hub = start_hub(Some(data.path()));
+    let hub = start_hub(Some(data.path())).await;
     let seen = Arc::new(Seen::default());
     let start = Instant::now();
     // So many enter at once, as after a restart of the hub.
@@ -158,7 +158,7 @@ async fn room(choice: TransportChoice, receivers: usize, messages: u64) {
     let mut entering = tokio::task::JoinSet::new();
     let mut enter_next = |entering: &mut tokio::task::JoinSet<()>| {
         if let Some(index) = next.next() {
-            entering.spawn(enter_room(hub.address, index, choice, Arc::clone(&seen)));
+            entering.spawn(enter_room(hub.address(), index, choice, Arc::clone(&seen)));
         }
     };
     // The first one makes the room.
@@ -168,7 +168,7 @@ async fn room(choice: TransportChoice, receivers: usize, messages: u64) {
         (0..free).for_each(|_| enter_next(&mut entering));
     }
     let joined = start.elapsed();
-    let mut sender = Peer::enter(hub.address, receivers, choice).await;
+    let mut sender = Peer::enter(hub.address(), receivers, choice).await;
     sender.ask(r#"{"id":2,"request":"room-join","room":"r"}"#).await;
     let (flood, paced) = (messages.max(1_000), (messages / 10).clamp(100, 300));
     let start = Instant::now();
@@ -268,10 +268,10 @@ impl Peer {
 /// Senders, each alone in a room of its own: what is measured is the way to the disk and back.
 async fn acknowledged(senders: usize, messages: u64) {
     let data = tempfile::tempdir().expect("a folder");
-    let hub = start_hub(Some(data.path()));
+    let hub = start_hub(Some(data.path())).await;
     let mut peers = Vec::new();
     for index in 0..senders {
-        let mut peer = Peer::enter(hub.address, index, TransportChoice::Tcp).await;
+        let mut peer = Peer::enter(hub.address(), index, TransportChoice::Tcp).await;
         peer.ask(&format!(r#"{{"id":2,"request":"room-create","room":"r{index}"}}"#)).await;
         peers.push(peer);
     }

@@ -52,8 +52,8 @@ fn main() {
 
 /// Runs a hub until standard input ends.
 async fn hub() {
-    let hub = start_hub(None);
-    println!("{}", hub.address);
+    let hub = start_hub(None).await;
+    println!("{}", hub.address());
     let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
     let _ = ended.await;
     std::process::exit(0);

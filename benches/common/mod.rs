@@ -6,16 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use potluck::core::LinkConfig;
-use potluck::core::hub::{Access, HubConfig, LoginPolicy};
-use potluck::io::drive::hub::{HubDriver, Message, mailbox};
+use potluck::hub::{Hub, HubLimits, LinkConfig};
 use potluck::io::net::identity::Identity;
-use potluck::io::net::{Conn, LineReader, LineWriter, ListenLimits, Listener, connect};
-use potluck::io::os::clock::Clock;
-use potluck::io::store::Store;
-use potluck::io::store::passwords::Checker;
-use potluck::io::store::writer::StoreWriter;
-use potluck::protocol::limits::HubLimits;
+use potluck::io::net::{Conn, LineReader, LineWriter, connect};
 use potluck::protocol::wire::{ClientHello, FrameIn, LINK_PROTOCOL};
 use potluck::protocol::{Event, EventLine, Follows, TransportChoice, to_json};
 use tokio::io::AsyncWriteExt;
@@ -27,39 +20,13 @@ pub fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
-/// A running hub.
-pub struct HubAt {
-    pub address: SocketAddr,
-    stop: tokio::sync::mpsc::Sender<Message>,
-    task: tokio::task::JoinHandle<()>,
-}
-
 /// Starts a hub in this process, with its store in a folder or in memory.
-pub fn start_hub(data: Option<&Path>) -> HubAt {
-    let identity = Identity::from_seed([1; 32]);
-    let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), &identity, ListenLimits::default()).expect("a port");
-    let clock = Clock::start();
-    let config = HubConfig {
-        files: None,
-        link: LinkConfig { ack_timeout: Duration::from_secs(5), ..LinkConfig::hub() },
-        grace: Duration::from_secs(30),
-        limits: HubLimits { message_rate: 1_000_000, request_rate: 1_000_000, ..HubLimits::default() },
-        access: Access::Open,
-        logins: LoginPolicy::default(),
-        keep: None,
-        run: 1,
-        epoch: clock.epoch(),
-    };
-    let (sender, messages) = mailbox();
-    let (store, loaded) = data.map_or_else(Store::ephemeral, Store::open).expect("a store");
-    let (told, checked) = (sender.clone(), sender.clone());
-    let checked = Box::new(move |attempt, account| drop(checked.blocking_send(Message::Checked(attempt, account))));
-    let passwords = Checker::spawn(&store, checked).expect("threads");
-    let told = Box::new(move |what| drop(told.blocking_send(Message::Store(what))));
-    let store = StoreWriter::spawn(store, told).expect("a thread");
-    let (stop, address) = (sender.clone(), listener.local_addr());
-    let driver = HubDriver::new(config, loaded, clock, (store, passwords, None), (sender, messages), |_| ());
-    HubAt { address, stop, task: tokio::spawn(async { driver.run(listener).await.expect("the hub ends well") }) }
+pub async fn start_hub(data: Option<&Path>) -> Hub {
+    let limits = HubLimits { message_rate: 1_000_000, request_rate: 1_000_000, ..HubLimits::default() };
+    let link = LinkConfig { ack_timeout: Duration::from_secs(5), ..LinkConfig::hub() };
+    let hub = Hub::builder().limits(limits).link_timers(link);
+    let hub = data.into_iter().fold(hub, |hub, data| hub.data(data));
+    hub.start().await.expect("a hub")
 }
 
 /// A client that does what the link asks for, and no more.
@@ -152,9 +119,8 @@ pub async fn enter_all(address: SocketAddr, clients: usize, choice: TransportCho
 }
 
 /// Stops a hub.
-pub async fn end(hub: HubAt) {
-    hub.stop.send(Message::Stop("done".into())).await.expect("the hub runs");
-    hub.task.await.expect("the hub ends");
+pub async fn end(hub: Hub) {
+    hub.stop().await.expect("the hub ends well");
 }
 
 /// Starts a plain TCP relay: what is sent on the channel goes to everybody who has connected, a write for each message,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Command};
 
-use super::client::{ClientArgs, Manner, standard_output, style};
+use super::client::{ClientArgs, RunMode, standard_output, style};
 use super::fail;
 use crate::io::drive::client::UserInput;
 use crate::protocol::limits::PUSH_PATIENCE;
@@ -91,7 +91,7 @@ impl Exec {
             shows(line) && !(progress && at_terminal)
         };
         let told = if self.client.json() && !self.all_events { of_the_request } else { everything };
-        let manner = Manner {
+        let mode = RunMode {
             linger: false,
             fail_fast: true,
             follow: Follows::NOTHING,
@@ -105,7 +105,7 @@ impl Exec {
             times: false,
         };
         self.client.run(
-            manner,
+            mode,
             style(),
             sink,
             |_| (),

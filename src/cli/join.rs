@@ -7,9 +7,9 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use tokio::sync::mpsc;
 
-use super::client::{ClientArgs, Face, Manner, standard_output, style};
+use super::client::{ClientArgs, Face, RunMode, standard_output, style};
 use super::fail;
-use super::known::Known;
+use super::known::KnownNames;
 use crate::core::session::Replica;
 use crate::io::drive::client::{Message, UserInput};
 use crate::io::drive::input::Lines;
@@ -60,24 +60,24 @@ impl Join {
         result.unwrap_or_else(|failure| fail(&failure))
     }
 
-    fn manner(&self, shows: impl FnMut(&EventLine) -> bool + Send + 'static) -> Result<Manner, Failure> {
+    fn mode(&self, shows: impl FnMut(&EventLine) -> bool + Send + 'static) -> Result<RunMode, Failure> {
         let (shows, password, bars) = (Box::new(shows), self.client.password()?, self.client.bars());
         let follow = Follows { table: self.follow, roster: self.follow_roster };
         let Self { linger, fail_fast, times, .. } = *self;
         let push_patience = Some(PUSH_PATIENCE);
         let told = everything;
-        Ok(Manner { linger, fail_fast, follow, inbox: true, told, shows, bars, password, push_patience, times })
+        Ok(RunMode { linger, fail_fast, follow, inbox: true, told, shows, bars, password, push_patience, times })
     }
 
     fn at_pipe(&self) -> Result<ExitCode, Failure> {
         let shows = if io::stdout().is_terminal() { at_a_glance } else { everything };
-        let mut manner = self.manner(shows)?;
+        let mut mode = self.mode(shows)?;
         // What is typed at a terminal would stand among the bars.
-        manner.bars = manner.bars.filter(|_| !io::stdin().is_terminal());
-        let sink = standard_output(manner.bars.as_ref());
+        mode.bars = mode.bars.filter(|_| !io::stdin().is_terminal());
+        let sink = standard_output(mode.bars.as_ref());
         let read = self.client.lines_before_requests();
         self.client.run(
-            manner,
+            mode,
             style(),
             sink,
             |_| (),
@@ -93,13 +93,13 @@ impl Join {
         let known = known.map(|command| (command.name, command.about)).collect();
         let talk = SharedTalk::new(self.client.name()?, self.client.hub().to_string());
         let (talked, typing) = (talk.clone(), talk.clone());
-        let known = Known::new(known, self.client.dir()?);
+        let known = KnownNames::new(known, self.client.dir()?);
         let (watched, heard, tabbed) = (known.clone(), known.clone(), known.clone());
         // Before the editor has the terminal.
-        let manner = self.manner(move |line| !heard.heard(line) && at_a_glance(line))?;
+        let mode = self.mode(move |line| !heard.heard(line) && at_a_glance(line))?;
         let history = self.client.home()?.history();
         let (typed, to_feed) = std::sync::mpsc::channel();
-        let bars = manner.bars.clone();
+        let bars = mode.bars.clone();
         let mut number = 0;
         Signals::reserve().map_err(Failure::internal)?;
         let asked = typed.clone();
@@ -124,7 +124,7 @@ impl Join {
             let text = talked.lock().dressed(line, text);
             note.map_or_else(|| text.clone(), |note| format!("{text}{note}\n"))
         });
-        let result = self.client.run(manner, face, printer, watch, |input, mailbox| {
+        let result = self.client.run(mode, face, printer, watch, |input, mailbox| {
             std::thread::spawn(move || feed(&to_feed, &input, &mailbox));
         });
         drop(editor);

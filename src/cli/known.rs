@@ -23,11 +23,11 @@ const PATIENCE: Duration = Duration::from_millis(300);
 /// Marks our questions, which nobody has typed and whose answers are not shown.
 const MARK: &str = "tab-";
 
-/// Shared between the thread that hears events and the one that is typed at.
+/// KnownShared between the thread that hears events and the one that is typed at.
 #[derive(Clone)]
-pub(super) struct Known(Arc<Shared>);
+pub(super) struct KnownNames(Arc<KnownShared>);
 
-struct Shared {
+struct KnownShared {
     completions: SharedCompletions,
     questions: Mutex<Questions>,
     answered: Condvar,
@@ -39,11 +39,11 @@ struct Questions {
     answered: u64,
 }
 
-impl Known {
+impl KnownNames {
     pub(super) fn new(commands: Vec<(String, String)>, folder: Option<PathBuf>) -> Self {
         let completions = Completions { commands, folder, ..Completions::default() };
         let (questions, answered) = (Mutex::default(), Condvar::new());
-        Self(Arc::new(Shared { completions: Arc::new(RwLock::new(completions)), questions, answered }))
+        Self(Arc::new(KnownShared { completions: Arc::new(RwLock::new(completions)), questions, answered }))
     }
 
     pub(super) fn completions(&self) -> SharedCompletions {

@@ -5,6 +5,7 @@ pub mod completions;
 pub mod demo;
 mod duration;
 pub mod exec;
+mod first_line;
 pub mod forget;
 mod hub_folder;
 pub mod invite;

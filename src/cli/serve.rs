@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,23 +14,17 @@ use super::duration::{millis, seconds};
 use super::fail;
 use super::recording::{complain, output_lost};
 use crate::core::LinkConfig;
-use crate::core::hub::{Access, HubConfig, Keep, LoginPolicy};
+use crate::core::hub::{Access, Keep, LoginPolicy};
 use crate::core::outbox::Popped;
-use crate::io::drive::hub::{FilesOptions, HubDriver, HubShelf, Mailbox, Message, mailbox};
+use crate::hub::Hub;
+use crate::io::drive::hub::{HubOptions, Mailbox, Message, OpenHub};
 use crate::io::drive::output::Output;
 use crate::io::drive::queued::BOUNDS;
 use crate::io::drive::stdout::{LogOutput, StandardOutput, loss};
 use crate::io::fs::check_dir;
-use crate::io::net::identity::Identity;
-use crate::io::net::{ListenLimits, Listener};
-use crate::io::os::clock::{Clock, random};
 use crate::io::os::signals::{OnHangup, Signal, Signals};
 use crate::io::state::home::Home;
-use crate::io::store::Store;
-use crate::io::store::passwords::Checker;
-use crate::io::store::writer::StoreWriter;
 use crate::protocol::limits::HubLimits;
-use crate::protocol::record::Loaded;
 use crate::protocol::{DEFAULT_PORT, ErrorCode, Failure, JoinLink, LogLine, Timestamp, log, to_json};
 use crate::ui::log::render_log;
 
@@ -176,52 +170,16 @@ impl Serve {
     }
 
     fn serve(&self) -> Result<(), Failure> {
-        let clock = Clock::start();
-        let files = self.files.as_deref().map(check_dir).transpose().map_err(unusable)?;
-        let dir = self.dir()?;
-        let (mut store, loaded) = dir.as_deref().map_or_else(Store::ephemeral, Store::open)?;
-        let identity = store.identity()?;
-        let mut config = self.config(&clock)?;
+        let options = self.options()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::internal)?;
         runtime.block_on(async {
-            let address = SocketAddr::new(self.listen, self.port);
-            let listener = Listener::bind(address, &identity, ListenLimits::default())?;
-            let link = self.link(listener.local_addr(), &identity);
-            store.remember_address(&link.host_port())?;
-            if config.access == Access::Invite {
-                self.first_invite(&mut store, &link, clock.calendar())?;
+            let mut hub = OpenHub::open(options)?;
+            if *hub.access() == Access::Invite {
+                self.first_invite(&mut hub)?;
             }
-            let (sender, messages) = mailbox();
             let any_lost = Arc::new(AtomicBool::new(false));
-            let printed = self.log(&any_lost, &sender)?;
-            let shelf = self.shelf(files, dir.as_deref(), &loaded, &identity, &sender)?;
-            config.files = shelf.as_ref().map(HubShelf::config);
-            // A hub that ends does not wait for what is told here.
-            let checked = sender.clone();
-            let passwords = Checker::spawn(
-                &store,
-                Box::new(move |attempt, account| {
-                    let _ = checked.blocking_send(Message::Checked(attempt, account));
-                }),
-            )?;
-            let told = sender.clone();
-            let store =
-                StoreWriter::spawn(store, Box::new(move |what| drop(told.blocking_send(Message::Store(what)))))?;
-            let stopping = sender.clone();
-            let attended = std::io::stdin().is_terminal() || std::io::stdout().is_terminal();
-            let _signals = Signals::install(OnHangup::Told, move |signal| {
-                let reason = match signal {
-                    Signal::Interrupt => "SIGINT",
-                    Signal::Terminate => "SIGTERM",
-                    // The terminal is gone, and with it whoever could stop the hub.
-                    Signal::Hangup if attended => "SIGHUP",
-                    // There is no configuration file to read again.
-                    Signal::Hangup => return,
-                };
-                let _ = stopping.blocking_send(Message::Stop(reason.into()));
-            })
-            .map_err(Failure::internal)?;
-            let listening = listening(&config, listener.local_addr(), &link);
+            let printed = self.log(&any_lost, &hub.mailbox())?;
+            let _signals = stop_at_signals(hub.mailbox())?;
             let level = self.log_level;
             let log = printed.clone();
             let write = move |line: LogLine| {
@@ -230,9 +188,8 @@ impl Serve {
                 }
             };
             // Where to join is said whatever the level is.
-            printed.push_fact(LogLine { time: clock.calendar(), event: listening.into() });
-            let (parts, mail) = ((store, passwords, shelf), (sender, messages));
-            let ended = HubDriver::new(config, loaded, clock, parts, mail, write).run(listener).await;
+            printed.push_fact(hub.listening());
+            let ended = hub.run(write).await;
             // A log that nobody reads does not keep the hub from ending.
             let closed = printed.close(Some(Duration::from_secs(2)));
             ended?;
@@ -254,38 +211,14 @@ impl Serve {
         })
     }
 
-    /// What the hub serves itself, if it does; `dir` is its own folder by its full name.
-    fn shelf(
-        &self,
-        dir: Option<PathBuf>,
-        data: Option<&Path>,
-        loaded: &Loaded,
-        identity: &Identity,
-        mailbox: &Mailbox,
-    ) -> Result<Option<HubShelf>, Failure> {
-        if dir.is_none() && self.keep_files.is_none() {
-            return Ok(None);
-        }
-        let room = self.keep_files.unwrap_or(0);
-        let options = FilesOptions { address: self.listen, port: self.files_port, dir, room };
-        HubShelf::open(&options, data, &loaded.copies, identity, mailbox).map(Some)
-    }
-
-    fn config(&self, clock: &Clock) -> Result<HubConfig, Failure> {
-        let loopback = if self.listen.is_loopback() { AccessChoice::Open } else { AccessChoice::Invite };
-        let access = match self.access.unwrap_or(loopback) {
-            AccessChoice::Open => Access::Open,
-            AccessChoice::Invite => Access::Invite,
-            AccessChoice::Accounts => Access::Accounts,
-        };
+    fn options(&self) -> Result<HubOptions, Failure> {
+        let files = self.files.as_deref().map(check_dir).transpose().map_err(unusable)?;
         if self.ack_timeout.is_zero() {
             return Err(Failure::new(ErrorCode::BadConfig, "--ack-timeout must be more than 0."));
         }
-        Ok(HubConfig {
-            files: None,
-            link: LinkConfig { ack_timeout: self.ack_timeout, retries: self.retries, ..LinkConfig::hub() },
-            grace: self.grace,
-            limits: HubLimits {
+        let hub = Hub::builder()
+            .bind(SocketAddr::new(self.listen, self.port))
+            .limits(HubLimits {
                 clients: self.max_clients,
                 clients_per_address: self.max_clients_per_address,
                 names_per_key: self.max_names,
@@ -296,37 +229,41 @@ impl Serve {
                 mailbox: self.mailbox,
                 mailbox_bytes: self.mailbox_size,
                 ..HubLimits::default()
-            },
-            access,
-            logins: LoginPolicy { max_failures: self.max_failures, lockout: self.lockout },
-            keep: self.keep,
-            run: random().map_err(Failure::internal)?,
-            epoch: clock.epoch(),
-        })
-    }
-
-    /// What clients join with: where the hub is reached, and its key.
-    fn link(&self, address: SocketAddr, identity: &Identity) -> JoinLink {
-        let host = self.host.clone().unwrap_or_else(|| match address.ip().is_unspecified() {
-            true => rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            false => address.ip().to_string(),
+            })
+            .logins(LoginPolicy { max_failures: self.max_failures, lockout: self.lockout })
+            .link_timers(LinkConfig { ack_timeout: self.ack_timeout, retries: self.retries, ..LinkConfig::hub() })
+            .grace(self.grace)
+            .files_port(self.files_port);
+        let access = self.access.map(|access| match access {
+            AccessChoice::Open => Access::Open,
+            AccessChoice::Invite => Access::Invite,
+            AccessChoice::Accounts => Access::Accounts,
         });
-        JoinLink { name: None, host, port: address.port(), key: Some(identity.key), invite: None }
+        Ok(HubOptions {
+            data: self.dir()?,
+            host: self.host.clone(),
+            access,
+            keep: self.keep,
+            files,
+            copies: self.keep_files,
+            ..hub.options()?
+        })
     }
 
     /// Makes the hub's first invite, once, and shows it to whoever sits at the terminal: the log has no secrets. A hub
     /// that keeps nothing gets one for as long as it runs, because no other can be made for it.
-    fn first_invite(&self, store: &mut Store, link: &JoinLink, now: Timestamp) -> Result<(), Failure> {
+    fn first_invite(&self, hub: &mut OpenHub) -> Result<(), Failure> {
         if !self.ephemeral && !std::io::stderr().is_terminal() {
             return Ok(());
         }
+        let (link, now) = (hub.link().clone(), hub.now());
         let (uses, until) = match self.ephemeral {
             true => (None, None),
             false => (Some(1), Some(Timestamp(now.0 + FIRST_INVITE.as_millis() as i64))),
         };
         let (secret, invite) = super::invite::new("first".to_owned(), uses, until, now)?;
-        if store.first_invite(&invite)? {
-            let link = JoinLink { invite: Some(secret), ..link.clone() };
+        if hub.store().first_invite(&invite)? {
+            let link = JoinLink { invite: Some(secret), ..link };
             let how = if self.ephemeral { "" } else { " (for one, within a day; `potluck invite add` makes more)" };
             // Somebody who has closed standard error does not want to see it.
             let _ = writeln!(std::io::stderr(), "potluck: the first invite{how}:\n  {link}");
@@ -363,22 +300,21 @@ impl Serve {
     }
 }
 
-/// What the log says first.
-fn listening(config: &HubConfig, address: SocketAddr, link: &JoinLink) -> log::HubListening {
-    let access = match config.access {
-        Access::Open => "open",
-        Access::Invite => "invite",
-        Access::Accounts => "accounts",
+/// Has the hub stop when somebody wants the program to end.
+fn stop_at_signals(mailbox: Mailbox) -> Result<Signals, Failure> {
+    let attended = std::io::stdin().is_terminal() || std::io::stdout().is_terminal();
+    let stop = move |signal| {
+        let reason = match signal {
+            Signal::Interrupt => "SIGINT",
+            Signal::Terminate => "SIGTERM",
+            // The terminal is gone, and with it whoever could stop the hub.
+            Signal::Hangup if attended => "SIGHUP",
+            // There is no configuration file to read again.
+            Signal::Hangup => return,
+        };
+        let _ = mailbox.blocking_send(Message::Stop(reason.into()));
     };
-    log::HubListening {
-        address: address.ip().to_string(),
-        port: address.port(),
-        link: link.to_string(),
-        key: link.key.expect("our own link names our key"),
-        access: access.into(),
-        files_port: config.files.as_ref().map(|files| files.port),
-        version: env!("CARGO_PKG_VERSION").into(),
-    }
+    Signals::install(OnHangup::Told, stop).map_err(Failure::internal)
 }
 
 /// A folder that cannot be offered.

@@ -10,13 +10,13 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::first_line::first_line;
 use super::hub_folder::HubFolder;
 use super::recording::{Recording, print};
 use crate::io::os::clock::Clock;
 use crate::io::store::passwords::{check_length, hash};
 use crate::io::store::{Conflicts, NewAccount, Users};
 use crate::protocol::cause;
-use crate::protocol::limits::PASSWORD_BYTES;
 use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::record::NameRecord;
 use crate::protocol::types::Password;
@@ -214,14 +214,14 @@ impl PasswordSource {
     fn read(&self, name: &str) -> Result<Password, Failure> {
         let password = match self.password_file.as_deref() {
             None if io::stdin().is_terminal() => prompt(name)?,
-            None => first_line(io::stdin().lock(), "standard input")?,
-            Some(file) if file.as_os_str() == OsStr::new("-") => first_line(io::stdin().lock(), "standard input")?,
+            None => first_password(io::stdin().lock(), "standard input")?,
+            Some(file) if file.as_os_str() == OsStr::new("-") => first_password(io::stdin().lock(), "standard input")?,
             Some(file) => {
                 let open = File::open(file).map_err(|e| unreadable(file, &e))?;
                 if open.metadata().is_ok_and(|found| found.is_dir()) {
                     return Err(unreadable(file, &io::ErrorKind::IsADirectory.into()));
                 }
-                first_line(BufReader::new(open), &escape(&file.to_string_lossy()))?
+                first_password(BufReader::new(open), &escape(&file.to_string_lossy()))?
             }
         };
         check_length(&password)?;
@@ -243,17 +243,10 @@ fn prompt(name: &str) -> Result<Password, Failure> {
     Ok(Password(password))
 }
 
-/// The first line without its end. No more is read than the longest password takes.
-fn first_line(input: impl BufRead, source: &str) -> Result<Password, Failure> {
-    let mut line = Vec::new();
-    // Two for the line's end, and one that shows that it is too long.
-    let read = input.take(PASSWORD_BYTES as u64 + 3).read_until(b'\n', &mut line);
-    if read.map_err(|e| bad(format!("{source}: {}.", cause::of_io(&e))))? == 0 {
-        return Err(bad(format!("There is no password: {source} is empty.")));
-    }
-    for end in [b'\n', b'\r'] {
-        line.pop_if(|last| *last == end);
-    }
+/// The password in the first line.
+fn first_password(input: impl BufRead, source: &str) -> Result<Password, Failure> {
+    let line = first_line(input).map_err(|e| bad(format!("{source}: {}.", cause::of_io(&e))))?;
+    let line = line.ok_or_else(|| bad(format!("There is no password: {source} is empty.")))?;
     String::from_utf8(line).map(Password).map_err(|_| bad(format!("{source}: the password is not valid UTF-8.")))
 }
 

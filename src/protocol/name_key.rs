@@ -44,6 +44,12 @@ impl NameKey {
         Self(key.into())
     }
 
+    /// Under what is kept that its owner has said, once nobody has the name any more. No name has a blank in it: whoever
+    /// takes the name next is somebody else.
+    pub fn without_owner(&self) -> Self {
+        Self(format!(" {}", self.0).into())
+    }
+
     /// The text to store it by.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -153,7 +153,7 @@ impl MemoryStore {
     }
 
     fn keep_message(&mut self, kept: &StoredMessage) {
-        let asked = (NameKey::of(&kept.from), kept.idempotency_key.clone());
+        let asked = (kept.from_key.clone(), kept.idempotency_key.clone());
         if !self.messages.contains_key(&kept.number) && self.asked.insert(asked) {
             self.said.add(kept);
             self.messages.insert(kept.number, kept.clone());
@@ -166,7 +166,7 @@ impl MemoryStore {
             return;
         }
         if let Some(kept) = self.messages.remove(&number) {
-            self.asked.remove(&(NameKey::of(&kept.from), kept.idempotency_key));
+            self.asked.remove(&(kept.from_key, kept.idempotency_key));
         }
     }
 
@@ -188,6 +188,19 @@ impl MemoryStore {
         for room in self.rooms.values_mut() {
             room.members.retain(|(member, ..)| member != name_key);
         }
+        let nobody = name_key.without_owner();
+        for kept in self.messages.values_mut() {
+            if kept.from_key == *name_key {
+                kept.from_key = nobody.clone();
+            }
+            if let Destination::Person { name_key: to, .. } = &mut kept.destination
+                && to == name_key
+            {
+                *to = nobody.clone();
+            }
+        }
+        let theirs = self.asked.extract_if(.., |(name, _)| name == name_key).collect::<Vec<_>>();
+        self.asked.extend(theirs.into_iter().map(|(_, key)| (nobody.clone(), key)));
     }
 
     /// Makes an invite.
@@ -244,7 +257,7 @@ impl MemoryStore {
             let name_key = recipient(kept)?;
             let (number, bytes) = (kept.number, kept.text.len() as u64);
             let missed = self.names.get(&name_key).is_some_and(|owner| owner.received < number);
-            let from = crate::protocol::name::NameKey::of(&kept.from);
+            let from = kept.from_key.clone();
             missed.then_some(WaitingRecord { name_key, number, from, bytes, withheld: kept.withheld })
         });
         waiting.collect()
@@ -268,9 +281,7 @@ impl MemoryStore {
                 }
             }
             Query::PastAnswers { instance, name_key: by } => {
-                let theirs = |kept: &&StoredMessage| {
-                    kept.idempotency_key.instance == *instance && NameKey::of(&kept.from) == *by
-                };
+                let theirs = |kept: &&StoredMessage| kept.idempotency_key.instance == *instance && kept.from_key == *by;
                 let newest = self.messages.values().rev().filter(theirs).take(REQUESTS_IN_FLIGHT);
                 let said = newest.map(|kept| {
                     let (number, sent) = (kept.number, kept.sent);
@@ -330,11 +341,11 @@ fn is_for(inbox: &Inbox, kept: &StoredMessage) -> bool {
         Destination::Room(room) => inbox.rooms.iter().any(|(of, after)| of == room && new(*after)),
         Destination::Person { name_key, .. } => *name_key == inbox.name_key && new(0),
     };
-    theirs && NameKey::of(&kept.from) != inbox.name_key
+    theirs && kept.from_key != inbox.name_key
 }
 
 fn is_seen(query: &HistoryQuery, kept: &StoredMessage) -> bool {
-    let from = NameKey::of(&kept.from);
+    let from = kept.from_key.clone();
     let heard = !query.without.contains(&from);
     let place = match &kept.destination {
         Destination::Lobby => query.lobby && heard,

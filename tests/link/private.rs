@@ -133,14 +133,12 @@ fn who_is_gone_is_unreachable_and_shown_away(how: Signal, transport: &str) {
 
 #[test]
 fn a_peer_that_was_killed_is_unreachable() {
-    who_is_gone_is_unreachable_and_shown_away(Signal::KILL, "auto");
-    who_is_gone_is_unreachable_and_shown_away(Signal::KILL, "tcp");
+    at_once(["auto", "tcp"], |transport| who_is_gone_is_unreachable_and_shown_away(Signal::KILL, transport));
 }
 
 #[test]
 fn a_peer_that_stalls_is_unreachable() {
-    who_is_gone_is_unreachable_and_shown_away(Signal::STOP, "auto");
-    who_is_gone_is_unreachable_and_shown_away(Signal::STOP, "tcp");
+    at_once(["auto", "tcp"], |transport| who_is_gone_is_unreachable_and_shown_away(Signal::STOP, transport));
 }
 
 /// Mallory answers the hub and takes no direct connections.

@@ -5,11 +5,12 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use assert_cmd::cargo::cargo_bin;
+use crate::support::at_once;
+use crate::support::environment::potluck;
 use rustix::process::{Pid, Signal, kill_process};
 
 fn demo(temp: &Path) -> Command {
-    let mut command = Command::new(cargo_bin!("potluck"));
+    let mut command = potluck(&std::env::temp_dir());
     command.arg("demo").env("TMPDIR", temp).stdin(Stdio::null());
     command
 }
@@ -62,13 +63,13 @@ fn stopped_by(signal: Signal, temp: &Path) -> (Child, u16) {
 
 #[test]
 fn a_signal_ends_everybody_and_leaves_nothing() {
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+    at_once([(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)], |(signal, code)| {
         let temp = tempfile::tempdir().unwrap();
         let (mut child, port) = stopped_by(signal, temp.path());
         assert_eq!(child.wait().unwrap().code(), Some(code));
         assert!(is_empty(temp.path()), "something is left in the temporary folder");
         assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "the hub still runs");
-    }
+    });
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn fetch_all_fetches_all() {
 
 #[test]
 fn a_bot_greets_answers_fetches_and_leaves() {
-    for script in BOTS {
+    at_once(BOTS, |script| {
         let scene = Scene::default();
         let hub = scene.hub();
         scene.file("bot/shared/menu \"today\".txt", "soup\n");
@@ -134,12 +134,12 @@ fn a_bot_greets_answers_fetches_and_leaves() {
         assert_eq!(ended.code, 143);
         // What was asked and not answered yet may be told.
         assert!(ended.stderr.lines().all(|line| line.starts_with("interrupted: ")), "{}", ended.stderr);
-    }
+    });
 }
 
 #[test]
 fn a_long_list_is_one_message() {
-    for script in BOTS {
+    at_once(BOTS, |script| {
         let scene = Scene::default();
         let hub = scene.hub();
         for number in 0..100 {
@@ -159,12 +159,12 @@ fn a_long_list_is_one_message() {
         assert_eq!(shown.lines().count() - 1 + more, 100);
         bot.signal(Signal::INT);
         assert_eq!(bot.exit(), 130);
-    }
+    });
 }
 
 #[test]
 fn a_bot_that_is_too_fast_says_all_the_same() {
-    for script in BOTS {
+    at_once(BOTS, |script| {
         let scene = Scene::default();
         let hub = scene.hub_with(&["--message-rate", "2"]);
         let files: Vec<String> = (0..24).map(|number| format!("{number}.txt")).collect();
@@ -179,7 +179,7 @@ fn a_bot_that_is_too_fast_says_all_the_same() {
             erin.find(&thanks, |event| event["text"] == thanks.as_str());
         }
         assert!(bot.transcript().contains("! slow-down: "));
-    }
+    });
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn two_bots_do_not_keep_each_other_talking() {
 
 #[test]
 fn a_bot_ends_with_the_exit_code_of_potluck() {
-    for script in BOTS {
+    at_once(BOTS, |script| {
         let scene = Scene::default();
         let hub = scene.hub();
         let impatient = scene.file("impatient", "#!/bin/sh\nexec \"$POTLUCK_ITSELF\" \"$@\" --give-up 1ms\n");
@@ -236,7 +236,7 @@ fn a_bot_ends_with_the_exit_code_of_potluck() {
         assert_eq!(Process::start("early", early, Face::Text).finish().code, 3);
         let nowhere = example(&scene, script, "nowhere", &[&link, "nowhere", "no such folder", "nowhere"]);
         assert_eq!(Process::start("nowhere", nowhere, Face::Text).finish().code, 2);
-    }
+    });
 }
 
 /// Runs the script that publishes `build/FILE`.

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use crate::support::*;
+use potluck::protocol::limits::LINK_BYTES;
 use serde_json::{Value, json};
 
 #[test]
@@ -149,7 +150,7 @@ fn much_is_asked_by_a_reader_who_pauses_and_nothing_is_lost() {
 fn who_reads_on_gets_every_answer_over_either_transport() {
     let scene = Scene::default();
     let hub = scene.hub();
-    for (transport, count) in [("tcp", 10_000), ("quic", 20_000)] {
+    at_once([("tcp", 10_000), ("quic", 20_000)], |(transport, count)| {
         let command = scene.join(&hub.address, transport, &["--transport", transport]);
         let mut asker = Process::start(transport, command, Face::Text);
         let writer = pipeline(&mut asker, count, r#""request":"status""#);
@@ -157,7 +158,7 @@ fn who_reads_on_gets_every_answer_over_either_transport() {
         let kinds = all_answered_in_order(&asker.finish(), count);
         // Beyond the rate they are refused, in their turn.
         assert!(kinds.iter().filter(|kind| **kind == "answer").count() >= 10_000);
-    }
+    });
 }
 
 #[test]
@@ -179,7 +180,7 @@ fn much_of_the_past_is_told_as_fast_as_it_is_taken() {
     assert!(kinds.iter().all(|kind| *kind == "answer"));
     let told =
         ended.lines.iter().filter(|line| line.starts_with(r#"{"event":"history""#)).map(String::len).sum::<usize>();
-    assert!(told > potluck::protocol::limits::LINK_BYTES, "{told} bytes: more than a link holds");
+    assert!(told > LINK_BYTES, "{told} bytes: more than a link holds");
 }
 
 #[test]
@@ -219,11 +220,10 @@ fn an_end_that_waits_for_its_reader_says_so_where_it_can_be_seen() {
     // More than a pipe holds.
     stalled.write("help\n".repeat(100));
     stalled.end_input();
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while !stalled.transcript().contains("leaving waits until standard output has been read; Ctrl-C leaves now") {
-        assert!(std::time::Instant::now() < deadline && stalled.is_alive(), "it says why it does not end");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    until("it says why it does not end", || {
+        stalled.transcript().contains("leaving waits until standard output has been read; Ctrl-C leaves now")
+    });
+    assert!(stalled.is_alive());
     stalled.signal(rustix::process::Signal::INT);
     assert_eq!(stalled.exit(), 130);
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::seeds::play_seeds;
+use crate::trouble::Trouble;
 use potluck::core::Rng;
 use potluck::protocol::{ContentHash, Direction, Event, EventLine, Id};
 use potluck::sim::{ClientId, ClientOptions, Sim, SimConfig};
@@ -32,6 +33,12 @@ fn text(file: &str, index: usize) -> String {
 
 fn hash(file: &str, index: usize) -> ContentHash {
     ContentHash(*blake3::hash(text(file, index).as_bytes()).as_bytes())
+}
+
+impl Trouble for Run {
+    fn parts(&mut self) -> (&mut Sim, &mut Rng) {
+        (&mut self.sim, &mut self.rng)
+    }
 }
 
 impl Run {
@@ -124,21 +131,12 @@ impl Run {
             19 => self.ask(index, "chunks", &format!(r#""file":"{file}","from":"{other}""#)),
             20 => self.sim.break_client(self.clients[index]),
             21 => self.sim.silence_client(self.clients[index]),
-            22 => {
-                self.sim.crash_hub();
-                self.pause(300);
-                self.sim.start_hub();
-            }
+            22 => self.crash_hub(),
             _ => {
                 let word = if self.rng.chance(50) { "dereg" } else { "rereg" };
                 self.ask(index, word, "");
             }
         }
-    }
-
-    fn pause(&mut self, most: u64) {
-        let span = Duration::from_millis(self.rng.below(most));
-        self.sim.run_for(span);
     }
 
     /// Nobody waits for an answer any more: what is offered is declined, by all who may.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::seeds::play_seeds;
+use crate::trouble::Trouble;
 use potluck::core::Rng;
 use potluck::protocol::{Client, ErrorCode, Event, EventLine, Follow, Follows, Id, Offer, Presence};
 use potluck::sim::{ClientId, ClientOptions, Sim, SimConfig};
@@ -23,6 +24,12 @@ struct Run {
     /// Requests that came after a registration, and may not be refused for want of one.
     must_be_registered: Vec<(ClientId, i64)>,
     next_id: i64,
+}
+
+impl Trouble for Run {
+    fn parts(&mut self) -> (&mut Sim, &mut Rng) {
+        (&mut self.sim, &mut self.rng)
+    }
 }
 
 impl Run {
@@ -47,10 +54,7 @@ impl Run {
 
     /// A client's process or machine dies, and is started again with the same key and name.
     fn restart(&mut self, index: usize) {
-        match self.rng.chance(50) {
-            true => self.sim.kill(self.clients[index]),
-            false => self.sim.power_off(self.clients[index]),
-        }
+        self.kill_somehow(self.clients[index]);
         self.pause(2_500);
         self.clients[index] = join(&mut self.sim, index, self.follows[index]);
         self.ask(index, "setdir", r#""dir":"dir""#);
@@ -70,16 +74,10 @@ impl Run {
             // Nobody is left to take the name again, should it be lost.
             self.sim.power_off(self.clients[index]);
         }
-        self.crash();
+        self.crash_hub();
         if self.sim.ended(self.clients[index]).is_some() {
             self.restart(index);
         }
-    }
-
-    fn crash(&mut self) {
-        self.sim.crash_hub();
-        self.pause(300);
-        self.sim.start_hub();
     }
 
     fn ask(&mut self, index: usize, request: &'static str, body: &str) {
@@ -108,20 +106,11 @@ impl Run {
             14 => self.ask(index, "who", ""),
             15..=16 => self.sim.break_client(client),
             17 => self.sim.silence_client(client),
-            18 => self.crash(),
+            18 => self.crash_hub(),
             19..=20 => self.restart(index),
             21 => self.rename_in_a_crash(index),
-            _ => {
-                self.sim.set_reachable(false);
-                self.pause(2_000);
-                self.sim.set_reachable(true);
-            }
+            _ => self.cut_all(),
         }
-    }
-
-    fn pause(&mut self, most: u64) {
-        let span = Duration::from_millis(self.rng.below(most));
-        self.sim.run_for(span);
     }
 
     fn check(&self) {

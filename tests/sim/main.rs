@@ -8,3 +8,4 @@ mod hub;
 mod people;
 mod private;
 mod swarm;
+mod trouble;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::seeds::play_seeds;
+use crate::trouble::Trouble;
 use potluck::core::Rng;
 use potluck::protocol::{Event, Id};
 use potluck::sim::{ClientId, ClientOptions, Sim, SimConfig};
@@ -33,6 +34,12 @@ struct Run {
     said: BTreeMap<String, Said>,
     next_id: i64,
     crashes: usize,
+}
+
+impl Trouble for Run {
+    fn parts(&mut self) -> (&mut Sim, &mut Rng) {
+        (&mut self.sim, &mut self.rng)
+    }
 }
 
 impl Run {
@@ -83,10 +90,7 @@ impl Run {
 
     /// A client's process or machine dies, and is started again with the same key and name.
     fn restart(&mut self, index: usize) {
-        match self.rng.chance(50) {
-            true => self.sim.kill(self.client(index)),
-            false => self.sim.power_off(self.client(index)),
-        }
+        self.kill_somehow(self.client(index));
         self.pause(8_000);
         let client = join(&mut self.sim, index);
         self.clients[index].push(client);
@@ -96,9 +100,7 @@ impl Run {
 
     fn crash(&mut self) {
         self.crashes += 1;
-        self.sim.crash_hub();
-        self.pause(300);
-        self.sim.start_hub();
+        self.crash_hub();
     }
 
     fn act(&mut self) {
@@ -116,17 +118,8 @@ impl Run {
             20..=21 => self.crash(),
             22 => self.restart(from),
             23 => ["rooms", "blocks", "status", "rooms"].into_iter().for_each(|word| self.look(from, word)),
-            _ => {
-                self.sim.set_reachable(false);
-                self.pause(2_000);
-                self.sim.set_reachable(true);
-            }
+            _ => self.cut_all(),
         }
-    }
-
-    fn pause(&mut self, most: u64) {
-        let span = Duration::from_millis(self.rng.below(most));
-        self.sim.run_for(span);
     }
 
     /// Asks for something that the hub knows at once.

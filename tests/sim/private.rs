@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::seeds::play_seeds;
+use crate::trouble::Trouble;
 use potluck::core::Rng;
 use potluck::protocol::{ErrorCode, Event, EventLine, Follows, Id, LogEvent, Presence};
 use potluck::sim::{ClientId, ClientOptions, Sim, SimConfig};
@@ -21,6 +22,12 @@ struct Run {
     /// Who asked what of whom, under which id: the text of a message is its id.
     asked: BTreeMap<(ClientId, i64), (&'static str, usize)>,
     next_id: i64,
+}
+
+impl Trouble for Run {
+    fn parts(&mut self) -> (&mut Sim, &mut Rng) {
+        (&mut self.sim, &mut self.rng)
+    }
 }
 
 impl Run {
@@ -61,30 +68,18 @@ impl Run {
             15 => self.sim.break_private(self.clients[index]),
             16 => self.sim.silence_private(self.clients[index]),
             17 => self.sim.break_client(self.clients[index]),
-            18 => {
-                self.sim.crash_hub();
-                self.pause(300);
-                self.sim.start_hub();
-            }
+            18 => self.crash_hub(),
             _ => self.restart(index),
         }
     }
 
     fn restart(&mut self, index: usize) {
-        match self.rng.chance(50) {
-            true => self.sim.kill(self.clients[index]),
-            false => self.sim.power_off(self.clients[index]),
-        }
+        self.kill_somehow(self.clients[index]);
         self.pause(2_500);
         self.clients[index] = join(&mut self.sim, index);
         self.everybody.push((self.clients[index], index));
         // Its predecessor may hold the name until the hub has asked for it in vain.
         self.sim.run_for(Duration::from_secs(3));
-    }
-
-    fn pause(&mut self, most: u64) {
-        let span = Duration::from_millis(self.rng.below(most));
-        self.sim.run_for(span);
     }
 
     /// The messages that somebody has told its user, by who said them.
@@ -275,10 +270,7 @@ fn when_two_write_to_each_other_at_once_there_is_one_connection() {
 fn who_is_started_again_is_reached_again() {
     play_seeds(100, |seed| {
         let mut run = pair(seed);
-        match run.rng.chance(50) {
-            true => run.sim.kill(run.clients[1]),
-            false => run.sim.power_off(run.clients[1]),
-        }
+        run.kill_somehow(run.clients[1]);
         run.clients[1] = join(&mut run.sim, 1);
         run.everybody.push((run.clients[1], 1));
         // Written as soon as it may start; the other end may not know yet that this is another run.

@@ -33,6 +33,17 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Plays cases that do not touch each other at the same time, as most of what they do is to wait.
+pub fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, play: impl Fn(T) + Sync) {
+    std::thread::scope(|scope| {
+        let play = &play;
+        let playing: Vec<_> = cases.into_iter().map(|case| scope.spawn(move || play(case))).collect();
+        for case in playing {
+            case.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    });
+}
+
 pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is not a text")).to_owned()
 }

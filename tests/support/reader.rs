@@ -122,8 +122,8 @@ pub fn read_errors(stderr: ChildStderr, record: &Record) -> JoinHandle<String> {
 fn shorten(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim_end();
-    match text.char_indices().nth(2_000) {
-        Some((at, _)) => format!("{}… ({} bytes)", &text[..at], bytes.len()),
-        None => text.to_owned(),
+    match text.floor_char_boundary(2_000) {
+        at if at < text.len() => format!("{}… ({} bytes)", &text[..at], bytes.len()),
+        _ => text.to_owned(),
     }
 }

@@ -13,8 +13,6 @@ const FILES: usize = 6;
 
 /// Longer functions, up to how many lines, and why.
 const LONG_ALL_THE_SAME: &[(&str, usize, &str)] = &[
-    ("src/cli/serve.rs serve", 70, "it wires the whole hub"),
-    ("src/io/drive/client/mod.rs new", 72, "it wires the whole client"),
     ("src/io/store/records.rs keep", 94, "it is one match with an arm for each record"),
     ("src/sim/store.rs keep", 77, "it is one match with an arm for each record"),
     ("src/ui/human.rs render", 78, "it is one match with an arm for each event"),
@@ -25,9 +23,6 @@ const LONG_ALL_THE_SAME: &[(&str, usize, &str)] = &[
 const WIDE_ALL_THE_SAME: &[(&str, usize, &str)] = &[
     ("src/core/hub/clients.rs Peer", 24, "it carries the state of every feature"),
     ("src/core/hub/mod.rs Hub", 42, "it holds everything that the hub knows"),
-    ("src/io/drive/client/mod.rs ClientDriver", 21, "it drives all parts of a client"),
-    ("src/io/drive/client/options.rs ClientOptions", 24, "it is the options of a client, flat"),
-    ("src/io/drive/hub/mod.rs HubDriver", 16, "it drives all parts of a hub"),
     ("src/sim/client.rs Actor", 17, "it is a whole machine with its client"),
     ("src/sim/mod.rs Sim", 20, "it is the whole simulated world"),
 ];

@@ -5,7 +5,6 @@ mod name;
 mod options;
 
 use std::io::{self, IsTerminal, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,13 +13,13 @@ use tokio::sync::mpsc;
 use super::recording::output_lost;
 use crate::core::outbox::Popped;
 use crate::core::session::Replica;
-use crate::io::drive::client::{ClientDriver, Message, Reporting, UNREAD, UserInput, mailbox};
+use crate::io::drive::client::{ClientDriver, Message, Reporting, UNREAD, UserInput, mailbox, reach};
 use crate::io::drive::output::{Output, Render};
 use crate::io::drive::queued::{BOUNDS, Numbered};
 use crate::io::drive::stdout::loss;
 use crate::io::os::signals::{OnHangup, Signals};
 use crate::protocol::types::Password;
-use crate::protocol::{ErrorCode, EventLine, Failure, Follows, JoinLink, append_json};
+use crate::protocol::{ErrorCode, EventLine, Failure, Follows, append_json};
 use crate::ui::bars::{Glyphs, SharedBars};
 use crate::ui::human::{render, render_timed};
 use crate::ui::style::Style;
@@ -28,7 +27,7 @@ pub(in crate::cli) use live::standard_output;
 pub(in crate::cli) use options::ClientArgs;
 
 /// What a subcommand adds to the options.
-pub(in crate::cli) struct Manner {
+pub(in crate::cli) struct RunMode {
     pub(in crate::cli) linger: bool,
     pub(in crate::cli) fail_fast: bool,
     /// What of the table and the roster is followed.
@@ -103,29 +102,27 @@ impl ClientArgs {
         (!self.json() && able && io::stdout().is_terminal()).then(|| SharedBars::new(style(), glyphs()))
     }
 
-    fn renderer(&self, manner: Manner, face: Face) -> Renderer {
-        let Manner { told, shows, bars, times, .. } = manner;
+    fn renderer(&self, mode: RunMode, face: Face) -> Renderer {
+        let RunMode { told, shows, bars, times, .. } = mode;
         Renderer { numbered: Numbered::default(), json: self.json(), told, shows, bars, face, times }
     }
 
     /// Runs a client that writes to `sink`, with the input that `feed` sends.
     pub(in crate::cli) fn run<S: Write + Send + 'static>(
         &self,
-        mut manner: Manner,
+        mut mode: RunMode,
         face: impl Into<Face>,
         sink: S,
         watch: impl FnMut(&Replica),
         feed: impl FnOnce(mpsc::Sender<UserInput>, mpsc::Sender<Message>),
     ) -> Result<ExitCode, Failure> {
-        let (options, face) = (self.options(&mut manner)?, face.into());
+        let (options, face) = (self.options(&mut mode)?, face.into());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
         runtime.block_on(async {
-            let within = options.timeout.unwrap_or(Duration::MAX);
-            // A name that is not found in time will not be found by the session either, which says so.
-            let local = tokio::time::timeout(within, local_address(&options.hub)).await.unwrap_or(LOOPBACK);
+            let local = reach(&options.hub, options.patience.timeout).await;
             let (broken_sender, mut broken) = mpsc::channel(1);
             let (mailbox, messages) = mailbox();
-            let render = Reporting::new(self.renderer(manner, face), mailbox.clone());
+            let render = Reporting::new(self.renderer(mode, face), mailbox.clone());
             let printed = Output::spawn(BOUNDS, sink, render, move |e| {
                 let code = loss(e).and_then(Result::err).map_or(0, |failure| failure.code.exit());
                 let _ = broken_sender.blocking_send(code);
@@ -205,23 +202,4 @@ impl Render<EventLine> for Renderer {
             bars.lock().drawn();
         }
     }
-}
-
-/// Where nobody else can reach us: for as long as it is not known where the hub is.
-const LOOPBACK: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
-
-/// The address at which a hub on this machine sees us, if it is on this machine: then nobody else need reach our
-/// files. A name for loopback of both kinds does not say which it will be.
-async fn local_address(hub: &JoinLink) -> Option<IpAddr> {
-    let Ok(addresses) = crate::io::net::resolve(&hub.host, hub.port).await else {
-        return LOOPBACK;
-    };
-    // Whatever part of 127.0.0.0/8 the hub listens on, the system connects from 127.0.0.1.
-    let ours = |address: IpAddr| match address.to_canonical() {
-        IpAddr::V4(v4) if v4.is_loopback() => Some(IpAddr::from(Ipv4Addr::LOCALHOST)),
-        IpAddr::V6(v6) if v6.is_loopback() => Some(Ipv6Addr::LOCALHOST.into()),
-        IpAddr::V4(_) | IpAddr::V6(_) => None,
-    };
-    let first = ours(addresses.first()?.ip())?;
-    addresses.iter().all(|address| ours(address.ip()) == Some(first)).then_some(first)
 }

@@ -9,13 +9,14 @@ use std::time::Duration;
 use clap::Args;
 
 use super::super::duration::{millis, seconds};
+use super::super::first_line::first_line;
 use super::super::size::rate;
-use super::Manner;
+use super::RunMode;
+use crate::client::Client;
 use crate::core::LinkConfig;
 use crate::core::session::AcceptFrom;
-use crate::io::drive::client::ClientOptions;
+use crate::io::drive::client::{ClientOptions, Folders, Patience};
 use crate::io::fs::{check_dir, check_target};
-use crate::io::os::clock::Clock;
 use crate::io::state::home::Home;
 use crate::protocol::cause;
 use crate::protocol::invite::INVITE_BYTES;
@@ -218,35 +219,34 @@ impl ClientArgs {
         }
     }
 
-    pub(super) fn options(&self, manner: &mut Manner) -> Result<ClientOptions, Failure> {
+    pub(super) fn options(&self, mode: &mut RunMode) -> Result<ClientOptions, Failure> {
         if self.ack_timeout.is_zero() {
             return Err(Failure::new(ErrorCode::BadConfig, "--ack-timeout must be more than 0."));
         }
+        let link = LinkConfig { ack_timeout: self.ack_timeout, retries: self.retries, ..LinkConfig::client() };
+        let (hub, name, home, dir) = (self.invited()?, self.name()?, self.home()?, self.dir()?);
+        let client = Client::connect(hub)
+            .name(name)
+            .downloads(self.downloads()?)
+            .transport(self.transport)
+            .on_conflict(self.on_conflict)
+            .max_transfers(self.max_transfers.into())
+            .accept_from(self.accept_from())
+            .ports(self.port, self.link_port)
+            .rates(self.up, self.down)
+            .follow(mode.follow)
+            .inbox(mode.inbox)
+            .link_timers(link)
+            .give_up(self.give_up);
+        let options = client.options(home)?;
         Ok(ClientOptions {
-            hub: self.invited()?,
-            name: self.name()?,
-            password: manner.password.take(),
+            password: mode.password.take(),
             hub_key: self.hub_key,
-            home: self.home()?,
-            dir: self.dir()?,
-            downloads: self.downloads()?,
-            transport: self.transport,
-            port: self.port,
-            link_port: self.link_port,
-            on_conflict: self.on_conflict,
-            up: self.up,
-            down: self.down,
-            max_transfers: self.max_transfers.into(),
-            accept_from: self.accept_from(),
-            linger: manner.linger,
-            fail_fast: manner.fail_fast,
-            follow: manner.follow,
-            inbox: manner.inbox,
-            link: LinkConfig { ack_timeout: self.ack_timeout, retries: self.retries, ..LinkConfig::client() },
-            give_up: self.give_up,
-            timeout: self.timeout,
-            push_patience: manner.push_patience,
-            clock: Clock::start(),
+            folders: Folders { dir, ..options.folders },
+            linger: mode.linger,
+            fail_fast: mode.fail_fast,
+            patience: Patience { timeout: self.timeout, push: mode.push_patience, ..options.patience },
+            ..options
         })
     }
 }
@@ -273,9 +273,9 @@ fn secret_line(file: &Path, what: &str, instead: &'static str) -> Result<String,
             return Err(bad(format!("The {what} would be shown.")).hint(instead));
         }
         // Locked, not wrapped: what is read ahead stays for the requests.
-        return first_line(input.lock()).map_err(|e| bad(format!("The {what} cannot be read: {}.", cause::of_io(&e))));
+        return first_text(input.lock()).map_err(|e| bad(format!("The {what} cannot be read: {}.", cause::of_io(&e))));
     }
-    let read = File::open(file).and_then(|file| first_line(BufReader::new(file)));
+    let read = File::open(file).and_then(|file| first_text(BufReader::new(file)));
     read.map_err(|e| bad(format!("{} cannot be read: {}.", file.display(), cause::of_io(&e))))
 }
 
@@ -285,37 +285,20 @@ fn accepted(text: &str) -> Result<String, String> {
     if text == EVERYBODY { Ok(text.to_owned()) } else { usable.map(|()| text.to_owned()) }
 }
 
-/// The first line without its end. No more is read of it than a password may have, and what shows that it has more.
-fn first_line(source: impl BufRead) -> io::Result<String> {
-    let mut line = Vec::new();
-    source.take(PASSWORD_BYTES as u64 + 3).read_until(b'\n', &mut line)?;
-    let line = line.strip_suffix(b"\n").unwrap_or(&line);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    String::from_utf8(line.to_vec()).map_err(|_| io::Error::other("it is not valid UTF-8"))
+/// The first line as text; empty if there is none.
+fn first_text(source: impl BufRead) -> io::Result<String> {
+    let line = first_line(source)?.unwrap_or_default();
+    String::from_utf8(line).map_err(|_| io::Error::other("it is not valid UTF-8"))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use super::*;
 
     #[test]
-    fn a_password_is_the_first_line_and_the_rest_stays() {
-        for (input, password, rest) in [
-            ("secret\nlist\n", "secret", "list\n"),
-            ("se cret \r\nlist", "se cret ", "list"),
-            ("secret", "secret", ""),
-            ("\nlist", "", "list"),
-        ] {
-            let mut source = BufReader::new(input.as_bytes());
-            assert_eq!(first_line(&mut source).unwrap(), password);
-            let mut after = String::new();
-            source.read_to_string(&mut after).unwrap();
-            assert_eq!(after, rest);
-        }
-        assert_eq!(first_line("x".repeat(PASSWORD_BYTES).as_bytes()).unwrap().len(), PASSWORD_BYTES);
-        assert!(first_line("x".repeat(1 << 20).as_bytes()).unwrap().len() > PASSWORD_BYTES);
-        assert!(first_line(&b"\xff\n"[..]).is_err());
+    fn a_secret_is_text() {
+        assert_eq!(first_text(&b"caf\xc3\xa9\r\nlist"[..]).unwrap(), "café");
+        assert_eq!(first_text(&b""[..]).unwrap(), "");
+        assert!(first_text(&b"\xff\n"[..]).is_err());
     }
 }

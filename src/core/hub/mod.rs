@@ -335,4 +335,6 @@ impl Hub {
 }
 
 #[cfg(test)]
+pub(crate) use state::play;
+#[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! What a file is called by its content: its BLAKE3 hash, and the hash of each of its chunks.
+//! Names a file by its content: its BLAKE3 hash, and the hash of each of its chunks.
 //!
 //! A chunk is a whole subtree of BLAKE3's tree, so the list of the chunks' chaining values (the
 //! *manifest*) merges to the hash of the file: whoever knows the hash can check a manifest, and
@@ -18,14 +18,14 @@ use crate::io::os::cancel::Cancel;
 use crate::protocol::cause;
 use crate::protocol::{Chunking, ContentHash, DEFAULT_CHUNK, ErrorCode, Failure, MAX_SIZE, Timestamp};
 
-/// How much is read before it is hashed: fits into a core's own cache.
+/// How much is read at a time, in bytes: it fits into a core's own cache.
 const BUFFER: usize = 256 << 10;
 /// More threads than this only wait for the disk.
 const MAX_THREADS: usize = 8;
 /// Below this size, in bytes, a second thread costs more than it gives.
 const WORTH_A_THREAD: u64 = 4 << 20;
 
-/// What hashing a file tells.
+/// The result of hashing a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hashed {
     /// The content's hash, as `b3sum` prints it.
@@ -38,7 +38,7 @@ pub struct Hashed {
     pub fingerprint: Fingerprint,
 }
 
-/// By which it shows that a file was changed or replaced since it was hashed.
+/// The metadata that shows whether a file was changed or replaced since it was hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint {
     /// The device that holds the file.
@@ -110,7 +110,7 @@ pub fn hash_file(
     hash_by(file, at_most_chunks, cancel, |work| work.manifest(progress))
 }
 
-/// Hashes a file on this thread alone, by way of a buffer that serves for many files.
+/// Hashes a file on this thread alone. The buffer can be used for many files.
 pub(crate) fn hash_alone(
     file: &File,
     at_most_chunks: Option<u32>,
@@ -199,7 +199,7 @@ impl ChunkHasher {
     }
 }
 
-/// Where pieces of files are read to.
+/// The buffer that files are read into.
 pub(crate) struct Buffer(Vec<u8>);
 
 impl Default for Buffer {

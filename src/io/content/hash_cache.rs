@@ -1,4 +1,4 @@
-//! Hashes that are remembered, so that what has not changed is not read again.
+//! Remembers hashes, so that files which have not changed are not read again.
 //!
 //! An entry counts for a file of the same path, device, number, size and times, cut in the same way. A file that is
 //! changed twice within one tick of its file system's clock would look unchanged the second time; as in git's index
@@ -59,12 +59,12 @@ pub struct Wanted {
 }
 
 impl HashCache {
-    /// The hashes that are remembered in a data folder; none, and for the moment only, without one.
+    /// Opens the cache in a data folder. Without a folder nothing is remembered.
     pub fn new(dir: Option<&Path>) -> Self {
         Self { dir: dir.map(Path::to_owned), database: Mutex::default(), most_rows: MOST_ROWS }
     }
 
-    /// What is remembered of these files, in their order.
+    /// Looks these files up; the results are in their order.
     pub fn find(&self, wanted: &[Wanted]) -> Vec<Option<Hashed>> {
         let today = seconds(SystemTime::now());
         let found = self.with(|database| {
@@ -91,7 +91,7 @@ impl HashCache {
         found.unwrap_or_else(|| vec![None; wanted.len()])
     }
 
-    /// Remembers files that were hashed at this time or later, those of them that were clearly older.
+    /// Remembers files whose hashing began at `started`, but only those that were clearly older.
     pub fn put<'a>(&self, started: SystemTime, files: impl Iterator<Item = (PathBuf, &'a Hashed)>) {
         let mut files = files.filter(|(_, hashed)| is_settled(&hashed.fingerprint, started)).peekable();
         if files.peek().is_none() {
@@ -107,7 +107,7 @@ impl HashCache {
         });
     }
 
-    /// Works with the database; `None` if there is none, or it does not work.
+    /// Runs `work` with the database; `None` if there is none, or it fails.
     fn with<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Option<T> {
         let dir = self.dir.as_deref()?;
         let mut slot = self.database.lock().unwrap_or_else(PoisonError::into_inner);
@@ -148,7 +148,7 @@ fn bytes_of(path: &Path) -> &[u8] {
     path.as_os_str().as_bytes()
 }
 
-/// Takes an entry out of its row, if it is of this very file.
+/// Reads an entry from its row, if it belongs to this very file.
 fn read(file: &Wanted, row: &Row<'_>) -> rusqlite::Result<Option<(i64, Hashed)>> {
     let chunking = Chunking::for_size(file.fingerprint.size, file.chunks);
     let (used, chunk_size): (i64, i64) = (row.get(0)?, row.get(1)?);
@@ -198,7 +198,7 @@ fn seal(path: &Path, file: &Fingerprint, chunking: Chunking, hash: &[u8; 32], ma
     *hasher.update(bytes_of(path)).update(hash).update(manifest).finalize().as_bytes()
 }
 
-/// Lets the entries go that were not used for longest, while there are too many.
+/// Removes the least recently used entries while there are too many.
 fn bound(writing: &Transaction<'_>, most_rows: i64) -> rusqlite::Result<()> {
     let total = "SELECT count(*), total(bytes) FROM file";
     let (mut rows, mut bytes) =
@@ -227,7 +227,7 @@ fn database_in(dir: &Path) -> PathBuf {
     dir.join("hashes.db")
 }
 
-/// Held while the database is made or replaced, for a moment.
+/// The lock that is held for a moment while the database is made or replaced.
 fn lock(dir: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     let file = open_own(options.create(true).truncate(false).write(true).mode(0o600), &dir.join("hashes.lock"))?;
@@ -274,7 +274,7 @@ fn open_checked(dir: &Path) -> Result<Connection, Box<dyn std::error::Error>> {
     Ok(database)
 }
 
-/// Whether the file is to blame, rather than the moment.
+/// Whether the error is lasting damage of the file, not a passing condition.
 fn is_damaged(e: &rusqlite::Error) -> bool {
     // The last one: a table or a column is missing.
     let damage = [Sqlite::DatabaseCorrupt, Sqlite::NotADatabase, Sqlite::Unknown];

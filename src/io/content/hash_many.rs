@@ -19,18 +19,18 @@ use crate::protocol::{ErrorCode, Failure};
 const LARGE: u64 = 8 << 20;
 /// How many files a thread takes at a time.
 const RUN: usize = 16;
-/// What is over sooner is not told of.
+/// Hashing that is over sooner reports no progress.
 const FIRST_PROGRESS: Duration = Duration::from_millis(200);
 /// How many files are looked up and hashed together: enough for all cores, and for one transaction.
 pub(crate) const TOGETHER: usize = 2_048;
 
-/// How often progress is told at most.
+/// The least time between two reports of progress.
 const PROGRESS: Duration = Duration::from_millis(100);
 
-/// Told how far hashing is, on any thread.
+/// Receives reports of progress, on any thread.
 pub type Progress<'a> = dyn FnMut(OfferProgress) + Send + 'a;
 
-/// Counts what is hashed and tells of it now and then.
+/// Counts what has been hashed, and reports it now and then.
 pub(crate) struct Meter<'a> {
     files: AtomicU64,
     bytes: AtomicU64,
@@ -45,13 +45,13 @@ struct Next<'a> {
 }
 
 impl<'a> Meter<'a> {
-    /// Starts the clock for so many files of so many bytes.
+    /// Starts counting up to `total_files` files of `size` bytes in all.
     pub(crate) fn new(total_files: u64, size: u64, tell: &'a mut (dyn FnMut(OfferProgress) + Send)) -> Self {
         let next = Mutex::new(Next { at: Instant::now() + FIRST_PROGRESS, tell });
         Self { files: AtomicU64::new(0), bytes: AtomicU64::new(0), total_files, size, next }
     }
 
-    /// So many more files are done, with bytes that were not counted yet.
+    /// Counts `files` more files as done, with `bytes` that were not counted yet.
     pub(crate) fn done(&self, files: u64, bytes: u64) {
         self.files.fetch_add(files, Ordering::Relaxed);
         self.read(bytes);
@@ -75,7 +75,7 @@ impl<'a> Meter<'a> {
     }
 }
 
-/// Hashes files, but for those whose hash is remembered, and remembers them.
+/// Hashes files and remembers their hashes; those that are remembered already are not read.
 pub(crate) fn hash_or_remember(
     dir: &Path,
     files: &[(&str, Fingerprint)],
@@ -93,7 +93,7 @@ pub(crate) fn hash_or_remember(
     hashed
 }
 
-/// Hashes a part of them, told to one meter.
+/// The same for a part of many files, whose progress one meter counts.
 pub(crate) fn hash_some(
     dir: &Path,
     files: &[(&str, Fingerprint)],
@@ -130,7 +130,7 @@ fn hash_files(
     meter: &Meter<'_>,
     cancel: &Cancel,
 ) -> Vec<Result<Hashed, Failure>> {
-    let job = Job { dir, files, chunks, meter, cancel };
+    let job = HashJob { dir, files, chunks, meter, cancel };
     let (large, small): (Vec<usize>, Vec<usize>) = (0..files.len()).partition(|i| files[*i].1 >= LARGE);
     let mut results = job.small(&small);
     let mut opener = Opener::new(dir);
@@ -139,7 +139,7 @@ fn hash_files(
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-struct Job<'a, 'm> {
+struct HashJob<'a, 'm> {
     dir: &'a Path,
     files: &'a [(&'a str, u64)],
     chunks: Option<u32>,
@@ -147,8 +147,8 @@ struct Job<'a, 'm> {
     cancel: &'a Cancel,
 }
 
-impl Job<'_, '_> {
-    /// Hashes small files, each on one of the threads; tells their indices.
+impl HashJob<'_, '_> {
+    /// Hashes small files, each on one of the threads; returns the results with their indices.
     fn small(&self, small: &[usize]) -> Vec<(usize, Result<Hashed, Failure>)> {
         let next = AtomicUsize::new(0);
         thread::scope(|scope| {
@@ -185,7 +185,7 @@ impl Job<'_, '_> {
         self.twice(opener, name, |file, progress| hash_file(file, self.chunks, progress, self.cancel))
     }
 
-    /// Hashes a file, and once more if it was changed meanwhile.
+    /// Hashes a file, and again if it was changed meanwhile.
     fn twice(
         &self,
         opener: &mut Opener<'_>,

@@ -1,4 +1,4 @@
-//! Contents: their hashes, and remembering these.
+//! Contents: hashing files, and remembering the hashes.
 
 pub mod hash;
 pub mod hash_cache;

@@ -1,7 +1,7 @@
 //! The data plane: content between peers, over TCP with TLS 1.3, always pulled by the receiver.
 //!
 //! - [`Shelf`]: what this client serves and to whom; [`DataServer`] serves it.
-//! - [`fetch`] gets one content, or some chunks of it, from all who have it, into a file; [`fetch_folder`] gets many, the
+//! - `fetch` gets one content, or some chunks of it, from all who have it, into a file; [`fetch_folder`] gets many, the
 //!   small ones as a stream. What they have got is on the shelf from then on.
 //!
 //! All of it runs on blocking threads. Bulk data passes through buffers of 256 KiB that stay in a

@@ -1,8 +1,9 @@
-//! Standard output, or any other sink that may be slow: what is told waits in an [`Outbox`], and a
-//! thread of its own writes it. Nobody who tells something ever waits for the reader.
+//! Standard output, or any other sink that may be slow. Events wait in an [`Outbox`] until a thread writes them, or until a
+//! reader polls them. Pushing an event never waits for the reader.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use crate::core::outbox::{Bounds, Outbox, Popped, Queued, StateKey};
 /// How much text is gathered for one write, in bytes; the last item may exceed it.
 const BATCH: usize = 64 << 10;
 
-/// The way to the writing thread; cheap to clone.
-pub struct Output<T>(Arc<Shared<T>>);
+/// A queue of events with one reader. Clones share it.
+pub struct Output<T>(Arc<OutputQueue<T>>);
 
 impl<T> Clone for Output<T> {
     fn clone(&self) -> Self {
@@ -22,25 +23,28 @@ impl<T> Clone for Output<T> {
     }
 }
 
-struct Shared<T> {
-    state: Mutex<State<T>>,
-    /// Something is there to be written, or writing is to end.
+/// What the writers of events and their reader share.
+struct OutputQueue<T> {
+    state: Mutex<OutputState<T>>,
+    /// There is something to write, or writing must end.
     filled: Condvar,
     /// There is room again, or writing has ended.
     drained: Condvar,
-    /// The same, for whoever does not wait with a thread.
+    /// The same for async code.
     taken: Notify,
 }
 
-struct State<T> {
+struct OutputState<T> {
     outbox: Outbox<T>,
+    /// Wakes the polling reader.
+    waker: Option<Waker>,
     closing: bool,
     ended: Option<io::Result<()>>,
-    /// The sink takes no more; what comes is dropped.
+    /// The sink has failed: further events are dropped.
     broken: bool,
 }
 
-/// Makes text of what is told, at the moment of writing: numbers given here have no holes where states were merged.
+/// Makes text of events at the moment of writing, so that the numbers it gives have no holes where states were merged.
 pub trait Render<T> {
     /// Appends what came out of the outbox.
     fn render(&mut self, popped: Popped<T>, out: &mut Vec<u8>);
@@ -60,15 +64,15 @@ impl<T, F: FnMut(Popped<T>, &mut Vec<u8>)> Render<T> for F {
     }
 }
 
-impl<T> Shared<T> {
-    /// Lets everybody know that the reader has taken something, or takes nothing any more.
+impl<T> OutputQueue<T> {
+    /// Wakes those who wait until the reader has taken something, or has ended.
     fn tell_taken(&self) {
         self.drained.notify_all();
         self.taken.notify_one();
     }
 
-    /// A panic elsewhere leaves a queue that is still whole, so the lock is taken all the same.
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    /// A panic in another thread leaves the queue intact, so a poisoned lock is taken all the same.
+    fn lock(&self) -> MutexGuard<'_, OutputState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -85,14 +89,8 @@ impl<T: Queued + Send + 'static> Output<T> {
         render: impl Render<T> + Send + 'static,
         broken: impl FnOnce(&io::Error) + Send + 'static,
     ) -> io::Result<Self> {
-        let state = State { outbox: Outbox::new(bounds), closing: false, ended: None, broken: false };
-        let shared = Arc::new(Shared {
-            state: Mutex::new(state),
-            filled: Condvar::new(),
-            drained: Condvar::new(),
-            taken: Notify::new(),
-        });
-        let of_thread = Ended(Arc::clone(&shared));
+        let Self(shared) = Self::polled(bounds);
+        let of_thread = EndGuard(Arc::clone(&shared));
         let _: JoinHandle<()> = std::thread::Builder::new().name("output".into()).spawn(move || {
             let result = write_all(&of_thread.0, sink, render);
             if let Err(e) = &result {
@@ -103,17 +101,53 @@ impl<T: Queued + Send + 'static> Output<T> {
         Ok(Self(shared))
     }
 
-    /// Tells a fact. Says whether it keeps its place; where there is no room, it is counted into a gap.
+    /// A queue without a thread, whose reader polls.
+    pub fn polled(bounds: Bounds) -> Self {
+        let outbox = Outbox::new(bounds);
+        let state = OutputState { outbox, waker: None, closing: false, ended: None, broken: false };
+        Self(Arc::new(OutputQueue {
+            state: Mutex::new(state),
+            filled: Condvar::new(),
+            drained: Condvar::new(),
+            taken: Notify::new(),
+        }))
+    }
+
+    /// Takes the next of what was told; `None` once it has been ended and everything was taken. One reader polls at a
+    /// time.
+    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Popped<T>>> {
+        let mut state = self.0.lock();
+        let popped = state.outbox.pop();
+        if popped.is_some() {
+            drop(state);
+            self.0.tell_taken();
+            return Poll::Ready(popped);
+        }
+        if state.closing {
+            return Poll::Ready(None);
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Tells the polling reader that no more events will come.
+    pub fn end(&self) {
+        let mut state = self.0.lock();
+        state.closing = true;
+        wake(&mut state);
+    }
+
+    /// Pushes a fact. Returns whether it was queued; if there is no room, it is counted into a gap.
     pub fn push_fact(&self, fact: T) -> bool {
         self.push(|outbox| outbox.push_fact(fact)).unwrap_or(true)
     }
 
-    /// Tells an answer, for which there is always room.
+    /// Pushes an answer, for which there is always room.
     pub fn push_answer(&self, answer: T) {
         self.push(|outbox| outbox.push_answer(answer));
     }
 
-    /// Tells a state, see [`Outbox::push_state`].
+    /// Pushes a state, see [`Outbox::push_state`].
     pub fn push_state(&self, key: StateKey, state: T, merge: fn(&mut T, T)) {
         self.push(|outbox| outbox.push_state(key, state, merge));
     }
@@ -121,6 +155,7 @@ impl<T: Queued + Send + 'static> Output<T> {
     fn push<R>(&self, push: impl FnOnce(&mut Outbox<T>) -> R) -> Option<R> {
         let mut state = self.0.lock();
         let pushed = (!state.broken).then(|| push(&mut state.outbox));
+        wake(&mut state);
         self.0.filled.notify_one();
         pushed
     }
@@ -159,10 +194,16 @@ impl<T: Queued + Send + 'static> Output<T> {
     }
 }
 
-/// Marks the end even if the thread panics, so that nobody waits for it for ever.
-struct Ended<T>(Arc<Shared<T>>);
+fn wake<T>(state: &mut OutputState<T>) {
+    if let Some(waker) = state.waker.take() {
+        waker.wake();
+    }
+}
 
-impl<T> Drop for Ended<T> {
+/// Records the end of the thread even if it panics, so that nobody waits for it for ever.
+struct EndGuard<T>(Arc<OutputQueue<T>>);
+
+impl<T> Drop for EndGuard<T> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.broken = true;
@@ -172,7 +213,7 @@ impl<T> Drop for Ended<T> {
     }
 }
 
-fn write_all<T: Queued>(shared: &Shared<T>, mut sink: impl Write, mut render: impl Render<T>) -> io::Result<()> {
+fn write_all<T: Queued>(shared: &OutputQueue<T>, mut sink: impl Write, mut render: impl Render<T>) -> io::Result<()> {
     let mut text = Vec::new();
     while gather(shared, &mut text, &mut render) {
         let written = sink.write_all(&text).and_then(|()| sink.flush());
@@ -191,7 +232,7 @@ fn write_all<T: Queued>(shared: &Shared<T>, mut sink: impl Write, mut render: im
 }
 
 /// Waits for the next batch; false when writing is to end and nothing is left.
-fn gather<T: Queued>(shared: &Shared<T>, text: &mut Vec<u8>, render: &mut impl Render<T>) -> bool {
+fn gather<T: Queued>(shared: &OutputQueue<T>, text: &mut Vec<u8>, render: &mut impl Render<T>) -> bool {
     loop {
         let state = shared.lock();
         let wait = shared.filled.wait_while(state, |s| s.outbox.is_empty() && !s.closing);

@@ -1,4 +1,4 @@
-//! Folders that are named on the command line or by `setdir`: looked at before they are used.
+//! Checks folders that are named on the command line or by `setdir` before they are used.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use rustix::fs::{Access, access};
 use crate::protocol::cause;
 use crate::protocol::{ErrorCode, Failure};
 
-/// So many neighbours are looked at for what was meant.
+/// How many neighbours are compared with a misspelt name.
 const NEIGHBOURS: usize = 10_000;
 
-/// A folder by its full name.
+/// Resolves a folder to its full name.
 ///
 /// # Errors
 /// `no-such-dir`, with a hint if another one is called almost the same; `not-a-dir`, or `not-readable`.
@@ -37,7 +37,7 @@ pub fn check_dir(dir: &Path) -> Result<PathBuf, Failure> {
     Ok(full)
 }
 
-/// Whether files can be put into a folder, which may have to be made first.
+/// Checks that files can be written to a folder, or that the folder can be made.
 ///
 /// # Errors
 /// `not-a-dir` or `not-writable`, naming what is in the way.

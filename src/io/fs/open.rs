@@ -14,8 +14,8 @@ use crate::protocol::{ErrorCode, Failure};
 
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC).union(OFlags::RDONLY);
 
-/// Opens files below a folder. No part of their names may be a link: what is outside the folder was not meant
-/// to be offered. The folder of the last file stays open, as the next one is often in it.
+/// Opens files below a folder, and refuses names of which any part is a link, because a link could lead out of the folder.
+/// The folder of the last file stays open, since the next file is often in it.
 pub(crate) struct Opener<'a> {
     dir: &'a Path,
     last: Option<(String, OwnedFd)>,
@@ -51,7 +51,7 @@ impl<'a> Opener<'a> {
         }
     }
 
-    /// Looks at something below the folder without opening it.
+    /// The metadata of something below the folder, which is not opened.
     pub(crate) fn stat(&mut self, file: &str) -> Result<Stat, Failure> {
         let (folders, name) = file.rsplit_once('/').unwrap_or(("", file));
         let folder = self.folder(folders).map_err(|errno| refusal(file, errno))?;
@@ -81,7 +81,7 @@ pub(crate) fn open_within(folder: &OwnedFd, name: &str) -> Result<OwnedFd, Errno
     not_private(openat(folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?)
 }
 
-/// The folder, unless keys lie in it.
+/// Refuses a folder that holds potluck's own keys.
 fn not_private(folder: OwnedFd) -> Result<OwnedFd, Errno> {
     match statat(&folder, PRIVATE, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(_) => Err(Errno::PERM),

@@ -1,5 +1,5 @@
-//! Opening files that are potluck's own: keys, known keys, its databases and their locks. Whoever can put a pipe, a
-//! device or a link under such a name could make us wait for ever, or read and write somewhere else.
+//! Opens potluck's own files: keys, known keys, databases and their locks. Somebody who can put a pipe, a device or a link
+//! under such a name could otherwise make us wait for ever, or read and write somewhere else.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -10,10 +10,10 @@ use rustix::fs::OFlags;
 
 use crate::protocol::name::NameKey;
 
-/// A file of this name marks a folder as one in which keys lie: nothing in it is offered, whoever runs with it.
+/// A file of this name marks a folder that holds keys. Nothing in such a folder is ever offered.
 pub(crate) const PRIVATE: &str = ".potluck-private";
 
-/// Marks a folder. Where that cannot be done, nothing else can be kept there either, and that is told.
+/// Marks a folder as one that holds keys. A failure is not reported here: writing the keys there will fail too.
 pub(crate) fn mark_private(dir: &Path) {
     let _ = open_own(OpenOptions::new().write(true).create(true).truncate(false).mode(0o600), &dir.join(PRIVATE));
 }
@@ -33,8 +33,7 @@ pub(crate) fn file_of(dir: &Path, name: &str, ending: &str) -> PathBuf {
     others.find(same).map_or(file, |other| dir.join(other))
 }
 
-/// Opens a file as `options` say, if it is a regular one and no link. It never waits for somebody to open the other
-/// end of a pipe.
+/// Opens a file with these options, if it is a regular file and no link. It never waits for the other end of a pipe.
 ///
 /// # Errors
 /// As opening does; what is no regular file is named.
@@ -52,7 +51,7 @@ pub(crate) fn open_own(options: &mut OpenOptions, file: &Path) -> io::Result<Fil
     Ok(open)
 }
 
-/// Opens a file of ours for reading.
+/// Opens one of our files for reading.
 ///
 /// # Errors
 /// As for [`open_own`].

@@ -1,53 +1,55 @@
-//! One connection of the link: lines in, gathered writes out.
+//! Runs one connection of the link: reads lines from it, and writes everything that has gathered in one go.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::line_room::{Length, Line, LineRoom, Seat};
+use super::line_room::{Line, LineClass, LineRoom, LineShare};
 use crate::io::net::{Conn, LineFault, LineReader, LineWriter};
 use crate::protocol::limits::{HELLO_BYTES, LINK_BYTES, SHORT_LINE};
 use crate::protocol::wire::Frame;
 
-/// The capacity that a connection keeps between bursts: whoever enters is sent the whole roster, and then little.
+/// The buffer that a connection keeps between bursts, in bytes: a client that enters is sent the whole roster, and little
+/// after that.
 const KEPT: usize = 8 << 10;
 
-/// What waits to be written. All that gathers while a write is under way goes into the next one.
+/// Bytes that wait to be written to one connection. Everything that gathers while a write is under way goes into the next
+/// write.
 pub struct Outgoing {
-    state: Mutex<State>,
+    state: Mutex<Unwritten>,
     filled: Notify,
-    /// Whether anything was ever said here.
+    /// Whether anything was ever given to write: then the other side's hello has been answered.
     greeted: watch::Sender<bool>,
-    /// How many bytes may wait.
+    /// The most bytes that may wait; with more, the connection is given up.
     most: usize,
 }
 
 #[derive(Default)]
-struct State {
+struct Unwritten {
     bytes: Vec<u8>,
     closing: bool,
     overflown: bool,
 }
 
 impl Default for Outgoing {
-    /// More than a link's own limits: frames that were acknowledged may still stand here.
+    /// Twice a link's own limit, because frames that were acknowledged already may still wait here.
     fn default() -> Self {
         Self::bounded(2 * LINK_BYTES)
     }
 }
 
 impl Outgoing {
-    /// The connection is given up when more bytes than this wait.
+    /// Gives the connection up when more than `most` bytes wait.
     pub fn bounded(most: usize) -> Self {
         Self { state: Mutex::default(), filled: Notify::new(), greeted: watch::Sender::new(false), most }
     }
 
-    /// Takes a frame. It is on its way after [`Outgoing::flush`].
+    /// Queues a frame. [`Outgoing::flush`] sends it.
     pub fn push(&self, frame: &Frame) {
         self.with(|state| frame.write(&mut state.bytes));
     }
 
-    /// Takes a line that is not a frame.
+    /// Queues a line that is not a frame.
     pub fn say(&self, line: &str) {
         self.with(|state| {
             state.bytes.extend_from_slice(line.as_bytes());
@@ -66,7 +68,7 @@ impl Outgoing {
         self.flush();
     }
 
-    fn with(&self, change: impl FnOnce(&mut State)) {
+    fn with(&self, change: impl FnOnce(&mut Unwritten)) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut state);
         if state.bytes.len() > self.most {
@@ -75,7 +77,7 @@ impl Outgoing {
         self.greeted.send_if_modified(|greeted| !std::mem::replace(greeted, true));
     }
 
-    /// What is there, into a buffer that is reused. Says whether the connection is to end.
+    /// Moves everything that waits into `buffer`, which is reused. Returns whether the connection is to end.
     fn take(&self, buffer: &mut Vec<u8>) -> Result<bool, String> {
         buffer.clear();
         // A buffer that grew for a burst is given back, so that an idle connection is small.
@@ -88,9 +90,9 @@ impl Outgoing {
     }
 }
 
-/// Carries a connection until it breaks or is closed. Every line, of at most `limit` bytes, goes to `sender`; if the
-/// connection broke, the reason is returned. The first line is a hello, and no longer than [`HELLO_BYTES`]; until it is
-/// answered nothing more is read, so that strangers cost no memory. Long lines need a place in the `room`.
+/// Runs a connection until it breaks or is closed. Sends every line of at most `limit` bytes to `sender`, and returns the
+/// reason if the connection broke. The first line is a hello of at most [`HELLO_BYTES`]; nothing more is read until it is
+/// answered, so that a peer that is not known yet costs no memory. Long lines need a permit of the `room`.
 pub async fn run_connection<M>(
     conn: Conn,
     outgoing: &Outgoing,
@@ -100,9 +102,9 @@ pub async fn run_connection<M>(
     line: impl Fn(Line) -> M,
 ) -> Option<String> {
     let Conn { peer, address, mut reader, mut writer, .. } = conn;
-    let seat = room.seat(peer, address.ip());
+    let share = room.share_of(peer, address.ip());
     let end = {
-        let read = read(&mut reader, outgoing, limit, &seat, sender, line);
+        let read = read(&mut reader, outgoing, limit, &share, sender, line);
         let write = write(&mut writer, outgoing);
         tokio::select! {
             reason = read => Some(reason),
@@ -120,14 +122,14 @@ async fn read<M>(
     reader: &mut LineReader,
     outgoing: &Outgoing,
     limit: usize,
-    seat: &Seat,
+    share: &LineShare,
     sender: &mpsc::Sender<M>,
     message: impl Fn(Line) -> M,
 ) -> String {
     let mut greeted = outgoing.greeted.subscribe();
     let (mut most, mut strange) = (limit.min(HELLO_BYTES), true);
     loop {
-        match next_line(reader, most, seat).await {
+        match next_line(reader, most, share).await {
             Ok(Some(line)) => {
                 if sender.send(message(line)).await.is_err() {
                     return "the program ends".into();
@@ -140,16 +142,16 @@ async fn read<M>(
             // The other end of this channel is `outgoing`, which outlives us.
             let _ = greeted.wait_for(|said| *said).await;
             most = limit;
-            reader.set_ahead(seat.ahead());
+            reader.set_ahead(share.ahead());
         }
     }
 }
 
-/// The next line of at most `limit` bytes. It is read as far as it is short; the rest of a longer one when there is a
-/// place for it.
-async fn next_line(reader: &mut LineReader, limit: usize, seat: &Seat) -> Result<Option<Line>, String> {
-    let line = |read: Result<Option<&[u8]>, LineFault>, place| {
-        read.map(|line| line.map(|line| Line::new(line.to_vec(), place))).map_err(|fault| fault.to_string())
+/// Reads the next line of at most `limit` bytes. A short line is read at once; the rest of a longer one is read when there
+/// is a permit for it.
+async fn next_line(reader: &mut LineReader, limit: usize, share: &LineShare) -> Result<Option<Line>, String> {
+    let line = |read: Result<Option<&[u8]>, LineFault>, permit| {
+        read.map(|line| line.map(|line| Line::new(line.to_vec(), permit))).map_err(|fault| fault.to_string())
     };
     let short = limit.min(SHORT_LINE);
     reader.set_limit(short);
@@ -158,12 +160,12 @@ async fn next_line(reader: &mut LineReader, limit: usize, seat: &Seat) -> Result
         read => return line(read, None),
     }
     let mut smaller = None;
-    for length in Length::ALL {
-        let place = seat.take(length).await;
-        drop(smaller.replace(place));
-        let most = limit.min(length.bytes());
+    for class in LineClass::ALL {
+        let permit = share.take(class).await;
+        drop(smaller.replace(permit));
+        let most = limit.min(class.bytes());
         reader.set_limit(most);
-        match tokio::time::timeout(length.time(), reader.next()).await {
+        match tokio::time::timeout(class.time(), reader.next()).await {
             Err(_) => return Err("a line took too long to come".into()),
             Ok(Err(LineFault::TooLong(_))) if most < limit => {}
             Ok(read) => return line(read, smaller),

@@ -158,7 +158,7 @@ impl LineReader {
         poll_fn(|cx| self.poll_fill(cx)).await
     }
 
-    /// Reads by way of the stack, so that a waiting reader holds no buffer.
+    /// Reads into the stack, so that a reader that waits holds no buffer.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, LineFault>> {
         let mut space = [const { MaybeUninit::<u8>::uninit() }; READ_SIZE];
         let room = self.limit.saturating_add(1).saturating_sub(self.buffer.len()).clamp(1, READ_SIZE);
@@ -184,7 +184,7 @@ impl LineReader {
         }
     }
 
-    /// Doubles as a `Vec` does, but never past what the longest line needs.
+    /// Grows the buffer by doubling, but never past what the longest line needs.
     fn append(&mut self, bytes: &[u8]) {
         let needed = self.buffer.len() + bytes.len();
         if needed > self.buffer.capacity() {

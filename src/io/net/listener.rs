@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
-use super::pending::Pending;
+use super::pending::PendingHandshakes;
 use super::{CLOSE_TIME, Conn, LINE_LIMIT, quic, tcp};
 use crate::io::net::identity::Identity;
 use crate::io::net::tls;
@@ -77,7 +77,7 @@ pub struct Listener {
 #[derive(Debug)]
 struct Tasks {
     loops: [AbortHandle; 2],
-    pending: [Pending; 2],
+    pending: [PendingHandshakes; 2],
 }
 
 impl Listener {
@@ -94,13 +94,15 @@ impl Listener {
         let endpoint = quic::server(udp, identity).map_err(failed)?;
 
         // Each transport has room of its own: a flood over one keeps nobody from the other.
-        let pending = [(); 2].map(|()| Pending::new(limits.pending, limits.pending_per_address, limits.grace));
+        let pending =
+            [(); 2].map(|()| PendingHandshakes::new(limits.pending, limits.pending_per_address, limits.grace));
         let (sender, ready) = mpsc::channel(READY);
-        let [tcp_door, quic_door] = pending.clone().map(|pending| Door { pending, limits, ready: sender.clone() });
+        let [tcp_acceptor, quic_acceptor] =
+            pending.clone().map(|pending| Acceptor { pending, limits, ready: sender.clone() });
         let config = Arc::new(tls::server_config(identity, tls::LINK_ALPN));
         let loops = [
-            tokio::spawn(accept_tcp(tcp, config, tcp_door)).abort_handle(),
-            tokio::spawn(accept_quic(endpoint.clone(), quic_door)).abort_handle(),
+            tokio::spawn(accept_tcp(tcp, config, tcp_acceptor)).abort_handle(),
+            tokio::spawn(accept_quic(endpoint.clone(), quic_acceptor)).abort_handle(),
         ];
         Ok(Self { address, endpoint, ready, _open: sender, tasks: Tasks { loops, pending } })
     }
@@ -131,21 +133,21 @@ impl Listener {
 impl Drop for Tasks {
     fn drop(&mut self) {
         self.loops.iter().for_each(AbortHandle::abort);
-        self.pending.iter().for_each(Pending::abort_all);
+        self.pending.iter().for_each(PendingHandshakes::abort_all);
     }
 }
 
-/// What each of the two accept loops has.
+/// What each of the two accept loops needs.
 #[derive(Clone)]
-struct Door {
-    pending: Pending,
+struct Acceptor {
+    pending: PendingHandshakes,
     limits: ListenLimits,
     ready: mpsc::Sender<Conn>,
 }
 
-impl Door {
+impl Acceptor {
     /// Runs a handshake in the background, if there is room for it.
-    async fn shake(&self, address: SocketAddr, handshake: impl Future<Output = Option<Conn>> + Send + 'static) {
+    async fn run_handshake(&self, address: SocketAddr, handshake: impl Future<Output = Option<Conn>> + Send + 'static) {
         let Some(slot) = self.pending.admit(address.ip()).await else {
             tracing::debug!(%address, "too many handshakes from one address");
             return;
@@ -167,23 +169,23 @@ impl Door {
     }
 }
 
-async fn accept_tcp(listener: TcpListener, config: Arc<rustls::ServerConfig>, door: Door) {
+async fn accept_tcp(listener: TcpListener, config: Arc<rustls::ServerConfig>, acceptor: Acceptor) {
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
-                door.shake(address, tcp::welcome(stream, config.clone(), door.limits.line)).await;
+                acceptor.run_handshake(address, tcp::welcome(stream, config.clone(), acceptor.limits.line)).await;
             }
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!("cannot accept a connection: {}", cause::of_io(&error));
-                door.pending.relieve();
+                acceptor.pending.relieve();
                 sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-async fn accept_quic(endpoint: Endpoint, door: Door) {
+async fn accept_quic(endpoint: Endpoint, acceptor: Acceptor) {
     while let Some(incoming) = endpoint.accept().await {
         let address = incoming.remote_address();
         if incoming.may_retry() && !incoming.remote_address_validated() {
@@ -193,11 +195,11 @@ async fn accept_quic(endpoint: Endpoint, door: Door) {
             let _ = incoming.retry();
             continue;
         }
-        door.shake(address, quic::welcome(incoming, door.limits.line)).await;
+        acceptor.run_handshake(address, quic::welcome(incoming, acceptor.limits.line)).await;
     }
 }
 
-/// A client that left while it waited is no reason to pause.
+/// Whether an error of accepting is about one connection only, so that there is no reason to pause.
 fn is_about_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)

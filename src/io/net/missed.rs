@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::tls::KeyMismatch;
 use crate::protocol::{ErrorCode, Failure, TransportKind};
 
-/// Why an attempt has no connection.
+/// Why an attempt to connect failed.
 #[derive(Debug)]
 pub(super) enum NoConn {
     /// Nobody was reached. Another address or transport may do better.

@@ -1,11 +1,10 @@
-//! Handshakes under way: how many there may be, and who yields when it is too many.
+//! Limits the handshakes under way, and decides which one yields when there are too many.
 //!
-//! Whoever stalls must not keep others out, and whoever is merely waiting for a busy hub must not be
-//! thrown out. So when there is no room, the oldest handshake yields, of the address that has the
-//! most, but only once it has had its *grace*: at a hub, to which thousands may come at once, what an honest handshake
-//! needs. Until then the newcomer waits (when all room is taken) or is turned away (when its own address has taken
-//! its share). Where few honest ones come at a time there is no grace: nobody can make a newcomer wait. Who has done
-//! its part never yields.
+//! A peer that stalls must not keep others out, and an honest peer that waits for a busy hub must not be thrown out. So
+//! when there is no room, the oldest handshake of the network with the most of them yields, but only once it has had its
+//! *grace*: the time that an honest handshake needs at a hub to which thousands connect at once. Until then the newcomer
+//! waits (if all room is taken) or is turned away (if its own network has used up its share). A port that few honest peers
+//! use has no grace, so that nobody can make a newcomer wait. A handshake that has succeeded never yields.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -21,8 +20,9 @@ use crate::protocol::Network;
 /// How soon to look again when all room is taken by handshakes that are over; it is given back as they are taken.
 const TAKING: Duration = Duration::from_millis(50);
 
+/// The handshakes under way on one transport. Clones share them.
 #[derive(Debug, Clone)]
-pub(super) struct Pending {
+pub(super) struct PendingHandshakes {
     table: Arc<Mutex<Table>>,
     freed: Arc<Notify>,
     total: usize,
@@ -50,7 +50,7 @@ struct Entry {
 /// Room for one handshake; given back when dropped.
 pub(super) struct Slot {
     number: u64,
-    pending: Pending,
+    pending: PendingHandshakes,
 }
 
 enum Verdict {
@@ -59,15 +59,15 @@ enum Verdict {
     WaitUntil(Instant),
 }
 
-impl Pending {
+impl PendingHandshakes {
     pub(super) fn new(total: usize, per_address: usize, grace: Duration) -> Self {
         let (total, per_address) = (total.max(1), per_address.max(1));
         let table = Arc::new(Mutex::new(Table { grace, ..Table::default() }));
         Self { table, freed: Arc::default(), total, per_address }
     }
 
-    /// Makes room for a handshake with `address`, waiting for the grace at most; `None` if the address
-    /// has more under way than it may.
+    /// Makes room for a handshake with `address`, for which it waits at most the grace. `None` if the network of `address`
+    /// has used up its share.
     pub(super) async fn admit(&self, address: IpAddr) -> Option<Slot> {
         loop {
             let freed = self.freed.notified();
@@ -102,21 +102,21 @@ impl Pending {
         Verdict::Admitted(table.insert(address, now))
     }
 
-    /// Names the task that works in a slot, so that it can be ended. If the slot is gone already, so is the task.
+    /// Notes which task runs a handshake, so that it can be aborted. Does nothing if the handshake is over already.
     pub(super) fn watch(&self, number: u64, task: AbortHandle) {
         if let Some(entry) = self.table().entries.get_mut(&number) {
             entry.task = Some(task);
         }
     }
 
-    /// Ends the oldest handshake if it seems to stall, to get its file descriptor back.
+    /// Aborts the oldest handshake that has used up its grace, to get its file descriptor back.
     pub(super) fn relieve(&self) {
         let mut table = self.table();
         let oldest = table.entries.iter().find(|(_, entry)| !entry.shaken).map(|(number, _)| *number);
         table.evict_before(oldest, Instant::now());
     }
 
-    /// Ends every handshake.
+    /// Aborts every handshake.
     pub(super) fn abort_all(&self) {
         for entry in self.table().entries.values() {
             if let Some(task) = &entry.task {
@@ -150,7 +150,7 @@ impl Table {
         Some(entry)
     }
 
-    /// The oldest that is not over.
+    /// The oldest handshake of a network that has not succeeded yet.
     fn oldest_of(&self, address: Network) -> Option<u64> {
         self.entries.iter().find(|(_, entry)| entry.address == address && !entry.shaken).map(|(number, _)| *number)
     }
@@ -159,7 +159,7 @@ impl Table {
         self.counts.iter().max_by_key(|(_, count)| **count).map(|(address, _)| *address)
     }
 
-    /// Ends a handshake that is older than the grace; `false` if there is none such.
+    /// Aborts a handshake if it is older than the grace. Returns whether it did.
     fn evict_before(&mut self, number: Option<u64>, now: Instant) -> bool {
         let stalled = number.filter(|n| self.entries.get(n).is_some_and(|entry| now >= entry.since + self.grace));
         match stalled.and_then(|number| self.remove(number)) {
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn an_address_over_its_share_is_turned_away_until_its_oldest_stalls() {
-        let (pending, now) = (Pending::new(10, 2, GRACE), Instant::now());
+        let (pending, now) = (PendingHandshakes::new(10, 2, GRACE), Instant::now());
         let kept = [number(pending.judge(address(1), now)), number(pending.judge(address(1), now))];
         assert!(matches!(pending.judge(address(1), now), Verdict::Refused));
         number(pending.judge(address(2), now));
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn when_all_room_is_taken_the_address_with_most_yields() {
-        let (pending, now) = (Pending::new(4, 4, GRACE), Instant::now());
+        let (pending, now) = (PendingHandshakes::new(4, 4, GRACE), Instant::now());
         let honest = number(pending.judge(address(1), now));
         let stalled: Vec<_> = (0..3).map(|_| number(pending.judge(address(2), now))).collect();
         match pending.judge(address(3), now) {
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn without_grace_a_newcomer_never_waits_whatever_its_address() {
-        let (pending, now) = (Pending::new(4, 2, Duration::ZERO), Instant::now());
+        let (pending, now) = (PendingHandshakes::new(4, 2, Duration::ZERO), Instant::now());
         let honest = number(pending.judge(address(1), now));
         let local = IpAddr::from([127, 0, 0, 1]);
         for _ in 0..100 {
@@ -253,7 +253,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_done_its_part_does_not_yield() {
-        let pending = Pending::new(2, 2, Duration::ZERO);
+        let pending = PendingHandshakes::new(2, 2, Duration::ZERO);
         let shaken = pending.admit(address(1)).await.unwrap();
         shaken.is_shaken();
         let now = Instant::now();
@@ -265,7 +265,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slot_that_is_dropped_lets_the_next_one_in() {
-        let pending = Pending::new(1, 1, GRACE);
+        let pending = PendingHandshakes::new(1, 1, GRACE);
         let first = pending.admit(address(1)).await.unwrap();
         let (second, ()) = tokio::join!(pending.admit(address(2)), async { drop(first) });
         drop(second);

@@ -55,7 +55,7 @@ fn conn(stream: TlsStream<TcpStream>, limit: usize) -> Option<Conn> {
     Some(Conn { peer, address, transport: TransportKind::Tcp, reader, writer })
 }
 
-/// Says whether it was no hub of ours that answered.
+/// Whether what answered does not speak our protocol.
 fn is_other_protocol(error: &rustls::Error) -> bool {
     use rustls::Error::{AlertReceived, InvalidMessage, NoApplicationProtocol, PeerIncompatible};
     let alerts = [

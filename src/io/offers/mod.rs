@@ -1,4 +1,4 @@
-//! What is offered: folders looked through, files opened and hashed without following links.
+//! What this client offers: it finds the files that a request names, hashes them without following links, and watches them.
 
 mod offering;
 mod ready;

@@ -1,4 +1,4 @@
-//! What this client offers: hashed, on the shelf, and watched from then on.
+//! Offering files: they are hashed, put on the shelf, and watched from then on.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -28,7 +28,7 @@ pub struct Offers {
     watcher: Arc<Watcher>,
 }
 
-/// All that an offering can offer.
+/// Everything that can be offered of what a request names.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) files: Vec<Ready>,
@@ -75,7 +75,7 @@ impl Offers {
         self.watcher.forget(names);
     }
 
-    /// Says that a file was found changed while it was served.
+    /// Checks a file again that was found changed while it was served.
     pub fn suspect(&self, name: &str) {
         self.watcher.suspect(name);
     }

@@ -14,7 +14,7 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    /// What is told of it.
+    /// What is published of it.
     pub(crate) fn content(&self) -> Content {
         Content {
             file: self.name.clone(),

@@ -45,7 +45,7 @@ pub(crate) struct Found {
     pub(super) named: Vec<(usize, String)>,
 }
 
-/// Looks for all that a request names, without opening a file.
+/// Finds everything that a request names, without opening a file.
 ///
 /// # Errors
 /// What is wrong with a file or folder that the request names, with its place; `too-many` for too large a
@@ -68,8 +68,7 @@ pub(super) fn find(dir: &Path, names: &[String], hidden: bool, cancel: &Cancel) 
     Ok(found)
 }
 
-/// Looks for all that is in a folder, so many levels below the outermost one. Where there is too much, some of it is
-/// found.
+/// Finds everything in a folder that is `depth` levels below the outermost one. If there is too much, only a part is found.
 pub(crate) fn find_in(dir: &Path, prefix: &str, depth: usize, hidden: bool, cancel: &Cancel) -> Found {
     let mut walker = Walker::new(hidden, cancel);
     let folder = open_folder(dir, prefix).map_err(|errno| refusal(prefix, errno));
@@ -79,7 +78,7 @@ pub(crate) fn find_in(dir: &Path, prefix: &str, depth: usize, hidden: bool, canc
     walker.found
 }
 
-/// Where in the request.
+/// The place of a file in the request.
 pub(super) fn place_at(place: usize) -> At {
     pointer_at(&format!("/files/{place}"))
 }

@@ -1,4 +1,4 @@
-//! Telling work on another thread to stop.
+//! A flag that tells work on another thread to stop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug, Clone, Default)]
 pub struct Cancel {
     raised: Arc<AtomicBool>,
-    /// Whatever ends this one, too.
+    /// The flag that this one is below: raised, it raises this one too.
     above: Option<Arc<Cancel>>,
 }
 
 impl Cancel {
-    /// A flag that counts as raised when this one is, too.
+    /// A flag below this one: raising this one raises it too.
     pub fn below(&self) -> Self {
         Self { raised: Arc::default(), above: Some(Arc::new(self.clone())) }
     }

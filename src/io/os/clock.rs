@@ -1,11 +1,11 @@
-//! The clock: the only place that reads it for the machines.
+//! The clock. The machines of `core` get their time from here and read no clock themselves.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::core::Time;
 use crate::protocol::Timestamp;
 
-/// Counts from its making.
+/// A clock that counts from its creation.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     start: Instant,
@@ -19,22 +19,22 @@ impl Clock {
         Self { start: Instant::now(), epoch: Timestamp(since.as_millis() as i64) }
     }
 
-    /// The machines' time.
+    /// The time since the start, as the machines of `core` count it.
     pub fn now(&self) -> Time {
         Time(self.start.elapsed().as_micros() as u64)
     }
 
-    /// What the calendar said at the start.
+    /// The calendar time at the start.
     pub fn epoch(&self) -> Timestamp {
         self.epoch
     }
 
-    /// What the calendar says now. It never goes back while the program runs.
+    /// The calendar time now. It never goes back while the program runs.
     pub fn calendar(&self) -> Timestamp {
         Timestamp(self.epoch.0 + self.start.elapsed().as_millis() as i64)
     }
 
-    /// The moment of a machine's time.
+    /// The instant that a machine's time stands for.
     pub fn instant(&self, time: Time) -> Instant {
         self.start + Duration::from_micros(time.0)
     }
@@ -48,7 +48,7 @@ pub fn random() -> std::io::Result<u64> {
     getrandom::u64().map_err(std::io::Error::other)
 }
 
-/// Waits until a moment of [`Clock::instant`]; for ever if there is none.
+/// Sleeps until an instant; for ever if there is none.
 pub async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment.into()).await,

@@ -1,9 +1,8 @@
-//! Core dumps are off: a process has keys and passwords in its memory, and what is dumped of it lies on a disk.
+//! Turns core dumps off: the process holds keys and passwords in its memory, and a dump would write them to a disk.
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-/// From now on this process leaves no core dump behind, and where the system knows that (Linux), no other process of
-/// the same user may look into its memory.
+/// Turns core dumps of this process off. On Linux, other processes of the same user cannot read its memory either.
 pub fn forbid_dumps() {
     // What cannot be had is no reason not to work.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });

@@ -1,4 +1,4 @@
-//! Signals: the first one asks to end, the second one ends.
+//! Signals: the first asks the program to end, the second ends it at once.
 
 use std::io;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::{Handle, Signals as Delivered};
 
-/// What the system asks for.
+/// A signal that asks the program to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// SIGINT: somebody pressed Ctrl-C. The exit code is then 130.
@@ -33,13 +33,13 @@ impl Signal {
 /// What SIGHUP means to a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnHangup {
-    /// It is told, any number of times.
+    /// The callback hears of it, any number of times.
     Told,
-    /// It ends, as with SIGINT, unless whoever started it wants it to go on, as `nohup` does.
+    /// It asks the program to end, as SIGINT does, unless it was ignored at the start, as `nohup` arranges.
     Ends,
 }
 
-/// The watch for signals; it ends when this is dropped.
+/// The handlers of signals, until this is dropped.
 pub struct Signals {
     handle: Handle,
 }

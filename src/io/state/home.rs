@@ -14,18 +14,18 @@ use crate::protocol::cause;
 use crate::protocol::name::check_person;
 use crate::protocol::{ErrorCode, Failure};
 
-/// Names the folder where `--data` does not.
+/// The environment variable that names the folder if `--data` does not.
 pub const HOME_VARIABLE: &str = "POTLUCK_HOME";
 
 /// An open data folder.
 #[derive(Debug, Clone)]
 pub struct Home {
     dir: PathBuf,
-    /// Whether it was named: what finds the folder by itself does not need to be told.
+    /// Whether it was named, so that commands which we suggest must name it too.
     named: bool,
 }
 
-/// `--data DIR`, as a shell takes it.
+/// `--data DIR`, quoted for a shell.
 pub fn data_option(dir: &Path) -> String {
     let dir = dir.to_string_lossy();
     let plain = |c: char| c.is_alphanumeric() || "_-./+,:=@%".contains(c);
@@ -93,7 +93,7 @@ impl Home {
         self.dir.join("history")
     }
 
-    /// A command line that is to use this folder: with `--data` if it was named so.
+    /// A command line that uses this folder: with `--data` if the folder was named.
     pub fn command(&self, words: &str) -> String {
         if self.named { format!("{words} {}", data_option(&self.dir)) } else { words.to_owned() }
     }

@@ -11,7 +11,7 @@ use crate::protocol::PublicKey;
 use crate::protocol::name::check_person;
 use crate::protocol::wire::Received;
 
-/// The most bytes that a file of ours has: a number and its exceptions.
+/// The largest file that is read, in bytes: a number and its exceptions.
 const MOST: u64 = 64 << 10;
 
 /// The numbers of one hub.

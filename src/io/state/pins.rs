@@ -1,4 +1,4 @@
-//! The keys that a client knows, and holds hubs and peers to: trust on first use.
+//! The keys of hubs and peers that a client has met. It trusts a key on first use, and refuses another one later.
 //!
 //! They are one JSON object in `known_keys.json`: `"HOST:PORT"` or `"NAME@HUBKEY"` to a key. A file that
 //! cannot be understood is an error; taking it for empty would let anyone be anybody again.
@@ -14,16 +14,16 @@ use crate::protocol::cause;
 use crate::protocol::name::{MAX_NAME, NameKey};
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
-/// More would not be ours: a hundred thousand keys fit.
+/// The largest file that is read, in bytes. A hundred thousand keys fit.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// The keys of so many people are remembered for one hub; whoever comes later is taken as they come.
+/// How many people's keys are remembered for one hub. Those who come later are trusted anew each time.
 const PEERS_OF_A_HUB: usize = 10_000;
 
-type Known = BTreeMap<String, PublicKey>;
+type KnownKeys = BTreeMap<String, PublicKey>;
 
-/// The known keys of one client. Each call reads the file, and each change is made under a lock, so
-/// that several processes can share them.
+/// The known keys of one client. Each call reads the file, and each change is made under a lock, so that several processes
+/// can share the file.
 #[derive(Debug, Clone)]
 pub struct Pins {
     file: PathBuf,
@@ -72,19 +72,32 @@ impl Pins {
     /// # Errors
     /// `peer-key-changed`; or as for [`pin_hub`](Self::pin_hub).
     pub fn check_peer(&self, name: &str, hub: &PublicKey, shown: PublicKey) -> Result<(), Failure> {
-        match self.pinned_peer(name, hub)? {
-            Some(known) if known != shown => {
-                let message = format!("{name} had the key {known} before, and shows {shown} now.");
-                Err(Failure::new(ErrorCode::PeerKeyChanged, message))
-            }
-            Some(_) => Ok(()),
-            // Names are what a hub says: one that makes them up without end is not to fill the file.
-            None if name.chars().nth(MAX_NAME).is_some() => {
-                Err(Failure::new(ErrorCode::BadName, "The hub tells of somebody whose name is too long."))
-            }
-            None if self.known_at(hub)? >= PEERS_OF_A_HUB => Ok(()),
-            None => self.pin_peer(name, hub, shown),
+        self.check_peers(hub, &[(name, shown)])?.pop().unwrap_or(Ok(()))
+    }
+
+    /// The same for several people, each judged for itself. The file is read once, and written once if any were
+    /// unknown.
+    ///
+    /// # Errors
+    /// As for [`pin_hub`](Self::pin_hub).
+    pub fn check_peers(
+        &self,
+        hub: &PublicKey,
+        shown: &[(&str, PublicKey)],
+    ) -> Result<Vec<Result<(), Failure>>, Failure> {
+        let mut known = self.read()?;
+        let (checked, new) = check_all(&mut known, hub, shown);
+        if !new {
+            return Ok(checked);
         }
+        // Another process may have learned of them meanwhile, so they are judged again under the lock.
+        let mut checked = Vec::new();
+        self.change(|known| {
+            let (again, new) = check_all(known, hub, shown);
+            checked = again;
+            new
+        })?;
+        Ok(checked)
     }
 
     /// Forgets the key of a hub (`HOST:PORT`, or its key with all that was known there) or of a person
@@ -105,13 +118,7 @@ impl Pins {
         })
     }
 
-    /// How many people's keys are known at a hub.
-    fn known_at(&self, hub: &PublicKey) -> Result<usize, Failure> {
-        let ending = format!("@{hub}");
-        Ok(self.read()?.keys().filter(|entry| entry.ends_with(&ending)).count())
-    }
-
-    fn change(&self, edit: impl FnOnce(&mut Known) -> bool) -> Result<bool, Failure> {
+    fn change(&self, edit: impl FnOnce(&mut KnownKeys) -> bool) -> Result<bool, Failure> {
         // Held until the end of the change; a lock on the file itself would go with its old inode.
         let _lock = self.locked().map_err(|e| self.cannot("lock", &e))?;
         let mut known = self.read()?;
@@ -129,20 +136,20 @@ impl Pins {
         Ok(lock)
     }
 
-    fn read(&self) -> Result<Known, Failure> {
+    fn read(&self) -> Result<KnownKeys, Failure> {
         let mut bytes = Vec::new();
         match read_own(&self.file).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
             Ok(_) if bytes.len() as u64 <= MAX_BYTES => {}
             Ok(_) => return Err(self.damaged("it is too large")),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Known::new()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(KnownKeys::new()),
             Err(e) => return Err(self.cannot("read", &e)),
         }
-        let known: Known = serde_json::from_slice(&bytes).map_err(|e| self.damaged(&cause::of_json(&e)))?;
+        let known: KnownKeys = serde_json::from_slice(&bytes).map_err(|e| self.damaged(&cause::of_json(&e)))?;
         Ok(folded_anew(known))
     }
 
     /// Writes another file and renames it over, so that the keys are always there as a whole.
-    fn replace(&self, known: &Known) -> io::Result<()> {
+    fn replace(&self, known: &KnownKeys) -> io::Result<()> {
         let fresh = self.file.with_extension("json.new");
         let mut options = OpenOptions::new();
         let mut out = open_own(options.create(true).write(true).truncate(true).mode(0o600), &fresh)?;
@@ -165,6 +172,36 @@ impl Pins {
     }
 }
 
+/// Whether people show the keys that are known for them; unknown ones become known. Says whether there were any.
+fn check_all(known: &mut KnownKeys, hub: &PublicKey, shown: &[(&str, PublicKey)]) -> (Vec<Result<(), Failure>>, bool) {
+    let ending = format!("@{hub}");
+    let mut there = None;
+    let before = known.len();
+    let check = |(name, shown): &(&str, PublicKey)| {
+        let entry = peer_entry(name, hub);
+        match known.get(&entry) {
+            Some(known) if known != shown => {
+                let message = format!("{name} had the key {known} before, and shows {shown} now.");
+                return Err(Failure::new(ErrorCode::PeerKeyChanged, message));
+            }
+            Some(_) => return Ok(()),
+            // Names are what a hub says: one that makes them up without end is not to fill the file.
+            None if name.chars().nth(MAX_NAME).is_some() => {
+                return Err(Failure::new(ErrorCode::BadName, "The hub tells of somebody whose name is too long."));
+            }
+            None => {}
+        }
+        let there = there.get_or_insert_with(|| known.keys().filter(|entry| entry.ends_with(&ending)).count());
+        if *there < PEERS_OF_A_HUB {
+            *there += 1;
+            known.insert(entry, *shown);
+        }
+        Ok(())
+    };
+    let checked = shown.iter().map(check).collect();
+    (checked, known.len() > before)
+}
+
 /// Host names are compared without case.
 fn hub_entry(host_port: &str) -> String {
     host_port.to_ascii_lowercase()
@@ -175,8 +212,8 @@ fn peer_entry(name: &str, hub: &PublicKey) -> String {
 }
 
 /// An older potluck may have folded a name otherwise: its key stays known.
-fn folded_anew(known: Known) -> Known {
-    let (others, mut people): (Known, Known) = known.into_iter().partition(|(entry, _)| entry.is_ascii());
+fn folded_anew(known: KnownKeys) -> KnownKeys {
+    let (others, mut people): (KnownKeys, KnownKeys) = known.into_iter().partition(|(entry, _)| entry.is_ascii());
     people = people
         .into_iter()
         .map(|(entry, key)| match entry.rsplit_once('@') {
@@ -188,7 +225,7 @@ fn folded_anew(known: Known) -> Known {
     people
 }
 
-fn forget_all_of(known: &mut Known, hub: &PublicKey) -> bool {
+fn forget_all_of(known: &mut KnownKeys, hub: &PublicKey) -> bool {
     let before = known.len();
     let there = format!("@{hub}");
     known.retain(|entry, key| !entry.ends_with(&there) && (entry.contains('@') || key != hub));
@@ -270,7 +307,7 @@ mod tests {
     #[test]
     fn a_hub_that_makes_up_people_fills_no_file_and_those_that_are_known_stay_pinned() {
         let (_dir, pins) = pins();
-        let all = (0..PEERS_OF_A_HUB).map(|n| (peer_entry(&format!("n{n}"), &HUB), ERIN)).collect::<Known>();
+        let all = (0..PEERS_OF_A_HUB).map(|n| (peer_entry(&format!("n{n}"), &HUB), ERIN)).collect::<KnownKeys>();
         pins.replace(&all).unwrap();
         assert_eq!(pins.check_peer("one-more", &HUB, ERIN), Ok(()));
         assert_eq!(pins.pinned_peer("one-more", &HUB), Ok(None));

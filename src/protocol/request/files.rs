@@ -151,3 +151,24 @@ requests! {
         transfer: u64,
     }
 }
+
+impl Get {
+    /// Fetches all of a file, or of a folder (`DIR/`), from whoever has it.
+    pub fn new(file: impl Into<String>) -> Self {
+        Self { file: file.into(), from: None, chunks: None, to: None, on_conflict: None }
+    }
+}
+
+impl Chunks {
+    /// Asks for all chunks of a file, whoever offers it.
+    pub fn new(file: impl Into<String>) -> Self {
+        Self { file: file.into(), chunks: Vec::new(), from: None }
+    }
+}
+
+impl Accept {
+    /// Takes what was pushed under this number.
+    pub fn new(push: u64) -> Self {
+        Self { push, to: None, on_conflict: None }
+    }
+}

@@ -182,6 +182,12 @@ impl Mail {
         for waiting in self.mailboxes.remove(name).iter().flat_map(Mailbox::iter) {
             self.waiting.remove(&(name, waiting));
         }
+        for (to, mailbox) in &mut self.mailboxes {
+            for before in mailbox.disown(name) {
+                self.waiting.remove(&(to, &before));
+                self.waiting.add(&(to, &Waiting { from: name.without_owner(), ..before }));
+            }
+        }
     }
 
     fn put(&mut self, name: &NameKey, waiting: Waiting) {

@@ -74,6 +74,22 @@ impl Mailbox {
         Some(taken)
     }
 
+    /// Nobody has the name of a sender any more: what waits of theirs is not of whoever takes it next. Gives that as it
+    /// was.
+    pub(super) fn disown(&mut self, sender: &NameKey) -> Vec<Waiting> {
+        let Some(theirs) = self.by_sender.remove(sender) else { return Vec::new() };
+        let nobody = sender.without_owner();
+        let all = self.by_sender.entry(nobody.clone()).or_default();
+        *all = Amounts { shown: all.shown.plus(theirs.shown), withheld: all.withheld.plus(theirs.withheld) };
+        let of_theirs = self.waiting.iter_mut().filter(|waiting| waiting.from == *sender);
+        let disowned = of_theirs.map(|waiting| {
+            let before = waiting.clone();
+            waiting.from = nobody.clone();
+            before
+        });
+        disowned.collect()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Waiting> {
         self.waiting.iter()
     }

@@ -200,4 +200,6 @@ impl State {
 }
 
 #[cfg(test)]
+pub(crate) mod play;
+#[cfg(test)]
 mod tests;

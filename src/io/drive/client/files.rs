@@ -1,12 +1,12 @@
 //! What we offer and lend: hashed on threads, served by the shelf, watched.
 
-use super::{ClientDriver, Message};
-use crate::core::session::{Offering, Replica};
+use super::{ClientDriver, Message, Observer};
+use crate::core::session::Offering;
 use crate::protocol::{ErrorCode, Failure};
 
-impl<W: FnMut(&Replica)> ClientDriver<W> {
+impl<W: Observer> ClientDriver<W> {
     pub(super) fn hash(&mut self, offering: Offering) {
-        let (offers, sender, cancel) = (self.offers.clone(), self.sender.clone(), self.hashing.clone());
+        let (offers, sender, cancel) = (self.serving.offers.clone(), self.sender.clone(), self.serving.hashing.clone());
         self.on_thread(move || {
             let task = offering.task;
             let mut progress = |progress| {
@@ -19,8 +19,9 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     /// Hashes a file and serves it to one person: to whoever holds the key that was seen for them at this hub, if one
     /// was.
     pub(super) fn lend(&mut self, task: u64, dir: Option<String>, file: String, to: String) {
-        let (offers, shelf, cancel) = (self.offers.clone(), self.shelf.clone(), self.hashing.clone());
-        let (pins, hub) = (self.options.home.pins(), self.hub_key);
+        let (offers, shelf, cancel) =
+            (self.serving.offers.clone(), self.serving.shelf.clone(), self.serving.hashing.clone());
+        let (pins, hub) = (self.options.folders.home.pins(), self.hub.key);
         self.on_thread(move || {
             let lent = hub.ok_or_else(|| Failure::from(ErrorCode::Internal)).and_then(|hub| {
                 let (content, path, hashed) = offers.hash_one(dir.as_deref(), &file, &cancel)?;
@@ -31,8 +32,8 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         });
     }
 
-    /// What is being hashed is not waited for.
+    /// Cancels hashing.
     pub(super) fn stop_hashing(&mut self) {
-        std::mem::take(&mut self.hashing).cancel();
+        std::mem::take(&mut self.serving.hashing).cancel();
     }
 }

@@ -1,14 +1,13 @@
 //! The key that the hub must have: who says so, and what to do when it has another.
 
-use super::{ClientDriver, ConnBox, Message};
-use crate::core::session::Replica;
+use super::{ClientDriver, ConnBox, Message, Observer};
 use crate::io::net::connect_host;
 use crate::io::state::home::Home;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
 /// Where a key comes from that is expected of the hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
+enum KeyOrigin {
     /// `--hub-key`.
     Option,
     /// The join link.
@@ -19,12 +18,12 @@ enum Source {
     Session,
 }
 
-impl<W: FnMut(&Replica)> ClientDriver<W> {
+impl<W: Observer> ClientDriver<W> {
     pub(super) fn connect(&mut self) {
-        let conn = self.next_conn;
-        self.next_conn += 1;
+        let conn = self.hub.next_conn;
+        self.hub.next_conn += 1;
         let (sender, identity, transport) = (self.sender.clone(), self.local.clone(), self.options.transport);
-        let (hub, home) = (self.options.hub.clone(), self.options.home.clone());
+        let (hub, home) = (self.options.hub.clone(), self.options.folders.home.clone());
         let expected = self.expected();
         tokio::spawn(async move {
             let connected = match expected {
@@ -42,19 +41,19 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     }
 
     /// The key that the hub must have, if one is known, and where it would come from.
-    fn expected(&self) -> Result<(Option<PublicKey>, Source), Failure> {
+    fn expected(&self) -> Result<(Option<PublicKey>, KeyOrigin), Failure> {
         let options = &self.options;
-        Ok(match self.hub_key {
-            None => (options.home.pins().pinned_hub(&options.hub.host_port())?, Source::Pin),
-            Some(key) if options.hub_key.is_some() => (Some(key), Source::Option),
-            Some(key) if options.hub.key.is_some() => (Some(key), Source::Link),
-            Some(key) => (Some(key), Source::Session),
+        Ok(match self.hub.key {
+            None => (options.folders.home.pins().pinned_hub(&options.hub.host_port())?, KeyOrigin::Pin),
+            Some(key) if options.hub_key.is_some() => (Some(key), KeyOrigin::Option),
+            Some(key) if options.hub.key.is_some() => (Some(key), KeyOrigin::Link),
+            Some(key) => (Some(key), KeyOrigin::Session),
         })
     }
 }
 
 /// Says of another key than the expected one where that came from, and which way leads on from there.
-fn explained(failure: Failure, source: Source, hub: &str, home: &Home) -> Failure {
+fn explained(failure: Failure, source: KeyOrigin, hub: &str, home: &Home) -> Failure {
     if failure.code != ErrorCode::HubKeyChanged {
         return failure;
     }
@@ -63,16 +62,16 @@ fn explained(failure: Failure, source: Source, hub: &str, home: &Home) -> Failur
         format!("If the hub was set up anew, join with its new link or with --hub-key, or after `{forget}`")
     };
     let (from, way) = match source {
-        Source::Option => (
+        KeyOrigin::Option => (
             "which --hub-key names",
             "Compare it with the key that the hub's log says in its first line, or leave --hub-key out".to_owned(),
         ),
-        Source::Link => (
+        KeyOrigin::Link => (
             "which the link names",
             "Ask whoever runs the hub for its link of today, or for its key and give that with --hub-key".to_owned(),
         ),
-        Source::Pin => ("which was pinned at an earlier time", anew()),
-        Source::Session => ("which it had until now", anew()),
+        KeyOrigin::Pin => ("which was pinned at an earlier time", anew()),
+        KeyOrigin::Session => ("which it had until now", anew()),
     };
     let message = format!("{}, {from}.", failure.message.trim_end_matches('.'));
     Failure::new(failure.code, message).hint(format!("{way}; if you expected no change, someone may be in between."))
@@ -92,17 +91,17 @@ mod tests {
             (failure.message.into_owned(), failure.hint.unwrap().into_owned())
         };
         for (source, from, way) in [
-            (Source::Option, "instead of b, which --hub-key names.", "leave --hub-key out"),
-            (Source::Link, "instead of b, which the link names.", "link of today"),
-            (Source::Pin, "which was pinned at an earlier time.", "`potluck forget h:1 --data '"),
-            (Source::Session, "which it had until now.", "/my data'`"),
+            (KeyOrigin::Option, "instead of b, which --hub-key names.", "leave --hub-key out"),
+            (KeyOrigin::Link, "instead of b, which the link names.", "link of today"),
+            (KeyOrigin::Pin, "which was pinned at an earlier time.", "`potluck forget h:1 --data '"),
+            (KeyOrigin::Session, "which it had until now.", "/my data'`"),
         ] {
             let (message, hint) = told(source);
             assert!(message.contains(from) && hint.contains(way), "{message} {hint}");
-            let pinned = matches!(source, Source::Pin | Source::Session);
+            let pinned = matches!(source, KeyOrigin::Pin | KeyOrigin::Session);
             assert_eq!(hint.contains("forget"), pinned, "there is nothing to forget: {hint}");
         }
         let other = Failure::from(ErrorCode::HubUnreachable);
-        assert_eq!(explained(other.clone(), Source::Link, "h:1", &home), other);
+        assert_eq!(explained(other.clone(), KeyOrigin::Link, "h:1", &home), other);
     }
 }

@@ -2,10 +2,10 @@
 
 use tokio::sync::mpsc;
 
-use super::ClientDriver;
+use super::{ClientDriver, Observer};
 use crate::core::outbox::Popped;
 use crate::core::peers::PeerConn;
-use crate::core::session::{FilesChanged, Hashed, Input, Replica, TransferNote, UploadNote, is_private, number_of};
+use crate::core::session::{FilesChanged, Hashed, Input, TransferNote, UploadNote, is_private, number_of};
 use crate::io::drive::output::Render;
 use crate::io::drive::queued::tell;
 use crate::io::net::Conn;
@@ -14,10 +14,10 @@ use crate::protocol::event::OfferProgress;
 use crate::protocol::wire::Received;
 use crate::protocol::{Content, Event, EventLine, Failure};
 
-/// Messages that may wait for the session; who sends more waits.
+/// How many messages may wait for the session; further senders wait.
 const QUEUE: usize = 1_024;
 
-/// The way to a client, and its other end.
+/// Sends messages to a client, with the receiver.
 pub fn mailbox() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
     mpsc::channel(QUEUE)
 }
@@ -29,7 +29,7 @@ pub enum Message {
     Interrupt(u8),
     /// The hub is reached, on the connection of this number.
     Connected(u64, Box<ConnBox>),
-    /// It is not.
+    /// The hub could not be reached.
     ConnectFailed(Failure),
     /// A line from the hub.
     HubLine(u64, Line),
@@ -49,6 +49,8 @@ pub enum Message {
     Written(Vec<u64>, usize),
     /// A transfer goes on.
     Transfer(u64, TransferNote),
+    /// The keys of further sources of a transfer were looked up.
+    SourcesChecked(u64),
     /// An upload goes on.
     Upload(u64, UploadNote),
     /// Something of a direct connection.
@@ -62,7 +64,7 @@ pub enum PeerNote {
     Accepted(u64, Box<ConnBox>),
     /// Who was dialled is there.
     Dialled(u64, Box<ConnBox>),
-    /// They are not.
+    /// Who was dialled could not be reached.
     DialFailed(u64, Failure),
     /// Whether an accepted connection has the key that is known.
     Pinned(u64, Result<(), Failure>),
@@ -81,7 +83,7 @@ impl std::fmt::Debug for ConnBox {
     }
 }
 
-/// What the session is to hear once it has said all that it has to say.
+/// An input for the session that waits until its outputs have been performed.
 pub(super) enum Later {
     /// Which messages somebody has had.
     InboxOpened(String, Received),
@@ -104,7 +106,7 @@ impl Later {
     }
 }
 
-impl<W: FnMut(&Replica)> ClientDriver<W> {
+impl<W: Observer> ClientDriver<W> {
     pub(super) fn tell(&mut self, line: EventLine) {
         diagnose(&line);
         let lost = match &line.event {
@@ -112,6 +114,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             event if is_private(event) => Some(Later::WithheldInGap),
             event => number_of(event).map(Later::InGap),
         };
+        let Some(line) = self.watch.told(line) else { return };
         if !tell(&self.printed, line) {
             self.later.extend(lost);
         }
@@ -140,7 +143,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     }
 }
 
-/// What became of the connection and of what goes over it, for whoever reads the diagnostics. Nothing that people say.
+/// Logs what became of connections and transfers, for diagnostics; never what people say.
 fn diagnose(line: &EventLine) {
     match &line.event {
         Event::Welcome(welcome) => tracing::debug!(name = welcome.name, number = welcome.number, "the hub let us in"),
@@ -175,7 +178,7 @@ pub struct Reporting<R> {
 }
 
 impl<R> Reporting<R> {
-    /// Around a renderer.
+    /// Wraps a renderer.
     pub fn new(render: R, mailbox: tokio::sync::mpsc::Sender<Message>) -> Self {
         Self { render, mailbox, numbers: Vec::new(), privates: 0 }
     }

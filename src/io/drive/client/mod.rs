@@ -3,8 +3,10 @@
 mod files;
 mod hub_key;
 mod messages;
+mod observer;
 mod options;
 mod peers;
+mod reach;
 mod transfers;
 
 use std::collections::{HashMap, VecDeque};
@@ -16,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::core::Rng;
-use crate::core::session::{DownloadConfig, Input, Output, Patience, Replica, Session, SessionConfig, TransferNote};
+use crate::core::session::{Input, Output, Session, TransferNote};
 use crate::io::data::{Control, DataServer, LocalPeer, Rates, Shelf, Throttle, UploadNote as Upload};
 use crate::io::drive::output::Output as Printed;
 use crate::io::fs::check_dir;
@@ -26,8 +28,9 @@ use crate::io::net::connection::{Outgoing, run_connection};
 use crate::io::net::line_room::LineRoom;
 use crate::io::offers::Offers;
 use crate::io::os::cancel::Cancel;
-use crate::io::os::clock::{Clock, until};
+use crate::io::os::clock::until;
 use crate::io::state::inbox::Inboxes;
+use crate::protocol::event::Holder;
 use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::name::HUB;
 use crate::protocol::{EventLine, Failure, PublicKey};
@@ -35,39 +38,55 @@ use peers::PeerPort;
 
 use messages::Later;
 pub use messages::{ConnBox, Message, Reporting, mailbox};
-use options::settings;
-pub use options::{ClientOptions, UserInput};
-
-/// What is said on standard error when the end waits for a reader.
-pub const UNREAD: &str = "potluck: leaving waits until standard output has been read; Ctrl-C leaves now";
+pub use observer::{Observer, UNREAD};
+pub use options::{ClientOptions, Folders, Patience, Ports, TransferOptions, UserInput};
+pub use reach::reach;
 
 /// A running client.
 pub struct ClientDriver<W> {
     session: Session,
-    clock: Clock,
     local: LocalPeer,
     options: ClientOptions,
     sender: mpsc::Sender<Message>,
     messages: mpsc::Receiver<Message>,
     printed: Printed<EventLine>,
     watch: W,
+    serving: Serving,
+    peers: PeerPort,
+    hub: HubConnection,
+    inboxes: Option<Inboxes>,
+    later: VecDeque<Later>,
+    fetching: Fetching,
+    end: Option<u8>,
+}
+
+/// What others can fetch from us.
+struct Serving {
     shelf: Shelf,
     offers: Offers,
     /// Ends what is being hashed.
     hashing: Cancel,
     server: DataServer,
-    peers: PeerPort,
-    hub_key: Option<PublicKey>,
-    inboxes: Option<Inboxes>,
-    later: VecDeque<Later>,
-    outgoing: Option<(u64, Arc<Outgoing>)>,
-    next_conn: u64,
-    fetches: HashMap<u64, Control>,
-    tokens: Rng,
-    end: Option<u8>,
 }
 
-impl<W: FnMut(&Replica)> ClientDriver<W> {
+/// The hub as this client reaches it.
+struct HubConnection {
+    /// The key that it has, or must have.
+    key: Option<PublicKey>,
+    /// What is on its way to it, over the connection of this number.
+    outgoing: Option<(u64, Arc<Outgoing>)>,
+    next_conn: u64,
+}
+
+/// What is being fetched.
+struct Fetching {
+    running: HashMap<u64, Control>,
+    /// Transfers of which further sources' keys are being looked up, with the sources that came meanwhile.
+    checking: HashMap<u64, Vec<Holder>>,
+    tokens: Rng,
+}
+
+impl<W: Observer> ClientDriver<W> {
     /// Opens the port for files, at `reach` if only this machine need reach it, and makes everything ready;
     /// `watch` sees the replica when it has changed.
     ///
@@ -81,11 +100,10 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         watch: W,
     ) -> Result<Self, Failure> {
         let limit = |rate: Option<u64>| rate.map(Throttle::new);
-        let rates = Rates { up: limit(options.up), down: limit(options.down) };
-        let local = LocalPeer::new(options.home.identity(&options.name)?).limited(rates);
-        let clock = options.clock;
+        let rates = Rates { up: limit(options.transfers.up), down: limit(options.transfers.down) };
+        let local = LocalPeer::new(options.folders.home.identity(&options.name)?).limited(rates);
         let shelf = Shelf::default();
-        let listener = listen(options.port, reach)?;
+        let listener = listen(options.ports.files, reach)?;
         let uploads = sender.clone();
         let notify = Arc::new(move |note: Upload| {
             let (upload, notes) = transfers::upload_note(note);
@@ -96,52 +114,28 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         });
         let server = DataServer::start(listener, &local, shelf.clone(), notify).map_err(Failure::internal)?;
         let watching = sender.clone();
-        let offers = Offers::new(shelf.clone(), Some(options.home.dir()), move |changes| {
+        let offers = Offers::new(shelf.clone(), Some(options.folders.home.dir()), move |changes| {
             let _ = watching.blocking_send(Message::FilesChanged(changes));
         });
-        let peers = PeerPort::open(options.link_port, reach, &local, sender.clone())?;
+        let peers = PeerPort::open(options.ports.link, reach, &local, sender.clone())?;
         let seed = crate::io::os::clock::random().map_err(Failure::internal)?;
-        let config = SessionConfig {
-            name: options.name.clone(),
-            hub: options.hub.host_port(),
-            password: options.password.clone(),
-            follow: options.follow,
-            inbox: options.inbox,
-            invite: options.hub.invite.clone(),
-            link: options.link,
-            patience: Patience { give_up: options.give_up, timeout: options.timeout, pushes: options.push_patience },
-            linger: options.linger,
-            fail_fast: options.fail_fast,
-            downloads: DownloadConfig {
-                on_conflict: options.on_conflict,
-                max_transfers: options.max_transfers,
-                accept_from: options.accept_from.clone(),
-            },
-            settings: settings(&options, server.port(), peers.port()),
-            epoch: clock.epoch(),
-            seed,
-        };
+        let ports = Ports { files: server.port(), link: peers.port() };
+        let config = options.session(ports, seed);
+        let tokens = Rng(seed.rotate_left(32));
         Ok(Self {
             session: Session::new(config),
-            clock,
             local,
             sender,
             messages,
             printed,
             watch,
-            shelf,
-            offers,
-            hashing: Cancel::default(),
-            server,
+            serving: Serving { shelf, offers, hashing: Cancel::default(), server },
             peers,
-            hub_key: options.hub_key.or(options.hub.key),
+            hub: HubConnection { key: options.hub_key.or(options.hub.key), outgoing: None, next_conn: 1 },
             options,
             inboxes: None,
             later: VecDeque::new(),
-            outgoing: None,
-            next_conn: 1,
-            fetches: HashMap::new(),
-            tokens: Rng(seed.rotate_left(32)),
+            fetching: Fetching { running: HashMap::new(), checking: HashMap::new(), tokens },
             end: None,
         })
     }
@@ -162,12 +156,12 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 return code;
             }
             if self.session.waits_for_reader() {
-                self.handle(Input::Unread(self.printed.unread()));
+                self.handle(Input::Unread(self.watch.unread(self.printed.unread())));
                 self.flush();
             }
             let unread = self.session.waits_for_reader();
             let takes = input_open && self.session.accepts_requests();
-            let timeout = self.session.next_timeout().map(|at| self.clock.instant(at));
+            let timeout = self.session.next_timeout().map(|at| self.options.clock.instant(at));
             tokio::select! {
                 Some(message) = self.messages.recv() => self.take(message),
                 user = input.recv(), if takes => match user {
@@ -200,11 +194,11 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 let before = self.session.replica().updates;
                 self.handle(Input::HubLine(&line));
                 if self.session.replica().updates != before {
-                    (self.watch)(self.session.replica());
+                    self.watch.updated(self.session.replica());
                 }
             }
             Message::Disconnected(conn, reason) if self.is_current(conn) => {
-                self.outgoing = None;
+                self.hub.outgoing = None;
                 self.handle(Input::Disconnected(reason));
             }
             // From a connection that was given up.
@@ -220,31 +214,32 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             Message::FilesChanged(changes) => self.handle(Input::FilesChanged(changes)),
             Message::Transfer(transfer, note) => {
                 if matches!(note, TransferNote::Completed { .. } | TransferNote::Failed(_)) {
-                    self.fetches.remove(&transfer);
+                    self.fetching.running.remove(&transfer);
                 }
                 self.handle(Input::Transfer(transfer, note));
             }
+            Message::SourcesChecked(transfer) => self.sources_checked(transfer),
             Message::Upload(upload, note) => self.handle(Input::Upload(upload, note)),
             Message::Peer(note) => self.peer_note(note),
         }
     }
 
     fn is_current(&self, conn: u64) -> bool {
-        self.outgoing.as_ref().is_some_and(|(current, _)| *current == conn)
+        self.hub.outgoing.as_ref().is_some_and(|(current, _)| *current == conn)
     }
 
     fn connected(&mut self, conn: u64, connection: Conn) {
         let (key, address) = (connection.peer, connection.address.ip().to_canonical());
-        if self.hub_key.replace(key) != Some(key) || self.options.hub_key.is_some() || self.options.hub.key.is_some() {
+        if self.hub.key.replace(key) != Some(key) || self.options.hub_key.is_some() || self.options.hub.key.is_some() {
             // Without the pin, another key would not be noticed the next time: that must be said.
-            if let Err(failure) = self.options.home.pins().pin_hub(&self.options.hub.host_port(), key) {
+            if let Err(failure) = self.options.folders.home.pins().pin_hub(&self.options.hub.host_port(), key) {
                 use std::io::Write;
                 let _ = writeln!(std::io::stderr(), "potluck: the hub's key cannot be remembered: {failure}");
             }
         }
-        self.inboxes.get_or_insert_with(|| Inboxes::at(self.options.home.dir(), &key));
+        self.inboxes.get_or_insert_with(|| Inboxes::at(self.options.folders.home.dir(), &key));
         let outgoing = Arc::new(Outgoing::default());
-        self.outgoing = Some((conn, Arc::clone(&outgoing)));
+        self.hub.outgoing = Some((conn, Arc::clone(&outgoing)));
         let sender = self.sender.clone();
         tokio::spawn(async move {
             let (line, room) = (|line| Message::HubLine(conn, line), Arc::new(LineRoom::of_one()));
@@ -263,7 +258,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     }
 
     fn handle_one(&mut self, input: Input<'_>) {
-        let now = self.clock.now();
+        let now = self.options.clock.now();
         self.session.handle(now, input);
         while let Some(output) = self.session.poll(now) {
             self.perform(output);
@@ -277,7 +272,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             Output::Shown(name, shown) => self.remember(&name, &shown),
             Output::Connect => self.connect(),
             Output::Disconnect => {
-                if let Some((_, outgoing)) = self.outgoing.take() {
+                if let Some((_, outgoing)) = self.hub.outgoing.take() {
                     outgoing.close();
                 }
             }
@@ -292,34 +287,31 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 self.on_thread(move || Message::Dir(task, check()));
             }
             Output::Hash(offering) => self.hash(offering),
-            Output::Unserve(files) => self.offers.withdraw(&files),
+            Output::Unserve(files) => self.serving.offers.withdraw(&files),
             Output::Peers(peers) => {
                 // The hub fetches what it is to keep.
-                let hub = self.hub_key.map(|key| (key, HUB.to_owned())).filter(|_| peers.is_some());
-                self.shelf.set_peers(peers.into_iter().flatten().chain(hub).collect());
+                let hub = self.hub.key.map(|key| (key, HUB.to_owned())).filter(|_| peers.is_some());
+                self.serving.shelf.set_peers(peers.into_iter().flatten().chain(hub).collect());
             }
             Output::PeersChanged(changes) => {
-                for (key, owner) in changes.into_iter().filter(|(key, _)| Some(*key) != self.hub_key) {
-                    self.shelf.set_peer(key, owner);
+                for (key, owner) in changes.into_iter().filter(|(key, _)| Some(*key) != self.hub.key) {
+                    self.serving.shelf.set_peer(key, owner);
                 }
             }
-            Output::PeersLeft(keys) => keys.iter().for_each(|key| self.server.cancel_all_of(key)),
+            Output::PeersLeft(keys) => keys.iter().for_each(|key| self.serving.server.cancel_all_of(key)),
             Output::Lend { task, dir, file, to } => self.lend(task, dir, file, to),
-            Output::Unlend(hash, to) => self.shelf.unlend(&hash, &to),
+            Output::Unlend(hash, to) => self.serving.shelf.unlend(&hash, &to),
             Output::FetchFolder(plan) => self.fetch_folder(plan),
             Output::Sources(transfer, sources) => self.add_sources(transfer, sources),
-            Output::CancelUpload(upload) => self.server.cancel(upload),
+            Output::CancelUpload(upload) => self.serving.server.cancel(upload),
             Output::Fetch(plan) => self.fetch(plan),
             Output::CancelFetch(transfer) => {
-                if let Some(control) = self.fetches.get(&transfer) {
+                if let Some(control) = self.fetching.running.get(&transfer) {
                     control.cancel();
                 }
             }
             Output::Peer(output) => self.for_peer(output),
-            Output::Unread => {
-                use std::io::Write;
-                let _ = writeln!(std::io::stderr(), "{UNREAD}");
-            }
+            Output::Unread => self.watch.end_waits(),
             Output::End(code) => self.end = Some(code),
         }
     }
@@ -333,7 +325,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     }
 
     fn with_hub(&self, change: impl FnOnce(&Outgoing)) {
-        if let Some((_, outgoing)) = &self.outgoing {
+        if let Some((_, outgoing)) = &self.hub.outgoing {
             change(outgoing);
         }
     }
@@ -346,10 +338,10 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     async fn settle(&mut self) {
         self.stop_hashing();
         let over = async {
-            while !self.fetches.is_empty() {
+            while !self.fetching.running.is_empty() {
                 match self.messages.recv().await {
                     Some(Message::Transfer(transfer, TransferNote::Completed { .. } | TransferNote::Failed(_))) => {
-                        self.fetches.remove(&transfer);
+                        self.fetching.running.remove(&transfer);
                     }
                     Some(_) => {}
                     None => return,

@@ -9,9 +9,9 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::messages::PeerNote;
-use super::{ClientDriver, ConnBox, Message};
+use super::{ClientDriver, ConnBox, Message, Observer};
 use crate::core::peers::{PeerConn, PeerInput, PeerOutput, Person};
-use crate::core::session::{Input, Replica};
+use crate::core::session::Input;
 use crate::io::net::bind::anywhere;
 use crate::io::net::connection::{Outgoing, run_connection};
 use crate::io::net::identity::Identity;
@@ -24,16 +24,16 @@ use crate::protocol::{ErrorCode, Failure};
 const MOST_WAITING: usize = 4 * (PRIVATE_WINDOW + PRIVATE_LINE);
 
 /// One end of a connection.
-enum End {
+enum PeerConnState {
     Dialling(AbortHandle),
-    Carried { outgoing: Arc<Outgoing>, closing: Arc<Notify> },
+    Open { outgoing: Arc<Outgoing>, closing: Arc<Notify> },
 }
 
 /// Where others reach this client directly, and whom it has reached.
 pub(super) struct PeerPort {
     port: u16,
     listening: AbortHandle,
-    ends: HashMap<PeerConn, End>,
+    conns: HashMap<PeerConn, PeerConnState>,
     lines: Arc<LineRoom>,
     running: JoinSet<()>,
 }
@@ -78,7 +78,7 @@ impl PeerPort {
         let port = listener.local_addr().port();
         let listening = tokio::spawn(accept_all(listener, sender)).abort_handle();
         let lines = Arc::new(LineRoom::of_many());
-        Ok(Self { port, listening, ends: HashMap::new(), lines, running: JoinSet::new() })
+        Ok(Self { port, listening, conns: HashMap::new(), lines, running: JoinSet::new() })
     }
 
     /// The port, also where it was chosen by the system.
@@ -89,7 +89,7 @@ impl PeerPort {
     fn run(&mut self, conn: PeerConn, connection: Conn, sender: mpsc::Sender<Message>) {
         while self.running.try_join_next().is_some() {}
         let (outgoing, closing) = (Arc::new(Outgoing::bounded(MOST_WAITING)), Arc::new(Notify::new()));
-        self.ends.insert(conn, End::Carried { outgoing: outgoing.clone(), closing: closing.clone() });
+        self.conns.insert(conn, PeerConnState::Open { outgoing: outgoing.clone(), closing: closing.clone() });
         let lines = self.lines.clone();
         self.running.spawn(async move {
             let line = |line| Message::Peer(PeerNote::Line(conn, line));
@@ -109,16 +109,16 @@ impl PeerPort {
     }
 
     fn with(&self, conn: PeerConn, change: impl FnOnce(&Outgoing)) {
-        if let Some(End::Carried { outgoing, .. }) = self.ends.get(&conn) {
+        if let Some(PeerConnState::Open { outgoing, .. }) = self.conns.get(&conn) {
             change(outgoing);
             outgoing.flush();
         }
     }
 
     fn close(&mut self, conn: PeerConn) {
-        match self.ends.remove(&conn) {
-            Some(End::Dialling(task)) => task.abort(),
-            Some(End::Carried { outgoing, closing }) => {
+        match self.conns.remove(&conn) {
+            Some(PeerConnState::Dialling(task)) => task.abort(),
+            Some(PeerConnState::Open { outgoing, closing }) => {
                 outgoing.close();
                 closing.notify_one();
             }
@@ -144,7 +144,7 @@ async fn accept_all(mut listener: Listener, sender: mpsc::Sender<Message>) {
     }
 }
 
-impl<W: FnMut(&Replica)> ClientDriver<W> {
+impl<W: Observer> ClientDriver<W> {
     pub(super) fn peer_note(&mut self, note: PeerNote) {
         let input = match note {
             PeerNote::Accepted(number, connection) => {
@@ -155,7 +155,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             PeerNote::Dialled(number, connection) => {
                 let conn = PeerConn::Dialled(number);
                 // It may not be wanted any more.
-                if !self.peers.ends.contains_key(&conn) {
+                if !self.peers.conns.contains_key(&conn) {
                     return;
                 }
                 self.peers.run(conn, connection.0, self.sender.clone());
@@ -165,7 +165,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             PeerNote::Pinned(number, result) => PeerInput::Pinned(number, result),
             PeerNote::Line(conn, line) => return self.handle(Input::Peer(PeerInput::Line(conn, &line))),
             PeerNote::Broken(conn, reason) => {
-                self.peers.ends.remove(&conn);
+                self.peers.conns.remove(&conn);
                 PeerInput::Broken(conn, reason)
             }
         };
@@ -176,7 +176,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         match output {
             PeerOutput::Dial(number, person) => self.dial(number, person),
             PeerOutput::Pin(number, name, key) => {
-                let (pins, hub) = (self.options.home.pins(), self.hub_key);
+                let (pins, hub) = (self.options.folders.home.pins(), self.hub.key);
                 self.on_thread(move || {
                     let pinned = hub.map_or(Ok(()), |hub| pins.check_peer(&name, &hub, key));
                     Message::Peer(PeerNote::Pinned(number, pinned))
@@ -189,7 +189,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     }
 
     fn dial(&mut self, number: u64, person: Person) {
-        let (pins, hub, sender) = (self.options.home.pins(), self.hub_key, self.sender.clone());
+        let (pins, hub, sender) = (self.options.folders.home.pins(), self.hub.key, self.sender.clone());
         let (identity, transport) = (self.local.clone(), self.options.transport);
         let Person { name, key, address, .. } = person;
         let pinned = {
@@ -208,7 +208,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             };
             let _ = sender.send(Message::Peer(note)).await;
         });
-        self.peers.ends.insert(PeerConn::Dialled(number), End::Dialling(dialling.abort_handle()));
+        self.peers.conns.insert(PeerConn::Dialled(number), PeerConnState::Dialling(dialling.abort_handle()));
     }
 }
 

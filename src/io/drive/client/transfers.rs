@@ -1,10 +1,11 @@
 //! Transfers: from the session's plan to the data plane and back.
 
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::{ClientDriver, Message};
-use crate::core::session::{FetchPlan, FolderPlan, FolderSource, Replica, TransferNote, UploadNote};
+use super::{ClientDriver, Message, Observer};
+use crate::core::session::{FetchPlan, FolderPlan, FolderSource, TransferNote, UploadNote};
 use crate::io::data::{
     Control, FetchJob, FetchNote, Fetched, FolderFetched, FolderFile, FolderJob, FolderNote, LocalPeer, Shelf, Source,
     UploadNote as Upload, fetch, fetch_folder,
@@ -18,14 +19,17 @@ use crate::protocol::transfer::Chunking;
 use crate::protocol::wire::Had;
 use crate::protocol::{ChunkSet, ErrorCode, Failure, PublicKey, types};
 
+/// Further sources of one transfer that may wait until their keys are looked up.
+const SOURCES_WAITING: usize = 256;
+
 /// What every fetch needs: who we are, what we serve, who is told, and who may end it.
 type Around<'a> = (&'a LocalPeer, &'a Shelf, &'a (dyn Fn(TransferNote) + Send + Sync), &'a Control);
 
-impl<W: FnMut(&Replica)> ClientDriver<W> {
+impl<W: Observer> ClientDriver<W> {
     pub(super) fn fetch(&mut self, mut plan: FetchPlan) {
-        let (transfer, desk, number) = (plan.transfer, self.desk(), self.tokens.next_u64());
+        let (transfer, prep, number) = (plan.transfer, self.prep(), self.fetching.tokens.next_u64());
         let prepare = move || {
-            let others = desk.pinned(&mut plan.sources, |holder| (&holder.offer.owner, Some(holder.key)))?;
+            let others = prep.pinned(&mut plan.sources, |holder| (&holder.offer.owner, Some(holder.key)))?;
             // Which content is theirs is what the hub says: with another key, it is not theirs.
             let from = plan.from.as_deref().map(NameKey::of);
             for (name, failure) in &others {
@@ -33,7 +37,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                     return Err(failure.clone());
                 }
             }
-            Ok((desk.job(plan, number)?, dropped(others)))
+            Ok((prep.job(plan, number)?, dropped(others)))
         };
         self.run_fetch(transfer, prepare, |job, (identity, shelf, tell, control)| {
             let notify = |note| fetch_note(job, note).into_iter().for_each(tell);
@@ -42,16 +46,16 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
     }
 
     pub(super) fn fetch_folder(&mut self, mut plan: FolderPlan) {
-        let (transfer, desk, number) = (plan.transfer, self.desk(), self.tokens.next_u64());
+        let (transfer, prep, number) = (plan.transfer, self.prep(), self.fetching.tokens.next_u64());
         let prepare = move || {
             // Files name their sources by their places: these stay, and those that are not to be asked have none.
             let mut sources = plan.sources.clone();
-            let others = desk.pinned(&mut sources, |source| (&source.name, source.key))?;
+            let others = prep.pinned(&mut sources, |source| (&source.name, source.key))?;
             let kept: Vec<bool> = plan.sources.iter().map(|source| sources.contains(source)).collect();
             for file in &mut plan.files {
                 file.sources.retain(|source| kept.get(*source as usize) == Some(&true));
             }
-            Ok((desk.folder_job(plan, number)?, dropped(others)))
+            Ok((prep.folder_job(plan, number)?, dropped(others)))
         };
         self.run_fetch(transfer, prepare, |job, (identity, shelf, tell, control)| {
             let notify = |note| folder_note(job, note).into_iter().for_each(tell);
@@ -67,7 +71,7 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
         fetch: impl FnOnce(&J, Around<'_>) -> Result<TransferNote, Failure> + Send + 'static,
     ) {
         let control = self.control(transfer);
-        let (sender, identity, shelf) = (self.sender.clone(), self.local.clone(), self.shelf.clone());
+        let (sender, identity, shelf) = (self.sender.clone(), self.local.clone(), self.serving.shelf.clone());
         self.on_thread(move || {
             let fetched = prepare().and_then(|(job, others)| {
                 let tell = |note| {
@@ -85,22 +89,60 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
 
     fn control(&mut self, transfer: u64) -> Control {
         let control = Control::default();
-        self.fetches.insert(transfer, control.clone());
+        self.fetching.running.insert(transfer, control.clone());
         control
     }
 
-    /// A content that is being fetched can be had from these, too.
-    pub(super) fn add_sources(&mut self, transfer: u64, mut sources: Vec<Holder>) {
-        let Some(control) = self.fetches.get(&transfer) else { return };
-        // Those that have another key than they had are not asked, and nobody waits for them. Here it is done at once: a
-        // hub that tells of ever more sources is to wait, not to fill the memory.
-        if self.desk().pinned(&mut sources, |holder| (&holder.offer.owner, Some(holder.key))).is_ok() {
-            control.update(sources.iter().map(source).collect());
+    /// A content that is being fetched can be had from these, too. Their keys are looked up on a thread, for one news of
+    /// a transfer at a time.
+    pub(super) fn add_sources(&mut self, transfer: u64, sources: Vec<Holder>) {
+        if !self.fetching.running.contains_key(&transfer) {
+            return;
+        }
+        match self.fetching.checking.entry(transfer) {
+            // A hub that tells of ever more sources does not fill the memory: no transfer asks so many.
+            Entry::Occupied(mut waiting) => {
+                let waiting = waiting.get_mut();
+                waiting.retain(|known| sources.iter().all(|new| new.offer.owner != known.offer.owner));
+                waiting.extend(sources);
+                waiting.truncate(SOURCES_WAITING);
+            }
+            Entry::Vacant(free) => {
+                free.insert(Vec::new());
+                self.check_sources(transfer, sources);
+            }
         }
     }
 
-    fn desk(&self) -> Desk {
-        Desk { hub: self.hub_key, pins: self.options.home.pins(), downloads: self.options.downloads.clone() }
+    /// The keys of a transfer's further sources were looked up; what came meanwhile is next.
+    pub(super) fn sources_checked(&mut self, transfer: u64) {
+        let waiting = self.fetching.checking.get_mut(&transfer).map(std::mem::take).unwrap_or_default();
+        if waiting.is_empty() {
+            self.fetching.checking.remove(&transfer);
+        } else {
+            self.check_sources(transfer, waiting);
+        }
+    }
+
+    fn check_sources(&self, transfer: u64, mut sources: Vec<Holder>) {
+        let (prep, control) = (self.prep(), self.fetching.running.get(&transfer).cloned());
+        self.on_thread(move || {
+            // Those that have another key than they had are not asked, and nobody waits for them.
+            if let Some(control) = control
+                && prep.pinned(&mut sources, |holder| (&holder.offer.owner, Some(holder.key))).is_ok()
+            {
+                control.update(sources.iter().map(source).collect());
+            }
+            Message::SourcesChecked(transfer)
+        });
+    }
+
+    fn prep(&self) -> FetchPrep {
+        FetchPrep {
+            hub: self.hub.key,
+            pins: self.options.folders.home.pins(),
+            downloads: self.options.folders.downloads.clone(),
+        }
     }
 }
 
@@ -109,14 +151,14 @@ fn dropped(others: Vec<(String, Failure)>) -> Vec<TransferNote> {
     others.into_iter().map(|(peer, failure)| TransferNote::Dropped { peer, failure }).collect()
 }
 
-/// What it takes to prepare a fetch. That reads and writes files, so it is for threads that may wait.
-struct Desk {
+/// Prepares fetches. It reads and writes files, so it is used on threads that may block.
+struct FetchPrep {
     hub: Option<PublicKey>,
     pins: Pins,
     downloads: PathBuf,
 }
 
-impl Desk {
+impl FetchPrep {
     /// Every source must have the key that was seen for its name at this hub before, and the hub its own. Those that
     /// have another are not asked, and told of as dropped; if there are no others, that is the failure.
     fn pinned<T>(
@@ -125,6 +167,9 @@ impl Desk {
         who: impl Fn(&T) -> (&String, Option<PublicKey>),
     ) -> Result<Vec<(String, Failure)>, Failure> {
         let Some(hub) = self.hub else { return Ok(Vec::new()) };
+        let shown: Vec<_> = sources.iter().map(&who).filter(|(name, _)| *name != HUB).collect();
+        let shown: Vec<_> = shown.iter().filter_map(|(name, key)| Some((name.as_str(), (*key)?))).collect();
+        let mut checked = self.pins.check_peers(&hub, &shown)?.into_iter();
         let (mut kept, mut others) = (Vec::new(), Vec::new());
         for source in sources.drain(..) {
             let (name, key) = who(&source);
@@ -132,7 +177,7 @@ impl Desk {
                 None => Ok(()),
                 Some(key) if name == HUB && key == hub => Ok(()),
                 Some(_) if name == HUB => Err(ErrorCode::PeerKeyChanged.into()),
-                Some(key) => self.pins.check_peer(name, &hub, key),
+                Some(_) => checked.next().unwrap_or(Ok(())),
             };
             match checked {
                 Ok(()) => kept.push(source),
@@ -282,7 +327,7 @@ fn had(hash: crate::protocol::ContentHash, chunking: Chunking, chunks: ChunkSet)
     Had { hash, size: chunking.size(), chunk_size: chunking.chunk_size(), chunks }
 }
 
-/// What is told of an upload. How much was sent until it failed is progress, too.
+/// What the session hears of an upload. If it failed, how much was sent comes first.
 pub(super) fn upload_note(note: Upload) -> (u64, Vec<UploadNote>) {
     match note {
         Upload::Started { upload, file, peer: _, peer_name, size, hash } => {

@@ -31,7 +31,7 @@ pub struct FilesOptions {
     pub room: u64,
 }
 
-/// The hub's shelf, and who serves it. Dropped, it serves nothing any more.
+/// The hub's own files and copies, and the server that gives them out, until this is dropped.
 pub struct HubShelf {
     config: HubFiles,
     shelf: Shelf,
@@ -100,7 +100,7 @@ impl HubShelf {
         }
     }
 
-    /// Somebody may fetch under this name, or may not any more: then what they are being sent ends, too.
+    /// Allows a key to fetch under this name; without a name, forbids it and ends its uploads.
     pub(super) fn set_peer(&self, key: PublicKey, name: Option<String>) {
         let left = name.is_none();
         self.shelf.set_peer(key, name);

@@ -1,32 +1,33 @@
 //! The hub's driver: connections, store, log, clock and shelf around [`Hub`].
 
+mod connections;
 mod copies;
 mod files;
+mod open;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 use crate::core::hub::HubConfig;
 use crate::core::hub::{ConnId, Hub, Input, Output, Verified};
 use crate::core::session::FilesChanged;
-use crate::io::net::connection::{Outgoing, run_connection};
-use crate::io::net::line_room::{Line, LineRoom};
+use crate::io::net::line_room::Line;
 use crate::io::net::{Conn, Listener};
 use crate::io::os::clock::{Clock, until};
 use crate::io::store::passwords::{Account, Attempt, Checker};
 use crate::io::store::writer::{Batch, Job, NotTaken, StoreWriter, Told};
-use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::record::Loaded;
 use crate::protocol::{ContentHash, Failure, LogEvent, LogLine, TransportKind};
+use connections::Connections;
 pub use files::{FilesOptions, HubShelf};
+pub use open::{HubOptions, OpenHub};
 
-/// Messages that may wait for the hub. Readers wait when it is full, and so do their clients.
+/// How many messages may wait for the hub. When the queue is full, connections are not read, and their clients wait.
 const QUEUE: usize = 4_096;
 
-/// Messages that are handled before anything is sent: what they cause for one client is one write.
+/// How many messages are handled before anything is sent, so that a client gets all that they cause in one write.
 const BATCH: usize = 512;
 
 /// Something for the hub.
@@ -53,15 +54,15 @@ pub enum Message {
     Stop(String),
 }
 
-/// The way to a hub.
+/// Sends messages to a hub.
 pub type Mailbox = mpsc::Sender<Message>;
 
-/// A mailbox and its other end.
+/// A mailbox with its receiver.
 pub fn mailbox() -> (Mailbox, mpsc::Receiver<Message>) {
     mpsc::channel(QUEUE)
 }
 
-/// What a running hub works with.
+/// A running hub.
 pub struct HubDriver<L> {
     hub: Hub,
     clock: Clock,
@@ -70,16 +71,10 @@ pub struct HubDriver<L> {
     store: StoreWriter,
     passwords: Checker,
     shelf: Option<HubShelf>,
-    /// What the store could not take yet.
+    /// Jobs that the store had no room for yet.
     unwritten: VecDeque<Job>,
     log: L,
-    conns: HashMap<ConnId, Arc<Outgoing>>,
-    lines: Arc<LineRoom>,
-    next_conn: ConnId,
-    /// One task for each connection.
-    connections: tokio::task::JoinSet<()>,
-    /// Connections that have something to write.
-    filled: Vec<ConnId>,
+    connections: Connections,
     stopped: bool,
     /// Why the hub ends, if it was not told to.
     failure: Option<Failure>,
@@ -98,6 +93,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         Self {
             hub: Hub::new(config, loaded),
             clock,
+            connections: Connections::new(mailbox.clone()),
             mailbox,
             messages,
             store,
@@ -105,17 +101,12 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             shelf,
             unwritten: VecDeque::new(),
             log,
-            conns: HashMap::new(),
-            lines: Arc::new(LineRoom::of_many()),
-            next_conn: 1,
-            connections: tokio::task::JoinSet::new(),
-            filled: Vec::new(),
             stopped: false,
             failure: None,
         }
     }
 
-    /// Writes on the log.
+    /// Writes a line to the log.
     pub fn log(&mut self, event: impl Into<LogEvent>) {
         (self.log)(LogLine { time: self.clock.calendar(), event: event.into() });
     }
@@ -148,10 +139,11 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             for message in batch.drain(..) {
                 self.take(message);
             }
-            self.flush();
+            self.connections.flush();
         }
         accepting.abort();
-        self.farewell().await;
+        self.messages.close();
+        self.connections.farewell().await;
         drop(self.shelf);
         self.passwords.close();
         let closed = self.store.close(self.unwritten);
@@ -163,7 +155,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             Message::Connected(conn) => self.connected(conn),
             Message::Line(conn, line) => self.handle(Input::Line { conn, line: &line }),
             Message::Disconnected(conn, reason) => {
-                self.conns.remove(&conn);
+                self.connections.forget(conn);
                 tracing::debug!(conn, %reason, "disconnected");
                 self.handle(Input::Disconnected { conn, reason });
             }
@@ -203,25 +195,12 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
     }
 
     fn connected(&mut self, connection: Conn) {
-        let conn = self.next_conn;
-        self.next_conn += 1;
         let (key, address) = (connection.peer, plain(connection.address));
         let transport = match connection.transport {
             TransportKind::Quic => "quic",
             TransportKind::Tcp => "tcp",
         };
-        let outgoing = Arc::new(Outgoing::default());
-        self.conns.insert(conn, Arc::clone(&outgoing));
-        let (mailbox, lines) = (self.mailbox.clone(), self.lines.clone());
-        // Those that have ended are let go of.
-        while self.connections.try_join_next().is_some() {}
-        self.connections.spawn(async move {
-            let line = |line| Message::Line(conn, line);
-            let broken = run_connection(connection, &outgoing, MAX_FRAME, &lines, &mailbox, line).await;
-            let reason = broken.unwrap_or_else(|| "closed".into());
-            // The hub that is not there any more need not know.
-            let _ = mailbox.send(Message::Disconnected(conn, reason)).await;
-        });
+        let conn = self.connections.add(connection);
         tracing::debug!(conn, %key, %address, transport, "connected");
         self.handle(Input::Connected { conn, key, address, transport });
     }
@@ -236,13 +215,9 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
 
     fn perform(&mut self, output: Output) {
         match output {
-            Output::Send(conn, frame) => self.with(conn, |outgoing| outgoing.push(&frame)),
-            Output::Say(conn, line) => self.with(conn, |outgoing| outgoing.say(&line)),
-            Output::Close(conn) => {
-                if let Some(outgoing) = self.conns.remove(&conn) {
-                    outgoing.close();
-                }
-            }
+            Output::Send(conn, frame) => self.connections.write(conn, |outgoing| outgoing.push(&frame)),
+            Output::Say(conn, line) => self.connections.write(conn, |outgoing| outgoing.say(&line)),
+            Output::Close(conn) => self.connections.close(conn),
             Output::Persist(number, record) => self.submit(Job::Keep(Batch { number, records: vec![record] })),
             Output::Abandon(commits) => self.store.abandon(commits),
             Output::Query(number, query) => self.submit(Job::Find(number, Box::new(query))),
@@ -265,7 +240,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         }
     }
 
-    /// Gives the store a job, in its order.
+    /// Gives the store a job; jobs keep their order.
     fn submit(&mut self, job: Job) {
         if self.unwritten.is_empty() {
             self.write(job);
@@ -274,7 +249,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         }
     }
 
-    /// Says whether the store took the job.
+    /// Returns whether the store took the job.
     fn write(&mut self, job: Job) -> bool {
         match self.store.submit(job) {
             Ok(()) => true,
@@ -286,34 +261,9 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             Err(NotTaken::Stopped(_)) => false,
         }
     }
-
-    fn with(&mut self, conn: ConnId, change: impl FnOnce(&Outgoing)) {
-        if let Some(outgoing) = self.conns.get(&conn) {
-            change(outgoing);
-            if self.filled.last() != Some(&conn) {
-                self.filled.push(conn);
-            }
-        }
-    }
-
-    /// Wakes the writers, once for all that was handled.
-    fn flush(&mut self) {
-        for conn in self.filled.drain(..) {
-            if let Some(outgoing) = self.conns.get(&conn) {
-                outgoing.flush();
-            }
-        }
-    }
-
-    /// Gives the last lines time to leave: a client that does not take them is not waited for.
-    async fn farewell(&mut self) {
-        self.messages.close();
-        let all = async { while self.connections.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(crate::io::net::CLOSE_TIME, all).await;
-    }
 }
 
-/// An IPv4 client on a socket for both is shown as what it is.
+/// Shows an IPv4 client of a dual-stack socket with its IPv4 address.
 fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }

@@ -14,6 +14,6 @@ pub(super) enum WatchEvent {
     Moved(PathBuf),
     /// These files and folders have been added to the index.
     Added(Vec<Arc<Shelved>>, Vec<u64>),
-    /// There is nobody left to tell.
+    /// The watcher was dropped.
     Stop,
 }

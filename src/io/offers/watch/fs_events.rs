@@ -1,4 +1,4 @@
-//! What the system tells of changes in folders.
+//! The operating system's events about changes in folders.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -13,11 +13,11 @@ use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Wat
 use super::WatchShared;
 use super::event::WatchEvent;
 
-/// Folders of which the system tells changes; never what is deeper in them.
+/// The folders whose changes the system reports, without those within them.
 pub(super) struct FsEvents {
     watcher: Option<RecommendedWatcher>,
     folders: BTreeSet<PathBuf>,
-    /// Whether there is a folder of which it does not.
+    /// Whether there is a folder that the system could not watch.
     blind: bool,
     /// Whether that was logged.
     warned: bool,
@@ -42,7 +42,7 @@ impl FsEvents {
         Self { watcher, folders: BTreeSet::new(), blind: false, warned: false }
     }
 
-    /// Has changes in a folder told. Says whether that is new.
+    /// Watches a folder. Returns whether it was not watched before.
     pub(super) fn watch(&mut self, folder: &Path) -> bool {
         let Some(watcher) = &mut self.watcher else { return false };
         // Where there is no room for one more, the others need not be tried.
@@ -66,17 +66,17 @@ impl FsEvents {
         }
     }
 
-    /// Whether there are changes that are not told.
+    /// Whether some changes are not reported.
     pub(super) fn is_blind(&self) -> bool {
         self.blind || self.watcher.is_none()
     }
 
-    /// From now on, tries again what could not be watched.
+    /// Allows what could not be watched to be tried again.
     pub(super) fn try_again(&mut self) {
         self.blind = false;
     }
 
-    /// Gives up what is watched at this path and below: whatever is there now is something else.
+    /// Stops watching at this path and below, because something else is there now.
     pub(super) fn lose(&mut self, path: &Path) {
         let from = (Bound::Included(path), Bound::Unbounded);
         let lost: Vec<_> = self.folders.range::<Path, _>(from).take_while(|f| f.starts_with(path)).cloned().collect();

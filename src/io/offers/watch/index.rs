@@ -1,4 +1,4 @@
-//! What is watched: offered files with what was told of them, and folders in which new files count.
+//! The index of what is watched: offered files as they were published, and folders whose new files are offered too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -15,12 +15,12 @@ use crate::protocol::limits::TREE_ENTRIES;
 use crate::protocol::name::check_file;
 use crate::protocol::{Content, ContentHash, Timestamp};
 
-/// Keeps the shelf, too, so that both always say the same.
+/// What is watched. It also updates the shelf, so that index and shelf always agree.
 #[derive(Debug)]
 pub(super) struct WatchIndex {
     shelf: Shelf,
     files: BTreeMap<Arc<str>, Watched>,
-    /// The folders to which the names of files are relative, and of how many files.
+    /// The folders to which names of files are relative, each with the number of its files.
     bases: BTreeMap<Arc<Path>, usize>,
     folders: BTreeMap<u64, Folder>,
     next: u64,
@@ -29,10 +29,10 @@ pub(super) struct WatchIndex {
 /// An offered file.
 #[derive(Debug)]
 struct Watched {
-    /// As it is on the shelf, which says where it is, and what was told of it.
+    /// The file as it is on the shelf: where it is, and as what it was published.
     file: Arc<Shelved>,
     chunks: Option<u32>,
-    /// Changes with each offering.
+    /// A new number each time that the file is offered.
     serial: u64,
 }
 
@@ -47,7 +47,7 @@ impl Watched {
     }
 }
 
-/// What was told of a file, besides its name: what follows from this is left out.
+/// As what a file was published, besides its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Published {
     hash: ContentHash,
@@ -81,7 +81,7 @@ struct Folder {
     except: BTreeSet<String>,
 }
 
-/// A file to hash, and on whose behalf.
+/// A file to hash, and the offer that it is hashed for.
 #[derive(Debug)]
 pub(super) struct HashTask {
     pub(super) base: Arc<Path>,
@@ -93,7 +93,7 @@ pub(super) struct HashTask {
     is_new: bool,
 }
 
-/// What a settled path calls for.
+/// What must be done about a path that has settled.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
     pub(super) tasks: Vec<HashTask>,
@@ -127,7 +127,7 @@ impl WatchIndex {
         Self { shelf, files: BTreeMap::new(), bases: BTreeMap::new(), folders: BTreeMap::new(), next: 0 }
     }
 
-    /// Takes what was offered; gives the files as they are on the shelf, and the numbers of the folders.
+    /// Adds what was offered. Returns the files as they are on the shelf, and the numbers of the folders.
     pub(super) fn add(
         &mut self,
         offering: &Offering,
@@ -154,7 +154,7 @@ impl WatchIndex {
         (placed, added)
     }
 
-    /// A folder, as those share it whose names are relative to it.
+    /// The shared path of a folder to which names are relative.
     fn base(&self, folder: &Path) -> Arc<Path> {
         self.bases.get_key_value(folder).map_or_else(|| folder.into(), |(known, _)| known.clone())
     }
@@ -187,7 +187,7 @@ impl WatchIndex {
         Some(old)
     }
 
-    /// The offered files at a path: as many as there are folders around it to which their names are relative.
+    /// The offered files at a path: one for each base folder above it under which it was offered.
     fn at<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = (&'a Arc<str>, &'a Watched)> {
         let bases = path.ancestors().filter(|folder| self.bases.contains_key(*folder));
         bases.filter_map(move |base| {
@@ -196,7 +196,7 @@ impl WatchIndex {
         })
     }
 
-    /// Takes back what is named; a name that ends in `/` is that of a folder, `./` that of the outermost.
+    /// Withdraws what is named. A name that ends in `/` is a folder's, `./` the outermost folder's.
     pub(super) fn forget(&mut self, names: &[String]) {
         for name in names {
             match name.strip_suffix('/') {
@@ -226,10 +226,10 @@ impl WatchIndex {
         self.except(prefix);
     }
 
-    /// Notes in the folders that go on being watched that this was withdrawn.
+    /// Excludes a withdrawn name from the folders that are still watched.
     fn except(&mut self, name: &str) {
         for folder in self.folders.values_mut().filter(|folder| name.starts_with(&folder.scope.prefix)) {
-            // A bound that nobody reaches who does not try to.
+            // Only reachable by abuse.
             if folder.except.len() < TREE_ENTRIES {
                 folder.except.insert(name.to_owned());
             }
@@ -277,7 +277,7 @@ impl WatchIndex {
         below
     }
 
-    /// Whether this is how the file at a path is offered, under all of its names; true for others.
+    /// Whether the file at a path is still as it was offered, under all of its names; true if it is not offered.
     pub(super) fn is_as_offered(&self, path: &Path, now: Option<&Fingerprint>) -> bool {
         self.at(path).all(|(_, file)| Some(file.fingerprint()) == now)
     }
@@ -293,7 +293,7 @@ impl WatchIndex {
         self.folders.values().any(|folder| path == folder.path() || folder.name_of(path).is_some())
     }
 
-    /// Decides about a path that has been the same for a moment: a regular file, or none.
+    /// Decides what to do about a path that has not changed for a moment; `now` is `None` if no regular file is there.
     pub(super) fn settle(&mut self, path: &Path, now: Option<&Fingerprint>) -> Settled {
         let mut settled = Settled::default();
         let names: Vec<Arc<str>> = self.at(path).map(|(name, _)| name.clone()).collect();
@@ -323,7 +323,7 @@ impl WatchIndex {
         settled
     }
 
-    /// Takes a file that was hashed; gives what is to be told of it.
+    /// Puts a file that was hashed into its place. Returns what must be published of it, if anything.
     pub(super) fn replace(&mut self, task: &HashTask, file: Ready) -> Option<Content> {
         let told = match self.files.get(&task.name) {
             Some(old) if !task.is_new && old.serial == task.owner => Some(Published::of(&old.file.hashed)),
@@ -348,7 +348,7 @@ impl WatchIndex {
         self.files.get(&task.name).is_some_and(|old| !task.is_new && old.serial == task.owner)
     }
 
-    /// Takes a file that is gone off the shelf; says whether it was offered.
+    /// Takes a file that is gone off the shelf. Returns whether it was offered.
     pub(super) fn drop_failed(&mut self, task: &HashTask) -> bool {
         self.is_offered(task) && self.unplace(&task.name)
     }

@@ -1,8 +1,8 @@
 //! Noticing that offered files change, and that new ones appear in watched folders.
 //!
-//! What the system tells of changes (`fs_events`) is a hint and no more: a path to look at. It is looked at until it has
-//! been the same for a moment, then hashed, put on the shelf, and told. Where the system tells nothing, because it
-//! cannot or because too much happened at once, everything is looked at now and then: that alone would do, if later.
+//! The system's events (`fs_events`) are only hints: paths to look at. A path is looked at until it has not changed for a
+//! moment, then hashed, put on the shelf, and published. Events can be lost, or not be had at all; so everything is scanned
+//! now and then. The scans alone would be enough, only later.
 
 mod event;
 mod fs_events;
@@ -26,10 +26,10 @@ use fs_events::FsEvents;
 use index::WatchIndex;
 use worker::Worker;
 
-/// Notes that may wait for the thread. If there are more, it looks at everything.
+/// How many events may wait for the thread. If there are more, it scans everything.
 const EVENT_QUEUE: usize = 4_096;
 
-/// Who is told of changes.
+/// Receives the changes.
 pub(crate) type Changed = Box<dyn Fn(FilesChanged) + Send>;
 
 /// How fast changes are noticed.
@@ -37,11 +37,11 @@ pub(crate) type Changed = Box<dyn Fn(FilesChanged) + Send>;
 pub(crate) struct WatchIntervals {
     /// How long a file must be the same until it is hashed.
     pub(crate) quiet: Duration,
-    /// How often everything is looked at, if that takes no time.
+    /// The time between full scans, if a scan takes no time.
     pub(crate) poll: Duration,
-    /// The same where the system does not tell of all changes.
+    /// The same where the system does not report all changes.
     pub(crate) poll_blind: Duration,
-    /// Whether to ask the system to tell of changes.
+    /// Whether to use the system's events.
     pub(crate) events: bool,
 }
 
@@ -60,7 +60,7 @@ impl Default for WatchIntervals {
 pub struct Watcher {
     shared: Arc<WatchShared>,
     notes: SyncSender<WatchEvent>,
-    /// Starts the thread, when there is something to watch: the system has few of its ways to tell of changes.
+    /// Starts the thread once there is something to watch, because the system has few watchers to give.
     start: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
@@ -68,7 +68,7 @@ pub struct Watcher {
 #[derive(Debug)]
 struct WatchShared {
     index: Mutex<WatchIndex>,
-    /// A note was lost.
+    /// An event was lost.
     missed: AtomicBool,
     stop: Cancel,
 }
@@ -105,7 +105,7 @@ impl Watcher {
         self.shared.index().forget(names);
     }
 
-    /// Has a file looked at.
+    /// Checks a file that may have changed.
     pub fn suspect(&self, name: &str) {
         if let Some(path) = self.shared.index().path_of(name) {
             self.shared.note(&self.notes, WatchEvent::Look(path));

@@ -1,4 +1,4 @@
-//! The thread that looks at what may have changed.
+//! The thread that checks what may have changed.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::ErrorKind;
@@ -22,15 +22,15 @@ use crate::io::offers::walk::{Found, find_in};
 use crate::protocol::limits::PUBLISH_FILES;
 use crate::protocol::{Content, ErrorCode};
 
-/// Paths that may wait to be settled. More are found when everything is looked at.
+/// How many changed paths may wait to settle. Further ones are found by the next full scan.
 const PENDING: usize = 65_536;
-/// Looking at everything may take this part of the time.
+/// A full scan may take at most one part in so many of the time.
 const POLL_SHARE: u32 = 50;
-/// How often a folder is read again because there are more folders in it than a moment ago.
+/// How often a folder is read again because new folders have appeared in it.
 const SCANS: usize = 8;
-/// How much longer to wait, until it is looked at again, where the system does not tell what is there.
+/// How many times longer to wait for a path whose state the system does not tell.
 const UNTOLD: u32 = 10;
-/// What is known is told after this time, while other files are still being hashed.
+/// After this time, what is known is published while other files are still being hashed.
 const TELL: Duration = Duration::from_secs(1);
 
 /// What is at a path.
@@ -40,7 +40,7 @@ enum PathState {
     Folder,
     /// Nothing, or nothing that is ever offered.
     Nothing,
-    /// The system does not tell, for now.
+    /// The system cannot tell at the moment.
     Unknown,
 }
 
@@ -62,7 +62,7 @@ impl PathState {
     }
 }
 
-/// A path that has not been the same for long enough.
+/// A path that has changed, and must stay the same until `due`.
 struct Pending {
     seen: PathState,
     due: Instant,
@@ -77,7 +77,7 @@ pub(super) struct Worker {
     pending: HashMap<PathBuf, Pending>,
     next_settle: Instant,
     next_poll: Instant,
-    /// Not before this is everything looked at again, whatever was missed.
+    /// The earliest time of the next full scan, whatever was missed.
     rest: Instant,
 }
 
@@ -123,7 +123,7 @@ impl Worker {
         }
     }
 
-    /// Something was offered: from now on its changes are told, and what happened before is seen now.
+    /// Watches what was offered, and catches up with changes that were made before it was watched.
     fn added(&mut self, files: &[Arc<Shelved>], folders: &[u64]) {
         for file in files {
             self.watch_parent(&file.path());
@@ -183,7 +183,7 @@ impl Worker {
         self.pending.entry(path).or_insert(Pending { seen, due });
     }
 
-    /// Looks whether an offered file is still what was offered.
+    /// Checks whether an offered file is still as it was offered.
     fn check(&mut self, path: &Path) {
         let seen = PathState::at(path);
         if !self.shared.index().is_as_offered(path, seen.file()) {
@@ -222,7 +222,7 @@ impl Worker {
         }
     }
 
-    /// Looks at everything.
+    /// Scans everything.
     fn poll(&mut self) {
         let started = Instant::now();
         self.fs_events.try_again();
@@ -256,7 +256,7 @@ impl Worker {
         self.next_poll = now + pause.max(took * POLL_SHARE);
     }
 
-    /// Acts on what has been the same for a moment.
+    /// Acts on paths that have not changed for a moment.
     fn settle(&mut self) {
         let now = Instant::now();
         let mut due = Vec::new();
@@ -288,7 +288,7 @@ impl Worker {
         self.next_settle = soonest.map_or(together, |soonest| soonest.max(together));
     }
 
-    /// Hashes files that have changed or are new, and tells of them and of those that are gone.
+    /// Hashes files that are new or have changed, and publishes them together with those that are gone.
     fn hash(&mut self, mut tasks: Vec<HashTask>, gone: Vec<String>) {
         tasks.sort_by(|a, b| (&a.base, a.chunks, &a.name).cmp(&(&b.base, b.chunks, &b.name)));
         let mut news = FilesChanged { changed: Vec::new(), gone };
@@ -337,7 +337,7 @@ impl Worker {
         }
     }
 
-    /// Tells what has changed, so much at a time as goes to the hub at a time.
+    /// Publishes what has changed, in pieces that one message to the hub can hold.
     fn tell(&self, news: FilesChanged) {
         let (mut changed, mut gone) = (news.changed.into_iter(), news.gone.into_iter());
         while !self.shared.stop.is_cancelled() {

@@ -3,6 +3,7 @@
 mod invites;
 mod model;
 mod people;
+mod replay;
 mod users;
 
 use std::os::unix::fs::PermissionsExt;

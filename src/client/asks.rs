@@ -1,0 +1,86 @@
+//! Which event answers which request.
+
+use crate::protocol::{Event, Request, event, request};
+
+/// A request that can be made of a [`Client`](super::Client), with the type of its answer.
+///
+/// It is implemented for every struct of [`request`](crate::protocol::request).
+pub trait Ask: Into<Request> {
+    /// The event that says that it was done.
+    type Answer: TryFrom<Event>;
+}
+
+/// Every request with its answer.
+macro_rules! asks {
+    ($( $Request:ident => $Answer:ident, )*) => {
+        $( impl Ask for request::$Request { type Answer = event::$Answer; } )*
+    };
+}
+
+/// How an answer is taken out of its event.
+macro_rules! answers {
+    ($( $Answer:ident, )*) => {
+        $(
+            impl TryFrom<Event> for event::$Answer {
+                /// The event, which is another one.
+                type Error = Event;
+
+                fn try_from(event: Event) -> Result<Self, Event> {
+                    if let Event::$Answer(answer) = event { Ok(answer) } else { Err(event) }
+                }
+            }
+        )*
+    };
+}
+
+asks! {
+    Register => Welcome,
+    Login => Welcome,
+    Dereg => Deregistered,
+    Rereg => Welcome,
+    Status => Status,
+    Who => Roster,
+    Setdir => DirSet,
+    Withdraw => Withdrawn,
+    List => Table,
+    Search => Found,
+    Chunks => Chunks,
+    Get => TransferCompleted,
+    Push => TransferCompleted,
+    Accept => TransferCompleted,
+    Decline => Declined,
+    Transfers => Transfers,
+    Cancel => Cancelled,
+    Message => MessageAcked,
+    Broadcast => MessageAcked,
+    PrivateOpen => PrivateOpened,
+    Private => MessageAcked,
+    PrivateClose => PrivateClosed,
+    Block => Blocked,
+    Unblock => Unblocked,
+    Blocks => Blocks,
+    History => History,
+    RoomCreate => RoomCreated,
+    Rooms => Rooms,
+    RoomJoin => RoomJoined,
+    RoomInvite => RoomInvited,
+    RoomLeave => RoomLeft,
+    Members => Members,
+    Say => MessageAcked,
+    Focus => Focused,
+    Unfocus => Unfocused,
+    Wait => Waited,
+    Help => Help,
+    Quit => Bye,
+}
+
+/// `offer-acked`, or with `keep` the `offer-kept` that follows it.
+impl Ask for request::Offer {
+    type Answer = Event;
+}
+
+answers! {
+    Welcome, Deregistered, Status, Roster, DirSet, Withdrawn, Table, Found, Chunks, TransferCompleted, Declined,
+    Transfers, Cancelled, MessageAcked, PrivateOpened, PrivateClosed, Blocked, Unblocked, Blocks, History, RoomCreated,
+    Rooms, RoomJoined, RoomInvited, RoomLeft, Members, Focused, Unfocused, Waited, Help, Bye,
+}
