@@ -12,13 +12,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
+use potluck::core::fetch::{FetchPlan, PlannedFile, Source};
 use potluck::io::content::hash::{Hashed, hash_file};
-use potluck::io::data::{
-    Control, DataServer, FetchJob, FolderFile, FolderJob, LocalPeer, Rates, Shelf, Source, Throttle, UploadNote,
-    UploadNotify, fetch, fetch_folder,
-};
+use potluck::io::content::store::ContentStore;
 use potluck::io::net::identity::Identity;
 use potluck::io::os::cancel::Cancel;
+use potluck::io::transfer::{
+    Control, DataServer, Fetched, Fetcher, LocalPeer, Rates, TokenBucket, UploadNote, UploadNotify, fetch,
+};
 use potluck::protocol::{ContentHash, OnConflict, Timestamp};
 
 const RUNS: usize = 5;
@@ -138,7 +139,7 @@ fn limited_giver(
     notify: UploadNotify,
 ) -> Giver {
     let identity = LocalPeer::new(Identity::from_seed([seed; 32])).limited(rates);
-    let shelf = Shelf::default();
+    let shelf = ContentStore::default();
     shelf.set_peers(HashMap::from([(receiver.key, "bench".into())]));
     for (name, path, hashed) in files {
         shelf.add(name.as_str(), path.clone(), hashed.clone());
@@ -149,33 +150,27 @@ fn limited_giver(
     Giver { _server: server, source: Source { name: format!("giver {seed}"), address, key: identity.key, has: None } }
 }
 
-fn job(name: &str, hashed: &Hashed, sources: Vec<Source>, folder: &Path) -> FetchJob {
-    FetchJob {
-        token: "0123456789abcdef".into(),
-        file: name.into(),
-        hash: hashed.hash,
-        chunking: hashed.chunking,
-        chunks: None,
-        sources,
-        folder: folder.to_owned(),
-        target: format!("got-{name}"),
-        on_conflict: OnConflict::Fail,
-        modified: None,
-        seed: 0,
-        share: true,
-    }
+fn plan(name: &str, hashed: &Hashed, sources: Vec<Source>) -> FetchPlan {
+    let mut plan = FetchPlan::of_file(name, hashed.hash, hashed.chunking, sources);
+    plan.files[0].target = format!("got-{name}");
+    plan
+}
+
+fn get(plan: &FetchPlan, token: &str, receiver: &LocalPeer, folder: &Path) -> Fetched {
+    let fetcher = Fetcher { token: token.into(), seed: 0, folder, local: receiver, store: &ContentStore::default() };
+    fetch(plan, &fetcher, &|_| (), &Control::default()).expect("it arrives")
 }
 
 /// One file from so many sources, each of which may send so many bytes a second; in seconds.
 fn ours(source: &Path, folder: &Path, sources: u8, up: Option<u64>) -> f64 {
     let receiver = LocalPeer::new(Identity::from_seed([0; 32]));
     let file = ("file".to_owned(), source.to_owned(), hashing(source).1);
-    let rates = || Rates { up: up.map(Throttle::new), down: None };
+    let rates = || Rates { up: up.map(TokenBucket::new), down: None };
     let giver = |seed| limited_giver(seed, &receiver, std::slice::from_ref(&file), rates(), Arc::new(|_| ()));
     let givers: Vec<_> = (1..=sources).map(giver).collect();
-    let job = job("file", &file.2, givers.iter().map(|g| g.source.clone()).collect(), folder);
+    let plan = plan("file", &file.2, givers.iter().map(|g| g.source.clone()).collect());
     let started = Instant::now();
-    let fetched = fetch(&job, &receiver, &Shelf::default(), &|_| (), &Control::default()).expect("it arrives");
+    let fetched = get(&plan, "0123456789abcdef", &receiver, folder);
     let seconds = started.elapsed().as_secs_f64();
     fs::remove_file(fetched.path).expect("it is there");
     seconds
@@ -194,12 +189,12 @@ fn resumed(source: &Path, folder: &Path) -> (f64, f64) {
         }
     });
     let giver = limited_giver(1, &receiver, std::slice::from_ref(&file), Rates::default(), notify);
-    let whole = job("half", &file.2, vec![giver.source.clone()], folder);
-    let first = (0..whole.chunking.count() / 2).collect();
-    let half = FetchJob { chunks: Some(first), token: "fedcba9876543210".into(), ..whole.clone() };
-    fetch(&half, &receiver, &Shelf::default(), &|_| (), &Control::default()).expect("it arrives");
+    let whole = plan("half", &file.2, vec![giver.source.clone()]);
+    let first = (0..file.2.chunking.count() / 2).collect();
+    let half = FetchPlan { chunks: Some(first), ..whole.clone() };
+    get(&half, "fedcba9876543210", &receiver, folder);
     let started = Instant::now();
-    let fetched = fetch(&whole, &receiver, &Shelf::default(), &|_| (), &Control::default()).expect("it arrives");
+    let fetched = get(&whole, "0123456789abcdef", &receiver, folder);
     let seconds = started.elapsed().as_secs_f64();
     assert!(fetched.complete);
     fs::remove_file(fetched.path).expect("it is there");
@@ -284,7 +279,7 @@ fn our_files(files: &[(String, PathBuf, Hashed)], folder: &Path, receiver: &Loca
     let givers: Vec<_> = (1..=sources).map(|i| giver(i, receiver, files)).collect();
     let target = folder.join("got");
     fs::create_dir(&target).expect("the folder can be written");
-    let file = |(name, _, hashed): &(String, PathBuf, Hashed)| FolderFile {
+    let file = |(name, _, hashed): &(String, PathBuf, Hashed)| PlannedFile {
         file: name.clone(),
         target: name.clone(),
         hash: hashed.hash,
@@ -292,18 +287,17 @@ fn our_files(files: &[(String, PathBuf, Hashed)], folder: &Path, receiver: &Loca
         modified: Some(Timestamp(1_700_000_000_000)),
         sources: (0..sources.into()).collect(),
     };
-    let job = FolderJob {
-        token: "0123456789abcdef".into(),
+    let plan = FetchPlan {
         name: "small/".into(),
         hash: ContentHash([0; 32]),
         files: files.iter().map(file).collect(),
         sources: givers.iter().map(|g| g.source.clone()).collect(),
-        folder: target.clone(),
+        chunks: None,
         on_conflict: OnConflict::Fail,
-        seed: 0,
+        share: true,
     };
     let started = Instant::now();
-    fetch_folder(&job, receiver, &Shelf::default(), &|_| (), &Control::default()).expect("it arrives");
+    get(&plan, "0123456789abcdef", receiver, &target);
     let seconds = started.elapsed().as_secs_f64();
     fs::remove_dir_all(target).expect("it was made");
     seconds

@@ -1,6 +1,6 @@
 //! Sizes and rates on the command line: `500MB`, `1GiB`, `10M`, `1.5MB`.
 
-use crate::io::data::SLOWEST;
+use crate::io::transfer::SLOWEST;
 
 /// Reads a rate in bytes a second; its unit may be short, as in `10M`, or missing.
 pub(super) fn rate(text: &str) -> Result<u64, String> {

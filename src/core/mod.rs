@@ -6,9 +6,9 @@
 //! `poll` nothing else may happen. Time never goes back.
 
 pub mod answers;
-pub mod batch;
 pub mod dials;
 pub mod digest;
+pub mod fetch;
 pub mod few;
 pub mod flow;
 pub mod hub;
@@ -19,11 +19,11 @@ pub mod peers;
 pub mod places;
 pub mod rate;
 pub mod session;
-pub mod swarm;
 pub mod time;
 pub mod timers;
 pub mod told;
 
+pub use fetch::Fetch;
 pub use hub::Hub;
 pub use link::{Link, LinkConfig, LinkFault, LinkLost};
 pub use peers::Peers;

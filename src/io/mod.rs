@@ -6,16 +6,15 @@
 //! |---|---|
 //! | [`os`] | the clock, randomness, signals, core dumps, and the flag that ends work on other threads |
 //! | [`fs`] | opening files safely: below a folder that is offered, or in a folder of our own |
-//! | [`content`] | hashing, the hash cache, manifests |
+//! | [`content`] | hashing, the hash cache, manifests, what is served, partial files, placing |
 //! | [`net`] | keys, TLS, and connections of lines over QUIC or TCP |
-//! | [`data`] | transfers between clients |
+//! | [`transfer`] | transfers between clients: the driver of a fetch, lanes, serving, limits |
 //! | [`offers`] | what is offered: found, hashed, and watched for changes |
 //! | [`store`] | the hub's SQLite database |
 //! | [`state`] | a client's data folder: keys, pins, the inbox |
 //! | [`drive`] | the drivers of hub and client, and the user's streams |
 
 pub mod content;
-pub mod data;
 pub mod drive;
 pub mod fs;
 pub mod net;
@@ -23,3 +22,4 @@ pub mod offers;
 pub mod os;
 pub mod state;
 pub mod store;
+pub mod transfer;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::disk::Disk;
+use super::done::Done;
 use super::traffic::Traffic;
 use crate::core::peers::{PeerConn, PeerInput};
-use crate::core::session::{FilesChanged, Hashed, Input, Session, TransferNote, UploadNote};
+use crate::core::session::{Input, Session};
 use crate::core::time::Time;
-use crate::protocol::wire::Received;
-use crate::protocol::{Content, ContentHash, EventLine, Failure, Follows, PublicKey, event};
+use crate::protocol::{ContentHash, EventLine, Follows, PublicKey};
 
 /// A client of the simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,20 +62,6 @@ pub(super) struct Actor {
     pub(super) traffic: Traffic,
 }
 
-/// Something on a client's own machine is done.
-pub(super) enum Done {
-    Dir(u64, Result<String, Failure>),
-    Hashing(u64, event::OfferProgress),
-    Hashed(u64, Result<Hashed, Failure>),
-    Changed(FilesChanged),
-    Lent(u64, Result<Content, Failure>),
-    Inbox(String, Received),
-    Transfer(u64, TransferNote),
-    Upload(u64, UploadNote),
-    /// Every key is the one that is known.
-    Pinned(u64),
-}
-
 impl Actor {
     pub(super) fn new(session: Session, key: PublicKey, address: SocketAddr) -> Self {
         Self {
@@ -107,12 +93,7 @@ impl Actor {
             Done::Changed(changes) => Input::FilesChanged(changes),
             Done::Lent(task, result) => Input::Lent(task, result),
             Done::Inbox(ref name, ref shown) => Input::InboxOpened(name, shown),
-            Done::Transfer(transfer, note) => {
-                if !self.fetched(transfer, &note) {
-                    return;
-                }
-                Input::Transfer(transfer, note)
-            }
+            Done::Transfer(transfer, note) => Input::Transfer(transfer, note),
             Done::Upload(upload, note) => {
                 if !self.traffic.sends(upload, &note) {
                     return;

@@ -6,6 +6,7 @@
 
 mod client;
 mod disk;
+mod done;
 mod look;
 mod peers;
 mod run;
@@ -132,9 +133,11 @@ enum Happening {
     /// The hub, in this run of it, has fetched a copy.
     Copied(u64, crate::core::hub::CopyPlan),
     /// Something on a client's own machine is done.
-    Local(usize, client::Done),
+    Local(usize, done::Done),
     /// Something of a direct connection.
     Peer(peers::Happens),
+    /// Something of what a client fetches, by the transfer's number.
+    Transfer(usize, u64, traffic::Step),
 }
 
 impl Sim {
@@ -267,7 +270,7 @@ impl Sim {
 
     fn files_changed(&mut self, client: ClientId, changes: FilesChanged) {
         if changes != FilesChanged::default() {
-            self.later(self.now, Happening::Local(client.0, client::Done::Changed(changes)));
+            self.later(self.now, Happening::Local(client.0, done::Done::Changed(changes)));
         }
     }
 

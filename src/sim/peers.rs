@@ -64,7 +64,7 @@ impl Sim {
             }
             PeerOutput::Pin(number, ..) => {
                 let at = self.now + self.config.latency.0;
-                self.later(at, Happening::Local(client, super::client::Done::Pinned(number)));
+                self.later(at, Happening::Local(client, super::done::Done::Pinned(number)));
             }
             PeerOutput::Say(conn, line) => self.line_to_peer(client, conn, line),
             PeerOutput::Send(conn, frame) => self.line_to_peer(client, conn, text_of(&frame)),

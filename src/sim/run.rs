@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use super::client::Done;
+use super::done::Done;
 use super::shelf::HUB_ADDRESS;
 use super::{Conn, EPOCH, Happening, Sim};
 use crate::core::hub::{self, Verified};
@@ -83,6 +83,7 @@ impl Sim {
             Happening::Found(..) | Happening::Verified(..) | Happening::Copied(..) => {}
             Happening::Local(client, done) => self.local_done(client, done),
             Happening::Peer(happens) => self.peer_happens(happens),
+            Happening::Transfer(client, transfer, step) => self.transfer_step(client, transfer, step),
         }
     }
 
@@ -206,8 +207,7 @@ impl Sim {
             }
             Output::Unlend(hash, to) => self.actors[client].disk.unlend(hash, &to),
             Output::FetchFolder(plan) => self.fetch_folder(client, plan),
-            // A simulated transfer has its sources from the start.
-            Output::Sources(..) => {}
+            Output::Sources(transfer, sources) => self.add_sources(client, transfer, &sources),
             Output::Hash(offering) => self.hash(client, &offering),
             Output::Unserve(files) => self.actors[client].disk.unserve(&files),
             Output::Peers(peers) => self.actors[client].peers = peers.into_iter().flatten().collect(),

@@ -1,15 +1,21 @@
 //! The smaller machines: links, transfers of chunks and of small files, and what waits for a slow reader.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use potluck::core::batch::{self, Batch, Item, Room};
+use potluck::core::fetch::chunks::Chunks;
+use potluck::core::fetch::chunks::invariants::Witness;
+use potluck::core::fetch::invariants::Witness as FetchWitness;
+use potluck::core::fetch::small_files::{Item, Room, SmallFiles};
+use potluck::core::fetch::{
+    Fetch, FetchPlan, Found, Input, Lane, LaneError, Opened, Output, PlannedFile, Source, Start,
+};
 use potluck::core::outbox::{Bounds, Outbox, Popped, Queued, StateKey};
-use potluck::core::swarm::invariants::Witness;
-use potluck::core::swarm::{self, Swarm};
 use potluck::core::{Link, LinkConfig, Rng, Time};
 use potluck::protocol::event::Kind;
 use potluck::protocol::limits::{LINK_BYTES, LINK_FRAMES};
-use potluck::protocol::{ChunkSet, ErrorCode};
+use potluck::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey};
 
 /// A link waits for something exactly while it has a connection.
 fn is_up(link: &Link) -> bool {
@@ -95,8 +101,8 @@ fn swarm_run(seed: u64) {
     let mut rng = Rng(seed);
     let count = rng.below(64) as u32;
     let wanted = rng.chance(30).then(|| (0..count).filter(|_| rng.chance(50)).collect());
-    let mut swarm = Swarm::new(count, wanted, rng.chance(50), seed);
-    let (mut witness, mut lanes, mut sources): (_, Vec<swarm::Lane>, u32) = (Witness::default(), Vec::new(), 0);
+    let mut swarm = Chunks::new(count, wanted, rng.chance(50), seed);
+    let (mut witness, mut lanes, mut sources): (_, Vec<Lane>, u32) = (Witness::default(), Vec::new(), 0);
     for _ in 0..rng.below(200) {
         let (source, chunk) = (rng.below(u64::from(sources) + 2) as u32, rng.below(66) as u32);
         let lane = (!lanes.is_empty()).then(|| lanes[rng.below(lanes.len() as u64) as usize]);
@@ -113,7 +119,10 @@ fn swarm_run(seed: u64) {
             2 => swarm.drop_source(source),
             3 => swarm.claim(chunk),
             4 => swarm.disown(chunk),
-            5 if source < sources => lanes.push(swarm.join(source)),
+            5 if source < sources => {
+                lanes.push(Lane(lanes.len() as u32));
+                swarm.join(lanes[lanes.len() - 1], source);
+            }
             6 => {
                 let Some(lane) = lane else { continue };
                 swarm.leave(lane);
@@ -150,17 +159,21 @@ fn batch_run(seed: u64) {
         sources: (0..sources).filter(|_| rng.chance(60)).collect(),
     };
     let items = (0..files).map(|_| item(&mut rng)).collect();
-    let mut batch = Batch::new(items, sources as usize, 1 + rng.below(4) as usize);
-    let (mut lanes, mut failed, mut done): (Vec<batch::Lane>, Vec<u32>, Vec<u32>) = Default::default();
+    let mut batch = SmallFiles::new(items, sources as usize, 1 + rng.below(4) as usize);
+    let (mut lanes, mut failed, mut done): (Vec<Lane>, Vec<u32>, Vec<u32>) = Default::default();
     for _ in 0..rng.below(200) {
         let (source, file) = (rng.below(u64::from(sources)) as u32, rng.below(u64::from(files) + 2) as u32);
         let lane = (!lanes.is_empty()).then(|| lanes[rng.below(lanes.len() as u64) as usize]);
         let Some(lane) = lane else {
-            lanes.push(batch.join(source));
+            lanes.push(Lane(0));
+            batch.join(Lane(0), source);
             continue;
         };
         match rng.below(9) {
-            0 => lanes.push(batch.join(source)),
+            0 => {
+                lanes.push(Lane(lanes.len() as u32));
+                batch.join(lanes[lanes.len() - 1], source);
+            }
             1 => batch.leave(lane),
             2 => batch.drop_source(source, &ErrorCode::PeerBroke.into()),
             3 => batch.strike(lane, file, ErrorCode::SourceGone.into()),
@@ -194,6 +207,83 @@ fn batch_run(seed: u64) {
 #[test]
 fn batch() {
     crate::seeds::play_seeds(3_000, batch_run);
+}
+
+/// A driver that says anything at any time: of lanes that have ended, pieces that nobody asked for, files that are not
+/// there.
+fn fetch_run(seed: u64) {
+    let mut rng = Rng(seed);
+    let source = |number: u64| {
+        let (address, key) = (SocketAddr::from(([10, 0, 0, 1], number as u16)), PublicKey([number as u8; 32]));
+        Source { name: number.to_string(), address, key, has: None }
+    };
+    let files = if rng.chance(50) { 1 } else { rng.below(20) };
+    let sizes = [0, 5, 5_000, 1 << 20, (1 << 20) + 1, 9 << 20];
+    let file = |rng: &mut Rng| PlannedFile {
+        file: "file".into(),
+        target: "file".into(),
+        hash: ContentHash([7; 32]),
+        chunking: Chunking::for_size(sizes[rng.below(6) as usize], None),
+        modified: None,
+        sources: (0..5).filter(|_| rng.chance(60)).collect(),
+    };
+    let plan = FetchPlan {
+        name: if files == 1 { "file".into() } else { "folder/".into() },
+        hash: ContentHash([7; 32]),
+        files: (0..files).map(|_| file(&mut rng)).collect(),
+        sources: (0..rng.below(5)).map(source).collect(),
+        chunks: rng.chance(30).then(|| some_chunks(&mut rng)),
+        on_conflict: OnConflict::Fail,
+        share: rng.chance(80),
+    };
+    let found =
+        (0..rng.below(20)).map(|_| if rng.chance(80) { Ok(Found::Missing) } else { Err(ErrorCode::Exists.into()) });
+    let (found, cores) = (found.collect(), rng.below(20) as usize);
+    let start = Start { seed, cores, trial: Duration::from_secs(1), limited: rng.chance(20), found, path: "d".into() };
+    let (mut now, mut fetch) = (Time(0), Fetch::new(Time(0), Arc::new(plan), start));
+    let (mut witness, mut open): (FetchWitness, Vec<Lane>) = Default::default();
+    for _ in 0..rng.below(300) {
+        now = now + Duration::from_millis([0, 1, 20, 600, 11_000][rng.below(5) as usize]);
+        let (any, piece) = (Lane(rng.below(12) as u32), rng.below(24) as u32);
+        let lane = if open.is_empty() || rng.chance(20) { any } else { open[rng.below(open.len() as u64) as usize] };
+        let failure = || Failure::from(ErrorCode::PeerBroke);
+        let input = match rng.below(14) {
+            0 => {
+                let claimed = some_chunks(&mut rng).iter().collect();
+                let ready = Opened::Ready { path: "file".into(), claimed, manifest: rng.chance(50) };
+                Input::Opened(piece % 20, Ok(ready))
+            }
+            1 | 2 => Input::Connected(lane),
+            3 => Input::Manifest { lane, fits: rng.chance(70) },
+            4 => Input::Moved { lane, bytes: rng.below(1 << 20) },
+            5 | 6 => Input::Arrived { lane, piece, bytes: rng.below(1 << 20) },
+            7 => Input::Written { lane, piece, result: if rng.chance(80) { Ok(()) } else { Err(failure()) } },
+            8 => Input::Refused { lane, piece, failure: failure() },
+            9 => {
+                open.retain(|known| *known != lane);
+                let error = [LaneError::Broke(failure()), LaneError::Lied(failure()), LaneError::Fatal(failure())];
+                Input::Ended(lane, if rng.chance(30) { Ok(()) } else { Err(error[rng.below(3) as usize].clone()) })
+            }
+            10 => Input::Checked { chunk: piece, right: rng.chance(50) },
+            11 => Input::Placed { file: piece, result: Ok(("file".into(), rng.chance(50))) },
+            12 => Input::Learned(vec![source(rng.below(9))]),
+            _ if rng.chance(5) => Input::Cancel,
+            _ => Input::Tick,
+        };
+        fetch.handle(now, input);
+        witness.check(&fetch).unwrap();
+        while let Some(output) = fetch.poll() {
+            if let Output::Dial { lane, .. } = output {
+                open.push(lane);
+            }
+        }
+        let _ = (fetch.next_timeout(), fetch.outcome(), fetch.missing());
+    }
+}
+
+#[test]
+fn fetch() {
+    crate::seeds::play_seeds(3_000, fetch_run);
 }
 
 struct Note(u64, usize);

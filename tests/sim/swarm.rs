@@ -1,5 +1,6 @@
 //! Many clients that exchange one content, in simulation: what must hold whoever lies, leaves or stalls.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::seeds::each_seed;
@@ -27,6 +28,10 @@ fn peer(rng: &mut Rng) -> PeerConfig {
         fault: Fault::None,
         fault_at: Duration::from_millis(rng.below(3_000)),
         leaves_when_done: false,
+        left: BTreeMap::new(),
+        lane_rate: None,
+        down: None,
+        cores: 1 + rng.below(16) as usize,
     }
 }
 
@@ -52,6 +57,9 @@ fn crowd(rng: &mut Rng, most: u64, chunks: u32) -> Vec<PeerConfig> {
                 peer.fetches = Some((!all).then(|| some(rng, chunks, percent)));
                 peer.comes = Duration::from_millis(1 + rng.below(1_000));
                 peer.leaves_when_done = rng.chance(30);
+                if all && rng.chance(30) {
+                    peer.left = some(rng, chunks, percent).iter().map(|chunk| (chunk, rng.chance(70))).collect();
+                }
             }
         }
         if peer.fault == Fault::Claims && peer.fetches.is_none() {
@@ -143,5 +151,30 @@ fn who_has_what_nobody_else_has_is_asked_though_all_connections_are_taken() {
         let mut sim = SwarmSim::new(seed, 13, peers);
         play(&mut sim);
         assert_eq!(sim.outcomes().collect::<Vec<_>>(), [(13, Some(Ok(())))]);
+    });
+}
+
+#[test]
+fn the_number_of_connections_settles_where_more_gain_nothing() {
+    each_seed("swarm", 40, |seed| {
+        let mut rng = Rng(seed);
+        let mut peers: Vec<PeerConfig> = (0..2).map(|_| peer(&mut rng)).collect();
+        let rates = [1, 4, 16, 60];
+        let any = |rng: &mut Rng| rates[rng.below(4) as usize] * MIB;
+        let (up, lane, down, cores) =
+            (any(&mut rng), any(&mut rng), any(&mut rng), [1, 2, 4, 16][rng.below(4) as usize]);
+        (peers[0].rate, peers[1].lane_rate, peers[1].down, peers[1].cores) = (up, Some(lane), Some(down), cores);
+        (peers[1].fetches, peers[1].comes) = (Some(None), Duration::from_millis(100));
+        // As fast as it can be with any number of connections that is allowed to one source.
+        let best = up.min(down).min(lane * (cores as u64).clamp(2, 8));
+        let chunks = (40 * best / MIB) as u32;
+        let mut sim = SwarmSim::new(seed, chunks, peers);
+        play(&mut sim);
+        let (dialled, _) = sim.lanes(1);
+        let took = sim.now() - Time(100_000);
+        let late = dialled.iter().filter(|at| **at - Time(0) > took / 2).count();
+        let what = format!("up {up}, lane {lane}, down {down}, {cores} cores: {took:?}, {dialled:?}");
+        assert!(took < Duration::from_secs(60), "as much as could come in 40 s took longer: {what}");
+        assert!(dialled.len() <= 24 && late <= 4, "it does not settle: {what}");
     });
 }

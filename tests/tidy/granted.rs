@@ -6,10 +6,13 @@ use super::{assert_none, sources, words};
 
 /// Files of `core` that may index, and why.
 const INDEXES_ALL_THE_SAME: &[(&str, &str)] = &[
-    ("src/core/batch.rs", "by the numbers of its own files, sources and lanes; the adversary tries others"),
-    ("src/core/swarm/mod.rs", "by the numbers of its own chunks and lanes; the adversary tries others"),
-    ("src/core/swarm/sources.rs", "by the numbers of its own chunks and sources; the adversary tries others"),
-    ("src/core/swarm/invariants.rs", "it checks the swarm in tests"),
+    (
+        "src/core/fetch/small_files/mod.rs",
+        "by the numbers of its own files, sources and lanes; the adversary tries others",
+    ),
+    ("src/core/fetch/chunks/mod.rs", "by the numbers of its own chunks and lanes; the adversary tries others"),
+    ("src/core/fetch/chunks/holders.rs", "by the numbers of its own chunks and sources; the adversary tries others"),
+    ("src/core/fetch/chunks/invariants.rs", "it checks the chunks in tests"),
 ];
 
 /// Whether a line takes something out of a map, a list or a text as if it had to be there: `peers[&id]`, `list[n..]`.

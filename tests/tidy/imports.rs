@@ -5,14 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Source, assert_none, sources};
 
 /// The rooms of `io`: each may know those that stand before it.
-const ROOMS: [&str; 10] = ["os", "fs", "content", "net", "data", "transfer", "offers", "store", "state", "drive"];
+const ROOMS: [&str; 9] = ["os", "fs", "content", "net", "transfer", "offers", "store", "state", "drive"];
 
 /// How many files of a part may lie on circles, and why. A number only ever goes down.
 const CIRCLES_ALL_THE_SAME: &[(&str, usize, &str)] = &[
     ("core::hub", 19, "one type holds everything that the hub knows"),
-    ("io::data", 17, "its files share one run of a transfer"),
     ("protocol", 7, "parsing a line and explaining what is wrong with it need each other"),
-    ("sim", 2, "a simulated client and its transfers hold each other"),
     ("ui", 6, "phrases share helpers that stand in one of them"),
 ];
 

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use potluck::io::data::{Control, FetchJob, LocalPeer, Shelf, Source, fetch};
+use potluck::core::fetch::{FetchPlan, Source};
+use potluck::io::content::store::ContentStore;
 use potluck::io::net::identity::Identity;
 use potluck::io::state::home::Home;
+use potluck::io::transfer::{Control, Fetcher, LocalPeer, fetch};
 use potluck::protocol::transfer::Chunking;
-use potluck::protocol::{ErrorCode, JoinLink, Offer, OnConflict, PublicKey};
+use potluck::protocol::{ErrorCode, JoinLink, Offer, PublicKey};
 use serde_json::{Value, json};
 
 use super::{error_code, get, pair};
@@ -154,26 +156,19 @@ fn what_is_wanted_from_somebody_with_another_key_is_taken_from_nobody() {
 /// Fetches an offer straight from its owner, without the hub.
 pub fn fetch_as(identity: &Identity, offer: &Value, key: PublicKey, folder: &Place) -> Result<(), ErrorCode> {
     let offer: Offer = serde_json::from_value(offer.clone()).unwrap();
-    let job = FetchJob {
-        token: "0123456789abcdef".into(),
-        file: offer.file.clone(),
-        hash: offer.hash,
-        chunking: Chunking::checked(offer.size, offer.chunk_size, offer.chunks).unwrap(),
-        sources: vec![Source {
-            name: offer.owner,
-            address: SocketAddr::from((offer.address, offer.port)),
-            key,
-            has: None,
-        }],
-        chunks: None,
-        folder: folder.path().to_owned(),
-        target: offer.file,
-        on_conflict: OnConflict::Fail,
-        modified: None,
+    let address = SocketAddr::from((offer.address, offer.port));
+    let chunking = Chunking::checked(offer.size, offer.chunk_size, offer.chunks).unwrap();
+    let source = Source { name: offer.owner, address, key, has: None };
+    let plan = FetchPlan::of_file(&offer.file, offer.hash, chunking, vec![source]);
+    let token = "0123456789abcdef".into();
+    let fetcher = Fetcher {
+        token,
         seed: 0,
-        share: true,
+        folder: folder.path(),
+        local: &LocalPeer::new(identity.clone()),
+        store: &ContentStore::default(),
     };
-    let fetched = fetch(&job, &LocalPeer::new(identity.clone()), &Shelf::default(), &|_| (), &Control::default());
+    let fetched = fetch(&plan, &fetcher, &|_| (), &Control::default());
     fetched.map(drop).map_err(|failure| failure.code)
 }
 

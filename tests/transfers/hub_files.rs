@@ -9,9 +9,11 @@ use std::time::Instant;
 
 use crate::support::environment::potluck;
 use crate::support::*;
-use potluck::io::data::{Control, FetchJob, LocalPeer, Shelf, Source, fetch};
+use potluck::core::fetch::{FetchPlan, Source};
+use potluck::io::content::store::ContentStore;
 use potluck::io::net::identity::Identity;
 use potluck::io::state::home::Home;
+use potluck::io::transfer::{Control, Fetcher, LocalPeer, fetch};
 use potluck::protocol::{ErrorCode, Offer, OnConflict};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -263,21 +265,13 @@ fn fetch_as(identity: &Identity, hub: &Hub, offer: &Value, folder: &Path) -> Res
         key: text(&listening["key"]).parse().unwrap(),
         has: None,
     };
-    let job = FetchJob {
-        token: "0123456789abcdef".to_owned(),
-        chunking: offer.chunking().unwrap(),
-        file: offer.file,
-        hash: offer.hash,
-        chunks: None,
-        sources: vec![source],
-        folder: folder.to_owned(),
-        target: "got".to_owned(),
-        on_conflict: OnConflict::Overwrite,
-        modified: None,
-        seed: 0,
-        share: false,
-    };
-    let fetched = fetch(&job, &LocalPeer::new(identity.clone()), &Shelf::default(), &|_| (), &Control::default());
+    let mut plan = FetchPlan::of_file(&offer.file, offer.hash, offer.chunking().unwrap(), vec![source]);
+    plan.files[0].target = "got".to_owned();
+    (plan.on_conflict, plan.share) = (OnConflict::Overwrite, false);
+    let token = "0123456789abcdef".to_owned();
+    let fetcher =
+        Fetcher { token, seed: 0, folder, local: &LocalPeer::new(identity.clone()), store: &ContentStore::default() };
+    let fetched = fetch(&plan, &fetcher, &|_| (), &Control::default());
     fetched.map(|fetched| fs::read(fetched.path).unwrap()).map_err(|failure| failure.code)
 }
 

@@ -48,6 +48,7 @@ mod words;
 
 use super::time::Time;
 use super::timers::Timers;
+pub use crate::core::fetch::TransferNote;
 use crate::protocol::line::BadLine;
 use crate::protocol::{At, ErrorCode, Failure, Request, RequestLine, Speaker};
 use context::Context;
@@ -55,7 +56,7 @@ use ending::Ending;
 use inbox::Inbox;
 pub use inbox::{is_private, number_of};
 pub use notes::{
-    FetchPlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, TransferNote, UploadNote,
+    FetchPlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, UploadNote, source_of,
 };
 use offers::Offers;
 use pending::{Pending, RequestId, Waiting};

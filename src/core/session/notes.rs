@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
+use crate::core::fetch;
 use crate::protocol::transfer::OnConflict;
-use crate::protocol::types::{Skipped, Source};
-use crate::protocol::wire::Had;
-use crate::protocol::{ChunkSet, Content, ContentHash, Failure, PublicKey, event};
+use crate::protocol::types::Skipped;
+use crate::protocol::{ChunkSet, Content, ContentHash, ErrorCode, Failure, PublicKey, event};
 
 /// Files to hash, and to serve to everybody from then on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,52 +99,67 @@ pub struct FetchPlan {
     pub share: bool,
 }
 
-/// How a transfer goes on, as the driver sees it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TransferNote {
-    /// It begins.
-    Started {
-        /// Where the file will be.
-        path: String,
-        /// Bytes that are there already.
-        resumed: u64,
-    },
-    /// It is there already, all of it, and is served to others: nothing is fetched, and it is completed.
-    Here(Had),
-    /// So many bytes are there.
-    Progress(u64),
-    /// This is there by now, verified, and is served to others. What was told of before is not told again.
-    Have(Vec<Had>),
-    /// A file of a folder could not be had; the others go on.
-    FileFailed {
-        /// The name under which it is offered.
-        file: String,
-        /// Why.
-        failure: Failure,
-    },
-    /// Nobody who is there has what is missing; it waits for somebody who has.
-    Stalled {
-        /// How long, in milliseconds.
-        left: u64,
-    },
-    /// A source was given up.
-    Dropped {
-        /// Who.
-        peer: String,
-        /// Why.
-        failure: Failure,
-    },
-    /// The file is there.
-    Completed {
-        /// Where.
-        path: String,
-        /// Whether it is all of it, rather than the chunks that were wanted.
-        complete: bool,
-        /// Who sent how much.
-        sources: Vec<Source>,
-    },
-    /// It is not.
-    Failed(Failure),
+impl FetchPlan {
+    /// What is fetched, from whom.
+    ///
+    /// # Errors
+    /// `not-offered` if nobody has it; `peer-broke` if what its offer says of it cannot be true.
+    pub fn planned(&self) -> Result<fetch::FetchPlan, Failure> {
+        let first = &self.sources.first().ok_or(ErrorCode::NotOffered)?.offer;
+        let sources = self.sources.iter().map(source_of).collect();
+        let mut plan = fetch::FetchPlan::of_file(&first.file, first.hash, first.chunking().ok_or_else(unfit)?, sources);
+        (plan.files[0].target, plan.files[0].modified) = (self.target.clone(), first.modified);
+        (plan.chunks, plan.on_conflict, plan.share) = (self.chunks.clone(), self.on_conflict, self.share);
+        Ok(plan)
+    }
+}
+
+impl FolderPlan {
+    /// What is fetched, from whom; this is the hub's key.
+    ///
+    /// # Errors
+    /// `peer-broke` if what an offer says of its file cannot be true.
+    pub fn planned(&self, hub: PublicKey) -> Result<fetch::FetchPlan, Failure> {
+        let file = |file: &FolderFile| {
+            Ok(fetch::PlannedFile {
+                file: file.content.file.to_string(),
+                target: file.target.clone(),
+                hash: file.content.hash,
+                chunking: file.content.chunking().ok_or_else(unfit)?,
+                modified: file.content.modified,
+                sources: file.sources.clone(),
+            })
+        };
+        let source = |source: &FolderSource| fetch::Source {
+            name: source.name.clone(),
+            address: source.address,
+            key: source.key.unwrap_or(hub),
+            has: None,
+        };
+        Ok(fetch::FetchPlan {
+            name: self.folder.clone(),
+            hash: self.hash(),
+            files: self.files.iter().map(file).collect::<Result<_, Failure>>()?,
+            sources: self.sources.iter().map(source).collect(),
+            chunks: None,
+            on_conflict: self.on_conflict,
+            share: true,
+        })
+    }
+}
+
+/// Who has a content, as a source of it.
+pub fn source_of(holder: &event::Holder) -> fetch::Source {
+    fetch::Source {
+        name: holder.offer.owner.clone(),
+        address: SocketAddr::new(holder.offer.address, holder.offer.port),
+        key: holder.key,
+        has: holder.has.clone(),
+    }
+}
+
+fn unfit() -> Failure {
+    Failure::new(ErrorCode::PeerBroke, "The offer's size and chunks do not fit together.")
 }
 
 /// How an upload goes on, as the driver sees it.

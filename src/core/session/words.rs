@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::notes::{FetchPlan, FilesChanged, FolderPlan, Hashed, Offering, TransferNote, UploadNote};
+use super::notes::{FetchPlan, FilesChanged, FolderPlan, Hashed, Offering, UploadNote};
+use crate::core::fetch::TransferNote;
 use crate::core::link::LinkConfig;
 use crate::core::peers::{PeerInput, PeerOutput};
 use crate::protocol::event::Settings;

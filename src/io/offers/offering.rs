@@ -11,7 +11,7 @@ use crate::core::session::{FilesChanged, Hashed, Offering};
 use crate::io::content::hash::{self, Fingerprint};
 use crate::io::content::hash_cache::HashCache;
 use crate::io::content::hash_many::{Meter, Progress, TOGETHER, hash_or_remember, hash_some};
-use crate::io::data::Shelf;
+use crate::io::content::store::ContentStore;
 use crate::io::fs::check_dir;
 use crate::io::fs::open::Opener;
 use crate::io::offers::watch::{WatchIntervals, Watcher};
@@ -40,12 +40,12 @@ pub(super) struct Prepared {
 impl Offers {
     /// Offers that are served from `shelf`. Hashes are remembered in the folder `home`. `changed` is told, on another thread,
     /// what is on the shelf by then; it may wait, and whoever drops the offers does not wait for it.
-    pub fn new(shelf: Shelf, home: Option<&Path>, changed: impl Fn(FilesChanged) + Send + 'static) -> Self {
+    pub fn new(shelf: ContentStore, home: Option<&Path>, changed: impl Fn(FilesChanged) + Send + 'static) -> Self {
         Self::with_intervals(shelf, home, WatchIntervals::default(), changed)
     }
 
     pub(crate) fn with_intervals(
-        shelf: Shelf,
+        shelf: ContentStore,
         home: Option<&Path>,
         intervals: WatchIntervals,
         changed: impl Fn(FilesChanged) + Send + 'static,

@@ -15,7 +15,7 @@ use super::*;
 use crate::core::session::Offering;
 use crate::io::content::hash::{Fingerprint, Hashed};
 use crate::io::content::hash_cache::HashCache;
-use crate::io::data::Shelf;
+use crate::io::content::store::ContentStore;
 use crate::io::os::cancel::Cancel;
 use crate::protocol::limits::TREE_DEPTH;
 use crate::protocol::line::pointer_at;
@@ -26,7 +26,7 @@ struct Scene {
     _base: tempfile::TempDir,
     dir: PathBuf,
     home: PathBuf,
-    shelf: Shelf,
+    shelf: ContentStore,
 }
 
 impl Scene {
@@ -36,7 +36,7 @@ impl Scene {
         fs::create_dir_all(&home).unwrap();
         fs::create_dir(&dir).unwrap();
         fs::write(base.path().join("secret"), "outside").unwrap();
-        Self { dir: dir.canonicalize().unwrap(), home, shelf: Shelf::default(), _base: base }
+        Self { dir: dir.canonicalize().unwrap(), home, shelf: ContentStore::default(), _base: base }
     }
 
     fn put(&self, file: &str, bytes: impl AsRef<[u8]>) {

@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, Dir, FileType, statat};
 use rustix::io::Errno;
 
 use crate::io::content::hash::Fingerprint;
-use crate::io::data::is_partial;
+use crate::io::content::partial_file::is_partial;
 use crate::io::fs::open::{Opener, open_folder, open_within, refusal};
 use crate::io::os::cancel::Cancel;
 use crate::protocol::limits::{TREE_DEPTH, TREE_ENTRIES};

@@ -1,90 +1,39 @@
-//! Many clients that exchange one content, under a virtual clock: [`crate::core::swarm`] decides for each of them what
-//! it fetches from whom, and here is what happens to it. Sources lie, leave, stall, change their file, or claim what
-//! they do not have; receivers become sources of what they have got, and tell of it in batches, as the hub would.
+//! Many clients that exchange one content, under a virtual clock: [`crate::core::fetch`] decides for each of them, as it
+//! does in the program that ships, and here is what happens to it. Sources lie, leave, stall, change their file, or claim
+//! what they do not have; receivers become sources of what they have got, and tell of it in batches, as the hub would.
 
-mod receiver;
+mod config;
+mod fetching;
 mod serving;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
 
+use crate::core::fetch::Lane;
 use crate::core::time::{Rng, Time};
-use crate::protocol::ChunkSet;
-use receiver::{Act, Receiver};
+use crate::protocol::{ChunkSet, ErrorCode};
+pub use config::{Fault, PeerConfig};
+use fetching::{Act, Fetching, source_of};
 
 /// The size of each chunk, in bytes.
 const CHUNK: u64 = 1 << 20;
-/// How often a receiver tells what it has got, and looks after its lanes.
-const TICK: Duration = Duration::from_millis(500);
 
-/// What is wrong with a peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// Nothing.
-    None,
-    /// Half of the chunks that it sends from then on are wrong.
-    Lies,
-    /// It is gone: its connections break, and nobody can make new ones.
-    Leaves,
-    /// Its file is another one.
-    Changes,
-    /// It says that it has all chunks, and does not.
-    Claims,
-    /// Its connections stay, and nothing comes any more.
-    Stalls,
-}
-
-/// Why a source was dropped, or a transfer failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// A chunk was wrong.
-    BadChunk,
-    /// The connection broke, or none could be made.
-    Broke,
-    /// Nothing came for too long.
-    Silent,
-    /// It said that its file is another one.
-    Changed,
-    /// It said that it does not have the chunk.
-    Gone,
-    /// Nobody is left who has what is missing.
-    Starved,
-}
-
-/// One of the clients.
-#[derive(Debug, Clone)]
-pub struct PeerConfig {
-    /// What it has when it comes; `None` for all.
-    pub has: Option<ChunkSet>,
-    /// Whether it fetches: all, or these chunks.
-    pub fetches: Option<Option<ChunkSet>>,
-    /// When it comes.
-    pub comes: Duration,
-    /// How many bytes it sends in a second, to all together.
-    pub rate: u64,
-    /// How long its way to the middle of the network is.
-    pub delay: Duration,
-    /// What is wrong with it.
-    pub fault: Fault,
-    /// From when on.
-    pub fault_at: Duration,
-    /// Whether it leaves when it has everything.
-    pub leaves_when_done: bool,
-}
+/// How long what is done on the disk takes.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// What a peer answers to a request for a chunk: its content, which is a number here, or that it cannot.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Answer {
     Chunk(u64),
-    Refused(Reason),
+    Refused(ErrorCode),
 }
 
 /// One connection, seen from its receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Via {
     receiver: usize,
-    lane: u64,
+    lane: Lane,
 }
 
 enum Happens {
@@ -92,11 +41,17 @@ enum Happens {
     Faults(usize),
     Ticks(usize),
     Dialled(Via),
+    AskedManifest(Via),
+    Manifest(Via),
     Asked(Via, u32),
     /// A peer has sent what it was sending.
     Sent(usize),
     Arrives(Via, u32, Answer),
     Breaks(Via),
+    Written(Via),
+    Ends(Via),
+    Checked(usize, u32),
+    Placed(usize),
     /// A receiver is told what a peer has.
     Told(usize, usize, Option<ChunkSet>),
 }
@@ -109,7 +64,7 @@ struct Peer {
     told: Option<Option<ChunkSet>>,
     faulty: bool,
     gone: bool,
-    receiver: Option<Receiver>,
+    receiver: Option<Fetching>,
     /// What it is sending, and what waits, in turn for each connection.
     sending: Option<(Via, u32)>,
     waiting: VecDeque<(Via, VecDeque<u32>)>,
@@ -153,7 +108,7 @@ impl SwarmSim {
     }
 
     /// The receivers that have come: number, and how it ended if it did.
-    pub fn outcomes(&self) -> impl Iterator<Item = (usize, Option<Result<(), Reason>>)> {
+    pub fn outcomes(&self) -> impl Iterator<Item = (usize, Option<Result<(), ErrorCode>>)> {
         let receivers = self.peers.iter().enumerate().filter(|(_, peer)| !peer.gone || peer.is_done());
         receivers.filter_map(|(index, peer)| Some((index, peer.receiver.as_ref()?.outcome)))
     }
@@ -175,8 +130,12 @@ impl SwarmSim {
 
     /// How many verified chunks a receiver got from each peer, and how many bad ones.
     pub fn came_from(&self, receiver: usize) -> BTreeMap<usize, (u32, u32)> {
-        let known = self.peers[receiver].receiver.iter().flat_map(|receiver| &receiver.known);
-        known.map(|source| (source.peer, (source.good, source.bad))).collect()
+        self.peers[receiver].receiver.iter().flat_map(|receiver| receiver.came_from.clone()).collect()
+    }
+
+    /// When a receiver made each of its connections, and how many it has.
+    pub fn lanes(&self, receiver: usize) -> (Vec<Time>, usize) {
+        self.peers[receiver].receiver.as_ref().map(|of| (of.dialled.clone(), of.lanes())).unwrap_or_default()
     }
 
     /// Lets the next thing happen; false if nothing is left that could.
@@ -193,23 +152,47 @@ impl SwarmSim {
             Some(Happens::Ticks(index)) => self.ticks(index)?,
             Some(Happens::Dialled(via)) => {
                 let reached = self.source_of(via).is_some_and(|peer| !self.peers[peer].gone);
-                self.receiver_does(via.receiver, |receiver, now, acts| receiver.dialled(now, via.lane, reached, acts))?;
+                self.receiver_does(via.receiver, |of, now, _, acts| of.dialled(now, via.lane, reached, acts))?;
+            }
+            Some(Happens::AskedManifest(via)) => self.asked_manifest(via),
+            Some(Happens::Manifest(via)) => {
+                self.receiver_does(via.receiver, |of, now, _, acts| of.manifest(now, via.lane, acts))?;
             }
             Some(Happens::Asked(via, chunk)) => self.asked(via, chunk),
             Some(Happens::Sent(index)) => self.sent(index),
             Some(Happens::Arrives(via, chunk, answer)) => {
-                let right = matches!(answer, Answer::Chunk(content) if self.truth[chunk as usize] == content);
-                self.receiver_does(via.receiver, |receiver, now, acts| {
-                    receiver.arrives(now, via.lane, (chunk, answer), right, acts)
+                self.receiver_does(via.receiver, |of, now, truth, acts| {
+                    of.arrives(now, via.lane, (chunk, answer), truth, acts)
                 })?;
             }
             Some(Happens::Breaks(via)) => {
-                self.receiver_does(via.receiver, |receiver, now, acts| {
-                    receiver.lost(now, via.lane, Reason::Broke, acts);
+                self.receiver_does(via.receiver, |of, now, _, acts| {
+                    of.breaks(now, via.lane, ErrorCode::PeerBroke, acts)
                 })?;
             }
+            Some(Happens::Written(via)) => {
+                self.receiver_does(via.receiver, |of, now, truth, acts| of.written(now, via.lane, truth, acts))?;
+            }
+            Some(Happens::Ends(via)) => {
+                let mut ended = true;
+                self.receiver_does(via.receiver, |of, now, _, acts| {
+                    ended = of.ended(now, via.lane, acts)?;
+                    Ok(())
+                })?;
+                if !ended {
+                    self.later(MOMENT, Happens::Ends(via));
+                }
+            }
+            Some(Happens::Checked(receiver, chunk)) => {
+                self.receiver_does(receiver, |of, now, truth, acts| {
+                    of.checked(now, chunk, truth[chunk as usize], acts)
+                })?;
+            }
+            Some(Happens::Placed(receiver)) => {
+                self.receiver_does(receiver, |of, now, _, acts| of.placed(now, acts))?;
+            }
             Some(Happens::Told(receiver, peer, has)) => {
-                self.receiver_does(receiver, |receiver, now, acts| receiver.told(now, peer, has.as_ref(), acts))?;
+                self.receiver_does(receiver, |of, now, _, acts| of.hears(now, peer, has, acts))?;
             }
             None => {}
         }
@@ -220,16 +203,13 @@ impl SwarmSim {
         let config = &self.peers[index].config;
         if let Some(wanted) = config.fetches.clone() {
             let seed = self.rng.next_u64();
-            let mut receiver = Receiver::new(self.truth.len() as u32, wanted, seed);
-            for (peer, told) in self.peers.iter().enumerate().filter(|(_, peer)| !peer.gone) {
-                if let Some(has) = &told.told {
-                    receiver.knows(peer, has.as_ref());
-                }
-            }
+            let told = self.peers.iter().enumerate().filter(|(_, peer)| !peer.gone);
+            let sources = told.filter_map(|(peer, of)| Some(source_of(peer, of.told.clone()?))).collect();
+            let (left, of) = (config.left.clone(), (seed, config.cores));
+            let receiver = Fetching::new(self.now, self.truth.len() as u32, wanted, left, sources, of);
             let peer = &mut self.peers[index];
             (peer.receiver, peer.has) = (Some(receiver), Some(ChunkSet::default()));
-            self.receiver_does(index, |receiver, now, acts| receiver.begin(now, acts))?;
-            self.later(TICK, Happens::Ticks(index));
+            self.receiver_does(index, |of, now, _, acts| of.drain(now, acts))?;
         } else {
             let has = if config.fault == Fault::Claims { None } else { config.has.clone() };
             self.tell_all(index, has);
@@ -256,68 +236,98 @@ impl SwarmSim {
         }
     }
 
-    /// A receiver looks after its lanes and tells what it has got.
+    /// The machine of a receiver wanted to be looked after now.
     fn ticks(&mut self, index: usize) -> Result<(), String> {
-        self.receiver_does(index, |receiver, now, acts| receiver.tick(now, acts))?;
-        if !self.peers[index].gone && !self.peers[index].is_done() {
-            self.later(TICK, Happens::Ticks(index));
+        let now = self.now;
+        let due = self.peers[index].receiver.as_mut().is_some_and(|of| of.tick.take_if(|at| *at <= now).is_some());
+        if !due {
+            return Ok(());
         }
-        Ok(())
+        self.receiver_does(index, |of, now, _, acts| of.ticks(now, acts))
     }
 
-    /// Lets a receiver do something, does what it wants done, and looks whether everything holds.
+    /// Lets a receiver do something, and does what it wants done.
     fn receiver_does(
         &mut self,
         index: usize,
-        act: impl FnOnce(&mut Receiver, Time, &mut Vec<Act>),
+        act: impl FnOnce(&mut Fetching, Time, &[u64], &mut Vec<Act>) -> Result<(), String>,
     ) -> Result<(), String> {
         let peer = &mut self.peers[index];
-        let Some(receiver) = peer.receiver.as_mut().filter(|r| !peer.gone && r.outcome.is_none()) else {
+        let Some(receiver) = peer.receiver.as_mut().filter(|of| !peer.gone && of.outcome.is_none()) else {
             return Ok(());
         };
         let (mut acts, got) = (Vec::new(), receiver.got_count());
-        act(receiver, self.now, &mut acts);
-        receiver.check()?;
+        act(receiver, self.now, &self.truth, &mut acts)?;
         if receiver.got_count() != got {
-            let have = receiver.got.iter().zip(0..).filter(|(got, _)| got.is_some()).map(|(_, chunk)| chunk);
-            peer.has = Some(have.collect());
+            peer.has = Some(receiver.have());
+        }
+        let timeout = receiver.next_timeout().filter(|at| receiver.tick.is_none_or(|tick| *at < tick));
+        let over = receiver.outcome.is_some();
+        if let Some(at) = timeout {
+            receiver.tick = Some(at);
+            self.later(at - self.now, Happens::Ticks(index));
         }
         for act in acts {
             self.perform(index, act)?;
         }
-        Ok(())
+        if over { self.over(index) } else { Ok(()) }
     }
 
     fn perform(&mut self, index: usize, act: Act) -> Result<(), String> {
+        let via = |lane| Via { receiver: index, lane };
         match act {
             Act::Dial(lane, peer) => {
                 let way = self.way(index, peer);
-                self.later(way * 2, Happens::Dialled(Via { receiver: index, lane }));
+                self.later(way * 2, Happens::Dialled(via(lane)));
+            }
+            Act::AskManifest(lane, peer) => {
+                let way = self.way(index, peer);
+                self.later(way, Happens::AskedManifest(via(lane)));
             }
             Act::Ask(lane, peer, chunk) => {
                 let way = self.way(index, peer);
-                self.later(way, Happens::Asked(Via { receiver: index, lane }, chunk));
+                self.later(way, Happens::Asked(via(lane), chunk));
             }
+            Act::End(lane, peer) => {
+                self.forget(peer, via(lane));
+                let after = Duration::from_micros(self.rng.below(2_000));
+                self.later(after, Happens::Ends(via(lane)));
+            }
+            Act::Write(lane) => {
+                let after = Duration::from_micros(self.rng.below(3_000));
+                self.later(after, Happens::Written(via(lane)));
+            }
+            Act::Check(chunk) => self.later(MOMENT, Happens::Checked(index, chunk)),
+            Act::Place => self.later(MOMENT, Happens::Placed(index)),
             Act::Tell(has) => self.tell_all(index, Some(has)),
-            Act::Dropped(peer, reason) => self.check_dropped(peer, reason)?,
-            Act::Over => self.over(index)?,
+            Act::Dropped(peer, code) => self.check_dropped(peer, code)?,
         }
         Ok(())
     }
 
     fn over(&mut self, index: usize) -> Result<(), String> {
-        let receiver = self.peers[index].receiver.as_ref().ok_or("it has no receiver")?;
+        let peer = &self.peers[index];
+        let receiver = peer.receiver.as_ref().ok_or("it has no receiver")?;
         if receiver.outcome == Some(Ok(())) {
-            if self.peers[index].config.leaves_when_done {
+            if peer.config.leaves_when_done {
                 self.leaves(index);
             }
             return Ok(());
         }
-        let missing = receiver.missing();
-        let had = |chunk: &u32| {
-            receiver.known.iter().any(|source| self.is_sound(source.peer) && receiver.was_told(source, *chunk))
+        let wanted = |chunk: &u32| match &peer.config.fetches {
+            Some(Some(wanted)) => wanted.contains(*chunk),
+            Some(None) | None => true,
         };
-        if missing.iter().all(had) {
+        let missing = |chunk: &u32| wanted(chunk) && receiver.got[*chunk as usize].is_none();
+        let missing: Vec<u32> = (0..self.truth.len() as u32).filter(missing).collect();
+        // Of nothing nothing can be had: that is refused.
+        if missing.is_empty() && receiver.outcome == Some(Err(ErrorCode::BadRequest)) {
+            return Ok(());
+        }
+        let told = |chunk: u32, (peer, has): (&usize, &Option<ChunkSet>)| {
+            self.is_sound(*peer) && has.as_ref().is_none_or(|has| has.contains(chunk))
+        };
+        if missing.iter().all(|chunk| receiver.told.iter().any(|of| told(*chunk, of))) {
             return Err(format!("peer {index} gave up, and sound sources had all of {missing:?}"));
         }
         self.peers[index].has = Some(ChunkSet::default());
@@ -331,17 +341,18 @@ impl SwarmSim {
         !peer.gone && !failed && matches!(peer.config.fault, Fault::None | Fault::Leaves)
     }
 
-    fn check_dropped(&self, index: usize, reason: Reason) -> Result<(), String> {
+    fn check_dropped(&self, index: usize, code: ErrorCode) -> Result<(), String> {
         let peer = &self.peers[index];
-        let fits = match reason {
-            Reason::BadChunk => peer.config.fault == Fault::Lies,
-            Reason::Broke => peer.gone,
-            Reason::Silent => peer.config.fault == Fault::Stalls,
-            Reason::Changed => peer.config.fault == Fault::Changes,
-            Reason::Gone => peer.config.fault == Fault::Claims || !self.is_sound(index),
-            Reason::Starved => false,
+        let fits = match code {
+            ErrorCode::BadChunk => peer.config.fault == Fault::Lies,
+            // It is gone, or was silent.
+            ErrorCode::PeerBroke => peer.gone || peer.config.fault == Fault::Stalls,
+            ErrorCode::PeerUnreachable => peer.gone,
+            ErrorCode::SourceChanged => peer.config.fault == Fault::Changes,
+            ErrorCode::SourceGone => peer.config.fault == Fault::Claims || !self.is_sound(index),
+            _ => false,
         };
-        if fits { Ok(()) } else { Err(format!("peer {index} ({:?}) was dropped: {reason:?}", peer.config.fault)) }
+        if fits { Ok(()) } else { Err(format!("peer {index} ({:?}) was dropped: {code:?}", peer.config.fault)) }
     }
 
     /// Everybody else learns what a peer has.
@@ -354,7 +365,7 @@ impl SwarmSim {
     }
 
     fn source_of(&self, via: Via) -> Option<usize> {
-        self.peers[via.receiver].receiver.as_ref()?.source_of(via.lane)
+        self.peers[via.receiver].receiver.as_ref()?.peer(via.lane)
     }
 
     fn way(&self, one: usize, other: usize) -> Duration {

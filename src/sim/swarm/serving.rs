@@ -2,9 +2,25 @@
 
 use std::time::Duration;
 
-use super::{Answer, CHUNK, Fault, Happens, Reason, SwarmSim, Via};
+use super::{Answer, CHUNK, Fault, Happens, SwarmSim, Via};
+use crate::protocol::ErrorCode;
 
 impl SwarmSim {
+    /// Somebody asks how the content is cut.
+    pub(super) fn asked_manifest(&mut self, via: Via) {
+        let Some(index) = self.source_of(via).filter(|index| !self.peers[*index].gone) else { return };
+        let way = self.way(index, via.receiver);
+        match self.peers[index].config.fault {
+            Fault::Stalls if self.peers[index].faulty => {}
+            Fault::Changes if self.peers[index].faulty => {
+                self.later(way, Happens::Arrives(via, 0, Answer::Refused(ErrorCode::SourceChanged)));
+            }
+            Fault::None | Fault::Lies | Fault::Leaves | Fault::Changes | Fault::Claims | Fault::Stalls => {
+                self.later(way, Happens::Manifest(via));
+            }
+        }
+    }
+
     /// A request has come to its source.
     pub(super) fn asked(&mut self, via: Via, chunk: u32) {
         let Some(index) = self.source_of(via).filter(|index| !self.peers[*index].gone) else { return };
@@ -14,6 +30,11 @@ impl SwarmSim {
             None => waiting.push_back((via, [chunk].into())),
         }
         self.send_next(index);
+    }
+
+    /// A connection has ended: what was asked for over it is not sent.
+    pub(super) fn forget(&mut self, index: usize, via: Via) {
+        self.peers[index].waiting.retain(|(other, _)| *other != via);
     }
 
     /// One at a time, and for each connection in turn.
@@ -37,8 +58,13 @@ impl SwarmSim {
         let Some((via, chunk)) = self.peers[index].sending.take() else { return };
         let answer = self.answer(index, chunk);
         if let Some(answer) = answer.filter(|_| !self.peers[index].gone) {
-            let way = self.way(index, via.receiver);
-            self.later(way, Happens::Arrives(via, chunk, answer));
+            let arrives = self.now + self.way(index, via.receiver);
+            let rates = (self.peers[index].config.lane_rate, self.peers[via.receiver].config.down);
+            let at = match self.peers[via.receiver].receiver.as_mut() {
+                Some(receiver) => receiver.takes_until(arrives, via.lane, rates),
+                None => arrives,
+            };
+            self.later(at - self.now, Happens::Arrives(via, chunk, answer));
         }
         self.send_next(index);
     }
@@ -48,11 +74,11 @@ impl SwarmSim {
         let peer = &self.peers[index];
         let truth = self.truth[chunk as usize];
         if !peer.has.as_ref().is_none_or(|has| has.contains(chunk)) {
-            return Some(Answer::Refused(Reason::Gone));
+            return Some(Answer::Refused(ErrorCode::SourceGone));
         }
         match peer.config.fault {
             Fault::Lies if peer.faulty && self.rng.chance(50) => Some(Answer::Chunk(!truth)),
-            Fault::Changes if peer.faulty => Some(Answer::Refused(Reason::Changed)),
+            Fault::Changes if peer.faulty => Some(Answer::Refused(ErrorCode::SourceChanged)),
             Fault::Stalls if peer.faulty => None,
             Fault::None | Fault::Lies | Fault::Leaves | Fault::Changes | Fault::Claims | Fault::Stalls => {
                 Some(Answer::Chunk(truth))

@@ -25,7 +25,7 @@ impl<W: Observer> ClientDriver<W> {
         self.on_thread(move || {
             let lent = hub.ok_or_else(|| Failure::from(ErrorCode::Internal)).and_then(|hub| {
                 let (content, path, hashed) = offers.hash_one(dir.as_deref(), &file, &cancel)?;
-                shelf.lend(&to, pins.pinned_peer(&to, &hub)?, path, hashed);
+                shelf.grant(&to, pins.pinned_peer(&to, &hub)?, path, hashed);
                 Ok(content)
             });
             Message::Lent(task, lent)

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 use crate::core::Rng;
 use crate::core::session::{Input, Output, Session, TransferNote};
-use crate::io::data::{Control, DataServer, LocalPeer, Rates, Shelf, Throttle, UploadNote as Upload};
+use crate::io::content::store::ContentStore;
 use crate::io::drive::output::Output as Printed;
 use crate::io::fs::check_dir;
 use crate::io::net::Conn;
@@ -30,6 +30,7 @@ use crate::io::offers::Offers;
 use crate::io::os::cancel::Cancel;
 use crate::io::os::clock::until;
 use crate::io::state::inbox::Inboxes;
+use crate::io::transfer::{Control, DataServer, LocalPeer, Rates, TokenBucket, UploadNote as Upload};
 use crate::protocol::event::Holder;
 use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::name::HUB;
@@ -62,7 +63,7 @@ pub struct ClientDriver<W> {
 
 /// What others can fetch from us.
 struct Serving {
-    shelf: Shelf,
+    shelf: ContentStore,
     offers: Offers,
     /// Ends what is being hashed.
     hashing: Cancel,
@@ -99,10 +100,10 @@ impl<W: Observer> ClientDriver<W> {
         (sender, messages): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
         watch: W,
     ) -> Result<Self, Failure> {
-        let limit = |rate: Option<u64>| rate.map(Throttle::new);
+        let limit = |rate: Option<u64>| rate.map(TokenBucket::new);
         let rates = Rates { up: limit(options.transfers.up), down: limit(options.transfers.down) };
         let local = LocalPeer::new(options.folders.home.identity(&options.name)?).limited(rates);
-        let shelf = Shelf::default();
+        let shelf = ContentStore::default();
         let listener = listen(options.ports.files, reach)?;
         let uploads = sender.clone();
         let notify = Arc::new(move |note: Upload| {
@@ -300,7 +301,7 @@ impl<W: Observer> ClientDriver<W> {
             }
             Output::PeersLeft(keys) => keys.iter().for_each(|key| self.serving.server.cancel_all_of(key)),
             Output::Lend { task, dir, file, to } => self.lend(task, dir, file, to),
-            Output::Unlend(hash, to) => self.serving.shelf.unlend(&hash, &to),
+            Output::Unlend(hash, to) => self.serving.shelf.revoke(&hash, &to),
             Output::FetchFolder(plan) => self.fetch_folder(plan),
             Output::Sources(transfer, sources) => self.add_sources(transfer, sources),
             Output::CancelUpload(upload) => self.serving.server.cancel(upload),

@@ -1,34 +1,25 @@
 //! Transfers: from the session's plan to the data plane and back.
 
 use std::collections::hash_map::Entry;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::{ClientDriver, Message, Observer};
-use crate::core::session::{FetchPlan, FolderPlan, FolderSource, TransferNote, UploadNote};
-use crate::io::data::{
-    Control, FetchJob, FetchNote, Fetched, FolderFetched, FolderFile, FolderJob, FolderNote, LocalPeer, Shelf, Source,
-    UploadNote as Upload, fetch, fetch_folder,
-};
+use crate::core::fetch;
+use crate::core::session::{FetchPlan, FolderPlan, TransferNote, UploadNote, source_of};
 use crate::io::state::pins::Pins;
+use crate::io::transfer::{Control, Fetched, Fetcher, UploadNote as Upload, fetch};
 use crate::protocol::cause;
 use crate::protocol::event::Holder;
 use crate::protocol::name::HUB;
 use crate::protocol::name::NameKey;
-use crate::protocol::transfer::Chunking;
-use crate::protocol::wire::Had;
-use crate::protocol::{ChunkSet, ErrorCode, Failure, PublicKey, types};
+use crate::protocol::{ErrorCode, Failure, PublicKey};
 
 /// Further sources of one transfer that may wait until their keys are looked up.
 const SOURCES_WAITING: usize = 256;
 
-/// What every fetch needs: who we are, what we serve, who is told, and who may end it.
-type Around<'a> = (&'a LocalPeer, &'a Shelf, &'a (dyn Fn(TransferNote) + Send + Sync), &'a Control);
-
 impl<W: Observer> ClientDriver<W> {
     pub(super) fn fetch(&mut self, mut plan: FetchPlan) {
-        let (transfer, prep, number) = (plan.transfer, self.prep(), self.fetching.tokens.next_u64());
-        let prepare = move || {
+        self.run_fetch(plan.transfer, move |prep| {
             let others = prep.pinned(&mut plan.sources, |holder| (&holder.offer.owner, Some(holder.key)))?;
             // Which content is theirs is what the hub says: with another key, it is not theirs.
             let from = plan.from.as_deref().map(NameKey::of);
@@ -37,17 +28,12 @@ impl<W: Observer> ClientDriver<W> {
                     return Err(failure.clone());
                 }
             }
-            Ok((prep.job(plan, number)?, dropped(others)))
-        };
-        self.run_fetch(transfer, prepare, |job, (identity, shelf, tell, control)| {
-            let notify = |note| fetch_note(job, note).into_iter().for_each(tell);
-            fetch(job, identity, shelf, &notify, control).map(completed)
+            Ok((plan.planned()?, dropped(others)))
         });
     }
 
     pub(super) fn fetch_folder(&mut self, mut plan: FolderPlan) {
-        let (transfer, prep, number) = (plan.transfer, self.prep(), self.fetching.tokens.next_u64());
-        let prepare = move || {
+        self.run_fetch(plan.transfer, move |prep| {
             // Files name their sources by their places: these stay, and those that are not to be asked have none.
             let mut sources = plan.sources.clone();
             let others = prep.pinned(&mut sources, |source| (&source.name, source.key))?;
@@ -55,25 +41,21 @@ impl<W: Observer> ClientDriver<W> {
             for file in &mut plan.files {
                 file.sources.retain(|source| kept.get(*source as usize) == Some(&true));
             }
-            Ok((prep.folder_job(plan, number)?, dropped(others)))
-        };
-        self.run_fetch(transfer, prepare, |job, (identity, shelf, tell, control)| {
-            let notify = |note| folder_note(job, note).into_iter().for_each(tell);
-            fetch_folder(job, identity, shelf, &notify, control).map(folder_completed)
+            Ok((plan.planned(prep.hub.ok_or(ErrorCode::Internal)?)?, dropped(others)))
         });
     }
 
     /// Prepares and runs a fetch on a thread. Once it has begun, the sources are told of that are not asked.
-    fn run_fetch<J>(
+    fn run_fetch(
         &mut self,
         transfer: u64,
-        prepare: impl FnOnce() -> Result<(J, Vec<TransferNote>), Failure> + Send + 'static,
-        fetch: impl FnOnce(&J, Around<'_>) -> Result<TransferNote, Failure> + Send + 'static,
+        prepare: impl FnOnce(&FetchPrep) -> Result<(fetch::FetchPlan, Vec<TransferNote>), Failure> + Send + 'static,
     ) {
+        let (prep, number) = (self.fetch_prep(), self.fetching.tokens.next_u64());
         let control = self.control(transfer);
-        let (sender, identity, shelf) = (self.sender.clone(), self.local.clone(), self.serving.shelf.clone());
+        let (sender, local, shelf) = (self.sender.clone(), self.local.clone(), self.serving.shelf.clone());
         self.on_thread(move || {
-            let fetched = prepare().and_then(|(job, others)| {
+            let fetched = prepare(&prep).and_then(|(plan, others)| {
                 let tell = |note| {
                     let begins = matches!(note, TransferNote::Started { .. });
                     let more = others.iter().filter(|_| begins).cloned();
@@ -81,7 +63,11 @@ impl<W: Observer> ClientDriver<W> {
                         let _ = sender.blocking_send(Message::Transfer(transfer, note));
                     }
                 };
-                fetch(&job, (&identity, &shelf, &tell, &control))
+                let folder = prep.downloads()?;
+                // It begins at a place of its own, so that receivers who begin together have something to give each other.
+                let (token, seed) = (token(number), number);
+                let fetcher = Fetcher { token, seed, folder: &folder, local: &local, store: &shelf };
+                fetch(&plan, &fetcher, &tell, &control).map(completed)
             });
             Message::Transfer(transfer, fetched.unwrap_or_else(TransferNote::Failed))
         });
@@ -125,19 +111,19 @@ impl<W: Observer> ClientDriver<W> {
     }
 
     fn check_sources(&self, transfer: u64, mut sources: Vec<Holder>) {
-        let (prep, control) = (self.prep(), self.fetching.running.get(&transfer).cloned());
+        let (prep, control) = (self.fetch_prep(), self.fetching.running.get(&transfer).cloned());
         self.on_thread(move || {
             // Those that have another key than they had are not asked, and nobody waits for them.
             if let Some(control) = control
                 && prep.pinned(&mut sources, |holder| (&holder.offer.owner, Some(holder.key))).is_ok()
             {
-                control.update(sources.iter().map(source).collect());
+                control.update(sources.iter().map(source_of).collect());
             }
             Message::SourcesChecked(transfer)
         });
     }
 
-    fn prep(&self) -> FetchPrep {
+    fn fetch_prep(&self) -> FetchPrep {
         FetchPrep {
             hub: self.hub.key,
             pins: self.options.folders.home.pins(),
@@ -192,57 +178,6 @@ impl FetchPrep {
         Ok(others)
     }
 
-    fn job(&self, plan: FetchPlan, number: u64) -> Result<FetchJob, Failure> {
-        let first = &plan.sources.first().ok_or(ErrorCode::NotOffered)?.offer;
-        Ok(FetchJob {
-            token: token(number),
-            file: first.file.clone(),
-            hash: first.hash,
-            chunking: first.chunking().ok_or_else(unfit)?,
-            chunks: plan.chunks,
-            sources: plan.sources.iter().map(source).collect(),
-            folder: self.downloads()?,
-            target: plan.target,
-            on_conflict: plan.on_conflict,
-            modified: first.modified,
-            // From a place of its own, so that receivers who begin together have something to give each other.
-            seed: number,
-            share: plan.share,
-        })
-    }
-
-    fn folder_job(&self, plan: FolderPlan, number: u64) -> Result<FolderJob, Failure> {
-        let hub = self.hub.ok_or(ErrorCode::Internal)?;
-        let hash = plan.hash();
-        let files = plan.files.into_iter().map(|file| {
-            let chunking = file.content.chunking().ok_or_else(unfit)?;
-            Ok(FolderFile {
-                file: file.content.file.to_string(),
-                target: file.target,
-                hash: file.content.hash,
-                chunking,
-                modified: file.content.modified,
-                sources: file.sources,
-            })
-        });
-        let source = |source: FolderSource| Source {
-            name: source.name,
-            address: source.address,
-            key: source.key.unwrap_or(hub),
-            has: None,
-        };
-        Ok(FolderJob {
-            token: token(number),
-            name: plan.folder,
-            hash,
-            files: files.collect::<Result<_, Failure>>()?,
-            sources: plan.sources.into_iter().map(source).collect(),
-            folder: self.downloads()?,
-            on_conflict: plan.on_conflict,
-            seed: number,
-        })
-    }
-
     /// The download folder, made if it is not there.
     fn downloads(&self) -> Result<PathBuf, Failure> {
         let folder = self.downloads.clone();
@@ -260,71 +195,9 @@ fn token(number: u64) -> String {
     format!("{number:016x}")
 }
 
-fn unfit() -> Failure {
-    Failure::new(ErrorCode::PeerBroke, "The offer's size and chunks do not fit together.")
-}
-
-fn source(holder: &Holder) -> Source {
-    Source {
-        name: holder.offer.owner.clone(),
-        address: SocketAddr::new(holder.offer.address, holder.offer.port),
-        key: holder.key,
-        has: holder.has.clone(),
-    }
-}
-
 fn completed(fetched: Fetched) -> TransferNote {
     let path = fetched.path.to_string_lossy().into_owned();
-    TransferNote::Completed { path, complete: fetched.complete, sources: sent(fetched.from) }
-}
-
-fn folder_completed(fetched: FolderFetched) -> TransferNote {
-    let path = fetched.path.to_string_lossy().into_owned();
-    TransferNote::Completed { path, complete: true, sources: sent(fetched.from) }
-}
-
-fn sent(from: Vec<(String, u64)>) -> Vec<types::Source> {
-    from.into_iter().map(|(peer, bytes)| types::Source { peer, bytes }).collect()
-}
-
-/// What the user is told of it. That a connection was made is not told apart from the start.
-fn fetch_note(job: &FetchJob, note: FetchNote) -> Option<TransferNote> {
-    Some(match note {
-        FetchNote::Started { path, resumed } => {
-            TransferNote::Started { path: path.to_string_lossy().into_owned(), resumed }
-        }
-        FetchNote::Here(chunking) => TransferNote::Here(had(job.hash, chunking, ChunkSet::all(chunking.count()))),
-        FetchNote::Connected { .. } => return None,
-        FetchNote::Progress { bytes } => TransferNote::Progress(bytes),
-        FetchNote::Have(chunks) => TransferNote::Have(vec![had(job.hash, job.chunking, chunks)]),
-        FetchNote::Stalled(left) => TransferNote::Stalled { left: left.as_millis() as u64 },
-        FetchNote::SourceDropped { name, failure } => TransferNote::Dropped { peer: name, failure },
-    })
-}
-
-fn folder_note(job: &FolderJob, note: FolderNote) -> Option<TransferNote> {
-    Some(match note {
-        FolderNote::Started { path, resumed } => {
-            TransferNote::Started { path: path.to_string_lossy().into_owned(), resumed }
-        }
-        FolderNote::Connected { .. } => return None,
-        FolderNote::Progress { bytes } => TransferNote::Progress(bytes),
-        FolderNote::Have(arrived) => {
-            let arrived = arrived.into_iter().filter_map(|file| {
-                let of = job.files.get(file.file as usize)?;
-                // How it is cut here: a file that came whole is one chunk.
-                let chunking = file.hashed.map_or(of.chunking, |hashed| hashed.chunking);
-                Some(had(of.hash, chunking, ChunkSet::all(chunking.count())))
-            });
-            TransferNote::Have(arrived.collect())
-        }
-        FolderNote::FileFailed { file, failure } => TransferNote::FileFailed { file, failure },
-        FolderNote::SourceDropped { name, failure } => TransferNote::Dropped { peer: name, failure },
-    })
-}
-
-fn had(hash: crate::protocol::ContentHash, chunking: Chunking, chunks: ChunkSet) -> Had {
-    Had { hash, size: chunking.size(), chunk_size: chunking.chunk_size(), chunks }
+    TransferNote::Completed { path, complete: fetched.complete, sources: fetched.from }
 }
 
 /// What the session hears of an upload. If it failed, how much was sent comes first.

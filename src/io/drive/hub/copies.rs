@@ -13,13 +13,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::{Mailbox, Message};
+use crate::core::fetch::{FetchPlan, Source};
 use crate::core::hub::CopyPlan;
 use crate::io::content::hash::{Fingerprint, Hashed};
 use crate::io::content::hash_cache::{HashCache, Wanted};
 use crate::io::content::hash_many::hash_or_remember;
-use crate::io::data::{Control, FetchJob, LocalPeer, Shelf, Source, fetch};
+use crate::io::content::store::ContentStore;
 use crate::io::os::cancel::Cancel;
 use crate::io::os::clock::random;
+use crate::io::transfer::{Control, Fetcher, LocalPeer, fetch};
 use crate::protocol::record::CopyRecord;
 use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure, OnConflict, cause};
 
@@ -35,7 +37,7 @@ pub(super) struct Copies(Arc<Shared>);
 struct Shared {
     folder: PathBuf,
     local: LocalPeer,
-    shelf: Shelf,
+    shelf: ContentStore,
     cache: HashCache,
     mailbox: Mailbox,
     stop: Cancel,
@@ -86,7 +88,7 @@ impl Copies {
         data: &Path,
         records: &[CopyRecord],
         local: &LocalPeer,
-        shelf: &Shelf,
+        shelf: &ContentStore,
         mailbox: &Mailbox,
     ) -> Result<(Self, Known), Failure> {
         let folder = data.join(FOLDER);
@@ -248,26 +250,19 @@ impl Shared {
             self.shelve(hashed);
             return if same { Ok(()) } else { Err(other_size()) };
         }
-        let job = FetchJob {
-            token: format!("{:016x}", random().map_err(Failure::internal)?),
-            file: offer.file.clone(),
-            hash,
-            chunking,
-            chunks: None,
-            sources: vec![Source {
-                name: offer.owner.clone(),
-                address: SocketAddr::new(offer.address, offer.port),
-                key: plan.source.key,
-                has: None,
-            }],
-            folder: self.folder.clone(),
-            target: hash.to_string(),
-            on_conflict: OnConflict::Overwrite,
-            modified: offer.modified,
-            seed: 0,
-            share: false,
+        let source = Source {
+            name: offer.owner.clone(),
+            address: SocketAddr::new(offer.address, offer.port),
+            key: plan.source.key,
+            has: None,
         };
-        let fetched = fetch(&job, &self.local, &self.shelf, &|_| (), &Control::from(self.stop.clone()));
+        let mut wanted = FetchPlan::of_file(&offer.file, hash, chunking, vec![source]);
+        (wanted.files[0].target, wanted.files[0].modified) = (hash.to_string(), offer.modified);
+        (wanted.on_conflict, wanted.share) = (OnConflict::Overwrite, false);
+        let token = format!("{:016x}", random().map_err(Failure::internal)?);
+        let (folder, local, shelf) = (&self.folder, &self.local, &self.shelf);
+        let fetcher = Fetcher { token, seed: 0, folder, local, store: shelf };
+        let fetched = fetch(&wanted, &fetcher, &|_| (), &Control::from(self.stop.clone()));
         let made = fetched.and_then(|_| self.hash(&hash, cut_as(Some(chunking)))).and_then(|hashed| {
             let same = hashed.hash == hash;
             same.then_some(hashed).ok_or_else(|| Failure::new(ErrorCode::DiskFailed, "The copy is damaged."))

@@ -8,11 +8,12 @@ use super::copies::Copies;
 use super::{Mailbox, Message};
 use crate::core::hub::{CopyPlan, HubFiles};
 use crate::core::session::{FilesChanged, Offering};
-use crate::io::data::{DataServer, LocalPeer, Shelf};
+use crate::io::content::store::ContentStore;
 use crate::io::net::bind::listen;
 use crate::io::net::identity::Identity;
 use crate::io::offers::Offers;
 use crate::io::os::cancel::Cancel;
+use crate::io::transfer::{DataServer, LocalPeer};
 use crate::protocol::cause;
 use crate::protocol::limits::PUBLISH_FILES;
 use crate::protocol::record::CopyRecord;
@@ -34,7 +35,7 @@ pub struct FilesOptions {
 /// The hub's own files and copies, and the server that gives them out, until this is dropped.
 pub struct HubShelf {
     config: HubFiles,
-    shelf: Shelf,
+    shelf: ContentStore,
     /// `None` without a data folder.
     copies: Option<Copies>,
     /// Copies from before that can be served, and those that are not there any more.
@@ -60,7 +61,7 @@ impl HubShelf {
         if let (Some(dir), Some(data)) = (&options.dir, data) {
             check_apart(dir, data)?;
         }
-        let shelf = Shelf::default();
+        let shelf = ContentStore::default();
         let local = LocalPeer::new(identity.clone());
         let copies = data.map(|data| Copies::open(data, records, &local, &shelf, mailbox)).transpose()?;
         let (copies, known) = copies.unzip();
@@ -120,7 +121,7 @@ impl Drop for HubShelf {
 fn offer(
     dir: &Path,
     data: Option<&Path>,
-    shelf: &Shelf,
+    shelf: &ContentStore,
     mailbox: &Mailbox,
     cancel: &Cancel,
 ) -> Result<Offers, Failure> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::io::data::Shelved;
+use crate::io::content::store::StoredContent;
 
 /// Something that the watcher's thread must look at.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(super) enum WatchEvent {
     /// The same, and what is there now may be another folder.
     Moved(PathBuf),
     /// These files and folders have been added to the index.
-    Added(Vec<Arc<Shelved>>, Vec<u64>),
+    Added(Vec<Arc<StoredContent>>, Vec<u64>),
     /// The watcher was dropped.
     Stop,
 }

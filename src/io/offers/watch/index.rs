@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::core::session::Offering;
 use crate::io::content::hash::{Fingerprint, Hashed};
-use crate::io::data::is_partial;
-use crate::io::data::{Place, Shelf, Shelved};
+use crate::io::content::partial_file::is_partial;
+use crate::io::content::store::{ContentStore, Place, StoredContent};
 use crate::io::offers::ready::Ready;
 use crate::io::offers::walk::is_hidden;
 use crate::protocol::limits::TREE_ENTRIES;
@@ -18,7 +18,7 @@ use crate::protocol::{Content, ContentHash, Timestamp};
 /// What is watched. It also updates the shelf, so that index and shelf always agree.
 #[derive(Debug)]
 pub(super) struct WatchIndex {
-    shelf: Shelf,
+    shelf: ContentStore,
     files: BTreeMap<Arc<str>, Watched>,
     /// The folders to which names of files are relative, each with the number of its files.
     bases: BTreeMap<Arc<Path>, usize>,
@@ -29,8 +29,8 @@ pub(super) struct WatchIndex {
 /// An offered file.
 #[derive(Debug)]
 struct Watched {
-    /// The file as it is on the shelf: where it is, and as what it was published.
-    file: Arc<Shelved>,
+    /// The file as it is in the store: where it is, and as what it was published.
+    file: Arc<StoredContent>,
     chunks: Option<u32>,
     /// A new number each time that the file is offered.
     serial: u64,
@@ -123,7 +123,7 @@ impl Folder {
 }
 
 impl WatchIndex {
-    pub(super) fn new(shelf: Shelf) -> Self {
+    pub(super) fn new(shelf: ContentStore) -> Self {
         Self { shelf, files: BTreeMap::new(), bases: BTreeMap::new(), folders: BTreeMap::new(), next: 0 }
     }
 
@@ -133,7 +133,7 @@ impl WatchIndex {
         offering: &Offering,
         files: Vec<Ready>,
         folders: &[String],
-    ) -> (Vec<Arc<Shelved>>, Vec<u64>) {
+    ) -> (Vec<Arc<StoredContent>>, Vec<u64>) {
         let base = self.base(Path::new(&offering.dir));
         let mut placed = Vec::with_capacity(files.len());
         self.shelf.reserve(files.iter().filter(|file| !self.files.contains_key(&file.name)).count());
@@ -159,7 +159,7 @@ impl WatchIndex {
         self.bases.get_key_value(folder).map_or_else(|| folder.into(), |(known, _)| known.clone())
     }
 
-    fn place(&mut self, base: Arc<Path>, chunks: Option<u32>, file: Ready) -> Arc<Shelved> {
+    fn place(&mut self, base: Arc<Path>, chunks: Option<u32>, file: Ready) -> Arc<StoredContent> {
         let Ready { name, hashed } = file;
         // It stays on the shelf until the new one takes its place.
         self.strike(&name);
@@ -255,12 +255,12 @@ impl WatchIndex {
     }
 
     /// All offered files.
-    pub(super) fn all(&self) -> Vec<Arc<Shelved>> {
+    pub(super) fn all(&self) -> Vec<Arc<StoredContent>> {
         self.files.values().map(|file| file.file.clone()).collect()
     }
 
     /// The offered files at this path or below it.
-    pub(super) fn below(&self, path: &Path) -> Vec<Arc<Shelved>> {
+    pub(super) fn below(&self, path: &Path) -> Vec<Arc<StoredContent>> {
         let mut below: Vec<_> = self.at(path).map(|(_, file)| file.file.clone()).collect();
         for base in self.bases.keys() {
             // Either all that is relative to a folder is below the path, or some of it, or none.

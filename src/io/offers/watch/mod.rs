@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use crate::core::session::{FilesChanged, Offering};
 use crate::io::content::hash_cache::HashCache;
-use crate::io::data::Shelf;
+use crate::io::content::store::ContentStore;
 use crate::io::offers::ready::Ready;
 use crate::io::os::cancel::Cancel;
 use event::WatchEvent;
@@ -74,7 +74,7 @@ struct WatchShared {
 }
 
 impl Watcher {
-    pub(crate) fn new(shelf: Shelf, cache: Arc<HashCache>, intervals: WatchIntervals, changed: Changed) -> Self {
+    pub(crate) fn new(shelf: ContentStore, cache: Arc<HashCache>, intervals: WatchIntervals, changed: Changed) -> Self {
         let (notes, incoming) = sync_channel(EVENT_QUEUE);
         let index = Mutex::new(WatchIndex::new(shelf));
         let shared = Arc::new(WatchShared { index, missed: AtomicBool::new(false), stop: Cancel::default() });

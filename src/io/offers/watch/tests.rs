@@ -35,7 +35,7 @@ const ASLEEP: WatchIntervals = WatchIntervals { events: false, ..EVENTS };
 struct Scene {
     base: tempfile::TempDir,
     dir: PathBuf,
-    shelf: Shelf,
+    shelf: ContentStore,
     offers: Offers,
     changes: Receiver<FilesChanged>,
 }
@@ -45,7 +45,7 @@ impl Scene {
         let base = tempfile::tempdir().unwrap();
         let dir = base.path().canonicalize().unwrap().join("shared");
         fs::create_dir(&dir).unwrap();
-        let shelf = Shelf::default();
+        let shelf = ContentStore::default();
         let (told, changes) = channel();
         let changed = move |change| drop(told.send(change));
         let offers = Offers::with_intervals(shelf.clone(), None, intervals, changed);

@@ -16,7 +16,7 @@ use crate::core::session::FilesChanged;
 use crate::io::content::hash::Fingerprint;
 use crate::io::content::hash_cache::HashCache;
 use crate::io::content::hash_many::hash_or_remember;
-use crate::io::data::Shelved;
+use crate::io::content::store::StoredContent;
 use crate::io::offers::ready::Ready;
 use crate::io::offers::walk::{Found, find_in};
 use crate::protocol::limits::PUBLISH_FILES;
@@ -124,7 +124,7 @@ impl Worker {
     }
 
     /// Watches what was offered, and catches up with changes that were made before it was watched.
-    fn added(&mut self, files: &[Arc<Shelved>], folders: &[u64]) {
+    fn added(&mut self, files: &[Arc<StoredContent>], folders: &[u64]) {
         for file in files {
             self.watch_parent(&file.path());
         }

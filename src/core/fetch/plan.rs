@@ -1,0 +1,91 @@
+//! What is to be fetched, from whom, and what becomes of it.
+
+use std::net::SocketAddr;
+
+use crate::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey, Timestamp};
+
+/// One transfer: a file, some chunks of one, or a folder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FetchPlan {
+    /// What it is called: the name under which the file is offered, or a folder's with `/` at its end.
+    pub name: String,
+    /// The content of the file, or the hash by which the folder is known.
+    pub hash: ContentHash,
+    /// The files: one, unless it is a folder.
+    pub files: Vec<PlannedFile>,
+    /// Who has them, the preferred first.
+    pub sources: Vec<Source>,
+    /// The chunks that are wanted of the file; `None` for all. What is not in the content is left out.
+    pub chunks: Option<ChunkSet>,
+    /// What to do with each file whose name is taken by another content.
+    pub on_conflict: OnConflict,
+    /// Whether others may fetch from us what we have got of it: not what was given to us alone.
+    pub share: bool,
+}
+
+/// One file of a plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedFile {
+    /// The name under which it is offered.
+    pub file: String,
+    /// The name to save under, relative to the download folder.
+    pub target: String,
+    /// The content.
+    pub hash: ContentHash,
+    /// How it is cut. Sources that cut it otherwise serve it too, but not its manifest.
+    pub chunking: Chunking,
+    /// When its owner says that it was last changed, which is what it shall say here, too.
+    pub modified: Option<Timestamp>,
+    /// Who has it: places in [`FetchPlan::sources`]. A file that is not part of a folder can be had from all of them.
+    pub sources: Vec<u32>,
+}
+
+/// Somebody who has some of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// By which it is told about.
+    pub name: String,
+    /// Where it serves files.
+    pub address: SocketAddr,
+    /// The key that it must prove to hold.
+    pub key: PublicKey,
+    /// Which chunks it has; `None` for all. It has the files of a folder whole.
+    pub has: Option<ChunkSet>,
+}
+
+impl FetchPlan {
+    /// All of a file from these sources, under the name by which it is offered; others may have it from us.
+    pub fn of_file(name: &str, hash: ContentHash, chunking: Chunking, sources: Vec<Source>) -> Self {
+        let (file, target) = (name.to_owned(), name.to_owned());
+        let file = PlannedFile { file, target, hash, chunking, modified: None, sources: Vec::new() };
+        let (name, files, on_conflict) = (name.to_owned(), vec![file], OnConflict::Fail);
+        Self { name, hash, files, sources, chunks: None, on_conflict, share: true }
+    }
+
+    /// Whether it is a folder.
+    pub fn is_folder(&self) -> bool {
+        self.name.ends_with('/')
+    }
+
+    /// The bytes of all files. What is offered is not to be believed, hence the saturation.
+    pub fn size(&self) -> u64 {
+        self.files.iter().fold(0, |sum, file| sum.saturating_add(file.chunking.size()))
+    }
+
+    /// The wanted chunks of the file; `None` for all.
+    ///
+    /// # Errors
+    /// `bad-request` if it has none of them.
+    pub(super) fn wanted(&self, count: u32) -> Result<Option<ChunkSet>, Failure> {
+        let Some(chunks) = &self.chunks else { return Ok(None) };
+        let inside: ChunkSet = chunks.iter().filter(|chunk| *chunk < count).collect();
+        if inside.len() == count {
+            return Ok(None);
+        }
+        if inside.is_empty() {
+            let message = format!("The file has none of these chunks; it has {count}, counted from 0.");
+            return Err(Failure::new(ErrorCode::BadRequest, message));
+        }
+        Ok(Some(inside))
+    }
+}

@@ -1,0 +1,264 @@
+//! The small files of a folder, which come whole and many for each request: over which lanes they come, what each is
+//! asked for, and who helps whom.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::growth::{Advice, Growth};
+use super::lanes::{LaneState, Lanes, Step};
+use super::small_files::{Item, Room, SmallFiles};
+use super::sources::Sources;
+use super::words::{Job, Lane, LaneError, Output};
+use crate::core::time::Time;
+use crate::protocol::{ErrorCode, Failure};
+
+/// The most lanes with which it begins; with more sources, lanes go to the others afterwards.
+const MAX_LANES: usize = 8;
+/// The most lanes to one source.
+const MAX_TO_ONE: usize = 8;
+/// Up to this many files and this many bytes a second lane costs more than it gives.
+const WORTH_A_LANE: (usize, u64) = (256, 4 << 20);
+/// How long a lane that has nothing to do waits for slower ones before it helps them.
+const IMPATIENCE: Duration = Duration::from_secs(2);
+/// The least and the most that is asked for ahead of what has come, in bytes. In between it is what comes in a second.
+const AHEAD: Range<u64> = 1 << 20..16 << 20;
+/// The names in one request, in bytes. No further one is sent while the source has not begun to answer more than twice
+/// this: what it has not read must fit into a socket's buffers, so that neither side ever waits for the other to read.
+const NAMES: usize = 16 << 10;
+/// What a file costs beside its bytes, as bytes.
+const COST: u64 = 16 << 10;
+
+/// The small files that are being fetched.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) files: SmallFiles,
+    /// How many sources there are.
+    sources: u32,
+    growth: Growth,
+    /// The bytes that are still to come.
+    left: u64,
+}
+
+impl Stream {
+    /// These files, from sources numbered below `sources`.
+    pub(super) fn new(now: Time, items: Vec<Item>, sources: usize, cores: usize) -> Self {
+        let left = items.iter().map(|item| item.size).sum();
+        let files = SmallFiles::new(items, sources, 1);
+        Self { files, sources: sources as u32, growth: Growth::new(now, cores), left }
+    }
+
+    /// Begins: one lane for each source that has any, two for one alone if there is much.
+    pub(super) fn begin(&mut self, now: Time, sources: &Sources, lanes: &mut Lanes) {
+        let has_some = |source: &u32| self.files.items().iter().any(|item| item.sources.contains(source));
+        let useful: Vec<u32> = (0..self.sources).filter(has_some).collect();
+        let count = match useful.len() {
+            0 => 0,
+            1 if self.files.items().len() <= WORTH_A_LANE.0 && self.left <= WORTH_A_LANE.1 => 1,
+            1 => 2,
+            more => more.min(MAX_LANES),
+        };
+        for source in useful.into_iter().cycle().take(count) {
+            self.dial(now, source, sources, lanes);
+        }
+        self.files.set_width(count);
+    }
+
+    fn dial(&mut self, now: Time, source: u32, sources: &Sources, lanes: &mut Lanes) -> Lane {
+        lanes.dial(now, Job::Files, source, sources.place(source))
+    }
+
+    pub(super) fn connected(&mut self, now: Time, lane: Lane, source: u32) {
+        self.files.join(lane, source);
+        self.growth.connected(now, lane);
+    }
+
+    /// A file has come: says whether it is to be written.
+    pub(super) fn arrived(&mut self, now: Time, lane: Lane, file: u32, lanes: &mut Lanes) -> bool {
+        let Some(size) = self.answered(lane, file, lanes) else { return false };
+        self.growth.came(now, size + COST);
+        self.files.claim(lane, file)
+    }
+
+    /// The source cannot give a file; others may.
+    pub(super) fn refused(&mut self, lane: Lane, file: u32, failure: Failure, lanes: &mut Lanes) {
+        if self.answered(lane, file, lanes).is_none() {
+            return;
+        }
+        if let Some(state) = lanes.get_mut(lane) {
+            state.refused = true;
+        }
+        self.files.strike(lane, file, failure);
+    }
+
+    /// An answer has begun: the source has read its request.
+    fn answered(&mut self, lane: Lane, file: u32, lanes: &mut Lanes) -> Option<u64> {
+        let size = self.files.items().get(file as usize)?.size;
+        let state = lanes.get_mut(lane).filter(|state| state.is_open())?;
+        if !state.take_off(file, size) {
+            return None;
+        }
+        if let Some((files, names)) = state.unread.front_mut() {
+            *names = 0;
+            *files -= 1;
+            if *files == 0 {
+                state.unread.pop_front();
+            }
+        }
+        Some(size)
+    }
+
+    /// A file is in place. Says how many bytes that are, if it was to be written.
+    pub(super) fn written(&mut self, file: u32) -> Option<u64> {
+        let size = self.files.items().get(file as usize)?.size;
+        if !self.files.done(file) {
+            return None;
+        }
+        self.left = self.left.saturating_sub(size);
+        Some(size)
+    }
+
+    /// A lane has ended. Says which source is not used any more because of that, and why.
+    pub(super) fn ended(
+        &mut self,
+        now: Time,
+        (lane, state): (Lane, LaneState),
+        why: Option<LaneError>,
+        sources: &mut Sources,
+        lanes: &mut Lanes,
+    ) -> Option<(u32, Failure)> {
+        self.files.leave(lane);
+        self.growth.ended(now, lane);
+        if state.step == Step::Closed {
+            return None;
+        }
+        let source = state.source;
+        let (failure, lied) = match why {
+            Some(LaneError::Lied(failure)) => (Some(failure), true),
+            _ if state.step == Step::Cut => (state.blame, false),
+            Some(LaneError::Broke(failure) | LaneError::Fatal(failure)) => (Some(failure), false),
+            None => (None, false),
+        };
+        let ends = lied || lanes.count_to(Job::Files, source) == 0;
+        let dropped = failure.filter(|_| ends);
+        if let Some(failure) = &dropped {
+            self.drop_source(source, failure, lanes);
+            if lied {
+                sources.set_lied(source);
+            }
+        }
+        if let Some(next) = self.next_source(lanes) {
+            self.dial(now, next, sources, lanes);
+        }
+        dropped.map(|failure| (source, failure))
+    }
+
+    /// Nothing more is asked of a source.
+    pub(super) fn drop_source(&mut self, source: u32, failure: &Failure, lanes: &mut Lanes) {
+        self.files.drop_source(source, failure);
+        lanes.cut_all(Job::Files, Some(source));
+    }
+
+    /// Looks after all lanes: what each is asked for, and whether there should be more or others.
+    pub(super) fn look(&mut self, now: Time, sources: &Sources, lanes: &mut Lanes) {
+        for lane in lanes.open(Job::Files) {
+            self.ask(now, lane, lanes);
+            self.employ(now, lane, sources, lanes);
+        }
+        if !self.files.is_over() && lanes.count(Job::Files) == 0 {
+            self.files.fail_rest(&ErrorCode::PeerBroke.into());
+        }
+        if self.files.is_over() {
+            lanes.close_all(Job::Files);
+        } else {
+            self.grow(now, sources, lanes);
+        }
+    }
+
+    /// Asks for more when half of what is asked for ahead has come.
+    fn ask(&mut self, now: Time, lane: Lane, lanes: &mut Lanes) {
+        let Some(state) = lanes.get_mut(lane).filter(|state| state.takes_more()) else { return };
+        let enough = state.speed.rate(now).clamp(AHEAD.start, AHEAD.end);
+        let mut asked = Vec::new();
+        while state.ahead <= enough / 2 && state.unread.iter().map(|(_, names)| names).sum::<usize>() <= 2 * NAMES {
+            let taken = self.files.take(lane, Room { bytes: enough - state.ahead, line: NAMES });
+            if taken.is_empty() {
+                break;
+            }
+            let items = || taken.iter().filter_map(|file| self.files.items().get(*file as usize));
+            let (bytes, names) = (items().map(|item| item.size).sum(), items().map(|item| item.line).sum());
+            state.ask(now, taken.iter().map(|file| *file..*file + 1), bytes);
+            state.unread.push_back((taken.len(), names));
+            asked.push(taken);
+        }
+        asked.into_iter().for_each(|taken| lanes.say(Output::AskFiles(lane, taken)));
+    }
+
+    /// A lane that has nothing to do goes to another source, or helps a slower one.
+    fn employ(&mut self, now: Time, lane: Lane, sources: &Sources, lanes: &mut Lanes) {
+        let Some(state) = lanes.get_mut(lane).filter(|state| state.is_free()) else { return };
+        state.rest(now);
+        let idle = state.idle;
+        if state.step == Step::Retiring {
+            return self.part(lane, lanes);
+        }
+        if self.files.is_over() {
+            return;
+        }
+        if let Some(next) = self.next_source(lanes) {
+            self.part(lane, lanes);
+            self.dial(now, next, sources, lanes);
+            return;
+        }
+        if idle.is_some_and(|(since, _)| now - since >= IMPATIENCE) {
+            lanes.get_mut(lane).into_iter().for_each(|state| state.idle = Some((now, now)));
+            self.files.take_over(lane);
+            self.ask(now, lane, lanes);
+        }
+    }
+
+    fn part(&mut self, lane: Lane, lanes: &mut Lanes) {
+        lanes.close(lane);
+        self.files.leave(lane);
+    }
+
+    /// A source that has something waiting, and that no lane is at.
+    fn next_source(&mut self, lanes: &Lanes) -> Option<u32> {
+        self.files.next_source(|source| lanes.count_to(Job::Files, source) == 0)
+    }
+
+    /// Tries whether more lanes bring more.
+    fn grow(&mut self, now: Time, sources: &Sources, lanes: &mut Lanes) {
+        let count = lanes.count(Job::Files);
+        match self.growth.advise(now, count, self.left) {
+            Advice::Stay => {}
+            Advice::Retire(added) => {
+                for lane in added {
+                    if let Some(state) = lanes.get_mut(lane).filter(|state| state.step == Step::Open) {
+                        state.step = Step::Retiring;
+                    }
+                }
+            }
+            Advice::Add(more) => {
+                let mut added = 0;
+                while added < more
+                    && let Some(source) =
+                        self.files.next_source(|source| (1..MAX_TO_ONE).contains(&lanes.count_to(Job::Files, source)))
+                {
+                    let lane = self.dial(now, source, sources, lanes);
+                    self.growth.added(lane);
+                    added += 1;
+                }
+                self.growth.added_all(now, added);
+            }
+        }
+        self.files.set_width(lanes.count(Job::Files));
+    }
+
+    /// When something is to be looked at again, beside its lanes, and why.
+    pub(super) fn timers<'a>(&'a self, lanes: &'a Lanes) -> impl Iterator<Item = Time> + 'a {
+        // Whoever has nothing to do helps the others.
+        let idle = lanes.all().values().filter(|lane| lane.job == Job::Files && lane.is_open());
+        let impatience = idle.filter_map(|lane| lane.idle).map(|(since, _)| since + IMPATIENCE);
+        impatience.chain(self.growth.timer())
+    }
+}

@@ -1,0 +1,50 @@
+//! This process as one end of all its transfers.
+
+use std::ops::Deref;
+use std::time::Duration;
+
+use super::dialled::Dialled;
+use super::token_bucket::Rates;
+use crate::core::flow::TRIAL;
+use crate::io::net::identity::Identity;
+
+/// This process as one end of all its transfers: the key that it shows, and what its transfers share. Clones share it,
+/// too.
+#[derive(Clone)]
+pub struct LocalPeer {
+    /// The key pair that it proves itself with.
+    identity: Identity,
+    /// How fast it may serve and fetch.
+    pub(super) rates: Rates,
+    /// Over which time a source is measured before it counts as slow.
+    pub(super) trial: Duration,
+    /// Addresses that did not answer of late.
+    pub(super) dialled: Dialled,
+}
+
+impl Deref for LocalPeer {
+    type Target = Identity;
+
+    fn deref(&self) -> &Identity {
+        &self.identity
+    }
+}
+
+impl LocalPeer {
+    /// A peer with this key pair that serves and fetches as fast as it can.
+    pub fn new(identity: Identity) -> Self {
+        Self { identity, rates: Rates::default(), trial: TRIAL, dialled: Dialled::default() }
+    }
+
+    /// The same peer, held to these rates.
+    #[must_use]
+    pub fn limited(self, rates: Rates) -> Self {
+        Self { rates, ..self }
+    }
+
+    /// The same peer, which measures its sources over this time.
+    #[cfg(test)]
+    pub(super) fn trying(self, trial: Duration) -> Self {
+        Self { trial, ..self }
+    }
+}

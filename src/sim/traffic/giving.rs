@@ -1,0 +1,168 @@
+//! Those who give: whom a client reaches, what it gets there, and what their users learn of it.
+
+use super::{HUB, Job, Step, Wire, upload_of};
+use crate::core::fetch::{Input, Lane, LaneError, PlannedFile};
+use crate::core::session::UploadNote;
+use crate::protocol::{ErrorCode, Failure, PublicKey};
+use crate::sim::done::Done;
+use crate::sim::shelf::HUB_KEY;
+use crate::sim::{Happening, Sim};
+
+/// Who has this key, if a client can fetch anything there.
+fn reach(sim: &Sim, client: usize, key: PublicKey) -> Result<usize, Failure> {
+    if key == HUB_KEY {
+        return Ok(HUB);
+    }
+    let source = sim.actors.iter().position(|actor| actor.key == key && actor.ended.is_none());
+    let source = source.ok_or(ErrorCode::PeerUnreachable)?;
+    sim.actors[source].peers.get(&sim.actors[client].key).ok_or(ErrorCode::PeerRefused)?;
+    Ok(source)
+}
+
+/// Whether somebody gives a content to a client, or this chunk of it.
+fn gives(sim: &Sim, source: usize, client: usize, file: &PlannedFile, chunk: Option<u32>) -> bool {
+    if source == HUB {
+        return sim.shelf.serves(&file.hash);
+    }
+    let actor = &sim.actors[source];
+    let peer = actor.peers.get(&sim.actors[client].key);
+    let offers = peer.is_some_and(|peer| actor.disk.serves(&file.hash, peer));
+    offers || (peer.is_some() && actor.traffic.has(&file.hash, file.chunking.chunk_size(), chunk))
+}
+
+pub(super) fn dialled(sim: &mut Sim, client: usize, transfer: u64, lane: Lane) -> Option<Input> {
+    let key = sim.fetching(client, transfer)?.lanes.get(&lane)?.key;
+    let reached = reach(sim, client, key);
+    let fetching = sim.fetching(client, transfer)?;
+    match reached {
+        Ok(source) => {
+            fetching.lanes.get_mut(&lane)?.source = Some(source);
+            Some(Input::Connected(lane))
+        }
+        Err(failure) => {
+            fetching.lanes.remove(&lane);
+            Some(Input::Ended(lane, Err(LaneError::Broke(failure))))
+        }
+    }
+}
+
+/// A source is asked for the manifest, or for a chunk or a file.
+pub(super) fn asked(sim: &mut Sim, client: usize, transfer: u64, lane: Lane, piece: Option<u32>) -> Option<Input> {
+    let fetching = sim.fetching(client, transfer)?;
+    let Wire { job, key, source } = fetching.lanes.get(&lane)?;
+    let (job, key, source) = (*job, *key, (*source)?);
+    let (plan, small) = (fetching.plan.clone(), fetching.machine.small());
+    let (file, chunk) = match (job, piece) {
+        (Job::Chunks(file), chunk) => (&plan.files[file as usize], chunk),
+        (Job::Files, piece) => (&plan.files[small[piece? as usize] as usize], None),
+    };
+    let gone = match reach(sim, client, key) {
+        Ok(_) if gives(sim, source, client, file, chunk) => None,
+        Ok(_) => Some(Failure::from(ErrorCode::SourceGone)),
+        Err(_) => Some(ErrorCode::PeerBroke.into()),
+    };
+    match (gone, job, piece) {
+        (None, _, None) => {
+            send(sim, client, transfer, (source, job), 0);
+            Some(Input::Manifest { lane, fits: true })
+        }
+        (None, _, Some(piece)) => {
+            let bytes = match job {
+                Job::Chunks(_) => file.chunking.range(piece).end - file.chunking.range(piece).start,
+                Job::Files => file.chunking.size(),
+            };
+            send(sim, client, transfer, (source, job), bytes);
+            Some(Input::Arrived { lane, piece, bytes })
+        }
+        (Some(failure), Job::Files, Some(piece)) if failure.code == ErrorCode::SourceGone => {
+            Some(Input::Refused { lane, piece, failure })
+        }
+        (Some(failure), _, _) => {
+            sim.fetching(client, transfer)?.lanes.remove(&lane);
+            upload_fails(sim, client, transfer, (source, job), failure.code);
+            Some(Input::Ended(lane, Err(LaneError::Broke(failure))))
+        }
+    }
+}
+
+/// A source sends so many bytes; its user is told when it begins.
+fn send(sim: &mut Sim, client: usize, transfer: u64, (source, job): (usize, Job), bytes: u64) {
+    let of = (source, upload_of(job));
+    let Some(fetching) = sim.fetching(client, transfer).filter(|_| source != HUB) else { return };
+    if let Some((_, sent)) = fetching.uploads.get_mut(&of) {
+        *sent += bytes;
+        return;
+    }
+    let (plan, small) = (fetching.plan.clone(), fetching.machine.small());
+    let (file, size, hash) = match job {
+        Job::Chunks(file) => {
+            let file = &plan.files[file as usize];
+            (file.file.clone(), file.chunking.size(), file.hash)
+        }
+        Job::Files => {
+            let size = small.iter().map(|file| plan.files[*file as usize].chunking.size()).sum();
+            (plan.name.clone(), size, plan.hash)
+        }
+    };
+    let traffic = &mut sim.actors[source].traffic;
+    traffic.uploads += 1;
+    let upload = traffic.uploads;
+    traffic.sending.insert(upload, (client, transfer));
+    let peer = sim.actors[source].peers.get(&sim.actors[client].key).cloned().unwrap_or_default();
+    if let Some(fetching) = sim.fetching(client, transfer) {
+        fetching.uploads.insert(of, (upload, bytes));
+    }
+    tell_upload(sim, source, upload, UploadNote::Started { peer, file, size, hash });
+}
+
+fn tell_upload(sim: &mut Sim, source: usize, upload: u64, note: UploadNote) {
+    sim.later(sim.now, Happening::Local(source, Done::Upload(upload, note)));
+}
+
+pub(super) fn upload_fails(sim: &mut Sim, client: usize, transfer: u64, (source, job): (usize, Job), code: ErrorCode) {
+    let Some(fetching) = sim.fetching(client, transfer) else { return };
+    let Some((upload, bytes)) = fetching.uploads.remove(&(source, upload_of(job))) else { return };
+    tell_upload(sim, source, upload, UploadNote::Progress(bytes));
+    tell_upload(sim, source, upload, UploadNote::Failed(code.into()));
+}
+
+/// A connection is told to end; its source takes that for a success if all is well.
+pub(super) fn end_lane(sim: &mut Sim, client: usize, transfer: u64, lane: Lane, well: bool) {
+    let Some(fetching) = sim.fetching(client, transfer) else { return };
+    if let Some(Wire { job, source: Some(source), .. }) = fetching.lanes.remove(&lane) {
+        let same = |wire: &Wire| wire.source == Some(source) && wire.job == job;
+        let last = !fetching.lanes.values().any(same);
+        if well && let Some((upload, bytes)) = fetching.uploads.remove(&(source, upload_of(job))) {
+            tell_upload(sim, source, upload, UploadNote::Completed(bytes));
+        } else if last {
+            upload_fails(sim, client, transfer, (source, job), ErrorCode::PeerBroke);
+        }
+    }
+    sim.step_later(1, client, transfer, Step::Tell(Input::Ended(lane, Ok(()))));
+}
+
+/// The program of whoever fetches has ended: those who send notice.
+pub(super) fn abandon(sim: &mut Sim, client: usize, transfer: u64) {
+    let Some(fetching) = sim.actors[client].traffic.fetching.remove(&transfer) else { return };
+    for ((source, _), (upload, bytes)) in fetching.uploads {
+        tell_upload(sim, source, upload, UploadNote::Progress(bytes));
+        tell_upload(sim, source, upload, UploadNote::Failed(ErrorCode::PeerBroke.into()));
+    }
+}
+
+/// A client does not send any more: whoever fetches that must do without.
+pub(super) fn cancel_upload(sim: &mut Sim, client: usize, upload: u64) {
+    let Some((fetcher, transfer)) = sim.actors[client].traffic.sending.get(&upload).copied() else { return };
+    tell_upload(sim, client, upload, UploadNote::Failed(ErrorCode::Interrupted.into()));
+    let Some(fetching) = sim.fetching(fetcher, transfer) else { return };
+    let Some(of) = fetching.uploads.iter().find(|(of, sent)| of.0 == client && sent.0 == upload) else { return };
+    let of = *of.0;
+    fetching.uploads.remove(&of);
+    let sends = |wire: &Wire| wire.source == Some(client) && upload_of(wire.job) == of.1;
+    let lanes: Vec<Lane> = fetching.lanes.iter().filter(|(_, wire)| sends(wire)).map(|(lane, _)| *lane).collect();
+    fetching.lanes.retain(|lane, _| !lanes.contains(lane));
+    for lane in lanes {
+        let broke = LaneError::Broke(ErrorCode::PeerBroke.into());
+        sim.step_later(1, fetcher, transfer, Step::Tell(Input::Ended(lane, Err(broke))));
+    }
+}

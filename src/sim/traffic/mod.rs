@@ -1,0 +1,328 @@
+//! Simulated transfers: the machine that ships decides for whoever fetches, and here is what its driver and those who
+//! give would do.
+
+mod giving;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::done::Done;
+use super::shelf::HUB_KEY;
+use super::{Happening, Sim};
+use crate::core::fetch::invariants::Witness;
+use crate::core::fetch::{Fetch, FetchPlan, Found, Input, Job, Lane, Opened, Output, PlannedFile, Start};
+use crate::core::flow::TRIAL;
+use crate::core::session::{self, FolderPlan, TransferNote, UploadNote, source_of};
+use crate::core::time::Time;
+use crate::protocol::event::Holder;
+use crate::protocol::transfer::{Chunking, OnConflict};
+use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Failure, PublicKey};
+
+/// How long it takes to reach a source, and to get an answer from it, in milliseconds.
+const WAY: u64 = 5;
+
+/// The hub's machine, which tells nobody of what it sends.
+const HUB: usize = usize::MAX;
+
+/// A client's transfers.
+#[derive(Default)]
+pub(super) struct Traffic {
+    fetching: BTreeMap<u64, Fetching>,
+    /// By the upload's number: who fetches, and the transfer's number there.
+    sending: BTreeMap<u64, (usize, u64)>,
+    uploads: u64,
+    /// What has been fetched and can be had from here, by its content and the size of its chunks.
+    had: BTreeMap<(ContentHash, u64), ChunkSet>,
+    /// What there is of files that are not complete, by the name that they will have, too.
+    partial: BTreeMap<(String, ContentHash, u64), ChunkSet>,
+}
+
+/// What is being fetched.
+struct Fetching {
+    machine: Fetch,
+    witness: Witness,
+    plan: Arc<FetchPlan>,
+    lanes: BTreeMap<Lane, Wire>,
+    /// Who sends, for which file or for the small ones: the upload's number there, and the bytes.
+    uploads: BTreeMap<(usize, Option<u32>), (u64, u64)>,
+    tick: Option<Time>,
+}
+
+/// A connection to a source.
+struct Wire {
+    job: Job,
+    key: PublicKey,
+    /// Who is there, once that is known.
+    source: Option<usize>,
+}
+
+/// Something that happens to a transfer.
+pub(super) enum Step {
+    Tick,
+    Tell(Input),
+    Dialled(Lane),
+    AskedManifest(Lane),
+    Asked(Lane, u32),
+}
+
+impl Traffic {
+    /// Whether an upload goes on, or has just ended.
+    pub(super) fn sends(&mut self, upload: u64, note: &UploadNote) -> bool {
+        match note {
+            UploadNote::Completed(_) | UploadNote::Failed(_) => self.sending.remove(&upload).is_some(),
+            UploadNote::Started { .. } | UploadNote::Progress(_) => self.sending.contains_key(&upload),
+        }
+    }
+
+    fn has(&self, hash: &ContentHash, chunk_size: u64, chunk: Option<u32>) -> bool {
+        let has = |(of, had): (&(ContentHash, u64), &ChunkSet)| {
+            of.0 == *hash && chunk.is_none_or(|chunk| of.1 == chunk_size && had.contains(chunk))
+        };
+        self.had.iter().any(has)
+    }
+
+    fn add(&mut self, hash: ContentHash, chunking: Chunking, chunks: Range<u32>) {
+        self.had.entry((hash, chunking.chunk_size())).or_default().extend(chunks);
+    }
+}
+
+/// For which upload a job counts.
+fn upload_of(job: Job) -> Option<u32> {
+    match job {
+        Job::Chunks(file) => Some(file),
+        Job::Files => None,
+    }
+}
+
+/// The name under which a folder is saved.
+fn target_of(plan: &FetchPlan) -> &str {
+    let whole = plan.files.first().and_then(|file| {
+        let below = file.file.strip_prefix(&plan.name)?;
+        file.target.strip_suffix(below)
+    });
+    whole.unwrap_or(&plan.name).trim_end_matches('/')
+}
+
+impl Sim {
+    /// Begins to fetch a file.
+    pub(super) fn fetch(&mut self, client: usize, plan: session::FetchPlan) {
+        match plan.planned() {
+            Ok(planned) => self.begin(client, plan.transfer, planned),
+            Err(failure) => self.tell_transfer(client, plan.transfer, TransferNote::Failed(failure)),
+        }
+    }
+
+    /// Begins to fetch a folder.
+    pub(super) fn fetch_folder(&mut self, client: usize, plan: FolderPlan) {
+        match plan.planned(HUB_KEY) {
+            Ok(planned) => self.begin(client, plan.transfer, planned),
+            Err(failure) => self.tell_transfer(client, plan.transfer, TransferNote::Failed(failure)),
+        }
+    }
+
+    fn begin(&mut self, client: usize, transfer: u64, plan: FetchPlan) {
+        let (mut found, mut path) = (Vec::new(), String::new());
+        if plan.is_folder() {
+            path = format!("downloads/{}", target_of(&plan));
+            for file in &plan.files {
+                found.push(self.find(client, &plan, file));
+                if let Some(Ok(Found::Here(chunking))) = found.last() {
+                    self.actors[client].traffic.add(file.hash, *chunking, 0..chunking.count());
+                }
+            }
+        }
+        let start = Start { seed: self.rng.next_u64(), cores: 2, trial: TRIAL, limited: false, found, path };
+        let plan = Arc::new(plan);
+        let fetching = Fetching {
+            machine: Fetch::new(self.now, plan.clone(), start),
+            witness: Witness::default(),
+            plan,
+            lanes: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            tick: None,
+        };
+        self.actors[client].traffic.fetching.insert(transfer, fetching);
+        self.drive(client, transfer);
+    }
+
+    /// What is there of a file already.
+    fn find(&self, client: usize, plan: &FetchPlan, file: &PlannedFile) -> Result<Found, Failure> {
+        match self.actors[client].downloads.get(&file.target) {
+            Some(there) if *there == file.hash => Ok(Found::Here(file.chunking)),
+            Some(_) if plan.on_conflict == OnConflict::Fail => Err(Failure::exists(&file.target)),
+            Some(_) | None => Ok(Found::Missing),
+        }
+    }
+
+    fn tell_transfer(&mut self, client: usize, transfer: u64, note: TransferNote) {
+        self.later(self.now, Happening::Local(client, Done::Transfer(transfer, note)));
+    }
+
+    fn step_later(&mut self, millis: u64, client: usize, transfer: u64, step: Step) {
+        self.later(self.now + Duration::from_millis(millis), Happening::Transfer(client, transfer, step));
+    }
+
+    fn fetching(&mut self, client: usize, transfer: u64) -> Option<&mut Fetching> {
+        self.actors[client].traffic.fetching.get_mut(&transfer)
+    }
+
+    /// Something happens to a transfer, if it goes on.
+    pub(super) fn transfer_step(&mut self, client: usize, transfer: u64, step: Step) {
+        if self.actors[client].ended.is_some() {
+            return giving::abandon(self, client, transfer);
+        }
+        let now = self.now;
+        let Some(fetching) = self.fetching(client, transfer) else { return };
+        let input = match step {
+            Step::Tell(input) => Some(input),
+            Step::Tick => fetching.tick.take_if(|at| *at <= now).map(|_| Input::Tick),
+            Step::Dialled(lane) => giving::dialled(self, client, transfer, lane),
+            Step::AskedManifest(lane) => giving::asked(self, client, transfer, lane, None),
+            Step::Asked(lane, piece) => giving::asked(self, client, transfer, lane, Some(piece)),
+        };
+        if let Some(input) = input {
+            self.tell_machine(client, transfer, input);
+        }
+    }
+
+    fn tell_machine(&mut self, client: usize, transfer: u64, input: Input) {
+        let now = self.now;
+        if let Some(fetching) = self.fetching(client, transfer) {
+            fetching.machine.handle(now, input);
+            self.drive(client, transfer);
+        }
+    }
+
+    /// Does what the machine wants done.
+    fn drive(&mut self, client: usize, transfer: u64) {
+        while let Some(fetching) = self.fetching(client, transfer) {
+            if let Err(wrong) = fetching.witness.check(&fetching.machine) {
+                panic!("{wrong}");
+            }
+            let Some(output) = fetching.machine.poll() else { break };
+            self.perform_transfer(client, transfer, output);
+        }
+        let Some(fetching) = self.fetching(client, transfer) else { return };
+        if let Some(outcome) = fetching.machine.outcome() {
+            self.actors[client].traffic.fetching.remove(&transfer);
+            let note = match outcome {
+                Ok(got) => TransferNote::Completed { path: got.path, complete: got.complete, sources: got.from },
+                Err(failure) => TransferNote::Failed(failure),
+            };
+            return self.tell_transfer(client, transfer, note);
+        }
+        let timeout = fetching.machine.next_timeout();
+        if let Some(at) = timeout.filter(|at| fetching.tick.is_none_or(|tick| *at < tick)) {
+            fetching.tick = Some(at);
+            self.later(at, Happening::Transfer(client, transfer, Step::Tick));
+        }
+    }
+
+    fn perform_transfer(&mut self, client: usize, transfer: u64, output: Output) {
+        let Some(plan) = self.fetching(client, transfer).map(|fetching| fetching.plan.clone()) else { return };
+        match output {
+            Output::Open(file) => {
+                let opened = self.open(client, &plan, &plan.files[file as usize]);
+                self.step_later(1, client, transfer, Step::Tell(Input::Opened(file, opened)));
+            }
+            Output::Dial { lane, key, job, .. } => {
+                if let Some(fetching) = self.fetching(client, transfer) {
+                    fetching.lanes.insert(lane, Wire { job, key, source: None });
+                }
+                self.step_later(2 * WAY, client, transfer, Step::Dialled(lane));
+            }
+            Output::AskManifest(lane) => self.step_later(WAY, client, transfer, Step::AskedManifest(lane)),
+            Output::AskChunks(lane, run) => {
+                run.for_each(|chunk| self.step_later(2 * WAY, client, transfer, Step::Asked(lane, chunk)));
+            }
+            Output::AskFiles(lane, files) => {
+                files.into_iter().for_each(|file| self.step_later(2 * WAY, client, transfer, Step::Asked(lane, file)));
+            }
+            Output::Write(lane, piece) => self.write(client, transfer, lane, piece),
+            Output::KeepAlive(_) => {}
+            Output::Close(lane) => giving::end_lane(self, client, transfer, lane, true),
+            Output::Cut(lane) => giving::end_lane(self, client, transfer, lane, false),
+            Output::Check(chunk) => {
+                self.step_later(1, client, transfer, Step::Tell(Input::Checked { chunk, right: true }));
+            }
+            Output::Place { file, complete } => {
+                let result = Ok((self.place(client, &plan.files[file as usize], complete), complete));
+                self.step_later(1, client, transfer, Step::Tell(Input::Placed { file, result }));
+            }
+            Output::Make(file) => {
+                let result = Ok((self.place(client, &plan.files[file as usize], true), true));
+                self.step_later(1, client, transfer, Step::Tell(Input::Placed { file, result }));
+            }
+            Output::Leave { file, .. } => {
+                let result = Err(ErrorCode::Interrupted.into());
+                self.step_later(1, client, transfer, Step::Tell(Input::Placed { file, result }));
+            }
+            Output::Note(note) => self.tell_transfer(client, transfer, note),
+        }
+    }
+
+    fn open(&mut self, client: usize, plan: &FetchPlan, file: &PlannedFile) -> Result<Opened, Failure> {
+        let path = format!("downloads/{}", file.target);
+        if let Found::Here(chunking) = self.find(client, plan, file)?
+            && plan.share
+        {
+            self.actors[client].traffic.add(file.hash, chunking, 0..chunking.count());
+            return Ok(Opened::Here { path, chunking });
+        }
+        let key = (file.target.clone(), file.hash, file.chunking.chunk_size());
+        let claimed = self.actors[client].traffic.partial.get(&key).map(|there| there.iter().collect());
+        Ok(Opened::Ready { path, claimed: claimed.unwrap_or_default(), manifest: false })
+    }
+
+    /// A file is complete, or stays hidden; says where it is.
+    fn place(&mut self, client: usize, file: &PlannedFile, complete: bool) -> String {
+        let PlannedFile { target, hash, chunking, .. } = file;
+        if !complete {
+            return format!("downloads/.{target}.{}.potluck", &hash.to_string()[..8]);
+        }
+        let actor = &mut self.actors[client];
+        actor.traffic.partial.remove(&(target.clone(), *hash, chunking.chunk_size()));
+        actor.downloads.insert(target.clone(), *hash);
+        format!("downloads/{target}")
+    }
+
+    fn write(&mut self, client: usize, transfer: u64, lane: Lane, piece: u32) {
+        let Some(fetching) = self.fetching(client, transfer) else { return };
+        let Some(job) = fetching.lanes.get(&lane).map(|wire| wire.job) else { return };
+        let (plan, small) = (fetching.plan.clone(), fetching.machine.small().to_vec());
+        match job {
+            Job::Chunks(file) => {
+                let PlannedFile { target, hash, chunking, .. } = &plan.files[file as usize];
+                let key = (target.clone(), *hash, chunking.chunk_size());
+                self.actors[client].traffic.partial.entry(key).or_default().insert(piece);
+                if plan.share {
+                    self.actors[client].traffic.add(*hash, *chunking, piece..piece + 1);
+                }
+            }
+            Job::Files => {
+                let file = &plan.files[small[piece as usize] as usize];
+                let chunking = Chunking::for_size(file.chunking.size(), None);
+                self.actors[client].traffic.add(file.hash, chunking, 0..chunking.count());
+                self.place(client, file, true);
+            }
+        }
+        self.step_later(0, client, transfer, Step::Tell(Input::Written { lane, piece, result: Ok(()) }));
+    }
+
+    /// A content that is being fetched can be had from these, too.
+    pub(super) fn add_sources(&mut self, client: usize, transfer: u64, sources: &[Holder]) {
+        self.tell_machine(client, transfer, Input::Learned(sources.iter().map(source_of).collect()));
+    }
+
+    /// A client breaks a fetch off.
+    pub(super) fn cancel_fetch(&mut self, client: usize, transfer: u64) {
+        self.tell_machine(client, transfer, Input::Cancel);
+    }
+
+    /// A client does not send any more: whoever fetches that must do without.
+    pub(super) fn cancel_upload(&mut self, client: usize, upload: u64) {
+        giving::cancel_upload(self, client, upload);
+    }
+}
