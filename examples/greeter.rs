@@ -14,7 +14,7 @@ async fn main() -> Result<(), Failure> {
         eprintln!("usage: greeter HUB NAME");
         std::process::exit(2);
     };
-    let client = Client::connect(hub).name(name).await?;
+    let client = Client::connect(hub.as_str()).name(name).await?;
     let mut events = client.events();
     let mut newest = u64::MAX;
     while let Some(line) = events.next().await {

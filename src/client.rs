@@ -73,9 +73,20 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that is to join a hub: by its link, or as `HOST:PORT`. Awaiting the builder connects.
-    pub fn connect(hub: impl fmt::Display) -> ClientBuilder {
-        ClientBuilder::new(hub.to_string())
+    /// A client that is to join a hub: by its [`JoinLink`], or by a text such as `potluck://HOST:PORT/#KEY` or
+    /// `HOST:PORT`. Awaiting the builder connects.
+    pub fn connect<L: TryInto<JoinLink>>(hub: L) -> ClientBuilder
+    where
+        L::Error: fmt::Display,
+    {
+        let bad = |e: L::Error| Failure::new(ErrorCode::BadConfig, format!("That names no hub: {e}."));
+        ClientBuilder {
+            hub: hub.try_into().map_err(bad),
+            name: None,
+            data: None,
+            dir: None,
+            changes: Changes::default(),
+        }
     }
 
     /// Asks for something, and waits for its answer. Many requests can be under way at once. If this is cancelled, the
@@ -126,7 +137,7 @@ impl fmt::Debug for Client {
 /// How a client is to be; made by [`Client::connect`]. Awaiting it connects.
 #[derive(Debug)]
 pub struct ClientBuilder {
-    hub: String,
+    hub: Result<JoinLink, Failure>,
     name: Option<String>,
     data: Option<PathBuf>,
     dir: Option<PathBuf>,
@@ -147,10 +158,6 @@ impl fmt::Debug for Changes {
 }
 
 impl ClientBuilder {
-    fn new(hub: String) -> Self {
-        Self { hub, name: None, data: None, dir: None, changes: Changes::default() }
-    }
-
     fn with(mut self, change: impl FnOnce(&mut ClientOptions) + Send + 'static) -> Self {
         self.changes.0.push(Box::new(change));
         self
@@ -266,10 +273,9 @@ impl ClientBuilder {
     /// # Errors
     /// `bad-config` if the hub or the name is none.
     pub(crate) fn options(self, home: Home) -> Result<ClientOptions, Failure> {
-        let bad = |message: String| Failure::new(ErrorCode::BadConfig, message);
-        let link: JoinLink = self.hub.parse().map_err(|e| bad(format!("{} names no hub: {e}.", self.hub)))?;
+        let link = self.hub?;
         let name = self.name.or_else(|| link.name.clone());
-        let name = name.ok_or_else(|| bad("A name is needed.".to_owned()))?;
+        let name = name.ok_or_else(|| Failure::new(ErrorCode::BadConfig, "A name is needed."))?;
         let mut options = ClientOptions::new(link, name, home);
         options.folders.dir = self.dir;
         self.changes.0.into_iter().for_each(|change| change(&mut options));

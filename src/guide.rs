@@ -11,7 +11,7 @@
 //!
 //! Everything that is decided is decided by machines without I/O: [`core::Hub`], [`core::Session`] (a client),
 //! [`core::Link`] (one end of a connection that survives its transport), [`core::Peers`] (a client's direct connections
-//! to others), [`core::swarm`] (which chunk from whom) and [`core::batch`] (which small file of a folder from whom).
+//! to others) and [`core::Fetch`] (one download: a file, some chunks of one, or a folder).
 //! They are driven by real sockets in [`io`] and by a virtual clock in [`sim`], and cannot tell which. How
 //! a machine is driven is the drain contract, written once in [`core`].
 //!
@@ -27,7 +27,7 @@
 //! 3. `core/session/requests.rs` queues it. When its turn has come and a folder has been chosen, the session asks
 //!    for hashing: `Output::Hash`.
 //! 4. [`io::offers`] and [`io::content::hash`] read the file on a thread, unless [`io::content::hash_cache`] remembers its hash;
-//!    [`io::data`]'s shelf can serve it from now on. The content comes back as `Input::Hashed`. From now on
+//!    [`io::content::store`] can serve it from now on. The content comes back as `Input::Hashed`. From now on
 //!    [`io::offers::watch`] looks whether it changes: that comes as `Input::FilesChanged`, and is published anew.
 //! 5. The session sends a `publish` ([`protocol::wire::Ask`]) into its [`core::Link`], which numbers it and keeps
 //!    it until it is acknowledged. [`io::net::connection`] writes it to the connection.
@@ -43,17 +43,18 @@
 //!
 //! Dora types `get notes.txt`. It goes to the hub like the offer. `core/hub/locate.rs` answers with `located`: who has
 //! that content or a part of it, with their addresses and keys. `core/session/transfers/starting.rs` queues it and makes a
-//! `FetchPlan` of it; [`io::data::fetch`] dials the holders on blocking threads, each in a lane that takes chunks from
-//! the [`core::swarm`], and every chunk is verified against the content's hash before it counts. What happens comes
-//! back as `TransferNote`s, which the session tells as `transfer-started`, `transfer-progress` and, as the answer,
-//! `transfer-completed`; at a terminal, [`ui::bars`] draws a bar of them. Erin's side is [`io::data`]'s server: it
-//! serves keys that are in the roster and files that are on the shelf, and nothing else.
+//! plan of it. [`io::transfer`] drives a [`core::Fetch`] with that plan, which decides who is dialled, over how many
+//! lanes, and which chunk is asked of whom ([`core::fetch`]). Each lane is a thread of its own that does what it is told;
+//! every chunk is verified against the content's hash before it counts. What happens comes back as `TransferNote`s, which
+//! the session tells as `transfer-started`, `transfer-progress` and, as the answer, `transfer-completed`; at a terminal,
+//! [`ui::bars`] draws a bar of them. Erin's side is [`io::transfer`]'s server: it serves keys that are in the roster and
+//! files that are in the [`io::content::store`], and nothing else.
 //!
-//! What Dora has got is on her own shelf at once. Her session tells the hub in batches (`core/session/transfers/holdings.rs`,
+//! What Dora has got is in her own store at once. Her session tells the hub in batches (`core/session/transfers/holdings.rs`,
 //! `Ask::Have`), and the hub tells those who are fetching the same (`core/hub/holders.rs`, `sources-updated`).
 //!
-//! `get albums/` is answered by Dora's own copy of the table (`core/session/transfers/folders.rs`); [`io::data::fetch_folder`]
-//! fetches the small files of it as a stream, whose order [`core::batch`] decides. A `push` waits at the hub
+//! `get albums/` is answered by Dora's own copy of the table (`core/session/transfers/folders.rs`). The same machine fetches it: its
+//! small files as a stream, many for each request, and its larger ones in chunks. A `push` waits at the hub
 //! (`core/hub/pushes.rs`) until its receiver accepts it, and is then fetched like anything else.
 //!
 //! What the hub serves itself, and what it keeps for others, goes the same way: [`io::drive::hub::HubShelf`] offers a folder by
@@ -113,19 +114,21 @@
 //! `tests/tidy.rs` scans the sources for the first two and for who knows whom.
 //!
 //! # How to add a request
-//! 1. `protocol/request/`: its struct, and its line in the list of words. The JSON form, the schema, the command,
-//!    its help and its completion are there now. If the answer is a new word: the same in `protocol/event/`.
-//! 2. `core/session/requests.rs`: when it may start (`Pending::start`), and, if the client answers it itself, how
-//!    (`start_local`). The compiler points at both.
-//! 3. `core/hub/requests.rs`: its handler, or its place among those that the hub does not answer (`Hub::request`;
-//!    the compiler points there too).
-//! 4. `core/session/answers.rs`, if the client must remember or translate the answer (`user_answered`).
-//! 5. `ui/human.rs`: the text of a new event (`render`; the compiler again). `io/drive/queued.rs`, if it is a state of
-//!    which only the newest counts. `ui/complete.rs`, if a field names something new.
-//! 6. `POTLUCK_BLESS=1 cargo test --test schemas` writes the schemas, and `INSTA_UPDATE=always cargo test --lib ui`
-//!    the glossary of both faces in `snapshots/`: read the difference as a user would.
-//! 7. Its tests: the decision in simulation (`tests/sim/hub.rs` shows how), its transcript, its row in `README.md`
-//!    (`tests/readme.rs` misses it otherwise).
+//! Five edits; what is forgotten does not compile, or fails a test that names it.
+//!
+//! 1. `protocol/request/mod.rs`: its row and its struct. The row says who answers it, when it starts, which events and
+//!    errors answer it. The JSON form, the schema, the command, its help, its completion, its place in the order of
+//!    requests, and how the hub's answer goes back to the program follow from it. If the answer is a new event: its row
+//!    and struct in `protocol/event/`; the row says whether each one counts or only the newest, and what it weighs.
+//! 2. Its handler, where the row says that it is answered: `core/hub/requests.rs` (`HubRequest`), or
+//!    `core/session/requests.rs` (`ClientRequest`). The compiler points there. Only if the client must remember or
+//!    translate the hub's answer: `core/session/answers.rs` (`user_answered`).
+//! 3. `ui/human.rs`: the phrase of a new event (`render`; the compiler again).
+//! 4. Its test: the decision in `core`, its page in `tests/transcripts`, its fields in `tests/adversary/words.rs`.
+//! 5. Its row in `README.md` (`tests/readme.rs` misses it otherwise, and compares the answers).
+//!
+//! Generated: `POTLUCK_BLESS=1 cargo test --test schemas` writes the schemas and `schemas/answers.json`, and
+//! `INSTA_UPDATE=always cargo test --lib ui` the glossary of both faces in `snapshots/`: read the difference as a user would.
 //!
 //! # How to find a failing seed
 //! `cargo test --test adversary` gives each machine of `core` random, well-formed input in any order; a new request must be

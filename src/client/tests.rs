@@ -125,3 +125,13 @@ async fn who_cannot_come_in_learns_why() {
     let nowhere = Hub::builder().bind("everywhere").start().await.unwrap_err();
     assert_eq!(nowhere.code, ErrorCode::BadConfig);
 }
+
+#[test]
+fn a_link_is_taken_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    // As a text it would lose the invite.
+    let link = JoinLink { name: None, host: "h".into(), port: 1, key: None, invite: Some("secret".into()) };
+    let home = Home::open(Some(folder.path())).unwrap();
+    let options = Client::connect(link.clone()).name("erin").options(home).unwrap();
+    assert_eq!(options.hub, link);
+}

@@ -68,6 +68,22 @@ impl FromStr for JoinLink {
     }
 }
 
+impl TryFrom<&str> for JoinLink {
+    type Error = BadLink;
+
+    fn try_from(text: &str) -> Result<Self, BadLink> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for JoinLink {
+    type Error = BadLink;
+
+    fn try_from(text: String) -> Result<Self, BadLink> {
+        text.parse()
+    }
+}
+
 fn split_port(address: &str) -> Result<(&str, u16), BadLink> {
     let port = |text: &str| {
         text.parse().ok().filter(|port| *port != 0).ok_or(BadLink("the port is not a number from 1 to 65535"))

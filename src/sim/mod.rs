@@ -191,7 +191,12 @@ impl Sim {
     /// nobody was told so; the rest is lost.
     pub fn crash_hub(&mut self) {
         self.hub = None;
-        let written = self.rng.below(self.writing.len() as u64 + 1) as usize;
+        let mut written = self.rng.below(self.writing.len() as u64 + 1) as usize;
+        // What has the same number is there as a whole.
+        let number = |at: usize| self.writing.get(at).map(|(number, _)| *number);
+        while written > 0 && written < self.writing.len() && number(written) == number(written - 1) {
+            written += 1;
+        }
         for (_, record) in self.writing.drain(..).take(written) {
             self.disk.keep(&record);
         }

@@ -43,6 +43,8 @@ pub(super) struct Commits {
     on_disk: u64,
     /// The newest that says something of names, blocks or rooms.
     shown: u64,
+    /// The number of all records of the decision that is being carried out.
+    of_decision: Option<u64>,
     waiting: VecDeque<(u64, AwaitingCommit)>,
 }
 
@@ -53,8 +55,17 @@ impl Commits {
 
     /// The number of one more record.
     pub(super) fn next(&mut self) -> u64 {
-        self.newest += 1;
+        self.newest = self.of_decision.unwrap_or(self.newest + 1);
         self.newest
+    }
+
+    /// What comes until [`Commits::end_decision`] has one number: after a crash all of it is on disk or nothing.
+    pub(super) fn begin_decision(&mut self) {
+        self.of_decision = Some(self.newest + 1);
+    }
+
+    pub(super) fn end_decision(&mut self) {
+        self.of_decision = None;
     }
 
     /// The newest record says something of names, blocks or rooms.

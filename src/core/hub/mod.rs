@@ -172,7 +172,8 @@ pub enum Output {
     Say(ConnId, String),
     /// Close a connection once everything before has been sent.
     Close(ConnId),
-    /// Write a record; `Committed` with this number is wanted when it is on disk.
+    /// Write a record; `Committed` with this number is wanted when it is on disk. Records with the same number follow one
+    /// another and belong together: all of them are kept or none.
     Persist(u64, Record),
     /// Give up these records if they are not written yet; `StoreAbandoned` with those that are not is wanted.
     Abandon(Vec<u64>),

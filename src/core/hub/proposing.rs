@@ -48,6 +48,15 @@ impl Hub {
         }
     }
 
+    /// The same for records that belong together: after a crash all of them are on disk or none.
+    fn record_together(&mut self, records: impl Iterator<Item = Record>) {
+        self.commits.begin_decision();
+        for record in records {
+            self.record(record);
+        }
+        self.commits.end_decision();
+    }
+
     /// Whoever is registered, as who proposes something.
     fn author(&self, id: PeerId, request_id: &Option<Id>) -> Result<Author, Failure> {
         let peer = self.peers.get(&id).ok_or(ErrorCode::NotRegistered)?;
@@ -106,10 +115,8 @@ impl Hub {
                 (change.answer, Some(change.notice))
             }
         };
-        for record in decision.records {
-            self.record(record);
-        }
-        self.note_answer(author, &answer);
+        let answered = answered(author, &answer);
+        self.record_together(decision.records.into_iter().chain(answered));
         self.hold_answer(id, request_id, answer, notice);
     }
 
@@ -153,15 +160,6 @@ impl Hub {
                 IdempotencyKey { instance: peer.instance.clone(), ask: *number }
             }
             _ => IdempotencyKey { instance: String::new(), ask: (self.state.mail().last() + 1) as i64 },
-        }
-    }
-
-    /// Has an answer written down with what it is about, so that asking again is answered the same.
-    fn note_answer(&mut self, author: &Author, answer: &Event) {
-        if !author.idempotency_key.instance.is_empty() {
-            let line = EventLine { seq: None, time: None, id: None, last: true, event: answer.clone() };
-            let (name_key, idempotency_key) = (author.name_key.clone(), author.idempotency_key.clone());
-            self.record(Record::Answered(AnswerRecord { name_key, idempotency_key, answer: to_json(&line) }));
         }
     }
 
@@ -315,6 +313,16 @@ impl Hub {
         };
         event::MessageAcked { number, sent, to, room, stored: true, delivered: delivered as u64, blocked }.into()
     }
+}
+
+/// An answer as it is written down with what it is about, so that asking again is answered the same.
+fn answered(author: &Author, answer: &Event) -> Option<Record> {
+    if author.idempotency_key.instance.is_empty() {
+        return None;
+    }
+    let line = EventLine { seq: None, time: None, id: None, last: true, event: answer.clone() };
+    let (name_key, idempotency_key) = (author.name_key.clone(), author.idempotency_key.clone());
+    Some(Record::Answered(AnswerRecord { name_key, idempotency_key, answer: to_json(&line) }))
 }
 
 /// Whether somebody who asks for names, blocks or rooms is shown what a record says.

@@ -200,6 +200,7 @@ impl State {
 }
 
 #[cfg(test)]
+#[path = "play_tests.rs"]
 pub(crate) mod play;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod again;
+mod crashes;
 mod entry;
 mod feed;
 mod files;
@@ -10,6 +11,7 @@ mod gifts;
 mod invites;
 mod messages;
 mod names;
+mod order;
 mod revocation;
 mod shares;
 mod silence;

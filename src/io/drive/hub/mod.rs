@@ -208,9 +208,22 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
     fn handle(&mut self, input: Input<'_>) {
         let now = self.clock.now();
         self.hub.handle(now, input);
+        // Records with the same number are kept together.
+        let mut together: Option<Batch> = None;
         while let Some(output) = self.hub.poll(now) {
-            self.perform(output);
+            match (output, &mut together) {
+                (Output::Persist(number, record), Some(batch)) if batch.number == number => batch.records.push(record),
+                (Output::Persist(number, record), _) => {
+                    let before = together.replace(Batch { number, records: vec![record] });
+                    before.into_iter().for_each(|batch| self.submit(Job::Keep(batch)));
+                }
+                (output, _) => {
+                    together.take().into_iter().for_each(|batch| self.submit(Job::Keep(batch)));
+                    self.perform(output);
+                }
+            }
         }
+        together.into_iter().for_each(|batch| self.submit(Job::Keep(batch)));
     }
 
     fn perform(&mut self, output: Output) {

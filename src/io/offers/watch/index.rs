@@ -29,7 +29,7 @@ pub(super) struct WatchIndex {
 /// An offered file.
 #[derive(Debug)]
 struct Watched {
-    /// The file as it is in the store: where it is, and as what it was published.
+    /// The file as it is on the shelf: where it is, and as what it was published.
     file: Arc<StoredContent>,
     chunks: Option<u32>,
     /// A new number each time that the file is offered.
