@@ -336,6 +336,6 @@ impl Hub {
 }
 
 #[cfg(test)]
-pub(crate) use state::play;
+pub(crate) use state::play_tests as play;
 #[cfg(test)]
 mod tests;

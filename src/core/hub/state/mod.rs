@@ -200,7 +200,6 @@ impl State {
 }
 
 #[cfg(test)]
-#[path = "play_tests.rs"]
-pub(crate) mod play;
+pub(crate) mod play_tests;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! A state is what its records say: live, replayed, read from a snapshot in the middle, or loaded from a store.
 
-use super::play::{Play, Said, apply, assert_same, restarted};
+use super::play_tests::{Play, Said, apply, assert_same, restarted};
 use super::*;
 use crate::protocol::invite::InviteDigest;
 use crate::protocol::name::NameKey;
