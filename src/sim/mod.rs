@@ -59,6 +59,8 @@ pub struct SimConfig {
     pub logins: LoginPolicy,
     /// How long a client that does not answer keeps its place.
     pub grace: Duration,
+    /// How long a source takes to send a whole file; it arrives in parts.
+    pub sending: Duration,
     /// Whether the hub serves files, and how much room it has for copies, in bytes.
     pub files: Option<u64>,
 }
@@ -74,6 +76,7 @@ impl Default for SimConfig {
             access: Access::Open,
             logins: LoginPolicy::default(),
             grace: Duration::from_secs(30),
+            sending: Duration::ZERO,
             files: None,
         }
     }

@@ -32,6 +32,7 @@ mod trouble;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use potluck::protocol::{Event, Request};
 use potluck::sim::{ClientOptions, SimConfig};
@@ -54,9 +55,12 @@ const NOT_PLAYED: &[(&str, &str)] = &[
     ("transfer-stalled", "the simulated data plane gives up at once"),
 ];
 
+/// How long a file is on its way: so that it can be seen, and is there before the next line is written.
+const SENDING: Duration = Duration::from_millis(240);
+
 /// Plays a scene and compares its page with the snapshot of that name.
 fn play(name: &str, config: SimConfig, act: impl FnOnce(&mut Stage)) {
-    let mut scene = Stage::new(config);
+    let mut scene = Stage::new(SimConfig { sending: SENDING, ..config });
     act(&mut scene);
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../../snapshots");

@@ -41,7 +41,7 @@ pages! {
         scene.says(anna, "offer song.ogg notes.txt");
         scene.says(anna, "transfers");
         scene.types(anna, "get plan.txt");
-        scene.wait_ms(25);
+        scene.wait_ms(200);
         scene.types(anna, "transfers");
         scene.types(ben, r#"{"id":2,"request":"transfers"}"#);
         scene.wait_ms(500);
@@ -56,11 +56,11 @@ pages! {
         for line in ["get plan.txt", "get notes.txt anna", "get song.ogg"] {
             scene.types(cleo, line);
         }
-        scene.wait_ms(20);
+        scene.wait_ms(200);
         scene.says(cleo, "transfers");
         scene.types(dora, r#"{"id":1,"request":"get","file":"plan.txt"}"#);
         scene.types(dora, r#"{"id":2,"request":"get","file":"song.ogg"}"#);
-        scene.wait_ms(20);
+        scene.wait_ms(200);
         scene.says(dora, r#"{"id":3,"request":"transfers"}"#);
     };
 
@@ -70,7 +70,7 @@ pages! {
         scene.says(ben, r#"{"id":1,"request":"offer","files":["plan.txt"],"chunks":4}"#);
         scene.says(anna, "cancel 1");
         scene.types(anna, "get plan.txt");
-        scene.wait_ms(25);
+        scene.wait_ms(200);
         scene.says(anna, "cancel 1");
         assert!(scene.sim.downloads(scene.client(anna)).is_empty(), "a cancelled file does not arrive");
         scene.note("the same again goes on from what is there");
@@ -78,11 +78,11 @@ pages! {
         scene.note("both sides can stop it, and `cancel` overtakes `wait`");
         scene.types(ben, r#"{"id":2,"request":"get","file":"song.ogg"}"#);
         scene.types(ben, r#"{"id":3,"request":"wait"}"#);
-        scene.wait_ms(15);
+        scene.wait_ms(150);
         scene.says(ben, r#"{"id":4,"request":"cancel","transfer":3}"#);
         scene.says(ben, r#"{"id":5,"request":"cancel","transfer":3}"#);
         scene.types(ben, r#"{"id":6,"request":"get","file":"song.ogg"}"#);
-        scene.wait_ms(15);
+        scene.wait_ms(150);
         scene.says(anna, "cancel 4");
         scene.note("a push can be taken back");
         scene.says(anna, "push song.ogg ben");

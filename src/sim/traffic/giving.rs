@@ -1,6 +1,6 @@
 //! Those who give: whom a client reaches, what it gets there, and what their users learn of it.
 
-use super::{HUB, Job, Step, Wire, upload_of};
+use super::{HUB, Job, Step, Wire, sizes, upload_of};
 use crate::core::fetch::{Input, Lane, LaneError, PlannedFile};
 use crate::core::session::UploadNote;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
@@ -30,6 +30,19 @@ fn gives(sim: &Sim, source: usize, client: usize, file: &PlannedFile, chunk: Opt
     offers || (peer.is_some() && actor.traffic.has(&file.hash, file.chunking.chunk_size(), chunk))
 }
 
+/// Who sends a chunk or a file over a lane, and as a part of what; nobody if that is not given any more.
+pub(super) fn sends(sim: &mut Sim, client: usize, transfer: u64, lane: Lane, piece: u32) -> Option<(usize, Job)> {
+    let fetching = sim.fetching(client, transfer)?;
+    let wire = fetching.lanes.get(&lane)?;
+    let (job, key, source) = (wire.job, wire.key, wire.source?);
+    let (plan, small) = (fetching.plan.clone(), fetching.machine.small());
+    let (file, chunk) = match job {
+        Job::Chunks(file) => (&plan.files[file as usize], Some(piece)),
+        Job::Files => (&plan.files[small[piece as usize] as usize], None),
+    };
+    (reach(sim, client, key).is_ok() && gives(sim, source, client, file, chunk)).then_some((source, job))
+}
+
 pub(super) fn dialled(sim: &mut Sim, client: usize, transfer: u64, lane: Lane) -> Option<Input> {
     let key = sim.fetching(client, transfer)?.lanes.get(&lane)?.key;
     let reached = reach(sim, client, key);
@@ -49,8 +62,8 @@ pub(super) fn dialled(sim: &mut Sim, client: usize, transfer: u64, lane: Lane) -
 /// A source is asked for the manifest, or for a chunk or a file.
 pub(super) fn asked(sim: &mut Sim, client: usize, transfer: u64, lane: Lane, piece: Option<u32>) -> Option<Input> {
     let fetching = sim.fetching(client, transfer)?;
-    let Wire { job, key, source } = fetching.lanes.get(&lane)?;
-    let (job, key, source) = (*job, *key, (*source)?);
+    let wire = fetching.lanes.get_mut(&lane)?;
+    let (job, key, source, moved) = (wire.job, wire.key, wire.source?, std::mem::take(&mut wire.moved));
     let (plan, small) = (fetching.plan.clone(), fetching.machine.small());
     let (file, chunk) = match (job, piece) {
         (Job::Chunks(file), chunk) => (&plan.files[file as usize], chunk),
@@ -67,10 +80,8 @@ pub(super) fn asked(sim: &mut Sim, client: usize, transfer: u64, lane: Lane, pie
             Some(Input::Manifest { lane, fits: true })
         }
         (None, _, Some(piece)) => {
-            let bytes = match job {
-                Job::Chunks(_) => file.chunking.range(piece).end - file.chunking.range(piece).start,
-                Job::Files => file.chunking.size(),
-            };
+            let fetching = sim.fetching(client, transfer)?;
+            let bytes = sizes(&plan, fetching.machine.small(), job, piece).0 - moved;
             send(sim, client, transfer, (source, job), bytes);
             Some(Input::Arrived { lane, piece, bytes })
         }
@@ -86,7 +97,7 @@ pub(super) fn asked(sim: &mut Sim, client: usize, transfer: u64, lane: Lane, pie
 }
 
 /// A source sends so many bytes; its user is told when it begins.
-fn send(sim: &mut Sim, client: usize, transfer: u64, (source, job): (usize, Job), bytes: u64) {
+pub(super) fn send(sim: &mut Sim, client: usize, transfer: u64, (source, job): (usize, Job), bytes: u64) {
     let of = (source, upload_of(job));
     let Some(fetching) = sim.fetching(client, transfer).filter(|_| source != HUB) else { return };
     if let Some((_, sent)) = fetching.uploads.get_mut(&of) {
@@ -117,6 +128,14 @@ fn send(sim: &mut Sim, client: usize, transfer: u64, (source, job): (usize, Job)
 
 fn tell_upload(sim: &mut Sim, source: usize, upload: u64, note: UploadNote) {
     sim.later(sim.now, Happening::Local(source, Done::Upload(upload, note)));
+}
+
+/// The user of a source is told how much has been sent.
+pub(super) fn tell_progress(sim: &mut Sim, client: usize, transfer: u64, (source, job): (usize, Job)) {
+    let Some(fetching) = sim.fetching(client, transfer) else { return };
+    if let Some((upload, bytes)) = fetching.uploads.get(&(source, upload_of(job))).copied() {
+        tell_upload(sim, source, upload, UploadNote::Progress(bytes));
+    }
 }
 
 pub(super) fn upload_fails(sim: &mut Sim, client: usize, transfer: u64, (source, job): (usize, Job), code: ErrorCode) {

@@ -2,6 +2,7 @@
 //! give would do.
 
 mod giving;
+mod pace;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -56,6 +57,10 @@ struct Wire {
     key: PublicKey,
     /// Who is there, once that is known.
     source: Option<usize>,
+    /// When the source has sent what it was asked for.
+    free: Time,
+    /// How many bytes have come of what comes next.
+    moved: u64,
 }
 
 /// Something that happens to a transfer.
@@ -64,6 +69,8 @@ pub(super) enum Step {
     Tell(Input),
     Dialled(Lane),
     AskedManifest(Lane),
+    Begins(Lane, u32),
+    Moved(Lane, u32),
     Asked(Lane, u32),
 }
 
@@ -93,6 +100,21 @@ fn upload_of(job: Job) -> Option<u32> {
     match job {
         Job::Chunks(file) => Some(file),
         Job::Files => None,
+    }
+}
+
+/// The bytes of a chunk or of a small file, and of all that the job is about.
+fn sizes(plan: &FetchPlan, small: &[u32], job: Job, piece: u32) -> (u64, u64) {
+    match job {
+        Job::Chunks(file) => {
+            let chunking = plan.files[file as usize].chunking;
+            let range = chunking.range(piece);
+            (range.end - range.start, chunking.size())
+        }
+        Job::Files => {
+            let size = |file: &u32| plan.files[*file as usize].chunking.size();
+            (size(&small[piece as usize]), small.iter().map(size).sum())
+        }
     }
 }
 
@@ -180,6 +202,8 @@ impl Sim {
             Step::Tick => fetching.tick.take_if(|at| *at <= now).map(|_| Input::Tick),
             Step::Dialled(lane) => giving::dialled(self, client, transfer, lane),
             Step::AskedManifest(lane) => giving::asked(self, client, transfer, lane, None),
+            Step::Begins(lane, piece) => pace::begins(self, client, transfer, lane, piece),
+            Step::Moved(lane, piece) => pace::moved(self, client, transfer, lane, piece),
             Step::Asked(lane, piece) => giving::asked(self, client, transfer, lane, Some(piece)),
         };
         if let Some(input) = input {
@@ -228,17 +252,18 @@ impl Sim {
                 self.step_later(1, client, transfer, Step::Tell(Input::Opened(file, opened)));
             }
             Output::Dial { lane, key, job, .. } => {
+                let free = self.now;
                 if let Some(fetching) = self.fetching(client, transfer) {
-                    fetching.lanes.insert(lane, Wire { job, key, source: None });
+                    fetching.lanes.insert(lane, Wire { job, key, source: None, free, moved: 0 });
                 }
                 self.step_later(2 * WAY, client, transfer, Step::Dialled(lane));
             }
             Output::AskManifest(lane) => self.step_later(WAY, client, transfer, Step::AskedManifest(lane)),
             Output::AskChunks(lane, run) => {
-                run.for_each(|chunk| self.step_later(2 * WAY, client, transfer, Step::Asked(lane, chunk)));
+                run.for_each(|chunk| pace::ask(self, client, transfer, lane, chunk));
             }
             Output::AskFiles(lane, files) => {
-                files.into_iter().for_each(|file| self.step_later(2 * WAY, client, transfer, Step::Asked(lane, file)));
+                files.into_iter().for_each(|file| pace::ask(self, client, transfer, lane, file));
             }
             Output::Write(lane, piece) => self.write(client, transfer, lane, piece),
             Output::KeepAlive(_) => {}
