@@ -114,19 +114,21 @@
 //! `tests/tidy.rs` scans the sources for the first two and for who knows whom.
 //!
 //! # How to add a request
-//! 1. `protocol/request/`: its struct, and its line in the list of words. The JSON form, the schema, the command,
-//!    its help and its completion are there now. If the answer is a new word: the same in `protocol/event/`.
-//! 2. `core/session/requests.rs`: when it may start (`Pending::start`), and, if the client answers it itself, how
-//!    (`start_local`). The compiler points at both.
-//! 3. `core/hub/requests.rs`: its handler, or its place among those that the hub does not answer (`Hub::request`;
-//!    the compiler points there too).
-//! 4. `core/session/answers.rs`, if the client must remember or translate the answer (`user_answered`).
-//! 5. `ui/human.rs`: the text of a new event (`render`; the compiler again). `io/drive/queued.rs`, if it is a state of
-//!    which only the newest counts. `ui/complete.rs`, if a field names something new.
-//! 6. `POTLUCK_BLESS=1 cargo test --test schemas` writes the schemas, and `INSTA_UPDATE=always cargo test --lib ui`
-//!    the glossary of both faces in `snapshots/`: read the difference as a user would.
-//! 7. Its tests: the decision in simulation (`tests/sim/hub.rs` shows how), its transcript, its row in `README.md`
-//!    (`tests/readme.rs` misses it otherwise).
+//! Five edits; what is forgotten does not compile, or fails a test that names it.
+//!
+//! 1. `protocol/request/mod.rs`: its row and its struct. The row says who answers it, when it starts, which events and
+//!    errors answer it. The JSON form, the schema, the command, its help, its completion, its place in the order of
+//!    requests, and how the hub's answer goes back to the program follow from it. If the answer is a new event: its row
+//!    and struct in `protocol/event/`; the row says whether each one counts or only the newest, and what it weighs.
+//! 2. Its handler, where the row says that it is answered: `core/hub/requests.rs` (`HubRequest`), or
+//!    `core/session/requests.rs` (`ClientRequest`). The compiler points there. Only if the client must remember or
+//!    translate the hub's answer: `core/session/answers.rs` (`user_answered`).
+//! 3. `ui/human.rs`: the phrase of a new event (`render`; the compiler again).
+//! 4. Its test: the decision in `core`, its page in `tests/transcripts`, its fields in `tests/adversary/words.rs`.
+//! 5. Its row in `README.md` (`tests/readme.rs` misses it otherwise, and compares the answers).
+//!
+//! Generated: `POTLUCK_BLESS=1 cargo test --test schemas` writes the schemas and `schemas/answers.json`, and
+//! `INSTA_UPDATE=always cargo test --lib ui` the glossary of both faces in `snapshots/`: read the difference as a user would.
 //!
 //! # How to find a failing seed
 //! `cargo test --test adversary` gives each machine of `core` random, well-formed input in any order; a new request must be

@@ -76,6 +76,7 @@ pub fn render(line: &EventLine, style: Style) -> String {
         Event::PrivateMessage(body) => people::private_message(body, style),
         Event::MessageDelivered(body) => people::delivered(body, style),
         Event::PrivateOpened(body) => people::private_opened(body),
+        Event::Pong(body) => people::pong(body),
         Event::PrivateClosed(body) => people::private_closed(body),
         Event::Blocked(body) => format!("{} is blocked.\n", escape(&body.name)),
         Event::Unblocked(body) => format!("{} is not blocked any more.\n", escape(&body.name)),

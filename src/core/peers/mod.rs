@@ -17,6 +17,7 @@ mod links;
 mod news;
 mod pending;
 mod reading;
+mod round_trip;
 mod timers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

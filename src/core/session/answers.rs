@@ -245,6 +245,7 @@ impl Session {
             (Request::Private(_) | Request::PrivateOpen(_), Event::Synced(_)) => {
                 self.start_private(now, pending, true);
             }
+            (Request::Ping(_), Event::Pong(answer)) => self.pinged_by_hub(now, pending, answer),
             (Request::Block(_), Event::Blocked(answer)) => {
                 self.blocked.insert(NameKey::of(&answer.name));
                 self.finish(now, pending.id, answer);

@@ -23,7 +23,9 @@ use unwritten::Unwritten;
 pub(super) struct Privates {
     pub(super) peers: Peers,
     /// Requests under way, by their tickets.
-    pending: BTreeMap<u64, Pending>,
+    pub(super) pending: BTreeMap<u64, Pending>,
+    /// What the hub has said of the `ping`s among them.
+    pub(super) pongs: BTreeMap<u64, event::Pong>,
     /// Who wants one and was not known, so that the hub was asked for them.
     asked_for: BTreeSet<NameKey>,
     /// The open ones that the user has been told of, by the keys of their names.
@@ -37,6 +39,7 @@ impl Privates {
         Self {
             peers: Peers::new(link, epoch),
             pending: BTreeMap::new(),
+            pongs: BTreeMap::new(),
             asked_for: BTreeSet::new(),
             announced: BTreeSet::new(),
             unwritten: VecDeque::new(),
@@ -45,6 +48,7 @@ impl Privates {
 
     /// Gives up every request; what becomes of them is not told any more.
     pub(super) fn abandon(&mut self) -> Vec<Pending> {
+        self.pongs.clear();
         std::mem::take(&mut self.pending).into_values().collect()
     }
 
@@ -189,7 +193,7 @@ impl Session {
     }
 
     /// Whom a request is for, if it can be sent to them.
-    fn check_private(&self, request: &Request) -> Result<Person, Failure> {
+    pub(super) fn check_private(&self, request: &Request) -> Result<Person, Failure> {
         if let Request::Private(request::Private { text, .. }) = request {
             check_text(text)?;
         }
@@ -292,6 +296,8 @@ impl Session {
                 News::Delivered { peer, number } => {
                     self.tell_unless_held(now, event::MessageDelivered { number, to: peer, private: true }.into());
                 }
+                News::RoundTrip { ticket, micros } => drop(self.ping_ends(now, ticket, Ok(micros))),
+                News::Failed { ticket, failure } if self.ping_ends(now, ticket, Err(failure.clone())) => {}
                 News::Failed { ticket, failure } => {
                     if let Some(pending) = self.privates.pending.remove(&ticket) {
                         self.refuse(now, pending.id, failure);
@@ -329,10 +335,18 @@ impl Session {
             }
             return;
         };
-        self.privates.announced.insert(name);
+        let new = self.privates.announced.insert(name);
         let (id, last) = (pending.id.clone(), matches!(pending.request, Request::PrivateOpen(_)));
+        let pings = matches!(pending.request, Request::Ping(_));
         if last {
             self.privates.pending.remove(&ticket);
+        }
+        if pings {
+            self.ping_opened(now, &peer, ticket);
+        }
+        // Several that measure the way may have waited for the same connection.
+        if pings && !new {
+            return;
         }
         self.tell_for(now, id, last, opened);
     }

@@ -27,6 +27,8 @@ pub(super) struct Pending {
     pub(super) request: Request,
     /// How large it is, as it was written.
     pub(super) bytes: usize,
+    /// When the hub was asked, where the time that it takes is the answer.
+    pub(super) started: Time,
     /// Whether the user has been told that it waits for the hub.
     pub(super) said_to_wait: bool,
 }
@@ -34,7 +36,7 @@ pub(super) struct Pending {
 impl Pending {
     /// A request as it was written, in so many bytes.
     pub(super) fn new(id: Mark, request: Request, bytes: usize) -> Self {
-        Self { id, request, bytes, said_to_wait: false }
+        Self { id, request, bytes, started: Time(0), said_to_wait: false }
     }
 }
 
@@ -250,6 +252,7 @@ impl Session {
             ClientRequest::Private(_) | ClientRequest::PrivateOpen(_) => {
                 return self.start_private(now, pending, false);
             }
+            ClientRequest::Ping(request) => return self.start_ping(now, pending, request),
             ClientRequest::PrivateClose(request) => return self.private_close(now, id, &request.to),
             ClientRequest::Wait(_) => Ok(event::Waited {}.into()),
             ClientRequest::Quit(_) => {
@@ -279,5 +282,60 @@ impl Session {
             }
             Err(failure) => self.refuse(now, pending.id, failure.at(pointer_at("/dir"))),
         }
+    }
+
+    /// Starts `ping`.
+    fn start_ping(&mut self, now: Time, pending: Pending, request: &request::Ping) {
+        let to = request.to.clone();
+        if self.is_lost() {
+            let hub_failed = Some("the hub does not answer".to_owned());
+            let pong = event::Pong { peer: to, hub_us: None, hub_failed, direct_us: None, direct_failed: None };
+            return self.ping_directly(now, pending, pong);
+        }
+        let pending = Pending { started: now, ..pending };
+        self.ask(now, request::Ping { to }.into(), Origin::User(Box::new(pending)));
+    }
+
+    /// The hub has reached them, or has not.
+    pub(super) fn pinged_by_hub(&mut self, now: Time, pending: Pending, answer: event::Pong) {
+        let hub_us = answer.hub_failed.is_none().then(|| now.0 - pending.started.0);
+        let event::Pong { peer, hub_failed, .. } = answer;
+        let pong = event::Pong { peer, hub_us, hub_failed, direct_us: None, direct_failed: None };
+        self.ping_directly(now, pending, pong);
+    }
+
+    fn ping_directly(&mut self, now: Time, pending: Pending, pong: event::Pong) {
+        let started =
+            self.check_private(&pending.request).and_then(|person| self.privates.peers.round_trip(now, person));
+        match started {
+            Ok(ticket) => {
+                self.privates.pongs.insert(ticket, pong);
+                self.privates.pending.insert(ticket, pending);
+            }
+            Err(failure) => self.pong(now, pending, pong, Err(failure)),
+        }
+        self.private_news(now);
+    }
+
+    /// The connection for a `ping` is open.
+    pub(super) fn ping_opened(&mut self, now: Time, peer: &str, ticket: u64) {
+        self.privates.peers.measure(now, &NameKey::of(peer), ticket);
+    }
+
+    /// A `ping` is over: directly, it took so many microseconds, or failed. Says whether the ticket was that of one.
+    pub(super) fn ping_ends(&mut self, now: Time, ticket: u64, direct: Result<u64, Failure>) -> bool {
+        let Some(pong) = self.privates.pongs.remove(&ticket) else { return false };
+        if let Some(pending) = self.privates.pending.remove(&ticket) {
+            self.pong(now, pending, pong, direct);
+        }
+        true
+    }
+
+    fn pong(&mut self, now: Time, pending: Pending, pong: event::Pong, direct: Result<u64, Failure>) {
+        let (direct_us, direct_failed) = match direct {
+            Ok(micros) => (Some(micros), None),
+            Err(failure) => (None, Some(failure.message.into_owned())),
+        };
+        self.finish(now, pending.id, event::Pong { direct_us, direct_failed, ..pong });
     }
 }
