@@ -11,7 +11,7 @@ use potluck::io::net::connect;
 use potluck::io::net::identity::Identity;
 use potluck::protocol::TransportChoice;
 use serde_json::json;
-use support::peers::{Hub, PATIENCE, Peer};
+use support::*;
 
 const GIB: u64 = 1 << 30;
 /// What either end may have used at most, in KiB.
@@ -26,17 +26,18 @@ fn peak(pid: u32) -> u64 {
 
 #[test]
 fn a_gibibyte_passes_through_little_memory() {
-    let hub = Hub::start(&[]);
-    let mut erin = Peer::join(hub.port, "erin", &[]);
-    let mut dora = Peer::join(hub.port, "dora", &[]);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let mut erin = scene.client(&hub, "erin");
+    let mut dora = scene.client(&hub, "dora");
     // Nothing on its owner's disk; many chunks of many kinds are not what this is about.
     File::create(erin.place.shared("big")).unwrap().set_len(GIB).unwrap();
     erin.must(json!({"request": "offer", "files": ["big"]}), "offer-acked");
     dora.must(json!({"request": "get", "file": "big"}), "transfer-completed");
-    erin.expect("transfer-completed");
+    erin.then("transfer-completed");
     assert_eq!(std::fs::metadata(dora.place.downloads().join("big")).unwrap().len(), GIB);
     for peer in [&erin, &dora] {
-        let peak = peak(peer.process.pid());
+        let peak = peak(peer.pid());
         assert!(peak < MOST, "{} used {peak} KiB", peer.name);
     }
     erin.quit();
@@ -61,8 +62,9 @@ async fn drone_on(hub: SocketAddr, key: u8, choice: TransportChoice, droning: Ar
 #[test]
 fn many_sessions_with_a_long_line_each_take_little_memory_and_hold_up_nobody() {
     const MANY: u8 = 150;
-    let hub = Hub::start(&[]);
-    let mut dora = Peer::join(hub.port, "dora", &[]);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let mut dora = scene.client(&hub, "dora");
     for n in 0..1_000 {
         dora.place.put(&format!("d/{n}-{}", "x".repeat(200)), b"");
     }
@@ -77,7 +79,7 @@ fn many_sessions_with_a_long_line_each_take_little_memory_and_hold_up_nobody() {
         .collect();
     let deadline = std::time::Instant::now() + PATIENCE;
     while droning.load(SeqCst) < usize::from(MANY) && std::time::Instant::now() < deadline {
-        assert_eq!(dora.call(json!({"request": "who"}))["event"], "roster");
+        assert_eq!(dora.ask(json!({"request": "who"}))["event"], "roster");
     }
     assert_eq!(droning.load(SeqCst), usize::from(MANY));
     // A long line of an honest client comes through.

@@ -10,7 +10,7 @@ use crate::core::hub::{self, Verified};
 use crate::core::session::{Hashed, Input, Offering, Output, is_private, number_of};
 use crate::core::time::Time;
 use crate::protocol::record::NameRecord;
-use crate::protocol::{ErrorCode, Event, Failure, LogLine, Offer, Timestamp, event};
+use crate::protocol::{ErrorCode, Event, Failure, LogLine, Offer, PublicKey, Timestamp, event};
 
 /// How long a local task takes.
 const TASK: Duration = Duration::from_micros(500);
@@ -211,6 +211,7 @@ impl Sim {
             Output::Hash(offering) => self.hash(client, &offering),
             Output::Unserve(files) => self.actors[client].disk.unserve(&files),
             Output::Peers(peers) => self.actors[client].peers = peers.into_iter().flatten().collect(),
+            Output::PeersChanged(changes) => self.peers_changed(client, changes),
             // A simulated upload ends with its receiver.
             Output::PeersLeft(_) => {}
             Output::Fetch(plan) => self.fetch(client, plan),
@@ -219,6 +220,16 @@ impl Sim {
             Output::Peer(output) => self.do_for_peer(client, output),
             Output::Unread => {}
             Output::End(code) => self.actors[client].ended = Some(code),
+        }
+    }
+
+    fn peers_changed(&mut self, client: usize, changes: Vec<(PublicKey, Option<String>)>) {
+        let peers = &mut self.actors[client].peers;
+        for (key, owner) in changes {
+            match owner {
+                Some(owner) => drop(peers.insert(key, owner)),
+                None => drop(peers.remove(&key)),
+            }
         }
     }
 

@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use crate::support::liar::{Liar, Lie};
 use crate::support::link::{BOTH, soon};
-use crate::support::peers::{Hub, PATIENCE, Peer, text};
+use crate::support::*;
 use potluck::io::net::connect;
 use potluck::io::net::identity::Identity;
 use potluck::protocol::PublicKey;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 const SECRET: &str = "between us, schönes Wetter";
@@ -20,48 +21,49 @@ fn private(to: &str, text: &str) -> Value {
 }
 
 /// Two clients that know each other.
-fn two(hub: &Hub, args: &[&str]) -> (Peer, Peer) {
-    (Peer::join(hub.port, "dora", args), Peer::join(hub.port, "erin", args))
+fn two(scene: &Scene, hub: &Hub, args: &[&str]) -> (Process, Process) {
+    (scene.client_with(hub, "dora", args), scene.client_with(hub, "erin", args))
 }
 
-fn of<'a>(peer: &'a Peer, event: &str) -> Vec<&'a Value> {
-    peer.process.seen.iter().filter(|line| line["event"] == event).collect()
+fn of<'a>(peer: &'a Process, event: &str) -> Vec<&'a Value> {
+    peer.seen.iter().filter(|line| line["event"] == event).collect()
 }
 
 fn two_talk(transport: &str) {
-    let mut hub = Hub::start(&[]);
-    let (mut dora, mut erin) = two(&hub, &["--transport", transport]);
+    let scene = Scene::default();
+    let mut hub = scene.hub_with(&["--log-level", "debug"]);
+    let (mut dora, mut erin) = two(&scene, &hub, &["--transport", transport]);
     let acked = dora.must(private("Erin", SECRET), "message-acked");
     let expected = json!({"number": 1, "to": "erin", "stored": false, "delivered": 1});
     let fields = ["number", "to", "stored", "delivered"].map(|field| (field.to_owned(), acked[field].clone()));
     assert_eq!(Value::Object(fields.into_iter().collect()), expected);
-    let opened = erin.expect("private-opened");
+    let opened = erin.then("private-opened");
     assert_eq!((&opened["peer"], &opened["by"]), (&json!("dora"), &json!("dora")));
-    let said = erin.expect("private-message");
+    let said = erin.then("private-message");
     assert_eq!((&said["from"], &said["to"], &said["text"]), (&json!("dora"), &json!("erin"), &json!(SECRET)));
     assert_eq!((&said["number"], &said["sent"]), (&acked["number"], &acked["sent"]));
 
     // Many at once, in order, both ways over the one connection.
     let texts: Vec<String> = (0..50).map(|number| format!("{number} {}", "x".repeat(number * 200))).collect();
-    let ids: Vec<u64> = texts.iter().map(|text| erin.ask(private("dora", text))).collect();
+    let ids: Vec<u64> = texts.iter().map(|text| erin.send(private("dora", text))).collect();
     for id in ids {
         assert_eq!(erin.answer(id)["event"], "message-acked");
     }
-    let heard: Vec<String> = texts.iter().map(|_| text(&dora.expect("private-message")["text"])).collect();
+    let heard: Vec<String> = texts.iter().map(|_| text(&dora.then("private-message")["text"])).collect();
     assert_eq!(heard, texts);
     assert_eq!((of(&dora, "private-opened").len(), of(&erin, "private-opened").len()), (1, 1));
 
     dora.refused(json!({"request": "private-open", "to": "erin"}), "already-open");
     assert_eq!(dora.must(json!({"request": "private-close", "to": "erin"}), "private-closed")["peer"], "erin");
-    let closed = erin.expect("private-closed");
+    let closed = erin.then("private-closed");
     assert_eq!((&closed["peer"], &closed["reason"]), (&json!("dora"), &json!("closed by dora")));
     erin.refused(json!({"request": "private-close", "to": "dora"}), "not-open");
     assert_eq!(erin.must(json!({"request": "private-open", "to": "dora"}), "private-opened")["by"], "erin");
     dora.quit();
-    assert_eq!(erin.expect("private-closed")["reason"], "closed by dora");
+    assert_eq!(erin.then("private-closed")["reason"], "closed by dora");
     erin.quit();
-    hub.process.signal("TERM");
-    hub.process.wait();
+    hub.process.signal(Signal::TERM);
+    hub.process.exit();
     let log: Vec<String> = hub.process.seen.iter().map(Value::to_string).collect();
     assert!(!log.iter().any(|line| line.contains("between us") || line.contains("private")), "the hub knows nothing");
 }
@@ -78,8 +80,9 @@ fn two_talk_over_tcp() {
 
 #[test]
 fn what_cannot_be_sent_is_refused() {
-    let hub = Hub::start(&[]);
-    let (mut dora, erin) = two(&hub, &[]);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut dora, erin) = two(&scene, &hub, &[]);
     assert_eq!(dora.refused(private("DORA", "x"), "yourself")["at"], "/to");
     assert_eq!(dora.refused(private("nobody", "x"), "no-such-person")["at"], "/to");
     assert_eq!(dora.refused(private("erin", &"x".repeat(16_385)), "message-too-long")["at"], "/text");
@@ -88,7 +91,7 @@ fn what_cannot_be_sent_is_refused() {
     // Whatever is in it, and however long its escapes are.
     dora.must(private("erin", &"\u{1}".repeat(16_384)), "message-acked");
     erin.quit();
-    dora.expect_state("erin", "offline");
+    dora.then_state("erin", "offline");
     dora.refused(private("erin", "x"), "not-online");
     dora.must(json!({"request": "dereg"}), "deregistered");
     dora.refused(private("erin", "x"), "not-registered");
@@ -97,56 +100,59 @@ fn what_cannot_be_sent_is_refused() {
 
 #[test]
 fn input_that_ends_waits_for_what_is_under_way() {
-    let hub = Hub::start(&[]);
-    let (mut dora, mut erin) = two(&hub, &[]);
-    let id = dora.ask(private("erin", "the last word"));
-    dora.close();
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut dora, mut erin) = two(&scene, &hub, &[]);
+    let id = dora.send(private("erin", "the last word"));
+    dora.end_input();
     assert_eq!(dora.answer(id)["event"], "message-acked");
-    assert_eq!(erin.expect("private-message")["text"], "the last word");
+    assert_eq!(erin.then("private-message")["text"], "the last word");
     assert_eq!(dora.end(), 0);
     erin.quit();
 }
 
-fn who_is_gone_is_unreachable_and_shown_away(how: &str, transport: &str) {
-    let mut hub = Hub::start(&[]);
-    let (mut dora, mut erin) = two(&hub, &["--transport", transport]);
-    let mut frida = Peer::join(hub.port, "frida", &[]);
+fn who_is_gone_is_unreachable_and_shown_away(how: Signal, transport: &str) {
+    let scene = Scene::default();
+    let mut hub = scene.hub();
+    let (mut dora, mut erin) = two(&scene, &hub, &["--transport", transport]);
+    let mut frida = scene.client(&hub, "frida");
     dora.must(private("erin", "one"), "message-acked");
-    erin.expect("private-message");
-    erin.process.signal(how);
+    erin.then("private-message");
+    erin.signal(how);
     let refused = dora.refused(private("erin", "two"), "peer-unreachable");
     assert!(text(&refused["hint"]).contains("message"), "{refused}");
-    dora.expect("private-closed");
+    dora.then("private-closed");
     // The hub has seen for itself, and everybody learns it.
-    frida.expect_state("erin", "away");
-    let away = hub.process.expect("client-away");
+    frida.then_state("erin", "away");
+    let away = hub.process.then("client-away");
     assert_eq!(away["name"], "erin");
-    erin.process.signal("KILL");
+    erin.signal(Signal::KILL);
     dora.quit();
     frida.quit();
 }
 
 #[test]
 fn a_peer_that_was_killed_is_unreachable() {
-    who_is_gone_is_unreachable_and_shown_away("KILL", "auto");
-    who_is_gone_is_unreachable_and_shown_away("KILL", "tcp");
+    who_is_gone_is_unreachable_and_shown_away(Signal::KILL, "auto");
+    who_is_gone_is_unreachable_and_shown_away(Signal::KILL, "tcp");
 }
 
 #[test]
 fn a_peer_that_stalls_is_unreachable() {
-    who_is_gone_is_unreachable_and_shown_away("STOP", "auto");
-    who_is_gone_is_unreachable_and_shown_away("STOP", "tcp");
+    who_is_gone_is_unreachable_and_shown_away(Signal::STOP, "auto");
+    who_is_gone_is_unreachable_and_shown_away(Signal::STOP, "tcp");
 }
 
 /// Mallory answers the hub and takes no direct connections.
 #[test]
 fn the_word_of_a_peer_takes_nobody_out_of_the_table() {
-    let mut hub = Hub::start(&[]);
-    let mut dora = Peer::join(hub.port, "dora", &[]);
+    let scene = Scene::default();
+    let mut hub = scene.hub();
+    let mut dora = scene.client(&hub, "dora");
     let _mallory = Liar::join(hub.port, "mallory", [7, 7], "a.txt", b"a", Lie::Length);
-    let doubt = |dora: &mut Peer| drop(dora.refused(private("mallory", "x"), "peer-unreachable"));
+    let doubt = |dora: &mut Process| drop(dora.refused(private("mallory", "x"), "peer-unreachable"));
     doubt(&mut dora);
-    let doubted = hub.process.expect("peer-doubted");
+    let doubted = hub.process.then("peer-doubted");
     assert_eq!((&doubted["name"], &doubted["by"]), (&json!("mallory"), &json!("dora")));
     // Once is enough until the hub has an answer: when somebody is doubted again, there was one.
     let deadline = Instant::now() + PATIENCE;
@@ -163,16 +169,17 @@ fn the_word_of_a_peer_takes_nobody_out_of_the_table() {
 
 #[test]
 fn who_is_blocked_is_acknowledged_and_not_heard() {
-    let hub = Hub::start(&[]);
-    let (mut dora, mut erin) = two(&hub, &[]);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut dora, mut erin) = two(&scene, &hub, &[]);
     erin.must(json!({"request": "block", "name": "dora"}), "blocked");
     dora.must(private("erin", "one"), "message-acked");
     dora.must(json!({"request": "private-close", "to": "erin"}), "private-closed");
     dora.must(private("erin", "two"), "message-acked");
     erin.must(json!({"request": "unblock", "name": "dora"}), "unblocked");
     dora.must(private("erin", "three"), "message-acked");
-    assert_eq!(erin.expect("private-message")["text"], "three");
-    let told: Vec<&Value> = erin.process.seen.iter().map(|line| &line["event"]).collect();
+    assert_eq!(erin.then("private-message")["text"], "three");
+    let told: Vec<&Value> = erin.seen.iter().map(|line| &line["event"]).collect();
     let private = |event: &&&Value| event.as_str().is_some_and(|event| event.starts_with("private-"));
     assert_eq!(told.iter().filter(private).collect::<Vec<_>>(), [&"private-opened", &"private-message"]);
     dora.quit();
@@ -181,11 +188,12 @@ fn who_is_blocked_is_acknowledged_and_not_heard() {
 
 #[test]
 fn a_key_that_changed_is_trusted_in_neither_direction() {
-    let hub = Hub::start(&[]);
-    let (mut dora, mut erin) = two(&hub, &[]);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut dora, mut erin) = two(&scene, &hub, &[]);
     dora.must(private("erin", "one"), "message-acked");
     dora.must(json!({"request": "private-close", "to": "erin"}), "private-closed");
-    let file = dora.place.path().join("home/known_keys.json");
+    let file = dora.place.data().join("known_keys.json");
     let mut known: BTreeMap<String, Value> = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     let (_, key) = known.iter_mut().find(|(entry, _)| entry.starts_with("erin@")).unwrap();
     *key = json!(PublicKey([9; 32]));
@@ -199,11 +207,12 @@ fn a_key_that_changed_is_trusted_in_neither_direction() {
 
 #[test]
 fn handshakes_that_stall_keep_nobody_out() {
-    let hub = Hub::start(&[]);
-    let erin = Peer::join(hub.port, "erin", &[]);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let erin = scene.client(&hub, "erin");
     let port = of(&erin, "ready")[0]["settings"]["link_port"].as_u64().unwrap() as u16;
     for (name, transport, stalling) in [("dora", "tcp", 300), ("finn", "tcp", 1_200), ("gina", "quic", 1_200)] {
-        let mut other = Peer::join(hub.port, name, &["--transport", transport]);
+        let mut other = scene.client_with(&hub, name, &["--transport", transport]);
         let stalled: Vec<TcpStream> = (0..stalling)
             .map(|_| {
                 let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
@@ -220,8 +229,9 @@ fn handshakes_that_stall_keep_nobody_out() {
 
 #[test]
 fn strangers_are_turned_away_and_nothing_is_told_of_them() {
-    let hub = Hub::start(&[]);
-    let (mut dora, mut erin) = two(&hub, &[]);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut dora, mut erin) = two(&scene, &hub, &[]);
     let port = of(&erin, "ready")[0]["settings"]["link_port"].as_u64().unwrap() as u16;
     let hello = json!({"hello": "potluck-link/1", "private": "dora", "number": 1}).to_string();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -239,7 +249,7 @@ fn strangers_are_turned_away_and_nothing_is_told_of_them() {
         }
     });
     dora.must(private("erin", "still here"), "message-acked");
-    erin.expect("private-message");
+    erin.then("private-message");
     assert_eq!((of(&erin, "private-opened").len(), of(&erin, "private-closed").len()), (1, 0));
     dora.quit();
     erin.quit();

@@ -1,10 +1,7 @@
 //! Accounts: who is let in with which password, on which machine, and what a running hub learns of them.
 
-use potluck::protocol::schema::Stream;
-
 use super::*;
 
-const EVENTS: Face = Face::Json(Stream::Events);
 pub(super) const SECRET: &str = "correct horse";
 
 /// Makes a name an account.
@@ -18,22 +15,22 @@ pub(super) fn login(name: &str, password: &str) -> Value {
 }
 
 /// A client of this machine that is not in yet: the hub wants a login.
-pub(super) fn outside(scene: &Scene, hub: &Hub, machine: &str, name: &str) -> Running {
+pub(super) fn outside(scene: &Scene, hub: &Hub, machine: &str, name: &str) -> Process {
     let mut command = scene.command(["join", &hub.address, "--name", name, "--json"]);
     scene.own_folders(&mut command, machine);
-    let mut client = Running::start(machine, command, EVENTS);
+    let mut client = Process::start(machine, command, EVENTS);
     let error = client.refusal("login-required");
     assert!(error["hint"].as_str().unwrap().contains("login"), "{error}");
     client
 }
 
 /// A client of this machine that logs in with a file.
-fn with_file(scene: &Scene, hub: &Hub, machine: &str, password: &str) -> Running {
+fn with_file(scene: &Scene, hub: &Hub, machine: &str, password: &str) -> Process {
     let file = scene.file(&format!("{machine}/password"), format!("{password}\n"));
     let mut command = scene.command(["join", &hub.address, "--name", "erin", "--json", "--password-file"]);
     command.arg(file);
     scene.own_folders(&mut command, machine);
-    Running::start(machine, command, EVENTS)
+    Process::start(machine, command, EVENTS)
 }
 
 #[test]
@@ -44,9 +41,9 @@ fn an_account_is_entered_in_json_by_hand_and_with_a_file() {
     let mut json = outside(&scene, &hub, "json", "erin");
     // Nothing is shown to who has not logged in.
     for asked in ["who", "list", "status", "rooms", "history"] {
-        refused(&mut json, request(asked), "login-required");
+        json.refused(request(asked), "login-required");
     }
-    assert_eq!(must(&mut json, login("ERIN", SECRET), "welcome")["name"], "Erin");
+    assert_eq!(json.must(login("ERIN", SECRET), "welcome")["name"], "Erin");
     part(json);
     let mut hand = outside(&scene, &hub, "hand", "erin");
     hand.line(&format!("login erin '{SECRET}'"));
@@ -56,17 +53,17 @@ fn an_account_is_entered_in_json_by_hand_and_with_a_file() {
     file.expect("welcome");
     part(file);
     let piped = scene.command(["join", &hub.address, "--name", "erin", "--json", "--password-file", "-"]);
-    let mut piped = Running::start("piped", piped, EVENTS);
+    let mut piped = Process::start("piped", piped, EVENTS);
     piped.write(format!("{SECRET}\n{}\n", r#"{"id":1,"request":"who"}"#));
     piped.expect("welcome");
-    assert_eq!(piped.answer(&json!(1))["event"], "roster");
+    assert_eq!(piped.answer(1)["event"], "roster");
     assert!(!piped.transcript().lines().any(|line| !line.starts_with('>') && line.contains(SECRET)), "it is not shown");
     // Each of these machines is known now, and needs no password.
     drop(piped.finish());
     for machine in ["json", "hand", "file"] {
         let mut command = scene.command(["join", &hub.address, "--name", "erin", "--json"]);
         scene.own_folders(&mut command, machine);
-        let mut known = Running::start(machine, command, EVENTS);
+        let mut known = Process::start(machine, command, EVENTS);
         known.expect("welcome");
         part(known);
     }
@@ -86,7 +83,7 @@ fn who_may_not_enter_is_told_so_and_ends_with_four() {
             command.arg("--password-file").arg(scene.file("thief/password", password));
         }
         command.args(["--", "who"]);
-        let mut thief = Running::start("thief", command, EVENTS);
+        let mut thief = Process::start("thief", command, EVENTS);
         assert_eq!(thief.exit(), 4, "{name} {password:?}");
         assert_eq!(thief.refusal(code)["event"], "error");
     }
@@ -109,23 +106,23 @@ fn two_machines_of_one_account_share_what_was_kept() {
     let mut dora = scene.client(&hub, "dora");
     let mut home = with_file(&scene, &hub, "home", SECRET);
     home.expect("welcome");
-    must(&mut dora, message("erin", "at home"), "message-acked");
+    dora.must(message("erin", "at home"), "message-acked");
     assert_eq!(hear_text(&mut home), "at home");
     // One at a time is there.
     let mut work = with_file(&scene, &hub, "work", SECRET);
     work.refusal("name-taken");
     assert_eq!(work.exit(), 4);
     part(home);
-    must(&mut dora, message("erin", "on the way"), "message-acked");
+    dora.must(message("erin", "on the way"), "message-acked");
     let mut work = with_file(&scene, &hub, "work", SECRET);
     work.expect("welcome");
     assert_eq!(hear_text(&mut work), "on the way");
     part(work);
     let mut command = scene.command(["join", &hub.address, "--name", "erin", "--json"]);
     scene.own_folders(&mut command, "home");
-    let mut home = Running::start("home", command, EVENTS);
+    let mut home = Process::start("home", command, EVENTS);
     home.expect("welcome");
-    must(&mut dora, message("erin", "home again"), "message-acked");
+    dora.must(message("erin", "home again"), "message-acked");
     assert_eq!(hear_text(&mut home), "home again");
     part(home);
 }
@@ -136,8 +133,8 @@ fn an_account_cannot_be_registered_by_another_key_on_an_open_hub() {
     add(&scene, "erin", SECRET);
     let hub = scene.hub();
     let mut thief = outside(&scene, &hub, "thief", "Erin");
-    refused(&mut thief, json!({"request": "register", "name": "eRIN"}), "login-required");
-    must(&mut thief, json!({"request": "register", "name": "fred"}), "welcome");
+    thief.refused(json!({"request": "register", "name": "eRIN"}), "login-required");
+    thief.must(json!({"request": "register", "name": "fred"}), "welcome");
     part(thief);
 }
 
@@ -146,24 +143,24 @@ fn a_running_hub_hears_of_accounts_that_are_made_and_removed() {
     let scene = Scene::default();
     let mut hub = scene.hub_with(&["--access", "accounts", "--max-failures", "1000"]);
     let mut erin = outside(&scene, &hub, "erin", "erin");
-    refused(&mut erin, login("erin", SECRET), "bad-login");
+    erin.refused(login("erin", SECRET), "bad-login");
     add(&scene, "erin", SECRET);
-    hub.running.expect("names-reloaded");
-    must(&mut erin, login("erin", SECRET), "welcome");
+    hub.process.expect("names-reloaded");
+    erin.must(login("erin", SECRET), "welcome");
     let ended = scene.run(["user", "passwd", "erin", "--data", "hub"], "another one\n");
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    hub.running.expect("names-reloaded");
+    hub.process.expect("names-reloaded");
     erin.refusal("access-revoked");
     assert_eq!(erin.exit(), 4);
     let mut erin = outside(&scene, &hub, "erin", "erin");
-    refused(&mut erin, login("erin", SECRET), "bad-login");
-    must(&mut erin, login("erin", "another one"), "welcome");
+    erin.refused(login("erin", SECRET), "bad-login");
+    erin.must(login("erin", "another one"), "welcome");
     part(erin);
     let ended = scene.run(["user", "remove", "erin", "--data", "hub"], "");
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    hub.running.expect("names-reloaded");
+    hub.process.expect("names-reloaded");
     let mut erin = outside(&scene, &hub, "erin", "erin");
-    refused(&mut erin, login("erin", "another one"), "bad-login");
+    erin.refused(login("erin", "another one"), "bad-login");
 }
 
 #[test]
@@ -174,13 +171,13 @@ fn a_password_that_is_too_long_is_refused_and_not_checked() {
     let hub = scene.hub_with(&["--access", "accounts", "--max-failures", "1"]);
     let mut erin = outside(&scene, &hub, "erin", "erin");
     for password in [format!("{longest}x"), "x".repeat((1 << 20) - 200), String::new()] {
-        let refusal = refused(&mut erin, login("erin", &password), "bad-request");
+        let refusal = erin.refused(login("erin", &password), "bad-request");
         assert_eq!(refusal["at"], "/password");
         assert!(refusal.to_string().len() < 1_000, "it is not told back");
     }
     erin.line(&login("erin", &"x".repeat(1 << 20)).to_string());
     erin.refusal("line-too-long");
-    must(&mut erin, login("erin", &longest), "welcome");
+    erin.must(login("erin", &longest), "welcome");
     part(erin);
     for wrong in [format!("{longest}x"), String::new()] {
         let file = scene.file("wrong/password", &wrong);
@@ -188,7 +185,7 @@ fn a_password_that_is_too_long_is_refused_and_not_checked() {
         let ended = scene.run(args.into_iter().chain([file.as_os_str(), "--".as_ref(), "who".as_ref()]), "");
         assert_eq!(ended.code, 2, "{ended:?}");
     }
-    hub.running.signal(Signal::TERM);
-    let log = hub.running.finish();
+    hub.process.signal(Signal::TERM);
+    let log = hub.process.finish();
     assert!(!log.names().contains(&"login-failed".to_owned()));
 }

@@ -18,7 +18,7 @@ fn without_the_run(value: &mut Value) {
 }
 
 /// Everything that a client was told, as far as it can tell one run from another.
-fn told(client: &Running) -> Vec<String> {
+fn told(client: &Process) -> Vec<String> {
     let transcript = client.transcript();
     let events = transcript.lines().filter(|line| line.starts_with('{'));
     let mut events: Vec<Value> = events.map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -28,7 +28,7 @@ fn told(client: &Running) -> Vec<String> {
 }
 
 /// What mallory asks to find something out.
-fn looks_around(mallory: &mut Running) {
+fn looks_around(mallory: &mut Process) {
     for asked in [
         request("who"),
         json!({"request": "who", "since": 3600}),
@@ -51,16 +51,12 @@ fn story(blocks: bool) -> Vec<String> {
     // Long enough that the receiver is always waited for.
     let hub = scene.hub_with(&["--ack-timeout", "20s"]);
     let [mut dora, mut cleo, mut mallory] = ["dora", "cleo", "mallory"].map(|name| scene.client(&hub, name));
-    must(
-        &mut dora,
-        json!({"request": "room-create", "room": "kitchen", "members": ["cleo", "mallory"]}),
-        "room-created",
-    );
+    dora.must(json!({"request": "room-create", "room": "kitchen", "members": ["cleo", "mallory"]}), "room-created");
     if blocks {
-        must(&mut dora, json!({"request": "block", "name": "mallory"}), "blocked");
+        dora.must(json!({"request": "block", "name": "mallory"}), "blocked");
     }
-    must(&mut mallory, message("dora", "hello"), "message-acked");
-    must(&mut mallory, say("kitchen", "hello room"), "message-acked");
+    mallory.must(message("dora", "hello"), "message-acked");
+    mallory.must(say("kitchen", "hello room"), "message-acked");
     looks_around(&mut mallory);
     let unheard = dora.finish();
     let said: Vec<Value> = unheard.events().into_iter().filter(is_said).collect();
@@ -70,22 +66,22 @@ fn story(blocks: bool) -> Vec<String> {
             .as_array()
             .is_some_and(|clients| clients.iter().any(|c| c["name"] == "dora" && c["state"] == "offline"))
     });
-    let kept = must(&mut mallory, message("dora", "hello again"), "message-acked");
+    let kept = mallory.must(message("dora", "hello again"), "message-acked");
     assert_eq!(kept["delivered"], 0);
-    must(&mut mallory, say("kitchen", "hello again room"), "message-acked");
-    must(&mut mallory, message("dora", "are you there?"), "message-acked");
+    mallory.must(say("kitchen", "hello again room"), "message-acked");
+    mallory.must(message("dora", "are you there?"), "message-acked");
     looks_around(&mut mallory);
     let mut dora = scene.client(&hub, "dora");
     for _ in 0..2 {
         mallory.expect("message-delivered");
     }
-    must(&mut dora, request("wait"), "waited");
+    dora.must(request("wait"), "waited");
     assert_eq!(dora.passed_over(is_said).len(), if blocks { 0 } else { 3 });
-    must(&mut mallory, message("dora", "there you are"), "message-acked");
+    mallory.must(message("dora", "there you are"), "message-acked");
     looks_around(&mut mallory);
     let told = told(&mallory);
     // Others are heard.
-    must(&mut cleo, say("kitchen", "from cleo"), "message-acked");
+    cleo.must(say("kitchen", "from cleo"), "message-acked");
     dora.find("what cleo says", |event| event["text"] == "from cleo");
     assert_eq!(dora.passed_over(is_said).len(), if blocks { 0 } else { 1 });
     told
@@ -106,18 +102,18 @@ fn focus_of_the_receiver_does_not_betray_that_the_sender_is_blocked() {
     let scene = Scene::default();
     let hub = scene.hub_with(&["--ack-timeout", "300ms"]);
     let [mut dora, mut erin, mut mallory] = ["dora", "erin", "mallory"].map(|name| scene.client(&hub, name));
-    must(&mut dora, json!({"request": "room-create", "room": "kitchen"}), "room-created");
-    must(&mut dora, json!({"request": "block", "name": "mallory"}), "blocked");
-    must(&mut dora, json!({"request": "focus", "room": "kitchen"}), "focused");
+    dora.must(json!({"request": "room-create", "room": "kitchen"}), "room-created");
+    dora.must(json!({"request": "block", "name": "mallory"}), "blocked");
+    dora.must(json!({"request": "focus", "room": "kitchen"}), "focused");
     for sender in [&mut erin, &mut mallory] {
-        let acked = must(sender, message("dora", "hello"), "message-acked");
+        let acked = sender.must(message("dora", "hello"), "message-acked");
         assert_eq!(acked["delivered"], 0, "she hears only the room: {}", sender.name);
     }
-    must(&mut dora, request("wait"), "waited");
+    dora.must(request("wait"), "waited");
     for sender in [&erin, &mallory] {
         assert!(!sender.has_said(|event| event["event"] == "message-delivered"), "{}", sender.name);
     }
-    assert_eq!(must(&mut dora, request("unfocus"), "unfocused")["held"], 1, "only erin's has waited for dora");
+    assert_eq!(dora.must(request("unfocus"), "unfocused")["held"], 1, "only erin's has waited for dora");
     for sender in [&mut erin, &mut mallory] {
         sender.expect("message-delivered");
     }
@@ -131,37 +127,33 @@ fn who_blocks_sees_nothing_of_it_and_what_was_withheld_stays_withheld() {
     let mut hub = scene.hub_with(&QUICK);
     let [mut erin, mut mallory] = ["erin", "mallory"].map(|name| scene.client_with(&hub, name, &QUICK));
     let mut dora = scene.client_with(&hub, "dora", &QUICK);
-    must(
-        &mut dora,
-        json!({"request": "room-create", "room": "kitchen", "members": ["erin", "mallory"]}),
-        "room-created",
-    );
-    must(&mut mallory, message("dora", "before"), "message-acked");
+    dora.must(json!({"request": "room-create", "room": "kitchen", "members": ["erin", "mallory"]}), "room-created");
+    mallory.must(message("dora", "before"), "message-acked");
     assert_eq!(hear_text(&mut dora), "before");
-    must(&mut dora, json!({"request": "block", "name": "Mallory"}), "blocked");
-    refused(&mut dora, json!({"request": "block", "name": "mallory"}), "already-blocked");
-    refused(&mut dora, json!({"request": "block", "name": "dora"}), "yourself");
-    refused(&mut dora, json!({"request": "block", "name": "nobody"}), "no-such-person");
-    refused(&mut dora, json!({"request": "unblock", "name": "erin"}), "not-blocked");
-    assert_eq!(must(&mut dora, request("blocks"), "blocks")["names"], json!(["mallory"]));
-    let speaks = |mallory: &mut Running, when: &str| {
-        must(mallory, message("dora", &format!("{when} to dora")), "message-acked");
-        must(mallory, say("kitchen", &format!("{when} in the kitchen")), "message-acked");
-        must(mallory, say("lobby", &format!("{when} to all")), "message-acked");
+    dora.must(json!({"request": "block", "name": "Mallory"}), "blocked");
+    dora.refused(json!({"request": "block", "name": "mallory"}), "already-blocked");
+    dora.refused(json!({"request": "block", "name": "dora"}), "yourself");
+    dora.refused(json!({"request": "block", "name": "nobody"}), "no-such-person");
+    dora.refused(json!({"request": "unblock", "name": "erin"}), "not-blocked");
+    assert_eq!(dora.must(request("blocks"), "blocks")["names"], json!(["mallory"]));
+    let speaks = |mallory: &mut Process, when: &str| {
+        mallory.must(message("dora", &format!("{when} to dora")), "message-acked");
+        mallory.must(say("kitchen", &format!("{when} in the kitchen")), "message-acked");
+        mallory.must(say("lobby", &format!("{when} to all")), "message-acked");
     };
     speaks(&mut mallory, "live");
     part(dora);
     speaks(&mut mallory, "away");
     // The block is on disk, and so is what it withheld.
-    hub = again(&scene, hub, Signal::KILL, &QUICK);
+    hub = scene.again(hub, Signal::KILL, &QUICK);
     is_back(&mut mallory);
     is_back(&mut erin);
     let mut dora = scene.client_with(&hub, "dora", &QUICK);
     speaks(&mut mallory, "back");
-    must(&mut erin, message("dora", "from erin"), "message-acked");
+    erin.must(message("dora", "from erin"), "message-acked");
     assert_eq!(hear_text(&mut dora), "from erin");
-    let visible = |dora: &mut Running, asked: Value| -> Vec<String> {
-        let all = texts(&must(dora, asked, "history"));
+    let visible = |dora: &mut Process, asked: Value| -> Vec<String> {
+        let all = texts(&dora.must(asked, "history"));
         all.into_iter().filter(|text| text.starts_with(['l', 'a', 'b'])).collect()
     };
     let ways = [
@@ -178,18 +170,18 @@ fn who_blocks_sees_nothing_of_it_and_what_was_withheld_stays_withheld() {
             if asked.get("with").is_some() || asked.as_object().unwrap().len() == 1 { vec!["before"] } else { vec![] };
         assert_eq!(seen, before, "{asked}");
     }
-    must(&mut dora, json!({"request": "unblock", "name": "mallory"}), "unblocked");
+    dora.must(json!({"request": "unblock", "name": "mallory"}), "unblocked");
     let with = json!({"request": "history", "with": "mallory"});
     assert_eq!(visible(&mut dora, with.clone()), ["before"], "what was withheld stays so");
     // Nor does it come when she leaves and returns, or the hub does.
     part(dora);
-    hub = again(&scene, hub, Signal::TERM, &QUICK);
+    hub = scene.again(hub, Signal::TERM, &QUICK);
     is_back(&mut mallory);
     let mut dora = scene.client_with(&hub, "dora", &QUICK);
-    must(&mut mallory, message("dora", "after"), "message-acked");
+    mallory.must(message("dora", "after"), "message-acked");
     assert_eq!(hear_text(&mut dora), "after");
     assert_eq!(visible(&mut dora, with), ["before", "after"]);
-    assert_eq!(must(&mut dora, request("blocks"), "blocks")["names"], json!([]));
+    assert_eq!(dora.must(request("blocks"), "blocks")["names"], json!([]));
     part(dora);
 }
 
@@ -198,13 +190,13 @@ fn what_was_said_in_a_room_by_who_was_blocked_does_not_come_later() {
     let scene = Scene::default();
     let hub = scene.hub();
     let [mut dora, mut mallory] = ["dora", "mallory"].map(|name| scene.client(&hub, name));
-    must(&mut dora, json!({"request": "room-create", "room": "kitchen", "members": ["mallory"]}), "room-created");
-    must(&mut dora, json!({"request": "block", "name": "mallory"}), "blocked");
-    must(&mut mallory, say("kitchen", "unheard"), "message-acked");
-    must(&mut dora, json!({"request": "unblock", "name": "mallory"}), "unblocked");
+    dora.must(json!({"request": "room-create", "room": "kitchen", "members": ["mallory"]}), "room-created");
+    dora.must(json!({"request": "block", "name": "mallory"}), "blocked");
+    mallory.must(say("kitchen", "unheard"), "message-acked");
+    dora.must(json!({"request": "unblock", "name": "mallory"}), "unblocked");
     part(dora);
     let mut dora = scene.client(&hub, "dora");
-    must(&mut mallory, say("kitchen", "heard"), "message-acked");
+    mallory.must(say("kitchen", "heard"), "message-acked");
     assert_eq!(hear_text(&mut dora), "heard");
     part(dora);
 }

@@ -17,8 +17,8 @@ fn an_unknown_name_and_a_wrong_password_are_told_alike_until_both_are_locked() {
     let hub = scene.hub_with(&["--access", "accounts", "--lockout", "600"]);
     let answers = |machine: &str, name: &str| {
         let mut client = outside(&scene, &hub, machine, name);
-        let mut answers: Vec<Value> = (0..3).map(|_| refused(&mut client, login(name, "wrong"), "bad-login")).collect();
-        answers.push(refused(&mut client, login(name, SECRET), "locked-out"));
+        let mut answers: Vec<Value> = (0..3).map(|_| client.refused(login(name, "wrong"), "bad-login")).collect();
+        answers.push(client.refused(login(name, SECRET), "locked-out"));
         let lockout = wait(&answers[3]);
         assert!((1..=600_000).contains(&lockout) && wait(&answers[2]) == 600_000, "{answers:?}");
         for answer in &mut answers {
@@ -39,24 +39,24 @@ fn a_lockout_outlives_the_hub_and_ends() {
     let args = ["--access", "accounts", "--lockout", "600"];
     let hub = scene.hub_with(&args);
     let mut inside = outside(&scene, &hub, "inside", "erin");
-    must(&mut inside, login("erin", SECRET), "welcome");
+    inside.must(login("erin", SECRET), "welcome");
     let mut guesser = outside(&scene, &hub, "guesser", "erin");
     for _ in 0..3 {
-        refused(&mut guesser, login("erin", "wrong"), "bad-login");
+        guesser.refused(login("erin", "wrong"), "bad-login");
     }
-    refused(&mut guesser, login("erin", SECRET), "locked-out");
+    guesser.refused(login("erin", SECRET), "locked-out");
     // Who is in stays in, and so does who knows the key.
-    must(&mut inside, request("who"), "roster");
+    inside.must(request("who"), "roster");
     part(inside);
     let mut known = scene.command(["join", &hub.address, "--name", "erin", "--json"]);
     scene.own_folders(&mut known, "inside");
-    let mut known = Running::start("known", known, Face::Json(potluck::protocol::schema::Stream::Events));
+    let mut known = Process::start("known", known, EVENTS);
     known.expect("welcome");
     part(known);
     drop(guesser);
-    let hub = again(&scene, hub, Signal::KILL, &args);
+    let hub = scene.again(hub, Signal::KILL, &args);
     let mut guesser = outside(&scene, &hub, "guesser", "erin");
-    let refusal = refused(&mut guesser, login("erin", SECRET), "locked-out");
+    let refusal = guesser.refused(login("erin", SECRET), "locked-out");
     assert!((1..=600_000).contains(&wait(&refusal)), "{refusal}");
 }
 
@@ -66,18 +66,18 @@ fn after_the_wait_the_right_password_is_taken() {
     add(&scene, "erin", SECRET);
     let hub = scene.hub_with(&["--access", "accounts", "--lockout", "1", "--max-failures", "2"]);
     let mut erin = outside(&scene, &hub, "erin", "erin");
-    refused(&mut erin, login("erin", "wrong"), "bad-login");
-    let last = refused(&mut erin, login("erin", "wrong"), "bad-login");
+    erin.refused(login("erin", "wrong"), "bad-login");
+    let last = erin.refused(login("erin", "wrong"), "bad-login");
     // The wait itself, not a hope; a clock may be a millisecond behind.
     std::thread::sleep(Duration::from_millis(wait(&last) + 5));
-    must(&mut erin, login("erin", SECRET), "welcome");
+    erin.must(login("erin", SECRET), "welcome");
     // A success makes an end of the count.
-    must(&mut erin, request("dereg"), "deregistered");
-    refused(&mut erin, login("erin", "wrong"), "bad-login");
-    must(&mut erin, login("erin", SECRET), "welcome");
-    must(&mut erin, request("dereg"), "deregistered");
-    refused(&mut erin, login("erin", "wrong"), "bad-login");
-    must(&mut erin, login("erin", SECRET), "welcome");
+    erin.must(request("dereg"), "deregistered");
+    erin.refused(login("erin", "wrong"), "bad-login");
+    erin.must(login("erin", SECRET), "welcome");
+    erin.must(request("dereg"), "deregistered");
+    erin.refused(login("erin", "wrong"), "bad-login");
+    erin.must(login("erin", SECRET), "welcome");
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_client_that_joins_with_a_password_is_told_how_long_it_is_locked_out() {
     for code in ["bad-login", "locked-out"] {
         let mut client = scene.join(&hub.address, "erin", &[]);
         client.arg("--password-file").arg(&file);
-        let mut client = Running::start("erin", client, Face::Json(potluck::protocol::schema::Stream::Events));
+        let mut client = Process::start("erin", client, EVENTS);
         let refusal = client.refusal(code);
         assert!((1..=600_000).contains(&wait(&refusal)), "{refusal}");
         assert_eq!(client.exit(), 4);
@@ -101,7 +101,7 @@ fn of_a_hundred_guesses_at_once_no_more_are_checked_than_may_fail() {
     let scene = Scene::default();
     add(&scene, "erin", SECRET);
     let hub = scene.hub_with(&["--access", "accounts", "--lockout", "600"]);
-    let mut guessers: Vec<Running> = (0..10).map(|n| outside(&scene, &hub, &format!("guesser-{n}"), "erin")).collect();
+    let mut guessers: Vec<Process> = (0..10).map(|n| outside(&scene, &hub, &format!("guesser-{n}"), "erin")).collect();
     for (n, guesser) in guessers.iter_mut().enumerate() {
         let lines: String = (0..10)
             .map(|i| {
@@ -117,7 +117,7 @@ fn of_a_hundred_guesses_at_once_no_more_are_checked_than_may_fail() {
     let mut codes = std::collections::BTreeMap::<String, usize>::new();
     for guesser in &mut guessers {
         for i in 0..10 {
-            let answer = guesser.answer(&json!(format!("g{i}")));
+            let answer = guesser.answer(format!("g{i}"));
             let code = answer["code"].as_str().unwrap_or_else(|| panic!("nobody is let in: {answer}"));
             if code != "bad-login" {
                 wait(&answer);
@@ -128,8 +128,8 @@ fn of_a_hundred_guesses_at_once_no_more_are_checked_than_may_fail() {
     assert_eq!(codes["bad-login"], 3, "{codes:?}");
     assert!(codes.keys().all(|code| ["bad-login", "slow-down", "locked-out"].contains(&code.as_str())), "{codes:?}");
     drop(guessers);
-    hub.running.signal(Signal::TERM);
-    let log = hub.running.finish().names();
+    hub.process.signal(Signal::TERM);
+    let log = hub.process.finish().names();
     let count = |name: &str| log.iter().filter(|event| *event == name).count();
     assert_eq!((count("login-failed"), count("login-locked")), (3, 1));
 }

@@ -6,15 +6,15 @@ use super::*;
 struct Past {
     scene: Scene,
     hub: Hub,
-    erin: Running,
-    dora: Running,
+    erin: Process,
+    dora: Process,
 }
 
-fn past(talk: impl FnOnce(&mut Running, &mut Running)) -> Past {
+fn past(talk: impl FnOnce(&mut Process, &mut Process)) -> Past {
     let scene = Scene::default();
     let hub = scene.hub();
     let (mut erin, mut dora) = (scene.client(&hub, "erin"), scene.client(&hub, "dora"));
-    must(&mut erin, json!({"request": "room-create", "room": "kitchen", "members": ["dora"]}), "room-created");
+    erin.must(json!({"request": "room-create", "room": "kitchen", "members": ["dora"]}), "room-created");
     talk(&mut erin, &mut dora);
     Past { scene, hub, erin, dora }
 }
@@ -24,17 +24,17 @@ fn history(mut asked: Value) -> Value {
     asked
 }
 
-fn recalled(client: &mut Running, asked: Value) -> Vec<String> {
-    texts(&must(client, history(asked), "history"))
+fn recalled(client: &mut Process, asked: Value) -> Vec<String> {
+    texts(&client.must(history(asked), "history"))
 }
 
 #[test]
 fn history_is_of_a_place_or_of_all_that_one_may_see() {
     let Past { scene, hub, mut erin, mut dora } = past(|erin, dora| {
-        must(erin, say("lobby", "to all"), "message-acked");
-        must(erin, say("kitchen", "in the kitchen"), "message-acked");
-        must(erin, message("dora", "to dora"), "message-acked");
-        must(dora, message("erin", "to erin"), "message-acked");
+        erin.must(say("lobby", "to all"), "message-acked");
+        erin.must(say("kitchen", "in the kitchen"), "message-acked");
+        erin.must(message("dora", "to dora"), "message-acked");
+        dora.must(message("erin", "to erin"), "message-acked");
     });
     let all = ["to all", "in the kitchen", "to dora", "to erin"];
     for client in [&mut erin, &mut dora] {
@@ -48,17 +48,17 @@ fn history_is_of_a_place_or_of_all_that_one_may_see() {
     let mut fred = scene.client(&hub, "fred");
     assert_eq!(recalled(&mut fred, json!({})), all[..1], "others see only what was for all");
     assert_eq!(recalled(&mut fred, json!({"with": "dora"})), [""; 0]);
-    refused(&mut fred, history(json!({"with": "nobody"})), "no-such-person");
-    refused(&mut fred, history(json!({"room": "nowhere"})), "no-such-room");
-    refused(&mut fred, history(json!({"lobby": true, "with": "dora"})), "bad-request");
-    refused(&mut fred, history(json!({"after": 1, "before": 2})), "bad-request");
+    fred.refused(history(json!({"with": "nobody"})), "no-such-person");
+    fred.refused(history(json!({"room": "nowhere"})), "no-such-room");
+    fred.refused(history(json!({"lobby": true, "with": "dora"})), "bad-request");
+    fred.refused(history(json!({"after": 1, "before": 2})), "bad-request");
     for limit in [0, 501] {
-        assert_eq!(refused(&mut fred, history(json!({"limit": limit})), "bad-request")["at"], "/limit");
+        assert_eq!(fred.refused(history(json!({"limit": limit})), "bad-request")["at"], "/limit");
     }
-    let said = must(&mut erin, history(json!({"with": "dora"})), "history")["messages"][0].clone();
+    let said = erin.must(history(json!({"with": "dora"})), "history")["messages"][0].clone();
     assert_eq!((&said["from"], &said["to"], &said["room"]), (&json!("erin"), &json!("dora"), &Value::Null));
     // It is on disk, not only remembered.
-    let hub = again(&scene, hub, Signal::KILL, &[]);
+    let hub = scene.again(hub, Signal::KILL, &[]);
     let mut gerd = scene.client(&hub, "gerd");
     assert_eq!(recalled(&mut gerd, json!({})), all[..1]);
 }
@@ -67,10 +67,10 @@ fn history_is_of_a_place_or_of_all_that_one_may_see() {
 fn since_takes_a_time_in_each_of_its_forms() {
     let Past { scene: _scene, hub: _hub, mut erin, dora: _dora } = past(|erin, _| {
         for text in ["one", "two"] {
-            must(erin, say("lobby", text), "message-acked");
+            erin.must(say("lobby", text), "message-acked");
         }
     });
-    let said = must(&mut erin, history(json!({})), "history")["messages"].clone();
+    let said = erin.must(history(json!({})), "history")["messages"].clone();
     let sent = said[0]["sent"].as_str().unwrap().to_owned();
     let day: String = [&sent[8..10], &sent[5..7], &sent[0..4]].join("/");
     let forms =
@@ -82,7 +82,7 @@ fn since_takes_a_time_in_each_of_its_forms() {
         assert_eq!(recalled(&mut erin, json!({"since": form})), [""; 0], "{form}");
     }
     for wrong in ["yesterday", "", "10", "-5m", "2026-13-01T00:00:00Z", "31/02/2026 00:00:00", "1h30m"] {
-        let refusal = refused(&mut erin, history(json!({"since": wrong})), "bad-time");
+        let refusal = erin.refused(history(json!({"since": wrong})), "bad-time");
         assert_eq!(refusal["at"], "/since");
         let hint = refusal["hint"].as_str().unwrap();
         assert!(
@@ -100,9 +100,9 @@ fn a_cursor_walks_both_ways_through_all_of_it() {
     let Past { scene: _scene, hub: _hub, mut erin, mut dora } = past(|erin, dora| {
         for (n, text) in all.iter().enumerate() {
             match n % 3 {
-                0 => must(erin, say("lobby", text), "message-acked"),
-                1 => must(erin, say("kitchen", text), "message-acked"),
-                _ => must(dora, message("erin", text), "message-acked"),
+                0 => erin.must(say("lobby", text), "message-acked"),
+                1 => erin.must(say("kitchen", text), "message-acked"),
+                _ => dora.must(message("erin", text), "message-acked"),
             };
         }
     });
@@ -111,7 +111,7 @@ fn a_cursor_walks_both_ways_through_all_of_it() {
         let mut backwards: Vec<String> = Vec::new();
         let mut asked = json!({"limit": limit});
         loop {
-            let page = must(&mut erin, history(asked.clone()), "history");
+            let page = erin.must(history(asked.clone()), "history");
             backwards.splice(0..0, texts(&page));
             if page["more"] == false {
                 assert!(page["next"].is_null(), "{page}");
@@ -123,7 +123,7 @@ fn a_cursor_walks_both_ways_through_all_of_it() {
         let mut forwards: Vec<String> = Vec::new();
         let mut asked = json!({"limit": limit, "after": 0});
         loop {
-            let page = must(&mut dora, history(asked.clone()), "history");
+            let page = dora.must(history(asked.clone()), "history");
             forwards.extend(texts(&page));
             if page["more"] == false {
                 assert!(page["next"].is_null(), "{page}");
@@ -133,7 +133,7 @@ fn a_cursor_walks_both_ways_through_all_of_it() {
         }
         assert_eq!(forwards, all, "forwards by {limit}");
     }
-    let from_time = must(&mut erin, history(json!({"since": "1h", "limit": 100})), "history");
+    let from_time = erin.must(history(json!({"since": "1h", "limit": 100})), "history");
     assert_eq!(texts(&from_time), all[..100]);
     let next = from_time["next"].clone();
     assert_eq!(recalled(&mut erin, json!({"after": next, "limit": 100})), all[100..]);
@@ -147,7 +147,7 @@ fn words_are_found_and_nothing_in_them_is_syntax() {
     let said = ["soup is ready", "the \"best\" soup", "bread OR butter", "NEAR the oven", "élan vital", "汉字 here"];
     let Past { scene: _scene, hub: _hub, mut erin, dora: _dora } = past(|erin, _| {
         for text in said {
-            must(erin, say("kitchen", text), "message-acked");
+            erin.must(say("kitchen", text), "message-acked");
         }
     });
     let mut found = |words: &str| recalled(&mut erin, json!({"match": words}));

@@ -4,8 +4,6 @@ use potluck::protocol::schema::Stream;
 
 use super::*;
 
-const EVENTS: Face = Face::Json(Stream::Events);
-
 fn invite(scene: &Scene, args: &[&str]) -> Ended {
     let mut all = vec!["invite"];
     all.extend(args);
@@ -24,14 +22,14 @@ fn link(scene: &Scene, args: &[&str]) -> String {
 
 /// Joins, is welcome, and leaves.
 fn comes(scene: &Scene, hub: &str, name: &str) {
-    let mut client = Running::start(name, scene.join(hub, name, &[]), EVENTS);
+    let mut client = Process::start(name, scene.join(hub, name, &[]), EVENTS);
     client.expect("welcome");
     assert_eq!(client.finish().code, 0);
 }
 
 /// Joins and is not let in.
 fn is_refused(scene: &Scene, hub: &str, name: &str, args: &[&str]) -> Value {
-    let mut client = Running::start(name, scene.join(hub, name, args), EVENTS);
+    let mut client = Process::start(name, scene.join(hub, name, args), EVENTS);
     assert_eq!(client.exit(), 4);
     client.refusal("access-denied")
 }
@@ -61,10 +59,10 @@ fn an_invite_for_one_lets_in_one_and_a_key_that_was_here_needs_none() {
     let denied = is_refused(&scene, &made, "dora", &[]);
     assert!(denied["message"].as_str().unwrap().contains("used"), "{denied}");
     assert_eq!(states(&scene), [("invite-1".to_owned(), 1, "spent".to_owned())]);
-    let spent = hub.running.expect("invite-spent");
+    let spent = hub.process.expect("invite-spent");
     assert_eq!((&spent["invite"], &spent["name"]), (&json!("invite-1"), &json!("erin")));
     let secret = made.rsplit('.').next().unwrap();
-    assert!(!hub.running.transcript().contains(secret), "the log has no secrets");
+    assert!(!hub.process.transcript().contains(secret), "the log has no secrets");
     for entry in std::fs::read_dir(scene.path("hub")).unwrap() {
         let content = std::fs::read(entry.unwrap().path()).unwrap();
         assert!(!content.windows(secret.len()).any(|window| window == secret.as_bytes()), "nor has the disk");
@@ -81,8 +79,8 @@ fn a_counted_invite_lasts_over_a_restart_until_it_is_spent_or_revoked() {
     comes(&scene, &two, "erin");
     comes(&scene, &any, "carl");
     let mut hub = hub;
-    hub.running.signal(Signal::KILL);
-    hub.running.exit();
+    hub.process.signal(Signal::KILL);
+    hub.process.exit();
     let _hub = scene.hub_with(&["--access", "invite", "--port", &port]);
     comes(&scene, &two, "dora");
     is_refused(&scene, &two, "fred", &[]);
@@ -106,12 +104,12 @@ fn an_invite_is_read_from_a_file_or_from_standard_input() {
     for (name, content) in [("erin", format!("{made}\n")), ("dora", format!("{secret}\r\nrest\n"))] {
         let file = scene.file(&format!("{name}.invite"), &content);
         let mut client =
-            Running::start(name, scene.join(&hub.address, name, &["--invite-file", file.to_str().unwrap()]), EVENTS);
+            Process::start(name, scene.join(&hub.address, name, &["--invite-file", file.to_str().unwrap()]), EVENTS);
         client.expect("welcome");
         assert_eq!(client.finish().code, 0);
     }
     // The requests follow it.
-    let mut client = Running::start("carl", scene.join(&hub.address, "carl", &["--invite-file", "-"]), EVENTS);
+    let mut client = Process::start("carl", scene.join(&hub.address, "carl", &["--invite-file", "-"]), EVENTS);
     client.line(&secret);
     client.line(r#"{"id":"a","request":"nonsense"}"#);
     client.expect("welcome");
@@ -158,14 +156,14 @@ fn what_cannot_be_an_invite_is_refused() {
 fn a_hub_that_keeps_nothing_shows_an_invite_for_its_run() {
     let scene = Scene::default();
     let command = scene.command(["serve", "--ephemeral", "--access", "invite", "--port", "0", "--log-format", "json"]);
-    let mut hub = Running::start("the hub", command, Face::Json(Stream::Log));
+    let mut hub = Process::start("the hub", command, Face::Json(Stream::Log));
     hub.expect("hub-listening");
     hub.signal(Signal::TERM);
     let ended = hub.finish();
     assert!(ended.stderr.contains("first invite") && ended.stderr.contains("potluck://"), "{ended:?}");
     // A hub with a folder says nothing where nobody sits: `potluck invite` makes them.
     let mut hub = scene.hub_with(&["--access", "invite"]);
-    hub.running.signal(Signal::TERM);
-    assert_eq!(hub.running.exit(), 0);
-    hub.running.read_errors_are_empty();
+    hub.process.signal(Signal::TERM);
+    assert_eq!(hub.process.exit(), 0);
+    assert_eq!(hub.process.stderr(), "");
 }

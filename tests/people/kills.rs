@@ -30,9 +30,9 @@ fn twenty_kills_lose_nothing_and_repeat_nothing() {
     let mut hub = scene.hub_with(&args);
     let [mut erin, mut fred] = SENDERS.map(|name| scene.client_with(&hub, name, &QUICK));
     let mut receivers = RECEIVERS.map(|name| scene.client_with(&hub, name, &QUICK));
-    must(&mut erin, json!({"request": "room-create", "room": "kitchen"}), "room-created");
+    erin.must(json!({"request": "room-create", "room": "kitchen"}), "room-created");
     for client in [&mut fred].into_iter().chain(&mut receivers) {
-        must(client, json!({"request": "room-join", "room": "kitchen"}), "room-joined");
+        client.must(json!({"request": "room-join", "room": "kitchen"}), "room-joined");
     }
     let mut acked: BTreeMap<String, Value> = BTreeMap::new();
     for round in 0..KILLS {
@@ -51,7 +51,7 @@ fn twenty_kills_lose_nothing_and_repeat_nothing() {
             let answer = sender.find("an answer", |event| event["final"] == true);
             acked.insert(answer["id"].as_str().unwrap().to_owned(), answer);
         }
-        hub = again(&scene, hub, Signal::KILL, &args);
+        hub = scene.again(hub, Signal::KILL, &args);
     }
     for sender in [erin, fred] {
         let name = sender.name.clone();
@@ -62,14 +62,14 @@ fn twenty_kills_lose_nothing_and_repeat_nothing() {
         let asked: Vec<String> = (0..KILLS).flat_map(|round| round_of(&name, round)).map(|(text, _)| text).collect();
         for id in &asked {
             if !acked.contains_key(id) {
-                let answer = sender.answer(&json!(id));
+                let answer = sender.answer(id.as_str());
                 acked.insert(id.clone(), answer);
             }
         }
         let numbers: Vec<u64> = asked.iter().map(|id| acked[id]["number"].as_u64().unwrap_or(0)).collect();
         assert!(numbers.is_sorted_by(|a, b| a < b), "what is said first has the lower number: {numbers:?}");
         // What is left holds no second answer.
-        must(&mut sender, request("wait"), "waited");
+        sender.must(request("wait"), "waited");
         let twice = sender.passed_over(|event| event["final"] == true && event["id"].is_string());
         assert_eq!(twice, Vec::<Value>::new(), "each request is answered once");
         let _ = sender.finish();

@@ -10,11 +10,7 @@ fn a_place_at_a_full_hub_is_free_as_soon_as_somebody_has_left() {
     let hub = scene.hub_with(&["--max-clients", "2"]);
     let (mut erin, dora) = (scene.client(&hub, "erin"), scene.client(&hub, "dora"));
     let mut hub = hub;
-    let mut full = Running::start(
-        "fred",
-        scene.join(&hub.address, "fred", &[]),
-        Face::Json(potluck::protocol::schema::Stream::Events),
-    );
+    let mut full = Process::start("fred", scene.join(&hub.address, "fred", &[]), EVENTS);
     full.refusal("hub-full");
     assert_eq!(full.exit(), 4);
     part(dora);
@@ -22,16 +18,12 @@ fn a_place_at_a_full_hub_is_free_as_soon_as_somebody_has_left() {
     // Once it is noticed that somebody was killed, their place is for the same key only.
     fred.signal(Signal::KILL);
     part(fred);
-    hub.running.expect("client-away");
-    let mut full = Running::start(
-        "dora",
-        scene.join(&hub.address, "dora", &[]),
-        Face::Json(potluck::protocol::schema::Stream::Events),
-    );
+    hub.process.expect("client-away");
+    let mut full = Process::start("dora", scene.join(&hub.address, "dora", &[]), EVENTS);
     full.refusal("hub-full");
     assert_eq!(full.exit(), 4);
     let mut fred = scene.client(&hub, "fred");
-    must(&mut erin, message("fred", "welcome"), "message-acked");
+    erin.must(message("fred", "welcome"), "message-acked");
     assert_eq!(hear_text(&mut fred), "welcome");
     part(fred);
 }
@@ -45,7 +37,7 @@ fn wait(refusal: &Value) {
 }
 
 /// Asks until it is too much, and gives that refusal.
-fn until_slow_down(client: &mut Running, asked: &Value, most: usize) -> Value {
+fn until_slow_down(client: &mut Process, asked: &Value, most: usize) -> Value {
     let refusal = (0..most).map(|_| client.ask(asked.clone())).find(|answer| answer["event"] == "error");
     let refusal = refusal.expect("it is too much at some time");
     assert_eq!(refusal["code"], "slow-down", "{refusal}");
@@ -65,21 +57,21 @@ fn who_speaks_too_fast_is_told_how_long_to_wait_and_then_heard() {
         })
         .collect();
     erin.write(lines);
-    let answers: Vec<Value> = (0..40).map(|n| erin.answer(&json!(format!("m{n}")))).collect();
+    let answers: Vec<Value> = (0..40).map(|n| erin.answer(format!("m{n}"))).collect();
     let refusal = answers.iter().find(|answer| answer["code"] == "slow-down").expect("it is too fast").clone();
     let taken: Vec<String> =
         (0..40).filter(|n| answers[*n]["event"] == "message-acked").map(|n| format!("words {n}")).collect();
     assert!(taken.len() >= 20, "ten seconds' worth are taken at once");
     assert!(answers.iter().all(|answer| answer["event"] == "message-acked" || answer["code"] == "slow-down"));
     // What else is asked, and who else speaks, is not slowed down.
-    must(&mut erin, request("who"), "roster");
-    must(&mut fred, message("dora", "from fred"), "message-acked");
+    erin.must(request("who"), "roster");
+    fred.must(message("dora", "from fred"), "message-acked");
     for text in taken {
         assert_eq!(hear_text(&mut dora), text, "what was refused was not said");
     }
     assert_eq!(hear_text(&mut dora), "from fred");
     wait(&refusal);
-    must(&mut erin, message("dora", "now"), "message-acked");
+    erin.must(message("dora", "now"), "message-acked");
     assert_eq!(hear_text(&mut dora), "now");
     part(dora);
 }
@@ -91,11 +83,11 @@ fn who_asks_too_much_is_told_how_long_to_wait_and_then_answered() {
     let mut erin = scene.client(&hub, "erin");
     let lines: String = (0..60).map(|n| format!("{{\"id\":\"r{n}\",\"request\":\"rooms\"}}\n")).collect();
     erin.write(lines);
-    let answers: Vec<Value> = (0..60).map(|n| erin.answer(&json!(format!("r{n}")))).collect();
+    let answers: Vec<Value> = (0..60).map(|n| erin.answer(format!("r{n}"))).collect();
     let refusal = answers.iter().find(|answer| answer["event"] == "error").expect("it is too much").clone();
     assert_eq!(refusal["code"], "slow-down");
     wait(&refusal);
-    must(&mut erin, request("rooms"), "rooms");
+    erin.must(request("rooms"), "rooms");
     // Who has asked too much can still leave.
     until_slow_down(&mut erin, &request("rooms"), 200);
     assert_eq!(erin.finish().code, 0);
@@ -112,16 +104,16 @@ fn a_full_mailbox_takes_more_when_its_owner_has_been_there() {
     for signal in [Signal::KILL, Signal::TERM, Signal::KILL] {
         let mut kept = Vec::new();
         for text in ["one", "two"] {
-            kept.push(must(&mut erin, message("dora", text), "message-acked"));
+            kept.push(erin.must(message("dora", text), "message-acked"));
         }
-        let full = refused(&mut erin, message("dora", "three"), "mailbox-full");
+        let full = erin.refused(message("dora", "three"), "mailbox-full");
         assert!(full["message"].as_str().unwrap().contains("dora"), "{full}");
         let mut dora = scene.client(&hub, "dora");
         assert_eq!([hear_text(&mut dora), hear_text(&mut dora)], ["one", "two"]);
         for acked in kept {
             arrives(&mut erin, &acked);
         }
-        hub = again(&scene, hub, signal, &args);
+        hub = scene.again(hub, signal, &args);
         is_back(&mut erin);
         dora.expect("hub-back");
         for text in ["four", "five", "six"] {
@@ -134,7 +126,7 @@ fn a_full_mailbox_takes_more_when_its_owner_has_been_there() {
 }
 
 /// Asks again for as long as a mailbox is full: its owner has come back, and the hub is about to hear of it.
-fn until_taken(client: &mut Running, asked: &Value) -> Value {
+fn until_taken(client: &mut Process, asked: &Value) -> Value {
     let deadline = std::time::Instant::now() + PATIENCE;
     loop {
         let answer = client.ask(asked.clone());
@@ -153,21 +145,21 @@ fn what_is_kept_can_be_bounded_and_the_newest_stay() {
     let mut erin = scene.client_with(&hub, "erin", &QUICK);
     let long = "words ".repeat(1_000);
     for n in 0..40 {
-        must(&mut erin, say("lobby", &format!("{n} {long}")), "message-acked");
+        erin.must(say("lobby", &format!("{n} {long}")), "message-acked");
     }
     let asked = json!({"request": "history", "limit": 500});
     for (keep, least, most) in [("1d", 40, 40), ("1GB", 40, 40), ("100kB", 5, 39)] {
         let args = [&QUICK[..], &["--keep", keep]].concat();
-        hub = again(&scene, hub, Signal::TERM, &args);
+        hub = scene.again(hub, Signal::TERM, &args);
         is_back(&mut erin);
-        let left = texts(&must(&mut erin, asked.clone(), "history"));
+        let left = texts(&erin.must(asked.clone(), "history"));
         assert!((least..=most).contains(&left.len()), "--keep {keep} has left {}", left.len());
         let newest: Vec<usize> = left.iter().map(|text| text.split(' ').next().unwrap().parse().unwrap()).collect();
         assert_eq!(newest, (40 - left.len()..40).collect::<Vec<_>>(), "--keep {keep} keeps the newest");
     }
     // The numbers go on.
-    let last = must(&mut erin, asked, "history")["messages"].as_array().unwrap().last().unwrap()["number"].clone();
-    let next = must(&mut erin, say("lobby", "next"), "message-acked");
+    let last = erin.must(asked, "history")["messages"].as_array().unwrap().last().unwrap()["number"].clone();
+    let next = erin.must(say("lobby", "next"), "message-acked");
     assert_eq!(next["number"].as_u64(), last.as_u64().map(|last| last + 1));
 }
 

@@ -21,7 +21,7 @@ mod trouble;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use support::process::*;
+use support::*;
 
 /// A link that notices quickly that the other side is gone.
 const QUICK: [&str; 4] = ["--ack-timeout", "100ms", "--retries", "2"];
@@ -43,32 +43,17 @@ fn is_said(event: &Value) -> bool {
 }
 
 /// The next that somebody says.
-fn hear(client: &mut Running) -> Value {
+fn hear(client: &mut Process) -> Value {
     client.find("what somebody says", is_said)
 }
 
 /// The text of the next that somebody says.
-fn hear_text(client: &mut Running) -> String {
+fn hear_text(client: &mut Process) -> String {
     hear(client)["text"].as_str().unwrap().to_owned()
 }
 
-/// Asks, and insists on being answered with this event.
-fn must(client: &mut Running, request: Value, event: &str) -> Value {
-    let answer = client.ask(request);
-    assert_eq!(answer["event"], event, "{answer}");
-    answer
-}
-
-/// Asks, and insists on being refused with this code.
-fn refused(client: &mut Running, request: Value, code: &str) -> Value {
-    let answer = client.ask(request);
-    assert_eq!((&answer["event"], &answer["code"]), (&json!("error"), &json!(code)), "{answer}");
-    assert!(answer["hint"].as_str().is_some_and(|hint| !hint.is_empty()), "{answer}");
-    answer
-}
-
 /// Waits until the sender of a message knows that it has arrived.
-fn arrives(sender: &mut Running, acked: &Value) {
+fn arrives(sender: &mut Process, acked: &Value) {
     if acked["delivered"] == 0 {
         let this = |event: &Value| event["event"] == "message-delivered" && event["number"] == acked["number"];
         sender.find("that it has arrived", this);
@@ -76,7 +61,7 @@ fn arrives(sender: &mut Running, acked: &Value) {
 }
 
 /// Ends a client that has nothing left to say that somebody said.
-fn part(client: Running) {
+fn part(client: Process) {
     let name = client.name.clone();
     assert!(!client.has_said(is_said), "{name} was told more than it should");
     let ended = client.finish();
@@ -84,17 +69,8 @@ fn part(client: Running) {
     assert_eq!(more, Vec::<Value>::new(), "{name} was told more than it should");
 }
 
-/// Ends a hub and starts it again, with the same folder and port.
-fn again(scene: &Scene, mut hub: Hub, signal: Signal, args: &[&str]) -> Hub {
-    hub.running.signal(signal);
-    hub.running.exit();
-    let port = hub.port.to_string();
-    drop(hub);
-    scene.hub_with(&[&["--port", &port], args].concat())
-}
-
 /// Waits until a client has lost the hub and found it again.
-fn is_back(client: &mut Running) {
+fn is_back(client: &mut Process) {
     client.expect("hub-lost");
     client.expect("hub-back");
 }

@@ -10,7 +10,7 @@ fn a_message_is_kept_for_who_is_away_and_handed_over_in_order() {
     part(scene.client(&hub, "dora"));
     let mut numbers = Vec::new();
     for text in ["one", "two", "three"] {
-        let acked = must(&mut erin, message("Dora", text), "message-acked");
+        let acked = erin.must(message("Dora", text), "message-acked");
         assert_eq!((&acked["stored"], &acked["delivered"], &acked["to"]), (&json!(true), &json!(0), &json!("dora")));
         numbers.push(acked["number"].clone());
     }
@@ -35,13 +35,13 @@ fn a_message_to_who_is_there_is_delivered_when_it_is_acknowledged() {
     let hub = scene.hub_with(&["--ack-timeout", "20s"]);
     let (mut erin, mut dora) = (scene.client(&hub, "erin"), scene.client(&hub, "dora"));
     // Her client has said by then that messages may come.
-    must(&mut dora, request("history"), "history");
-    let acked = must(&mut erin, message("dora", "hello"), "message-acked");
+    dora.must(request("history"), "history");
+    let acked = erin.must(message("dora", "hello"), "message-acked");
     assert_eq!(acked["delivered"], 1);
     assert_eq!(hear(&mut dora)["number"], acked["number"]);
-    let acked = must(&mut dora, message("erin", "and to you"), "message-acked");
+    let acked = dora.must(message("erin", "and to you"), "message-acked");
     assert_eq!(hear(&mut erin)["number"], acked["number"]);
-    must(&mut erin, request("wait"), "waited");
+    erin.must(request("wait"), "waited");
     assert!(!erin.has_said(|event| event["event"] == "message-delivered"), "the acknowledgement has said it");
     part(erin);
     part(dora);
@@ -52,14 +52,14 @@ fn nobody_and_oneself_are_no_receivers() {
     let scene = Scene::default();
     let hub = scene.hub();
     let mut erin = scene.client(&hub, "erin");
-    let unknown = refused(&mut erin, message("nobody", "hello"), "no-such-person");
+    let unknown = erin.refused(message("nobody", "hello"), "no-such-person");
     assert_eq!(unknown["at"], "/to");
     assert!(unknown["message"].as_str().unwrap().contains("nobody"), "{unknown}");
-    assert_eq!(refused(&mut erin, message("ERIN", "hello"), "yourself")["at"], "/to");
-    assert_eq!(refused(&mut erin, message("erin", ""), "bad-request")["at"], "/text");
-    must(&mut erin, request("dereg"), "deregistered");
+    assert_eq!(erin.refused(message("ERIN", "hello"), "yourself")["at"], "/to");
+    assert_eq!(erin.refused(message("erin", ""), "bad-request")["at"], "/text");
+    erin.must(request("dereg"), "deregistered");
     for asked in [message("dora", "hello"), say("kitchen", "hello"), json!({"request": "broadcast", "text": "hello"})] {
-        refused(&mut erin, asked, "not-registered");
+        erin.refused(asked, "not-registered");
     }
 }
 
@@ -69,21 +69,21 @@ fn a_broadcast_is_for_those_who_are_there_and_says_how_many() {
     let hub = scene.hub();
     part(scene.client(&hub, "late"));
     let [mut erin, mut dora, mut fred] = ["erin", "dora", "fred"].map(|name| scene.client(&hub, name));
-    must(&mut fred, json!({"request": "block", "name": "erin"}), "blocked");
-    let acked = must(&mut erin, json!({"request": "broadcast", "text": "soup"}), "message-acked");
+    fred.must(json!({"request": "block", "name": "erin"}), "blocked");
+    let acked = erin.must(json!({"request": "broadcast", "text": "soup"}), "message-acked");
     assert_eq!((&acked["to"], &acked["delivered"], &acked["blocked"]), (&json!("all"), &json!(1), &json!(1)));
     // The lobby is the room of everybody.
-    let acked = must(&mut erin, say("lobby", "bread"), "message-acked");
+    let acked = erin.must(say("lobby", "bread"), "message-acked");
     assert_eq!((&acked["to"], &acked["delivered"], &acked["blocked"]), (&json!("all"), &json!(1), &json!(1)));
     for text in ["soup", "bread"] {
         let heard = hear(&mut dora);
         assert_eq!((&heard["event"], &heard["to"], &heard["text"]), (&json!("message"), &json!("all"), &json!(text)));
     }
     // What is said next is the next that they hear.
-    must(&mut dora, message("fred", "did you hear?"), "message-acked");
+    dora.must(message("fred", "did you hear?"), "message-acked");
     assert_eq!(hear_text(&mut fred), "did you hear?");
     let mut late = scene.client(&hub, "late");
-    must(&mut dora, message("late", "you missed it"), "message-acked");
+    dora.must(message("late", "you missed it"), "message-acked");
     assert_eq!(hear_text(&mut late), "you missed it");
     [erin, dora, fred, late].into_iter().for_each(part);
 }
@@ -93,8 +93,8 @@ fn sixteen_kib_are_taken_and_one_byte_more_is_not() {
     let scene = Scene::default();
     let hub = scene.hub();
     let (mut erin, mut dora) = (scene.client(&hub, "erin"), scene.client(&hub, "dora"));
-    must(&mut dora, json!({"request": "room-create", "room": "kitchen"}), "room-created");
-    must(&mut erin, json!({"request": "room-join", "room": "kitchen"}), "room-joined");
+    dora.must(json!({"request": "room-create", "room": "kitchen"}), "room-created");
+    erin.must(json!({"request": "room-join", "room": "kitchen"}), "room-joined");
     // Characters of two bytes: bytes count. Escaped in JSON, it is six times as long.
     let (most, control) = ("é".repeat(8 << 10), "\u{1}".repeat(16 << 10));
     let more = format!("{most}x");
@@ -104,10 +104,10 @@ fn sixteen_kib_are_taken_and_one_byte_more_is_not() {
         |text| json!({"request": "broadcast", "text": text}),
     ];
     for way in ways {
-        let refusal = refused(&mut erin, way(&more), "message-too-long");
+        let refusal = erin.refused(way(&more), "message-too-long");
         assert_eq!(refusal["at"], "/text");
         for text in [&most, &control] {
-            must(&mut erin, way(text), "message-acked");
+            erin.must(way(text), "message-acked");
             assert!(hear(&mut dora)["text"] == **text, "it arrives as it was written");
         }
     }
@@ -122,7 +122,7 @@ fn any_text_arrives_as_it_was_written_and_does_nothing_to_a_terminal() {
     let mut dora = scene.client(&hub, "dora");
     let mut command = scene.command(["join", &hub.address, "--name", "cleo"]);
     scene.own_folders(&mut command, "cleo");
-    let mut cleo = Running::start("cleo", command, Face::Text);
+    let mut cleo = Process::start("cleo", command, Face::Text);
     cleo.text("cleo");
     dora.find("cleo in the roster", |event| {
         event["clients"].as_array().is_some_and(|clients| clients.iter().any(|client| client["name"] == "cleo"))
@@ -139,7 +139,7 @@ fn any_text_arrives_as_it_was_written_and_does_nothing_to_a_terminal() {
     ];
     for text in wild {
         for to in ["dora", "cleo"] {
-            must(&mut erin, message(to, text), "message-acked");
+            erin.must(message(to, text), "message-acked");
         }
         assert_eq!(hear(&mut dora)["text"], text);
         let shown = cleo.text("[erin]");
@@ -149,7 +149,7 @@ fn any_text_arrives_as_it_was_written_and_does_nothing_to_a_terminal() {
         assert!(!shown.contains(dangerous), "{shown:?}");
     }
     // Each was one line: what follows the last of them stands by itself.
-    must(&mut erin, message("cleo", "the end"), "message-acked");
+    erin.must(message("cleo", "the end"), "message-acked");
     assert_eq!(cleo.text("the end").trim_end(), "[erin] the end");
     let ended = cleo.finish();
     assert_eq!(ended.code, 0);
@@ -178,7 +178,7 @@ fn what_was_asked_before_leaving_the_table_is_answered() {
     let scene = Scene::default();
     let hub = scene.hub();
     let (mut erin, mut dora) = (scene.client(&hub, "erin"), scene.client(&hub, "dora"));
-    must(&mut erin, json!({"request": "room-create", "room": "kitchen"}), "room-created");
+    erin.must(json!({"request": "room-create", "room": "kitchen"}), "room-created");
     let last = [message("dora", "one"), say("kitchen", "two"), say("lobby", "three"), request("dereg")];
     let lines: String = (100..)
         .zip(last)
@@ -189,9 +189,9 @@ fn what_was_asked_before_leaving_the_table_is_answered() {
         .collect();
     erin.write(lines);
     for id in 100..103 {
-        assert_eq!(erin.answer(&json!(id))["event"], "message-acked");
+        assert_eq!(erin.answer(id)["event"], "message-acked");
     }
-    assert_eq!(erin.answer(&json!(103))["event"], "deregistered");
+    assert_eq!(erin.answer(103)["event"], "deregistered");
     assert_eq!([hear_text(&mut dora), hear_text(&mut dora)], ["one", "three"]);
     assert_eq!(erin.finish().code, 0);
 }

@@ -25,19 +25,19 @@ fn who_shows_who_is_there_and_since_shows_who_was() {
     let hub = scene.hub();
     let mut erin = scene.client(&hub, "erin");
     part(scene.client(&hub, "dora"));
-    assert_eq!(states(&must(&mut erin, request("who"), "roster")), expected(&[("erin", "online")]));
+    assert_eq!(states(&erin.must(request("who"), "roster")), expected(&[("erin", "online")]));
     let since = json!({"request": "who", "since": 3600});
     let both = expected(&[("dora", "offline"), ("erin", "online")]);
-    assert_eq!(states(&must(&mut erin, since.clone(), "roster")), both);
+    assert_eq!(states(&erin.must(since.clone(), "roster")), both);
     // Who is back is there once.
     let dora = scene.client(&hub, "dora");
     let both = expected(&[("dora", "online"), ("erin", "online")]);
-    assert_eq!(states(&must(&mut erin, since.clone(), "roster")), both);
+    assert_eq!(states(&erin.must(since.clone(), "roster")), both);
     part(dora);
     for wrong in [json!(-1), json!("10m"), json!(1.5)] {
-        refused(&mut erin, json!({"request": "who", "since": wrong}), "bad-request");
+        erin.refused(json!({"request": "who", "since": wrong}), "bad-request");
     }
-    assert_eq!(states(&must(&mut erin, json!({"request": "who", "since": u64::MAX}), "roster")).len(), 2);
+    assert_eq!(states(&erin.must(json!({"request": "who", "since": u64::MAX}), "roster")).len(), 2);
 }
 
 #[test]
@@ -48,12 +48,12 @@ fn who_was_there_is_known_after_a_restart_of_the_hub() {
     part(scene.client(&hub, "dora"));
     let stays = scene.client(&hub, "fred");
     for signal in [Signal::TERM, Signal::KILL] {
-        hub = again(&scene, hub, signal, &QUICK);
+        hub = scene.again(hub, signal, &QUICK);
         is_back(&mut erin);
-        let since = states(&must(&mut erin, json!({"request": "who", "since": 3600}), "roster"));
+        let since = states(&erin.must(json!({"request": "who", "since": 3600}), "roster"));
         assert_eq!((since["dora"].as_str(), since["erin"].as_str()), ("offline", "online"), "{signal:?}");
         assert!(since.contains_key("fred"), "{signal:?}: {since:?}");
-        let status = must(&mut erin, request("status"), "status");
+        let status = erin.must(request("status"), "status");
         let names: Vec<&Value> = status["clients"].as_array().unwrap().iter().map(|client| &client["name"]).collect();
         assert!(!names.contains(&&json!("dora")), "a status is of one run of the hub: {status}");
     }
@@ -65,14 +65,14 @@ fn status_counts_what_was_said() {
     let scene = Scene::default();
     let hub = scene.hub();
     let (mut erin, mut dora) = (scene.client(&hub, "erin"), scene.client(&hub, "dora"));
-    must(&mut erin, json!({"request": "room-create", "room": "kitchen"}), "room-created");
-    must(&mut erin, message("dora", "one"), "message-acked");
-    must(&mut erin, say("kitchen", "two"), "message-acked");
-    must(&mut erin, say("lobby", "three"), "message-acked");
-    refused(&mut erin, message("nobody", "four"), "no-such-person");
-    must(&mut dora, message("erin", "five"), "message-acked");
+    erin.must(json!({"request": "room-create", "room": "kitchen"}), "room-created");
+    erin.must(message("dora", "one"), "message-acked");
+    erin.must(say("kitchen", "two"), "message-acked");
+    erin.must(say("lobby", "three"), "message-acked");
+    erin.refused(message("nobody", "four"), "no-such-person");
+    dora.must(message("erin", "five"), "message-acked");
     drop(dora.finish());
-    let status = must(&mut erin, request("status"), "status");
+    let status = erin.must(request("status"), "status");
     assert_eq!(status["total"], 2);
     let [first, second] = status["clients"].as_array().unwrap().as_slice() else { panic!("{status}") };
     assert_eq!((&first["name"], &first["messages"], &first["state"]), (&json!("erin"), &json!(3), &json!("online")));
@@ -83,7 +83,7 @@ fn status_counts_what_was_said() {
     assert!(first["closed"].is_null() && second["closed"].is_string(), "{status}");
     // Each time at the hub is counted by itself.
     let mut dora = scene.client(&hub, "dora");
-    let status = must(&mut dora, request("status"), "status");
+    let status = dora.must(request("status"), "status");
     assert_eq!((&status["total"], &status["clients"][2]["messages"]), (&json!(3), &json!(0)));
 }
 
@@ -102,19 +102,19 @@ fn it_is_told_apart_from_others_who_comes_and_goes_oneself() {
         erin.find(&format!("{name} {state}"), told);
     };
     told("dora", "online");
-    must(&mut dora, request("dereg"), "deregistered");
+    dora.must(request("dereg"), "deregistered");
     told("dora", "offline");
-    must(&mut dora, request("rereg"), "welcome");
-    must(&mut dora, request("dereg"), "deregistered");
-    must(&mut dora, json!({"request": "register", "name": "dot"}), "welcome");
+    dora.must(request("rereg"), "welcome");
+    dora.must(request("dereg"), "deregistered");
+    dora.must(json!({"request": "register", "name": "dot"}), "welcome");
     told("dot", "online");
-    must(&mut dora, request("dereg"), "deregistered");
+    dora.must(request("dereg"), "deregistered");
     // Somebody else may have the name that was hers.
     let mut other = scene.client(&hub, "finn");
-    must(&mut other, request("dereg"), "deregistered");
+    other.must(request("dereg"), "deregistered");
     let name = json!({"request": "register", "name": "dot2"});
-    must(&mut other, name, "welcome");
-    must(&mut dora, request("rereg"), "welcome");
+    other.must(name, "welcome");
+    dora.must(request("rereg"), "welcome");
     let told = |event: &Value| {
         is_news(event) && event["clients"].as_array().unwrap().iter().any(|client| client["name"] == "dot2")
     };
@@ -125,5 +125,5 @@ fn it_is_told_apart_from_others_who_comes_and_goes_oneself() {
         (client["you"] == true) != ours
     };
     assert!(!dora.has_said(|event| is_news(event) && event["clients"].as_array().unwrap().iter().any(marked_wrongly)));
-    assert!(states(&must(&mut dora, request("who"), "roster")).contains_key("dot"));
+    assert!(states(&dora.must(request("who"), "roster")).contains_key("dot"));
 }

@@ -13,7 +13,7 @@ enum End {
     Kill,
 }
 
-fn end(client: Running, how: End) {
+fn end(client: Process, how: End) {
     match how {
         End::Never => unreachable!("a client is started again in each round"),
         End::Well => return part(client),
@@ -39,23 +39,23 @@ fn each_message_is_told_once_whatever_ends_the_client_the_hub_or_both() {
                 arrives(&mut erin, &acked);
             }
             let live = format!("live {round}");
-            let acked = must(&mut erin, message("dora", &live), "message-acked");
+            let acked = erin.must(message("dora", &live), "message-acked");
             assert_eq!(hear_text(&mut dora), live);
             // Now it is settled that dora has it, at her side and at the hub.
             arrives(&mut erin, &acked);
             end(dora, client_ends);
             for text in [format!("before {round}"), format!("also before {round}")] {
-                let acked = must(&mut erin, message("dora", &text), "message-acked");
+                let acked = erin.must(message("dora", &text), "message-acked");
                 kept.push((text, acked));
             }
             match hub_ends {
                 End::Never => continue,
-                End::Well | End::Term => hub = again(&scene, hub, Signal::TERM, &QUICK),
-                End::Kill => hub = again(&scene, hub, Signal::KILL, &QUICK),
+                End::Well | End::Term => hub = scene.again(hub, Signal::TERM, &QUICK),
+                End::Kill => hub = scene.again(hub, Signal::KILL, &QUICK),
             }
             is_back(&mut erin);
             let text = format!("after {round}");
-            let acked = must(&mut erin, message("dora", &text), "message-acked");
+            let acked = erin.must(message("dora", &text), "message-acked");
             kept.push((text, acked));
         }
     }
@@ -71,15 +71,15 @@ fn a_client_that_stays_over_a_restart_is_told_nothing_twice() {
     let scene = Scene::default();
     let mut hub = scene.hub_with(&QUICK);
     let (mut erin, mut dora) = (scene.client_with(&hub, "erin", &QUICK), scene.client_with(&hub, "dora", &QUICK));
-    must(&mut dora, json!({"request": "room-create", "room": "kitchen"}), "room-created");
-    must(&mut erin, json!({"request": "room-join", "room": "kitchen"}), "room-joined");
+    dora.must(json!({"request": "room-create", "room": "kitchen"}), "room-created");
+    erin.must(json!({"request": "room-join", "room": "kitchen"}), "room-joined");
     for signal in [Signal::KILL, Signal::TERM, Signal::KILL] {
-        must(&mut erin, message("dora", "one"), "message-acked");
-        must(&mut erin, say("kitchen", "two"), "message-acked");
-        hub = again(&scene, hub, signal, &QUICK);
+        erin.must(message("dora", "one"), "message-acked");
+        erin.must(say("kitchen", "two"), "message-acked");
+        hub = scene.again(hub, signal, &QUICK);
         is_back(&mut erin);
-        must(&mut erin, message("dora", "three"), "message-acked");
-        must(&mut erin, say("kitchen", "four"), "message-acked");
+        erin.must(message("dora", "three"), "message-acked");
+        erin.must(say("kitchen", "four"), "message-acked");
         for text in ["one", "two", "three", "four"] {
             assert_eq!(hear_text(&mut dora), text);
         }
@@ -95,8 +95,8 @@ fn what_is_asked_while_the_hub_is_gone_is_said_once_when_it_is_back() {
     let mut hub = scene.hub_with(&QUICK);
     let mut erin = scene.client_with(&hub, "erin", &QUICK);
     let mut dora = scene.client_with(&hub, "dora", &QUICK);
-    hub.running.signal(Signal::KILL);
-    hub.running.exit();
+    hub.process.signal(Signal::KILL);
+    hub.process.exit();
     let lines: String = (100..110)
         .map(|id| {
             let mut asked = message("dora", &format!("words {id}"));
@@ -106,10 +106,10 @@ fn what_is_asked_while_the_hub_is_gone_is_said_once_when_it_is_back() {
         .collect();
     erin.write(lines);
     erin.expect("hub-lost");
-    let hub = again(&scene, hub, Signal::KILL, &QUICK);
+    let hub = scene.again(hub, Signal::KILL, &QUICK);
     let mut numbers = Vec::new();
     for id in 100..110 {
-        let acked = erin.answer(&json!(id));
+        let acked = erin.answer(id);
         assert_eq!(acked["event"], "message-acked");
         numbers.push(acked["number"].as_u64().unwrap());
     }
@@ -127,11 +127,11 @@ fn a_machine_that_has_lost_its_memory_is_told_nothing_that_the_hub_knows_it_had(
     let scene = Scene::default();
     let hub = scene.hub();
     let (mut erin, mut dora) = (scene.client(&hub, "erin"), scene.client(&hub, "dora"));
-    must(&mut erin, message("dora", "one"), "message-acked");
+    erin.must(message("dora", "one"), "message-acked");
     assert_eq!(hear_text(&mut dora), "one");
     part(dora);
     std::fs::remove_dir_all(scene.path("dora/data/inbox")).unwrap();
-    must(&mut erin, message("dora", "two"), "message-acked");
+    erin.must(message("dora", "two"), "message-acked");
     let mut dora = scene.client(&hub, "dora");
     assert_eq!(hear_text(&mut dora), "two");
     part(dora);
@@ -143,15 +143,15 @@ fn a_message_that_is_held_back_over_a_crash_is_told_to_be_delivered_when_it_is_h
     let hub = scene.hub_with(&QUICK);
     let mut erin = scene.client_with(&hub, "erin", &QUICK);
     let mut dora = scene.client_with(&hub, "dora", &QUICK);
-    must(&mut dora, json!({"request": "room-create", "room": "kitchen"}), "room-created");
-    must(&mut dora, json!({"request": "focus", "room": "kitchen"}), "focused");
-    let acked = must(&mut erin, message("dora", "hello"), "message-acked");
+    dora.must(json!({"request": "room-create", "room": "kitchen"}), "room-created");
+    dora.must(json!({"request": "focus", "room": "kitchen"}), "focused");
+    let acked = erin.must(message("dora", "hello"), "message-acked");
     assert_eq!(acked["delivered"], 0, "it waits for dora to hear everything again");
-    let hub = again(&scene, hub, Signal::KILL, &QUICK);
+    let hub = scene.again(hub, Signal::KILL, &QUICK);
     is_back(&mut erin);
     is_back(&mut dora);
-    must(&mut erin, request("wait"), "waited");
-    must(&mut dora, request("unfocus"), "unfocused");
+    erin.must(request("wait"), "waited");
+    dora.must(request("unfocus"), "unfocused");
     assert_eq!(hear_text(&mut dora), "hello");
     assert_eq!(erin.expect("message-delivered")["number"], acked["number"]);
     part(dora);
@@ -166,7 +166,7 @@ fn a_client_killed_and_started_twice_within_a_second_is_let_in() {
     for transport in ["quic", "tcp"] {
         let start = || {
             let command = scene.join(&hub.address, "erin", &["--transport", transport]);
-            let mut client = Running::start("erin", command, Face::Json(potluck::protocol::schema::Stream::Events));
+            let mut client = Process::start("erin", command, EVENTS);
             client.expect("ready");
             client
         };
@@ -178,7 +178,7 @@ fn a_client_killed_and_started_twice_within_a_second_is_let_in() {
         second.signal(Signal::KILL);
         let mut third = start();
         third.expect("welcome");
-        let roster = must(&mut third, request("who"), "roster");
+        let roster = third.must(request("who"), "roster");
         assert_eq!(roster["clients"].as_array().unwrap().len(), 1, "{transport}: {roster}");
         part(third);
     }
@@ -192,13 +192,9 @@ fn whoever_is_there_already_is_told_that_it_is_their_own_client() {
     let refused = scene.run_as(Face::Text, ["join", &hub.address, "--name", "erin", "--data", "erin/data"], "");
     assert_eq!(refused.code, 4, "{refused:?}");
     assert!(refused.text().contains("error: The name erin is in use: another client of yours is here under it. (name-taken, wait 1 s)\n  hint: Leave there first (`quit`), or join under another name with --name."), "{refused:?}");
-    let mut twin = Running::start(
-        "her twin",
-        scene.join(&hub.address, "erin", &[]),
-        Face::Json(potluck::protocol::schema::Stream::Events),
-    );
+    let mut twin = Process::start("her twin", scene.join(&hub.address, "erin", &[]), EVENTS);
     let refusal = twin.refusal("name-taken");
     assert_eq!(refusal["wait"], 500, "{refusal}");
     assert_eq!(twin.exit(), 4);
-    must(&mut erin, request("who"), "roster");
+    erin.must(request("who"), "roster");
 }

@@ -1,7 +1,5 @@
 //! Access that is taken back while its owner is in: it ends now, everywhere, and they do not come back by themselves.
 
-use potluck::protocol::schema::Stream;
-
 use super::accounts::{SECRET, add, login, outside};
 use super::*;
 
@@ -11,14 +9,14 @@ fn user(scene: &Scene, args: &[&str], input: &str) {
 }
 
 /// Erin and Dora are in, each with an account.
-fn both(scene: &Scene, args: &[&str]) -> (Hub, Running, Running) {
+fn both(scene: &Scene, args: &[&str]) -> (Hub, Process, Process) {
     for name in ["erin", "dora"] {
         add(scene, name, SECRET);
     }
     let hub = scene.hub_with(&[&["--access", "accounts"], args].concat());
     let enter = |name: &str| {
         let mut client = outside(scene, &hub, name, name);
-        must(&mut client, login(name, SECRET), "welcome");
+        client.must(login(name, SECRET), "welcome");
         client
     };
     let (erin, dora) = (enter("erin"), enter("dora"));
@@ -37,7 +35,7 @@ fn has_left<'a>(name: &'a str) -> impl Fn(&Value) -> bool + 'a {
 fn who_is_removed_leaves_at_once_everywhere_and_does_not_come_back() {
     let scene = Scene::default();
     let (hub, mut erin, mut dora) = both(&scene, &[]);
-    must(&mut erin, json!({"request": "private", "to": "dora", "text": "hello"}), "message-acked");
+    erin.must(json!({"request": "private", "to": "dora", "text": "hello"}), "message-acked");
     dora.expect("private-message");
     user(&scene, &["remove", "erin"], "");
     let error = erin.refusal("access-revoked");
@@ -45,12 +43,12 @@ fn who_is_removed_leaves_at_once_everywhere_and_does_not_come_back() {
     assert_eq!(erin.expect("bye")["code"], 4);
     assert_eq!(erin.exit(), 4, "and it does not try again");
     dora.find("that erin has left", has_left("erin"));
-    refused(&mut dora, json!({"request": "private", "to": "erin", "text": "still there?"}), "no-such-person");
+    dora.refused(json!({"request": "private", "to": "erin", "text": "still there?"}), "no-such-person");
     // Neither by key nor with the old password.
     let mut erin = outside(&scene, &hub, "erin", "erin");
-    refused(&mut erin, request("who"), "login-required");
-    refused(&mut erin, login("erin", SECRET), "bad-login");
-    must(&mut dora, request("who"), "roster");
+    erin.refused(request("who"), "login-required");
+    erin.refused(login("erin", SECRET), "bad-login");
+    dora.must(request("who"), "roster");
 }
 
 #[test]
@@ -66,8 +64,8 @@ fn a_new_password_ends_a_session_that_is_away_too() {
     erin.refusal("access-revoked");
     assert_eq!(erin.exit(), 4);
     let mut erin = outside(&scene, &hub, "erin", "erin");
-    refused(&mut erin, login("erin", SECRET), "bad-login");
-    must(&mut erin, login("erin", "another one"), "welcome");
+    erin.refused(login("erin", SECRET), "bad-login");
+    erin.must(login("erin", "another one"), "welcome");
 }
 
 #[test]
@@ -79,14 +77,14 @@ fn what_is_being_sent_to_them_ends_though_they_keep_the_connection() {
     let hub = scene.hub_with(&[&["--access", "accounts"], &QUICK[..]].concat());
     scene.file("dora/shared/song", vec![8_u8; 8 << 20]);
     let enter = |name: &str, args: &[&str]| {
-        let mut client = Running::start(name, scene.join(&hub.address, name, args), Face::Json(Stream::Events));
+        let mut client = Process::start(name, scene.join(&hub.address, name, args), EVENTS);
         client.refusal("login-required");
-        must(&mut client, login(name, SECRET), "welcome");
+        client.must(login(name, SECRET), "welcome");
         client
     };
     let mut dora = enter("dora", &["--up", "500k"]);
     let mut erin = enter("erin", &[]);
-    must(&mut dora, json!({"request": "offer", "files": ["song"]}), "offer-acked");
+    dora.must(json!({"request": "offer", "files": ["song"]}), "offer-acked");
     erin.line(r#"{"id":"song","request":"get","file":"song"}"#);
     dora.expect("transfer-started");
     // A client that does not listen to its hub would not break off by itself.
@@ -95,5 +93,5 @@ fn what_is_being_sent_to_them_ends_though_they_keep_the_connection() {
     let failed = dora.expect("transfer-failed");
     assert_eq!((&failed["direction"], &failed["code"]), (&json!("up"), &json!("interrupted")), "{failed}");
     erin.signal(Signal::CONT);
-    must(&mut dora, request("who"), "roster");
+    dora.must(request("who"), "roster");
 }

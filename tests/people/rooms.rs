@@ -19,7 +19,7 @@ fn a_room_is_made_with_its_members_who_learn_of_it() {
     let scene = Scene::default();
     let hub = scene.hub();
     let [mut erin, mut dora, mut fred] = ["erin", "dora", "fred"].map(|name| scene.client(&hub, name));
-    let created = must(&mut erin, create("Kitchen", &["dora", "DORA"]), "room-created");
+    let created = erin.must(create("Kitchen", &["dora", "DORA"]), "room-created");
     assert_eq!((&created["access"], &created["members"]), (&json!("invite"), &json!(["dora", "erin"])));
     let changed = dora.expect("room-changed");
     assert_eq!(
@@ -27,12 +27,12 @@ fn a_room_is_made_with_its_members_who_learn_of_it() {
         (&json!("Kitchen"), &json!("erin"), &json!(["dora"]))
     );
     // A room of one's own is open, unless one says otherwise.
-    let created = must(&mut erin, create("hall", &[]), "room-created");
+    let created = erin.must(create("hall", &[]), "room-created");
     assert_eq!((&created["access"], &created["members"]), (&json!("open"), &json!(["erin"])));
-    must(&mut erin, json!({"request": "room-create", "room": "attic", "access": "invite"}), "room-created");
-    must(&mut fred, of("room-join", "HALL"), "room-joined");
+    erin.must(json!({"request": "room-create", "room": "attic", "access": "invite"}), "room-created");
+    fred.must(of("room-join", "HALL"), "room-joined");
     assert_eq!(erin.expect("room-changed")["joined"], json!(["fred"]));
-    let rooms = |client: &mut Running| must(client, request("rooms"), "rooms")["rooms"].clone();
+    let rooms = |client: &mut Process| client.must(request("rooms"), "rooms")["rooms"].clone();
     let names = |rooms: &Value| -> Vec<String> {
         rooms.as_array().unwrap().iter().map(|room| room["room"].as_str().unwrap().to_owned()).collect()
     };
@@ -41,7 +41,7 @@ fn a_room_is_made_with_its_members_who_learn_of_it() {
     assert_eq!(seen, json!([{"room": "hall", "access": "open", "members": 2, "joined": true}]));
     let seen = rooms(&mut dora);
     assert_eq!(seen[0], json!({"room": "hall", "access": "open", "members": 2, "joined": false}));
-    let members = must(&mut fred, of("members", "hall"), "members");
+    let members = fred.must(of("members", "hall"), "members");
     assert_eq!(members["members"], json!([{"name": "erin", "state": "online"}, {"name": "fred", "state": "online"}]));
 }
 
@@ -51,28 +51,28 @@ fn a_room_that_cannot_be_is_refused_and_says_why() {
     let hub = scene.hub();
     part(scene.client(&hub, "away"));
     let [mut erin, mut dora] = ["erin", "dora"].map(|name| scene.client(&hub, name));
-    assert_eq!(refused(&mut erin, create("kitchen", &["dora", "erin"]), "yourself")["at"], "/members/1");
-    assert_eq!(refused(&mut erin, create("kitchen", &["nobody"]), "no-such-person")["at"], "/members/0");
-    let offline = refused(&mut erin, create("kitchen", &["dora", "away"]), "not-online");
+    assert_eq!(erin.refused(create("kitchen", &["dora", "erin"]), "yourself")["at"], "/members/1");
+    assert_eq!(erin.refused(create("kitchen", &["nobody"]), "no-such-person")["at"], "/members/0");
+    let offline = erin.refused(create("kitchen", &["dora", "away"]), "not-online");
     assert_eq!(offline["at"], "/members/1");
     assert!(offline["message"].as_str().unwrap().contains("away"), "{offline}");
     assert!(offline["hint"].as_str().unwrap().contains("room-invite"), "{offline}");
     for name in ["", "a b", "lobby", &"x".repeat(33), "a\u{202e}b"] {
-        refused(&mut erin, create(name, &[]), "bad-name");
+        erin.refused(create(name, &[]), "bad-name");
     }
-    assert_eq!(must(&mut erin, request("rooms"), "rooms")["rooms"], json!([]), "nothing was made");
-    must(&mut erin, create("kitchen", &["dora"]), "room-created");
+    assert_eq!(erin.must(request("rooms"), "rooms")["rooms"], json!([]), "nothing was made");
+    erin.must(create("kitchen", &["dora"]), "room-created");
     for name in ["kitchen", "KITCHEN"] {
-        assert_eq!(refused(&mut dora, create(name, &[]), "room-exists")["at"], "/room");
+        assert_eq!(dora.refused(create(name, &[]), "room-exists")["at"], "/room");
     }
     // The same people, whoever of them asks.
     for (client, other) in [(&mut erin, "dora"), (&mut dora, "erin")] {
-        let twin = refused(client, create("pantry", &[other]), "room-exists");
+        let twin = client.refused(create("pantry", &[other]), "room-exists");
         assert!(twin["message"].as_str().unwrap().contains("kitchen"), "{twin}");
     }
     // Those of one's own have the same set too, and are not the same.
-    must(&mut erin, create("one", &[]), "room-created");
-    must(&mut erin, create("two", &[]), "room-created");
+    erin.must(create("one", &[]), "room-created");
+    erin.must(create("two", &[]), "room-created");
 }
 
 #[test]
@@ -80,33 +80,33 @@ fn only_members_say_read_and_bring_others() {
     let scene = Scene::default();
     let hub = scene.hub();
     let [mut erin, mut dora, mut fred] = ["erin", "dora", "fred"].map(|name| scene.client(&hub, name));
-    must(&mut erin, create("kitchen", &["dora"]), "room-created");
-    must(&mut erin, create("hall", &[]), "room-created");
-    must(&mut erin, say("kitchen", "before you came"), "message-acked");
+    erin.must(create("kitchen", &["dora"]), "room-created");
+    erin.must(create("hall", &[]), "room-created");
+    erin.must(say("kitchen", "before you came"), "message-acked");
     assert_eq!(hear_text(&mut dora), "before you came");
     for room in ["kitchen", "hall"] {
-        refused(&mut fred, say(room, "let me in"), "not-a-member");
-        refused(&mut fred, json!({"request": "history", "room": room}), "not-a-member");
-        refused(&mut fred, invite(room, &["dora"]), "not-a-member");
-        refused(&mut fred, of("focus", room), "not-a-member");
-        refused(&mut fred, of("room-leave", room), "not-a-member");
+        fred.refused(say(room, "let me in"), "not-a-member");
+        fred.refused(json!({"request": "history", "room": room}), "not-a-member");
+        fred.refused(invite(room, &["dora"]), "not-a-member");
+        fred.refused(of("focus", room), "not-a-member");
+        fred.refused(of("room-leave", room), "not-a-member");
     }
-    refused(&mut fred, of("members", "kitchen"), "not-a-member");
-    must(&mut fred, of("members", "hall"), "members");
-    refused(&mut fred, of("room-join", "kitchen"), "room-closed");
+    fred.refused(of("members", "kitchen"), "not-a-member");
+    fred.must(of("members", "hall"), "members");
+    fred.refused(of("room-join", "kitchen"), "room-closed");
     for asked in [say("cellar", "x"), of("room-join", "cellar"), of("members", "cellar"), of("focus", "cellar")] {
-        refused(&mut fred, asked, "no-such-room");
+        fred.refused(asked, "no-such-room");
     }
-    refused(&mut dora, of("room-join", "kitchen"), "already-a-member");
-    refused(&mut dora, invite("kitchen", &["erin"]), "already-a-member");
-    refused(&mut dora, invite("kitchen", &["dora"]), "yourself");
-    refused(&mut dora, json!({"request": "room-invite", "room": "kitchen", "members": []}), "bad-request");
-    assert_eq!(must(&mut dora, invite("kitchen", &["fred"]), "room-invited")["members"], json!(["fred"]));
+    dora.refused(of("room-join", "kitchen"), "already-a-member");
+    dora.refused(invite("kitchen", &["erin"]), "already-a-member");
+    dora.refused(invite("kitchen", &["dora"]), "yourself");
+    dora.refused(json!({"request": "room-invite", "room": "kitchen", "members": []}), "bad-request");
+    assert_eq!(dora.must(invite("kitchen", &["fred"]), "room-invited")["members"], json!(["fred"]));
     for client in [&mut erin, &mut fred] {
         let changed = client.expect("room-changed");
         assert_eq!((&changed["by"], &changed["joined"]), (&json!("dora"), &json!(["fred"])));
     }
-    let acked = must(&mut fred, say("kitchen", "hello"), "message-acked");
+    let acked = fred.must(say("kitchen", "hello"), "message-acked");
     assert_eq!((&acked["room"], &acked["delivered"], &acked["to"]), (&json!("kitchen"), &json!(2), &Value::Null));
     for client in [&mut erin, &mut dora] {
         let heard = hear(client);
@@ -115,12 +115,12 @@ fn only_members_say_read_and_bring_others() {
             (&json!("room-message"), &json!("kitchen"), &json!("fred"))
         );
     }
-    must(&mut fred, of("room-leave", "kitchen"), "room-left");
+    fred.must(of("room-leave", "kitchen"), "room-left");
     assert_eq!(erin.expect("room-changed")["left"], json!(["fred"]));
-    refused(&mut fred, say("kitchen", "again"), "not-a-member");
-    must(&mut erin, say("kitchen", "without fred"), "message-acked");
+    fred.refused(say("kitchen", "again"), "not-a-member");
+    erin.must(say("kitchen", "without fred"), "message-acked");
     assert_eq!(hear_text(&mut dora), "without fred");
-    must(&mut erin, message("fred", "for fred"), "message-acked");
+    erin.must(message("fred", "for fred"), "message-acked");
     assert_eq!(hear_text(&mut fred), "for fred");
     [dora, fred].into_iter().for_each(part);
 }
@@ -130,17 +130,17 @@ fn a_room_without_members_is_gone_and_its_name_is_free() {
     let scene = Scene::default();
     let hub = scene.hub();
     let (mut erin, mut dora) = (scene.client(&hub, "erin"), scene.client(&hub, "dora"));
-    must(&mut erin, create("kitchen", &[]), "room-created");
-    must(&mut erin, say("kitchen", "a secret"), "message-acked");
-    must(&mut erin, of("room-leave", "kitchen"), "room-left");
-    refused(&mut erin, of("members", "kitchen"), "no-such-room");
-    must(&mut dora, create("kitchen", &[]), "room-created");
-    let history = must(&mut dora, json!({"request": "history", "room": "kitchen"}), "history");
+    erin.must(create("kitchen", &[]), "room-created");
+    erin.must(say("kitchen", "a secret"), "message-acked");
+    erin.must(of("room-leave", "kitchen"), "room-left");
+    erin.refused(of("members", "kitchen"), "no-such-room");
+    dora.must(create("kitchen", &[]), "room-created");
+    let history = dora.must(json!({"request": "history", "room": "kitchen"}), "history");
     assert_eq!(history["messages"], json!([]), "it is another room of the same name");
-    let hub = again(&scene, hub, Signal::KILL, &[]);
+    let hub = scene.again(hub, Signal::KILL, &[]);
     let mut fred = scene.client(&hub, "fred");
-    must(&mut fred, of("room-join", "kitchen"), "room-joined");
-    let members = must(&mut fred, of("members", "kitchen"), "members");
+    fred.must(of("room-join", "kitchen"), "room-joined");
+    let members = fred.must(of("members", "kitchen"), "members");
     assert_eq!(members["members"].as_array().unwrap().len(), 2, "{members}");
 }
 
@@ -151,15 +151,15 @@ fn who_was_away_hears_what_was_said_since_they_joined() {
     let mut erin = scene.client_with(&hub, "erin", &QUICK);
     let [mut dora, fred] = ["dora", "fred"].map(|name| scene.client(&hub, name));
     part(fred);
-    must(&mut erin, create("kitchen", &["dora"]), "room-created");
+    erin.must(create("kitchen", &["dora"]), "room-created");
     dora.expect("room-changed");
     part(dora);
-    must(&mut erin, say("kitchen", "before fred"), "message-acked");
-    must(&mut erin, invite("kitchen", &["fred"]), "room-invited");
-    must(&mut erin, say("kitchen", "with fred"), "message-acked");
-    hub = again(&scene, hub, Signal::KILL, &QUICK);
+    erin.must(say("kitchen", "before fred"), "message-acked");
+    erin.must(invite("kitchen", &["fred"]), "room-invited");
+    erin.must(say("kitchen", "with fred"), "message-acked");
+    hub = scene.again(hub, Signal::KILL, &QUICK);
     is_back(&mut erin);
-    assert_eq!(must(&mut erin, say("kitchen", "after the crash"), "message-acked")["delivered"], 0);
+    assert_eq!(erin.must(say("kitchen", "after the crash"), "message-acked")["delivered"], 0);
     let (mut dora, mut fred) = (scene.client(&hub, "dora"), scene.client(&hub, "fred"));
     for text in ["before fred", "with fred", "after the crash"] {
         assert_eq!(hear_text(&mut dora), text);
@@ -175,21 +175,21 @@ fn focus_holds_back_what_is_not_of_the_room_and_unfocus_tells_it_in_order() {
     let scene = Scene::default();
     let hub = scene.hub();
     let [mut erin, mut dora] = ["erin", "dora"].map(|name| scene.client(&hub, name));
-    must(&mut erin, create("kitchen", &["dora"]), "room-created");
-    must(&mut erin, create("hall", &[]), "room-created");
-    must(&mut dora, of("room-join", "hall"), "room-joined");
-    refused(&mut dora, request("unfocus"), "not-focused");
-    must(&mut dora, of("focus", "kitchen"), "focused");
-    let acked = must(&mut erin, message("dora", "held 1"), "message-acked");
+    erin.must(create("kitchen", &["dora"]), "room-created");
+    erin.must(create("hall", &[]), "room-created");
+    dora.must(of("room-join", "hall"), "room-joined");
+    dora.refused(request("unfocus"), "not-focused");
+    dora.must(of("focus", "kitchen"), "focused");
+    let acked = erin.must(message("dora", "held 1"), "message-acked");
     assert_eq!(acked["delivered"], 0, "she has not heard it");
-    must(&mut erin, say("hall", "held 2"), "message-acked");
-    must(&mut erin, say("kitchen", "heard"), "message-acked");
-    must(&mut erin, say("lobby", "held 3"), "message-acked");
-    must(&mut erin, say("kitchen", "heard too"), "message-acked");
+    erin.must(say("hall", "held 2"), "message-acked");
+    erin.must(say("kitchen", "heard"), "message-acked");
+    erin.must(say("lobby", "held 3"), "message-acked");
+    erin.must(say("kitchen", "heard too"), "message-acked");
     assert_eq!([hear_text(&mut dora), hear_text(&mut dora)], ["heard", "heard too"]);
-    must(&mut dora, request("wait"), "waited");
+    dora.must(request("wait"), "waited");
     assert!(!erin.has_said(|event| event["event"] == "message-delivered"));
-    let unfocused = must(&mut dora, request("unfocus"), "unfocused");
+    let unfocused = dora.must(request("unfocus"), "unfocused");
     assert_eq!((&unfocused["room"], &unfocused["held"]), (&json!("kitchen"), &json!(3)));
     for text in ["held 1", "held 2", "held 3"] {
         let heard = hear(&mut dora);
@@ -198,9 +198,9 @@ fn focus_holds_back_what_is_not_of_the_room_and_unfocus_tells_it_in_order() {
     }
     assert_eq!(erin.expect("message-delivered")["number"], acked["number"]);
     // Who leaves the room hears everything again.
-    must(&mut dora, of("focus", "kitchen"), "focused");
-    must(&mut erin, message("dora", "held 4"), "message-acked");
-    must(&mut dora, of("room-leave", "kitchen"), "room-left");
+    dora.must(of("focus", "kitchen"), "focused");
+    erin.must(message("dora", "held 4"), "message-acked");
+    dora.must(of("room-leave", "kitchen"), "room-left");
     let unfocused = dora.expect("unfocused");
     assert!(unfocused["reason"].is_string() && unfocused["id"].is_null(), "{unfocused}");
     assert_eq!(hear_text(&mut dora), "held 4");
@@ -224,19 +224,19 @@ fn what_focus_held_back_is_neither_lost_nor_told_twice_when_all_is_killed() {
     let mut hub = scene.hub_with(&QUICK);
     let mut erin = scene.client_with(&hub, "erin", &QUICK);
     let mut dora = scene.client_with(&hub, "dora", &QUICK);
-    must(&mut erin, create("kitchen", &["dora"]), "room-created");
+    erin.must(create("kitchen", &["dora"]), "room-created");
     for round in 0..4 {
         let text = |what: &str| format!("{what} {round}");
-        must(&mut dora, of("focus", "kitchen"), "focused");
-        must(&mut erin, message("dora", &text("held")), "message-acked");
-        must(&mut erin, say("lobby", &text("to all")), "message-acked");
+        dora.must(of("focus", "kitchen"), "focused");
+        erin.must(message("dora", &text("held")), "message-acked");
+        erin.must(say("lobby", &text("to all")), "message-acked");
         // Once this has come, what was said before it has come too, and is held back.
-        must(&mut erin, say("kitchen", &text("heard")), "message-acked");
+        erin.must(say("kitchen", &text("heard")), "message-acked");
         let heard = hear(&mut dora);
         assert_eq!(heard["text"], text("heard"));
         remembers(&scene, &hub, "dora", heard["number"].as_u64().unwrap());
         if round % 2 == 0 {
-            hub = again(&scene, hub, Signal::KILL, &QUICK);
+            hub = scene.again(hub, Signal::KILL, &QUICK);
             is_back(&mut erin);
             is_back(&mut dora);
         }
@@ -246,7 +246,7 @@ fn what_focus_held_back_is_neither_lost_nor_told_twice_when_all_is_killed() {
             dora = scene.client_with(&hub, "dora", &QUICK);
             assert_eq!([hear_text(&mut dora), hear_text(&mut dora)], [text("held"), text("to all")]);
         } else {
-            let held = must(&mut dora, request("unfocus"), "unfocused")["held"].clone();
+            let held = dora.must(request("unfocus"), "unfocused")["held"].clone();
             assert_eq!(held, 2, "held back once, though the hub has sent it again");
             assert_eq!([hear_text(&mut dora), hear_text(&mut dora)], [text("held"), text("to all")]);
         }

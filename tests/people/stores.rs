@@ -16,11 +16,11 @@ fn lived_in(scene: &Scene) -> String {
     let mut hub = scene.hub();
     let mut erin = scene.client(&hub, "erin");
     for n in 0..200 {
-        must(&mut erin, say("lobby", &format!("{n} {}", "words ".repeat(100))), "message-acked");
+        erin.must(say("lobby", &format!("{n} {}", "words ".repeat(100))), "message-acked");
     }
     part(erin);
-    hub.running.signal(Signal::TERM);
-    assert_eq!(hub.running.exit(), 0);
+    hub.process.signal(Signal::TERM);
+    assert_eq!(hub.process.exit(), 0);
     let databases = files(&scene.path("hub")).into_iter().filter(|(_, bytes)| bytes.starts_with(b"SQLite format 3"));
     let databases: Vec<String> = databases.map(|(name, _)| name).collect();
     assert_eq!(databases.len(), 1, "{databases:?}");
@@ -58,7 +58,7 @@ fn a_damaged_store_is_named_and_not_touched() {
     std::fs::write(&path, &whole).unwrap();
     let hub = scene.hub();
     let mut erin = scene.client(&hub, "erin");
-    let history = must(&mut erin, json!({"request": "history", "limit": 500, "lobby": true}), "history");
+    let history = erin.must(json!({"request": "history", "limit": 500, "lobby": true}), "history");
     assert_eq!(history["messages"].as_array().unwrap().len(), 200);
 }
 
@@ -76,16 +76,16 @@ fn a_store_in_use_is_named_and_its_hub_goes_on() {
     let scene = Scene::default();
     let hub = scene.hub();
     let mut erin = scene.client(&hub, "erin");
-    must(&mut erin, say("lobby", "one"), "message-acked");
+    erin.must(say("lobby", "one"), "message-acked");
     for _ in 0..3 {
         let ended = scene.run(["serve", "--port", "0", "--data", "hub"], "");
         assert_eq!((ended.code, ended.text().as_str()), (9, ""), "{}", ended.stderr);
         assert!(ended.stderr.contains("store-locked") && ended.stderr.contains("--data"), "{}", ended.stderr);
-        must(&mut erin, say("lobby", "more"), "message-acked");
+        erin.must(say("lobby", "more"), "message-acked");
     }
     // A hub that was killed leaves no lock behind.
-    let hub = again(&scene, hub, Signal::KILL, &[]);
+    let hub = scene.again(hub, Signal::KILL, &[]);
     let mut dora = scene.client(&hub, "dora");
-    let history = must(&mut dora, json!({"request": "history"}), "history");
+    let history = dora.must(json!({"request": "history"}), "history");
     assert_eq!(texts(&history), ["one", "more", "more", "more"]);
 }

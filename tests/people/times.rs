@@ -4,11 +4,11 @@
 use super::*;
 
 /// A client that shows text.
-fn reader(scene: &Scene, hub: &Hub, name: &str, args: &[&str]) -> Running {
+fn reader(scene: &Scene, hub: &Hub, name: &str, args: &[&str]) -> Process {
     let mut command = scene.command(["join", &hub.address, "--name", name]);
     scene.own_folders(&mut command, name);
     command.args(args);
-    let mut reader = Running::start(name, command, Face::Text);
+    let mut reader = Process::start(name, command, Face::Text);
     reader.text("Welcome");
     reader
 }
@@ -26,14 +26,14 @@ fn live_messages_show_their_time_and_their_number_when_asked() {
     let mut erin = scene.client(&hub, "erin");
     let mut timed = reader(&scene, &hub, "dora", &["--times"]);
     let mut plain = reader(&scene, &hub, "finn", &[]);
-    let sent = must(&mut erin, json!({"request": "broadcast", "text": "soup is ready"}), "message-acked");
+    let sent = erin.must(json!({"request": "broadcast", "text": "soup is ready"}), "message-acked");
     let line = timed.text("soup is ready");
     let number = format!("{}  ", sent["number"]);
     let rest = line.strip_prefix(&number).unwrap_or_else(|| panic!("{number:?} is not in front of {line:?}"));
     assert!(begins_with_a_moment(rest) && rest.ends_with("Z  [erin → all] soup is ready"), "{line:?}");
     assert_eq!(plain.text("soup is ready"), "[erin → all] soup is ready");
     // What went past the hub is in no history, and has no number.
-    must(&mut erin, json!({"request": "private", "to": "dora", "text": "psst"}), "message-acked");
+    erin.must(json!({"request": "private", "to": "dora", "text": "psst"}), "message-acked");
     let line = timed.text("psst");
     assert!(begins_with_a_moment(&line) && line.ends_with("Z  [erin, private] psst"), "{line:?}");
 }
@@ -48,7 +48,7 @@ fn a_recording_is_replayed_with_times_and_the_environment_asks_for_them_too() {
     for (value, expected) in [("1", timed), ("0", "[erin] soup\n")] {
         let mut command = scene.command(["replay", "-"]);
         command.env("POTLUCK_TIMES", value);
-        let mut replay = Running::start("replay", command, Face::Text);
+        let mut replay = Process::start("replay", command, Face::Text);
         replay.write(recorded);
         assert_eq!(replay.finish().text(), expected, "POTLUCK_TIMES={value}");
     }
@@ -64,7 +64,7 @@ fn diagnostics_tell_of_connections_and_of_nothing_secret() {
     let mut command = scene.command(["join", &link, "--name", "erin"]);
     scene.own_folders(&mut command, "erin");
     command.env("POTLUCK_LOG", "debug");
-    let mut erin = Running::start("erin", command, Face::Text);
+    let mut erin = Process::start("erin", command, Face::Text);
     erin.write("message erin between us\nmessage dora between us\nroom-create kitchen\nsay kitchen between us\n");
     let ended = erin.finish();
     for told in ["connecting", "connected, the key is proved", "saying hello", "the hub let us in", "the session ends"]
@@ -76,6 +76,6 @@ fn diagnostics_tell_of_connections_and_of_nothing_secret() {
     // Where nothing listens, each attempt says why it failed.
     let mut command = scene.command(["exec", "127.0.0.1:1", "--name", "erin", "list"]);
     command.env("POTLUCK_LOG", "debug");
-    let ended = Running::start("erin", command, Face::Text).finish();
+    let ended = Process::start("erin", command, Face::Text).finish();
     assert!(ended.stderr.matches("not connected").count() >= 2, "{}", ended.stderr);
 }

@@ -35,22 +35,22 @@ impl Drop for SmallDisk {
 }
 
 /// What needs no disk goes on.
-fn the_rest_goes_on(scene: &Scene, hub: &Hub, erin: &mut Running, code: &str) {
-    let status = must(erin, request("status"), "status");
+fn the_rest_goes_on(scene: &Scene, hub: &Hub, erin: &mut Process, code: &str) {
+    let status = erin.must(request("status"), "status");
     assert_eq!(status["store"]["code"], code, "{status}");
     scene.file("erin/shared/notes.txt", "soup");
-    must(erin, json!({"request": "offer", "files": ["notes.txt"]}), "offer-acked");
+    erin.must(json!({"request": "offer", "files": ["notes.txt"]}), "offer-acked");
     // Somebody who is known comes, sees, fetches and talks past the hub.
     let mut dora = scene.client(hub, "dora");
-    must(&mut dora, request("who"), "roster");
-    must(&mut dora, json!({"request": "get", "file": "notes.txt"}), "transfer-completed");
-    must(&mut dora, json!({"request": "private", "to": "erin", "text": "psst"}), "message-acked");
-    refused(&mut dora, message("erin", "lost"), code);
-    refused(&mut dora, json!({"request": "block", "name": "erin"}), code);
-    refused(&mut dora, json!({"request": "room-create", "room": "attic"}), code);
-    let blocks = must(&mut dora, request("blocks"), "blocks");
+    dora.must(request("who"), "roster");
+    dora.must(json!({"request": "get", "file": "notes.txt"}), "transfer-completed");
+    dora.must(json!({"request": "private", "to": "erin", "text": "psst"}), "message-acked");
+    dora.refused(message("erin", "lost"), code);
+    dora.refused(json!({"request": "block", "name": "erin"}), code);
+    dora.refused(json!({"request": "room-create", "room": "attic"}), code);
+    let blocks = dora.must(request("blocks"), "blocks");
     assert_eq!(blocks["names"], json!([]), "what was refused has not happened");
-    must(&mut dora, json!({"request": "history"}), "history");
+    dora.must(json!({"request": "history"}), "history");
     part(dora);
 }
 
@@ -60,24 +60,24 @@ fn a_lock_held_by_another_program_is_waited_out() {
     let mut hub = scene.hub();
     part(scene.client(&hub, "dora"));
     let mut erin = scene.client(&hub, "erin");
-    must(&mut erin, say("lobby", "before"), "message-acked");
+    erin.must(say("lobby", "before"), "message-acked");
     let other = rusqlite::Connection::open(scene.path("hub/hub.sqlite3")).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     // What is on its way to the disk when that happens is given up after a while.
-    refused(&mut erin, say("lobby", "on its way"), "store-busy");
-    let degraded = hub.running.expect("store-degraded");
+    erin.refused(say("lobby", "on its way"), "store-busy");
+    let degraded = hub.process.expect("store-degraded");
     assert_eq!(degraded["code"], "store-busy", "{degraded}");
-    let refusal = refused(&mut erin, say("lobby", "refused"), "store-busy");
+    let refusal = erin.refused(say("lobby", "refused"), "store-busy");
     assert_eq!((&refusal["retry"], &refusal["wait"]), (&json!("later"), &json!(1_000)), "{refusal}");
     the_rest_goes_on(&scene, &hub, &mut erin, "store-busy");
     other.execute_batch("ROLLBACK").unwrap();
-    hub.running.expect("store-recovered");
-    assert!(!hub.running.has_said(|line| line["event"] == "store-degraded"), "it is said once");
-    must(&mut erin, say("lobby", "after"), "message-acked");
-    assert_eq!(must(&mut erin, request("status"), "status").get("store"), None);
-    let hub = again(&scene, hub, Signal::KILL, &[]);
+    hub.process.expect("store-recovered");
+    assert!(!hub.process.has_said(|line| line["event"] == "store-degraded"), "it is said once");
+    erin.must(say("lobby", "after"), "message-acked");
+    assert_eq!(erin.must(request("status"), "status").get("store"), None);
+    let hub = scene.again(hub, Signal::KILL, &[]);
     let mut dora = scene.client(&hub, "dora");
-    assert_eq!(texts(&must(&mut dora, json!({"request": "history", "lobby": true}), "history")), ["before", "after"]);
+    assert_eq!(texts(&dora.must(json!({"request": "history", "lobby": true}), "history")), ["before", "after"]);
 }
 
 #[test]
@@ -98,12 +98,12 @@ fn a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing_else() {
         }
         erin.line(&json!({"id": n, "request": "say", "room": "lobby", "text": format!("{n} {text}")}).to_string());
     }
-    assert_eq!(hub.running.expect("store-degraded")["code"], "store-full");
+    assert_eq!(hub.process.expect("store-degraded")["code"], "store-full");
     erin.refusal("store-full");
     the_rest_goes_on(&scene, &hub, &mut erin, "store-full");
     disk.make_room();
-    hub.running.expect("store-recovered");
-    must(&mut erin, say("lobby", "after"), "message-acked");
+    hub.process.expect("store-recovered");
+    erin.must(say("lobby", "after"), "message-acked");
     // The refusal that was waited for is one more.
     let answers: Vec<Value> = erin.passed_over(|event| event["id"].as_u64().is_some_and(|id| said.contains(&id)));
     let acked: BTreeSet<u64> = answers
@@ -113,9 +113,9 @@ fn a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing_else() {
         .collect();
     assert_eq!(answers.len(), said.len() - 1, "each is answered once");
     assert!(acked.len() < said.len() - 1, "{} were taken", acked.len());
-    let hub = again(&scene, hub, Signal::KILL, &[]);
+    let hub = scene.again(hub, Signal::KILL, &[]);
     let mut dora = scene.client(&hub, "dora");
-    let history = must(&mut dora, json!({"request": "history", "lobby": true, "limit": 500}), "history");
+    let history = dora.must(json!({"request": "history", "lobby": true, "limit": 500}), "history");
     let kept =
         texts(&history).into_iter().filter_map(|text| text.split(' ').next()?.parse().ok()).collect::<Vec<u64>>();
     assert_eq!(kept, acked.into_iter().collect::<Vec<_>>(), "what was acknowledged is there, once, and nothing else");
@@ -128,17 +128,17 @@ fn a_database_that_is_taken_away_ends_the_hub() {
         let scene = Scene::default();
         let mut hub = scene.hub();
         let mut erin = scene.client(&hub, "erin");
-        must(&mut erin, say("lobby", "one"), "message-acked");
+        erin.must(say("lobby", "one"), "message-acked");
         let file = scene.path("hub/hub.sqlite3");
         let copy = std::fs::read(&file).unwrap();
         std::fs::remove_file(&file).unwrap();
         if replaced {
             std::fs::write(&file, copy).unwrap();
         }
-        let failed = hub.running.expect("store-failed");
+        let failed = hub.process.expect("store-failed");
         assert!(failed["message"].as_str().unwrap().contains("removed or replaced"), "{failed}");
-        assert_ne!(hub.running.exit(), 0);
-        let ended = hub.running.finish();
+        assert_ne!(hub.process.exit(), 0);
+        let ended = hub.process.finish();
         assert!(ended.stderr.contains("removed or replaced") && ended.stderr.contains("hint:"), "{}", ended.stderr);
     }
 }
@@ -147,8 +147,8 @@ fn a_database_that_is_taken_away_ends_the_hub() {
 fn a_key_without_its_database_is_refused() {
     let scene = Scene::default();
     let mut hub = scene.hub();
-    hub.running.signal(Signal::TERM);
-    assert_eq!(hub.running.exit(), 0);
+    hub.process.signal(Signal::TERM);
+    assert_eq!(hub.process.exit(), 0);
     let folder = scene.path("hub");
     for entry in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
         if entry.file_name().unwrap().to_str().unwrap().starts_with("hub.sqlite3") {

@@ -4,13 +4,13 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use crate::support::process::*;
+use crate::support::*;
 use serde_json::{Value, json};
 
 /// Proves that nothing was lost: the client still answers, and hears of what others offer.
-fn is_well(scene: &Scene, hub: &Hub, client: &mut Running) {
+fn is_well(scene: &Scene, hub: &Hub, client: &mut Process) {
     assert_eq!(client.ask(json!({"request": "list"}))["event"], "table");
-    let name = format!("other{}", scene.dir.path().read_dir().unwrap().count());
+    let name = format!("other{}", scene.dir().read_dir().unwrap().count());
     scene.file(&format!("{name}/shared/{name}.txt"), "news");
     let mut other = scene.client(hub, &name);
     let file = format!("{name}.txt");
@@ -23,7 +23,7 @@ fn is_well(scene: &Scene, hub: &Hub, client: &mut Running) {
 }
 
 /// Writes a line that is wrong, and gives the one error that it causes.
-fn refused(client: &mut Running, line: impl AsRef<[u8]>) -> Value {
+fn refused(client: &mut Process, line: impl AsRef<[u8]>) -> Value {
     client.write(line);
     client.write("\n");
     // What comes after it is answered after it: so there was exactly one answer in between.
@@ -174,7 +174,7 @@ fn folders_and_files_that_are_not_what_they_should_be() {
     let fifo = rustix::fs::FileType::Fifo;
     rustix::fs::mknodat(rustix::fs::CWD, shared.join("fifo"), fifo, rustix::fs::Mode::RUSR, 0).unwrap();
     std::os::unix::fs::symlink(scene.path("outside"), shared.join("link")).unwrap();
-    std::os::unix::fs::symlink(scene.dir.path(), shared.join("up")).unwrap();
+    std::os::unix::fs::symlink(scene.dir(), shared.join("up")).unwrap();
     std::os::unix::fs::symlink("nowhere", shared.join("dangling")).unwrap();
     std::os::unix::fs::symlink("/dev/zero", shared.join("device")).unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(shared.join("socket")).unwrap();
@@ -305,7 +305,7 @@ fn nothing_that_steers_a_terminal_is_shown() {
         let mut command = scene.command(["join", &hub.address, "--name", "erin"]);
         scene.own_folders(&mut command, "erin");
         command.args(json.then_some("--json"));
-        let mut erin = Running::start("erin", command, Face::Text);
+        let mut erin = Process::start("erin", command, Face::Text);
         for word in ["offer", "get", "setdir", "withdraw", "list --owner", "help", "register", ""] {
             erin.line(&format!("{word} '{nasty}'"));
             let quoted = serde_json::to_string(nasty).unwrap();
@@ -314,7 +314,7 @@ fn nothing_that_steers_a_terminal_is_shown() {
         }
         erin.line(&format!(r#"{{"request":"setdir","dir":{}}}"#, serde_json::to_string(nasty).unwrap()));
         erin.line(&format!(r#"{{"request":"get","file":"a","from":{}}}"#, serde_json::to_string(nasty).unwrap()));
-        let said = erin.transcript_after_end();
+        let said = erin.finish().said();
         harmless(&said);
     }
     for args in [
@@ -335,7 +335,7 @@ fn nothing_that_steers_a_terminal_is_shown() {
     }
     let ended = scene.run(["exec", &hub.address, "--name", "bot", "--", "get", nasty], "");
     harmless(&format!("{}{}", ended.text(), ended.stderr));
-    harmless(&hub.running.transcript());
+    harmless(&hub.process.transcript());
 }
 
 /// No control, bidirectional or invisible character, and no line end of any reader but the line feed.

@@ -1,18 +1,16 @@
 //! The pipe's contract, kept by the real program: one line in, one line out, in order, and an exit code.
 
-use crate::support::process::*;
-use potluck::protocol::schema::Stream;
+use crate::support::environment::started_by;
+use crate::support::*;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-
-const EVENTS: Face = Face::Json(Stream::Events);
 
 #[test]
 fn the_first_line_is_ready_the_last_is_bye_and_answers_come_once() {
     let scene = Scene::default();
     let hub = scene.hub();
     scene.file("erin/shared/a.txt", "a");
-    let mut erin = Running::start("erin", scene.join(&hub.address, "erin", &[]), EVENTS);
+    let mut erin = Process::start("erin", scene.join(&hub.address, "erin", &[]), EVENTS);
     erin.write("\u{feff}# a comment\r\n\r\n{\"id\":1,\"request\":\"offer\",\"files\":[\"a.txt\"]}\r\n\n  \n");
     erin.write("{\"id\":\"two\",\"request\":\"list\"}\n{\"id\":-3,\"request\":\"who\"}\nstatus\n{\"id\":\"bad\",\"request\":\"get\"}\n");
     erin.write("{\"id\":4,\"request\":\"wait\"}\n{\"id\":\"last\",\"request\":\"help\"}");
@@ -47,14 +45,14 @@ fn what_is_asked_sees_what_was_asked_before() {
     let mut erin = scene.client(&hub, "erin");
     // All at once: the list must know the offer, and after the withdrawal it must not.
     erin.write("offer a.txt\n{\"id\":1,\"request\":\"list\"}\nwithdraw a.txt\n{\"id\":2,\"request\":\"list\"}\n");
-    assert_eq!(erin.answer(&json!(1))["offers"][0]["file"], "a.txt");
-    assert_eq!(erin.answer(&json!(2))["offers"], json!([]));
+    assert_eq!(erin.answer(1)["offers"][0]["file"], "a.txt");
+    assert_eq!(erin.answer(2)["offers"], json!([]));
     // So must `rereg` know that it has left, and a refusal wait for its turn.
     erin.write("offer a.txt\ndereg\nrereg\nrereg\n{\"id\":3,\"request\":\"list\"}\n");
     erin.expect("deregistered");
     assert_eq!(erin.expect("welcome")["name"], "erin");
     assert!(erin.refusal("already-registered")["final"] == true);
-    assert_eq!(erin.answer(&json!(3))["offers"][0]["file"], "a.txt", "and its offers are back");
+    assert_eq!(erin.answer(3)["offers"][0]["file"], "a.txt", "and its offers are back");
 }
 
 #[test]
@@ -63,13 +61,13 @@ fn a_line_that_is_wrong_does_not_overtake_what_was_asked_before() {
     let hub = scene.hub();
     scene.file("erin/shared/a.txt", "a");
     let input = "offer a.txt\nlst\nget ../x\n{\"request\":7}\nlist\n";
-    let mut erin = Running::start("erin", scene.join(&hub.address, "erin", &[]), EVENTS);
+    let mut erin = Process::start("erin", scene.join(&hub.address, "erin", &[]), EVENTS);
     erin.write(input);
     let answers: Vec<_> = erin.finish().events().into_iter().filter(|e| e["final"] == true).collect();
     let answers: Vec<_> = answers.iter().map(|e| e.get("code").unwrap_or(&e["event"]).as_str().unwrap()).collect();
     assert_eq!(answers, ["offer-acked", "unknown-request", "bad-name", "bad-request", "table"]);
     // So the first failure is the first, and what was asked before it has been done.
-    let mut strict = Running::start("dora", scene.join(&hub.address, "dora", &["--fail-fast"]), EVENTS);
+    let mut strict = Process::start("dora", scene.join(&hub.address, "dora", &["--fail-fast"]), EVENTS);
     scene.file("dora/shared/a.txt", "a");
     strict.write(input);
     let ended = strict.finish();
@@ -88,7 +86,7 @@ fn text_is_what_replay_makes_of_the_json() {
     for file in ["erin/shared/a.txt", "erin/shared/b.txt"] {
         scene.file(file, "a");
     }
-    let mut recorded = Running::start("erin", scene.join(&hub.address, "erin", &[]), EVENTS);
+    let mut recorded = Process::start("erin", scene.join(&hub.address, "erin", &[]), EVENTS);
     recorded.write(SESSION);
     recorded.write("who\nstatus\n");
     let recorded = recorded.finish();
@@ -118,7 +116,7 @@ fn the_human_face_tells_the_same_story() {
         }
         let mut command = scene.command(["join", hub.address.as_str(), "--name", "erin", "--dir", "erin/shared"]);
         command.args(["--data", "erin/data", "--downloads", "erin/downloads"]).args(json.then_some("--json"));
-        let mut erin = Running::start("erin", command, if json { EVENTS } else { Face::Text });
+        let mut erin = Process::start("erin", command, if json { EVENTS } else { Face::Text });
         erin.write(SESSION);
         let ended = erin.finish();
         assert_eq!(ended.code, 0);
@@ -152,7 +150,7 @@ fn linger_stays_until_a_signal() {
         let mut client = scene.client_with(&hub, name, &["--linger"]);
         client.line(r#"{"id":1,"request":"list"}"#);
         client.end_input();
-        client.answer(&json!(1));
+        client.answer(1);
         // Others still see it: it has not left with its input.
         let seen = scene.run(["exec", &hub.address, "--name", "watcher", "--", "who"], "");
         assert!(seen.text().contains(name), "{seen:?}");
@@ -168,11 +166,7 @@ fn a_hangup_is_ignored_by_whom_nohup_started() {
     let scene = Scene::default();
     let hub = scene.hub();
     let join = scene.join(&hub.address, "erin", &["--linger"]);
-    let mut nohup = std::process::Command::new("nohup");
-    nohup.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    nohup.envs(join.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(scene.dir.path());
-    nohup.arg(join.get_program()).args(join.get_args());
-    let mut erin = Running::start("erin", nohup, Face::Json(Stream::Events));
+    let mut erin = Process::start("erin", started_by("nohup", &[], &join), EVENTS);
     erin.expect("welcome");
     erin.signal(Signal::HUP);
     assert_eq!(erin.ask(json!({"request": "list"}))["event"], "table");
@@ -190,16 +184,16 @@ fn a_signal_ends_and_a_second_one_ends_at_once() {
     assert_eq!(erin.exit(), 143);
     // A hub that is frozen does not answer the goodbye: the first signal waits for it, the second does not.
     let mut dora = scene.client_with(&hub, "dora", &["--ack-timeout", "60s"]);
-    hub.running.signal(Signal::STOP);
+    hub.process.signal(Signal::STOP);
     // The hub will not answer the first; the third does not wait, and shows that all have been read.
     dora.write("{\"id\":1,\"request\":\"list\"}\nwait\n{\"id\":3,\"request\":\"transfers\"}\n");
-    dora.answer(&json!(3));
+    dora.answer(3);
     dora.signal(Signal::INT);
-    assert_eq!(dora.answer(&json!(1))["code"], "interrupted");
+    assert_eq!(dora.answer(1)["code"], "interrupted");
     assert!(dora.is_alive());
     dora.signal(Signal::INT);
     assert_eq!(dora.exit(), 130);
-    hub.running.signal(Signal::CONT);
+    hub.process.signal(Signal::CONT);
 }
 
 #[test]
@@ -244,9 +238,9 @@ fn fail_fast_ends_with_the_code_of_the_first_failure() {
     let mut hasty = scene.client_with(&hub, "hasty", &["--fail-fast"]);
     hasty.write("get nothing\nget nothing\nget nothing\n");
     assert_eq!(hasty.exit(), 1);
-    hub.running.find("its leaving", |e| e["event"] == "client-left" && e["name"] == "hasty");
-    hub.running.find("a refusal", |e| e["event"] == "request-refused" && e["name"] == "hasty");
-    assert!(!hub.running.has_said(|e| e["event"] == "request-refused" && e["name"] == "hasty"), "only one was asked");
+    hub.process.find("its leaving", |e| e["event"] == "client-left" && e["name"] == "hasty");
+    hub.process.find("a refusal", |e| e["event"] == "request-refused" && e["name"] == "hasty");
+    assert!(!hub.process.has_said(|e| e["event"] == "request-refused" && e["name"] == "hasty"), "only one was asked");
     let mut patient = scene.client(&hub, "dora");
     patient.write("get nothing\nlist\n");
     assert_eq!(patient.finish().code, 0, "otherwise the session goes on and ends well");

@@ -1,9 +1,8 @@
 //! To what an error belongs, and how often it is told.
 
-use potluck::protocol::schema::Stream;
 use serde_json::{Value, json};
 
-use crate::support::process::*;
+use crate::support::*;
 
 #[test]
 fn every_error_says_to_which_line_it_belongs_and_to_which_part_of_it() {
@@ -32,7 +31,7 @@ fn every_error_says_to_which_line_it_belongs_and_to_which_part_of_it() {
         ("rereg", "already-registered", &none, Value::Null),
     ];
     let input: String = cases.iter().map(|(line, ..)| format!("{line}\n")).collect();
-    let mut erin = Running::start("erin", scene.join(&hub.address, "erin", &[]), Face::Json(Stream::Events));
+    let mut erin = Process::start("erin", scene.join(&hub.address, "erin", &[]), EVENTS);
     erin.write(input);
     let events = erin.finish().events();
     let errors: Vec<&Value> = events.iter().filter(|event| event["event"] == "error").collect();
@@ -53,7 +52,7 @@ fn a_cause_is_told_once() {
         for (input, finals) in [("", 0), ("{\"id\":1,\"request\":\"list\"}\n", 1)] {
             let mut command = scene.command(["join", address, "--name", "erin", "--data", "other", "--json"]);
             command.args(["--give-up", "1s"]);
-            let mut other = Running::start("the other", command, Face::Json(Stream::Events));
+            let mut other = Process::start("the other", command, EVENTS);
             other.write(input);
             let events = other.finish().events();
             let errors: Vec<&Value> = events.iter().filter(|event| event["event"] == "error").collect();

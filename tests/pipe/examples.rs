@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::support::process::{Face, Hub, Running, Scene};
+use crate::support::*;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -14,8 +14,8 @@ const HELP: &str = "!files lists what is offered here, !help says this.";
 fn example(scene: &Scene, example: &str, name: &str, args: &[&str]) -> Command {
     let script = format!("{}/examples/{example}", env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(script);
-    command.args(args).current_dir(scene.dir.path()).env_clear();
-    command.env("PATH", std::env::var_os("PATH").unwrap()).env("LC_ALL", "C.UTF-8").env("HOME", scene.dir.path());
+    command.args(args).current_dir(scene.dir()).env_clear();
+    command.env("PATH", std::env::var_os("PATH").unwrap()).env("LC_ALL", "C.UTF-8").env("HOME", scene.dir());
     let temporary = scene.path(&format!("{name}/tmp"));
     std::fs::create_dir_all(&temporary).unwrap();
     command.env("POTLUCK", env!("CARGO_BIN_EXE_potluck")).env("POTLUCK_HOME", scene.path(&format!("{name}/data")));
@@ -24,8 +24,8 @@ fn example(scene: &Scene, example: &str, name: &str, args: &[&str]) -> Command {
 }
 
 /// A bot that offers `NAME/shared` and fetches to `NAME/downloads`, once it is at the hub.
-fn bot(scene: &Scene, hub: &Hub, script: &str, name: &str) -> Running {
-    let mut bot = Running::start(name, bot_command(scene, hub, script, name), Face::Text);
+fn bot(scene: &Scene, hub: &Hub, script: &str, name: &str) -> Process {
+    let mut bot = Process::start(name, bot_command(scene, hub, script, name), Face::Text);
     bot.text(&format!("here as {name}"));
     bot
 }
@@ -37,7 +37,7 @@ fn bot_command(scene: &Scene, hub: &Hub, script: &str, name: &str) -> Command {
 }
 
 /// Waits for lines, in whatever order they come.
-fn all_of(bot: &mut Running, parts: &[&str]) {
+fn all_of(bot: &mut Process, parts: &[&str]) {
     let mut missing = parts.to_vec();
     while !missing.is_empty() {
         let line = bot.text("");
@@ -46,19 +46,19 @@ fn all_of(bot: &mut Running, parts: &[&str]) {
 }
 
 /// The next message of somebody.
-fn heard(client: &mut Running, from: &str) -> String {
+fn heard(client: &mut Process, from: &str) -> String {
     let said = |event: &Value| event["event"] == "message" && event["from"] == from;
     let message = client.find(&format!("a message of {from}"), said);
     message["text"].as_str().unwrap().to_owned()
 }
 
-fn say(client: &mut Running, to: &str, text: &str) -> Value {
+fn say(client: &mut Process, to: &str, text: &str) -> Value {
     let acked = client.ask(json!({"request": "message", "to": to, "text": text}));
     assert_eq!(acked["event"], "message-acked", "{acked}");
     acked
 }
 
-fn offer(client: &mut Running, files: &[impl AsRef<str>]) {
+fn offer(client: &mut Process, files: &[impl AsRef<str>]) {
     let files: Vec<&str> = files.iter().map(AsRef::as_ref).collect();
     let acked = client.ask(json!({"request": "offer", "files": files}));
     assert_eq!(acked["event"], "offer-acked", "{acked}");
@@ -70,7 +70,7 @@ fn fetch_all_fetches_all() {
     let hub = scene.hub();
     let fetch_all = |name: &str, hub: &str| {
         let command = example(&scene, "fetch_all.py", name, &[hub, name, &format!("{name}/downloads")]);
-        Running::start(name, command, Face::Text).finish()
+        Process::start(name, command, Face::Text).finish()
     };
     let nothing = fetch_all("early", &hub.link);
     assert_eq!((nothing.code, nothing.lines), (0, Vec::new()), "{}", nothing.stderr);
@@ -223,27 +223,27 @@ fn a_bot_ends_with_the_exit_code_of_potluck() {
         std::fs::set_permissions(&impatient, PermissionsExt::from_mode(0o700)).unwrap();
         let mut command = bot_command(&scene, &hub, script, "bot");
         command.env("POTLUCK", impatient).env("POTLUCK_ITSELF", env!("CARGO_BIN_EXE_potluck"));
-        let mut bot = Running::start("bot", command, Face::Text);
+        let mut bot = Process::start("bot", command, Face::Text);
         bot.text("here as bot");
         let link = hub.link.clone();
         // It falls silent, and nobody else can take its port.
-        hub.running.signal(Signal::STOP);
+        hub.process.signal(Signal::STOP);
         bot.text("hub lost: ");
         bot.text("bye: ");
         assert_eq!(bot.exit(), 5);
 
         let early = example(&scene, script, "early", &[&link, "early", "bot/shared", "early"]);
-        assert_eq!(Running::start("early", early, Face::Text).finish().code, 3);
+        assert_eq!(Process::start("early", early, Face::Text).finish().code, 3);
         let nowhere = example(&scene, script, "nowhere", &[&link, "nowhere", "no such folder", "nowhere"]);
-        assert_eq!(Running::start("nowhere", nowhere, Face::Text).finish().code, 2);
+        assert_eq!(Process::start("nowhere", nowhere, Face::Text).finish().code, 2);
     }
 }
 
 /// Runs the script that publishes `build/FILE`.
-fn publish(scene: &Scene, hub: &str, options: &[&str], file: &str) -> Running {
+fn publish(scene: &Scene, hub: &str, options: &[&str], file: &str) -> Process {
     let file = format!("build/{file}");
     let args = [options, &[hub, &file]].concat();
-    Running::start("the script", example(scene, "publish_build.sh", "build", &args), Face::Text)
+    Process::start("the script", example(scene, "publish_build.sh", "build", &args), Face::Text)
 }
 
 /// What it leaves in the folder for temporary files.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::process::*;
+use crate::support::*;
 
 /// Runs `exec` with options, and with a command that stands behind them.
 fn exec(scene: &Scene, hub: &str, options: &[&str], command: &[&str]) -> Ended {
@@ -147,10 +147,10 @@ fn a_session_ends_when_its_time_is_over() {
     let hub = scene.hub();
     // A hub that does not answer any more, and that the link would be patient with.
     let mut erin = scene.client_with(&hub, "erin", &["--timeout", "5s", "--ack-timeout", "30s"]);
-    hub.running.signal(rustix::process::Signal::STOP);
+    hub.process.signal(rustix::process::Signal::STOP);
     erin.write("{\"id\":1,\"request\":\"who\"}\n{\"id\":2,\"request\":\"list\"}\n");
     for id in [1, 2] {
-        let answer = erin.answer(&json!(id));
+        let answer = erin.answer(id);
         assert_eq!((&answer["event"], &answer["code"]), (&json!("error"), &json!("timed-out")), "{answer}");
     }
     assert_eq!(erin.exit(), 7, "its input is still open");
@@ -160,7 +160,7 @@ fn a_session_ends_when_its_time_is_over() {
     let ended = exec(&scene, &hub.address, &["--timeout", "300ms", "--transport", "tcp"], &["list"]);
     assert_eq!(ended.code, 7, "{ended:?}");
     assert_eq!(ended.text().matches("timed-out").count(), 1, "{ended:?}");
-    hub.running.signal(rustix::process::Signal::CONT);
+    hub.process.signal(rustix::process::Signal::CONT);
 }
 
 #[test]

@@ -2,11 +2,8 @@
 
 use std::io::Write;
 
-use crate::support::process::*;
-use potluck::protocol::schema::Stream;
+use crate::support::*;
 use serde_json::{Value, json};
-
-const EVENTS: Face = Face::Json(Stream::Events);
 
 #[test]
 fn a_reader_that_goes_away_ends_the_program_quietly() {
@@ -18,20 +15,20 @@ fn a_reader_that_goes_away_ends_the_program_quietly() {
             false => scene.command(["join", &hub.address, "--name", name, "--data", "dora"]),
         };
         command.args(["--linger"]);
-        let mut client = Running::start_reading(name, command, Face::Text, false);
-        hub.running.find("its registration", |e| e["event"] == "client-registered" && e["name"] == name);
+        let mut client = Process::start_unread(name, command);
+        hub.process.find("its registration", |e| e["event"] == "client-registered" && e["name"] == name);
         client.close_stdout();
         client.line("help");
         assert_eq!(client.exit(), 0);
-        hub.running.find("its leaving", |e| e["event"] == "client-left" && e["name"] == name);
-        client.read_errors_are_empty();
+        hub.process.find("its leaving", |e| e["event"] == "client-left" && e["name"] == name);
+        assert_eq!(client.stderr(), "");
     }
     // The same for what only prints.
     for args in [&["schema", "list"][..], &["completions", "zsh"], &["schema", "show", "event"], &["--help"]] {
-        let mut running = Running::start_reading("potluck", scene.command(args), Face::Text, false);
+        let mut running = Process::start_unread("potluck", scene.command(args));
         running.close_stdout();
         running.exit();
-        running.read_errors_are_empty();
+        assert_eq!(running.stderr(), "");
     }
 }
 
@@ -40,7 +37,7 @@ fn a_reader_that_stalls_stalls_nobody_and_gets_the_newest_state_later() {
     let scene = Scene::default();
     let hub = scene.hub();
     scene.file("erin/shared/a.txt", "a");
-    let mut stalled = Running::start_reading("the stalled", scene.join(&hub.address, "stalled", &[]), EVENTS, false);
+    let mut stalled = Process::start_unread("the stalled", scene.join(&hub.address, "stalled", &[]));
     let mut erin = scene.client(&hub, "erin");
     // It asks for much more than a pipe holds, and its own answers stand in its way.
     let mut input = stalled.take_input();
@@ -79,7 +76,7 @@ fn a_hub_whose_log_is_closed_goes_on() {
     // The port must be known beforehand, as nobody reads it from the log.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let command = scene.command(["serve", "--ephemeral", "--port", &port.to_string()]);
-    let mut hub = Running::start_reading("the hub", command, Face::Text, false);
+    let mut hub = Process::start_unread("the hub", command);
     hub.close_stdout();
     let address = format!("127.0.0.1:{port}");
     let deadline = std::time::Instant::now() + PATIENCE;
@@ -95,13 +92,13 @@ fn a_hub_whose_log_is_closed_goes_on() {
 
 /// Registers so often that `status` has much to tell.
 fn come_and_go(scene: &Scene, hub: &Hub, times: usize) {
-    let mut visitor = Running::start("the visitor", scene.join(&hub.address, "visitor", &[]), EVENTS);
+    let mut visitor = Process::start("the visitor", scene.join(&hub.address, "visitor", &[]), EVENTS);
     visitor.write("dereg\nrereg\n".repeat(times));
     assert_eq!(visitor.finish().code, 0);
 }
 
 /// Pipelines so many requests like this, with ids from 0, and gives the writing thread.
-fn pipeline(client: &mut Running, count: usize, body: &str) -> std::thread::JoinHandle<()> {
+fn pipeline(client: &mut Process, count: usize, body: &str) -> std::thread::JoinHandle<()> {
     let (mut input, body) = (client.take_input(), body.to_owned());
     std::thread::spawn(move || {
         for id in 0..count {
@@ -132,7 +129,7 @@ fn much_is_asked_by_a_reader_who_pauses_and_nothing_is_lost() {
     let scene = Scene::default();
     let hub = scene.hub();
     come_and_go(&scene, &hub, 50);
-    let mut asker = Running::start_reading("the asker", scene.join(&hub.address, "asker", &[]), Face::Text, false);
+    let mut asker = Process::start_unread("the asker", scene.join(&hub.address, "asker", &[]));
     let writer = pipeline(&mut asker, 5_000, r#""request":"status""#);
     // It pauses while others do this.
     let mut erin = scene.client(&hub, "erin");
@@ -154,7 +151,7 @@ fn who_reads_on_gets_every_answer_over_either_transport() {
     let hub = scene.hub();
     for (transport, count) in [("tcp", 10_000), ("quic", 20_000)] {
         let command = scene.join(&hub.address, transport, &["--transport", transport]);
-        let mut asker = Running::start(transport, command, Face::Text);
+        let mut asker = Process::start(transport, command, Face::Text);
         let writer = pipeline(&mut asker, count, r#""request":"status""#);
         writer.join().unwrap();
         let kinds = all_answered_in_order(&asker.finish(), count);
@@ -173,7 +170,7 @@ fn much_of_the_past_is_told_as_fast_as_it_is_taken() {
         erin.line(&json!({"request": "broadcast", "text": text}).to_string());
     }
     assert_eq!(erin.ask(json!({"request": "wait"}))["event"], "waited");
-    let mut dora = Running::start("dora", scene.join(&hub.address, "dora", &[]), Face::Text);
+    let mut dora = Process::start("dora", scene.join(&hub.address, "dora", &[]), Face::Text);
     dora.write(
         (0..20).map(|id| format!("{{\"id\":{id},\"request\":\"history\",\"limit\":500}}\n")).collect::<String>(),
     );
@@ -190,7 +187,7 @@ fn what_is_known_at_once_is_told_in_its_turn() {
     let scene = Scene::default();
     let hub = scene.hub();
     let _bob = scene.client(&hub, "bob");
-    let mut erin = Running::start("erin", scene.join(&hub.address, "erin", &[]), EVENTS);
+    let mut erin = Process::start("erin", scene.join(&hub.address, "erin", &[]), EVENTS);
     erin.write(concat!(
         "{\"id\":1,\"request\":\"block\",\"name\":\"bob\"}\n{\"id\":2,\"request\":\"block\",\"name\":\"bob\"}\n",
         "{\"id\":3,\"request\":\"blocks\"}\n{\"id\":4,\"request\":\"nonsense\"}\n",
@@ -218,7 +215,7 @@ fn what_is_known_at_once_is_told_in_its_turn() {
 fn an_end_that_waits_for_its_reader_says_so_where_it_can_be_seen() {
     let scene = Scene::default();
     let hub = scene.hub();
-    let mut stalled = Running::start_reading("stalled", scene.join(&hub.address, "stalled", &[]), EVENTS, false);
+    let mut stalled = Process::start_unread("stalled", scene.join(&hub.address, "stalled", &[]));
     // More than a pipe holds.
     stalled.write("help\n".repeat(100));
     stalled.end_input();
@@ -235,7 +232,7 @@ fn an_end_that_waits_for_its_reader_says_so_where_it_can_be_seen() {
 fn what_is_acknowledged_to_somebody_who_does_not_read_is_read_later_and_others_are_not_held_up() {
     let scene = Scene::default();
     let hub = scene.hub();
-    let mut dora = Running::start_reading("dora", scene.join(&hub.address, "dora", &[]), EVENTS, false);
+    let mut dora = Process::start_unread("dora", scene.join(&hub.address, "dora", &[]));
     let mut cleo = scene.client(&hub, "cleo");
     // This is not about who answers how fast on a busy machine.
     let mut erin = scene.client_with(&hub, "erin", &["--ack-timeout", "10s"]);
@@ -254,12 +251,12 @@ fn what_is_acknowledged_to_somebody_who_does_not_read_is_read_later_and_others_a
     });
     // Cleo reads, and has hers though dora's wait.
     assert_eq!(cleo.expect("private-message")["text"], "1200 you too?");
-    assert_eq!(erin.answer(&json!(1_200))["event"], "message-acked");
+    assert_eq!(erin.answer(1_200)["event"], "message-acked");
     // Some wait for dora; she reads, and they are answered.
     dora.read_now(EVENTS);
     let mut acked = Vec::new();
     for id in (1_000..1_400).filter(|id| *id != 1_200) {
-        let answer = erin.answer(&json!(id));
+        let answer = erin.answer(id);
         match answer["event"].as_str() {
             Some("message-acked") => acked.push(id),
             _ => assert_eq!(answer["code"], "not-read", "{answer}"),

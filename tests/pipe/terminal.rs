@@ -1,11 +1,11 @@
 //! A person at a real terminal: what the prompt shows, what is asked before it is done, and what is kept nowhere.
 
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::json;
 
-use super::support::process::*;
+use crate::support::environment::{potluck, started_by};
+use crate::support::*;
 
 /// How somebody without a name enters as dora.
 const ENTERS: [(&str, &str); 6] = [
@@ -20,16 +20,13 @@ const ENTERS: [(&str, &str); 6] = [
 /// Lets dora join at a terminal, who does these steps; the end must be that of a program that is done. Needs Python, for
 /// its terminal.
 fn at_a_terminal(scene: &Scene, hub: &Hub, home: &Path, options: &[&str], steps: &[(&str, &str)]) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pipe/terminal.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pipe/terminal.py");
     let mut program = potluck(home);
     program.args(["join", &hub.address]).args(options);
     scene.own_folders(&mut program, "dora");
-    let mut python = Command::new("python3");
     let steps: Vec<_> = ENTERS.iter().chain(steps).collect();
-    python.arg(script).arg(json!(steps).to_string()).arg(program.get_program()).args(program.get_args());
-    python.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    python.env("TERM", "xterm").env("POTLUCK_HOME", home.join("potluck")).current_dir(home);
-    let output = python.output().unwrap();
+    let mut python = started_by("python3", &[script, &json!(steps).to_string()], &program);
+    let output = python.env("TERM", "xterm").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 

@@ -1,6 +1,6 @@
 //! What surrounds the pipe: help, versions, completions, schemas, and colour only where it is wanted.
 
-use crate::support::process::*;
+use crate::support::*;
 use serde_json::{Value, json};
 
 const SUBCOMMANDS: [&str; 9] = ["serve", "user", "join", "exec", "demo", "schema", "replay", "forget", "completions"];
@@ -74,7 +74,7 @@ fn limits_are_settings_and_nonsense_is_told() {
         let mut command = scene.command(["exec", &hub.address, "--name", "dora", "--json", "--all-events"]);
         scene.own_folders(&mut command, "dora");
         command.args(limits).args(more).args(["--", "status"]);
-        let ended = Running::start("dora", command, Face::Text).finish();
+        let ended = Process::start("dora", command, Face::Text).finish();
         let ready: Value = serde_json::from_str(&ended.lines[0]).unwrap();
         let settings = &ready["settings"];
         assert_eq!((&settings["up"], &settings["down"]), (&1_500_000.into(), &(2 << 20).into()), "{settings}");
@@ -119,7 +119,7 @@ fn a_recorded_session_passes_the_check() {
     let hub = scene.hub();
     let mut command = scene.command(["join", &hub.address, "--name", "erin", "--json"]);
     scene.own_folders(&mut command, "erin");
-    let mut erin = Running::start("erin", command, Face::Text);
+    let mut erin = Process::start("erin", command, Face::Text);
     erin.write("list\nget x\nwho\nstatus\nhelp\nbroken\n");
     let ended = erin.finish();
     for stream in [&[][..], &["--stream"]] {
@@ -147,13 +147,13 @@ fn colour_is_for_terminals() {
     // Not a terminal: no colour, whatever TERM promises, and no prompt.
     let mut command = scene.command(["join", &hub.address, "--name", "erin"]);
     command.env_remove("NO_COLOR").env("TERM", "xterm-256color").env("COLORTERM", "truecolor");
-    let mut erin = Running::start("erin", command, Face::Text);
+    let mut erin = Process::start("erin", command, Face::Text);
     erin.write("lst\nlist\n");
     let text = erin.finish().text();
     assert!(text.contains("error:") && !text.contains('\x1b') && !text.contains("> "), "{text:?}");
     let mut help = scene.command(["--help"]);
     help.env_remove("NO_COLOR").env("TERM", "xterm-256color");
-    assert!(!Running::start("help", help, Face::Text).finish().text().contains('\x1b'));
+    assert!(!Process::start("help", help, Face::Text).finish().text().contains('\x1b'));
 }
 
 /// Runs the program by way of the shell: `script` has it as `"$@"`.
@@ -161,7 +161,7 @@ fn by_shell(scene: &Scene, script: &str, args: &[&str]) -> std::process::Output 
     let program = scene.command([""; 0]);
     let mut shell = std::process::Command::new("sh");
     shell.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    shell.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(scene.dir.path());
+    shell.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(scene.dir());
     shell.args(["-c", script, "sh"]).arg(program.get_program()).args(args);
     shell.stdin(std::process::Stdio::null()).output().unwrap()
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::process::*;
+use crate::support::*;
 use serde_json::Value;
 
 /// The names that are taken, as JSON.
@@ -137,7 +137,7 @@ fn the_hub_goes_on_while_accounts_are_made() {
     }
     let _client = scene.client(&hub, "frank");
     assert_eq!(names(&scene), ["carl", "dora", "erin", "frank"]);
-    assert!(hub.running.is_alive());
+    assert!(hub.process.is_alive());
 }
 
 #[test]

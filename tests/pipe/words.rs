@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use crate::support::process::*;
+use crate::support::*;
 
 /// What libraries, the system and Rust say, and nobody else.
 const BANNED: &[&str] = &[
@@ -112,11 +112,11 @@ fn wrong_lines_are_told_in_words() {
         let mut command = scene.command(["join", &hub.address, "--name", "erin"]);
         scene.own_folders(&mut command, "erin");
         command.args(json.then_some("--json"));
-        let mut erin = Running::start("erin", command, Face::Text);
+        let mut erin = Process::start("erin", command, Face::Text);
         for line in LINES {
             erin.line(line);
         }
-        let said = erin.transcript_after_end();
+        let said = erin.finish().said();
         for line in said.lines() {
             in_words("a line", line);
         }

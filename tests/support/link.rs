@@ -3,15 +3,13 @@
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use potluck::io::net::identity::Identity;
 use potluck::io::net::{Conn, ListenLimits, Listener, connect};
 use potluck::protocol::{Failure, TransportChoice};
 
 pub const BOTH: [TransportChoice; 2] = [TransportChoice::Quic, TransportChoice::Tcp];
-/// Nothing here takes long; this only ends a test that would hang.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub use super::PATIENCE;
 
 pub fn hub_identity() -> Identity {
     Identity::from_seed([7; 32])

@@ -1,5 +1,4 @@
 //! The folders of a client.
-#![allow(dead_code)] // no single test file uses all of it
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,37 +7,53 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-/// The folders of one client: they outlive the process.
+/// The folders of one client, which outlive its process.
+#[derive(Clone)]
 pub struct Place {
-    dir: TempDir,
+    path: PathBuf,
+    /// Keeps the scene's folder as long as somebody is there.
+    _scene: Option<Arc<TempDir>>,
 }
 
 impl Place {
-    pub fn new() -> Arc<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("shared")).unwrap();
-        Arc::new(Self { dir })
+    /// The folders of this name in a scene. What is to be shared may be put there at once.
+    pub fn new(scene: &Arc<TempDir>, name: &str) -> Self {
+        let path = scene.path().join(name);
+        fs::create_dir_all(path.join("shared")).unwrap();
+        Self { path, _scene: Some(scene.clone()) }
+    }
+
+    /// A folder in which a process runs that is no client.
+    pub fn at(folder: &Path) -> Self {
+        Self { path: folder.to_owned(), _scene: None }
     }
 
     pub fn path(&self) -> &Path {
-        self.dir.path()
+        &self.path
+    }
+
+    /// What the client keeps for itself: keys, pins, its inbox.
+    pub fn data(&self) -> PathBuf {
+        self.path.join("data")
     }
 
     /// A file to offer.
     pub fn shared(&self, file: &str) -> PathBuf {
-        self.dir.path().join("shared").join(file)
+        self.path.join("shared").join(file)
     }
 
     pub fn downloads(&self) -> PathBuf {
-        self.dir.path().join("downloads")
+        self.path.join("downloads")
     }
 
+    /// Writes a file that can be offered.
     pub fn put(&self, file: &str, bytes: &[u8]) {
         let path = self.shared(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
     }
 
+    /// Reads a file that was downloaded.
     pub fn got(&self, file: &str) -> Vec<u8> {
         fs::read(self.downloads().join(file)).unwrap()
     }

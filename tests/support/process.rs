@@ -1,111 +1,82 @@
-//! Real processes: a hub and its clients, each with folders of its own and an environment that is pinned.
+//! A process of the program, driven as another program drives it.
 //!
-//! Every line of JSON that a process writes is checked against the vocabulary as it arrives, `seq` included;
-//! a mistake fails the test even if it looks at something else. When a test fails, what was said is printed.
-#![allow(dead_code)]
+//! Waiting is for what it says, with a deadline that only ends a test which would hang. Events are looked for in two
+//! ways: [`expect`](Process::expect) and its like take the first that nobody has taken, wherever it stands;
+//! [`then`](Process::then) goes forward, and finds what comes after what it found before. If a test fails, what was
+//! said is printed.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use assert_cmd::cargo::cargo_bin;
-use potluck::protocol::schema::Stream;
-use potluck::ui::validate::Validator;
-use potluck::ui::whole::Whole;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-#[allow(unused_imports)]
-pub use super::scene::*;
+use super::reader::{Face, Record, read_errors, read_lines};
+use super::{PATIENCE, Place};
 
-/// How long anything may take that has to come. Generous: it is only waited for in vain when a test fails.
-pub const PATIENCE: Duration = Duration::from_secs(40);
-
-/// The program, with an environment in which nothing but the arguments matters.
-pub fn potluck(home: &Path) -> Command {
-    let mut command = Command::new(cargo_bin!("potluck"));
-    command.env_clear().env("HOME", home).env("POTLUCK_HOME", home.join("potluck"));
-    command.env("TERM", "dumb").env("NO_COLOR", "1").env("LC_ALL", "C.UTF-8").current_dir(home);
-    command
+/// A line of standard output.
+struct Heard {
+    line: String,
+    taken: bool,
 }
 
-/// What a process says on standard output.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Face {
-    Json(Stream),
-    Text,
-}
-
-/// All that was said, in the order in which it was seen.
-type Transcript = Arc<Mutex<Vec<String>>>;
-
-/// A running process; it is killed when it is dropped.
-pub struct Running {
+/// A process; it is killed when it is dropped.
+pub struct Process {
     pub name: String,
+    /// Its folders.
+    pub place: Place,
+    /// The events that it has told, taken or not, as far as somebody has waited for them.
+    pub seen: Vec<Value>,
+    heard: Vec<Heard>,
+    /// [`then`](Self::then) goes on from here.
+    cursor: usize,
+    asked: u64,
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
-    stash: Vec<Value>,
-    next_id: u64,
-    transcript: Transcript,
-    mistakes: Arc<Mutex<Vec<String>>>,
-    stderr: Option<JoinHandle<Vec<u8>>>,
+    face: Face,
+    record: Record,
+    stderr: Option<JoinHandle<String>>,
 }
 
-impl Running {
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
+/// Starting, writing and ending.
+impl Process {
     /// Starts a process whose standard output is read as it comes.
     pub fn start(name: &str, command: Command, face: Face) -> Self {
-        Self::start_reading(name, command, face, true)
+        let mut process = Self::start_unread(name, command);
+        process.read_now(face);
+        process
     }
 
-    /// The same, but standard output is only read if `reading`: otherwise the process finds a reader that stalls,
-    /// until [`Running::take_stdout`].
-    pub fn start_reading(name: &str, mut command: Command, face: Face, reading: bool) -> Self {
+    /// Starts a process whose reader stalls, until [`read_now`](Self::read_now).
+    pub fn start_unread(name: &str, mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let (stdin, stderr) = (child.stdin.take(), child.stderr.take().unwrap());
-        let (transcript, mistakes) = (Transcript::default(), Arc::new(Mutex::new(Vec::new())));
-        let (sender, lines) = channel();
-        let errors = Arc::clone(&transcript);
-        let stderr = std::thread::spawn(move || read_errors(stderr, &errors));
-        let this = Self {
+        let record = Record::default();
+        Self {
             name: name.to_owned(),
+            place: Place::at(command.get_current_dir().unwrap_or(Path::new("."))),
+            seen: Vec::new(),
+            heard: Vec::new(),
+            cursor: 0,
+            asked: 0,
+            stdin: child.stdin.take(),
+            lines: channel().1,
+            face: Face::Text,
+            stderr: child.stderr.take().map(|stderr| read_errors(stderr, &record)),
+            record,
             child,
-            stdin,
-            lines,
-            stash: Vec::new(),
-            next_id: 1,
-            transcript,
-            mistakes,
-            stderr: Some(stderr),
-        };
-        this.read_with(sender, face, reading)
-    }
-
-    fn read_with(mut self, sender: Sender<String>, face: Face, reading: bool) -> Self {
-        if reading {
-            let stdout = self.child.stdout.take().unwrap();
-            let (transcript, mistakes) = (Arc::clone(&self.transcript), Arc::clone(&self.mistakes));
-            std::thread::spawn(move || read_lines(stdout, face, &sender, &transcript, &mistakes));
         }
-        self
     }
 
-    /// Reads what a process wrote that was started without a reader.
+    /// Reads what a process writes that was started without a reader.
     pub fn read_now(&mut self, face: Face) {
-        let stdout = self.child.stdout.take().unwrap();
-        let (sender, lines) = channel();
-        self.lines = lines;
-        let (transcript, mistakes) = (Arc::clone(&self.transcript), Arc::clone(&self.mistakes));
-        std::thread::spawn(move || read_lines(stdout, face, &sender, &transcript, &mistakes));
+        let stdout = self.child.stdout.take().expect("nobody reads it yet");
+        (self.face, self.lines) = (face, read_lines(stdout, face, &self.record));
     }
 
     /// Closes our end of its standard output, if nobody reads it.
@@ -113,10 +84,14 @@ impl Running {
         drop(self.child.stdout.take());
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Writes bytes to its standard input.
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
         let stdin = self.stdin.as_mut().expect("its input is open");
-        self.transcript.lock().unwrap().push(format!("> {}", shorten(bytes.as_ref())));
+        self.record.note("> ", bytes.as_ref());
         // A process that has ended reads nothing; the test sees that by what it does not say.
         let _ = stdin.write_all(bytes.as_ref()).and_then(|()| stdin.flush());
     }
@@ -136,21 +111,127 @@ impl Running {
         self.stdin.take().unwrap()
     }
 
-    /// Asks something under a new id and waits for the answer.
-    pub fn ask(&mut self, mut request: Value) -> Value {
-        let id = self.next_id;
-        self.next_id += 1;
-        request["id"] = id.into();
+    pub fn signal(&self, signal: Signal) {
+        if signal == Signal::KILL {
+            self.record.was_killed();
+        }
+        // It may have ended already.
+        let _ = kill_process(Pid::from_child(&self.child), signal);
+    }
+
+    /// Kills it, as a power failure would; its folders stay.
+    pub fn kill(mut self) -> Place {
+        self.signal(Signal::KILL);
+        self.exit();
+        self.place.clone()
+    }
+
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for its end without ending its input, reads everything, and returns the exit code; -1 after a signal.
+    pub fn exit(&mut self) -> i32 {
+        let deadline = Instant::now() + PATIENCE;
+        while self.is_alive() {
+            assert!(Instant::now() < deadline, "{} did not end in time", self.name);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        while self.hear(deadline, "its end") {}
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+
+    /// Ends its input if that is open, waits for its end, and returns all that was not taken.
+    pub fn finish(mut self) -> Ended {
+        self.end_input();
+        let code = self.exit();
+        let lines = self.heard.drain(..).filter(|heard| !heard.taken).map(|heard| heard.line).collect();
+        Ended { code, lines, stderr: self.stderr() }
+    }
+
+    /// Waits for the end of a client, which says goodbye with the exit code that is returned, and has answered each
+    /// request of [`send`](Self::send) once and at last.
+    pub fn end(mut self) -> i32 {
+        let code = self.exit();
+        for id in 1..=self.asked {
+            let events = self.with_id(id);
+            let finals: Vec<bool> = events.iter().map(|event| event["final"] == true).collect();
+            assert_eq!(finals.iter().filter(|last| **last).count(), 1, "answers to {id}: {events:#?}");
+            assert_eq!(finals.last(), Some(&true), "the answer to {id} is not the last: {events:#?}");
+        }
+        let last = self.seen.last().unwrap();
+        assert_eq!((&last["event"], &last["code"]), (&json!("bye"), &json!(code)), "{last}");
+        code
+    }
+
+    pub fn quit(mut self) {
+        self.send(json!({"request": "quit"}));
+        assert_eq!(self.end(), 0);
+    }
+
+    /// What it wrote to standard error, once it has ended.
+    pub fn stderr(&mut self) -> String {
+        self.stderr.take().map_or_else(String::new, |thread| thread.join().unwrap())
+    }
+
+    /// All that was said so far, on both streams, as it is printed when the test fails.
+    pub fn transcript(&self) -> String {
+        self.record.transcript()
+    }
+}
+
+/// Asking.
+impl Process {
+    /// Asks for something; returns the id of the answer.
+    pub fn send(&mut self, mut request: Value) -> u64 {
+        self.asked += 1;
+        request["id"] = self.asked.into();
         self.line(&request.to_string());
-        self.answer(&id.into())
+        self.asked
     }
 
-    /// Waits for the final event of a request.
-    pub fn answer(&mut self, id: &Value) -> Value {
-        self.find(&format!("the answer to {id}"), |event| event["id"] == *id && event["final"] == json!(true))
+    /// Asks and waits for the answer.
+    pub fn ask(&mut self, request: Value) -> Value {
+        let id = self.send(request);
+        self.answer(id)
     }
 
-    /// Waits for an event by its name.
+    /// Waits for the answer to a request: its final event.
+    pub fn answer(&mut self, id: impl Into<Value>) -> Value {
+        let id = id.into();
+        self.find(&format!("the answer to {id}"), |event| event["id"] == id && event["final"] == true)
+    }
+
+    /// Asks, and insists on being answered with this event.
+    pub fn must(&mut self, request: Value, event: &str) -> Value {
+        let answer = self.ask(request);
+        assert_eq!(answer["event"], event, "{answer}");
+        answer
+    }
+
+    /// Asks, and insists on being refused with this code, and told what to do.
+    pub fn refused(&mut self, request: Value, code: &str) -> Value {
+        let answer = self.must(request, "error");
+        assert_eq!(answer["code"], code, "{answer}");
+        assert!(answer["hint"].as_str().is_some_and(|hint| !hint.is_empty()), "{answer}");
+        answer
+    }
+
+    /// Puts a file into the shared folder and offers it.
+    pub fn offer(&mut self, file: &str, bytes: &[u8]) -> Value {
+        self.place.put(file, bytes);
+        self.must(json!({"request": "offer", "files": [file]}), "offer-acked")
+    }
+
+    /// The table, as `list` shows it.
+    pub fn table(&mut self) -> Value {
+        self.must(json!({"request": "list"}), "table")
+    }
+}
+
+/// Listening.
+impl Process {
+    /// Waits for an event by its name, and takes the first.
     pub fn expect(&mut self, name: &str) -> Value {
         self.find(&format!("`{name}`"), |event| event["event"] == name)
     }
@@ -160,108 +241,125 @@ impl Running {
         self.find(&format!("an error `{code}`"), |event| event["event"] == "error" && event["code"] == code)
     }
 
-    /// Waits for the first event that is looked for; those before it are kept for later.
+    /// Waits for the first event that is looked for and not taken yet, and takes it. Those before it stay.
     pub fn find(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        if let Some(at) = self.stash.iter().position(&wanted) {
-            return self.stash.remove(at);
+        let (mut at, deadline) = (0, Instant::now() + PATIENCE);
+        loop {
+            while at == self.heard.len() {
+                self.must_hear(deadline, what);
+            }
+            if !self.heard[at].taken && wanted(&self.seen[at]) {
+                return self.take(at);
+            }
+            at += 1;
         }
+    }
+
+    /// The next event of this name, after the one that was found in this way before.
+    pub fn then(&mut self, name: &str) -> Value {
+        self.then_where(&format!("`{name}`"), |event| event["event"] == name)
+    }
+
+    /// The next event for which `wanted` holds, after the one that was found in this way before.
+    pub fn then_where(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let event: Value = serde_json::from_str(&self.next_line(deadline, what)).unwrap();
-            if wanted(&event) {
-                return event;
+            while self.cursor == self.heard.len() {
+                self.must_hear(deadline, what);
             }
-            self.stash.push(event);
+            self.cursor += 1;
+            if wanted(&self.seen[self.cursor - 1]) {
+                return self.take(self.cursor - 1);
+            }
+        }
+    }
+
+    /// Waits until the roster shows somebody in this state.
+    pub fn then_state(&mut self, name: &str, state: &str) -> Value {
+        self.then_where(&format!("{name} {state}"), |event| {
+            let clients = event["clients"].as_array().filter(|_| event["event"] == "roster-updated");
+            clients.is_some_and(|all| all.iter().any(|client| client["name"] == name && client["state"] == state))
+        })
+    }
+
+    /// From now on [`then`](Self::then) finds only what comes later.
+    pub fn skip(&mut self) {
+        while let Ok(line) = self.lines.try_recv() {
+            self.keep(line);
+        }
+        self.cursor = self.heard.len();
+    }
+
+    /// Waits for a line of text that contains this, after the one that was found before.
+    pub fn text(&mut self, part: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            while self.cursor == self.heard.len() {
+                self.must_hear(deadline, part);
+            }
+            let heard = &mut self.heard[self.cursor];
+            (self.cursor, heard.taken) = (self.cursor + 1, true);
+            if heard.line.contains(part) {
+                return heard.line.clone();
+            }
         }
     }
 
     /// Whether something like this was passed over while something else was looked for.
     pub fn has_said(&self, wanted: impl Fn(&Value) -> bool) -> bool {
-        self.stash.iter().any(wanted)
+        self.seen.iter().zip(&self.heard).any(|(event, heard)| !heard.taken && wanted(event))
     }
 
-    /// Everything like this that was passed over while something else was looked for.
+    /// Takes everything like this that was passed over while something else was looked for.
     pub fn passed_over(&mut self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
-        self.stash.extract_if(.., |event| wanted(event)).collect()
+        let all = (0..self.heard.len()).filter(|at| !self.heard[*at].taken && wanted(&self.seen[*at]));
+        let all: Vec<usize> = all.collect();
+        all.into_iter().map(|at| self.take(at)).collect()
     }
 
-    fn next_line(&self, deadline: Instant, what: &str) -> String {
+    /// Every event with this id that was heard.
+    pub fn with_id(&self, id: u64) -> Vec<Value> {
+        self.seen.iter().filter(|event| event["id"] == id).cloned().collect()
+    }
+
+    fn take(&mut self, at: usize) -> Value {
+        self.heard[at].taken = true;
+        self.seen[at].clone()
+    }
+
+    fn must_hear(&mut self, deadline: Instant, what: &str) {
+        assert!(self.hear(deadline, what), "{} ended without {what}", self.name);
+    }
+
+    /// Hears one more line; false at the end.
+    fn hear(&mut self, deadline: Instant, what: &str) -> bool {
         match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) => line,
+            Ok(line) => self.keep(line),
+            Err(RecvTimeoutError::Disconnected) => return false,
             Err(RecvTimeoutError::Timeout) => panic!("{} did not say {what} in time", self.name),
-            Err(RecvTimeoutError::Disconnected) => panic!("{} ended without {what}", self.name),
         }
+        true
     }
 
-    /// Waits for a line of text that contains this.
-    pub fn text(&mut self, part: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let line = self.next_line(deadline, part);
-            if line.contains(part) {
-                return line;
-            }
-        }
-    }
-
-    /// Sends a signal.
-    pub fn signal(&self, signal: Signal) {
-        let _ = kill_process(Pid::from_child(&self.child), signal);
-    }
-
-    /// Waits for its end without ending its input, and gives its exit code.
-    pub fn exit(&mut self) -> i32 {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code().unwrap_or(-1);
-            }
-            assert!(Instant::now() < deadline, "{} did not end in time", self.name);
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    /// Whether it still runs.
-    pub fn is_alive(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
-
-    /// Ends its input if that is open, waits for its end, and gives all that was not looked at yet.
-    pub fn finish(mut self) -> Ended {
-        self.end_input();
-        let code = self.exit();
-        let mut lines = Vec::new();
-        let deadline = Instant::now() + PATIENCE;
-        while let Ok(line) = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            lines.push(line);
-        }
-        let stderr = self.stderr.take().map_or_else(Vec::new, |thread| thread.join().unwrap());
-        Ended { code, lines, stderr: String::from_utf8_lossy(&stderr).into_owned() }
-    }
-
-    /// Ends its input, waits for its end, and gives all that it wrote, on both streams.
-    pub fn transcript_after_end(self) -> String {
-        let ended = self.finish();
-        ended.text() + &ended.stderr
-    }
-
-    /// Checks, once it has ended, that it said nothing on standard error.
-    pub fn read_errors_are_empty(&mut self) {
-        let stderr = self.stderr.take().map_or_else(Vec::new, |thread| thread.join().unwrap());
-        assert_eq!(String::from_utf8_lossy(&stderr), "", "{} is quiet", self.name);
-    }
-
-    /// All that it has said so far, errors included, as it will be printed when the test fails.
-    pub fn transcript(&self) -> String {
-        self.transcript.lock().unwrap().join("\n")
+    fn keep(&mut self, line: String) {
+        self.seen.push(match self.face {
+            // What is no JSON is a mistake, which the reader has noted.
+            Face::Json(_) => serde_json::from_str(&line).unwrap_or_default(),
+            Face::Text => Value::Null,
+        });
+        self.heard.push(Heard { line, taken: false });
     }
 }
 
-impl Drop for Running {
+impl Drop for Process {
     fn drop(&mut self) {
+        self.record.was_killed();
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let mistakes = self.mistakes.lock().unwrap().join("\n");
+        // What it wrote at last counts, too. The reader ends with the process.
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok() {}
+        let mistakes = self.record.mistakes();
         if std::thread::panicking() {
             eprintln!("--- {} said:\n{}\n{mistakes}", self.name, self.transcript());
         } else {
@@ -274,7 +372,7 @@ impl Drop for Running {
 #[derive(Debug)]
 pub struct Ended {
     pub code: i32,
-    /// The lines of standard output that were not looked at before.
+    /// The lines of standard output that nobody took.
     pub lines: Vec<String>,
     pub stderr: String,
 }
@@ -289,73 +387,12 @@ impl Ended {
         self.events().iter().map(|event| event["event"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// What it wrote on both streams.
+    pub fn said(&self) -> String {
+        self.text() + &self.stderr
+    }
+
     pub fn text(&self) -> String {
         self.lines.iter().map(|line| format!("{line}\n")).collect()
-    }
-}
-
-fn read_lines(
-    stdout: impl Read,
-    face: Face,
-    sender: &Sender<String>,
-    transcript: &Mutex<Vec<String>>,
-    mistakes: &Mutex<Vec<String>>,
-) {
-    let mut validator = match face {
-        Face::Json(stream) => Some(Validator::new(stream)),
-        Face::Text => None,
-    };
-    let mut number = 0;
-    // A session that came to its end is whole, with one final event for each id.
-    let (mut session, mut unanswered) = (None, Vec::new());
-    let mut lines = BufReader::new(stdout);
-    let mut line = Vec::new();
-    while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-        number += 1;
-        let whole = line.pop_if(|end| *end == b'\n').is_some();
-        transcript.lock().unwrap().push(shorten(&line));
-        let wrong = |what: String| mistakes.lock().unwrap().push(format!("line {number}: {what}"));
-        if let Some(Err(found)) = validator.as_mut().map(|validator| validator.validate_line(number, &line)) {
-            wrong(format!("{found:?}"));
-        }
-        if number == 1 && face == Face::Json(Stream::Events) && line.starts_with(br#"{"event":"ready""#) {
-            session = Some(Whole::default());
-        }
-        let found = session.as_mut().map_or_else(Vec::new, |session| session.hear(number, &line));
-        found.iter().for_each(|mistake| wrong(format!("{mistake:?}")));
-        if line.starts_with(br#"{"event":"bye""#) {
-            unanswered = session.clone().map_or_else(Vec::new, Whole::end);
-        }
-        if !whole {
-            wrong("it has no end".into());
-        }
-        match String::from_utf8(std::mem::take(&mut line)) {
-            // Nobody listens any more when the test is over.
-            Ok(text) => drop(sender.send(text)),
-            Err(_) => wrong("it is not UTF-8".into()),
-        }
-    }
-    let unanswered = unanswered.iter().map(|mistake| format!("line {}: {}", mistake.line, mistake.message));
-    mistakes.lock().unwrap().extend(unanswered);
-}
-
-fn read_errors(stderr: impl Read, transcript: &Mutex<Vec<String>>) -> Vec<u8> {
-    let mut all = Vec::new();
-    let mut lines = BufReader::new(stderr);
-    loop {
-        let start = all.len();
-        if !lines.read_until(b'\n', &mut all).is_ok_and(|read| read > 0) {
-            return all;
-        }
-        transcript.lock().unwrap().push(format!("! {}", shorten(&all[start..])));
-    }
-}
-
-fn shorten(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let text = text.trim_end();
-    match text.char_indices().nth(2_000) {
-        Some((at, _)) => format!("{}… ({} bytes)", &text[..at], bytes.len()),
-        None => text.to_owned(),
     }
 }

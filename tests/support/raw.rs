@@ -11,7 +11,7 @@ use potluck::protocol::{TransportChoice, to_json};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::peers::PATIENCE;
+use super::PATIENCE;
 
 /// A client of a hub, until it is dropped.
 pub struct Raw {

@@ -1,42 +1,87 @@
-//! A hub and its clients in a folder that goes away.
-#![allow(dead_code)]
+//! A hub and its clients in a folder that goes away: `hub` is the hub's, `NAME/shared`, `NAME/downloads` and
+//! `NAME/data` are those of a client.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use potluck::protocol::schema::Stream;
+use rustix::process::Signal;
+use tempfile::TempDir;
 
-use super::process::{Ended, Face, Running, potluck};
+use super::environment::potluck;
+use super::reader::EVENTS;
+use super::{Ended, Face, Place, Process};
 
-/// A hub's and its clients' folders, in one place that goes away.
+#[derive(Clone)]
 pub struct Scene {
-    pub dir: tempfile::TempDir,
+    dir: Arc<TempDir>,
 }
 
 impl Default for Scene {
     fn default() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self { dir: Arc::new(tempfile::tempdir().unwrap()) }
+    }
+}
+
+/// Where a hub is reached.
+pub trait At {
+    fn address(&self) -> String;
+}
+
+impl At for Hub {
+    fn address(&self) -> String {
+        self.address.clone()
+    }
+}
+
+impl At for str {
+    fn address(&self) -> String {
+        self.to_owned()
+    }
+}
+
+impl At for String {
+    fn address(&self) -> String {
+        self.clone()
+    }
+}
+
+/// A port of this machine.
+impl At for u16 {
+    fn address(&self) -> String {
+        format!("127.0.0.1:{self}")
     }
 }
 
 impl Scene {
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// A path in it.
     pub fn path(&self, below: &str) -> PathBuf {
-        self.dir.path().join(below)
+        self.dir().join(below)
     }
 
     /// A file in it, with the folders that it needs.
     pub fn file(&self, below: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(below);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, content).unwrap();
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
         path
+    }
+
+    /// The folders of a client.
+    pub fn place(&self, name: &str) -> Place {
+        Place::new(&self.dir, name)
     }
 
     /// The program with these arguments, at home here.
     pub fn command<I: IntoIterator<Item: AsRef<OsStr>>>(&self, args: I) -> Command {
-        let mut command = potluck(self.dir.path());
+        let mut command = potluck(self.dir());
         command.args(args);
         command
     }
@@ -48,9 +93,9 @@ impl Scene {
 
     /// The same, checking the lines that it writes.
     pub fn run_as<I: IntoIterator<Item: AsRef<OsStr>>>(&self, face: Face, args: I, input: impl AsRef<[u8]>) -> Ended {
-        let mut running = Running::start("potluck", self.command(args), face);
-        running.write(input);
-        running.finish()
+        let mut process = Process::start("potluck", self.command(args), face);
+        process.write(input);
+        process.finish()
     }
 
     /// A hub on a free port, ready to be joined.
@@ -64,39 +109,84 @@ impl Scene {
         if !args.contains(&"--port") {
             command.args(["--port", "0"]);
         }
-        let mut running = Running::start("the hub", command, Face::Json(Stream::Log));
-        let listening = running.expect("hub-listening");
+        let mut process = Process::start("the hub", command, Face::Json(Stream::Log));
+        let listening = process.then("hub-listening");
         let text = |field: &str| listening[field].as_str().unwrap().to_owned();
         let port = u16::try_from(listening["port"].as_u64().unwrap()).unwrap();
-        Hub { address: format!("{}:{port}", text("address")), port, link: text("link"), key: text("key"), running }
+        Hub { address: format!("{}:{port}", text("address")), port, link: text("link"), key: text("key"), process }
     }
 
-    /// A client with `NAME/shared` to offer from and `NAME/downloads`, once it is welcome.
-    pub fn client(&self, hub: &Hub, name: &str) -> Running {
+    /// Ends a hub and starts it again, with the same folder and port.
+    pub fn again(&self, mut hub: Hub, signal: Signal, args: &[&str]) -> Hub {
+        hub.process.signal(signal);
+        hub.process.exit();
+        let port = hub.port.to_string();
+        drop(hub);
+        self.hub_with(&[&["--port", &port], args].concat())
+    }
+
+    /// A client that has been welcomed.
+    pub fn client(&self, hub: &(impl At + ?Sized), name: &str) -> Process {
         self.client_with(hub, name, &[])
     }
 
-    pub fn client_with(&self, hub: &Hub, name: &str, args: &[&str]) -> Running {
-        let mut client = Running::start(name, self.join(&hub.address, name, args), Face::Json(Stream::Events));
-        client.expect("ready");
-        client.expect("welcome");
-        client
+    pub fn client_with(&self, hub: &(impl At + ?Sized), name: &str, args: &[&str]) -> Process {
+        welcomed(self.start(hub, name, args))
+    }
+
+    /// A client that may or may not be let in.
+    pub fn start(&self, hub: &(impl At + ?Sized), name: &str, args: &[&str]) -> Process {
+        self.place(name).start(self.join(&hub.address(), name, args), name)
     }
 
     /// The command of such a client.
     pub fn join(&self, hub: &str, name: &str, args: &[&str]) -> Command {
+        self.join_from(&self.place(name), hub, name, args)
+    }
+
+    /// The same, with the folders of somebody else.
+    pub fn join_from(&self, place: &Place, hub: &str, name: &str, args: &[&str]) -> Command {
         let mut command = self.command(["join", hub, "--name", name, "--json"]);
-        self.own_folders(&mut command, name);
+        place.give_to(&mut command);
         command.args(args);
         command
     }
 
     /// Gives a client its own folders.
     pub fn own_folders(&self, command: &mut Command, name: &str) {
-        std::fs::create_dir_all(self.path(&format!("{name}/shared"))).unwrap();
-        command.arg("--data").arg(self.path(&format!("{name}/data")));
-        command.arg("--dir").arg(self.path(&format!("{name}/shared")));
-        command.arg("--downloads").arg(self.path(&format!("{name}/downloads")));
+        self.place(name).give_to(command);
+    }
+
+    /// A client that asks one thing and ends. It works in its own folder.
+    pub fn exec(&self, hub: &(impl At + ?Sized), name: &str, request: &[&str]) -> Process {
+        let place = self.place(name);
+        let mut command = potluck(place.path());
+        command.args(["exec", &hub.address(), "--name", name, "--json", "--all-events"]);
+        command.args(["--data", "data", "--downloads", "downloads", "--"]).args(request);
+        let mut process = place.start(command, name);
+        process.end_input();
+        process
+    }
+}
+
+/// Waits until a client has been let in.
+pub fn welcomed(mut client: Process) -> Process {
+    client.then("ready");
+    client.then("welcome");
+    client
+}
+
+impl Place {
+    fn give_to(&self, command: &mut Command) {
+        command.arg("--data").arg(self.data()).arg("--dir").arg(self.shared(""));
+        command.arg("--downloads").arg(self.downloads());
+    }
+
+    /// A client that lives in these folders.
+    pub fn start(&self, command: Command, name: &str) -> Process {
+        let mut process = Process::start(name, command, EVENTS);
+        process.place = self.clone();
+        process
     }
 }
 
@@ -106,5 +196,5 @@ pub struct Hub {
     pub port: u16,
     pub link: String,
     pub key: String,
-    pub running: Running,
+    pub process: Process,
 }

@@ -10,7 +10,6 @@ const ROOMS: [&str; 10] = ["os", "fs", "content", "net", "data", "transfer", "of
 /// How many files of a part may lie on circles, and why. A number only ever goes down.
 const CIRCLES_ALL_THE_SAME: &[(&str, usize, &str)] = &[
     ("core::hub", 19, "one type holds everything that the hub knows"),
-    ("core::session", 2, "one type holds everything that a client knows"),
     ("io::data", 17, "its files share one run of a transfer"),
     ("protocol", 7, "parsing a line and explaining what is wrong with it need each other"),
     ("sim", 2, "a simulated client and its transfers hold each other"),

@@ -78,7 +78,7 @@ fn each_json_line_has_its_number_and_its_time() {
         scene.says(anna, r#"{"id":1,"request":"setdir","dir":"none"}"#);
         scene.note("an hour later");
         scene.wait_ms(3_600_000);
-        scene.says(anna, r#"{"id":2,"request":"message","to":"all","text":"hello"}"#);
+        scene.says(anna, r#"{"id":2,"request":"rooms"}"#);
         scene.says(anna, r#"{"id":3,"request":"quit"}"#);
         let numbers: Vec<Option<u64>> = scene.told(anna).iter().map(|line| line.seq).collect();
         assert_eq!(

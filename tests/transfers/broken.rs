@@ -3,16 +3,17 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::support::peers::{Hub, Peer, content, text};
 use super::{BIG, error_code, get, hash, offer_big, pair};
+use crate::support::*;
 
 /// Gets the big file, which must go on from what is there.
-fn resume(dora: &mut Peer, offer: &Value) {
-    dora.process.skip();
-    let id = dora.ask(get("big"));
-    let resumed = dora.expect("transfer-started")["resumed"].as_u64().unwrap();
+fn resume(dora: &mut Process, offer: &Value) {
+    dora.skip();
+    let id = dora.send(get("big"));
+    let resumed = dora.then("transfer-started")["resumed"].as_u64().unwrap();
     assert!(resumed > 0 && resumed < BIG, "{resumed}");
     let done = dora.answer(id);
     assert_eq!((&done["event"], &done["hash"]), (&json!("transfer-completed"), &offer["hash"]), "{done}");
@@ -24,21 +25,22 @@ fn resume(dora: &mut Peer, offer: &Value) {
 
 #[test]
 fn a_cancelled_transfer_goes_on_where_it_was() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
     let offer = offer_big(&mut erin, "one");
-    let id = dora.ask(get("big"));
-    let progress = dora.expect("transfer-progress");
+    let id = dora.send(get("big"));
+    let progress = dora.then("transfer-progress");
     let transfer = progress["transfer"].clone();
     let listed = dora.must(json!({"request": "transfers"}), "transfers");
     assert_eq!(listed["transfers"][0]["transfer"], transfer);
     let cancel = json!({"request": "cancel", "transfer": transfer});
     dora.must(cancel.clone(), "cancelled");
     assert_eq!(error_code(&dora.answer(id)), "interrupted");
-    let failed = dora.expect("transfer-failed");
+    let failed = dora.then("transfer-failed");
     assert_eq!((&failed["transfer"], &failed["code"], &failed["id"]), (&transfer, &json!("interrupted"), &json!(id)));
     assert!(!dora.place.downloads().join("big").exists());
-    assert_eq!(erin.expect("transfer-failed")["direction"], "up");
+    assert_eq!(erin.then("transfer-failed")["direction"], "up");
     dora.refused(cancel, "no-such-transfer");
     resume(&mut dora, &offer);
     erin.quit();
@@ -47,19 +49,20 @@ fn a_cancelled_transfer_goes_on_where_it_was() {
 
 #[test]
 fn what_a_killed_receiver_had_is_not_fetched_again() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
     let offer = offer_big(&mut erin, "two");
-    dora.ask(get("big"));
-    dora.expect("transfer-progress");
+    dora.send(get("big"));
+    dora.then("transfer-progress");
     let place = dora.kill();
     assert!(!place.downloads().join("big").exists());
-    let failed = erin.expect("transfer-failed");
+    let failed = erin.then("transfer-failed");
     let broke = "The other client broke off: the other side closed the connection.";
     let closed = "The other client broke off: the connection was closed.";
     assert_eq!(failed["code"], "peer-broke");
     assert!([broke, closed].contains(&failed["message"].as_str().unwrap()), "in plain words: {failed}");
-    let mut dora = Peer::join_from(place, hub.port, "dora", &[]);
+    let mut dora = scene.client(&hub, "dora");
     resume(&mut dora, &offer);
     erin.quit();
     dora.quit();
@@ -67,16 +70,16 @@ fn what_a_killed_receiver_had_is_not_fetched_again() {
 
 #[test]
 fn an_interrupted_receiver_says_so_and_ends() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
     let offer = offer_big(&mut erin, "three");
-    let id = dora.ask(get("big"));
-    dora.expect("transfer-progress");
-    dora.process.signal("INT");
+    let id = dora.send(get("big"));
+    dora.then("transfer-progress");
+    dora.signal(Signal::INT);
     assert_eq!(error_code(&dora.answer(id)), "interrupted");
-    let place = dora.place.clone();
     assert_eq!(dora.end(), 130);
-    let mut dora = Peer::join_from(place, hub.port, "dora", &[]);
+    let mut dora = scene.client(&hub, "dora");
     resume(&mut dora, &offer);
     erin.quit();
     dora.quit();
@@ -84,18 +87,19 @@ fn an_interrupted_receiver_says_so_and_ends() {
 
 #[test]
 fn a_transfer_fails_when_its_owner_is_killed() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
     offer_big(&mut erin, "four");
-    let id = dora.ask(get("big"));
+    let id = dora.send(get("big"));
     // One that asks for nothing else ends with the transfer's exit code.
-    let mut one_shot = Peer::exec(hub.port, "finn", &["get", "big"]);
-    dora.expect("transfer-progress");
-    one_shot.expect("transfer-progress");
+    let mut one_shot = scene.exec(&hub, "finn", &["get", "big"]);
+    dora.then("transfer-progress");
+    one_shot.then("transfer-progress");
     erin.kill();
     let code = error_code(&dora.answer(id)).to_owned();
     assert!(["peer-broke", "peer-unreachable"].contains(&code.as_str()), "{code}");
-    let failed = dora.expect("transfer-failed");
+    let failed = dora.then("transfer-failed");
     assert_eq!(
         (&failed["direction"], &failed["peer"], &failed["code"]),
         (&json!("down"), &json!("erin"), &json!(code))
@@ -107,15 +111,16 @@ fn a_transfer_fails_when_its_owner_is_killed() {
 
 #[test]
 fn a_file_that_changes_while_it_is_sent_is_never_kept() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
     let before = offer_big(&mut erin, "five");
-    let id = dora.ask(get("big"));
-    dora.expect("transfer-progress");
+    let id = dora.send(get("big"));
+    dora.then("transfer-progress");
     let file = OpenOptions::new().write(true).open(erin.place.shared("big")).unwrap();
     file.write_all_at(b"changed", BIG - 7).unwrap();
     assert_eq!(error_code(&dora.answer(id)), "source-changed");
-    assert_eq!(erin.expect("transfer-failed")["code"], "source-changed");
+    assert_eq!(erin.then("transfer-failed")["code"], "source-changed");
     assert!(!dora.place.downloads().join("big").exists());
     // Once it is offered anew it is another file.
     let after = erin.must(json!({"request": "offer", "files": ["big"]}), "offer-acked")["offers"][0].clone();
@@ -128,8 +133,9 @@ fn a_file_that_changes_while_it_is_sent_is_never_kept() {
 
 #[test]
 fn a_file_that_is_not_the_one_offered_is_not_sent() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
     let bytes = content("file", 3 << 20);
     let was = blake3::hash(&bytes).to_hex().to_string();
     for file in ["truncated", "longer", "replaced", "touched", "linked", "gone"] {
@@ -147,7 +153,7 @@ fn a_file_that_is_not_the_one_offered_is_not_sent() {
     fs::remove_file(path("gone")).unwrap();
     // Erin's client looks after what it offers: if it has seen the change by now, it has offered what is there, or nothing.
     for file in ["truncated", "longer", "replaced", "touched", "linked", "gone"] {
-        let answer = dora.call(get(file));
+        let answer = dora.ask(get(file));
         if answer["event"] == "transfer-completed" {
             assert_ne!(answer["hash"], json!(was), "{answer}");
             assert!(!["linked", "gone"].contains(&file), "there is nothing to send: {answer}");
@@ -169,16 +175,16 @@ fn a_file_that_is_not_the_one_offered_is_not_sent() {
 
 #[test]
 fn progress_is_told_at_most_ten_times_a_second() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
     offer_big(&mut erin, "six");
-    let id = dora.ask(get("big"));
+    let id = dora.send(get("big"));
     let elapsed = dora.answer(id)["elapsed"].as_u64().unwrap();
-    erin.expect("transfer-completed");
+    erin.then("transfer-completed");
     let most = 2 * (elapsed as usize / 100 + 1);
     for peer in [&dora, &erin] {
         let told: Vec<u64> = peer
-            .process
             .seen
             .iter()
             .filter(|event| event["event"] == "transfer-progress")

@@ -3,48 +3,41 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
 
 use serde_json::json;
 
-use super::support::peers::{Hub, Peer, Place, content, potluck, text};
 use super::{get, offer_cut, offer_tree};
+use crate::support::environment::started_by;
+use crate::support::scene::welcomed;
+use crate::support::*;
 
 const KIB: usize = 1 << 10;
 
 /// A client whose download folder is a file system of 1 MiB, and where that is seen; `None` if the system does not
 /// let us make one.
-fn join_small(place: &Arc<Place>, port: u16) -> Option<(Peer, PathBuf)> {
+fn join_small(scene: &Scene, hub: &Hub) -> Option<(Process, PathBuf)> {
+    let place = scene.place("dora");
     fs::create_dir_all(place.downloads()).unwrap();
-    let mount = |then: &str| format!("mount -t tmpfs -o size=1m tmpfs downloads && {then}");
-    let unshare = |then: &str| {
-        let mut command = Command::new("unshare");
-        command.args(["-Urm", "sh", "-c", &mount(then)]).current_dir(place.path());
-        command
-    };
-    let probe = unshare("true").output();
+    let mount = r#"mount -t tmpfs -o size=1m tmpfs dora/downloads && exec "$0" "$@""#;
+    let unshare = |inner: &Command| started_by("unshare", &["-Urm", "sh", "-c", mount], inner);
+    let probe = unshare(&scene.command(["--version"])).output();
     if !probe.as_ref().is_ok_and(|probe| probe.status.success()) {
         println!("skipped: no file system can be mounted here: {probe:?}");
         return None;
     }
-    let program = potluck(place.path());
-    let mut command = unshare(r#"exec "$0" "$@""#);
-    command.arg(program.get_program()).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-    command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let mut dora = Peer::start_in(command, place.clone(), &format!("127.0.0.1:{port}"), "dora", &[]);
-    dora.expect("welcome");
+    let dora = welcomed(place.start(unshare(&scene.join(&hub.address, "dora", &[])), "dora"));
     // Only there it is mounted.
-    let root = PathBuf::from(format!("/proc/{}/root", dora.process.pid()));
+    let root = PathBuf::from(format!("/proc/{}/root", dora.pid()));
     let seen = root.join(place.downloads().strip_prefix("/").unwrap());
     Some((dora, seen))
 }
 
 #[test]
 fn on_a_full_disk_nothing_is_lost_and_when_there_is_room_it_goes_on() {
-    let hub = Hub::start(&[]);
-    let place = Place::new();
-    let Some((mut dora, downloads)) = join_small(&place, hub.port) else { return };
-    let mut erin = Peer::join(hub.port, "erin", &[]);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let Some((mut dora, downloads)) = join_small(&scene, &hub) else { return };
+    let mut erin = scene.client(&hub, "erin");
     let bytes = content("full", 600 * KIB);
     offer_cut(&mut erin, "a.bin", &bytes, 38);
     fs::write(downloads.join("a.bin"), "old").unwrap();
@@ -56,7 +49,7 @@ fn on_a_full_disk_nothing_is_lost_and_when_there_is_room_it_goes_on() {
     let missing: usize = message.split_whitespace().find_map(|word| word.parse().ok()).expect(&message);
     assert!((200 * KIB..400 * KIB).contains(&missing), "{message}");
     assert_eq!(fs::read(downloads.join("a.bin")).unwrap(), b"old");
-    assert_eq!(dora.expect("transfer-failed")["code"], "disk-full");
+    assert_eq!(dora.then("transfer-failed")["code"], "disk-full");
 
     // Some chunks fit; then the disk is filled by somebody else, and made free again.
     fs::remove_file(downloads.join("ballast")).unwrap();
@@ -77,10 +70,10 @@ fn on_a_full_disk_nothing_is_lost_and_when_there_is_room_it_goes_on() {
 
 #[test]
 fn a_folder_that_has_no_room_is_not_begun_and_comes_when_there_is() {
-    let hub = Hub::start(&[]);
-    let place = Place::new();
-    let Some((mut dora, downloads)) = join_small(&place, hub.port) else { return };
-    let mut erin = Peer::join(hub.port, "erin", &[]);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let Some((mut dora, downloads)) = join_small(&scene, &hub) else { return };
+    let mut erin = scene.client(&hub, "erin");
     for file in 0..20 {
         erin.place.put(&format!("t/{file}"), &content(&file.to_string(), 20 * KIB));
     }
@@ -92,7 +85,7 @@ fn a_folder_that_has_no_room_is_not_begun_and_comes_when_there_is() {
     fs::remove_file(downloads.join("ballast")).unwrap();
     dora.must(get("t/"), "transfer-completed");
     assert_eq!(fs::read(downloads.join("t/7")).unwrap(), content("7", 20 * KIB));
-    assert_eq!(dora.call(get("nothing"))["code"], "not-offered");
+    assert_eq!(dora.ask(get("nothing"))["code"], "not-offered");
     erin.quit();
     dora.quit();
 }

@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::support::peers::{Hub, Peer, content, text};
 use super::{get, offer_tree, pair};
+use crate::support::*;
 
 /// A tree of some hundred files: empty and large ones, in folders within folders, with times and modes of their own.
-fn plant(owner: &Peer) -> BTreeMap<String, Vec<u8>> {
+fn plant(owner: &Process) -> BTreeMap<String, Vec<u8>> {
     let mut tree = BTreeMap::new();
     for number in 0..300 {
         let size = if number % 20 == 0 { 0 } else { number * 37 % 5_000 };
@@ -54,8 +54,9 @@ fn tree_hash(tree: &BTreeMap<String, Vec<u8>>) -> String {
 
 #[test]
 fn a_tree_arrives_as_it_is_and_links_and_hidden_files_stay_where_they_are() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
     let tree = plant(&erin);
     erin.place.put("tree/.hidden", b"hidden");
     erin.place.put("tree/.git/config", b"hidden");
@@ -69,7 +70,7 @@ fn a_tree_arrives_as_it_is_and_links_and_hidden_files_stay_where_they_are() {
     skipped.sort_by_key(|skipped| text(&skipped["file"]));
     assert_eq!(skipped, links);
 
-    let id = dora.ask(get("tree/"));
+    let id = dora.send(get("tree/"));
     let done = dora.answer(id);
     is_tree(&tree, &dora.place.downloads());
     assert_eq!(dora.place.downloaded(), tree.keys().cloned().collect(), "and nothing else");
@@ -100,26 +101,27 @@ fn a_tree_arrives_as_it_is_and_links_and_hidden_files_stay_where_they_are() {
 
 #[test]
 fn a_folder_that_was_broken_off_goes_on_whoever_was_killed() {
-    let hub = Hub::start(&[]);
-    let mut erin = Peer::join(hub.port, "erin", &[]);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let mut erin = scene.client(&hub, "erin");
     let tree: BTreeMap<String, Vec<u8>> =
         (0..60).map(|file| (format!("t/{}/{file}", file % 3), content(&file.to_string(), 10_000))).collect();
     tree.iter().for_each(|(file, bytes)| erin.place.put(file, bytes));
     offer_tree(&mut erin, "t");
-    let mut dora = Peer::join(hub.port, "dora", &["--down", "200k"]);
-    dora.ask(get("t/"));
-    dora.expect("transfer-progress");
-    let place = dora.kill();
+    let mut dora = scene.client_with(&hub, "dora", &["--down", "200k"]);
+    dora.send(get("t/"));
+    dora.then("transfer-progress");
+    dora.kill();
 
-    let mut dora = Peer::join_from(place, hub.port, "dora", &["--down", "200k"]);
-    let id = dora.ask(get("t/"));
-    let first = dora.expect("transfer-started")["resumed"].as_u64().unwrap();
+    let mut dora = scene.client_with(&hub, "dora", &["--down", "200k"]);
+    let id = dora.send(get("t/"));
+    let first = dora.then("transfer-started")["resumed"].as_u64().unwrap();
     assert!(first > 0 && first < 600_000, "{first}");
-    dora.expect("transfer-progress");
-    let owner = erin.kill();
+    dora.then("transfer-progress");
+    erin.kill();
     assert_eq!(dora.answer(id)["event"], "error");
 
-    let mut erin = Peer::join_from(owner, hub.port, "erin", &[]);
+    let mut erin = scene.client(&hub, "erin");
     offer_tree(&mut erin, "t");
     let done = dora.must(get("t/"), "transfer-completed");
     let resumed = done["resumed"].as_u64().unwrap();
@@ -134,15 +136,16 @@ fn a_folder_that_was_broken_off_goes_on_whoever_was_killed() {
 }
 
 /// The files that failed, each with its code.
-fn failed(peer: &Peer, id: u64) -> BTreeMap<String, String> {
+fn failed(peer: &Process, id: u64) -> BTreeMap<String, String> {
     let events = peer.with_id(id).into_iter().filter(|event| event["event"] == "file-failed");
     events.map(|event| (text(&event["file"]), text(&event["code"]))).collect()
 }
 
 #[test]
 fn what_cannot_be_placed_fails_alone() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
     for file in ["t/a", "t/b", "t/same", "t/out/c", "t/out/d", "t/deep/e", "t/large"] {
         let size = if file == "t/large" { 2 << 20 } else { 100 };
         erin.place.put(file, &content(file, size));
@@ -157,7 +160,7 @@ fn what_cannot_be_placed_fails_alone() {
     fs::write(downloads.join("t/b"), "mine").unwrap();
     fs::write(downloads.join("t/same"), content("t/same", 100)).unwrap();
 
-    let id = dora.ask(get("t/"));
+    let id = dora.send(get("t/"));
     let answer = dora.answer(id);
     assert_eq!((&answer["event"], &answer["code"]), (&json!("error"), &json!("exists")), "{answer}");
     let expected = [("t/b", "exists"), ("t/large", "exists"), ("t/out/c", "not-writable"), ("t/out/d", "not-writable")];
@@ -184,9 +187,10 @@ fn what_cannot_be_placed_fails_alone() {
 
 #[test]
 fn a_folder_of_several_people_comes_from_all_of_them() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
-    let mut finn = Peer::join(hub.port, "finn", &[]);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
+    let mut finn = scene.client(&hub, "finn");
     for file in 0..40 {
         let bytes = content(&file.to_string(), 50_000);
         let owners = [vec![&erin, &finn], vec![&erin], vec![&finn]];
@@ -210,5 +214,5 @@ fn a_folder_of_several_people_comes_from_all_of_them() {
     let from: Value = json!({"request": "get", "file": "t/", "from": "FINN", "to": "u"});
     assert_eq!(dora.must(from, "transfer-completed")["files"], 27);
     assert_eq!(dora.place.got("u/0"), b"finn's");
-    [erin, finn, dora].into_iter().for_each(Peer::quit);
+    [erin, finn, dora].into_iter().for_each(Process::quit);
 }

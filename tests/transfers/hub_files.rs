@@ -7,11 +7,13 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::support::peers::{Hub, PATIENCE, Peer, content, potluck, text};
+use crate::support::environment::potluck;
+use crate::support::*;
 use potluck::io::data::{Control, FetchJob, LocalPeer, Shelf, Source, fetch};
 use potluck::io::net::identity::Identity;
 use potluck::io::state::home::Home;
 use potluck::protocol::{ErrorCode, Offer, OnConflict};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -19,24 +21,24 @@ const MIB: usize = 1 << 20;
 const BIG: u64 = 512 << 20;
 
 /// A hub with these files of its own.
-fn hub_with(files: &[(&str, &[u8])], args: &[&str]) -> (TempDir, Hub) {
+fn hub_with(scene: &Scene, files: &[(&str, &[u8])], args: &[&str]) -> (TempDir, Hub) {
     let dir = tempfile::tempdir().unwrap();
     for (file, bytes) in files {
         fs::create_dir_all(dir.path().join(file).parent().unwrap()).unwrap();
         fs::write(dir.path().join(file), bytes).unwrap();
     }
-    let hub = Hub::start(&[&["--files", dir.path().to_str().unwrap()], args].concat());
+    let hub = scene.hub_with(&[&["--files", dir.path().to_str().unwrap()], args].concat());
     (dir, hub)
 }
 
 /// The table, once it is as it should be.
-fn table_with(peer: &mut Peer, is_it: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+fn table_with(peer: &mut Process, is_it: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     loop {
         let offers = peer.table()["offers"].as_array().unwrap().clone();
         if is_it(&offers) {
             return offers;
         }
-        peer.expect("table-updated");
+        peer.then("table-updated");
     }
 }
 
@@ -53,9 +55,9 @@ fn keep(file: &str) -> Value {
 }
 
 /// Offers a file that the hub shall keep; it acknowledges both, one after the other.
-fn keep_one(owner: &mut Peer, file: &str, bytes: &[u8]) {
+fn keep_one(owner: &mut Process, file: &str, bytes: &[u8]) {
     owner.place.put(file, bytes);
-    let id = owner.ask(keep(file));
+    let id = owner.send(keep(file));
     let kept = owner.answer(id);
     assert_eq!((&kept["event"], &kept["files"]), (&json!("offer-kept"), &json!([file])), "{kept}");
     let acked = &owner.with_id(id).into_iter().rev().nth(1).unwrap();
@@ -63,24 +65,24 @@ fn keep_one(owner: &mut Peer, file: &str, bytes: &[u8]) {
 }
 
 /// Offers a big file, sparse at its owner's, that the hub shall keep; when this returns, the copy is under way.
-fn offer_big(owner: &mut Peer) -> u64 {
+fn offer_big(owner: &mut Process) -> u64 {
     let file = File::create(owner.place.shared("big")).unwrap();
     file.set_len(BIG).unwrap();
     file.write_all_at(b"big", BIG - 3).unwrap();
-    let id = owner.ask(keep("big"));
-    assert_eq!(owner.expect("transfer-started")["peer"], "hub");
-    owner.expect("transfer-progress");
+    let id = owner.send(keep("big"));
+    assert_eq!(owner.then("transfer-started")["peer"], "hub");
+    owner.then("transfer-progress");
     id
 }
 
 /// The folder of the copies.
-fn folder(hub: &Hub) -> PathBuf {
-    hub.dir.path().join("hub/copies")
+fn folder(scene: &Scene) -> PathBuf {
+    scene.path("hub/copies")
 }
 
 /// What is in there.
-fn copies(hub: &Hub) -> BTreeSet<String> {
-    let entries = fs::read_dir(folder(hub)).unwrap();
+fn copies(scene: &Scene) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder(scene)).unwrap();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
@@ -89,7 +91,7 @@ fn hash(bytes: &[u8]) -> String {
 }
 
 /// Asks the hub this and that until something has happened of which nobody is told.
-fn ask_until(peer: &mut Peer, what: &str, happened: impl Fn() -> bool) {
+fn ask_until(peer: &mut Process, what: &str, happened: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !happened() {
         assert!(Instant::now() < deadline, "{what}");
@@ -100,8 +102,10 @@ fn ask_until(peer: &mut Peer, what: &str, happened: impl Fn() -> bool) {
 #[test]
 fn the_hubs_own_files_arrive_byte_for_byte() {
     let (menu, dish) = (content("menu", 3 * MIB + 1), content("dish", 7));
-    let (dir, hub) = hub_with(&[("menu.txt", &menu), ("sub/dish", &dish), ("empty", b""), (".hidden", b"no")], &[]);
-    let mut dora = Peer::join(hub.port, "dora", &[]);
+    let scene = Scene::default();
+    let (dir, hub) =
+        hub_with(&scene, &[("menu.txt", &menu), ("sub/dish", &dish), ("empty", b""), (".hidden", b"no")], &[]);
+    let mut dora = scene.client(&hub, "dora");
     let offers = table_with(&mut dora, |offers| offers.len() == 3);
     let expected = ["empty of hub", "menu.txt of hub", "sub/dish of hub"].map(str::to_owned);
     assert_eq!(names(&offers), BTreeSet::from(expected));
@@ -119,9 +123,9 @@ fn the_hubs_own_files_arrive_byte_for_byte() {
     dora.must(get("empty", "hub"), "transfer-completed");
     assert_eq!((dora.place.got("sub/dish"), dora.place.got("empty")), (dish, Vec::new()));
     fs::remove_file(dora.place.downloads().join("menu.txt")).unwrap();
-    dora.process.skip();
-    dora.write("get menu.txt hub");
-    dora.expect("transfer-completed");
+    dora.skip();
+    dora.line("get menu.txt hub");
+    dora.then("transfer-completed");
     assert_eq!(dora.place.got("menu.txt"), menu);
 
     // For people.
@@ -143,12 +147,13 @@ fn the_hubs_own_files_arrive_byte_for_byte() {
 #[test]
 fn what_comes_into_the_hubs_folder_changes_and_goes_is_followed() {
     // Clients know under which address they reach it.
-    let (dir, hub) = hub_with(&[], &["--listen", "0.0.0.0", "--access", "open"]);
+    let scene = Scene::default();
+    let (dir, hub) = hub_with(&scene, &[], &["--listen", "0.0.0.0", "--access", "open"]);
     let outside = tempfile::tempdir().unwrap();
     fs::write(outside.path().join("secret"), "secret").unwrap();
     symlink(outside.path().join("secret"), dir.path().join("link")).unwrap();
     symlink(outside.path(), dir.path().join("folder")).unwrap();
-    let mut dora = Peer::join(hub.port, "dora", &[]);
+    let mut dora = scene.client(&hub, "dora");
     assert_eq!(dora.table()["offers"], json!([]));
     let path = dir.path().join("sub/menu");
     fs::create_dir(dir.path().join("sub")).unwrap();
@@ -174,17 +179,17 @@ fn what_comes_into_the_hubs_folder_changes_and_goes_is_followed() {
 
 #[test]
 fn a_copy_can_be_had_when_its_owner_is_gone_and_goes_when_it_is_withdrawn() {
-    let mut hub = Hub::start(&["--keep-files", "10MB"]);
+    let scene = Scene::default();
+    let mut hub = scene.hub_with(&["--keep-files", "10MB"]);
     let song = content("song", 3 * MIB + 7);
-    let mut erin = Peer::join(hub.port, "erin", &[]);
+    let mut erin = scene.client(&hub, "erin");
     keep_one(&mut erin, "song", &song);
-    assert_eq!(copies(&hub), BTreeSet::from([hash(&song)]));
-    assert_eq!(fs::metadata(folder(&hub)).unwrap().permissions().mode() & 0o777, 0o700);
-    let owner = erin.place.clone();
+    assert_eq!(copies(&scene), BTreeSet::from([hash(&song)]));
+    assert_eq!(fs::metadata(folder(&scene)).unwrap().permissions().mode() & 0o777, 0o700);
     erin.quit();
 
     for (name, restart) in [("dora", true), ("cleo", true), ("finn", false)] {
-        let mut peer = Peer::join(hub.port, name, &[]);
+        let mut peer = scene.client(&hub, name);
         let offers = table_with(&mut peer, |offers| !offers.is_empty());
         assert_eq!((&offers[0]["owner"], &offers[0]["kept"]), (&json!("erin"), &json!(true)));
         let done = peer.must(get("song", "erin"), "transfer-completed");
@@ -192,20 +197,20 @@ fn a_copy_can_be_had_when_its_owner_is_gone_and_goes_when_it_is_withdrawn() {
         assert_eq!(peer.place.got("song"), song);
         peer.kill();
         if restart {
-            hub = hub.restart();
+            hub = scene.again(hub, Signal::KILL, &["--keep-files", "10MB"]);
         }
     }
 
     // She is back: it comes from her, and is hers to take away.
-    let mut erin = Peer::join_from(owner, hub.port, "erin", &[]);
-    let mut dora = Peer::join(hub.port, "gwen", &[]);
+    let mut erin = scene.client(&hub, "erin");
+    let mut dora = scene.client(&hub, "gwen");
     keep_one(&mut erin, "song", &song);
     let offers = table_with(&mut dora, |offers| !offers.is_empty() && offers[0]["kept"] != json!(true));
     assert_eq!(names(&offers), BTreeSet::from(["song of erin".to_owned()]));
     let done = dora.must(get("song", "erin"), "transfer-completed");
     assert_eq!(done["sources"], json!([{"peer": "erin", "bytes": song.len()}]));
     erin.must(json!({"request": "withdraw", "files": ["song"]}), "withdrawn");
-    ask_until(&mut erin, "the copy is removed", || copies(&hub).is_empty());
+    ask_until(&mut erin, "the copy is removed", || copies(&scene).is_empty());
     erin.quit();
     dora.refused(get("song", "erin"), "not-offered");
     dora.quit();
@@ -213,24 +218,25 @@ fn a_copy_can_be_had_when_its_owner_is_gone_and_goes_when_it_is_withdrawn() {
 
 #[test]
 fn what_does_not_fit_is_not_kept_and_the_same_content_is_kept_once() {
-    let hub = Hub::start(&["--keep-files", "3MB"]);
-    let (mut erin, mut dora) = (Peer::join(hub.port, "erin", &[]), Peer::join(hub.port, "dora", &[]));
+    let scene = Scene::default();
+    let hub = scene.hub_with(&["--keep-files", "3MB"]);
+    let (mut erin, mut dora) = (scene.client(&hub, "erin"), scene.client(&hub, "dora"));
     let song = content("song", 2 * MIB);
     // Both at once.
     erin.place.put("song", &song);
     dora.place.put("tune", &song);
-    let ids = (erin.ask(keep("song")), dora.ask(keep("tune")));
+    let ids = (erin.send(keep("song")), dora.send(keep("tune")));
     assert_eq!(
         (&erin.answer(ids.0)["event"], &dora.answer(ids.1)["event"]),
         (&json!("offer-kept"), &json!("offer-kept"))
     );
-    assert_eq!(copies(&hub), BTreeSet::from([hash(&song)]));
+    assert_eq!(copies(&scene), BTreeSet::from([hash(&song)]));
     erin.place.put("other", &content("other", 2 * MIB));
     erin.refused(keep("other"), "no-room");
     assert_eq!(dora.must(get("other", "erin"), "transfer-completed")["size"], json!(2 * MIB), "offered all the same");
     // One of two takes it away: it stays for the other, and goes with it.
     erin.must(json!({"request": "withdraw", "files": ["song"]}), "withdrawn");
-    let mut cleo = Peer::join(hub.port, "cleo", &[]);
+    let mut cleo = scene.client(&hub, "cleo");
     dora.quit();
     table_with(&mut cleo, |offers| offers.iter().any(|offer| offer["kept"] == true));
     cleo.must(get("tune", "dora"), "transfer-completed");
@@ -238,8 +244,9 @@ fn what_does_not_fit_is_not_kept_and_the_same_content_is_kept_once() {
     for peer in [erin, cleo] {
         peer.quit();
     }
-    let none = Hub::start(&[]);
-    let mut erin = Peer::join(none.port, "erin", &[]);
+    let elsewhere = Scene::default();
+    let none = elsewhere.hub();
+    let mut erin = elsewhere.client(&none, "erin");
     erin.place.put("song", &song);
     erin.refused(keep("song"), "keeps-nothing");
     erin.quit();
@@ -276,65 +283,69 @@ fn fetch_as(identity: &Identity, hub: &Hub, offer: &Value, folder: &Path) -> Res
 
 #[test]
 fn only_who_is_here_may_fetch() {
-    let (_dir, mut hub) = hub_with(&[("menu", b"soup")], &[]);
-    let mut dora = Peer::join(hub.port, "dora", &[]);
+    let scene = Scene::default();
+    let (_dir, mut hub) = hub_with(&scene, &[("menu", b"soup")], &[]);
+    let mut dora = scene.client(&hub, "dora");
     let offer = table_with(&mut dora, |offers| offers.len() == 1).remove(0);
-    let hers = Home::open(Some(&dora.place.path().join("home"))).unwrap().identity("dora").unwrap();
+    let hers = Home::open(Some(&dora.place.data())).unwrap().identity("dora").unwrap();
     let (stranger, place) = (Identity::ephemeral().unwrap(), tempfile::tempdir().unwrap());
     assert_eq!(fetch_as(&hers, &hub, &offer, place.path()), Ok(b"soup".to_vec()));
     assert_eq!(fetch_as(&stranger, &hub, &offer, place.path()), Err(ErrorCode::PeerRefused));
     dora.quit();
-    hub.process.expect("client-left");
+    hub.process.then("client-left");
     assert_eq!(fetch_as(&hers, &hub, &offer, place.path()), Err(ErrorCode::PeerRefused));
 }
 
 #[test]
 fn a_hub_that_is_stopped_does_not_wait_for_a_copy() {
-    let mut hub = Hub::start(&["--keep-files", "1GiB"]);
-    let mut erin = Peer::join(hub.port, "erin", &[]);
+    let scene = Scene::default();
+    let mut hub = scene.hub_with(&["--keep-files", "1GiB"]);
+    let mut erin = scene.client(&hub, "erin");
     offer_big(&mut erin);
-    hub.process.signal("TERM");
-    assert!(hub.process.wait().success());
-    hub.process.expect("hub-stopped");
+    hub.process.signal(Signal::TERM);
+    assert_eq!(hub.process.exit(), 0);
+    hub.process.then("hub-stopped");
 }
 
 #[test]
 fn a_hub_killed_while_it_makes_a_copy_makes_it_again() {
-    let hub = Hub::start(&["--keep-files", "1GiB"]);
-    let mut erin = Peer::join(hub.port, "erin", &[]);
+    let scene = Scene::default();
+    let hub = scene.hub_with(&["--keep-files", "1GiB"]);
+    let mut erin = scene.client(&hub, "erin");
     let id = offer_big(&mut erin);
-    let hub = hub.restart();
+    let _hub = scene.again(hub, Signal::KILL, &["--keep-files", "1GiB"]);
     let kept = erin.answer(id);
     assert_eq!((&kept["event"], &kept["bytes"]), (&json!("offer-kept"), &json!(BIG)), "{kept}");
     let offer = erin.table()["offers"][0].clone();
-    assert_eq!(copies(&hub), BTreeSet::from([text(&offer["hash"])]));
+    assert_eq!(copies(&scene), BTreeSet::from([text(&offer["hash"])]));
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(File::open(folder(&hub).join(text(&offer["hash"]))).unwrap()).unwrap();
+    hasher.update_reader(File::open(folder(&scene).join(text(&offer["hash"]))).unwrap()).unwrap();
     assert_eq!(hasher.finalize().to_hex().to_string(), text(&offer["hash"]));
     erin.quit();
 }
 
 #[test]
 fn copies_that_are_not_what_they_were_are_not_served() {
-    let hub = Hub::start(&["--keep-files", "10MB"]);
-    let mut erin = Peer::join(hub.port, "erin", &[]);
+    let scene = Scene::default();
+    let hub = scene.hub_with(&["--keep-files", "10MB"]);
+    let mut erin = scene.client(&hub, "erin");
     for file in ["sound", "changed", "short", "gone"] {
         keep_one(&mut erin, file, file.as_bytes());
     }
     erin.quit();
-    let path = |file: &str| folder(&hub).join(hash(file.as_bytes()));
+    let path = |file: &str| folder(&scene).join(hash(file.as_bytes()));
     fs::write(path("changed"), "CHANGED").unwrap();
     fs::write(path("short"), "").unwrap();
     fs::remove_file(path("gone")).unwrap();
     // What a crash may leave.
     for left in ["0".repeat(64), format!(".{}.00000000.potluck", "0".repeat(64))] {
-        fs::write(folder(&hub).join(left), "left").unwrap();
+        fs::write(folder(&scene).join(left), "left").unwrap();
     }
-    let hub = hub.restart();
-    let mut dora = Peer::join(hub.port, "dora", &[]);
+    let hub = scene.again(hub, Signal::KILL, &["--keep-files", "10MB"]);
+    let mut dora = scene.client(&hub, "dora");
     let offers = table_with(&mut dora, |offers| offers.len() == 1);
     assert_eq!(names(&offers), BTreeSet::from(["sound of erin".to_owned()]));
-    ask_until(&mut dora, "only the sound one is left", || copies(&hub) == BTreeSet::from([hash(b"sound")]));
+    ask_until(&mut dora, "only the sound one is left", || copies(&scene) == BTreeSet::from([hash(b"sound")]));
     dora.must(get("sound", "erin"), "transfer-completed");
     assert_eq!(dora.place.got("sound"), b"sound");
     dora.quit();

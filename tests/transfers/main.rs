@@ -21,17 +21,16 @@ mod whole;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::peers::{Hub, PATIENCE, Peer};
+use support::*;
 
 /// Large enough to be caught while it is under way; sparse, so that it costs nothing at its owner's.
 const BIG: u64 = 512 << 20;
 
 /// An owner and a receiver, both registered.
-fn pair(hub: &Hub) -> (Peer, Peer) {
-    (Peer::join(hub.port, "erin", &[]), Peer::join(hub.port, "dora", &[]))
+fn pair(scene: &Scene, hub: &Hub) -> (Process, Process) {
+    (scene.client(hub, "erin"), scene.client(hub, "dora"))
 }
 
 fn get(file: &str) -> Value {
@@ -42,29 +41,20 @@ fn get_chunks(file: &str, chunks: impl IntoIterator<Item = u32>) -> Value {
     json!({"request": "get", "file": file, "chunks": chunks.into_iter().collect::<Vec<_>>()})
 }
 
-/// Looks again and again until it is so.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}: not in time");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// Offers a file in at most so many chunks.
-fn offer_cut(owner: &mut Peer, file: &str, bytes: &[u8], chunks: u32) -> Value {
+fn offer_cut(owner: &mut Process, file: &str, bytes: &[u8], chunks: u32) -> Value {
     owner.place.put(file, bytes);
     let offer = json!({"request": "offer", "files": [file], "chunks": chunks});
     owner.must(offer, "offer-acked")["offers"][0].clone()
 }
 
 /// Offers a folder.
-fn offer_tree(owner: &mut Peer, folder: &str) -> Value {
+fn offer_tree(owner: &mut Process, folder: &str) -> Value {
     owner.must(json!({"request": "offer", "files": [folder]}), "offer-acked")
 }
 
 /// Offers a big file, which has this label at its end.
-fn offer_big(owner: &mut Peer, label: &str) -> Value {
+fn offer_big(owner: &mut Process, label: &str) -> Value {
     let file = File::create(owner.place.shared("big")).unwrap();
     file.set_len(BIG).unwrap();
     file.write_all_at(label.as_bytes(), BIG - label.len() as u64).unwrap();

@@ -6,9 +6,9 @@ use potluck::io::net::identity::Identity;
 use serde_json::{Value, json};
 
 use super::get;
-use super::support::false_hub;
-use super::support::peers::{Hub, Peer, text};
-use super::support::raw::Raw;
+use crate::support::false_hub;
+use crate::support::raw::Raw;
+use crate::support::*;
 
 const HASH: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -28,16 +28,17 @@ fn content(file: &str) -> Value {
 }
 
 /// Everybody is as well as before, and nothing is where it must not be.
-fn is_well(erin: &mut Peer, dora: &mut Peer) {
+fn is_well(erin: &mut Process, dora: &mut Process) {
     erin.must(json!({"request": "message", "to": "dora", "text": "still there?"}), "message-acked");
-    dora.expect("message");
+    dora.then("message");
     assert_eq!(dora.table()["offers"], json!([]));
 }
 
 #[test]
 fn the_hub_takes_no_offer_that_cannot_be() {
-    let hub = Hub::start(&[]);
-    let [mut erin, mut dora] = ["erin", "dora"].map(|name| Peer::join(hub.port, name, &[]));
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let [mut erin, mut dora] = ["erin", "dora"].map(|name| scene.client(&hub, name));
     let mut evil = Raw::enter(hub.port, "evil", Identity::from_seed([93; 32]), 9);
     let absolute = ["/etc/passwd", "C:/x", "", ".."].map(str::to_owned);
     for (id, name) in (10..).zip(bad_names().into_iter().chain(absolute)) {
@@ -116,8 +117,9 @@ fn a_folder_of_a_hostile_hub_stays_in_its_place() {
             ],
         }
     });
-    let mut dora = Peer::join(hub, "dora", &[]);
-    let id = dora.ask(get("t/"));
+    let scene = Scene::default();
+    let mut dora = scene.client(&hub, "dora");
+    let id = dora.send(get("t/"));
     let answer = dora.answer(id);
     assert_eq!((&answer["event"], &answer["code"]), (&json!("error"), &json!("bad-name")), "{answer}");
     let failed: Vec<Value> = dora.with_id(id).into_iter().filter(|event| event["event"] == "file-failed").collect();
@@ -125,7 +127,7 @@ fn a_folder_of_a_hostile_hub_stays_in_its_place() {
     assert!(failed.iter().all(|event| event["code"] == "bad-name"), "{failed:#?}");
     assert!(dora.place.downloaded().is_empty());
     nothing_else(&dora);
-    assert_eq!(dora.call(json!({"request": "transfers"}))["transfers"], json!([]));
+    assert_eq!(dora.ask(json!({"request": "transfers"}))["transfers"], json!([]));
 }
 
 #[test]
@@ -138,8 +140,9 @@ fn sizes_of_a_hostile_hub_cost_nothing() {
         let offer = offer(&number.to_string(), size, chunk_size, chunks);
         vec![json!({"event": "located", "id": asked["id"], "sources": [{"offer": offer, "key": key()}]})]
     });
-    let mut dora = Peer::join(hub, "dora", &[]);
-    let codes: Vec<String> = (0..4).map(|file| text(&dora.call(get(&file.to_string()))["code"])).collect();
+    let scene = Scene::default();
+    let mut dora = scene.client(&hub, "dora");
+    let codes: Vec<String> = (0..4).map(|file| text(&dora.ask(get(&file.to_string()))["code"])).collect();
     // What is as large as it may be finds no room, or is too large for any file system.
     assert!(["disk-full", "disk-failed"].contains(&codes[0].as_str()), "{codes:?}");
     assert_eq!(codes[1..], ["peer-broke", "peer-broke", "peer-broke"]);
@@ -148,8 +151,8 @@ fn sizes_of_a_hostile_hub_cost_nothing() {
 }
 
 /// Beside the folders that a client has nothing was written.
-fn nothing_else(peer: &Peer) {
+fn nothing_else(peer: &Process) {
     let around: Vec<_> = fs::read_dir(peer.place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    let own = ["shared", "downloads", "home", "stderr"];
+    let own = ["shared", "downloads", "data"];
     assert!(around.iter().all(|name| own.iter().any(|own| name == own)), "{around:?}");
 }

@@ -9,13 +9,13 @@ use potluck::protocol::ErrorCode;
 use serde_json::{Value, json};
 
 use super::hostile::{fetch_as, hub_key, key_of};
-use super::support::false_hub;
-use super::support::peers::{Hub, Peer, Place, content, text};
-use super::support::raw::Raw;
 use super::{error_code, pair};
+use crate::support::false_hub;
+use crate::support::raw::Raw;
+use crate::support::*;
 
-fn identity(peer: &Peer) -> Identity {
-    Home::open(Some(&peer.place.path().join("home"))).unwrap().identity(&peer.name).unwrap()
+fn identity(peer: &Process) -> Identity {
+    Home::open(Some(&peer.place.data())).unwrap().identity(&peer.name).unwrap()
 }
 
 /// What was pushed, as if it were offered by whoever serves files on this port.
@@ -28,15 +28,16 @@ fn as_offer(pushed: &Value, owner: &str, roster: &Value) -> Value {
 
 #[test]
 fn what_is_pushed_is_for_one_person_and_nobody_else() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
-    let mut finn = Peer::join(hub.port, "finn", &[]);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
+    let mut finn = scene.client(&hub, "finn");
     let roster = finn.must(json!({"request": "who"}), "roster");
     let keys = ["erin", "dora"].map(|name| (name, key_of(&mut finn, name)));
-    let (as_finn, folder) = (identity(&finn), Place::new());
+    let (as_finn, folder) = (identity(&finn), scene.place("nobody"));
     erin.place.put("secret.txt", &content("secret", 5_000));
-    let id = erin.ask(json!({"request": "push", "file": "secret.txt", "to": "dora"}));
-    let pushed = dora.expect("push-offered");
+    let id = erin.send(json!({"request": "push", "file": "secret.txt", "to": "dora"}));
+    let pushed = dora.then("push-offered");
     let nobody_else = |when: &str| {
         for (owner, key) in keys {
             let code = fetch_as(&as_finn, &as_offer(&pushed, owner, &roster), key, &folder).unwrap_err();
@@ -56,39 +57,38 @@ fn what_is_pushed_is_for_one_person_and_nobody_else() {
     let offer = finn.table()["offers"][0].clone();
     let as_dora = identity(&dora);
     assert!(fetch_as(&as_dora, &offer, key_of(&mut dora, "finn"), &folder).is_ok());
-    [erin, dora, finn].into_iter().for_each(Peer::quit);
+    [erin, dora, finn].into_iter().for_each(Process::quit);
 }
 
 #[test]
 fn from_another_key_than_the_pinned_one_not_a_byte_is_taken() {
-    let hub = Hub::start(&[]);
-    let mut erin = Peer::join(hub.port, "erin", &[]);
-    let place = Place::new();
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let mut erin = scene.client(&hub, "erin");
     let before = Identity::from_seed([90; 32]).key;
-    let pins = Home::open(Some(&place.path().join("home"))).unwrap().pins();
+    let pins = Home::open(Some(&scene.place("dora").data())).unwrap().pins();
     pins.pin_peer("erin", &hub_key(&hub), before).unwrap();
-    let mut dora = Peer::join_from(place, hub.port, "dora", &["--accept-from", "erin"]);
+    let mut dora = scene.client_with(&hub, "dora", &["--accept-from", "erin"]);
     erin.place.put("a", b"a");
-    let id = erin.ask(json!({"request": "push", "file": "a", "to": "dora"}));
-    erin.expect("push-asked");
-    assert_eq!(dora.expect("error")["code"], "peer-key-changed");
+    let id = erin.send(json!({"request": "push", "file": "a", "to": "dora"}));
+    erin.then("push-asked");
+    assert_eq!(dora.then("error")["code"], "peer-key-changed");
     assert!(dora.place.downloaded().is_empty());
     let transfer = erin.with_id(id)[0]["transfer"].clone();
     erin.must(json!({"request": "cancel", "transfer": transfer}), "cancelled");
     assert_eq!(error_code(&erin.answer(id)), "interrupted");
-    assert!(erin.process.seen.iter().all(|event| event["event"] != "transfer-started"));
+    assert!(erin.seen.iter().all(|event| event["event"] != "transfer-started"));
     // And the other way round: who has another key than the receiver had is given nothing.
     assert!(pins.forget(&format!("erin@{}", hub_key(&hub))).unwrap());
-    let own = Home::open(Some(&erin.place.path().join("home"))).unwrap().pins();
+    let own = Home::open(Some(&erin.place.data())).unwrap().pins();
     own.pin_peer("dora", &hub_key(&hub), before).unwrap();
-    let id = erin.ask(json!({"request": "push", "file": "a", "to": "dora"}));
-    erin.expect("push-asked");
-    let failed =
-        dora.process.expect_where("the failure", |event| event["event"] == "transfer-failed" && event["file"] == "a");
+    let id = erin.send(json!({"request": "push", "file": "a", "to": "dora"}));
+    erin.then("push-asked");
+    let failed = dora.then_where("the failure", |event| event["event"] == "transfer-failed" && event["file"] == "a");
     assert!(["source-gone", "peer-refused"].contains(&text(&failed["code"]).as_str()), "{failed}");
     assert!(dora.place.downloaded().iter().all(|file| file != "a"));
     let transfer = erin.with_id(id)[0]["transfer"].clone();
-    erin.call(json!({"request": "cancel", "transfer": transfer}));
+    erin.ask(json!({"request": "cancel", "transfer": transfer}));
     assert_eq!(erin.answer(id)["event"], "error");
     erin.quit();
     dora.quit();
@@ -96,8 +96,9 @@ fn from_another_key_than_the_pinned_one_not_a_byte_is_taken() {
 
 #[test]
 fn what_is_no_file_of_the_folder_is_not_pushed() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
     fs::write(erin.place.path().join("outside"), "secret").unwrap();
     erin.place.put("folder/inside", b"i");
     symlink(erin.place.path().join("outside"), erin.place.shared("link")).unwrap();
@@ -122,7 +123,7 @@ fn what_is_no_file_of_the_folder_is_not_pushed() {
         dora.refused(json!({"request": "accept", "push": push}), "no-such-push");
         dora.refused(json!({"request": "decline", "push": push}), "no-such-push");
     }
-    assert!(dora.process.seen.iter().all(|event| event["event"] != "push-offered"));
+    assert!(dora.seen.iter().all(|event| event["event"] != "push-offered"));
     erin.quit();
     dora.quit();
 }
@@ -145,8 +146,9 @@ const NAMES: [&str; 12] = [
 
 #[test]
 fn a_hostile_client_cannot_push_names_that_lead_elsewhere() {
-    let hub = Hub::start(&[]);
-    let mut dora = Peer::join(hub.port, "dora", &["--accept-from", "all"]);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let mut dora = scene.client_with(&hub, "dora", &["--accept-from", "all"]);
     let mut evil = Raw::enter(hub.port, "evil", Identity::from_seed([91; 32]), 9);
     let hash = "a".repeat(64);
     let long = "x".repeat(256);
@@ -160,10 +162,10 @@ fn a_hostile_client_cannot_push_names_that_lead_elsewhere() {
         let answer = evil.ask(id, &json!({"id": id, "push": content, "to": "dora"}));
         assert_eq!(answer["code"], "bad-request", "{size} {chunks}: {answer}");
     }
-    let mut erin = Peer::join(hub.port, "erin", &[]);
+    let mut erin = scene.client(&hub, "erin");
     erin.must(json!({"request": "message", "to": "dora", "text": "still there?"}), "message-acked");
-    dora.expect("message");
-    assert!(dora.process.seen.iter().all(|event| event["event"] != "push-offered"));
+    dora.then("message");
+    assert!(dora.seen.iter().all(|event| event["event"] != "push-offered"));
     assert!(dora.place.downloaded().is_empty());
     erin.quit();
     dora.quit();
@@ -195,18 +197,15 @@ fn a_hostile_hub_cannot_make_a_push_lead_elsewhere() {
             ],
         }
     });
-    let mut dora = Peer::join(hub, "dora", &["--accept-from", "all"]);
-    dora.ask(json!({"request": "status"}));
+    let scene = Scene::default();
+    let mut dora = scene.client_with(&hub, "dora", &["--accept-from", "all"]);
+    dora.send(json!({"request": "status"}));
     for name in NAMES {
-        let failed =
-            dora.process.expect_where(&format!("the failure of {name:?}"), |event| event["code"] == "bad-name");
+        let failed = dora.then_where(&format!("the failure of {name:?}"), |event| event["code"] == "bad-name");
         assert!(["error", "transfer-failed"].contains(&text(&failed["event"]).as_str()), "{name:?}: {failed}");
     }
-    assert_eq!(dora.call(json!({"request": "transfers"}))["event"], "transfers");
+    assert_eq!(dora.ask(json!({"request": "transfers"}))["event"], "transfers");
     assert!(dora.place.downloaded().is_empty());
     let around: Vec<_> = fs::read_dir(dora.place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(
-        around.iter().all(|name| ["shared", "downloads", "home", "stderr"].iter().any(|own| name == own)),
-        "{around:?}"
-    );
+    assert!(around.iter().all(|name| ["shared", "downloads", "data"].iter().any(|own| name == own)), "{around:?}");
 }

@@ -2,30 +2,31 @@
 
 use serde_json::{Value, json};
 
-use super::support::peers::{Hub, Peer, content};
 use super::{error_code, get, offer_cut};
+use crate::support::*;
 
 fn cancel(transfer: &Value) -> Value {
     json!({"request": "cancel", "transfer": transfer})
 }
 
 /// The place at which an event of a request stands among all.
-fn place(peer: &Peer, id: u64, name: &str) -> usize {
+fn place(peer: &Process, id: u64, name: &str) -> usize {
     let is = |event: &Value| event["id"] == id && event["event"] == name;
-    peer.process.seen.iter().position(is).unwrap_or_else(|| panic!("no {name} of {id}"))
+    peer.seen.iter().position(is).unwrap_or_else(|| panic!("no {name} of {id}"))
 }
 
 #[test]
 fn one_at_a_time_the_others_wait_in_their_order() {
-    let hub = Hub::start(&[]);
-    let mut erin = Peer::join(hub.port, "erin", &[]);
-    let mut dora = Peer::join(hub.port, "dora", &["--max-transfers", "1", "--down", "300k"]);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let mut erin = scene.client(&hub, "erin");
+    let mut dora = scene.client_with(&hub, "dora", &["--max-transfers", "1", "--down", "300k"]);
     for file in ["a", "b", "c", "d"] {
         offer_cut(&mut erin, file, &content(file, 100_000), 10);
     }
-    let ids = ["a", "b", "c", "d"].map(|file| dora.ask(get(file)));
+    let ids = ["a", "b", "c", "d"].map(|file| dora.send(get(file)));
     for (file, position) in [("b", 1), ("c", 2), ("d", 3)] {
-        let queued = dora.expect("transfer-queued");
+        let queued = dora.then("transfer-queued");
         assert_eq!((&queued["file"], &queued["position"]), (&json!(file), &json!(position)), "{queued}");
     }
     let listed = dora.must(json!({"request": "transfers"}), "transfers");
@@ -34,7 +35,7 @@ fn one_at_a_time_the_others_wait_in_their_order() {
     let third = listed["transfers"][2]["transfer"].clone();
     dora.must(cancel(&third), "cancelled");
     assert_eq!(error_code(&dora.answer(ids[2])), "interrupted");
-    let failed = dora.expect("transfer-failed");
+    let failed = dora.then("transfer-failed");
     assert_eq!((&failed["transfer"], &failed["code"]), (&third, &json!("interrupted")));
     dora.refused(cancel(&third), "no-such-transfer");
     for id in [ids[0], ids[1], ids[3]] {
@@ -58,14 +59,15 @@ fn one_at_a_time_the_others_wait_in_their_order() {
 
 #[test]
 fn the_place_of_one_that_fails_is_taken_by_the_next() {
-    let hub = Hub::start(&[]);
-    let mut erin = Peer::join(hub.port, "erin", &["--up", "200k"]);
-    let mut dora = Peer::join(hub.port, "dora", &["--max-transfers", "1"]);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let mut erin = scene.client_with(&hub, "erin", &["--up", "200k"]);
+    let mut dora = scene.client_with(&hub, "dora", &["--max-transfers", "1"]);
     for file in ["a", "b"] {
         offer_cut(&mut erin, file, &content(file, 100_000), 10);
     }
-    let ids = ["a", "b"].map(|file| dora.ask(get(file)));
-    let running = dora.expect("transfer-progress")["transfer"].clone();
+    let ids = ["a", "b"].map(|file| dora.send(get(file)));
+    let running = dora.then("transfer-progress")["transfer"].clone();
     dora.must(cancel(&running), "cancelled");
     assert_eq!(error_code(&dora.answer(ids[0])), "interrupted");
     assert_eq!(dora.answer(ids[1])["event"], "transfer-completed");
@@ -77,15 +79,16 @@ fn the_place_of_one_that_fails_is_taken_by_the_next() {
 
 #[test]
 fn who_sends_can_cancel_too() {
-    let hub = Hub::start(&[]);
-    let mut erin = Peer::join(hub.port, "erin", &["--up", "200k"]);
-    let mut dora = Peer::join(hub.port, "dora", &[]);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let mut erin = scene.client_with(&hub, "erin", &["--up", "200k"]);
+    let mut dora = scene.client(&hub, "dora");
     let bytes = content("upload", 400_000);
     offer_cut(&mut erin, "a", &bytes, 40);
-    let id = dora.ask(get("a"));
-    let upload = erin.expect("transfer-progress")["transfer"].clone();
+    let id = dora.send(get("a"));
+    let upload = erin.then("transfer-progress")["transfer"].clone();
     erin.must(cancel(&upload), "cancelled");
-    let failed = erin.expect("transfer-failed");
+    let failed = erin.then("transfer-failed");
     let fields = [&failed["transfer"], &failed["direction"], &failed["code"]];
     assert_eq!(fields, [&upload, &json!("up"), &json!("interrupted")]);
     let code = error_code(&dora.answer(id)).to_owned();
@@ -100,26 +103,27 @@ fn who_sends_can_cancel_too() {
 
 #[test]
 fn at_the_end_of_the_input_what_waits_is_fetched_and_quit_now_gives_it_up() {
-    let hub = Hub::start(&[]);
-    let mut erin = Peer::join(hub.port, "erin", &[]);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let mut erin = scene.client(&hub, "erin");
     for file in ["a", "b", "c"] {
         offer_cut(&mut erin, file, &content(file, 60_000), 10);
     }
     let args = ["--max-transfers", "1", "--down", "300k"];
-    let mut dora = Peer::join(hub.port, "dora", &args);
+    let mut dora = scene.client_with(&hub, "dora", &args);
     for file in ["a", "b", "c"] {
-        dora.ask(get(file));
+        dora.send(get(file));
     }
-    dora.close();
+    dora.end_input();
     let place = dora.place.clone();
     assert_eq!(dora.end(), 0);
     for file in ["a", "b", "c"] {
         assert_eq!(place.got(file), content(file, 60_000));
     }
-    let mut finn = Peer::join(hub.port, "finn", &args);
-    let ids = ["a", "b", "c"].map(|file| finn.ask(get(file)));
-    finn.expect("transfer-queued");
-    finn.ask(json!({"request": "quit", "now": true}));
+    let mut finn = scene.client_with(&hub, "finn", &args);
+    let ids = ["a", "b", "c"].map(|file| finn.send(get(file)));
+    finn.then("transfer-queued");
+    finn.send(json!({"request": "quit", "now": true}));
     for id in ids {
         assert_eq!(error_code(&finn.answer(id)), "interrupted");
     }

@@ -4,37 +4,38 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::support::peers::{Hub, Peer, text};
 use super::{get, pair};
+use crate::support::*;
 
 /// Waits until the table has this file, with this content.
-fn expect_file(peer: &mut Peer, file: &str, bytes: &[u8]) {
+fn expect_file(peer: &mut Process, file: &str, bytes: &[u8]) {
     let hash = blake3::hash(bytes).to_hex().to_string();
-    peer.process.expect_where(&format!("{file} in the table"), |event| {
+    peer.then_where(&format!("{file} in the table"), |event| {
         let added = event["added"].as_array().filter(|_| event["event"] == "table-updated");
         added.is_some_and(|added| added.iter().any(|offer| offer["file"] == file && offer["hash"] == json!(hash)))
     });
 }
 
-fn expect_gone(peer: &mut Peer, file: &str) {
-    peer.process.expect_where(&format!("{file} gone"), |event| {
+fn expect_gone(peer: &mut Process, file: &str) {
+    peer.then_where(&format!("{file} gone"), |event| {
         let removed = event["removed"].as_array().filter(|_| event["event"] == "table-updated");
         removed.is_some_and(|removed| removed.iter().any(|offer| offer["file"] == file))
     });
 }
 
-fn expect_changed(peer: &mut Peer, what: impl Fn(&Value) -> bool) {
-    peer.process.expect_where("offer-changed", |event| event["event"] == "offer-changed" && what(event));
+fn expect_changed(peer: &mut Process, what: impl Fn(&Value) -> bool) {
+    peer.then_where("offer-changed", |event| event["event"] == "offer-changed" && what(event));
 }
 
-fn files(peer: &mut Peer) -> Vec<String> {
+fn files(peer: &mut Process) -> Vec<String> {
     peer.table()["offers"].as_array().unwrap().iter().map(|offer| text(&offer["file"])).collect()
 }
 
 #[test]
 fn a_watched_folder_is_offered_as_it_is() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
     erin.place.put("w/a", b"a");
     erin.place.put("w/b", b"b");
     erin.must(json!({"request": "offer", "files": ["w"], "watch": true}), "offer-acked");
@@ -77,8 +78,9 @@ fn a_watched_folder_is_offered_as_it_is() {
 
 #[test]
 fn what_is_offered_by_its_name_is_followed_too() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
     for file in ["changed", "gone", "t/changed", "replaced"] {
         erin.place.put(file, file.as_bytes());
     }

@@ -6,20 +6,21 @@ use std::os::unix::fs::{MetadataExt, symlink};
 
 use serde_json::{Value, json};
 
-use super::support::peers::{Hub, Peer, Place, content, text};
 use super::{get, pair};
+use crate::support::*;
 
 const MIB: usize = 1 << 20;
 
 #[test]
 fn files_of_every_size_arrive_byte_for_byte_and_both_ends_say_so() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
     for size in [0, 1, MIB - 1, MIB, MIB + 1, 10 * MIB] {
         let file = format!("{size}.bin");
         let bytes = content(&file, size);
         let offer = erin.offer(&file, &bytes)["offers"][0].clone();
-        let id = dora.ask(get(&file));
+        let id = dora.send(get(&file));
         let done = dora.answer(id);
         assert_eq!(dora.place.got(&file), bytes);
 
@@ -36,7 +37,7 @@ fn files_of_every_size_arrive_byte_for_byte_and_both_ends_say_so() {
         assert_eq!((&first["resumed"], &done["sources"]), (&json!(0), &sent));
 
         for name in ["transfer-started", "transfer-completed"] {
-            let event = erin.expect(name);
+            let event = erin.then(name);
             let fields = [&event["direction"], &event["file"], &event["peer"], &event["size"], &event["hash"]];
             assert_eq!(fields, [&json!("up"), &json!(file), &json!("dora"), &json!(size), &hash]);
             assert!(event.get("path").is_none() && event.get("id").is_none(), "{event}");
@@ -51,8 +52,9 @@ fn files_of_every_size_arrive_byte_for_byte_and_both_ends_say_so() {
 
 #[test]
 fn names_arrive_as_they_are_and_the_folder_is_made_when_it_is_needed() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
     assert!(!dora.place.downloads().exists());
     let names = ["two words.txt", "Grüße – déjà vu.txt", "sub/x", "sub/deep er/ÿ", ".hidden", "-rf", "a\"b'c$d"];
     for name in names {
@@ -62,9 +64,9 @@ fn names_arrive_as_they_are_and_the_folder_is_made_when_it_is_needed() {
     }
     assert_eq!(dora.place.downloaded(), BTreeSet::from(names.map(str::to_owned)));
     // By hand, too.
-    dora.process.skip();
-    dora.write("get \"two words.txt\" erin --to \"an other.txt\"");
-    dora.expect("transfer-completed");
+    dora.skip();
+    dora.line("get \"two words.txt\" erin --to \"an other.txt\"");
+    dora.then("transfer-completed");
     assert_eq!(dora.place.got("an other.txt"), b"two words.txt");
     erin.quit();
     dora.quit();
@@ -72,8 +74,9 @@ fn names_arrive_as_they_are_and_the_folder_is_made_when_it_is_needed() {
 
 #[test]
 fn what_is_there_is_replaced_only_when_told() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
     erin.offer("a.txt", b"new");
     let target = dora.place.downloads().join("a.txt");
     fs::create_dir(dora.place.downloads()).unwrap();
@@ -106,8 +109,9 @@ fn what_is_there_is_replaced_only_when_told() {
 
 #[test]
 fn links_in_the_download_folder_lead_nowhere() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
     erin.offer("sub/x", b"new");
     erin.offer("y", b"new");
     let (downloads, outside) = (dora.place.downloads(), dora.place.path().join("outside"));
@@ -133,9 +137,10 @@ fn links_in_the_download_folder_lead_nowhere() {
 
 #[test]
 fn who_is_asked_depends_on_who_offers_what() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
-    let mut finn = Peer::join(hub.port, "finn", &[]);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
+    let mut finn = scene.client(&hub, "finn");
     let from = |file: &str, owner: &str| json!({"request": "get", "file": file, "from": owner});
 
     dora.refused(get("nothing"), "not-offered");
@@ -162,30 +167,31 @@ fn who_is_asked_depends_on_who_offers_what() {
     let sources = done["sources"].as_array().unwrap();
     assert_eq!(sources.iter().map(|source| source["bytes"].as_u64().unwrap()).sum::<u64>(), both.len() as u64);
     assert!(sources.iter().all(|source| ["erin", "finn"].contains(&source["peer"].as_str().unwrap())));
-    [erin, dora, finn].into_iter().for_each(Peer::quit);
+    [erin, dora, finn].into_iter().for_each(Process::quit);
 }
 
 #[test]
 fn several_files_are_got_at_once_and_wait_waits_for_all() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
     let files: Vec<String> = (0..10).map(|i| format!("{i}.bin")).collect();
     for file in &files {
         erin.place.put(file, &content(file, 300_000));
     }
     erin.must(json!({"request": "offer", "files": files}), "offer-acked");
-    let ids: Vec<u64> = files.iter().map(|file| dora.ask(get(file))).collect();
+    let ids: Vec<u64> = files.iter().map(|file| dora.send(get(file))).collect();
     dora.must(json!({"request": "wait"}), "waited");
-    let waited = dora.process.seen.iter().position(|event| event["event"] == "waited");
+    let waited = dora.seen.iter().position(|event| event["event"] == "waited");
     for (id, file) in ids.into_iter().zip(&files) {
         let is_answer = |event: &Value| event["id"] == id && event["final"] == true;
-        assert!(dora.process.seen.iter().position(is_answer) < waited);
+        assert!(dora.seen.iter().position(is_answer) < waited);
         assert_eq!(dora.place.got(file), content(file, 300_000));
     }
     // What is under way at the end of the input is finished.
     fs::remove_dir_all(dora.place.downloads()).unwrap();
-    dora.ask(get("0.bin"));
-    dora.close();
+    dora.send(get("0.bin"));
+    dora.end_input();
     let place = dora.place.clone();
     assert_eq!(dora.end(), 0);
     assert_eq!(place.got("0.bin"), content("0.bin", 300_000));
@@ -194,17 +200,18 @@ fn several_files_are_got_at_once_and_wait_waits_for_all() {
 
 #[test]
 fn what_is_asked_after_a_registration_sees_it() {
-    let hub = Hub::start(&[]);
-    let (mut erin, mut dora) = pair(&hub);
+    let scene = Scene::default();
+    let hub = scene.hub();
+    let (mut erin, mut dora) = pair(&scene, &hub);
     erin.offer("a.txt", b"a");
     // All in one go, under a name that the hub has yet to write down.
     let asked = [
-        dora.ask(json!({"request": "dereg"})),
-        dora.ask(json!({"request": "register", "name": "dolly"})),
-        dora.ask(get("a.txt")),
-        dora.ask(json!({"request": "dereg"})),
-        dora.ask(json!({"request": "rereg"})),
-        dora.ask(json!({"request": "get", "file": "a.txt", "to": "b.txt"})),
+        dora.send(json!({"request": "dereg"})),
+        dora.send(json!({"request": "register", "name": "dolly"})),
+        dora.send(get("a.txt")),
+        dora.send(json!({"request": "dereg"})),
+        dora.send(json!({"request": "rereg"})),
+        dora.send(json!({"request": "get", "file": "a.txt", "to": "b.txt"})),
     ];
     let answers = asked.map(|id| text(&dora.answer(id)["event"]));
     let done = "transfer-completed";
@@ -219,11 +226,10 @@ fn clients_of_a_hub_on_the_other_loopback_reach_each_other() {
         return; // this machine has no IPv6
     }
     for (listen, host) in [("::1", "[::1]"), ("::", "[::1]"), ("::", "127.0.0.1"), ("127.0.0.1", "localhost")] {
-        let hub = Hub::start(&["--listen", listen, "--access", "open"]);
+        let scene = Scene::default();
+        let hub = scene.hub_with(&["--listen", listen, "--access", "open"]);
         let at = format!("{host}:{}", hub.port);
-        let [mut erin, mut dora] = ["erin", "dora"].map(|name| Peer::start_at(Place::new(), &at, name, &[]));
-        erin.expect("welcome");
-        dora.expect("welcome");
+        let [mut erin, mut dora] = ["erin", "dora"].map(|name| scene.client(&at, name));
         let offer = erin.offer("a.txt", b"a");
         let shown = if host == "[::1]" { "::1" } else { "127.0.0.1" };
         assert_eq!(offer["offers"][0]["address"], shown);

@@ -2,11 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::time::{Duration, Instant};
 
 use crate::support::link::*;
 use crate::support::proxy::Proxy;
-use potluck::io::net::{LINE_LIMIT, ListenLimits, Listener, connect, connect_host, resolve};
+use potluck::io::net::{CONNECT_TIME, LINE_LIMIT, ListenLimits, Listener, connect, connect_host, resolve};
 use potluck::protocol::{ErrorCode, PublicKey, TransportChoice, TransportKind};
 
 #[tokio::test]
@@ -52,16 +51,17 @@ async fn auto_prefers_quic_and_takes_tcp_where_udp_is_cut() {
     assert_echoes(&mut conn, b"by tcp").await;
 }
 
+/// Who waits is told within five seconds.
+const _: () = assert!(CONNECT_TIME.as_secs() < 5);
+
 #[tokio::test]
-async fn a_network_that_answers_nothing_is_given_up_in_time() {
+async fn a_network_that_answers_nothing_is_given_up() {
     let listener = listen();
     let proxy = Proxy::start(listener.local_addr(), 1);
     proxy.cut();
-    let begun = Instant::now();
-    let failure = dial(proxy.address, TransportChoice::Auto).await.unwrap_err();
+    let failure = soon(dial(proxy.address, TransportChoice::Auto)).await.unwrap_err();
     assert_eq!(failure.code, ErrorCode::HubUnreachable);
     assert!(failure.message.contains(&proxy.address.to_string()), "{failure}");
-    assert!(begun.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test]
@@ -92,11 +92,10 @@ async fn where_nothing_listens_it_is_said_at_once() {
     let address = tcp.local_addr().unwrap();
     drop((tcp, udp));
     for choice in [TransportChoice::Quic, TransportChoice::Tcp, TransportChoice::Auto] {
-        let begun = Instant::now();
-        let failure = dial(address, choice).await.unwrap_err();
+        let failure = soon(dial(address, choice)).await.unwrap_err();
         assert_eq!(failure.code, ErrorCode::HubUnreachable);
+        // What had run into its deadline would not say so.
         assert!(failure.message.contains("refused") && failure.message.contains(&address.to_string()), "{failure}");
-        assert!(begun.elapsed() < Duration::from_secs(3), "it did not wait for the deadline");
     }
 }
 

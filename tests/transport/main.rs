@@ -5,4 +5,3 @@ mod support;
 
 mod both;
 mod hostile;
-mod memory;

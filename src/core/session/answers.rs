@@ -1,11 +1,15 @@
 //! What the hub says.
 
-use super::requests::{Mark, Pending};
-use super::{Collecting, Event, EventLine, Failure, Id, Origin, Output, Session};
+use super::asks::Origin;
+use super::pages::Collecting;
+use super::pending::Pending;
+use super::replica::ChangedKeys;
+use super::{Output, Session};
 use crate::core::time::Time;
-use crate::protocol::name::NameKey;
 use crate::protocol::wire::Ask;
-use crate::protocol::{Client, Content, ErrorCode, Offer, Request, event, request};
+use crate::protocol::{
+    Client, Content, ErrorCode, Event, EventLine, Failure, Id, Offer, Presence, Request, event, request,
+};
 
 impl Session {
     pub(super) fn hub_event(&mut self, now: Time, line: EventLine) {
@@ -13,7 +17,7 @@ impl Session {
             None => self.told(now, line.event),
             // Only our own numbers come back; the answer to something that was given up meanwhile is dropped.
             Some(Id::Number(id)) => {
-                if let Some((ask, origin)) = self.asks.remove(&id) {
+                if let Some((ask, origin)) = self.cx.uplink.asks_mut().take(id) {
                     self.answered(now, ask, origin, line.event);
                 }
             }
@@ -28,77 +32,89 @@ impl Session {
             Event::TableUnfollowed(_) => self.replica.unfollow_table(),
             Event::RosterUpdated(_) => return self.roster_updated(now, event),
             Event::Introduced(introduced) => {
-                self.replica.meet(&introduced.client);
-                self.private_roster(now, std::slice::from_ref(&introduced.client));
-                self.update_peers();
-                return self.end_uploads_to_those_who_left(std::slice::from_ref(&introduced.client));
+                let keys = self.replica.meet(&introduced.client);
+                return self.people_changed(now, std::slice::from_ref(&introduced.client), keys);
             }
             Event::Message(event::Message { number, .. })
             | Event::RoomMessage(event::RoomMessage { number, .. })
             | Event::Withheld(event::Withheld { number }) => return self.heard(now, *number, event),
-            Event::CaughtUp(caught_up) => return self.caught_up(caught_up.number),
-            Event::MessageDelivered(_) | Event::RoomChanged(_) => return self.tell_unless_held(now, event),
-            Event::Blocks(blocks) => {
-                self.blocked = blocks.names.iter().map(|name| NameKey::of(name)).collect();
-                return;
+            Event::CaughtUp(caught_up) => return self.inbox.caught_up(caught_up.number, self.ending.is_leaving()),
+            Event::MessageDelivered(_) | Event::RoomChanged(_) => {
+                return self.inbox.tell_unless_held(now, &mut self.cx, event);
             }
+            Event::Blocks(blocks) => return self.inbox.set_blocked(&blocks.names),
             _ => return self.told_of_files(now, event),
         }
-        self.tell(now, event);
+        self.cx.tell(now, event);
+    }
+
+    /// Somebody has said something.
+    fn heard(&mut self, now: Time, number: u64, event: Event) {
+        let is_leaving = self.ending.is_leaving();
+        if let Err(failure) = self.inbox.hear(now, &mut self.cx, number, event, is_leaving) {
+            self.give_up(now, failure);
+        }
     }
 
     fn table_updated(&mut self, now: Time, mut event: Event) {
         if let Event::TableUpdated(update) = &mut event {
-            update.added.iter_mut().for_each(|offer| self.place(offer));
-            let (me, offered) = (self.registered.as_deref(), &self.offered);
-            let known = |offer: &Offer| {
-                let ours = offered.get_key_value(offer.file.as_str()).filter(|_| me == Some(offer.owner.as_str()));
-                ours.map(|(file, _)| file.clone())
-            };
+            update.added.iter_mut().for_each(|offer| self.cx.uplink.place(offer));
+            let (me, offers) = (self.cx.registration.name(), &self.offers);
+            let known = |offer: &Offer| offers.name_of(offer).filter(|_| me == Some(offer.owner.as_str()));
             if !self.replica.update_table(update, known) {
                 // The hub should not have told as much: it does not end here, but it is not kept.
                 let unfollowed = event::TableUnfollowed::too_large(update.total);
-                return self.tell(now, unfollowed);
+                return self.cx.tell(now, unfollowed);
             }
         }
-        self.tell(now, event);
+        self.cx.tell(now, event);
     }
 
     fn roster_updated(&mut self, now: Time, event: Event) {
         let Event::RosterUpdated(mut update) = event else { return };
-        self.replica.update_roster(&update);
-        self.private_roster(now, &update.clients);
-        self.update_peers();
-        self.end_uploads_to_those_who_left(&update.clients);
-        self.entry.mark_ourselves(&mut update.clients);
-        self.tell(now, update);
+        let keys = self.replica.update_roster(&update);
+        self.people_changed(now, &update.clients, keys);
+        self.cx.registration.mark_ourselves(&mut update.clients);
+        self.cx.tell(now, update);
+    }
+
+    /// Somebody has come or left, as the replica knows already.
+    fn people_changed(&mut self, now: Time, changed: &[Client], keys: ChangedKeys) {
+        self.privates.roster_changed(now, &mut self.cx, &mut self.inbox, &self.replica, changed);
+        match keys {
+            ChangedKeys::All => self.set_peers(),
+            ChangedKeys::These(keys) if self.cx.registration.is_in() && !keys.is_empty() => {
+                self.cx.output(Output::PeersChanged(self.replica.owners_of(keys)));
+            }
+            ChangedKeys::These(_) => {}
+        }
+        self.end_uploads_to_those_who_left(changed);
     }
 
     fn told_of_files(&mut self, now: Time, event: Event) {
         match event {
-            Event::SourcesUpdated(update) => self.sources_updated(update),
-            Event::Stored(stored) => self.stored(now, stored),
-            Event::PushOffered(offered) => self.push_offered(now, offered),
-            Event::PushGone(gone) => self.push_gone(now, gone),
-            Event::PushAnswered(answer) => self.push_answered(now, answer),
+            Event::SourcesUpdated(update) => self.transfers.sources_updated(&mut self.cx, update),
+            Event::Stored(stored) => self.offers.stored(now, &mut self.cx, stored),
+            Event::PushOffered(offered) => self.transfers.push_offered(now, &mut self.cx, offered),
+            Event::PushGone(gone) => self.transfers.push_gone(now, &mut self.cx, gone),
+            Event::PushAnswered(answer) => self.transfers.push_answered(now, &mut self.cx, answer),
             _ => {}
         }
     }
 
     /// Who is in the roster may fetch from us, as long as we are in it ourselves.
-    fn update_peers(&mut self) {
-        let peers = self.registered.is_some().then(|| self.replica.keys());
-        self.out.push_back(Output::Peers(peers));
+    fn set_peers(&mut self) {
+        let peers = self.cx.registration.is_in().then(|| self.replica.keys());
+        self.cx.output(Output::Peers(peers));
     }
 
     /// Whose key was told to have left is sent nothing more, not even what they have asked for already. Who is only
     /// missing, since the hub was started anew and tells everything again, may be back before they ask again.
     fn end_uploads_to_those_who_left(&mut self, changed: &[Client]) {
-        let left =
-            changed.iter().filter(|client| client.state == crate::protocol::Presence::Offline).map(|client| client.key);
+        let left = changed.iter().filter(|client| client.state == Presence::Offline).map(|client| client.key);
         let left: Vec<_> = left.filter(|key| self.replica.clients().all(|client| client.key != *key)).collect();
         if !left.is_empty() {
-            self.out.push_back(Output::PeersLeft(left));
+            self.cx.output(Output::PeersLeft(left));
         }
     }
 
@@ -107,17 +123,16 @@ impl Session {
             (Origin::Goodbye, _) => self.goodbye_answered(now),
             (Origin::Enter | Origin::Return, Event::Welcome(welcome)) => {
                 self.entered(&welcome);
-                self.tell(now, welcome);
-                self.update_peers();
+                self.cx.tell(now, welcome);
+                self.set_peers();
                 self.ask_again(now);
             }
             // Our user, or their program, can still do that.
             (Origin::Enter | Origin::Return, Event::Error(error))
-                if error.code == ErrorCode::LoginRequired && self.config.inbox =>
+                if error.code == ErrorCode::LoginRequired && self.cx.config.inbox =>
             {
-                self.registered = None;
-                self.entry.refuse(error.code);
-                self.tell(now, error);
+                self.cx.registration.refuse(error.code);
+                self.cx.tell(now, error);
                 self.ask_again(now);
             }
             (origin @ (Origin::Enter | Origin::Return), Event::Error(error)) => {
@@ -125,145 +140,146 @@ impl Session {
             }
             (Origin::OfferAgain, event) => {
                 if let Event::Error(error) = event {
-                    self.tell(now, error);
+                    self.cx.tell(now, error);
                 }
                 self.offer_next(now);
             }
             (Origin::Page(so_far), event) => self.page_answered(now, *so_far, event),
             (Origin::User(pending), Event::Error(error)) => self.user_refused(now, *pending, error),
             (Origin::Offer(publishing), Event::OfferAcked(answer)) => {
-                self.offer_acked(now, publishing, published(ask), answer);
+                self.offers.acked(now, &mut self.cx, publishing, published(ask), answer);
             }
             (Origin::Offer(publishing), event) => {
-                self.offer_refused(now, *publishing, published(ask), refusal(event).into());
+                self.offers.refused(now, &mut self.cx, *publishing, published(ask), refusal(event).into());
             }
-            (Origin::Push(transfer), Event::PushAsked(answer)) => self.push_asked(now, transfer, answer),
-            (Origin::Push(transfer), event) => self.push_refused(now, transfer, refusal(event)),
+            (Origin::Push(transfer), Event::PushAsked(answer)) => {
+                self.transfers.push_asked(now, &mut self.cx, transfer, answer)
+            }
+            (Origin::Push(transfer), event) => self.transfers.push_refused(now, &mut self.cx, transfer, refusal(event)),
             (Origin::Change, Event::OfferAcked(event::OfferAcked { offers, revision, .. })) => {
-                self.tell(now, event::OfferChanged { offers, withdrawn: Vec::new(), revision });
+                self.cx.tell(now, event::OfferChanged { offers, withdrawn: Vec::new(), revision });
             }
             (Origin::Change, Event::Withdrawn(event::Withdrawn { files, .. })) if files.is_empty() => {}
             (Origin::Change, Event::Withdrawn(event::Withdrawn { files, revision })) => {
-                self.tell(now, event::OfferChanged { offers: Vec::new(), withdrawn: files, revision });
+                self.cx.tell(now, event::OfferChanged { offers: Vec::new(), withdrawn: files, revision });
             }
-            (Origin::Change, event) => self.tell(now, event::Error::from(refusal(event))),
+            (Origin::Change, event) => self.cx.tell(now, event::Error::from(refusal(event))),
             (Origin::Forgotten, _) => {}
             (Origin::User(pending), event) => self.user_answered(now, *pending, event),
             (Origin::Enter | Origin::Return, _) => {}
         }
     }
 
-    /// The hub does not take us under our name: there is nothing to do here.
-    pub(super) fn leave_refused(&mut self, now: Time, mut failure: Failure) {
-        // No request of our user has a place in it that is wrong.
-        failure.at = None;
-        if !self.abandon(now, &failure) {
-            self.tell(now, event::Error::from(failure.clone()));
+    /// The hub has let us in.
+    fn entered(&mut self, welcome: &event::Welcome) {
+        self.inbox.enter(&mut self.cx, welcome);
+        self.cx.registration.admit(&welcome.name, welcome.number);
+        self.cx.uplink.admitted();
+        self.privates.enter(welcome);
+    }
+
+    /// A page of what was asked.
+    fn page_answered(&mut self, now: Time, so_far: Collecting, event: Event) {
+        if let Some(folder) = self.cx.page_answered(now, so_far, event) {
+            self.transfers.start_listed_folder(now, &mut self.cx, &self.replica, folder);
         }
-        let code = if failure.code == ErrorCode::BadName { ErrorCode::NameTaken.exit() } else { failure.code.exit() };
-        self.leave(now, failure.code.in_short(), code, Mark::default(), false);
     }
 
     fn user_refused(&mut self, now: Time, pending: Pending, error: event::Error) {
         if let Request::Accept(accept) = &pending.request {
-            self.forget_push(accept.push);
+            self.transfers.forget_push(accept.push);
         }
-        self.refuse(now, pending.id, error.into());
-    }
-
-    /// Who is there, without ourselves if that was asked.
-    pub(super) fn roster_for(&self, who: &request::Who, mut roster: event::Roster) -> event::Roster {
-        if let Some(name) = self.registered.as_ref().filter(|_| who.others) {
-            let ours = NameKey::of(name);
-            roster.clients.retain(|client| NameKey::of(&client.name) != ours);
-        }
-        roster
+        self.cx.refuse(now, pending.id, error.into());
     }
 
     fn user_answered(&mut self, now: Time, pending: Pending, event: Event) {
         match (&pending.request, event) {
             (Request::List(list), Event::Synced(synced)) => {
                 let table = self.replica.list(synced.revision, list);
-                self.finish(now, pending.id, table);
+                self.cx.finish(now, pending.id, table);
             }
             (Request::Who(who), Event::Synced(synced)) => {
                 let clients = self.replica.roster(who.after);
                 let roster = event::Roster { revision: synced.revision, clients, next: None };
-                let roster = self.roster_for(who, roster);
-                self.finish(now, pending.id, roster);
+                let roster = self.cx.registration.roster_for(who, roster);
+                self.cx.finish(now, pending.id, roster);
             }
             (Request::Who(who), Event::Roster(roster)) => {
-                let roster = self.roster_for(who, roster);
-                self.finish(now, pending.id, roster);
+                let roster = self.cx.registration.roster_for(who, roster);
+                self.cx.finish(now, pending.id, roster);
             }
-            (_, event @ (Event::TablePage(_) | Event::RosterPage(_))) => {
+            (_, event @ (Event::TablePage(_) | Event::RosterPage(_)))
+            | (Request::Search(_), event @ Event::Found(_)) => {
                 self.page_answered(now, Collecting::new(pending), event);
             }
-            (Request::Search(_), Event::Found(found)) => self.found(now, Collecting::new(pending), found),
             (Request::Get(get), Event::Located(located)) => {
                 let get = get.clone();
-                self.start_get(now, pending, get, located);
+                self.transfers.start_get(now, &mut self.cx, pending, get, located);
             }
             // Everything that was offered when the folder was asked for is in our table now.
             (Request::Get(get), Event::Synced(_)) if get.file.ends_with('/') => {
                 let get = get.clone();
-                self.start_known_folder(now, pending, &get);
+                self.transfers.start_known_folder(now, &mut self.cx, &self.replica, pending, &get);
             }
-            (Request::Accept(_), Event::Located(located)) => self.start_accepted(now, pending, located),
+            (Request::Accept(_), Event::Located(located)) => {
+                self.transfers.start_accepted(now, &mut self.cx, pending, located);
+            }
             (Request::Decline(request::Decline { push }), Event::Declined(_)) => {
                 let push = *push;
-                self.forget_push(push);
-                self.finish(now, pending.id, event::Declined { push });
+                self.transfers.forget_push(push);
+                self.cx.finish(now, pending.id, event::Declined { push });
             }
             // A login in a session that is in already has only shown that the password is right.
-            (Request::Login(_), Event::Welcome(welcome)) if self.registered.as_ref() == Some(&welcome.name) => {
-                self.finish(now, pending.id, welcome);
+            (Request::Login(_), Event::Welcome(welcome)) if self.cx.registration.name() == Some(&welcome.name) => {
+                self.cx.finish(now, pending.id, welcome);
             }
             (Request::Register(_) | Request::Login(_) | Request::Rereg(_), Event::Welcome(welcome)) => {
                 self.entered(&welcome);
-                self.parted = None;
-                self.finish(now, pending.id, welcome);
+                self.cx.registration.forget_parted();
+                self.cx.finish(now, pending.id, welcome);
                 self.offer_again(now);
-                self.update_peers();
+                self.set_peers();
             }
             (Request::Dereg(_), Event::Deregistered(answer)) => {
-                self.close_privates(now);
-                self.parted = self.registered.take();
-                self.leave_pushes(now);
-                self.leave_copies(now);
-                self.holdings.untell();
-                self.inbox.catching_up = false;
-                self.release(now);
-                self.update_peers();
-                self.finish(now, pending.id, answer);
+                self.privates.leave(now, &mut self.cx, &mut self.inbox);
+                self.cx.registration.leave();
+                self.transfers.leave(now, &mut self.cx);
+                self.offers.leave(now, &mut self.cx);
+                self.inbox.leave(now, &mut self.cx);
+                self.set_peers();
+                self.cx.finish(now, pending.id, answer);
             }
             (Request::Withdraw(withdraw), Event::Withdrawn(answer)) => {
                 let asked = withdraw.files.clone();
-                self.withdrawn(now, pending.id, &asked, answer);
+                self.offers.withdrawn(now, &mut self.cx, pending.id, &asked, answer);
             }
             // Everybody who has been told of is in the roster now.
             (Request::Private(_) | Request::PrivateOpen(_), Event::Synced(_)) => {
                 self.start_private(now, pending, true);
             }
-            (Request::Ping(_), Event::Pong(answer)) => self.pinged_by_hub(now, pending, answer),
+            (Request::Ping(_), Event::Pong(pong)) => {
+                self.privates.pinged(now, &mut self.cx, &mut self.inbox, &self.replica, pending, pong);
+            }
             (Request::Block(_), Event::Blocked(answer)) => {
-                self.blocked.insert(NameKey::of(&answer.name));
-                self.finish(now, pending.id, answer);
+                self.inbox.block(&answer.name);
+                self.cx.finish(now, pending.id, answer);
             }
             (Request::Unblock(_), Event::Unblocked(answer)) => {
-                self.blocked.remove(&NameKey::of(&answer.name));
-                self.finish(now, pending.id, answer);
+                self.inbox.unblock(&answer.name);
+                self.cx.finish(now, pending.id, answer);
             }
             (Request::RoomLeave(_), Event::RoomLeft(answer)) => {
                 let room = answer.room.clone();
-                self.finish(now, pending.id, answer);
-                self.left_room(now, &room);
+                self.cx.finish(now, pending.id, answer);
+                self.inbox.left_room(now, &mut self.cx, &room);
             }
-            (Request::Focus(_), Event::Focused(answer)) => self.focused(now, pending.id, answer),
+            (Request::Focus(_), Event::Focused(answer)) => self.inbox.focused(now, &mut self.cx, pending.id, answer),
             // These need nothing of ours: their row says that the hub's answer is the answer.
-            (request, event) if request.rules().passes_back(event.kind()) => self.finish(now, pending.id, event),
+            (request, event) if request.rules().passes_back(event.kind()) => {
+                self.cx.finish(now, pending.id, event);
+            }
             // Passed on as it is, it could be a `bye`, after which nothing more may come.
-            (_, event) => self.refuse(now, pending.id, refusal(event)),
+            (_, event) => self.cx.refuse(now, pending.id, refusal(event)),
         }
     }
 }

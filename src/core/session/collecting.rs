@@ -1,115 +1,106 @@
 //! Answers that the hub gives in pages, because we do not follow what they are about: put together here.
 
-use super::requests::{Mark, Pending};
-use super::{Event, Failure, Id, Origin, Session};
+use super::asks::Origin;
+use super::context::Context;
+use super::pages::Collecting;
+use super::pending::{Pending, RequestId};
+use super::replica::Replica;
 use crate::core::time::Time;
 use crate::protocol::limits::{FOLDER_FILES, FOUND_FILES, LIST_BYTES, LIST_OFFERS, offer_bytes};
 use crate::protocol::line::pointer_at;
-use crate::protocol::types::FoundFile;
 use crate::protocol::wire::{Ask, Folder};
-use crate::protocol::{Client, ErrorCode, Offer, Request, event, request};
+use crate::protocol::{ErrorCode, Event, Failure, Offer, Request, event, request};
 
 /// How often a list is begun anew because it changed between two pages. After that it is answered as far as it is of
 /// one revision.
 const AGAIN: u8 = 3;
 
-/// An answer of which some pages are there.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Collecting {
+/// A folder that was asked for, with all that is offered in it.
+pub(super) struct ListedFolder {
     pub(super) pending: Pending,
-    /// The revision of the first page.
-    revision: u64,
-    again: u8,
-    offers: Vec<Offer>,
-    bytes: usize,
-    clients: Vec<Client>,
-    files: Vec<FoundFile>,
+    pub(super) get: request::Get,
+    pub(super) offers: Vec<Offer>,
 }
 
-impl Collecting {
-    pub(super) fn new(pending: Pending) -> Self {
-        let (offers, clients, files) = (Vec::new(), Vec::new(), Vec::new());
-        Self { pending, revision: 0, again: 0, offers, bytes: 0, clients, files }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.offers.is_empty() && self.clients.is_empty() && self.revision == 0
-    }
-
-    /// Whether this page is of the same state as those before.
-    fn fits(&mut self, revision: u64, changed: u64) -> bool {
-        if self.is_empty() {
-            self.revision = revision;
-        }
-        changed <= self.revision
-    }
-
-    fn begin_anew(self) -> Self {
-        Self { again: self.again + 1, ..Self::new(self.pending) }
+/// Whether this is answered in pages, between which no other answer may come.
+pub(super) fn is_paged(origin: &Origin, replica: &Replica) -> bool {
+    match origin {
+        Origin::Page(_) => true,
+        Origin::User(pending) => match &pending.request {
+            Request::List(_) => !replica.follows_table(),
+            Request::Who(who) => who.since.is_none() && !replica.follows_roster(),
+            _ => false,
+        },
+        Origin::Enter | Origin::Return | Origin::OfferAgain | Origin::Offer(_) => false,
+        Origin::Change | Origin::Push(_) | Origin::Forgotten | Origin::Goodbye => false,
     }
 }
 
-impl Session {
-    /// Whether this is answered in pages, between which no other answer may come.
-    pub(super) fn is_paged(&self, origin: &Origin) -> bool {
-        match origin {
-            Origin::Page(_) => true,
-            Origin::User(pending) => match &pending.request {
-                Request::List(_) => !self.replica.follows_table(),
-                Request::Who(who) => who.since.is_none() && !self.replica.follows_roster(),
-                _ => false,
-            },
-            Origin::Enter | Origin::Return | Origin::OfferAgain | Origin::Offer(_) => false,
-            Origin::Change | Origin::Push(_) | Origin::Forgotten | Origin::Goodbye => false,
-        }
-    }
-
+impl Context {
     /// A page of what is offered, or of a folder that is fetched.
-    pub(super) fn table_page(&mut self, now: Time, mut so_far: Collecting, page: event::TablePage) {
+    fn table_page(&mut self, now: Time, mut so_far: Collecting, page: event::TablePage) -> Option<ListedFolder> {
         let event::TablePage { revision, changed, mut offers, next } = page;
-        offers.iter_mut().for_each(|offer| self.place(offer));
+        offers.iter_mut().for_each(|offer| self.uplink.place(offer));
         match so_far.pending.request.clone() {
             Request::List(list) => {
-                if !so_far.fits(revision, changed) {
-                    if so_far.again < AGAIN {
-                        return self.ask_page(now, so_far.pending.request.clone(), so_far.begin_anew());
-                    }
+                if so_far.fits(revision, changed) {
+                    self.list_page(now, so_far, list, offers, next);
+                } else if so_far.again < AGAIN {
+                    self.ask_page(now, so_far.pending.request.clone(), so_far.begin_anew());
+                } else {
                     let next = so_far.offers.last().map(|last| format!("{}/{}", last.file, last.owner));
-                    return self.listed(now, so_far, next.or(list.after));
-                }
-                so_far.bytes += offers.iter().map(|offer| offer_bytes(&offer.file, &offer.owner)).sum::<usize>();
-                so_far.offers.append(&mut offers);
-                let limit = list.limit.map_or(LIST_OFFERS, |limit| limit as usize).min(LIST_OFFERS);
-                let left = limit.saturating_sub(so_far.offers.len());
-                match next {
-                    Some(next) if left > 0 && so_far.bytes < LIST_BYTES => {
-                        let limit = Some(u32::try_from(left).unwrap_or(u32::MAX));
-                        self.ask_page(now, request::List { after: Some(next), limit, ..list }.into(), so_far);
-                    }
-                    next => self.listed(now, so_far, next),
+                    self.listed(now, so_far, next.or(list.after));
                 }
             }
             Request::Get(get) => {
                 so_far.offers.append(&mut offers);
-                match next {
-                    Some(_) if so_far.offers.len() >= FOLDER_FILES => {
-                        let message = format!("{} has more than {FOLDER_FILES} files; fetch its folders.", get.file);
-                        self.refuse(now, so_far.pending.id, Failure::new(ErrorCode::TooMany, message));
-                    }
-                    Some(after) => {
-                        let id = self.next_ask;
-                        self.next_ask += 1;
-                        let ask = Ask::Folder(Folder { id, folder: get.file, from: get.from, after });
-                        self.send(now, ask.to_body());
-                        self.asks.insert(id, (ask, Origin::Page(Box::new(so_far))));
-                    }
-                    None => {
-                        let offers = std::mem::take(&mut so_far.offers);
-                        self.start_folder(now, so_far.pending, &get, offers.into_iter());
-                    }
-                }
+                return self.folder_page(now, so_far, get, next);
             }
             _ => self.refuse_page(now, so_far.pending.id, "table-page"),
+        }
+        None
+    }
+
+    fn list_page(
+        &mut self,
+        now: Time,
+        mut so_far: Collecting,
+        list: request::List,
+        mut offers: Vec<Offer>,
+        next: Option<String>,
+    ) {
+        so_far.bytes += offers.iter().map(|offer| offer_bytes(&offer.file, &offer.owner)).sum::<usize>();
+        so_far.offers.append(&mut offers);
+        let limit = list.limit.map_or(LIST_OFFERS, |limit| limit as usize).min(LIST_OFFERS);
+        let left = limit.saturating_sub(so_far.offers.len());
+        match next {
+            Some(next) if left > 0 && so_far.bytes < LIST_BYTES => {
+                let limit = Some(u32::try_from(left).unwrap_or(u32::MAX));
+                self.ask_page(now, request::List { after: Some(next), limit, ..list }.into(), so_far);
+            }
+            next => self.listed(now, so_far, next),
+        }
+    }
+
+    fn folder_page(
+        &mut self,
+        now: Time,
+        so_far: Collecting,
+        get: request::Get,
+        next: Option<String>,
+    ) -> Option<ListedFolder> {
+        match next {
+            Some(_) if so_far.offers.len() >= FOLDER_FILES => {
+                let message = format!("{} has more than {FOLDER_FILES} files; fetch its folders.", get.file);
+                self.refuse(now, so_far.pending.id, Failure::new(ErrorCode::TooMany, message));
+                None
+            }
+            Some(after) => {
+                let ask = |id| Ask::Folder(Folder { id, folder: get.file, from: get.from, after });
+                self.uplink.ask_by_number(now, ask, Origin::Page(Box::new(so_far)));
+                None
+            }
+            None => Some(ListedFolder { pending: so_far.pending, get, offers: so_far.offers }),
         }
     }
 
@@ -119,7 +110,7 @@ impl Session {
     }
 
     /// A page of who is there.
-    pub(super) fn roster_page(&mut self, now: Time, mut so_far: Collecting, page: event::RosterPage) {
+    fn roster_page(&mut self, now: Time, mut so_far: Collecting, page: event::RosterPage) {
         let event::RosterPage { revision, changed, mut clients, next } = page;
         if !matches!(so_far.pending.request, Request::Who(_)) {
             return self.refuse_page(now, so_far.pending.id, "roster-page");
@@ -144,7 +135,7 @@ impl Session {
         let Collecting { pending, revision, clients, .. } = so_far;
         let mut roster = event::Roster { revision, clients, next };
         if let Request::Who(who) = &pending.request {
-            roster = self.roster_for(who, roster);
+            roster = self.registration.roster_for(who, roster);
         }
         self.finish(now, pending.id, roster);
     }
@@ -174,36 +165,22 @@ impl Session {
         self.ask(now, request, Origin::Page(Box::new(so_far)));
     }
 
-    fn refuse_page(&mut self, now: Time, id: Mark, event: &str) {
+    fn refuse_page(&mut self, now: Time, id: RequestId, event: &str) {
         let message = format!("The hub's answer does not fit: {event}.");
         self.refuse(now, id, Failure::new(ErrorCode::WrongProtocol, message));
     }
 
-    /// The answer to a request for another page, or to what began it.
-    pub(super) fn page_answered(&mut self, now: Time, so_far: Collecting, event: Event) {
+    /// The answer to a request for another page, or to what began it. Gives the folder that was asked for, once all of it
+    /// is there.
+    pub(super) fn page_answered(&mut self, now: Time, so_far: Collecting, event: Event) -> Option<ListedFolder> {
         match event {
-            Event::TablePage(page) => self.table_page(now, so_far, page),
+            Event::TablePage(page) => return self.table_page(now, so_far, page),
             Event::RosterPage(page) => self.roster_page(now, so_far, page),
             Event::Found(found) => self.found(now, so_far, found),
             Event::Error(error) => self.refuse(now, so_far.pending.id, error.into()),
             other => self.refuse_page(now, so_far.pending.id, other.name()),
         }
-    }
-
-    /// A hub that has forgotten us is asked again for what is still wanted. It counts its revisions anew: answers of
-    /// which some pages are there are begun anew, too.
-    pub(super) fn ask_anew(&mut self) {
-        self.asks.retain(|_, (_, origin)| origin.outlives_the_hub());
-        for (id, (ask, origin)) in &mut self.asks {
-            if let Origin::Page(so_far) = origin {
-                let pending = so_far.pending.clone();
-                *ask = Ask::Request(crate::protocol::RequestLine {
-                    id: Some(Id::Number(*id)),
-                    request: pending.request.clone(),
-                });
-                *origin = Origin::User(Box::new(pending));
-            }
-        }
+        None
     }
 }
 

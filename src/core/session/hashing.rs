@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use super::Session;
-use super::requests::{Pending, Waiting};
+use super::pending::{Pending, Waiting};
 use crate::core::time::Time;
 use crate::protocol::Request;
 
@@ -19,25 +18,25 @@ pub(super) struct Hold {
     is_over: bool,
 }
 
-impl Session {
-    pub(super) fn watch_hashing(&mut self, now: Time) {
+impl Hold {
+    /// Keeps account of the task that is worked on, if it hashes, and of how long that has held up the others.
+    pub(super) fn watch(&mut self, now: Time, task: Option<&(u64, Pending)>) {
         let hashes = |pending: &Pending| matches!(pending.request, Request::Offer(_) | Request::Push(_));
-        let task = self.local.as_ref().filter(|(_, pending)| hashes(pending)).map(|(task, _)| *task);
-        if task != self.hold.task {
-            (self.hold.task, self.hold.since) = (task, now);
+        let task = task.filter(|(_, pending)| hashes(pending)).map(|(task, _)| *task);
+        if task != self.task {
+            (self.task, self.since) = (task, now);
         }
-        self.hold.is_over = task.is_some() && now - self.hold.since >= HOLD;
+        self.is_over = task.is_some() && now - self.since >= HOLD;
     }
 
     /// When something may go past what is being hashed.
-    pub(super) fn hold_ends(&self) -> Option<Time> {
-        let waits = self.hold.task.is_some() && !self.hold.is_over && self.waiting.first().is_some();
-        waits.then(|| self.hold.since + HOLD)
+    pub(super) fn ends_at(&self) -> Option<Time> {
+        (self.task.is_some() && !self.is_over).then(|| self.since + HOLD)
     }
 
-    /// Whether what is being worked on here lets this start.
-    pub(super) fn is_free_for(&self, head: &Waiting) -> bool {
-        self.local.is_none() || (self.hold.is_over && !self.config.fail_fast && goes_past(head))
+    /// Whether this may go past what is being hashed.
+    pub(super) fn is_over_for(&self, head: &Waiting) -> bool {
+        self.is_over && goes_past(head)
     }
 }
 

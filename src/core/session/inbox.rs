@@ -2,16 +2,33 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::requests::Mark;
-use super::{Event, EventLine, Output, Session};
+use super::Output;
+use super::context::Context;
+use super::pending::RequestId;
 use crate::core::time::Time;
 use crate::protocol::limits::{FEED_MESSAGES, HELD_BYTES, HELD_MESSAGES};
 use crate::protocol::name::NameKey;
 use crate::protocol::wire::{Ask, Received};
-use crate::protocol::{ErrorCode, Failure, event, to_json};
+use crate::protocol::{ErrorCode, Event, EventLine, Failure, event, to_json};
 
 /// Messages that are taken and not written yet. A hub waits for what it has sent to be confirmed long before.
 const UNWRITTEN: usize = 4 * FEED_MESSAGES;
+
+/// The user hears only one room; the rest is held back.
+struct Focus {
+    room: String,
+    held: VecDeque<Event>,
+    bytes: usize,
+}
+
+impl Focus {
+    /// How many messages are held back that the user will see. Notices of rooms and connections are none.
+    fn messages(&self) -> u64 {
+        let said =
+            |event: &&Event| matches!(event, Event::Message(_) | Event::RoomMessage(_) | Event::PrivateMessage(_));
+        self.held.iter().filter(said).count() as u64
+    }
+}
 
 /// What the user has, and what is on its way to them.
 #[derive(Default)]
@@ -27,7 +44,12 @@ pub(super) struct Inbox {
     /// Whose messages they are, once the hub has been told where to begin.
     open: Option<String>,
     /// What was kept for them is on its way.
-    pub(super) catching_up: bool,
+    catching_up: bool,
+    /// The newest message at the hub when we entered.
+    newest: u64,
+    focus: Option<Focus>,
+    /// Whose messages our user does not see.
+    blocked: BTreeSet<NameKey>,
 }
 
 impl Inbox {
@@ -36,85 +58,114 @@ impl Inbox {
         let received = self.unwritten.first().map_or(self.taken, |first| first - 1);
         Received { received, except: self.missing.range(..=received).copied().collect() }
     }
-}
 
-/// The user hears only one room.
-pub(super) struct Focus {
-    room: String,
-    held: VecDeque<Event>,
-    bytes: usize,
-}
-
-impl Focus {
-    /// How many messages are held back that the user will see. Notices of rooms and connections are none.
-    fn messages(&self) -> u64 {
-        let said =
-            |event: &&Event| matches!(event, Event::Message(_) | Event::RoomMessage(_) | Event::PrivateMessage(_));
-        self.held.iter().filter(said).count() as u64
+    /// Whether what was kept for the user is on its way.
+    pub(super) fn is_catching_up(&self) -> bool {
+        self.catching_up
     }
-}
 
-impl Session {
-    /// The hub knows us: it shall learn which messages we have.
-    pub(super) fn entered(&mut self, welcome: &event::Welcome) {
-        if self.registered.as_ref() != Some(&welcome.name) || welcome.newest < self.inbox.taken {
+    /// Whether the user has everything that was taken.
+    pub(super) fn is_all_written(&self) -> bool {
+        self.unwritten.is_empty()
+    }
+
+    /// Whether the user hears only one room.
+    pub(super) fn is_focused(&self) -> bool {
+        self.focus.is_some()
+    }
+
+    /// Whether our user does not see what this person says.
+    pub(super) fn is_blocked(&self, name: &NameKey) -> bool {
+        self.blocked.contains(name)
+    }
+
+    /// The user has blocked somebody.
+    pub(super) fn block(&mut self, name: &str) {
+        self.blocked.insert(NameKey::of(name));
+    }
+
+    /// The user has unblocked somebody.
+    pub(super) fn unblock(&mut self, name: &str) {
+        self.blocked.remove(&NameKey::of(name));
+    }
+
+    /// The hub says whom the user has blocked.
+    pub(super) fn set_blocked(&mut self, names: &[String]) {
+        self.blocked = names.iter().map(|name| NameKey::of(name)).collect();
+    }
+
+    /// The hub lets us in: it shall learn which messages we have. To be called before the registration is changed.
+    pub(super) fn enter(&mut self, cx: &mut Context, welcome: &event::Welcome) {
+        if cx.registration.name() != Some(&welcome.name) || welcome.newest < self.taken {
             // Another person's messages; or the hub counts anew, with other messages.
-            self.inbox = Inbox::default();
+            let (focus, blocked) = (self.focus.take(), std::mem::take(&mut self.blocked));
+            *self = Self { focus, blocked, ..Self::default() };
         }
-        self.registered = Some(welcome.name.clone());
-        self.entry.admit(welcome.number);
-        self.privates.peers.enter(&welcome.name, welcome.number);
-        self.inbox.open = None;
-        self.inbox.catching_up = self.config.inbox;
+        self.open = None;
+        self.catching_up = cx.config.inbox;
         self.newest = welcome.newest;
-        if self.config.inbox {
-            self.out.push_back(Output::OpenInbox(welcome.name.clone()));
+        if cx.config.inbox {
+            cx.output(Output::OpenInbox(welcome.name.clone()));
         }
+    }
+
+    /// We have left the roster: what is held back is told.
+    pub(super) fn leave(&mut self, now: Time, cx: &mut Context) {
+        self.catching_up = false;
+        self.release(now, cx);
     }
 
     /// This machine knows which messages somebody has had.
-    pub(super) fn inbox_opened(&mut self, now: Time, name: &str, shown: &Received) {
-        if self.registered.as_deref() != Some(name) {
+    pub(super) fn opened(&mut self, now: Time, cx: &mut Context, name: &str, shown: &Received) {
+        if cx.registration.name() != Some(name) {
             return;
         }
-        if shown.received <= self.newest && shown.received > self.inbox.taken {
-            self.inbox.taken = shown.received;
-            self.inbox.missing = shown.except.iter().copied().collect();
+        if shown.received <= self.newest && shown.received > self.taken {
+            self.taken = shown.received;
+            self.missing = shown.except.iter().copied().collect();
         }
-        self.inbox.open = Some(name.to_owned());
-        let shown = self.inbox.shown();
-        self.inbox.confirmed = Some(shown.clone());
-        self.send(now, Ask::Received(shown).to_body());
+        self.open = Some(name.to_owned());
+        let shown = self.shown();
+        self.confirmed = Some(shown.clone());
+        cx.uplink.send(now, Ask::Received(shown));
     }
 
-    /// Everything up to a number that is for us has been sent.
-    pub(super) fn caught_up(&mut self, number: u64) {
-        self.inbox.catching_up = false;
-        // What has come since we are leaving was not taken.
-        if self.inbox.open.is_some() && self.leaving.is_none() {
-            self.inbox.taken = self.inbox.taken.max(number);
+    /// Everything up to a number that is for us has been sent. What has come since we are leaving was not taken.
+    pub(super) fn caught_up(&mut self, number: u64, is_leaving: bool) {
+        self.catching_up = false;
+        if self.open.is_some() && !is_leaving {
+            self.taken = self.taken.max(number);
         }
     }
 
-    /// Somebody has said something.
-    pub(super) fn heard(&mut self, now: Time, number: u64, event: Event) {
-        // What is not taken any more is kept for the next time.
-        if self.inbox.open.is_none() || self.leaving.is_some() {
-            return;
+    /// Somebody has said something. While we are leaving, it is not taken, and kept for the next time.
+    ///
+    /// # Errors
+    /// The hub sends more than it may.
+    pub(super) fn hear(
+        &mut self,
+        now: Time,
+        cx: &mut Context,
+        number: u64,
+        event: Event,
+        is_leaving: bool,
+    ) -> Result<(), Failure> {
+        if self.open.is_none() || is_leaving {
+            return Ok(());
         }
         // What is held back has been taken, and is missing only to the user.
-        let again = number <= self.inbox.taken && (self.is_held(number) || !self.inbox.missing.remove(&number));
+        let again = number <= self.taken && (self.is_held(number) || !self.missing.remove(&number));
         if again {
-            return;
+            return Ok(());
         }
-        if self.inbox.unwritten.len() >= UNWRITTEN {
-            let failure = Failure::new(ErrorCode::WrongProtocol, "The hub sends more messages than it may at a time.");
-            return self.give_up(now, failure);
+        if self.unwritten.len() >= UNWRITTEN {
+            return Err(Failure::new(ErrorCode::WrongProtocol, "The hub sends more messages than it may at a time."));
         }
-        self.inbox.taken = self.inbox.taken.max(number);
+        self.taken = self.taken.max(number);
         // A withheld message goes the same way as any other, so that its sender cannot tell by the time it takes. Only
         // at the very end of it, nothing is written.
-        self.tell_unless_held(now, event);
+        self.tell_unless_held(now, cx, event);
+        Ok(())
     }
 
     fn is_held(&self, number: u64) -> bool {
@@ -123,108 +174,92 @@ impl Session {
     }
 
     /// Messages of these numbers are with the user.
-    pub(super) fn written(&mut self, now: Time, numbers: &[u64]) {
+    pub(super) fn written(&mut self, numbers: &[u64]) {
         for number in numbers {
-            self.inbox.unwritten.remove(number);
+            self.unwritten.remove(number);
         }
-        if self.inbox.unwritten.is_empty()
-            && let Some(leaving) = &mut self.leaving
-            && leaving.waits_for_output
-        {
-            leaving.waits_for_output = false;
-            leaving.deadline = now + self.config.link.patience();
-            self.confirm(now);
-            self.say_goodbye(now);
-        }
-    }
-
-    /// Whether the user has everything that was taken.
-    pub(super) fn is_all_written(&self) -> bool {
-        self.inbox.unwritten.is_empty()
     }
 
     /// Lets the hub, and this machine for the next time, know what the user has.
-    pub(super) fn confirm(&mut self, now: Time) {
-        let Some(name) = self.inbox.open.clone() else { return };
-        if self.inbox.confirmed.as_ref().is_some_and(|c| c.except.is_empty() && c.received == self.inbox.taken) {
+    pub(super) fn confirm(&mut self, now: Time, cx: &mut Context) {
+        let Some(name) = self.open.clone() else { return };
+        if self.confirmed.as_ref().is_some_and(|c| c.except.is_empty() && c.received == self.taken) {
             return;
         }
-        let shown = self.inbox.shown();
-        if self.inbox.confirmed.as_ref() == Some(&shown) {
+        let shown = self.shown();
+        if self.confirmed.as_ref() == Some(&shown) {
             return;
         }
-        self.inbox.confirmed = Some(shown.clone());
-        self.out.push_back(Output::Shown(name, shown.clone()));
-        if self.registered.is_some() {
-            self.send(now, Ask::Received(shown).to_body());
-        }
+        self.confirmed = Some(shown.clone());
+        cx.output(Output::Shown(name, shown.clone()));
+        cx.send_if_in(now, Ask::Received(shown));
     }
 
     /// Tells the user what others do, unless they hear only one room, and this is not of it.
-    pub(super) fn tell_unless_held(&mut self, now: Time, event: Event) {
+    pub(super) fn tell_unless_held(&mut self, now: Time, cx: &mut Context, event: Event) {
         let number = number_of(&event);
-        let Some(focus) = &mut self.focus else { return self.tell_message(now, event) };
+        let Some(focus) = &mut self.focus else { return self.tell_message(now, cx, event) };
         let of_room = match &event {
             Event::RoomMessage(said) => said.room == focus.room,
             Event::RoomChanged(changed) => changed.room == focus.room,
             _ => false,
         };
         if of_room {
-            return self.tell_message(now, event);
+            return self.tell_message(now, cx, event);
         }
-        self.inbox.missing.extend(number);
+        self.missing.extend(number);
         // Names count as well: how long they are is what the hub says.
         focus.bytes += to_json(&EventLine { seq: None, time: None, id: None, last: false, event: event.clone() }).len();
         focus.held.push_back(event);
         if focus.held.len() > HELD_MESSAGES || focus.bytes > HELD_BYTES {
-            self.end_focus(now, None, Some("more waits than can be held back".into()));
+            self.end_focus(now, cx, None, Some("more waits than can be held back".into()));
         }
     }
 
-    pub(super) fn focused(&mut self, now: Time, id: Mark, answer: event::Focused) {
-        self.release(now);
+    pub(super) fn focused(&mut self, now: Time, cx: &mut Context, id: RequestId, answer: event::Focused) {
+        self.release(now, cx);
         self.focus = Some(Focus { room: answer.room.clone(), held: VecDeque::new(), bytes: 0 });
-        self.finish(now, id, answer);
+        cx.finish(now, id, answer);
     }
 
-    pub(super) fn unfocus(&mut self, now: Time, id: Mark) {
+    pub(super) fn unfocus(&mut self, now: Time, cx: &mut Context, id: RequestId) {
         if self.focus.is_none() {
-            return self.refuse(now, id, Failure::from(ErrorCode::NotFocused));
+            return cx.refuse(now, id, Failure::from(ErrorCode::NotFocused));
         }
-        self.end_focus(now, Some(id), None);
+        self.end_focus(now, cx, Some(id), None);
     }
 
     /// Whoever has left the room hears everything again.
-    pub(super) fn left_room(&mut self, now: Time, room: &str) {
+    pub(super) fn left_room(&mut self, now: Time, cx: &mut Context, room: &str) {
         if self.focus.as_ref().is_some_and(|focus| NameKey::of(&focus.room) == NameKey::of(room)) {
-            self.end_focus(now, None, Some("you left the room".into()));
+            self.end_focus(now, cx, None, Some("you left the room".into()));
         }
     }
 
     /// Says that everything is heard again, as the answer to a request or by itself; then what has waited.
-    fn end_focus(&mut self, now: Time, asked: Option<Mark>, reason: Option<String>) {
+    fn end_focus(&mut self, now: Time, cx: &mut Context, asked: Option<RequestId>, reason: Option<String>) {
         let Some(focus) = &self.focus else { return };
         let unfocused = event::Unfocused { room: focus.room.clone(), held: focus.messages(), reason };
         match asked {
-            Some(id) => self.finish(now, id, unfocused),
-            None => self.tell(now, unfocused),
+            Some(id) => cx.finish(now, id, unfocused),
+            None => cx.tell(now, unfocused),
         }
-        self.release(now);
+        self.release(now, cx);
     }
 
     /// Tells what has waited.
-    pub(super) fn release(&mut self, now: Time) {
+    pub(super) fn release(&mut self, now: Time, cx: &mut Context) {
         for event in self.focus.take().into_iter().flat_map(|focus| focus.held) {
-            self.tell_message(now, event);
+            self.tell_message(now, cx, event);
         }
     }
 
-    fn tell_message(&mut self, now: Time, event: Event) {
+    fn tell_message(&mut self, now: Time, cx: &mut Context, event: Event) {
         if let Some(number) = number_of(&event) {
-            self.inbox.missing.remove(&number);
-            self.inbox.unwritten.insert(number);
+            self.missing.remove(&number);
+            self.unwritten.insert(number);
         }
-        self.tell(now, event);
+        cx.tell(now, event);
     }
 }
 

@@ -6,254 +6,111 @@
 //! and asks again when the hub has forgotten it.
 
 mod answers;
+mod asks;
 mod collecting;
-mod connection;
-mod entry;
-mod farewell;
-mod folders;
-mod giving_up;
+mod connecting;
+mod context;
+mod effects;
+mod ending;
 mod hashing;
-mod holdings;
 mod inbox;
-mod limit;
 mod notes;
-mod numbers;
 mod offers;
-mod pace;
-mod private;
+mod pages;
+mod pending;
+mod privates;
 mod publishing;
-mod pushes;
 mod queue;
+mod registration;
 mod replica;
 mod requests;
 mod rows;
-mod running;
-mod silence;
 mod timers;
 mod transfers;
-mod uploads;
+mod turns;
+mod uplink;
 mod waits;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::IpAddr;
-use std::sync::Arc;
-
-use super::link::Link;
-use super::time::{Rng, Time};
+use super::time::Time;
 use super::timers::Timers;
 use crate::protocol::line::BadLine;
-use crate::protocol::name::NameKey;
-use crate::protocol::wire::Ask;
-use crate::protocol::{At, Content, ErrorCode, Event, EventLine, Failure, Id, Request, RequestLine, Speaker, event};
-use collecting::Collecting;
-use connection::Connection;
-use entry::Entry;
-use hashing::Hold;
-use holdings::Holdings;
-use inbox::{Focus, Inbox};
+use crate::protocol::{At, ErrorCode, Failure, Request, RequestLine, Speaker};
+use context::Context;
+use ending::Ending;
+use inbox::Inbox;
 pub use inbox::{is_private, number_of};
-use limit::TimeLimit;
 pub use notes::{
     FetchPlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, TransferNote, UploadNote,
 };
-use numbers::Numbers;
-use pace::{Reader, Requests};
-use private::Privates;
-use publishing::{Again, Offered, Publishing};
-use pushes::Pushes;
+use offers::Offers;
+use pending::{Pending, RequestId, Waiting};
+use privates::Privates;
 use queue::Queue;
 pub use replica::Replica;
-use requests::{Mark, Pending, Waiting};
-use running::Running;
-use silence::Unanswered;
 use timers::Timer;
-use uploads::Uploads;
-use waits::Waits;
+use transfers::Transfers;
 pub use words::{AcceptFrom, Input, Output, SessionConfig};
 
-/// Why an ask is on its way to the hub.
-#[derive(Debug, Clone, PartialEq)]
-enum Origin {
-    /// The first registration.
-    Enter,
-    /// The registration with a hub that has forgotten us.
-    Return,
-    /// Our offers, again.
-    OfferAgain,
-    /// A request of the user.
-    User(Box<Pending>),
-    /// A further page of an answer to the user.
-    Page(Box<Collecting>),
-    /// A piece of what the user offers.
-    Offer(Box<Publishing>),
-    /// What we offer has changed on disk.
-    Change,
-    /// A file for one person, by the number of its transfer.
-    Push(u64),
-    /// The answer is of no interest.
-    Forgotten,
-    /// Leaving.
-    Goodbye,
-}
-
-impl Origin {
-    /// Whether a hub that has forgotten it is asked again.
-    fn outlives_the_hub(&self) -> bool {
-        match self {
-            Self::User(_) | Self::Page(_) | Self::Offer(_) | Self::Change | Self::Push(_) => true,
-            Self::Enter | Self::Return | Self::OfferAgain | Self::Goodbye | Self::Forgotten => false,
-        }
-    }
-
-    /// The transfer of the push that is asked.
-    fn push(&self) -> Option<u64> {
-        match self {
-            Self::Push(transfer) => Some(*transfer),
-            _ => None,
-        }
-    }
-
-    /// Whether the user wants to hear one room.
-    fn is_focus(&self) -> bool {
-        matches!(self, Self::User(pending) if matches!(pending.request, Request::Focus(_)))
-    }
-
-    /// Whether it is the user's request to be registered.
-    fn is_registration(&self) -> bool {
-        matches!(self, Self::User(pending) if matches!(pending.request, Request::Register(_) | Request::Login(_) | Request::Rereg(_)))
-    }
-}
-
-/// How the program is going to end.
-struct Leaving {
-    reason: String,
-    code: u8,
-    id: Mark,
-    asked_for: bool,
-    /// Messages are still being written to the user: the hub shall know that they have been.
-    waits_for_output: bool,
-    deadline: Time,
-}
-
-/// The client's machine.
+/// The client's machine: it dispatches what comes in to its parts, each of which owns its state and is passed what it
+/// needs of the others.
 pub struct Session {
-    config: SessionConfig,
-    rng: Rng,
-    connection: Connection,
-    entry: Entry,
-    link: Link,
-    /// The hub's name for this session.
-    session: Option<String>,
-    /// Our name while we are in the table.
-    registered: Option<String>,
-    /// The name that we had before `dereg`.
-    parted: Option<String>,
-    /// Whether requests may be passed on: the hub knows us, or is not to know us.
-    settled: bool,
-    dir: Option<String>,
-    /// What we offer, by its names.
-    offered: BTreeMap<Arc<str>, Box<Offered>>,
-    /// What is offered, and of which the hub is making copies.
-    keeping: Vec<Publishing>,
-    /// Folders in which new files are offered by themselves: their prefixes.
-    watched: BTreeSet<String>,
-    /// What has changed on disk and the hub has not been told of; none where it is gone.
-    changes: BTreeMap<Arc<str>, Option<Content>>,
-    holdings: Holdings,
-    pushes: Pushes,
-    again: Option<Again>,
-    replica: Replica,
-    waiting: Requests,
-    reader: Reader,
-    /// The request that is being worked on here, by its task.
-    local: Option<(u64, Pending)>,
-    hold: Hold,
-    asks: BTreeMap<i64, (Ask, Origin)>,
-    unanswered: Unanswered,
-    running: BTreeMap<u64, Running>,
-    uploads: Uploads,
-    queue: Queue,
-    /// Where we reach the hub.
-    hub_address: Option<IpAddr>,
-    privates: Privates,
-    /// Whose messages our user does not see.
-    blocked: BTreeSet<NameKey>,
+    cx: Context,
     /// Who types the lines of the input.
     speaker: Speaker,
-    next_ask: i64,
-    next_task: u64,
-    numbers: Numbers,
+    queue: Queue,
+    offers: Offers,
+    transfers: Transfers,
     inbox: Inbox,
-    /// The newest message at the hub when we entered.
-    newest: u64,
-    focus: Option<Focus>,
-    limit: TimeLimit,
-    /// The end is not to wait for a slow reader.
-    hurried: bool,
-    leaving: Option<Leaving>,
-    waits: Waits,
-    ended: bool,
+    privates: Privates,
+    replica: Replica,
+    ending: Ending,
     timers: Timers<Timer>,
-    out: VecDeque<Output>,
 }
 
 impl Session {
     /// A session that has not started.
     pub fn new(config: SessionConfig) -> Self {
         Self {
-            rng: Rng(config.seed),
-            connection: Connection::default(),
-            entry: Entry::default(),
-            link: Link::new(config.link),
-            session: None,
-            registered: None,
-            parted: None,
-            settled: false,
-            dir: config.settings.dir.clone(),
-            offered: BTreeMap::new(),
-            keeping: Vec::new(),
-            watched: BTreeSet::new(),
-            changes: BTreeMap::new(),
-            holdings: Holdings::default(),
-            pushes: Pushes::default(),
-            again: None,
-            replica: Replica::new(config.follow),
-            waiting: Requests::default(),
-            reader: Reader::default(),
-            local: None,
-            hold: Hold::default(),
-            asks: BTreeMap::new(),
-            unanswered: Unanswered::default(),
-            running: BTreeMap::new(),
-            uploads: Uploads::default(),
-            queue: Queue::default(),
-            hub_address: None,
-            privates: Privates::new(config.link, config.epoch),
-            blocked: BTreeSet::new(),
             speaker: Speaker::default(),
-            next_ask: 1,
-            next_task: 1,
-            numbers: Numbers::default(),
+            queue: Queue::default(),
+            offers: Offers::new(config.settings.dir.clone()),
+            transfers: Transfers::default(),
             inbox: Inbox::default(),
-            newest: 0,
-            focus: None,
-            limit: TimeLimit::default(),
-            hurried: false,
-            leaving: None,
-            waits: Waits::default(),
-            ended: false,
+            privates: Privates::new(config.link, config.epoch),
+            replica: Replica::new(config.follow),
+            ending: Ending::default(),
             timers: Timers::default(),
-            out: VecDeque::new(),
-            config,
+            cx: Context::new(config),
         }
     }
 
     /// Takes an input. See the drain contract in [`crate::core`].
     pub fn handle(&mut self, now: Time, input: Input<'_>) {
-        if self.ended {
+        if self.ending.has_ended() {
             return;
         }
+        self.dispatch(now, input);
+        self.act_on_failures(now);
+        self.cx.uplink.asks_mut().watch_oldest(now);
+        self.fire_timers(now);
+        self.transfers.announce(now, &mut self.cx);
+        self.offers.tell_changes(now, &mut self.cx, self.queue.is_working());
+        self.queue.watch_hashing(now);
+        self.end_pushes(now);
+        self.advance(now);
+        if !self.ending.has_ended() {
+            self.inbox.confirm(now, &mut self.cx);
+            self.watch_for_silence(now);
+            self.queue.watch_hashing(now);
+        }
+        self.act_on_failures(now);
+        self.say_what_waits(now);
+        self.set_timers(now);
+    }
+
+    fn dispatch(&mut self, now: Time, input: Input<'_>) {
+        let cx = &mut self.cx;
         match input {
             Input::Start => self.start(now),
             Input::Line(number, line) => self.input_line(now, number, line),
@@ -262,52 +119,38 @@ impl Session {
             Input::Request(line) => self.enqueue(now, line, None, 0),
             Input::EndOfInput => self.end_of_input(now),
             Input::Interrupt(code) => self.interrupt(now, code),
-            Input::Connected => self.greet(now),
+            Input::Connected => self.connected(now),
             Input::ConnectFailed(failure) => self.connect_failed(now, failure),
             Input::HubLine(line) => self.hub_line(now, line),
             Input::Disconnected(reason) => self.lose(now, reason),
             Input::DirChecked(task, result) => self.dir_checked(now, task, result),
-            Input::HubAt(address) => self.hub_address = Some(address),
+            Input::HubAt(address) => cx.uplink.found_at(address),
             Input::Hashing(task, progress) => self.hashing(now, task, progress),
             Input::Lent(task, result) => self.lent(now, task, result),
-            Input::FilesChanged(changes) => self.files_changed(now, changes),
+            Input::FilesChanged(changes) => self.offers.files_changed(changes),
             Input::Hashed(task, result) => self.hashed(now, task, result),
-            Input::Transfer(transfer, note) => self.transfer_note(now, transfer, note),
-            Input::Upload(upload, note) => self.upload_note(now, upload, note),
-            Input::InboxOpened(name, shown) => self.inbox_opened(now, name, shown),
-            Input::Unread(bytes) => self.reader.is_at(bytes),
+            Input::Transfer(transfer, note) => self.transfers.transfer_note(now, cx, transfer, note),
+            Input::Upload(upload, note) => self.transfers.upload_note(now, cx, upload, note),
+            Input::InboxOpened(name, shown) => self.inbox.opened(now, cx, name, shown),
+            Input::Unread(bytes) => cx.effects.set_unread(bytes),
             Input::Written(numbers) => self.written(now, numbers),
-            Input::PrivatesWritten(count) => self.privates_written(now, count),
-            Input::PrivateLost(from) => self.private_lost(now, from),
-            Input::Peer(input) => self.peer_input(now, input),
+            Input::PrivatesWritten(count) => self.privates.written(now, count),
+            Input::PrivateLost(from) => self.privates.lost(now, cx, &mut self.inbox, from),
+            Input::Peer(input) => self.privates.handle(now, cx, &mut self.inbox, &self.replica, input),
             Input::Tick => {}
         }
-        self.fire_timers(now);
-        self.announce(now);
-        self.apply_changes(now);
-        self.watch_hashing(now);
-        self.end_pushes(now);
-        self.advance(now);
-        if !self.ended {
-            self.confirm(now);
-            self.watch_for_silence(now);
-            self.watch_hashing(now);
-        }
-        self.say_what_waits(now);
-        self.set_timers(now);
     }
 
     /// The next thing to be done.
     pub fn poll(&mut self, now: Time) -> Option<Output> {
-        if let Some(output) = self.out.pop_front() {
+        if let Some(output) = self.cx.effects.pop() {
             return Some(output);
         }
-        if self.ended {
+        if self.ending.has_ended() {
             return None;
         }
-        let up = self.connection.is_up();
-        let frame = if up { self.link.poll(now).map(Output::Send) } else { None };
-        let output = frame.or_else(|| self.privates.peers.poll(now).map(Output::Peer));
+        let frame = self.cx.uplink.poll(now).map(Output::Send);
+        let output = frame.or_else(|| self.privates.poll(now));
         if output.is_none() {
             // What was sent is waited for.
             self.set_timers(now);
@@ -318,6 +161,73 @@ impl Session {
     /// When a tick is wanted.
     pub fn next_timeout(&self) -> Option<Time> {
         self.timers.next()
+    }
+
+    /// Sets each timer to its deadline.
+    fn set_timers(&mut self, now: Time) {
+        for timer in Timer::ALL {
+            let deadline = if self.ending.has_ended() { None } else { self.deadline(now, timer) };
+            self.timers.set_or_stop(timer, deadline);
+        }
+    }
+
+    /// Until when a timer waits, as things stand.
+    fn deadline(&self, now: Time, timer: Timer) -> Option<Time> {
+        // What is said again and again, as long as it is true, needs no timer once its time has come.
+        let later = |at: &Time| *at > now;
+        let uplink = &self.cx.uplink;
+        match timer {
+            Timer::Reconnect => uplink.reconnects_at(),
+            Timer::Hello => uplink.hello_due(),
+            Timer::Link => uplink.link_due(),
+            Timer::Limit => self.ending.limit(),
+            Timer::Enter => uplink.enters_at(),
+            Timer::Peers => self.privates.next_timeout(),
+            Timer::Places => self.transfers.places_due(),
+            Timer::Goodbye => self.ending.goodbye_due(),
+            Timer::Answer => uplink.answer_due().filter(|_| !self.ending.is_leaving()),
+            Timer::Hashing => self.queue.hold_ends(),
+            Timer::RequestsWait => self.requests_wait_until().filter(later),
+            Timer::EndWaits => self.ending.waits_until().filter(later),
+            Timer::UntakenPushes => self.ending.pushes_wait_until(self.cx.config.push_patience).filter(later),
+            Timer::Unread => self.ending.unread_until(),
+        }
+    }
+
+    /// Does what timers are for whose time has come.
+    fn fire_timers(&mut self, now: Time) {
+        self.set_timers(now);
+        while let Some(timer) = self.timers.pop_due(now) {
+            // An earlier one may have made it void.
+            if !self.ending.has_ended() && self.deadline(now, timer).is_some_and(|at| at <= now) {
+                self.fire(now, timer);
+                self.act_on_failures(now);
+            }
+        }
+    }
+
+    fn fire(&mut self, now: Time, timer: Timer) {
+        match timer {
+            Timer::Reconnect => {
+                self.cx.uplink.try_again();
+                self.cx.output(Output::Connect);
+            }
+            Timer::Hello => self.lose(now, "the hub does not say hello".into()),
+            Timer::Link => {
+                if !self.cx.uplink.tick(now) {
+                    let patience = self.cx.config.link.patience().as_millis();
+                    self.lose(now, format!("no answer for {patience} ms"));
+                }
+            }
+            Timer::Limit => self.time_out(now),
+            Timer::Enter => self.cx.uplink.enter_again(now),
+            Timer::Peers => self.privates.tick(now, &mut self.cx, &mut self.inbox),
+            Timer::Places => self.transfers.tell_places(now, &mut self.cx),
+            Timer::Goodbye => drop(self.end_without_answer(now)),
+            Timer::Unread => self.say_unread(),
+            // These are looked at after each input, so that a tick is enough.
+            Timer::Answer | Timer::Hashing | Timer::RequestsWait | Timer::EndWaits | Timer::UntakenPushes => {}
+        }
     }
 
     /// What is offered and who is there, as far as this client knows.
@@ -336,54 +246,23 @@ impl Session {
     fn bad_line(&mut self, number: u64, bad: BadLine) {
         let mut failure = bad.failure;
         failure.at = failure.at.or(Some(At::Line(number)));
-        self.waiting.push(Waiting::Bad(Mark { id: bad.id, line: Some(number) }, failure));
+        self.queue.push(Waiting::Bad(RequestId { id: bad.id, line: Some(number) }, failure));
     }
 
     fn enqueue(&mut self, now: Time, line: RequestLine, number: Option<u64>, bytes: usize) {
-        let pending = Pending::new(Mark { id: line.id, line: number }, line.request, bytes);
+        let pending = Pending::new(RequestId { id: line.id, line: number }, line.request, bytes);
         match &pending.request {
             // This must not wait for what it is to end.
             Request::Quit(quit) if quit.now => self.quit_now(now, pending.id),
             _ if self.is_quitting() => self.enqueue_after_quit(pending),
             Request::Quit(_) => {
-                if self.is_lost() {
+                if self.cx.uplink.is_lost() {
                     self.give_up_on_hub(now);
                 }
-                self.waits.end_wanted(now);
-                self.waiting.push(Waiting::Request(pending));
+                self.ending.want(now);
+                self.queue.push(Waiting::Request(pending));
             }
-            _ => self.waiting.push(Waiting::Request(pending)),
-        }
-    }
-
-    /// Tells something that no request has caused.
-    fn tell(&mut self, now: Time, event: impl Into<Event>) {
-        self.tell_for(now, Mark::default(), false, event);
-    }
-
-    /// Answers a request: its last event.
-    fn finish(&mut self, now: Time, id: Mark, event: impl Into<Event>) {
-        self.tell_for(now, id, true, event);
-    }
-
-    fn tell_for(&mut self, now: Time, mark: Mark, last: bool, event: impl Into<Event>) {
-        let mut event = event.into();
-        if let (Event::Error(error), None) = (&mut event, &mark.id) {
-            error.line = mark.line;
-        }
-        let line = EventLine { seq: None, time: Some(self.calendar(now)), id: mark.id, last, event };
-        self.reader.told(&line);
-        self.out.push_back(Output::Tell(Box::new(line)));
-    }
-
-    /// Answers a request with a failure.
-    fn refuse(&mut self, now: Time, id: Mark, failure: Failure) {
-        let code = failure.code;
-        self.finish(now, id, event::Error::from(failure));
-        if self.config.fail_fast && self.leaving.is_none() {
-            let abandoned = Failure::new(ErrorCode::Interrupted, "A request before this one failed.");
-            self.abandon(now, &abandoned);
-            self.leave(now, "a request failed".into(), code.exit(), Mark::default(), false);
+            _ => self.queue.push(Waiting::Request(pending)),
         }
     }
 }

@@ -1,32 +1,67 @@
 //! What we offer: hashed, told to the hub piece by piece, followed when it changes on disk, taken back.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
+use super::asks::Origin;
+use super::context::Context;
+use super::pending::{Pending, RequestId};
 use super::publishing::{Offered, Publishing};
-use super::requests::{Mark, Pending};
-use super::{FilesChanged, Hashed, Offering, Origin, Output, Session};
+use super::{FilesChanged, Hashed, Output};
 use crate::core::time::Time;
 use crate::protocol::limits::{HubLimits, PUBLISH_FILES};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::check_file;
 use crate::protocol::transfer::MAX_CHUNKS;
 use crate::protocol::wire::{Ask, Gone, Publish};
-use crate::protocol::{At, Content, ErrorCode, Failure, Request, event, request};
+use crate::protocol::{At, Content, ErrorCode, Failure, Offer, Request, event, request};
 
-impl Session {
-    pub(super) fn start_offer(&mut self, now: Time, pending: Pending, offer: &request::Offer) {
-        match self.to_hash(offer) {
-            Ok((dir, files)) => {
-                let (chunks, hidden, watch) = (offer.chunks, offer.hidden, offer.watch);
-                self.start_task(pending, |task| Output::Hash(Offering { task, dir, files, chunks, hidden, watch }));
-            }
-            Err(failure) => self.refuse(now, pending.id, failure),
-        }
+/// Our offers, and the folder in which they are. See the [module](self).
+pub(super) struct Offers {
+    /// The folder that has been chosen, if one has.
+    dir: Option<String>,
+    /// What we offer, by its names.
+    offered: BTreeMap<Arc<str>, Box<Offered>>,
+    /// What is offered, and of which the hub is making copies.
+    keeping: Vec<Publishing>,
+    /// Folders in which new files are offered by themselves: their prefixes.
+    watched: BTreeSet<String>,
+    /// What has changed on disk and the hub has not been told of; none where it is gone.
+    changes: BTreeMap<Arc<str>, Option<Content>>,
+}
+
+impl Offers {
+    /// Nothing is offered. `dir` is the folder to begin with.
+    pub(super) fn new(dir: Option<String>) -> Self {
+        Self { dir, offered: BTreeMap::new(), keeping: Vec::new(), watched: BTreeSet::new(), changes: BTreeMap::new() }
     }
 
-    fn to_hash(&self, offer: &request::Offer) -> Result<(String, Vec<String>), Failure> {
-        if self.registered.is_none() {
+    /// The folder that has been chosen.
+    pub(super) fn dir(&self) -> Option<&str> {
+        self.dir.as_deref()
+    }
+
+    /// Another folder is chosen.
+    pub(super) fn choose_dir(&mut self, dir: String) {
+        self.dir = Some(dir);
+    }
+
+    /// Whether the hub is making copies for which a request waits.
+    pub(super) fn waits_for_copies(&self) -> bool {
+        !self.keeping.is_empty()
+    }
+
+    /// The name of a file as we hold it, if we offer it.
+    pub(super) fn name_of(&self, offer: &Offer) -> Option<Arc<str>> {
+        self.offered.get_key_value(offer.file.as_str()).map(|(file, _)| file.clone())
+    }
+
+    /// The folder and the files that an `offer` is about, each once.
+    ///
+    /// # Errors
+    /// Why they cannot be offered.
+    pub(super) fn to_hash(&self, cx: &Context, offer: &request::Offer) -> Result<(String, Vec<String>), Failure> {
+        if !cx.registration.is_in() {
             return Err(ErrorCode::NotRegistered.into());
         }
         let dir = self.dir.clone().ok_or(ErrorCode::NoDir)?;
@@ -41,20 +76,13 @@ impl Session {
         Ok((dir, distinct(&offer.files).map(|(_, file)| file.clone()).collect()))
     }
 
-    pub(super) fn hashing(&mut self, now: Time, task: u64, progress: event::OfferProgress) {
-        let id = self.local.as_ref().filter(|(local, _)| *local == task).map(|(_, pending)| pending.id.clone());
-        if let Some(id) = id {
-            self.tell_for(now, id, false, progress);
-        }
-    }
-
-    pub(super) fn hashed(&mut self, now: Time, task: u64, result: Result<Hashed, Failure>) {
-        let Some((_, pending)) = self.local.take_if(|(local, _)| *local == task) else { return };
+    /// Files have been hashed, or could not be: the hub is told of them.
+    pub(super) fn hashed(&mut self, now: Time, cx: &mut Context, pending: Pending, result: Result<Hashed, Failure>) {
         let Hashed { contents, skipped } = match result {
             Ok(hashed) => hashed,
             Err(failure) => {
                 let failure = as_written(&pending.request, failure);
-                return self.refuse(now, pending.id, failure);
+                return cx.refuse(now, pending.id, failure);
             }
         };
         let Request::Offer(offer) = &pending.request else { return };
@@ -63,9 +91,9 @@ impl Session {
         let limit = HubLimits::default().offers;
         let fresh = contents.iter().filter(|content| !self.offered.contains_key(&content.file)).count();
         if self.offered.len() + fresh > limit {
-            self.unserve(contents.iter().map(|content| content.file.to_string()).chain(folders(&watched)));
+            self.unserve(cx, contents.iter().map(|content| content.file.to_string()).chain(folders(&watched)));
             let message = format!("A client may offer {limit} files; these would be {fresh} more.");
-            return self.refuse(now, pending.id, Failure::new(ErrorCode::TooManyOffers, message));
+            return cx.refuse(now, pending.id, Failure::new(ErrorCode::TooManyOffers, message));
         }
         let uncopied = keep.then(|| contents.iter().map(|content| content.file.clone()).collect());
         let count = contents.len();
@@ -82,12 +110,12 @@ impl Session {
             failure: None,
             watched,
         };
-        self.publish(now, first, Origin::Offer(Box::new(publishing)));
+        self.publish(now, cx, first, Origin::Offer(Box::new(publishing)));
     }
 
     /// Tells the hub of contents. While the hub is lost, the link keeps that; while we enter, what is asked is sent
     /// after that.
-    fn publish(&mut self, now: Time, publish: Vec<Content>, mut origin: Origin) {
+    fn publish(&mut self, now: Time, cx: &mut Context, publish: Vec<Content>, mut origin: Origin) {
         let (more, keep) = match &mut origin {
             Origin::Offer(publishing) => {
                 let fresh = publish.iter().filter(|content| !self.offered.contains_key(&content.file)).count();
@@ -97,13 +125,7 @@ impl Session {
             Origin::Change => (0, publish.iter().any(|content| self.is_kept(&content.file))),
             _ => (0, false),
         };
-        let id = self.next_ask;
-        self.next_ask += 1;
-        let ask = Ask::Publish(Publish { id, publish, more, keep });
-        if !self.is_entering() {
-            self.send(now, ask.to_body());
-        }
-        self.asks.insert(id, (ask, origin));
+        cx.uplink.ask_once_in(now, |id| Ask::Publish(Publish { id, publish, more, keep }), origin);
     }
 
     fn is_kept(&self, file: &str) -> bool {
@@ -111,9 +133,10 @@ impl Session {
     }
 
     /// The hub has a piece of what we offer.
-    pub(super) fn offer_acked(
+    pub(super) fn acked(
         &mut self,
         now: Time,
+        cx: &mut Context,
         mut publishing: Box<Publishing>,
         published: Vec<Content>,
         mut answer: event::OfferAcked,
@@ -128,7 +151,7 @@ impl Session {
         }
         publishing.like = answer.offers.pop().or(publishing.like);
         if let Some(next) = publishing.pieces.pop_front() {
-            return self.publish(now, next, Origin::Offer(publishing));
+            return self.publish(now, cx, next, Origin::Offer(publishing));
         }
         self.watched.extend(std::mem::take(&mut publishing.watched));
         let offers = publishing.offers(&self.offered);
@@ -140,17 +163,18 @@ impl Session {
         let acked = event::OfferAcked { offers, revision: answer.revision, skipped, at_most };
         let id = publishing.pending.id.clone();
         if !keep {
-            return self.finish(now, id, acked);
+            return cx.finish(now, id, acked);
         }
-        self.tell_for(now, id, false, acked);
+        cx.tell_for(now, id, false, acked);
         self.keeping.push(*publishing);
-        self.finish_kept(now);
+        self.finish_kept(now, cx);
     }
 
     /// The hub does not want it: all or nothing.
-    pub(super) fn offer_refused(
+    pub(super) fn refused(
         &mut self,
         now: Time,
+        cx: &mut Context,
         publishing: Publishing,
         refused: Vec<Content>,
         error: event::Error,
@@ -158,88 +182,87 @@ impl Session {
         let before: Vec<String> = publishing.acked.iter().map(|file| file.to_string()).collect();
         before.iter().for_each(|file| drop(self.offered.remove(file.as_str())));
         for files in before.chunks(PUBLISH_FILES) {
-            self.ask(now, request::Withdraw { files: files.to_vec() }.into(), Origin::Forgotten);
+            cx.ask(now, request::Withdraw { files: files.to_vec() }.into(), Origin::Forgotten);
         }
         let rest = refused.iter().chain(publishing.pieces.iter().flatten()).map(|content| content.file.to_string());
-        self.unserve(before.into_iter().chain(rest).chain(folders(&publishing.watched)));
-        self.refuse(now, publishing.pending.id, error.into());
+        self.unserve(cx, before.into_iter().chain(rest).chain(folders(&publishing.watched)));
+        cx.refuse(now, publishing.pending.id, error.into());
     }
 
     /// Files are not served any more, but for those that we still offer, and folders are not watched, but for those
     /// that others have us watch.
-    fn unserve(&mut self, files: impl Iterator<Item = String>) {
+    fn unserve(&mut self, cx: &mut Context, files: impl Iterator<Item = String>) {
         let stays = |file: &String| {
             self.offered.contains_key(file.as_str()) || (file.ends_with('/') && self.watched.contains(&prefix(file)))
         };
         let files: Vec<String> = files.filter(|file| !stays(file)).collect();
-        self.out.push_back(Output::Unserve(files));
+        cx.output(Output::Unserve(files));
     }
 
     /// The hub has made a copy of what we offer, or could not.
-    pub(super) fn stored(&mut self, now: Time, stored: event::Stored) {
+    pub(super) fn stored(&mut self, now: Time, cx: &mut Context, stored: event::Stored) {
         let event::Stored { file, hash, code, message } = stored;
         let failure = code.map(|code| match message {
             Some(message) => Failure::new(code, message),
             None => code.into(),
         });
-        let asked = self.asks.values_mut().filter_map(|(_, origin)| match origin {
+        let asked = cx.uplink.asks_mut().origins_mut().filter_map(|origin| match origin {
             Origin::Offer(publishing) => Some(&mut **publishing),
             _ => None,
         });
         let waiting = asked.chain(&mut self.keeping).filter(|publishing| publishing.waits_for(&file));
         let waited = waiting.map(|publishing| publishing.stored(&file, failure.clone())).count();
         if waited > 0 {
-            return self.finish_kept(now);
+            return self.finish_kept(now, cx);
         }
         // Nobody waits for it: the copy of what has changed, or of what was offered to a hub that was restarted.
         match (failure, self.offered.get(file.as_str())) {
             (None, Some(offered)) if offered.content.hash == hash => {
                 let bytes = offered.content.size;
-                self.tell(now, event::OfferKept { files: vec![file], bytes });
+                cx.tell(now, event::OfferKept { files: vec![file], bytes });
             }
-            (Some(failure), Some(_)) => self.tell(now, event::Error::from(failure)),
+            (Some(failure), Some(_)) => cx.tell(now, event::Error::from(failure)),
             (None, Some(_)) | (_, None) => {}
         }
     }
 
-    fn finish_kept(&mut self, now: Time) {
+    fn finish_kept(&mut self, now: Time, cx: &mut Context) {
         while let Some(at) = self.keeping.iter().position(Publishing::is_over) {
             let Publishing { pending, acked, failure, .. } = self.keeping.remove(at);
             match failure {
-                Some(failure) => self.refuse(now, pending.id, failure),
+                Some(failure) => cx.refuse(now, pending.id, failure),
                 None => {
                     let sizes = acked.iter().filter_map(|file| Some(self.offered.get(file)?.content.size));
                     let bytes = sizes.fold(0u64, u64::saturating_add);
                     let files = acked.iter().map(|file| file.to_string()).collect();
-                    self.finish(now, pending.id, event::OfferKept { files, bytes });
+                    cx.finish(now, pending.id, event::OfferKept { files, bytes });
                 }
             }
         }
     }
 
     /// What we offer has changed on disk. The newest is what counts.
-    pub(super) fn files_changed(&mut self, now: Time, changes: FilesChanged) {
+    pub(super) fn files_changed(&mut self, changes: FilesChanged) {
         self.changes.extend(changes.changed.into_iter().map(|content| (content.file.clone(), Some(content))));
         self.changes.extend(changes.gone.into_iter().map(|file| (file.into(), None)));
-        self.apply_changes(now);
     }
 
     /// Tells the hub what has changed, as soon as it has all that was hashed before, and as far as it takes more.
-    pub(super) fn apply_changes(&mut self, now: Time) {
+    pub(super) fn tell_changes(&mut self, now: Time, cx: &mut Context, is_hashing: bool) {
         while !self.changes.is_empty() {
-            let offering = self.asks.values().any(|(_, origin)| matches!(origin, Origin::Offer(_)));
-            let busy = offering || self.local.is_some() || self.again.is_some() || !self.settled;
-            if self.registered.is_some() && (busy || !self.link.takes_state()) {
+            let offering = cx.uplink.asks().origins().any(|origin| matches!(origin, Origin::Offer(_)));
+            let busy = offering || is_hashing || cx.uplink.is_reoffering() || !cx.uplink.is_settled();
+            if cx.registration.is_in() && (busy || !cx.uplink.takes_state()) {
                 return;
             }
             let rest = self.changes.keys().nth(PUBLISH_FILES).cloned();
             let rest = rest.map(|from| self.changes.split_off(&from)).unwrap_or_default();
             let piece = std::mem::replace(&mut self.changes, rest);
-            self.publish_changes(now, piece);
+            self.publish_changes(now, cx, piece);
         }
     }
 
-    fn publish_changes(&mut self, now: Time, changes: BTreeMap<Arc<str>, Option<Content>>) {
+    fn publish_changes(&mut self, now: Time, cx: &mut Context, changes: BTreeMap<Arc<str>, Option<Content>>) {
         let (mut kept, mut others, mut gone) = (Vec::new(), Vec::new(), Vec::new());
         for (file, content) in changes {
             // What has been withdrawn meanwhile is not of interest any more.
@@ -254,39 +277,47 @@ impl Session {
                 Some(_) | None => {}
             }
         }
-        if self.registered.is_none() {
+        if !cx.registration.is_in() {
             return;
         }
         for contents in [kept, others] {
             if !contents.is_empty() {
-                self.publish(now, contents, Origin::Change);
+                self.publish(now, cx, contents, Origin::Change);
             }
         }
         if !gone.is_empty() {
-            let id = self.next_ask;
-            self.next_ask += 1;
-            let ask = Ask::Gone(Gone { id, gone });
-            self.send(now, ask.to_body());
-            self.asks.insert(id, (ask, Origin::Change));
+            cx.uplink.ask_by_number(now, |id| Ask::Gone(Gone { id, gone }), Origin::Change);
         }
+    }
+
+    /// Gives up what waits for copies.
+    pub(super) fn abandon_copies(&mut self) -> impl Iterator<Item = Pending> + use<> {
+        std::mem::take(&mut self.keeping).into_iter().map(|publishing| publishing.pending)
     }
 
     /// We are out of the table: nothing of ours is copied any more.
-    pub(super) fn leave_copies(&mut self, now: Time) {
+    pub(super) fn leave(&mut self, now: Time, cx: &mut Context) {
         for publishing in std::mem::take(&mut self.keeping) {
             let failure = Failure::new(ErrorCode::NotRegistered, "You have left before the hub had a copy.")
                 .hint("`rereg` comes back; then offer it again with --keep.");
-            self.refuse(now, publishing.pending.id, failure);
+            cx.refuse(now, publishing.pending.id, failure);
         }
     }
 
-    pub(super) fn withdrawn(&mut self, now: Time, id: Mark, asked: &[String], answer: event::Withdrawn) {
+    pub(super) fn withdrawn(
+        &mut self,
+        now: Time,
+        cx: &mut Context,
+        id: RequestId,
+        asked: &[String],
+        answer: event::Withdrawn,
+    ) {
         answer.files.iter().for_each(|file| drop(self.offered.remove(file.as_str())));
         let folders = asked.iter().filter(|file| file.ends_with('/')).cloned();
         let ended: Vec<String> = asked.iter().filter(|file| file.ends_with('/')).map(|file| prefix(file)).collect();
         self.watched.retain(|folder| !ended.contains(folder));
-        self.out.push_back(Output::Unserve(answer.files.iter().cloned().chain(folders).collect()));
-        self.finish(now, id, answer);
+        cx.output(Output::Unserve(answer.files.iter().cloned().chain(folders).collect()));
+        cx.finish(now, id, answer);
     }
 
     /// Everything that we offer, in pieces that a frame can hold; whether the hub is to keep it, with each.
@@ -298,6 +329,24 @@ impl Session {
             pieces.extend(in_pieces(contents).into_iter().map(|piece| (piece, keep)));
         }
         pieces
+    }
+}
+
+#[cfg(test)]
+impl Offers {
+    /// Offers a content that nobody was told of.
+    pub(super) fn put(&mut self, content: Content) {
+        self.offered.insert(content.file.clone(), Box::new(Offered { content, keep: false }));
+    }
+
+    /// What is offered under a name.
+    pub(super) fn get(&self, file: &str) -> Option<&Content> {
+        self.offered.get(file).map(|offered| &offered.content)
+    }
+
+    /// How many files are offered.
+    pub(super) fn len(&self) -> usize {
+        self.offered.len()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::requests::Pending;
+use super::pending::Pending;
 use crate::protocol::types::Skipped;
 use crate::protocol::{Content, Failure, Offer};
 
@@ -13,13 +13,6 @@ pub(super) struct Offered {
     pub(super) content: Content,
     /// Whether the hub was asked to keep a copy.
     pub(super) keep: bool,
-}
-
-/// Offers on their way to a hub that does not have them, a piece after the other.
-pub(super) struct Again {
-    pub(super) pieces: VecDeque<(Vec<Content>, bool)>,
-    /// Whether the user's requests follow, because the hub has forgotten these too.
-    pub(super) then_ask: bool,
 }
 
 /// An `offer` that is not final.
@@ -49,14 +42,6 @@ impl Publishing {
         let Some(like) = &self.like else { return Vec::new() };
         let acked = self.acked.iter().filter_map(|file| offered.get(file));
         acked.map(|offered| Offer::like(&offered.content, like)).collect()
-    }
-
-    pub(super) fn pending_mut(&mut self) -> &mut Pending {
-        &mut self.pending
-    }
-
-    pub(super) fn into_pending(self) -> Pending {
-        self.pending
     }
 
     /// Whether the hub has not been told of all of it.

@@ -1,155 +1,129 @@
-//! Downloads in their order: which wait, which have begun, and what those who wait were told of their places.
-//!
-//! A place is a state, which changes for all who wait whenever one begins. It is told at once to who is new, and to the
-//! others now and then, and only the first few: what this costs depends on the time that passes, not on how many wait.
+//! What was written and has not begun, and the one request that is being worked on here.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
+use std::collections::VecDeque;
 
+use super::Output;
+use super::effects::Effects;
+use super::hashing::Hold;
+use super::pending::{Pending, RequestId, Waiting};
 use crate::core::time::Time;
-use crate::protocol::ContentHash;
+use crate::protocol::limits::{REQUEST_BYTES_WAITING, REQUESTS_WAITING};
 
-/// How many of those who wait are told their places: for the others these say little.
-const PLACES_TOLD: usize = 32;
-
-/// How long the places that were told stand, until new ones are.
-const PLACES_EVERY: Duration = Duration::from_millis(250);
-
-/// See the [module](self).
+/// Requests in the order in which they were written. See the [module](self).
 #[derive(Default)]
 pub(super) struct Queue {
-    waiting: VecDeque<u64>,
-    begun: BTreeSet<u64>,
-    /// How many downloads, waiting or begun, want a content.
-    contents: BTreeMap<ContentHash, usize>,
-    /// The places that were told of the first [`PLACES_TOLD`].
-    told: BTreeMap<u64, u64>,
-    /// When places were last told to others than those who are new.
-    told_at: Option<Time>,
-    /// Whether somebody has moved up since.
-    moved: bool,
+    /// The oldest first.
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
+    /// The request that is being worked on here, by its task.
+    task: Option<(u64, Pending)>,
+    /// The number that was given to a task last.
+    last_task: u64,
+    hold: Hold,
 }
 
 impl Queue {
-    /// Puts a download at the end.
-    pub(super) fn push(&mut self, transfer: u64, hash: ContentHash) {
-        self.waiting.push_back(transfer);
-        *self.contents.entry(hash).or_default() += 1;
+    /// Puts something at the end.
+    pub(super) fn push(&mut self, waiting: Waiting) {
+        self.bytes += waiting.bytes();
+        self.waiting.push_back(waiting);
     }
 
-    /// The next one that may begin, if no more than `most` run at once.
-    pub(super) fn begin(&mut self, most: usize) -> Option<u64> {
-        if self.begun.len() >= most.max(1) {
-            return None;
-        }
-        let transfer = self.waiting.pop_front()?;
-        self.begun.insert(transfer);
-        self.told.remove(&transfer);
-        self.moved |= !self.waiting.is_empty();
-        Some(transfer)
+    /// What was written first.
+    pub(super) fn first(&self) -> Option<&Waiting> {
+        self.waiting.front()
     }
 
-    /// A download has ended, begun or not. Says whether no other wants the same content.
-    pub(super) fn end(&mut self, transfer: u64, hash: ContentHash) -> bool {
-        if !self.begun.remove(&transfer)
-            && let Some(at) = self.waiting.iter().position(|waiting| *waiting == transfer)
-        {
-            self.waiting.remove(at);
-            self.told.remove(&transfer);
-            self.moved |= at < self.waiting.len();
-        }
-        let left = self.contents.get(&hash).map_or(0, |count| count - 1);
-        match left {
-            0 => self.contents.remove(&hash),
-            left => self.contents.insert(hash, left),
-        };
-        left == 0
+    /// All, in their order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Waiting> {
+        self.waiting.iter()
     }
 
-    /// The place of who has just been put at the end, if it waits, and its place is one that is told.
-    pub(super) fn newest(&mut self) -> Option<(u64, u64)> {
-        let place = self.waiting.len();
-        let transfer = *self.waiting.back().filter(|_| place <= PLACES_TOLD)?;
-        let place = place as u64;
-        (self.told.insert(transfer, place) != Some(place)).then_some((transfer, place))
+    /// The requests that wait, to be changed.
+    pub(super) fn requests_mut(&mut self) -> impl Iterator<Item = &mut Pending> {
+        self.waiting.iter_mut().filter_map(|waiting| match waiting {
+            Waiting::Request(pending) => Some(pending),
+            Waiting::Bad(..) | Waiting::EndOfInput => None,
+        })
     }
 
-    /// The places that are to be told now: those that have changed since they were told.
-    pub(super) fn places(&mut self, now: Time) -> Vec<(u64, u64)> {
-        if self.places_due().is_none_or(|due| due > now) {
-            return Vec::new();
-        }
-        (self.told_at, self.moved) = (Some(now), false);
-        let first = (1..).zip(self.waiting.iter().copied().take(PLACES_TOLD));
-        first
-            .map(|(place, who)| (who, place))
-            .filter(|(who, place)| self.told.insert(*who, *place) != Some(*place))
-            .collect()
+    /// Takes out the one at a place: the first, or one that passes those before it.
+    pub(super) fn take_at(&mut self, at: usize) -> Option<Waiting> {
+        let waiting = self.waiting.remove(at)?;
+        self.bytes -= waiting.bytes();
+        Some(waiting)
     }
 
-    /// When there are places to tell.
-    pub(super) fn places_due(&self) -> Option<Time> {
-        let moved = self.moved && !self.waiting.is_empty();
-        moved.then(|| self.told_at.map_or(Time(0), |told| told + PLACES_EVERY))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_cost_what_time_passes_and_not_what_waits() {
-        let (mut queue, mut told) = (Queue::default(), 0);
-        for transfer in 0..4_000 {
-            queue.push(transfer, ContentHash([0; 32]));
-            queue.begin(4);
-            told += usize::from(queue.newest().is_some());
-        }
-        assert_eq!(told, PLACES_TOLD, "each who is new among the first");
-        // One ends each millisecond.
-        let mut last = BTreeMap::new();
-        for ended in 0..4_000 {
-            let now = Time(1_000 * ended);
-            queue.end(ended, ContentHash([0; 32]));
-            queue.begin(4);
-            let places = queue.places(now);
-            told += places.len();
-            last.extend(places);
-        }
-        assert!(told <= PLACES_TOLD * (2 + 4_000 / 250), "{told}");
-        assert!(queue.places_due().is_none(), "nobody waits");
+    /// Takes out the first that the user has asked to leave with.
+    pub(super) fn take_quit(&mut self) -> Option<Waiting> {
+        let at = self.waiting.iter().position(Waiting::is_quit)?;
+        self.take_at(at)
     }
 
-    #[test]
-    fn who_moves_up_hears_it_at_once_and_then_after_a_while() {
-        let mut queue = Queue::default();
-        for transfer in 1..=5 {
-            queue.push(transfer, ContentHash([transfer as u8; 32]));
-            queue.begin(1);
-            assert_eq!(queue.newest(), (transfer > 1).then_some((transfer, transfer - 1)));
-        }
-        let now = Time(7_000_000);
-        assert_eq!((queue.places(now), queue.places_due()), (Vec::new(), None));
-        assert!(queue.end(3, ContentHash([3; 32])));
-        assert_eq!((queue.places(now), queue.places_due()), (vec![(4, 2), (5, 3)], None));
-        // Soon after, not at once again.
-        queue.end(1, ContentHash([1; 32]));
-        assert_eq!(queue.begin(1), Some(2));
-        let due = now + PLACES_EVERY;
-        assert_eq!((queue.places(now), queue.places_due()), (Vec::new(), Some(due)));
-        assert_eq!((queue.places(due), queue.places_due()), (vec![(4, 1), (5, 2)], None));
-        // The last one makes nobody move.
-        queue.end(5, ContentHash([5; 32]));
-        assert_eq!(queue.places_due(), None);
+    /// Takes out all.
+    pub(super) fn take_all(&mut self) -> VecDeque<Waiting> {
+        self.bytes = 0;
+        std::mem::take(&mut self.waiting)
     }
 
-    #[test]
-    fn a_content_is_wanted_until_the_last_who_wants_it_ends() {
-        let (mut queue, hash) = (Queue::default(), ContentHash([0; 32]));
-        queue.push(1, hash);
-        queue.push(2, hash);
-        queue.begin(1);
-        assert!(!queue.end(1, hash) && queue.end(2, hash));
+    /// Whether more can be taken; otherwise it waits at its source.
+    pub(super) fn has_room(&self) -> bool {
+        self.waiting.len() < REQUESTS_WAITING && self.bytes < REQUEST_BYTES_WAITING
+    }
+
+    /// Whether the user has asked to leave.
+    pub(super) fn has_quit(&self) -> bool {
+        self.waiting.iter().any(Waiting::is_quit)
+    }
+
+    /// Gives a request to the driver as a task.
+    pub(super) fn start_task(&mut self, effects: &mut Effects, pending: Pending, output: impl FnOnce(u64) -> Output) {
+        self.last_task += 1;
+        self.task = Some((self.last_task, pending));
+        effects.push(output(self.last_task));
+    }
+
+    /// A task is done: the request for which that was, unless it was given up.
+    pub(super) fn end_task(&mut self, task: u64) -> Option<Pending> {
+        self.task.take_if(|(current, _)| *current == task).map(|(_, pending)| pending)
+    }
+
+    /// The request for which a task is, unless it was given up.
+    pub(super) fn id_of_task(&self, task: u64) -> Option<RequestId> {
+        self.task().filter(|(current, _)| *current == task).map(|(_, pending)| pending.id.clone())
+    }
+
+    /// Gives up the task, if there is one.
+    pub(super) fn give_up_task(&mut self) -> Option<Pending> {
+        self.task.take().map(|(_, pending)| pending)
+    }
+
+    /// Whether a request is being worked on here.
+    pub(super) fn is_working(&self) -> bool {
+        self.task.is_some()
+    }
+
+    fn task(&self) -> Option<&(u64, Pending)> {
+        self.task.as_ref()
+    }
+
+    /// How much room the answer may need to what is being worked on.
+    pub(super) fn answer_room(&self) -> usize {
+        self.task().map_or(0, |(_, pending)| pending.answer_room())
+    }
+
+    /// Keeps account of how long hashing has held up the others.
+    pub(super) fn watch_hashing(&mut self, now: Time) {
+        self.hold.watch(now, self.task.as_ref());
+    }
+
+    /// When something that waits may go past what is being hashed.
+    pub(super) fn hold_ends(&self) -> Option<Time> {
+        self.hold.ends_at().filter(|_| !self.waiting.is_empty())
+    }
+
+    /// Whether what is being worked on lets this start; `fail_fast` says that nothing may start before that is answered.
+    pub(super) fn is_free_for(&self, head: &Waiting, fail_fast: bool) -> bool {
+        self.task.is_none() || (!fail_fast && self.hold.is_over_for(head))
     }
 }

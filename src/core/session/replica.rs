@@ -1,6 +1,6 @@
 //! The client's copy of the table and the roster.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::rows::{Row, Rows};
@@ -29,9 +29,22 @@ pub struct Replica {
     unfollowed: bool,
 }
 
+/// Keys that may have other owners, or none, after the roster has changed.
+pub(super) enum ChangedKeys {
+    /// Everybody's.
+    All,
+    /// These.
+    These(BTreeSet<PublicKey>),
+}
+
 impl Replica {
     pub(super) fn new(follows: Follows) -> Self {
         Self { follows, ..Self::default() }
+    }
+
+    /// Another run of the hub counts its revisions from the start.
+    pub(super) fn forget_revision(&mut self) {
+        self.revision = 0;
     }
 
     /// Whether the offers here are all there are, or are about to be.
@@ -83,29 +96,34 @@ impl Replica {
         self.offers = Rows::default();
     }
 
-    /// Somebody whom we have to do with, though we do not follow who is there; or they have left.
-    pub(super) fn meet(&mut self, client: &Client) {
+    /// Somebody whom we have to do with, though we do not follow who is there; or they have left. Gives the keys whose
+    /// owners may be others now.
+    pub(super) fn meet(&mut self, client: &Client) -> ChangedKeys {
         self.updates += 1;
+        let mut keys = BTreeSet::from([client.key]);
         match client.state {
             Presence::Offline => {
                 // Somebody else may have the name by now.
                 if self.clients.get(&client.name).is_some_and(|known| known.number == client.number) {
-                    self.clients.remove(&client.name);
+                    keys.extend(self.clients.remove(&client.name).map(|known| known.key));
                     self.remember(NameKey::of(&client.name));
                 }
             }
             Presence::Online | Presence::Away => {
                 if self.clients.len() < INTRODUCED || self.clients.contains_key(&client.name) {
-                    self.clients.insert(client.name.clone(), client.clone());
+                    keys.extend(self.clients.insert(client.name.clone(), client.clone()).map(|known| known.key));
                 }
             }
         }
+        ChangedKeys::These(keys)
     }
 
-    pub(super) fn update_roster(&mut self, update: &RosterUpdated) {
+    /// Takes who has come, left or changed. Gives the keys whose owners may be others now.
+    pub(super) fn update_roster(&mut self, update: &RosterUpdated) -> ChangedKeys {
         self.revision = self.revision.max(update.revision);
+        let mut keys = BTreeSet::new();
         if !self.follows_roster() {
-            return;
+            return ChangedKeys::These(keys);
         }
         self.updates += 1;
         if update.full {
@@ -116,12 +134,16 @@ impl Replica {
             match client.state {
                 _ if self.clients.len() >= ROSTER && !self.clients.contains_key(&client.name) => {}
                 Presence::Offline => {
-                    self.clients.remove(&client.name);
+                    keys.extend(self.clients.remove(&client.name).map(|known| known.key));
                     self.remember(NameKey::of(&client.name));
                 }
-                Presence::Online | Presence::Away => drop(self.clients.insert(client.name.clone(), client.clone())),
+                Presence::Online | Presence::Away => {
+                    keys.insert(client.key);
+                    keys.extend(self.clients.insert(client.name.clone(), client.clone()).map(|known| known.key));
+                }
             }
         }
+        if update.full { ChangedKeys::All } else { ChangedKeys::These(keys) }
     }
 
     fn remember(&mut self, name: NameKey) {
@@ -198,6 +220,18 @@ impl Replica {
         clients
     }
 
+    /// Who has these keys now.
+    pub(super) fn owners_of(&self, keys: BTreeSet<PublicKey>) -> Vec<(PublicKey, Option<String>)> {
+        let mut owners: BTreeMap<PublicKey, Option<&str>> = keys.into_iter().map(|key| (key, None)).collect();
+        for client in self.clients() {
+            if let Some(owner) = owners.get_mut(&client.key) {
+                *owner = Some(&client.name);
+            }
+        }
+        owners.into_iter().map(|(key, owner)| (key, owner.map(str::to_owned))).collect()
+    }
+
+    /// The key of everybody who is here, with their name.
     pub(super) fn keys(&self) -> Vec<(PublicKey, String)> {
         self.clients().map(|client| (client.key, client.name.clone())).collect()
     }

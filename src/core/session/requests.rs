@@ -1,195 +1,66 @@
 //! The user's requests: what may start when, and what is answered here.
 
+use super::asks::Origin;
 use super::collecting::check_place;
-use super::folders::check_get;
-use super::{Failure, Id, Origin, Output, Session};
+use super::pending::{Pending, RequestId, Waiting};
+use super::transfers::check_get;
+use super::turns::{has_room_for, next_to_start};
+use super::{Hashed, Offering, Output, Session};
 use crate::core::hub::check_text;
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{NameKey, check_file};
-use crate::protocol::request::{At, ClientRequest, Starts};
+use crate::protocol::request::{At, ClientRequest};
 use crate::protocol::when::When;
-use crate::protocol::{ErrorCode, Request, event, human, request};
-
-/// By what a caller knows to what an event belongs.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Mark {
-    /// The request's own.
-    pub(super) id: Option<Id>,
-    /// The line of the input on which it stands. It is told where there is no other mark.
-    pub(super) line: Option<u64>,
-}
-
-/// A request that is not answered yet.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Pending {
-    pub(super) id: Mark,
-    pub(super) request: Request,
-    /// How large it is, as it was written.
-    pub(super) bytes: usize,
-    /// When the hub was asked, where the time that it takes is the answer.
-    pub(super) started: Time,
-    /// Whether the user has been told that it waits for the hub.
-    pub(super) said_to_wait: bool,
-}
-
-impl Pending {
-    /// A request as it was written, in so many bytes.
-    pub(super) fn new(id: Mark, request: Request, bytes: usize) -> Self {
-        Self { id, request, bytes, started: Time(0), said_to_wait: false }
-    }
-}
-
-/// Something that was written and has not begun.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Waiting {
-    Request(Pending),
-    /// It cannot begin. That is said in its turn, so that answers keep the order of what was written.
-    Bad(Mark, Failure),
-    EndOfInput,
-}
-
-/// When what was written may start.
-enum Start {
-    /// When its row says.
-    Request(Starts),
-    /// When everything before it has been answered, even if the hub is not there.
-    Refused,
-}
-
-impl Pending {
-    /// Whether it is a transfer once the hub has said where.
-    pub(super) fn starts_a_transfer(&self) -> bool {
-        matches!(self.request, Request::Get(_) | Request::Accept(_))
-    }
-}
-
-impl Waiting {
-    /// Whether it is the user's wish to leave, once what is before it is over.
-    pub(super) fn is_quit(&self) -> bool {
-        match self {
-            Self::Request(pending) => matches!(pending.request, Request::Quit(_)),
-            Self::Bad(..) | Self::EndOfInput => false,
-        }
-    }
-
-    fn start(&self) -> Start {
-        match self {
-            Self::Request(pending) => Start::Request(pending.request.rules().starts),
-            Self::Bad(..) => Start::Refused,
-            Self::EndOfInput => Start::Request(Starts::Last),
-        }
-    }
-}
+use crate::protocol::{Content, ErrorCode, Failure, Request, event, human, request};
 
 impl Session {
     /// Starts what may start.
     pub(super) fn advance(&mut self, now: Time) {
-        while self.leaving.is_none() && !self.ended {
-            match self.next_to_start() {
+        loop {
+            self.act_on_failures(now);
+            if self.ending.is_leaving() || self.ending.has_ended() {
+                return;
+            }
+            match next_to_start(self).and_then(|at| self.queue.take_at(at)) {
                 Some(Waiting::Request(pending)) => match pending.request.rules().at {
                     At::Hub => self.pass_on(now, pending),
                     At::Client | At::Both => self.start_local(now, pending),
                 },
-                Some(Waiting::Bad(id, failure)) => self.refuse(now, id, failure),
-                Some(Waiting::EndOfInput) => {
-                    self.leave(now, "end of input".into(), self.entry.exit(), Mark::default(), false)
-                }
+                Some(Waiting::Bad(id, failure)) => self.cx.refuse(now, id, failure),
+                Some(Waiting::EndOfInput) => self.leave_as_wanted(now, None),
                 None => return,
             }
         }
     }
 
-    fn next_to_start(&mut self) -> Option<Waiting> {
-        let head = self.waiting.first()?;
-        if !self.has_room_for(head) {
-            return None;
-        }
-        if self.may_start(head) {
-            return self.waiting.pop();
-        }
-        // Who waits for transfers, or for the hub to be back, can still see and stop what is under way.
-        // But they see the `get` before them, which is under way once the hub has said where.
-        let locating = self
-            .asks
-            .values()
-            .any(|(_, origin)| matches!(origin, Origin::User(pending) if pending.starts_a_transfer()));
-        let waits = matches!(head.start(), Start::Request(Starts::Last)) && !locating;
-        let held_up = waits || (!self.settled && !self.running.is_empty());
-        let over = |waiting: &Waiting| {
-            matches!(waiting, Waiting::Request(pending)
-                if matches!(pending.request, Request::Cancel(_) | Request::Transfers(_)))
-        };
-        let at = self.waiting.iter().position(over).filter(|_| held_up);
-        let at = at
-            .or_else(|| self.next_after_quit())
-            .or_else(|| self.next_private())
-            .or_else(|| self.next_without_hub())?;
-        self.waiting.take_at(at)
-    }
-
-    pub(super) fn may_start(&self, head: &Waiting) -> bool {
-        let free = self.is_free_for(head);
-        let answered = free && self.is_answered();
-        // A refusal of ours must not overtake an answer, and that may change it: `rereg` after `dereg`.
-        if let Waiting::Request(pending) = head
-            && !answered
-            && self.check(&pending.request).is_err()
-        {
-            return false;
-        }
-        if !self.privates_permit(head) {
-            return false;
-        }
-        match head.start() {
-            Start::Request(Starts::Passed) => {
-                let registering = self.asks.values().any(|(_, origin)| origin.is_registration());
-                // A large offer goes in pieces, and what comes after it sees all of it.
-                let offering = |origin: &Origin| matches!(origin, Origin::Offer(offer) if offer.goes_on());
-                let offering = self.asks.values().any(|(_, origin)| offering(origin));
-                let paged = self.asks.values().any(|(_, origin)| self.is_paged(origin));
-                self.settled && free && self.may_ask_more() && !registering && !offering && !paged
-            }
-            // The hub is not needed for what goes past it.
-            Start::Request(Starts::Here) if !self.settled && self.goes_past_the_hub(head) => free,
-            Start::Request(Starts::Alone) => self.settled && answered && self.asks.is_empty(),
-            Start::Request(Starts::Here) => self.settled && answered,
-            Start::Request(Starts::Last) => free && self.is_over_but_for_pushes() && !self.pushes.is_giving(),
-            Start::Refused => answered,
-        }
-    }
-
-    /// Whether the hub has forgotten us and is being told who we are.
-    pub(super) fn is_entering(&self) -> bool {
-        let entering = self.asks.values().any(|(_, origin)| matches!(origin, Origin::Enter | Origin::Return));
-        entering || self.entry.waits() || self.again.as_ref().is_some_and(|again| again.then_ask)
-    }
-
     fn pass_on(&mut self, now: Time, pending: Pending) {
         if let Err(failure) = self.check(&pending.request) {
-            return self.refuse(now, pending.id, failure);
+            return self.cx.refuse(now, pending.id, failure);
         }
-        if let (Request::List(list), true) = (&pending.request, self.is_lost() && self.replica.has_table()) {
+        if let (Request::List(list), true) = (&pending.request, self.cx.uplink.is_lost() && self.replica.has_table()) {
             return self.list_without_hub(now, pending.id.clone(), list);
         }
-        let request = match (&pending.request, &self.parted) {
-            (Request::Rereg(_), Some(name)) => request::Register { name: name.clone() }.into(),
+        let request = match (&pending.request, self.cx.registration.parted()) {
+            (Request::Rereg(_), Some(name)) => request::Register { name: name.to_owned() }.into(),
             // The hub has numbers of its own for pushes.
             (Request::Accept(accept), _) => {
-                request::Accept { push: self.pushes.at_hub(accept.push), ..accept.clone() }.into()
+                request::Accept { push: self.transfers.push_at_hub(accept.push), ..accept.clone() }.into()
             }
-            (Request::Decline(decline), _) => request::Decline { push: self.pushes.at_hub(decline.push) }.into(),
+            (Request::Decline(decline), _) => {
+                request::Decline { push: self.transfers.push_at_hub(decline.push) }.into()
+            }
             // Whose it is has been checked.
             (Request::Dereg(_), _) => request::Dereg::default().into(),
             (other, _) => other.clone(),
         };
-        self.ask(now, request, Origin::User(Box::new(pending)));
+        self.cx.ask(now, request, Origin::User(Box::new(pending)));
     }
 
     /// Refuses what the hub need not be asked.
     pub(super) fn check(&self, asked: &Request) -> Result<(), Failure> {
         match asked {
-            Request::Rereg(_) => match (&self.registered, &self.parted) {
+            Request::Rereg(_) => match (self.cx.registration.name(), self.cx.registration.parted()) {
                 (Some(name), _) => {
                     Err(Failure::new(ErrorCode::AlreadyRegistered, format!("You are registered as {name}.")))
                 }
@@ -201,10 +72,10 @@ impl Session {
             Request::List(request::List { after: Some(after), .. }) => check_place(after),
             Request::Chunks(chunks) => check_file(&chunks.file).map_err(|failure| failure.at(pointer_at("/file"))),
             Request::Accept(request::Accept { push, to, .. }) => {
-                self.check_answer(*push)?;
+                self.transfers.check_answer(*push)?;
                 to.as_ref().map_or(Ok(()), |to| check_file(to).map_err(|failure| failure.at(pointer_at("/to"))))
             }
-            Request::Decline(request::Decline { push }) => self.check_answer(*push),
+            Request::Decline(request::Decline { push }) => self.transfers.check_answer(*push),
             Request::Withdraw(withdraw) => request::check_count(&withdraw.files),
             Request::Message(request::Message { text, .. })
             | Request::Broadcast(request::Broadcast { text })
@@ -218,7 +89,8 @@ impl Session {
 
     /// Whether that is us: nobody takes somebody else out of the table.
     fn check_own_name(&self, name: &str) -> Result<(), Failure> {
-        let ours = self.registered.as_ref().or(self.parted.as_ref()).unwrap_or(&self.config.name);
+        let registration = &self.cx.registration;
+        let ours = registration.name().or(registration.parted()).unwrap_or(&self.cx.config.name);
         if NameKey::of(ours) == NameKey::of(name) {
             return Ok(());
         }
@@ -233,109 +105,154 @@ impl Session {
         let id = pending.id.clone();
         let request = pending.request.clone();
         // What the hub answers is passed on and never comes here.
-        let Some(request) = request.for_client() else { return self.refuse(now, id, ErrorCode::Internal.into()) };
+        let Some(request) = request.for_client() else { return self.cx.refuse(now, id, ErrorCode::Internal.into()) };
         let result = match request {
             ClientRequest::Rereg(_) => return self.pass_on(now, pending),
             ClientRequest::Setdir(request) => {
                 let dir = request.dir.clone();
-                return self.start_task(pending, |task| Output::CheckDir(task, dir));
+                return self.queue.start_task(&mut self.cx.effects, pending, |task| Output::CheckDir(task, dir));
             }
             ClientRequest::Offer(request) => return self.start_offer(now, pending, request),
             ClientRequest::Push(request) => return self.start_push(now, pending, request),
-            ClientRequest::Transfers(_) => Ok(self.transfers()),
-            ClientRequest::Cancel(request) => return self.start_cancel(now, pending, request.transfer),
+            ClientRequest::Transfers(_) => Ok(self.transfers.show()),
+            ClientRequest::Cancel(request) => {
+                return self.transfers.start_cancel(now, &mut self.cx, pending, request.transfer);
+            }
             ClientRequest::Help(request) => {
                 let help = human::help(request.command.as_deref()).map(|commands| event::Help { commands }.into());
                 help.map_err(|failure| failure.at(pointer_at("/command")))
             }
-            ClientRequest::Unfocus(_) => return self.unfocus(now, id),
+            ClientRequest::Unfocus(_) => return self.inbox.unfocus(now, &mut self.cx, id),
             ClientRequest::Private(_) | ClientRequest::PrivateOpen(_) => {
                 return self.start_private(now, pending, false);
             }
-            ClientRequest::Ping(request) => return self.start_ping(now, pending, request),
-            ClientRequest::PrivateClose(request) => return self.private_close(now, id, &request.to),
-            ClientRequest::Wait(_) => Ok(event::Waited {}.into()),
-            ClientRequest::Quit(_) => {
-                let code = if self.waits.left_lost { ErrorCode::HubLost.exit() } else { self.entry.exit() };
-                return self.leave(now, "quit".into(), code, id, true);
+            ClientRequest::Ping(_) => {
+                return self.privates.ping(now, &mut self.cx, &mut self.inbox, &self.replica, pending);
             }
+            ClientRequest::PrivateClose(request) => {
+                let to = &request.to;
+                return self.privates.close(now, &mut self.cx, &mut self.inbox, &self.replica, id, to);
+            }
+            ClientRequest::Wait(_) => Ok(event::Waited {}.into()),
+            ClientRequest::Quit(_) => return self.leave_as_wanted(now, Some(id)),
         };
         match result {
-            Ok(answer) => self.finish(now, id, answer),
-            Err(failure) => self.refuse(now, id, failure),
+            Ok(answer) => self.cx.finish(now, id, answer),
+            Err(failure) => self.cx.refuse(now, id, failure),
         }
     }
 
-    pub(super) fn start_task(&mut self, pending: Pending, output: impl FnOnce(u64) -> Output) {
-        let task = self.next_task;
-        self.next_task += 1;
-        self.local = Some((task, pending));
-        self.out.push_back(output(task));
+    /// Starts `private` or `private-open`; `sure` says that the hub was asked for whom that is about.
+    pub(super) fn start_private(&mut self, now: Time, pending: Pending, sure: bool) {
+        self.privates.start(now, &mut self.cx, &mut self.inbox, &self.replica, pending, sure);
     }
 
+    fn start_offer(&mut self, now: Time, pending: Pending, offer: &request::Offer) {
+        match self.offers.to_hash(&self.cx, offer) {
+            Ok((dir, files)) => {
+                let (chunks, hidden, watch) = (offer.chunks, offer.hidden, offer.watch);
+                let hash = |task| Output::Hash(Offering { task, dir, files, chunks, hidden, watch });
+                self.queue.start_task(&mut self.cx.effects, pending, hash);
+            }
+            Err(failure) => self.cx.refuse(now, pending.id, failure),
+        }
+    }
+
+    fn start_push(&mut self, now: Time, pending: Pending, push: &request::Push) {
+        let failure = match self.cx.registration.name() {
+            None => ErrorCode::NotRegistered.into(),
+            Some(name) if NameKey::of(name) == NameKey::of(&push.to) => {
+                Failure::from(ErrorCode::Yourself).at(pointer_at("/to"))
+            }
+            Some(_) => {
+                let (dir, file, to) = (self.offers.dir().map(str::to_owned), push.file.clone(), push.to.clone());
+                let lend = |task| Output::Lend { task, dir, file, to };
+                return self.queue.start_task(&mut self.cx.effects, pending, lend);
+            }
+        };
+        self.cx.refuse(now, pending.id, failure);
+    }
+
+    /// A folder was looked at, to be that of the offers.
     pub(super) fn dir_checked(&mut self, now: Time, task: u64, result: Result<String, Failure>) {
-        let Some((_, pending)) = self.local.take_if(|(local, _)| *local == task) else { return };
+        let Some(pending) = self.queue.end_task(task) else { return };
         match result {
             Ok(dir) => {
-                self.dir = Some(dir.clone());
-                self.finish(now, pending.id, event::DirSet { dir });
+                self.offers.choose_dir(dir.clone());
+                self.cx.finish(now, pending.id, event::DirSet { dir });
             }
-            Err(failure) => self.refuse(now, pending.id, failure.at(pointer_at("/dir"))),
+            Err(failure) => self.cx.refuse(now, pending.id, failure.at(pointer_at("/dir"))),
         }
     }
 
-    /// Starts `ping`.
-    fn start_ping(&mut self, now: Time, pending: Pending, request: &request::Ping) {
+    /// How far hashing is.
+    pub(super) fn hashing(&mut self, now: Time, task: u64, progress: event::OfferProgress) {
+        if let Some(id) = self.queue.id_of_task(task) {
+            self.cx.tell_for(now, id, false, progress);
+        }
+    }
+
+    /// Files to offer were hashed.
+    pub(super) fn hashed(&mut self, now: Time, task: u64, result: Result<Hashed, Failure>) {
+        if let Some(pending) = self.queue.end_task(task) {
+            self.offers.hashed(now, &mut self.cx, pending, result);
+        }
+    }
+
+    /// A file to push was hashed.
+    pub(super) fn lent(&mut self, now: Time, task: u64, result: Result<Content, Failure>) {
+        let Some(pending) = self.queue.end_task(task) else { return };
+        let Request::Push(request) = &pending.request else { return };
         let to = request.to.clone();
-        if self.is_lost() {
-            let hub_failed = Some("the hub does not answer".to_owned());
-            let pong = event::Pong { peer: to, hub_us: None, hub_failed, direct_us: None, direct_failed: None };
-            return self.ping_directly(now, pending, pong);
+        match result {
+            Ok(content) => self.transfers.start_push(now, &mut self.cx, pending, to, content),
+            Err(failure) => self.cx.refuse(now, pending.id, failure.at(pointer_at("/file"))),
         }
-        let pending = Pending { started: now, ..pending };
-        self.ask(now, request::Ping { to }.into(), Origin::User(Box::new(pending)));
     }
 
-    /// The hub has reached them, or has not.
-    pub(super) fn pinged_by_hub(&mut self, now: Time, pending: Pending, answer: event::Pong) {
-        let hub_us = answer.hub_failed.is_none().then(|| now.0 - pending.started.0);
-        let event::Pong { peer, hub_failed, .. } = answer;
-        let pong = event::Pong { peer, hub_us, hub_failed, direct_us: None, direct_failed: None };
-        self.ping_directly(now, pending, pong);
-    }
-
-    fn ping_directly(&mut self, now: Time, pending: Pending, pong: event::Pong) {
-        let started =
-            self.check_private(&pending.request).and_then(|person| self.privates.peers.round_trip(now, person));
-        match started {
-            Ok(ticket) => {
-                self.privates.pongs.insert(ticket, pong);
-                self.privates.pending.insert(ticket, pending);
+    /// What was offered when the hub still answered can be said.
+    pub(super) fn answer_lists_without_hub(&mut self, now: Time) {
+        let is_list = |origin: &Origin| matches!(origin, Origin::User(p) if matches!(p.request, Request::List(_)));
+        if !self.replica.has_table() {
+            return;
+        }
+        for origin in self.cx.uplink.asks_mut().take_those(is_list) {
+            if let Origin::User(pending) = origin
+                && let Request::List(list) = &pending.request
+            {
+                self.list_without_hub(now, pending.id, list);
             }
-            Err(failure) => self.pong(now, pending, pong, Err(failure)),
         }
-        self.private_news(now);
     }
 
-    /// The connection for a `ping` is open.
-    pub(super) fn ping_opened(&mut self, now: Time, peer: &str, ticket: u64) {
-        self.privates.peers.measure(now, &NameKey::of(peer), ticket);
+    /// Answers `list` with what we know, marked as old.
+    pub(super) fn list_without_hub(&mut self, now: Time, id: RequestId, list: &request::List) {
+        let table = self.replica.list(self.replica.revision, list);
+        self.cx.finish(now, id, event::Table { stale: true, ..table });
     }
 
-    /// A `ping` is over: directly, it took so many microseconds, or failed. Says whether the ticket was that of one.
-    pub(super) fn ping_ends(&mut self, now: Time, ticket: u64, direct: Result<u64, Failure>) -> bool {
-        let Some(pong) = self.privates.pongs.remove(&ticket) else { return false };
-        if let Some(pending) = self.privates.pending.remove(&ticket) {
-            self.pong(now, pending, pong, direct);
-        }
-        true
-    }
-
-    fn pong(&mut self, now: Time, pending: Pending, pong: event::Pong, direct: Result<u64, Failure>) {
-        let (direct_us, direct_failed) = match direct {
-            Ok(micros) => (Some(micros), None),
-            Err(failure) => (None, Some(failure.message.into_owned())),
+    /// Takes a request that was written after a `quit`: what is under way can still be seen and stopped, all else is
+    /// refused.
+    pub(super) fn enqueue_after_quit(&mut self, pending: Pending) {
+        let waiting = match pending.request {
+            Request::Cancel(_) | Request::Transfers(_) if !self.ending.is_leaving() => Waiting::Request(pending),
+            _ => {
+                let failure = Failure::new(ErrorCode::Interrupted, "You are leaving: `quit` was asked before it.");
+                Waiting::Bad(pending.id, failure.hint("Ask before `quit`, or join again."))
+            }
         };
-        self.finish(now, pending.id, event::Pong { direct_us, direct_failed, ..pong });
+        self.queue.push(waiting);
+    }
+
+    /// Whether more requests can be taken; otherwise they wait at their source.
+    pub fn accepts_requests(&self) -> bool {
+        self.queue.has_room()
+    }
+
+    /// Whether requests wait because much of what was told has not been read. Then the driver says how much that is
+    /// (`Input::Unread`), now and whenever it has become less.
+    pub fn waits_for_reader(&self) -> bool {
+        // Where all has been read, it is answers of the hub that are waited for.
+        self.cx.effects.unread() > 0 && self.queue.first().is_some_and(|head| !has_room_for(self, head))
     }
 }

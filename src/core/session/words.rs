@@ -159,6 +159,8 @@ pub enum Output {
     Unlend(ContentHash, String),
     /// Who may fetch from us, besides the hub; nobody at all if there is no list.
     Peers(Option<Vec<(PublicKey, String)>>),
+    /// Of these, who may fetch has changed: the owner of a key, or none if its owner may not any more.
+    PeersChanged(Vec<(PublicKey, Option<String>)>),
     /// These may not any more: what they are being sent ends.
     PeersLeft(Vec<PublicKey>),
     /// Fetch a content.

@@ -77,7 +77,7 @@ fn a_peer_that_begins_uploads_without_end_is_told_of_now_and_then() {
     }
     let started = |rig: &Rig| rig.told_names().iter().filter(|name| **name == "transfer-started").count();
     assert_eq!(started(&rig), 64 + 1, "others are told of all the same");
-    assert!(rig.session.uploads.of_transfer(1).is_none());
+    assert!(!rig.session.transfers.has_upload(1));
     rig.pass(1_000);
     rig.upload(20_000, "ben");
     assert_eq!(started(&rig), 66);
@@ -92,7 +92,7 @@ fn a_peer_that_begins_uploads_without_end_is_told_of_now_and_then() {
 fn many_files_are_offered_piece_by_piece_and_answered_once() {
     let mut rig = Rig::welcomed(config());
     rig.handle(Input::DirChecked(0, Ok("/x".into())));
-    rig.session.dir = Some("/x".into());
+    rig.session.offers.choose_dir("/x".into());
     rig.line(r#"{"id":1,"request":"offer","files":["albums"]}"#);
     let files: Vec<String> = (0..2 * PUBLISH_FILES + 1).map(|i| format!("albums/{i:05}")).collect();
     rig.hash(&files);
@@ -112,7 +112,7 @@ fn many_files_are_offered_piece_by_piece_and_answered_once() {
 #[test]
 fn a_piece_that_is_refused_takes_the_others_back() {
     let mut rig = Rig::welcomed(config());
-    rig.session.dir = Some("/x".into());
+    rig.session.offers.choose_dir("/x".into());
     rig.line(r#"{"id":1,"request":"offer","files":["albums"]}"#);
     let files: Vec<String> = (0..=PUBLISH_FILES).map(|i| format!("albums/{i:05}")).collect();
     rig.hash(&files);
@@ -120,13 +120,13 @@ fn a_piece_that_is_refused_takes_the_others_back() {
     rig.refuse("publish", "too-many-offers");
     assert_eq!((rig.last(1), rig.asks()), (Some("too-many-offers"), vec!["withdraw"]));
     assert_eq!(rig.unserved.len(), files.len());
-    assert!(rig.session.offered.is_empty());
+    assert_eq!(rig.session.offers.len(), 0);
 }
 
 #[test]
 fn what_is_to_be_kept_is_final_when_the_hub_has_it_all() {
     let mut rig = Rig::welcomed(config());
-    rig.session.dir = Some("/x".into());
+    rig.session.offers.choose_dir("/x".into());
     rig.line(r#"{"id":1,"request":"offer","files":["a","b"],"keep":true}"#);
     rig.line(r#"{"id":2,"request":"wait"}"#);
     rig.hash(&["a".into(), "b".into()]);
@@ -142,13 +142,13 @@ fn what_is_to_be_kept_is_final_when_the_hub_has_it_all() {
     rig.ack_piece();
     rig.hub(&format!(r#"{{"event":"stored","file":"c","hash":"{hash}","code":"no-room","message":"No room."}}"#));
     assert_eq!(rig.last(3), Some("no-room"));
-    assert!(rig.session.offered.contains_key("c"), "it is offered all the same");
+    assert!(rig.session.offers.get("c").is_some(), "it is offered all the same");
 }
 
 #[test]
 fn what_changes_on_disk_is_offered_anew_or_withdrawn() {
     let mut rig = Rig::welcomed(config());
-    rig.session.dir = Some("/x".into());
+    rig.session.offers.choose_dir("/x".into());
     rig.line(r#"{"id":1,"request":"offer","files":["a","b"]}"#);
     rig.hash(&["a".into(), "b".into()]);
     rig.ack_piece();
@@ -179,7 +179,7 @@ fn what_changes_on_disk_is_offered_anew_or_withdrawn() {
 #[test]
 fn what_comes_after_a_large_offer_sees_all_of_it() {
     let mut rig = Rig::welcomed(config());
-    rig.session.dir = Some("/x".into());
+    rig.session.offers.choose_dir("/x".into());
     rig.line(r#"{"id":1,"request":"offer","files":["albums"]}"#);
     let files: Vec<String> = (0..=PUBLISH_FILES).map(|i| format!("albums/{i:05}")).collect();
     rig.line(r#"{"id":2,"request":"list"}"#);
@@ -192,7 +192,7 @@ fn what_comes_after_a_large_offer_sees_all_of_it() {
 #[test]
 fn what_changes_while_it_is_being_offered_is_offered_anew_after_that() {
     let mut rig = Rig::welcomed(config());
-    rig.session.dir = Some("/x".into());
+    rig.session.offers.choose_dir("/x".into());
     rig.line(r#"{"id":1,"request":"offer","files":["a","b"]}"#);
     rig.hash(&["a".into(), "b".into()]);
     let changed = Content { hash: ContentHash([9; 32]), ..content("a") };
@@ -200,7 +200,7 @@ fn what_changes_while_it_is_being_offered_is_offered_anew_after_that() {
     assert_eq!(rig.asks(), ["publish"]);
     rig.ack_piece();
     assert_eq!((rig.last(1), rig.asks()), (Some("offer-acked"), vec!["publish", "gone"]));
-    assert_eq!(rig.session.offered["a"].content.hash, ContentHash([9; 32]));
+    assert_eq!(rig.session.offers.get("a").unwrap().hash, ContentHash([9; 32]));
     // A refused offer watches nothing.
     rig.ack_piece();
     rig.answer("gone", "withdrawn", r#","files":["b"],"revision":4"#);
@@ -215,7 +215,7 @@ fn what_changes_while_it_is_being_offered_is_offered_anew_after_that() {
 #[test]
 fn a_copy_that_two_wait_for_ends_both() {
     let mut rig = Rig::welcomed(config());
-    rig.session.dir = Some("/x".into());
+    rig.session.offers.choose_dir("/x".into());
     for id in [1, 2] {
         rig.line(&format!(r#"{{"id":{id},"request":"offer","files":["a"],"keep":true}}"#));
         rig.hash(&["a".into()]);

@@ -58,7 +58,7 @@ fn a_hub_that_never_answers_is_taken_for_lost_and_given_up_in_the_end() {
         rig.line(&format!(r#"{{"id":{id},"request":"status"}}"#));
         rig.answer("status", "error", r#","code":"internal","message":"No.","retry":"never""#);
         rig.pass_with_acks(5_000);
-        if rig.end.is_none() && !rig.session.connection.is_up() {
+        if rig.end.is_none() && !rig.session.cx.uplink.is_up() {
             rig.connect(true);
         }
     }
@@ -186,8 +186,8 @@ fn as_many_offers_as_a_hub_allows_come_back_in_pieces_that_the_link_can_hold() {
     let limit = crate::protocol::limits::HubLimits::default().offers;
     for i in 0..limit {
         let file = format!("{}/{i:05}", "x".repeat(100));
-        let content = Content { file: file.as_str().into(), ..content.clone() };
-        rig.session.offered.insert(file.into(), Box::new(Offered { content, keep: false }));
+        let content = Content { file: file.into(), ..content.clone() };
+        rig.session.offers.put(content);
     }
     rig.lose();
     rig.pass(100);
@@ -275,7 +275,7 @@ fn no_input_makes_a_timer_spin_and_no_request_is_forgotten() {
                 break;
             }
             rig.pass(rng.below(600));
-            up = up && rig.session.connection.is_up();
+            up = up && rig.session.cx.uplink.is_up();
             match rng.below(12) {
                 0..=3 if rig.end.is_none() => {
                     asked += 1;
@@ -293,7 +293,7 @@ fn no_input_makes_a_timer_spin_and_no_request_is_forgotten() {
                     rig.lose();
                     up = false;
                 }
-                10 if matches!(rig.session.connection, Connection::Again { .. }) => {
+                10 if matches!(rig.session.cx.uplink.connection(), Connection::Again { .. }) => {
                     rig.asked.clear();
                     rig.connect(false);
                     up = true;

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use std::time::Duration;
 
+use super::uplink::Connection;
 use super::*;
 use crate::core::link::LinkConfig;
 use crate::core::peers::{PeerInput, PeerOutput};
@@ -21,7 +22,7 @@ use crate::protocol::limits::{MAX_TRANSFERS, PUSH_PATIENCE};
 use crate::protocol::to_json;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::wire::Received;
-use crate::protocol::{ContentHash, Timestamp};
+use crate::protocol::{Content, ContentHash, Event, EventLine, Id, Timestamp, event};
 
 const SONG: &str = r#"{"file":"song","size":5,"hash":"0000000000000000000000000000000000000000000000000000000000000000","chunk_size":1048576,"chunks":1"#;
 const KEY: &str = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
@@ -79,6 +80,8 @@ struct Rig {
     asked: Vec<Value>,
     /// Number of frames that the hub has sent on this session.
     frames: u64,
+    /// The hub's name for it.
+    hub_session: String,
     received: u64,
     connects: usize,
     tasks: Vec<u64>,
@@ -105,6 +108,7 @@ impl Rig {
             withheld: 0,
             asked: Vec::new(),
             frames: 0,
+            hub_session: String::new(),
             received: 0,
             connects: 0,
             tasks: Vec::new(),
@@ -176,6 +180,7 @@ impl Rig {
                 Output::Disconnect
                 | Output::Say(_)
                 | Output::Peers(_)
+                | Output::PeersChanged(_)
                 | Output::PeersLeft(_)
                 | Output::Unlend(..)
                 | Output::Sources(..) => {}
@@ -191,7 +196,10 @@ impl Rig {
         if !resumed {
             (self.frames, self.received) = (0, 0);
         }
-        let session = if resumed { self.session.session.clone().unwrap() } else { format!("run-{}", self.now.0) };
+        if !resumed {
+            self.hub_session = format!("run-{}", self.now.0);
+        }
+        let session = self.hub_session.clone();
         self.handle(Input::Connected);
         let hello = crate::protocol::wire::HubHello {
             hello: "potluck-link/1".into(),
@@ -282,7 +290,7 @@ impl Rig {
         while let Some(at) = self.session.next_timeout().filter(|at| *at <= end) {
             self.now = at;
             self.handle(Input::Tick);
-            if self.session.connection.is_up() {
+            if self.session.cx.uplink.is_up() {
                 self.handle(Input::HubLine(format!(r#"{{"ack":{}}}"#, self.received).as_bytes()));
             }
         }

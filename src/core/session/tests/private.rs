@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::core::peers::{PeerConn, Person};
-use crate::protocol::name::NameKey;
 
 const LINK: PeerConn = PeerConn::Dialled(1);
 const BEN: &str = r#"{"hello":"potluck-link/1","private":"ben","number":2}"#;
@@ -223,7 +222,7 @@ fn what_others_say_is_told_and_acknowledged() {
 #[test]
 fn who_is_blocked_is_answered_as_anybody_and_never_heard() {
     let (mut open, mut blocking) = (rig(), rig());
-    blocking.session.blocked.insert(NameKey::of("Ben"));
+    blocking.session.inbox.block("Ben");
     for rig in [&mut open, &mut blocking] {
         rig.ben_comes(1, &[&said(1)]);
         rig.pass(100);
@@ -235,11 +234,11 @@ fn who_is_blocked_is_answered_as_anybody_and_never_heard() {
     assert!(!blocking.words().iter().any(|word| word.starts_with("private-")), "{:?}", blocking.words());
 
     let mut rig = rig();
-    rig.session.blocked.insert(NameKey::of("ben"));
+    rig.session.inbox.block("ben");
     rig.ben_comes(1, &[&said(1)]);
     rig.line(r#"{"id":1,"request":"private-close","to":"ben"}"#);
     assert_eq!(rig.last(1), Some("not-open"), "nobody has told of it");
-    rig.session.blocked.clear();
+    rig.session.inbox.set_blocked(&[]);
     rig.peer_line(PeerConn::Accepted(1), &said(2));
     let told: Vec<&str> = rig.words().into_iter().filter(|word| word.starts_with("private-")).collect();
     assert_eq!(told, ["private-opened", "private-message"], "now it is told");
@@ -248,7 +247,7 @@ fn who_is_blocked_is_answered_as_anybody_and_never_heard() {
 #[test]
 fn a_user_may_write_to_whom_they_block() {
     let mut rig = rig();
-    rig.session.blocked.insert(NameKey::of("ben"));
+    rig.session.inbox.block("ben");
     rig.ben_comes(1, &[]);
     rig.line(r#"{"id":1,"request":"private-open","to":"ben"}"#);
     assert_eq!(rig.last(1), Some("private-opened"));

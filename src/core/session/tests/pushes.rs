@@ -153,7 +153,7 @@ fn what_somebody_else_gives_is_not_taken_for_what_was_offered() {
         assert_eq!((refused.count(), rig.fetches.len() as u64), (1, push - 3), "{owner}");
     }
     rig.hub(&offered(5, &"x".repeat(40)));
-    assert!(rig.session.offered_push(5).is_none(), "nobody has such a name");
+    assert!(!rig.session.transfers.is_offered(5), "nobody has such a name");
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn what_is_accepted_is_told_gone_only_if_it_could_not_be_fetched() {
         rig.handle(Input::Transfer(3, end));
         assert_eq!(rig.last(1), Some(if fails { "peer-broke" } else { "transfer-completed" }));
         assert_eq!(rig.told_names().contains(&"push-gone"), fails);
-        assert!(rig.session.offered_push(3).is_none(), "it waits for nobody any more");
+        assert!(!rig.session.transfers.is_offered(3), "it waits for nobody any more");
     }
 }
 

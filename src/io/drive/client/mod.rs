@@ -298,6 +298,11 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
                 let hub = self.hub_key.map(|key| (key, HUB.to_owned())).filter(|_| peers.is_some());
                 self.shelf.set_peers(peers.into_iter().flatten().chain(hub).collect());
             }
+            Output::PeersChanged(changes) => {
+                for (key, owner) in changes.into_iter().filter(|(key, _)| Some(*key) != self.hub_key) {
+                    self.shelf.set_peer(key, owner);
+                }
+            }
             Output::PeersLeft(keys) => keys.iter().for_each(|key| self.server.cancel_all_of(key)),
             Output::Lend { task, dir, file, to } => self.lend(task, dir, file, to),
             Output::Unlend(hash, to) => self.shelf.unlend(&hash, &to),

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::Session;
+use crate::core::session::context::Context;
 use crate::core::time::Time;
 use crate::protocol::ContentHash;
 use crate::protocol::limits::{HAVE_CONTENTS, HOLDINGS};
-use crate::protocol::wire::{Ask, Had, Have, Settled};
+use crate::protocol::wire::{Ask, Had, Have};
 
 /// How much is told in one frame, in bytes.
 const FRAME_BYTES: usize = 128 << 10;
@@ -35,40 +35,31 @@ impl Holdings {
             add(&mut self.fresh, had);
         }
     }
-}
-
-impl Session {
-    pub(super) fn now_have(&mut self, now: Time, had: Vec<Had>) {
-        let Holdings { told, fresh } = &mut self.holdings;
+    /// This has been fetched.
+    pub(super) fn add(&mut self, now: Time, cx: &mut Context, had: Vec<Had>) {
         for had in had {
-            let known = told.contains_key(&had.hash) || fresh.contains_key(&had.hash);
-            if known || told.len() + fresh.len() < HOLDINGS {
-                add(fresh, had);
+            let known = self.told.contains_key(&had.hash) || self.fresh.contains_key(&had.hash);
+            if known || self.told.len() + self.fresh.len() < HOLDINGS {
+                add(&mut self.fresh, had);
             }
         }
-        self.announce(now);
+        self.announce(now, cx);
     }
 
     /// Tells the hub what it does not know, if it listens.
-    pub(super) fn announce(&mut self, now: Time) {
-        while self.settled && self.registered.is_some() && self.link.takes_state() && !self.holdings.fresh.is_empty() {
+    pub(super) fn announce(&mut self, now: Time, cx: &mut Context) {
+        let listens = |cx: &Context| cx.uplink.is_settled() && cx.registration.is_in() && cx.uplink.takes_state();
+        while !self.fresh.is_empty() && listens(cx) {
             let (mut have, mut bytes) = (Vec::new(), 0);
             while bytes < FRAME_BYTES
                 && have.len() < HAVE_CONTENTS
-                && let Some((_, had)) = self.holdings.fresh.pop_first()
+                && let Some((_, had)) = self.fresh.pop_first()
             {
                 bytes += 160 + 16 * had.chunks.ranges().count();
-                add(&mut self.holdings.told, had.clone());
+                add(&mut self.told, had.clone());
                 have.push(had);
             }
-            self.send(now, Ask::Have(Have { have }).to_body());
-        }
-    }
-
-    /// We do not want to hear who else has this content any more.
-    pub(super) fn settle(&mut self, now: Time, hash: ContentHash) {
-        if self.registered.is_some() {
-            self.send(now, Ask::Settled(Settled { settled: hash }).to_body());
+            cx.uplink.send(now, Ask::Have(Have { have }));
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::Session;
+use super::Privates;
+use crate::core::session::context::Context;
+use crate::core::session::inbox::Inbox;
 use crate::core::time::Time;
 use crate::protocol::name::NameKey;
 
@@ -16,30 +18,36 @@ pub(in crate::core::session) struct Unwritten {
     pub(super) withheld: bool,
 }
 
-impl Session {
+impl Privates {
     /// So many private messages have been written to the user.
-    pub(in crate::core::session) fn privates_written(&mut self, now: Time, count: usize) {
-        let count = count.min(self.privates.unwritten.len());
-        let written = self.privates.unwritten.drain(..count);
+    pub(in crate::core::session) fn written(&mut self, now: Time, count: usize) {
+        let count = count.min(self.unwritten.len());
+        let written = self.unwritten.drain(..count);
         let had: BTreeMap<NameKey, (u64, u64)> = written.map(|w| (w.name, (w.link, w.number))).collect();
         for (name, (link, number)) in had {
-            self.privates.peers.had(now, &name, link, number);
+            self.peers.had(now, &name, link, number);
         }
     }
 
     /// A private message cannot be written to the user: whoever said it must not take it for delivered. `from` is none
     /// for one that the user is not meant to see: it is treated like the others, so that nobody learns of that.
-    pub(in crate::core::session) fn private_lost(&mut self, now: Time, from: Option<(&str, u64)>) {
+    pub(in crate::core::session) fn lost(
+        &mut self,
+        now: Time,
+        cx: &mut Context,
+        inbox: &mut Inbox,
+        from: Option<(&str, u64)>,
+    ) {
         let from = from.map(|(from, number)| (NameKey::of(from), number));
         let is = |unwritten: &Unwritten| match &from {
             Some((name, number)) => unwritten.name == *name && unwritten.number == *number,
             None => unwritten.withheld,
         };
-        if let Some(at) = self.privates.unwritten.iter().rposition(is)
-            && let Some(unwritten) = self.privates.unwritten.remove(at)
+        if let Some(at) = self.unwritten.iter().rposition(is)
+            && let Some(unwritten) = self.unwritten.remove(at)
         {
-            self.privates.peers.unheard(now, &unwritten.name, unwritten.link);
-            self.private_news(now);
+            self.peers.unheard(now, &unwritten.name, unwritten.link);
+            self.take_news(now, cx, inbox);
         }
     }
 }

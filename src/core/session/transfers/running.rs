@@ -1,11 +1,11 @@
 //! One transfer, and how it is told of.
 
-use super::requests::{Mark, Pending};
-use super::{Event, Failure, Output};
 use crate::core::pace::Pace;
+use crate::core::session::Output;
+use crate::core::session::pending::{Pending, RequestId};
 use crate::core::time::Time;
 use crate::protocol::types::{Source, Stage};
-use crate::protocol::{ChunkSet, ContentHash, Direction, Transfer, event};
+use crate::protocol::{ChunkSet, ContentHash, Direction, Event, Failure, Transfer, event};
 
 /// A transfer under way, or waiting for others to end.
 pub(super) struct Running {
@@ -23,14 +23,20 @@ pub(super) struct Running {
     pub(super) files: Option<u64>,
     /// Which chunks are wanted, if not all.
     pub(super) chunks: Option<ChunkSet>,
-    pub(super) bytes: u64,
-    pub(super) resumed: u64,
-    pub(super) started: Time,
-    pub(super) pace: Pace,
+    pub(super) progress: Progress,
     /// What starts it, as long as it is queued.
     pub(super) queued: Option<Output>,
     /// The hub's number for it, if it is a push.
     pub(super) push: Option<u64>,
+}
+
+/// How far a transfer is.
+pub(super) struct Progress {
+    bytes: u64,
+    /// How many bytes were there when it began.
+    resumed: u64,
+    started: Time,
+    pace: Pace,
 }
 
 impl Running {
@@ -47,10 +53,7 @@ impl Running {
             whole: size,
             files: None,
             chunks: None,
-            bytes: 0,
-            resumed: 0,
-            started: now,
-            pace: Pace::default(),
+            progress: Progress { bytes: 0, resumed: 0, started: now, pace: Pace::default() },
             queued: None,
             push: None,
         }
@@ -61,7 +64,7 @@ impl Running {
         self.pending.is_some()
     }
 
-    pub(super) fn id(&self) -> Mark {
+    pub(super) fn id(&self) -> RequestId {
         self.pending.as_ref().map(|pending| pending.id.clone()).unwrap_or_default()
     }
 
@@ -71,28 +74,48 @@ impl Running {
             direction: self.direction,
             file: self.file.clone(),
             peer: self.peer.clone(),
-            bytes: self.bytes,
+            bytes: self.progress.bytes,
             size: self.size,
             state: if self.queued.is_some() { Stage::Queued } else { Stage::Running },
         }
     }
 
     pub(super) fn started(&self, transfer: u64, path: Option<String>, untold: Option<u64>) -> Event {
-        let Running { direction, size, hash, resumed, files, .. } = *self;
-        let (file, peer) = (self.file.clone(), self.peer.clone());
+        let Running { direction, size, hash, files, .. } = *self;
+        let (file, peer, resumed) = (self.file.clone(), self.peer.clone(), self.progress.resumed);
         event::TransferStarted { transfer, direction, file, peer, size, hash, files, resumed, path, untold }.into()
     }
 
     /// All of it was there before.
     pub(super) fn is_here(&mut self) {
-        (self.size, self.bytes, self.resumed) = (self.whole, self.whole, self.whole);
+        (self.size, self.progress.bytes, self.progress.resumed) = (self.whole, self.whole, self.whole);
+    }
+
+    /// It begins, with so many bytes that are there already.
+    pub(super) fn begin(&mut self, now: Time, resumed: u64) {
+        (self.progress.bytes, self.progress.resumed, self.progress.started) = (resumed, resumed, now);
+        // With the chunks that are wanted the file is complete: then all of it counts.
+        if resumed > self.size {
+            self.size = self.whole;
+        }
+        self.progress.pace.note(now, resumed);
+    }
+
+    /// So many bytes are there.
+    pub(super) fn bytes(&self) -> u64 {
+        self.progress.bytes
+    }
+
+    /// All is there, and so many bytes of it were sent.
+    pub(super) fn has_sent(&mut self, bytes: u64) {
+        self.progress.bytes = bytes;
     }
 
     pub(super) fn progress(&mut self, transfer: u64, now: Time, bytes: u64) -> Event {
-        self.bytes = bytes;
-        self.pace.note(now, bytes);
-        let rate = self.pace.rate();
-        let left = self.pace.left(self.size);
+        let progress = &mut self.progress;
+        progress.bytes = bytes;
+        progress.pace.note(now, bytes);
+        let (rate, left) = (progress.pace.rate(), progress.pace.left(self.size));
         event::TransferProgress { transfer, bytes, size: self.size, rate, left }.into()
     }
 
@@ -103,13 +126,14 @@ impl Running {
         path: Option<String>,
         sources: Vec<Source>,
     ) -> event::TransferCompleted {
-        let Running { direction, size, hash, files, resumed, .. } = *self;
+        let Running { direction, size, hash, files, .. } = *self;
+        let resumed = self.progress.resumed;
         let (file, peer) = (self.file.clone(), self.peer.clone());
-        let elapsed = (now - self.started).as_millis() as u64;
+        let elapsed = (now - self.progress.started).as_millis() as u64;
         let chunks = None;
         let bytes = match direction {
             Direction::Down => sources.iter().map(|source| source.bytes).sum(),
-            Direction::Up => self.bytes,
+            Direction::Up => self.progress.bytes,
         };
         event::TransferCompleted {
             transfer,
@@ -134,7 +158,7 @@ impl Running {
             direction: self.direction,
             file: self.file.clone(),
             peer: self.peer.clone(),
-            bytes: self.bytes,
+            bytes: self.progress.bytes,
             size: self.size,
             code: failure.code,
             message: failure.message.clone().into_owned(),

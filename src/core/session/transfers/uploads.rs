@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::Transfers;
+use super::outgoing::given;
 use super::running::Running;
-use super::{Session, UploadNote};
+use crate::core::session::UploadNote;
+use crate::core::session::context::Context;
 use crate::core::time::Time;
 use crate::protocol::Direction;
 
@@ -78,8 +81,8 @@ impl Uploads {
     }
 }
 
-impl Session {
-    pub(super) fn upload_note(&mut self, now: Time, upload: u64, note: UploadNote) {
+impl Transfers {
+    pub(in crate::core::session) fn upload_note(&mut self, now: Time, cx: &mut Context, upload: u64, note: UploadNote) {
         if let UploadNote::Started { peer, file, size, hash } = note {
             let (transfer, pending, push) = match self.take_giving(&peer, hash) {
                 Some((transfer, pending, push)) => (transfer, Some(pending), push),
@@ -90,8 +93,8 @@ impl Session {
             let untold = self.uploads.untold(&peer);
             let running = Running { pending, push, ..Running::new(now, Direction::Up, (file, peer), size, hash) };
             self.uploads.insert(upload, transfer);
-            self.tell_for(now, running.id(), false, running.started(transfer, None, untold));
-            self.running.entry(transfer).or_insert(running).pace.note(now, 0);
+            cx.tell_for(now, running.id(), false, running.started(transfer, None, untold));
+            self.running.entry(transfer).or_insert(running).begin(now, 0);
             return;
         }
         let Some(transfer) = self.uploads.get(upload) else { return };
@@ -100,22 +103,22 @@ impl Session {
             UploadNote::Started { .. } => {}
             UploadNote::Progress(bytes) => {
                 let (event, id) = (running.progress(transfer, now, bytes), running.id());
-                self.tell_for(now, id, false, event);
+                cx.tell_for(now, id, false, event);
             }
             UploadNote::Completed(bytes) => {
-                running.bytes = bytes;
+                running.has_sent(bytes);
                 let event = running.completed(transfer, now, None, Vec::new());
                 self.uploads.remove(upload);
-                let Some(running) = self.end_transfer(now, transfer) else { return };
-                self.given(now, &running);
+                let Some(running) = self.take_ended(now, cx, transfer) else { return };
+                given(now, cx, &running);
                 match running.pending {
-                    Some(pending) => self.finish(now, pending.id, event),
-                    None => self.tell(now, event),
+                    Some(pending) => cx.finish(now, pending.id, event),
+                    None => cx.tell(now, event),
                 }
             }
             UploadNote::Failed(failure) => {
                 self.uploads.remove(upload);
-                self.fail_transfer(now, transfer, failure);
+                self.fail(now, cx, transfer, failure);
             }
         }
     }

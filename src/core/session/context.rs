@@ -1,0 +1,68 @@
+//! What every part of a session works with, and is passed for the time of a call.
+
+use super::asks::Origin;
+use super::effects::Effects;
+use super::pending::RequestId;
+use super::registration::Registration;
+use super::uplink::Uplink;
+use super::{Output, SessionConfig};
+use crate::core::time::Time;
+use crate::protocol::wire::Ask;
+use crate::protocol::{Event, Failure, Request};
+
+/// The settings, who we are, the way to the hub, and the way to the user and the driver.
+pub(super) struct Context {
+    pub(super) config: SessionConfig,
+    pub(super) registration: Registration,
+    pub(super) uplink: Uplink,
+    pub(super) effects: Effects,
+}
+
+impl Context {
+    /// Before anything has happened.
+    pub(super) fn new(config: SessionConfig) -> Self {
+        Self {
+            registration: Registration::default(),
+            uplink: Uplink::new(&config),
+            effects: Effects::new(config.epoch),
+            config,
+        }
+    }
+
+    /// Has the driver do something.
+    pub(super) fn output(&mut self, output: Output) {
+        self.effects.push(output);
+    }
+
+    /// Tells something that no request has caused.
+    pub(super) fn tell(&mut self, now: Time, event: impl Into<Event>) {
+        self.effects.tell(now, event);
+    }
+
+    /// Tells something of a request; `last` says whether it is its last event.
+    pub(super) fn tell_for(&mut self, now: Time, id: RequestId, last: bool, event: impl Into<Event>) {
+        self.effects.tell_for(now, id, last, event);
+    }
+
+    /// Answers a request: its last event.
+    pub(super) fn finish(&mut self, now: Time, id: RequestId, event: impl Into<Event>) {
+        self.effects.finish(now, id, event);
+    }
+
+    /// Answers a request with a failure.
+    pub(super) fn refuse(&mut self, now: Time, id: RequestId, failure: Failure) {
+        self.effects.refuse(now, id, failure);
+    }
+
+    /// Passes a request on to the hub.
+    pub(super) fn ask(&mut self, now: Time, request: Request, origin: Origin) {
+        self.uplink.ask(now, request, origin);
+    }
+
+    /// Tells the hub something that it knows only of those who are in its roster.
+    pub(super) fn send_if_in(&mut self, now: Time, ask: Ask) {
+        if self.registration.is_in() {
+            self.uplink.send(now, ask);
+        }
+    }
+}

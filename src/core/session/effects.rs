@@ -1,0 +1,103 @@
+//! What the session wants done: what its user is told, and what its driver is to do, in order.
+//!
+//! An answer is never dropped, so there must be room for it before its request begins. What waits for the reader is
+//! known only to whoever writes it; this counts what was told since the driver said that last. That errs on the safe
+//! side, and the driver corrects it when it matters ([`Session::waits_for_reader`](super::Session::waits_for_reader)).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::Output;
+use super::pending::{Pending, RequestId};
+use crate::core::outbox::Queued;
+use crate::core::time::Time;
+use crate::core::told::Class;
+use crate::protocol::{ErrorCode, Event, EventLine, Failure, Timestamp, event};
+
+/// What is to be done next. See the [module](self).
+pub(super) struct Effects {
+    /// What the calendar said at time 0.
+    epoch: Timestamp,
+    out: VecDeque<Output>,
+    /// How much of what was told may wait for its reader, in bytes; never less than it is.
+    unread: usize,
+    /// The first request that has failed since [`Effects::take_failed`] was asked last.
+    failed: Option<ErrorCode>,
+    /// How many requests of each kind were given up.
+    given_up: BTreeMap<String, u64>,
+}
+
+impl Effects {
+    /// Nothing is to be done yet. `epoch` is what the calendar said at time 0.
+    pub(super) fn new(epoch: Timestamp) -> Self {
+        Self { epoch, out: VecDeque::new(), unread: 0, failed: None, given_up: BTreeMap::new() }
+    }
+
+    /// Has the driver do something.
+    pub(super) fn push(&mut self, output: Output) {
+        self.out.push_back(output);
+    }
+
+    /// The next thing to do.
+    pub(super) fn pop(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// Tells something that no request has caused.
+    pub(super) fn tell(&mut self, now: Time, event: impl Into<Event>) {
+        self.tell_for(now, RequestId::default(), false, event);
+    }
+
+    /// Answers a request: its last event.
+    pub(super) fn finish(&mut self, now: Time, id: RequestId, event: impl Into<Event>) {
+        self.tell_for(now, id, true, event);
+    }
+
+    /// Tells something of a request; `last` says whether it is its last event.
+    pub(super) fn tell_for(&mut self, now: Time, id: RequestId, last: bool, event: impl Into<Event>) {
+        let mut event = event.into();
+        if let (Event::Error(error), None) = (&mut event, &id.id) {
+            error.line = id.line;
+        }
+        let time = Timestamp(self.epoch.0 + (now.0 / 1_000) as i64);
+        let line = EventLine { seq: None, time: Some(time), id: id.id, last, event };
+        match Class::of(&line) {
+            Class::Answer | Class::Fact => self.unread += line.bytes(),
+            // At most one of each kind waits.
+            Class::State(_) => {}
+        }
+        self.out.push_back(Output::Tell(Box::new(line)));
+    }
+
+    /// Answers a request with a failure.
+    pub(super) fn refuse(&mut self, now: Time, id: RequestId, failure: Failure) {
+        self.failed.get_or_insert(failure.code);
+        self.finish(now, id, event::Error::from(failure));
+    }
+
+    /// Answers a request that has begun, or has waited, and is not gone on with. This is counted for the goodbye.
+    pub(super) fn give_up(&mut self, now: Time, pending: Pending, failure: Failure) {
+        *self.given_up.entry(pending.request.name().to_owned()).or_default() += 1;
+        let failure = pending.given_up(failure);
+        self.finish(now, pending.id, event::Error::from(failure));
+    }
+
+    /// The code of the first request that was refused since this was asked last.
+    pub(super) fn take_failed(&mut self) -> Option<ErrorCode> {
+        self.failed.take()
+    }
+
+    /// How many requests of each kind were given up.
+    pub(super) fn take_given_up(&mut self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut self.given_up)
+    }
+
+    /// How much of what was told may wait for its reader, in bytes.
+    pub(super) fn unread(&self) -> usize {
+        self.unread
+    }
+
+    /// So much waits for the reader, as the driver says.
+    pub(super) fn set_unread(&mut self, bytes: usize) {
+        self.unread = bytes;
+    }
+}

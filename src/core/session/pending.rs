@@ -1,0 +1,150 @@
+//! What was written and is not answered yet.
+
+use serde_json::Value;
+
+use crate::core::time::Time;
+use crate::protocol::human::quoted;
+use crate::protocol::limits::{ANSWER_LARGE, ANSWER_SMALL};
+use crate::protocol::request::Bulk;
+use crate::protocol::{ErrorCode, Failure, Id, Request, RequestLine};
+
+/// How much of what a request was about is shown, in characters.
+const SHOWN: usize = 60;
+
+/// By what a caller knows to which request an event belongs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct RequestId {
+    /// The id that the caller gave it.
+    pub(super) id: Option<Id>,
+    /// The line of the input on which it stands. It is told where there is no id.
+    pub(super) line: Option<u64>,
+}
+
+/// A request that is not answered yet.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Pending {
+    pub(super) id: RequestId,
+    pub(super) request: Request,
+    /// How large it is, as it was written.
+    pub(super) bytes: usize,
+    /// When the hub was asked, where the time that it takes is the answer.
+    pub(super) started: Time,
+    /// Whether the user has been told that it waits for the hub.
+    pub(super) said_to_wait: bool,
+}
+
+/// Something that was written and has not begun.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Waiting {
+    Request(Pending),
+    /// It cannot begin. That is said in its turn, so that answers keep the order of what was written.
+    Bad(RequestId, Failure),
+    EndOfInput,
+}
+
+impl Pending {
+    /// A request as it was written, in so many bytes.
+    pub(super) fn new(id: RequestId, request: Request, bytes: usize) -> Self {
+        Self { id, request, bytes, started: Time(0), said_to_wait: false }
+    }
+
+    /// Whether it is a transfer once the hub has said where.
+    pub(super) fn starts_a_transfer(&self) -> bool {
+        matches!(self.request, Request::Get(_) | Request::Accept(_))
+    }
+
+    /// Whether what is asked later may be answered before it, and does not depend on it.
+    pub(super) fn may_be_passed(&self) -> bool {
+        !self.request.rules().turn.holds_up() && !self.starts_a_transfer()
+    }
+
+    /// How much room its answer may need, in bytes.
+    pub(super) fn answer_room(&self) -> usize {
+        match self.request.rules().bulk {
+            Bulk::Small => ANSWER_SMALL,
+            Bulk::Large => ANSWER_LARGE,
+        }
+    }
+
+    /// Says that it waits for the hub, once: the second time this is false.
+    pub(super) fn say_to_wait(&mut self) -> bool {
+        !std::mem::replace(&mut self.said_to_wait, true)
+    }
+
+    /// A failure as it is told of this request: what a `get` has fetched stays.
+    pub(super) fn failed(&self, failure: Failure) -> Failure {
+        match (failure.code, &failure.hint) {
+            (ErrorCode::Interrupted, None) if self.starts_a_transfer() => {
+                let failure = match &self.request {
+                    // Which one, if several were under way.
+                    Request::Get(get) if failure == ErrorCode::Interrupted.into() => {
+                        Failure::new(ErrorCode::Interrupted, format!("{} was broken off.", get.file))
+                    }
+                    _ => failure,
+                };
+                failure.hint("`get` again goes on from what is there.")
+            }
+            _ => failure,
+        }
+    }
+
+    /// A failure as it is told where requests are given up together: it says which one it was.
+    pub(super) fn given_up(&self, failure: Failure) -> Failure {
+        // This one says so already.
+        if failure.code == ErrorCode::NotTaken {
+            return self.failed(failure);
+        }
+        let message = format!("`{}`: {}", in_short(&self.request), failure.message);
+        self.failed(Failure { message: message.into(), ..failure })
+    }
+}
+
+impl Waiting {
+    /// Whether it is the user's wish to leave, once what is before it is over.
+    pub(super) fn is_quit(&self) -> bool {
+        match self {
+            Self::Request(pending) => matches!(pending.request, Request::Quit(_)),
+            Self::Bad(..) | Self::EndOfInput => false,
+        }
+    }
+
+    /// Whether it ends the program, which says so in any case.
+    pub(super) fn ends_the_session(&self) -> bool {
+        match self {
+            Self::Request(_) | Self::Bad(..) => self.is_quit(),
+            Self::EndOfInput => true,
+        }
+    }
+
+    /// How large it is, as it was written.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Request(pending) => pending.bytes,
+            Self::Bad(..) => ANSWER_SMALL,
+            Self::EndOfInput => 0,
+        }
+    }
+
+    /// How much room its answer may need, in bytes.
+    pub(super) fn answer_room(&self) -> usize {
+        match self {
+            Self::Request(pending) => pending.answer_room(),
+            Self::Bad(..) => ANSWER_SMALL,
+            Self::EndOfInput => 0,
+        }
+    }
+}
+
+/// A request, and what it is about. What somebody says, and passwords, are not shown.
+fn in_short(request: &Request) -> String {
+    let fields = serde_json::to_value(RequestLine { id: None, request: request.clone() }).unwrap_or_default();
+    let mut about = ["file", "files", "dir", "to", "room", "name", "push", "transfer", "command"].iter();
+    let about = about.find_map(|field| match fields.get(*field)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(several) => several.first().and_then(Value::as_str).map(str::to_owned),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Object(_) => None,
+    });
+    let about = about.map(|about| about.chars().take(SHOWN).collect::<String>());
+    about.map_or_else(|| request.name().to_owned(), |about| format!("{} {}", request.name(), quoted(&about)))
+}

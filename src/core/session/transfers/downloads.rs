@@ -1,0 +1,155 @@
+//! Downloads in their order: which wait, which have begun, and what those who wait were told of their places.
+//!
+//! A place is a state, which changes for all who wait whenever one begins. It is told at once to who is new, and to the
+//! others now and then, and only the first few: what this costs depends on the time that passes, not on how many wait.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use crate::core::time::Time;
+use crate::protocol::ContentHash;
+
+/// How many of those who wait are told their places: for the others these say little.
+const PLACES_TOLD: usize = 32;
+
+/// How long the places that were told stand, until new ones are.
+const PLACES_EVERY: Duration = Duration::from_millis(250);
+
+/// See the [module](self).
+#[derive(Default)]
+pub(super) struct Downloads {
+    waiting: VecDeque<u64>,
+    begun: BTreeSet<u64>,
+    /// How many downloads, waiting or begun, want a content.
+    contents: BTreeMap<ContentHash, usize>,
+    /// The places that were told of the first [`PLACES_TOLD`].
+    told: BTreeMap<u64, u64>,
+    /// When places were last told to others than those who are new.
+    told_at: Option<Time>,
+    /// Whether somebody has moved up since.
+    moved: bool,
+}
+
+impl Downloads {
+    /// Puts a download at the end.
+    pub(super) fn push(&mut self, transfer: u64, hash: ContentHash) {
+        self.waiting.push_back(transfer);
+        *self.contents.entry(hash).or_default() += 1;
+    }
+
+    /// The next one that may begin, if no more than `most` run at once.
+    pub(super) fn begin(&mut self, most: usize) -> Option<u64> {
+        if self.begun.len() >= most.max(1) {
+            return None;
+        }
+        let transfer = self.waiting.pop_front()?;
+        self.begun.insert(transfer);
+        self.told.remove(&transfer);
+        self.moved |= !self.waiting.is_empty();
+        Some(transfer)
+    }
+
+    /// A download has ended, begun or not. Says whether no other wants the same content.
+    pub(super) fn end(&mut self, transfer: u64, hash: ContentHash) -> bool {
+        if !self.begun.remove(&transfer)
+            && let Some(at) = self.waiting.iter().position(|waiting| *waiting == transfer)
+        {
+            self.waiting.remove(at);
+            self.told.remove(&transfer);
+            self.moved |= at < self.waiting.len();
+        }
+        let left = self.contents.get(&hash).map_or(0, |count| count - 1);
+        match left {
+            0 => self.contents.remove(&hash),
+            left => self.contents.insert(hash, left),
+        };
+        left == 0
+    }
+
+    /// The place of who has just been put at the end, if it waits, and its place is one that is told.
+    pub(super) fn newest(&mut self) -> Option<(u64, u64)> {
+        let place = self.waiting.len();
+        let transfer = *self.waiting.back().filter(|_| place <= PLACES_TOLD)?;
+        let place = place as u64;
+        (self.told.insert(transfer, place) != Some(place)).then_some((transfer, place))
+    }
+
+    /// The places that are to be told now: those that have changed since they were told.
+    pub(super) fn places(&mut self, now: Time) -> Vec<(u64, u64)> {
+        if self.places_due().is_none_or(|due| due > now) {
+            return Vec::new();
+        }
+        (self.told_at, self.moved) = (Some(now), false);
+        let first = (1..).zip(self.waiting.iter().copied().take(PLACES_TOLD));
+        first
+            .map(|(place, who)| (who, place))
+            .filter(|(who, place)| self.told.insert(*who, *place) != Some(*place))
+            .collect()
+    }
+
+    /// When there are places to tell.
+    pub(super) fn places_due(&self) -> Option<Time> {
+        let moved = self.moved && !self.waiting.is_empty();
+        moved.then(|| self.told_at.map_or(Time(0), |told| told + PLACES_EVERY))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_cost_what_time_passes_and_not_what_waits() {
+        let (mut downloads, mut told) = (Downloads::default(), 0);
+        for transfer in 0..4_000 {
+            downloads.push(transfer, ContentHash([0; 32]));
+            downloads.begin(4);
+            told += usize::from(downloads.newest().is_some());
+        }
+        assert_eq!(told, PLACES_TOLD, "each who is new among the first");
+        // One ends each millisecond.
+        let mut last = BTreeMap::new();
+        for ended in 0..4_000 {
+            let now = Time(1_000 * ended);
+            downloads.end(ended, ContentHash([0; 32]));
+            downloads.begin(4);
+            let places = downloads.places(now);
+            told += places.len();
+            last.extend(places);
+        }
+        assert!(told <= PLACES_TOLD * (2 + 4_000 / 250), "{told}");
+        assert!(downloads.places_due().is_none(), "nobody waits");
+    }
+
+    #[test]
+    fn who_moves_up_hears_it_at_once_and_then_after_a_while() {
+        let mut downloads = Downloads::default();
+        for transfer in 1..=5 {
+            downloads.push(transfer, ContentHash([transfer as u8; 32]));
+            downloads.begin(1);
+            assert_eq!(downloads.newest(), (transfer > 1).then_some((transfer, transfer - 1)));
+        }
+        let now = Time(7_000_000);
+        assert_eq!((downloads.places(now), downloads.places_due()), (Vec::new(), None));
+        assert!(downloads.end(3, ContentHash([3; 32])));
+        assert_eq!((downloads.places(now), downloads.places_due()), (vec![(4, 2), (5, 3)], None));
+        // Soon after, not at once again.
+        downloads.end(1, ContentHash([1; 32]));
+        assert_eq!(downloads.begin(1), Some(2));
+        let due = now + PLACES_EVERY;
+        assert_eq!((downloads.places(now), downloads.places_due()), (Vec::new(), Some(due)));
+        assert_eq!((downloads.places(due), downloads.places_due()), (vec![(4, 1), (5, 2)], None));
+        // The last one makes nobody move.
+        downloads.end(5, ContentHash([5; 32]));
+        assert_eq!(downloads.places_due(), None);
+    }
+
+    #[test]
+    fn a_content_is_wanted_until_the_last_who_wants_it_ends() {
+        let (mut downloads, hash) = (Downloads::default(), ContentHash([0; 32]));
+        downloads.push(1, hash);
+        downloads.push(2, hash);
+        downloads.begin(1);
+        assert!(!downloads.end(1, hash) && downloads.end(2, hash));
+    }
+}

@@ -1,0 +1,190 @@
+//! Downloads, from the answer of the hub to their place in the queue.
+
+use super::incoming::not_taken;
+use super::running::Running;
+use super::{Transfers, folders, holders, stop_following};
+use crate::core::session::collecting::ListedFolder;
+use crate::core::session::context::Context;
+use crate::core::session::pending::Pending;
+use crate::core::session::replica::Replica;
+use crate::core::session::{FetchPlan, FolderPlan, Output};
+use crate::core::time::Time;
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::{NameKey, check_file};
+use crate::protocol::{ChunkSet, Direction, ErrorCode, Failure, Offer, Request, event, request};
+
+impl Transfers {
+    /// The hub has said where the content is.
+    pub(in crate::core::session) fn start_get(
+        &mut self,
+        now: Time,
+        cx: &mut Context,
+        pending: Pending,
+        get: request::Get,
+        located: event::Located,
+    ) {
+        let sources = holders(cx, located.sources);
+        let offer = sources.first().map(|first| &first.offer);
+        let chunks = match wanted(get.chunks.as_deref(), offer) {
+            Ok(chunks) => chunks,
+            Err(failure) => {
+                if let Some(hash) = offer.map(|offer| offer.hash) {
+                    stop_following(now, cx, hash);
+                }
+                return cx.refuse(now, pending.id, failure);
+            }
+        };
+        let (transfer, from, target) = (self.numbers.peek(), get.from, get.to.unwrap_or(get.file));
+        let on_conflict = get.on_conflict.unwrap_or(cx.config.on_conflict);
+        self.fetch(now, cx, pending, FetchPlan { transfer, from, sources, chunks, target, on_conflict, share: true });
+    }
+
+    /// The hub has said who gives us what we have accepted. It must be what was offered to us.
+    pub(in crate::core::session) fn start_accepted(
+        &mut self,
+        now: Time,
+        cx: &mut Context,
+        pending: Pending,
+        located: event::Located,
+    ) {
+        let Request::Accept(accept) = pending.request.clone() else { return };
+        match self.plan_accepted(cx, accept, located) {
+            Ok(plan) => self.fetch(now, cx, pending, plan),
+            Err(failure) => {
+                if let Request::Accept(accept) = &pending.request {
+                    not_taken(now, cx, self.incoming.at_hub(accept.push));
+                }
+                cx.refuse(now, pending.id, failure);
+            }
+        }
+    }
+
+    fn plan_accepted(
+        &self,
+        cx: &Context,
+        accept: request::Accept,
+        located: event::Located,
+    ) -> Result<FetchPlan, Failure> {
+        let sources = holders(cx, located.sources);
+        let first = sources.first().map(|first| &first.offer).ok_or(ErrorCode::NoSuchPush)?;
+        let fits = |offered: &event::PushOffered| {
+            (first.hash, first.size, &first.file) == (offered.hash, offered.size, &offered.file)
+        };
+        // Whose key is looked at before anything is fetched is decided by the name: it must be the one that we were told.
+        let is_by = |from: &str| sources.iter().all(|source| NameKey::of(&source.offer.owner) == NameKey::of(from));
+        if self.incoming.get(accept.push).is_some_and(|offered| !is_by(&offered.from)) {
+            return Err(Failure::new(ErrorCode::PeerKeyChanged, "The hub names somebody else than who offered it."));
+        }
+        // Who accepts at once, by a number that they know from before, has not been told of it yet.
+        if self.incoming.get(accept.push).is_some_and(|offered| !fits(offered)) {
+            return Err(Failure::new(ErrorCode::WrongProtocol, "The hub gives another file than was offered."));
+        }
+        let target = accept.to.unwrap_or_else(|| first.file.clone());
+        check_file(&target).map_err(|failure| failure.at(pointer_at("/push")))?;
+        let on_conflict = accept.on_conflict.unwrap_or(cx.config.on_conflict);
+        // It is that of the push, unless that was not told of and has been used meanwhile.
+        let told = self.incoming.get(accept.push).is_some() || self.numbers.is_free(accept.push);
+        let transfer = if told { accept.push } else { self.numbers.peek() };
+        if self.running.contains_key(&transfer) {
+            return Err(Failure::new(ErrorCode::WrongProtocol, "The hub gives the same file twice."));
+        }
+        let from = Some(first.owner.clone());
+        Ok(FetchPlan { transfer, from, sources, chunks: None, target, on_conflict, share: false })
+    }
+
+    fn fetch(&mut self, now: Time, cx: &mut Context, pending: Pending, plan: FetchPlan) {
+        let Some(first) = plan.sources.first() else {
+            return cx.refuse(now, pending.id, ErrorCode::NotOffered.into());
+        };
+        let offer = &first.offer;
+        let chunking = offer.chunking();
+        let size = match (&plan.chunks, chunking) {
+            (Some(chunks), Some(chunking)) => {
+                chunks.iter().map(|chunk| chunking.range(chunk)).map(|range| range.end - range.start).sum()
+            }
+            _ => offer.size,
+        };
+        let what = (offer.file.clone(), offer.owner.clone());
+        let push = match &pending.request {
+            Request::Accept(accept) => Some(self.incoming.at_hub(accept.push)),
+            _ => None,
+        };
+        let running = Running {
+            pending: Some(pending),
+            push,
+            chunks: plan.chunks.clone(),
+            whole: offer.size,
+            ..Running::new(now, Direction::Down, what, size, offer.hash)
+        };
+        self.enqueue(now, cx, plan.transfer, running, Output::Fetch(plan));
+    }
+
+    /// Our copy of the table has everything that the folder had when it was asked for.
+    pub(in crate::core::session) fn start_known_folder(
+        &mut self,
+        now: Time,
+        cx: &mut Context,
+        replica: &Replica,
+        pending: Pending,
+        get: &request::Get,
+    ) {
+        let plan = folders::plan(cx, replica, self.numbers.peek(), get, replica.below(&get.file));
+        self.start_planned_folder(now, cx, pending, get, plan);
+    }
+
+    /// The hub has told us what is in the folder.
+    pub(in crate::core::session) fn start_listed_folder(
+        &mut self,
+        now: Time,
+        cx: &mut Context,
+        replica: &Replica,
+        folder: ListedFolder,
+    ) {
+        let ListedFolder { pending, get, offers } = folder;
+        let plan = folders::plan(cx, replica, self.numbers.peek(), &get, offers.into_iter());
+        self.start_planned_folder(now, cx, pending, &get, plan);
+    }
+
+    fn start_planned_folder(
+        &mut self,
+        now: Time,
+        cx: &mut Context,
+        pending: Pending,
+        get: &request::Get,
+        plan: Result<FolderPlan, Failure>,
+    ) {
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(failure) => return cx.refuse(now, pending.id, failure),
+        };
+        let peer = plan.sources.first().map(|source| source.name.clone()).unwrap_or_default();
+        let running = Running {
+            pending: Some(pending),
+            files: Some(plan.files.len() as u64),
+            ..Running::new(now, Direction::Down, (get.file.clone(), peer), plan.size(), plan.hash())
+        };
+        self.enqueue(now, cx, plan.transfer, running, Output::FetchFolder(plan));
+    }
+
+    /// Starts a download, now or when others have ended.
+    fn enqueue(&mut self, now: Time, cx: &mut Context, transfer: u64, mut running: Running, start: Output) {
+        self.numbers.mark(transfer);
+        running.queued = Some(start);
+        self.downloads.push(transfer, running.hash);
+        self.running.insert(transfer, running);
+        self.begin_queued(now, cx);
+        if let Some(place) = self.downloads.newest() {
+            self.tell_place(now, cx, place);
+        }
+    }
+}
+
+/// The chunks that are wanted, if not all are.
+fn wanted(chunks: Option<&[u32]>, offer: Option<&Offer>) -> Result<Option<ChunkSet>, Failure> {
+    let (Some(chunks), Some(offer)) = (chunks, offer) else { return Ok(None) };
+    if let Some(i) = chunks.iter().position(|chunk| u64::from(*chunk) >= offer.chunks) {
+        let message = format!("{} has {} chunks, counted from 0.", offer.file, offer.chunks);
+        return Err(Failure::new(ErrorCode::NoSuchChunk, message).at(pointer_at(&format!("/chunks/{i}"))));
+    }
+    Ok(Some(chunks.iter().copied().collect()))
+}

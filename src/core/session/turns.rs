@@ -1,0 +1,168 @@
+//! What may start when: requests are begun in the order in which they were written, unless one may go past another; no
+//! faster than their answers are read, and no more at once than the hub takes.
+
+use std::collections::BTreeSet;
+
+use super::Session;
+use super::asks::Origin;
+use super::collecting::is_paged;
+use super::pending::{Pending, Waiting};
+use crate::protocol::limits::{ANSWER_SMALL, UNREAD_BYTES};
+use crate::protocol::request::{Starts, WithoutHub};
+use crate::protocol::{Request, request};
+
+/// When what was written may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// When the row of the request says.
+    Request(Starts),
+    /// When everything before it has been answered, even if the hub is not there.
+    Refused,
+}
+
+impl Waiting {
+    pub(super) fn start(&self) -> Start {
+        match self {
+            Self::Request(pending) => Start::Request(pending.request.rules().starts),
+            Self::Bad(..) => Start::Refused,
+            Self::EndOfInput => Start::Request(Starts::Last),
+        }
+    }
+}
+
+/// The place in the queue of what may start next, if anything may.
+pub(super) fn next_to_start(session: &Session) -> Option<usize> {
+    let head = session.queue.first()?;
+    if !has_room_for(session, head) {
+        return None;
+    }
+    if may_start(session, head) {
+        return Some(0);
+    }
+    // Who waits for transfers, or for the hub to be back, can still see and stop what is under way.
+    // But they see the `get` before them, which is under way once the hub has said where.
+    let locates = |origin: &Origin| origin.user().is_some_and(Pending::starts_a_transfer);
+    let locating = session.cx.uplink.asks().origins().any(locates);
+    let waits = head.start() == Start::Request(Starts::Last) && !locating;
+    let held_up = waits || (!session.cx.uplink.is_settled() && !session.transfers.is_empty());
+    let over = |waiting: &Waiting| {
+        matches!(waiting, Waiting::Request(pending)
+            if matches!(pending.request, Request::Cancel(_) | Request::Transfers(_)))
+    };
+    let at = session.queue.iter().position(over).filter(|_| held_up);
+    at.or_else(|| next_after_quit(session)).or_else(|| next_private(session)).or_else(|| next_without_hub(session))
+}
+
+fn may_start(session: &Session, head: &Waiting) -> bool {
+    let (uplink, fail_fast) = (&session.cx.uplink, session.cx.config.fail_fast);
+    let free = session.queue.is_free_for(head, fail_fast);
+    let answered = free && is_answered(session);
+    // A refusal of ours must not overtake an answer, and that may change it: `rereg` after `dereg`.
+    if let Waiting::Request(pending) = head
+        && !answered
+        && session.check(&pending.request).is_err()
+    {
+        return false;
+    }
+    if !session.privates.permit(&session.cx, head) {
+        return false;
+    }
+    match head.start() {
+        Start::Request(Starts::Passed) => {
+            let holds_up = |origin: &Origin| match origin {
+                // A large offer goes in pieces, and what comes after it sees all of it.
+                Origin::Offer(offer) => offer.goes_on(),
+                origin => origin.is_registration() || is_paged(origin, &session.replica),
+            };
+            let held_up = uplink.asks().origins().any(holds_up);
+            uplink.is_settled() && free && uplink.may_ask_more(fail_fast) && !held_up
+        }
+        // The hub is not needed for what goes past it.
+        Start::Request(Starts::Here) if !uplink.is_settled() && session.privates.go_past_the_hub(&session.cx, head) => {
+            free
+        }
+        Start::Request(Starts::Alone) => uplink.is_settled() && answered && uplink.asks().is_empty(),
+        Start::Request(Starts::Here) => uplink.is_settled() && answered,
+        Start::Request(Starts::Last) => free && session.is_over_but_for_pushes() && !session.transfers.is_giving(),
+        Start::Refused => answered,
+    }
+}
+
+/// While the hub is lost, what is answered here need not wait for what waits for the hub; unless it would change
+/// what that means.
+fn next_without_hub(session: &Session) -> Option<usize> {
+    if !session.cx.uplink.is_lost() || session.queue.is_working() {
+        return None;
+    }
+    let (mut offers, mut focuses) = (false, session.cx.uplink.asks().origins().any(Origin::is_focus));
+    for (at, waiting) in session.queue.iter().enumerate() {
+        let Waiting::Request(pending) = waiting else {
+            if matches!(waiting, Waiting::Bad(..)) {
+                return Some(at);
+            }
+            continue;
+        };
+        let local = match pending.request.rules().without_hub {
+            WithoutHub::Answers => true,
+            WithoutHub::FromTable => session.replica.has_table(),
+            WithoutHub::UnlessOffersWait => !offers,
+            WithoutHub::UnlessFocusWaits => !focuses,
+            WithoutHub::Waits => false,
+            WithoutHub::Refusals => {
+                session.check(&pending.request).is_err()
+                    || (session.privates.go_past_the_hub(&session.cx, waiting)
+                        && session.privates.permit(&session.cx, waiting))
+            }
+        };
+        if local {
+            return Some(at);
+        }
+        offers |= matches!(pending.request, Request::Offer(_) | Request::Push(_));
+        focuses |= matches!(pending.request, Request::Focus(_));
+    }
+    None
+}
+
+/// What is refused behind a `quit` that waits does not wait with it.
+fn next_after_quit(session: &Session) -> Option<usize> {
+    let last = |waiting: &Waiting| {
+        matches!(waiting, Waiting::Request(Pending { request: Request::Wait(_) | Request::Quit(_), .. }))
+    };
+    let at = session.queue.iter().position(|waiting| !last(waiting))?;
+    let refused = session.queue.iter().nth(at).filter(|waiting| matches!(waiting, Waiting::Bad(..)))?;
+    let quit = session.queue.iter().take(at).any(Waiting::is_quit);
+    (quit && may_start(session, refused)).then_some(at)
+}
+
+/// Where nobody can be sent anything more for now, others still can: the next message to one of them, of those that
+/// follow without anything else between.
+fn next_private(session: &Session) -> Option<usize> {
+    // Each of them is looked at once, however much waits.
+    let mut seen = BTreeSet::new();
+    for (at, waiting) in session.queue.iter().enumerate() {
+        let Waiting::Request(Pending { request: Request::Private(request::Private { to, .. }), .. }) = waiting else {
+            return None;
+        };
+        if seen.insert(to.as_str()) && may_start(session, waiting) {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// Whether what this may be answered with still has room. What waits alone always has.
+pub(super) fn has_room_for(session: &Session, head: &Waiting) -> bool {
+    let before = session.cx.effects.unread() + answers_under_way(session);
+    head.ends_the_session() || before == 0 || before + head.answer_room() <= UNREAD_BYTES
+}
+
+/// How much room the answers may need that are still to come.
+fn answers_under_way(session: &Session) -> usize {
+    session.cx.uplink.asks().answer_room() + session.queue.answer_room() + ANSWER_SMALL * session.transfers.count()
+}
+
+/// Whether everything that was asked of the hub is answered whose answer others must not overtake.
+fn is_answered(session: &Session) -> bool {
+    let asks = session.cx.uplink.asks();
+    asks.is_empty() || (!session.cx.config.fail_fast && asks.may_be_passed())
+}

@@ -1,0 +1,63 @@
+//! A hub that has no time for us at its entrance is asked again, less and less often.
+
+use std::time::Duration;
+
+use crate::core::session::asks::Origin;
+use crate::core::time::{Rng, Time};
+use crate::protocol::Request;
+
+/// The longest pause between two tries to come in, unless the hub wants a longer one.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What is known of the entrance. See the [module](self).
+#[derive(Debug, Default)]
+pub(super) struct Entrance {
+    /// Since when the hub has no time for us, and how many tries were in vain.
+    busy: Option<(Time, u32)>,
+    /// What is asked again, and when.
+    later: Option<(Time, Request, Origin)>,
+}
+
+impl Entrance {
+    /// The hub has no time, and wants us to wait for so long. False if that has gone on for `give_up`.
+    pub(super) fn is_busy(
+        &mut self,
+        now: Time,
+        wait: Duration,
+        give_up: Duration,
+        rng: &mut Rng,
+        again: (Request, Origin),
+    ) -> bool {
+        let (since, tries) = self.busy.unwrap_or((now, 0));
+        if now - since >= give_up {
+            return false;
+        }
+        let pause = wait.saturating_mul(2u32.pow(tries.min(16))).min(LONGEST_PAUSE.max(wait));
+        // So that those who were refused together do not come together again.
+        let jitter = Duration::from_micros(rng.below(pause.as_micros() as u64 / 2 + 1));
+        let at = (now + pause + jitter).min(since + give_up);
+        self.busy = Some((since, tries + 1));
+        self.later = Some((at, again.0, again.1));
+        true
+    }
+
+    /// The hub has let us in.
+    pub(super) fn admitted(&mut self) {
+        self.busy = None;
+    }
+
+    /// A hub that has forgotten everything is asked anew.
+    pub(super) fn start_over(&mut self) {
+        self.later = None;
+    }
+
+    /// When it is tried again to come in.
+    pub(super) fn due(&self) -> Option<Time> {
+        self.later.as_ref().map(|(at, ..)| *at)
+    }
+
+    /// What is asked again.
+    pub(super) fn take(&mut self) -> Option<(Request, Origin)> {
+        self.later.take().map(|(_, request, origin)| (request, origin))
+    }
+}

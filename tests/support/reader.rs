@@ -1,0 +1,129 @@
+//! Reads what a process writes, as it comes. Every line of JSON is checked against the vocabulary, and a whole session
+//! against the pipe's contract: what is wrong fails the test, even if it looks at something else.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{ChildStderr, ChildStdout};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use potluck::protocol::schema::Stream;
+use potluck::ui::validate::Validator;
+use potluck::ui::whole::Whole;
+
+/// What a process writes to standard output.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Face {
+    Json(Stream),
+    Text,
+}
+
+/// The events of a client.
+pub const EVENTS: Face = Face::Json(Stream::Events);
+
+/// What is known of a process's words, for the test's report.
+#[derive(Clone, Default)]
+pub struct Record {
+    /// All that was said, in the order in which it was seen.
+    transcript: Arc<Mutex<Vec<String>>>,
+    mistakes: Arc<Mutex<Vec<String>>>,
+    killed: Arc<AtomicBool>,
+}
+
+impl Record {
+    pub fn note(&self, mark: &str, bytes: &[u8]) {
+        self.transcript.lock().unwrap().push(format!("{mark}{}", shorten(bytes)));
+    }
+
+    pub fn transcript(&self) -> String {
+        self.transcript.lock().unwrap().join("\n")
+    }
+
+    pub fn mistakes(&self) -> String {
+        self.mistakes.lock().unwrap().join("\n")
+    }
+
+    /// From now on a last line may be broken off.
+    pub fn was_killed(&self) {
+        self.killed.store(true, Relaxed);
+    }
+
+    fn mistake(&self, line: u64, what: impl std::fmt::Debug) {
+        self.mistakes.lock().unwrap().push(format!("line {line}: {what:?}"));
+    }
+}
+
+/// Starts to read; the lines come out of the channel.
+pub fn read_lines(stdout: ChildStdout, face: Face, record: &Record) -> Receiver<String> {
+    let (sender, lines) = channel();
+    let record = record.clone();
+    std::thread::spawn(move || read(stdout, face, &sender, &record));
+    lines
+}
+
+fn read(stdout: impl Read, face: Face, sender: &Sender<String>, record: &Record) {
+    let mut validator = match face {
+        Face::Json(stream) => Some(Validator::new(stream)),
+        Face::Text => None,
+    };
+    let mut session: Option<Whole> = None;
+    let mut lines = BufReader::new(stdout);
+    let mut line = Vec::new();
+    for number in 1.. {
+        if !lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            return;
+        }
+        let whole = line.pop_if(|end| *end == b'\n').is_some();
+        record.note("", &line);
+        if !whole {
+            if !record.killed.load(Relaxed) {
+                record.mistake(number, "it has no end");
+            }
+            return;
+        }
+        if let Some(Err(found)) = validator.as_mut().map(|validator| validator.validate_line(number, &line)) {
+            record.mistake(number, found);
+        }
+        if number == 1 && face == EVENTS && line.starts_with(br#"{"event":"ready""#) {
+            session = Some(Whole::default());
+        }
+        if let Some(session) = &mut session {
+            session.hear(number, &line).into_iter().for_each(|mistake| record.mistake(number, mistake));
+        }
+        // A session that says goodbye has answered everything, once.
+        if let Some(session) = session.clone().filter(|_| line.starts_with(br#"{"event":"bye""#)) {
+            session.end().into_iter().for_each(|mistake| record.mistake(mistake.line, mistake.message));
+        }
+        match String::from_utf8(std::mem::take(&mut line)) {
+            // Nobody listens any more when the test is over.
+            Ok(text) => drop(sender.send(text)),
+            Err(_) => record.mistake(number, "it is not UTF-8"),
+        }
+    }
+}
+
+/// Starts to read standard error; the thread returns all of it.
+pub fn read_errors(stderr: ChildStderr, record: &Record) -> JoinHandle<String> {
+    let record = record.clone();
+    std::thread::spawn(move || {
+        let mut all = Vec::new();
+        let mut lines = BufReader::new(stderr);
+        loop {
+            let start = all.len();
+            if !lines.read_until(b'\n', &mut all).is_ok_and(|read| read > 0) {
+                return String::from_utf8_lossy(&all).into_owned();
+            }
+            record.note("! ", &all[start..]);
+        }
+    })
+}
+
+fn shorten(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim_end();
+    match text.char_indices().nth(2_000) {
+        Some((at, _)) => format!("{}… ({} bytes)", &text[..at], bytes.len()),
+        None => text.to_owned(),
+    }
+}
