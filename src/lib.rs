@@ -43,17 +43,17 @@
 //!    [`io::drive::output`] numbers and writes them, as JSON or through [`ui::human::render`].
 //!
 //! Dora types `get notes.txt`. It goes to the hub like the offer. `core/hub/locate.rs` answers with `located`: who has
-//! that content or a part of it, with their addresses and keys. `core/session/transfers.rs` queues it and makes a
+//! that content or a part of it, with their addresses and keys. `core/session/transfers/starting.rs` queues it and makes a
 //! `FetchPlan` of it; [`io::data::fetch`] dials the holders on blocking threads, each in a lane that takes chunks from
 //! the [`core::swarm`], and every chunk is verified against the content's hash before it counts. What happens comes
 //! back as `TransferNote`s, which the session tells as `transfer-started`, `transfer-progress` and, as the answer,
 //! `transfer-completed`; at a terminal, [`ui::bars`] draws a bar of them. Erin's side is [`io::data`]'s server: it
 //! serves keys that are in the roster and files that are on the shelf, and nothing else.
 //!
-//! What Dora has got is on her own shelf at once. Her session tells the hub in batches (`core/session/holdings.rs`,
+//! What Dora has got is on her own shelf at once. Her session tells the hub in batches (`core/session/transfers/holdings.rs`,
 //! `Ask::Have`), and the hub tells those who are fetching the same (`core/hub/holders.rs`, `sources-updated`).
 //!
-//! `get albums/` is answered by Dora's own copy of the table (`core/session/folders.rs`); [`io::data::fetch_folder`]
+//! `get albums/` is answered by Dora's own copy of the table (`core/session/transfers/folders.rs`); [`io::data::fetch_folder`]
 //! fetches the small files of it as a stream, whose order [`core::batch`] decides. A `push` waits at the hub
 //! (`core/hub/pushes.rs`) until its receiver accepts it, and is then fetched like anything else.
 //!
@@ -83,7 +83,7 @@
 //!
 //! What is said with `private` takes another way: [`core::peers`] opens a link of its own to the other client, and the
 //! hub learns of it only if that does not answer. It is acknowledged like the rest: when Dora's standard output has taken
-//! it (`core/peers/reading.rs`), while the link's own acknowledgement says only that her program lives. If `focus` holds it
+//! it (`core/peers/receipts.rs`), while the link's own acknowledgement says only that her program lives. If `focus` holds it
 //! back, that is said at once, and that it has arrived when it has.
 //!
 //! # Code map

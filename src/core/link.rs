@@ -1,8 +1,8 @@
 //! The link: numbered frames over connections that come and go.
 //!
-//! A connection delivers frames in order or breaks. The link numbers them, keeps each until the other
-//! side has acknowledged it, and sends again over the next connection what was not. So bodies arrive in
-//! order, each exactly once, for as long as both sides keep their link.
+//! A connection delivers frames in order or breaks. The link numbers them, keeps each until the other side has
+//! acknowledged it, and sends the others again over the next connection. So bodies arrive in order, each exactly once,
+//! for as long as both sides keep their link.
 //!
 //! Silence is noticed by asking. If something is unanswered for `ack_timeout`, a probe is sent; after
 //! `retries` probes without a sign of life the link is lost. Anything that arrives is a sign of life. A
@@ -17,7 +17,7 @@ use super::timers::Timers;
 use crate::protocol::limits::{LINK_BYTES, LINK_FRAMES, LINK_STATE_BYTES};
 use crate::protocol::wire::Frame;
 
-/// How long an acknowledgement may wait for a frame to travel with.
+/// How long an acknowledgement may wait for a frame that takes it along.
 const ACK_DELAY: Duration = Duration::from_millis(20);
 
 /// The link's timers.
@@ -27,7 +27,7 @@ pub struct LinkConfig {
     pub ack_timeout: Duration,
     /// How many probes are sent before the link is lost.
     pub retries: u32,
-    /// After how much silence the link is probed though nothing is unanswered.
+    /// After how much silence the link is probed even if nothing is unanswered.
     pub keep_alive: Duration,
 }
 
@@ -38,7 +38,7 @@ impl LinkConfig {
         Self { ack_timeout: Duration::from_millis(500), retries: 2, keep_alive: Duration::from_millis(400) }
     }
 
-    /// The client's timers: its keep-alive only matters when the hub's does not arrive.
+    /// The client's timers: its keep-alive only matters when the hub's probes do not arrive.
     pub fn client() -> Self {
         Self { keep_alive: Duration::from_millis(700), ..Self::hub() }
     }
@@ -58,7 +58,7 @@ pub enum LinkFault {
     /// A frame was acknowledged that was never sent.
     #[error("frame {0} was acknowledged but never sent")]
     NeverSent(u64),
-    /// More frames pile up than a link keeps.
+    /// More is unacknowledged than a link keeps.
     #[error("more is unacknowledged than a link keeps")]
     Overflow,
 }
@@ -76,7 +76,7 @@ struct Unacked {
 /// What a link waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
-    /// An acknowledgement has waited long enough for a frame to travel with, and is sent alone.
+    /// An acknowledgement has waited long enough for a frame that takes it along, and is sent alone.
     Acknowledge,
     /// The other side has been silent for too long: it is probed, or the link is lost.
     Silence,
@@ -98,7 +98,7 @@ pub struct Link {
     probes: u32,
     last_probe: Time,
     probe_now: bool,
-    /// Nothing is set while there is no connection.
+    /// No timer is set while there is no connection.
     timers: Timers<Timer>,
 }
 
@@ -137,12 +137,12 @@ impl Link {
         self.last_number
     }
 
-    /// Bytes of bodies that the other side may not have.
+    /// Bytes of bodies that are not acknowledged.
     pub fn unacked_bytes(&self) -> usize {
         self.unacked_bytes
     }
 
-    /// Whether there is room for what can as well wait and coalesce.
+    /// Whether there is room for state, which can as well wait and be merged with newer state.
     pub fn takes_state(&self) -> bool {
         self.up && self.unacked_bytes < LINK_STATE_BYTES
     }
@@ -165,7 +165,7 @@ impl Link {
         self.timers.clear();
     }
 
-    /// Takes a body for the other side.
+    /// Queues a body for the other side.
     pub fn send(&mut self, now: Time, body: Arc<str>) -> Result<(), LinkFault> {
         if self.unacked.len() >= LINK_FRAMES || self.unacked_bytes + body.len() > LINK_BYTES.max(body.len()) {
             return Err(LinkFault::Overflow);
@@ -176,7 +176,7 @@ impl Link {
         Ok(())
     }
 
-    /// Takes a frame's head; says whether its body is new.
+    /// Takes the head of a frame that has arrived. Returns whether its body is new.
     pub fn receive(&mut self, now: Time, number: Option<u64>, ack: u64, probe: bool) -> Result<bool, LinkFault> {
         self.acknowledge(ack)?;
         self.hear(now);
@@ -195,7 +195,7 @@ impl Link {
         Ok(new)
     }
 
-    /// Asks for a sign of life now, rather than when the next timer is due.
+    /// Probes the other side now.
     pub fn probe(&mut self, now: Time) {
         self.probe_now = true;
         self.asked.get_or_insert(now);
@@ -245,7 +245,7 @@ impl Link {
         Ok(())
     }
 
-    /// What has arrived is acknowledged at this moment at the latest.
+    /// Has what has arrived acknowledged by this moment.
     fn acknowledge_by(&mut self, due: Time) {
         if self.up {
             let due = self.timers.at(Timer::Acknowledge).map_or(due, |other| other.min(due));
@@ -253,7 +253,7 @@ impl Link {
         }
     }
 
-    /// Sets the timer to when the silence that there is now asks for something.
+    /// Sets the timer to when the present silence asks for a probe, or for the end.
     fn watch_silence(&mut self) {
         if self.up {
             self.timers.set(Timer::Silence, self.silence_ends());
@@ -270,7 +270,7 @@ impl Link {
         Some(since.max(self.heard))
     }
 
-    /// When the present silence asks for something. Probes are counted from the one before, not from the
+    /// When the present silence asks for a probe, or for the end. Each probe is timed from the one before, not from the
     /// start: after a pause of the whole process, the other side still gets its time for each.
     fn silence_ends(&self) -> Time {
         match self.waiting_since() {

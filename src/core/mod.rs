@@ -8,15 +8,16 @@
 pub mod answers;
 pub mod batch;
 pub mod dials;
+pub mod digest;
 pub mod few;
 pub mod flow;
 pub mod hub;
 pub mod ledger;
 pub mod link;
 pub mod outbox;
-pub mod pace;
 pub mod peers;
 pub mod places;
+pub mod rate;
 pub mod session;
 pub mod swarm;
 pub mod time;

@@ -2,15 +2,31 @@
 
 use std::fmt;
 
-use super::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{ContentHash, Timestamp};
 
 /// The longest secret that a hub looks at, in bytes. Ours have 26.
 pub const INVITE_BYTES: usize = 64;
 
 /// What is kept of an invite's secret: its BLAKE3 hash. The secrets are 128 random bits, which nobody finds by trying,
 /// so a plain hash is enough for whoever reads the store not to have them.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "ContentHash", from = "ContentHash")]
 pub struct InviteDigest(pub [u8; 32]);
+
+/// Its text form is that of any BLAKE3 hash.
+impl From<InviteDigest> for ContentHash {
+    fn from(digest: InviteDigest) -> Self {
+        Self(digest.0)
+    }
+}
+
+impl From<ContentHash> for InviteDigest {
+    fn from(hash: ContentHash) -> Self {
+        Self(hash.0)
+    }
+}
 
 impl InviteDigest {
     /// Of a secret as it stands in a join link.

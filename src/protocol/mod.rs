@@ -28,6 +28,7 @@ mod request_id;
 pub mod schema;
 mod speaker;
 pub mod strict;
+pub mod text;
 mod timestamp;
 pub mod transfer;
 mod transport;

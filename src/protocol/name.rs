@@ -17,6 +17,9 @@ pub const MAX_FILE: usize = 1_024;
 /// The longest part of a file's name, in bytes: what common file systems take (NAME_MAX).
 pub const MAX_PART: usize = 255;
 
+/// The owner of what the hub itself offers. Nobody can register under it.
+pub const HUB: &str = "hub";
+
 /// Names that would be mistaken for something of the hub's own, by their [`NameKey`]s.
 pub(super) const RESERVED: [&str; 4] = ["hub", "server", "lobby", "all"];
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::core::hub::{Access, Hub, HubConfig, LoginPolicy};
 use crate::core::link::LinkConfig;
-use crate::core::session::{AcceptFrom, FilesChanged, Session, SessionConfig};
+use crate::core::session::{AcceptFrom, DownloadConfig, FilesChanged, Patience, Session, SessionConfig};
 use crate::core::time::{Rng, Time};
 use crate::protocol::event::Settings;
 use crate::protocol::limits::{HubLimits, MAX_TRANSFERS, PUSH_PATIENCE};
@@ -226,16 +226,16 @@ impl Sim {
             follow: options.follow,
             inbox: true,
             link: LinkConfig::client(),
-            give_up: Duration::from_secs(60),
-            timeout: None,
-            push_patience: Some(PUSH_PATIENCE),
+            patience: Patience { give_up: Duration::from_secs(60), timeout: None, pushes: Some(PUSH_PATIENCE) },
             linger: options.linger,
             fail_fast: options.fail_fast,
-            on_conflict: OnConflict::Fail,
-            max_transfers,
-            accept_from: match options.accept_from.is_empty() {
-                true => AcceptFrom::Nobody,
-                false => AcceptFrom::Names(options.accept_from.clone()),
+            downloads: DownloadConfig {
+                on_conflict: OnConflict::Fail,
+                max_transfers,
+                accept_from: match options.accept_from.is_empty() {
+                    true => AcceptFrom::Nobody,
+                    false => AcceptFrom::Names(options.accept_from.clone()),
+                },
             },
             settings,
             epoch: EPOCH,

@@ -71,7 +71,7 @@ impl Sim {
     pub(super) fn copied(&mut self, CopyPlan { copy, source }: CopyPlan) {
         let hash = source.offer.hash;
         let there = self.actors.iter().any(|actor| {
-            actor.key == source.key && actor.ended.is_none() && actor.disk.serves(&hash, crate::core::hub::HUB)
+            actor.key == source.key && actor.ended.is_none() && actor.disk.serves(&hash, crate::protocol::name::HUB)
         });
         let result = if there { Ok(()) } else { Err(ErrorCode::PeerUnreachable.into()) };
         if there {

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::core::digest::Digest;
 use crate::protocol::invite::{InviteDigest, InviteRecord};
 use crate::protocol::limits::{FAILURES_COUNTED, REQUESTS_IN_FLIGHT, VISITS_LOADED};
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{
-    CopyRecord, Destination, FailureRecord, Found, HistoryQuery, IdempotencyKey, Inbox, Loaded, NameRecord, People,
-    Query, RoomRecord, Span, StoredMessage, VisitRecord, WaitingRecord,
+    CopyRecord, Destination, FailureRecord, Found, HistoryQuery, IdempotencyKey, Inbox, Loaded, NameRecord, PastAnswer,
+    People, Query, RoomRecord, Span, StoredMessage, VisitRecord, WaitingRecord,
 };
 use crate::protocol::types::Password;
 use crate::protocol::{PublicKey, Record};
@@ -24,13 +25,21 @@ pub struct MemoryStore {
     there: BTreeMap<NameKey, BTreeMap<u64, u64>>,
     blocks: BTreeSet<(NameKey, NameKey)>,
     rooms: BTreeMap<u64, RoomRecord>,
-    last_room: u64,
-    last_credential: u64,
+    last: Last,
+    said: Digest,
+    answers: BTreeMap<NameKey, BTreeMap<IdempotencyKey, String>>,
     visits: BTreeMap<(u64, u64), VisitRecord>,
     failures: BTreeMap<String, FailureRecord>,
     copies: BTreeMap<(NameKey, String), CopyRecord>,
     invites: BTreeMap<InviteDigest, InviteRecord>,
     invited: BTreeSet<(InviteDigest, PublicKey)>,
+}
+
+/// The highest numbers that were given.
+#[derive(Debug, Clone, Default)]
+struct Last {
+    room: u64,
+    credential: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -75,30 +84,32 @@ impl MemoryStore {
             }
             Record::Block { by, whom } => drop(self.blocks.insert((by.clone(), whom.clone()))),
             Record::Unblock { by, whom } => drop(self.blocks.remove(&(by.clone(), whom.clone()))),
-            Record::Room { room, name, access, owner } => {
-                let before = self.rooms.remove(room).map(|room| (room.members, room.brought));
-                let (members, brought) = before.unwrap_or_default();
-                let (name, owner) = (name.clone(), owner.clone());
-                self.rooms.insert(*room, RoomRecord { room: *room, name, access: *access, owner, members, brought });
-                self.last_room = self.last_room.max(*room);
+            Record::Room { room, name, name_key, access, owner } => {
+                let members = self.rooms.remove(room).map(|room| room.members).unwrap_or_default();
+                let (name, name_key, owner) = (name.clone(), name_key.clone(), owner.clone());
+                let record = RoomRecord { room: *room, name, name_key, access: *access, owner, members };
+                self.rooms.insert(*room, record);
+                self.last.room = self.last.room.max(*room);
             }
             Record::RoomGone { room } => drop(self.rooms.remove(room)),
             Record::Member { room, name_key, since, by } => {
                 if let Some(room) = self.rooms.get_mut(room) {
-                    room.members.retain(|(member, _)| member != name_key);
-                    room.members.push((name_key.clone(), *since));
+                    room.members.retain(|(member, ..)| member != name_key);
+                    room.members.push((name_key.clone(), *since, by.clone()));
                     room.members.sort_unstable();
-                    room.brought.retain(|(member, _)| member != name_key);
-                    room.brought.extend(Some((name_key.clone(), by.clone())).filter(|(_, by)| !by.is_nobody()));
-                    room.brought.sort_unstable();
                 }
             }
             Record::MemberGone { room, name_key } => {
                 if let Some(room) = self.rooms.get_mut(room) {
-                    room.members.retain(|(member, _)| member != name_key);
-                    room.brought.retain(|(member, _)| member != name_key);
+                    room.members.retain(|(member, ..)| member != name_key);
                 }
             }
+            Record::Answered(record) => {
+                let of = self.answers.entry(record.name_key.clone()).or_default();
+                of.insert(record.idempotency_key.clone(), record.answer.clone());
+            }
+            // The keeper's command has written these, and what was given up is not there.
+            Record::Account(_) | Record::NameGone { .. } | Record::MessageAbandoned(_) => {}
             Record::Visit(visit) => drop(self.visits.insert((visit.run, visit.number), visit.clone())),
             Record::Failures(record) if record.count == 0 => drop(self.failures.remove(&record.whom)),
             Record::Failures(record) => drop(self.failures.insert(record.whom.clone(), record.clone())),
@@ -106,7 +117,7 @@ impl MemoryStore {
                 drop(self.copies.insert((copy.name_key.clone(), copy.content.file.to_string()), copy.clone()));
             }
             Record::CopyGone { name_key, file } => drop(self.copies.remove(&(name_key.clone(), file.clone()))),
-            Record::TrimBefore(time) => {
+            Record::TrimBefore { time } => {
                 let old = self.messages.values().filter(|kept| kept.sent < *time).map(|kept| kept.number);
                 for number in old.collect::<Vec<_>>() {
                     self.forget(number);
@@ -128,7 +139,8 @@ impl MemoryStore {
             (now, _) if now != credential => {}
             (_, None) => {
                 let keys = BTreeSet::from([key]);
-                let owner = Owner { name: name.to_owned(), since, password: None, received: 0, keys };
+                let received = self.messages.keys().next_back().copied().unwrap_or_default();
+                let owner = Owner { name: name.to_owned(), since, password: None, received, keys };
                 self.names.insert(name_key.to_owned(), owner);
             }
             (Some(_), Some(owner)) => drop(owner.keys.insert(key)),
@@ -143,6 +155,7 @@ impl MemoryStore {
     fn keep_message(&mut self, kept: &StoredMessage) {
         let asked = (NameKey::of(&kept.from), kept.idempotency_key.clone());
         if !self.messages.contains_key(&kept.number) && self.asked.insert(asked) {
+            self.said.add(kept);
             self.messages.insert(kept.number, kept.clone());
         }
     }
@@ -160,10 +173,21 @@ impl MemoryStore {
     /// Makes a name an account since the beginning of time, and forgets its keys.
     pub fn add_account(&mut self, name: &str, password: &str) {
         let received = self.names.get(&NameKey::of(name)).map_or(0, |owner| owner.received);
-        self.last_credential += 1;
-        let password = Some((Password(password.to_owned()), self.last_credential));
+        self.last.credential += 1;
+        let password = Some((Password(password.to_owned()), self.last.credential));
         let owner = Owner { name: name.to_owned(), since: 0, password, received, keys: BTreeSet::new() };
         self.names.insert(NameKey::of(name), owner);
+    }
+
+    /// Forgets a name, as the keeper's command does: with what it has received, its keys, rooms and blocks.
+    pub fn remove_name(&mut self, name_key: &NameKey) {
+        self.names.remove(name_key);
+        self.there.remove(name_key);
+        self.answers.remove(name_key);
+        self.blocks.retain(|(by, whom)| by != name_key && whom != name_key);
+        for room in self.rooms.values_mut() {
+            room.members.retain(|(member, ..)| member != name_key);
+        }
     }
 
     /// Makes an invite.
@@ -210,7 +234,8 @@ impl MemoryStore {
             waiting: self.waiting(),
             there: self.there.iter().map(|(name_key, spans)| (name_key.clone(), as_spans(spans))).collect(),
             last_message: self.messages.keys().next_back().copied().unwrap_or_default(),
-            last_room: self.last_room,
+            said: self.said.to_bytes(),
+            last_room: self.last.room,
         }
     }
 
@@ -239,18 +264,24 @@ impl MemoryStore {
                 }
                 match take(found.rev(), query.limit, query.bytes) {
                     Found::Messages(newest, more) => Found::Messages(newest.into_iter().rev().collect(), more),
-                    other @ (Found::IdempotencyKeys(_) | Found::Invite(_)) => other,
+                    other @ (Found::PastAnswers(_) | Found::Invite(_)) => other,
                 }
             }
-            Query::IdempotencyKeys { instance, name_key: by } => {
+            Query::PastAnswers { instance, name_key: by } => {
                 let theirs = |kept: &&StoredMessage| {
                     kept.idempotency_key.instance == *instance && NameKey::of(&kept.from) == *by
                 };
                 let newest = self.messages.values().rev().filter(theirs).take(REQUESTS_IN_FLIGHT);
-                let mut newest: Vec<_> =
-                    newest.map(|kept| (kept.idempotency_key.ask, kept.number, kept.sent)).collect();
-                newest.reverse();
-                Found::IdempotencyKeys(newest)
+                let said = newest.map(|kept| {
+                    let (number, sent) = (kept.number, kept.sent);
+                    (kept.idempotency_key.ask, PastAnswer::Said { number, sent })
+                });
+                let answers = self.answers.get(by).into_iter().flatten().rev();
+                let answers = answers.filter(|(key, _)| key.instance == *instance).take(REQUESTS_IN_FLIGHT);
+                let answers = answers.map(|(key, answer)| (key.ask, PastAnswer::Answer(answer.clone())));
+                let mut past: Vec<_> = said.chain(answers).collect();
+                past.sort_by_key(|(ask, _)| *ask);
+                Found::PastAnswers(past)
             }
             Query::Invite { digest, key } => {
                 let counted = self.invited.contains(&(*digest, *key));
@@ -270,7 +301,7 @@ fn size(kept: &StoredMessage) -> u64 {
 
 fn recipient(kept: &StoredMessage) -> Option<NameKey> {
     match &kept.destination {
-        Destination::Person(name) => Some(NameKey::of(name)),
+        Destination::Person { name_key, .. } => Some(name_key.clone()),
         Destination::Lobby | Destination::Room(_) => None,
     }
 }
@@ -297,7 +328,7 @@ fn is_for(inbox: &Inbox, kept: &StoredMessage) -> bool {
             inbox.lobby.iter().any(inside)
         }
         Destination::Room(room) => inbox.rooms.iter().any(|(of, after)| of == room && new(*after)),
-        Destination::Person(name) => NameKey::of(name) == inbox.name_key && new(0),
+        Destination::Person { name_key, .. } => *name_key == inbox.name_key && new(0),
     };
     theirs && NameKey::of(&kept.from) != inbox.name_key
 }
@@ -308,12 +339,11 @@ fn is_seen(query: &HistoryQuery, kept: &StoredMessage) -> bool {
     let place = match &kept.destination {
         Destination::Lobby => query.lobby && heard,
         Destination::Room(room) => query.rooms.contains(room) && heard,
-        Destination::Person(name) => {
-            let to = NameKey::of(name);
-            let (mine, to_me) = (from == query.name_key, to == query.name_key && !kept.withheld);
+        Destination::Person { name_key: to, .. } => {
+            let (mine, to_me) = (from == query.name_key, *to == query.name_key && !kept.withheld);
             match &query.people {
                 People::Nobody => false,
-                People::With(other) => mine && to == *other || from == *other && to_me,
+                People::With(other) => mine && to == other || from == *other && to_me,
                 People::Everybody => mine || to_me,
             }
         }

@@ -6,7 +6,7 @@ use potluck::core::hub::{Access, HubConfig, HubFiles, Keep, LoginPolicy};
 use potluck::core::{LinkConfig, Rng};
 use potluck::protocol::limits::HubLimits;
 use potluck::protocol::name::NameKey;
-use potluck::protocol::record::{CopyRecord, Loaded, NameRecord, RoomRecord, WaitingRecord};
+use potluck::protocol::record::{Bringer, CopyRecord, Loaded, NameRecord, RoomRecord, WaitingRecord};
 use potluck::protocol::types::RoomAccess;
 use potluck::protocol::{PublicKey, Timestamp};
 
@@ -77,12 +77,19 @@ pub fn loaded(rng: &mut Rng) -> Loaded {
     let blocks = pairs.filter(|(by, whom)| by != whom).filter(|_| rng.chance(10)).collect();
     let rooms: Vec<RoomRecord> = (1..=2)
         .filter_map(|room| {
-            let members: Vec<(NameKey, u64)> =
-                keys.iter().filter(|_| rng.chance(50)).map(|name_key| (name_key.clone(), 1)).collect();
+            let members: Vec<(NameKey, u64, Option<Bringer>)> =
+                keys.iter().filter(|_| rng.chance(50)).map(|name_key| (name_key.clone(), 1, None)).collect();
             let access = if rng.chance(50) { RoomAccess::Open } else { RoomAccess::Invite };
             let name = ROOMS[room as usize].to_owned();
             let owner = keys.first().filter(|_| rng.chance(50)).cloned().unwrap_or_default();
-            (!members.is_empty()).then_some(RoomRecord { room, name, access, owner, members, brought: Vec::new() })
+            (!members.is_empty()).then_some(RoomRecord {
+                room,
+                name_key: NameKey::of(&name),
+                name,
+                access,
+                owner,
+                members,
+            })
         })
         .collect();
     let copies = keys.iter().filter(|_| rng.chance(20)).map(|name_key| name_key.to_owned()).collect::<Vec<_>>();

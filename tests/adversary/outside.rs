@@ -2,7 +2,7 @@
 
 use potluck::core::hub::{Input, Verified};
 use potluck::protocol::invite::InviteRecord;
-use potluck::protocol::record::{Found, Query};
+use potluck::protocol::record::{Found, PastAnswer, Query};
 use potluck::protocol::{ErrorCode, Timestamp};
 
 use crate::hub::World;
@@ -65,9 +65,10 @@ impl World {
                 let some = self.kept.iter().filter(|_| self.rng.chance(20)).cloned().collect();
                 Found::Messages(some, self.rng.chance(20))
             }
-            Query::IdempotencyKeys { .. } => {
-                let some = (0..self.rng.below(4)).map(|n| (n as i64 + 1, self.rng.below(9), Timestamp(4)));
-                Found::IdempotencyKeys(some.collect())
+            Query::PastAnswers { .. } => {
+                let some = (0..self.rng.below(4))
+                    .map(|n| (n as i64 + 1, PastAnswer::Said { number: self.rng.below(9), sent: Timestamp(4) }));
+                Found::PastAnswers(some.collect())
             }
             Query::Invite { digest, .. } => {
                 let (uses, until) = (self.rng.chance(50).then(|| self.rng.below(3)), None);

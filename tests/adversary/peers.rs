@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use potluck::core::peers::{News, PeerConn, PeerInput, PeerOutput, Person};
+use potluck::core::peers::{PeerConn, PeerEvent, PeerInput, PeerOutput, Person};
 use potluck::core::{LinkConfig, Peers, Rng, Time};
 use potluck::protocol::limits::{PRIVATE_EACH, PRIVATE_LINKS, PRIVATE_STRANGERS};
 use potluck::protocol::name::NameKey;
@@ -70,7 +70,7 @@ impl World {
         while let Some(output) = self.peers.poll(self.now) {
             self.perform(output);
         }
-        while let Some(news) = self.peers.next_news() {
+        while let Some(news) = self.peers.next_event() {
             self.told(news);
         }
         let most = PRIVATE_LINKS + PRIVATE_STRANGERS;
@@ -119,46 +119,46 @@ impl World {
         assert!(self.open.remove(&ticket).is_some(), "{ticket} is answered once");
     }
 
-    fn told(&mut self, news: News) {
+    fn told(&mut self, news: PeerEvent) {
         let kind = match &news {
-            News::Opened { .. } => 0,
-            News::Said { .. } => 1,
-            News::Acked { .. } => 2,
-            News::Held { .. } => 3,
-            News::Delivered { .. } => 4,
-            News::Failed { .. } => 5,
-            News::Closed { .. } => 6,
-            News::Doubted(_) => 7,
-            News::RoundTrip { .. } => 8,
+            PeerEvent::Opened { .. } => 0,
+            PeerEvent::Said { .. } => 1,
+            PeerEvent::Acked { .. } => 2,
+            PeerEvent::Held { .. } => 3,
+            PeerEvent::Delivered { .. } => 4,
+            PeerEvent::Failed { .. } => 5,
+            PeerEvent::Closed { .. } => 6,
+            PeerEvent::Doubted(_) => 7,
+            PeerEvent::RoundTrip { .. } => 8,
         };
         MET[kind].fetch_add(1, Relaxed);
         match news {
-            News::Opened { ticket: Some(ticket), .. } => {
+            PeerEvent::Opened { ticket: Some(ticket), .. } => {
                 if !self.open.get(&ticket).expect("it waits").1 {
                     self.answered(ticket);
                 }
             }
-            News::Said { peer, link, number, .. } => {
+            PeerEvent::Said { peer, link, number, .. } => {
                 let heard = self.heard.entry(link).or_default();
                 assert_eq!(number, *heard + 1, "in order, each once");
                 *heard = number;
                 self.unread.push((NameKey::of(&peer), link, number));
             }
-            News::Acked { ticket, peer, number, .. } => {
+            PeerEvent::Acked { ticket, peer, number, .. } => {
                 self.answered(ticket);
                 assert!(self.confirmed.get(&peer).is_some_and(|confirmed| number <= *confirmed));
             }
-            News::Held { ticket, peer, number, .. } => {
+            PeerEvent::Held { ticket, peer, number, .. } => {
                 self.answered(ticket);
                 self.held.insert((peer, number));
             }
-            News::Delivered { peer, number } => {
+            PeerEvent::Delivered { peer, number } => {
                 assert!(self.confirmed.get(&peer).is_some_and(|confirmed| number <= *confirmed));
                 assert!(self.held.remove(&(peer, number)), "it was held back, and arrives once");
             }
-            News::Failed { ticket, .. } | News::RoundTrip { ticket, .. } => self.answered(ticket),
-            News::Closed { peer, .. } => self.held.retain(|(held, _)| *held != peer),
-            News::Opened { ticket: None, .. } | News::Doubted(_) => {}
+            PeerEvent::Failed { ticket, .. } | PeerEvent::RoundTrip { ticket, .. } => self.answered(ticket),
+            PeerEvent::Closed { peer, .. } => self.held.retain(|(held, _)| *held != peer),
+            PeerEvent::Opened { ticket: None, .. } | PeerEvent::Doubted(_) => {}
         }
     }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::attempts::Attempt;
 use super::entry::Entering;
-use super::people::Person;
 use super::{Access, Held, Hub, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{KEYS_OF_ACCOUNT, PASSWORD_BYTES};
@@ -84,8 +83,8 @@ impl Hub {
     /// counted by itself, so that nobody else can lock it out, from wherever they guess.
     fn counted(&self, key: &PublicKey, name_key: &NameKey, from: Network) -> Vec<(String, u32)> {
         let max = self.config.logins.max_failures;
-        let person = self.people.get(name_key).filter(|person| person.credential.is_some());
-        match person.is_some_and(|person| person.keys.contains(key)) {
+        let names = self.state.names();
+        match names.credential(name_key).is_some() && names.owns(key, name_key) {
             true => vec![(format!("key:{key}"), max)],
             false => {
                 vec![(format!("name:{name_key}"), max), (format!("address:{from}"), max.saturating_mul(ADDRESS_FACTOR))]
@@ -155,24 +154,19 @@ impl Hub {
         }
         let Some(key) = self.peers.get(&attempt.peer).map(|peer| peer.key) else { return };
         let Verified { name, name_key, credential } = verified;
-        let known = self.people.get(&name_key).is_some_and(|person| person.keys.contains(&key));
+        let known = self.state.names().owns(&key, &name_key);
         if let (false, Err(failure)) = (known, self.can_keep()) {
             return self.refuse(now, attempt.peer, attempt.request_id, "login", failure);
         }
-        let (newest, since) = (self.recent.newest, self.calendar(now).0);
-        let person = self.people.entry(name_key.clone()).or_insert_with(|| Person::new(name.clone(), newest));
-        self.looks.people.insert(&person.name);
+        let since = self.calendar(now).0;
         let (id, request_id) = (attempt.peer, attempt.request_id);
-        self.note_credential(now, id, &name_key, credential);
-        let Some(person) = self.people.get(&name_key) else { return };
-        let known = person.keys.contains(&key);
+        self.note_credential(now, id, &name_key, &name, credential);
+        let known = self.state.names().owns(&key, &name_key);
         if !known {
-            while self.people.get(&name_key).is_some_and(|person| person.keys.len() >= KEYS_OF_ACCOUNT) {
+            while self.state.names().keys_of(&name_key).len() >= KEYS_OF_ACCOUNT {
                 self.forget_a_key(&name_key);
             }
-            let Some(person) = self.people.get_mut(&name_key) else { return };
-            person.keys.push(key);
-            if self.keys.insert(key) {
+            if !self.state.names().knows(&key) {
                 self.spend_invite(id, &name);
             }
             self.claim_name(name.clone(), name_key.clone(), key, since, Some(credential));
@@ -190,7 +184,7 @@ impl Hub {
     /// Whether a client may ask anything but to be let in. At a hub of accounts, who has not logged in sees nothing.
     pub(super) fn may_ask(&self, id: PeerId, request: &Request) -> Result<(), Failure> {
         let enters = matches!(request, Request::Login(_) | Request::Register(_) | Request::Quit(_));
-        let known = self.peers.get(&id).is_some_and(|peer| peer.name.is_some() || self.keys.contains(&peer.key));
+        let known = self.peers.get(&id).is_some_and(|peer| peer.name.is_some() || self.state.names().knows(&peer.key));
         if enters || known || self.config.access != Access::Accounts {
             return Ok(());
         }
@@ -200,8 +194,8 @@ impl Hub {
     /// Whether a name may be entered without a password, by this key.
     pub(super) fn key_suffices(&self, id: PeerId, name_key: &NameKey, name: &str) -> Result<(), Failure> {
         let key = self.peers.get(&id).ok_or(ErrorCode::Internal)?.key;
-        let person = self.people.get(name_key);
-        let owns = person.is_some_and(|person| person.keys.contains(&key));
+        let person = self.state.names().get(name_key);
+        let owns = self.state.names().owns(&key, name_key);
         let account = person.is_some_and(|person| person.credential.is_some());
         match (&self.config.access, person) {
             (Access::Accounts, _) if account && owns => Ok(()),

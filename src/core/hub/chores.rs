@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::offers::{Owner, Shelved};
+use super::state::{Owner, Shelved};
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 
@@ -108,6 +108,9 @@ impl Hub {
 
     /// Whether the table has an offer as that of a client.
     fn lists(&self, client: PeerId, owner: &str, file: &str) -> bool {
-        self.table.get(&super::table::key(file, owner)).is_some_and(|listed| listed.owner == Owner::Client(client))
+        self.state
+            .table()
+            .get(&super::state::key(file, owner))
+            .is_some_and(|listed| listed.owner == Owner::Client(client))
     }
 }

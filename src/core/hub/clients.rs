@@ -9,9 +9,10 @@ use super::exchange::Exchange;
 use super::feed::Feed;
 use super::following::Following;
 use super::invites::ShownInvite;
-use super::messages::Recall;
+use super::proposing::Recall;
 use super::rates::Pace;
 use super::roster::Registered;
+use super::timers::Timer;
 use super::{ConnId, Hub, Output, PeerId};
 use crate::core::link::{Link, LinkFault};
 use crate::core::time::Time;
@@ -55,8 +56,6 @@ pub(super) struct Peer {
     pub(super) messages: Pace,
     /// Somebody else cannot reach it, and it has not been heard here since.
     pub(super) doubted: bool,
-    /// When its timer is set.
-    timer: Option<Time>,
 }
 
 impl Hub {
@@ -134,7 +133,6 @@ impl Hub {
             requests: Pace::default(),
             messages: Pace::default(),
             doubted: false,
-            timer: None,
         };
         self.peers.insert(id, peer);
         self.places.enter(now, id, key, address);
@@ -244,9 +242,7 @@ impl Hub {
         let Some(peer) = self.peers.remove(&id) else { return };
         self.places.leave(id);
         self.talking.remove(&id);
-        if let Some(timer) = peer.timer {
-            self.timers.remove(&(timer, id));
-        }
+        self.timers.stop(Timer::Session(id));
         if let Some(conn) = peer.conn {
             self.conns.remove(&conn);
             self.out.push_back(Output::Close(conn));
@@ -281,72 +277,10 @@ impl Hub {
         self.end(now, id, failure.code.name());
     }
 
-    /// When a tick is wanted.
-    pub fn next_timeout(&self) -> Option<Time> {
-        let hello = self.strangers.oldest().map(|(_, deadline)| deadline);
-        let peers = self.timers.first().map(|(at, _)| *at);
-        let awaiting = self.awaiting.values().next().map(|awaiting| awaiting.deadline);
-        [
-            self.gather_at,
-            hello,
-            peers,
-            awaiting,
-            self.flush_at,
-            self.trim_at,
-            self.holders.news_at(),
-            self.places.next_due(),
-            self.health.give_up_at(),
-            self.chores.due(),
-            self.refusals.due(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-
-    pub(super) fn tick(&mut self, now: Time) {
-        while let Some((conn, _)) = self.strangers.oldest().filter(|(_, deadline)| *deadline <= now) {
-            self.turn_away(conn, Failure::new(ErrorCode::WrongProtocol, "no hello within 10 s"));
-        }
-        self.end_nameless(now);
-        while let Some(&(at, id)) = self.timers.first() {
-            if at > now {
-                break;
-            }
-            self.timers.pop_first();
-            self.peer_tick(now, id);
-        }
-        while let Some(late) = self.awaiting.first_entry().filter(|first| first.get().deadline <= now) {
-            let (number, awaiting) = late.remove_entry();
-            self.answer_awaiting(now, number, awaiting, 0);
-        }
-        if self.health.give_up_at().is_some_and(|at| at <= now) {
-            self.give_up();
-        }
-        if self.chores.due().is_some_and(|at| at <= now) {
-            self.go_on_with_chores(now);
-        }
-        self.log_left_out(now);
-        if self.flush_at.is_some_and(|at| at <= now) {
-            self.flush_received();
-        }
-        if self.trim_at.is_some_and(|at| at <= now) {
-            self.trim(now);
-        }
-        if self.gather_at.is_some_and(|at| at <= now) {
-            self.gather_at = None;
-            self.tell_changes_to_all(now);
-            self.tell_all_room_news(now);
-        }
-        if self.holders.news_at().is_some_and(|at| at <= now) {
-            self.tell_news(now);
-        }
-    }
-
-    fn peer_tick(&mut self, now: Time, id: PeerId) {
+    /// A session's timer has fired.
+    pub(super) fn session_due(&mut self, now: Time, id: PeerId) {
         let (grace, patience) = (self.config.grace, self.config.link.patience());
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        peer.timer = None;
         if peer.away_since.is_some_and(|since| since + grace <= now) {
             return self.end(now, id, "gone");
         }
@@ -365,11 +299,8 @@ impl Hub {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let due = peer.link.next_timeout().or(peer.away_since.map(|since| since + grace));
         let Some(due) = due.into_iter().chain(peer.challenge.as_ref().map(Challenge::due)).min() else { return };
-        if peer.timer.is_none_or(|set| set > due) {
-            if let Some(old) = peer.timer.replace(due) {
-                self.timers.remove(&(old, id));
-            }
-            self.timers.insert((due, id));
+        if self.timers.at(Timer::Session(id)).is_none_or(|set| set > due) {
+            self.timers.set(Timer::Session(id), due);
         }
     }
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::held::Held;
 use super::kept::{Body, Kept, Key, body};
-use super::offers::{HUB, Owner, Shelved, check_content};
-use super::table;
+use super::offers::check_content;
+use super::state::{self, Owner, Shelved};
 use super::{Hub, Output, PeerId};
 use crate::core::time::Time;
-use crate::protocol::name::NameKey;
+use crate::protocol::name::{HUB, NameKey};
 use crate::protocol::record::{CopyRecord, Record};
 use crate::protocol::types::Content;
 use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey, event, log};
@@ -173,7 +173,7 @@ impl Hub {
         }
         let found = self.copies.kept.found((hash, size));
         for (owner, content) in found {
-            if self.table.get(&table::key(&content.file, &owner)).is_none() {
+            if self.state.table().get(&state::key(&content.file, &owner)).is_none() {
                 self.list(now, &owner, Shelved { owner: Owner::Kept, content });
             }
         }
@@ -271,7 +271,7 @@ impl Hub {
         let (file, size, total) = (content.file.to_string(), content.size, self.copies.used);
         self.log(log::FileKept { name: owner.clone(), file: file.clone(), size, total });
         // Its owner may be gone already.
-        if self.table.get(&table::key(&file, &owner)).is_none() {
+        if self.state.table().get(&state::key(&file, &owner)).is_none() {
             self.list(now, &owner, Shelved { owner: Owner::Kept, content: content.clone() });
         }
         self.note_copy(peer, name_key, owner, content);
@@ -322,7 +322,7 @@ impl Hub {
 
     /// The names of some owners have gone while the hub did not run.
     pub(super) fn drop_copies_of_nobody(&mut self, now: Time) {
-        for (name_key, file) in self.copies.kept.of_nobody(|name_key| self.people.contains_key(name_key)) {
+        for (name_key, file) in self.copies.kept.of_nobody(|name| self.state.names().is_taken(name)) {
             self.drop_copy(now, &name_key, &file);
         }
     }
@@ -356,7 +356,7 @@ impl Hub {
     pub(super) fn copy_lost(&mut self, now: Time, hash: ContentHash) {
         for ((name_key, file), owner) in self.copies.kept.of_hash(hash) {
             self.drop_copy(now, &name_key, &file);
-            let kept = self.table.get(&table::key(&file, &owner));
+            let kept = self.state.table().get(&state::key(&file, &owner));
             if kept.is_some_and(|shelved| shelved.owner == Owner::Kept) {
                 self.unlist(now, &owner, &[&file], true);
             }
@@ -373,7 +373,7 @@ impl Hub {
             self.list(now, HUB, Shelved { owner: Owner::Hub, content: Arc::new(content) });
         }
         if !files.is_empty() {
-            let revision = self.revision;
+            let revision = self.state.revision();
             self.log(log::OffersAdded { name: HUB.to_owned(), files, revision });
         }
         self.unlist(now, HUB, &gone, false);

@@ -19,16 +19,16 @@ impl Hub {
             ("questions", self.questions.len()),
             ("held", self.held.len()),
             ("unsaved", self.unsaved.len()),
-            ("timers", self.timers.len()),
+            ("timers", self.session_timers()),
             ("talking", self.talking.len()),
             ("challenges", challenges),
             ("room news", self.room_news.len()),
-            ("roster", self.roster.len()),
+            ("roster", self.state.roster().len()),
             ("chores", self.chores.len()),
             ("outputs", self.out.len()),
         ];
         counts.extend(self.holders.counts());
-        counts.extend(self.pushes.counts());
+        counts.extend(self.state.pushes().counts());
         counts.extend(self.copies.counts());
         counts
     }

@@ -12,7 +12,7 @@ impl Hub {
         if std::mem::replace(&mut self.stopping, true) {
             return;
         }
-        self.log(log::HubStopping { reason, clients: self.roster.len() as u64 });
+        self.log(log::HubStopping { reason, clients: self.state.roster().len() as u64 });
         let farewell = to_json(&Farewell { farewell: Failure::from(ErrorCode::HubStopping).into() });
         let conns: BTreeSet<ConnId> = self.conns.keys().copied().chain(self.strangers.conns()).collect();
         for conn in conns {

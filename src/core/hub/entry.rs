@@ -1,7 +1,6 @@
 //! Who enters under which name, and who leaves.
 
 use super::exchange::Exchange;
-use super::people::Person;
 use super::roster::Registered;
 use super::{Held, Hub, PeerId};
 use crate::core::time::Time;
@@ -32,17 +31,37 @@ impl Hub {
         let name_key = NameKey::of(&request.name);
         self.key_suffices(id, &name_key, &request.name)?;
         self.is_invited(now, id)?;
-        let known = self.people.contains_key(&name_key);
+        let known = self.state.names().is_taken(&name_key);
         if !known {
             self.check_new_name(now, id)?;
             self.can_keep()?;
         }
         // Who is known already stays, whatever looks like them.
-        if let (false, Some(twin)) = (known, self.looks.people.twin(&request.name)) {
-            let message = format!("The name {} looks like {}, which is taken.", request.name, self.name_of(twin));
+        let names = self.state.names();
+        if let (false, Some(twin)) = (known, names.twin(&request.name)) {
+            let message = format!("The name {} looks like {}, which is taken.", request.name, names.shown(twin));
             return Err(Failure::new(ErrorCode::NameTaken, message).at(pointer_at("/name")));
         }
         self.enter_or_contest(now, id, Entering { request_id: request_id.clone(), name: request.name, name_key, known })
+    }
+
+    /// Whether a key, and its address, may take one more name.
+    pub(super) fn check_new_name(&mut self, now: Time, id: PeerId) -> Result<(), Failure> {
+        let Some(peer) = self.peers.get(&id) else { return Ok(()) };
+        let most = self.config.limits.names_per_address;
+        if self.newcomers.count(now, Network::of(peer.address.ip())) >= most {
+            let message = format!("From your address {most} names were taken within a day; that is the most.");
+            return Err(
+                Failure::new(ErrorCode::TooMany, message).hint("Enter under a name that you have, or tomorrow.")
+            );
+        }
+        let most = self.config.limits.names_per_key;
+        let owned = self.state.names().names_of(&peer.key).count();
+        if owned >= most {
+            let message = format!("Your key has {owned} names; that is the most.");
+            return Err(Failure::new(ErrorCode::TooMany, message).hint("Enter under one of them."));
+        }
+        Ok(())
     }
 
     /// Whether a client is free to enter; `again` is a name that it may have entered already.
@@ -85,17 +104,11 @@ impl Hub {
         }
         let (name, name_key, key, since) =
             (entering.name.clone(), entering.name_key.clone(), peer.key, self.calendar(now).0);
-        let newest = self.recent.newest;
-        if !self.people.contains_key(&name_key) {
+        if !self.state.names().is_taken(&name_key) {
             self.newcomers.add(now, Network::of(peer.address.ip()));
         }
-        let person = self.people.entry(name_key.clone()).or_insert_with(|| Person::new(name.clone(), newest));
-        self.looks.people.insert(&person.name);
-        if !person.keys.contains(&key) {
-            person.keys.push(key);
-        }
-        let credential = person.credential;
-        if self.keys.insert(key) {
+        let credential = self.state.names().credential(&name_key);
+        if !self.state.names().knows(&key) {
             self.spend_invite(id, &name);
         }
         self.online.insert(name_key.clone(), id);
@@ -113,7 +126,7 @@ impl Hub {
         since: i64,
         credential: Option<u64>,
     ) -> u64 {
-        let commit = self.persist(Record::Name { name, name_key: name_key.clone(), key, since, credential });
+        let commit = self.record(Record::Name { name, name_key: name_key.clone(), key, since, credential });
         self.credentials.claim(commit, name_key, key, credential);
         commit
     }
@@ -130,7 +143,7 @@ impl Hub {
 
     fn welcome(&mut self, now: Time, id: PeerId, entering: Entering) {
         // It is shown as its owner first wrote it.
-        let name = self.name_of(&entering.name_key);
+        let name = self.state.names().shown(&entering.name_key);
         self.arrive(now, id, name, entering.name_key.clone());
         self.welcome_again(now, id, entering.request_id);
         self.tell_blocks(now, id);
@@ -141,7 +154,8 @@ impl Hub {
     pub(super) fn welcome_again(&mut self, now: Time, id: PeerId, request_id: Option<Id>) {
         let Ok(Registered { name, number, .. }) = self.me(id) else { return };
         let newest = self.recent.newest;
-        let (clients, offers, revision) = (self.roster.len() as u64, self.table.len() as u64, self.revision);
+        let (clients, offers, revision) =
+            (self.state.roster().len() as u64, self.state.table().len() as u64, self.state.revision());
         self.answer(now, id, request_id, event::Welcome { name, number, revision, clients, offers, newest });
     }
 

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::messages::Recall;
+use super::proposing::Recall;
 use super::{Hub, PeerId};
 use crate::core::answers::Answers;
 use crate::core::link::LinkFault;

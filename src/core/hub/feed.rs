@@ -61,22 +61,20 @@ impl Feed {
 impl Hub {
     /// The user of a client has everything up to a number. The first time, this opens the feed.
     pub(super) fn received(&mut self, now: Time, id: PeerId, received: Received) {
-        // Who claims to miss more than can be on its way has everything sent again, and knows what it has.
+        // An implausible list of gaps means that the client has lost its state: everything is sent again.
         let known = received.except.len() <= FEED_MESSAGES && received.except.is_sorted();
         let received = if known { received } else { Received::default() };
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(name) = peer.name.clone() else { return };
         let newest = self.recent.newest;
-        let Some(person) = self.people.get_mut(&name.name_key) else { return };
+        let Some(before) = self.state.mail().reader(&name.name_key).map(|reader| reader.received) else { return };
         match &mut peer.feed {
             Some(_) => self.confirm(now, id, &received),
             None => {
                 // A number that is yet to come was given by another store: one that was lost, say.
                 let had = if received.received <= newest { received } else { Received::default() };
                 // What it had in a run of ours that was killed has not been counted as received yet.
-                let before = person.received;
-                let back_to = had.received;
-                person.has_received(had.all_up_to());
+                let (back_to, up_to) = (had.received, had.all_up_to());
                 peer.feed = Some(Feed {
                     sent: before,
                     live: false,
@@ -86,8 +84,8 @@ impl Hub {
                     bytes: 0,
                     had,
                 });
+                self.has_received(now, &name.name_key, up_to);
                 self.was_there(id, back_to);
-                self.note_received(now, name.name_key);
             }
         }
         self.catch_up(now, id);
@@ -116,10 +114,7 @@ impl Hub {
             feed.window.push_front(message);
         }
         let number = received.all_up_to().min(feed.sent);
-        if let Some(person) = self.people.get_mut(&name.name_key) {
-            person.has_received(number);
-        }
-        self.note_received(now, name.name_key);
+        self.has_received(now, &name.name_key, number);
         self.settle(now, id);
         for (number, from) in arrived {
             self.arrived(now, number, &from, &name.name);
@@ -136,10 +131,7 @@ impl Hub {
             return;
         }
         let name_key = name.name_key.clone();
-        if let Some(person) = self.people.get_mut(&name_key).filter(|person| person.received < newest) {
-            person.has_received(newest);
-            self.note_received(now, name_key);
-        }
+        self.has_received(now, &name_key, newest);
     }
 
     /// A message to one person has arrived: its sender learns of it, in the answer if that is still awaited.
@@ -147,7 +139,7 @@ impl Hub {
         if let Some(awaiting) = self.awaiting.remove(&number) {
             return self.answer_awaiting(now, number, awaiting, 1);
         }
-        self.log(log::MessageDelivered { number, from: self.name_of(from), to: to.to_owned() });
+        self.log(log::MessageDelivered { number, from: self.state.names().shown(from), to: to.to_owned() });
         if let Some(&sender) = self.online.get(from) {
             self.tell(now, sender, event::MessageDelivered { number, to: to.to_owned(), private: false });
         }
@@ -160,8 +152,13 @@ impl Hub {
         self.answer(now, peer, request_id, acked);
     }
 
-    fn note_received(&mut self, now: Time, name_key: NameKey) {
-        self.unsaved.insert(name_key);
+    /// Somebody has everything up to a number. It is written down with others, a little later.
+    fn has_received(&mut self, now: Time, name_key: &NameKey, number: u64) {
+        if number <= self.state.mail().received(name_key) {
+            return;
+        }
+        self.state.apply(&Record::Received { name_key: name_key.clone(), number });
+        self.unsaved.insert(name_key.clone());
         if self.health.is_well() {
             self.flush_at.get_or_insert(now + FLUSH);
         }
@@ -174,15 +171,15 @@ impl Hub {
             return;
         }
         for name_key in std::mem::take(&mut self.unsaved) {
-            if let Some(number) = self.people.get(&name_key).map(|person| person.received) {
+            if let Some(number) = self.state.mail().reader(&name_key).map(|reader| reader.received) {
                 self.persist(Record::Received { name_key, number });
             }
         }
     }
 
     /// Something has been said: whoever keeps up gets it now. Says whether the one it is for alone did.
-    pub(super) fn post(&mut self, now: Time, kept: &StoredMessage) -> bool {
-        let post = Arc::new(self.post_of(kept));
+    pub(super) fn post(&mut self, now: Time, message: &StoredMessage, room: Option<String>) -> bool {
+        let post = Arc::new(self.post_of(message, room));
         self.recent.push(Arc::clone(&post));
         let targets: Vec<PeerId> = match &post.target {
             Target::Person(name_key) => self.online.get(name_key).copied().into_iter().collect(),
@@ -264,15 +261,14 @@ impl Hub {
     }
 
     fn inbox(&self, name_key: &NameKey, feed: &Feed) -> Inbox {
-        let person = self.people.get(name_key);
-        let rooms = person.into_iter().flat_map(|person| &person.rooms);
-        let since =
-            |room: &u64| self.rooms.get(room).and_then(|r| r.members.get(name_key)).map(|since| (*room, *since));
+        let rooms = self.state.rooms();
+        let since = |room: u64| Some((room, rooms.membership(room, name_key)?.since));
+        let attendance = self.state.mail().reader(name_key).map(|reader| reader.attendance.spans().to_vec());
         Inbox {
             name_key: name_key.to_owned(),
             after: feed.sent,
-            rooms: rooms.filter_map(since).collect(),
-            lobby: person.map(|person| person.there.spans().to_vec()).unwrap_or_default(),
+            rooms: rooms.joined_by(name_key).filter_map(since).collect(),
+            lobby: attendance.unwrap_or_default(),
             limit: FEED_MESSAGES.saturating_sub(feed.window.len()),
             bytes: FEED_BYTES.saturating_sub(feed.bytes),
         }
@@ -302,7 +298,7 @@ impl Hub {
                 more = true;
                 break;
             }
-            let post = self.post_of(&kept);
+            let post = self.post_of(&kept, None);
             if self.is_for(id, &post) {
                 self.push(now, id, &post);
             }
@@ -320,39 +316,41 @@ impl Hub {
     fn is_for(&self, id: PeerId, post: &Post) -> bool {
         let Some(peer) = self.peers.get(&id) else { return false };
         let (Some(name), Some(_)) = (&peer.name, &peer.feed) else { return false };
-        let others = || post.from != name.name_key && !self.blocks(&name.name_key, &post.from);
+        let others = || post.from != name.name_key && !self.state.blocks().has(&name.name_key, &post.from);
         match &post.target {
             Target::Person(name_key) => *name_key == name.name_key,
             Target::Lobby => {
-                self.people.get(&name.name_key).is_some_and(|person| person.there.covers(post.number)) && others()
+                let reader = self.state.mail().reader(&name.name_key);
+                reader.is_some_and(|reader| reader.attendance.covers(post.number)) && others()
             }
             Target::Room(room) => {
-                let since = self.rooms.get(room).and_then(|room| room.members.get(&name.name_key));
-                since.is_some_and(|since| post.number > *since) && others()
+                let member = self.state.rooms().membership(*room, &name.name_key);
+                member.is_some_and(|member| post.number > member.since) && others()
             }
         }
     }
 
-    fn post_of(&self, kept: &StoredMessage) -> Post {
-        let StoredMessage { number, sent, from, text, .. } = kept.clone();
-        let (target, event): (Target, Event) = match &kept.destination {
-            Destination::Person(name) if kept.withheld => {
-                (Target::Person(NameKey::of(name)), event::Withheld { number }.into())
+    /// A message as clients are told it; `room` is the name of its room, if that may be gone.
+    fn post_of(&self, message: &StoredMessage, room: Option<String>) -> Post {
+        let StoredMessage { number, sent, from, from_key, text, .. } = message.clone();
+        let (target, event): (Target, Event) = match &message.destination {
+            Destination::Person { name_key, .. } if message.withheld => {
+                (Target::Person(name_key.clone()), event::Withheld { number }.into())
             }
-            Destination::Person(to) => {
-                let to = to.clone();
-                (Target::Person(NameKey::of(&to)), event::Message { number, from, to, text, sent }.into())
+            Destination::Person { name, name_key } => {
+                let to = name.clone();
+                (Target::Person(name_key.clone()), event::Message { number, from, to, text, sent }.into())
             }
             Destination::Lobby => (Target::Lobby, event::Message { number, from, to: "all".into(), text, sent }.into()),
-            Destination::Room(room) => {
-                let name = self.room_name(*room);
-                (Target::Room(*room), event::RoomMessage { number, room: name, from, text, sent }.into())
+            Destination::Room(number_of_room) => {
+                let room = room.unwrap_or_else(|| self.state.room_name(*number_of_room));
+                (Target::Room(*number_of_room), event::RoomMessage { number, room, from, text, sent }.into())
             }
         };
         let line = EventLine { seq: None, time: None, id: None, last: false, event };
         let body: Arc<str> = to_json(&line).into();
         // What is sent, and not what was said: a text may become six times as long.
-        Post { number, from: NameKey::of(&kept.from), target, bytes: body.len(), body }
+        Post { number, from: from_key, target, bytes: body.len(), body }
     }
 
     pub(super) fn question(&mut self, query: Query, question: Question) {

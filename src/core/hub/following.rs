@@ -60,7 +60,8 @@ impl Following {
 impl Hub {
     /// A client has just entered, or looks on: it is told what it wants to follow.
     pub(super) fn begin_following(&mut self, now: Time, id: PeerId) {
-        let (table, roster) = (self.table.seen(self.revision), self.roster.seen(self.revision));
+        let (table, roster) =
+            (self.state.table().seen(self.state.revision()), self.state.roster().seen(self.state.revision()));
         let Some(peer) = self.peers.get_mut(&id) else { return };
         for (track, seen) in [(&mut peer.following.table, table), (&mut peer.following.roster, roster)] {
             track.seen = (track.wants == Follow::Changes).then_some(seen);
@@ -95,7 +96,7 @@ impl Hub {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.following.table = Track::new(Follow::None);
         }
-        self.tell(now, id, event::TableUnfollowed::too_large(self.table.len() as u64));
+        self.tell(now, id, event::TableUnfollowed::too_large(self.state.table().len() as u64));
     }
 
     /// Whoever has to do with somebody must know them: a server of files who asks, a client whose file it fetches.
@@ -120,7 +121,7 @@ impl Hub {
     /// A client's line in the roster.
     fn line_of(&self, id: PeerId) -> Option<Client> {
         let name = self.peers.get(&id)?.name.as_ref()?;
-        self.roster.get(&name.name).cloned()
+        self.state.roster().get(&name.name).cloned()
     }
 
     /// Somebody leaves: those who were told of them alone are told that, too.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::{Held, Hub, Output};
 use crate::core::time::Time;
 use crate::protocol::name::NameKey;
-use crate::protocol::record::{Destination, Record, VisitRecord};
+use crate::protocol::record::{Record, VisitRecord};
 use crate::protocol::{ErrorCode, Failure, Timestamp, event, log};
 
 /// Records that wait; of more, the oldest visits are forgotten first. Only reachable by abuse.
@@ -137,12 +137,8 @@ impl Hub {
         self.held = held;
         let failure = self.health.failure().unwrap_or_else(|| ErrorCode::StoreUnavailable.into());
         for (_, held) in given_up {
-            let Held::Said { kept, peer, request_id } = held else { continue };
-            if let Destination::Person(to) = &kept.destination
-                && let Some(person) = self.people.get_mut(&NameKey::of(to))
-            {
-                person.mailbox.take_back(kept.number);
-            }
+            let Held::Said { message, peer, request_id, .. } = held else { continue };
+            self.record(Record::MessageAbandoned(*message));
             self.refuse(now, peer, request_id, "message", failure.clone());
         }
     }
@@ -173,7 +169,7 @@ impl Hub {
                 }
                 Held::Said { peer, request_id, .. } => (*peer, request_id.take(), "message"),
                 Held::Done { peer, request_id, .. } => (*peer, request_id.take(), ""),
-                Held::Stored { .. } | Held::RoomGone(_) | Held::Refused { .. } => continue,
+                Held::Stored { .. } | Held::Refused { .. } => continue,
             };
             *held = Held::Refused { peer, request_id, request, failure: ErrorCode::Internal.into() };
         }

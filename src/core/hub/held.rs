@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::entry::Entering;
-use super::room_news::Notice;
+use super::state::Notice;
 use super::{ConnId, Hub, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::record::{Found, Record, StoredMessage};
@@ -28,13 +28,17 @@ pub(super) enum Held {
     /// A registration.
     Entering(PeerId, Entering),
     /// Something that was said.
-    Said { kept: Box<StoredMessage>, peer: PeerId, request_id: Option<Id> },
+    Said {
+        message: Box<StoredMessage>,
+        /// The name of the room in which it was said: it may be gone by now.
+        room: Option<String>,
+        peer: PeerId,
+        request_id: Option<Id>,
+    },
     /// A request that is done, and what others are told of it.
     Done { peer: PeerId, request_id: Option<Id>, answer: Box<Event>, notice: Option<Notice> },
     /// A copy of what somebody offers.
     Stored { peer: PeerId, content: Arc<Content> },
-    /// A room is gone: what was on its way to the disk before was the last that needed its name.
-    RoomGone(u64),
     /// A request that failed.
     Refused { peer: PeerId, request_id: Option<Id>, request: &'static str, failure: Failure },
 }
@@ -45,8 +49,8 @@ pub(super) enum Question {
     Inbox { peer: PeerId, number: u64, as_of: u64 },
     /// For what has been said.
     History { peer: PeerId, request_id: Option<Id>, forward: bool },
-    /// For what a client has said before it came.
-    Asked(PeerId),
+    /// For what a client was answered before it came.
+    PastAnswers(PeerId),
     /// For the invite that a connection has shown.
     Invite(ConnId),
 }
@@ -60,33 +64,36 @@ impl Hub {
         self.commit
     }
 
-    /// Has a record written down, and answers when it is.
-    pub(super) fn keep_and_answer(
+    /// Holds an answer back that tells of names, blocks or rooms until what it tells is on disk. While the store is in
+    /// trouble, what is asked is answered all the same.
+    pub(super) fn when_kept(
         &mut self,
         peer: PeerId,
         request_id: &Option<Id>,
-        record: Record,
         answer: impl Into<Event>,
-    ) {
-        let commit = self.persist(record);
+    ) -> Option<Event> {
+        if self.facts_commit <= self.committed || !self.health.is_well() {
+            return Some(answer.into());
+        }
         let (request_id, answer) = (request_id.clone(), Box::new(answer.into()));
-        self.held.push_back((commit, Held::Done { peer, request_id, answer, notice: None }));
+        self.held.push_back((self.facts_commit, Held::Done { peer, request_id, answer, notice: None }));
+        None
     }
 
     /// Everything up to this commit is on disk.
     pub(super) fn committed(&mut self, now: Time, commit: u64) {
+        self.committed = self.committed.max(commit);
         self.credentials.committed(commit);
         while let Some((_, held)) = self.held.pop_front_if(|(held, _)| *held <= commit) {
             match held {
                 Held::Entering(id, entering) => self.entered(now, id, entering),
-                Held::Said { kept, peer, request_id } => self.said(now, *kept, peer, request_id),
+                Held::Said { message, room, peer, request_id } => self.said(now, &message, room, peer, request_id),
                 Held::Done { peer, request_id, answer, notice } => {
                     self.answer(now, peer, request_id, *answer);
                     if let Some(notice) = notice {
                         self.room_notice(now, notice);
                     }
                 }
-                Held::RoomGone(room) => self.room_gone(room),
                 Held::Stored { peer, content } => self.tell_stored(now, peer, &content, None),
                 Held::Refused { peer, request_id, request, failure } => {
                     self.refuse(now, peer, request_id, request, failure)
@@ -109,10 +116,10 @@ impl Hub {
                 self.answer(now, peer, request_id, history);
                 self.go_on(now, peer);
             }
-            (Some(Question::Asked(peer)), Found::IdempotencyKeys(asked)) => self.recall(now, peer, asked),
+            (Some(Question::PastAnswers(peer)), Found::PastAnswers(past)) => self.recall(now, peer, past),
             (Some(Question::Invite(conn)), Found::Invite(invite)) => self.invite_found(now, conn, invite),
             // Nobody has asked this.
-            (_, Found::Messages(..) | Found::IdempotencyKeys(_) | Found::Invite(_)) => {}
+            (_, Found::Messages(..) | Found::PastAnswers(_) | Found::Invite(_)) => {}
         }
     }
 
@@ -126,7 +133,7 @@ impl Hub {
             Some(Keep::For(span)) => {
                 let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
                 let before = self.calendar(now).0.saturating_sub(millis);
-                self.persist(Record::TrimBefore(Timestamp(before)));
+                self.persist(Record::TrimBefore { time: Timestamp(before) });
             }
             Some(Keep::Bytes(bytes)) => drop(self.persist(Record::TrimTo { bytes })),
             None => {}

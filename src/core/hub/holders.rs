@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::orphans::Orphans;
-use super::table::Key;
+use super::state::Key;
 use super::{Hub, PeerId};
 use crate::core::few::Few;
 use crate::core::time::Time;

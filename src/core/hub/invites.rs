@@ -50,7 +50,7 @@ fn denied(message: &'static str) -> Failure {
 impl Hub {
     /// Whether this key needs an invite to come in.
     pub(super) fn wants_invite(&self, key: &PublicKey) -> bool {
-        self.config.access == Access::Invite && !self.keys.contains(key)
+        self.config.access == Access::Invite && !self.state.names().knows(key)
     }
 
     /// Has the store look up the invite of a hello. The connection waits meanwhile, no longer than for a hello.

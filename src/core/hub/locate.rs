@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::holders::{Part, cut_to_size};
-use super::offers::{HUB, Owner, Shelved};
-use super::table::{Key, key};
+use super::state::{Key, Owner, Shelved, key};
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::human::quoted;
 use crate::protocol::limits::{ANSWER_BYTES, HOLDERS};
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::NameKey;
+use crate::protocol::name::{HUB, NameKey};
 use crate::protocol::types::{ChunkHolder, Content, FoundFile, Holding};
 use crate::protocol::wire::Folder;
 use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Event, Failure, Id, Offer, PublicKey, event, request};
@@ -54,7 +53,7 @@ impl Hub {
             return self.folder_page(now, id, &folder).map(Some);
         }
         let from = request.from.as_deref().map(NameKey::of);
-        let below = self.table.from(&key(&request.file, ""));
+        let below = self.state.table().from(&key(&request.file, ""));
         // Each owner once: most folders have one owner and many files.
         let (mut rows, mut others, mut owners) = (0, false, BTreeMap::<&str, bool>::new());
         for ((_, owner), shelved) in below.take_while(|((file, _), _)| file.starts_with(request.file.as_str())) {
@@ -93,7 +92,7 @@ impl Hub {
         let mut holders: Vec<event::Holder> = keys
             .filter(|(_, owner)| seen.insert(owner.clone()))
             .filter_map(|key| {
-                let shelved = self.table.get(&key).filter(|shelved| shelved.owner != own)?;
+                let shelved = self.state.table().get(&key).filter(|shelved| shelved.owner != own)?;
                 self.as_holder(&key.1, shelved, content)
             })
             .collect();
@@ -160,7 +159,7 @@ impl Hub {
     /// A content of this hash that is offered.
     pub(super) fn any_content(&self, hash: &ContentHash) -> Option<Arc<Content>> {
         let mut offers = self.holders.offers(hash);
-        let offered = offers.find_map(|key| self.table.get(key));
+        let offered = offers.find_map(|key| self.state.table().get(key));
         offered.or_else(|| self.holders.orphans().any(hash)).map(|shelved| shelved.content.clone())
     }
 
@@ -168,7 +167,7 @@ impl Hub {
     /// have fetched.
     fn offers_of(&self, file: &str, from: Option<&str>) -> Result<Vec<(&str, &Shelved)>, Failure> {
         let name_key = from.map(NameKey::of);
-        let mut offers = named(self.table.from(&key(file, "")), file, name_key.as_ref());
+        let mut offers = named(self.state.table().from(&key(file, "")), file, name_key.as_ref());
         if offers.is_empty() {
             offers = named(self.holders.orphans().from(file), file, name_key.as_ref());
         }
@@ -190,14 +189,15 @@ impl Hub {
         let is_theirs = |owner: &str, shelved: &Shelved| is_from(name_key.as_ref(), owner, shelved);
         let shown = |name: &str| quoted(name).into_owned();
         if let Some(name) = file.strip_suffix('/') {
-            if !named(self.table.from(&key(name, "")), name, name_key.as_ref()).is_empty() {
+            if !named(self.state.table().from(&key(name, "")), name, name_key.as_ref()).is_empty() {
                 let message = format!("{name} is a file and not a folder.");
                 let hint = format!("`get {}` fetches it.", shown(name));
                 return Failure::new(ErrorCode::NotOffered, message).hint(hint).at(pointer_at("/file"));
             }
         } else {
             let folder = format!("{file}/");
-            let mut below = self.table.from(&key(&folder, "")).take_while(|((name, _), _)| name.starts_with(&folder));
+            let mut below =
+                self.state.table().from(&key(&folder, "")).take_while(|((name, _), _)| name.starts_with(&folder));
             if below.by_ref().take(LOOKED_THROUGH).any(|((_, owner), shelved)| is_theirs(owner, shelved)) {
                 let message = format!("{file} is a folder: {folder} is offered.");
                 let hint = format!("`get {}` fetches all that is in it.", shown(&folder));

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod attempts;
+mod attending;
 mod chores;
 mod clients;
 mod config;
@@ -23,19 +24,15 @@ mod held;
 mod holders;
 mod invites;
 mod kept;
-mod lobby;
 mod locate;
-mod mailbox;
-mod messages;
-mod names;
 mod newcomers;
 mod offers;
 mod orphans;
 mod pages;
 mod people;
 mod places;
+mod proposing;
 mod pushes;
-mod quotas;
 mod rates;
 mod recent;
 mod refusals;
@@ -46,30 +43,30 @@ mod rooms;
 mod roster;
 mod scanned;
 mod search;
+mod state;
 mod strangers;
-mod table;
 mod telling;
+mod timers;
 mod underway;
 
 pub use accounts::{LoginPolicy, Verified};
 pub use config::{Access, HubConfig};
 pub use copies::{CopyPlan, HubFiles};
 pub use held::Keep;
-pub use messages::check_text;
-pub use offers::HUB;
+pub use state::{SessionRecord, Snapshot, State};
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::ledger::Ledger;
 use super::time::Time;
+use super::timers::Timers;
 use crate::protocol::log::LogEvent;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query, Record};
 use crate::protocol::types::{Content, Password};
 use crate::protocol::wire::Frame;
-use crate::protocol::{Client, ContentHash, Failure, PublicKey};
+use crate::protocol::{ContentHash, Failure, PublicKey};
 use attempts::Attempts;
 use chores::Chores;
 use clients::Peer;
@@ -81,20 +78,17 @@ use held::{Held, Question};
 use holders::Holders;
 use invites::Invites;
 use newcomers::Newcomers;
-use people::{Departed, Looks, Person};
+use people::Departed;
 use places::Places;
-use pushes::Pushes;
-use quotas::RoomsMade;
 use recent::Recent;
 use refusals::Refusals;
 use revocation::Credentials;
 use room_news::RoomNews;
-use rooms::Room;
 use roster::{Fetchers, Visit};
 use scanned::Scanned;
 use strangers::Strangers;
-use table::Table;
 use telling::Updates;
+use timers::Timer;
 use underway::Underway;
 
 /// How long a connection may take to say hello.
@@ -215,29 +209,18 @@ pub struct Hub {
     underway: Underway,
     health: Health,
     fetchers: Fetchers,
-    /// Everybody whose name is known, by the keys of their names.
-    people: Scanned<HashMap<NameKey, Person>>,
-    /// Keys that names belong to.
-    keys: HashSet<PublicKey>,
+    /// What all would share if there were several hubs.
+    state: State,
     invites: Invites,
     credentials: Credentials,
     newcomers: Newcomers,
     places: Places,
-    /// Rooms by their numbers, and their numbers by the keys of their names.
-    rooms: Scanned<BTreeMap<u64, Room>>,
-    room_names: BTreeMap<NameKey, u64>,
-    rooms_made: RoomsMade,
-    /// What the taken names look like.
-    looks: Looks,
     room_news: BTreeMap<u64, RoomNews>,
-    last_room: u64,
     departed: Departed,
     failures: Failures,
     refusals: Refusals,
     /// Logins that are being checked.
     attempts: Attempts,
-    /// The number of the newest message, on disk or on its way there.
-    last_message: u64,
     recent: Recent,
     awaiting: BTreeMap<u64, Awaiting>,
     /// Questions to the store, and how many there were; logins count too.
@@ -250,22 +233,20 @@ pub struct Hub {
     /// The newest visits; every registration is one.
     visits: VecDeque<Visit>,
     visitors: u64,
-    revision: u64,
-    table: Table,
     chores: Chores,
-    roster: Ledger<String, Client>,
-    /// The names in the roster by their numbers.
-    numbers: BTreeMap<u64, String>,
     updates: Updates,
     holders: Holders,
-    pushes: Pushes,
     copies: Copies,
     gather_at: Option<Time>,
-    timers: BTreeSet<(Time, PeerId)>,
+    timers: Timers<Timer>,
     /// Peers that may have frames to send.
     talking: BTreeSet<PeerId>,
     next_peer: PeerId,
+    /// The newest record that was persisted, the newest that is on disk, and the newest that names, blocks or rooms
+    /// rest on.
     commit: u64,
+    committed: u64,
+    facts_commit: u64,
     /// What may be said after a commit.
     held: VecDeque<(u64, Held)>,
     stopping: bool,
@@ -274,10 +255,7 @@ pub struct Hub {
 
 impl Hub {
     /// A hub that knows this from before.
-    pub fn new(config: HubConfig, loaded: Loaded) -> Self {
-        let credentials = Credentials::load(&loaded.names);
-        let mut people = people::load(loaded.names, loaded.blocks, &loaded.rooms, loaded.waiting);
-        people::load_presence(&mut people, loaded.there, loaded.last_message);
+    pub fn new(config: HubConfig, mut loaded: Loaded) -> Self {
         let mut hub = Self {
             strangers: Strangers::default(),
             peers: Scanned::default(),
@@ -286,23 +264,16 @@ impl Hub {
             underway: Underway::default(),
             health: Health::default(),
             fetchers: Fetchers::default(),
-            keys: people.values().flat_map(|person| person.keys.iter().copied()).collect(),
-            looks: Looks::new(&people, &loaded.rooms),
-            people: people.into(),
+            state: State::load(&mut loaded),
             invites: Invites::default(),
-            credentials,
+            credentials: Credentials::load(&loaded.names),
             newcomers: Newcomers::default(),
             places: Places::default(),
-            rooms_made: RoomsMade::load(&loaded.rooms),
-            room_names: loaded.rooms.iter().map(|room| (NameKey::of(&room.name), room.room)).collect(),
-            rooms: BTreeMap::from_iter(loaded.rooms.into_iter().map(|room| (room.room, room.into()))).into(),
             room_news: BTreeMap::new(),
-            last_room: loaded.last_room,
             departed: Departed::load(loaded.visits),
             failures: Failures::load(loaded.failures, config.epoch, &config.logins),
             refusals: Refusals::default(),
             attempts: Attempts::default(),
-            last_message: loaded.last_message,
             recent: Recent::new(loaded.last_message),
             awaiting: BTreeMap::new(),
             questions: BTreeMap::new(),
@@ -312,26 +283,24 @@ impl Hub {
             trim_at: config.keep.map(|_| Time(0)),
             visits: VecDeque::new(),
             visitors: 0,
-            revision: 0,
-            table: Table::default(),
             chores: Chores::default(),
-            roster: Ledger::default(),
-            numbers: BTreeMap::new(),
             updates: Updates::default(),
             holders: Holders::default(),
-            pushes: Pushes::default(),
             copies: Copies::load(loaded.copies),
             gather_at: None,
-            timers: BTreeSet::new(),
+            timers: Timers::default(),
             talking: BTreeSet::new(),
             next_peer: 1,
             commit: 0,
+            committed: 0,
+            facts_commit: 0,
             held: VecDeque::new(),
             stopping: false,
             out: VecDeque::new(),
             config,
         };
         hub.drop_copies_of_nobody(Time(0));
+        hub.set_timers();
         hub
     }
 

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::table::key;
+use super::state::{Owner, SessionRecord, Shelved, key};
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::human::quoted;
@@ -14,30 +14,8 @@ use crate::protocol::types::Content;
 use crate::protocol::wire::Publish;
 use crate::protocol::{ErrorCode, Event, Failure, Offer, event, log, request};
 
-/// The owner of what lies on the hub's own shelf. Nobody can register under it.
-pub const HUB: &str = "hub";
-
 /// How many files are offered for the price of one request.
 const FILES_FOR_ONE: usize = 64;
-
-/// Who serves an offer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owner {
-    /// A client that is here.
-    Client(PeerId),
-    /// The hub: it lies on its own shelf.
-    Hub,
-    /// The hub: it has a copy, and its owner is not here or does not offer it.
-    Kept,
-    /// Nobody: its owner is gone, and it is not in the table any more. But others have fetched it, or some of it.
-    Gone,
-}
-
-/// An offer in the table. Address and port are those of who serves it.
-pub(super) struct Shelved {
-    pub(super) owner: Owner,
-    pub(super) content: Arc<Content>,
-}
 
 impl Hub {
     pub(super) fn publish(&mut self, now: Time, id: PeerId, request: Publish) -> Result<Event, Failure> {
@@ -72,13 +50,13 @@ impl Hub {
                 self.keep_copy(now, id, &content);
             }
         }
-        let revision = self.revision;
+        let revision = self.state.revision();
         if !added.is_empty() {
             self.log(log::OffersAdded { name: me.name.clone(), files: added, revision });
         }
-        let shelved = files
-            .into_iter()
-            .filter_map(|file| self.table.get(&key(&file, &me.name)).map(|shelved| self.offer(&me.name, shelved)));
+        let shelved = files.into_iter().filter_map(|file| {
+            self.state.table().get(&key(&file, &me.name)).map(|shelved| self.offer(&me.name, shelved))
+        });
         Ok(event::OfferAcked { offers: shelved.collect(), revision, skipped: Vec::new(), at_most: None }.into())
     }
 
@@ -153,21 +131,21 @@ impl Hub {
             self.drop_copy(now, &me.name_key, file);
         }
         self.unlist(now, &me.name, &files, false);
-        Ok(event::Withdrawn { files, revision: self.revision }.into())
+        Ok(event::Withdrawn { files, revision: self.state.revision() }.into())
     }
 
     /// Puts an offer into the table.
     pub(super) fn list(&mut self, now: Time, owner: &str, shelved: Shelved) {
-        let revision = self.changed(now);
-        let key = self.table.key_of(&shelved.content.file, owner);
-        if let Some(old) = self.table.get(&key) {
+        let key = self.state.table().key_of(&shelved.content.file, owner);
+        if let Some(old) = self.state.table().get(&key) {
             self.holders.unlisted(&old.content.hash, &key);
         }
         self.holders.listed(shelved.content.hash, &key);
         if let Owner::Client(id) = shelved.owner {
             self.is_news(now, shelved.content.hash, id);
         }
-        self.table.set(revision, key, shelved);
+        let (owner, server, content) = (key.1, shelved.owner, shelved.content);
+        self.record_of_session(now, &SessionRecord::Listed { owner, server, content });
     }
 
     /// Takes offers out of the table. Those of which the hub has a copy stay, served by the hub. If it is their owner who
@@ -183,18 +161,18 @@ impl Hub {
                 continue;
             }
             let key = key(file, owner);
-            let Some(shelved) = self.table.get(&key) else { continue };
+            let Some(shelved) = self.state.table().get(&key) else { continue };
             let content = shelved.content.clone();
             self.holders.unlisted(&content.hash, &key);
             if left {
                 self.holders.orphaned(key.clone(), content);
             }
-            let revision = self.changed(now);
-            self.table.remove(revision, &key);
+            let (file_key, owner_key) = key;
+            self.record_of_session(now, &SessionRecord::Unlisted { owner: owner_key, file: file_key });
             gone.push(file.to_owned());
         }
         if !gone.is_empty() {
-            let revision = self.revision;
+            let revision = self.state.revision();
             self.log(log::OffersRemoved { name: owner.to_owned(), files: gone, revision });
         }
     }
@@ -205,7 +183,7 @@ impl Hub {
         let Some(name) = peer.name.clone() else { return };
         let files = peer.offers.keys().cloned().collect();
         self.offers_moved(now, id, &name.name, files);
-        if let Some((state, since)) = self.roster.get(&name.name).map(|client| (client.state, client.since)) {
+        if let Some((state, since)) = self.state.roster().get(&name.name).map(|client| (client.state, client.since)) {
             self.show(now, id, state, since);
         }
     }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::names::Names;
-use super::offers::{Owner, Shelved};
-use super::table::{Key, key};
+use super::state::SearchIndex;
+use super::state::{Key, key};
+use super::state::{Owner, Shelved};
 use crate::protocol::ContentHash;
 use crate::protocol::limits::HOLDINGS;
 use crate::protocol::types::Content;
@@ -17,7 +17,7 @@ const ORPHANS_OF_ONE: usize = 16;
 #[derive(Default)]
 pub(super) struct Orphans {
     all: BTreeMap<Key, Shelved>,
-    names: Names,
+    names: SearchIndex,
     of: HashMap<ContentHash, BTreeSet<Key>>,
 }
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::locate::is_from;
-use super::offers::Owner;
-use super::table::{Key, key};
+use super::state::Owner;
+use super::state::{Key, key};
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{ANSWER_BYTES, LIST_OFFERS, PAGE_LOOKS, offer_bytes};
@@ -34,17 +34,17 @@ struct Wanted<'a> {
 impl Hub {
     /// Clients by name and state, for whoever embeds or tests a hub.
     pub fn roster(&self) -> Vec<Client> {
-        self.roster.range_from(&String::new()).map(|(_, client)| client.clone()).collect()
+        self.state.roster().lines().cloned().collect()
     }
 
     /// All offers in the order of `list`.
     pub fn offers(&self) -> Vec<Offer> {
-        self.table.from(&key("", "")).map(|((_, owner), shelved)| self.offer(owner, shelved)).collect()
+        self.state.table().from(&key("", "")).map(|((_, owner), shelved)| self.offer(owner, shelved)).collect()
     }
 
     /// The newest revision.
     pub fn revision(&self) -> u64 {
-        self.revision
+        self.state.revision()
     }
 
     /// What is offered, for who has no copy of the table.
@@ -56,7 +56,8 @@ impl Hub {
         let text = request.r#match.as_deref().map(str::to_lowercase);
         let wanted = Wanted { prefix: "", owner, text, but: None, limit };
         let (offers, next) = self.page(&wanted, request.after.as_deref())?;
-        Ok(event::TablePage { revision: self.revision, changed: self.table.newest(), offers, next }.into())
+        Ok(event::TablePage { revision: self.state.revision(), changed: self.state.table().newest(), offers, next }
+            .into())
     }
 
     /// What is offered in a folder that a client fetches: it is told how to reach whose files these are, and they are
@@ -75,7 +76,8 @@ impl Hub {
                 self.introduce(now, holder, id);
             }
         }
-        Ok(event::TablePage { revision: self.revision, changed: self.table.newest(), offers, next }.into())
+        Ok(event::TablePage { revision: self.state.revision(), changed: self.state.table().newest(), offers, next }
+            .into())
     }
 
     /// A page is more work than most requests, before it is known how much is on it.
@@ -92,7 +94,7 @@ impl Hub {
         }
         let (mut offers, mut bytes, mut looked) = (Vec::new(), 0, 0);
         let mut last = None;
-        let rows = self.table.like(&start, wanted.text.as_deref().unwrap_or_default());
+        let rows = self.state.table().like(&start, wanted.text.as_deref().unwrap_or_default());
         for (key, shelved) in rows.filter(|(key, _)| **key > start) {
             let (file, owner) = key;
             if !file.starts_with(wanted.prefix) {
@@ -117,18 +119,19 @@ impl Hub {
     pub(super) fn roster_page(&mut self, now: Time, id: PeerId, after: Option<u64>) -> Event {
         self.look_on(now, id);
         let (mut clients, mut bytes, mut next) = (Vec::new(), 0, None);
-        for (number, name) in self.numbers.range(after.map_or(0, |after| after.saturating_add(1))..) {
+        for (number, name) in self.state.roster().numbered(after.map_or(0, |after| after.saturating_add(1))..) {
             if bytes > ANSWER_BYTES {
                 break;
             }
-            if let Some(client) = self.roster.get(name) {
+            if let Some(client) = self.state.roster().get(name) {
                 bytes += 300 + 2 * name.len();
                 clients.push(client.clone());
             }
-            next = Some(*number);
+            next = Some(number);
         }
-        let next = next.filter(|next| self.numbers.last_key_value().is_some_and(|(last, _)| last > next));
-        event::RosterPage { revision: self.revision, changed: self.roster.newest(), clients, next }.into()
+        let next = next.filter(|next| self.state.roster().last_number() > Some(*next));
+        event::RosterPage { revision: self.state.revision(), changed: self.state.roster().newest(), clients, next }
+            .into()
     }
 }
 

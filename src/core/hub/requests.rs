@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::exchange::Ping;
+use super::state::Proposal;
 use super::{Hub, PeerId};
 use crate::core::link::LinkFault;
 use crate::core::time::Time;
@@ -114,19 +115,21 @@ impl Hub {
             HubRequest::Chunks(request) => self.chunks(id, &request).map(Some),
             HubRequest::Accept(request) => self.accept(now, id, request.push).map(Some),
             HubRequest::Decline(request) => self.decline(now, id, request.push).map(Some),
-            HubRequest::Message(request) => self.message(now, id, request_id, request),
-            HubRequest::Broadcast(request) => self.broadcast(now, id, request_id, request.text),
-            HubRequest::Say(request) => self.say(now, id, request_id, request),
-            HubRequest::Block(request) => later(self.block(id, request_id, &request.name)),
-            HubRequest::Unblock(request) => later(self.unblock(now, id, request_id, &request.name)),
-            HubRequest::Blocks(_) => self.blocked_by(id).map(|blocks| Some(blocks.into())),
+            HubRequest::Message(request) => self.propose(now, id, request_id, Proposal::Message(request)),
+            HubRequest::Broadcast(request) => self.propose(now, id, request_id, Proposal::Broadcast(request.text)),
+            HubRequest::Say(request) => self.propose(now, id, request_id, Proposal::Say(request)),
+            HubRequest::Block(request) => self.propose(now, id, request_id, Proposal::Block(request)),
+            HubRequest::Unblock(request) => self.propose(now, id, request_id, Proposal::Unblock(request)),
+            HubRequest::RoomCreate(request) => self.propose(now, id, request_id, Proposal::RoomCreate(request)),
+            HubRequest::RoomJoin(request) => self.propose(now, id, request_id, Proposal::RoomJoin(request)),
+            HubRequest::RoomInvite(request) => self.propose(now, id, request_id, Proposal::RoomInvite(request)),
+            HubRequest::RoomLeave(request) => self.propose(now, id, request_id, Proposal::RoomLeave(request)),
+            HubRequest::Blocks(_) => self.blocked_by(id).map(|blocks| self.when_kept(id, request_id, blocks)),
+            HubRequest::Rooms(_) => self.list_rooms(id).map(|rooms| self.when_kept(id, request_id, rooms)),
+            HubRequest::Members(request) => {
+                self.list_members(id, &request).map(|members| self.when_kept(id, request_id, members))
+            }
             HubRequest::History(request) => later(self.history(now, id, request_id, &request)),
-            HubRequest::RoomCreate(request) => later(self.room_create(now, id, request_id, request)),
-            HubRequest::Rooms(_) => self.list_rooms(id).map(Some),
-            HubRequest::RoomJoin(request) => later(self.room_join(now, id, request_id, &request)),
-            HubRequest::RoomInvite(request) => later(self.room_invite(id, request_id, &request)),
-            HubRequest::RoomLeave(request) => later(self.room_leave(now, id, request_id, &request)),
-            HubRequest::Members(request) => self.list_members(id, &request).map(Some),
             HubRequest::Focus(request) => self.focus(id, &request).map(Some),
             HubRequest::PrivateOpen(request) => later(self.vouch(now, id, request_id, &request)),
             HubRequest::Ping(request) => later(self.ping(now, id, request_id, &request)),
@@ -143,22 +146,22 @@ impl Hub {
         let many = |count: usize| u32::try_from(1 + count / FOR_ONE).unwrap_or(u32::MAX);
         match request {
             HubRequest::Status(_) => many(self.visits.len()),
-            HubRequest::Who(who) if who.since.is_some() => many(self.roster.len() + self.departed.len()),
+            HubRequest::Who(who) if who.since.is_some() => many(self.state.roster().len() + self.departed.len()),
             HubRequest::Broadcast(_) => many(self.online.len()),
             HubRequest::Say(say) => many(self.size_of(&say.room)),
             HubRequest::Members(members) => many(self.size_of(&members.room)),
             HubRequest::RoomJoin(join) => many(self.size_of(&join.room)),
             HubRequest::RoomCreate(create) => many(create.members.len()),
             HubRequest::RoomInvite(invite) => many(invite.members.len() + self.size_of(&invite.room)),
-            HubRequest::Rooms(_) => many(self.room_names.len()),
+            HubRequest::Rooms(_) => many(self.state.rooms().len()),
             HubRequest::History(_) | HubRequest::Login(_) => STORE,
             // These pay for what they go through while they do.
             HubRequest::Search(_) | HubRequest::Get(_) | HubRequest::Withdraw(_) => 1,
             HubRequest::Register(_) | HubRequest::Dereg(_) | HubRequest::Quit(_) => 1,
             HubRequest::Who(_) | HubRequest::List(_) | HubRequest::Chunks(_) => 1,
             HubRequest::Accept(_) | HubRequest::Decline(_) | HubRequest::Message(_) => 1,
-            HubRequest::PrivateOpen(_) | HubRequest::Ping(_) => 1,
-            HubRequest::Block(_) | HubRequest::Unblock(_) | HubRequest::Blocks(_) => 1,
+            HubRequest::Ping(_) => 1,
+            HubRequest::PrivateOpen(_) | HubRequest::Block(_) | HubRequest::Unblock(_) | HubRequest::Blocks(_) => 1,
             HubRequest::RoomLeave(_) | HubRequest::Focus(_) => 1,
         }
     }
@@ -186,7 +189,7 @@ impl Hub {
         request: &request::PrivateOpen,
     ) -> Result<(), Failure> {
         let me = self.me(id)?;
-        let name = self.name_of(&self.other(&me, &request.to, "/to")?);
+        let name = self.state.names().shown(&self.state.other(&me.name_key, &request.to, "/to")?);
         if self.presence(&name) != Presence::Online {
             let failure = Failure::new(ErrorCode::NotOnline, format!("{name} is not there."));
             return Err(failure.at(pointer_at("/to")));
@@ -201,7 +204,7 @@ impl Hub {
 
     /// Answers when a client has all that it follows, up to the newest revision.
     pub(super) fn sync(&mut self, now: Time, id: PeerId, request_id: &Option<Id>) -> Result<(), Failure> {
-        let revision = self.revision;
+        let revision = self.state.revision();
         self.look_on(now, id);
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
         // They wait while the client takes no updates, so they are bounded as its link is.
@@ -235,8 +238,8 @@ impl Hub {
         request: &request::Ping,
     ) -> Result<(), Failure> {
         let me = self.me(id)?;
-        let key = self.other(&me, &request.to, "/to")?;
-        let name = self.name_of(&key);
+        let key = self.state.other(&me.name_key, &request.to, "/to")?;
+        let name = self.state.names().shown(&key);
         let away = || Failure::new(ErrorCode::NotOnline, format!("{name} is not there.")).at(pointer_at("/to"));
         let other = self.online.get(&key).copied().filter(|_| self.presence(&name) == Presence::Online);
         let other = other.ok_or_else(away)?;

@@ -4,14 +4,13 @@
 //! A session ends as soon as the hub knows that it would not be let in as it was: its name is gone, has another
 //! password, or does not belong to its key any more. It is told so, and does not come back by its session either.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::people::Person;
 use super::{Access, Held, Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::REVOKED_REMEMBERED;
 use crate::protocol::name::NameKey;
-use crate::protocol::record::{NameRecord, Record};
+use crate::protocol::record::{AccountRecord, NameRecord, Record};
 use crate::protocol::{ErrorCode, Failure, PublicKey, log};
 
 /// What the hub knows that the store does not yet, and the other way round.
@@ -24,8 +23,6 @@ pub(super) struct Credentials {
     /// Names and keys on their way to the disk, with the numbers of their commits: what the store tells meanwhile
     /// does not have them.
     claims: VecDeque<(u64, Claim)>,
-    /// The names of each key.
-    owned: HashMap<PublicKey, BTreeSet<NameKey>>,
     /// Sessions that were ended: their clients may not have heard of it.
     ended: VecDeque<PeerId>,
 }
@@ -40,29 +37,7 @@ impl Credentials {
     pub(super) fn load(names: &[NameRecord]) -> Self {
         let mut this = Self::default();
         this.see(names);
-        this.own_all(names.iter().flat_map(|record| record.keys.iter().map(|key| (*key, record.name_key.clone()))));
         this
-    }
-
-    fn own_all(&mut self, names: impl Iterator<Item = (PublicKey, NameKey)>) {
-        self.owned.clear();
-        for (key, name_key) in names {
-            self.owned.entry(key).or_default().insert(name_key);
-        }
-    }
-
-    fn disown(&mut self, key: &PublicKey, name_key: &NameKey) {
-        if let Some(names) = self.owned.get_mut(key) {
-            names.remove(name_key);
-            if names.is_empty() {
-                self.owned.remove(key);
-            }
-        }
-    }
-
-    /// The names that belong to a key.
-    pub(super) fn names_of(&self, key: &PublicKey) -> impl Iterator<Item = &NameKey> {
-        self.owned.get(key).into_iter().flatten()
     }
 
     fn see(&mut self, names: &[NameRecord]) {
@@ -77,7 +52,6 @@ impl Credentials {
 
     /// A key is on its way to the disk as one that a name belongs to.
     pub(super) fn claim(&mut self, commit: u64, name_key: NameKey, key: PublicKey, credential: Option<u64>) {
-        self.owned.entry(key).or_default().insert(name_key.clone());
         self.claims.push_back((commit, Claim { name_key, key, credential }));
     }
 
@@ -117,35 +91,37 @@ impl Hub {
     /// Whether the password of this number is the one that an account has now, as far as is known here; `reloads` is
     /// how often names had been loaded when it began to be checked. A password that was changed while it was checked
     /// lets nobody in.
-    pub(super) fn is_current(&self, name_key: &NameKey, credential: u64, reloads: u64) -> bool {
-        let known = self.people.get(name_key).and_then(|person| person.credential);
+    pub(super) fn is_current(&self, name: &NameKey, credential: u64, reloads: u64) -> bool {
         // One that the store has not told of yet is newer, unless it was on its way out when it was checked.
-        known == Some(credential) || credential > self.credentials.newest && reloads == self.credentials.reloads
+        self.state.names().credential(name) == Some(credential)
+            || credential > self.credentials.newest && reloads == self.credentials.reloads
     }
 
     /// Somebody has logged in with a password that is newer than what is known here: what was let in under the one
     /// before ends now, but for the session that has shown the new one.
-    pub(super) fn note_credential(&mut self, now: Time, by: PeerId, name_key: &NameKey, credential: u64) {
-        let Some(person) = self.people.get_mut(name_key) else { return };
-        if person.credential == Some(credential) {
+    pub(super) fn note_credential(&mut self, now: Time, by: PeerId, name_key: &NameKey, name: &str, credential: u64) {
+        if self.state.names().credential(name_key) == Some(credential) {
             return;
         }
-        person.credential = Some(credential);
-        person.keys.clear();
-        self.revoke(now, Some(by), &BTreeSet::from([name_key.to_owned()]));
+        let let_in = self.let_in_by_key();
+        let there = self.state.names().get(name_key).map(|there| there.name.clone());
+        let (fresh, keys) = (there.is_none(), Vec::new());
+        let (name_key, name) = (name_key.clone(), there.unwrap_or_else(|| name.to_owned()));
+        let (revoked, credential) = (BTreeSet::from([name_key.clone()]), Some(credential));
+        self.record(Record::Account(AccountRecord { name_key: name_key.clone(), name, credential, keys }));
+        if fresh {
+            let number = self.state.mail().last();
+            self.record(Record::Received { name_key, number });
+        }
+        self.revoke(now, Some(by), &revoked, &let_in);
     }
 
     /// Makes room for one more key of an account: the oldest that is known here goes, but not one that is in use.
     pub(super) fn forget_a_key(&mut self, name_key: &NameKey) {
         let used = self.online.get(name_key).and_then(|id| self.peers.get(id)).map(|peer| peer.key);
-        let Some(person) = self.people.get_mut(name_key) else { return };
-        let oldest = person.keys.iter().position(|key| Some(*key) != used).unwrap_or(0);
-        let key = person.keys.remove(oldest);
-        self.credentials.disown(&key, name_key);
-        if self.credentials.names_of(&key).next().is_none() {
-            self.keys.remove(&key);
-        }
-        self.persist(Record::KeyForgotten { name_key: name_key.to_owned(), key });
+        let keys = self.state.names().keys_of(name_key);
+        let Some(key) = keys.iter().find(|key| Some(**key) != used).or(keys.first()).copied() else { return };
+        self.record(Record::KeyForgotten { name_key: name_key.clone(), key });
     }
 
     /// Names or accounts were changed by another program.
@@ -153,76 +129,46 @@ impl Hub {
         self.log(log::NamesReloaded { names: names.len() as u64 });
         self.credentials.reloads += 1;
         self.credentials.see(&names);
-        let known: HashSet<&NameKey> = names.iter().map(|record| &record.name_key).collect();
         let claims = &self.credentials;
-        let stays = |name_key: &NameKey| known.contains(name_key) || claims.claimed(name_key, None).next().is_some();
-        let gone: Vec<(NameKey, Person)> = self.people.extract_if(|name_key, _| !stays(name_key)).collect();
-        for (name_key, person) in &gone {
-            self.looks.people.remove(&person.name);
-            self.drop_copies_of(now, name_key, &person.name);
-            self.drop_pushes_to(now, name_key);
-            for room in &person.rooms {
-                self.member_gone(*room, name_key);
-            }
+        let reloaded = self.state.decide_reload(names, |name, credential| claims.claimed(name, credential).collect());
+        let let_in = self.let_in_by_key();
+        let gone = reloaded.gone.iter().map(|name| (name.clone(), self.state.names().shown(name)));
+        let gone: Vec<(NameKey, String)> = gone.collect();
+        for record in reloaded.records {
+            self.record(record);
         }
-        let mut changed: BTreeSet<NameKey> = gone.into_iter().map(|(name_key, _)| name_key).collect();
-        if !changed.is_empty() {
-            for person in self.people.values_mut() {
-                person.blocks.retain(|whom| !changed.contains(whom));
-            }
+        for (name_key, name) in gone {
+            self.drop_copies_of(now, &name_key, &name);
+            self.drop_pushes_to(now, &name_key);
         }
-        for record in names {
-            match self.people.get_mut(&record.name_key) {
-                // A login has shown a newer password meanwhile.
-                Some(person) if record.credential < person.credential => {}
-                Some(person) => {
-                    person.has_received(record.received);
-                    if person.credential != record.credential {
-                        person.credential = record.credential;
-                        changed.insert(record.name_key.clone());
-                    }
-                    person.keys = record.keys;
-                    for key in self.credentials.claimed(&record.name_key, record.credential) {
-                        if !person.keys.contains(&key) {
-                            person.keys.push(key);
-                        }
-                    }
-                }
-                None => {
-                    // What was said to another owner of the name is not for this one.
-                    let (name_key, newest) = (record.name_key.clone(), self.recent.newest);
-                    let mut person = Person::from(record);
-                    person.has_received(newest);
-                    self.looks.people.insert(&person.name);
-                    self.people.insert(name_key, person);
-                }
-            }
-        }
-        self.revoke(now, None, &changed);
+        self.revoke(now, None, &reloaded.revoked, &let_in);
     }
 
-    /// Ends all sessions of these names, and all whose name or key is not theirs any more, but for one.
-    fn revoke(&mut self, now: Time, but: Option<PeerId>, names: &BTreeSet<NameKey>) {
-        let keys: HashSet<PublicKey> = self.people.values().flat_map(|person| person.keys.iter().copied()).collect();
-        let before = std::mem::replace(&mut self.keys, keys);
-        let owned =
-            self.people.iter().flat_map(|(name_key, person)| person.keys.iter().map(|key| (*key, name_key.clone())));
-        self.credentials.own_all(owned);
-        let entering: BTreeMap<PeerId, NameKey> =
-            self.underway.all().map(|(id, name_key)| (id, name_key.clone())).collect();
-        let lost = |name_key: &NameKey, key: &PublicKey| match self.people.get(name_key) {
-            None => Some("Your name was removed at the hub."),
-            Some(_) if names.contains(name_key) => Some("Your name has another password now."),
-            Some(person) if !person.keys.contains(key) => Some("Your name does not belong to your key any more."),
-            Some(_) => None,
+    /// Sessions that are let in for their key alone.
+    fn let_in_by_key(&self) -> BTreeSet<PeerId> {
+        let nameless = self.peers.iter().filter(|(id, peer)| peer.name.is_none() && self.underway.name(**id).is_none());
+        let known =
+            nameless.filter(|(_, peer)| self.config.access != Access::Open && self.state.names().knows(&peer.key));
+        known.map(|(id, _)| *id).collect()
+    }
+
+    /// Ends all sessions of these names, all whose name or key is not theirs any more, and those that were let in for a
+    /// key that nobody has any more, but for one.
+    fn revoke(&mut self, now: Time, but: Option<PeerId>, names: &BTreeSet<NameKey>, let_in: &BTreeSet<PeerId>) {
+        let entering: BTreeMap<PeerId, NameKey> = self.underway.all().map(|(id, name)| (id, name.clone())).collect();
+        let known = self.state.names();
+        let lost = |name: &NameKey, key: &PublicKey| match known.is_taken(name) {
+            false => Some("Your name was removed at the hub."),
+            true if names.contains(name) => Some("Your name has another password now."),
+            true if !known.owns(key, name) => Some("Your name does not belong to your key any more."),
+            true => None,
         };
         let ends = |(id, peer): (&PeerId, &super::clients::Peer)| {
             let name = peer.name.as_ref().map(|name| &name.name_key).or_else(|| entering.get(id));
             let why = match name {
-                Some(name_key) => lost(name_key, &peer.key),
-                // It was let in for its key alone.
-                None if self.config.access != Access::Open && before.contains(&peer.key) => {
-                    (!self.keys.contains(&peer.key)).then_some("The hub does not know your key any more.")
+                Some(name) => lost(name, &peer.key),
+                None if let_in.contains(id) => {
+                    (!known.knows(&peer.key)).then_some("The hub does not know your key any more.")
                 }
                 None => None,
             };
@@ -236,10 +182,10 @@ impl Hub {
             self.underway.end(id);
             self.credentials.end(id);
             self.expel(now, id, Failure::new(ErrorCode::AccessRevoked, why));
-            if let Some(name_key) = entering.get(&id)
-                && self.online.get(name_key) == Some(&id)
+            if let Some(name) = entering.get(&id)
+                && self.online.get(name) == Some(&id)
             {
-                self.online.remove(name_key);
+                self.online.remove(name);
             }
         }
     }

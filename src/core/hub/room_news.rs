@@ -1,6 +1,7 @@
 //! Who came to a room and who left: gathered, so that a crowd that comes costs each member one event, not one for
 //! each of the crowd.
 
+use super::state::Notice;
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::event;
@@ -15,14 +16,6 @@ struct Step {
     name: String,
     /// The name.
     name_key: NameKey,
-}
-
-/// What others are told of a request that changes a room.
-pub(super) enum Notice {
-    /// Somebody joined by themselves, or left: the room's number, the name, its key.
-    Step { room: u64, joined: bool, name: String, name_key: NameKey },
-    /// Somebody brought others in: these are told at once, by the keys of their names.
-    Brought(event::RoomChanged, Vec<NameKey>),
 }
 
 impl RoomNews {
@@ -45,21 +38,13 @@ impl Hub {
                 }
             }
             Notice::Step { room, joined, name, name_key } => {
-                if self.rooms.get(&room).is_none_or(|room| room.members.is_empty()) {
+                if self.state.rooms().size(room) == 0 {
                     return;
                 }
                 self.room_news.entry(room).or_default().0.push(Step { joined, name, name_key });
                 self.gather(now);
             }
         }
-    }
-
-    /// It is on disk that a room is gone, and nothing that was said in it is on its way any more.
-    pub(super) fn room_gone(&mut self, room: u64) {
-        if let Some(gone) = self.rooms.remove(&room) {
-            self.rooms_made.remove(&gone.owner);
-        }
-        self.room_news.remove(&room);
     }
 
     pub(super) fn tell_all_room_news(&mut self, now: Time) {
@@ -95,7 +80,7 @@ impl Hub {
     fn changed_room(&self, room: u64, steps: &[Step]) -> Option<event::RoomChanged> {
         let named = |joined: bool| steps.iter().filter(|s| s.joined == joined).map(|s| s.name.clone()).collect();
         let changed =
-            event::RoomChanged { room: self.room_name(room), by: None, joined: named(true), left: named(false) };
+            event::RoomChanged { room: self.state.room_name(room), by: None, joined: named(true), left: named(false) };
         (!steps.is_empty()).then_some(changed)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use super::clients::Peer;
+use super::state::SessionRecord;
 use super::{Hub, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::STATUS_CLIENTS;
@@ -76,11 +77,9 @@ impl Hub {
         }
         self.part(now, id, &client);
         self.was_last_there(&name.name_key);
-        self.numbers.remove(&name.number);
         self.online.remove(&name.name_key);
-        let revision = self.changed(now);
         let (closed, number) = (self.calendar(now), name.number);
-        self.roster.remove(revision, &name.name, |client| (client.state, client.since) = (Presence::Offline, closed));
+        self.record_of_session(now, &SessionRecord::Left { name: name.name.clone(), closed });
         if let Some(visit) = self.visit(number) {
             (visit.state, visit.closed) = (Presence::Offline, Some(closed));
         }
@@ -151,9 +150,8 @@ impl Hub {
         let Some(peer) = self.peers.get(&id) else { return };
         let Some(registered) = peer.name.clone() else { return };
         let client = roster_line(peer, &registered, state, since);
-        let (revision, number) = (self.changed(now), registered.number);
-        self.numbers.insert(number, registered.name.clone());
-        self.roster.set(revision, registered.name, client);
+        self.record_of_session(now, &SessionRecord::Here { client });
+        let number = registered.number;
         if let Some(visit) = self.visit(number) {
             visit.state = state;
         }
@@ -208,8 +206,8 @@ impl Hub {
     }
 
     /// Whether somebody is there, by the name as they write it.
-    pub(super) fn presence(&self, name: &String) -> Presence {
-        self.roster.get(name).map_or(Presence::Offline, |client| client.state)
+    pub(super) fn presence(&self, name: &str) -> Presence {
+        self.state.roster().get(name).map_or(Presence::Offline, |client| client.state)
     }
 }
 

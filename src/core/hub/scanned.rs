@@ -23,7 +23,7 @@ pub(super) fn steps() -> usize {
     STEPS.take()
 }
 
-fn step<T>(_: &T) {
+pub(super) fn step<T>(_: &T) {
     #[cfg(test)]
     STEPS.set(STEPS.get() + 1);
 }
@@ -67,19 +67,11 @@ impl<K, V> Scanned<BTreeMap<K, V>> {
 }
 
 impl<K, V> Scanned<HashMap<K, V>> {
-    pub(super) fn iter(&self) -> Steps<hash_map::Iter<'_, K, V>> {
-        self.0.iter().inspect(step)
-    }
-
     pub(super) fn keys(&self) -> Steps<hash_map::Keys<'_, K, V>> {
         self.0.keys().inspect(step)
     }
 
     pub(super) fn values(&self) -> Steps<hash_map::Values<'_, K, V>> {
         self.0.values().inspect(step)
-    }
-
-    pub(super) fn values_mut(&mut self) -> Steps<hash_map::ValuesMut<'_, K, V>> {
-        self.0.values_mut().inspect(step)
     }
 }

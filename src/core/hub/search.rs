@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::offers::Shelved;
-use super::table::{Key, key};
+use super::state::Shelved;
+use super::state::{Key, key};
 use super::{Hub, PeerId};
 use crate::core::time::Time;
 use crate::protocol::limits::{FOUND_FILES, PAGE_LOOKS, SEARCH_BYTES};
@@ -72,7 +72,7 @@ impl Hub {
         let after = after.unwrap_or((String::new(), ContentHash([0; 32])));
         let (name, from) = (text.to_lowercase(), key(&after.0, ""));
         let mut finding = Finding::default();
-        finding.look(self.table.like(&from, &name), &name, &after);
+        finding.look(self.state.table().like(&from, &name), &name, &after);
         finding.look(self.holders.orphans().like(&from, &name), &name, &after);
         let digits = text.to_ascii_lowercase();
         if digits.len() >= HASH_DIGITS && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -89,7 +89,7 @@ impl Hub {
             None => up_to.map(|file| format!("{file}/{LAST_HASH}")),
         };
         let files = found.iter().filter_map(|(file, hash)| self.found_file(file, *hash)).collect();
-        let (text, revision) = (text.to_owned(), self.revision);
+        let (text, revision) = (text.to_owned(), self.state.revision());
         Ok(event::Found { text, revision, files, more: next.is_some(), next }.into())
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::state::SessionRecord;
 use super::{Hub, Output, PeerId};
 use crate::core::ledger::Seen;
 use crate::core::time::Time;
@@ -38,11 +39,11 @@ impl Hub {
         Timestamp(self.config.epoch.0 + (now.0 / 1_000) as i64)
     }
 
-    pub(super) fn changed(&mut self, now: Time) -> u64 {
-        self.revision += 1;
+    /// The roster or the table changes.
+    pub(super) fn record_of_session(&mut self, now: Time, record: &SessionRecord) {
+        self.state.apply_of_session(record);
         self.gather(now);
         self.updates.clear();
-        self.revision
     }
 
     /// There is something to tell, and for a short while more is waited for.
@@ -73,9 +74,9 @@ impl Hub {
             if !peer.link.takes_state() {
                 return;
             }
-            if let Some(seen) = peer.following.table.behind(self.revision) {
+            if let Some(seen) = peer.following.table.behind(self.state.revision()) {
                 self.tell_table(now, id, Some(seen));
-            } else if let Some(seen) = peer.following.roster.behind(self.revision) {
+            } else if let Some(seen) = peer.following.roster.behind(self.state.revision()) {
                 self.tell_roster(now, id, Some(seen));
             } else {
                 return self.answer_syncs(now, id);
@@ -86,7 +87,7 @@ impl Hub {
     /// Tells a client the table's changes since `seen`; all of it if there is none.
     pub(super) fn tell_table(&mut self, now: Time, id: PeerId, seen: Option<Seen>) {
         let whole = self.follows_table(id);
-        if whole && self.table.is_too_large() {
+        if whole && self.state.table().is_too_large() {
             return self.unfollow_table(now, id);
         }
         let (seen, body) = self.table_update(seen, whole);
@@ -111,7 +112,7 @@ impl Hub {
 
     fn answer_syncs(&mut self, now: Time, id: PeerId) {
         while let Some((_, request_id)) = self.peers.get_mut(&id).and_then(|peer| peer.syncs.pop_front()) {
-            self.answer(now, id, request_id, event::Synced { revision: self.revision });
+            self.answer(now, id, request_id, event::Synced { revision: self.state.revision() });
         }
     }
 
@@ -121,8 +122,8 @@ impl Hub {
         if let Some((to, body)) = self.updates.table.get(&(seen, whole)) {
             return (*to, Some(body.clone()));
         }
-        let (full, changes) = self.table.since(seen, whole);
-        let (mut added, mut removed, mut bytes, mut to) = (Vec::new(), Vec::new(), 0, self.revision);
+        let (full, changes) = self.state.table().since(seen, whole);
+        let (mut added, mut removed, mut bytes, mut to) = (Vec::new(), Vec::new(), 0, self.state.revision());
         for (revision, (file, owner), shelved, live) in changes {
             if bytes > DELTA_BYTES {
                 to = revision - 1;
@@ -134,11 +135,11 @@ impl Hub {
                 false => removed.push(OfferName { file: file.to_string(), owner: owner.to_string() }),
             }
         }
-        let to = self.table.seen(to);
+        let to = self.state.table().seen(to);
         if added.is_empty() && removed.is_empty() && !full {
             return (to, None);
         }
-        let total = self.table.len() as u64;
+        let total = self.state.table().len() as u64;
         let body = told_to_all(event::TableUpdated { revision: to.revision, added, removed, total, full });
         self.updates.table.insert((seen, whole), (to, body.clone()));
         (to, Some(body))
@@ -149,8 +150,8 @@ impl Hub {
         if let Some((to, body)) = self.updates.roster.get(&(seen, whole)) {
             return (*to, Some(body.clone()));
         }
-        let (full, changes) = self.roster.since(seen, whole);
-        let (mut clients, mut bytes, mut to) = (Vec::new(), 0, self.revision);
+        let (full, changes) = self.state.roster().since(seen, whole);
+        let (mut clients, mut bytes, mut to) = (Vec::new(), 0, self.state.revision());
         for (revision, _, client, _) in changes {
             if bytes > DELTA_BYTES {
                 to = revision - 1;
@@ -159,11 +160,11 @@ impl Hub {
             bytes += 300;
             clients.push(client.clone());
         }
-        let to = self.roster.seen(to);
+        let to = self.state.roster().seen(to);
         if clients.is_empty() && !full {
             return (to, None);
         }
-        let total = self.roster.len() as u64;
+        let total = self.state.roster().len() as u64;
         let body = told_to_all(event::RosterUpdated { revision: to.revision, clients, total, full });
         self.updates.roster.insert((seen, whole), (to, body.clone()));
         (to, Some(body))

@@ -1,22 +1,21 @@
 //! Direct connections between clients: who may have one, and what is said on them.
 //!
-//! There is one link for each person at most. Whoever wants it dials; the other side listens. The dialling side says
+//! There is at most one link with each person. Whoever wants it dials; the other side listens. The dialling side says
 //! hello, the other looks for that name and key in its roster and answers: from then on the link is open at both
-//! ends, and carries frames as the link to the hub does. Nothing is resumed: when the connection is gone, so is the
-//! link.
+//! ends, and carries frames as the link to the hub does. Nothing is resumed: a link ends with its connection.
 //!
-//! When two dial each other at once, the connection that the smaller name dialled is the link, and what waited for
-//! the other one goes there. A connection of somebody with whom there is a link already waits until that link has
-//! ended: they may have lost it, and we do not know yet.
+//! When two people dial each other at once, the connection that the smaller name dialled becomes the link, and texts
+//! that wait for the other connection go over it. When somebody connects with whom a link is open already, their
+//! connection waits until that link has ended: they may have lost it before we notice.
 //!
-//! The machine knows nothing of blocking, so that nobody can learn of it here: what it takes and acknowledges is the
-//! same for all. What is told is for the session to decide.
+//! The machine does not know whom our user blocks, so that it cannot give that away: it acknowledges everybody's texts
+//! alike. The session decides what the user is told.
 
-mod ends;
+mod events;
+mod link_end;
 mod links;
-mod news;
 mod pending;
-mod reading;
+mod receipts;
 mod round_trip;
 mod timers;
 
@@ -31,33 +30,33 @@ use crate::protocol::limits::PRIVATE_LINKS;
 use crate::protocol::name::NameKey;
 use crate::protocol::wire::Frame;
 use crate::protocol::{ErrorCode, Failure, PublicKey, Timestamp};
-use ends::End;
-use links::{PeerLink, Stage, Wanted};
-pub use news::News;
+pub use events::PeerEvent;
+use link_end::LinkEnd;
+use links::{LinkStage, PeerLink, QueuedText};
 use pending::PendingConnection;
-pub use reading::not_read;
+pub use receipts::not_read;
 use timers::Timer;
 
-/// What a connection may take longer to be opened than a message to be acknowledged: a handshake is some round
-/// trips, and where UDP does not pass, TCP is tried after a while.
+/// How much longer the opening of a connection may take than the acknowledgement of a message: a handshake is several
+/// round trips, and where UDP does not pass, TCP is tried after a while.
 const OPENING: Duration = Duration::from_millis(500);
 
-/// A connection to or from another client. The numbers of those that were dialled are the machine's, those of the
-/// others are the driver's; neither uses one twice.
+/// A connection to or from another client. The machine numbers the connections that it dials, the driver those that it
+/// accepts; no number is used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PeerConn {
-    /// We made it.
+    /// A connection that we made.
     Dialled(u64),
-    /// The other side made it.
+    /// A connection that the other side made.
     Accepted(u64),
 }
 
-/// Somebody, as the roster has them.
+/// Somebody in the roster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
     /// Their name.
     pub name: String,
-    /// Their running number: another one is another run of their program.
+    /// Their number in the roster. It changes with each run of their program.
     pub number: u64,
     /// The key that they must prove to hold.
     pub key: PublicKey,
@@ -65,7 +64,7 @@ pub struct Person {
     pub address: SocketAddr,
 }
 
-/// Finds somebody in the roster by the keys of their names.
+/// Finds somebody in the roster by the key of their name.
 pub type Roster<'a> = &'a dyn Fn(&NameKey) -> Option<Person>;
 
 /// What the machine is told of connections.
@@ -73,11 +72,11 @@ pub type Roster<'a> = &'a dyn Fn(&NameKey) -> Option<Person>;
 pub enum PeerInput<'a> {
     /// Somebody has connected, and proved to hold a key.
     Accepted(u64, PublicKey),
-    /// Who was dialled is there, with the key that was asked for.
+    /// The dialled person answers, and has proved to hold the key that was asked for.
     Dialled(u64),
-    /// They are not.
+    /// The dial has failed: nobody answers, or somebody with another key.
     DialFailed(u64, Failure),
-    /// Whether an accepted connection has the key that is known for its name.
+    /// The answer to [`PeerOutput::Pin`]: whether this is the key that is known for the name.
     Pinned(u64, Result<(), Failure>),
     /// A line arrived, without its line feed.
     Line(PeerConn, &'a [u8]),
@@ -88,15 +87,16 @@ pub enum PeerInput<'a> {
 /// What the machine wants done with connections.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PeerOutput {
-    /// Connect to somebody, if their key is the one that is known for their name, and only to that key.
+    /// Connect to somebody, provided that their key is the one that is known for their name. Whoever answers must prove
+    /// to hold that key.
     Dial(u64, Person),
-    /// Say whether this is the key that is known for this name; an unknown one becomes known.
+    /// Look whether this is the key that is known for this name. If no key is known for it, this one becomes known.
     Pin(u64, String, PublicKey),
     /// Send a line that is not a frame, without its line feed.
     Say(PeerConn, String),
     /// Send a frame.
     Send(PeerConn, Frame),
-    /// Close a connection once everything before has been sent, or stop making it. Nothing more is wanted of it.
+    /// Close a connection once everything before has been sent, or stop dialling. No input about it is wanted any more.
     Close(PeerConn),
 }
 
@@ -112,11 +112,11 @@ struct Name {
 pub struct Peers {
     config: LinkConfig,
     epoch: Timestamp,
-    /// Our own name, while we have one.
+    /// Our own name while we are in the roster.
     me: Option<Name>,
-    /// By the keys of their names.
+    /// The links, by the key of the other side's name.
     links: BTreeMap<NameKey, PeerLink>,
-    /// The connections of links.
+    /// With whom the link is that a connection carries.
     conns: BTreeMap<PeerConn, NameKey>,
     pending: BTreeMap<u64, PendingConnection>,
     /// Links that may have frames to send.
@@ -126,11 +126,11 @@ pub struct Peers {
     next_ticket: u64,
     next_link: u64,
     out: VecDeque<PeerOutput>,
-    news: VecDeque<News>,
+    events: VecDeque<PeerEvent>,
 }
 
 impl Peers {
-    /// Nobody is there. `epoch` is what the calendar said at time 0.
+    /// A machine without connections. `epoch` is the calendar's time at time 0.
     pub fn new(config: LinkConfig, epoch: Timestamp) -> Self {
         Self {
             config,
@@ -145,11 +145,11 @@ impl Peers {
             next_ticket: 1,
             next_link: 1,
             out: VecDeque::new(),
-            news: VecDeque::new(),
+            events: VecDeque::new(),
         }
     }
 
-    /// Takes an input; what follows comes out of [`Peers::poll`] and [`Peers::next_news`].
+    /// Takes an input; what follows comes out of [`Peers::poll`] and [`Peers::next_event`].
     pub fn handle(&mut self, now: Time, input: PeerInput<'_>, roster: Roster<'_>) {
         match input {
             PeerInput::Accepted(conn, key) => self.accepted(now, conn, key),
@@ -169,7 +169,7 @@ impl Peers {
         self.me = Some(Name { name: name.to_owned(), name_key: NameKey::of(name), number });
     }
 
-    /// We are not in the roster any more: every connection is closed, with a word to those at the other ends of links.
+    /// We are not in the roster any more: every connection is closed, and the other ends of links are told.
     pub fn leave(&mut self, now: Time) {
         for (conn, _) in std::mem::take(&mut self.pending) {
             self.timers.stop(Timer::Pending(conn));
@@ -177,12 +177,13 @@ impl Peers {
         }
         let names: Vec<NameKey> = self.links.keys().cloned().collect();
         for name in names {
-            self.end_link(now, &name, End::Ours);
+            self.end_link(now, &name, LinkEnd::Ours);
         }
         self.me = None;
     }
 
-    /// The roster has changed: who waits may be in it, and who had a link may be somebody else now.
+    /// The roster has changed: pending connections may be of somebody who is in it now, and a name that we have a link
+    /// with may belong to another run of their program, or to somebody else.
     pub fn roster_changed(&mut self, now: Time, roster: Roster<'_>) {
         let waiting: Vec<u64> = self.pending.keys().copied().collect();
         for conn in waiting {
@@ -193,54 +194,54 @@ impl Peers {
             let (Some(link), Some(person)) = (self.links.get_mut(&name), roster(&name)) else { continue };
             let number = *link.number.get_or_insert(person.number);
             if person.number > number || person.key != link.person.key {
-                self.end_link(now, &name, End::Left);
+                self.end_link(now, &name, LinkEnd::Left);
             }
         }
     }
 
     /// Somebody has left the hub.
     pub fn left(&mut self, now: Time, name: &str) {
-        self.end_link(now, &NameKey::of(name), End::Left);
+        self.end_link(now, &NameKey::of(name), LinkEnd::Left);
     }
 
-    /// The hub counts anew: that somebody has another number says nothing, once.
+    /// The hub was restarted and numbers everybody anew: the next number of each person is taken as it comes.
     pub fn forget_numbers(&mut self) {
         self.links.values_mut().for_each(|link| link.number = None);
     }
 
-    /// Whether there is an open link with somebody, by the keys of their names.
+    /// Whether there is an open link with somebody, by the key of their name.
     pub fn is_open(&self, name: &NameKey) -> bool {
         self.links.get(name).is_some_and(PeerLink::is_open)
     }
 
-    /// Whether somebody, by the keys of their names, has read nothing for a while of what they have been sent.
+    /// Whether somebody, by the key of their name, has read nothing for a while of what they have been sent.
     pub fn is_stalled(&self, name: &NameKey) -> bool {
-        self.links.get(name).is_some_and(|link| link.reading.is_stalled())
+        self.links.get(name).is_some_and(|link| link.receipts.is_stalled())
     }
 
-    /// Our user has everything that somebody, by the keys of their names, has said on a link up to a number.
+    /// Our user has read what somebody, by the key of their name, has said on this link, up to this message.
     pub fn had(&mut self, now: Time, name: &NameKey, on: u64, number: u64) {
         let Some(link) = self.links.get_mut(name).filter(|link| link.id == on) else { return };
-        link.reading.has(number);
+        link.receipts.has(number);
         self.pump(now, name);
     }
 
-    /// Everything that somebody, by the keys of their names, has said on a link up to a number is held back, as far as our
-    /// user does not have it.
+    /// What somebody, by the key of their name, has said on this link up to this message is held back from our user.
     pub fn held(&mut self, now: Time, name: &NameKey, on: u64, number: u64) {
         let Some(link) = self.links.get_mut(name).filter(|link| link.id == on) else { return };
-        link.reading.holds(number);
+        link.receipts.holds(number);
         self.pump(now, name);
     }
 
-    /// What somebody has said on a link, by the keys of their names, cannot be shown: the link is given up.
+    /// A message that somebody, by the key of their name, has said on this link cannot be shown: the link ends.
     pub fn unheard(&mut self, now: Time, name: &NameKey, on: u64) {
         if self.links.get(name).is_some_and(|link| link.id == on) {
-            self.end_link(now, name, End::Broken("more was said than can be shown".into()));
+            self.end_link(now, name, LinkEnd::Broken("more was said than can be shown".into()));
         }
     }
 
-    /// Opens a link, unless there is one; [`News::Opened`] or [`News::Failed`] follows, with the ticket that this gives.
+    /// Opens a link, unless there is one; [`PeerEvent::Opened`] or [`PeerEvent::Failed`] follows, with the ticket that
+    /// this gives.
     ///
     /// # Errors
     /// `too-many`.
@@ -248,7 +249,8 @@ impl Peers {
         self.want(now, person, None)
     }
 
-    /// Sends a text, over a link that is opened if there is none; [`News::Acked`] or [`News::Failed`] follows.
+    /// Sends a text, over a link that is opened if there is none; [`PeerEvent::Acked`] or [`PeerEvent::Failed`]
+    /// follows.
     ///
     /// # Errors
     /// `too-many`.
@@ -268,7 +270,7 @@ impl Peers {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         if let Some(link) = self.links.get_mut(&name) {
-            link.queue.push_back(Wanted { ticket, text, since: now });
+            link.queue.push_back(QueuedText { ticket, text, since: now });
         }
         self.pump(now, &name);
         Ok(ticket)
@@ -281,15 +283,15 @@ impl Peers {
         self.out.push_back(PeerOutput::Dial(number, person.clone()));
         let until = now + self.config.ack_timeout + OPENING;
         self.conns.insert(conn, name.to_owned());
-        self.links.insert(name.to_owned(), PeerLink::new(person, conn, Stage::Dialling { until }));
+        self.links.insert(name.to_owned(), PeerLink::new(person, conn, LinkStage::Dialling { until }));
         self.set_timers(name);
     }
 
-    /// Closes the link with somebody, by the keys of their names, and says so there. Says whether there was an open one.
+    /// Closes the link with somebody, by the key of their name, and tells the other side. Returns whether it was open.
     pub fn close(&mut self, now: Time, name: &NameKey) -> bool {
         let open = self.is_open(name);
         if open {
-            self.end_link(now, name, End::Ours);
+            self.end_link(now, name, LinkEnd::Ours);
         }
         open
     }
@@ -310,9 +312,9 @@ impl Peers {
         }
     }
 
-    /// The next thing that has happened.
-    pub fn next_news(&mut self) -> Option<News> {
-        self.news.pop_front()
+    /// The next event for the session.
+    pub fn next_event(&mut self) -> Option<PeerEvent> {
+        self.events.pop_front()
     }
 
     fn calendar(&self, now: Time) -> Timestamp {

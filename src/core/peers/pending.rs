@@ -1,9 +1,10 @@
-//! Connections that others have made and that are no links yet: whose they are, and when they become links.
+//! Connections that others have made, until they become links: each says who it is, is looked up in the roster, and has
+//! its key compared with the one that is known for the name.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::links::{PeerLink, Stage, Wanted, hello};
+use super::links::{LinkStage, PeerLink, QueuedText, hello};
 use super::timers::Timer;
 use super::{PeerConn, PeerOutput, Peers, Person, Roster};
 use crate::core::time::Time;
@@ -12,26 +13,26 @@ use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::wire::{LINK_PROTOCOL, PeerBody, PeerHello};
 use crate::protocol::{Failure, PublicKey, to_json};
 
-/// How long a connection may take to say hello, and to become a link after it was recognised.
+/// How long a connection may take to say hello, and, once it is found in the roster, to become a link.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long the roster may take to show who says hello: its update may be on its way.
+/// How long somebody who says hello may be missing from the roster: its update may be on its way.
 const ROSTER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection that is no link yet.
 pub(super) struct PendingConnection {
     key: PublicKey,
-    waits: Waits,
+    stage: PendingStage,
 }
 
-/// What it waits for.
-enum Waits {
+/// What a pending connection waits for.
+enum PendingStage {
     Hello,
-    /// To be in the roster under this name and number.
+    /// For somebody with this name and number to be in the roster.
     Roster(NameKey, u64),
-    /// Whether its key is the one that is known.
+    /// For the driver to say whether its key is the known one.
     Pin(Person),
-    /// The end of the link that there is.
+    /// For the open link with this person to end.
     Place(Person),
 }
 
@@ -45,20 +46,20 @@ impl Peers {
         {
             self.drop_pending(oldest);
         }
-        self.pending.insert(conn, PendingConnection { key, waits: Waits::Hello });
+        self.pending.insert(conn, PendingConnection { key, stage: PendingStage::Hello });
         self.timers.set(Timer::Pending(conn), now + HELLO_TIMEOUT);
     }
 
     pub(super) fn pending_line(&mut self, now: Time, conn: u64, line: &[u8], roster: Roster<'_>) {
         let Some(pending) = self.pending.get_mut(&conn) else { return };
-        let hello = match &pending.waits {
-            Waits::Hello => serde_json::from_slice::<PeerHello>(line).ok(),
+        let hello = match &pending.stage {
+            PendingStage::Hello => serde_json::from_slice::<PeerHello>(line).ok(),
             // Nothing may be said before we have answered.
-            Waits::Roster(..) | Waits::Pin(_) | Waits::Place(_) => None,
+            PendingStage::Roster(..) | PendingStage::Pin(_) | PendingStage::Place(_) => None,
         };
         match hello {
             Some(PeerHello { hello, private, number }) if hello == LINK_PROTOCOL && check_person(&private).is_ok() => {
-                pending.waits = Waits::Roster(NameKey::of(&private), number);
+                pending.stage = PendingStage::Roster(NameKey::of(&private), number);
                 self.timers.set(Timer::Pending(conn), now + ROSTER_TIMEOUT);
                 self.recognise(now, conn, roster);
             }
@@ -66,30 +67,30 @@ impl Peers {
         }
     }
 
-    /// The keys of the names of those who have said hello and are not in the roster.
+    /// The names of those who have said hello and are not in the roster.
     pub(crate) fn unknown(&self) -> impl Iterator<Item = &NameKey> {
-        self.pending.values().filter_map(|pending| match &pending.waits {
-            Waits::Roster(name, _) => Some(name),
-            Waits::Hello | Waits::Pin(_) | Waits::Place(_) => None,
+        self.pending.values().filter_map(|pending| match &pending.stage {
+            PendingStage::Roster(name, _) => Some(name),
+            PendingStage::Hello | PendingStage::Pin(_) | PendingStage::Place(_) => None,
         })
     }
 
-    /// Looks for somebody who has said hello in the roster.
+    /// Looks in the roster for the person whom a connection says to be.
     pub(super) fn recognise(&mut self, now: Time, conn: u64, roster: Roster<'_>) {
         let own = self.me.as_ref().map(|me| &me.name_key);
         let Some(pending) = self.pending.get_mut(&conn) else { return };
-        let Waits::Roster(name, number) = &pending.waits else { return };
+        let PendingStage::Roster(name, number) = &pending.stage else { return };
         let key = pending.key;
         let is = |person: &Person| person.key == key && person.number == *number && own != Some(name);
         let Some(person) = roster(name).filter(is) else { return };
         self.out.push_back(PeerOutput::Pin(conn, person.name.clone(), key));
-        pending.waits = Waits::Pin(person);
+        pending.stage = PendingStage::Pin(person);
         self.timers.set(Timer::Pending(conn), now + HELLO_TIMEOUT);
     }
 
     pub(super) fn pinned(&mut self, now: Time, conn: u64, result: Result<(), Failure>) {
         let Some(pending) = self.pending.get(&conn) else { return };
-        let (Waits::Pin(person), Some(me)) = (&pending.waits, &self.me) else { return };
+        let (PendingStage::Pin(person), Some(me)) = (&pending.stage, &self.me) else { return };
         if result.is_err() {
             return self.turn_away(conn);
         }
@@ -109,7 +110,7 @@ impl Peers {
                 self.take_in(now, conn, person, queue);
             }
             Some(link) => {
-                if let Stage::Open(carrier) = &mut link.stage {
+                if let LinkStage::Open(carrier) = &mut link.stage {
                     carrier.probe(now);
                     self.talking.insert(name.clone());
                 }
@@ -117,43 +118,43 @@ impl Peers {
                     self.drop_pending(before);
                 }
                 if let Some(pending) = self.pending.get_mut(&conn) {
-                    pending.waits = Waits::Place(person);
+                    pending.stage = PendingStage::Place(person);
                     self.timers.set(Timer::Pending(conn), now + HELLO_TIMEOUT);
                 }
             }
         }
     }
 
-    /// Makes a link of a connection. What has waited goes over it.
-    pub(super) fn take_in(&mut self, now: Time, number: u64, person: Person, queue: VecDeque<Wanted>) {
+    /// Makes a pending connection a link, and sends over it the texts that have waited for one.
+    pub(super) fn take_in(&mut self, now: Time, number: u64, person: Person, queue: VecDeque<QueuedText>) {
         let (conn, name) = (PeerConn::Accepted(number), NameKey::of(&person.name));
         let Some(me) = &self.me else { return };
         self.pending.remove(&number);
         self.timers.stop(Timer::Pending(number));
         self.out.push_back(PeerOutput::Say(conn, hello(me)));
         self.conns.insert(conn, name.clone());
-        let mut link = PeerLink::new(person, conn, Stage::Greeting { until: now });
+        let mut link = PeerLink::new(person, conn, LinkStage::Greeting { until: now });
         link.queue = queue;
         self.links.insert(name.clone(), link);
         self.opened(now, &name, true);
     }
 
-    /// Who waits for the end of the link with this name.
+    /// The connection that waits for the link with this name to end.
     pub(super) fn parked(&self, name: &NameKey) -> Option<(u64, Person)> {
-        self.pending.iter().find_map(|(conn, pending)| match &pending.waits {
-            Waits::Place(person) if NameKey::of(&person.name) == *name => Some((*conn, person.clone())),
-            Waits::Place(_) | Waits::Hello | Waits::Roster(..) | Waits::Pin(_) => None,
+        self.pending.iter().find_map(|(conn, pending)| match &pending.stage {
+            PendingStage::Place(person) if NameKey::of(&person.name) == *name => Some((*conn, person.clone())),
+            PendingStage::Place(_) | PendingStage::Hello | PendingStage::Roster(..) | PendingStage::Pin(_) => None,
         })
     }
 
-    /// Closes a connection of which nothing is told.
+    /// Closes a pending connection without a word.
     pub(super) fn drop_pending(&mut self, conn: u64) {
         self.pending.remove(&conn);
         self.timers.stop(Timer::Pending(conn));
         self.out.push_back(PeerOutput::Close(PeerConn::Accepted(conn)));
     }
 
-    /// The same for somebody who may know that they are not taken.
+    /// Closes a pending connection and tells the other side that it is not wanted.
     fn turn_away(&mut self, conn: u64) {
         let line = to_json(&PeerBody::Close("not taken".into()));
         self.out.push_back(PeerOutput::Say(PeerConn::Accepted(conn), line));

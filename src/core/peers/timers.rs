@@ -1,4 +1,4 @@
-//! What the direct connections wait for.
+//! The timers of direct connections.
 
 use super::{PeerConn, Peers};
 use crate::core::time::Time;
@@ -7,16 +7,16 @@ use crate::protocol::name::NameKey;
 /// The timers of all connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
-    /// A connection that somebody else has made is no link yet: it has not said hello, or its name is not in the roster,
-    /// its key is not looked at, or the link in whose place it wants to step has not ended.
+    /// A pending connection has not become a link in time: it has not said hello, its name is not in the roster, its
+    /// key is not compared yet, or the link in whose place it would step has not ended.
     Pending(u64),
-    /// A connection that we make is not answered.
+    /// Nobody answers a connection that we make.
     Opening(PeerConn),
     /// The other side's machine has not acknowledged the oldest message.
     Acknowledged(PeerConn),
-    /// The oldest message that is not sent has waited long enough for a reader.
+    /// The oldest text that is not sent has waited too long for room.
     Queued(PeerConn),
-    /// The other side's user has not read the oldest message that was sent, or has read nothing for a while.
+    /// The receipt for the oldest text is late, or none has come for a while.
     Read(PeerConn),
     /// The link wants to acknowledge, to probe, or to be given up.
     Link(PeerConn),

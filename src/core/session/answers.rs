@@ -1,7 +1,7 @@
-//! What the hub says.
+//! What the hub tells and answers.
 
 use super::asks::Origin;
-use super::pages::Collecting;
+use super::paged_answer::PagedAnswer;
 use super::pending::Pending;
 use super::replica::ChangedKeys;
 use super::{Output, Session};
@@ -25,7 +25,7 @@ impl Session {
         }
     }
 
-    /// The hub tells everybody. It has nothing else to tell: our own goodbye, say, is not its to make.
+    /// Something that the hub tells everybody. Other events are not the hub's to tell: a `bye`, for example, is ours.
     fn told(&mut self, now: Time, event: Event) {
         match &event {
             Event::TableUpdated(_) => return self.table_updated(now, event),
@@ -62,7 +62,7 @@ impl Session {
             let (me, offers) = (self.cx.registration.name(), &self.offers);
             let known = |offer: &Offer| offers.name_of(offer).filter(|_| me == Some(offer.owner.as_str()));
             if !self.replica.update_table(update, known) {
-                // The hub should not have told as much: it does not end here, but it is not kept.
+                // The hub should not tell as much. The session goes on, but follows the table no longer.
                 let unfollowed = event::TableUnfollowed::too_large(update.total);
                 return self.cx.tell(now, unfollowed);
             }
@@ -108,8 +108,8 @@ impl Session {
         self.cx.output(Output::Peers(peers));
     }
 
-    /// Whose key was told to have left is sent nothing more, not even what they have asked for already. Who is only
-    /// missing, since the hub was started anew and tells everything again, may be back before they ask again.
+    /// Ends the uploads to people who have left. People who are only missing from a full roster keep theirs: a
+    /// restarted hub tells the roster anew, and they may be back at once.
     fn end_uploads_to_those_who_left(&mut self, changed: &[Client]) {
         let left = changed.iter().filter(|client| client.state == Presence::Offline).map(|client| client.key);
         let left: Vec<_> = left.filter(|key| self.replica.clients().all(|client| client.key != *key)).collect();
@@ -127,7 +127,7 @@ impl Session {
                 self.set_peers();
                 self.ask_again(now);
             }
-            // Our user, or their program, can still do that.
+            // The user can still log in.
             (Origin::Enter | Origin::Return, Event::Error(error))
                 if error.code == ErrorCode::LoginRequired && self.cx.config.inbox =>
             {
@@ -179,7 +179,7 @@ impl Session {
     }
 
     /// A page of what was asked.
-    fn page_answered(&mut self, now: Time, so_far: Collecting, event: Event) {
+    fn page_answered(&mut self, now: Time, so_far: PagedAnswer, event: Event) {
         if let Some(folder) = self.cx.page_answered(now, so_far, event) {
             self.transfers.start_listed_folder(now, &mut self.cx, &self.replica, folder);
         }
@@ -192,6 +192,7 @@ impl Session {
         self.cx.refuse(now, pending.id, error.into());
     }
 
+    /// Answers a request of the user, or does the client's part of it.
     fn user_answered(&mut self, now: Time, pending: Pending, event: Event) {
         match (&pending.request, event) {
             (Request::List(list), Event::Synced(synced)) => {
@@ -210,13 +211,13 @@ impl Session {
             }
             (_, event @ (Event::TablePage(_) | Event::RosterPage(_)))
             | (Request::Search(_), event @ Event::Found(_)) => {
-                self.page_answered(now, Collecting::new(pending), event);
+                self.page_answered(now, PagedAnswer::new(pending), event);
             }
             (Request::Get(get), Event::Located(located)) => {
                 let get = get.clone();
                 self.transfers.start_get(now, &mut self.cx, pending, get, located);
             }
-            // Everything that was offered when the folder was asked for is in our table now.
+            // Our table now has everything that was offered when the folder was asked for.
             (Request::Get(get), Event::Synced(_)) if get.file.ends_with('/') => {
                 let get = get.clone();
                 self.transfers.start_known_folder(now, &mut self.cx, &self.replica, pending, &get);
@@ -229,7 +230,22 @@ impl Session {
                 self.transfers.forget_push(push);
                 self.cx.finish(now, pending.id, event::Declined { push });
             }
-            // A login in a session that is in already has only shown that the password is right.
+            (Request::Withdraw(withdraw), Event::Withdrawn(answer)) => {
+                let asked = withdraw.files.clone();
+                self.offers.withdrawn(now, &mut self.cx, pending.id, &asked, answer);
+            }
+            // The roster is now up to date, so that whoever is missing from it is not there.
+            (Request::Private(_) | Request::PrivateOpen(_), Event::Synced(_)) => {
+                self.start_private(now, pending, true);
+            }
+            (_, event) => self.people_answered(now, pending, event),
+        }
+    }
+
+    /// Answers what is about people: who we are, whom the user hears, and all that the hub answers alone.
+    fn people_answered(&mut self, now: Time, pending: Pending, event: Event) {
+        match (&pending.request, event) {
+            // We were in already: the login only showed that the password is right.
             (Request::Login(_), Event::Welcome(welcome)) if self.cx.registration.name() == Some(&welcome.name) => {
                 self.cx.finish(now, pending.id, welcome);
             }
@@ -249,14 +265,6 @@ impl Session {
                 self.set_peers();
                 self.cx.finish(now, pending.id, answer);
             }
-            (Request::Withdraw(withdraw), Event::Withdrawn(answer)) => {
-                let asked = withdraw.files.clone();
-                self.offers.withdrawn(now, &mut self.cx, pending.id, &asked, answer);
-            }
-            // Everybody who has been told of is in the roster now.
-            (Request::Private(_) | Request::PrivateOpen(_), Event::Synced(_)) => {
-                self.start_private(now, pending, true);
-            }
             (Request::Ping(_), Event::Pong(pong)) => {
                 self.privates.pinged(now, &mut self.cx, &mut self.inbox, &self.replica, pending, pong);
             }
@@ -275,16 +283,14 @@ impl Session {
             }
             (Request::Focus(_), Event::Focused(answer)) => self.inbox.focused(now, &mut self.cx, pending.id, answer),
             // These need nothing of ours: their row says that the hub's answer is the answer.
-            (request, event) if request.rules().passes_back(event.kind()) => {
-                self.cx.finish(now, pending.id, event);
-            }
-            // Passed on as it is, it could be a `bye`, after which nothing more may come.
+            (request, event) if request.rules().passes_back(event.kind()) => self.cx.finish(now, pending.id, event),
+            // An answer that does not fit is not passed on: it could be a `bye`, after which nothing may follow.
             (_, event) => self.cx.refuse(now, pending.id, refusal(event)),
         }
     }
 }
 
-/// What was to be published.
+/// The contents of a `publish`.
 fn published(ask: Ask) -> Vec<Content> {
     match ask {
         Ask::Publish(publish) => publish.publish,
@@ -292,7 +298,7 @@ fn published(ask: Ask) -> Vec<Content> {
     }
 }
 
-/// What an answer says that is not the wanted one.
+/// The failure that an unexpected answer means.
 fn refusal(event: Event) -> Failure {
     match event {
         Event::Error(error) => error.into(),

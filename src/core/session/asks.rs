@@ -1,10 +1,10 @@
-//! What the hub is asked, and why.
+//! What the hub has been asked and has not answered, and why it was asked.
 
 use std::collections::BTreeMap;
 
-use super::pages::Collecting;
+use super::paged_answer::PagedAnswer;
 use super::pending::Pending;
-use super::publishing::Publishing;
+use super::pending_offer::PendingOffer;
 use crate::core::time::Time;
 use crate::protocol::limits::ANSWER_LARGE;
 use crate::protocol::name::NameKey;
@@ -16,28 +16,28 @@ use crate::protocol::{Id, Request, RequestLine};
 pub(super) enum Origin {
     /// The first registration.
     Enter,
-    /// The registration with a hub that has forgotten us.
+    /// The registration with a restarted hub.
     Return,
-    /// Our offers, again.
+    /// Our offers, told again to a restarted hub.
     OfferAgain,
     /// A request of the user.
     User(Box<Pending>),
     /// A further page of an answer to the user.
-    Page(Box<Collecting>),
+    Page(Box<PagedAnswer>),
     /// A piece of what the user offers.
-    Offer(Box<Publishing>),
-    /// What we offer has changed on disk.
+    Offer(Box<PendingOffer>),
+    /// Changes on disk of what we offer.
     Change,
-    /// A file for one person, by the number of its transfer.
+    /// A push, by the number of its transfer.
     Push(u64),
-    /// The answer is of no interest.
+    /// Something whose answer is dropped.
     Forgotten,
-    /// Leaving.
+    /// Our goodbye.
     Goodbye,
 }
 
 impl Origin {
-    /// Whether a hub that has forgotten it is asked again.
+    /// Whether a restarted hub is asked again.
     fn outlives_the_hub(&self) -> bool {
         match self {
             Self::User(_) | Self::Page(_) | Self::Offer(_) | Self::Change | Self::Push(_) => true,
@@ -45,7 +45,7 @@ impl Origin {
         }
     }
 
-    /// The request of the user for which this is asked; a push has its own.
+    /// The user's request that waits for this answer. A push keeps its own request.
     pub(super) fn pending(&self) -> Option<&Pending> {
         match self {
             Self::User(pending) => Some(pending),
@@ -56,7 +56,7 @@ impl Origin {
         }
     }
 
-    /// The same, to be changed.
+    /// The user's request, to be changed.
     pub(super) fn pending_mut(&mut self) -> Option<&mut Pending> {
         match self {
             Self::User(pending) => Some(pending),
@@ -67,7 +67,7 @@ impl Origin {
         }
     }
 
-    /// The same, if nothing else is wanted of this any more.
+    /// Takes out the user's request.
     pub(super) fn into_pending(self) -> Option<Pending> {
         match self {
             Self::User(pending) => Some(*pending),
@@ -78,45 +78,39 @@ impl Origin {
         }
     }
 
-    /// Whether the user waits for this.
+    /// Whether a request of the user waits for this answer.
     pub(super) fn is_awaited(&self) -> bool {
         self.pending().is_some() || self.push().is_some()
     }
 
-    /// The transfer of the push that is asked.
+    /// The push, by the number of its transfer.
     pub(super) fn push(&self) -> Option<u64> {
-        match self {
-            Self::Push(transfer) => Some(*transfer),
-            _ => None,
-        }
+        if let Self::Push(transfer) = self { Some(*transfer) } else { None }
     }
 
-    /// The request of the user, if it was passed on as it is.
+    /// The user's request, if this is its first ask.
     pub(super) fn user(&self) -> Option<&Pending> {
-        match self {
-            Self::User(pending) => Some(pending),
-            _ => None,
-        }
+        if let Self::User(pending) = self { Some(pending) } else { None }
     }
 
-    /// Whether the user wants to hear one room.
+    /// Whether this is the user's `focus`.
     pub(super) fn is_focus(&self) -> bool {
         self.user().is_some_and(|pending| matches!(pending.request, Request::Focus(_)))
     }
 
-    /// Whether it is the user's request to be registered.
+    /// Whether this is a registration that the user has asked for.
     pub(super) fn is_registration(&self) -> bool {
         let registers =
             |request: &Request| matches!(request, Request::Register(_) | Request::Login(_) | Request::Rereg(_));
         self.user().is_some_and(|pending| registers(&pending.request))
     }
 
-    /// Whether the hub is asked where this person is, to be spoken to directly.
+    /// Whether the hub is asked where this person is, for a direct connection.
     pub(super) fn asks_for(&self, to: &NameKey) -> bool {
         self.user().and_then(|pending| pending.request.peer()).is_some_and(|peer| NameKey::of(peer) == *to)
     }
 
-    /// Whether what is asked later may be answered before this, and does not depend on it.
+    /// Whether later requests may be answered before this, because they do not depend on it.
     fn may_be_passed(&self) -> bool {
         match self {
             Self::User(pending) => pending.may_be_passed(),
@@ -126,7 +120,7 @@ impl Origin {
         }
     }
 
-    /// How much room the answer may need.
+    /// How many bytes the answer may need.
     fn answer_room(&self) -> usize {
         match self {
             Self::User(pending) => pending.answer_room(),
@@ -137,7 +131,7 @@ impl Origin {
         }
     }
 
-    /// How large the request was, as it was written.
+    /// The size of the user's request as it was written.
     fn bytes(&self) -> usize {
         match self {
             Self::User(pending) => pending.bytes,
@@ -164,18 +158,18 @@ impl Asks {
         self.last
     }
 
-    /// Takes an ask that is made of its number.
+    /// Adds an ask, which `ask` makes of its number.
     pub(super) fn open(&mut self, ask: impl FnOnce(i64) -> Ask, origin: Origin) -> &Ask {
         self.last += 1;
         &self.open.entry(self.last).insert_entry((ask(self.last), origin)).into_mut().0
     }
 
-    /// The hub has answered one. Nothing if it was given up meanwhile, or was never asked.
+    /// Takes out the ask with this number; none if it was given up or never asked.
     pub(super) fn take(&mut self, id: i64) -> Option<(Ask, Origin)> {
         self.open.remove(&id)
     }
 
-    /// Takes those out that are of this kind.
+    /// Takes out those for which `are` is true.
     pub(super) fn take_those(&mut self, are: impl Fn(&Origin) -> bool) -> Vec<Origin> {
         self.open.extract_if(.., |_, (_, origin)| are(origin)).map(|(_, (_, origin))| origin).collect()
     }
@@ -190,7 +184,7 @@ impl Asks {
         self.open.len()
     }
 
-    /// Why each is asked, the oldest first.
+    /// The origin of each, the oldest first.
     pub(super) fn origins(&self) -> impl Iterator<Item = &Origin> {
         self.open.values().map(|(_, origin)| origin)
     }
@@ -200,32 +194,32 @@ impl Asks {
         self.open.values_mut().map(|(_, origin)| origin)
     }
 
-    /// What is asked, the oldest first, to be changed.
+    /// Each ask and its origin, the oldest first, to be changed.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&mut Ask, &mut Origin)> {
         self.open.values_mut().map(|(ask, origin)| (ask, origin))
     }
 
-    /// What is asked, as it is sent, the oldest first.
+    /// Each ask, the oldest first.
     pub(super) fn all(&self) -> impl Iterator<Item = &Ask> {
         self.open.values().map(|(ask, _)| ask)
     }
 
-    /// How large the requests were, as they were written.
+    /// The size of the user's requests as they were written.
     pub(super) fn bytes(&self) -> usize {
         self.origins().map(Origin::bytes).sum()
     }
 
-    /// How much room the answers may need that are still to come.
+    /// How many bytes the open answers may need.
     pub(super) fn answer_room(&self) -> usize {
         self.origins().map(Origin::answer_room).sum()
     }
 
-    /// Whether what is asked later may be answered before all of these.
+    /// Whether later requests may be answered before all of these.
     pub(super) fn may_be_passed(&self) -> bool {
         self.origins().all(Origin::may_be_passed)
     }
 
-    /// Keeps account of which is the oldest, and since when. Gives that.
+    /// Notes which is the oldest, and since when.
     pub(super) fn watch_oldest(&mut self, now: Time) {
         let oldest = self.open.first_key_value().map(|(id, _)| *id);
         if oldest != self.oldest.map(|(id, _)| id) {
@@ -233,13 +227,13 @@ impl Asks {
         }
     }
 
-    /// Since when the oldest has been that.
+    /// Since when the oldest has been the oldest.
     pub(super) fn oldest_since(&self) -> Option<Time> {
         self.oldest.map(|(_, since)| since)
     }
 
-    /// A hub that has forgotten us is asked again for what is still wanted. It counts its revisions anew: answers of
-    /// which some pages are there are begun anew, too.
+    /// The hub was restarted: drops what it need not be asked again, and begins answers in pages anew, since their
+    /// revisions mean nothing to it.
     pub(super) fn begin_anew(&mut self) {
         self.open.retain(|_, (_, origin)| origin.outlives_the_hub());
         for (id, (ask, origin)) in &mut self.open {

@@ -1,8 +1,8 @@
-//! Answers that the hub gives in pages, because we do not follow what they are about: put together here.
+//! Puts together the answers that the hub gives in pages, because we do not follow the table or the roster.
 
 use super::asks::Origin;
 use super::context::Context;
-use super::pages::Collecting;
+use super::paged_answer::PagedAnswer;
 use super::pending::{Pending, RequestId};
 use super::replica::Replica;
 use crate::core::time::Time;
@@ -11,18 +11,18 @@ use crate::protocol::line::pointer_at;
 use crate::protocol::wire::{Ask, Folder};
 use crate::protocol::{ErrorCode, Event, Failure, Offer, Request, event, request};
 
-/// How often a list is begun anew because it changed between two pages. After that it is answered as far as it is of
-/// one revision.
+/// How often a list is begun anew because it changed between two pages. After that, the answer ends where the revision
+/// changes.
 const AGAIN: u8 = 3;
 
-/// A folder that was asked for, with all that is offered in it.
+/// A `get` of a folder, with everything that is offered in it.
 pub(super) struct ListedFolder {
     pub(super) pending: Pending,
     pub(super) get: request::Get,
     pub(super) offers: Vec<Offer>,
 }
 
-/// Whether this is answered in pages, between which no other answer may come.
+/// Whether the answer comes in pages, between which no other answer may come.
 pub(super) fn is_paged(origin: &Origin, replica: &Replica) -> bool {
     match origin {
         Origin::Page(_) => true,
@@ -37,8 +37,8 @@ pub(super) fn is_paged(origin: &Origin, replica: &Replica) -> bool {
 }
 
 impl Context {
-    /// A page of what is offered, or of a folder that is fetched.
-    fn table_page(&mut self, now: Time, mut so_far: Collecting, page: event::TablePage) -> Option<ListedFolder> {
+    /// A page of a `list`, or of a folder that is fetched.
+    fn table_page(&mut self, now: Time, mut so_far: PagedAnswer, page: event::TablePage) -> Option<ListedFolder> {
         let event::TablePage { revision, changed, mut offers, next } = page;
         offers.iter_mut().for_each(|offer| self.uplink.place(offer));
         match so_far.pending.request.clone() {
@@ -64,7 +64,7 @@ impl Context {
     fn list_page(
         &mut self,
         now: Time,
-        mut so_far: Collecting,
+        mut so_far: PagedAnswer,
         list: request::List,
         mut offers: Vec<Offer>,
         next: Option<String>,
@@ -85,7 +85,7 @@ impl Context {
     fn folder_page(
         &mut self,
         now: Time,
-        so_far: Collecting,
+        so_far: PagedAnswer,
         get: request::Get,
         next: Option<String>,
     ) -> Option<ListedFolder> {
@@ -104,13 +104,13 @@ impl Context {
         }
     }
 
-    fn listed(&mut self, now: Time, so_far: Collecting, next: Option<String>) {
-        let Collecting { pending, revision, offers, .. } = so_far;
+    fn listed(&mut self, now: Time, so_far: PagedAnswer, next: Option<String>) {
+        let PagedAnswer { pending, revision, offers, .. } = so_far;
         self.finish(now, pending.id, event::Table { revision, offers, more: next.is_some(), next, stale: false });
     }
 
-    /// A page of who is there.
-    fn roster_page(&mut self, now: Time, mut so_far: Collecting, page: event::RosterPage) {
+    /// A page of a `who`.
+    fn roster_page(&mut self, now: Time, mut so_far: PagedAnswer, page: event::RosterPage) {
         let event::RosterPage { revision, changed, mut clients, next } = page;
         if !matches!(so_far.pending.request, Request::Who(_)) {
             return self.refuse_page(now, so_far.pending.id, "roster-page");
@@ -131,8 +131,8 @@ impl Context {
         }
     }
 
-    fn here(&mut self, now: Time, so_far: Collecting, next: Option<u64>) {
-        let Collecting { pending, revision, clients, .. } = so_far;
+    fn here(&mut self, now: Time, so_far: PagedAnswer, next: Option<u64>) {
+        let PagedAnswer { pending, revision, clients, .. } = so_far;
         let mut roster = event::Roster { revision, clients, next };
         if let Request::Who(who) = &pending.request {
             roster = self.registration.roster_for(who, roster);
@@ -140,8 +140,8 @@ impl Context {
         self.finish(now, pending.id, roster);
     }
 
-    /// A part of what was searched for: the hub does not look at everything at once.
-    pub(super) fn found(&mut self, now: Time, mut so_far: Collecting, mut found: event::Found) {
+    /// A page of a `search`: the hub does not search everything at once.
+    pub(super) fn found(&mut self, now: Time, mut so_far: PagedAnswer, mut found: event::Found) {
         let Request::Search(search) = so_far.pending.request.clone() else {
             return self.refuse_page(now, so_far.pending.id, "found");
         };
@@ -161,7 +161,7 @@ impl Context {
         }
     }
 
-    fn ask_page(&mut self, now: Time, request: Request, so_far: Collecting) {
+    fn ask_page(&mut self, now: Time, request: Request, so_far: PagedAnswer) {
         self.ask(now, request, Origin::Page(Box::new(so_far)));
     }
 
@@ -170,9 +170,9 @@ impl Context {
         self.refuse(now, id, Failure::new(ErrorCode::WrongProtocol, message));
     }
 
-    /// The answer to a request for another page, or to what began it. Gives the folder that was asked for, once all of it
-    /// is there.
-    pub(super) fn page_answered(&mut self, now: Time, so_far: Collecting, event: Event) -> Option<ListedFolder> {
+    /// Takes a page, and asks for the next one or answers the request. Returns the folder, if one was asked for and all
+    /// of it is there.
+    pub(super) fn page_answered(&mut self, now: Time, so_far: PagedAnswer, event: Event) -> Option<ListedFolder> {
         match event {
             Event::TablePage(page) => return self.table_page(now, so_far, page),
             Event::RosterPage(page) => self.roster_page(now, so_far, page),
@@ -184,7 +184,7 @@ impl Context {
     }
 }
 
-/// Whether a `list` can go on after this: it names an offer by its file, and its owner after the last `/`.
+/// Checks the place after which a `list` goes on: `FILE/OWNER`.
 pub(super) fn check_place(place: &str) -> Result<(), Failure> {
     if place.rsplit_once('/').is_some_and(|(file, owner)| !file.is_empty() && !owner.is_empty()) {
         return Ok(());

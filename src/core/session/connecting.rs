@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::asks::Origin;
 use super::transfers::void_push_answers;
-use super::uplink::{Connection, Greeted, Outage};
+use super::uplink::{Greeted, HubConnection, Outage};
 use super::{Output, Session};
 use crate::core::time::Time;
 use crate::protocol::wire::{Ask, USER_PROTOCOL};
@@ -25,9 +25,10 @@ impl Session {
             capabilities: CAPABILITIES.map(String::from).into(),
             settings: config.settings.clone(),
         };
-        // The time has counted since the clock began, since to look up the hub's name takes some of it. What is asked at
-        // the start is heard before it is over, so that it has its answer.
-        let limit = config.timeout.map(|span| (Time::default() + span).max(now + Duration::from_micros(1)));
+        // The limit counts from the start of the process, since looking up the hub's name takes time as well. Even if
+        // that has used it up, requests that are there from the start are read before it ends, so that they have their
+        // answers.
+        let limit = config.patience.timeout.map(|span| (Time::default() + span).max(now + Duration::from_micros(1)));
         self.ending.limit_to(limit);
         self.cx.tell(now, ready);
         self.cx.output(Output::Connect);
@@ -42,7 +43,7 @@ impl Session {
     /// No connection could be made.
     pub(super) fn connect_failed(&mut self, now: Time, failure: Failure) {
         match self.cx.uplink.outage() {
-            // Another key is not an outage: nothing may be sent there, now or later.
+            // A hub with another key is not the same hub: nothing is ever sent there.
             Some(lost) if failure.code != ErrorCode::HubKeyChanged => self.pause(now, lost),
             _ => self.give_up(now, failure),
         }
@@ -61,44 +62,44 @@ impl Session {
         }
         self.cx.output(Output::Disconnect);
         match self.cx.uplink.connection() {
-            Connection::Up { since, tries } => {
+            HubConnection::Up { since, tries } => {
                 let lost = self.cx.uplink.lose(now, (since, tries));
                 self.cx.tell(now, event::HubLost { reason });
                 self.pause(now, lost);
                 self.quit_without_hub(now);
             }
-            Connection::Greeting { lost: Some(lost), .. } => self.pause(now, lost),
-            Connection::Greeting { lost: None, .. } | Connection::First => {
+            HubConnection::Greeting { lost: Some(lost), .. } => self.pause(now, lost),
+            HubConnection::Greeting { lost: None, .. } | HubConnection::First => {
                 self.give_up(
                     now,
                     Failure::new(ErrorCode::HubUnreachable, format!("The hub closed the connection: {reason}.")),
                 );
             }
-            Connection::Pausing { .. } | Connection::Again { .. } => {}
+            HubConnection::Pausing { .. } | HubConnection::Again { .. } => {}
         }
     }
 
     /// The hub has said something.
     pub(super) fn hub_line(&mut self, now: Time, line: &[u8]) {
         let result = match self.cx.uplink.connection() {
-            Connection::Greeting { lost, .. } => {
+            HubConnection::Greeting { lost, .. } => {
                 self.cx.uplink.greeted(now, lost, line).map(|greeted| self.greeted(now, greeted))
             }
-            Connection::Up { .. } => self.cx.uplink.receive(now, line).map(|event| {
+            HubConnection::Up { .. } => self.cx.uplink.receive(now, line).map(|event| {
                 if let Some(line) = event {
                     self.hub_event(now, line);
                 }
             }),
-            // A line that was on its way when the connection was given up.
-            Connection::First | Connection::Pausing { .. } | Connection::Again { .. } => Ok(()),
+            // A late line of a connection that was given up.
+            HubConnection::First | HubConnection::Pausing { .. } | HubConnection::Again { .. } => Ok(()),
         };
         match (result, self.cx.uplink.connection()) {
             (Ok(()), _) => {}
-            // A hub that is restarted, or full for a moment, may be back soon.
-            (Err(failure), Connection::Up { .. }) if failure.code == ErrorCode::HubStopping => {
+            // A hub that is being restarted, or is full, may take us soon.
+            (Err(failure), HubConnection::Up { .. }) if failure.code == ErrorCode::HubStopping => {
                 self.lose(now, failure.message.into())
             }
-            (Err(failure), Connection::Greeting { lost: Some(lost), .. })
+            (Err(failure), HubConnection::Greeting { lost: Some(lost), .. })
                 if matches!(failure.code, ErrorCode::HubStopping | ErrorCode::HubFull) =>
             {
                 self.cx.output(Output::Disconnect);
@@ -110,7 +111,7 @@ impl Session {
 
     fn greeted(&mut self, now: Time, Greeted { lost, fresh }: Greeted) {
         if fresh {
-            // Another run of the hub counts its revisions from the start.
+            // A new run of the hub counts revisions from the start.
             self.replica.forget_revision();
         }
         match lost {
@@ -121,7 +122,7 @@ impl Session {
         }
     }
 
-    /// The hub does not know us (any more).
+    /// The hub does not know us, or has forgotten us: registers, and later offers and asks again.
     fn enter(&mut self, now: Time, lost: Option<Outage>) {
         self.cx.uplink.start_over();
         self.cx.registration.forget_number();
@@ -146,7 +147,7 @@ impl Session {
         }
     }
 
-    /// The hub does not let us in. If it only has no time, it is asked again, for as long as one that is lost is.
+    /// The hub does not let us in. If it is only too busy, it is asked again for as long as a lost hub would be.
     pub(super) fn not_let_in(&mut self, now: Time, ask: Ask, origin: Origin, error: event::Error) {
         if let (Ask::Request(line), ErrorCode::SlowDown, Some(wait)) = (ask, error.code, error.wait)
             && self.cx.uplink.hub_is_busy(now, Duration::from_millis(wait), line.request, origin)
@@ -156,14 +157,14 @@ impl Session {
         self.leave_refused(now, error.into());
     }
 
-    /// The hub knows us again: it is told what it has forgotten.
+    /// The hub knows us again: tells it our offers, then asks it all open requests again.
     pub(super) fn ask_again(&mut self, now: Time) {
         let pieces = if self.cx.registration.is_in() { self.offers.pieces() } else { VecDeque::new() };
         self.cx.uplink.reoffer(pieces, true);
         self.offer_next(now);
     }
 
-    /// We are back in the table, and so are our offers before anything else is asked.
+    /// We are registered again: tells the hub our offers before anything else is asked.
     pub(super) fn offer_again(&mut self, now: Time) {
         self.cx.uplink.reoffer(self.offers.pieces(), false);
         self.offer_next(now);
@@ -176,7 +177,8 @@ impl Session {
         }
     }
 
-    /// The hub is there, and owes an answer for too long.
+    /// A hub that acknowledges frames but answers nothing is taken for lost; if that goes on for as long as a lost hub
+    /// is waited for, it is given up.
     pub(super) fn watch_for_silence(&mut self, now: Time) {
         self.cx.uplink.asks_mut().watch_oldest(now);
         let due = self.cx.uplink.answer_due().filter(|_| !self.ending.is_leaving());

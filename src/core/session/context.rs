@@ -1,4 +1,4 @@
-//! What every part of a session works with, and is passed for the time of a call.
+//! What every part of a session works with. The session passes it to a part for the time of a call.
 
 use super::asks::Origin;
 use super::effects::Effects;
@@ -19,7 +19,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Before anything has happened.
+    /// The context of a session that has not started.
     pub(super) fn new(config: SessionConfig) -> Self {
         Self {
             registration: Registration::default(),
@@ -59,7 +59,7 @@ impl Context {
         self.uplink.ask(now, request, origin);
     }
 
-    /// Tells the hub something that it knows only of those who are in its roster.
+    /// Tells the hub something, if we are in its roster.
     pub(super) fn send_if_in(&mut self, now: Time, ask: Ask) {
         if self.registration.is_in() {
             self.uplink.send(now, ask);

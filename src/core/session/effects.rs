@@ -1,8 +1,8 @@
-//! What the session wants done: what its user is told, and what its driver is to do, in order.
+//! The session's outputs, in order: what its user is told, and what its driver is to do.
 //!
-//! An answer is never dropped, so there must be room for it before its request begins. What waits for the reader is
-//! known only to whoever writes it; this counts what was told since the driver said that last. That errs on the safe
-//! side, and the driver corrects it when it matters ([`Session::waits_for_reader`](super::Session::waits_for_reader)).
+//! An answer is never dropped, so there must be room for it before its request begins. How much is unread only the
+//! driver knows; this adds up what was told since the driver said so last. The sum is never too low, and the driver
+//! corrects it when it matters ([`Session::waits_for_reader`](super::Session::waits_for_reader)).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,12 +13,12 @@ use crate::core::time::Time;
 use crate::core::told::Class;
 use crate::protocol::{ErrorCode, Event, EventLine, Failure, Timestamp, event};
 
-/// What is to be done next. See the [module](self).
+/// Outputs that the driver has not taken. See the [module](self).
 pub(super) struct Effects {
-    /// What the calendar said at time 0.
+    /// The calendar's time at time 0.
     epoch: Timestamp,
     out: VecDeque<Output>,
-    /// How much of what was told may wait for its reader, in bytes; never less than it is.
+    /// At most this many bytes of what was told are unread.
     unread: usize,
     /// The first request that has failed since [`Effects::take_failed`] was asked last.
     failed: Option<ErrorCode>,
@@ -27,7 +27,7 @@ pub(super) struct Effects {
 }
 
 impl Effects {
-    /// Nothing is to be done yet. `epoch` is what the calendar said at time 0.
+    /// No outputs. `epoch` is the calendar's time at time 0.
     pub(super) fn new(epoch: Timestamp) -> Self {
         Self { epoch, out: VecDeque::new(), unread: 0, failed: None, given_up: BTreeMap::new() }
     }
@@ -62,7 +62,7 @@ impl Effects {
         let line = EventLine { seq: None, time: Some(time), id: id.id, last, event };
         match Class::of(&line) {
             Class::Answer | Class::Fact => self.unread += line.bytes(),
-            // At most one of each kind waits.
+            // At most one state of each kind waits, so it needs no room.
             Class::State(_) => {}
         }
         self.out.push_back(Output::Tell(Box::new(line)));
@@ -74,7 +74,7 @@ impl Effects {
         self.finish(now, id, event::Error::from(failure));
     }
 
-    /// Answers a request that has begun, or has waited, and is not gone on with. This is counted for the goodbye.
+    /// Answers a request that is given up, and counts it for the `bye`.
     pub(super) fn give_up(&mut self, now: Time, pending: Pending, failure: Failure) {
         *self.given_up.entry(pending.request.name().to_owned()).or_default() += 1;
         let failure = pending.given_up(failure);
@@ -91,12 +91,12 @@ impl Effects {
         std::mem::take(&mut self.given_up)
     }
 
-    /// How much of what was told may wait for its reader, in bytes.
+    /// At most this many bytes of what was told are unread.
     pub(super) fn unread(&self) -> usize {
         self.unread
     }
 
-    /// So much waits for the reader, as the driver says.
+    /// The driver says how many bytes are unread.
     pub(super) fn set_unread(&mut self, bytes: usize) {
         self.unread = bytes;
     }

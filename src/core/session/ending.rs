@@ -1,6 +1,6 @@
 //! How the program ends: by itself, because its user wants it to, or because nothing more can be had from the hub.
 //!
-//! Each request that is not final gets its last event before that.
+//! Before the end, each request that is not final gets its last event.
 
 use std::time::Duration;
 
@@ -14,22 +14,22 @@ use crate::protocol::{ErrorCode, Event, Failure, event, request};
 /// After how long something that waits says so. Most outages, and most ends, are shorter.
 pub(super) const SAID_AFTER: Duration = Duration::from_secs(1);
 
-/// How the program is going to end.
+/// The end that has been decided on.
 struct Leaving {
     reason: String,
     code: u8,
     id: RequestId,
     asked_for: bool,
-    /// Messages are still being written to the user: the hub shall know that they have been.
+    /// Whether messages are still being written to the user. They are confirmed to the hub before the goodbye.
     waits_for_output: bool,
-    /// When we end without an answer to our goodbye; none while a slow reader is waited for.
+    /// When we end even if the hub does not answer our goodbye; none while a slow reader is waited for.
     deadline: Option<Time>,
 }
 
-/// Whether the program ends, and what was said of what that waits for.
+/// Whether the program is to end, and what the user was told of what the end waits for.
 #[derive(Default)]
 pub(super) struct Ending {
-    /// Since when somebody wants to end.
+    /// Since when the program is to end: `quit`, or the end of the input.
     wanted: Option<Time>,
     leaving: Option<Leaving>,
     /// The end is not to wait for a slow reader.
@@ -48,22 +48,22 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    /// Whether the program ends as soon as the hub, or the reader, lets it.
+    /// Whether the end has been decided on, and waits only for the hub or for a slow reader.
     pub(super) fn is_leaving(&self) -> bool {
         self.leaving.is_some()
     }
 
-    /// Whether nothing more is done or said.
+    /// Whether the `bye` was told, after which nothing more is done.
     pub(super) fn has_ended(&self) -> bool {
         self.has_ended
     }
 
-    /// Somebody wants to end.
+    /// The program is to end once everything is over.
     pub(super) fn want(&mut self, now: Time) {
         self.wanted.get_or_insert(now);
     }
 
-    /// The session may take until then.
+    /// Sets when the session has taken as long as it may.
     pub(super) fn limit_to(&mut self, at: Option<Time>) {
         self.limit = at;
     }
@@ -73,24 +73,24 @@ impl Ending {
         self.limit
     }
 
-    /// When we end though the hub does not answer our goodbye.
+    /// When we end even if the hub does not answer our goodbye.
     pub(super) fn goodbye_due(&self) -> Option<Time> {
         self.leaving.as_ref().and_then(|leaving| leaving.deadline)
     }
 
-    /// After when the end says what it waits for, if that is not what it has said last.
+    /// When the end may next say what it waits for.
     pub(super) fn waits_until(&self) -> Option<Time> {
         let since = self.wanted.filter(|_| self.leaving.is_none())?;
         Some(self.said.as_ref().map_or(since, |(at, _)| *at) + SAID_AFTER)
     }
 
-    /// After when the end says, though nobody reads, that it waits for just that.
+    /// When it is said outside of standard output that the end waits for that to be read.
     pub(super) fn unread_until(&self) -> Option<Time> {
         let unread = self.leaving.as_ref().is_some_and(|leaving| leaving.waits_for_output);
         self.unread.filter(|_| unread).map(|since| since + SAID_AFTER)
     }
 
-    /// Whether this is what the end was last said to wait for. From now on it is.
+    /// Notes that the end is said to wait for this. Returns whether that was said already.
     pub(super) fn say_waits_for(&mut self, now: Time, what: &[WaitsFor]) -> bool {
         let said = self.said.as_ref().is_some_and(|(_, said)| said == what);
         if !said {
@@ -104,7 +104,7 @@ impl Ending {
         self.unread = None;
     }
 
-    /// Whether nothing is left but pushes that nobody has taken.
+    /// Notes whether nothing is left but pushes that nobody has taken.
     pub(super) fn set_only_pushes(&mut self, now: Time, only: bool) {
         match only {
             true => drop(self.only_pushes.get_or_insert(now)),
@@ -112,15 +112,15 @@ impl Ending {
         }
     }
 
-    /// Until when the end waits for pushes, if only they are left and that has a bound of its own.
+    /// Until when the end waits for pushes, if only they are left and `patience` bounds that.
     pub(super) fn pushes_wait_until(&self, patience: Option<Duration>) -> Option<Time> {
         self.only_pushes.zip(patience).map(|(since, patience)| since + patience)
     }
 }
 
 impl Session {
-    /// Acts on what has failed since this was called last: with `fail_fast`, the first failure ends the session; and so it
-    /// does if nothing more can be sent.
+    /// Ends the session if nothing more can be sent to the hub or, with `fail_fast`, if a request has failed since the
+    /// last call.
     pub(super) fn act_on_failures(&mut self, now: Time) {
         let failed = self.cx.effects.take_failed();
         if let Some(failure) = self.cx.uplink.take_fault() {
@@ -144,23 +144,23 @@ impl Session {
         }
     }
 
-    /// Nothing more can be had from the hub: every request fails, and the program ends.
+    /// Ends the program because the hub is of no use any more: every request fails with this failure.
     pub(super) fn give_up(&mut self, now: Time, failure: Failure) {
         if self.ending.has_ended {
             return;
         }
         let quit = self.ending.leaving.take().filter(|leaving| leaving.asked_for).map(|leaving| leaving.id);
-        // What fails is told once: to those who have asked, or to whom it may concern.
+        // The failure is told once: by the requests, or by itself if there is none.
         if !self.abandon(now, &failure) {
             self.cx.tell(now, event::Error::from(failure.clone()));
         }
-        // The failure has said the rest.
-        self.end(now, failure.code.in_short(), failure.code.exit(), quit);
+        // The `bye` need not repeat the failure's text.
+        self.end_session(now, failure.code.in_short(), failure.code.exit(), quit);
     }
 
-    /// The hub does not take us under our name: there is nothing to do here.
+    /// The hub does not let us in under our name: leaves.
     pub(super) fn leave_refused(&mut self, now: Time, mut failure: Failure) {
-        // No request of our user has a place in it that is wrong.
+        // The place of the fault is in our registration, not in a request of the user.
         failure.at = None;
         if !self.abandon(now, &failure) {
             self.cx.tell(now, event::Error::from(failure.clone()));
@@ -176,12 +176,12 @@ impl Session {
         }
         self.privates.leave(now, &mut self.cx, &mut self.inbox);
         if !self.cx.uplink.is_up() {
-            return self.end(now, reason, code, asked_for.then_some(id));
+            return self.end_session(now, reason, code, asked_for.then_some(id));
         }
-        // What has waited is told before the end.
+        // What `focus` holds back is told before the end.
         self.inbox.release(now, &mut self.cx);
         let waits_for_output = !self.inbox.is_all_written();
-        // Who wants to end now does not wait long for a slow reader; who has come to the end does.
+        // A slow reader is waited for without limit, unless the user wants to end at once.
         let waits_long = waits_for_output && !self.ending.is_hurried;
         let deadline = (!waits_long).then(|| now + self.cx.config.link.patience());
         self.ending.leaving = Some(Leaving { reason, code, id, asked_for, waits_for_output, deadline });
@@ -191,7 +191,7 @@ impl Session {
         }
     }
 
-    /// Ends in the way in which `quit` and the end of the input do.
+    /// Leaves because of a `quit`, or at the end of the input.
     pub(super) fn leave_as_wanted(&mut self, now: Time, quit: Option<RequestId>) {
         let refused = self.cx.registration.exit_code();
         match quit {
@@ -203,7 +203,7 @@ impl Session {
         }
     }
 
-    /// Messages of these numbers are with the user. When that are all, the end that has waited for it goes on.
+    /// These messages have been written to the user. If the end has waited for the last of them, it goes on.
     pub(super) fn written(&mut self, now: Time, numbers: &[u64]) {
         self.inbox.written(numbers);
         if self.inbox.is_all_written()
@@ -224,22 +224,20 @@ impl Session {
     /// The hub has heard our goodbye.
     pub(super) fn goodbye_answered(&mut self, now: Time) {
         if let Some(Leaving { reason, code, id, asked_for, .. }) = self.ending.leaving.take() {
-            self.end(now, reason, code, asked_for.then_some(id));
+            self.end_session(now, reason, code, asked_for.then_some(id));
         }
     }
 
-    /// Ends, if we are leaving: only the goodbye was not answered, and what was asked had its answer before. Says whether
-    /// that is so.
+    /// Ends without an answer to our goodbye, if we are leaving. Returns whether we are.
     pub(super) fn end_without_answer(&mut self, now: Time) -> bool {
         let Some(leaving) = self.ending.leaving.take() else { return false };
         let reason = format!("{}; the hub does not answer", leaving.reason);
-        self.end(now, reason, leaving.code, leaving.asked_for.then_some(leaving.id));
+        self.end_session(now, reason, leaving.code, leaving.asked_for.then_some(leaving.id));
         true
     }
 
-    /// The last event. If a request asked for it, it is that request's answer. What was asked after that request
-    /// is not begun, but it is answered.
-    fn end(&mut self, now: Time, reason: String, code: u8, answers: Option<RequestId>) {
+    /// Answers every open request, and tells the `bye`, which answers the `quit` if there is one.
+    fn end_session(&mut self, now: Time, reason: String, code: u8, answers: Option<RequestId>) {
         self.inbox.release(now, &mut self.cx);
         self.abandon(now, &Failure::new(ErrorCode::Interrupted, "Potluck has ended.").hint("Ask again the next time."));
         self.privates.leave(now, &mut self.cx, &mut self.inbox);
@@ -259,22 +257,22 @@ impl Session {
         self.break_off(now, "interrupted", &failure, code, None);
     }
 
-    /// The same, as a request.
+    /// The user's request to end without waiting for anything.
     pub(super) fn quit_now(&mut self, now: Time, id: RequestId) {
         let failure = Failure::new(ErrorCode::Interrupted, "It was broken off.");
         self.break_off(now, "quit", &failure, 0, Some(id));
     }
 
-    /// Ends the session when its time is over: whatever is not answered is answered with that.
+    /// Ends the session because its time is over: every open request fails.
     pub(super) fn time_out(&mut self, now: Time) {
         self.ending.limit = None;
-        let span = self.cx.config.timeout.unwrap_or_default();
+        let span = self.cx.config.patience.timeout.unwrap_or_default();
         let failure = Failure::new(ErrorCode::TimedOut, format!("It was not done after {} s.", span.as_secs_f64()));
         self.cx.tell(now, event::Error::from(failure.clone()));
         self.break_off(now, "timed out", &failure, ErrorCode::TimedOut.exit(), None);
     }
 
-    /// Ends as soon as can be; `quit` is the request that wants that, if one does.
+    /// Ends as soon as possible; `quit` is the request that wants it, if one does.
     fn break_off(&mut self, now: Time, reason: &str, failure: &Failure, code: u8, quit: Option<RequestId>) {
         if let Some(quit) = self.ending.leaving.take().filter(|leaving| leaving.asked_for) {
             let message = format!("`quit`: {}", failure.message);
@@ -286,13 +284,13 @@ impl Session {
         self.leave(now, reason.into(), code, quit.unwrap_or_default(), asked_for);
     }
 
-    /// Every request that is not final fails, and every transfer. Says whether there was a request.
+    /// Every open request and every transfer fails. Returns whether a request was open.
     fn abandon(&mut self, now: Time, failure: &Failure) -> bool {
         let fetched = self.transfers.abandon(now, &mut self.cx, failure);
         self.abandon_requests(now, failure) || fetched
     }
 
-    /// Every request that is not final fails, but for transfers that are under way. Says whether there was one.
+    /// Every open request fails, except for transfers that are under way. Returns whether one was open.
     fn abandon_requests(&mut self, now: Time, failure: &Failure) -> bool {
         let asks = self.cx.uplink.asks_mut().take_those(|origin| !matches!(origin, Origin::Goodbye));
         let begun: Vec<Pending> = asks.into_iter().filter_map(Origin::into_pending).collect();
@@ -317,12 +315,12 @@ impl Session {
         any
     }
 
-    /// Whether the user has asked to leave: nothing new begins.
+    /// Whether the user has asked to leave, so that nothing new begins.
     pub(super) fn is_quitting(&self) -> bool {
         self.ending.leaving.as_ref().is_some_and(|leaving| leaving.asked_for) || self.queue.has_quit()
     }
 
-    /// The hub is lost, and the user wanted to leave already: as if they had said so now.
+    /// The hub is lost after the user has asked to leave: the requests that need it are given up.
     pub(super) fn quit_without_hub(&mut self, now: Time) {
         if let Some(quit) = self.queue.take_quit() {
             self.give_up_on_hub(now);
@@ -330,7 +328,7 @@ impl Session {
         }
     }
 
-    /// The user leaves while the hub is lost: what needs it is given up, and only transfers are finished.
+    /// The user leaves while the hub is lost: every request fails, and only transfers are finished.
     pub(super) fn give_up_on_hub(&mut self, now: Time) {
         let failure = Failure::new(ErrorCode::HubLost, "You have left while the hub was lost.")
             .hint("Join again when it is back, and see what has been done.");

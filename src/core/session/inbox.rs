@@ -1,4 +1,5 @@
-//! What others say: told once, in order, and confirmed when the user has it. `focus` holds some of it back.
+//! Messages from others: told once, in order, and confirmed to the hub when they have been written to the user. In
+//! `focus`, the user hears one room, and everything else is held back.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -11,10 +12,11 @@ use crate::protocol::name::NameKey;
 use crate::protocol::wire::{Ask, Received};
 use crate::protocol::{ErrorCode, Event, EventLine, Failure, event, to_json};
 
-/// Messages that are taken and not written yet. A hub waits for what it has sent to be confirmed long before.
+/// The most messages that may wait to be written. An honest hub stops sending long before, until earlier ones are
+/// confirmed.
 const UNWRITTEN: usize = 4 * FEED_MESSAGES;
 
-/// The user hears only one room; the rest is held back.
+/// The one room that the user hears, and what is held back meanwhile.
 struct Focus {
     room: String,
     held: VecDeque<Event>,
@@ -22,7 +24,7 @@ struct Focus {
 }
 
 impl Focus {
-    /// How many messages are held back that the user will see. Notices of rooms and connections are none.
+    /// How many of the held-back events are messages that the user will see.
     fn messages(&self) -> u64 {
         let said =
             |event: &&Event| matches!(event, Event::Message(_) | Event::RoomMessage(_) | Event::PrivateMessage(_));
@@ -30,51 +32,51 @@ impl Focus {
     }
 }
 
-/// What the user has, and what is on its way to them.
+/// Which messages have been written to the user, and which are on their way. See the [module](self).
 #[derive(Default)]
 pub(super) struct Inbox {
     /// The newest message that was taken from the hub.
     taken: u64,
     /// Messages that are being written to the user.
     unwritten: BTreeSet<u64>,
-    /// Messages that are held back, or that the user lacks though they have later ones.
+    /// Messages up to `taken` that the user does not have: held back, or never written.
     missing: BTreeSet<u64>,
-    /// What the hub was told last.
+    /// What was confirmed to the hub last.
     confirmed: Option<Received>,
-    /// Whose messages they are, once the hub has been told where to begin.
+    /// Whose messages these are; none until the hub has been told where to begin.
     open: Option<String>,
-    /// What was kept for them is on its way.
+    /// Whether the hub is still sending older messages that it has kept for the user.
     catching_up: bool,
-    /// The newest message at the hub when we entered.
+    /// The number of the newest message at the hub when it let us in.
     newest: u64,
     focus: Option<Focus>,
-    /// Whose messages our user does not see.
+    /// The people whom our user has blocked.
     blocked: BTreeSet<NameKey>,
 }
 
 impl Inbox {
-    /// What is with the user.
+    /// Which messages have been written to the user.
     fn shown(&self) -> Received {
         let received = self.unwritten.first().map_or(self.taken, |first| first - 1);
         Received { received, except: self.missing.range(..=received).copied().collect() }
     }
 
-    /// Whether what was kept for the user is on its way.
+    /// Whether the hub is still sending older messages.
     pub(super) fn is_catching_up(&self) -> bool {
         self.catching_up
     }
 
-    /// Whether the user has everything that was taken.
+    /// Whether every message that was taken has been written.
     pub(super) fn is_all_written(&self) -> bool {
         self.unwritten.is_empty()
     }
 
-    /// Whether the user hears only one room.
+    /// Whether the user is in `focus`.
     pub(super) fn is_focused(&self) -> bool {
         self.focus.is_some()
     }
 
-    /// Whether our user does not see what this person says.
+    /// Whether our user has blocked this person.
     pub(super) fn is_blocked(&self, name: &NameKey) -> bool {
         self.blocked.contains(name)
     }
@@ -94,10 +96,11 @@ impl Inbox {
         self.blocked = names.iter().map(|name| NameKey::of(name)).collect();
     }
 
-    /// The hub lets us in: it shall learn which messages we have. To be called before the registration is changed.
+    /// The hub has let us in, under a name that may be new: asks for the messages that this machine remembers for that
+    /// name. To be called before the registration changes.
     pub(super) fn enter(&mut self, cx: &mut Context, welcome: &event::Welcome) {
         if cx.registration.name() != Some(&welcome.name) || welcome.newest < self.taken {
-            // Another person's messages; or the hub counts anew, with other messages.
+            // Another person's messages, or a hub with other messages.
             let (focus, blocked) = (self.focus.take(), std::mem::take(&mut self.blocked));
             *self = Self { focus, blocked, ..Self::default() };
         }
@@ -109,13 +112,13 @@ impl Inbox {
         }
     }
 
-    /// We have left the roster: what is held back is told.
+    /// We have left the roster: tells what is held back.
     pub(super) fn leave(&mut self, now: Time, cx: &mut Context) {
         self.catching_up = false;
         self.release(now, cx);
     }
 
-    /// This machine knows which messages somebody has had.
+    /// The driver has looked which messages this person has had on this machine: the hub sends the others.
     pub(super) fn opened(&mut self, now: Time, cx: &mut Context, name: &str, shown: &Received) {
         if cx.registration.name() != Some(name) {
             return;
@@ -130,7 +133,7 @@ impl Inbox {
         cx.uplink.send(now, Ask::Received(shown));
     }
 
-    /// Everything up to a number that is for us has been sent. What has come since we are leaving was not taken.
+    /// The hub has sent every older message up to this number. While we are leaving, messages are not taken any more.
     pub(super) fn caught_up(&mut self, number: u64, is_leaving: bool) {
         self.catching_up = false;
         if self.open.is_some() && !is_leaving {
@@ -138,10 +141,10 @@ impl Inbox {
         }
     }
 
-    /// Somebody has said something. While we are leaving, it is not taken, and kept for the next time.
+    /// Takes a message, unless it was taken before. While we are leaving, it stays at the hub for the next time.
     ///
     /// # Errors
-    /// The hub sends more than it may.
+    /// The hub sends more messages than it may.
     pub(super) fn hear(
         &mut self,
         now: Time,
@@ -153,7 +156,7 @@ impl Inbox {
         if self.open.is_none() || is_leaving {
             return Ok(());
         }
-        // What is held back has been taken, and is missing only to the user.
+        // A held-back message was taken already; only the user does not have it.
         let again = number <= self.taken && (self.is_held(number) || !self.missing.remove(&number));
         if again {
             return Ok(());
@@ -162,8 +165,8 @@ impl Inbox {
             return Err(Failure::new(ErrorCode::WrongProtocol, "The hub sends more messages than it may at a time."));
         }
         self.taken = self.taken.max(number);
-        // A withheld message goes the same way as any other, so that its sender cannot tell by the time it takes. Only
-        // at the very end of it, nothing is written.
+        // A message of somebody who is blocked goes the same way as any other, so that they cannot tell by the time
+        // that it takes. Only at the very end, nothing is written.
         self.tell_unless_held(now, cx, event);
         Ok(())
     }
@@ -173,14 +176,14 @@ impl Inbox {
         held.into_iter().any(|event| number_of(event) == Some(number))
     }
 
-    /// Messages of these numbers are with the user.
+    /// These messages have been written to the user.
     pub(super) fn written(&mut self, numbers: &[u64]) {
         for number in numbers {
             self.unwritten.remove(number);
         }
     }
 
-    /// Lets the hub, and this machine for the next time, know what the user has.
+    /// Confirms to the hub what has been written, and has this machine remember it.
     pub(super) fn confirm(&mut self, now: Time, cx: &mut Context) {
         let Some(name) = self.open.clone() else { return };
         if self.confirmed.as_ref().is_some_and(|c| c.except.is_empty() && c.received == self.taken) {
@@ -195,7 +198,7 @@ impl Inbox {
         cx.send_if_in(now, Ask::Received(shown));
     }
 
-    /// Tells the user what others do, unless they hear only one room, and this is not of it.
+    /// Tells an event that others have caused; in `focus`, holds it back if it is not of the focused room.
     pub(super) fn tell_unless_held(&mut self, now: Time, cx: &mut Context, event: Event) {
         let number = number_of(&event);
         let Some(focus) = &mut self.focus else { return self.tell_message(now, cx, event) };
@@ -208,7 +211,7 @@ impl Inbox {
             return self.tell_message(now, cx, event);
         }
         self.missing.extend(number);
-        // Names count as well: how long they are is what the hub says.
+        // The whole event counts, since a hub can make names long.
         focus.bytes += to_json(&EventLine { seq: None, time: None, id: None, last: false, event: event.clone() }).len();
         focus.held.push_back(event);
         if focus.held.len() > HELD_MESSAGES || focus.bytes > HELD_BYTES {
@@ -229,14 +232,14 @@ impl Inbox {
         self.end_focus(now, cx, Some(id), None);
     }
 
-    /// Whoever has left the room hears everything again.
+    /// The user has left a room: if it was the focused one, `focus` ends.
     pub(super) fn left_room(&mut self, now: Time, cx: &mut Context, room: &str) {
         if self.focus.as_ref().is_some_and(|focus| NameKey::of(&focus.room) == NameKey::of(room)) {
             self.end_focus(now, cx, None, Some("you left the room".into()));
         }
     }
 
-    /// Says that everything is heard again, as the answer to a request or by itself; then what has waited.
+    /// Ends `focus`: says so, as the answer to a request if there is one, and tells what was held back.
     fn end_focus(&mut self, now: Time, cx: &mut Context, asked: Option<RequestId>, reason: Option<String>) {
         let Some(focus) = &self.focus else { return };
         let unfocused = event::Unfocused { room: focus.room.clone(), held: focus.messages(), reason };
@@ -247,7 +250,7 @@ impl Inbox {
         self.release(now, cx);
     }
 
-    /// Tells what has waited.
+    /// Ends `focus` without a word, and tells what was held back.
     pub(super) fn release(&mut self, now: Time, cx: &mut Context) {
         for event in self.focus.take().into_iter().flat_map(|focus| focus.held) {
             self.tell_message(now, cx, event);
@@ -263,7 +266,7 @@ impl Inbox {
     }
 }
 
-/// The number by which the hub knows a message, if this is one; the user may not be meant to see it.
+/// The hub's number of a message, if this is one. `withheld` stands for the message of somebody who is blocked.
 pub fn number_of(event: &Event) -> Option<u64> {
     match event {
         Event::Message(message) => Some(message.number),
@@ -273,7 +276,7 @@ pub fn number_of(event: &Event) -> Option<u64> {
     }
 }
 
-/// Whether this is a private message, or stands for one that the user is not meant to see.
+/// Whether this is a private message, or stands for one of somebody who is blocked.
 pub fn is_private(event: &Event) -> bool {
     match event {
         Event::PrivateMessage(_) => true,

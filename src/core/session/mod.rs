@@ -1,9 +1,24 @@
 //! The session: one client, between its user and the hub.
 //!
-//! Requests are taken in the order written. What the hub answers is passed on to it, many at a time; what is
-//! answered here waits until everything before it is answered; `wait` and `quit` wait for transfers too. The
-//! session keeps a replica of the table and the roster, reconnects when the hub is lost, and registers, offers
-//! and asks again when the hub has forgotten it.
+//! Requests begin in the order in which they were written. Requests that the hub answers are passed on to it, many at a
+//! time; requests that are answered here wait until everything before them is answered; `wait` and `quit` wait for
+//! transfers too. The session keeps a replica of the table and the roster and reconnects when the hub is lost. When the
+//! hub has forgotten it, it registers again, offers its files again, and asks its open requests again.
+//!
+//! # Parts
+//! Each part owns its state. [`Session`] dispatches inputs to the parts and passes them what they need: the `Context`,
+//! which leads to the hub (`uplink`) and to the user and the driver (`effects`), and sometimes another part.
+//!
+//! | part | owns |
+//! |---|---|
+//! | `uplink` | the connection and the link to the hub, and what the hub was asked |
+//! | `queue` | requests that have not begun, and the task that is being worked on |
+//! | `offers` | the offered files and folders, and their changes on disk |
+//! | `transfers` | downloads, uploads, pushes in both directions |
+//! | `inbox` | messages on their way to the user, `focus`, blocks |
+//! | `privates` | direct connections and the requests about them |
+//! | `replica` | the copy of the table and the roster |
+//! | `ending` | whether the program ends, and what it waits for |
 
 mod answers;
 mod asks;
@@ -12,19 +27,18 @@ mod connecting;
 mod context;
 mod effects;
 mod ending;
-mod hashing;
+mod hashing_hold;
 mod inbox;
 mod notes;
 mod offers;
-mod pages;
+mod paged_answer;
 mod pending;
+mod pending_offer;
 mod privates;
-mod publishing;
 mod queue;
 mod registration;
 mod replica;
 mod requests;
-mod rows;
 mod timers;
 mod transfers;
 mod turns;
@@ -50,13 +64,12 @@ use queue::Queue;
 pub use replica::Replica;
 use timers::Timer;
 use transfers::Transfers;
-pub use words::{AcceptFrom, Input, Output, SessionConfig};
+pub use words::{AcceptFrom, DownloadConfig, Input, Output, Patience, SessionConfig};
 
-/// The client's machine: it dispatches what comes in to its parts, each of which owns its state and is passed what it
-/// needs of the others.
+/// The client's machine. See the [module](self).
 pub struct Session {
     cx: Context,
-    /// Who types the lines of the input.
+    /// Remembers what a line may leave out because an earlier line has said it.
     speaker: Speaker,
     queue: Queue,
     offers: Offers,
@@ -141,7 +154,7 @@ impl Session {
         }
     }
 
-    /// The next thing to be done.
+    /// The next output for the driver.
     pub fn poll(&mut self, now: Time) -> Option<Output> {
         if let Some(output) = self.cx.effects.pop() {
             return Some(output);
@@ -152,7 +165,7 @@ impl Session {
         let frame = self.cx.uplink.poll(now).map(Output::Send);
         let output = frame.or_else(|| self.privates.poll(now));
         if output.is_none() {
-            // What was sent is waited for.
+            // Frames that were just sent have set timers of the link.
             self.set_timers(now);
         }
         output
@@ -171,9 +184,9 @@ impl Session {
         }
     }
 
-    /// Until when a timer waits, as things stand.
+    /// When a timer fires, by the present state of the parts.
     fn deadline(&self, now: Time, timer: Timer) -> Option<Time> {
-        // What is said again and again, as long as it is true, needs no timer once its time has come.
+        // These are checked after every input, so once they are past, no timer is needed.
         let later = |at: &Time| *at > now;
         let uplink = &self.cx.uplink;
         match timer {
@@ -189,16 +202,16 @@ impl Session {
             Timer::Hashing => self.queue.hold_ends(),
             Timer::RequestsWait => self.requests_wait_until().filter(later),
             Timer::EndWaits => self.ending.waits_until().filter(later),
-            Timer::UntakenPushes => self.ending.pushes_wait_until(self.cx.config.push_patience).filter(later),
+            Timer::UntakenPushes => self.ending.pushes_wait_until(self.cx.config.patience.pushes).filter(later),
             Timer::Unread => self.ending.unread_until(),
         }
     }
 
-    /// Does what timers are for whose time has come.
+    /// Fires the timers that are due.
     fn fire_timers(&mut self, now: Time) {
         self.set_timers(now);
         while let Some(timer) = self.timers.pop_due(now) {
-            // An earlier one may have made it void.
+            // A timer that fired before this one may have stopped it.
             if !self.ending.has_ended() && self.deadline(now, timer).is_some_and(|at| at <= now) {
                 self.fire(now, timer);
                 self.act_on_failures(now);
@@ -225,7 +238,7 @@ impl Session {
             Timer::Places => self.transfers.tell_places(now, &mut self.cx),
             Timer::Goodbye => drop(self.end_without_answer(now)),
             Timer::Unread => self.say_unread(),
-            // These are looked at after each input, so that a tick is enough.
+            // These are checked after every input, so a tick is enough.
             Timer::Answer | Timer::Hashing | Timer::RequestsWait | Timer::EndWaits | Timer::UntakenPushes => {}
         }
     }
@@ -252,7 +265,7 @@ impl Session {
     fn enqueue(&mut self, now: Time, line: RequestLine, number: Option<u64>, bytes: usize) {
         let pending = Pending::new(RequestId { id: line.id, line: number }, line.request, bytes);
         match &pending.request {
-            // This must not wait for what it is to end.
+            // It must not wait for what it is meant to end.
             Request::Quit(quit) if quit.now => self.quit_now(now, pending.id),
             _ if self.is_quitting() => self.enqueue_after_quit(pending),
             Request::Quit(_) => {

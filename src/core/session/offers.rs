@@ -1,4 +1,4 @@
-//! What we offer: hashed, told to the hub piece by piece, followed when it changes on disk, taken back.
+//! Our offers: hashed, published to the hub piece by piece, published again when they change on disk, and withdrawn.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::asks::Origin;
 use super::context::Context;
 use super::pending::{Pending, RequestId};
-use super::publishing::{Offered, Publishing};
+use super::pending_offer::{Offered, PendingOffer};
 use super::{FilesChanged, Hashed, Output};
 use crate::core::time::Time;
 use crate::protocol::limits::{HubLimits, PUBLISH_FILES};
@@ -16,22 +16,22 @@ use crate::protocol::transfer::MAX_CHUNKS;
 use crate::protocol::wire::{Ask, Gone, Publish};
 use crate::protocol::{At, Content, ErrorCode, Failure, Offer, Request, event, request};
 
-/// Our offers, and the folder in which they are. See the [module](self).
+/// Our offers, and the folder that they are in. See the [module](self).
 pub(super) struct Offers {
     /// The folder that has been chosen, if one has.
     dir: Option<String>,
     /// What we offer, by its names.
     offered: BTreeMap<Arc<str>, Box<Offered>>,
-    /// What is offered, and of which the hub is making copies.
-    keeping: Vec<Publishing>,
-    /// Folders in which new files are offered by themselves: their prefixes.
+    /// Offers with `--keep` of which the hub has not made all copies.
+    keeping: Vec<PendingOffer>,
+    /// The prefixes of watched folders, in which new files are offered by themselves.
     watched: BTreeSet<String>,
-    /// What has changed on disk and the hub has not been told of; none where it is gone.
+    /// Changes on disk that the hub has not been told of; none stands for a file that is gone.
     changes: BTreeMap<Arc<str>, Option<Content>>,
 }
 
 impl Offers {
-    /// Nothing is offered. `dir` is the folder to begin with.
+    /// No offers. `dir` is the folder to begin with.
     pub(super) fn new(dir: Option<String>) -> Self {
         Self { dir, offered: BTreeMap::new(), keeping: Vec::new(), watched: BTreeSet::new(), changes: BTreeMap::new() }
     }
@@ -46,12 +46,12 @@ impl Offers {
         self.dir = Some(dir);
     }
 
-    /// Whether the hub is making copies for which a request waits.
+    /// Whether an `offer --keep` waits for the hub's copies.
     pub(super) fn waits_for_copies(&self) -> bool {
         !self.keeping.is_empty()
     }
 
-    /// The name of a file as we hold it, if we offer it.
+    /// Our own copy of an offer's file name, if we offer it, so that it is held in memory once.
     pub(super) fn name_of(&self, offer: &Offer) -> Option<Arc<str>> {
         self.offered.get_key_value(offer.file.as_str()).map(|(file, _)| file.clone())
     }
@@ -99,7 +99,7 @@ impl Offers {
         let count = contents.len();
         let mut pieces = in_pieces(contents);
         let first = pieces.pop_front().unwrap_or_default();
-        let publishing = Publishing {
+        let publishing = PendingOffer {
             pending,
             pieces,
             more: fresh,
@@ -113,8 +113,8 @@ impl Offers {
         self.publish(now, cx, first, Origin::Offer(Box::new(publishing)));
     }
 
-    /// Tells the hub of contents. While the hub is lost, the link keeps that; while we enter, what is asked is sent
-    /// after that.
+    /// Publishes contents to the hub. While the hub is lost, the link keeps the frame; while we are registering, it is
+    /// sent afterwards.
     fn publish(&mut self, now: Time, cx: &mut Context, publish: Vec<Content>, mut origin: Origin) {
         let (more, keep) = match &mut origin {
             Origin::Offer(publishing) => {
@@ -123,7 +123,8 @@ impl Offers {
                 (publishing.more as u64, publishing.uncopied.is_some())
             }
             Origin::Change => (0, publish.iter().any(|content| self.is_kept(&content.file))),
-            _ => (0, false),
+            Origin::Enter | Origin::Return | Origin::OfferAgain | Origin::User(_) | Origin::Page(_) => (0, false),
+            Origin::Push(_) | Origin::Forgotten | Origin::Goodbye => (0, false),
         };
         cx.uplink.ask_once_in(now, |id| Ask::Publish(Publish { id, publish, more, keep }), origin);
     }
@@ -132,12 +133,12 @@ impl Offers {
         self.offered.get(file).is_some_and(|offered| offered.keep)
     }
 
-    /// The hub has a piece of what we offer.
+    /// The hub has acknowledged a piece: publishes the next one, or answers the request.
     pub(super) fn acked(
         &mut self,
         now: Time,
         cx: &mut Context,
-        mut publishing: Box<Publishing>,
+        mut publishing: Box<PendingOffer>,
         published: Vec<Content>,
         mut answer: event::OfferAcked,
     ) {
@@ -156,10 +157,7 @@ impl Offers {
         self.watched.extend(std::mem::take(&mut publishing.watched));
         let offers = publishing.offers(&self.offered);
         let skipped = std::mem::take(&mut publishing.skipped);
-        let at_most = match &publishing.pending.request {
-            Request::Offer(offer) => offer.chunks,
-            _ => None,
-        };
+        let at_most = if let Request::Offer(offer) = &publishing.pending.request { offer.chunks } else { None };
         let acked = event::OfferAcked { offers, revision: answer.revision, skipped, at_most };
         let id = publishing.pending.id.clone();
         if !keep {
@@ -170,12 +168,12 @@ impl Offers {
         self.finish_kept(now, cx);
     }
 
-    /// The hub does not want it: all or nothing.
+    /// The hub has refused a piece: takes back the pieces before it, so that all or nothing is offered.
     pub(super) fn refused(
         &mut self,
         now: Time,
         cx: &mut Context,
-        publishing: Publishing,
+        publishing: PendingOffer,
         refused: Vec<Content>,
         error: event::Error,
     ) {
@@ -189,8 +187,7 @@ impl Offers {
         cx.refuse(now, publishing.pending.id, error.into());
     }
 
-    /// Files are not served any more, but for those that we still offer, and folders are not watched, but for those
-    /// that others have us watch.
+    /// Has the driver stop serving and watching these, except for what other offers still need.
     fn unserve(&mut self, cx: &mut Context, files: impl Iterator<Item = String>) {
         let stays = |file: &String| {
             self.offered.contains_key(file.as_str()) || (file.ends_with('/') && self.watched.contains(&prefix(file)))
@@ -199,23 +196,23 @@ impl Offers {
         cx.output(Output::Unserve(files));
     }
 
-    /// The hub has made a copy of what we offer, or could not.
+    /// The hub has copied a file that we offer, or has failed to.
     pub(super) fn stored(&mut self, now: Time, cx: &mut Context, stored: event::Stored) {
         let event::Stored { file, hash, code, message } = stored;
         let failure = code.map(|code| match message {
             Some(message) => Failure::new(code, message),
             None => code.into(),
         });
-        let asked = cx.uplink.asks_mut().origins_mut().filter_map(|origin| match origin {
-            Origin::Offer(publishing) => Some(&mut **publishing),
-            _ => None,
-        });
+        let asked =
+            cx.uplink.asks_mut().origins_mut().filter_map(|origin| {
+                if let Origin::Offer(publishing) = origin { Some(&mut **publishing) } else { None }
+            });
         let waiting = asked.chain(&mut self.keeping).filter(|publishing| publishing.waits_for(&file));
         let waited = waiting.map(|publishing| publishing.stored(&file, failure.clone())).count();
         if waited > 0 {
             return self.finish_kept(now, cx);
         }
-        // Nobody waits for it: the copy of what has changed, or of what was offered to a hub that was restarted.
+        // No request waits for it: the file has changed, or was offered again to a restarted hub.
         match (failure, self.offered.get(file.as_str())) {
             (None, Some(offered)) if offered.content.hash == hash => {
                 let bytes = offered.content.size;
@@ -227,8 +224,8 @@ impl Offers {
     }
 
     fn finish_kept(&mut self, now: Time, cx: &mut Context) {
-        while let Some(at) = self.keeping.iter().position(Publishing::is_over) {
-            let Publishing { pending, acked, failure, .. } = self.keeping.remove(at);
+        while let Some(at) = self.keeping.iter().position(PendingOffer::is_over) {
+            let PendingOffer { pending, acked, failure, .. } = self.keeping.remove(at);
             match failure {
                 Some(failure) => cx.refuse(now, pending.id, failure),
                 None => {
@@ -241,17 +238,17 @@ impl Offers {
         }
     }
 
-    /// What we offer has changed on disk. The newest is what counts.
+    /// Notes changes on disk. Of several changes of a file, the newest counts.
     pub(super) fn files_changed(&mut self, changes: FilesChanged) {
         self.changes.extend(changes.changed.into_iter().map(|content| (content.file.clone(), Some(content))));
         self.changes.extend(changes.gone.into_iter().map(|file| (file.into(), None)));
     }
 
-    /// Tells the hub what has changed, as soon as it has all that was hashed before, and as far as it takes more.
+    /// Tells the hub the changes on disk, once it has all earlier offers and as far as it takes more.
     pub(super) fn tell_changes(&mut self, now: Time, cx: &mut Context, is_hashing: bool) {
         while !self.changes.is_empty() {
             let offering = cx.uplink.asks().origins().any(|origin| matches!(origin, Origin::Offer(_)));
-            let busy = offering || is_hashing || cx.uplink.is_reoffering() || !cx.uplink.is_settled();
+            let busy = offering || is_hashing || cx.uplink.is_reoffering() || !cx.uplink.takes_requests();
             if cx.registration.is_in() && (busy || !cx.uplink.takes_state()) {
                 return;
             }
@@ -265,7 +262,7 @@ impl Offers {
     fn publish_changes(&mut self, now: Time, cx: &mut Context, changes: BTreeMap<Arc<str>, Option<Content>>) {
         let (mut kept, mut others, mut gone) = (Vec::new(), Vec::new(), Vec::new());
         for (file, content) in changes {
-            // What has been withdrawn meanwhile is not of interest any more.
+            // It may have been withdrawn meanwhile.
             let known = self.offered.contains_key(&file) || self.watched.iter().any(|folder| file.starts_with(folder));
             match content {
                 Some(content) if known => {
@@ -290,12 +287,12 @@ impl Offers {
         }
     }
 
-    /// Gives up what waits for copies.
+    /// Takes out the requests that wait for copies.
     pub(super) fn abandon_copies(&mut self) -> impl Iterator<Item = Pending> + use<> {
         std::mem::take(&mut self.keeping).into_iter().map(|publishing| publishing.pending)
     }
 
-    /// We are out of the table: nothing of ours is copied any more.
+    /// We have left the table: the hub copies nothing of ours any more.
     pub(super) fn leave(&mut self, now: Time, cx: &mut Context) {
         for publishing in std::mem::take(&mut self.keeping) {
             let failure = Failure::new(ErrorCode::NotRegistered, "You have left before the hub had a copy.")
@@ -320,7 +317,7 @@ impl Offers {
         cx.finish(now, id, answer);
     }
 
-    /// Everything that we offer, in pieces that a frame can hold; whether the hub is to keep it, with each.
+    /// All our offers in pieces that a frame can hold, each with whether the hub is to keep copies.
     pub(super) fn pieces(&self) -> VecDeque<(Vec<Content>, bool)> {
         let mut pieces = VecDeque::new();
         for keep in [false, true] {
@@ -350,14 +347,14 @@ impl Offers {
     }
 }
 
-/// Contents, as many at a time as a frame can hold.
+/// Splits contents into pieces that a frame can hold.
 fn in_pieces(contents: Vec<Content>) -> VecDeque<Vec<Content>> {
     let mut contents = contents.into_iter();
     let next = || Some(contents.by_ref().take(PUBLISH_FILES).collect::<Vec<_>>()).filter(|piece| !piece.is_empty());
     std::iter::from_fn(next).collect()
 }
 
-/// A file or a folder that is offered, as it is written.
+/// Checks the name of a file or folder as `offer` has it.
 fn check_entry(entry: &str) -> Result<(), Failure> {
     match entry {
         "." | "./" => Ok(()),
@@ -365,7 +362,7 @@ fn check_entry(entry: &str) -> Result<(), Failure> {
     }
 }
 
-/// How the names begin of what is in a folder that was offered.
+/// The prefix of the names of files in an offered folder.
 fn prefix(folder: &str) -> String {
     match folder {
         "." | "./" => String::new(),
@@ -378,13 +375,13 @@ fn folders(prefixes: &[String]) -> impl Iterator<Item = String> {
     prefixes.iter().map(|prefix| if prefix.is_empty() { "./".to_owned() } else { prefix.clone() })
 }
 
-/// What was named, each once, with its place.
+/// The files without repetitions, each with its first place.
 fn distinct(files: &[String]) -> impl Iterator<Item = (usize, &String)> {
     let mut seen = HashSet::new();
     files.iter().enumerate().filter(move |(_, file)| seen.insert(*file))
 }
 
-/// Files that were named twice were hashed once. The place of a failure is that in the request as it was written.
+/// Repeated files were hashed once; this moves the place of a failure to that in the request as it was written.
 fn as_written(request: &Request, failure: Failure) -> Failure {
     let (Request::Offer(offer), Some(At::Pointer(pointer))) = (request, &failure.at) else { return failure };
     let Some(hashed) = pointer.strip_prefix("/files/").and_then(|i| i.parse().ok()) else { return failure };

@@ -1,4 +1,4 @@
-//! What was written and is not answered yet.
+//! Requests that are not answered yet, begun or not.
 
 use serde_json::Value;
 
@@ -11,12 +11,12 @@ use crate::protocol::{ErrorCode, Failure, Id, Request, RequestLine};
 /// How much of what a request was about is shown, in characters.
 const SHOWN: usize = 60;
 
-/// By what a caller knows to which request an event belongs.
+/// How a caller recognizes the events of a request.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct RequestId {
     /// The id that the caller gave it.
     pub(super) id: Option<Id>,
-    /// The line of the input on which it stands. It is told where there is no id.
+    /// The line of the input on which it was written. Errors tell it if there is no id.
     pub(super) line: Option<u64>,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct RequestId {
 pub(super) struct Pending {
     pub(super) id: RequestId,
     pub(super) request: Request,
-    /// How large it is, as it was written.
+    /// Its size as it was written.
     pub(super) bytes: usize,
     /// When the hub was asked, where the time that it takes is the answer.
     pub(super) started: Time,
@@ -37,18 +37,18 @@ pub(super) struct Pending {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Waiting {
     Request(Pending),
-    /// It cannot begin. That is said in its turn, so that answers keep the order of what was written.
+    /// A line that is no request. The error waits for its turn, so that answers keep the order of the lines.
     Bad(RequestId, Failure),
     EndOfInput,
 }
 
 impl Pending {
-    /// A request as it was written, in so many bytes.
+    /// A request that was written in so many bytes.
     pub(super) fn new(id: RequestId, request: Request, bytes: usize) -> Self {
         Self { id, request, bytes, started: Time(0), said_to_wait: false }
     }
 
-    /// Whether it is a transfer once the hub has said where.
+    /// Whether it becomes a transfer once the hub has located the content.
     pub(super) fn starts_a_transfer(&self) -> bool {
         matches!(self.request, Request::Get(_) | Request::Accept(_))
     }
@@ -66,17 +66,17 @@ impl Pending {
         }
     }
 
-    /// Says that it waits for the hub, once: the second time this is false.
+    /// Notes that the user is told that it waits for the hub. True the first time.
     pub(super) fn say_to_wait(&mut self) -> bool {
         !std::mem::replace(&mut self.said_to_wait, true)
     }
 
-    /// A failure as it is told of this request: what a `get` has fetched stays.
+    /// The failure as this request tells it: a `get` that was broken off can be resumed.
     pub(super) fn failed(&self, failure: Failure) -> Failure {
         match (failure.code, &failure.hint) {
             (ErrorCode::Interrupted, None) if self.starts_a_transfer() => {
                 let failure = match &self.request {
-                    // Which one, if several were under way.
+                    // Says which one, since several may have been under way.
                     Request::Get(get) if failure == ErrorCode::Interrupted.into() => {
                         Failure::new(ErrorCode::Interrupted, format!("{} was broken off.", get.file))
                     }
@@ -88,9 +88,9 @@ impl Pending {
         }
     }
 
-    /// A failure as it is told where requests are given up together: it says which one it was.
+    /// The failure as it is told when several requests are given up at once: names this request.
     pub(super) fn given_up(&self, failure: Failure) -> Failure {
-        // This one says so already.
+        // This failure names the push already.
         if failure.code == ErrorCode::NotTaken {
             return self.failed(failure);
         }
@@ -100,7 +100,7 @@ impl Pending {
 }
 
 impl Waiting {
-    /// Whether it is the user's wish to leave, once what is before it is over.
+    /// Whether it is a `quit`.
     pub(super) fn is_quit(&self) -> bool {
         match self {
             Self::Request(pending) => matches!(pending.request, Request::Quit(_)),
@@ -108,7 +108,7 @@ impl Waiting {
         }
     }
 
-    /// Whether it ends the program, which says so in any case.
+    /// Whether the program ends after it.
     pub(super) fn ends_the_session(&self) -> bool {
         match self {
             Self::Request(_) | Self::Bad(..) => self.is_quit(),
@@ -135,7 +135,7 @@ impl Waiting {
     }
 }
 
-/// A request, and what it is about. What somebody says, and passwords, are not shown.
+/// A request's name and its main field. Texts and passwords are never shown.
 fn in_short(request: &Request) -> String {
     let fields = serde_json::to_value(RequestLine { id: None, request: request.clone() }).unwrap_or_default();
     let mut about = ["file", "files", "dir", "to", "room", "name", "push", "transfer", "command"].iter();

@@ -1,10 +1,10 @@
-//! What was written and has not begun, and the one request that is being worked on here.
+//! Requests that have not begun, and the one that the driver works on as a task.
 
 use std::collections::VecDeque;
 
 use super::Output;
 use super::effects::Effects;
-use super::hashing::Hold;
+use super::hashing_hold::HashingHold;
 use super::pending::{Pending, RequestId, Waiting};
 use crate::core::time::Time;
 use crate::protocol::limits::{REQUEST_BYTES_WAITING, REQUESTS_WAITING};
@@ -15,11 +15,11 @@ pub(super) struct Queue {
     /// The oldest first.
     waiting: VecDeque<Waiting>,
     bytes: usize,
-    /// The request that is being worked on here, by its task.
+    /// The request that the driver works on, and the number of that task.
     task: Option<(u64, Pending)>,
     /// The number that was given to a task last.
     last_task: u64,
-    hold: Hold,
+    hold: HashingHold,
 }
 
 impl Queue {
@@ -29,12 +29,12 @@ impl Queue {
         self.waiting.push_back(waiting);
     }
 
-    /// What was written first.
+    /// The oldest.
     pub(super) fn first(&self) -> Option<&Waiting> {
         self.waiting.front()
     }
 
-    /// All, in their order.
+    /// All, the oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Waiting> {
         self.waiting.iter()
     }
@@ -47,14 +47,14 @@ impl Queue {
         })
     }
 
-    /// Takes out the one at a place: the first, or one that passes those before it.
+    /// Takes out one by its place: the first, or one that passes those before it.
     pub(super) fn take_at(&mut self, at: usize) -> Option<Waiting> {
         let waiting = self.waiting.remove(at)?;
         self.bytes -= waiting.bytes();
         Some(waiting)
     }
 
-    /// Takes out the first that the user has asked to leave with.
+    /// Takes out the first `quit`.
     pub(super) fn take_quit(&mut self) -> Option<Waiting> {
         let at = self.waiting.iter().position(Waiting::is_quit)?;
         self.take_at(at)
@@ -66,12 +66,12 @@ impl Queue {
         std::mem::take(&mut self.waiting)
     }
 
-    /// Whether more can be taken; otherwise it waits at its source.
+    /// Whether more can be taken; otherwise requests wait at their source.
     pub(super) fn has_room(&self) -> bool {
         self.waiting.len() < REQUESTS_WAITING && self.bytes < REQUEST_BYTES_WAITING
     }
 
-    /// Whether the user has asked to leave.
+    /// Whether a `quit` waits.
     pub(super) fn has_quit(&self) -> bool {
         self.waiting.iter().any(Waiting::is_quit)
     }
@@ -83,12 +83,12 @@ impl Queue {
         effects.push(output(self.last_task));
     }
 
-    /// A task is done: the request for which that was, unless it was given up.
+    /// A task is done: takes out its request, unless that was given up.
     pub(super) fn end_task(&mut self, task: u64) -> Option<Pending> {
         self.task.take_if(|(current, _)| *current == task).map(|(_, pending)| pending)
     }
 
-    /// The request for which a task is, unless it was given up.
+    /// The id of a task's request, unless that was given up.
     pub(super) fn id_of_task(&self, task: u64) -> Option<RequestId> {
         self.task().filter(|(current, _)| *current == task).map(|(_, pending)| pending.id.clone())
     }
@@ -98,7 +98,7 @@ impl Queue {
         self.task.take().map(|(_, pending)| pending)
     }
 
-    /// Whether a request is being worked on here.
+    /// Whether a task is being worked on.
     pub(super) fn is_working(&self) -> bool {
         self.task.is_some()
     }
@@ -107,22 +107,22 @@ impl Queue {
         self.task.as_ref()
     }
 
-    /// How much room the answer may need to what is being worked on.
+    /// How many bytes the answer to the task's request may need.
     pub(super) fn answer_room(&self) -> usize {
         self.task().map_or(0, |(_, pending)| pending.answer_room())
     }
 
-    /// Keeps account of how long hashing has held up the others.
+    /// Notes how long hashing has held up the others.
     pub(super) fn watch_hashing(&mut self, now: Time) {
         self.hold.watch(now, self.task.as_ref());
     }
 
-    /// When something that waits may go past what is being hashed.
+    /// When requests that wait may go past hashing.
     pub(super) fn hold_ends(&self) -> Option<Time> {
         self.hold.ends_at().filter(|_| !self.waiting.is_empty())
     }
 
-    /// Whether what is being worked on lets this start; `fail_fast` says that nothing may start before that is answered.
+    /// Whether the task lets this begin. With `fail_fast`, nothing begins before the task's request is answered.
     pub(super) fn is_free_for(&self, head: &Waiting, fail_fast: bool) -> bool {
         self.task.is_none() || (!fail_fast && self.hold.is_over_for(head))
     }

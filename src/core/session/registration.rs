@@ -1,4 +1,4 @@
-//! Under which name the hub knows us, and what it has said to that.
+//! The name under which the hub knows us, or why it does not let us in.
 
 use crate::protocol::name::NameKey;
 use crate::protocol::{Client, ErrorCode, event, request};
@@ -6,7 +6,7 @@ use crate::protocol::{Client, ErrorCode, event, request};
 /// Our place in the roster. See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Registration {
-    /// Our name while we are in the roster.
+    /// Our name; none while we are not in the roster.
     name: Option<String>,
     /// The name that we had before `dereg`.
     parted: Option<String>,
@@ -42,12 +42,12 @@ impl Registration {
         (self.name, self.number, self.refused) = (Some(name.to_owned()), Some(number), None);
     }
 
-    /// The user is in again after `dereg`, or under another name.
+    /// The user has registered again after `dereg`.
     pub(super) fn forget_parted(&mut self) {
         self.parted = None;
     }
 
-    /// The hub asks for more than our name; it can still be given.
+    /// The hub wants more than our name. The user can still give it.
     pub(super) fn refuse(&mut self, code: ErrorCode) {
         (self.name, self.refused) = (None, Some(code));
     }
@@ -57,12 +57,12 @@ impl Registration {
         self.parted = self.name.take();
     }
 
-    /// A hub that has forgotten everything counts anew.
+    /// The hub was restarted: it will number everybody anew.
     pub(super) fn forget_number(&mut self) {
         self.number = None;
     }
 
-    /// Says which of these is ourselves: no person is told of their own coming and going.
+    /// Marks which of these is ourselves: nobody is told of their own coming and going.
     pub(super) fn mark_ourselves(&self, clients: &mut [Client]) {
         for client in clients {
             client.you = self.number == Some(client.number);

@@ -1,4 +1,4 @@
-//! The user's requests: what may start when, and what is answered here.
+//! The user's requests: checked, passed on to the hub, or carried out here.
 
 use super::asks::Origin;
 use super::collecting::check_place;
@@ -6,16 +6,16 @@ use super::pending::{Pending, RequestId, Waiting};
 use super::transfers::check_get;
 use super::turns::{has_room_for, next_to_start};
 use super::{Hashed, Offering, Output, Session};
-use crate::core::hub::check_text;
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{NameKey, check_file};
 use crate::protocol::request::{At, ClientRequest};
+use crate::protocol::text::check_text;
 use crate::protocol::when::When;
 use crate::protocol::{Content, ErrorCode, Failure, Request, event, human, request};
 
 impl Session {
-    /// Starts what may start.
+    /// Begins every request that may begin.
     pub(super) fn advance(&mut self, now: Time) {
         loop {
             self.act_on_failures(now);
@@ -50,14 +50,14 @@ impl Session {
             (Request::Decline(decline), _) => {
                 request::Decline { push: self.transfers.push_at_hub(decline.push) }.into()
             }
-            // Whose it is has been checked.
+            // `check` has made sure that the name is ours.
             (Request::Dereg(_), _) => request::Dereg::default().into(),
             (other, _) => other.clone(),
         };
         self.cx.ask(now, request, Origin::User(Box::new(pending)));
     }
 
-    /// Refuses what the hub need not be asked.
+    /// Refuses a request that the hub would refuse in any case.
     pub(super) fn check(&self, asked: &Request) -> Result<(), Failure> {
         match asked {
             Request::Rereg(_) => match (self.cx.registration.name(), self.cx.registration.parted()) {
@@ -87,7 +87,7 @@ impl Session {
         }
     }
 
-    /// Whether that is us: nobody takes somebody else out of the table.
+    /// Refuses a `dereg` of somebody else.
     fn check_own_name(&self, name: &str) -> Result<(), Failure> {
         let registration = &self.cx.registration;
         let ours = registration.name().or(registration.parted()).unwrap_or(&self.cx.config.name);
@@ -100,7 +100,7 @@ impl Session {
         Err(failure.hint("`dereg` alone takes you out of the table.").at(pointer_at("/name")))
     }
 
-    /// Carries out a request that is answered here.
+    /// Carries out a request that this client answers.
     pub(super) fn start_local(&mut self, now: Time, pending: Pending) {
         let id = pending.id.clone();
         let request = pending.request.clone();
@@ -130,8 +130,7 @@ impl Session {
                 return self.privates.ping(now, &mut self.cx, &mut self.inbox, &self.replica, pending);
             }
             ClientRequest::PrivateClose(request) => {
-                let to = &request.to;
-                return self.privates.close(now, &mut self.cx, &mut self.inbox, &self.replica, id, to);
+                return self.privates.close(now, &mut self.cx, &mut self.inbox, &self.replica, id, &request.to);
             }
             ClientRequest::Wait(_) => Ok(event::Waited {}.into()),
             ClientRequest::Quit(_) => return self.leave_as_wanted(now, Some(id)),
@@ -142,7 +141,7 @@ impl Session {
         }
     }
 
-    /// Starts `private` or `private-open`; `sure` says that the hub was asked for whom that is about.
+    /// Starts `private` or `private-open`. `sure` says that the hub has already been asked where the person is.
     pub(super) fn start_private(&mut self, now: Time, pending: Pending, sure: bool) {
         self.privates.start(now, &mut self.cx, &mut self.inbox, &self.replica, pending, sure);
     }
@@ -210,7 +209,7 @@ impl Session {
         }
     }
 
-    /// What was offered when the hub still answered can be said.
+    /// Answers each `list` that waits for the lost hub from our own copy of the table.
     pub(super) fn answer_lists_without_hub(&mut self, now: Time) {
         let is_list = |origin: &Origin| matches!(origin, Origin::User(p) if matches!(p.request, Request::List(_)));
         if !self.replica.has_table() {
@@ -231,7 +230,7 @@ impl Session {
         self.cx.finish(now, id, event::Table { stale: true, ..table });
     }
 
-    /// Takes a request that was written after a `quit`: what is under way can still be seen and stopped, all else is
+    /// Takes a request that was written after a `quit`: transfers can still be listed and cancelled, all else is
     /// refused.
     pub(super) fn enqueue_after_quit(&mut self, pending: Pending) {
         let waiting = match pending.request {
@@ -244,15 +243,15 @@ impl Session {
         self.queue.push(waiting);
     }
 
-    /// Whether more requests can be taken; otherwise they wait at their source.
+    /// Whether the driver may hand over more requests; otherwise they wait at their source.
     pub fn accepts_requests(&self) -> bool {
         self.queue.has_room()
     }
 
-    /// Whether requests wait because much of what was told has not been read. Then the driver says how much that is
-    /// (`Input::Unread`), now and whenever it has become less.
+    /// Whether requests wait because too much of what was told is unread. Then the driver says how much that is
+    /// (`Input::Unread`), now and each time that it shrinks.
     pub fn waits_for_reader(&self) -> bool {
-        // Where all has been read, it is answers of the hub that are waited for.
+        // If nothing is unread, it is the hub's answers that are waited for.
         self.cx.effects.unread() > 0 && self.queue.first().is_some_and(|head| !has_room_for(self, head))
     }
 }

@@ -1,38 +1,38 @@
-//! What a session waits for.
+//! The timers of a session.
 //!
-//! A deadline follows from how the parts stand: it is read off after each input, so that no timer can be left over from
-//! what is past.
+//! The parts know their deadlines; the session reads them off after each input and sets its table of timers to them. So
+//! no timer outlives its reason.
 
 /// The timers of a session. Of several that are due at one moment, the first here fires first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
-    /// The pause after a connection that was lost is over: the hub is tried again.
+    /// The pause between two tries to reach a lost hub is over.
     Reconnect,
-    /// The hub has been connected to, and does not say hello.
+    /// The hub has accepted the connection and does not say hello.
     Hello,
     /// The link to the hub wants to acknowledge, to probe, or to be given up.
     Link,
     /// The session has taken as long as its user lets it.
     Limit,
-    /// The hub had no time for us at its entrance, and is asked again.
+    /// The hub was too busy to let us in, and is asked again.
     Enter,
-    /// One of the direct connections waits for something.
+    /// A timer of the direct connections is due.
     Peers,
-    /// Places in the queue of downloads have changed since they were told.
+    /// Downloads have moved up in the queue, and their new places may be told.
     Places,
-    /// We have said goodbye, and the hub does not answer.
+    /// The hub does not answer our goodbye.
     Goodbye,
-    /// The hub is there, and owes an answer for too long.
+    /// The hub acknowledges frames but has not answered a request for too long.
     Answer,
-    /// Hashing has held up for long enough what may go past it.
+    /// Hashing has held up other requests for long enough.
     Hashing,
-    /// The hub has been lost for so long that those who wait for it should know.
+    /// The hub has been lost for so long that requests which wait for it should say so.
     RequestsWait,
-    /// The end has waited for so long that the user should know for what.
+    /// `quit`, or the end of the input, has waited for so long that it should say for what.
     EndWaits,
-    /// Only pushes that nobody takes are left, and the end waits for them no longer.
+    /// Only pushes that nobody takes are left, and the end does not wait for them any longer.
     UntakenPushes,
-    /// The end waits for a reader, who should know that, though they do not read.
+    /// The end waits for standard output to be read, and should say so elsewhere.
     Unread,
 }
 

@@ -1,5 +1,5 @@
-//! What may start when: requests are begun in the order in which they were written, unless one may go past another; no
-//! faster than their answers are read, and no more at once than the hub takes.
+//! When a request may begin. Requests begin in the order in which they were written, unless one may go past another; no
+//! faster than their answers are read; and no more at once than the hub takes.
 
 use std::collections::BTreeSet;
 
@@ -12,16 +12,15 @@ use crate::protocol::request::{Starts, WithoutHub};
 use crate::protocol::{Request, request};
 
 /// When what was written may start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Start {
-    /// When the row of the request says.
+enum Start {
+    /// When its row says.
     Request(Starts),
     /// When everything before it has been answered, even if the hub is not there.
     Refused,
 }
 
 impl Waiting {
-    pub(super) fn start(&self) -> Start {
+    fn start(&self) -> Start {
         match self {
             Self::Request(pending) => Start::Request(pending.request.rules().starts),
             Self::Bad(..) => Start::Refused,
@@ -30,7 +29,7 @@ impl Waiting {
     }
 }
 
-/// The place in the queue of what may start next, if anything may.
+/// The place in the queue of the next request that may begin, if one may.
 pub(super) fn next_to_start(session: &Session) -> Option<usize> {
     let head = session.queue.first()?;
     if !has_room_for(session, head) {
@@ -39,12 +38,12 @@ pub(super) fn next_to_start(session: &Session) -> Option<usize> {
     if may_start(session, head) {
         return Some(0);
     }
-    // Who waits for transfers, or for the hub to be back, can still see and stop what is under way.
-    // But they see the `get` before them, which is under way once the hub has said where.
+    // `transfers` and `cancel` go past what waits for transfers or for a lost hub. But they must see a `get` before
+    // them, so they wait until the hub has located its content.
     let locates = |origin: &Origin| origin.user().is_some_and(Pending::starts_a_transfer);
     let locating = session.cx.uplink.asks().origins().any(locates);
-    let waits = head.start() == Start::Request(Starts::Last) && !locating;
-    let held_up = waits || (!session.cx.uplink.is_settled() && !session.transfers.is_empty());
+    let waits = matches!(head.start(), Start::Request(Starts::Last)) && !locating;
+    let held_up = waits || (!session.cx.uplink.takes_requests() && !session.transfers.is_empty());
     let over = |waiting: &Waiting| {
         matches!(waiting, Waiting::Request(pending)
             if matches!(pending.request, Request::Cancel(_) | Request::Transfers(_)))
@@ -57,7 +56,7 @@ fn may_start(session: &Session, head: &Waiting) -> bool {
     let (uplink, fail_fast) = (&session.cx.uplink, session.cx.config.fail_fast);
     let free = session.queue.is_free_for(head, fail_fast);
     let answered = free && is_answered(session);
-    // A refusal of ours must not overtake an answer, and that may change it: `rereg` after `dereg`.
+    // A refusal must not overtake an answer, which may change it: `rereg` after `dereg`.
     if let Waiting::Request(pending) = head
         && !answered
         && session.check(&pending.request).is_err()
@@ -75,21 +74,23 @@ fn may_start(session: &Session, head: &Waiting) -> bool {
                 origin => origin.is_registration() || is_paged(origin, &session.replica),
             };
             let held_up = uplink.asks().origins().any(holds_up);
-            uplink.is_settled() && free && uplink.may_ask_more(fail_fast) && !held_up
+            uplink.takes_requests() && free && uplink.may_ask_more(fail_fast) && !held_up
         }
-        // The hub is not needed for what goes past it.
-        Start::Request(Starts::Here) if !uplink.is_settled() && session.privates.go_past_the_hub(&session.cx, head) => {
+        // A message on an open direct connection does not need the hub.
+        Start::Request(Starts::Here)
+            if !uplink.takes_requests() && session.privates.go_past_the_hub(&session.cx, head) =>
+        {
             free
         }
-        Start::Request(Starts::Alone) => uplink.is_settled() && answered && uplink.asks().is_empty(),
-        Start::Request(Starts::Here) => uplink.is_settled() && answered,
+        Start::Request(Starts::Alone) => uplink.takes_requests() && answered && uplink.asks().is_empty(),
+        Start::Request(Starts::Here) => uplink.takes_requests() && answered,
         Start::Request(Starts::Last) => free && session.is_over_but_for_pushes() && !session.transfers.is_giving(),
         Start::Refused => answered,
     }
 }
 
-/// While the hub is lost, what is answered here need not wait for what waits for the hub; unless it would change
-/// what that means.
+/// While the hub is lost, the next request that can be answered here goes past those that wait for the hub, unless it
+/// would change what those mean.
 fn next_without_hub(session: &Session) -> Option<usize> {
     if !session.cx.uplink.is_lost() || session.queue.is_working() {
         return None;
@@ -123,7 +124,7 @@ fn next_without_hub(session: &Session) -> Option<usize> {
     None
 }
 
-/// What is refused behind a `quit` that waits does not wait with it.
+/// A refusal behind a waiting `quit` does not wait with it.
 fn next_after_quit(session: &Session) -> Option<usize> {
     let last = |waiting: &Waiting| {
         matches!(waiting, Waiting::Request(Pending { request: Request::Wait(_) | Request::Quit(_), .. }))
@@ -134,10 +135,10 @@ fn next_after_quit(session: &Session) -> Option<usize> {
     (quit && may_start(session, refused)).then_some(at)
 }
 
-/// Where nobody can be sent anything more for now, others still can: the next message to one of them, of those that
-/// follow without anything else between.
+/// While no more can be sent to one person, messages to others go past: the next one, if only private messages are
+/// before it.
 fn next_private(session: &Session) -> Option<usize> {
-    // Each of them is looked at once, however much waits.
+    // Each person is looked at once, however many messages wait.
     let mut seen = BTreeSet::new();
     for (at, waiting) in session.queue.iter().enumerate() {
         let Waiting::Request(Pending { request: Request::Private(request::Private { to, .. }), .. }) = waiting else {
@@ -150,18 +151,18 @@ fn next_private(session: &Session) -> Option<usize> {
     None
 }
 
-/// Whether what this may be answered with still has room. What waits alone always has.
+/// Whether there is room for the answer. A request that waits alone always has room.
 pub(super) fn has_room_for(session: &Session, head: &Waiting) -> bool {
     let before = session.cx.effects.unread() + answers_under_way(session);
     head.ends_the_session() || before == 0 || before + head.answer_room() <= UNREAD_BYTES
 }
 
-/// How much room the answers may need that are still to come.
+/// How many bytes the answers may need that are still to come.
 fn answers_under_way(session: &Session) -> usize {
     session.cx.uplink.asks().answer_room() + session.queue.answer_room() + ANSWER_SMALL * session.transfers.count()
 }
 
-/// Whether everything that was asked of the hub is answered whose answer others must not overtake.
+/// Whether the hub has answered everything whose answer must not be overtaken.
 fn is_answered(session: &Session) -> bool {
     let asks = session.cx.uplink.asks();
     asks.is_empty() || (!session.cx.config.fail_fast && asks.may_be_passed())

@@ -1,5 +1,5 @@
-//! Nothing waits in silence: requests that need a lost hub say so once, and so does the end when it waits for what is
-//! not over. Pushes that nobody takes are given up when we leave.
+//! Nothing waits in silence: requests that wait for a lost hub say so once, and the end says what it waits for. At the
+//! end, pushes that nobody takes are given up after a while.
 
 use super::Output;
 use super::Session;
@@ -15,32 +15,32 @@ impl Session {
     /// Whether everything is final, but for pushes.
     pub(super) fn is_over_but_for_pushes(&self) -> bool {
         let uplink = &self.cx.uplink;
-        // While the hub is lost, nothing can be waited for that only it has and nobody has asked for.
+        // While the hub is lost, only requests of the user are worth waiting for.
         let lost = uplink.is_lost() && !self.awaits_answers();
         let idle = !self.queue.is_working() && uplink.asks().is_empty() && !self.inbox.is_catching_up();
-        let answered = uplink.is_settled() && idle;
+        let answered = uplink.takes_requests() && idle;
         (answered || lost) && !self.transfers.are_awaited() && !self.offers.waits_for_copies()
     }
 
-    /// Whether requests of the user have begun and are not final; transfers and pushes apart.
+    /// Whether requests of the user have begun and are not final, not counting transfers and pushes.
     fn awaits_answers(&self) -> bool {
         let asked = || self.cx.uplink.asks().origins().any(Origin::is_awaited);
         self.queue.is_working() || self.privates.are_under_way() || asked()
     }
 
-    /// When nothing is left but pushes that nobody takes, we leave in spite of them after a while.
+    /// Gives up pushes that nobody has taken, once nothing else is left and the end has waited for them long enough.
     pub(super) fn end_pushes(&mut self, now: Time) {
         let alone = self.queue.first().is_some_and(Waiting::ends_the_session)
             && self.is_over_but_for_pushes()
             && self.transfers.is_untaken();
         self.ending.set_only_pushes(now, alone);
-        if self.ending.pushes_wait_until(self.cx.config.push_patience).is_some_and(|until| until <= now) {
+        if self.ending.pushes_wait_until(self.cx.config.patience.pushes).is_some_and(|until| until <= now) {
             self.ending.set_only_pushes(now, false);
             self.transfers.take_back_untaken(now, &mut self.cx);
         }
     }
 
-    /// Says what waits, if it has waited for a while.
+    /// Tells the user what waits, if it has waited for a while.
     pub(super) fn say_what_waits(&mut self, now: Time) {
         let is_due = |at: Option<Time>| at.is_some_and(|at| at <= now);
         if !self.ending.has_ended() && is_due(self.requests_wait_until()) {
@@ -51,12 +51,12 @@ impl Session {
         }
     }
 
-    /// After when requests that wait for a lost hub say so.
+    /// When requests that wait for a lost hub say so.
     pub(super) fn requests_wait_until(&self) -> Option<Time> {
         self.cx.uplink.lost_since().filter(|_| !self.ending.is_leaving()).map(|since| since + SAID_AFTER)
     }
 
-    /// Says, where it can be seen though nobody reads, that the end waits for just that.
+    /// Has the driver say outside of standard output that the end waits for that to be read.
     pub(super) fn say_unread(&mut self) {
         self.ending.say_unread();
         self.cx.output(Output::Unread);
@@ -66,7 +66,7 @@ impl Session {
         self.answer_lists_without_hub(now);
         let asked = self.cx.uplink.asks_mut().origins_mut().filter_map(Origin::pending_mut);
         let all = asked.chain(self.transfers.unasked_mut()).chain(self.queue.requests_mut());
-        // What waits for the end of others says so itself, or need not.
+        // `quit` and `wait` say by themselves what they wait for.
         let ends = |request: &Request| matches!(request, Request::Quit(_) | Request::Wait(_));
         let said =
             all.filter_map(|pending| (!ends(&pending.request) && pending.say_to_wait()).then(|| pending.clone()));
@@ -86,7 +86,7 @@ impl Session {
             Waiting::Request(_) | Waiting::Bad(..) | Waiting::EndOfInput => None,
         });
         let transfers = self.transfers.show_awaited();
-        let until = self.ending.pushes_wait_until(self.cx.config.push_patience);
+        let until = self.ending.pushes_wait_until(self.cx.config.patience.pushes);
         let left = until.map(|until| (until - now).as_millis() as u64);
         let request = quit.as_ref().map(|_| "quit".to_owned());
         let waiting = event::Waiting { request, r#for, transfers, left };
@@ -99,7 +99,7 @@ impl Session {
             Waiting::Bad(..) => true,
             Waiting::EndOfInput => false,
         };
-        let settled = self.cx.uplink.is_settled();
+        let settled = self.cx.uplink.takes_requests();
         let pushes = self.transfers.show_awaited().iter().any(|transfer| transfer.state == Stage::Waiting);
         let all = [
             (WaitsFor::Hub, !settled),

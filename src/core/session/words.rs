@@ -1,4 +1,4 @@
-//! How a session is started, what it is told, and what it wants done.
+//! A session's settings, inputs and outputs.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -25,6 +25,28 @@ pub enum AcceptFrom {
     All,
 }
 
+/// How long a session waits for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// How long a lost hub is tried again.
+    pub give_up: Duration,
+    /// How long the session may take, counted from time 0, if there is a limit.
+    pub timeout: Option<Duration>,
+    /// How long the end waits for somebody to take our pushes when nothing else is left; until `timeout` if absent.
+    pub pushes: Option<Duration>,
+}
+
+/// How a session fetches files.
+#[derive(Debug, Clone)]
+pub struct DownloadConfig {
+    /// What happens when a file exists, unless the request says.
+    pub on_conflict: OnConflict,
+    /// How many files or folders are fetched at once; at least one.
+    pub max_transfers: usize,
+    /// Whose pushes are accepted without asking.
+    pub accept_from: AcceptFrom,
+}
+
 /// A client's settings.
 #[derive(Debug, Clone)]
 pub struct SessionConfig {
@@ -36,31 +58,23 @@ pub struct SessionConfig {
     pub password: Option<Password>,
     /// What of the table and the roster is followed.
     pub follow: Follows,
-    /// Whether to take messages. Who does not leaves them for the next time.
+    /// Whether to take messages. Otherwise they stay at the hub for the next time.
     pub inbox: bool,
     /// What the hub's join link carried.
     pub invite: Option<String>,
     /// The link's timers.
     pub link: LinkConfig,
-    /// How long a lost hub is tried again.
-    pub give_up: Duration,
-    /// How long everything may take since the clock began to count, if there is a limit.
-    pub timeout: Option<Duration>,
-    /// How long the end waits for somebody to take what we push when nothing else is left; until `timeout` if absent.
-    pub push_patience: Option<Duration>,
+    /// How long the session waits for what.
+    pub patience: Patience,
     /// Whether to stay when the input ends.
     pub linger: bool,
     /// Whether to end at the first request that fails.
     pub fail_fast: bool,
-    /// What happens when a file exists, unless the request says.
-    pub on_conflict: OnConflict,
-    /// How many files or folders are fetched at once; at least one.
-    pub max_transfers: usize,
-    /// Whose pushes are accepted without asking.
-    pub accept_from: AcceptFrom,
+    /// How files are fetched.
+    pub downloads: DownloadConfig,
     /// The settings, as they are shown.
     pub settings: Settings,
-    /// What the calendar said at time 0.
+    /// The calendar's time at time 0.
     pub epoch: Timestamp,
     /// For the jitter of reconnecting.
     pub seed: u64,
@@ -73,7 +87,7 @@ pub enum Input<'a> {
     Start,
     /// A line of input, without its line feed; its number counts from 1.
     Line(u64, &'a [u8]),
-    /// A line that was looked at already, and cannot be understood.
+    /// A line that the driver has found to be no request.
     Bad(u64, BadLine),
     /// A line that was too long to be kept.
     LineTooLong(u64),
@@ -87,7 +101,7 @@ pub enum Input<'a> {
     HubAt(IpAddr),
     /// A connection to the hub is there.
     Connected,
-    /// It could not be made.
+    /// The connection could not be made.
     ConnectFailed(Failure),
     /// A line from the hub, without its line feed.
     HubLine(&'a [u8]),
@@ -103,22 +117,21 @@ pub enum Input<'a> {
     Lent(u64, Result<Content, Failure>),
     /// Files that we offer have changed.
     FilesChanged(FilesChanged),
-    /// A transfer goes on.
+    /// News of a download, by the number of its transfer.
     Transfer(u64, TransferNote),
-    /// An upload goes on; the number is the driver's.
+    /// News of an upload, by the driver's number.
     Upload(u64, UploadNote),
     /// Which messages somebody has had, as far as this machine knows.
     InboxOpened(&'a str, &'a Received),
-    /// So many bytes of what was told wait for the reader; wanted when [`Session::waits_for_reader`](super::Session).
+    /// This many bytes of what was told are unread. Wanted while [`Session::waits_for_reader`](super::Session).
     Unread(usize),
-    /// Messages of these numbers have been written to the user.
+    /// The messages with these numbers have been written to the user.
     Written(&'a [u64]),
-    /// So many private messages have been written to the user, in the order in which they were told.
+    /// This many private messages have been written to the user, in the order in which they were told.
     PrivatesWritten(usize),
-    /// The private message of somebody, and of this number, was told and cannot be written; none if it is one that the
-    /// user is not meant to see.
+    /// A private message, by its sender and number, could not be written; none for one of somebody who is blocked.
     PrivateLost(Option<(&'a str, u64)>),
-    /// Something of a direct connection.
+    /// An input about a direct connection.
     Peer(PeerInput<'a>),
     /// Time has passed.
     Tick,
@@ -127,7 +140,7 @@ pub enum Input<'a> {
 /// What a session wants done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
-    /// Tell the user; `withheld` alone is not shown, but it takes its place in what is written.
+    /// Tell the user. A `withheld` is not shown, but counts as written in its turn.
     Tell(Box<EventLine>),
     /// Connect to the hub.
     Connect,
@@ -141,10 +154,9 @@ pub enum Output {
     CheckDir(u64, String),
     /// Hash files of a folder, serve them, and watch them.
     Hash(Offering),
-    /// Do not serve these files any more; a name that ends in `/` stands for a watched folder, in which nothing new is
-    /// looked for any more.
+    /// Stop serving these files. A name that ends in `/` stands for a watched folder, which is not watched any more.
     Unserve(Vec<String>),
-    /// Hash a file, and serve it to one person: `Lent` is wanted.
+    /// Hash a file and serve it to one person; `Lent` answers.
     Lend {
         /// The number of this task.
         task: u64,
@@ -155,31 +167,31 @@ pub enum Output {
         /// Who may fetch it.
         to: String,
     },
-    /// Do not serve a content to this person any more, unless it is offered to everybody.
+    /// Stop serving a content to this person, unless it is offered to everybody.
     Unlend(ContentHash, String),
-    /// Who may fetch from us, besides the hub; nobody at all if there is no list.
+    /// Who may fetch from us besides the hub, by key and name. None: nobody, not even the hub.
     Peers(Option<Vec<(PublicKey, String)>>),
-    /// Of these, who may fetch has changed: the owner of a key, or none if its owner may not any more.
+    /// The owners of these keys have changed; none means that nobody may fetch with the key any more.
     PeersChanged(Vec<(PublicKey, Option<String>)>),
-    /// These may not any more: what they are being sent ends.
+    /// The owners of these keys have left: end their uploads.
     PeersLeft(Vec<PublicKey>),
     /// Fetch a content.
     Fetch(FetchPlan),
     /// Fetch a folder.
     FetchFolder(FolderPlan),
-    /// A content that is being fetched can be had from these, too, or they have more of it by now.
+    /// Further sources of a content that is being fetched, or sources that have more of it by now.
     Sources(u64, Vec<event::Holder>),
     /// Stop fetching.
     CancelFetch(u64),
     /// Stop an upload; the number is the driver's.
     CancelUpload(u64),
-    /// Look which messages this person has had: `InboxOpened` is wanted.
+    /// Look which messages this person has had on this machine; `InboxOpened` answers.
     OpenInbox(String),
-    /// Remember which messages this person has had.
+    /// Remember which messages this person has had on this machine.
     Shown(String, Received),
-    /// Something is to be done with a direct connection.
+    /// An output about a direct connection.
     Peer(PeerOutput),
-    /// Say, where it can be seen though what is told is not read, that the end waits for just that.
+    /// Say outside of standard output that the end waits for standard output to be read.
     Unread,
     /// End the program with this code.
     End(u8),

@@ -124,6 +124,7 @@ impl Users {
                 "DELETE FROM keys WHERE fold = ?1",
                 "DELETE FROM members WHERE fold = ?1",
                 "DELETE FROM there WHERE fold = ?1",
+                "DELETE FROM answers WHERE fold = ?1",
                 "DELETE FROM blocks WHERE by = ?1 OR whom = ?1",
                 // No name has a blank in it: this is nobody's, now and later.
                 "UPDATE messages SET sender_fold = ' ' || sender_fold WHERE sender_fold = ?1",

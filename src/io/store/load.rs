@@ -6,13 +6,14 @@ use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, Row, params};
 
+use crate::core::digest::Digest;
 use crate::protocol::limits::{FAILURES_COUNTED, VISITS_LOADED};
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{
-    CopyRecord, FailureRecord, Loaded, NameRecord, RoomRecord, Span, VisitRecord, WaitingRecord,
+    Bringer, CopyRecord, FailureRecord, Loaded, NameRecord, RoomRecord, Span, VisitRecord, WaitingRecord,
 };
 use crate::protocol::types::{Content, RoomAccess};
-use crate::protocol::{ContentHash, PublicKey, Timestamp};
+use crate::protocol::{ContentHash, Network, PublicKey, Timestamp};
 
 /// A count or a number as SQLite keeps it.
 pub(super) fn integer(number: u64) -> i64 {
@@ -79,6 +80,7 @@ pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
         waiting: waiting(database)?,
         there: there(database)?,
         last_message: last_message(database)?,
+        said: said(database)?.to_bytes(),
         last_room: database
             .query_row("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'last_room'", [], |row| row.get(0))
             .map(|Unsigned(room)| room)?,
@@ -89,6 +91,12 @@ pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
 pub(super) fn last_message(database: &Connection) -> rusqlite::Result<u64> {
     let newest = "SELECT coalesce(max(number), 0) FROM messages";
     database.query_row(newest, [], |row| row.get(0)).map(|Unsigned(number)| number)
+}
+
+/// The digest of all messages that were ever said.
+fn said(database: &Connection) -> rusqlite::Result<Digest> {
+    let digits: String = database.query_row("SELECT value FROM meta WHERE key = 'said'", [], |row| row.get(0))?;
+    Ok(digits.parse().unwrap_or_default())
 }
 
 fn all<T, P: rusqlite::Params>(
@@ -121,23 +129,22 @@ pub(super) fn names(database: &Connection) -> rusqlite::Result<Vec<NameRecord>> 
 }
 
 fn rooms(database: &Connection) -> rusqlite::Result<Vec<RoomRecord>> {
-    let mut members: HashMap<u64, Vec<(NameKey, u64)>> = HashMap::new();
-    let mut brought: HashMap<u64, Vec<(NameKey, NameKey)>> = HashMap::new();
-    let sql = "SELECT room, fold, since, by FROM members ORDER BY room, fold";
-    for (room, name_key, since, by) in all(database, sql, [], |row| {
+    let mut members: HashMap<u64, Vec<(NameKey, u64, Option<Bringer>)>> = HashMap::new();
+    let sql = "SELECT room, fold, since, by, network FROM members ORDER BY room, fold";
+    for (room, name_key, since, by, network) in all(database, sql, [], |row| {
         let (Unsigned(room), Unsigned(since)) = (row.get(0)?, row.get(2)?);
-        Ok((room, row.get::<_, NameKey>(1)?, since, row.get::<_, NameKey>(3)?))
+        let (by, network) = (row.get::<_, NameKey>(3)?, row.get::<_, Option<String>>(4)?);
+        Ok((room, row.get::<_, NameKey>(1)?, since, by, network))
     })? {
-        if !by.is_nobody() {
-            brought.entry(room).or_default().push((name_key.clone(), by));
-        }
-        members.entry(room).or_default().push((name_key, since));
+        let network = network.and_then(|network| network.split('/').next()?.parse().ok()).map(Network::of);
+        let by = (!by.is_nobody()).then_some(Bringer { by, network });
+        members.entry(room).or_default().push((name_key, since, by));
     }
     all(database, "SELECT room, name, access, owner FROM rooms ORDER BY room", [], |row| {
         let (Unsigned(room), Access(access)) = (row.get(0)?, row.get(2)?);
         let members = members.remove(&room).unwrap_or_default();
-        let brought = brought.remove(&room).unwrap_or_default();
-        Ok(RoomRecord { room, name: row.get(1)?, access, owner: row.get(3)?, members, brought })
+        let name: String = row.get(1)?;
+        Ok(RoomRecord { room, name_key: NameKey::of(&name), name, access, owner: row.get(3)?, members })
     })
 }
 

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use crate::core::digest::Digest;
 use crate::io::net::identity::Identity;
 use crate::protocol::cause;
 use crate::protocol::name::NameKey;
@@ -31,7 +32,7 @@ pub use accounts::{Account, Conflicts, NewAccount, Users};
 use disk::{BUSY_RUNNING, FileId, file_id, in_transaction};
 use failure::{cannot, corrupt, failure};
 pub use invites::InviteBook;
-use records::Trims;
+use records::Work;
 
 const KEY: &str = "hub.key";
 
@@ -44,7 +45,7 @@ pub struct Store {
     dir: Option<PathBuf>,
     /// The database's file, for messages.
     file: PathBuf,
-    trims: Trims,
+    work: Work,
     /// The database and its log, as they were when they were opened.
     files: Vec<(PathBuf, FileId)>,
     /// What SQLite said when the names were loaded last: it changes when another program has written.
@@ -64,7 +65,7 @@ impl Store {
         let file = disk::make_dir(dir)?;
         let lock = disk::lock(dir)?;
         let (database, loaded) = disk::open(dir, &file, |database| start(database, &file))?;
-        Ok((Self::new(database, Some(dir.to_owned()), file, Some(lock))?, loaded))
+        Ok((Self::new(database, Some(dir.to_owned()), file, Some(lock), &loaded)?, loaded))
     }
 
     /// A store that is gone when it is dropped.
@@ -75,10 +76,17 @@ impl Store {
         let file = PathBuf::from(NOWHERE);
         let mut database = Connection::open_in_memory().map_err(|e| failure(&file, &e))?;
         let loaded = start(&mut database, &file)?;
-        Ok((Self::new(database, None, file, None)?, loaded))
+        Ok((Self::new(database, None, file, None, &loaded)?, loaded))
     }
 
-    fn new(database: Connection, dir: Option<PathBuf>, file: PathBuf, lock: Option<File>) -> Result<Self, Failure> {
+    fn new(
+        database: Connection,
+        dir: Option<PathBuf>,
+        file: PathBuf,
+        lock: Option<File>,
+        loaded: &Loaded,
+    ) -> Result<Self, Failure> {
+        let work = Work { said: Digest::from_bytes(loaded.said), ..Work::default() };
         database.busy_timeout(BUSY_RUNNING).map_err(|e| failure(&file, &e))?;
         let mut files = Vec::new();
         if dir.is_some() {
@@ -86,7 +94,7 @@ impl Store {
             let beside = [file.clone(), disk::wal(&file)];
             files.extend(beside.into_iter().filter_map(|file| file_id(&file).map(|id| (file, id))));
         }
-        let mut this = Self { database, dir, file, trims: Trims::default(), files, version: 0, _lock: lock };
+        let mut this = Self { database, dir, file, work, files, version: 0, _lock: lock };
         this.version = this.data_version()?;
         Ok(this)
     }
@@ -112,12 +120,16 @@ impl Store {
     /// `store-unavailable` when the disk reports errors. `internal` when it is the records' fault. `store-corrupt` when
     /// the file turns out damaged, and `store-failed` for all else.
     pub fn keep<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) -> Result<(), Failure> {
-        let (file, mut trims) = (&self.file, self.trims);
+        let (file, mut work) = (&self.file, self.work);
         in_transaction(&mut self.database, file, |database| {
             let mut records = records.into_iter();
-            records.try_for_each(|record| records::keep(database, record, &mut trims)).map_err(|e| failure(file, &e))
+            let before = work.said;
+            let kept = records.try_for_each(|record| records::keep(database, record, &mut work));
+            let kept =
+                kept.and_then(|()| if work.said == before { Ok(()) } else { records::keep_said(database, work.said) });
+            kept.map_err(|e| failure(file, &e))
         })?;
-        self.trims = trims;
+        self.work = work;
         Ok(())
     }
 
@@ -157,14 +169,14 @@ impl Store {
     /// # Errors
     /// As for [`Store::keep`].
     pub fn trim(&mut self) -> Result<bool, Failure> {
-        if self.trims.is_done() {
+        if self.work.trims.is_done() {
             return Ok(false);
         }
-        let (file, trims) = (&self.file, self.trims);
-        self.trims = in_transaction(&mut self.database, file, |database| {
+        let (file, trims) = (&self.file, self.work.trims);
+        self.work.trims = in_transaction(&mut self.database, file, |database| {
             records::trim(database, trims).map_err(|e| failure(file, &e))
         })?;
-        Ok(!self.trims.is_done())
+        Ok(!self.work.trims.is_done())
     }
 
     /// Answers a question.

@@ -9,7 +9,9 @@ use super::invites;
 use super::load::{Unsigned, integer};
 use crate::protocol::limits::REQUESTS_IN_FLIGHT;
 use crate::protocol::name::NameKey;
-use crate::protocol::record::{Destination, Found, HistoryQuery, IdempotencyKey, Inbox, People, Query, StoredMessage};
+use crate::protocol::record::{
+    Destination, Found, HistoryQuery, IdempotencyKey, Inbox, PastAnswer, People, Query, StoredMessage,
+};
 use crate::protocol::{Timestamp, to_json};
 
 const COLUMNS: &str = "number, sent, sender, room, recipient, text, withheld, instance, ask";
@@ -33,25 +35,31 @@ pub(super) fn find(database: &Connection, query: &Query) -> rusqlite::Result<Fou
     let found = match query {
         Query::Inbox(inbox) => find_inbox(&moment, inbox),
         Query::History(history) => find_history(&moment, history),
-        Query::IdempotencyKeys { instance, name_key } => find_asked(&moment, instance, name_key),
+        Query::PastAnswers { instance, name_key } => find_past_answers(&moment, instance, name_key),
         Query::Invite { digest, key } => invites::find(&moment, *digest, *key).map(Found::Invite),
     };
     moment.commit()?;
     found
 }
 
-fn find_asked(database: &Connection, instance: &str, name_key: &NameKey) -> rusqlite::Result<Found> {
+fn find_past_answers(database: &Connection, instance: &str, name_key: &NameKey) -> rusqlite::Result<Found> {
     let sql = "
         SELECT ask, number, sent FROM messages INDEXED BY messages_asked
         WHERE sender_fold = ?1 AND instance = ?2 ORDER BY number DESC LIMIT ?3";
     let mut query = database.prepare_cached(sql)?;
-    let asked = query.query_map((name_key, instance, REQUESTS_IN_FLIGHT as i64), |row| {
-        let Unsigned(number) = row.get(1)?;
-        Ok((row.get(0)?, number, Timestamp(row.get(2)?)))
+    let past = query.query_map((name_key, instance, REQUESTS_IN_FLIGHT as i64), |row| {
+        let (Unsigned(number), sent) = (row.get(1)?, Timestamp(row.get(2)?));
+        Ok((row.get(0)?, PastAnswer::Said { number, sent }))
     })?;
-    let mut asked = asked.collect::<rusqlite::Result<Vec<_>>>()?;
-    asked.reverse();
-    Ok(Found::IdempotencyKeys(asked))
+    let mut past = past.collect::<rusqlite::Result<Vec<_>>>()?;
+    let sql = "SELECT ask, answer FROM answers WHERE fold = ?1 AND instance = ?2 ORDER BY ask DESC LIMIT ?3";
+    let mut query = database.prepare_cached(sql)?;
+    let answers = query.query_map((name_key, instance, REQUESTS_IN_FLIGHT as i64), |row| {
+        Ok((row.get(0)?, PastAnswer::Answer(row.get(1)?)))
+    })?;
+    past.extend(answers.collect::<rusqlite::Result<Vec<_>>>()?);
+    past.sort_by_key(|(ask, _)| *ask);
+    Ok(Found::PastAnswers(past))
 }
 
 fn find_inbox(database: &Connection, inbox: &Inbox) -> rusqlite::Result<Found> {
@@ -236,13 +244,15 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
     let recipient = row.get::<_, Option<String>>(4)?;
     let destination = match (room, recipient) {
         (Some(Unsigned(room)), _) => Destination::Room(room),
-        (None, Some(name)) => Destination::Person(name),
+        (None, Some(name)) => Destination::person(name),
         (None, None) => Destination::Lobby,
     };
+    let from: String = row.get(2)?;
     Ok(StoredMessage {
         number,
         sent: Timestamp(row.get(1)?),
-        from: row.get(2)?,
+        from_key: NameKey::of(&from),
+        from,
         destination,
         text: row.get(5)?,
         withheld: row.get(6)?,

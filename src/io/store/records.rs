@@ -3,13 +3,27 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::load::{Unsigned, access_name, integer, last_message};
-use crate::protocol::limits::{FAILURES_COUNTED, VISITS_LOADED};
+use crate::core::digest::Digest;
+use crate::protocol::limits::{FAILURES_COUNTED, REQUESTS_IN_FLIGHT, VISITS_LOADED};
 use crate::protocol::name::NameKey;
-use crate::protocol::record::{CopyRecord, Destination, FailureRecord, StoredMessage, VisitRecord};
+use crate::protocol::record::{
+    AnswerRecord, CopyRecord, Destination, FailureRecord, IdempotencyKey, StoredMessage, VisitRecord,
+};
 use crate::protocol::{PublicKey, Record, Timestamp};
+
+/// Answers that are kept, of all programs, when a hub begins: a program that asks again does so soon.
+const ANSWERS_KEPT: usize = 16_384;
 
 /// Messages that are forgotten in one transaction: few enough that the next commit hardly waits.
 const TRIM_AT_ONCE: usize = 500;
+
+/// What a transaction does beside its rows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Work {
+    pub(super) trims: Trims,
+    /// The digest of all messages that were ever said.
+    pub(super) said: Digest,
+}
 
 /// What is still to be forgotten.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,7 +39,7 @@ impl Trims {
 }
 
 /// Keeps one record inside the caller's transaction. Doing so twice is the same as once.
-pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) -> rusqlite::Result<()> {
+pub(super) fn keep(database: &Connection, record: &Record, work: &mut Work) -> rusqlite::Result<()> {
     let run = |sql: &str, params: &[&dyn rusqlite::ToSql]| -> rusqlite::Result<()> {
         database.prepare_cached(sql)?.execute(params).map(drop)
     };
@@ -41,7 +55,15 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
         Record::KeyForgotten { name_key, key } => {
             run("DELETE FROM keys WHERE fold = ?1 AND key = ?2", params![name_key, key.0])
         }
-        Record::Message(kept) => keep_message(database, kept),
+        Record::Message(kept) => {
+            if keep_message(database, kept)? {
+                work.said.add(kept);
+            }
+            Ok(())
+        }
+        Record::Answered(answer) => keep_answer(database, answer),
+        // The keeper's command has written these, and what was given up is not there.
+        Record::Account(_) | Record::NameGone { .. } | Record::MessageAbandoned(_) => Ok(()),
         Record::Received { name_key, number } => {
             run("UPDATE names SET received = ?2 WHERE fold = ?1 AND received < ?2", params![name_key, integer(*number)])
         }
@@ -53,7 +75,7 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
         }
         Record::Block { by, whom } => run("INSERT OR IGNORE INTO blocks (by, whom) VALUES (?1, ?2)", params![by, whom]),
         Record::Unblock { by, whom } => run("DELETE FROM blocks WHERE by = ?1 AND whom = ?2", params![by, whom]),
-        Record::Room { room, name, access, owner } => {
+        Record::Room { room, name, name_key: _, access, owner } => {
             let sql = "INSERT OR REPLACE INTO rooms (room, name, access, owner) VALUES (?1, ?2, ?3, ?4)";
             run(sql, params![integer(*room), name, access_name(*access), owner])?;
             let sql = "UPDATE meta SET value = ?1 WHERE key = 'last_room' AND CAST(value AS INTEGER) < ?2";
@@ -64,8 +86,15 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
             run("DELETE FROM rooms WHERE room = ?1", params![integer(*room)])
         }
         Record::Member { room, name_key, since, by } => run(
-            "INSERT OR REPLACE INTO members (room, fold, since, by) SELECT room, ?2, ?3, ?4 FROM rooms WHERE room = ?1",
-            params![integer(*room), name_key, integer(*since), by],
+            "INSERT OR REPLACE INTO members (room, fold, since, by, network)
+                SELECT room, ?2, ?3, ?4, ?5 FROM rooms WHERE room = ?1",
+            params![
+                integer(*room),
+                name_key,
+                integer(*since),
+                by.as_ref().map_or("", |bringer| bringer.by.as_str()),
+                by.as_ref().and_then(|bringer| bringer.network).map(|network| network.to_string()),
+            ],
         ),
         Record::MemberGone { room, name_key } => {
             run("DELETE FROM members WHERE room = ?1 AND fold = ?2", params![integer(*room), name_key])
@@ -94,12 +123,12 @@ pub(super) fn keep(database: &Connection, record: &Record, trims: &mut Trims) ->
         Record::CopyGone { name_key, file } => {
             run("DELETE FROM copies WHERE fold = ?1 AND file = ?2", params![name_key, file])
         }
-        Record::TrimBefore(time) => {
-            trims.before = trims.before.max(Some(*time));
+        Record::TrimBefore { time } => {
+            work.trims.before = work.trims.before.max(Some(*time));
             Ok(())
         }
         Record::TrimTo { bytes } => {
-            trims.bytes = Some(trims.bytes.map_or(*bytes, |asked| asked.min(*bytes)));
+            work.trims.bytes = Some(work.trims.bytes.map_or(*bytes, |asked| asked.min(*bytes)));
             Ok(())
         }
     }
@@ -124,7 +153,10 @@ fn keep_name(
     }
     match there {
         None => {
-            let sql = "INSERT INTO names (fold, name, since) VALUES (?1, ?2, ?3)";
+            // What was said before is not for them.
+            let sql = "
+                INSERT INTO names (fold, name, since, received)
+                VALUES (?1, ?2, ?3, (SELECT coalesce(max(number), 0) FROM messages))";
             database.prepare_cached(sql)?.execute(params![name_key, name, since])?;
         }
         Some(Some(_)) => {}
@@ -141,11 +173,12 @@ fn keep_name(
     Ok(())
 }
 
-fn keep_message(database: &Connection, kept: &StoredMessage) -> rusqlite::Result<()> {
+/// Says whether it was not there yet.
+fn keep_message(database: &Connection, kept: &StoredMessage) -> rusqlite::Result<bool> {
     let (room, recipient) = match &kept.destination {
         Destination::Lobby => (None, None),
         Destination::Room(room) => (Some(integer(*room)), None),
-        Destination::Person(name) => (None, Some(name)),
+        Destination::Person { name, name_key } => (None, Some((name, name_key))),
     };
     let sql = "
         INSERT OR IGNORE INTO messages (number, sent, sender, sender_fold, room, recipient, recipient_fold, text,
@@ -155,16 +188,32 @@ fn keep_message(database: &Connection, kept: &StoredMessage) -> rusqlite::Result
         integer(kept.number),
         kept.sent.0,
         kept.from,
-        NameKey::of(&kept.from),
+        kept.from_key,
         room,
-        recipient,
-        recipient.map(|name| NameKey::of(name)),
+        recipient.map(|(name, _)| name),
+        recipient.map(|(_, name_key)| name_key),
         kept.text,
         kept.withheld,
         kept.idempotency_key.instance,
         kept.idempotency_key.ask,
     ];
-    database.prepare_cached(sql)?.execute(params).map(drop)
+    database.prepare_cached(sql)?.execute(params).map(|rows| rows > 0)
+}
+
+/// Old answers of the same program go: it has no more requests under way than these.
+fn keep_answer(database: &Connection, record: &AnswerRecord) -> rusqlite::Result<()> {
+    let AnswerRecord { name_key, idempotency_key: IdempotencyKey { instance, ask }, answer } = record;
+    let sql = "DELETE FROM answers WHERE fold = ?1 AND instance = ?2 AND ask <= ?3";
+    let old = ask.saturating_sub(REQUESTS_IN_FLIGHT as i64);
+    database.prepare_cached(sql)?.execute(params![name_key, instance, old])?;
+    let sql = "INSERT OR IGNORE INTO answers (fold, instance, ask, answer) VALUES (?1, ?2, ?3, ?4)";
+    database.prepare_cached(sql)?.execute(params![name_key, instance, ask, answer]).map(drop)
+}
+
+/// Keeps the digest of all messages.
+pub(super) fn keep_said(database: &Connection, said: Digest) -> rusqlite::Result<()> {
+    let sql = "UPDATE meta SET value = ?1 WHERE key = 'said'";
+    database.prepare_cached(sql)?.execute([said.to_string()]).map(drop)
 }
 
 fn keep_visit(database: &Connection, visit: &VisitRecord) -> rusqlite::Result<()> {
@@ -229,5 +278,7 @@ pub(super) fn prune(database: &Connection) -> rusqlite::Result<()> {
     let failures = "
         DELETE FROM failures WHERE whom NOT IN (SELECT whom FROM failures ORDER BY last DESC, whom LIMIT ?1)";
     database.execute(failures, [FAILURES_COUNTED as i64])?;
+    let answers = "DELETE FROM answers WHERE rowid <= (SELECT max(rowid) FROM answers) - ?1";
+    database.execute(answers, [ANSWERS_KEPT as i64])?;
     Ok(())
 }

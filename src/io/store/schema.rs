@@ -130,6 +130,18 @@ pub(super) const MIGRATIONS: &[&str] = &[
         STRICT, WITHOUT ROWID;
     ALTER TABLE members ADD COLUMN by TEXT NOT NULL DEFAULT '';
     ",
+    // From where somebody was brought into a room; what requests were answered; the digest of all that was said.
+    "
+    ALTER TABLE members ADD COLUMN network TEXT;
+    CREATE TABLE answers (
+        fold TEXT NOT NULL,
+        instance TEXT NOT NULL,
+        ask INTEGER NOT NULL,
+        answer TEXT NOT NULL,
+        UNIQUE (fold, instance, ask)
+    ) STRICT;
+    INSERT INTO meta VALUES ('said', '00000000000000000000000000000000');
+    ",
 ];
 
 /// The steps that a database still needs.

@@ -379,9 +379,7 @@ impl Writer {
         while let Some(left) = end.checked_duration_since(Instant::now()) {
             match waiting.recv_timeout(left) {
                 // What somebody asked before may be on its way.
-                Ok(Job::Find(number, query)) if !matches!(*query, Query::IdempotencyKeys { .. }) => {
-                    self.ask(number, query)
-                }
+                Ok(Job::Find(number, query)) if !matches!(*query, Query::PastAnswers { .. }) => self.ask(number, query),
                 Ok(job) => self.backlog.push_back(job),
                 Err(RecvTimeoutError::Timeout) => return,
                 Err(RecvTimeoutError::Disconnected) => {

@@ -35,7 +35,7 @@ fn answer_store(rig: &mut Rig) -> usize {
     let count = asked.len();
     for (question, query) in asked {
         let Query::Inbox(Inbox { name_key, after, limit, .. }) = query else { panic!("{query:?}") };
-        let for_them = |to: &Destination| matches!(to, Destination::Person(name) if NameKey::of(name) == name_key);
+        let for_them = |to: &Destination| matches!(to, Destination::Person { name_key: to, .. } if *to == name_key);
         let all = rig.kept().into_iter().filter(|kept| kept.number > after && for_them(&kept.destination));
         let mut found: Vec<_> = all.take(limit + 1).collect();
         let more = found.len() > limit;

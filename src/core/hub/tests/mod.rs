@@ -1,6 +1,7 @@
 //! The hub by itself: what it is told, and what it does then.
 
 mod accounts;
+mod again;
 mod entry;
 mod feed;
 mod files;

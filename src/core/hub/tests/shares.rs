@@ -159,8 +159,8 @@ fn a_key_has_made_so_many_rooms_whatever_names_it_has() {
         name: "old".into(),
         access: RoomAccess::Open,
         owner: NameKey::of("anna"),
-        members: vec![(NameKey::of("anna"), 0)],
-        brought: Vec::new(),
+        members: vec![(NameKey::of("anna"), 0, None)],
+        name_key: NameKey::of("old"),
     };
     let names = vec![name("anna", 1), name("anna-2", 1), name("ben", 2)];
     let loaded = Loaded { names, rooms: vec![old], last_room: 1, ..Loaded::default() };

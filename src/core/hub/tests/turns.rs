@@ -32,6 +32,7 @@ fn past() -> Found {
         number,
         sent: Timestamp(0),
         from: "ben".into(),
+        from_key: NameKey::of("ben"),
         destination: Destination::Lobby,
         text: "x".repeat(1 << 10),
         withheld: false,

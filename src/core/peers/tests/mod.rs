@@ -27,7 +27,7 @@ enum Way {
 struct Rig {
     peers: [Peers; 2],
     now: Time,
-    news: [Vec<News>; 2],
+    events: [Vec<PeerEvent>; 2],
     roster: Vec<Person>,
     wires: BTreeMap<(usize, PeerConn), (usize, PeerConn)>,
     ways: VecDeque<(usize, Way)>,
@@ -53,7 +53,7 @@ impl Rig {
         Self {
             peers,
             now: Time(0),
-            news: [Vec::new(), Vec::new()],
+            events: [Vec::new(), Vec::new()],
             roster: vec![person(0), person(1)],
             wires: BTreeMap::new(),
             ways: VecDeque::new(),
@@ -73,11 +73,11 @@ impl Rig {
                 while let Some(output) = self.peers[who].poll(self.now) {
                     self.perform(who, output);
                 }
-                while let Some(news) = self.peers[who].next_news() {
-                    if let News::Said { peer, link, number, .. } = &news {
+                while let Some(events) = self.peers[who].next_event() {
+                    if let PeerEvent::Said { peer, link, number, .. } = &events {
                         self.unread[who].push((NameKey::of(peer), *link, *number));
                     }
-                    self.news[who].push(news);
+                    self.events[who].push(events);
                 }
                 if self.reads[who] && !self.unread[who].is_empty() {
                     for (name, link, number) in std::mem::take(&mut self.unread[who]) {
@@ -182,35 +182,41 @@ impl Rig {
     }
 
     fn said(&self, who: usize) -> Vec<&str> {
-        let news = self.news[who].iter();
-        news.filter_map(|news| if let News::Said { text, .. } = news { Some(text.as_str()) } else { None }).collect()
+        let events = self.events[who].iter();
+        events
+            .filter_map(|events| if let PeerEvent::Said { text, .. } = events { Some(text.as_str()) } else { None })
+            .collect()
     }
 
     fn acked(&self, who: usize) -> Vec<u64> {
-        let acked = |news: &News| if let News::Acked { ticket, .. } = news { Some(*ticket) } else { None };
-        self.news[who].iter().filter_map(acked).collect()
+        let acked =
+            |events: &PeerEvent| if let PeerEvent::Acked { ticket, .. } = events { Some(*ticket) } else { None };
+        self.events[who].iter().filter_map(acked).collect()
     }
 
     fn failed(&self, who: usize) -> Vec<(u64, ErrorCode)> {
-        let failed = |news: &News| match news {
-            News::Failed { ticket, failure } => Some((*ticket, failure.code)),
+        let failed = |events: &PeerEvent| match events {
+            PeerEvent::Failed { ticket, failure } => Some((*ticket, failure.code)),
             _ => None,
         };
-        self.news[who].iter().filter_map(failed).collect()
+        self.events[who].iter().filter_map(failed).collect()
     }
 
     fn opened(&self, who: usize) -> usize {
-        self.news[who].iter().filter(|news| matches!(news, News::Opened { .. })).count()
+        self.events[who].iter().filter(|events| matches!(events, PeerEvent::Opened { .. })).count()
     }
 
     fn closed(&self, who: usize) -> Vec<&str> {
-        let news = self.news[who].iter();
-        news.filter_map(|news| if let News::Closed { reason, .. } = news { Some(reason.as_str()) } else { None })
+        let events = self.events[who].iter();
+        events
+            .filter_map(
+                |events| if let PeerEvent::Closed { reason, .. } = events { Some(reason.as_str()) } else { None },
+            )
             .collect()
     }
 
     fn doubts(&self, who: usize) -> usize {
-        self.news[who].iter().filter(|news| matches!(news, News::Doubted(_))).count()
+        self.events[who].iter().filter(|events| matches!(events, PeerEvent::Doubted(_))).count()
     }
 
     /// A raw line to `ben` on a connection that somebody with this key has made.

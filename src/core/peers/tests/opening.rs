@@ -18,7 +18,8 @@ fn when_two_dial_at_once_there_is_one_link_and_nothing_is_lost() {
         assert_eq!((rig.said(0), rig.said(1)), (vec!["from ben"], vec!["from anna"]));
         assert_eq!((rig.acked(0), rig.acked(1)), (vec![tickets[0]], vec![tickets[1]]));
         assert_eq!((rig.opened(0), rig.opened(1)), (1, 1), "told once");
-        let theirs = |who: usize| rig.news[who].iter().any(|news| matches!(news, News::Opened { theirs: true, .. }));
+        let theirs =
+            |who: usize| rig.events[who].iter().any(|events| matches!(events, PeerEvent::Opened { theirs: true, .. }));
         assert!(!theirs(0) && theirs(1), "anna's is the one");
         rig.pass(10_000);
         assert!(rig.closed(0).is_empty() && rig.closed(1).is_empty());
@@ -57,12 +58,12 @@ fn only_who_is_in_the_roster_gets_a_link() {
         let mut rig = Rig::new();
         rig.stranger(key, line);
         rig.pass(3_000);
-        assert!(rig.news[1].is_empty() && rig.peers[1].pending.is_empty(), "{line}");
+        assert!(rig.events[1].is_empty() && rig.peers[1].pending.is_empty(), "{line}");
     }
     let mut rig = Rig::new();
     rig.known = false;
     let refused = rig.send(0, "one");
-    assert_eq!((rig.failed(0), rig.news[1].len()), (vec![(refused, ErrorCode::PeerRefused)], 0));
+    assert_eq!((rig.failed(0), rig.events[1].len()), (vec![(refused, ErrorCode::PeerRefused)], 0));
     assert_eq!(rig.doubts(0), 0);
 }
 
@@ -72,7 +73,7 @@ fn the_roster_may_be_a_little_late() {
     rig.roster = vec![person(1)];
     let sent = rig.send(0, "one");
     rig.pass(400);
-    assert!(rig.news[1].is_empty());
+    assert!(rig.events[1].is_empty());
     rig.roster(&[person(0), person(1)]);
     rig.pass(20);
     assert_eq!((rig.said(1), rig.acked(0)), (vec!["one"], vec![sent]));

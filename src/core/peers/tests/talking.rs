@@ -171,15 +171,16 @@ fn what_is_held_back_is_answered_and_has_arrived_when_it_is_read() {
         rig.drain();
     }
     rig.pass(60_000);
-    let held = |news: &News| if let News::Held { ticket, .. } = news { Some(*ticket) } else { None };
-    let delivered = |news: &News| if let News::Delivered { number, .. } = news { Some(*number) } else { None };
-    assert_eq!(rig.news[0].iter().filter_map(held).collect::<Vec<_>>(), sent);
+    let held = |events: &PeerEvent| if let PeerEvent::Held { ticket, .. } = events { Some(*ticket) } else { None };
+    let delivered =
+        |events: &PeerEvent| if let PeerEvent::Delivered { number, .. } = events { Some(*number) } else { None };
+    assert_eq!(rig.events[0].iter().filter_map(held).collect::<Vec<_>>(), sent);
     assert!(rig.failed(0).is_empty() && !rig.peers[0].is_stalled(&NameKey::of("ben")));
-    assert_eq!(rig.news[0].iter().filter_map(delivered).count(), 0);
+    assert_eq!(rig.events[0].iter().filter_map(delivered).count(), 0);
     rig.reads[1] = true;
     rig.drain();
     let later = rig.send(0, "later");
     rig.pass(1_000);
-    assert_eq!(rig.news[0].iter().filter_map(delivered).collect::<Vec<_>>(), (1..=40).collect::<Vec<_>>());
+    assert_eq!(rig.events[0].iter().filter_map(delivered).collect::<Vec<_>>(), (1..=40).collect::<Vec<_>>());
     assert_eq!(rig.acked(0), [later], "each is answered once");
 }

@@ -1,6 +1,6 @@
-//! Direct connections, as the user sees them: the requests, and what is told.
+//! Direct connections as the user sees them: the requests about them, and what is told.
 
-mod news;
+mod events;
 mod ping;
 mod unwritten;
 
@@ -13,7 +13,6 @@ use super::context::Context;
 use super::inbox::Inbox;
 use super::pending::{Pending, RequestId, Waiting};
 use super::replica::Replica;
-use crate::core::hub::check_text;
 use crate::core::link::LinkConfig;
 use crate::core::peers::{PeerInput, Peers, Person, not_read};
 use crate::core::time::Time;
@@ -21,21 +20,22 @@ use crate::protocol::limits::{PRIVATE_EACH, PRIVATE_UNDER_WAY};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::NameKey;
 use crate::protocol::request::{Direct, Starts};
+use crate::protocol::text::check_text;
 use crate::protocol::{Client, ErrorCode, Failure, Presence, Request, Timestamp, event, request};
 use unwritten::Unwritten;
 
 /// The direct connections, and what the user knows of them.
 pub(super) struct Privates {
     peers: Peers,
-    /// Requests under way, by their tickets.
+    /// The requests under way, by their tickets.
     pending: BTreeMap<u64, Pending>,
-    /// What the hub has said of the `ping`s among them.
+    /// What the hub has answered to the `ping`s among them.
     pongs: BTreeMap<u64, event::Pong>,
-    /// Who wants one and was not known, so that the hub was asked for them.
+    /// People who want a connection, are not in our roster, and were asked for at the hub.
     asked_for: BTreeSet<NameKey>,
-    /// The open ones that the user has been told of, by the keys of their names.
+    /// The people with whom a connection is open, as the user was told.
     announced: BTreeSet<NameKey>,
-    /// What others have said and our user does not have yet, in the order in which it is told.
+    /// Messages that were told and are not written to the user yet, in the order in which they were told.
     unwritten: VecDeque<Unwritten>,
 }
 
@@ -51,7 +51,7 @@ impl Privates {
         }
     }
 
-    /// Gives up every request; what becomes of them is not told any more.
+    /// Takes out all requests; what becomes of them is not told any more.
     pub(super) fn abandon(&mut self) -> Vec<Pending> {
         self.pongs.clear();
         std::mem::take(&mut self.pending).into_values().collect()
@@ -62,17 +62,17 @@ impl Privates {
         self.peers.enter(&welcome.name, welcome.number);
     }
 
-    /// The hub counts anew: that somebody has another number says nothing, once.
+    /// The hub was restarted and numbers everybody anew.
     pub(super) fn forget_numbers(&mut self) {
         self.peers.forget_numbers();
     }
 
-    /// The next thing to be done with a direct connection.
+    /// The next output about a direct connection.
     pub(super) fn poll(&mut self, now: Time) -> Option<Output> {
         self.peers.poll(now).map(Output::Peer)
     }
 
-    /// When time is to pass for them.
+    /// When a timer of theirs is due.
     pub(super) fn next_timeout(&self) -> Option<Time> {
         self.peers.next_timeout()
     }
@@ -94,10 +94,10 @@ fn person(client: &Client) -> Person {
 }
 
 impl Privates {
-    /// Whether the private messages under way let this start: what opens or closes a connection, or ends them all,
-    /// waits for them.
+    /// Whether the requests under way let this begin. What opens or closes a connection, or ends them all, waits for
+    /// the messages on it.
     pub(super) fn permit(&self, cx: &Context, head: &Waiting) -> bool {
-        // While the hub is asked where somebody is, what is for them waits behind that.
+        // While the hub is asked where somebody is, later requests about them wait.
         if let Waiting::Request(Pending { request, .. }) = head
             && let Some(to) = request.peer().map(NameKey::of)
             && cx.uplink.asks().origins().any(|origin| origin.asks_for(&to))
@@ -118,7 +118,7 @@ impl Privates {
                 let to = pending.request.peer().unwrap_or_default();
                 match pending.request.rules().direct {
                     Direct::Uses => {
-                        // Who reads nothing is not waited for: it is said so.
+                        // A message to somebody who reads nothing does not wait: it is refused.
                         let room = self.under_way_with(to) < PRIVATE_EACH;
                         (room && under_way < PRIVATE_UNDER_WAY) || self.peers.is_stalled(&NameKey::of(to))
                     }
@@ -130,7 +130,7 @@ impl Privates {
         }
     }
 
-    /// Whether private messages are on their way, or connections.
+    /// Whether requests about direct connections are under way.
     pub(super) fn are_under_way(&self) -> bool {
         !self.pending.is_empty()
     }
@@ -141,8 +141,8 @@ impl Privates {
         request.peer().is_some_and(|to| self.peers.is_open(&NameKey::of(to))) && cx.registration.is_in()
     }
 
-    /// Starts `private` or `private-open`. Who is not there may be on their way, or be known to the hub alone: unless
-    /// `sure`, it is asked for them. It never learns what is said.
+    /// Starts `private` or `private-open`. If the person is not in our roster, they may be on their way, or only the
+    /// hub may know them: it is asked for them, unless `sure` says that it was. It never learns the text.
     pub(super) fn start(
         &mut self,
         now: Time,
@@ -153,7 +153,7 @@ impl Privates {
         sure: bool,
     ) {
         let person = match self.check(cx, replica, &pending.request) {
-            // Of whom we were told once may be elsewhere by now.
+            // Without the whole roster, we may have an old address of them.
             Ok(person) if !sure && !replica.follows_roster() && !self.peers.is_open(&NameKey::of(&person.name)) => {
                 return Self::ask_for(now, cx, pending);
             }
@@ -165,7 +165,7 @@ impl Privates {
         };
         let open = self.peers.is_open(&NameKey::of(&person.name));
         if open && !self.announced.contains(&NameKey::of(&person.name)) {
-            // Somebody whom we block has opened it, or did while we did.
+            // They opened it while we blocked them, so the user was not told.
             self.announced.insert(NameKey::of(&person.name));
             let opened = event::PrivateOpened { peer: person.name.clone(), by: person.name.clone() };
             match &pending.request {
@@ -188,16 +188,19 @@ impl Privates {
             Ok(ticket) => drop(self.pending.insert(ticket, pending)),
             Err(failure) => cx.refuse(now, pending.id, failure),
         }
-        self.take_news(now, cx, inbox);
+        self.tell_events(now, cx, inbox);
     }
 
-    /// Asks the hub for whom a request is for.
+    /// Asks the hub for the person whom a request is about.
     fn ask_for(now: Time, cx: &mut Context, pending: Pending) {
         let to = pending.request.peer().unwrap_or_default().to_owned();
         cx.ask(now, request::PrivateOpen { to }.into(), Origin::User(Box::new(pending)));
     }
 
-    /// Whom a request is for, if it can be sent to them.
+    /// The person whom a request is about.
+    ///
+    /// # Errors
+    /// Why nothing can be sent to them.
     fn check(&self, cx: &Context, replica: &Replica, request: &Request) -> Result<Person, Failure> {
         if let Request::Private(request::Private { text, .. }) = request {
             check_text(text)?;
@@ -208,7 +211,7 @@ impl Privates {
             return Err(Failure::from(ErrorCode::Yourself).at(pointer_at("/to")));
         }
         let client = replica.find(to);
-        // What works is used, whatever the hub sees of them.
+        // An open connection is used, even if the hub takes them for gone.
         let open = self.peers.is_open(&NameKey::of(to));
         let (code, message) = match client {
             Some(client) if open || client.state == Presence::Online => return Ok(person(client)),
@@ -230,7 +233,7 @@ impl Privates {
         to: &str,
     ) {
         let name = NameKey::of(to);
-        // The answer is told in place of the news.
+        // The answer takes the place of the event.
         if !self.announced.remove(&name) || !self.peers.close(now, &name) {
             let failure = Failure::new(ErrorCode::NotOpen, format!("There is no direct connection to {to}."));
             return cx.refuse(now, id, failure.at(pointer_at("/to")));
@@ -238,11 +241,11 @@ impl Privates {
         let me = cx.registration.name().unwrap_or_default().to_owned();
         let peer = replica.find(to).map_or_else(|| to.to_owned(), |client| client.name.clone());
         cx.finish(now, id, event::PrivateClosed { peer, reason: format!("closed by {me}") });
-        // Another connection may have waited for this one to end: it is opened after it.
-        self.take_news(now, cx, inbox);
+        // A pending connection of the same person may have become the link now.
+        self.tell_events(now, cx, inbox);
     }
 
-    /// Something of a direct connection.
+    /// Takes an input about a direct connection.
     pub(super) fn handle(
         &mut self,
         now: Time,
@@ -252,14 +255,14 @@ impl Privates {
         input: PeerInput<'_>,
     ) {
         self.peers.handle(now, input, &|name| replica.find_key(name).map(person));
-        self.take_news(now, cx, inbox);
+        self.tell_events(now, cx, inbox);
         self.ask_who_that_is(now, cx, replica);
     }
 
-    /// Who does not follow the roster asks the hub for those who want a direct connection: once for each, and they are
-    /// few at a time.
+    /// If we do not follow the roster, asks the hub once for each person who wants a direct connection and is not
+    /// known. They are few at a time.
     fn ask_who_that_is(&mut self, now: Time, cx: &mut Context, replica: &Replica) {
-        if replica.follows_roster() || !cx.registration.is_in() || !cx.uplink.is_settled() {
+        if replica.follows_roster() || !cx.registration.is_in() || !cx.uplink.takes_requests() {
             return;
         }
         let unknown: BTreeSet<NameKey> = self.peers.unknown().cloned().collect();
@@ -271,10 +274,10 @@ impl Privates {
 
     pub(super) fn tick(&mut self, now: Time, cx: &mut Context, inbox: &mut Inbox) {
         self.peers.tick(now);
-        self.take_news(now, cx, inbox);
+        self.tell_events(now, cx, inbox);
     }
 
-    /// The roster has changed.
+    /// The roster has changed: some of these people may have left.
     pub(super) fn roster_changed(
         &mut self,
         now: Time,
@@ -287,13 +290,13 @@ impl Privates {
             self.peers.left(now, &client.name);
         }
         self.peers.roster_changed(now, &|name| replica.find_key(name).map(person));
-        self.take_news(now, cx, inbox);
+        self.tell_events(now, cx, inbox);
     }
 
-    /// Closes every direct connection: we are not in the roster any more, or end.
+    /// Closes every direct connection, because we leave the roster or end.
     pub(super) fn leave(&mut self, now: Time, cx: &mut Context, inbox: &mut Inbox) {
         self.peers.leave(now);
-        self.take_news(now, cx, inbox);
+        self.tell_events(now, cx, inbox);
         while let Some(output) = self.peers.poll(now) {
             cx.output(Output::Peer(output));
         }

@@ -63,7 +63,7 @@ impl Privates {
             }
             Err(failure) => answer(now, cx, pending, pong, Err(failure)),
         }
-        self.take_news(now, cx, inbox);
+        self.tell_events(now, cx, inbox);
     }
 
     /// A `ping` is over: directly, it took so many microseconds, or failed. Says whether the ticket was that of one.

@@ -1,4 +1,4 @@
-//! Private messages on their way to our user: whoever said them learns when they are there.
+//! Private messages on their way to our user. Once they are written, their senders get a receipt.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,18 @@ use crate::core::session::inbox::Inbox;
 use crate::core::time::Time;
 use crate::protocol::name::NameKey;
 
-/// A message of somebody, on its way to our user.
+/// A private message that was told and is not written yet.
 pub(in crate::core::session) struct Unwritten {
-    /// Who said it, on which link, and its number there.
+    /// Its sender, the link on which it came, and its number there.
     pub(super) name: NameKey,
     pub(super) link: u64,
     pub(super) number: u64,
-    /// Our user is not meant to see it.
+    /// Whether our user has blocked the sender.
     pub(super) withheld: bool,
 }
 
 impl Privates {
-    /// So many private messages have been written to the user.
+    /// This many private messages have been written to the user.
     pub(in crate::core::session) fn written(&mut self, now: Time, count: usize) {
         let count = count.min(self.unwritten.len());
         let written = self.unwritten.drain(..count);
@@ -29,8 +29,8 @@ impl Privates {
         }
     }
 
-    /// A private message cannot be written to the user: whoever said it must not take it for delivered. `from` is none
-    /// for one that the user is not meant to see: it is treated like the others, so that nobody learns of that.
+    /// A private message could not be written: ends its link, so that its sender does not take it for delivered. `from`
+    /// is none for a message of somebody who is blocked, which is treated alike so that they cannot tell.
     pub(in crate::core::session) fn lost(
         &mut self,
         now: Time,
@@ -47,7 +47,7 @@ impl Privates {
             && let Some(unwritten) = self.unwritten.remove(at)
         {
             self.peers.unheard(now, &unwritten.name, unwritten.link);
-            self.take_news(now, cx, inbox);
+            self.tell_events(now, cx, inbox);
         }
     }
 }

@@ -41,8 +41,11 @@ impl World {
             inbox: rng.chance(70),
             linger: rng.chance(50),
             fail_fast: rng.chance(10),
-            accept_from: if rng.chance(50) { AcceptFrom::All } else { AcceptFrom::Nobody },
-            max_transfers: 1 + rng.below(2) as usize,
+            downloads: DownloadConfig {
+                accept_from: if rng.chance(50) { AcceptFrom::All } else { AcceptFrom::Nobody },
+                max_transfers: 1 + rng.below(2) as usize,
+                ..config().downloads
+            },
             ..config()
         };
         let session = Session::new(config);

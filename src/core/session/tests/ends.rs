@@ -241,7 +241,7 @@ fn a_hub_that_cannot_be_reached_ends_with_3_and_one_that_refuses_with_4() {
 #[test]
 fn when_the_time_is_over_every_request_is_answered_with_that() {
     let timeout = Some(Duration::from_secs(2));
-    let mut rig = busy(with(|config| config.timeout = timeout));
+    let mut rig = busy(with(|config| config.patience.timeout = timeout));
     rig.pass(1_999);
     assert_eq!(rig.lasts(6), [None; 6]);
     rig.pass(1);
@@ -251,13 +251,13 @@ fn when_the_time_is_over_every_request_is_answered_with_that() {
     rig.answer("quit", "bye", r#","reason":"quit","code":0"#);
     assert_eq!(rig.bye(), Some(("timed out", 7)));
     // Nobody has answered the hello: there is nobody to say goodbye to.
-    let mut rig = Rig::new(with(|config| config.timeout = timeout));
+    let mut rig = Rig::new(with(|config| config.patience.timeout = timeout));
     rig.line(r#"{"id":1,"request":"list"}"#);
     rig.pass(2_000);
     assert_eq!((rig.last(1), rig.bye()), (Some("timed-out"), Some(("timed out", 7))));
     // What was done before the session began, such as looking up the hub's name, counts too.
-    let mut rig = Rig::new(with(|config| config.timeout = timeout));
-    rig.session = Session::new(with(|config| config.timeout = timeout));
+    let mut rig = Rig::new(with(|config| config.patience.timeout = timeout));
+    rig.session = Session::new(with(|config| config.patience.timeout = timeout));
     rig.told.clear();
     rig.now = Time(2_000_000);
     rig.handle(Input::Start);

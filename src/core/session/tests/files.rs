@@ -253,7 +253,7 @@ fn chunks_that_complete_a_file_are_told_as_all_of_it() {
 
 #[test]
 fn downloads_wait_for_others_and_are_told_their_places() {
-    let mut rig = Rig::welcomed(SessionConfig { max_transfers: 1, ..config() });
+    let mut rig = Rig::welcomed(with(|config| config.downloads.max_transfers = 1));
     for id in 1..=3 {
         rig.get(id, &format!("file{id}"));
     }
@@ -306,4 +306,35 @@ fn the_hub_hears_what_we_have_and_a_new_one_hears_all_of_it() {
     rig.connect(false);
     rig.welcome("anna");
     assert_eq!(have(&mut rig), ["[[0,1],[2,4]]"]);
+}
+
+#[test]
+fn who_may_fetch_follows_from_what_changes_in_the_roster() {
+    let mut rig = Rig::welcomed(config());
+    let key = |n: u8| PublicKey([n; 32]);
+    let client = |name: &str, n: u8, state: &str| {
+        let (key, since) = (key(n), "2026-01-02T03:04:05.678Z");
+        format!(
+            r#"{{"name":"{name}","number":{n},"state":"{state}","since":"{since}","key":"{key}","address":"10.0.0.2","port":1,"link_port":2}}"#
+        )
+    };
+    let tell = |rig: &mut Rig, full: &str, clients: &[String]| {
+        let clients = clients.join(",");
+        rig.hub(&format!(r#"{{"event":"roster-updated","revision":2,"total":1{full},"clients":[{clients}]}}"#));
+        let all: BTreeMap<PublicKey, String> = rig.session.replica().keys().into_iter().collect();
+        assert_eq!(rig.may_fetch, all, "what has changed adds up to the whole");
+    };
+    tell(&mut rig, r#","full":true"#, &[client("ben", 1, "online"), client("cleo", 2, "online")]);
+    tell(&mut rig, "", &[client("dora", 3, "online"), client("cleo", 2, "offline")]);
+    assert_eq!(rig.may_fetch, BTreeMap::from([(key(1), "ben".into()), (key(3), "dora".into())]));
+    // Another machine has the name: the key of the one before counts no more.
+    tell(&mut rig, "", &[client("ben", 4, "online")]);
+    assert_eq!(rig.may_fetch, BTreeMap::from([(key(4), "ben".into()), (key(3), "dora".into())]));
+    // One machine with two names: one of them leaves.
+    tell(&mut rig, "", &[client("emil", 3, "online")]);
+    tell(&mut rig, "", &[client("emil", 3, "offline")]);
+    assert_eq!(rig.may_fetch.get(&key(3)), Some(&"dora".to_owned()));
+    rig.line(r#"{"id":1,"request":"dereg"}"#);
+    rig.answer("dereg", "deregistered", r#","name":"anna","withdrawn":0"#);
+    assert!(rig.may_fetch.is_empty(), "who has left serves nobody");
 }

@@ -68,7 +68,7 @@ fn a_hub_that_never_answers_is_taken_for_lost_and_given_up_in_the_end() {
 #[test]
 fn after_the_configured_time_every_request_is_told_that_the_hub_is_lost() {
     let give_up = Duration::from_secs(3);
-    let mut rig = Rig::welcomed(SessionConfig { give_up, ..config() });
+    let mut rig = Rig::welcomed(with(|config| config.patience.give_up = give_up));
     rig.line(r#"{"id":1,"request":"list"}"#);
     rig.line(r#"{"id":2,"request":"get","file":"song"}"#);
     rig.line(r#"{"id":3,"request":"wait"}"#);
@@ -268,7 +268,10 @@ fn no_input_makes_a_timer_spin_and_no_request_is_forgotten() {
     for seed in 0..400 {
         let mut rng = Rng(seed);
         let fail_fast = rng.chance(20);
-        let mut rig = Rig::begun(SessionConfig { fail_fast, give_up: Duration::from_secs(20), ..config() });
+        let mut rig = Rig::begun(with(|config| {
+            config.fail_fast = fail_fast;
+            config.patience.give_up = Duration::from_secs(20);
+        }));
         let (mut up, mut asked) = (true, 0);
         for _ in 0..60 {
             if rig.end.is_some() {
@@ -293,7 +296,7 @@ fn no_input_makes_a_timer_spin_and_no_request_is_forgotten() {
                     rig.lose();
                     up = false;
                 }
-                10 if matches!(rig.session.cx.uplink.connection(), Connection::Again { .. }) => {
+                10 if matches!(rig.session.cx.uplink.connection(), HubConnection::Again { .. }) => {
                     rig.asked.clear();
                     rig.connect(false);
                     up = true;

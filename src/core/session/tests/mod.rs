@@ -9,11 +9,13 @@ mod pipe;
 mod private;
 mod pushes;
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use std::time::Duration;
 
-use super::uplink::Connection;
+use super::uplink::HubConnection;
 use super::*;
 use crate::core::link::LinkConfig;
 use crate::core::peers::{PeerInput, PeerOutput};
@@ -22,7 +24,7 @@ use crate::protocol::limits::{MAX_TRANSFERS, PUSH_PATIENCE};
 use crate::protocol::to_json;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::wire::Received;
-use crate::protocol::{Content, ContentHash, Event, EventLine, Id, Timestamp, event};
+use crate::protocol::{Content, ContentHash, Event, EventLine, Id, PublicKey, Timestamp, event};
 
 const SONG: &str = r#"{"file":"song","size":5,"hash":"0000000000000000000000000000000000000000000000000000000000000000","chunk_size":1048576,"chunks":1"#;
 const KEY: &str = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
@@ -36,14 +38,14 @@ fn config() -> SessionConfig {
         inbox: false,
         invite: None,
         link: LinkConfig::client(),
-        give_up: Duration::from_secs(60),
-        timeout: None,
-        push_patience: Some(PUSH_PATIENCE),
+        patience: Patience { give_up: Duration::from_secs(60), timeout: None, pushes: Some(PUSH_PATIENCE) },
         linger: false,
         fail_fast: false,
-        on_conflict: OnConflict::Fail,
-        max_transfers: MAX_TRANSFERS,
-        accept_from: AcceptFrom::Nobody,
+        downloads: DownloadConfig {
+            on_conflict: OnConflict::Fail,
+            max_transfers: MAX_TRANSFERS,
+            accept_from: AcceptFrom::Nobody,
+        },
         settings: Settings {
             follow: Default::default(),
             follow_roster: Default::default(),
@@ -88,6 +90,8 @@ struct Rig {
     fetches: Vec<u64>,
     cancelled: Vec<u64>,
     unserved: Vec<String>,
+    /// Who may fetch from us.
+    may_fetch: BTreeMap<PublicKey, String>,
     /// Whose messages were asked for, and up to which number whose were shown.
     opened: Vec<String>,
     shown: Vec<(String, Received)>,
@@ -115,6 +119,7 @@ impl Rig {
             fetches: Vec::new(),
             cancelled: Vec::new(),
             unserved: Vec::new(),
+            may_fetch: BTreeMap::new(),
             opened: Vec::new(),
             shown: Vec::new(),
             peers: Vec::new(),
@@ -172,6 +177,11 @@ impl Rig {
                 Output::Fetch(plan) => self.fetches.push(plan.transfer),
                 Output::FetchFolder(plan) => self.fetches.push(plan.transfer),
                 Output::CancelFetch(transfer) => self.cancelled.push(transfer),
+                Output::Peers(peers) => self.may_fetch = peers.into_iter().flatten().collect(),
+                Output::PeersChanged(changes) => {
+                    self.may_fetch.retain(|key, _| changes.iter().all(|(changed, _)| changed != key));
+                    self.may_fetch.extend(changes.into_iter().filter_map(|(key, owner)| Some((key, owner?))));
+                }
                 Output::Unserve(files) => self.unserved.extend(files),
                 Output::OpenInbox(name) => self.opened.push(name),
                 Output::Shown(name, number) => self.shown.push((name, number)),
@@ -179,8 +189,6 @@ impl Rig {
                 Output::End(code) => self.end = Some(code),
                 Output::Disconnect
                 | Output::Say(_)
-                | Output::Peers(_)
-                | Output::PeersChanged(_)
                 | Output::PeersLeft(_)
                 | Output::Unlend(..)
                 | Output::Sources(..) => {}

@@ -37,8 +37,8 @@ fn a_push_is_final_when_they_have_it() {
 fn the_end_waits_for_a_push_as_long_as_it_is_told_to() {
     let end = |patience: Option<u64>, pass: u64| {
         let mut rig = Rig::welcomed(with(|config| {
-            config.push_patience = patience.map(Duration::from_secs);
-            config.timeout = Some(Duration::from_secs(60));
+            config.patience.pushes = patience.map(Duration::from_secs);
+            config.patience.timeout = Some(Duration::from_secs(60));
         }));
         rig.push(1, 7);
         rig.handle(Input::EndOfInput);
@@ -140,7 +140,7 @@ fn offered(push: u64, from: &str) -> String {
 
 #[test]
 fn what_somebody_else_gives_is_not_taken_for_what_was_offered() {
-    let mut rig = Rig::welcomed(SessionConfig { accept_from: AcceptFrom::Names(vec!["ben".into()]), ..config() });
+    let mut rig = Rig::welcomed(with(|config| config.downloads.accept_from = AcceptFrom::Names(vec!["ben".into()])));
     for (push, owner) in [(3, "mallory"), (4, "ben")] {
         rig.hub(&offered(push, "ben"));
         let song = SONG.replace("\"song\"", "\"plan\"");
@@ -223,16 +223,16 @@ fn pushes_are_accepted_from_those_who_were_named() {
         (AcceptFrom::Names(vec!["cleo".into()]), "ben", false),
         (AcceptFrom::All, "ben", true),
     ] {
-        let mut rig = Rig::welcomed(SessionConfig { accept_from: accept_from.clone(), ..config() });
+        let mut rig = Rig::welcomed(with(|config| config.downloads.accept_from = accept_from.clone()));
         rig.hub(&offered(3, from));
         assert_eq!(rig.asks().contains(&"accept"), accepted, "{accept_from:?}");
     }
     // Hidden files are taken by hand alone.
-    let mut rig = Rig::welcomed(SessionConfig { accept_from: AcceptFrom::All, ..config() });
+    let mut rig = Rig::welcomed(with(|config| config.downloads.accept_from = AcceptFrom::All));
     rig.hub(&offered(3, "ben").replace("\"plan\"", "\".profile\""));
     assert!(rig.asks().is_empty() && rig.told_names().contains(&"push-offered"));
     // A name that leads elsewhere is not accepted from anybody.
-    let mut rig = Rig::welcomed(SessionConfig { accept_from: AcceptFrom::All, ..config() });
+    let mut rig = Rig::welcomed(with(|config| config.downloads.accept_from = AcceptFrom::All));
     rig.hub(&offered(3, "ben").replace("\"plan\"", "\"../.ssh/authorized_keys\""));
     assert!(rig.asks().is_empty() && rig.fetches.is_empty());
     assert!(rig.told.iter().any(|line| matches!(&line.event, Event::Error(e) if e.code == ErrorCode::BadName)));

@@ -1,7 +1,8 @@
-//! Downloads in their order: which wait, which have begun, and what those who wait were told of their places.
+//! The queue of downloads: which wait, which have begun, and which places in the queue were told.
 //!
-//! A place is a state, which changes for all who wait whenever one begins. It is told at once to who is new, and to the
-//! others now and then, and only the first few: what this costs depends on the time that passes, not on how many wait.
+//! Whenever a download begins, all others move up. The place of a new download is told at once; the new places of the
+//! others only now and then, and only those of the first few. So the cost depends on the time that passes, not on how
+//! many wait.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -9,24 +10,24 @@ use std::time::Duration;
 use crate::core::time::Time;
 use crate::protocol::ContentHash;
 
-/// How many of those who wait are told their places: for the others these say little.
+/// Only the first places are told; later ones say little.
 const PLACES_TOLD: usize = 32;
 
-/// How long the places that were told stand, until new ones are.
+/// How often new places are told at most.
 const PLACES_EVERY: Duration = Duration::from_millis(250);
 
-/// See the [module](self).
+/// The queue of downloads. See the [module](self).
 #[derive(Default)]
 pub(super) struct Downloads {
     waiting: VecDeque<u64>,
     begun: BTreeSet<u64>,
-    /// How many downloads, waiting or begun, want a content.
+    /// How many downloads want each content, waiting or begun.
     contents: BTreeMap<ContentHash, usize>,
     /// The places that were told of the first [`PLACES_TOLD`].
     told: BTreeMap<u64, u64>,
-    /// When places were last told to others than those who are new.
+    /// When places of downloads that are not new were told last.
     told_at: Option<Time>,
-    /// Whether somebody has moved up since.
+    /// Whether a download has moved up since.
     moved: bool,
 }
 
@@ -37,7 +38,7 @@ impl Downloads {
         *self.contents.entry(hash).or_default() += 1;
     }
 
-    /// The next one that may begin, if no more than `most` run at once.
+    /// Begins the next one, if fewer than `most` run.
     pub(super) fn begin(&mut self, most: usize) -> Option<u64> {
         if self.begun.len() >= most.max(1) {
             return None;
@@ -49,8 +50,8 @@ impl Downloads {
         Some(transfer)
     }
 
-    /// A download has ended, begun or not. Says whether no other wants the same content.
-    pub(super) fn end(&mut self, transfer: u64, hash: ContentHash) -> bool {
+    /// Takes out a download. Returns whether no other wants the same content.
+    pub(super) fn take_out(&mut self, transfer: u64, hash: ContentHash) -> bool {
         if !self.begun.remove(&transfer)
             && let Some(at) = self.waiting.iter().position(|waiting| *waiting == transfer)
         {
@@ -66,7 +67,7 @@ impl Downloads {
         left == 0
     }
 
-    /// The place of who has just been put at the end, if it waits, and its place is one that is told.
+    /// The place of the newest download, if it waits and its place is to be told.
     pub(super) fn newest(&mut self) -> Option<(u64, u64)> {
         let place = self.waiting.len();
         let transfer = *self.waiting.back().filter(|_| place <= PLACES_TOLD)?;
@@ -74,7 +75,7 @@ impl Downloads {
         (self.told.insert(transfer, place) != Some(place)).then_some((transfer, place))
     }
 
-    /// The places that are to be told now: those that have changed since they were told.
+    /// The places that have changed and are to be told now.
     pub(super) fn places(&mut self, now: Time) -> Vec<(u64, u64)> {
         if self.places_due().is_none_or(|due| due > now) {
             return Vec::new();
@@ -87,7 +88,7 @@ impl Downloads {
             .collect()
     }
 
-    /// When there are places to tell.
+    /// When changed places are to be told.
     pub(super) fn places_due(&self) -> Option<Time> {
         let moved = self.moved && !self.waiting.is_empty();
         moved.then(|| self.told_at.map_or(Time(0), |told| told + PLACES_EVERY))
@@ -111,7 +112,7 @@ mod tests {
         let mut last = BTreeMap::new();
         for ended in 0..4_000 {
             let now = Time(1_000 * ended);
-            downloads.end(ended, ContentHash([0; 32]));
+            downloads.take_out(ended, ContentHash([0; 32]));
             downloads.begin(4);
             let places = downloads.places(now);
             told += places.len();
@@ -131,16 +132,16 @@ mod tests {
         }
         let now = Time(7_000_000);
         assert_eq!((downloads.places(now), downloads.places_due()), (Vec::new(), None));
-        assert!(downloads.end(3, ContentHash([3; 32])));
+        assert!(downloads.take_out(3, ContentHash([3; 32])));
         assert_eq!((downloads.places(now), downloads.places_due()), (vec![(4, 2), (5, 3)], None));
         // Soon after, not at once again.
-        downloads.end(1, ContentHash([1; 32]));
+        downloads.take_out(1, ContentHash([1; 32]));
         assert_eq!(downloads.begin(1), Some(2));
         let due = now + PLACES_EVERY;
         assert_eq!((downloads.places(now), downloads.places_due()), (Vec::new(), Some(due)));
         assert_eq!((downloads.places(due), downloads.places_due()), (vec![(4, 1), (5, 2)], None));
         // The last one makes nobody move.
-        downloads.end(5, ContentHash([5; 32]));
+        downloads.take_out(5, ContentHash([5; 32]));
         assert_eq!(downloads.places_due(), None);
     }
 
@@ -150,6 +151,6 @@ mod tests {
         downloads.push(1, hash);
         downloads.push(2, hash);
         downloads.begin(1);
-        assert!(!downloads.end(1, hash) && downloads.end(2, hash));
+        assert!(!downloads.take_out(1, hash) && downloads.take_out(2, hash));
     }
 }

@@ -1,17 +1,16 @@
-//! Folders to fetch: what is offered below a name, as our copy of the table knows, or the hub's pages.
+//! Plans the download of a folder, from our copy of the table or from the hub's pages.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crate::core::hub::HUB;
 use crate::core::session::context::Context;
 use crate::core::session::replica::Replica;
 use crate::core::session::{FolderFile, FolderPlan, FolderSource};
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::{NameKey, check_file};
+use crate::protocol::name::{HUB, NameKey, check_file};
 use crate::protocol::{ContentHash, ErrorCode, Failure, Offer, PublicKey, request};
 
-/// All that is offered below the folder that is asked for.
+/// The plan for everything that is offered in the folder.
 pub(super) fn plan(
     cx: &Context,
     replica: &Replica,
@@ -61,11 +60,11 @@ pub(super) fn plan(
         let message = format!("Nobody else offers anything in {}.", get.file);
         return Err(Failure::new(ErrorCode::NotOffered, message).at(pointer_at("/file")));
     }
-    let on_conflict = get.on_conflict.unwrap_or(cx.config.on_conflict);
+    let on_conflict = get.on_conflict.unwrap_or(cx.config.downloads.on_conflict);
     Ok(FolderPlan { transfer, folder: get.file.clone(), files: files.into_values().collect(), sources, on_conflict })
 }
 
-/// The key that whoever serves an offer must prove to hold; `None` of it for the hub itself.
+/// The key that the server of an offer must prove to hold; `Some(None)` for the hub, `None` if it is unknown.
 fn key_of(replica: &Replica, offer: &Offer) -> Option<Option<PublicKey>> {
     match offer.kept || offer.owner == HUB {
         true => Some(None),
@@ -73,7 +72,7 @@ fn key_of(replica: &Replica, offer: &Offer) -> Option<Option<PublicKey>> {
     }
 }
 
-/// Refuses a `get` that cannot be.
+/// Checks a `get` before it is passed on.
 pub(in crate::core::session) fn check_get(get: &request::Get) -> Result<(), Failure> {
     let folder = get.file.strip_suffix('/');
     if folder.is_some() && get.chunks.is_some() {
@@ -90,12 +89,12 @@ pub(in crate::core::session) fn check_get(get: &request::Get) -> Result<(), Fail
 }
 
 impl FolderPlan {
-    /// All bytes of it.
+    /// The bytes of all its files.
     pub(super) fn size(&self) -> u64 {
         self.files.iter().fold(0, |sum, file| sum.saturating_add(file.content.size))
     }
 
-    /// What stands for its content: the hash of what `b3sum` prints for its files.
+    /// The hash of the folder: that of what `b3sum` prints for its files.
     pub fn hash(&self) -> ContentHash {
         let mut hasher = blake3::Hasher::new();
         for FolderFile { content, .. } in &self.files {

@@ -1,4 +1,5 @@
-//! What we have fetched, and can give to others: the hub is told of it in batches, and again if it has forgotten.
+//! Contents that we have fetched and serve to others without offering them. The hub is told of them in batches, and
+//! again after a restart.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +9,19 @@ use crate::protocol::ContentHash;
 use crate::protocol::limits::{HAVE_CONTENTS, HOLDINGS};
 use crate::protocol::wire::{Ask, Had, Have};
 
-/// How much is told in one frame, in bytes.
+/// The most bytes that are told in one frame.
 const FRAME_BYTES: usize = 128 << 10;
 
-/// What we have without offering it.
+/// Contents that we have without offering them.
 #[derive(Default)]
 pub(super) struct Holdings {
-    /// What the hub has been told of.
+    /// What the hub was told.
     told: BTreeMap<ContentHash, Had>,
-    /// What it has not.
+    /// What the hub was not told yet.
     fresh: BTreeMap<ContentHash, Had>,
 }
 
-/// Adds what is had of one content.
+/// Adds what we have of one content.
 fn add(to: &mut BTreeMap<ContentHash, Had>, had: Had) {
     match to.get_mut(&had.hash) {
         Some(known) if known.chunk_size == had.chunk_size => known.chunks.add(&had.chunks),
@@ -29,13 +30,13 @@ fn add(to: &mut BTreeMap<ContentHash, Had>, had: Had) {
 }
 
 impl Holdings {
-    /// A hub that has forgotten everything must be told everything.
+    /// The hub was restarted, and must be told everything again.
     pub(super) fn untell(&mut self) {
         for had in std::mem::take(&mut self.told).into_values() {
             add(&mut self.fresh, had);
         }
     }
-    /// This has been fetched.
+    /// Notes what was fetched, and tells the hub.
     pub(super) fn add(&mut self, now: Time, cx: &mut Context, had: Vec<Had>) {
         for had in had {
             let known = self.told.contains_key(&had.hash) || self.fresh.contains_key(&had.hash);
@@ -46,9 +47,9 @@ impl Holdings {
         self.announce(now, cx);
     }
 
-    /// Tells the hub what it does not know, if it listens.
+    /// Tells the hub what it was not told yet, as far as it takes it.
     pub(super) fn announce(&mut self, now: Time, cx: &mut Context) {
-        let listens = |cx: &Context| cx.uplink.is_settled() && cx.registration.is_in() && cx.uplink.takes_state();
+        let listens = |cx: &Context| cx.uplink.takes_requests() && cx.registration.is_in() && cx.uplink.takes_state();
         while !self.fresh.is_empty() && listens(cx) {
             let (mut have, mut bytes) = (Vec::new(), 0);
             while bytes < FRAME_BYTES

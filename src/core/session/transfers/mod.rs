@@ -1,13 +1,13 @@
-//! Transfers, both directions: queued, under way, told of, ended.
+//! Transfers in both directions: queued, under way, told to the user, ended.
 
 mod downloads;
 mod folders;
 mod holdings;
-mod incoming;
-mod numbers;
-mod outgoing;
+mod incoming_pushes;
+mod outgoing_pushes;
 mod running;
 mod starting;
+mod transfer_numbers;
 mod uploads;
 
 use std::collections::BTreeMap;
@@ -25,30 +25,30 @@ use crate::protocol::{ContentHash, Direction, ErrorCode, Event, Failure, Request
 use downloads::Downloads;
 pub(super) use folders::check_get;
 use holdings::Holdings;
-pub(super) use incoming::void_push_answers;
-use incoming::{IncomingPushes, not_taken};
-use numbers::Numbers;
-use outgoing::{OutgoingPushes, given};
+pub(super) use incoming_pushes::void_push_answers;
+use incoming_pushes::{IncomingPushes, not_taken};
+use outgoing_pushes::{OutgoingPushes, given};
 use running::Running;
+use transfer_numbers::TransferNumbers;
 use uploads::Uploads;
 
-/// What is fetched and what is given. See the [module](self).
+/// Downloads, uploads, and pushes in both directions. See the [module](self).
 #[derive(Default)]
 pub(super) struct Transfers {
-    /// Those under way and those that wait for others to end, by their numbers.
+    /// Transfers that are queued or under way, by their numbers.
     running: BTreeMap<u64, Running>,
     downloads: Downloads,
     uploads: Uploads,
     outgoing: OutgoingPushes,
     incoming: IncomingPushes,
     holdings: Holdings,
-    numbers: Numbers,
+    numbers: TransferNumbers,
 }
 
 impl Transfers {
-    /// Starts what may start.
+    /// Begins as many queued downloads as may run.
     fn begin_queued(&mut self, now: Time, cx: &mut Context) {
-        while let Some(transfer) = self.downloads.begin(cx.config.max_transfers) {
+        while let Some(transfer) = self.downloads.begin(cx.config.downloads.max_transfers) {
             if let Some(start) = self.running.get_mut(&transfer).and_then(|running| running.queued.take()) {
                 cx.output(start);
             }
@@ -56,7 +56,7 @@ impl Transfers {
         self.tell_places(now, cx);
     }
 
-    /// Tells those who wait their new places, if it is time for that.
+    /// Tells the new places in the queue, if it is time for that.
     pub(super) fn tell_places(&mut self, now: Time, cx: &mut Context) {
         for place in self.downloads.places(now) {
             self.tell_place(now, cx, place);
@@ -70,11 +70,11 @@ impl Transfers {
         }
     }
 
-    /// A transfer has ended: the next may begin.
+    /// Takes out a transfer that has ended, and begins the next one.
     fn take_ended(&mut self, now: Time, cx: &mut Context, transfer: u64) -> Option<Running> {
         let running = self.running.remove(&transfer)?;
         if running.direction == Direction::Down {
-            if self.downloads.end(transfer, running.hash) && running.files.is_none() {
+            if self.downloads.take_out(transfer, running.hash) && running.files.is_none() {
                 stop_following(now, cx, running.hash);
             }
             self.begin_queued(now, cx);
@@ -93,7 +93,7 @@ impl Transfers {
             }
             note => note,
         };
-        // What was given up meanwhile is not told any more.
+        // A transfer that was given up is not told of any more.
         let Some(running) = self.running.get_mut(&transfer) else { return };
         let id = running.id();
         let event = match note {
@@ -147,7 +147,7 @@ impl Transfers {
         }
     }
 
-    /// Somebody has more of what we are fetching.
+    /// Others have a content that we are fetching, or have more of it.
     pub(super) fn sources_updated(&mut self, cx: &mut Context, update: event::SourcesUpdated) {
         let sources = holders(cx, update.sources);
         let wants = |running: &Running| running.hash == update.hash && running.direction == Direction::Down;
@@ -171,14 +171,14 @@ impl Transfers {
         let pushed = queued.is_none() && self.cancel_push(now, cx, transfer);
         if let (None, false, Some(push)) = (queued, pushed, self.incoming.take(transfer)) {
             cx.finish(now, pending.id, event::Cancelled { transfer });
-            // Who gives it shall not wait for us.
+            // Its sender should not wait for us.
             return cx.ask(now, request::Decline { push }.into(), Origin::Forgotten);
         }
         if queued.is_none() && !pushed {
             let failure = Failure::from(ErrorCode::NoSuchTransfer).at(pointer_at("/transfer"));
             return cx.refuse(now, pending.id, failure);
         }
-        // First of all: what follows may end the program.
+        // This comes first: the last transfer's end may end the program.
         cx.finish(now, pending.id, event::Cancelled { transfer });
         match queued {
             None => {
@@ -197,7 +197,7 @@ impl Transfers {
         }
     }
 
-    /// What is under way, and what waits.
+    /// Answers `transfers`.
     pub(super) fn show(&self) -> Event {
         let running = self.running.iter().map(|(number, running)| running.show(*number));
         let mut transfers: Vec<Transfer> = running.chain(self.outgoing.show()).chain(self.offered_to_us()).collect();
@@ -205,39 +205,39 @@ impl Transfers {
         event::Transfers { transfers }.into()
     }
 
-    /// What the end waits for: what was asked for, and what we give.
+    /// The transfers that the end waits for: those that were asked for, and our pushes.
     pub(super) fn show_awaited(&self) -> Vec<Transfer> {
         let running = self.running.iter().filter(|(_, running)| running.is_asked_for());
         let running = running.map(|(transfer, running)| running.show(*transfer));
         running.chain(self.outgoing.show()).collect()
     }
 
-    /// How many are under way or wait for others to end.
+    /// How many are queued or under way.
     pub(super) fn count(&self) -> usize {
         self.running.len()
     }
 
-    /// Whether nothing is under way.
+    /// Whether nothing is queued or under way.
     pub(super) fn is_empty(&self) -> bool {
         self.running.is_empty()
     }
 
-    /// Whether a request waits for one that is under way.
+    /// Whether a request waits for one of them.
     pub(super) fn are_awaited(&self) -> bool {
         self.running.values().any(Running::is_asked_for)
     }
 
-    /// When there are places in the queue to tell.
+    /// When new places in the queue may be told.
     pub(super) fn places_due(&self) -> Option<Time> {
         self.downloads.places_due()
     }
 
-    /// The hub is told what it does not know of what we have, if it listens.
+    /// Tells the hub what we have fetched, as far as it takes it.
     pub(super) fn announce(&mut self, now: Time, cx: &mut Context) {
         self.holdings.announce(now, cx);
     }
 
-    /// A hub that has forgotten everything knows none of its pushes any more, nor what we have.
+    /// The hub was restarted: it knows no pushes, and nothing of what we have fetched.
     pub(super) fn hub_has_forgotten(&mut self) {
         self.holdings.untell();
         self.outgoing.hub_has_forgotten();
@@ -245,7 +245,7 @@ impl Transfers {
         self.running.values_mut().for_each(|running| running.push = None);
     }
 
-    /// Breaks off all that is under way, and says so. Says whether a request waited for one.
+    /// Breaks off every transfer and tells so. Returns whether a request waited for one.
     pub(super) fn abandon(&mut self, now: Time, cx: &mut Context, failure: &Failure) -> bool {
         let mut failed = false;
         self.downloads = Downloads::default();
@@ -265,22 +265,22 @@ impl Transfers {
         failed
     }
 
-    /// Whether something is given that is not fetched yet.
+    /// Whether a push of ours is not fetched yet.
     pub(super) fn is_giving(&self) -> bool {
         self.outgoing.is_giving()
     }
 
-    /// Whether nobody has accepted something that is given.
+    /// Whether a push of ours is not accepted yet.
     pub(super) fn is_untaken(&self) -> bool {
         self.outgoing.is_untaken()
     }
 
-    /// The pushes that the hub does not have yet.
+    /// The requests of our pushes that the hub does not know yet.
     pub(super) fn unasked_mut(&mut self) -> impl Iterator<Item = &mut Pending> {
         self.outgoing.unasked_mut()
     }
 
-    /// We have left the table: what others want to give us is not told to us any more.
+    /// We have left the table: pushes in both directions end, and what we have is told again when we are back.
     pub(super) fn leave(&mut self, now: Time, cx: &mut Context) {
         self.leave_pushes(now, cx);
         self.incoming.forget();
@@ -299,18 +299,18 @@ impl Transfers {
         self.incoming.get(number).is_some()
     }
 
-    /// Gives up every push, each with what is to be said of it.
+    /// Takes out the requests of our pushes, each with its failure.
     pub(super) fn abandon_pushes(&mut self) -> Vec<(Pending, Failure)> {
         self.outgoing.abandon()
     }
 }
 
-/// We do not want to hear who else has this content any more.
+/// Tells the hub that we do not fetch this content any more, and need not hear of its holders.
 fn stop_following(now: Time, cx: &mut Context, hash: ContentHash) {
     cx.send_if_in(now, Ask::Settled(Settled { settled: hash }));
 }
 
-/// Holders with the hub's own address put in, and all of the same content as the first.
+/// The holders that have the same content as the first, with the hub's address put in.
 fn holders(cx: &Context, mut sources: Vec<Holder>) -> Vec<Holder> {
     let first = sources.first().map(|first| (first.offer.hash, first.offer.size));
     sources.retain(|holder| Some((holder.offer.hash, holder.offer.size)) == first);

@@ -1,32 +1,32 @@
-//! One transfer, and how it is told of.
+//! One transfer, and the events that tell of it.
 
-use crate::core::pace::Pace;
+use crate::core::rate::RateEstimator;
 use crate::core::session::Output;
 use crate::core::session::pending::{Pending, RequestId};
 use crate::core::time::Time;
 use crate::protocol::types::{Source, Stage};
 use crate::protocol::{ChunkSet, ContentHash, Direction, Event, Failure, Transfer, event};
 
-/// A transfer under way, or waiting for others to end.
+/// A transfer that is queued or under way.
 pub(super) struct Running {
-    /// The request that wants it; most uploads have none.
+    /// The request that waits for it; most uploads have none.
     pub(super) pending: Option<Pending>,
     pub(super) direction: Direction,
     pub(super) file: String,
     pub(super) peer: String,
-    /// Bytes that are to be there: all, or those of the chunks that are wanted.
+    /// Bytes to transfer: all, or those of the wanted chunks.
     pub(super) size: u64,
     pub(super) hash: ContentHash,
     /// Bytes of the whole content.
     pub(super) whole: u64,
     /// How many files, if it is a folder.
     pub(super) files: Option<u64>,
-    /// Which chunks are wanted, if not all.
+    /// The wanted chunks, if not all.
     pub(super) chunks: Option<ChunkSet>,
     pub(super) progress: Progress,
-    /// What starts it, as long as it is queued.
+    /// The output that begins it, while it is queued.
     pub(super) queued: Option<Output>,
-    /// The hub's number for it, if it is a push.
+    /// The hub's number of the push, if it is one.
     pub(super) push: Option<u64>,
 }
 
@@ -36,11 +36,11 @@ pub(super) struct Progress {
     /// How many bytes were there when it began.
     resumed: u64,
     started: Time,
-    pace: Pace,
+    rate: RateEstimator,
 }
 
 impl Running {
-    /// A transfer of a content, of which nothing has come.
+    /// A transfer of which nothing has come.
     pub(super) fn new(now: Time, direction: Direction, what: (String, String), size: u64, hash: ContentHash) -> Self {
         let (file, peer) = what;
         Self {
@@ -53,7 +53,7 @@ impl Running {
             whole: size,
             files: None,
             chunks: None,
-            progress: Progress { bytes: 0, resumed: 0, started: now, pace: Pace::default() },
+            progress: Progress { bytes: 0, resumed: 0, started: now, rate: RateEstimator::default() },
             queued: None,
             push: None,
         }
@@ -86,27 +86,27 @@ impl Running {
         event::TransferStarted { transfer, direction, file, peer, size, hash, files, resumed, path, untold }.into()
     }
 
-    /// All of it was there before.
+    /// Everything was there before.
     pub(super) fn is_here(&mut self) {
         (self.size, self.progress.bytes, self.progress.resumed) = (self.whole, self.whole, self.whole);
     }
 
-    /// It begins, with so many bytes that are there already.
+    /// It begins with this many bytes that are there already.
     pub(super) fn begin(&mut self, now: Time, resumed: u64) {
         (self.progress.bytes, self.progress.resumed, self.progress.started) = (resumed, resumed, now);
-        // With the chunks that are wanted the file is complete: then all of it counts.
+        // If more is there than was wanted, the file will be complete, and all of it counts.
         if resumed > self.size {
             self.size = self.whole;
         }
-        self.progress.pace.note(now, resumed);
+        self.progress.rate.sample(now, resumed);
     }
 
-    /// So many bytes are there.
+    /// How many bytes are there.
     pub(super) fn bytes(&self) -> u64 {
         self.progress.bytes
     }
 
-    /// All is there, and so many bytes of it were sent.
+    /// An upload is complete after this many bytes.
     pub(super) fn has_sent(&mut self, bytes: u64) {
         self.progress.bytes = bytes;
     }
@@ -114,8 +114,8 @@ impl Running {
     pub(super) fn progress(&mut self, transfer: u64, now: Time, bytes: u64) -> Event {
         let progress = &mut self.progress;
         progress.bytes = bytes;
-        progress.pace.note(now, bytes);
-        let (rate, left) = (progress.pace.rate(), progress.pace.left(self.size));
+        progress.rate.sample(now, bytes);
+        let (rate, left) = (progress.rate.rate(), progress.rate.left(self.size));
         event::TransferProgress { transfer, bytes, size: self.size, rate, left }.into()
     }
 

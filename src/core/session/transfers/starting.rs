@@ -1,6 +1,6 @@
-//! Downloads, from the answer of the hub to their place in the queue.
+//! Begins downloads: from the hub's answer to a place in the queue.
 
-use super::incoming::not_taken;
+use super::incoming_pushes::not_taken;
 use super::running::Running;
 use super::{Transfers, folders, holders, stop_following};
 use crate::core::session::collecting::ListedFolder;
@@ -14,7 +14,7 @@ use crate::protocol::name::{NameKey, check_file};
 use crate::protocol::{ChunkSet, Direction, ErrorCode, Failure, Offer, Request, event, request};
 
 impl Transfers {
-    /// The hub has said where the content is.
+    /// The hub has located the content of a `get`.
     pub(in crate::core::session) fn start_get(
         &mut self,
         now: Time,
@@ -35,11 +35,11 @@ impl Transfers {
             }
         };
         let (transfer, from, target) = (self.numbers.peek(), get.from, get.to.unwrap_or(get.file));
-        let on_conflict = get.on_conflict.unwrap_or(cx.config.on_conflict);
+        let on_conflict = get.on_conflict.unwrap_or(cx.config.downloads.on_conflict);
         self.fetch(now, cx, pending, FetchPlan { transfer, from, sources, chunks, target, on_conflict, share: true });
     }
 
-    /// The hub has said who gives us what we have accepted. It must be what was offered to us.
+    /// The hub has located the content of a push that we have accepted. It must be the one that was offered to us.
     pub(in crate::core::session) fn start_accepted(
         &mut self,
         now: Time,
@@ -70,19 +70,19 @@ impl Transfers {
         let fits = |offered: &event::PushOffered| {
             (first.hash, first.size, &first.file) == (offered.hash, offered.size, &offered.file)
         };
-        // Whose key is looked at before anything is fetched is decided by the name: it must be the one that we were told.
+        // The name decides whose key is checked before anything is fetched, so it must be the one that we were told.
         let is_by = |from: &str| sources.iter().all(|source| NameKey::of(&source.offer.owner) == NameKey::of(from));
         if self.incoming.get(accept.push).is_some_and(|offered| !is_by(&offered.from)) {
             return Err(Failure::new(ErrorCode::PeerKeyChanged, "The hub names somebody else than who offered it."));
         }
-        // Who accepts at once, by a number that they know from before, has not been told of it yet.
+        // A push may be accepted by its number before we are told of it.
         if self.incoming.get(accept.push).is_some_and(|offered| !fits(offered)) {
             return Err(Failure::new(ErrorCode::WrongProtocol, "The hub gives another file than was offered."));
         }
         let target = accept.to.unwrap_or_else(|| first.file.clone());
         check_file(&target).map_err(|failure| failure.at(pointer_at("/push")))?;
-        let on_conflict = accept.on_conflict.unwrap_or(cx.config.on_conflict);
-        // It is that of the push, unless that was not told of and has been used meanwhile.
+        let on_conflict = accept.on_conflict.unwrap_or(cx.config.downloads.on_conflict);
+        // The transfer has the push's number, unless we were not told of the push and that number is in use.
         let told = self.incoming.get(accept.push).is_some() || self.numbers.is_free(accept.push);
         let transfer = if told { accept.push } else { self.numbers.peek() };
         if self.running.contains_key(&transfer) {
@@ -105,10 +105,8 @@ impl Transfers {
             _ => offer.size,
         };
         let what = (offer.file.clone(), offer.owner.clone());
-        let push = match &pending.request {
-            Request::Accept(accept) => Some(self.incoming.at_hub(accept.push)),
-            _ => None,
-        };
+        let accept = if let Request::Accept(accept) = &pending.request { Some(accept) } else { None };
+        let push = accept.map(|accept| self.incoming.at_hub(accept.push));
         let running = Running {
             pending: Some(pending),
             push,
@@ -119,7 +117,7 @@ impl Transfers {
         self.enqueue(now, cx, plan.transfer, running, Output::Fetch(plan));
     }
 
-    /// Our copy of the table has everything that the folder had when it was asked for.
+    /// Begins a folder whose files our copy of the table has.
     pub(in crate::core::session) fn start_known_folder(
         &mut self,
         now: Time,
@@ -132,7 +130,7 @@ impl Transfers {
         self.start_planned_folder(now, cx, pending, get, plan);
     }
 
-    /// The hub has told us what is in the folder.
+    /// Begins a folder whose files the hub has listed.
     pub(in crate::core::session) fn start_listed_folder(
         &mut self,
         now: Time,
@@ -166,7 +164,7 @@ impl Transfers {
         self.enqueue(now, cx, plan.transfer, running, Output::FetchFolder(plan));
     }
 
-    /// Starts a download, now or when others have ended.
+    /// Puts a download into the queue, and begins it if it may run.
     fn enqueue(&mut self, now: Time, cx: &mut Context, transfer: u64, mut running: Running, start: Output) {
         self.numbers.mark(transfer);
         running.queued = Some(start);
@@ -179,7 +177,7 @@ impl Transfers {
     }
 }
 
-/// The chunks that are wanted, if not all are.
+/// The wanted chunks; none if all are wanted.
 fn wanted(chunks: Option<&[u32]>, offer: Option<&Offer>) -> Result<Option<ChunkSet>, Failure> {
     let (Some(chunks), Some(offer)) = (chunks, offer) else { return Ok(None) };
     if let Some(i) = chunks.iter().position(|chunk| u64::from(*chunk) >= offer.chunks) {

@@ -1,33 +1,33 @@
-//! What peers fetch from us, as it is told.
+//! Uploads: what others fetch from us, and how much of that the user is told.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::Transfers;
-use super::outgoing::given;
+use super::outgoing_pushes::given;
 use super::running::Running;
 use crate::core::session::UploadNote;
 use crate::core::session::context::Context;
 use crate::core::time::Time;
 use crate::protocol::Direction;
 
-/// How many uploads of one peer are told at once, and then one in this time: a peer could begin thousands in a second,
+/// How many uploads to one peer are told at once, and after that one in `EVERY`: a peer could begin thousands a second
 /// over many connections, and nobody could read that.
 const BURST: u32 = 64;
 const EVERY: Duration = Duration::from_millis(200);
-/// Peers of whom is remembered how much was told.
+/// How many peers are remembered.
 const PEERS: usize = 4_096;
 
-/// How much of a peer was told.
+/// How many uploads to a peer were told.
 #[derive(Default)]
 struct Told {
-    /// The moment at which its burst is whole again.
+    /// When its burst is available again as a whole.
     until: Time,
-    /// How many uploads were not told since the last one that was.
+    /// How many uploads were left out since the last one that was told.
     untold: u64,
 }
 
-/// The uploads that are told of.
+/// The uploads that the user is told of.
 #[derive(Default)]
 pub(super) struct Uploads {
     /// Their transfers, by the driver's numbers.
@@ -56,7 +56,7 @@ impl Uploads {
         self.transfers.remove(&upload);
     }
 
-    /// Whether one more upload of this peer is told.
+    /// Whether one more upload to this peer is told.
     fn may_tell(&mut self, now: Time, peer: &str) -> bool {
         if self.told.len() >= PEERS && !self.told.contains_key(peer) {
             self.told.retain(|_, told| told.until > now);
@@ -74,7 +74,7 @@ impl Uploads {
         true
     }
 
-    /// How many of this peer were not told since this was asked last, if any.
+    /// How many uploads to this peer were left out since the last call, if any.
     fn untold(&mut self, peer: &str) -> Option<u64> {
         let untold = self.told.get_mut(peer).map(|told| std::mem::take(&mut told.untold));
         untold.filter(|untold| *untold > 0)
@@ -86,7 +86,7 @@ impl Transfers {
         if let UploadNote::Started { peer, file, size, hash } = note {
             let (transfer, pending, push) = match self.take_giving(&peer, hash) {
                 Some((transfer, pending, push)) => (transfer, Some(pending), push),
-                // A push is waited for; of others, so many are told as a user can read.
+                // Pushes are always told; of other uploads, as many as a user can read.
                 None if self.uploads.may_tell(now, &peer) => (self.numbers.take(), None, None),
                 None => return,
             };

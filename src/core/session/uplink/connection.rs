@@ -1,4 +1,4 @@
-//! How it stands with the connection to the hub: made, lost, made again.
+//! The state of the connection to the hub: being made, up, lost, being made again.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use crate::core::time::{Rng, Time};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// A connection that lives so long is no part of the outage before it.
+/// A connection that has lived this long ends the outage before it.
 const STEADY: Duration = Duration::from_secs(10);
 
-/// How it stands with the connection.
+/// The state of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::core::session) enum Connection {
+pub(in crate::core::session) enum HubConnection {
     /// Being made for the first time.
     #[default]
     First,
-    /// The hello has been said.
+    /// Our hello was sent, and the hub's is awaited.
     Greeting { deadline: Time, lost: Option<Outage> },
-    /// Carrying the link, since then; so many tries were in vain before.
+    /// Carrying the link since a moment; `tries` were in vain before.
     Up { since: Time, tries: u32 },
-    /// The next try is at a moment.
+    /// Waiting for the next try.
     Pausing { until: Time, lost: Outage },
     /// Being made again.
     Again { lost: Outage },
@@ -43,7 +43,7 @@ impl Outage {
         Self { since: now, tries }
     }
 
-    /// After one more try in vain: when the next one is.
+    /// When the next try is, and the outage with that try counted.
     pub(super) fn next_try(self, now: Time, give_up: Duration, rng: &mut Rng) -> (Time, Self) {
         let pause = (FIRST_PAUSE * 2u32.pow(self.tries.min(16))).min(LONGEST_PAUSE);
         let half = pause / 2;
@@ -53,7 +53,7 @@ impl Outage {
     }
 }
 
-impl Connection {
+impl HubConnection {
     pub(super) fn outage(&self) -> Option<Outage> {
         match self {
             Self::First | Self::Up { .. } => None,

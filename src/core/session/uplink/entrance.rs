@@ -1,4 +1,4 @@
-//! A hub that has no time for us at its entrance is asked again, less and less often.
+//! A hub that is too busy to let us in is asked again, less and less often.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use crate::core::session::asks::Origin;
 use crate::core::time::{Rng, Time};
 use crate::protocol::Request;
 
-/// The longest pause between two tries to come in, unless the hub wants a longer one.
+/// The longest pause between two tries, unless the hub wants a longer one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// What is known of the entrance. See the [module](self).
+/// Whether the hub is too busy. See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Entrance {
-    /// Since when the hub has no time for us, and how many tries were in vain.
+    /// Since when the hub has been too busy, and how many tries were in vain.
     busy: Option<(Time, u32)>,
     /// What is asked again, and when.
     later: Option<(Time, Request, Origin)>,
 }
 
 impl Entrance {
-    /// The hub has no time, and wants us to wait for so long. False if that has gone on for `give_up`.
+    /// The hub is too busy, and wants us to wait. False if that has gone on for `give_up`.
     pub(super) fn is_busy(
         &mut self,
         now: Time,
@@ -33,7 +33,7 @@ impl Entrance {
             return false;
         }
         let pause = wait.saturating_mul(2u32.pow(tries.min(16))).min(LONGEST_PAUSE.max(wait));
-        // So that those who were refused together do not come together again.
+        // So that clients which were refused together do not ask together again.
         let jitter = Duration::from_micros(rng.below(pause.as_micros() as u64 / 2 + 1));
         let at = (now + pause + jitter).min(since + give_up);
         self.busy = Some((since, tries + 1));
@@ -51,7 +51,7 @@ impl Entrance {
         self.later = None;
     }
 
-    /// When it is tried again to come in.
+    /// When the hub is asked again.
     pub(super) fn due(&self) -> Option<Time> {
         self.later.as_ref().map(|(at, ..)| *at)
     }

@@ -1,10 +1,10 @@
-//! What a hub says last, or wrongly.
+//! The last line of a hub that closes the connection, and lines that are not of our protocol.
 
 use crate::protocol::cause;
 use crate::protocol::wire::Farewell;
 use crate::protocol::{ErrorCode, Failure};
 
-/// A line that is none of our protocol's.
+/// The failure of a line that is not of our protocol.
 pub(super) fn wrong_protocol(e: serde_json::Error) -> Failure {
     Failure::new(
         ErrorCode::WrongProtocol,
@@ -12,7 +12,7 @@ pub(super) fn wrong_protocol(e: serde_json::Error) -> Failure {
     )
 }
 
-/// The hub's last line, if this is one.
+/// The failure that the hub's farewell tells, if this line is one.
 pub(super) fn farewell(line: &[u8]) -> Option<Failure> {
     let Farewell { farewell } = serde_json::from_slice(line).ok()?;
     let failure = Failure::new(farewell.code, farewell.message);

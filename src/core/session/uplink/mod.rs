@@ -1,9 +1,10 @@
 //! The way to the hub: the connection, the link that it carries, and what the hub is asked over it.
 //!
-//! While the hub is lost, the link keeps what was said. When the hub has forgotten us, all that is still wanted of it is
-//! asked again: the registration first, then our offers, then the user's requests.
+//! While the hub is lost, the link keeps the frames. A restarted hub has forgotten us: it is asked again for everything
+//! that is still open, the registration first, then our offers, then the user's requests.
 
 mod connection;
+mod deadlines;
 mod entrance;
 mod farewell;
 
@@ -19,23 +20,22 @@ use crate::core::time::{Rng, Time};
 use crate::protocol::limits::{REQUEST_BYTES_IN_FLIGHT, REQUESTS_IN_FLIGHT};
 use crate::protocol::wire::{Ask, ClientHello, Frame, FrameIn, HubHello, LINK_PROTOCOL, Publish};
 use crate::protocol::{Content, ErrorCode, EventLine, Failure, Id, Offer, Request, RequestLine, to_json};
-pub(super) use connection::{Connection, Outage};
+pub(super) use connection::{HubConnection, Outage};
 use entrance::Entrance;
 use farewell::{farewell, wrong_protocol};
 
 /// How long the hub may take to answer a hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How long the hub may take to answer what it was asked. A hub that owes an answer for longer is taken for lost, as if it
-/// did not answer probes, and asked again over a new link; who does that for as long as a lost hub is waited for is given
-/// up.
+/// How long the hub may take to answer what it was asked. After that, it is taken for lost and asked again over a new
+/// link, even if it acknowledges every frame.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// Offers on their way to a hub that does not have them, a piece after the other.
+/// Our offers on their way to a restarted hub, one piece at a time.
 struct Reoffer {
-    /// What is offered, and whether the hub is to keep it.
+    /// Contents that one frame can hold, and whether the hub is to keep copies of them.
     pieces: VecDeque<(Vec<Content>, bool)>,
-    /// Whether the user's requests follow, because the hub has forgotten these too.
+    /// Whether the open requests follow, because the hub has forgotten those too.
     then_ask: bool,
 }
 
@@ -45,13 +45,13 @@ pub(super) struct Uplink {
     /// How long a lost hub is tried again.
     give_up: Duration,
     rng: Rng,
-    connection: Connection,
+    connection: HubConnection,
     entrance: Entrance,
     link: Link,
     /// The hub's name for this session.
     session: Option<String>,
-    /// Whether requests may be passed on: the hub knows us, or is not to know us.
-    settled: bool,
+    /// Whether requests may be passed on: the hub has let us in, or the user does not want to be in.
+    takes_requests: bool,
     reoffer: Option<Reoffer>,
     asks: Asks,
     /// Where we reach the hub.
@@ -69,17 +69,17 @@ pub(super) struct Greeted {
 }
 
 impl Uplink {
-    /// A way that is not taken yet.
+    /// A hub that we have not connected to.
     pub(super) fn new(config: &SessionConfig) -> Self {
         Self {
             config: config.link,
-            give_up: config.give_up,
+            give_up: config.patience.give_up,
             rng: Rng(config.seed),
-            connection: Connection::default(),
+            connection: HubConnection::default(),
             entrance: Entrance::default(),
             link: Link::new(config.link),
             session: None,
-            settled: false,
+            takes_requests: false,
             reoffer: None,
             asks: Asks::default(),
             address: None,
@@ -88,13 +88,13 @@ impl Uplink {
     }
 
     /// How it stands with the connection.
-    pub(super) fn connection(&self) -> Connection {
+    pub(super) fn connection(&self) -> HubConnection {
         self.connection
     }
 
     /// Whether the connection carries the link.
     pub(super) fn is_up(&self) -> bool {
-        matches!(self.connection, Connection::Up { .. })
+        matches!(self.connection, HubConnection::Up { .. })
     }
 
     /// The outage that there is.
@@ -112,12 +112,12 @@ impl Uplink {
         self.connection.outage().is_some()
     }
 
-    /// Whether requests may be passed on: the hub knows us, or is not to know us.
-    pub(super) fn is_settled(&self) -> bool {
-        self.settled
+    /// Whether requests may be passed on: the hub has let us in, or the user does not want to be in.
+    pub(super) fn takes_requests(&self) -> bool {
+        self.takes_requests
     }
 
-    /// Whether the hub has forgotten us and is being told who we are.
+    /// Whether the hub does not know us yet, or has forgotten us, and we are registering and offering again.
     pub(super) fn is_entering(&self) -> bool {
         let entering = self.asks.origins().any(|origin| matches!(origin, Origin::Enter | Origin::Return));
         entering || self.entrance.due().is_some() || self.reoffer.as_ref().is_some_and(|reoffer| reoffer.then_ask)
@@ -128,7 +128,7 @@ impl Uplink {
         self.reoffer.is_some()
     }
 
-    /// Whether there is room for what can as well wait and coalesce.
+    /// Whether the link has room for state, which can as well wait.
     pub(super) fn takes_state(&self) -> bool {
         self.link.takes_state()
     }
@@ -138,18 +138,18 @@ impl Uplink {
         &self.asks
     }
 
-    /// The same, to be changed.
+    /// What the hub has been asked, to be changed.
     pub(super) fn asks_mut(&mut self) -> &mut Asks {
         &mut self.asks
     }
 
-    /// Whether the hub can be asked for one more thing: it keeps no more for us than so many requests and bytes.
+    /// Whether the hub may be asked one more thing. It takes only so many requests and bytes of a client at a time.
     pub(super) fn may_ask_more(&self, one_at_a_time: bool) -> bool {
         let most = if one_at_a_time { 1 } else { REQUESTS_IN_FLIGHT };
         self.asks.len() < most && self.asks.bytes() < REQUEST_BYTES_IN_FLIGHT
     }
 
-    /// The hub says of itself that it is anywhere: it is where we reach it.
+    /// Puts the hub's address into an offer of its own: the hub does not know under which address we reach it.
     pub(super) fn place(&self, offer: &mut Offer) {
         if let Some(address) = self.address
             && offer.address.is_unspecified()
@@ -168,13 +168,13 @@ impl Uplink {
         self.ask_by_number(now, |id| Ask::Request(RequestLine { id: Some(Id::Number(id)), request }), origin);
     }
 
-    /// Asks the hub for something that is made of our number for it.
+    /// Asks the hub for something; `ask` makes it of our number for it.
     pub(super) fn ask_by_number(&mut self, now: Time, ask: impl FnOnce(i64) -> Ask, origin: Origin) {
         let body = self.asks.open(ask, origin).to_body();
         self.send_body(now, body);
     }
 
-    /// The same; but while we enter, it is sent after that, with all that is asked again.
+    /// The same; but while we are registering, it is sent afterwards, with everything that is asked again.
     pub(super) fn ask_once_in(&mut self, now: Time, ask: impl FnOnce(i64) -> Ask, origin: Origin) {
         if self.is_entering() {
             self.asks.open(ask, origin);
@@ -199,10 +199,10 @@ impl Uplink {
         self.fault.take()
     }
 
-    /// There is a connection: what is said on it first.
+    /// A connection is there. Returns our hello, the first line on it.
     pub(super) fn hello(&mut self, now: Time, config: &SessionConfig) -> String {
         let lost = self.connection.outage();
-        self.connection = Connection::Greeting { deadline: now + HELLO_TIMEOUT, lost };
+        self.connection = HubConnection::Greeting { deadline: now + HELLO_TIMEOUT, lost };
         to_json(&ClientHello {
             hello: LINK_PROTOCOL.into(),
             session: self.session.clone(),
@@ -216,10 +216,10 @@ impl Uplink {
         })
     }
 
-    /// The hub answers our hello, after this outage, if there was one.
+    /// Takes the hub's hello; `lost` is the outage before it, if there was one.
     ///
     /// # Errors
-    /// What the hub says that is no hello of our protocol.
+    /// The hub's farewell, or that it does not speak our protocol.
     pub(super) fn greeted(&mut self, now: Time, lost: Option<Outage>, line: &[u8]) -> Result<Greeted, Failure> {
         let hello: HubHello = match serde_json::from_slice(line) {
             Ok(hello) => hello,
@@ -235,14 +235,14 @@ impl Uplink {
         }
         let received = if fresh { 0 } else { hello.received };
         self.link.attach(now, received).map_err(broken)?;
-        self.connection = Connection::Up { since: now, tries: lost.map_or(0, |lost| lost.tries) };
+        self.connection = HubConnection::Up { since: now, tries: lost.map_or(0, |lost| lost.tries) };
         if lost.is_some() && !fresh {
-            self.settled = !self.is_entering() && self.reoffer.is_none();
+            self.takes_requests = !self.is_entering() && self.reoffer.is_none();
         }
         Ok(Greeted { lost, fresh })
     }
 
-    /// A frame of the hub: the event in it, if that is a new one.
+    /// Takes a frame of the hub. Returns the event in it, if it has a new one.
     ///
     /// # Errors
     /// The hub's farewell, or that it does not keep to the protocol.
@@ -271,11 +271,11 @@ impl Uplink {
     /// The connection was up, and is lost.
     pub(super) fn lose(&mut self, now: Time, up: (Time, u32)) -> Outage {
         self.link.detach();
-        self.settled = false;
+        self.takes_requests = false;
         Outage::begin(now, up)
     }
 
-    /// A try was in vain; the next one is after a pause.
+    /// A try was in vain: the next one is after a pause.
     ///
     /// # Errors
     /// `hub-lost` if it has been tried for long enough.
@@ -285,18 +285,18 @@ impl Uplink {
             return Err(Failure::new(ErrorCode::HubLost, format!("The hub has not answered for {seconds} s.")));
         }
         let (until, lost) = lost.next_try(now, self.give_up, &mut self.rng);
-        self.connection = Connection::Pausing { until, lost };
+        self.connection = HubConnection::Pausing { until, lost };
         Ok(())
     }
 
     /// The pause is over: the hub is tried again.
     pub(super) fn try_again(&mut self) {
-        if let Connection::Pausing { lost, .. } = self.connection {
-            self.connection = Connection::Again { lost };
+        if let HubConnection::Pausing { lost, .. } = self.connection {
+            self.connection = HubConnection::Again { lost };
         }
     }
 
-    /// The hub does not know us (any more).
+    /// The hub does not know us, or has forgotten us.
     pub(super) fn start_over(&mut self) {
         self.asks.begin_anew();
         self.entrance.start_over();
@@ -308,7 +308,7 @@ impl Uplink {
         self.entrance.admitted();
     }
 
-    /// The hub has no time for us, and is asked again for this later. False if that has gone on for too long.
+    /// The hub is too busy to let us in: asks it again after `wait` or more. False if that has gone on for too long.
     pub(super) fn hub_is_busy(&mut self, now: Time, wait: Duration, request: Request, origin: Origin) -> bool {
         self.entrance.is_busy(now, wait, self.give_up, &mut self.rng, (request, origin))
     }
@@ -320,15 +320,15 @@ impl Uplink {
         }
     }
 
-    /// The hub is told these offers again, before anything else is asked; `then_ask` says whether it has forgotten what
-    /// it was asked, too.
+    /// The hub is to be told these offers again before it is asked anything else. `then_ask` says that it has forgotten
+    /// the open requests as well.
     pub(super) fn reoffer(&mut self, pieces: VecDeque<(Vec<Content>, bool)>, then_ask: bool) {
-        self.settled &= then_ask;
+        self.takes_requests &= then_ask;
         self.reoffer = Some(Reoffer { pieces, then_ask });
     }
 
-    /// Sends the next piece of what is offered again: one at a time, since the link does not hold all that may be
-    /// offered. True if that was all, and everything else is asked again.
+    /// Sends the next piece of our offers. One at a time, since the link cannot hold all that may be offered. True if
+    /// none was left, and everything else is asked again.
     pub(super) fn reoffer_next(&mut self, now: Time) -> bool {
         let Some(reoffer) = &mut self.reoffer else { return false };
         if let Some((publish, keep)) = reoffer.pieces.pop_front() {
@@ -340,53 +340,11 @@ impl Uplink {
             true => self.asks.all().map(Ask::to_body).collect(),
             false => Vec::new(),
         };
-        (self.reoffer, self.settled) = (None, true);
+        (self.reoffer, self.takes_requests) = (None, true);
         for body in bodies {
             self.send_body(now, body);
         }
         true
-    }
-
-    /// When a lost hub is tried again.
-    pub(super) fn reconnects_at(&self) -> Option<Time> {
-        match self.connection {
-            Connection::Pausing { until, .. } => Some(until),
-            Connection::First | Connection::Greeting { .. } | Connection::Up { .. } | Connection::Again { .. } => None,
-        }
-    }
-
-    /// When the hub must have said hello.
-    pub(super) fn hello_due(&self) -> Option<Time> {
-        match self.connection {
-            Connection::Greeting { deadline, .. } => Some(deadline),
-            Connection::First | Connection::Up { .. } | Connection::Pausing { .. } | Connection::Again { .. } => None,
-        }
-    }
-
-    /// When the link wants time to pass.
-    pub(super) fn link_due(&self) -> Option<Time> {
-        self.link.next_timeout().filter(|_| self.is_up())
-    }
-
-    /// When it is tried again to come in. A hub that is lost is not asked.
-    pub(super) fn enters_at(&self) -> Option<Time> {
-        self.entrance.due().filter(|_| self.is_up())
-    }
-
-    /// When the hub must have answered what it was asked.
-    pub(super) fn answer_due(&self) -> Option<Time> {
-        match self.connection {
-            Connection::Up { since: up, .. } => self.asks.oldest_since().map(|since| up.max(since) + ANSWER),
-            Connection::First | Connection::Greeting { .. } | Connection::Pausing { .. } | Connection::Again { .. } => {
-                None
-            }
-        }
-    }
-
-    /// For how long the hub owes an answer, and whether that is too long for any hope.
-    pub(super) fn owes_for(&self, now: Time) -> Option<(Duration, bool)> {
-        let owes = now - self.asks.oldest_since()?;
-        Some((owes, owes >= ANSWER + self.give_up))
     }
 }
 

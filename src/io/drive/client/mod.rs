@@ -16,8 +16,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::core::Rng;
-use crate::core::hub::HUB;
-use crate::core::session::{Input, Output, Replica, Session, SessionConfig, TransferNote};
+use crate::core::session::{DownloadConfig, Input, Output, Patience, Replica, Session, SessionConfig, TransferNote};
 use crate::io::data::{Control, DataServer, LocalPeer, Rates, Shelf, Throttle, UploadNote as Upload};
 use crate::io::drive::output::Output as Printed;
 use crate::io::fs::check_dir;
@@ -30,6 +29,7 @@ use crate::io::os::cancel::Cancel;
 use crate::io::os::clock::{Clock, until};
 use crate::io::state::inbox::Inboxes;
 use crate::protocol::limits::MAX_FRAME;
+use crate::protocol::name::HUB;
 use crate::protocol::{EventLine, Failure, PublicKey};
 use peers::PeerPort;
 
@@ -109,14 +109,14 @@ impl<W: FnMut(&Replica)> ClientDriver<W> {
             inbox: options.inbox,
             invite: options.hub.invite.clone(),
             link: options.link,
-            give_up: options.give_up,
-            timeout: options.timeout,
-            push_patience: options.push_patience,
+            patience: Patience { give_up: options.give_up, timeout: options.timeout, pushes: options.push_patience },
             linger: options.linger,
             fail_fast: options.fail_fast,
-            on_conflict: options.on_conflict,
-            max_transfers: options.max_transfers,
-            accept_from: options.accept_from.clone(),
+            downloads: DownloadConfig {
+                on_conflict: options.on_conflict,
+                max_transfers: options.max_transfers,
+                accept_from: options.accept_from.clone(),
+            },
             settings: settings(&options, server.port(), peers.port()),
             epoch: clock.epoch(),
             seed,

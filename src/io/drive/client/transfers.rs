@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::{ClientDriver, Message};
-use crate::core::hub::HUB;
 use crate::core::session::{FetchPlan, FolderPlan, FolderSource, Replica, TransferNote, UploadNote};
 use crate::io::data::{
     Control, FetchJob, FetchNote, Fetched, FolderFetched, FolderFile, FolderJob, FolderNote, LocalPeer, Shelf, Source,
@@ -13,6 +12,7 @@ use crate::io::data::{
 use crate::io::state::pins::Pins;
 use crate::protocol::cause;
 use crate::protocol::event::Holder;
+use crate::protocol::name::HUB;
 use crate::protocol::name::NameKey;
 use crate::protocol::transfer::Chunking;
 use crate::protocol::wire::Had;

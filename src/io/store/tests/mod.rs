@@ -31,6 +31,7 @@ pub(in crate::io) fn message(number: u64) -> Record {
         number,
         sent,
         from: "Erin".into(),
+        from_key: NameKey::of("Erin"),
         destination: Destination::Lobby,
         text,
         withheld: false,
@@ -187,9 +188,9 @@ fn what_was_not_committed_is_gone_as_a_whole() {
     let file = dir.path().join(DATABASE);
     let (mut store, _) = Store::open(dir.path()).unwrap();
     let begun = in_transaction(&mut store.database, &file, |database| {
-        let mut trims = Trims::default();
+        let mut work = Work::default();
         for record in [name(1), message(1)] {
-            records::keep(database, &record, &mut trims).unwrap();
+            records::keep(database, &record, &mut work).unwrap();
         }
         Err::<(), _>(Failure::internal("the power goes"))
     });

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::io::store::invites::put as put_invite;
 use crate::protocol::invite::{InviteDigest, InviteRecord};
-use crate::protocol::record::{FailureRecord, HistoryQuery, Inbox, People, Span, VisitRecord};
+use crate::protocol::record::{AnswerRecord, Bringer, FailureRecord, HistoryQuery, Inbox, People, Span, VisitRecord};
 use crate::protocol::types::RoomAccess;
 use crate::sim::MemoryStore;
 
@@ -25,7 +25,7 @@ fn destination() -> impl Strategy<Value = Destination> {
     prop_oneof![
         Just(Destination::Lobby),
         (0..4_u64).prop_map(Destination::Room),
-        person().prop_map(Destination::Person)
+        person().prop_map(Destination::person)
     ]
 }
 
@@ -39,7 +39,8 @@ prop_compose! {
         number in 1..30_u64, sent in time(), from in person(), destination in destination(), text in text(),
         withheld in prop::bool::weighted(0.3), instance in "[ab]", ask in -3..9_i64,
     ) -> StoredMessage {
-        StoredMessage { number, sent, from, destination, text, withheld, idempotency_key: IdempotencyKey { instance, ask } }
+        let from_key = NameKey::of(&from);
+        StoredMessage { number, sent, from, from_key, destination, text, withheld, idempotency_key: IdempotencyKey { instance, ask } }
     }
 }
 
@@ -82,15 +83,23 @@ fn record() -> impl Strategy<Value = Record> {
         2 => (name_key(), spans()).prop_map(|(name_key, spans)| Record::There { name_key, spans }),
         1 => (name_key(), name_key()).prop_map(|(by, whom)| Record::Block { by, whom }),
         1 => (name_key(), name_key()).prop_map(|(by, whom)| Record::Unblock { by, whom }),
-        2 => (0..4_u64, "[rs]", access, name_key()).prop_map(|(room, name, access, owner)| Record::Room { room, name, access, owner }),
+        2 => (0..4_u64, "[rs]", access, name_key()).prop_map(|(room, name, access, owner)| {
+            Record::Room { room, name_key: NameKey::of(&name), name, access, owner }
+        }),
         1 => (0..4_u64).prop_map(|room| Record::RoomGone { room }),
         2 => (0..4_u64, name_key(), 0..9_u64, prop::sample::select(vec!["", "dora", "erin"]))
-            .prop_map(|(room, name_key, since, by)| Record::Member { room, name_key, since, by: NameKey::of(by) }),
+            .prop_map(|(room, name_key, since, by)| {
+                let by = (!by.is_empty()).then(|| Bringer { by: NameKey::of(by), network: None });
+                Record::Member { room, name_key, since, by }
+            }),
+        1 => (name_key(), "[ab]", -3..9_i64, "[xyz]").prop_map(|(name_key, instance, ask, answer)| {
+            Record::Answered(AnswerRecord { name_key, idempotency_key: IdempotencyKey { instance, ask }, answer })
+        }),
         1 => (0..4_u64, name_key()).prop_map(|(room, name_key)| Record::MemberGone { room, name_key }),
         1 => visit().prop_map(Record::Visit),
         1 => ("[pq]", 0..3_u32, time(), prop::option::of(0..3_u64))
             .prop_map(|(whom, count, last, locked_for)| Record::Failures(FailureRecord { whom, count, last, locked_for })),
-        1 => (0..8_i64).prop_map(|time| Record::TrimBefore(Timestamp(time))),
+        1 => (0..8_i64).prop_map(|time| Record::TrimBefore { time: Timestamp(time) }),
         1 => (0..4_000_u64).prop_map(|bytes| Record::TrimTo { bytes }),
     ]
 }
@@ -122,7 +131,7 @@ fn query() -> impl Strategy<Value = Query> {
             }
         ),
         5 => history().prop_map(Query::History),
-        1 => ("[ab]", name_key()).prop_map(|(instance, name_key)| Query::IdempotencyKeys { instance, name_key }),
+        1 => ("[ab]", name_key()).prop_map(|(instance, name_key)| Query::PastAnswers { instance, name_key }),
         1 => ("[ik]", 0..3_u8).prop_map(|(secret, key)| Query::Invite {
             digest: InviteDigest::of(&secret),
             key: PublicKey([key; 32]),
@@ -152,7 +161,7 @@ proptest! {
         }
         for batch in &batches {
             // What is to be forgotten is forgotten after a commit.
-            let trims = |record: &&Record| matches!(record, Record::TrimBefore(_) | Record::TrimTo { .. });
+            let trims = |record: &&Record| matches!(record, Record::TrimBefore { .. } | Record::TrimTo { .. });
             let (last, first): (Vec<&Record>, Vec<&Record>) = batch.iter().partition(trims);
             for _ in 0..2 {
                 store.keep(first.iter().copied()).unwrap();

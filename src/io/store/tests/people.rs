@@ -18,6 +18,7 @@ fn said(number: u64, from: &str, destination: Destination, text: &str) -> Stored
         number,
         sent: Timestamp(number as i64),
         from: from.into(),
+        from_key: NameKey::of(from),
         destination,
         text: text.into(),
         withheld: false,
@@ -26,7 +27,7 @@ fn said(number: u64, from: &str, destination: Destination, text: &str) -> Stored
 }
 
 fn to(name: &str) -> Destination {
-    Destination::Person(name.into())
+    Destination::person(name)
 }
 
 fn everything(name: &str) -> HistoryQuery {
@@ -121,7 +122,7 @@ fn old_messages_go_a_part_at_a_time_and_the_newest_stays() {
     let (mut store, _) = Store::ephemeral().unwrap();
     let all: Vec<Record> = (1..=1_200).map(message).collect();
     store.keep(&all).unwrap();
-    store.keep(&[Record::TrimBefore(Timestamp(601))]).unwrap();
+    store.keep(&[Record::TrimBefore { time: Timestamp(601) }]).unwrap();
     assert!(store.trim().unwrap(), "600 are not forgotten at once");
     assert!(!store.trim().unwrap());
     let oldest = |store: &Store| history(store, HistoryQuery { oldest: true, limit: 1, ..everything("erin") }).0;
@@ -130,7 +131,7 @@ fn old_messages_go_a_part_at_a_time_and_the_newest_stays() {
     store.keep(&[Record::TrimTo { bytes: 0 }]).unwrap();
     while store.trim().unwrap() {}
     assert_eq!(oldest(&store), [1_200]);
-    store.keep(&[Record::TrimBefore(Timestamp(i64::MAX))]).unwrap();
+    store.keep(&[Record::TrimBefore { time: Timestamp(i64::MAX) }]).unwrap();
     while store.trim().unwrap() {}
     assert_eq!(loaded(&store).last_message, 1_200);
     let left: i64 = store.database.query_row("SELECT bytes FROM sizes", [], |row| row.get(0)).unwrap();
@@ -191,12 +192,12 @@ fn what_is_withheld_is_handed_over_but_not_shown() {
 fn rooms_keep_their_numbers_to_themselves() {
     let (mut store, _) = Store::ephemeral().unwrap();
     let access = crate::protocol::types::RoomAccess::Invite;
-    let member =
-        |room, name: &str| Record::Member { room, name_key: NameKey::of(name), since: 4, by: NameKey::default() };
-    let room = Record::Room { room: 3, name: "tea".into(), access, owner: NameKey::of("erin") };
+    let member = |room, name: &str| Record::Member { room, name_key: NameKey::of(name), since: 4, by: None };
+    let room =
+        Record::Room { room: 3, name: "tea".into(), name_key: NameKey::of("tea"), access, owner: NameKey::of("erin") };
     store.keep(&[room, member(3, "b"), member(3, "a"), member(3, "b"), member(9, "a")]).unwrap();
     let there = loaded(&store);
-    assert_eq!(there.rooms[0].members, [(NameKey::of("a"), 4), (NameKey::of("b"), 4)]);
+    assert_eq!(there.rooms[0].members, [(NameKey::of("a"), 4, None), (NameKey::of("b"), 4, None)]);
     store.keep(&[Record::RoomGone { room: 3 }]).unwrap();
     let there = loaded(&store);
     assert!(there.rooms.is_empty());

@@ -87,11 +87,12 @@ fn what_an_account_had_is_forgotten_and_what_it_said_is_not() {
             Record::Room {
                 room: 1,
                 name: "r".into(),
+                name_key: NameKey::of("r"),
                 access: crate::protocol::types::RoomAccess::Open,
                 owner: a.clone(),
             },
-            Record::Member { room: 1, name_key: a.clone(), since: 0, by: NameKey::default() },
-            Record::Member { room: 1, name_key: b.clone(), since: 0, by: NameKey::default() },
+            Record::Member { room: 1, name_key: a.clone(), since: 0, by: None },
+            Record::Member { room: 1, name_key: b.clone(), since: 0, by: None },
             Record::Block { by: a.clone(), whom: b.clone() },
             Record::Block { by: b.clone(), whom: a },
         ])
@@ -103,7 +104,7 @@ fn what_an_account_had_is_forgotten_and_what_it_said_is_not() {
     let (_, loaded) = Store::open(dir.path()).unwrap();
     assert_eq!(names(&loaded), ["N2"]);
     assert!(loaded.blocks.is_empty());
-    assert_eq!(loaded.rooms[0].members, [(b, 0)]);
+    assert_eq!(loaded.rooms[0].members, [(b, 0, None)]);
     assert_eq!(loaded.last_message, 1);
 }
 

@@ -1,4 +1,4 @@
-//! Files that others want to give us: told of, accepted by themselves or by hand, and over.
+//! Pushes of others: told to the user, accepted by themselves or by hand, and over.
 
 use std::collections::BTreeMap;
 
@@ -18,51 +18,51 @@ use crate::protocol::{Direction, ErrorCode, Failure, Request, Transfer, event, r
 /// The hub counts from 1.
 const NO_PUSH: u64 = 0;
 
-/// The files that we may take.
+/// Pushes that we may accept, or are fetching.
 #[derive(Default)]
 pub(super) struct IncomingPushes {
     /// By their numbers here.
     offered: BTreeMap<u64, Offered>,
 }
 
-/// A file that somebody wants to give us.
+/// A push of somebody else.
 struct Offered {
     /// Its number at the hub.
     push: u64,
     told: event::PushOffered,
-    /// It cannot be accepted any more; that is told if what is under way of it fails.
+    /// Whether its sender has taken it back while we fetch it. The user is told if the transfer fails.
     gone: bool,
 }
 
 impl IncomingPushes {
-    /// What we were to take is not known to a hub that has forgotten everything; or we have left.
+    /// The hub was restarted, or we have left: none of them can be accepted any more.
     pub(super) fn forget(&mut self) {
         self.offered.clear();
     }
 
-    /// What was offered under this number.
+    /// The push with this number.
     pub(super) fn get(&self, number: u64) -> Option<&event::PushOffered> {
         self.offered.get(&number).map(|offered| &offered.told)
     }
 
-    /// The hub's number of what is offered to us under this one. Who has not been told of it has it from the hub.
+    /// The hub's number of the push with this number of ours. A number that we do not know is taken for the hub's.
     pub(super) fn at_hub(&self, number: u64) -> u64 {
         self.offered.get(&number).map_or(number, |offered| offered.push)
     }
 
-    /// What was offered to us under this number is not wanted; gives the hub's number.
+    /// Takes out a push. Returns the hub's number of it.
     pub(super) fn take(&mut self, number: u64) -> Option<u64> {
         self.offered.remove(&number).map(|offered| offered.push)
     }
 
-    /// The number under which we were told of the hub's.
+    /// Our number of the push with this number of the hub's.
     fn told_as(&self, push: u64) -> Option<u64> {
         self.offered.iter().find(|(_, offered)| offered.push == push).map(|(number, _)| *number)
     }
 }
 
 impl Transfers {
-    /// Somebody wants to give us a file. Whether that is accepted by itself was decided when we were started.
+    /// Somebody pushes a file to us: tells the user, and accepts it if that was configured.
     pub(in crate::core::session) fn push_offered(
         &mut self,
         now: Time,
@@ -78,12 +78,12 @@ impl Transfers {
         }
         offered.push = known.unwrap_or_else(|| self.numbers.take_over(at_hub));
         self.incoming.offered.insert(offered.push, Offered { push: at_hub, told: offered.clone(), gone: false });
-        let welcome = match &cx.config.accept_from {
+        let welcome = match &cx.config.downloads.accept_from {
             AcceptFrom::Nobody => false,
             AcceptFrom::Names(names) => names.iter().any(|name| NameKey::of(name) == NameKey::of(&offered.from)),
             AcceptFrom::All => true,
         };
-        // A hidden file can do much in a home folder: it is taken by hand alone.
+        // A hidden file can do much in a home folder, so it is only accepted by hand.
         let accepted = welcome && !offered.file.starts_with('.');
         let push = offered.push;
         cx.tell(now, offered);
@@ -98,7 +98,7 @@ impl Transfers {
 
     pub(in crate::core::session) fn push_gone(&mut self, now: Time, cx: &mut Context, gone: event::PushGone) {
         let Some(push) = self.incoming.told_as(gone.push) else { return };
-        // Whoever gives it takes it back when it has arrived: what we have accepted and fetch ends by itself.
+        // A sender also takes a push back when it has arrived: a transfer that is under way ends by itself.
         if self.running.contains_key(&push) {
             if let Some(offered) = self.incoming.offered.get_mut(&push) {
                 offered.gone = true;
@@ -109,7 +109,7 @@ impl Transfers {
         cx.tell(now, event::PushGone { push, ..gone });
     }
 
-    /// What we have accepted could not be fetched, and nobody gives it any more.
+    /// A transfer has failed: if its push was taken back meanwhile, the user is told now.
     pub(in crate::core::session) fn gone_meanwhile(&mut self, now: Time, cx: &mut Context, number: u64) {
         let gone =
             self.incoming.offered.get(&number).filter(|offered| offered.gone).map(|offered| offered.told.clone());
@@ -119,19 +119,19 @@ impl Transfers {
         }
     }
 
-    /// The push of this number is over, unless it is being fetched.
+    /// Forgets a push, unless it is being fetched.
     pub(in crate::core::session) fn forget_push(&mut self, number: u64) {
         if !self.running.contains_key(&number) {
             self.incoming.offered.remove(&number);
         }
     }
 
-    /// The hub's number of what is offered to us under this one.
+    /// The hub's number of the push with this number of ours.
     pub(in crate::core::session) fn push_at_hub(&self, number: u64) -> u64 {
         self.incoming.at_hub(number)
     }
 
-    /// Refuses an answer to a push that cannot be one: a number that was never that of a push, or is not any more.
+    /// Refuses an `accept` or `decline` of something that is no push, or is no push any more.
     pub(in crate::core::session) fn check_answer(&self, number: u64) -> Result<(), Failure> {
         let failure = match (self.incoming.offered.contains_key(&number), self.running.contains_key(&number)) {
             (true, true) => Failure::new(ErrorCode::NoSuchPush, "It is being fetched already.")
@@ -143,7 +143,7 @@ impl Transfers {
         Err(failure.at(pointer_at("/push")))
     }
 
-    /// What others want to give us, and is not under way.
+    /// The pushes of others that we do not fetch yet.
     pub(super) fn offered_to_us(&self) -> impl Iterator<Item = Transfer> {
         let waiting = self.incoming.offered.iter().filter(|(number, _)| !self.running.contains_key(number));
         waiting.map(|(number, offered)| Transfer {
@@ -158,8 +158,8 @@ impl Transfers {
     }
 }
 
-/// The numbers of a hub that has forgotten everything may be those of other pushes soon. What was asked about one
-/// of its pushes is asked about none, and refused in its turn.
+/// The hub was restarted, and may soon use the same numbers for other pushes: open requests about its pushes are made
+/// to be about none, so that they are refused in their turn.
 pub(in crate::core::session) fn void_push_answers(cx: &mut Context) {
     let void = |request: &mut Request| {
         if let Request::Accept(request::Accept { push, .. }) | Request::Decline(request::Decline { push }) = request {
@@ -170,14 +170,14 @@ pub(in crate::core::session) fn void_push_answers(cx: &mut Context) {
         if let Ask::Request(line) = ask {
             void(&mut line.request);
         }
-        // Its refusal is about none of the pushes that the new hub has told of.
+        // Its refusal must not be taken for that of a new push.
         if let Origin::User(pending) = origin {
             void(&mut pending.request);
         }
     }
 }
 
-/// What we have accepted, by the hub's number, could not be fetched: it can be accepted again, perhaps under another name.
+/// Tells the hub that we could not fetch a push that we had accepted, by the hub's number. It can be accepted again.
 pub(super) fn not_taken(now: Time, cx: &mut Context, push: u64) {
     cx.send_if_in(now, Ask::NotTaken(NotTaken { not_taken: push }));
 }

@@ -19,7 +19,7 @@ const FOURS: usize = 16_384;
 const BITS: usize = THREES + FOURS;
 
 /// The list's blocks, each by the first name that can be in it.
-pub(super) struct Names(BTreeMap<String, Block>);
+pub(in crate::core::hub) struct SearchIndex(BTreeMap<String, Block>);
 
 struct Block {
     /// How many rows may come or go until it is made anew.
@@ -60,15 +60,15 @@ fn bits(text: &str) -> impl Iterator<Item = usize> {
     text.as_bytes().windows(4).map(move |four| THREES + bit(four, FOURS)).chain(threes)
 }
 
-impl Default for Names {
+impl Default for SearchIndex {
     fn default() -> Self {
         Self(BTreeMap::from([(String::new(), Block { changes: 2 * BLOCK, has: Runs::none() })]))
     }
 }
 
-impl Names {
+impl SearchIndex {
     /// A row of this name is in the list now.
-    pub(super) fn add(&mut self, name: &str) {
+    pub(in crate::core::hub) fn add(&mut self, name: &str) {
         if let Some((_, block)) = self.0.range_mut::<str, _>((Unbounded, Included(name))).next_back() {
             block.has.add(name);
             block.changes = block.changes.saturating_sub(1);
@@ -76,14 +76,14 @@ impl Names {
     }
 
     /// A row of this name is not in the list any more.
-    pub(super) fn remove(&mut self, name: &str) {
+    pub(in crate::core::hub) fn remove(&mut self, name: &str) {
         if let Some((_, block)) = self.0.range_mut::<str, _>((Unbounded, Included(name))).next_back() {
             block.changes = block.changes.saturating_sub(1);
         }
     }
 
     /// Whether the block of this name is to be made anew: where it begins, and where the next one does.
-    pub(super) fn due(&self, name: &str) -> Option<(String, Option<String>)> {
+    pub(in crate::core::hub) fn due(&self, name: &str) -> Option<(String, Option<String>)> {
         let (start, _) =
             self.0.range::<str, _>((Unbounded, Included(name))).next_back().filter(|(_, block)| block.changes == 0)?;
         let next = self.0.range::<str, _>((std::ops::Bound::Excluded(start.as_str()), Unbounded)).next();
@@ -91,7 +91,7 @@ impl Names {
     }
 
     /// Makes a block anew of all rows that are in it, by their names in their order: as many blocks as are needed.
-    pub(super) fn renew<'a>(&mut self, start: String, rows: impl Iterator<Item = &'a str>) {
+    pub(in crate::core::hub) fn renew<'a>(&mut self, start: String, rows: impl Iterator<Item = &'a str>) {
         let (mut start, mut block, mut count) = (start, Runs::none(), 0);
         let mut last: Option<&str> = None;
         for name in rows {
@@ -112,7 +112,7 @@ impl Names {
     }
 
     /// Where names can be that contain a text in lower case, from a name on: from where, and up to where.
-    pub(super) fn places<'a>(
+    pub(in crate::core::hub) fn places<'a>(
         &'a self,
         from: &str,
         text: &str,
@@ -135,8 +135,8 @@ mod tests {
 
     #[test]
     fn no_name_is_missed_and_few_are_looked_at() {
-        let (mut rng, mut names, mut list) = (Rng(1), Names::default(), BTreeSet::new());
-        let renew = |names: &mut Names, list: &BTreeSet<String>, name: &str| {
+        let (mut rng, mut names, mut list) = (Rng(1), SearchIndex::default(), BTreeSet::new());
+        let renew = |names: &mut SearchIndex, list: &BTreeSet<String>, name: &str| {
             if let Some((start, next)) = names.due(name) {
                 let rows = list.range(start.clone()..).take_while(|row| next.as_ref().is_none_or(|next| *row < next));
                 names.renew(start, rows.map(String::as_str));

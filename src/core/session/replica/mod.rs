@@ -1,35 +1,37 @@
-//! The client's copy of the table and the roster.
+//! The client's copy of the table of offers and of the roster.
+
+mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::rows::{Row, Rows};
 use crate::protocol::event::{RosterUpdated, Table, TableUpdated};
 use crate::protocol::limits::{
     FOLLOWED_BYTES, FOLLOWED_OFFERS, INTRODUCED, LIST_BYTES, LIST_OFFERS, ROSTER, STATUS_CLIENTS, offer_bytes,
 };
 use crate::protocol::name::{MAX_NAME, NameKey};
 use crate::protocol::{Client, Follow, Follows, Offer, Presence, PublicKey, request};
+use rows::{Row, Rows};
 
-/// What is offered and who is there, at a revision.
+/// The table and the roster at a revision, as far as this client follows them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Replica {
-    /// The newest revision that was told.
+    /// The newest revision that the hub has told.
     pub revision: u64,
-    /// Counts what was told, so that a watcher knows when to look again.
+    /// How many updates were taken, so that a watcher knows when to look again.
     pub updates: u64,
     offers: Rows,
     clients: BTreeMap<String, Client>,
-    /// The newest of those who have left.
+    /// The names that have left last.
     gone: VecDeque<NameKey>,
     follows: Follows,
-    /// Whether the offers here are all there are.
+    /// Whether `offers` is the whole table.
     has_table: bool,
-    /// Whether it became too large.
+    /// Whether the table became too large to be followed.
     unfollowed: bool,
 }
 
-/// Keys that may have other owners, or none, after the roster has changed.
+/// The keys whose owners may have changed with the roster.
 pub(super) enum ChangedKeys {
     /// Everybody's.
     All,
@@ -42,28 +44,28 @@ impl Replica {
         Self { follows, ..Self::default() }
     }
 
-    /// Another run of the hub counts its revisions from the start.
+    /// The hub was restarted, and counts revisions from the start.
     pub(super) fn forget_revision(&mut self) {
         self.revision = 0;
     }
 
-    /// Whether the offers here are all there are, or are about to be.
+    /// Whether this has the whole table, or is about to.
     pub fn has_table(&self) -> bool {
         self.has_table
     }
 
-    /// Whether the table is told to us, and not too large for that.
+    /// Whether the table is followed: it was asked for, and is not too large.
     pub(super) fn follows_table(&self) -> bool {
         self.follows.table == Follow::Table && !self.unfollowed
     }
 
-    /// Whether everybody who is there is here.
+    /// Whether the whole roster is followed.
     pub(super) fn follows_roster(&self) -> bool {
         self.follows.roster == Follow::Table
     }
 
-    /// Takes what has changed; the names of files that we have anyway are shared. False if that is more than we keep:
-    /// then nothing is kept, and nothing more of it is taken.
+    /// Takes an update of the table. `known` finds our own copy of a file's name, which is shared. False if the table
+    /// has become too large: then it is not followed any more.
     #[must_use]
     pub(super) fn update_table(&mut self, update: &TableUpdated, known: impl Fn(&Offer) -> Option<Arc<str>>) -> bool {
         self.revision = self.revision.max(update.revision);
@@ -89,15 +91,15 @@ impl Replica {
         fits
     }
 
-    /// What is offered is not followed any more.
+    /// The table is not followed any more.
     pub(super) fn unfollow_table(&mut self) {
         self.updates += 1;
         self.has_table = false;
         self.offers = Rows::default();
     }
 
-    /// Somebody whom we have to do with, though we do not follow who is there; or they have left. Gives the keys whose
-    /// owners may be others now.
+    /// Takes one person whom we deal with, if we do not follow the roster; or that they have left. Returns the keys
+    /// whose owners may have changed.
     pub(super) fn meet(&mut self, client: &Client) -> ChangedKeys {
         self.updates += 1;
         let mut keys = BTreeSet::from([client.key]);
@@ -118,7 +120,7 @@ impl Replica {
         ChangedKeys::These(keys)
     }
 
-    /// Takes who has come, left or changed. Gives the keys whose owners may be others now.
+    /// Takes an update of the roster. Returns the keys whose owners may have changed.
     pub(super) fn update_roster(&mut self, update: &RosterUpdated) -> ChangedKeys {
         self.revision = self.revision.max(update.revision);
         let mut keys = BTreeSet::new();
@@ -129,7 +131,7 @@ impl Replica {
         if update.full {
             self.clients.clear();
         }
-        // How many there are and how long their names are is what the hub says.
+        // A hub could name too many people, or give them names that are too long.
         for client in update.clients.iter().filter(|client| client.name.chars().nth(MAX_NAME).is_none()) {
             match client.state {
                 _ if self.clients.len() >= ROSTER && !self.clients.contains_key(&client.name) => {}
@@ -175,7 +177,7 @@ impl Replica {
         self.offers.from("").map(Row::offer)
     }
 
-    /// The files that are offered, sorted; those of several owners several times.
+    /// The offered files, sorted; a file of several owners comes several times.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         self.offers.from("").map(|row| row.file())
     }
@@ -220,7 +222,7 @@ impl Replica {
         clients
     }
 
-    /// Who has these keys now.
+    /// The present owners of these keys.
     pub(super) fn owners_of(&self, keys: BTreeSet<PublicKey>) -> Vec<(PublicKey, Option<String>)> {
         let mut owners: BTreeMap<PublicKey, Option<&str>> = keys.into_iter().map(|key| (key, None)).collect();
         for client in self.clients() {
@@ -231,7 +233,7 @@ impl Replica {
         owners.into_iter().map(|(key, owner)| (key, owner.map(str::to_owned))).collect()
     }
 
-    /// The key of everybody who is here, with their name.
+    /// Everybody's key and name.
     pub(super) fn keys(&self) -> Vec<(PublicKey, String)> {
         self.clients().map(|client| (client.key, client.name.clone())).collect()
     }

@@ -1,5 +1,5 @@
-//! Hashing takes as long as a file is large. What was written after an `offer` sees it in the table, so it waits for it,
-//! but not for ever: after [`HOLD`], what does not change what we offer goes past it.
+//! Hashing a large file takes long. A request that was written after an `offer` must see the offer in the table, so it
+//! waits; but after [`HOLD`], requests that do not change our offers go past it.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use crate::protocol::Request;
 /// How long hashing holds up everything behind it.
 const HOLD: Duration = Duration::from_secs(1);
 
-/// The task that hashes, if one does.
+/// How long the present task has been hashing, if it hashes.
 #[derive(Default)]
-pub(super) struct Hold {
+pub(super) struct HashingHold {
     task: Option<u64>,
     since: Time,
     is_over: bool,
 }
 
-impl Hold {
-    /// Keeps account of the task that is worked on, if it hashes, and of how long that has held up the others.
+impl HashingHold {
+    /// Notes which task is being worked on, and whether it has held up the others for long enough.
     pub(super) fn watch(&mut self, now: Time, task: Option<&(u64, Pending)>) {
         let hashes = |pending: &Pending| matches!(pending.request, Request::Offer(_) | Request::Push(_));
         let task = task.filter(|(_, pending)| hashes(pending)).map(|(task, _)| *task);

@@ -1,4 +1,4 @@
-//! An `offer` on its way: what of it the hub has, and what it waits for.
+//! An `offer` that is not final: how much of it the hub has, and which copies it waits for.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -17,27 +17,27 @@ pub(super) struct Offered {
 
 /// An `offer` that is not final.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Publishing {
+pub(super) struct PendingOffer {
     pub(super) pending: Pending,
     /// What the hub has not been told of yet.
     pub(super) pieces: VecDeque<Vec<Content>>,
-    /// How many files of that are not offered yet.
+    /// How many files in `pieces` are not offered yet.
     pub(super) more: usize,
-    /// What it has acknowledged.
+    /// The files that the hub has acknowledged.
     pub(super) acked: Vec<Arc<str>>,
-    /// One of these offers: all others have the same owner, at the same place.
+    /// One of the acknowledged offers. All have the same owner and address.
     pub(super) like: Option<Offer>,
     pub(super) skipped: Vec<Skipped>,
-    /// Files of which the hub shall have a copy, and has none yet.
+    /// With `--keep`, the files of which the hub has no copy yet.
     pub(super) uncopied: Option<BTreeSet<Arc<str>>>,
-    /// Why there is no copy of one of them.
+    /// Why the hub could not copy one of them.
     pub(super) failure: Option<Failure>,
-    /// Folders that are to be watched: how the names of what is in them begin.
+    /// The prefixes of folders that are to be watched.
     pub(super) watched: Vec<String>,
 }
 
-impl Publishing {
-    /// What has been acknowledged, as the hub tells it.
+impl PendingOffer {
+    /// The acknowledged offers, as the hub would list them.
     pub(super) fn offers(&self, offered: &BTreeMap<Arc<str>, Box<Offered>>) -> Vec<Offer> {
         let Some(like) = &self.like else { return Vec::new() };
         let acked = self.acked.iter().filter_map(|file| offered.get(file));
@@ -49,7 +49,7 @@ impl Publishing {
         !self.pieces.is_empty()
     }
 
-    /// The hub has a copy of one of the files, or has none.
+    /// The hub has copied this file, or has failed to.
     pub(super) fn stored(&mut self, file: &str, failure: Option<Failure>) {
         if let Some(uncopied) = &mut self.uncopied
             && uncopied.remove(file)

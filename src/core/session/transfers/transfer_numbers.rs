@@ -1,42 +1,42 @@
-//! The numbers of transfers: a push has one number from its offer to its end, which is that of its transfer, too.
+//! The numbers of transfers. A push keeps one number from its announcement to the end of its transfer.
 
 use std::collections::BTreeSet;
 
 /// How many numbers may be in use ahead of the next one.
 const AHEAD: usize = 1_024;
 
-/// The highest number that is taken over from a hub: each up to it is exact in JSON, and none is ever the last.
+/// The highest number that is taken over from a hub. JSON holds it exactly, and there are always numbers left above it.
 const MOST: u64 = 1 << 40;
 
-/// Which numbers have been used, each for one thing. They count from 1.
+/// The numbers that are in use. They count from 1, and each is used for one thing.
 #[derive(Debug)]
-pub(super) struct Numbers {
+pub(super) struct TransferNumbers {
     /// The lowest that may be free.
     next: u64,
-    /// Those from there on that are not.
+    /// The numbers above `next` that are in use.
     ahead: BTreeSet<u64>,
 }
 
-impl Default for Numbers {
+impl Default for TransferNumbers {
     fn default() -> Self {
         Self { next: 1, ahead: BTreeSet::new() }
     }
 }
 
-impl Numbers {
+impl TransferNumbers {
     /// The number that [`take`](Self::take) gives next.
     pub(super) fn peek(&self) -> u64 {
         (self.next..).find(|number| !self.ahead.contains(number)).unwrap_or(self.next)
     }
 
-    /// A new number.
+    /// Takes a new number.
     pub(super) fn take(&mut self) -> u64 {
         let number = self.peek();
         self.mark(number);
         number
     }
 
-    /// The hub's number for something, if that is free here, or a new one.
+    /// Takes the hub's number for something, if that is free here, or a new one.
     pub(super) fn take_over(&mut self, number: u64) -> u64 {
         if number > MOST || !self.is_free(number) {
             return self.take();
@@ -50,7 +50,7 @@ impl Numbers {
         number >= self.next && !self.ahead.contains(&number)
     }
 
-    /// From now on, this number is in use.
+    /// Marks a number as in use.
     pub(super) fn mark(&mut self, number: u64) {
         if number < self.next {
             return;
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn each_number_is_used_for_one_thing() {
-        let mut numbers = Numbers::default();
+        let mut numbers = TransferNumbers::default();
         assert_eq!([numbers.take_over(3), numbers.take(), numbers.take()], [3, 1, 2]);
         // That of a hub that counts anew.
         assert_eq!([numbers.take_over(3), numbers.take_over(4), numbers.take_over(7)], [4, 5, 7]);
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_hub_cannot_make_them_cost_much() {
-        let mut numbers = Numbers::default();
+        let mut numbers = TransferNumbers::default();
         for number in 0..10_000 {
             numbers.take_over(10 * number + 10);
         }

@@ -1,4 +1,4 @@
-//! Files that we give to one person: hashed, told of, fetched from us or taken back.
+//! Our pushes: hashed, told to the hub, fetched by their receiver or taken back.
 
 use std::collections::BTreeMap;
 
@@ -14,24 +14,24 @@ use crate::protocol::types::{Content, PushAnswer, Stage};
 use crate::protocol::wire::{Ask, Push, TakeBack};
 use crate::protocol::{ContentHash, Direction, ErrorCode, Failure, Transfer, event};
 
-/// The files that we give.
+/// Our pushes that are not fetched yet.
 #[derive(Default)]
 pub(super) struct OutgoingPushes {
-    /// Ours, by the numbers of their transfers.
+    /// By the numbers of their transfers.
     giving: BTreeMap<u64, Giving>,
-    /// Which of several pushes of one content was fetched is not certain until the hub says which was accepted: the
-    /// numbers of those that were taken for it, with the content and for whom it is.
+    /// If one content is pushed to one person several times, it is uncertain which push was fetched until the hub says
+    /// which was accepted. The numbers of the pushes that were taken for it, with content and receiver.
     uncertain: BTreeMap<u64, (ContentHash, String)>,
 }
 
-/// A file that we want to give.
+/// A push that is not fetched yet.
 struct Giving {
     pending: Pending,
     to: String,
     content: Content,
     /// Its number at the hub, once it has one.
     push: Option<u64>,
-    /// They have accepted it, and may come for it.
+    /// Whether its receiver has accepted it.
     accepted: bool,
 }
 
@@ -67,23 +67,23 @@ impl OutgoingPushes {
         })
     }
 
-    /// A hub that has forgotten everything knows none of ours.
+    /// The hub was restarted, and knows none of them.
     pub(super) fn hub_has_forgotten(&mut self) {
         self.uncertain.clear();
         self.giving.values_mut().for_each(|giving| (giving.push, giving.accepted) = (None, false));
     }
 
-    /// Whether nobody has accepted one of ours.
+    /// Whether one of them is not accepted.
     pub(super) fn is_untaken(&self) -> bool {
         self.giving.values().any(|giving| !giving.accepted)
     }
 
-    /// Those that the hub does not have yet.
+    /// The requests of those that the hub does not know.
     pub(super) fn unasked_mut(&mut self) -> impl Iterator<Item = &mut Pending> {
         self.giving.values_mut().filter(|giving| giving.push.is_none()).map(|giving| &mut giving.pending)
     }
 
-    /// Gives up every push, each with what is to be said of it.
+    /// Takes out all requests, each with its failure.
     pub(super) fn abandon(&mut self) -> Vec<(Pending, Failure)> {
         let all = std::mem::take(&mut self.giving).into_values();
         all.map(|giving| (giving.untaken(), giving)).map(|(failure, giving)| (giving.pending, failure)).collect()
@@ -91,7 +91,7 @@ impl OutgoingPushes {
 }
 
 impl Transfers {
-    /// The file is hashed, and its receiver can fetch it: the hub is asked to tell them.
+    /// The file is hashed and served to its receiver: asks the hub to tell them.
     pub(in crate::core::session) fn start_push(
         &mut self,
         now: Time,
@@ -112,7 +112,7 @@ impl Transfers {
         }
     }
 
-    /// A hub that has forgotten what we give is told again, but for what it is being asked already.
+    /// Tells a restarted hub of our pushes, except for those that it is being asked already.
     pub(in crate::core::session) fn push_again(&mut self, now: Time, cx: &mut Context) {
         let asked: Vec<u64> = cx.uplink.asks().origins().filter_map(Origin::push).collect();
         let waiting =
@@ -154,14 +154,14 @@ impl Transfers {
         }
     }
 
-    /// They have accepted or declined.
+    /// The receiver has accepted or declined.
     pub(in crate::core::session) fn push_answered(&mut self, now: Time, cx: &mut Context, answer: event::PushAnswered) {
         if answer.answer == PushAnswer::Accepted && self.outgoing.uncertain.remove(&answer.push).is_some() {
             return;
         }
         let ours = self.outgoing.giving.iter_mut().find(|(_, giving)| giving.push == Some(answer.push));
         let Some((&transfer, giving)) = ours else { return };
-        // They fetch it when their queue has come to it; if they cannot, it waits again.
+        // After accepting, they fetch it when their queue lets them; if that fails, it waits again.
         giving.accepted = answer.answer == PushAnswer::Accepted;
         let failure = match answer.answer {
             PushAnswer::Accepted => return self.correct(now, cx, transfer, answer.push),
@@ -177,7 +177,7 @@ impl Transfers {
         self.push_refused(now, cx, transfer, failure);
     }
 
-    /// This push was accepted. If another one was taken for it when the content was fetched, they change places.
+    /// This push was accepted. If another push of the same content was taken for it, the two change places.
     fn correct(&mut self, now: Time, cx: &mut Context, transfer: u64, accepted: u64) {
         let pushes = &mut self.outgoing;
         let Some(giving) = pushes.giving.get_mut(&transfer) else { return };
@@ -188,16 +188,16 @@ impl Transfers {
         if let Some(running) = self.running.values_mut().find(|running| running.push == Some(taken)) {
             (running.push, giving.push) = (Some(accepted), Some(taken));
         } else {
-            // That one has ended, and was taken back for this one.
+            // The other push has ended, and was taken back in place of this one.
             giving.push = None;
             take_back(now, cx, accepted);
             self.ask_push(now, cx, transfer);
         }
     }
 
-    /// Somebody fetches from us: what we give them, if it is that.
+    /// Somebody fetches this content from us: takes out the push that this is, if it is one.
     pub(super) fn take_giving(&mut self, peer: &str, hash: ContentHash) -> Option<(u64, Pending, Option<u64>)> {
-        // The same content may be given twice: then it is the one that was accepted.
+        // If the content is pushed to them twice, it is the push that was accepted.
         let mut ours = self.outgoing.giving.iter().filter(|(_, giving)| giving.is(hash, peer)).peekable();
         let first = ours.peek().map(|(transfer, _)| **transfer)?;
         let transfer = ours.find(|(_, giving)| giving.accepted).map_or(first, |(transfer, _)| *transfer);
@@ -211,7 +211,7 @@ impl Transfers {
         Some((transfer, giving.pending, giving.push))
     }
 
-    /// Tells the hub that nobody shall fetch this any more; false if there is no such push, or somebody has begun.
+    /// Takes a push back at the hub. False if there is no such push, or its receiver has begun.
     pub(super) fn cancel_push(&mut self, now: Time, cx: &mut Context, transfer: u64) -> bool {
         let Some(giving) = self.outgoing.giving.get(&transfer) else { return false };
         if let Some(push) = giving.push {
@@ -230,7 +230,7 @@ impl Transfers {
         }
     }
 
-    /// We are out of the table, and so is what nobody has begun to fetch.
+    /// We have left the table: the pushes that nobody fetches fail.
     pub(super) fn leave_pushes(&mut self, now: Time, cx: &mut Context) {
         for transfer in self.outgoing.giving.keys().copied().collect::<Vec<_>>() {
             let failure = Failure::new(ErrorCode::NotRegistered, "You have left before they took it.")
@@ -240,12 +240,12 @@ impl Transfers {
     }
 }
 
-/// Nobody shall fetch this any more, by the hub's number.
+/// Takes a push back at the hub, by the hub's number.
 fn take_back(now: Time, cx: &mut Context, push: u64) {
     cx.send_if_in(now, Ask::TakeBack(TakeBack { take_back: push }));
 }
 
-/// An upload has ended; if it was a push, nothing more can be fetched by it.
+/// An upload has ended. If it was a push, it is not served any more and taken back at the hub.
 pub(super) fn given(now: Time, cx: &mut Context, running: &Running) {
     if running.is_asked_for() && running.direction == Direction::Up {
         cx.output(Output::Unlend(running.hash, running.peer.clone()));

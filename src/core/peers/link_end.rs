@@ -1,4 +1,4 @@
-//! Why a link ends, and what is said of it.
+//! Why a link ends, and what our user, the other side and the hub are told of that.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use super::Name;
 use crate::protocol::{ErrorCode, Failure};
 
 /// Why a link ends.
-pub(super) enum End {
-    /// We want no more of it.
+pub(super) enum LinkEnd {
+    /// Our user, or the end of our session, closes it.
     Ours,
-    /// The other side wants no more of it.
+    /// The other side closes it.
     Theirs,
     /// The other side has left the hub.
     Left,
@@ -17,12 +17,12 @@ pub(super) enum End {
     Unopened(Failure),
     /// The connection broke, or the other side broke the protocol.
     Broken(String),
-    /// Nothing is acknowledged for so long.
+    /// The other side has not acknowledged anything for this long.
     Silent(Duration),
 }
 
-impl End {
-    /// What whoever still waits for something is answered.
+impl LinkEnd {
+    /// The failure of the requests that wait for the link.
     pub(super) fn failure(&self, peer: &str) -> Failure {
         let unreachable = |message: String| {
             Failure::new(ErrorCode::PeerUnreachable, message)
@@ -40,7 +40,7 @@ impl End {
         }
     }
 
-    /// What the user is told.
+    /// The reason, as the user is told it.
     pub(super) fn reason(&self, me: Option<&Name>, peer: &str) -> String {
         match self {
             Self::Ours => format!("closed by {}", me.map_or("us", |me| &me.name)),
@@ -52,7 +52,7 @@ impl End {
         }
     }
 
-    /// Whether the hub should see for itself whether the other side is there.
+    /// Whether the hub should look whether the other side is there.
     pub(super) fn is_doubtful(&self) -> bool {
         match self {
             Self::Ours | Self::Theirs | Self::Left => false,
@@ -61,7 +61,7 @@ impl End {
         }
     }
 
-    /// Whether the other side is told.
+    /// Whether the other side is told of the end.
     pub(super) fn is_said(&self) -> bool {
         match self {
             Self::Ours | Self::Left | Self::Silent(_) => true,

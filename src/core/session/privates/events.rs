@@ -1,8 +1,8 @@
-//! What happens on direct connections, as the user is told of it.
+//! Tells the user what happens on direct connections.
 
 use super::Privates;
 use super::unwritten::Unwritten;
-use crate::core::peers::News;
+use crate::core::peers::PeerEvent;
 use crate::core::session::context::Context;
 use crate::core::session::inbox::Inbox;
 use crate::core::time::Time;
@@ -11,11 +11,11 @@ use crate::protocol::wire::{Ask, Unreachable};
 use crate::protocol::{Event, Request, Timestamp, event};
 
 impl Privates {
-    pub(super) fn take_news(&mut self, now: Time, cx: &mut Context, inbox: &mut Inbox) {
-        while let Some(news) = self.peers.next_news() {
-            match news {
-                News::Opened { peer, theirs, ticket } => self.private_opened(now, cx, inbox, peer, theirs, ticket),
-                News::Said { peer, link, number, text, sent } => {
+    pub(super) fn tell_events(&mut self, now: Time, cx: &mut Context, inbox: &mut Inbox) {
+        while let Some(event) = self.peers.next_event() {
+            match event {
+                PeerEvent::Opened { peer, theirs, ticket } => self.private_opened(now, cx, inbox, peer, theirs, ticket),
+                PeerEvent::Said { peer, link, number, text, sent } => {
                     let (name, withheld) = (NameKey::of(&peer), inbox.is_blocked(&NameKey::of(&peer)));
                     self.unwritten.push_back(Unwritten { name: name.clone(), link, number, withheld });
                     let to = cx.registration.name().unwrap_or_default().to_owned();
@@ -24,32 +24,32 @@ impl Privates {
                         self.peers.held(now, &name, link, number);
                     }
                 }
-                News::Acked { ticket, peer, number, sent } => {
+                PeerEvent::Acked { ticket, peer, number, sent } => {
                     self.private_acked(now, cx, ticket, acked(peer, number, sent, 1))
                 }
-                News::Held { ticket, peer, number, sent } => {
+                PeerEvent::Held { ticket, peer, number, sent } => {
                     self.private_acked(now, cx, ticket, acked(peer, number, sent, 0))
                 }
-                News::Delivered { peer, number } => {
+                PeerEvent::Delivered { peer, number } => {
                     inbox.tell_unless_held(now, cx, event::MessageDelivered { number, to: peer, private: true }.into());
                 }
-                News::RoundTrip { ticket, micros } => drop(self.ping_ends(now, cx, ticket, Ok(micros))),
-                News::Failed { ticket, failure } if self.ping_ends(now, cx, ticket, Err(failure.clone())) => {}
-                News::Failed { ticket, failure } => {
+                PeerEvent::RoundTrip { ticket, micros } => drop(self.ping_ends(now, cx, ticket, Ok(micros))),
+                PeerEvent::Failed { ticket, failure } if self.ping_ends(now, cx, ticket, Err(failure.clone())) => {}
+                PeerEvent::Failed { ticket, failure } => {
                     if let Some(pending) = self.pending.remove(&ticket) {
                         cx.refuse(now, pending.id, failure);
                     }
                 }
-                News::Closed { peer, reason } => {
+                PeerEvent::Closed { peer, reason } => {
                     if self.announced.remove(&NameKey::of(&peer)) {
                         self.tell_private(now, cx, inbox, &peer.clone(), event::PrivateClosed { peer, reason });
                     }
                 }
-                // A hub that has forgotten us finds out by itself.
-                News::Doubted(name) if cx.registration.is_in() && !cx.uplink.is_entering() => {
+                // A hub that does not know us yet finds out by itself.
+                PeerEvent::Doubted(name) if cx.registration.is_in() && !cx.uplink.is_entering() => {
                     cx.uplink.send(now, Ask::Unreachable(Unreachable { unreachable: name }));
                 }
-                News::Doubted(_) => {}
+                PeerEvent::Doubted(_) => {}
             }
         }
     }
@@ -99,17 +99,17 @@ impl Privates {
         let peer = said.from.clone();
         let name = NameKey::of(&peer);
         if !inbox.is_blocked(&name) && self.announced.insert(name) {
-            // It was opened while we blocked them.
+            // It was opened while we blocked them, so the user was not told.
             self.tell_private(now, cx, inbox, &peer, event::PrivateOpened { peer: peer.clone(), by: peer.clone() });
         }
         self.tell_private(now, cx, inbox, &peer, said);
     }
 
-    /// Tells what another client has caused, unless our user has blocked them.
+    /// Tells an event that another client has caused, unless our user has blocked them.
     fn tell_private(&mut self, now: Time, cx: &mut Context, inbox: &mut Inbox, peer: &str, event: impl Into<Event>) {
         let event = event.into();
         if inbox.is_blocked(&NameKey::of(peer)) {
-            // It goes the same way as any other, so that who said it cannot tell by the time it takes.
+            // The message goes the same way as any other, so that its sender cannot tell by the time that it takes.
             if let Event::PrivateMessage(_) = event {
                 inbox.tell_unless_held(now, cx, event::Withheld { number: 0 }.into());
             }

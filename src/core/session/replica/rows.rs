@@ -1,4 +1,4 @@
-//! The offers of a client's copy of the table: what each takes counts, since there are many.
+//! The offers in a client's copy of the table. There may be very many, so each takes little memory.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ type Key = (Arc<str>, Arc<str>);
 /// Offers by file, then owner.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Rows {
-    // The nodes of a tree are half empty at worst: so they hold little, and the rest stands behind a pointer.
+    // The nodes of a tree may be half empty, so they hold little, and the rest is behind a pointer.
     rows: BTreeMap<Key, Box<Rest>>,
     /// The owners, and how many offers each has.
     owners: BTreeMap<Arc<str>, usize>,
@@ -46,7 +46,7 @@ impl<'a> Row<'a> {
         &self.0.1
     }
 
-    /// As it was told.
+    /// The offer as the hub has told it.
     pub(super) fn offer(self) -> Offer {
         let Rest { size, hash, chunk_size, chunks, modified, kept, address, port } = *self.1;
         let (file, owner) = (self.file().to_owned(), self.owner().to_owned());
@@ -59,12 +59,12 @@ impl Rows {
         self.rows.len()
     }
 
-    /// What they take, as [`offer_bytes`] counts them.
+    /// Their size, as [`offer_bytes`] counts it.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Puts an offer in; `known` is the name of its file, if we have that anyway.
+    /// Puts an offer in. `known` is our own copy of its file's name, if we have one.
     pub(super) fn put(&mut self, offer: &Offer, known: Option<Arc<str>>) {
         let Offer { size, hash, chunk_size, chunks, modified, kept, address, port, .. } = *offer;
         let rest = Box::new(Rest { size, hash, chunk_size, chunks, modified, kept, address, port });
@@ -91,7 +91,7 @@ impl Rows {
         }
     }
 
-    /// The offers from a file on.
+    /// The offers from this file on.
     pub(super) fn from(&self, file: &str) -> impl Iterator<Item = Row<'_>> + use<'_> {
         self.rows.range((file.into(), "".into())..).map(|(key, rest)| Row(key, rest))
     }

@@ -5,24 +5,29 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::quotas::share;
+use serde::{Deserialize, Serialize};
+
+use super::share::share;
 use crate::protocol::limits::{MAILBOX_SENDERS, SMALL_MAILBOX, SMALL_MAILBOX_BYTES};
 use crate::protocol::name::NameKey;
 
 /// The messages to one person alone that they do not have yet, oldest first. It is counted from what it holds.
 #[derive(Default)]
-pub(super) struct Mailbox {
+pub(in crate::core::hub) struct Mailbox {
     waiting: VecDeque<Waiting>,
     all: Amounts,
-    /// By who has sent it.
-    of: HashMap<NameKey, Amounts>,
+    by_sender: HashMap<NameKey, Amounts>,
 }
 
-struct Waiting {
-    number: u64,
-    bytes: u64,
-    from: NameKey,
-    withheld: bool,
+/// A message that waits in a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Waiting {
+    pub(super) number: u64,
+    /// Of its text.
+    pub(super) bytes: u64,
+    pub(super) from: NameKey,
+    /// Its receiver shall not see it.
+    pub(super) withheld: bool,
 }
 
 /// How much is to be shown, and how much is withheld.
@@ -39,7 +44,7 @@ struct Amount {
 }
 
 /// Which limit has been reached, and the share of one sender if it is that.
-pub(super) enum Full {
+pub(in crate::core::hub) enum Full {
     /// Of messages.
     Messages(Option<u64>),
     /// Of bytes.
@@ -48,35 +53,37 @@ pub(super) enum Full {
 
 impl Mailbox {
     /// Keeps a message, whose number is higher than all before.
-    pub(super) fn put(&mut self, number: u64, from: &NameKey, bytes: usize, withheld: bool) {
-        let bytes = bytes as u64;
-        let from = self.of.get_key_value(from).map_or_else(|| from.clone(), |(from, _)| from.clone());
-        self.all.amount(withheld).add(bytes);
-        self.of.entry(from.clone()).or_default().amount(withheld).add(bytes);
-        self.waiting.push_back(Waiting { number, bytes, from, withheld });
+    pub(super) fn put(&mut self, message: Waiting) {
+        self.all.amount(message.withheld).add(message.bytes);
+        self.by_sender.entry(message.from.clone()).or_default().amount(message.withheld).add(message.bytes);
+        self.waiting.push_back(message);
     }
 
-    /// Its owner has everything up to this number.
-    pub(super) fn taken(&mut self, number: u64) {
-        while let Some(taken) = self.waiting.pop_front_if(|first| first.number <= number) {
-            self.gone(&taken);
-        }
+    /// Takes the oldest message out, if its number is not above this one.
+    pub(super) fn take_up_to(&mut self, number: u64) -> Option<Waiting> {
+        let taken = self.waiting.pop_front_if(|first| first.number <= number)?;
+        self.uncount(&taken);
+        Some(taken)
     }
 
-    /// A message was not kept after all.
-    pub(super) fn take_back(&mut self, number: u64) {
-        let Ok(at) = self.waiting.binary_search_by_key(&number, |waiting| waiting.number) else { return };
-        if let Some(gone) = self.waiting.remove(at) {
-            self.gone(&gone);
-        }
+    /// Takes out one message, which was not kept after all.
+    pub(super) fn take(&mut self, number: u64) -> Option<Waiting> {
+        let at = self.waiting.binary_search_by_key(&number, |waiting| waiting.number).ok()?;
+        let taken = self.waiting.remove(at)?;
+        self.uncount(&taken);
+        Some(taken)
     }
 
-    fn gone(&mut self, message: &Waiting) {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Waiting> {
+        self.waiting.iter()
+    }
+
+    fn uncount(&mut self, message: &Waiting) {
         self.all.amount(message.withheld).subtract(message.bytes);
-        if let Some(theirs) = self.of.get_mut(&message.from) {
+        if let Some(theirs) = self.by_sender.get_mut(&message.from) {
             theirs.amount(message.withheld).subtract(message.bytes);
             if theirs.shown.messages + theirs.withheld.messages == 0 {
-                self.of.remove(&message.from);
+                self.by_sender.remove(&message.from);
             }
         }
     }
@@ -84,7 +91,7 @@ impl Mailbox {
     /// Whether there is no room for a message of so many bytes from somebody with these names, and why. What is withheld
     /// takes no room from others, but has no more than they: whoever is blocked finds the mailbox full when it would be
     /// full of their messages.
-    pub(super) fn is_full<'a>(
+    pub(in crate::core::hub) fn is_full<'a>(
         &self,
         bytes: usize,
         withheld: bool,
@@ -92,7 +99,7 @@ impl Mailbox {
         (most, most_bytes): (u64, u64),
     ) -> Option<Full> {
         let all = self.all.counted(withheld);
-        let mine = from.filter_map(|name| self.of.get(name)).map(|theirs| theirs.counted(withheld));
+        let mine = from.filter_map(|name| self.by_sender.get(name)).map(|theirs| theirs.counted(withheld));
         let mine = mine.fold(Amount::default(), Amount::plus);
         let room = |most: u64, small: u64, others: u64| {
             if most <= small {

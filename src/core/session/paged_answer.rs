@@ -1,15 +1,16 @@
-//! An answer that the hub gives in pages, as far as it is there.
+//! The pages of an answer that have arrived so far.
 
 use super::pending::Pending;
 use crate::protocol::types::FoundFile;
 use crate::protocol::{Client, Offer};
 
-/// An answer of which some pages are there.
+/// The pages of an answer so far; which of the lists is filled depends on the request.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Collecting {
+pub(super) struct PagedAnswer {
     pub(super) pending: Pending,
     /// The revision of the first page.
     pub(super) revision: u64,
+    /// How often it was begun anew.
     pub(super) again: u8,
     pub(super) offers: Vec<Offer>,
     pub(super) bytes: usize,
@@ -17,7 +18,7 @@ pub(super) struct Collecting {
     pub(super) files: Vec<FoundFile>,
 }
 
-impl Collecting {
+impl PagedAnswer {
     pub(super) fn new(pending: Pending) -> Self {
         let (offers, clients, files) = (Vec::new(), Vec::new(), Vec::new());
         Self { pending, revision: 0, again: 0, offers, bytes: 0, clients, files }
@@ -27,7 +28,7 @@ impl Collecting {
         self.offers.is_empty() && self.clients.is_empty() && self.revision == 0
     }
 
-    /// Whether this page is of the same state as those before.
+    /// Whether a page shows the same state as the pages before it; `changed` is the revision of the last change.
     pub(super) fn fits(&mut self, revision: u64, changed: u64) -> bool {
         if self.is_empty() {
             self.revision = revision;

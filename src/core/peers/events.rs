@@ -1,35 +1,35 @@
-//! What is told of direct connections.
+//! What happens on direct connections, as the session is told of it.
 
 use crate::protocol::{Failure, Timestamp};
 
-/// What happens on links, for whoever asked and for the user.
+/// Something that has happened on a direct connection.
 #[derive(Debug, Clone, PartialEq)]
-pub enum News {
+pub enum PeerEvent {
     /// A link is open.
     Opened {
         /// Who is at the other end.
         peer: String,
         /// Whether the other end opened it.
         theirs: bool,
-        /// The first request that waits for it.
+        /// The request that has wanted it first, by its ticket.
         ticket: Option<u64>,
     },
     /// Somebody says something.
     Said {
-        /// Who.
+        /// Who says it.
         peer: String,
-        /// On which link.
+        /// The link on which it came.
         link: u64,
         /// Its number on this link.
         number: u64,
-        /// What.
+        /// The text.
         text: String,
-        /// When, by their clock.
+        /// When it was sent, by the sender's clock.
         sent: Timestamp,
     },
-    /// The user at the other side has a message of ours.
+    /// The other side's user has read a message of ours.
     Acked {
-        /// The request.
+        /// The request that sent it, by its ticket.
         ticket: u64,
         /// Who has it.
         peer: String,
@@ -38,9 +38,9 @@ pub enum News {
         /// When it was sent.
         sent: Timestamp,
     },
-    /// The other side's program has a message of ours, and holds it back until its user hears all again.
+    /// The other side's program has a message of ours, and holds it back until its user leaves `focus`.
     Held {
-        /// The request.
+        /// The request that sent it, by its ticket.
         ticket: u64,
         /// Who will have it.
         peer: String,
@@ -49,7 +49,7 @@ pub enum News {
         /// When it was sent.
         sent: Timestamp,
     },
-    /// The user at the other side has a message that was held back.
+    /// The other side's user has read a message that was held back.
     Delivered {
         /// Who has it.
         peer: String,
@@ -65,18 +65,18 @@ pub enum News {
     },
     /// A request cannot be fulfilled.
     Failed {
-        /// The request.
+        /// The request that sent it, by its ticket.
         ticket: u64,
         /// Why.
         failure: Failure,
     },
-    /// An open link is gone.
+    /// An open link has ended.
     Closed {
         /// Who was at the other end.
         peer: String,
         /// Why.
         reason: String,
     },
-    /// Somebody does not answer: the hub should know.
+    /// This person does not answer: the hub should look whether they are there.
     Doubted(String),
 }

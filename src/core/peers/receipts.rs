@@ -1,9 +1,9 @@
-//! What the user at the other end has. A message counts as delivered only then: not when their machine has it.
+//! Read receipts: a message counts as delivered when the other side's user has read it, not when their machine has it.
 //!
-//! So there are two acknowledgements. The link's says that the other side lives, and is wanted within the ack timeout. That
-//! of the reader may take long: meanwhile messages wait, at the other end as many as a window holds, the others here. Who
-//! does not read is there all the same. Who hears only one room is, too, and will have what is held back for them: it is
-//! said so, and that it has arrived is said later.
+//! So there are two acknowledgements. The link's acknowledgement shows that the other side is alive, and must come
+//! within the ack timeout. The read receipt may take long: meanwhile as many messages as fit the window are at the
+//! other side, and the rest waits here. Somebody who reads nothing is not taken for gone. If the other side's user is
+//! in `focus`, its program says that the message is held back, and later that it was read.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,35 +16,35 @@ use crate::protocol::{ErrorCode, Failure, Timestamp};
 /// How long a message waits for its reader before its sender is told that it has not been read.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// After how long without any progress no more messages are taken that would have to wait.
+/// After how long without a receipt messages that would have to wait are refused at once.
 const STALLED: Duration = Duration::from_secs(5);
 
-/// A deadline that is seen so late was slept through.
+/// A deadline that is noticed this late passed while the machine was asleep.
 pub(super) const LATE: Duration = Duration::from_millis(100);
 
-/// Messages that the other side's user does not have, and what ours has of theirs.
+/// Our messages that the other side's user has not read, and how far ours has read theirs.
 #[derive(Default)]
-pub(super) struct Reading {
-    unread: VecDeque<Unread>,
+pub(super) struct Receipts {
+    unread: VecDeque<UnreadText>,
     bytes: usize,
-    /// The numbers of those before that are held back at the other side, though their requests are answered.
+    /// The numbers of earlier messages that the other side holds back; their requests are answered.
     held: VecDeque<u64>,
     /// When the other side's user last read something, or had nothing to read.
     progress: Time,
     stalled: bool,
     /// The number of the last message that has arrived from the other side.
     pub(super) heard: u64,
-    /// The number of the last one that our user has, and of the last one that the other side was told of.
+    /// Up to which message our user has read, and up to which the other side was told so.
     had: u64,
     confirmed: u64,
-    /// The same of those that are held back for our user.
+    /// Up to which message we hold back, and up to which the other side was told so.
     holds: u64,
     holds_confirmed: u64,
 }
 
 /// A message that has been sent.
-pub(super) struct Unread {
-    /// The request; none if it has been answered by now.
+pub(super) struct UnreadText {
+    /// The ticket of its request; none once that is answered.
     pub(super) ticket: Option<u64>,
     pub(super) number: u64,
     pub(super) bytes: usize,
@@ -52,14 +52,14 @@ pub(super) struct Unread {
     pub(super) stamp: Timestamp,
 }
 
-impl Reading {
+impl Receipts {
     /// Whether the window has room for another message.
     pub(super) fn takes(&self) -> bool {
         self.unread.is_empty() || self.bytes < PRIVATE_UNREAD
     }
 
     /// A message was sent.
-    pub(super) fn sent(&mut self, message: Unread) {
+    pub(super) fn sent(&mut self, message: UnreadText) {
         if self.unread.is_empty() {
             (self.progress, self.stalled) = (message.at, false);
         }
@@ -67,23 +67,22 @@ impl Reading {
         self.unread.push_back(message);
     }
 
-    /// The other side's user has everything up to a number: what that is, but for what was held back. None if it was
-    /// not sent.
-    pub(super) fn read(&mut self, now: Time, number: u64, last_sent: u64) -> Option<Vec<Unread>> {
+    /// The other side's user has read up to this message. Returns what that answers; none if it was never sent.
+    pub(super) fn read(&mut self, now: Time, number: u64, last_sent: u64) -> Option<Vec<UnreadText>> {
         if number > last_sent {
             return None;
         }
         Some(self.take(now, number))
     }
 
-    /// What was held back up to a number.
+    /// Takes out the held-back messages up to a number.
     pub(super) fn released(&mut self, number: u64) -> Vec<u64> {
         let count = self.held.partition_point(|held| *held <= number);
         self.held.drain(..count).collect()
     }
 
-    /// The other side holds everything up to a number back: what of it waits for an answer. None if it was not sent.
-    pub(super) fn held(&mut self, now: Time, number: u64, last_sent: u64) -> Option<Vec<Unread>> {
+    /// The other side holds back up to this message. Returns what that answers; none if it was never sent.
+    pub(super) fn held(&mut self, now: Time, number: u64, last_sent: u64) -> Option<Vec<UnreadText>> {
         let held = self.read(now, number, last_sent)?;
         self.held.extend(held.iter().filter(|message| message.ticket.is_some()).map(|message| message.number));
         // An honest client holds no more.
@@ -91,7 +90,7 @@ impl Reading {
         Some(held)
     }
 
-    fn take(&mut self, now: Time, number: u64) -> Vec<Unread> {
+    fn take(&mut self, now: Time, number: u64) -> Vec<UnreadText> {
         let mut read = Vec::new();
         while let Some(message) = self.unread.pop_front_if(|message| message.number <= number) {
             self.bytes -= message.bytes;
@@ -101,7 +100,7 @@ impl Reading {
         read
     }
 
-    /// The requests that have waited too long for a reader.
+    /// Takes the tickets of the requests that have waited too long for a receipt.
     pub(super) fn expire(&mut self, now: Time) -> Vec<u64> {
         if self.next_timeout().is_some_and(|due| due + LATE <= now) {
             // This machine has slept: the reader still has its time.
@@ -113,7 +112,7 @@ impl Reading {
         late.filter_map(|message| message.ticket.take()).collect()
     }
 
-    /// Whether nothing has been read for a while, though there is something.
+    /// Whether there are unread messages, and no receipt has come for a while.
     pub(super) fn is_stalled(&self) -> bool {
         self.stalled
     }
@@ -124,22 +123,22 @@ impl Reading {
         late.into_iter().chain(stalled).min()
     }
 
-    /// The requests that still wait for a reader.
+    /// The tickets of the requests that wait for a receipt.
     pub(super) fn tickets(&self) -> impl Iterator<Item = u64> {
         self.unread.iter().filter_map(|message| message.ticket)
     }
 
-    /// Our user has everything up to a number.
+    /// Our user has read up to this message.
     pub(super) fn has(&mut self, number: u64) {
         self.had = self.had.max(number.min(self.heard));
     }
 
-    /// Everything up to a number that our user does not have is held back for them.
+    /// Up to this message, what our user has not read is held back.
     pub(super) fn holds(&mut self, number: u64) {
         self.holds = self.holds.max(number.min(self.heard));
     }
 
-    /// What the other side is to be told of our user.
+    /// The receipts that the other side has not been sent.
     pub(super) fn confirm(&mut self) -> impl Iterator<Item = PeerBody> + use<> {
         let had = (self.had > self.confirmed).then_some(PeerBody::Had(self.had));
         let held = (self.holds > self.had.max(self.holds_confirmed)).then_some(PeerBody::Held(self.holds));
@@ -148,12 +147,12 @@ impl Reading {
     }
 }
 
-/// When something that has not been sent has waited too long.
+/// When a text that is not sent has waited too long.
 pub(super) fn too_late(since: Time) -> Time {
     since + PATIENCE
 }
 
-/// Why a message has not been read: the other side has it and its user does not, or it was not sent.
+/// The failure of a message without a receipt; `sent` says whether the other side's machine may have it.
 pub fn not_read(peer: &str, sent: bool) -> Failure {
     let message = match sent {
         true => format!("{peer} is there, but has not read this for {} s; it may still be shown.", PATIENCE.as_secs()),

@@ -1,0 +1,94 @@
+//! Whether something can be said, and to whom.
+
+use super::super::State;
+use super::super::mailbox::Full;
+use super::{Author, Decision, Outcome, Terms};
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::is_lobby;
+use crate::protocol::record::{Destination, StoredMessage};
+use crate::protocol::text::check_text;
+use crate::protocol::{ErrorCode, Failure, Record, request};
+
+impl State {
+    pub(super) fn decide_message(
+        &self,
+        terms: &Terms<'_>,
+        author: &Author,
+        message: request::Message,
+    ) -> Result<Decision, Failure> {
+        check_text(&message.text)?;
+        let to = self.other(&author.name_key, &message.to, "/to")?;
+        let name = self.names.shown(&to);
+        let withheld = self.blocks.has(&to, &author.name_key);
+        let most = (terms.limits.mailbox, terms.limits.mailbox_bytes);
+        let full = self
+            .mail
+            .mailbox(&to)
+            .and_then(|mailbox| mailbox.is_full(message.text.len(), withheld, self.names_of_author(author), most));
+        if let Some(full) = full {
+            return Err(mailbox_full(&full, &name, most));
+        }
+        Ok(self.said(terms, author, Destination::Person { name, name_key: to }, message.text, withheld))
+    }
+
+    pub(super) fn decide_broadcast(
+        &self,
+        terms: &Terms<'_>,
+        author: &Author,
+        text: String,
+    ) -> Result<Decision, Failure> {
+        check_text(&text)?;
+        Ok(self.said(terms, author, Destination::Lobby, text, false))
+    }
+
+    pub(super) fn decide_say(
+        &self,
+        terms: &Terms<'_>,
+        author: &Author,
+        say: request::Say,
+    ) -> Result<Decision, Failure> {
+        if is_lobby(&say.room) {
+            return self.decide_broadcast(terms, author, say.text);
+        }
+        check_text(&say.text)?;
+        let room = self.own_room(&author.name_key, &say.room)?;
+        Ok(self.said(terms, author, Destination::Room(room), say.text, false))
+    }
+
+    fn said(
+        &self,
+        terms: &Terms<'_>,
+        author: &Author,
+        destination: Destination,
+        text: String,
+        withheld: bool,
+    ) -> Decision {
+        let message = StoredMessage {
+            number: self.mail.last() + 1,
+            sent: terms.today,
+            from: author.name.clone(),
+            from_key: author.name_key.clone(),
+            destination,
+            text,
+            withheld,
+            idempotency_key: author.idempotency_key.clone(),
+        };
+        Decision { records: vec![Record::Message(message)], outcome: Outcome::Said }
+    }
+}
+
+fn mailbox_full(full: &Full, name: &str, (most, most_bytes): (u64, u64)) -> Failure {
+    let message = match full {
+        Full::Messages(Some(share)) => {
+            format!("{share} messages of yours may be kept for {name} at the moment; there is no room for more.")
+        }
+        Full::Bytes(Some(share)) => format!(
+            "Messages of yours of {share} bytes may be kept for {name} at the moment; that is not enough for this one."
+        ),
+        Full::Messages(None) => format!("{most} messages are kept for {name}; there is no room for more."),
+        Full::Bytes(None) => {
+            format!("Messages of {most_bytes} bytes may be kept for {name}; that is not enough for this one.")
+        }
+    };
+    Failure::new(ErrorCode::MailboxFull, message).at(pointer_at("/to"))
+}

@@ -1,0 +1,302 @@
+//! Making rooms, entering and leaving them, bringing others in.
+
+use std::collections::BTreeSet;
+
+use super::super::State;
+use super::super::share::share;
+use super::{Author, Decision, Notice, Outcome, RoomChange, Terms};
+use crate::protocol::limits::{
+    HubLimits, PEOPLE_PER_REQUEST, ROOMS_ADDRESSES, ROOMS_BY_OTHERS, ROOMS_EACH, ROOMS_INVITERS,
+};
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::{NameKey, check_room};
+use crate::protocol::record::Bringer;
+use crate::protocol::types::RoomAccess;
+use crate::protocol::{ErrorCode, Event, Failure, Record, event, log, request};
+
+/// What stands for the name of a room that has none.
+const NAMELESS: &str = "+";
+
+/// What the names begin with that we make up; a number follows.
+const MADE_UP: &str = "room-";
+
+impl State {
+    pub(super) fn decide_room_create(
+        &self,
+        terms: &Terms<'_>,
+        author: &Author,
+        mut create: request::RoomCreate,
+    ) -> Result<Decision, Failure> {
+        if create.room == NAMELESS {
+            create.room = self.made_up_name();
+        }
+        let name_key = self.free_room_name(&create.room)?;
+        let others = self.people_named(&author.name_key, &create.members)?;
+        self.check_all_here(terms, &others)?;
+        self.check_no_twin(&author.name_key, &others)?;
+        if self.rooms.len() >= terms.limits.rooms {
+            return Err(Failure::new(ErrorCode::TooMany, format!("There can be {} rooms.", self.rooms.len())));
+        }
+        self.check_new_room(terms.limits, author)?;
+        self.check_room_for(&author.name_key)?;
+        for (i, who) in others.iter().enumerate() {
+            self.check_brought(author, who).map_err(|failure| failure.at(pointer_at(&format!("/members/{i}"))))?;
+        }
+        check_members(terms.limits, others.len() + 1)?;
+        let access = create.access.unwrap_or(if others.is_empty() { RoomAccess::Open } else { RoomAccess::Invite });
+        let (room, name, owner) = (self.rooms.last() + 1, create.room, author.name_key.clone());
+        let mut records = vec![Record::Room { room, name: name.clone(), name_key, access, owner }];
+        records.push(self.member(room, author.name_key.clone(), None));
+        records.extend(others.iter().map(|who| self.member(room, who.clone(), Some(author.as_bringer()))));
+        let joined: Vec<String> = others.iter().map(|who| self.names.shown(who)).collect();
+        let members: BTreeSet<&NameKey> = others.iter().chain([&author.name_key]).collect();
+        let members: Vec<String> = members.into_iter().map(|who| self.names.shown(who)).collect();
+        let count = members.len();
+        let answer = event::RoomCreated { room: name.clone(), access, members };
+        let notice = brought(author, &name, joined, others);
+        Ok(room_decision(records, answer, notice, log_of(author, name, count)))
+    }
+
+    pub(super) fn decide_room_join(
+        &self,
+        terms: &Terms<'_>,
+        author: &Author,
+        join: &request::RoomJoin,
+    ) -> Result<Decision, Failure> {
+        let at = |failure: Failure| failure.at(pointer_at("/room"));
+        let room = self.room_named(&join.room)?;
+        let name = self.room_name(room);
+        if self.rooms.is_in(room, &author.name_key) {
+            if join.again {
+                return Ok(Decision::answer(
+                    Vec::new(),
+                    event::RoomJoined { room: name, members: self.member_names(room) },
+                ));
+            }
+            return Err(at(Failure::new(ErrorCode::AlreadyAMember, format!("You are in {name} already."))));
+        }
+        if self.room_access(room) == RoomAccess::Invite {
+            return Err(at(Failure::new(ErrorCode::RoomClosed, format!("{name} is not open to everybody."))));
+        }
+        self.check_room_for(&author.name_key)?;
+        check_members(terms.limits, self.rooms.size(room) + 1)?;
+        let me = &author.name_key;
+        let members: BTreeSet<&NameKey> = self.rooms.members(room).map(|(who, _)| who).chain([me]).collect();
+        let members: Vec<String> = members.into_iter().map(|who| self.names.shown(who)).collect();
+        let records = vec![self.member(room, me.clone(), None)];
+        let notice = Notice::Step { room, joined: true, name: author.name.clone(), name_key: me.clone() };
+        let log = log_of(author, name.clone(), members.len());
+        Ok(room_decision(records, event::RoomJoined { room: name, members }, notice, log))
+    }
+
+    pub(super) fn decide_room_invite(
+        &self,
+        terms: &Terms<'_>,
+        author: &Author,
+        invite: &request::RoomInvite,
+    ) -> Result<Decision, Failure> {
+        let room = self.own_room(&author.name_key, &invite.room)?;
+        let name = self.room_name(room);
+        let others = self.people_named(&author.name_key, &invite.members)?;
+        if others.is_empty() {
+            return Err(Failure::new(ErrorCode::BadRequest, "nobody is named").at(pointer_at("/members")));
+        }
+        for (i, who) in others.iter().enumerate() {
+            let at = |failure: Failure| failure.at(pointer_at(&format!("/members/{i}")));
+            if self.rooms.is_in(room, who) {
+                let message = format!("{} is in {name} already.", self.names.shown(who));
+                return Err(at(Failure::new(ErrorCode::AlreadyAMember, message)));
+            }
+            self.check_brought(author, who).map_err(at)?;
+        }
+        let count = self.rooms.size(room) + others.len();
+        check_members(terms.limits, count)?;
+        let joined: Vec<String> = others.iter().map(|who| self.names.shown(who)).collect();
+        let records = others.iter().map(|who| self.member(room, who.clone(), Some(author.as_bringer()))).collect();
+        let answer = event::RoomInvited { room: name.clone(), members: joined.clone() };
+        let there = self.rooms.members(room).map(|(who, _)| who.clone());
+        let told = there.chain(others).filter(|who| *who != author.name_key).collect();
+        let notice = brought(author, &name, joined, told);
+        Ok(room_decision(records, answer, notice, log_of(author, name, count)))
+    }
+
+    pub(super) fn decide_room_leave(&self, author: &Author, leave: &request::RoomLeave) -> Result<Decision, Failure> {
+        let room = self.own_room(&author.name_key, &leave.room)?;
+        let (name, me) = (self.room_name(room), &author.name_key);
+        let left = self.rooms.size(room).saturating_sub(1);
+        let mut records = vec![Record::MemberGone { room, name_key: me.clone() }];
+        // A room without members is gone, and its name is free.
+        records.extend((left == 0).then_some(Record::RoomGone { room }));
+        let notice = Notice::Step { room, joined: false, name: author.name.clone(), name_key: me.clone() };
+        let log = log_of(author, name.clone(), left);
+        Ok(room_decision(records, event::RoomLeft { room: name }, notice, log))
+    }
+
+    /// The number of a room that somebody is in.
+    ///
+    /// # Errors
+    /// `no-such-room`, `not-a-member`
+    pub(in crate::core::hub) fn own_room(&self, me: &NameKey, room: &str) -> Result<u64, Failure> {
+        let number = self.room_named(room)?;
+        if self.rooms.is_in(number, me) {
+            return Ok(number);
+        }
+        let name = self.room_name(number);
+        Err(Failure::new(ErrorCode::NotAMember, format!("You are not in {name}.")).at(pointer_at("/room")))
+    }
+
+    /// The number of the room of this name.
+    ///
+    /// # Errors
+    /// `no-such-room`
+    pub(in crate::core::hub) fn room_named(&self, room: &str) -> Result<u64, Failure> {
+        self.rooms.named(&NameKey::of(room)).ok_or_else(|| {
+            let shown: String = room.chars().take(40).collect();
+            Failure::new(ErrorCode::NoSuchRoom, format!("There is no room {shown}.")).at(pointer_at("/room"))
+        })
+    }
+
+    /// The name of a room; of one that is gone, one that says its number.
+    pub(in crate::core::hub) fn room_name(&self, room: u64) -> String {
+        self.rooms.get(room).map_or_else(|| format!("{MADE_UP}{room}"), |room| room.name.clone())
+    }
+
+    pub(in crate::core::hub) fn room_access(&self, room: u64) -> RoomAccess {
+        self.rooms.get(room).map_or(RoomAccess::Invite, |room| room.access)
+    }
+
+    pub(in crate::core::hub) fn member_names(&self, room: u64) -> Vec<String> {
+        self.rooms.members(room).map(|(who, _)| self.names.shown(who)).collect()
+    }
+
+    fn member(&self, room: u64, name_key: NameKey, by: Option<Bringer>) -> Record {
+        Record::Member { room, name_key, since: self.mail.last(), by }
+    }
+
+    fn made_up_name(&self) -> String {
+        let names = (self.rooms.last() + 1..).map(|number| format!("{MADE_UP}{number}"));
+        // Each name that is taken stands for a room, and there are not many.
+        names.into_iter().find(|name| self.rooms.named(&NameKey::of(name)).is_none()).unwrap_or_default()
+    }
+
+    fn free_room_name(&self, name: &str) -> Result<NameKey, Failure> {
+        check_room(name).map_err(|failure| failure.at(pointer_at("/room")))?;
+        let name_key = NameKey::of(name);
+        if let Some(room) = self.rooms.named(&name_key) {
+            let message = format!("There is a room {} already.", self.room_name(room));
+            return Err(Failure::new(ErrorCode::RoomExists, message).at(pointer_at("/room")));
+        }
+        if let Some(twin) = self.rooms.twin(name) {
+            let twin = self.rooms.named(twin).map_or_else(|| twin.to_string(), |room| self.room_name(room));
+            let message = format!("The name {name} looks like that of the room {twin}.");
+            let failure = Failure::new(ErrorCode::RoomExists, message).hint("Choose another name.");
+            return Err(failure.at(pointer_at("/room")));
+        }
+        Ok(name_key)
+    }
+
+    /// People named in a request: known, not oneself, each once.
+    fn people_named(&self, me: &NameKey, names: &[String]) -> Result<Vec<NameKey>, Failure> {
+        if names.len() > PEOPLE_PER_REQUEST {
+            let message = format!("One request names {PEOPLE_PER_REQUEST} people.");
+            return Err(Failure::new(ErrorCode::TooMany, message).at(pointer_at("/members")));
+        }
+        let mut seen = BTreeSet::new();
+        let keys = names.iter().enumerate().map(|(i, name)| self.other(me, name, &format!("/members/{i}")));
+        let keys: Vec<NameKey> = keys.collect::<Result<_, _>>()?;
+        Ok(keys.into_iter().filter(|key| seen.insert(key.clone())).collect())
+    }
+
+    fn check_all_here(&self, terms: &Terms<'_>, others: &[NameKey]) -> Result<(), Failure> {
+        match others.iter().enumerate().find(|(_, who)| !(terms.is_here)(who)) {
+            Some((at, who)) => {
+                let message = format!("{} is not there.", self.names.shown(who));
+                let hint = "Make the room without them; `room-invite` brings them in later.";
+                let failure = Failure::new(ErrorCode::NotOnline, message).hint(hint);
+                Err(failure.at(pointer_at(&format!("/members/{at}"))))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether there is no room yet with just these members: it would be one of those that the first of them is in.
+    fn check_no_twin(&self, me: &NameKey, others: &[NameKey]) -> Result<(), Failure> {
+        let all_in = |room: u64| others.iter().all(|other| self.rooms.is_in(room, other));
+        let same = |room: &u64| self.rooms.size(*room) == others.len() + 1 && all_in(*room);
+        match self.rooms.joined_by(me).find(same).filter(|_| !others.is_empty()) {
+            Some(twin) => {
+                let name = self.room_name(twin);
+                let failure = Failure::new(ErrorCode::RoomExists, format!("The room {name} has the same members."));
+                Err(failure.hint(format!("`say {name} TEXT` reaches them.")).at(pointer_at("/members")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether somebody may make one more room: those of all names of their key count.
+    fn check_new_room(&self, limits: &HubLimits, author: &Author) -> Result<(), Failure> {
+        let most = limits.rooms_per_key;
+        if self.names_of_author(author).map(|name| self.rooms.made_by(name)).sum::<usize>() >= most {
+            let message = format!("There are {most} rooms that you have made; that is the most.");
+            let hint = "A room is gone when its last member has left it.";
+            return Err(Failure::new(ErrorCode::TooMany, message).hint(hint));
+        }
+        Ok(())
+    }
+
+    /// Whether somebody may be brought into a room. Not by whom they block, not beyond the share of rooms that is for
+    /// others to fill, and not beyond what one key or address may take of that: which of these it is, is not told.
+    fn check_brought(&self, author: &Author, who: &NameKey) -> Result<(), Failure> {
+        let mine: BTreeSet<&NameKey> = self.names_of_author(author).collect();
+        let bringer = author.as_bringer();
+        let (all, most) = (self.rooms.bringers(who).count() as u64, ROOMS_BY_OTHERS as u64);
+        let of_key = self.rooms.bringers(who).filter(|other| mine.contains(&other.by)).count() as u64;
+        let of_network = self.rooms.bringers(who).filter(|other| other.network == bringer.network).count() as u64;
+        let full = self.rooms.count_of(who) >= ROOMS_EACH
+            || of_key >= share(most, all - of_key, ROOMS_INVITERS)
+            || bringer.network.is_some() && of_network >= share(most, all - of_network, ROOMS_ADDRESSES);
+        if full || self.blocks.has(who, &author.name_key) {
+            let message = format!("{} cannot be brought into more rooms.", self.names.shown(who));
+            let hint = "Leave them out; they can join an open room by themselves.";
+            return Err(Failure::new(ErrorCode::TooMany, message).hint(hint));
+        }
+        Ok(())
+    }
+
+    /// Whether somebody may be in one more room.
+    fn check_room_for(&self, who: &NameKey) -> Result<(), Failure> {
+        if self.rooms.count_of(who) >= ROOMS_EACH {
+            let message = format!("{} is in {ROOMS_EACH} rooms; that is the most.", self.names.shown(who));
+            return Err(Failure::new(ErrorCode::TooMany, message));
+        }
+        Ok(())
+    }
+}
+
+impl Author {
+    /// As who brings others into rooms.
+    fn as_bringer(&self) -> Bringer {
+        Bringer { by: self.name_key.clone(), network: Some(self.network).filter(|network| !network.is_loopback()) }
+    }
+}
+
+fn check_members(limits: &HubLimits, count: usize) -> Result<(), Failure> {
+    if count > limits.members {
+        return Err(Failure::new(ErrorCode::TooMany, format!("A room can have {} members.", limits.members)));
+    }
+    Ok(())
+}
+
+fn brought(author: &Author, room: &str, joined: Vec<String>, told: Vec<NameKey>) -> Notice {
+    let (room, by) = (room.to_owned(), Some(author.name.clone()));
+    Notice::Brought(event::RoomChanged { room, by, joined, left: Vec::new() }, told)
+}
+
+fn log_of(author: &Author, room: String, members: usize) -> log::RoomChanged {
+    log::RoomChanged { room, by: author.name.clone(), members: members as u64 }
+}
+
+fn room_decision(records: Vec<Record>, answer: impl Into<Event>, notice: Notice, log: log::RoomChanged) -> Decision {
+    let (answer, log) = (answer.into(), log.into());
+    Decision { records, outcome: Outcome::Room(Box::new(RoomChange { answer, notice, log })) }
+}

@@ -1,0 +1,203 @@
+//! What all hubs would share if there were several: whose name is whose, who blocks whom, the rooms, the mail.
+//!
+//! There is one way in: [`State::apply`] takes a record, which cannot fail. Records are what is logged, stored,
+//! replayed and hashed; they are made by those who judge what clients ask, and mean the same in every version of the
+//! program and in whatever order its maps are gone through. So a state that was built live, one that was replayed from
+//! its records, and one that was loaded from the store have the same [`State::digest`].
+//!
+//! Each part owns what it holds. What one part needs of another, `State` passes.
+
+mod attendance;
+mod blocks;
+mod decide;
+mod hashed;
+mod mail;
+mod mailbox;
+mod names;
+mod presence;
+mod pushes;
+mod rooms;
+mod search_index;
+mod session_record;
+mod share;
+mod snapshot;
+mod table;
+
+pub(super) use attendance::Attendance;
+pub(super) use decide::{Author, Decision, Notice, Outcome, Proposal, Terms};
+pub(super) use pushes::Push;
+pub(super) use search_index::SearchIndex;
+pub use session_record::SessionRecord;
+pub use snapshot::Snapshot;
+pub(super) use table::{Key, Owner, Shelved, key};
+
+use blocks::Blocks;
+use mail::Mail;
+use names::Names;
+use presence::Roster;
+use pushes::Pushes;
+use rooms::{Membership, Room, Rooms};
+use table::Table;
+
+use crate::core::digest::{Digest, combined};
+use crate::protocol::Record;
+use crate::protocol::record::Loaded;
+
+/// The shared facts.
+#[derive(Default)]
+pub struct State {
+    names: Names,
+    blocks: Blocks,
+    rooms: Rooms,
+    mail: Mail,
+    roster: Roster,
+    table: Table,
+    pushes: Pushes,
+    /// Of the newest change of the roster or the table.
+    revision: u64,
+}
+
+impl State {
+    /// What the store has, for a hub that begins: nobody is here.
+    pub fn load(loaded: &mut Loaded) -> Self {
+        let (waiting, there) = (std::mem::take(&mut loaded.waiting), std::mem::take(&mut loaded.there));
+        let mut state = Self {
+            names: Names::load(&loaded.names),
+            blocks: Blocks::of(&loaded.blocks),
+            rooms: Rooms::load(std::mem::take(&mut loaded.rooms), loaded.last_room),
+            mail: Mail::load(loaded.last_message, Digest::from_bytes(loaded.said), &loaded.names, waiting, there),
+            ..Self::default()
+        };
+        state.begin_anew();
+        state
+    }
+
+    /// What only sessions keep up ends with them: nobody is here.
+    pub fn begin_anew(&mut self) {
+        self.mail.end_all();
+        (self.roster, self.table, self.pushes) = (Roster::default(), Table::default(), Pushes::default());
+        self.revision = 0;
+    }
+
+    /// A hash of everything in it.
+    pub fn digest(&self) -> Digest {
+        let kept = [self.names.digest(), self.blocks.digest(), self.rooms.digest(), self.mail.digest()];
+        combined(&[combined(&kept), self.roster.digest(), self.table.digest(), self.pushes.digest()])
+    }
+
+    /// Whose name is whose.
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Who blocks whom.
+    pub(super) fn blocks(&self) -> &Blocks {
+        &self.blocks
+    }
+
+    /// Which rooms there are.
+    pub(super) fn rooms(&self) -> &Rooms {
+        &self.rooms
+    }
+
+    /// What was said.
+    pub(super) fn mail(&self) -> &Mail {
+        &self.mail
+    }
+
+    /// Who is here.
+    pub(super) fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// What is offered.
+    pub(super) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Which files are for somebody.
+    pub(super) fn pushes(&self) -> &Pushes {
+        &self.pushes
+    }
+
+    /// The revision of the newest change of the roster or the table.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Something has happened that lasts as long as its session.
+    pub fn apply_of_session(&mut self, record: &SessionRecord) {
+        match record {
+            SessionRecord::Here { client } => {
+                self.revision += 1;
+                self.roster.set(self.revision, client);
+            }
+            SessionRecord::Left { name, closed } => {
+                self.revision += 1;
+                self.roster.remove(self.revision, name, *closed);
+            }
+            SessionRecord::Listed { owner, server, content } => {
+                self.revision += 1;
+                let key = self.table.key_of(&content.file, owner);
+                self.table.set(self.revision, key, Shelved { owner: *server, content: content.clone() });
+            }
+            SessionRecord::Unlisted { owner, file } => {
+                self.revision += 1;
+                self.table.remove(self.revision, &(file.clone(), owner.clone()));
+            }
+            SessionRecord::Pushed { number, push } => self.pushes.add(*number, push.clone()),
+            SessionRecord::PushTaken { number, taker } => self.pushes.set_taker(*number, *taker),
+            SessionRecord::PushGone { number } => self.pushes.remove(*number),
+        }
+    }
+
+    /// Something has happened.
+    pub fn apply(&mut self, record: &Record) {
+        match record {
+            Record::Name { name, name_key, key, credential, since: _ } => {
+                if self.names.claim(name_key, name, *key, *credential) {
+                    self.mail.introduce(name_key);
+                }
+            }
+            Record::KeyForgotten { name_key, key } => self.names.remove_key(name_key, key),
+            Record::Account(account) => {
+                if self.names.put(account) {
+                    self.mail.introduce(&account.name_key);
+                }
+            }
+            Record::NameGone { name_key } => {
+                self.names.remove(name_key);
+                self.blocks.forget(name_key);
+                self.rooms.forget(name_key);
+                self.mail.forget(name_key);
+            }
+            Record::Message(message) => self.mail.said(message),
+            Record::MessageAbandoned(message) => self.mail.unsaid(message),
+            Record::Received { name_key, number } => self.mail.received_by(name_key, *number),
+            Record::There { name_key, spans } => self.mail.attended(name_key, spans),
+            Record::Block { by, whom } => self.blocks.add(by, whom),
+            Record::Unblock { by, whom } => self.blocks.remove(by, whom),
+            Record::Room { room, name, name_key, access, owner } => {
+                let (name, name_key, access, owner) = (name.clone(), name_key.clone(), *access, owner.clone());
+                self.rooms.create(*room, Room { name, name_key, access, owner });
+            }
+            Record::RoomGone { room } => self.rooms.close(*room),
+            Record::Member { room, name_key, since, by } => {
+                self.rooms.join(*room, name_key, Membership { since: *since, by: by.clone() });
+            }
+            Record::MemberGone { room, name_key } => self.rooms.leave(*room, name_key),
+            // These have their rows in the store and are counted elsewhere in memory.
+            Record::InviteSpent { .. }
+            | Record::Visit(_)
+            | Record::Failures(_)
+            | Record::Copy(_)
+            | Record::CopyGone { .. }
+            | Record::TrimBefore { .. }
+            | Record::TrimTo { .. }
+            | Record::Answered(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! What is so only for as long as the sessions are here that say it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::pushes::Push;
+use super::table::Owner;
+use crate::protocol::types::Content;
+use crate::protocol::{Client, Timestamp};
+
+/// A change that is applied and replayed like a [`Record`](crate::protocol::Record), and not stored: it goes with its
+/// session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "kebab-case")]
+pub enum SessionRecord {
+    /// Somebody has come, or their line in the roster has changed.
+    Here {
+        /// The line.
+        client: Client,
+    },
+    /// Somebody is gone.
+    Left {
+        /// Their name.
+        name: String,
+        /// When.
+        closed: Timestamp,
+    },
+    /// Something is offered, or offered otherwise than before.
+    Listed {
+        /// Whose it is.
+        owner: Arc<str>,
+        /// Who serves it.
+        server: Owner,
+        /// What it is.
+        content: Arc<Content>,
+    },
+    /// A file is for somebody.
+    Pushed {
+        /// Its number, higher than all before.
+        number: u64,
+        /// What it is.
+        push: Push,
+    },
+    /// Whoever a file is for has accepted it; or it waits again.
+    PushTaken {
+        /// Its number.
+        number: u64,
+        /// Their session, if somebody has.
+        taker: Option<u64>,
+    },
+    /// A file is not for anybody any more: it was declined or taken back, or has arrived.
+    PushGone {
+        /// Its number.
+        number: u64,
+    },
+    /// Something is not offered any more.
+    Unlisted {
+        /// Whose it was.
+        owner: Arc<str>,
+        /// The file.
+        file: Arc<str>,
+    },
+}

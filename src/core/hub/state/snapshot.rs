@@ -1,0 +1,83 @@
+//! A state without its past, as it is written down: what a hub that joins later, or reads a log from the middle, begins
+//! with.
+//!
+//! It is JSON with a version. Fields are added with a default and never change their meaning; what cannot be said so gets
+//! a new version.
+
+use serde::{Deserialize, Serialize};
+
+use super::State;
+use super::blocks::Blocks;
+use super::mail::{Mail, MailRows};
+use super::names::{Names, Owned};
+use super::presence::Roster;
+use super::pushes::{Push, Pushes};
+use super::rooms::{RoomRows, Rooms};
+use super::table::{Listing, Table};
+use crate::protocol::name::NameKey;
+use crate::protocol::{Client, ErrorCode, Failure};
+
+/// The version of the form that this program writes.
+const VERSION: u32 = 1;
+
+/// A state without its past.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    version: u32,
+    names: Vec<Owned>,
+    blocks: Vec<(NameKey, NameKey)>,
+    rooms: RoomRows,
+    mail: MailRows,
+    /// The newest revision of the roster and the table, and their rows with theirs.
+    #[serde(default)]
+    revision: u64,
+    #[serde(default)]
+    roster: Vec<(u64, Client)>,
+    #[serde(default)]
+    table: Vec<(u64, Listing)>,
+    /// The number of the newest push, and those that are there.
+    #[serde(default)]
+    last_push: u64,
+    #[serde(default)]
+    pushes: Vec<(u64, Push)>,
+}
+
+impl State {
+    /// What there is, without how it came to be.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            version: VERSION,
+            names: self.names.rows(),
+            blocks: self.blocks.rows(),
+            rooms: self.rooms.rows(),
+            mail: self.mail.rows(),
+            revision: self.revision,
+            roster: self.roster.rows(),
+            table: self.table.rows(),
+            last_push: self.pushes.last(),
+            pushes: self.pushes.rows(),
+        }
+    }
+
+    /// The state that a snapshot was taken of.
+    ///
+    /// # Errors
+    /// `store-failed` if a newer program has written it.
+    pub fn restore(snapshot: Snapshot) -> Result<Self, Failure> {
+        let Snapshot { version, names, blocks, rooms, mail, revision, roster, table, last_push, pushes } = snapshot;
+        if version != VERSION {
+            let message = format!("The snapshot has version {version}; this potluck knows {VERSION}.");
+            return Err(Failure::new(ErrorCode::StoreFailed, message).hint("Use the newer potluck that wrote it."));
+        }
+        Ok(Self {
+            names: Names::of(names),
+            blocks: Blocks::of(&blocks),
+            rooms: Rooms::of(rooms),
+            mail: Mail::of(mail),
+            roster: Roster::of(&roster),
+            table: Table::of(table),
+            pushes: Pushes::of(last_push, pushes),
+            revision,
+        })
+    }
+}

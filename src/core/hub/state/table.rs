@@ -1,0 +1,197 @@
+//! The table itself: the offers with their revisions, and what is known of them all.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::search_index::SearchIndex;
+use crate::core::digest::Digest;
+use crate::core::ledger::{Ledger, Seen};
+use crate::protocol::limits::{FOLLOWED_BYTES, FOLLOWED_OFFERS, offer_bytes};
+use crate::protocol::types::Content;
+
+/// What names an offer: the file, and its owner. Whoever knows an offer by its name shares these.
+pub(in crate::core::hub) type Key = (Arc<str>, Arc<str>);
+
+pub(in crate::core::hub) fn key(file: &str, owner: &str) -> Key {
+    (file.into(), owner.into())
+}
+
+/// All offers, by file, then owner.
+#[derive(Default)]
+pub(in crate::core::hub) struct Table {
+    offers: Ledger<Key, Shelved>,
+    names: SearchIndex,
+    /// What the offers take, as [`offer_bytes`] counts them.
+    bytes: usize,
+    /// The owners, and how many offers each has.
+    owners: BTreeMap<Arc<str>, usize>,
+    digest: Digest,
+}
+
+/// Who serves an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Owner {
+    /// The client of this session.
+    Client(u64),
+    /// The hub: it lies on its own shelf.
+    Hub,
+    /// The hub: it has a copy, and its owner is not here or does not offer it.
+    Kept,
+    /// Nobody: its owner is gone, and it is not in the table any more. But others have fetched it, or some of it.
+    Gone,
+}
+
+/// An offer in the table.
+#[derive(Debug, Clone)]
+pub(in crate::core::hub) struct Shelved {
+    pub(in crate::core::hub) owner: Owner,
+    pub(in crate::core::hub) content: Arc<Content>,
+}
+
+/// An offer as a snapshot has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Listing {
+    owner: Arc<str>,
+    server: Owner,
+    content: Arc<Content>,
+}
+
+/// What of an offer is in the digest.
+fn digested(key: &Key, offer: &Shelved, change: impl FnOnce(&[&[u8]])) {
+    let server = match offer.owner {
+        Owner::Client(session) => session,
+        Owner::Hub | Owner::Kept | Owner::Gone => 0,
+    };
+    let Content { hash, size, .. } = &*offer.content;
+    change(&[key.0.as_bytes(), key.1.as_bytes(), &server.to_be_bytes(), &hash.0, &size.to_be_bytes()]);
+}
+
+impl Table {
+    /// What [`Table::rows`] gave.
+    pub(super) fn of(rows: Vec<(u64, Listing)>) -> Self {
+        let mut table = Self::default();
+        for (revision, Listing { owner, server, content }) in rows {
+            let key = table.key_of(&content.file, &owner);
+            table.set(revision, key, Shelved { owner: server, content });
+        }
+        table
+    }
+
+    /// Everything that is offered, with its revisions, in this order.
+    pub(super) fn rows(&self) -> Vec<(u64, Listing)> {
+        let (_, offers) = self.offers.since(None, true);
+        let listing = |key: &Key, offer: &Shelved| Listing {
+            owner: key.1.clone(),
+            server: offer.owner,
+            content: offer.content.clone(),
+        };
+        offers.map(|(revision, key, offer, _)| (revision, listing(key, offer))).collect()
+    }
+
+    pub(super) fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    pub(in crate::core::hub) fn len(&self) -> usize {
+        self.offers.len()
+    }
+
+    /// Whether it is too large for a client to have a copy of it.
+    pub(in crate::core::hub) fn is_too_large(&self) -> bool {
+        self.offers.len() > FOLLOWED_OFFERS || self.bytes > FOLLOWED_BYTES
+    }
+
+    pub(in crate::core::hub) fn get(&self, key: &Key) -> Option<&Shelved> {
+        self.offers.get(key)
+    }
+
+    /// The name of an offer that comes into the table: as its file is known to whoever has told of it, and its owner to
+    /// their other offers.
+    pub(in crate::core::hub) fn key_of(&self, file: &Arc<str>, owner: &str) -> Key {
+        let owner = self.owners.get_key_value(owner).map_or_else(|| owner.into(), |(owner, _)| owner.clone());
+        (file.clone(), owner)
+    }
+
+    /// Puts an offer in. `revision` is new and higher than all before.
+    pub(super) fn set(&mut self, revision: u64, key: Key, offer: Shelved) {
+        let before = self.offers.get(&key);
+        if let Some(before) = before {
+            digested(&key, before, |fields| self.digest.remove_fields(fields));
+        }
+        let fresh = before.is_none().then(|| key.clone());
+        digested(&key, &offer, |fields| self.digest.add_fields(fields));
+        self.offers.set(revision, key, offer);
+        if let Some((file, owner)) = fresh {
+            self.bytes += offer_bytes(&file, &owner);
+            *self.owners.entry(owner).or_default() += 1;
+            self.names.add(&file);
+            self.renew_names(&file);
+        }
+    }
+
+    /// Takes an offer out.
+    pub(super) fn remove(&mut self, revision: u64, key: &Key) {
+        if let Some(offer) = self.offers.get(key) {
+            digested(key, offer, |fields| self.digest.remove_fields(fields));
+            self.bytes -= offer_bytes(&key.0, &key.1);
+            self.offers.remove(revision, key, |_| ());
+            if let Some(offers) = self.owners.get_mut(&key.1) {
+                *offers -= 1;
+                if *offers == 0 {
+                    self.owners.remove(&key.1);
+                }
+            }
+            self.names.remove(&key.0);
+            self.renew_names(&key.0);
+        }
+    }
+
+    fn renew_names(&mut self, file: &str) {
+        let Some((start, next)) = self.names.due(file) else { return };
+        let rows = self.offers.range_from(&key(&start, "")).map(|((file, _), _)| &**file);
+        self.names.renew(start, rows.take_while(|file| next.as_ref().is_none_or(|next| *file < next.as_str())));
+    }
+
+    /// The offers from a key on.
+    pub(in crate::core::hub) fn from<'a>(
+        &'a self,
+        key: &Key,
+    ) -> impl Iterator<Item = (&'a Key, &'a Shelved)> + use<'a> {
+        self.offers.range_from(key)
+    }
+
+    /// Offers from a key on that may have this text in their file's name, in lower case; those that are left out do not.
+    pub(in crate::core::hub) fn like<'a>(
+        &'a self,
+        from: &Key,
+        text: &str,
+    ) -> impl Iterator<Item = (&'a Key, &'a Shelved)> + use<'a> {
+        let start = from.clone();
+        self.names.places(&from.0, text).flat_map(move |(first, next)| {
+            let first = key(first, "").max(start.clone());
+            self.offers.range_from(&first).take_while(move |((file, _), _)| next.is_none_or(|next| **file < *next))
+        })
+    }
+
+    /// The newest revision in which something changed.
+    pub(in crate::core::hub) fn newest(&self) -> u64 {
+        self.offers.newest()
+    }
+
+    /// What a reader has seen who has been told everything up to a revision.
+    pub(in crate::core::hub) fn seen(&self, revision: u64) -> Seen {
+        self.offers.seen(revision)
+    }
+
+    /// What changed, see [`Ledger::since`].
+    pub(in crate::core::hub) fn since(
+        &self,
+        seen: Option<Seen>,
+        whole: bool,
+    ) -> (bool, impl Iterator<Item = (u64, &Key, &Shelved, bool)>) {
+        self.offers.since(seen, whole)
+    }
+}
