@@ -33,7 +33,7 @@ impl Log {
     /// there: some of the newest records are kept once more.
     pub(super) fn crash(&mut self, rng: &mut Rng, disk: &mut MemoryStore) {
         let written = rng.below(self.writing.len() as u64 + 1) as usize;
-        let last = self.writing.iter().take(written).last().map_or(0, |(commit, _)| *commit);
+        let last = self.writing.iter().take(written).next_back().map_or(0, |(commit, _)| *commit);
         self.committed(last, disk);
         self.writing.clear();
         let repeated = rng.below(self.lately.len() as u64 + 1) as usize;
