@@ -15,86 +15,82 @@
 //! They are driven by real sockets in [`io`] and by a virtual clock in [`sim`], and cannot tell which. How
 //! a machine is driven is the drain contract, written once in [`core`].
 //!
-//! # One message from end to end
-//! Erin types `offer notes.txt`:
+//! # One file from end to end
+//! Erin types `offer notes.txt`, and Dora `get notes.txt`:
 //!
-//! 1. `cli/join.rs` reads the line, from the editor or the pipe, and hands it to [`io::drive::client`], whose loop gives
-//!    it to [`core::Session::handle`] as `Input::Line`.
-//! 2. [`protocol::line::parse`] makes a request of it: by serde if it starts with `{`, else by clap
-//!    ([`protocol::human`], after [`protocol::old_spellings`] has made today's words of a line of old). What depends on
-//!    the lines before, [`protocol::Speaker`] remembers; at a terminal, [`ui::talk`] says what is a command at all.
-//!    From here on nobody knows which it was.
-//! 3. `core/session/requests.rs` queues it. When its turn has come and a folder has been chosen, the session asks
-//!    for hashing: `Output::Hash`.
-//! 4. [`io::offers`] and [`io::content::hash`] read the file on a thread, unless [`io::content::hash_cache`] remembers its hash;
-//!    [`io::content::store`] can serve it from now on. The content comes back as `Input::Hashed`. From now on
-//!    [`io::offers::watch`] looks whether it changes: that comes as `Input::FilesChanged`, and is published anew.
-//! 5. The session sends a `publish` ([`protocol::wire::Ask`]) into its [`core::Link`], which numbers it and keeps
+//! 1. **The line.** `cli/join.rs` reads it and hands it to [`io::drive::client`], whose loop gives it to
+//!    [`core::Session`]. [`protocol::line::parse`] makes a request of it, by serde if it starts with `{`, else by clap;
+//!    from here on nobody knows which it was. At a terminal, [`ui::talk`] says what is a command at all.
+//! 2. **Hashing.** When the request's turn has come (`core/session/turns.rs`), the session says `Output::Hash`.
+//!    [`io::content`] hashes the file on a thread, unless its cache knows the hash; from now on the content can be served
+//!    ([`io::content::store`]), and [`io::offers::watch`] looks whether the file changes.
+//! 3. **To the hub.** The session publishes the content over its [`core::Link`], which numbers what it carries and keeps
 //!    it until it is acknowledged. [`io::net::connection`] writes it to the connection.
-//! 6. At the hub, [`io::drive::hub`] hands the line to [`core::Hub::handle`]; `core/hub/clients.rs` takes the frame
-//!    apart, `core/hub/requests.rs` checks the offers, puts them into the table under a new revision and answers
-//!    with `offer-acked`.
-//! 7. 20 ms later at most, `core/hub/telling.rs` tells each client that can take it one `table-updated`: all that
-//!    changed between the revision that this client has and the newest ([`core::ledger`]).
-//! 8. Each session (`core/session/answers.rs`) updates its replica and tells its user. Erin's gets the answer too,
-//!    and gives it the `id` of her request and `"final": true`.
-//! 9. [`io::drive::queued`] puts events into an outbox ([`core::outbox`]), where states merge and facts wait;
-//!    [`io::drive::output`] numbers and writes them, as JSON or through [`ui::human::render`].
+//! 4. **The table.** [`io::drive::hub`] hands the line to [`core::Hub`]; `core/hub/requests.rs` checks the offer, and a
+//!    record puts it into the table of the hub's state (`core/hub/state`). 20 ms later at most, `core/hub/telling.rs`
+//!    tells each client what has changed since the revision that it has.
+//! 5. **Who has it.** Dora's `get` goes the same way. `core/hub/locate.rs` answers with `located`: who has that content
+//!    or a part of it, with their addresses and keys. `core/session/transfers` makes a plan of it.
+//! 6. **The download.** [`io::transfer`] drives a [`core::Fetch`] with that plan. The machine decides who is dialled,
+//!    over how many lanes, which chunk is asked of whom, and who is dropped; each lane is a thread that does what it is
+//!    told. Every chunk is verified against the content's hash before it counts. A folder is the same machine with
+//!    another plan: its small files come as a stream, many for each request.
+//! 7. **The other end.** Erin's side is [`io::transfer`]'s server. It serves keys that are in the roster, and contents
+//!    that are in its store, and nothing else. What Dora has got is in her own store at once, and the hub tells those who
+//!    are fetching the same (`core/hub/holders.rs`).
+//! 8. **Told.** The machine's news come back as `TransferNote`s, which the session tells as events.
+//!    [`io::drive::queued`] puts them into an outbox ([`core::outbox`]), where states merge and facts wait;
+//!    [`io::drive::output`] writes them, as JSON or through [`ui::human::render`].
 //!
-//! Dora types `get notes.txt`. It goes to the hub like the offer. `core/hub/locate.rs` answers with `located`: who has
-//! that content or a part of it, with their addresses and keys. `core/session/transfers/starting.rs` queues it and makes a
-//! plan of it. [`io::transfer`] drives a [`core::Fetch`] with that plan, which decides who is dialled, over how many
-//! lanes, and which chunk is asked of whom ([`core::fetch`]). Each lane is a thread of its own that does what it is told;
-//! every chunk is verified against the content's hash before it counts. What happens comes back as `TransferNote`s, which
-//! the session tells as `transfer-started`, `transfer-progress` and, as the answer, `transfer-completed`; at a terminal,
-//! [`ui::bars`] draws a bar of them. Erin's side is [`io::transfer`]'s server: it serves keys that are in the roster and
-//! files that are in the [`io::content::store`], and nothing else.
+//! A `push` waits in the hub's state until its receiver accepts it, and is then fetched like anything else. What the hub
+//! serves itself, and the copies that it keeps for others, go the same way: [`io::drive::hub`] offers, and fetches
+//! (`Output::Copy`), as a client does.
 //!
-//! What Dora has got is in her own store at once. Her session tells the hub in batches (`core/session/transfers/holdings.rs`,
-//! `Ask::Have`), and the hub tells those who are fetching the same (`core/hub/holders.rs`, `sources-updated`).
-//!
-//! `get albums/` is answered by Dora's own copy of the table (`core/session/transfers/folders.rs`). The same machine fetches it: its
-//! small files as a stream, many for each request, and its larger ones in chunks. A `push` waits at the hub
-//! (`core/hub/pushes.rs`) until its receiver accepts it, and is then fetched like anything else.
-//!
-//! What the hub serves itself, and what it keeps for others, goes the same way: [`io::drive::hub::HubShelf`] offers a folder by
-//! the same means as a client, and makes the copies that `core/hub/copies.rs` wants (`Output::Copy`), fetched as anybody
-//! fetches. `offer-kept` is said when the copy and its record are on disk.
-//!
-//! # One thing said, from end to end
+//! # One message from end to end
 //! Erin types `message dora soup is ready`. It goes to the hub as above, and there:
 //!
-//! 1. `core/hub/messages.rs` checks it, gives it its number and says `Output::Persist`. What follows is *held*
-//!    (`core/hub/held.rs`) until the driver says `Input::Committed`: nobody is told of what a crash could take back.
-//! 2. [`io::store::writer`] writes it, with everything else that has gathered meanwhile, in one transaction of
-//!    [`io::store`].
-//! 3. `core/hub/feed.rs` gives it to Dora's client, if that keeps up. A client that does not, or is not there, gets it
-//!    later: from the newest messages that the hub has in memory, or from the store (`Output::Query`). So the hub holds
-//!    no queue for anybody.
-//! 4. Dora's session (`core/session/inbox.rs`) tells her, once. When standard output has taken it
-//!    ([`io::drive::client::Reporting`]), this machine remembers the number ([`io::state::inbox`]) and the session confirms it with a
-//!    `received`. By its number the message is recognized if it comes again, whatever was lost meanwhile.
-//! 5. This confirmation is what `delivered` in Erin's `message-acked` means; if it takes longer than that answer can
-//!    wait, she gets `message-delivered` when it comes.
+//! 1. **Judged.** `core/hub/proposing.rs` makes a proposal of the request. `State::decide` judges it by the state as it is
+//!    when its turn comes, changes nothing, and gives the records that come of it.
+//! 2. **Applied.** `State::apply` takes each record, which cannot fail. What is replayed from its records, read from a
+//!    snapshot or loaded from the store is the same state, and has the same digest.
+//! 3. **Kept.** `Output::Persist`: [`io::store::writer`] writes the records of one decision together, with everything
+//!    else that has gathered meanwhile, in one transaction of [`io::store`].
+//! 4. **Held until then.** What rests on a record waits in `core/hub/commits.rs` for `Input::Committed`: nobody is told
+//!    of what a crash could take back, and nobody waits for what has nothing to do with them.
+//! 5. **Fed.** `core/hub/feed.rs` gives the message to Dora's client, if that keeps up. A client that does not, or is not
+//!    there, gets it later: from the newest messages that the hub has in memory, or from the store (`Output::Query`).
+//! 6. **Read.** Dora's session (`core/session/inbox.rs`) tells her, once. When standard output has taken it, her machine
+//!    remembers the number ([`io::state::inbox`]) and confirms it. By its number a message is recognized if it comes again.
+//! 7. **Delivered.** This confirmation is what `delivered` in Erin's `message-acked` means; if it takes longer than that
+//!    answer can wait, she gets `message-delivered` when it comes.
+//! 8. **Asked again.** If the hub dies on the way, Erin's client asks again, with the name that its process gave itself
+//!    and its number for the request ([`protocol::record::IdempotencyKey`]). The answer was written down together with
+//!    what it is about, so it is answered the same, and nothing is done twice.
 //!
-//! If the hub dies on the way, Erin's client asks again, with the name that its process gave itself and its number for
-//! the request ([`protocol::record::IdempotencyKey`]): the hub looks whether that is on disk already. If Dora blocks Erin, all
-//! of this happens just the same, but what Dora's client gets is `withheld`, without the words.
-//!
-//! What is said with `private` takes another way: [`core::peers`] opens a link of its own to the other client, and the
-//! hub learns of it only if that does not answer. It is acknowledged like the rest: when Dora's standard output has taken
-//! it (`core/peers/receipts.rs`), while the link's own acknowledgement says only that her program lives. If `focus` holds it
-//! back, that is said at once, and that it has arrived when it has.
+//! If Dora blocks Erin, all of this happens just the same, but Dora's client gets `withheld`, without the words. What is
+//! said with `private` takes another way: [`core::peers`] opens a link of its own to the other client.
 //!
 //! # Code map
 //! | part | holds | may know |
 //! |---|---|---|
-//! | [`protocol`] | words: requests, events, frames, error codes, limits | nobody |
+//! | [`protocol`] | words: requests, events, frames, records, error codes, limits | nobody |
 //! | [`core`] | decisions | `protocol` |
 //! | [`ui`] | speech: human text, the line editor | `protocol` |
-//! | [`sim`] | practice: the machines under a virtual clock, a seeded network and a crashing hub | `core`, `protocol` |
+//! | [`sim`] | practice: the machines under a virtual clock, a seeded network, a log and a hub that crashes | `core`, `protocol` |
 //! | [`io`] | motion: sockets, disk, store, clock, signals | `core`, `protocol` |
-//! | [`crate::cli`] | doors: one file or folder for each subcommand | all |
+//! | [`crate::hub`], [`crate::client`] | the library's doors | `io`, `protocol` |
+//! | [`crate::cli`] | the program: one file or folder for each subcommand | all |
+//!
+//! | machine of `core` | decides |
+//! |---|---|
+//! | [`core::hub`] | what clients are answered and told. Its `state` is what all would share if there were several hubs: names, blocks, rooms, mail, roster, table, pushes. Everything else in it belongs to this process's sessions |
+//! | [`core::session`] | what a client asks, tells and fetches; each part owns its fields |
+//! | [`core::fetch`] | one download: a file, some chunks of one, or a folder |
+//! | [`core::peers`] | direct connections between clients |
+//! | [`core::link`] | one end of a connection that survives its transport |
+//!
+//! The rooms of `io` stand in one order, and each may know only those before it: `os`, `fs`, `content`, `net`,
+//! `transfer`, `offers`, `store`, `state`, `drive`. `tests/tidy` reads every import and fails on an arrow against it.
 //!
 //! # What is never done where
 //! - `protocol`, `core` and `sim` read no clock, open no file or socket, draw no random number, start no thread and
@@ -104,8 +100,10 @@
 //!   Only the editor and its completion touch the terminal and local folders.
 //! - Nothing waits for a reader of events, in any part. What is not read waits in a bounded outbox.
 //! - The hub waits for no client, and for the disk only with what must not be said before it is there: the machine
-//!   says `Output::Persist`, and what depends on it is held until `Input::Committed`. Passwords are checked
-//!   on threads of their own (`Output::Verify`).
+//!   says `Output::Persist`, and what rests on it is held until `Input::Committed`. Passwords are checked on threads of
+//!   their own (`Output::Verify`).
+//! - The hub's state changes only by records. `apply` reads no limits, no configuration, no clock and no tables of
+//!   Unicode: those are looked at where a proposal is judged, so that a record means the same in every version.
 //! - File contents are not touched by async code: they are read, hashed, sent and written on blocking threads.
 //! - Matches on our own enums have no catch-all where a new word must be thought about.
 //! - What may be said, and how much of it, is limited in [`protocol::limits`]; error codes have their sentence,

@@ -54,6 +54,7 @@ asks! {
     Message => MessageAcked,
     Broadcast => MessageAcked,
     PrivateOpen => PrivateOpened,
+    Ping => Pong,
     Private => MessageAcked,
     PrivateClose => PrivateClosed,
     Block => Blocked,
@@ -81,6 +82,6 @@ impl Ask for request::Offer {
 
 answers! {
     Welcome, Deregistered, Status, Roster, DirSet, Withdrawn, Table, Found, Chunks, TransferCompleted, Declined,
-    Transfers, Cancelled, MessageAcked, PrivateOpened, PrivateClosed, Blocked, Unblocked, Blocks, History, RoomCreated,
-    Rooms, RoomJoined, RoomInvited, RoomLeft, Members, Focused, Unfocused, Waited, Help, Bye,
+    Transfers, Cancelled, MessageAcked, Pong, PrivateOpened, PrivateClosed, Blocked, Unblocked, Blocks, History,
+    RoomCreated, Rooms, RoomJoined, RoomInvited, RoomLeft, Members, Focused, Unfocused, Waited, Help, Bye,
 }

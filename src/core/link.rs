@@ -132,6 +132,11 @@ impl Link {
         self.last_number - self.unacked.len() as u64
     }
 
+    /// The number of the last body that was given to the link.
+    pub fn last_sent(&self) -> u64 {
+        self.last_number
+    }
+
     /// Bytes of bodies that are not acknowledged.
     pub fn unacked_bytes(&self) -> usize {
         self.unacked_bytes

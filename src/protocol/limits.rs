@@ -249,6 +249,9 @@ pub const PRIVATE_UNREAD: usize = 256 << 10;
 /// Private messages to one person that are under way at once; who reads nothing is sent no more.
 pub const PRIVATE_EACH: usize = 64;
 
+/// How many may measure the way to one client at once.
+pub const PINGS: usize = 64;
+
 /// Private messages that are under way at once.
 pub const PRIVATE_UNDER_WAY: usize = 1_024;
 

@@ -7,6 +7,7 @@
 mod client;
 mod disk;
 mod done;
+mod log;
 mod look;
 mod peers;
 mod run;
@@ -27,7 +28,7 @@ use crate::core::time::{Rng, Time};
 use crate::protocol::event::Settings;
 use crate::protocol::limits::{HubLimits, MAX_TRANSFERS, PUSH_PATIENCE};
 use crate::protocol::name::NameKey;
-use crate::protocol::record::{Query, Record};
+use crate::protocol::record::Query;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
 use crate::protocol::wire::Received;
@@ -91,7 +92,7 @@ pub struct Sim {
     runs: u64,
     /// What is on the hub's disk, and what is on its way there.
     disk: MemoryStore,
-    writing: Vec<(u64, Record)>,
+    writing: log::Log,
     /// When everything that is being written will be there: commits keep their order.
     on_disk: Time,
     actors: Vec<Actor>,
@@ -154,7 +155,7 @@ impl Sim {
             runs: 0,
             tables: BTreeMap::new(),
             disk: MemoryStore::default(),
-            writing: Vec::new(),
+            writing: log::Log::default(),
             on_disk: Time(0),
             actors: Vec::new(),
             conns: BTreeMap::new(),
@@ -191,18 +192,10 @@ impl Sim {
     }
 
     /// The hub dies: its connections break. Of what was being written, some first part may be on the disk, though
-    /// nobody was told so; the rest is lost.
+    /// nobody was told so; the rest is lost, and some of the newest is kept once more.
     pub fn crash_hub(&mut self) {
         self.hub = None;
-        let mut written = self.rng.below(self.writing.len() as u64 + 1) as usize;
-        // What has the same number is there as a whole.
-        let number = |at: usize| self.writing.get(at).map(|(number, _)| *number);
-        while written > 0 && written < self.writing.len() && number(written) == number(written - 1) {
-            written += 1;
-        }
-        for (_, record) in self.writing.drain(..).take(written) {
-            self.disk.keep(&record);
-        }
+        self.writing.crash(&mut self.rng, &mut self.disk);
         self.on_disk = self.now;
         let conns: Vec<u64> = self.conns.keys().copied().collect();
         for conn in conns {
@@ -285,6 +278,7 @@ impl Sim {
     /// Makes an account at the hub, as `potluck user add` does.
     pub fn add_account(&mut self, name: &str, password: &str) {
         self.disk.add_account(name, password);
+        self.writing.changed_by_others();
         let names = self.disk.load().names;
         self.tell_hub(crate::core::hub::Input::Names(names));
     }

@@ -118,9 +118,7 @@ impl Sim {
         if run != self.runs || self.hub.is_none() {
             return;
         }
-        for (_, record) in self.writing.extract_if(.., |(number, _)| *number <= commit) {
-            self.disk.keep(&record);
-        }
+        self.writing.committed(commit, &mut self.disk);
         self.tell_hub(hub::Input::Committed(commit));
     }
 
@@ -286,8 +284,13 @@ impl Sim {
                 self.later(at, Happening::Breaks(conn));
             }
             hub::Output::Persist(commit, record) => {
-                self.writing.push((commit, record));
-                let at = self.on_disk.max(self.now + self.between(self.config.commit));
+                self.writing.write(commit, record);
+                let mut delay = self.between(self.config.commit);
+                if self.config.commit.0 < self.config.commit.1 && self.rng.chance(2) {
+                    // Now and then the disk has much else to do.
+                    delay *= 10;
+                }
+                let at = self.on_disk.max(self.now + delay);
                 self.on_disk = at;
                 self.later(at, Happening::Committed(self.runs, commit));
             }

@@ -31,9 +31,7 @@ pub fn render(line: &EventLine, style: Style) -> String {
         Event::Bye(body) => bye(body, style),
         Event::Error(body) => error(body, style),
         Event::Welcome(body) => welcome(body, style),
-        Event::Deregistered(body) => {
-            format!("{} is out of the table; {} withdrawn.\n", escape(&body.name), count(body.withdrawn, "offer"))
-        }
+        Event::Deregistered(body) => deregistered(body),
         Event::DirSet(body) => format!("Offering from {}.\n", escape(&body.dir)),
         Event::OfferAcked(body) => files::offer_acked(body, style),
         Event::OfferProgress(body) => files::offer_progress(body, style),
@@ -76,6 +74,7 @@ pub fn render(line: &EventLine, style: Style) -> String {
         Event::PrivateMessage(body) => people::private_message(body, style),
         Event::MessageDelivered(body) => people::delivered(body, style),
         Event::PrivateOpened(body) => people::private_opened(body),
+        Event::Pong(body) => people::pong(body),
         Event::PrivateClosed(body) => people::private_closed(body),
         Event::Blocked(body) => format!("{} is blocked.\n", escape(&body.name)),
         Event::Unblocked(body) => format!("{} is not blocked any more.\n", escape(&body.name)),
@@ -183,6 +182,10 @@ fn offers(body: &event::Table, style: Style) -> String {
 /// How to see the rest of a long answer.
 fn going_on(next: Option<&str>) -> String {
     next.map_or_else(String::new, |next| format!("There is more: the same with --after {}\n", escape(&quoted(next))))
+}
+
+fn deregistered(body: &event::Deregistered) -> String {
+    format!("{} is out of the table; {} withdrawn.\n", escape(&body.name), count(body.withdrawn, "offer"))
 }
 
 fn table_updated(body: &event::TableUpdated, style: Style) -> String {

@@ -105,6 +105,17 @@ pub(super) fn private_opened(body: &event::PrivateOpened) -> String {
     format!("Direct connection with {}: opened by {}.\n", escape(&body.peer), escape(&body.by))
 }
 
+pub(super) fn pong(body: &event::Pong) -> String {
+    let way = |how: &str, micros: Option<u64>, failed: &Option<String>| match (micros, failed) {
+        (Some(micros), _) => format!("{}.{} ms {how}", micros / 1_000, micros % 1_000 / 100),
+        (None, Some(reason)) => format!("not {how}: {}", escape(reason.trim_end_matches('.'))),
+        (None, None) => format!("not {how}"),
+    };
+    let hub = way("through the hub", body.hub_us, &body.hub_failed);
+    let direct = way("directly", body.direct_us, &body.direct_failed);
+    format!("{} answers: {hub}; {direct}.\n", escape(&body.peer))
+}
+
 pub(super) fn private_closed(body: &event::PrivateClosed) -> String {
     let reason = escape(&body.reason);
     let how = if reason.starts_with("closed") { reason.into_owned() } else { format!("closed ({reason})") };

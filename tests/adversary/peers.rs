@@ -129,6 +129,7 @@ impl World {
             PeerEvent::Failed { .. } => 5,
             PeerEvent::Closed { .. } => 6,
             PeerEvent::Doubted(_) => 7,
+            PeerEvent::RoundTrip { .. } => 8,
         };
         MET[kind].fetch_add(1, Relaxed);
         match news {
@@ -155,7 +156,7 @@ impl World {
                 assert!(self.confirmed.get(&peer).is_some_and(|confirmed| number <= *confirmed));
                 assert!(self.held.remove(&(peer, number)), "it was held back, and arrives once");
             }
-            PeerEvent::Failed { ticket, .. } => self.answered(ticket),
+            PeerEvent::Failed { ticket, .. } | PeerEvent::RoundTrip { ticket, .. } => self.answered(ticket),
             PeerEvent::Closed { peer, .. } => self.held.retain(|(held, _)| *held != peer),
             PeerEvent::Opened { ticket: None, .. } | PeerEvent::Doubted(_) => {}
         }
@@ -170,6 +171,10 @@ impl World {
             1 => {
                 let ticket = self.peers.open(self.now, whom).unwrap();
                 self.open.insert(ticket, (who, false));
+            }
+            2..4 if self.peers.is_open(&NameKey::of(NAMES[who])) => {
+                let ticket = self.peers.round_trip(self.now, whom).unwrap();
+                self.open.insert(ticket, (who, true));
             }
             // As the session does.
             _ if self.open.values().filter(of).count() < PRIVATE_EACH => {
@@ -385,7 +390,7 @@ fn run(seed: u64) {
 }
 
 /// How often each kind of news was told.
-static MET: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
+static MET: [AtomicU64; 9] = [const { AtomicU64::new(0) }; 9];
 
 #[test]
 fn peers() {

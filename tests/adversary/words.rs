@@ -87,7 +87,7 @@ fn fields(rng: &mut Rng, word: &str, own: &str, newest: u64) -> Option<String> {
         "cancel" => r#","transfer":1"#.to_owned(),
         "message" | "private" => format!(r#","to":"{person}","text":"words""#),
         "broadcast" => r#","text":"words""#.to_owned(),
-        "private-open" | "private-close" => format!(r#","to":"{person}""#),
+        "private-open" | "private-close" | "ping" => format!(r#","to":"{person}""#),
         "block" | "unblock" => format!(r#","name":"{person}""#),
         "history" => match rng.below(6) {
             0 => r#","lobby":true"#.to_owned(),

@@ -41,6 +41,20 @@ pages! {
         scene.says(ben, r#"{"id":5,"request":"private","to":"anna","text":"can you hear me?"}"#);
     };
 
+    "ping" ping |scene| {
+        let (anna, ben, cleo) = scene.anna_ben_and_cleo();
+        scene.note("the first one opens the direct connection");
+        scene.says(anna, "ping BEN");
+        scene.says(anna, "ping ben");
+        scene.says(ben, r#"{"id":1,"request":"ping","to":"anna"}"#);
+        scene.note("it is asked of somebody who is there");
+        scene.says(cleo, "quit");
+        scene.says(anna, "ping cleo");
+        scene.says(anna, "ping anna");
+        scene.says(ben, r#"{"id":2,"request":"ping","to":"zoe"}"#);
+        scene.says(anna, "ping");
+    };
+
     "private-close" private_close |scene| {
         let (anna, ben) = scene.anna_and_ben();
         scene.says(anna, "private-close ben");

@@ -191,6 +191,7 @@ impl Hub {
         let new = peer.link.receive(now, frame.n, frame.ack, frame.probe).map_err(fault)?;
         peer.doubted = false;
         self.talking.insert(id);
+        self.probed(now, id, frame.n.is_none() && !frame.probe);
         self.answer_challenge(now, id);
         if let (true, Some(body)) = (new, frame.body) {
             self.ask(now, id, body.get());
@@ -218,6 +219,7 @@ impl Hub {
             self.conns.remove(&conn);
             self.out.push_back(Output::Close(conn));
         }
+        self.probes_fail(now, id);
         if self.pass_to_challenger(now, id) {
             return;
         }
@@ -236,6 +238,7 @@ impl Hub {
     /// Ends a session: its name and its offers leave, its place is free.
     pub(super) fn end(&mut self, now: Time, id: PeerId, reason: &str) {
         self.leave(now, id, reason);
+        self.probes_fail(now, id);
         let Some(peer) = self.peers.remove(&id) else { return };
         self.places.leave(id);
         self.talking.remove(&id);

@@ -25,6 +25,17 @@ pub(super) struct Exchange {
     answers: Answers<Option<Id>, Arc<str>>,
     /// Readings of the past that the store has been asked for.
     readings: usize,
+    /// Who measures the way to this client, oldest first.
+    pub(super) pings: VecDeque<Ping>,
+}
+
+/// A `ping` that waits for the answer to the hub's probe.
+pub(super) struct Ping {
+    pub(super) by: PeerId,
+    pub(super) request_id: Option<Id>,
+    pub(super) since: Time,
+    /// What was sent before the probe: its answer has seen it.
+    pub(super) number: u64,
 }
 
 impl Exchange {

@@ -1,15 +1,21 @@
 //! What clients ask, one handler for each request.
 
+use std::time::Duration;
+
+use super::exchange::Ping;
 use super::state::Proposal;
 use super::{Hub, PeerId};
 use crate::core::link::LinkFault;
 use crate::core::time::Time;
-use crate::protocol::limits::LINK_FRAMES;
+use crate::protocol::limits::{LINK_FRAMES, PINGS};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::NameKey;
 use crate::protocol::request::HubRequest;
 use crate::protocol::wire::Ask;
 use crate::protocol::{ErrorCode, Event, Failure, Id, Presence, Request, event, log, request};
+
+/// How long the probe of a `ping` may take while the other side keeps sending other frames.
+const PING_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How much is gone through for the price of one request.
 const FOR_ONE: usize = 100;
@@ -126,6 +132,7 @@ impl Hub {
             HubRequest::History(request) => later(self.history(now, id, request_id, &request)),
             HubRequest::Focus(request) => self.focus(id, &request).map(Some),
             HubRequest::PrivateOpen(request) => later(self.vouch(now, id, request_id, &request)),
+            HubRequest::Ping(request) => later(self.ping(now, id, request_id, &request)),
             HubRequest::Quit(_) => {
                 self.quit(now, id, request_id);
                 Ok(None)
@@ -153,6 +160,7 @@ impl Hub {
             HubRequest::Register(_) | HubRequest::Dereg(_) | HubRequest::Quit(_) => 1,
             HubRequest::Who(_) | HubRequest::List(_) | HubRequest::Chunks(_) => 1,
             HubRequest::Accept(_) | HubRequest::Decline(_) | HubRequest::Message(_) => 1,
+            HubRequest::Ping(_) => 1,
             HubRequest::PrivateOpen(_) | HubRequest::Block(_) | HubRequest::Unblock(_) | HubRequest::Blocks(_) => 1,
             HubRequest::RoomLeave(_) | HubRequest::Focus(_) => 1,
         }
@@ -210,5 +218,61 @@ impl Hub {
 
     fn status(&self) -> Event {
         event::Status { clients: self.visits.shown(), total: self.visits.count(), store: self.health.told() }.into()
+    }
+
+    /// Probes somebody for a client, and tells both where the other one is, for the direct way.
+    pub(super) fn ping(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        request_id: &Option<Id>,
+        request: &request::Ping,
+    ) -> Result<(), Failure> {
+        let me = self.me(id)?;
+        let key = self.state.other(&me.name_key, &request.to, "/to")?;
+        let name = self.state.names().shown(&key);
+        let away = || Failure::new(ErrorCode::NotOnline, format!("{name} is not there.")).at(pointer_at("/to"));
+        let other = self.online.get(&key).copied().filter(|_| self.presence(&name) == Presence::Online);
+        let other = other.ok_or_else(away)?;
+        // Whose registration is on its way may have lost the connection meanwhile.
+        let here = self.peers.get_mut(&other).filter(|peer| peer.conn.is_some());
+        let Some(peer) = here else { return Err(away()) };
+        if peer.exchange.pings.len() >= PINGS {
+            let message = format!("{name} is measured by {PINGS} others at this moment.");
+            return Err(Failure::new(ErrorCode::SlowDown, message).wait(1_000));
+        }
+        peer.link.probe(now);
+        let number = peer.link.last_sent();
+        peer.exchange.pings.push_back(Ping { by: id, request_id: request_id.clone(), since: now, number });
+        self.talking.insert(other);
+        self.introduce(now, id, other);
+        self.introduce(now, other, id);
+        Ok(())
+    }
+
+    /// A frame has come from a client, which carries nothing and asks nothing if it `answers` a probe.
+    pub(super) fn probed(&mut self, now: Time, id: PeerId, answers: bool) {
+        while let Some(peer) = self.peers.get_mut(&id) {
+            let acknowledged = peer.link.acknowledged();
+            let late = |ping: &Ping| now - ping.since > PING_PATIENCE;
+            let over = |ping: &mut Ping| (answers && ping.number <= acknowledged) || late(ping);
+            let Some(ping) = peer.exchange.pings.pop_front_if(over) else { return };
+            let failed = late(&ping).then(|| "their connection to the hub is too busy to measure it".to_owned());
+            self.answer_ping(now, id, ping, failed);
+        }
+    }
+
+    /// A client is not there any more: whoever measured the way to it is told so.
+    pub(super) fn probes_fail(&mut self, now: Time, id: PeerId) {
+        while let Some(ping) = self.peers.get_mut(&id).and_then(|peer| peer.exchange.pings.pop_front()) {
+            self.answer_ping(now, id, ping, Some("they have stopped answering the hub".to_owned()));
+        }
+    }
+
+    fn answer_ping(&mut self, now: Time, id: PeerId, ping: Ping, failed: Option<String>) {
+        let name = self.peers.get(&id).and_then(|peer| peer.name.as_ref()).map(|name| name.name.clone());
+        let (peer, hub_failed) = (name.unwrap_or_default(), failed);
+        let pong = event::Pong { peer, hub_us: None, hub_failed, direct_us: None, direct_failed: None };
+        self.answer(now, ping.by, ping.request_id, pong);
     }
 }

@@ -56,6 +56,13 @@ pub enum PeerEvent {
         /// Its number on this link.
         number: u64,
     },
+    /// How long a probe and its answer took.
+    RoundTrip {
+        /// The request.
+        ticket: u64,
+        /// Microseconds.
+        micros: u64,
+    },
     /// A request cannot be fulfilled.
     Failed {
         /// The request that sent it, by its ticket.

@@ -27,6 +27,8 @@ pub(super) struct PeerLink {
     /// Texts that the other side's machine has not acknowledged.
     sent: VecDeque<SentText>,
     sent_bytes: usize,
+    /// The tickets of those who measure the round trip, and since when.
+    pub(super) measuring: VecDeque<(u64, Time)>,
     /// The numbers of the last text and of the last frame that were sent.
     last_sent: u64,
     last_frame: u64,
@@ -72,6 +74,7 @@ impl PeerLink {
             queue: VecDeque::new(),
             sent: VecDeque::new(),
             sent_bytes: 0,
+            measuring: VecDeque::new(),
             last_sent: 0,
             last_frame: 0,
             receipts: Receipts::default(),
@@ -244,6 +247,8 @@ impl Peers {
         let received = carrier.receive(now, frame.n, frame.ack, frame.probe);
         let new = received.map_err(|fault| broken(&fault.to_string()))?;
         let acknowledged = carrier.acknowledged();
+        // A frame that carries nothing and asks nothing is the answer to our probe.
+        self.events.extend(link.measured(now, frame.n.is_none() && !frame.probe));
         let peer = &link.person.name;
         while let Some(sent) = link.sent.pop_front_if(|sent| sent.frame <= acknowledged) {
             link.sent_bytes -= sent.bytes;
@@ -345,7 +350,8 @@ impl Peers {
             return self.take_in(now, *conn, person.clone(), link.queue);
         }
         let peer = link.person.name.clone();
-        let tickets = link.receipts.tickets().chain(link.queue.iter().map(|wanted| wanted.ticket));
+        let measuring = link.measuring.iter().map(|(ticket, _)| *ticket);
+        let tickets = link.receipts.tickets().chain(link.queue.iter().map(|wanted| wanted.ticket)).chain(measuring);
         for ticket in tickets {
             self.events.push_back(PeerEvent::Failed { ticket, failure: end.failure(&peer) });
         }
@@ -366,7 +372,7 @@ pub(super) fn hello(me: &Name) -> String {
     to_json(&PeerHello { hello: LINK_PROTOCOL.into(), private: me.name.clone(), number: me.number })
 }
 
-fn unreachable(message: String) -> Failure {
+pub(super) fn unreachable(message: String) -> Failure {
     Failure::new(ErrorCode::PeerUnreachable, message)
         .hint("It may be behind a firewall; it needs its --link-port open. `message` reaches them through the hub.")
 }

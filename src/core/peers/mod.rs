@@ -16,6 +16,7 @@ mod link_end;
 mod links;
 mod pending;
 mod receipts;
+mod round_trip;
 mod timers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -265,6 +265,9 @@ impl Session {
                 self.set_peers();
                 self.cx.finish(now, pending.id, answer);
             }
+            (Request::Ping(_), Event::Pong(pong)) => {
+                self.privates.pinged(now, &mut self.cx, &mut self.inbox, &self.replica, pending, pong);
+            }
             (Request::Block(_), Event::Blocked(answer)) => {
                 self.inbox.block(&answer.name);
                 self.cx.finish(now, pending.id, answer);

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::core::time::Time;
 use crate::protocol::human::quoted;
 use crate::protocol::limits::{ANSWER_LARGE, ANSWER_SMALL};
 use crate::protocol::request::Bulk;
@@ -26,6 +27,8 @@ pub(super) struct Pending {
     pub(super) request: Request,
     /// Its size as it was written.
     pub(super) bytes: usize,
+    /// When the hub was asked, where the time that it takes is the answer.
+    pub(super) started: Time,
     /// Whether the user has been told that it waits for the hub.
     pub(super) said_to_wait: bool,
 }
@@ -42,7 +45,7 @@ pub(super) enum Waiting {
 impl Pending {
     /// A request that was written in so many bytes.
     pub(super) fn new(id: RequestId, request: Request, bytes: usize) -> Self {
-        Self { id, request, bytes, said_to_wait: false }
+        Self { id, request, bytes, started: Time(0), said_to_wait: false }
     }
 
     /// Whether it becomes a transfer once the hub has located the content.

@@ -126,6 +126,9 @@ impl Session {
             ClientRequest::Private(_) | ClientRequest::PrivateOpen(_) => {
                 return self.start_private(now, pending, false);
             }
+            ClientRequest::Ping(_) => {
+                return self.privates.ping(now, &mut self.cx, &mut self.inbox, &self.replica, pending);
+            }
             ClientRequest::PrivateClose(request) => {
                 return self.privates.close(now, &mut self.cx, &mut self.inbox, &self.replica, id, &request.to);
             }

@@ -15,7 +15,7 @@ pub use files::{
     Table, TablePage, TableUnfollowed, TableUpdated, Withdrawn,
 };
 pub use people::{
-    Blocked, Blocks, CaughtUp, Focused, History, Introduced, Members, Message, MessageAcked, MessageDelivered,
+    Blocked, Blocks, CaughtUp, Focused, History, Introduced, Members, Message, MessageAcked, MessageDelivered, Pong,
     PrivateClosed, PrivateMessage, PrivateOpened, RoomChanged, RoomCreated, RoomInvited, RoomJoined, RoomLeft,
     RoomMessage, Rooms, RosterPage, Unblocked, Unfocused, Withheld,
 };
@@ -91,6 +91,8 @@ event_table! {
         PrivateOpened(PrivateOpened) = "private-opened", told: Fact, r#"{"peer":"erin","by":"dora"}"#;
         /// A direct connection is closed.
         PrivateClosed(PrivateClosed) = "private-closed", told: Fact, r#"{"peer":"erin","reason":"closed by erin"}"#;
+        /// How long it took to reach somebody and back.
+        Pong(Pong) = "pong", told: Fact, r#"{"peer":"erin","hub_us":2300,"direct_us":900}"#;
         /// We see no more messages of somebody.
         Blocked(Blocked) = "blocked", told: Fact, r#"{"name":"mallory"}"#;
         /// We see somebody's messages again.

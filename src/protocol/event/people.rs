@@ -110,6 +110,23 @@ bodies! {
         /// Why.
         reason: String,
     }
+    /// How long it took to reach somebody and back. What could not be measured is absent, and says why.
+    Pong {
+        /// Whom.
+        peer: String,
+        /// To the hub, from there to them, and back, in microseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hub_us: Option<u64>,
+        /// Why that could not be measured.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hub_failed: Option<String>,
+        /// Straight to them and back, in microseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        direct_us: Option<u64>,
+        /// Why that could not be measured.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        direct_failed: Option<String>,
+    }
     /// We see no more messages of somebody.
     Blocked {
         /// Whose.

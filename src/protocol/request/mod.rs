@@ -126,6 +126,10 @@ request_table! {
         Private(Private) = "private", at: Client, starts: Here, turn: Later("the other client"), bulk: Small,
             peer: Uses of to, hub: [Synced], answers: [MessageAcked], errors: &[NoSuchPerson, NotOnline, Yourself, MessageTooLong, TooMany, NotRead, PeerUnreachable, PeerRefused, PeerKeyChanged, PeerBroke],
             r#"{"to":"erin","text":"between us"}"#;
+        /// Measure how long it takes to reach somebody and back, through the hub and directly.
+        Ping(Ping) = "ping", at: Both, starts: Here, turn: Later("the other client"), bulk: Small,
+            peer: Uses of to, hub: [Pong], answers: [Pong], errors: &[NoSuchPerson, NotOnline, Yourself, TooMany],
+            r#"{"to":"erin"}"#;
         /// Close a direct connection.
         #[command(alias = "stopprivate")]
         PrivateClose(PrivateClose) = "private-close", at: Client, starts: Here, turn: InOrder, bulk: Small,
@@ -238,6 +242,11 @@ requests! {
         #[arg(long)]
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         others: bool,
+    }
+    /// Measure how long it takes to reach somebody and back. A direct connection is opened if there is none.
+    Ping {
+        /// Whom; they must be there.
+        to: String,
     }
     /// Answer when everything asked before is done.
     Wait {}

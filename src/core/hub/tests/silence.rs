@@ -178,3 +178,28 @@ fn who_is_doubted_is_asked_once_and_stays_if_it_answers() {
     rig.ask(3, r#"{"unreachable":"anna"}"#);
     assert_eq!(doubts(&rig), 2);
 }
+
+#[test]
+fn the_way_to_somebody_is_measured_by_their_answer_and_by_nothing_else() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.enter(2, 2, "ben");
+    rig.pass(3_000);
+    rig.silence(2);
+    rig.ask(1, r#"{"id":10,"request":"ping","to":"Ben"}"#);
+    assert_eq!(rig.answer(1, 10), None);
+    let ack = rig.wires[&2].received;
+    rig.line(2, &format!(r#"{{"ack":{ack},"probe":true}}"#));
+    assert_eq!(rig.answer(1, 10), None, "it asks, too");
+    rig.line(2, &format!(r#"{{"ack":{ack}}}"#));
+    rig.line(2, &format!(r#"{{"ack":{ack}}}"#));
+    assert!(matches!(rig.answer(1, 10), Some(Event::Pong(pong)) if pong.peer == "ben" && pong.hub_failed.is_none()));
+    // Who falls silent meanwhile fails the measurement, not the request.
+    rig.ask(1, r#"{"id":11,"request":"ping","to":"ben"}"#);
+    rig.pass(2_500);
+    assert!(matches!(rig.answer(1, 11), Some(Event::Pong(pong)) if pong.hub_failed.is_some()));
+    for (id, to, code) in [(12, "ben", "not-online"), (13, "anna", "yourself"), (14, "zoe", "no-such-person")] {
+        rig.ask(1, &format!(r#"{{"id":{id},"request":"ping","to":"{to}"}}"#));
+        assert_eq!(rig.code(1, id), Some(code));
+    }
+}

@@ -33,6 +33,8 @@ impl Privates {
                 PeerEvent::Delivered { peer, number } => {
                     inbox.tell_unless_held(now, cx, event::MessageDelivered { number, to: peer, private: true }.into());
                 }
+                PeerEvent::RoundTrip { ticket, micros } => drop(self.ping_ends(now, cx, ticket, Ok(micros))),
+                PeerEvent::Failed { ticket, failure } if self.ping_ends(now, cx, ticket, Err(failure.clone())) => {}
                 PeerEvent::Failed { ticket, failure } => {
                     if let Some(pending) = self.pending.remove(&ticket) {
                         cx.refuse(now, pending.id, failure);
@@ -77,10 +79,18 @@ impl Privates {
             }
             return;
         };
-        self.announced.insert(name);
+        let pings = matches!(pending.request, Request::Ping(_));
+        if pings {
+            self.peers.measure(now, &name, ticket);
+        }
+        let new = self.announced.insert(name);
         let (id, last) = (pending.id.clone(), matches!(pending.request, Request::PrivateOpen(_)));
         if last {
             self.pending.remove(&ticket);
+        }
+        // Several that measure the way may have waited for the same connection.
+        if pings && !new {
+            return;
         }
         cx.tell_for(now, id, last, opened);
     }

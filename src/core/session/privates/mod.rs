@@ -1,6 +1,7 @@
 //! Direct connections as the user sees them: the requests about them, and what is told.
 
 mod events;
+mod ping;
 mod unwritten;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -28,6 +29,8 @@ pub(super) struct Privates {
     peers: Peers,
     /// The requests under way, by their tickets.
     pending: BTreeMap<u64, Pending>,
+    /// What the hub has answered to the `ping`s among them.
+    pongs: BTreeMap<u64, event::Pong>,
     /// People who want a connection, are not in our roster, and were asked for at the hub.
     asked_for: BTreeSet<NameKey>,
     /// The people with whom a connection is open, as the user was told.
@@ -41,6 +44,7 @@ impl Privates {
         Self {
             peers: Peers::new(link, epoch),
             pending: BTreeMap::new(),
+            pongs: BTreeMap::new(),
             asked_for: BTreeSet::new(),
             announced: BTreeSet::new(),
             unwritten: VecDeque::new(),
@@ -49,6 +53,7 @@ impl Privates {
 
     /// Takes out all requests; what becomes of them is not told any more.
     pub(super) fn abandon(&mut self) -> Vec<Pending> {
+        self.pongs.clear();
         std::mem::take(&mut self.pending).into_values().collect()
     }
 

@@ -306,3 +306,64 @@ fn a_withheld_message_that_cannot_be_written_counts_for_nobody() {
     // As it would be for anybody else.
     assert!(rig.peers.iter().any(|output| matches!(output, PeerOutput::Close(PeerConn::Accepted(1)))));
 }
+
+impl Rig {
+    fn ping(&mut self, id: i64) {
+        self.line(&format!(r#"{{"id":{id},"request":"ping","to":"Ben"}}"#));
+    }
+
+    fn pongs(&self) -> Vec<event::Pong> {
+        let pong = |line: &EventLine| match &line.event {
+            Event::Pong(pong) if line.last => Some(pong.clone()),
+            _ => None,
+        };
+        self.told.iter().filter_map(pong).collect()
+    }
+}
+
+#[test]
+fn the_way_to_somebody_is_measured_through_the_hub_and_then_directly() {
+    let mut rig = rig();
+    rig.ping(1);
+    assert_eq!((rig.asks(), rig.dialled().len()), (vec!["ping"], 0));
+    rig.now = rig.now + Duration::from_millis(40);
+    rig.answer("ping", "pong", r#","peer":"ben""#);
+    rig.ben_answers();
+    rig.now = rig.now + Duration::from_micros(7_300);
+    // What carries something, or asks something, is no answer.
+    rig.peer_line(LINK, r#"{"ack":0,"probe":true}"#);
+    assert_eq!(rig.pongs(), []);
+    rig.peer_line(LINK, r#"{"ack":0}"#);
+    let (hub_us, direct_us) = (Some(40_000), Some(7_300));
+    let pong = event::Pong { peer: "ben".into(), hub_us, hub_failed: None, direct_us, direct_failed: None };
+    assert_eq!(rig.pongs(), std::slice::from_ref(&pong));
+    // Who answers twice, or late, changes nothing; and the connection is there for the next time.
+    rig.peer_line(LINK, r#"{"ack":0}"#);
+    rig.ping(2);
+    rig.answer("ping", "pong", r#","peer":"ben","hub_failed":"they have stopped answering the hub""#);
+    rig.peer_line(LINK, r#"{"ack":0}"#);
+    rig.peer_line(LINK, r#"{"ack":0}"#);
+    assert_eq!((rig.pongs().len(), rig.dialled().len()), (2, 1));
+    assert_eq!((rig.pongs()[1].hub_us, rig.pongs()[1].direct_us), (None, Some(0)));
+    assert_eq!(rig.words().iter().filter(|word| **word == "private-opened").count(), 1);
+}
+
+#[test]
+fn who_cannot_be_reached_directly_is_reached_through_the_hub_all_the_same() {
+    let mut rig = rig();
+    rig.ping(1);
+    rig.answer("ping", "pong", r#","peer":"ben""#);
+    rig.peer(PeerInput::DialFailed(1, ErrorCode::PeerUnreachable.into()));
+    rig.ping(2);
+    rig.answer("ping", "pong", r#","peer":"ben""#);
+    rig.peer(PeerInput::Dialled(2));
+    rig.peer_line(PeerConn::Dialled(2), BEN);
+    // Ben says no more.
+    rig.pass_with_acks(9_000);
+    let failed: Vec<bool> = rig.pongs().iter().map(|pong| pong.direct_failed.is_some()).collect();
+    assert_eq!(failed, [true, true]);
+    assert!(rig.pongs().iter().all(|pong| pong.hub_us.is_some() && pong.direct_us.is_none()));
+    rig.ping(3);
+    rig.refuse("ping", "not-online");
+    assert_eq!(rig.last(3), Some("not-online"));
+}
