@@ -175,6 +175,8 @@ impl Hub {
     }
 
     pub(super) fn quit(&mut self, now: Time, id: PeerId, request_id: &Option<Id>) {
+        // Others who measure the way to them are answered.
+        self.probes_fail(now, id);
         // What is not answered yet is of no interest any more.
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.exchange = Exchange::default();

@@ -15,7 +15,7 @@ use crate::protocol::wire::Ask;
 use crate::protocol::{ErrorCode, Event, Failure, Id, Presence, Request, event, log, request};
 
 /// How long the probe of a `ping` may take while the other side keeps sending other frames.
-const PING_PATIENCE: Duration = Duration::from_secs(5);
+const PING_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How much is gone through for the price of one request.
 const FOR_ONE: usize = 100;
@@ -243,7 +243,9 @@ impl Hub {
         let away = || Failure::new(ErrorCode::NotOnline, format!("{name} is not there.")).at(pointer_at("/to"));
         let other = self.online.get(&key).copied().filter(|_| self.presence(&name) == Presence::Online);
         let other = other.ok_or_else(away)?;
-        let Some(peer) = self.peers.get_mut(&other) else { return Err(away()) };
+        // Whose registration is on its way may have lost the connection meanwhile.
+        let here = self.peers.get_mut(&other).filter(|peer| peer.conn.is_some());
+        let Some(peer) = here else { return Err(away()) };
         if peer.exchange.pings.len() >= PINGS {
             let message = format!("{name} is measured by {PINGS} others at this moment.");
             return Err(Failure::new(ErrorCode::SlowDown, message).wait(1_000));

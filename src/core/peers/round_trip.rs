@@ -9,7 +9,7 @@ use crate::protocol::Failure;
 use crate::protocol::name::NameKey;
 
 /// How long a measurement of the round trip may take while other frames keep coming.
-const MEASURE: Duration = Duration::from_secs(5);
+const MEASURE: Duration = Duration::from_secs(2);
 
 impl PeerLink {
     /// A frame has come, which `answers` a probe or not: what is known of those who measure, and who wait no longer.
