@@ -1,7 +1,7 @@
 //! Transfers: content between peers, over TCP with TLS 1.3, always pulled by the receiver.
 //!
 //! - [`DataServer`] serves what is in a [`ContentStore`](crate::io::content::store::ContentStore), to whom that says.
-//! - [`fetch`] gets what a plan says: a file, some chunks of one, or a folder. All that it decides is decided in
+//! - `fetch` gets what a plan says: a file, some chunks of one, or a folder. All that it decides is decided in
 //!   [`core::fetch`](crate::core::fetch). What was got is in the store from then on.
 //!
 //! All of it runs on blocking threads. Bulk data passes through buffers of 256 KiB that stay in a core's cache: it is

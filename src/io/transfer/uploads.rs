@@ -28,7 +28,7 @@ pub enum UploadNote {
         file: String,
         /// The peer's key.
         peer: PublicKey,
-        /// The peer's name, as [`ContentStore::set_peers`](super::ContentStore::set_peers) knew it.
+        /// The peer's name, as `ContentStore::set_peers` knew it.
         peer_name: String,
         /// The file's size in bytes; the peer may need less of it. Of a folder, what the peer says
         /// that it gets, from us and from others.

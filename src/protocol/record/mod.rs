@@ -269,7 +269,7 @@ pub struct VisitRecord {
 /// Failed logins of a name, or from an address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureRecord {
-    /// `name:` and a name key, `address:` and a [`Network`](super::Network), or `key:` and a key.
+    /// `name:` and a name key, `address:` and a [`Network`], or `key:` and a key.
     pub whom: String,
     /// How many in a row; none forgets the record.
     pub count: u32,
