@@ -274,6 +274,15 @@ impl Lanes {
         }
     }
 
+    /// These lanes are asked for nothing more: they close when what they were asked for has come.
+    pub(super) fn retire(&mut self, lanes: &[Lane]) {
+        for lane in lanes {
+            if let Some(state) = self.all.get_mut(lane).filter(|state| state.step == Step::Open) {
+                state.step = Step::Retiring;
+            }
+        }
+    }
+
     /// Ends a lane in peace: its source has given all that was wanted of it. One that has no connection yet is cut, and
     /// so is one whose source could not give everything: it shall not take that for a success.
     pub(super) fn close(&mut self, lane: Lane) {

@@ -231,13 +231,7 @@ impl Stream {
         let count = lanes.count(Job::Files);
         match self.growth.advise(now, count, self.left) {
             Advice::Stay => {}
-            Advice::Retire(added) => {
-                for lane in added {
-                    if let Some(state) = lanes.get_mut(lane).filter(|state| state.step == Step::Open) {
-                        state.step = Step::Retiring;
-                    }
-                }
-            }
+            Advice::Retire(added) => lanes.retire(&added),
             Advice::Add(more) => {
                 let mut added = 0;
                 while added < more

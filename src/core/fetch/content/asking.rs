@@ -135,13 +135,7 @@ impl Content {
         let count = lanes.count(job);
         match self.growth.advise(now, count, self.chunking.size().saturating_sub(self.present)) {
             Advice::Stay => {}
-            Advice::Retire(added) => {
-                for lane in added {
-                    if let Some(state) = lanes.get_mut(lane).filter(|state| state.step == Step::Open) {
-                        state.step = Step::Retiring;
-                    }
-                }
-            }
+            Advice::Retire(added) => lanes.retire(&added),
             Advice::Add(more) => {
                 let mut added = 0;
                 while added < more
