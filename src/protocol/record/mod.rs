@@ -252,7 +252,7 @@ pub struct Span {
 /// A visit: the time from a client's registration until it left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VisitRecord {
-    /// The run of the hub, counted from its first start.
+    /// The run of the hub: a random number that it draws at each start.
     pub run: u64,
     /// The number of the visit in this run.
     pub number: u64,
