@@ -172,7 +172,7 @@ impl Hub {
         let run = self.base.config.run;
         let Some(peer) = self.base.sessions.get_mut(id) else { return Err(ErrorCode::Internal.into()) };
         let received = if resumed { hello.received } else { 0 };
-        // Until here it is a pending, who can be turned away.
+        // Until here it can be turned away.
         peer.link.attach(now, received).map_err(fault)?;
         self.pending.remove(conn);
         self.places.connected(id);
