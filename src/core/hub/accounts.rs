@@ -1,4 +1,4 @@
-//! Logins: passwords are checked elsewhere, and their failures counted ([`super::failures`]).
+//! Logins: passwords are checked elsewhere, and their failures counted in the state.
 //!
 //! An unknown name is treated in every way as a known one with a wrong password: it is checked, counted and locked.
 
@@ -12,7 +12,6 @@ use crate::core::time::Time;
 use crate::protocol::limits::{KEYS_OF_ACCOUNT, PASSWORD_BYTES};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{NameKey, check_person};
-use crate::protocol::record::{FailureRecord, Record};
 use crate::protocol::{ErrorCode, Failure, Id, Network, PublicKey, Request, Timestamp, log, request};
 
 /// Failures of an address are those of many people, perhaps: so many times more are allowed.
@@ -94,11 +93,13 @@ impl Hub {
 
     /// No more is checked than may fail: not one after the other, and not at once.
     fn may_try(&self, now: Time, attempt: &Attempt) -> Result<(), Failure> {
-        let locked = attempt.counted.iter().filter_map(|(whom, _)| self.failures.locked(whom, now)).max();
+        let (failures, today, policy) = (self.state.failures(), self.calendar(now), &self.config.logins);
+        let locked = attempt.counted.iter().filter_map(|(whom, _)| failures.locked(whom, today, policy)).max();
         if let Some(wait) = locked {
             return Err(locked_out(wait));
         }
-        let full = |(whom, most): &(String, u32)| self.failures.count(whom, now) + self.attempts.counted(whom) >= *most;
+        let full =
+            |(whom, most): &(String, u32)| failures.count(whom, today, policy) + self.attempts.counted(whom) >= *most;
         if attempt.counted.iter().any(full) || !self.attempts.has_room_for(attempt) {
             let failure = Failure::new(ErrorCode::SlowDown, "Other logins are being checked.");
             return Err(failure.wait(500));
@@ -118,22 +119,19 @@ impl Hub {
     }
 
     fn login_failed(&mut self, now: Time, attempt: Attempt) {
-        let (today, policy) = (self.calendar(now), self.config.logins.clone());
-        let mut records: Vec<FailureRecord> = Vec::new();
-        for (whom, max) in &attempt.counted {
-            records.push(self.failures.add(whom, now, today, *max, &policy));
-        }
-        let (failures, from) = (records.first().map_or(0, |first| first.count), attempt.address.clone());
+        let today = self.calendar(now);
+        let failed = self.state.decide_login_failed(today, &self.config.logins, &attempt.counted);
+        self.record_together(failed.records());
+        let (failures, from) = (failed.counted.first().map_or(0, |first| first.count), attempt.address.clone());
         self.log(log::LoginFailed { name: attempt.name.clone(), address: from, failures });
         let mut failure = Failure::from(ErrorCode::BadLogin);
-        for record in records {
+        for record in failed.counted {
             if let Some(wait) = record.locked_for {
                 let until = Timestamp(today.0.saturating_add_unsigned(wait));
                 self.log(log::LoginLocked { whom: record.whom.clone(), failures: record.count, until });
                 let message = format!("The name or the password is wrong. No login is checked for {}.", seconds(wait));
                 failure = Failure::new(ErrorCode::BadLogin, message).wait(wait);
             }
-            self.persist(Record::Failures(record));
         }
         // Whoever knows that it failed knows that it was counted.
         let Attempt { peer, request_id, .. } = attempt;
@@ -145,12 +143,9 @@ impl Hub {
     }
 
     fn let_in(&mut self, now: Time, attempt: Attempt, verified: Verified) {
-        let last = self.calendar(now);
-        if let Some((whom, _)) = attempt.counted.first()
-            && self.failures.forget(whom)
-        {
-            self.persist(Record::Failures(FailureRecord { whom: whom.clone(), count: 0, last, locked_for: None }));
-        }
+        let today = self.calendar(now);
+        let over = attempt.counted.first().and_then(|(whom, _)| self.state.decide_login_right(today, whom));
+        self.record_together(over.into_iter());
         let Some(key) = self.peers.get(&attempt.peer).map(|peer| peer.key) else { return };
         let Verified { name, name_key, credential } = verified;
         let known = self.state.names().owns(&key, &name_key);

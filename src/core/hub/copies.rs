@@ -1,13 +1,12 @@
 //! What the hub serves itself: its own shelf, and copies of what others offer with `--keep`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::commits::AwaitingCommit;
-use super::kept::{Body, Kept, Key, body};
 use super::offers::check_content;
-use super::state::{self, Owner, Shelved};
+use super::state::{self, Body, CopyKey, Owner, SessionRecord, Shelved, Wish, body};
 use super::{Hub, Output, PeerId};
 use crate::core::time::Time;
 use crate::protocol::name::{HUB, NameKey};
@@ -40,30 +39,17 @@ pub struct CopyPlan {
     pub source: event::Holder,
 }
 
-/// A copy that is to be made.
-struct Wanted {
-    number: u64,
-    peer: PeerId,
-    content: Arc<Content>,
-}
-
-/// The copies of others' files.
+/// What is being done on this machine for the copies of the state.
 #[derive(Default)]
 pub(super) struct Copies {
-    /// Those that have been noted.
-    kept: Kept,
-    /// Those that are to be made: their numbers, and who waits for them. Whatever else is being made is void.
-    wanted: BTreeMap<Key, Wanted>,
-    /// Those of them that have not begun, by their owners, who take turns.
+    /// The contents whose bytes are on disk. Those from before are looked for first.
+    on_disk: BTreeSet<Body>,
+    /// Copies to make, by their owners, who take turns, and by the numbers of their wishes. Whatever is being made that
+    /// nobody wishes any more is void.
     queue: BTreeMap<PeerId, BTreeMap<u64, Making>>,
     /// Whose turn it was.
     turn: PeerId,
     making: BTreeMap<u64, Making>,
-    last: u64,
-    /// How many copies each content has or is to have. The same content is kept once.
-    shares: HashMap<Body, usize>,
-    /// What all of them take, in bytes.
-    used: u64,
 }
 
 /// A copy that is not there yet.
@@ -75,69 +61,12 @@ struct Making {
 }
 
 impl Making {
-    fn key(&self) -> Key {
+    fn key(&self) -> CopyKey {
         (NameKey::of(&self.owner), self.content.file.to_string())
     }
 }
 
 impl Copies {
-    pub(super) fn load(records: Vec<CopyRecord>) -> Self {
-        let mut copies = Self::default();
-        for CopyRecord { name_key, owner, content } in records {
-            copies.share(&content);
-            copies.kept.recall((name_key, content.file.to_string()), owner, Arc::new(content));
-        }
-        copies
-    }
-
-    /// The content of a copy that can be served.
-    pub(super) fn servable(&self, name_key: &NameKey, file: &str) -> Option<Arc<Content>> {
-        self.content(name_key, file).filter(|content| self.kept.is_on_disk(&body(content)))
-    }
-
-    pub(super) fn has(&self, name_key: &NameKey, file: &str) -> bool {
-        self.content(name_key, file).is_some()
-    }
-
-    pub(super) fn content(&self, name_key: &NameKey, file: &str) -> Option<Arc<Content>> {
-        self.kept.content(name_key, file).cloned()
-    }
-
-    /// The files of an owner of which there are copies and whose names begin so.
-    pub(super) fn below(&self, name_key: &NameKey, prefix: &str) -> Vec<String> {
-        self.kept.below(name_key, prefix)
-    }
-
-    /// One copy more of a content.
-    fn share(&mut self, content: &Content) {
-        let shares = self.shares.entry(body(content)).or_default();
-        *shares += 1;
-        if *shares == 1 {
-            self.used = self.used.saturating_add(content.size);
-        }
-    }
-
-    /// One copy less of a content. Says whether it was the last one.
-    fn unshare(&mut self, content: &Content) -> bool {
-        let Some(shares) = self.shares.get_mut(&body(content)) else { return false };
-        *shares -= 1;
-        let last = *shares == 0;
-        if last {
-            self.shares.remove(&body(content));
-            self.used = self.used.saturating_sub(content.size);
-        }
-        last
-    }
-
-    /// A copy that has its share is on disk.
-    fn keep(&mut self, key: Key, owner: String, content: Arc<Content>) {
-        // One from before, which had not been found when it was wanted again, has its share already.
-        if let Some(before) = self.kept.remove(&key) {
-            self.unshare(&before);
-        }
-        self.kept.insert(key, owner, content);
-    }
-
     /// The next copy to make: owners take turns.
     fn next(&mut self) -> Option<(u64, Making)> {
         let after = self.queue.range(self.turn + 1..).next().map(|(peer, _)| *peer);
@@ -156,12 +85,13 @@ impl Copies {
         making
     }
 
-    pub(super) fn counts(&self) -> [(&'static str, usize); 3] {
-        [("wanted copies", self.wanted.len()), ("queued copies", self.queue.len()), ("copies", self.making.len())]
+    pub(super) fn counts(&self) -> [(&'static str, usize); 2] {
+        [("queued copies", self.queue.len()), ("copies", self.making.len())]
     }
 
-    fn is_wanted(&self, number: u64, making: &Making) -> bool {
-        self.wanted.get(&making.key()).is_some_and(|wanted| wanted.number == number)
+    /// Whether the bytes of a content are on disk, whatever its size is said to be.
+    fn is_hash_on_disk(&self, hash: ContentHash) -> bool {
+        self.on_disk.range((hash, 0)..=(hash, u64::MAX)).next().is_some()
     }
 }
 
@@ -171,7 +101,13 @@ impl Hub {
         if self.config.files.is_none() {
             return;
         }
-        let found = self.copies.kept.found((hash, size));
+        let found = match self.copies.on_disk.contains(&(hash, size)) {
+            true => Vec::new(),
+            false => self.state.copies().of_body((hash, size)),
+        };
+        if !found.is_empty() {
+            self.copies.on_disk.insert((hash, size));
+        }
         for (owner, content) in found {
             if self.state.table().get(&state::key(&content.file, &owner)).is_none() {
                 self.list(now, &owner, Shelved { owner: Owner::Kept, content });
@@ -179,22 +115,32 @@ impl Hub {
         }
     }
 
+    /// The content of a copy that can be served.
+    pub(super) fn servable_copy(&self, name_key: &NameKey, file: &str) -> Option<Arc<Content>> {
+        let content = self.state.copies().content(name_key, file);
+        content.filter(|content| self.copies.on_disk.contains(&body(content))).cloned()
+    }
+
+    pub(super) fn has_copy(&self, name_key: &NameKey, file: &str) -> bool {
+        self.state.copies().content(name_key, file).is_some()
+    }
+
     /// A client wants a copy kept of what it offers.
     pub(super) fn keep_copy(&mut self, now: Time, id: PeerId, content: &Arc<Content>) {
         let Ok(me) = self.me(id) else { return };
-        let there = self.copies.servable(&me.name_key, &content.file).is_some_and(|kept| kept.hash == content.hash);
+        let there = self.servable_copy(&me.name_key, &content.file).is_some_and(|kept| kept.hash == content.hash);
         if there && self.config.files.is_some() && self.health.is_well() {
             // Noted again, and told when that is on disk: the first note may not be there yet.
             return self.note_copy(id, me.name_key, me.name, content.clone());
         }
-        let wanted = self.copies.wanted.get_mut(&(me.name_key.clone(), content.file.to_string()));
-        if let Some(wanted) = wanted.filter(|wanted| wanted.content.hash == content.hash && wanted.peer == id) {
-            wanted.content = content.clone();
-            return;
+        let wished = self.state.copies().wished(&(me.name_key.clone(), content.file.to_string()));
+        if let Some(wished) = wished.filter(|wished| wished.content.hash == content.hash && wished.session == id) {
+            let wish = Wish { content: content.clone(), ..wished.clone() };
+            return self.state.apply_of_session(&SessionRecord::CopyWished { owner: me.name_key, wish });
         }
         let room = self.config.files.as_ref().map_or(0, |files| files.room);
-        let known = self.copies.shares.contains_key(&body(content));
-        let missing = self.copies.used.saturating_add(content.size).saturating_sub(room);
+        let known = self.state.copies().is_known(&body(content));
+        let missing = self.state.copies().used().saturating_add(content.size).saturating_sub(room);
         let failure = if room == 0 {
             Some(Failure::from(ErrorCode::KeepsNothing))
         } else if let Err(failure) = self.can_keep() {
@@ -209,14 +155,13 @@ impl Hub {
             return self.tell_stored(now, id, content, Some(failure));
         }
         let making = Making { peer: id, owner: me.name, content: content.clone() };
-        self.copies.share(content);
-        if self.copies.kept.is_on_disk(&body(content)) {
+        if self.copies.on_disk.contains(&body(content)) {
             return self.copy_made(now, making);
         }
-        self.copies.last += 1;
-        let number = self.copies.last;
+        let number = self.state.copies().last() + 1;
         self.copy_unwanted(now, &making.key(), ErrorCode::NotOffered);
-        self.copies.wanted.insert(making.key(), Wanted { number, peer: id, content: content.clone() });
+        let wish = Wish { number, session: id, content: content.clone() };
+        self.state.apply_of_session(&SessionRecord::CopyWished { owner: me.name_key, wish });
         self.copies.queue.entry(id).or_default().insert(number, making);
         self.make_copies(now);
     }
@@ -240,20 +185,18 @@ impl Hub {
     /// A copy is on disk, or could not be made.
     pub(super) fn copied(&mut self, now: Time, copy: u64, result: Result<(), Failure>) {
         let Some(making) = self.copies.making.remove(&copy) else { return };
-        let wanted = self.copies.is_wanted(copy, &making);
+        // Somebody else may wish it by now, or nobody.
+        let wish = self.state.decide_copied(copy, &making.key());
         if result.is_ok() {
             self.copy_found(now, making.content.hash, making.content.size);
         }
         match result {
-            Ok(()) if !wanted => self.discard(making.content.hash),
-            Ok(()) => {
-                self.copies.wanted.remove(&making.key());
-                self.copy_made(now, making);
-            }
+            Ok(()) if wish.is_none() => self.discard(making.content.hash),
+            Ok(()) => self.copy_made(now, making),
             Err(failure) => {
-                if wanted && let Some(wanted) = self.copies.wanted.remove(&making.key()) {
-                    self.copies.unshare(&wanted.content);
-                    self.tell_stored(now, wanted.peer, &wanted.content, Some(failure.clone()));
+                if let Some(Wish { session, content, .. }) = wish {
+                    self.unwish(making.key());
+                    self.tell_stored(now, session, &content, Some(failure.clone()));
                 }
                 let (code, message) = (failure.code, failure.message.into_owned());
                 self.log(log::FileNotKept { name: making.owner, file: making.content.file.to_string(), code, message });
@@ -262,24 +205,30 @@ impl Hub {
         self.make_copies(now);
     }
 
-    /// The bytes are on disk, and their share is counted: that is noted, and then told.
+    /// The bytes are on disk: that is noted, and then told.
     fn copy_made(&mut self, now: Time, making: Making) {
-        let key = making.key();
+        let (name_key, _) = making.key();
         let Making { peer, owner, content } = making;
-        let name_key = key.0.clone();
-        self.copies.keep(key, owner.clone(), content.clone());
-        let (file, size, total) = (content.file.to_string(), content.size, self.copies.used);
+        self.copies.on_disk.insert(body(&content));
+        self.note_copy(peer, name_key, owner.clone(), content.clone());
+        let (file, size, total) = (content.file.to_string(), content.size, self.state.copies().used());
         self.log(log::FileKept { name: owner.clone(), file: file.clone(), size, total });
         // Its owner may be gone already.
         if self.state.table().get(&state::key(&file, &owner)).is_none() {
-            self.list(now, &owner, Shelved { owner: Owner::Kept, content: content.clone() });
+            self.list(now, &owner, Shelved { owner: Owner::Kept, content });
         }
-        self.note_copy(peer, name_key, owner, content);
+    }
+
+    fn unwish(&mut self, (owner, file): CopyKey) {
+        self.state.apply_of_session(&SessionRecord::CopyUnwished { owner, file });
     }
 
     fn note_copy(&mut self, peer: PeerId, name_key: NameKey, owner: String, content: Arc<Content>) {
-        let record = CopyRecord { name_key, owner, content: (*content).clone() };
-        self.persist(Record::Copy(record));
+        let key = (name_key.clone(), content.file.to_string());
+        self.record(Record::Copy(CopyRecord { name_key, owner, content: (*content).clone() }));
+        if self.state.copies().wished(&key).is_some_and(|wish| wish.content.hash == content.hash) {
+            self.unwish(key);
+        }
         self.commits.hold(AwaitingCommit::Stored { peer, content });
     }
 
@@ -292,8 +241,8 @@ impl Hub {
     /// Another content is offered under this name: the copy of the old one is of no more use.
     pub(super) fn outdate_copy(&mut self, now: Time, name_key: &NameKey, content: &Content) {
         let key = (name_key.to_owned(), content.file.to_string());
-        let kept = self.copies.kept.content(name_key, &content.file).map(|kept| kept.hash);
-        let wanted = self.copies.wanted.get(&key).map(|wanted| wanted.content.hash);
+        let kept = self.state.copies().content(name_key, &content.file).map(|kept| kept.hash);
+        let wanted = self.state.copies().wished(&key).map(|wish| wish.content.hash);
         if [kept, wanted].into_iter().flatten().any(|hash| hash != content.hash) {
             self.drop_copy(now, name_key, &content.file);
         }
@@ -303,17 +252,19 @@ impl Hub {
     pub(super) fn drop_copy(&mut self, now: Time, name_key: &NameKey, file: &str) {
         let key = (name_key.to_owned(), file.to_owned());
         self.copy_unwanted(now, &key, ErrorCode::NotOffered);
-        if let Some(content) = self.copies.kept.remove(&key) {
-            self.persist(Record::CopyGone { name_key: key.0, file: key.1 });
-            if self.copies.unshare(&content) {
-                self.discard(content.hash);
-            }
+        let Some(content) = self.state.copies().content(name_key, file).cloned() else { return };
+        self.record(Record::CopyGone { name_key: key.0, file: key.1 });
+        if !self.state.copies().keeps(&body(&content)) {
+            self.copies.on_disk.remove(&body(&content));
+        }
+        if !self.state.copies().is_known(&body(&content)) {
+            self.discard(content.hash);
         }
     }
 
     /// Somebody's name is gone: nothing is kept for them any more.
     pub(super) fn drop_copies_of(&mut self, now: Time, name_key: &NameKey, owner: &str) {
-        let files = self.copies.kept.below(name_key, "");
+        let files = self.state.copies().below(name_key, "");
         for file in &files {
             self.drop_copy(now, name_key, file);
         }
@@ -322,39 +273,37 @@ impl Hub {
 
     /// The names of some owners have gone while the hub did not run.
     pub(super) fn drop_copies_of_nobody(&mut self, now: Time) {
-        for (name_key, file) in self.copies.kept.of_nobody(|name| self.state.names().is_taken(name)) {
+        for (name_key, file) in self.state.copies().of_nobody(|name| self.state.names().is_taken(name)) {
             self.drop_copy(now, &name_key, &file);
         }
     }
 
     /// A copy that is being made, or is to be, is void from now on. Whoever waits for it hears so.
-    fn copy_unwanted(&mut self, now: Time, key: &Key, code: ErrorCode) {
-        let Some(Wanted { number, peer, content }) = self.copies.wanted.remove(key) else { return };
-        self.copies.unshare(&content);
-        self.copies.unqueue(peer, number);
-        self.tell_stored(now, peer, &content, Some(code.into()));
+    fn copy_unwanted(&mut self, now: Time, key: &CopyKey, code: ErrorCode) {
+        let Some(Wish { number, session, content }) = self.state.copies().wished(key).cloned() else { return };
+        self.unwish(key.clone());
+        self.copies.unqueue(session, number);
+        self.tell_stored(now, session, &content, Some(code.into()));
     }
 
     /// A client is gone: nothing can be copied from it any more.
     pub(super) fn copies_left(&mut self, id: PeerId) {
         for (_, making) in self.copies.queue.remove(&id).into_iter().flatten() {
-            if let Some(wanted) = self.copies.wanted.remove(&making.key()) {
-                self.copies.unshare(&wanted.content);
-            }
+            self.unwish(making.key());
         }
     }
 
     /// The bytes go, unless another copy has them or is being made of them.
     fn discard(&mut self, hash: ContentHash) {
         let making = self.copies.making.values().any(|making| making.content.hash == hash);
-        if !making && !self.copies.kept.is_hash_on_disk(hash) {
+        if !making && !self.copies.is_hash_on_disk(hash) {
             self.out.push_back(Output::Discard(hash));
         }
     }
 
     /// The bytes of a copy are not there any more, or not what they were.
     pub(super) fn copy_lost(&mut self, now: Time, hash: ContentHash) {
-        for ((name_key, file), owner) in self.copies.kept.of_hash(hash) {
+        for ((name_key, file), owner) in self.state.copies().of_hash(hash) {
             self.drop_copy(now, &name_key, &file);
             let kept = self.state.table().get(&state::key(&file, &owner));
             if kept.is_some_and(|shelved| shelved.owner == Owner::Kept) {

@@ -29,6 +29,7 @@ impl Hub {
         ];
         counts.extend(self.holders.counts());
         counts.extend(self.state.pushes().counts());
+        counts.push(("wanted copies", self.state.copies().count_wished()));
         counts.extend(self.copies.counts());
         counts
     }

@@ -1,17 +1,15 @@
 //! Invites: what lets somebody in whose key the hub does not know.
 //!
-//! The hub holds no invites. When a hello shows one, the store is asked, so that an invite is good as soon as its keeper
+//! The hub holds no invites, only what each has been spent for. When a hello shows one, the store is asked, so that an invite is good as soon as its keeper
 //! has made it, and over as soon as it is revoked. It is spent when its key takes its first name, and not by a hello, so
 //! that a program which is turned away over its name has lost nothing.
 
-use std::collections::HashMap;
-
 use super::{Access, ConnId, Hub, PeerId, PendingQuery};
 use crate::core::time::Time;
-use crate::protocol::invite::{INVITE_BYTES, InviteDigest, InviteOver, InviteRecord};
+use crate::protocol::invite::{INVITE_BYTES, InviteDigest, InviteRecord};
 use crate::protocol::record::{Query, Record};
 use crate::protocol::wire::ClientHello;
-use crate::protocol::{ErrorCode, Failure, PublicKey, Timestamp, log};
+use crate::protocol::{ErrorCode, Failure, PublicKey, log};
 
 /// An invite that a session has shown.
 #[derive(Debug, Clone)]
@@ -19,32 +17,6 @@ pub(super) struct ShownInvite {
     record: InviteRecord,
     /// It was spent for this very key before: a crash came before the key's name was kept.
     counted: bool,
-}
-
-/// How often each invite has been spent. Only this hub spends them, so what it has counted since its start is newer
-/// than what the store says. Bounded by how many invites there are.
-#[derive(Default)]
-pub(super) struct Invites(HashMap<InviteDigest, u64>);
-
-impl Invites {
-    fn check(&self, shown: &ShownInvite, today: Timestamp) -> Result<(), Failure> {
-        let spent = self.0.get(&shown.record.digest).copied().unwrap_or(shown.record.spent);
-        match (InviteRecord { spent, ..shown.record.clone() }).over(today) {
-            Some(InviteOver::Spent) if shown.counted => Ok(()),
-            Some(InviteOver::Spent) => Err(denied("The invite has been used.")),
-            Some(InviteOver::Expired) => Err(denied("The invite has expired.")),
-            None => Ok(()),
-        }
-    }
-
-    fn spend(&mut self, shown: &ShownInvite) {
-        let spent = self.0.entry(shown.record.digest).or_insert(shown.record.spent);
-        *spent = spent.saturating_add(u64::from(!shown.counted));
-    }
-}
-
-fn denied(message: &'static str) -> Failure {
-    Failure::new(ErrorCode::AccessDenied, message).hint("Ask the hub's keeper for another one.")
 }
 
 impl Hub {
@@ -72,7 +44,7 @@ impl Hub {
         let today = self.calendar(now);
         let shown = found.map(|(record, counted)| ShownInvite { record, counted });
         let checked = match &shown {
-            Some(shown) => self.invites.check(shown, today),
+            Some(shown) => self.state.check_invite(&shown.record, shown.counted, key, today),
             // Whether there was ever such an invite is nobody's business.
             None => Err(ErrorCode::AccessDenied.into()),
         };
@@ -87,7 +59,7 @@ impl Hub {
         let Some(peer) = self.peers.get(&id) else { return Ok(()) };
         match &peer.invite {
             _ if !self.wants_invite(&peer.key) => Ok(()),
-            Some(shown) => self.invites.check(shown, self.calendar(now)),
+            Some(shown) => self.state.check_invite(&shown.record, shown.counted, peer.key, self.calendar(now)),
             None => Err(ErrorCode::AccessDenied.into()),
         }
     }
@@ -97,9 +69,8 @@ impl Hub {
         let Some(peer) = self.peers.get_mut(&id).filter(|_| self.config.access == Access::Invite) else { return };
         let key = peer.key;
         let Some(shown) = peer.invite.take() else { return };
-        self.invites.spend(&shown);
         let InviteRecord { name: invite, digest, .. } = shown.record;
-        self.persist(Record::InviteSpent { digest, key });
+        self.record(Record::InviteSpent { digest, key });
         self.log(log::InviteSpent { invite, name: name.to_owned() });
     }
 }

@@ -17,14 +17,12 @@ mod counts;
 mod ending;
 mod entry;
 mod exchange;
-mod failures;
 mod feed;
 mod following;
 mod health;
 mod held;
 mod holders;
 mod invites;
-mod kept;
 mod locate;
 mod newcomers;
 mod offers;
@@ -74,12 +72,10 @@ use chores::Chores;
 use clients::Peer;
 use commits::Commits;
 use copies::Copies;
-use failures::Failures;
 use feed::Awaiting;
 use health::Health;
 use held::{PendingQuery, Queries};
 use holders::Holders;
-use invites::Invites;
 use newcomers::Newcomers;
 use places::Places;
 use recent::Recent;
@@ -215,12 +211,10 @@ pub struct Hub {
     fetchers: Fetchers,
     /// What all would share if there were several hubs.
     state: State,
-    invites: Invites,
     credentials: Credentials,
     newcomers: Newcomers,
     places: Places,
     room_news: BTreeMap<u64, RoomNews>,
-    failures: Failures,
     refusals: Refusals,
     /// Logins that are being checked.
     attempts: Attempts,
@@ -258,12 +252,10 @@ impl Hub {
             health: Health::default(),
             fetchers: Fetchers::default(),
             state: State::load(&mut loaded),
-            invites: Invites::default(),
             credentials: Credentials::load(&loaded.names),
             newcomers: Newcomers::default(),
             places: Places::default(),
             room_news: BTreeMap::new(),
-            failures: Failures::load(loaded.failures, config.epoch, &config.logins),
             refusals: Refusals::default(),
             attempts: Attempts::default(),
             recent: Recent::new(loaded.last_message),
@@ -272,11 +264,11 @@ impl Hub {
             unsaved: BTreeSet::new(),
             flush_at: None,
             trim_at: config.keep.map(|_| Time(0)),
-            visits: Visits::load(loaded.visits),
+            visits: Visits::default(),
             chores: Chores::default(),
             updates: Updates::default(),
             holders: Holders::default(),
-            copies: Copies::load(loaded.copies),
+            copies: Copies::default(),
             gather_at: None,
             timers: Timers::default(),
             talking: BTreeSet::new(),
@@ -286,6 +278,7 @@ impl Hub {
             out: VecDeque::new(),
             config,
         };
+        hub.record_together(hub.state.decide_beginning(hub.config.epoch).into_iter());
         hub.drop_copies_of_nobody(Time(0));
         hub.set_timers();
         hub

@@ -84,8 +84,8 @@ impl Hub {
                 let from = (Bound::Included(prefix), Bound::Unbounded);
                 let below = peer.offers.range::<str, _>(from).map(|(name, _)| name.to_string());
                 files.extend(below.take_while(|name| name.starts_with(prefix)));
-                files.extend(self.copies.below(&me.name_key, prefix));
-            } else if peer.offers.contains_key(file.as_str()) || self.copies.has(&me.name_key, &file) {
+                files.extend(self.state.copies().below(&me.name_key, prefix));
+            } else if peer.offers.contains_key(file.as_str()) || self.has_copy(&me.name_key, &file) {
                 files.push(file.clone());
             }
             if files.len() == before {
@@ -115,7 +115,7 @@ impl Hub {
         self.spend_request(now, id)?;
         let peer = self.peers.get(&id).ok_or(ErrorCode::Internal)?;
         files.truncate(PUBLISH_FILES);
-        files.retain(|file| peer.offers.contains_key(file.as_str()) || self.copies.has(&me.name_key, file));
+        files.retain(|file| peer.offers.contains_key(file.as_str()) || self.has_copy(&me.name_key, file));
         files.sort();
         files.dedup();
         self.take_off(now, id, files)
@@ -155,7 +155,7 @@ impl Hub {
         let mut gone = Vec::with_capacity(files.len());
         for file in files.iter().map(AsRef::as_ref) {
             if self.config.files.is_some()
-                && let Some(content) = self.copies.servable(&name_key, file)
+                && let Some(content) = self.servable_copy(&name_key, file)
             {
                 self.list(now, owner, Shelved { owner: Owner::Kept, content });
                 continue;

@@ -49,7 +49,7 @@ impl Hub {
     }
 
     /// The same for records that belong together: after a crash all of them are on disk or none.
-    fn record_together(&mut self, records: impl Iterator<Item = Record>) {
+    pub(super) fn record_together(&mut self, records: impl Iterator<Item = Record>) {
         self.commits.begin_decision();
         for record in records {
             self.record(record);

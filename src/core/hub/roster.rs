@@ -144,7 +144,7 @@ impl Hub {
 
     fn keep_visit(&mut self, number: u64) {
         if let Some(record) = self.visits.record(number, self.config.run) {
-            self.persist(Record::Visit(record));
+            self.record(Record::Visit(record));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Bringer, CopyRecord, FailureRecord, Span, VisitRecord};
 use crate::protocol::PublicKey;
+use crate::protocol::invite::InviteDigest;
 use crate::protocol::name::NameKey;
 use crate::protocol::types::RoomAccess;
 
@@ -65,10 +66,13 @@ pub struct Loaded {
     pub blocks: Vec<(NameKey, NameKey)>,
     /// The rooms, in the order of their numbers.
     pub rooms: Vec<RoomRecord>,
-    /// The newest visits of earlier runs, oldest first; see [`VISITS_LOADED`](crate::protocol::limits::VISITS_LOADED).
+    /// The newest visits, see [`VISITS_LOADED`](crate::protocol::limits::VISITS_LOADED), and the last one under each name;
+    /// oldest first.
     pub visits: Vec<VisitRecord>,
     /// Failed logins.
     pub failures: Vec<FailureRecord>,
+    /// The keys that each invite has let in, sorted.
+    pub invited: Vec<(InviteDigest, PublicKey)>,
     /// The copies that the hub keeps, in the order of their owners' keys, then of their names.
     pub copies: Vec<CopyRecord>,
     /// Messages to one person alone that they do not have, in the order of their numbers.
