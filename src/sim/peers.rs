@@ -7,35 +7,35 @@ use crate::core::session::Input;
 use crate::core::time::Time;
 use crate::protocol::{ErrorCode, Failure};
 
-/// A connection between two clients.
+/// A direct connection between two clients.
 pub(super) struct Pair {
-    /// Who made it, and who took it.
+    /// The client that made it, and the client that accepted it.
     ends: [(usize, PeerConn); 2],
-    /// Lines vanish, and nobody is told.
+    /// Whether lines are lost without anybody being told.
     silent: bool,
-    /// When the last line to each end arrives: a connection keeps the order.
+    /// When the last line to each end arrives, because a connection keeps the order.
     free: [Time; 2],
 }
 
-/// Something that will happen with one.
+/// A scheduled event of a direct connection.
 pub(super) enum Happens {
-    /// Somebody's attempt arrives.
+    /// An attempt to connect arrives.
     Arrives { from: usize, number: u64, person: Person },
-    /// It has been refused.
+    /// The attempt was refused.
     Refused { from: usize, number: u64, code: ErrorCode },
-    /// A line arrives at an end.
+    /// A line arrives at one end.
     Line { pair: u64, end: usize, line: String },
-    /// It breaks.
+    /// The connection breaks.
     Breaks(u64),
 }
 
 impl Sim {
-    /// A client's direct connections break; everybody notices.
+    /// Breaks a client's direct connections. Both sides notice.
     pub fn break_private(&mut self, client: ClientId) {
         self.break_pairs(client);
     }
 
-    /// A client's direct connections fall silent: lines vanish, nobody is told.
+    /// Silences a client's direct connections: lines are lost and nobody is told.
     pub fn silence_private(&mut self, client: ClientId) {
         self.silence_pairs(client);
     }
@@ -122,7 +122,7 @@ impl Sim {
         let delay = self.now + self.config.latency.0;
         let refused = |code| Happening::Peer(Happens::Refused { from, number, code });
         match self.actors.get(to) {
-            // Packets to a machine that is off vanish.
+            // A machine without power does not answer.
             Some(actor) if actor.off => {}
             Some(actor) if actor.ended.is_some() => self.later(delay, refused(ErrorCode::PeerUnreachable)),
             Some(actor) if actor.key != person.key => self.later(delay, refused(ErrorCode::PeerKeyChanged)),

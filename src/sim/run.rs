@@ -1,4 +1,4 @@
-//! How the simulated world goes on: one happening after the other.
+//! The loop of the simulation: takes the scheduled events in their order and carries out what the machines want.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use crate::protocol::{ErrorCode, Event, Failure, LogLine, Offer, PublicKey, Time
 /// How long a local task takes.
 const TASK: Duration = Duration::from_micros(500);
 
-/// Up to which revision it is remembered what was offered.
+/// The revision up to which [`Sim::offered_at`] remembers the table.
 const REMEMBERED: u64 = 10_000;
 
-/// How many bytes are not hashed at once.
+/// The most bytes that are hashed in one step; with more, progress is told in between.
 const MUCH: u64 = 1 << 20;
 
 impl Sim {
-    /// Does what is next, if that is before `end`.
+    /// Runs the next scheduled event, if it is before `end`.
     pub(super) fn step(&mut self, end: Time) -> bool {
         let agenda = self.agenda.peek().map(|Reverse((at, _))| *at);
         let hub = self.hub.as_ref().and_then(hub::Hub::next_timeout);
@@ -79,7 +79,7 @@ impl Sim {
                 self.tell_hub(hub::Input::Verified(attempt, verified));
             }
             Happening::Copied(run, plan) if run == self.runs => self.copied(plan),
-            // For a hub that has crashed.
+            // It was meant for an earlier run of the hub.
             Happening::Found(..) | Happening::Verified(..) | Happening::Copied(..) => {}
             Happening::Local(client, done) => self.local_done(client, done),
             Happening::Peer(happens) => self.peer_happens(happens),
@@ -142,7 +142,7 @@ impl Sim {
             while let Some(output) = self.actors[client].session.poll(self.now) {
                 self.do_for_client(client, output);
             }
-            // What is told is written, and what is written is remembered, before anything else can happen.
+            // In the simulation, an event is written and its number stored at once, before anything else happens.
             let actor = &mut self.actors[client];
             if !actor.reads {
                 return;
@@ -210,7 +210,7 @@ impl Sim {
             Output::Unserve(files) => self.actors[client].disk.unserve(&files),
             Output::Peers(peers) => self.actors[client].peers = peers.into_iter().flatten().collect(),
             Output::PeersChanged(changes) => self.peers_changed(client, changes),
-            // A simulated upload ends with its receiver.
+            // A simulated upload ends with its receiver's transfer.
             Output::PeersLeft(_) => {}
             Output::Fetch(plan) => self.fetch(client, plan),
             Output::CancelFetch(transfer) => self.cancel_fetch(client, transfer),
@@ -231,7 +231,7 @@ impl Sim {
         }
     }
 
-    /// Hashes what is to be offered; with much of it, tells in between how far that is.
+    /// Hashes files to offer, and reports progress if they are large.
     fn hash(&mut self, client: usize, offering: &Offering) {
         let result = self.actors[client].disk.offer(offering);
         let mut done = self.now + TASK;
@@ -270,7 +270,7 @@ impl Sim {
         }
     }
 
-    /// What was offered at a revision, in each run of the hub that had it; early ones alone.
+    /// The table at a revision, as each run of the hub had it. Only early revisions are remembered.
     pub fn offered_at(&self, revision: u64) -> impl Iterator<Item = &[Offer]> {
         self.tables.range((revision, 0)..=(revision, u64::MAX)).map(|(_, offers)| offers.as_slice())
     }
@@ -287,17 +287,17 @@ impl Sim {
                 self.writing.write(commit, record);
                 let mut delay = self.between(self.config.commit);
                 if self.config.commit.0 < self.config.commit.1 && self.rng.chance(2) {
-                    // Now and then the disk has much else to do.
+                    // Now and then the disk is ten times slower.
                     delay *= 10;
                 }
                 let at = self.on_disk.max(self.now + delay);
                 self.on_disk = at;
                 self.later(at, Happening::Committed(self.runs, commit));
             }
-            // A simulated disk has room for all.
+            // The simulated disk is never full.
             hub::Output::Abandon(_) => {}
             hub::Output::Query(number, query) => {
-                // It is answered as of when everything that was to be written is.
+                // The query is answered after everything before it was written.
                 let at = self.on_disk.max(self.now) + self.between(self.config.commit);
                 self.later(at, Happening::Found(self.runs, number, query));
             }
@@ -307,7 +307,7 @@ impl Sim {
             }
             hub::Output::Copy(plan) => self.copy(plan),
             hub::Output::Discard(hash) => self.shelf.discard(&hash),
-            // A simulated hub serves whoever asks.
+            // The simulated hub serves everybody.
             hub::Output::MayFetch(..) | hub::Output::MayNotFetch(_) => {}
             hub::Output::Log(event) => {
                 let time = Timestamp(EPOCH.0 + (self.now.0 / 1_000) as i64);
