@@ -118,7 +118,7 @@ impl Hub {
         let today = self.base.config.today(now);
         let shown = found.map(|(record, counted)| ShownInvite { record, counted });
         let checked = match &shown {
-            Some(shown) => self.entrance.invites.check(shown, today),
+            Some(shown) => shown.check(&self.base.journal.state, key, today),
             // Whether there was ever such an invite is nobody's business.
             None => Err(ErrorCode::AccessDenied.into()),
         };

@@ -43,8 +43,6 @@ use cx::Base;
 use entrance::Entrance;
 use entrance::attempts::Attempts;
 use entrance::credentials::Credentials;
-use entrance::failures::Failures;
-use entrance::invites::Invites;
 use entrance::newcomers::Newcomers;
 use feeds::Feeds;
 use files::Files;
@@ -96,29 +94,28 @@ impl Hub {
             credentials: Credentials::load(&loaded.names),
             newcomers: Newcomers::default(),
             attempts: Attempts::default(),
-            failures: Failures::load(std::mem::take(&mut loaded.failures), config.epoch, &config.logins),
-            invites: Invites::default(),
         };
-        let copies = Copies::load(std::mem::take(&mut loaded.copies));
         let mut hub = Self {
             pending: PendingConnections::default(),
             places: Places::default(),
             entrance,
             feeds: Feeds::new(loaded.last_message),
             room_news: RoomChanges::default(),
-            files: Files { holders: Holders::default(), copies, chores: Chores::default() },
+            files: Files { holders: Holders::default(), copies: Copies::default(), chores: Chores::default() },
             timers: Timers::default(),
             trim_at: config.keep.map(|_| Time(0)),
             stopping: false,
             base: Base {
                 config,
-                sessions: Sessions::new(Visits::load(std::mem::take(&mut loaded.visits))),
+                sessions: Sessions::new(Visits::default()),
                 journal: Journal::new(State::load(&mut loaded)),
                 updates: Updates::default(),
                 refusals: Refusals::default(),
                 out: VecDeque::new(),
             },
         };
+        let found = hub.base.journal.state.decide_beginning(hub.base.config.epoch);
+        hub.base.at(Time(0)).record_together(found.into_iter());
         hub.files.drop_copies_of_nobody(&mut hub.base.at(Time(0)));
         hub.set_timers();
         hub
@@ -253,6 +250,7 @@ impl Hub {
         counts.extend(self.feeds.counts());
         counts.extend(self.files.holders.counts());
         counts.extend(self.base.journal.state.pushes().counts());
+        counts.push(("wanted copies", self.base.journal.state.copies().count_wished()));
         counts.extend(self.files.copies.counts());
         counts
     }

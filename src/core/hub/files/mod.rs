@@ -3,7 +3,6 @@
 pub(in crate::core::hub) mod chores;
 pub(in crate::core::hub) mod copies;
 pub(in crate::core::hub) mod holders;
-pub(in crate::core::hub) mod kept;
 pub(in crate::core::hub) mod locate;
 pub(in crate::core::hub) mod offers;
 pub(in crate::core::hub) mod orphans;
@@ -18,7 +17,7 @@ use crate::core::hub::files::holders::Holders;
 pub(in crate::core::hub) struct Files {
     /// Who has which content.
     pub(in crate::core::hub) holders: Holders,
-    /// The copies of others' files that the hub keeps.
+    /// What is done for the copies of others' files.
     pub(in crate::core::hub) copies: Copies,
     /// What is done with very many offers, a part at a time.
     pub(in crate::core::hub) chores: Chores,

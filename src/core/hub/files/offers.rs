@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::core::hub::cx::Cx;
 use crate::core::hub::files::Files;
+use crate::core::hub::files::copies::has_copy;
 use crate::core::hub::state::{Owner, SessionRecord, Shelved, key};
 use crate::core::hub::{PeerId, roster};
 use crate::protocol::human::quoted;
@@ -95,8 +96,8 @@ impl Files {
                 let from = (Bound::Included(prefix), Bound::Unbounded);
                 let below = peer.offers.range::<str, _>(from).map(|(name, _)| name.to_string());
                 files.extend(below.take_while(|name| name.starts_with(prefix)));
-                files.extend(self.copies.below(&me.name_key, prefix));
-            } else if peer.offers.contains_key(file.as_str()) || self.copies.has(&me.name_key, &file) {
+                files.extend(cx.journal.state.copies().below(&me.name_key, prefix));
+            } else if peer.offers.contains_key(file.as_str()) || has_copy(cx, &me.name_key, &file) {
                 files.push(file.clone());
             }
             if files.len() == before {
@@ -131,7 +132,7 @@ impl Files {
         cx.spend_request(id)?;
         let peer = cx.sessions.get(id).ok_or(ErrorCode::Internal)?;
         files.truncate(PUBLISH_FILES);
-        files.retain(|file| peer.offers.contains_key(file.as_str()) || self.copies.has(&me.name_key, file));
+        files.retain(|file| peer.offers.contains_key(file.as_str()) || has_copy(cx, &me.name_key, file));
         files.sort();
         files.dedup();
         self.take_off(cx, id, files)
@@ -171,7 +172,7 @@ impl Files {
         let mut gone = Vec::with_capacity(files.len());
         for file in files.iter().map(AsRef::as_ref) {
             if cx.config.files.is_some()
-                && let Some(content) = self.copies.servable(&name_key, file)
+                && let Some(content) = self.servable_copy(cx, &name_key, file)
             {
                 self.list(cx, owner, Shelved { owner: Owner::Kept, content });
                 continue;
