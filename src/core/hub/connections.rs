@@ -33,7 +33,7 @@ impl Hub {
         if self.stopping {
             self.turn_away(conn, ErrorCode::HubStopping.into());
         } else if let Some(crowding) =
-            self.strangers.crowding(conn, Network::of(address.ip()), self.base.config.limits.strangers)
+            self.strangers.crowding(conn, Network::of(address.ip()), self.base.config.limits.pending_connections)
         {
             self.turn_away(crowding, Failure::from(ErrorCode::HubFull).wait(1_000));
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::config::Keep;
+use super::config::Retention;
 use super::journal::commits::AwaitingCommit;
 use super::journal::queries::PendingQuery;
 use super::{ConnId, Hub, Output, people, roster};
@@ -84,12 +84,12 @@ impl Hub {
             return;
         }
         match self.base.config.keep {
-            Some(Keep::For(span)) => {
+            Some(Retention::For(span)) => {
                 let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
                 let before = self.base.config.today(now).0.saturating_sub(millis);
                 self.base.at(now).persist(Record::TrimBefore { time: Timestamp(before) });
             }
-            Some(Keep::Bytes(bytes)) => self.base.at(now).persist(Record::TrimTo { bytes }),
+            Some(Retention::Bytes(bytes)) => self.base.at(now).persist(Record::TrimTo { bytes }),
             None => {}
         }
     }
