@@ -134,7 +134,9 @@ impl Hub {
             Input::Copied(copy, result) => self.files.copied(&mut self.base.at(now), copy, result),
             Input::CopyFound(hash, size) => self.files.copy_found(&mut self.base.at(now), hash, size),
             Input::CopyLost(hash) => self.files.copy_lost(&mut self.base.at(now), hash),
-            Input::ShelfChanged(changed, gone) => self.files.shelf_changed(&mut self.base.at(now), changed, gone),
+            Input::HubFilesChanged(changed, gone) => {
+                self.files.hub_files_changed(&mut self.base.at(now), changed, gone)
+            }
             Input::StoreDegraded(failure) => self.store_degraded(now, failure),
             Input::StoreAbandoned(commits) => self.store_abandoned(now, &commits),
             Input::StoreRecovered => self.store_recovered(now),
