@@ -262,7 +262,7 @@ impl CopiesShared {
         (wanted.on_conflict, wanted.share) = (OnConflict::Overwrite, false);
         let token = format!("{:016x}", random().map_err(Failure::internal)?);
         let (folder, local, store) = (&self.folder, &self.local, &self.store);
-        let fetcher = Fetcher { token, seed: 0, folder, local, store: store };
+        let fetcher = Fetcher { token, seed: 0, folder, local, store };
         let fetched = fetch(&wanted, &fetcher, &|_| (), &Control::from(self.stop.clone()));
         let made = fetched.and_then(|_| self.hash(&hash, cut_as(Some(chunking)))).and_then(|hashed| {
             let same = hashed.hash == hash;
