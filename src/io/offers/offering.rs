@@ -76,6 +76,7 @@ impl Offers {
     }
 
     /// Checks a file again that was found changed while it was served.
+    #[cfg(test)]
     pub fn suspect(&self, name: &str) {
         self.watcher.suspect(name);
     }
