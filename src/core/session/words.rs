@@ -1,10 +1,11 @@
 //! A session's settings, inputs and outputs.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::notes::{FetchPlan, FilesChanged, FolderPlan, Hashed, Offering, UploadNote};
-use crate::core::fetch::TransferNote;
+use super::notes::{FilesChanged, Hashed, Offering, UploadNote};
+use crate::core::fetch::{FetchPlan, Source, TransferNote};
 use crate::core::link::LinkConfig;
 use crate::core::peers::{PeerInput, PeerOutput};
 use crate::protocol::event::Settings;
@@ -98,8 +99,8 @@ pub enum Input<'a> {
     EndOfInput,
     /// The user wants to end now; the exit code is given.
     Interrupt(u8),
-    /// The hub is reached under this address.
-    HubAt(IpAddr),
+    /// The hub is reached under this address, and has proved that it holds this key.
+    HubAt(IpAddr, PublicKey),
     /// A connection to the hub is there.
     Connected,
     /// The connection could not be made.
@@ -176,12 +177,10 @@ pub enum Output {
     PeersChanged(Vec<(PublicKey, Option<String>)>),
     /// The owners of these keys have left: end their uploads.
     PeersLeft(Vec<PublicKey>),
-    /// Fetch a content.
-    Fetch(FetchPlan),
-    /// Fetch a folder.
-    FetchFolder(FolderPlan),
+    /// Fetch a file or a folder; the number is the transfer's.
+    Fetch(u64, Arc<FetchPlan>),
     /// Further sources of a content that is being fetched, or sources that have more of it by now.
-    Sources(u64, Vec<event::Holder>),
+    Sources(u64, Vec<Source>),
     /// Stop fetching.
     CancelFetch(u64),
     /// Stop an upload; the number is the driver's.

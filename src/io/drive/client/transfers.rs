@@ -2,14 +2,14 @@
 
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{ClientDriver, Message, Observer};
-use crate::core::fetch;
-use crate::core::session::{FetchPlan, FolderPlan, TransferNote, UploadNote, source_of};
+use crate::core::fetch::{FetchPlan, Source};
+use crate::core::session::{TransferNote, UploadNote};
 use crate::io::state::pins::Pins;
-use crate::io::transfer::{Control, Fetched, Fetcher, UploadNote as Upload, fetch};
+use crate::io::transfer::{Control, Fetched, Fetcher, UploadEvent, fetch};
 use crate::protocol::cause;
-use crate::protocol::event::Holder;
 use crate::protocol::name::HUB;
 use crate::protocol::name::NameKey;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
@@ -18,44 +18,13 @@ use crate::protocol::{ErrorCode, Failure, PublicKey};
 const SOURCES_WAITING: usize = 256;
 
 impl<W: Observer> ClientDriver<W> {
-    pub(super) fn fetch(&mut self, mut plan: FetchPlan) {
-        self.run_fetch(plan.transfer, move |prep| {
-            let others = prep.pinned(&mut plan.sources, |holder| (&holder.offer.owner, Some(holder.key)))?;
-            // Which content is theirs is what the hub says: with another key, it is not theirs.
-            let from = plan.from.as_deref().map(NameKey::of);
-            for (name, failure) in &others {
-                if from.as_ref().is_some_and(|from| *from == NameKey::of(name)) {
-                    return Err(failure.clone());
-                }
-            }
-            Ok((plan.planned()?, dropped(others)))
-        });
-    }
-
-    pub(super) fn fetch_folder(&mut self, mut plan: FolderPlan) {
-        self.run_fetch(plan.transfer, move |prep| {
-            // Files name their sources by their places: these stay, and those that are not to be asked have none.
-            let mut sources = plan.sources.clone();
-            let others = prep.pinned(&mut sources, |source| (&source.name, source.key))?;
-            let kept: Vec<bool> = plan.sources.iter().map(|source| sources.contains(source)).collect();
-            for file in &mut plan.files {
-                file.sources.retain(|source| kept.get(*source as usize) == Some(&true));
-            }
-            Ok((plan.planned(prep.hub.ok_or(ErrorCode::Internal)?)?, dropped(others)))
-        });
-    }
-
-    /// Prepares and runs a fetch on a thread. Once it has begun, the sources are told of that are not asked.
-    fn run_fetch(
-        &mut self,
-        transfer: u64,
-        prepare: impl FnOnce(&FetchPrep) -> Result<(fetch::FetchPlan, Vec<TransferNote>), Failure> + Send + 'static,
-    ) {
+    /// Checks whom a plan names, and runs it, on a thread. Once it has begun, the sources are told of that are not asked.
+    pub(super) fn fetch(&mut self, transfer: u64, mut plan: Arc<FetchPlan>) {
         let (prep, number) = (self.fetch_prep(), self.fetching.tokens.next_u64());
         let control = self.control(transfer);
         let (sender, local, shelf) = (self.sender.clone(), self.local.clone(), self.serving.shelf.clone());
         self.on_thread(move || {
-            let fetched = prepare(&prep).and_then(|(plan, others)| {
+            let fetched = prep.check(Arc::make_mut(&mut plan)).and_then(|others| {
                 let tell = |note| {
                     let begins = matches!(note, TransferNote::Started { .. });
                     let more = others.iter().filter(|_| begins).cloned();
@@ -67,7 +36,7 @@ impl<W: Observer> ClientDriver<W> {
                 // It begins at a place of its own, so that receivers who begin together have something to give each other.
                 let (token, seed) = (token(number), number);
                 let fetcher = Fetcher { token, seed, folder: &folder, local: &local, store: &shelf };
-                fetch(&plan, &fetcher, &tell, &control).map(completed)
+                fetch(plan, &fetcher, &tell, &control).map(completed)
             });
             Message::Transfer(transfer, fetched.unwrap_or_else(TransferNote::Failed))
         });
@@ -81,7 +50,7 @@ impl<W: Observer> ClientDriver<W> {
 
     /// A content that is being fetched can be had from these, too. Their keys are looked up on a thread, for one news of
     /// a transfer at a time.
-    pub(super) fn add_sources(&mut self, transfer: u64, sources: Vec<Holder>) {
+    pub(super) fn add_sources(&mut self, transfer: u64, sources: Vec<Source>) {
         if !self.fetching.running.contains_key(&transfer) {
             return;
         }
@@ -89,7 +58,7 @@ impl<W: Observer> ClientDriver<W> {
             // A hub that tells of ever more sources does not fill the memory: no transfer asks so many.
             Entry::Occupied(mut waiting) => {
                 let waiting = waiting.get_mut();
-                waiting.retain(|known| sources.iter().all(|new| new.offer.owner != known.offer.owner));
+                waiting.retain(|known| sources.iter().all(|new| new.name != known.name));
                 waiting.extend(sources);
                 waiting.truncate(SOURCES_WAITING);
             }
@@ -110,14 +79,15 @@ impl<W: Observer> ClientDriver<W> {
         }
     }
 
-    fn check_sources(&self, transfer: u64, mut sources: Vec<Holder>) {
+    fn check_sources(&self, transfer: u64, sources: Vec<Source>) {
         let (prep, control) = (self.fetch_prep(), self.fetching.running.get(&transfer).cloned());
         self.on_thread(move || {
             // Those that have another key than they had are not asked, and nobody waits for them.
             if let Some(control) = control
-                && prep.pinned(&mut sources, |holder| (&holder.offer.owner, Some(holder.key))).is_ok()
+                && let Ok(pinned) = prep.pinned(&sources, false)
             {
-                control.update(sources.iter().map(source_of).collect());
+                let known = sources.into_iter().zip(pinned).filter(|(_, pinned)| pinned.is_ok());
+                control.update(known.map(|(source, _)| source).collect());
             }
             Message::SourcesChecked(transfer)
         });
@@ -132,11 +102,6 @@ impl<W: Observer> ClientDriver<W> {
     }
 }
 
-/// Sources that are not asked, as they are told of.
-fn dropped(others: Vec<(String, Failure)>) -> Vec<TransferNote> {
-    others.into_iter().map(|(peer, failure)| TransferNote::Dropped { peer, failure }).collect()
-}
-
 /// Prepares fetches. It reads and writes files, so it is used on threads that may block.
 struct FetchPrep {
     hub: Option<PublicKey>,
@@ -145,37 +110,46 @@ struct FetchPrep {
 }
 
 impl FetchPrep {
-    /// Every source must have the key that was seen for its name at this hub before, and the hub its own. Those that
-    /// have another are not asked, and told of as dropped; if there are no others, that is the failure.
-    fn pinned<T>(
-        &self,
-        sources: &mut Vec<T>,
-        who: impl Fn(&T) -> (&String, Option<PublicKey>),
-    ) -> Result<Vec<(String, Failure)>, Failure> {
-        let Some(hub) = self.hub else { return Ok(Vec::new()) };
-        let shown: Vec<_> = sources.iter().map(&who).filter(|(name, _)| *name != HUB).collect();
-        let shown: Vec<_> = shown.iter().filter_map(|(name, key)| Some((name.as_str(), (*key)?))).collect();
-        let mut checked = self.pins.check_peers(&hub, &shown)?.into_iter();
-        let (mut kept, mut others) = (Vec::new(), Vec::new());
-        for source in sources.drain(..) {
-            let (name, key) = who(&source);
-            let checked = match key {
-                None => Ok(()),
-                Some(key) if name == HUB && key == hub => Ok(()),
-                Some(_) if name == HUB => Err(ErrorCode::PeerKeyChanged.into()),
-                Some(_) => checked.next().unwrap_or(Ok(())),
-            };
-            match checked {
-                Ok(()) => kept.push(source),
-                Err(failure) if failure.code == ErrorCode::PeerKeyChanged => others.push((name.clone(), failure)),
-                Err(failure) => return Err(failure),
+    /// Takes the sources out of a plan that have not the key that is known for them. Says which are not asked, and why,
+    /// as that is told; if there are no others, or if it shall be the file of one of them, that is the failure.
+    fn check(&self, plan: &mut FetchPlan) -> Result<Vec<TransferNote>, Failure> {
+        let pinned = self.pinned(&plan.sources, plan.is_folder())?;
+        let from = plan.from.as_deref().map(NameKey::of);
+        let (mut keeps, mut others, mut last) = (Vec::new(), Vec::new(), None);
+        for (source, pinned) in plan.sources.iter().zip(pinned) {
+            keeps.push(pinned.is_ok());
+            let Err(failure) = pinned else { continue };
+            // Which content is theirs is what the hub says: with another key, it is not theirs.
+            if from.as_ref().is_some_and(|from| *from == NameKey::of(&source.name)) {
+                return Err(failure);
             }
+            last = Some(failure.clone());
+            others.push(TransferNote::Dropped { peer: source.name.clone(), failure });
         }
-        match others.pop_if(|_| kept.is_empty()) {
-            Some((_, failure)) => return Err(failure),
-            None => *sources = kept,
+        plan.keep_sources(&keeps);
+        match last.filter(|_| plan.sources.is_empty()) {
+            Some(failure) => Err(failure),
+            None => Ok(others),
         }
-        Ok(others)
+    }
+
+    /// Whether each source has the key that was seen for its name at this hub before, and the hub its own. What the hub
+    /// keeps of somebody's folder is named after them.
+    fn pinned(&self, sources: &[Source], of_folder: bool) -> Result<Vec<Result<(), Failure>>, Failure> {
+        let Some(hub) = self.hub else { return Ok(sources.iter().map(|_| Ok(())).collect()) };
+        let is_hub = |source: &Source| source.name == HUB || (of_folder && source.key == hub);
+        let shown = sources.iter().filter(|source| !is_hub(source)).map(|source| (source.name.as_str(), source.key));
+        let mut checked = self.pins.check_peers(&hub, &shown.collect::<Vec<_>>())?.into_iter();
+        let pinned = sources.iter().map(|source| match is_hub(source) {
+            true if source.key == hub => Ok(()),
+            true => Err(ErrorCode::PeerKeyChanged.into()),
+            false => checked.next().unwrap_or(Ok(())),
+        });
+        let fits = |pinned: Result<(), Failure>| match pinned {
+            Err(failure) if failure.code != ErrorCode::PeerKeyChanged => Err(failure),
+            other => Ok(other),
+        };
+        pinned.map(fits).collect()
     }
 
     /// The download folder, made if it is not there.
@@ -201,14 +175,14 @@ fn completed(fetched: Fetched) -> TransferNote {
 }
 
 /// What the session hears of an upload. If it failed, how much was sent comes first.
-pub(super) fn upload_note(note: Upload) -> (u64, Vec<UploadNote>) {
-    match note {
-        Upload::Started { upload, file, peer: _, peer_name, size, hash } => {
+pub(super) fn upload_note(event: UploadEvent) -> (u64, Vec<UploadNote>) {
+    match event {
+        UploadEvent::Started { upload, file, peer: _, peer_name, size, hash } => {
             (upload, vec![UploadNote::Started { peer: peer_name, file, size, hash }])
         }
-        Upload::Progress { upload, bytes } => (upload, vec![UploadNote::Progress(bytes)]),
-        Upload::Completed { upload, bytes, elapsed: _ } => (upload, vec![UploadNote::Completed(bytes)]),
-        Upload::Failed { upload, bytes, failure } => {
+        UploadEvent::Progress { upload, bytes } => (upload, vec![UploadNote::Progress(bytes)]),
+        UploadEvent::Completed { upload, bytes, elapsed: _ } => (upload, vec![UploadNote::Completed(bytes)]),
+        UploadEvent::Failed { upload, bytes, failure } => {
             (upload, vec![UploadNote::Progress(bytes), UploadNote::Failed(failure)])
         }
     }
