@@ -1,28 +1,28 @@
-//! Which event answers which request.
+//! The answer to each request, as a type.
 
 use crate::protocol::{Event, Request, event, request};
 
-/// A request that can be made of a [`Client`](super::Client), with the type of its answer.
+/// A request that a [`Client`](super::Client) can make, with the type of its answer.
 ///
 /// It is implemented for every struct of [`request`](crate::protocol::request).
 pub trait Ask: Into<Request> {
-    /// The event that says that it was done.
+    /// The event with which a successful request is answered.
     type Answer: TryFrom<Event>;
 }
 
-/// Every request with its answer.
+/// Declares the answer of each request.
 macro_rules! asks {
     ($( $Request:ident => $Answer:ident, )*) => {
         $( impl Ask for request::$Request { type Answer = event::$Answer; } )*
     };
 }
 
-/// How an answer is taken out of its event.
+/// Declares how an answer is taken out of its event.
 macro_rules! answers {
     ($( $Answer:ident, )*) => {
         $(
             impl TryFrom<Event> for event::$Answer {
-                /// The event, which is another one.
+                /// The event, if it was another one.
                 type Error = Event;
 
                 fn try_from(event: Event) -> Result<Self, Event> {
@@ -75,7 +75,7 @@ asks! {
     Quit => Bye,
 }
 
-/// `offer-acked`, or with `keep` the `offer-kept` that follows it.
+/// Answered by `offer-acked`, or, with `keep`, by the `offer-kept` that follows it.
 impl Ask for request::Offer {
     type Answer = Event;
 }

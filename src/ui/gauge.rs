@@ -1,4 +1,4 @@
-//! One bar, drawn by indicatif into memory: the only drawing there is, wherever the bar stands in the end.
+//! Draws one progress bar as text, with indicatif.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,13 +7,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
 use crate::protocol::Direction;
 
-/// What a bar is made of.
+/// The characters that a bar is drawn with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Glyphs {
-    /// What every terminal can show.
+    /// ASCII, which every terminal can show.
     #[default]
     Ascii,
-    /// Blocks and arrows, for terminals that take UTF-8.
+    /// Blocks and arrows, for terminals that show UTF-8.
     Unicode,
 }
 
@@ -42,7 +42,7 @@ impl Glyphs {
     }
 }
 
-/// A bar of so many columns, for so much of the whole.
+/// A bar of `columns` characters, for `part` of `whole`.
 pub(super) fn gauge((part, whole): (u64, u64), columns: usize, glyphs: Glyphs) -> String {
     let page = Page { text: Arc::default(), columns: u16::try_from(columns).unwrap_or(u16::MAX) };
     let text = Arc::clone(&page.text);
@@ -57,7 +57,7 @@ pub(super) fn gauge((part, whole): (u64, u64), columns: usize, glyphs: Glyphs) -
     drawn.trim().to_owned()
 }
 
-/// Keeps what is drawn.
+/// A terminal in memory that keeps what indicatif draws.
 #[derive(Debug)]
 struct Page {
     text: Arc<Mutex<String>>,

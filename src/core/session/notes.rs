@@ -1,22 +1,22 @@
-//! What session and driver say to each other of files and uploads.
+//! The descriptions of files and uploads that session and driver exchange.
 
 use crate::protocol::types::Skipped;
 use crate::protocol::{Content, ContentHash, Failure};
 
-/// Files to hash, and to serve to everybody from then on.
+/// Files that the driver must hash, and then serve to everybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offering {
-    /// The number of this task.
+    /// The number of the task.
     pub task: u64,
-    /// The folder.
+    /// The folder that the names are relative to.
     pub dir: String,
-    /// Files and folders in it, each once; `.` is the folder itself.
+    /// The names of files and folders, each once; `.` is the folder itself.
     pub files: Vec<String>,
-    /// At most so many chunks for each file.
+    /// The highest number of chunks of each file.
     pub chunks: Option<u32>,
-    /// Hidden files of folders, too.
+    /// Whether hidden files in folders are offered, too.
     pub hidden: bool,
-    /// Whether what is new in the folders is to be told of.
+    /// Whether the folders are watched for new files.
     pub watch: bool,
 }
 
@@ -25,37 +25,37 @@ pub struct Offering {
 pub struct Hashed {
     /// The files under the names by which they are offered.
     pub contents: Vec<Content>,
-    /// What was left out of folders.
+    /// What the folders contain that was not offered.
     pub skipped: Vec<Skipped>,
 }
 
 /// Files that we offer have changed on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FilesChanged {
-    /// Files with another content, or new ones in watched folders. They are served already.
+    /// Files with new content, and new files in watched folders. They are served already.
     pub changed: Vec<Content>,
     /// Files that are gone or cannot be read. They are not served any more.
     pub gone: Vec<String>,
 }
 
-/// How an upload goes on, as the driver sees it.
+/// News of an upload.
 #[derive(Debug, Clone, PartialEq)]
 pub enum UploadNote {
-    /// A peer fetches from us.
+    /// A peer has started to fetch from us.
     Started {
-        /// Its name.
+        /// The name of the peer.
         peer: String,
-        /// What it fetches.
+        /// The name of the file.
         file: String,
-        /// Bytes in all.
+        /// The total size in bytes.
         size: u64,
-        /// Which content.
+        /// The hash of the content.
         hash: ContentHash,
     },
-    /// So many bytes are sent.
+    /// This many bytes have been sent.
     Progress(u64),
-    /// The peer has what it wanted.
+    /// The peer has everything that it wanted; this many bytes were sent.
     Completed(u64),
-    /// It has not.
+    /// The upload has failed.
     Failed(Failure),
 }

@@ -1,4 +1,4 @@
-//! What a hub has in memory when it starts.
+//! Loads the hub's state from the store.
 
 use std::collections::HashMap;
 
@@ -7,6 +7,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Value, 
 use rusqlite::{Connection, Row, params};
 
 use crate::core::digest::Digest;
+use crate::protocol::invite::InviteDigest;
 use crate::protocol::limits::{FAILURES_COUNTED, VISITS_LOADED};
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{
@@ -15,12 +16,12 @@ use crate::protocol::record::{
 use crate::protocol::types::{Content, RoomAccess};
 use crate::protocol::{ContentHash, Network, PublicKey, Timestamp};
 
-/// A count or a number as SQLite keeps it.
+/// A number as SQLite stores it.
 pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// The same read back: we wrote no negative one.
+/// A number read back from SQLite. We never wrote a negative one.
 pub(super) struct Unsigned(pub(super) u64);
 
 impl FromSql for Unsigned {
@@ -76,6 +77,9 @@ pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
         rooms: rooms(database)?,
         visits: visits(database)?,
         failures: failures(database)?,
+        invited: all(database, "SELECT digest, key FROM invited ORDER BY digest, key", [], |row| {
+            Ok((InviteDigest(row.get(0)?), PublicKey(row.get(1)?)))
+        })?,
         copies: copies(database)?,
         waiting: waiting(database)?,
         there: there(database)?,
@@ -87,13 +91,13 @@ pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
     })
 }
 
-/// The number of the newest message, which is never forgotten; 0 if there is none.
+/// The number of the newest message, which is never deleted; 0 if there is none.
 pub(super) fn last_message(database: &Connection) -> rusqlite::Result<u64> {
     let newest = "SELECT coalesce(max(number), 0) FROM messages";
     database.query_row(newest, [], |row| row.get(0)).map(|Unsigned(number)| number)
 }
 
-/// The digest of all messages that were ever said.
+/// The digest of all messages that were ever sent.
 fn said(database: &Connection) -> rusqlite::Result<Digest> {
     let digits: String = database.query_row("SELECT value FROM meta WHERE key = 'said'", [], |row| row.get(0))?;
     Ok(digits.parse().unwrap_or_default())
@@ -148,14 +152,24 @@ fn rooms(database: &Connection) -> rusqlite::Result<Vec<RoomRecord>> {
     })
 }
 
+/// The newest visits, `?1` of them, and the last one under each name.
+pub(super) const VISITS_LEFT: &str = "
+    SELECT run, number FROM (
+        SELECT run, number,
+            row_number() OVER (ORDER BY opened DESC, run DESC, number DESC) AS newest,
+            row_number() OVER (PARTITION BY name ORDER BY opened DESC, run DESC, number DESC) AS of_name
+        FROM visits)
+    WHERE newest <= ?1 OR of_name = 1";
+
 fn visits(database: &Connection) -> rusqlite::Result<Vec<VisitRecord>> {
-    let sql = "
-        SELECT run, number, name, key, address, opened, closed, messages FROM visits
-        ORDER BY opened DESC, run DESC, number DESC LIMIT ?1";
-    let mut visits = all(database, sql, params![VISITS_LOADED as i64], |row| {
+    let sql = format!(
+        "SELECT run, number, name, key, address, opened, closed, messages FROM visits
+        WHERE (run, number) IN ({VISITS_LEFT}) ORDER BY opened, run, number"
+    );
+    all(database, &sql, params![VISITS_LOADED as i64], |row| {
         let (Unsigned(number), Unsigned(messages)) = (row.get(1)?, row.get(7)?);
         Ok(VisitRecord {
-            // A random number of 64 bits, kept bit by bit.
+            // A random number of 64 bits, stored bit by bit.
             run: row.get::<_, i64>(0)? as u64,
             number,
             name: row.get(2)?,
@@ -165,9 +179,7 @@ fn visits(database: &Connection) -> rusqlite::Result<Vec<VisitRecord>> {
             closed: row.get::<_, Option<i64>>(6)?.map(Timestamp),
             messages,
         })
-    })?;
-    visits.reverse();
-    Ok(visits)
+    })
 }
 
 fn there(database: &Connection) -> rusqlite::Result<Vec<(NameKey, Vec<Span>)>> {

@@ -7,7 +7,7 @@ use crate::protocol::record::{Destination, Found, IdempotencyKey, PastAnswer};
 #[test]
 fn what_is_to_be_kept_for_ever_is_not_forgotten_at_once() {
     for seconds in [86_400, u64::MAX / 1_000, u64::MAX] {
-        let keep = Some(Keep::For(Duration::from_secs(seconds)));
+        let keep = Some(Retention::For(Duration::from_secs(seconds)));
         let mut rig = Rig::new(HubConfig { keep, epoch: Timestamp(1_000_000), ..config() });
         rig.pass(1);
         let Some((_, Record::TrimBefore { time: before })) = rig.persisted.last() else {
@@ -53,7 +53,7 @@ fn nothing_is_answered_or_told_before_it_is_on_disk() {
 #[test]
 fn a_receiver_that_takes_its_time_is_told_of_later() {
     let mut rig = two(config());
-    let patience = rig.hub.config.link.ack_timeout.as_millis() as u64;
+    let patience = rig.hub.base.config.link.ack_timeout.as_millis() as u64;
     rig.message(1, 10, "ben");
     rig.commit();
     rig.pass(patience - 1);

@@ -1,4 +1,4 @@
-//! Transfers: from the session's plan to the data plane and back.
+//! Transfers: starts the session's downloads on threads, and reports their news back.
 
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
@@ -14,11 +14,11 @@ use crate::protocol::name::HUB;
 use crate::protocol::name::NameKey;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
-/// Further sources of one transfer that may wait until their keys are looked up.
+/// The further sources of one transfer that may wait until their keys are looked up.
 const SOURCES_WAITING: usize = 256;
 
 impl<W: Observer> ClientDriver<W> {
-    /// Checks whom a plan names, and runs it, on a thread. Once it has begun, the sources are told of that are not asked.
+    /// Checks the sources' keys and runs the download on a thread. Once it has begun, rejected sources are reported.
     pub(super) fn fetch(&mut self, transfer: u64, mut plan: Arc<FetchPlan>) {
         let (prep, number) = (self.fetch_prep(), self.fetching.tokens.next_u64());
         let control = self.control(transfer);
@@ -33,7 +33,8 @@ impl<W: Observer> ClientDriver<W> {
                     }
                 };
                 let folder = prep.downloads()?;
-                // It begins at a place of its own, so that receivers who begin together have something to give each other.
+                // Each receiver starts at a different chunk, so that receivers who start together have something to
+                // give each other.
                 let (token, seed) = (token(number), number);
                 let fetcher = Fetcher { token, seed, folder: &folder, local: &local, store: &shelf };
                 fetch(plan, &fetcher, &tell, &control).map(completed)
@@ -48,14 +49,14 @@ impl<W: Observer> ClientDriver<W> {
         control
     }
 
-    /// A content that is being fetched can be had from these, too. Their keys are looked up on a thread, for one news of
-    /// a transfer at a time.
+    /// Adds sources to a running download. Their keys are looked up on a thread, for one report of a transfer at a
+    /// time.
     pub(super) fn add_sources(&mut self, transfer: u64, sources: Vec<Source>) {
         if !self.fetching.running.contains_key(&transfer) {
             return;
         }
         match self.fetching.checking.entry(transfer) {
-            // A hub that tells of ever more sources does not fill the memory: no transfer asks so many.
+            // A hub that reports ever more sources must not fill the memory. No transfer asks so many.
             Entry::Occupied(mut waiting) => {
                 let waiting = waiting.get_mut();
                 waiting.retain(|known| sources.iter().all(|new| new.name != known.name));
@@ -69,7 +70,7 @@ impl<W: Observer> ClientDriver<W> {
         }
     }
 
-    /// The keys of a transfer's further sources were looked up; what came meanwhile is next.
+    /// The keys of a transfer's further sources were looked up; the sources reported meanwhile are next.
     pub(super) fn sources_checked(&mut self, transfer: u64) {
         let waiting = self.fetching.checking.get_mut(&transfer).map(std::mem::take).unwrap_or_default();
         if waiting.is_empty() {
@@ -82,7 +83,7 @@ impl<W: Observer> ClientDriver<W> {
     fn check_sources(&self, transfer: u64, sources: Vec<Source>) {
         let (prep, control) = (self.fetch_prep(), self.fetching.running.get(&transfer).cloned());
         self.on_thread(move || {
-            // Those that have another key than they had are not asked, and nobody waits for them.
+            // Sources with another key than the pinned one are not asked, and nothing waits for them.
             if let Some(control) = control
                 && let Ok(pinned) = prep.pinned(&sources, false)
             {
@@ -102,7 +103,7 @@ impl<W: Observer> ClientDriver<W> {
     }
 }
 
-/// Prepares fetches. It reads and writes files, so it is used on threads that may block.
+/// Prepares downloads. It reads and writes files, so it must run on threads that may block.
 struct FetchPrep {
     hub: Option<PublicKey>,
     pins: Pins,
@@ -110,8 +111,8 @@ struct FetchPrep {
 }
 
 impl FetchPrep {
-    /// Takes the sources out of a plan that have not the key that is known for them. Says which are not asked, and why,
-    /// as that is told; if there are no others, or if it shall be the file of one of them, that is the failure.
+    /// Takes the sources out of a plan whose key is not the pinned one, and returns the news of them. If none is left, or
+    /// if the plan asks for the file of one of them by name, that is the failure.
     fn check(&self, plan: &mut FetchPlan) -> Result<Vec<TransferNote>, Failure> {
         let pinned = self.pinned(&plan.sources, plan.is_folder())?;
         let from = plan.from.as_deref().map(NameKey::of);
@@ -119,7 +120,7 @@ impl FetchPrep {
         for (source, pinned) in plan.sources.iter().zip(pinned) {
             keeps.push(pinned.is_ok());
             let Err(failure) = pinned else { continue };
-            // Which content is theirs is what the hub says: with another key, it is not theirs.
+            // The hub says who has which content. A source whose key is not the pinned one is not trusted to have it.
             if from.as_ref().is_some_and(|from| *from == NameKey::of(&source.name)) {
                 return Err(failure);
             }
@@ -133,8 +134,8 @@ impl FetchPrep {
         }
     }
 
-    /// Whether each source has the key that was seen for its name at this hub before, and the hub its own. What the hub
-    /// keeps of somebody's folder is named after them.
+    /// Checks the sources' keys: each must have the key that is pinned for its name at this hub, and the hub its own. In
+    /// a folder, the hub's copies are listed under the name of their owner.
     fn pinned(&self, sources: &[Source], of_folder: bool) -> Result<Vec<Result<(), Failure>>, Failure> {
         let Some(hub) = self.hub else { return Ok(sources.iter().map(|_| Ok(())).collect()) };
         let is_hub = |source: &Source| source.name == HUB || (of_folder && source.key == hub);
@@ -152,7 +153,7 @@ impl FetchPrep {
         pinned.map(fits).collect()
     }
 
-    /// The download folder, made if it is not there.
+    /// The download folder, created if it does not exist.
     fn downloads(&self) -> Result<PathBuf, Failure> {
         let folder = self.downloads.clone();
         std::fs::create_dir_all(&folder).map_err(|e| {
@@ -174,7 +175,7 @@ fn completed(fetched: Fetched) -> TransferNote {
     TransferNote::Completed { path, complete: fetched.complete, sources: fetched.from }
 }
 
-/// What the session hears of an upload. If it failed, how much was sent comes first.
+/// The news of an upload for the session. If it failed, the number of sent bytes comes first.
 pub(super) fn upload_note(event: UploadEvent) -> (u64, Vec<UploadNote>) {
     match event {
         UploadEvent::Started { upload, file, peer: _, peer_name, size, hash } => {
