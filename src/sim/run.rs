@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::done::Done;
-use super::shelf::{HUB_ADDRESS, HUB_KEY};
+use super::hub_files::{HUB_ADDRESS, HUB_KEY};
 use super::{Conn, EPOCH, Happening, Sim};
 use crate::core::fetch;
 use crate::core::hub::{self, Verified};

@@ -261,8 +261,8 @@ impl CopiesShared {
         (wanted.files[0].target, wanted.files[0].modified) = (hash.to_string(), offer.modified);
         (wanted.on_conflict, wanted.share) = (OnConflict::Overwrite, false);
         let token = format!("{:016x}", random().map_err(Failure::internal)?);
-        let (folder, local, shelf) = (&self.folder, &self.local, &self.shelf);
-        let fetcher = Fetcher { token, seed: 0, folder, local, store: shelf };
+        let (folder, local, store) = (&self.folder, &self.local, &self.store);
+        let fetcher = Fetcher { token, seed: 0, folder, local, store };
         let fetched = fetch(wanted.into(), &fetcher, &|_| (), &Control::from(self.stop.clone()));
         let made = fetched.and_then(|_| self.hash(&hash, cut_as(Some(chunking)))).and_then(|hashed| {
             let same = hashed.hash == hash;
