@@ -31,7 +31,7 @@ mod visits;
 
 pub(super) use attendance::Attendance;
 pub(super) use copies::{Body, CopyKey, Wish, body};
-pub(super) use decide::{Author, Decision, Notice, Outcome, Proposal, Terms};
+pub(super) use decide::{Author, CheckedLogin, Decision, LoginRight, Notice, Outcome, Proposal, Terms};
 pub(super) use pushes::Push;
 pub(super) use search_index::SearchIndex;
 pub use session_record::SessionRecord;
