@@ -8,7 +8,7 @@ use super::{ErrorCode, Failure};
 ///
 /// # Errors
 /// At `/text`: `bad-request` if it is empty, `message-too-long` if it is longer than
-/// [`MESSAGE_BYTES`](crate::protocol::limits::MESSAGE_BYTES).
+/// [`MESSAGE_BYTES`].
 pub fn check_text(text: &str) -> Result<(), Failure> {
     let failure = match text.len() {
         0 => Failure::new(ErrorCode::BadRequest, "there is no text"),

@@ -46,20 +46,32 @@ pub(super) struct Actor {
     pub(super) direct: BTreeMap<PeerConn, u64>,
     /// Whether its machine lost power. If its process merely ended, other machines notice broken connections.
     pub(super) off: bool,
+    /// How many lines its user has written.
     pub(super) lines: u64,
-    pub(super) told: Vec<EventLine>,
-    /// The numbers of messages that were written to the user, and of which the session has not been told.
-    pub(super) written: Vec<u64>,
-    /// How many private messages were written to the user, and the session has not been told of.
-    pub(super) privates: usize,
-    /// Whether its user reads the output, and how many events they have read.
-    pub(super) reads: bool,
-    pub(super) read: usize,
+    pub(super) output: Output,
     pub(super) ended: Option<u8>,
     pub(super) downloads: BTreeMap<String, ContentHash>,
     pub(super) peers: BTreeMap<PublicKey, String>,
     pub(super) disk: Disk,
     pub(super) traffic: Traffic,
+}
+
+/// What a client has told its user.
+pub(super) struct Output {
+    pub(super) told: Vec<EventLine>,
+    /// The numbers of messages that were written to the user, and of which the session has not been told.
+    pub(super) written: Vec<u64>,
+    /// How many private messages were written to the user, and the session has not been told of.
+    pub(super) privates: usize,
+    /// Whether the user reads the output, and how many events they have read.
+    pub(super) reads: bool,
+    pub(super) read: usize,
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self { told: Vec::new(), written: Vec::new(), privates: 0, reads: true, read: 0 }
+    }
 }
 
 impl Actor {
@@ -72,11 +84,7 @@ impl Actor {
             direct: BTreeMap::new(),
             off: false,
             lines: 0,
-            told: Vec::new(),
-            written: Vec::new(),
-            privates: 0,
-            reads: true,
-            read: 0,
+            output: Output::default(),
             ended: None,
             downloads: BTreeMap::new(),
             peers: BTreeMap::new(),

@@ -11,18 +11,18 @@ use crate::protocol::{EventLine, LogLine};
 impl Sim {
     /// Everything that a client has told its user, with `seq` and `time`.
     pub fn told(&self, client: ClientId) -> &[EventLine] {
-        &self.actors[client.0].told
+        &self.actors[client.0].output.told
     }
 
     /// The part of it that the client's user has read.
     pub fn read(&self, client: ClientId) -> &[EventLine] {
         let actor = &self.actors[client.0];
-        &actor.told[..actor.read]
+        &actor.output.told[..actor.output.read]
     }
 
     /// Makes a client's user stop or resume reading.
     pub fn set_reading(&mut self, client: ClientId, reads: bool) {
-        self.actors[client.0].reads = reads;
+        self.actors[client.0].output.reads = reads;
         if self.actors[client.0].ended.is_none() {
             self.drain_client(client.0);
         }
@@ -30,7 +30,7 @@ impl Sim {
 
     /// Everything that all clients have told their users.
     pub fn all_told(&self) -> impl Iterator<Item = &EventLine> {
-        self.actors.iter().flat_map(|actor| &actor.told)
+        self.actors.iter().flat_map(|actor| &actor.output.told)
     }
 
     /// The exit code of a client that has ended.
@@ -50,7 +50,7 @@ impl Sim {
 
     /// The hub, if it is running.
     pub fn hub(&self) -> Option<&Hub> {
-        self.hub.as_ref()
+        self.host.hub.as_ref()
     }
 
     /// Everything that the hub has logged.

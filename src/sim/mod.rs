@@ -4,6 +4,7 @@
 //! or be impossible; a hub that crashes and loses what was not committed; disks with files; and transfers. The same
 //! seed gives the same run, event by event.
 
+mod agenda;
 mod client;
 mod disk;
 mod done;
@@ -16,8 +17,7 @@ mod store;
 pub mod swarm;
 mod traffic;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
 use crate::protocol::wire::Received;
 use crate::protocol::{LogLine, Offer, PublicKey, Timestamp};
+use agenda::Agenda;
 use client::Actor;
 pub use client::{ClientId, ClientOptions};
 pub use store::MemoryStore;
@@ -88,29 +89,50 @@ pub struct Sim {
     config: SimConfig,
     rng: Rng,
     now: Time,
-    hub: Option<Hub>,
-    runs: u64,
-    /// The hub's disk, and the records on their way to it.
-    disk: MemoryStore,
-    writing: log::Log,
-    /// When everything that is being written will be on the disk. Commits keep their order.
-    on_disk: Time,
+    host: HubHost,
     actors: Vec<Actor>,
-    conns: BTreeMap<u64, Conn>,
-    next_conn: u64,
-    /// Direct connections between clients, by number.
-    pairs: BTreeMap<u64, peers::Pair>,
-    agenda: BinaryHeap<Reverse<(Time, u64)>>,
-    happenings: BTreeMap<u64, Happening>,
-    next_happening: u64,
-    /// Whether new connections can be made.
-    reachable: bool,
+    network: Network,
+    agenda: Agenda,
     log: Vec<LogLine>,
     /// The message numbers that each client's machine has stored as shown, by the client's key and name.
     shown: BTreeMap<(PublicKey, String), Received>,
     shelf: shelf::HubShelf,
-    /// The table at each revision of each run of the hub, for checks.
+}
+
+/// The machine on which the hub runs.
+#[derive(Default)]
+struct HubHost {
+    /// The hub, while it runs.
+    hub: Option<Hub>,
+    /// How often it was started.
+    runs: u64,
+    disk: MemoryStore,
+    /// The records on their way to the disk.
+    writing: log::Log,
+    /// When everything that is being written will be on the disk. Commits keep their order.
+    on_disk: Time,
+    /// The table at each revision of each run, for checks.
     tables: BTreeMap<(u64, u64), Vec<Offer>>,
+}
+
+/// The connections.
+struct Network {
+    /// Those of clients with the hub, by number.
+    conns: BTreeMap<u64, Conn>,
+    /// Direct ones between clients, by number.
+    pairs: BTreeMap<u64, peers::Pair>,
+    /// The number of the newest.
+    last: u64,
+    /// Whether new connections can be made.
+    reachable: bool,
+}
+
+impl Network {
+    /// The number of a new connection.
+    fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
 }
 
 /// A connection between a client and the hub.
@@ -151,20 +173,10 @@ impl Sim {
             rng: Rng(config.seed),
             config,
             now: Time(0),
-            hub: None,
-            runs: 0,
-            tables: BTreeMap::new(),
-            disk: MemoryStore::default(),
-            writing: log::Log::default(),
-            on_disk: Time(0),
+            host: HubHost::default(),
             actors: Vec::new(),
-            conns: BTreeMap::new(),
-            next_conn: 1,
-            pairs: BTreeMap::new(),
-            agenda: BinaryHeap::new(),
-            happenings: BTreeMap::new(),
-            next_happening: 0,
-            reachable: true,
+            network: Network { conns: BTreeMap::new(), pairs: BTreeMap::new(), last: 0, reachable: true },
+            agenda: Agenda::default(),
             log: Vec::new(),
             shown: BTreeMap::new(),
             shelf: shelf::HubShelf::default(),
@@ -175,7 +187,7 @@ impl Sim {
 
     /// Starts the hub from its disk.
     pub fn start_hub(&mut self) {
-        self.runs += 1;
+        self.host.runs += 1;
         let config = HubConfig {
             files: self.hub_files(),
             link: LinkConfig::hub(),
@@ -184,20 +196,20 @@ impl Sim {
             access: self.config.access.clone(),
             logins: self.config.logins.clone(),
             keep: None,
-            run: self.config.seed ^ self.runs,
+            run: self.config.seed ^ self.host.runs,
             epoch: EPOCH,
         };
-        self.hub = Some(Hub::new(config, self.disk.load()));
+        self.host.hub = Some(Hub::new(config, self.host.disk.load()));
         self.find_files();
     }
 
     /// Crashes the hub and breaks its connections. A random prefix of what was being written may be on the disk without
     /// having been reported; the rest is lost. Some of the newest records are written a second time.
     pub fn crash_hub(&mut self) {
-        self.hub = None;
-        self.writing.crash(&mut self.rng, &mut self.disk);
-        self.on_disk = self.now;
-        let conns: Vec<u64> = self.conns.keys().copied().collect();
+        self.host.hub = None;
+        self.host.writing.crash(&mut self.rng, &mut self.host.disk);
+        self.host.on_disk = self.now;
+        let conns: Vec<u64> = self.network.conns.keys().copied().collect();
         for conn in conns {
             self.break_connection(conn);
         }
@@ -277,15 +289,15 @@ impl Sim {
 
     /// Creates an account at the hub, as `potluck user add` does.
     pub fn add_account(&mut self, name: &str, password: &str) {
-        self.disk.add_account(name, password);
-        self.writing.changed_by_others();
-        let names = self.disk.load().names;
+        self.host.disk.add_account(name, password);
+        self.host.writing.changed_by_others();
+        let names = self.host.disk.load().names;
         self.tell_hub(crate::core::hub::Input::Names(names));
     }
 
     /// The hub's disk.
     pub fn disk(&self) -> &MemoryStore {
-        &self.disk
+        &self.host.disk
     }
 
     /// Sends a line to a client's standard input.
@@ -333,14 +345,14 @@ impl Sim {
 
     /// Silences a client's connection to the hub: lines are lost and nobody is told.
     pub fn silence_client(&mut self, client: ClientId) {
-        if let Some(conn) = self.actors[client.0].conn.and_then(|conn| self.conns.get_mut(&conn)) {
+        if let Some(conn) = self.actors[client.0].conn.and_then(|conn| self.network.conns.get_mut(&conn)) {
             conn.silent = true;
         }
     }
 
     /// Sets whether new connections can be made.
     pub fn set_reachable(&mut self, reachable: bool) {
-        self.reachable = reachable;
+        self.network.reachable = reachable;
     }
 
     /// Runs the simulation for a span of virtual time.
@@ -351,10 +363,7 @@ impl Sim {
     }
 
     fn later(&mut self, at: Time, happening: Happening) {
-        let number = self.next_happening;
-        self.next_happening += 1;
-        self.happenings.insert(number, happening);
-        self.agenda.push(Reverse((at, number)));
+        self.agenda.add(at, happening);
     }
 
     fn between(&mut self, (least, most): (Duration, Duration)) -> Duration {

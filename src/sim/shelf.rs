@@ -65,7 +65,7 @@ impl Sim {
     /// Fetches a copy for the hub.
     pub(super) fn copy(&mut self, plan: CopyPlan) {
         let at = self.now + COPYING;
-        self.later(at, Happening::Copied(self.runs, plan));
+        self.later(at, Happening::Copied(self.host.runs, plan));
     }
 
     pub(super) fn copied(&mut self, CopyPlan { copy, source }: CopyPlan) {
