@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     fn login(credential: u64, may_be_newer: bool) -> CheckedLogin {
-        let (name, key) = ("Anna".to_owned(), PublicKey([9; 32]));
+        let (name, key) = ("Anna".to_owned(), PublicKey([200; 32]));
         let name_key = NameKey::of(&name);
         CheckedLogin { name, name_key, credential, may_be_newer, key, key_in_use: None, invite: None }
     }
@@ -182,7 +182,7 @@ mod tests {
         assert!(state.decide_login(Timestamp(5), &login(1, false)).is_none());
         let before = state.digest();
         right.records.iter().for_each(|record| state.apply(record));
-        assert!(state.digest() == before && !state.names().knows(&PublicKey([9; 32])));
+        assert!(state.digest() == before && !state.names().knows(&PublicKey([200; 32])));
         state.apply(&Record::NameGone { name_key: NameKey::of("anna") });
         assert!(state.decide_login(Timestamp(5), &login(2, false)).is_none());
     }
@@ -200,7 +200,7 @@ mod tests {
         let right = state.decide_login(Timestamp(5), &login(3, true)).unwrap();
         right.records.iter().for_each(|record| state.apply(record));
         assert!(right.renewed && !right.known);
-        assert_eq!(state.names().keys_of(&NameKey::of("anna")), [PublicKey([9; 32])]);
+        assert_eq!(state.names().keys_of(&NameKey::of("anna")), [PublicKey([200; 32])]);
         let again = state.decide_login(Timestamp(6), &login(3, false)).unwrap();
         assert!(again.records.is_empty() && again.known && !again.renewed);
     }
