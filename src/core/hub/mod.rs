@@ -26,7 +26,7 @@ mod sessions;
 mod state;
 mod timers;
 
-pub use config::{Access, HubConfig, HubFiles, Keep, LoginPolicy};
+pub use config::{Access, HubConfig, HubFiles, LoginPolicy, Retention};
 pub use ports::{CopyPlan, Input, Output, Verified};
 pub use state::{SessionRecord, Snapshot, State};
 
@@ -52,9 +52,9 @@ use files::holders::Holders;
 use journal::Journal;
 use room_news::RoomChanges;
 use sessions::Sessions;
+use sessions::pending::PendingConnections;
 use sessions::places::Places;
 use sessions::refusals::Refusals;
-use sessions::strangers::Strangers;
 use sessions::underway::Underway;
 use sessions::updates::Updates;
 use sessions::visits::Visits;
@@ -73,7 +73,7 @@ type PeerId = u64;
 pub struct Hub {
     base: Base,
     /// Connections that have not said hello.
-    strangers: Strangers,
+    pending: PendingConnections,
     /// How many sessions there may be, and whose.
     places: Places,
     entrance: Entrance,
@@ -96,7 +96,7 @@ impl Hub {
             attempts: Attempts::default(),
         };
         let mut hub = Self {
-            strangers: Strangers::default(),
+            pending: PendingConnections::default(),
             places: Places::default(),
             entrance,
             feeds: Feeds::new(loaded.last_message),
@@ -194,7 +194,7 @@ impl Hub {
 
     fn due(&self, timer: Timer) -> Option<Time> {
         match timer {
-            Timer::Hello => self.strangers.oldest().map(|(_, deadline)| deadline),
+            Timer::Hello => self.pending.oldest().map(|(_, deadline)| deadline),
             Timer::Nameless => self.places.next_due(),
             Timer::Session(id) => self.timers.at(Timer::Session(id)),
             Timer::Receipt => self.feeds.receipt_due(),
@@ -211,7 +211,7 @@ impl Hub {
     fn fire(&mut self, now: Time, timer: Timer) {
         match timer {
             Timer::Hello => {
-                if let Some((conn, _)) = self.strangers.oldest().filter(|(_, deadline)| *deadline <= now) {
+                if let Some((conn, _)) = self.pending.oldest().filter(|(_, deadline)| *deadline <= now) {
                     self.turn_away(conn, Failure::new(ErrorCode::WrongProtocol, "no hello within 10 s"));
                 }
             }
@@ -235,7 +235,7 @@ impl Hub {
     #[doc(hidden)]
     pub fn counts(&self) -> Vec<(&'static str, usize)> {
         let mut counts = vec![
-            ("strangers", self.strangers.len()),
+            ("pending connections", self.pending.len()),
             ("registrations", self.entrance.underway.len()),
             ("logins", self.entrance.attempts.len()),
             ("questions", self.base.journal.queries.len()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::config::Keep;
+use super::config::Retention;
 use super::journal::commits::AwaitingCommit;
 use super::journal::queries::PendingQuery;
 use super::{ConnId, Hub, Output, people, roster};
@@ -88,11 +88,11 @@ impl Hub {
             return;
         }
         let (since, bytes) = match self.base.config.keep {
-            Some(Keep::For(span)) => {
+            Some(Retention::For(span)) => {
                 let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
                 (Some(Timestamp(self.base.config.today(now).0.saturating_sub(millis))), None)
             }
-            Some(Keep::Bytes(bytes)) => (None, Some(bytes)),
+            Some(Retention::Bytes(bytes)) => (None, Some(bytes)),
             None => return,
         };
         self.base.at(now).query(Query::TrimPoint { since, bytes }, PendingQuery::TrimPoint);
@@ -149,13 +149,13 @@ impl Hub {
         }
         self.base.log(log::HubStopping { reason, clients: self.base.journal.state.roster().len() as u64 });
         let farewell = to_json(&Farewell { farewell: Failure::from(ErrorCode::HubStopping).into() });
-        let conns: BTreeSet<ConnId> = self.base.sessions.conns().chain(self.strangers.conns()).collect();
+        let conns: BTreeSet<ConnId> = self.base.sessions.conns().chain(self.pending.conns()).collect();
         for conn in conns {
             self.base.out.push_back(Output::Say(conn, farewell.clone()));
             self.base.out.push_back(Output::Close(conn));
         }
         // The farewell is the last word, whatever comes until the driver has ended.
-        self.strangers.clear();
+        self.pending.clear();
         self.base.sessions.disconnect_all();
         self.feeds.flush_received(&mut self.base.at(now));
         let visits: Vec<u64> =

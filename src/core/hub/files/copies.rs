@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::core::hub::cx::Cx;
-use crate::core::hub::files::offers::check_content;
-use crate::core::hub::files::{Files, locate};
+use crate::core::hub::files::Files;
+use crate::core::hub::files::check_content;
 use crate::core::hub::journal::commits::AwaitingCommit;
 use crate::core::hub::ports::CopyPlan;
-use crate::core::hub::state::{self, Body, CopyKey, Owner, SessionRecord, Shelved, Wish, body};
+use crate::core::hub::state::{
+    Body, CopyKey, Owner, SessionRecord, Shelved, Wish, body, {self},
+};
 use crate::core::hub::{Output, PeerId};
 use crate::protocol::name::{HUB, NameKey};
 use crate::protocol::record::{CopyRecord, Record};
@@ -160,7 +162,7 @@ impl Files {
     pub(in crate::core::hub) fn make_copies(&mut self, cx: &mut Cx<'_>) {
         while self.copies.making.len() < AT_ONCE && cx.journal.health.is_well() {
             let Some((copy, making)) = self.copies.next() else { return };
-            match locate::only_holder(cx, making.peer, &making.content) {
+            match cx.only_holder(making.peer, &making.content) {
                 Some((offer, key)) => {
                     let source = event::Holder { offer, key, has: None };
                     cx.out.push_back(Output::Copy(CopyPlan { copy, source }));

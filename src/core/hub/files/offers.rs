@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use crate::core::hub::cx::Cx;
 use crate::core::hub::files::Files;
+use crate::core::hub::files::check_content;
 use crate::core::hub::files::copies::has_copy;
 use crate::core::hub::state::{Owner, SessionRecord, Shelved, key};
 use crate::core::hub::{PeerId, roster};
 use crate::protocol::human::quoted;
 use crate::protocol::limits::{ANSWER_BYTES, FILES_PER_REQUEST, PUBLISH_FILES};
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::{HUB, NameKey, check_file};
+use crate::protocol::name::{HUB, NameKey};
 use crate::protocol::types::Content;
 use crate::protocol::wire::Publish;
 use crate::protocol::{ErrorCode, Event, Failure, event, log, request};
@@ -211,11 +212,4 @@ impl Files {
 /// Whether an offer is this person's. What the hub keeps is the hub's, too.
 pub(in crate::core::hub) fn is_from(from: Option<&NameKey>, owner: &str, shelved: &Shelved) -> bool {
     from.is_none_or(|from| NameKey::of(owner) == *from || (from.as_str() == HUB && shelved.owner == Owner::Kept))
-}
-
-/// Whether a content can be offered.
-pub(in crate::core::hub) fn check_content(content: &Content) -> Result<(), Failure> {
-    check_file(&content.file)?;
-    content.chunking().ok_or_else(|| Failure::new(ErrorCode::BadRequest, "size and chunks do not fit together"))?;
-    Ok(())
 }

@@ -7,7 +7,7 @@ use crate::protocol::record::{Destination, Found, IdempotencyKey, PastAnswer};
 #[test]
 fn what_is_to_be_kept_for_ever_is_not_forgotten_at_once() {
     for seconds in [86_400, u64::MAX / 1_000, u64::MAX] {
-        let keep = Some(Keep::For(Duration::from_secs(seconds)));
+        let keep = Some(Retention::For(Duration::from_secs(seconds)));
         let mut rig = Rig::new(HubConfig { keep, epoch: Timestamp(1_000_000), ..config() });
         rig.pass(1);
         let Some((_, Query::TrimPoint { since: Some(before), bytes: None })) = rig.asked.last() else {
@@ -20,7 +20,7 @@ fn what_is_to_be_kept_for_ever_is_not_forgotten_at_once() {
 #[test]
 fn what_is_forgotten_makes_room_in_mailboxes_and_only_goes_forward() {
     let limits = HubLimits { mailbox: 2, ..HubLimits::default() };
-    let mut rig = two(HubConfig { keep: Some(Keep::Bytes(1_000)), limits, ..config() });
+    let mut rig = two(HubConfig { keep: Some(Retention::Bytes(1_000)), limits, ..config() });
     rig.ask(2, r#"{"id":5,"request":"dereg"}"#);
     for id in 10..13 {
         rig.message(1, id, "ben");

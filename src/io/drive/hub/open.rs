@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{FilesOptions, HubDriver, HubShelf, Mailbox, Message, mailbox};
 use crate::core::LinkConfig;
-use crate::core::hub::{Access, HubConfig, Keep, LoginPolicy};
+use crate::core::hub::{Access, HubConfig, LoginPolicy, Retention};
 use crate::io::fs::check_dir;
 use crate::io::net::identity::Identity;
 use crate::io::net::{ListenLimits, Listener};
@@ -40,7 +40,7 @@ pub struct HubOptions {
     /// How long the hub keeps the place of a client that does not answer.
     pub grace: Duration,
     /// Which messages are kept; all by default.
-    pub keep: Option<Keep>,
+    pub keep: Option<Retention>,
     /// A folder whose files the hub offers.
     pub files: Option<PathBuf>,
     /// The space for copies of what others offer, in bytes. Without it, the hub keeps none.
