@@ -5,7 +5,7 @@ use crate::protocol::event;
 
 const HASH: &str = "7777777777777777777777777777777777777777777777777777777777777777";
 
-fn content(file: &str) -> String {
+pub(super) fn content(file: &str) -> String {
     format!(r#"{{"file":"{file}","size":100,"hash":"{HASH}","chunk_size":1048576,"chunks":1}}"#)
 }
 
