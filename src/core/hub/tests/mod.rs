@@ -2,6 +2,7 @@
 
 mod accounts;
 mod again;
+mod copies;
 mod crashes;
 mod entry;
 mod feed;
