@@ -1,5 +1,6 @@
 //! `potluck serve`: runs a hub.
 
+use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -162,14 +163,20 @@ fn bytes(text: &str) -> Result<u64, String> {
 impl Serve {
     /// Runs the subcommand.
     pub fn run(&self) -> ExitCode {
-        match self.serve() {
+        let started = Cell::new(false);
+        match self.serve(&started) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) if failure.code == ErrorCode::OutputLost => output_lost(&failure),
+            // Its data cannot be opened or written, whatever the reason: that is one exit code for scripts.
+            Err(failure) if !started.get() && failure.code.exit() == 1 => {
+                fail(&failure);
+                ExitCode::from(ErrorCode::StoreFailed.exit())
+            }
             Err(failure) => fail(&failure),
         }
     }
 
-    fn serve(&self) -> Result<(), Failure> {
+    fn serve(&self, started: &Cell<bool>) -> Result<(), Failure> {
         let options = self.options()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::internal)?;
         runtime.block_on(async {
@@ -180,6 +187,7 @@ impl Serve {
             let any_lost = Arc::new(AtomicBool::new(false));
             let printed = self.log(&any_lost, &hub.mailbox())?;
             let _signals = stop_at_signals(hub.mailbox())?;
+            started.set(true);
             let level = self.log_level;
             let log = printed.clone();
             let write = move |line: LogLine| {
