@@ -102,8 +102,8 @@ impl World {
         match self.rng.below(4) {
             0 => self.handle(Input::CopyFound(content.hash, content.size)),
             1 => self.handle(Input::CopyLost(content.hash)),
-            2 => self.handle(Input::ShelfChanged(vec![content], Vec::new())),
-            _ => self.handle(Input::ShelfChanged(Vec::new(), vec![content.file.to_string()])),
+            2 => self.handle(Input::HubFilesChanged(vec![content], Vec::new())),
+            _ => self.handle(Input::HubFilesChanged(Vec::new(), vec![content.file.to_string()])),
         }
     }
 }

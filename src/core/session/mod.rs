@@ -56,7 +56,7 @@ use ending::Ending;
 use inbox::Inbox;
 pub use inbox::{is_private, number_of};
 pub use notes::{
-    FetchPlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, UploadNote, source_of,
+    FilePlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, UploadNote, source_of,
 };
 use offers::Offers;
 use pending::{Pending, RequestId, Waiting};
@@ -65,7 +65,7 @@ use queue::Queue;
 pub use replica::Replica;
 use timers::Timer;
 use transfers::Transfers;
-pub use words::{AcceptFrom, DownloadConfig, Input, Output, Patience, SessionConfig};
+pub use words::{AcceptFrom, DownloadConfig, Input, Output, SessionConfig, SessionTimeouts};
 
 /// The client's machine. See the [module](self).
 pub struct Session {

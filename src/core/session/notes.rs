@@ -81,7 +81,7 @@ pub struct FolderSource {
 
 /// A content to fetch.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FetchPlan {
+pub struct FilePlan {
     /// The number of the transfer.
     pub transfer: u64,
     /// The person whose file was asked for, if one was named. If they are a source, their key must be the one that is
@@ -99,7 +99,7 @@ pub struct FetchPlan {
     pub share: bool,
 }
 
-impl FetchPlan {
+impl FilePlan {
     /// The plan for the fetch machine.
     ///
     /// # Errors

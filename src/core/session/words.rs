@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::notes::{FetchPlan, FilesChanged, FolderPlan, Hashed, Offering, UploadNote};
+use super::notes::{FilePlan, FilesChanged, FolderPlan, Hashed, Offering, UploadNote};
 use crate::core::fetch::TransferNote;
 use crate::core::link::LinkConfig;
 use crate::core::peers::{PeerInput, PeerOutput};
@@ -28,7 +28,7 @@ pub enum AcceptFrom {
 
 /// The timeouts of a session.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct SessionTimeouts {
     /// How long the session tries to reach a lost hub.
     pub give_up: Duration,
     /// The longest duration of the session, counted from time 0, if there is a limit.
@@ -66,7 +66,7 @@ pub struct SessionConfig {
     /// The timing of the link.
     pub link: LinkConfig,
     /// The timeouts.
-    pub patience: Patience,
+    pub patience: SessionTimeouts,
     /// Whether the session stays when the input ends.
     pub linger: bool,
     /// Whether the session ends at the first failed request.
@@ -177,7 +177,7 @@ pub enum Output {
     /// The owners of these keys have left: end their uploads.
     PeersLeft(Vec<PublicKey>),
     /// Fetch a content.
-    Fetch(FetchPlan),
+    Fetch(FilePlan),
     /// Fetch a folder.
     FetchFolder(FolderPlan),
     /// Further sources of a content that is being fetched, or sources that have more of it now.

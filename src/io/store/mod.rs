@@ -125,7 +125,7 @@ impl Store {
         in_transaction(&mut self.database, file, |database| {
             let mut records = records.into_iter();
             let before = work.said;
-            let kept = records.try_for_each(|record| records::keep(database, record, &mut work));
+            let kept = records.try_for_each(|record| records::store_record(database, record, &mut work));
             let kept =
                 kept.and_then(|()| if work.said == before { Ok(()) } else { records::keep_said(database, work.said) });
             kept.map_err(|e| failure(file, &e))

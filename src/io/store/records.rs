@@ -29,7 +29,7 @@ pub(super) struct Work {
 }
 
 /// Stores a record within the caller's transaction. Storing it twice has the same effect as once.
-pub(super) fn keep(database: &Connection, record: &Record, work: &mut Work) -> rusqlite::Result<()> {
+pub(super) fn store_record(database: &Connection, record: &Record, work: &mut Work) -> rusqlite::Result<()> {
     let run = |sql: &str, params: &[&dyn rusqlite::ToSql]| -> rusqlite::Result<()> {
         database.prepare_cached(sql)?.execute(params).map(drop)
     };

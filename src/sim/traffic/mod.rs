@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::done::Done;
-use super::shelf::HUB_KEY;
+use super::hub_files::HUB_KEY;
 use super::{Happening, Sim};
 use crate::core::fetch::invariants::Witness;
 use crate::core::fetch::{Fetch, FetchPlan, Found, Input, Job, Lane, Opened, Output, PlannedFile, Start};
@@ -129,7 +129,7 @@ fn target_of(plan: &FetchPlan) -> &str {
 
 impl Sim {
     /// Starts to fetch a file.
-    pub(super) fn fetch(&mut self, client: usize, plan: session::FetchPlan) {
+    pub(super) fn fetch(&mut self, client: usize, plan: session::FilePlan) {
         match plan.planned() {
             Ok(planned) => self.begin(client, plan.transfer, planned),
             Err(failure) => self.tell_transfer(client, plan.transfer, TransferNote::Failed(failure)),

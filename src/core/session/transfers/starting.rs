@@ -7,7 +7,7 @@ use crate::core::session::collecting::ListedFolder;
 use crate::core::session::context::Context;
 use crate::core::session::pending::Pending;
 use crate::core::session::replica::Replica;
-use crate::core::session::{FetchPlan, FolderPlan, Output};
+use crate::core::session::{FilePlan, FolderPlan, Output};
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{NameKey, check_file};
@@ -36,7 +36,7 @@ impl Transfers {
         };
         let (transfer, from, target) = (self.numbers.peek(), get.from, get.to.unwrap_or(get.file));
         let on_conflict = get.on_conflict.unwrap_or(cx.config.downloads.on_conflict);
-        self.fetch(now, cx, pending, FetchPlan { transfer, from, sources, chunks, target, on_conflict, share: true });
+        self.fetch(now, cx, pending, FilePlan { transfer, from, sources, chunks, target, on_conflict, share: true });
     }
 
     /// The hub has located the content of a push that we have accepted. It must be the one that was offered to us.
@@ -64,7 +64,7 @@ impl Transfers {
         cx: &Context,
         accept: request::Accept,
         located: event::Located,
-    ) -> Result<FetchPlan, Failure> {
+    ) -> Result<FilePlan, Failure> {
         let sources = holders(cx, located.sources);
         let first = sources.first().map(|first| &first.offer).ok_or(ErrorCode::NoSuchPush)?;
         let fits = |offered: &event::PushOffered| {
@@ -89,10 +89,10 @@ impl Transfers {
             return Err(Failure::new(ErrorCode::WrongProtocol, "The hub gives the same file twice."));
         }
         let from = Some(first.owner.clone());
-        Ok(FetchPlan { transfer, from, sources, chunks: None, target, on_conflict, share: false })
+        Ok(FilePlan { transfer, from, sources, chunks: None, target, on_conflict, share: false })
     }
 
-    fn fetch(&mut self, now: Time, cx: &mut Context, pending: Pending, plan: FetchPlan) {
+    fn fetch(&mut self, now: Time, cx: &mut Context, pending: Pending, plan: FilePlan) {
         let Some(first) = plan.sources.first() else {
             return cx.refuse(now, pending.id, ErrorCode::NotOffered.into());
         };
@@ -166,7 +166,7 @@ impl Transfers {
 
     /// Puts a download into the queue, and begins it if it may run.
     fn enqueue(&mut self, now: Time, cx: &mut Context, transfer: u64, mut running: Running, start: Output) {
-        self.numbers.mark(transfer);
+        self.numbers.reserve(transfer);
         running.queued = Some(start);
         self.downloads.push(transfer, running.hash);
         self.running.insert(transfer, running);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{ClientDriver, Message, Observer};
 use crate::core::fetch;
-use crate::core::session::{FetchPlan, FolderPlan, TransferNote, UploadNote, source_of};
+use crate::core::session::{FilePlan, FolderPlan, TransferNote, UploadNote, source_of};
 use crate::io::state::pins::Pins;
 use crate::io::transfer::{Control, Fetched, Fetcher, UploadNote as Upload, fetch};
 use crate::protocol::cause;
@@ -18,7 +18,7 @@ use crate::protocol::{ErrorCode, Failure, PublicKey};
 const SOURCES_WAITING: usize = 256;
 
 impl<W: Observer> ClientDriver<W> {
-    pub(super) fn fetch(&mut self, mut plan: FetchPlan) {
+    pub(super) fn fetch(&mut self, mut plan: FilePlan) {
         self.run_fetch(plan.transfer, move |prep| {
             let others = prep.pinned(&mut plan.sources, |holder| (&holder.offer.owner, Some(holder.key)))?;
             // The hub says who has which content. A source whose key is not the pinned one is not trusted to have it.
