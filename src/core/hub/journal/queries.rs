@@ -14,6 +14,8 @@ pub(in crate::core::hub) enum PendingQuery {
     History { peer: PeerId, request_id: Option<Id>, forward: bool },
     /// The answers that a client was given in a session that is lost.
     PastAnswers(PeerId),
+    /// The number below which messages are trimmed.
+    TrimPoint,
     /// The invite that a pending connection has shown.
     Invite(ConnId),
 }
