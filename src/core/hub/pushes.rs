@@ -1,4 +1,5 @@
-//! Files that are for one person: they wait here until that person takes them or not, as long as who gives them is here.
+//! Files that one client pushes to one person. A push waits in the state until the person accepts or declines it, and
+//! only while the pushing client is here. An accepted file is then fetched like any other.
 
 use std::sync::Arc;
 
@@ -12,10 +13,16 @@ use crate::protocol::name::NameKey;
 use crate::protocol::types::{Content, PushAnswer};
 use crate::protocol::{ErrorCode, Event, Failure, event, log, wire};
 
+/// Changes the pushes of the state.
 fn record_of_push(cx: &mut Cx<'_>, record: &SessionRecord) {
     cx.journal.state.apply_of_session(record);
 }
 
+/// Handles `push`: the file waits for its receiver, and is offered to them if they are here.
+///
+/// # Errors
+/// `not-registered`, `slow-down`, `yourself`, `no-such-person`, `bad-name`, `bad-request`; `too-many` if [`PUSHES`] of
+/// this client or [`PUSHES_TO_ONE`] to this person wait
 pub(super) fn push_file(cx: &mut Cx<'_>, id: PeerId, push: wire::Push) -> Result<Event, Failure> {
     cx.spend_message(id)?;
     let me = cx.sessions.me(id)?;
@@ -28,7 +35,7 @@ pub(super) fn push_file(cx: &mut Cx<'_>, id: PeerId, push: wire::Push) -> Result
     if cx.journal.state.pushes().count_given(id) >= PUSHES {
         return Err(Failure::new(ErrorCode::TooMany, format!("{PUSHES} of your files wait to be accepted.")));
     }
-    // Who is blocked shall not keep others out.
+    // Pushes by people whom the receiver blocks must not keep others out.
     let blocked = cx.journal.state.blocks().blocked_by(&to);
     if cx.journal.state.pushes().count_for(&to, blocked) >= PUSHES_TO_ONE {
         let failure = Failure::new(ErrorCode::TooMany, "Too many files wait for that person.");
@@ -47,7 +54,7 @@ pub(super) fn push_file(cx: &mut Cx<'_>, id: PeerId, push: wire::Push) -> Result
     Ok(event::PushAsked { push: number, transfer: 0, file, to: name, online }.into())
 }
 
-/// Tells whom a push is for, if they are here and do not block who gives it.
+/// Offers a push to its receiver, if they are here and do not block its giver.
 fn offer_push(cx: &mut Cx<'_>, number: u64) {
     let Some(push) = cx.journal.state.pushes().waiting(number) else { return };
     let Some(receiver) = receiver(cx, push) else { return };
@@ -57,21 +64,24 @@ fn offer_push(cx: &mut Cx<'_>, number: u64) {
     cx.tell(receiver, told);
 }
 
-/// The client of whoever a push is for, if it may be told.
+/// The client of a push's receiver, if it may be told.
 fn receiver(cx: &Cx<'_>, push: &Push) -> Option<PeerId> {
     let id = cx.sessions.named(&push.to)?;
     let entered = cx.sessions.get(id)?.name.is_some();
     (entered && !cx.journal.state.blocks().has(&push.to, &push.giver_key)).then_some(id)
 }
 
-/// Somebody has come: what waits for them is offered to them.
+/// Offers everything that waits for somebody who has entered.
 pub(super) fn offer_pushes_to(cx: &mut Cx<'_>, name_key: &NameKey) {
     for number in cx.journal.state.pushes().meant_for(name_key) {
         offer_push(cx, number);
     }
 }
 
-/// A push that is for this client and waits.
+/// A push that waits for this client's user.
+///
+/// # Errors
+/// `not-registered`; `no-such-push`, also if the user blocks its giver
 fn push_for<'a>(cx: &'a Cx<'_>, id: PeerId, number: u64) -> Result<&'a Push, Failure> {
     let me = cx.sessions.me(id)?;
     let theirs = |push: &&Push| push.to == me.name_key && !cx.journal.state.blocks().has(&me.name_key, &push.giver_key);
@@ -83,6 +93,7 @@ fn log_end(cx: &mut Cx<'_>, number: u64, from: String, to: &NameKey, how: &str) 
     cx.log(log::PushEnded { push: number, from, to, how: how.to_owned() });
 }
 
+/// Handles `accept`: the answer says where the file can be fetched. The push stays until it has arrived.
 pub(super) fn accept(cx: &mut Cx<'_>, id: PeerId, number: u64) -> Result<Event, Failure> {
     let push = push_for(cx, id, number)?;
     let (giver, from, to, content) = (push.giver.clone(), push.from, push.to.clone(), push.content.clone());
@@ -91,13 +102,14 @@ pub(super) fn accept(cx: &mut Cx<'_>, id: PeerId, number: u64) -> Result<Event, 
         record_of_push(cx, &SessionRecord::PushGone { number });
         return Err(no_such_push());
     };
-    // Who gives it must know who asks.
+    // The giver must know who will ask it for the file.
     cx.introduce(from, id);
     cx.tell(from, event::PushAnswered { push: number, answer: PushAnswer::Accepted });
     record_of_push(cx, &SessionRecord::PushTaken { number, taker: Some(id) });
     Ok(event::Located { sources: vec![event::Holder { offer, key, has: None }] }.into())
 }
 
+/// Handles `decline`: the push is gone, and its giver is told.
 pub(super) fn decline(cx: &mut Cx<'_>, id: PeerId, number: u64) -> Result<Event, Failure> {
     let push = push_for(cx, id, number)?.clone();
     record_of_push(cx, &SessionRecord::PushGone { number });
@@ -106,21 +118,21 @@ pub(super) fn decline(cx: &mut Cx<'_>, id: PeerId, number: u64) -> Result<Event,
     Ok(event::Declined { push: number }.into())
 }
 
-/// Somebody could not fetch what they have accepted: it waits again.
+/// The receiver could not fetch a file that it has accepted: the push waits again.
 pub(super) fn not_taken(cx: &mut Cx<'_>, id: PeerId, number: u64) {
     let Some(from) = cx.journal.state.pushes().taken_by(id, number).map(|push| push.from) else { return };
     cx.tell(from, event::PushAnswered { push: number, answer: PushAnswer::Waiting });
     record_of_push(cx, &SessionRecord::PushTaken { number, taker: None });
 }
 
-/// Who gives it does not want to any more, or knows that it has arrived.
+/// The giver takes a push back, or knows that the file has arrived: the push is gone.
 pub(super) fn take_back(cx: &mut Cx<'_>, id: PeerId, number: u64) {
     if cx.journal.state.pushes().get(number).is_some_and(|push| push.from == id) {
         push_gone(cx, number);
     }
 }
 
-/// A client is gone, and what it wanted to give with it. What it was about to fetch waits for it.
+/// A client leaves: its pushes are gone, and those that it was about to fetch wait again.
 pub(super) fn take_all_back(cx: &mut Cx<'_>, id: PeerId) {
     for number in cx.journal.state.pushes().given_by(id) {
         push_gone(cx, number);
@@ -130,7 +142,7 @@ pub(super) fn take_all_back(cx: &mut Cx<'_>, id: PeerId) {
     }
 }
 
-/// A name is gone: what is for it will not be taken. Who gives it hears so.
+/// Nobody has this name any more: the pushes to it are gone, and their givers are told.
 pub(super) fn drop_pushes_to(cx: &mut Cx<'_>, name_key: &NameKey) {
     for number in cx.journal.state.pushes().meant_for(name_key) {
         let Some(push) = cx.journal.state.pushes().get(number).cloned() else { continue };
@@ -140,11 +152,12 @@ pub(super) fn drop_pushes_to(cx: &mut Cx<'_>, name_key: &NameKey) {
     }
 }
 
+/// Removes a push and tells its receiver.
 fn push_gone(cx: &mut Cx<'_>, number: u64) {
     let Some(push) = cx.journal.state.pushes().get(number).cloned() else { return };
     record_of_push(cx, &SessionRecord::PushGone { number });
     let (from, file) = (push.giver.clone(), push.content.file.to_string());
-    // Whoever has accepted it knows best whether that matters: they may have all of it.
+    // A receiver that has accepted it is told, too: only its client knows whether it has the whole file.
     if let Some(receiver) = receiver(cx, &push) {
         cx.tell(receiver, event::PushGone { push: number, from: from.clone(), file });
     }

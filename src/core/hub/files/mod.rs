@@ -1,4 +1,9 @@
-//! Files: who offers and who holds what, and what the hub keeps of it.
+//! Files: who offers and who holds which content, and the copies that the hub keeps.
+//!
+//! The table of offers is part of the state. [`Files`] owns what is known beside it: who has fetched which content
+//! (`holders`), the offers whose owners are gone (`orphans`), the copies that the hub makes for others (`copies`), and
+//! changes of very many offers that are carried out in portions (`chores`). `offers` changes the table; `locate`,
+//! `search` and `pages` answer requests from it.
 
 pub(in crate::core::hub) mod chores;
 pub(in crate::core::hub) mod copies;
@@ -16,17 +21,20 @@ use crate::protocol::name::check_file;
 use crate::protocol::types::Content;
 use crate::protocol::{ErrorCode, Failure};
 
-/// What is known of files beside the table.
+/// What is known of files beside the table of offers.
 pub(in crate::core::hub) struct Files {
     /// Who has which content.
     pub(in crate::core::hub) holders: Holders,
-    /// What is done for the copies of others' files.
+    /// The copies that the hub makes and keeps of clients' files.
     pub(in crate::core::hub) copies: Copies,
-    /// What is done with very many offers, a part at a time.
+    /// Changes of very many offers, carried out in portions.
     pub(in crate::core::hub) chores: Chores,
 }
 
-/// Whether a content can be offered.
+/// Checks whether a content can be offered.
+///
+/// # Errors
+/// What is wrong with its name, or with its sizes and number of chunks.
 pub(in crate::core::hub) fn check_content(content: &Content) -> Result<(), Failure> {
     check_file(&content.file)?;
     content.chunking().ok_or_else(|| Failure::new(ErrorCode::BadRequest, "size and chunks do not fit together"))?;

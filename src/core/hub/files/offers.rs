@@ -1,4 +1,4 @@
-//! The table: what is offered, and by whom.
+//! Changes the table of offers: clients publish and withdraw files, leave, or move to another address.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -17,10 +17,14 @@ use crate::protocol::types::Content;
 use crate::protocol::wire::Publish;
 use crate::protocol::{ErrorCode, Event, Failure, event, log, request};
 
-/// How many files are offered for the price of one request.
+/// The number of files that are published for the price of one request.
 const FILES_FOR_ONE: usize = 64;
 
 impl Files {
+    /// Handles `offer`: puts a client's files into the table.
+    ///
+    /// # Errors
+    /// `not-registered`, `too-many-offers`, `slow-down`; what is wrong with one of the files. Nothing has changed then.
     pub(in crate::core::hub) fn publish(
         &mut self,
         cx: &mut Cx<'_>,
@@ -68,7 +72,7 @@ impl Files {
         Ok(event::OfferAcked { offers: shelved.collect(), revision, skipped: Vec::new(), at_most: None }.into())
     }
 
-    /// Puts a client's content into the table; says whether that changed anything.
+    /// Puts a client's content into the table, and returns whether that changed anything.
     fn shelve(&mut self, cx: &mut Cx<'_>, id: PeerId, owner: &str, content: &Arc<Content>) -> bool {
         let Some(peer) = cx.sessions.get_mut(id) else { return false };
         if peer.offers.get(&content.file).is_some_and(|known| known == content) {
@@ -79,6 +83,10 @@ impl Files {
         true
     }
 
+    /// Handles `withdraw` for files and folders. It succeeds only if each of them has something to withdraw.
+    ///
+    /// # Errors
+    /// `not-registered`, `not-offered`; `too-many` if the answer would be too long
     pub(in crate::core::hub) fn withdraw(
         &mut self,
         cx: &mut Cx<'_>,
@@ -92,7 +100,7 @@ impl Files {
         for (i, file) in request.files.into_iter().enumerate() {
             let before = files.len();
             if file.ends_with('/') {
-                // `./` is all there is, as `.` is when it is offered.
+                // `./` stands for everything, as `.` does for `offer`.
                 let prefix = if file == "./" { "" } else { &file };
                 let from = (Bound::Included(prefix), Bound::Unbounded);
                 let below = peer.offers.range::<str, _>(from).map(|(name, _)| name.to_string());
@@ -122,7 +130,7 @@ impl Files {
         self.take_off(cx, id, files)
     }
 
-    /// Files are gone at their owner's: those of them that are offered are withdrawn.
+    /// Files have disappeared at their owner's: withdraws those that are offered. At most [`PUBLISH_FILES`] are taken.
     pub(in crate::core::hub) fn gone(
         &mut self,
         cx: &mut Cx<'_>,
@@ -139,6 +147,7 @@ impl Files {
         self.take_off(cx, id, files)
     }
 
+    /// Withdraws a client's files, and drops the hub's copies of them.
     fn take_off(&mut self, cx: &mut Cx<'_>, id: PeerId, files: Vec<String>) -> Result<Event, Failure> {
         let me = cx.sessions.me(id)?;
         let peer = cx.sessions.get_mut(id).ok_or(ErrorCode::Internal)?;
@@ -152,7 +161,7 @@ impl Files {
         Ok(event::Withdrawn { files, revision: cx.journal.state.revision() }.into())
     }
 
-    /// Puts an offer into the table.
+    /// Puts an offer into the table, or replaces it.
     pub(in crate::core::hub) fn list(&mut self, cx: &mut Cx<'_>, owner: &str, shelved: Shelved) {
         let key = cx.journal.state.table().key_of(&shelved.content.file, owner);
         if let Some(old) = cx.journal.state.table().get(&key) {
@@ -166,8 +175,8 @@ impl Files {
         cx.record_of_session(&SessionRecord::Listed { owner, server, content });
     }
 
-    /// Takes offers out of the table. Those of which the hub has a copy stay, served by the hub. If it is their owner who
-    /// is gone, the others can still be had from those who have fetched them.
+    /// Takes offers out of the table. Files of which the hub has a copy stay, served by the hub. If the owner has
+    /// `left`, the others are remembered as orphans while somebody has fetched their contents.
     pub(in crate::core::hub) fn unlist(&mut self, cx: &mut Cx<'_>, owner: &str, files: &[impl AsRef<str>], left: bool) {
         let name_key = NameKey::of(owner);
         let mut gone = Vec::with_capacity(files.len());
@@ -195,7 +204,7 @@ impl Files {
         }
     }
 
-    /// The client's address has changed, and so have its offers and its line in the roster.
+    /// A client's address has changed: updates its line in the roster and tells its offers anew.
     pub(in crate::core::hub) fn moved(&mut self, cx: &mut Cx<'_>, id: PeerId) {
         let Some(peer) = cx.sessions.get(id) else { return };
         let Some(name) = peer.name.clone() else { return };
@@ -209,7 +218,7 @@ impl Files {
     }
 }
 
-/// Whether an offer is this person's. What the hub keeps is the hub's, too.
+/// Whether an offer is by this person. The hub's copies are also by the hub.
 pub(in crate::core::hub) fn is_from(from: Option<&NameKey>, owner: &str, shelved: &Shelved) -> bool {
     from.is_none_or(|from| NameKey::of(owner) == *from || (from.as_str() == HUB && shelved.owner == Owner::Kept))
 }
