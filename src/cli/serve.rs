@@ -66,16 +66,16 @@ pub struct Serve {
     /// Rooms that one key or account may have made.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().rooms_per_key, value_parser = at_least_one)]
     max_rooms: usize,
-    /// After so many failed logins in a row an account is locked for a while; an address after ten times as many.
+    /// Lock an account for a while after this many failed logins in a row; an address after ten times as many.
     #[arg(long, value_name = "N", default_value_t = LoginPolicy::default().max_failures, value_parser = clap::value_parser!(u32).range(1..))]
     max_failures: u32,
-    /// For how long; a number alone is in seconds.
+    /// How long such a lock lasts; a number alone is in seconds.
     #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = seconds)]
     lockout: Duration,
-    /// Keep only messages of this age (30d), or the newest with so much text in all (500MB) [default: all].
+    /// Keep only messages up to this age (30d), or the newest up to this much text in all (500MB) [default: all].
     #[arg(long, value_name = "SPAN|SIZE", value_parser = retention)]
     keep: Option<Retention>,
-    /// Offer what is in this folder, and what comes into it, as the owner `hub`; not what is hidden, and no links.
+    /// Offer the files in this folder, new ones too, as the owner `hub`; not hidden files, and no links.
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
     /// Room for copies of what is offered with `offer --keep`, such as 10GB; they can be had when their owners are gone.

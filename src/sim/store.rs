@@ -57,8 +57,9 @@ impl MemoryStore {
     pub fn keep(&mut self, record: &Record) {
         match record {
             Record::InviteSpent { digest, key } => {
+                let fresh = self.invited.insert((*digest, *key));
                 if let Some(invite) = self.invites.get_mut(digest) {
-                    invite.spent += u64::from(self.invited.insert((*digest, *key)));
+                    invite.spent += u64::from(fresh);
                 }
             }
             Record::Name { name, name_key, key, since, credential } => {
@@ -232,7 +233,13 @@ impl MemoryStore {
     pub fn load(&self) -> Loaded {
         let mut visits: Vec<VisitRecord> = self.visits.values().cloned().collect();
         visits.sort_by_key(|visit| (visit.opened, visit.run as i64, visit.number));
-        visits.drain(..visits.len().saturating_sub(VISITS_LOADED));
+        let last: BTreeMap<&str, (u64, u64)> =
+            visits.iter().map(|visit| (visit.name.as_str(), (visit.run, visit.number))).collect();
+        let last: BTreeSet<(u64, u64)> = last.into_values().collect();
+        let older = visits.len().saturating_sub(VISITS_LOADED);
+        let visits = visits.into_iter().enumerate();
+        let visits = visits.filter(|(at, visit)| *at >= older || last.contains(&(visit.run, visit.number)));
+        let visits = visits.map(|(_, visit)| visit).collect();
         let mut failures: Vec<FailureRecord> = self.failures.values().cloned().collect();
         failures.sort_by_key(|record| std::cmp::Reverse(record.last));
         failures.truncate(FAILURES_COUNTED);
@@ -243,6 +250,7 @@ impl MemoryStore {
             rooms: self.rooms.values().cloned().collect(),
             visits,
             failures,
+            invited: self.invited.iter().copied().collect(),
             copies: self.copies.values().cloned().collect(),
             waiting: self.waiting(),
             there: self.there.iter().map(|(name_key, spans)| (name_key.clone(), as_spans(spans))).collect(),

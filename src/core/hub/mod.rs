@@ -43,8 +43,6 @@ use cx::Base;
 use entrance::Entrance;
 use entrance::attempts::Attempts;
 use entrance::credentials::Credentials;
-use entrance::failures::Failures;
-use entrance::invites::Invites;
 use entrance::newcomers::Newcomers;
 use feeds::Feeds;
 use files::Files;
@@ -54,9 +52,9 @@ use files::holders::Holders;
 use journal::Journal;
 use room_news::RoomChanges;
 use sessions::Sessions;
+use sessions::pending::PendingConnections;
 use sessions::places::Places;
 use sessions::refusals::Refusals;
-use sessions::strangers::Strangers;
 use sessions::underway::Underway;
 use sessions::updates::Updates;
 use sessions::visits::Visits;
@@ -75,7 +73,7 @@ type PeerId = u64;
 pub struct Hub {
     base: Base,
     /// Connections that have not said hello.
-    strangers: Strangers,
+    pending: PendingConnections,
     /// How many sessions there may be, and whose.
     places: Places,
     entrance: Entrance,
@@ -96,29 +94,28 @@ impl Hub {
             credentials: Credentials::load(&loaded.names),
             newcomers: Newcomers::default(),
             attempts: Attempts::default(),
-            failures: Failures::load(std::mem::take(&mut loaded.failures), config.epoch, &config.logins),
-            invites: Invites::default(),
         };
-        let copies = Copies::load(std::mem::take(&mut loaded.copies));
         let mut hub = Self {
-            strangers: Strangers::default(),
+            pending: PendingConnections::default(),
             places: Places::default(),
             entrance,
             feeds: Feeds::new(loaded.last_message),
             room_news: RoomChanges::default(),
-            files: Files { holders: Holders::default(), copies, chores: Chores::default() },
+            files: Files { holders: Holders::default(), copies: Copies::default(), chores: Chores::default() },
             timers: Timers::default(),
             trim_at: config.keep.map(|_| Time(0)),
             stopping: false,
             base: Base {
                 config,
-                sessions: Sessions::new(Visits::load(std::mem::take(&mut loaded.visits))),
+                sessions: Sessions::new(Visits::default()),
                 journal: Journal::new(State::load(&mut loaded)),
                 updates: Updates::default(),
                 refusals: Refusals::default(),
                 out: VecDeque::new(),
             },
         };
+        let found = hub.base.journal.state.decide_beginning(hub.base.config.epoch);
+        hub.base.at(Time(0)).record_together(found.into_iter());
         hub.files.drop_copies_of_nobody(&mut hub.base.at(Time(0)));
         hub.set_timers();
         hub
@@ -199,7 +196,7 @@ impl Hub {
 
     fn due(&self, timer: Timer) -> Option<Time> {
         match timer {
-            Timer::Hello => self.strangers.oldest().map(|(_, deadline)| deadline),
+            Timer::Hello => self.pending.oldest().map(|(_, deadline)| deadline),
             Timer::Nameless => self.places.next_due(),
             Timer::Session(id) => self.timers.at(Timer::Session(id)),
             Timer::Receipt => self.feeds.receipt_due(),
@@ -216,7 +213,7 @@ impl Hub {
     fn fire(&mut self, now: Time, timer: Timer) {
         match timer {
             Timer::Hello => {
-                if let Some((conn, _)) = self.strangers.oldest().filter(|(_, deadline)| *deadline <= now) {
+                if let Some((conn, _)) = self.pending.oldest().filter(|(_, deadline)| *deadline <= now) {
                     self.turn_away(conn, Failure::new(ErrorCode::WrongProtocol, "no hello within 10 s"));
                 }
             }
@@ -240,7 +237,7 @@ impl Hub {
     #[doc(hidden)]
     pub fn counts(&self) -> Vec<(&'static str, usize)> {
         let mut counts = vec![
-            ("strangers", self.strangers.len()),
+            ("pending connections", self.pending.len()),
             ("registrations", self.entrance.underway.len()),
             ("logins", self.entrance.attempts.len()),
             ("questions", self.base.journal.queries.len()),
@@ -255,6 +252,7 @@ impl Hub {
         counts.extend(self.feeds.counts());
         counts.extend(self.files.holders.counts());
         counts.extend(self.base.journal.state.pushes().counts());
+        counts.push(("wanted copies", self.base.journal.state.copies().count_wished()));
         counts.extend(self.files.copies.counts());
         counts
     }

@@ -145,13 +145,13 @@ impl Hub {
         }
         self.base.log(log::HubStopping { reason, clients: self.base.journal.state.roster().len() as u64 });
         let farewell = to_json(&Farewell { farewell: Failure::from(ErrorCode::HubStopping).into() });
-        let conns: BTreeSet<ConnId> = self.base.sessions.conns().chain(self.strangers.conns()).collect();
+        let conns: BTreeSet<ConnId> = self.base.sessions.conns().chain(self.pending.conns()).collect();
         for conn in conns {
             self.base.out.push_back(Output::Say(conn, farewell.clone()));
             self.base.out.push_back(Output::Close(conn));
         }
         // The farewell is the last word, whatever comes until the driver has ended.
-        self.strangers.clear();
+        self.pending.clear();
         self.base.sessions.disconnect_all();
         self.feeds.flush_received(&mut self.base.at(now));
         let visits: Vec<u64> =

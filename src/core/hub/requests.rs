@@ -145,7 +145,8 @@ impl Hub {
         match request {
             HubRequest::Status(_) => many(self.base.sessions.visits.len()),
             HubRequest::Who(who) if who.since.is_some() => {
-                many(self.base.journal.state.roster().len() + self.base.sessions.visits.departed_len())
+                let state = &self.base.journal.state;
+                many(state.roster().len() + self.base.sessions.visits.departed_len() + state.visits().len())
             }
             HubRequest::Broadcast(_) => many(self.base.sessions.names()),
             HubRequest::Say(say) => many(rooms::size_of(&self.base, &say.room)),

@@ -13,7 +13,7 @@ use super::{Access, Hub, PeerId, Verified, entry, pushes};
 use crate::core::time::Time;
 use crate::protocol::limits::KEYS_OF_ACCOUNT;
 use crate::protocol::name::NameKey;
-use crate::protocol::record::{AccountRecord, FailureRecord, NameRecord, Record};
+use crate::protocol::record::{AccountRecord, NameRecord, Record};
 use crate::protocol::{ErrorCode, Failure, PublicKey, log};
 
 impl Hub {
@@ -36,17 +36,9 @@ impl Hub {
     }
 
     fn let_in(&mut self, now: Time, attempt: Attempt, verified: Verified) {
-        let last = self.base.config.today(now);
-        if let Some((whom, _)) = attempt.counted.first()
-            && self.entrance.failures.forget(whom)
-        {
-            self.base.at(now).persist(Record::Failures(FailureRecord {
-                whom: whom.clone(),
-                count: 0,
-                last,
-                locked_for: None,
-            }));
-        }
+        let (today, state) = (self.base.config.today(now), &self.base.journal.state);
+        let over = attempt.counted.first().and_then(|(whom, _)| state.decide_login_right(today, whom));
+        self.base.at(now).record_together(over.into_iter());
         let Some(key) = self.base.sessions.get(attempt.peer).map(|peer| peer.key) else { return };
         let Verified { name, name_key, credential } = verified;
         let known = self.base.journal.state.names().owns(&key, &name_key);

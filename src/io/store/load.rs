@@ -7,6 +7,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Value, 
 use rusqlite::{Connection, Row, params};
 
 use crate::core::digest::Digest;
+use crate::protocol::invite::InviteDigest;
 use crate::protocol::limits::{FAILURES_COUNTED, VISITS_LOADED};
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{
@@ -76,6 +77,9 @@ pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
         rooms: rooms(database)?,
         visits: visits(database)?,
         failures: failures(database)?,
+        invited: all(database, "SELECT digest, key FROM invited ORDER BY digest, key", [], |row| {
+            Ok((InviteDigest(row.get(0)?), PublicKey(row.get(1)?)))
+        })?,
         copies: copies(database)?,
         waiting: waiting(database)?,
         there: there(database)?,
@@ -148,11 +152,21 @@ fn rooms(database: &Connection) -> rusqlite::Result<Vec<RoomRecord>> {
     })
 }
 
+/// The newest visits, `?1` of them, and the last one under each name.
+pub(super) const VISITS_LEFT: &str = "
+    SELECT run, number FROM (
+        SELECT run, number,
+            row_number() OVER (ORDER BY opened DESC, run DESC, number DESC) AS newest,
+            row_number() OVER (PARTITION BY name ORDER BY opened DESC, run DESC, number DESC) AS of_name
+        FROM visits)
+    WHERE newest <= ?1 OR of_name = 1";
+
 fn visits(database: &Connection) -> rusqlite::Result<Vec<VisitRecord>> {
-    let sql = "
-        SELECT run, number, name, key, address, opened, closed, messages FROM visits
-        ORDER BY opened DESC, run DESC, number DESC LIMIT ?1";
-    let mut visits = all(database, sql, params![VISITS_LOADED as i64], |row| {
+    let sql = format!(
+        "SELECT run, number, name, key, address, opened, closed, messages FROM visits
+        WHERE (run, number) IN ({VISITS_LEFT}) ORDER BY opened, run, number"
+    );
+    all(database, &sql, params![VISITS_LOADED as i64], |row| {
         let (Unsigned(number), Unsigned(messages)) = (row.get(1)?, row.get(7)?);
         Ok(VisitRecord {
             // A random number of 64 bits, stored bit by bit.
@@ -165,9 +179,7 @@ fn visits(database: &Connection) -> rusqlite::Result<Vec<VisitRecord>> {
             closed: row.get::<_, Option<i64>>(6)?.map(Timestamp),
             messages,
         })
-    })?;
-    visits.reverse();
-    Ok(visits)
+    })
 }
 
 fn there(database: &Connection) -> rusqlite::Result<Vec<(NameKey, Vec<Span>)>> {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::load::{Unsigned, access_name, integer, last_message};
+use super::load::{Unsigned, VISITS_LEFT, access_name, integer, last_message};
 use crate::core::digest::Digest;
 use crate::protocol::limits::{FAILURES_COUNTED, REQUESTS_IN_FLIGHT, VISITS_LOADED};
 use crate::protocol::name::NameKey;
@@ -46,7 +46,9 @@ pub(super) fn store_record(database: &Connection, record: &Record, work: &mut Wo
     match record {
         // An invite that was revoked meanwhile has no count.
         Record::InviteSpent { digest, key } => run(
-            "INSERT OR IGNORE INTO invited (digest, key) SELECT digest, ?2 FROM invites WHERE digest = ?1",
+            "INSERT INTO invited (digest, key, revoked)
+                VALUES (?1, ?2, NOT EXISTS (SELECT 1 FROM invites WHERE digest = ?1))
+                ON CONFLICT DO UPDATE SET revoked = excluded.revoked",
             params![digest.0, key.0],
         ),
         Record::Name { name, name_key, key, since, credential } => {
@@ -271,10 +273,8 @@ pub(super) fn trim(database: &Connection, mut trims: Trims) -> rusqlite::Result<
 
 /// Deletes what no hub reads any more: visits and failures beyond those that are loaded.
 pub(super) fn prune(database: &Connection) -> rusqlite::Result<()> {
-    let visits = "
-        DELETE FROM visits WHERE (run, number) NOT IN
-            (SELECT run, number FROM visits ORDER BY opened DESC, run DESC, number DESC LIMIT ?1)";
-    database.execute(visits, [VISITS_LOADED as i64])?;
+    let visits = format!("DELETE FROM visits WHERE (run, number) NOT IN ({VISITS_LEFT})");
+    database.execute(&visits, [VISITS_LOADED as i64])?;
     let failures = "
         DELETE FROM failures WHERE whom NOT IN (SELECT whom FROM failures ORDER BY last DESC, whom LIMIT ?1)";
     database.execute(failures, [FAILURES_COUNTED as i64])?;

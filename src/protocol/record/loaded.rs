@@ -2,6 +2,7 @@
 
 use super::{Bringer, CopyRecord, FailureRecord, Span, VisitRecord};
 use crate::protocol::PublicKey;
+use crate::protocol::invite::InviteDigest;
 use crate::protocol::name::NameKey;
 use crate::protocol::types::RoomAccess;
 
@@ -66,10 +67,13 @@ pub struct Loaded {
     pub blocks: Vec<(NameKey, NameKey)>,
     /// The rooms, in the order of their numbers.
     pub rooms: Vec<RoomRecord>,
-    /// The newest visits of earlier runs, oldest first; see [`VISITS_LOADED`](crate::protocol::limits::VISITS_LOADED).
+    /// The newest visits, see [`VISITS_LOADED`](crate::protocol::limits::VISITS_LOADED), and the last one under each name;
+    /// oldest first.
     pub visits: Vec<VisitRecord>,
     /// The names, addresses and keys with failed logins.
     pub failures: Vec<FailureRecord>,
+    /// The keys that each invite has let in, sorted.
+    pub invited: Vec<(InviteDigest, PublicKey)>,
     /// The copies that the hub keeps, in the order of their owners' keys, then of their file names.
     pub copies: Vec<CopyRecord>,
     /// The messages to one person that they have not received, in the order of their numbers.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::core::hub::PeerId;
 use crate::core::hub::cx::Cx;
-use crate::core::hub::state::Shelved;
+use crate::core::hub::state::{Owner, Shelved};
 use crate::core::link::LinkFault;
 use crate::core::versioned_map::Cursor;
 use crate::protocol::limits::{DELTA_BYTES, LINK_FRAMES};
-use crate::protocol::{Event, EventLine, Failure, Id, Offer, OfferName, Presence, event, to_json};
+use crate::protocol::types::Content;
+use crate::protocol::{Event, EventLine, Failure, Id, Offer, OfferName, Presence, PublicKey, event, to_json};
 
 impl Cx<'_> {
     pub(in crate::core::hub) fn tell_changes_to_all(&mut self) {
@@ -153,6 +154,13 @@ impl Cx<'_> {
     /// An offer as everybody sees it.
     pub(in crate::core::hub) fn offer(&self, owner: &str, shelved: &Shelved) -> Offer {
         self.sessions.offer(self.config, owner, shelved)
+    }
+
+    /// A client by itself as a holder of a content that it offers to one person.
+    pub(in crate::core::hub) fn only_holder(&self, id: PeerId, content: &Arc<Content>) -> Option<(Offer, PublicKey)> {
+        let peer = self.sessions.get(id)?;
+        let shelved = Shelved { owner: Owner::Client(id), content: content.clone() };
+        Some((self.offer(&peer.name.as_ref()?.name, &shelved), peer.key))
     }
 
     /// Tells a client something that it has not asked for.

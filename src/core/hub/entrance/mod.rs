@@ -3,15 +3,12 @@
 pub(in crate::core::hub) mod accounts;
 pub(in crate::core::hub) mod attempts;
 pub(in crate::core::hub) mod credentials;
-pub(in crate::core::hub) mod failures;
 pub(in crate::core::hub) mod invites;
 pub(in crate::core::hub) mod newcomers;
 
 use crate::core::hub::cx::Cx;
 use crate::core::hub::entrance::attempts::Attempts;
 use crate::core::hub::entrance::credentials::Credentials;
-use crate::core::hub::entrance::failures::Failures;
-use crate::core::hub::entrance::invites::Invites;
 use crate::core::hub::entrance::newcomers::Newcomers;
 use crate::core::hub::sessions::underway::Underway;
 use crate::core::hub::{Access, PeerId};
@@ -29,8 +26,6 @@ pub(in crate::core::hub) struct Entrance {
     pub(in crate::core::hub) newcomers: Newcomers,
     /// Logins that are being checked.
     pub(in crate::core::hub) attempts: Attempts,
-    pub(in crate::core::hub) failures: Failures,
-    pub(in crate::core::hub) invites: Invites,
 }
 
 impl Entrance {
@@ -97,7 +92,7 @@ impl Entrance {
         let Some(peer) = cx.sessions.get(id) else { return Ok(()) };
         match &peer.invite {
             _ if !self.wants_invite(cx, &peer.key) => Ok(()),
-            Some(shown) => self.invites.check(shown, cx.today()),
+            Some(shown) => shown.check(&cx.journal.state, peer.key, cx.today()),
             None => Err(ErrorCode::AccessDenied.into()),
         }
     }
@@ -107,9 +102,8 @@ impl Entrance {
         let Some(peer) = cx.sessions.get_mut(id).filter(|_| cx.config.access == Access::Invite) else { return };
         let key = peer.key;
         let Some(shown) = peer.invite.take() else { return };
-        self.invites.spend(&shown);
         let InviteRecord { name: invite, digest, .. } = shown.record;
-        cx.persist(Record::InviteSpent { digest, key });
+        cx.record(Record::InviteSpent { digest, key });
         cx.log(log::InviteSpent { invite, name: name.to_owned() });
     }
 

@@ -4,6 +4,8 @@
 //! the calendar and the tables of Unicode are looked at here and nowhere else in the state, so that a record means the
 //! same in every version.
 
+mod copies;
+mod logins;
 mod messages;
 mod people;
 mod rooms;
