@@ -58,7 +58,7 @@ enum What {
     },
     /// Make an invite worthless. Whom it has let in stays; `potluck user remove` ends that.
     Revoke {
-        /// Which.
+        /// The name of the invite.
         name: String,
     },
 }
@@ -103,7 +103,7 @@ struct Listed<'a> {
 }
 
 impl Invite {
-    /// Runs the subcommand.
+    /// Runs the subcommand, and returns the exit code of the program.
     pub fn run(&self) -> ExitCode {
         print(self.text().map_err(|failure| self.folder.leads_here(failure)))
     }

@@ -52,7 +52,7 @@ pub struct Join {
 }
 
 impl Join {
-    /// Runs the subcommand.
+    /// Runs the subcommand, and returns the exit code of the program.
     pub fn run(mut self) -> ExitCode {
         let at_terminal = !self.client.json() && editor::is_usable();
         let asked = if at_terminal { self.client.ask_for_name() } else { Ok(()) };

@@ -51,19 +51,19 @@ pub struct Serve {
     /// Who may join [default: open on loopback, otherwise invite].
     #[arg(long, value_name = "WHO")]
     access: Option<AccessChoice>,
-    /// Clients at once.
+    /// How many clients may be registered at once.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().clients, value_parser = at_least_one)]
     max_clients: usize,
-    /// Clients at once from one address, of IPv6 from one /64; this machine itself is not counted.
+    /// How many of them may come from one address (for IPv6, one /64); this machine itself is not counted.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().clients_per_address, value_parser = at_least_one)]
     max_clients_per_address: usize,
-    /// Names that one key may take.
+    /// How many names one key may take.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().names_per_key, value_parser = at_least_one)]
     max_names: usize,
     /// Names that may be taken from one address in a day, of IPv6 from one /64; this machine itself is not counted.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().names_per_address, value_parser = at_least_one)]
     max_names_per_address: usize,
-    /// Rooms that one key or account may have made.
+    /// How many rooms one key or account may have created.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().rooms_per_key, value_parser = at_least_one)]
     max_rooms: usize,
     /// Lock an account for a while after this many failed logins in a row; an address after ten times as many.
@@ -90,7 +90,7 @@ pub struct Serve {
     /// Requests of any kind that one client may make in a second; ten seconds' worth at once.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().request_rate, value_parser = clap::value_parser!(u32).range(1..))]
     request_rate: u32,
-    /// Messages that are kept for one person until they come.
+    /// How many messages are kept for one person until they come.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().mailbox)]
     mailbox: u64,
     /// Room for the texts of these messages, such as 16MiB.
@@ -160,7 +160,7 @@ fn bytes(text: &str) -> Result<u64, String> {
 }
 
 impl Serve {
-    /// Runs the subcommand.
+    /// Runs the subcommand, and returns the exit code of the program.
     pub fn run(&self) -> ExitCode {
         match self.serve() {
             Ok(()) => ExitCode::SUCCESS,

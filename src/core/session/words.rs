@@ -17,12 +17,12 @@ use crate::protocol::{Content, ContentHash, EventLine, Failure, Follows, PublicK
 /// Whose pushes are accepted without asking.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum AcceptFrom {
-    /// Nobody's.
+    /// No pushes are accepted without asking.
     #[default]
     Nobody,
-    /// These people's.
+    /// Pushes of these people are.
     Names(Vec<String>),
-    /// Everybody's.
+    /// All pushes are.
     All,
 }
 
@@ -176,13 +176,13 @@ pub enum Output {
     PeersChanged(Vec<(PublicKey, Option<String>)>),
     /// The owners of these keys have left: end their uploads.
     PeersLeft(Vec<PublicKey>),
-    /// Fetch a content.
+    /// Fetch one file, as a transfer of the plan's number.
     Fetch(FilePlan),
-    /// Fetch a folder.
+    /// Fetch all files of a folder, as one transfer.
     FetchFolder(FolderPlan),
     /// Further sources of a content that is being fetched, or sources that have more of it now.
     Sources(u64, Vec<event::Holder>),
-    /// Stop fetching.
+    /// Stop the download of this number; what has arrived is kept.
     CancelFetch(u64),
     /// Stop the upload of this number, which is the driver's.
     CancelUpload(u64),
