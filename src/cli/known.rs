@@ -1,5 +1,8 @@
 //! The names that Tab can complete at a prompt: those that the client follows, those that events have mentioned, and,
 //! if the table is not followed, those that the hub returns when asked.
+//!
+//! `cli/join.rs` feeds it with events and the replica; the editor reads it through [`SharedCompletions`], and calls
+//! [`KnownNames::ask`] when Tab needs more.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

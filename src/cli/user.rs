@@ -107,7 +107,7 @@ struct Listed<'a> {
 }
 
 impl User {
-    /// Runs the subcommand.
+    /// Runs the subcommand, and returns the exit code of the program.
     pub fn run(&self) -> ExitCode {
         print(self.text().map_err(|failure| self.folder.leads_here(failure)))
     }

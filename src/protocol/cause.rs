@@ -1,5 +1,7 @@
 //! Turns errors of the system and of libraries into words for our users. What a library says is meant for programmers:
 //! error numbers, links to manuals, names of Rust types. None of that helps here.
+//!
+//! Everything that reports an error of the system or of a library uses it.
 
 use std::borrow::Cow;
 use std::error::Error;

@@ -2,6 +2,8 @@
 //!
 //! A new name that looks like one that is taken is refused. Names that exist already stay, whatever they look like, and
 //! nothing of this is stored. So the result may change with the Unicode tables.
+//!
+//! The hub asks it before it gives away a name or a room, and `potluck user` before it creates an account.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -1,4 +1,6 @@
 //! Reads the lines of one user, some of which depend on the lines before.
+//!
+//! A session has one for its input, and a terminal one for what is typed.
 
 use super::name::{NameKey, check_room, is_lobby};
 use super::{BadLine, Request, RequestLine, line};

@@ -1,5 +1,7 @@
 //! Progress bars of the running transfers, computed from the events alone. A terminal draws the lines that this module
 //! returns.
+//!
+//! The renderer of a client feeds it, and [`Screen`](super::screen::Screen) draws it.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

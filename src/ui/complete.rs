@@ -1,4 +1,7 @@
 //! Tab completion: command names first, then the arguments that a command takes: files, people, rooms and local paths.
+//!
+//! The line editor calls it when Tab is pressed. `cli/known.rs` keeps [`Completions`] up to date from the events of the
+//! client.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};

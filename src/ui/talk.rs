@@ -2,6 +2,9 @@
 //!
 //! A line goes where the prompt says under which it was typed: at `dora@hub [kitchen]> ` it is said in the kitchen,
 //! even if the hub has just answered that there is no such room. So nothing is ever said elsewhere than it looks.
+//!
+//! `cli/join.rs` hands over typed lines and sends the requests that they mean; the client's output hands over events
+//! before they are shown. Both threads share it as [`SharedTalk`].
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

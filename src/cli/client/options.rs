@@ -63,10 +63,10 @@ pub(in crate::cli) struct ClientArgs {
     /// What to do if a downloaded file's name exists.
     #[arg(long, value_enum, value_name = "WHAT", default_value = "fail")]
     on_conflict: OnConflict,
-    /// Send files no faster than so many bytes a second in all, such as 500k, 10M or 2MiB.
+    /// Send files no faster than this many bytes a second in all, such as 500k, 10M or 2MiB.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     up: Option<u64>,
-    /// Fetch files no faster than so many bytes a second in all.
+    /// Fetch files no faster than this many bytes a second in all.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     down: Option<u64>,
     /// How many files or folders are fetched at once; others are queued.

@@ -1,5 +1,10 @@
 //! Messages from others. Each is told once and in order, and confirmed to the hub once it has been written to the user.
 //! In `focus`, the user hears one room, and all other messages are held back.
+//!
+//! The session hands it the messages that arrive from the hub, and the driver's reports of what was written. It tells
+//! the user through the `Context`, confirms to the hub, and has the driver store what was shown. It promises that each
+//! message is told at most once on this machine, even after a restart, and that none is confirmed before it was
+//! written.
 
 use std::collections::{BTreeSet, VecDeque};
 

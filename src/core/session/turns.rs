@@ -1,5 +1,7 @@
 //! Decides when a request may start. Requests start in the order in which they were written, unless one may pass
 //! another; not faster than their answers are read; and not more at once than the hub accepts.
+//!
+//! It only looks at the parts of the session and returns a place in the queue; `requests` then starts that request.
 
 use std::collections::BTreeSet;
 

@@ -3,6 +3,9 @@
 //! A check costs the same whether the name exists or not. At most two run at once, since each takes 19 MiB and some ten
 //! milliseconds of a processor. Each thread allocates this memory at its first check and keeps it: the allocator does
 //! not return it to the system, so allocating it for each check would make the hub grow.
+//!
+//! The hub's driver submits the logins that its machine wants checked, and passes the results back to the machine.
+//! `potluck user` hashes new passwords here.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};

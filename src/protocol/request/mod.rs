@@ -219,7 +219,7 @@ requests! {
     /// Leave the table.
     #[derive(Default)]
     Dereg {
-        /// Your own name: for whoever is used to say it. Anybody else's is an error.
+        /// Your own name, which may be left out. Any other name is an error.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
     }
@@ -230,22 +230,22 @@ requests! {
     /// Show who is there.
     #[derive(Default)]
     Who {
-        /// Everybody who was here within so many seconds, too.
+        /// Show also who was here within this many seconds.
         #[arg(long, value_name = "SECONDS")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<u64>,
-        /// Only who came after this number.
+        /// Show only clients with a higher number than this.
         #[arg(long, value_name = "NUMBER")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<u64>,
-        /// Everybody but you.
+        /// Leave yourself out.
         #[arg(long)]
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         others: bool,
     }
     /// Measure how long it takes to reach somebody and back. A direct connection is opened if there is none.
     Ping {
-        /// Whom; they must be there.
+        /// The person, who must be there.
         to: String,
     }
     /// Answer when everything asked before is done.

@@ -33,9 +33,9 @@ pub struct Replica {
 
 /// The keys whose owners may have changed with the roster.
 pub(super) enum ChangedKeys {
-    /// Everybody's.
+    /// Any key: the whole roster is new.
     All,
-    /// These.
+    /// Only these keys.
     These(BTreeSet<PublicKey>),
 }
 

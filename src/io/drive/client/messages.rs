@@ -64,13 +64,13 @@ pub enum PeerNote {
     Accepted(u64, Box<ConnBox>),
     /// A dialled connection is open.
     Dialled(u64, Box<ConnBox>),
-    /// Dialling failed.
+    /// Dialling failed, for this connection, with the reason.
     DialFailed(u64, Failure),
     /// The key of an accepted connection was compared with the pinned one.
     Pinned(u64, Result<(), Failure>),
     /// A line arrived.
     Line(PeerConn, Line),
-    /// A connection broke.
+    /// A connection broke, with the reason.
     Broken(PeerConn, String),
 }
 
