@@ -14,9 +14,7 @@ use crate::protocol::name::{NameKey, is_lobby};
 use crate::protocol::record::{AnswerRecord, Destination, IdempotencyKey, PastAnswer, Query, StoredMessage};
 use crate::protocol::to_json;
 use crate::protocol::wire::Ask;
-use crate::protocol::{
-    ErrorCode, Event, EventLine, Failure, Id, Network, Record, Request, RequestLine, Timestamp, event, log,
-};
+use crate::protocol::{ErrorCode, Event, EventLine, Failure, Id, Network, Record, RequestLine, Timestamp, event, log};
 
 /// What came of requests that a client asks again, because we, or an earlier run of ours, did not answer.
 #[derive(Default)]
@@ -173,7 +171,7 @@ impl Hub {
     /// place.
     pub(super) fn must_recall(&mut self, id: PeerId, ask: &Ask) -> bool {
         let Ask::Request(RequestLine { id: request_id, request }) = ask else { return false };
-        if !is_kept(request) || !self.is_repeated(id, request_id) {
+        if !request.rules().keeps_outcome || !self.is_repeated(id, request_id) {
             return false;
         }
         let Some(peer) = self.peers.get_mut(&id) else { return false };
@@ -351,20 +349,4 @@ fn is_shown(record: &Record) -> bool {
         | Record::TrimBefore { .. }
         | Record::TrimTo { .. } => false,
     }
-}
-
-/// Whether the outcome of a request is kept on disk: such a one must not be carried out twice.
-fn is_kept(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::Message(_)
-            | Request::Broadcast(_)
-            | Request::Say(_)
-            | Request::Block(_)
-            | Request::Unblock(_)
-            | Request::RoomCreate(_)
-            | Request::RoomJoin(_)
-            | Request::RoomInvite(_)
-            | Request::RoomLeave(_)
-    )
 }

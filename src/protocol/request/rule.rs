@@ -121,6 +121,8 @@ pub struct Rules {
     pub direct: Direct,
     /// Whether it changes what the program offers, and keeps its order with hashing.
     pub changes_offers: bool,
+    /// Whether the hub keeps on disk what came of it, so that it is not carried out twice if it is asked again.
+    pub keeps_outcome: bool,
     /// Whether it is answered while the hub is lost.
     pub without_hub: WithoutHub,
     /// Whether it makes sense alone.
