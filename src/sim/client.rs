@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::asked::Asked;
 use super::disk::Disk;
 use super::done::Done;
 use super::traffic::Traffic;
@@ -46,7 +47,8 @@ pub(super) struct Actor {
     pub(super) direct: BTreeMap<PeerConn, u64>,
     /// Whether its machine is off, rather than the program ended.
     pub(super) off: bool,
-    pub(super) lines: u64,
+    /// What its user has asked.
+    pub(super) asked: Asked,
     pub(super) told: Vec<EventLine>,
     /// Messages among it that the session has not heard of yet: they have been written.
     pub(super) written: Vec<u64>,
@@ -71,7 +73,7 @@ impl Actor {
             conn: None,
             direct: BTreeMap::new(),
             off: false,
-            lines: 0,
+            asked: Asked::default(),
             told: Vec::new(),
             written: Vec::new(),
             privates: 0,

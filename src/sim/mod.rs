@@ -4,6 +4,7 @@
 //! delays that break, fall silent or cannot be made; a hub that crashes and loses what was not committed; disks
 //! with files; transfers. The same seed gives the same run, event by event.
 
+mod asked;
 mod client;
 mod disk;
 mod done;
@@ -33,6 +34,7 @@ use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
 use crate::protocol::wire::Received;
 use crate::protocol::{LogLine, Offer, PublicKey, Timestamp};
+pub use asked::Asked;
 use client::Actor;
 pub use client::{ClientId, ClientOptions};
 pub use store::MemoryStore;
@@ -290,9 +292,7 @@ impl Sim {
 
     /// Types a line at a client.
     pub fn line(&mut self, client: ClientId, text: impl AsRef<[u8]>) {
-        let actor = &mut self.actors[client.0];
-        actor.lines += 1;
-        let number = actor.lines;
+        let number = self.actors[client.0].asked.by_user(text.as_ref());
         self.tell_client(client.0, crate::core::session::Input::Line(number, text.as_ref()));
     }
 

@@ -1,8 +1,8 @@
 //! What holds for a request as such, whoever carries it out. The rows in [`request`](super) say it once; who passes
 //! requests on, who answers them, the schemas and the README follow from it.
 
-use crate::protocol::ErrorCode;
 use crate::protocol::event::Kind;
+use crate::protocol::{ErrorCode, Event};
 
 /// Who answers a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +136,23 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Whether an event can be the final one.
+    pub fn may_be_answered_by(&self, event: &Event) -> bool {
+        self.allows(self.answers, event)
+    }
+
+    /// Whether the hub can answer the client so.
+    pub fn hub_may_answer(&self, event: &Event) -> bool {
+        self.allows(if self.hub_answers.is_empty() { self.answers } else { self.hub_answers }, event)
+    }
+
+    fn allows(&self, answers: &[Kind], event: &Event) -> bool {
+        if let Event::Error(error) = event {
+            return self.errors.contains(&error.code) || ANY_REQUEST.contains(&error.code);
+        }
+        answers.contains(&event.kind())
+    }
+
     /// Whether the hub's answer goes to the program as it is.
     pub fn passes_back(&self, answer: Kind) -> bool {
         self.at == At::Hub && self.hub_answers.is_empty() && self.answers.contains(&answer)
