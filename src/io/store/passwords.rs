@@ -13,12 +13,12 @@ use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::phc::{Output, PasswordHash};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
-pub use crate::io::store::Account;
+use crate::core::hub::Verified;
 use crate::io::store::{Reader, Store};
-use crate::protocol::limits::{LOGINS_WAITING, PASSWORD_BYTES};
+use crate::protocol::Failure;
+use crate::protocol::limits::LOGINS_WAITING;
 use crate::protocol::name::NameKey;
 use crate::protocol::types::Password;
-use crate::protocol::{ErrorCode, Failure};
 
 /// Memory for one hash, in KiB. This and the next two are what OWASP recommends for argon2id.
 const MEMORY: u32 = 19_456;
@@ -38,7 +38,7 @@ const SALT: usize = 16;
 const NO_SALT: [u8; SALT] = *b"no account here!";
 
 /// What is told of each attempt: its number, and whose password it is if it is right.
-pub type Checked = Box<dyn Fn(u64, Option<Account>) + Send + Sync>;
+pub type Checked = Box<dyn Fn(u64, Option<Verified>) + Send + Sync>;
 
 /// A login that has to be checked.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,26 +63,14 @@ pub enum NotTaken {
 /// The hash of a password as a PHC string: argon2id with a new random salt.
 ///
 /// # Errors
-/// `bad-config` for an empty password, or one of more than [`PASSWORD_BYTES`]; `internal` when the system has no
+/// `bad-config` for an empty password, or too long a one; `internal` when the system has no
 /// random numbers or no memory.
 pub fn hash(password: &Password) -> Result<String, Failure> {
-    check_length(password)?;
+    password.check()?;
     let mut salt = [0; SALT];
     getrandom::fill(&mut salt).map_err(Failure::internal)?;
     let hash = hasher().hash_password_with_salt(password.0.as_bytes(), &salt).map_err(Failure::internal)?;
     Ok(hash.to_string())
-}
-
-/// Whether this can be a password at all.
-///
-/// # Errors
-/// `bad-config` for an empty password, or one of more than [`PASSWORD_BYTES`].
-pub fn check_length(password: &Password) -> Result<(), Failure> {
-    match password.0.len() {
-        0 => Err(Failure::new(ErrorCode::BadConfig, "The password is empty.")),
-        1..=PASSWORD_BYTES => Ok(()),
-        _ => Err(Failure::new(ErrorCode::BadConfig, format!("The password has more than {PASSWORD_BYTES} bytes."))),
-    }
 }
 
 fn hasher() -> Argon2<'static> {
@@ -166,8 +154,8 @@ impl Checker {
     pub fn submit(&self, attempt: Attempt) -> Result<(), NotTaken> {
         let Some(attempts) = &self.attempts else { return Err(NotTaken::Stopped(attempt)) };
         let Attempt { number, name_key, password } = attempt;
-        // Too long a password is no account's, and is not kept while it waits to be refused.
-        let password = (password.0.len() <= PASSWORD_BYTES).then_some(password);
+        // What is too long is no account's password, and is not kept while it waits to be refused.
+        let password = password.check().is_ok().then_some(password);
         let back = |(number, name_key, password): Waiting| Attempt {
             number,
             name_key,
@@ -214,7 +202,7 @@ fn check_all(reader: Option<&Reader>, waiting: &Mutex<Receiver<Waiting>>, ending
 }
 
 /// A store that cannot be read has no accounts: the thread that writes to it will find that out and say so.
-fn check(reader: Option<&Reader>, name_key: &NameKey, password: &Password, memory: &mut Memory) -> Option<Account> {
+fn check(reader: Option<&Reader>, name_key: &NameKey, password: &Password, memory: &mut Memory) -> Option<Verified> {
     let found = reader.and_then(|reader| reader.account(name_key).ok()).flatten();
     let right = verify(password, found.as_ref().map(|(_, hash)| hash.as_str()), memory);
     found.filter(|_| right).map(|(account, _)| account)

@@ -16,7 +16,7 @@ use crate::core::session::FilesChanged;
 use crate::io::net::line_room::Line;
 use crate::io::net::{Conn, Listener};
 use crate::io::os::clock::{Clock, until};
-use crate::io::store::passwords::{Account, Attempt, Checker};
+use crate::io::store::passwords::{Attempt, Checker};
 use crate::io::store::writer::{Batch, Job, NotTaken, StoreWriter, Told};
 use crate::protocol::record::Loaded;
 use crate::protocol::{ContentHash, Failure, LogEvent, LogLine, TransportKind};
@@ -41,7 +41,7 @@ pub enum Message {
     /// What the store has done or found.
     Store(Told),
     /// A password has been checked.
-    Checked(u64, Option<Account>),
+    Checked(u64, Option<Verified>),
     /// A copy was made, or could not be.
     Copied(u64, Result<(), Failure>),
     /// A copy from before can be served.
@@ -160,11 +160,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
                 self.handle(Input::Disconnected { conn, reason });
             }
             Message::Store(told) => self.store_told(told),
-            Message::Checked(attempt, account) => {
-                let verified =
-                    account.map(|Account { name, name_key, credential }| Verified { name, name_key, credential });
-                self.handle(Input::Verified(attempt, verified));
-            }
+            Message::Checked(attempt, verified) => self.handle(Input::Verified(attempt, verified)),
             Message::Copied(copy, result) => self.handle(Input::Copied(copy, result)),
             Message::CopyFound(hash, size) => self.handle(Input::CopyFound(hash, size)),
             Message::CopyLost(hash) => self.handle(Input::CopyLost(hash)),
