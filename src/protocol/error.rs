@@ -30,6 +30,11 @@ pub enum At {
     Pointer(String),
 }
 
+/// A place in a request, as a JSON pointer.
+pub fn pointer_at(pointer: &str) -> At {
+    At::Pointer(pointer.to_owned())
+}
+
 macro_rules! error_codes {
     ($( $Code:ident, $name:literal, $retry:ident, exit $exit:literal, $sentence:literal, $advice:literal; )*) => {
         /// A stable name for one kind of failure. The table in `protocol/error.rs` is the only place

@@ -8,10 +8,12 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
 use super::cause;
+use super::error::pointer_at;
 use super::event::CommandHelp;
-use super::line::pointer_at;
 use super::old_spellings::{self, SEND_GROUP, rewritten};
 use super::request::{self, Request};
+use super::spelling::mistakes;
+pub use super::usage::TALK;
 use super::usage::{about_talk, describe, whole_usage};
 use super::{ErrorCode, Failure};
 
@@ -28,9 +30,6 @@ const FREE_TEXT: &str = "text";
 
 /// What an argument is called that nobody else shall read.
 const SECRET: &str = "password";
-
-/// What people at a terminal use to talk in a room without a command before each line. There, it does not come here.
-pub const TALK: &str = "talk";
 
 /// Every name of every command, in small letters, and what the command is called.
 static NAMES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
@@ -274,16 +273,6 @@ pub(super) fn meant(name: &str) -> Option<&'static str> {
     let most = if name.chars().count() <= 5 { 1 } else { 2 };
     let near = NAMES.iter().filter_map(|(known, now)| Some((mistakes(known, &name, most)?, now)));
     near.min().map(|(_, now)| now.as_str())
-}
-
-/// How many letters of a name are mistyped, if not more than `most`.
-pub(super) fn mistakes(known: &str, name: &str, most: usize) -> Option<usize> {
-    // Each letter too many is a mistake. To compare all letters takes long where a line is nothing but a name.
-    let longest = known.chars().count() + most;
-    if name.chars().nth(longest).is_some() {
-        return None;
-    }
-    Some(strsim::damerau_levenshtein(known, name)).filter(|mistakes| *mistakes <= most)
 }
 
 /// The command of today that is called so, whatever it is called first.

@@ -27,6 +27,7 @@ pub mod request;
 mod request_id;
 pub mod schema;
 mod speaker;
+mod spelling;
 pub mod strict;
 pub mod text;
 mod timestamp;

@@ -1,7 +1,9 @@
 //! How commands are written, in words: what `help` and the hints show.
 
 use super::event::CommandHelp;
-use super::human::TALK;
+
+/// What people at a terminal use to talk in a room without a command before each line. There, it does not come here.
+pub const TALK: &str = "talk";
 
 /// How a command is written, with its options by their names.
 pub(super) fn whole_usage(mut command: clap::Command) -> String {

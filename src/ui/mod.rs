@@ -10,6 +10,7 @@ mod gauge;
 pub mod human;
 pub mod log;
 mod people;
+mod phrases;
 mod resumed;
 pub mod screen;
 pub mod style;

@@ -4,22 +4,11 @@
 use std::io;
 use std::sync::Arc;
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::ExternalPrinter;
 use signal_hook::consts::SIGCONT;
 use signal_hook::iterator::Signals;
 
 use super::turn::{Turn, Whose};
-
-/// How a terminal is set up.
-pub(super) struct Mode(Termios);
-
-impl Mode {
-    /// As it is now, if there is a terminal.
-    pub(super) fn now() -> Option<Self> {
-        tcgetattr(io::stdin()).ok().map(Self)
-    }
-}
 
 /// Watches for the signal that lets a stopped program go on, on a thread of its own; `wake`, given to `printer`, has the
 /// prompt drawn again.
@@ -43,8 +32,8 @@ pub(super) fn watch(
             }
             // What stood above the prompt is out of reach.
             state.screen.forget();
-            if let Some(Mode(mode)) = &state.mode {
-                let _ = tcsetattr(io::stdin(), OptionalActions::Drain, mode);
+            if let Some(mode) = &state.mode {
+                mode.restore();
             }
             drop(state);
             let _ = printer.print(wake.to_owned());

@@ -19,9 +19,9 @@ use ErrorCode::*;
 use Turn::{InOrder, Later, Receipt};
 use rule::{FETCH, OFFER};
 
+use super::error::pointer_at;
 use super::event::Kind;
 use super::limits::FILES_PER_REQUEST;
-use super::line::pointer_at;
 use super::vocabulary::{request_table, requests};
 use super::{ErrorCode, Event, Failure};
 
