@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind};
 use super::{ErrorCode, Failure};
 
 /// What the system's refusal means, as the end of a sentence and without its full stop.
+#[allow(clippy::wildcard_enum_match_arm, reason = "the system has more causes than have words here")]
 pub fn of_io(e: &io::Error) -> Cow<'static, str> {
     let known = match e.kind() {
         // What we say ourselves is already said in words.
@@ -181,11 +182,8 @@ fn option(argument: &str) -> String {
 fn of_value(e: &(dyn Error + 'static)) -> String {
     use std::num::IntErrorKind;
     if let Some(e) = e.downcast_ref::<std::num::ParseIntError>() {
-        return match e.kind() {
-            IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "the number is too large",
-            _ => "it is not a whole number",
-        }
-        .to_owned();
+        let is_too_large = matches!(e.kind(), IntErrorKind::PosOverflow | IntErrorKind::NegOverflow);
+        return if is_too_large { "the number is too large" } else { "it is not a whole number" }.to_owned();
     }
     if e.is::<std::net::AddrParseError>() {
         return "it is not an IP address, such as 127.0.0.1 or ::1".to_owned();

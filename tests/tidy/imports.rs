@@ -10,8 +10,6 @@ const ROOMS: [&str; 9] = ["os", "fs", "content", "net", "transfer", "offers", "s
 /// How many files of a part may lie on circles, and why. A number only ever goes down.
 const CIRCLES_ALL_THE_SAME: &[(&str, usize, &str)] = &[
     ("core::hub", 19, "one type holds everything that the hub knows"),
-    ("protocol", 7, "parsing a line and explaining what is wrong with it need each other"),
-    ("ui", 6, "phrases share helpers that stand in one of them"),
 ];
 
 /// The path of a module below the crate's root.
