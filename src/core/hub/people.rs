@@ -34,7 +34,8 @@ impl Hub {
     pub(super) fn here_since(&self, now: Time, seconds: u64) -> Event {
         let millis = i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let start = Timestamp(self.calendar(now).0.saturating_sub(millis));
-        let gone = self.visits.departed_since(start).filter(|(name_key, _)| !self.is_here(name_key));
+        let gone = self.visits.departed().iter().filter(|(_, client)| client.since >= start);
+        let gone = gone.filter(|(name_key, _)| !self.is_here(name_key));
         let mut gone: Vec<Client> = gone.map(|(_, client)| client.clone()).collect();
         gone.sort_by_key(|client| (client.since, client.number));
         let mut clients = self.roster();

@@ -146,7 +146,7 @@ impl Hub {
         let many = |count: usize| u32::try_from(1 + count / FOR_ONE).unwrap_or(u32::MAX);
         match request {
             HubRequest::Status(_) => many(self.visits.len()),
-            HubRequest::Who(who) if who.since.is_some() => many(self.state.roster().len() + self.visits.departed_len()),
+            HubRequest::Who(who) if who.since.is_some() => many(self.state.roster().len() + self.visits.departed().len()),
             HubRequest::Broadcast(_) => many(self.online.len()),
             HubRequest::Say(say) => many(self.size_of(&say.room)),
             HubRequest::Members(members) => many(self.size_of(&members.room)),

@@ -55,14 +55,9 @@ impl Visits {
         self.newest.len()
     }
 
-    /// How many of those who have left are known.
-    pub(super) fn departed_len(&self) -> usize {
-        self.departed.len()
-    }
-
-    /// Who has left at this time or later.
-    pub(super) fn departed_since(&self, start: Timestamp) -> impl Iterator<Item = (&NameKey, &Client)> {
-        self.departed.iter().filter(move |(_, client)| client.since >= start)
+    /// Those who have left, as the roster showed them last.
+    pub(super) fn departed(&self) -> &HashMap<NameKey, Client> {
+        &self.departed
     }
 
     /// Somebody comes. Gives the number of their visit.
