@@ -1,4 +1,4 @@
-//! A client inside a program: see [`Client`].
+//! The library's client: see [`Client`].
 
 mod answers;
 mod events;
@@ -28,7 +28,7 @@ use crate::protocol::{
 use answers::{Answers, Taking};
 pub use events::Events;
 
-/// Requests that may wait for the client.
+/// Requests that may be queued for the client's thread.
 const REQUESTS: usize = 64;
 
 /// A client at a hub.
@@ -66,14 +66,14 @@ pub struct Client {
     told: Output<EventLine>,
     mailbox: mpsc::Sender<Message>,
     answers: Answers,
-    /// Dropped, it ends the client.
+    /// Dropping it ends the client.
     _hold: oneshot::Sender<()>,
     ended: oneshot::Receiver<Result<u8, Failure>>,
 }
 
 impl Client {
-    /// A client that is to join a hub: by its [`JoinLink`], or by a text such as `potluck://HOST:PORT/#KEY` or
-    /// `HOST:PORT`. Awaiting the builder connects.
+    /// Starts to build a client that joins a hub, which is given as a [`JoinLink`] or as a text such as
+    /// `potluck://HOST:PORT/#KEY` or `HOST:PORT`. Awaiting the builder connects.
     pub fn connect<L: TryInto<JoinLink>>(hub: L) -> ClientBuilder
     where
         L::Error: fmt::Display,
@@ -88,32 +88,32 @@ impl Client {
         }
     }
 
-    /// Asks for something, and waits for its answer. Many requests can be under way at once. If this is cancelled, the
-    /// request is made all the same.
+    /// Makes a request and waits for its answer. Many requests can be in progress at once. Cancelling this does not
+    /// cancel the request.
     ///
     /// # Errors
-    /// Why the request was refused or failed; `interrupted` if the client has ended.
+    /// The failure with which the request was answered; `interrupted` if the client has ended.
     pub async fn request<R: Ask>(&self, request: R) -> Result<R::Answer, Failure> {
         let mut awaiting = self.answers.await_one();
         let line = RequestLine { id: Some(awaiting.id()), request: request.into() };
-        // A client that has ended says so below.
+        // If the client has ended, waiting for the answer says so.
         let _ = self.input.send(UserInput::Request(line)).await;
         let event = awaiting.event().await?;
         let name = event.name();
         R::Answer::try_from(event).map_err(|_| Failure::internal(format!("`{name}` is no answer to this request")))
     }
 
-    /// What the client tells from its start on, but for what [`Client::request`] gives. Whoever calls this twice shares
-    /// the events among both.
+    /// The events of the client since its start, except the answers that [`Client::request`] returns. If this is called
+    /// twice, each event goes to one of the two.
     pub fn events(&self) -> Events {
         Events::new(self.told.clone(), self.mailbox.clone())
     }
 
-    /// Finishes what was asked, transfers too, and leaves the hub. What was not read by then, the hub keeps.
+    /// Finishes all requests, transfers included, and leaves the hub. The hub keeps messages that were not read.
     ///
     /// # Errors
-    /// Why the client ended otherwise, such as [`HubLost`](ErrorCode::HubLost); [`Interrupted`](ErrorCode::Interrupted)
-    /// if it had ended before.
+    /// The reason if the client ended otherwise, such as [`HubLost`](ErrorCode::HubLost);
+    /// [`Interrupted`](ErrorCode::Interrupted) if it had ended before.
     pub async fn leave(self) -> Result<(), Failure> {
         let _ = self.input.send(UserInput::End).await;
         match self.ended.await.unwrap_or_else(|_| Err(ErrorCode::Internal.into()))? {
@@ -133,20 +133,20 @@ impl fmt::Debug for Client {
     }
 }
 
-/// How a client is to be; made by [`Client::connect`]. Awaiting it connects.
+/// The options of a client, made by [`Client::connect`]. Awaiting it connects.
 #[derive(Debug)]
 pub struct ClientBuilder {
     hub: Result<JoinLink, Failure>,
     name: Option<String>,
     data: Option<PathBuf>,
     dir: Option<PathBuf>,
-    /// What changes the options from their defaults, in order.
+    /// The changes to the default options, in order.
     changes: Changes,
 }
 
 type Change = Box<dyn FnOnce(&mut ClientOptions) + Send>;
 
-/// Changes of options that are made once the others are known.
+/// Changes to options that are applied once the defaults are known.
 #[derive(Default)]
 struct Changes(Vec<Change>);
 
@@ -162,7 +162,7 @@ impl ClientBuilder {
         self
     }
 
-    /// The name to go by, if it does not stand in the link: 1 to 32 letters, digits, `_`, `-` or `.`.
+    /// The client's name, if it is not part of the link: 1 to 32 letters, digits, `_`, `-` or `.`.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -176,80 +176,80 @@ impl ClientBuilder {
         self.with(move |options| options.password = Some(password))
     }
 
-    /// The folder with this client's keys and the keys that it knows, as `--data` of the program names it. The default is
-    /// `$POTLUCK_HOME`, or the platform's folder for data. A name belongs to its key: who wants to come back under the
-    /// same name keeps the folder.
+    /// The folder with this client's key and the keys that it has pinned, like `--data` of the program. The default is
+    /// `$POTLUCK_HOME`, or the platform's data folder. A name belongs to a key, so the same folder is needed to come
+    /// back under the same name.
     #[must_use]
     pub fn data(mut self, dir: impl Into<PathBuf>) -> Self {
         self.data = Some(dir.into());
         self
     }
 
-    /// The folder that [`Offer`](crate::protocol::request::Offer) takes files from, until `setdir` says otherwise.
+    /// The folder that [`Offer`](crate::protocol::request::Offer) takes files from, until `setdir` changes it.
     #[must_use]
     pub fn offer_from(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = Some(dir.into());
         self
     }
 
-    /// The folder that downloads go to; the current one by default.
+    /// The folder that downloads are saved in; the current one by default.
     #[must_use]
     pub fn downloads(self, dir: impl Into<PathBuf>) -> Self {
         let dir = dir.into();
         self.with(move |options| options.folders.downloads = dir)
     }
 
-    /// What to do if a downloaded file's name exists; by default the download fails.
+    /// What happens if a downloaded file's name exists; by default the download fails.
     #[must_use]
     pub fn on_conflict(self, what: OnConflict) -> Self {
         self.with(move |options| options.transfers.on_conflict = what)
     }
 
-    /// How many files or folders are fetched at once; others are queued.
+    /// How many files or folders are fetched at once. Further ones are queued.
     #[must_use]
     pub fn max_transfers(self, most: usize) -> Self {
         self.with(move |options| options.transfers.max_transfers = most.max(1))
     }
 
-    /// Whose pushes are taken without asking; by default nobody's.
+    /// The people whose pushes are accepted without asking; nobody by default.
     #[must_use]
     pub fn accept_from(self, whom: AcceptFrom) -> Self {
         self.with(move |options| options.transfers.accept_from = whom)
     }
 
-    /// The most bytes a second that are sent to other clients, and that are fetched from them; by default there is no
-    /// limit.
+    /// The limits for sending to other clients and for fetching from them, in bytes a second; without limits by
+    /// default.
     #[must_use]
     pub fn rates(self, up: Option<u64>, down: Option<u64>) -> Self {
         self.with(move |options| (options.transfers.up, options.transfers.down) = (up, down))
     }
 
-    /// The TCP port to serve files on, and the port for direct connections, UDP and TCP; 0, the default, takes a free
-    /// one.
+    /// The TCP port to serve files on, and the port (UDP and TCP) for direct connections. The default is 0: any free
+    /// port.
     #[must_use]
     pub fn ports(self, files: u16, link: u16) -> Self {
         self.with(move |options| options.ports = Ports { files, link })
     }
 
-    /// How to reach the hub; by default over QUIC, and over TCP where that fails.
+    /// The transport to the hub; by default QUIC, or TCP where QUIC fails.
     #[must_use]
     pub fn transport(self, choice: TransportChoice) -> Self {
         self.with(move |options| options.transport = choice)
     }
 
-    /// The key that the hub must have; it replaces the one that was pinned.
+    /// The key that the hub must prove. It replaces a pinned one.
     #[must_use]
     pub fn hub_key(self, key: PublicKey) -> Self {
         self.with(move |options| options.hub_key = Some(key))
     }
 
-    /// What of the table and the roster is told by itself.
+    /// Which changes of the table and the roster are told without asking.
     #[must_use]
     pub fn follow(self, what: Follows) -> Self {
         self.with(move |options| options.follow = what)
     }
 
-    /// Whether messages are taken; by default they are. Who does not take them leaves them for the next time.
+    /// Whether the client takes messages, as it does by default. If not, the hub keeps them for the next time.
     #[must_use]
     pub fn inbox(self, takes: bool) -> Self {
         self.with(move |options| options.inbox = takes)
@@ -261,16 +261,16 @@ impl ClientBuilder {
         self.with(move |options| options.patience.link = link)
     }
 
-    /// How long a lost hub is tried again; 60 s by default.
+    /// How long the client tries to reach a lost hub; 60 s by default.
     #[must_use]
     pub fn give_up(self, after: Duration) -> Self {
         self.with(move |options| options.patience.give_up = after)
     }
 
-    /// The options, for a client that keeps its keys in `home`.
+    /// The options of a client that keeps its key in `home`.
     ///
     /// # Errors
-    /// `bad-config` if the hub or the name is none.
+    /// `bad-config` if the hub's address or the name is invalid.
     pub(crate) fn options(self, home: Home) -> Result<ClientOptions, Failure> {
         let link = self.hub?;
         let name = self.name.or_else(|| link.name.clone());
@@ -297,7 +297,7 @@ impl ClientBuilder {
             let reach = reach(&options.hub, options.patience.timeout).await;
             let ending = its_mailbox.clone();
             tokio::spawn(async move {
-                // Nobody sends: the other end is dropped.
+                // Nothing is ever sent: this ends when the other end is dropped.
                 let _ = held.await;
                 let _ = ending.send(Message::Interrupt(0)).await;
             });
@@ -322,7 +322,7 @@ impl ClientBuilder {
     }
 }
 
-/// Why a client ended that had not connected yet.
+/// The reason why a client ended before it had connected.
 fn cannot_start(ended: Result<Result<u8, Failure>, oneshot::error::RecvError>) -> Failure {
     ended.ok().and_then(Result::err).unwrap_or_else(|| ErrorCode::Internal.into())
 }
@@ -335,8 +335,8 @@ impl IntoFuture for ClientBuilder {
     ///
     /// # Errors
     /// [`BadConfig`](ErrorCode::BadConfig), if the link, the name or a folder cannot be used;
-    /// [`HubUnreachable`](ErrorCode::HubUnreachable); [`HubKeyChanged`](ErrorCode::HubKeyChanged); what the hub refuses,
-    /// such as [`NameTaken`](ErrorCode::NameTaken).
+    /// [`HubUnreachable`](ErrorCode::HubUnreachable); [`HubKeyChanged`](ErrorCode::HubKeyChanged); or the hub's
+    /// refusal, such as [`NameTaken`](ErrorCode::NameTaken).
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.start())
     }

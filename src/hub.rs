@@ -1,4 +1,4 @@
-//! A hub inside a program: see [`Hub`].
+//! The library's hub: see [`Hub`].
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -35,35 +35,36 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub in memory on a free port of this machine, unless the builder is told otherwise.
+    /// Starts to build a hub. Without further options it keeps everything in memory and listens on a free port of this
+    /// machine.
     pub fn builder() -> HubBuilder {
         HubBuilder { options: HubOptions::default(), bind: None, log: Box::new(drop) }
     }
 
-    /// What clients join with: where the hub is, and its key.
+    /// The link with which clients join: the hub's address and its key.
     pub fn link(&self) -> JoinLink {
         self.link.clone()
     }
 
-    /// Where it listens, with the port that was chosen.
+    /// The address on which it listens, with the port that was chosen.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Stops the hub: clients are told, and everything that was acknowledged is on the disk.
+    /// Stops the hub: it tells its clients, and writes everything that was acknowledged to disk.
     ///
     /// # Errors
-    /// Why it had ended by itself, or could not write everything at its end.
+    /// The reason if it had ended by itself, or could not write everything.
     pub async fn stop(self) -> Result<(), Failure> {
-        // One that has ended by itself says why below.
+        // If it has ended by itself, waiting for it gives the reason.
         let _ = self.stop.send("stopped".to_owned());
         self.ended.await.unwrap_or_else(|_| Err(ErrorCode::Internal.into()))
     }
 
-    /// Waits until the hub ends by itself, as it does when its store fails. It goes on running when this is cancelled.
+    /// Waits until the hub ends by itself, for example because its store failed. Cancelling this does not stop the hub.
     ///
     /// # Errors
-    /// Why it ended.
+    /// The reason why it ended.
     pub async fn ended(&mut self) -> Result<(), Failure> {
         (&mut self.ended).await.unwrap_or_else(|_| Err(ErrorCode::Internal.into()))
     }
@@ -75,39 +76,38 @@ impl fmt::Debug for Hub {
     }
 }
 
-/// How a hub is to be; made by [`Hub::builder`].
+/// The options of a hub, made by [`Hub::builder`].
 pub struct HubBuilder {
     options: HubOptions,
-    /// What is to be listened at, if it was said.
+    /// The address to listen on, if one was given.
     bind: Option<String>,
     log: Box<dyn FnMut(LogLine) + Send>,
 }
 
 impl HubBuilder {
-    /// Keeps its key, names, messages and copies in this folder, which is made if it is not there. Without one,
-    /// everything is in memory and gone with the hub.
+    /// The folder for the hub's key, names, messages and copies; it is created if it does not exist. Without one,
+    /// everything is in memory and lost when the hub ends.
     #[must_use]
     pub fn data(mut self, dir: impl Into<PathBuf>) -> Self {
         self.options.data = Some(dir.into());
         self
     }
 
-    /// Listens at `ADDRESS:PORT`, over UDP and TCP; port 0 takes a free one. The default is
-    /// `127.0.0.1:0`.
+    /// Listens on `ADDRESS:PORT`, over UDP and TCP; port 0 takes a free one. The default is `127.0.0.1:0`.
     #[must_use]
     pub fn bind(mut self, address: impl fmt::Display) -> Self {
         self.bind = Some(address.to_string());
         self
     }
 
-    /// The host in the join link, if it is not the address.
+    /// The host in the join link, if it differs from the address.
     #[must_use]
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.options.host = Some(host.into());
         self
     }
 
-    /// Who may join. The default is everybody where only this machine can reach the hub, and otherwise who has an invite,
+    /// Who may join. By default everybody, if only this machine can reach the hub; otherwise clients with an invite,
     /// which `potluck invite add` makes.
     #[must_use]
     pub fn access(mut self, access: Access) -> Self {
@@ -115,14 +115,14 @@ impl HubBuilder {
         self
     }
 
-    /// What is allowed: how many clients, names, rooms and messages.
+    /// Limits on clients, names, rooms and messages.
     #[must_use]
     pub fn limits(mut self, limits: HubLimits) -> Self {
         self.options.limits = limits;
         self
     }
 
-    /// How failed logins are met.
+    /// What happens after failed logins.
     #[must_use]
     pub fn logins(mut self, logins: LoginPolicy) -> Self {
         self.options.logins = logins;
@@ -136,43 +136,42 @@ impl HubBuilder {
         self
     }
 
-    /// How long a client that does not answer keeps its place; 30 s by default.
+    /// How long the hub keeps the place of a client that does not answer; 30 s by default.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.options.grace = grace;
         self
     }
 
-    /// What is kept of what was said; all of it by default.
+    /// Which messages are kept; all by default.
     #[must_use]
     pub fn keep(mut self, keep: Retention) -> Self {
         self.options.keep = Some(keep);
         self
     }
 
-    /// Offers what is in this folder, and what comes into it, as the owner `hub`.
+    /// Offers the files in this folder, and files that are added later, as the owner `hub`.
     #[must_use]
     pub fn files(mut self, dir: impl Into<PathBuf>) -> Self {
         self.options.files = Some(dir.into());
         self
     }
 
-    /// Room for copies of what clients offer with `keep`, in bytes. It needs a folder to keep them in.
+    /// Space in bytes for copies of what clients offer with `keep`. It needs [`HubBuilder::data`].
     #[must_use]
     pub fn keep_files(mut self, bytes: u64) -> Self {
         self.options.copies = Some(bytes);
         self
     }
 
-    /// The TCP port to serve files on; by default a free one.
+    /// The TCP port to serve files on; any free one by default.
     #[must_use]
     pub fn files_port(mut self, port: u16) -> Self {
         self.options.files_port = port;
         self
     }
 
-    /// Is told every line of the hub's log, the first of which says where it listens. It holds the hub up for as long
-    /// as it takes.
+    /// Called with every line of the hub's log; the first says where it listens. The hub waits while it runs.
     #[must_use]
     pub fn log(mut self, log: impl FnMut(LogLine) + Send + 'static) -> Self {
         self.log = Box::new(log);
@@ -183,7 +182,7 @@ impl HubBuilder {
     ///
     /// # Errors
     /// [`PortInUse`](ErrorCode::PortInUse); [`BadConfig`](ErrorCode::BadConfig), if the address or a folder cannot be
-    /// used; what the store refuses, such as [`StoreLocked`](ErrorCode::StoreLocked) where another hub has it.
+    /// used; or the store's failure, such as [`StoreLocked`](ErrorCode::StoreLocked) if another hub uses it.
     pub async fn start(mut self) -> Result<Hub, Failure> {
         let mut log = std::mem::replace(&mut self.log, Box::new(drop));
         let options = self.options()?;
@@ -198,7 +197,7 @@ impl HubBuilder {
             let mailbox = hub.mailbox();
             tokio::spawn(async move {
                 let reason = stopped.await.unwrap_or_else(|_| "the program let go of the hub".to_owned());
-                // A hub that has ended need not be stopped.
+                // If the hub has ended, it need not be stopped.
                 let _ = mailbox.send(Message::Stop(reason)).await;
             });
             log(hub.listening());
@@ -214,7 +213,7 @@ impl HubBuilder {
         Ok(Hub { link, address, stop, ended })
     }
 
-    /// What the builder was told, for who opens the hub itself.
+    /// The options as they were set, for a caller that opens the hub itself.
     pub(crate) fn options(self) -> Result<HubOptions, Failure> {
         let mut options = self.options;
         if let Some(bind) = self.bind {

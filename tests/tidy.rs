@@ -382,7 +382,8 @@ fn catch_all_arms_on_enums_are_denied_and_exceptions_say_why() {
     let root = all.iter().find(|source| source.name == "src/lib.rs").expect("the crate has a root");
     for part in ["protocol", "core", "ui", "io"] {
         let above = root.text.split(&format!("pub mod {part};")).next().and_then(|text| text.trim_end().lines().last());
-        let denied = above.is_some_and(|line| line.contains("deny(") && CATCH_ALL.iter().all(|lint| line.contains(lint)));
+        let denied =
+            above.is_some_and(|line| line.contains("deny(") && CATCH_ALL.iter().all(|lint| line.contains(lint)));
         if !denied {
             wrong.push(format!("src/lib.rs:1: `{part}` must deny {}", CATCH_ALL.join(" and ")));
         }

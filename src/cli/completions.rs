@@ -17,7 +17,7 @@ pub struct Completions {
 }
 
 impl Completions {
-    /// Runs the subcommand; `root` is the whole program's command line.
+    /// Runs the subcommand. `root` is the command line of the whole program.
     pub fn run(&self, mut root: Command) -> ExitCode {
         let script = script(self.shell, &mut root);
         let mut out = StandardOutput;
@@ -25,7 +25,7 @@ impl Completions {
     }
 }
 
-/// The script, made in memory first: clap_complete panics if it cannot write.
+/// The script. It is written to memory first, because clap_complete panics if it cannot write.
 fn script(shell: Shell, root: &mut Command) -> Vec<u8> {
     let name = root.get_name().to_owned();
     let mut script = Vec::new();
@@ -39,7 +39,7 @@ mod tests {
 
     use super::*;
 
-    /// The doors of this folder, as a program would have them.
+    /// The subcommands, as a program's command line.
     #[derive(Debug, Parser)]
     #[command(name = "potluck")]
     enum Root {

@@ -1,4 +1,4 @@
-//! Spans of time on the command line: `500ms`, `30s`, `5m`.
+//! Parses spans of time on the command line: `500ms`, `30s`, `5m`.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use crate::protocol::when::span;
 
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 
-/// Reads a span; a number alone is in milliseconds.
+/// Parses a span. A number alone is in milliseconds.
 pub(super) fn millis(text: &str) -> Result<Duration, String> {
     parse(text, 1)
 }
 
-/// Reads a span; a number alone is in seconds.
+/// Parses a span. A number alone is in seconds.
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     parse(text, 1_000)
 }

@@ -39,7 +39,7 @@ impl Exec {
     pub fn run(&self) -> ExitCode {
         match self.request() {
             Ok(request) => self.ask(request).unwrap_or_else(|failure| fail(&failure)),
-            // It was written on the command line, so it is a mistake of usage, whatever its code.
+            // The request stands on the command line, so a mistake in it is one of usage, whatever its code.
             Err(failure) => {
                 fail(&failure);
                 ExitCode::from(ErrorCode::BadConfig.exit())
@@ -48,7 +48,7 @@ impl Exec {
     }
 
     fn request(&self) -> Result<RequestLine, Failure> {
-        // Who sees a command line sees what is on it.
+        // A password on the command line is visible to other users, so it is refused.
         let exposed = || {
             Failure::new(ErrorCode::BadCommand, "A password has no place on a command line.")
                 .hint("Log in with --password-file FILE or --password, and ask for something else.")
@@ -68,7 +68,7 @@ impl Exec {
         }
     }
 
-    /// The first option of ours that stands behind the command, where it is the command's.
+    /// The first option of `exec` that stands after the command, where it would belong to the command.
     fn misplaced(&self) -> Option<Failure> {
         let ours = Self::augment_args(Command::new("exec"));
         let is_ours = |word: &&String| {
@@ -84,7 +84,7 @@ impl Exec {
         let password = self.client.password()?;
         let bars = self.client.bars();
         let sink = standard_output(bars.as_ref());
-        // What has a bar needs no lines.
+        // A transfer with a progress bar needs no lines.
         let at_terminal = bars.is_some();
         let shows = move |line: &EventLine| {
             let progress = matches!(line.event, Event::TransferProgress(_) | Event::OfferProgress(_));
@@ -100,7 +100,7 @@ impl Exec {
             shows: Box::new(shows),
             bars,
             password,
-            // To wait until it is taken is what this is for; who says how long does not want it ended earlier.
+            // The push must wait for its receiver, which is what the user wants. With --timeout, that is the limit.
             push_patience: self.client.timeout().is_none().then_some(PUSH_PATIENCE),
             times: false,
         };
@@ -111,7 +111,7 @@ impl Exec {
             |_| (),
             |input, _| {
                 for step in [UserInput::Request(request), UserInput::End] {
-                    // There is room for two, and a client that has ended already wants no more.
+                    // The queue has room for two; if the client has ended, it needs no more input.
                     let _ = input.try_send(step);
                 }
             },
@@ -123,18 +123,18 @@ fn everything(_: &EventLine) -> bool {
     true
 }
 
-/// What a program reads that wants the answer and nothing else.
+/// Selects the events for a program that wants only the answer.
 fn of_the_request(line: &EventLine) -> bool {
     line.id.is_some()
 }
 
-/// What belongs to the answer, and what went wrong on the way to it.
+/// Selects the events that belong to the answer, and failures on the way to it.
 fn shows(line: &EventLine) -> bool {
-    // A failure that concerns nothing in particular ends the request too, and is told again as its answer.
+    // A failure without an id ends the request, too, and is repeated as its answer.
     line.id.is_some() || matches!(line.event, Event::HubLost(_) | Event::HubBack(_) | Event::Waiting(_))
 }
 
-/// Refuses what could have no effect, since the session is over when it is answered.
+/// Refuses requests that have no effect in a session which ends after them.
 fn makes_sense(request: &Request) -> Result<(), Failure> {
     let (message, way) = match (request, request.rules().one_shot) {
         (Request::Offer(offer), _) if !offer.keep => (

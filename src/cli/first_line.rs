@@ -1,14 +1,14 @@
-//! The first line of a file or of standard input, in which a secret stands.
+//! Reads a secret from the first line of a file or of standard input.
 
 use std::io::{self, BufRead};
 
 use crate::protocol::limits::PASSWORD_BYTES;
 
-/// Reads the first line, and returns it without its end; `None` if there is nothing at all. It reads no more than the
-/// longest password needs: two bytes for the line's end, and one that shows that the line is too long.
+/// Reads the first line, without its end; `None` if there is nothing at all. It reads at most the longest password, two
+/// bytes for the line's end, and one more to notice that the line is too long.
 ///
 /// # Errors
-/// When reading fails.
+/// If reading fails.
 pub(super) fn first_line(source: impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     if source.take(PASSWORD_BYTES as u64 + 3).read_until(b'\n', &mut line)? == 0 {

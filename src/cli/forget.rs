@@ -24,7 +24,7 @@ pub struct Forget {
 impl Forget {
     /// Runs the subcommand.
     pub fn run(&self) -> ExitCode {
-        // `HOST` stands for `HOST:7755` here as elsewhere; a hub's key stands for itself.
+        // `HOST` means `HOST:7755`, as elsewhere. A hub's key is taken as it is.
         let what = match self.what.parse::<JoinLink>() {
             Ok(link) if !is_key(&self.what) => match &link.name {
                 Some(name) => format!("{}@{}", crate::protocol::name::NameKey::of(name), link.host_port()),

@@ -1,4 +1,5 @@
-//! Where a hub's data lies, for what is done beside the hub; and hints that lead there.
+//! Finds the data folder of a hub for the commands that work on it, such as `potluck user`, and makes their hints name
+//! it.
 
 use std::path::{Path, PathBuf};
 
@@ -17,16 +18,16 @@ pub(super) struct HubFolder {
     data: Option<PathBuf>,
 }
 
-/// The commands that work in the folder of a hub.
+/// The commands that work on the folder of a hub.
 const OURS: [&str; 3] = ["potluck user ", "potluck invite ", "potluck serve"];
 
 impl HubFolder {
-    /// Opens what is there, if a hub has ever been there. Nothing is made.
+    /// Opens the hub's data with `find`, if there was ever a hub. Creates nothing.
     pub(super) fn find<T>(&self, find: fn(&Path) -> Result<Option<T>, Failure>) -> Result<Option<T>, Failure> {
         find(&self.dir()?)
     }
 
-    /// Opens what must be there.
+    /// Opens the hub's data with `find`; a failure if there is none.
     pub(super) fn existing<T>(&self, find: fn(&Path) -> Result<Option<T>, Failure>) -> Result<T, Failure> {
         let dir = self.dir()?;
         find(&dir)?.ok_or_else(|| {
@@ -37,7 +38,7 @@ impl HubFolder {
         })
     }
 
-    /// Opens what is made now, where nothing was, and says so: the path may be misspelt.
+    /// Opens or creates the hub's data with `open`. If it was created, the user is told, in case the path was misspelt.
     pub(super) fn made<T>(&self, open: fn(&Path) -> Result<T, Failure>) -> Result<T, Failure> {
         if self.data.is_none() {
             Home::open(None)?;
@@ -52,11 +53,11 @@ impl HubFolder {
         self.data.clone().map_or_else(|| Ok(Home::default_dir()?.join("hub")), Ok)
     }
 
-    /// The same failure, whose hint's commands lead to this folder.
+    /// The same failure, whose hint names this folder in its commands.
     pub(super) fn leads_here(&self, failure: Failure) -> Failure {
         let Some(dir) = &self.data else { return failure };
         let hint = failure.hint.clone().unwrap_or(failure.code.advice().into());
-        // What stands between backquotes is every second part.
+        // Every second part stands between backticks.
         let parts = hint.split('`').enumerate().map(|(n, part)| {
             match n % 2 == 1 && OURS.iter().any(|our| part.starts_with(our)) {
                 true => format!("{part} {}", data_option(dir)),
@@ -87,7 +88,7 @@ mod tests {
             assert_eq!(hint(Some(dir), failure()).as_deref(), Some(told));
         }
         assert_eq!(hint(None, failure()).as_deref(), Some("`potluck user passwd erin` or `help`."));
-        // The code's own advice too.
+        // The advice of a code is changed, too.
         let advice = hint(Some("d"), ErrorCode::NoSuchInvite.into());
         assert_eq!(advice.as_deref(), Some("`potluck invite list --data d` shows them."));
     }

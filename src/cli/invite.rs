@@ -1,4 +1,4 @@
-//! `potluck invite`: who may come to a hub that knows them not yet, whether it runs or not.
+//! `potluck invite`: creates, lists and revokes invites of a hub, whether the hub runs or not.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -63,7 +63,7 @@ enum What {
     },
 }
 
-/// A bound, or none.
+/// A bound that may be absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Bound<T>(Option<T>);
 
@@ -108,7 +108,7 @@ impl Invite {
         print(self.text().map_err(|failure| self.folder.leads_here(failure)))
     }
 
-    /// Does what was asked; gives what is to be said about it.
+    /// Does what was asked; returns the text to print.
     fn text(&self) -> Result<String, Failure> {
         let now = Clock::start().epoch();
         match &self.what {
@@ -156,7 +156,7 @@ fn free_name(book: &InviteBook) -> Result<String, Failure> {
     Ok(names.into_iter().find(|name| taken.iter().all(|invite| invite.name != *name)).unwrap_or_default())
 }
 
-/// The link without a secret.
+/// The hub's join link, without a secret.
 fn join_link(book: &InviteBook, host: Option<&JoinLink>) -> Result<JoinLink, Failure> {
     let (last, key) = book.hub()?;
     let last = last.and_then(|address| address.parse::<JoinLink>().ok());

@@ -1,4 +1,4 @@
-//! `potluck join`: a client, for a person at a terminal or a program at a pipe.
+//! `potluck join`: a client for a person at a terminal, or for a program at a pipe.
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -72,7 +72,7 @@ impl Join {
     fn at_pipe(&self) -> Result<ExitCode, Failure> {
         let shows = if io::stdout().is_terminal() { at_a_glance } else { everything };
         let mut mode = self.mode(shows)?;
-        // What is typed at a terminal would stand among the bars.
+        // Progress bars would get mixed with what is typed at a terminal.
         mode.bars = mode.bars.filter(|_| !io::stdin().is_terminal());
         let sink = standard_output(mode.bars.as_ref());
         let read = self.client.lines_before_requests();
@@ -95,7 +95,7 @@ impl Join {
         let (talked, typing) = (talk.clone(), talk.clone());
         let known = KnownNames::new(known, self.client.dir()?);
         let (watched, heard, tabbed) = (known.clone(), known.clone(), known.clone());
-        // Before the editor has the terminal.
+        // This must come before the editor takes the terminal.
         let mode = self.mode(move |line| !heard.heard(line) && at_a_glance(line))?;
         let history = self.client.home()?.history();
         let (typed, to_feed) = std::sync::mpsc::channel();
@@ -111,7 +111,7 @@ impl Join {
         let tab = Tab { known: known.completions(), ask: Box::new(ask) };
         let (editor, printer) = Editor::start(talk, Some(history), tab, bars, move |what| {
             let (what, note) = understood(what, &typing, &mut number);
-            // A client that has ended takes no more.
+            // A client that has ended takes no more input.
             if let Some(what) = what {
                 let _ = typed.send(what);
             }
@@ -136,12 +136,12 @@ fn everything(_: &EventLine) -> bool {
     true
 }
 
-/// At a terminal, ten lines a second about one transfer would bury everything else. There are bars for them.
+/// At a terminal, transfers have bars. Ten lines of progress a second would hide everything else.
 fn at_a_glance(line: &EventLine) -> bool {
     !matches!(line.event, Event::TransferProgress(_) | Event::OfferProgress(_))
 }
 
-/// Sends all lines; `before` of standard input have been read already.
+/// Sends all lines of standard input. `before` lines have been read already.
 fn read_all(input: &mpsc::Sender<UserInput>, before: u64) {
     let mut lines = Lines::new(io::stdin());
     loop {
@@ -163,13 +163,13 @@ fn read_all(input: &mpsc::Sender<UserInput>, before: u64) {
     }
 }
 
-/// What the editor's thread hands over.
+/// An input from the editor's thread.
 enum Fed {
     Input(UserInput),
     Interrupt,
 }
 
-/// What was typed, as the client takes it, and what the person is told at once.
+/// The client's input for what was typed, and what to tell the user at once.
 fn understood(what: Typed, talk: &SharedTalk, number: &mut u64) -> (Option<Fed>, Option<String>) {
     match what {
         Typed::Line(text) => {

@@ -1,5 +1,5 @@
-//! What Tab can offer at a prompt: what the client follows, what has been spoken of, and, where the table is not
-//! followed, what the hub says when it is asked.
+//! The names that Tab can complete at a prompt: those that the client follows, those that events have mentioned, and,
+//! if the table is not followed, those that the hub returns when asked.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -12,16 +12,16 @@ use crate::protocol::limits::LIST_OFFERS;
 use crate::protocol::{Event, EventLine, Id, RequestLine, event, request};
 use crate::ui::complete::{Completions, SharedCompletions};
 
-/// Files that are known by name where the table is not followed.
+/// The file names that are remembered if the table is not followed.
 const KNOWN_FILES: usize = 4 * LIST_OFFERS;
 
-/// How many files the hub is asked for at a time: more than a screen shows.
+/// The files in one answer of the hub: more than fit on a screen.
 const ASKED_FILES: u32 = 500;
 
-/// How long Tab waits for the hub: keys that are typed meanwhile wait too.
+/// How long Tab waits for the hub. Keys typed meanwhile wait too.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// Marks our questions, which nobody has typed and whose answers are not shown.
+/// The prefix of the ids of our own requests, whose answers are not shown.
 const MARK: &str = "tab-";
 
 /// Shared between the thread that hears events and the one that is typed at.
@@ -54,7 +54,7 @@ impl KnownNames {
         Arc::clone(&self.0.completions)
     }
 
-    /// Takes over what the client follows.
+    /// Updates the names from the client's replica.
     pub(super) fn update(&self, replica: &Replica) {
         let mut completions = self.0.completions.write().unwrap_or_else(PoisonError::into_inner);
         completions.all_files = replica.has_table();
@@ -66,12 +66,12 @@ impl KnownNames {
         completions.names = replica.clients().map(|client| client.name.clone()).collect();
     }
 
-    /// Asks for the offers whose names begin so, and waits for the answer; for a moment.
+    /// Asks the hub for offers whose file names begin with `begun`, and waits briefly for the answer.
     pub(super) fn ask(&self, begun: &str, send: impl FnOnce(RequestLine)) {
         let mut questions = self.0.questions.lock().unwrap_or_else(PoisonError::into_inner);
         questions.asked += 1;
         let ours = questions.asked;
-        // No name comes before `!`: so this stands before all offers of a file that is called just that.
+        // The place before all offers of exactly this file: no owner's name sorts before `!`.
         let after = (!begun.is_empty()).then(|| format!("{begun}/!"));
         let list = request::List { after, limit: Some(ASKED_FILES), ..request::List::default() };
         send(RequestLine { id: Some(Id::Text(format!("{MARK}{ours}"))), request: list.into() });
@@ -79,7 +79,7 @@ impl KnownNames {
         drop(self.0.answered.wait_timeout_while(questions, PATIENCE, unanswered));
     }
 
-    /// Takes note of what is told; says whether it answers a question of ours, and is nobody else's to read.
+    /// Handles an event. Returns whether it answers a request of ours and must not be shown.
     pub(super) fn heard(&self, line: &EventLine) -> bool {
         note(&self.0.completions, &line.event);
         let Some(Id::Text(id)) = &line.id else { return false };
@@ -93,7 +93,7 @@ impl KnownNames {
     }
 }
 
-/// What is not in the replica is known when it has been spoken of: rooms, and files where the table is not followed.
+/// Remembers names that an event mentions and the replica lacks: rooms, and files if the table is not followed.
 fn note(completions: &SharedCompletions, event: &Event) {
     let mut completions = completions.write().unwrap_or_else(PoisonError::into_inner);
     let found: Vec<&String> = match event {

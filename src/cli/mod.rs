@@ -1,4 +1,5 @@
-//! Doors: one file a subcommand, each a clap struct with its help and a `run` that gives the exit code.
+//! The command line: one file for each subcommand, which is a clap struct with its help and a `run` that returns the
+//! exit code.
 
 mod client;
 pub mod completions;
@@ -67,7 +68,7 @@ enum Command {
 }
 
 impl Potluck {
-    /// Reads the command line. Where it cannot be understood, or asks for help, this says so and ends.
+    /// Parses the command line. If it is invalid or asks for help, prints that and exits.
     pub fn from_command_line() -> Self {
         Self::try_parse().unwrap_or_else(|error| {
             let text = in_words(&error);
@@ -81,7 +82,7 @@ impl Potluck {
                 let _ = write!(std::io::stderr(), "{text}");
                 std::process::exit(error.exit_code());
             }
-            // The mistake is quoted, and holds something that steers a terminal.
+            // The message quotes the mistake, which may contain control characters.
             let lines: Vec<_> = text.lines().map(escape).collect();
             let _ = writeln!(std::io::stderr(), "{}", lines.join("\n"));
             std::process::exit(error.exit_code());
@@ -105,7 +106,7 @@ impl Potluck {
     }
 }
 
-/// Says what was asked for on the command line; gives the exit code.
+/// Prints what the command line asked for, such as help; returns the exit code.
 fn say(text: &StyledStr) -> i32 {
     let text = match client::style() {
         Style::Colour => text.ansi().to_string(),
@@ -120,7 +121,7 @@ fn say(text: &StyledStr) -> i32 {
     }
 }
 
-/// What is wrong with the command line, and what explains it.
+/// Explains what is wrong with the command line.
 fn in_words(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let Some(mistake) = cause::of_arguments(error) else { return text };
@@ -128,7 +129,7 @@ fn in_words(error: &clap::Error) -> String {
     format!("error: {mistake}{}\n  hint: `{} --help` explains it.\n", usage.unwrap_or_default(), called())
 }
 
-/// What the command line calls, as far as that exists: `potluck user add`.
+/// The subcommand as far as it exists: `potluck user add`.
 fn called() -> String {
     let (mut command, mut words) = (Potluck::command(), vec!["potluck".to_owned()]);
     for word in std::env::args_os().skip(1) {
@@ -139,11 +140,11 @@ fn called() -> String {
     words.join(" ")
 }
 
-/// A failure before there is a stream to tell it on.
+/// Reports a failure before there is a stream for it.
 fn fail(failure: &Failure) -> ExitCode {
     let hint = match &failure.hint {
         Some(hint) => hint.clone(),
-        // It is known here what was called.
+        // Only here it is known which subcommand was called.
         None if failure.code == ErrorCode::BadConfig => {
             format!("`{} --help` explains what can be set.", called()).into()
         }

@@ -1,4 +1,4 @@
-//! What the subcommands that read a recording share: its lines, and how they end.
+//! Code of the subcommands that read a recording: its lines, and the exit code.
 
 use crate::protocol::cause;
 use std::ffi::OsStr;
@@ -11,14 +11,13 @@ use super::fail;
 use crate::io::drive::stdout::{StandardOutput, loss};
 use crate::protocol::Failure;
 
-/// A line may be this long, in bytes. A table of half a million offers fits; a device that never
-/// ends a line does not.
+/// The longest line in bytes. A table of half a million offers fits; reading a device that never ends a line stops.
 const LONGEST: u64 = 256 << 20;
 
 /// The lines of a recorded stream.
 pub(super) struct Recording {
     input: BufReader<Box<dyn Read>>,
-    /// The number of the line that was read last, counted from 1.
+    /// The number of the last line read, counted from 1.
     pub(super) number: u64,
 }
 
@@ -62,14 +61,14 @@ impl Recording {
         Ok(Some(line))
     }
 
-    /// Whether the next line may have to be waited for: what was written should be shown now.
+    /// Whether the next line may have to be waited for, so that output should be flushed now.
     pub(super) fn may_wait(&self) -> bool {
         self.input.buffer().is_empty()
     }
 }
 
-/// The exit code of a subcommand that only writes text to [`StandardOutput`](crate::io::drive::stdout::StandardOutput).
-/// Whoever closes the pipe has read enough.
+/// The exit code of a subcommand that writes text to [`StandardOutput`](crate::io::drive::stdout::StandardOutput). A
+/// closed pipe is no failure.
 pub(super) fn finish(result: io::Result<ExitCode>) -> ExitCode {
     match result.map_err(|e| (loss(&e), e)) {
         Ok(code) => code,
@@ -82,7 +81,7 @@ pub(super) fn finish(result: io::Result<ExitCode>) -> ExitCode {
     }
 }
 
-/// Says what a subcommand has done, or why not.
+/// Prints the result of a subcommand, or its failure.
 pub(super) fn print(text: Result<String, Failure>) -> ExitCode {
     match text {
         Ok(text) => {
@@ -96,18 +95,18 @@ pub(super) fn print(text: Result<String, Failure>) -> ExitCode {
     }
 }
 
-/// What was to be said has not been: one line says so, and the exit code.
+/// Reports that standard output could not be written; returns the exit code.
 pub(super) fn output_lost(failure: &Failure) -> ExitCode {
     complain(&failure.to_string());
     ExitCode::from(failure.code.exit())
 }
 
-/// Says something on standard error. If that is closed too, nobody wants to know.
+/// Prints a message on standard error, if that is open.
 pub(super) fn complain(message: &str) {
     let _ = writeln!(io::stderr(), "potluck: {message}");
 }
 
-/// An error with the name of what it is about.
+/// Adds a path to an error.
 pub(super) fn named(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
     move |e| {
         io::Error::new(

@@ -1,4 +1,4 @@
-//! `potluck replay`: a recorded stream as the text that a person would have seen.
+//! `potluck replay`: shows a recorded stream as the text that a person would have seen.
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -48,7 +48,7 @@ impl Replay {
     }
 }
 
-/// Renders each line; says whether all could be read.
+/// Renders every line; returns whether all could be read.
 fn replay(
     mut recording: Recording,
     how: (&dyn Fn(&EventLine) -> String, Style),

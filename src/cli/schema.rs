@@ -1,4 +1,4 @@
-//! `potluck schema`: the schemas of every line, and a checker for recorded streams.
+//! `potluck schema`: prints the schemas of all lines, and checks recorded streams against them.
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -94,7 +94,7 @@ fn list(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{:<32}Which events and errors can answer which request.", "answers")
 }
 
-/// The schema of a name, with or without its folder.
+/// The schema of this name, with or without its folder.
 fn find(name: &str) -> Result<SchemaFile, String> {
     let wanted = name.strip_suffix(".json").unwrap_or(name);
     let wanted = wanted.strip_suffix(".schema").unwrap_or(wanted);
@@ -119,7 +119,7 @@ impl Check {
         let checked = check(recording, self.kind(), self.stream.then(Whole::default), out)?;
         out.flush()?;
         let (lines, mistakes) = (count(checked.lines, "line"), checked.mistakes);
-        // Not on standard output, which has mistakes and nothing else.
+        // It goes to standard error, because standard output has only the mistakes.
         complain(&match mistakes {
             0 if checked.is_blank => format!("there is nothing in {}", escape(&self.file.to_string_lossy())),
             0 => format!("{lines}, all valid"),
@@ -138,16 +138,16 @@ impl Check {
     }
 }
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Debug, PartialEq, Eq)]
 struct Checked {
     lines: u64,
     mistakes: u64,
-    /// There was no line with something on it: whatever should have been recorded was not.
+    /// Whether every line was empty, which means that nothing was recorded.
     is_blank: bool,
 }
 
-/// Writes the mistakes, and counts them; those of the whole session too, if it is to be one.
+/// Prints and counts the mistakes: those of the lines and, if wanted, those of the session as a whole.
 fn check(
     mut recording: Recording,
     kind: Option<Stream>,

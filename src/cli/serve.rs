@@ -1,4 +1,4 @@
-//! `potluck serve`: a hub.
+//! `potluck serve`: runs a hub.
 
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -113,7 +113,7 @@ pub struct Serve {
     log_level: log::Level,
 }
 
-/// For how long the first invite is good.
+/// How long the first invite is valid.
 const FIRST_INVITE: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -134,7 +134,7 @@ enum LogFormat {
     Json,
 }
 
-/// A host that a join link can hold.
+/// Checks that a join link can hold this host.
 fn host(text: &str) -> Result<String, String> {
     let link = text.parse::<JoinLink>().ok().filter(|link| link.host == text);
     link.map(|link| link.host).ok_or_else(|| "expected a host name or an IP address, without a port".to_owned())
@@ -144,7 +144,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "it must be a whole number of at least 1".to_owned())
 }
 
-/// A span, or a size with a unit.
+/// Reads the value of `--keep`: a span of time, or a size with a unit.
 fn keep(text: &str) -> Result<Keep, String> {
     match crate::protocol::when::span(text) {
         Some(span) if !span.is_zero() => Ok(Keep::For(span)),
@@ -153,7 +153,7 @@ fn keep(text: &str) -> Result<Keep, String> {
     }
 }
 
-/// A size with a unit.
+/// Reads a size with a unit.
 fn bytes(text: &str) -> Result<u64, String> {
     let bytes = super::size::size(text).filter(|bytes| *bytes > 0);
     bytes.ok_or_else(|| "write a size such as 500MB or 1GiB".to_owned())
@@ -187,10 +187,10 @@ impl Serve {
                     log.push_fact(line);
                 }
             };
-            // Where to join is said whatever the level is.
+            // The first line, which says how to join, is printed at every log level.
             printed.push_fact(hub.listening());
             let ended = hub.run(write).await;
-            // A log that nobody reads does not keep the hub from ending.
+            // A log that nobody reads must not keep the hub from ending.
             let closed = printed.close(Some(Duration::from_secs(2)));
             ended?;
             match closed.err().and_then(|e| loss(&e)) {
@@ -250,8 +250,8 @@ impl Serve {
         })
     }
 
-    /// Makes the hub's first invite, once, and shows it to whoever sits at the terminal: the log has no secrets. A hub
-    /// that keeps nothing gets one for as long as it runs, because no other can be made for it.
+    /// Creates the hub's first invite, once, and prints it on standard error, because the log must not have secrets.
+    /// For a hub in memory the invite is valid as long as it runs, because no other can be created.
     fn first_invite(&self, hub: &mut OpenHub) -> Result<(), Failure> {
         if !self.ephemeral && !std::io::stderr().is_terminal() {
             return Ok(());
@@ -265,7 +265,7 @@ impl Serve {
         if hub.store().first_invite(&invite)? {
             let link = JoinLink { invite: Some(secret), ..link };
             let how = if self.ephemeral { "" } else { " (for one, within a day; `potluck invite add` makes more)" };
-            // Somebody who has closed standard error does not want to see it.
+            // Nobody reads standard error if it is closed.
             let _ = writeln!(std::io::stderr(), "potluck: the first invite{how}:\n  {link}");
         }
         Ok(())
@@ -300,14 +300,14 @@ impl Serve {
     }
 }
 
-/// Has the hub stop when somebody wants the program to end.
+/// Stops the hub when a signal asks the program to end.
 fn stop_at_signals(mailbox: Mailbox) -> Result<Signals, Failure> {
     let attended = std::io::stdin().is_terminal() || std::io::stdout().is_terminal();
     let stop = move |signal| {
         let reason = match signal {
             Signal::Interrupt => "SIGINT",
             Signal::Terminate => "SIGTERM",
-            // The terminal is gone, and with it whoever could stop the hub.
+            // The terminal has gone, and with it whoever could stop the hub.
             Signal::Hangup if attended => "SIGHUP",
             // There is no configuration file to read again.
             Signal::Hangup => return,
@@ -317,7 +317,7 @@ fn stop_at_signals(mailbox: Mailbox) -> Result<Signals, Failure> {
     Signals::install(OnHangup::Told, stop).map_err(Failure::internal)
 }
 
-/// A folder that cannot be offered.
+/// The failure for a folder that cannot be offered.
 fn unusable(failure: Failure) -> Failure {
     let way = failure.hint.unwrap_or("Name another folder with --files.".into());
     Failure::new(ErrorCode::BadConfig, failure.message).hint(way)

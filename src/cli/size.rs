@@ -1,8 +1,8 @@
-//! Sizes and rates on the command line: `500MB`, `1GiB`, `10M`, `1.5MB`.
+//! Parses sizes and rates on the command line: `500MB`, `1GiB`, `10M`, `1.5MB`.
 
 use crate::io::transfer::SLOWEST;
 
-/// Reads a rate in bytes a second; its unit may be short, as in `10M`, or missing.
+/// Parses a rate in bytes a second. The unit may be short, as in `10M`, or missing.
 pub(super) fn rate(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text);
     let bytes = match unit.strip_suffix("/s").unwrap_or(unit) {
@@ -16,7 +16,7 @@ pub(super) fn rate(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Reads a size in bytes; it needs its unit.
+/// Parses a size in bytes. The unit is required.
 pub(super) fn size(text: &str) -> Option<u64> {
     let (number, unit) = split(text);
     scaled(number, scale(unit)?)
@@ -26,7 +26,7 @@ fn split(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()))
 }
 
-/// Powers of ten and of two (IEC 80000-13). In a hurry, people write the prefixes small.
+/// Powers of ten and of two (IEC 80000-13). Lower-case prefixes are accepted, too.
 fn scale(unit: &str) -> Option<u64> {
     Some(match unit.to_ascii_lowercase().as_str() {
         "kb" => 1_000,
@@ -39,10 +39,10 @@ fn scale(unit: &str) -> Option<u64> {
     })
 }
 
-/// The whole bytes in a number of units.
+/// The whole bytes in a decimal number of units.
 fn scaled(number: &str, scale: u64) -> Option<u64> {
     let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
-    // More decimals than the largest unit has bytes say nothing.
+    // Nobody means a size with more decimals than that.
     if part.is_empty() || part.len() > 9 || part.contains('.') {
         return None;
     }

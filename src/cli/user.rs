@@ -1,4 +1,4 @@
-//! `potluck user`: the accounts of a hub, whether it runs or not.
+//! `potluck user`: manages the accounts of a hub, whether the hub runs or not.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -112,14 +112,14 @@ impl User {
         print(self.text().map_err(|failure| self.folder.leads_here(failure)))
     }
 
-    /// Does what was asked; gives what is to be said about it.
+    /// Does what was asked; returns the text to print.
     fn text(&self) -> Result<String, Failure> {
         match &self.what {
             What::Add { name, password, take } => {
                 check_person(name)?;
                 let conflicts = Conflicts { take: *take, replace: false };
                 let there = self.folder.find(Users::find)?;
-                // Nobody shall think of a password for nothing.
+                // The name is checked first, so that nobody thinks of a password in vain.
                 there.as_ref().map_or(Ok(()), |users| users.check(name, conflicts))?;
                 let hash = hash(&password.read(name)?)?;
                 let mut users = there.map_or_else(|| self.folder.made(Users::open), Ok)?;
@@ -150,7 +150,7 @@ impl User {
         self.folder.existing(Users::find)
     }
 
-    /// Everything is looked at before anything is hashed, and all is hashed before anything is kept.
+    /// Every line is checked before any password is hashed, and all are hashed before any is stored.
     fn import(&self, file: &Path, conflicts: Conflicts) -> Result<usize, Failure> {
         let lines = read_list(file)?;
         let there = self.folder.find(Users::find)?;
@@ -171,7 +171,7 @@ impl User {
     }
 }
 
-/// The accounts of a list, each with the number of its line.
+/// The accounts of a list, each with its line number.
 fn read_list(file: &Path) -> Result<Vec<(u64, String, Password)>, Failure> {
     let unreadable = |e: io::Error| unreadable(file, &e);
     let mut recording = Recording::open(file).map_err(unreadable)?;
@@ -229,7 +229,7 @@ impl PasswordSource {
     }
 }
 
-/// Asks twice: what cannot be seen is easily mistyped.
+/// Asks for a password twice, because what cannot be seen is easily mistyped.
 fn prompt(name: &str) -> Result<Password, Failure> {
     let ask = |prompt: String| {
         rpassword::prompt_password(prompt)

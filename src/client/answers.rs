@@ -1,4 +1,5 @@
-//! What a program waits for of its client: that it has entered, and the answers to requests.
+//! Matches what the client tells with what the program waits for: that the client has entered the hub, and the answers
+//! to its requests.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,22 +9,22 @@ use tokio::sync::{mpsc, oneshot};
 use crate::io::drive::client::{Message, Observer};
 use crate::protocol::{ErrorCode, Event, EventLine, Failure, Id};
 
-/// The answers that somebody waits for. Clones share them.
+/// The answers that are awaited. Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Answers(Arc<Mutex<Awaited>>);
 
 #[derive(Default)]
 struct Awaited {
-    /// The number of the last request.
+    /// The number of the newest request.
     last: i64,
     requests: HashMap<i64, oneshot::Sender<Event>>,
-    /// What went wrong last that concerns no request.
+    /// The newest failure that belongs to no request.
     wrong: Option<Failure>,
-    /// The client has ended: there are no more answers.
+    /// Whether the client has ended, so that there are no more answers.
     ended: bool,
 }
 
-/// An answer that is waited for. Dropped, nobody waits for it any more.
+/// An answer that is awaited. Dropping it stops waiting.
 pub(super) struct Awaiting {
     answers: Answers,
     number: i64,
@@ -31,7 +32,7 @@ pub(super) struct Awaiting {
 }
 
 impl Answers {
-    /// A number for a request, and its answer to wait for.
+    /// Numbers a new request, and returns its awaited answer.
     pub(super) fn await_one(&self) -> Awaiting {
         let (tell, answer) = oneshot::channel();
         let mut awaited = self.lock();
@@ -43,34 +44,34 @@ impl Answers {
         Awaiting { answers: self.clone(), number, answer }
     }
 
-    /// Nothing will be answered any more.
+    /// Ends all waiting: there are no more answers.
     pub(super) fn end(&self) {
         let mut awaited = self.lock();
         awaited.ended = true;
         awaited.requests.clear();
     }
 
-    /// What went wrong last that concerns no request.
+    /// The newest failure that belongs to no request.
     pub(super) fn wrong(&self) -> Option<Failure> {
         self.lock().wrong.clone()
     }
 
-    /// Held for moments only.
+    /// Locks the table. It is never held for long.
     fn lock(&self) -> MutexGuard<'_, Awaited> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Awaiting {
-    /// The `id` of the request.
+    /// The `id` for the request.
     pub(super) fn id(&self) -> Id {
         Id::Number(self.number)
     }
 
-    /// The event that answers it.
+    /// Waits for the final event of the request.
     ///
     /// # Errors
-    /// Why it was refused, or failed; `interrupted` if the client has ended.
+    /// The failure with which the request was answered; `interrupted` if the client has ended.
     pub(super) async fn event(&mut self) -> Result<Event, Failure> {
         match (&mut self.answer).await {
             Ok(Event::Error(error)) => Err(error.into()),
@@ -86,13 +87,14 @@ impl Drop for Awaiting {
     }
 }
 
-/// Takes answers to those who wait for them; all else goes to the reader of events.
+/// The reader of the client's events: passes answers to those who wait for them, and everything else to
+/// [`Events`](super::Events).
 pub(super) struct Taking {
     answers: Answers,
-    /// Told once: that the client has entered the hub, or why not.
+    /// Gets the result of entering the hub, once.
     entered: Option<oneshot::Sender<Result<(), Failure>>>,
     mailbox: mpsc::Sender<Message>,
-    /// The client has been told not to wait for the reader: telling it again would put its end off again.
+    /// Whether the client has been told not to wait for the reader. Telling it again would postpone its end.
     ending: bool,
 }
 
@@ -107,7 +109,7 @@ impl Taking {
 
     fn enter(&mut self, how: Result<(), Failure>) {
         if let Some(entered) = self.entered.take() {
-            // Who does not wait any more has let go of the client.
+            // If the receiver has gone, the program has dropped the client.
             let _ = entered.send(how);
         }
     }
@@ -135,14 +137,14 @@ impl Observer for Taking {
         }
     }
 
-    /// Answers go to who has asked, so that requests need not wait until events are read.
+    /// Answers are delivered as they arrive, so a request need not wait until events have been read.
     fn unread(&self, _waiting: usize) -> usize {
         0
     }
 
-    /// A program that leaves does not have to read what it has not read before: the hub keeps it.
+    /// A program that leaves need not read the remaining events. The hub keeps the messages among them.
     fn end_waits(&mut self) {
-        // If there is no room now, this is called again in a second.
+        // If the queue is full, this is called again a second later.
         self.ending = self.ending || self.mailbox.try_send(Message::Interrupt(0)).is_ok();
     }
 }

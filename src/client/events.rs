@@ -1,4 +1,4 @@
-//! What a client tells, event by event.
+//! The events of a client, for the program that runs it.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,16 +13,17 @@ use crate::io::drive::output::Output;
 use crate::io::drive::queued::Numbered;
 use crate::protocol::{Event, EventLine};
 
-/// The events of a [`Client`](super::Client), as [`Client::events`](super::Client::events) gives them.
+/// The events of a [`Client`](super::Client), as [`Client::events`](super::Client::events) returns them.
 ///
-/// A message that was taken from here counts as delivered. What is not taken waits in bounded memory: of the table, the
-/// roster and the progress of transfers only the newest state, and where there is no room for more, a `gap` says how
-/// much is missing.
+/// A message that was taken from here counts as delivered. Events that are not taken wait in bounded memory. Of the
+/// table, the roster and the progress of transfers, only the newest state waits; if there is no room for other events,
+/// a `gap` says how many were dropped.
 pub struct Events {
     told: Output<EventLine>,
     mailbox: mpsc::Sender<Message>,
     numbered: Numbered,
-    /// What was taken and the client has not heard of yet: messages of the hub, and how many private ones.
+    /// Messages that were taken and not yet reported to the client: the numbers of those from the hub, and how many
+    /// private ones.
     numbers: Vec<u64>,
     privates: usize,
 }
@@ -32,12 +33,13 @@ impl Events {
         Self { told, mailbox, numbered: Numbered::default(), numbers: Vec::new(), privates: 0 }
     }
 
-    /// The next event; `None` once the client has ended and everything was taken. May be cancelled without loss.
+    /// The next event; `None` once the client has ended and all events were taken. It may be cancelled without losing
+    /// an event.
     pub async fn next(&mut self) -> Option<EventLine> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// Lets the client know which messages have been taken.
+    /// Reports to the client which messages have been taken.
     fn report(&mut self) {
         if self.numbers.is_empty() && self.privates == 0 {
             return;
@@ -45,7 +47,7 @@ impl Events {
         let taken = Message::Written(std::mem::take(&mut self.numbers), std::mem::take(&mut self.privates));
         if let Err(mpsc::error::TrySendError::Full(Message::Written(numbers, privates))) = self.mailbox.try_send(taken)
         {
-            // It is told with the next one.
+            // The client is busy: report them with the next event.
             (self.numbers, self.privates) = (numbers, privates);
         }
     }
@@ -66,7 +68,7 @@ impl Stream for Events {
             this.numbers.extend(number_of(&line.event));
             this.privates += usize::from(is_private(&line.event));
             this.report();
-            // Not for the user to see.
+            // The user must not see this one.
             if !matches!(line.event, Event::Withheld(_)) {
                 this.numbered.number(&mut line);
                 return Poll::Ready(Some(line));

@@ -1,4 +1,4 @@
-//! Client and hub by their doors, over loopback.
+//! Tests of a client and a hub through the library's builders, over loopback.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::*;
 use crate::hub::Hub;
 use crate::protocol::{Event, Presence, request};
 
-/// Longer than anything takes here.
+/// Longer than any step of the tests takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
@@ -18,7 +18,7 @@ async fn join(hub: &Hub, folder: &Path, name: &str) -> Client {
     soon(Client::connect(hub.link()).name(name).data(folder.join(name)).into_future()).await.unwrap()
 }
 
-/// Reads events until this one is there.
+/// Reads events up to the first one that matches.
 async fn until(events: &mut Events, mut is_it: impl FnMut(&Event) -> bool) -> EventLine {
     loop {
         let line = soon(events.next()).await.expect("the client is there");
@@ -44,7 +44,7 @@ async fn answers_come_though_nobody_reads_events_and_messages_wait_until_somebod
         let Event::Message(message) = line.event else { unreachable!() };
         assert!(message.text.starts_with(&format!("{number} ")) && line.seq.is_some());
     }
-    // What was taken counts as delivered.
+    // A message that was taken counts as delivered.
     let mut hers = dora.events();
     until(&mut hers, |event| matches!(event, Event::MessageDelivered(_))).await;
     soon(erin.leave()).await.unwrap();
@@ -129,7 +129,7 @@ async fn who_cannot_come_in_learns_why() {
 #[test]
 fn a_link_is_taken_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
-    // As a text it would lose the invite.
+    // The link is passed as a value, because its text form would lose the invite.
     let link = JoinLink { name: None, host: "h".into(), port: 1, key: None, invite: Some("secret".into()) };
     let home = Home::open(Some(folder.path())).unwrap();
     let options = Client::connect(link.clone()).name("erin").options(home).unwrap();

@@ -1,12 +1,12 @@
-//! Answers in the order of what was asked.
+//! Puts answers into the order of their requests.
 //!
-//! A request takes a slot when it is begun, and its answer fills that slot, sooner or later. Filled slots leave from
-//! the front. A slot that *holds* those behind it is passed by none of them; one that does not, because its request
-//! waits for somebody or something else, is passed by all that are filled. It passes none that holds, either.
+//! A request takes a slot when it starts, and its answer fills the slot later. Filled slots leave from the front. A
+//! slot either holds up the slots behind it until it is filled, or lets them pass, because its request waits for
+//! somebody or something else. A passing answer never passes a slot that holds up.
 
 use std::collections::VecDeque;
 
-/// A request that is not answered yet, or whose answer may not leave yet.
+/// A request without an answer, or an answer that may not leave yet.
 #[derive(Debug)]
 struct Slot<K, A> {
     key: K,
@@ -14,7 +14,7 @@ struct Slot<K, A> {
     answer: Option<(A, usize)>,
 }
 
-/// The answers of one asker. See the [module](self) for what it promises.
+/// The answers to one client or program. See the [module](self) for the order in which they leave.
 #[derive(Debug)]
 pub struct Answers<K, A> {
     slots: VecDeque<Slot<K, A>>,
@@ -28,15 +28,15 @@ impl<K, A> Default for Answers<K, A> {
 }
 
 impl<K: PartialEq, A> Answers<K, A> {
-    /// A request is begun; `holds` says whether the answers to what is asked later wait for this one.
+    /// Adds a slot for a request that starts. `holds` says whether it holds up later answers.
     pub fn take_slot(&mut self, key: K, holds: bool) {
         self.slots.push_back(Slot { key, holds, answer: None });
     }
 
-    /// The answer to the oldest request with this key that has none. `bytes` is how much memory it takes.
+    /// Fills the oldest empty slot with this key. `bytes` is the memory that the answer takes.
     ///
     /// # Errors
-    /// Gives it back if nothing was asked with this key.
+    /// Returns the answer if there is no such slot.
     pub fn fill(&mut self, key: &K, answer: A, bytes: usize) -> Result<(), A> {
         match self.unanswered(key) {
             Some(slot) => {
@@ -48,34 +48,34 @@ impl<K: PartialEq, A> Answers<K, A> {
         }
     }
 
-    /// From now on the request with this key waits for somebody else: others may be answered meanwhile.
+    /// Lets later answers pass the request with this key from now on.
     pub fn let_pass(&mut self, key: &K) {
         if let Some(slot) = self.unanswered(key) {
             slot.holds = false;
         }
     }
 
-    /// The next answer that may leave.
+    /// Takes the next answer that may leave.
     pub fn pop(&mut self) -> Option<A> {
         let stop = self.slots.iter().position(|slot| slot.answer.is_some() || slot.holds)?;
-        // A slot that is not filled holds up the rest.
+        // An empty slot holds up the rest.
         self.slots.get(stop)?.answer.as_ref()?;
         let (answer, bytes) = self.slots.remove(stop)?.answer?;
         self.bytes -= bytes;
         Some(answer)
     }
 
-    /// How many requests are under way.
+    /// How many slots there are.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Whether nothing is under way.
+    /// Whether there are no slots.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// Bytes of answers that wait for others.
+    /// The memory in bytes of answers that may not leave yet.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(drain(&mut answers), [0; 0], "both were asked after 2");
         answers.fill(&2, 2, 0).unwrap();
         assert_eq!(drain(&mut answers), [2, 3, 4]);
-        // A receipt holds the others up until it is known that it waits.
+        // A message's receipt holds up later answers until it is known that it must wait.
         answers.take_slot(5, true);
         answers.take_slot(6, true);
         answers.fill(&6, 6, 0).unwrap();
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!((drain(&mut answers), answers.len()), (vec![1, 5], 0));
     }
 
-    /// What is promised, in the plainest words: of everything asked, in its order, who may leave?
+    /// The promise in its simplest form: of all requests in order, which answers may leave?
     struct Model(Vec<(u64, bool, bool)>);
 
     impl Model {

@@ -1,6 +1,6 @@
-//! How often somewhere is dialled in vain. Where to dial is what a hub says, and a hub can lie: it could aim all its
-//! clients at one victim, under as many names as it likes. So failures count for an address and for its host, whatever
-//! is said to be there, and the pauses after them grow.
+//! Limits dialling of addresses that do not answer. Clients dial the addresses that their hub names, and a malicious
+//! hub could aim all of them at one victim, under any number of names. So failures are counted for each address and
+//! each host, whoever is said to be there, and the pauses after them grow.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use super::time::Time;
 
-/// After so many failures one waits.
+/// The failures after which dialling pauses.
 const FREE: u32 = 6;
 const FREE_OF_HOST: u32 = 16;
-/// How long, the first time; each time it is twice as long.
+/// The first pause. Each further one is twice as long.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
-/// What is longer ago than this is forgotten.
+/// The age at which a failure is forgotten.
 const FORGET: Duration = Duration::from_secs(180);
-/// Places that are remembered. When there are more, nothing is dialled where dialling has failed of late.
+/// The most addresses that are remembered. With more, only hosts without recent failures are dialled.
 const MOST: usize = 4_096;
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,7 +33,7 @@ impl Failures {
     }
 }
 
-/// Where dialling has failed.
+/// The addresses and hosts with recent failures.
 #[derive(Debug, Default)]
 pub struct Dials {
     addresses: HashMap<SocketAddr, Failures>,
@@ -41,7 +41,7 @@ pub struct Dials {
 }
 
 impl Dials {
-    /// Whether this address may be dialled now; otherwise in how long.
+    /// Checks whether this address may be dialled now.
     ///
     /// # Errors
     /// The time to wait.
@@ -52,13 +52,13 @@ impl Dials {
         if now < until { Err(until - now) } else { Ok(()) }
     }
 
-    /// Nobody was there, or somebody else than was looked for.
+    /// Dialling failed: nobody answered, or not the owner of the expected key.
     pub fn failed(&mut self, now: Time, address: SocketAddr) {
         add(&mut self.addresses, now, address);
         add(&mut self.hosts, now, address.ip());
     }
 
-    /// Who was looked for is there. Others at that host may be, too.
+    /// Dialling succeeded. This clears the failures of the address and of its host.
     pub fn reached(&mut self, address: SocketAddr) {
         self.addresses.remove(&address);
         self.hosts.remove(&address.ip());
@@ -68,8 +68,8 @@ impl Dials {
 fn add<K: Copy + Eq + Hash>(places: &mut HashMap<K, Failures>, now: Time, place: K) {
     if places.len() >= MOST && !places.contains_key(&place) {
         places.retain(|_, failures| now - failures.last < FORGET);
-        // Whoever makes us forget others by naming many has not been given a chance to dial them again at once: the
-        // hosts are still counted, and hosts cannot be made up that fast.
+        // Naming many addresses makes us forget some, but not for free: their hosts are still counted, and hosts cannot
+        // be invented as fast.
         if let Some(oldest) = places.iter().min_by_key(|(_, failures)| failures.last).map(|(place, _)| *place)
             && places.len() >= MOST
         {
@@ -91,7 +91,7 @@ mod tests {
         Time(millis * 1_000)
     }
 
-    /// How many dials there are within a minute if somebody wants one every 10 ms, to an address that `port` gives.
+    /// The number of dials in a minute, if one is wanted every 10 ms, to the ports that `port` gives.
     fn dials(dials: &mut Dials, port: impl Fn(u64) -> u16) -> usize {
         let mut count = 0;
         for n in 0..6_000 {

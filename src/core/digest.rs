@@ -1,50 +1,52 @@
-//! Hashes of collections that change a little at a time.
+//! Hashes of collections that are updated a little at a time.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
 
-/// The hash of a collection, whatever the order in which its parts came and went: the sum of a hash for each part
-/// (AdHash, Bellare and Micciancio 1997). Adding or removing a part costs one hash, however large the collection is.
+/// The hash of a collection, independent of the order in which its parts were added and removed: the sum of a hash of
+/// each part (AdHash, Bellare and Micciancio 1997). Adding or removing a part costs one hash, whatever the size of the
+/// collection.
 ///
-/// It finds machines that have drifted apart. It is not made to withstand somebody who looks for collisions.
+/// It shows whether two machines have the same state. It does not withstand somebody who searches for collisions.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Digest(u128);
 
 impl Digest {
-    /// A part has come.
+    /// Adds a part.
     pub fn add(&mut self, part: &impl Serialize) {
         self.0 = self.0.wrapping_add(hash(part));
     }
 
-    /// A part that was there has gone.
+    /// Removes a part, which must have been added.
     pub fn remove(&mut self, part: &impl Serialize) {
         self.0 = self.0.wrapping_sub(hash(part));
     }
 
-    /// The same for a part of these fields: cheaper, where there are very many parts.
+    /// Adds a part that consists of these fields. It is cheaper than [`Digest::add`], for collections with very many
+    /// parts.
     pub fn add_fields(&mut self, fields: &[&[u8]]) {
         self.0 = self.0.wrapping_add(hash_fields(fields));
     }
 
-    /// The same for a part that was there.
+    /// Removes a part that was added with [`Digest::add_fields`].
     pub fn remove_fields(&mut self, fields: &[&[u8]]) {
         self.0 = self.0.wrapping_sub(hash_fields(fields));
     }
 
-    /// The digest that was written as these bytes.
+    /// The digest from its stored bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(bytes))
     }
 
-    /// The form to store it in.
+    /// The bytes to store.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
 }
 
-/// The digest of several collections, in this order.
+/// The digest of several collections, which depends on their order.
 pub fn combined(parts: &[Digest]) -> Digest {
     let mut hasher = blake3::Hasher::new();
     for part in parts {
@@ -55,7 +57,7 @@ pub fn combined(parts: &[Digest]) -> Digest {
 
 fn hash(part: &impl Serialize) -> u128 {
     let mut hasher = blake3::Hasher::new();
-    // Writing into a hasher does not fail, and our parts have a JSON form.
+    // A hasher never fails, and every part has a JSON form.
     let _ = serde_json::to_writer(&mut hasher, part);
     first_half(&hasher.finalize())
 }

@@ -1,19 +1,19 @@
-//! A set that mostly has one value.
+//! A set that is optimized for a single value.
 
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
-/// A sorted set. One value is kept in place: the smallest tree takes ten times as much.
+/// A sorted set. A single value is stored in place, because the smallest `BTreeSet` takes ten times as much memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Few<T> {
-    /// One value.
+    /// Exactly one value.
     One(T),
-    /// None, or several.
+    /// No value, or several.
     Many(BTreeSet<T>),
 }
 
 impl<T: Ord> Few<T> {
-    /// How many values there are.
+    /// The number of values.
     pub fn len(&self) -> usize {
         match self {
             Self::One(_) => 1,
@@ -21,12 +21,12 @@ impl<T: Ord> Few<T> {
         }
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Puts a value in.
+    /// Adds a value.
     pub fn insert(&mut self, value: T) {
         match self {
             Self::One(one) if *one == value => {}
@@ -39,7 +39,7 @@ impl<T: Ord> Few<T> {
         }
     }
 
-    /// Takes a value out; afterwards the set may be empty.
+    /// Removes a value; the set may be empty afterwards.
     pub fn remove<Q: Ord + ?Sized>(&mut self, value: &Q)
     where
         T: Borrow<Q>,
@@ -58,7 +58,7 @@ impl<T: Ord> Few<T> {
         }
     }
 
-    /// The values in their order.
+    /// The values in order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         let (one, many) = match self {
             Self::One(one) => (Some(one), None),

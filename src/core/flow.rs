@@ -1,55 +1,56 @@
-//! Whether somebody sends, or takes, so little that they only hold a place: a byte now and then is not silence, and
-//! would never meet a deadline for it.
+//! Detects peers that move so few bytes that they only occupy a place. A byte now and then resets every deadline for
+//! silence, so the bytes in a period are counted.
 
 use std::time::Duration;
 
 use super::time::Time;
 
-/// Over this time it is looked whether enough comes.
+/// The length of a period.
 pub const TRIAL: Duration = Duration::from_secs(10);
-/// Who moves fewer bytes in a trial is slow: as much as the slowest limit that a user can set.
+/// The bytes in a period below which a peer counts as slow: the slowest rate limit that a user can set.
 pub const LEAST: u64 = 10 << 10;
-/// Who moves not even this part of it only drips: several connections may share that limit.
+/// A peer that moves less than this fraction of the limit moves next to nothing. Several connections may share one rate
+/// limit, so slow is not the same.
 const DRIP: u64 = 10;
-/// After so many trials in a row in which it only dripped, nothing is hoped for any more.
+/// The periods of next to nothing, in a row, after which the connection is given up.
 const HOPELESS: u32 = 6;
 
-/// How it goes.
+/// The judgement of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Enough comes, or it is too early to tell.
+    /// It is fast enough, or it is too early to tell.
     Well,
-    /// Too little came of late: whoever else can do the same should be asked.
+    /// The last period was too slow: other sources should be asked as well.
     Slow,
-    /// Next to nothing has come for a minute.
+    /// Next to nothing has moved for a minute.
     Hopeless,
 }
 
-/// What moves over one connection while something is wanted of it.
+/// The bytes of a connection while something is expected of it.
 #[derive(Debug, Clone)]
 pub struct Flow {
     since: Time,
     moved: u64,
     slow: bool,
     drips: u32,
-    /// What a trial must move, and how long it is.
+    /// The bytes that a period must move, and its length.
     least: u64,
     trial: Duration,
 }
 
 impl Flow {
-    /// A connection of which something is wanted from now on; `least` bytes in each trial are enough. With 0 it is
-    /// never slow.
+    /// A connection of which something is expected from now on. `least` bytes in each period of length `trial` are
+    /// enough; with 0 it is never slow.
     pub fn new(now: Time, least: u64, trial: Duration) -> Self {
         Self { since: now, moved: 0, slow: false, drips: 0, least, trial }
     }
 
-    /// So many bytes have moved.
+    /// Counts bytes that have moved.
     pub fn moved(&mut self, now: Time, bytes: u64) -> Verdict {
         self.moved = self.moved.saturating_add(bytes);
         let trials = u32::try_from((now - self.since).as_micros() / self.trial.as_micros().max(1)).unwrap_or(u32::MAX);
         if trials > 0 {
-            // A pause that ends with much is a pause.
+            // A long pause before much data is no slowness.
             self.slow = self.moved < self.least;
             self.drips = if self.moved < self.least / DRIP { self.drips.saturating_add(trials) } else { 0 };
             (self.since, self.moved) = (now, 0);
@@ -57,7 +58,7 @@ impl Flow {
         self.verdict()
     }
 
-    /// How it has gone so far.
+    /// The judgement so far.
     pub fn verdict(&self) -> Verdict {
         match (self.slow, self.drips) {
             (_, HOPELESS..) => Verdict::Hopeless,
@@ -66,7 +67,7 @@ impl Flow {
         }
     }
 
-    /// Nothing is wanted: it says nothing that nothing comes.
+    /// Nothing is expected any more, so silence does not count.
     pub fn rest(&mut self, now: Time) {
         *self = Self::new(now, self.least, self.trial);
     }
@@ -80,7 +81,7 @@ mod tests {
         Time(seconds * 1_000_000)
     }
 
-    /// What is found within two minutes of who moves a piece at a time, so many seconds after each other.
+    /// The verdicts within two minutes for a peer that moves `piece` bytes every `seconds` seconds.
     fn verdicts(least: u64, seconds: u64, piece: u64) -> Vec<Verdict> {
         let mut flow = Flow::new(at(0), least, TRIAL);
         let mut found: Vec<Verdict> = (1..=120 / seconds).map(|n| flow.moved(at(n * seconds), piece)).collect();
@@ -96,7 +97,7 @@ mod tests {
         assert_eq!(verdicts(LEAST, 1, 100), [Well, Slow, Hopeless]);
         assert_eq!(verdicts(LEAST, 1, 200), [Well, Slow], "others are asked, but it goes on");
         assert_eq!(verdicts(LEAST, 1, 2_000), [Well]);
-        // A pause that ends with much is a pause.
+        // A long pause before much data is no slowness.
         assert_eq!(verdicts(LEAST, 40, 256 << 10), [Well]);
         assert_eq!(verdicts(0, 9, 0), [Well], "we are slow ourselves");
     }

@@ -1,34 +1,34 @@
-//! State with revisions: a map that can tell what changed since any revision.
+//! A map with revisions, which can tell what has changed since any revision.
 //!
-//! Every key remembers the revision of its latest change, and keys are indexed by it. So the changes
-//! since a revision name each key once, with its newest value, however often it changed: a reader that
-//! comes late gets less, not more. Removed keys leave a mark; when there are more marks than values, the
-//! marks are forgotten, and readers from before that are told everything anew.
+//! Every key has the revision of its latest change, and an index finds keys by revision. So the changes since a
+//! revision name each key once, with its newest value, however often it changed: a reader that comes late gets less,
+//! not more. A removed key leaves a tombstone. When there are more tombstones than values, all tombstones are dropped,
+//! and readers from before that get the whole map.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
 use std::ops::Bound::{Excluded, Unbounded};
 
-/// Marks that are always kept, so that small ledgers need not be told anew.
+/// The number of tombstones that are kept in any case, so that readers of a small map are not sent all of it.
 const MARKS_KEPT: usize = 1_024;
 
-/// How far a reader has come.
+/// The position of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Seen {
-    /// Everything up to this revision.
+    /// The reader knows everything up to this revision.
     pub revision: u64,
-    /// Read since marks were last forgotten, which is counted.
+    /// The generation in which it was read: it changes when tombstones are dropped.
     generation: u64,
 }
 
-/// A map with revisions. Revision 0 is the empty map.
+/// The map. Revision 0 is the empty map.
 pub struct Ledger<K, V> {
     entries: BTreeMap<K, Entry<V>>,
     by_revision: BTreeMap<u64, K>,
     marks: usize,
-    /// Marks up to this revision may have been forgotten.
+    /// Tombstones up to this revision may have been dropped.
     forgotten: u64,
-    /// How often marks have been forgotten.
+    /// How often tombstones have been dropped.
     generation: u64,
 }
 
@@ -45,12 +45,12 @@ impl<K, V> Default for Ledger<K, V> {
 }
 
 impl<K: Ord + Clone, V> Ledger<K, V> {
-    /// How many values there are.
+    /// The number of values.
     pub fn len(&self) -> usize {
         self.entries.len() - self.marks
     }
 
-    /// Whether there is none.
+    /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -65,12 +65,12 @@ impl<K: Ord + Clone, V> Ledger<K, V> {
         self.entries.get(key).filter(|entry| entry.live).map(|entry| &entry.value)
     }
 
-    /// All values in the order of their keys, from `start`.
+    /// All values from the key `start` on, in the order of their keys.
     pub fn range_from<'a>(&'a self, start: &K) -> impl Iterator<Item = (&'a K, &'a V)> + use<'a, K, V> {
         self.entries.range(start..).filter(|(_, entry)| entry.live).map(|(key, entry)| (key, &entry.value))
     }
 
-    /// Sets a value. `revision` is new and higher than all before.
+    /// Sets a value. `revision` must be higher than all before.
     pub fn set(&mut self, revision: u64, key: K, value: V) {
         let entry = Entry { revision, value, live: true };
         match self.entries.entry(key) {
@@ -88,7 +88,7 @@ impl<K: Ord + Clone, V> Ledger<K, V> {
         }
     }
 
-    /// Removes a value; the mark that stays is what `retire` makes of it.
+    /// Removes a key. `retire` turns its value into the tombstone.
     pub fn remove(&mut self, revision: u64, key: &K, retire: impl FnOnce(&mut V)) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         let old = std::mem::replace(&mut entry.revision, revision);
@@ -102,9 +102,9 @@ impl<K: Ord + Clone, V> Ledger<K, V> {
         }
     }
 
-    /// What changed after `seen`, oldest change first: the revision, the key, the value, and whether it is still
-    /// there. The first part says whether this is everything, and what was known before is void: never, unless the
-    /// reader wants the `whole` map. Such a one who comes late is not told of all that is gone.
+    /// The changes after `seen`, oldest first: revision, key, value, and whether the value still exists. The boolean
+    /// says whether this is the whole map, which replaces what the reader knew. That happens only to a reader that
+    /// wants the `whole` map; it is then not told of removed keys.
     pub fn since(&self, seen: Option<Seen>, whole: bool) -> (bool, impl Iterator<Item = (u64, &K, &V, bool)>) {
         let lasts = |seen: &Seen| seen.generation == self.generation || seen.revision >= self.forgotten;
         let known = seen.filter(|seen| !whole || lasts(seen));
@@ -117,7 +117,7 @@ impl<K: Ord + Clone, V> Ledger<K, V> {
         (full, changes.filter(move |change| !full || change.3))
     }
 
-    /// What a reader has seen who has been told everything up to a revision.
+    /// The position of a reader that was told everything up to a revision.
     pub fn seen(&self, revision: u64) -> Seen {
         Seen { revision, generation: self.generation }
     }
@@ -159,7 +159,7 @@ mod tests {
         }
         assert!(ledger.entries.len() < 2_000);
         assert!(ledger.since(Some(early), true).0);
-        // Who has begun after that, and is not through yet, does not begin again.
+        // A reader that started after that and has not finished does not start again.
         assert!(!ledger.since(Some(ledger.seen(5)), true).0);
     }
 

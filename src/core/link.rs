@@ -1,12 +1,12 @@
-//! The link: numbered frames over connections that come and go.
+//! The link: a reliable, ordered stream of frames over connections that come and go.
 //!
-//! A connection delivers frames in order or breaks. The link numbers them, keeps each until the other side has
-//! acknowledged it, and sends the others again over the next connection. So bodies arrive in order, each exactly once,
-//! for as long as both sides keep their link.
+//! A connection delivers frames in order or breaks. The link numbers each body, keeps it until the other side has
+//! acknowledged it, and sends unacknowledged bodies again over the next connection. So bodies arrive in order, each
+//! exactly once, as long as both sides keep their link.
 //!
-//! Silence is noticed by asking. If something is unanswered for `ack_timeout`, a probe is sent; after
-//! `retries` probes without a sign of life the link is lost. Anything that arrives is a sign of life. A
-//! link on which nothing happens is probed every `keep_alive`.
+//! Silence is detected by asking. If something is unanswered for `ack_timeout`, a probe is sent; after `retries` probes
+//! without a sign of life the link is lost. Anything that arrives is a sign of life. An idle link is probed every
+//! `keep_alive`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,45 +17,45 @@ use super::timers::Timers;
 use crate::protocol::limits::{LINK_BYTES, LINK_FRAMES, LINK_STATE_BYTES};
 use crate::protocol::wire::Frame;
 
-/// How long an acknowledgement may wait for a frame that takes it along.
+/// How long an acknowledgement waits for a frame that can carry it.
 const ACK_DELAY: Duration = Duration::from_millis(20);
 
-/// The link's timers.
+/// The timing of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkConfig {
-    /// How long an answer may take before a probe is sent.
+    /// How long an acknowledgement may take before a probe is sent.
     pub ack_timeout: Duration,
-    /// How many probes are sent before the link is lost.
+    /// How many probes are sent before the link counts as lost.
     pub retries: u32,
-    /// After how much silence the link is probed even if nothing is unanswered.
+    /// How long a link may be idle before it is probed.
     pub keep_alive: Duration,
 }
 
 impl LinkConfig {
-    /// The hub's timers. The keep-alive is shorter than a timeout, so that a client which falls silent is
-    /// noticed at most 400 + 3 × 500 ms = 1.9 s after its last answer.
+    /// The hub's timing. The keep-alive is shorter than a timeout, so that a client which falls silent is noticed at
+    /// most 400 + 3 × 500 ms = 1.9 s after its last frame.
     pub fn hub() -> Self {
         Self { ack_timeout: Duration::from_millis(500), retries: 2, keep_alive: Duration::from_millis(400) }
     }
 
-    /// The client's timers: its keep-alive only matters when the hub's probes do not arrive.
+    /// The client's timing. Its keep-alive only matters if the hub's probes do not arrive.
     pub fn client() -> Self {
         Self { keep_alive: Duration::from_millis(700), ..Self::hub() }
     }
 
-    /// How long a silence may last before the link is lost.
+    /// The longest silence before the link counts as lost.
     pub fn patience(&self) -> Duration {
         self.ack_timeout * (self.retries + 1)
     }
 }
 
-/// The other side does not keep to the protocol.
+/// A violation of the protocol by the other side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LinkFault {
-    /// A number was left out.
+    /// The number of a body is not the next one.
     #[error("a frame is missing before number {0}")]
     Missing(u64),
-    /// A frame was acknowledged that was never sent.
+    /// It acknowledged a number that was never sent.
     #[error("frame {0} was acknowledged but never sent")]
     NeverSent(u64),
     /// More is unacknowledged than a link keeps.
@@ -63,7 +63,7 @@ pub enum LinkFault {
     Overflow,
 }
 
-/// No sign of life in spite of all probes.
+/// No sign of life after all probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkLost;
 
@@ -73,16 +73,16 @@ struct Unacked {
     body: Arc<str>,
 }
 
-/// What a link waits for.
+/// The timers of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
-    /// An acknowledgement has waited long enough for a frame that takes it along, and is sent alone.
+    /// The acknowledgement has waited long enough for a frame to carry it, and is sent alone.
     Acknowledge,
-    /// The other side has been silent for too long: it is probed, or the link is lost.
+    /// The other side has been silent too long: it is probed, or the link is lost.
     Silence,
 }
 
-/// One side of a link.
+/// One end of a link.
 pub struct Link {
     config: LinkConfig,
     up: bool,
@@ -90,10 +90,10 @@ pub struct Link {
     received: u64,
     unacked: VecDeque<Unacked>,
     unacked_bytes: usize,
-    /// How many of `unacked`, from the front, have been sent over this connection.
+    /// How many of `unacked`, from the front, were sent over the present connection.
     sent: usize,
     heard: Time,
-    /// When a probe was sent with nothing else unanswered.
+    /// When a probe was sent while nothing else was unanswered.
     asked: Option<Time>,
     probes: u32,
     last_probe: Time,
@@ -103,7 +103,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// A link without a connection.
+    /// A new link, which has no connection yet.
     pub fn new(config: LinkConfig) -> Self {
         Self {
             config,
@@ -122,12 +122,12 @@ impl Link {
         }
     }
 
-    /// The number of the last body that arrived, for the hello.
+    /// The number of the last body received, which the hello must tell.
     pub fn received(&self) -> u64 {
         self.received
     }
 
-    /// The number of the last body that the other side has.
+    /// The number of the last body that the other side has acknowledged.
     pub fn acknowledged(&self) -> u64 {
         self.last_number - self.unacked.len() as u64
     }
@@ -137,17 +137,18 @@ impl Link {
         self.last_number
     }
 
-    /// Bytes of bodies that are not acknowledged.
+    /// The bytes of unacknowledged bodies.
     pub fn unacked_bytes(&self) -> usize {
         self.unacked_bytes
     }
 
-    /// Whether there is room for state, which can as well wait and be merged with newer state.
+    /// Whether there is room for state. If not, state should wait and be merged with newer state.
     pub fn takes_state(&self) -> bool {
         self.up && self.unacked_bytes < LINK_STATE_BYTES
     }
 
-    /// A connection carries the link from now on; `peer_received` is what the other side's hello said.
+    /// Uses a new connection. `peer_received` is the number from the other side's hello; unacknowledged bodies after it
+    /// are sent again.
     pub fn attach(&mut self, now: Time, peer_received: u64) -> Result<(), LinkFault> {
         self.acknowledge(peer_received)?;
         self.up = true;
@@ -158,7 +159,7 @@ impl Link {
         Ok(())
     }
 
-    /// The connection is gone.
+    /// The connection has gone.
     pub fn detach(&mut self) {
         self.up = false;
         self.probe_now = false;
@@ -176,7 +177,7 @@ impl Link {
         Ok(())
     }
 
-    /// Takes the head of a frame that has arrived. Returns whether its body is new.
+    /// Handles the head of a received frame. Returns whether its body is new and must be handled.
     pub fn receive(&mut self, now: Time, number: Option<u64>, ack: u64, probe: bool) -> Result<bool, LinkFault> {
         self.acknowledge(ack)?;
         self.hear(now);
@@ -202,7 +203,7 @@ impl Link {
         self.watch_silence();
     }
 
-    /// The next frame for the connection.
+    /// The next frame to send over the connection.
     pub fn poll(&mut self, now: Time) -> Option<Frame> {
         if !self.up {
             return None;
@@ -221,12 +222,12 @@ impl Link {
         Some(Frame { body, ack: self.received, probe: std::mem::take(&mut self.probe_now) })
     }
 
-    /// When [`Link::tick`] wants to be called.
+    /// When [`Link::tick`] must be called at the latest.
     pub fn next_timeout(&self) -> Option<Time> {
         self.timers.next()
     }
 
-    /// Lets time pass.
+    /// Handles the timers that are due.
     pub fn tick(&mut self, now: Time) -> Result<(), LinkLost> {
         if !self.timers.is_due(Timer::Silence, now) {
             return Ok(());
@@ -245,7 +246,7 @@ impl Link {
         Ok(())
     }
 
-    /// Has what has arrived acknowledged by this moment.
+    /// Makes sure that received bodies are acknowledged at this time at the latest.
     fn acknowledge_by(&mut self, due: Time) {
         if self.up {
             let due = self.timers.at(Timer::Acknowledge).map_or(due, |other| other.min(due));
@@ -253,14 +254,14 @@ impl Link {
         }
     }
 
-    /// Sets the timer to when the present silence asks for a probe, or for the end.
+    /// Sets the timer for the next probe, or for the loss of the link.
     fn watch_silence(&mut self) {
         if self.up {
             self.timers.set(Timer::Silence, self.silence_ends());
         }
     }
 
-    /// Since when something is unanswered.
+    /// Since when something has been unanswered.
     fn waiting_since(&self) -> Option<Time> {
         let frame = self.unacked.front().filter(|_| self.sent > 0).map(|frame| frame.sent);
         let since = match (frame, self.asked) {
@@ -270,8 +271,8 @@ impl Link {
         Some(since.max(self.heard))
     }
 
-    /// When the present silence asks for a probe, or for the end. Each probe is timed from the one before, not from the
-    /// start: after a pause of the whole process, the other side still gets its time for each.
+    /// When the present silence must lead to a probe, or to the loss of the link. Each probe is timed from the one
+    /// before: after a pause of the whole process, the other side still gets its time for each.
     fn silence_ends(&self) -> Time {
         match self.waiting_since() {
             None => self.heard + self.config.keep_alive,

@@ -1,9 +1,10 @@
-//! Decisions: pure state machines without I/O, clock or chance of their own.
+//! The decisions of hub and client, as state machines without I/O. They read no clock and draw no random numbers of
+//! their own; time and seeds are inputs.
 //!
 //! # The drain contract
-//! A machine is driven by three calls: `handle(now, input)`, then `poll(now)` until it gives `None`, then
-//! `next_timeout()` says when `handle(now, Input::Tick)` is wanted at the latest. Between `handle` and the end of
-//! `poll` nothing else may happen. Time never goes back.
+//! A driver uses a machine through three calls: `handle(now, input)`; then `poll(now)` until it returns `None`; then
+//! `next_timeout()`, the time at which `handle(now, Input::Tick)` must be called at the latest. Nothing else may be
+//! called between `handle` and the end of `poll`. `now` never goes back.
 
 pub mod answers;
 pub mod dials;

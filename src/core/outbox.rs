@@ -1,63 +1,62 @@
-//! What waits for a reader who may be slow, in bounded memory.
+//! A queue of events for a reader that may be slow, in bounded memory.
 //!
-//! There are three classes. **Answers** keep their order and are never dropped: whoever asks does not
-//! begin more than there is room for. **Facts** (messages, what happens) keep their order, too, and are not
-//! dropped while there is room; where there is none, they are counted into a *gap*, which stands at
-//! the place of the first one that was lost. **State** (the table, the roster, a transfer's progress)
-//! is only worth its newest value: an item that still waits is taken out, merged with the newer one,
-//! and the result goes to the back. It must not stay at its old place, where it would tell of a
-//! revision before the facts that led there.
+//! There are three classes. **Answers** keep their order and are never dropped; whoever starts requests must make sure
+//! that there is room. **Facts** (messages, things that happened) keep their order, too. Where there is no room for
+//! them, they are dropped and counted in a *gap*, which stands at the place of the first dropped fact. **State** (the
+//! table, the roster, the progress of a transfer) is worth only its newest value: a waiting item is removed, merged
+//! with the newer one, and the result goes to the back. It must not stay at its old place, where it would tell of a
+//! revision before the facts that led to it.
 //!
-//! Facts are bounded by number and bytes. State needs no bound of its own: there is at most one item
-//! for each [`StateKey`]. There are no more gaps than facts and answers, plus one.
+//! Facts are bounded by number and bytes. State needs no bound, since there is at most one item for each [`StateKey`].
+//! There is at most one more gap than there are facts and answers.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::protocol::event::Kind;
 
-/// What the outbox must know of an item.
+/// The properties of an item that the outbox uses.
 pub trait Queued {
-    /// A number by which a reader can ask for the item again, if it was lost; it grows from fact to fact.
+    /// A number by which a reader can ask for a dropped item again. It grows from fact to fact.
     fn stamp(&self) -> u64;
-    /// Roughly how much memory the item holds, in bytes.
+    /// The approximate memory of the item in bytes.
     fn bytes(&self) -> usize;
 }
 
-/// Which state an item tells of. Whoever pushes bounds how many transfers there are.
+/// Identifies the state that an item tells. The caller bounds how many there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StateKey {
-    /// The event that tells it.
+    /// The kind of event that tells it.
     pub kind: Kind,
-    /// The number of what it is the state of, such as a transfer's; 0 where there is only one.
+    /// The number of what it describes, such as a transfer; 0 if there is only one.
     pub of: u64,
 }
 
 /// How much may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Facts.
+    /// The highest number of facts.
     pub facts: usize,
-    /// Bytes of facts. A single fact may be larger, when no other waits.
+    /// The most bytes of facts. A single fact may be larger if no other waits.
     pub bytes: usize,
 }
 
-/// Facts that were dropped in a row.
+/// A run of dropped facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
-    /// The stamp of the first one.
+    /// The stamp of the first dropped fact.
     pub first: u64,
-    /// The stamp of the last one.
+    /// The stamp of the last dropped fact.
     pub last: u64,
-    /// How many.
+    /// The number of dropped facts.
     pub dropped: u64,
 }
 
-/// What comes out, in order.
+/// What leaves the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Popped<T> {
-    /// A fact or a state.
+    /// An answer, fact or state.
     Item(T),
-    /// Here facts are missing.
+    /// Facts were dropped here.
     Gap(Gap),
 }
 
@@ -66,21 +65,21 @@ enum Slot<T> {
     Answer(T),
     Fact(T),
     State(StateKey, T),
-    /// Its state moved to the back.
+    /// The state of this slot has moved to the back.
     Moved,
     Gap(Gap),
 }
 
-/// The queue. See the [module](self) for what it promises.
+/// The queue. See the [module](self) for its promises.
 #[derive(Debug)]
 pub struct Outbox<T> {
     bounds: Bounds,
     slots: VecDeque<Slot<T>>,
-    /// How many slots have ever left the front: slot numbers stay valid while others leave.
+    /// How many slots have ever left the front. Slot numbers count these, so they stay valid.
     left: u64,
-    /// The slot number of each state that waits.
+    /// The slot number of each waiting state.
     states: BTreeMap<StateKey, u64>,
-    /// The slot number of the last gap, if no fact waits behind it.
+    /// The slot number of the last gap, if no fact waits behind it: further dropped facts are counted there.
     open_gap: Option<u64>,
     facts: usize,
     bytes: usize,
@@ -89,13 +88,13 @@ pub struct Outbox<T> {
 }
 
 impl<T: Queued> Outbox<T> {
-    /// An empty outbox.
+    /// An empty queue.
     pub fn new(bounds: Bounds) -> Self {
         let (slots, states) = (VecDeque::new(), BTreeMap::new());
         Self { bounds, slots, left: 0, states, open_gap: None, facts: 0, bytes: 0, answers: 0, answer_bytes: 0 }
     }
 
-    /// Puts an answer at the back, whatever waits.
+    /// Appends an answer, whatever waits.
     pub fn push_answer(&mut self, answer: T) {
         self.answers += 1;
         self.answer_bytes += answer.bytes();
@@ -103,7 +102,7 @@ impl<T: Queued> Outbox<T> {
         self.slots.push_back(Slot::Answer(answer));
     }
 
-    /// Puts a fact at the back; or into the gap, if it does not fit. Says whether it did.
+    /// Appends a fact, or counts it in a gap if there is no room. Returns whether it was appended.
     pub fn push_fact(&mut self, fact: T) -> bool {
         let bytes = fact.bytes();
         let fits = self.facts < self.bounds.facts && self.bytes.saturating_add(bytes) <= self.bounds.bytes;
@@ -118,8 +117,8 @@ impl<T: Queued> Outbox<T> {
         true
     }
 
-    /// Puts a state at the back. If one with the same key waits, `merge` puts the newer one (its second
-    /// argument) into it first.
+    /// Appends a state. If one with the same key waits, it is removed and `merge` merges `newer`, its second argument,
+    /// into it.
     pub fn push_state(&mut self, key: StateKey, newer: T, merge: fn(&mut T, T)) {
         let mut state = newer;
         if let Some(Slot::State(_, mut older)) = self.states.get(&key).copied().map(|at| self.take(at)) {
@@ -131,7 +130,7 @@ impl<T: Queued> Outbox<T> {
         self.slots.push_back(Slot::State(key, state));
     }
 
-    /// Takes out what comes next.
+    /// Takes the next item.
     pub fn pop(&mut self) -> Option<Popped<T>> {
         while let Some(slot) = self.slots.pop_front() {
             self.left += 1;
@@ -160,12 +159,12 @@ impl<T: Queued> Outbox<T> {
         None
     }
 
-    /// Roughly how much memory facts and answers hold that wait, in bytes.
+    /// The approximate memory in bytes of waiting facts and answers.
     pub fn unread(&self) -> usize {
         self.bytes + self.answer_bytes
     }
 
-    /// Whether nothing waits.
+    /// Whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.facts == 0
             && self.answers == 0
@@ -192,8 +191,8 @@ impl<T: Queued> Outbox<T> {
         self.slot(at).map_or(Slot::Moved, |slot| std::mem::replace(slot, Slot::Moved))
     }
 
-    /// Empty slots may not gather behind a reader who has stopped: once they are most of the queue,
-    /// it is written anew. So each push pays for this with a constant share.
+    /// Removes empty slots once they are most of the queue, so that they cannot accumulate behind a reader that has
+    /// stopped. This costs each push a constant share.
     fn compact(&mut self) {
         let used = 2 * (self.facts + self.answers) + self.states.len() + 16;
         if self.slots.len() < 2 * used {
@@ -205,7 +204,7 @@ impl<T: Queued> Outbox<T> {
         for (at, slot) in (self.left..).zip(&self.slots) {
             match slot {
                 Slot::State(key, _) => drop(self.states.insert(*key, at)),
-                // Only the last gap can be open.
+                // Only the last gap can still count further facts.
                 Slot::Gap(_) if self.open_gap.is_some() => self.open_gap = Some(at),
                 Slot::Gap(_) | Slot::Answer(_) | Slot::Fact(_) | Slot::Moved => {}
             }

@@ -1,5 +1,5 @@
-//! Who may have one of the places at a server when there are not enough: each key has a share, and a place that is only
-//! held is given to whoever wants to use it.
+//! Divides the connections that a server can have at a time. Each key has a limited share. If there is no free place,
+//! an unused one is given to the newcomer.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use super::flow::{Flow, LEAST, TRIAL, Verdict};
 use super::time::Time;
 use crate::protocol::PublicKey;
 
-/// Whether a place is used.
+/// Whether a place is in use.
 #[derive(Debug, Clone)]
 enum Use {
-    /// Nothing is asked of it, since then.
+    /// Nothing has been asked of the connection since then.
     Idle(Time),
     /// Something is being sent.
     Busy(Flow),
@@ -22,14 +22,14 @@ struct Place {
     used: Use,
 }
 
-/// What becomes of somebody who wants a place.
+/// The decision about a newcomer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entry {
-    /// They have one.
+    /// It gets a place.
     Entered,
-    /// They have one, and this connection has lost its own: it is to be closed.
+    /// It gets the place of this connection, which must be closed.
     InPlaceOf(u64),
-    /// All places are used.
+    /// All places are in use.
     Full,
 }
 
@@ -42,14 +42,14 @@ pub struct Places {
 }
 
 impl Places {
-    /// So many places, and so many of them for one key at most.
+    /// A server with `most` places, of which one key may have `most_each`.
     pub fn new(most: usize, most_each: usize) -> Self {
         Self { most, most_each, taken: BTreeMap::new() }
     }
 
-    /// A connection of this peer wants a place. Who has a full share gets none. Where there is none, one is taken from
-    /// whoever does not use theirs; if all are used, from the peer that has most of them, if that leaves it no fewer than
-    /// the newcomer has then.
+    /// A connection of `peer` wants a place. A key with a full share gets none. If no place is free, the newcomer gets
+    /// one that is not used; if all are used, the newest one of the peer that has the most, unless that peer would then
+    /// have fewer than the newcomer.
     pub fn enter(&mut self, now: Time, number: u64, peer: PublicKey) -> Entry {
         let own = self.of(&peer);
         if own >= self.most_each {
@@ -71,7 +71,7 @@ impl Places {
         self.taken.remove(&number);
     }
 
-    /// Something is asked of a connection.
+    /// Something is asked of a connection: its place is in use.
     pub fn begin(&mut self, now: Time, number: u64) {
         if let Some(place) = self.taken.get_mut(&number)
             && matches!(place.used, Use::Idle(_))
@@ -80,21 +80,21 @@ impl Places {
         }
     }
 
-    /// So many bytes of it have been taken.
+    /// The peer has taken this many bytes.
     pub fn moved(&mut self, now: Time, number: u64, bytes: u64) {
         if let Some(Place { used: Use::Busy(flow), .. }) = self.taken.get_mut(&number) {
             flow.moved(now, bytes);
         }
     }
 
-    /// It has got what it asked for.
+    /// The peer has got what it asked for: its place is not in use.
     pub fn rest(&mut self, now: Time, number: u64) {
         if let Some(place) = self.taken.get_mut(&number) {
             place.used = Use::Idle(now);
         }
     }
 
-    /// How many places are taken.
+    /// The number of places that are taken.
     pub fn len(&self) -> usize {
         self.taken.len()
     }
@@ -108,7 +108,7 @@ impl Places {
         self.taken.values().filter(|place| place.peer == *peer).count()
     }
 
-    /// The place that has been held for longest without use, and otherwise one whose holder takes next to nothing.
+    /// The place that has been unused for the longest time; otherwise one whose peer takes next to nothing.
     fn unused(&mut self, now: Time) -> Option<u64> {
         let mut idle: Option<(Time, u64)> = None;
         let mut drips = None;
@@ -124,7 +124,7 @@ impl Places {
         idle.map(|(_, number)| number).or(drips)
     }
 
-    /// The newest place of the peer that has most, if it has two more than somebody who has so many.
+    /// The newest place of the peer that has the most, if it has at least two more than `own`.
     fn of_the_greediest(&self, own: usize) -> Option<u64> {
         let mut counts: BTreeMap<&PublicKey, (usize, u64)> = BTreeMap::new();
         for (number, place) in &self.taken {

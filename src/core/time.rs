@@ -1,9 +1,9 @@
-//! Time and chance as the machines know them: numbers that are passed in.
+//! Time and random numbers for the machines, both passed in by their drivers.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// A moment: microseconds since the start of the process, or of the simulation.
+/// A point in time: microseconds since the start of the process or of the simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub struct Time(pub u64);
 
@@ -18,13 +18,13 @@ impl Add<Duration> for Time {
 impl Sub for Time {
     type Output = Duration;
 
-    /// The span from an earlier moment; zero if that one is not earlier.
+    /// The time since `earlier`; zero if that is later.
     fn sub(self, earlier: Time) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// Pseudorandom numbers from a seed (SplitMix64, Steele, Lea and Flood 2014): for jitter, never for secrets.
+/// Pseudorandom numbers from a seed (SplitMix64, Steele, Lea and Flood 2014). For jitter, never for secrets.
 #[derive(Debug, Clone)]
 pub struct Rng(pub u64);
 

@@ -1,14 +1,14 @@
 //! The timers of a machine, in one table.
 //!
-//! A machine names its timers in an enum, each variant with the reason why it exists, and asks this table for its next
-//! deadline. A variant may carry what the timer belongs to (a connection, a client), so that a table of thousands is as
-//! good as one of three.
+//! A machine declares its timers as an enum, in which each variant says why it exists, and takes its next deadline from
+//! this table. A variant may carry what the timer belongs to, such as a connection; the table is fast with thousands of
+//! timers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::time::Time;
 
-/// When each timer of a machine fires. A timer that is not set never does.
+/// When each timer fires. A timer that is not set never fires.
 #[derive(Debug, Clone)]
 pub struct Timers<T> {
     at: BTreeMap<T, Time>,
@@ -22,7 +22,7 @@ impl<T> Default for Timers<T> {
 }
 
 impl<T: Copy + Ord> Timers<T> {
-    /// Sets a timer, whether it was set before or not.
+    /// Sets a timer, replacing an earlier deadline.
     pub fn set(&mut self, timer: T, at: Time) {
         let before = self.at.insert(timer, at);
         if before != Some(at) {
@@ -33,7 +33,7 @@ impl<T: Copy + Ord> Timers<T> {
         }
     }
 
-    /// Sets a timer, or stops it if there is nothing to wait for.
+    /// Sets a timer, or stops it if `at` is `None`.
     pub fn set_or_stop(&mut self, timer: T, at: Option<Time>) {
         match at {
             Some(at) => self.set(timer, at),
@@ -54,22 +54,22 @@ impl<T: Copy + Ord> Timers<T> {
         self.order.clear();
     }
 
-    /// When a timer fires, if it is set.
+    /// The deadline of a timer; `None` if it is not set.
     pub fn at(&self, timer: T) -> Option<Time> {
         self.at.get(&timer).copied()
     }
 
-    /// Whether a timer is set and its time has come.
+    /// Whether a timer is set and due.
     pub fn is_due(&self, timer: T, now: Time) -> bool {
         self.at(timer).is_some_and(|at| at <= now)
     }
 
-    /// The next deadline of all.
+    /// The earliest deadline of all timers.
     pub fn next(&self) -> Option<Time> {
         self.order.first().map(|(at, _)| *at)
     }
 
-    /// Takes out a timer whose time has come: the earliest, and of several at one moment the smallest.
+    /// Takes a timer that is due: the earliest, and of several with one deadline the smallest.
     pub fn pop_due(&mut self, now: Time) -> Option<T> {
         let (at, timer) = *self.order.first()?;
         if at > now {
@@ -79,7 +79,7 @@ impl<T: Copy + Ord> Timers<T> {
         Some(timer)
     }
 
-    /// How many timers are set.
+    /// The number of timers that are set.
     pub fn len(&self) -> usize {
         self.at.len()
     }

@@ -1,17 +1,17 @@
-//! How events wait for a slow reader: what each weighs, and in which class it is.
+//! How an event waits for a slow reader: its class in the outbox, and its weight.
 
 use super::outbox::{Queued, StateKey};
 use crate::protocol::EventLine;
 use crate::protocol::event::Told;
 
-/// How an event waits. See [`outbox`](super::outbox).
+/// The class of an event in the [`outbox`](super::outbox).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// The last event of a request, or of all.
+    /// The final event of a request, or the end of the stream.
     Answer,
-    /// What has happened.
+    /// Something that happened.
     Fact,
-    /// How something stands.
+    /// How something stands now.
     State(StateKey),
 }
 
@@ -34,7 +34,7 @@ impl Queued for EventLine {
     }
 
     fn bytes(&self) -> usize {
-        // The struct, its name and its id; those that list things grow with what they list.
+        // A constant for the struct, the name and the id; lists add what they hold.
         512 + self.event.weight()
     }
 }

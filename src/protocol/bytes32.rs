@@ -1,4 +1,4 @@
-//! The two 32-byte values that identify things: a content's hash and a party's public key.
+//! The two 32-byte identifiers of the protocol: the hash of a content, and the public key of a hub or client.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,7 +16,7 @@ pub struct ContentHash(pub [u8; 32]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicKey(pub [u8; 32]);
 
-/// The text was not a hash or a key.
+/// The error for a text that is neither a hash nor a key; it carries the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it must be {0}")]
 pub struct NotBytes32(&'static str);

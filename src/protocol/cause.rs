@@ -1,5 +1,5 @@
-//! Why something failed, in words for people: what a library says of its errors is for its own users, with numbers,
-//! addresses of manuals and names of types that help nobody here.
+//! Turns errors of the system and of libraries into words for our users. What a library says is meant for programmers:
+//! error numbers, links to manuals, names of Rust types. None of that helps here.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -7,11 +7,11 @@ use std::io::{self, ErrorKind};
 
 use super::{ErrorCode, Failure};
 
-/// What the system's refusal means, as the end of a sentence and without its full stop.
+/// Explains an I/O error as the end of a sentence, without a full stop: "permission denied".
 #[allow(clippy::wildcard_enum_match_arm, reason = "the system has more causes than have words here")]
 pub fn of_io(e: &io::Error) -> Cow<'static, str> {
     let known = match e.kind() {
-        // What we say ourselves is already said in words.
+        // An error that we made ourselves already has its words.
         _ if e.get_ref().is_some() => "",
         ErrorKind::NotFound => "there is no such file or folder",
         ErrorKind::PermissionDenied => "that is not permitted",
@@ -45,7 +45,7 @@ pub fn of_io(e: &io::Error) -> Cow<'static, str> {
     if known.is_empty() { Cow::Owned(plain(&e.to_string())) } else { Cow::Borrowed(known) }
 }
 
-/// A library's words without what is not for people: the system's number of an error, and the address of a manual.
+/// A library's message without the system's error number and without links to manuals.
 pub fn plain(said: &str) -> String {
     let mut text = said.to_owned();
     while let Some(start) = text.find(" (os error ") {
@@ -57,7 +57,7 @@ pub fn plain(said: &str) -> String {
     }
     let text = text.trim().trim_end_matches([':', '.', ';']);
     let mut letters = text.chars();
-    // The beginning of a sentence becomes its end, but `TLS` stays as it is.
+    // The message becomes the end of a sentence, so its first letter is made small; but `TLS` stays as it is.
     match (letters.next(), letters.clone().next()) {
         (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
             first.to_lowercase().chain(letters).collect()
@@ -66,7 +66,7 @@ pub fn plain(said: &str) -> String {
     }
 }
 
-/// What is wrong with a text that should be JSON, as the end of a sentence and without its full stop.
+/// Explains why a text is not valid JSON, as the end of a sentence and without a full stop.
 pub fn of_json(e: &serde_json::Error) -> String {
     use serde_json::error::Category;
     let place = match (e.line(), e.column()) {
@@ -110,13 +110,12 @@ pub fn of_json(e: &serde_json::Error) -> String {
     format!("{what}{place}")
 }
 
-/// A line of the other side that is none of the protocol.
+/// The failure for a line from the other side that is not part of the protocol. `what` names the kind of line.
 pub fn not_understood(what: &str, e: &serde_json::Error) -> Failure {
     Failure::new(ErrorCode::WrongProtocol, format!("{what}: {}.", of_json(e)))
 }
 
-/// What is wrong with a command line, or with a command that was typed, as clap found it; nothing if it only asks for
-/// help.
+/// Explains clap's error about a command line or a typed command. `None` if the user only asked for help.
 pub fn of_arguments(e: &clap::Error) -> Option<String> {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
     let all = |kind| match e.get(kind) {
@@ -168,12 +167,12 @@ pub fn of_arguments(e: &clap::Error) -> Option<String> {
         ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::DisplayVersion => {
             return None;
         }
-        // clap may learn of more.
+        // A later version of clap may add kinds.
         ErrorKind::Io | ErrorKind::Format | _ => plain(e.to_string().lines().next().unwrap_or_default()),
     })
 }
 
-/// An option without what stands behind it.
+/// The name of an option, without its value.
 fn option(argument: &str) -> String {
     let name = argument.split(' ').next().unwrap_or_default();
     if argument.starts_with('-') { name.to_owned() } else { argument.to_owned() }
@@ -189,7 +188,7 @@ fn of_value(e: &(dyn Error + 'static)) -> String {
         return "it is not an IP address, such as 127.0.0.1 or ::1".to_owned();
     }
     let said = e.to_string();
-    // clap's own words for a number that is outside of a range.
+    // clap's wording for a number that is outside its range.
     match said.split_once(" is not in ").and_then(|(_, range)| range.split_once("..")) {
         Some((first, last)) => match (first, last.strip_prefix('=').unwrap_or(last)) {
             (first, "") => format!("it must be a whole number of at least {first}"),

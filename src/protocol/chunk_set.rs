@@ -1,4 +1,4 @@
-//! Which chunks of a content somebody has, or wants.
+//! A set of chunk numbers: which chunks of a content somebody has, or wants.
 
 use std::ops::Range;
 
@@ -8,24 +8,24 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::transfer::MAX_CHUNKS;
 
-/// A set of chunks by their numbers, all below [`MAX_CHUNKS`]: at most 2 KiB, whatever is in it. In JSON it is a
-/// list of ranges in ascending order, each `[start, end]` without its end: `[[0,5],[7,8]]` are the chunks 0 to 4
-/// and 7.
+/// A set of chunks by number, as a bitmap. All numbers are below [`MAX_CHUNKS`], so a set takes at most 2 KiB of
+/// memory. In JSON it is a list of ascending ranges `[start, end]`, where `end` is exclusive: `[[0,5],[7,8]]` are the
+/// chunks 0 to 4 and 7.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct ChunkSet {
-    /// The last word is never 0, so that equal sets are equal.
+    /// 64 chunks a word. The last word is never 0, so that equal sets have equal words.
     words: Vec<u64>,
 }
 
 impl ChunkSet {
-    /// All chunks of a content that has so many.
+    /// The chunks `0..count`: everything, for a content of `count` chunks.
     pub fn all(count: u32) -> Self {
         let mut set = Self::default();
         set.extend(0..count);
         set
     }
 
-    /// Adds a chunk; false if it was there already, or is none that a content can have.
+    /// Adds a chunk. False if it was in the set already, or if its number is too high for any content.
     pub fn insert(&mut self, chunk: u32) -> bool {
         if chunk >= MAX_CHUNKS {
             return false;
@@ -39,7 +39,7 @@ impl ChunkSet {
         fresh
     }
 
-    /// Takes a chunk out; false if it was not there.
+    /// Removes a chunk. False if it was not in the set.
     pub fn remove(&mut self, chunk: u32) -> bool {
         let there = self.contains(chunk);
         if there {
@@ -51,27 +51,27 @@ impl ChunkSet {
         there
     }
 
-    /// Whether a chunk is in it.
+    /// Whether the set has this chunk.
     pub fn contains(&self, chunk: u32) -> bool {
         self.words.get(chunk as usize / 64).is_some_and(|word| word & (1 << (chunk % 64)) != 0)
     }
 
-    /// How many there are.
+    /// The number of chunks in the set.
     pub fn len(&self) -> u32 {
         self.words.iter().map(|word| word.count_ones()).sum()
     }
 
-    /// Whether there are none.
+    /// Whether the set has no chunks.
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()
     }
 
-    /// The first number that is larger than all in it; 0 if it is empty.
+    /// One more than the highest chunk number; 0 for an empty set.
     pub fn end(&self) -> u32 {
         self.words.last().map_or(0, |last| self.words.len() as u32 * 64 - last.leading_zeros())
     }
 
-    /// Adds everything that another set has.
+    /// Adds all chunks of `other`.
     pub fn add(&mut self, other: &Self) {
         if other.words.len() > self.words.len() {
             self.words.resize(other.words.len(), 0);
@@ -79,12 +79,12 @@ impl ChunkSet {
         self.words.iter_mut().zip(&other.words).for_each(|(word, more)| *word |= more);
     }
 
-    /// The chunks in ascending order.
+    /// The chunk numbers, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.ranges().flatten()
     }
 
-    /// The chunks in ascending order, as ranges that do not touch.
+    /// The chunks as ranges, ascending and never adjacent.
     pub fn ranges(&self) -> impl Iterator<Item = Range<u32>> + '_ {
         let mut at = 0;
         std::iter::from_fn(move || {
@@ -120,7 +120,7 @@ impl Serialize for ChunkSet {
 
 impl<'de> Deserialize<'de> for ChunkSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The text was bounded before; what it makes is, too, because ranges must ascend.
+        // The length of the text was bounded before this. The set is bounded too, because ranges must ascend.
         let ranges: Vec<[u32; 2]> = Vec::deserialize(deserializer)?;
         let mut set = Self::default();
         let mut after = 0;

@@ -24,63 +24,63 @@ use super::{ContentHash, ErrorCode, Failure};
 pub const MAX_LINE: usize = 64 << 10;
 /// The most raw bytes that follow one [`DataAnswer::Bytes`] line.
 pub const MAX_SEGMENT: usize = 256 << 10;
-/// The largest file that travels whole, in bytes: what both sides hold in memory for a moment.
+/// The largest file that is sent whole, in bytes. Both sides hold one in memory for a moment.
 pub const MAX_WHOLE: u64 = 1 << 20;
 /// The length of a transfer's token in hex digits.
 pub const TOKEN_DIGITS: usize = 16;
 
-/// What the receiver asks of the source.
+/// A request from the receiver to the source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum DataRequest {
-    /// The chunk hashes of a content.
+    /// Asks for the hash of each chunk of a content.
     Manifest {
-        /// The receiver's own token for this transfer: 16 lower-case hex digits, the same on all
-        /// its connections.
+        /// The token of this transfer, which the receiver chose: 16 lower-case hex digits, the same on all its
+        /// connections.
         transfer: String,
-        /// The content.
+        /// The hash of the content.
         hash: ContentHash,
-        /// The name under which the source offers it; another name of the same content will do.
+        /// A name under which the source offers the content. It may have other names there, too.
         file: String,
     },
-    /// Some of a content's bytes.
+    /// Asks for byte ranges of a content.
     Ranges {
-        /// The transfer's token.
+        /// The token of the transfer.
         transfer: String,
-        /// The content.
+        /// The hash of the content.
         hash: ContentHash,
-        /// The name under which the source offers it.
+        /// A name under which the source offers the content.
         file: String,
-        /// The start and the end (exclusive) of each range, in bytes. None is empty.
+        /// The ranges in bytes, each `[start, end]` with `end` exclusive. No range is empty.
         ranges: Vec<[u64; 2]>,
     },
-    /// Many whole files, none larger than [`MAX_WHOLE`].
+    /// Asks for many whole files, each of at most [`MAX_WHOLE`] bytes.
     Files {
-        /// The transfer's token.
+        /// The token of the transfer.
         transfer: String,
-        /// What all of it is called, for the source's user: a folder, with a slash at its end.
+        /// The folder that they belong to, with a slash at its end. The source shows it to its user.
         folder: String,
-        /// The hash by which the folder is known.
+        /// The hash of the folder.
         hash: ContentHash,
-        /// The bytes of all files that the receiver gets in this way, from whomever.
+        /// The total size, in bytes, of all files that the receiver fetches whole, from this source and from others.
         size: u64,
-        /// The content of each, and the name under which the source offers it.
+        /// Each file's content hash, and the name under which the source offers it.
         files: Vec<(ContentHash, String)>,
     },
-    /// The receiver is busy with what it has, and may ask for more: keep the connection.
+    /// Keeps the connection open while the receiver decides what to ask for next.
     Wait {
-        /// The transfer's token.
+        /// The token of the transfer.
         transfer: String,
     },
-    /// The receiver has every byte, verified.
+    /// Says that the receiver has every byte and has verified it.
     Done {
-        /// The transfer's token.
+        /// The token of the transfer.
         transfer: String,
     },
 }
 
 impl DataRequest {
-    /// The transfer's token, whatever is asked.
+    /// The token of the transfer, which every request carries.
     pub fn transfer(&self) -> &str {
         match self {
             Self::Manifest { transfer, .. }
@@ -92,47 +92,47 @@ impl DataRequest {
     }
 }
 
-/// A line with which the source answers.
+/// A line of the source's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum DataAnswer {
     /// `chunks` × 32 raw bytes follow.
     Manifest {
-        /// The content's size in bytes.
+        /// The size of the content in bytes.
         size: u64,
-        /// The size of every chunk but the last, in bytes.
+        /// The size in bytes of every chunk but the last.
         chunk_size: u64,
-        /// How many chunks there are.
+        /// The number of chunks.
         chunks: u64,
     },
     /// `length` raw bytes follow, at most [`MAX_SEGMENT`].
     Bytes {
-        /// How many.
+        /// The number of raw bytes.
         length: u64,
     },
     /// A whole file of `length` raw bytes follows, at most [`MAX_WHOLE`].
     Whole {
-        /// How many.
+        /// The number of raw bytes.
         length: u64,
     },
-    /// The rest of the answer will not come; of `files`, only this one.
+    /// Ends the answer with a failure. In the answer to `files` it stands for one file; the next one follows.
     Error {
-        /// The code, one of the table in `protocol/error.rs`.
+        /// The error code, from the table in `protocol/error.rs`.
         code: String,
         /// What went wrong, for people.
         message: String,
     },
 }
 
-/// Whether a text can be a transfer's token.
+/// Whether `text` has the form of a transfer token.
 pub fn is_token(text: &str) -> bool {
     text.len() == TOKEN_DIGITS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Checks that a text can be a transfer's token.
+/// Checks that `text` has the form of a transfer token.
 ///
 /// # Errors
-/// `bad-request` if not.
+/// `bad-request` if it has not.
 pub fn check_token(text: &str) -> Result<(), Failure> {
     if is_token(text) {
         return Ok(());
@@ -140,7 +140,7 @@ pub fn check_token(text: &str) -> Result<(), Failure> {
     Err(Failure::new(ErrorCode::BadRequest, "The transfer's token is not 16 hex digits."))
 }
 
-/// How many bytes a file takes in the line of a `files` request.
+/// The number of bytes that a file adds to the line of a `files` request.
 pub fn file_in_line(name: &str) -> usize {
     let escaped = |b: u8| match b {
         b'"' | b'\\' => 2,
@@ -150,7 +150,7 @@ pub fn file_in_line(name: &str) -> usize {
     64 + r#"["",""],"#.len() + name.bytes().map(escaped).sum::<usize>()
 }
 
-/// A request or an answer as it stands on the wire, with its line feed.
+/// Serializes a request or an answer as one line of JSON, with its line feed.
 pub fn to_line(word: &impl Serialize) -> Vec<u8> {
     let mut line = serde_json::to_vec(word).expect("the words are plain structs with string keys");
     line.push(b'\n');

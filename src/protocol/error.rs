@@ -1,4 +1,5 @@
-//! Every way in which potluck says no: one table of codes, each with its sentence and its advice.
+//! The table of error codes. Each row has the code's name, whether a retry can help, the exit code, a sentence and an
+//! advice.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,19 +9,19 @@ use serde::{Deserialize, Serialize};
 
 use super::cause::plain;
 
-/// Whether asking again can help.
+/// Whether sending the same request again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Retry {
-    /// The same request will be refused again.
+    /// No: it will be refused again.
     Never,
-    /// The same request may succeed at another time.
+    /// Yes, at another time.
     Later,
-    /// It will succeed once what the hint names has been changed.
+    /// Yes, once the user has changed what the hint names.
     AfterChange,
 }
 
-/// Where in the input the mistake is.
+/// The place in the input where the mistake is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum At {
@@ -37,8 +38,8 @@ pub fn pointer_at(pointer: &str) -> At {
 
 macro_rules! error_codes {
     ($( $Code:ident, $name:literal, $retry:ident, exit $exit:literal, $sentence:literal, $advice:literal; )*) => {
-        /// A stable name for one kind of failure. The table in `protocol/error.rs` is the only place
-        /// where a code, its sentence, its advice and its exit code are written.
+        /// A stable name for one kind of failure. The table in this file is the only place that says its name,
+        /// sentence, advice and exit code.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         pub enum ErrorCode {
             $(
@@ -49,35 +50,35 @@ macro_rules! error_codes {
         }
 
         impl ErrorCode {
-            /// Every code, in the order of the table.
+            /// All codes, in the order of the table.
             pub const ALL: &'static [ErrorCode] = &[$( ErrorCode::$Code ),*];
 
-            /// The code as it stands in JSON.
+            /// The code's name in JSON, such as `name-taken`.
             pub fn name(self) -> &'static str {
                 match self { $( Self::$Code => $name ),* }
             }
 
-            /// The same as people read it, where the rest has been told.
+            /// The name in words, for people who have been told the rest: `name taken`.
             pub fn in_short(self) -> String {
                 self.name().replace('-', " ")
             }
 
-            /// What went wrong, in one sentence.
+            /// Says in one sentence what went wrong.
             pub fn sentence(self) -> &'static str {
                 match self { $( Self::$Code => $sentence ),* }
             }
 
-            /// What to do about it; empty where nothing can be done.
+            /// Says what the user can do about it; empty if there is nothing.
             pub fn advice(self) -> &'static str {
                 match self { $( Self::$Code => $advice ),* }
             }
 
-            /// Whether asking again can help.
+            /// Whether sending the same request again can help.
             pub fn retry(self) -> Retry {
                 match self { $( Self::$Code => Retry::$retry ),* }
             }
 
-            /// The exit code of a program that ends because of it.
+            /// The exit code of a program that ends because of this failure.
             pub fn exit(self) -> u8 {
                 match self { $( Self::$Code => $exit ),* }
             }
@@ -86,7 +87,7 @@ macro_rules! error_codes {
 }
 
 error_codes! {
-    // What was written cannot be understood.
+    // Input that cannot be understood.
     BadJson, "bad-json", AfterChange, exit 1, "The line is not valid JSON.", "Write one JSON object on one line.";
     BadUtf8, "bad-utf8", AfterChange, exit 1, "The line is not valid UTF-8.", "Send text as UTF-8.";
     LineTooLong, "line-too-long", AfterChange, exit 1, "The line is longer than 1 MiB.", "Split it into several requests.";
@@ -95,7 +96,7 @@ error_codes! {
     BadCommand, "bad-command", AfterChange, exit 1, "The command cannot be understood.", "`help COMMAND` shows how it is written.";
     BadName, "bad-name", AfterChange, exit 1, "The name is not allowed.", "Names have no control, bidirectional or invisible characters; people and rooms have 1 to 32 letters, digits, `_`, `-` or `.`; files are relative and without `..`.";
 
-    // Who may be here.
+    // Access to the hub.
     NameTaken, "name-taken", AfterChange, exit 4, "The name is taken.", "Choose another one with --name.";
     HubFull, "hub-full", Later, exit 4, "The hub is full.", "Try again when somebody has left.";
     AccessDenied, "access-denied", AfterChange, exit 4, "The hub does not let you in.", "Ask the hub's keeper for an invite: `potluck invite add` prints a join link.";
@@ -110,7 +111,7 @@ error_codes! {
     BadLogin, "bad-login", AfterChange, exit 4, "The name or the password is wrong.", "Check both; after a few failures the account is locked for a while.";
     LockedOut, "locked-out", Later, exit 4, "There were too many failed logins.", "Wait, then log in with the right password.";
 
-    // The hub.
+    // Reaching the hub.
     HubUnreachable, "hub-unreachable", Later, exit 3, "The hub cannot be reached.", "Check the address, and that `potluck serve` runs there.";
     HubKeyChanged, "hub-key-changed", AfterChange, exit 4, "The hub's key is not the one that was expected.", "If the hub was set up anew, join with its new link or with --hub-key, or after `potluck forget HOST:PORT`; if not, someone may be in between.";
     HubLost, "hub-lost", Later, exit 5, "The hub does not answer any more.", "Join again when it is back.";
@@ -120,7 +121,7 @@ error_codes! {
     TooManyOffers, "too-many-offers", AfterChange, exit 1, "That is more than one client may offer.", "Withdraw something, or offer fewer files.";
     SlowDown, "slow-down", Later, exit 1, "That is more than the hub takes at a time.", "Wait, then ask again.";
 
-    // People and what they say.
+    // People and messages.
     NoSuchPerson, "no-such-person", AfterChange, exit 1, "Nobody of that name is known here.", "`who` shows who is there.";
     NotOnline, "not-online", Later, exit 1, "They are not there.", "`message NAME TEXT` is kept for them until they come.";
     Yourself, "yourself", Never, exit 1, "That is you.", "Name somebody else.";
@@ -177,7 +178,7 @@ error_codes! {
     Interrupted, "interrupted", Later, exit 6, "It was broken off.", "Ask again.";
     NoSuchTransfer, "no-such-transfer", Never, exit 1, "There is no such transfer under way.", "`transfers` lists them.";
 
-    // This machine.
+    // The user's own machine.
     PortInUse, "port-in-use", AfterChange, exit 9, "The port is in use.", "Choose another with --port; --port 0 takes a free one.";
     BadConfig, "bad-config", AfterChange, exit 2, "The settings cannot be used.", "`potluck --help` and `potluck COMMAND --help` say what can be set.";
     StoreLocked, "store-locked", Later, exit 9, "Another hub uses the same data.", "Stop it, or choose another --data.";
@@ -196,48 +197,48 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// A failure as it is told: a code and what is particular to this case.
+/// One failure, as users are told of it: its code, and what is particular to this case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// What kind of failure.
+    /// The kind of failure.
     pub code: ErrorCode,
-    /// What went wrong here; the code's sentence where nothing more is known.
+    /// What went wrong; the code's sentence if nothing more is known.
     pub message: Cow<'static, str>,
-    /// What to do about it, where the code's advice does not fit.
+    /// What to do about it, if the code's advice does not fit this case.
     pub hint: Option<Cow<'static, str>>,
-    /// Where in the request.
+    /// The place in the request where the mistake is.
     pub at: Option<At>,
-    /// How long to wait before asking again, in milliseconds.
+    /// The time in milliseconds after which a retry may succeed, if it is known.
     pub wait: Option<u64>,
 }
 
 impl Failure {
-    /// A failure with a message of its own.
+    /// A failure with its own message instead of the code's sentence.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code, message: message.into(), hint: None, at: None, wait: None }
     }
 
-    /// Another file has the name that one was to get, below the download folder.
+    /// The failure `exists`: another file already has the name `target`, which is relative to the download folder.
     pub fn exists(target: &str) -> Self {
         Self::new(ErrorCode::Exists, format!("{target} exists and is another file."))
     }
 
-    /// Something failed that is nobody's mistake: what the system said.
+    /// The failure `internal`: something failed that the user did not cause. `said` is what the system reported.
     pub fn internal(said: impl fmt::Display) -> Self {
         Self::new(ErrorCode::Internal, format!("Something went wrong inside potluck: {}.", plain(&said.to_string())))
     }
 
-    /// The same with other advice than the code's.
+    /// Sets the hint, which replaces the code's advice.
     pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// The same with how long to wait before asking again, in milliseconds.
+    /// Sets the time, in milliseconds, after which a retry may succeed.
     pub fn wait(self, millis: u64) -> Self {
         Self { wait: Some(millis), ..self }
     }
 
-    /// The same with a place in the request.
+    /// Sets the place in the request.
     pub fn at(self, at: At) -> Self {
         Self { at: Some(at), ..self }
     }

@@ -1,35 +1,35 @@
-//! What a client wants to be told by itself: so that whoever asks one thing is not sent everything.
+//! Which changes a client wants to be told without asking: those of the table, and those of the roster.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How something that changes is followed: what is offered, or who is there.
+/// How a client follows the table or the roster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Follow {
-    /// Nothing is told; what is asked for is answered by the hub.
+    /// It is told nothing. Requests are answered by the hub.
     None,
-    /// What changes from now on is told.
+    /// It is told every change from now on.
     Changes,
-    /// All there is is told, then what changes.
+    /// It is told everything first, then every change.
     #[default]
     Table,
 }
 
-/// What a client follows.
+/// How a client follows the table and the roster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Follows {
-    /// What is offered.
+    /// How it follows the table: the offers.
     #[serde(default)]
     pub table: Follow,
-    /// Who is there.
+    /// How it follows the roster: the clients that are there.
     #[serde(default)]
     pub roster: Follow,
 }
 
 impl Follows {
-    /// Nothing at all.
+    /// Follows neither.
     pub const NOTHING: Self = Self { table: Follow::None, roster: Follow::None };
 
     pub(super) fn is_everything(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Human commands: the same structs as the JSON requests, read by clap from words and quotes.
+//! Typed commands: clap reads words and quotes into the same structs as the JSON requests.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ pub use super::usage::TALK;
 use super::usage::{about_talk, describe, whole_usage};
 use super::{ErrorCode, Failure};
 
-/// A human line: a subcommand without a program's name.
+/// A typed line: a subcommand without a program name before it.
 #[derive(Parser)]
 #[command(no_binary_name = true, disable_help_subcommand = true, color = clap::ColorChoice::Never)]
 struct HumanLine {
@@ -25,13 +25,13 @@ struct HumanLine {
     request: Request,
 }
 
-/// What the last argument is called where it is free text: the rest of the line, whatever stands in it.
+/// The id of a last argument that is free text: the rest of the line, whatever characters it has.
 const FREE_TEXT: &str = "text";
 
-/// What an argument is called that nobody else shall read.
+/// The id of an argument that must not be shown or remembered.
 const SECRET: &str = "password";
 
-/// Every name of every command, in small letters, and what the command is called.
+/// Every name of every command in lower case, aliases too, with the command's own name.
 static NAMES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
     let named = |command: &clap::Command| {
         let names: Vec<_> = std::iter::once(command.get_name()).chain(command.get_all_aliases()).collect();
@@ -40,7 +40,7 @@ static NAMES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
     HumanLine::command().get_subcommands().flat_map(named).collect()
 });
 
-/// The commands that end in free text, by all their names, and how many arguments stand before it.
+/// The commands that end in free text, by all their names, with the number of arguments before the text.
 static SPOKEN: LazyLock<BTreeMap<String, usize>> = LazyLock::new(|| {
     let all = HumanLine::command();
     let mut spoken = BTreeMap::new();
@@ -53,22 +53,23 @@ static SPOKEN: LazyLock<BTreeMap<String, usize>> = LazyLock::new(|| {
     spoken
 });
 
-/// How many arguments stand before the last one, if that one is called so.
+/// The number of arguments before the last one, if the last one has this id.
 fn before_last(command: &clap::Command, id: &str) -> Option<usize> {
     let before = command.get_positionals().count().checked_sub(1)?;
     (command.get_positionals().last()?.get_id() == id).then_some(before)
 }
 
-/// A word as it is typed, for a line that can be typed as it is shown.
+/// Quotes a word where that is needed, so that a line can be typed as it is shown.
 pub fn quoted(word: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_alphanumeric() || "/._-+:,".contains(c);
     if word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")).into() }
 }
 
-/// Reads a command as a person types it who talks in this room.
+/// Reads a command that was typed by somebody who talks in `room`, if any: some commands mean that room if they name
+/// none.
 ///
 /// # Errors
-/// `unknown-request`, or `bad-command` with how it is written.
+/// `unknown-request`, or `bad-command` with the usage.
 pub fn parse(text: &str, room: Option<&str>) -> Result<Request, Failure> {
     if let Some(words) = spoken(text, room) {
         return read(&words).map_err(|failure| with_old_usage(failure, &words));
@@ -84,7 +85,7 @@ pub fn parse(text: &str, room: Option<&str>) -> Result<Request, Failure> {
     }
 }
 
-/// A mistake in a line of old is explained as that line is written.
+/// Explains a mistake in a line of an old system by that system's usage.
 fn with_old_usage(failure: Failure, words: &[String]) -> Failure {
     let old = words.first().and_then(|name| old_spellings::usage_of(name));
     match (old, &failure.hint) {
@@ -96,10 +97,10 @@ fn with_old_usage(failure: Failure, words: &[String]) -> Failure {
     }
 }
 
-/// Reads a command that is already split into words, as `potluck exec` gets it. Free text is its words with one
-/// blank between them.
+/// Reads a command that is split into words already, as `potluck exec` gets it. The words of free text are joined by
+/// single blanks.
 pub fn parse_words(words: &[String]) -> Result<Request, Failure> {
-    // No room has been joined on the lines before.
+    // There are no earlier lines that could have joined a room.
     let short = words.first().is_some_and(|name| name == SEND_GROUP || name.eq_ignore_ascii_case(TALK));
     read_words(words).map_err(|failure| match short && failure.code == ErrorCode::BadCommand {
         true => failure.hint("`say ROOM TEXT` says something in a room, `broadcast TEXT` to everybody."),
@@ -120,7 +121,7 @@ fn read_words(words: &[String]) -> Result<Request, Failure> {
     }
 }
 
-/// The words of a line that ends in free text: quotes, backslashes and dashes in it are only that.
+/// The words of a line that ends in free text. Quotes, backslashes and dashes in the text have no meaning.
 fn spoken(line: &str, room: Option<&str>) -> Option<Vec<String>> {
     let (name, mut rest) = first_word(line);
     let name = unquoted(name);
@@ -141,7 +142,7 @@ fn spoken(line: &str, room: Option<&str>) -> Option<Vec<String>> {
 }
 
 fn with_text(name: &str, arguments: Vec<String>, text: &str) -> Vec<String> {
-    // `broadcast --help` asks for help; behind other arguments, the same is said to somebody.
+    // `broadcast --help` asks for help; after other arguments, the same text is a message.
     let help = arguments.is_empty() && matches!(text, "--help" | "-h");
     let mut words = vec![name.to_owned()];
     words.extend(arguments);
@@ -153,7 +154,7 @@ fn with_text(name: &str, arguments: Vec<String>, text: &str) -> Vec<String> {
     words
 }
 
-/// The first word of a line, and what stands behind the blanks after it.
+/// Splits a line into its first word and the rest, without the blanks between them.
 fn first_word(line: &str) -> (&str, &str) {
     let blank = [' ', '\t'];
     let line = line.trim_start_matches(blank);
@@ -161,7 +162,7 @@ fn first_word(line: &str) -> (&str, &str) {
     (word, rest.trim_start_matches(blank))
 }
 
-/// A word without its quotes, if it has whole ones.
+/// A word without its quotes, if it begins and ends with them.
 fn unquoted(word: &str) -> String {
     match shlex::split(word).as_deref() {
         Some([one]) => one.clone(),
@@ -174,20 +175,20 @@ fn read(words: &[String]) -> Result<Request, Failure> {
         return Err(Failure::new(ErrorCode::BadCommand, "`talk` is for people at a terminal.")
             .hint("`say ROOM TEXT` says a line in a room, `broadcast TEXT` to everybody; after `join_group ROOM`, `send_group TEXT` does too."));
     }
-    // What is longer than any name is none: the library would compare all of it with each of them.
+    // A word that is longer than any name is refused at once: clap would compare all of it with each name.
     if let Some(name) = words.first().filter(|name| NAMES.iter().all(|(known, _)| known.len() < name.len())) {
         return Err(unknown(name));
     }
     match HumanLine::try_parse_from(words) {
         Ok(line) => Ok(line.request),
-        // `get --help` is `help get`.
+        // `get --help` is the same as `help get`.
         Err(e) if e.kind() == ErrorKind::DisplayHelp => Ok(request::Help { command: words.first().cloned() }.into()),
         Err(e) => Err(refusal(&e, words)),
     }
 }
 
-/// Whether a line as it is typed may hold a secret: then it is kept nowhere. A command that was mistyped has its secret
-/// behind it all the same: in other letters, with a slash where none belongs, nearly the right word.
+/// Whether a typed line may hold a password, and so must not be kept in the history. A mistyped command counts, too:
+/// other case, a slash before it, or a word that is nearly right.
 pub fn holds_secret(line: &str) -> bool {
     let line = line.trim_start_matches(|c: char| c == '/' || c.is_whitespace());
     if line.starts_with('{') {
@@ -197,16 +198,16 @@ pub fn holds_secret(line: &str) -> bool {
     secret_command(line).is_some() || meant(&name).and_then(command).is_some_and(|command| takes_secret(&command))
 }
 
-/// Whether a line is a command that lacks nothing but its secret, which can be asked for.
+/// Whether a line is a complete command but for its password, which can then be asked for.
 pub fn lacks_secret(line: &str) -> bool {
     let words = shlex::split(line).unwrap_or_default();
-    // What stands behind the name is all that there is: an option could be anything.
+    // The line may have nothing but positional arguments: an option could take the place of any of them.
     let plain = !words.iter().any(|word| word.starts_with('-'));
     let before = secret_command(line).and_then(|command| before_last(&command, SECRET));
     plain && before.is_some_and(|before| words.len() == before + 1)
 }
 
-/// The command of a line, if it takes a secret.
+/// The command of a line, if it takes a password.
 fn secret_command(line: &str) -> Option<clap::Command> {
     let name = unquoted(first_word(line).0);
     command(&name).filter(takes_secret)
@@ -221,18 +222,18 @@ fn command(name: &str) -> Option<clap::Command> {
     all.get_subcommands().find(|c| c.get_name() == name || c.get_all_aliases().any(|a| a == name)).cloned()
 }
 
-/// An argument of a command.
+/// An argument of a command, for completion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Argument {
-    /// The command's name, not another spelling of it.
+    /// The command's own name, never an alias.
     pub command: String,
-    /// The field that it fills.
+    /// The field of the request that the argument fills.
     pub field: String,
-    /// Whether it is written behind an option, such as `--owner`.
+    /// Whether it is written after an option, such as `--owner`.
     pub option: bool,
 }
 
-/// The argument that comes after these words of a command, if one does.
+/// The argument that comes after these words of a command; `None` if there is none.
 pub fn next_argument(words: &[String]) -> Option<Argument> {
     let (name, rest) = words.split_first()?;
     let command = command(name)?;
@@ -256,32 +257,32 @@ pub fn next_argument(words: &[String]) -> Option<Argument> {
     })
 }
 
-/// Whether there may be more than one of it.
+/// Whether the argument may be given more than once.
 fn many(argument: &clap::Arg) -> bool {
     matches!(argument.get_action(), clap::ArgAction::Append)
 }
 
-/// Whether this is the name of a command as it is typed, an old one too.
+/// Whether this is the name of a command as people type it, including those of old systems.
 pub fn is_command(name: &str) -> bool {
     NAMES.iter().any(|(known, _)| *known == name.to_lowercase()) || old_spellings::usage_of(name).is_some()
 }
 
-/// The command of today that has this name, or one much like it, in any case of letters.
+/// The command that has this name, in any case, or a name that is nearly the same.
 pub(super) fn meant(name: &str) -> Option<&'static str> {
     let name = name.to_lowercase();
-    // In a short word, every letter counts.
+    // A short word may have one mistake, a longer one two.
     let most = if name.chars().count() <= 5 { 1 } else { 2 };
     let near = NAMES.iter().filter_map(|(known, now)| Some((mistakes(known, &name, most)?, now)));
     near.min().map(|(_, now)| now.as_str())
 }
 
-/// The command of today that is called so, whatever it is called first.
+/// The command that has this name or alias.
 pub(super) fn called(name: &str) -> Option<&'static str> {
     let name = name.to_lowercase();
     NAMES.iter().find(|(known, _)| *known == name).map(|(_, now)| now.as_str())
 }
 
-/// There is no command of this name: perhaps a similar one was meant, or no command at all.
+/// The failure for an unknown command: it suggests a similar one, or says what a message needs.
 fn unknown(name: &str) -> Failure {
     let shown: String = name.chars().take(40).collect();
     let failure = Failure::new(ErrorCode::UnknownRequest, format!("There is no command `{shown}`."));
@@ -312,10 +313,10 @@ fn refusal(error: &clap::Error, words: &[String]) -> Failure {
     }
 }
 
-/// Commands that take a file's name, whether others may follow, and how many words stand behind it.
+/// Commands that take a file name: the command, and how many words follow the name.
 const NAMES_FILES: [(&str, usize); 3] = [("get", 0), ("push", 1), ("chunks", 0)];
 
-/// The line that was perhaps meant where there are too many words: all of them are one name.
+/// The line that was probably meant if there are too many words: together they are one file name, without its quotes.
 fn one_name(error: &clap::Error, words: &[String]) -> Option<String> {
     let (name, rest) = words.split_first()?;
     let now = command(name)?.get_name().to_owned();
@@ -330,7 +331,7 @@ fn one_name(error: &clap::Error, words: &[String]) -> Option<String> {
     Some(line.into_iter().chain(others.iter().map(|word| quoted(word).into_owned())).collect::<Vec<_>>().join(" "))
 }
 
-/// The help of one command, or a line for each.
+/// The help of one command, or one line for each command.
 ///
 /// # Errors
 /// `unknown-request` if there is no such command.

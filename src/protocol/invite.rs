@@ -1,4 +1,4 @@
-//! Invites: secrets that let somebody into a hub who has not been there before.
+//! Invites: secrets that let a new client into a hub that is not open to everybody.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{ContentHash, Timestamp};
 
-/// The longest secret that a hub looks at, in bytes. Ours have 26.
+/// The longest secret that a hub accepts, in bytes. Our own secrets have 26.
 pub const INVITE_BYTES: usize = 64;
 
-/// What is kept of an invite's secret: its BLAKE3 hash. The secrets are 128 random bits, which nobody finds by trying,
-/// so a plain hash is enough for whoever reads the store not to have them.
+/// The BLAKE3 hash of an invite's secret, which is all that the hub keeps of it. A secret has 128 random bits, so it
+/// cannot be guessed, and a plain hash is enough to keep it from a reader of the store.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "ContentHash", from = "ContentHash")]
 pub struct InviteDigest(pub [u8; 32]);
 
-/// Its text form is that of any BLAKE3 hash.
+/// In text it looks like any BLAKE3 hash.
 impl From<InviteDigest> for ContentHash {
     fn from(digest: InviteDigest) -> Self {
         Self(digest.0)
@@ -29,7 +29,7 @@ impl From<ContentHash> for InviteDigest {
 }
 
 impl InviteDigest {
-    /// Of a secret as it stands in a join link.
+    /// The digest of a secret as it stands in a join link.
     pub fn of(secret: &str) -> Self {
         Self(*blake3::hash(secret.as_bytes()).as_bytes())
     }
@@ -41,39 +41,39 @@ impl fmt::Debug for InviteDigest {
     }
 }
 
-/// A secret from random bits, as it stands in a join link: 26 lower-case base32 digits.
+/// Makes a secret from random bits, as it stands in a join link: 26 lower-case base32 digits.
 pub fn invite_secret(random: u128) -> String {
     data_encoding::BASE32_NOPAD.encode(&random.to_be_bytes()).to_ascii_lowercase()
 }
 
-/// An invite as the store keeps it.
+/// An invite, as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InviteRecord {
-    /// What its keeper calls it. There is one of each name.
+    /// The name that the hub's keeper gave it; unique at this hub.
     pub name: String,
-    /// The hash of its secret.
+    /// The digest of its secret.
     pub digest: InviteDigest,
-    /// How many keys it lets in; without a number, any.
+    /// The number of keys that it may let in; without a number, any.
     pub uses: Option<u64>,
-    /// How many it has let in. The number never goes back.
+    /// The number of keys that it has let in. It never decreases.
     pub spent: u64,
-    /// Until when.
+    /// The time after which it is void, if it has one.
     pub until: Option<Timestamp>,
-    /// Since when.
+    /// The time at which it was made.
     pub made: Timestamp,
 }
 
-/// Why an invite does not let anybody in any more.
+/// Why an invite is no longer valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InviteOver {
-    /// It has let in as many as it may.
+    /// It has let in as many keys as it may.
     Spent,
-    /// Its time is over.
+    /// It has expired.
     Expired,
 }
 
 impl InviteRecord {
-    /// Whether it lets nobody in any more, as of a moment.
+    /// Why the invite is no longer valid at the time `now`; `None` if it is valid.
     pub fn over(&self, now: Timestamp) -> Option<InviteOver> {
         if self.uses.is_some_and(|uses| self.spent >= uses) {
             return Some(InviteOver::Spent);

@@ -1,35 +1,35 @@
-//! How a hub is named: `potluck://HOST:PORT/#HUBKEY[.INVITE]`, or `[NAME@]HOST[:PORT]`.
+//! The address of a hub as users write it: `potluck://HOST:PORT/#HUBKEY[.INVITE]`, or `[NAME@]HOST[:PORT]`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::PublicKey;
 
-/// The port of a hub that names none.
+/// The port of an address that names none.
 pub const DEFAULT_PORT: u16 = 7755;
 
-/// Where a hub is, and what is known of it.
+/// The parts of a hub's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinLink {
-    /// The name to register, if it is part of the address.
+    /// The name to register under, if the address has one.
     pub name: Option<String>,
-    /// A name or an IP address; IPv6 without brackets.
+    /// A host name or an IP address; IPv6 without brackets.
     pub host: String,
     /// The port, for UDP and TCP.
     pub port: u16,
-    /// The hub's key.
+    /// The public key that the hub must prove. Without it, the first key seen is trusted and pinned.
     pub key: Option<PublicKey>,
-    /// What lets us in.
+    /// The secret of an invite, if the link has one.
     pub invite: Option<String>,
 }
 
-/// The text names no hub.
+/// The error for a text that is no hub address; it carries the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}; write potluck://HOST:PORT/#KEY.INVITE as `potluck serve` prints it, or [NAME@]HOST[:PORT]")]
 pub struct BadLink(&'static str);
 
 impl JoinLink {
-    /// The address as it is shown and pinned: `HOST:PORT`.
+    /// `HOST:PORT`, as it is shown to users and pinned.
     pub fn host_port(&self) -> String {
         match self.host.contains(':') {
             true => format!("[{}]:{}", self.host, self.port),
@@ -51,7 +51,7 @@ impl FromStr for JoinLink {
             None => (None, address.trim_end_matches('/')),
         };
         let (host, port) = split_port(address)?;
-        // A scope stands behind a `%`.
+        // An IPv6 scope follows a `%`.
         let ip = host.split('%').next().unwrap_or_default();
         if host.contains(':') && ip.parse::<std::net::Ipv6Addr>().is_err() {
             return Err(BadLink("more than one colon is for an IPv6 address, which this is not"));

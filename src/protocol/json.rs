@@ -1,4 +1,4 @@
-//! How our lines of JSON are written: one line for every reader, and nothing in it that steers a terminal.
+//! Writes JSON lines that every reader reads as one line, and that cannot control a terminal.
 
 use std::io::{self, Write};
 
@@ -7,16 +7,16 @@ use serde_json::ser::{Formatter, Serializer};
 
 use super::unicode::Unseen;
 
-/// Writes anything of ours as one line of JSON, without the line feed. Characters that JSON lets pass, but
-/// that end lines for some readers (U+2028, U+0085) or steer or deceive a terminal (U+009B, U+202E), are
-/// escaped: for a parser the text is the same.
+/// Serializes `value` as one line of JSON, without the line feed. JSON allows some characters that end a line for some
+/// readers (U+2028, U+0085), or that control a terminal or reorder its text (U+009B, U+202E). They are escaped here; a
+/// parser sees the same text.
 pub fn to_json<T: Serialize>(value: &T) -> String {
     let mut out = Vec::with_capacity(128);
     append_json(value, &mut out);
     String::from_utf8(out).expect("JSON is written as UTF-8")
 }
 
-/// The same behind what is there.
+/// Appends what [`to_json`] would return to `out`.
 pub fn append_json<T: Serialize>(value: &T, out: &mut Vec<u8>) {
     let written = value.serialize(&mut Serializer::with_formatter(out, Harmless));
     written.expect("our types have text keys and no failing parts");
@@ -26,7 +26,7 @@ struct Harmless;
 
 impl Formatter for Harmless {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        // Nearly every text; what is below a space never comes here, JSON itself escapes it.
+        // The fast path for nearly every text. JSON itself has escaped everything below a space.
         if fragment.bytes().all(|byte| byte < 0x7f) {
             return writer.write_all(fragment.as_bytes());
         }

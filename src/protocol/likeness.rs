@@ -1,15 +1,15 @@
-//! Which names look alike though they are not the same: `ɑlice` and `alice`, `rnodern` and `modern`.
+//! Which different names look alike: `ɑlice` and `alice`, `rnodern` and `modern`.
 //!
-//! A name that looks like one that is taken is refused; names that are there already stay, however they look. So
-//! nothing of this is kept: it can change with the tables of Unicode.
+//! A new name that looks like one that is taken is refused. Names that exist already stay, whatever they look like, and
+//! nothing of this is stored. So the result may change with the Unicode tables.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::name::{NameKey, RESERVED};
 use super::name_key::fold;
 
-/// What a name looks like: its skeletons (Unicode UTS #39, section 4) as it is written and as it is folded. Two names of
-/// which one is equal look alike.
+/// The looks of a name: its skeletons (Unicode UTS #39, section 4) as written and with its case folded. Two names look
+/// alike if they have a skeleton in common.
 pub fn looks(name: &str) -> BTreeSet<String> {
     let mut looks = BTreeSet::from([look(name)]);
     let folded = fold(name);
@@ -19,11 +19,11 @@ pub fn looks(name: &str) -> BTreeSet<String> {
     looks
 }
 
-/// Skeletons and folds are taken in turn at most so often: what has not come to rest then is no name that people write.
+/// How often skeleton and case folding alternate at most. Names that people write are stable after far fewer rounds.
 const TURNS: usize = 8;
 
-/// The skeleton, which has no case either: that of `d0ra` is `dOra`, and this is how somebody writes `dora`. A fold can
-/// have another skeleton again, so this goes on until nothing changes.
+/// The skeleton of a text without regard to case: that of `d0ra` is `dOra`, which somebody may write as `dora`. Folding
+/// can change the skeleton again, so both are repeated until nothing changes.
 fn look(text: &str) -> String {
     let skeleton = |text: &str| unicode_security::skeleton(text).collect::<String>();
     let mut look = skeleton(text);
@@ -37,14 +37,14 @@ fn look(text: &str) -> String {
     look
 }
 
-/// Taken names, found by what they look like.
+/// The taken names, found by what they look like.
 #[derive(Debug)]
 pub struct Likeness {
     by_look: HashMap<String, BTreeSet<NameKey>>,
 }
 
 impl Default for Likeness {
-    /// With those names that are the hub's own.
+    /// With the names that are reserved for the hub.
     fn default() -> Self {
         let mut this = Self { by_look: HashMap::new() };
         RESERVED.iter().for_each(|name| this.insert(name));
@@ -53,21 +53,21 @@ impl Default for Likeness {
 }
 
 impl Likeness {
-    /// These names are taken.
+    /// With these names, and those that are reserved for the hub.
     pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut this = Self::default();
         names.into_iter().for_each(|name| this.insert(name));
         this
     }
 
-    /// A name is taken.
+    /// Adds a name that is now taken.
     pub fn insert(&mut self, name: &str) {
         for look in looks(name) {
             self.by_look.entry(look).or_default().insert(NameKey::of(name));
         }
     }
 
-    /// A name is free again.
+    /// Removes a name that is now free.
     pub fn remove(&mut self, name: &str) {
         for look in looks(name) {
             if let Some(names) = self.by_look.get_mut(&look) {
@@ -79,7 +79,7 @@ impl Likeness {
         }
     }
 
-    /// The key of another taken name that looks like this one.
+    /// The key of another taken name that looks like this one, if there is one.
     pub fn twin(&self, name: &str) -> Option<&NameKey> {
         let key = NameKey::of(name);
         let looks = looks(name);
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_look_looks_like_itself() {
-        // Every letter that a name can have, alone and between others.
+        // Tests every letter that a name can have, alone and between others.
         let letters = (0..=0x1_ffff).filter_map(char::from_u32).map(String::from);
         // What looks like itself does so again, and many look the same.
         let mut seen = HashSet::new();

@@ -1,4 +1,4 @@
-//! Lines: a request as JSON or as a human command, an event as JSON.
+//! The lines of the user's streams: a request as JSON or as a typed command, an event and a log line as JSON.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -15,21 +15,21 @@ use super::request_id::{is_short, readable_id};
 use super::vocabulary::Visitor;
 use super::{ErrorCode, Failure, Id, Timestamp, cause, human, strict};
 
-/// A request and the id that its answer will carry.
+/// A request, and the id that its answer will carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestLine {
-    /// The caller's id.
+    /// The id that the caller gave it.
     pub id: Option<Id>,
-    /// What is asked.
+    /// The request itself.
     pub request: Request,
 }
 
-/// A line that is not a request; the id is there if it could be read.
+/// A line that is no valid request. It has the id if that could be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadLine {
-    /// The caller's id.
+    /// The id that the caller gave it.
     pub id: Option<Id>,
-    /// What is wrong.
+    /// Explains what is wrong.
     pub failure: Failure,
 }
 
@@ -39,13 +39,12 @@ impl From<Failure> for BadLine {
     }
 }
 
-/// Reads a line: JSON if it starts with `{`, nothing if it is empty or starts with `#`, otherwise a
-/// human command.
+/// Reads a line: JSON if it starts with `{`, `None` if it is empty or starts with `#`, otherwise a typed command.
 pub fn parse(line: &[u8]) -> Result<Option<RequestLine>, BadLine> {
     parse_in(line, None)
 }
 
-/// The same for somebody who talks in this room: some commands mean it if they name none.
+/// Reads a line of somebody who talks in `room`: some typed commands mean that room if they name none.
 pub fn parse_in(line: &[u8], room: Option<&str>) -> Result<Option<RequestLine>, BadLine> {
     if line.len() > MAX_LINE {
         return Err(Failure::from(ErrorCode::LineTooLong).into());
@@ -61,13 +60,13 @@ pub fn parse_in(line: &[u8], room: Option<&str>) -> Result<Option<RequestLine>, 
         None | Some(b'#') => Ok(None),
         Some(b'{') => parse_json(text).map(Some),
         Some(b'[') => Err(no_object().into()),
-        // A command may begin with a quoted word, too; but this is all of it.
+        // A typed command may begin with a quoted word, but here the whole line is one JSON string.
         Some(b'"') if serde_json::from_str::<IgnoredAny>(text).is_ok() => Err(no_object().into()),
         Some(_) => Ok(Some(RequestLine { id: None, request: human::parse(text, room)? })),
     }
 }
 
-/// Reads a request from a JSON object, strictly.
+/// Reads a request from a JSON object; an unknown or duplicate field is an error.
 pub fn parse_json(text: &str) -> Result<RequestLine, BadLine> {
     let bad_json = |e: serde_json::Error| BadLine {
         id: readable_id(text),
@@ -97,7 +96,7 @@ fn read_request(mut map: Map<String, Value>) -> Result<Request, Failure> {
         Some(_) => return Err(bad_field("/request", "The name of a request is a text.")),
         None => return Err(bad_field("", "The field `request` is missing: it says what is asked.")),
     };
-    // An optional field is left out. The schemas say so too; serde alone would take `null` for that.
+    // An optional field may be absent, but not `null`. The schemas say so too; serde alone would accept it.
     if let Some((key, _)) = map.iter().find(|(_, value)| value.is_null()) {
         return Err(bad_field(&format!("/{}", escaped(key)), "It is null; leave the field out instead."));
     }
@@ -112,7 +111,8 @@ fn read_request(mut map: Map<String, Value>) -> Result<Request, Failure> {
     }
 }
 
-/// There is no request of this name: in JSON, each has one name. Perhaps it is an old one, or like another.
+/// The failure for an unknown request name. In JSON each request has exactly one name, so it suggests what an old or
+/// similar name stands for.
 fn unknown_request(name: &str) -> Failure {
     let shown: String = name.chars().take(40).collect();
     let message = format!("There is no request `{shown}`.");
@@ -130,7 +130,7 @@ fn bad_field(pointer: &str, message: impl Into<std::borrow::Cow<'static, str>>) 
     Failure::new(ErrorCode::BadRequest, message).at(pointer_at(pointer))
 }
 
-/// A key as a part of a JSON pointer.
+/// Escapes a key for use in a JSON pointer.
 fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
@@ -156,24 +156,24 @@ impl Serialize for RequestLine {
     }
 }
 
-/// An event as it stands in a stream. On the link, `seq` and `time` are missing: they are given by
-/// the process that tells the event to its user.
+/// An event as it stands in a stream. On a link it has no `seq` and no `time`: the process that tells the event to its
+/// user adds them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventLine {
-    /// Counts from 1 in one process.
+    /// The position in the stream, counted from 1 in each process.
     pub seq: Option<u64>,
-    /// When it was told.
+    /// When the event was told.
     pub time: Option<Timestamp>,
-    /// The id of the request that caused it.
+    /// The id of the request that caused the event.
     pub id: Option<Id>,
-    /// Whether it is the last one for that request.
+    /// Whether it is the last event for that request.
     pub last: bool,
-    /// What is told.
+    /// The event itself.
     pub event: Event,
 }
 
 impl EventLine {
-    /// Reads an event from one line of JSON; `None` if it is a word that we do not know.
+    /// Reads an event from a line of JSON; `None` if the event is unknown, as a newer version may send it.
     pub fn parse(text: &str) -> Result<Option<Self>, serde_json::Error> {
         #[derive(Deserialize)]
         struct Head<'a> {
@@ -221,7 +221,7 @@ impl Serialize for EventLine {
 }
 
 impl LogLine {
-    /// Reads a line of the hub's log; `None` if it is a word that we do not know.
+    /// Reads a line of the hub's log; `None` if the log event is unknown.
     pub fn parse(text: &str) -> Result<Option<Self>, serde_json::Error> {
         #[derive(Deserialize)]
         struct Head<'a> {

@@ -1,4 +1,4 @@
-//! What the hub writes on its log: one struct for each event.
+//! The events of the hub's log: one struct for each.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,81 +10,81 @@ vocabulary! {
     /// An event of the hub's log.
     #[derive(Debug, Clone, PartialEq)]
     pub enum LogEvent {
-        /// The hub is ready.
+        /// The hub accepts connections.
         HubListening(HubListening) = "hub-listening", r#"{"address":"127.0.0.1","port":7755,"link":"potluck://127.0.0.1:7755/#ae","key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","access":"open","files_port":7756,"version":"0.1.0"}"#;
-        /// The hub ends: clients are told, the store is flushed.
+        /// The hub is stopping: it tells its clients and flushes its store.
         HubStopping(HubStopping) = "hub-stopping", r#"{"reason":"SIGTERM","clients":2}"#;
-        /// The hub has ended.
+        /// The hub has stopped.
         HubStopped(HubStopped) = "hub-stopped", r#"{}"#;
-        /// Somebody connected and proved a key.
+        /// A connection has opened and proven its key.
         ClientConnected(ClientConnected) = "client-connected", r#"{"connection":1,"address":"127.0.0.1:40000","transport":"quic","key":"a5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#;
-        /// Somebody was turned away, or broke the protocol.
+        /// A connection was refused, or broke the protocol.
         ClientRefused(ClientRefused) = "client-refused", r#"{"connection":1,"address":"127.0.0.1:40000","code":"name-taken","message":"The name is taken."}"#;
-        /// A client is in the roster.
+        /// A client has registered.
         ClientRegistered(ClientRegistered) = "client-registered", r#"{"name":"dora","number":4,"address":"127.0.0.1:40000"}"#;
-        /// A client does not answer any more.
+        /// A client has stopped answering.
         ClientAway(ClientAway) = "client-away", r#"{"name":"dora","number":4,"reason":"no answer for 1500 ms"}"#;
-        /// A client answers again.
+        /// A client that was away answers again.
         ClientBack(ClientBack) = "client-back", r#"{"name":"dora","number":4,"away":830}"#;
-        /// A client is out of the roster.
+        /// A client has left the roster.
         ClientLeft(ClientLeft) = "client-left", r#"{"name":"dora","number":4,"reason":"quit"}"#;
         /// A login failed.
         LoginFailed(LoginFailed) = "login-failed", r#"{"name":"dora","address":"127.0.0.1:40000","failures":2}"#;
-        /// A name or an address has failed too often: no login is checked for a while.
+        /// A name, address or key has failed too often: its logins are not checked for a while.
         LoginLocked(LoginLocked) = "login-locked", r#"{"whom":"name:dora","failures":3,"until":"2026-01-02T03:04:15.678Z"}"#;
-        /// An invite has let somebody in.
+        /// An invite has let a key in.
         InviteSpent(InviteSpent) = "invite-spent", r#"{"invite":"friends","name":"dora"}"#;
-        /// Something was said, and is on disk.
+        /// A message has been stored on disk.
         MessageStored(MessageStored) = "message-stored", r#"{"number":41,"from":"dora","to":"erin","bytes":13,"delivered":1}"#;
-        /// Somebody has a message that was kept for them.
+        /// A message that was kept for its receiver has been delivered.
         MessageDelivered(MessageDelivered) = "message-delivered", r#"{"number":41,"from":"dora","to":"erin"}"#;
-        /// A room is there, gone, or has other members.
+        /// A room was created or removed, or its members changed.
         RoomChanged(RoomChanged) = "room-changed", r#"{"room":"kitchen","by":"dora","members":2}"#;
-        /// A client says that it cannot reach another one; the hub sees for itself.
+        /// A client says that it cannot reach another one, which the hub then probes itself.
         PeerDoubted(PeerDoubted) = "peer-doubted", r#"{"name":"erin","by":"dora"}"#;
-        /// Names or accounts were changed by another program, as `potluck user` does.
+        /// The hub has reloaded names and accounts that another program changed, such as `potluck user`.
         NamesReloaded(NamesReloaded) = "names-reloaded", r#"{"names":12}"#;
-        /// Files are offered.
+        /// A client has offered files.
         OffersAdded(OffersAdded) = "offers-added", r#"{"name":"dora","files":["notes.txt"],"revision":18}"#;
-        /// Files are not offered any more.
+        /// Files are no longer offered.
         OffersRemoved(OffersRemoved) = "offers-removed", r#"{"name":"dora","files":["notes.txt"],"revision":19}"#;
-        /// Somebody wants to give somebody a file.
+        /// A client has offered a file to one person.
         PushAsked(PushAsked) = "push-asked", r#"{"push":3,"from":"dora","to":"erin","file":"report.pdf","size":4096}"#;
-        /// A push was accepted or declined, or taken back.
+        /// A push was accepted, declined or taken back.
         PushEnded(PushEnded) = "push-ended", r#"{"push":3,"from":"dora","to":"erin","how":"accepted"}"#;
-        /// The hub has a copy of what somebody offers.
+        /// The hub has made a copy of an offered file.
         FileKept(FileKept) = "file-kept", r#"{"name":"dora","file":"notes.txt","size":5,"total":1048576}"#;
-        /// The hub could not make a copy, or has removed it.
+        /// The hub could not make a copy, or has removed one.
         FileNotKept(FileNotKept) = "file-not-kept", r#"{"name":"dora","file":"notes.txt","code":"no-room","message":"The hub has no room for a copy."}"#;
-        /// A request was refused.
+        /// The hub has refused a request.
         RequestRefused(RequestRefused) = "request-refused", r#"{"name":"dora","request":"get","code":"not-offered","message":"Nobody offers notes.txt.","more":2300}"#;
-        /// The reader of the log was too slow: lines were dropped.
+        /// The reader of the log was too slow: some lines were dropped.
         LogGap(LogGap) = "log-gap", r#"{"from":"2026-01-02T03:04:05.678Z","to":"2026-01-02T03:05:05.678Z","dropped":70000}"#;
-        /// The store cannot be written for now: the hub refuses what it could not keep, and tries again by itself.
+        /// The store cannot be written. The hub refuses what it could not store, and retries by itself.
         StoreDegraded(StoreDegraded) = "store-degraded", r#"{"code":"store-full","message":"cannot use hub.sqlite3: database or disk is full"}"#;
         /// The store can be written again; nothing that was acknowledged is lost.
         StoreRecovered(StoreRecovered) = "store-recovered", r#"{"after":12000}"#;
-        /// The store failed; the hub ends, because it cannot keep what it promises.
+        /// The store failed for good. The hub stops, because it cannot keep its promises.
         StoreFailed(StoreFailed) = "store-failed", r#"{"code":"store-failed","message":"disk I/O error"}"#;
     }
 }
 
-/// How much a log event matters.
+/// The severity of a log event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
-    /// Only of interest when looking for something.
+    /// Only of interest while looking for a fault.
     Debug,
-    /// The normal course of things.
+    /// Normal operation.
     Info,
     /// Something was refused or lost.
     Warn,
-    /// The hub cannot go on.
+    /// The hub cannot continue.
     Error,
 }
 
 impl LogEvent {
-    /// How much it matters.
+    /// The severity of this event.
     pub fn level(&self) -> Level {
         match self {
             Self::ClientConnected(_) | Self::MessageStored(_) | Self::MessageDelivered(_) => Level::Debug,
@@ -104,268 +104,270 @@ impl LogEvent {
 }
 
 bodies! {
-    /// The hub is ready.
+    /// The hub accepts connections.
     HubListening {
-        /// The address that it listens on.
+        /// The IP address on which it listens.
         address: String,
-        /// The port, the same for UDP and TCP.
+        /// The port, for both UDP and TCP.
         port: u16,
-        /// What clients join with. There is no secret in it: where an invite is needed, `potluck invite add` prints it.
+        /// The link with which clients join. It has no secret: where an invite is needed, `potluck invite add` prints
+        /// it.
         link: String,
         /// The hub's public key.
         key: PublicKey,
         /// Who may join: `invite`, `open` or `accounts`.
         access: String,
-        /// The TCP port on which it serves files, if it does.
+        /// The TCP port on which the hub serves files, if it does.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         files_port: Option<u16>,
         /// The version of the program.
         version: String,
     }
-    /// The hub ends.
+    /// The hub is stopping.
     HubStopping {
-        /// Why.
+        /// The reason, such as the name of a signal.
         reason: String,
-        /// Clients that are told.
+        /// The number of clients that are told.
         clients: u64,
     }
-    /// The hub has ended.
+    /// The hub has stopped.
     HubStopped {}
-    /// Somebody connected.
+    /// A connection has opened and proven its key.
     ClientConnected {
-        /// The connection's number in this run.
+        /// The number of the connection, counted in this run.
         connection: u64,
-        /// Where it comes from.
+        /// The address and port of the client.
         address: String,
         /// `quic` or `tcp`.
         transport: String,
-        /// The key that it proved.
+        /// The public key that the client proved.
         key: PublicKey,
     }
-    /// Somebody was turned away.
+    /// A connection was refused, or broke the protocol.
     ClientRefused {
-        /// The connection's number in this run.
+        /// The number of the connection, counted in this run.
         connection: u64,
-        /// Where it comes from.
+        /// The address and port of the client.
         address: String,
-        /// Why.
+        /// The code of the refusal.
         code: ErrorCode,
-        /// What went wrong.
+        /// Says what went wrong.
         message: String,
     }
-    /// A client is in the roster.
+    /// A client has registered.
     ClientRegistered {
-        /// Its name.
+        /// The name of the client.
         name: String,
-        /// Its running number.
+        /// The client's running number at this hub.
         number: u64,
-        /// Where it comes from.
+        /// The address and port of the client.
         address: String,
     }
-    /// A client does not answer.
+    /// A client has stopped answering.
     ClientAway {
-        /// Its name.
+        /// The name of the client.
         name: String,
-        /// Its running number.
+        /// The client's running number at this hub.
         number: u64,
-        /// How that was noticed.
+        /// How the hub noticed, in words.
         reason: String,
     }
-    /// A client answers again.
+    /// A client that was away answers again.
     ClientBack {
-        /// Its name.
+        /// The name of the client.
         name: String,
-        /// Its running number.
+        /// The client's running number at this hub.
         number: u64,
-        /// How long it was away, in milliseconds.
+        /// The time that it was away, in milliseconds.
         away: u64,
     }
-    /// A client is out of the roster.
+    /// A client has left the roster.
     ClientLeft {
-        /// Its name.
+        /// The name of the client.
         name: String,
-        /// Its running number.
+        /// The client's running number at this hub.
         number: u64,
-        /// Why.
+        /// The reason, in words.
         reason: String,
     }
-    /// An invite has let somebody in.
+    /// An invite has let a key in.
     InviteSpent {
-        /// The invite's name.
+        /// The name of the invite.
         invite: String,
-        /// Who came with it.
+        /// The name of the client that used it.
         name: String,
     }
     /// A login failed.
     LoginFailed {
-        /// The name that was given.
+        /// The name of the account.
         name: String,
-        /// Where it came from.
+        /// The address and port of the client.
         address: String,
-        /// Failures of that name in a row.
+        /// Failed logins for that name in a row.
         failures: u32,
     }
-    /// No login is checked for a while.
+    /// The logins of a name, address or key are not checked for a while.
     LoginLocked {
-        /// `name:` and the name; `address:` and the address, of IPv6 the /64; or `key:` and a key that knows the account.
+        /// What is locked: `name:` and the name; `address:` and the address (for IPv6 its /64); or `key:` and a key
+        /// that knows the account.
         whom: String,
-        /// Failures in a row.
+        /// Failed logins in a row.
         failures: u32,
-        /// Until when.
+        /// The end of the lock.
         until: Timestamp,
     }
-    /// Something was said.
+    /// A message has been stored on disk.
     MessageStored {
-        /// The message's number.
+        /// The number of the message.
         number: u64,
-        /// Who said it.
+        /// The sender's name.
         from: String,
-        /// To whom; `all` for everybody.
+        /// The receiver's name; `all` for everybody.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<String>,
-        /// In which room.
+        /// The name of the room, if it was sent to one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         room: Option<String>,
-        /// How long its text is.
+        /// The length of the text in bytes.
         bytes: u64,
-        /// To how many it went at once.
+        /// The number of clients that it was sent to at once.
         delivered: u64,
     }
-    /// Somebody has a kept message.
+    /// A message that was kept for its receiver has been delivered.
     MessageDelivered {
-        /// The message's number.
+        /// The number of the message.
         number: u64,
-        /// Who said it.
+        /// The sender's name.
         from: String,
-        /// Who has it.
+        /// The receiver's name.
         to: String,
     }
-    /// A room has changed.
+    /// A room was created or removed, or its members changed.
     RoomChanged {
-        /// Its name.
+        /// The name of the room.
         room: String,
-        /// Who changed it.
+        /// The name of the person who changed it.
         by: String,
-        /// How many members it has now.
+        /// The number of members that it has now.
         members: u64,
     }
-    /// A client cannot reach another one.
+    /// A client says that it cannot reach another one.
     PeerDoubted {
-        /// Who is not reached.
+        /// The name of the client that is not reached.
         name: String,
-        /// Who says so.
+        /// The name of the client that says so.
         by: String,
     }
-    /// Names were changed by another program.
+    /// The hub has reloaded names and accounts that another program changed.
     NamesReloaded {
-        /// How many there are now.
+        /// The number of names that exist now.
         names: u64,
     }
-    /// Somebody wants to give somebody a file.
+    /// A client has offered a file to one person.
     PushAsked {
-        /// The push's number.
+        /// The number of the push.
         push: u64,
-        /// Who gives.
+        /// The sender's name.
         from: String,
-        /// Who shall have it.
+        /// The receiver's name.
         to: String,
-        /// The file's name.
+        /// The name of the file.
         file: String,
-        /// Its size in bytes.
+        /// The size of the file in bytes.
         size: u64,
     }
-    /// A push has ended.
+    /// A push was accepted, declined or taken back.
     PushEnded {
-        /// The push's number.
+        /// The number of the push.
         push: u64,
-        /// Who gives.
+        /// The sender's name.
         from: String,
-        /// Who was to have it.
+        /// The receiver's name.
         to: String,
         /// `accepted`, `declined` or `taken back`.
         how: String,
     }
-    /// The hub has a copy.
+    /// The hub has made a copy of an offered file.
     FileKept {
-        /// Of whose file.
+        /// The name of the person who offers the file.
         name: String,
-        /// Which.
+        /// The name of the file.
         file: String,
-        /// Its size in bytes.
+        /// The size of the file in bytes.
         size: u64,
-        /// What the hub keeps in all, in bytes.
+        /// The size of all copies together, in bytes.
         total: u64,
     }
-    /// The hub has no copy.
+    /// The hub could not make a copy, or has removed one.
     FileNotKept {
-        /// Of whose file.
+        /// The name of the person who offers the file.
         name: String,
-        /// Which.
+        /// The name of the file.
         file: String,
-        /// Why.
+        /// The code of the failure.
         code: ErrorCode,
-        /// The same in words.
+        /// The reason in words.
         message: String,
     }
-    /// Files are offered.
+    /// A client has offered files.
     OffersAdded {
-        /// Who offers them.
+        /// The name of the client.
         name: String,
-        /// Which.
+        /// The names of the files.
         files: Vec<String>,
-        /// The revision that has them.
+        /// The first revision of the table that has them.
         revision: u64,
     }
-    /// Files are not offered any more.
+    /// Files are no longer offered.
     OffersRemoved {
-        /// Who offered them.
+        /// The name of the client that offered them.
         name: String,
-        /// Which.
+        /// The names of the files.
         files: Vec<String>,
-        /// The first revision without them.
+        /// The first revision of the table without them.
         revision: u64,
     }
-    /// A request was refused.
+    /// The hub has refused a request.
     RequestRefused {
-        /// Who asked; empty for somebody who is not registered.
+        /// The name of the client; empty if it has not registered.
         name: String,
-        /// What was asked.
+        /// The name of the request.
         request: String,
-        /// Why not.
+        /// The code of the refusal.
         code: ErrorCode,
-        /// What went wrong.
+        /// Says what went wrong.
         message: String,
-        /// How many of the same client were refused with this code before it, and have no line: there were too many in a
-        /// second.
+        /// The number of earlier refusals of the same client with the same code that have no line of their own, because
+        /// there were too many in a second.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         more: Option<u64>,
     }
-    /// Lines were dropped.
+    /// The reader of the log was too slow: some lines were dropped.
     LogGap {
-        /// When the first dropped line was written.
+        /// The time of the first dropped line.
         from: Timestamp,
-        /// When the last dropped line was written.
+        /// The time of the last dropped line.
         to: Timestamp,
-        /// How many were dropped.
+        /// The number of dropped lines.
         dropped: u64,
     }
     /// The store cannot be written for now.
     StoreDegraded {
         /// `store-full`, `store-busy` or `store-unavailable`.
         code: ErrorCode,
-        /// What the store said.
+        /// The store's error, in words.
         message: String,
     }
     /// The store can be written again.
     StoreRecovered {
-        /// After how long, in milliseconds.
+        /// The duration of the trouble, in milliseconds.
         after: u64,
     }
-    /// The store failed.
+    /// The store failed for good.
     StoreFailed {
-        /// How.
+        /// The code of the failure.
         code: ErrorCode,
-        /// What the store said.
+        /// The store's error, in words.
         message: String,
     }
 }
@@ -373,8 +375,8 @@ bodies! {
 /// One line of the hub's log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogLine {
-    /// When.
+    /// When the line was written.
     pub time: Timestamp,
-    /// What.
+    /// The log event.
     pub event: LogEvent,
 }

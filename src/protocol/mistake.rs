@@ -1,4 +1,4 @@
-//! What is wrong with a request's fields, in words, and where: a reader of JSON values whose errors say that.
+//! A reader of JSON values whose errors name the wrong field and say in plain words what it should hold.
 
 use std::fmt::{self, Display};
 
@@ -11,14 +11,14 @@ use serde_json::{Map, Value};
 
 use super::spelling::mistakes;
 
-/// What is wrong, and with which field.
+/// The field that is wrong, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// One sentence.
+    /// Says in one sentence what is wrong.
     pub what: String,
-    /// Another way, where one is near.
+    /// Suggests a value that was probably meant, if one is close.
     pub hint: Option<String>,
-    /// The way to the value, the innermost step first.
+    /// The steps from the root to the wrong value, innermost first.
     path: Vec<String>,
 }
 
@@ -32,7 +32,7 @@ impl Mistake {
         self
     }
 
-    /// Where it is, as a JSON pointer (RFC 6901).
+    /// The place of the wrong value, as a JSON pointer (RFC 6901).
     pub fn pointer(&self) -> String {
         self.path.iter().rev().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect()
     }
@@ -46,7 +46,7 @@ impl Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
-/// What a type wants, in words instead of Rust's names.
+/// What a type expects, in plain words instead of Rust's names.
 fn wanted(expected: &dyn Expected) -> String {
     let name = expected.to_string();
     match name.as_str() {
@@ -63,7 +63,7 @@ fn wanted(expected: &dyn Expected) -> String {
     }
 }
 
-/// What was found instead.
+/// What was found instead, in plain words.
 #[allow(clippy::wildcard_enum_match_arm, reason = "the rest is no JSON")]
 fn found(unexpected: &Unexpected<'_>) -> String {
     match unexpected {
@@ -136,7 +136,7 @@ impl de::Error for Mistake {
     }
 }
 
-/// A value to be read.
+/// Deserializes from a JSON value that has been parsed already.
 pub struct Reader(pub Value);
 
 impl<'de> Deserializer<'de> for Reader {
@@ -236,7 +236,7 @@ impl<'de> MapAccess<'de> for Fields {
     }
 }
 
-/// One of several words.
+/// Reads the name of an enum's variant.
 struct Word(String);
 
 impl<'de> EnumAccess<'de> for Word {

@@ -1,4 +1,5 @@
-//! Words: requests, events, link frames, error codes. Types and bytes only.
+//! The words of potluck: requests, events, frames of the link, records of the store, error codes and limits. They are
+//! plain types that can be read and written as text.
 //!
 //! Nothing here reads a clock, opens a file or draws a random number.
 

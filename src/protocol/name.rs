@@ -1,4 +1,4 @@
-//! Which names people, rooms and files may have. A name is refused, never rewritten.
+//! The rules for the names of people, rooms and files. A name that breaks one is refused, never changed.
 
 use unicode_normalization::char::is_combining_mark;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
@@ -14,35 +14,35 @@ pub const MAX_NAME: usize = 32;
 /// The longest name of an offered file, in bytes.
 pub const MAX_FILE: usize = 1_024;
 
-/// The longest part of a file's name, in bytes: what common file systems take (NAME_MAX).
+/// The longest part of a file's name between slashes, in bytes: the limit of common file systems (NAME_MAX).
 pub const MAX_PART: usize = 255;
 
-/// The owner of what the hub itself offers. Nobody can register under it.
+/// The owner of the files that the hub itself offers. Nobody can register under it.
 pub const HUB: &str = "hub";
 
-/// Names that would be mistaken for something of the hub's own, by their [`NameKey`]s.
+/// Names that could be mistaken for the hub's own, by their [`NameKey`]s. Nobody can register under them.
 pub(super) const RESERVED: [&str; 4] = ["hub", "server", "lobby", "all"];
 
-/// Marks on one letter beyond this are there to spill over other lines.
+/// Combining marks allowed on one letter. More would spill over the lines above and below.
 const MAX_MARKS: usize = 2;
 
-/// Scripts that are written together: the "highly restrictive" level of Unicode UTS #39, section 5.2.
-/// None of them has letters that pass for Latin ones.
+/// Scripts that may appear in one name: the "highly restrictive" level of Unicode UTS #39, section 5.2. Their letters
+/// cannot be mistaken for Latin ones.
 const WRITTEN_TOGETHER: [&[Script]; 3] = [
     &[Script::Latin, Script::Han, Script::Hiragana, Script::Katakana],
     &[Script::Latin, Script::Han, Script::Hangul],
     &[Script::Latin, Script::Han, Script::Bopomofo],
 ];
 
-/// Whether a person may have this name.
+/// Checks that a person may have this name.
 ///
 /// # Errors
-/// `bad-name`, with the rule that was broken and, where it is one character, its code point.
+/// `bad-name` with the broken rule and, if one character broke it, its code point.
 pub fn check_person(name: &str) -> Result<(), Failure> {
     check_short(name, "a name")
 }
 
-/// Whether a room may have this name: the same rules as for people.
+/// Checks that a room may have this name. The rules are those for people.
 ///
 /// # Errors
 /// `bad-name`, as for [`check_person`].
@@ -50,18 +50,18 @@ pub fn check_room(name: &str) -> Result<(), Failure> {
     check_short(name, "a room's name")
 }
 
-/// The room of everybody, in which all are who are here.
+/// The room of everybody: all who are at the hub are in it.
 pub const LOBBY: &str = "lobby";
 
-/// Whether this names the room of everybody.
+/// Whether this is the name of the room of everybody.
 pub fn is_lobby(room: &str) -> bool {
     NameKey::of(room).as_str() == LOBBY
 }
 
-/// Whether a file may be offered under this name: relative, with `/` between its parts.
+/// Checks that a file may be offered under this name: a relative path with `/` between its parts.
 ///
 /// # Errors
-/// `bad-name`, with the rule that was broken and, where it is one character, its code point.
+/// `bad-name` with the broken rule and, if one character broke it, its code point.
 pub fn check_file(name: &str) -> Result<(), Failure> {
     if name.len() > MAX_FILE {
         return refuse(format!("a file's name has at most {MAX_FILE} bytes, this one has {}", name.len()));
@@ -96,7 +96,7 @@ pub fn check_file(name: &str) -> Result<(), Failure> {
 }
 
 fn check_short(name: &str, what: &str) -> Result<(), Failure> {
-    // Before anything that costs more than the length does.
+    // The length is checked first, before anything that costs more.
     if name.chars().nth(MAX_NAME).is_some() {
         return refuse(format!("{what} has at most {MAX_NAME} characters"));
     }
@@ -127,7 +127,7 @@ fn no_unseen(name: &str) -> Result<(), Failure> {
     }
 }
 
-/// Letters, a few marks on them, ASCII digits, `_`, `-` and `.`.
+/// Checks that a name has only letters, a few combining marks on them, ASCII digits, `_`, `-` and `.`.
 fn only_name_characters(name: &str, what: &str) -> Result<(), Failure> {
     let mut marks_left = 0;
     for c in name.chars() {
@@ -148,7 +148,8 @@ fn must_be_nfc(name: &str) -> Result<(), Failure> {
     if is_nfc(name) { Ok(()) } else { refuse("a name is in Unicode normalization form C, this one is not") }
 }
 
-/// Judged on the compatibility form, where `ａ` or `𝐚` show as the Latin letters that they are.
+/// Whether the letters of a name belong to one script, or to scripts that are written together. It looks at the
+/// compatibility form, where `ａ` and `𝐚` are the Latin letters that they resemble.
 fn is_of_one_script(name: &str) -> bool {
     let name: String = name.nfkc().collect();
     let together = |group: &[Script]| {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use unicode_normalization::UnicodeNormalization;
 
-/// Letters of other scripts that pass for a Latin one, in small or in capitals, each below its twin.
+/// Letters of other scripts that look like a Latin letter, in lower or in upper case. Each stands below its Latin twin.
 const LOOKALIKES: [(&str, &str); 5] = [
     ("авсеёнһіїјкӏмоԛрѕтуүѵԝхԁ", "abceëhhiïjklmoqpstyyvwxd"),
     ("αβεζηικμνορςτυχϲϳ", "abezhikmvopctyxcj"),
@@ -15,15 +15,15 @@ const LOOKALIKES: [(&str, &str); 5] = [
     ("ᎠᎡᎢᎪᎫᎬᎳᎷᎻᏀᏃᏎᏏᏒᏕᏙᏚᏞᏟᏢᏦ", "drtajewmhgz4brsvslcpk"),
 ];
 
-/// How often a name is folded again at most, so that this ends whatever the tables hold.
+/// How often a name is folded at most, so that the loop ends whatever the tables hold.
 const FOLDS: usize = 8;
 
-/// A name as it is compared: two names with the same key are the same name. Case is lost, as are compatibility forms
-/// (`Ａ`, `ﬁ`), and letters of other scripts become the Latin letters that they pass for, so that `сара` cannot stand
-/// beside `capa`.
+/// A name in the form in which names are compared: two names with the same key are the same name. The key has no case
+/// and no compatibility forms (`Ａ`, `ﬁ`), and letters of other scripts that look Latin are replaced by the Latin ones,
+/// so that `сара` (Cyrillic) cannot register beside `capa`.
 ///
-/// A type of its own, so that a name as its owner writes it cannot be taken for a key, nor a key be shown as a name. The
-/// default is the key of nobody.
+/// It is a type of its own, so that a name as its owner writes it cannot be mistaken for a key, nor the other way
+/// round. The default is the empty key, which belongs to no name.
 ///
 /// ```
 /// use potluck::protocol::name::NameKey;
@@ -39,23 +39,23 @@ impl NameKey {
         Self(fold(name).into())
     }
 
-    /// A key that was stored, as it is: an older version may have made it by other rules.
+    /// A key from the store, unchanged: an older version may have made it by other rules.
     pub fn from_stored(key: &str) -> Self {
         Self(key.into())
     }
 
-    /// Under what is kept that its owner has said, once nobody has the name any more. No name has a blank in it: whoever
-    /// takes the name next is somebody else.
+    /// The key under which the messages of this name are kept once its owner has lost it. It has a blank, which no name
+    /// can have, so that the next owner of the name does not inherit them.
     pub fn without_owner(&self) -> Self {
         Self(format!(" {}", self.0).into())
     }
 
-    /// The text to store it by.
+    /// The text of the key, for the store.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is nobody's.
+    /// Whether it is the empty key, which belongs to no name.
     pub fn is_nobody(&self) -> bool {
         self.0.is_empty()
     }
@@ -67,7 +67,7 @@ impl Serialize for NameKey {
     }
 }
 
-/// As it was stored: see [`NameKey::from_stored`].
+/// Reads a key unchanged, as [`NameKey::from_stored`] does.
 impl<'de> Deserialize<'de> for NameKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(|key| Self::from_stored(&key))
@@ -86,21 +86,21 @@ impl fmt::Debug for NameKey {
     }
 }
 
-/// The rules and tables that a [`NameKey`] is made by. Unicode promises that the case folding of assigned characters
-/// never changes; the number in front counts the versions of our own rules.
+/// The version of the rules and tables that a [`NameKey`] is made by. Unicode promises that the case folding of
+/// assigned characters never changes. The number in front counts the versions of our own rules.
 pub fn tables() -> String {
     let (major, minor, patch) = unicode_normalization::UNICODE_VERSION;
     let (letters, _, _) = char::UNICODE_VERSION;
     format!("2, letters of Unicode {letters}, forms of Unicode {major}.{minor}.{patch}")
 }
 
-/// The text of a [`NameKey`].
+/// The text of the [`NameKey`] of a name.
 pub(super) fn fold(name: &str) -> String {
     if name.is_ascii() {
         return name.to_ascii_lowercase();
     }
     let mut folded = fold_once(name);
-    // Some need it twice: the small form of `ẞ` is `ß`, and that of `ß` is `ss`. None needs it more often.
+    // Some need two rounds: the lower case of `ẞ` is `ß`, and that folds to `ss`. None needs more.
     for _ in 0..FOLDS {
         let again = fold_once(&folded);
         if again == folded {
@@ -120,7 +120,7 @@ fn latin_twin(c: char) -> char {
     if c.is_ascii() {
         return c;
     }
-    // Cherokee and Lisu pass for capitals, and Cherokee has a lower case of its own.
+    // Cherokee and Lisu letters look like Latin capitals, and Cherokee has a lower case of its own.
     let capital = c.to_uppercase().next().unwrap_or(c);
     for (theirs, latin) in LOOKALIKES {
         if let Some(at) = theirs.chars().position(|t| t == c || t == capital) {

@@ -1,16 +1,16 @@
-//! What counts as one address, wherever somebody is counted by it.
+//! What counts as one address where clients are limited by address.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
-/// An IPv4 address, or an IPv6 network of 64 bits: whoever has an IPv6 address usually has all of those.
+/// An IPv4 address, or an IPv6 network of 64 bits: the owner of one IPv6 address usually has its whole /64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Network(IpAddr);
 
 impl Network {
-    /// The one that an address belongs to.
+    /// The network that an address belongs to.
     pub fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(v6) if !v6.is_loopback() => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
@@ -18,7 +18,7 @@ impl Network {
         })
     }
 
-    /// Whether it is this machine: counting by it says nothing then, since it is everybody here.
+    /// Whether it is loopback. Everybody on the machine shares it, so limits by address exempt it.
     pub fn is_loopback(&self) -> bool {
         self.0.is_loopback()
     }

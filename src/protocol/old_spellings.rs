@@ -1,17 +1,17 @@
-//! The lines of the five systems that potluck unites, as their users typed them: each rule makes the words of a
-//! command of today out of the words of an old one, and clap reads those. An old name that takes the same arguments is
-//! only an alias of the command, beside its definition.
+//! The command lines of the five systems that potluck replaces, as their users typed them. Each rule turns the words of
+//! an old command into those of a current one, which clap then reads. An old name that takes the same arguments as a
+//! current command is only an alias, declared with that command.
 
-/// One command of old.
+/// A command of one of the old systems.
 pub struct OldSpelling {
-    /// What it is called.
+    /// The name of the old command.
     pub name: &'static str,
-    /// How it is written, for a hint.
+    /// Its usage, shown in hints.
     pub usage: &'static str,
-    /// What the command of today is called.
+    /// The name of the current command that replaces it.
     pub now: &'static str,
-    /// The words of today for what stands behind the name, and for the room that one talks in; nothing if it is no line
-    /// of old.
+    /// Turns the arguments of the old command into those of the current one. The second argument is the room that the
+    /// user talks in. `None` if these are no arguments of the old command.
     words: fn(&[String], Option<&str>) -> Option<Vec<String>>,
 }
 
@@ -24,11 +24,11 @@ const fn old(
     OldSpelling { name, usage, now, words }
 }
 
-/// Every command of old that is more than another name.
+/// Every old command that is more than an alias.
 pub const OLD_SPELLINGS: &[OldSpelling] = &[
     old("whoelse", "whoelse", "who", |rest, _| Some(made(&["who", "--others"], rest))),
     old("whoelsesince", "whoelsesince SECONDS", "who", |rest, _| Some(made(&["who", "--others", "--since"], rest))),
-    // A name and a number are a file and its chunks; a name alone enters the hub.
+    // With a name and a number: offers a file in that many chunks. With a name alone: registers at the hub.
     old("register", "register NAME, or register FILE N", "offer", |rest, _| match rest {
         [file, chunks] if is_number(chunks) => Some(made(&["offer", "--chunks", chunks, "--", file], &[])),
         _ => None,
@@ -70,26 +70,27 @@ pub const OLD_SPELLINGS: &[OldSpelling] = &[
     }),
 ];
 
-/// What says something in the room of `join_group`; without one, it names its room as `say` does.
+/// The old command that sends a message to the room of the last `join_group`. Without such a room, its first word names
+/// the room, as in `say`.
 pub const SEND_GROUP: &str = "send_group";
 
-/// How [`SEND_GROUP`] is written.
+/// The usage of [`SEND_GROUP`].
 pub const SEND_GROUP_USAGE: &str = "send_group TEXT, in the room of `join_group ROOM`";
 
-/// The words of today for these, if they are a line of old.
+/// The words of the current command for these words, if they are a line of an old system.
 pub fn rewritten(words: &[String], room: Option<&str>) -> Option<Vec<String>> {
     let (name, rest) = words.split_first()?;
-    // `whoelse --help` is `help whoelse`.
+    // `whoelse --help` is the same as `help whoelse`.
     let rule = OLD_SPELLINGS.iter().find(|rule| rule.name == name).filter(|_| !asks_for_help(rest))?;
     (rule.words)(rest, room)
 }
 
-/// The command of today that is meant by an old name that is no alias of it; and how the old one is written.
+/// For an old name that is no alias: the current command, and the usage of the old one.
 pub fn usage_of(name: &str) -> Option<&'static str> {
     if name == SEND_GROUP {
         return Some(SEND_GROUP_USAGE);
     }
-    // What is a command of today too is explained as that.
+    // A name that is also a current command is explained as that one.
     OLD_SPELLINGS
         .iter()
         .find(|rule| rule.name == name && rule.name != rule.now && name != "list")
@@ -108,7 +109,7 @@ fn asks_for_help(rest: &[String]) -> bool {
     rest.first().is_some_and(|word| matches!(word.as_str(), "--help" | "-h"))
 }
 
-/// A command that means the room that one talks in, if it names none.
+/// The words of a command that means the room that the user talks in, if it names none.
 fn in_room(now: &str, rest: &[String], room: Option<&str>) -> Option<Vec<String>> {
     match (rest, room) {
         ([], Some(room)) => Some(made(&[now, "--", room], &[])),
@@ -116,7 +117,7 @@ fn in_room(now: &str, rest: &[String], room: Option<&str>) -> Option<Vec<String>
     }
 }
 
-/// A date and a time behind `--since`, written as two words, are one.
+/// Joins a date and a time after `--since`, written as two words, into one.
 fn with_whole_time(rest: &[String]) -> Option<Vec<String>> {
     let at = rest.iter().position(|word| word == "--since" || word.starts_with("--since="))?;
     let date = if rest[at] == "--since" { at + 1 } else { at };

@@ -1,4 +1,4 @@
-//! The id of a request, read even where the rest cannot be.
+//! Reads the `id` of a request whose other fields cannot be read, so that the error can carry it.
 
 use serde::Deserialize;
 use serde::de::{Deserializer as _, IgnoredAny};
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Id;
 use super::limits::MAX_ID;
 
-/// The id of a request that cannot be read as a whole, if it stands before what is wrong.
+/// The `id` of a malformed request, if it stands before the malformed part.
 pub(super) fn readable_id(text: &str) -> Option<Id> {
     struct Head<'a>(&'a mut Option<Id>);
     impl<'de> serde::de::Visitor<'de> for Head<'_> {
@@ -29,12 +29,12 @@ pub(super) fn readable_id(text: &str) -> Option<Id> {
         }
     }
     let mut id = None;
-    // What is wrong with the rest has been found out already.
+    // The error has been found already; only the id is wanted here.
     let _ = serde_json::Deserializer::from_str(text).deserialize_map(Head(&mut id));
     id
 }
 
-/// Whether an id is short enough to be told with every event.
+/// Whether an id is short enough to be repeated on every event of its request.
 pub(super) fn is_short(id: &Id) -> bool {
     match id {
         Id::Text(text) => text.len() <= MAX_ID,
@@ -66,7 +66,7 @@ mod tests {
             let expected = if line.starts_with(br#"{"request":"list","owner":["#) { None } else { seven.clone() };
             assert_eq!(id(line), expected, "{}", String::from_utf8_lossy(line));
         }
-        // One that is none cannot be told.
+        // An `id` that is malformed itself is not reported.
         for bad in
             ["{}", "[]", "1.5", "1e3", "true", "null", "99999999999999999999", &format!("\"{}\"", "x".repeat(129))]
         {

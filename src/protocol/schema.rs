@@ -1,8 +1,8 @@
-//! JSON Schemas (draft 2020-12) of every line that potluck reads or writes, made from the vocabulary.
+//! JSON Schemas (draft 2020-12) of every line that potluck reads or writes, generated from the vocabulary.
 //!
-//! A file describes a whole line and stands alone, so that it can be handed to a validator or a code
-//! generator of any language; beside them, `answers.json` says what can answer what. What is made here is committed under
-//! `schemas/`; a test compares.
+//! Each file describes one kind of line and needs no other file, so that it can be given to a validator or code
+//! generator of any language. `answers.json` lists which events and errors can answer which request. The generated
+//! files are committed under `schemas/`; a test compares them.
 
 mod answers;
 
@@ -18,31 +18,31 @@ use super::log::Level;
 use super::vocabulary::Word;
 use super::{Event, EventLine, LogEvent, LogLine, Request, Timestamp, to_json};
 
-/// What a line can belong to.
+/// The stream that a line belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stream {
-    /// What is asked of potluck: its standard input with JSON.
+    /// Requests: standard input as JSON.
     Requests,
-    /// What potluck tells: its standard output with `--json`.
+    /// Events: standard output with `--json`.
     Events,
-    /// What the hub logs: its standard output with `--log-format json`.
+    /// The hub's log: standard output with `--log-format json`.
     Log,
 }
 
-/// A schema as it is committed.
+/// A generated file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaFile {
-    /// Where, below `schemas/`, with `/` between parts.
+    /// Its path below `schemas/`, with `/` between parts.
     pub path: String,
-    /// The content, with a final line feed.
+    /// Its text, with a final line feed.
     pub text: String,
 }
 
 impl Stream {
-    /// Every stream.
+    /// All streams.
     pub const ALL: [Self; 3] = [Self::Requests, Self::Events, Self::Log];
 
-    /// The words of its vocabulary.
+    /// The words of the stream's vocabulary.
     pub fn words(self) -> &'static [Word] {
         match self {
             Self::Requests => Request::WORDS,
@@ -51,7 +51,7 @@ impl Stream {
         }
     }
 
-    /// The field that says which word a line is.
+    /// The field that names the word of a line.
     pub fn key(self) -> &'static str {
         match self {
             Self::Requests => "request",
@@ -59,7 +59,7 @@ impl Stream {
         }
     }
 
-    /// The folder of its schemas.
+    /// The folder below `schemas/` that has its schemas.
     pub fn dir(self) -> &'static str {
         match self {
             Self::Requests => "requests",
@@ -68,7 +68,7 @@ impl Stream {
         }
     }
 
-    /// The name of the schema for any of its lines.
+    /// The name of the schema that any of its lines matches.
     pub fn any(self) -> &'static str {
         match self {
             Self::Requests => "request",
@@ -77,7 +77,7 @@ impl Stream {
         }
     }
 
-    /// The stream that a line belongs to, told from its keys: `request`, or `level`, or neither.
+    /// The stream that a line belongs to, known from its fields: `request`, `level`, or neither.
     pub fn of(line: &Value) -> Self {
         match (line.get("request"), line.get("level")) {
             (Some(_), _) => Self::Requests,
@@ -86,7 +86,7 @@ impl Stream {
         }
     }
 
-    /// What the fields of a line are called, whatever its word.
+    /// The fields that every line of this stream has beside the word's own.
     fn frame(self, word: &Word, generator: &mut SchemaGenerator) -> Frame {
         let name = json!({ "const": word.name });
         let id = || ("id", id_schema());
@@ -121,13 +121,13 @@ impl Stream {
     }
 }
 
-/// What stands in a line beside the body.
+/// The fields of a line beside those of its word.
 struct Frame {
     fields: Vec<(&'static str, Value)>,
     required: &'static [&'static str],
 }
 
-/// Every schema, in the order of the vocabulary.
+/// Every generated file, in the order of the vocabulary.
 pub fn all() -> Vec<SchemaFile> {
     let file = |path: String, schema: &Value| SchemaFile {
         path: format!("{path}.schema.json"),
@@ -145,14 +145,14 @@ pub fn all() -> Vec<SchemaFile> {
     files
 }
 
-/// The schema of a line that is this word.
+/// The schema of the lines of one word.
 pub fn line(stream: Stream, word: &Word) -> Value {
     let mut generator = generator(stream);
     let body = word_schema(stream, word, &mut generator);
     document(&format!("{}/{}", stream.dir(), word.name), body, generator)
 }
 
-/// The schema of any line of a stream.
+/// The schema that every line of a stream matches.
 pub fn any_line(stream: Stream) -> Value {
     let mut generator = generator(stream);
     let choices: Vec<Value> = stream.words().iter().map(|word| word_schema(stream, word, &mut generator)).collect();
@@ -165,7 +165,7 @@ pub fn any_line(stream: Stream) -> Value {
     document(stream.any(), schema, generator)
 }
 
-/// A whole line of this word, from the example in the vocabulary.
+/// A complete line of this word, made from the example in the vocabulary.
 pub fn example(stream: Stream, word: &Word) -> String {
     let head = match stream {
         Stream::Requests => r#"{"id":7,"request":"#,
@@ -175,7 +175,7 @@ pub fn example(stream: Stream, word: &Word) -> String {
     let body = &word.example[1..];
     let comma = if body == "}" { "" } else { "," };
     let text = format!(r#"{head}"{}"{comma}{body}"#, word.name);
-    // Read and written again, the fields stand in their order, and a log line has its level.
+    // Reading and writing it again puts the fields in their order, and adds the level of a log line.
     match stream {
         Stream::Requests => text,
         Stream::Events => EventLine::parse(&text).ok().flatten().map_or(text, |line| to_json(&line)),
@@ -184,7 +184,7 @@ pub fn example(stream: Stream, word: &Word) -> String {
 }
 
 fn generator(stream: Stream) -> SchemaGenerator {
-    // Requests are described as they may be written, events as they will be found.
+    // A request is described as readers accept it, an event as writers produce it.
     let contract = if stream == Stream::Requests { Contract::Deserialize } else { Contract::Serialize };
     SchemaSettings::draft2020_12()
         .with(|settings| settings.contract = contract)
@@ -192,7 +192,7 @@ fn generator(stream: Stream) -> SchemaGenerator {
         .into_generator()
 }
 
-/// The schema of one word's line; what it shares with others stays in the generator.
+/// The schema of one word's line. Types that it shares with other words stay in the generator.
 fn word_schema(stream: Stream, word: &Word, generator: &mut SchemaGenerator) -> Value {
     let mut body = (word.schema)(generator).to_value();
     let frame = stream.frame(word, generator);
@@ -216,14 +216,14 @@ fn word_schema(stream: Stream, word: &Word, generator: &mut SchemaGenerator) -> 
         "required": needed,
         "examples": [example],
     });
-    // A misspelt field of a request is a mistake; events may grow.
+    // An unknown field in a request is a mistake; in an event it may come from a newer version.
     if stream == Stream::Requests {
         schema["additionalProperties"] = false.into();
     }
     schema
 }
 
-/// Puts a schema together with all that it refers to.
+/// Completes a schema with the types that it refers to.
 fn document(name: &str, schema: Value, mut generator: SchemaGenerator) -> Value {
     let mut document = Map::new();
     document.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
@@ -243,11 +243,11 @@ fn document(name: &str, schema: Value, mut generator: SchemaGenerator) -> Value 
     schema.to_value()
 }
 
-/// Says in plain draft 2020-12 what schemars says in the manner of Rust.
+/// Replaces what is specific to Rust in a schema by the plain terms of draft 2020-12.
 fn plain(schema: &mut Schema) {
     let Some(object) = schema.as_object_mut() else { return };
     match object.get("format").and_then(Value::as_str) {
-        // Not formats of the standard; `minimum` and `maximum` say the same.
+        // These formats are not in the standard; `minimum` and `maximum` say the same.
         Some(format) if format.starts_with("uint") || format.starts_with("int") => drop(object.shift_remove("format")),
         Some("ip") => {
             object.shift_remove("format");
@@ -255,7 +255,7 @@ fn plain(schema: &mut Schema) {
         }
         Some(_) | None => {}
     }
-    // A field that may be missing is missing; it is never null.
+    // An optional field is absent, never null.
     if let Some(Value::Array(types)) = object.get_mut("type") {
         types.retain(|name| name != "null");
         if let [one] = types.as_mut_slice() {
@@ -278,16 +278,16 @@ fn plain(schema: &mut Schema) {
     }
 }
 
-/// The schema of an id. Its limit is in bytes; no text of more characters can keep it.
+/// The schema of an id. Its limit is in bytes, so a text of more characters than that is too long in any case.
 fn id_schema() -> Value {
     json!({
         "type": ["integer", "string"],
         "maxLength": MAX_ID,
-        "description": format!("The caller's own mark: an integer, or at most {MAX_ID} bytes of text."),
+        "description": format!("The caller's own id: an integer, or at most {MAX_ID} bytes of text."),
     })
 }
 
-/// A type's own schema with another description.
+/// The schema of `T` with another description.
 fn described<T: JsonSchema>(about: &str) -> Value {
     let mut schema = T::json_schema(&mut SchemaGenerator::default()).to_value();
     schema["description"] = about.into();

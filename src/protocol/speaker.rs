@@ -1,17 +1,17 @@
-//! Whoever types lines: what some of them mean depends on those before.
+//! Reads the lines of one user, some of which depend on the lines before.
 
 use super::name::{NameKey, check_room, is_lobby};
 use super::{BadLine, Request, RequestLine, line};
 
-/// Who types, and in which room they talk: `send_group`, `leave_group` and `list_members` mean the room of the last
-/// `join_group`, whether that has been answered or not. So a line means the same however quickly it follows.
+/// A user who types commands, and the room that they talk in. `send_group`, `leave_group` and `list_members` mean the
+/// room of the last `join_group`, even before that is answered; so their meaning does not depend on timing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Speaker {
     room: Option<String>,
 }
 
 impl Speaker {
-    /// Reads a line as [`line::parse`] does, and remembers the room that it enters or leaves.
+    /// Reads a line like [`line::parse`], and remembers the room that it joins or leaves.
     ///
     /// # Errors
     /// As [`line::parse`].
@@ -19,13 +19,13 @@ impl Speaker {
         self.read_in(text, None)
     }
 
-    /// The same where the short forms mean this room, if there is one, and not the one that was joined last.
+    /// Reads a line where short forms mean `room`, if it is given, instead of the room of the last `join_group`.
     ///
     /// # Errors
     /// As [`line::parse`].
     pub fn read_in(&mut self, text: &[u8], room: Option<&str>) -> Result<Option<RequestLine>, BadLine> {
         let read = line::parse_in(text, room.or(self.room()))?;
-        // A program says whole requests.
+        // JSON requests name their room, so they change nothing.
         if let Some(RequestLine { request, .. }) = &read
             && text.trim_ascii_start().first() != Some(&b'{')
         {
@@ -34,12 +34,12 @@ impl Speaker {
         Ok(read)
     }
 
-    /// The room that is talked in.
+    /// The room that the user talks in.
     pub fn room(&self) -> Option<&str> {
         self.room.as_deref()
     }
 
-    /// Talks in a room from now on, or in none. What can be no room's name is none.
+    /// Sets the room that the user talks in. A text that cannot be a room's name counts as none.
     pub fn talk_in(&mut self, room: Option<String>) {
         self.room = room.filter(|room| is_lobby(room) || check_room(room).is_ok());
     }
@@ -99,7 +99,7 @@ mod tests {
     fn what_is_said_never_goes_to_the_room_of_before() {
         let mut anna = Speaker::default();
         read(&mut anna, "join_group climbers");
-        // Whether it exists is not known yet: what follows is for it, or for nobody.
+        // It is not known yet whether the room exists. Later lines are for this room in any case.
         read(&mut anna, "join_group swimmers");
         assert_eq!(read(&mut anna, "send_group hello all"), say("swimmers", "hello all"));
         read(&mut anna, "join_group 'no room'");

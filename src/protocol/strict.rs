@@ -1,11 +1,11 @@
-//! JSON as strict as the contract: a key stands once in an object.
+//! A strict reader of JSON: an object must not have the same key twice.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Reads one JSON value; a duplicate key anywhere in it is an error. Nesting is bounded by serde_json (128).
+/// Reads one JSON value. A duplicate key at any depth is an error; serde_json bounds the depth (128).
 pub fn parse(text: &str) -> Result<Value, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = Strict.deserialize(&mut reader)?;

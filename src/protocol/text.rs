@@ -1,13 +1,14 @@
-//! What may be said, in public or in private.
+//! The rule for the text of a message, public or private.
 
 use super::limits::MESSAGE_BYTES;
 use super::line::pointer_at;
 use super::{ErrorCode, Failure};
 
-/// Whether a text can be said.
+/// Checks the text of a message.
 ///
 /// # Errors
-/// `bad-request` if it is empty, `message-too-long`; at `/text`.
+/// At `/text`: `bad-request` if it is empty, `message-too-long` if it is longer than
+/// [`MESSAGE_BYTES`].
 pub fn check_text(text: &str) -> Result<(), Failure> {
     let failure = match text.len() {
         0 => Failure::new(ErrorCode::BadRequest, "there is no text"),

@@ -1,4 +1,4 @@
-//! Moments of the calendar, as events show them.
+//! Points in time as events show them.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! How a file is cut into chunks, and what to do when its name is taken.
+//! How a file is divided into chunks, and what happens if its name is taken.
 
 use std::ops::Range;
 
@@ -6,17 +6,17 @@ use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The smallest chunk, in bytes: the unit of BLAKE3's own tree, below which there are no subtrees.
+/// The smallest chunk, in bytes: the chunk of BLAKE3's own tree, below which nothing can be verified.
 pub const MIN_CHUNK: u64 = 1 << 10;
-/// The chunk size unless the file is too large for it, in bytes.
+/// The size of a chunk in bytes, unless that would be more than [`MAX_CHUNKS`].
 pub const DEFAULT_CHUNK: u64 = 1 << 20;
-/// The most chunks of one file. It keeps a manifest at 512 KiB, whatever the file's size.
+/// The most chunks of one file. It limits a manifest to 512 KiB, whatever the size of the file.
 pub const MAX_CHUNKS: u32 = 16_384;
-/// The largest file, in bytes: every count up to it is exact as a JSON number.
+/// The largest file, in bytes: a JSON number is exact up to this.
 pub const MAX_SIZE: u64 = 1 << 53;
 
-/// How a file is cut: into pieces of one power of two, the last one shorter. An empty file has no
-/// chunk at all. Whoever holds a value may rely on its bounds: [`MIN_CHUNK`] and [`MAX_CHUNKS`].
+/// How a file is divided: into chunks of one size, a power of two, of which the last may be shorter. An empty file has
+/// no chunks. The constructors guarantee that the bounds [`MIN_CHUNK`] and [`MAX_CHUNKS`] hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Chunking {
     size: u64,
@@ -24,9 +24,9 @@ pub struct Chunking {
 }
 
 impl Chunking {
-    /// The chunks of a file of `size` bytes. Without a wish they are [`DEFAULT_CHUNK`] long, or
-    /// the next power of two that needs no more than [`MAX_CHUNKS`]. With `at_most` they are as
-    /// small as that many chunks allow (0 counts as 1).
+    /// Divides a file of `size` bytes. Without `at_most`, chunks have [`DEFAULT_CHUNK`] bytes, or the next power of two
+    /// that needs no more than [`MAX_CHUNKS`]. With `at_most`, they are as small as this number of chunks allows (0
+    /// counts as 1).
     pub fn for_size(size: u64, at_most: Option<u32>) -> Self {
         let (smallest, chunks) = match at_most {
             None => (DEFAULT_CHUNK, MAX_CHUNKS),
@@ -36,9 +36,9 @@ impl Chunking {
         Self { size, chunk_size: needed.max(smallest) }
     }
 
-    /// What somebody else claims, if it can be true: a chunk size that is a power of two of at
-    /// least [`MIN_CHUNK`], the number of chunks that follows from it and is at most
-    /// [`MAX_CHUNKS`], and a size of at most [`MAX_SIZE`].
+    /// Checks what another party claims. `None` if it is impossible: the chunk size must be a power of two of at least
+    /// [`MIN_CHUNK`], the size at most [`MAX_SIZE`], and the number of chunks must follow from both and be at most
+    /// [`MAX_CHUNKS`].
     pub fn checked(size: u64, chunk_size: u64, chunks: u64) -> Option<Self> {
         let sound = size <= MAX_SIZE
             && (MIN_CHUNK..=MAX_SIZE).contains(&chunk_size)
@@ -58,35 +58,35 @@ impl Chunking {
         self.chunk_size
     }
 
-    /// How many chunks there are; 0 for an empty file.
+    /// The number of chunks; 0 for an empty file.
     pub fn count(self) -> u32 {
-        // Every way to make a value bounds the count by MAX_CHUNKS, far below u32::MAX.
+        // Every constructor bounds the count by MAX_CHUNKS, far below u32::MAX.
         self.size.div_ceil(self.chunk_size) as u32
     }
 
-    /// Where a chunk lies, in bytes from the start; empty at the end of the file for an index that
-    /// is too large.
+    /// The bytes of a chunk, counted from the start of the file. For an index that is too large: an empty range at its
+    /// end.
     pub fn range(self, index: u32) -> Range<u64> {
         let edge = |i: u64| i.saturating_mul(self.chunk_size).min(self.size);
         edge(u64::from(index))..edge(u64::from(index) + 1)
     }
 
-    /// Where a run of chunks lies, in bytes from the start.
+    /// The bytes of a run of chunks, counted from the start of the file.
     pub fn span(self, run: Range<u32>) -> Range<u64> {
         self.range(run.start).start..self.range(run.end).start
     }
 }
 
-/// What happens when a file of the wanted name exists.
+/// What happens if a file of the wanted name exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnConflict {
-    /// Refuse, and leave the old file as it is.
+    /// The request fails; the existing file is not touched.
     #[default]
     Fail,
     /// Keep both: the new one becomes `name (1).ext`, or the next number that is free.
     Rename,
-    /// Replace the old file, once the new one is complete.
+    /// The new file replaces the existing one, once it is complete.
     Overwrite,
 }
 

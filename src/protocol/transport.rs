@@ -1,4 +1,4 @@
-//! What carries the link between hub and client.
+//! The transports between hub and client.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub enum TransportKind {
     Tcp,
 }
 
-/// The transport that a client is asked to use.
+/// The user's choice of a transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum TransportChoice {

@@ -1,4 +1,4 @@
-//! What requests and events are made of.
+//! Types that requests, events and frames have in common.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::limits::PASSWORD_BYTES;
 use super::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, PublicKey, Timestamp};
 
-/// The caller's own mark for a request, echoed on every event that the request causes.
+/// The caller's own id for a request, repeated on every event that the request causes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-#[schemars(extend("description" = "the caller's own mark for a request: an integer, or at most 128 bytes of text"))]
+#[schemars(extend("description" = "the caller's own id for a request: an integer, or at most 128 bytes of text"))]
 pub enum Id {
     /// An integer.
     Number(i64),
@@ -20,26 +20,27 @@ pub enum Id {
     Text(String),
 }
 
-/// What identifies a content and how it is cut into chunks.
+/// A content: its hash and how it is divided into chunks, with a name for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Content {
-    /// The file's name, relative to the folder of its owner, with `/` between parts. Whoever knows the file shares it.
+    /// The name of the file, relative to its owner's folder, with `/` between parts. Shared, because many parts of the
+    /// hub hold it.
     pub file: Arc<str>,
-    /// Size in bytes.
+    /// The size in bytes.
     pub size: u64,
     /// BLAKE3 hash of the whole content.
     pub hash: ContentHash,
-    /// Size of every chunk but the last, in bytes; a power of two.
+    /// The size in bytes of every chunk but the last; a power of two.
     pub chunk_size: u64,
-    /// Number of chunks; none for an empty file.
+    /// The number of chunks; 0 for an empty file.
     pub chunks: u64,
-    /// When the file was last changed, as its owner's machine says.
+    /// When the file was last changed, by the clock of its owner's machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified: Option<Timestamp>,
 }
 
 impl Content {
-    /// How it is cut, if what it says of that can be true.
+    /// How the content is divided; `None` if its numbers are impossible.
     pub fn chunking(&self) -> Option<Chunking> {
         Chunking::checked(self.size, self.chunk_size, self.chunks)
     }
@@ -48,32 +49,32 @@ impl Content {
 /// A file that somebody offers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Offer {
-    /// The file's name, relative to the folder of its owner, with `/` between parts.
+    /// The name of the file, relative to its owner's folder, with `/` between parts.
     pub file: String,
-    /// Who offers it.
+    /// The name of the client that offers it.
     pub owner: String,
-    /// Size in bytes.
+    /// The size in bytes.
     pub size: u64,
     /// BLAKE3 hash of the whole content.
     pub hash: ContentHash,
-    /// Size of every chunk but the last, in bytes; a power of two.
+    /// The size in bytes of every chunk but the last; a power of two.
     pub chunk_size: u64,
-    /// Number of chunks; none for an empty file.
+    /// The number of chunks; 0 for an empty file.
     pub chunks: u64,
-    /// When the file was last changed, as its owner's machine says.
+    /// When the file was last changed, by the clock of its owner's machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified: Option<Timestamp>,
-    /// Whether its owner is gone, and the hub serves the copy that it keeps.
+    /// Whether the owner has left and the hub serves its copy.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub kept: bool,
-    /// Where its owner serves it: the IP address that the hub sees.
+    /// The IP address, as the hub sees it, where the file is served.
     pub address: IpAddr,
-    /// Where its owner serves it: the TCP port.
+    /// The TCP port where the file is served.
     pub port: u16,
 }
 
 impl Offer {
-    /// The offer of a content by the owner of another one, served where that is.
+    /// An offer of `content` by the owner of `other`, and served at the same address.
     pub fn like(content: &Content, other: &Self) -> Self {
         let Content { file, size, hash, chunk_size, chunks, modified } = content;
         let (file, owner) = (file.to_string(), other.owner.clone());
@@ -81,12 +82,12 @@ impl Offer {
         Self { file, owner, size, hash, chunk_size, chunks, modified, kept: other.kept, ..*other }
     }
 
-    /// The content without its owner.
+    /// The offered content, without its owner.
     pub fn content(&self) -> Content {
         self.content_of(self.file.as_str().into())
     }
 
-    /// The same where the file's name is known already.
+    /// The offered content, without its owner, under a file name that is shared already.
     pub fn content_of(&self, file: Arc<str>) -> Content {
         Content {
             file,
@@ -98,113 +99,113 @@ impl Offer {
         }
     }
 
-    /// How it is cut, if what it says of that can be true.
+    /// How the content is divided; `None` if its numbers are impossible.
     pub fn chunking(&self) -> Option<Chunking> {
         Chunking::checked(self.size, self.chunk_size, self.chunks)
     }
 }
 
-/// Names an offer: no owner offers two files of the same name.
+/// Identifies an offer: an owner offers at most one file of a name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct OfferName {
-    /// The file's name.
+    /// The name of the file.
     pub file: String,
-    /// Who offered it.
+    /// The name of the client that offers it.
     pub owner: String,
 }
 
-/// Whether somebody is there.
+/// Whether a client is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Presence {
-    /// Connected and answering.
+    /// It is connected and answers.
     Online,
-    /// Not answering; may come back within the hub's grace.
+    /// It does not answer, and may return within the hub's grace period.
     Away,
-    /// Gone.
+    /// It has left.
     Offline,
 }
 
 /// A client as everybody sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Client {
-    /// Its name.
+    /// The name of the client.
     pub name: String,
-    /// Its running number at this hub, from 1.
+    /// The client's running number at this hub, from 1.
     pub number: u64,
-    /// Whether it is there.
+    /// Whether the client is there.
     pub state: Presence,
-    /// Since when it is in this state.
+    /// When this state began.
     pub since: Timestamp,
-    /// The public key that it proves to hold.
+    /// The client's public key.
     pub key: PublicKey,
-    /// The IP address that the hub sees.
+    /// The client's IP address, as the hub sees it.
     pub address: IpAddr,
-    /// The TCP port on which it serves files.
+    /// The TCP port on which the client serves files.
     pub port: u16,
-    /// The port on which it takes direct connections, for UDP and TCP.
+    /// The port, for UDP and TCP, on which it accepts direct connections.
     pub link_port: u16,
-    /// In `roster-updated`: whether that is the reader itself.
+    /// In `roster-updated`: whether this is the client that reads the event.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub you: bool,
 }
 
-/// Which way a transfer goes.
+/// The direction of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
-    /// To us.
+    /// A download, to this client.
     Down,
-    /// From us.
+    /// An upload, from this client.
     Up,
 }
 
-/// How much of a transfer came from whom.
+/// What one source has contributed to a transfer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Source {
-    /// Who sent it.
+    /// The name of the source.
     pub peer: String,
-    /// How many bytes.
+    /// The number of bytes that it sent.
     pub bytes: u64,
 }
 
-/// How it stands with a transfer.
+/// The state of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
-    /// It waits for others to end.
+    /// It waits until other transfers have ended.
     Queued,
-    /// It waits for the other side: a push that is not accepted yet, or a copy that the hub has not begun to fetch.
+    /// It waits for the other side: a push that is not accepted yet, or a copy that the hub has not started to fetch.
     Waiting,
-    /// It is under way.
+    /// It is running.
     #[default]
     Running,
 }
 
-/// What whoever a push is for makes of it.
+/// What a push's receiver has done with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PushAnswer {
-    /// They take it, and fetch it now.
+    /// They have accepted it and are fetching it.
     Accepted,
-    /// They have taken it, but could not fetch it; they may take it again.
+    /// They had accepted it, but could not fetch it; they may accept it again.
     Waiting,
-    /// They do not want it.
+    /// They have declined it.
     Declined,
-    /// Nobody has their name any more.
+    /// The receiver's name no longer exists.
     Gone,
 }
 
-/// Something in a folder that is not offered, and why.
+/// A file in an offered folder that is not offered, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Skipped {
-    /// Its name, relative to the folder of `setdir`.
+    /// The name of the file, relative to the folder of `setdir`.
     pub file: String,
-    /// Why.
+    /// Why it is not offered.
     pub reason: SkipReason,
 }
 
-/// Why something in a folder is not offered.
+/// Why a file in an offered folder is not offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SkipReason {
@@ -218,113 +219,113 @@ pub enum SkipReason {
     Unreadable,
 }
 
-/// What somebody has of a content.
+/// How much of a content somebody has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Holding {
-    /// Who.
+    /// The name of the holder.
     pub name: String,
-    /// How many chunks.
+    /// The number of chunks that they have.
     pub chunks: u64,
-    /// Whether they offer it themselves, rather than have it because they fetched it.
+    /// Whether they offer it; if not, they have it because they fetched it.
     pub offered: bool,
 }
 
-/// A content that was found, and who has it.
+/// A content that a search has found, and who has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FoundFile {
     /// The name under which it is offered.
     pub file: String,
-    /// Size in bytes.
+    /// The size in bytes.
     pub size: u64,
     /// BLAKE3 hash of the whole content.
     pub hash: ContentHash,
-    /// Number of chunks.
+    /// The number of chunks.
     pub chunks: u64,
-    /// Who has it, or some of it; those who offer it first, each by name.
+    /// Who has all or some of it: those who offer it first, each group by name.
     pub holders: Vec<Holding>,
 }
 
-/// Which chunks somebody has.
+/// The chunks that one holder has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChunkHolder {
-    /// Who.
+    /// The name of the holder.
     pub name: String,
-    /// Which of the chunks that were asked for, as ranges: `[[0,5],[7,8]]` are the chunks 0 to 4 and 7.
+    /// The chunks that they have, of those asked for, as ranges: `[[0,5],[7,8]]` are the chunks 0 to 4 and 7.
     pub has: ChunkSet,
 }
 
-/// A transfer that is under way.
+/// A transfer that is running or waiting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Transfer {
-    /// Its number in this process.
+    /// The number of the transfer, counted in this process.
     pub transfer: u64,
-    /// Which way it goes.
+    /// Whether it is a download or an upload.
     pub direction: Direction,
-    /// The file's name.
+    /// The name of the file.
     pub file: String,
-    /// Who is at the other end.
+    /// The name of the other client.
     pub peer: String,
-    /// Bytes that are there.
+    /// Bytes that are on disk; for an upload, bytes that were sent.
     pub bytes: u64,
-    /// Bytes in all.
+    /// The total size in bytes.
     pub size: u64,
-    /// How it stands with it.
+    /// The state of the transfer.
     #[serde(default)]
     pub state: Stage,
 }
 
-/// Who may join a room by themselves.
+/// Who may join a room without an invitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum RoomAccess {
-    /// Everybody.
+    /// Everybody may.
     Open,
-    /// Nobody: members make others members.
+    /// Nobody may: only members can make others members.
     Invite,
 }
 
-/// A room as it is listed.
+/// A room as `rooms` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RoomInfo {
-    /// Its name.
+    /// The name of the room.
     pub room: String,
-    /// Who may join by themselves.
+    /// Who may join without an invitation.
     pub access: RoomAccess,
-    /// How many members it has.
+    /// The number of members.
     pub members: u64,
-    /// Whether we are one.
+    /// Whether the user who asks is a member.
     pub joined: bool,
 }
 
 /// A member of a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Member {
-    /// Their name.
+    /// The name of the member.
     pub name: String,
     /// Whether they are there.
     pub state: Presence,
 }
 
-/// Something that has been said: to one person, in a room, or to everybody.
+/// A message as `history` shows it: to one person, in a room, or to everybody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Said {
-    /// The message's number at this hub.
+    /// The number of the message at this hub.
     pub number: u64,
-    /// Whom it was for; `all` for everybody.
+    /// The receiver's name; `all` for everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// In which room.
+    /// The name of the room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<String>,
-    /// Who said it.
+    /// The sender's name.
     pub from: String,
-    /// What.
+    /// The text of the message.
     pub text: String,
-    /// When the hub took it.
+    /// When the hub took the message.
     pub sent: Timestamp,
 }
 
-/// A secret that is typed: it is not shown in diagnostics.
+/// A password as it was typed. Its debug form hides it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]

@@ -1,21 +1,20 @@
-//! Characters that must never reach a reader raw: one classification for names, which refuse them,
-//! and for the terminal, which shows them escaped.
+//! Characters that must not be shown to people as they are. Names refuse them; the terminal shows them escaped.
 
-/// Why a character is kept away from readers.
+/// Why a character must not be shown as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unseen {
-    /// C0, DEL and C1: they steer terminals.
+    /// C0, DEL and C1: they control terminals.
     Control,
-    /// U+2028 and U+2029: they end lines for some readers and not for others.
+    /// U+2028 and U+2029: they end a line for some readers and not for others.
     LineSeparator,
-    /// Marks, embeddings, overrides and isolates that reorder what is read (Unicode UAX #9).
+    /// Marks, embeddings, overrides and isolates that change the order in which text is read (Unicode UAX #9).
     Bidirectional,
-    /// Takes part in a text without being seen: zero-width, filler, tag and format characters.
+    /// Characters without a visible form: zero-width, filler, tag and format characters.
     Invisible,
 }
 
 impl Unseen {
-    /// The class of `c`, `None` for a character that may be shown as it is.
+    /// The class of `c`; `None` if the character may be shown as it is.
     ///
     /// ```
     /// use potluck::protocol::unicode::Unseen;
@@ -35,7 +34,7 @@ impl Unseen {
         }
     }
 
-    /// The class in words, for messages.
+    /// The name of the class, for messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Control => "control",

@@ -1,11 +1,11 @@
-//! How commands are written, in words: what `help` and the hints show.
+//! The usage lines of typed commands, as `help` and hints show them.
 
 use super::event::CommandHelp;
 
 /// What people at a terminal use to talk in a room without a command before each line. There, it does not come here.
 pub const TALK: &str = "talk";
 
-/// How a command is written, with its options by their names.
+/// The usage line of a command, with every option by its name.
 pub(super) fn whole_usage(mut command: clap::Command) -> String {
     command.build();
     let options: Vec<String> = command
@@ -17,7 +17,7 @@ pub(super) fn whole_usage(mut command: clap::Command) -> String {
     usage.trim_start_matches("Usage: ").trim().replace("[OPTIONS]", &options.join(" "))
 }
 
-/// What people at a terminal can do beside requests.
+/// The help of `talk`, which exists only at a terminal.
 pub(super) fn about_talk() -> CommandHelp {
     let details = "At a terminal: say what you type in a room, or to everybody with `talk lobby`, without a command before each line\n\n\
         Usage: talk <ROOM>\n\n\
@@ -31,7 +31,7 @@ pub(super) fn about_talk() -> CommandHelp {
     }
 }
 
-/// A command, with all its help or only a line.
+/// The help of a command: all of it, or one line.
 pub(super) fn describe(command: &mut clap::Command, details: bool) -> CommandHelp {
     let usage = command.render_usage().to_string();
     CommandHelp {

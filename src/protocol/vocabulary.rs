@@ -1,35 +1,35 @@
-//! How a vocabulary is declared: one list of words, from which everything else follows.
+//! Macros that declare a vocabulary: one list of words, from which everything else is generated.
 //!
-//! `vocabulary!` takes a list of `Word(Body) = "name", example;` and makes the enum, the names, the
-//! reader and the table that schemas and tests are generated from. A body is an ordinary serde
-//! struct; its name stands beside its fields in the same JSON object. Requests and events have tables of their own, whose
-//! rows say more: who answers a request, when it starts, which events and errors answer it; how an event is told.
+//! `vocabulary!` takes a list of `Word(Body) = "name", example;` and generates the enum, the names, the reader, and the
+//! table from which schemas and tests are made. A body is a serde struct; in JSON its fields stand beside the word's
+//! name in one object. Requests and events have macros of their own, because their rows say more: who answers a
+//! request, when it may start, and which events and errors answer it; or how an event is delivered.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// One word of a vocabulary, as schemas, documentation and tests see it.
+/// A word of a vocabulary, as schemas, documentation and tests use it.
 #[derive(Clone, Copy)]
 pub struct Word {
-    /// The name as it stands in JSON.
+    /// The name in JSON.
     pub name: &'static str,
-    /// What it means, in one sentence.
+    /// The meaning in one sentence.
     pub about: &'static str,
-    /// A body as it could be seen, as a JSON object without the name.
+    /// An example of the body: a JSON object without the name.
     pub example: &'static str,
     /// The JSON Schema of the body.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
-    /// Whether a JSON text is a body of this word.
+    /// Checks that a JSON text is a valid body of this word.
     pub reads: fn(&str) -> Result<(), serde_json::Error>,
 }
 
-/// Something that can be done with the body of any word: mostly writing it.
+/// A generic operation on the body of a word, whichever it is; usually writing it.
 pub trait Visitor {
-    /// What comes of it.
+    /// The result of the operation.
     type Output;
 
-    /// Called with the word's name and its body.
+    /// Called once, with the word's name and its body.
     fn visit<B: Serialize>(self, name: &'static str, body: &B) -> Self::Output;
 }
 
@@ -57,7 +57,7 @@ macro_rules! vocabulary {
         }
 
         impl $Vocabulary {
-            /// Every word of this vocabulary.
+            /// All words of this vocabulary.
             pub const WORDS: &'static [$crate::protocol::vocabulary::Word] = &[
                 $( $crate::protocol::vocabulary::Word {
                     name: $name,
@@ -68,12 +68,12 @@ macro_rules! vocabulary {
                 } ),*
             ];
 
-            /// The word's name as it stands in JSON.
+            /// The word's name in JSON.
             pub fn name(&self) -> &'static str {
                 match self { $( Self::$Word(_) => $name ),* }
             }
 
-            /// Reads the body of the word called `name`; `None` if there is no such word.
+            /// Reads the body of the word `name`; `None` if there is no such word.
             pub fn read<'de, D: serde::Deserializer<'de>>(name: &str, body: D) -> Option<Result<Self, D::Error>> {
                 match name {
                     $( $name => Some(<$Body as serde::Deserialize>::deserialize(body).map(Self::$Word)), )*
@@ -81,7 +81,7 @@ macro_rules! vocabulary {
                 }
             }
 
-            /// Hands the name and the body to a visitor.
+            /// Calls the visitor with the name and the body.
             pub fn visit<V: $crate::protocol::vocabulary::Visitor>(&self, visitor: V) -> V::Output {
                 match self { $( Self::$Word(body) => visitor.visit($name, body) ),* }
             }
@@ -91,10 +91,10 @@ macro_rules! vocabulary {
     };
 }
 
-/// The table of events: a vocabulary whose rows also say how each event is told.
+/// Declares the events: a vocabulary whose rows also say how each event is delivered.
 ///
-/// `Word(Body) = "name", told: Fact, example;`. A state may say `of FIELD`: the number of what it is the state of. What
-/// lists things says `weighs |body| BYTES`: how much memory it holds beside its struct.
+/// `Word(Body) = "name", told: Fact, example;`. A state may say `of FIELD`, the number of what it describes. A list
+/// must say `weighs |body| BYTES`, the memory that it takes beside its struct.
 macro_rules! event_table {
     (
         $(#[$meta:meta])*
@@ -116,15 +116,15 @@ macro_rules! event_table {
         pub enum Kind { $( #[doc = $about] $Word, )* }
 
         impl Kind {
-            /// Every kind, in the order of the table.
+            /// All kinds, in the order of the table.
             pub const ALL: &'static [Kind] = &[$( Kind::$Word ),*];
 
-            /// The name as it stands in JSON.
+            /// The event's name in JSON.
             pub fn name(self) -> &'static str {
                 match self { $( Self::$Word => $name ),* }
             }
 
-            /// How events of this kind are told.
+            /// How events of this kind are delivered.
             pub fn told(self) -> Told {
                 match self { $( Self::$Word => Told::$told ),* }
             }
@@ -142,17 +142,17 @@ macro_rules! event_table {
         )*
 
         impl $Vocabulary {
-            /// Which event it is.
+            /// The kind of this event.
             pub fn kind(&self) -> Kind {
                 match self { $( Self::$Word(_) => Kind::$Word ),* }
             }
 
-            /// The number of what it tells the state of, such as a transfer's; 0 where there is only one.
+            /// For a state: the number of what it describes, such as a transfer; 0 if there is only one.
             pub fn state_of(&self) -> u64 {
                 match self { $( Self::$Word(_body) => { 0 $( + _body.$field )? } ),* }
             }
 
-            /// Roughly how many bytes of memory it holds beside its struct.
+            /// The approximate memory in bytes that the event takes beside its struct.
             pub fn weight(&self) -> usize {
                 match self { $( Self::$Word(_body) => {
                     0 $( + { let weigh: fn(&$Body) -> usize = $weigh; weigh(_body) } )?
@@ -162,7 +162,7 @@ macro_rules! event_table {
     };
 }
 
-/// The table of requests: a vocabulary whose rows also say the [`Rules`](crate::protocol::request::Rules) of each.
+/// Declares the requests: a vocabulary whose rows also give the [`Rules`](crate::protocol::request::Rules) of each.
 macro_rules! request_table {
     (
         $(#[$meta:meta])*
@@ -183,15 +183,15 @@ macro_rules! request_table {
         }
 
         impl $Vocabulary {
-            /// The rules of every request, in the order of [`Self::WORDS`].
+            /// The rules of all requests, in the order of [`Self::WORDS`].
             pub const RULES: &'static [&'static Rules] = &[ $( &rules::$Word ),* ];
 
-            /// What holds for this request.
+            /// The rules of this request.
             pub fn rules(&self) -> &'static Rules {
                 match self { $( Self::$Word(_) => &rules::$Word ),* }
             }
 
-            /// With whom it wants to have to do directly.
+            /// The client with which this request needs a direct connection, if any.
             pub fn peer(&self) -> Option<&str> {
                 match self { $( Self::$Word(_body) => {
                     let peer: Option<&str> = None;
@@ -234,7 +234,7 @@ macro_rules! request_table {
     };
 }
 
-/// What a row says, or what holds where it says nothing.
+/// The value that a row gives, or the default.
 macro_rules! or {
     ($usual:expr) => {
         $usual
@@ -254,8 +254,8 @@ macro_rules! answer_type {
     };
 }
 
-/// Makes an enum of what the hub answers and one of what the client does, so that neither dispatch can forget one or
-/// has to name those of the other.
+/// Generates two enums, of the requests that the hub answers and of those that the client does, so that each `match`
+/// covers its own requests, and only those.
 macro_rules! split_by_who_answers {
     ($V:ident hub [$($h:tt)*] client [$($c:tt)*] both [$($b:tt)*] rows [Hub $row:tt $($rest:tt)*]) => {
         $crate::protocol::vocabulary::split_by_who_answers! {
@@ -283,12 +283,12 @@ macro_rules! split_by_who_answers {
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum HubRequest { $( #[doc = $h_about] $h($H), )* $( #[doc = $b_about] $b($B), )* }
 
-        /// The requests that the client answers, or does its part of.
+        /// The requests that the client answers, alone or in part.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum ClientRequest<'a> { $( #[doc = $c_about] $c(&'a $C), )* $( #[doc = $b_about] $b(&'a $B), )* }
 
         impl $V {
-            /// The request as the hub answers it; none if it does not.
+            /// The request for the hub's dispatch; `None` if the hub does not answer it.
             pub fn for_hub(self) -> Option<HubRequest> {
                 match self {
                     $( Self::$h(body) => Some(HubRequest::$h(body)), )*
@@ -297,7 +297,7 @@ macro_rules! split_by_who_answers {
                 }
             }
 
-            /// The request as the client answers it; none if it only passes it on.
+            /// The request for the client's dispatch; `None` if the client only forwards it.
             pub fn for_client(&self) -> Option<ClientRequest<'_>> {
                 match self {
                     $( Self::$c(body) => Some(ClientRequest::$c(body)), )*
@@ -309,7 +309,7 @@ macro_rules! split_by_who_answers {
     };
 }
 
-/// Lets a handler say `request::List { .. }.into()`.
+/// Implements `From`, so that a handler can write `request::List { .. }.into()`.
 macro_rules! into_vocabulary {
     ($Vocabulary:ident, $Word:ident, $Body:ty) => {
         impl From<$Body> for $Vocabulary {
@@ -320,7 +320,7 @@ macro_rules! into_vocabulary {
     };
 }
 
-/// Bodies that users write: strict on input, and commands with their help.
+/// Declares bodies that users write: strict readers, and commands with help.
 macro_rules! requests {
     ($( $(#[$meta:meta])* $Name:ident { $( $(#[$field_meta:meta])* $field:ident: $Type:ty, )* } )*) => {
         $(
@@ -332,7 +332,7 @@ macro_rules! requests {
     };
 }
 
-/// Bodies that are only written by us: plain structs, all of whose fields are public.
+/// Declares bodies that only potluck writes: plain structs whose fields are all public.
 macro_rules! bodies {
     ($( $(#[$meta:meta])* $Name:ident { $( $(#[$field_meta:meta])* $field:ident: $Type:ty, )* } )*) => {
         $(

@@ -6,21 +6,21 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use super::{ErrorCode, Failure, Timestamp};
 
-/// A moment: on the calendar, or so long ago.
+/// A time, absolute or relative to now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
-    /// On the calendar.
+    /// A point in time.
     At(Timestamp),
-    /// So long before now.
+    /// A time this long before now.
     Ago(Duration),
 }
 
 impl When {
-    /// Reads RFC 3339 (`2026-01-02T03:04:05Z`, with any offset), `dd/mm/yyyy hh:mm:ss` (UTC), or a span before now:
-    /// a whole number and `s`, `m`, `h` or `d`.
+    /// Reads a time: RFC 3339 (`2026-01-02T03:04:05Z`, with any offset), `dd/mm/yyyy hh:mm:ss` (UTC), or a span before
+    /// now as a whole number and `s`, `m`, `h` or `d`.
     ///
     /// # Errors
-    /// `bad-time`, which says which formats there are.
+    /// `bad-time`, which lists the formats.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let text = text.trim();
         on_calendar(text).map(Self::At).or_else(|| span_with_days(text).map(Self::Ago)).ok_or_else(|| {
@@ -29,7 +29,7 @@ impl When {
         })
     }
 
-    /// The moment on the calendar, if it is `now`.
+    /// The absolute time, for the current time `now`.
     pub fn at(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(moment) => moment,

@@ -1,7 +1,7 @@
-//! Frames of the link: one JSON line each.
+//! The frames of the link between hub and client, and between two clients: one JSON line each.
 //!
-//! The first line in each direction is a hello. After it come frames: a body with its number, an
-//! acknowledgement, a probe, or what of these goes together.
+//! The first line in each direction is a hello. Then come frames. A frame has a numbered body, an acknowledgement, a
+//! probe, or several of these.
 
 mod files;
 
@@ -18,72 +18,73 @@ use super::request::Turn;
 use super::to_json;
 use super::{ErrorCode, Failure, Follows, Id, Timestamp, cause, strict};
 
-/// The protocol of the link, as it stands in every hello.
+/// The protocol of the link, named in every hello.
 pub const LINK_PROTOCOL: &str = "potluck-link/1";
 
 /// The protocol of the streams that users read and write.
 pub const USER_PROTOCOL: &str = "potluck/1";
 
-/// What a client says first on every connection.
+/// The first line of every connection from a client to its hub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientHello {
     /// [`LINK_PROTOCOL`].
     pub hello: String,
-    /// The session to go on with, if there is one.
+    /// The session to resume; nothing for a new session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
-    /// The number of the last frame that was received in that session.
+    /// The number of the last frame that the client received in that session.
     pub received: u64,
     /// The port on which this client serves files.
     pub port: u16,
-    /// The port on which it takes direct connections.
+    /// The port on which this client accepts direct connections.
     #[serde(default)]
     pub link_port: u16,
-    /// The random name that this program gave itself at its start, 16 hex digits: with it, requests that are asked
-    /// again are recognized.
+    /// The random name that this process gave itself at its start, 16 hex digits. With the number of a request it makes
+    /// the request's idempotency key.
     #[serde(default)]
     pub instance: String,
-    /// The number of its newest request: those up to it that come in a new session are asked again.
+    /// The number of this process's newest request. In a new session, requests up to it are repetitions of earlier
+    /// ones.
     #[serde(default)]
     pub asked: i64,
-    /// What the join link carried for this hub.
+    /// The secret of an invite, if the join link had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invite: Option<String>,
-    /// What it wants to be told by itself, in a new session.
+    /// For a new session: how the client follows the table and the roster.
     #[serde(default, skip_serializing_if = "Follows::is_everything")]
     pub follow: Follows,
 }
 
-/// What the hub says first on every connection.
+/// The hub's first line on every connection, in answer to the client's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HubHello {
     /// [`LINK_PROTOCOL`].
     pub hello: String,
-    /// The session that goes on, or a new one.
+    /// The name of the session: resumed or new.
     pub session: String,
-    /// Whether it goes on.
+    /// Whether the session was resumed.
     pub resumed: bool,
-    /// The number of the last frame that the hub received in it.
+    /// The number of the last frame that the hub received in that session.
     pub received: u64,
 }
 
-/// The hub does not let somebody in, or ends a session: the last line on a connection.
+/// The last line of a connection if the hub refuses a client or ends its session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Farewell {
-    /// Why.
+    /// The reason.
     pub farewell: event::Error,
 }
 
-/// What a client says first on a direct connection, and what the other one answers with.
+/// The first line of a direct connection, in each direction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PeerHello {
     /// [`LINK_PROTOCOL`].
     pub hello: String,
-    /// Who speaks: the name that is registered at the hub.
+    /// The name under which the speaker is registered at the hub.
     pub private: String,
-    /// Their running number there. Another one is another run of the same client.
+    /// The speaker's running number at the hub. It differs from one run of a client to the next.
     pub number: u64,
 }
 
@@ -91,43 +92,42 @@ pub struct PeerHello {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PeerBody {
-    /// A message.
+    /// A message to the user.
     Private(PrivateText),
-    /// The user has everything up to the message of this number.
+    /// The user has all messages up to this number.
     Had(u64),
-    /// Everything up to the message of this number is held back while the user hears only one room; `Had` follows when
-    /// they hear all again.
+    /// All messages up to this number are held back, because the user hears only one room. `Had` follows once they hear
+    /// everything again.
     Held(u64),
-    /// The last frame: the other side wants no more. Instead of a hello and without a frame: it never did. What it
-    /// says is for whoever looks at the line.
+    /// Ends the link, with a reason; it is the last frame. Without a frame, in place of a hello, it refuses the link.
     Close(String),
 }
 
-/// What somebody says on a direct connection.
+/// A message on a direct connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrivateText {
-    /// Its number on this link, from 1.
+    /// The number of the message on this link, from 1.
     pub number: u64,
-    /// What.
+    /// The text of the message.
     pub text: String,
-    /// When, by the sender's clock.
+    /// The time of sending, by the sender's clock.
     pub sent: Timestamp,
 }
 
-/// A frame to send: what is its own, and a body that may be shared among many.
+/// A frame to send. The body may be shared by frames to many clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// The body and its number.
+    /// The number of the body, and the body as JSON.
     pub body: Option<(u64, Arc<str>)>,
-    /// The number of the last frame that was received.
+    /// The number of the last frame received from the other side.
     pub ack: u64,
-    /// Whether an answer is wanted at once.
+    /// Whether the other side must answer at once.
     pub probe: bool,
 }
 
 impl Frame {
-    /// Appends the frame as a line.
+    /// Appends the frame to `out` as one line.
     pub fn write(&self, out: &mut Vec<u8>) {
         use std::io::Write;
         let probe = if self.probe { r#","probe":true"# } else { "" };
@@ -139,79 +139,79 @@ impl Frame {
     }
 }
 
-/// A frame as it arrives; the body is still text.
+/// A received frame, whose body has not been parsed yet.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FrameIn<'a> {
     /// The number of the body.
     pub n: Option<u64>,
-    /// The number of the last frame that the other side received.
+    /// The number of the last frame that the other side has received.
     pub ack: u64,
-    /// Whether an answer is wanted at once.
+    /// Whether the other side wants an answer at once.
     #[serde(default)]
     pub probe: bool,
-    /// The body.
+    /// The body as JSON.
     #[serde(borrow)]
     pub body: Option<&'a RawValue>,
 }
 
-/// What a client asks of the hub: a request of its user, or what the client adds of its own.
+/// The body of a frame from a client to its hub: a request of its user, or one of the client's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// The user's request, passed on as it is.
+    /// A request of the user, forwarded unchanged.
     Request(RequestLine),
-    /// Put these contents into the table.
+    /// Add contents to the table.
     Publish(Publish),
-    /// The user has every message up to a number.
+    /// The user has received all messages up to a number.
     Received(Received),
     /// Another client does not answer.
     Unreachable(Unreachable),
-    /// We have contents, or parts of them, that others can fetch from us.
+    /// This client has contents, or parts of them, that others can fetch from it.
     Have(Have),
-    /// We do not fetch a content any more: no more news of it are wanted.
+    /// This client no longer fetches a content and wants no more news of its holders.
     Settled(Settled),
-    /// A file is for one person.
+    /// Offer a file to one person.
     Push(Push),
-    /// It is not any more.
+    /// Take back a push.
     TakeBack(TakeBack),
-    /// A file that we have accepted could not be fetched.
+    /// A push that was accepted could not be fetched.
     NotTaken(NotTaken),
-    /// Files of ours are gone.
+    /// Files of this client are gone: withdraw them.
     Gone(Gone),
-    /// The next page of what is offered in a folder that we fetch.
+    /// Asks for the next page of the offers in a folder that this client fetches.
     Folder(Folder),
 }
 
-/// The user has every message up to this number, but for some that are held back. The first one after a registration says that messages may come;
-/// none is sent before. There is no answer.
+/// The user has received all messages up to a number, except some that are held back. The first one after a
+/// registration tells the hub to start sending messages. There is no answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Received {
-    /// The number.
+    /// The number of the newest message received.
     pub received: u64,
-    /// Messages up to there that the user does not have, in their order; at most
+    /// Messages up to there that the user has not received, ascending; at most
     /// [`FEED_MESSAGES`](super::limits::FEED_MESSAGES).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub except: Vec<u64>,
 }
 
 impl Received {
-    /// Up to here the user has everything.
+    /// The number up to which the user has every message without exception.
     pub fn all_up_to(&self) -> u64 {
         self.except.first().map_or(self.received, |first| self.received.min(first.saturating_sub(1)))
     }
 }
 
-/// A client of this name does not answer on a direct connection. The hub sees for itself. There is no answer.
+/// A client does not answer on a direct connection; the hub will probe it. There is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unreachable {
-    /// The name.
+    /// The name of that client.
     pub unreachable: String,
 }
 
 impl Ask {
-    /// The body of a frame.
+    /// Serializes the request as the body of a frame.
     pub fn to_body(&self) -> Arc<str> {
         match self {
             Self::Request(line) => to_json(line).into(),
@@ -228,7 +228,7 @@ impl Ask {
         }
     }
 
-    /// Reads the body of a frame, strictly.
+    /// Reads the body of a frame; unknown or duplicate fields are an error.
     pub fn parse(body: &str) -> Result<Self, BadLine> {
         let bad = |e: serde_json::Error| {
             BadLine::from(Failure::new(
@@ -274,7 +274,7 @@ impl Ask {
         Publish::deserialize(value).map(Self::Publish).map_err(bad)
     }
 
-    /// When it may be answered; none if there is no answer.
+    /// When the request may be answered; `None` if it has no answer.
     pub fn turn(&self) -> Option<Turn> {
         match self {
             Self::Request(line) => Some(line.request.rules().turn),
@@ -284,7 +284,7 @@ impl Ask {
         }
     }
 
-    /// The client's id of the request.
+    /// The number that the client gave the request.
     pub fn id(&self) -> Option<Id> {
         match self {
             Self::Request(line) => line.id.clone(),

@@ -1,4 +1,4 @@
-//! A simulated client's machine.
+//! A client of the simulation: its session, its direct connections, and the state of its user and machine.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,16 +12,16 @@ use crate::core::session::{Input, Session};
 use crate::core::time::Time;
 use crate::protocol::{ContentHash, EventLine, Follows, PublicKey};
 
-/// A client of the simulation.
+/// Identifies a client of the simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientId(pub(super) usize);
 
-/// How a simulated client is started.
+/// The options of a simulated client. Each stands for the option of `potluck join` that is named.
 #[derive(Debug, Clone, Default)]
 pub struct ClientOptions {
-    /// Its key, if it shares one with another client.
+    /// The seed of its key; clients with the same one share a key.
     pub key: Option<u8>,
-    /// What its join link carried.
+    /// The secret of the invite in its join link.
     pub invite: Option<String>,
     /// `--password-file`.
     pub password: Option<String>,
@@ -37,31 +37,42 @@ pub struct ClientOptions {
     pub follow: Follows,
 }
 
-/// A client's machine.
+/// A client and everything around it.
 pub(super) struct Actor {
     pub(super) session: Session,
     pub(super) key: PublicKey,
     pub(super) address: SocketAddr,
     pub(super) conn: Option<u64>,
-    /// Its direct connections.
+    /// The open direct connections, with the number of the pair that each belongs to.
     pub(super) direct: BTreeMap<PeerConn, u64>,
-    /// Whether its machine is off, rather than the program ended.
+    /// Whether its machine lost power. If its process merely ended, other machines notice broken connections.
     pub(super) off: bool,
     /// What its user has asked.
     pub(super) asked: Asked,
-    pub(super) told: Vec<EventLine>,
-    /// Messages among it that the session has not heard of yet: they have been written.
-    pub(super) written: Vec<u64>,
-    /// The same of private messages: how many.
-    pub(super) privates: usize,
-    /// Whether its user reads what it says, and how much of that they have read.
-    pub(super) reads: bool,
-    pub(super) read: usize,
+    pub(super) output: Output,
     pub(super) ended: Option<u8>,
     pub(super) downloads: BTreeMap<String, ContentHash>,
     pub(super) peers: BTreeMap<PublicKey, String>,
     pub(super) disk: Disk,
     pub(super) traffic: Traffic,
+}
+
+/// What a client has told its user.
+pub(super) struct Output {
+    pub(super) told: Vec<EventLine>,
+    /// The numbers of messages that were written to the user, and of which the session has not been told.
+    pub(super) written: Vec<u64>,
+    /// How many private messages were written to the user, and the session has not been told of.
+    pub(super) privates: usize,
+    /// Whether the user reads the output, and how many events they have read.
+    pub(super) reads: bool,
+    pub(super) read: usize,
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self { told: Vec::new(), written: Vec::new(), privates: 0, reads: true, read: 0 }
+    }
 }
 
 impl Actor {
@@ -74,11 +85,7 @@ impl Actor {
             direct: BTreeMap::new(),
             off: false,
             asked: Asked::default(),
-            told: Vec::new(),
-            written: Vec::new(),
-            privates: 0,
-            reads: true,
-            read: 0,
+            output: Output::default(),
             ended: None,
             downloads: BTreeMap::new(),
             peers: BTreeMap::new(),

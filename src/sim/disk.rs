@@ -1,4 +1,4 @@
-//! A simulated client's disk: what lies in its folders, and what of that it offers.
+//! A simulated client's disk: its folders and files, and which of them it serves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +9,10 @@ use crate::protocol::transfer::Chunking;
 use crate::protocol::types::{SkipReason, Skipped};
 use crate::protocol::{Content, ContentHash, ErrorCode, Failure, Timestamp};
 
-/// Where the program was started.
+/// The folder in which the program was started.
 const HOME: &str = "home";
 
-/// What lies under a name.
+/// An entry of a folder: a file or a link.
 enum Entry {
     Plain(Content),
     Link,
@@ -25,7 +25,7 @@ struct Served {
     hash: ContentHash,
 }
 
-/// A folder of which new files are offered by themselves.
+/// A watched folder, whose new files are offered automatically.
 struct Watched {
     dir: String,
     prefix: String,
@@ -33,17 +33,17 @@ struct Watched {
     hidden: bool,
 }
 
-/// A client's disk.
+/// The disk of a client.
 #[derive(Default)]
 pub(super) struct Disk {
     folders: BTreeMap<String, BTreeMap<String, Entry>>,
     served: BTreeMap<String, Served>,
     watched: Vec<Watched>,
-    /// What is for one person: the content, and who.
+    /// Contents that are granted to one person, for a push: the hash and the person's name.
     lent: BTreeSet<(ContentHash, NameKey)>,
 }
 
-/// What a file with these bytes is.
+/// The description of a file with these bytes.
 pub(super) fn content_of(file: &str, content: &[u8], modified: Timestamp) -> Content {
     let chunking = Chunking::for_size(content.len() as u64, None);
     Content {
@@ -56,18 +56,18 @@ pub(super) fn content_of(file: &str, content: &[u8], modified: Timestamp) -> Con
     }
 }
 
-/// The same content, in at most so many chunks.
+/// The same content, divided into at most this many chunks.
 fn cut(content: &Content, chunks: Option<u32>) -> Content {
     let chunking = Chunking::for_size(content.size, chunks);
     Content { chunk_size: chunking.chunk_size(), chunks: chunking.count().into(), ..content.clone() }
 }
 
-/// Whether a part of a name that is below a folder starts with a dot.
+/// Whether a part of a name below the offered folder starts with a dot.
 fn is_hidden(below: &str) -> bool {
     below.split('/').any(|part| part.starts_with('.'))
 }
 
-/// How the names begin of what is in a folder.
+/// The prefix of the names of everything in a folder.
 fn prefix(folder: &str) -> String {
     match folder {
         "." | "./" => String::new(),
@@ -76,7 +76,7 @@ fn prefix(folder: &str) -> String {
 }
 
 impl Disk {
-    /// Puts a file there; says what that changes of what is offered.
+    /// Writes a file; returns how this changes the offers.
     pub(super) fn give(&mut self, dir: &str, file: &str, content: &[u8], modified: Timestamp) -> FilesChanged {
         let content = content_of(file, content, modified);
         self.folders.entry(dir.into()).or_default().insert(file.into(), Entry::Plain(content.clone()));
@@ -96,12 +96,12 @@ impl Disk {
         FilesChanged { changed: vec![cut(&content, chunks)], gone: Vec::new() }
     }
 
-    /// Puts a link there.
+    /// Creates a symbolic link.
     pub(super) fn link(&mut self, dir: &str, file: &str) {
         self.folders.entry(dir.into()).or_default().insert(file.into(), Entry::Link);
     }
 
-    /// Takes a file away; says what that changes of what is offered.
+    /// Removes a file; returns how this changes the offers.
     pub(super) fn remove(&mut self, dir: &str, file: &str) -> FilesChanged {
         self.folders.entry(dir.into()).or_default().remove(file);
         match self.served.get(file).is_some_and(|served| served.dir == dir) {
@@ -120,7 +120,7 @@ impl Disk {
         }
     }
 
-    /// Hashes what is to be offered, and serves it from then on.
+    /// Hashes files to offer, and serves them from now on.
     pub(super) fn offer(&mut self, offering: &Offering) -> Result<Hashed, Failure> {
         let Offering { dir, files, chunks, hidden, watch, .. } = offering;
         let mut hashed = Hashed::default();
@@ -145,7 +145,7 @@ impl Disk {
         Ok(hashed)
     }
 
-    /// A file, or all that is in a folder.
+    /// Finds a file, or everything in a folder.
     fn find(&self, dir: &str, name: &str, hidden: bool, watch: bool, found: &mut Hashed) -> Result<(), Failure> {
         let folder = self.folders.get(dir);
         match folder.and_then(|entries| entries.get(name)) {
@@ -180,7 +180,7 @@ impl Disk {
         }
     }
 
-    /// A file for one person, from the chosen folder or from where the program was started.
+    /// Grants one person a file, from the chosen folder or from the one in which the program was started.
     pub(super) fn lend(&mut self, dir: Option<&str>, file: &str, to: &str) -> Result<Content, Failure> {
         match self.folders.get(dir.unwrap_or(HOME)).and_then(|entries| entries.get(file)) {
             Some(Entry::Plain(content)) => {
@@ -197,13 +197,13 @@ impl Disk {
         self.lent.remove(&(hash, NameKey::of(to)));
     }
 
-    /// Files are not served any more, `DIR/` standing for a folder in which new ones are not looked for any more.
+    /// Stops serving files. `DIR/` means a folder and stops watching it, too.
     pub(super) fn unserve(&mut self, files: &[String]) {
         self.served.retain(|file, _| !files.contains(file));
         self.watched.retain(|watched| !files.contains(&watched.prefix));
     }
 
-    /// Whether somebody may fetch a content here.
+    /// Whether `peer` may fetch a content here.
     pub(super) fn serves(&self, hash: &ContentHash, peer: &str) -> bool {
         self.served.values().any(|served| served.hash == *hash) || self.lent.contains(&(*hash, NameKey::of(peer)))
     }

@@ -1,10 +1,10 @@
-//! What is done on a client's own machine.
+//! Local tasks of a simulated client that have finished.
 
 use crate::core::session::{FilesChanged, Hashed, TransferNote, UploadNote};
 use crate::protocol::wire::Received;
 use crate::protocol::{Content, Failure, event};
 
-/// Something on a client's own machine is done.
+/// A local task that has finished, such as hashing, and its result.
 pub(super) enum Done {
     Dir(u64, Result<String, Failure>),
     Hashing(u64, event::OfferProgress),
@@ -14,6 +14,6 @@ pub(super) enum Done {
     Inbox(String, Received),
     Transfer(u64, TransferNote),
     Upload(u64, UploadNote),
-    /// Every key is the one that is known.
+    /// Every key agrees with the pinned one.
     Pinned(u64),
 }

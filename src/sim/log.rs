@@ -1,4 +1,4 @@
-//! The simulated hub's log: what is on its way to the disk, and what a crash makes of it.
+//! The simulated hub's log: records on their way to the disk, and what a crash does to them.
 
 use std::collections::VecDeque;
 
@@ -6,14 +6,14 @@ use super::MemoryStore;
 use crate::core::time::Rng;
 use crate::protocol::Record;
 
-/// How many of the newest records may be kept once more after a crash.
+/// The most records that a crash writes a second time.
 const REPEATED: usize = 40;
 
-/// Records on their way to the disk.
+/// The records that are being written.
 #[derive(Default)]
 pub(super) struct Log {
     writing: Vec<(u64, Record)>,
-    /// The newest that are on the disk.
+    /// The newest records on the disk, which a crash may repeat.
     lately: VecDeque<Record>,
 }
 
@@ -22,15 +22,15 @@ impl Log {
         self.writing.push((commit, record));
     }
 
-    /// Everything up to this commit is on the disk.
+    /// Moves every record up to this commit to the disk.
     pub(super) fn committed(&mut self, commit: u64, disk: &mut MemoryStore) {
         let count = self.writing.iter().take_while(|(number, _)| *number <= commit).count();
         self.keep(count, disk);
     }
 
-    /// The hub dies. Of what was being written some first part is on the disk, though nobody was told so, and what has
-    /// the same commit is there as a whole; the rest is lost. Who writes the log again does not know how much of it is
-    /// there: some of the newest records are kept once more.
+    /// The hub crashes. A random prefix of what was being written reaches the disk, in whole commits and without a
+    /// report; the rest is lost. Some of the newest records are written a second time, because a writer that replays a
+    /// log does not know how much of it was applied.
     pub(super) fn crash(&mut self, rng: &mut Rng, disk: &mut MemoryStore) {
         let written = rng.below(self.writing.len() as u64 + 1) as usize;
         let last = self.writing.iter().take(written).next_back().map_or(0, |(commit, _)| *commit);
@@ -40,7 +40,7 @@ impl Log {
         self.lately.iter().skip(self.lately.len() - repeated).for_each(|record| disk.keep(record));
     }
 
-    /// Another program has changed what is on the disk: nothing from before that is written again.
+    /// Another program has changed the disk, so earlier records are not repeated any more.
     pub(super) fn changed_by_others(&mut self) {
         self.lately.clear();
     }

@@ -1,4 +1,4 @@
-//! What can be seen of a simulated world.
+//! What a test can observe of the simulation.
 
 use std::collections::BTreeMap;
 
@@ -9,28 +9,28 @@ use crate::core::time::Time;
 use crate::protocol::{EventLine, LogLine};
 
 impl Sim {
-    /// Everything that a client has told its user, numbered.
+    /// Everything that a client has told its user, with `seq` and `time`.
     pub fn told(&self, client: ClientId) -> &[EventLine] {
-        &self.actors[client.0].told
+        &self.actors[client.0].output.told
     }
 
-    /// What a client's user has read of it.
+    /// The part of it that the client's user has read.
     pub fn read(&self, client: ClientId) -> &[EventLine] {
         let actor = &self.actors[client.0];
-        &actor.told[..actor.read]
+        &actor.output.told[..actor.output.read]
     }
 
-    /// A client's user stops reading, or goes on.
+    /// Makes a client's user stop or resume reading.
     pub fn set_reading(&mut self, client: ClientId, reads: bool) {
-        self.actors[client.0].reads = reads;
+        self.actors[client.0].output.reads = reads;
         if self.actors[client.0].ended.is_none() {
             self.drain_client(client.0);
         }
     }
 
-    /// Everything that any client has told its user.
+    /// Everything that all clients have told their users.
     pub fn all_told(&self) -> impl Iterator<Item = &EventLine> {
-        self.actors.iter().flat_map(|actor| &actor.told)
+        self.actors.iter().flat_map(|actor| &actor.output.told)
     }
 
     /// The exit code of a client that has ended.
@@ -38,19 +38,19 @@ impl Sim {
         self.actors[client.0].ended
     }
 
-    /// A client's session.
+    /// The session of a client.
     pub fn session(&self, client: ClientId) -> &Session {
         &self.actors[client.0].session
     }
 
-    /// The files that a client has fetched: name and content's hash.
+    /// The files that a client has fetched: names and hashes.
     pub fn downloads(&self, client: ClientId) -> &BTreeMap<String, crate::protocol::ContentHash> {
         &self.actors[client.0].downloads
     }
 
-    /// The hub, if it runs.
+    /// The hub, if it is running.
     pub fn hub(&self) -> Option<&Hub> {
-        self.hub.as_ref()
+        self.host.hub.as_ref()
     }
 
     /// Everything that the hub has logged.

@@ -1,9 +1,10 @@
-//! Practice: the hub and its clients under a virtual clock, with a seeded network between them.
+//! The simulation: the real hub and client machines under a virtual clock, with a seeded network between them.
 //!
-//! The machines are the real ones; what is simulated is what moves their inputs and outputs: connections with
-//! delays that break, fall silent or cannot be made; a hub that crashes and loses what was not committed; disks
-//! with files; transfers. The same seed gives the same run, event by event.
+//! Simulated is only what moves the machines' inputs and outputs: connections with delays, which may break, fall silent
+//! or be impossible; a hub that crashes and loses what was not committed; disks with files; and transfers. The same
+//! seed gives the same run, event by event.
 
+mod agenda;
 mod asked;
 mod client;
 mod disk;
@@ -17,8 +18,7 @@ mod store;
 pub mod swarm;
 mod traffic;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -34,37 +34,38 @@ use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
 use crate::protocol::wire::Received;
 use crate::protocol::{LogLine, Offer, PublicKey, Timestamp};
+use agenda::Agenda;
 pub use asked::Asked;
 use client::Actor;
 pub use client::{ClientId, ClientOptions};
 pub use store::MemoryStore;
 
-/// What the calendar says when a simulation begins.
+/// The calendar time at the start of a simulation.
 pub const EPOCH: Timestamp = Timestamp(1_767_225_600_000);
 
-/// Where the first client takes direct connections; the others follow.
+/// The port on which the first client accepts direct connections. Each further client has the next port.
 const LINK_PORT: u16 = 45_000;
 
-/// How the simulated world behaves.
+/// The parameters of a simulation.
 #[derive(Debug, Clone)]
 pub struct SimConfig {
-    /// Everything that happens by chance follows from it.
+    /// The seed of every random choice.
     pub seed: u64,
-    /// The shortest and the longest time that a line takes.
+    /// The shortest and the longest delay of a line.
     pub latency: (Duration, Duration),
-    /// The shortest and the longest time that a commit takes.
+    /// The shortest and the longest duration of a commit.
     pub commit: (Duration, Duration),
-    /// The hub's limits.
+    /// The limits of the hub.
     pub limits: HubLimits,
-    /// Who may join.
+    /// Who may join the hub.
     pub access: Access,
-    /// How failed logins are met.
+    /// What happens after failed logins.
     pub logins: LoginPolicy,
-    /// How long a client that does not answer keeps its place.
+    /// How long the hub keeps the place of a client that does not answer.
     pub grace: Duration,
-    /// How long a source takes to send a whole file; it arrives in parts.
+    /// How long a source takes to send a whole file, which arrives in parts.
     pub sending: Duration,
-    /// Whether the hub serves files, and how much room it has for copies, in bytes.
+    /// The bytes for copies at the hub; `None` if the hub serves no files.
     pub files: Option<u64>,
 }
 
@@ -85,88 +86,99 @@ impl Default for SimConfig {
     }
 }
 
-/// A world with one hub and any number of clients.
+/// A hub and any number of clients.
 pub struct Sim {
     config: SimConfig,
     rng: Rng,
     now: Time,
-    hub: Option<Hub>,
-    runs: u64,
-    /// What is on the hub's disk, and what is on its way there.
-    disk: MemoryStore,
-    writing: log::Log,
-    /// When everything that is being written will be there: commits keep their order.
-    on_disk: Time,
+    host: HubHost,
     actors: Vec<Actor>,
-    conns: BTreeMap<u64, Conn>,
-    next_conn: u64,
-    /// Direct connections between clients.
-    pairs: BTreeMap<u64, peers::Pair>,
-    agenda: BinaryHeap<Reverse<(Time, u64)>>,
-    happenings: BTreeMap<u64, Happening>,
-    next_happening: u64,
-    /// Whether the network lets connections be made at all.
-    reachable: bool,
+    network: Network,
+    agenda: Agenda,
     log: Vec<LogLine>,
-    /// What clients' machines remember of the messages that were shown: by key and name.
+    /// The message numbers that each client's machine has stored as shown, by the client's key and name.
     shown: BTreeMap<(PublicKey, String), Received>,
     shelf: shelf::HubShelf,
-    /// What was offered, by revision and run of the hub.
+}
+
+/// The machine on which the hub runs.
+#[derive(Default)]
+struct HubHost {
+    /// The hub, while it runs.
+    hub: Option<Hub>,
+    /// How often it was started.
+    runs: u64,
+    disk: MemoryStore,
+    /// The records on their way to the disk.
+    writing: log::Log,
+    /// When everything that is being written will be on the disk. Commits keep their order.
+    on_disk: Time,
+    /// The table at each revision of each run, for checks.
     tables: BTreeMap<(u64, u64), Vec<Offer>>,
+}
+
+/// The connections.
+struct Network {
+    /// Those of clients with the hub, by number.
+    conns: BTreeMap<u64, Conn>,
+    /// Direct ones between clients, by number.
+    pairs: BTreeMap<u64, peers::Pair>,
+    /// The number of the newest.
+    last: u64,
+    /// Whether new connections can be made.
+    reachable: bool,
+}
+
+impl Network {
+    /// The number of a new connection.
+    fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
 }
 
 /// A connection between a client and the hub.
 struct Conn {
     client: usize,
-    /// Lines vanish, and nobody is told.
+    /// Whether lines are lost without anybody being told.
     silent: bool,
-    /// When the last line each way arrives: a connection keeps the order.
+    /// When the last line in each direction arrives, because a connection keeps the order.
     to_hub_free: Time,
     to_client_free: Time,
 }
 
-/// Something that will happen.
+/// An event that is scheduled.
 enum Happening {
     Connects(usize),
     LineToHub(u64, String),
     LineToClient(u64, String),
     Breaks(u64),
     Committed(u64, u64),
-    /// The store has an answer, for a run of the hub.
+    /// The store answers a query of the hub's run with this number.
     Found(u64, u64, Query),
-    /// A password has been checked.
+    /// The check of a password ends.
     Verified(u64, u64, NameKey, Password),
-    /// The hub, in this run of it, has fetched a copy.
+    /// The hub's run with this number has fetched a copy.
     Copied(u64, crate::core::hub::CopyPlan),
-    /// Something on a client's own machine is done.
+    /// A local task of a client has finished.
     Local(usize, done::Done),
-    /// Something of a direct connection.
+    /// Something happens on a direct connection.
     Peer(peers::Happens),
-    /// Something of what a client fetches, by the transfer's number.
+    /// Something happens in a client's transfer of this number.
     Transfer(usize, u64, traffic::Step),
 }
 
 impl Sim {
-    /// A world with a hub that has just started.
+    /// A simulation whose hub has just started.
     pub fn new(config: SimConfig) -> Self {
         let mut sim = Self {
             rng: Rng(config.seed),
             config,
             now: Time(0),
-            hub: None,
-            runs: 0,
-            tables: BTreeMap::new(),
-            disk: MemoryStore::default(),
-            writing: log::Log::default(),
-            on_disk: Time(0),
+            host: HubHost::default(),
             actors: Vec::new(),
-            conns: BTreeMap::new(),
-            next_conn: 1,
-            pairs: BTreeMap::new(),
-            agenda: BinaryHeap::new(),
-            happenings: BTreeMap::new(),
-            next_happening: 0,
-            reachable: true,
+            network: Network { conns: BTreeMap::new(), pairs: BTreeMap::new(), last: 0, reachable: true },
+            agenda: Agenda::default(),
             log: Vec::new(),
             shown: BTreeMap::new(),
             shelf: shelf::HubShelf::default(),
@@ -175,9 +187,9 @@ impl Sim {
         sim
     }
 
-    /// Starts the hub with what is on its disk.
+    /// Starts the hub from its disk.
     pub fn start_hub(&mut self) {
-        self.runs += 1;
+        self.host.runs += 1;
         let config = HubConfig {
             files: self.hub_files(),
             link: LinkConfig::hub(),
@@ -186,26 +198,26 @@ impl Sim {
             access: self.config.access.clone(),
             logins: self.config.logins.clone(),
             keep: None,
-            run: self.config.seed ^ self.runs,
+            run: self.config.seed ^ self.host.runs,
             epoch: EPOCH,
         };
-        self.hub = Some(Hub::new(config, self.disk.load()));
+        self.host.hub = Some(Hub::new(config, self.host.disk.load()));
         self.find_files();
     }
 
-    /// The hub dies: its connections break. Of what was being written, some first part may be on the disk, though
-    /// nobody was told so; the rest is lost, and some of the newest is kept once more.
+    /// Crashes the hub and breaks its connections. A random prefix of what was being written may be on the disk without
+    /// having been reported; the rest is lost. Some of the newest records are written a second time.
     pub fn crash_hub(&mut self) {
-        self.hub = None;
-        self.writing.crash(&mut self.rng, &mut self.disk);
-        self.on_disk = self.now;
-        let conns: Vec<u64> = self.conns.keys().copied().collect();
+        self.host.hub = None;
+        self.host.writing.crash(&mut self.rng, &mut self.host.disk);
+        self.host.on_disk = self.now;
+        let conns: Vec<u64> = self.network.conns.keys().copied().collect();
         for conn in conns {
             self.break_connection(conn);
         }
     }
 
-    /// Starts a client; it connects by itself.
+    /// Starts a client, which then connects.
     pub fn join(&mut self, name: &str, options: ClientOptions) -> ClientId {
         let index = self.actors.len();
         let key = PublicKey([options.key.unwrap_or(index as u8 + 1); 32]);
@@ -253,19 +265,19 @@ impl Sim {
         ClientId(index)
     }
 
-    /// Puts a file on a client's disk, or another one in its place.
+    /// Writes a file to a client's disk, replacing one of the same name.
     pub fn give_file(&mut self, client: ClientId, dir: &str, file: &str, content: &[u8]) {
         let modified = Timestamp(EPOCH.0 + (self.now.0 / 1_000) as i64);
         let changes = self.actors[client.0].disk.give(dir, file, content, modified);
         self.files_changed(client, changes);
     }
 
-    /// Puts a symbolic link on a client's disk.
+    /// Creates a symbolic link on a client's disk.
     pub fn give_link(&mut self, client: ClientId, dir: &str, file: &str) {
         self.actors[client.0].disk.link(dir, file);
     }
 
-    /// Takes a file from a client's disk.
+    /// Removes a file from a client's disk.
     pub fn take_file(&mut self, client: ClientId, dir: &str, file: &str) {
         let changes = self.actors[client.0].disk.remove(dir, file);
         self.files_changed(client, changes);
@@ -277,26 +289,26 @@ impl Sim {
         }
     }
 
-    /// Makes an account at the hub, as `potluck user add` does.
+    /// Creates an account at the hub, as `potluck user add` does.
     pub fn add_account(&mut self, name: &str, password: &str) {
-        self.disk.add_account(name, password);
-        self.writing.changed_by_others();
-        let names = self.disk.load().names;
+        self.host.disk.add_account(name, password);
+        self.host.writing.changed_by_others();
+        let names = self.host.disk.load().names;
         self.tell_hub(crate::core::hub::Input::Names(names));
     }
 
-    /// What is on the hub's disk.
+    /// The hub's disk.
     pub fn disk(&self) -> &MemoryStore {
-        &self.disk
+        &self.host.disk
     }
 
-    /// Types a line at a client.
+    /// Sends a line to a client's standard input.
     pub fn line(&mut self, client: ClientId, text: impl AsRef<[u8]>) {
         let number = self.actors[client.0].asked.by_user(text.as_ref());
         self.tell_client(client.0, crate::core::session::Input::Line(number, text.as_ref()));
     }
 
-    /// Ends a client's input.
+    /// Ends a client's standard input.
     pub fn end_input(&mut self, client: ClientId) {
         self.tell_client(client.0, crate::core::session::Input::EndOfInput);
     }
@@ -306,7 +318,7 @@ impl Sim {
         self.tell_client(client.0, crate::core::session::Input::Interrupt(code));
     }
 
-    /// A client's process dies; nobody is told but by the broken connection.
+    /// Kills a client's process. Others notice only the broken connections.
     pub fn kill(&mut self, client: ClientId) {
         self.actors[client.0].ended = Some(137);
         if let Some(conn) = self.actors[client.0].conn.take() {
@@ -315,7 +327,7 @@ impl Sim {
         self.break_pairs(client);
     }
 
-    /// A client's machine loses its power: nobody is told anything.
+    /// Cuts the power of a client's machine. Others notice nothing.
     pub fn power_off(&mut self, client: ClientId) {
         self.silence_client(client);
         self.silence_pairs(client);
@@ -324,26 +336,26 @@ impl Sim {
         self.actors[client.0].off = true;
     }
 
-    /// A client's connection breaks; both sides notice.
+    /// Breaks a client's connection to the hub. Both sides notice.
     pub fn break_client(&mut self, client: ClientId) {
         if let Some(conn) = self.actors[client.0].conn {
             self.break_connection(conn);
         }
     }
 
-    /// A client's connection falls silent: lines vanish, nobody is told.
+    /// Silences a client's connection to the hub: lines are lost and nobody is told.
     pub fn silence_client(&mut self, client: ClientId) {
-        if let Some(conn) = self.actors[client.0].conn.and_then(|conn| self.conns.get_mut(&conn)) {
+        if let Some(conn) = self.actors[client.0].conn.and_then(|conn| self.network.conns.get_mut(&conn)) {
             conn.silent = true;
         }
     }
 
-    /// Whether new connections can be made.
+    /// Sets whether new connections can be made.
     pub fn set_reachable(&mut self, reachable: bool) {
-        self.reachable = reachable;
+        self.network.reachable = reachable;
     }
 
-    /// Lets time pass.
+    /// Runs the simulation for a span of virtual time.
     pub fn run_for(&mut self, span: Duration) {
         let end = self.now + span;
         while self.step(end) {}
@@ -351,10 +363,7 @@ impl Sim {
     }
 
     fn later(&mut self, at: Time, happening: Happening) {
-        let number = self.next_happening;
-        self.next_happening += 1;
-        self.happenings.insert(number, happening);
-        self.agenda.push(Reverse((at, number)));
+        self.agenda.add(at, happening);
     }
 
     fn between(&mut self, (least, most): (Duration, Duration)) -> Duration {

@@ -7,35 +7,35 @@ use crate::core::session::Input;
 use crate::core::time::Time;
 use crate::protocol::{ErrorCode, Failure};
 
-/// A connection between two clients.
+/// A direct connection between two clients.
 pub(super) struct Pair {
-    /// Who made it, and who took it.
+    /// The client that made it, and the client that accepted it.
     ends: [(usize, PeerConn); 2],
-    /// Lines vanish, and nobody is told.
+    /// Whether lines are lost without anybody being told.
     silent: bool,
-    /// When the last line to each end arrives: a connection keeps the order.
+    /// When the last line to each end arrives, because a connection keeps the order.
     free: [Time; 2],
 }
 
-/// Something that will happen with one.
+/// A scheduled event of a direct connection.
 pub(super) enum Happens {
-    /// Somebody's attempt arrives.
+    /// An attempt to connect arrives.
     Arrives { from: usize, number: u64, person: Person },
-    /// It has been refused.
+    /// The attempt was refused.
     Refused { from: usize, number: u64, code: ErrorCode },
-    /// A line arrives at an end.
+    /// A line arrives at one end.
     Line { pair: u64, end: usize, line: String },
-    /// It breaks.
+    /// The connection breaks.
     Breaks(u64),
 }
 
 impl Sim {
-    /// A client's direct connections break; everybody notices.
+    /// Breaks a client's direct connections. Both sides notice.
     pub fn break_private(&mut self, client: ClientId) {
         self.break_pairs(client);
     }
 
-    /// A client's direct connections fall silent: lines vanish, nobody is told.
+    /// Silences a client's direct connections: lines are lost and nobody is told.
     pub fn silence_private(&mut self, client: ClientId) {
         self.silence_pairs(client);
     }
@@ -50,7 +50,7 @@ impl Sim {
 
     pub(super) fn silence_pairs(&mut self, client: ClientId) {
         for pair in self.actors[client.0].direct.values() {
-            if let Some(pair) = self.pairs.get_mut(pair) {
+            if let Some(pair) = self.network.pairs.get_mut(pair) {
                 pair.silent = true;
             }
         }
@@ -71,7 +71,8 @@ impl Sim {
             PeerOutput::Close(conn) => {
                 if let Some(pair) = self.actors[client].direct.remove(&conn) {
                     let sent = self.now + self.between(self.config.latency);
-                    let free = self.pairs.get(&pair).map_or(sent, |pair| pair.free[0].max(pair.free[1]).max(sent));
+                    let free =
+                        self.network.pairs.get(&pair).map_or(sent, |pair| pair.free[0].max(pair.free[1]).max(sent));
                     self.later(free, Happening::Peer(Happens::Breaks(pair)));
                 }
             }
@@ -82,7 +83,7 @@ impl Sim {
         let delay = self.between(self.config.latency);
         let now = self.now;
         let Some(&number) = self.actors[client].direct.get(&conn) else { return };
-        let Some(pair) = self.pairs.get_mut(&number) else { return };
+        let Some(pair) = self.network.pairs.get_mut(&number) else { return };
         let end = usize::from(pair.ends[0] == (client, conn));
         pair.free[end] = pair.free[end].max(now + delay);
         let at = pair.free[end];
@@ -97,14 +98,14 @@ impl Sim {
                 self.tell_client(from, Input::Peer(PeerInput::DialFailed(number, failure)));
             }
             Happens::Line { pair, end, line } => {
-                let Some(Pair { ends, silent: false, .. }) = self.pairs.get(&pair) else { return };
+                let Some(Pair { ends, silent: false, .. }) = self.network.pairs.get(&pair) else { return };
                 let (client, conn) = ends[end];
                 if self.actors[client].direct.get(&conn) == Some(&pair) {
                     self.tell_client(client, Input::Peer(PeerInput::Line(conn, line.as_bytes())));
                 }
             }
             Happens::Breaks(number) => {
-                let Some(pair) = self.pairs.remove(&number) else { return };
+                let Some(pair) = self.network.pairs.remove(&number) else { return };
                 for (client, conn) in pair.ends {
                     if self.actors[client].direct.remove(&conn).is_some() && !pair.silent {
                         self.tell_client(client, Input::Peer(PeerInput::Broken(conn, "connection reset".into())));
@@ -122,15 +123,14 @@ impl Sim {
         let delay = self.now + self.config.latency.0;
         let refused = |code| Happening::Peer(Happens::Refused { from, number, code });
         match self.actors.get(to) {
-            // Packets to a machine that is off vanish.
+            // A machine without power does not answer.
             Some(actor) if actor.off => {}
             Some(actor) if actor.ended.is_some() => self.later(delay, refused(ErrorCode::PeerUnreachable)),
             Some(actor) if actor.key != person.key => self.later(delay, refused(ErrorCode::PeerKeyChanged)),
             Some(_) => {
-                let pair = self.next_conn;
-                self.next_conn += 1;
+                let pair = self.network.number();
                 let ends = [(from, PeerConn::Dialled(number)), (to, PeerConn::Accepted(pair))];
-                self.pairs.insert(pair, Pair { ends, silent: false, free: [self.now; 2] });
+                self.network.pairs.insert(pair, Pair { ends, silent: false, free: [self.now; 2] });
                 for (client, conn) in ends {
                     self.actors[client].direct.insert(conn, pair);
                 }

@@ -1,6 +1,5 @@
-//! How the simulated world goes on: one happening after the other.
+//! The loop of the simulation: takes the scheduled events in their order and carries out what the machines want.
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::done::Done;
@@ -15,17 +14,17 @@ use crate::protocol::{ErrorCode, Event, Failure, LogLine, Offer, PublicKey, Time
 /// How long a local task takes.
 const TASK: Duration = Duration::from_micros(500);
 
-/// Up to which revision it is remembered what was offered.
+/// The revision up to which [`Sim::offered_at`] remembers the table.
 const REMEMBERED: u64 = 10_000;
 
-/// How many bytes are not hashed at once.
+/// The most bytes that are hashed in one step; with more, progress is told in between.
 const MUCH: u64 = 1 << 20;
 
 impl Sim {
-    /// Does what is next, if that is before `end`.
+    /// Runs the next scheduled event, if it is before `end`.
     pub(super) fn step(&mut self, end: Time) -> bool {
-        let agenda = self.agenda.peek().map(|Reverse((at, _))| *at);
-        let hub = self.hub.as_ref().and_then(hub::Hub::next_timeout);
+        let agenda = self.agenda.next_at();
+        let hub = self.host.hub.as_ref().and_then(hub::Hub::next_timeout);
         let clients =
             self.actors.iter().filter(|actor| actor.ended.is_none()).filter_map(|a| a.session.next_timeout()).min();
         let Some(next) = [agenda, hub, clients].into_iter().flatten().min() else { return false };
@@ -34,10 +33,8 @@ impl Sim {
         }
         self.now = self.now.max(next);
         if agenda == Some(next) {
-            let Some(Reverse((_, number))) = self.agenda.pop() else { return false };
-            if let Some(happening) = self.happenings.remove(&number) {
-                self.happen(happening);
-            }
+            let Some(happening) = self.agenda.pop() else { return false };
+            self.happen(happening);
         } else if hub == Some(next) {
             self.tell_hub(hub::Input::Tick);
         } else {
@@ -56,30 +53,30 @@ impl Sim {
         match happening {
             Happening::Connects(client) => self.connect(client),
             Happening::LineToHub(conn, line) => {
-                if self.conns.get(&conn).is_some_and(|conn| !conn.silent) {
+                if self.network.conns.get(&conn).is_some_and(|conn| !conn.silent) {
                     self.tell_hub(hub::Input::Line { conn, line: line.as_bytes() });
                 }
             }
             Happening::LineToClient(conn, line) => {
-                if let Some(Conn { client, silent: false, .. }) = self.conns.get(&conn) {
+                if let Some(Conn { client, silent: false, .. }) = self.network.conns.get(&conn) {
                     self.tell_client(*client, Input::HubLine(line.as_bytes()));
                 }
             }
             Happening::Breaks(conn) => self.breaks(conn),
             Happening::Committed(run, commit) => self.committed(run, commit),
-            Happening::Found(run, number, query) if run == self.runs => {
-                let found = self.disk.find(&query);
+            Happening::Found(run, number, query) if run == self.host.runs => {
+                let found = self.host.disk.find(&query);
                 self.tell_hub(hub::Input::Found(number, found));
             }
-            Happening::Verified(run, attempt, name_key, password) if run == self.runs => {
-                let account = self.disk.check(&name_key, &password);
+            Happening::Verified(run, attempt, name_key, password) if run == self.host.runs => {
+                let account = self.host.disk.check(&name_key, &password);
                 let verified = account.and_then(|NameRecord { name, name_key, credential, .. }| {
                     Some(Verified { name, name_key, credential: credential? })
                 });
                 self.tell_hub(hub::Input::Verified(attempt, verified));
             }
-            Happening::Copied(run, plan) if run == self.runs => self.copied(plan),
-            // For a hub that has crashed.
+            Happening::Copied(run, plan) if run == self.host.runs => self.copied(plan),
+            // It was meant for an earlier run of the hub.
             Happening::Found(..) | Happening::Verified(..) | Happening::Copied(..) => {}
             Happening::Local(client, done) => self.local_done(client, done),
             Happening::Peer(happens) => self.peer_happens(happens),
@@ -91,14 +88,15 @@ impl Sim {
         if self.actors[client].ended.is_some() {
             return;
         }
-        if self.hub.is_none() || !self.reachable {
+        if self.host.hub.is_none() || !self.network.reachable {
             let failure = Failure::new(ErrorCode::HubUnreachable, "Nothing answers at hub.example:7755.");
             return self.tell_client(client, Input::ConnectFailed(failure));
         }
-        let conn = self.next_conn;
-        self.next_conn += 1;
+        let conn = self.network.number();
         let (key, address) = (self.actors[client].key, self.actors[client].address);
-        self.conns.insert(conn, Conn { client, silent: false, to_hub_free: self.now, to_client_free: self.now });
+        self.network
+            .conns
+            .insert(conn, Conn { client, silent: false, to_hub_free: self.now, to_client_free: self.now });
         self.actors[client].conn = Some(conn);
         self.tell_hub(hub::Input::Connected { conn, key, address, transport: "quic" });
         self.tell_client(client, Input::HubAt(HUB_ADDRESS));
@@ -106,7 +104,7 @@ impl Sim {
     }
 
     fn breaks(&mut self, conn: u64) {
-        let Some(Conn { client, .. }) = self.conns.remove(&conn) else { return };
+        let Some(Conn { client, .. }) = self.network.conns.remove(&conn) else { return };
         self.tell_hub(hub::Input::Disconnected { conn, reason: "connection reset".into() });
         if self.actors[client].conn == Some(conn) {
             self.actors[client].conn = None;
@@ -115,10 +113,10 @@ impl Sim {
     }
 
     fn committed(&mut self, run: u64, commit: u64) {
-        if run != self.runs || self.hub.is_none() {
+        if run != self.host.runs || self.host.hub.is_none() {
             return;
         }
-        self.writing.committed(commit, &mut self.disk);
+        self.host.writing.committed(commit, &mut self.host.disk);
         self.tell_hub(hub::Input::Committed(commit));
     }
 
@@ -142,17 +140,18 @@ impl Sim {
             while let Some(output) = self.actors[client].session.poll(self.now) {
                 self.do_for_client(client, output);
             }
-            // What is told is written, and what is written is remembered, before anything else can happen.
+            // In the simulation, an event is written and its number stored at once, before anything else happens.
             let actor = &mut self.actors[client];
-            if !actor.reads {
+            if !actor.output.reads {
                 return;
             }
             if actor.ended.is_none() && actor.session.waits_for_reader() {
                 actor.session.handle(self.now, Input::Unread(0));
                 continue;
             }
-            actor.read = actor.told.len();
-            let (written, privates) = (std::mem::take(&mut actor.written), std::mem::take(&mut actor.privates));
+            actor.output.read = actor.output.told.len();
+            let (written, privates) =
+                (std::mem::take(&mut actor.output.written), std::mem::take(&mut actor.output.privates));
             if (written.is_empty() && privates == 0) || actor.ended.is_some() {
                 return;
             }
@@ -172,11 +171,11 @@ impl Sim {
             Output::Tell(mut line) => {
                 let actor = &mut self.actors[client];
                 assert_eq!(actor.asked.mistake(&line), None);
-                actor.written.extend(number_of(&line.event));
-                actor.privates += usize::from(is_private(&line.event));
+                actor.output.written.extend(number_of(&line.event));
+                actor.output.privates += usize::from(is_private(&line.event));
                 if !matches!(line.event, Event::Withheld(_)) {
-                    line.seq = Some(actor.told.len() as u64 + 1);
-                    actor.told.push(*line);
+                    line.seq = Some(actor.output.told.len() as u64 + 1);
+                    actor.output.told.push(*line);
                 }
             }
             Output::Connect => {
@@ -185,7 +184,7 @@ impl Sim {
             }
             Output::Disconnect => {
                 if let Some(conn) = self.actors[client].conn.take() {
-                    let free = self.conns.get(&conn).map_or(self.now, |conn| conn.to_hub_free);
+                    let free = self.network.conns.get(&conn).map_or(self.now, |conn| conn.to_hub_free);
                     self.later(free, Happening::Breaks(conn));
                 }
             }
@@ -211,7 +210,7 @@ impl Sim {
             Output::Unserve(files) => self.actors[client].disk.unserve(&files),
             Output::Peers(peers) => self.actors[client].peers = peers.into_iter().flatten().collect(),
             Output::PeersChanged(changes) => self.peers_changed(client, changes),
-            // A simulated upload ends with its receiver.
+            // A simulated upload ends with its receiver's transfer.
             Output::PeersLeft(_) => {}
             Output::Fetch(plan) => self.fetch(client, plan),
             Output::CancelFetch(transfer) => self.cancel_fetch(client, transfer),
@@ -232,7 +231,7 @@ impl Sim {
         }
     }
 
-    /// Hashes what is to be offered; with much of it, tells in between how far that is.
+    /// Hashes files to offer, and reports progress if they are large.
     fn hash(&mut self, client: usize, offering: &Offering) {
         let result = self.actors[client].disk.offer(offering);
         let mut done = self.now + TASK;
@@ -252,28 +251,28 @@ impl Sim {
         let delay = self.between(self.config.latency);
         let now = self.now;
         let Some(id) = self.actors[client].conn else { return };
-        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let Some(conn) = self.network.conns.get_mut(&id) else { return };
         conn.to_hub_free = conn.to_hub_free.max(now + delay);
         let at = conn.to_hub_free;
         self.later(at, Happening::LineToHub(id, line));
     }
 
     pub(super) fn tell_hub(&mut self, input: hub::Input<'_>) {
-        let Some(hub) = &mut self.hub else { return };
+        let Some(hub) = &mut self.host.hub else { return };
         hub.handle(self.now, input);
-        while let Some(output) = self.hub.as_mut().and_then(|hub| hub.poll(self.now)) {
+        while let Some(output) = self.host.hub.as_mut().and_then(|hub| hub.poll(self.now)) {
             self.do_for_hub(output);
         }
-        if let Some(hub) = &self.hub
+        if let Some(hub) = &self.host.hub
             && hub.revision() <= REMEMBERED
         {
-            self.tables.entry((hub.revision(), self.runs)).or_insert_with(|| hub.offers());
+            self.host.tables.entry((hub.revision(), self.host.runs)).or_insert_with(|| hub.offers());
         }
     }
 
-    /// What was offered at a revision, in each run of the hub that had it; early ones alone.
+    /// The table at a revision, as each run of the hub had it. Only early revisions are remembered.
     pub fn offered_at(&self, revision: u64) -> impl Iterator<Item = &[Offer]> {
-        self.tables.range((revision, 0)..=(revision, u64::MAX)).map(|(_, offers)| offers.as_slice())
+        self.host.tables.range((revision, 0)..=(revision, u64::MAX)).map(|(_, offers)| offers.as_slice())
     }
 
     fn do_for_hub(&mut self, output: hub::Output) {
@@ -281,47 +280,47 @@ impl Sim {
             hub::Output::Send(conn, frame) => self.line_to_client(conn, text_of(&frame)),
             hub::Output::Say(conn, line) => self.line_to_client(conn, line),
             hub::Output::Close(conn) => {
-                let at = self.conns.get(&conn).map_or(self.now, |conn| conn.to_client_free);
+                let at = self.network.conns.get(&conn).map_or(self.now, |conn| conn.to_client_free);
                 self.later(at, Happening::Breaks(conn));
             }
             hub::Output::Persist(commit, record) => {
-                self.writing.write(commit, record);
+                self.host.writing.write(commit, record);
                 let mut delay = self.between(self.config.commit);
                 if self.config.commit.0 < self.config.commit.1 && self.rng.chance(2) {
-                    // Now and then the disk has much else to do.
+                    // Now and then the disk is ten times slower.
                     delay *= 10;
                 }
-                let at = self.on_disk.max(self.now + delay);
-                self.on_disk = at;
-                self.later(at, Happening::Committed(self.runs, commit));
+                let at = self.host.on_disk.max(self.now + delay);
+                self.host.on_disk = at;
+                self.later(at, Happening::Committed(self.host.runs, commit));
             }
-            // A simulated disk has room for all.
+            // The simulated disk is never full.
             hub::Output::Abandon(_) => {}
             hub::Output::Query(number, query) => {
-                // It is answered as of when everything that was to be written is.
-                let at = self.on_disk.max(self.now) + self.between(self.config.commit);
-                self.later(at, Happening::Found(self.runs, number, query));
+                // The query is answered after everything before it was written.
+                let at = self.host.on_disk.max(self.now) + self.between(self.config.commit);
+                self.later(at, Happening::Found(self.host.runs, number, query));
             }
             hub::Output::Verify { attempt, name_key, password } => {
                 let at = self.now + self.between(self.config.commit);
-                self.later(at, Happening::Verified(self.runs, attempt, name_key, password));
+                self.later(at, Happening::Verified(self.host.runs, attempt, name_key, password));
             }
             hub::Output::Copy(plan) => self.copy(plan),
             hub::Output::Discard(hash) => self.shelf.discard(&hash),
-            // A simulated hub serves whoever asks.
+            // The simulated hub serves everybody.
             hub::Output::MayFetch(..) | hub::Output::MayNotFetch(_) => {}
             hub::Output::Log(event) => {
                 let time = Timestamp(EPOCH.0 + (self.now.0 / 1_000) as i64);
                 self.log.push(LogLine { time, event });
             }
-            hub::Output::Stopped => self.hub = None,
+            hub::Output::Stopped => self.host.hub = None,
         }
     }
 
     fn line_to_client(&mut self, id: u64, line: String) {
         let delay = self.between(self.config.latency);
         let now = self.now;
-        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let Some(conn) = self.network.conns.get_mut(&id) else { return };
         conn.to_client_free = conn.to_client_free.max(now + delay);
         let at = conn.to_client_free;
         self.later(at, Happening::LineToClient(id, line));

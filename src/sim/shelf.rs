@@ -1,4 +1,4 @@
-//! The simulated hub's own files, and the copies that it keeps.
+//! The files that the simulated hub serves: its own, and the copies that it keeps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,19 +9,19 @@ use super::{EPOCH, Happening, Sim};
 use crate::core::hub::{CopyPlan, HubFiles, Input};
 use crate::protocol::{Content, ContentHash, ErrorCode, PublicKey};
 
-/// The hub's key.
+/// The public key of the hub.
 pub(super) const HUB_KEY: PublicKey = PublicKey([0xb0; 32]);
 
-/// Where clients reach it.
+/// The hub's address.
 pub(super) const HUB_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 1, 0));
 
-/// Where it serves files.
+/// The port on which the hub serves files.
 const PORT: u16 = 47_000;
 
-/// How long it takes to make a copy.
+/// How long the hub takes to fetch a copy.
 const COPYING: Duration = Duration::from_millis(30);
 
-/// What the hub serves; it outlives the hub.
+/// The contents that the hub serves. They survive a crash of the hub.
 #[derive(Default)]
 pub(super) struct HubShelf {
     own: BTreeMap<String, Content>,
@@ -39,13 +39,13 @@ impl HubShelf {
 }
 
 impl Sim {
-    /// What the hub is started with.
+    /// The hub's settings for files, for its start.
     pub(super) fn hub_files(&self) -> Option<HubFiles> {
         let address = Ipv4Addr::UNSPECIFIED.into();
         self.config.files.map(|room| HubFiles { key: HUB_KEY, address, port: PORT, room })
     }
 
-    /// A hub that has just started finds what it serves.
+    /// Reports the existing files to a hub that has just started.
     pub(super) fn find_files(&mut self) {
         if self.config.files.is_some() {
             self.tell_hub(Input::ShelfChanged(self.shelf.own.values().cloned().collect(), Vec::new()));
@@ -55,17 +55,17 @@ impl Sim {
         }
     }
 
-    /// A file lies on the hub's own shelf from now on.
+    /// Adds a file to the hub's own files.
     pub fn give_hub(&mut self, file: &str, text: &[u8]) {
         let content = content_of(file, text, EPOCH);
         self.shelf.own.insert(file.into(), content.clone());
         self.tell_hub(Input::ShelfChanged(vec![content], Vec::new()));
     }
 
-    /// The hub fetches what it is to keep.
+    /// Fetches a copy for the hub.
     pub(super) fn copy(&mut self, plan: CopyPlan) {
         let at = self.now + COPYING;
-        self.later(at, Happening::Copied(self.runs, plan));
+        self.later(at, Happening::Copied(self.host.runs, plan));
     }
 
     pub(super) fn copied(&mut self, CopyPlan { copy, source }: CopyPlan) {

@@ -1,4 +1,4 @@
-//! A hub's store without a disk: the same answers as the real one gives, from what is in memory.
+//! A hub's store in memory. It answers every query like the real one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,10 +13,10 @@ use crate::protocol::record::{
 use crate::protocol::types::Password;
 use crate::protocol::{PublicKey, Record};
 
-/// What is kept of each message beside twice its text, in bytes.
+/// The bytes that a stored message takes besides twice its text.
 const MESSAGE_SIZE: u64 = 256;
 
-/// Everything that has been kept.
+/// Everything that was stored.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     names: BTreeMap<NameKey, Owner>,
@@ -35,7 +35,7 @@ pub struct MemoryStore {
     invited: BTreeSet<(InviteDigest, PublicKey)>,
 }
 
-/// The highest numbers that were given.
+/// The highest numbers that were ever given.
 #[derive(Debug, Clone, Default)]
 struct Last {
     room: u64,
@@ -46,14 +46,14 @@ struct Last {
 struct Owner {
     name: String,
     since: i64,
-    /// The password, and its number.
+    /// The password and its number, for an account.
     password: Option<(Password, u64)>,
     received: u64,
     keys: BTreeSet<PublicKey>,
 }
 
 impl MemoryStore {
-    /// Keeps a record. Doing so twice is the same as once.
+    /// Stores a record. Storing it twice has the same effect as once.
     pub fn keep(&mut self, record: &Record) {
         match record {
             Record::InviteSpent { digest, key } => {
@@ -108,7 +108,7 @@ impl MemoryStore {
                 let of = self.answers.entry(record.name_key.clone()).or_default();
                 of.insert(record.idempotency_key.clone(), record.answer.clone());
             }
-            // The keeper's command has written these, and what was given up is not there.
+            // The keeper's command has stored the first two itself; an abandoned message was never stored.
             Record::Account(_) | Record::NameGone { .. } | Record::MessageAbandoned(_) => {}
             Record::Visit(visit) => drop(self.visits.insert((visit.run, visit.number), visit.clone())),
             Record::Failures(record) if record.count == 0 => drop(self.failures.remove(&record.whom)),
@@ -135,7 +135,7 @@ impl MemoryStore {
     fn keep_name(&mut self, name: &str, name_key: &NameKey, key: PublicKey, since: i64, credential: Option<u64>) {
         let there = self.names.get_mut(name_key);
         match (there.as_ref().and_then(|owner| Some(owner.password.as_ref()?.1)), there) {
-            // The account has another password now, or there is none any more.
+            // The account has another password by now, or the name is no account any more.
             (now, _) if now != credential => {}
             (_, None) => {
                 let keys = BTreeSet::from([key]);
@@ -147,7 +147,7 @@ impl MemoryStore {
             (None, Some(owner)) if owner.keys.contains(&key) => {
                 (owner.name, owner.since) = (name.to_owned(), since);
             }
-            // It is somebody else's.
+            // The name belongs to somebody else.
             (None, Some(_)) => {}
         }
     }
@@ -160,7 +160,7 @@ impl MemoryStore {
         }
     }
 
-    /// The newest message stays.
+    /// Deletes a message, unless it is the newest.
     fn forget(&mut self, number: u64) {
         if self.messages.keys().next_back() == Some(&number) {
             return;
@@ -170,7 +170,7 @@ impl MemoryStore {
         }
     }
 
-    /// Makes a name an account since the beginning of time, and forgets its keys.
+    /// Makes a name an account, and forgets its keys.
     pub fn add_account(&mut self, name: &str, password: &str) {
         let received = self.names.get(&NameKey::of(name)).map_or(0, |owner| owner.received);
         self.last.credential += 1;
@@ -179,7 +179,7 @@ impl MemoryStore {
         self.names.insert(NameKey::of(name), owner);
     }
 
-    /// Forgets a name, as the keeper's command does: with what it has received, its keys, rooms and blocks.
+    /// Removes a name with its keys, rooms and blocks, and what it has received, as the keeper's command does.
     pub fn remove_name(&mut self, name_key: &NameKey) {
         self.names.remove(name_key);
         self.there.remove(name_key);
@@ -203,12 +203,12 @@ impl MemoryStore {
         self.asked.extend(theirs.into_iter().map(|(_, key)| (nobody.clone(), key)));
     }
 
-    /// Makes an invite.
+    /// Adds an invite.
     pub fn add_invite(&mut self, invite: InviteRecord) {
         self.invites.insert(invite.digest, invite);
     }
 
-    /// Whose password it is, if it is that of the account with this name.
+    /// The account with this name, if this is its password.
     pub fn check(&self, name_key: &NameKey, password: &Password) -> Option<NameRecord> {
         let owner = self.names.get(name_key)?;
         owner.password.as_ref().filter(|(theirs, _)| theirs == password).map(|_| self.name(name_key, owner))
@@ -228,7 +228,7 @@ impl MemoryStore {
         }
     }
 
-    /// What a hub has in memory when it starts.
+    /// The state for a hub that starts.
     pub fn load(&self) -> Loaded {
         let mut visits: Vec<VisitRecord> = self.visits.values().cloned().collect();
         visits.sort_by_key(|visit| (visit.opened, visit.run as i64, visit.number));
@@ -263,7 +263,7 @@ impl MemoryStore {
         waiting.collect()
     }
 
-    /// Answers a question.
+    /// Answers a query.
     pub fn find(&self, query: &Query) -> Found {
         match query {
             Query::Inbox(inbox) => {
@@ -366,7 +366,7 @@ fn is_seen(query: &HistoryQuery, kept: &StoredMessage) -> bool {
         && query.words.as_deref().is_none_or(|words| has_words(&kept.text, words))
 }
 
-/// Whether each of the words is a word of the text, and there is one.
+/// Whether every word of `words`, and at least one, is a word of the text.
 fn has_words(text: &str, words: &str) -> bool {
     let split = |text: &str| -> BTreeSet<String> {
         let parts = text.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());

@@ -1,4 +1,5 @@
-//! What is under way, as bars: made of the events alone, for whoever has a terminal to draw them on.
+//! Progress bars of the running transfers, computed from the events alone. A terminal draws the lines that this module
+//! returns.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,46 +14,46 @@ use crate::protocol::{Direction, Event, EventLine, Id, Timestamp, event};
 
 pub use super::gauge::Glyphs;
 
-/// Transfers that have a bar; the others are counted.
+/// The most transfers that get a bar of their own. Further ones are only counted.
 const SHOWN: usize = 4;
-/// The rows that are not for the transfers' bars: one for hashing, one for those that have none, two for the prompt.
+/// Terminal rows that are not for bars: one for hashing, one that counts further transfers, two for the prompt.
 const AROUND: usize = 4;
-/// How long the picture stays as it is while only numbers change, in milliseconds.
+/// The shortest time between two drawings, in milliseconds, if only numbers have changed.
 const STILL: i64 = 100;
-/// The most columns that a bar's line takes: beyond that it would only be harder to read.
+/// The most columns of a bar's line. Longer lines would only be harder to read.
 const WIDEST: usize = 100;
-/// The most columns of a name.
+/// The most columns of a file's name.
 const NAME: usize = 28;
 
-/// The bars that one thread feeds and another draws.
+/// The bars, shared by the thread that feeds events to them and the one that draws them.
 #[derive(Debug, Clone)]
 pub struct SharedBars(Arc<Mutex<Bars>>);
 
 impl SharedBars {
-    /// No bars yet.
+    /// Without any transfers yet.
     pub fn new(style: Style, glyphs: Glyphs) -> Self {
         let bars =
             Bars { style, glyphs, running: Vec::new(), waiting: BTreeSet::new(), hashing: None, due: false, still: 0 };
         Self(Arc::new(Mutex::new(bars)))
     }
 
-    /// The bars, for a moment.
+    /// Locks the bars.
     pub fn lock(&self) -> MutexGuard<'_, Bars> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What is under way.
+/// The state of the bars: what is running, as the events have told.
 #[derive(Debug)]
 pub struct Bars {
     style: Style,
     glyphs: Glyphs,
     running: Vec<Running>,
-    /// The transfers that are queued.
+    /// The numbers of the queued transfers.
     waiting: BTreeSet<u64>,
     hashing: Option<(Option<Id>, OfferProgress)>,
     due: bool,
-    /// Until when the picture need not be drawn anew for numbers only.
+    /// The time, in milliseconds, before which changed numbers alone are no reason to draw.
     still: i64,
 }
 
@@ -63,30 +64,30 @@ struct Running {
     file: String,
     bytes: u64,
     size: u64,
-    /// Bytes a second, and milliseconds from here to the end.
+    /// The rate in bytes a second, and the milliseconds that are left, if known.
     pace: Option<(u64, Option<u64>)>,
 }
 
-/// How much room there is.
+/// The size of a terminal in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TerminalSize {
-    /// Characters in a row.
+    /// The number of characters in a row.
     pub columns: usize,
-    /// Rows.
+    /// The number of rows.
     pub rows: usize,
 }
 
-/// One line of the picture.
+/// One line of the drawing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BarLine {
-    /// Its text, without its end.
+    /// The text, without a line feed.
     pub text: String,
-    /// How many columns it takes at most.
+    /// The most columns that the text takes.
     pub columns: usize,
 }
 
 impl Bars {
-    /// Takes note of an event.
+    /// Updates the bars with an event.
     pub fn hear(&mut self, line: &EventLine) {
         let before = (self.running.len(), self.waiting.len(), self.hashing.is_some());
         let mut moved = false;
@@ -95,7 +96,7 @@ impl Bars {
         } else if let Event::TransferProgress(body) = &line.event {
             moved = self.go_on(body);
         } else if let Event::TransferStalled(body) = &line.event {
-            // At what rate it came says nothing any more.
+            // The rate at which the file arrived says nothing any more.
             let stalled = self.running.iter_mut().find(|running| running.transfer == body.transfer);
             moved = stalled.is_some_and(|running| running.pace.take().is_some());
         } else if let Event::TransferQueued(body) = &line.event {
@@ -109,7 +110,7 @@ impl Bars {
             moved = true;
             self.hashing = (body.bytes < body.size).then(|| (line.id.clone(), body.clone()));
         } else if let Event::Gap(_) | Event::Bye(_) = &line.event {
-            // What ended may be among what was lost.
+            // The end of a transfer may be among the lost events, so the bars start again from nothing.
             self.running.clear();
             self.waiting.clear();
             self.hashing = None;
@@ -118,19 +119,19 @@ impl Bars {
         }
         let now = line.time.unwrap_or(Timestamp(0)).0;
         let changed = before != (self.running.len(), self.waiting.len(), self.hashing.is_some());
-        // A calendar that was set back must not stop the picture.
+        // A system clock that was set back must not stop the drawing.
         if changed || (moved && (now >= self.still || now < self.still - STILL)) {
             self.due = true;
             self.still = now + STILL;
         }
     }
 
-    /// Whether the picture should be drawn anew.
+    /// Whether something has changed that should be drawn.
     pub fn is_due(&self) -> bool {
         self.due
     }
 
-    /// It has been.
+    /// Remembers that the bars have been drawn as they are.
     pub fn drawn(&mut self) {
         self.due = false;
     }
@@ -155,7 +156,7 @@ impl Bars {
         self.running.retain(|running| running.transfer != transfer);
     }
 
-    /// The picture for a terminal of this size. It leaves the last column free, and two rows for the prompt.
+    /// The lines to draw on a terminal of this size. They leave the last column free, and two rows for the prompt.
     pub fn lines(&self, size: TerminalSize) -> Vec<BarLine> {
         let room = size.columns.saturating_sub(1).min(WIDEST);
         let mut lines = Vec::new();
@@ -168,7 +169,7 @@ impl Bars {
         }
         for running in self.running.iter().take(shown) {
             let arrow = self.glyphs.arrow(running.direction);
-            // The number is what `cancel` wants.
+            // People need the number for `cancel`.
             let mark = format!("{arrow} #{}", running.transfer);
             lines.push(self.line((&mark, &running.file), (running.bytes, running.size), running.pace, room));
         }
@@ -176,7 +177,7 @@ impl Bars {
         lines
     }
 
-    /// How many have no bar.
+    /// The line that counts the transfers without a bar.
     fn others(&self, running: usize, room: usize) -> Option<BarLine> {
         let mut parts = Vec::new();
         if running > 0 {
@@ -190,8 +191,8 @@ impl Bars {
         (!parts.is_empty()).then(|| BarLine { text: self.style.dim(&text), columns })
     }
 
-    /// Each part has its column, so that nothing jumps when numbers grow. What does not fit is left out, the least
-    /// important first, and of the name before the mark.
+    /// One line, with a fixed column for each part, so that nothing moves when numbers grow. Parts that do not fit are
+    /// left out, the least important first; a long name is shortened before its transfer's number is.
     fn line(
         &self,
         (mark, what): (&str, &str),
@@ -218,7 +219,7 @@ impl Bars {
         }
         head += &" ".repeat(name - columns(&head));
         let bar = match rest.saturating_sub(name + 1) {
-            // A bar of a few cells says less than nothing.
+            // A bar of so few cells would be misleading.
             0..5 => " ".repeat(rest - name),
             cells => format!(" {}", gauge(done, cells, self.glyphs)),
         };
@@ -226,7 +227,7 @@ impl Bars {
     }
 }
 
-/// Whole seconds: what comes after the point would only flicker.
+/// The time that is left, in whole seconds: decimals would only flicker.
 fn remaining(left: u64) -> String {
     match left {
         0..60_000 => format!("{} s", left.div_ceil(1_000)),

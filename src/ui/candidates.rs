@@ -1,17 +1,17 @@
-//! Candidates of a completion as they fit on the screen. The line editor would page a longer list and take the keys
-//! that are typed meanwhile; so it never gets one.
+//! Fits the candidates of a completion on the screen. The line editor would show a longer list page by page, and take
+//! the keys typed meanwhile as answers; so it never gets one.
 
 use super::bars::TerminalSize;
 use super::complete::Candidate;
 use super::width::{columns, fitted};
 
-/// Between two columns, as the editor sets them.
+/// The blanks between two columns, as the editor sets them.
 const GAP: usize = 2;
 
-/// The candidates that are listed: with a few words about each if there is room, else by their names, else so many as
-/// there is room for. What all have in common, which the editor completes, stays what it was.
+/// The candidates to list: with their descriptions if all fit, else by name only, else as many as fit. The prefix that
+/// all candidates have in common, which the editor completes, is preserved.
 pub(super) fn fit(mut found: Vec<Candidate>, terminal: TerminalSize) -> Vec<Candidate> {
-    // One row for the prompt, one that the editor does not use.
+    // One row is for the prompt; the editor does not use another.
     let rows = terminal.rows.saturating_sub(2).max(1);
     let room = terminal.columns.saturating_sub(GAP).max(1);
     let shorten = |candidate: &mut Candidate| candidate.display = fitted(&candidate.display, room, "…");
@@ -36,13 +36,14 @@ pub(super) fn fit(mut found: Vec<Candidate>, terminal: TerminalSize) -> Vec<Cand
     found
 }
 
-/// How many stand beside each other.
+/// How many candidates fit in one row.
 fn abreast(found: &[Candidate], terminal: TerminalSize) -> usize {
     let widest = found.iter().map(|candidate| columns(&candidate.display)).max().unwrap_or(0);
     (terminal.columns / (widest + GAP).min(terminal.columns).max(1)).max(1)
 }
 
-/// Which has the least in common with the first one: these two have in common what all have.
+/// The candidate that has the shortest prefix in common with the first one. These two have the same common prefix as
+/// all of them.
 fn least_alike(found: &[Candidate]) -> usize {
     let first = &found[0].replacement;
     let alike = |other: &Candidate| first.chars().zip(other.replacement.chars()).take_while(|(a, b)| a == b).count();

@@ -1,4 +1,4 @@
-//! What the Tab key offers: commands first, then what the command takes: files, people, rooms, local paths.
+//! Tab completion: command names first, then the arguments that a command takes: files, people, rooms and local paths.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -7,39 +7,40 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::protocol::human::{self, Argument};
 use crate::protocol::unicode::Unseen;
 
-/// How many entries of a folder are looked at: Tab must answer at once.
+/// The most entries of a folder that are examined, because Tab must answer at once.
 const MAX_ENTRIES: usize = 10_000;
 
-/// What can be completed just now.
+/// What is known for completion at the moment.
 #[derive(Debug, Clone, Default)]
 pub struct Completions {
-    /// Each command with a few words about it.
+    /// Each command with a short description.
     pub commands: Vec<(String, String)>,
     /// The files that are offered, as far as they are known: sorted, each once.
     pub files: Vec<Arc<str>>,
-    /// Whether these are all.
+    /// Whether `files` has all offered files.
     pub all_files: bool,
-    /// The people.
+    /// The names of people.
     pub names: Vec<String>,
-    /// The rooms.
+    /// The names of rooms.
     pub rooms: Vec<String>,
-    /// The folder of `setdir`, in which `offer` looks for files.
+    /// The folder of `setdir`, from which `offer` takes files.
     pub folder: Option<PathBuf>,
 }
 
-/// Completions that the application updates while the editor uses them.
+/// Completions that the application updates while the editor reads them.
 pub type SharedCompletions = Arc<RwLock<Completions>>;
 
-/// What the Tab key has to offer.
+/// The source of completions for the editor.
 pub struct Tab {
-    /// What is known.
+    /// What is known already.
     pub known: SharedCompletions,
-    /// Makes offered files known whose names begin so. It waits for that, but not for long.
+    /// Asks the hub for offered files whose names begin with a text, and adds them to `known`. It waits for the answer,
+    /// but only briefly.
     pub ask: Box<dyn Fn(&str) + Send>,
 }
 
 impl Tab {
-    /// As [`complete`], after asking for what is not known.
+    /// Completes like [`complete`], after asking for files that are not known yet.
     pub fn complete(&self, line: &str) -> (usize, Vec<Candidate>) {
         let known = || self.known.read().unwrap_or_else(PoisonError::into_inner);
         let unknown = unknown_file(line, &known());
@@ -50,7 +51,7 @@ impl Tab {
     }
 }
 
-/// The beginning of an offered file's name that stands before the cursor, if not all such files are known.
+/// The part of a file name before the cursor, if not all offered files are known.
 fn unknown_file(line: &str, known: &Completions) -> Option<String> {
     let (before, _, word) = split(line);
     let next = human::next_argument(&before).filter(|_| !known.all_files)?;
@@ -58,17 +59,17 @@ fn unknown_file(line: &str, known: &Completions) -> Option<String> {
     (!local && matches!(next.field.as_str(), "file" | "files")).then_some(word)
 }
 
-/// One thing that could stand where the cursor is.
+/// A text that could stand at the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// What the list shows.
+    /// What the list of candidates shows.
     pub display: String,
-    /// What replaces the word, quoted if need be.
+    /// What replaces the typed word, quoted if necessary.
     pub replacement: String,
 }
 
-/// The candidates for the last word of `line`, which ends at the cursor, and the byte at which that
-/// word starts. What would not be safe to show is left out.
+/// The candidates for the last word of `line`, which ends at the cursor, and the byte at which this word starts. Names
+/// that are not safe to show are left out.
 pub fn complete(line: &str, known: &Completions) -> (usize, Vec<Candidate>) {
     let (before, start, word) = split(line);
     let mut found = match before.as_slice() {
@@ -86,8 +87,8 @@ pub fn complete(line: &str, known: &Completions) -> (usize, Vec<Candidate>) {
     (start, found)
 }
 
-/// What can stand for an argument. Its field says what it names; of two commands the same field names something
-/// else, and behind an option `to` is a file that is not there yet.
+/// The candidates for an argument, known by the name of its field. The same field names something else in two commands;
+/// and `--to` names a file that does not exist yet.
 fn arguments(argument: &Argument, known: &Completions, word: &str) -> Vec<Candidate> {
     match (argument.command.as_str(), argument.field.as_str()) {
         ("register" | "login", _) => Vec::new(),
@@ -123,7 +124,7 @@ fn files(all: &[Arc<str>], word: &str) -> Vec<Candidate> {
     matching.filter_map(|file| candidate(file, file)).collect()
 }
 
-/// Entries of local folders; only folders, or files too.
+/// The entries of a local folder: only folders, or files too.
 fn paths(base: &Path, word: &str, only_folders: bool) -> Vec<Candidate> {
     let (folder, begun) = word.rsplit_once('/').map_or(("", word), |(folder, begun)| (&word[..=folder.len()], begun));
     let looked_at =
@@ -149,14 +150,14 @@ fn candidate(display: &str, word: &str) -> Option<Candidate> {
         return None;
     }
     let mut replacement = shlex::try_quote(word).unwrap_or(Cow::Borrowed(word)).into_owned();
-    // The quote of a folder stays open, for what is in it.
+    // The quote of a folder stays open, so that its content can follow.
     if word.ends_with('/') && replacement.ends_with(['\'', '"']) {
         replacement.pop();
     }
     Some(Candidate { display: display.into(), replacement })
 }
 
-/// The words before the last one, the byte where the last one starts, and its text without quotes.
+/// Splits a line: the words before the last one, the byte where the last one starts, and its text without quotes.
 fn split(line: &str) -> (Vec<String>, usize, String) {
     let (mut words, mut start, mut word) = (Vec::new(), line.len(), String::new());
     let (mut within, mut quote, mut escaped) = (false, None, false);

@@ -1,9 +1,9 @@
-//! The prompt for people: a line editor on a thread of its own, and a printer that puts what is told
-//! above the line that is being typed.
+//! The interactive terminal: a line editor on a thread of its own, and a [`Printer`] that shows text above the line
+//! that is being typed.
 //!
-//! Only the editor's thread draws while there is a prompt, since only there it is known where the cursor is: whenever
-//! the library draws the prompt, it asks for its colours, and what it gets is the whole [`Screen`] that ends with the
-//! prompt. The printer leaves its text there, and has the prompt drawn again.
+//! While there is a prompt, only the editor's thread draws, because only it knows where the cursor is. Whenever
+//! rustyline draws the prompt, it asks for a coloured version of it; what it gets is the whole [`Screen`], which ends
+//! with the prompt. The printer puts its text into the screen and makes rustyline draw the prompt again.
 
 use std::borrow::Cow;
 use std::fs::OpenOptions;
@@ -32,44 +32,43 @@ use super::talk::SharedTalk;
 use super::turn::{Turn, TurnOver, Whose};
 use crate::protocol::human;
 
-/// How many lines the history keeps.
+/// Lines in the history file.
 const HISTORY: usize = 1_000;
 
-/// How long the next prompt may take to come, before the terminal is taken back without it.
+/// How long the end of the session waits for the next prompt, before it takes the terminal back without it.
 const TURNING: Duration = Duration::from_millis(100);
 
-/// How long it takes, generously, until a prompt that was asked for or a text that was handed over is on
-/// the terminal. The library does not tell.
+/// A generous bound for the time until a prompt or a text is on the terminal, because rustyline does not report that.
 const DRAWING: Duration = Duration::from_millis(20);
 
-/// How long the next prompt waits for the hub to say whether one is in the room that it is to show.
+/// How long the next prompt waits for the hub to confirm that the user has entered the room that it shows.
 const ENTERING: Duration = Duration::from_secs(1);
 
-/// A text for the library's own printer that moves nothing: after it, the prompt is drawn again.
+/// A text for rustyline's own printer that moves nothing. It only makes it draw the prompt again.
 const WAKE: &str = "\x1b[A\n";
 
-/// How large a terminal is that does not say.
+/// The size of a terminal that does not report one.
 const USUAL: TerminalSize = TerminalSize { columns: 80, rows: 24 };
 
-/// What comes from the keyboard.
+/// What the user has typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Typed {
-    /// A line, without its end. Pasting several lines gives several of these.
+    /// A line, without its line feed. A paste of several lines gives several of these.
     Line(String),
-    /// Ctrl-C on an empty line; on another one it only clears the line.
+    /// Ctrl-C on an empty line. On another line, Ctrl-C only clears the line.
     Interrupt,
-    /// Ctrl-D on an empty line, or the terminal is gone. Nothing comes after.
+    /// Ctrl-D on an empty line, or the terminal has gone. Nothing follows.
     End,
 }
 
-/// Whether there is a terminal on both sides that can do what an editor needs. Where not (`TERM=dumb`,
-/// a pipe), lines are read and text is written plainly, without an editor.
+/// Whether standard input and output are terminals that an editor can use. If not (`TERM=dumb`, a pipe), the caller
+/// must read and write plain lines.
 pub fn is_usable() -> bool {
     let able = !matches!(std::env::var("TERM").as_deref(), Err(_) | Ok("" | "dumb" | "cons25" | "emacs"));
     able && io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
-/// How large the terminal is.
+/// The size of the terminal on standard output.
 pub fn terminal_size() -> TerminalSize {
     match tcgetwinsize(io::stdout()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
@@ -79,21 +78,21 @@ pub fn terminal_size() -> TerminalSize {
     }
 }
 
-/// Keeps the terminal for the editor; when this is dropped, the terminal is as it was before.
+/// The running editor. Dropping it restores the terminal.
 pub struct Editor {
     turn: Arc<Turn>,
     before: Termios,
 }
 
 impl Editor {
-    /// Shows the prompt of `talk`, with `bars` above it, and calls `typed` with what is typed, on the editor's thread;
-    /// what that returns is shown. While `typed` runs nothing is printed, so it should only pass on what it gets. The
-    /// prompt has no colours. What was typed is kept in `history`, readable by its owner only; lines that start with a
-    /// space, or hold a password, are not. A password that is left out is asked for, and so is whether something is to be
-    /// said that may have been meant as a command.
+    /// Starts the editor. It shows the prompt of `talk`, with `bars` above it, and calls `typed` with what the user
+    /// types, on the editor's thread; the text that `typed` returns is shown. Nothing is printed while `typed` runs, so
+    /// it must not block. `history` is a file that only its owner can read; lines that start with a blank or hold a
+    /// password are not stored in it. The editor asks for a missing password, and asks before it sends a line that
+    /// looks like a forgotten command.
     ///
     /// # Errors
-    /// When there is no terminal ([`is_usable`] says so beforehand) or no thread.
+    /// If there is no usable terminal (see [`is_usable`]), or no thread can be started.
     pub fn start(
         talk: SharedTalk,
         history: Option<PathBuf>,
@@ -124,7 +123,7 @@ impl Drop for Editor {
     fn drop(&mut self) {
         if self.turn.end(TURNING) == Whose::Editor {
             std::thread::sleep(DRAWING);
-            // The editor's thread still waits for a key: take its prompt away, leave bracketed paste.
+            // The editor's thread still waits for a key. Remove its prompt, and leave bracketed paste.
             let clear = self.turn.lock().screen.clear(terminal_size().columns);
             let _ = show(&(clear + "\r\x1b[K\x1b[?2004l"));
         }
@@ -136,17 +135,17 @@ type Lines = rustyline::Editor<Assistant, FileHistory>;
 
 fn config() -> io::Result<Config> {
     let config = Config::builder().completion_type(CompletionType::List).history_ignore_space(true);
-    // A question whether to list them would take the keys that are typed meanwhile; they fit on the screen.
+    // rustyline would ask whether to list many candidates, and take the typed keys as the answer. Ours always fit on
+    // the screen.
     let config = config.completion_prompt_limit(usize::MAX);
-    // The library draws by colouring, and hides by it, so that must be on. We colour nothing.
+    // rustyline lets us draw, and hide a password, through its colouring, so colouring must be on. We do not colour.
     let config = config.color_mode(ColorMode::Forced);
     let config = config.max_history_size(HISTORY).and_then(|c| c.history_ignore_dups(true)).map_err(io_error)?;
     Ok(config.build())
 }
 
-/// Makes the file if need be, rather than let the library do it: that changes the umask of the whole
-/// process for a moment, under the feet of other threads. An editor without history is better than
-/// none, so failures only turn it off.
+/// Reads the history; false if it cannot be used, which only turns it off. The file is created here, because rustyline
+/// would change the umask of the whole process for a moment, which affects other threads.
 fn load_history(editor: &mut Lines, file: &Path) -> bool {
     let made = OpenOptions::new().create(true).append(true).mode(0o600).open(file);
     let loaded = made.map_err(ReadlineError::from).and_then(|_| editor.load_history(file));
@@ -160,14 +159,15 @@ fn edit(
     history: Option<PathBuf>,
     mut typed: impl FnMut(Typed) -> Option<String>,
 ) {
-    // In this order, however it ends: a printer that waits for the editor gets its text back, and then writes it itself.
+    // This must be dropped first, however the function ends: a waiting printer then gets its text back and writes it
+    // itself.
     let over = TurnOver(turn);
     let mut editor = editor;
     while turn.lock().whose != Whose::Over {
         let prompt = turn.prompt(next_prompt(turn, talk));
         let read = editor.readline(&prompt);
         if read.is_err() {
-            // The line was left as it stood, with the bars above; the cursor is below it.
+            // The cursor is below the line, which was left with the bars above it.
             let _ = show(&turn.lift(&prompt.text, 1, terminal_size().columns));
         }
         turn.set(Whose::Nobody);
@@ -182,7 +182,7 @@ fn edit(
                         .inspect_err(|e| tracing::warn!("history: {}", crate::protocol::cause::plain(&e.to_string())));
                 }
                 for (number, line) in lines().enumerate() {
-                    // Of lines that were pasted, each follows the one before as if it had been typed.
+                    // Each line of a paste gets its own prompt, as if it had been typed.
                     if number > 0 {
                         next_prompt(turn, talk);
                     }
@@ -206,7 +206,7 @@ fn edit(
     typed(Typed::End);
 }
 
-/// The prompt of the next line, once it is known which room it shows.
+/// The prompt of the next line. It first waits until it is known which room the prompt must show.
 fn next_prompt(turn: &Turn, talk: &SharedTalk) -> String {
     if talk.lock().is_entering() {
         turn.set(Whose::Printer);
@@ -216,13 +216,13 @@ fn next_prompt(turn: &Turn, talk: &SharedTalk) -> String {
     talk.lock().prompt()
 }
 
-/// Whether a line holds a secret, as a command or as one whose slash was forgotten.
+/// Whether a line holds a password, also if its slash was forgotten.
 fn holds_secret(talk: &SharedTalk, line: &str) -> bool {
     human::holds_secret(line) || talk.lock().command(line).is_some_and(human::holds_secret)
 }
 
-/// The line as it was meant: whether it is to be said is asked where that is doubtful, and a password that it lacks is
-/// asked for, and not shown. Nothing if the answer is no, or none: then the line is taken back.
+/// The line to send. If it looks like a forgotten command, the user is asked first; if it lacks a password, the user is
+/// asked for it without echo. `None` if the user declines; then the line is dropped.
 fn meant(editor: &mut Lines, turn: &Arc<Turn>, talk: &SharedTalk, line: &str) -> Option<String> {
     let (doubt, command) = {
         let talk = talk.lock();
@@ -246,29 +246,30 @@ fn meant(editor: &mut Lines, turn: &Arc<Turn>, talk: &SharedTalk, line: &str) ->
     Some(format!("{line} -- {}", shlex::try_quote(&password).ok()?))
 }
 
-/// The answer to a question, unless there is none.
+/// The user's answer to a question; `None` if there is none.
 fn ask(editor: &mut Lines, turn: &Arc<Turn>, question: String) -> Option<String> {
     let read = editor.readline(&turn.prompt(question));
     turn.set(Whose::Nobody);
     read.ok()
 }
 
-/// Whether what is typed is hidden.
+/// Sets whether typed characters are hidden.
 fn hide(editor: &mut Lines, secret: bool) {
     if let Some(assistant) = editor.helper_mut() {
         assistant.secret = secret;
     }
 }
 
-/// Writes to the terminal at once.
+/// Writes to the terminal and flushes.
 fn show(text: &str) -> io::Result<()> {
     let mut terminal = io::stdout().lock();
     terminal.write_all(text.as_bytes())?;
     terminal.flush()
 }
 
-/// Puts text above the prompt, and has the bars drawn again if they are due. It is gathered until [`flush`](Write::flush), which ends its last line.
-/// Text must have been [escaped](super::escape::escape) where it came from others.
+/// Writes text above the prompt, and makes the bars be drawn again if they have changed. Text is collected until
+/// [`flush`](Write::flush), which completes its last line. Text from others must be [escaped](super::escape::escape) by
+/// the caller.
 pub struct Printer {
     external: Box<dyn ExternalPrinter + Send>,
     turn: Arc<Turn>,
@@ -286,10 +287,10 @@ impl Write for Printer {
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
-        // Between two prompts text could overtake what the editor has not shown yet, so it waits.
+        // Between two prompts, text could appear before earlier text that the editor has not shown yet, so it waits.
         let mut state = self.turn.wait_while(|state| state.whose == Whose::Nobody);
         if state.whose == Whose::Printer {
-            // The next prompt cannot come before this is shown.
+            // The next prompt cannot appear before this text does.
             let shown = show(&text);
             drop(state);
             return shown;
@@ -297,7 +298,7 @@ impl Write for Printer {
         if state.whose == Whose::Editor && (!text.is_empty() || state.screen.is_due()) {
             state.screen.put(&text);
             drop(state);
-            // If this fails, there is no editor any more; then the text is still there.
+            // If this fails, the editor has ended, and the text is still in the screen.
             let _ = self.external.print(WAKE.to_owned());
             state = self.turn.wait_while(|state| state.whose != Whose::Over && state.screen.has_text());
             text = state.screen.take_text();
@@ -307,7 +308,7 @@ impl Write for Printer {
     }
 }
 
-/// Ctrl-C on a line that is not empty.
+/// Handles Ctrl-C on a line that is not empty: clears it.
 struct ClearLine;
 
 impl ConditionalEventHandler for ClearLine {
@@ -316,7 +317,7 @@ impl ConditionalEventHandler for ClearLine {
     }
 }
 
-/// Keys after which something else than the prompt is drawn: the bars must be gone before.
+/// Handles keys that make rustyline draw something other than the prompt: the bars are removed first.
 struct LiftBars {
     turn: Arc<Turn>,
 }
@@ -333,13 +334,14 @@ impl ConditionalEventHandler for LiftBars {
 struct Assistant {
     tab: Tab,
     talk: SharedTalk,
-    /// Whether a password is being typed.
+    /// Whether the user is typing a password.
     secret: bool,
     turn: Arc<Turn>,
 }
 
 impl Validator for Assistant {
-    /// Every line is taken. Where there are bars, a message, if only an empty one, has it drawn once more without them.
+    /// Accepts every line. If there are bars, the message, even an empty one, makes rustyline draw once more, without
+    /// them.
     fn validate(&self, _: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let screen = &mut self.turn.lock().screen;
         let redraw = screen.has_bars();
@@ -359,7 +361,8 @@ impl Highlighter for Assistant {
         if self.secret { Cow::Borrowed("") } else { Cow::Borrowed(line) }
     }
 
-    /// Every change is drawn anew, or the library would show the character that was typed.
+    /// Asks for a full drawing after each key. Otherwise rustyline would echo the typed character, which may belong to
+    /// a password.
     fn highlight_char(&self, _: &str, _: usize, _: CmdKind) -> bool {
         self.secret
     }
@@ -373,7 +376,7 @@ impl Completer for Assistant {
             return Ok((pos, Vec::new()));
         }
         let typed = line.get(..pos).unwrap_or(line);
-        // What is said is nobody's to complete.
+        // A line of talk is not completed.
         let Some(command) = self.talk.lock().command(typed).map(str::to_owned) else { return Ok((pos, Vec::new())) };
         let (start, found) = self.tab.complete(&command);
         let start = start + typed.len() - command.len();

@@ -1,15 +1,15 @@
-//! Everything that is shown on a terminal goes through [`escape`].
+//! Makes text safe to show on a terminal. Everything that is shown goes through [`escape`].
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::protocol::unicode::Unseen;
 
-/// The text with each character that could steer a terminal or deceive its reader written out, as
-/// `\n`, `\t`, `\r` or `\u{202e}`. Nothing else is changed, a backslash neither: this is for eyes, and
-/// cannot be read back.
+/// The text with each character written out that could control a terminal or deceive its reader: as `
+/// `, `\t`, `\r` or `\u{202e}`. Nothing else is changed, backslashes included; so the result is for reading, and cannot
+/// be decoded.
 ///
-/// The invisible joints of emoji (U+FE0F, and U+200D between two of them) stay where they make one.
+/// The invisible joiners of emoji (U+FE0F, and U+200D between two of them) are kept where they belong to one.
 ///
 /// ```
 /// assert_eq!(potluck::ui::escape::escape("red \u{1b}[31m"), "red \\u{1b}[31m");
@@ -41,7 +41,7 @@ fn push_escaped(out: &mut String, c: char) {
     }
 }
 
-/// Whether `c` is the joint between two emoji, or asks for the colourful form of the one before.
+/// Whether `c` joins two emoji, or selects the coloured form of the one before it.
 fn joins_emoji(before: char, c: char, after: Option<char>) -> bool {
     match c {
         '\u{fe0f}' => is_pictogram(before),

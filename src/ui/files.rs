@@ -1,4 +1,4 @@
-//! Offers, and who has what, as people read them.
+//! Renders events about offers, and about who has which content.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use crate::protocol::ChunkSet;
 use crate::protocol::event;
 use crate::protocol::types::{SkipReason, Skipped};
 
-/// How many of a long list are named.
+/// The most items of a list that are named.
 const NAMED: usize = 20;
 
 pub(super) fn offer_acked(body: &event::OfferAcked, style: Style) -> String {
@@ -111,7 +111,7 @@ pub(super) fn chunks(body: &event::Chunks, style: Style) -> String {
     out
 }
 
-/// A set of chunks in words.
+/// A set of chunks as text, such as `0-4, 7`.
 pub(super) fn ranges(set: &ChunkSet) -> String {
     let one = |range: std::ops::Range<u32>| match range.len() {
         1 => range.start.to_string(),

@@ -2,13 +2,13 @@
 
 use crate::protocol::Direction;
 
-/// What a bar is made of.
+/// The characters that a bar is drawn with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Glyphs {
-    /// What every terminal can show.
+    /// ASCII, which every terminal can show.
     #[default]
     Ascii,
-    /// Blocks and arrows, for terminals that take UTF-8.
+    /// Blocks and arrows, for terminals that show UTF-8.
     Unicode,
 }
 

@@ -1,4 +1,4 @@
-//! Events as people read them.
+//! Renders events as text for people.
 
 use std::fmt::Write;
 
@@ -16,12 +16,12 @@ use super::transfers;
 use super::units::{count, duration, moment, rate, size};
 use super::waiting;
 
-/// The same as [`render`], with the time and the number of what people say.
+/// The text of [`render`], with the time and number of messages.
 pub fn render_timed(line: &EventLine, style: Style) -> String {
     people::timed(line, style).unwrap_or_else(|| render(line, style))
 }
 
-/// The human text of an event: complete lines, or nothing where a person needs nothing.
+/// The text of an event: complete lines, or nothing if people do not need to see it.
 pub fn render(line: &EventLine, style: Style) -> String {
     match &line.event {
         Event::Ready(body) => ready(body, style),
@@ -86,7 +86,7 @@ pub fn render(line: &EventLine, style: Style) -> String {
         Event::RoomChanged(body) => people::room_changed(body),
         Event::Focused(body) => format!("Hearing only room {}; the rest waits for `unfocus`.\n", escape(&body.room)),
         Event::Unfocused(body) => people::unfocused(body),
-        // Between hub and client only: the client tells what follows from them.
+        // Between hub and client only. The client tells its user what follows from them.
         Event::Located(_)
         | Event::Synced(_)
         | Event::Withheld(_)
@@ -135,11 +135,12 @@ fn bye(body: &event::Bye, style: Style) -> String {
 fn error(body: &event::Error, style: Style) -> String {
     let place = match &body.at {
         Some(At::Line(line)) => format!(", line {line}"),
-        // Which of several; a field by its name says nothing to somebody who has typed a command.
+        // A pointer is shown only if it has an index, as in a list. The name of a field means nothing to people who
+        // type commands.
         Some(At::Pointer(pointer)) if pointer.rfind('/') > Some(0) => format!(", at {}", escape(pointer)),
         Some(At::Pointer(_)) | None => String::new(),
     };
-    // Rounded up: whoever asks again after so many seconds has waited long enough.
+    // Rounded up, so that a retry after that many seconds is not too early.
     let wait = body.wait.filter(|wait| *wait > 0);
     let wait = wait.map(|wait| format!(", wait {} s", wait.div_ceil(1000))).unwrap_or_default();
     let mut out = format!("{} {} ({}{place}{wait})\n", style.red("error:"), escape(&body.message), body.code);
@@ -176,7 +177,7 @@ fn offers(body: &event::Table, style: Style) -> String {
     stale.to_owned() + &rows + &going_on(body.next.as_deref())
 }
 
-/// How to see the rest of a long answer.
+/// Explains how to see the rest of a long answer.
 fn going_on(next: Option<&str>) -> String {
     next.map_or_else(String::new, |next| format!("There is more: the same with --after {}\n", escape(&quoted(next))))
 }
@@ -206,7 +207,7 @@ fn table_updated(body: &event::TableUpdated, style: Style) -> String {
     out
 }
 
-/// The first lines, and how many more there are.
+/// Appends the first lines, and the number of further ones.
 fn push_lines(out: &mut String, lines: impl Iterator<Item = String>, all: usize) {
     out.extend(lines.take(SHOWN));
     if all > SHOWN {
@@ -292,7 +293,7 @@ fn status(body: &event::Status, style: Style) -> String {
 
 fn help(body: &event::Help, style: Style) -> String {
     if let [event::CommandHelp { details: Some(details), .. }] = body.commands.as_slice() {
-        // Indented, so that no line of it can pass for another event.
+        // Indented, so that no line of it can be mistaken for another event.
         return details.lines().map(|line| format!("  {}", escape(line)).trim_end().to_owned() + "\n").collect();
     }
     let rows = body.commands.iter().map(|command| {

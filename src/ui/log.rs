@@ -1,4 +1,4 @@
-//! The hub's log as people read it: one line an event.
+//! Renders the hub's log as text for people: one line for each event.
 
 use crate::protocol::log::{self, Level, LogEvent, LogLine};
 
@@ -7,7 +7,7 @@ use super::phrases::{address_and_port, named};
 use super::style::Style;
 use super::units::{count, duration, size};
 
-/// The human text of a log line, from the line and nothing else: `TIME LEVEL text`.
+/// The text of a log line, made from it alone: `TIME LEVEL text`.
 pub fn render_log(line: &LogLine, style: Style) -> String {
     let level = match line.event.level() {
         Level::Debug => style.dim("debug"),

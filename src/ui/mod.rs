@@ -1,4 +1,5 @@
-//! Speech: events as people read them, and the line editor at which they type.
+//! Text for people: events and log lines as sentences and tables, progress bars, and the line editor at which people
+//! type.
 
 pub mod bars;
 mod candidates;

@@ -1,4 +1,4 @@
-//! What people say to each other, and where: messages, rooms, direct connections, blocking and history.
+//! Renders events about messages, rooms, direct connections, blocking and history.
 
 use crate::protocol::event::{self, Event};
 use crate::protocol::types::{RoomAccess, Said};
@@ -10,13 +10,13 @@ use super::style::Style;
 use super::table::table;
 use super::units::{count, moment};
 
-/// The word for everybody who is there, as `to` has it.
+/// The receiver of a message to everybody.
 const ALL: &str = "all";
 
-/// From this age on, in milliseconds, a message says when it was sent: it was kept, or held back.
+/// The age in milliseconds from which a message is shown with its time, because it was kept or held back.
 const OLD: i64 = 60_000;
 
-/// An acknowledgement in a few words, since each message has one.
+/// An acknowledgement, which is short because each message has one.
 pub(super) fn acked(body: &event::MessageAcked, style: Style) -> String {
     let number = body.number;
     let text = match (&body.room, body.to.as_deref()) {
@@ -41,7 +41,7 @@ fn blocking(blocked: Option<u64>) -> String {
     }
 }
 
-/// `[erin] soup is ready`, with the time if it is not from just now.
+/// `[erin] soup is ready`, with the time if the message is old.
 pub(super) fn message(line: &EventLine, body: &event::Message, style: Style) -> String {
     let to = if body.to == ALL { Some(ALL) } else { None };
     said(&from(&body.from, to, None), later(line, body.sent), &body.text, style)
@@ -52,13 +52,13 @@ pub(super) fn room_message(line: &EventLine, body: &event::RoomMessage, style: S
     said(&from(&body.from, None, Some(&body.room)), later(line, body.sent), &body.text, style)
 }
 
-/// `[erin, private] between us`. It has not waited anywhere, and its time is by another clock.
+/// `[erin, private] between us`, without a time: it did not wait at the hub, and its clock is another one.
 pub(super) fn private_message(body: &event::PrivateMessage, style: Style) -> String {
     said(&format!("{}, private", escape(&body.from)), None, &body.text, style)
 }
 
-/// What was said just now, as `history` shows it: with its number there and the time. What went past the hub is not in
-/// the history, and has the time at which it came.
+/// A message as `history` shows it, with number and time. A private message is not in the history and has no number;
+/// its time is that of its arrival.
 pub(super) fn timed(line: &EventLine, style: Style) -> Option<String> {
     let (number, sent, who, text) = if let Event::Message(body) = &line.event {
         let to = if body.to == ALL { Some(ALL) } else { None };
@@ -80,7 +80,7 @@ pub(super) fn delivered(body: &event::MessageDelivered, style: Style) -> String 
     style.dim(&format!("Delivered {} to {}{private}.", body.number, escape(&body.to))) + "\n"
 }
 
-/// Who speaks to whom, as it stands in the brackets.
+/// The part in brackets: who speaks to whom.
 fn from(from: &str, to: Option<&str>, room: Option<&str>) -> String {
     match (room, to) {
         (Some(room), _) => format!("{} · {}", escape(room), escape(from)),
@@ -94,7 +94,7 @@ fn said(who: &str, when: Option<Timestamp>, text: &str, style: Style) -> String 
     format!("{} {}\n", style.bold(&format!("[{who}{when}]")), escape(text))
 }
 
-/// When a message was sent, if that was long before it is told.
+/// The time of a message, if it was sent long before it is shown.
 fn later(line: &EventLine, sent: Timestamp) -> Option<Timestamp> {
     let told = line.time?;
     (told.0.saturating_sub(sent.0) >= OLD).then_some(sent)
@@ -121,13 +121,13 @@ pub(super) fn private_closed(body: &event::PrivateClosed) -> String {
     format!("Direct connection with {}: {how}.\n", escape(&body.peer))
 }
 
-/// All of them: whoever asks wants to find somebody in it.
+/// All blocked people, because the reader looks for one of them.
 pub(super) fn blocks(body: &event::Blocks) -> String {
     let names: Vec<_> = body.names.iter().map(|name| escape(name)).collect();
     if names.is_empty() { "You block nobody.\n".to_owned() } else { format!("Blocked: {}.\n", names.join(", ")) }
 }
 
-/// A line for each message, with times in UTC, and how to go on.
+/// A line for each message, with times in UTC, and how to see the rest.
 pub(super) fn history(body: &event::History, style: Style) -> String {
     let width = body.messages.iter().map(|said| said.number.to_string().len()).max().unwrap_or(0);
     let mut out: String = body.messages.iter().map(|message| remembered(message, width, style)).collect();
@@ -147,7 +147,7 @@ fn remembered(message: &Said, width: usize, style: Style) -> String {
     format!("{}  {}", style.dim(&number), said(&who, None, &message.text, style))
 }
 
-/// How the rest is asked for. The answer does not say which way it was asked, but its numbers mostly do.
+/// The request for the rest. The event does not say in which direction the request asked, but its numbers mostly do.
 fn going_on(body: &event::History, next: u64) -> String {
     let [first, last] = [body.messages.first(), body.messages.last()].map(|said| said.map_or(next, |said| said.number));
     match (next <= first, next >= last) {

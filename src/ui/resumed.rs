@@ -1,5 +1,5 @@
-//! Back in the foreground after Ctrl-Z: the shell has had the terminal meanwhile, so it is set up again for the editor,
-//! and the prompt is drawn again with what was typed.
+//! Restores the editor when the program returns to the foreground after Ctrl-Z. The shell has used the terminal
+//! meanwhile, so it is set up again, and the prompt is drawn again with what was typed.
 
 use std::io;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use signal_hook::iterator::Signals;
 
 use super::turn::{Turn, Whose};
 
-/// Watches for the signal that lets a stopped program go on, on a thread of its own; `wake`, given to `printer`, has the
-/// prompt drawn again.
+/// Starts a thread that waits for the signal which continues a stopped program. It then sends `wake` to `printer`,
+/// which draws the prompt again.
 ///
 /// # Errors
-/// When there can be no handler or no thread.
+/// If the signal handler or the thread cannot be installed.
 pub(super) fn watch(
     turn: Arc<Turn>,
     mut printer: Box<dyn ExternalPrinter + Send>,
@@ -26,11 +26,11 @@ pub(super) fn watch(
             let mut state = turn.lock();
             match state.whose {
                 Whose::Over => return,
-                // The next prompt is yet to come, and sets up the terminal itself.
+                // The next prompt will set up the terminal itself.
                 Whose::Nobody | Whose::Printer => continue,
                 Whose::Editor => {}
             }
-            // What stood above the prompt is out of reach.
+            // The bars that stood above the prompt cannot be removed any more.
             state.screen.forget();
             if let Some(mode) = &state.mode {
                 mode.restore();

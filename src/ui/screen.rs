@@ -1,75 +1,75 @@
-//! What stands on the terminal above the line that is being typed: text that stays, and bars that are drawn anew.
+//! Keeps track of what stands above the line that is being typed: text, which stays, and progress bars, which are
+//! redrawn.
 //!
-//! The bars stand right above the prompt. Before the prompt is drawn again, the cursor goes up as many rows as they
-//! take, and everything from there on is cleared: text goes first, then the bars as they are now, then the prompt.
-//! This keeps account of those rows, so it must hear of everything that moves the prompt, and all that it says must be
-//! written to the terminal in that order.
+//! The bars stand right above the prompt. To draw the prompt again, the cursor moves up by the rows of the bars and
+//! everything below is cleared; then follow new text, the bars as they are now, and the prompt. The caller must report
+//! everything that moves the prompt, and must write every returned text to the terminal in order.
 
 use super::bars::{SharedBars, TerminalSize};
 
-/// Up so many rows, if any.
+/// Moves the cursor up by `rows` lines.
 fn up(rows: usize) -> String {
     if rows == 0 { String::new() } else { format!("\x1b[{rows}A") }
 }
 
-/// The rows above the prompt. All texts that it returns hold control sequences of ECMA-48, and are for the terminal.
+/// The rows above the prompt. The texts that its methods return hold control sequences (ECMA-48) for the terminal.
 #[derive(Debug)]
 pub struct Screen {
     bars: Option<SharedBars>,
     text: String,
-    /// The columns of each bar that stands there.
+    /// The columns of each bar that is on the terminal.
     drawn: Vec<usize>,
-    /// The line has been typed: what is drawn next stays.
+    /// Whether the current line has been entered: what is drawn next stays on the terminal.
     leaving: bool,
 }
 
 impl Screen {
-    /// An empty one; without bars there will only be text.
+    /// An empty screen. Without `bars` there will only be text.
     pub fn new(bars: Option<SharedBars>) -> Self {
         Self { bars, text: String::new(), drawn: Vec::new(), leaving: false }
     }
 
-    /// Has text, in whole lines, drawn with the next prompt.
+    /// Adds text, in whole lines, that is drawn with the next prompt.
     pub fn put(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
-    /// Whether text waits.
+    /// Whether there is text that has not been drawn.
     pub fn has_text(&self) -> bool {
         !self.text.is_empty()
     }
 
-    /// The text that waits; it is not drawn any more.
+    /// Takes the text that has not been drawn.
     pub fn take_text(&mut self) -> String {
         std::mem::take(&mut self.text)
     }
 
-    /// Whether bars stand there.
+    /// Whether bars are on the terminal.
     pub fn has_bars(&self) -> bool {
         !self.drawn.is_empty()
     }
 
-    /// Whether bars should be drawn, or drawn otherwise than they stand there.
+    /// Whether the bars have changed since they were drawn.
     pub fn is_due(&self) -> bool {
         self.bars.as_ref().is_some_and(|bars| bars.lock().is_due())
     }
 
-    /// The next prompt is the last one before its line goes up: no bars are to go with it.
+    /// The next drawing is the last one of this line: it leaves out the bars.
     pub fn leave(&mut self) {
         self.leaving = true;
     }
 
-    /// The bars that stood there are out of reach: new ones are drawn below them.
+    /// Forgets the bars on the terminal, which cannot be removed any more. New ones are drawn below them.
     pub fn forget(&mut self) {
         self.drawn.clear();
     }
 
-    /// What to write in place of `prompt`, where it begins.
+    /// The text to write in place of `prompt`, at the place where the prompt begins.
     pub fn paint(&mut self, prompt: &str, size: TerminalSize) -> String {
         let mut out = self.clear(size.columns) + &self.take_text();
         if let Some(bars) = self.bars.as_ref().filter(|_| !self.leaving) {
             for line in bars.lock().lines(size) {
-                // A terminal that counts columns in another way must not begin a new row on its own.
+                // Automatic wrapping is off, in case the terminal counts columns differently.
                 out += &format!("\x1b[?7l{}\x1b[?7h\n", line.text);
                 self.drawn.push(line.columns);
             }
@@ -78,7 +78,7 @@ impl Screen {
         out + prompt
     }
 
-    /// What to write where the prompt begins, so that neither bars nor prompt are there any more.
+    /// The text to write where the prompt begins, to remove the bars and the prompt.
     pub fn clear(&mut self, columns: usize) -> String {
         match self.take_rows(columns) {
             0 => String::new(),
@@ -86,8 +86,8 @@ impl Screen {
         }
     }
 
-    /// What to write with the cursor so many rows below the beginning of the prompt, so that the bars are gone and all
-    /// that is below them, the cursor too, has moved up.
+    /// The text to write with the cursor `below` rows below the beginning of the prompt. It removes the bars and moves
+    /// everything below them up, the cursor included.
     pub fn lift(&mut self, below: usize, columns: usize) -> String {
         match self.take_rows(columns) {
             0 => String::new(),
@@ -95,7 +95,7 @@ impl Screen {
         }
     }
 
-    /// The rows of the bars. In a terminal that is narrower than it was, lines that did not fit go on in the next row.
+    /// The rows that the bars take. In a terminal that has become narrower, a line takes several rows.
     fn take_rows(&mut self, columns: usize) -> usize {
         self.drawn.drain(..).map(|bar| bar.div_ceil(columns.max(1)).max(1)).sum()
     }
@@ -149,7 +149,7 @@ mod tests {
             second.starts_with("\x1b[2A\r\x1b[Jsaid\n\x1b[?7lv #1 f1") && second.ends_with("\x1b[?7h\n> "),
             "{second:?}"
         );
-        // Half as wide, each bar takes two rows.
+        // In a terminal half as wide, each bar takes two rows.
         assert!(screen.paint("> ", size(40)).starts_with("\x1b[4A\r\x1b[J\x1b[?7lv #1 f1"));
     }
 

@@ -1,4 +1,4 @@
-//! Colour, used sparingly: what went well, what went wrong, what matters, what can be skipped.
+//! Colours: one for each meaning, and none where the output is no terminal.
 
 /// Whether text is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -11,27 +11,27 @@ pub enum Style {
 }
 
 impl Style {
-    /// What matters: headings and names.
+    /// Marks something important: headings and names.
     pub fn bold(self, text: &str) -> String {
         self.paint("1", text)
     }
 
-    /// What went well.
+    /// Marks success.
     pub fn green(self, text: &str) -> String {
         self.paint("32", text)
     }
 
-    /// What went wrong.
+    /// Marks failure.
     pub fn red(self, text: &str) -> String {
         self.paint("31", text)
     }
 
-    /// What may need attention.
+    /// Marks something that may need attention.
     pub fn yellow(self, text: &str) -> String {
         self.paint("33", text)
     }
 
-    /// What can be skipped.
+    /// Marks something that can be skipped.
     pub fn dim(self, text: &str) -> String {
         self.paint("2", text)
     }

@@ -1,18 +1,18 @@
-//! Tables: a heading and aligned columns, as wide as their content, whatever the terminal.
+//! Renders tables: a heading and aligned columns, as wide as their content, whatever the width of the terminal.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::style::Style;
 
-/// A cell is cut at this many characters. Longer than any path; comfy-table would break a cell of
-/// 65,535 columns, and what comes after the break could pass for a line of ours.
+/// The most characters of a cell, more than any path has. comfy-table would break a cell of 65,535 columns, and the
+/// second part could be mistaken for a line of our own.
 const LONGEST: usize = 4096;
 
-/// Renders rows under a heading; `numbers` are the columns that are aligned to the right.
+/// Renders rows under a heading. `numbers` lists the columns that are aligned to the right.
 pub fn table(heading: &[&str], numbers: &[usize], rows: Vec<Vec<String>>, style: Style) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    // Wrapping or colouring for a terminal would make the text depend on where it is made.
+    // Wrapping or colouring would make the text depend on the terminal.
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(heading.iter().map(|title| (*title).to_owned()).collect::<Vec<_>>());
     table.add_rows(rows.into_iter().map(|row| row.into_iter().map(cut).collect::<Vec<_>>()));

@@ -1,7 +1,7 @@
-//! Talking at a terminal without a command before each line: what a typed line means.
+//! Talking at a terminal: decides what a typed line means when no command stands before it.
 //!
-//! A line means what the prompt says under which it was typed: at `dora@hub [kitchen]> ` it is said in the kitchen, even
-//! if the hub has just answered that there is no kitchen. So nothing is ever said elsewhere than it looks.
+//! A line goes where the prompt says under which it was typed: at `dora@hub [kitchen]> ` it is said in the kitchen,
+//! even if the hub has just answered that there is no such room. So nothing is ever said elsewhere than it looks.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,72 +10,74 @@ use crate::protocol::human::{TALK, is_command};
 use crate::protocol::name::{LOBBY, NameKey, check_room, is_lobby};
 use crate::protocol::{BadLine, ErrorCode, Event, EventLine, Id, Request, RequestLine, Speaker, request};
 
-/// What ends the talking.
+/// The command that ends talking.
 const LEAVE: &str = "leave";
 
-/// What leaves a group; nobody leaves the lobby for good.
+/// The old command that leaves a group; the lobby cannot be left for good.
 const LEAVE_GROUP: &str = "leave_group";
 
-/// Old commands that are no words of any language: who is used to them types them in their group as they are.
+/// Old commands that are no words of any language. While talking they work without a slash, as users of the old systems
+/// expect.
 const GROUP_COMMANDS: [&str; 6] =
     ["create_group", "list_groups", "join_group", "leave_group", "list_members", "send_group"];
 
-/// Commands that tell something to one person, or a secret: whoever begins a line so may have forgotten the slash.
+/// Commands that tell something to one person, or hold a password. A line that begins with one of them may have lost
+/// its slash.
 const NOT_FOR_ALL: [&str; 4] = ["login", "private", "message", "send"];
 
-/// What a typed line comes to.
+/// What a typed line means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Meaning {
-    /// Nothing.
+    /// Nothing is to be done.
     Nothing,
-    /// A request.
+    /// A request to send.
     Ask(RequestLine),
     /// A line that cannot be understood.
     Bad(BadLine),
 }
 
-/// Where a person at a terminal talks.
+/// The state of talking at one terminal.
 #[derive(Debug)]
 pub struct Talk {
-    /// Who one is, as the hub says it.
+    /// The user's name, as the hub has confirmed it.
     name: String,
     hub: String,
-    /// Short forms of old mean the room that the prompt shows, or else the one that was entered last.
+    /// Reads typed commands. Short forms mean the room in the prompt, or else the room that was entered last.
     speaker: Speaker,
-    /// Where what is typed next is said; commands are typed if nowhere.
+    /// The room in which the next line is said; `None` while commands are typed.
     room: Option<String>,
-    /// Where what is typed now is said.
+    /// The room in which the present line is said.
     shown: Option<String>,
-    /// The mark of the request that enters a room, while the hub has not answered it.
+    /// The id of the request that enters a room, until the hub answers it.
     entering: Option<Id>,
-    /// No prompt is shown, since that answer is waited for.
+    /// Whether the prompt is held back until that answer.
     awaited: bool,
     attempts: u64,
 }
 
-/// The talk that one thread types into and another hears of.
+/// The state of talking, shared by the thread that types and the one that receives events.
 #[derive(Debug, Clone)]
 pub struct SharedTalk(Arc<(Mutex<Talk>, Condvar)>);
 
 impl SharedTalk {
-    /// Somebody of this name at this hub who talks nowhere yet; the prompt shows both.
+    /// For a user of this name at this hub, who is not talking yet. The prompt shows both names.
     pub fn new(name: String, hub: String) -> Self {
         Self(Arc::new((Mutex::new(Talk::new(name, hub)), Condvar::new())))
     }
 
-    /// The talk, for a moment.
+    /// Locks the state.
     pub fn lock(&self) -> MutexGuard<'_, Talk> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of an event. What this adds to its text is returned.
+    /// Handles an event; returns what must be added to its text.
     pub fn heard(&self, line: &EventLine) -> Option<String> {
         let note = self.lock().heard(line);
         self.0.1.notify_all();
         note
     }
 
-    /// Waits until it is known whether one is in the room that was asked for, but not longer than `patience`.
+    /// Waits until the hub has answered the request to enter a room, at most for `patience`.
     pub fn settle(&self, patience: Duration) {
         let mut talk = self.lock();
         talk.awaited = true;
@@ -90,12 +92,12 @@ impl Talk {
         Self { name, hub, speaker, room: None, shown: None, entering: None, awaited: false, attempts: 0 }
     }
 
-    /// Whether it is not known yet if the hub lets one into the room that one wants to talk in.
+    /// Whether the hub has not yet answered the request to enter a room.
     pub fn is_entering(&self) -> bool {
         self.entering.is_some()
     }
 
-    /// The prompt for the next line, which is taken as the prompt says.
+    /// The prompt for the next line. The line will be understood as this prompt says.
     pub fn prompt(&mut self) -> String {
         self.shown.clone_from(&self.room);
         match &self.shown {
@@ -104,7 +106,7 @@ impl Talk {
         }
     }
 
-    /// The command in a line, as it is typed where nobody talks; nothing if the line is to be said.
+    /// The command in a line, as it is written without talking; `None` if the line is to be said.
     pub fn command<'a>(&self, line: &'a str) -> Option<&'a str> {
         let text = line.trim_start();
         if self.shown.is_none() {
@@ -116,7 +118,7 @@ impl Talk {
         }
     }
 
-    /// What to ask before a line is said that was perhaps not meant for all: a yes says it.
+    /// The question to ask before saying a line that may not be meant for everybody; `None` if there is no doubt.
     pub fn doubt(&self, line: &str) -> Option<String> {
         let room = self.shown.as_ref().filter(|_| self.command(line).is_none())?;
         let word = first_word(line.trim_start()).to_lowercase();
@@ -126,7 +128,7 @@ impl Talk {
             .then(|| format!("This would be said to {whom}; `/{word}` is the command. Say it? [y/N] "))
     }
 
-    /// Takes a line that was typed at the last prompt: what it comes to, and what to tell the person at once.
+    /// Handles a line that was typed at the last prompt: returns its meaning, and what to tell the user at once.
     pub fn typed(&mut self, line: &str) -> (Meaning, Option<String>) {
         match (self.command(line).map(str::to_owned), self.shown.clone()) {
             (Some(command), _) => self.do_command(command.trim()),
@@ -141,8 +143,8 @@ impl Talk {
         }
     }
 
-    /// Takes note of an event: a room is talked in once the hub has let one in, and not any more once it was left.
-    /// Returns what the person is to be told of it.
+    /// Handles an event: starts talking in a room once the hub has let the user in, and stops once they have left it.
+    /// Returns what to tell the user.
     fn heard(&mut self, line: &EventLine) -> Option<String> {
         let answers = line.id.is_some() && line.id == self.entering;
         if let Event::Welcome(welcome) = &line.event {
@@ -167,7 +169,7 @@ impl Talk {
         None
     }
 
-    /// The text of an event as it is right at this terminal: where one talks, commands begin with a slash.
+    /// Adapts the text of an event to this terminal: while talking, commands need a slash.
     pub fn dressed(&self, line: &EventLine, text: String) -> String {
         if self.room.is_none() && self.shown.is_none() {
             return text;
@@ -202,7 +204,7 @@ impl Talk {
         match self.speaker.read_in(text.as_bytes(), self.shown.as_deref()) {
             Ok(None) => (Meaning::Nothing, None),
             Ok(Some(RequestLine { request: Request::RoomJoin(join), .. })) if join.again => {
-                // Only once the hub has let one in.
+                // Talking starts only once the hub has let the user in.
                 self.speaker = before;
                 self.talk(&join.room)
             }
@@ -233,7 +235,7 @@ impl Talk {
         }
     }
 
-    /// Once the hub has let one in.
+    /// Asks to enter a room, and talks there once the hub agrees.
     fn enter(&mut self, room: String) -> Meaning {
         self.attempts += 1;
         let id = Id::Text(format!("{TALK}-{}", self.attempts));
@@ -241,7 +243,7 @@ impl Talk {
         Meaning::Ask(RequestLine { id: Some(id), request: request::RoomJoin { room, again: true }.into() })
     }
 
-    /// With how to talk, where a line is no command.
+    /// Adds to a failure how to talk, if the line is no command.
     fn advised(&self, mut bad: BadLine) -> BadLine {
         if bad.failure.code == ErrorCode::UnknownRequest && self.shown.is_none() {
             let hint = bad.failure.hint.take().unwrap_or_default();
@@ -262,7 +264,7 @@ fn entered(whom: &str) -> String {
     )
 }
 
-/// A text with a slash before each command that stands at the beginning of a piece in backticks.
+/// Puts a slash before each command that stands at the beginning of a piece in backticks.
 fn slashed(text: &str) -> String {
     let is_typed = |piece: &str| {
         let name = first_word(piece);

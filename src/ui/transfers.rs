@@ -1,4 +1,4 @@
-//! Transfers as people read them: both ends are told of the connection, the start and the end.
+//! Renders events about transfers. Sender and receiver are both told of the connection, the start and the end.
 
 use std::fmt::Write;
 
@@ -77,7 +77,7 @@ pub(super) fn completed(body: &event::TransferCompleted, style: Style) -> String
         return text + &format!("  it is {}\n", escape(path));
     }
     let mut out = match body.direction {
-        // Who was asked first need not be who has sent it.
+        // The peer of a download is the source that was asked first, which need not be the one that sent it.
         Direction::Down => {
             let from = match body.sources.as_slice() {
                 [] => peer,
@@ -89,7 +89,7 @@ pub(super) fn completed(body: &event::TransferCompleted, style: Style) -> String
         }
         Direction::Up => format!("Transfer {} {done}: {file} to {peer}, ", body.transfer),
     };
-    // Not if that makes no difference that can be seen.
+    // The sent bytes are shown only if they differ visibly from the size.
     if body.direction == Direction::Up && size(body.bytes) != size(body.size) {
         let _ = write!(out, "{} of ", size(body.bytes));
     }
@@ -155,18 +155,18 @@ pub(super) fn push_gone(body: &event::PushGone) -> String {
     format!("{} does not offer you {} any more.\n", escape(&body.from), escape(&body.file))
 }
 
-/// What has become of it. Why, is said here only if nobody has asked for it: otherwise the answer follows, with the reason
-/// and the way out.
+/// The end of a failed transfer. The reason is told here only if nobody asked for the transfer; otherwise the answer to
+/// the request follows, with reason and hint.
 pub(super) fn failed(body: &event::TransferFailed, asked_for: bool, style: Style) -> String {
     let (failed, file, peer) = (style.red("failed:"), escape(&body.file), escape(&body.peer));
     let (n, there, all) = (body.transfer, size(body.bytes), size(body.size));
     match body.direction {
-        // Whoever has cancelled it knows; the answer says of which file.
+        // The user has cancelled it and sees the answer to `cancel`, which names the file.
         Direction::Down if body.code == ErrorCode::Interrupted => String::new(),
         Direction::Down => {
             format!("Transfer {n} {failed} {file} from {peer}, {there} of {all} here; connection closed.\n")
         }
-        // What was sent need not have arrived.
+        // Sent bytes need not have arrived.
         Direction::Up => {
             let out = format!("Transfer {n} {failed} {file} to {peer}, {there} of {all} sent; connection closed.\n");
             match asked_for {

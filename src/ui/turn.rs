@@ -1,4 +1,4 @@
-//! Whose turn it is to draw on the terminal: the editor's, while there is a prompt, or the printer's.
+//! Who may draw on the terminal: the editor while there is a prompt, otherwise the printer.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -26,21 +26,21 @@ impl Mode {
     }
 }
 
-/// Who may write to the terminal.
+/// The present owner of the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Whose {
-    /// A line was read, or none yet: the next prompt is about to come.
+    /// Nobody: a line was entered, or there was none yet, and the next prompt is about to appear.
     #[default]
     Nobody,
-    /// The prompt is there.
+    /// The editor, which shows a prompt.
     Editor,
-    /// The next prompt depends on what is told: that is written at once.
+    /// The printer, which writes at once: the next prompt depends on what is told.
     Printer,
-    /// There will be no more prompts.
+    /// The editor has ended; there will be no more prompts.
     Over,
 }
 
-/// Who draws, and what.
+/// The terminal with its owner: a lock that the editor's thread and the printer share.
 pub(super) struct Turn {
     state: Mutex<State>,
     changed: Condvar,
@@ -49,9 +49,9 @@ pub(super) struct Turn {
 pub(super) struct State {
     pub(super) whose: Whose,
     pub(super) screen: Screen,
-    /// The prompt that stands there, or stood there last.
+    /// The prompt that is shown, or was shown last.
     pub(super) prompt: String,
-    /// How the terminal is set up while there is a prompt.
+    /// The settings of the terminal while there is a prompt.
     pub(super) mode: Option<Mode>,
 }
 
@@ -63,7 +63,7 @@ impl Turn {
         }
     }
 
-    /// The prompt that comes next.
+    /// The next prompt. The editor becomes the owner when rustyline reads its text.
     pub(super) fn prompt(self: &Arc<Self>, text: String) -> TurnPrompt {
         self.lock().prompt.clone_from(&text);
         TurnPrompt { text, turn: Arc::clone(self) }
@@ -73,7 +73,7 @@ impl Turn {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Passes the turn on; once it is over it stays so.
+    /// Passes the terminal to `next`. Once the editor has ended, nothing changes any more.
     pub(super) fn set(&self, next: Whose) {
         let mut state = self.lock();
         if state.whose != Whose::Over && state.whose != next {
@@ -82,8 +82,8 @@ impl Turn {
         }
     }
 
-    /// Ends all turns, and says whose the last one was. What is just coming is waited for, since it
-    /// would turn up on the terminal after that was given back.
+    /// Ends the editor's ownership for good, and returns the last owner. It waits up to `patience` for a prompt that is
+    /// about to appear, because it would otherwise appear after the terminal was given back.
     pub(super) fn end(&self, patience: Duration) -> Whose {
         let coming = |state: &mut State| state.whose == Whose::Nobody;
         let wait = self.changed.wait_timeout_while(self.lock(), patience, coming);
@@ -97,13 +97,12 @@ impl Turn {
         wait.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What takes the bars away, for the editor's thread. The cursor is at the end of `text`, or so many rows further
-    /// down.
+    /// The text that removes the bars, for the editor's thread. The cursor is `below` rows below the end of `text`.
     pub(super) fn lift(&self, text: &str, below: usize, columns: usize) -> String {
         self.lock().screen.lift(rows_below(text, columns) + below, columns)
     }
 
-    /// The screen down to the prompt, for the editor's thread.
+    /// The text of the whole screen down to the prompt, for the editor's thread.
     pub(super) fn paint(&self, prompt: &str, size: TerminalSize) -> String {
         let painted = self.lock().screen.paint(prompt, size);
         self.changed.notify_all();
@@ -111,7 +110,8 @@ impl Turn {
     }
 }
 
-/// Ends all turns when it is dropped, even by a panic: nobody waits for an editor that is gone.
+/// Ends the editor's ownership when it is dropped, even by a panic, so that no printer waits for an editor that has
+/// gone.
 pub(super) struct TurnOver<'a>(pub(super) &'a Turn);
 
 impl Drop for TurnOver<'_> {
@@ -120,7 +120,7 @@ impl Drop for TurnOver<'_> {
     }
 }
 
-/// The library asks for the prompt once it has set up the terminal: then the editor's turn begins.
+/// A prompt whose text rustyline asks for once it has set up the terminal. At that moment the editor becomes the owner.
 pub(super) struct TurnPrompt {
     pub(super) text: String,
     pub(super) turn: Arc<Turn>,

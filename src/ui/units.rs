@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Formats numbers for people.
 
 use crate::protocol::Timestamp;
 
@@ -28,18 +28,18 @@ pub fn duration(milliseconds: u64) -> String {
     }
 }
 
-/// A part of a whole: `25 %`. All of nothing is 100 %; what is not complete is less.
+/// A percentage: `25 %`. For a whole of 0 it is 100 %; it is rounded down, so that only a complete whole has 100 %.
 pub fn percent(part: u64, whole: u64) -> String {
     let percent = u128::from(part) * 100 / u128::from(whole.max(1));
     format!("{} %", if whole == 0 { 100 } else { percent.min(100) })
 }
 
-/// How many of something: `1 file`, `2 files`.
+/// A count with its noun: `1 file`, `2 files`.
 pub fn count(number: u64, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A moment, to the second: `2026-01-02 03:04:05Z`.
+/// A time, to the second: `2026-01-02 03:04:05Z`.
 pub fn moment(time: Timestamp) -> String {
     let text = time.to_string();
     let seconds = text.split('.').next().unwrap_or_default();
@@ -52,7 +52,7 @@ fn scaled(number: u64, step: f64, units: &[&str]) -> String {
     if value < step {
         return format!("{number} {unit}");
     }
-    // One decimal is shown: what would round up to a whole step belongs to the next unit.
+    // One decimal is shown, so a value that would round up to a whole unit is shown in that unit.
     for next in units {
         if value < step - 0.05 {
             break;

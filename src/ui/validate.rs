@@ -10,27 +10,27 @@ use crate::protocol::schema::{self, Stream};
 use crate::protocol::vocabulary::Word;
 use crate::protocol::{At, EventLine, LogLine, line, strict};
 
-/// What is wrong with a line.
+/// A mistake in a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// The line, counted from 1.
+    /// The number of the line, counted from 1.
     pub line: u64,
-    /// Where in the line: a JSON pointer (RFC 6901), empty for the line as a whole.
+    /// The place in the line as a JSON pointer (RFC 6901); empty for the line as a whole.
     pub pointer: String,
-    /// What is wrong. It may quote the line: escape it before it is shown.
+    /// Says what is wrong. It may quote the line, so it must be escaped before it is shown.
     pub message: String,
 }
 
-/// Checks the lines of one stream, in their order.
+/// Checks the lines of one stream in order.
 pub struct Validator {
     stream: Stream,
-    /// Compiled when a word is first met.
+    /// The compiled schemas of the words that have occurred.
     words: HashMap<&'static str, jsonschema::Validator>,
     seq: Option<u64>,
 }
 
 impl Validator {
-    /// A validator for a stream that has not begun.
+    /// A validator before the first line of a stream.
     pub fn new(stream: Stream) -> Self {
         Self { stream, words: HashMap::new(), seq: None }
     }
@@ -40,10 +40,10 @@ impl Validator {
         serde_json::from_slice::<Value>(line).map_or(Stream::Events, |line| Stream::of(&line))
     }
 
-    /// Checks the next line; `number` is what mistakes will be told with.
+    /// Checks the next line. `number` is the line number that mistakes will carry.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// All mistakes in the line.
     pub fn validate_line(&mut self, number: u64, line: &[u8]) -> Result<(), Vec<Mistake>> {
         let mistake = |(pointer, message)| Mistake { line: number, pointer, message };
         let found = match self.stream {
@@ -64,7 +64,7 @@ impl Validator {
         if self.stream == Stream::Events {
             found.extend(self.count(&value));
         }
-        // What a schema cannot say, such as the length of an id in bytes, the reader does.
+        // Rules that a schema cannot express, such as the length of an id in bytes, are checked by the reader.
         if found.is_empty() {
             found = match self.stream {
                 Stream::Requests => parsed(line),
@@ -91,7 +91,7 @@ impl Validator {
         schema.iter_errors(value).flat_map(|e| placed(&e)).collect()
     }
 
-    /// `seq` goes up by one. A recording may begin anywhere, and `ready` begins another one.
+    /// Checks that `seq` grows by one. A recording may begin anywhere, and `ready` begins a new session.
     fn count(&mut self, value: &Value) -> Option<(String, String)> {
         let seq = value.get("seq")?.as_u64()?;
         let begins = value.get("event").is_some_and(|name| name == "ready") && seq == 1;
@@ -106,7 +106,7 @@ impl Validator {
     }
 }
 
-/// What the parser of requests says of a line: JSON, a human command, a comment or nothing.
+/// The mistakes that the parser of requests finds: in JSON or in a typed command. Comments and empty lines are fine.
 fn parsed(bytes: &[u8]) -> Vec<(String, String)> {
     match line::parse(bytes) {
         Ok(_) => Vec::new(),
@@ -120,7 +120,7 @@ fn parsed(bytes: &[u8]) -> Vec<(String, String)> {
     }
 }
 
-/// Where a schema found a mistake, and which. A field that should not be there is named itself.
+/// The place and the text of a mistake that a schema found. For an unknown field, the place is the field itself.
 fn placed(error: &jsonschema::ValidationError<'_>) -> Vec<(String, String)> {
     let place = error.instance_path().to_string();
     let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() else {

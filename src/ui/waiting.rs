@@ -1,4 +1,4 @@
-//! What waits, as people read it.
+//! Renders the events about waiting: for the hub, for other transfers, or at the end of the input.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::protocol::types::Stage;
 use super::escape::escape;
 use super::units::{duration, percent};
 
-/// Transfers that are named; the others are counted.
+/// The most transfers that are named. Further ones are counted.
 const NAMED: usize = 3;
 
 pub(super) fn waiting(body: &event::Waiting) -> String {
@@ -41,7 +41,7 @@ pub(super) fn waiting(body: &event::Waiting) -> String {
     out + if quits { ". `quit --now` or Ctrl-C leaves now.\n" } else { ". Ctrl-C leaves now.\n" }
 }
 
-/// The first ones by name; of the others, how many.
+/// Names the first items and counts the others.
 fn name<'a>(
     parts: &mut Vec<String>,
     transfers: impl Iterator<Item = &'a Transfer>,

@@ -1,4 +1,4 @@
-//! Checks that a recording is all of one session: what no single line shows.
+//! Checks that a recording is one complete session, which no single line shows.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +6,20 @@ use serde_json::Value;
 
 use super::validate::Mistake;
 
-/// Follows the events of one session, from its `ready` to its `bye`.
+/// Follows the events of a session from its `ready` to its `bye`.
 #[derive(Debug, Clone, Default)]
 pub struct Whole {
     lines: u64,
-    /// The line of `bye`.
+    /// The number of the line that had `bye`.
     ended: Option<u64>,
-    /// Requests that were spoken of and not answered yet, by their ids: the last line about each.
+    /// The ids of requests that events have mentioned and that have no final event yet, each with the last line about
+    /// it.
     open: BTreeMap<String, u64>,
 }
 
 impl Whole {
-    /// Hears the next line; gives what is wrong with its place in the session. What is wrong with the line itself is
-    /// found by [`super::validate::Validator`], the order of `seq` after the first line included.
+    /// Checks the next line's place in the session and returns the mistakes. Mistakes in the line itself, and in the
+    /// order of `seq` after the first line, are found by [`super::validate::Validator`].
     pub fn hear(&mut self, number: u64, line: &[u8]) -> Vec<Mistake> {
         self.lines += 1;
         let line: Value = serde_json::from_slice(line).unwrap_or_default();
@@ -41,7 +42,7 @@ impl Whole {
             None => {}
         }
         if let Some(id) = line.get("id") {
-            // An id may be used again for another request once its final event has come.
+            // After its final event, an id may be used for another request.
             match line["final"] == true {
                 true => self.open.remove(&id.to_string()),
                 false => self.open.insert(id.to_string(), number),
@@ -50,7 +51,7 @@ impl Whole {
         found
     }
 
-    /// The recording is over; gives what is missing.
+    /// Ends the check; returns what is missing.
     pub fn end(self) -> Vec<Mistake> {
         let missing = |(id, line)| Mistake {
             line,

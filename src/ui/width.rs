@@ -1,18 +1,18 @@
-//! How many columns text takes on a terminal, and text that takes only so many.
+//! The number of terminal columns that a text takes, and ways to shorten text to a number of columns.
 
 use unicode_width::UnicodeWidthChar;
 
-/// The most columns that a text takes. Each character counts for itself: a terminal that joins some of them needs less.
+/// The most columns that a text can take. Each character counts alone; a terminal that joins some of them needs fewer.
 pub(super) fn columns(text: &str) -> usize {
     text.chars().map(wide).sum()
 }
 
 fn wide(c: char) -> usize {
-    // The character before one of these may become wide by it (U+FE0F).
+    // The character before U+FE0F may become wide by it.
     if c == '\u{fe0f}' { 1 } else { c.width().unwrap_or(0) }
 }
 
-/// The text, shortened in its middle to so many columns: the end of a name says what kind of file it is.
+/// The text shortened in its middle to `room` columns, because the end of a name says what kind of file it is.
 pub(super) fn fitted(text: &str, room: usize, ellipsis: &str) -> String {
     if columns(text) <= room {
         return text.to_owned();
@@ -33,7 +33,7 @@ fn taken(text: impl Iterator<Item = char>, room: usize) -> String {
     .collect()
 }
 
-/// How many rows below a text's first one its end is, on a terminal of so many columns.
+/// How many rows the end of a text is below its beginning, on a terminal of `terminal` columns.
 pub(super) fn rows_below(text: &str, terminal: usize) -> usize {
     let (mut row, mut column) = (0, 0);
     for c in text.chars() {

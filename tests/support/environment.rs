@@ -1,11 +1,11 @@
-//! The environment of every process that tests start: the same on all machines.
+//! The environment of every process that tests start. It is the same on all machines.
 
 use std::path::Path;
 use std::process::Command;
 
 use assert_cmd::cargo::cargo_bin;
 
-/// The program, where nothing but its arguments and its home matters.
+/// The program in a clean environment, where only its arguments and its home folder matter.
 pub fn potluck(home: &Path) -> Command {
     let mut command = Command::new(cargo_bin!("potluck"));
     command.env_clear().env("HOME", home).env("POTLUCK_HOME", home.join("potluck")).env("USER", "nobody");
@@ -13,7 +13,7 @@ pub fn potluck(home: &Path) -> Command {
     command
 }
 
-/// A command that another program starts, which is given it after its own arguments.
+/// A command in which another program starts `inner`, whose command line follows its own arguments.
 pub fn started_by(program: &str, args: &[&str], inner: &Command) -> Command {
     let mut command = Command::new(program);
     command.args(args).arg(inner.get_program()).args(inner.get_args());

@@ -1,4 +1,4 @@
-//! A hub that tells its clients what it likes.
+//! A hub that answers its clients as a test wants.
 #![allow(dead_code)] // no single test file uses all of it
 
 use std::net::Ipv4Addr;
@@ -10,8 +10,8 @@ use potluck::protocol::to_json;
 use potluck::protocol::wire::{Frame, FrameIn, HubHello, LINK_PROTOCOL};
 use serde_json::{Value, json};
 
-/// Starts a hub on a port of its own, until the test ends. Whoever registers is welcome; to everything else that is
-/// asked it says what `answers` gives.
+/// Starts a hub on a free port, which runs until the test ends. It accepts every registration; to all other requests it
+/// sends what `answers` returns.
 pub fn start(answers: impl Fn(&Value) -> Vec<Value> + Send + Clone + 'static) -> u16 {
     let (tell, port) = channel();
     std::thread::spawn(move || {

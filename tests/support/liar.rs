@@ -1,4 +1,4 @@
-//! An owner that keeps to the hub's protocol and lies to its peers.
+//! A client that keeps to the hub's protocol, and lies to the peers that fetch from it.
 #![allow(dead_code)] // no single test file uses all of it
 
 use std::io::{Read, Write};
@@ -21,35 +21,35 @@ use super::raw::Raw;
 pub enum Lie {
     /// Sends other bytes, of the right length.
     Bytes,
-    /// Sends a list of chunks that is not the file's.
+    /// Sends a list of chunk hashes that is not the file's.
     Manifest,
-    /// Says that more follows than a segment may have.
+    /// Announces more bytes than a segment may have.
     Length,
-    /// Ends in the middle.
+    /// Ends in the middle of an answer.
     Short,
-    /// Says that it has nothing of the kind.
+    /// Says that it does not have the content.
     Absent,
 }
 
-/// What it shows its peers.
+/// A running liar.
 pub struct Liar {
     pub content: Content,
-    /// The requests that it was asked, each as it was read.
+    /// The requests that peers have made, as they were read.
     pub asked: Arc<Mutex<Vec<DataRequest>>>,
     /// Its connection to the hub.
     pub link: Raw,
 }
 
 impl Liar {
-    /// Registers under a name and offers `file` with the hash of `promised`. The hub sees the key of the first seed; the
-    /// data server has that of the second.
+    /// Registers under a name and offers `file` with the hash of `promised`. The hub sees the key of the first seed;
+    /// the data server proves that of the second.
     pub fn join(hub: u16, name: &str, seeds: [u8; 2], file: &str, promised: &[u8], lie: Lie) -> Self {
         let mut liar = Self::enter(hub, name, seeds, file, promised, None, lie);
         liar.publish();
         liar
     }
 
-    /// Registers, and offers nothing yet. The file is cut into at most so many chunks.
+    /// Registers without offering anything yet. The file is divided into at most `chunks` chunks.
     pub fn enter(
         hub: u16,
         name: &str,
@@ -85,18 +85,18 @@ impl Liar {
         Self { content, asked, link: Raw::enter(hub, name, own, port) }
     }
 
-    /// Offers its file.
+    /// Offers the file.
     pub fn publish(&mut self) {
         self.link.say(&json!({"id": 2, "publish": [self.content]}));
         self.link.expect("offer-acked");
     }
 
-    /// Says that it has all of it.
+    /// Claims to have every chunk of the file.
     pub fn claim(&mut self) {
         let Content { hash, size, chunk_size, chunks, .. } = &self.content;
         let had = json!({"hash": hash, "size": size, "chunk_size": chunk_size, "chunks": [[0, chunks]]});
         self.link.say(&json!({"have": [had]}));
-        // What is asked after that is answered after that.
+        // The answer to this request comes after the claim has been handled.
         self.link.ask(3, &json!({"id": 3, "request": "list"}));
     }
 
@@ -105,7 +105,7 @@ impl Liar {
     }
 }
 
-/// Answers a peer's requests in its own way, until the peer has had enough.
+/// Answers a peer's requests with lies, until the peer gives up.
 fn deceive(
     mut stream: StreamOwned<ServerConnection, TcpStream>,
     hashed: &Hashed,
@@ -153,7 +153,7 @@ fn deceive(
             }
             DataRequest::Wait { .. } | DataRequest::Done { .. } => {}
         }
-        // The peer may have hung up on us already.
+        // The peer may have closed the connection already.
         if stream.write_all(&out).and_then(|()| stream.flush()).is_err() {
             return;
         }

@@ -31,7 +31,7 @@ pub async fn dial(address: SocketAddr, choice: TransportChoice) -> Result<Conn, 
     connect(address, &client_identity(), Some(hub_identity().key), choice).await
 }
 
-/// Both ends of one connection, after the client's first line.
+/// Both ends of a new connection, after the client's first line.
 pub async fn meet(listener: &mut Listener, address: SocketAddr, choice: TransportChoice) -> (Conn, Conn) {
     let mut client = dial(address, choice).await.unwrap();
     say(&mut client, b"hello\n").await;
@@ -49,7 +49,7 @@ pub async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("it should not take that long")
 }
 
-/// Waits for both ends before either is dropped, for that would abort the other.
+/// Waits for both ends before either is dropped, because that would abort the other.
 pub async fn together([one, two]: [tokio::task::JoinHandle<Conn>; 2]) {
     let (one, two) = soon(async { tokio::join!(one, two) }).await;
     drop((one.unwrap(), two.unwrap()));

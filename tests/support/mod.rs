@@ -1,4 +1,4 @@
-//! What integration tests share. Each test binary is a crate of its own and uses a part, hence the `allow`.
+//! Helpers for integration tests. Each test binary is a crate of its own and uses only a part, hence the `allow`.
 #![allow(dead_code, unused_imports)]
 
 pub mod environment;
@@ -21,10 +21,10 @@ pub use process::{Ended, Process};
 pub use reader::{EVENTS, Face};
 pub use scene::{Hub, Scene};
 
-/// How long to wait for what must come. Generous, as it is only waited for in vain when a test fails.
+/// How long tests wait for an event. It is long, because only a failing test waits in vain.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Looks again and again until it is so. For what nobody is told of; where there is an event, wait for that.
+/// Polls until a condition holds. Only for what no event reports; otherwise wait for the event.
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {
@@ -33,7 +33,7 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Plays cases that do not touch each other at the same time, as most of what they do is to wait.
+/// Runs independent cases at the same time, because most of their time is waiting.
 pub fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, play: impl Fn(T) + Sync) {
     std::thread::scope(|scope| {
         let play = &play;
@@ -48,7 +48,7 @@ pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is not a text")).to_owned()
 }
 
-/// Bytes that look random, and are the same for the same label.
+/// Bytes that look random and depend only on the label.
 pub fn content(label: &str, len: usize) -> Vec<u8> {
     let mut out = vec![0; len];
     blake3::Hasher::new().update(label.as_bytes()).finalize_xof().fill(&mut out);

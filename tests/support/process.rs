@@ -1,9 +1,9 @@
-//! A process of the program, driven as another program drives it.
+//! A process of potluck, driven as another program would drive it.
 //!
-//! Waiting is for what it says, with a deadline that only ends a test which would hang. Events are looked for in two
-//! ways: [`expect`](Process::expect) and its like take the first that nobody has taken, wherever it stands;
-//! [`then`](Process::then) goes forward, and finds what comes after what it found before. If a test fails, what was
-//! said is printed.
+//! Methods wait for events, with a deadline that only ends a test which would hang. There are two ways to look for
+//! events: [`expect`](Process::expect) and the like take the first event that was not taken before, wherever it stands;
+//! [`then`](Process::then) goes forward, and takes the first one after the last that it took. If a test fails,
+//! everything that the process said is printed.
 
 use std::io::Write;
 use std::path::Path;
@@ -24,15 +24,15 @@ struct Heard {
     taken: bool,
 }
 
-/// A process; it is killed when it is dropped.
+/// A process. It is killed when this is dropped.
 pub struct Process {
     pub name: String,
-    /// Its folders.
+    /// The folders of the process.
     pub place: Place,
-    /// The events that it has told, taken or not, as far as somebody has waited for them.
+    /// The events that were read so far, taken or not.
     pub seen: Vec<Value>,
     heard: Vec<Heard>,
-    /// [`then`](Self::then) goes on from here.
+    /// [`then`](Self::then) continues here.
     cursor: usize,
     asked: u64,
     child: Child,
@@ -45,14 +45,14 @@ pub struct Process {
 
 /// Starting, writing and ending.
 impl Process {
-    /// Starts a process whose standard output is read as it comes.
+    /// Starts a process whose standard output is read as it arrives.
     pub fn start(name: &str, command: Command, face: Face) -> Self {
         let mut process = Self::start_unread(name, command);
         process.read_now(face);
         process
     }
 
-    /// Starts a process whose reader stalls, until [`read_now`](Self::read_now).
+    /// Starts a process whose output is not read until [`read_now`](Self::read_now).
     pub fn start_unread(name: &str, mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -73,7 +73,7 @@ impl Process {
         }
     }
 
-    /// Reads what a process writes that was started without a reader.
+    /// Starts to read the output of a process that was started without a reader.
     pub fn read_now(&mut self, face: Face) {
         let stdout = self.child.stdout.take().expect("nobody reads it yet");
         (self.face, self.lines) = (face, read_lines(stdout, face, &self.record));
@@ -92,7 +92,7 @@ impl Process {
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
         let stdin = self.stdin.as_mut().expect("its input is open");
         self.record.written(bytes.as_ref());
-        // A process that has ended reads nothing; the test sees that by what it does not say.
+        // A process that has ended reads nothing; the test notices by what it does not say.
         let _ = stdin.write_all(bytes.as_ref()).and_then(|()| stdin.flush());
     }
 
@@ -119,7 +119,7 @@ impl Process {
         let _ = kill_process(Pid::from_child(&self.child), signal);
     }
 
-    /// Kills it, as a power failure would; its folders stay.
+    /// Kills it with SIGKILL; its folders stay.
     pub fn kill(mut self) -> Place {
         self.signal(Signal::KILL);
         self.exit();
@@ -130,7 +130,7 @@ impl Process {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for its end without ending its input, reads everything, and returns the exit code; -1 after a signal.
+    /// Waits for its end without ending its input, reads all output, and returns the exit code; -1 after a signal.
     pub fn exit(&mut self) -> i32 {
         let deadline = Instant::now() + PATIENCE;
         while self.is_alive() {
@@ -141,7 +141,7 @@ impl Process {
         self.child.wait().unwrap().code().unwrap_or(-1)
     }
 
-    /// Ends its input if that is open, waits for its end, and returns all that was not taken.
+    /// Ends its input if that is open, waits for its end, and returns the output that was not taken.
     pub fn finish(mut self) -> Ended {
         self.end_input();
         let code = self.exit();
@@ -149,8 +149,8 @@ impl Process {
         Ended { code, lines, stderr: self.stderr() }
     }
 
-    /// Waits for the end of a client, which says goodbye with the exit code that is returned, and has answered each
-    /// request of [`send`](Self::send) once and at last.
+    /// Waits for a client's end, and checks that its `bye` has the exit code, which is returned, and that each request
+    /// of [`send`](Self::send) has exactly one final event.
     pub fn end(mut self) -> i32 {
         let code = self.exit();
         for id in 1..=self.asked {
@@ -169,20 +169,20 @@ impl Process {
         assert_eq!(self.end(), 0);
     }
 
-    /// What it wrote to standard error, once it has ended.
+    /// Its standard error, once it has ended.
     pub fn stderr(&mut self) -> String {
         self.stderr.take().map_or_else(String::new, |thread| thread.join().unwrap())
     }
 
-    /// All that was said so far, on both streams, as it is printed when the test fails.
+    /// The output so far, of both streams, as it is printed when the test fails.
     pub fn transcript(&self) -> String {
         self.record.transcript()
     }
 }
 
-/// Asking.
+/// Making requests.
 impl Process {
-    /// Asks for something; returns the id of the answer.
+    /// Sends a request; returns its id.
     pub fn send(&mut self, mut request: Value) -> u64 {
         self.asked += 1;
         request["id"] = self.asked.into();
@@ -190,26 +190,26 @@ impl Process {
         self.asked
     }
 
-    /// Asks and waits for the answer.
+    /// Sends a request and waits for its final event.
     pub fn ask(&mut self, request: Value) -> Value {
         let id = self.send(request);
         self.answer(id)
     }
 
-    /// Waits for the answer to a request: its final event.
+    /// Waits for the final event of a request.
     pub fn answer(&mut self, id: impl Into<Value>) -> Value {
         let id = id.into();
         self.find(&format!("the answer to {id}"), |event| event["id"] == id && event["final"] == true)
     }
 
-    /// Asks, and insists on being answered with this event.
+    /// Sends a request that must be answered with this event.
     pub fn must(&mut self, request: Value, event: &str) -> Value {
         let answer = self.ask(request);
         assert_eq!(answer["event"], event, "{answer}");
         answer
     }
 
-    /// Asks, and insists on being refused with this code, and told what to do.
+    /// Sends a request that must be refused with this code and a hint.
     pub fn refused(&mut self, request: Value, code: &str) -> Value {
         let answer = self.must(request, "error");
         assert_eq!(answer["code"], code, "{answer}");
@@ -217,21 +217,21 @@ impl Process {
         answer
     }
 
-    /// Puts a file into the shared folder and offers it.
+    /// Writes a file to the shared folder and offers it.
     pub fn offer(&mut self, file: &str, bytes: &[u8]) -> Value {
         self.place.put(file, bytes);
         self.must(json!({"request": "offer", "files": [file]}), "offer-acked")
     }
 
-    /// The table, as `list` shows it.
+    /// The answer to `list`.
     pub fn table(&mut self) -> Value {
         self.must(json!({"request": "list"}), "table")
     }
 }
 
-/// Listening.
+/// Waiting for events.
 impl Process {
-    /// Waits for an event by its name, and takes the first.
+    /// Waits for an event of this name, and takes the first.
     pub fn expect(&mut self, name: &str) -> Value {
         self.find(&format!("`{name}`"), |event| event["event"] == name)
     }
@@ -241,7 +241,7 @@ impl Process {
         self.find(&format!("an error `{code}`"), |event| event["event"] == "error" && event["code"] == code)
     }
 
-    /// Waits for the first event that is looked for and not taken yet, and takes it. Those before it stay.
+    /// Waits for the first event that `wanted` accepts and that was not taken, and takes it. Earlier ones stay.
     pub fn find(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let (mut at, deadline) = (0, Instant::now() + PATIENCE);
         loop {
@@ -255,12 +255,12 @@ impl Process {
         }
     }
 
-    /// The next event of this name, after the one that was found in this way before.
+    /// The next event of this name after the last that was taken in this way.
     pub fn then(&mut self, name: &str) -> Value {
         self.then_where(&format!("`{name}`"), |event| event["event"] == name)
     }
 
-    /// The next event for which `wanted` holds, after the one that was found in this way before.
+    /// The next event that `wanted` accepts after the last that was taken in this way.
     pub fn then_where(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -274,7 +274,7 @@ impl Process {
         }
     }
 
-    /// Waits until the roster shows somebody in this state.
+    /// Waits until the roster shows a client in this state.
     pub fn then_state(&mut self, name: &str, state: &str) -> Value {
         self.then_where(&format!("{name} {state}"), |event| {
             let clients = event["clients"].as_array().filter(|_| event["event"] == "roster-updated");
@@ -282,7 +282,7 @@ impl Process {
         })
     }
 
-    /// From now on [`then`](Self::then) finds only what comes later.
+    /// From now on, [`then`](Self::then) only finds later events.
     pub fn skip(&mut self) {
         while let Ok(line) = self.lines.try_recv() {
             self.keep(line);
@@ -290,7 +290,7 @@ impl Process {
         self.cursor = self.heard.len();
     }
 
-    /// Waits for a line of text that contains this, after the one that was found before.
+    /// Waits for a line of text that contains `part`, after the last that was taken.
     pub fn text(&mut self, part: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -305,19 +305,19 @@ impl Process {
         }
     }
 
-    /// Whether something like this was passed over while something else was looked for.
+    /// Whether an event that `wanted` accepts was read and not taken.
     pub fn has_said(&self, wanted: impl Fn(&Value) -> bool) -> bool {
         self.seen.iter().zip(&self.heard).any(|(event, heard)| !heard.taken && wanted(event))
     }
 
-    /// Takes everything like this that was passed over while something else was looked for.
+    /// Takes all events that `wanted` accepts and that were read and not taken.
     pub fn passed_over(&mut self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
         let all = (0..self.heard.len()).filter(|at| !self.heard[*at].taken && wanted(&self.seen[*at]));
         let all: Vec<usize> = all.collect();
         all.into_iter().map(|at| self.take(at)).collect()
     }
 
-    /// Every event with this id that was heard.
+    /// Every event with this id that was read.
     pub fn with_id(&self, id: u64) -> Vec<Value> {
         self.seen.iter().filter(|event| event["id"] == id).cloned().collect()
     }
@@ -331,7 +331,7 @@ impl Process {
         assert!(self.hear(deadline, what), "{} ended without {what}", self.name);
     }
 
-    /// Hears one more line; false at the end.
+    /// Reads one more line; false at the end.
     fn hear(&mut self, deadline: Instant, what: &str) -> bool {
         match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(line) => self.keep(line),
@@ -343,7 +343,7 @@ impl Process {
 
     fn keep(&mut self, line: String) {
         self.seen.push(match self.face {
-            // What is no JSON is a mistake, which the reader has noted.
+            // A line that is no JSON is a mistake, which the reader has recorded.
             Face::Json(_) => serde_json::from_str(&line).unwrap_or_default(),
             Face::Text => Value::Null,
         });
@@ -356,7 +356,7 @@ impl Drop for Process {
         self.record.was_killed();
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // What it wrote at last counts, too. The reader ends with the process.
+        // The last lines are read too: the reader ends with the process.
         let deadline = Instant::now() + Duration::from_secs(5);
         while self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok() {}
         let mistakes = self.record.mistakes();
@@ -368,11 +368,11 @@ impl Drop for Process {
     }
 }
 
-/// What is left of a process.
+/// What is left of a process that has ended.
 #[derive(Debug)]
 pub struct Ended {
     pub code: i32,
-    /// The lines of standard output that nobody took.
+    /// The lines of standard output that were not taken.
     pub lines: Vec<String>,
     pub stderr: String,
 }
@@ -387,7 +387,7 @@ impl Ended {
         self.events().iter().map(|event| event["event"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// What it wrote on both streams.
+    /// The output of both streams.
     pub fn said(&self) -> String {
         self.text() + &self.stderr
     }

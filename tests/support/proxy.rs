@@ -1,5 +1,5 @@
-//! A bad network on loopback: forwards UDP and TCP from one port to another, and loses, delays or cuts.
-//! Plain threads, so that tests with and without an async runtime can use it.
+//! A bad network on loopback: forwards UDP and TCP from one port to another, and drops, delays or stops packets. It
+//! uses plain threads, so that tests with and without an async runtime can use it.
 #![allow(dead_code)] // no single test file uses all of it
 
 use std::collections::HashMap;
@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
-/// How often a waiting thread looks whether it should end.
+/// How often a waiting thread checks whether it should end.
 const LOOK: Duration = Duration::from_millis(50);
-/// What a link holds at most; more is dropped (UDP) or waits (TCP).
+/// The packets that wait at most. Further ones are dropped (UDP) or wait (TCP).
 const QUEUE: usize = 4096;
 
-/// Stops forwarding when dropped.
+/// A running proxy. Dropping it stops forwarding.
 pub struct Proxy {
     pub address: SocketAddr,
     state: Arc<State>,
@@ -32,7 +32,7 @@ struct State {
 }
 
 impl Proxy {
-    /// Forwards a free port of 127.0.0.1, UDP and TCP, to `target`. The seed decides what is lost.
+    /// Forwards a free port of 127.0.0.1, UDP and TCP, to `target`. The seed decides which packets are lost.
     pub fn start(target: SocketAddr, seed: u64) -> Self {
         let state = Arc::new(State {
             target,
@@ -50,17 +50,17 @@ impl Proxy {
         Self { address, state }
     }
 
-    /// Loses this share of UDP packets, 0 to 1, each way. TCP is not touched.
+    /// Loses this fraction of UDP packets, 0 to 1, in each direction. TCP is not affected.
     pub fn set_loss(&self, probability: f64) {
         self.state.loss_permille.store((probability * 1000.0) as u32, Relaxed);
     }
 
-    /// Holds everything back for this long, each way.
+    /// Delays everything by this time, in each direction.
     pub fn set_delay(&self, delay: Duration) {
         self.state.delay_ms.store(delay.as_millis() as u64, Relaxed);
     }
 
-    /// Lets nothing pass: UDP is lost, TCP connections stay open and hold what comes until [`mend`](Self::mend).
+    /// Stops everything: UDP is lost; TCP connections stay open and hold what arrives until [`mend`](Self::mend).
     pub fn cut(&self) {
         self.state.cut.store(true, Relaxed);
     }
@@ -109,7 +109,7 @@ fn bind_both() -> (TcpListener, UdpSocket) {
     panic!("no port is free for both UDP and TCP");
 }
 
-/// Hands out what is due, in order, until the other end of the channel or the proxy is gone.
+/// Delivers items at their times, in order, until the channel is closed or the proxy stops.
 fn deliver<T>(state: &State, queue: &Receiver<(Instant, T)>, mut out: impl FnMut(T) -> bool) {
     while !state.stopped() {
         match queue.recv_timeout(LOOK) {
@@ -125,7 +125,7 @@ fn deliver<T>(state: &State, queue: &Receiver<(Instant, T)>, mut out: impl FnMut
     }
 }
 
-/// Reads packets until the proxy stops; a lost packet goes no further.
+/// Receives packets until the proxy stops, and drops the lost ones.
 fn receive(state: &State, socket: &UdpSocket, mut take: impl FnMut(SocketAddr, &[u8])) {
     socket.set_read_timeout(Some(LOOK)).unwrap();
     let mut packet = vec![0; 65536];
@@ -139,7 +139,7 @@ fn receive(state: &State, socket: &UdpSocket, mut take: impl FnMut(SocketAddr, &
     }
 }
 
-/// A packet that cannot be sent is a lost packet.
+/// A packet that cannot be sent counts as lost.
 fn forget(_sent: std::io::Result<usize>) -> bool {
     true
 }
@@ -176,7 +176,7 @@ fn forward_tcp(state: &Arc<State>, front: &TcpListener) {
         client.set_nonblocking(false).unwrap();
         let state = state.clone();
         spawn(move || {
-            // While it is cut the connection stands, as far as the client's system knows.
+            // While the network is cut, the client's system believes that the connection stands.
             while state.is_cut() && !state.stopped() {
                 sleep(LOOK / 10);
             }
@@ -188,7 +188,7 @@ fn forward_tcp(state: &Arc<State>, front: &TcpListener) {
     }
 }
 
-/// Copies one direction, with its end: two threads, one that reads and one that writes later.
+/// Copies one direction, including its end: one thread reads, the other writes later.
 fn pump(state: &Arc<State>, mut from: TcpStream, mut to: TcpStream) {
     from.set_read_timeout(Some(LOOK)).unwrap();
     to.set_nodelay(true).unwrap();

@@ -1,4 +1,4 @@
-//! A client that speaks the link by hand: it says what it likes.
+//! A client that speaks the link's protocol by hand, so that a test can send anything.
 #![allow(dead_code)] // no single test file uses all of it
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,16 +13,16 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::PATIENCE;
 
-/// A client of a hub, until it is dropped.
+/// A connected client.
 pub struct Raw {
     bodies: UnboundedSender<String>,
     told: Receiver<Value>,
-    /// What was told, except what was waited for.
+    /// The events that were read while another one was waited for.
     pub stash: Vec<Value>,
 }
 
 impl Raw {
-    /// Registers under a name; the hub is told that files are served on `port`.
+    /// Registers under a name, and tells the hub that files are served on `port`.
     pub fn enter(hub: u16, name: &str, identity: Identity, port: u16) -> Self {
         let (bodies, to_say) = unbounded_channel();
         let (tell, told) = channel();
@@ -36,17 +36,17 @@ impl Raw {
         raw
     }
 
-    /// Says something in a frame of its own.
+    /// Sends a body in a frame of its own.
     pub fn say(&self, body: &Value) {
         self.say_text(body.to_string());
     }
 
-    /// The same for what no value can be made of.
+    /// Sends a body that need not be valid JSON.
     pub fn say_text(&self, body: String) {
         self.bodies.send(body).unwrap();
     }
 
-    /// Asks under an id and waits for the answer.
+    /// Sends a request with an id, and waits for its answer.
     pub fn ask(&mut self, id: u64, body: &Value) -> Value {
         self.say(body);
         self.answer(id)
@@ -56,7 +56,7 @@ impl Raw {
         self.find(|told| told["id"] == id)
     }
 
-    /// Waits for what the hub tells under this name.
+    /// Waits for an event of this name.
     pub fn expect(&mut self, event: &str) -> Value {
         self.find(|told| told["event"] == event)
     }
@@ -114,7 +114,7 @@ async fn speak(hub: u16, identity: Identity, port: u16, mut say: UnboundedReceiv
                     Frame { body: None, ack, probe: false }.write(&mut out);
                 }
                 let told = frame.body.map(|body| serde_json::from_str(body.get()).unwrap());
-                // Whoever stopped listening wants the connection all the same.
+                // The connection stays open even if the test reads no more events.
                 told.into_iter().for_each(|told| drop(tell.send(told)));
             }
         }

@@ -1,5 +1,5 @@
-//! Reads what a process writes, as it comes. Every line of JSON is checked against the vocabulary, and a whole session
-//! against the pipe's contract: what is wrong fails the test, even if it looks at something else.
+//! Reads the output of a process as it arrives. Every JSON line is checked against its schema, and a whole session
+//! against the contract of pipes. A mistake fails the test, whatever it is about.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{ChildStderr, ChildStdout};
@@ -14,20 +14,20 @@ use potluck::sim::Asked;
 use potluck::ui::validate::Validator;
 use potluck::ui::whole::Whole;
 
-/// What a process writes to standard output.
+/// The form of a process's standard output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Face {
     Json(Stream),
     Text,
 }
 
-/// The events of a client.
+/// The events of a client as JSON.
 pub const EVENTS: Face = Face::Json(Stream::Events);
 
-/// What is known of a process's words, for the test's report.
+/// The output of a process, for the report of a failed test.
 #[derive(Clone, Default)]
 pub struct Record {
-    /// All that was said, in the order in which it was seen.
+    /// Every line, in the order in which it was read.
     transcript: Arc<Mutex<Vec<String>>>,
     mistakes: Arc<Mutex<Vec<String>>>,
     /// What was asked, and the beginning of a line that has no end yet.
@@ -64,7 +64,7 @@ impl Record {
         self.mistakes.lock().unwrap().join("\n")
     }
 
-    /// From now on a last line may be broken off.
+    /// The process was killed: its last line may be incomplete.
     pub fn was_killed(&self) {
         self.killed.store(true, Relaxed);
     }
@@ -74,7 +74,7 @@ impl Record {
     }
 }
 
-/// Starts to read; the lines come out of the channel.
+/// Starts to read; the lines arrive in the returned channel.
 pub fn read_lines(stdout: ChildStdout, face: Face, record: &Record) -> Receiver<String> {
     let (sender, lines) = channel();
     let record = record.clone();
@@ -114,19 +114,19 @@ fn read(stdout: impl Read, face: Face, sender: &Sender<String>, record: &Record)
         if let Some(session) = &mut session {
             session.hear(number, &line).into_iter().for_each(|mistake| record.mistake(number, mistake));
         }
-        // A session that says goodbye has answered everything, once.
+        // A session with a `bye` must have answered every request once.
         if let Some(session) = session.clone().filter(|_| line.starts_with(br#"{"event":"bye""#)) {
             session.end().into_iter().for_each(|mistake| record.mistake(mistake.line, mistake.message));
         }
         match String::from_utf8(std::mem::take(&mut line)) {
-            // Nobody listens any more when the test is over.
+            // Nobody receives any more when the test is over.
             Ok(text) => drop(sender.send(text)),
             Err(_) => record.mistake(number, "it is not UTF-8"),
         }
     }
 }
 
-/// Starts to read standard error; the thread returns all of it.
+/// Starts to read standard error. The thread returns all of it.
 pub fn read_errors(stderr: ChildStderr, record: &Record) -> JoinHandle<String> {
     let record = record.clone();
     std::thread::spawn(move || {

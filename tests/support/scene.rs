@@ -1,4 +1,4 @@
-//! A hub and its clients in a folder that goes away: `hub` is the hub's, `NAME/shared`, `NAME/downloads` and
+//! A hub and its clients in a temporary folder: `hub` is the hub's data folder; `NAME/shared`, `NAME/downloads` and
 //! `NAME/data` are those of a client.
 
 use std::ffi::OsStr;
@@ -26,7 +26,7 @@ impl Default for Scene {
     }
 }
 
-/// Where a hub is reached.
+/// Something that has the address of a hub.
 pub trait At {
     fn address(&self) -> String;
 }
@@ -49,7 +49,7 @@ impl At for String {
     }
 }
 
-/// A port of this machine.
+/// A port on this machine.
 impl At for u16 {
     fn address(&self) -> String {
         format!("127.0.0.1:{self}")
@@ -61,12 +61,12 @@ impl Scene {
         self.dir.path()
     }
 
-    /// A path in it.
+    /// A path below the scene's folder.
     pub fn path(&self, below: &str) -> PathBuf {
         self.dir().join(below)
     }
 
-    /// A file in it, with the folders that it needs.
+    /// Writes a file below the scene's folder, and creates the folders that it needs.
     pub fn file(&self, below: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(below);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -79,7 +79,7 @@ impl Scene {
         Place::new(&self.dir, name)
     }
 
-    /// The program with these arguments, at home here.
+    /// The program with these arguments; its home is the scene's folder.
     pub fn command<I: IntoIterator<Item: AsRef<OsStr>>>(&self, args: I) -> Command {
         let mut command = potluck(self.dir());
         command.args(args);
@@ -91,14 +91,14 @@ impl Scene {
         self.run_as(Face::Text, args, input)
     }
 
-    /// The same, checking the lines that it writes.
+    /// Runs the program to its end, and checks the lines that it writes.
     pub fn run_as<I: IntoIterator<Item: AsRef<OsStr>>>(&self, face: Face, args: I, input: impl AsRef<[u8]>) -> Ended {
         let mut process = Process::start("potluck", self.command(args), face);
         process.write(input);
         process.finish()
     }
 
-    /// A hub on a free port, ready to be joined.
+    /// Starts a hub on a free port, and waits until clients can join.
     pub fn hub(&self) -> Hub {
         self.hub_with(&[])
     }
@@ -116,7 +116,7 @@ impl Scene {
         Hub { address: format!("{}:{port}", text("address")), port, link: text("link"), key: text("key"), process }
     }
 
-    /// Ends a hub and starts it again, with the same folder and port.
+    /// Ends a hub with a signal, and starts it again with the same folder and port.
     pub fn again(&self, mut hub: Hub, signal: Signal, args: &[&str]) -> Hub {
         hub.process.signal(signal);
         hub.process.exit();
@@ -125,7 +125,7 @@ impl Scene {
         self.hub_with(&[&["--port", &port], args].concat())
     }
 
-    /// A client that has been welcomed.
+    /// Starts a client, and waits until it is registered.
     pub fn client(&self, hub: &(impl At + ?Sized), name: &str) -> Process {
         self.client_with(hub, name, &[])
     }
@@ -134,17 +134,17 @@ impl Scene {
         welcomed(self.start(hub, name, args))
     }
 
-    /// A client that may or may not be let in.
+    /// Starts a client that may be refused.
     pub fn start(&self, hub: &(impl At + ?Sized), name: &str, args: &[&str]) -> Process {
         self.place(name).start(self.join(&hub.address(), name, args), name)
     }
 
-    /// The command of such a client.
+    /// The command of a client.
     pub fn join(&self, hub: &str, name: &str, args: &[&str]) -> Command {
         self.join_from(&self.place(name), hub, name, args)
     }
 
-    /// The same, with the folders of somebody else.
+    /// The command of a client with the folders of another one.
     pub fn join_from(&self, place: &Place, hub: &str, name: &str, args: &[&str]) -> Command {
         let mut command = self.command(["join", hub, "--name", name, "--json"]);
         place.give_to(&mut command);
@@ -157,7 +157,7 @@ impl Scene {
         self.place(name).give_to(command);
     }
 
-    /// A client that asks one thing and ends. It works in its own folder.
+    /// Runs `potluck exec` in a client's folder.
     pub fn exec(&self, hub: &(impl At + ?Sized), name: &str, request: &[&str]) -> Process {
         let place = self.place(name);
         let mut command = potluck(place.path());
@@ -169,7 +169,7 @@ impl Scene {
     }
 }
 
-/// Waits until a client has been let in.
+/// Waits until a client is registered.
 pub fn welcomed(mut client: Process) -> Process {
     client.then("ready");
     client.then("welcome");
@@ -182,7 +182,7 @@ impl Place {
         command.arg("--downloads").arg(self.downloads());
     }
 
-    /// A client that lives in these folders.
+    /// Starts a client in these folders.
     pub fn start(&self, command: Command, name: &str) -> Process {
         let mut process = Process::start(name, command, EVENTS);
         process.place = self.clone();
@@ -190,7 +190,7 @@ impl Place {
     }
 }
 
-/// A hub that listens.
+/// A hub that accepts connections.
 pub struct Hub {
     pub address: String,
     pub port: u16,

@@ -1,7 +1,7 @@
-//! Many random runs, each from its seed, and a way back to the one that fails.
+//! Runs a test with many random seeds, and says how to run a failing seed alone.
 //!
-//! `POTLUCK_SEED=<seed>` plays one seed alone, with its output as it comes; `POTLUCK_RUNS=<count>` plays that many
-//! instead of the test's own number.
+//! `POTLUCK_SEED=<seed>` runs one seed, with its output as it comes; `POTLUCK_RUNS=<count>` runs that many instead of
+//! the test's own number.
 
 use std::cell::RefCell;
 use std::env;
@@ -10,20 +10,20 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, Once};
 use std::thread;
 
-/// A number from the environment.
+/// A number from an environment variable.
 fn setting(name: &str) -> Option<u64> {
     env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is a number, not {value}")))
 }
 
-/// Whether tests play as many seeds as they ask for. If not, nothing can be said about all runs together.
+/// Whether tests run as many seeds as they ask for. If not, nothing can be asserted about all runs together.
 pub fn all_are_played() -> bool {
     setting("POTLUCK_SEED").or(setting("POTLUCK_RUNS")).is_none()
 }
 
-/// Plays the seeds from 1 to `seeds` on all processors, and returns what came of each, in the order of the seeds.
+/// Runs the seeds 1 to `seeds` on all processors, and returns the results in the order of the seeds.
 ///
-/// After a failure no further seed is begun. Those under way are played to their end, so the failure that is reported
-/// is that of the smallest failing seed; what other seeds panicked with is not printed.
+/// After a failure no further seed is started. Running ones are completed, so that the reported failure is that of the
+/// smallest failing seed; panics of other seeds are not printed.
 pub fn play_seeds<T: Send>(seeds: u64, play: impl Fn(u64) -> T + RefUnwindSafe + Sync) -> Vec<T> {
     if let Some(seed) = setting("POTLUCK_SEED") {
         return vec![play(seed)];
@@ -60,7 +60,7 @@ pub fn play_seeds<T: Send>(seeds: u64, play: impl Fn(u64) -> T + RefUnwindSafe +
     played.into_iter().map(|(_, result)| result).collect()
 }
 
-/// How to play a seed of the test that runs on this thread.
+/// How to run one seed of the test on this thread.
 fn command(seed: u64) -> String {
     let (binary, thread) = (env!("CARGO_CRATE_NAME"), thread::current());
     let test = thread.name().unwrap_or_default();
@@ -68,7 +68,7 @@ fn command(seed: u64) -> String {
 }
 
 thread_local! {
-    /// What the seed that is played on this thread panicked with; `None` if no seed is played here.
+    /// The panic of the seed that runs on this thread; `None` if no seed runs here.
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
@@ -79,7 +79,7 @@ fn play_quietly<T>(seed: u64, play: &(impl Fn(u64) -> T + RefUnwindSafe)) -> Res
     result.map_err(|_| message)
 }
 
-/// Panics on threads that play seeds are kept for the report; all others are printed as ever.
+/// Panics on threads that run seeds are kept for the report; all others are printed as usual.
 fn keep_panics_of_seeds_to_us() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -93,7 +93,7 @@ fn keep_panics_of_seeds_to_us() {
     });
 }
 
-/// The same for tests that name their module.
+/// Like [`play_seeds`], for tests that name their module.
 #[allow(dead_code)] // not by every binary
 pub fn each_seed<T: Send>(_module: &str, seeds: u64, play: impl Fn(u64) -> T + RefUnwindSafe + Sync) -> Vec<T> {
     play_seeds(seeds, play)

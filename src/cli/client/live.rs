@@ -1,4 +1,4 @@
-//! Standard output as a terminal without a prompt: text goes above the bars.
+//! Standard output on a terminal without a prompt: text is written above the progress bars.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use crate::ui::bars::SharedBars;
 use crate::ui::editor::terminal_size;
 use crate::ui::screen::Screen;
 
-/// Standard output, with bars if there are any.
+/// Standard output, with progress bars if there are any.
 pub(in crate::cli) fn standard_output(bars: Option<&SharedBars>) -> Box<dyn Write + Send> {
     match bars {
         None => Box::new(StandardOutput),
@@ -15,7 +15,7 @@ pub(in crate::cli) fn standard_output(bars: Option<&SharedBars>) -> Box<dyn Writ
     }
 }
 
-/// Writes to a terminal that nobody else writes to.
+/// A writer to a terminal that nobody else writes to.
 struct Live<W: Write> {
     terminal: W,
     screen: Screen,

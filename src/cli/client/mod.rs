@@ -1,4 +1,4 @@
-//! What `join` and `exec` share: options, streams, and running a client.
+//! Code that `join` and `exec` have in common: options, streams, and running a client.
 
 mod live;
 mod name;
@@ -26,38 +26,38 @@ use crate::ui::style::Style;
 pub(in crate::cli) use live::standard_output;
 pub(in crate::cli) use options::ClientArgs;
 
-/// What a subcommand adds to the options.
+/// What a subcommand decides about the run, besides the options.
 pub(in crate::cli) struct RunMode {
     pub(in crate::cli) linger: bool,
     pub(in crate::cli) fail_fast: bool,
-    /// What of the table and the roster is followed.
+    /// How the table and the roster are followed.
     pub(in crate::cli) follow: Follows,
-    /// Whether messages are taken.
+    /// Whether the client takes messages.
     pub(in crate::cli) inbox: bool,
-    /// Which events are written at all, and counted.
+    /// Selects the events that are written, and numbered.
     pub(in crate::cli) told: fn(&EventLine) -> bool,
-    /// Which of them are shown as text.
+    /// Selects the events that are shown as text.
     pub(in crate::cli) shows: Shows,
-    /// Where transfers are shown while they last, if there is a terminal for it.
+    /// The progress bars, if there is a terminal for them.
     pub(in crate::cli) bars: Option<SharedBars>,
-    /// As [`ClientArgs::password`] gives it: a terminal asks before anything else uses it.
+    /// The result of [`ClientArgs::password`], which must ask before anything else uses the terminal.
     pub(in crate::cli) password: Option<Password>,
-    /// How long the end waits for what we push to be taken; until `--timeout` if absent.
+    /// How long the end waits for receivers of pushes; `None` waits until `--timeout`.
     pub(in crate::cli) push_patience: Option<Duration>,
-    /// Whether text shows the time and the number of what people say.
+    /// Whether text shows the time and number of messages.
     pub(in crate::cli) times: bool,
 }
 
-/// Which events are shown as text, if they have any.
+/// Selects the events that are shown as text.
 pub(in crate::cli) type Shows = Box<dyn FnMut(&EventLine) -> bool + Send>;
 
-/// How events become text.
+/// How events are written: as JSON or as text.
 pub(in crate::cli) struct Face {
     style: Style,
     dress: Option<Dress>,
 }
 
-/// What is added to, or changed in, the text of an event at this terminal.
+/// Changes the text of an event for this terminal.
 type Dress = Box<dyn FnMut(&EventLine, String) -> String + Send>;
 
 impl From<Style> for Face {
@@ -67,7 +67,7 @@ impl From<Style> for Face {
 }
 
 impl Face {
-    /// The same, dressed for somebody who talks at this terminal.
+    /// The same, with the text changed by `dress` for somebody who talks at this terminal.
     pub(in crate::cli) fn dressed(self, dress: impl FnMut(&EventLine, String) -> String + Send + 'static) -> Self {
         Self { dress: Some(Box::new(dress)), ..self }
     }
@@ -81,14 +81,14 @@ impl Face {
     }
 }
 
-/// Colour where there is a terminal that shows it to somebody who wants it.
+/// Colour if standard output is a terminal and its user has not turned colour off.
 pub(in crate::cli) fn style() -> Style {
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
     if io::stdout().is_terminal() && !unwanted && !dumb { Style::Colour } else { Style::Plain }
 }
 
-/// What the terminal can show, as the locale says (POSIX: the first of these that is set counts).
+/// The characters that the terminal can show, by the locale (POSIX: the first of these variables that is set counts).
 fn glyphs() -> Glyphs {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());
     let locale = locale.into_iter().find(|value| !value.is_empty()).unwrap_or_default().to_ascii_lowercase();
@@ -96,7 +96,7 @@ fn glyphs() -> Glyphs {
 }
 
 impl ClientArgs {
-    /// The bars for standard output, if that is a terminal and shows text.
+    /// Progress bars, if standard output is a terminal and shows text.
     pub(in crate::cli) fn bars(&self) -> Option<SharedBars> {
         let able = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
         (!self.json() && able && io::stdout().is_terminal()).then(|| SharedBars::new(style(), glyphs()))
@@ -107,7 +107,7 @@ impl ClientArgs {
         Renderer { numbered: Numbered::default(), json: self.json(), told, shows, bars, face, times }
     }
 
-    /// Runs a client that writes to `sink`, with the input that `feed` sends.
+    /// Runs a client that writes to `sink`. `feed` sends its input.
     pub(in crate::cli) fn run<S: Write + Send + 'static>(
         &self,
         mut mode: RunMode,
@@ -132,12 +132,12 @@ impl ClientArgs {
             let stopping = mailbox.clone();
             let _signals = Signals::install(OnHangup::Ends, move |signal| {
                 if stopping.blocking_send(Message::Interrupt(signal.exit())).is_err() {
-                    // The client has ended, and only what it said waits to be read.
+                    // The client has ended, and only its output waits to be read.
                     std::process::exit(signal.exit().into());
                 }
             })
             .map_err(Failure::internal)?;
-            // Whoever closed our output wants nothing more; and who cannot have our answers is not served by asking.
+            // If the reader of our output has gone, the client ends: answers that cannot be read are of no use.
             let unread = mailbox.clone();
             tokio::spawn(async move {
                 if let Some(code) = broken.recv().await {
@@ -147,7 +147,7 @@ impl ClientArgs {
             let (sender, input) = mpsc::channel(64);
             feed(sender, mailbox);
             let code = driver.run(input).await;
-            // Everything that was told is read, unless somebody wants to end now, or that took too long already.
+            // Everything that was told is read, unless the user wants to end now, or a time limit has passed.
             let now = code >= 128 || code == ErrorCode::TimedOut.exit();
             let closed = match printed.close(Some(Duration::from_secs(1))) {
                 Err(e) if e.kind() == io::ErrorKind::TimedOut && !now => {
@@ -164,7 +164,7 @@ impl ClientArgs {
     }
 }
 
-/// Makes text of events, and bars of what they tell.
+/// Renders events as text, and updates the progress bars.
 struct Renderer {
     numbered: Numbered,
     json: bool,

@@ -1,4 +1,4 @@
-//! Whoever joins at a terminal without a name is asked for one.
+//! Asks people who join at a terminal without a name for one.
 
 use std::io::{self, BufRead, Write};
 
@@ -8,10 +8,10 @@ use crate::protocol::{ErrorCode, Failure, cause};
 use crate::ui::escape::escape;
 
 impl ClientArgs {
-    /// Asks for a name, unless there is one; the name of the user is proposed.
+    /// Asks for a name unless there is one; proposes the name of the system's user.
     ///
     /// # Errors
-    /// `bad-config` if none is given.
+    /// `bad-config` if no name is given.
     pub(in crate::cli) fn ask_for_name(&mut self) -> Result<(), Failure> {
         if !self.has_name() {
             let proposed = self.name().ok();
@@ -27,7 +27,7 @@ fn bad(message: String) -> Failure {
     Failure::new(ErrorCode::BadConfig, message).hint("Choose one with --name, or join NAME@HOST.")
 }
 
-/// The name that was typed and confirmed; nothing if the input ends.
+/// The name that was typed and confirmed; `None` if the input ends.
 fn asked(
     input: &mut impl BufRead,
     output: &mut impl Write,
@@ -53,12 +53,12 @@ fn asked(
     }
 }
 
-/// One line, without its end and blanks around it.
+/// Reads one line, without its end and the blanks around it.
 fn answer(input: &mut impl BufRead, output: &mut impl Write, question: &str) -> io::Result<Option<String>> {
     write!(output, "{question}")?;
     output.flush()?;
     let mut line = Vec::new();
-    // A name is short; whoever sends more than any name gets it refused.
+    // Names are short. Of a longer line only this much is read, and the name is refused.
     let read = io::Read::take(&mut *input, 1_024).read_until(b'\n', &mut line)?;
     if read == 0 {
         writeln!(output)?;

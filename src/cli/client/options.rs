@@ -1,4 +1,4 @@
-//! The options of `join` and `exec`, and what is made of them.
+//! The options of `join` and `exec`, and the client's options that follow from them.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -25,10 +25,10 @@ use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::types::Password;
 use crate::protocol::{ErrorCode, Failure, JoinLink, OnConflict, PublicKey, TransportChoice};
 
-/// Where downloads go if nothing else is said.
+/// The default folder for downloads.
 const HERE: &str = ".";
 
-/// What `--accept-from` takes for everybody.
+/// The value of `--accept-from` that means everybody.
 const EVERYBODY: &str = "all";
 
 /// How a client is started.
@@ -149,7 +149,7 @@ impl ClientArgs {
         }
     }
 
-    /// The password to log in with, if there is one: asked for, or read.
+    /// The password to log in with, if one was asked for: typed, or read from a file.
     pub(in crate::cli) fn password(&self) -> Result<Option<Password>, Failure> {
         let text = match &self.password_file {
             None if !self.password => return Ok(None),
@@ -169,7 +169,7 @@ impl ClientArgs {
         password.check().map(|()| Some(password))
     }
 
-    /// The hub, with the invite that lets us in, if there is one.
+    /// The hub's address, with the invite if there is one.
     fn invited(&self) -> Result<JoinLink, Failure> {
         let Some(file) = &self.invite_file else { return Ok(self.hub.clone()) };
         let line = secret_line(file, "invite", "Join with the whole link instead.")?;
@@ -188,26 +188,26 @@ impl ClientArgs {
         }
     }
 
-    /// How many lines of standard input are not requests: a secret comes first.
+    /// How many lines of standard input are not requests, because they hold a password or an invite.
     pub(in crate::cli) fn lines_before_requests(&self) -> u64 {
         u64::from(is_stdin(self.password_file.as_deref()) || is_stdin(self.invite_file.as_deref()))
     }
 
-    /// The folder to offer from, by its full name.
+    /// The absolute path of the folder to offer from.
     pub(in crate::cli) fn dir(&self) -> Result<Option<PathBuf>, Failure> {
         self.dir.as_deref().map(check_dir).transpose().map_err(|failure| unusable(failure, "dir"))
     }
 
-    /// Where downloads go. Where it is not, or not to be written, is told now and not when all has been fetched.
+    /// The folder for downloads. If it cannot be written, the user is told now, and not after the first download.
     fn downloads(&self) -> Result<PathBuf, Failure> {
-        // Where potluck was started, nobody need want to fetch anything.
+        // The current folder is only the default; its user need not want to download anything.
         if self.downloads != Path::new(HERE) {
             check_target(&self.downloads).map_err(|failure| unusable(failure, "downloads"))?;
         }
         Ok(self.downloads.clone())
     }
 
-    /// Everybody is more than anybody who is named beside.
+    /// `all` includes all named people.
     fn accept_from(&self) -> AcceptFrom {
         match self.accept_from.as_slice() {
             [] => AcceptFrom::Nobody,
@@ -252,7 +252,7 @@ fn bad(message: impl Into<Cow<'static, str>>) -> Failure {
     Failure::new(ErrorCode::BadConfig, message)
 }
 
-/// A folder that an option names, and that cannot be used.
+/// Adds to a failure the option that names the folder.
 fn unusable(failure: Failure, option: &str) -> Failure {
     let way = failure.hint.unwrap_or_else(|| format!("Name another folder with --{option}.").into());
     bad(failure.message).hint(way)
@@ -262,7 +262,7 @@ fn is_stdin(file: Option<&Path>) -> bool {
     file == Some(Path::new("-"))
 }
 
-/// The first line of a file, or of standard input, that others shall not see; `instead` is what to do at a terminal.
+/// The first line of a file or of standard input, which holds a secret. `instead` tells what to do at a terminal.
 fn secret_line(file: &Path, what: &str, instead: &'static str) -> Result<String, Failure> {
     if is_stdin(Some(file)) {
         let input = io::stdin();
@@ -276,7 +276,7 @@ fn secret_line(file: &Path, what: &str, instead: &'static str) -> Result<String,
     read.map_err(|e| bad(format!("{} cannot be read: {}.", file.display(), cause::of_io(&e))))
 }
 
-/// Whose pushes may be taken: a name that somebody can have, or everybody's.
+/// Checks a value of `--accept-from`: a valid name, or everybody.
 fn accepted(text: &str) -> Result<String, String> {
     let usable = check_person(text).map_err(|failure| failure.message.into_owned());
     if text == EVERYBODY { Ok(text.to_owned()) } else { usable.map(|()| text.to_owned()) }

@@ -1,4 +1,4 @@
-//! The files of the demo: who brings what, and whether two files are equal.
+//! The files of the demo: who offers which, and a comparison of two files.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -6,23 +6,23 @@ use std::path::Path;
 
 use crate::core::Rng;
 
-/// What a file contains.
+/// The content of a file.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Content {
-    /// A line of text, so many times.
+    /// A line of text, repeated this often.
     Text(&'static str, usize),
-    /// So many bytes that look random and are the same in every run.
+    /// This many bytes that look random and are the same in every run.
     Noise(u64),
 }
 
-/// A file, and who offers it.
+/// A file, and the person who offers it.
 pub(super) struct Dish {
     pub(super) owner: &'static str,
     pub(super) name: &'static str,
     content: Content,
 }
 
-/// The people, in the order in which they come.
+/// The people, in the order in which they join.
 pub(super) const PEOPLE: [&str; 3] = ["dora", "erin", "cleo"];
 
 const MIB: u64 = 1 << 20;
@@ -31,7 +31,7 @@ const fn dish(owner: &'static str, name: &'static str, content: Content) -> Dish
     Dish { owner, name, content }
 }
 
-/// Text and binary, nothing and much, names that a careless program trips over, sizes around a chunk's edge.
+/// Text and binary, empty and large, difficult names, and sizes around the end of a chunk.
 pub(super) const DISHES: [Dish; 12] = [
     dish("dora", "notes.txt", Content::Text("Bring a salad, or something sweet.", 40)),
     dish("dora", "shopping list.txt", Content::Text("flour, eggs, butter, lemons", 3)),
@@ -57,7 +57,7 @@ impl Dish {
         let mut file = File::create(path)?;
         match self.content {
             Content::Text(line, times) => file.write_all(format!("{line}\n").repeat(times).as_bytes()),
-            // The size is the seed too: no two files are alike.
+            // The size is the seed, too, so no two files are alike.
             Content::Noise(size) => noise(&mut file, size, Rng(size)),
         }
     }

@@ -1,4 +1,4 @@
-//! A temporary folder that goes when it is not needed any more.
+//! A temporary folder that is removed when it is dropped.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -13,10 +13,10 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Makes a folder that nobody else has, and that nobody else may read: clients keep their keys in it.
+    /// Creates a folder that only this user can read, because clients keep their keys in it.
     pub(super) fn create(keep: bool) -> io::Result<Self> {
         let path = std::env::temp_dir().join(format!("potluck-demo-{:016x}", random()?));
-        // Fails if it exists: somebody else's folder is never used, and never removed.
+        // It fails if the folder exists, so that somebody else's folder is never used or removed.
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self { path, keep })
     }
@@ -25,7 +25,7 @@ impl Folder {
         &self.path
     }
 
-    /// Removes it, unless it is to be kept.
+    /// Removes it, unless it must be kept.
     pub(super) fn remove(mut self) -> io::Result<()> {
         let keep = std::mem::replace(&mut self.keep, true);
         if keep { Ok(()) } else { fs::remove_dir_all(&self.path) }
@@ -35,7 +35,7 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if !self.keep {
-            // On the way out because of something worse, which is what will be told.
+            // The demo ends because of something worse, which will be told.
             let _ = fs::remove_dir_all(&self.path);
         }
     }

@@ -1,13 +1,13 @@
-//! What the demo hears from its processes and from whoever watches it.
+//! The events that the demo waits for: from its processes, and from its user.
 
 use crate::io::os::signals::Signal;
 
-/// What comes in from outside.
+/// An event that the demo waits for.
 pub(super) enum Heard {
-    /// A process wrote a line.
+    /// A process has written a line.
     Line(&'static str, String),
-    /// A process will write no more.
+    /// A process has closed its output.
     End(&'static str),
-    /// Somebody wants the demo to end.
+    /// The user wants the demo to end.
     Signal(Signal),
 }

@@ -1,7 +1,7 @@
-//! `potluck demo`: a hub and three clients as processes of their own, and everything checked.
+//! `potluck demo`: runs a hub and three clients as processes of their own, and checks everything that they do.
 //!
-//! The clients are driven as any program would drive them: JSON requests with ids into a pipe, JSON events out of
-//! it, and no waiting for anything but events.
+//! The clients are used as any program would use them: JSON requests with ids on standard input, JSON events on
+//! standard output. The demo waits for events only.
 
 mod files;
 mod folder;
@@ -34,13 +34,13 @@ pub struct Demo {
     keep: bool,
 }
 
-/// Why the demo ends before its end.
+/// Why the demo stops early.
 enum Stop {
-    /// Something is not as it should be.
+    /// A check has failed.
     Failed(String),
-    /// Somebody wants it to end.
+    /// The user wants it to end.
     Signal(Signal),
-    /// Nobody reads what it says.
+    /// Its own output cannot be written.
     Unread(io::Error),
 }
 
@@ -65,7 +65,7 @@ impl Demo {
     fn play(&self) -> Result<(), Stop> {
         let (sender, heard) = std::sync::mpsc::channel();
         let signals = sender.clone();
-        // SIGHUP is among them: a terminal that is closed must not leave a hub behind.
+        // SIGHUP is among them, because a closed terminal must not leave a hub behind.
         let _signals = Signals::install(OnHangup::Told, move |signal| {
             let _ = signals.send(heard::Heard::Signal(signal));
         })
@@ -73,7 +73,7 @@ impl Demo {
         let folder = Folder::create(self.keep).map_err(Stop::failed("no temporary folder could be made"))?;
         let mut party = Party::new(folder.path(), style(), (sender, heard));
         let played = story::play(&mut party);
-        // Whatever happened: first the processes end, then the folder goes.
+        // In any case, the processes end first, and then the folder is removed.
         drop(party);
         let kept = folder.path().display().to_string();
         let removed = folder.remove().map_err(Stop::failed("the temporary folder could not be removed"));

@@ -1,4 +1,4 @@
-//! Everybody who takes part: what they are asked, what they have told, and waiting for it.
+//! The processes of the demo: sends their requests, reads their events, and waits for them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,27 +16,28 @@ use crate::ui::human::render;
 use crate::ui::log::render_log;
 use crate::ui::style::Style;
 
-/// The longest that anything may take. Far more than it does: only a slow machine and a fault come near it.
+/// The longest wait for anything. It is far longer than anything takes, except on a very slow machine or because of a
+/// fault.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The hub's name in the conversation.
+/// The hub's name in the output.
 pub(super) const HUB: &str = "hub";
 
-/// The client whose view is shown whole; of the others, what they asked for.
+/// The client whose events are all shown. Of the others, only answers are shown.
 pub(super) const NARRATOR: &str = "erin";
 
-/// What is known of one client.
+/// The state of one client, as its events tell.
 #[derive(Default)]
 pub(super) struct Guest {
-    /// Whether the hub knows it.
+    /// Whether the hub has registered it.
     pub(super) welcome: bool,
-    /// How many offers there are, as far as it knows.
+    /// The number of offers that it knows of.
     pub(super) total: Option<u64>,
-    /// How many people are there, as far as it knows.
+    /// The number of people that it knows of.
     pub(super) people: Option<u64>,
-    /// What was told last for each request that is final.
+    /// The final event of each request.
     pub(super) answers: BTreeMap<String, Event>,
-    /// The exit code in its last line.
+    /// The exit code in its `bye`.
     pub(super) bye: Option<u8>,
 }
 
@@ -57,7 +58,7 @@ impl Party {
         Self { folder: folder.to_owned(), style, sender, heard, processes, ended: Vec::new(), guests, link: None }
     }
 
-    /// A folder of somebody's.
+    /// A folder of one of the processes.
     pub(super) fn folder(&self, who: &str, what: &str) -> PathBuf {
         self.folder.join(who).join(what)
     }
@@ -74,7 +75,7 @@ impl Party {
         self.processes.get_mut(who).ok_or_else(|| Stop::Failed(format!("{who} is not there")))
     }
 
-    /// Writes a request to a client, marked with `id`.
+    /// Sends a request with this id to a client.
     pub(super) fn ask(&mut self, who: &'static str, id: &str, request: impl Into<Request>) -> Result<(), Stop> {
         let line = to_json(&RequestLine { id: Some(Id::Text(id.into())), request: request.into() });
         self.show(who, '<', &line)?;
@@ -92,7 +93,7 @@ impl Party {
         }
     }
 
-    /// Waits until something is so; `what` names it, should it never come.
+    /// Waits until a condition holds. `what` names it, in case it never does.
     pub(super) fn wait(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) -> Result<(), Stop> {
         let deadline = Instant::now() + PATIENCE;
         while !is_so(self) {
@@ -107,7 +108,7 @@ impl Party {
         Ok(())
     }
 
-    /// Whether somebody wants the demo to end; for work that waits for nothing.
+    /// Checks whether the user wants the demo to end, for work that does not wait for anything.
     pub(super) fn look_up(&mut self) -> Result<(), Stop> {
         while let Ok(heard) = self.heard.try_recv() {
             self.take(heard)?;
@@ -130,7 +131,7 @@ impl Party {
             Heard::Line(who, line) => self.client_line(who, &line),
             Heard::End(who) => {
                 self.ended.push(who);
-                // Whoever leaves as agreed says `bye`; the hub is the last one, and is waited for.
+                // A client must say `bye`; the hub is the last process, and is waited for.
                 let agreed = who == HUB && self.processes.len() == 1
                     || self.guests.get(who).is_some_and(|guest| guest.bye == Some(0));
                 if agreed { Ok(()) } else { Err(Stop::Failed(format!("{who} ended too early"))) }
@@ -154,7 +155,7 @@ impl Party {
         let Some(line) = line else { return Ok(()) };
         if shows(who, &line) {
             let text = render(&line, self.style);
-            // Where a file went is nothing to remember: it will not be there for long.
+            // The paths of files are not shown: they will soon be removed.
             let most = if matches!(line.event, Event::TransferCompleted(_)) { 1 } else { usize::MAX };
             text.lines().take(most).try_for_each(|shown| self.show(who, '|', shown))?;
         }
@@ -172,12 +173,12 @@ impl Party {
         Ok(())
     }
 
-    /// A headline between the parts.
+    /// Prints a headline between two parts.
     pub(super) fn headline(&self, text: &str) -> Result<(), Stop> {
         writeln!(StandardOutput, "\n{}", self.style.bold(text)).map_err(Stop::Unread)
     }
 
-    /// What somebody says or is asked, every line with the name before it.
+    /// Prints what a process says or is asked, with its name before each line.
     fn show(&self, who: &str, mark: char, text: &str) -> Result<(), Stop> {
         let mut out = StandardOutput;
         let before = self.style.dim(&format!("{who:<4} {mark}"));
@@ -185,7 +186,7 @@ impl Party {
     }
 }
 
-/// One view is shown whole, but for what goes by too fast to read; of the others, the answers.
+/// Of the narrator, everything is shown except fast progress; of the others, only answers.
 fn shows(who: &str, line: &EventLine) -> bool {
     match line.event {
         Event::TransferProgress(_) | Event::TransferStarted(_) => false,

@@ -1,4 +1,4 @@
-//! One process of the demo: started, written to, listened to, and never left behind.
+//! One process of the demo. It is killed when it is dropped.
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Write};
@@ -16,7 +16,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts this program with these arguments. Its lines are sent to `heard` under the name `who`, then its end.
+    /// Starts this program with these arguments. Its lines, and then its end, are sent to `heard` with the name `who`.
     pub(super) fn start(
         who: &'static str,
         args: impl IntoIterator<Item = impl AsRef<OsStr>>,
@@ -26,7 +26,7 @@ impl Process {
             .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Ctrl-C is for the demo alone, which then ends the others in its own order.
+            // Ctrl-C must reach only the demo, which then ends the processes in its own order.
             .process_group(0)
             .spawn()?;
         let input = child.stdin.take();
@@ -34,7 +34,7 @@ impl Process {
         let process = Self { child, input };
         std::thread::Builder::new().name(who.into()).spawn(move || {
             let lines = output.into_iter().flat_map(|output| BufReader::new(output).lines());
-            // What cannot be read is as good as the end.
+            // An unreadable line counts as the end.
             for line in lines.map_while(Result::ok) {
                 if heard.send(Heard::Line(who, line)).is_err() {
                     return;
@@ -45,23 +45,23 @@ impl Process {
         Ok(process)
     }
 
-    /// Writes a line to it.
+    /// Writes a line to its standard input.
     pub(super) fn write(&mut self, line: &str) -> io::Result<()> {
         let input = self.input.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
         writeln!(input, "{line}").and_then(|()| input.flush())
     }
 
-    /// Ends its input.
+    /// Closes its standard input.
     pub(super) fn end_input(&mut self) {
         self.input = None;
     }
 
-    /// Asks it to end, as a service manager would.
+    /// Sends SIGTERM, as a service manager would.
     pub(super) fn terminate(&self) -> io::Result<()> {
         Ok(kill_process(Pid::from_child(&self.child), Signal::TERM)?)
     }
 
-    /// Its exit status; to be called once its output has ended.
+    /// Its exit status. Must be called after its output has ended.
     pub(super) fn wait(&mut self) -> io::Result<ExitStatus> {
         self.child.wait()
     }
@@ -69,7 +69,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // If it has ended already, there is nothing to kill, and waiting gives at once.
+        // If it has ended already, there is nothing to kill, and waiting returns at once.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

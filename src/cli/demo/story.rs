@@ -1,4 +1,4 @@
-//! What happens in the demo, one part after the other.
+//! The parts of the demo, one after the other.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use crate::io::drive::stdout::StandardOutput;
 use crate::protocol::{Event, request};
 use crate::ui::units::{count, duration, rate, size};
 
-/// Who leaves before the others.
+/// The person who leaves before the others.
 const LEAVER: &str = PEOPLE[0];
 
 pub(super) fn play(party: &mut Party) -> Result<(), Stop> {
@@ -32,7 +32,7 @@ pub(super) fn play(party: &mut Party) -> Result<(), Stop> {
     summary(&totals).map_err(Stop::Unread)
 }
 
-/// What was moved.
+/// The files and bytes that were moved.
 struct Totals {
     fetched: u64,
     bytes: u64,
@@ -64,7 +64,7 @@ fn gather(party: &mut Party) -> Result<(), Stop> {
         party.start(person, args)?;
         party.guests.entry(person).or_default();
         party.wait(&format!("{person} to be welcome"), |party| party.guests[person].welcome)?;
-        // One after the other, so that the conversation is the same each time.
+        // One after the other, so that the output is the same in every run.
         let people = i as u64 + 1;
         party.wait(&format!("everybody to see {person}"), |party| {
             party.guests.values().all(|guest| guest.people == Some(people))
@@ -87,7 +87,7 @@ fn offer(party: &mut Party) -> Result<(), Stop> {
     Ok(())
 }
 
-/// What everybody fetches: all that somebody else offers.
+/// Everything that each person fetches: what the others offer.
 fn wishes() -> impl Iterator<Item = (&'static str, &'static Dish)> {
     PEOPLE.into_iter().flat_map(|person| {
         let others = DISHES.iter().filter(move |dish| dish.owner != person);

@@ -1,11 +1,12 @@
 //! A hub's settings.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{HubFiles, Keep, LoginPolicy};
 use crate::core::link::LinkConfig;
-use crate::protocol::Timestamp;
+use crate::core::time::Time;
 use crate::protocol::limits::HubLimits;
+use crate::protocol::{PublicKey, Timestamp};
 
 /// Who may join.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,43 @@ pub enum Access {
     Invite,
     /// Who has an account.
     Accounts,
+}
+
+/// How failed logins are met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginPolicy {
+    /// After so many failures in a row an account is locked.
+    pub max_failures: u32,
+    /// For how long.
+    pub lockout: Duration,
+}
+
+impl Default for LoginPolicy {
+    fn default() -> Self {
+        Self { max_failures: 3, lockout: Duration::from_secs(10) }
+    }
+}
+
+/// Where the hub serves files, and how much room it has for copies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubFiles {
+    /// The hub's key.
+    pub key: PublicKey,
+    /// Its address; unspecified if it listens on all: clients know under which one they reach it.
+    pub address: IpAddr,
+    /// The TCP port.
+    pub port: u16,
+    /// Room for copies, in bytes.
+    pub room: u64,
+}
+
+/// What is kept of what was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// What was said within this time.
+    For(Duration),
+    /// The newest, with so many bytes in all.
+    Bytes(u64),
 }
 
 /// A hub's settings.
@@ -39,4 +77,11 @@ pub struct HubConfig {
     pub run: u64,
     /// What the calendar said at time 0.
     pub epoch: Timestamp,
+}
+
+impl HubConfig {
+    /// What the calendar says.
+    pub(super) fn today(&self, now: Time) -> Timestamp {
+        Timestamp(self.epoch.0 + (now.0 / 1_000) as i64)
+    }
 }

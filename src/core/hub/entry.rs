@@ -1,15 +1,19 @@
 //! Who enters under which name, and who leaves.
 
-use super::commits::AwaitingCommit;
-use super::exchange::Exchange;
-use super::roster::Registered;
-use super::underway::Entering;
-use super::{Hub, PeerId};
+use super::cx::Cx;
+use super::entrance::name_taken;
+use super::journal::commits::AwaitingCommit;
+use super::roster::{keep_visit, roster_line, set_presence};
+use super::sessions::contest::{Challenge, in_use};
+use super::sessions::exchange::Exchange;
+use super::sessions::underway::Entering;
+use super::state::SessionRecord;
+use super::{Hub, Output, PeerId, people, pings, pushes};
+use crate::core::hub::sessions::registered::Registered;
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{NameKey, check_person};
-use crate::protocol::record::Record;
-use crate::protocol::{ErrorCode, Event, Failure, Id, Network, PublicKey, event, request};
+use crate::protocol::{Client, ErrorCode, Event, Failure, Id, Network, Presence, Timestamp, event, log, request};
 
 impl Hub {
     pub(super) fn register(
@@ -20,17 +24,17 @@ impl Hub {
         request: request::Register,
     ) -> Result<(), Failure> {
         check_person(&request.name).map_err(|failure| failure.at(pointer_at("/name")))?;
-        self.may_enter(id, None)?;
+        self.entrance.may_enter(&self.base.at(now), id, None)?;
         let name_key = NameKey::of(&request.name);
-        self.key_suffices(id, &name_key, &request.name)?;
-        self.is_invited(now, id)?;
-        let known = self.state.names().is_taken(&name_key);
+        self.entrance.key_suffices(&self.base.at(now), id, &name_key, &request.name)?;
+        self.entrance.is_invited(&self.base.at(now), id)?;
+        let known = self.base.journal.state.names().is_taken(&name_key);
         if !known {
-            self.check_new_name(now, id)?;
-            self.can_keep()?;
+            self.entrance.check_new_name(&mut self.base.at(now), id)?;
+            self.base.journal.can_keep()?;
         }
         // Who is known already stays, whatever looks like them.
-        let names = self.state.names();
+        let names = self.base.journal.state.names();
         if let (false, Some(twin)) = (known, names.twin(&request.name)) {
             let message = format!("The name {} looks like {}, which is taken.", request.name, names.shown(twin));
             return Err(Failure::new(ErrorCode::NameTaken, message).at(pointer_at("/name")));
@@ -38,42 +42,8 @@ impl Hub {
         self.enter_or_contest(now, id, Entering { request_id: request_id.clone(), name: request.name, name_key, known })
     }
 
-    /// Whether a key, and its address, may take one more name.
-    pub(super) fn check_new_name(&mut self, now: Time, id: PeerId) -> Result<(), Failure> {
-        let Some(peer) = self.peers.get(&id) else { return Ok(()) };
-        let most = self.config.limits.names_per_address;
-        if self.newcomers.count(now, Network::of(peer.address.ip())) >= most {
-            let message = format!("From your address {most} names were taken within a day; that is the most.");
-            return Err(
-                Failure::new(ErrorCode::TooMany, message).hint("Enter under a name that you have, or tomorrow.")
-            );
-        }
-        let most = self.config.limits.names_per_key;
-        let owned = self.state.names().names_of(&peer.key).count();
-        if owned >= most {
-            let message = format!("Your key has {owned} names; that is the most.");
-            return Err(Failure::new(ErrorCode::TooMany, message).hint("Enter under one of them."));
-        }
-        Ok(())
-    }
-
-    /// Whether a client is free to enter; `again` is a name that it may have entered already.
-    pub(super) fn may_enter(&self, id: PeerId, again: Option<&NameKey>) -> Result<(), Failure> {
-        let already = |message: String| Err(Failure::new(ErrorCode::AlreadyRegistered, message));
-        match self.peers.get(&id).and_then(|peer| peer.name.as_ref()) {
-            Some(name) if again != Some(&name.name_key) => {
-                return already(format!("You are registered as {}.", name.name));
-            }
-            Some(_) | None => {}
-        }
-        match self.underway.name(id) {
-            Some(name) => already(format!("You are about to be registered as {name}.")),
-            None => Ok(()),
-        }
-    }
-
     pub(super) fn enter_or_contest(&mut self, now: Time, id: PeerId, entering: Entering) -> Result<(), Failure> {
-        match self.online.get(&entering.name_key).copied() {
+        match self.base.sessions.named(&entering.name_key) {
             None => {
                 self.enter(now, id, entering);
                 Ok(())
@@ -87,109 +57,230 @@ impl Hub {
 
     /// Registers a name that is free: at once if it is known to be this client's, otherwise when that is on disk.
     pub(super) fn enter(&mut self, now: Time, id: PeerId, entering: Entering) {
-        let Some(peer) = self.peers.get(&id) else { return };
-        if peer.name.is_some() || self.online.contains_key(&entering.name_key) {
+        let Some(peer) = self.base.sessions.get(id) else { return };
+        if peer.name.is_some() || self.base.sessions.named(&entering.name_key).is_some() {
             let failure = name_taken(&entering.name);
-            return self.refuse(now, id, entering.request_id, "register", failure);
+            return self.base.at(now).refuse(id, entering.request_id, "register", failure);
         }
         if entering.known {
             return self.welcome(now, id, entering);
         }
         let (name, name_key, key, since) =
-            (entering.name.clone(), entering.name_key.clone(), peer.key, self.calendar(now).0);
-        if !self.state.names().is_taken(&name_key) {
-            self.newcomers.add(now, Network::of(peer.address.ip()));
+            (entering.name.clone(), entering.name_key.clone(), peer.key, self.base.config.today(now).0);
+        if !self.base.journal.state.names().is_taken(&name_key) {
+            self.entrance.newcomers.add(now, Network::of(peer.at.address.ip()));
         }
-        let credential = self.state.names().credential(&name_key);
-        if !self.state.names().knows(&key) {
-            self.spend_invite(id, &name);
+        let credential = self.base.journal.state.names().credential(&name_key);
+        if !self.base.journal.state.names().knows(&key) {
+            self.entrance.spend_invite(&mut self.base.at(now), id, &name);
         }
-        self.online.insert(name_key.clone(), id);
-        self.underway.begin(id, &entering);
-        self.claim_name(name, name_key, key, since, credential);
-        self.commits.hold(AwaitingCommit::Entering(id, entering));
-    }
-
-    /// Has it written down that a name belongs to a key.
-    pub(super) fn claim_name(
-        &mut self,
-        name: String,
-        name_key: NameKey,
-        key: PublicKey,
-        since: i64,
-        credential: Option<u64>,
-    ) {
-        self.record(Record::Name { name, name_key: name_key.clone(), key, since, credential });
-        self.credentials.claim(self.commits.newest(), name_key, key, credential);
+        self.base.sessions.use_name(name_key.clone(), id);
+        self.entrance.underway.begin(id, &entering);
+        self.entrance.claim_name(&mut self.base.at(now), name, name_key, key, since, credential);
+        self.base.journal.commits.hold(AwaitingCommit::Entering(id, entering));
     }
 
     /// What waited for its name to be on disk.
     pub(super) fn entered(&mut self, now: Time, id: PeerId, entering: Entering) {
-        self.underway.end(id);
-        if self.peers.contains_key(&id) {
+        self.entrance.underway.end(id);
+        if self.base.sessions.has(id) {
             self.welcome(now, id, entering);
         } else {
-            self.online.remove(&entering.name_key);
+            self.base.sessions.free_name(&entering.name_key);
         }
     }
 
     fn welcome(&mut self, now: Time, id: PeerId, entering: Entering) {
         // It is shown as its owner first wrote it.
-        let name = self.state.names().shown(&entering.name_key);
+        let name = self.base.journal.state.names().shown(&entering.name_key);
         self.arrive(now, id, name, entering.name_key.clone());
-        self.welcome_again(now, id, entering.request_id);
-        self.tell_blocks(now, id);
-        self.begin_following(now, id);
-        self.offer_pushes_to(now, &entering.name_key);
+        welcome_again(&mut self.base.at(now), id, entering.request_id, self.feeds.newest());
+        tell_blocks(&mut self.base.at(now), id);
+        self.base.at(now).begin_following(id);
+        pushes::offer_pushes_to(&mut self.base.at(now), &entering.name_key);
     }
 
-    pub(super) fn welcome_again(&mut self, now: Time, id: PeerId, request_id: Option<Id>) {
-        let Ok(Registered { name, number, .. }) = self.me(id) else { return };
-        let newest = self.recent.newest;
-        let (clients, offers, revision) =
-            (self.state.roster().len() as u64, self.state.table().len() as u64, self.state.revision());
-        self.answer(now, id, request_id, event::Welcome { name, number, revision, clients, offers, newest });
-    }
-
-    /// Its program must know whom its user blocks: direct connections do not pass through us.
-    fn tell_blocks(&mut self, now: Time, id: PeerId) {
-        if let Ok(blocks) = self.blocked_by(id)
-            && !blocks.names.is_empty()
-        {
-            self.tell(now, id, blocks);
+    /// A client is out of the roster, and its offers out of the table; the session stays. Says how many offers.
+    pub(super) fn leave(&mut self, now: Time, id: PeerId, reason: &str) -> u64 {
+        self.feeds.settle(&mut self.base.at(now), id);
+        let Some(peer) = self.base.sessions.get_mut(id) else { return 0 };
+        let Some(name) = peer.name.take() else { return 0 };
+        self.places.parted(now, id);
+        peer.feed = None;
+        let client = roster_line(peer, &name, Presence::Offline, Timestamp(0));
+        let files: Vec<_> = std::mem::take(&mut peer.offers).into_keys().collect();
+        let withdrawn = files.len() as u64;
+        self.files.offers_left(&mut self.base.at(now), id, &name.name, files);
+        self.files.holders.forget(id);
+        pushes::take_all_back(&mut self.base.at(now), id);
+        self.files.copies_left(id);
+        if self.base.sessions.fetchers.leave(client.key) && self.base.config.files.is_some() {
+            self.base.out.push_back(Output::MayNotFetch(client.key));
         }
+        self.base.at(now).part(id, &client);
+        self.feeds.was_last_there(&mut self.base.at(now), &name.name_key);
+        self.base.sessions.free_name(&name.name_key);
+        let (closed, number) = (self.base.config.today(now), name.number);
+        self.base.at(now).record_of_session(&SessionRecord::Left { name: name.name.clone(), closed });
+        self.base.sessions.visits.set_state(number, Presence::Offline);
+        self.base.sessions.visits.close(number, closed);
+        keep_visit(&mut self.base.at(now), number);
+        self.base.sessions.visits.left(Client { state: Presence::Offline, since: closed, ..client });
+        self.base.log(log::ClientLeft { name: name.name, number, reason: reason.to_owned() });
+        withdrawn
+    }
+
+    /// A name is in use from now on.
+    pub(super) fn arrive(&mut self, now: Time, id: PeerId, name: String, name_key: NameKey) {
+        let opened = self.base.config.today(now);
+        let Some((key, address)) = self.base.sessions.get(id).map(|peer| (peer.key, peer.at.address)) else { return };
+        let number = self.base.sessions.visits.begin(&name, key, address, opened);
+        let Some(peer) = self.base.sessions.get_mut(id) else { return };
+        peer.name =
+            Some(Registered { name: name.clone(), name_key: name_key.clone(), number, entered: self.feeds.newest() });
+        let there = peer.conn.is_some();
+        self.base.sessions.fetchers.enter(key);
+        self.places.named(id);
+        if self.base.config.files.is_some() {
+            self.base.out.push_back(Output::MayFetch(key, name.clone()));
+        }
+        self.feeds.is_there(&mut self.base.at(now), &name_key);
+        self.base.sessions.use_name(name_key, id);
+        keep_visit(&mut self.base.at(now), number);
+        self.base.log(log::ClientRegistered { name, number, address: address.to_string() });
+        let state = if there { Presence::Online } else { Presence::Away };
+        set_presence(&mut self.base.at(now), id, state);
     }
 
     pub(super) fn dereg(&mut self, now: Time, id: PeerId) -> Result<Event, Failure> {
-        let name = self.me(id)?.name;
+        let name = self.base.sessions.me(id)?.name;
         let withdrawn = self.leave(now, id, "dereg");
         Ok(event::Deregistered { name, withdrawn }.into())
     }
 
     pub(super) fn quit(&mut self, now: Time, id: PeerId, request_id: &Option<Id>) {
         // Others who measure the way to them are answered.
-        self.probes_fail(now, id);
+        pings::probes_fail(&mut self.base.at(now), id);
         // What is not answered yet is of no interest any more.
-        if let Some(peer) = self.peers.get_mut(&id) {
+        if let Some(peer) = self.base.sessions.get_mut(id) {
             peer.exchange = Exchange::default();
         }
-        self.answer(
-            now,
+        self.base.at(now).answer(
             id,
             request_id.clone(),
             event::Bye { reason: "quit".into(), code: 0, given_up: Default::default() },
         );
         // The goodbye leaves before the connection does.
         while let Some((conn, frame)) =
-            self.peers.get_mut(&id).and_then(|peer| Some((peer.conn?, peer.link.poll(now)?)))
+            self.base.sessions.get_mut(id).and_then(|peer| Some((peer.conn?, peer.link.poll(now)?)))
         {
-            self.out.push_back(super::Output::Send(conn, frame));
+            self.base.out.push_back(super::Output::Send(conn, frame));
         }
         self.end(now, id, "quit");
     }
+
+    /// The name is ours, but in use: by a process that was killed, or by another one that lives.
+    pub(super) fn contest(&mut self, now: Time, id: PeerId, holder: PeerId, entering: Entering) {
+        let ack_timeout = self.base.config.link.ack_timeout;
+        let Some(peer) = self.base.sessions.get_mut(holder).filter(|peer| peer.conn.is_some()) else {
+            return self.take_over(now, holder, id, entering);
+        };
+        if let Some(challenge) = &mut peer.challenge {
+            let by = std::mem::replace(&mut challenge.by, id);
+            let older = std::mem::replace(&mut challenge.entering, entering);
+            self.entrance.underway.end(by);
+            self.entrance.underway.begin(id, &challenge.entering);
+            let failure = in_use(&older.name, ack_timeout);
+            return self.base.at(now).refuse(by, older.request_id, "register", failure);
+        }
+        peer.link.probe(now);
+        let (counts_from, deadline) = (now + ack_timeout / 5, now + ack_timeout);
+        self.entrance.underway.begin(id, &entering);
+        peer.challenge = Some(Challenge { by: id, entering, counts_from, asked_again: false, deadline });
+        self.base.sessions.talks(holder);
+    }
+
+    /// The connection of a session is gone: who wants its name has it at once. Says whether somebody does; who has left
+    /// meanwhile does not, and the holder has its grace.
+    pub(super) fn pass_to_challenger(&mut self, now: Time, holder: PeerId) -> bool {
+        let Some(challenge) = self.base.sessions.get_mut(holder).and_then(|peer| peer.challenge.take()) else {
+            return false;
+        };
+        if !self.base.sessions.has(challenge.by) {
+            self.entrance.underway.end(challenge.by);
+            return false;
+        }
+        self.challenge_won(now, holder, challenge);
+        true
+    }
+
+    /// The holder is gone.
+    pub(super) fn challenge_won(&mut self, now: Time, holder: PeerId, challenge: Challenge) {
+        self.entrance.underway.end(challenge.by);
+        self.take_over(now, holder, challenge.by, challenge.entering);
+    }
+
+    /// A name goes from one session to another of the same key. If it is not on disk yet, the new one waits for that
+    /// as the old one did.
+    fn take_over(&mut self, now: Time, holder: PeerId, by: PeerId, entering: Entering) {
+        self.end(now, holder, "replaced");
+        let waits = self.entrance.underway.is(holder, &entering.name_key);
+        if waits && self.base.journal.commits.pass_on(holder, by, &entering) {
+            self.base.sessions.use_name(entering.name_key.clone(), by);
+            self.entrance.underway.end(holder);
+            self.entrance.underway.begin(by, &entering);
+        } else {
+            self.enter(now, by, entering);
+        }
+    }
+
+    /// The holder of a contested name has said something.
+    pub(super) fn answer_challenge(&mut self, now: Time, holder: PeerId) {
+        let Some(peer) = self.base.sessions.get_mut(holder) else { return };
+        if let Some(Challenge { by, entering, .. }) = peer.challenge.take_if(|challenge| challenge.counts_from <= now) {
+            self.entrance.underway.end(by);
+            let failure = in_use(&entering.name, self.base.config.link.ack_timeout);
+            self.base.at(now).refuse(by, entering.request_id, "register", failure);
+        }
+    }
+
+    /// Time passes for the holder of a contested name. Says whether it has lost it, and has been ended.
+    pub(super) fn challenge_tick(&mut self, now: Time, holder: PeerId) -> bool {
+        let ack_timeout = self.base.config.link.ack_timeout;
+        let Some(peer) = self.base.sessions.get_mut(holder) else { return false };
+        let Some(challenge) = peer.challenge.as_mut().filter(|challenge| challenge.due() <= now) else { return false };
+        if !challenge.asked_again {
+            challenge.asked_again = true;
+            // If the hub itself has slept, the holder still has its time.
+            challenge.deadline = challenge.deadline.max(now + ack_timeout * 4 / 5);
+            peer.link.probe(now);
+            return false;
+        }
+        let by = challenge.by;
+        if !self.base.sessions.has(by) {
+            // Who has left meanwhile does not want the name any more.
+            self.base.sessions.get_mut(holder).and_then(|peer| peer.challenge.take());
+            self.entrance.underway.end(by);
+            return false;
+        }
+        self.end(now, holder, "replaced");
+        true
+    }
 }
 
-/// The name is somebody else's.
-pub(super) fn name_taken(name: &str) -> Failure {
-    Failure::new(ErrorCode::NameTaken, format!("The name {name} is taken.")).at(pointer_at("/name"))
+/// Answers who has entered; `newest` is the newest message.
+pub(super) fn welcome_again(cx: &mut Cx<'_>, id: PeerId, request_id: Option<Id>, newest: u64) {
+    let Ok(Registered { name, number, .. }) = cx.sessions.me(id) else { return };
+    let (clients, offers, revision) =
+        (cx.journal.state.roster().len() as u64, cx.journal.state.table().len() as u64, cx.journal.state.revision());
+    cx.answer(id, request_id, event::Welcome { name, number, revision, clients, offers, newest });
+}
+
+/// Its program must know whom its user blocks: direct connections do not pass through us.
+fn tell_blocks(cx: &mut Cx<'_>, id: PeerId) {
+    if let Ok(blocks) = people::blocked_by(cx, id)
+        && !blocks.names.is_empty()
+    {
+        cx.tell(id, blocks);
+    }
 }

@@ -4,95 +4,63 @@
 //! the roster; its offers are in the table. Both are state with revisions: changes are gathered for a short
 //! while, then each client that can take more is told what changed since what it has.
 
-mod accounts;
-mod attempts;
-mod attending;
-mod chores;
-mod clients;
-mod commits;
 mod config;
-mod contest;
-mod copies;
-mod counts;
-mod ending;
+mod connections;
+mod cx;
+mod entrance;
 mod entry;
-mod exchange;
-mod failures;
-mod feed;
-mod following;
-mod health;
-mod held;
-mod holders;
-mod invites;
-mod kept;
-mod locate;
-mod newcomers;
-mod offers;
-mod orphans;
-mod pages;
+mod feeds;
+mod files;
+mod journal;
+mod outcomes;
 mod people;
-mod places;
-mod proposing;
+mod pings;
+mod ports;
 mod pushes;
-mod rates;
-mod recent;
-mod refusals;
 mod requests;
 mod revocation;
 mod room_news;
 mod rooms;
 mod roster;
-mod scanned;
-mod search;
+mod sessions;
 mod state;
-mod strangers;
-mod telling;
 mod timers;
-mod underway;
-mod visits;
 
-pub use accounts::{LoginPolicy, Verified};
-pub use config::{Access, HubConfig};
-pub use copies::{CopyPlan, HubFiles};
-pub use held::Keep;
+pub use config::{Access, HubConfig, HubFiles, Keep, LoginPolicy};
+pub use ports::{CopyPlan, Input, Output, Verified};
 pub use state::{SessionRecord, Snapshot, State};
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::net::SocketAddr;
+use crate::protocol::Client;
+use crate::protocol::Offer;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::time::Time;
 use super::timers::Timers;
-use crate::protocol::log::LogEvent;
-use crate::protocol::name::NameKey;
-use crate::protocol::record::{Found, Loaded, NameRecord, Query, Record};
-use crate::protocol::types::{Content, Password};
-use crate::protocol::wire::Frame;
-use crate::protocol::{ContentHash, Failure, PublicKey};
-use attempts::Attempts;
-use chores::Chores;
-use clients::Peer;
-use commits::Commits;
-use copies::Copies;
-use failures::Failures;
-use feed::Awaiting;
-use health::Health;
-use held::{PendingQuery, Queries};
-use holders::Holders;
-use invites::Invites;
-use newcomers::Newcomers;
-use places::Places;
-use recent::Recent;
-use refusals::Refusals;
-use revocation::Credentials;
-use room_news::RoomNews;
-use roster::Fetchers;
-use scanned::Scanned;
-use strangers::Strangers;
-use telling::Updates;
-use timers::Timer;
-use underway::Underway;
-use visits::Visits;
+use crate::protocol::record::Loaded;
+use crate::protocol::{ErrorCode, Failure};
+use cx::Base;
+use entrance::Entrance;
+use entrance::attempts::Attempts;
+use entrance::credentials::Credentials;
+use entrance::failures::Failures;
+use entrance::invites::Invites;
+use entrance::newcomers::Newcomers;
+use feeds::Feeds;
+use files::Files;
+use files::chores::Chores;
+use files::copies::Copies;
+use files::holders::Holders;
+use journal::Journal;
+use room_news::RoomChanges;
+use sessions::Sessions;
+use sessions::places::Places;
+use sessions::refusals::Refusals;
+use sessions::strangers::Strangers;
+use sessions::underway::Underway;
+use sessions::updates::Updates;
+use sessions::visits::Visits;
+use timers::{OWN, Timer};
 
 /// How long a connection may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -103,190 +71,55 @@ pub type ConnId = u64;
 /// A session's number in this run.
 type PeerId = u64;
 
-/// What a hub is told.
-#[derive(Debug)]
-pub enum Input<'a> {
-    /// A connection was made; the other side has proved that it holds the key.
-    Connected {
-        /// Its number.
-        conn: ConnId,
-        /// The key.
-        key: PublicKey,
-        /// Where it comes from.
-        address: SocketAddr,
-        /// `quic` or `tcp`.
-        transport: &'static str,
-    },
-    /// A line arrived, without its line feed.
-    Line {
-        /// On which connection.
-        conn: ConnId,
-        /// The line.
-        line: &'a [u8],
-    },
-    /// A connection broke.
-    Disconnected {
-        /// Which.
-        conn: ConnId,
-        /// How.
-        reason: String,
-    },
-    /// Everything up to this commit is on disk.
-    Committed(u64),
-    /// What the store answers to a question.
-    Found(u64, Found),
-    /// Names or accounts were changed by another program: these there are now.
-    Names(Vec<NameRecord>),
-    /// A password has been checked: whose it is, if it is right.
-    Verified(u64, Option<Verified>),
-    /// A copy is on disk, or could not be made.
-    Copied(u64, Result<(), Failure>),
-    /// The bytes of a copy from before are there, and so many.
-    CopyFound(ContentHash, u64),
-    /// The bytes of this copy are not there any more.
-    CopyLost(ContentHash),
-    /// What lies on the hub's own shelf has changed: these files are new or other ones, these are gone.
-    ShelfChanged(Vec<Content>, Vec<String>),
-    /// The store cannot write for now: full, held by another program, failing. What was persisted is written once that works.
-    StoreDegraded(Failure),
-    /// What was persisted with these numbers is not written, and will not be: it was given up in time.
-    StoreAbandoned(Vec<u64>),
-    /// The store writes again, and what it could not write before is on its way.
-    StoreRecovered,
-    /// The store will never take what was persisted with this number. `Committed` comes for it all the same.
-    StoreRefused(u64, Failure),
-    /// The store does not work any more.
-    StoreFailed(Failure),
-    /// The hub shall end.
-    Stop(String),
-    /// Time has passed.
-    Tick,
-}
-
-/// What a hub wants done.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Output {
-    /// Send a frame.
-    Send(ConnId, Frame),
-    /// Send a line that is not a frame, without its line feed.
-    Say(ConnId, String),
-    /// Close a connection once everything before has been sent.
-    Close(ConnId),
-    /// Write a record; `Committed` with this number is wanted when it is on disk. Records with the same number follow one
-    /// another and belong together: all of them are kept or none.
-    Persist(u64, Record),
-    /// Give up these records if they are not written yet; `StoreAbandoned` with those that are not is wanted.
-    Abandon(Vec<u64>),
-    /// Ask the store; `Found` with this number is wanted.
-    Query(u64, Query),
-    /// Check a password; `Verified` with this number is wanted.
-    Verify {
-        /// The number.
-        attempt: u64,
-        /// The account's name; there may be none.
-        name_key: NameKey,
-        /// The password.
-        password: Password,
-    },
-    /// Fetch a content and keep it; `Copied` is wanted.
-    Copy(CopyPlan),
-    /// Remove the bytes of this copy.
-    Discard(ContentHash),
-    /// Who holds this key is here under this name, and may fetch from the hub.
-    MayFetch(PublicKey, String),
-    /// Who holds this key may not any more.
-    MayNotFetch(PublicKey),
-    /// Write on the log.
-    Log(LogEvent),
-    /// The hub has ended.
-    Stopped,
-}
-
-/// The hub's machine.
+/// The hub's machine: who is connected, what all share, and between them what waits for the disk.
 pub struct Hub {
-    config: HubConfig,
+    base: Base,
+    /// Connections that have not said hello.
     strangers: Strangers,
-    peers: Scanned<BTreeMap<PeerId, Peer>>,
-    conns: BTreeMap<ConnId, PeerId>,
-    /// Registered names.
-    online: Scanned<HashMap<NameKey, PeerId>>,
-    underway: Underway,
-    health: Health,
-    fetchers: Fetchers,
-    /// What all would share if there were several hubs.
-    state: State,
-    invites: Invites,
-    credentials: Credentials,
-    newcomers: Newcomers,
+    /// How many sessions there may be, and whose.
     places: Places,
-    room_news: BTreeMap<u64, RoomNews>,
-    failures: Failures,
-    refusals: Refusals,
-    /// Logins that are being checked.
-    attempts: Attempts,
-    recent: Recent,
-    awaiting: BTreeMap<u64, Awaiting>,
-    queries: Queries,
-    /// Who has received more than is written down.
-    unsaved: BTreeSet<NameKey>,
-    flush_at: Option<Time>,
-    trim_at: Option<Time>,
-    visits: Visits,
-    chores: Chores,
-    updates: Updates,
-    holders: Holders,
-    copies: Copies,
-    gather_at: Option<Time>,
+    entrance: Entrance,
+    feeds: Feeds,
+    room_news: RoomChanges,
+    files: Files,
     timers: Timers<Timer>,
-    /// Peers that may have frames to send.
-    talking: BTreeSet<PeerId>,
-    next_peer: PeerId,
-    commits: Commits,
+    /// When old messages are looked for.
+    trim_at: Option<Time>,
     stopping: bool,
-    out: VecDeque<Output>,
 }
 
 impl Hub {
     /// A hub that knows this from before.
     pub fn new(config: HubConfig, mut loaded: Loaded) -> Self {
-        let mut hub = Self {
-            strangers: Strangers::default(),
-            peers: Scanned::default(),
-            conns: BTreeMap::new(),
-            online: Scanned::default(),
+        let entrance = Entrance {
             underway: Underway::default(),
-            health: Health::default(),
-            fetchers: Fetchers::default(),
-            state: State::load(&mut loaded),
-            invites: Invites::default(),
             credentials: Credentials::load(&loaded.names),
             newcomers: Newcomers::default(),
-            places: Places::default(),
-            room_news: BTreeMap::new(),
-            failures: Failures::load(loaded.failures, config.epoch, &config.logins),
-            refusals: Refusals::default(),
             attempts: Attempts::default(),
-            recent: Recent::new(loaded.last_message),
-            awaiting: BTreeMap::new(),
-            queries: Queries::default(),
-            unsaved: BTreeSet::new(),
-            flush_at: None,
-            trim_at: config.keep.map(|_| Time(0)),
-            visits: Visits::load(loaded.visits),
-            chores: Chores::default(),
-            updates: Updates::default(),
-            holders: Holders::default(),
-            copies: Copies::load(loaded.copies),
-            gather_at: None,
-            timers: Timers::default(),
-            talking: BTreeSet::new(),
-            next_peer: 1,
-            commits: Commits::default(),
-            stopping: false,
-            out: VecDeque::new(),
-            config,
+            failures: Failures::load(std::mem::take(&mut loaded.failures), config.epoch, &config.logins),
+            invites: Invites::default(),
         };
-        hub.drop_copies_of_nobody(Time(0));
+        let copies = Copies::load(std::mem::take(&mut loaded.copies));
+        let mut hub = Self {
+            strangers: Strangers::default(),
+            places: Places::default(),
+            entrance,
+            feeds: Feeds::new(loaded.last_message),
+            room_news: RoomChanges::default(),
+            files: Files { holders: Holders::default(), copies, chores: Chores::default() },
+            timers: Timers::default(),
+            trim_at: config.keep.map(|_| Time(0)),
+            stopping: false,
+            base: Base {
+                config,
+                sessions: Sessions::new(Visits::load(std::mem::take(&mut loaded.visits))),
+                journal: Journal::new(State::load(&mut loaded)),
+                updates: Updates::default(),
+                refusals: Refusals::default(),
+                out: VecDeque::new(),
+            },
+        };
+        hub.files.drop_copies_of_nobody(&mut hub.base.at(Time(0)));
         hub.set_timers();
         hub
     }
@@ -301,10 +134,10 @@ impl Hub {
             Input::Found(question, found) => self.found(now, question, found),
             Input::Names(names) => self.names_reloaded(now, names),
             Input::Verified(attempt, verified) => self.verified(now, attempt, verified),
-            Input::Copied(copy, result) => self.copied(now, copy, result),
-            Input::CopyFound(hash, size) => self.copy_found(now, hash, size),
-            Input::CopyLost(hash) => self.copy_lost(now, hash),
-            Input::ShelfChanged(changed, gone) => self.shelf_changed(now, changed, gone),
+            Input::Copied(copy, result) => self.files.copied(&mut self.base.at(now), copy, result),
+            Input::CopyFound(hash, size) => self.files.copy_found(&mut self.base.at(now), hash, size),
+            Input::CopyLost(hash) => self.files.copy_lost(&mut self.base.at(now), hash),
+            Input::ShelfChanged(changed, gone) => self.files.shelf_changed(&mut self.base.at(now), changed, gone),
             Input::StoreDegraded(failure) => self.store_degraded(now, failure),
             Input::StoreAbandoned(commits) => self.store_abandoned(now, &commits),
             Input::StoreRecovered => self.store_recovered(now),
@@ -313,25 +146,131 @@ impl Hub {
             Input::Stop(reason) => self.stop(now, reason),
             Input::Tick => {}
         }
+        self.expel_doomed(now);
         self.tick(now);
     }
 
     /// The next thing to be done.
     pub fn poll(&mut self, now: Time) -> Option<Output> {
         loop {
-            if let Some(output) = self.out.pop_front() {
+            if let Some(output) = self.base.out.pop_front() {
                 return Some(output);
             }
-            let id = *self.talking.first()?;
-            let frame = self.peers.get_mut(&id).and_then(|peer| Some((peer.conn?, peer.link.poll(now)?)));
-            match frame {
+            let id = self.base.sessions.next_talking()?;
+            let peer = self.base.sessions.get_mut(id);
+            match peer.and_then(|peer| Some((peer.conn?, peer.link.poll(now)?))) {
                 Some((conn, frame)) => return Some(Output::Send(conn, frame)),
                 None => {
-                    self.talking.pop_first();
+                    self.base.sessions.is_silent(id);
                     self.schedule(id);
                 }
             }
         }
+    }
+
+    /// When a tick is wanted.
+    pub fn next_timeout(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// How many sessions have a timer.
+    fn session_timers(&self) -> usize {
+        self.timers.len() - OWN.iter().filter(|timer| self.timers.at(**timer).is_some()).count()
+    }
+
+    /// Does what is due, and sets all timers anew.
+    fn tick(&mut self, now: Time) {
+        self.set_timers();
+        while let Some(timer) = self.timers.pop_due(now) {
+            self.fire(now, timer);
+            self.expel_doomed(now);
+            self.set_timers();
+        }
+    }
+
+    fn set_timers(&mut self) {
+        for timer in OWN {
+            let at = self.due(timer);
+            self.timers.set_or_stop(timer, at);
+        }
+    }
+
+    fn due(&self, timer: Timer) -> Option<Time> {
+        match timer {
+            Timer::Hello => self.strangers.oldest().map(|(_, deadline)| deadline),
+            Timer::Nameless => self.places.next_due(),
+            Timer::Session(id) => self.timers.at(Timer::Session(id)),
+            Timer::Receipt => self.feeds.receipt_due(),
+            Timer::GiveUp => self.base.journal.health.give_up_at(),
+            Timer::Chores => self.files.chores.due(),
+            Timer::Refusals => self.base.refusals.due(),
+            Timer::Received => self.feeds.flush_due(),
+            Timer::Trim => self.trim_at,
+            Timer::Gather => self.base.updates.due(),
+            Timer::Holders => self.files.holders.news_at(),
+        }
+    }
+
+    fn fire(&mut self, now: Time, timer: Timer) {
+        match timer {
+            Timer::Hello => {
+                if let Some((conn, _)) = self.strangers.oldest().filter(|(_, deadline)| *deadline <= now) {
+                    self.turn_away(conn, Failure::new(ErrorCode::WrongProtocol, "no hello within 10 s"));
+                }
+            }
+            Timer::Nameless => self.end_nameless(now),
+            Timer::Session(id) => self.session_due(now, id),
+            Timer::Receipt => self.feeds.receipt_is_late(&mut self.base.at(now)),
+            Timer::GiveUp => self.give_up(),
+            Timer::Chores => self.files.go_on_with_chores(&mut self.base.at(now)),
+            Timer::Refusals => self.base.at(now).log_left_out(),
+            Timer::Received => self.feeds.flush_received(&mut self.base.at(now)),
+            Timer::Trim => self.trim(now),
+            Timer::Gather => {
+                self.base.at(now).tell_changes_to_all();
+                self.room_news.tell_all_room_news(&mut self.base.at(now));
+            }
+            Timer::Holders => self.files.tell_news(&mut self.base.at(now)),
+        }
+    }
+
+    /// How much there is of everything that must go with those for whom it is there; for tests.
+    #[doc(hidden)]
+    pub fn counts(&self) -> Vec<(&'static str, usize)> {
+        let mut counts = vec![
+            ("strangers", self.strangers.len()),
+            ("registrations", self.entrance.underway.len()),
+            ("logins", self.entrance.attempts.len()),
+            ("questions", self.base.journal.queries.len()),
+            ("held", self.base.journal.commits.len()),
+            ("timers", self.session_timers()),
+            ("room news", self.room_news.len()),
+            ("roster", self.base.journal.state.roster().len()),
+            ("chores", self.files.chores.len()),
+            ("outputs", self.base.out.len()),
+        ];
+        counts.extend(self.base.sessions.counts());
+        counts.extend(self.feeds.counts());
+        counts.extend(self.files.holders.counts());
+        counts.extend(self.base.journal.state.pushes().counts());
+        counts.extend(self.files.copies.counts());
+        counts
+    }
+
+    /// Clients by name and state, for whoever embeds or tests a hub.
+    pub fn roster(&self) -> Vec<Client> {
+        self.base.journal.state.roster().lines().cloned().collect()
+    }
+
+    /// All offers in the order of `list`.
+    pub fn offers(&self) -> Vec<Offer> {
+        let rows = self.base.journal.state.table().from(&state::key("", ""));
+        rows.map(|((_, owner), shelved)| self.base.sessions.offer(&self.base.config, owner, shelved)).collect()
+    }
+
+    /// The newest revision.
+    pub fn revision(&self) -> u64 {
+        self.base.journal.state.revision()
     }
 }
 

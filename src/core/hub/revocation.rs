@@ -4,188 +4,176 @@
 //! A session ends as soon as the hub knows that it would not be let in as it was: its name is gone, has another
 //! password, or does not belong to its key any more. It is told so, and does not come back by its session either.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Access, Hub, PeerId};
+use super::entrance::attempts::Attempt;
+use super::sessions::Peer;
+use super::sessions::underway::Entering;
+use super::{Access, Hub, PeerId, Verified, entry, pushes};
 use crate::core::time::Time;
-use crate::protocol::limits::REVOKED_REMEMBERED;
+use crate::protocol::limits::KEYS_OF_ACCOUNT;
 use crate::protocol::name::NameKey;
-use crate::protocol::record::{AccountRecord, NameRecord, Record};
+use crate::protocol::record::{AccountRecord, FailureRecord, NameRecord, Record};
 use crate::protocol::{ErrorCode, Failure, PublicKey, log};
 
-/// What the hub knows that the store does not yet, and the other way round.
-#[derive(Default)]
-pub(super) struct Credentials {
-    /// The highest number of a password that the store has told: it has told all lower ones, too.
-    newest: u64,
-    /// How often names were loaded again.
-    reloads: u64,
-    /// Names and keys on their way to the disk, with the numbers of their commits: what the store tells meanwhile
-    /// does not have them.
-    claims: VecDeque<(u64, Claim)>,
-    /// Sessions that were ended: their clients may not have heard of it.
-    ended: VecDeque<PeerId>,
-}
-
-struct Claim {
-    name_key: NameKey,
-    key: PublicKey,
-    credential: Option<u64>,
-}
-
-impl Credentials {
-    pub(super) fn load(names: &[NameRecord]) -> Self {
-        let mut this = Self::default();
-        this.see(names);
-        this
-    }
-
-    fn see(&mut self, names: &[NameRecord]) {
-        let newest = names.iter().filter_map(|record| record.credential).max();
-        self.newest = self.newest.max(newest.unwrap_or(0));
-    }
-
-    /// How often names were loaded again.
-    pub(super) fn reloads(&self) -> u64 {
-        self.reloads
-    }
-
-    /// A key is on its way to the disk as one that a name belongs to.
-    pub(super) fn claim(&mut self, commit: u64, name_key: NameKey, key: PublicKey, credential: Option<u64>) {
-        self.claims.push_back((commit, Claim { name_key, key, credential }));
-    }
-
-    pub(super) fn committed(&mut self, commit: u64) {
-        while self.claims.pop_front_if(|(claimed, _)| *claimed <= commit).is_some() {}
-    }
-
-    /// The keys that are on their way for a name, under the password that it has.
-    fn claimed<'a>(&'a self, name_key: &'a NameKey, credential: Option<u64>) -> impl Iterator<Item = PublicKey> + 'a {
-        let theirs = move |claim: &&Claim| claim.name_key == *name_key && claim.credential == credential;
-        self.claims.iter().map(|(_, claim)| claim).filter(theirs).map(|claim| claim.key)
-    }
-
-    fn end(&mut self, id: PeerId) {
-        if self.ended.len() >= REVOKED_REMEMBERED {
-            self.ended.pop_front();
-        }
-        self.ended.push_back(id);
-    }
-}
-
 impl Hub {
-    /// The session that a client wants to go on with, if there is one. Sessions are named by run and number: those of an
-    /// earlier run are not mistaken for ours.
-    pub(super) fn resumed(&self, session: Option<&str>, key: PublicKey) -> Result<Option<PeerId>, Failure> {
-        let number = |session: &str| {
-            let (run, id) = session.split_once('-')?;
-            id.parse().ok().filter(|_| run == format!("{:016x}", self.config.run))
-        };
-        let Some(id): Option<PeerId> = session.and_then(number) else { return Ok(None) };
-        if self.credentials.ended.contains(&id) {
-            return Err(ErrorCode::AccessRevoked.into());
+    /// A password has been checked.
+    pub(super) fn verified(&mut self, now: Time, number: u64, verified: Option<Verified>) {
+        let Some(attempt) = self.entrance.attempts.remove(number) else { return };
+        match verified {
+            Some(verified)
+                if self.entrance.is_current(
+                    &self.base.at(now),
+                    &verified.name_key,
+                    verified.credential,
+                    attempt.reloads,
+                ) =>
+            {
+                self.let_in(now, attempt, verified);
+            }
+            Some(_) | None => self.entrance.login_failed(&mut self.base.at(now), attempt),
         }
-        Ok(self.peers.get(&id).is_some_and(|peer| peer.key == key).then_some(id))
     }
 
-    /// Whether the password of this number is the one that an account has now, as far as is known here; `reloads` is
-    /// how often names had been loaded when it began to be checked. A password that was changed while it was checked
-    /// lets nobody in.
-    pub(super) fn is_current(&self, name: &NameKey, credential: u64, reloads: u64) -> bool {
-        // One that the store has not told of yet is newer, unless it was on its way out when it was checked.
-        self.state.names().credential(name) == Some(credential)
-            || credential > self.credentials.newest && reloads == self.credentials.reloads
+    fn let_in(&mut self, now: Time, attempt: Attempt, verified: Verified) {
+        let last = self.base.config.today(now);
+        if let Some((whom, _)) = attempt.counted.first()
+            && self.entrance.failures.forget(whom)
+        {
+            self.base.at(now).persist(Record::Failures(FailureRecord {
+                whom: whom.clone(),
+                count: 0,
+                last,
+                locked_for: None,
+            }));
+        }
+        let Some(key) = self.base.sessions.get(attempt.peer).map(|peer| peer.key) else { return };
+        let Verified { name, name_key, credential } = verified;
+        let known = self.base.journal.state.names().owns(&key, &name_key);
+        if let (false, Err(failure)) = (known, self.base.journal.can_keep()) {
+            return self.base.at(now).refuse(attempt.peer, attempt.request_id, "login", failure);
+        }
+        let since = self.base.config.today(now).0;
+        let (id, request_id) = (attempt.peer, attempt.request_id);
+        self.note_credential(now, id, &name_key, &name, credential);
+        let known = self.base.journal.state.names().owns(&key, &name_key);
+        if !known {
+            while self.base.journal.state.names().keys_of(&name_key).len() >= KEYS_OF_ACCOUNT {
+                self.entrance.forget_a_key(&mut self.base.at(now), &name_key);
+            }
+            if !self.base.journal.state.names().knows(&key) {
+                self.entrance.spend_invite(&mut self.base.at(now), id, &name);
+            }
+            self.entrance.claim_name(
+                &mut self.base.at(now),
+                name.clone(),
+                name_key.clone(),
+                key,
+                since,
+                Some(credential),
+            );
+        }
+        // A session that is already in has shown that it knows the password; nothing else changes.
+        if self.base.sessions.me(id).is_ok_and(|mine| mine.name_key == name_key) {
+            return entry::welcome_again(&mut self.base.at(now), id, request_id, self.feeds.newest());
+        }
+        let entering = Entering { request_id: request_id.clone(), name, name_key, known };
+        if let Err(failure) = self
+            .entrance
+            .may_enter(&self.base.at(now), id, None)
+            .and_then(|()| self.enter_or_contest(now, id, entering))
+        {
+            self.base.at(now).refuse(id, request_id, "login", failure);
+        }
     }
 
     /// Somebody has logged in with a password that is newer than what is known here: what was let in under the one
     /// before ends now, but for the session that has shown the new one.
     pub(super) fn note_credential(&mut self, now: Time, by: PeerId, name_key: &NameKey, name: &str, credential: u64) {
-        if self.state.names().credential(name_key) == Some(credential) {
+        if self.base.journal.state.names().credential(name_key) == Some(credential) {
             return;
         }
         let let_in = self.let_in_by_key();
-        let there = self.state.names().get(name_key).map(|there| there.name.clone());
+        let there = self.base.journal.state.names().get(name_key).map(|there| there.name.clone());
         let (fresh, keys) = (there.is_none(), Vec::new());
         let (name_key, name) = (name_key.clone(), there.unwrap_or_else(|| name.to_owned()));
         let (revoked, credential) = (BTreeSet::from([name_key.clone()]), Some(credential));
-        self.record(Record::Account(AccountRecord { name_key: name_key.clone(), name, credential, keys }));
+        self.base.at(now).record(Record::Account(AccountRecord { name_key: name_key.clone(), name, credential, keys }));
         if fresh {
-            let number = self.state.mail().last();
-            self.record(Record::Received { name_key, number });
+            let number = self.base.journal.state.mail().last();
+            self.base.at(now).record(Record::Received { name_key, number });
         }
         self.revoke(now, Some(by), &revoked, &let_in);
     }
 
-    /// Makes room for one more key of an account: the oldest that is known here goes, but not one that is in use.
-    pub(super) fn forget_a_key(&mut self, name_key: &NameKey) {
-        let used = self.online.get(name_key).and_then(|id| self.peers.get(id)).map(|peer| peer.key);
-        let keys = self.state.names().keys_of(name_key);
-        let Some(key) = keys.iter().find(|key| Some(**key) != used).or(keys.first()).copied() else { return };
-        self.record(Record::KeyForgotten { name_key: name_key.clone(), key });
-    }
-
     /// Names or accounts were changed by another program.
     pub(super) fn names_reloaded(&mut self, now: Time, names: Vec<NameRecord>) {
-        self.log(log::NamesReloaded { names: names.len() as u64 });
-        self.credentials.reloads += 1;
-        self.credentials.see(&names);
-        let claims = &self.credentials;
-        let reloaded = self.state.decide_reload(names, |name, credential| claims.claimed(name, credential).collect());
+        self.base.log(log::NamesReloaded { names: names.len() as u64 });
+        self.entrance.credentials.reload(&names);
+        let claims = &self.entrance.credentials;
+        let reloaded =
+            self.base.journal.state.decide_reload(names, |name, credential| claims.claimed(name, credential).collect());
         let let_in = self.let_in_by_key();
-        let gone = reloaded.gone.iter().map(|name| (name.clone(), self.state.names().shown(name)));
+        let gone = reloaded.gone.iter().map(|name| (name.clone(), self.base.journal.state.names().shown(name)));
         let gone: Vec<(NameKey, String)> = gone.collect();
         for record in reloaded.records {
-            self.record(record);
+            self.base.at(now).record(record);
         }
         for (name_key, name) in gone {
-            self.drop_copies_of(now, &name_key, &name);
-            self.drop_pushes_to(now, &name_key);
+            self.files.drop_copies_of(&mut self.base.at(now), &name_key, &name);
+            pushes::drop_pushes_to(&mut self.base.at(now), &name_key);
         }
         self.revoke(now, None, &reloaded.revoked, &let_in);
     }
 
     /// Sessions that are let in for their key alone.
     fn let_in_by_key(&self) -> BTreeSet<PeerId> {
-        let nameless = self.peers.iter().filter(|(id, peer)| peer.name.is_none() && self.underway.name(**id).is_none());
-        let known =
-            nameless.filter(|(_, peer)| self.config.access != Access::Open && self.state.names().knows(&peer.key));
-        known.map(|(id, _)| *id).collect()
+        let nameless = self
+            .base
+            .sessions
+            .all()
+            .filter(|(id, peer)| peer.name.is_none() && self.entrance.underway.name(*id).is_none());
+        let known = nameless.filter(|(_, peer)| {
+            self.base.config.access != Access::Open && self.base.journal.state.names().knows(&peer.key)
+        });
+        known.map(|(id, _)| id).collect()
     }
 
     /// Ends all sessions of these names, all whose name or key is not theirs any more, and those that were let in for a
     /// key that nobody has any more, but for one.
     fn revoke(&mut self, now: Time, but: Option<PeerId>, names: &BTreeSet<NameKey>, let_in: &BTreeSet<PeerId>) {
-        let entering: BTreeMap<PeerId, NameKey> = self.underway.all().map(|(id, name)| (id, name.clone())).collect();
-        let known = self.state.names();
+        let entering: BTreeMap<PeerId, NameKey> =
+            self.entrance.underway.all().map(|(id, name)| (id, name.clone())).collect();
+        let known = self.base.journal.state.names();
         let lost = |name: &NameKey, key: &PublicKey| match known.is_taken(name) {
             false => Some("Your name was removed at the hub."),
             true if names.contains(name) => Some("Your name has another password now."),
             true if !known.owns(key, name) => Some("Your name does not belong to your key any more."),
             true => None,
         };
-        let ends = |(id, peer): (&PeerId, &super::clients::Peer)| {
-            let name = peer.name.as_ref().map(|name| &name.name_key).or_else(|| entering.get(id));
+        let ends = |(id, peer): (PeerId, &Peer)| {
+            let name = peer.name.as_ref().map(|name| &name.name_key).or_else(|| entering.get(&id));
             let why = match name {
                 Some(name) => lost(name, &peer.key),
-                None if let_in.contains(id) => {
+                None if let_in.contains(&id) => {
                     (!known.knows(&peer.key)).then_some("The hub does not know your key any more.")
                 }
                 None => None,
             };
-            why.filter(|_| but != Some(*id)).map(|why| (name.is_some_and(|_| peer.name.is_some()), *id, why))
+            why.filter(|_| but != Some(id)).map(|why| (name.is_some_and(|_| peer.name.is_some()), id, why))
         };
-        let mut ends: Vec<(bool, PeerId, &str)> = self.peers.iter().filter_map(ends).collect();
+        let mut ends: Vec<(bool, PeerId, &str)> = self.base.sessions.all().filter_map(ends).collect();
         // Who wants a name goes before who has it, or would get it.
         ends.sort_unstable();
         for (_, id, why) in ends {
-            self.commits.drop_entering(id);
-            self.underway.end(id);
-            self.credentials.end(id);
+            self.base.journal.commits.drop_entering(id);
+            self.entrance.underway.end(id);
+            self.entrance.credentials.end(id);
             self.expel(now, id, Failure::new(ErrorCode::AccessRevoked, why));
             if let Some(name) = entering.get(&id)
-                && self.online.get(name) == Some(&id)
+                && self.base.sessions.named(name) == Some(id)
             {
-                self.online.remove(name);
+                self.base.sessions.free_name(name);
             }
         }
     }

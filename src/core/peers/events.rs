@@ -1,82 +1,82 @@
-//! What happens on direct connections, as the session is told of it.
+//! The events of direct connections, from the machine to the session.
 
 use crate::protocol::{Failure, Timestamp};
 
-/// Something that has happened on a direct connection.
+/// An event of a direct connection.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PeerEvent {
     /// A link is open.
     Opened {
-        /// Who is at the other end.
+        /// The name of the person at the other end.
         peer: String,
-        /// Whether the other end opened it.
+        /// Whether the other side opened it.
         theirs: bool,
-        /// The request that has wanted it first, by its ticket.
+        /// The ticket of the first request that wanted it; `None` if the other side opened it.
         ticket: Option<u64>,
     },
-    /// Somebody says something.
+    /// A message has arrived.
     Said {
-        /// Who says it.
+        /// The sender's name.
         peer: String,
-        /// The link on which it came.
+        /// The link on which it arrived.
         link: u64,
-        /// Its number on this link.
+        /// The number of the message on that link.
         number: u64,
-        /// The text.
+        /// The text of the message.
         text: String,
-        /// When it was sent, by the sender's clock.
+        /// The time of sending, by the sender's clock.
         sent: Timestamp,
     },
     /// The other side's user has read a message of ours.
     Acked {
-        /// The request that sent it, by its ticket.
+        /// The ticket of the request that sent it.
         ticket: u64,
-        /// Who has it.
+        /// The receiver's name.
         peer: String,
-        /// Its number on this link.
+        /// The number of the message on its link.
         number: u64,
-        /// When it was sent.
+        /// The time of sending.
         sent: Timestamp,
     },
-    /// The other side's program has a message of ours, and holds it back until its user leaves `focus`.
+    /// The other side's client has a message of ours, and holds it back until its user ends `focus`.
     Held {
-        /// The request that sent it, by its ticket.
+        /// The ticket of the request that sent it.
         ticket: u64,
-        /// Who will have it.
+        /// The receiver's name.
         peer: String,
-        /// Its number on this link.
+        /// The number of the message on its link.
         number: u64,
-        /// When it was sent.
+        /// The time of sending.
         sent: Timestamp,
     },
     /// The other side's user has read a message that was held back.
     Delivered {
-        /// Who has it.
+        /// The receiver's name.
         peer: String,
-        /// Its number on this link.
+        /// The number of the message on its link.
         number: u64,
     },
-    /// How long a probe and its answer took.
+    /// The round trip to the other side was measured.
     RoundTrip {
-        /// The request.
+        /// The ticket of the request that asked for it.
         ticket: u64,
-        /// Microseconds.
+        /// The round trip in microseconds.
         micros: u64,
     },
-    /// A request cannot be fulfilled.
+    /// A request has failed.
     Failed {
-        /// The request that sent it, by its ticket.
+        /// The ticket of the request.
         ticket: u64,
-        /// Why.
+        /// The reason.
         failure: Failure,
     },
-    /// An open link has ended.
+    /// A link that was open has ended.
     Closed {
-        /// Who was at the other end.
+        /// The name of the person at the other end.
         peer: String,
-        /// Why.
+        /// The reason, in words.
         reason: String,
     },
-    /// This person does not answer: the hub should look whether they are there.
+    /// The person of this name does not answer. The hub should probe them.
     Doubted(String),
 }

@@ -1,4 +1,4 @@
-//! Why a link ends, and what our user, the other side and the hub are told of that.
+//! The ways in which a link ends, and what our user, the other side and the hub are told.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::protocol::{ErrorCode, Failure};
 
 /// Why a link ends.
 pub(super) enum LinkEnd {
-    /// Our user, or the end of our session, closes it.
+    /// Our user closes it, or our session ends.
     Ours,
     /// The other side closes it.
     Theirs,
@@ -15,14 +15,14 @@ pub(super) enum LinkEnd {
     Left,
     /// It could not be opened.
     Unopened(Failure),
-    /// The connection broke, or the other side broke the protocol.
+    /// The connection broke, or the other side violated the protocol.
     Broken(String),
     /// The other side has not acknowledged anything for this long.
     Silent(Duration),
 }
 
 impl LinkEnd {
-    /// The failure of the requests that wait for the link.
+    /// The failure for requests that wait for the link.
     pub(super) fn failure(&self, peer: &str) -> Failure {
         let unreachable = |message: String| {
             Failure::new(ErrorCode::PeerUnreachable, message)
@@ -40,7 +40,7 @@ impl LinkEnd {
         }
     }
 
-    /// The reason, as the user is told it.
+    /// The reason in words, for our user.
     pub(super) fn reason(&self, me: Option<&Name>, peer: &str) -> String {
         match self {
             Self::Ours => format!("closed by {}", me.map_or("us", |me| &me.name)),
@@ -52,7 +52,7 @@ impl LinkEnd {
         }
     }
 
-    /// Whether the hub should look whether the other side is there.
+    /// Whether the hub should probe the other side.
     pub(super) fn is_doubtful(&self) -> bool {
         match self {
             Self::Ours | Self::Theirs | Self::Left => false,
@@ -61,7 +61,7 @@ impl LinkEnd {
         }
     }
 
-    /// Whether the other side is told of the end.
+    /// Whether the other side is told that the link ends.
     pub(super) fn is_said(&self) -> bool {
         match self {
             Self::Ours | Self::Left | Self::Silent(_) => true,

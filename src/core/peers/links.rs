@@ -1,4 +1,4 @@
-//! Links with other clients: opened, used for texts and receipts, and ended.
+//! The links with other clients: how they open, carry texts and receipts, and end.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,52 +15,52 @@ use crate::protocol::name::NameKey;
 use crate::protocol::wire::{FrameIn, LINK_PROTOCOL, PeerBody, PeerHello, PrivateText};
 use crate::protocol::{ErrorCode, Failure, to_json};
 
-/// A link with somebody, open or being opened.
+/// A link with one person, open or opening.
 pub(super) struct PeerLink {
     pub(super) person: Person,
-    /// Their number in the roster; none while the hub numbers everybody anew.
+    /// The person's number in the roster; `None` while a restarted hub assigns new numbers.
     pub(super) number: Option<u64>,
     pub(super) conn: PeerConn,
     pub(super) stage: LinkStage,
-    /// Texts and requests for a link that wait here.
+    /// Texts, and requests for the link itself, that wait to be sent.
     pub(super) queue: VecDeque<QueuedText>,
-    /// Texts that the other side's machine has not acknowledged.
+    /// Sent texts that the other side's machine has not acknowledged.
     sent: VecDeque<SentText>,
     sent_bytes: usize,
-    /// The tickets of those who measure the round trip, and since when.
+    /// Measurements of the round trip: the ticket and the start of each.
     pub(super) measuring: VecDeque<(u64, Time)>,
-    /// The numbers of the last text and of the last frame that were sent.
+    /// The numbers of the last text and of the last frame sent.
     last_sent: u64,
     last_frame: u64,
     pub(super) receipts: Receipts,
-    /// The number of this link; a later link with the same person has another.
+    /// The number of the link. A later link with the same person has another one.
     pub(super) id: u64,
 }
 
-/// How far the opening of a link is.
+/// The state of a link.
 pub(super) enum LinkStage {
     /// The connection is being made.
     Dialling { until: Time },
-    /// The hello has been said.
+    /// The connection is made, and the hello was sent.
     Greeting { until: Time },
-    /// It carries frames.
+    /// The link carries frames.
     Open(Box<Link>),
 }
 
-/// A request that waits for a link, or for room on it.
+/// A request that waits for the link, or for room on it.
 pub(super) struct QueuedText {
     pub(super) ticket: u64,
-    /// The text; none if only the link is wanted.
+    /// The text; `None` if only the link is wanted.
     pub(super) text: Option<String>,
     pub(super) since: Time,
 }
 
-/// A text that the other side's machine has not acknowledged.
+/// A sent text that the other side's machine has not acknowledged.
 struct SentText {
     frame: u64,
     bytes: usize,
     at: Time,
-    /// Whether its deadline was put off once, because this machine had slept.
+    /// Whether its deadline was extended once, because our machine had slept.
     late: bool,
 }
 
@@ -93,7 +93,7 @@ impl PeerLink {
         }
     }
 
-    /// The timers of this link, and until when each waits.
+    /// The timers of this link, each with its deadline.
     pub(super) fn deadlines(&self, ack_timeout: Duration) -> [(Timer, Option<Time>); 5] {
         let (opening, sent, queued, receipts, link) = match &self.stage {
             LinkStage::Dialling { until } | LinkStage::Greeting { until } => (Some(*until), None, None, None, None),
@@ -149,7 +149,7 @@ impl Peers {
     }
 
     pub(super) fn link_line(&mut self, now: Time, conn: PeerConn, line: &[u8]) {
-        // A line that was on its way when the connection was closed.
+        // The line arrived after the connection was closed.
         let Some(name) = self.conns.get(&conn).cloned() else { return };
         let Some(link) = self.links.get(&name) else { return };
         let end = match link.stage {
@@ -162,7 +162,7 @@ impl Peers {
         }
     }
 
-    /// The other side answers our hello.
+    /// The other side has answered our hello.
     fn greeted(&mut self, now: Time, name: &NameKey, line: &[u8]) -> Result<(), LinkEnd> {
         let Some(link) = self.links.get_mut(name) else { return Ok(()) };
         let peer = &link.person.name;
@@ -182,7 +182,7 @@ impl Peers {
         Ok(())
     }
 
-    /// The link is open from now on; `theirs` says that the other side has dialled.
+    /// The link is open. `theirs` says whether the other side made the connection.
     pub(super) fn opened(&mut self, now: Time, name: &NameKey, theirs: bool) {
         let mut carrier = Link::new(self.config);
         let attached = carrier.attach(now, 0);
@@ -192,13 +192,13 @@ impl Peers {
         link.id = self.next_link;
         self.next_link += 1;
         let ticket = link.queue.front().map(|wanted| wanted.ticket);
-        // Who wanted only the link has it.
+        // Requests for the link alone are done.
         link.queue.pop_front_if(|wanted| wanted.text.is_none());
         self.events.push_back(PeerEvent::Opened { peer: link.person.name.clone(), theirs, ticket });
         self.pump(now, name);
     }
 
-    /// Sends receipts, and as many waiting texts as the windows have room for.
+    /// Sends receipts, and as many waiting texts as the windows allow.
     pub(super) fn pump(&mut self, now: Time, name: &NameKey) {
         let stamp = self.calendar(now);
         let Some(link) = self.links.get_mut(name).filter(|link| link.is_open()) else { return };
@@ -212,7 +212,7 @@ impl Peers {
         while takes(link, bytes) || link.queue.front().is_some_and(|wanted| wanted.text.is_none()) {
             let Some(QueuedText { ticket, text, .. }) = link.queue.pop_front() else { break };
             let Some(text) = text else {
-                // It is open already.
+                // The link was open already.
                 let peer = link.person.name.clone();
                 self.events.push_back(PeerEvent::Opened { peer, theirs: false, ticket: Some(ticket) });
                 continue;
@@ -247,7 +247,7 @@ impl Peers {
         let received = carrier.receive(now, frame.n, frame.ack, frame.probe);
         let new = received.map_err(|fault| broken(&fault.to_string()))?;
         let acknowledged = carrier.acknowledged();
-        // A frame that carries nothing and asks nothing is the answer to our probe.
+        // A frame without a body and without a probe is the answer to our probe.
         self.events.extend(link.measured(now, frame.n.is_none() && !frame.probe));
         let peer = &link.person.name;
         while let Some(sent) = link.sent.pop_front_if(|sent| sent.frame <= acknowledged) {
@@ -328,8 +328,8 @@ impl Peers {
         }
     }
 
-    /// Ends a link, if there is one: the requests that wait for it fail, and a pending connection of the same person
-    /// becomes the link.
+    /// Ends a link if there is one. Requests that wait for it fail, and a pending connection of the same person takes
+    /// its place.
     pub(super) fn end_link(&mut self, now: Time, name: &NameKey, end: LinkEnd) {
         let Some(mut link) = self.links.remove(name) else { return };
         self.conns.remove(&link.conn);
@@ -337,7 +337,7 @@ impl Peers {
         self.talking.remove(name);
         let goodbye: Arc<str> = to_json(&PeerBody::Close(end.reason(self.me.as_ref(), &link.person.name))).into();
         if let (LinkStage::Open(carrier), true) = (&mut link.stage, end.is_said()) {
-            // A link that is too full for a goodbye is closed without one.
+            // If the link is too full for a goodbye, it is closed without one.
             let _ = carrier.send(now, goodbye);
             while let Some(frame) = carrier.poll(now) {
                 self.out.push_back(PeerOutput::Send(link.conn, frame));
@@ -346,7 +346,7 @@ impl Peers {
         self.out.push_back(PeerOutput::Close(link.conn));
         let parked = self.parked(name);
         if let (Some((conn, person)), LinkEnd::Unopened(_)) = (&parked, &end) {
-            // The other side has reached us where we have not reached it.
+            // The other side has reached us although we could not reach it: its connection becomes the link.
             return self.take_in(now, *conn, person.clone(), link.queue);
         }
         let peer = link.person.name.clone();

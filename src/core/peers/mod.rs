@@ -1,15 +1,15 @@
-//! Direct connections between clients: who may have one, and what is said on them.
+//! Direct connections between clients: who may have one, and what is sent over it.
 //!
-//! There is at most one link with each person. Whoever wants it dials; the other side listens. The dialling side says
-//! hello, the other looks for that name and key in its roster and answers: from then on the link is open at both
-//! ends, and carries frames as the link to the hub does. Nothing is resumed: a link ends with its connection.
+//! There is at most one link with each person. The side that wants it dials, and says hello; the other side looks up
+//! that name and key in its roster, and answers. Then the link is open at both ends and carries frames like the link to
+//! the hub. A link ends with its connection; it is never resumed.
 //!
-//! When two people dial each other at once, the connection that the smaller name dialled becomes the link, and texts
-//! that wait for the other connection go over it. When somebody connects with whom a link is open already, their
-//! connection waits until that link has ended: they may have lost it before we notice.
+//! When two people dial each other at once, the connection dialled by the smaller name becomes the link, and texts that
+//! wait for the other connection go over it. When a person connects who has an open link already, the new connection
+//! waits until that link has ended: they may have lost it before we notice.
 //!
-//! The machine does not know whom our user blocks, so that it cannot give that away: it acknowledges everybody's texts
-//! alike. The session decides what the user is told.
+//! The machine does not know whom our user blocks, so it cannot reveal that: it acknowledges everybody's texts alike.
+//! The session decides what the user is told.
 
 mod events;
 mod link_end;
@@ -37,70 +37,70 @@ use pending::PendingConnection;
 pub use receipts::not_read;
 use timers::Timer;
 
-/// How much longer the opening of a connection may take than the acknowledgement of a message: a handshake is several
-/// round trips, and where UDP does not pass, TCP is tried after a while.
+/// How much longer opening a link may take than acknowledging a message: a handshake takes several round trips, and
+/// where UDP does not pass, TCP is tried after a while.
 const OPENING: Duration = Duration::from_millis(500);
 
-/// A connection to or from another client. The machine numbers the connections that it dials, the driver those that it
-/// accepts; no number is used twice.
+/// A connection with another client. This machine numbers the connections that it dials, the driver those that it
+/// accepts. A number is never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PeerConn {
-    /// A connection that we made.
+    /// A connection that we dialled.
     Dialled(u64),
-    /// A connection that the other side made.
+    /// A connection that we accepted.
     Accepted(u64),
 }
 
-/// Somebody in the roster.
+/// A person in the roster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    /// Their name.
+    /// The name of the person.
     pub name: String,
-    /// Their number in the roster. It changes with each run of their program.
+    /// The number in the roster. It differs from one run of their client to the next.
     pub number: u64,
-    /// The key that they must prove to hold.
+    /// The key that they must prove.
     pub key: PublicKey,
-    /// Where they take direct connections.
+    /// The address on which they accept direct connections.
     pub address: SocketAddr,
 }
 
-/// Finds somebody in the roster by the key of their name.
+/// Looks somebody up in the roster, by name.
 pub type Roster<'a> = &'a dyn Fn(&NameKey) -> Option<Person>;
 
-/// What the machine is told of connections.
+/// The inputs of the machine.
 #[derive(Debug)]
 pub enum PeerInput<'a> {
-    /// Somebody has connected, and proved to hold a key.
+    /// Somebody has connected and proven this key.
     Accepted(u64, PublicKey),
-    /// The dialled person answers, and has proved to hold the key that was asked for.
+    /// A connection that was dialled is open, and the other side has proven the expected key.
     Dialled(u64),
-    /// The dial has failed: nobody answers, or somebody with another key.
+    /// Dialling failed: nobody answered, or not the owner of the key.
     DialFailed(u64, Failure),
-    /// The answer to [`PeerOutput::Pin`]: whether this is the key that is known for the name.
+    /// The answer to [`PeerOutput::Pin`]: whether this key agrees with the pinned one.
     Pinned(u64, Result<(), Failure>),
-    /// A line arrived, without its line feed.
+    /// A line has arrived, without its line feed.
     Line(PeerConn, &'a [u8]),
-    /// A connection broke.
+    /// A connection broke, with the reason.
     Broken(PeerConn, String),
 }
 
-/// What the machine wants done with connections.
+/// What the driver must do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PeerOutput {
-    /// Connect to somebody, provided that their key is the one that is known for their name. Whoever answers must prove
-    /// to hold that key.
+    /// Dial a person, if their key agrees with the one pinned for their name. The other side must prove that key.
     Dial(u64, Person),
-    /// Look whether this is the key that is known for this name. If no key is known for it, this one becomes known.
+    /// Compare this key with the one pinned for this name. If none is pinned, pin it.
     Pin(u64, String, PublicKey),
     /// Send a line that is not a frame, without its line feed.
     Say(PeerConn, String),
     /// Send a frame.
     Send(PeerConn, Frame),
-    /// Close a connection once everything before has been sent, or stop dialling. No input about it is wanted any more.
+    /// Close a connection after everything before has been sent, or stop dialling. The driver must not report anything
+    /// about it afterwards.
     Close(PeerConn),
 }
 
-/// Our name as it is written, its key, and our running number.
+/// Our own name: as written, its key, and our number in the roster.
 #[derive(Debug, Clone)]
 struct Name {
     name: String,
@@ -108,18 +108,18 @@ struct Name {
     number: u64,
 }
 
-/// All direct connections of one client.
+/// The machine for all direct connections of one client.
 pub struct Peers {
     config: LinkConfig,
     epoch: Timestamp,
-    /// Our own name while we are in the roster.
+    /// Our own name, while we are in the roster.
     me: Option<Name>,
-    /// The links, by the key of the other side's name.
+    /// The links, by the other person's name.
     links: BTreeMap<NameKey, PeerLink>,
-    /// With whom the link is that a connection carries.
+    /// The person whose link a connection carries.
     conns: BTreeMap<PeerConn, NameKey>,
     pending: BTreeMap<u64, PendingConnection>,
-    /// Links that may have frames to send.
+    /// The people whose links may have frames to send.
     talking: BTreeSet<NameKey>,
     timers: Timers<Timer>,
     next_dial: u64,
@@ -130,7 +130,7 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// A machine without connections. `epoch` is the calendar's time at time 0.
+    /// A machine without connections. `epoch` is the calendar time at time 0.
     pub fn new(config: LinkConfig, epoch: Timestamp) -> Self {
         Self {
             config,
@@ -149,7 +149,7 @@ impl Peers {
         }
     }
 
-    /// Takes an input; what follows comes out of [`Peers::poll`] and [`Peers::next_event`].
+    /// Handles an input. What follows comes out of [`Peers::poll`] and [`Peers::next_event`].
     pub fn handle(&mut self, now: Time, input: PeerInput<'_>, roster: Roster<'_>) {
         match input {
             PeerInput::Accepted(conn, key) => self.accepted(now, conn, key),
@@ -164,12 +164,12 @@ impl Peers {
         }
     }
 
-    /// We are in the roster under this name and number from now on.
+    /// We are in the roster under this name and number.
     pub fn enter(&mut self, name: &str, number: u64) {
         self.me = Some(Name { name: name.to_owned(), name_key: NameKey::of(name), number });
     }
 
-    /// We are not in the roster any more: every connection is closed, and the other ends of links are told.
+    /// We have left the roster: all links end, and the other sides are told.
     pub fn leave(&mut self, now: Time) {
         for (conn, _) in std::mem::take(&mut self.pending) {
             self.timers.stop(Timer::Pending(conn));
@@ -182,8 +182,8 @@ impl Peers {
         self.me = None;
     }
 
-    /// The roster has changed: pending connections may be of somebody who is in it now, and a name that we have a link
-    /// with may belong to another run of their program, or to somebody else.
+    /// The roster has changed. Pending connections may now be recognised, and the name at the other end of a link may
+    /// belong to another run of that client, or to somebody else.
     pub fn roster_changed(&mut self, now: Time, roster: Roster<'_>) {
         let waiting: Vec<u64> = self.pending.keys().copied().collect();
         for conn in waiting {
@@ -204,44 +204,44 @@ impl Peers {
         self.end_link(now, &NameKey::of(name), LinkEnd::Left);
     }
 
-    /// The hub was restarted and numbers everybody anew: the next number of each person is taken as it comes.
+    /// A restarted hub assigns new numbers, so the next number of each person is accepted.
     pub fn forget_numbers(&mut self) {
         self.links.values_mut().for_each(|link| link.number = None);
     }
 
-    /// Whether there is an open link with somebody, by the key of their name.
+    /// Whether there is an open link with this person.
     pub fn is_open(&self, name: &NameKey) -> bool {
         self.links.get(name).is_some_and(PeerLink::is_open)
     }
 
-    /// Whether somebody, by the key of their name, has read nothing for a while of what they have been sent.
+    /// Whether this person has not read anything for a while of what they were sent.
     pub fn is_stalled(&self, name: &NameKey) -> bool {
         self.links.get(name).is_some_and(|link| link.receipts.is_stalled())
     }
 
-    /// Our user has read what somebody, by the key of their name, has said on this link, up to this message.
+    /// Our user has read all messages of this person on this link up to a number.
     pub fn had(&mut self, now: Time, name: &NameKey, on: u64, number: u64) {
         let Some(link) = self.links.get_mut(name).filter(|link| link.id == on) else { return };
         link.receipts.has(number);
         self.pump(now, name);
     }
 
-    /// What somebody, by the key of their name, has said on this link up to this message is held back from our user.
+    /// All messages of this person on this link up to a number are held back from our user.
     pub fn held(&mut self, now: Time, name: &NameKey, on: u64, number: u64) {
         let Some(link) = self.links.get_mut(name).filter(|link| link.id == on) else { return };
         link.receipts.holds(number);
         self.pump(now, name);
     }
 
-    /// A message that somebody, by the key of their name, has said on this link cannot be shown: the link ends.
+    /// A message of this person on this link cannot be shown, so the link ends.
     pub fn unheard(&mut self, now: Time, name: &NameKey, on: u64) {
         if self.links.get(name).is_some_and(|link| link.id == on) {
             self.end_link(now, name, LinkEnd::Broken("more was said than can be shown".into()));
         }
     }
 
-    /// Opens a link, unless there is one; [`PeerEvent::Opened`] or [`PeerEvent::Failed`] follows, with the ticket that
-    /// this gives.
+    /// Opens a link, if there is none. [`PeerEvent::Opened`] or [`PeerEvent::Failed`] follows, with the returned
+    /// ticket.
     ///
     /// # Errors
     /// `too-many`.
@@ -249,8 +249,8 @@ impl Peers {
         self.want(now, person, None)
     }
 
-    /// Sends a text, over a link that is opened if there is none; [`PeerEvent::Acked`] or [`PeerEvent::Failed`]
-    /// follows.
+    /// Sends a text, and opens a link first if there is none. [`PeerEvent::Acked`] or [`PeerEvent::Failed`] follows,
+    /// with the returned ticket.
     ///
     /// # Errors
     /// `too-many`.
@@ -287,7 +287,7 @@ impl Peers {
         self.set_timers(name);
     }
 
-    /// Closes the link with somebody, by the key of their name, and tells the other side. Returns whether it was open.
+    /// Closes the link with this person, and tells them. Returns whether it was open.
     pub fn close(&mut self, now: Time, name: &NameKey) -> bool {
         let open = self.is_open(name);
         if open {
@@ -296,7 +296,7 @@ impl Peers {
         open
     }
 
-    /// The next thing to be done with a connection.
+    /// The next thing for the driver to do.
     pub fn poll(&mut self, now: Time) -> Option<PeerOutput> {
         loop {
             if let Some(output) = self.out.pop_front() {

@@ -1,5 +1,5 @@
-//! Connections that others have made, until they become links: each says who it is, is looked up in the roster, and has
-//! its key compared with the one that is known for the name.
+//! Connections that others have made and that are no links yet. Each must say a hello, is looked up in the roster, and
+//! has its key compared with the one that is pinned for the name.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::wire::{LINK_PROTOCOL, PeerBody, PeerHello};
 use crate::protocol::{Failure, PublicKey, to_json};
 
-/// How long a connection may take to say hello, and, once it is found in the roster, to become a link.
+/// How long a connection may take to say hello, and again to become a link.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long somebody who says hello may be missing from the roster: its update may be on its way.
+/// How long a name that says hello may be missing from the roster, because the update may be on its way.
 const ROSTER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A connection that is no link yet.
+/// A connection that is not a link yet.
 pub(super) struct PendingConnection {
     key: PublicKey,
     stage: PendingStage,
@@ -28,9 +28,9 @@ pub(super) struct PendingConnection {
 /// What a pending connection waits for.
 enum PendingStage {
     Hello,
-    /// For somebody with this name and number to be in the roster.
+    /// For this name and number to appear in the roster.
     Roster(NameKey, u64),
-    /// For the driver to say whether its key is the known one.
+    /// For the driver to compare its key with the pinned one.
     Pin(Person),
     /// For the open link with this person to end.
     Place(Person),
@@ -54,7 +54,7 @@ impl Peers {
         let Some(pending) = self.pending.get_mut(&conn) else { return };
         let hello = match &pending.stage {
             PendingStage::Hello => serde_json::from_slice::<PeerHello>(line).ok(),
-            // Nothing may be said before we have answered.
+            // The other side must not send anything before our answer.
             PendingStage::Roster(..) | PendingStage::Pin(_) | PendingStage::Place(_) => None,
         };
         match hello {
@@ -67,7 +67,7 @@ impl Peers {
         }
     }
 
-    /// The names of those who have said hello and are not in the roster.
+    /// The names that pending connections have given and that are not in the roster.
     pub(crate) fn unknown(&self) -> impl Iterator<Item = &NameKey> {
         self.pending.values().filter_map(|pending| match &pending.stage {
             PendingStage::Roster(name, _) => Some(name),
@@ -75,7 +75,7 @@ impl Peers {
         })
     }
 
-    /// Looks in the roster for the person whom a connection says to be.
+    /// Looks up the person that a connection claims to be.
     pub(super) fn recognise(&mut self, now: Time, conn: u64, roster: Roster<'_>) {
         let own = self.me.as_ref().map(|me| &me.name_key);
         let Some(pending) = self.pending.get_mut(&conn) else { return };
@@ -99,7 +99,7 @@ impl Peers {
         match self.links.get_mut(&name) {
             None if full => self.turn_away(conn),
             None => self.take_in(now, conn, person, VecDeque::new()),
-            // Two have dialled each other, and theirs is the one.
+            // Both sides have dialled, and theirs is the connection that counts.
             Some(link) if !link.is_open() && name < me.name_key => {
                 let queue = std::mem::take(&mut link.queue);
                 let own = link.conn;
@@ -125,7 +125,7 @@ impl Peers {
         }
     }
 
-    /// Makes a pending connection a link, and sends over it the texts that have waited for one.
+    /// Turns a pending connection into a link, and sends the waiting texts over it.
     pub(super) fn take_in(&mut self, now: Time, number: u64, person: Person, queue: VecDeque<QueuedText>) {
         let (conn, name) = (PeerConn::Accepted(number), NameKey::of(&person.name));
         let Some(me) = &self.me else { return };
@@ -139,7 +139,7 @@ impl Peers {
         self.opened(now, &name, true);
     }
 
-    /// The connection that waits for the link with this name to end.
+    /// The pending connection that waits for the link with this person to end.
     pub(super) fn parked(&self, name: &NameKey) -> Option<(u64, Person)> {
         self.pending.iter().find_map(|(conn, pending)| match &pending.stage {
             PendingStage::Place(person) if NameKey::of(&person.name) == *name => Some((*conn, person.clone())),
@@ -147,14 +147,14 @@ impl Peers {
         })
     }
 
-    /// Closes a pending connection without a word.
+    /// Closes a pending connection without a reason.
     pub(super) fn drop_pending(&mut self, conn: u64) {
         self.pending.remove(&conn);
         self.timers.stop(Timer::Pending(conn));
         self.out.push_back(PeerOutput::Close(PeerConn::Accepted(conn)));
     }
 
-    /// Closes a pending connection and tells the other side that it is not wanted.
+    /// Closes a pending connection, and tells the other side that it is refused.
     fn turn_away(&mut self, conn: u64) {
         let line = to_json(&PeerBody::Close("not taken".into()));
         self.out.push_back(PeerOutput::Say(PeerConn::Accepted(conn), line));

@@ -1,9 +1,9 @@
 //! Read receipts: a message counts as delivered when the other side's user has read it, not when their machine has it.
 //!
-//! So there are two acknowledgements. The link's acknowledgement shows that the other side is alive, and must come
-//! within the ack timeout. The read receipt may take long: meanwhile as many messages as fit the window are at the
-//! other side, and the rest waits here. Somebody who reads nothing is not taken for gone. If the other side's user is
-//! in `focus`, its program says that the message is held back, and later that it was read.
+//! So there are two acknowledgements. That of the link shows that the other side is alive, and must arrive within the
+//! ack timeout. The read receipt may take long. Meanwhile as many messages as fit the window are at the other side, and
+//! further ones wait here; a person who does not read is not taken for gone. While the other side's user is in `focus`,
+//! their client says that a message is held back, and later that it was read.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,38 +13,38 @@ use crate::protocol::limits::{HELD_MESSAGES, PRIVATE_UNREAD};
 use crate::protocol::wire::PeerBody;
 use crate::protocol::{ErrorCode, Failure, Timestamp};
 
-/// How long a message waits for its reader before its sender is told that it has not been read.
+/// How long a message waits to be read before its sender is told that it was not.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// After how long without a receipt messages that would have to wait are refused at once.
+/// How long receipts may be missing before further messages, which would have to wait, are refused.
 const STALLED: Duration = Duration::from_secs(5);
 
-/// A deadline that is noticed this late passed while the machine was asleep.
+/// A deadline noticed this late was missed because the machine had slept.
 pub(super) const LATE: Duration = Duration::from_millis(100);
 
-/// Our messages that the other side's user has not read, and how far ours has read theirs.
+/// Our messages that the other side's user has not read, and how far our user has read theirs.
 #[derive(Default)]
 pub(super) struct Receipts {
     unread: VecDeque<UnreadText>,
     bytes: usize,
-    /// The numbers of earlier messages that the other side holds back; their requests are answered.
+    /// The numbers of messages that the other side holds back, and whose requests have been answered.
     held: VecDeque<u64>,
     /// When the other side's user last read something, or had nothing to read.
     progress: Time,
     stalled: bool,
-    /// The number of the last message that has arrived from the other side.
+    /// The number of the last message from the other side.
     pub(super) heard: u64,
-    /// Up to which message our user has read, and up to which the other side was told so.
+    /// The number up to which our user has read, and the one that the other side was told.
     had: u64,
     confirmed: u64,
-    /// Up to which message we hold back, and up to which the other side was told so.
+    /// The number up to which we hold back, and the one that the other side was told.
     holds: u64,
     holds_confirmed: u64,
 }
 
-/// A message that has been sent.
+/// A sent message that was not read.
 pub(super) struct UnreadText {
-    /// The ticket of its request; none once that is answered.
+    /// The ticket of its request; `None` once that is answered.
     pub(super) ticket: Option<u64>,
     pub(super) number: u64,
     pub(super) bytes: usize,
@@ -67,7 +67,8 @@ impl Receipts {
         self.unread.push_back(message);
     }
 
-    /// The other side's user has read up to this message. Returns what that answers; none if it was never sent.
+    /// The other side's user has read up to this number. Returns the messages that were read; `None` if the number was
+    /// never sent.
     pub(super) fn read(&mut self, now: Time, number: u64, last_sent: u64) -> Option<Vec<UnreadText>> {
         if number > last_sent {
             return None;
@@ -75,17 +76,18 @@ impl Receipts {
         Some(self.take(now, number))
     }
 
-    /// Takes out the held-back messages up to a number.
+    /// Takes the held-back messages up to a number.
     pub(super) fn released(&mut self, number: u64) -> Vec<u64> {
         let count = self.held.partition_point(|held| *held <= number);
         self.held.drain(..count).collect()
     }
 
-    /// The other side holds back up to this message. Returns what that answers; none if it was never sent.
+    /// The other side holds back up to this number. Returns the messages that are newly held back; `None` if the number
+    /// was never sent.
     pub(super) fn held(&mut self, now: Time, number: u64, last_sent: u64) -> Option<Vec<UnreadText>> {
         let held = self.read(now, number, last_sent)?;
         self.held.extend(held.iter().filter(|message| message.ticket.is_some()).map(|message| message.number));
-        // An honest client holds no more.
+        // An honest client holds back no more than that.
         self.held.drain(..self.held.len().saturating_sub(HELD_MESSAGES));
         Some(held)
     }
@@ -100,10 +102,10 @@ impl Receipts {
         read
     }
 
-    /// Takes the tickets of the requests that have waited too long for a receipt.
+    /// Takes the tickets of requests that have waited too long for a receipt.
     pub(super) fn expire(&mut self, now: Time) -> Vec<u64> {
         if self.next_timeout().is_some_and(|due| due + LATE <= now) {
-            // This machine has slept: the reader still has its time.
+            // This machine has slept, so the reader gets the full time again.
             self.progress = now;
             self.unread.iter_mut().for_each(|message| message.at = now);
         }
@@ -112,7 +114,7 @@ impl Receipts {
         late.filter_map(|message| message.ticket.take()).collect()
     }
 
-    /// Whether there are unread messages, and no receipt has come for a while.
+    /// Whether there are unread messages, and no receipt has arrived for a while.
     pub(super) fn is_stalled(&self) -> bool {
         self.stalled
     }
@@ -128,17 +130,17 @@ impl Receipts {
         self.unread.iter().filter_map(|message| message.ticket)
     }
 
-    /// Our user has read up to this message.
+    /// Our user has read up to this number.
     pub(super) fn has(&mut self, number: u64) {
         self.had = self.had.max(number.min(self.heard));
     }
 
-    /// Up to this message, what our user has not read is held back.
+    /// Messages up to this number that our user has not read are held back.
     pub(super) fn holds(&mut self, number: u64) {
         self.holds = self.holds.max(number.min(self.heard));
     }
 
-    /// The receipts that the other side has not been sent.
+    /// The receipts that the other side has not been sent yet.
     pub(super) fn confirm(&mut self) -> impl Iterator<Item = PeerBody> + use<> {
         let had = (self.had > self.confirmed).then_some(PeerBody::Had(self.had));
         let held = (self.holds > self.had.max(self.holds_confirmed)).then_some(PeerBody::Held(self.holds));
@@ -147,12 +149,12 @@ impl Receipts {
     }
 }
 
-/// When a text that is not sent has waited too long.
+/// The deadline of a text that waits since `since` to be sent.
 pub(super) fn too_late(since: Time) -> Time {
     since + PATIENCE
 }
 
-/// The failure of a message without a receipt; `sent` says whether the other side's machine may have it.
+/// The failure of a message without a receipt. `sent` says whether the other side's machine may have it.
 pub fn not_read(peer: &str, sent: bool) -> Failure {
     let message = match sent {
         true => format!("{peer} is there, but has not read this for {} s; it may still be shown.", PATIENCE.as_secs()),

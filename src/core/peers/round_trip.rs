@@ -1,4 +1,4 @@
-//! How long it takes to reach somebody directly and back: the time of a probe and its answer on the link.
+//! Measures the direct round trip to another client: the time between a probe and its answer on the link.
 
 use std::time::Duration;
 
@@ -8,11 +8,12 @@ use crate::core::time::Time;
 use crate::protocol::Failure;
 use crate::protocol::name::NameKey;
 
-/// How long a measurement of the round trip may take while other frames keep coming.
+/// How long a measurement may take while other frames keep arriving.
 const MEASURE: Duration = Duration::from_secs(2);
 
 impl PeerLink {
-    /// A frame has come, which `answers` a probe or not: what is known of those who measure, and who wait no longer.
+    /// A frame has arrived; `answers` says whether it answers a probe. Returns the results of measurements, and the
+    /// failures of those that took too long.
     pub(super) fn measured(&mut self, now: Time, answers: bool) -> Vec<PeerEvent> {
         let over = |(_, since): &mut (u64, Time)| answers || now - *since > MEASURE;
         let over = std::iter::from_fn(|| self.measuring.pop_front_if(over));
@@ -26,8 +27,8 @@ impl PeerLink {
 }
 
 impl Peers {
-    /// Measures the round trip to somebody. If a link has to be opened first, [`PeerEvent::Opened`] comes with the ticket, and
-    /// then [`Peers::measure`] is wanted.
+    /// Measures the round trip to a person. If a link must be opened first, [`PeerEvent::Opened`] follows with the
+    /// returned ticket, and the session must then call [`Peers::measure`].
     ///
     /// # Errors
     /// `too-many`.
@@ -42,7 +43,8 @@ impl Peers {
         Ok(ticket)
     }
 
-    /// Measures the round trip of an open link; [`PeerEvent::RoundTrip`] or [`PeerEvent::Failed`] follows with this ticket.
+    /// Measures the round trip on an open link. [`PeerEvent::RoundTrip`] or [`PeerEvent::Failed`] follows with this
+    /// ticket.
     pub fn measure(&mut self, now: Time, name: &NameKey, ticket: u64) {
         let Some(PeerLink { stage: LinkStage::Open(carrier), measuring, .. }) = self.links.get_mut(name) else {
             let failure = unreachable("The direct connection is gone.".to_owned());

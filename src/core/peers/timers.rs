@@ -4,26 +4,26 @@ use super::{PeerConn, Peers};
 use crate::core::time::Time;
 use crate::protocol::name::NameKey;
 
-/// The timers of all connections.
+/// The timers of all direct connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
-    /// A pending connection has not become a link in time: it has not said hello, its name is not in the roster, its
-    /// key is not compared yet, or the link in whose place it would step has not ended.
+    /// A pending connection has not become a link in time: its hello is missing, its name is not in the roster, its key
+    /// has not been compared, or the link that it should replace has not ended.
     Pending(u64),
-    /// Nobody answers a connection that we make.
+    /// A connection that we dialled has not become a link in time.
     Opening(PeerConn),
-    /// The other side's machine has not acknowledged the oldest message.
+    /// The other side's machine has not acknowledged the oldest message in time.
     Acknowledged(PeerConn),
-    /// The oldest text that is not sent has waited too long for room.
+    /// The oldest waiting text has waited too long for room.
     Queued(PeerConn),
-    /// The receipt for the oldest text is late, or none has come for a while.
+    /// The receipt of the oldest message is late, or none has arrived for a while.
     Read(PeerConn),
-    /// The link wants to acknowledge, to probe, or to be given up.
+    /// The link must acknowledge, probe or be given up.
     Link(PeerConn),
 }
 
 impl Peers {
-    /// Lets time pass.
+    /// Handles the timers that are due.
     pub fn tick(&mut self, now: Time) {
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
@@ -41,12 +41,12 @@ impl Peers {
         }
     }
 
-    /// When [`Peers::tick`] is wanted.
+    /// When [`Peers::tick`] must be called at the latest.
     pub fn next_timeout(&self) -> Option<Time> {
         self.timers.next()
     }
 
-    /// Sets the timers of a link, after something has happened on it.
+    /// Updates the timers of a link after something happened on it.
     pub(super) fn set_timers(&mut self, name: &NameKey) {
         let Some(link) = self.links.get(name) else { return };
         for (timer, at) in link.deadlines(self.config.ack_timeout) {
@@ -54,7 +54,7 @@ impl Peers {
         }
     }
 
-    /// Stops the timers of a link that is no more.
+    /// Stops the timers of a link that has ended.
     pub(super) fn stop_timers(&mut self, conn: PeerConn) {
         for timer in [Timer::Opening, Timer::Acknowledged, Timer::Queued, Timer::Read, Timer::Link] {
             self.timers.stop(timer(conn));

@@ -1,4 +1,4 @@
-//! What the hub tells and answers.
+//! Handles what the hub tells the client: events for everybody, and the answers to what it was asked.
 
 use super::asks::Origin;
 use super::paged_answer::PagedAnswer;
@@ -25,7 +25,8 @@ impl Session {
         }
     }
 
-    /// Something that the hub tells everybody. Other events are not the hub's to tell: a `bye`, for example, is ours.
+    /// Handles an event that the hub tells everybody. Other events are not the hub's to tell: a `bye`, for example, is
+    /// ours.
     fn told(&mut self, now: Time, event: Event) {
         if let Event::TableUpdated(_) = &event {
             self.table_updated(now, event);
@@ -59,7 +60,7 @@ impl Session {
         }
     }
 
-    /// Somebody has said something.
+    /// Handles a message from somebody.
     fn heard(&mut self, now: Time, number: u64, event: Event) {
         let is_leaving = self.ending.is_leaving();
         if let Err(failure) = self.inbox.hear(now, &mut self.cx, number, event, is_leaving) {
@@ -73,7 +74,7 @@ impl Session {
             let (me, offers) = (self.cx.registration.name(), &self.offers);
             let known = |offer: &Offer| offers.name_of(offer).filter(|_| me == Some(offer.owner.as_str()));
             if !self.replica.update_table(update, known) {
-                // The hub should not tell as much. The session goes on, but follows the table no longer.
+                // An honest hub does not send as much. The session goes on, but no longer follows the table.
                 let unfollowed = event::TableUnfollowed::too_large(update.total);
                 return self.cx.tell(now, unfollowed);
             }
@@ -88,7 +89,7 @@ impl Session {
         self.cx.tell(now, update);
     }
 
-    /// Somebody has come or left, as the replica knows already.
+    /// Handles changes of the roster, which the replica already has.
     fn people_changed(&mut self, now: Time, changed: &[Client], keys: ChangedKeys) {
         self.privates.roster_changed(now, &mut self.cx, &mut self.inbox, &self.replica, changed);
         match keys {
@@ -115,7 +116,7 @@ impl Session {
         }
     }
 
-    /// Who is in the roster may fetch from us, as long as we are in it ourselves.
+    /// People in the roster may fetch from us, as long as we are in it ourselves.
     fn set_peers(&mut self) {
         let peers = self.cx.registration.is_in().then(|| self.replica.keys());
         self.cx.output(Output::Peers(peers));
@@ -183,7 +184,7 @@ impl Session {
         }
     }
 
-    /// The hub has let us in.
+    /// The hub has registered us.
     fn entered(&mut self, welcome: &event::Welcome) {
         self.inbox.enter(&mut self.cx, welcome);
         self.cx.registration.admit(&welcome.name, welcome.number);
@@ -191,7 +192,7 @@ impl Session {
         self.privates.enter(welcome);
     }
 
-    /// A page of what was asked.
+    /// A page of an answer has arrived.
     fn page_answered(&mut self, now: Time, so_far: PagedAnswer, event: Event) {
         if let Some(folder) = self.cx.page_answered(now, so_far, event) {
             self.transfers.start_listed_folder(now, &mut self.cx, &self.replica, folder);
@@ -258,7 +259,7 @@ impl Session {
     /// Answers what is about people: who we are, whom the user hears, and all that the hub answers alone.
     fn people_answered(&mut self, now: Time, pending: Pending, event: Event) {
         match (&pending.request, event) {
-            // We were in already: the login only showed that the password is right.
+            // We were registered already: the login only showed that the password is right.
             (Request::Login(_), Event::Welcome(welcome)) if self.cx.registration.name() == Some(&welcome.name) => {
                 self.cx.finish(now, pending.id, welcome);
             }

@@ -1,4 +1,5 @@
-//! What the hub has been asked and has not answered, and why it was asked.
+//! The asks that the hub has not answered, and why each was made. An ask is a request of the user or of the client
+//! itself.
 
 use std::collections::BTreeMap;
 
@@ -30,9 +31,9 @@ pub(super) enum Origin {
     Change,
     /// A push, by the number of its transfer.
     Push(u64),
-    /// Something whose answer is dropped.
+    /// Something whose answer is ignored.
     Forgotten,
-    /// Our goodbye.
+    /// Our deregistration at the end of the session.
     Goodbye,
 }
 
@@ -105,12 +106,12 @@ impl Origin {
         self.user().is_some_and(|pending| registers(&pending.request))
     }
 
-    /// Whether the hub is asked where this person is, for a direct connection.
+    /// Whether the hub has been asked for this person's address, for a direct connection.
     pub(super) fn asks_for(&self, to: &NameKey) -> bool {
         self.user().and_then(|pending| pending.request.peer()).is_some_and(|peer| NameKey::of(peer) == *to)
     }
 
-    /// Whether later requests may be answered before this, because they do not depend on it.
+    /// Whether later requests may be answered first, because they do not depend on it.
     fn may_be_passed(&self) -> bool {
         match self {
             Self::User(pending) => pending.may_be_passed(),
@@ -148,7 +149,7 @@ pub(super) struct Asks {
     open: BTreeMap<i64, (Ask, Origin)>,
     /// The number that was given last.
     last: i64,
-    /// The oldest that is open, and since when it is the oldest.
+    /// The number of the oldest open ask, and when it became the oldest.
     oldest: Option<(i64, Time)>,
 }
 
@@ -194,7 +195,7 @@ impl Asks {
         self.open.values_mut().map(|(_, origin)| origin)
     }
 
-    /// Each ask and its origin, the oldest first, to be changed.
+    /// Each ask and its origin, the oldest first, for changing.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&mut Ask, &mut Origin)> {
         self.open.values_mut().map(|(ask, origin)| (ask, origin))
     }

@@ -1,4 +1,4 @@
-//! The connection to the hub: made, lost, made again; and what is told to a hub that has forgotten us.
+//! Connects to the hub, reconnects when it is lost, and registers again with a hub that has forgotten us.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::core::time::Time;
 use crate::protocol::wire::{Ask, USER_PROTOCOL};
 use crate::protocol::{ErrorCode, Failure, event, request};
 
-/// What this program can do, for whoever reads `ready`.
+/// What this program can do, as the `ready` event tells it.
 const CAPABILITIES: [&str; 8] = ["files", "folders", "search", "push", "messages", "rooms", "private", "history"];
 
 impl Session {
@@ -34,7 +34,7 @@ impl Session {
         self.cx.output(Output::Connect);
     }
 
-    /// A connection to the hub is there.
+    /// A connection to the hub is open.
     pub(super) fn connected(&mut self, now: Time) {
         let hello = self.cx.uplink.hello(now, &self.cx.config);
         self.cx.output(Output::Say(hello));
@@ -43,7 +43,7 @@ impl Session {
     /// No connection could be made.
     pub(super) fn connect_failed(&mut self, now: Time, failure: Failure) {
         match self.cx.uplink.outage() {
-            // A hub with another key is not the same hub: nothing is ever sent there.
+            // A hub with another key is another hub: nothing may be sent to it.
             Some(lost) if failure.code != ErrorCode::HubKeyChanged => self.pause(now, lost),
             _ => self.give_up(now, failure),
         }
@@ -79,7 +79,7 @@ impl Session {
         }
     }
 
-    /// The hub has said something.
+    /// A line from the hub has arrived.
     pub(super) fn hub_line(&mut self, now: Time, line: &[u8]) {
         let result = match self.cx.uplink.connection() {
             HubConnection::Greeting { lost, .. } => {
@@ -177,8 +177,8 @@ impl Session {
         }
     }
 
-    /// A hub that acknowledges frames but answers nothing is taken for lost; if that goes on for as long as a lost hub
-    /// is waited for, it is given up.
+    /// A hub that acknowledges frames but answers nothing counts as lost. If that lasts as long as we would try to
+    /// reach a lost hub, the session ends.
     pub(super) fn watch_for_silence(&mut self, now: Time) {
         self.cx.uplink.asks_mut().watch_oldest(now);
         let due = self.cx.uplink.answer_due().filter(|_| !self.ending.is_leaving());

@@ -1,4 +1,4 @@
-//! What every part of a session works with. The session passes it to a part for the time of a call.
+//! What every part of a session needs. The session passes it to a part for the time of a call.
 
 use super::asks::Origin;
 use super::effects::Effects;
@@ -10,7 +10,7 @@ use crate::core::time::Time;
 use crate::protocol::wire::Ask;
 use crate::protocol::{Event, Failure, Request};
 
-/// The settings, who we are, the way to the hub, and the way to the user and the driver.
+/// The settings, our registration, the way to the hub, and the outputs for the user and the driver.
 pub(super) struct Context {
     pub(super) config: SessionConfig,
     pub(super) registration: Registration,
@@ -29,22 +29,22 @@ impl Context {
         }
     }
 
-    /// Has the driver do something.
+    /// Adds an output for the driver.
     pub(super) fn output(&mut self, output: Output) {
         self.effects.push(output);
     }
 
-    /// Tells something that no request has caused.
+    /// Tells the user something that no request has caused.
     pub(super) fn tell(&mut self, now: Time, event: impl Into<Event>) {
         self.effects.tell(now, event);
     }
 
-    /// Tells something of a request; `last` says whether it is its last event.
+    /// Tells the user something about a request; `last` says whether it is the final event.
     pub(super) fn tell_for(&mut self, now: Time, id: RequestId, last: bool, event: impl Into<Event>) {
         self.effects.tell_for(now, id, last, event);
     }
 
-    /// Answers a request: its last event.
+    /// Tells the user the final event of a request.
     pub(super) fn finish(&mut self, now: Time, id: RequestId, event: impl Into<Event>) {
         self.effects.finish(now, id, event);
     }

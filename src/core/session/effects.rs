@@ -1,8 +1,8 @@
-//! The session's outputs, in order: what its user is told, and what its driver is to do.
+//! The session's outputs, in order: what the user is told, and what the driver must do.
 //!
-//! An answer is never dropped, so there must be room for it before its request begins. How much is unread only the
-//! driver knows; this adds up what was told since the driver said so last. The sum is never too low, and the driver
-//! corrects it when it matters ([`Session::waits_for_reader`](super::Session::waits_for_reader)).
+//! An answer is never dropped, so a request may start only if there is room for its answer. Only the driver knows how
+//! much is unread; this adds up everything told since the driver's last report. The sum is never too low, and the
+//! driver corrects it when that matters ([`Session::waits_for_reader`](super::Session::waits_for_reader)).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,14 +13,14 @@ use crate::core::time::Time;
 use crate::core::told::Class;
 use crate::protocol::{ErrorCode, Event, EventLine, Failure, Timestamp, event};
 
-/// Outputs that the driver has not taken. See the [module](self).
+/// The outputs that the driver has not taken. See the [module](self).
 pub(super) struct Effects {
     /// The calendar's time at time 0.
     epoch: Timestamp,
     out: VecDeque<Output>,
-    /// At most this many bytes of what was told are unread.
+    /// An upper bound of the unread bytes.
     unread: usize,
-    /// The first request that has failed since [`Effects::take_failed`] was asked last.
+    /// The first failure of a request since the last call of [`Effects::take_failed`].
     failed: Option<ErrorCode>,
     /// How many requests of each kind were given up.
     given_up: BTreeMap<String, u64>,
@@ -32,27 +32,27 @@ impl Effects {
         Self { epoch, out: VecDeque::new(), unread: 0, failed: None, given_up: BTreeMap::new() }
     }
 
-    /// Has the driver do something.
+    /// Adds an output for the driver.
     pub(super) fn push(&mut self, output: Output) {
         self.out.push_back(output);
     }
 
-    /// The next thing to do.
+    /// Takes the next output.
     pub(super) fn pop(&mut self) -> Option<Output> {
         self.out.pop_front()
     }
 
-    /// Tells something that no request has caused.
+    /// Tells the user something that no request has caused.
     pub(super) fn tell(&mut self, now: Time, event: impl Into<Event>) {
         self.tell_for(now, RequestId::default(), false, event);
     }
 
-    /// Answers a request: its last event.
+    /// Tells the user the final event of a request.
     pub(super) fn finish(&mut self, now: Time, id: RequestId, event: impl Into<Event>) {
         self.tell_for(now, id, true, event);
     }
 
-    /// Tells something of a request; `last` says whether it is its last event.
+    /// Tells the user something about a request; `last` says whether it is the final event.
     pub(super) fn tell_for(&mut self, now: Time, id: RequestId, last: bool, event: impl Into<Event>) {
         let mut event = event.into();
         if let (Event::Error(error), None) = (&mut event, &id.id) {
@@ -62,7 +62,7 @@ impl Effects {
         let line = EventLine { seq: None, time: Some(time), id: id.id, last, event };
         match Class::of(&line) {
             Class::Answer | Class::Fact => self.unread += line.bytes(),
-            // At most one state of each kind waits, so it needs no room.
+            // At most one state of each kind waits, so states need no room.
             Class::State(_) => {}
         }
         self.out.push_back(Output::Tell(Box::new(line)));
@@ -81,22 +81,22 @@ impl Effects {
         self.finish(now, pending.id, event::Error::from(failure));
     }
 
-    /// The code of the first request that was refused since this was asked last.
+    /// The code of the first request that failed since the last call.
     pub(super) fn take_failed(&mut self) -> Option<ErrorCode> {
         self.failed.take()
     }
 
-    /// How many requests of each kind were given up.
+    /// Takes the counts of given-up requests, by name.
     pub(super) fn take_given_up(&mut self) -> BTreeMap<String, u64> {
         std::mem::take(&mut self.given_up)
     }
 
-    /// At most this many bytes of what was told are unread.
+    /// An upper bound of the unread bytes.
     pub(super) fn unread(&self) -> usize {
         self.unread
     }
 
-    /// The driver says how many bytes are unread.
+    /// Sets the unread bytes, as the driver reports them.
     pub(super) fn set_unread(&mut self, bytes: usize) {
         self.unread = bytes;
     }

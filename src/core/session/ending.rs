@@ -1,6 +1,7 @@
-//! How the program ends: by itself, because its user wants it to, or because nothing more can be had from the hub.
+//! Ends the session: after `quit` or the end of the input, because the user interrupts it, or because the hub is lost
+//! or refuses us.
 //!
-//! Before the end, each request that is not final gets its last event.
+//! Before the end, every open request gets its final event.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::protocol::{ErrorCode, Event, Failure, event, request};
 /// After how long something that waits says so. Most outages, and most ends, are shorter.
 pub(super) const SAID_AFTER: Duration = Duration::from_secs(1);
 
-/// The end that has been decided on.
+/// The decision to end, while the session still waits for the hub or the reader.
 struct Leaving {
     reason: String,
     code: u8,
@@ -32,10 +33,10 @@ pub(super) struct Ending {
     /// Since when the program is to end: `quit`, or the end of the input.
     wanted: Option<Time>,
     leaving: Option<Leaving>,
-    /// The end is not to wait for a slow reader.
+    /// Whether the end must not wait for a slow reader.
     is_hurried: bool,
     has_ended: bool,
-    /// When the session has taken as long as it may.
+    /// The time limit of the session.
     limit: Option<Time>,
     /// What the end was last said to wait for, and when.
     said: Option<(Time, Vec<WaitsFor>)>,
@@ -63,12 +64,12 @@ impl Ending {
         self.wanted.get_or_insert(now);
     }
 
-    /// Sets when the session has taken as long as it may.
+    /// Sets the time limit of the session.
     pub(super) fn limit_to(&mut self, at: Option<Time>) {
         self.limit = at;
     }
 
-    /// When the session has taken as long as it may.
+    /// The time limit of the session.
     pub(super) fn limit(&self) -> Option<Time> {
         self.limit
     }
@@ -136,7 +137,7 @@ impl Session {
         }
     }
 
-    /// There is no more input.
+    /// The input has ended.
     pub(super) fn end_of_input(&mut self, now: Time) {
         if !self.cx.config.linger {
             self.ending.want(now);
@@ -221,7 +222,7 @@ impl Session {
         self.cx.ask(now, request::Quit { now: false }.into(), Origin::Goodbye);
     }
 
-    /// The hub has heard our goodbye.
+    /// The hub has answered our goodbye.
     pub(super) fn goodbye_answered(&mut self, now: Time) {
         if let Some(Leaving { reason, code, id, asked_for, .. }) = self.ending.leaving.take() {
             self.end_session(now, reason, code, asked_for.then_some(id));

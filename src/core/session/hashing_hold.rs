@@ -1,5 +1,5 @@
-//! Hashing a large file takes long. A request that was written after an `offer` must see the offer in the table, so it
-//! waits; but after [`HOLD`], requests that do not change our offers go past it.
+//! Limits how long hashing holds up other requests. A request that follows an `offer` must see that offer in the table,
+//! so it waits; but after [`HOLD`], requests that do not change our offers may start.
 
 use std::time::Duration;
 

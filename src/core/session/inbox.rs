@@ -1,5 +1,5 @@
-//! Messages from others: told once, in order, and confirmed to the hub when they have been written to the user. In
-//! `focus`, the user hears one room, and everything else is held back.
+//! Messages from others. Each is told once and in order, and confirmed to the hub once it has been written to the user.
+//! In `focus`, the user hears one room, and all other messages are held back.
 
 use std::collections::{BTreeSet, VecDeque};
 

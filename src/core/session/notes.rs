@@ -1,4 +1,4 @@
-//! What session and driver say to each other of files and transfers.
+//! The descriptions of files and transfers that session and driver exchange.
 
 use std::net::SocketAddr;
 
@@ -7,20 +7,20 @@ use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Skipped;
 use crate::protocol::{ChunkSet, Content, ContentHash, ErrorCode, Failure, PublicKey, event};
 
-/// Files to hash, and to serve to everybody from then on.
+/// Files that the driver must hash, and then serve to everybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offering {
-    /// The number of this task.
+    /// The number of the task.
     pub task: u64,
-    /// The folder.
+    /// The folder that the names are relative to.
     pub dir: String,
-    /// Files and folders in it, each once; `.` is the folder itself.
+    /// The names of files and folders, each once; `.` is the folder itself.
     pub files: Vec<String>,
-    /// At most so many chunks for each file.
+    /// The highest number of chunks of each file.
     pub chunks: Option<u32>,
-    /// Hidden files of folders, too.
+    /// Whether hidden files in folders are offered, too.
     pub hidden: bool,
-    /// Whether what is new in the folders is to be told of.
+    /// Whether the folders are watched for new files.
     pub watch: bool,
 }
 
@@ -29,81 +29,81 @@ pub struct Offering {
 pub struct Hashed {
     /// The files under the names by which they are offered.
     pub contents: Vec<Content>,
-    /// What was left out of folders.
+    /// What the folders contain that was not offered.
     pub skipped: Vec<Skipped>,
 }
 
 /// Files that we offer have changed on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FilesChanged {
-    /// Files with another content, or new ones in watched folders. They are served already.
+    /// Files with new content, and new files in watched folders. They are served already.
     pub changed: Vec<Content>,
     /// Files that are gone or cannot be read. They are not served any more.
     pub gone: Vec<String>,
 }
 
-/// A folder to fetch: many contents, most of them small.
+/// A folder to fetch. It may have very many files.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FolderPlan {
-    /// The transfer's number.
+    /// The number of the transfer.
     pub transfer: u64,
-    /// Its name, with `/` at its end.
+    /// The name of the folder, with `/` at its end.
     pub folder: String,
-    /// The files.
+    /// The files of the folder.
     pub files: Vec<FolderFile>,
-    /// Who has them.
+    /// The clients that have files of it.
     pub sources: Vec<FolderSource>,
-    /// What to do with each file that exists with another content.
+    /// What happens to a file that exists with another content.
     pub on_conflict: OnConflict,
 }
 
 /// One file of a folder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FolderFile {
-    /// What it is, under the name by which it is offered.
+    /// The content, with the name under which it is offered.
     pub content: Content,
     /// The name to save under, relative to the download folder.
     pub target: String,
-    /// Who has it: places in [`FolderPlan::sources`].
+    /// The clients that have it, as indices of [`FolderPlan::sources`].
     pub sources: Vec<u32>,
 }
 
-/// Who has files of a folder.
+/// A client that has files of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderSource {
-    /// Who.
+    /// The name of the client.
     pub name: String,
-    /// Where they serve files.
+    /// The address on which it serves files.
     pub address: SocketAddr,
-    /// The key that they must prove to hold; none stands for that of the hub.
+    /// The key that it must prove; `None` means the hub's key.
     pub key: Option<PublicKey>,
 }
 
 /// A content to fetch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FetchPlan {
-    /// The transfer's number.
+    /// The number of the transfer.
     pub transfer: u64,
-    /// Whose file it shall be, if that was said: if they are among those who have it, they must have the key that is
-    /// known for them.
+    /// The person whose file was asked for, if one was named. If they are a source, their key must be the one that is
+    /// pinned for them.
     pub from: Option<String>,
-    /// Who has it, the preferred first; all have the same content.
+    /// The sources, the preferred first. All have the same content.
     pub sources: Vec<event::Holder>,
-    /// Only these chunks are wanted.
+    /// The wanted chunks; `None` for all.
     pub chunks: Option<ChunkSet>,
     /// The name to save under, relative to the download folder.
     pub target: String,
-    /// What to do if that exists.
+    /// What happens if the file exists.
     pub on_conflict: OnConflict,
-    /// Whether others may fetch it from us: not what was given to us alone.
+    /// Whether others may fetch it from us. A push must not be passed on.
     pub share: bool,
 }
 
 impl FetchPlan {
-    /// What is fetched, from whom.
+    /// The plan for the fetch machine.
     ///
     /// # Errors
-    /// `not-offered` if nobody has it; `peer-broke` if what its offer says of it cannot be true.
+    /// `not-offered` if nobody has it; `peer-broke` if its description is impossible.
     pub fn planned(&self) -> Result<fetch::FetchPlan, Failure> {
         let first = &self.sources.first().ok_or(ErrorCode::NotOffered)?.offer;
         let sources = self.sources.iter().map(source_of).collect();
@@ -115,10 +115,10 @@ impl FetchPlan {
 }
 
 impl FolderPlan {
-    /// What is fetched, from whom; this is the hub's key.
+    /// The plan for the fetch machine. `hub` is the hub's key.
     ///
     /// # Errors
-    /// `peer-broke` if what an offer says of its file cannot be true.
+    /// `peer-broke` if the description of a file is impossible.
     pub fn planned(&self, hub: PublicKey) -> Result<fetch::FetchPlan, Failure> {
         let file = |file: &FolderFile| {
             Ok(fetch::PlannedFile {
@@ -148,7 +148,7 @@ impl FolderPlan {
     }
 }
 
-/// Who has a content, as a source of it.
+/// The fetch machine's source for a holder.
 pub fn source_of(holder: &event::Holder) -> fetch::Source {
     fetch::Source {
         name: holder.offer.owner.clone(),
@@ -162,24 +162,24 @@ fn unfit() -> Failure {
     Failure::new(ErrorCode::PeerBroke, "The offer's size and chunks do not fit together.")
 }
 
-/// How an upload goes on, as the driver sees it.
+/// News of an upload.
 #[derive(Debug, Clone, PartialEq)]
 pub enum UploadNote {
-    /// A peer fetches from us.
+    /// A peer has started to fetch from us.
     Started {
-        /// Its name.
+        /// The name of the peer.
         peer: String,
-        /// What it fetches.
+        /// The name of the file.
         file: String,
-        /// Bytes in all.
+        /// The total size in bytes.
         size: u64,
-        /// Which content.
+        /// The hash of the content.
         hash: ContentHash,
     },
-    /// So many bytes are sent.
+    /// This many bytes have been sent.
     Progress(u64),
-    /// The peer has what it wanted.
+    /// The peer has everything that it wanted; this many bytes were sent.
     Completed(u64),
-    /// It has not.
+    /// The upload has failed.
     Failed(Failure),
 }

@@ -1,4 +1,4 @@
-//! Our offers: hashed, published to the hub piece by piece, published again when they change on disk, and withdrawn.
+//! Our offers. They are hashed, published to the hub in pieces, published again after changes on disk, and withdrawn.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use crate::protocol::transfer::MAX_CHUNKS;
 use crate::protocol::wire::{Ask, Gone, Publish};
 use crate::protocol::{At, Content, ErrorCode, Failure, Offer, Request, event, request};
 
-/// Our offers, and the folder that they are in. See the [module](self).
+/// Our offers, and the folder that they are relative to. See the [module](self).
 pub(super) struct Offers {
     /// The folder that has been chosen, if one has.
     dir: Option<String>,
-    /// What we offer, by its names.
+    /// The offered files, by name.
     offered: BTreeMap<Arc<str>, Box<Offered>>,
     /// Offers with `--keep` of which the hub has not made all copies.
     keeping: Vec<PendingOffer>,
     /// The prefixes of watched folders, in which new files are offered by themselves.
     watched: BTreeSet<String>,
-    /// Changes on disk that the hub has not been told of; none stands for a file that is gone.
+    /// Changes on disk that the hub has not been told of; `None` for a file that is gone.
     changes: BTreeMap<Arc<str>, Option<Content>>,
 }
 

@@ -1,4 +1,4 @@
-//! Requests that are not answered yet, begun or not.
+//! Requests without a final event, started or not.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::protocol::limits::{ANSWER_LARGE, ANSWER_SMALL};
 use crate::protocol::request::Bulk;
 use crate::protocol::{ErrorCode, Failure, Id, Request, RequestLine};
 
-/// How much of what a request was about is shown, in characters.
+/// The most characters of a request that are shown.
 const SHOWN: usize = 60;
 
 /// How a caller recognizes the events of a request.

@@ -1,4 +1,4 @@
-//! An `offer` that is not final: how much of it the hub has, and which copies it waits for.
+//! An `offer` that is not final: how much of it the hub has, and which copies are still missing.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Requests that have not begun, and the one that the driver works on as a task.
+//! The queue of requests that have not started, and the request that the driver works on as a task.
 
 use std::collections::VecDeque;
 
@@ -23,23 +23,23 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Puts something at the end.
+    /// Appends a request.
     pub(super) fn push(&mut self, waiting: Waiting) {
         self.bytes += waiting.bytes();
         self.waiting.push_back(waiting);
     }
 
-    /// The oldest.
+    /// The oldest request.
     pub(super) fn first(&self) -> Option<&Waiting> {
         self.waiting.front()
     }
 
-    /// All, the oldest first.
+    /// All requests, the oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Waiting> {
         self.waiting.iter()
     }
 
-    /// The requests that wait, to be changed.
+    /// All requests, for changing.
     pub(super) fn requests_mut(&mut self) -> impl Iterator<Item = &mut Pending> {
         self.waiting.iter_mut().filter_map(|waiting| match waiting {
             Waiting::Request(pending) => Some(pending),
@@ -47,26 +47,26 @@ impl Queue {
         })
     }
 
-    /// Takes out one by its place: the first, or one that passes those before it.
+    /// Takes a request by its place: the first, or one that passes those before it.
     pub(super) fn take_at(&mut self, at: usize) -> Option<Waiting> {
         let waiting = self.waiting.remove(at)?;
         self.bytes -= waiting.bytes();
         Some(waiting)
     }
 
-    /// Takes out the first `quit`.
+    /// Takes the first `quit`.
     pub(super) fn take_quit(&mut self) -> Option<Waiting> {
         let at = self.waiting.iter().position(Waiting::is_quit)?;
         self.take_at(at)
     }
 
-    /// Takes out all.
+    /// Takes all requests.
     pub(super) fn take_all(&mut self) -> VecDeque<Waiting> {
         self.bytes = 0;
         std::mem::take(&mut self.waiting)
     }
 
-    /// Whether more can be taken; otherwise requests wait at their source.
+    /// Whether more requests can be taken; otherwise they wait at their source.
     pub(super) fn has_room(&self) -> bool {
         self.waiting.len() < REQUESTS_WAITING && self.bytes < REQUEST_BYTES_WAITING
     }
@@ -83,7 +83,7 @@ impl Queue {
         effects.push(output(self.last_task));
     }
 
-    /// A task is done: takes out its request, unless that was given up.
+    /// A task is done: takes its request, unless that was given up.
     pub(super) fn end_task(&mut self, task: u64) -> Option<Pending> {
         self.task.take_if(|(current, _)| *current == task).map(|(_, pending)| pending)
     }

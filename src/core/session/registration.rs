@@ -1,4 +1,4 @@
-//! The name under which the hub knows us, or why it does not let us in.
+//! Our registration at the hub: our name, or why the hub has refused us.
 
 use crate::protocol::name::NameKey;
 use crate::protocol::{Client, ErrorCode, event, request};

@@ -1,4 +1,4 @@
-//! The user's requests: checked, passed on to the hub, or carried out here.
+//! Starts the user's requests: checks them, passes them on to the hub, or carries them out.
 
 use super::asks::Origin;
 use super::collecting::check_place;
@@ -15,7 +15,7 @@ use crate::protocol::when::When;
 use crate::protocol::{Content, ErrorCode, Failure, Request, event, human, request};
 
 impl Session {
-    /// Begins every request that may begin.
+    /// Starts every request that may start.
     pub(super) fn advance(&mut self, now: Time) {
         loop {
             self.act_on_failures(now);
@@ -190,7 +190,7 @@ impl Session {
         self.cx.refuse(now, pending.id, failure);
     }
 
-    /// A folder was looked at, to be that of the offers.
+    /// The folder of a `setdir` was checked.
     pub(super) fn dir_checked(&mut self, now: Time, task: u64, result: Result<String, Failure>) {
         let Some(pending) = self.queue.end_task(task) else { return };
         match result {
@@ -202,7 +202,7 @@ impl Session {
         }
     }
 
-    /// How far hashing is.
+    /// Progress of hashing.
     pub(super) fn hashing(&mut self, now: Time, task: u64, progress: event::OfferProgress) {
         if let Some(id) = self.queue.id_of_task(task) {
             self.cx.tell_for(now, id, false, progress);

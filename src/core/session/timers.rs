@@ -1,6 +1,6 @@
 //! The timers of a session.
 //!
-//! The parts know their deadlines; the session reads them off after each input and sets its table of timers to them. So
+//! The parts know their deadlines. After each input the session reads them and sets its table of timers accordingly, so
 //! no timer outlives its reason.
 
 /// The timers of a session. Of several that are due at one moment, the first here fires first.

@@ -1,5 +1,5 @@
-//! When a request may begin. Requests begin in the order in which they were written, unless one may go past another; no
-//! faster than their answers are read; and no more at once than the hub takes.
+//! Decides when a request may start. Requests start in the order in which they were written, unless one may pass
+//! another; not faster than their answers are read; and not more at once than the hub accepts.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::protocol::limits::{ANSWER_SMALL, UNREAD_BYTES};
 use crate::protocol::request::{Starts, WithoutHub};
 use crate::protocol::{Request, request};
 
-/// When what was written may start.
+/// When a request may start.
 enum Start {
     /// When its row says.
     Request(Starts),

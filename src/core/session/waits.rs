@@ -1,5 +1,5 @@
-//! Nothing waits in silence: requests that wait for a lost hub say so once, and the end says what it waits for. At the
-//! end, pushes that nobody takes are given up after a while.
+//! Tells the user what waits: requests that need a lost hub say so once, and the end says what it waits for. At the
+//! end, pushes that nobody accepts are given up after a while.
 
 use super::Output;
 use super::Session;

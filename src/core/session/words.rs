@@ -1,4 +1,4 @@
-//! A session's settings, inputs and outputs.
+//! The settings, inputs and outputs of a session.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -26,21 +26,21 @@ pub enum AcceptFrom {
     All,
 }
 
-/// How long a session waits for what.
+/// The timeouts of a session.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// How long a lost hub is tried again.
+    /// How long the session tries to reach a lost hub.
     pub give_up: Duration,
-    /// How long the session may take, counted from time 0, if there is a limit.
+    /// The longest duration of the session, counted from time 0, if there is a limit.
     pub timeout: Option<Duration>,
-    /// How long the end waits for somebody to take our pushes when nothing else is left; until `timeout` if absent.
+    /// How long the end waits for receivers of our pushes if nothing else is left; `None` waits until `timeout`.
     pub pushes: Option<Duration>,
 }
 
-/// How a session fetches files.
+/// The settings for downloads.
 #[derive(Debug, Clone)]
 pub struct DownloadConfig {
-    /// What happens when a file exists, unless the request says.
+    /// What happens if a file to be saved exists, unless the request says otherwise.
     pub on_conflict: OnConflict,
     /// How many files or folders are fetched at once; at least one.
     pub max_transfers: usize,
@@ -48,114 +48,114 @@ pub struct DownloadConfig {
     pub accept_from: AcceptFrom,
 }
 
-/// A client's settings.
+/// The settings of a session.
 #[derive(Debug, Clone)]
 pub struct SessionConfig {
-    /// The name to register.
+    /// The name to register under.
     pub name: String,
-    /// The hub's address, as it is shown.
+    /// The hub's address, as it is shown to the user.
     pub hub: String,
-    /// The account's password, to log in with.
+    /// The account's password, if the session must log in.
     pub password: Option<Password>,
-    /// What of the table and the roster is followed.
+    /// How the table and the roster are followed.
     pub follow: Follows,
     /// Whether to take messages. Otherwise they stay at the hub for the next time.
     pub inbox: bool,
-    /// What the hub's join link carried.
+    /// The secret of the invite in the hub's join link.
     pub invite: Option<String>,
-    /// The link's timers.
+    /// The timing of the link.
     pub link: LinkConfig,
-    /// How long the session waits for what.
+    /// The timeouts.
     pub patience: Patience,
-    /// Whether to stay when the input ends.
+    /// Whether the session stays when the input ends.
     pub linger: bool,
-    /// Whether to end at the first request that fails.
+    /// Whether the session ends at the first failed request.
     pub fail_fast: bool,
-    /// How files are fetched.
+    /// The settings for downloads.
     pub downloads: DownloadConfig,
-    /// The settings, as they are shown.
+    /// The settings, as `ready` tells them.
     pub settings: Settings,
-    /// The calendar's time at time 0.
+    /// The calendar time at time 0.
     pub epoch: Timestamp,
-    /// For the jitter of reconnecting.
+    /// The seed for the jitter of reconnecting.
     pub seed: u64,
 }
 
-/// What a session is told.
+/// The inputs of a session.
 #[derive(Debug)]
 pub enum Input<'a> {
     /// The program has started.
     Start,
     /// A line of input, without its line feed; its number counts from 1.
     Line(u64, &'a [u8]),
-    /// A line that the driver has found to be no request.
+    /// A line that the driver has parsed already and that is no request.
     Bad(u64, BadLine),
     /// A line that was too long to be kept.
     LineTooLong(u64),
     /// A request that needs no parsing.
     Request(RequestLine),
-    /// There is no more input.
+    /// The input has ended.
     EndOfInput,
-    /// The user wants to end now; the exit code is given.
+    /// The user wants to end now, with this exit code.
     Interrupt(u8),
-    /// The hub is reached under this address.
+    /// The address under which we reach the hub.
     HubAt(IpAddr),
-    /// A connection to the hub is there.
+    /// A connection to the hub is open.
     Connected,
     /// The connection could not be made.
     ConnectFailed(Failure),
     /// A line from the hub, without its line feed.
     HubLine(&'a [u8]),
-    /// The connection broke.
+    /// The connection broke, with the reason.
     Disconnected(String),
-    /// A folder was looked at: its full name.
+    /// The task of this number has checked a folder: its absolute path.
     DirChecked(u64, Result<String, Failure>),
-    /// How far hashing is.
+    /// Progress of the hashing task of this number.
     Hashing(u64, event::OfferProgress),
-    /// Files were hashed, and can be fetched from us from now on.
+    /// The hashing task of this number is done; its files can be fetched from us now.
     Hashed(u64, Result<Hashed, Failure>),
-    /// A file was hashed that is for one person, who can fetch it from us from now on.
+    /// A file for one person was hashed; they can fetch it from us now.
     Lent(u64, Result<Content, Failure>),
-    /// Files that we offer have changed.
+    /// Files that we offer have changed on disk.
     FilesChanged(FilesChanged),
     /// News of a download, by the number of its transfer.
     Transfer(u64, TransferNote),
     /// News of an upload, by the driver's number.
     Upload(u64, UploadNote),
-    /// Which messages somebody has had, as far as this machine knows.
+    /// Which messages this name has had, as stored on this machine.
     InboxOpened(&'a str, &'a Received),
-    /// This many bytes of what was told are unread. Wanted while [`Session::waits_for_reader`](super::Session).
+    /// The unread bytes of what was told. Wanted while [`Session::waits_for_reader`](super::Session).
     Unread(usize),
     /// The messages with these numbers have been written to the user.
     Written(&'a [u64]),
     /// This many private messages have been written to the user, in the order in which they were told.
     PrivatesWritten(usize),
-    /// A private message, by its sender and number, could not be written; none for one of somebody who is blocked.
+    /// A private message, by its sender and number, could not be written; `None` if its sender is blocked.
     PrivateLost(Option<(&'a str, u64)>),
     /// An input about a direct connection.
     Peer(PeerInput<'a>),
-    /// Time has passed.
+    /// A timer is due.
     Tick,
 }
 
-/// What a session wants done.
+/// The outputs of a session, for its driver.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
-    /// Tell the user. A `withheld` is not shown, but counts as written in its turn.
+    /// Tell the user an event. A `withheld` is not shown, but counts as written in its turn.
     Tell(Box<EventLine>),
     /// Connect to the hub.
     Connect,
-    /// Close the connection once everything before has been sent.
+    /// Close the connection after everything before has been sent.
     Disconnect,
     /// Send a line that is not a frame, without its line feed.
     Say(String),
     /// Send a frame.
     Send(Frame),
-    /// Look whether this is a folder.
+    /// Check whether this is a folder.
     CheckDir(u64, String),
-    /// Hash files of a folder, serve them, and watch them.
+    /// Hash files and folders, serve them, and watch them.
     Hash(Offering),
-    /// Stop serving these files. A name that ends in `/` stands for a watched folder, which is not watched any more.
+    /// Stop serving these files. A name that ends in `/` means a watched folder, which is no longer watched.
     Unserve(Vec<String>),
     /// Hash a file and serve it to one person; `Lent` answers.
     Lend {
@@ -163,16 +163,16 @@ pub enum Output {
         task: u64,
         /// The folder that the file is relative to, if one has been chosen.
         dir: Option<String>,
-        /// The file.
+        /// The name of the file.
         file: String,
-        /// Who may fetch it.
+        /// The person who may fetch it.
         to: String,
     },
     /// Stop serving a content to this person, unless it is offered to everybody.
     Unlend(ContentHash, String),
-    /// Who may fetch from us besides the hub, by key and name. None: nobody, not even the hub.
+    /// Who may fetch from us besides the hub, by key and name. `None`: nobody, not even the hub.
     Peers(Option<Vec<(PublicKey, String)>>),
-    /// The owners of these keys have changed; none means that nobody may fetch with the key any more.
+    /// The owners of these keys have changed. Without a name, nobody may fetch with the key any more.
     PeersChanged(Vec<(PublicKey, Option<String>)>),
     /// The owners of these keys have left: end their uploads.
     PeersLeft(Vec<PublicKey>),
@@ -180,20 +180,20 @@ pub enum Output {
     Fetch(FetchPlan),
     /// Fetch a folder.
     FetchFolder(FolderPlan),
-    /// Further sources of a content that is being fetched, or sources that have more of it by now.
+    /// Further sources of a content that is being fetched, or sources that have more of it now.
     Sources(u64, Vec<event::Holder>),
     /// Stop fetching.
     CancelFetch(u64),
-    /// Stop an upload; the number is the driver's.
+    /// Stop the upload of this number, which is the driver's.
     CancelUpload(u64),
-    /// Look which messages this person has had on this machine; `InboxOpened` answers.
+    /// Read which messages this name has had on this machine; `InboxOpened` answers.
     OpenInbox(String),
-    /// Remember which messages this person has had on this machine.
+    /// Store which messages this name has had on this machine.
     Shown(String, Received),
     /// An output about a direct connection.
     Peer(PeerOutput),
-    /// Say outside of standard output that the end waits for standard output to be read.
+    /// Tell the user, but not on standard output, that the end waits for standard output to be read.
     Unread,
-    /// End the program with this code.
+    /// End the program with this exit code.
     End(u8),
 }

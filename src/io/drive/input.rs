@@ -1,4 +1,4 @@
-//! Lines from a stream that is not trusted, in memory that does not grow with them.
+//! Reads lines from an untrusted stream in bounded memory.
 
 use std::io::{self, Read};
 
@@ -7,39 +7,41 @@ pub use crate::protocol::limits::MAX_LINE;
 const BLOCK: usize = 64 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// A line was longer than [`MAX_LINE`]; it was skipped.
+/// The line was longer than [`MAX_LINE`] and was skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong;
 
 /// One line of the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawLine {
-    /// Its number in the stream, from 1.
+    /// The number of the line in the stream, from 1.
     pub number: u64,
-    /// Its bytes without the end (`\n` or `\r\n`); they need not be UTF-8.
+    /// The bytes without the line end (`
+    /// ` or `\r
+    /// `). They need not be UTF-8.
     pub content: Result<Vec<u8>, TooLong>,
 }
 
-/// The lines of a stream. A byte order mark at the very start is dropped, and a last line without an
-/// end counts too. At most one line and one block are held.
+/// The lines of a stream. A byte order mark at the very start is dropped, and a last line without a line end counts. It
+/// holds at most one line and one block.
 pub struct Lines<R> {
     source: R,
     block: Box<[u8]>,
-    /// The part of `block` that was read and not used yet.
+    /// The part of `block` that was read and not yet used.
     unused: std::ops::Range<usize>,
     number: u64,
 }
 
 impl<R: Read> Lines<R> {
-    /// The lines of `source`, which needs no buffer of its own.
+    /// The lines of `source`, which needs no buffer.
     pub fn new(source: R) -> Self {
         Self { source, block: vec![0; BLOCK].into(), unused: 0..0, number: 0 }
     }
 
-    /// The next line, `None` at the end of the input. Blocks until there is one.
+    /// The next line; `None` at the end of the input. Blocks until there is one.
     ///
     /// # Errors
-    /// When reading fails; the part of a line before that is lost.
+    /// If reading fails; then an incomplete line is lost.
     pub fn next_line(&mut self) -> io::Result<Option<RawLine>> {
         let mut line = Vec::new();
         let mut skipping = false;
@@ -52,7 +54,7 @@ impl<R: Read> Lines<R> {
             let unused = &self.block[self.unused.clone()];
             let end = unused.iter().position(|b| *b == b'\n');
             let piece = &unused[..end.unwrap_or(unused.len())];
-            // Room for a mark and a carriage return, which do not count.
+            // A byte order mark and a carriage return do not count.
             if line.len() + piece.len() > MAX_LINE + BYTE_ORDER_MARK.len() + 1 {
                 (line, skipping) = (Vec::new(), true);
             } else if !skipping {
@@ -78,7 +80,7 @@ impl<R: Read> Lines<R> {
         RawLine { number: self.number, content }
     }
 
-    /// Reads more; false at the end of the input.
+    /// Reads the next block; false at the end of the input.
     fn fill(&mut self) -> io::Result<bool> {
         loop {
             match self.source.read(&mut self.block) {
@@ -105,7 +107,7 @@ impl<R: Read> Iterator for Lines<R> {
 mod tests {
     use super::*;
 
-    /// Gives out at most so many bytes at a time.
+    /// Returns at most so many bytes with each read.
     struct Sips<'a>(&'a [u8], usize);
 
     impl Read for Sips<'_> {

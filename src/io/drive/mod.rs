@@ -1,4 +1,4 @@
-//! The drivers of hub and client, and the user's streams.
+//! The drivers, which connect the machines of hub and client with the rest of `io`, and the user's streams.
 
 pub mod client;
 pub mod hub;

@@ -1,4 +1,4 @@
-//! Standard output, or any other sink that may be slow. Events wait in an [`Outbox`] until a thread writes them, or until a
+//! Standard output, or another sink that may be slow. Events wait in an [`Outbox`] until a thread writes them or a
 //! reader polls them. Pushing an event never waits for the reader.
 
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::core::outbox::{Bounds, Outbox, Popped, Queued, StateKey};
 
-/// How much text is gathered for one write, in bytes; the last item may exceed it.
+/// The bytes of text that are collected for one write. The last item may exceed it.
 const BATCH: usize = 64 << 10;
 
 /// A queue of events with one reader. Clones share it.
@@ -26,9 +26,9 @@ impl<T> Clone for Output<T> {
 /// What the writers of events and their reader share.
 struct OutputQueue<T> {
     state: Mutex<OutputState<T>>,
-    /// There is something to write, or writing must end.
+    /// Signals that there is something to write, or that writing must end.
     filled: Condvar,
-    /// There is room again, or writing has ended.
+    /// Signals that there is room again, or that writing has ended.
     drained: Condvar,
     /// The same for async code.
     taken: Notify,
@@ -36,25 +36,25 @@ struct OutputQueue<T> {
 
 struct OutputState<T> {
     outbox: Outbox<T>,
-    /// Wakes the polling reader.
+    /// Wakes the reader that polls.
     waker: Option<Waker>,
     closing: bool,
     ended: Option<io::Result<()>>,
-    /// The sink has failed: further events are dropped.
+    /// Whether the sink has failed: then events are dropped.
     broken: bool,
 }
 
-/// Makes text of events at the moment of writing, so that the numbers it gives have no holes where states were merged.
+/// Turns events into text at the moment of writing. So numbers that it gives have no gaps where states were merged.
 pub trait Render<T> {
-    /// Appends what came out of the outbox.
+    /// Appends the text of an item of the outbox.
     fn render(&mut self, popped: Popped<T>, out: &mut Vec<u8>);
 
-    /// Whether `written` is wanted though there is nothing to write.
+    /// Whether `written` must be called although there is nothing to write.
     fn is_due(&self) -> bool {
         false
     }
 
-    /// Everything that was rendered has been written and flushed.
+    /// Called when everything that was rendered has been written and flushed.
     fn written(&mut self) {}
 }
 
@@ -65,7 +65,7 @@ impl<T, F: FnMut(Popped<T>, &mut Vec<u8>)> Render<T> for F {
 }
 
 impl<T> OutputQueue<T> {
-    /// Wakes those who wait until the reader has taken something, or has ended.
+    /// Wakes those who wait for the reader.
     fn tell_taken(&self) {
         self.drained.notify_all();
         self.taken.notify_one();
@@ -78,11 +78,11 @@ impl<T> OutputQueue<T> {
 }
 
 impl<T: Queued + Send + 'static> Output<T> {
-    /// Starts the thread. Each batch is written and flushed once. When the sink fails, as a closed pipe
-    /// does, `broken` is called with the error, and whatever is told from then on is dropped.
+    /// Starts the thread that writes. Each batch is written and flushed once. If the sink fails, for example because a
+    /// pipe was closed, `broken` is called with the error, and later events are dropped.
     ///
     /// # Errors
-    /// When there can be no more threads.
+    /// If the thread cannot be started.
     pub fn spawn<W: Write + Send + 'static>(
         bounds: Bounds,
         sink: W,
@@ -101,7 +101,7 @@ impl<T: Queued + Send + 'static> Output<T> {
         Ok(Self(shared))
     }
 
-    /// A queue without a thread, whose reader polls.
+    /// A queue without a thread, for a reader that polls.
     pub fn polled(bounds: Bounds) -> Self {
         let outbox = Outbox::new(bounds);
         let state = OutputState { outbox, waker: None, closing: false, ended: None, broken: false };
@@ -113,7 +113,7 @@ impl<T: Queued + Send + 'static> Output<T> {
         }))
     }
 
-    /// Takes the next of what was told; `None` once it has been ended and everything was taken. One reader polls at a
+    /// Takes the next item; `None` once the queue was ended and everything was taken. Only one reader may poll at a
     /// time.
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Popped<T>>> {
         let mut state = self.0.lock();
@@ -165,13 +165,13 @@ impl<T: Queued + Send + 'static> Output<T> {
         self.0.lock().outbox.unread()
     }
 
-    /// Waits until the reader has taken something since this was waited for last, or takes nothing any more.
+    /// Waits until the reader has taken something since the last call, or takes nothing any more.
     pub async fn taken(&self) {
         self.0.taken.notified().await;
     }
 
-    /// Waits until all that was told is written, then ends the thread; what is told later is dropped.
-    /// With `patience`, gives up on a reader that has stopped.
+    /// Waits until everything has been written, then ends the thread; later events are dropped. With `patience`, it
+    /// gives up on a reader that has stopped.
     ///
     /// # Errors
     /// The sink's error, or `TimedOut`.
@@ -188,7 +188,7 @@ impl<T: Queued + Send + 'static> Output<T> {
         };
         match &mut state.ended {
             None => Err(io::ErrorKind::TimedOut.into()),
-            // Told once; closing again finds nothing left to do.
+            // Returned once. A second call finds nothing left to do.
             Some(result) => std::mem::replace(result, Ok(())),
         }
     }
@@ -200,7 +200,7 @@ fn wake<T>(state: &mut OutputState<T>) {
     }
 }
 
-/// Records the end of the thread even if it panics, so that nobody waits for it for ever.
+/// Records that the thread has ended, even by a panic, so that nobody waits for it for ever.
 struct EndGuard<T>(Arc<OutputQueue<T>>);
 
 impl<T> Drop for EndGuard<T> {

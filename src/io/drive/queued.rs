@@ -1,4 +1,4 @@
-//! How events wait for a slow reader: which are facts, which are state, and how state merges.
+//! Puts events into the queue for a slow reader: decides which are facts and which are state, and merges states.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,8 @@ impl Queued for LogLine {
     }
 }
 
-/// Tells an event in its class. Says whether it keeps its place, see [`Output::push_fact`]; states merge.
+/// Queues an event by its class. Returns whether it was queued rather than counted in a gap, see [`Output::push_fact`];
+/// states are merged.
 pub fn tell(output: &Output<EventLine>, line: EventLine) -> bool {
     match Class::of(&line) {
         Class::State(key) => output.push_state(key, line, merge),
@@ -36,7 +37,7 @@ pub fn tell(output: &Output<EventLine>, line: EventLine) -> bool {
     true
 }
 
-/// The newest state is told; of changes, those that it still knows.
+/// Merges `new` into `old`: the newest state, and all changes that still matter.
 fn merge(old: &mut EventLine, mut new: EventLine) {
     if let (Event::TableUpdated(old), Event::TableUpdated(new)) = (&mut old.event, &mut new.event) {
         merge_tables(old, new);
@@ -80,13 +81,13 @@ fn merge_rosters(old: &mut event::RosterUpdated, new: &mut event::RosterUpdated)
     new.full = old.full;
 }
 
-/// What stands on the log in place of lines that were dropped.
+/// The line of the log that replaces dropped lines.
 pub fn log_gap(Gap { first, last, dropped }: Gap) -> LogLine {
     let (from, to) = (Timestamp(first as i64), Timestamp(last as i64));
     LogLine { time: to, event: log::LogGap { from, to, dropped }.into() }
 }
 
-/// Gives numbers to what is told, at the moment of writing: whatever was merged or dropped has none.
+/// Numbers events at the moment of writing, so that merged and dropped ones have no number.
 pub struct Numbered {
     next: u64,
 }
@@ -98,7 +99,7 @@ impl Default for Numbered {
 }
 
 impl Numbered {
-    /// What is told, without a number.
+    /// The event for an item of the outbox, without a number.
     pub fn line(popped: Popped<EventLine>) -> EventLine {
         match popped {
             Popped::Item(line) => line,
@@ -110,7 +111,7 @@ impl Numbered {
         }
     }
 
-    /// Gives the line that is written now its number.
+    /// Numbers the line that is being written.
     pub fn number(&mut self, line: &mut EventLine) {
         line.seq = Some(self.next);
         self.next += 1;

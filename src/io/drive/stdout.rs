@@ -1,7 +1,7 @@
-//! Standard output as the system has it, and what it means that it cannot be written.
+//! Standard output, and what it means if it cannot be written.
 //!
-//! The standard library's own handle hides two failures: what is written to a closed descriptor counts as written, and
-//! where there is no descriptor at all, its runtime opens `/dev/null` before `main`.
+//! The standard library's handle hides two failures: writing to a closed descriptor counts as success, and if there is
+//! no descriptor at all, the runtime opens `/dev/null` before `main`.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,15 +15,15 @@ use crate::protocol::{ErrorCode, Failure, cause};
 /// Whether the program was started without a standard output.
 static ABSENT: AtomicBool = AtomicBool::new(false);
 
-/// Looks whether there is a standard output. Must be called before the standard library's runtime has put `/dev/null`
-/// in its place; allocates nothing and writes nothing.
+/// Checks whether there is a standard output. Must be called before the standard library's runtime puts `/dev/null` in
+/// its place; it allocates nothing and writes nothing.
 pub fn look() {
     if rustix::io::fcntl_getfd(stdout()).is_err() {
         ABSENT.store(true, Ordering::Relaxed);
     }
 }
 
-/// Writes to standard output, without a buffer. Its errors are known to [`loss`].
+/// Writes to standard output without a buffer. [`loss`] explains its errors.
 #[derive(Debug, Default)]
 pub struct StandardOutput;
 
@@ -36,7 +36,7 @@ impl Write for StandardOutput {
             match rustix::io::write(stdout(), bytes) {
                 Ok(written) => return Ok(written),
                 Err(Errno::INTR) => {}
-                // Whoever gave it to us has made it so that a full pipe is an error. It is waited for all the same.
+                // Somebody has made the pipe non-blocking, so that a full one is an error. We wait for it all the same.
                 Err(Errno::AGAIN) => drop(poll(&mut [PollFd::new(&stdout(), PollFlags::OUT)], None)),
                 Err(e) => return Err(lost(e)),
             }
@@ -48,7 +48,7 @@ impl Write for StandardOutput {
     }
 }
 
-/// Standard output takes no more.
+/// The error if standard output cannot be written any more.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Lost(String);
@@ -59,8 +59,8 @@ fn lost(errno: Errno) -> io::Error {
     io::Error::new(error.kind(), Lost(words.into_owned()))
 }
 
-/// What it means that standard output could not be written, if that is what an error is about. A reader who closed the
-/// pipe has what they wanted: that is no failure.
+/// The meaning of an error, if it says that standard output cannot be written. A reader that closes a pipe has what it
+/// wanted, which is no failure.
 pub fn loss(error: &io::Error) -> Option<Result<(), Failure>> {
     let Lost(words) = error.get_ref()?.downcast_ref()?;
     if error.kind() == io::ErrorKind::BrokenPipe {
@@ -70,8 +70,8 @@ pub fn loss(error: &io::Error) -> Option<Result<(), Failure>> {
     Some(Err(failure))
 }
 
-/// The hub's log. If its first line cannot be written, nobody learns where the hub is; from then on the hub goes on
-/// serving whatever becomes of its log, says so once, and writes it again when it can.
+/// The hub's log. If the first line cannot be written, nobody learns where the hub is, so that is an error. Later
+/// errors do not stop the hub: it reports once, and writes again when it can.
 pub struct LogOutput<W> {
     sink: W,
     /// Whether anything has ever been written.
@@ -82,7 +82,7 @@ pub struct LogOutput<W> {
 }
 
 impl<W: Write> LogOutput<W> {
-    /// A log at `sink`; `any_lost` is set once something of it is lost.
+    /// A log that writes to `sink`. `any_lost` is set once a line is lost.
     pub fn new(sink: W, complain: fn(&Failure), any_lost: std::sync::Arc<AtomicBool>) -> Self {
         Self { sink, begun: false, failing: false, complain, any_lost }
     }
@@ -91,12 +91,12 @@ impl<W: Write> LogOutput<W> {
 impl<W: Write> Write for LogOutput<W> {
     /// Takes whole lines.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        // The last line before it was lost may have been torn.
+        // The last line before the error may be incomplete.
         let seam: &[u8] = if self.failing { b"\n" } else { b"" };
         let written = self.sink.write_all(seam).and_then(|()| self.sink.write_all(lines));
         match written.map_err(|e| (loss(&e), e)) {
             Ok(()) => (self.begun, self.failing) = (true, false),
-            // Nobody wants to read it.
+            // The reader has closed the pipe.
             Err((Some(Ok(())), _)) => {}
             Err((_, e)) if !self.begun => return Err(e),
             Err((loss, e)) => {
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(loss(&io::Error::other("something else")), None);
     }
 
-    /// Fails as it is told.
+    /// A sink that fails as the test wants.
     struct Disk(Arc<std::sync::Mutex<(Option<Errno>, String)>>);
 
     impl Write for Disk {

@@ -8,13 +8,13 @@ use rustix::fs::{Access, access};
 use crate::protocol::cause;
 use crate::protocol::{ErrorCode, Failure};
 
-/// How many neighbours are compared with a misspelt name.
+/// The most sibling folders that are compared with a misspelt name.
 const NEIGHBOURS: usize = 10_000;
 
-/// Resolves a folder to its full name.
+/// Resolves a folder to its absolute path, without links.
 ///
 /// # Errors
-/// `no-such-dir`, with a hint if another one is called almost the same; `not-a-dir`, or `not-readable`.
+/// `no-such-dir`, with a hint if a sibling has nearly the same name; `not-a-dir`, or `not-readable`.
 pub fn check_dir(dir: &Path) -> Result<PathBuf, Failure> {
     let shown = dir.display();
     let full = dir.canonicalize().map_err(|e| {
@@ -39,10 +39,10 @@ pub fn check_dir(dir: &Path) -> Result<PathBuf, Failure> {
     Ok(full)
 }
 
-/// Checks that files can be written to a folder, or that the folder can be made.
+/// Checks that files can be written to a folder, or that the folder can be created.
 ///
 /// # Errors
-/// `not-a-dir` or `not-writable`, naming what is in the way.
+/// `not-a-dir` or `not-writable`, naming the file or folder that is the reason.
 pub fn check_target(dir: &Path) -> Result<(), Failure> {
     let cannot =
         |what: String, e: &io::Error| Failure::new(ErrorCode::NotWritable, format!("{what}: {}.", cause::of_io(e)));
@@ -58,7 +58,7 @@ pub fn check_target(dir: &Path) -> Result<(), Failure> {
                 let usable = access(folder, Access::WRITE_OK | Access::EXEC_OK);
                 return usable.map_err(|e| cannot(what, &e.into()));
             }
-            // It may be made, unless it is a link that leads nowhere.
+            // It can be created, unless the path is a link that leads nowhere.
             Err(e) if e.kind() == io::ErrorKind::NotFound && folder.symlink_metadata().is_err() => {}
             Err(e) if e.kind() == io::ErrorKind::NotADirectory => {}
             Err(e) => return Err(cannot(format!("The folder {} cannot be used", folder.display()), &e)),
@@ -71,7 +71,7 @@ fn not_a_dir(dir: &Path) -> Failure {
     Failure::new(ErrorCode::NotADir, format!("{} is not a folder.", dir.display()))
 }
 
-/// The folder beside a misspelt one that is called almost the same.
+/// The sibling of a misspelt folder that has nearly the same name.
 fn near(dir: &Path) -> Option<PathBuf> {
     let wanted = dir.file_name()?.to_str()?.to_lowercase();
     let beside = dir.parent()?;

@@ -1,4 +1,5 @@
-//! Opening files below a folder without following links, and without touching what is no regular file.
+//! Opens files below a folder without following links. Only regular files are opened, because opening a pipe or device
+//! can have effects.
 
 use std::fs::File;
 use std::io;
@@ -26,7 +27,7 @@ impl<'a> Opener<'a> {
         Self { dir, last: None }
     }
 
-    /// Opens a regular file.
+    /// Opens a regular file, by its name relative to the folder.
     ///
     /// # Errors
     /// `no-such-file`, `not-a-file`, or `not-readable`.
@@ -34,12 +35,12 @@ impl<'a> Opener<'a> {
         let (folders, name) = file.rsplit_once('/').unwrap_or(("", file));
         let refuse = |errno: Errno| refusal(file, errno);
         let folder = self.folder(folders).map_err(refuse)?;
-        // Looked at before it is opened: opening a pipe would let its writer believe that it is read.
+        // The type is checked before opening: the writer of a pipe would believe that it is being read.
         let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(refuse)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(refusal(file, Errno::LOOP));
         }
-        // Not blocking, if it has become a pipe since.
+        // It must not block, in case it has become a pipe since.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let open = File::from(openat(folder, name, flags, Mode::empty()).map_err(refuse)?);
         match open.metadata() {
@@ -51,7 +52,7 @@ impl<'a> Opener<'a> {
         }
     }
 
-    /// The metadata of something below the folder, which is not opened.
+    /// The metadata of a file below the folder, without opening it.
     pub(crate) fn stat(&mut self, file: &str) -> Result<Stat, Failure> {
         let (folders, name) = file.rsplit_once('/').unwrap_or(("", file));
         let folder = self.folder(folders).map_err(|errno| refusal(file, errno))?;
@@ -67,7 +68,7 @@ impl<'a> Opener<'a> {
     }
 }
 
-/// Opens a folder below another one, which itself may be a link; `""` is that one itself.
+/// Opens a folder below `dir`. `dir` itself may be a link; for `folders` = `""` it is opened itself.
 pub(crate) fn open_folder(dir: &Path, folders: &str) -> Result<OwnedFd, Errno> {
     let mut folder = not_private(openat(CWD, dir, FOLDER, Mode::empty())?)?;
     for part in folders.split('/').filter(|part| !part.is_empty()) {

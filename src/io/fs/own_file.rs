@@ -1,5 +1,5 @@
-//! Opens potluck's own files: keys, known keys, databases and their locks. Somebody who can put a pipe, a device or a link
-//! under such a name could otherwise make us wait for ever, or read and write somewhere else.
+//! Opens potluck's own files: keys, pinned keys, databases and their locks. If somebody could replace one of them by a
+//! pipe, a device or a link, we would wait for ever, or read and write elsewhere; so only regular files are opened.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -10,20 +10,20 @@ use rustix::fs::OFlags;
 
 use crate::protocol::name::NameKey;
 
-/// A file of this name marks a folder that holds keys. Nothing in such a folder is ever offered.
+/// The name of the file that marks a folder with keys. Nothing in such a folder is ever offered.
 pub(crate) const PRIVATE: &str = ".potluck-private";
 
-/// Marks a folder as one that holds keys. A failure is not reported here: writing the keys there will fail too.
+/// Marks a folder as one that holds keys. A failure is not reported: writing the keys will fail too.
 pub(crate) fn mark_private(dir: &Path) {
     let _ = open_own(OpenOptions::new().write(true).create(true).truncate(false).mode(0o600), &dir.join(PRIVATE));
 }
 
-/// The file in which something is kept for a name: its key and an ending. An older potluck may have made the key
-/// otherwise; what it has kept is found.
+/// The path of the file that is kept for a name: the name's key and an ending. If an older version made the key by
+/// other rules, its file is found.
 pub(crate) fn file_of(dir: &Path, name: &str, ending: &str) -> PathBuf {
     let name_key = NameKey::of(name);
     let file = dir.join(format!("{name_key}{ending}"));
-    // The folds of ASCII names never change.
+    // The key of an ASCII name is the same in every version.
     if name.is_ascii() || file.symlink_metadata().is_ok() {
         return file;
     }
@@ -33,12 +33,12 @@ pub(crate) fn file_of(dir: &Path, name: &str, ending: &str) -> PathBuf {
     others.find(same).map_or(file, |other| dir.join(other))
 }
 
-/// Opens a file with these options, if it is a regular file and no link. It never waits for the other end of a pipe.
+/// Opens a file with these options, if it is a regular file. It never waits for the other end of a pipe.
 ///
 /// # Errors
-/// As opening does; what is no regular file is named.
+/// Those of opening; anything but a regular file is named.
 pub(crate) fn open_own(options: &mut OpenOptions, file: &Path) -> io::Result<File> {
-    // Looked at before it is opened: opening a pipe or a device can already do something.
+    // The type is checked before opening: opening a pipe or device can have effects.
     match std::fs::symlink_metadata(file) {
         Ok(found) => must_be_regular(found.file_type())?,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
@@ -54,7 +54,7 @@ pub(crate) fn open_own(options: &mut OpenOptions, file: &Path) -> io::Result<Fil
 /// Opens one of our files for reading.
 ///
 /// # Errors
-/// As for [`open_own`].
+/// Those of [`open_own`].
 pub(crate) fn read_own(file: &Path) -> io::Result<File> {
     open_own(OpenOptions::new().read(true), file)
 }

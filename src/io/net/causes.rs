@@ -1,4 +1,4 @@
-//! Why a connection failed, in words that do not depend on the operating system or on a library.
+//! Explains why a connection failed, in words that do not depend on the operating system or a library.
 
 use std::borrow::Cow;
 use std::io;
@@ -8,21 +8,21 @@ use quinn::{ConnectionError, ReadError, StoppedError, WriteError};
 use super::tls;
 use crate::protocol::cause;
 
-/// The peer ended the connection.
+/// The reason if the other side ended the connection.
 pub(super) const CLOSED: &str = "the other side closed the connection";
 
 /// Why a socket, or TLS over it, failed.
 pub(super) fn of_socket(error: &io::Error) -> Cow<'static, str> {
     match (error.kind(), tls_error(error)) {
         (io::ErrorKind::ConnectionRefused, _) => "nothing listens there (refused)".into(),
-        // The greeting was cut off: for whoever connects, that is the same.
+        // The handshake was cut off, which for the connecting side is the same.
         (io::ErrorKind::UnexpectedEof, _) => CLOSED.into(),
         (_, Some(error)) => tls::cause(error).into(),
         (_, None) => cause::of_io(error),
     }
 }
 
-/// The error of TLS that a socket's error stands for.
+/// The TLS error that an I/O error contains, if any.
 pub(super) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }

@@ -1,4 +1,4 @@
-//! The client's side: from a host name to the first connection that stands.
+//! Connects to a hub: resolves its name, and races addresses and transports. The first connection wins.
 
 use std::future::Future;
 use std::io;
@@ -14,14 +14,13 @@ use super::missed::{Missed, NoConn};
 use super::{Conn, quic, tcp};
 use crate::protocol::{ErrorCode, Failure, PublicKey, TransportChoice};
 
-/// How long connecting may take, over all names, addresses and transports. A command that finds no hub
-/// should end within 5 s.
+/// The longest time for all names, addresses and transports together. A command that finds no hub must end within 5 s.
 pub const CONNECT_TIME: Duration = Duration::from_secs(4);
 
-/// How long QUIC is tried alone before TCP joins in.
+/// How long QUIC is tried alone before TCP is tried as well.
 const QUIC_HEAD_START: Duration = Duration::from_millis(400);
 
-/// How long an address is tried alone before the next one joins in (RFC 8305, section 5).
+/// How long an address is tried alone before the next one is tried as well (RFC 8305, section 5).
 const ADDRESS_HEAD_START: Duration = Duration::from_millis(250);
 
 type Attempt = Pin<Box<dyn Future<Output = Result<Conn, NoConn>> + Send>>;
@@ -42,11 +41,11 @@ pub async fn connect(
     connect_any(&[address], identity, expected, choice).await
 }
 
-/// The same where a hub may have several addresses: they are tried in their order, the next one when those
-/// before it have failed or are slow.
+/// Connects to a hub that has several addresses. They are tried in order; the next one starts when those before it have
+/// failed or are slow.
 ///
 /// # Errors
-/// As for [`connect`]; with several addresses the message names what was wrong with each.
+/// Those of [`connect`]; with several addresses the message gives the reason for each.
 pub async fn connect_any(
     addresses: &[SocketAddr],
     identity: &Identity,
@@ -72,11 +71,11 @@ pub async fn connect_host(
     connect_before(deadline, &addresses, identity, expected, choice).await
 }
 
-/// The addresses of a host: a name, or an IPv4 or IPv6 address (brackets allowed). Loopback comes first,
-/// else the order is the system's.
+/// Resolves a host: a name, or an IPv4 or IPv6 address (brackets allowed). Loopback addresses come first; otherwise the
+/// order is the system's.
 ///
 /// # Errors
-/// `hub-unreachable` if the name is not known, or nobody says so within [`CONNECT_TIME`].
+/// `hub-unreachable` if the name is unknown, or is not resolved within [`CONNECT_TIME`].
 pub async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
     resolve_before(Instant::now() + CONNECT_TIME, host, port).await
 }
@@ -127,7 +126,7 @@ async fn connect_before(
     )
 }
 
-/// An attempt, with its beginning and its end in the diagnostics.
+/// Runs an attempt, and writes its start and end to the diagnostics.
 async fn told(
     transport: &'static str,
     address: SocketAddr,
@@ -144,8 +143,8 @@ async fn told(
     ended
 }
 
-/// Starts the attempts one after the other, the next when one failed or `head_start` has passed. The first
-/// success wins and ends the others; so does a failure after which nothing else may be tried.
+/// Starts the attempts in order: the next one when one has failed or `head_start` has passed. The first success wins
+/// and cancels the others; so does a failure after which nothing else may be tried.
 async fn race(attempts: Vec<Attempt>, head_start: Duration) -> Result<Conn, NoConn> {
     let mut waiting = attempts.into_iter();
     let mut running = JoinSet::new();
@@ -169,7 +168,7 @@ async fn race(attempts: Vec<Attempt>, head_start: Duration) -> Result<Conn, NoCo
     }
 }
 
-/// Nobody knows the name, or the system could not ask.
+/// The failure if a name is unknown, or the system could not resolve it.
 fn not_found(host: &str, e: &io::Error) -> Failure {
     tracing::debug!("{host}: {}", crate::protocol::cause::plain(&e.to_string()));
     unreachable(host, "no address is known for that name")

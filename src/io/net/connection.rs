@@ -1,4 +1,4 @@
-//! Runs one connection of the link: reads lines from it, and writes everything that has gathered in one go.
+//! Runs one connection of a link: reads its lines, and writes all waiting frames in one write.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,16 +9,16 @@ use crate::io::net::{Conn, LineFault, LineReader, LineWriter};
 use crate::protocol::limits::{HELLO_BYTES, LINK_BYTES, SHORT_LINE};
 use crate::protocol::wire::Frame;
 
-/// The buffer that a connection keeps between bursts, in bytes: a client that enters is sent the whole roster, and little
-/// after that.
+/// The buffer in bytes that a connection keeps between bursts. A client that enters is sent the whole roster, and
+/// little afterwards.
 const KEPT: usize = 8 << 10;
 
-/// Bytes that wait to be written to one connection. Everything that gathers while a write is under way goes into the next
-/// write.
+/// The bytes that wait to be written to one connection. Everything that is added while a write is in progress goes into
+/// the next one.
 pub struct Outgoing {
     state: Mutex<Unwritten>,
     filled: Notify,
-    /// Whether anything was ever given to write: then the other side's hello has been answered.
+    /// Whether anything was ever added: then the other side's hello has been answered.
     greeted: watch::Sender<bool>,
     /// The most bytes that may wait; with more, the connection is given up.
     most: usize,
@@ -39,7 +39,7 @@ impl Default for Outgoing {
 }
 
 impl Outgoing {
-    /// Gives the connection up when more than `most` bytes wait.
+    /// A queue that gives the connection up when more than `most` bytes wait.
     pub fn bounded(most: usize) -> Self {
         Self { state: Mutex::default(), filled: Notify::new(), greeted: watch::Sender::new(false), most }
     }
@@ -57,12 +57,12 @@ impl Outgoing {
         });
     }
 
-    /// Wakes the writer.
+    /// Wakes the task that writes.
     pub fn flush(&self) {
         self.filled.notify_one();
     }
 
-    /// Ends the connection once everything is written.
+    /// Ends the connection once everything has been written.
     pub fn close(&self) {
         self.with(|state| state.closing = true);
         self.flush();
@@ -77,10 +77,10 @@ impl Outgoing {
         self.greeted.send_if_modified(|greeted| !std::mem::replace(greeted, true));
     }
 
-    /// Moves everything that waits into `buffer`, which is reused. Returns whether the connection is to end.
+    /// Moves the waiting bytes into `buffer`, which is reused. Returns whether the connection must end.
     fn take(&self, buffer: &mut Vec<u8>) -> Result<bool, String> {
         buffer.clear();
-        // A buffer that grew for a burst is given back, so that an idle connection is small.
+        // A buffer that grew in a burst is freed, so that an idle connection is small.
         if buffer.capacity() > KEPT {
             *buffer = Vec::new();
         }
@@ -112,7 +112,7 @@ pub async fn run_connection<M>(
         }
     };
     if end.is_none() {
-        // The other side may be gone already; everything that could be done has been.
+        // The other side may have gone already; nothing more can be done.
         let _ = writer.close(reader).await;
     }
     end
@@ -139,7 +139,7 @@ async fn read<M>(
             Err(reason) => return reason,
         }
         if std::mem::take(&mut strange) {
-            // The other end of this channel is `outgoing`, which outlives us.
+            // The other end of this channel is in `outgoing`, which lives longer.
             let _ = greeted.wait_for(|said| *said).await;
             most = limit;
             reader.set_ahead(share.ahead());

@@ -1,4 +1,4 @@
-//! The key pair of a hub or a client: made at first use, kept where only its owner can read it.
+//! The key pair of a hub or a client. It is created at first use, in a file that only its owner can read.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -17,13 +17,13 @@ use crate::protocol::PublicKey;
 const PKCS8_PREFIX: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
-/// What stands before an Ed25519 key in a SubjectPublicKeyInfo (RFC 8410, section 4).
+/// The bytes before an Ed25519 key in a SubjectPublicKeyInfo (RFC 8410, section 4).
 pub(crate) const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// A key pair that can prove itself in TLS.
 #[derive(Clone)]
 pub struct Identity {
-    /// The public half, by which others know us.
+    /// The public key, by which others know us.
     pub key: PublicKey,
     pub(crate) signer: Arc<dyn SigningKey>,
 }
@@ -44,10 +44,10 @@ impl Identity {
         Ok(Self::from_seed(random_seed()?))
     }
 
-    /// The identity kept in `file`, made there if the file does not exist. Missing folders are made.
+    /// Loads the identity from `file`, or creates it there, with missing folders, if the file does not exist.
     ///
     /// # Errors
-    /// When the file cannot be read or made, is no regular file of 32 bytes, or can be read by others.
+    /// If the file cannot be read or created, is no regular file of 32 bytes, or can be read by others.
     pub fn load_or_create(file: &Path) -> io::Result<Self> {
         match read_own(file) {
             Ok(open) => Self::from_seed_file(open),
@@ -68,8 +68,8 @@ impl Identity {
         Ok(Self::from_seed(seed))
     }
 
-    /// Writes a new key under another name and links it into place, so that two processes that start
-    /// at the same time end with the same key.
+    /// Writes a new key under a temporary name and links it to `file`, so that two processes that start at the same
+    /// time get the same key.
     fn create(file: &Path) -> io::Result<Self> {
         let folder = file.parent().unwrap_or(Path::new("."));
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;

@@ -1,4 +1,4 @@
-//! Lines over either transport.
+//! Reads and writes lines over either transport.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -16,28 +16,29 @@ use tokio::time::timeout;
 use super::causes;
 use super::tcp_stream::SharedStream;
 
-/// How long a graceful close waits for the other side, so that nobody can hold it up.
+/// How long a graceful close waits for the other side.
 pub const CLOSE_TIME: Duration = Duration::from_secs(1);
 
-/// What one read takes at most: a TLS record.
+/// The most bytes of one read: a TLS record.
 const READ_SIZE: usize = 16 << 10;
 
-/// What a reader keeps while it waits. Thousands of readers wait, and most lines are shorter.
+/// The buffer in bytes that a waiting reader keeps. Thousands of readers wait, and most lines are shorter.
 const IDLE_CAPACITY: usize = 1 << 10;
 
-/// What one connection may have on its way in each direction, in bytes. It is spent only while the other
-/// side is behind, and it is all that somebody who never reads can cost here.
+/// The bytes that may be in flight in each direction of a connection. They are used only while the other side is
+/// behind, and are the most that a client which never reads can cost.
 pub(super) const WINDOW: u32 = 1 << 20;
 
-/// The same for what comes in, until it is known who sends it: room for a hello and what may travel with it.
+/// The bytes that may be in flight from a client that has not proven who it is: room for a hello and what may follow at
+/// once.
 pub(super) const FIRST_WINDOW: u32 = 8 << 10;
 
-/// How much may be on its way to a reader of lines with this limit.
+/// How much may be in flight to a reader of lines with this limit.
 fn window(limit: usize) -> VarInt {
     u32::try_from(limit).unwrap_or(WINDOW).clamp(FIRST_WINDOW, WINDOW).into()
 }
 
-/// Why no further line can come, or go.
+/// Why no further line can be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LineFault {
     /// The other side sent a line longer than the limit, in bytes.
@@ -72,13 +73,13 @@ pub(super) enum WriteHalf {
 /// The incoming half of a connection.
 pub struct LineReader {
     half: ReadHalf,
-    /// Bytes received; those before `start` have been handed out.
+    /// Received bytes. Those before `start` have been returned already.
     buffer: Vec<u8>,
     start: usize,
-    /// No line ends between `start` and here.
+    /// There is no line feed between `start` and here.
     scanned: usize,
     limit: usize,
-    /// What the other side may send ahead in any case, where the transport bounds that.
+    /// The bytes that the other side may always send ahead, where the transport limits that.
     ahead: usize,
 }
 
@@ -87,8 +88,8 @@ impl LineReader {
         Self { half, buffer: Vec::new(), start: 0, scanned: 0, limit, ahead: 0 }
     }
 
-    /// Changes the longest line accepted from here on, in bytes without its end. A part of a line that has
-    /// been received already counts. Over QUIC, the other side may send so much ahead, within bounds.
+    /// Sets the longest line that is accepted from now on, in bytes without its end. A line that has partly arrived
+    /// counts, too. Over QUIC, the other side may send that much ahead, within bounds.
     pub fn set_limit(&mut self, limit: usize) {
         if self.limit == limit {
             return;
@@ -97,8 +98,8 @@ impl LineReader {
         self.set_window();
     }
 
-    /// Lets the other side send so many bytes ahead, over QUIC, though its lines may not be that long: a distant one
-    /// would be held up otherwise.
+    /// Lets the other side send this many bytes ahead over QUIC, even if its lines may not be that long. A distant side
+    /// would otherwise be slowed down.
     pub fn set_ahead(&mut self, ahead: usize) {
         self.ahead = ahead;
         self.set_window();
@@ -135,7 +136,7 @@ impl LineReader {
         }
     }
 
-    /// Where the next line is, if it is here whole.
+    /// The position of the next line, if all of it has been received.
     fn find_line(&mut self) -> Option<Range<usize>> {
         let Some(length) = self.buffer[self.scanned..].iter().position(|&byte| byte == b'\n') else {
             self.scanned = self.buffer.len();
@@ -150,7 +151,7 @@ impl LineReader {
         self.buffer.drain(..self.start);
         self.scanned -= self.start;
         self.start = 0;
-        // What a longer line has taken is given back.
+        // The memory that a longer line has taken is freed.
         let most = self.limit.saturating_add(1);
         if self.buffer.capacity() > most {
             self.buffer.shrink_to(most);
@@ -158,7 +159,7 @@ impl LineReader {
         poll_fn(|cx| self.poll_fill(cx)).await
     }
 
-    /// Reads into the stack, so that a reader that waits holds no buffer.
+    /// Reads into a buffer on the stack, so that a waiting reader holds none.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, LineFault>> {
         let mut space = [const { MaybeUninit::<u8>::uninit() }; READ_SIZE];
         let room = self.limit.saturating_add(1).saturating_sub(self.buffer.len()).clamp(1, READ_SIZE);
@@ -184,7 +185,7 @@ impl LineReader {
         }
     }
 
-    /// Grows the buffer by doubling, but never past what the longest line needs.
+    /// Grows the buffer by doubling, but never beyond what the longest line needs.
     fn append(&mut self, bytes: &[u8]) {
         let needed = self.buffer.len() + bytes.len();
         if needed > self.buffer.capacity() {
@@ -195,7 +196,7 @@ impl LineReader {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Reads to the end of the stream and keeps nothing.
+    /// Reads to the end of the stream and drops everything.
     async fn discard(&mut self) -> Result<(), LineFault> {
         loop {
             self.start = self.buffer.len();
@@ -213,9 +214,8 @@ impl fmt::Debug for LineReader {
     }
 }
 
-/// The outgoing half of a connection. Dropped without [`shutdown`](Self::shutdown) or
-/// [`close`](Self::close), it aborts the whole connection at once: what was not sent yet is lost, and
-/// both readers see a fault.
+/// The outgoing half of a connection. If it is dropped without [`shutdown`](Self::shutdown) or [`close`](Self::close),
+/// the whole connection is aborted: unsent bytes are lost, and both readers see a fault.
 pub struct LineWriter {
     half: WriteHalf,
     finished: bool,

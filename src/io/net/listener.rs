@@ -1,4 +1,4 @@
-//! The hub's side: QUIC and TCP on one port, handshakes in the background.
+//! Accepts connections over QUIC and TCP on one port; handshakes run in the background.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener, UdpSocket};
@@ -19,37 +19,37 @@ use crate::io::net::tls;
 use crate::protocol::cause;
 use crate::protocol::{ErrorCode, Failure};
 
-/// How many connections the system may keep for us until they are accepted; it has its own cap.
+/// The connections that the system may queue until they are accepted. The system has its own maximum.
 const BACKLOG: i32 = 4096;
 
-/// Finished connections that wait to be taken by [`Listener::accept`].
+/// Completed connections that may wait for [`Listener::accept`].
 const READY: usize = 64;
 
-/// How long to wait when the system cannot give us another connection: long enough not to spin, short
-/// enough not to be noticed.
+/// The pause after the system could not give us another connection: long enough not to spin, short enough to go
+/// unnoticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// With port 0, how many ports are tried until one is free for both transports.
+/// For port 0: how many ports are tried until one is free for both transports.
 const PORT_TRIES: usize = 64;
 
-/// Bounds on those who have not proved anything yet.
+/// The limits for clients that have not proven a key yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListenLimits {
-    /// Handshakes under way at once, over each transport.
+    /// Handshakes in progress, for each transport.
     pub pending: usize,
-    /// The same from one address (one /64 for IPv6). Loopback is bounded by `pending` alone.
+    /// Handshakes in progress from one address (one /64 for IPv6). Loopback is limited by `pending` alone.
     pub pending_per_address: usize,
-    /// How old a handshake must be to yield to a newcomer for which there is no room.
+    /// The age at which a handshake is dropped in favour of a newcomer, if there is no room.
     pub grace: Duration,
-    /// How long a handshake may take, the opening of the stream included.
+    /// The longest duration of a handshake, until its stream is open.
     pub deadline: Duration,
-    /// The longest line accepted, in bytes without its end.
+    /// The longest accepted line, in bytes without its end.
     pub line: usize,
 }
 
 impl Default for ListenLimits {
-    /// A handshake under way takes about 10 KiB, so all of them together take 20 MiB. An honest one takes a round trip
-    /// or two; the grace leaves room for a slow network and a busy hub.
+    /// A handshake in progress takes about 10 KiB, all of them together 20 MiB. An honest one takes a round trip or
+    /// two; the grace allows for a slow network and a busy hub.
     fn default() -> Self {
         Self {
             pending: 1024,
@@ -61,19 +61,18 @@ impl Default for ListenLimits {
     }
 }
 
-/// Waits for clients on one port number, over both transports. Dropping it stops that; connections that
-/// were accepted live on.
+/// Accepts clients on one port number over both transports. Dropping it stops that; accepted connections live on.
 #[derive(Debug)]
 pub struct Listener {
     address: SocketAddr,
     endpoint: Endpoint,
     ready: mpsc::Receiver<Conn>,
-    /// Keeps the channel open, whatever becomes of the tasks.
+    /// Keeps the channel open even if both tasks have ended.
     _open: mpsc::Sender<Conn>,
     tasks: Tasks,
 }
 
-/// What works in the background; ended when dropped.
+/// The background tasks, which end when this is dropped.
 #[derive(Debug)]
 struct Tasks {
     loops: [AbortHandle; 2],
@@ -81,11 +80,11 @@ struct Tasks {
 }
 
 impl Listener {
-    /// Binds both transports to the same port; port 0 chooses one that is free for both. `[::]` takes
-    /// IPv4 too. Must be called inside a tokio runtime.
+    /// Binds both transports to the same port. Port 0 chooses one that is free for both; `[::]` includes IPv4. Must be
+    /// called inside a tokio runtime.
     ///
     /// # Errors
-    /// `port-in-use` if either transport's port is taken, `bad-config` if the address cannot be used.
+    /// `port-in-use` if the port is taken for either transport, `bad-config` if the address cannot be used.
     pub fn bind(address: SocketAddr, identity: &Identity, limits: ListenLimits) -> Result<Self, Failure> {
         let failed = |e: io::Error| bind_failure(address, &e);
         let (tcp, udp) = bind_both(address).map_err(failed)?;
@@ -93,7 +92,7 @@ impl Listener {
         let tcp = TcpListener::from_std(tcp).map_err(failed)?;
         let endpoint = quic::server(udp, identity).map_err(failed)?;
 
-        // Each transport has room of its own: a flood over one keeps nobody from the other.
+        // Each transport has its own room, so that a flood over one keeps nobody from the other.
         let pending =
             [(); 2].map(|()| PendingHandshakes::new(limits.pending, limits.pending_per_address, limits.grace));
         let (sender, ready) = mpsc::channel(READY);
@@ -107,12 +106,12 @@ impl Listener {
         Ok(Self { address, endpoint, ready, _open: sender, tasks: Tasks { loops, pending } })
     }
 
-    /// Where it listens, with the port that was chosen.
+    /// The address on which it listens, with the port that was chosen.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// The next client whose key is proved and whose stream is open. May be cancelled without loss.
+    /// The next client that has proven its key and opened its stream. It may be cancelled without loss.
     pub async fn accept(&mut self) -> Conn {
         match self.ready.recv().await {
             Some(conn) => conn,
@@ -121,8 +120,8 @@ impl Listener {
         }
     }
 
-    /// Stops listening, and waits up to [`CLOSE_TIME`] until the QUIC connections that were closed before have
-    /// told the other side so. Call it last.
+    /// Stops listening, and waits up to [`CLOSE_TIME`] until the QUIC connections that were closed before have told the
+    /// other side. Call it last.
     pub async fn close(self) {
         drop(self.tasks);
         self.endpoint.set_server_config(None);
@@ -189,9 +188,9 @@ async fn accept_quic(endpoint: Endpoint, acceptor: Acceptor) {
     while let Some(incoming) = endpoint.accept().await {
         let address = incoming.remote_address();
         if incoming.may_retry() && !incoming.remote_address_validated() {
-            // A forged address never answers this, and nothing is kept for it. Without it more than three times its first
-            // bytes could be sent to it: quinn does not count what closes a handshake in the end. An honest client loses
-            // a round trip.
+            // A forged address never answers this, and nothing is stored for it. Without it, we could send it more than
+            // three times the bytes that it sent, because quinn does not count the packets that close a handshake. An
+            // honest client loses a round trip.
             let _ = incoming.retry();
             continue;
         }
@@ -199,7 +198,7 @@ async fn accept_quic(endpoint: Endpoint, acceptor: Acceptor) {
     }
 }
 
-/// Whether an error of accepting is about one connection only, so that there is no reason to pause.
+/// Whether an accept error concerns one connection only, so that there is no reason to pause.
 fn is_about_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)

@@ -1,4 +1,4 @@
-//! Why a hub was not connected to: which addresses were tried, over what, and what was wrong with each, said once.
+//! Explains why no connection to a hub was made: the addresses and transports that were tried, and the reason for each.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -9,18 +9,18 @@ use crate::protocol::{ErrorCode, Failure, TransportKind};
 /// Why an attempt to connect failed.
 #[derive(Debug)]
 pub(super) enum NoConn {
-    /// Nobody was reached. Another address or transport may do better.
+    /// Nobody answered. Another address or transport may succeed.
     Missed(Vec<Missed>),
     /// Somebody answered, and nothing else may be tried.
     Refused(Failure),
 }
 
-/// One attempt that reached nobody.
+/// An attempt that reached nobody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Missed {
     pub(super) address: SocketAddr,
     pub(super) transport: TransportKind,
-    /// The end of a sentence, without its full stop.
+    /// The reason as the end of a sentence, without a full stop.
     pub(super) cause: Cow<'static, str>,
 }
 
@@ -45,7 +45,7 @@ impl From<NoConn> for Failure {
     }
 }
 
-/// The hub proved another key than the one that was expected.
+/// The failure if the hub proved another key than the expected one.
 pub(super) fn key_changed(address: SocketAddr, mismatch: &KeyMismatch) -> Failure {
     Failure::new(
         ErrorCode::HubKeyChanged,
@@ -53,7 +53,7 @@ pub(super) fn key_changed(address: SocketAddr, mismatch: &KeyMismatch) -> Failur
     )
 }
 
-/// What answers does not speak our protocol.
+/// The failure if the other side does not speak our protocol.
 pub(super) fn wrong_protocol(address: SocketAddr) -> Failure {
     Failure::new(
         ErrorCode::WrongProtocol,

@@ -41,30 +41,30 @@ pub use listener::{ListenLimits, Listener};
 
 use crate::protocol::{PublicKey, TransportKind};
 
-/// The longest line, in bytes without its end, that a new connection accepts: a request of 1 MiB, and
-/// as much again for what the link puts around it. [`LineReader::set_limit`] changes it.
+/// The longest line, in bytes without its end, that a new connection accepts: a request of 1 MiB, and as much for its
+/// frame. [`LineReader::set_limit`] changes it.
 pub const LINE_LIMIT: usize = 2 << 20;
 
-/// One connection: the other side's key is proved, and the stream is open.
+/// An open connection, whose other side has proven its key.
 #[derive(Debug)]
 pub struct Conn {
-    /// The key that the other side holds.
+    /// The key that the other side has proven.
     pub peer: PublicKey,
-    /// Where the other side is.
+    /// The address of the other side.
     pub address: SocketAddr,
-    /// What carries the lines.
+    /// The transport of the connection.
     pub transport: TransportKind,
-    /// Lines from the other side.
+    /// Reads lines from the other side.
     pub reader: LineReader,
-    /// Lines to the other side. Dropping it without [`LineWriter::shutdown`] aborts the connection.
+    /// Writes lines to the other side. Dropping it without [`LineWriter::shutdown`] aborts the connection.
     pub writer: LineWriter,
 }
 
 impl Conn {
-    /// Leaves gracefully; see [`LineWriter::close`].
+    /// Closes gracefully; see [`LineWriter::close`].
     ///
     /// # Errors
-    /// When the connection broke before everything was delivered, or that took too long.
+    /// If the connection broke before everything was delivered, or that took too long.
     pub async fn close(self) -> Result<(), LineFault> {
         self.writer.close(self.reader).await
     }

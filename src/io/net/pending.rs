@@ -17,10 +17,10 @@ use tokio::time::{Instant, timeout};
 
 use crate::protocol::Network;
 
-/// How soon to look again when all room is taken by handshakes that are over; it is given back as they are taken.
+/// The pause before another look if the room is taken by completed handshakes, which is freed as they are accepted.
 const TAKING: Duration = Duration::from_millis(50);
 
-/// The handshakes under way on one transport. Clones share them.
+/// The handshakes in progress on one transport. Clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct PendingHandshakes {
     table: Arc<Mutex<Table>>,
@@ -33,7 +33,7 @@ pub(super) struct PendingHandshakes {
 struct Table {
     grace: Duration,
     next: u64,
-    /// By age: numbers only grow.
+    /// The handshakes by number, which is the order of their age.
     entries: BTreeMap<u64, Entry>,
     counts: HashMap<Network, usize>,
 }
@@ -43,11 +43,11 @@ struct Entry {
     address: Network,
     since: Instant,
     task: Option<AbortHandle>,
-    /// It has succeeded, and waits to be taken.
+    /// Whether the handshake has succeeded and waits to be accepted.
     shaken: bool,
 }
 
-/// Room for one handshake; given back when dropped.
+/// The room for one handshake, freed when this is dropped.
 pub(super) struct Slot {
     number: u64,
     pending: PendingHandshakes,

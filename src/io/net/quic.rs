@@ -22,22 +22,23 @@ use super::{Conn, LINE_LIMIT, causes, tls};
 use crate::protocol::cause;
 use crate::protocol::{PublicKey, TransportKind};
 
-/// The link probes each second or so; after this long without a packet there is nobody.
+/// The idle timeout, in milliseconds. The link sends a probe each second or so, so a longer silence means that the
+/// other side has gone.
 const IDLE_TIME: VarInt = VarInt::from_u32(10_000);
 
-/// A first guess, for the packets that are sent before anything was measured: most hubs are near, and a
-/// lost first packet should cost 150 ms, not a second.
+/// The round trip that is assumed before any was measured. Most hubs are near, and a lost first packet should cost 150
+/// ms, not a second.
 const FIRST_RTT: Duration = Duration::from_millis(50);
 
-/// A whole burst from or to thousands of clients goes through one socket.
+/// The socket's buffer in bytes. A burst to or from thousands of clients goes through one socket.
 const SOCKET_BUFFER: usize = 4 << 20;
 
-/// Handshakes that wait to be looked at; each holds the datagrams that came early, up to `EARLY_BYTES`.
+/// Handshakes that wait to be processed. Each holds the early datagrams, up to `EARLY_BYTES`.
 const MAX_INCOMING: usize = 1 << 10;
 const EARLY_BYTES: u64 = 16 << 10;
 const EARLY_BYTES_TOTAL: u64 = 4 << 20;
 
-/// Packets stay at quinn's default sizes: above 6,500 bytes segmentation offload fails silently.
+/// Packets keep quinn's default sizes: above 6,500 bytes, segmentation offload fails silently.
 fn transport(streams_accepted: u32) -> Arc<TransportConfig> {
     let mut config = TransportConfig::default();
     config
@@ -66,8 +67,8 @@ pub(super) fn server(socket: UdpSocket, identity: &Identity) -> io::Result<Endpo
     Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
 }
 
-/// The hub's side of a handshake; `None` where the other side breaks off or is none of ours. It ends when
-/// the client has written something, for only that opens the stream.
+/// The hub's side of a handshake; `None` if the other side breaks it off or does not speak our protocol. It ends with
+/// the client's first bytes, because only these open the stream.
 pub(super) async fn welcome(incoming: quinn::Incoming, limit: usize) -> Option<Conn> {
     let connection = incoming.accept().ok()?.await.ok()?;
     let peer = proved_key(&connection)?;
@@ -115,7 +116,7 @@ fn conn(
     Conn { peer, address, transport: TransportKind::Quic, reader, writer }
 }
 
-/// The other side's key, if our protocol was agreed on.
+/// The other side's key, if our protocol was negotiated.
 fn proved_key(connection: &quinn::Connection) -> Option<PublicKey> {
     let agreed = connection.handshake_data()?.downcast::<HandshakeData>().ok()?;
     if agreed.protocol.as_deref() != Some(tls::LINK_ALPN) {
@@ -139,19 +140,19 @@ fn unbound_like(address: SocketAddr) -> io::Result<UdpSocket> {
     }
 }
 
-/// Systems cap this; less only means more loss under load.
+/// Systems limit this. A smaller buffer only loses more under load.
 fn enlarge_buffers(socket: &UdpSocket) {
     let socket = SockRef::from(socket);
     let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
     let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
 }
 
-/// Returns when the other machine says that nothing takes our packets there. quinn's socket serves any
+/// Returns if the other machine reports that nothing accepts our packets on this port. quinn's socket serves any
 /// address, so the system cannot tell it; an empty datagram from a connected socket finds out.
 async fn refusal(address: SocketAddr) -> io::Error {
     match probe(address).await {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => error,
-        // Only a clear no counts: the handshake has its own ways to fail.
+        // Only a clear refusal counts: the handshake has its own ways to fail.
         _ => pending().await,
     }
 }
@@ -163,12 +164,12 @@ async fn probe(address: SocketAddr) -> io::Result<Infallible> {
     let socket = tokio::net::UdpSocket::from_std(socket)?;
     socket.send(&[]).await?;
     loop {
-        // An answer would say nothing, one way or the other.
+        // The content of an answer would not matter.
         socket.recv(&mut [0; 1]).await?;
     }
 }
 
-/// Says whether the other side speaks QUIC, but not our protocol over it.
+/// Whether the other side speaks QUIC but not our protocol.
 #[allow(clippy::wildcard_enum_match_arm, reason = "a library has more causes than matter here")]
 fn is_other_protocol(error: &ConnectionError) -> bool {
     let no_alpn = quinn::TransportErrorCode::crypto(AlertDescription::NoApplicationProtocol.into());

@@ -1,4 +1,4 @@
-//! TLS 1.3 over TCP.
+//! The TCP transport: TLS 1.3 over a TCP connection.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use crate::protocol::{PublicKey, TransportKind};
 
 /// The hub's side of a handshake; `None` where the other side does not speak our protocol.
 pub(super) async fn welcome(stream: TcpStream, config: Arc<ServerConfig>, limit: usize) -> Option<Conn> {
-    // Lines are gathered before they are written; holding them back again only adds delay.
+    // Lines are collected before they are written. Delaying them once more would only add latency.
     stream.set_nodelay(true).ok()?;
     let stream = TlsAcceptor::from(config).accept(stream).await.ok()?;
     conn(stream.into(), limit)
@@ -55,7 +55,7 @@ fn conn(stream: TlsStream<TcpStream>, limit: usize) -> Option<Conn> {
     Some(Conn { peer, address, transport: TransportKind::Tcp, reader, writer })
 }
 
-/// Whether what answered does not speak our protocol.
+/// Whether the other side does not speak our protocol.
 #[allow(clippy::wildcard_enum_match_arm, reason = "a library has more causes than matter here")]
 fn is_other_protocol(error: &rustls::Error) -> bool {
     use rustls::Error::{AlertReceived, InvalidMessage, NoApplicationProtocol, PeerIncompatible};

@@ -23,15 +23,15 @@ pub const LINK_ALPN: &[u8] = b"potluck-link/1";
 /// The application protocol between peers that exchange content.
 pub const DATA_ALPN: &[u8] = b"potluck-data/1";
 
-/// The name that TLS asks for; keys decide, so it is the same for everyone.
+/// The server name that TLS requires. Keys identify hubs, so it is the same for all.
 pub const SERVER_NAME: &str = "potluck";
 
-/// The server showed another key than the one that is pinned for it.
+/// The error if the server proved another key than the pinned one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyMismatch {
     /// The pinned key.
     pub expected: PublicKey,
-    /// The key that was shown.
+    /// The key that the server proved.
     pub found: PublicKey,
 }
 
@@ -43,14 +43,14 @@ impl fmt::Display for KeyMismatch {
 
 impl std::error::Error for KeyMismatch {}
 
-/// The settings of a connecting side. With `expected`, any other key ends the handshake before
-/// anything of ours is sent; without, the caller decides by [`peer_key`].
+/// The TLS configuration of the connecting side. With `expected`, any other key ends the handshake before anything of
+/// ours is sent; without, the caller must check [`peer_key`].
 pub fn client_config(identity: &Identity, expected: Option<PublicKey>, alpn: &[u8]) -> ClientConfig {
     client_config_noting(identity, expected, alpn, Arc::default())
 }
 
-/// The same, for a transport that hides the TLS error (quinn keeps only its text): a wrong key is
-/// also noted in `mismatch`.
+/// The same for a transport that hides the TLS error (quinn keeps only its text): a wrong key is also stored in
+/// `mismatch`.
 pub fn client_config_noting(
     identity: &Identity,
     expected: Option<PublicKey>,
@@ -69,8 +69,8 @@ pub fn client_config_noting(
     config
 }
 
-/// The settings of an accepting side. Every client must show a key; who it is, is the caller's to
-/// judge by [`peer_key`].
+/// The TLS configuration of the accepting side. Every client must prove a key; the caller decides about it by
+/// [`peer_key`].
 pub fn server_config(identity: &Identity, alpn: &[u8]) -> ServerConfig {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -84,12 +84,12 @@ pub fn server_config(identity: &Identity, alpn: &[u8]) -> ServerConfig {
     config
 }
 
-/// The key that the other side proved to hold.
+/// The key that the other side has proven.
 pub fn peer_key(connection: &CommonState) -> Option<PublicKey> {
     key_from_certificates(connection.peer_certificates()?)
 }
 
-/// The same where a transport hands out the certificates (quinn's `peer_identity`).
+/// The same for a transport that returns certificates (quinn's `peer_identity`).
 pub fn key_from_certificates(shown: &[CertificateDer<'_>]) -> Option<PublicKey> {
     key_from_spki(shown.first()?)
 }
@@ -112,7 +112,7 @@ pub fn cause(error: &Error) -> String {
     .to_owned()
 }
 
-/// Says whether a handshake failed because of a key that is not the pinned one.
+/// Whether a handshake failed because of a key that is not the pinned one.
 pub fn key_mismatch(error: &Error) -> Option<KeyMismatch> {
     let Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) = error else { return None };
     inner.downcast_ref().copied()
@@ -135,7 +135,7 @@ fn algorithms() -> WebPkiSupportedAlgorithms {
     aws_lc_rs::default_provider().signature_verification_algorithms
 }
 
-/// Accepts exactly Ed25519 raw public keys, and of those only the expected one if there is one.
+/// A verifier that accepts Ed25519 raw public keys only, and of those only the expected one, if any.
 #[derive(Debug)]
 struct PinnedKey {
     expected: Option<PublicKey>,

@@ -1,4 +1,4 @@
-//! Offering files: they are hashed, put on the shelf, and watched from then on.
+//! Offers files: hashes them, adds them to the content store, and watches them from then on.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -21,25 +21,26 @@ use crate::protocol::name::check_file;
 use crate::protocol::types::{SkipReason, Skipped};
 use crate::protocol::{Content, ErrorCode, Failure};
 
-/// The offers of this client. Clones share them; with the last one, watching ends.
+/// The offers of this client. Clones share them; watching ends with the last one.
 #[derive(Debug, Clone)]
 pub struct Offers {
     cache: Arc<HashCache>,
     watcher: Arc<Watcher>,
 }
 
-/// Everything that can be offered of what a request names.
+/// The files of a request that can be offered.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) files: Vec<Ready>,
     skipped: Vec<Skipped>,
-    /// The prefixes of the folders that it names.
+    /// The prefixes of the folders that the request names.
     folders: Vec<String>,
 }
 
 impl Offers {
-    /// Offers that are served from `shelf`. Hashes are remembered in the folder `home`. `changed` is told, on another thread,
-    /// what is on the shelf by then; it may wait, and whoever drops the offers does not wait for it.
+    /// Offers whose contents `store` serves. Hashes are cached in the folder `home`. `changed` is called on another
+    /// thread after changes, when the store has them already; it may block, and dropping the offers does not wait for
+    /// it.
     pub fn new(shelf: ContentStore, home: Option<&Path>, changed: impl Fn(FilesChanged) + Send + 'static) -> Self {
         Self::with_intervals(shelf, home, WatchIntervals::default(), changed)
     }
@@ -55,12 +56,12 @@ impl Offers {
         Self { cache, watcher }
     }
 
-    /// Hashes files and folders, all cores at it, and puts them on the shelf: all of them, or none. From then on they
-    /// are watched. `progress` is told if it takes longer than a moment, at most ten times a second.
+    /// Hashes files and folders on all cores, and adds them to the content store: all of them, or none. From then on
+    /// they are watched. `progress` is called at most ten times a second, if hashing takes longer than a moment.
     ///
     /// # Errors
-    /// What is wrong with something that the request names, with its place; `empty-dir`; `too-many`; `source-changed`
-    /// if a file does not keep still; `interrupted` if `cancel` was raised.
+    /// The mistake in something that the request names, with its place; `empty-dir`; `too-many`; `source-changed` if a
+    /// file keeps changing; `interrupted` if `cancel` was raised.
     pub fn offer(&self, offering: &Offering, progress: &mut Progress<'_>, cancel: &Cancel) -> Result<Hashed, Failure> {
         let prepared = prepare(offering, &self.cache, progress, cancel)?;
         let contents = prepared.files.iter().map(Ready::content).collect();
@@ -69,22 +70,22 @@ impl Offers {
         Ok(Hashed { contents, skipped: prepared.skipped })
     }
 
-    /// Takes files off the shelf and does not watch them any more. A name that ends in `/` stands for all that is
-    /// offered below it, and ends looking for new files there; `./` for all that was offered with its folder as `.`.
+    /// Removes files from the content store and stops watching them. A name that ends in `/` means everything that is
+    /// offered below it, and ends the watch for new files there; `./` means everything that was offered as `.`.
     pub fn withdraw(&self, names: &[String]) {
         self.watcher.forget(names);
     }
 
-    /// Checks a file again that was found changed while it was served.
+    /// Checks a file that was found changed while it was being served.
     pub fn suspect(&self, name: &str) {
         self.watcher.suspect(name);
     }
 
-    /// Hashes one regular file, relative to `dir` or else to the current folder. Tells what it is, named by the last
-    /// part of its name, and where. It is neither offered nor watched.
+    /// Hashes one regular file, relative to `dir` or else to the current folder. Returns its content, named by the last
+    /// part of its name, and its path. It is neither offered nor watched.
     ///
     /// # Errors
-    /// `no-such-file`, `not-a-file` (a link, too), `not-readable`, or `bad-name`, at `/file`; `source-changed`;
+    /// `no-such-file`, `not-a-file` (also for a link), `not-readable`, or `bad-name`, at `/file`; `source-changed`;
     /// `interrupted`.
     pub fn hash_one(
         &self,
@@ -131,7 +132,7 @@ impl Offers {
     }
 }
 
-/// Finds and hashes all that is to be offered.
+/// Finds and hashes the files of a request.
 pub(super) fn prepare(
     offering: &Offering,
     cache: &HashCache,
@@ -145,7 +146,7 @@ pub(super) fn prepare(
     let Found { files: to_hash, mut skipped, named, .. } = found;
     let mut files = Vec::with_capacity(to_hash.len());
     let mut to_hash = to_hash.into_iter();
-    // What is needed for that is not needed for all of a large folder at once.
+    // Hashed in groups, so that the memory for it does not grow with the folder.
     while let some @ [_, ..] = &*to_hash.by_ref().take(TOGETHER).collect::<Vec<FoundFile>>() {
         let jobs: Vec<_> = some.iter().map(|file| (&*file.name, file.fingerprint)).collect();
         let results = hash_some(dir, &jobs, offering.chunks, cache, &meter, cancel);
@@ -157,7 +158,7 @@ pub(super) fn prepare(
     Ok(Prepared { files, skipped, folders: named.into_iter().map(|(_, prefix)| prefix).collect() })
 }
 
-/// Separates what can be offered from what has turned out to be unreadable.
+/// Separates the files that can be offered from those that turned out to be unreadable.
 fn sort_out(
     found: &[FoundFile],
     results: Vec<Result<hash::Hashed, Failure>>,

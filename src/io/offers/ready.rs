@@ -1,20 +1,20 @@
-//! A file that can be offered.
+//! A hashed file, ready to be offered.
 
 use std::sync::Arc;
 
 use crate::io::content::hash::Hashed;
 use crate::protocol::Content;
 
-/// A file that can be offered.
+/// A hashed file, ready to be offered.
 #[derive(Debug)]
 pub(crate) struct Ready {
-    /// The name by which it is offered, relative to a folder that is known.
+    /// The name by which it is offered, relative to the folder of the offer.
     pub(crate) name: Arc<str>,
     pub(crate) hashed: Hashed,
 }
 
 impl Ready {
-    /// What is published of it.
+    /// The content that is published.
     pub(crate) fn content(&self) -> Content {
         Content {
             file: self.name.clone(),

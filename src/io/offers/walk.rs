@@ -1,4 +1,4 @@
-//! What a request to offer names: its files, and all that is in its folders.
+//! Finds the files that a request to offer names, and all files in the folders that it names.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -22,26 +22,26 @@ use crate::protocol::{At, ErrorCode, Failure};
 
 /// A file that was found.
 pub(crate) struct FoundFile {
-    /// The name by which it is offered.
+    /// The name by which it will be offered.
     pub(crate) name: Arc<str>,
-    /// As it was when it was found.
+    /// The state of the file when it was found.
     pub(crate) fingerprint: Fingerprint,
-    /// Its place in the request: its own, or that of the folder that it is in.
+    /// The index in the request of the file, or of the folder that it is in.
     pub(super) place: usize,
-    /// Whether the request names it.
+    /// Whether the request names the file itself.
     pub(super) is_named: bool,
 }
 
-/// What a request names.
+/// Everything that a request names.
 #[derive(Default)]
 pub(crate) struct Found {
-    /// Each file once.
+    /// The files, each once.
     pub(crate) files: Vec<FoundFile>,
-    /// What is in folders and cannot be offered.
+    /// What the folders contain that cannot be offered.
     pub(crate) skipped: Vec<Skipped>,
-    /// The prefix of each folder, those within folders too: `""`, or a name that ends in `/`.
+    /// The prefix of each folder, subfolders included: `""`, or a name that ends in `/`.
     pub(crate) folders: Vec<String>,
-    /// The prefixes of the folders that the request names, with their places in it.
+    /// The prefixes of the folders that the request names, each with its index in the request.
     pub(super) named: Vec<(usize, String)>,
 }
 
@@ -68,7 +68,8 @@ pub(super) fn find(dir: &Path, names: &[String], hidden: bool, cancel: &Cancel) 
     Ok(found)
 }
 
-/// Finds everything in a folder that is `depth` levels below the outermost one. If there is too much, only a part is found.
+/// Finds everything in a folder that is `depth` levels below the offered one. If that is too much, only a part is
+/// found.
 pub(crate) fn find_in(dir: &Path, prefix: &str, depth: usize, hidden: bool, cancel: &Cancel) -> Found {
     let mut walker = Walker::new(hidden, cancel);
     let folder = open_folder(dir, prefix).map_err(|errno| refusal(prefix, errno));
@@ -78,12 +79,12 @@ pub(crate) fn find_in(dir: &Path, prefix: &str, depth: usize, hidden: bool, canc
     walker.found
 }
 
-/// The place of a file in the request.
+/// The place in the request of the entry with this index.
 pub(super) fn place_at(place: usize) -> At {
     pointer_at(&format!("/files/{place}"))
 }
 
-/// Whether the last part of a name is hidden.
+/// Whether the last part of a name starts with a dot.
 pub(crate) fn is_hidden(name: &str) -> bool {
     name.starts_with('.')
 }
@@ -92,7 +93,7 @@ struct Walker<'a> {
     hidden: bool,
     cancel: &'a Cancel,
     place: usize,
-    /// How much was found so far.
+    /// How many entries were found so far.
     entries: usize,
     found: Found,
 }
@@ -102,7 +103,7 @@ impl<'a> Walker<'a> {
         Self { hidden, cancel, place: 0, entries: 0, found: Found::default() }
     }
 
-    /// A file or folder that the request names.
+    /// Adds a file or folder that the request names.
     fn named(&mut self, dir: &Path, opener: &mut Opener<'_>, name: &str) -> Result<(), Failure> {
         let bare = name.trim_end_matches('/');
         if bare == "." {
@@ -125,7 +126,7 @@ impl<'a> Walker<'a> {
         if bare != name {
             return Err(Failure::new(ErrorCode::NotADir, format!("{bare} is not a folder.")));
         }
-        // Opened once, so that a file that cannot be read is told of before the others are hashed.
+        // It is opened once, so that an unreadable file is reported before the others are hashed.
         let fingerprint = Fingerprint::of(&opener.open(bare)?)?;
         let name = bare.into();
         self.found.files.push(FoundFile { name, fingerprint, place: self.place, is_named: true });
@@ -154,7 +155,7 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    /// What is in a folder, sorted; `None` if that cannot be read.
+    /// The sorted names in a folder; `None` if it cannot be read.
     fn names(&mut self, folder: &OwnedFd) -> Result<Option<Vec<OsString>>, Failure> {
         let Ok(entries) = Dir::read_from(folder) else { return Ok(None) };
         let mut names = Vec::new();
@@ -176,7 +177,7 @@ impl<'a> Walker<'a> {
     }
 
     fn entry(&mut self, folder: &OwnedFd, prefix: &str, name: &str, depth: usize) -> Result<(), Failure> {
-        // What has gone since the folder was read is not there.
+        // It was removed after the folder was read.
         let Ok(stat) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { return Ok(()) };
         let full = format!("{prefix}{name}");
         let kind = FileType::from_raw_mode(stat.st_mode);

@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A flag that is raised once. Clones share it; long work looks at it at least every 100 ms.
+/// A flag that can be raised once. Clones share it; long work checks it at least every 100 ms.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel {
     raised: Arc<AtomicBool>,
-    /// The flag that this one is below: raised, it raises this one too.
+    /// The parent: raising it raises this flag, too.
     above: Option<Arc<Cancel>>,
 }
 
 impl Cancel {
-    /// A flag below this one: raising this one raises it too.
+    /// A child flag: raising this one raises the child, too.
     pub fn below(&self) -> Self {
         Self { raised: Arc::default(), above: Some(Arc::new(self.clone())) }
     }
 
-    /// Raises the flag, for every clone and for good.
+    /// Raises the flag for all clones and children, for good.
     pub fn cancel(&self) {
         self.raised.store(true, Ordering::Release);
     }

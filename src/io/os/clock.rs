@@ -1,4 +1,4 @@
-//! The clock. The machines of `core` get their time from here and read no clock themselves.
+//! The clock: the only source of time for the machines of `core`.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -4,7 +4,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 /// Turns core dumps of this process off. On Linux, other processes of the same user cannot read its memory either.
 pub fn forbid_dumps() {
-    // What cannot be had is no reason not to work.
+    // If the system refuses, the program works all the same.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);

@@ -1,4 +1,4 @@
-//! What the operating system gives: the clock, randomness, signals, and how to keep core dumps off.
+//! Services of the operating system: the clock, randomness, signals, and turning core dumps off.
 
 pub mod cancel;
 pub mod clock;

@@ -1,4 +1,4 @@
-//! A client's data folder: its key, the keys that it knows, its history.
+//! A client's data folder: its keys, the keys that it has pinned, and the history of the line editor.
 
 use std::fs::DirBuilder;
 use std::io::ErrorKind;
@@ -21,7 +21,7 @@ pub const HOME_VARIABLE: &str = "POTLUCK_HOME";
 #[derive(Debug, Clone)]
 pub struct Home {
     dir: PathBuf,
-    /// Whether it was named, so that commands which we suggest must name it too.
+    /// Whether `--data` named it, so that suggested commands must name it too.
     named: bool,
 }
 
@@ -36,11 +36,11 @@ pub fn data_option(dir: &Path) -> String {
 }
 
 impl Home {
-    /// Opens `dir`, else the folder that `POTLUCK_HOME` names, else `potluck` where the platform keeps
-    /// programs' data. A folder that is not there is made, for its owner only.
+    /// Opens `dir`, or else the folder that `POTLUCK_HOME` names, or else `potluck` in the platform's data folder. It
+    /// is created, readable for its owner only, if it does not exist.
     ///
     /// # Errors
-    /// `bad-config` when the folder cannot be made or there is no home folder to put it in.
+    /// `bad-config` if the folder cannot be created, or there is no home folder for it.
     pub fn open(dir: Option<&Path>) -> Result<Self, Failure> {
         let named = dir.is_some();
         let dir = dir.map_or_else(Self::default_dir, |dir| Ok(dir.to_owned()))?;
@@ -56,10 +56,10 @@ impl Home {
         Ok(Self { dir, named })
     }
 
-    /// The folder that is opened where none is named; it may not be there yet.
+    /// The folder that is opened if none is named. It may not exist yet.
     ///
     /// # Errors
-    /// `bad-config` when there is no home folder to put it in.
+    /// `bad-config` if there is no home folder for it.
     pub fn default_dir() -> Result<PathBuf, Failure> {
         if let Some(dir) = std::env::var_os(HOME_VARIABLE).filter(|dir| !dir.is_empty()) {
             return Ok(dir.into());
@@ -71,26 +71,25 @@ impl Home {
         })
     }
 
-    /// The key pair of a name, made at first use. Each name has its own: several clients of one person can be
-    /// told apart, and a key can be thrown away with its name.
+    /// The key pair for a name, created at first use. Each name has its own, so that several clients of one person can
+    /// be told apart, and a key can be deleted with its name.
     ///
     /// # Errors
-    /// `bad-name` when the name is none, or `bad-config` when the key's file cannot be used: unreadable, damaged,
-    /// or open to others.
+    /// `bad-name` if the name is invalid; `bad-config` if the key's file is unreadable, damaged, or open to others.
     pub fn identity(&self, name: &str) -> Result<Identity, Failure> {
-        // A name that passes has no character that means something in a path.
+        // A valid name has no character with a meaning in paths.
         check_person(name)?;
         let file = file_of(&self.dir.join("keys"), name, ".key");
         Identity::load_or_create(&file)
             .map_err(|e| bad(format!("The key {} cannot be used: {}.", file.display(), cause::of_io(&e))))
     }
 
-    /// The keys of hubs and peers that this client knows.
+    /// The pinned keys of hubs and peers.
     pub fn pins(&self) -> Pins {
         Pins::at(&self.dir)
     }
 
-    /// Where the line editor keeps what was typed.
+    /// The file for the history of the line editor.
     pub fn history(&self) -> PathBuf {
         self.dir.join("history")
     }
@@ -100,7 +99,7 @@ impl Home {
         if self.named { format!("{words} {}", data_option(&self.dir)) } else { words.to_owned() }
     }
 
-    /// The folder itself.
+    /// The path of the folder.
     pub fn dir(&self) -> &Path {
         &self.dir
     }

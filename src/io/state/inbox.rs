@@ -1,5 +1,5 @@
-//! Which messages this machine's users have had: a number for each name at each hub, so that nothing is shown twice
-//! even when hub or client are killed before the hub has learnt of it.
+//! Remembers which messages this machine's users have seen: a number for each name at each hub. So no message is shown
+//! twice, even if the hub or the client is killed before the hub has learnt of it.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
@@ -14,7 +14,7 @@ use crate::protocol::wire::Received;
 /// The largest file that is read, in bytes: a number and its exceptions.
 const MOST: u64 = 64 << 10;
 
-/// The numbers of one hub.
+/// The seen messages of all names at one hub.
 pub struct Inboxes {
     dir: PathBuf,
     /// The file of the name that was used last.
@@ -22,26 +22,26 @@ pub struct Inboxes {
 }
 
 impl Inboxes {
-    /// Those of the hub with this key, below a client's data folder.
+    /// The inboxes for the hub with this key, in a client's data folder.
     pub fn at(home: &Path, hub: &PublicKey) -> Self {
         Self { dir: home.join("inbox").join(hub.to_string()), open: None }
     }
 
-    /// Which messages `name` has had; none if nothing is known.
+    /// Which messages `name` has seen; none if nothing is stored.
     ///
     /// # Errors
-    /// When the file cannot be opened or read. What stands in it and cannot be understood counts as nothing.
+    /// If the file cannot be opened or read. A file that cannot be understood counts as empty.
     pub fn shown(&mut self, name: &str) -> io::Result<Received> {
         let mut text = Vec::new();
         self.file(name)?.take(MOST).read_to_end(&mut text)?;
         Ok(std::str::from_utf8(&text).ok().and_then(read).unwrap_or_default())
     }
 
-    /// Remembers which messages `name` has had. It outlives this process; a power cut may take it
-    /// back, and then the hub's own memory counts.
+    /// Stores which messages `name` has seen. This survives the process but not a power cut, after which the hub's own
+    /// memory counts.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn remember(&mut self, name: &str, shown: &Received) -> io::Result<()> {
         if self.open.as_ref().is_none_or(|(open, _)| open != name) {
             self.open = Some((name.to_owned(), self.file(name)?));
@@ -53,7 +53,7 @@ impl Inboxes {
     }
 
     fn file(&self, name: &str) -> io::Result<File> {
-        // A name that passes has no character that means something in a path.
+        // A valid name has no character with a meaning in paths.
         check_person(name).map_err(|failure| io::Error::other(failure.to_string()))?;
         DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
         let mut options = OpenOptions::new();
@@ -61,7 +61,7 @@ impl Inboxes {
     }
 }
 
-/// The number, how many exceptions there are, and these. A longer text from before may stand behind them.
+/// The number, how many exceptions there are, and these. Bytes of a longer earlier text may follow.
 fn write(shown: &Received) -> String {
     let mut text = format!("{} {} ", shown.received, shown.except.len());
     for number in &shown.except {

@@ -1,4 +1,4 @@
-//! A client's data folder: its keys, the keys of others that it knows, and what was shown of its messages.
+//! A client's data folder: its keys, the pinned keys of others, and which messages its users have seen.
 
 pub mod home;
 pub mod inbox;

@@ -1,7 +1,7 @@
-//! The keys of hubs and peers that a client has met. It trusts a key on first use, and refuses another one later.
+//! Pins the keys of hubs and peers: a client trusts a key on first use, and refuses a different one later.
 //!
-//! They are one JSON object in `known_keys.json`: `"HOST:PORT"` or `"NAME@HUBKEY"` to a key. A file that
-//! cannot be understood is an error; taking it for empty would let anyone be anybody again.
+//! The pins are one JSON object in `known_keys.json`, from `"HOST:PORT"` or `"NAME@HUBKEY"` to a key. A file that
+//! cannot be understood is an error: if it counted as empty, every key would be trusted again.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -17,13 +17,13 @@ use crate::protocol::{ErrorCode, Failure, PublicKey};
 /// The largest file that is read, in bytes. A hundred thousand keys fit.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// How many people's keys are remembered for one hub. Those who come later are trusted anew each time.
+/// How many people's keys are pinned for one hub. The keys of further people are trusted each time.
 const PEERS_OF_A_HUB: usize = 10_000;
 
 type KnownKeys = BTreeMap<String, PublicKey>;
 
-/// The known keys of one client. Each call reads the file, and each change is made under a lock, so that several processes
-/// can share the file.
+/// The pins of one client. Each call reads the file, and each change is made under a lock, so that several processes
+/// can share it.
 #[derive(Debug, Clone)]
 pub struct Pins {
     file: PathBuf,
@@ -35,34 +35,34 @@ impl Pins {
         Self { file: dir.join("known_keys.json"), lock: dir.join("known_keys.lock") }
     }
 
-    /// The key of the hub at `HOST:PORT`, if it is known.
+    /// The pinned key of the hub at `HOST:PORT`, if there is one.
     ///
     /// # Errors
-    /// `bad-config`, naming the file, when it is damaged or cannot be read.
+    /// `bad-config`, naming the file, if it is damaged or cannot be read.
     pub fn pinned_hub(&self, host_port: &str) -> Result<Option<PublicKey>, Failure> {
         Ok(self.read()?.get(&hub_entry(host_port)).copied())
     }
 
-    /// Makes `key` the one of the hub at `HOST:PORT`, in place of any other.
+    /// Pins `key` for the hub at `HOST:PORT`, replacing any other.
     ///
     /// # Errors
-    /// `bad-config` when the file is damaged or cannot be written; then nothing was changed.
+    /// `bad-config` if the file is damaged or cannot be written; then nothing has changed.
     pub fn pin_hub(&self, host_port: &str, key: PublicKey) -> Result<(), Failure> {
         self.change(|known| known.insert(hub_entry(host_port), key).is_none_or(|old| old != key)).map(drop)
     }
 
-    /// The key of the person `name` at the hub with `hub`'s key, if it is known.
+    /// The pinned key of the person `name` at the hub with the key `hub`, if there is one.
     ///
     /// # Errors
-    /// As for [`pinned_hub`](Self::pinned_hub).
+    /// Those of [`pinned_hub`](Self::pinned_hub).
     pub fn pinned_peer(&self, name: &str, hub: &PublicKey) -> Result<Option<PublicKey>, Failure> {
         Ok(self.read()?.get(&peer_entry(name, hub)).copied())
     }
 
-    /// Makes `key` the one of the person `name` at the hub with `hub`'s key, in place of any other.
+    /// Pins `key` for the person `name` at the hub with the key `hub`, replacing any other.
     ///
     /// # Errors
-    /// As for [`pin_hub`](Self::pin_hub).
+    /// Those of [`pin_hub`](Self::pin_hub).
     pub fn pin_peer(&self, name: &str, hub: &PublicKey, key: PublicKey) -> Result<(), Failure> {
         self.change(|known| known.insert(peer_entry(name, hub), key).is_none_or(|old| old != key)).map(drop)
     }

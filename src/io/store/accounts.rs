@@ -1,4 +1,4 @@
-//! Accounts: names with a password, which are made beside a hub, whether it runs or not.
+//! Accounts: names with a password. They are managed by other programs than the hub, whether the hub runs or not.
 
 use std::path::{Path, PathBuf};
 
@@ -14,47 +14,46 @@ use crate::protocol::name::NameKey;
 use crate::protocol::record::NameRecord;
 use crate::protocol::{ErrorCode, Failure};
 
-/// An account that shall be.
+/// An account to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAccount {
-    /// Its name, which was checked.
+    /// The name, which has been checked.
     pub name: String,
-    /// The hash of its password, as a PHC string.
+    /// The hash of the password, as a PHC string.
     pub hash: String,
-    /// From when on, in milliseconds since 1970 (UTC).
+    /// The time from which the account exists, in milliseconds since 1970 (UTC).
     pub since: i64,
 }
 
-/// What becomes of names that are somebody's already.
+/// What happens to names that exist already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Conflicts {
-    /// Accounts get the new password, and their keys are forgotten; otherwise they are refused.
+    /// Existing accounts get the new password, and their keys are forgotten. Otherwise they are refused.
     pub replace: bool,
-    /// Names that belong to a key become accounts, and the key is forgotten; otherwise they are refused.
+    /// Names that belong to a key become accounts, and the key is forgotten. Otherwise they are refused.
     pub take: bool,
 }
 
-/// A store as those see it who manage its accounts. A hub may have it open at the same time, and hears of the
-/// changes within a second.
+/// The store, opened to manage accounts. A hub may have it open at the same time; it notices changes within a second.
 pub struct Users {
     database: Connection,
     file: PathBuf,
 }
 
 impl Users {
-    /// Opens the store in `dir`, or makes it there.
+    /// Opens the store in `dir`, or creates it.
     ///
     /// # Errors
-    /// `store-corrupt` when it is damaged or not a hub's; `store-failed` when it cannot be read or written, or was
-    /// written by a newer potluck; `store-locked` when it has to be changed to a newer form while a hub has it open.
+    /// `store-corrupt` if it is damaged or no hub's; `store-failed` if it cannot be read or written, or was written by
+    /// a newer version; `store-locked` if it must be migrated while a hub has it open.
     pub fn open(dir: &Path) -> Result<Self, Failure> {
         open_beside(dir).map(|(database, file)| Self { database, file })
     }
 
-    /// Opens the store in `dir`, if a hub has ever been there. Nothing is made.
+    /// Opens the store in `dir`, if a hub was ever there. It creates nothing.
     ///
     /// # Errors
-    /// As for [`Users::open`].
+    /// Those of [`Users::open`].
     pub fn find(dir: &Path) -> Result<Option<Self>, Failure> {
         disk::is_there(dir)?.then(|| Self::open(dir)).transpose()
     }
@@ -62,16 +61,16 @@ impl Users {
     /// All names, in the order of their keys.
     ///
     /// # Errors
-    /// `store-corrupt` or `store-failed` when they cannot be read.
+    /// `store-corrupt` or `store-failed` if they cannot be read.
     pub fn list(&self) -> Result<Vec<NameRecord>, Failure> {
         load::names(&self.database).map_err(|e| failure(&self.file, &e))
     }
 
-    /// Makes all of these accounts or, on an error, none.
+    /// Creates all of these accounts or, on an error, none.
     ///
     /// # Errors
-    /// With the index of the account that is in the way, if it is one: `name-taken` for a name that is somebody's.
-    /// `store-failed`, `store-corrupt`, or `store-locked` when another program is writing for 5 seconds.
+    /// `name-taken` for a name that exists, with the index of the account. `store-failed`, `store-corrupt`, or
+    /// `store-locked` if another program writes for 5 seconds.
     pub fn add(&mut self, accounts: &[NewAccount], conflicts: Conflicts) -> Result<(), (Option<usize>, Failure)> {
         let mut at = None;
         in_transaction(&mut self.database, &self.file, |database| {
@@ -88,21 +87,20 @@ impl Users {
         .map_err(|failure| (at, failure))
     }
 
-    /// Whether this name can become an account, as of now.
+    /// Checks whether this name could become an account now.
     ///
     /// # Errors
-    /// As for [`Users::add`].
+    /// Those of [`Users::add`].
     pub fn check(&self, name: &str, conflicts: Conflicts) -> Result<(), Failure> {
         let taken = taken(&self.database).map_err(|e| failure(&self.file, &e))?;
         may_add(&self.database, &self.file, &taken, name, conflicts)
     }
 
-    /// Forgets a name: its password, its keys, what it has received, its rooms, whom it blocks and who blocks it.
-    /// What was said stays with those it was said to; whoever takes the name next does not see it. Gives the name as
-    /// it was written.
+    /// Removes a name: its password, its keys, what it has received, its rooms, and blocks by and of it. Messages stay
+    /// with those they were sent to; the next owner of the name does not see them. Returns the name as it was written.
     ///
     /// # Errors
-    /// `no-such-person`, or as for [`Users::add`].
+    /// `no-such-person`, or those of [`Users::add`].
     pub fn remove(&mut self, name: &str) -> Result<String, Failure> {
         let name_key = NameKey::of(name);
         in_transaction(&mut self.database, &self.file, |database| {
@@ -116,7 +114,7 @@ impl Users {
                 "DELETE FROM there WHERE fold = ?1",
                 "DELETE FROM answers WHERE fold = ?1",
                 "DELETE FROM blocks WHERE by = ?1 OR whom = ?1",
-                // No name has a blank in it: this is nobody's, now and later.
+                // No name has a blank, so this key belongs to nobody, now or later.
                 "UPDATE messages SET sender_fold = ' ' || sender_fold WHERE sender_fold = ?1",
                 "UPDATE messages SET recipient_fold = ' ' || recipient_fold WHERE recipient_fold = ?1",
             ] {
@@ -129,16 +127,16 @@ impl Users {
     /// The account of this name.
     ///
     /// # Errors
-    /// `no-such-person` when the name is nobody's or only a key's, or when the store cannot be read.
+    /// `no-such-person` if the name does not exist or is no account; or the failure of reading the store.
     pub fn account(&self, name: &str) -> Result<Verified, Failure> {
         let found = account(&self.database, &NameKey::of(name)).map_err(|e| failure(&self.file, &e))?;
         found.map(|(account, _)| account).ok_or_else(|| unknown_account(name))
     }
 
-    /// Gives an account another password and forgets its keys.
+    /// Changes the password of an account, and forgets its keys.
     ///
     /// # Errors
-    /// As for [`Users::account`] and [`Users::add`].
+    /// Those of [`Users::account`] and [`Users::add`].
     pub fn change_password(&mut self, name: &str, hash: &str) -> Result<(), Failure> {
         let name_key = NameKey::of(name);
         in_transaction(&mut self.database, &self.file, |database| {
@@ -154,7 +152,7 @@ impl Users {
     }
 }
 
-/// Opens the store in `dir`, which a hub may have open too; gives the database's file for messages.
+/// Opens the store in `dir`, which a hub may have open too. Returns the path of the database for messages.
 pub(super) fn open_beside(dir: &Path) -> Result<(Connection, PathBuf), Failure> {
     let file = disk::make_dir(dir)?;
     let (database, ()) = disk::open(dir, &file, |database| {
@@ -162,7 +160,7 @@ pub(super) fn open_beside(dir: &Path) -> Result<(Connection, PathBuf), Failure> 
         if schema::steps_left(database, &file)?.is_empty() && !refold::is_due(database).map_err(sql)? {
             return Ok(());
         }
-        // A hub that runs expects the form that it knows.
+        // A running hub expects the version of the store that it knows.
         let _lock = disk::lock(dir)?;
         in_transaction(database, &file, |database| {
             schema::migrate(database, &file)?;
@@ -183,7 +181,7 @@ pub(super) fn account(database: &Connection, name_key: &NameKey) -> rusqlite::Re
     found.optional()
 }
 
-/// The number for a password that is set now. None is given twice, also not when a name was removed meanwhile.
+/// The number for a new password. No number is used twice, even if its account was removed.
 fn next_credential(database: &Connection) -> rusqlite::Result<i64> {
     let sql = "
         UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'last_credential'
@@ -222,14 +220,14 @@ fn may_add(
     }
 }
 
-/// What the names look like that are there.
+/// The looks of the names that exist.
 fn taken(database: &Connection) -> rusqlite::Result<Likeness> {
     let mut names = database.prepare_cached("SELECT name FROM names")?;
     let names: Vec<String> = names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(Likeness::of(names.iter().map(String::as_str)))
 }
 
-/// An account that was one already is still there since then: only a name that was a key's begins anew.
+/// An existing account keeps its time of creation. A name that belonged to a key starts anew.
 pub(super) fn put(database: &Connection, new: &NewAccount) -> rusqlite::Result<()> {
     let name_key = NameKey::of(&new.name);
     let sql = "

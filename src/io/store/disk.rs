@@ -1,4 +1,4 @@
-//! The store's files: made, locked, checked before they are trusted.
+//! The files of the store: creates and locks them, and checks them before they are used.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
@@ -16,32 +16,32 @@ use crate::protocol::{ErrorCode, Failure};
 
 pub(super) const DATABASE: &str = "hub.sqlite3";
 const LOCK: &str = "lock";
-/// Held while a store is made or changed to a newer form, for a moment.
+/// The lock that is held briefly while a store is created or migrated.
 const SETUP: &str = "setup.lock";
 
-/// How long one program waits for another's transaction.
+/// How long a program waits for another one's transaction.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// The same for a hub that runs: who waits longer is told so meanwhile.
+/// How long a running hub waits for another program's transaction, before it reports trouble.
 pub(super) const BUSY_RUNNING: Duration = Duration::from_secs(1);
 
-/// Which file a path leads to.
+/// Identifies the file that a path leads to: device and inode.
 pub(super) type FileId = (u64, u64);
 
-/// The file that a path leads to now, if there is one.
+/// The file that a path leads to now, if it exists.
 pub(super) fn file_id(path: &Path) -> Option<FileId> {
     use std::os::unix::fs::MetadataExt;
     path.metadata().ok().map(|there| (there.dev(), there.ino()))
 }
 
-/// The name of the log of changes that SQLite keeps beside a database while it is open.
+/// The path of the write-ahead log that SQLite keeps beside an open database.
 pub(super) fn wal(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push("-wal");
     name.into()
 }
 
-/// The folder, made if it is not there; a new one is for its owner only.
+/// The folder, created if it does not exist. A new one is readable for its owner only.
 pub(super) fn make_dir(dir: &Path) -> Result<PathBuf, Failure> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| {
         if e.kind() == io::ErrorKind::AlreadyExists { not_a_folder(dir) } else { cannot("make", dir, &e) }
@@ -55,7 +55,7 @@ fn not_a_folder(dir: &Path) -> Failure {
         .hint("Name a folder with --data.")
 }
 
-/// Whether a hub has ever been in this folder, and be it that only a part of its data is left.
+/// Whether a hub was ever in this folder, even if only a part of its data is left.
 pub(super) fn is_there(dir: &Path) -> Result<bool, Failure> {
     if dir.metadata().is_ok_and(|found| !found.is_dir()) {
         return Err(not_a_folder(dir));
@@ -76,7 +76,7 @@ fn lock_file(path: &Path) -> Result<File, Failure> {
     open_own(options.create(true).truncate(false).write(true).mode(0o600), path).map_err(|e| cannot("write", path, &e))
 }
 
-/// A hub's lock on its folder: advisory, and the system takes it back however the process ends.
+/// Takes the hub's lock on its folder. It is advisory, and the system releases it however the process ends.
 pub(super) fn lock(dir: &Path) -> Result<File, Failure> {
     let path = dir.join(LOCK);
     let file = lock_file(&path)?;
@@ -89,8 +89,8 @@ pub(super) fn lock(dir: &Path) -> Result<File, Failure> {
     }
 }
 
-/// Opens the database in `dir`, made there if there is none. It is checked, but may be of an older version: what
-/// `ready` does with it happens before another program can do the same.
+/// Opens the database in `dir`, or creates it. It is checked but may be of an older version; `ready` can migrate it
+/// before another program gets access.
 pub(super) fn open<T>(
     dir: &Path,
     file: &Path,
@@ -100,7 +100,7 @@ pub(super) fn open<T>(
     let setup = lock_file(&path)?;
     setup.lock().map_err(|e| cannot("lock", &path, &e))?;
     if !file.try_exists().map_err(|e| cannot("read", file, &e))? {
-        // The database is made before the key: where there is a key, there was a database.
+        // The database is created before the key, so where there is a key, there was a database.
         if dir.join(super::KEY).symlink_metadata().is_ok_and(|key| key.is_file()) {
             return Err(corrupt(file, "it is missing, but the hub's key is there"));
         }
@@ -112,8 +112,8 @@ pub(super) fn open<T>(
     Ok((database, made))
 }
 
-/// A new database is made whole under another name, so that a file under the right name that is empty
-/// or has no header is always a damaged one.
+/// Creates a new database under a temporary name and then renames it. So a file of the right name that is empty or has
+/// no header is always damaged.
 fn create(dir: &Path, file: &Path) -> Result<(), Failure> {
     let log = dir.join(format!("{DATABASE}-wal"));
     if log.exists() {
@@ -133,8 +133,8 @@ fn create(dir: &Path, file: &Path) -> Result<(), Failure> {
     placed.map_err(|e| cannot("make", file, &e))
 }
 
-/// Does all of something or nothing. Waits for other programs' transactions first: one that only turned out to
-/// write could not wait any more.
+/// Runs a transaction: all of it or nothing. It takes the write lock first, and waits for other programs; a transaction
+/// that became a writer later could not wait.
 pub(super) fn in_transaction<T>(
     database: &mut Connection,
     file: &Path,
@@ -147,12 +147,12 @@ pub(super) fn in_transaction<T>(
     Ok(done)
 }
 
-/// Looks at the file's first bytes before SQLite does, which takes an empty file for a new database.
+/// Checks the first bytes of the file before SQLite opens it, which would take an empty file for a new database.
 fn check_header(file: &Path) -> Result<(), Failure> {
     let mut header = Vec::new();
     let read = read_own(file).and_then(|f| f.take(100).read_to_end(&mut header));
     read.map_err(|e| cannot("read", file, &e))?;
-    // The layout is part of SQLite's file format, section 1.3.
+    // The header is described in SQLite's file format, section 1.3.
     if header.len() < 100 || !header.starts_with(b"SQLite format 3\0") {
         return Err(corrupt(file, "it is not a database"));
     }
@@ -162,7 +162,7 @@ fn check_header(file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Opens what exists. Until all checks have passed nothing may be written, not even at closing.
+/// Opens an existing database. Until all checks have passed, nothing may be written, not even on closing.
 fn open_checked(file: &Path) -> Result<Connection, Failure> {
     let sql = |e| failure(file, &e);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -176,12 +176,12 @@ fn open_checked(file: &Path) -> Result<Connection, Failure> {
     steps_left(&database, file)?;
     database.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(sql)?;
     database.pragma_update(None, "journal_mode", "WAL").map_err(sql)?;
-    // A commit that was told must survive a power cut, so each one waits for the disk.
+    // An acknowledged commit must survive a power cut, so each commit waits for the disk.
     database.pragma_update(None, "synchronous", "FULL").map_err(sql)?;
     Ok(database)
 }
 
-/// A connection to a database that is open already, which cannot change it.
+/// A second connection to an open database, for reading only.
 pub(super) fn open_reader(file: &Path) -> Result<Connection, Failure> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let database = Connection::open_with_flags(file, flags).map_err(|e| failure(file, &e))?;

@@ -1,4 +1,4 @@
-//! What went wrong with the store, in the user's words.
+//! Turns errors of the store into failures in the user's words.
 
 use std::io;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::protocol::cause;
 use crate::protocol::{ErrorCode, Failure};
 
-/// What SQLite refused.
+/// The failure for an error of SQLite.
 pub(super) fn failure(file: &Path, e: &rusqlite::Error) -> Failure {
     use rusqlite::Error;
     use rusqlite::ErrorCode as Sqlite;
@@ -32,7 +32,7 @@ pub(super) fn failure(file: &Path, e: &rusqlite::Error) -> Failure {
             ErrorCode::StoreUnavailable,
             format!("Potluck cannot use {}: {}.", file.display(), in_words(e)),
         ),
-        // It is not the disk's fault, but that of what was to be written.
+        // The fault is in the data to be written, not in the disk.
         Some(Sqlite::ConstraintViolation | Sqlite::TypeMismatch | Sqlite::TooBig) => {
             Failure::internal(format!("{} cannot take a record: {}", file.display(), in_words(e)))
         }
@@ -40,7 +40,7 @@ pub(super) fn failure(file: &Path, e: &rusqlite::Error) -> Failure {
     }
 }
 
-/// What the database says, without its numbers and names.
+/// SQLite's message without its numbers and names.
 fn in_words(e: &rusqlite::Error) -> String {
     use rusqlite::ErrorCode as Sqlite;
     match e.sqlite_error_code() {
@@ -55,12 +55,12 @@ fn in_words(e: &rusqlite::Error) -> String {
     }
 }
 
-/// The file is damaged, or not ours.
+/// The failure for a file that is damaged or not ours.
 pub(super) fn corrupt(file: &Path, what: &str) -> Failure {
     Failure::new(ErrorCode::StoreCorrupt, format!("{} is damaged: {what}.", file.display()))
 }
 
-/// The system refused to `verb` a file.
+/// The failure if the system refused to `verb` a file.
 pub(super) fn cannot(verb: &str, path: &Path, e: &io::Error) -> Failure {
     Failure::new(ErrorCode::StoreFailed, format!("Potluck cannot {verb} {}: {}.", path.display(), cause::of_io(e)))
 }

@@ -1,4 +1,4 @@
-//! Invites, which are made and revoked beside a hub, whether it runs or not.
+//! Invites. They are created and revoked by other programs than the hub, whether the hub runs or not.
 
 use std::path::{Path, PathBuf};
 
@@ -11,17 +11,16 @@ use super::{Store, accounts, hub_identity};
 use crate::protocol::invite::{InviteDigest, InviteRecord};
 use crate::protocol::{ErrorCode, Failure, PublicKey, Timestamp};
 
-/// Where the hub listened last, as `HOST:PORT`.
+/// The key of the setting that says where the hub listened last, as `HOST:PORT`.
 const ADDRESS: &str = "address";
 
-/// Set once an invite was ever made.
+/// The key of the setting that says that an invite was ever created.
 const INVITED: &str = "invited";
 
 const COLUMNS: &str =
     "name, digest, uses, (SELECT count(*) FROM invited WHERE invited.digest = invites.digest), until, made";
 
-/// A store as its keeper sees it who makes invites. A hub may have it open at the same time: what is changed holds at
-/// once.
+/// The store, opened to manage invites. A hub may have it open at the same time; changes take effect at once.
 pub struct InviteBook {
     database: Connection,
     file: PathBuf,
@@ -29,47 +28,47 @@ pub struct InviteBook {
 }
 
 impl InviteBook {
-    /// Opens the store in `dir`, or makes it there.
+    /// Opens the store in `dir`, or creates it.
     ///
     /// # Errors
-    /// As for [`Users::open`](super::Users::open).
+    /// Those of [`Users::open`](super::Users::open).
     pub fn open(dir: &Path) -> Result<Self, Failure> {
         let (database, file) = accounts::open_beside(dir)?;
         Ok(Self { database, file, dir: dir.to_owned() })
     }
 
-    /// Opens the store in `dir`, if a hub has ever been there. Nothing is made.
+    /// Opens the store in `dir`, if a hub was ever there. It creates nothing.
     ///
     /// # Errors
-    /// As for [`Users::open`](super::Users::open).
+    /// Those of [`Users::open`](super::Users::open).
     pub fn find(dir: &Path) -> Result<Option<Self>, Failure> {
         super::disk::is_there(dir)?.then(|| Self::open(dir)).transpose()
     }
 
-    /// Where the hub listened last, as `HOST:PORT`, and its key: what a join link is made of.
+    /// The parts of a join link: where the hub listened last, as `HOST:PORT`, and its key.
     ///
     /// # Errors
-    /// As for [`InviteBook::list`], and what the key's file refuses.
+    /// Those of [`InviteBook::list`], and of reading the key's file.
     pub fn hub(&self) -> Result<(Option<String>, PublicKey), Failure> {
         let address = meta(&self.database, ADDRESS).map_err(|e| failure(&self.file, &e))?;
         Ok((address, hub_identity(&self.dir)?.key))
     }
 
-    /// All invites, in the order in which they were made.
+    /// All invites, in the order in which they were created.
     ///
     /// # Errors
-    /// `store-corrupt` or `store-failed` when they cannot be read.
+    /// `store-corrupt` or `store-failed` if they cannot be read.
     pub fn list(&self) -> Result<Vec<InviteRecord>, Failure> {
         let sql = format!("SELECT {COLUMNS} FROM invites ORDER BY made, name");
         let read = || -> rusqlite::Result<Vec<_>> { self.database.prepare(&sql)?.query_map([], record)?.collect() };
         read().map_err(|e| failure(&self.file, &e))
     }
 
-    /// Keeps a new invite.
+    /// Stores a new invite.
     ///
     /// # Errors
-    /// `name-taken` when there is one of that name; `store-failed`, `store-corrupt`, or `store-locked` when another
-    /// program is writing for 5 seconds.
+    /// `name-taken` if there is one of that name; `store-failed`, `store-corrupt`, or `store-locked` if another program
+    /// writes for 5 seconds.
     pub fn add(&mut self, invite: &InviteRecord) -> Result<(), Failure> {
         in_transaction(&mut self.database, &self.file, |database| {
             let sql = "SELECT 1 FROM invites WHERE name = ?1";
@@ -83,10 +82,10 @@ impl InviteBook {
         })
     }
 
-    /// Forgets an invite: it lets nobody in any more. Whom it has let in stays.
+    /// Deletes an invite, so that it lets nobody in any more. Keys that it has let in keep their access.
     ///
     /// # Errors
-    /// `no-such-invite`, or as for [`InviteBook::add`].
+    /// `no-such-invite`, or those of [`InviteBook::add`].
     pub fn revoke(&mut self, name: &str) -> Result<(), Failure> {
         in_transaction(&mut self.database, &self.file, |database| {
             let gone = || -> rusqlite::Result<usize> {
@@ -103,20 +102,20 @@ impl InviteBook {
 }
 
 impl Store {
-    /// Remembers where the hub listens, for the links of invites that are made beside it.
+    /// Stores where the hub listens, for the links of later invites.
     ///
     /// # Errors
-    /// As for [`Store::keep`].
+    /// Those of [`Store::keep`].
     pub fn remember_address(&mut self, host_port: &str) -> Result<(), Failure> {
         let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
         let kept = self.database.execute(sql, [ADDRESS, host_port]);
         kept.map(drop).map_err(|e| failure(&self.file, &e))
     }
 
-    /// Keeps the hub's first invite, if there was never one; says whether it did.
+    /// Stores the hub's first invite, if there was never one; returns whether it did.
     ///
     /// # Errors
-    /// As for [`Store::keep`].
+    /// Those of [`Store::keep`].
     pub fn first_invite(&mut self, invite: &InviteRecord) -> Result<bool, Failure> {
         in_transaction(&mut self.database, &self.file, |database| {
             let first = || -> rusqlite::Result<bool> {
@@ -130,7 +129,7 @@ impl Store {
     }
 }
 
-/// The invite of this secret, if there is one, and whether it was spent for this key.
+/// The invite with this secret, if there is one, and whether it has let this key in.
 pub(super) fn find(
     database: &Connection,
     digest: InviteDigest,

@@ -1,4 +1,4 @@
-//! What a hub has in memory when it starts.
+//! Loads the hub's state from the store.
 
 use std::collections::HashMap;
 
@@ -15,12 +15,12 @@ use crate::protocol::record::{
 use crate::protocol::types::{Content, RoomAccess};
 use crate::protocol::{ContentHash, Network, PublicKey, Timestamp};
 
-/// A count or a number as SQLite keeps it.
+/// A number as SQLite stores it.
 pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// The same read back: we wrote no negative one.
+/// A number read back from SQLite. We never wrote a negative one.
 pub(super) struct Unsigned(pub(super) u64);
 
 impl FromSql for Unsigned {
@@ -87,13 +87,13 @@ pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
     })
 }
 
-/// The number of the newest message, which is never forgotten; 0 if there is none.
+/// The number of the newest message, which is never deleted; 0 if there is none.
 pub(super) fn last_message(database: &Connection) -> rusqlite::Result<u64> {
     let newest = "SELECT coalesce(max(number), 0) FROM messages";
     database.query_row(newest, [], |row| row.get(0)).map(|Unsigned(number)| number)
 }
 
-/// The digest of all messages that were ever said.
+/// The digest of all messages that were ever sent.
 fn said(database: &Connection) -> rusqlite::Result<Digest> {
     let digits: String = database.query_row("SELECT value FROM meta WHERE key = 'said'", [], |row| row.get(0))?;
     Ok(digits.parse().unwrap_or_default())
@@ -155,7 +155,7 @@ fn visits(database: &Connection) -> rusqlite::Result<Vec<VisitRecord>> {
     let mut visits = all(database, sql, params![VISITS_LOADED as i64], |row| {
         let (Unsigned(number), Unsigned(messages)) = (row.get(1)?, row.get(7)?);
         Ok(VisitRecord {
-            // A random number of 64 bits, kept bit by bit.
+            // A random number of 64 bits, stored bit by bit.
             run: row.get::<_, i64>(0)? as u64,
             number,
             name: row.get(2)?,

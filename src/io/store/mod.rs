@@ -1,8 +1,8 @@
-//! The hub's store: one SQLite file that outlives the hub, and that only one hub uses at a time. Other programs may
-//! change its accounts meanwhile ([`Users`]).
+//! The hub's store: one SQLite file that outlives the hub. Only one hub uses it at a time; meanwhile other programs may
+//! change accounts ([`Users`]) and invites ([`InviteBook`]).
 //!
-//! What is damaged is left as it is and refused: a hub that would start empty instead would give
-//! away every name that it has promised.
+//! A damaged store is refused and not changed. A hub that started empty instead would give away every name that it has
+//! promised.
 
 mod accounts;
 mod disk;
@@ -44,24 +44,23 @@ const NOWHERE: &str = "the store in memory";
 pub struct Store {
     database: Connection,
     dir: Option<PathBuf>,
-    /// The database's file, for messages.
+    /// The path of the database, for messages.
     file: PathBuf,
     work: Work,
-    /// The database and its log, as they were when they were opened.
+    /// The database and its log, with their identities when they were opened.
     files: Vec<(PathBuf, FileId)>,
-    /// What SQLite said when the names were loaded last: it changes when another program has written.
+    /// SQLite's `data_version` when the names were loaded last. It changes when another program writes.
     version: i64,
-    /// The lock on the folder is held for as long as this file is open.
+    /// The lock on the folder, which lasts as long as this file is open.
     _lock: Option<File>,
 }
 
 impl Store {
-    /// Opens the store in `dir`, or makes it there; a new folder is for its owner only.
+    /// Opens the store in `dir`, or creates it; a new folder is readable for its owner only.
     ///
     /// # Errors
-    /// `store-locked` when another process has it open; `store-corrupt` when it is damaged or not a
-    /// hub's, and then no byte of it was changed; `store-failed` when it cannot be read or written,
-    /// or was written by a newer potluck.
+    /// `store-locked` if another process has it open; `store-corrupt` if it is damaged or no hub's, and then no byte
+    /// was changed; `store-failed` if it cannot be read or written, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<(Self, Loaded), Failure> {
         let file = disk::make_dir(dir)?;
         let lock = disk::lock(dir)?;
@@ -69,10 +68,10 @@ impl Store {
         Ok((Self::new(database, Some(dir.to_owned()), file, Some(lock), &loaded)?, loaded))
     }
 
-    /// A store that is gone when it is dropped.
+    /// A store in memory, which is lost when it is dropped.
     ///
     /// # Errors
-    /// `store-failed` when there is no memory for it.
+    /// `store-failed` if there is no memory for it.
     pub fn ephemeral() -> Result<(Self, Loaded), Failure> {
         let file = PathBuf::from(NOWHERE);
         let mut database = Connection::open_in_memory().map_err(|e| failure(&file, &e))?;
@@ -91,7 +90,7 @@ impl Store {
         database.busy_timeout(BUSY_RUNNING).map_err(|e| failure(&file, &e))?;
         let mut files = Vec::new();
         if dir.is_some() {
-            // Where the file system has no room for a log beside the database, there is none.
+            // If the file system has no room for a log beside the database, there is none.
             let beside = [file.clone(), disk::wal(&file)];
             files.extend(beside.into_iter().filter_map(|file| file_id(&file).map(|id| (file, id))));
         }
@@ -100,12 +99,12 @@ impl Store {
         Ok(this)
     }
 
-    /// The hub's key pair, kept beside the store and made at first use; a store in memory has a new one
-    /// each time.
+    /// The hub's key pair, stored beside the database and created at first use. A store in memory has a new one each
+    /// time.
     ///
     /// # Errors
-    /// `store-corrupt` when the key's file holds no key, `store-failed` when it cannot be read or made,
-    /// or can be read by others.
+    /// `store-corrupt` if the file holds no key, `store-failed` if it cannot be read or created, or can be read by
+    /// others.
     pub fn identity(&self) -> Result<Identity, Failure> {
         let Some(dir) = &self.dir else {
             return Identity::ephemeral().map_err(|e| cannot("make", Path::new("a key"), &e));
@@ -113,13 +112,13 @@ impl Store {
         hub_identity(dir)
     }
 
-    /// Keeps all of `records` or, on an error, none of them. When this returns they are on the disk. What is to
-    /// be forgotten is forgotten by [`Store::trim`].
+    /// Stores all of `records` or, on an error, none of them. When this returns, they are on the disk. Messages to be
+    /// trimmed are deleted by [`Store::trim`].
     ///
     /// # Errors
-    /// What may be over later: `store-full`, `store-busy` when another program does not let go of it for a second,
-    /// `store-unavailable` when the disk reports errors. `internal` when it is the records' fault. `store-corrupt` when
-    /// the file turns out damaged, and `store-failed` for all else.
+    /// Failures that may pass: `store-full`, `store-busy` if another program holds the store for a second,
+    /// `store-unavailable` if the disk reports errors. `internal` if the records are at fault. `store-corrupt` if the
+    /// file turns out to be damaged, and `store-failed` for everything else.
     pub fn keep<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) -> Result<(), Failure> {
         let (file, mut work) = (&self.file, self.work);
         in_transaction(&mut self.database, file, |database| {
@@ -134,10 +133,10 @@ impl Store {
         Ok(())
     }
 
-    /// Whether there is room for a few messages: what is smaller may fit onto a disk that is full for all else.
+    /// Checks whether there is room for a few messages. Smaller records may fit on a disk that is otherwise full.
     ///
     /// # Errors
-    /// As for [`Store::keep`].
+    /// Those of [`Store::keep`].
     pub fn probe(&mut self) -> Result<(), Failure> {
         let file = &self.file;
         let mut change = |sql: &str| {
@@ -149,10 +148,10 @@ impl Store {
         change("DELETE FROM meta WHERE key = 'probe'")
     }
 
-    /// Whether the store still is where it was opened. What is written to a file that has no name any more is lost.
+    /// Checks whether the store is still where it was opened. What is written to a deleted file is lost.
     ///
     /// # Errors
-    /// `store-failed` when the file was removed or replaced.
+    /// `store-failed` if the file was removed or replaced.
     pub fn check_place(&self) -> Result<(), Failure> {
         match self.files.iter().find(|(file, id)| file_id(file) != Some(*id)) {
             None => Ok(()),
@@ -164,11 +163,11 @@ impl Store {
         }
     }
 
-    /// Forgets some of the oldest messages, if that was asked for; says whether there are more to forget. The file
-    /// does not become smaller: the room is used for what is said next.
+    /// Deletes some of the oldest messages, if that was asked for; returns whether there are more to delete. The file
+    /// does not shrink: later messages use the room.
     ///
     /// # Errors
-    /// As for [`Store::keep`].
+    /// Those of [`Store::keep`].
     pub fn trim(&mut self) -> Result<bool, Failure> {
         if self.work.trims.is_done() {
             return Ok(false);
@@ -180,18 +179,18 @@ impl Store {
         Ok(!self.work.trims.is_done())
     }
 
-    /// Answers a question.
+    /// Answers a query.
     ///
     /// # Errors
-    /// As for [`Store::keep`].
+    /// Those of [`Store::keep`].
     pub fn find(&self, query: &Query) -> Result<Found, Failure> {
         queries::find(&self.database, query).map_err(|e| failure(&self.file, &e))
     }
 
-    /// The names as they are now, if another program has changed the store since they were loaded last.
+    /// The present names, if another program has changed the store since they were loaded last.
     ///
     /// # Errors
-    /// As for [`Store::keep`].
+    /// Those of [`Store::keep`].
     pub fn changed_names(&mut self) -> Result<Option<Vec<NameRecord>>, Failure> {
         let version = self.data_version()?;
         if version == self.version {
@@ -202,16 +201,16 @@ impl Store {
         Ok(Some(names))
     }
 
-    /// Changes when another connection has changed the database, and only then.
+    /// A number that changes if and only if another connection has changed the database.
     fn data_version(&self) -> Result<i64, Failure> {
         let version = self.database.pragma_query_value(None, "data_version", |row| row.get(0));
         version.map_err(|e| failure(&self.file, &e))
     }
 
-    /// A second way to a store that has a file, for reading only.
+    /// A second connection to a store that has a file, for reading only.
     ///
     /// # Errors
-    /// `store-failed` when the file cannot be opened again.
+    /// `store-failed` if the file cannot be opened again.
     pub(super) fn reader(&self) -> Result<Option<Reader>, Failure> {
         let Some(_) = &self.dir else { return Ok(None) };
         let database = disk::open_reader(&self.file)?;
@@ -224,7 +223,7 @@ impl Store {
     }
 }
 
-/// The key pair of the hub whose store is in `dir`, made at first use.
+/// The key pair of the hub whose store is in `dir`, created at first use.
 fn hub_identity(dir: &Path) -> Result<Identity, Failure> {
     let file = dir.join(KEY);
     Identity::load_or_create(&file).map_err(|e| {
@@ -236,8 +235,7 @@ fn hub_identity(dir: &Path) -> Result<Identity, Failure> {
     })
 }
 
-/// Reads what the store holds, in its newest form, and only then changes the file: what cannot be read is left
-/// alone.
+/// Migrates the store to the newest version and loads it. The file is changed only if all of it could be read.
 fn start(database: &mut Connection, file: &Path) -> Result<Loaded, Failure> {
     in_transaction(database, file, |database| {
         schema::migrate(database, file)?;

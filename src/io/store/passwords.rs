@@ -1,8 +1,8 @@
-//! Passwords: how they are hashed, and the threads that check them.
+//! Hashes passwords, and checks them on threads.
 //!
-//! A check costs the same whether the name is known or not, and no more than two are made at once: each takes 19
-//! MiB and some ten milliseconds of a processor. Each thread takes this memory once, at its first check, and keeps it:
-//! what is taken and given back for each check, the allocator returns to nobody, and logins would make the hub grow.
+//! A check costs the same whether the name exists or not. At most two run at once, since each takes 19 MiB and some ten
+//! milliseconds of a processor. Each thread allocates this memory at its first check and keeps it: the allocator does
+//! not return it to the system, so allocating it for each check would make the hub grow.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -20,47 +20,47 @@ use crate::protocol::limits::LOGINS_WAITING;
 use crate::protocol::name::NameKey;
 use crate::protocol::types::Password;
 
-/// Memory for one hash, in KiB. This and the next two are what OWASP recommends for argon2id.
+/// Memory of one hash, in KiB. This and the next two are OWASP's recommendation for argon2id.
 const MEMORY: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// Bytes of a hash.
+/// The length of a hash in bytes.
 const OUTPUT: usize = 32;
 
-/// Checks at once.
+/// Checks that run at once.
 const WORKERS: usize = 2;
 
-/// Bytes of a salt.
+/// The length of a salt in bytes.
 const SALT: usize = 16;
 
-/// What is hashed with a password that nobody has, so that this takes as long.
+/// The salt for names without an account, so that their check takes as long.
 const NO_SALT: [u8; SALT] = *b"no account here!";
 
-/// What is told of each attempt: its number, and whose password it is if it is right.
+/// Called with the result of each attempt: its number, and the account if the password is right.
 pub type Checked = Box<dyn Fn(u64, Option<Verified>) + Send + Sync>;
 
-/// A login that has to be checked.
+/// A login whose password must be checked.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// Its number.
+    /// The number of the attempt.
     pub number: u64,
-    /// The account's name; there may be none.
+    /// The name of the account, which may not exist.
     pub name_key: NameKey,
-    /// The password.
+    /// The password to check.
     pub password: Password,
 }
 
-/// Why an attempt was not taken; it is given back.
+/// Why an attempt was not accepted. It holds the attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NotTaken {
-    /// [`LOGINS_WAITING`] are waiting.
+    /// [`LOGINS_WAITING`] attempts are waiting.
     Full(Attempt),
     /// The threads have ended.
     Stopped(Attempt),
 }
 
-/// The hash of a password as a PHC string: argon2id with a new random salt.
+/// Hashes a password with argon2id and a new random salt; returns a PHC string.
 ///
 /// # Errors
 /// `bad-config` for an empty password, or too long a one; `internal` when the system has no
@@ -78,8 +78,8 @@ fn hasher() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
-/// The salt and the output in a PHC string that [`hash`] has made; `None` for any other, which could cost any time
-/// and memory to check.
+/// The salt and the output in a PHC string of [`hash`]. `None` for any other string, whose check could cost any time
+/// and memory.
 fn parts(hash: &str) -> Option<(Vec<u8>, Output)> {
     let parsed = PasswordHash::new(hash).ok()?;
     let params = Params::try_from(&parsed).ok()?;
@@ -90,12 +90,12 @@ fn parts(hash: &str) -> Option<(Vec<u8>, Output)> {
     (same && output.len() == OUTPUT && salt.len() == SALT).then(|| (salt.to_vec(), output))
 }
 
-/// What one check after the other works in.
+/// The memory in which a thread checks one password after the other.
 #[derive(Default)]
 struct Memory(Vec<Block>);
 
 impl Memory {
-    /// All of it; `None` when the system has no more.
+    /// All of the memory; `None` if the system has no more.
     fn blocks(&mut self, count: usize) -> Option<&mut [Block]> {
         self.0.try_reserve_exact(count.saturating_sub(self.0.len())).ok()?;
         self.0.resize(count, Block::new());
@@ -103,7 +103,7 @@ impl Memory {
     }
 }
 
-/// Whether it is the password of this hash. Costs the same for every hash, and for none.
+/// Whether the password has this hash. It takes the same time for every hash, and for none.
 fn verify(password: &Password, hash: Option<&str>, memory: &mut Memory) -> bool {
     let (salt, expected) = match hash.and_then(parts) {
         Some((salt, expected)) => (salt, Some(expected)),
@@ -117,22 +117,22 @@ fn verify(password: &Password, hash: Option<&str>, memory: &mut Memory) -> bool 
     hashed.is_ok() && Output::new(&output).is_ok_and(|output| expected == Some(output))
 }
 
-/// Two threads that check passwords. Dropping it lets them end after what they are at; what waits is dropped.
+/// Threads that check passwords. When it is dropped, they finish their present checks; waiting attempts are dropped.
 pub struct Checker {
     attempts: Option<SyncSender<Waiting>>,
     ending: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// An attempt in the queue. A password that is too long has been let go of.
+/// A waiting attempt. A password that is too long is not kept.
 type Waiting = (u64, NameKey, Option<Password>);
 
 impl Checker {
-    /// Starts the threads. Each reads the accounts through a connection of its own; in a store in memory there are
-    /// none. `checked` is called on these threads.
+    /// Starts the threads. Each reads the accounts through a connection of its own; a store in memory has no accounts.
+    /// `checked` is called on these threads.
     ///
     /// # Errors
-    /// `store-failed` when the store cannot be opened for reading, `internal` when there can be no more threads.
+    /// `store-failed` if the store cannot be opened for reading, `internal` if no thread can be started.
     pub fn spawn(store: &Store, checked: Checked) -> Result<Self, Failure> {
         let (attempts, waiting) = sync_channel(LOGINS_WAITING);
         let (waiting, checked) = (Arc::new(Mutex::new(waiting)), Arc::new(checked));
@@ -147,10 +147,10 @@ impl Checker {
         Ok(this)
     }
 
-    /// Puts an attempt behind those that wait. Never blocks.
+    /// Queues an attempt. Never blocks.
     ///
     /// # Errors
-    /// Gives the attempt back when it cannot be taken, now or any more.
+    /// Returns the attempt if the queue is full or the threads have ended.
     pub fn submit(&self, attempt: Attempt) -> Result<(), NotTaken> {
         let Some(attempts) = &self.attempts else { return Err(NotTaken::Stopped(attempt)) };
         let Attempt { number, name_key, password } = attempt;
@@ -167,11 +167,11 @@ impl Checker {
         })
     }
 
-    /// Ends the threads and waits for that. Attempts that are waiting are not checked.
+    /// Ends the threads, and waits until they have ended. Waiting attempts are not checked.
     pub fn close(mut self) {
         self.end();
         for thread in self.threads.drain(..) {
-            // A panic on that thread has been printed by itself.
+            // The panic has been printed already.
             let _ = thread.join();
         }
     }
@@ -191,7 +191,7 @@ impl Drop for Checker {
 fn check_all(reader: Option<&Reader>, waiting: &Mutex<Receiver<Waiting>>, ending: &AtomicBool, checked: &Checked) {
     let mut memory = Memory::default();
     loop {
-        // One of the threads waits for the queue, the other for the lock.
+        // One thread waits for the queue, the other for the lock.
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((number, name_key, password)) = next else { return };
         if ending.load(Ordering::Acquire) {
@@ -201,7 +201,7 @@ fn check_all(reader: Option<&Reader>, waiting: &Mutex<Receiver<Waiting>>, ending
     }
 }
 
-/// A store that cannot be read has no accounts: the thread that writes to it will find that out and say so.
+/// A store that cannot be read has no accounts. The thread that writes will notice and report it.
 fn check(reader: Option<&Reader>, name_key: &NameKey, password: &Password, memory: &mut Memory) -> Option<Verified> {
     let found = reader.and_then(|reader| reader.account(name_key).ok()).flatten();
     let right = verify(password, found.as_ref().map(|(_, hash)| hash.as_str()), memory);

@@ -1,5 +1,5 @@
-//! The answers to questions. Each place that is asked for (the lobby, a room, a person) is read through its own
-//! index in the order of the numbers, and only as far as the answer goes; the readings are merged.
+//! Answers queries. Each part of a query (the lobby, a room, a person) is read through its own index in the order of
+//! the message numbers, only as far as needed; the parts are merged.
 
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
 use rusqlite::types::Value;
@@ -16,20 +16,20 @@ use crate::protocol::{Timestamp, to_json};
 
 const COLUMNS: &str = "number, sent, sender, room, recipient, text, withheld, instance, ask";
 
-/// One reading: the number comes first, and the rows come in its order.
+/// One part of a query: an SQL statement whose rows come in the order of their first column, the number.
 struct Arm {
     sql: String,
     params: Vec<Value>,
 }
 
-/// How much is wanted, and from which end.
+/// How many messages are wanted, and from which end.
 struct Bounds {
     oldest: bool,
     limit: usize,
     bytes: usize,
 }
 
-/// Answers a question as of one moment.
+/// Answers a query, as of one moment.
 pub(super) fn find(database: &Connection, query: &Query) -> rusqlite::Result<Found> {
     let moment = database.unchecked_transaction()?;
     let found = match query {
@@ -74,7 +74,7 @@ fn find_inbox(database: &Connection, inbox: &Inbox) -> rusqlite::Result<Found> {
     };
     let mut rooms = inbox.rooms.clone();
     rooms.sort_unstable();
-    // Of a room that is named twice, the larger part is wanted.
+    // If a room is named twice, the larger part is wanted.
     rooms.dedup_by_key(|(room, _)| *room);
     let mut arms = vec![arm(DIRECT_TO, "recipient_fold = ?", Some((&inbox.name_key).into()), inbox.after)];
     arms.extend(inbox.lobby.iter().map(|span| {
@@ -99,7 +99,7 @@ fn find_history(database: &Connection, query: &HistoryQuery) -> rusqlite::Result
         None => i64::MAX,
     };
     if let Some(since) = query.since {
-        // Numbers and times mostly grow together: this spares reading all that was said before.
+        // Numbers and times mostly grow together, so this avoids reading all older messages.
         let sql = "SELECT number FROM messages INDEXED BY messages_sent WHERE sent >= ?1 ORDER BY number LIMIT 1";
         let first = database.prepare_cached(sql)?.query_row([since.0], |row| row.get::<_, i64>(0)).optional()?;
         let Some(first) = first else { return nothing };
@@ -162,8 +162,7 @@ fn by_place(query: &HistoryQuery, range: &[Value; 3]) -> Vec<Arm> {
     arms
 }
 
-/// The full-text index gives the numbers in their order; whether each message is in one of the places is looked at
-/// as it comes.
+/// The full-text index returns numbers in order. Whether a message is in one of the wanted places is checked for each.
 fn by_words(query: &HistoryQuery, range: &[Value; 3], phrases: String) -> Arm {
     let (me, rooms): (Value, Vec<i64>) = ((&query.name_key).into(), query.rooms.iter().map(|r| integer(*r)).collect());
     let other = match &query.people {
@@ -198,15 +197,15 @@ fn by_words(query: &HistoryQuery, range: &[Value; 3], phrases: String) -> Arm {
     Arm { sql, params }
 }
 
-/// What people type as the full-text index wants it: each word quoted, so that none of it is syntax. `None` if
-/// there is no word in it.
+/// A user's words as the full-text index expects them: each quoted, so that none counts as syntax. `None` if there is
+/// no word.
 fn phrases(text: &str) -> Option<String> {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     let quoted: Vec<String> = words.map(|word| format!("\"{word}\"")).collect();
     (!quoted.is_empty()).then(|| quoted.join(" "))
 }
 
-/// Takes from all readings what comes next until there is enough. Whether there is more is known, not guessed.
+/// Merges the parts until there are enough messages. It reads one more, to know whether there are more.
 fn merge(database: &Connection, arms: &[Arm], bounds: &Bounds) -> rusqlite::Result<Found> {
     let prepared = arms.iter().map(|arm| database.prepare_cached(&arm.sql));
     let mut prepared: Vec<CachedStatement<'_>> = prepared.collect::<Result<_, _>>()?;
@@ -260,7 +259,7 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
     })
 }
 
-/// How SQLite would read what is asked for, with and without words.
+/// SQLite's plans for a query, with and without words.
 #[cfg(test)]
 pub(super) fn plans(database: &Connection, query: &HistoryQuery) -> rusqlite::Result<Vec<String>> {
     let range = [0.into(), 9.into(), 0.into()];

@@ -1,4 +1,4 @@
-//! How each record is kept, and how old messages are forgotten.
+//! Stores each kind of record, and deletes old messages.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -11,21 +11,21 @@ use crate::protocol::record::{
 };
 use crate::protocol::{PublicKey, Record, Timestamp};
 
-/// Answers that are kept, of all programs, when a hub begins: a program that asks again does so soon.
+/// Stored answers, of all processes, that a hub keeps at its start. A process that asks again does so soon.
 const ANSWERS_KEPT: usize = 16_384;
 
-/// Messages that are forgotten in one transaction: few enough that the next commit hardly waits.
+/// Messages that are deleted in one transaction: so few that the next commit hardly waits.
 const TRIM_AT_ONCE: usize = 500;
 
-/// What a transaction does beside its rows.
+/// What a transaction changes besides its rows.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Work {
     pub(super) trims: Trims,
-    /// The digest of all messages that were ever said.
+    /// The digest of all messages that were ever sent.
     pub(super) said: Digest,
 }
 
-/// What is still to be forgotten.
+/// Which messages must still be deleted.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Trims {
     before: Option<Timestamp>,
@@ -38,13 +38,13 @@ impl Trims {
     }
 }
 
-/// Keeps one record inside the caller's transaction. Doing so twice is the same as once.
+/// Stores a record within the caller's transaction. Storing it twice has the same effect as once.
 pub(super) fn keep(database: &Connection, record: &Record, work: &mut Work) -> rusqlite::Result<()> {
     let run = |sql: &str, params: &[&dyn rusqlite::ToSql]| -> rusqlite::Result<()> {
         database.prepare_cached(sql)?.execute(params).map(drop)
     };
     match record {
-        // An invite that was revoked meanwhile has nothing to count.
+        // An invite that was revoked meanwhile has no count.
         Record::InviteSpent { digest, key } => run(
             "INSERT OR IGNORE INTO invited (digest, key) SELECT digest, ?2 FROM invites WHERE digest = ?1",
             params![digest.0, key.0],
@@ -62,7 +62,7 @@ pub(super) fn keep(database: &Connection, record: &Record, work: &mut Work) -> r
             Ok(())
         }
         Record::Answered(answer) => keep_answer(database, answer),
-        // The keeper's command has written these, and what was given up is not there.
+        // The keeper's command has stored the first two itself; an abandoned message was never stored.
         Record::Account(_) | Record::NameGone { .. } | Record::MessageAbandoned(_) => Ok(()),
         Record::Received { name_key, number } => {
             run("UPDATE names SET received = ?2 WHERE fold = ?1 AND received < ?2", params![name_key, integer(*number)])
@@ -134,9 +134,9 @@ pub(super) fn keep(database: &Connection, record: &Record, work: &mut Work) -> r
     }
 }
 
-/// A name that is somebody else's stays theirs. A key is added to an account only if it was let in under the password
-/// that the account has now: otherwise whoever registers a name in the moment in which it becomes an account would
-/// own the account, and whoever knew an old password would come back by key.
+/// A name that belongs to somebody else stays theirs. A key is added to an account only if the login used the account's
+/// present password. Otherwise, a client that registers a name at the moment in which it becomes an account would own
+/// the account, and somebody who knew an old password would return by key.
 fn keep_name(
     database: &Connection,
     (name, name_key): (&str, &NameKey),
@@ -153,7 +153,7 @@ fn keep_name(
     }
     match there {
         None => {
-            // What was said before is not for them.
+            // Earlier messages are not for them.
             let sql = "
                 INSERT INTO names (fold, name, since, received)
                 VALUES (?1, ?2, ?3, (SELECT coalesce(max(number), 0) FROM messages))";
@@ -173,7 +173,7 @@ fn keep_name(
     Ok(())
 }
 
-/// Says whether it was not there yet.
+/// Stores a message; returns whether it was new.
 fn keep_message(database: &Connection, kept: &StoredMessage) -> rusqlite::Result<bool> {
     let (room, recipient) = match &kept.destination {
         Destination::Lobby => (None, None),
@@ -200,7 +200,7 @@ fn keep_message(database: &Connection, kept: &StoredMessage) -> rusqlite::Result
     database.prepare_cached(sql)?.execute(params).map(|rows| rows > 0)
 }
 
-/// Old answers of the same program go: it has no more requests under way than these.
+/// Stores an answer, and deletes old answers of the same process, which has no more requests in flight than are kept.
 fn keep_answer(database: &Connection, record: &AnswerRecord) -> rusqlite::Result<()> {
     let AnswerRecord { name_key, idempotency_key: IdempotencyKey { instance, ask }, answer } = record;
     let sql = "DELETE FROM answers WHERE fold = ?1 AND instance = ?2 AND ask <= ?3";
@@ -210,7 +210,7 @@ fn keep_answer(database: &Connection, record: &AnswerRecord) -> rusqlite::Result
     database.prepare_cached(sql)?.execute(params![name_key, instance, ask, answer]).map(drop)
 }
 
-/// Keeps the digest of all messages.
+/// Stores the digest of all messages.
 pub(super) fn keep_said(database: &Connection, said: Digest) -> rusqlite::Result<()> {
     let sql = "UPDATE meta SET value = ?1 WHERE key = 'said'";
     database.prepare_cached(sql)?.execute([said.to_string()]).map(drop)
@@ -221,7 +221,7 @@ fn keep_visit(database: &Connection, visit: &VisitRecord) -> rusqlite::Result<()
         INSERT OR REPLACE INTO visits (run, number, name, key, address, opened, closed, messages)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let params = params![
-        // A random number of 64 bits, kept bit by bit.
+        // A random number of 64 bits, stored bit by bit.
         visit.run as i64,
         integer(visit.number),
         visit.name,
@@ -234,8 +234,8 @@ fn keep_visit(database: &Connection, visit: &VisitRecord) -> rusqlite::Result<()
     database.prepare_cached(sql)?.execute(params).map(drop)
 }
 
-/// Forgets a bounded part of what is to be forgotten; gives what is left. The newest message stays, so that its
-/// number is not given to another one.
+/// Deletes some of the messages that must be deleted; returns what is left to do. The newest message stays, so that its
+/// number is not used again.
 pub(super) fn trim(database: &Connection, mut trims: Trims) -> rusqlite::Result<Trims> {
     let newest = integer(last_message(database)?);
     if let Some(before) = trims.before {
@@ -269,7 +269,7 @@ pub(super) fn trim(database: &Connection, mut trims: Trims) -> rusqlite::Result<
     Ok(trims)
 }
 
-/// Forgets what no hub will read any more: visits and failures beyond those that are loaded.
+/// Deletes what no hub reads any more: visits and failures beyond those that are loaded.
 pub(super) fn prune(database: &Connection) -> rusqlite::Result<()> {
     let visits = "
         DELETE FROM visits WHERE (run, number) NOT IN

@@ -1,11 +1,11 @@
-//! Names are kept under their folds. When a newer potluck folds some of them otherwise, they move to their new folds, so
-//! that nobody loses their name; by which rules and tables the names are folded is written down.
+//! Updates name keys. Names are stored under their keys; if a newer version of potluck makes some keys differently,
+//! they are replaced here, so that nobody loses their name. The store records which rules and tables made its keys.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::protocol::name::{NameKey, tables};
 
-/// Where else a fold stands: table and column.
+/// The other tables and columns that hold a name key.
 const COLUMNS: [(&str, &str); 9] = [
     ("keys", "fold"),
     ("messages", "sender_fold"),
@@ -18,15 +18,15 @@ const COLUMNS: [(&str, &str); 9] = [
     ("copies", "fold"),
 ];
 
-/// Whether names were folded by other rules than ours.
+/// Whether the stored keys were made by other rules than ours.
 pub(super) fn is_due(database: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT value FROM meta WHERE key = 'names'";
     let known: Option<String> = database.query_row(sql, [], |row| row.get(0)).optional()?;
     Ok(known.is_none_or(|known| known != tables()))
 }
 
-/// Folds every name anew, inside the caller's transaction. Where two names have become the same, the one that has the
-/// fold already keeps it, and the other one stays where it is.
+/// Makes every key anew, within the caller's transaction. If two names now have the same key, the name that has it
+/// already keeps it, and the other keeps its old key.
 pub(super) fn refold(database: &Connection) -> rusqlite::Result<()> {
     if !is_due(database)? {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The store's tables, and the steps that lead from each version to the next.
+//! The tables of the store, and the migrations from each version to the next.
 
 use std::path::Path;
 
@@ -10,14 +10,15 @@ use crate::protocol::{ErrorCode, Failure};
 /// Marks the file as ours in SQLite's header: "potl".
 pub(super) const APPLICATION_ID: u32 = u32::from_be_bytes(*b"potl");
 
-/// Each step leads from the version that is its index to the next. Steps are added, never changed.
+/// The migrations. Each leads from the version that is its index to the next one. New ones are appended; none is ever
+/// changed.
 pub(super) const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE names (fold TEXT PRIMARY KEY, name TEXT NOT NULL, key BLOB NOT NULL, since INTEGER NOT NULL) STRICT;
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     ",
-    // The partial indexes hold each message where it is looked for: its lobby, its room, its two people. SQLite
-    // adds the number to each of them, so that what they find comes in the order of the numbers.
+    // The partial indexes hold each message where it is looked up: the lobby, its room, its two people. SQLite appends
+    // the number to each entry, so that results come in the order of the numbers.
     "
     ALTER TABLE names RENAME TO names_1;
     CREATE TABLE names (
@@ -116,7 +117,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE invited (digest BLOB NOT NULL, key BLOB NOT NULL, PRIMARY KEY (digest, key)) STRICT, WITHOUT ROWID;
     ",
-    // Each password that is set has a number of its own, so that a login under an old one can be told from others.
+    // Each new password has a number of its own, so that a login with an old one can be recognized.
     "
     ALTER TABLE failures RENAME COLUMN until TO locked_for;
     UPDATE failures SET locked_for = max(locked_for - last, 0) WHERE locked_for IS NOT NULL;
@@ -124,13 +125,13 @@ pub(super) const MIGRATIONS: &[&str] = &[
     INSERT INTO meta VALUES ('last_credential', '0');
     ALTER TABLE rooms ADD COLUMN owner TEXT NOT NULL DEFAULT '';
     ",
-    // When somebody was there, and who has brought them into a room: nobody, if that is empty.
+    // When people were at the hub, and who invited them into a room; an empty value means nobody.
     "
     CREATE TABLE there (fold TEXT NOT NULL, after INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (fold, after))
         STRICT, WITHOUT ROWID;
     ALTER TABLE members ADD COLUMN by TEXT NOT NULL DEFAULT '';
     ",
-    // From where somebody was brought into a room; what requests were answered; the digest of all that was said.
+    // The network of inviters; stored answers; the digest of all messages.
     "
     ALTER TABLE members ADD COLUMN network TEXT;
     CREATE TABLE answers (
@@ -144,7 +145,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ",
 ];
 
-/// The steps that a database still needs.
+/// The migrations that a database still needs.
 pub(super) fn steps_left(database: &Connection, file: &Path) -> Result<&'static [&'static str], Failure> {
     let version = database.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
     let version = version.map_err(|e| failure(file, &e))?;
@@ -156,7 +157,7 @@ pub(super) fn steps_left(database: &Connection, file: &Path) -> Result<&'static 
     })
 }
 
-/// Takes the steps that are left, inside the caller's transaction.
+/// Runs the migrations that are left, within the caller's transaction.
 pub(super) fn migrate(database: &Connection, file: &Path) -> Result<(), Failure> {
     let steps = steps_left(database, file)?;
     let apply = || -> rusqlite::Result<()> {

@@ -1,12 +1,12 @@
 //! The threads that write and read the hub's store, so that the hub never waits for the disk.
 //!
-//! Changes and questions come in one order. Changes are written in that order, many at once; a question is answered
-//! when all that came before it is on the disk. A store with a file is read on a thread of its own, so that a slow
-//! search does not hold up what is written.
+//! Records and queries come in one order. Records are written in that order, many in one transaction; a query is
+//! answered when all records before it are on the disk. A store with a file is read on a second thread, so that a slow
+//! search does not delay writing.
 //!
-//! What cannot be written for now (a full disk, another program's lock) is tried again, in its order, until it is: so
-//! nothing that was submitted is lost or written twice, and nothing has to be taken back. Meanwhile the hub is told, and
-//! submits nothing new.
+//! If something cannot be written for now (a full disk, another program's lock), it is retried in order until it
+//! succeeds. So nothing that was submitted is lost or written twice, and nothing has to be undone. Meanwhile the hub is
+//! told, and submits nothing new.
 
 mod reading;
 
@@ -23,89 +23,89 @@ use crate::protocol::record::{Found, NameRecord, Query};
 use crate::protocol::{ErrorCode, Failure, Record};
 use reading::Reading;
 
-/// How many jobs may wait. The hub takes no more requests while the disk is that far behind.
+/// The jobs that may wait. While the disk is that far behind, the hub takes no more requests.
 const QUEUE: usize = 1_024;
 
-/// How many questions may be unanswered.
+/// The queries that may be unanswered.
 const QUESTIONS: usize = 1_024;
 
-/// How long the store is left alone before it is looked at whether another program has changed it.
+/// The idle time after which the writer checks whether another program has changed the store.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// The first pause before what could not be written is tried again, and the longest.
+/// The first and the longest pause before a failed write is retried.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// How often it is tried again when the hub ends.
+/// The retries while the hub is ending.
 const LAST_TRIES: u32 = 3;
 
-/// What the hub is told by its store.
+/// A report from the store to the hub.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Told {
     /// Everything up to the batch of this number is on the disk.
     Committed(u64),
-    /// What the question of this number has found. Later changes may be in it already.
+    /// The answer to the query of this number. It may include later records.
     Found(u64, Found),
-    /// Another program has changed names or accounts; these are on the disk now. What was submitted after the last
-    /// batch that was told as committed may be missing.
+    /// Another program has changed names or accounts; these are on the disk now. Names submitted after the last
+    /// committed batch may be missing.
     Names(Vec<NameRecord>),
-    /// Nothing can be written for now; it is tried again.
+    /// Nothing can be written for now; it is being retried.
     Degraded(Failure),
     /// The batches of these numbers were given up before they were written.
     Abandoned(Vec<u64>),
-    /// It can be written again.
+    /// Writing works again.
     Recovered,
-    /// The batch of this number is at fault itself, and was left out.
+    /// The batch of this number is invalid and was left out.
     Refused(u64, Failure),
-    /// Writing or reading has failed. Nothing is kept any more, and nothing else is told by the thread that says so.
+    /// Writing or reading has failed for good. Nothing is stored any more, and the thread reports nothing else.
     Failed(Failure),
 }
 
-/// Called on the store's threads, with what there is to tell.
+/// Called on the store's threads with each report.
 pub type Tell = Box<dyn Fn(Told) + Send + Sync>;
 
-/// Records that are kept together or not at all.
+/// Records that are stored together or not at all.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// The number of the commit, growing from batch to batch.
+    /// The number of the commit. It grows from batch to batch.
     pub number: u64,
-    /// What to keep; may be empty, when only the order matters.
+    /// The records. There may be none, if only the order matters.
     pub records: Vec<Record>,
 }
 
-/// Something for the store.
+/// A job for the store.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Job {
-    /// To be kept.
+    /// Store the records of a batch.
     Keep(Batch),
-    /// To be answered: the question's number, and the question.
+    /// Answer the query of this number.
     Find(u64, Box<Query>),
 }
 
-/// Why a job was not taken; it is given back.
+/// Why a job was not accepted. It holds the job.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NotTaken {
-    /// Too many are waiting: offer it again after the next [`Told`].
+    /// Too many jobs are waiting. Submit it again after the next [`Told`].
     Full(Job),
-    /// The store has ended with an error, which was told.
+    /// The store has ended with an error, which was reported.
     Stopped(Job),
 }
 
-/// The way to a store's threads. Dropping it lets them do what is waiting, then end.
+/// The handle of the store's threads. When it is dropped, they finish the waiting jobs and end.
 pub struct StoreWriter {
     jobs: SyncSender<Job>,
     shared: Arc<Shared>,
     thread: JoinHandle<Result<(), Failure>>,
 }
 
-/// What both threads know.
+/// What both threads share.
 struct Shared {
     tell: Tell,
-    /// Questions that have no answer yet.
+    /// The number of queries without an answer.
     unanswered: AtomicUsize,
     failed: AtomicBool,
-    /// The hub ends.
+    /// Whether the hub is ending.
     closing: AtomicBool,
-    /// Batches that shall not be written any more, if they are not written yet.
+    /// The batches that must not be written, unless they have been written already.
     abandoned: Mutex<BTreeSet<u64>>,
 }
 
@@ -120,7 +120,7 @@ impl Shared {
         }
     }
 
-    /// Tells an answer; says whether there was one.
+    /// Reports the result of a query; returns whether it was an answer.
     fn answer(&self, number: u64, found: Result<Found, Failure>) -> bool {
         self.unanswered.fetch_sub(1, Ordering::AcqRel);
         match found {
@@ -135,10 +135,10 @@ impl Shared {
 }
 
 impl StoreWriter {
-    /// Hands the store to threads of its own. `tell` is called on them; it holds them up for as long as it takes.
+    /// Gives the store to threads of its own. `tell` is called on them, and they wait while it runs.
     ///
     /// # Errors
-    /// `store-failed` when there can be no more threads, or the store cannot be opened again for reading.
+    /// `store-failed` if a thread cannot be started, or the store cannot be opened again for reading.
     pub fn spawn(store: Store, tell: Tell) -> Result<Self, Failure> {
         let shared = Arc::new(Shared {
             tell,
@@ -163,10 +163,10 @@ impl StoreWriter {
         Ok(Self { jobs, shared, thread: thread("store", move || writer.run(&waiting))? })
     }
 
-    /// Puts a job behind those that wait. Never blocks.
+    /// Queues a job. Never blocks.
     ///
     /// # Errors
-    /// Gives the job back when it cannot be taken, now or any more.
+    /// Returns the job if the queue is full or the store has ended.
     pub fn submit(&self, job: Job) -> Result<(), NotTaken> {
         if self.shared.failed.load(Ordering::Acquire) {
             return Err(NotTaken::Stopped(job));
@@ -187,17 +187,16 @@ impl StoreWriter {
         })
     }
 
-    /// Gives up batches that were submitted, if nothing can be written now; those that never will be are told as
+    /// Gives up submitted batches, if nothing can be written now. Those that will never be written are reported as
     /// [`Told::Abandoned`].
     pub fn abandon(&self, batches: Vec<u64>) {
         self.shared.abandoned().extend(batches);
     }
 
-    /// Waits until all that was submitted, and what there was no room for, is on the disk and answered, or has failed,
-    /// and closes the store.
+    /// Waits until all submitted jobs and those in `rest` are done or have failed, and closes the store.
     ///
     /// # Errors
-    /// Why not everything could be written. Nothing of that was told as committed.
+    /// The reason if not everything could be written. Nothing of that was reported as committed.
     pub fn close(self, rest: impl IntoIterator<Item = Job>) -> Result<(), Failure> {
         for job in rest {
             if matches!(job, Job::Keep(_)) && self.jobs.send(job).is_err() {
@@ -205,7 +204,7 @@ impl StoreWriter {
             }
         }
         drop(self.jobs);
-        // A panic on that thread has been printed by itself.
+        // The panic has been printed already.
         self.thread.join().unwrap_or_else(|_| Err(ErrorCode::StoreFailed.into()))
     }
 }
@@ -217,12 +216,12 @@ fn thread<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'stat
     })
 }
 
-/// Whether it may work later.
+/// Whether a retry may succeed.
 fn passes(failure: &Failure) -> bool {
     matches!(failure.code, ErrorCode::StoreFull | ErrorCode::StoreBusy | ErrorCode::StoreUnavailable)
 }
 
-/// Leaves out the batches that the hub has given up.
+/// Removes the batches that the hub has given up.
 fn give_up(shared: &Shared, batches: &mut Vec<Batch>) {
     let mut abandoned = shared.abandoned();
     let gone = batches.extract_if(.., |batch| abandoned.remove(&batch.number));
@@ -233,17 +232,17 @@ fn give_up(shared: &Shared, batches: &mut Vec<Batch>) {
     }
 }
 
-/// The thread that writes.
+/// The state of the thread that writes.
 struct Writer {
     store: Store,
-    /// The thread that reads; without it the answers are given here.
+    /// The thread that reads. Without it, this thread answers the queries.
     reading: Option<Reading>,
     shared: Arc<Shared>,
-    /// Why nothing can be written, if nothing can.
+    /// Why nothing can be written, while that is so.
     trouble: Option<ErrorCode>,
-    /// What came meanwhile.
+    /// The jobs that arrived meanwhile.
     backlog: VecDeque<Job>,
-    /// The hub ends: nothing more will come.
+    /// Whether the hub is ending, so that no more jobs arrive.
     closing: bool,
 }
 
@@ -259,7 +258,7 @@ impl Writer {
         done
     }
 
-    /// Group commit: whatever has gathered during one wait for the disk shares the next one.
+    /// Group commit: all batches that gather during one wait for the disk are written together.
     fn work(&mut self, waiting: &Receiver<Job>) -> Result<(), Failure> {
         let mut trimming = false;
         loop {
@@ -301,12 +300,12 @@ impl Writer {
                 Job::Find(number, query) => questions.push((number, query)),
             }
         }
-        // What came behind what could not be written may be among what was given up. The rest of that was written before.
+        // Batches behind one that failed may have been given up. The others were written before.
         give_up(&self.shared, &mut batches);
         if let Some(highest) = batches.iter().map(|batch| batch.number).max() {
             self.shared.abandoned().retain(|number| *number > highest);
             self.keep(waiting, &mut batches)?;
-            // It may be in a file that nobody will find again.
+            // The file may have been deleted, and what is written to it lost.
             self.store.check_place()?;
             (self.shared.tell)(Told::Committed(highest));
         }
@@ -314,11 +313,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Keeps batches: together, or, if one of them is at fault, each by itself and that one not.
+    /// Stores batches in one transaction. If one of them is invalid, each is stored by itself, and that one is left
+    /// out.
     fn keep(&mut self, waiting: &Receiver<Job>, batches: &mut Vec<Batch>) -> Result<(), Failure> {
         let shared = Arc::clone(&self.shared);
         let all = |store: &mut Store, last: Option<ErrorCode>| {
-            // What failed for other reasons may have reached the disk all the same.
+            // After another kind of failure, the records may have reached the disk all the same.
             if matches!(last, Some(ErrorCode::StoreFull | ErrorCode::StoreBusy)) {
                 give_up(&shared, batches);
             }
@@ -346,7 +346,7 @@ impl Writer {
         }
     }
 
-    /// Does something with the store, again and again while that may still work.
+    /// Does something with the store, and retries as long as that may help.
     fn insist<T>(
         &mut self,
         waiting: &Receiver<Job>,
@@ -356,7 +356,7 @@ impl Writer {
         loop {
             match work(&mut self.store, last) {
                 Err(failure) if passes(&failure) => {
-                    // Where the file is gone, that is why.
+                    // If the file has gone, that is the reason.
                     self.store.check_place()?;
                     last = Some(failure.code);
                     if self.closing {
@@ -373,12 +373,12 @@ impl Writer {
         }
     }
 
-    /// Waits, and meanwhile has questions answered that do not depend on what waits to be written.
+    /// Pauses, and meanwhile has queries answered that do not depend on waiting records.
     fn rest(&mut self, waiting: &Receiver<Job>, pause: Duration) {
         let end = Instant::now() + pause;
         while let Some(left) = end.checked_duration_since(Instant::now()) {
             match waiting.recv_timeout(left) {
-                // What somebody asked before may be on its way.
+                // This query must see the answers that are still waiting to be written.
                 Ok(Job::Find(number, query)) if !matches!(*query, Query::PastAnswers { .. }) => self.ask(number, query),
                 Ok(job) => self.backlog.push_back(job),
                 Err(RecvTimeoutError::Timeout) => return,

@@ -1,4 +1,4 @@
-//! What is told of offers and of who has what.
+//! Events about offers, and about who has which content.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,177 +9,178 @@ use crate::protocol::vocabulary::bodies;
 use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Offer, OfferName, PublicKey};
 
 bodies! {
-    /// The folder has been chosen.
+    /// The user has chosen the folder to offer files from.
     DirSet {
-        /// The folder, with its links resolved.
+        /// The path of the folder, with symbolic links resolved.
         dir: String,
     }
-    /// The hub has our offers.
+    /// The hub has accepted this client's offers.
     OfferAcked {
-        /// The offers as everybody sees them.
+        /// The accepted offers, as everybody sees them.
         offers: Vec<Offer>,
-        /// The revision that has them.
+        /// The first revision of the table that has them.
         revision: u64,
-        /// What is in the folders and was left out.
+        /// What the offered folders contain that was not offered, and why.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         skipped: Vec<Skipped>,
-        /// How many chunks were asked for at most, if that was said; how many each file has become is said with it.
+        /// The limit that the request set on the number of chunks of a file. Each offer says how many chunks it got.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at_most: Option<u32>,
     }
-    /// How far hashing is.
+    /// How many files have been hashed so far.
     OfferProgress {
-        /// Files that are hashed.
+        /// Files hashed so far.
         files: u64,
-        /// Files in all.
+        /// Files to hash in all.
         total_files: u64,
-        /// Bytes that are hashed.
+        /// Bytes hashed so far.
         bytes: u64,
-        /// Bytes in all.
+        /// Bytes to hash in all.
         size: u64,
     }
-    /// Files that we offer have changed.
+    /// Files that this client offers have changed on disk, and its offers with them.
     OfferChanged {
-        /// New and changed offers as everybody sees them.
+        /// New and changed offers, as everybody sees them.
         offers: Vec<Offer>,
-        /// Files that are not offered any more: they are gone or cannot be read.
+        /// Files that are no longer offered, because they are gone or cannot be read.
         withdrawn: Vec<String>,
-        /// The revision that has all this.
+        /// The revision of the table that has these changes.
         revision: u64,
     }
-    /// The hub has a copy.
+    /// The hub has made a copy of files that this client offers.
     OfferKept {
-        /// Of these files.
+        /// The names of the files.
         files: Vec<String>,
-        /// Their size in all, in bytes.
+        /// The size of these files together, in bytes.
         bytes: u64,
     }
-    /// Offers have been taken back.
+    /// This client has withdrawn offers.
     Withdrawn {
-        /// Which.
+        /// The names of the files.
         files: Vec<String>,
-        /// The first revision without them.
+        /// The first revision of the table without them.
         revision: u64,
     }
-    /// What is offered.
+    /// The offers, as asked for.
     Table {
-        /// The revision that this is.
+        /// The revision of the table that was read.
         revision: u64,
         /// The offers, sorted by file, then owner.
         offers: Vec<Offer>,
-        /// Whether the hub is lost, and this is what was offered when it still answered.
+        /// Whether the hub is lost. Then these are the offers that were known when it last answered.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         stale: bool,
-        /// Whether there is more than fits into one answer.
+        /// Whether more offers match than fit into one answer.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         more: bool,
-        /// Where to go on, with `after`.
+        /// The value for `after` that asks for the offers that follow.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<String>,
     }
-    /// A part of what is offered, as the hub has it.
+    /// A page of the hub's table.
     TablePage {
-        /// The revision that this is.
+        /// The revision of the table that was read.
         revision: u64,
-        /// The newest revision in which an offer changed: pages from this one on are of one and the same table.
+        /// The newest revision in which any offer changed. Pages with the same value are pages of the same table.
         changed: u64,
-        /// Offers, sorted by file, then owner.
+        /// The offers of this page, sorted by file, then owner.
         offers: Vec<Offer>,
-        /// Where the next page begins, if this is not the last one.
+        /// Where the next page begins; absent on the last page.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<String>,
     }
-    /// The table is not followed any more.
+    /// The table has become too large: this client no longer follows it.
     TableUnfollowed {
-        /// How many offers there are.
+        /// The number of offers in the table.
         total: u64,
-        /// How many are followed at most.
+        /// The highest number of offers that a client follows.
         most: u64,
-        /// Why, and what still works.
+        /// Explains this, and says which requests still work.
         message: String,
     }
-    /// What is offered has changed.
+    /// The offers have changed.
     TableUpdated {
-        /// The revision that we have now.
+        /// The revision of the table that this client has now.
         revision: u64,
         /// New and changed offers.
         added: Vec<Offer>,
         /// Offers that are gone.
         removed: Vec<OfferName>,
-        /// How many offers there are now.
+        /// The number of offers in the table now.
         total: u64,
-        /// Whether `added` is the whole table, and what was known before is void.
+        /// Whether `added` is the whole table, which replaces everything told before.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         full: bool,
     }
-    /// Who has what was searched for.
+    /// The files that a search has found, and who has them.
     Found {
-        /// What was searched for.
+        /// The text that was searched for.
         text: String,
         /// The revision of the table when the search began.
         revision: u64,
-        /// What was found, sorted by name, then hash; at most 200 at a time.
+        /// The files, sorted by name, then hash; at most 200.
         files: Vec<FoundFile>,
-        /// Whether there is more than that.
+        /// Whether more files match than fit into one answer.
         more: bool,
-        /// Where to go on, with `after`.
+        /// The value for `after` that asks for the files that follow.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<String>,
     }
     /// Who has which chunks of a file.
     Chunks {
-        /// The file's name.
+        /// The name of the file.
         file: String,
-        /// Size in bytes.
+        /// The size of the file in bytes.
         size: u64,
-        /// BLAKE3 hash of the whole content.
+        /// The BLAKE3 hash of the whole content.
         hash: ContentHash,
-        /// Size of every chunk but the last, in bytes.
+        /// The size in bytes of every chunk but the last.
         chunk_size: u64,
-        /// Number of chunks.
+        /// The number of chunks of the file.
         chunks: u64,
-        /// Who has which; those with the most first, then by name.
+        /// Who has which chunks: those with the most chunks first, then by name.
         holders: Vec<ChunkHolder>,
     }
-    /// Where a content can be had.
+    /// Who has the content that is to be fetched.
     Located {
-        /// Holders of one and the same content.
+        /// The holders. All of them have the same content.
         sources: Vec<Holder>,
     }
-    /// One holder of a content.
+    /// Somebody who has a content, or a part of it.
     Holder {
-        /// What it offers, and where. Who only has fetched it is shown as an owner here.
+        /// The content, and the address where it is served. A client that only fetched the content stands here as the
+        /// owner.
         offer: Offer,
-        /// The key that it must prove to hold.
+        /// The public key that the holder must prove.
         key: PublicKey,
-        /// Which chunks it has; all, unless this says otherwise.
+        /// The chunks that the holder has; absent if it has all.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         has: Option<ChunkSet>,
     }
-    /// Who has more of a content that we are fetching.
+    /// New holders of a content that this client is fetching, or holders that have more of it now.
     SourcesUpdated {
-        /// The content.
+        /// The hash of the content.
         hash: ContentHash,
-        /// Holders that are new or have more.
+        /// Holders that are new, or that have more chunks than before.
         sources: Vec<Holder>,
     }
-    /// The hub has made a copy, or could not.
+    /// The hub has made a copy of an offered file, or could not make it.
     Stored {
-        /// Our name for it.
+        /// The name under which this client offers the file.
         file: String,
-        /// The content.
+        /// The hash of the content.
         hash: ContentHash,
-        /// Why there is no copy.
+        /// The error code, if there is no copy.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<ErrorCode>,
-        /// The same in words.
+        /// The reason in words, if there is no copy.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     }
 }
 
 impl TableUnfollowed {
-    /// The table has so many offers: more than are followed.
+    /// The event for a table of `total` offers, more than a client follows.
     pub fn too_large(total: u64) -> Self {
         let most = FOLLOWED_OFFERS as u64;
         let message = format!(

@@ -1,4 +1,4 @@
-//! What is told of people and what they say.
+//! Events about people, rooms and messages.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,227 +8,228 @@ use crate::protocol::vocabulary::bodies;
 use crate::protocol::{Client, Timestamp};
 
 bodies! {
-    /// A part of who is there, as the hub has it.
+    /// A page of the hub's roster.
     RosterPage {
-        /// The revision that this is.
+        /// The revision of the roster that was read.
         revision: u64,
-        /// The newest revision in which somebody's line changed.
+        /// The newest revision in which any client's entry changed.
         changed: u64,
-        /// Clients, sorted by number.
+        /// The clients of this page, sorted by number.
         clients: Vec<Client>,
-        /// After which number the next page begins, if this is not the last one.
+        /// The number after which the next page begins; absent on the last page.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<u64>,
     }
-    /// Somebody whom we have to do with.
+    /// A client that this one deals with: it has sent a message, for example.
     Introduced {
-        /// Who; `offline` if they have left.
+        /// The client's entry in the roster; `offline` if it has left.
         client: Client,
     }
-    /// A message of ours is where it was to go.
+    /// A message that this client sent has arrived.
     MessageAcked {
-        /// The message's number: at this hub, or on the direct connection.
+        /// The number of the message: at this hub, or on the direct connection.
         number: u64,
-        /// When it was taken.
+        /// The time at which the hub, or the other client, took the message.
         sent: Timestamp,
-        /// Whom it is for; `all` for everybody who is there.
+        /// The receiver; `all` for everybody who is there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<String>,
-        /// The room that it is for.
+        /// The room that it was sent to.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         room: Option<String>,
-        /// Whether the hub has it on disk. What was sent past the hub is not stored.
+        /// Whether the hub has it on disk. A private message is not stored.
         stored: bool,
-        /// How many have it by now. For a message to one person, 1 if their program has taken it; if it is 0,
-        /// `message-delivered` follows; what was sent past the hub is held back then, since they hear only one room. For
-        /// a room or everybody, to how many who are there it was sent.
+        /// The number of receivers that have it by now. For a message to one person: 1 if their program has taken it;
+        /// if 0, `message-delivered` follows later (a private message waits like this while the receiver hears only one
+        /// room). For a room or everybody: the number of clients that it was sent to.
         delivered: u64,
-        /// How many of those who are there block us; only for messages to everybody.
+        /// For a message to everybody: how many who are there block the sender.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         blocked: Option<u64>,
     }
-    /// Somebody says something to us, or to everybody.
+    /// Somebody has sent a message to this client, or to everybody.
     Message {
-        /// The message's number at this hub; later ones have higher numbers.
+        /// The number of the message at this hub. Later messages have higher numbers.
         number: u64,
-        /// Who says it.
+        /// The sender's name.
         from: String,
-        /// Whom it is for: us, or `all`.
+        /// The receiver: this client's name, or `all`.
         to: String,
-        /// What.
+        /// The text of the message.
         text: String,
-        /// When the hub took it.
+        /// The time at which the hub took the message.
         sent: Timestamp,
     }
-    /// Somebody says something in a room.
+    /// Somebody has sent a message to a room.
     RoomMessage {
-        /// The message's number at this hub; later ones have higher numbers.
+        /// The number of the message at this hub. Later messages have higher numbers.
         number: u64,
-        /// In which room.
+        /// The name of the room.
         room: String,
-        /// Who says it.
+        /// The sender's name.
         from: String,
-        /// What.
+        /// The text of the message.
         text: String,
-        /// When the hub took it.
+        /// The time at which the hub took the message.
         sent: Timestamp,
     }
-    /// Somebody says something past the hub.
+    /// Somebody has sent this client a message over a direct connection.
     PrivateMessage {
-        /// Counts from 1 on each direct connection, in each direction.
+        /// The number of the message. It counts from 1 on each direct connection, separately in each direction.
         number: u64,
-        /// Who says it.
+        /// The sender's name.
         from: String,
-        /// Whom it is for: us.
+        /// The receiver: this client's name.
         to: String,
-        /// What.
+        /// The text of the message.
         text: String,
-        /// When it was sent, by the sender's clock.
+        /// The time of sending, by the sender's clock.
         sent: Timestamp,
     }
-    /// Somebody has a message of ours that they did not have when it was acknowledged.
+    /// The receiver now has a message that was not yet delivered when it was acknowledged.
     MessageDelivered {
-        /// The message's number.
+        /// The number of the message.
         number: u64,
-        /// Who has it.
+        /// The receiver's name.
         to: String,
-        /// Whether it was sent past the hub: the number is that of the direct connection, and it had been held back.
+        /// Whether it was a private message that the receiver's client held back. Then `number` is that of the direct
+        /// connection.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         private: bool,
     }
-    /// A direct connection is open.
+    /// A direct connection has opened.
     PrivateOpened {
-        /// Who is at the other end.
+        /// The name of the other client.
         peer: String,
-        /// Who opened it.
+        /// The name of the client that opened it.
         by: String,
     }
-    /// A direct connection is closed.
+    /// A direct connection has closed.
     PrivateClosed {
-        /// Who was at the other end.
+        /// The name of the other client.
         peer: String,
-        /// Why.
+        /// The reason, in words.
         reason: String,
     }
-    /// How long it took to reach somebody and back. What could not be measured is absent, and says why.
+    /// The round-trip times to another client. A time that could not be measured is absent, and the reason is given.
     Pong {
-        /// Whom.
+        /// The name of the other client.
         peer: String,
-        /// To the hub, from there to them, and back, in microseconds.
+        /// The round trip through the hub, in microseconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hub_us: Option<u64>,
-        /// Why that could not be measured.
+        /// Why the round trip through the hub could not be measured.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hub_failed: Option<String>,
-        /// Straight to them and back, in microseconds.
+        /// The round trip over the direct connection, in microseconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         direct_us: Option<u64>,
-        /// Why that could not be measured.
+        /// Why the direct round trip could not be measured.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         direct_failed: Option<String>,
     }
-    /// We see no more messages of somebody.
+    /// This client's user sees no more messages from somebody.
     Blocked {
-        /// Whose.
+        /// The name of the person who is blocked.
         name: String,
     }
-    /// We see somebody's messages again.
+    /// This client's user sees somebody's messages again.
     Unblocked {
-        /// Whose.
+        /// The name of the person who is no longer blocked.
         name: String,
     }
-    /// Whom we block.
+    /// The people whom this client's user blocks.
     Blocks {
-        /// Their names, sorted.
+        /// The names, sorted.
         names: Vec<String>,
     }
-    /// What has been said.
+    /// Messages that were sent earlier.
     History {
         /// The messages, oldest first.
         messages: Vec<Said>,
-        /// Whether there are more in the direction that was asked for.
+        /// Whether there are more messages in the direction that was asked for.
         more: bool,
-        /// Where to go on: with `after` if `since` or `after` was asked for, else with `before`.
+        /// The number to continue with: as `after` if `since` or `after` was given, else as `before`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<u64>,
     }
-    /// A room has been made.
+    /// A room has been created.
     RoomCreated {
-        /// Its name.
+        /// The name of the room.
         room: String,
-        /// Who may join by themselves.
+        /// Who may join without an invitation.
         access: RoomAccess,
-        /// Its members, we included.
+        /// The names of its members, including this client's user.
         members: Vec<String>,
     }
-    /// The rooms.
+    /// The rooms that this client's user may join or is a member of.
     Rooms {
-        /// Those that we can join or are in, sorted by name.
+        /// The rooms, sorted by name.
         rooms: Vec<RoomInfo>,
     }
-    /// We are in a room.
+    /// This client's user is now a member of a room.
     RoomJoined {
-        /// Its name.
+        /// The name of the room.
         room: String,
-        /// Its members, we included.
+        /// The names of its members, including this client's user.
         members: Vec<String>,
     }
-    /// Others are in a room because we asked for it.
+    /// This client's user has made others members of a room.
     RoomInvited {
-        /// Its name.
+        /// The name of the room.
         room: String,
-        /// Whom we made members.
+        /// The names of the new members.
         members: Vec<String>,
     }
-    /// We are not in a room any more.
+    /// This client's user is no longer a member of a room.
     RoomLeft {
-        /// Its name.
+        /// The name of the room.
         room: String,
     }
-    /// Who is in a room.
+    /// The members of a room.
     Members {
-        /// Its name.
+        /// The name of the room.
         room: String,
-        /// Its members, sorted by name.
+        /// The members, sorted by name.
         members: Vec<Member>,
     }
-    /// Somebody joined or left a room that we are in.
+    /// Somebody joined or left a room that this client's user is a member of.
     RoomChanged {
-        /// Its name.
+        /// The name of the room.
         room: String,
-        /// Who brought the new ones in, if they did not join by themselves.
+        /// The name of the member who invited them; absent if they joined by themselves.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
-        /// Who is a member now; we may be among them.
+        /// The names of the new members; this client's user may be one of them.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         joined: Vec<String>,
-        /// Who is not any more.
+        /// The names of those who left.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         left: Vec<String>,
     }
-    /// We hear only one room.
+    /// Only messages of one room are told from now on.
     Focused {
-        /// Which.
+        /// The name of the room.
         room: String,
     }
-    /// We hear everything again.
+    /// All messages are told again.
     Unfocused {
-        /// The room that we heard.
+        /// The name of the room that had the focus.
         room: String,
-        /// How many messages have waited; they follow.
+        /// The number of messages that were held back; they follow.
         held: u64,
-        /// Why, if it was not asked for.
+        /// The reason, if the focus ended without a request.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     }
-    /// What was kept for us has been sent.
+    /// The hub has sent all messages that it kept for this client.
     CaughtUp {
-        /// The number of the newest message: nothing up to there is for us that was not sent.
+        /// The number of the newest message. No message up to this one is still to be sent.
         number: u64,
     }
-    /// A message that its receiver shall not see.
+    /// A message that this client must not show: its user blocks the sender.
     Withheld {
-        /// Its number.
+        /// The number of the message.
         number: u64,
     }
 }

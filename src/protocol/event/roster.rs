@@ -1,4 +1,4 @@
-//! Who is there, and who has been.
+//! Events about the clients at the hub: who is there, and who has been.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,63 +8,63 @@ use crate::protocol::vocabulary::bodies;
 use crate::protocol::{ErrorCode, Timestamp};
 
 bodies! {
-    /// Who is there.
+    /// The clients that are there.
     Roster {
-        /// The revision that this is.
+        /// The revision of the roster that was read.
         revision: u64,
         /// The clients, sorted by number.
         clients: Vec<Client>,
-        /// After which number to go on, with `after`, if there are more than fit into one answer.
+        /// The value for `after` that asks for the clients that follow, if they do not fit into one answer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<u64>,
     }
-    /// Somebody came, went or stopped answering.
+    /// Clients came, left or stopped answering.
     RosterUpdated {
-        /// The revision that we have now.
+        /// The revision of the roster that this client has now.
         revision: u64,
-        /// Who changed; those who left are `offline`. Our own line has `you`.
+        /// The entries that changed; those who left are `offline`. This client's own entry has `you`.
         clients: Vec<Client>,
-        /// How many are there now, away or online.
+        /// The number of clients that are there now, online or away.
         total: u64,
-        /// Whether `clients` is the whole roster, and what was known before is void.
+        /// Whether `clients` is the whole roster, which replaces everything told before.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         full: bool,
     }
-    /// Every client of this run.
+    /// The clients of this run of the hub.
     Status {
-        /// The newest thousand, sorted by number.
+        /// The newest thousand visits, sorted by number.
         clients: Vec<Visit>,
-        /// How many there were in all.
+        /// The number of visits in this run of the hub.
         total: u64,
-        /// Why the hub can keep nothing new at the moment, if it cannot.
+        /// Why the hub cannot store anything new at the moment; absent if it can.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         store: Option<StoreTrouble>,
     }
-    /// The hub's store cannot be written for now: it is tried again and again, and goes on by itself.
+    /// The hub cannot write to its store for now. It retries by itself.
     StoreTrouble {
-        /// `store-full`, `store-busy` or `store-unavailable`: what is refused until it works again.
+        /// `store-full`, `store-busy` or `store-unavailable`: the code of requests that are refused meanwhile.
         code: ErrorCode,
-        /// What the store says.
+        /// The store's error, in words.
         message: String,
-        /// Since when.
+        /// The time of the first failed write.
         since: Timestamp,
     }
-    /// One client's time at the hub.
+    /// One client's visit: from its registration until it left.
     Visit {
-        /// Its name.
+        /// The name of the client.
         name: String,
-        /// Its running number.
+        /// The client's running number at this hub.
         number: u64,
-        /// The address and port that it came from.
+        /// The address and port from which it connected.
         address: String,
-        /// Whether it is there.
+        /// Whether the client is still there.
         state: Presence,
-        /// When it came.
+        /// The time of its registration.
         opened: Timestamp,
-        /// When it left.
+        /// The time at which it left; absent while it is there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         closed: Option<Timestamp>,
-        /// How many messages it has sent.
+        /// The number of messages that it has sent.
         #[serde(default)]
         messages: u64,
     }

@@ -1,4 +1,4 @@
-//! What the session itself tells: who speaks, how it stands with the hub, and how it ends.
+//! Events about the session itself: its settings, its connection to the hub, its failures and its end.
 
 use std::collections::BTreeMap;
 
@@ -9,153 +9,153 @@ use crate::protocol::vocabulary::bodies;
 use crate::protocol::{At, ErrorCode, Failure, Follow, Retry, Timestamp};
 
 bodies! {
-    /// The first line.
+    /// The first line of every stream.
     Ready {
         /// The protocol of this stream: `potluck/1`.
         protocol: String,
         /// The version of the program.
         version: String,
-        /// The name that we go by.
+        /// This client's name.
         name: String,
-        /// The hub's address.
+        /// The hub's address, `HOST:PORT`.
         hub: String,
-        /// What this program can do, so that a script need not guess from the version.
+        /// What this program can do. A script can read it here and need not guess from the version.
         capabilities: Vec<String>,
         /// The settings in force.
         settings: Settings,
     }
     /// The settings in force.
     Settings {
-        /// The folder to offer from, if one has been chosen.
+        /// The folder to offer files from, if one has been chosen.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         dir: Option<String>,
-        /// The folder that downloads go to.
+        /// The folder that downloads are saved in.
         downloads: String,
-        /// The TCP port on which we serve files.
+        /// The TCP port on which this client serves files.
         port: u16,
-        /// The port on which we take direct connections, for UDP and TCP.
+        /// The port, for UDP and TCP, on which this client accepts direct connections.
         #[serde(default)]
         link_port: u16,
-        /// How the hub is reached: `auto`, `quic` or `tcp`.
+        /// How the client connects to the hub: `auto`, `quic` or `tcp`.
         transport: String,
-        /// What happens when a file exists: `fail`, `rename` or `overwrite`.
+        /// What happens if a file to be saved exists: `fail`, `rename` or `overwrite`.
         on_conflict: String,
-        /// The most bytes a second that we send, if there is a limit.
+        /// The limit on uploads in bytes a second, if there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         up: Option<u64>,
-        /// The most bytes a second that we fetch, if there is a limit.
+        /// The limit on downloads in bytes a second, if there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         down: Option<u64>,
-        /// How many files or folders are fetched at once; others are queued.
+        /// The number of files or folders that are fetched at once. Further ones are queued.
         #[serde(default)]
         max_transfers: u64,
-        /// Whose pushes are accepted without asking: `all`, or names.
+        /// The people whose pushes are accepted without asking: `all`, or names.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         accept_from: Vec<String>,
-        /// How what is offered is followed: `none`, `changes` or `table`.
+        /// How this client follows the table: `none`, `changes` or `table`.
         #[serde(default)]
         follow: Follow,
-        /// The same for who is there.
+        /// How this client follows the roster: `none`, `changes` or `table`.
         #[serde(default)]
         follow_roster: Follow,
     }
-    /// The last line.
+    /// The last line of every stream.
     Bye {
-        /// Why it ends, in few words.
+        /// Why the session ends, in a few words.
         reason: String,
-        /// The exit code.
+        /// The exit code of the program.
         code: u8,
-        /// Requests that were not done, by their names: how many.
+        /// The requests that were not finished, counted by name.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         given_up: BTreeMap<String, u64>,
     }
-    /// A failure.
+    /// A request failed, or a line could not be understood.
     Error {
-        /// What kind of failure.
+        /// The kind of failure.
         code: ErrorCode,
-        /// What went wrong.
+        /// Says what went wrong.
         message: String,
-        /// What to do about it.
+        /// Says what the user can do about it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
-        /// Whether asking again can help.
+        /// Whether sending the same request again can help.
         retry: Retry,
-        /// Where: a JSON pointer into the request, or a line of the input.
+        /// The place of the mistake: a JSON pointer into the request, or a line of the input.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<At>,
-        /// The line of the input on which what failed stands, if that has no `id`.
+        /// The input line of the failed request, counted from 1, if the request has no `id`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         line: Option<u64>,
-        /// How long to wait before asking again, in milliseconds, where that is known.
+        /// The time in milliseconds after which a retry may succeed, if it is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wait: Option<u64>,
     }
-    /// The hub knows us now.
+    /// The hub has registered this client under a name.
     Welcome {
-        /// Our name.
+        /// This client's name.
         name: String,
-        /// Our running number.
+        /// This client's running number at this hub.
         number: u64,
-        /// The hub's newest revision.
+        /// The newest revision of the hub.
         revision: u64,
-        /// Clients that are there, we included.
+        /// The number of clients that are there, this one included.
         clients: u64,
-        /// Files that are offered.
+        /// The number of offers in the table.
         offers: u64,
-        /// The number of the newest message at the hub; 0 if nothing was said yet.
+        /// The number of the newest message at the hub; 0 if there is none.
         #[serde(default)]
         newest: u64,
     }
-    /// We are out of the table.
+    /// This client has left the table and the roster.
     Deregistered {
-        /// The name that we had.
+        /// The name that it had.
         name: String,
-        /// How many of our offers left the table with us.
+        /// The number of its offers that left the table with it.
         withdrawn: u64,
     }
-    /// Everything asked before is done.
+    /// Everything that was asked before `wait` is done.
     Waited {}
-    /// What can be asked.
+    /// The requests that can be asked.
     Help {
-        /// The requests.
+        /// The requests, one entry each.
         commands: Vec<CommandHelp>,
     }
-    /// How one request is written by hand.
+    /// How one request is typed.
     CommandHelp {
-        /// Its name.
+        /// The name of the request.
         name: String,
         /// Its usage line.
         usage: String,
-        /// What it does.
+        /// Says in one sentence what it does.
         about: String,
-        /// Other spellings.
+        /// Other names for it.
         aliases: Vec<String>,
-        /// All of its help, when it alone was asked for.
+        /// Its full help, if help for this one request was asked for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         details: Option<String>,
     }
     /// The hub does not answer.
     HubLost {
-        /// How that was noticed.
+        /// How the client noticed, in words.
         reason: String,
     }
     /// The hub answers again.
     HubBack {
-        /// Whether the session went on; if not, we registered and offered again.
+        /// Whether the session was resumed. If not, the client has registered and offered its files again.
         resumed: bool,
-        /// How long it was away, in milliseconds.
+        /// The time without the hub, in milliseconds.
         away: u64,
     }
-    /// Facts were dropped.
+    /// The program read its events too slowly: some facts were dropped.
     Gap {
-        /// When the first dropped fact was told.
+        /// The time of the first dropped fact.
         from: Timestamp,
-        /// When the last dropped fact was told.
+        /// The time of the last dropped fact.
         to: Timestamp,
-        /// How many were dropped.
+        /// The number of dropped facts.
         dropped: u64,
     }
-    /// Everything up to this revision has been told.
+    /// Everything up to a revision has been told.
     Synced {
         /// The revision.
         revision: u64,

@@ -1,14 +1,14 @@
-//! How an event is told, and to whom.
+//! How an event is delivered to a slow reader, and who reads it at all.
 
-/// What the row of an event says of its telling.
+/// How an event is delivered: declared in its row of the vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
-    /// Something has happened: each one counts.
+    /// Something happened. Every one counts; dropped facts are announced by a `gap`.
     Fact,
-    /// How something stands: of those that wait for a slow reader, only the newest counts.
+    /// How something stands now. A newer one replaces an older one that still waits for a slow reader.
     State,
-    /// The end of the stream: never dropped.
+    /// The end of the stream. It is never dropped.
     Last,
-    /// Between hub and client only; no program reads it.
+    /// Sent from the hub to a client, which does not tell it to its user.
     Between,
 }

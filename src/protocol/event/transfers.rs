@@ -1,4 +1,4 @@
-//! What is told of transfers.
+//! Events about transfers and pushes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,202 +8,202 @@ use crate::protocol::vocabulary::bodies;
 use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Retry};
 
 bodies! {
-    /// What is under way.
+    /// The transfers that are running or waiting.
     Transfers {
         /// The transfers, sorted by number.
         transfers: Vec<Transfer>,
     }
-    /// A transfer waits for others to end.
+    /// A transfer waits until others have ended.
     TransferQueued {
-        /// Its number.
+        /// The number of the transfer.
         transfer: u64,
-        /// The file's name.
+        /// The name of the file.
         file: String,
-        /// Its place in the queue, from 1.
+        /// The place in the queue, counted from 1.
         position: u64,
     }
-    /// A transfer begins.
+    /// A transfer has started.
     TransferStarted {
-        /// Its number in this process.
+        /// The number of the transfer, counted in this process.
         transfer: u64,
-        /// Which way it goes.
+        /// Whether it is a download or an upload.
         direction: Direction,
-        /// The file's name.
+        /// The name of the file.
         file: String,
-        /// Who is at the other end.
+        /// The name of the other client.
         peer: String,
-        /// Bytes in all.
+        /// The total size in bytes.
         size: u64,
-        /// BLAKE3 hash of the content; of a folder, that of what `b3sum` prints for its files, sorted by name.
+        /// The BLAKE3 hash of the content. For a folder: the hash of what `b3sum` prints for its files, sorted by name.
         hash: ContentHash,
-        /// How many files it is, if it is a folder.
+        /// The number of files, for a folder.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         files: Option<u64>,
-        /// Bytes that were there already from an earlier try.
+        /// The number of bytes that an earlier attempt left on disk.
         resumed: u64,
-        /// Where the file will be; only downwards.
+        /// The path of the file on this machine; only for a download.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<String>,
-        /// How many uploads to this peer began before and were not told of, as there were too many of them.
+        /// The number of uploads to this client that were not told before this one, because too many started at once.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         untold: Option<u64>,
     }
-    /// How far a transfer is.
+    /// Progress of a transfer.
     TransferProgress {
-        /// Its number.
+        /// The number of the transfer.
         transfer: u64,
-        /// Bytes that are there; upwards, that were sent.
+        /// Bytes that are on disk; for an upload, bytes that were sent.
         bytes: u64,
-        /// Bytes in all.
+        /// The total size in bytes.
         size: u64,
-        /// Bytes a second, lately.
+        /// The recent rate in bytes a second.
         rate: u64,
-        /// How long it takes from here at this rate, in milliseconds, if that can be said.
+        /// The expected time to completion at this rate, in milliseconds; absent if there is no estimate.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         left: Option<u64>,
     }
-    /// A transfer ended well.
+    /// A transfer has completed.
     TransferCompleted {
-        /// Its number.
+        /// The number of the transfer.
         transfer: u64,
-        /// Which way it went.
+        /// Whether it was a download or an upload.
         direction: Direction,
-        /// The file's name.
+        /// The name of the file.
         file: String,
-        /// Who was at the other end.
+        /// The name of the other client.
         peer: String,
-        /// Where the file is; only downwards. Of a file of which only some chunks were fetched: where these are, each
-        /// in its place.
+        /// The path of the file on this machine; only for a download. If only some chunks were fetched: the path of the
+        /// file that has these chunks at their places.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<String>,
-        /// Bytes in all.
+        /// The total size in bytes.
         size: u64,
-        /// BLAKE3 hash of the content; of a folder, that of what `b3sum` prints for its files, sorted by name.
+        /// The BLAKE3 hash of the content. For a folder: the hash of what `b3sum` prints for its files, sorted by name.
         hash: ContentHash,
-        /// How many files it is, if it is a folder.
+        /// The number of files, for a folder.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         files: Option<u64>,
-        /// The chunks that were asked for, if that was not all and the file is not complete.
+        /// The chunks that were asked for, if only some were and the file is not complete.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         chunks: Option<ChunkSet>,
-        /// How long it took, in milliseconds.
+        /// The duration in milliseconds.
         elapsed: u64,
-        /// Bytes that were sent for it; less than `size` if some were there already, or came from elsewhere.
+        /// The number of bytes that were sent; less than `size` if some were on disk before, or came from others.
         #[serde(default)]
         bytes: u64,
-        /// Bytes that were there already from an earlier try.
+        /// The number of bytes that an earlier attempt left on disk.
         #[serde(default)]
         resumed: u64,
-        /// Who sent how much; only downwards.
+        /// How many bytes each source sent; only for a download.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         sources: Vec<Source>,
     }
-    /// A transfer did not end well.
+    /// A transfer has failed.
     TransferFailed {
-        /// Its number.
+        /// The number of the transfer.
         transfer: u64,
-        /// Which way it went.
+        /// Whether it was a download or an upload.
         direction: Direction,
-        /// The file's name.
+        /// The name of the file.
         file: String,
-        /// Who was at the other end.
+        /// The name of the other client.
         peer: String,
-        /// Bytes that are there; upwards, that were sent.
+        /// Bytes that are on disk; for an upload, bytes that were sent.
         bytes: u64,
-        /// Bytes in all.
+        /// The total size in bytes.
         size: u64,
-        /// What kind of failure.
+        /// The kind of failure.
         code: ErrorCode,
-        /// What went wrong.
+        /// Says what went wrong.
         message: String,
-        /// Whether asking again can help.
+        /// Whether sending the same request again can help.
         retry: Retry,
     }
-    /// A source of a transfer was given up.
+    /// A transfer no longer uses one of its sources.
     SourceDropped {
-        /// The transfer's number.
+        /// The number of the transfer.
         transfer: u64,
-        /// Who was given up.
+        /// The name of the source.
         peer: String,
-        /// What kind of failure.
+        /// The kind of failure.
         code: ErrorCode,
-        /// What went wrong.
+        /// Says what went wrong.
         message: String,
     }
-    /// Nobody who is there has the rest of a file: its transfer waits for somebody who has.
+    /// No source that is online has the rest of a file: the transfer waits for one.
     TransferStalled {
-        /// The transfer's number.
+        /// The number of the transfer.
         transfer: u64,
-        /// The file's name.
+        /// The name of the file.
         file: String,
-        /// Bytes that are there.
+        /// Bytes that are on disk.
         bytes: u64,
-        /// Bytes in all.
+        /// The total size in bytes.
         size: u64,
-        /// How long it waits before it fails, in milliseconds.
+        /// The time in milliseconds that it still waits before it fails.
         left: u64,
     }
-    /// A file of a folder could not be had.
+    /// One file of a folder could not be fetched.
     FileFailed {
-        /// The transfer's number.
+        /// The number of the transfer.
         transfer: u64,
-        /// The file's name.
+        /// The name of the file.
         file: String,
-        /// What kind of failure.
+        /// The kind of failure.
         code: ErrorCode,
-        /// What went wrong.
+        /// Says what went wrong.
         message: String,
     }
-    /// The hub has our push.
+    /// The hub has taken this client's push.
     PushAsked {
-        /// Its number, for `cancel`.
+        /// The number of the push, for `cancel`.
         push: u64,
-        /// That of its transfer: the same.
+        /// The number of its transfer, which is the same.
         transfer: u64,
-        /// The file's name, as they see it.
+        /// The name of the file, as the receiver sees it.
         file: String,
-        /// Who shall have it.
+        /// The receiver's name.
         to: String,
-        /// Whether they are there. If not, it waits until they come or we leave.
+        /// Whether the receiver is there. If not, the push waits until they come or this client leaves.
         online: bool,
     }
-    /// Somebody wants to give us a file.
+    /// Somebody offers this client's user a file.
     PushOffered {
-        /// Its number, for `accept`, `decline` and `cancel`; its transfer has it, too.
+        /// The number of the push, for `accept`, `decline` and `cancel`. Its transfer will have the same number.
         push: u64,
-        /// Who.
+        /// The sender's name.
         from: String,
-        /// The file's name.
+        /// The name of the file.
         file: String,
-        /// Its size in bytes.
+        /// The size of the file in bytes.
         size: u64,
-        /// BLAKE3 hash of the content.
+        /// The BLAKE3 hash of the content.
         hash: ContentHash,
     }
-    /// What has become of our push.
+    /// The receiver of a push has answered.
     PushAnswered {
-        /// Its number.
+        /// The number of the push.
         push: u64,
-        /// What.
+        /// The receiver's answer.
         answer: PushAnswer,
     }
-    /// A file that was pushed to us cannot be had any more.
+    /// A file that was pushed to this client can no longer be fetched.
     PushGone {
-        /// Its number.
+        /// The number of the push.
         push: u64,
-        /// Who wanted to give it.
+        /// The sender's name.
         from: String,
-        /// The file's name.
+        /// The name of the file.
         file: String,
     }
-    /// We have declined a file.
+    /// This client's user has declined a push.
     Declined {
-        /// The push's number.
+        /// The number of the push.
         push: u64,
     }
     /// A transfer has been stopped.
     Cancelled {
-        /// Its number.
+        /// The number of the transfer.
         transfer: u64,
     }
 }

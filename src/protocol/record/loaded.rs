@@ -1,84 +1,85 @@
-//! What the hub has in memory when it starts, as the store gives it.
+//! The hub's state as the store loads it at the start of a run.
 
 use super::{Bringer, CopyRecord, FailureRecord, Span, VisitRecord};
 use crate::protocol::PublicKey;
 use crate::protocol::name::NameKey;
 use crate::protocol::types::RoomAccess;
 
-/// A name as the store gives it back.
+/// A registered name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameRecord {
     /// The name as its owner writes it.
     pub name: String,
-    /// The name as it is compared.
+    /// The name in the form in which names are compared.
     pub name_key: NameKey,
-    /// The keys that it belongs to, sorted. An account may have none yet.
+    /// The keys that own the name, sorted. A new account may have none.
     pub keys: Vec<PublicKey>,
-    /// If it is an account, the number of its password: each that is set has a higher one than all before.
+    /// For an account, the number of its password: every new password has a higher number than all before it. Nothing
+    /// for a name without a password.
     pub credential: Option<u64>,
-    /// When it was taken, in milliseconds since 1970 (UTC).
+    /// When the name was first taken, in milliseconds since 1970 (UTC).
     pub since: i64,
-    /// The number up to which its owner has every message.
+    /// The owner has received all messages up to this number.
     pub received: u64,
-    /// How many messages to them alone are kept that they do not have.
+    /// How many messages to the owner alone are stored and not received yet.
     pub unread: u64,
 }
 
-/// A message to one person alone that they do not have.
+/// A message to one person that they have not received yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingRecord {
-    /// Whom it is for.
+    /// The receiver.
     pub name_key: NameKey,
-    /// Its number.
+    /// The number of the message.
     pub number: u64,
-    /// Who has sent it.
+    /// The sender.
     pub from: NameKey,
-    /// Bytes of its text.
+    /// The length of its text in bytes.
     pub bytes: u64,
-    /// Whether they shall not see it.
+    /// Whether the receiver blocks the sender and must not see the message.
     pub withheld: bool,
 }
 
-/// A room as the store gives it back.
+/// A room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomRecord {
-    /// Its number.
+    /// The number of the room.
     pub room: u64,
-    /// Its name.
+    /// The name of the room.
     pub name: String,
-    /// The name as it is compared.
+    /// The name in the form in which names are compared.
     pub name_key: NameKey,
-    /// Who may join by themselves.
+    /// Who may join without an invitation.
     pub access: RoomAccess,
-    /// Who has made it; nobody if that is not known.
+    /// Who created the room; the empty key if that is not known.
     pub owner: NameKey,
-    /// Who is in it, sorted, since which message, and who has brought them in.
+    /// The members, sorted: each with the number of the newest message when they joined, and who invited them.
     pub members: Vec<(NameKey, u64, Option<Bringer>)>,
 }
 
-/// Everything that the hub has in memory when it starts.
+/// Everything that the hub keeps in memory and that the store has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Loaded {
-    /// The names that are taken, in the order of their keys.
+    /// The registered names, in the order of their keys.
     pub names: Vec<NameRecord>,
-    /// Who blocks whom, sorted.
+    /// Who blocks whom: pairs of the person who blocks and the person who is blocked, sorted.
     pub blocks: Vec<(NameKey, NameKey)>,
     /// The rooms, in the order of their numbers.
     pub rooms: Vec<RoomRecord>,
     /// The newest visits of earlier runs, oldest first; see [`VISITS_LOADED`](crate::protocol::limits::VISITS_LOADED).
     pub visits: Vec<VisitRecord>,
-    /// Failed logins.
+    /// The names, addresses and keys with failed logins.
     pub failures: Vec<FailureRecord>,
-    /// The copies that the hub keeps, in the order of their owners' keys, then of their names.
+    /// The copies that the hub keeps, in the order of their owners' keys, then of their file names.
     pub copies: Vec<CopyRecord>,
-    /// Messages to one person alone that they do not have, in the order of their numbers.
+    /// The messages to one person that they have not received, in the order of their numbers.
     pub waiting: Vec<WaitingRecord>,
-    /// When people were there, as far as they lack what was said to everybody, in the order of their keys.
+    /// For people who lack messages to everybody: the spans in which they were at the hub. In the order of their keys.
     pub there: Vec<(NameKey, Vec<Span>)>,
     /// The number of the newest message; 0 if there was never one.
     pub last_message: u64,
-    /// The digest of all messages that were ever said.
+    /// The digest of all messages that were ever sent.
     pub said: [u8; 16],
-    /// The highest number that a room has had.
+    /// The highest number that any room has had.
     pub last_room: u64,
 }

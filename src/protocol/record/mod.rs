@@ -1,6 +1,8 @@
-//! What the hub keeps on disk, in words: pure data, written by the store and read back at start or when asked.
+//! Records: the changes that the hub logs and stores. They are plain data; the store writes them, and reads them back
+//! when the hub starts or asks for them.
 //!
-//! Records have a JSON form that is kept and travels: fields are added with a default and never change their meaning.
+//! Their JSON form is stored and exchanged between versions: a field may be added with a default, but never change its
+//! meaning.
 
 mod loaded;
 mod query;
@@ -14,278 +16,280 @@ use super::{Network, PublicKey, Timestamp};
 pub use loaded::{Loaded, NameRecord, RoomRecord, WaitingRecord};
 pub use query::{Found, HistoryQuery, Inbox, PastAnswer, People, Query};
 
-/// A change that the hub asks its store to keep. Keeping the same record twice is the same as once.
+/// A change to the hub's state that the store must keep. Storing a record twice has the same effect as once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "kebab-case")]
 pub enum Record {
-    /// A name belongs to a key, from now on or still. An account may have several keys.
+    /// A key owns a name. A name without a password has one key, an account may have several.
     Name {
         /// The name as its owner writes it.
         name: String,
-        /// The name as it is compared, see [`NameKey`]. There is one owner for each.
+        /// The name in the form in which names are compared. It is unique.
         name_key: NameKey,
-        /// The key that the name belongs to.
+        /// The key that owns the name.
         key: PublicKey,
-        /// When it was taken, in milliseconds since 1970 (UTC).
+        /// When the name was first taken, in milliseconds since 1970 (UTC).
         since: i64,
-        /// For an account, the number of the password that the key was shown to know: the key is added only while
-        /// the account still has that one. Nothing for a name that needs no password.
+        /// For an account: the number of the password that the key's holder has proven. The key is added only if that
+        /// is still the account's password. Nothing for a name without a password.
         credential: Option<u64>,
     },
-    /// An invite has let a key in. Before the key's name, which follows.
+    /// An invite has let a key in. It comes before the record of the key's name.
     InviteSpent {
-        /// Which invite.
+        /// The digest of the invite's secret.
         digest: InviteDigest,
-        /// Whom.
+        /// The key that was let in.
         key: PublicKey,
     },
-    /// The hub's keeper has made a name an account, or has changed its password or its keys. The store has it already.
+    /// The hub's keeper has created an account, or changed its password or keys. The store has this change already.
     Account(AccountRecord),
-    /// The hub's keeper has removed a name, with its keys, rooms and blocks. The store has done so already.
+    /// The hub's keeper has removed a name with its keys, memberships and blocks. The store has this change already.
     NameGone {
-        /// Which.
+        /// The removed name.
         name_key: NameKey,
     },
-    /// Something has been said.
+    /// A message was sent.
     Message(StoredMessage),
-    /// A message was given up before it was on disk: it was never said.
+    /// A message was given up before it was stored, as if it had never been sent.
     MessageAbandoned(StoredMessage),
-    /// A request was answered whose outcome is kept: whoever asks again is answered the same.
+    /// A request was answered. The answer is stored so that the same request, if asked again, is answered the same.
     Answered(AnswerRecord),
-    /// Somebody has every message for them up to this number. The number never goes back.
+    /// Somebody has received all messages for them up to a number, which never decreases.
     Received {
-        /// Who.
+        /// The receiver.
         name_key: NameKey,
-        /// The number.
+        /// The number of the newest message received.
         number: u64,
     },
-    /// When somebody was there, as far as they lack what was said to everybody; a newer one replaces it.
+    /// The spans in which somebody was at the hub, as far as they have not received what was sent to everybody then. It
+    /// replaces the record before it.
     There {
-        /// Who.
+        /// The person.
         name_key: NameKey,
-        /// From when until when.
+        /// The spans, by message numbers.
         spans: Vec<Span>,
     },
-    /// Somebody blocks somebody.
+    /// Somebody blocks somebody else.
     Block {
-        /// Who blocks.
+        /// The person who blocks.
         by: NameKey,
-        /// Whom.
+        /// The person who is blocked.
         whom: NameKey,
     },
-    /// Somebody does not block somebody any more.
+    /// Somebody no longer blocks somebody else.
     Unblock {
-        /// Who blocked.
+        /// The person who blocked.
         by: NameKey,
-        /// Whom.
+        /// The person who was blocked.
         whom: NameKey,
     },
-    /// A room is there.
+    /// A room was created.
     Room {
-        /// Its number: never used for another room.
+        /// The number of the room. It is never used for another room.
         room: u64,
-        /// Its name.
+        /// The name of the room.
         name: String,
-        /// The name as it is compared.
+        /// The name in the form in which names are compared.
         name_key: NameKey,
-        /// Who may join by themselves.
+        /// Who may join without an invitation.
         access: RoomAccess,
-        /// Who has made it.
+        /// The person who created it.
         owner: NameKey,
     },
-    /// A room is gone, with its members; what was said in it stays.
+    /// A room was removed, with its memberships. Its messages stay.
     RoomGone {
-        /// Its number.
+        /// The number of the room.
         room: u64,
     },
-    /// Somebody is in a room.
+    /// Somebody is a member of a room.
     Member {
-        /// The room's number.
+        /// The number of the room.
         room: u64,
-        /// Who.
+        /// The member.
         name_key: NameKey,
-        /// The newest message when they joined: later ones are for them.
+        /// The number of the newest message when they joined. Later messages of the room are for them.
         since: u64,
-        /// Who has brought them in; nobody if they came by themselves.
+        /// Who invited them; nothing if they joined by themselves.
         by: Option<Bringer>,
     },
-    /// Somebody is not in a room any more.
+    /// Somebody is no longer a member of a room.
     MemberGone {
-        /// The room's number.
+        /// The number of the room.
         room: u64,
-        /// Who.
+        /// The former member.
         name_key: NameKey,
     },
-    /// Somebody is, or was, at the hub.
+    /// A visit of a client began, changed or ended.
     Visit(VisitRecord),
-    /// Logins have failed.
+    /// The failed logins of a name, address or key have changed.
     Failures(FailureRecord),
-    /// An account is not known by a key any more: it has newer ones.
+    /// An account has forgotten a key, because it has newer ones.
     KeyForgotten {
-        /// The account's name.
+        /// The account.
         name_key: NameKey,
-        /// The key.
+        /// The forgotten key.
         key: PublicKey,
     },
-    /// The hub has a copy of what somebody offers.
+    /// The hub has made a copy of an offered file.
     Copy(CopyRecord),
-    /// It has it no more.
+    /// The hub has removed a copy.
     CopyGone {
-        /// Whose it was.
+        /// The owner of the file.
         name_key: NameKey,
-        /// Which.
+        /// The name of the file.
         file: String,
     },
-    /// Messages from before this time are not kept any more, but for the newest of all.
+    /// Messages from before a time are deleted, except the newest message of all.
     TrimBefore {
-        /// When.
+        /// The time.
         time: Timestamp,
     },
-    /// The oldest messages are not kept any more, until the rest takes at most so many bytes.
+    /// The oldest messages are deleted until the texts of the others take at most this many bytes.
     TrimTo {
-        /// The bound, in bytes.
+        /// The bound in bytes.
         bytes: u64,
     },
 }
 
-/// A message as it is kept.
+/// A message as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredMessage {
-    /// Its number, from 1, growing; no two are the same.
+    /// Its number. Numbers start at 1 and grow; no two messages have the same.
     pub number: u64,
-    /// When the hub took it.
+    /// When the hub took the message.
     pub sent: Timestamp,
-    /// Who said it.
+    /// The sender's name as they write it.
     pub from: String,
-    /// The same as it is compared.
+    /// The sender.
     pub from_key: NameKey,
-    /// Where.
+    /// Where the message was sent.
     pub destination: Destination,
-    /// What.
+    /// The text of the message.
     pub text: String,
-    /// Its receiver shall not see it: they block the sender.
+    /// Whether the receiver blocks the sender and must not see the message.
     pub withheld: bool,
-    /// Which request of which program it was, so that asking again does not say it twice.
+    /// The request that sent it, so that the same request, if asked again, does not send it twice.
     pub idempotency_key: IdempotencyKey,
 }
 
-/// Which request of which program: it is the same after both have lost their connection, or the hub its memory.
+/// Identifies a request across lost connections and restarts of the hub, so that it is carried out once however often
+/// it is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct IdempotencyKey {
-    /// The program, by the random name that it gives itself at its start.
+    /// The random name that the client's process gave itself at its start.
     pub instance: String,
-    /// The program's number for the request.
+    /// The number that this process gave the request.
     pub ask: i64,
 }
 
-/// Where something is said.
+/// Where a message is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Destination {
-    /// To everybody who is there.
+    /// Everybody who is at the hub.
     Lobby,
-    /// In the room of this number.
+    /// The room of this number.
     Room(u64),
-    /// To one person.
+    /// One person.
     Person {
-        /// The name as they write it.
+        /// The name as that person writes it.
         name: String,
-        /// The same as it is compared.
+        /// The name in the form in which names are compared.
         name_key: NameKey,
     },
 }
 
 impl Destination {
-    /// One person, by the name as they write it.
+    /// The destination for one person, by the name as they write it.
     pub fn person(name: impl Into<String>) -> Self {
         let name = name.into();
         Self::Person { name_key: NameKey::of(&name), name }
     }
 }
 
-/// Who has brought somebody into a room.
+/// Who invited somebody into a room.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Bringer {
-    /// Their name.
+    /// The inviter.
     pub by: NameKey,
-    /// From where, unless that was the hub's own machine.
+    /// The inviter's network; nothing if that was the hub's own machine.
     pub network: Option<Network>,
 }
 
-/// The answer to a request.
+/// The stored answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AnswerRecord {
-    /// Who has asked.
+    /// The person who asked.
     pub name_key: NameKey,
-    /// Which request it was.
+    /// The request that was answered.
     pub idempotency_key: IdempotencyKey,
-    /// The answer: an event line without the request's mark.
+    /// The answer: an event line without the request's `id`.
     pub answer: String,
 }
 
 /// A name as the hub's keeper has set it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountRecord {
-    /// The name as it is compared.
+    /// The name in the form in which names are compared.
     pub name_key: NameKey,
     /// The name as it is written.
     pub name: String,
-    /// The number of its password; none if it belongs to keys alone.
+    /// The number of its password; nothing if the name belongs to keys alone.
     pub credential: Option<u64>,
-    /// The keys that it belongs to.
+    /// The keys that own the name.
     pub keys: Vec<PublicKey>,
 }
 
-/// A part of what is said, by the numbers of messages.
+/// A span of messages by their numbers: after one, up to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Span {
-    /// What comes after this number,
+    /// The number before the first message of the span.
     pub after: u64,
-    /// up to this one. The highest there is stands for a part that has not ended.
+    /// The number of the last message of the span. The highest possible number means that the span has not ended.
     pub until: u64,
 }
 
-/// A visit: from a registration to the end of it.
+/// A visit: the time from a client's registration until it left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VisitRecord {
-    /// The run of the hub.
+    /// The run of the hub: a random number that it draws at each start.
     pub run: u64,
-    /// The visit's number in this run.
+    /// The number of the visit in this run.
     pub number: u64,
-    /// Who.
+    /// The name of the client.
     pub name: String,
-    /// With which key.
+    /// The client's public key.
     pub key: PublicKey,
-    /// From which address and port, as text.
+    /// The client's address and port, as text.
     pub address: String,
-    /// Since when.
+    /// The time of the registration.
     pub opened: Timestamp,
-    /// Until when.
+    /// The time at which the client left; nothing while it is there.
     pub closed: Option<Timestamp>,
-    /// How many messages were sent.
+    /// How many messages the client sent.
     pub messages: u64,
 }
 
-/// Failed logins of a name, or from an address.
+/// The failed logins of a name, an address or a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureRecord {
-    /// `name:` and a name key, `address:` and a [`Network`], or `key:` and a key.
+    /// What is counted: `name:` and a name key, `address:` and a [`Network`], or `key:` and a key.
     pub whom: String,
-    /// How many in a row; none forgets the record.
+    /// How many logins in a row have failed; 0 removes the record.
     pub count: u32,
-    /// When the last one was.
+    /// When the last login failed.
     pub last: Timestamp,
-    /// For how many milliseconds from then on no login is checked.
+    /// For how many milliseconds after that its logins are not checked.
     pub locked_for: Option<u64>,
 }
 
-/// A copy that the hub keeps. There is one of each name of each owner.
+/// A copy of an offered file that the hub keeps. It is unique by owner and file name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopyRecord {
-    /// Whose it is.
+    /// The owner of the file.
     pub name_key: NameKey,
-    /// Whose it is, as they write it.
+    /// The owner's name as they write it.
     pub owner: String,
-    /// The content under its owner's name for it.
+    /// The content, with the name that its owner gave the file.
     pub content: Content,
 }

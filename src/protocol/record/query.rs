@@ -1,113 +1,113 @@
-//! What the hub asks its store, and what the store answers.
+//! What the hub asks its store while it runs, and what the store answers.
 
 use super::{Span, StoredMessage};
 use crate::protocol::invite::{InviteDigest, InviteRecord};
 use crate::protocol::name::NameKey;
 use crate::protocol::{PublicKey, Timestamp};
 
-/// A question to the store. It is answered as of when everything that was persisted before is on disk.
+/// A query to the store. The answer includes every record that the hub handed over before the query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Query {
-    /// What somebody does not have yet.
+    /// Messages that somebody has not received.
     Inbox(Inbox),
-    /// What has been said.
+    /// Messages that were sent earlier.
     History(HistoryQuery),
-    /// What a program was answered to its newest requests whose outcome is kept: messages, and others; at most
-    /// [`REQUESTS_IN_FLIGHT`](crate::protocol::limits::REQUESTS_IN_FLIGHT) of each.
+    /// The stored answers to the newest requests of a process: to at most
+    /// [`REQUESTS_IN_FLIGHT`](crate::protocol::limits::REQUESTS_IN_FLIGHT) messages, and to as many other requests.
     PastAnswers {
-        /// The program.
+        /// The process, by the name that it gave itself.
         instance: String,
-        /// Whose it is.
+        /// The person who asked.
         name_key: NameKey,
     },
-    /// An invite that a key has shown.
+    /// The invite that a key has presented.
     Invite {
-        /// Which.
+        /// The digest of the invite's secret.
         digest: InviteDigest,
-        /// The key.
+        /// The key that has presented it.
         key: PublicKey,
     },
 }
 
-/// What somebody does not have yet, oldest first: messages to them, withheld ones too; in their rooms; and to
-/// everybody. Their own are left out.
+/// Messages that somebody has not received, oldest first: those to them alone, withheld ones included; those in their
+/// rooms; and those to everybody. Their own messages are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inbox {
-    /// Who.
+    /// The receiver.
     pub name_key: NameKey,
-    /// Only after this number.
+    /// Only messages after this number.
     pub after: u64,
-    /// Their rooms, each with the number after which its messages are for them.
+    /// The receiver's rooms, each with the number after which its messages are for them.
     pub rooms: Vec<(u64, u64)>,
-    /// When messages to everybody were for them; these parts do not overlap.
+    /// The spans in which messages to everybody were for them. They do not overlap.
     pub lobby: Vec<Span>,
-    /// At most so many messages.
+    /// The highest number of messages.
     pub limit: usize,
-    /// No more messages once their texts have so many bytes.
+    /// The answer ends once the texts together have this many bytes.
     pub bytes: usize,
 }
 
-/// What has been said, as far as somebody may see it. What is withheld from them is left out.
+/// Messages that were sent earlier and that somebody may see. Messages withheld from them are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryQuery {
-    /// Who asks.
+    /// The person who asks.
     pub name_key: NameKey,
-    /// What was said to everybody.
+    /// Whether messages to everybody are included.
     pub lobby: bool,
-    /// What was said in these rooms.
+    /// The rooms whose messages are included.
     pub rooms: Vec<u64>,
-    /// What was said between who asks and one other.
+    /// Which messages between two people are included.
     pub people: People,
-    /// In rooms and to everybody: not what these have said.
+    /// In rooms and to everybody: people whose messages are left out.
     pub without: Vec<NameKey>,
-    /// Only what was sent at this time or later.
+    /// Only messages sent at this time or later.
     pub since: Option<Timestamp>,
-    /// Only after this number.
+    /// Only messages after this number.
     pub after: Option<u64>,
-    /// Only before this number.
+    /// Only messages before this number.
     pub before: Option<u64>,
-    /// Only what has all these words.
+    /// Only messages that have all these words.
     pub words: Option<String>,
-    /// Whether the oldest of all this are wanted, rather than the newest.
+    /// Whether the oldest of these messages are wanted, instead of the newest.
     pub oldest: bool,
-    /// At most so many messages.
+    /// The highest number of messages.
     pub limit: usize,
-    /// No more messages once their texts have so many bytes.
+    /// The answer ends once the texts together have this many bytes.
     pub bytes: usize,
 }
 
-/// Messages between two people, one of whom asks.
+/// Which messages between two people a query includes. One of the two is the person who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum People {
-    /// None.
+    /// None of them.
     Nobody,
-    /// Those with this one.
+    /// Those with this person.
     With(NameKey),
     /// Those with anybody.
     Everybody,
 }
 
-/// What the store answers.
+/// The store's answer to a [`Query`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// Messages, oldest first, and whether there are more.
+    /// The messages, oldest first, and whether there are more.
     Messages(Vec<StoredMessage>, bool),
-    /// What a program was answered, by its numbers of the requests.
+    /// The stored answers of a process, each with the number that the process gave the request.
     PastAnswers(Vec<(i64, PastAnswer)>),
-    /// The invite, if there is one, and whether it was spent for the key that has shown it.
+    /// The invite, if it exists, and whether it has let in the key that presented it before.
     Invite(Option<(InviteRecord, bool)>),
 }
 
-/// What a request was answered before.
+/// The stored answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PastAnswer {
-    /// It said this message.
+    /// The request sent this message.
     Said {
-        /// The message's number.
+        /// The number of the message.
         number: u64,
-        /// When the hub took it.
+        /// When the hub took the message.
         sent: Timestamp,
     },
-    /// This event line.
+    /// The request was answered with this event line.
     Answer(String),
 }

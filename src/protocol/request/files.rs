@@ -1,4 +1,4 @@
-//! What is asked about files.
+//! The requests about files.
 
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::vocabulary::requests;
@@ -153,7 +153,7 @@ requests! {
 }
 
 impl Get {
-    /// Fetches all of a file, or of a folder (`DIR/`), from whoever has it.
+    /// Fetches a whole file, or a folder (`DIR/`), from all who have it.
     pub fn new(file: impl Into<String>) -> Self {
         Self { file: file.into(), from: None, chunks: None, to: None, on_conflict: None }
     }
@@ -167,7 +167,7 @@ impl Chunks {
 }
 
 impl Accept {
-    /// Takes what was pushed under this number.
+    /// Accepts the push of this number.
     pub fn new(push: u64) -> Self {
         Self { push, to: None, on_conflict: None }
     }

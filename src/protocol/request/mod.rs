@@ -1,7 +1,7 @@
-//! What can be asked of potluck: one struct for each request.
+//! The requests that potluck answers: one struct for each.
 //!
-//! A struct is at once the JSON form (serde), the schema (schemars) and the human syntax with its
-//! help (clap). Its doc comments are the help texts.
+//! A struct is the JSON form (serde), the schema (schemars), and the typed command with its help (clap). Its doc
+//! comments are the texts of the help.
 
 use clap::Subcommand;
 
@@ -26,7 +26,7 @@ use super::vocabulary::{request_table, requests};
 use super::{ErrorCode, Event, Failure};
 
 request_table! {
-    /// A request.
+    /// A request: something that a user asks of potluck.
     #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
     pub enum Request {
         /// Enter the hub under a name.
@@ -271,7 +271,7 @@ requests! {
     }
 }
 
-/// Whether one request may name so many files.
+/// Checks that one request may name this many files.
 ///
 /// # Errors
 /// `bad-request`, at `/files`.

@@ -1,4 +1,4 @@
-//! What people ask of each other.
+//! The requests about people and messages.
 
 use crate::protocol::types::Password;
 use crate::protocol::vocabulary::requests;

@@ -1,4 +1,4 @@
-//! What is asked of rooms.
+//! The requests about rooms.
 
 use crate::protocol::types::RoomAccess;
 use crate::protocol::vocabulary::requests;

@@ -1,47 +1,48 @@
-//! What holds for a request as such, whoever carries it out. The rows in [`request`](super) say it once; who passes
-//! requests on, who answers them, the schemas and the README follow from it.
+//! The properties of a request that do not depend on its fields, declared once in its row in [`request`](super). How
+//! the client orders and forwards it, who answers it, the schemas and the README follow from them.
 
 use crate::protocol::event::Kind;
 use crate::protocol::{ErrorCode, Event};
 
-/// Who answers a request.
+/// Which side answers a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum At {
-    /// The hub: the client passes it on, and its answer back.
+    /// The hub: the client forwards the request and passes the hub's answer back.
     Hub,
-    /// The client, by itself or with requests of its own to the hub and to others.
+    /// The client, alone or with requests of its own to the hub and to other clients.
     Client,
-    /// The client does its part and asks the hub the same.
+    /// Both: the client does its part and forwards the request to the hub.
     Both,
 }
 
-/// When a request may start, of those that one program asks.
+/// When a request may start, relative to the requests of the same program before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Starts {
-    /// When everything before it that the client answers has been answered; the hub keeps the order of the rest.
+    /// After every earlier request that the client answers itself. The hub keeps the order of the others.
     Passed,
-    /// When everything before it has been answered, but for transfers; and what comes after it waits for its answer. A
-    /// registration may take the hub a while, and what comes after depends on it.
+    /// After every earlier request, except for transfers. Later requests wait for its answer, because they depend on
+    /// it; a registration may take the hub a while.
     Alone,
-    /// When everything before it has been answered, but for transfers.
+    /// After every earlier request, except for transfers.
     Here,
-    /// When everything before it is final, transfers too.
+    /// After every earlier request, transfers included.
     Last,
 }
 
-/// When a request may be answered.
+/// When a request may be answered, relative to the requests before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// After everything that was asked before it.
+    /// After all earlier requests.
     InOrder,
-    /// When what it waits for has come, named here; what was asked after it is answered meanwhile.
+    /// Once the named event has happened. Later requests may be answered before it.
     Later(&'static str),
-    /// In order, unless the hub has it and waits for something else, named here, that the answer is to tell.
+    /// In order, except when the answer must report on something that takes longer, which is named. Then later requests
+    /// may be answered before it.
     Receipt(&'static str),
 }
 
 impl Turn {
-    /// What the answer may wait for while others pass it.
+    /// What the answer may wait for while later requests are answered; `None` if it never waits.
     pub fn waits_for(self) -> Option<&'static str> {
         match self {
             Self::InOrder => None,
@@ -49,7 +50,7 @@ impl Turn {
         }
     }
 
-    /// Whether the answers to what was asked later wait for this one.
+    /// Whether later answers wait for the answer to this request.
     pub fn holds_up(self) -> bool {
         match self {
             Self::InOrder | Self::Receipt(_) => true,
@@ -58,80 +59,80 @@ impl Turn {
     }
 }
 
-/// How large an answer may be.
+/// The size of an answer, for the memory that is reserved for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bulk {
-    /// It says one thing.
+    /// It has one item.
     Small,
-    /// It lists things.
+    /// It is a list.
     Large,
 }
 
-/// What a request has to do with direct connections to others.
+/// How a request uses direct connections to other clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direct {
-    /// Nothing.
+    /// It uses none.
     No,
-    /// It goes over one: several at a time, in their order.
+    /// It sends something over one. Several such requests may be in progress; they keep their order.
     Uses,
-    /// It opens or closes one: what goes over it is answered first.
+    /// It opens or closes one. Earlier requests that use this connection are answered first.
     Changes,
-    /// It closes all of them: everything that goes over one is answered first.
+    /// It closes all. Earlier requests that use any connection are answered first.
     EndsAll,
 }
 
-/// Whether the client can answer a request while the hub is lost.
+/// What the client does with a request while the hub is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WithoutHub {
-    /// It waits, but if it is refused whatever the hub says, that is said at once.
+    /// It keeps it until the hub is back, but refuses it at once if the hub's answer could not matter.
     Refusals,
-    /// It waits: even what it would be refused for may change before its turn.
+    /// It keeps it until the hub is back. It does not even refuse it, because the reason may be gone by then.
     Waits,
-    /// It needs no hub.
+    /// It answers it, since the hub is not needed.
     Answers,
-    /// From the table that the client has, as it was, if it has one.
+    /// It answers it from the last known table, if it follows the table.
     FromTable,
-    /// If no offer waits before it, which it would change.
+    /// It answers it, unless an earlier offer is waiting that would change the answer.
     UnlessOffersWait,
-    /// If no `focus` waits before it, which it would end.
+    /// It answers it, unless an earlier `focus` is waiting that the request would end.
     UnlessFocusWaits,
 }
 
-/// Whether a request makes sense in a session that ends with its answer, as `potluck exec` has it.
+/// Whether a request makes sense in a session that ends right after its answer, as that of `potluck exec` does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OneShot {
     /// It does.
     Useful,
-    /// It could have no effect: why, and what to do instead.
+    /// It would have no effect: the reason, and what to do instead.
     Useless(&'static str, &'static str),
 }
 
-/// A request's row in the vocabulary, beside its name and body.
+/// The properties of a request, as its row in the vocabulary declares them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// Who answers it.
+    /// Which side answers it.
     pub at: At,
     /// When it may start.
     pub starts: Starts,
     /// When it may be answered.
     pub turn: Turn,
-    /// How large the answer may be.
+    /// The size of its answer.
     pub bulk: Bulk,
-    /// What it has to do with direct connections.
+    /// How it uses direct connections.
     pub direct: Direct,
-    /// Whether it changes what the program offers, and keeps its order with hashing.
+    /// Whether it changes the program's offers, and so waits for earlier hashing.
     pub changes_offers: bool,
     /// Whether the hub keeps on disk what came of it, so that it is not carried out twice if it is asked again.
     pub keeps_outcome: bool,
-    /// Whether it is answered while the hub is lost.
+    /// What the client does with it while the hub is lost.
     pub without_hub: WithoutHub,
-    /// Whether it makes sense alone.
+    /// Whether it makes sense in a session of one request.
     pub one_shot: OneShot,
-    /// What the hub answers to the client, where that is not the answer that the program gets.
+    /// The events with which the hub answers the client, if they are not those that the program gets.
     pub hub_answers: &'static [Kind],
-    /// The events that can be the final one of it, besides `error`.
+    /// The events that may be its final one, besides `error`.
     pub answers: &'static [Kind],
-    /// The errors that can be the answer, besides [`ANY_REQUEST`].
+    /// The error codes that may answer it, besides [`ANY_REQUEST`].
     pub errors: &'static [ErrorCode],
 }
 
@@ -153,12 +154,12 @@ impl Rules {
         answers.contains(&event.kind())
     }
 
-    /// Whether the hub's answer goes to the program as it is.
+    /// Whether the client passes this answer of the hub to the program unchanged.
     pub fn passes_back(&self, answer: Kind) -> bool {
         self.at == At::Hub && self.hub_answers.is_empty() && self.answers.contains(&answer)
     }
 
-    /// Whether it may start while files are being hashed: not what keeps its order with offers, nor what waits for all.
+    /// Whether it may start while files are being hashed: it neither changes offers nor waits for everything.
     pub fn goes_past_hashing(&self) -> bool {
         match self.starts {
             Starts::Passed | Starts::Here => !self.changes_offers,
@@ -167,7 +168,8 @@ impl Rules {
     }
 }
 
-/// The errors that may answer any request: it could not be read, was too much, or the session ended before its answer.
+/// The error codes that may answer any request: it was malformed, exceeded a limit, or the session ended before the
+/// answer.
 pub const ANY_REQUEST: &[ErrorCode] = &[
     ErrorCode::BadRequest,
     ErrorCode::BadCommand,
@@ -194,7 +196,7 @@ pub const ANY_REQUEST: &[ErrorCode] = &[
     ErrorCode::Internal,
 ];
 
-/// The errors of a file that is fetched.
+/// The error codes of fetching a file.
 pub(super) const FETCH: &[ErrorCode] = &[
     ErrorCode::NotOffered,
     ErrorCode::Ambiguous,
@@ -218,7 +220,7 @@ pub(super) const FETCH: &[ErrorCode] = &[
     ErrorCode::NotOnline,
 ];
 
-/// The errors of a file that is read to be offered or pushed.
+/// The error codes of reading a file to offer or push it.
 pub(super) const OFFER: &[ErrorCode] = &[
     ErrorCode::NoDir,
     ErrorCode::NoSuchDir,

@@ -1,11 +1,11 @@
-//! Which events and errors can answer which request, as a program's author looks it up.
+//! The map from each request to the events and errors that can answer it, for authors of programs.
 
 use serde_json::{Value, json};
 
 use crate::protocol::request::{ANY_REQUEST, At};
 use crate::protocol::{ErrorCode, Request};
 
-/// The map from each request to its answers and errors.
+/// The map as JSON: an object for each request, with its final events and its error codes.
 pub fn answers() -> Value {
     let rows = Request::WORDS.iter().zip(Request::RULES);
     let requests = rows.map(|(word, rules)| {

@@ -1,4 +1,4 @@
-//! What a client asks of the hub about files, besides what its user asks.
+//! Requests about files that a client makes to the hub on its own.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::types::Content;
 use crate::protocol::{ChunkSet, ContentHash};
 
-/// What we have without offering it, because we fetched it. There is no answer.
+/// Contents that this client fetched and can serve without offering them. There is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Have {
@@ -14,95 +14,94 @@ pub struct Have {
     pub have: Vec<Had>,
 }
 
-/// What we have of one content.
+/// The chunks of one content that this client has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Had {
-    /// The content.
+    /// The hash of the content.
     pub hash: ContentHash,
-    /// Its size in bytes.
+    /// The size of the content in bytes.
     pub size: u64,
-    /// How it is cut, in bytes.
+    /// The size of a chunk in bytes.
     pub chunk_size: u64,
-    /// The chunks that we have, in addition to those of which we have said so before; none: we do not have it any
-    /// more.
+    /// The chunks, in addition to those reported before. An empty set: the client no longer has the content.
     pub chunks: ChunkSet,
 }
 
-/// A content is not fetched any more. There is no answer.
+/// This client no longer fetches a content, and wants no more news of its holders. There is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settled {
-    /// The content.
+    /// The hash of the content.
     pub settled: ContentHash,
 }
 
-/// A push is taken back, or is over. There is no answer.
+/// Takes back a push that is pending or over. There is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TakeBack {
-    /// Its number at the hub.
+    /// The number of the push at the hub.
     pub take_back: u64,
 }
 
-/// Takes those of these files out of the table that are in it; answered by `withdrawn`.
+/// Withdraws those of the named files that are offered; answered by `withdrawn`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gone {
     /// The client's number for this request.
     pub id: i64,
-    /// The files; at most [`PUBLISH_FILES`](crate::protocol::limits::PUBLISH_FILES).
+    /// The names of the files; at most [`PUBLISH_FILES`](crate::protocol::limits::PUBLISH_FILES).
     pub gone: Vec<String>,
 }
 
-/// The next page of what is offered below a folder that this client fetches, without following the table; answered by
-/// `table-page`. The first page answers its `get`.
+/// Asks for the next page of the offers below a folder that this client fetches and whose table it does not follow;
+/// answered by `table-page`. The first page is the answer to its `get`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Folder {
     /// The client's number for this request.
     pub id: i64,
-    /// The folder, with `/` at its end.
+    /// The name of the folder, with `/` at its end.
     pub folder: String,
-    /// Only what this person offers.
+    /// If given: only the offers of this person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// Where the page before ended.
+    /// The `next` of the page before.
     pub after: String,
 }
 
-/// A push that was accepted could not be fetched: it waits as before. There is no answer.
+/// A push that was accepted could not be fetched, and waits again as before. There is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NotTaken {
-    /// Its number at the hub.
+    /// The number of the push at the hub.
     pub not_taken: u64,
 }
 
-/// A file is for one person; answered by `push-asked`, whose `transfer` is 0.
+/// Offers a file to one person; answered by `push-asked`, whose `transfer` is 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Push {
     /// The client's number for this request.
     pub id: i64,
-    /// The file; its name has no folders.
+    /// The content; its name has no folders.
     pub push: Content,
-    /// Who shall have it.
+    /// The receiver's name.
     pub to: String,
 }
 
-/// Puts contents into the table; answered by `offer-acked`.
+/// Adds contents to the table; answered by `offer-acked`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Publish {
     /// The client's number for this request.
     pub id: i64,
-    /// All of them, or none.
+    /// The contents. All are added, or none.
     pub publish: Vec<Content>,
-    /// How many files follow in further frames that are not offered yet: room is needed for all of them.
+    /// How many further files, not offered yet, will follow in other frames. The hub checks that there is room for all.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more: u64,
-    /// Whether the hub shall keep a copy of each. When it has, or cannot, it says so with `stored`.
+    /// Whether the hub must keep a copy of each. It reports with `stored` when it has one, or why it cannot.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep: bool,
 }

@@ -1,53 +1,53 @@
-//! Who takes part, and what is wrong with them.
+//! The clients of a swarm, and the faults that they have.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::protocol::ChunkSet;
 
-/// What is wrong with a peer.
+/// What is wrong with a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing.
     None,
-    /// Half of the chunks that it sends from then on are wrong.
+    /// Half of the chunks that it sends are wrong.
     Lies,
-    /// It is gone: its connections break, and nobody can make new ones.
+    /// It leaves: its connections break, and no new ones can be made.
     Leaves,
-    /// Its file is another one.
+    /// Its file changes.
     Changes,
-    /// It says that it has all chunks, and does not.
+    /// It claims to have all chunks, and does not.
     Claims,
-    /// Its connections stay, and nothing comes any more.
+    /// Its connections stay open, and it sends nothing.
     Stalls,
 }
 
-/// One of the clients.
+/// The properties of one client.
 #[derive(Debug, Clone)]
 pub struct PeerConfig {
-    /// What it has when it comes; `None` for all.
+    /// The chunks that it has at the beginning; `None` for all.
     pub has: Option<ChunkSet>,
-    /// Whether it fetches: all, or these chunks.
+    /// What it fetches: nothing, everything (`Some(None)`), or these chunks.
     pub fetches: Option<Option<ChunkSet>>,
-    /// When it comes.
+    /// When it joins.
     pub comes: Duration,
-    /// How many bytes it sends in a second, to all together.
+    /// The bytes a second that it sends, to all receivers together.
     pub rate: u64,
-    /// How long its way to the middle of the network is.
+    /// The delay of the network between it and any other client, one half of the way.
     pub delay: Duration,
     /// What is wrong with it.
     pub fault: Fault,
-    /// From when on.
+    /// The time from which the fault acts.
     pub fault_at: Duration,
-    /// Whether it leaves when it has everything.
+    /// Whether it leaves once it has everything that it wants.
     pub leaves_when_done: bool,
-    /// The chunks that an earlier attempt left, and whether each is right.
+    /// The chunks that an earlier attempt left on its disk, and whether each is right.
     pub left: BTreeMap<u32, bool>,
-    /// How many bytes come over one connection to it in a second, if its own rate is not what counts: a window of the
-    /// network, or a core.
+    /// The bytes a second over a single connection to it, if that is less than its own rate: because of a window of the
+    /// network, or of one core.
     pub lane_rate: Option<u64>,
-    /// How many bytes it takes in in a second, over all connections, if there is an end to that.
+    /// The bytes a second that it can receive over all connections, if there is a limit.
     pub down: Option<u64>,
-    /// How many cores it has.
+    /// The number of its cores.
     pub cores: usize,
 }

@@ -1,4 +1,4 @@
-//! One who fetches: the machine that ships, and what the world does for it.
+//! A receiver of the swarm: the real fetch machine, and the world around it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,7 +12,7 @@ use crate::core::flow::TRIAL;
 use crate::core::time::Time;
 use crate::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, OnConflict, PublicKey};
 
-/// A source as its receivers know it.
+/// A source as its receivers see it.
 pub(super) fn source_of(peer: usize, has: Option<ChunkSet>) -> Source {
     let [high, low] = (peer as u16).to_be_bytes();
     let mut key = [0; 32];
@@ -25,52 +25,52 @@ fn peer_of(key: PublicKey) -> usize {
     usize::from(u16::from_be_bytes([key.0[0], key.0[1]]))
 }
 
-/// What has come over a connection: it is taken in one after the other.
+/// What has arrived over a connection and is taken in one by one.
 #[derive(Debug)]
 struct Wire {
     peer: usize,
-    /// A chunk is being written; what comes meanwhile waits.
+    /// The chunk that is being written. What arrives meanwhile waits.
     writing: Option<(u32, u64)>,
     came: VecDeque<(u32, Answer)>,
-    /// It was told to end.
+    /// Whether the machine has ended the connection.
     ends: bool,
-    /// When what came last was taken in.
+    /// When the last chunk that arrived was taken in.
     free_at: Time,
 }
 
-/// What is to be done for a receiver.
+/// A task that the world must do for a receiver.
 pub(super) enum Act {
     Dial(Lane, usize),
     AskManifest(Lane, usize),
     Ask(Lane, usize, u32),
-    /// A connection ends as it was told; its source forgets it.
+    /// Close the connection as the machine wants, so that its source forgets it.
     End(Lane, usize),
     Write(Lane),
     Check(u32),
     Place,
-    /// Tell everybody what is there.
+    /// Tell everybody which chunks the receiver has.
     Tell(ChunkSet),
-    /// Note that a peer was dropped.
+    /// Note that the machine has dropped a peer.
     Dropped(usize, ErrorCode),
 }
 
-/// Whoever fetches.
+/// A receiver.
 pub(super) struct Fetching {
     machine: Fetch,
     witness: Witness,
     pub(super) got: Vec<Option<u64>>,
-    /// What an earlier attempt left, right or wrong.
+    /// The chunks that an earlier attempt left, and whether each is right.
     left: BTreeMap<u32, bool>,
-    /// What each peer has told to have; `None` for all.
+    /// The chunks that each peer is known to have; `None` for all.
     pub(super) told: BTreeMap<usize, Option<ChunkSet>>,
     wires: BTreeMap<Lane, Wire>,
-    /// What came from each peer: right chunks, and wrong ones.
+    /// How many right and wrong chunks came from each peer.
     pub(super) came_from: BTreeMap<usize, (u32, u32)>,
-    /// What we have told to have.
+    /// The chunks that others were told we have.
     had: ChunkSet,
     /// When each connection was made.
     pub(super) dialled: Vec<Time>,
-    /// How far the way into this machine is taken.
+    /// When the receiver's own line is free again.
     pub(super) down_free_at: Time,
     pub(super) outcome: Option<Result<(), ErrorCode>>,
     pub(super) tick: Option<Time>,
@@ -122,7 +122,7 @@ impl Fetching {
         }
     }
 
-    /// Tells the machine something, and gathers what it wants done.
+    /// Gives the machine an input, and collects the tasks that it wants done.
     fn handle(&mut self, now: Time, input: Input, acts: &mut Vec<Act>) -> Result<(), String> {
         self.machine.handle(now, input);
         self.drain(now, acts)
@@ -214,7 +214,7 @@ impl Fetching {
         }
     }
 
-    /// When what has been on its way until now can be taken in: over this connection, and into this machine.
+    /// When everything that is on its way can have been taken in: over this connection, and over the receiver's line.
     pub(super) fn takes_until(
         &mut self,
         arrives: Time,
@@ -235,7 +235,7 @@ impl Fetching {
         at
     }
 
-    /// An answer to the oldest request of a connection.
+    /// The answer to the oldest request of a connection arrives.
     pub(super) fn arrives(
         &mut self,
         now: Time,
@@ -249,7 +249,7 @@ impl Fetching {
         self.take_in(now, lane, truth, acts)
     }
 
-    /// Takes in what has come, until something of it is to be written.
+    /// Takes in what has arrived, until something must be written.
     fn take_in(&mut self, now: Time, lane: Lane, truth: &[u64], acts: &mut Vec<Act>) -> Result<(), String> {
         while let Some(wire) = self.wires.get_mut(&lane).filter(|wire| !wire.ends && wire.writing.is_none()) {
             let Some((chunk, answer)) = wire.came.pop_front() else { break };
@@ -276,7 +276,7 @@ impl Fetching {
         Ok(())
     }
 
-    /// What has come is on the disk.
+    /// A chunk has been written.
     pub(super) fn written(&mut self, now: Time, lane: Lane, truth: &[u64], acts: &mut Vec<Act>) -> Result<(), String> {
         let Some(wire) = self.wires.get_mut(&lane) else { return Ok(()) };
         let Some((chunk, content)) = wire.writing.take() else { return Ok(()) };
@@ -288,7 +288,7 @@ impl Fetching {
         self.take_in(now, lane, truth, acts)
     }
 
-    /// A connection that was told to end has done so; a little later if something is being written.
+    /// A connection has closed as the machine wanted; somewhat later if a chunk is being written.
     pub(super) fn ended(&mut self, now: Time, lane: Lane, acts: &mut Vec<Act>) -> Result<bool, String> {
         if self.wires.get(&lane).is_some_and(|wire| wire.writing.is_some()) {
             return Ok(false);
@@ -299,11 +299,11 @@ impl Fetching {
         Ok(true)
     }
 
-    /// A connection is lost.
+    /// A connection has broken.
     pub(super) fn breaks(&mut self, now: Time, lane: Lane, code: ErrorCode, acts: &mut Vec<Act>) -> Result<(), String> {
         match self.wires.get(&lane) {
             Some(wire) if !wire.ends && wire.writing.is_none() => {}
-            // What is being written is written first.
+            // A chunk that is being written is written first.
             Some(wire) if !wire.ends => {
                 let wire = self.wires.get_mut(&lane).ok_or("it was there")?;
                 wire.came.clear();
@@ -328,7 +328,7 @@ impl Fetching {
         self.handle(now, Input::Placed { file: 0, result: Ok(("file".into(), true)) }, acts)
     }
 
-    /// A peer has these chunks by now, or all.
+    /// A peer is now known to have these chunks, or all.
     pub(super) fn hears(
         &mut self,
         now: Time,
@@ -352,12 +352,12 @@ impl Fetching {
         self.got.iter().flatten().count()
     }
 
-    /// What it can serve.
+    /// The chunks that it can serve.
     pub(super) fn have(&self) -> ChunkSet {
         (0..).zip(&self.got).filter(|(_, got)| got.is_some()).map(|(chunk, _)| chunk).collect()
     }
 
-    /// Who is at the other end of a connection.
+    /// The peer at the other end of a connection.
     pub(super) fn peer(&self, lane: Lane) -> Option<usize> {
         self.wires.get(&lane).map(|wire| wire.peer)
     }

@@ -1,6 +1,7 @@
-//! Many clients that exchange one content, under a virtual clock: [`crate::core::fetch`] decides for each of them, as it
-//! does in the program that ships, and here is what happens to it. Sources lie, leave, stall, change their file, or claim
-//! what they do not have; receivers become sources of what they have got, and tell of it in batches, as the hub would.
+//! A swarm: many clients that exchange one content under a virtual clock. The real [`crate::core::fetch`] decides for
+//! each receiver; this module plays the sources, the network and the disk. Sources may lie, leave, stall, change their
+//! file, or claim what they do not have. Receivers become sources of the chunks that they have, and others learn of
+//! that in batches, as from the hub.
 
 mod config;
 mod fetching;
@@ -19,17 +20,17 @@ use fetching::{Act, Fetching, source_of};
 /// The size of each chunk, in bytes.
 const CHUNK: u64 = 1 << 20;
 
-/// How long what is done on the disk takes.
+/// How long a disk operation takes.
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// What a peer answers to a request for a chunk: its content, which is a number here, or that it cannot.
+/// A peer's answer to a request for a chunk: the content, which is a number here, or a refusal.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Answer {
     Chunk(u64),
     Refused(ErrorCode),
 }
 
-/// One connection, seen from its receiver.
+/// A connection, as its receiver names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Via {
     receiver: usize,
@@ -44,7 +45,7 @@ enum Happens {
     AskedManifest(Via),
     Manifest(Via),
     Asked(Via, u32),
-    /// A peer has sent what it was sending.
+    /// A peer has sent its current answer.
     Sent(usize),
     Arrives(Via, u32, Answer),
     Breaks(Via),
@@ -58,23 +59,23 @@ enum Happens {
 
 struct Peer {
     config: PeerConfig,
-    /// What it can serve; `None` for all.
+    /// The chunks that it can serve; `None` for all.
     has: Option<ChunkSet>,
-    /// What everybody may know that it has; `None` while it is not known at all.
+    /// The chunks that others know it has; `None` while they do not know it at all.
     told: Option<Option<ChunkSet>>,
     faulty: bool,
     gone: bool,
     receiver: Option<Fetching>,
-    /// What it is sending, and what waits, in turn for each connection.
+    /// The answer that it is sending, and those that wait, in turn for each connection.
     sending: Option<(Via, u32)>,
     waiting: VecDeque<(Via, VecDeque<u32>)>,
 }
 
-/// A world of clients with one content.
+/// A swarm of clients with one content.
 pub struct SwarmSim {
     rng: Rng,
     now: Time,
-    /// What each chunk has to be.
+    /// The right value of each chunk.
     truth: Vec<u64>,
     peers: Vec<Peer>,
     agenda: BinaryHeap<Reverse<(Time, u64)>>,
@@ -83,7 +84,7 @@ pub struct SwarmSim {
 }
 
 impl SwarmSim {
-    /// A world with a content of so many chunks, and these clients. Everything else follows from the seed.
+    /// A swarm with these clients and a content of `chunks` chunks. Every random choice follows from the seed.
     pub fn new(seed: u64, chunks: u32, peers: Vec<PeerConfig>) -> Self {
         let mut rng = Rng(seed);
         let truth = (0..chunks).map(|_| rng.next_u64()).collect();
@@ -107,13 +108,13 @@ impl SwarmSim {
         self.now
     }
 
-    /// The receivers that have come: number, and how it ended if it did.
+    /// The receivers that have joined: number and result, if they are done.
     pub fn outcomes(&self) -> impl Iterator<Item = (usize, Option<Result<(), ErrorCode>>)> {
         let receivers = self.peers.iter().enumerate().filter(|(_, peer)| !peer.gone || peer.is_done());
         receivers.filter_map(|(index, peer)| Some((index, peer.receiver.as_ref()?.outcome)))
     }
 
-    /// Whether a receiver has exactly the content that it wanted.
+    /// Whether a receiver has exactly the chunks that it wanted.
     pub fn is_right(&self, receiver: usize) -> bool {
         let peer = &self.peers[receiver];
         let wanted = |chunk: u32| match &peer.config.fetches {
@@ -128,21 +129,21 @@ impl SwarmSim {
         })
     }
 
-    /// How many verified chunks a receiver got from each peer, and how many bad ones.
+    /// How many right and wrong chunks a receiver got from each peer.
     pub fn came_from(&self, receiver: usize) -> BTreeMap<usize, (u32, u32)> {
         self.peers[receiver].receiver.iter().flat_map(|receiver| receiver.came_from.clone()).collect()
     }
 
-    /// When a receiver made each of its connections, and how many it has.
+    /// When a receiver made each of its connections, and how many are open.
     pub fn lanes(&self, receiver: usize) -> (Vec<Time>, usize) {
         self.peers[receiver].receiver.as_ref().map(|of| (of.dialled.clone(), of.lanes())).unwrap_or_default()
     }
 
-    /// Lets the next thing happen; false if nothing is left that could.
+    /// Runs the next event; false if there is none.
     ///
     /// # Errors
-    /// What does not hold: an invariant of the swarm, a sound source that was dropped, a source dropped for something
-    /// that it did not do, or a failure while a sound source had what was missing.
+    /// A broken promise: an invariant of the swarm, a sound source that was dropped, a source dropped for something
+    /// that it did not do, or a failure although a sound source had what was missing.
     pub fn step(&mut self) -> Result<bool, String> {
         let Some(Reverse((at, number))) = self.agenda.pop() else { return Ok(false) };
         self.now = at;
@@ -224,7 +225,7 @@ impl SwarmSim {
         }
     }
 
-    /// A peer's process ends: whoever has a connection to it learns of that.
+    /// A peer's process ends, and its connections break.
     fn leaves(&mut self, index: usize) {
         self.peers[index].gone = true;
         for receiver in 0..self.peers.len() {
@@ -236,7 +237,7 @@ impl SwarmSim {
         }
     }
 
-    /// The machine of a receiver wanted to be looked after now.
+    /// A timer of a receiver's machine is due.
     fn ticks(&mut self, index: usize) -> Result<(), String> {
         let now = self.now;
         let due = self.peers[index].receiver.as_mut().is_some_and(|of| of.tick.take_if(|at| *at <= now).is_some());
@@ -246,7 +247,7 @@ impl SwarmSim {
         self.receiver_does(index, |of, now, _, acts| of.ticks(now, acts))
     }
 
-    /// Lets a receiver do something, and does what it wants done.
+    /// Gives a receiver an input, and does the tasks that follow.
     fn receiver_does(
         &mut self,
         index: usize,
@@ -320,7 +321,7 @@ impl SwarmSim {
         };
         let missing = |chunk: &u32| wanted(chunk) && receiver.got[*chunk as usize].is_none();
         let missing: Vec<u32> = (0..self.truth.len() as u32).filter(missing).collect();
-        // Of nothing nothing can be had: that is refused.
+        // A fetch of no chunks is refused.
         if missing.is_empty() && receiver.outcome == Some(Err(ErrorCode::BadRequest)) {
             return Ok(());
         }
@@ -345,7 +346,7 @@ impl SwarmSim {
         let peer = &self.peers[index];
         let fits = match code {
             ErrorCode::BadChunk => peer.config.fault == Fault::Lies,
-            // It is gone, or was silent.
+            // The peer has left, or was silent.
             ErrorCode::PeerBroke => peer.gone || peer.config.fault == Fault::Stalls,
             ErrorCode::PeerUnreachable => peer.gone,
             ErrorCode::SourceChanged => peer.config.fault == Fault::Changes,
@@ -355,7 +356,7 @@ impl SwarmSim {
         if fits { Ok(()) } else { Err(format!("peer {index} ({:?}) was dropped: {code:?}", peer.config.fault)) }
     }
 
-    /// Everybody else learns what a peer has.
+    /// Tells all others what a peer has.
     fn tell_all(&mut self, index: usize, has: Option<ChunkSet>) {
         self.peers[index].told = Some(has.clone());
         for other in (0..self.peers.len()).filter(|other| *other != index) {

@@ -1,4 +1,4 @@
-//! What a source does with the requests that come to it.
+//! How a source of the swarm answers requests.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::{Answer, CHUNK, Fault, Happens, SwarmSim, Via};
 use crate::protocol::ErrorCode;
 
 impl SwarmSim {
-    /// Somebody asks how the content is cut.
+    /// A receiver asks how the content is divided.
     pub(super) fn asked_manifest(&mut self, via: Via) {
         let Some(index) = self.source_of(via).filter(|index| !self.peers[*index].gone) else { return };
         let way = self.way(index, via.receiver);
@@ -21,7 +21,7 @@ impl SwarmSim {
         }
     }
 
-    /// A request has come to its source.
+    /// A request for a chunk arrives at its source.
     pub(super) fn asked(&mut self, via: Via, chunk: u32) {
         let Some(index) = self.source_of(via).filter(|index| !self.peers[*index].gone) else { return };
         let waiting = &mut self.peers[index].waiting;
@@ -32,12 +32,12 @@ impl SwarmSim {
         self.send_next(index);
     }
 
-    /// A connection has ended: what was asked for over it is not sent.
+    /// A connection has ended: its waiting answers are dropped.
     pub(super) fn forget(&mut self, index: usize, via: Via) {
         self.peers[index].waiting.retain(|(other, _)| *other != via);
     }
 
-    /// One at a time, and for each connection in turn.
+    /// Sends one answer at a time, and serves the connections in turn.
     fn send_next(&mut self, index: usize) {
         let peer = &mut self.peers[index];
         if peer.sending.is_some() {
@@ -53,7 +53,7 @@ impl SwarmSim {
         self.later(takes, Happens::Sent(index));
     }
 
-    /// What a source was sending is on its way; the next begins.
+    /// A source has sent an answer, and starts with the next.
     pub(super) fn sent(&mut self, index: usize) {
         let Some((via, chunk)) = self.peers[index].sending.take() else { return };
         let answer = self.answer(index, chunk);
@@ -69,7 +69,7 @@ impl SwarmSim {
         self.send_next(index);
     }
 
-    /// What it answers; nothing if it stalls.
+    /// A source's answer; `None` if it stalls.
     fn answer(&mut self, index: usize, chunk: u32) -> Option<Answer> {
         let peer = &self.peers[index];
         let truth = self.truth[chunk as usize];

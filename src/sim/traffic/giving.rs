@@ -1,4 +1,5 @@
-//! Those who give: whom a client reaches, what it gets there, and what their users learn of it.
+//! The sources of simulated transfers: which one a client reaches, what it gets there, and what the source's user is
+//! told.
 
 use super::{HUB, Job, Step, Wire, sizes, upload_of};
 use crate::core::fetch::{Input, Lane, LaneError, PlannedFile};
@@ -8,7 +9,7 @@ use crate::sim::done::Done;
 use crate::sim::shelf::HUB_KEY;
 use crate::sim::{Happening, Sim};
 
-/// Who has this key, if a client can fetch anything there.
+/// The owner of this key, if the client can fetch anything there.
 fn reach(sim: &Sim, client: usize, key: PublicKey) -> Result<usize, Failure> {
     if key == HUB_KEY {
         return Ok(HUB);
@@ -19,7 +20,7 @@ fn reach(sim: &Sim, client: usize, key: PublicKey) -> Result<usize, Failure> {
     Ok(source)
 }
 
-/// Whether somebody gives a content to a client, or this chunk of it.
+/// Whether a source gives the client a content, or one chunk of it.
 fn gives(sim: &Sim, source: usize, client: usize, file: &PlannedFile, chunk: Option<u32>) -> bool {
     if source == HUB {
         return sim.shelf.serves(&file.hash);
@@ -30,7 +31,7 @@ fn gives(sim: &Sim, source: usize, client: usize, file: &PlannedFile, chunk: Opt
     offers || (peer.is_some() && actor.traffic.has(&file.hash, file.chunking.chunk_size(), chunk))
 }
 
-/// Who sends a chunk or a file over a lane, and as a part of what; nobody if that is not given any more.
+/// The source that sends a chunk or file over a lane, and the job that it belongs to. Fails if it is no longer served.
 pub(super) fn sends(sim: &mut Sim, client: usize, transfer: u64, lane: Lane, piece: u32) -> Option<(usize, Job)> {
     let fetching = sim.fetching(client, transfer)?;
     let wire = fetching.lanes.get(&lane)?;
@@ -59,7 +60,7 @@ pub(super) fn dialled(sim: &mut Sim, client: usize, transfer: u64, lane: Lane) -
     }
 }
 
-/// A source is asked for the manifest, or for a chunk or a file.
+/// A source is asked for the manifest, or for a chunk or file.
 pub(super) fn asked(sim: &mut Sim, client: usize, transfer: u64, lane: Lane, piece: Option<u32>) -> Option<Input> {
     let fetching = sim.fetching(client, transfer)?;
     let wire = fetching.lanes.get_mut(&lane)?;
@@ -96,7 +97,7 @@ pub(super) fn asked(sim: &mut Sim, client: usize, transfer: u64, lane: Lane, pie
     }
 }
 
-/// A source sends so many bytes; its user is told when it begins.
+/// A source sends bytes. At the first bytes its user is told of the upload.
 pub(super) fn send(sim: &mut Sim, client: usize, transfer: u64, (source, job): (usize, Job), bytes: u64) {
     let of = (source, upload_of(job));
     let Some(fetching) = sim.fetching(client, transfer).filter(|_| source != HUB) else { return };
@@ -130,7 +131,7 @@ fn tell_upload(sim: &mut Sim, source: usize, upload: u64, note: UploadNote) {
     sim.later(sim.now, Happening::Local(source, Done::Upload(upload, note)));
 }
 
-/// The user of a source is told how much has been sent.
+/// Tells the source's user how much has been sent.
 pub(super) fn tell_progress(sim: &mut Sim, client: usize, transfer: u64, (source, job): (usize, Job)) {
     let Some(fetching) = sim.fetching(client, transfer) else { return };
     if let Some((upload, bytes)) = fetching.uploads.get(&(source, upload_of(job))).copied() {
@@ -145,7 +146,7 @@ pub(super) fn upload_fails(sim: &mut Sim, client: usize, transfer: u64, (source,
     tell_upload(sim, source, upload, UploadNote::Failed(code.into()));
 }
 
-/// A connection is told to end; its source takes that for a success if all is well.
+/// A connection is closed by its receiver. The source counts the upload as completed if `well` is set.
 pub(super) fn end_lane(sim: &mut Sim, client: usize, transfer: u64, lane: Lane, well: bool) {
     let Some(fetching) = sim.fetching(client, transfer) else { return };
     if let Some(Wire { job, source: Some(source), .. }) = fetching.lanes.remove(&lane) {
@@ -160,7 +161,7 @@ pub(super) fn end_lane(sim: &mut Sim, client: usize, transfer: u64, lane: Lane, 
     sim.step_later(1, client, transfer, Step::Tell(Input::Ended(lane, Ok(()))));
 }
 
-/// The program of whoever fetches has ended: those who send notice.
+/// The receiving program has ended, and its sources notice.
 pub(super) fn abandon(sim: &mut Sim, client: usize, transfer: u64) {
     let Some(fetching) = sim.actors[client].traffic.fetching.remove(&transfer) else { return };
     for ((source, _), (upload, bytes)) in fetching.uploads {
@@ -169,7 +170,7 @@ pub(super) fn abandon(sim: &mut Sim, client: usize, transfer: u64) {
     }
 }
 
-/// A client does not send any more: whoever fetches that must do without.
+/// A client cancels an upload, so its receiver loses this source.
 pub(super) fn cancel_upload(sim: &mut Sim, client: usize, upload: u64) {
     let Some((fetcher, transfer)) = sim.actors[client].traffic.sending.get(&upload).copied() else { return };
     tell_upload(sim, client, upload, UploadNote::Failed(ErrorCode::Interrupted.into()));

@@ -1,5 +1,5 @@
-//! Simulated transfers: the machine that ships decides for whoever fetches, and here is what its driver and those who
-//! give would do.
+//! Simulated transfers: the real fetch machine decides for the receiver; this module does what its driver and the
+//! sources would do.
 
 mod giving;
 mod pace;
@@ -21,32 +21,32 @@ use crate::protocol::event::Holder;
 use crate::protocol::transfer::{Chunking, OnConflict};
 use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Failure, PublicKey};
 
-/// How long it takes to reach a source, and to get an answer from it, in milliseconds.
+/// The delay to a source, in milliseconds; the answer takes as long.
 const WAY: u64 = 5;
 
-/// The hub's machine, which tells nobody of what it sends.
+/// Stands for the hub as a source. It tells nobody what it sends.
 const HUB: usize = usize::MAX;
 
-/// A client's transfers.
+/// The transfers of one client.
 #[derive(Default)]
 pub(super) struct Traffic {
     fetching: BTreeMap<u64, Fetching>,
-    /// By the upload's number: who fetches, and the transfer's number there.
+    /// The uploads, by number: the receiver, and the transfer's number there.
     sending: BTreeMap<u64, (usize, u64)>,
     uploads: u64,
-    /// What has been fetched and can be had from here, by its content and the size of its chunks.
+    /// The chunks that were fetched and can be served, by content and size of a chunk.
     had: BTreeMap<(ContentHash, u64), ChunkSet>,
-    /// What there is of files that are not complete, by the name that they will have, too.
+    /// The chunks of incomplete files, by their final name and their content.
     partial: BTreeMap<(String, ContentHash, u64), ChunkSet>,
 }
 
-/// What is being fetched.
+/// A download.
 struct Fetching {
     machine: Fetch,
     witness: Witness,
     plan: Arc<FetchPlan>,
     lanes: BTreeMap<Lane, Wire>,
-    /// Who sends, for which file or for the small ones: the upload's number there, and the bytes.
+    /// The uploads at the sources, for one file or for the small ones: the upload's number and its bytes.
     uploads: BTreeMap<(usize, Option<u32>), (u64, u64)>,
     tick: Option<Time>,
 }
@@ -55,15 +55,15 @@ struct Fetching {
 struct Wire {
     job: Job,
     key: PublicKey,
-    /// Who is there, once that is known.
+    /// The source at the other end, once known.
     source: Option<usize>,
-    /// When the source has sent what it was asked for.
+    /// When the source has sent everything that it was asked for.
     free: Time,
-    /// How many bytes have come of what comes next.
+    /// How many bytes of the next chunk or file have arrived.
     moved: u64,
 }
 
-/// Something that happens to a transfer.
+/// A scheduled event of a transfer.
 pub(super) enum Step {
     Tick,
     Tell(Input),
@@ -75,7 +75,7 @@ pub(super) enum Step {
 }
 
 impl Traffic {
-    /// Whether an upload goes on, or has just ended.
+    /// Handles a note of an upload; returns whether the upload goes on or has just ended.
     pub(super) fn sends(&mut self, upload: u64, note: &UploadNote) -> bool {
         match note {
             UploadNote::Completed(_) | UploadNote::Failed(_) => self.sending.remove(&upload).is_some(),
@@ -95,7 +95,7 @@ impl Traffic {
     }
 }
 
-/// For which upload a job counts.
+/// The upload to which a job belongs.
 fn upload_of(job: Job) -> Option<u32> {
     match job {
         Job::Chunks(file) => Some(file),
@@ -103,7 +103,7 @@ fn upload_of(job: Job) -> Option<u32> {
     }
 }
 
-/// The bytes of a chunk or of a small file, and of all that the job is about.
+/// The bytes of a chunk or small file, and the bytes of the whole job.
 fn sizes(plan: &FetchPlan, small: &[u32], job: Job, piece: u32) -> (u64, u64) {
     match job {
         Job::Chunks(file) => {
@@ -128,7 +128,7 @@ fn target_of(plan: &FetchPlan) -> &str {
 }
 
 impl Sim {
-    /// Begins to fetch a file.
+    /// Starts to fetch a file.
     pub(super) fn fetch(&mut self, client: usize, plan: session::FetchPlan) {
         match plan.planned() {
             Ok(planned) => self.begin(client, plan.transfer, planned),
@@ -136,7 +136,7 @@ impl Sim {
         }
     }
 
-    /// Begins to fetch a folder.
+    /// Starts to fetch a folder.
     pub(super) fn fetch_folder(&mut self, client: usize, plan: FolderPlan) {
         match plan.planned(HUB_KEY) {
             Ok(planned) => self.begin(client, plan.transfer, planned),
@@ -169,7 +169,7 @@ impl Sim {
         self.drive(client, transfer);
     }
 
-    /// What is there of a file already.
+    /// What an earlier attempt has left of a file.
     fn find(&self, client: usize, plan: &FetchPlan, file: &PlannedFile) -> Result<Found, Failure> {
         match self.actors[client].downloads.get(&file.target) {
             Some(there) if *there == file.hash => Ok(Found::Here(file.chunking)),
@@ -190,7 +190,7 @@ impl Sim {
         self.actors[client].traffic.fetching.get_mut(&transfer)
     }
 
-    /// Something happens to a transfer, if it goes on.
+    /// Runs an event of a transfer, if the transfer still exists.
     pub(super) fn transfer_step(&mut self, client: usize, transfer: u64, step: Step) {
         if self.actors[client].ended.is_some() {
             return giving::abandon(self, client, transfer);
@@ -219,7 +219,7 @@ impl Sim {
         }
     }
 
-    /// Does what the machine wants done.
+    /// Does what the machine wants.
     fn drive(&mut self, client: usize, transfer: u64) {
         while let Some(fetching) = self.fetching(client, transfer) {
             if let Err(wrong) = fetching.witness.check(&fetching.machine) {
@@ -301,7 +301,7 @@ impl Sim {
         Ok(Opened::Ready { path, claimed: claimed.unwrap_or_default(), manifest: false })
     }
 
-    /// A file is complete, or stays hidden; says where it is.
+    /// Saves a file under its name if it is complete; returns its path.
     fn place(&mut self, client: usize, file: &PlannedFile, complete: bool) -> String {
         let PlannedFile { target, hash, chunking, .. } = file;
         if !complete {
@@ -336,17 +336,17 @@ impl Sim {
         self.step_later(0, client, transfer, Step::Tell(Input::Written { lane, piece, result: Ok(()) }));
     }
 
-    /// A content that is being fetched can be had from these, too.
+    /// Tells a transfer of further sources.
     pub(super) fn add_sources(&mut self, client: usize, transfer: u64, sources: &[Holder]) {
         self.tell_machine(client, transfer, Input::Learned(sources.iter().map(source_of).collect()));
     }
 
-    /// A client breaks a fetch off.
+    /// Cancels a client's download.
     pub(super) fn cancel_fetch(&mut self, client: usize, transfer: u64) {
         self.tell_machine(client, transfer, Input::Cancel);
     }
 
-    /// A client does not send any more: whoever fetches that must do without.
+    /// A client cancels an upload, so its receiver loses this source.
     pub(super) fn cancel_upload(&mut self, client: usize, upload: u64) {
         giving::cancel_upload(self, client, upload);
     }

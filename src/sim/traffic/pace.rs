@@ -1,4 +1,4 @@
-//! How fast a source sends: a page that shows a transfer under way needs one that takes its time.
+//! The speed of simulated sources, so that a transfer takes time and its progress can be shown.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use super::{Step, WAY, sizes};
 use crate::core::fetch::{Input, Lane};
 use crate::sim::{Happening, Sim};
 
-/// A source is asked for a chunk or a file. Over one lane it sends one after the other, each in its share of the time
-/// that all takes. It arrives in two halves.
+/// A source is asked for a chunk or file. Over one lane it sends one after the other, each in its share of the whole
+/// time. It arrives in two halves.
 pub(super) fn ask(sim: &mut Sim, client: usize, transfer: u64, lane: Lane, piece: u32) {
     let (all, way) = (sim.config.sending, Duration::from_millis(WAY));
     if all.is_zero() {
@@ -29,16 +29,16 @@ pub(super) fn ask(sim: &mut Sim, client: usize, transfer: u64, lane: Lane, piece
     sim.later(begins + takes + way, Happening::Transfer(client, transfer, Step::Asked(lane, piece)));
 }
 
-/// A source begins to send a chunk or a file.
+/// A source starts to send a chunk or file.
 pub(super) fn begins(sim: &mut Sim, client: usize, transfer: u64, lane: Lane, piece: u32) -> Option<Input> {
     let from = sends(sim, client, transfer, lane, piece)?;
     send(sim, client, transfer, from, 0);
     None
 }
 
-/// The first half of a chunk or a file has come.
+/// The first half of a chunk or file arrives.
 pub(super) fn moved(sim: &mut Sim, client: usize, transfer: u64, lane: Lane, piece: u32) -> Option<Input> {
-    // A source that is gone is noticed when the rest does not come.
+    // If the source leaves, that is noticed when the rest does not arrive.
     let (source, job) = sends(sim, client, transfer, lane, piece)?;
     let fetching = sim.fetching(client, transfer)?;
     let bytes = sizes(&fetching.plan, fetching.machine.small(), job, piece).0 / 2;

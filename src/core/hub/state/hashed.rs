@@ -6,8 +6,8 @@ use std::ops::RangeBounds;
 
 use serde::Serialize;
 
-use super::super::scanned::step;
 use crate::core::digest::Digest;
+use crate::core::hub::sessions::scanned::step;
 
 /// A map that keeps the digest of its rows. Rows are small: a changed row is hashed whole, twice.
 #[derive(Clone)]

@@ -101,7 +101,7 @@ fn play((request, before): (&str, &[(ConnId, &str)]), killed: Killed) -> Outcome
         hub.ask(*conn, id, request);
         hub.settle();
     }
-    let (patience, persisted) = (hub.rig.hub.config.link.ack_timeout.as_millis() as u64, hub.rig.persisted.len());
+    let (patience, persisted) = (hub.rig.hub.base.config.link.ack_timeout.as_millis() as u64, hub.rig.persisted.len());
     let mut count = 0;
     if killed != Killed::BeforeItIsAsked {
         hub.ask(1, 10, request);

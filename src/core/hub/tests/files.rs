@@ -109,7 +109,7 @@ fn what_cannot_be_had_is_not_believed() {
     }
     let known = |rig: &Rig| {
         let hashes = (0..PARTIAL_HOLDINGS + 50).map(|i| format!("{i:064x}").parse::<ContentHash>().unwrap());
-        hashes.filter(|hash| rig.hub.holders.had(hash).count() == 1).count()
+        hashes.filter(|hash| rig.hub.files.holders.had(hash).count() == 1).count()
     };
     assert_eq!(known(&rig), PARTIAL_HOLDINGS);
     rig.ask(3, r#"{"id":20,"request":"dereg"}"#);

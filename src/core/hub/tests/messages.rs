@@ -53,7 +53,7 @@ fn nothing_is_answered_or_told_before_it_is_on_disk() {
 #[test]
 fn a_receiver_that_takes_its_time_is_told_of_later() {
     let mut rig = two(config());
-    let patience = rig.hub.config.link.ack_timeout.as_millis() as u64;
+    let patience = rig.hub.base.config.link.ack_timeout.as_millis() as u64;
     rig.message(1, 10, "ben");
     rig.commit();
     rig.pass(patience - 1);

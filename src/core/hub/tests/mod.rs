@@ -19,12 +19,18 @@ mod steps;
 mod table;
 mod turns;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use super::*;
 use crate::core::link::LinkConfig;
 use crate::protocol::limits::HubLimits;
+use crate::protocol::log::LogEvent;
+use crate::protocol::name::NameKey;
+use crate::protocol::record::{NameRecord, Query, Record};
+use crate::protocol::types::Content;
 use crate::protocol::wire::HubHello;
+use crate::protocol::{ContentHash, PublicKey};
 use crate::protocol::{ErrorCode, Event, EventLine, Id, Presence, Timestamp};
 use crate::sim::Asked;
 

@@ -219,7 +219,7 @@ fn however_slow_the_disk_is_answers_keep_their_order_and_nobody_is_told_of_what_
             run.answer_question();
             run.look();
         }
-        let patience = run.rig.hub.config.link.ack_timeout.as_millis() as u64;
+        let patience = run.rig.hub.base.config.link.ack_timeout.as_millis() as u64;
         run.rig.pass(patience + 1_000);
         run.commit(usize::MAX);
         run.look();

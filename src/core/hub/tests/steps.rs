@@ -1,6 +1,6 @@
 //! What a client does costs the same however many others are there: how much is gone through is counted.
 
-use super::super::scanned::steps;
+use super::super::sessions::scanned::steps;
 use super::*;
 
 /// A hub with so many people, each with a room, an offer and a message to somebody, and one who has done nothing yet.
@@ -69,7 +69,7 @@ fn costs(count: u64) -> Vec<(&'static str, usize)> {
     // When the hub is full, its own place is found at once.
     rig.handle(Input::Disconnected { conn: 1_001, reason: "reset".into() });
     steps();
-    rig.hub.config.limits.clients = count as usize + 1;
+    rig.hub.base.config.limits.clients = count as usize + 1;
     rig.hello_from(1_002, 250, "10.0.0.2:5000");
     assert_eq!(rig.turned_away(1_002), None);
     costs.push(("coming to a full hub", steps()));

@@ -1,4 +1,4 @@
-//! Direct connections as the user sees them: the requests about them, and what is told.
+//! Direct connections from the user's side: the requests about them, and the events that tell of them.
 
 mod events;
 mod ping;

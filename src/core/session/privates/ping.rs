@@ -1,5 +1,5 @@
-//! How long it takes to reach somebody and back: first through the hub, then directly. What cannot be measured is told
-//! with its reason, and fails nothing.
+//! `ping`: measures the round trip to somebody, first through the hub, then directly. What cannot be measured is told
+//! with its reason and does not fail the request.
 
 use super::Privates;
 use crate::core::session::asks::Origin;
@@ -30,7 +30,7 @@ impl Privates {
         cx.ask(now, request::Ping { to }.into(), Origin::User(Box::new(pending)));
     }
 
-    /// The hub has reached them, or has not.
+    /// The hub has reached the person, or has not.
     pub(in crate::core::session) fn pinged(
         &mut self,
         now: Time,
@@ -66,7 +66,8 @@ impl Privates {
         self.tell_events(now, cx, inbox);
     }
 
-    /// A `ping` is over: directly, it took so many microseconds, or failed. Says whether the ticket was that of one.
+    /// The direct measurement of a `ping` has ended, with a time in microseconds or a failure. Returns whether the
+    /// ticket was that of a `ping`.
     pub(super) fn ping_ends(&mut self, now: Time, cx: &mut Context, ticket: u64, direct: Result<u64, Failure>) -> bool {
         let Some(pong) = self.pongs.remove(&ticket) else { return false };
         if let Some(pending) = self.pending.remove(&ticket) {

@@ -1,4 +1,4 @@
-//! Private messages on their way to our user. Once they are written, their senders get a receipt.
+//! Private messages on their way to our user. A receipt is sent to their senders once they are written.
 
 use std::collections::BTreeMap;
 

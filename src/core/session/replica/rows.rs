@@ -1,4 +1,4 @@
-//! The offers in a client's copy of the table. There may be very many, so each takes little memory.
+//! The offers in a client's copy of the table. There may be very many, so each takes as little memory as possible.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

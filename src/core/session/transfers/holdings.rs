@@ -1,5 +1,5 @@
-//! Contents that we have fetched and serve to others without offering them. The hub is told of them in batches, and
-//! again after a restart.
+//! Contents that we have fetched and serve without offering them. The hub is told of them in batches, and again after a
+//! restart.
 
 use std::collections::BTreeMap;
 

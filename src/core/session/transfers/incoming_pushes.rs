@@ -1,4 +1,4 @@
-//! Pushes of others: told to the user, accepted by themselves or by hand, and over.
+//! Pushes from others: told to the user, accepted automatically or by hand, fetched or declined.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Transfers in both directions: queued, under way, told to the user, ended.
+//! Transfers in both directions, from the queue to their end, and the events that tell of them.
 
 mod downloads;
 mod folders;

@@ -1,4 +1,4 @@
-//! Our pushes: hashed, told to the hub, fetched by their receiver or taken back.
+//! Our own pushes: their files are hashed, the hub is told, and the receiver fetches them or they are taken back.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! One transfer, and the events that tell of it.
+//! The state of one transfer, and the events that tell of it.
 
 use crate::core::rate::RateEstimator;
 use crate::core::session::Output;

@@ -1,4 +1,4 @@
-//! Begins downloads: from the hub's answer to a place in the queue.
+//! Starts downloads: turns the hub's answer into a plan, and puts it into the queue.
 
 use super::incoming_pushes::not_taken;
 use super::running::Running;

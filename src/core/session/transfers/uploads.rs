@@ -1,4 +1,4 @@
-//! Uploads: what others fetch from us, and how much of that the user is told.
+//! Uploads: what others fetch from us, and which of these uploads the user is told of.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

@@ -1,34 +1,34 @@
-//! The state of the connection to the hub: being made, up, lost, being made again.
+//! The state of the connection to the hub: connecting, up, lost, reconnecting.
 
 use std::time::Duration;
 
 use crate::core::time::{Rng, Time};
 
-/// The pause before the first try to reconnect, and the longest one. Each is twice the one before, and
-/// half of it is chance, so that the clients of a restarted hub do not come all at once.
+/// The first and the longest pause before a try to reconnect. Each pause is twice the one before, and half of it is
+/// random, so that the clients of a restarted hub do not all return at once.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// A connection that has lived this long ends the outage before it.
+/// A connection that lasted this long ends the outage before it.
 const STEADY: Duration = Duration::from_secs(10);
 
 /// The state of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::core::session) enum HubConnection {
-    /// Being made for the first time.
+    /// Connecting for the first time.
     #[default]
     First,
     /// Our hello was sent, and the hub's is awaited.
     Greeting { deadline: Time, lost: Option<Outage> },
-    /// Carrying the link since a moment; `tries` were in vain before.
+    /// Carrying the link since a time; `tries` failed before.
     Up { since: Time, tries: u32 },
     /// Waiting for the next try.
     Pausing { until: Time, lost: Outage },
-    /// Being made again.
+    /// Reconnecting.
     Again { lost: Outage },
 }
 
-/// An outage: since when, and how many tries were in vain.
+/// An outage: when it began, and how many tries have failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::core::session) struct Outage {
     pub(in crate::core::session) since: Time,

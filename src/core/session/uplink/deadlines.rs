@@ -1,4 +1,4 @@
-//! Until when the hub, or we, may take for what is next.
+//! The deadlines of the connection to the hub: for the hub's next step, or for ours.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A hub that is too busy to let us in is asked again, less and less often.
+//! Retries to register with a hub that is too busy, at growing intervals.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The last line of a hub that closes the connection, and lines that are not of our protocol.
+//! Reads the last line of a hub that closes the connection, and explains lines that are not of our protocol.
 
 use crate::protocol::cause;
 use crate::protocol::wire::Farewell;

@@ -1,4 +1,4 @@
-//! What we offer and lend: hashed on threads, served by the shelf, watched.
+//! The files that a client serves: hashes them on threads, adds them to the content store, and watches them.
 
 use super::{ClientDriver, Message, Observer};
 use crate::core::session::Offering;
@@ -16,8 +16,7 @@ impl<W: Observer> ClientDriver<W> {
         });
     }
 
-    /// Hashes a file and serves it to one person: to whoever holds the key that was seen for them at this hub, if one
-    /// was.
+    /// Hashes a file and grants it to one person: to the key that was pinned for them at this hub, if there is one.
     pub(super) fn lend(&mut self, task: u64, dir: Option<String>, file: String, to: String) {
         let (offers, shelf, cancel) =
             (self.serving.offers.clone(), self.serving.shelf.clone(), self.serving.hashing.clone());
@@ -32,7 +31,7 @@ impl<W: Observer> ClientDriver<W> {
         });
     }
 
-    /// Cancels hashing.
+    /// Cancels the hashing in progress.
     pub(super) fn stop_hashing(&mut self) {
         std::mem::take(&mut self.serving.hashing).cancel();
     }

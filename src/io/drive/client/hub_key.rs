@@ -1,20 +1,20 @@
-//! The key that the hub must have: who says so, and what to do when it has another.
+//! Which key the hub must prove, and what to tell the user if it proves another one.
 
 use super::{ClientDriver, ConnBox, Message, Observer};
 use crate::io::net::connect_host;
 use crate::io::state::home::Home;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
-/// Where a key comes from that is expected of the hub.
+/// Where the expected key comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum KeyOrigin {
-    /// `--hub-key`.
+    /// The option `--hub-key`.
     Option,
     /// The join link.
     Link,
-    /// An earlier time: it was pinned then.
+    /// It was pinned on an earlier connection.
     Pin,
-    /// This session, which has met the hub already.
+    /// An earlier connection of this session.
     Session,
 }
 
@@ -40,7 +40,7 @@ impl<W: Observer> ClientDriver<W> {
         });
     }
 
-    /// The key that the hub must have, if one is known, and where it would come from.
+    /// The expected key, if there is one, and where it comes from.
     fn expected(&self) -> Result<(Option<PublicKey>, KeyOrigin), Failure> {
         let options = &self.options;
         Ok(match self.hub.key {
@@ -52,7 +52,7 @@ impl<W: Observer> ClientDriver<W> {
     }
 }
 
-/// Says of another key than the expected one where that came from, and which way leads on from there.
+/// Adds to a failure where the expected key comes from, and what the user can do.
 fn explained(failure: Failure, source: KeyOrigin, hub: &str, home: &Home) -> Failure {
     if failure.code != ErrorCode::HubKeyChanged {
         return failure;

@@ -1,4 +1,4 @@
-//! What reaches the session, and messages on their way to the user: when they have been written, and who has had which.
+//! The messages to the client's driver, and the report of messages that were written to the user.
 
 use tokio::sync::mpsc;
 
@@ -14,59 +14,59 @@ use crate::protocol::event::OfferProgress;
 use crate::protocol::wire::Received;
 use crate::protocol::{Content, Event, EventLine, Failure};
 
-/// How many messages may wait for the session; further senders wait.
+/// The messages that may wait for the driver. Further senders wait.
 const QUEUE: usize = 1_024;
 
-/// Sends messages to a client, with the receiver.
+/// A channel of messages to a client's driver.
 pub fn mailbox() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
     mpsc::channel(QUEUE)
 }
 
-/// Something for the session.
+/// A message to the client's driver.
 #[derive(Debug)]
 pub enum Message {
-    /// The program shall end with this exit code.
+    /// End the program with this exit code.
     Interrupt(u8),
-    /// The hub is reached, on the connection of this number.
+    /// The hub is connected; the connection has this number.
     Connected(u64, Box<ConnBox>),
     /// The hub could not be reached.
     ConnectFailed(Failure),
-    /// A line from the hub.
+    /// A line from the hub, on the connection of this number.
     HubLine(u64, Line),
-    /// A connection broke.
+    /// The connection of this number broke.
     Disconnected(u64, String),
-    /// A folder was looked at.
+    /// A folder was checked, for this task.
     Dir(u64, Result<String, Failure>),
-    /// Files were hashed.
+    /// Files were hashed, for this task.
     Hashed(u64, Result<Hashed, Failure>),
-    /// How far hashing is.
+    /// Progress of hashing, for this task.
     Hashing(u64, OfferProgress),
-    /// A file for one person was hashed.
+    /// A file was hashed and granted to one person, for this task.
     Lent(u64, Result<Content, Failure>),
-    /// Files that we offer have changed.
+    /// Offered files have changed.
     FilesChanged(FilesChanged),
-    /// Messages of these numbers have been written to the user, and so many private ones.
+    /// Messages of these numbers were written to the user, and this many private ones.
     Written(Vec<u64>, usize),
-    /// A transfer goes on.
+    /// News of a download.
     Transfer(u64, TransferNote),
-    /// The keys of further sources of a transfer were looked up.
+    /// The keys of a download's further sources were looked up.
     SourcesChecked(u64),
-    /// An upload goes on.
+    /// News of an upload.
     Upload(u64, UploadNote),
-    /// Something of a direct connection.
+    /// News of a direct connection.
     Peer(PeerNote),
 }
 
-/// Something of a direct connection, for the session.
+/// News of a direct connection.
 #[derive(Debug)]
 pub enum PeerNote {
     /// Somebody has connected.
     Accepted(u64, Box<ConnBox>),
-    /// Who was dialled is there.
+    /// A dialled connection is open.
     Dialled(u64, Box<ConnBox>),
-    /// Who was dialled could not be reached.
+    /// Dialling failed.
     DialFailed(u64, Failure),
-    /// Whether an accepted connection has the key that is known.
+    /// The key of an accepted connection was compared with the pinned one.
     Pinned(u64, Result<(), Failure>),
     /// A line arrived.
     Line(PeerConn, Line),
@@ -74,7 +74,7 @@ pub enum PeerNote {
     Broken(PeerConn, String),
 }
 
-/// A connection on its way through a channel.
+/// A connection that is sent through a channel.
 pub struct ConnBox(pub(super) Conn);
 
 impl std::fmt::Debug for ConnBox {
@@ -83,15 +83,15 @@ impl std::fmt::Debug for ConnBox {
     }
 }
 
-/// An input for the session that waits until its outputs have been performed.
+/// An input that must wait until the session's present outputs have been carried out.
 pub(super) enum Later {
-    /// Which messages somebody has had.
+    /// The messages that this name has seen.
     InboxOpened(String, Received),
-    /// This message stands in a gap: the user is told so, and can ask `history` for it.
+    /// The message with this number was dropped and counted in a gap. The user can ask for it by `history`.
     InGap(u64),
-    /// This private message of somebody stands in a gap, and nobody has it any more.
+    /// The private message of this sender with this number was dropped, and nobody has it any more.
     PrivateInGap(String, u64),
-    /// The same of one that the user is not meant to see.
+    /// A private message that must not be shown was dropped.
     WithheldInGap,
 }
 
@@ -145,7 +145,7 @@ impl<W: Observer> ClientDriver<W> {
     }
 }
 
-/// Logs what became of connections and transfers, for diagnostics; never what people say.
+/// Logs the fate of connections and transfers, for diagnostics. It never logs what people say.
 fn diagnose(line: &EventLine) {
     if let Event::Welcome(welcome) = &line.event {
         tracing::debug!(name = welcome.name, number = welcome.number, "the hub let us in");
@@ -168,7 +168,7 @@ fn diagnose(line: &EventLine) {
     }
 }
 
-/// Renders what is told, and lets the client know which messages its user has.
+/// Renders events, and reports to the client which messages were written.
 pub struct Reporting<R> {
     render: R,
     mailbox: tokio::sync::mpsc::Sender<Message>,
@@ -203,7 +203,7 @@ impl<R: Render<EventLine>> Render<EventLine> for Reporting<R> {
         self.render.written();
         if !self.numbers.is_empty() || self.privates > 0 {
             let written = Message::Written(std::mem::take(&mut self.numbers), std::mem::take(&mut self.privates));
-            // A client that has ended does not listen any more.
+            // If the client has ended, nobody needs the report.
             let _ = self.mailbox.blocking_send(written);
         }
     }

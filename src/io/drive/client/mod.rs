@@ -1,4 +1,4 @@
-//! The client's driver: the user's streams, the hub, the disk and transfers around [`Session`].
+//! The client's driver: connects [`Session`] with the user's streams, the hub, the disk and transfers.
 
 mod files;
 mod hub_key;
@@ -61,38 +61,38 @@ pub struct ClientDriver<W> {
     end: Option<u8>,
 }
 
-/// What others can fetch from us.
+/// What others can fetch from this client.
 struct Serving {
     shelf: ContentStore,
     offers: Offers,
-    /// Ends what is being hashed.
+    /// Cancels the hashing in progress.
     hashing: Cancel,
     server: DataServer,
 }
 
-/// The hub as this client reaches it.
+/// The connection to the hub.
 struct HubConnection {
-    /// The key that it has, or must have.
+    /// The hub's key: proven or expected.
     key: Option<PublicKey>,
-    /// What is on its way to it, over the connection of this number.
+    /// The number of the present connection, and what waits to be written to it.
     outgoing: Option<(u64, Arc<Outgoing>)>,
     next_conn: u64,
 }
 
-/// What is being fetched.
+/// The downloads.
 struct Fetching {
     running: HashMap<u64, Control>,
-    /// Transfers of which further sources' keys are being looked up, with the sources that came meanwhile.
+    /// Downloads whose further sources' keys are being looked up, with the sources that were reported meanwhile.
     checking: HashMap<u64, Vec<Holder>>,
     tokens: Rng,
 }
 
 impl<W: Observer> ClientDriver<W> {
-    /// Opens the port for files, at `reach` if only this machine need reach it, and makes everything ready;
-    /// `watch` sees the replica when it has changed.
+    /// Opens the port for files (at `reach` if only this machine needs to reach it) and prepares everything. `watch` is
+    /// called when the replica has changed.
     ///
     /// # Errors
-    /// `port-in-use`, or what the data folder refuses.
+    /// `port-in-use`, or the failure of opening the data folder.
     pub fn new(
         options: ClientOptions,
         reach: Option<IpAddr>,
@@ -141,10 +141,10 @@ impl<W: Observer> ClientDriver<W> {
         })
     }
 
-    /// Runs until the session ends; gives the exit code.
+    /// Runs until the session ends, and returns the exit code.
     pub async fn run(mut self, mut input: mpsc::Receiver<UserInput>) -> u8 {
         self.handle(Input::Start);
-        // What is asked already gets its answer, however short the time is.
+        // Requests that are there already get their answer, however short the time limit.
         while self.session.accepts_requests()
             && let Ok(user) = input.try_recv()
         {
@@ -232,7 +232,7 @@ impl<W: Observer> ClientDriver<W> {
     fn connected(&mut self, conn: u64, connection: Conn) {
         let (key, address) = (connection.peer, connection.address.ip().to_canonical());
         if self.hub.key.replace(key) != Some(key) || self.options.hub_key.is_some() || self.options.hub.key.is_some() {
-            // Without the pin, another key would not be noticed the next time: that must be said.
+            // Without a pin, another key would not be noticed the next time, so the user must be told.
             if let Err(failure) = self.options.folders.home.pins().pin_hub(&self.options.hub.host_port(), key) {
                 use std::io::Write;
                 let _ = writeln!(std::io::stderr(), "potluck: the hub's key cannot be remembered: {failure}");
@@ -278,7 +278,7 @@ impl<W: Observer> ClientDriver<W> {
                 }
             }
             Output::Say(line) => {
-                // Not what it says: the secret of an invite is in it.
+                // The hello's text is not logged, because it has the secret of an invite.
                 tracing::debug!("saying hello to the hub");
                 self.with_hub(|outgoing| outgoing.say(&line));
             }
@@ -290,7 +290,7 @@ impl<W: Observer> ClientDriver<W> {
             Output::Hash(offering) => self.hash(offering),
             Output::Unserve(files) => self.serving.offers.withdraw(&files),
             Output::Peers(peers) => {
-                // The hub fetches what it is to keep.
+                // The hub must be able to fetch the files of which it keeps copies.
                 let hub = self.hub.key.map(|key| (key, HUB.to_owned())).filter(|_| peers.is_some());
                 self.serving.shelf.set_peers(peers.into_iter().flatten().chain(hub).collect());
             }

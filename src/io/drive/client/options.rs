@@ -1,4 +1,4 @@
-//! What a client is started with, and what its user does.
+//! A client's options, and the inputs of its user.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,67 +15,67 @@ use crate::protocol::transfer::OnConflict;
 use crate::protocol::types::Password;
 use crate::protocol::{BadLine, Follows, JoinLink, PublicKey, RequestLine, TransportChoice};
 
-/// What a client is started with. [`ClientOptions::new`] gives each option but the first three its default.
+/// The options of a client. [`ClientOptions::new`] sets all but the first three to their defaults.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
-    /// The hub.
+    /// The address of the hub.
     pub hub: JoinLink,
-    /// The name to register.
+    /// The name to register under.
     pub name: String,
-    /// The account's password, to log in with.
+    /// The account's password, if the client must log in.
     pub password: Option<Password>,
-    /// The key that the hub must have, if it is known.
+    /// The key that the hub must prove, if it is known.
     pub hub_key: Option<PublicKey>,
-    /// How to reach the hub.
+    /// The transport to the hub.
     pub transport: TransportChoice,
-    /// Where files come from and go to.
+    /// The client's folders.
     pub folders: Folders,
-    /// Where others reach this client.
+    /// The client's ports.
     pub ports: Ports,
-    /// How files are fetched and sent.
+    /// The options for transfers.
     pub transfers: TransferOptions,
-    /// What of the table and the roster is followed.
+    /// How the table and the roster are followed.
     pub follow: Follows,
-    /// Whether to take messages. Who does not leaves them for the next time.
+    /// Whether to take messages. If not, the hub keeps them for the next time.
     pub inbox: bool,
     /// Whether to stay when the input ends.
     pub linger: bool,
-    /// Whether to end at the first request that fails.
+    /// Whether to end at the first failed request.
     pub fail_fast: bool,
-    /// How long things may take.
+    /// Timeouts.
     pub patience: Patience,
-    /// Started with the program, before the hub's name was looked up.
+    /// The clock, which was started with the program, before the hub's name was resolved.
     pub clock: Clock,
 }
 
 /// The folders of a client.
 #[derive(Debug, Clone)]
 pub struct Folders {
-    /// Keys and pins.
+    /// The data folder with keys and pins.
     pub home: Home,
-    /// The folder to offer from.
+    /// The folder to offer from, if one is chosen.
     pub dir: Option<PathBuf>,
-    /// Where downloads go.
+    /// The folder for downloads.
     pub downloads: PathBuf,
 }
 
-/// The ports of a client; 0 takes a free one.
+/// The ports of a client. 0 takes a free one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ports {
-    /// Serves files, over TCP.
+    /// The TCP port that serves files.
     pub files: u16,
-    /// Takes direct connections, over UDP and TCP.
+    /// The port, UDP and TCP, for direct connections.
     pub link: u16,
 }
 
-/// How files are fetched and sent.
+/// The options for transfers.
 #[derive(Debug, Clone)]
 pub struct TransferOptions {
-    /// What happens when a file exists.
+    /// What happens if a file to be saved exists.
     pub on_conflict: OnConflict,
-    /// The most bytes a second that are sent to other clients, if there is a limit.
+    /// The limit for sending to other clients, in bytes a second.
     pub up: Option<u64>,
-    /// The most bytes a second that are fetched from them, if there is a limit.
+    /// The limit for fetching from other clients, in bytes a second.
     pub down: Option<u64>,
     /// How many files or folders are fetched at once.
     pub max_transfers: usize,
@@ -83,16 +83,16 @@ pub struct TransferOptions {
     pub accept_from: AcceptFrom,
 }
 
-/// How long things may take.
+/// The timeouts of a client.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// The link's timers.
+    /// The timing of the link to the hub.
     pub link: LinkConfig,
-    /// How long a lost hub is tried again.
+    /// How long the client tries to reach a lost hub.
     pub give_up: Duration,
-    /// How long everything may take since the clock was started, if there is a limit.
+    /// The longest time from the start of the clock to the end of the session, if there is a limit.
     pub timeout: Option<Duration>,
-    /// How long the end waits for somebody to take what we push when nothing else is left; until `timeout` if absent.
+    /// How long the end waits for receivers of pushes if nothing else is left; `None` waits until `timeout`.
     pub push: Option<Duration>,
 }
 
@@ -128,7 +128,7 @@ impl ClientOptions {
         }
     }
 
-    /// The session's settings, for a client that serves files and takes direct connections at these ports.
+    /// The settings of the session, for a client with these ports.
     pub(super) fn session(&self, ports: Ports, seed: u64) -> SessionConfig {
         SessionConfig {
             name: self.name.clone(),
@@ -156,7 +156,7 @@ impl ClientOptions {
         }
     }
 
-    /// The answer to `settings`, with the ports that the client got.
+    /// The settings as the `ready` event shows them.
     fn settings(&self, ports: Ports) -> Settings {
         let TransferOptions { on_conflict, up, down, max_transfers, accept_from } = &self.transfers;
         Settings {
@@ -180,17 +180,17 @@ impl ClientOptions {
     }
 }
 
-/// Something that the user does.
+/// An input of the user.
 #[derive(Debug)]
 pub enum UserInput {
-    /// A line; its number counts from 1.
+    /// A line of standard input, with its number counted from 1.
     Line(u64, Vec<u8>),
-    /// A line that was too long to be kept.
+    /// A line that exceeded the limit and was skipped, with its number.
     TooLong(u64),
-    /// A line that was looked at already, and cannot be understood.
+    /// A line that was parsed already and is no request, with its number.
     Bad(u64, BadLine),
     /// A request that needs no parsing.
     Request(RequestLine),
-    /// There is no more input.
+    /// The end of the input.
     End,
 }

@@ -1,4 +1,4 @@
-//! Direct connections: the listener, dialling, and the lines of each.
+//! Direct connections: accepts and dials them, and moves their lines.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -20,16 +20,16 @@ use crate::io::net::{CLOSE_TIME, Conn, ListenLimits, Listener, connect};
 use crate::protocol::limits::{PRIVATE_HANDSHAKES, PRIVATE_LINE, PRIVATE_WINDOW};
 use crate::protocol::{ErrorCode, Failure};
 
-/// Bytes that wait for somebody who does not read: all that a link has on its way, and acknowledgements.
+/// The bytes that may wait for a side that does not read: everything that a link has in flight, and acknowledgements.
 const MOST_WAITING: usize = 4 * (PRIVATE_WINDOW + PRIVATE_LINE);
 
-/// One end of a connection.
+/// The state of a direct connection.
 enum PeerConnState {
     Dialling(AbortHandle),
     Open { outgoing: Arc<Outgoing>, closing: Arc<Notify> },
 }
 
-/// Where others reach this client directly, and whom it has reached.
+/// The port on which others reach this client, and its direct connections.
 pub(super) struct PeerPort {
     port: u16,
     listening: AbortHandle,
@@ -45,7 +45,7 @@ impl Drop for PeerPort {
 }
 
 impl PeerPort {
-    /// Listens at `local`, if only this machine need reach us. Must be called inside a tokio runtime.
+    /// Opens the port, at `local` if only this machine needs to reach it. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// `port-in-use`, `bad-config`.
@@ -55,8 +55,8 @@ impl PeerPort {
         identity: &Identity,
         sender: mpsc::Sender<Message>,
     ) -> Result<Self, Failure> {
-        // Whoever has something to say here is in the roster, and says at once who it is. These are few, so that the
-        // oldest handshake may yield at any time: a flood of them keeps nobody out.
+        // Honest clients are few, are in the roster, and say at once who they are. So the oldest handshake may be
+        // dropped at any time, and a flood of handshakes keeps nobody out.
         let limits = ListenLimits {
             pending: PRIVATE_HANDSHAKES,
             pending_per_address: PRIVATE_HANDSHAKES / 4,
@@ -81,7 +81,7 @@ impl PeerPort {
         Ok(Self { port, listening, conns: HashMap::new(), lines, running: JoinSet::new() })
     }
 
-    /// The port, also where it was chosen by the system.
+    /// The port, also if the system has chosen it.
     pub(super) fn port(&self) -> u16 {
         self.port
     }
@@ -93,7 +93,7 @@ impl PeerPort {
         let lines = self.lines.clone();
         self.running.spawn(async move {
             let line = |line| Message::Peer(PeerNote::Line(conn, line));
-            // Who does not read any more must not keep a connection that was given up.
+            // A side that has stopped reading must not keep a closed connection alive.
             let given_up = async {
                 closing.notified().await;
                 tokio::time::sleep(CLOSE_TIME).await;
@@ -126,7 +126,7 @@ impl PeerPort {
         }
     }
 
-    /// Waits until those to whom something was said at the end have it.
+    /// Waits until the last lines of closed connections have been sent.
     pub(super) async fn settle(&mut self) {
         let over = async { while self.running.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(CLOSE_TIME, over).await;
@@ -154,7 +154,7 @@ impl<W: Observer> ClientDriver<W> {
             }
             PeerNote::Dialled(number, connection) => {
                 let conn = PeerConn::Dialled(number);
-                // It may not be wanted any more.
+                // The connection may have been closed meanwhile.
                 if !self.peers.conns.contains_key(&conn) {
                     return;
                 }
@@ -212,7 +212,7 @@ impl<W: Observer> ClientDriver<W> {
     }
 }
 
-/// The transport speaks of hubs; this one is a peer.
+/// Rewrites a failure of the transport, which speaks of a hub, for a peer.
 fn unreached(name: &str, failure: &Failure) -> Failure {
     let said = &failure.message;
     if failure.code == ErrorCode::HubKeyChanged {

@@ -1,4 +1,4 @@
-//! Who must be able to reach a client.
+//! Finds out whether only this machine needs to reach the client's ports.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use crate::io::net::resolve;
 use crate::protocol::JoinLink;
 
-/// Where nobody else can reach us: for as long as it is not known where the hub is.
+/// Loopback, used until it is known where the hub is.
 const LOOPBACK: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
 
-/// The address at which a hub on this machine sees us, if it is on this machine: then nobody else need reach our
-/// files. A name that is not found within this time will not be found by the session either, which says so.
+/// The address at which the hub sees this client, if the hub is on this machine: then nobody else needs to reach our
+/// files. A hub whose name is not resolved within this time will not be found by the session either, which reports it.
 pub async fn reach(hub: &JoinLink, within: Option<Duration>) -> Option<IpAddr> {
     let address = local_address(hub);
     match within {
@@ -19,12 +19,12 @@ pub async fn reach(hub: &JoinLink, within: Option<Duration>) -> Option<IpAddr> {
     }
 }
 
-/// A name for loopback of both kinds does not say which it will be.
+/// A host name for both kinds of loopback does not say which will be used.
 async fn local_address(hub: &JoinLink) -> Option<IpAddr> {
     let Ok(addresses) = resolve(&hub.host, hub.port).await else {
         return LOOPBACK;
     };
-    // Whatever part of 127.0.0.0/8 the hub listens on, the system connects from 127.0.0.1.
+    // Whichever part of 127.0.0.0/8 the hub listens on, the system connects from 127.0.0.1.
     let ours = |address: IpAddr| match address.to_canonical() {
         IpAddr::V4(v4) if v4.is_loopback() => Some(IpAddr::from(Ipv4Addr::LOCALHOST)),
         IpAddr::V6(v6) if v6.is_loopback() => Some(Ipv6Addr::LOCALHOST.into()),

@@ -1,4 +1,4 @@
-//! Transfers: from the session's plan to the data plane and back.
+//! Transfers: starts the session's downloads on threads, and reports their news back.
 
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
@@ -14,14 +14,14 @@ use crate::protocol::name::HUB;
 use crate::protocol::name::NameKey;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 
-/// Further sources of one transfer that may wait until their keys are looked up.
+/// The further sources of one transfer that may wait until their keys are looked up.
 const SOURCES_WAITING: usize = 256;
 
 impl<W: Observer> ClientDriver<W> {
     pub(super) fn fetch(&mut self, mut plan: FetchPlan) {
         self.run_fetch(plan.transfer, move |prep| {
             let others = prep.pinned(&mut plan.sources, |holder| (&holder.offer.owner, Some(holder.key)))?;
-            // Which content is theirs is what the hub says: with another key, it is not theirs.
+            // The hub says who has which content. A source whose key is not the pinned one is not trusted to have it.
             let from = plan.from.as_deref().map(NameKey::of);
             for (name, failure) in &others {
                 if from.as_ref().is_some_and(|from| *from == NameKey::of(name)) {
@@ -34,7 +34,8 @@ impl<W: Observer> ClientDriver<W> {
 
     pub(super) fn fetch_folder(&mut self, mut plan: FolderPlan) {
         self.run_fetch(plan.transfer, move |prep| {
-            // Files name their sources by their places: these stay, and those that are not to be asked have none.
+            // Files refer to sources by index. So rejected sources stay in the list, and only their references are
+            // removed.
             let mut sources = plan.sources.clone();
             let others = prep.pinned(&mut sources, |source| (&source.name, source.key))?;
             let kept: Vec<bool> = plan.sources.iter().map(|source| sources.contains(source)).collect();
@@ -45,7 +46,7 @@ impl<W: Observer> ClientDriver<W> {
         });
     }
 
-    /// Prepares and runs a fetch on a thread. Once it has begun, the sources are told of that are not asked.
+    /// Prepares a download and runs it on a thread. Once it has begun, rejected sources are reported.
     fn run_fetch(
         &mut self,
         transfer: u64,
@@ -64,7 +65,8 @@ impl<W: Observer> ClientDriver<W> {
                     }
                 };
                 let folder = prep.downloads()?;
-                // It begins at a place of its own, so that receivers who begin together have something to give each other.
+                // Each receiver starts at a different chunk, so that receivers who start together have something to
+                // give each other.
                 let (token, seed) = (token(number), number);
                 let fetcher = Fetcher { token, seed, folder: &folder, local: &local, store: &shelf };
                 fetch(&plan, &fetcher, &tell, &control).map(completed)
@@ -79,14 +81,14 @@ impl<W: Observer> ClientDriver<W> {
         control
     }
 
-    /// A content that is being fetched can be had from these, too. Their keys are looked up on a thread, for one news of
-    /// a transfer at a time.
+    /// Adds sources to a running download. Their keys are looked up on a thread, for one report of a transfer at a
+    /// time.
     pub(super) fn add_sources(&mut self, transfer: u64, sources: Vec<Holder>) {
         if !self.fetching.running.contains_key(&transfer) {
             return;
         }
         match self.fetching.checking.entry(transfer) {
-            // A hub that tells of ever more sources does not fill the memory: no transfer asks so many.
+            // A hub that reports ever more sources must not fill the memory. No transfer asks so many.
             Entry::Occupied(mut waiting) => {
                 let waiting = waiting.get_mut();
                 waiting.retain(|known| sources.iter().all(|new| new.offer.owner != known.offer.owner));
@@ -100,7 +102,7 @@ impl<W: Observer> ClientDriver<W> {
         }
     }
 
-    /// The keys of a transfer's further sources were looked up; what came meanwhile is next.
+    /// The keys of a transfer's further sources were looked up; the sources reported meanwhile are next.
     pub(super) fn sources_checked(&mut self, transfer: u64) {
         let waiting = self.fetching.checking.get_mut(&transfer).map(std::mem::take).unwrap_or_default();
         if waiting.is_empty() {
@@ -113,7 +115,7 @@ impl<W: Observer> ClientDriver<W> {
     fn check_sources(&self, transfer: u64, mut sources: Vec<Holder>) {
         let (prep, control) = (self.fetch_prep(), self.fetching.running.get(&transfer).cloned());
         self.on_thread(move || {
-            // Those that have another key than they had are not asked, and nobody waits for them.
+            // Sources with another key than the pinned one are not asked, and nothing waits for them.
             if let Some(control) = control
                 && prep.pinned(&mut sources, |holder| (&holder.offer.owner, Some(holder.key))).is_ok()
             {
@@ -132,12 +134,12 @@ impl<W: Observer> ClientDriver<W> {
     }
 }
 
-/// Sources that are not asked, as they are told of.
+/// The news for sources that were rejected.
 fn dropped(others: Vec<(String, Failure)>) -> Vec<TransferNote> {
     others.into_iter().map(|(peer, failure)| TransferNote::Dropped { peer, failure }).collect()
 }
 
-/// Prepares fetches. It reads and writes files, so it is used on threads that may block.
+/// Prepares downloads. It reads and writes files, so it must run on threads that may block.
 struct FetchPrep {
     hub: Option<PublicKey>,
     pins: Pins,
@@ -145,8 +147,8 @@ struct FetchPrep {
 }
 
 impl FetchPrep {
-    /// Every source must have the key that was seen for its name at this hub before, and the hub its own. Those that
-    /// have another are not asked, and told of as dropped; if there are no others, that is the failure.
+    /// Checks the sources' keys: each must have the key that is pinned for its name at this hub, and the hub its own.
+    /// Other sources are rejected and reported as dropped. If all are rejected, that is the failure.
     fn pinned<T>(
         &self,
         sources: &mut Vec<T>,
@@ -178,7 +180,7 @@ impl FetchPrep {
         Ok(others)
     }
 
-    /// The download folder, made if it is not there.
+    /// The download folder, created if it does not exist.
     fn downloads(&self) -> Result<PathBuf, Failure> {
         let folder = self.downloads.clone();
         std::fs::create_dir_all(&folder).map_err(|e| {
@@ -200,7 +202,7 @@ fn completed(fetched: Fetched) -> TransferNote {
     TransferNote::Completed { path, complete: fetched.complete, sources: fetched.from }
 }
 
-/// What the session hears of an upload. If it failed, how much was sent comes first.
+/// The news of an upload for the session. If it failed, the number of sent bytes comes first.
 pub(super) fn upload_note(note: Upload) -> (u64, Vec<UploadNote>) {
     match note {
         Upload::Started { upload, file, peer: _, peer_name, size, hash } => {

@@ -1,4 +1,4 @@
-//! The connections of a hub: a task for each, and what waits to be written.
+//! The hub's connections: a task for each, and what waits to be written.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,37 +19,37 @@ pub(super) struct Connections {
     room: Arc<LineRoom>,
     next: ConnId,
     tasks: JoinSet<()>,
-    /// Those that have something to write.
+    /// Connections with something new to write.
     filled: Vec<ConnId>,
 }
 
 impl Connections {
-    /// None yet; their lines go to this mailbox.
+    /// No connections yet. Their lines will go to this mailbox.
     pub(super) fn new(mailbox: Mailbox) -> Self {
         let (open, room, tasks) = (HashMap::new(), Arc::new(LineRoom::of_many()), JoinSet::new());
         Self { mailbox, open, room, next: 1, tasks, filled: Vec::new() }
     }
 
-    /// Runs a connection from now on, and gives its number.
+    /// Starts a connection's task, and returns its number.
     pub(super) fn add(&mut self, connection: Conn) -> ConnId {
         let conn = self.next;
         self.next += 1;
         let outgoing = Arc::new(Outgoing::default());
         self.open.insert(conn, Arc::clone(&outgoing));
         let (mailbox, room) = (self.mailbox.clone(), self.room.clone());
-        // Those that have ended are let go of.
+        // Removes tasks that have ended.
         while self.tasks.try_join_next().is_some() {}
         self.tasks.spawn(async move {
             let line = |line| Message::Line(conn, line);
             let broken = run_connection(connection, &outgoing, MAX_FRAME, &room, &mailbox, line).await;
             let reason = broken.unwrap_or_else(|| "closed".into());
-            // The hub that is not there any more need not know.
+            // If the hub has ended, nobody needs the message.
             let _ = mailbox.send(Message::Disconnected(conn, reason)).await;
         });
         conn
     }
 
-    /// Gives a connection something to write, which leaves at the next [`Connections::flush`].
+    /// Adds something to write to a connection. It is sent by the next [`Connections::flush`].
     pub(super) fn write(&mut self, conn: ConnId, change: impl FnOnce(&Outgoing)) {
         if let Some(outgoing) = self.open.get(&conn) {
             change(outgoing);
@@ -59,7 +59,7 @@ impl Connections {
         }
     }
 
-    /// Wakes the writers, once for all that was given to them.
+    /// Wakes the writers of all connections with something new to write.
     pub(super) fn flush(&mut self) {
         for conn in self.filled.drain(..) {
             if let Some(outgoing) = self.open.get(&conn) {
@@ -68,19 +68,19 @@ impl Connections {
         }
     }
 
-    /// Closes a connection once everything is written.
+    /// Closes a connection once everything has been written.
     pub(super) fn close(&mut self, conn: ConnId) {
         if let Some(outgoing) = self.open.remove(&conn) {
             outgoing.close();
         }
     }
 
-    /// A connection broke.
+    /// A connection broke: forgets it.
     pub(super) fn forget(&mut self, conn: ConnId) {
         self.open.remove(&conn);
     }
 
-    /// Gives the last lines time to leave: a client that does not take them is not waited for.
+    /// Gives the last lines time to be sent. A client that does not read is not waited for.
     pub(super) async fn farewell(&mut self) {
         let all = async { while self.tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(CLOSE_TIME, all).await;

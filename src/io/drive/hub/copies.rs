@@ -1,7 +1,7 @@
-//! The hub's copies of what others offer: files named by their hashes, in a folder of their own.
+//! The hub's copies of offered files: files named by their hashes, in a folder of their own.
 //!
-//! Work on them takes its time and is done on threads. What is done with one content is done in the order in which
-//! the hub wants it; what is done with others does not wait for it.
+//! The work takes long, so it is done on threads. Jobs for the same content are done in the order in which the hub gave
+//! them; jobs for different contents do not wait for each other.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::{self, DirBuilder, Permissions};
@@ -25,13 +25,14 @@ use crate::io::transfer::{Control, Fetcher, LocalPeer, fetch};
 use crate::protocol::record::CopyRecord;
 use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure, OnConflict, cause};
 
-/// The folder of the copies, in the hub's data folder.
+/// The folder of the copies, inside the hub's data folder.
 const FOLDER: &str = "copies";
 
-/// One more than the hub makes copies at a time: what is to be removed does not wait for a slow owner.
+/// The number of threads. It is one more than the hub makes copies at a time, so that removals do not wait for a slow
+/// owner.
 const WORKERS: usize = 3;
 
-/// The copies on disk. When this is dropped, what is under way ends.
+/// The copies on disk. Dropping it cancels the work in progress.
 pub(super) struct Copies(Arc<Shared>);
 
 struct Shared {
@@ -48,9 +49,9 @@ struct Shared {
 #[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
-    /// Contents that are being worked on.
+    /// Contents that a thread is working on.
     busy: HashSet<ContentHash>,
-    /// What is on the shelf, and as which file.
+    /// The copies in the content store, each with the state of its file.
     kept: HashMap<ContentHash, Fingerprint>,
 }
 
@@ -68,22 +69,22 @@ impl Job {
     }
 }
 
-/// Copies that can be served, and those that are not there.
+/// Copies that can be served, with their sizes; and copies whose file is missing.
 type Known = (Vec<(ContentHash, u64)>, Vec<ContentHash>);
 
-/// A copy whose file is there and has to be read.
+/// A copy whose file exists and must be read to check it.
 struct Unsure {
     hash: ContentHash,
     chunks: Option<u32>,
 }
 
 impl Copies {
-    /// Puts the copies on the shelf that are known to be sound, because their hashes are remembered, and gives them;
-    /// then those whose file is not there. The others are read meanwhile, and the hub is told of each. What no record
-    /// names is removed.
+    /// Opens the folder. Returns the copies whose hash is cached, which are served at once, and those whose file is
+    /// missing. The others are read in the background, and the hub is told of each. Files that no record names are
+    /// removed.
     ///
     /// # Errors
-    /// `store-failed` when the folder cannot be used.
+    /// `store-failed` if the folder cannot be used.
     pub(super) fn open(
         data: &Path,
         records: &[CopyRecord],
@@ -109,7 +110,7 @@ impl Copies {
             records.iter().map(|record| (record.content.hash, record)).collect();
         shared.sweep(&known);
         let (known, unsure) = shared.look(known.into_values());
-        // What this holds ends its threads, whether all of them could be had or not.
+        // From here on, dropping this ends the threads, even if some could not be started.
         let this = Self(shared);
         this.spawn("copies-check", move |shared| shared.check_all(unsure))?;
         for _ in 0..WORKERS {
@@ -123,12 +124,12 @@ impl Copies {
         thread::Builder::new().name(name.into()).spawn(move || work(&shared)).map(drop).map_err(Failure::internal)
     }
 
-    /// Has a copy made; the hub will be told.
+    /// Makes a copy; the hub will be told.
     pub(super) fn make(&self, plan: CopyPlan) {
         self.add(Job::Make(Box::new(plan)));
     }
 
-    /// Has a copy removed.
+    /// Removes a copy.
     pub(super) fn discard(&self, hash: ContentHash) {
         self.add(Job::Discard(hash));
     }
@@ -142,20 +143,20 @@ impl Copies {
 impl Drop for Copies {
     fn drop(&mut self) {
         self.0.stop.cancel();
-        // Whoever looks at the flag under the lock sees it, or is woken.
+        // Takes the lock so that a waiting thread cannot miss the wakeup.
         let _looking = self.0.lock();
         self.0.changed.notify_all();
     }
 }
 
 impl Shared {
-    /// Removes what no record names: what was broken off, and what was fetched but not noted when the hub crashed.
+    /// Removes files that no record names: interrupted copies, and copies whose record was lost in a crash.
     fn sweep(&self, known: &HashMap<ContentHash, &CopyRecord>) {
         let names: HashSet<String> = known.keys().map(ContentHash::to_string).collect();
         self.remove_where(|name| !names.contains(name));
     }
 
-    /// Removes the files of the folder whose names are like this.
+    /// Removes the files of the folder whose name `is_it` accepts.
     fn remove_where(&self, is_it: impl Fn(&str) -> bool) {
         let entries = fs::read_dir(&self.folder).inspect_err(|e| tracing::warn!("no copies: {}", cause::of_io(e)));
         for entry in entries.into_iter().flatten().flatten() {
@@ -165,7 +166,7 @@ impl Shared {
         }
     }
 
-    /// What is known of these copies, and which have to be read.
+    /// Sorts the recorded copies: those known to be sound, those missing, and those that must be read.
     fn look<'a>(&self, records: impl Iterator<Item = &'a CopyRecord>) -> (Known, Vec<Unsure>) {
         let (mut there, mut lost) = (Vec::new(), Vec::new());
         for CopyRecord { content, .. } in records {
@@ -192,7 +193,7 @@ impl Shared {
         ((found, lost), unsure)
     }
 
-    /// Reads copies, one after the other.
+    /// Reads copies one after the other, to check them.
     fn check_all(&self, unsure: Vec<Unsure>) {
         for Unsure { hash, chunks } in unsure {
             let Some(_busy) = self.claim(hash) else { return };
@@ -212,7 +213,7 @@ impl Shared {
         }
     }
 
-    /// Does what there is to do, until the end.
+    /// Works on jobs until the end.
     fn work(&self) {
         while let Some((job, _busy)) = self.next_job() {
             match job {
@@ -232,7 +233,7 @@ impl Shared {
         let (offer, hash) = (&plan.source.offer, plan.source.offer.hash);
         let other_size = || Failure::new(ErrorCode::BadChunk, "The content of that hash has another size.");
         if self.is_kept(&hash) {
-            // Its owner may say what they like of it.
+            // The hash identifies the content, but the size is only what its owner claims.
             let same = self.lock().kept.get(&hash).is_some_and(|kept| kept.size == offer.size);
             return if same { Ok(()) } else { Err(other_size()) };
         }
@@ -242,7 +243,7 @@ impl Shared {
         }
         let unfit = || Failure::new(ErrorCode::PeerBroke, "The offer's size and chunks do not fit together.");
         let chunking = offer.chunking().ok_or_else(unfit)?;
-        // One from before may be there, and not read yet.
+        // An older file of the same content may exist and not have been checked yet.
         if let Ok(hashed) = self.hash(&hash, cut_as(Some(chunking)))
             && hashed.hash == hash
         {
@@ -273,7 +274,7 @@ impl Shared {
             return Ok(());
         }
         self.unshelve(&hash);
-        // What is left of it would be room that nobody counts.
+        // A file that is left over would take room that nobody counts.
         let name = hash.to_string();
         self.remove_where(|file| file.strip_prefix('.').unwrap_or(file).starts_with(&name));
         made.map(drop)
@@ -293,21 +294,21 @@ impl Shared {
         hashed.unwrap_or_else(|| Err(ErrorCode::Interrupted.into()))
     }
 
-    /// Serves a copy.
+    /// Adds a copy to the content store.
     fn shelve(&self, hashed: Hashed) {
         let (hash, fingerprint) = (hashed.hash, hashed.fingerprint);
         self.shelf.add(shelf_name(&hash), self.path(&hash), hashed);
         self.lock().kept.insert(hash, fingerprint);
     }
 
-    /// Takes a copy off the shelf; says whether it was there.
+    /// Removes a copy from the content store; returns whether it was there.
     fn unshelve(&self, hash: &ContentHash) -> bool {
         self.shelf.remove(&shelf_name(hash));
         self.shelf.forget(hash);
         self.lock().kept.remove(hash).is_some()
     }
 
-    /// Whether a copy is on the shelf, and its file still the same.
+    /// Whether a copy is in the content store and its file is unchanged.
     fn is_kept(&self, hash: &ContentHash) -> bool {
         let kept = self.lock().kept.get(hash).copied();
         let now = self.path(hash).symlink_metadata().ok().and_then(|meta| Fingerprint::of_metadata(&meta));
@@ -319,11 +320,11 @@ impl Shared {
     }
 
     fn tell(&self, message: Message) {
-        // A hub that ends does not listen any more.
+        // If the hub has ended, nobody needs the message.
         let _ = self.mailbox.blocking_send(message);
     }
 
-    /// The first job whose content nobody works on; `None` at the end.
+    /// The first job whose content no other thread works on; `None` at the end.
     fn next_job(&self) -> Option<(Job, Busy<'_>)> {
         self.wait_for(|state| {
             let at = state.jobs.iter().position(|job| !state.busy.contains(&job.hash()))?;
@@ -337,7 +338,7 @@ impl Shared {
         })
     }
 
-    /// A content to work on, once nobody else does; `None` at the end.
+    /// Waits until no thread works on this content, and claims it; `None` at the end.
     fn claim(&self, hash: ContentHash) -> Option<Busy<'_>> {
         self.wait_for(|state| state.busy.insert(hash).then_some(())).map(|()| Busy { shared: self, hash })
     }
@@ -353,13 +354,13 @@ impl Shared {
         None
     }
 
-    /// Held for moments only.
+    /// Locks the state. It is never held for long.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Somebody works on a content.
+/// The claim of a thread on a content.
 struct Busy<'a> {
     shared: &'a Shared,
     hash: ContentHash,
@@ -372,7 +373,7 @@ impl Drop for Busy<'_> {
     }
 }
 
-/// Makes the folder, for its owner only.
+/// Creates the folder, readable for its owner only.
 fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     fs::set_permissions(folder, Permissions::from_mode(0o700))
@@ -385,12 +386,12 @@ fn remove(path: &Path) {
     }
 }
 
-/// How a copy is called on the shelf: as no file of the hub's own can be.
+/// The name of a copy in the content store. No file of the hub's own can have it.
 fn shelf_name(hash: &ContentHash) -> String {
     format!("/{hash}")
 }
 
-/// The wish that leads to the chunks that its owner has: then it can be fetched from both.
+/// The option that divides a file into the chunks that its owner has, so that it can be fetched from both.
 fn cut_as(chunking: Option<Chunking>) -> Option<u32> {
     chunking.filter(|chunking| *chunking != Chunking::for_size(chunking.size(), None)).map(Chunking::count)
 }

@@ -1,4 +1,4 @@
-//! What the hub serves itself: a folder of its own, and copies of what others offer.
+//! The files that the hub serves: a folder of its own, and copies of what others offer.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::protocol::limits::PUBLISH_FILES;
 use crate::protocol::record::CopyRecord;
 use crate::protocol::{ContentHash, ErrorCode, Failure, PublicKey};
 
-/// What a hub is to serve, and where.
+/// What a hub serves, and on which address.
 #[derive(Debug, Clone)]
 pub struct FilesOptions {
     /// The address to listen on.
@@ -28,17 +28,17 @@ pub struct FilesOptions {
     pub port: u16,
     /// The folder of the hub's own files, by its full name, if it has one.
     pub dir: Option<PathBuf>,
-    /// Room for copies, in bytes.
+    /// The space for copies, in bytes.
     pub room: u64,
 }
 
-/// The hub's own files and copies, and the server that gives them out, until this is dropped.
+/// The hub's own files, its copies, and the server for them. Dropping it stops all.
 pub struct HubShelf {
     config: HubFiles,
     shelf: ContentStore,
     /// `None` without a data folder.
     copies: Option<Copies>,
-    /// Copies from before that can be served, and those that are not there any more.
+    /// At the start: the copies that can be served, and those whose file is missing.
     known: (Vec<(ContentHash, u64)>, Vec<ContentHash>),
     offering: Cancel,
     _offers: Option<Offers>,
@@ -46,11 +46,11 @@ pub struct HubShelf {
 }
 
 impl HubShelf {
-    /// Opens the port, and offers what is there: copies at once if they are known to be sound, the folder when it has
-    /// been hashed. The hub hears of that by its mailbox.
+    /// Opens the port and serves what is there: copies at once if they are known to be sound, the folder once it has
+    /// been hashed. The hub is told through `mailbox`.
     ///
     /// # Errors
-    /// `port-in-use`; `bad-config` if the folder would show the hub's data; what the data folder refuses.
+    /// `port-in-use`; `bad-config` if the folder would expose the hub's data; or the failure of the data folder.
     pub fn open(
         options: &FilesOptions,
         data: Option<&Path>,
@@ -78,12 +78,12 @@ impl HubShelf {
         Ok(Self { config, shelf, copies, known, offering, _offers: offers, server })
     }
 
-    /// What the hub must know of it.
+    /// The properties of this that the hub's machine needs.
     pub fn config(&self) -> HubFiles {
         self.config.clone()
     }
 
-    /// The copies from before that can be served, and those that are not there any more. Of the others the hub hears
+    /// Takes the copies that can be served at the start, and those whose file is missing. The hub is told of the others
     /// later.
     pub(super) fn take_copies(&mut self) -> (Vec<(ContentHash, u64)>, Vec<ContentHash>) {
         std::mem::take(&mut self.known)
@@ -101,7 +101,7 @@ impl HubShelf {
         }
     }
 
-    /// Allows a key to fetch under this name; without a name, forbids it and ends its uploads.
+    /// Allows a key to fetch, under this name. Without a name, forbids it and ends its uploads.
     pub(super) fn set_peer(&self, key: PublicKey, name: Option<String>) {
         let left = name.is_none();
         self.shelf.set_peer(key, name);
@@ -117,7 +117,7 @@ impl Drop for HubShelf {
     }
 }
 
-/// Offers all that is in a folder, and follows its changes.
+/// Offers everything in a folder, and follows its changes.
 fn offer(
     dir: &Path,
     data: Option<&Path>,
@@ -125,12 +125,12 @@ fn offer(
     mailbox: &Mailbox,
     cancel: &Cancel,
 ) -> Result<Offers, Failure> {
-    // Changes are told after what was there first.
+    // Makes sure that changes are reported after the first list of files.
     let first = Arc::new(Mutex::new(()));
     let (after, changes) = (Arc::clone(&first), mailbox.clone());
     let offers = Offers::new(shelf.clone(), data, move |changed| {
         let _first = after.lock().unwrap_or_else(PoisonError::into_inner);
-        // A hub that ends does not listen any more.
+        // If the hub has ended, nobody needs the message.
         let _ = changes.blocking_send(Message::ShelfChanged(changed));
     });
     let dir = dir.to_string_lossy().into_owned();
@@ -156,7 +156,7 @@ fn offer(
     Ok(offers)
 }
 
-/// The folder that everybody may read must not hold the hub's key, nor lie where the hub removes files.
+/// Checks that the public folder does not hold the hub's key, and is not where the hub removes files.
 fn check_apart(dir: &Path, data: &Path) -> Result<(), Failure> {
     let data = data.canonicalize().map_err(|e| {
         Failure::new(ErrorCode::StoreFailed, format!("{} cannot be used: {}.", data.display(), cause::of_io(&e)))

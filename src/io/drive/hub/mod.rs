@@ -1,4 +1,4 @@
-//! The hub's driver: connections, store, log, clock and shelf around [`Hub`].
+//! The hub's driver: connects [`Hub`] with connections, the store, the log, the clock and the files that it serves.
 
 mod connections;
 mod copies;
@@ -24,40 +24,40 @@ use connections::Connections;
 pub use files::{FilesOptions, HubShelf};
 pub use open::{HubOptions, OpenHub};
 
-/// How many messages may wait for the hub. When the queue is full, connections are not read, and their clients wait.
+/// The messages that may wait for the hub. While the queue is full, connections are not read, and their clients wait.
 const QUEUE: usize = 4_096;
 
-/// How many messages are handled before anything is sent, so that a client gets all that they cause in one write.
+/// The messages that are handled before anything is sent, so that each client gets what they cause in one write.
 const BATCH: usize = 512;
 
-/// Something for the hub.
+/// A message to the hub's driver.
 pub enum Message {
-    /// Somebody connected.
+    /// A client has connected.
     Connected(Conn),
     /// A line arrived.
     Line(ConnId, Line),
-    /// A connection broke.
+    /// A connection broke, with the reason.
     Disconnected(ConnId, String),
-    /// What the store has done or found.
+    /// The store has done a job, or answers a query.
     Store(Told),
-    /// A password has been checked.
+    /// The login of this number was checked; the account if the password is right.
     Checked(u64, Option<Verified>),
-    /// A copy was made, or could not be.
+    /// The copy of this number was made, or could not be.
     Copied(u64, Result<(), Failure>),
-    /// A copy from before can be served.
+    /// A copy from an earlier run can be served; its size.
     CopyFound(ContentHash, u64),
-    /// A copy is not what it was.
+    /// A copy is damaged or gone.
     CopyLost(ContentHash),
     /// The hub's own files have changed.
     ShelfChanged(FilesChanged),
-    /// The hub shall end, and why.
+    /// Stop the hub, for this reason.
     Stop(String),
 }
 
-/// Sends messages to a hub.
+/// Sends messages to a hub's driver.
 pub type Mailbox = mpsc::Sender<Message>;
 
-/// A mailbox with its receiver.
+/// A mailbox and its receiver.
 pub fn mailbox() -> (Mailbox, mpsc::Receiver<Message>) {
     mpsc::channel(QUEUE)
 }
@@ -71,17 +71,17 @@ pub struct HubDriver<L> {
     store: StoreWriter,
     passwords: Checker,
     shelf: Option<HubShelf>,
-    /// Jobs that the store had no room for yet.
+    /// Jobs for the store that did not fit into its queue yet.
     unwritten: VecDeque<Job>,
     log: L,
     connections: Connections,
     stopped: bool,
-    /// Why the hub ends, if it was not told to.
+    /// The reason if the hub ends without having been told to.
     failure: Option<Failure>,
 }
 
 impl<L: FnMut(LogLine)> HubDriver<L> {
-    /// A hub with its store, and its shelf if it serves files; the log gets every line.
+    /// A hub with its store, and with files if it serves any. `log` is called with every line.
     pub fn new(
         config: HubConfig,
         loaded: Loaded,
@@ -111,12 +111,12 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         (self.log)(LogLine { time: self.clock.calendar(), event: event.into() });
     }
 
-    /// Runs until the hub has been stopped and everybody has been told.
+    /// Runs until the hub has stopped and all clients have been told.
     ///
     /// # Errors
-    /// Why it ended by itself, or could not write everything at its end.
+    /// The reason if the hub ended by itself, or could not write everything.
     pub async fn run(mut self, mut listener: Listener) -> Result<(), Failure> {
-        // Before anybody asks for them.
+        // The machine must know the copies before anybody asks for them.
         let (found, lost) = self.shelf.as_mut().map(HubShelf::take_copies).unwrap_or_default();
         found.into_iter().for_each(|(hash, size)| self.handle(Input::CopyFound(hash, size)));
         lost.into_iter().for_each(|hash| self.handle(Input::CopyLost(hash)));
@@ -204,7 +204,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
     fn handle(&mut self, input: Input<'_>) {
         let now = self.clock.now();
         self.hub.handle(now, input);
-        // Records with the same number are kept together.
+        // Records of one decision have one number and are stored in one transaction.
         let mut together: Option<Batch> = None;
         while let Some(output) = self.hub.poll(now) {
             match (output, &mut together) {
@@ -231,7 +231,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             Output::Abandon(commits) => self.store.abandon(commits),
             Output::Query(number, query) => self.submit(Job::Find(number, Box::new(query))),
             Output::Verify { attempt, name_key, password } => {
-                // The hub has no more under way than may wait there, so it is only refused at the end.
+                // The machine has no more logins in progress than fit the queue, so this fails only at the end.
                 let _ = self.passwords.submit(Attempt { number: attempt, name_key, password });
             }
             Output::Copy(plan) => self.with_shelf(|shelf| shelf.copy(plan)),
@@ -249,7 +249,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         }
     }
 
-    /// Gives the store a job; jobs keep their order.
+    /// Gives the store a job, behind all earlier ones.
     fn submit(&mut self, job: Job) {
         if self.unwritten.is_empty() {
             self.write(job);
@@ -266,7 +266,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
                 self.unwritten.push_front(job);
                 false
             }
-            // The store has said so itself, and the hub is about to hear of it.
+            // The store has stopped and has reported that, so the hub is about to be told.
             Err(NotTaken::Stopped(_)) => false,
         }
     }

@@ -1,4 +1,4 @@
-//! Everything that a hub needs, opened in its order: store, port, files, threads.
+//! Opens everything that a hub needs, in order: store, port, files, threads.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -20,37 +20,37 @@ use crate::protocol::limits::HubLimits;
 use crate::protocol::record::Loaded;
 use crate::protocol::{Failure, JoinLink, LogLine, Timestamp, log};
 
-/// What a hub is started with.
+/// The options of a hub.
 #[derive(Debug, Clone)]
 pub struct HubOptions {
-    /// The folder of its store; without one, everything is in memory.
+    /// The folder of the store. Without one, everything is in memory.
     pub data: Option<PathBuf>,
-    /// Where it listens, over UDP and TCP; port 0 takes a free one.
+    /// The address to listen on, for UDP and TCP. Port 0 takes a free one.
     pub address: SocketAddr,
-    /// The host in its join link, if that is not the address.
+    /// The host in the join link, if it differs from the address.
     pub host: Option<String>,
-    /// Who may join; if it is not said, everybody where only this machine can reach the hub, else who has an invite.
+    /// Who may join. By default everybody, if only this machine can reach the hub; otherwise clients with an invite.
     pub access: Option<Access>,
-    /// What is allowed.
+    /// The limits for clients.
     pub limits: HubLimits,
-    /// How failed logins are met.
+    /// What happens after failed logins.
     pub logins: LoginPolicy,
-    /// The link's timers.
+    /// The timing of the links.
     pub link: LinkConfig,
-    /// How long a client that does not answer keeps its place.
+    /// How long the hub keeps the place of a client that does not answer.
     pub grace: Duration,
-    /// What is kept of what was said; everything, unless this says otherwise.
+    /// Which messages are kept; all by default.
     pub keep: Option<Keep>,
-    /// A folder whose files the hub offers itself.
+    /// A folder whose files the hub offers.
     pub files: Option<PathBuf>,
-    /// Room for copies of what others offer, in bytes; none without it.
+    /// The space for copies of what others offer, in bytes. Without it, the hub keeps none.
     pub copies: Option<u64>,
     /// The TCP port to serve files on; 0 takes a free one.
     pub files_port: u16,
 }
 
 impl Default for HubOptions {
-    /// A hub in memory, on a free port, for this machine.
+    /// A hub in memory on a free port of this machine.
     fn default() -> Self {
         Self {
             data: None,
@@ -69,7 +69,7 @@ impl Default for HubOptions {
     }
 }
 
-/// A hub whose store and ports are open; nobody is let in before it runs.
+/// A hub whose store and ports are open. Clients are let in once it runs.
 pub struct OpenHub {
     config: HubConfig,
     clock: Clock,
@@ -86,8 +86,8 @@ impl OpenHub {
     /// Opens the store, then the ports. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// What the store refuses (`store-failed`, `store-busy`, `store-corrupt` and the like); `port-in-use`; `bad-config`,
-    /// if the address or the folder of files cannot be used.
+    /// The store's failure (`store-failed`, `store-busy`, `store-corrupt` and the like); `port-in-use`; `bad-config` if
+    /// the address or the folder of files cannot be used.
     pub fn open(options: HubOptions) -> Result<Self, Failure> {
         let clock = Clock::start();
         let files = options.files.as_deref().map(check_dir).transpose()?;
@@ -120,12 +120,12 @@ impl OpenHub {
         Ok(Self { config, clock, store, loaded, listener, link, mailbox, messages, shelf })
     }
 
-    /// What clients join with: where the hub is reached, and its key.
+    /// The link with which clients join: the hub's address and its key.
     pub fn link(&self) -> &JoinLink {
         &self.link
     }
 
-    /// Where it listens, with the port that was chosen.
+    /// The address on which it listens, with the port that was chosen.
     pub fn address(&self) -> SocketAddr {
         self.listener.local_addr()
     }
@@ -135,22 +135,22 @@ impl OpenHub {
         &self.config.access
     }
 
-    /// The store, until the hub runs.
+    /// The store, which can be used directly until the hub runs.
     pub fn store(&mut self) -> &mut Store {
         &mut self.store
     }
 
-    /// The way to the hub, also while it runs.
+    /// Sends messages to the hub, also while it runs.
     pub fn mailbox(&self) -> Mailbox {
         self.mailbox.clone()
     }
 
-    /// What the calendar says.
+    /// The calendar time.
     pub fn now(&self) -> Timestamp {
         self.clock.calendar()
     }
 
-    /// What the log says first: where to join.
+    /// The first line of the log, which says how to join.
     pub fn listening(&self) -> LogLine {
         let access = match self.config.access {
             Access::Open => "open",
@@ -169,13 +169,13 @@ impl OpenHub {
         LogLine { time: self.clock.calendar(), event: event.into() }
     }
 
-    /// Lets clients in, until the hub has been stopped and everybody has been told; the log gets every line but
+    /// Lets clients in, until the hub has stopped and all have been told. `log` is called with every line but
     /// [`OpenHub::listening`].
     ///
     /// # Errors
-    /// Why it ended by itself, or could not write everything at its end.
+    /// The reason if the hub ended by itself, or could not write everything.
     pub async fn run(self, log: impl FnMut(LogLine)) -> Result<(), Failure> {
-        // A hub that ends does not wait for what is told here.
+        // If the hub has ended, nobody needs the message.
         let checked = self.mailbox.clone();
         let checked = Box::new(move |attempt, account| {
             let _ = checked.blocking_send(Message::Checked(attempt, account));

@@ -1,19 +1,19 @@
-//! What the watcher's thread is told.
+//! The messages to the watcher's thread.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::io::content::store::StoredContent;
 
-/// Something that the watcher's thread must look at.
+/// A message to the watcher's thread.
 #[derive(Debug)]
 pub(super) enum WatchEvent {
-    /// Something has happened at this path.
+    /// Something at this path has changed.
     Look(PathBuf),
-    /// The same, and what is there now may be another folder.
+    /// Something at this path has changed, and it may be another folder now.
     Moved(PathBuf),
-    /// These files and folders have been added to the index.
+    /// These files and folders were added to the index.
     Added(Vec<Arc<StoredContent>>, Vec<u64>),
-    /// The watcher was dropped.
+    /// The watcher was dropped: the thread must end.
     Stop,
 }

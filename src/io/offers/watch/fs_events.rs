@@ -1,4 +1,4 @@
-//! The operating system's events about changes in folders.
+//! Subscribes to the operating system's events about changes in folders.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -13,13 +13,13 @@ use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Wat
 use super::WatchShared;
 use super::event::WatchEvent;
 
-/// The folders whose changes the system reports, without those within them.
+/// The folders whose changes the system reports. Each folder is subscribed separately, without its subfolders.
 pub(super) struct FsEvents {
     watcher: Option<RecommendedWatcher>,
     folders: BTreeSet<PathBuf>,
-    /// Whether there is a folder that the system could not watch.
+    /// Whether the system could not watch some folder.
     blind: bool,
-    /// Whether that was logged.
+    /// Whether that has been logged.
     warned: bool,
 }
 
@@ -45,7 +45,7 @@ impl FsEvents {
     /// Watches a folder. Returns whether it was not watched before.
     pub(super) fn watch(&mut self, folder: &Path) -> bool {
         let Some(watcher) = &mut self.watcher else { return false };
-        // Where there is no room for one more, the others need not be tried.
+        // Once the system has no room for one more, the others are not tried.
         if self.blind || self.folders.contains(folder) {
             return false;
         }
@@ -85,7 +85,7 @@ impl FsEvents {
         }
     }
 
-    /// Watches only folders for which there is a reason.
+    /// Stops watching all folders for which `wanted` is false.
     pub(super) fn keep(&mut self, wanted: impl Fn(&Path) -> bool) {
         let lost: Vec<_> = self.folders.iter().filter(|folder| !wanted(folder)).cloned().collect();
         for folder in lost {
@@ -96,7 +96,7 @@ impl FsEvents {
     fn unwatch(&mut self, folder: &Path) {
         self.folders.remove(folder);
         if let Some(watcher) = &mut self.watcher {
-            // It may have ended by itself, with the folder.
+            // The subscription may have ended already, with its folder.
             let _ = watcher.unwatch(folder);
         }
     }
@@ -104,7 +104,7 @@ impl FsEvents {
 
 fn tell(event: Event, notes: &SyncSender<WatchEvent>, shared: &WatchShared) {
     let note = match event.kind {
-        // That somebody reads is not a change; our own hashing would be one.
+        // Reading is no change; our own hashing would count.
         EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write) => return,
         EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => WatchEvent::Moved,
         EventKind::Any | EventKind::Access(_) | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Other => {

@@ -1,4 +1,5 @@
-//! The index of what is watched: offered files as they were published, and folders whose new files are offered too.
+//! The index of watched files and folders: offered files as they were published, and folders whose new files are
+//! offered too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -15,12 +16,12 @@ use crate::protocol::limits::TREE_ENTRIES;
 use crate::protocol::name::check_file;
 use crate::protocol::{Content, ContentHash, Timestamp};
 
-/// What is watched. It also updates the shelf, so that index and shelf always agree.
+/// The index. It also updates the content store, so that both always agree.
 #[derive(Debug)]
 pub(super) struct WatchIndex {
     shelf: ContentStore,
     files: BTreeMap<Arc<str>, Watched>,
-    /// The folders to which names of files are relative, each with the number of its files.
+    /// The folders to which file names are relative, with the number of files of each.
     bases: BTreeMap<Arc<Path>, usize>,
     folders: BTreeMap<u64, Folder>,
     next: u64,
@@ -29,7 +30,7 @@ pub(super) struct WatchIndex {
 /// An offered file.
 #[derive(Debug)]
 struct Watched {
-    /// The file as it is on the shelf: where it is, and as what it was published.
+    /// The file in the content store: where it is, and what was published of it.
     file: Arc<StoredContent>,
     chunks: Option<u32>,
     /// A new number each time that the file is offered.
@@ -47,7 +48,7 @@ impl Watched {
     }
 }
 
-/// As what a file was published, besides its name.
+/// What was published of a file, besides its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Published {
     hash: ContentHash,
@@ -62,7 +63,7 @@ impl Published {
     }
 }
 
-/// Where new files are looked for.
+/// A folder in which new files are looked for.
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
     /// The folder to which names are relative.
@@ -97,7 +98,7 @@ pub(super) struct HashTask {
 #[derive(Debug, Default)]
 pub(super) struct Settled {
     pub(super) tasks: Vec<HashTask>,
-    /// Files that were taken off the shelf.
+    /// Files that were removed from the content store.
     pub(super) gone: Vec<String>,
 }
 
@@ -127,7 +128,8 @@ impl WatchIndex {
         Self { shelf, files: BTreeMap::new(), bases: BTreeMap::new(), folders: BTreeMap::new(), next: 0 }
     }
 
-    /// Adds what was offered. Returns the files as they are on the shelf, and the numbers of the folders.
+    /// Adds offered files and folders. Returns the files as they are in the content store, and the numbers of the
+    /// folders.
     pub(super) fn add(
         &mut self,
         offering: &Offering,
@@ -161,7 +163,7 @@ impl WatchIndex {
 
     fn place(&mut self, base: Arc<Path>, chunks: Option<u32>, file: Ready) -> Arc<StoredContent> {
         let Ready { name, hashed } = file;
-        // It stays on the shelf until the new one takes its place.
+        // It stays in the content store until the new one replaces it.
         self.strike(&name);
         self.next += 1;
         *self.bases.entry(base.clone()).or_default() += 1;
@@ -196,7 +198,7 @@ impl WatchIndex {
         })
     }
 
-    /// Withdraws what is named. A name that ends in `/` is a folder's, `./` the outermost folder's.
+    /// Withdraws files. A name that ends in `/` means a folder, `./` the outermost folder.
     pub(super) fn forget(&mut self, names: &[String]) {
         for name in names {
             match name.strip_suffix('/') {
@@ -216,7 +218,7 @@ impl WatchIndex {
         let ended: BTreeSet<Arc<Path>> = ended.map(|scope| scope.base.clone()).collect();
         self.folders.retain(|_, folder| !folder.scope.prefix.starts_with(prefix));
         let below = self.files.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
-        // What was offered file by file from another folder is not meant by `./`.
+        // `./` does not mean files that were offered one by one from another folder.
         let meant = below
             .take_while(|(name, _)| name.starts_with(prefix))
             .filter(|(_, file)| !prefix.is_empty() || ended.iter().any(|base| file.is_in(base)));
@@ -293,7 +295,7 @@ impl WatchIndex {
         self.folders.values().any(|folder| path == folder.path() || folder.name_of(path).is_some())
     }
 
-    /// Decides what to do about a path that has not changed for a moment; `now` is `None` if no regular file is there.
+    /// Decides what to do about a path that has not changed for a moment. `now` is `None` if there is no regular file.
     pub(super) fn settle(&mut self, path: &Path, now: Option<&Fingerprint>) -> Settled {
         let mut settled = Settled::default();
         let names: Vec<Arc<str>> = self.at(path).map(|(name, _)| name.clone()).collect();
@@ -323,12 +325,12 @@ impl WatchIndex {
         settled
     }
 
-    /// Puts a file that was hashed into its place. Returns what must be published of it, if anything.
+    /// Replaces a file by its newly hashed version. Returns what must be published, if anything.
     pub(super) fn replace(&mut self, task: &HashTask, file: Ready) -> Option<Content> {
         let told = match self.files.get(&task.name) {
             Some(old) if !task.is_new && old.serial == task.owner => Some(Published::of(&old.file.hashed)),
             None if task.is_new && self.is_wanted(task) => None,
-            // It was withdrawn or offered anew meanwhile.
+            // It was withdrawn or offered again meanwhile.
             _ => return None,
         };
         let is_news = told != Some(Published::of(&file.hashed));
@@ -343,12 +345,12 @@ impl WatchIndex {
         folder.and_then(|folder| folder.name_of(&path)).is_some_and(|name| *name == *task.name)
     }
 
-    /// Whether the file that was to be hashed is offered, as it was before.
+    /// Whether the file that was to be hashed is still offered.
     pub(super) fn is_offered(&self, task: &HashTask) -> bool {
         self.files.get(&task.name).is_some_and(|old| !task.is_new && old.serial == task.owner)
     }
 
-    /// Takes a file that is gone off the shelf. Returns whether it was offered.
+    /// Removes a file that has gone from the content store. Returns whether it was offered.
     pub(super) fn drop_failed(&mut self, task: &HashTask) -> bool {
         self.is_offered(task) && self.unplace(&task.name)
     }

@@ -1,8 +1,8 @@
-//! Noticing that offered files change, and that new ones appear in watched folders.
+//! Watches offered files for changes, and watched folders for new files.
 //!
-//! The system's events (`fs_events`) are only hints: paths to look at. A path is looked at until it has not changed for a
-//! moment, then hashed, put on the shelf, and published. Events can be lost, or not be had at all; so everything is scanned
-//! now and then. The scans alone would be enough, only later.
+//! The system's events (`fs_events`) are only hints at paths that may have changed. A path is checked until it has not
+//! changed for a moment; then it is hashed, added to the content store, and published. Events can be lost or
+//! unavailable, so everything is also scanned from time to time. The scans alone would suffice, only later.
 
 mod event;
 mod fs_events;
@@ -26,20 +26,20 @@ use fs_events::FsEvents;
 use index::WatchIndex;
 use worker::Worker;
 
-/// How many events may wait for the thread. If there are more, it scans everything.
+/// The events that may wait for the thread. If there are more, it scans everything.
 const EVENT_QUEUE: usize = 4_096;
 
-/// Receives the changes.
+/// A callback that receives the changes.
 pub(crate) type Changed = Box<dyn Fn(FilesChanged) + Send>;
 
-/// How fast changes are noticed.
+/// The timing of the watcher.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WatchIntervals {
-    /// How long a file must be the same until it is hashed.
+    /// How long a file must not have changed before it is hashed.
     pub(crate) quiet: Duration,
-    /// The time between full scans, if a scan takes no time.
+    /// The time between two full scans, not counting the scan itself.
     pub(crate) poll: Duration,
-    /// The same where the system does not report all changes.
+    /// The same if the system does not report all changes.
     pub(crate) poll_blind: Duration,
     /// Whether to use the system's events.
     pub(crate) events: bool,
@@ -60,7 +60,8 @@ impl Default for WatchIntervals {
 pub struct Watcher {
     shared: Arc<WatchShared>,
     notes: SyncSender<WatchEvent>,
-    /// Starts the thread once there is something to watch, because the system has few watchers to give.
+    /// Starts the thread. It is not started before there is something to watch, because the system limits the number of
+    /// watchers.
     start: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
@@ -68,7 +69,7 @@ pub struct Watcher {
 #[derive(Debug)]
 struct WatchShared {
     index: Mutex<WatchIndex>,
-    /// An event was lost.
+    /// Set if an event was lost.
     missed: AtomicBool,
     stop: Cancel,
 }
@@ -91,7 +92,7 @@ impl Watcher {
         Self { shared, notes, start: Mutex::new(Some(Box::new(start))) }
     }
 
-    /// Puts files on the shelf, and watches them and these folders from now on.
+    /// Adds files to the content store, and watches them and these folders from now on.
     pub(crate) fn add(&self, offering: &Offering, files: Vec<Ready>, folders: Vec<String>) {
         let (placed, added) = self.shared.index().add(offering, files, &folders);
         self.shared.note(&self.notes, WatchEvent::Added(placed, added));
@@ -100,7 +101,8 @@ impl Watcher {
         }
     }
 
-    /// Takes files off the shelf and forgets them; see [`Offers::withdraw`](crate::io::offers::Offers::withdraw).
+    /// Removes files from the content store and the index; see
+    /// [`Offers::withdraw`](crate::io::offers::Offers::withdraw).
     pub(crate) fn forget(&self, names: &[String]) {
         self.shared.index().forget(names);
     }
@@ -121,14 +123,14 @@ impl std::fmt::Debug for Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        // The thread is not waited for: it may be telling somebody who waits for us.
+        // The thread is not joined: it may be inside a callback that waits for our caller.
         self.shared.stop.cancel();
         self.shared.note(&self.notes, WatchEvent::Stop);
     }
 }
 
 impl WatchShared {
-    /// Held for moments only.
+    /// Locks the index. It is never held for long.
     fn index(&self) -> MutexGuard<'_, WatchIndex> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }

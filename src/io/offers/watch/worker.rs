@@ -1,4 +1,4 @@
-//! The thread that checks what may have changed.
+//! The watcher's thread: checks paths that may have changed.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::ErrorKind;
@@ -22,23 +22,23 @@ use crate::io::offers::walk::{Found, find_in};
 use crate::protocol::limits::PUBLISH_FILES;
 use crate::protocol::{Content, ErrorCode};
 
-/// How many changed paths may wait to settle. Further ones are found by the next full scan.
+/// The changed paths that may wait to settle. Further ones are found by the next full scan.
 const PENDING: usize = 65_536;
-/// A full scan may take at most one part in so many of the time.
+/// A full scan takes at most one part in this many of the time.
 const POLL_SHARE: u32 = 50;
 /// How often a folder is read again because new folders have appeared in it.
 const SCANS: usize = 8;
-/// How many times longer to wait for a path whose state the system does not tell.
+/// How many times longer a path waits whose state the system does not report.
 const UNTOLD: u32 = 10;
-/// After this time, what is known is published while other files are still being hashed.
+/// The time after which finished files are published while others are still being hashed.
 const TELL: Duration = Duration::from_secs(1);
 
-/// What is at a path.
+/// The state of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PathState {
     File(Fingerprint),
     Folder,
-    /// Nothing, or nothing that is ever offered.
+    /// There is nothing, or nothing that can be offered.
     Nothing,
     /// The system cannot tell at the moment.
     Unknown,
@@ -77,7 +77,7 @@ pub(super) struct Worker {
     pending: HashMap<PathBuf, Pending>,
     next_settle: Instant,
     next_poll: Instant,
-    /// The earliest time of the next full scan, whatever was missed.
+    /// The earliest time of the next full scan, whatever events were lost.
     rest: Instant,
 }
 
@@ -123,7 +123,7 @@ impl Worker {
         }
     }
 
-    /// Watches what was offered, and catches up with changes that were made before it was watched.
+    /// Subscribes to what was offered, and catches up with changes made before that.
     fn added(&mut self, files: &[Arc<StoredContent>], folders: &[u64]) {
         for file in files {
             self.watch_parent(&file.path());
@@ -142,7 +142,7 @@ impl Worker {
         }
     }
 
-    /// Something may have happened at a path.
+    /// Something at a path may have changed.
     fn touch(&mut self, path: &Path) {
         if let Some(pending) = self.pending.get_mut(path) {
             pending.due = Instant::now() + self.intervals.quiet;
@@ -205,7 +205,7 @@ impl Worker {
         let mut found = Found::default();
         for _ in 0..SCANS {
             found = find_in(&scope.base, &prefix, depth, scope.hidden, &self.shared.stop);
-            // What was made in a folder before it was watched is seen when it is read again.
+            // Files created before the folder was watched are found by reading it again.
             let mut is_new = false;
             for inner in &found.folders {
                 is_new |= self.fs_events.watch(&scope.base.join(inner.trim_end_matches('/')));
@@ -327,7 +327,7 @@ impl Worker {
                 // It is being written again, and there will be a quiet moment; or the system cannot read it for now.
                 Err(failure) => {
                     let is_written = failure.code == ErrorCode::SourceChanged;
-                    // What was never offered is found again when everything is looked at.
+                    // A new file that was never offered is found again by the next full scan.
                     if is_written || self.shared.index().is_offered(task) {
                         let seen = PathState::at(&path);
                         self.pend_for(path, seen, self.intervals.quiet * if is_written { 1 } else { UNTOLD });

@@ -1,4 +1,4 @@
-//! The thread that reads.
+//! The thread that reads the store and answers queries.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,9 +10,9 @@ use crate::io::store::Reader;
 use crate::protocol::Failure;
 use crate::protocol::record::Query;
 
-/// The thread that reads.
+/// The handle of the thread that reads.
 pub(super) struct Reading {
-    /// Unbounded, so that the writer never waits for it; [`super::QUESTIONS`] bounds what is in it.
+    /// Unbounded, so that the writer never waits for it; [`super::QUESTIONS`] bounds its content.
     questions: Sender<(u64, Box<Query>)>,
     thread: JoinHandle<()>,
 }
@@ -23,7 +23,7 @@ impl Reading {
         let answer = move || {
             for (number, query) in &waiting {
                 let mut found = reader.find(&query);
-                // As for what is written: it is tried again, unless nothing more is wanted.
+                // A failed read is retried like a failed write, unless the hub is ending.
                 while found.as_ref().is_err_and(passes) && !shared.closing.load(Ordering::Acquire) {
                     std::thread::sleep(PAUSES.0);
                     found = reader.find(&query);
@@ -36,7 +36,7 @@ impl Reading {
         Ok(Self { questions, thread: thread("store reader", answer)? })
     }
 
-    /// A reader that has ended has said why.
+    /// A thread that has ended has reported why.
     pub(super) fn ask(&self, number: u64, query: Box<Query>) {
         let _ = self.questions.send((number, query));
     }

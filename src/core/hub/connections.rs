@@ -1,0 +1,366 @@
+//! Connections, sessions and their comings and goings.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use super::entrance::invites::ShownInvite;
+use super::journal::queries::PendingQuery;
+use super::sessions::contest::Challenge;
+use super::sessions::exchange::Exchange;
+use super::sessions::following::Following;
+use super::sessions::rates::Rates;
+use super::sessions::strangers::Stranger;
+use super::sessions::{Peer, Whereabouts};
+use super::timers::Timer;
+use super::{ConnId, HELLO_TIMEOUT, Hub, Output, PeerId, pings, roster};
+use crate::core::hub::sessions::past::Past;
+use crate::core::link::{Link, LinkFault};
+use crate::core::time::Time;
+use crate::protocol::invite::{INVITE_BYTES, InviteDigest, InviteRecord};
+use crate::protocol::record::Query;
+use crate::protocol::wire::{ClientHello, Farewell, FrameIn, HubHello, LINK_PROTOCOL};
+use crate::protocol::{ErrorCode, Failure, Network, Presence, PublicKey, cause, log, to_json};
+
+impl Hub {
+    pub(super) fn connected(&mut self, now: Time, conn: ConnId, key: PublicKey, address: SocketAddr, transport: &str) {
+        self.base.log(log::ClientConnected {
+            connection: conn,
+            address: address.to_string(),
+            transport: transport.to_owned(),
+            key,
+        });
+        self.strangers.insert(conn, Stranger { key, address, deadline: now + HELLO_TIMEOUT, hello: None });
+        if self.stopping {
+            self.turn_away(conn, ErrorCode::HubStopping.into());
+        } else if let Some(crowding) =
+            self.strangers.crowding(conn, Network::of(address.ip()), self.base.config.limits.strangers)
+        {
+            self.turn_away(crowding, Failure::from(ErrorCode::HubFull).wait(1_000));
+        }
+    }
+
+    pub(super) fn line(&mut self, now: Time, conn: ConnId, line: &[u8]) {
+        if let Some(stranger) = self.strangers.get(conn) {
+            let (key, address, waits) = (stranger.key, stranger.address, stranger.hello.is_some());
+            let taken = match waits {
+                true => Err(Failure::new(ErrorCode::WrongProtocol, "a frame before the hello was answered")),
+                false => self.hello(now, conn, key, address, line),
+            };
+            return taken.unwrap_or_else(|failure| self.turn_away(conn, failure));
+        }
+        // A line that was on its way when its connection was closed.
+        let Some(id) = self.base.sessions.of_conn(conn) else { return };
+        if let Err(failure) = self.frame(now, id, line) {
+            self.expel(now, id, failure);
+        }
+    }
+
+    fn hello(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        key: PublicKey,
+        address: SocketAddr,
+        line: &[u8],
+    ) -> Result<(), Failure> {
+        let wrong = |e: serde_json::Error| cause::not_understood("That is no greeting of a client", &e);
+        let hello: ClientHello = serde_json::from_slice(line).map_err(wrong)?;
+        if hello.hello != LINK_PROTOCOL {
+            return Err(ErrorCode::WrongProtocol.into());
+        }
+        let resumed = self.resumed(hello.session.as_deref(), key)?;
+        let id = match resumed {
+            Some(id) => id,
+            None if self.entrance.wants_invite(&self.base.at(now), &key) => {
+                return self.look_up_invite(now, conn, key, hello);
+            }
+            None => self.admit(now, key, address.ip(), &hello, None)?,
+        };
+        self.attach(now, id, conn, address, &hello, resumed.is_some())
+    }
+
+    /// The session that a client wants to go on with, if there is one. Sessions are named by run and number: those of an
+    /// earlier run are not mistaken for ours.
+    pub(super) fn resumed(&self, session: Option<&str>, key: PublicKey) -> Result<Option<PeerId>, Failure> {
+        let number = |session: &str| {
+            let (run, id) = session.split_once('-')?;
+            id.parse().ok().filter(|_| run == format!("{:016x}", self.base.config.run))
+        };
+        let Some(id): Option<PeerId> = session.and_then(number) else { return Ok(None) };
+        if self.entrance.credentials.was_ended(id) {
+            return Err(ErrorCode::AccessRevoked.into());
+        }
+        Ok(self.base.sessions.get(id).is_some_and(|peer| peer.key == key).then_some(id))
+    }
+
+    /// Has the store look up the invite of a hello. The connection waits meanwhile, no longer than for a hello.
+    pub(super) fn look_up_invite(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        key: PublicKey,
+        hello: ClientHello,
+    ) -> Result<(), Failure> {
+        let secret = hello.invite.as_deref().filter(|secret| (1..=INVITE_BYTES).contains(&secret.len()));
+        let digest = InviteDigest::of(secret.ok_or(ErrorCode::AccessDenied)?);
+        if let Some(stranger) = self.strangers.get_mut(conn) {
+            stranger.hello = Some(Box::new(hello));
+            self.base.at(now).query(Query::Invite { digest, key }, PendingQuery::Invite(conn));
+        }
+        Ok(())
+    }
+
+    /// The store knows what a hello has shown.
+    pub(super) fn invite_found(&mut self, now: Time, conn: ConnId, found: Option<(InviteRecord, bool)>) {
+        let Some(stranger) = self.strangers.get_mut(conn) else { return };
+        let Some(hello) = stranger.hello.take() else { return };
+        let (key, address) = (stranger.key, stranger.address);
+        let today = self.base.config.today(now);
+        let shown = found.map(|(record, counted)| ShownInvite { record, counted });
+        let checked = match &shown {
+            Some(shown) => self.entrance.invites.check(shown, today),
+            // Whether there was ever such an invite is nobody's business.
+            None => Err(ErrorCode::AccessDenied.into()),
+        };
+        let admitted = checked.and_then(|()| self.admit(now, key, address.ip(), &hello, shown));
+        if let Err(failure) = admitted.and_then(|id| self.attach(now, id, conn, address, &hello, false)) {
+            self.turn_away(conn, failure);
+        }
+    }
+
+    /// Makes a session for a hello that may come in.
+    pub(super) fn admit(
+        &mut self,
+        now: Time,
+        key: PublicKey,
+        address: IpAddr,
+        hello: &ClientHello,
+        invite: Option<ShownInvite>,
+    ) -> Result<PeerId, Failure> {
+        self.make_room(now, key, address)?;
+        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+        let peer = Peer {
+            key,
+            invite,
+            at: Whereabouts { address: unknown, port: hello.port, link_port: hello.link_port, doubted: false },
+            link: Link::new(self.base.config.link),
+            conn: None,
+            away_since: None,
+            name: None,
+            offers: BTreeMap::new(),
+            following: Following::new(hello.follow),
+            challenge: None,
+            feed: None,
+            exchange: Exchange::default(),
+            past: Past::of(hello),
+            rates: Rates::default(),
+        };
+        let id = self.base.sessions.add(peer);
+        self.places.enter(now, id, key, address);
+        Ok(id)
+    }
+
+    pub(super) fn attach(
+        &mut self,
+        now: Time,
+        id: PeerId,
+        conn: ConnId,
+        address: SocketAddr,
+        hello: &ClientHello,
+        resumed: bool,
+    ) -> Result<(), Failure> {
+        let run = self.base.config.run;
+        let Some(peer) = self.base.sessions.get_mut(id) else { return Err(ErrorCode::Internal.into()) };
+        let received = if resumed { hello.received } else { 0 };
+        // Until here it is a stranger, who can be turned away.
+        peer.link.attach(now, received).map_err(fault)?;
+        self.strangers.remove(conn);
+        self.places.connected(id);
+        let (moved, away) = (peer.at.address.ip() != address.ip(), peer.away_since.take());
+        peer.at.address = address;
+        self.places.moved(id, address.ip());
+        let session = format!("{run:016x}-{id}");
+        let answer = HubHello { hello: LINK_PROTOCOL.into(), session, resumed, received: peer.link.received() };
+        if let Some(old) = self.base.sessions.connect(id, conn) {
+            self.base.out.push_back(Output::Close(old));
+        }
+        self.base.out.push_back(Output::Say(conn, to_json(&answer)));
+        if moved {
+            self.files.moved(&mut self.base.at(now), id);
+        }
+        let name = self.base.sessions.get(id).and_then(|peer| peer.name.clone());
+        if let (Some(since), Some(name)) = (away, name) {
+            let away = (now - since).as_millis() as u64;
+            self.base.log(log::ClientBack { name: name.name, number: name.number, away });
+            roster::set_presence(&mut self.base.at(now), id, Presence::Online);
+        }
+        self.base.at(now).tell_changes(id);
+        Ok(())
+    }
+
+    fn frame(&mut self, now: Time, id: PeerId, line: &[u8]) -> Result<(), Failure> {
+        let wrong = |e: serde_json::Error| cause::not_understood("That is no line of a client", &e);
+        let frame: FrameIn<'_> = serde_json::from_slice(line).map_err(wrong)?;
+        if frame.n.is_some() != frame.body.is_some() {
+            return Err(Failure::new(ErrorCode::WrongProtocol, "a body and its number belong together"));
+        }
+        let Some(peer) = self.base.sessions.get_mut(id) else { return Err(ErrorCode::Internal.into()) };
+        let new = peer.link.receive(now, frame.n, frame.ack, frame.probe).map_err(fault)?;
+        peer.at.doubted = false;
+        self.base.sessions.talks(id);
+        pings::probed(&mut self.base.at(now), id, frame.n.is_none() && !frame.probe);
+        self.answer_challenge(now, id);
+        if let (true, Some(body)) = (new, frame.body) {
+            self.ask(now, id, body.get());
+        }
+        // What it has acknowledged may have made room.
+        self.go_on(now, id);
+        self.base.at(now).tell_changes(id);
+        Ok(())
+    }
+
+    pub(super) fn disconnected(&mut self, now: Time, conn: ConnId, reason: String) {
+        self.strangers.remove(conn);
+        if let Some(id) = self.base.sessions.of_conn(conn) {
+            self.lose(now, id, reason);
+        }
+    }
+
+    /// A session has no connection any more: it keeps its place for the grace.
+    pub(super) fn lose(&mut self, now: Time, id: PeerId, reason: String) {
+        let Some(peer) = self.base.sessions.get_mut(id) else { return };
+        peer.link.detach();
+        peer.away_since = Some(now);
+        self.places.disconnected(id);
+        if let Some(conn) = self.base.sessions.disconnect(id) {
+            self.base.out.push_back(Output::Close(conn));
+        }
+        pings::probes_fail(&mut self.base.at(now), id);
+        if self.pass_to_challenger(now, id) {
+            return;
+        }
+        match self.base.sessions.get(id).and_then(|peer| peer.name.clone()) {
+            Some(name) => {
+                self.base.log(log::ClientAway { name: name.name, number: name.number, reason });
+                roster::set_presence(&mut self.base.at(now), id, Presence::Away);
+                self.schedule(id);
+            }
+            // Nobody sees it, so there is nothing to keep, but for a `dereg` that wants to come back.
+            None if self.places.is_new(id) && self.entrance.underway.name(id).is_none() => self.end(now, id, "gone"),
+            None => self.schedule(id),
+        }
+    }
+
+    /// Ends a session: its name and its offers leave, its place is free.
+    pub(super) fn end(&mut self, now: Time, id: PeerId, reason: &str) {
+        self.leave(now, id, reason);
+        pings::probes_fail(&mut self.base.at(now), id);
+        if let Some(conn) = self.base.sessions.disconnect(id) {
+            self.base.out.push_back(Output::Close(conn));
+        }
+        let Some(peer) = self.base.sessions.remove(id) else { return };
+        self.places.leave(id);
+        self.timers.stop(Timer::Session(id));
+        if let Some(challenge) = peer.challenge {
+            self.challenge_won(now, id, challenge);
+        }
+    }
+
+    /// Makes room for a session of this key, from this address.
+    ///
+    /// # Errors
+    /// `hub-full`
+    pub(super) fn make_room(&mut self, now: Time, key: PublicKey, address: IpAddr) -> Result<(), Failure> {
+        // Each that goes makes one of the shares smaller; there are five.
+        for _ in 0..5 {
+            match self.places.room_for(now, key, address, &self.base.config.limits) {
+                Ok(None) => return Ok(()),
+                Ok(Some(oldest)) => self.expel(now, oldest, ErrorCode::NoNameInTime.into()),
+                Err(full) => {
+                    // The place that is kept for a process that was killed is its successor's.
+                    let Some(own) = self.places.away(key) else { return Err(full) };
+                    self.end(now, own, "replaced");
+                    // However it ended, it has no place any more.
+                    self.places.leave(own);
+                }
+            }
+        }
+        Err(ErrorCode::HubFull.into())
+    }
+
+    /// Ends sessions that have been without a name for too long.
+    pub(super) fn end_nameless(&mut self, now: Time) {
+        while let Some(id) = self.places.due(now) {
+            self.expel(now, id, ErrorCode::NoNameInTime.into());
+            // However it ended, it has no place any more.
+            self.places.leave(id);
+        }
+    }
+
+    /// Turns a connection without a session away.
+    pub(super) fn turn_away(&mut self, conn: ConnId, failure: Failure) {
+        let Some(stranger) = self.strangers.remove(conn) else { return };
+        self.base.log(log::ClientRefused {
+            connection: conn,
+            address: stranger.address.to_string(),
+            code: failure.code,
+            message: failure.message.clone().into_owned(),
+        });
+        self.base.out.push_back(Output::Say(conn, to_json(&Farewell { farewell: failure.into() })));
+        self.base.out.push_back(Output::Close(conn));
+    }
+
+    /// Ends the session of a client that breaks the protocol or is too slow.
+    pub(super) fn expel(&mut self, now: Time, id: PeerId, failure: Failure) {
+        let Some(peer) = self.base.sessions.get(id) else { return };
+        let (conn, address) = (peer.conn, peer.at.address.to_string());
+        if let Some(connection) = conn {
+            let (code, message) = (failure.code, failure.message.clone().into_owned());
+            self.base.log(log::ClientRefused { connection, address, code, message });
+            self.base.out.push_back(Output::Say(connection, to_json(&Farewell { farewell: failure.clone().into() })));
+        }
+        self.end(now, id, failure.code.name());
+    }
+
+    /// Expels those who were found to be too slow while something else was done.
+    pub(super) fn expel_doomed(&mut self, now: Time) {
+        while let Some((id, failure)) = self.base.sessions.next_doomed() {
+            self.expel(now, id, failure);
+        }
+    }
+
+    /// A session's timer has fired.
+    pub(super) fn session_due(&mut self, now: Time, id: PeerId) {
+        let (grace, patience) = (self.base.config.grace, self.base.config.link.patience());
+        let Some(peer) = self.base.sessions.get_mut(id) else { return };
+        if peer.away_since.is_some_and(|since| since + grace <= now) {
+            return self.end(now, id, "gone");
+        }
+        if peer.link.tick(now).is_err() {
+            return self.lose(now, id, format!("no answer for {} ms", patience.as_millis()));
+        }
+        if self.challenge_tick(now, id) {
+            return;
+        }
+        self.base.sessions.talks(id);
+    }
+
+    /// Sets a peer's timer to when it next needs one. A timer that fires too early is set again.
+    pub(super) fn schedule(&mut self, id: PeerId) {
+        let grace = self.base.config.grace;
+        let Some(peer) = self.base.sessions.get_mut(id) else { return };
+        let due = peer.link.next_timeout().or(peer.away_since.map(|since| since + grace));
+        let Some(due) = due.into_iter().chain(peer.challenge.as_ref().map(Challenge::due)).min() else { return };
+        if self.timers.at(Timer::Session(id)).is_none_or(|set| set > due) {
+            self.timers.set(Timer::Session(id), due);
+        }
+    }
+}
+
+pub(super) fn fault(fault: LinkFault) -> Failure {
+    let code = match fault {
+        LinkFault::Overflow => ErrorCode::TooSlow,
+        LinkFault::Missing(_) | LinkFault::NeverSent(_) => ErrorCode::WrongProtocol,
+    };
+    Failure::new(code, fault.to_string())
+}

@@ -1,0 +1,109 @@
+//! What is written down, and what waits for that.
+
+use crate::core::hub::cx::Cx;
+use crate::core::hub::journal::commits::AwaitingCommit;
+use crate::core::hub::journal::queries::PendingQuery;
+use crate::core::hub::state::{Notice, SessionRecord};
+use crate::core::hub::{Output, PeerId};
+use crate::protocol::record::{Query, Record};
+use crate::protocol::{Event, Id};
+
+impl Cx<'_> {
+    /// Applies a record and has it written down.
+    pub(in crate::core::hub) fn record(&mut self, record: Record) {
+        self.journal.state.apply(&record);
+        let is_shown = is_shown(&record);
+        match record {
+            // The store has told of these, or has never had it.
+            Record::Account(_) | Record::NameGone { .. } | Record::MessageAbandoned(_) => {}
+            other => self.persist(other),
+        }
+        if is_shown {
+            self.journal.commits.newest_is_shown();
+        }
+    }
+
+    /// The same for records that belong together: after a crash all of them are on disk or none.
+    pub(in crate::core::hub) fn record_together(&mut self, records: impl Iterator<Item = Record>) {
+        self.journal.commits.begin_decision();
+        for record in records {
+            self.record(record);
+        }
+        self.journal.commits.end_decision();
+    }
+
+    /// The roster or the table changes.
+    pub(in crate::core::hub) fn record_of_session(&mut self, record: &SessionRecord) {
+        self.journal.state.apply_of_session(record);
+        self.updates.change(self.now);
+    }
+
+    /// Has a record written down. What can wait for a store that is in trouble does.
+    pub(in crate::core::hub) fn persist(&mut self, record: Record) {
+        let Some(record) = self.journal.health.postpone(record) else { return };
+        let commit = self.journal.commits.next();
+        self.out.push_back(Output::Persist(commit, record));
+    }
+
+    /// Asks the store something.
+    pub(in crate::core::hub) fn query(&mut self, query: Query, pending: PendingQuery) {
+        let number = self.journal.queries.ask(pending);
+        self.out.push_back(Output::Query(number, query));
+    }
+
+    /// Answers when everything that was persisted until now is on disk.
+    pub(in crate::core::hub) fn hold_answer(
+        &mut self,
+        peer: PeerId,
+        request_id: &Option<Id>,
+        answer: impl Into<Event>,
+        notice: Option<Notice>,
+    ) {
+        let (request_id, answer) = (request_id.clone(), Box::new(answer.into()));
+        self.journal.commits.hold(AwaitingCommit::Done { peer, request_id, answer, notice });
+    }
+
+    /// Holds an answer back that tells of names, blocks or rooms until what it tells is on disk. While the store is in
+    /// trouble, what is asked is answered all the same.
+    pub(in crate::core::hub) fn when_kept(
+        &mut self,
+        peer: PeerId,
+        request_id: &Option<Id>,
+        answer: impl Into<Event>,
+    ) -> Option<Event> {
+        if self.journal.commits.shown_is_on_disk() || !self.journal.health.is_well() {
+            return Some(answer.into());
+        }
+        let (request_id, answer) = (request_id.clone(), Box::new(answer.into()));
+        self.journal.commits.hold_shown(AwaitingCommit::Done { peer, request_id, answer, notice: None });
+        None
+    }
+}
+
+/// Whether somebody who asks for names, blocks or rooms is shown what a record says.
+fn is_shown(record: &Record) -> bool {
+    match record {
+        Record::Name { .. }
+        | Record::KeyForgotten { .. }
+        | Record::Block { .. }
+        | Record::Unblock { .. }
+        | Record::Room { .. }
+        | Record::RoomGone { .. }
+        | Record::Member { .. }
+        | Record::MemberGone { .. } => true,
+        Record::Account(_)
+        | Record::NameGone { .. }
+        | Record::InviteSpent { .. }
+        | Record::Message(_)
+        | Record::MessageAbandoned(_)
+        | Record::Answered(_)
+        | Record::Received { .. }
+        | Record::There { .. }
+        | Record::Visit(_)
+        | Record::Failures(_)
+        | Record::Copy(_)
+        | Record::CopyGone { .. }
+        | Record::TrimBefore { .. }
+        | Record::TrimTo { .. } => false,
+    }
+}

@@ -1,0 +1,177 @@
+//! What clients are told of the table and the roster: what changed since what they have.
+
+use std::sync::Arc;
+
+use crate::core::hub::PeerId;
+use crate::core::hub::cx::Cx;
+use crate::core::hub::state::Shelved;
+use crate::core::ledger::Seen;
+use crate::core::link::LinkFault;
+use crate::protocol::limits::{DELTA_BYTES, LINK_FRAMES};
+use crate::protocol::{Event, EventLine, Failure, Id, Offer, OfferName, Presence, event, to_json};
+
+impl Cx<'_> {
+    pub(in crate::core::hub) fn tell_changes_to_all(&mut self) {
+        self.updates.tell();
+        let ids: Vec<PeerId> = self.sessions.all().map(|(id, _)| id).collect();
+        for id in ids {
+            self.tell_changes(id);
+        }
+    }
+
+    /// Tells a client what it does not have yet, as far as it can take it. Before the changes are
+    /// gathered, only those are told who ask for the newest.
+    pub(in crate::core::hub) fn tell_changes(&mut self, id: PeerId) {
+        let asked = self.sessions.get(id).is_some_and(|peer| !peer.following.syncs.is_empty());
+        if self.updates.due().is_none() || asked {
+            self.tell_newest(id);
+        }
+    }
+
+    /// Tells a client what it does not have yet, even what is still being gathered.
+    pub(in crate::core::hub) fn tell_newest(&mut self, id: PeerId) {
+        loop {
+            let Some(peer) = self.sessions.get(id) else { return };
+            if !peer.link.takes_state() {
+                return;
+            }
+            if let Some(seen) = peer.following.table.behind(self.journal.state.revision()) {
+                self.tell_table(id, Some(seen));
+            } else if let Some(seen) = peer.following.roster.behind(self.journal.state.revision()) {
+                self.tell_roster(id, Some(seen));
+            } else {
+                return self.answer_syncs(id);
+            }
+        }
+    }
+
+    /// Tells a client the table's changes since `seen`; all of it if there is none.
+    pub(in crate::core::hub) fn tell_table(&mut self, id: PeerId, seen: Option<Seen>) {
+        let whole = self.follows_table(id);
+        if whole && self.journal.state.table().is_too_large() {
+            return self.unfollow_table(id);
+        }
+        let (seen, body) = self.table_update(seen, whole);
+        if let Some(peer) = self.sessions.get_mut(id) {
+            peer.following.table.told(seen);
+        }
+        if let Some(body) = body {
+            self.send(id, body);
+        }
+    }
+
+    /// The same for the roster.
+    pub(in crate::core::hub) fn tell_roster(&mut self, id: PeerId, seen: Option<Seen>) {
+        let (seen, body) = self.roster_update(seen, self.follows_roster(id));
+        if let Some(peer) = self.sessions.get_mut(id) {
+            peer.following.roster.told(seen);
+        }
+        if let Some(body) = body {
+            self.send(id, body);
+        }
+    }
+
+    fn answer_syncs(&mut self, id: PeerId) {
+        while let Some((_, request_id)) = self.sessions.get_mut(id).and_then(|peer| peer.following.syncs.pop_front()) {
+            self.answer(id, request_id, event::Synced { revision: self.journal.state.revision() });
+        }
+    }
+
+    /// The table's changes since `seen`, as many as fit one event, and how far they reach. No body where
+    /// nothing changed; but who begins is told even that nothing is offered.
+    fn table_update(&mut self, seen: Option<Seen>, whole: bool) -> (Seen, Option<Arc<str>>) {
+        if let Some((to, body)) = self.updates.table.get(seen, whole) {
+            return (to, Some(body));
+        }
+        let (full, changes) = self.journal.state.table().since(seen, whole);
+        let (mut added, mut removed, mut bytes, mut to) = (Vec::new(), Vec::new(), 0, self.journal.state.revision());
+        for (revision, (file, owner), shelved, live) in changes {
+            if bytes > DELTA_BYTES {
+                to = revision - 1;
+                break;
+            }
+            bytes += 300 + file.len() + owner.len();
+            match live {
+                true => added.push(self.offer(owner, shelved)),
+                false => removed.push(OfferName { file: file.to_string(), owner: owner.to_string() }),
+            }
+        }
+        let to = self.journal.state.table().seen(to);
+        if added.is_empty() && removed.is_empty() && !full {
+            return (to, None);
+        }
+        let total = self.journal.state.table().len() as u64;
+        let body = told_to_all(event::TableUpdated { revision: to.revision, added, removed, total, full });
+        self.updates.table.add(seen, whole, to, body.clone());
+        (to, Some(body))
+    }
+
+    /// The same for the roster.
+    fn roster_update(&mut self, seen: Option<Seen>, whole: bool) -> (Seen, Option<Arc<str>>) {
+        if let Some((to, body)) = self.updates.roster.get(seen, whole) {
+            return (to, Some(body));
+        }
+        let (full, changes) = self.journal.state.roster().since(seen, whole);
+        let (mut clients, mut bytes, mut to) = (Vec::new(), 0, self.journal.state.revision());
+        for (revision, _, client, _) in changes {
+            if bytes > DELTA_BYTES {
+                to = revision - 1;
+                break;
+            }
+            bytes += 300;
+            clients.push(client.clone());
+        }
+        let to = self.journal.state.roster().seen(to);
+        if clients.is_empty() && !full {
+            return (to, None);
+        }
+        let total = self.journal.state.roster().len() as u64;
+        let body = told_to_all(event::RosterUpdated { revision: to.revision, clients, total, full });
+        self.updates.roster.add(seen, whole, to, body.clone());
+        (to, Some(body))
+    }
+
+    /// Answers when a client has all that it follows, up to the newest revision.
+    pub(in crate::core::hub) fn sync(&mut self, id: PeerId, request_id: &Option<Id>) -> Result<(), Failure> {
+        let revision = self.journal.state.revision();
+        self.look_on(id);
+        let Some(peer) = self.sessions.get_mut(id) else { return Ok(()) };
+        // They wait while the client takes no updates, so they are bounded as its link is.
+        if peer.following.syncs.len() >= LINK_FRAMES {
+            self.sessions.doom(id, crate::core::hub::connections::fault(LinkFault::Overflow));
+            return Ok(());
+        }
+        peer.following.syncs.push_back((revision, request_id.clone()));
+        Ok(())
+    }
+
+    /// Whether somebody is there, by the name as they write it.
+    pub(in crate::core::hub) fn presence(&self, name: &str) -> Presence {
+        self.journal.state.roster().get(name).map_or(Presence::Offline, |client| client.state)
+    }
+
+    /// An offer as everybody sees it.
+    pub(in crate::core::hub) fn offer(&self, owner: &str, shelved: &Shelved) -> Offer {
+        self.sessions.offer(self.config, owner, shelved)
+    }
+
+    /// Tells a client something that it has not asked for.
+    pub(in crate::core::hub) fn tell(&mut self, id: PeerId, event: impl Into<Event>) {
+        self.send(id, told_to_all(event));
+    }
+
+    /// Puts a body on a client's link; one that lets too much pile up is expelled.
+    pub(in crate::core::hub) fn send(&mut self, id: PeerId, body: Arc<str>) {
+        let Some(peer) = self.sessions.get_mut(id) else { return };
+        match peer.link.send(self.now, body) {
+            Ok(()) => {
+                self.sessions.talks(id);
+            }
+            Err(fault) => self.sessions.doom(id, crate::core::hub::connections::fault(fault)),
+        }
+    }
+}
+
+pub(in crate::core::hub) fn told_to_all(event: impl Into<Event>) -> Arc<str> {
+    to_json(&EventLine { seq: None, time: None, id: None, last: false, event: event.into() }).into()
+}

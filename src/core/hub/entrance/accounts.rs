@@ -1,0 +1,155 @@
+//! Logins: passwords are checked elsewhere, and their failures counted ([`crate::core::hub::entrance::failures`]).
+//!
+//! An unknown name is treated in every way as a known one with a wrong password: it is checked, counted and locked.
+
+use crate::core::hub::cx::Cx;
+use crate::core::hub::entrance::Entrance;
+use crate::core::hub::entrance::attempts::Attempt;
+use crate::core::hub::journal::commits::AwaitingCommit;
+use crate::core::hub::{Access, Output, PeerId};
+use crate::protocol::limits::PASSWORD_BYTES;
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::{NameKey, check_person};
+use crate::protocol::record::{FailureRecord, Record};
+use crate::protocol::{ErrorCode, Failure, Id, Network, PublicKey, Request, Timestamp, log, request};
+
+/// Failures of an address are those of many people, perhaps: so many times more are allowed.
+const ADDRESS_FACTOR: u32 = 10;
+
+impl Entrance {
+    pub(in crate::core::hub) fn login(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: PeerId,
+        request_id: &Option<Id>,
+        request: request::Login,
+    ) -> Result<(), Failure> {
+        check_person(&request.name).map_err(|failure| failure.at(pointer_at("/name")))?;
+        if request.password.check().is_err() {
+            let message = format!("A password has 1 to {PASSWORD_BYTES} bytes.");
+            return Err(Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/password")));
+        }
+        let name_key = NameKey::of(&request.name);
+        self.may_enter(cx, id, Some(&name_key))?;
+        let Some(peer) = cx.sessions.get(id) else { return Err(ErrorCode::Internal.into()) };
+        let (key, network, reloads) = (peer.key, Network::of(peer.at.address.ip()), self.credentials.reloads());
+        let attempt = Attempt {
+            peer: id,
+            request_id: request_id.clone(),
+            name: request.name,
+            address: peer.at.address.ip().to_string(),
+            counted: self.counted(cx, &key, &name_key, network),
+            name_key,
+            key,
+            network,
+            reloads,
+        };
+        self.may_try(cx, &attempt)?;
+        let (number, name_key) = (cx.journal.queries.number(), attempt.name_key.clone());
+        self.attempts.insert(number, attempt);
+        cx.out.push_back(Output::Verify { attempt: number, name_key, password: request.password });
+        Ok(())
+    }
+
+    /// Whose failure a wrong password would be, and how many are allowed. Who has been in with a key shows it: it is
+    /// counted by itself, so that nobody else can lock it out, from wherever they guess.
+    fn counted(&self, cx: &Cx<'_>, key: &PublicKey, name_key: &NameKey, from: Network) -> Vec<(String, u32)> {
+        let max = cx.config.logins.max_failures;
+        let names = cx.journal.state.names();
+        match names.credential(name_key).is_some() && names.owns(key, name_key) {
+            true => vec![(format!("key:{key}"), max)],
+            false => {
+                vec![(format!("name:{name_key}"), max), (format!("address:{from}"), max.saturating_mul(ADDRESS_FACTOR))]
+            }
+        }
+    }
+
+    /// No more is checked than may fail: not one after the other, and not at once.
+    fn may_try(&self, cx: &Cx<'_>, attempt: &Attempt) -> Result<(), Failure> {
+        let locked = attempt.counted.iter().filter_map(|(whom, _)| self.failures.locked(whom, cx.now)).max();
+        if let Some(wait) = locked {
+            return Err(locked_out(wait));
+        }
+        let full =
+            |(whom, most): &(String, u32)| self.failures.count(whom, cx.now) + self.attempts.counted(whom) >= *most;
+        if attempt.counted.iter().any(full) || !self.attempts.has_room_for(attempt) {
+            let failure = Failure::new(ErrorCode::SlowDown, "Other logins are being checked.");
+            return Err(failure.wait(500));
+        }
+        Ok(())
+    }
+
+    pub(in crate::core::hub) fn login_failed(&mut self, cx: &mut Cx<'_>, attempt: Attempt) {
+        let (today, policy) = (cx.today(), cx.config.logins.clone());
+        let mut records: Vec<FailureRecord> = Vec::new();
+        for (whom, max) in &attempt.counted {
+            records.push(self.failures.add(whom, cx.now, today, *max, &policy));
+        }
+        let (failures, from) = (records.first().map_or(0, |first| first.count), attempt.address.clone());
+        cx.log(log::LoginFailed { name: attempt.name.clone(), address: from, failures });
+        let mut failure = Failure::from(ErrorCode::BadLogin);
+        for record in records {
+            if let Some(wait) = record.locked_for {
+                let until = Timestamp(today.0.saturating_add_unsigned(wait));
+                cx.log(log::LoginLocked { whom: record.whom.clone(), failures: record.count, until });
+                let message = format!("The name or the password is wrong. No login is checked for {}.", seconds(wait));
+                failure = Failure::new(ErrorCode::BadLogin, message).wait(wait);
+            }
+            cx.persist(Record::Failures(record));
+        }
+        // Whoever knows that it failed knows that it was counted.
+        let Attempt { peer, request_id, .. } = attempt;
+        if !cx.journal.health.is_well() {
+            // It is counted in memory, and written down when that is possible.
+            return cx.refuse(peer, request_id, "login", failure);
+        }
+        cx.journal.commits.hold(AwaitingCommit::Refused { peer, request_id, request: "login", failure });
+    }
+
+    /// Whether a client may ask anything but to be let in. At a hub of accounts, who has not logged in sees nothing.
+    pub(in crate::core::hub) fn may_ask(&self, cx: &Cx<'_>, id: PeerId, request: &Request) -> Result<(), Failure> {
+        let enters = matches!(request, Request::Login(_) | Request::Register(_) | Request::Quit(_));
+        let known =
+            cx.sessions.get(id).is_some_and(|peer| peer.name.is_some() || cx.journal.state.names().knows(&peer.key));
+        if enters || known || cx.config.access != Access::Accounts {
+            return Ok(());
+        }
+        Err(login_required("This hub wants a login."))
+    }
+
+    /// Whether a name may be entered without a password, by this key.
+    pub(in crate::core::hub) fn key_suffices(
+        &self,
+        cx: &Cx<'_>,
+        id: PeerId,
+        name_key: &NameKey,
+        name: &str,
+    ) -> Result<(), Failure> {
+        let key = cx.sessions.get(id).ok_or(ErrorCode::Internal)?.key;
+        let person = cx.journal.state.names().get(name_key);
+        let owns = cx.journal.state.names().owns(&key, name_key);
+        let account = person.is_some_and(|person| person.credential.is_some());
+        match (&cx.config.access, person) {
+            (Access::Accounts, _) if account && owns => Ok(()),
+            // Whether there is such an account is nobody's business.
+            (Access::Accounts, _) => Err(login_required("This hub wants a login.")),
+            (_, None) => Ok(()),
+            (_, Some(_)) if owns => Ok(()),
+            (_, Some(_)) if account => Err(login_required("The name belongs to an account.")),
+            (_, Some(_)) => Err(crate::core::hub::entrance::name_taken(name)),
+        }
+    }
+}
+
+fn login_required(message: &'static str) -> Failure {
+    Failure::new(ErrorCode::LoginRequired, message)
+}
+
+fn locked_out(wait: u64) -> Failure {
+    let message = format!("There were too many failed logins. Try again in {}.", seconds(wait));
+    Failure::new(ErrorCode::LockedOut, message).wait(wait)
+}
+
+fn seconds(millis: u64) -> String {
+    format!("{} s", millis.div_ceil(1_000))
+}

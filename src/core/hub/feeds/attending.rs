@@ -1,0 +1,39 @@
+//! When people are here: what is said to everybody meanwhile is for them.
+
+use crate::core::hub::PeerId;
+use crate::core::hub::cx::Cx;
+use crate::core::hub::feeds::Feeds;
+use crate::core::hub::state::Attendance;
+use crate::protocol::Record;
+use crate::protocol::name::NameKey;
+
+impl Feeds {
+    /// Somebody is here from now on.
+    pub(in crate::core::hub) fn is_there(&mut self, cx: &mut Cx<'_>, name: &NameKey) {
+        let newest = self.newest();
+        self.attend(cx, name, |attendance| attendance.begins(newest));
+    }
+
+    /// Somebody was here before, and the session of then is lost: they have everything up to this number.
+    pub(in crate::core::hub) fn was_there(&mut self, cx: &mut Cx<'_>, id: PeerId, received: u64) {
+        let peer = cx.sessions.get(id).filter(|peer| peer.past.returns);
+        if let Some(name) = peer.and_then(|peer| peer.name.as_ref()).map(|name| name.name_key.clone()) {
+            self.attend(cx, &name, |attendance| attendance.reaches_back(received));
+        }
+    }
+
+    /// Somebody is not here any more.
+    pub(in crate::core::hub) fn was_last_there(&mut self, cx: &mut Cx<'_>, name: &NameKey) {
+        let newest = self.newest_to_all();
+        self.attend(cx, name, |attendance| attendance.ends(newest));
+    }
+
+    fn attend(&mut self, cx: &mut Cx<'_>, name: &NameKey, change: impl FnOnce(&mut Attendance)) {
+        let Some(reader) = cx.journal.state.mail().reader(name) else { return };
+        let mut attendance = reader.attendance.clone();
+        change(&mut attendance);
+        if attendance != reader.attendance {
+            cx.record(Record::There { name_key: name.clone(), spans: attendance.spans().to_vec() });
+        }
+    }
+}

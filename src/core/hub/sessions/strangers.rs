@@ -1,0 +1,80 @@
+//! Connections that have not said hello.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+
+use crate::core::hub::ConnId;
+use crate::core::time::Time;
+use crate::protocol::wire::ClientHello;
+use crate::protocol::{Network, PublicKey};
+
+/// A connection that has not said hello.
+pub(in crate::core::hub) struct Stranger {
+    pub(in crate::core::hub) key: PublicKey,
+    pub(in crate::core::hub) address: SocketAddr,
+    pub(in crate::core::hub) deadline: Time,
+    /// Its hello, while the store looks up the invite in it.
+    pub(in crate::core::hub) hello: Option<Box<ClientHello>>,
+}
+
+/// All of them, and how many each address has.
+#[derive(Default)]
+pub(in crate::core::hub) struct Strangers {
+    all: BTreeMap<ConnId, Stranger>,
+    of: HashMap<Network, usize>,
+}
+
+impl Strangers {
+    pub(in crate::core::hub) fn insert(&mut self, conn: ConnId, stranger: Stranger) {
+        *self.of.entry(Network::of(stranger.address.ip())).or_default() += 1;
+        self.all.insert(conn, stranger);
+    }
+
+    pub(in crate::core::hub) fn remove(&mut self, conn: ConnId) -> Option<Stranger> {
+        let stranger = self.all.remove(&conn)?;
+        let network = Network::of(stranger.address.ip());
+        if let Some(count) = self.of.get_mut(&network) {
+            *count -= 1;
+            if *count == 0 {
+                self.of.remove(&network);
+            }
+        }
+        Some(stranger)
+    }
+
+    pub(in crate::core::hub) fn get(&self, conn: ConnId) -> Option<&Stranger> {
+        self.all.get(&conn)
+    }
+
+    pub(in crate::core::hub) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Stranger> {
+        self.all.get_mut(&conn)
+    }
+
+    /// The one that has been here longest. They all have the same time from their coming, and come in the order of
+    /// their numbers.
+    pub(in crate::core::hub) fn oldest(&self) -> Option<(ConnId, Time)> {
+        self.all.first_key_value().map(|(conn, stranger)| (*conn, stranger.deadline))
+    }
+
+    pub(in crate::core::hub) fn conns(&self) -> impl Iterator<Item = ConnId> {
+        self.all.keys().copied()
+    }
+
+    pub(in crate::core::hub) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(in crate::core::hub) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whose connection is closed when one more has come: its own, if its address has taken its share; the oldest, which
+    /// has had most time, if there are more than `most`.
+    pub(in crate::core::hub) fn crowding(&self, newest: ConnId, network: Network, most: usize) -> Option<ConnId> {
+        let same = self.of.get(&network).copied().unwrap_or(0);
+        if !network.is_loopback() && same > (most / 4).max(1) {
+            return Some(newest);
+        }
+        (self.all.len() > most).then(|| self.all.keys().next().copied()).flatten()
+    }
+}

@@ -1,0 +1,139 @@
+//! Who has been here: each registration is a visit, which `status` shows and the store keeps.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+
+use crate::protocol::limits::{STATUS_CLIENTS, VISITS_LOADED};
+use crate::protocol::name::NameKey;
+use crate::protocol::record::VisitRecord;
+use crate::protocol::{Client, Presence, PublicKey, Timestamp, event};
+
+/// The newest visits of this run, in the order of their numbers, and those who have left.
+#[derive(Default)]
+pub(in crate::core::hub) struct Visits {
+    newest: VecDeque<Visit>,
+    /// How many there were.
+    count: u64,
+    /// Those who have left, by the keys of their names, as the roster showed them last.
+    departed: HashMap<NameKey, Client>,
+}
+
+struct Visit {
+    name: String,
+    number: u64,
+    address: SocketAddr,
+    state: Presence,
+    opened: Timestamp,
+    closed: Option<Timestamp>,
+    /// How many messages were sent.
+    messages: u64,
+    key: PublicKey,
+}
+
+impl Visits {
+    /// With those of earlier runs, oldest first.
+    pub(in crate::core::hub) fn load(records: Vec<VisitRecord>) -> Self {
+        let mut visits = Self::default();
+        for record in records {
+            let Ok(address) = record.address.parse::<SocketAddr>() else { continue };
+            // A hub that was killed has not written when they left.
+            let since = record.closed.unwrap_or(record.opened);
+            let (name, number, key) = (record.name, record.number, record.key);
+            let (state, address) = (Presence::Offline, address.ip());
+            visits.left(Client { name, number, state, since, key, address, port: 0, link_port: 0, you: false });
+        }
+        visits
+    }
+
+    /// How many visits there were.
+    pub(in crate::core::hub) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// How many of them are shown.
+    pub(in crate::core::hub) fn len(&self) -> usize {
+        self.newest.len()
+    }
+
+    /// Those who have left, as the roster showed them last.
+    pub(in crate::core::hub) fn departed(&self) -> &HashMap<NameKey, Client> {
+        &self.departed
+    }
+
+    /// Somebody comes. Gives the number of their visit.
+    pub(in crate::core::hub) fn begin(
+        &mut self,
+        name: &str,
+        key: PublicKey,
+        address: SocketAddr,
+        opened: Timestamp,
+    ) -> u64 {
+        self.count += 1;
+        if self.newest.len() >= STATUS_CLIENTS {
+            self.newest.pop_front();
+        }
+        let (name, number, state) = (name.to_owned(), self.count, Presence::Online);
+        self.newest.push_back(Visit { name, number, address, state, opened, closed: None, messages: 0, key });
+        number
+    }
+
+    /// Whether they are here has changed.
+    pub(in crate::core::hub) fn set_state(&mut self, number: u64, state: Presence) {
+        if let Some(visit) = self.get_mut(number) {
+            visit.state = state;
+        }
+    }
+
+    /// They have sent a message.
+    pub(in crate::core::hub) fn count_message(&mut self, number: u64) {
+        if let Some(visit) = self.get_mut(number) {
+            visit.messages += 1;
+        }
+    }
+
+    /// The visit is over.
+    pub(in crate::core::hub) fn close(&mut self, number: u64, closed: Timestamp) {
+        if let Some(visit) = self.get_mut(number) {
+            visit.closed = Some(closed);
+        }
+    }
+
+    /// Somebody has left; this is their last line in the roster. Of very many, those who left longest ago are forgotten.
+    pub(in crate::core::hub) fn left(&mut self, client: Client) {
+        if self.departed.len() >= 2 * VISITS_LOADED {
+            let mut times: Vec<Timestamp> = self.departed.values().map(|client| client.since).collect();
+            times.sort_unstable();
+            let kept = times.iter().rev().nth(VISITS_LOADED - 1).copied();
+            self.departed.retain(|_, client| Some(client.since) >= kept);
+        }
+        self.departed.insert(NameKey::of(&client.name), client);
+    }
+
+    /// A visit as the store keeps it.
+    pub(in crate::core::hub) fn record(&self, number: u64, run: u64) -> Option<VisitRecord> {
+        let at = self.newest.binary_search_by_key(&number, |visit| visit.number).ok()?;
+        let Visit { name, address, opened, closed, messages, key, .. } = self.newest.get(at)?;
+        let (name, address) = (name.clone(), address.to_string());
+        let (key, opened, closed, messages) = (*key, *opened, *closed, *messages);
+        Some(VisitRecord { run, number, name, key, address, opened, closed, messages })
+    }
+
+    /// As `status` shows them.
+    pub(in crate::core::hub) fn shown(&self) -> Vec<event::Visit> {
+        let shown = self.newest.iter().map(|visit| event::Visit {
+            name: visit.name.clone(),
+            number: visit.number,
+            address: visit.address.to_string(),
+            state: visit.state,
+            opened: visit.opened,
+            closed: visit.closed,
+            messages: visit.messages,
+        });
+        shown.collect()
+    }
+
+    fn get_mut(&mut self, number: u64) -> Option<&mut Visit> {
+        let at = self.newest.binary_search_by_key(&number, |visit| visit.number).ok()?;
+        self.newest.get_mut(at)
+    }
+}
