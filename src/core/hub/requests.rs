@@ -1,14 +1,17 @@
 //! What clients ask, one handler for each request.
 
+use super::cx::Cx;
 use super::feeds::proposing;
 use super::files::pages;
 use super::state::Proposal;
 use super::{Hub, PeerId, people, pings, pushes, rooms, roster};
 use crate::core::link::LinkFault;
 use crate::core::time::Time;
-use crate::protocol::request::HubRequest;
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::NameKey;
+use crate::protocol::request::{self, HubRequest};
 use crate::protocol::wire::Ask;
-use crate::protocol::{ErrorCode, Event, Failure, Id, Request};
+use crate::protocol::{ErrorCode, Event, Failure, Id, Request, event};
 
 /// How much is gone through for the price of one request.
 const FOR_ONE: usize = 100;
@@ -104,6 +107,7 @@ impl Hub {
                 true => later(cx.sync(id, request_id)),
                 false => Ok(Some(pages::roster_page(cx, id, request.after))),
             },
+            HubRequest::Whois(request) => whois(cx, id, &request).map(Some),
             HubRequest::Withdraw(request) => self.files.withdraw(cx, id, request).map(Some),
             HubRequest::Get(request) if request.file.ends_with('/') => {
                 self.files.locate_folder(cx, id, request_id, request)
@@ -160,7 +164,7 @@ impl Hub {
             HubRequest::Register(_) | HubRequest::Dereg(_) | HubRequest::Quit(_) => 1,
             HubRequest::Who(_) | HubRequest::List(_) | HubRequest::Chunks(_) => 1,
             HubRequest::Accept(_) | HubRequest::Decline(_) | HubRequest::Message(_) => 1,
-            HubRequest::Ping(_) => 1,
+            HubRequest::Ping(_) | HubRequest::Whois(_) => 1,
             HubRequest::PrivateOpen(_) | HubRequest::Block(_) | HubRequest::Unblock(_) | HubRequest::Blocks(_) => 1,
             HubRequest::RoomLeave(_) | HubRequest::Focus(_) => 1,
         }
@@ -206,4 +210,17 @@ impl Hub {
         let Some(peer) = self.base.sessions.get(id) else { return false };
         !peer.past.is_being_recalled() && peer.exchange.has_room(peer.link.unacked_bytes())
     }
+}
+
+/// Shows one person: as they are here, or as they have left.
+fn whois(cx: &Cx<'_>, id: PeerId, request: &request::Whois) -> Result<Event, Failure> {
+    let (me, state) = (cx.sessions.me(id)?.name_key, &cx.journal.state);
+    let other = request.name.as_deref().filter(|name| NameKey::of(name) != me);
+    let key = other.map_or_else(|| Ok(me.clone()), |name| state.other(&me, name, "/name"))?;
+    let name = state.names().shown(&key);
+    let client = state.roster().get(&name).or_else(|| cx.sessions.visits.departed().get(&key));
+    let Some(client) = client.cloned() else {
+        return Err(Failure::new(ErrorCode::NotOnline, format!("{name} is not there.")).at(pointer_at("/name")));
+    };
+    Ok(event::Roster { revision: state.revision(), clients: vec![client], next: None }.into())
 }

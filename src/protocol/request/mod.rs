@@ -55,6 +55,10 @@ request_table! {
         Who(Who) = "who", at: Hub, starts: Passed, turn: InOrder, bulk: Large,
             hub: [Synced, Roster, RosterPage], answers: [Roster], errors: &[],
             r#"{"since":600}"#;
+        /// Show one person, or yourself: here or gone, since when, from which address.
+        Whois(Whois) = "whois", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
+            answers: [Roster], errors: &[NoSuchPerson, NotOnline],
+            r#"{"name":"erin"}"#;
         /// Choose the folder to offer files from.
         Setdir(Setdir) = "setdir", at: Client, starts: Here, turn: InOrder, bulk: Small,
             changes: offers, without_hub: UnlessOffersWait, useless_alone: ("The folder would be forgotten at once.", "Give it as --dir DIR before the command."), answers: [DirSet], errors: &[NoSuchDir, NotADir, NotReadable],
@@ -248,6 +252,13 @@ requests! {
         #[arg(long)]
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         others: bool,
+    }
+    /// Show one person.
+    #[derive(Default)]
+    Whois {
+        /// Whom; yourself if nobody is named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
     }
     /// Measure how long it takes to reach somebody and back. A direct connection is opened if there is none.
     Ping {
