@@ -89,11 +89,12 @@ impl World {
         assert_eq!(due, None, "a timer that is due would spin");
     }
 
-    /// An answer that the request's row does not allow; what the hub has made up is passed on.
+    /// An answer that the request's row does not allow; errors that this hub, disk or client has made up are passed on.
     fn mistake(&self, line: &EventLine) -> Option<String> {
         let Event::Error(error) = &line.event else { return self.asked.mistake(line) };
-        let made_up = Event::WORDS.iter().find(|word| word.name == "error").map(|word| word.example);
-        let is_made_up = made_up.is_some_and(|example| example.contains(error.code.name()));
+        let of_hub = Event::WORDS.iter().find(|word| word.name == "error").map(|word| word.example);
+        let is_made_up = of_hub.is_some_and(|example| example.contains(error.code.name()))
+            || [ErrorCode::NoSuchFile, ErrorCode::PeerBroke, ErrorCode::PeerUnreachable].contains(&error.code);
         self.asked.mistake(line).filter(|_| !is_made_up)
     }
 
