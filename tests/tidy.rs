@@ -68,7 +68,8 @@ const IMPURE_ALL_THE_SAME: &[(&str, &[&str], &str)] = &[
         &["std::fs", "std::env", "std::thread", "rustix", "stdout"],
         "it is the terminal: its modes, its history file and the thread that waits for keys",
     ),
-    ("src/ui/resumed.rs", &["rustix", "std::thread"], "it gives the editor its terminal back after Ctrl-Z"),
+    ("src/ui/resumed.rs", &["std::thread"], "it gives the editor its terminal back after Ctrl-Z"),
+    ("src/ui/terminal_mode.rs", &["rustix"], "the editor's terminal is given back to it after Ctrl-Z"),
     ("src/ui/complete.rs", &["std::fs"], "it completes the names of local files"),
 ];
 

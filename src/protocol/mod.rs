@@ -23,6 +23,7 @@ pub mod name;
 mod name_key;
 mod network;
 pub mod old_spellings;
+mod plain;
 pub mod record;
 pub mod request;
 mod request_id;

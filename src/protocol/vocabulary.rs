@@ -247,10 +247,10 @@ macro_rules! or {
 /// The type of a request's answer: its event, or any event if several can answer it.
 macro_rules! answer_type {
     ($answer:ident) => {
-        $crate::protocol::event::$answer
+        event::$answer
     };
     ($($answer:ident),*) => {
-        $crate::protocol::Event
+        Event
     };
 }
 

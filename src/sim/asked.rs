@@ -1,6 +1,6 @@
 //! What a client has asked, so that each of its answers can be compared with what the row of its request allows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::request::{At, Request, Rules};
 use crate::protocol::wire::Ask;
@@ -10,6 +10,8 @@ use crate::protocol::{ErrorCode, Event, EventLine, Id, RequestLine, line};
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
     by_id: BTreeMap<Id, Vec<Request>>,
+    /// The ids of what is no request, such as a `publish` between client and hub: any answer may have them.
+    others: BTreeSet<Id>,
     /// How many lines the user has written.
     lines: u64,
 }
@@ -18,16 +20,20 @@ impl Asked {
     /// A line that the user writes. Returns its number.
     pub fn by_user(&mut self, text: &[u8]) -> u64 {
         self.lines += 1;
-        if let Ok(Some(RequestLine { id: Some(id), request })) = line::parse(text) {
-            self.note(id, request);
+        match line::parse(text) {
+            Ok(Some(RequestLine { id: Some(id), request })) => self.note(id, request),
+            Ok(Some(RequestLine { id: None, .. }) | None) => {}
+            Err(bad) => self.others.extend(bad.id),
         }
         self.lines
     }
 
     /// The body of a frame in which a client asks the hub.
     pub fn of_hub(&mut self, body: &str) {
-        if let Ok(Ask::Request(RequestLine { id: Some(id), request })) = Ask::parse(body) {
-            self.note(id, request);
+        match Ask::parse(body) {
+            Ok(Ask::Request(RequestLine { id: Some(id), request })) => self.note(id, request),
+            Ok(ask) => self.others.extend(ask.id()),
+            Err(bad) => self.others.extend(bad.id),
         }
     }
 
@@ -49,7 +55,8 @@ impl Asked {
     }
 
     fn look(&self, line: &EventLine, allows: impl Fn(&Rules, &Event) -> bool) -> Option<String> {
-        let requests = self.by_id.get(line.id.as_ref().filter(|_| line.last)?)?;
+        let id = line.id.as_ref().filter(|id| line.last && !self.others.contains(id))?;
+        let requests = self.by_id.get(id)?;
         if requests.iter().any(|request| allows(request.rules(), &line.event)) {
             return None;
         }

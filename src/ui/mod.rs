@@ -17,6 +17,7 @@ pub mod screen;
 pub mod style;
 pub mod table;
 pub mod talk;
+mod terminal_mode;
 mod transfers;
 mod turn;
 pub mod units;

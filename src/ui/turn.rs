@@ -1,30 +1,14 @@
 //! Who may draw on the terminal: the editor while there is a prompt, otherwise the printer.
 
-use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::Prompt;
 
 use super::bars::TerminalSize;
 use super::screen::Screen;
+use super::terminal_mode::Mode;
 use super::width::rows_below;
-
-/// How a terminal is set up.
-pub(super) struct Mode(Termios);
-
-impl Mode {
-    /// As it is now, if there is a terminal.
-    pub(super) fn now() -> Option<Self> {
-        tcgetattr(io::stdin()).ok().map(Self)
-    }
-
-    /// Sets the terminal up so again, if it is there.
-    pub(super) fn restore(&self) {
-        let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.0);
-    }
-}
 
 /// The present owner of the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -20,7 +20,7 @@ use Turn::{InOrder, Later, Receipt};
 use rule::{FETCH, OFFER};
 
 use super::error::pointer_at;
-use super::event::Kind;
+use super::event::{self, Kind};
 use super::limits::FILES_PER_REQUEST;
 use super::vocabulary::{request_table, requests};
 use super::{ErrorCode, Event, Failure};
