@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 pub use crate::core::LinkConfig;
-pub use crate::core::hub::{Access, Keep as Retention, LoginPolicy};
+pub use crate::core::hub::{Access, LoginPolicy, Retention};
 use crate::io::drive::hub::{HubOptions, Message, OpenHub};
 pub use crate::protocol::limits::HubLimits;
 use crate::protocol::{ErrorCode, Failure, JoinLink, LogLine};

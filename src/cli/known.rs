@@ -22,7 +22,7 @@ const ASKED_FILES: u32 = 500;
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// The prefix of the ids of our own requests, whose answers are not shown.
-const MARK: &str = "tab-";
+const ID_PREFIX: &str = "tab-";
 
 /// Shared between the thread that hears events and the one that is typed at.
 #[derive(Clone)]
@@ -74,7 +74,7 @@ impl KnownNames {
         // The place before all offers of exactly this file: no owner's name sorts before `!`.
         let after = (!begun.is_empty()).then(|| format!("{begun}/!"));
         let list = request::List { after, limit: Some(ASKED_FILES), ..request::List::default() };
-        send(RequestLine { id: Some(Id::Text(format!("{MARK}{ours}"))), request: list.into() });
+        send(RequestLine { id: Some(Id::Text(format!("{ID_PREFIX}{ours}"))), request: list.into() });
         let unanswered = |questions: &mut Questions| questions.answered < ours;
         drop(self.0.answered.wait_timeout_while(questions, PATIENCE, unanswered));
     }
@@ -83,7 +83,7 @@ impl KnownNames {
     pub(super) fn heard(&self, line: &EventLine) -> bool {
         note(&self.0.completions, &line.event);
         let Some(Id::Text(id)) = &line.id else { return false };
-        let Some(number) = id.strip_prefix(MARK).and_then(|number| number.parse().ok()) else { return false };
+        let Some(number) = id.strip_prefix(ID_PREFIX).and_then(|number| number.parse().ok()) else { return false };
         if line.last {
             let mut questions = self.0.questions.lock().unwrap_or_else(PoisonError::into_inner);
             questions.answered = questions.answered.max(number);

@@ -14,7 +14,7 @@ use super::duration::{millis, seconds};
 use super::fail;
 use super::recording::{complain, output_lost};
 use crate::core::LinkConfig;
-use crate::core::hub::{Access, Keep, LoginPolicy};
+use crate::core::hub::{Access, LoginPolicy, Retention};
 use crate::core::outbox::Popped;
 use crate::hub::Hub;
 use crate::io::drive::hub::{HubOptions, Mailbox, Message, OpenHub};
@@ -73,8 +73,8 @@ pub struct Serve {
     #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = seconds)]
     lockout: Duration,
     /// Keep only messages of this age (30d), or the newest with so much text in all (500MB) [default: all].
-    #[arg(long, value_name = "SPAN|SIZE", value_parser = keep)]
-    keep: Option<Keep>,
+    #[arg(long, value_name = "SPAN|SIZE", value_parser = retention)]
+    keep: Option<Retention>,
     /// Offer what is in this folder, and what comes into it, as the owner `hub`; not what is hidden, and no links.
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
@@ -145,11 +145,11 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 /// Reads the value of `--keep`: a span of time, or a size with a unit.
-fn keep(text: &str) -> Result<Keep, String> {
+fn retention(text: &str) -> Result<Retention, String> {
     match crate::protocol::when::span(text) {
-        Some(span) if !span.is_zero() => Ok(Keep::For(span)),
+        Some(span) if !span.is_zero() => Ok(Retention::For(span)),
         Some(_) => Err("write an age such as 30d or 12h, or a size such as 500MB or 1GiB".to_owned()),
-        None => bytes(text).map(Keep::Bytes).map_err(|wrong| format!("{wrong}, or an age such as 30d or 12h")),
+        None => bytes(text).map(Retention::Bytes).map_err(|wrong| format!("{wrong}, or an age such as 30d or 12h")),
     }
 }
 

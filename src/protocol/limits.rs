@@ -239,7 +239,7 @@ pub const PRIVATE_LINKS: usize = 256;
 pub const PRIVATE_HANDSHAKES: usize = 256;
 
 /// Direct connections to a client that have not proven whose they are yet; a new one replaces the oldest.
-pub const PRIVATE_STRANGERS: usize = 64;
+pub const PRIVATE_PENDING: usize = 64;
 
 /// The longest line on a direct connection, in bytes: a message of [`MESSAGE_BYTES`], all escaped, and its frame.
 pub const PRIVATE_LINE: usize = 6 * MESSAGE_BYTES + 1_024;
@@ -299,7 +299,7 @@ pub struct HubLimits {
     /// Offers of one client.
     pub offers: usize,
     /// Connections that have not said hello yet.
-    pub strangers: usize,
+    pub pending_connections: usize,
     /// Messages of one client, in messages a second on average.
     pub message_rate: u32,
     /// Requests of one client, in requests a second on average. Both rates allow bursts of [`BURST`] seconds' worth.
@@ -331,7 +331,7 @@ impl Default for HubLimits {
             names_per_key: 16,
             names_per_address: 256,
             offers: 65_536,
-            strangers: 1_024,
+            pending_connections: 1_024,
             message_rate: 100,
             request_rate: 1_000,
             mailbox: 10_000,

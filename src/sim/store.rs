@@ -11,7 +11,7 @@ use crate::protocol::record::{
     People, Query, RoomRecord, Span, StoredMessage, VisitRecord, WaitingRecord,
 };
 use crate::protocol::types::Password;
-use crate::protocol::{PublicKey, Record};
+use crate::protocol::{PublicKey, Record, Timestamp};
 
 /// The bytes that a stored message takes besides twice its text.
 const MESSAGE_SIZE: u64 = 256;
@@ -38,6 +38,8 @@ pub struct MemoryStore {
 /// The highest numbers that were ever given.
 #[derive(Debug, Clone, Default)]
 struct Last {
+    /// Messages below this number are not kept any more.
+    trimmed: u64,
     room: u64,
     credential: u64,
 }
@@ -57,8 +59,9 @@ impl MemoryStore {
     pub fn keep(&mut self, record: &Record) {
         match record {
             Record::InviteSpent { digest, key } => {
+                let fresh = self.invited.insert((*digest, *key));
                 if let Some(invite) = self.invites.get_mut(digest) {
-                    invite.spent += u64::from(self.invited.insert((*digest, *key)));
+                    invite.spent += u64::from(fresh);
                 }
             }
             Record::Name { name, name_key, key, since, credential } => {
@@ -117,17 +120,11 @@ impl MemoryStore {
                 drop(self.copies.insert((copy.name_key.clone(), copy.content.file.to_string()), copy.clone()));
             }
             Record::CopyGone { name_key, file } => drop(self.copies.remove(&(name_key.clone(), file.clone()))),
-            Record::TrimBefore { time } => {
-                let old = self.messages.values().filter(|kept| kept.sent < *time).map(|kept| kept.number);
-                for number in old.collect::<Vec<_>>() {
-                    self.forget(number);
-                }
-            }
-            Record::TrimTo { bytes } => {
-                while self.messages.values().map(size).sum::<u64>() > *bytes && self.messages.len() > 1 {
-                    let Some(oldest) = self.messages.keys().next().copied() else { return };
-                    self.forget(oldest);
-                }
+            Record::Trim { below } => {
+                let newest = self.messages.keys().next_back().copied().unwrap_or_default();
+                self.last.trimmed = self.last.trimmed.max(newest.min(*below));
+                let gone: Vec<u64> = self.messages.range(..self.last.trimmed).map(|(number, _)| *number).collect();
+                gone.into_iter().for_each(|number| self.forget(number));
             }
         }
     }
@@ -154,7 +151,8 @@ impl MemoryStore {
 
     fn keep_message(&mut self, kept: &StoredMessage) {
         let asked = (kept.from_key.clone(), kept.idempotency_key.clone());
-        if !self.messages.contains_key(&kept.number) && self.asked.insert(asked) {
+        let gone = kept.number < self.last.trimmed || self.messages.contains_key(&kept.number);
+        if !gone && self.asked.insert(asked) {
             self.said.add(kept);
             self.messages.insert(kept.number, kept.clone());
         }
@@ -232,7 +230,13 @@ impl MemoryStore {
     pub fn load(&self) -> Loaded {
         let mut visits: Vec<VisitRecord> = self.visits.values().cloned().collect();
         visits.sort_by_key(|visit| (visit.opened, visit.run as i64, visit.number));
-        visits.drain(..visits.len().saturating_sub(VISITS_LOADED));
+        let last: BTreeMap<&str, (u64, u64)> =
+            visits.iter().map(|visit| (visit.name.as_str(), (visit.run, visit.number))).collect();
+        let last: BTreeSet<(u64, u64)> = last.into_values().collect();
+        let older = visits.len().saturating_sub(VISITS_LOADED);
+        let visits = visits.into_iter().enumerate();
+        let visits = visits.filter(|(at, visit)| *at >= older || last.contains(&(visit.run, visit.number)));
+        let visits = visits.map(|(_, visit)| visit).collect();
         let mut failures: Vec<FailureRecord> = self.failures.values().cloned().collect();
         failures.sort_by_key(|record| std::cmp::Reverse(record.last));
         failures.truncate(FAILURES_COUNTED);
@@ -243,10 +247,12 @@ impl MemoryStore {
             rooms: self.rooms.values().cloned().collect(),
             visits,
             failures,
+            invited: self.invited.iter().copied().collect(),
             copies: self.copies.values().cloned().collect(),
             waiting: self.waiting(),
             there: self.there.iter().map(|(name_key, spans)| (name_key.clone(), as_spans(spans))).collect(),
             last_message: self.messages.keys().next_back().copied().unwrap_or_default(),
+            trimmed: self.last.trimmed,
             said: self.said.to_bytes(),
             last_room: self.last.room,
         }
@@ -263,6 +269,20 @@ impl MemoryStore {
         waiting.collect()
     }
 
+    fn trim_point(&self, since: Option<Timestamp>, bytes: Option<u64>) -> u64 {
+        let newest = self.messages.keys().next_back().copied().unwrap_or_default();
+        let young = since.map(|since| self.messages.values().find(|kept| kept.sent >= since).map(|kept| kept.number));
+        let mut point = young.map_or(0, |first| first.unwrap_or(newest));
+        let mut rest: u64 = self.messages.values().map(size).sum();
+        for kept in self.messages.values().filter(|kept| kept.number != newest) {
+            if bytes.is_some_and(|bytes| rest > bytes) {
+                point = point.max(kept.number + 1);
+                rest -= size(kept);
+            }
+        }
+        point
+    }
+
     /// Answers a query.
     pub fn find(&self, query: &Query) -> Found {
         match query {
@@ -277,7 +297,7 @@ impl MemoryStore {
                 }
                 match take(found.rev(), query.limit, query.bytes) {
                     Found::Messages(newest, more) => Found::Messages(newest.into_iter().rev().collect(), more),
-                    other @ (Found::PastAnswers(_) | Found::Invite(_)) => other,
+                    other @ (Found::PastAnswers(_) | Found::TrimPoint(_) | Found::Invite(_)) => other,
                 }
             }
             Query::PastAnswers { instance, name_key: by } => {
@@ -294,6 +314,7 @@ impl MemoryStore {
                 past.sort_by_key(|(ask, _)| *ask);
                 Found::PastAnswers(past)
             }
+            Query::TrimPoint { since, bytes } => Found::TrimPoint(self.trim_point(*since, *bytes)),
             Query::Invite { digest, key } => {
                 let counted = self.invited.contains(&(*digest, *key));
                 Found::Invite(self.invites.get(digest).map(|invite| (invite.clone(), counted)))

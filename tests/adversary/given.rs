@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use potluck::core::hub::{Access, HubConfig, HubFiles, Keep, LoginPolicy};
+use potluck::core::hub::{Access, HubConfig, HubFiles, LoginPolicy, Retention};
 use potluck::core::{LinkConfig, Rng};
 use potluck::protocol::limits::HubLimits;
 use potluck::protocol::name::NameKey;
@@ -27,7 +27,7 @@ pub fn config(rng: &mut Rng) -> HubConfig {
     let small = rng.chance(30);
     let limits = HubLimits {
         clients: if small { 3 } else { 20 },
-        strangers: if small { 2 } else { 20 },
+        pending_connections: if small { 2 } else { 20 },
         offers: if small { 3 } else { 100 },
         rooms: if small { 2 } else { 100 },
         members: if small { 2 } else { 100 },
@@ -48,7 +48,8 @@ pub fn config(rng: &mut Rng) -> HubConfig {
         access,
         logins: LoginPolicy::default(),
         files: rng.chance(50).then_some(files),
-        keep: [None, Some(Keep::Bytes(1_000)), Some(Keep::For(Duration::from_secs(60)))][rng.below(3) as usize],
+        keep: [None, Some(Retention::Bytes(1_000)), Some(Retention::For(Duration::from_secs(60)))]
+            [rng.below(3) as usize],
         run: 7,
         epoch: Timestamp(1_700_000_000_000),
     }

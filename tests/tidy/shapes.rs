@@ -13,8 +13,8 @@ const FILES: usize = 6;
 
 /// Longer functions, up to how many lines, and why.
 const LONG_ALL_THE_SAME: &[(&str, usize, &str)] = &[
-    ("src/io/store/records.rs keep", 94, "it is one match with an arm for each record"),
-    ("src/sim/store.rs keep", 77, "it is one match with an arm for each record"),
+    ("src/io/store/records.rs store_record", 97, "it is one match with an arm for each record"),
+    ("src/sim/store.rs keep", 78, "it is one match with an arm for each record"),
     ("src/ui/human.rs render", 78, "it is one match with an arm for each event"),
     ("src/ui/log.rs text", 95, "it is one match with an arm for each line of the log"),
 ];
@@ -23,7 +23,7 @@ const LONG_ALL_THE_SAME: &[(&str, usize, &str)] = &[
 const WIDE_ALL_THE_SAME: &[(&str, usize, &str)] = &[];
 
 /// Types that spread over more files, up to how many, and why.
-const SPREAD_ALL_THE_SAME: &[(&str, usize, &str)] = &[];
+const SPREAD_ALL_THE_SAME: &[(&str, usize, &str)] = &[("core::hub::State", 12, "it judges every kind of proposal")];
 
 /// Compares what was found with what may be, and with the exceptions, which are wrong once nothing needs them.
 fn judge(found: &BTreeMap<String, (usize, String)>, most: usize, what: &str, excepted: &[(&str, usize, &str)]) {

@@ -49,7 +49,7 @@ pub struct HubFiles {
 
 /// What is kept of what was said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
+pub enum Retention {
     /// What was said within this time.
     For(Duration),
     /// The newest, with so many bytes in all.
@@ -72,7 +72,7 @@ pub struct HubConfig {
     /// Where the hub serves files, if it does.
     pub files: Option<HubFiles>,
     /// What is kept of what was said; everything, unless this says otherwise.
-    pub keep: Option<Keep>,
+    pub keep: Option<Retention>,
     /// A random number: sessions of another run are not taken for ours.
     pub run: u64,
     /// What the calendar said at time 0.

@@ -8,8 +8,8 @@ use super::journal::queries::PendingQuery;
 use super::sessions::contest::Challenge;
 use super::sessions::exchange::Exchange;
 use super::sessions::following::Following;
+use super::sessions::pending::PendingConnection;
 use super::sessions::rates::Rates;
-use super::sessions::strangers::Stranger;
 use super::sessions::{Peer, Whereabouts};
 use super::timers::Timer;
 use super::{ConnId, HELLO_TIMEOUT, Hub, Output, PeerId, pings, roster};
@@ -29,19 +29,19 @@ impl Hub {
             transport: transport.to_owned(),
             key,
         });
-        self.strangers.insert(conn, Stranger { key, address, deadline: now + HELLO_TIMEOUT, hello: None });
+        self.pending.insert(conn, PendingConnection { key, address, deadline: now + HELLO_TIMEOUT, hello: None });
         if self.stopping {
             self.turn_away(conn, ErrorCode::HubStopping.into());
         } else if let Some(crowding) =
-            self.strangers.crowding(conn, Network::of(address.ip()), self.base.config.limits.strangers)
+            self.pending.crowding(conn, Network::of(address.ip()), self.base.config.limits.pending_connections)
         {
             self.turn_away(crowding, Failure::from(ErrorCode::HubFull).wait(1_000));
         }
     }
 
     pub(super) fn line(&mut self, now: Time, conn: ConnId, line: &[u8]) {
-        if let Some(stranger) = self.strangers.get(conn) {
-            let (key, address, waits) = (stranger.key, stranger.address, stranger.hello.is_some());
+        if let Some(pending) = self.pending.get(conn) {
+            let (key, address, waits) = (pending.key, pending.address, pending.hello.is_some());
             let taken = match waits {
                 true => Err(Failure::new(ErrorCode::WrongProtocol, "a frame before the hello was answered")),
                 false => self.hello(now, conn, key, address, line),
@@ -103,8 +103,8 @@ impl Hub {
     ) -> Result<(), Failure> {
         let secret = hello.invite.as_deref().filter(|secret| (1..=INVITE_BYTES).contains(&secret.len()));
         let digest = InviteDigest::of(secret.ok_or(ErrorCode::AccessDenied)?);
-        if let Some(stranger) = self.strangers.get_mut(conn) {
-            stranger.hello = Some(Box::new(hello));
+        if let Some(pending) = self.pending.get_mut(conn) {
+            pending.hello = Some(Box::new(hello));
             self.base.at(now).query(Query::Invite { digest, key }, PendingQuery::Invite(conn));
         }
         Ok(())
@@ -112,13 +112,13 @@ impl Hub {
 
     /// The store knows what a hello has shown.
     pub(super) fn invite_found(&mut self, now: Time, conn: ConnId, found: Option<(InviteRecord, bool)>) {
-        let Some(stranger) = self.strangers.get_mut(conn) else { return };
-        let Some(hello) = stranger.hello.take() else { return };
-        let (key, address) = (stranger.key, stranger.address);
+        let Some(pending) = self.pending.get_mut(conn) else { return };
+        let Some(hello) = pending.hello.take() else { return };
+        let (key, address) = (pending.key, pending.address);
         let today = self.base.config.today(now);
         let shown = found.map(|(record, counted)| ShownInvite { record, counted });
         let checked = match &shown {
-            Some(shown) => self.entrance.invites.check(shown, today),
+            Some(shown) => shown.check(&self.base.journal.state, key, today),
             // Whether there was ever such an invite is nobody's business.
             None => Err(ErrorCode::AccessDenied.into()),
         };
@@ -172,9 +172,9 @@ impl Hub {
         let run = self.base.config.run;
         let Some(peer) = self.base.sessions.get_mut(id) else { return Err(ErrorCode::Internal.into()) };
         let received = if resumed { hello.received } else { 0 };
-        // Until here it is a stranger, who can be turned away.
+        // Until here it can be turned away.
         peer.link.attach(now, received).map_err(fault)?;
-        self.strangers.remove(conn);
+        self.pending.remove(conn);
         self.places.connected(id);
         let (moved, away) = (peer.at.address.ip() != address.ip(), peer.away_since.take());
         peer.at.address = address;
@@ -220,7 +220,7 @@ impl Hub {
     }
 
     pub(super) fn disconnected(&mut self, now: Time, conn: ConnId, reason: String) {
-        self.strangers.remove(conn);
+        self.pending.remove(conn);
         if let Some(id) = self.base.sessions.of_conn(conn) {
             self.lose(now, id, reason);
         }
@@ -299,10 +299,10 @@ impl Hub {
 
     /// Turns a connection without a session away.
     pub(super) fn turn_away(&mut self, conn: ConnId, failure: Failure) {
-        let Some(stranger) = self.strangers.remove(conn) else { return };
+        let Some(pending) = self.pending.remove(conn) else { return };
         self.base.log(log::ClientRefused {
             connection: conn,
-            address: stranger.address.to_string(),
+            address: pending.address.to_string(),
             code: failure.code,
             message: failure.message.clone().into_owned(),
         });

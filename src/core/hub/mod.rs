@@ -1,8 +1,14 @@
-//! The hub: who is here, and what is offered.
+//! The hub: who is here, what is offered, what was said.
 //!
-//! A connection says hello and gets a session, new or resumed. A session may register a name, and then is in
-//! the roster; its offers are in the table. Both are state with revisions: changes are gathered for a short
-//! while, then each client that can take more is told what changed since what it has.
+//! A connection says hello and gets a session, new or resumed. A session may register a name, and then is in the roster;
+//! its offers are in the table. What clients want to be so is proposed to the [`State`], which judges it; what comes of
+//! it is applied, written down, and told when it is on disk.
+//!
+//! - `sessions`: who is connected to this process, and what belongs to one session.
+//! - `state`: what all would share if there were several hubs. `journal`: what of it is on disk, and what waits for that.
+//! - `cx`: what every part works with while an input is handled, and the ways to answer, tell and record.
+//! - `entrance`: who may enter. `feeds`: what is said, to whom it is for. `files`: who has what.
+//! - `connections`, `entry`, `requests`, `revocation`, `outcomes`: what the hub does with each input, by its parts.
 
 mod config;
 mod connections;
@@ -26,7 +32,7 @@ mod sessions;
 mod state;
 mod timers;
 
-pub use config::{Access, HubConfig, HubFiles, Keep, LoginPolicy};
+pub use config::{Access, HubConfig, HubFiles, LoginPolicy, Retention};
 pub use ports::{CopyPlan, Input, Output, Verified};
 pub use state::{SessionRecord, Snapshot, State};
 
@@ -43,8 +49,6 @@ use cx::Base;
 use entrance::Entrance;
 use entrance::attempts::Attempts;
 use entrance::credentials::Credentials;
-use entrance::failures::Failures;
-use entrance::invites::Invites;
 use entrance::newcomers::Newcomers;
 use feeds::Feeds;
 use files::Files;
@@ -54,9 +58,9 @@ use files::holders::Holders;
 use journal::Journal;
 use room_news::RoomChanges;
 use sessions::Sessions;
+use sessions::pending::PendingConnections;
 use sessions::places::Places;
 use sessions::refusals::Refusals;
-use sessions::strangers::Strangers;
 use sessions::underway::Underway;
 use sessions::updates::Updates;
 use sessions::visits::Visits;
@@ -75,7 +79,7 @@ type PeerId = u64;
 pub struct Hub {
     base: Base,
     /// Connections that have not said hello.
-    strangers: Strangers,
+    pending: PendingConnections,
     /// How many sessions there may be, and whose.
     places: Places,
     entrance: Entrance,
@@ -96,29 +100,28 @@ impl Hub {
             credentials: Credentials::load(&loaded.names),
             newcomers: Newcomers::default(),
             attempts: Attempts::default(),
-            failures: Failures::load(std::mem::take(&mut loaded.failures), config.epoch, &config.logins),
-            invites: Invites::default(),
         };
-        let copies = Copies::load(std::mem::take(&mut loaded.copies));
         let mut hub = Self {
-            strangers: Strangers::default(),
+            pending: PendingConnections::default(),
             places: Places::default(),
             entrance,
             feeds: Feeds::new(loaded.last_message),
             room_news: RoomChanges::default(),
-            files: Files { holders: Holders::default(), copies, chores: Chores::default() },
+            files: Files { holders: Holders::default(), copies: Copies::default(), chores: Chores::default() },
             timers: Timers::default(),
             trim_at: config.keep.map(|_| Time(0)),
             stopping: false,
             base: Base {
                 config,
-                sessions: Sessions::new(Visits::load(std::mem::take(&mut loaded.visits))),
+                sessions: Sessions::new(Visits::default()),
                 journal: Journal::new(State::load(&mut loaded)),
                 updates: Updates::default(),
                 refusals: Refusals::default(),
                 out: VecDeque::new(),
             },
         };
+        let found = hub.base.journal.state.decide_beginning(hub.base.config.epoch);
+        hub.base.at(Time(0)).record_together(found.into_iter());
         hub.files.drop_copies_of_nobody(&mut hub.base.at(Time(0)));
         hub.set_timers();
         hub
@@ -137,7 +140,9 @@ impl Hub {
             Input::Copied(copy, result) => self.files.copied(&mut self.base.at(now), copy, result),
             Input::CopyFound(hash, size) => self.files.copy_found(&mut self.base.at(now), hash, size),
             Input::CopyLost(hash) => self.files.copy_lost(&mut self.base.at(now), hash),
-            Input::ShelfChanged(changed, gone) => self.files.shelf_changed(&mut self.base.at(now), changed, gone),
+            Input::HubFilesChanged(changed, gone) => {
+                self.files.hub_files_changed(&mut self.base.at(now), changed, gone)
+            }
             Input::StoreDegraded(failure) => self.store_degraded(now, failure),
             Input::StoreAbandoned(commits) => self.store_abandoned(now, &commits),
             Input::StoreRecovered => self.store_recovered(now),
@@ -197,7 +202,7 @@ impl Hub {
 
     fn due(&self, timer: Timer) -> Option<Time> {
         match timer {
-            Timer::Hello => self.strangers.oldest().map(|(_, deadline)| deadline),
+            Timer::Hello => self.pending.oldest().map(|(_, deadline)| deadline),
             Timer::Nameless => self.places.next_due(),
             Timer::Session(id) => self.timers.at(Timer::Session(id)),
             Timer::Receipt => self.feeds.receipt_due(),
@@ -214,7 +219,7 @@ impl Hub {
     fn fire(&mut self, now: Time, timer: Timer) {
         match timer {
             Timer::Hello => {
-                if let Some((conn, _)) = self.strangers.oldest().filter(|(_, deadline)| *deadline <= now) {
+                if let Some((conn, _)) = self.pending.oldest().filter(|(_, deadline)| *deadline <= now) {
                     self.turn_away(conn, Failure::new(ErrorCode::WrongProtocol, "no hello within 10 s"));
                 }
             }
@@ -238,7 +243,7 @@ impl Hub {
     #[doc(hidden)]
     pub fn counts(&self) -> Vec<(&'static str, usize)> {
         let mut counts = vec![
-            ("strangers", self.strangers.len()),
+            ("pending connections", self.pending.len()),
             ("registrations", self.entrance.underway.len()),
             ("logins", self.entrance.attempts.len()),
             ("questions", self.base.journal.queries.len()),
@@ -253,6 +258,7 @@ impl Hub {
         counts.extend(self.feeds.counts());
         counts.extend(self.files.holders.counts());
         counts.extend(self.base.journal.state.pushes().counts());
+        counts.push(("wanted copies", self.base.journal.state.copies().count_wished()));
         counts.extend(self.files.copies.counts());
         counts
     }

@@ -22,9 +22,9 @@ pub(super) fn blocked_by(cx: &Cx<'_>, id: PeerId) -> Result<event::Blocks, Failu
 pub(super) fn here_since(cx: &Cx<'_>, seconds: u64) -> Event {
     let millis = i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
     let start = Timestamp(cx.today().0.saturating_sub(millis));
-    let gone = cx.sessions.visits.departed().iter().filter(|(_, client)| client.since >= start);
-    let gone = gone.filter(|(name_key, _)| !cx.sessions.is_here(name_key));
-    let mut gone: Vec<Client> = gone.map(|(_, client)| client.clone()).collect();
+    let gone = cx.sessions.visits.departed_since(start, cx.journal.state.visits().iter());
+    let gone = gone.into_iter().filter(|(name_key, _)| !cx.sessions.is_here(name_key));
+    let mut gone: Vec<Client> = gone.map(|(_, client)| client).collect();
     gone.sort_by_key(|client| (client.since, client.number));
     let mut clients: Vec<Client> = cx.journal.state.roster().lines().cloned().collect();
     clients.sort_by_key(|client| client.number);

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::PeerId;
 use super::cx::Cx;
-use super::files::locate;
-use super::files::offers::check_content;
+use super::files::check_content;
 use super::state::{Push, SessionRecord};
 use crate::protocol::limits::{PUSHES, PUSHES_TO_ONE};
 use crate::protocol::line::pointer_at;
@@ -88,7 +87,7 @@ pub(super) fn accept(cx: &mut Cx<'_>, id: PeerId, number: u64) -> Result<Event, 
     let push = push_for(cx, id, number)?;
     let (giver, from, to, content) = (push.giver.clone(), push.from, push.to.clone(), push.content.clone());
     log_end(cx, number, giver, &to, "accepted");
-    let Some((offer, key)) = locate::only_holder(cx, from, &content) else {
+    let Some((offer, key)) = cx.only_holder(from, &content) else {
         record_of_push(cx, &SessionRecord::PushGone { number });
         return Err(no_such_push());
     };

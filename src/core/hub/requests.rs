@@ -11,7 +11,7 @@ use crate::protocol::line::pointer_at;
 use crate::protocol::name::NameKey;
 use crate::protocol::request::{self, HubRequest};
 use crate::protocol::wire::Ask;
-use crate::protocol::{ErrorCode, Event, Failure, Id, Request, event};
+use crate::protocol::{ErrorCode, Event, Failure, Id, Request, Timestamp, event};
 
 /// How much is gone through for the price of one request.
 const FOR_ONE: usize = 100;
@@ -148,8 +148,12 @@ impl Hub {
         let many = |count: usize| u32::try_from(1 + count / FOR_ONE).unwrap_or(u32::MAX);
         match request {
             HubRequest::Status(_) => many(self.base.sessions.visits.len()),
+            HubRequest::Whois(_) => {
+                many(self.base.sessions.visits.departed_len() + self.base.journal.state.visits().len())
+            }
             HubRequest::Who(who) if who.since.is_some() => {
-                many(self.base.journal.state.roster().len() + self.base.sessions.visits.departed().len())
+                let state = &self.base.journal.state;
+                many(state.roster().len() + self.base.sessions.visits.departed_len() + state.visits().len())
             }
             HubRequest::Broadcast(_) => many(self.base.sessions.names()),
             HubRequest::Say(say) => many(rooms::size_of(&self.base, &say.room)),
@@ -164,7 +168,7 @@ impl Hub {
             HubRequest::Register(_) | HubRequest::Dereg(_) | HubRequest::Quit(_) => 1,
             HubRequest::Who(_) | HubRequest::List(_) | HubRequest::Chunks(_) => 1,
             HubRequest::Accept(_) | HubRequest::Decline(_) | HubRequest::Message(_) => 1,
-            HubRequest::Ping(_) | HubRequest::Whois(_) => 1,
+            HubRequest::Ping(_) => 1,
             HubRequest::PrivateOpen(_) | HubRequest::Block(_) | HubRequest::Unblock(_) | HubRequest::Blocks(_) => 1,
             HubRequest::RoomLeave(_) | HubRequest::Focus(_) => 1,
         }
@@ -218,8 +222,8 @@ fn whois(cx: &Cx<'_>, id: PeerId, request: &request::Whois) -> Result<Event, Fai
     let other = request.name.as_deref().filter(|name| NameKey::of(name) != me);
     let key = other.map_or_else(|| Ok(me.clone()), |name| state.other(&me, name, "/name"))?;
     let name = state.names().shown(&key);
-    let client = state.roster().get(&name).or_else(|| cx.sessions.visits.departed().get(&key));
-    let Some(client) = client.cloned() else {
+    let gone = || cx.sessions.visits.departed_since(Timestamp(i64::MIN), state.visits().iter()).remove(&key);
+    let Some(client) = state.roster().get(&name).cloned().or_else(gone) else {
         return Err(Failure::new(ErrorCode::NotOnline, format!("{name} is not there.")).at(pointer_at("/name")));
     };
     Ok(event::Roster { revision: state.revision(), clients: vec![client], next: None }.into())

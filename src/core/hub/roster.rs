@@ -65,7 +65,7 @@ pub(super) fn close_visits(cx: &mut Cx<'_>, numbers: Vec<u64>) {
 
 pub(super) fn keep_visit(cx: &mut Cx<'_>, number: u64) {
     if let Some(record) = cx.sessions.visits.record(number, cx.config.run) {
-        cx.persist(Record::Visit(record));
+        cx.record(Record::Visit(record));
     }
 }
 

@@ -17,8 +17,8 @@ const ADDRESS: &str = "address";
 /// The key of the setting that says that an invite was ever created.
 const INVITED: &str = "invited";
 
-const COLUMNS: &str =
-    "name, digest, uses, (SELECT count(*) FROM invited WHERE invited.digest = invites.digest), until, made";
+const COLUMNS: &str = "name, digest, uses,
+    (SELECT count(*) FROM invited WHERE invited.digest = invites.digest AND NOT revoked), until, made";
 
 /// The store, opened to manage invites. A hub may have it open at the same time; changes take effect at once.
 pub struct InviteBook {
@@ -90,7 +90,7 @@ impl InviteBook {
         in_transaction(&mut self.database, &self.file, |database| {
             let gone = || -> rusqlite::Result<usize> {
                 let of = "SELECT digest FROM invites WHERE name = ?1";
-                database.execute(&format!("DELETE FROM invited WHERE digest IN ({of})"), [name])?;
+                database.execute(&format!("UPDATE invited SET revoked = 1 WHERE digest IN ({of})"), [name])?;
                 database.execute("DELETE FROM invites WHERE name = ?1", [name])
             };
             match gone().map_err(|e| failure(&self.file, &e))? {
@@ -139,7 +139,7 @@ pub(super) fn find(
     let Some(invite) = database.prepare_cached(&sql)?.query_row([digest.0], record).optional()? else {
         return Ok(None);
     };
-    let sql = "SELECT 1 FROM invited WHERE digest = ?1 AND key = ?2";
+    let sql = "SELECT 1 FROM invited WHERE digest = ?1 AND key = ?2 AND NOT revoked";
     let counted = database.prepare_cached(sql)?.exists(params![digest.0, key.0])?;
     Ok(Some((invite, counted)))
 }

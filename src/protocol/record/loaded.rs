@@ -2,6 +2,7 @@
 
 use super::{Bringer, CopyRecord, FailureRecord, Span, VisitRecord};
 use crate::protocol::PublicKey;
+use crate::protocol::invite::InviteDigest;
 use crate::protocol::name::NameKey;
 use crate::protocol::types::RoomAccess;
 
@@ -66,10 +67,13 @@ pub struct Loaded {
     pub blocks: Vec<(NameKey, NameKey)>,
     /// The rooms, in the order of their numbers.
     pub rooms: Vec<RoomRecord>,
-    /// The newest visits of earlier runs, oldest first; see [`VISITS_LOADED`](crate::protocol::limits::VISITS_LOADED).
+    /// The newest visits, see [`VISITS_LOADED`](crate::protocol::limits::VISITS_LOADED), and the last one under each name;
+    /// oldest first.
     pub visits: Vec<VisitRecord>,
     /// The names, addresses and keys with failed logins.
     pub failures: Vec<FailureRecord>,
+    /// The keys that each invite has let in, sorted.
+    pub invited: Vec<(InviteDigest, PublicKey)>,
     /// The copies that the hub keeps, in the order of their owners' keys, then of their file names.
     pub copies: Vec<CopyRecord>,
     /// The messages to one person that they have not received, in the order of their numbers.
@@ -78,6 +82,8 @@ pub struct Loaded {
     pub there: Vec<(NameKey, Vec<Span>)>,
     /// The number of the newest message; 0 if there was never one.
     pub last_message: u64,
+    /// Messages below this number are not kept any more.
+    pub trimmed: u64,
     /// The digest of all messages that were ever sent.
     pub said: [u8; 16],
     /// The highest number that any room has had.

@@ -1,4 +1,4 @@
-//! Logins: passwords are checked elsewhere, and their failures counted ([`crate::core::hub::entrance::failures`]).
+//! Logins: passwords are checked elsewhere, and their failures counted in the state.
 //!
 //! An unknown name is treated in every way as a known one with a wrong password: it is checked, counted and locked.
 
@@ -10,7 +10,6 @@ use crate::core::hub::{Access, Output, PeerId};
 use crate::protocol::limits::PASSWORD_BYTES;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{NameKey, check_person};
-use crate::protocol::record::{FailureRecord, Record};
 use crate::protocol::{ErrorCode, Failure, Id, Network, PublicKey, Request, Timestamp, log, request};
 
 /// Failures of an address are those of many people, perhaps: so many times more are allowed.
@@ -66,12 +65,13 @@ impl Entrance {
 
     /// No more is checked than may fail: not one after the other, and not at once.
     fn may_try(&self, cx: &Cx<'_>, attempt: &Attempt) -> Result<(), Failure> {
-        let locked = attempt.counted.iter().filter_map(|(whom, _)| self.failures.locked(whom, cx.now)).max();
+        let (failures, today, policy) = (cx.journal.state.failures(), cx.today(), &cx.config.logins);
+        let locked = attempt.counted.iter().filter_map(|(whom, _)| failures.locked(whom, today, policy)).max();
         if let Some(wait) = locked {
             return Err(locked_out(wait));
         }
         let full =
-            |(whom, most): &(String, u32)| self.failures.count(whom, cx.now) + self.attempts.counted(whom) >= *most;
+            |(whom, most): &(String, u32)| failures.count(whom, today, policy) + self.attempts.counted(whom) >= *most;
         if attempt.counted.iter().any(full) || !self.attempts.has_room_for(attempt) {
             let failure = Failure::new(ErrorCode::SlowDown, "Other logins are being checked.");
             return Err(failure.wait(500));
@@ -79,23 +79,20 @@ impl Entrance {
         Ok(())
     }
 
-    pub(in crate::core::hub) fn login_failed(&mut self, cx: &mut Cx<'_>, attempt: Attempt) {
-        let (today, policy) = (cx.today(), cx.config.logins.clone());
-        let mut records: Vec<FailureRecord> = Vec::new();
-        for (whom, max) in &attempt.counted {
-            records.push(self.failures.add(whom, cx.now, today, *max, &policy));
-        }
-        let (failures, from) = (records.first().map_or(0, |first| first.count), attempt.address.clone());
+    pub(in crate::core::hub) fn login_failed(&self, cx: &mut Cx<'_>, attempt: Attempt) {
+        let today = cx.today();
+        let failed = cx.journal.state.decide_login_failed(today, &cx.config.logins, &attempt.counted);
+        cx.record_together(failed.records());
+        let (failures, from) = (failed.counted.first().map_or(0, |first| first.count), attempt.address.clone());
         cx.log(log::LoginFailed { name: attempt.name.clone(), address: from, failures });
         let mut failure = Failure::from(ErrorCode::BadLogin);
-        for record in records {
+        for record in failed.counted {
             if let Some(wait) = record.locked_for {
                 let until = Timestamp(today.0.saturating_add_unsigned(wait));
                 cx.log(log::LoginLocked { whom: record.whom.clone(), failures: record.count, until });
                 let message = format!("The name or the password is wrong. No login is checked for {}.", seconds(wait));
                 failure = Failure::new(ErrorCode::BadLogin, message).wait(wait);
             }
-            cx.persist(Record::Failures(record));
         }
         // Whoever knows that it failed knows that it was counted.
         let Attempt { peer, request_id, .. } = attempt;

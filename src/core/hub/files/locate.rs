@@ -15,7 +15,7 @@ use crate::protocol::line::pointer_at;
 use crate::protocol::name::{HUB, NameKey};
 use crate::protocol::types::{ChunkHolder, Content, FoundFile, Holding};
 use crate::protocol::wire::Folder;
-use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Event, Failure, Id, Offer, PublicKey, event, request};
+use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Event, Failure, Id, event, request};
 
 /// How many offers are looked through for the price of one request.
 const LOOKED_THROUGH: usize = 10_000;
@@ -144,7 +144,7 @@ impl Files {
     ) -> Option<event::Holder> {
         let name = &cx.sessions.get(id)?.name.as_ref()?.name;
         if self.holders.offers(&content.hash).any(|(_, owner)| **owner == **name) {
-            let (offer, key) = only_holder(cx, id, content)?;
+            let (offer, key) = cx.only_holder(id, content)?;
             return Some(event::Holder { offer, key, has: None });
         }
         let (_, part) = self.holders.had(&content.hash).find(|(holder, _)| *holder == id)?;
@@ -157,7 +157,7 @@ impl Files {
         if part.chunks.is_some() && Some(part.chunking) != content.chunking() {
             return None;
         }
-        let (offer, key) = only_holder(cx, id, content)?;
+        let (offer, key) = cx.only_holder(id, content)?;
         Some(event::Holder { offer, key, has: part.chunks.clone() })
     }
 
@@ -305,13 +305,6 @@ impl Files {
         let Content { size, chunks, .. } = *content;
         Some(FoundFile { file: file.to_owned(), size, hash, chunks, holders })
     }
-}
-
-/// A client by itself as a holder of a content that it offers to one person.
-pub(in crate::core::hub) fn only_holder(cx: &Cx<'_>, id: PeerId, content: &Arc<Content>) -> Option<(Offer, PublicKey)> {
-    let peer = cx.sessions.get(id)?;
-    let shelved = Shelved { owner: Owner::Client(id), content: content.clone() };
-    Some((cx.offer(&peer.name.as_ref()?.name, &shelved), peer.key))
 }
 
 /// Looking through so many offers costs more than one request.

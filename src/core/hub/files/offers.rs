@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use crate::core::hub::cx::Cx;
 use crate::core::hub::files::Files;
+use crate::core::hub::files::check_content;
+use crate::core::hub::files::copies::has_copy;
 use crate::core::hub::state::{Owner, SessionRecord, Shelved, key};
 use crate::core::hub::{PeerId, roster};
 use crate::protocol::human::quoted;
 use crate::protocol::limits::{ANSWER_BYTES, FILES_PER_REQUEST, PUBLISH_FILES};
 use crate::protocol::line::pointer_at;
-use crate::protocol::name::{HUB, NameKey, check_file};
+use crate::protocol::name::{HUB, NameKey};
 use crate::protocol::types::Content;
 use crate::protocol::wire::Publish;
 use crate::protocol::{ErrorCode, Event, Failure, event, log, request};
@@ -95,8 +97,8 @@ impl Files {
                 let from = (Bound::Included(prefix), Bound::Unbounded);
                 let below = peer.offers.range::<str, _>(from).map(|(name, _)| name.to_string());
                 files.extend(below.take_while(|name| name.starts_with(prefix)));
-                files.extend(self.copies.below(&me.name_key, prefix));
-            } else if peer.offers.contains_key(file.as_str()) || self.copies.has(&me.name_key, &file) {
+                files.extend(cx.journal.state.copies().below(&me.name_key, prefix));
+            } else if peer.offers.contains_key(file.as_str()) || has_copy(cx, &me.name_key, &file) {
                 files.push(file.clone());
             }
             if files.len() == before {
@@ -131,7 +133,7 @@ impl Files {
         cx.spend_request(id)?;
         let peer = cx.sessions.get(id).ok_or(ErrorCode::Internal)?;
         files.truncate(PUBLISH_FILES);
-        files.retain(|file| peer.offers.contains_key(file.as_str()) || self.copies.has(&me.name_key, file));
+        files.retain(|file| peer.offers.contains_key(file.as_str()) || has_copy(cx, &me.name_key, file));
         files.sort();
         files.dedup();
         self.take_off(cx, id, files)
@@ -171,7 +173,7 @@ impl Files {
         let mut gone = Vec::with_capacity(files.len());
         for file in files.iter().map(AsRef::as_ref) {
             if cx.config.files.is_some()
-                && let Some(content) = self.copies.servable(&name_key, file)
+                && let Some(content) = self.servable_copy(cx, &name_key, file)
             {
                 self.list(cx, owner, Shelved { owner: Owner::Kept, content });
                 continue;
@@ -210,11 +212,4 @@ impl Files {
 /// Whether an offer is this person's. What the hub keeps is the hub's, too.
 pub(in crate::core::hub) fn is_from(from: Option<&NameKey>, owner: &str, shelved: &Shelved) -> bool {
     from.is_none_or(|from| NameKey::of(owner) == *from || (from.as_str() == HUB && shelved.owner == Owner::Kept))
-}
-
-/// Whether a content can be offered.
-pub(in crate::core::hub) fn check_content(content: &Content) -> Result<(), Failure> {
-    check_file(&content.file)?;
-    content.chunking().ok_or_else(|| Failure::new(ErrorCode::BadRequest, "size and chunks do not fit together"))?;
-    Ok(())
 }

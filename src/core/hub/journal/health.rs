@@ -58,7 +58,7 @@ fn subject(record: &Record) -> Option<Subject> {
         Record::Message(_) | Record::MessageAbandoned(_) | Record::Answered(_) | Record::Received { .. } => None,
         Record::Block { .. } | Record::Unblock { .. } | Record::KeyForgotten { .. } | Record::Copy(_) => None,
         Record::Room { .. } | Record::RoomGone { .. } | Record::Member { .. } | Record::MemberGone { .. } => None,
-        Record::TrimBefore { .. } | Record::TrimTo { .. } => None,
+        Record::Trim { .. } => None,
     }
 }
 

@@ -1,4 +1,5 @@
-//! Who has been here: each registration is a visit, which `status` shows and the store keeps.
+//! Who has been here in this run: each registration is a visit, which `status` shows. The last one of everybody, of earlier
+//! runs too, is in the state.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -31,20 +32,6 @@ struct Visit {
 }
 
 impl Visits {
-    /// With those of earlier runs, oldest first.
-    pub(in crate::core::hub) fn load(records: Vec<VisitRecord>) -> Self {
-        let mut visits = Self::default();
-        for record in records {
-            let Ok(address) = record.address.parse::<SocketAddr>() else { continue };
-            // A hub that was killed has not written when they left.
-            let since = record.closed.unwrap_or(record.opened);
-            let (name, number, key) = (record.name, record.number, record.key);
-            let (state, address) = (Presence::Offline, address.ip());
-            visits.left(Client { name, number, state, since, key, address, port: 0, link_port: 0, you: false });
-        }
-        visits
-    }
-
     /// How many visits there were.
     pub(in crate::core::hub) fn count(&self) -> u64 {
         self.count
@@ -55,9 +42,27 @@ impl Visits {
         self.newest.len()
     }
 
-    /// Those who have left, as the roster showed them last.
-    pub(in crate::core::hub) fn departed(&self) -> &HashMap<NameKey, Client> {
-        &self.departed
+    /// How many of those who have left are known.
+    pub(in crate::core::hub) fn departed_len(&self) -> usize {
+        self.departed.len()
+    }
+
+    /// Who has left at this time or later, in this run or, as far as `last` says, before.
+    pub(in crate::core::hub) fn departed_since<'a>(
+        &'a self,
+        start: Timestamp,
+        last: impl Iterator<Item = &'a VisitRecord>,
+    ) -> HashMap<NameKey, Client> {
+        let mut departed: HashMap<NameKey, Client> = HashMap::new();
+        for client in last.filter_map(as_departed).filter(|client| client.since >= start) {
+            let name_key = NameKey::of(&client.name);
+            if departed.get(&name_key).is_none_or(|other| other.since <= client.since) {
+                departed.insert(name_key, client);
+            }
+        }
+        departed.extend(self.departed.iter().map(|(name_key, client)| (name_key.clone(), client.clone())));
+        departed.retain(|_, client| client.since >= start);
+        departed
     }
 
     /// Somebody comes. Gives the number of their visit.
@@ -136,4 +141,13 @@ impl Visits {
         let at = self.newest.binary_search_by_key(&number, |visit| visit.number).ok()?;
         self.newest.get_mut(at)
     }
+}
+
+/// Somebody whose last visit this was, as the roster would have shown them when they left.
+fn as_departed(visit: &VisitRecord) -> Option<Client> {
+    let address = visit.address.parse::<SocketAddr>().ok()?.ip();
+    // A hub that was killed has not written when they left.
+    let since = visit.closed.unwrap_or(visit.opened);
+    let (name, number, key, state) = (visit.name.clone(), visit.number, visit.key, Presence::Offline);
+    Some(Client { name, number, state, since, key, address, port: 0, link_port: 0, you: false })
 }

@@ -1,4 +1,6 @@
-//! What all hubs would share if there were several: whose name is whose, who blocks whom, the rooms, the mail.
+//! What all hubs would share if there were several: whose name is whose, who blocks whom, the rooms, the mail, failed
+//! logins, spent invites, copies, who has been here; and, as long as their sessions last, who is here and what they
+//! offer.
 //!
 //! There is one way in: [`State::apply`] takes a record, which cannot fail. Records are what is logged, stored,
 //! replayed and hashed; they are made by those who judge what clients ask, and mean the same in every version of the
@@ -9,8 +11,11 @@
 
 mod attendance;
 mod blocks;
+mod copies;
 mod decide;
+mod failures;
 mod hashed;
+mod invites;
 mod mail;
 mod mailbox;
 mod names;
@@ -22,9 +27,11 @@ mod session_record;
 mod share;
 mod snapshot;
 mod table;
+mod visits;
 
 pub(super) use attendance::Attendance;
-pub(super) use decide::{Author, Decision, Notice, Outcome, Proposal, Terms};
+pub(super) use copies::{Body, CopyKey, Wish, body};
+pub(super) use decide::{Author, CheckedLogin, Decision, LoginRight, Notice, Outcome, Proposal, Terms};
 pub(super) use pushes::Push;
 pub(super) use search_index::SearchIndex;
 pub use session_record::SessionRecord;
@@ -32,12 +39,16 @@ pub use snapshot::Snapshot;
 pub(super) use table::{Key, Owner, Shelved, key};
 
 use blocks::Blocks;
+use copies::Copies;
+use failures::Failures;
+use invites::Invites;
 use mail::Mail;
 use names::Names;
 use presence::Roster;
 use pushes::Pushes;
 use rooms::{Membership, Room, Rooms};
 use table::Table;
+use visits::LastVisits;
 
 use crate::core::digest::{Digest, combined};
 use crate::protocol::Record;
@@ -50,6 +61,10 @@ pub struct State {
     blocks: Blocks,
     rooms: Rooms,
     mail: Mail,
+    failures: Failures,
+    invites: Invites,
+    copies: Copies,
+    visits: LastVisits,
     roster: Roster,
     table: Table,
     pushes: Pushes,
@@ -65,7 +80,17 @@ impl State {
             names: Names::load(&loaded.names),
             blocks: Blocks::of(&loaded.blocks),
             rooms: Rooms::load(std::mem::take(&mut loaded.rooms), loaded.last_room),
-            mail: Mail::load(loaded.last_message, Digest::from_bytes(loaded.said), &loaded.names, waiting, there),
+            mail: Mail::load(
+                (loaded.last_message, loaded.trimmed),
+                Digest::from_bytes(loaded.said),
+                &loaded.names,
+                waiting,
+                there,
+            ),
+            failures: Failures::of(std::mem::take(&mut loaded.failures)),
+            invites: Invites::of(std::mem::take(&mut loaded.invited)),
+            copies: Copies::load(std::mem::take(&mut loaded.copies)),
+            visits: LastVisits::of(std::mem::take(&mut loaded.visits)),
             ..Self::default()
         };
         state.begin_anew();
@@ -75,6 +100,7 @@ impl State {
     /// What only sessions keep up ends with them: nobody is here.
     pub fn begin_anew(&mut self) {
         self.mail.end_all();
+        self.copies.end_all();
         (self.roster, self.table, self.pushes) = (Roster::default(), Table::default(), Pushes::default());
         self.revision = 0;
     }
@@ -82,7 +108,9 @@ impl State {
     /// A hash of everything in it.
     pub fn digest(&self) -> Digest {
         let kept = [self.names.digest(), self.blocks.digest(), self.rooms.digest(), self.mail.digest()];
-        combined(&[combined(&kept), self.roster.digest(), self.table.digest(), self.pushes.digest()])
+        let people = [self.failures.digest(), self.invites.digest(), self.copies.digest(), self.visits.digest()];
+        let of_sessions = [self.roster.digest(), self.table.digest(), self.pushes.digest()];
+        combined(&[combined(&kept), combined(&people), combined(&of_sessions)])
     }
 
     /// Whose name is whose.
@@ -103,6 +131,21 @@ impl State {
     /// What was said.
     pub(super) fn mail(&self) -> &Mail {
         &self.mail
+    }
+
+    /// Which logins have failed.
+    pub(super) fn failures(&self) -> &Failures {
+        &self.failures
+    }
+
+    /// What the hub keeps of what others offer.
+    pub(super) fn copies(&self) -> &Copies {
+        &self.copies
+    }
+
+    /// Who has been here.
+    pub(super) fn visits(&self) -> &LastVisits {
+        &self.visits
     }
 
     /// Who is here.
@@ -148,6 +191,10 @@ impl State {
             SessionRecord::Pushed { number, push } => self.pushes.add(*number, push.clone()),
             SessionRecord::PushTaken { number, taker } => self.pushes.set_taker(*number, *taker),
             SessionRecord::PushGone { number } => self.pushes.remove(*number),
+            SessionRecord::CopyWished { owner, wish } => {
+                self.copies.wish((owner.clone(), wish.content.file.to_string()), wish.clone());
+            }
+            SessionRecord::CopyUnwished { owner, file } => self.copies.unwish(&(owner.clone(), file.clone())),
         }
     }
 
@@ -186,15 +233,14 @@ impl State {
                 self.rooms.join(*room, name_key, Membership { since: *since, by: by.clone() });
             }
             Record::MemberGone { room, name_key } => self.rooms.leave(*room, name_key),
-            // These have their rows in the store and are counted elsewhere in memory.
-            Record::InviteSpent { .. }
-            | Record::Visit(_)
-            | Record::Failures(_)
-            | Record::Copy(_)
-            | Record::CopyGone { .. }
-            | Record::TrimBefore { .. }
-            | Record::TrimTo { .. }
-            | Record::Answered(_) => {}
+            Record::InviteSpent { digest, key } => self.invites.spend(*digest, *key),
+            Record::Visit(visit) => self.visits.set(visit),
+            Record::Failures(failures) => self.failures.set(failures),
+            Record::Copy(copy) => self.copies.keep(copy),
+            Record::CopyGone { name_key, file } => self.copies.lose(&(name_key.clone(), file.clone())),
+            Record::Trim { below } => self.mail.trim(*below),
+            // It has its row in the store, and none in memory.
+            Record::Answered(_) => {}
         }
     }
 }

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::*;
+use crate::core::hub::LoginPolicy;
 use crate::core::time::Rng;
+use crate::protocol::invite::InviteDigest;
 use crate::protocol::limits::HubLimits;
 use crate::protocol::name::NameKey;
-use crate::protocol::record::IdempotencyKey;
+use crate::protocol::record::{CopyRecord, IdempotencyKey, VisitRecord};
 use crate::protocol::types::Content;
 use crate::protocol::{Client, ContentHash, Failure, Network, Presence, PublicKey, Timestamp, request};
 
@@ -21,6 +23,7 @@ pub(crate) struct Play {
     pub(crate) live: State,
     pub(crate) records: Vec<Said>,
     asked: i64,
+    visits: u64,
 }
 
 /// A record of either kind.
@@ -39,7 +42,7 @@ pub(crate) fn apply(state: &mut State, said: &Said) {
 
 impl Play {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { rng: Rng(seed), live: State::default(), records: Vec::new(), asked: 0 }
+        Self { rng: Rng(seed), live: State::default(), records: Vec::new(), asked: 0, visits: 0 }
     }
 
     /// Goes on until there are so many records, or a few more.
@@ -68,6 +71,11 @@ impl Play {
         of.get(at).map(|name| (*name).to_owned()).unwrap_or_default()
     }
 
+    fn take_of_session(&mut self, record: SessionRecord) {
+        self.live.apply_of_session(&record);
+        self.records.push(Said::OfSession(record));
+    }
+
     fn take(&mut self, record: Record) {
         self.live.apply(&record);
         self.records.push(Said::Kept(record));
@@ -94,7 +102,15 @@ impl Play {
                 Record::There { name_key, spans: attendance.spans().to_vec() }
             }
             4 | 5 => return self.session(name),
+            6 => return self.login(name, key),
+            7 => return self.copy(name),
+            8 => self.visit(name, key),
             3 if self.rng.below(40) == 0 => return self.remove(name_key),
+            9 if self.rng.below(10) == 0 => {
+                let below = self.live.mail().last().saturating_sub(self.rng.below(100));
+                let Some(trim) = self.live.decide_trim(below) else { return };
+                trim
+            }
             _ => return self.propose(name, name_key, key),
         };
         self.take(record);
@@ -129,12 +145,69 @@ impl Play {
             6 => SessionRecord::PushGone { number: self.rng.below(last + 1) },
             _ => SessionRecord::Unlisted { owner, file },
         };
-        self.live.apply_of_session(&record);
-        self.records.push(Said::OfSession(record));
+        self.take_of_session(record);
+    }
+
+    /// A login fails or is right, or somebody is let in by an invite.
+    fn login(&mut self, name: String, key: PublicKey) {
+        let (today, policy) = (Timestamp(self.asked * 500), LoginPolicy::default());
+        let whom = format!("name:{}", NameKey::of(&name));
+        let records: Vec<Record> = match self.rng.below(4) {
+            0 => self.live.decide_login_right(today, &whom).into_iter().collect(),
+            1 => vec![Record::InviteSpent { digest: InviteDigest::of(&self.pick(&ROOMS)), key }],
+            _ => {
+                let address = format!("address:10.0.0.{}", self.rng.below(3));
+                self.live.decide_login_failed(today, &policy, &[(whom, 3), (address, 30)]).records().collect()
+            }
+        };
+        records.into_iter().for_each(|record| self.take(record));
+    }
+
+    /// Somebody's visit begins, or their last one ends.
+    fn visit(&mut self, name: String, key: PublicKey) -> Record {
+        let (today, last) = (Timestamp(self.asked), self.live.visits().iter().find(|visit| visit.name == name));
+        match last.filter(|visit| visit.closed.is_none()).cloned() {
+            Some(visit) => Record::Visit(VisitRecord { closed: Some(today), messages: 3, ..visit }),
+            None => {
+                self.visits += 1;
+                let (run, number, address) = (1 + self.visits / 300, self.visits % 300, "10.0.0.1:5".to_owned());
+                Record::Visit(VisitRecord { run, number, name, key, address, opened: today, closed: None, messages: 0 })
+            }
+        }
+    }
+
+    /// Somebody wishes a copy; it is made, or lost.
+    fn copy(&mut self, name: String) {
+        let (name_key, file) = (NameKey::of(&name), format!("{}.txt", self.rng.below(9)));
+        if !self.live.names().is_taken(&name_key) {
+            return;
+        }
+        let hash = ContentHash([self.rng.below(5) as u8; 32]);
+        let (size, modified) = (1 + self.rng.below(3), Some(Timestamp(self.asked)));
+        let content = Content { file: file.as_str().into(), size, hash, chunk_size: 1 << 20, chunks: 1, modified };
+        let (owner, key, number) = (name_key.clone(), (name_key.clone(), file.clone()), self.live.copies().last());
+        match self.rng.below(5) {
+            0 | 1 => {
+                let wish = Wish { number: number + 1, session: self.rng.below(9), content: content.into() };
+                self.take_of_session(SessionRecord::CopyWished { owner, wish });
+            }
+            2 => {
+                // It was made for an older wish, or for this one.
+                let Some(wish) = self.live.decide_copied(number, &key) else { return };
+                let content = (*wish.content).clone();
+                self.take(Record::Copy(CopyRecord { name_key, owner: name, content }));
+                self.take_of_session(SessionRecord::CopyUnwished { owner, file });
+            }
+            3 => self.take(Record::Copy(CopyRecord { name_key, owner: name, content })),
+            _ => self.take(Record::CopyGone { name_key, file }),
+        }
     }
 
     /// The keeper removes a name.
     fn remove(&mut self, name_key: NameKey) {
+        for file in self.live.copies().below(&name_key, "") {
+            self.take(Record::CopyGone { name_key: name_key.clone(), file });
+        }
         let rooms: Vec<u64> = self.live.rooms().joined_by(&name_key).collect();
         for room in rooms.into_iter().filter(|room| self.live.rooms().size(*room) == 1).collect::<Vec<_>>() {
             self.take(Record::RoomGone { room });
@@ -192,7 +265,11 @@ pub(crate) fn answers(state: &State) -> Vec<String> {
     answers.extend(state.table().from(&key("", "")).map(|(key, offer)| format!("{key:?} {offer:?}")));
     answers.extend((0..=state.pushes().last()).filter_map(|n| state.pushes().get(n)).map(|push| format!("{push:?}")));
     answers.push(format!("{:?}", (0..9).map(|n| state.pushes().accepted_by(n)).collect::<Vec<_>>()));
+    answers.extend([format!("{:?}", state.failures.rows()), format!("{:?}", state.invites.rows())]);
+    answers.extend([format!("{:?}", state.copies.rows()), format!("{:?}", state.visits.rows())]);
+    answers.push(format!("{}", state.copies().used()));
     answers.extend([format!("{:?}", state.mail.rows()), format!("{:?}", state.rooms.rows())]);
+    answers.push(format!("{}", state.mail().trimmed()));
     answers.push(format!("{} {} {}", state.rooms().last(), state.mail().last(), state.revision()));
     answers
 }

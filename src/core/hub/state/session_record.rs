@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::copies::Wish;
 use super::pushes::Push;
 use super::table::Owner;
+use crate::protocol::name::NameKey;
 use crate::protocol::types::Content;
 use crate::protocol::{Client, Timestamp};
 
@@ -53,6 +55,20 @@ pub enum SessionRecord {
     PushGone {
         /// Its number.
         number: u64,
+    },
+    /// Somebody wishes that the hub keeps a copy of what they offer.
+    CopyWished {
+        /// Who.
+        owner: NameKey,
+        /// The content.
+        wish: Wish,
+    },
+    /// Nobody wishes that copy any more, or it is there.
+    CopyUnwished {
+        /// Whose it was.
+        owner: NameKey,
+        /// Which.
+        file: String,
     },
     /// Something is not offered any more.
     Unlisted {

@@ -8,14 +8,20 @@ use serde::{Deserialize, Serialize};
 
 use super::State;
 use super::blocks::Blocks;
+use super::copies::{Copies, CopyRows};
+use super::failures::Failures;
+use super::invites::Invites;
 use super::mail::{Mail, MailRows};
 use super::names::{Names, Owned};
 use super::presence::Roster;
 use super::pushes::{Push, Pushes};
 use super::rooms::{RoomRows, Rooms};
 use super::table::{Listing, Table};
+use super::visits::LastVisits;
+use crate::protocol::invite::InviteDigest;
 use crate::protocol::name::NameKey;
-use crate::protocol::{Client, ErrorCode, Failure};
+use crate::protocol::record::{FailureRecord, VisitRecord};
+use crate::protocol::{Client, ErrorCode, Failure, PublicKey};
 
 /// The version of the form that this program writes.
 const VERSION: u32 = 1;
@@ -28,6 +34,14 @@ pub struct Snapshot {
     blocks: Vec<(NameKey, NameKey)>,
     rooms: RoomRows,
     mail: MailRows,
+    #[serde(default)]
+    failures: Vec<FailureRecord>,
+    #[serde(default)]
+    invited: Vec<(InviteDigest, PublicKey)>,
+    #[serde(default)]
+    copies: CopyRows,
+    #[serde(default)]
+    visits: Vec<VisitRecord>,
     /// The newest revision of the roster and the table, and their rows with theirs.
     #[serde(default)]
     revision: u64,
@@ -51,6 +65,10 @@ impl State {
             blocks: self.blocks.rows(),
             rooms: self.rooms.rows(),
             mail: self.mail.rows(),
+            failures: self.failures.rows(),
+            invited: self.invites.rows(),
+            copies: self.copies.rows(),
+            visits: self.visits.rows(),
             revision: self.revision,
             roster: self.roster.rows(),
             table: self.table.rows(),
@@ -64,7 +82,8 @@ impl State {
     /// # Errors
     /// `store-failed` if a newer program has written it.
     pub fn restore(snapshot: Snapshot) -> Result<Self, Failure> {
-        let Snapshot { version, names, blocks, rooms, mail, revision, roster, table, last_push, pushes } = snapshot;
+        let Snapshot { version, names, blocks, rooms, mail, failures, invited, copies, visits, .. } = snapshot;
+        let Snapshot { revision, roster, table, last_push, pushes, .. } = snapshot;
         if version != VERSION {
             let message = format!("The snapshot has version {version}; this potluck knows {VERSION}.");
             return Err(Failure::new(ErrorCode::StoreFailed, message).hint("Use the newer potluck that wrote it."));
@@ -74,6 +93,10 @@ impl State {
             blocks: Blocks::of(&blocks),
             rooms: Rooms::of(rooms),
             mail: Mail::of(mail),
+            failures: Failures::of(failures),
+            invites: Invites::of(invited),
+            copies: Copies::of(copies),
+            visits: LastVisits::of(visits),
             roster: Roster::of(&roster),
             table: Table::of(table),
             pushes: Pushes::of(last_push, pushes),

@@ -1,5 +1,7 @@
 //! A state is what its records say: live, replayed, read from a snapshot in the middle, or loaded from a store.
 
+use std::sync::Arc;
+
 use super::play_tests::{Play, Said, apply, assert_same, restarted};
 use super::*;
 use crate::protocol::invite::InviteDigest;
@@ -9,7 +11,7 @@ use crate::protocol::record::{
     VisitRecord,
 };
 use crate::protocol::types::Content;
-use crate::protocol::{ContentHash, Network, PublicKey, Timestamp};
+use crate::protocol::{Client, ContentHash, Network, Presence, PublicKey, Timestamp};
 use crate::sim::MemoryStore;
 
 #[test]
@@ -114,6 +116,17 @@ fn records_of_any_kind_in_any_order_do_no_harm() {
     }
 }
 
+fn content() -> Content {
+    Content {
+        file: "a/b.txt".into(),
+        size: 5,
+        hash: ContentHash([1; 32]),
+        chunk_size: 1 << 20,
+        chunks: 1,
+        modified: Some(Timestamp(2_000)),
+    }
+}
+
 /// One record of each kind.
 fn one_of_each() -> Vec<Record> {
     let (anna, ben, key) = (NameKey::of("Anna"), NameKey::of("ben"), PublicKey([7; 32]));
@@ -130,14 +143,7 @@ fn one_of_each() -> Vec<Record> {
     };
     let network = Some(Network::of([192, 0, 2, 7].into()));
     let by = Some(Bringer { by: anna.clone(), network });
-    let content = Content {
-        file: "a/b.txt".into(),
-        size: 5,
-        hash: ContentHash([1; 32]),
-        chunk_size: 1 << 20,
-        chunks: 1,
-        modified: Some(Timestamp(2_000)),
-    };
+    let content = content();
     let visit = VisitRecord {
         run: 3,
         number: 4,
@@ -177,8 +183,44 @@ fn one_of_each() -> Vec<Record> {
         Record::KeyForgotten { name_key: anna.clone(), key },
         Record::Copy(CopyRecord { name_key: anna.clone(), owner: "Anna".into(), content }),
         Record::CopyGone { name_key: anna, file: "a/b.txt".into() },
-        Record::TrimBefore { time: Timestamp(1) },
-        Record::TrimTo { bytes: 1_000 },
+        Record::Trim { below: 5 },
+    ]
+}
+
+/// One record of each kind that goes with its session.
+fn one_of_each_of_sessions() -> Vec<SessionRecord> {
+    let (anna, key) = (NameKey::of("Anna"), PublicKey([7; 32]));
+    let content = Arc::new(content());
+    let client = Client {
+        name: "Anna".into(),
+        number: 4,
+        state: Presence::Away,
+        since: Timestamp(5),
+        key,
+        address: [192, 0, 2, 7].into(),
+        port: 4_000,
+        link_port: 4_001,
+        you: false,
+    };
+    let push = Push {
+        from: 3,
+        giver: "Anna".into(),
+        giver_key: anna.clone(),
+        to: NameKey::of("ben"),
+        content: content.clone(),
+        taker: None,
+    };
+    let (owner, file): (Arc<str>, Arc<str>) = ("Anna".into(), content.file.clone());
+    vec![
+        SessionRecord::Here { client },
+        SessionRecord::Left { name: "Anna".into(), closed: Timestamp(6) },
+        SessionRecord::Listed { owner: owner.clone(), server: Owner::Client(3), content: content.clone() },
+        SessionRecord::Unlisted { owner, file },
+        SessionRecord::Pushed { number: 2, push },
+        SessionRecord::PushTaken { number: 2, taker: Some(5) },
+        SessionRecord::PushGone { number: 2 },
+        SessionRecord::CopyWished { owner: anna.clone(), wish: Wish { number: 1, session: 3, content } },
+        SessionRecord::CopyUnwished { owner: anna, file: "a/b.txt".into() },
     ]
 }
 
@@ -190,11 +232,18 @@ fn records_and_snapshots_are_written_as_ever() {
         let record: Record = serde_json::from_str(line).unwrap();
         assert_eq!(serde_json::to_string(&record).unwrap(), *line);
     }
+    let of_sessions = one_of_each_of_sessions();
+    let of_sessions: Vec<String> = of_sessions.iter().map(|record| serde_json::to_string(record).unwrap()).collect();
+    for line in &of_sessions {
+        let record: SessionRecord = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_string(&record).unwrap(), *line);
+    }
     let mut play = Play::new(7);
     (0..200).for_each(|_| play.step());
     let snapshot = serde_json::to_string_pretty(&play.live.snapshot()).unwrap();
     insta::with_settings!({ snapshot_path => "../../../../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("log-records", lines.join("\n"));
+        insta::assert_snapshot!("log-session-records", of_sessions.join("\n"));
         insta::assert_snapshot!("log-snapshot", snapshot);
     });
     let newer = snapshot.replacen("\"version\": 1", "\"version\": 2", 1);

@@ -78,7 +78,7 @@ fn a_killed_client_takes_its_own_place_in_a_full_hub() {
 
 #[test]
 fn strangers_are_limited() {
-    let limits = HubLimits { strangers: 2, ..HubLimits::default() };
+    let limits = HubLimits { pending_connections: 2, ..HubLimits::default() };
     let mut rig = Rig::new(HubConfig { limits, ..config() });
     for conn in 1..=3 {
         rig.connect(conn, conn as u8);

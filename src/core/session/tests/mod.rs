@@ -39,7 +39,7 @@ fn config() -> SessionConfig {
         inbox: false,
         invite: None,
         link: LinkConfig::client(),
-        patience: Patience { give_up: Duration::from_secs(60), timeout: None, pushes: Some(PUSH_PATIENCE) },
+        patience: SessionTimeouts { give_up: Duration::from_secs(60), timeout: None, pushes: Some(PUSH_PATIENCE) },
         linger: false,
         fail_fast: false,
         downloads: DownloadConfig {
@@ -179,8 +179,7 @@ impl Rig {
                 Output::CheckDir(task, _) | Output::Hash(Offering { task, .. }) | Output::Lend { task, .. } => {
                     self.tasks.push(task)
                 }
-                Output::Fetch(plan) => self.fetches.push(plan.transfer),
-                Output::FetchFolder(plan) => self.fetches.push(plan.transfer),
+                Output::Fetch(transfer, _) => self.fetches.push(transfer),
                 Output::CancelFetch(transfer) => self.cancelled.push(transfer),
                 Output::Peers(peers) => self.may_fetch = peers.into_iter().flatten().collect(),
                 Output::PeersChanged(changes) => {

@@ -11,18 +11,20 @@ mod transfer_numbers;
 mod uploads;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::asks::Origin;
 use super::context::Context;
 use super::pending::Pending;
 use super::{Output, TransferNote};
+use crate::core::fetch::Source;
 use crate::core::time::Time;
 use crate::protocol::event::Holder;
 use crate::protocol::limits::HOLDERS;
 use crate::protocol::line::pointer_at;
 use crate::protocol::wire::{Ask, Settled};
 use crate::protocol::{ContentHash, Direction, ErrorCode, Event, Failure, Request, Transfer, event, request};
-use downloads::Downloads;
+use downloads::DownloadQueue;
 pub(super) use folders::check_get;
 use holdings::Holdings;
 pub(super) use incoming_pushes::void_push_answers;
@@ -30,15 +32,15 @@ use incoming_pushes::{IncomingPushes, not_taken};
 use outgoing_pushes::{OutgoingPushes, given};
 use running::Running;
 use transfer_numbers::TransferNumbers;
-use uploads::Uploads;
+use uploads::ShownUploads;
 
-/// Downloads, uploads, and pushes in both directions. See the [module](self).
+/// DownloadQueue, uploads, and pushes in both directions. See the [module](self).
 #[derive(Default)]
 pub(super) struct Transfers {
     /// Transfers that are queued or under way, by their numbers.
     running: BTreeMap<u64, Running>,
-    downloads: Downloads,
-    uploads: Uploads,
+    downloads: DownloadQueue,
+    uploads: ShownUploads,
     outgoing: OutgoingPushes,
     incoming: IncomingPushes,
     holdings: Holdings,
@@ -50,7 +52,7 @@ impl Transfers {
     fn begin_queued(&mut self, now: Time, cx: &mut Context) {
         while let Some(transfer) = self.downloads.begin(cx.config.downloads.max_transfers) {
             if let Some(start) = self.running.get_mut(&transfer).and_then(|running| running.queued.take()) {
-                cx.output(start);
+                cx.output(Output::Fetch(transfer, start));
             }
         }
         self.tell_places(now, cx);
@@ -148,18 +150,17 @@ impl Transfers {
 
     /// Others have a content that we are fetching, or have more of it.
     pub(super) fn sources_updated(&mut self, cx: &mut Context, update: event::SourcesUpdated) {
-        let sources = holders(cx, update.sources);
+        let sources: Vec<Source> = holders(cx, update.sources).iter().map(Source::from).collect();
         let wants = |running: &Running| running.hash == update.hash && running.direction == Direction::Down;
         for (transfer, running) in self.running.iter_mut().filter(|(_, running)| wants(running)) {
             match &mut running.queued {
-                Some(Output::Fetch(plan)) => {
-                    for source in &sources {
-                        plan.sources.retain(|known| known.key != source.key);
-                        plan.sources.push(source.clone());
-                    }
-                    plan.sources.truncate(HOLDERS);
+                Some(plan) if plan.is_folder() => {}
+                Some(plan) => {
+                    let known = &mut Arc::make_mut(plan).sources;
+                    known.retain(|known| sources.iter().all(|source| source.key != known.key));
+                    known.extend(sources.iter().cloned());
+                    known.truncate(HOLDERS);
                 }
-                Some(_) => {}
                 None => cx.output(Output::Sources(*transfer, sources.clone())),
             }
         }
@@ -247,7 +248,7 @@ impl Transfers {
     /// Breaks off every transfer and tells so. Returns whether a request waited for one.
     pub(super) fn abandon(&mut self, now: Time, cx: &mut Context, failure: &Failure) -> bool {
         let mut failed = false;
-        self.downloads = Downloads::default();
+        self.downloads = DownloadQueue::default();
         for (transfer, running) in std::mem::take(&mut self.running) {
             cx.output(Output::CancelFetch(transfer));
             let event = running.failed(transfer, failure);
@@ -313,6 +314,6 @@ fn stop_following(now: Time, cx: &mut Context, hash: ContentHash) {
 fn holders(cx: &Context, mut sources: Vec<Holder>) -> Vec<Holder> {
     let first = sources.first().map(|first| (first.offer.hash, first.offer.size));
     sources.retain(|holder| Some((holder.offer.hash, holder.offer.size)) == first);
-    sources.iter_mut().for_each(|holder| cx.uplink.place(&mut holder.offer));
+    sources.iter_mut().for_each(|holder| cx.uplink.set_hub_address(&mut holder.offer));
     sources
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::core::Rng;
+use crate::core::fetch::Source;
 use crate::core::session::{Input, Output, Session, TransferNote};
 use crate::io::content::store::ContentStore;
 use crate::io::drive::output::Output as Printed;
@@ -30,8 +31,7 @@ use crate::io::offers::Offers;
 use crate::io::os::cancel::Cancel;
 use crate::io::os::clock::until;
 use crate::io::state::inbox::Inboxes;
-use crate::io::transfer::{Control, DataServer, LocalPeer, Rates, TokenBucket, UploadNote as Upload};
-use crate::protocol::event::Holder;
+use crate::io::transfer::{Control, DataServer, LocalPeer, Rates, TokenBucket, UploadEvent};
 use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::name::HUB;
 use crate::protocol::{EventLine, Failure, PublicKey};
@@ -40,7 +40,7 @@ use peers::PeerPort;
 use messages::Later;
 pub use messages::{ConnBox, Message, Reporting, mailbox};
 pub use observer::{Observer, UNREAD};
-pub use options::{ClientOptions, Folders, Patience, Ports, TransferOptions, UserInput};
+pub use options::{ClientOptions, ClientTimeouts, Folders, Ports, TransferOptions, UserInput};
 pub use reach::reach;
 
 /// A running client.
@@ -54,7 +54,7 @@ pub struct ClientDriver<W> {
     watch: W,
     serving: Serving,
     peers: PeerPort,
-    hub: HubConnection,
+    hub: HubSocket,
     inboxes: Option<Inboxes>,
     later: VecDeque<Later>,
     fetching: Fetching,
@@ -71,7 +71,7 @@ struct Serving {
 }
 
 /// The connection to the hub.
-struct HubConnection {
+struct HubSocket {
     /// The hub's key: proven or expected.
     key: Option<PublicKey>,
     /// The number of the present connection, and what waits to be written to it.
@@ -83,7 +83,7 @@ struct HubConnection {
 struct Fetching {
     running: HashMap<u64, Control>,
     /// Downloads whose further sources' keys are being looked up, with the sources that were reported meanwhile.
-    checking: HashMap<u64, Vec<Holder>>,
+    checking: HashMap<u64, Vec<Source>>,
     tokens: Rng,
 }
 
@@ -106,8 +106,8 @@ impl<W: Observer> ClientDriver<W> {
         let shelf = ContentStore::default();
         let listener = listen(options.ports.files, reach)?;
         let uploads = sender.clone();
-        let notify = Arc::new(move |note: Upload| {
-            let (upload, notes) = transfers::upload_note(note);
+        let notify = Arc::new(move |event: UploadEvent| {
+            let (upload, notes) = transfers::upload_note(event);
             for note in notes {
                 // A program that ends does not listen any more.
                 let _ = uploads.blocking_send(Message::Upload(upload, note));
@@ -132,7 +132,7 @@ impl<W: Observer> ClientDriver<W> {
             watch,
             serving: Serving { shelf, offers, hashing: Cancel::default(), server },
             peers,
-            hub: HubConnection { key: options.hub_key.or(options.hub.key), outgoing: None, next_conn: 1 },
+            hub: HubSocket { key: options.hub_key.or(options.hub.key), outgoing: None, next_conn: 1 },
             options,
             inboxes: None,
             later: VecDeque::new(),
@@ -153,7 +153,7 @@ impl<W: Observer> ClientDriver<W> {
         let mut input_open = true;
         loop {
             if let Some(code) = self.end {
-                self.settle().await;
+                self.wait_for_transfers().await;
                 return code;
             }
             if self.session.waits_for_reader() {
@@ -247,7 +247,7 @@ impl<W: Observer> ClientDriver<W> {
             let broken = run_connection(connection, &outgoing, MAX_FRAME, &room, &sender, line).await;
             let _ = sender.send(Message::Disconnected(conn, broken.unwrap_or_else(|| "closed".into()))).await;
         });
-        self.handle(Input::HubAt(address));
+        self.handle(Input::HubAt(address, key));
         self.handle(Input::Connected);
     }
 
@@ -302,10 +302,9 @@ impl<W: Observer> ClientDriver<W> {
             Output::PeersLeft(keys) => keys.iter().for_each(|key| self.serving.server.cancel_all_of(key)),
             Output::Lend { task, dir, file, to } => self.lend(task, dir, file, to),
             Output::Unlend(hash, to) => self.serving.shelf.revoke(&hash, &to),
-            Output::FetchFolder(plan) => self.fetch_folder(plan),
             Output::Sources(transfer, sources) => self.add_sources(transfer, sources),
             Output::CancelUpload(upload) => self.serving.server.cancel(upload),
-            Output::Fetch(plan) => self.fetch(plan),
+            Output::Fetch(transfer, plan) => self.fetch(transfer, plan),
             Output::CancelFetch(transfer) => {
                 if let Some(control) = self.fetching.running.get(&transfer) {
                     control.cancel();
@@ -336,7 +335,7 @@ impl<W: Observer> ClientDriver<W> {
     }
 
     /// Lets transfers that were broken off put down what they have, and goodbyes reach those whom they are for.
-    async fn settle(&mut self) {
+    async fn wait_for_transfers(&mut self) {
         self.stop_hashing();
         let over = async {
             while !self.fetching.running.is_empty() {
@@ -350,6 +349,6 @@ impl<W: Observer> ClientDriver<W> {
             }
         };
         let _ = tokio::time::timeout(Duration::from_secs(2), over).await;
-        self.peers.settle().await;
+        self.peers.flush_goodbyes().await;
     }
 }

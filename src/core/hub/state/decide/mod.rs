@@ -4,9 +4,13 @@
 //! the calendar and the tables of Unicode are looked at here and nowhere else in the state, so that a record means the
 //! same in every version.
 
+mod copies;
+mod logins;
 mod messages;
 mod people;
 mod rooms;
+
+pub(in crate::core::hub) use logins::{CheckedLogin, LoginRight};
 
 use super::State;
 use crate::protocol::limits::HubLimits;

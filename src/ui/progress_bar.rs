@@ -47,7 +47,7 @@ struct Cells {
 }
 
 /// A bar of so many columns, for so much of the whole.
-pub(super) fn gauge((part, whole): (u64, u64), columns: usize, glyphs: Glyphs) -> String {
+pub(super) fn progress_bar((part, whole): (u64, u64), columns: usize, glyphs: Glyphs) -> String {
     let cells = glyphs.cells();
     let width = columns.saturating_sub(2);
     // Of nothing, all is done. The cell at the edge has a glyph for each step between empty and full.
@@ -69,14 +69,14 @@ mod tests {
 
     #[test]
     fn bars_fill_from_the_left() {
-        assert_eq!(gauge((0, 100), 12, Glyphs::Ascii), "[----------]");
-        assert_eq!(gauge((50, 100), 12, Glyphs::Ascii), "[=====>----]");
-        assert_eq!(gauge((100, 100), 12, Glyphs::Ascii), "[==========]");
-        assert_eq!(gauge((7, 0), 12, Glyphs::Ascii), "[==========]");
-        assert_eq!(gauge((u64::MAX, u64::MAX), 12, Glyphs::Ascii), "[==========]");
-        assert_eq!(gauge((55, 100), 12, Glyphs::Unicode), "[█████▌░░░░]");
-        assert_eq!(gauge((1, u64::MAX), 12, Glyphs::Unicode), "[▏░░░░░░░░░]");
-        assert_eq!(gauge((999, 1_000), 12, Glyphs::Unicode), "[█████████▉]");
-        assert_eq!(gauge((1, 2), 2, Glyphs::Ascii), "[]");
+        assert_eq!(progress_bar((0, 100), 12, Glyphs::Ascii), "[----------]");
+        assert_eq!(progress_bar((50, 100), 12, Glyphs::Ascii), "[=====>----]");
+        assert_eq!(progress_bar((100, 100), 12, Glyphs::Ascii), "[==========]");
+        assert_eq!(progress_bar((7, 0), 12, Glyphs::Ascii), "[==========]");
+        assert_eq!(progress_bar((u64::MAX, u64::MAX), 12, Glyphs::Ascii), "[==========]");
+        assert_eq!(progress_bar((55, 100), 12, Glyphs::Unicode), "[█████▌░░░░]");
+        assert_eq!(progress_bar((1, u64::MAX), 12, Glyphs::Unicode), "[▏░░░░░░░░░]");
+        assert_eq!(progress_bar((999, 1_000), 12, Glyphs::Unicode), "[█████████▉]");
+        assert_eq!(progress_bar((1, 2), 2, Glyphs::Ascii), "[]");
     }
 }

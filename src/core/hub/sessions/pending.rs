@@ -9,7 +9,7 @@ use crate::protocol::wire::ClientHello;
 use crate::protocol::{Network, PublicKey};
 
 /// A connection that has not said hello.
-pub(in crate::core::hub) struct Stranger {
+pub(in crate::core::hub) struct PendingConnection {
     pub(in crate::core::hub) key: PublicKey,
     pub(in crate::core::hub) address: SocketAddr,
     pub(in crate::core::hub) deadline: Time,
@@ -19,41 +19,41 @@ pub(in crate::core::hub) struct Stranger {
 
 /// All of them, and how many each address has.
 #[derive(Default)]
-pub(in crate::core::hub) struct Strangers {
-    all: BTreeMap<ConnId, Stranger>,
+pub(in crate::core::hub) struct PendingConnections {
+    all: BTreeMap<ConnId, PendingConnection>,
     of: HashMap<Network, usize>,
 }
 
-impl Strangers {
-    pub(in crate::core::hub) fn insert(&mut self, conn: ConnId, stranger: Stranger) {
-        *self.of.entry(Network::of(stranger.address.ip())).or_default() += 1;
-        self.all.insert(conn, stranger);
+impl PendingConnections {
+    pub(in crate::core::hub) fn insert(&mut self, conn: ConnId, pending: PendingConnection) {
+        *self.of.entry(Network::of(pending.address.ip())).or_default() += 1;
+        self.all.insert(conn, pending);
     }
 
-    pub(in crate::core::hub) fn remove(&mut self, conn: ConnId) -> Option<Stranger> {
-        let stranger = self.all.remove(&conn)?;
-        let network = Network::of(stranger.address.ip());
+    pub(in crate::core::hub) fn remove(&mut self, conn: ConnId) -> Option<PendingConnection> {
+        let pending = self.all.remove(&conn)?;
+        let network = Network::of(pending.address.ip());
         if let Some(count) = self.of.get_mut(&network) {
             *count -= 1;
             if *count == 0 {
                 self.of.remove(&network);
             }
         }
-        Some(stranger)
+        Some(pending)
     }
 
-    pub(in crate::core::hub) fn get(&self, conn: ConnId) -> Option<&Stranger> {
+    pub(in crate::core::hub) fn get(&self, conn: ConnId) -> Option<&PendingConnection> {
         self.all.get(&conn)
     }
 
-    pub(in crate::core::hub) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Stranger> {
+    pub(in crate::core::hub) fn get_mut(&mut self, conn: ConnId) -> Option<&mut PendingConnection> {
         self.all.get_mut(&conn)
     }
 
     /// The one that has been here longest. They all have the same time from their coming, and come in the order of
     /// their numbers.
     pub(in crate::core::hub) fn oldest(&self) -> Option<(ConnId, Time)> {
-        self.all.first_key_value().map(|(conn, stranger)| (*conn, stranger.deadline))
+        self.all.first_key_value().map(|(conn, pending)| (*conn, pending.deadline))
     }
 
     pub(in crate::core::hub) fn conns(&self) -> impl Iterator<Item = ConnId> {
