@@ -2,6 +2,7 @@
 
 use super::messages::two;
 use super::*;
+use crate::protocol::record::Found;
 
 #[test]
 fn what_is_to_be_kept_for_ever_is_not_forgotten_at_once() {
