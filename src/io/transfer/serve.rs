@@ -70,9 +70,10 @@ pub(super) fn serve(
         }
         Err(End::Broken(broken)) => {
             tracing::debug!(%broken, %peer, "data connection ended");
-            let failure = match broken {
-                Broken::Cancelled => ErrorCode::Interrupted.into(),
-                other => Failure::new(ErrorCode::PeerBroke, format!("The other client broke off: {other}.")),
+            let failure = if let Broken::Cancelled = broken {
+                ErrorCode::Interrupted.into()
+            } else {
+                Failure::new(ErrorCode::PeerBroke, format!("The other client broke off: {broken}."))
             };
             if let Some(part) = connection.part {
                 part.failed(failure);
