@@ -310,8 +310,8 @@ impl ClientBuilder {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let ended: Result<u8, Failure> =
                 runtime.map_err(Failure::internal).and_then(|runtime| runtime.block_on(live));
-            its_answers.end();
-            last.end();
+            its_answers.end_all();
+            last.end_polling();
             let _ = tell_ended.send(ended);
         };
         std::thread::Builder::new().name("client".into()).spawn(run).map_err(Failure::internal)?;

@@ -27,9 +27,9 @@
 //! 3. **To the hub.** The session publishes the content over its [`core::Link`], which numbers what it carries and keeps
 //!    it until it is acknowledged. [`io::net::connection`] writes it to the connection.
 //! 4. **The table.** [`io::drive::hub`] hands the line to [`core::Hub`]; `core/hub/requests.rs` checks the offer, and a
-//!    record puts it into the table of the hub's state (`core/hub/state`). 20 ms later at most, `core/hub/telling.rs`
+//!    record puts it into the table of the hub's state (`core/hub/state`). 20 ms later at most, `core/hub/cx/telling.rs`
 //!    tells each client what has changed since the revision that it has.
-//! 5. **Who has it.** Dora's `get` goes the same way. `core/hub/locate.rs` answers with `located`: who has that content
+//! 5. **Who has it.** Dora's `get` goes the same way. `core/hub/files/locate.rs` answers with `located`: who has that content
 //!    or a part of it, with their addresses and keys. `core/session/transfers` makes a plan of it.
 //! 6. **The download.** [`io::transfer`] drives a [`core::Fetch`] with that plan. The machine decides who is dialled,
 //!    over how many lanes, which chunk is asked of whom, and who is dropped; each lane is a thread that does what it is
@@ -37,7 +37,7 @@
 //!    another plan: its small files come as a stream, many for each request.
 //! 7. **The other end.** Erin's side is [`io::transfer`]'s server. It serves keys that are in the roster, and contents
 //!    that are in its store, and nothing else. What Dora has got is in her own store at once, and the hub tells those who
-//!    are fetching the same (`core/hub/holders.rs`).
+//!    are fetching the same (`core/hub/files/holders.rs`).
 //! 8. **Told.** The machine's news come back as `TransferNote`s, which the session tells as events.
 //!    [`io::drive::queued`] puts them into an outbox ([`core::outbox`]), where states merge and facts wait;
 //!    [`io::drive::output`] writes them, as JSON or through [`ui::human::render`].
@@ -49,15 +49,15 @@
 //! # One message from end to end
 //! Erin types `message dora soup is ready`. It goes to the hub as above, and there:
 //!
-//! 1. **Judged.** `core/hub/proposing.rs` makes a proposal of the request. `State::decide` judges it by the state as it is
+//! 1. **Judged.** `core/hub/feeds/proposing.rs` makes a proposal of the request. `State::decide` judges it by the state as it is
 //!    when its turn comes, changes nothing, and gives the records that come of it.
 //! 2. **Applied.** `State::apply` takes each record, which cannot fail. What is replayed from its records, read from a
 //!    snapshot or loaded from the store is the same state, and has the same digest.
 //! 3. **Kept.** `Output::Persist`: [`io::store::writer`] writes the records of one decision together, with everything
 //!    else that has gathered meanwhile, in one transaction of [`io::store`].
-//! 4. **Held until then.** What rests on a record waits in `core/hub/commits.rs` for `Input::Committed`: nobody is told
+//! 4. **Held until then.** What rests on a record waits in `core/hub/journal/commits.rs` for `Input::Committed`: nobody is told
 //!    of what a crash could take back, and nobody waits for what has nothing to do with them.
-//! 5. **Fed.** `core/hub/feed.rs` gives the message to Dora's client, if that keeps up. A client that does not, or is not
+//! 5. **Fed.** `core/hub/feeds/mod.rs` gives the message to Dora's client, if that keeps up. A client that does not, or is not
 //!    there, gets it later: from the newest messages that the hub has in memory, or from the store (`Output::Query`).
 //! 6. **Read.** Dora's session (`core/session/inbox.rs`) tells her, once. When standard output has taken it, her machine
 //!    remembers the number ([`io::state::inbox`]) and confirms it. By its number a message is recognized if it comes again.
@@ -83,7 +83,7 @@
 //!
 //! | machine of `core` | decides |
 //! |---|---|
-//! | [`core::hub`] | what clients are answered and told. Its `state` is what all would share if there were several hubs: names, blocks, rooms, mail, roster, table, pushes. Everything else in it belongs to this process's sessions |
+//! | [`core::hub`] | what clients are answered and told. `state` is what all would share if there were several hubs; `journal` is the log between it and the sessions; `sessions` is who is connected to this process; `entrance` says who may enter, `feeds` brings what is said to whom it is for, `files` knows who has what. Each owns what it holds, and works with a `Cx`: the moment, the sessions, the journal, and what is to be done outside |
 //! | [`core::session`] | what a client asks, tells and fetches; each part owns its fields |
 //! | [`core::fetch`] | one download: a file, some chunks of one, or a folder |
 //! | [`core::peers`] | direct connections between clients |
@@ -135,3 +135,6 @@
 //! `cargo test --test sim` plays hundreds of random runs, each from its seed: delays, broken and silent connections, a
 //! hub that crashes. A run that fails prints its seed; `POTLUCK_SEED=<seed> cargo test --test sim people::` plays that one
 //! alone, the same way each time. `POTLUCK_LOG=debug` shows the diagnostics of the real program on standard error.
+
+#[cfg(doc)]
+use crate::{cli, core, io, protocol, sim, ui};

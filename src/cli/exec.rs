@@ -31,8 +31,8 @@ pub struct Exec {
     command: Vec<String>,
 }
 
-/// The mark by which the answer is known.
-const MARK: &str = "exec";
+/// The `id` of the one request, by which its answer is known.
+const REQUEST_ID: &str = "exec";
 
 impl Exec {
     /// Runs the subcommand.
@@ -53,7 +53,7 @@ impl Exec {
             Failure::new(ErrorCode::BadCommand, "A password has no place on a command line.")
                 .hint("Log in with --password-file FILE or --password, and ask for something else.")
         };
-        let marked = |line: RequestLine| RequestLine { id: line.id.or(Some(Id::Text(MARK.into()))), ..line };
+        let marked = |line: RequestLine| RequestLine { id: line.id.or(Some(Id::Text(REQUEST_ID.into()))), ..line };
         let read = match self.command.as_slice() {
             [json] if json.trim_start().starts_with('{') => parse_json(json).map(marked).map_err(|bad| bad.failure),
             words => human::parse_words(words).map(|request| marked(RequestLine { id: None, request })),

@@ -21,7 +21,7 @@ const ASKED_FILES: u32 = 500;
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// The prefix of the ids of our own requests, whose answers are not shown.
-const MARK: &str = "tab-";
+const ID_PREFIX: &str = "tab-";
 
 /// The known names, shared by the thread that receives events and the one that edits the line.
 #[derive(Clone)]
@@ -69,7 +69,7 @@ impl KnownNames {
         // The place before all offers of exactly this file: no owner's name sorts before `!`.
         let after = (!begun.is_empty()).then(|| format!("{begun}/!"));
         let list = request::List { after, limit: Some(ASKED_FILES), ..request::List::default() };
-        send(RequestLine { id: Some(Id::Text(format!("{MARK}{ours}"))), request: list.into() });
+        send(RequestLine { id: Some(Id::Text(format!("{ID_PREFIX}{ours}"))), request: list.into() });
         let unanswered = |questions: &mut Questions| questions.answered < ours;
         drop(self.0.answered.wait_timeout_while(questions, PATIENCE, unanswered));
     }
@@ -78,7 +78,7 @@ impl KnownNames {
     pub(super) fn heard(&self, line: &EventLine) -> bool {
         note(&self.0.completions, &line.event);
         let Some(Id::Text(id)) = &line.id else { return false };
-        let Some(number) = id.strip_prefix(MARK).and_then(|number| number.parse().ok()) else { return false };
+        let Some(number) = id.strip_prefix(ID_PREFIX).and_then(|number| number.parse().ok()) else { return false };
         if line.last {
             let mut questions = self.0.questions.lock().unwrap_or_else(PoisonError::into_inner);
             questions.answered = questions.answered.max(number);

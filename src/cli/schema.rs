@@ -10,7 +10,7 @@ use crate::io::drive::stdout::StandardOutput;
 use crate::protocol::schema::{self, SchemaFile, Stream};
 use crate::ui::escape::escape;
 use crate::ui::units::count;
-use crate::ui::validate::{Mistake, Validator};
+use crate::ui::validate::{LineMistake, Validator};
 use crate::ui::whole::Whole;
 
 use super::recording::{Recording, complain, finish, named};
@@ -155,7 +155,7 @@ fn check(
     out: &mut impl Write,
 ) -> io::Result<Checked> {
     let (mut validator, mut mistakes, mut is_blank) = (kind.map(Validator::new), 0, true);
-    let mut tell = |found: Vec<Mistake>, out: &mut dyn Write| -> io::Result<()> {
+    let mut tell = |found: Vec<LineMistake>, out: &mut dyn Write| -> io::Result<()> {
         for mistake in found {
             mistakes += 1;
             writeln!(out, "{}: {}: {}", mistake.line, escape(&mistake.pointer), escape(&mistake.message))?;

@@ -45,7 +45,7 @@ pub struct Serve {
     /// Where the hub keeps its key and the names [default: the platform's data folder].
     #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
     data: Option<PathBuf>,
-    /// Retention everything in memory: a new key and no names at each start.
+    /// Keep everything in memory: a new key and no names at each start.
     #[arg(long)]
     ephemeral: bool,
     /// Who may join [default: open on loopback, otherwise invite].
@@ -72,8 +72,8 @@ pub struct Serve {
     /// For how long; a number alone is in seconds.
     #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = seconds)]
     lockout: Duration,
-    /// Retention only messages of this age (30d), or the newest with so much text in all (500MB) [default: all].
-    #[arg(long, value_name = "SPAN|SIZE", value_parser = keep)]
+    /// Keep only messages of this age (30d), or the newest with so much text in all (500MB) [default: all].
+    #[arg(long, value_name = "SPAN|SIZE", value_parser = retention)]
     keep: Option<Retention>,
     /// Offer what is in this folder, and what comes into it, as the owner `hub`; not what is hidden, and no links.
     #[arg(long, value_name = "DIR")]
@@ -145,7 +145,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 /// Reads the value of `--keep`: a span of time, or a size with a unit.
-fn keep(text: &str) -> Result<Retention, String> {
+fn retention(text: &str) -> Result<Retention, String> {
     match crate::protocol::when::span(text) {
         Some(span) if !span.is_zero() => Ok(Retention::For(span)),
         Some(_) => Err("write an age such as 30d or 12h, or a size such as 500MB or 1GiB".to_owned()),

@@ -45,7 +45,7 @@ impl Answers {
     }
 
     /// Ends all waiting: there are no more answers.
-    pub(super) fn end(&self) {
+    pub(super) fn end_all(&self) {
         let mut awaited = self.lock();
         awaited.ended = true;
         awaited.requests.clear();

@@ -13,16 +13,16 @@ pub mod fetch;
 pub mod few;
 pub mod flow;
 pub mod hub;
-pub mod ledger;
 pub mod link;
 pub mod outbox;
 pub mod peers;
-pub mod places;
 pub mod rate;
 pub mod session;
+pub mod slots;
 pub mod time;
 pub mod timers;
 pub mod told;
+pub mod versioned_map;
 
 pub use fetch::Fetch;
 pub use hub::Hub;

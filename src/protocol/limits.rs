@@ -239,7 +239,7 @@ pub const PRIVATE_LINKS: usize = 256;
 pub const PRIVATE_HANDSHAKES: usize = 256;
 
 /// Direct connections to a client that have not proven whose they are yet; a new one replaces the oldest.
-pub const PRIVATE_STRANGERS: usize = 64;
+pub const PRIVATE_PENDING: usize = 64;
 
 /// The longest line on a direct connection, in bytes: a message of [`MESSAGE_BYTES`], all escaped, and its frame.
 pub const PRIVATE_LINE: usize = 6 * MESSAGE_BYTES + 1_024;

@@ -25,7 +25,7 @@ impl Log {
     /// Moves every record up to this commit to the disk.
     pub(super) fn committed(&mut self, commit: u64, disk: &mut MemoryStore) {
         let count = self.writing.iter().take_while(|(number, _)| *number <= commit).count();
-        self.keep(count, disk);
+        self.write_next(count, disk);
     }
 
     /// The hub crashes. A random prefix of what was being written reaches the disk, in whole commits and without a
@@ -45,7 +45,7 @@ impl Log {
         self.lately.clear();
     }
 
-    fn keep(&mut self, count: usize, disk: &mut MemoryStore) {
+    fn write_next(&mut self, count: usize, disk: &mut MemoryStore) {
         for (_, record) in self.writing.drain(..count) {
             disk.keep(&record);
             self.lately.push_back(record);

@@ -8,11 +8,11 @@ mod agenda;
 mod client;
 mod disk;
 mod done;
+mod hub_files;
 mod log;
 mod look;
 mod peers;
 mod run;
-mod shelf;
 mod store;
 pub mod swarm;
 mod traffic;
@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use crate::core::hub::{Access, Hub, HubConfig, LoginPolicy};
 use crate::core::link::LinkConfig;
-use crate::core::session::{AcceptFrom, DownloadConfig, FilesChanged, Patience, Session, SessionConfig};
+use crate::core::session::{AcceptFrom, DownloadConfig, FilesChanged, Session, SessionConfig, SessionTimeouts};
 use crate::core::time::{Rng, Time};
 use crate::protocol::event::Settings;
 use crate::protocol::limits::{HubLimits, MAX_TRANSFERS, PUSH_PATIENCE};
@@ -96,7 +96,7 @@ pub struct Sim {
     log: Vec<LogLine>,
     /// The message numbers that each client's machine has stored as shown, by the client's key and name.
     shown: BTreeMap<(PublicKey, String), Received>,
-    shelf: shelf::HubShelf,
+    served: hub_files::ServedFiles,
 }
 
 /// The machine on which the hub runs.
@@ -179,7 +179,7 @@ impl Sim {
             agenda: Agenda::default(),
             log: Vec::new(),
             shown: BTreeMap::new(),
-            shelf: shelf::HubShelf::default(),
+            served: hub_files::ServedFiles::default(),
         };
         sim.start_hub();
         sim
@@ -242,7 +242,7 @@ impl Sim {
             follow: options.follow,
             inbox: true,
             link: LinkConfig::client(),
-            patience: Patience { give_up: Duration::from_secs(60), timeout: None, pushes: Some(PUSH_PATIENCE) },
+            patience: SessionTimeouts { give_up: Duration::from_secs(60), timeout: None, pushes: Some(PUSH_PATIENCE) },
             linger: options.linger,
             fail_fast: options.fail_fast,
             downloads: DownloadConfig {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::done::Done;
-use super::shelf::{HUB_ADDRESS, HUB_KEY};
+use super::hub_files::{HUB_ADDRESS, HUB_KEY};
 use super::{Conn, EPOCH, Happening, Sim};
 use crate::core::fetch;
 use crate::core::hub::{self, Verified};
@@ -305,7 +305,7 @@ impl Sim {
                 self.later(at, Happening::Verified(self.host.runs, attempt, name_key, password));
             }
             hub::Output::Copy(plan) => self.copy(plan),
-            hub::Output::Discard(hash) => self.shelf.discard(&hash),
+            hub::Output::Discard(hash) => self.served.discard(&hash),
             // The simulated hub serves everybody.
             hub::Output::MayFetch(..) | hub::Output::MayNotFetch(_) => {}
             hub::Output::Log(event) => {

@@ -11,7 +11,7 @@ use crate::protocol::record::{
     People, Query, RoomRecord, Span, StoredMessage, VisitRecord, WaitingRecord,
 };
 use crate::protocol::types::Password;
-use crate::protocol::{PublicKey, Record};
+use crate::protocol::{PublicKey, Record, Timestamp};
 
 /// The bytes that a stored message takes besides twice its text.
 const MESSAGE_SIZE: u64 = 256;
@@ -38,6 +38,8 @@ pub struct MemoryStore {
 /// The highest numbers that were ever given.
 #[derive(Debug, Clone, Default)]
 struct Last {
+    /// Messages below this number are not kept any more.
+    trimmed: u64,
     room: u64,
     credential: u64,
 }
@@ -118,17 +120,11 @@ impl MemoryStore {
                 drop(self.copies.insert((copy.name_key.clone(), copy.content.file.to_string()), copy.clone()));
             }
             Record::CopyGone { name_key, file } => drop(self.copies.remove(&(name_key.clone(), file.clone()))),
-            Record::TrimBefore { time } => {
-                let old = self.messages.values().filter(|kept| kept.sent < *time).map(|kept| kept.number);
-                for number in old.collect::<Vec<_>>() {
-                    self.forget(number);
-                }
-            }
-            Record::TrimTo { bytes } => {
-                while self.messages.values().map(size).sum::<u64>() > *bytes && self.messages.len() > 1 {
-                    let Some(oldest) = self.messages.keys().next().copied() else { return };
-                    self.forget(oldest);
-                }
+            Record::Trim { below } => {
+                let newest = self.messages.keys().next_back().copied().unwrap_or_default();
+                self.last.trimmed = self.last.trimmed.max(newest.min(*below));
+                let gone: Vec<u64> = self.messages.range(..self.last.trimmed).map(|(number, _)| *number).collect();
+                gone.into_iter().for_each(|number| self.forget(number));
             }
         }
     }
@@ -155,7 +151,8 @@ impl MemoryStore {
 
     fn keep_message(&mut self, kept: &StoredMessage) {
         let asked = (kept.from_key.clone(), kept.idempotency_key.clone());
-        if !self.messages.contains_key(&kept.number) && self.asked.insert(asked) {
+        let gone = kept.number < self.last.trimmed || self.messages.contains_key(&kept.number);
+        if !gone && self.asked.insert(asked) {
             self.said.add(kept);
             self.messages.insert(kept.number, kept.clone());
         }
@@ -255,6 +252,7 @@ impl MemoryStore {
             waiting: self.waiting(),
             there: self.there.iter().map(|(name_key, spans)| (name_key.clone(), as_spans(spans))).collect(),
             last_message: self.messages.keys().next_back().copied().unwrap_or_default(),
+            trimmed: self.last.trimmed,
             said: self.said.to_bytes(),
             last_room: self.last.room,
         }
@@ -271,6 +269,20 @@ impl MemoryStore {
         waiting.collect()
     }
 
+    fn trim_point(&self, since: Option<Timestamp>, bytes: Option<u64>) -> u64 {
+        let newest = self.messages.keys().next_back().copied().unwrap_or_default();
+        let young = since.map(|since| self.messages.values().find(|kept| kept.sent >= since).map(|kept| kept.number));
+        let mut point = young.map_or(0, |first| first.unwrap_or(newest));
+        let mut rest: u64 = self.messages.values().map(size).sum();
+        for kept in self.messages.values().filter(|kept| kept.number != newest) {
+            if bytes.is_some_and(|bytes| rest > bytes) {
+                point = point.max(kept.number + 1);
+                rest -= size(kept);
+            }
+        }
+        point
+    }
+
     /// Answers a query.
     pub fn find(&self, query: &Query) -> Found {
         match query {
@@ -285,7 +297,7 @@ impl MemoryStore {
                 }
                 match take(found.rev(), query.limit, query.bytes) {
                     Found::Messages(newest, more) => Found::Messages(newest.into_iter().rev().collect(), more),
-                    other @ (Found::PastAnswers(_) | Found::Invite(_)) => other,
+                    other @ (Found::PastAnswers(_) | Found::TrimPoint(_) | Found::Invite(_)) => other,
                 }
             }
             Query::PastAnswers { instance, name_key: by } => {
@@ -302,6 +314,7 @@ impl MemoryStore {
                 past.sort_by_key(|(ask, _)| *ask);
                 Found::PastAnswers(past)
             }
+            Query::TrimPoint { since, bytes } => Found::TrimPoint(self.trim_point(*since, *bytes)),
             Query::Invite { digest, key } => {
                 let counted = self.invited.contains(&(*digest, *key));
                 Found::Invite(self.invites.get(digest).map(|invite| (invite.clone(), counted)))

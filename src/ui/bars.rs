@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::escape::escape;
-use super::gauge::gauge;
+use super::progress_bar::progress_bar;
 use super::style::Style;
 use super::units::{duration, percent, rate, size};
 use super::width::{columns, fitted};
 use crate::protocol::event::{OfferProgress, TransferProgress, TransferStarted};
 use crate::protocol::{Direction, Event, EventLine, Id, Timestamp};
 
-pub use super::gauge::Glyphs;
+pub use super::progress_bar::Glyphs;
 
 /// The most transfers that get a bar of their own. Further ones are only counted.
 const SHOWN: usize = 4;
@@ -222,7 +222,7 @@ impl Bars {
         let bar = match rest.saturating_sub(name + 1) {
             // A bar of so few cells would be misleading.
             0..5 => " ".repeat(rest - name),
-            cells => format!(" {}", gauge(done, cells, self.glyphs)),
+            cells => format!(" {}", progress_bar(done, cells, self.glyphs)),
         };
         BarLine { text: format!("{head}{}{}", self.style.green(&bar), self.style.dim(&tail)), columns: room }
     }

@@ -29,7 +29,7 @@ use super::candidates::fit;
 use super::complete::Tab;
 use super::screen::Screen;
 use super::talk::SharedTalk;
-use super::turn::{Turn, TurnOver, Whose};
+use super::terminal_owner::{EndOfEditor, Owner, TerminalOwner};
 use crate::protocol::human;
 
 /// Lines in the history file.
@@ -80,7 +80,7 @@ pub fn terminal_size() -> TerminalSize {
 
 /// The running editor. Dropping it restores the terminal.
 pub struct Editor {
-    turn: Arc<Turn>,
+    terminal: Arc<TerminalOwner>,
     before: Termios,
 }
 
@@ -102,29 +102,29 @@ impl Editor {
     ) -> io::Result<(Self, Printer)> {
         let before = tcgetattr(io::stdin())?;
         let mut editor = Lines::with_config(config()?).map_err(io_error)?;
-        let turn = Arc::new(Turn::new(Screen::new(bars)));
-        editor.set_helper(Some(Assistant { tab, talk: talk.clone(), secret: false, turn: Arc::clone(&turn) }));
+        let terminal = Arc::new(TerminalOwner::new(Screen::new(bars)));
+        editor.set_helper(Some(Assistant { tab, talk: talk.clone(), secret: false, terminal: Arc::clone(&terminal) }));
         editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearLine)));
         for key in [KeyEvent(KeyCode::Tab, Modifiers::NONE), KeyEvent::ctrl('L'), KeyEvent::ctrl('Z')] {
-            let lift = LiftBars { turn: Arc::clone(&turn) };
+            let lift = LiftBars { terminal: Arc::clone(&terminal) };
             editor.bind_sequence(key, EventHandler::Conditional(Box::new(lift)));
         }
         let history = history.filter(|file| load_history(&mut editor, file));
         let external = Box::new(editor.create_external_printer().map_err(io_error)?);
         let resumed = Box::new(editor.create_external_printer().map_err(io_error)?);
-        super::resumed::watch(Arc::clone(&turn), resumed, WAKE)?;
-        let turns = Arc::clone(&turn);
-        std::thread::Builder::new().name("editor".into()).spawn(move || edit(editor, &turns, &talk, history, typed))?;
-        Ok((Self { turn: Arc::clone(&turn), before }, Printer { external, turn, text: Vec::new() }))
+        super::resumed::watch(Arc::clone(&terminal), resumed, WAKE)?;
+        let owner = Arc::clone(&terminal);
+        std::thread::Builder::new().name("editor".into()).spawn(move || edit(editor, &owner, &talk, history, typed))?;
+        Ok((Self { terminal: Arc::clone(&terminal), before }, Printer { external, terminal, text: Vec::new() }))
     }
 }
 
 impl Drop for Editor {
     fn drop(&mut self) {
-        if self.turn.end(TURNING) == Whose::Editor {
+        if self.terminal.end_editing(TURNING) == Owner::Editor {
             std::thread::sleep(DRAWING);
             // The editor's thread still waits for a key. Remove its prompt, and leave bracketed paste.
-            let clear = self.turn.lock().screen.clear(terminal_size().columns);
+            let clear = self.terminal.lock().screen.clear(terminal_size().columns);
             let _ = show(&(clear + "\r\x1b[K\x1b[?2004l"));
         }
         let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.before);
@@ -144,7 +144,7 @@ fn config() -> io::Result<Config> {
     Ok(config.build())
 }
 
-/// Reads the history; false if it cannot be used, which only turns it off. The file is created here, because rustyline
+/// Reads the history; false if it cannot be used, which only owner it off. The file is created here, because rustyline
 /// would change the umask of the whole process for a moment, which affects other threads.
 fn load_history(editor: &mut Lines, file: &Path) -> bool {
     let made = OpenOptions::new().create(true).append(true).mode(0o600).open(file);
@@ -154,23 +154,23 @@ fn load_history(editor: &mut Lines, file: &Path) -> bool {
 
 fn edit(
     editor: Lines,
-    turn: &Arc<Turn>,
+    terminal: &Arc<TerminalOwner>,
     talk: &SharedTalk,
     history: Option<PathBuf>,
     mut typed: impl FnMut(Typed) -> Option<String>,
 ) {
     // This must be dropped first, however the function ends: a waiting printer then gets its text back and writes it
     // itself.
-    let over = TurnOver(turn);
+    let over = EndOfEditor(terminal);
     let mut editor = editor;
-    while turn.lock().whose != Whose::Over {
-        let prompt = turn.prompt(next_prompt(turn, talk));
+    while terminal.lock().owner != Owner::Over {
+        let prompt = terminal.prompt(next_prompt(terminal, talk));
         let read = editor.readline(&prompt);
         if read.is_err() {
             // The cursor is below the line, which was left with the bars above it.
-            let _ = show(&turn.lift(&prompt.text, 1, terminal_size().columns));
+            let _ = show(&terminal.lift(&prompt.text, 1, terminal_size().columns));
         }
-        turn.set(Whose::Nobody);
+        terminal.set(Owner::Nobody);
         match read {
             Ok(text) => {
                 let lines = || text.split(['\n', '\r']);
@@ -184,9 +184,9 @@ fn edit(
                 for (number, line) in lines().enumerate() {
                     // Each line of a paste gets its own prompt, as if it had been typed.
                     if number > 0 {
-                        next_prompt(turn, talk);
+                        next_prompt(terminal, talk);
                     }
-                    let note = meant(&mut editor, turn, talk, line).and_then(|line| typed(Typed::Line(line)));
+                    let note = meant(&mut editor, terminal, talk, line).and_then(|line| typed(Typed::Line(line)));
                     if let Some(note) = note {
                         let _ = show(&(note + "\n"));
                     }
@@ -207,11 +207,11 @@ fn edit(
 }
 
 /// The prompt of the next line. It first waits until it is known which room the prompt must show.
-fn next_prompt(turn: &Turn, talk: &SharedTalk) -> String {
+fn next_prompt(terminal: &TerminalOwner, talk: &SharedTalk) -> String {
     if talk.lock().is_entering() {
-        turn.set(Whose::Printer);
-        talk.settle(ENTERING);
-        turn.set(Whose::Nobody);
+        terminal.set(Owner::Printer);
+        talk.wait_until_entered(ENTERING);
+        terminal.set(Owner::Nobody);
     }
     talk.lock().prompt()
 }
@@ -223,13 +223,13 @@ fn holds_secret(talk: &SharedTalk, line: &str) -> bool {
 
 /// The line to send. If it looks like a forgotten command, the user is asked first; if it lacks a password, the user is
 /// asked for it without echo. `None` if the user declines; then the line is dropped.
-fn meant(editor: &mut Lines, turn: &Arc<Turn>, talk: &SharedTalk, line: &str) -> Option<String> {
+fn meant(editor: &mut Lines, terminal: &Arc<TerminalOwner>, talk: &SharedTalk, line: &str) -> Option<String> {
     let (doubt, command) = {
         let talk = talk.lock();
         (talk.doubt(line), talk.command(line).map(str::to_owned))
     };
     if let Some(question) = doubt {
-        let answer = ask(editor, turn, question).unwrap_or_default();
+        let answer = ask(editor, terminal, question).unwrap_or_default();
         let yes = ["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes));
         if !yes {
             let _ = show("It was not said.\n");
@@ -240,16 +240,16 @@ fn meant(editor: &mut Lines, turn: &Arc<Turn>, talk: &SharedTalk, line: &str) ->
         return Some(line.to_owned());
     }
     hide(editor, true);
-    let read = ask(editor, turn, "Password: ".to_owned());
+    let read = ask(editor, terminal, "Password: ".to_owned());
     hide(editor, false);
     let password = read.filter(|password| !password.is_empty())?;
     Some(format!("{line} -- {}", shlex::try_quote(&password).ok()?))
 }
 
 /// The user's answer to a question; `None` if there is none.
-fn ask(editor: &mut Lines, turn: &Arc<Turn>, question: String) -> Option<String> {
-    let read = editor.readline(&turn.prompt(question));
-    turn.set(Whose::Nobody);
+fn ask(editor: &mut Lines, terminal: &Arc<TerminalOwner>, question: String) -> Option<String> {
+    let read = editor.readline(&terminal.prompt(question));
+    terminal.set(Owner::Nobody);
     read.ok()
 }
 
@@ -272,7 +272,7 @@ fn show(text: &str) -> io::Result<()> {
 /// the caller.
 pub struct Printer {
     external: Box<dyn ExternalPrinter + Send>,
-    turn: Arc<Turn>,
+    terminal: Arc<TerminalOwner>,
     text: Vec<u8>,
 }
 
@@ -288,19 +288,19 @@ impl Write for Printer {
             text.push('\n');
         }
         // Between two prompts, text could appear before earlier text that the editor has not shown yet, so it waits.
-        let mut state = self.turn.wait_while(|state| state.whose == Whose::Nobody);
-        if state.whose == Whose::Printer {
+        let mut state = self.terminal.wait_while(|state| state.owner == Owner::Nobody);
+        if state.owner == Owner::Printer {
             // The next prompt cannot appear before this text does.
             let shown = show(&text);
             drop(state);
             return shown;
         }
-        if state.whose == Whose::Editor && (!text.is_empty() || state.screen.is_due()) {
+        if state.owner == Owner::Editor && (!text.is_empty() || state.screen.is_due()) {
             state.screen.put(&text);
             drop(state);
             // If this fails, the editor has ended, and the text is still in the screen.
             let _ = self.external.print(WAKE.to_owned());
-            state = self.turn.wait_while(|state| state.whose != Whose::Over && state.screen.has_text());
+            state = self.terminal.wait_while(|state| state.owner != Owner::Over && state.screen.has_text());
             text = state.screen.take_text();
         }
         drop(state);
@@ -319,13 +319,13 @@ impl ConditionalEventHandler for ClearLine {
 
 /// Handles keys that make rustyline draw something other than the prompt: the bars are removed first.
 struct LiftBars {
-    turn: Arc<Turn>,
+    terminal: Arc<TerminalOwner>,
 }
 
 impl ConditionalEventHandler for LiftBars {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, ctx: &EventContext) -> Option<Cmd> {
-        let before = self.turn.lock().prompt.clone() + ctx.line().get(..ctx.pos()).unwrap_or_default();
-        let _ = show(&self.turn.lift(&before, 0, terminal_size().columns));
+        let before = self.terminal.lock().prompt.clone() + ctx.line().get(..ctx.pos()).unwrap_or_default();
+        let _ = show(&self.terminal.lift(&before, 0, terminal_size().columns));
         None
     }
 }
@@ -336,14 +336,14 @@ struct Assistant {
     talk: SharedTalk,
     /// Whether the user is typing a password.
     secret: bool,
-    turn: Arc<Turn>,
+    terminal: Arc<TerminalOwner>,
 }
 
 impl Validator for Assistant {
     /// Accepts every line. If there are bars, the message, even an empty one, makes rustyline draw once more, without
     /// them.
     fn validate(&self, _: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        let screen = &mut self.turn.lock().screen;
+        let screen = &mut self.terminal.lock().screen;
         let redraw = screen.has_bars();
         if redraw {
             screen.leave();
@@ -354,7 +354,7 @@ impl Validator for Assistant {
 
 impl Highlighter for Assistant {
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
-        Cow::Owned(self.turn.paint(prompt, terminal_size()))
+        Cow::Owned(self.terminal.paint(prompt, terminal_size()))
     }
 
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {

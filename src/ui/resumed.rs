@@ -9,7 +9,7 @@ use rustyline::ExternalPrinter;
 use signal_hook::consts::SIGCONT;
 use signal_hook::iterator::Signals;
 
-use super::turn::{Turn, Whose};
+use super::terminal_owner::{Owner, TerminalOwner};
 
 /// The settings of a terminal.
 pub(super) struct Mode(Termios);
@@ -27,19 +27,19 @@ impl Mode {
 /// # Errors
 /// If the signal handler or the thread cannot be installed.
 pub(super) fn watch(
-    turn: Arc<Turn>,
+    terminal: Arc<TerminalOwner>,
     mut printer: Box<dyn ExternalPrinter + Send>,
     wake: &'static str,
 ) -> io::Result<()> {
     let mut continued = Signals::new([SIGCONT])?;
     std::thread::Builder::new().name("continued".into()).spawn(move || {
         for _ in continued.forever() {
-            let mut state = turn.lock();
-            match state.whose {
-                Whose::Over => return,
+            let mut state = terminal.lock();
+            match state.owner {
+                Owner::Over => return,
                 // The next prompt will set up the terminal itself.
-                Whose::Nobody | Whose::Printer => continue,
-                Whose::Editor => {}
+                Owner::Nobody | Owner::Printer => continue,
+                Owner::Editor => {}
             }
             // The bars that stood above the prompt cannot be removed any more.
             state.screen.forget();

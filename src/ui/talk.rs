@@ -78,7 +78,7 @@ impl SharedTalk {
     }
 
     /// Waits until the hub has answered the request to enter a room, at most for `patience`.
-    pub fn settle(&self, patience: Duration) {
+    pub fn wait_until_entered(&self, patience: Duration) {
         let mut talk = self.lock();
         talk.awaited = true;
         let wait = self.0.1.wait_timeout_while(talk, patience, |talk| talk.entering.is_some());

@@ -12,7 +12,7 @@ use crate::protocol::{At, EventLine, LogLine, line, strict};
 
 /// A mistake in a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
+pub struct LineMistake {
     /// The number of the line, counted from 1.
     pub line: u64,
     /// The place in the line as a JSON pointer (RFC 6901); empty for the line as a whole.
@@ -44,8 +44,8 @@ impl Validator {
     ///
     /// # Errors
     /// All mistakes in the line.
-    pub fn validate_line(&mut self, number: u64, line: &[u8]) -> Result<(), Vec<Mistake>> {
-        let mistake = |(pointer, message)| Mistake { line: number, pointer, message };
+    pub fn validate_line(&mut self, number: u64, line: &[u8]) -> Result<(), Vec<LineMistake>> {
+        let mistake = |(pointer, message)| LineMistake { line: number, pointer, message };
         let found = match self.stream {
             Stream::Requests if !line.trim_ascii_start().starts_with(b"{") => parsed(line),
             Stream::Requests | Stream::Events | Stream::Log => self.json(line),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::validate::Mistake;
+use super::validate::LineMistake;
 
 /// Follows the events of a session from its `ready` to its `bye`.
 #[derive(Debug, Clone, Default)]
@@ -20,12 +20,12 @@ pub struct Whole {
 impl Whole {
     /// Checks the next line's place in the session and returns the mistakes. Mistakes in the line itself, and in the
     /// order of `seq` after the first line, are found by [`super::validate::Validator`].
-    pub fn hear(&mut self, number: u64, line: &[u8]) -> Vec<Mistake> {
+    pub fn hear(&mut self, number: u64, line: &[u8]) -> Vec<LineMistake> {
         self.lines += 1;
         let line: Value = serde_json::from_slice(line).unwrap_or_default();
         let (event, mut found) = (line["event"].as_str().unwrap_or_default(), Vec::new());
         let mut wrong = |pointer: &str, message: String| {
-            found.push(Mistake { line: number, pointer: pointer.to_owned(), message });
+            found.push(LineMistake { line: number, pointer: pointer.to_owned(), message });
         };
         match (self.lines, event) {
             (1, "ready") => {}
@@ -52,17 +52,17 @@ impl Whole {
     }
 
     /// Ends the check; returns what is missing.
-    pub fn end(self) -> Vec<Mistake> {
-        let missing = |(id, line)| Mistake {
+    pub fn end(self) -> Vec<LineMistake> {
+        let missing = |(id, line)| LineMistake {
             line,
             pointer: "/id".to_owned(),
             message: format!("no final event for the id {id} comes after this"),
         };
-        let mut found: Vec<Mistake> = self.open.into_iter().map(missing).collect();
+        let mut found: Vec<LineMistake> = self.open.into_iter().map(missing).collect();
         found.sort_by_key(|mistake| mistake.line);
         if self.ended.is_none() && self.lines > 0 {
             let message = "the last event of a session is `bye`".to_owned();
-            found.push(Mistake { line: self.lines, pointer: "/event".to_owned(), message });
+            found.push(LineMistake { line: self.lines, pointer: "/event".to_owned(), message });
         }
         found
     }

@@ -70,6 +70,7 @@ impl World {
                     .map(|n| (n as i64 + 1, PastAnswer::Said { number: self.rng.below(9), sent: Timestamp(4) }));
                 Found::PastAnswers(some.collect())
             }
+            Query::TrimPoint { .. } => Found::TrimPoint(self.rng.below(9)),
             Query::Invite { digest, .. } => {
                 let (uses, until) = (self.rng.chance(50).then(|| self.rng.below(3)), None);
                 let (name, spent, made) = ("i".to_owned(), self.rng.below(3), Timestamp(1));
@@ -101,8 +102,8 @@ impl World {
         match self.rng.below(4) {
             0 => self.handle(Input::CopyFound(content.hash, content.size)),
             1 => self.handle(Input::CopyLost(content.hash)),
-            2 => self.handle(Input::ShelfChanged(vec![content], Vec::new())),
-            _ => self.handle(Input::ShelfChanged(Vec::new(), vec![content.file.to_string()])),
+            2 => self.handle(Input::HubFilesChanged(vec![content], Vec::new())),
+            _ => self.handle(Input::HubFilesChanged(Vec::new(), vec![content.file.to_string()])),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use potluck::core::peers::{PeerConn, PeerEvent, PeerInput, PeerOutput, Person};
 use potluck::core::{LinkConfig, Peers, Rng, Time};
-use potluck::protocol::limits::{PRIVATE_EACH, PRIVATE_LINKS, PRIVATE_STRANGERS};
+use potluck::protocol::limits::{PRIVATE_EACH, PRIVATE_LINKS, PRIVATE_PENDING};
 use potluck::protocol::name::NameKey;
 use potluck::protocol::wire::{PeerBody, PrivateText};
 use potluck::protocol::{ErrorCode, PublicKey, Timestamp, to_json};
@@ -73,7 +73,7 @@ impl World {
         while let Some(news) = self.peers.next_event() {
             self.told(news);
         }
-        let most = PRIVATE_LINKS + PRIVATE_STRANGERS;
+        let most = PRIVATE_LINKS + PRIVATE_PENDING;
         assert!(self.conns.len() + self.dialling.len() <= most);
     }
 

@@ -15,7 +15,7 @@ use super::RunMode;
 use crate::client::Client;
 use crate::core::LinkConfig;
 use crate::core::session::AcceptFrom;
-use crate::io::drive::client::{ClientOptions, Folders, Patience};
+use crate::io::drive::client::{ClientOptions, ClientTimeouts, Folders};
 use crate::io::fs::{check_dir, check_target};
 use crate::io::state::home::Home;
 use crate::protocol::cause;
@@ -34,6 +34,7 @@ const EVERYBODY: &str = "all";
 /// How a client is started.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ClientArgs {
+    #[allow(rustdoc::broken_intra_doc_links, reason = "clap prints it: these are optional parts")]
     /// The hub: a join link as `potluck serve` prints it, or [NAME@]HOST[:PORT].
     #[arg(value_name = "LINK|[NAME@]HOST[:PORT]")]
     hub: JoinLink,
@@ -245,7 +246,7 @@ impl ClientArgs {
             folders: Folders { dir, ..options.folders },
             linger: mode.linger,
             fail_fast: mode.fail_fast,
-            patience: Patience { timeout: self.timeout, push: mode.push_patience, ..options.patience },
+            patience: ClientTimeouts { timeout: self.timeout, push: mode.push_patience, ..options.patience },
             ..options
         })
     }

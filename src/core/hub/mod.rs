@@ -1,8 +1,14 @@
-//! The hub: who is here, and what is offered.
+//! The hub: who is here, what is offered, what was said.
 //!
-//! A connection says hello and gets a session, new or resumed. A session may register a name, and then is in
-//! the roster; its offers are in the table. Both are state with revisions: changes are gathered for a short
-//! while, then each client that can take more is told what changed since what it has.
+//! A connection says hello and gets a session, new or resumed. A session may register a name, and then is in the roster;
+//! its offers are in the table. What clients want to be so is proposed to the [`State`], which judges it; what comes of
+//! it is applied, written down, and told when it is on disk.
+//!
+//! - `sessions`: who is connected to this process, and what belongs to one session.
+//! - `state`: what all would share if there were several hubs. `journal`: what of it is on disk, and what waits for that.
+//! - `cx`: what every part works with while an input is handled, and the ways to answer, tell and record.
+//! - `entrance`: who may enter. `feeds`: what is said, to whom it is for. `files`: who has what.
+//! - `connections`, `entry`, `requests`, `revocation`, `outcomes`: what the hub does with each input, by its parts.
 
 mod config;
 mod connections;
@@ -134,7 +140,9 @@ impl Hub {
             Input::Copied(copy, result) => self.files.copied(&mut self.base.at(now), copy, result),
             Input::CopyFound(hash, size) => self.files.copy_found(&mut self.base.at(now), hash, size),
             Input::CopyLost(hash) => self.files.copy_lost(&mut self.base.at(now), hash),
-            Input::ShelfChanged(changed, gone) => self.files.shelf_changed(&mut self.base.at(now), changed, gone),
+            Input::HubFilesChanged(changed, gone) => {
+                self.files.hub_files_changed(&mut self.base.at(now), changed, gone)
+            }
             Input::StoreDegraded(failure) => self.store_degraded(now, failure),
             Input::StoreAbandoned(commits) => self.store_abandoned(now, &commits),
             Input::StoreRecovered => self.store_recovered(now),

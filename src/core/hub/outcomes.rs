@@ -8,7 +8,7 @@ use super::journal::commits::AwaitingCommit;
 use super::journal::queries::PendingQuery;
 use super::{ConnId, Hub, Output, people, roster};
 use crate::core::time::Time;
-use crate::protocol::record::{Destination, Found, Record};
+use crate::protocol::record::{Destination, Found, Query, Record};
 use crate::protocol::wire::Farewell;
 use crate::protocol::{ErrorCode, Failure, Timestamp, log, to_json};
 
@@ -72,26 +72,30 @@ impl Hub {
                 self.go_on(now, id);
             }
             (Some(PendingQuery::Invite(conn)), Found::Invite(invite)) => self.invite_found(now, conn, invite),
+            (Some(PendingQuery::TrimPoint), Found::TrimPoint(below)) => {
+                let trim = self.base.journal.state.decide_trim(below);
+                self.base.at(now).record_together(trim.into_iter());
+            }
             // Nobody has asked this.
-            (_, Found::Messages(..) | Found::PastAnswers(_) | Found::Invite(_)) => {}
+            (_, Found::Messages(..) | Found::PastAnswers(_) | Found::Invite(_) | Found::TrimPoint(_)) => {}
         }
     }
 
-    /// Has old messages forgotten.
+    /// Asks which messages are to be forgotten.
     pub(super) fn trim(&mut self, now: Time) {
         self.trim_at = self.base.config.keep.map(|_| now + TRIM_EVERY);
         if !self.base.journal.health.is_well() {
             return;
         }
-        match self.base.config.keep {
+        let (since, bytes) = match self.base.config.keep {
             Some(Retention::For(span)) => {
                 let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-                let before = self.base.config.today(now).0.saturating_sub(millis);
-                self.base.at(now).persist(Record::TrimBefore { time: Timestamp(before) });
+                (Some(Timestamp(self.base.config.today(now).0.saturating_sub(millis))), None)
             }
-            Some(Retention::Bytes(bytes)) => self.base.at(now).persist(Record::TrimTo { bytes }),
-            None => {}
-        }
+            Some(Retention::Bytes(bytes)) => (None, Some(bytes)),
+            None => return,
+        };
+        self.base.at(now).query(Query::TrimPoint { since, bytes }, PendingQuery::TrimPoint);
     }
 
     /// The store cannot write, and will be tried again.

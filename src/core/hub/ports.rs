@@ -53,7 +53,7 @@ pub enum Input<'a> {
     /// The bytes of this copy are not there any more.
     CopyLost(ContentHash),
     /// What lies on the hub's own shelf has changed: these files are new or other ones, these are gone.
-    ShelfChanged(Vec<Content>, Vec<String>),
+    HubFilesChanged(Vec<Content>, Vec<String>),
     /// The store cannot write for now: full, held by another program, failing. What was persisted is written once that works.
     StoreDegraded(Failure),
     /// What was persisted with these numbers is not written, and will not be: it was given up in time.

@@ -9,67 +9,75 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::entrance::attempts::Attempt;
 use super::sessions::Peer;
 use super::sessions::underway::Entering;
+use super::state::{CheckedLogin, LoginRight};
 use super::{Access, Hub, PeerId, Verified, entry, pushes};
 use crate::core::time::Time;
-use crate::protocol::limits::KEYS_OF_ACCOUNT;
 use crate::protocol::name::NameKey;
-use crate::protocol::record::{AccountRecord, NameRecord, Record};
-use crate::protocol::{ErrorCode, Failure, PublicKey, log};
+use crate::protocol::record::{NameRecord, Record};
+use crate::protocol::{ErrorCode, Failure, Id, PublicKey, log};
 
 impl Hub {
-    /// A password has been checked.
+    /// A password has been checked: whether that lets somebody in is judged now, by what the account has become meanwhile.
     pub(super) fn verified(&mut self, now: Time, number: u64, verified: Option<Verified>) {
         let Some(attempt) = self.entrance.attempts.remove(number) else { return };
-        match verified {
-            Some(verified)
-                if self.entrance.is_current(
-                    &self.base.at(now),
-                    &verified.name_key,
-                    verified.credential,
-                    attempt.reloads,
-                ) =>
-            {
-                self.let_in(now, attempt, verified);
-            }
-            Some(_) | None => self.entrance.login_failed(&mut self.base.at(now), attempt),
+        let (today, state) = (self.base.config.today(now), &self.base.journal.state);
+        let Some(login) = verified.map(|verified| self.checked_login(&attempt, verified)) else {
+            return self.entrance.login_failed(&mut self.base.at(now), attempt);
+        };
+        let Some(right) = state.decide_login(today, &login) else {
+            return self.entrance.login_failed(&mut self.base.at(now), attempt);
+        };
+        let over = attempt.counted.first().and_then(|(whom, _)| state.decide_login_right(today, whom));
+        let can_keep = if right.known { Ok(()) } else { self.base.journal.can_keep() };
+        self.base.at(now).record_together(over.into_iter());
+        let (id, request_id) = (attempt.peer, attempt.request_id);
+        if !self.base.sessions.has(id) {
+            return;
+        }
+        if let Err(failure) = can_keep {
+            return self.base.at(now).refuse(id, request_id, "login", failure);
+        }
+        self.let_in(now, id, request_id, login, right);
+    }
+
+    /// What a login is judged by beside the state: what only this hub knows.
+    fn checked_login(&self, attempt: &Attempt, verified: Verified) -> CheckedLogin {
+        let Verified { name, name_key, credential } = verified;
+        let holder = self.base.sessions.named(&name_key).and_then(|id| self.base.sessions.get(id));
+        let peer = self.base.sessions.get(attempt.peer).filter(|_| self.base.config.access == Access::Invite);
+        CheckedLogin {
+            // One that the store has not told of yet is newer, unless it was on its way out when it was checked.
+            may_be_newer: self.entrance.credentials.is_news(credential, attempt.reloads),
+            key: attempt.key,
+            key_in_use: holder.map(|peer| peer.key),
+            invite: peer.and_then(|peer| peer.invite.as_ref()).map(|shown| shown.record.digest),
+            name,
+            name_key,
+            credential,
         }
     }
 
-    fn let_in(&mut self, now: Time, attempt: Attempt, verified: Verified) {
-        let (today, state) = (self.base.config.today(now), &self.base.journal.state);
-        let over = attempt.counted.first().and_then(|(whom, _)| state.decide_login_right(today, whom));
-        self.base.at(now).record_together(over.into_iter());
-        let Some(key) = self.base.sessions.get(attempt.peer).map(|peer| peer.key) else { return };
-        let Verified { name, name_key, credential } = verified;
-        let known = self.base.journal.state.names().owns(&key, &name_key);
-        if let (false, Err(failure)) = (known, self.base.journal.can_keep()) {
-            return self.base.at(now).refuse(attempt.peer, attempt.request_id, "login", failure);
+    fn let_in(&mut self, now: Time, id: PeerId, request_id: Option<Id>, login: CheckedLogin, right: LoginRight) {
+        let let_in = self.let_in_by_key();
+        let CheckedLogin { name, name_key, credential, key, .. } = login;
+        let spent = right.records.iter().any(|record| matches!(record, Record::InviteSpent { .. }));
+        self.base.at(now).record_together(right.records.into_iter());
+        if spent {
+            self.entrance.invite_spent(&mut self.base.at(now), id, &name);
         }
-        let since = self.base.config.today(now).0;
-        let (id, request_id) = (attempt.peer, attempt.request_id);
-        self.note_credential(now, id, &name_key, &name, credential);
-        let known = self.base.journal.state.names().owns(&key, &name_key);
-        if !known {
-            while self.base.journal.state.names().keys_of(&name_key).len() >= KEYS_OF_ACCOUNT {
-                self.entrance.forget_a_key(&mut self.base.at(now), &name_key);
-            }
-            if !self.base.journal.state.names().knows(&key) {
-                self.entrance.spend_invite(&mut self.base.at(now), id, &name);
-            }
-            self.entrance.claim_name(
-                &mut self.base.at(now),
-                name.clone(),
-                name_key.clone(),
-                key,
-                since,
-                Some(credential),
-            );
+        if !right.known {
+            let commit = self.base.journal.commits.newest();
+            self.entrance.credentials.claim(commit, name_key.clone(), key, Some(credential));
+        }
+        if right.renewed {
+            // What was let in under the password before ends now, but for the session that has shown the new one.
+            self.revoke(now, Some(id), &BTreeSet::from([name_key.clone()]), &let_in);
         }
         // A session that is already in has shown that it knows the password; nothing else changes.
         if self.base.sessions.me(id).is_ok_and(|mine| mine.name_key == name_key) {
             return entry::welcome_again(&mut self.base.at(now), id, request_id, self.feeds.newest());
         }
-        let entering = Entering { request_id: request_id.clone(), name, name_key, known };
+        let entering = Entering { request_id: request_id.clone(), name, name_key, known: right.known };
         if let Err(failure) = self
             .entrance
             .may_enter(&self.base.at(now), id, None)
@@ -77,25 +85,6 @@ impl Hub {
         {
             self.base.at(now).refuse(id, request_id, "login", failure);
         }
-    }
-
-    /// Somebody has logged in with a password that is newer than what is known here: what was let in under the one
-    /// before ends now, but for the session that has shown the new one.
-    pub(super) fn note_credential(&mut self, now: Time, by: PeerId, name_key: &NameKey, name: &str, credential: u64) {
-        if self.base.journal.state.names().credential(name_key) == Some(credential) {
-            return;
-        }
-        let let_in = self.let_in_by_key();
-        let there = self.base.journal.state.names().get(name_key).map(|there| there.name.clone());
-        let (fresh, keys) = (there.is_none(), Vec::new());
-        let (name_key, name) = (name_key.clone(), there.unwrap_or_else(|| name.to_owned()));
-        let (revoked, credential) = (BTreeSet::from([name_key.clone()]), Some(credential));
-        self.base.at(now).record(Record::Account(AccountRecord { name_key: name_key.clone(), name, credential, keys }));
-        if fresh {
-            let number = self.base.journal.state.mail().last();
-            self.base.at(now).record(Record::Received { name_key, number });
-        }
-        self.revoke(now, Some(by), &revoked, &let_in);
     }
 
     /// Names or accounts were changed by another program.

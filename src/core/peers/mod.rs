@@ -65,7 +65,7 @@ pub struct Person {
 }
 
 /// Looks somebody up in the roster, by name.
-pub type Roster<'a> = &'a dyn Fn(&NameKey) -> Option<Person>;
+pub type RosterLookup<'a> = &'a dyn Fn(&NameKey) -> Option<Person>;
 
 /// The inputs of the machine.
 #[derive(Debug)]
@@ -150,7 +150,7 @@ impl Peers {
     }
 
     /// Handles an input. What follows comes out of [`Peers::poll`] and [`Peers::next_event`].
-    pub fn handle(&mut self, now: Time, input: PeerInput<'_>, roster: Roster<'_>) {
+    pub fn handle(&mut self, now: Time, input: PeerInput<'_>, roster: RosterLookup<'_>) {
         match input {
             PeerInput::Accepted(conn, key) => self.accepted(now, conn, key),
             PeerInput::Dialled(number) => self.dialled(number),
@@ -184,7 +184,7 @@ impl Peers {
 
     /// The roster has changed. Pending connections may now be recognised, and the name at the other end of a link may
     /// belong to another run of that client, or to somebody else.
-    pub fn roster_changed(&mut self, now: Time, roster: Roster<'_>) {
+    pub fn roster_changed(&mut self, now: Time, roster: RosterLookup<'_>) {
         let waiting: Vec<u64> = self.pending.keys().copied().collect();
         for conn in waiting {
             self.recognise(now, conn, roster);

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::links::{LinkStage, PeerLink, QueuedText, hello};
 use super::timers::Timer;
-use super::{PeerConn, PeerOutput, Peers, Person, Roster};
+use super::{PeerConn, PeerOutput, Peers, Person, RosterLookup};
 use crate::core::time::Time;
-use crate::protocol::limits::{PRIVATE_LINKS, PRIVATE_STRANGERS};
+use crate::protocol::limits::{PRIVATE_LINKS, PRIVATE_PENDING};
 use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::wire::{LINK_PROTOCOL, PeerBody, PeerHello};
 use crate::protocol::{Failure, PublicKey, to_json};
@@ -33,7 +33,7 @@ enum PendingStage {
     /// For the driver to compare its key with the pinned one.
     Pin(Person),
     /// For the open link with this person to end.
-    Place(Person),
+    LinkToEnd(Person),
 }
 
 impl Peers {
@@ -41,7 +41,7 @@ impl Peers {
         if self.me.is_none() {
             return self.out.push_back(PeerOutput::Close(PeerConn::Accepted(conn)));
         }
-        if self.pending.len() >= PRIVATE_STRANGERS
+        if self.pending.len() >= PRIVATE_PENDING
             && let Some(&oldest) = self.pending.keys().next()
         {
             self.drop_pending(oldest);
@@ -50,12 +50,12 @@ impl Peers {
         self.timers.set(Timer::Pending(conn), now + HELLO_TIMEOUT);
     }
 
-    pub(super) fn pending_line(&mut self, now: Time, conn: u64, line: &[u8], roster: Roster<'_>) {
+    pub(super) fn pending_line(&mut self, now: Time, conn: u64, line: &[u8], roster: RosterLookup<'_>) {
         let Some(pending) = self.pending.get_mut(&conn) else { return };
         let hello = match &pending.stage {
             PendingStage::Hello => serde_json::from_slice::<PeerHello>(line).ok(),
             // The other side must not send anything before our answer.
-            PendingStage::Roster(..) | PendingStage::Pin(_) | PendingStage::Place(_) => None,
+            PendingStage::Roster(..) | PendingStage::Pin(_) | PendingStage::LinkToEnd(_) => None,
         };
         match hello {
             Some(PeerHello { hello, private, number }) if hello == LINK_PROTOCOL && check_person(&private).is_ok() => {
@@ -71,12 +71,12 @@ impl Peers {
     pub(crate) fn unknown(&self) -> impl Iterator<Item = &NameKey> {
         self.pending.values().filter_map(|pending| match &pending.stage {
             PendingStage::Roster(name, _) => Some(name),
-            PendingStage::Hello | PendingStage::Pin(_) | PendingStage::Place(_) => None,
+            PendingStage::Hello | PendingStage::Pin(_) | PendingStage::LinkToEnd(_) => None,
         })
     }
 
     /// Looks up the person that a connection claims to be.
-    pub(super) fn recognise(&mut self, now: Time, conn: u64, roster: Roster<'_>) {
+    pub(super) fn recognise(&mut self, now: Time, conn: u64, roster: RosterLookup<'_>) {
         let own = self.me.as_ref().map(|me| &me.name_key);
         let Some(pending) = self.pending.get_mut(&conn) else { return };
         let PendingStage::Roster(name, number) = &pending.stage else { return };
@@ -118,7 +118,7 @@ impl Peers {
                     self.drop_pending(before);
                 }
                 if let Some(pending) = self.pending.get_mut(&conn) {
-                    pending.stage = PendingStage::Place(person);
+                    pending.stage = PendingStage::LinkToEnd(person);
                     self.timers.set(Timer::Pending(conn), now + HELLO_TIMEOUT);
                 }
             }
@@ -142,8 +142,8 @@ impl Peers {
     /// The pending connection that waits for the link with this person to end.
     pub(super) fn parked(&self, name: &NameKey) -> Option<(u64, Person)> {
         self.pending.iter().find_map(|(conn, pending)| match &pending.stage {
-            PendingStage::Place(person) if NameKey::of(&person.name) == *name => Some((*conn, person.clone())),
-            PendingStage::Place(_) | PendingStage::Hello | PendingStage::Roster(..) | PendingStage::Pin(_) => None,
+            PendingStage::LinkToEnd(person) if NameKey::of(&person.name) == *name => Some((*conn, person.clone())),
+            PendingStage::LinkToEnd(_) | PendingStage::Hello | PendingStage::Roster(..) | PendingStage::Pin(_) => None,
         })
     }
 

@@ -59,7 +59,7 @@ impl Session {
 
     fn table_updated(&mut self, now: Time, mut event: Event) {
         if let Event::TableUpdated(update) = &mut event {
-            update.added.iter_mut().for_each(|offer| self.cx.uplink.place(offer));
+            update.added.iter_mut().for_each(|offer| self.cx.uplink.set_hub_address(offer));
             let (me, offers) = (self.cx.registration.name(), &self.offers);
             let known = |offer: &Offer| offers.name_of(offer).filter(|_| me == Some(offer.owner.as_str()));
             if !self.replica.update_table(update, known) {

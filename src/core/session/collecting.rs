@@ -40,7 +40,7 @@ impl Context {
     /// A page of a `list`, or of a folder that is fetched.
     fn table_page(&mut self, now: Time, mut so_far: PagedAnswer, page: event::TablePage) -> Option<ListedFolder> {
         let event::TablePage { revision, changed, mut offers, next } = page;
-        offers.iter_mut().for_each(|offer| self.uplink.place(offer));
+        offers.iter_mut().for_each(|offer| self.uplink.set_hub_address(offer));
         match so_far.pending.request.clone() {
             Request::List(list) => {
                 if so_far.fits(revision, changed) {

@@ -63,7 +63,7 @@ use queue::Queue;
 pub use replica::Replica;
 use timers::Timer;
 use transfers::Transfers;
-pub use words::{AcceptFrom, DownloadConfig, Input, Output, Patience, SessionConfig};
+pub use words::{AcceptFrom, DownloadConfig, Input, Output, SessionConfig, SessionTimeouts};
 
 /// The client's machine. See the [module](self).
 pub struct Session {

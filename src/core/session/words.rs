@@ -29,7 +29,7 @@ pub enum AcceptFrom {
 
 /// The timeouts of a session.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct SessionTimeouts {
     /// How long the session tries to reach a lost hub.
     pub give_up: Duration,
     /// The longest duration of the session, counted from time 0, if there is a limit.
@@ -67,7 +67,7 @@ pub struct SessionConfig {
     /// The timing of the link.
     pub link: LinkConfig,
     /// The timeouts.
-    pub patience: Patience,
+    pub patience: SessionTimeouts,
     /// Whether the session stays when the input ends.
     pub linger: bool,
     /// Whether the session ends at the first failed request.

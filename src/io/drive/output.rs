@@ -131,7 +131,7 @@ impl<T: Queued + Send + 'static> Output<T> {
     }
 
     /// Tells the polling reader that no more events will come.
-    pub fn end(&self) {
+    pub fn end_polling(&self) {
         let mut state = self.0.lock();
         state.closing = true;
         wake(&mut state);

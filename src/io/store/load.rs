@@ -84,6 +84,7 @@ pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
         waiting: waiting(database)?,
         there: there(database)?,
         last_message: last_message(database)?,
+        trimmed: trimmed(database)?,
         said: said(database)?.to_bytes(),
         last_room: database
             .query_row("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'last_room'", [], |row| row.get(0))
@@ -95,6 +96,12 @@ pub(super) fn load(database: &Connection) -> rusqlite::Result<Loaded> {
 pub(super) fn last_message(database: &Connection) -> rusqlite::Result<u64> {
     let newest = "SELECT coalesce(max(number), 0) FROM messages";
     database.query_row(newest, [], |row| row.get(0)).map(|Unsigned(number)| number)
+}
+
+/// The number below which messages are not kept any more: what is left of them is not to be seen.
+pub(super) fn trimmed(database: &Connection) -> rusqlite::Result<u64> {
+    let sql = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'trimmed'";
+    database.prepare_cached(sql)?.query_row([], |row| row.get(0)).map(|Unsigned(below)| below)
 }
 
 /// The digest of all messages that were ever sent.
@@ -121,9 +128,10 @@ pub(super) fn names(database: &Connection) -> rusqlite::Result<Vec<NameRecord>> 
     }
     let sql = "
         SELECT fold, name, iif(password IS NULL, NULL, credential), since, received,
-            (SELECT count(*) FROM messages WHERE recipient_fold = names.fold AND number > names.received)
+            (SELECT count(*) FROM messages
+                WHERE recipient_fold = names.fold AND number > names.received AND number >= ?1)
         FROM names ORDER BY fold";
-    all(database, sql, [], |row| {
+    all(database, sql, [integer(trimmed(database)?)], |row| {
         let name_key: NameKey = row.get(0)?;
         let (Unsigned(received), Unsigned(unread)) = (row.get(4)?, row.get(5)?);
         let keys = keys.remove(&name_key).unwrap_or_default();
@@ -196,8 +204,8 @@ fn waiting(database: &Connection) -> rusqlite::Result<Vec<WaitingRecord>> {
     let sql = "
         SELECT recipient_fold, number, octet_length(text), withheld, sender_fold
         FROM names CROSS JOIN messages INDEXED BY messages_to
-        ON recipient_fold = fold AND number > received AND recipient_fold IS NOT NULL ORDER BY number";
-    all(database, sql, [], |row| {
+        ON recipient_fold = fold AND number > received AND number >= ?1 AND recipient_fold IS NOT NULL ORDER BY number";
+    all(database, sql, [integer(trimmed(database)?)], |row| {
         let (Unsigned(number), Unsigned(bytes)) = (row.get(1)?, row.get(2)?);
         Ok(WaitingRecord { name_key: row.get(0)?, number, from: row.get(4)?, bytes, withheld: row.get(3)? })
     })

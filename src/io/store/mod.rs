@@ -85,7 +85,9 @@ impl Store {
         lock: Option<File>,
         loaded: &Loaded,
     ) -> Result<Self, Failure> {
-        let work = Work { said: Digest::from_bytes(loaded.said), ..Work::default() };
+        // What an earlier run has not come to is forgotten now.
+        let (trimmed, said) = (loaded.trimmed, Digest::from_bytes(loaded.said));
+        let work = Work { trimmed, trimming: trimmed > 0, said };
         database.busy_timeout(BUSY_RUNNING).map_err(|e| failure(&file, &e))?;
         let mut files = Vec::new();
         if dir.is_some() {
@@ -123,7 +125,7 @@ impl Store {
         in_transaction(&mut self.database, file, |database| {
             let mut records = records.into_iter();
             let before = work.said;
-            let kept = records.try_for_each(|record| records::keep(database, record, &mut work));
+            let kept = records.try_for_each(|record| records::store_record(database, record, &mut work));
             let kept =
                 kept.and_then(|()| if work.said == before { Ok(()) } else { records::keep_said(database, work.said) });
             kept.map_err(|e| failure(file, &e))
@@ -162,20 +164,20 @@ impl Store {
         }
     }
 
-    /// Deletes some of the oldest messages, if that was asked for; returns whether there are more to delete. The file
-    /// does not shrink: later messages use the room.
+    /// Deletes some of the messages that are not kept any more; returns whether there are more to delete. The file does
+    /// not shrink: later messages use the room.
     ///
     /// # Errors
     /// Those of [`Store::keep`].
     pub fn trim(&mut self) -> Result<bool, Failure> {
-        if self.work.trims.is_done() {
+        if !self.work.trimming {
             return Ok(false);
         }
-        let (file, trims) = (&self.file, self.work.trims);
-        self.work.trims = in_transaction(&mut self.database, file, |database| {
-            records::trim(database, trims).map_err(|e| failure(file, &e))
+        let (file, below) = (&self.file, self.work.trimmed);
+        self.work.trimming = in_transaction(&mut self.database, file, |database| {
+            records::trim(database, below).map_err(|e| failure(file, &e))
         })?;
-        Ok(!self.work.trims.is_done())
+        Ok(self.work.trimming)
     }
 
     /// Answers a query.

@@ -181,14 +181,14 @@ impl Checker {
 
     /// Ends the threads, and waits until they have ended. Waiting attempts are not checked.
     pub fn close(mut self) {
-        self.end();
+        self.end_threads();
         for thread in self.threads.drain(..) {
             // The panic has been printed already.
             let _ = thread.join();
         }
     }
 
-    fn end(&mut self) {
+    fn end_threads(&mut self) {
         self.ending.store(true, Ordering::Release);
         self.attempts = None;
     }
@@ -196,7 +196,7 @@ impl Checker {
 
 impl Drop for Checker {
     fn drop(&mut self) {
-        self.end();
+        self.end_threads();
     }
 }
 

@@ -5,8 +5,8 @@ use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params_from_iter};
 
-use super::invites;
-use super::load::{Unsigned, integer};
+use super::load::{Unsigned, integer, trimmed};
+use super::{invites, records};
 use crate::protocol::limits::REQUESTS_IN_FLIGHT;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{
@@ -36,6 +36,7 @@ pub(super) fn find(database: &Connection, query: &Query) -> rusqlite::Result<Fou
         Query::Inbox(inbox) => find_inbox(&moment, inbox),
         Query::History(history) => find_history(&moment, history),
         Query::PastAnswers { instance, name_key } => find_past_answers(&moment, instance, name_key),
+        Query::TrimPoint { since, bytes } => records::trim_point(&moment, *since, *bytes).map(Found::TrimPoint),
         Query::Invite { digest, key } => invites::find(&moment, *digest, *key).map(Found::Invite),
     };
     moment.commit()?;
@@ -64,12 +65,13 @@ fn find_past_answers(database: &Connection, instance: &str, name_key: &NameKey) 
 
 fn find_inbox(database: &Connection, inbox: &Inbox) -> rusqlite::Result<Found> {
     let bounds = Bounds { oldest: true, limit: inbox.limit, bytes: inbox.bytes };
+    let gone = trimmed(database)?.saturating_sub(1);
     let arm = |index: &str, place: &str, of: Option<Value>, after: u64| {
         let sql = format!(
             "SELECT {COLUMNS} FROM messages INDEXED BY {index}
              WHERE {place} AND number > ? AND sender_fold <> ? ORDER BY number"
         );
-        let rest = [integer(after.max(inbox.after)).into(), (&inbox.name_key).into()];
+        let rest = [integer(after.max(inbox.after).max(gone)).into(), (&inbox.name_key).into()];
         Arm { sql, params: of.into_iter().chain(rest).collect() }
     };
     let mut rooms = inbox.rooms.clone();
@@ -92,7 +94,7 @@ const DIRECT_TO: &str = "messages_to";
 
 fn find_history(database: &Connection, query: &HistoryQuery) -> rusqlite::Result<Found> {
     let nothing = Ok(Found::Messages(Vec::new(), false));
-    let mut after = query.after.map_or(-1, integer);
+    let mut after = query.after.map_or(-1, integer).max(integer(trimmed(database)?) - 1);
     let last = match query.before {
         Some(0) => return nothing,
         Some(before) => integer(before - 1),

@@ -20,26 +20,16 @@ const TRIM_AT_ONCE: usize = 500;
 /// What a transaction changes besides its rows.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Work {
-    pub(super) trims: Trims,
+    /// Messages below this number are not kept any more.
+    pub(super) trimmed: u64,
+    /// Whether there may be some left.
+    pub(super) trimming: bool,
     /// The digest of all messages that were ever sent.
     pub(super) said: Digest,
 }
 
-/// Which messages must still be deleted.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Trims {
-    before: Option<Timestamp>,
-    bytes: Option<u64>,
-}
-
-impl Trims {
-    pub(super) fn is_done(self) -> bool {
-        self.before.is_none() && self.bytes.is_none()
-    }
-}
-
 /// Stores a record within the caller's transaction. Storing it twice has the same effect as once.
-pub(super) fn keep(database: &Connection, record: &Record, work: &mut Work) -> rusqlite::Result<()> {
+pub(super) fn store_record(database: &Connection, record: &Record, work: &mut Work) -> rusqlite::Result<()> {
     let run = |sql: &str, params: &[&dyn rusqlite::ToSql]| -> rusqlite::Result<()> {
         database.prepare_cached(sql)?.execute(params).map(drop)
     };
@@ -58,7 +48,8 @@ pub(super) fn keep(database: &Connection, record: &Record, work: &mut Work) -> r
             run("DELETE FROM keys WHERE fold = ?1 AND key = ?2", params![name_key, key.0])
         }
         Record::Message(kept) => {
-            if keep_message(database, kept)? {
+            // What is gone does not come back, whoever repeats it.
+            if kept.number >= work.trimmed && keep_message(database, kept)? {
                 work.said.add(kept);
             }
             Ok(())
@@ -125,12 +116,12 @@ pub(super) fn keep(database: &Connection, record: &Record, work: &mut Work) -> r
         Record::CopyGone { name_key, file } => {
             run("DELETE FROM copies WHERE fold = ?1 AND file = ?2", params![name_key, file])
         }
-        Record::TrimBefore { time } => {
-            work.trims.before = work.trims.before.max(Some(*time));
-            Ok(())
-        }
-        Record::TrimTo { bytes } => {
-            work.trims.bytes = Some(work.trims.bytes.map_or(*bytes, |asked| asked.min(*bytes)));
+        Record::Trim { below } => {
+            let below = (*below).min(last_message(database)?);
+            if below > work.trimmed {
+                (work.trimmed, work.trimming) = (below, true);
+                run("UPDATE meta SET value = ?1 WHERE key = 'trimmed'", params![integer(below).to_string()])?;
+            }
             Ok(())
         }
     }
@@ -236,39 +227,41 @@ fn keep_visit(database: &Connection, visit: &VisitRecord) -> rusqlite::Result<()
     database.prepare_cached(sql)?.execute(params).map(drop)
 }
 
-/// Deletes some of the messages that must be deleted; returns what is left to do. The newest message stays, so that its
-/// number is not used again.
-pub(super) fn trim(database: &Connection, mut trims: Trims) -> rusqlite::Result<Trims> {
+/// Deletes some of the messages below a number; says whether there may be more. The newest message stays, so
+/// that its number is not given to another one.
+pub(super) fn trim(database: &Connection, below: u64) -> rusqlite::Result<bool> {
     let newest = integer(last_message(database)?);
-    if let Some(before) = trims.before {
-        let sql = "
-            DELETE FROM messages WHERE number IN (
-                SELECT number FROM messages INDEXED BY messages_sent WHERE sent < ?1 AND number <> ?2 LIMIT ?3)";
-        let gone = database.prepare_cached(sql)?.execute(params![before.0, newest, TRIM_AT_ONCE as i64])?;
-        if gone < TRIM_AT_ONCE {
-            trims.before = None;
-        }
-    } else if let Some(bytes) = trims.bytes {
+    let sql = "
+        DELETE FROM messages WHERE number IN (
+            SELECT number FROM messages WHERE number < ?1 AND number <> ?2 ORDER BY number LIMIT ?3)";
+    let gone = database.prepare_cached(sql)?.execute(params![integer(below), newest, TRIM_AT_ONCE as i64])?;
+    Ok(gone == TRIM_AT_ONCE)
+}
+
+/// The number below which messages go, so that what is left is from some time on, or takes at most so many bytes; 0 if
+/// none do. The calendar may have gone back: what stands behind a message that stays, stays too.
+pub(super) fn trim_point(database: &Connection, since: Option<Timestamp>, bytes: Option<u64>) -> rusqlite::Result<u64> {
+    let newest = integer(last_message(database)?);
+    let mut point = 0;
+    if let Some(since) = since {
+        let sql = "SELECT number FROM messages NOT INDEXED WHERE sent >= ?1 ORDER BY number LIMIT 1";
+        let first = database.prepare_cached(sql)?.query_row([since.0], |row| row.get(0)).optional()?;
+        point = first.map_or(newest, |first: i64| first.min(newest));
+    }
+    if let Some(bytes) = bytes {
         let sql = "SELECT bytes FROM sizes WHERE what = 'messages'";
         let Unsigned(mut rest) = database.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-        let (mut last, mut gone) = (None, 0);
-        let sql =
-            "SELECT number, 256 + 2 * octet_length(text) FROM messages WHERE number <> ?1 ORDER BY number LIMIT ?2";
+        let sql = "SELECT number, 256 + 2 * octet_length(text) FROM messages WHERE number <> ?1 ORDER BY number";
         let mut oldest = database.prepare_cached(sql)?;
-        let mut rows = oldest.query(params![newest, TRIM_AT_ONCE as i64])?;
+        let mut rows = oldest.query([newest])?;
         while rest > bytes {
             let Some(row) = rows.next()? else { break };
             let Unsigned(size) = row.get(1)?;
-            (last, gone, rest) = (Some(row.get::<_, i64>(0)?), gone + 1, rest.saturating_sub(size));
-        }
-        if let Some(last) = last {
-            database.prepare_cached("DELETE FROM messages WHERE number <= ?1")?.execute([last])?;
-        }
-        if rest <= bytes || gone < TRIM_AT_ONCE {
-            trims.bytes = None;
+            point = point.max(row.get::<_, i64>(0)? + 1);
+            rest = rest.saturating_sub(size);
         }
     }
-    Ok(trims)
+    Ok(u64::try_from(point).unwrap_or(0))
 }
 
 /// Deletes what no hub reads any more: visits and failures beyond those that are loaded.

@@ -143,9 +143,11 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ) STRICT;
     INSERT INTO meta VALUES ('said', '00000000000000000000000000000000');
     ",
-    // Whom an invite has let in is remembered when it is revoked, but counts no more for one that is made anew.
+    // Whom an invite has let in is remembered when it is revoked, but counts no more for one that is made anew. Below which
+    // number messages are gone.
     "
     ALTER TABLE invited ADD COLUMN revoked INTEGER NOT NULL DEFAULT 0;
+    INSERT INTO meta VALUES ('trimmed', '0');
     ",
 ];
 

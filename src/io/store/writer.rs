@@ -40,7 +40,7 @@ const LAST_TRIES: u32 = 3;
 
 /// A report from the store to the hub.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum StoreReport {
     /// Everything up to the batch of this number is on the disk.
     Committed(u64),
     /// The answer to the query of this number. It may include later records.
@@ -61,7 +61,7 @@ pub enum Told {
 }
 
 /// Called on the store's threads with each report.
-pub type Tell = Box<dyn Fn(Told) + Send + Sync>;
+pub type Tell = Box<dyn Fn(StoreReport) + Send + Sync>;
 
 /// Records that are stored together or not at all.
 #[derive(Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub enum Job {
 /// Why a job was not accepted. It holds the job.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NotTaken {
-    /// Too many jobs are waiting. Submit it again after the next [`Told`].
+    /// Too many jobs are waiting. Submit it again after the next [`StoreReport`].
     Full(Job),
     /// The store has ended with an error, which was reported.
     Stopped(Job),
@@ -93,12 +93,12 @@ pub enum NotTaken {
 /// The handle of the store's threads. When it is dropped, they finish the waiting jobs and end.
 pub struct StoreWriter {
     jobs: SyncSender<Job>,
-    shared: Arc<Shared>,
+    shared: Arc<WriterShared>,
     thread: JoinHandle<Result<(), Failure>>,
 }
 
 /// What both threads share.
-struct Shared {
+struct WriterShared {
     tell: Tell,
     /// The number of queries without an answer.
     unanswered: AtomicUsize,
@@ -109,14 +109,14 @@ struct Shared {
     abandoned: Mutex<BTreeSet<u64>>,
 }
 
-impl Shared {
+impl WriterShared {
     fn abandoned(&self) -> MutexGuard<'_, BTreeSet<u64>> {
         self.abandoned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn failed(&self, failure: Failure) {
         if !self.failed.swap(true, Ordering::AcqRel) {
-            (self.tell)(Told::Failed(failure));
+            (self.tell)(StoreReport::Failed(failure));
         }
     }
 
@@ -124,7 +124,7 @@ impl Shared {
     fn answer(&self, number: u64, found: Result<Found, Failure>) -> bool {
         self.unanswered.fetch_sub(1, Ordering::AcqRel);
         match found {
-            Ok(found) => (self.tell)(Told::Found(number, found)),
+            Ok(found) => (self.tell)(StoreReport::Found(number, found)),
             Err(failure) => {
                 self.failed(failure);
                 return false;
@@ -140,7 +140,7 @@ impl StoreWriter {
     /// # Errors
     /// `store-failed` if a thread cannot be started, or the store cannot be opened again for reading.
     pub fn spawn(store: Store, tell: Tell) -> Result<Self, Failure> {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(WriterShared {
             tell,
             unanswered: AtomicUsize::new(0),
             failed: AtomicBool::new(false),
@@ -188,7 +188,7 @@ impl StoreWriter {
     }
 
     /// Gives up submitted batches, if nothing can be written now. Those that will never be written are reported as
-    /// [`Told::Abandoned`].
+    /// [`StoreReport::Abandoned`].
     pub fn abandon(&self, batches: Vec<u64>) {
         self.shared.abandoned().extend(batches);
     }
@@ -222,13 +222,13 @@ fn passes(failure: &Failure) -> bool {
 }
 
 /// Removes the batches that the hub has given up.
-fn give_up(shared: &Shared, batches: &mut Vec<Batch>) {
+fn give_up(shared: &WriterShared, batches: &mut Vec<Batch>) {
     let mut abandoned = shared.abandoned();
     let gone = batches.extract_if(.., |batch| abandoned.remove(&batch.number));
     let gone: Vec<u64> = gone.map(|batch| batch.number).collect();
     drop(abandoned);
     if !gone.is_empty() {
-        (shared.tell)(Told::Abandoned(gone));
+        (shared.tell)(StoreReport::Abandoned(gone));
     }
 }
 
@@ -237,7 +237,7 @@ struct Writer {
     store: Store,
     /// The thread that reads. Without it, this thread answers the queries.
     reading: Option<Reading>,
-    shared: Arc<Shared>,
+    shared: Arc<WriterShared>,
     /// Why nothing can be written, while that is so.
     trouble: Option<ErrorCode>,
     /// The jobs that arrived meanwhile.
@@ -280,13 +280,13 @@ impl Writer {
             }
             self.store.check_place()?;
             if let Some(names) = self.insist(waiting, |store, _| store.changed_names())? {
-                (self.shared.tell)(Told::Names(names));
+                (self.shared.tell)(StoreReport::Names(names));
             }
             let group = self.backlog.drain(..).collect();
             self.do_all(waiting, group)?;
             if self.trouble.is_some() && self.store.probe().is_ok() {
                 self.trouble = None;
-                (self.shared.tell)(Told::Recovered);
+                (self.shared.tell)(StoreReport::Recovered);
             }
             trimming = self.insist(waiting, |store, _| store.trim())?;
         }
@@ -307,7 +307,7 @@ impl Writer {
             self.keep(waiting, &mut batches)?;
             // The file may have been deleted, and what is written to it lost.
             self.store.check_place()?;
-            (self.shared.tell)(Told::Committed(highest));
+            (self.shared.tell)(StoreReport::Committed(highest));
         }
         questions.into_iter().for_each(|(number, query)| self.ask(number, query));
         Ok(())
@@ -331,7 +331,7 @@ impl Writer {
         for batch in batches.iter() {
             match self.insist(waiting, |store, _| store.keep(&batch.records)) {
                 Err(failure) if failure.code == ErrorCode::Internal => {
-                    (self.shared.tell)(Told::Refused(batch.number, failure));
+                    (self.shared.tell)(StoreReport::Refused(batch.number, failure));
                 }
                 done => done?,
             }
@@ -363,7 +363,7 @@ impl Writer {
                         last_tries = last_tries.checked_sub(1).ok_or_else(|| failure.clone())?;
                     }
                     if self.trouble.replace(failure.code) != Some(failure.code) {
-                        (self.shared.tell)(Told::Degraded(failure));
+                        (self.shared.tell)(StoreReport::Degraded(failure));
                     }
                     self.rest(waiting, pause);
                     pause = PAUSES.1.min(pause * 2);

@@ -23,7 +23,7 @@ fn question(number: u64) -> Job {
     Job::Find(number, Box::new(Query::Inbox(inbox)))
 }
 
-fn teller() -> (Tell, Receiver<Told>) {
+fn teller() -> (Tell, Receiver<StoreReport>) {
     let (told, heard) = channel();
     let told = Mutex::new(told);
     // Whoever does not listen any more need not be told.
@@ -42,7 +42,7 @@ fn commits_are_told_in_order_and_all_is_kept() {
     let told: Vec<u64> = heard
         .iter()
         .map(|told| match told {
-            Told::Committed(number) => number,
+            StoreReport::Committed(number) => number,
             other => panic!("{other:?}"),
         })
         .collect();
@@ -63,8 +63,8 @@ fn answers_know_what_came_before(store: Store) {
     let (mut committed, mut answers) = (0, Vec::new());
     for told in heard.iter() {
         match told {
-            Told::Committed(number) => committed = number,
-            Told::Found(number, Found::Messages(found, false)) => {
+            StoreReport::Committed(number) => committed = number,
+            StoreReport::Found(number, Found::Messages(found, false)) => {
                 assert!(found.len() as u64 >= number, "question {number} found {}", found.len());
                 assert!(committed >= number, "what is not on disk was read");
                 answers.push(number);
@@ -101,12 +101,12 @@ fn what_a_full_disk_cannot_take_is_not_told_as_committed() {
     let big =
         Record::Name { name: "n".repeat(1_000_000), name_key: NameKey::default(), key, since: 0, credential: None };
     writer.submit(Job::Keep(Batch { number: 1, records: vec![big] })).unwrap();
-    assert!(matches!(heard.recv().unwrap(), Told::Degraded(failure) if failure.code == ErrorCode::StoreFull));
+    assert!(matches!(heard.recv().unwrap(), StoreReport::Degraded(failure) if failure.code == ErrorCode::StoreFull));
     // What is read does not wait for it.
     writer.submit(question(1)).unwrap();
-    assert!(matches!(heard.recv().unwrap(), Told::Found(1, Found::Messages(none, false)) if none.is_empty()));
+    assert!(matches!(heard.recv().unwrap(), StoreReport::Found(1, Found::Messages(none, false)) if none.is_empty()));
     assert_eq!(writer.close([]).unwrap_err().code, ErrorCode::StoreFull);
-    assert!(matches!(heard.recv().unwrap(), Told::Failed(failure) if failure.code == ErrorCode::StoreFull));
+    assert!(matches!(heard.recv().unwrap(), StoreReport::Failed(failure) if failure.code == ErrorCode::StoreFull));
     assert!(heard.recv().is_err());
 }
 
@@ -120,18 +120,18 @@ fn what_another_program_locks_is_written_when_it_lets_go_and_once() {
     for number in 1..=20 {
         writer.submit(Job::Keep(Batch { number, records: vec![message(number)] })).unwrap();
     }
-    assert!(matches!(heard.recv().unwrap(), Told::Degraded(failure) if failure.code == ErrorCode::StoreBusy));
+    assert!(matches!(heard.recv().unwrap(), StoreReport::Degraded(failure) if failure.code == ErrorCode::StoreBusy));
     other.execute_batch("ROLLBACK").unwrap();
     let (mut committed, mut recovered) = (0, 0);
     while committed < 20 || recovered < 1 {
         match heard.recv().unwrap() {
-            Told::Committed(number) => committed = number,
-            Told::Recovered => recovered += 1,
+            StoreReport::Committed(number) => committed = number,
+            StoreReport::Recovered => recovered += 1,
             other => panic!("{other:?}"),
         }
     }
     writer.submit(question(1)).unwrap();
-    let Told::Found(1, Found::Messages(found, false)) = heard.recv().unwrap() else { panic!("an answer") };
+    let StoreReport::Found(1, Found::Messages(found, false)) = heard.recv().unwrap() else { panic!("an answer") };
     assert_eq!(found.iter().map(|kept| kept.number).collect::<Vec<_>>(), (1..=20).collect::<Vec<_>>());
     writer.close([]).unwrap();
 }
@@ -143,17 +143,17 @@ fn what_is_given_up_in_time_is_not_written() {
     let writer = StoreWriter::spawn(Store::open(dir.path()).unwrap().0, tell).unwrap();
     let say = |number| writer.submit(Job::Keep(Batch { number, records: vec![message(number)] })).unwrap();
     say(1);
-    assert_eq!(heard.recv().unwrap(), Told::Committed(1));
+    assert_eq!(heard.recv().unwrap(), StoreReport::Committed(1));
     let other = rusqlite::Connection::open(dir.path().join("hub.sqlite3")).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     say(2);
-    assert!(matches!(heard.recv().unwrap(), Told::Degraded(_)));
+    assert!(matches!(heard.recv().unwrap(), StoreReport::Degraded(_)));
     say(3);
     // What is on the disk cannot be given up.
     writer.abandon(vec![1, 2]);
-    assert_eq!(heard.recv().unwrap(), Told::Abandoned(vec![2]));
+    assert_eq!(heard.recv().unwrap(), StoreReport::Abandoned(vec![2]));
     other.execute_batch("ROLLBACK").unwrap();
-    while heard.recv().unwrap() != Told::Committed(3) {}
+    while heard.recv().unwrap() != StoreReport::Committed(3) {}
     writer.close([]).unwrap();
     let (store, loaded) = Store::open(dir.path()).unwrap();
     let kept: i64 = store.database().query_row("SELECT count(*) FROM messages", [], |row| row.get(0)).unwrap();
@@ -175,9 +175,12 @@ fn one_bad_record_does_not_fail_the_others() {
     let writer = StoreWriter::spawn(store, slow).unwrap();
     (1..=3).for_each(|n| writer.submit(batch(n)).unwrap());
     drop(go);
-    let told: Vec<Told> = std::iter::from_fn(|| heard.recv().ok().filter(|told| *told != Told::Committed(3))).collect();
-    assert!(told.iter().any(|told| matches!(told, Told::Refused(2, failure) if failure.code == ErrorCode::Internal)));
-    assert!(!told.iter().any(|told| matches!(told, Told::Failed(_) | Told::Degraded(_))), "{told:?}");
+    let told: Vec<StoreReport> =
+        std::iter::from_fn(|| heard.recv().ok().filter(|told| *told != StoreReport::Committed(3))).collect();
+    assert!(
+        told.iter().any(|told| matches!(told, StoreReport::Refused(2, failure) if failure.code == ErrorCode::Internal))
+    );
+    assert!(!told.iter().any(|told| matches!(told, StoreReport::Failed(_) | StoreReport::Degraded(_))), "{told:?}");
     writer.close([]).unwrap();
 }
 
@@ -189,14 +192,14 @@ fn a_file_that_is_removed_or_replaced_ends_the_store() {
         let (tell, heard) = teller();
         let writer = StoreWriter::spawn(Store::open(dir.path()).unwrap().0, tell).unwrap();
         writer.submit(batch(1)).unwrap();
-        assert_eq!(heard.recv().unwrap(), Told::Committed(1));
+        assert_eq!(heard.recv().unwrap(), StoreReport::Committed(1));
         let copy = std::fs::read(&file).unwrap();
         std::fs::remove_file(&file).unwrap();
         if replaced {
             std::fs::write(&file, copy).unwrap();
         }
         // Nothing is submitted: the writer looks by itself.
-        let Told::Failed(failure) = heard.recv().unwrap() else { panic!("it is told") };
+        let StoreReport::Failed(failure) = heard.recv().unwrap() else { panic!("it is told") };
         assert!(failure.message.contains("removed or replaced"), "{failure}");
         assert_eq!(writer.close([]).unwrap_err(), failure);
     }
@@ -210,7 +213,9 @@ fn a_question_that_fails_ends_the_store() {
         let (tell, heard) = teller();
         let writer = StoreWriter::spawn(store, tell).unwrap();
         writer.submit(question(1)).unwrap();
-        assert!(matches!(heard.recv().unwrap(), Told::Failed(failure) if failure.code == ErrorCode::StoreFailed));
+        assert!(
+            matches!(heard.recv().unwrap(), StoreReport::Failed(failure) if failure.code == ErrorCode::StoreFailed)
+        );
         assert!(matches!(writer.submit(batch(2)), Err(NotTaken::Stopped(_))));
         let _ = writer.close([]);
         assert!(heard.recv().is_err());
@@ -245,7 +250,7 @@ fn slow_answers_do_not_hold_up_commits_and_questions_are_given_back() {
     let (told, gate) = (Mutex::new(told), Arc::new(Mutex::new(())));
     let slow = Arc::clone(&gate);
     let tell = Box::new(move |what| match what {
-        Told::Committed(number) => told.lock().unwrap().send(number).unwrap(),
+        StoreReport::Committed(number) => told.lock().unwrap().send(number).unwrap(),
         _ => drop(slow.lock()),
     });
     let writer = StoreWriter::spawn(Store::open(dir.path()).unwrap().0, tell).unwrap();
@@ -272,8 +277,8 @@ fn what_another_program_changes_is_told() {
     let account = NewAccount { name: "Erin".into(), hash: "x".into(), since: 1 };
     Users::open(dir.path()).unwrap().add(&[account], Conflicts::default()).unwrap();
     // Nothing is submitted: the writer looks by itself.
-    assert!(matches!(heard.recv().unwrap(), Told::Names(names) if names[0].name == "Erin"));
+    assert!(matches!(heard.recv().unwrap(), StoreReport::Names(names) if names[0].name == "Erin"));
     Users::open(dir.path()).unwrap().remove("Erin").unwrap();
-    assert!(matches!(heard.recv().unwrap(), Told::Names(names) if names.is_empty()));
+    assert!(matches!(heard.recv().unwrap(), StoreReport::Names(names) if names.is_empty()));
     writer.close([]).unwrap();
 }

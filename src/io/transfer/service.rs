@@ -11,7 +11,7 @@ use super::local_peer::LocalPeer;
 use super::token_bucket::TokenBucket;
 use super::uploads::{UploadNotify, Uploads};
 use crate::core::Time;
-use crate::core::places::{Entry, Places};
+use crate::core::slots::{Admission, SlotShares};
 use crate::io::content::store::ContentStore;
 use crate::io::net::tls::{self, DATA_ALPN};
 use crate::io::os::cancel::Cancel;
@@ -46,7 +46,7 @@ struct Slots {
     /// By age.
     taken: BTreeMap<u64, Slot>,
     /// Those of peers.
-    places: Places,
+    shares: SlotShares,
 }
 
 struct Slot {
@@ -58,10 +58,10 @@ struct Slot {
 impl Slots {
     /// Gives a connection of a peer its place, if there is one or one can be had from who does not use it.
     fn enter(&mut self, now: Time, number: u64, peer: PublicKey) -> bool {
-        match self.places.enter(now, number, peer) {
-            Entry::Full => return false,
-            Entry::Entered => {}
-            Entry::InPlaceOf(other) => self.evict(other),
+        match self.shares.enter(now, number, peer) {
+            Admission::Full => return false,
+            Admission::Admitted => {}
+            Admission::InPlaceOf(other) => self.evict(other),
         }
         true
     }
@@ -76,7 +76,7 @@ impl Slots {
 
 impl Service {
     pub(super) fn new(local: &LocalPeer, store: ContentStore, notify: UploadNotify, stop: Cancel) -> Self {
-        let places = Places::new(MAX_CONNECTIONS, MAX_PER_PEER);
+        let shares = SlotShares::new(MAX_CONNECTIONS, MAX_PER_PEER);
         Self {
             config: Arc::new(tls::server_config(local, DATA_ALPN)),
             up: local.rates.up.clone(),
@@ -84,7 +84,7 @@ impl Service {
             uploads: Arc::new(Uploads::new(notify, stop.clone())),
             stop,
             clock: Clock::start(),
-            slots: Mutex::new(Slots { next: 0, taken: BTreeMap::new(), places }),
+            slots: Mutex::new(Slots { next: 0, taken: BTreeMap::new(), shares }),
             freed: Condvar::new(),
         }
     }
@@ -152,24 +152,24 @@ impl Service {
     pub(super) fn free_slot(&self, slot: u64) {
         let mut slots = self.slots();
         slots.taken.remove(&slot);
-        slots.places.leave(slot);
+        slots.shares.leave(slot);
         drop(slots);
         self.freed.notify_all();
     }
 
     /// Something is asked of a connection: its place is used.
     pub(super) fn begin(&self, slot: u64) {
-        self.slots().places.begin(self.clock.now(), slot);
+        self.slots().shares.begin(self.clock.now(), slot);
     }
 
     /// So many bytes have been taken by its peer.
     pub(super) fn moved(&self, slot: u64, bytes: u64) {
-        self.slots().places.moved(self.clock.now(), slot, bytes);
+        self.slots().shares.moved(self.clock.now(), slot, bytes);
     }
 
     /// Nothing more is asked of it.
     pub(super) fn rest(&self, slot: u64) {
-        self.slots().places.rest(self.clock.now(), slot);
+        self.slots().shares.rest(self.clock.now(), slot);
     }
 
     fn slots(&self) -> MutexGuard<'_, Slots> {

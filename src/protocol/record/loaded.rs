@@ -82,6 +82,8 @@ pub struct Loaded {
     pub there: Vec<(NameKey, Vec<Span>)>,
     /// The number of the newest message; 0 if there was never one.
     pub last_message: u64,
+    /// Messages below this number are not kept any more.
+    pub trimmed: u64,
     /// The digest of all messages that were ever sent.
     pub said: [u8; 16],
     /// The highest number that any room has had.

@@ -139,15 +139,11 @@ pub enum Record {
         /// The name of the file.
         file: String,
     },
-    /// Messages from before a time are deleted, except the newest message of all.
-    TrimBefore {
-        /// The time.
-        time: Timestamp,
-    },
-    /// The oldest messages are deleted until the texts of the others take at most this many bytes.
-    TrimTo {
-        /// The bound in bytes.
-        bytes: u64,
+    /// Messages with lower numbers than this are not kept any more, except the newest message of all. The number only
+    /// grows.
+    Trim {
+        /// The number.
+        below: u64,
     },
 }
 

@@ -20,6 +20,13 @@ pub enum Query {
         /// The person who asked.
         name_key: NameKey,
     },
+    /// Below which number messages go, so that what is left is not older, and takes no more room.
+    TrimPoint {
+        /// Only messages from this time on shall be left.
+        since: Option<Timestamp>,
+        /// Messages of so many bytes shall be left.
+        bytes: Option<u64>,
+    },
     /// The invite that a key has presented.
     Invite {
         /// The digest of the invite's secret.
@@ -94,6 +101,8 @@ pub enum Found {
     Messages(Vec<StoredMessage>, bool),
     /// The stored answers of a process, each with the number that the process gave the request.
     PastAnswers(Vec<(i64, PastAnswer)>),
+    /// The number below which messages go; 0 if none do.
+    TrimPoint(u64),
     /// The invite, if it exists, and whether it has let in the key that presented it before.
     Invite(Option<(InviteRecord, bool)>),
 }

@@ -6,7 +6,7 @@ use crate::core::fetch::{Input, Lane, LaneError, PlannedFile};
 use crate::core::session::UploadNote;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
 use crate::sim::done::Done;
-use crate::sim::shelf::HUB_KEY;
+use crate::sim::hub_files::HUB_KEY;
 use crate::sim::{Happening, Sim};
 
 /// The owner of this key, if the client can fetch anything there.
@@ -23,7 +23,7 @@ fn reach(sim: &Sim, client: usize, key: PublicKey) -> Result<usize, Failure> {
 /// Whether a source gives the client a content, or one chunk of it.
 fn gives(sim: &Sim, source: usize, client: usize, file: &PlannedFile, chunk: Option<u32>) -> bool {
     if source == HUB {
-        return sim.shelf.serves(&file.hash);
+        return sim.served.serves(&file.hash);
     }
     let actor = &sim.actors[source];
     let peer = actor.peers.get(&sim.actors[client].key);

@@ -8,8 +8,8 @@ impl Cx<'_> {
     /// A client has just entered, or looks on: it is told what it wants to follow.
     pub(in crate::core::hub) fn begin_following(&mut self, id: PeerId) {
         let (table, roster) = (
-            self.journal.state.table().seen(self.journal.state.revision()),
-            self.journal.state.roster().seen(self.journal.state.revision()),
+            self.journal.state.table().cursor(self.journal.state.revision()),
+            self.journal.state.roster().cursor(self.journal.state.revision()),
         );
         let Some(peer) = self.sessions.get_mut(id) else { return };
         let (table, roster) = peer.following.begin(table, roster);

@@ -103,7 +103,6 @@ fn is_shown(record: &Record) -> bool {
         | Record::Failures(_)
         | Record::Copy(_)
         | Record::CopyGone { .. }
-        | Record::TrimBefore { .. }
-        | Record::TrimTo { .. } => false,
+        | Record::Trim { .. } => false,
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::core::hub::PeerId;
 use crate::core::hub::cx::Cx;
 use crate::core::hub::state::{Owner, Shelved};
-use crate::core::ledger::Seen;
 use crate::core::link::LinkFault;
+use crate::core::versioned_map::Cursor;
 use crate::protocol::limits::{DELTA_BYTES, LINK_FRAMES};
 use crate::protocol::types::Content;
 use crate::protocol::{Event, EventLine, Failure, Id, Offer, OfferName, Presence, PublicKey, event, to_json};
@@ -47,7 +47,7 @@ impl Cx<'_> {
     }
 
     /// Tells a client the table's changes since `seen`; all of it if there is none.
-    pub(in crate::core::hub) fn tell_table(&mut self, id: PeerId, seen: Option<Seen>) {
+    pub(in crate::core::hub) fn tell_table(&mut self, id: PeerId, seen: Option<Cursor>) {
         let whole = self.follows_table(id);
         if whole && self.journal.state.table().is_too_large() {
             return self.unfollow_table(id);
@@ -62,7 +62,7 @@ impl Cx<'_> {
     }
 
     /// The same for the roster.
-    pub(in crate::core::hub) fn tell_roster(&mut self, id: PeerId, seen: Option<Seen>) {
+    pub(in crate::core::hub) fn tell_roster(&mut self, id: PeerId, seen: Option<Cursor>) {
         let (seen, body) = self.roster_update(seen, self.follows_roster(id));
         if let Some(peer) = self.sessions.get_mut(id) {
             peer.following.roster.told(seen);
@@ -80,7 +80,7 @@ impl Cx<'_> {
 
     /// The table's changes since `seen`, as many as fit one event, and how far they reach. No body where
     /// nothing changed; but who begins is told even that nothing is offered.
-    fn table_update(&mut self, seen: Option<Seen>, whole: bool) -> (Seen, Option<Arc<str>>) {
+    fn table_update(&mut self, seen: Option<Cursor>, whole: bool) -> (Cursor, Option<Arc<str>>) {
         if let Some((to, body)) = self.updates.table.get(seen, whole) {
             return (to, Some(body));
         }
@@ -97,7 +97,7 @@ impl Cx<'_> {
                 false => removed.push(OfferName { file: file.to_string(), owner: owner.to_string() }),
             }
         }
-        let to = self.journal.state.table().seen(to);
+        let to = self.journal.state.table().cursor(to);
         if added.is_empty() && removed.is_empty() && !full {
             return (to, None);
         }
@@ -108,7 +108,7 @@ impl Cx<'_> {
     }
 
     /// The same for the roster.
-    fn roster_update(&mut self, seen: Option<Seen>, whole: bool) -> (Seen, Option<Arc<str>>) {
+    fn roster_update(&mut self, seen: Option<Cursor>, whole: bool) -> (Cursor, Option<Arc<str>>) {
         if let Some((to, body)) = self.updates.roster.get(seen, whole) {
             return (to, Some(body));
         }
@@ -122,7 +122,7 @@ impl Cx<'_> {
             bytes += 300;
             clients.push(client.clone());
         }
-        let to = self.journal.state.roster().seen(to);
+        let to = self.journal.state.roster().cursor(to);
         if clients.is_empty() && !full {
             return (to, None);
         }

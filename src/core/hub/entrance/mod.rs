@@ -12,7 +12,6 @@ use crate::core::hub::entrance::credentials::Credentials;
 use crate::core::hub::entrance::newcomers::Newcomers;
 use crate::core::hub::sessions::underway::Underway;
 use crate::core::hub::{Access, PeerId};
-use crate::protocol::invite::InviteRecord;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::Record;
@@ -98,29 +97,18 @@ impl Entrance {
     }
 
     /// A session's key takes its first name.
-    pub(in crate::core::hub) fn spend_invite(&mut self, cx: &mut Cx<'_>, id: PeerId, name: &str) {
-        let Some(peer) = cx.sessions.get_mut(id).filter(|_| cx.config.access == Access::Invite) else { return };
-        let key = peer.key;
-        let Some(shown) = peer.invite.take() else { return };
-        let InviteRecord { name: invite, digest, .. } = shown.record;
+    pub(in crate::core::hub) fn spend_invite(&self, cx: &mut Cx<'_>, id: PeerId, name: &str) {
+        let Some(peer) = cx.sessions.get(id).filter(|_| cx.config.access == Access::Invite) else { return };
+        let (key, Some(shown)) = (peer.key, &peer.invite) else { return };
+        let digest = shown.record.digest;
         cx.record(Record::InviteSpent { digest, key });
-        cx.log(log::InviteSpent { invite, name: name.to_owned() });
+        self.invite_spent(cx, id, name);
     }
 
-    /// Whether the password of this number is the one that an account has now, as far as is known here; `reloads` is
-    /// how often names had been loaded when it began to be checked. A password that was changed while it was checked
-    /// lets nobody in.
-    pub(in crate::core::hub) fn is_current(&self, cx: &Cx<'_>, name: &NameKey, credential: u64, reloads: u64) -> bool {
-        // One that the store has not told of yet is newer, unless it was on its way out when it was checked.
-        cx.journal.state.names().credential(name) == Some(credential) || self.credentials.is_news(credential, reloads)
-    }
-
-    /// Makes room for one more key of an account: the oldest that is known here goes, but not one that is in use.
-    pub(in crate::core::hub) fn forget_a_key(&mut self, cx: &mut Cx<'_>, name_key: &NameKey) {
-        let used = cx.sessions.named(name_key).and_then(|id| cx.sessions.get(id)).map(|peer| peer.key);
-        let keys = cx.journal.state.names().keys_of(name_key);
-        let Some(key) = keys.iter().find(|key| Some(**key) != used).or(keys.first()).copied() else { return };
-        cx.record(Record::KeyForgotten { name_key: name_key.clone(), key });
+    /// What a session has shown to come in is spent.
+    pub(in crate::core::hub) fn invite_spent(&self, cx: &mut Cx<'_>, id: PeerId, name: &str) {
+        let Some(shown) = cx.sessions.get_mut(id).and_then(|peer| peer.invite.take()) else { return };
+        cx.log(log::InviteSpent { invite: shown.record.name, name: name.to_owned() });
     }
 }
 

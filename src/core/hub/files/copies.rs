@@ -297,7 +297,12 @@ impl Files {
     }
 
     /// What lies on the hub's own shelf has changed.
-    pub(in crate::core::hub) fn shelf_changed(&mut self, cx: &mut Cx<'_>, changed: Vec<Content>, gone: Vec<String>) {
+    pub(in crate::core::hub) fn hub_files_changed(
+        &mut self,
+        cx: &mut Cx<'_>,
+        changed: Vec<Content>,
+        gone: Vec<String>,
+    ) {
         let sound = |content: &Content| check_content(content).is_ok();
         let files: Vec<String> = changed.iter().map(|content| content.file.to_string()).collect();
         for content in changed.into_iter().filter(sound) {

@@ -13,6 +13,8 @@ pub(in crate::core::hub) enum PendingQuery {
     History { peer: PeerId, request_id: Option<Id>, forward: bool },
     /// For what a client was answered before it came.
     PastAnswers(PeerId),
+    /// For the number below which messages go.
+    TrimPoint,
     /// For the invite that a connection has shown.
     Invite(ConnId),
 }

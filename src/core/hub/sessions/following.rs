@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::core::hub::PeerId;
-use crate::core::ledger::Seen;
+use crate::core::versioned_map::Cursor;
 use crate::protocol::{Follow, Follows, Id};
 
 /// What one client follows.
@@ -23,7 +23,7 @@ pub(in crate::core::hub) struct Following {
 pub(in crate::core::hub) struct Track {
     wants: Follow,
     /// Up to where it has been told, once it is told anything.
-    seen: Option<Seen>,
+    seen: Option<Cursor>,
 }
 
 impl Track {
@@ -37,7 +37,7 @@ impl Track {
     }
 
     /// Begins: who wants only changes has seen what there is.
-    fn begin(&mut self, newest: Seen) {
+    fn begin(&mut self, newest: Cursor) {
         self.seen = (self.wants == Follow::Changes).then_some(newest);
     }
 
@@ -52,11 +52,11 @@ impl Track {
     }
 
     /// Up to where it has been told, if that is not the newest revision.
-    pub(in crate::core::hub) fn behind(&self, newest: u64) -> Option<Seen> {
+    pub(in crate::core::hub) fn behind(&self, newest: u64) -> Option<Cursor> {
         self.seen.filter(|seen| seen.revision < newest)
     }
 
-    pub(in crate::core::hub) fn told(&mut self, seen: Seen) {
+    pub(in crate::core::hub) fn told(&mut self, seen: Cursor) {
         self.seen = Some(seen);
     }
 }
@@ -73,7 +73,7 @@ impl Following {
     }
 
     /// Begins, with what there is of the table and the roster. Says of which of them the client is told everything.
-    pub(in crate::core::hub) fn begin(&mut self, table: Seen, roster: Seen) -> (bool, bool) {
+    pub(in crate::core::hub) fn begin(&mut self, table: Cursor, roster: Cursor) -> (bool, bool) {
         self.table.begin(table);
         self.roster.begin(roster);
         (self.table.is_whole(), self.roster.is_whole())

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::core::ledger::Seen;
 use crate::core::time::Time;
+use crate::core::versioned_map::Cursor;
 
 /// How long changes are gathered before they are told. Shorter than what people notice, and long enough
 /// that a burst of joins costs each client one update.
@@ -25,15 +25,15 @@ pub(in crate::core::hub) struct Updates {
 
 /// The updates of one of them.
 #[derive(Default)]
-pub(in crate::core::hub) struct Written(HashMap<(Option<Seen>, bool), (Seen, Arc<str>)>);
+pub(in crate::core::hub) struct Written(HashMap<(Option<Cursor>, bool), (Cursor, Arc<str>)>);
 
 impl Written {
     /// The update from `seen` on, `whole` or not: how far it reaches, and its text.
-    pub(in crate::core::hub) fn get(&self, seen: Option<Seen>, whole: bool) -> Option<(Seen, Arc<str>)> {
+    pub(in crate::core::hub) fn get(&self, seen: Option<Cursor>, whole: bool) -> Option<(Cursor, Arc<str>)> {
         self.0.get(&(seen, whole)).cloned()
     }
 
-    pub(in crate::core::hub) fn add(&mut self, seen: Option<Seen>, whole: bool, to: Seen, body: Arc<str>) {
+    pub(in crate::core::hub) fn add(&mut self, seen: Option<Cursor>, whole: bool, to: Cursor, body: Arc<str>) {
         self.0.insert((seen, whole), (to, body));
     }
 }

@@ -16,6 +16,8 @@ use crate::protocol::record::{Destination, NameRecord, Span, StoredMessage, Wait
 pub(in crate::core::hub) struct Mail {
     /// The number of the newest message.
     last: u64,
+    /// Messages below this number are not kept any more.
+    trimmed: u64,
     /// Of all messages that were ever said.
     said: Digest,
     readers: HashedMap<NameKey, Reader>,
@@ -37,6 +39,8 @@ pub(in crate::core::hub) struct Reader {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct MailRows {
     last: u64,
+    #[serde(default)]
+    trimmed: u64,
     /// The digest of all messages, in hexadecimal digits.
     said: String,
     readers: Vec<(NameKey, Reader)>,
@@ -46,13 +50,13 @@ pub(super) struct MailRows {
 impl Mail {
     /// From what the store has. Whoever was here when it was written down may still be: see [`Mail::end_all`].
     pub(super) fn load(
-        last: u64,
+        (last, trimmed): (u64, u64),
         said: Digest,
         names: &[NameRecord],
         waiting: Vec<WaitingRecord>,
         there: Vec<(NameKey, Vec<Span>)>,
     ) -> Self {
-        let mut mail = Self { last, said, ..Self::default() };
+        let mut mail = Self { last, trimmed, said, ..Self::default() };
         for name in names {
             let reader = Reader { received: name.received, attendance: Attendance::default() };
             mail.readers.insert(name.name_key.clone(), reader);
@@ -67,7 +71,7 @@ impl Mail {
     /// What [`Mail::rows`] gave.
     pub(super) fn of(rows: MailRows) -> Self {
         let said = rows.said.parse().unwrap_or_default();
-        let mut mail = Self { last: rows.last, said, ..Self::default() };
+        let mut mail = Self { last: rows.last, trimmed: rows.trimmed, said, ..Self::default() };
         rows.readers.into_iter().for_each(|(name, reader)| drop(mail.readers.insert(name, reader)));
         rows.waiting.into_iter().for_each(|(name, waiting)| mail.put(&name, waiting));
         mail
@@ -80,6 +84,7 @@ impl Mail {
         };
         MailRows {
             last: self.last,
+            trimmed: self.trimmed,
             said: self.said.to_string(),
             readers: self.readers.iter().map(|(name, reader)| (name.clone(), reader.clone())).collect(),
             waiting: self.mailboxes.iter().flat_map(of).collect(),
@@ -100,13 +105,18 @@ impl Mail {
 
     pub(super) fn digest(&self) -> Digest {
         let mut last = Digest::default();
-        last.add(&self.last);
+        last.add(&(self.last, self.trimmed));
         combined(&[last, self.said, self.readers.digest(), self.waiting])
     }
 
     /// The number of the newest message.
     pub(in crate::core::hub) fn last(&self) -> u64 {
         self.last
+    }
+
+    /// The number below which messages are not kept any more.
+    pub(in crate::core::hub) fn trimmed(&self) -> u64 {
+        self.trimmed
     }
 
     pub(in crate::core::hub) fn reader(&self, name: &NameKey) -> Option<&Reader> {
@@ -150,6 +160,17 @@ impl Mail {
         if let Some(waiting) = self.mailboxes.get_mut(name_key).and_then(|mailbox| mailbox.take(message.number)) {
             self.waiting.remove(&(name_key, &waiting));
         }
+    }
+
+    /// Messages below a number are not kept any more; the newest always is.
+    pub(super) fn trim(&mut self, below: u64) {
+        self.trimmed = self.trimmed.max(below.min(self.last));
+        for (name, mailbox) in &mut self.mailboxes {
+            while let Some(gone) = mailbox.take_up_to(self.trimmed.saturating_sub(1)) {
+                self.waiting.remove(&(name, &gone));
+            }
+        }
+        self.mailboxes.retain(|_, mailbox| mailbox.iter().next().is_some());
     }
 
     /// Somebody has every message for them up to a number, which never goes back.

@@ -31,7 +31,7 @@ mod visits;
 
 pub(super) use attendance::Attendance;
 pub(super) use copies::{Body, CopyKey, Wish, body};
-pub(super) use decide::{Author, Decision, Notice, Outcome, Proposal, Terms};
+pub(super) use decide::{Author, CheckedLogin, Decision, LoginRight, Notice, Outcome, Proposal, Terms};
 pub(super) use pushes::Push;
 pub(super) use search_index::SearchIndex;
 pub use session_record::SessionRecord;
@@ -80,7 +80,13 @@ impl State {
             names: Names::load(&loaded.names),
             blocks: Blocks::of(&loaded.blocks),
             rooms: Rooms::load(std::mem::take(&mut loaded.rooms), loaded.last_room),
-            mail: Mail::load(loaded.last_message, Digest::from_bytes(loaded.said), &loaded.names, waiting, there),
+            mail: Mail::load(
+                (loaded.last_message, loaded.trimmed),
+                Digest::from_bytes(loaded.said),
+                &loaded.names,
+                waiting,
+                there,
+            ),
             failures: Failures::of(std::mem::take(&mut loaded.failures)),
             invites: Invites::of(std::mem::take(&mut loaded.invited)),
             copies: Copies::load(std::mem::take(&mut loaded.copies)),
@@ -232,8 +238,9 @@ impl State {
             Record::Failures(failures) => self.failures.set(failures),
             Record::Copy(copy) => self.copies.keep(copy),
             Record::CopyGone { name_key, file } => self.copies.lose(&(name_key.clone(), file.clone())),
-            // These have their rows in the store, and none in memory.
-            Record::TrimBefore { .. } | Record::TrimTo { .. } | Record::Answered(_) => {}
+            Record::Trim { below } => self.mail.trim(*below),
+            // It has its row in the store, and none in memory.
+            Record::Answered(_) => {}
         }
     }
 }

@@ -106,6 +106,11 @@ impl Play {
             7 => return self.copy(name),
             8 => self.visit(name, key),
             3 if self.rng.below(40) == 0 => return self.remove(name_key),
+            9 if self.rng.below(10) == 0 => {
+                let below = self.live.mail().last().saturating_sub(self.rng.below(100));
+                let Some(trim) = self.live.decide_trim(below) else { return };
+                trim
+            }
             _ => return self.propose(name, name_key, key),
         };
         self.take(record);
@@ -264,6 +269,7 @@ pub(crate) fn answers(state: &State) -> Vec<String> {
     answers.extend([format!("{:?}", state.copies.rows()), format!("{:?}", state.visits.rows())]);
     answers.push(format!("{}", state.copies().used()));
     answers.extend([format!("{:?}", state.mail.rows()), format!("{:?}", state.rooms.rows())]);
+    answers.push(format!("{}", state.mail().trimmed()));
     answers.push(format!("{} {} {}", state.rooms().last(), state.mail().last(), state.revision()));
     answers
 }

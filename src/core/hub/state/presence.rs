@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::ops::RangeBounds;
 
 use crate::core::digest::Digest;
-use crate::core::ledger::{Ledger, Seen};
+use crate::core::versioned_map::{Cursor, VersionedMap};
 use crate::protocol::{Client, Presence, Timestamp};
 
 /// The roster, with its revisions.
 #[derive(Default)]
 pub(in crate::core::hub) struct Roster {
-    lines: Ledger<String, Client>,
+    lines: VersionedMap<String, Client>,
     /// The names by their numbers: the same again, for finding.
     numbers: BTreeMap<u64, String>,
     digest: Digest,
@@ -64,14 +64,14 @@ impl Roster {
     }
 
     /// What a reader has seen who has been told everything up to a revision.
-    pub(in crate::core::hub) fn seen(&self, revision: u64) -> Seen {
-        self.lines.seen(revision)
+    pub(in crate::core::hub) fn cursor(&self, revision: u64) -> Cursor {
+        self.lines.cursor(revision)
     }
 
-    /// What changed, see [`Ledger::since`].
+    /// What changed, see [`VersionedMap::since`].
     pub(in crate::core::hub) fn since(
         &self,
-        seen: Option<Seen>,
+        seen: Option<Cursor>,
         whole: bool,
     ) -> (bool, impl Iterator<Item = (u64, &String, &Client, bool)>) {
         self.lines.since(seen, whole)

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::search_index::SearchIndex;
 use crate::core::digest::Digest;
-use crate::core::ledger::{Ledger, Seen};
+use crate::core::versioned_map::{Cursor, VersionedMap};
 use crate::protocol::limits::{FOLLOWED_BYTES, FOLLOWED_OFFERS, offer_bytes};
 use crate::protocol::types::Content;
 
@@ -21,7 +21,7 @@ pub(in crate::core::hub) fn key(file: &str, owner: &str) -> Key {
 /// All offers, by file, then owner.
 #[derive(Default)]
 pub(in crate::core::hub) struct Table {
-    offers: Ledger<Key, Shelved>,
+    offers: VersionedMap<Key, Shelved>,
     names: SearchIndex,
     /// What the offers take, as [`offer_bytes`] counts them.
     bytes: usize,
@@ -182,14 +182,14 @@ impl Table {
     }
 
     /// What a reader has seen who has been told everything up to a revision.
-    pub(in crate::core::hub) fn seen(&self, revision: u64) -> Seen {
-        self.offers.seen(revision)
+    pub(in crate::core::hub) fn cursor(&self, revision: u64) -> Cursor {
+        self.offers.cursor(revision)
     }
 
-    /// What changed, see [`Ledger::since`].
+    /// What changed, see [`VersionedMap::since`].
     pub(in crate::core::hub) fn since(
         &self,
-        seen: Option<Seen>,
+        seen: Option<Cursor>,
         whole: bool,
     ) -> (bool, impl Iterator<Item = (u64, &Key, &Shelved, bool)>) {
         self.offers.since(seen, whole)

@@ -183,8 +183,7 @@ fn one_of_each() -> Vec<Record> {
         Record::KeyForgotten { name_key: anna.clone(), key },
         Record::Copy(CopyRecord { name_key: anna.clone(), owner: "Anna".into(), content }),
         Record::CopyGone { name_key: anna, file: "a/b.txt".into() },
-        Record::TrimBefore { time: Timestamp(1) },
-        Record::TrimTo { bytes: 1_000 },
+        Record::Trim { below: 5 },
     ]
 }
 

@@ -313,7 +313,7 @@ fn copies_from_before_and_the_hubs_own_files_are_offered_once_they_can_be_served
     let names = vec![NameRecord { name: "Anna".into(), ..anna() }];
     let loaded = Loaded { names, copies: vec![copy], ..Loaded::default() };
     let mut rig = Rig::with(files(1_000), loaded.clone());
-    rig.handle(Input::ShelfChanged(vec![serde_json::from_str(&content("menu")).unwrap()], Vec::new()));
+    rig.handle(Input::HubFilesChanged(vec![serde_json::from_str(&content("menu")).unwrap()], Vec::new()));
     rig.enter(2, 2, "ben");
     assert_eq!(rig.offers(), ["menu of hub"]);
     rig.handle(Input::CopyFound(HASH.parse().unwrap(), 100));
@@ -321,7 +321,7 @@ fn copies_from_before_and_the_hubs_own_files_are_offered_once_they_can_be_served
     rig.ask(2, r#"{"id":10,"request":"get","file":"menu","from":"hub"}"#);
     assert!(matches!(rig.answer(2, 10), Some(Event::Located(_))));
     rig.handle(Input::CopyLost(HASH.parse().unwrap()));
-    rig.handle(Input::ShelfChanged(Vec::new(), vec!["menu".into(), "never there".into()]));
+    rig.handle(Input::HubFilesChanged(Vec::new(), vec!["menu".into(), "never there".into()]));
     assert_eq!(rig.offers(), Vec::<String>::new());
 
     // Its owner wants it kept before it was found: that is said when it is.

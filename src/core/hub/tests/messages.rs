@@ -4,19 +4,6 @@ use super::*;
 use crate::protocol::limits::BURST;
 use crate::protocol::record::{Destination, Found, IdempotencyKey, PastAnswer};
 
-#[test]
-fn what_is_to_be_kept_for_ever_is_not_forgotten_at_once() {
-    for seconds in [86_400, u64::MAX / 1_000, u64::MAX] {
-        let keep = Some(Retention::For(Duration::from_secs(seconds)));
-        let mut rig = Rig::new(HubConfig { keep, epoch: Timestamp(1_000_000), ..config() });
-        rig.pass(1);
-        let Some((_, Record::TrimBefore { time: before })) = rig.persisted.last() else {
-            panic!("{:?}", rig.persisted)
-        };
-        assert!(before.0 < 0, "{seconds} s before 1970-01-01T00:16:40Z is {before:?}");
-    }
-}
-
 /// A hub with anna on connection 1 and ben on connection 2, who take messages.
 pub(super) fn two(config: HubConfig) -> Rig {
     let mut rig = Rig::new(config);

@@ -1,7 +1,7 @@
 //! Who gets a link, and which of two connections it is.
 
 use super::*;
-use crate::protocol::limits::PRIVATE_STRANGERS;
+use crate::protocol::limits::PRIVATE_PENDING;
 
 #[test]
 fn when_two_dial_at_once_there_is_one_link_and_nothing_is_lost() {
@@ -82,11 +82,11 @@ fn the_roster_may_be_a_little_late() {
 #[test]
 fn strangers_are_bounded_and_forgotten() {
     let mut rig = Rig::new();
-    for conn in 1_000..1_000 + 3 * PRIVATE_STRANGERS as u64 {
+    for conn in 1_000..1_000 + 3 * PRIVATE_PENDING as u64 {
         rig.ways.push_back((1, Way::Accepted(conn, PublicKey([9; 32]))));
     }
     rig.drain();
-    assert_eq!(rig.peers[1].pending.len(), PRIVATE_STRANGERS);
+    assert_eq!(rig.peers[1].pending.len(), PRIVATE_PENDING);
     let sent = rig.send(0, "one");
     rig.pass(20);
     assert_eq!(rig.acked(0), [sent], "the newest gets its turn");

@@ -38,7 +38,7 @@ fn config() -> SessionConfig {
         inbox: false,
         invite: None,
         link: LinkConfig::client(),
-        patience: Patience { give_up: Duration::from_secs(60), timeout: None, pushes: Some(PUSH_PATIENCE) },
+        patience: SessionTimeouts { give_up: Duration::from_secs(60), timeout: None, pushes: Some(PUSH_PATIENCE) },
         linger: false,
         fail_fast: false,
         downloads: DownloadConfig {

@@ -18,7 +18,7 @@ const PLACES_EVERY: Duration = Duration::from_millis(250);
 
 /// The queue of downloads. See the [module](self).
 #[derive(Default)]
-pub(super) struct Downloads {
+pub(super) struct DownloadQueue {
     waiting: VecDeque<u64>,
     begun: BTreeSet<u64>,
     /// How many downloads want each content, waiting or begun.
@@ -31,7 +31,7 @@ pub(super) struct Downloads {
     moved: bool,
 }
 
-impl Downloads {
+impl DownloadQueue {
     /// Puts a download at the end.
     pub(super) fn push(&mut self, transfer: u64, hash: ContentHash) {
         self.waiting.push_back(transfer);
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn places_cost_what_time_passes_and_not_what_waits() {
-        let (mut downloads, mut told) = (Downloads::default(), 0);
+        let (mut downloads, mut told) = (DownloadQueue::default(), 0);
         for transfer in 0..4_000 {
             downloads.push(transfer, ContentHash([0; 32]));
             downloads.begin(4);
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn who_moves_up_hears_it_at_once_and_then_after_a_while() {
-        let mut downloads = Downloads::default();
+        let mut downloads = DownloadQueue::default();
         for transfer in 1..=5 {
             downloads.push(transfer, ContentHash([transfer as u8; 32]));
             downloads.begin(1);
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_content_is_wanted_until_the_last_who_wants_it_ends() {
-        let (mut downloads, hash) = (Downloads::default(), ContentHash([0; 32]));
+        let (mut downloads, hash) = (DownloadQueue::default(), ContentHash([0; 32]));
         downloads.push(1, hash);
         downloads.push(2, hash);
         downloads.begin(1);

@@ -24,7 +24,7 @@ use crate::protocol::limits::HOLDERS;
 use crate::protocol::line::pointer_at;
 use crate::protocol::wire::{Ask, Settled};
 use crate::protocol::{ContentHash, Direction, ErrorCode, Event, Failure, Request, Transfer, event, request};
-use downloads::Downloads;
+use downloads::DownloadQueue;
 pub(super) use folders::check_get;
 use holdings::Holdings;
 pub(super) use incoming_pushes::void_push_answers;
@@ -32,15 +32,15 @@ use incoming_pushes::{IncomingPushes, not_taken};
 use outgoing_pushes::{OutgoingPushes, given};
 use running::Running;
 use transfer_numbers::TransferNumbers;
-use uploads::Uploads;
+use uploads::ShownUploads;
 
-/// Downloads, uploads, and pushes in both directions. See the [module](self).
+/// DownloadQueue, uploads, and pushes in both directions. See the [module](self).
 #[derive(Default)]
 pub(super) struct Transfers {
     /// Transfers that are queued or under way, by their numbers.
     running: BTreeMap<u64, Running>,
-    downloads: Downloads,
-    uploads: Uploads,
+    downloads: DownloadQueue,
+    uploads: ShownUploads,
     outgoing: OutgoingPushes,
     incoming: IncomingPushes,
     holdings: Holdings,
@@ -249,7 +249,7 @@ impl Transfers {
     /// Breaks off every transfer and tells so. Returns whether a request waited for one.
     pub(super) fn abandon(&mut self, now: Time, cx: &mut Context, failure: &Failure) -> bool {
         let mut failed = false;
-        self.downloads = Downloads::default();
+        self.downloads = DownloadQueue::default();
         for (transfer, running) in std::mem::take(&mut self.running) {
             cx.output(Output::CancelFetch(transfer));
             let event = running.failed(transfer, failure);
@@ -315,6 +315,6 @@ fn stop_following(now: Time, cx: &mut Context, hash: ContentHash) {
 fn holders(cx: &Context, mut sources: Vec<Holder>) -> Vec<Holder> {
     let first = sources.first().map(|first| (first.offer.hash, first.offer.size));
     sources.retain(|holder| Some((holder.offer.hash, holder.offer.size)) == first);
-    sources.iter_mut().for_each(|holder| cx.uplink.place(&mut holder.offer));
+    sources.iter_mut().for_each(|holder| cx.uplink.set_hub_address(&mut holder.offer));
     sources
 }

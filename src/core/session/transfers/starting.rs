@@ -139,7 +139,7 @@ impl Transfers {
             files: plan.is_folder().then_some(plan.files.len() as u64),
             ..Running::new(now, Direction::Down, (plan.name.clone(), peer), plan.wanted_size(), plan.hash)
         };
-        self.numbers.mark(transfer);
+        self.numbers.reserve(transfer);
         self.downloads.push(transfer, running.hash);
         self.running.insert(transfer, Running { queued: Some(Arc::new(plan)), ..running });
         self.begin_queued(now, cx);

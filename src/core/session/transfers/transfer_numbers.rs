@@ -32,7 +32,7 @@ impl TransferNumbers {
     /// Takes a new number.
     pub(super) fn take(&mut self) -> u64 {
         let number = self.peek();
-        self.mark(number);
+        self.reserve(number);
         number
     }
 
@@ -41,7 +41,7 @@ impl TransferNumbers {
         if number > MOST || !self.is_free(number) {
             return self.take();
         }
-        self.mark(number);
+        self.reserve(number);
         number
     }
 
@@ -51,7 +51,7 @@ impl TransferNumbers {
     }
 
     /// Marks a number as in use.
-    pub(super) fn mark(&mut self, number: u64) {
+    pub(super) fn reserve(&mut self, number: u64) {
         if number < self.next {
             return;
         }

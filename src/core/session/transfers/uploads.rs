@@ -29,13 +29,13 @@ struct Told {
 
 /// The uploads that the user is told of.
 #[derive(Default)]
-pub(super) struct Uploads {
+pub(super) struct ShownUploads {
     /// Their transfers, by the driver's numbers.
     transfers: BTreeMap<u64, u64>,
     told: HashMap<String, Told>,
 }
 
-impl Uploads {
+impl ShownUploads {
     pub(super) fn clear(&mut self) {
         self.transfers.clear();
     }

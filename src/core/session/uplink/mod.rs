@@ -150,7 +150,7 @@ impl Uplink {
     }
 
     /// Puts the hub's address into an offer of its own: the hub does not know under which address we reach it.
-    pub(super) fn place(&self, offer: &mut Offer) {
+    pub(super) fn set_hub_address(&self, offer: &mut Offer) {
         if let Some((address, _)) = self.place
             && offer.address.is_unspecified()
         {

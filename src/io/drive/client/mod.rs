@@ -40,7 +40,7 @@ use peers::PeerPort;
 use messages::Later;
 pub use messages::{ConnBox, Message, Reporting, mailbox};
 pub use observer::{Observer, UNREAD};
-pub use options::{ClientOptions, Folders, Patience, Ports, TransferOptions, UserInput};
+pub use options::{ClientOptions, ClientTimeouts, Folders, Ports, TransferOptions, UserInput};
 pub use reach::reach;
 
 /// A running client.
@@ -54,7 +54,7 @@ pub struct ClientDriver<W> {
     watch: W,
     serving: Serving,
     peers: PeerPort,
-    hub: HubConnection,
+    hub: HubSocket,
     inboxes: Option<Inboxes>,
     later: VecDeque<Later>,
     fetching: Fetching,
@@ -71,7 +71,7 @@ struct Serving {
 }
 
 /// The connection to the hub.
-struct HubConnection {
+struct HubSocket {
     /// The hub's key: proven or expected.
     key: Option<PublicKey>,
     /// The number of the present connection, and what waits to be written to it.
@@ -132,7 +132,7 @@ impl<W: Observer> ClientDriver<W> {
             watch,
             serving: Serving { shelf, offers, hashing: Cancel::default(), server },
             peers,
-            hub: HubConnection { key: options.hub_key.or(options.hub.key), outgoing: None, next_conn: 1 },
+            hub: HubSocket { key: options.hub_key.or(options.hub.key), outgoing: None, next_conn: 1 },
             options,
             inboxes: None,
             later: VecDeque::new(),
@@ -153,7 +153,7 @@ impl<W: Observer> ClientDriver<W> {
         let mut input_open = true;
         loop {
             if let Some(code) = self.end {
-                self.settle().await;
+                self.wait_for_transfers().await;
                 return code;
             }
             if self.session.waits_for_reader() {
@@ -335,7 +335,7 @@ impl<W: Observer> ClientDriver<W> {
     }
 
     /// Lets transfers that were broken off put down what they have, and goodbyes reach those whom they are for.
-    async fn settle(&mut self) {
+    async fn wait_for_transfers(&mut self) {
         self.stop_hashing();
         let over = async {
             while !self.fetching.running.is_empty() {
@@ -349,6 +349,6 @@ impl<W: Observer> ClientDriver<W> {
             }
         };
         let _ = tokio::time::timeout(Duration::from_secs(2), over).await;
-        self.peers.settle().await;
+        self.peers.flush_goodbyes().await;
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::core::LinkConfig;
-use crate::core::session::{AcceptFrom, DownloadConfig, Patience as SessionPatience, SessionConfig};
+use crate::core::session::{AcceptFrom, DownloadConfig, SessionConfig, SessionTimeouts};
 use crate::io::os::clock::Clock;
 use crate::io::state::home::Home;
 use crate::protocol::event::Settings;
@@ -43,7 +43,7 @@ pub struct ClientOptions {
     /// Whether to end at the first failed request.
     pub fail_fast: bool,
     /// Timeouts.
-    pub patience: Patience,
+    pub patience: ClientTimeouts,
     /// The clock, which was started with the program, before the hub's name was resolved.
     pub clock: Clock,
 }
@@ -85,7 +85,7 @@ pub struct TransferOptions {
 
 /// The timeouts of a client.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct ClientTimeouts {
     /// The timing of the link to the hub.
     pub link: LinkConfig,
     /// How long the client tries to reach a lost hub.
@@ -118,7 +118,7 @@ impl ClientOptions {
             inbox: true,
             linger: false,
             fail_fast: false,
-            patience: Patience {
+            patience: ClientTimeouts {
                 link: LinkConfig::client(),
                 give_up: Duration::from_secs(60),
                 timeout: None,
@@ -138,7 +138,7 @@ impl ClientOptions {
             inbox: self.inbox,
             invite: self.hub.invite.clone(),
             link: self.patience.link,
-            patience: SessionPatience {
+            patience: SessionTimeouts {
                 give_up: self.patience.give_up,
                 timeout: self.patience.timeout,
                 pushes: self.patience.push,

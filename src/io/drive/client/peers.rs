@@ -127,7 +127,7 @@ impl PeerPort {
     }
 
     /// Waits until the last lines of closed connections have been sent.
-    pub(super) async fn settle(&mut self) {
+    pub(super) async fn flush_goodbyes(&mut self) {
         let over = async { while self.running.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(CLOSE_TIME, over).await;
     }

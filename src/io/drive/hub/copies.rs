@@ -34,21 +34,21 @@ const FOLDER: &str = "copies";
 const WORKERS: usize = 3;
 
 /// The copies on disk. Dropping it cancels the work in progress.
-pub(super) struct Copies(Arc<Shared>);
+pub(super) struct Copies(Arc<CopiesShared>);
 
-struct Shared {
+struct CopiesShared {
     folder: PathBuf,
     local: LocalPeer,
-    shelf: ContentStore,
+    store: ContentStore,
     cache: HashCache,
     mailbox: Mailbox,
     stop: Cancel,
-    state: Mutex<State>,
+    state: Mutex<CopiesState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct CopiesState {
     jobs: VecDeque<Job>,
     /// Contents that a thread is working on.
     busy: HashSet<ContentHash>,
@@ -71,7 +71,7 @@ impl Job {
 }
 
 /// Copies that can be served, with their sizes; and copies whose file is missing.
-type Known = (Vec<(ContentHash, u64)>, Vec<ContentHash>);
+type KnownCopies = (Vec<(ContentHash, u64)>, Vec<ContentHash>);
 
 /// A copy whose file exists and must be read to check it.
 struct Unsure {
@@ -90,17 +90,17 @@ impl Copies {
         data: &Path,
         records: &[CopyRecord],
         local: &LocalPeer,
-        shelf: &ContentStore,
+        store: &ContentStore,
         mailbox: &Mailbox,
-    ) -> Result<(Self, Known), Failure> {
+    ) -> Result<(Self, KnownCopies), Failure> {
         let folder = data.join(FOLDER);
         let folder = make_folder(&folder).and_then(|()| folder.canonicalize()).map_err(|e| {
             Failure::new(ErrorCode::StoreFailed, format!("{} cannot be used: {}.", folder.display(), cause::of_io(&e)))
         })?;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(CopiesShared {
             folder,
             local: local.clone(),
-            shelf: shelf.clone(),
+            store: store.clone(),
             cache: HashCache::new(Some(data)),
             mailbox: mailbox.clone(),
             stop: Cancel::default(),
@@ -120,7 +120,7 @@ impl Copies {
         Ok((this, known))
     }
 
-    fn spawn(&self, name: &str, work: impl FnOnce(&Shared) + Send + 'static) -> Result<(), Failure> {
+    fn spawn(&self, name: &str, work: impl FnOnce(&CopiesShared) + Send + 'static) -> Result<(), Failure> {
         let shared = Arc::clone(&self.0);
         thread::Builder::new().name(name.into()).spawn(move || work(&shared)).map(drop).map_err(Failure::internal)
     }
@@ -150,7 +150,7 @@ impl Drop for Copies {
     }
 }
 
-impl Shared {
+impl CopiesShared {
     /// Removes files that no record names: interrupted copies, and copies whose record was lost in a crash.
     fn sweep(&self, known: &HashMap<ContentHash, &CopyRecord>) {
         let names: HashSet<String> = known.keys().map(ContentHash::to_string).collect();
@@ -168,7 +168,7 @@ impl Shared {
     }
 
     /// Sorts the recorded copies: those known to be sound, those missing, and those that must be read.
-    fn look<'a>(&self, records: impl Iterator<Item = &'a CopyRecord>) -> (Known, Vec<Unsure>) {
+    fn look<'a>(&self, records: impl Iterator<Item = &'a CopyRecord>) -> (KnownCopies, Vec<Unsure>) {
         let (mut there, mut lost) = (Vec::new(), Vec::new());
         for CopyRecord { content, .. } in records {
             let path = self.path(&content.hash);
@@ -186,7 +186,7 @@ impl Shared {
             match remembered {
                 Some(hashed) if hashed.hash == hash => {
                     found.push((hash, hashed.chunking.size()));
-                    self.shelve(hashed);
+                    self.serve(hashed);
                 }
                 _ => unsure.push(Unsure { hash, chunks: wanted.chunks }),
             }
@@ -201,7 +201,7 @@ impl Shared {
             match self.hash(&hash, chunks) {
                 Ok(hashed) if hashed.hash == hash => {
                     let size = hashed.chunking.size();
-                    self.shelve(hashed);
+                    self.serve(hashed);
                     self.tell(Message::CopyFound(hash, size));
                 }
                 Ok(_) => self.tell(Message::CopyLost(hash)),
@@ -223,7 +223,7 @@ impl Shared {
                     self.tell(Message::Copied(plan.copy, made));
                 }
                 Job::Discard(hash) => {
-                    self.unshelve(&hash);
+                    self.stop_serving(&hash);
                     remove(&self.path(&hash));
                 }
             }
@@ -238,7 +238,7 @@ impl Shared {
             let same = self.lock().kept.get(&hash).is_some_and(|kept| kept.size == offer.size);
             return if same { Ok(()) } else { Err(other_size()) };
         }
-        if self.unshelve(&hash) {
+        if self.stop_serving(&hash) {
             // Somebody has changed the file.
             self.tell(Message::CopyLost(hash));
         }
@@ -248,7 +248,7 @@ impl Shared {
             && hashed.hash == hash
         {
             let same = hashed.chunking.size() == offer.size;
-            self.shelve(hashed);
+            self.serve(hashed);
             return if same { Ok(()) } else { Err(other_size()) };
         }
         let source = Source {
@@ -261,19 +261,19 @@ impl Shared {
         (wanted.files[0].target, wanted.files[0].modified) = (hash.to_string(), offer.modified);
         (wanted.on_conflict, wanted.share) = (OnConflict::Overwrite, false);
         let token = format!("{:016x}", random().map_err(Failure::internal)?);
-        let (folder, local, shelf) = (&self.folder, &self.local, &self.shelf);
-        let fetcher = Fetcher { token, seed: 0, folder, local, store: shelf };
+        let (folder, local, store) = (&self.folder, &self.local, &self.store);
+        let fetcher = Fetcher { token, seed: 0, folder, local, store };
         let fetched = fetch(wanted.into(), &fetcher, &|_| (), &Control::from(self.stop.clone()));
         let made = fetched.and_then(|_| self.hash(&hash, cut_as(Some(chunking)))).and_then(|hashed| {
             let same = hashed.hash == hash;
             same.then_some(hashed).ok_or_else(|| Failure::new(ErrorCode::DiskFailed, "The copy is damaged."))
         });
         if let Ok(hashed) = made {
-            self.shelve(hashed);
-            self.shelf.forget(&hash);
+            self.serve(hashed);
+            self.store.forget(&hash);
             return Ok(());
         }
-        self.unshelve(&hash);
+        self.stop_serving(&hash);
         // A file that is left over would take room that nobody counts.
         let name = hash.to_string();
         self.remove_where(|file| file.strip_prefix('.').unwrap_or(file).starts_with(&name));
@@ -293,16 +293,16 @@ impl Shared {
     }
 
     /// Adds a copy to the content store.
-    fn shelve(&self, hashed: Hashed) {
+    fn serve(&self, hashed: Hashed) {
         let (hash, fingerprint) = (hashed.hash, hashed.fingerprint);
-        self.shelf.add(shelf_name(&hash), self.path(&hash), hashed);
+        self.store.add(store_name(&hash), self.path(&hash), hashed);
         self.lock().kept.insert(hash, fingerprint);
     }
 
     /// Removes a copy from the content store; returns whether it was there.
-    fn unshelve(&self, hash: &ContentHash) -> bool {
-        self.shelf.remove(&shelf_name(hash));
-        self.shelf.forget(hash);
+    fn stop_serving(&self, hash: &ContentHash) -> bool {
+        self.store.remove(&store_name(hash));
+        self.store.forget(hash);
         self.lock().kept.remove(hash).is_some()
     }
 
@@ -341,7 +341,7 @@ impl Shared {
         self.wait_for(|state| state.busy.insert(hash).then_some(())).map(|()| Busy { shared: self, hash })
     }
 
-    fn wait_for<T>(&self, mut take: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
+    fn wait_for<T>(&self, mut take: impl FnMut(&mut CopiesState) -> Option<T>) -> Option<T> {
         let mut state = self.lock();
         while !self.stop.is_cancelled() {
             if let Some(taken) = take(&mut state) {
@@ -353,14 +353,14 @@ impl Shared {
     }
 
     /// Locks the state. It is never held for long.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, CopiesState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The claim of a thread on a content.
 struct Busy<'a> {
-    shared: &'a Shared,
+    shared: &'a CopiesShared,
     hash: ContentHash,
 }
 
@@ -385,7 +385,7 @@ fn remove(path: &Path) {
 }
 
 /// The name of a copy in the content store. No file of the hub's own can have it.
-fn shelf_name(hash: &ContentHash) -> String {
+fn store_name(hash: &ContentHash) -> String {
     format!("/{hash}")
 }
 

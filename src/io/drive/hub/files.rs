@@ -33,9 +33,9 @@ pub struct FilesOptions {
 }
 
 /// The hub's own files, its copies, and the server for them. Dropping it stops all.
-pub struct HubShelf {
+pub struct HubFileServer {
     config: HubFiles,
-    shelf: ContentStore,
+    store: ContentStore,
     /// `None` without a data folder.
     copies: Option<Copies>,
     /// At the start: the copies that can be served, and those whose file is missing.
@@ -45,7 +45,7 @@ pub struct HubShelf {
     server: DataServer,
 }
 
-impl HubShelf {
+impl HubFileServer {
     /// Opens the port and serves what is there: copies at once if they are known to be sound, the folder once it has
     /// been hashed. The hub is told through `mailbox`.
     ///
@@ -61,21 +61,21 @@ impl HubShelf {
         if let (Some(dir), Some(data)) = (&options.dir, data) {
             check_apart(dir, data)?;
         }
-        let shelf = ContentStore::default();
+        let store = ContentStore::default();
         let local = LocalPeer::new(identity.clone());
-        let copies = data.map(|data| Copies::open(data, records, &local, &shelf, mailbox)).transpose()?;
+        let copies = data.map(|data| Copies::open(data, records, &local, &store, mailbox)).transpose()?;
         let (copies, known) = copies.unzip();
         let listener = listen(options.port, Some(options.address)).map_err(|failure| match failure.code {
             ErrorCode::PortInUse => failure.hint("Choose another with --files-port; --files-port 0 takes a free one."),
             _ => failure,
         })?;
         let uploads = Arc::new(|note| tracing::debug!(?note, "upload"));
-        let server = DataServer::start(listener, &local, shelf.clone(), uploads).map_err(Failure::internal)?;
+        let server = DataServer::start(listener, &local, store.clone(), uploads).map_err(Failure::internal)?;
         let offering = Cancel::default();
-        let offers = options.dir.as_ref().map(|dir| offer(dir, data, &shelf, mailbox, &offering)).transpose()?;
+        let offers = options.dir.as_ref().map(|dir| offer(dir, data, &store, mailbox, &offering)).transpose()?;
         let config = HubFiles { key: identity.key, address: options.address, port: server.port(), room: options.room };
         let known = known.unwrap_or_default();
-        Ok(Self { config, shelf, copies, known, offering, _offers: offers, server })
+        Ok(Self { config, store, copies, known, offering, _offers: offers, server })
     }
 
     /// The properties of this that the hub's machine needs.
@@ -104,14 +104,14 @@ impl HubShelf {
     /// Allows a key to fetch, under this name. Without a name, forbids it and ends its uploads.
     pub(super) fn set_peer(&self, key: PublicKey, name: Option<String>) {
         let left = name.is_none();
-        self.shelf.set_peer(key, name);
+        self.store.set_peer(key, name);
         if left {
             self.server.cancel_all_of(&key);
         }
     }
 }
 
-impl Drop for HubShelf {
+impl Drop for HubFileServer {
     fn drop(&mut self) {
         self.offering.cancel();
     }
@@ -121,17 +121,17 @@ impl Drop for HubShelf {
 fn offer(
     dir: &Path,
     data: Option<&Path>,
-    shelf: &ContentStore,
+    store: &ContentStore,
     mailbox: &Mailbox,
     cancel: &Cancel,
 ) -> Result<Offers, Failure> {
     // Makes sure that changes are reported after the first list of files.
     let first = Arc::new(Mutex::new(()));
     let (after, changes) = (Arc::clone(&first), mailbox.clone());
-    let offers = Offers::new(shelf.clone(), data, move |changed| {
+    let offers = Offers::new(store.clone(), data, move |changed| {
         let _first = after.lock().unwrap_or_else(PoisonError::into_inner);
         // If the hub has ended, nobody needs the message.
-        let _ = changes.blocking_send(Message::ShelfChanged(changed));
+        let _ = changes.blocking_send(Message::HubFilesChanged(changed));
     });
     let dir = dir.to_string_lossy().into_owned();
     let offering = Offering { task: 0, dir, files: vec![".".into()], chunks: None, hidden: false, watch: true };
@@ -145,7 +145,7 @@ fn offer(
                 }
                 for piece in hashed.contents.chunks(PUBLISH_FILES) {
                     let changed = FilesChanged { changed: piece.to_vec(), gone: Vec::new() };
-                    let _ = mailbox.blocking_send(Message::ShelfChanged(changed));
+                    let _ = mailbox.blocking_send(Message::HubFilesChanged(changed));
                 }
             }
             Err(failure) if failure.code == ErrorCode::Interrupted => {}

@@ -17,11 +17,11 @@ use crate::io::net::line_room::Line;
 use crate::io::net::{Conn, Listener};
 use crate::io::os::clock::{Clock, until};
 use crate::io::store::passwords::{Account, Attempt, Checker};
-use crate::io::store::writer::{Batch, Job, NotTaken, StoreWriter, Told};
+use crate::io::store::writer::{Batch, Job, NotTaken, StoreReport, StoreWriter};
 use crate::protocol::record::Loaded;
 use crate::protocol::{ContentHash, Failure, LogEvent, LogLine, TransportKind};
 use connections::Connections;
-pub use files::{FilesOptions, HubShelf};
+pub use files::{FilesOptions, HubFileServer};
 pub use open::{HubOptions, OpenHub};
 
 /// The messages that may wait for the hub. While the queue is full, connections are not read, and their clients wait.
@@ -39,7 +39,7 @@ pub enum Message {
     /// A connection broke, with the reason.
     Disconnected(ConnId, String),
     /// The store has done a job, or answers a query.
-    Store(Told),
+    Store(StoreReport),
     /// The login of this number was checked; the account if the password is right.
     Checked(u64, Option<Account>),
     /// The copy of this number was made, or could not be.
@@ -49,7 +49,7 @@ pub enum Message {
     /// A copy is damaged or gone.
     CopyLost(ContentHash),
     /// The hub's own files have changed.
-    ShelfChanged(FilesChanged),
+    HubFilesChanged(FilesChanged),
     /// Stop the hub, for this reason.
     Stop(String),
 }
@@ -70,7 +70,7 @@ pub struct HubDriver<L> {
     messages: mpsc::Receiver<Message>,
     store: StoreWriter,
     passwords: Checker,
-    shelf: Option<HubShelf>,
+    files: Option<HubFileServer>,
     /// Jobs for the store that did not fit into its queue yet.
     unwritten: VecDeque<Job>,
     log: L,
@@ -86,7 +86,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         config: HubConfig,
         loaded: Loaded,
         clock: Clock,
-        (store, passwords, shelf): (StoreWriter, Checker, Option<HubShelf>),
+        (store, passwords, files): (StoreWriter, Checker, Option<HubFileServer>),
         (mailbox, messages): (Mailbox, mpsc::Receiver<Message>),
         log: L,
     ) -> Self {
@@ -98,7 +98,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             messages,
             store,
             passwords,
-            shelf,
+            files,
             unwritten: VecDeque::new(),
             log,
             stopped: false,
@@ -117,7 +117,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
     /// The reason if the hub ended by itself, or could not write everything.
     pub async fn run(mut self, mut listener: Listener) -> Result<(), Failure> {
         // The machine must know the copies before anybody asks for them.
-        let (found, lost) = self.shelf.as_mut().map(HubShelf::take_copies).unwrap_or_default();
+        let (found, lost) = self.files.as_mut().map(HubFileServer::take_copies).unwrap_or_default();
         found.into_iter().for_each(|(hash, size)| self.handle(Input::CopyFound(hash, size)));
         lost.into_iter().for_each(|hash| self.handle(Input::CopyLost(hash)));
         let mailbox = self.mailbox.clone();
@@ -144,7 +144,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
         accepting.abort();
         self.messages.close();
         self.connections.farewell().await;
-        drop(self.shelf);
+        drop(self.files);
         self.passwords.close();
         let closed = self.store.close(self.unwritten);
         self.failure.map_or(closed, Err)
@@ -168,26 +168,28 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
             Message::Copied(copy, result) => self.handle(Input::Copied(copy, result)),
             Message::CopyFound(hash, size) => self.handle(Input::CopyFound(hash, size)),
             Message::CopyLost(hash) => self.handle(Input::CopyLost(hash)),
-            Message::ShelfChanged(FilesChanged { changed, gone }) => self.handle(Input::ShelfChanged(changed, gone)),
+            Message::HubFilesChanged(FilesChanged { changed, gone }) => {
+                self.handle(Input::HubFilesChanged(changed, gone))
+            }
             Message::Stop(reason) => self.handle(Input::Stop(reason)),
         }
     }
 
-    fn store_told(&mut self, told: Told) {
+    fn store_told(&mut self, told: StoreReport) {
         while let Some(job) = self.unwritten.pop_front() {
             if !self.write(job) {
                 break;
             }
         }
         match told {
-            Told::Committed(commit) => self.handle(Input::Committed(commit)),
-            Told::Found(question, found) => self.handle(Input::Found(question, found)),
-            Told::Names(names) => self.handle(Input::Names(names)),
-            Told::Degraded(failure) => self.handle(Input::StoreDegraded(failure)),
-            Told::Abandoned(commits) => self.handle(Input::StoreAbandoned(commits)),
-            Told::Recovered => self.handle(Input::StoreRecovered),
-            Told::Refused(commit, failure) => self.handle(Input::StoreRefused(commit, failure)),
-            Told::Failed(failure) => {
+            StoreReport::Committed(commit) => self.handle(Input::Committed(commit)),
+            StoreReport::Found(question, found) => self.handle(Input::Found(question, found)),
+            StoreReport::Names(names) => self.handle(Input::Names(names)),
+            StoreReport::Degraded(failure) => self.handle(Input::StoreDegraded(failure)),
+            StoreReport::Abandoned(commits) => self.handle(Input::StoreAbandoned(commits)),
+            StoreReport::Recovered => self.handle(Input::StoreRecovered),
+            StoreReport::Refused(commit, failure) => self.handle(Input::StoreRefused(commit, failure)),
+            StoreReport::Failed(failure) => {
                 self.failure.get_or_insert_with(|| failure.clone());
                 self.handle(Input::StoreFailed(failure));
             }
@@ -238,18 +240,18 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
                 // The machine has no more logins in progress than fit the queue, so this fails only at the end.
                 let _ = self.passwords.submit(Attempt { number: attempt, name_key, password });
             }
-            Output::Copy(plan) => self.with_shelf(|shelf| shelf.copy(plan)),
-            Output::Discard(hash) => self.with_shelf(|shelf| shelf.discard(hash)),
-            Output::MayFetch(key, name) => self.with_shelf(|shelf| shelf.set_peer(key, Some(name))),
-            Output::MayNotFetch(key) => self.with_shelf(|shelf| shelf.set_peer(key, None)),
+            Output::Copy(plan) => self.with_files(|files| files.copy(plan)),
+            Output::Discard(hash) => self.with_files(|files| files.discard(hash)),
+            Output::MayFetch(key, name) => self.with_files(|files| files.set_peer(key, Some(name))),
+            Output::MayNotFetch(key) => self.with_files(|files| files.set_peer(key, None)),
             Output::Log(event) => self.log(event),
             Output::Stopped => self.stopped = true,
         }
     }
 
-    fn with_shelf(&self, change: impl FnOnce(&HubShelf)) {
-        if let Some(shelf) = &self.shelf {
-            change(shelf);
+    fn with_files(&self, change: impl FnOnce(&HubFileServer)) {
+        if let Some(files) = &self.files {
+            change(files);
         }
     }
 

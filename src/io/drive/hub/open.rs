@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{FilesOptions, HubDriver, HubShelf, Mailbox, Message, mailbox};
+use super::{FilesOptions, HubDriver, HubFileServer, Mailbox, Message, mailbox};
 use crate::core::LinkConfig;
 use crate::core::hub::{Access, HubConfig, LoginPolicy, Retention};
 use crate::io::fs::check_dir;
@@ -79,7 +79,7 @@ pub struct OpenHub {
     link: JoinLink,
     mailbox: Mailbox,
     messages: mpsc::Receiver<Message>,
-    shelf: Option<HubShelf>,
+    files: Option<HubFileServer>,
 }
 
 impl OpenHub {
@@ -97,17 +97,17 @@ impl OpenHub {
         let link = join_link(options.host.clone(), listener.local_addr(), &identity);
         store.remember_address(&link.host_port())?;
         let (mailbox, messages) = mailbox();
-        let shelf = match (&files, options.copies) {
+        let files = match (&files, options.copies) {
             (None, None) => None,
             (Some(_), _) | (_, Some(_)) => {
                 let (address, port, room) = (options.address.ip(), options.files_port, options.copies.unwrap_or(0));
                 let serve = FilesOptions { address, port, dir: files, room };
-                Some(HubShelf::open(&serve, options.data.as_deref(), &loaded.copies, &identity, &mailbox)?)
+                Some(HubFileServer::open(&serve, options.data.as_deref(), &loaded.copies, &identity, &mailbox)?)
             }
         };
         let loopback = if options.address.ip().is_loopback() { Access::Open } else { Access::Invite };
         let config = HubConfig {
-            files: shelf.as_ref().map(HubShelf::config),
+            files: files.as_ref().map(HubFileServer::config),
             link: options.link,
             grace: options.grace,
             limits: options.limits,
@@ -117,7 +117,7 @@ impl OpenHub {
             run: random().map_err(Failure::internal)?,
             epoch: clock.epoch(),
         };
-        Ok(Self { config, clock, store, loaded, listener, link, mailbox, messages, shelf })
+        Ok(Self { config, clock, store, loaded, listener, link, mailbox, messages, files })
     }
 
     /// The link with which clients join: the hub's address and its key.
@@ -184,7 +184,7 @@ impl OpenHub {
         let told = self.mailbox.clone();
         let told = Box::new(move |what| drop(told.blocking_send(Message::Store(what))));
         let store = StoreWriter::spawn(self.store, told)?;
-        let (parts, mail) = ((store, passwords, self.shelf), (self.mailbox, self.messages));
+        let (parts, mail) = ((store, passwords, self.files), (self.mailbox, self.messages));
         HubDriver::new(self.config, self.loaded, self.clock, parts, mail, log).run(self.listener).await
     }
 }

@@ -86,7 +86,7 @@ impl FsEvents {
     }
 
     /// Stops watching all folders for which `wanted` is false.
-    pub(super) fn keep(&mut self, wanted: impl Fn(&Path) -> bool) {
+    pub(super) fn retain(&mut self, wanted: impl Fn(&Path) -> bool) {
         let lost: Vec<_> = self.folders.iter().filter(|folder| !wanted(folder)).cloned().collect();
         for folder in lost {
             self.unwatch(&folder);

@@ -297,7 +297,7 @@ impl WatchIndex {
     }
 
     /// Decides what to do about a path that has not changed for a moment. `now` is `None` if there is no regular file.
-    pub(super) fn settle(&mut self, path: &Path, now: Option<&Fingerprint>) -> Settled {
+    pub(super) fn judge_settled(&mut self, path: &Path, now: Option<&Fingerprint>) -> Settled {
         let mut settled = Settled::default();
         let names: Vec<Arc<str>> = self.at(path).map(|(name, _)| name.clone()).collect();
         let Some(now) = now else {

@@ -118,7 +118,7 @@ impl Worker {
                 self.poll();
             }
             if Instant::now() >= self.next_settle && !self.pending.is_empty() {
-                self.settle();
+                self.act_on_settled();
             }
         }
     }
@@ -248,7 +248,7 @@ impl Worker {
             self.scan(folder, None);
         }
         let index = self.shared.index();
-        self.fs_events.keep(|folder| parents.contains(folder) || index.is_in_folder(folder));
+        self.fs_events.retain(|folder| parents.contains(folder) || index.is_in_folder(folder));
         drop(index);
         let (now, took) = (Instant::now(), started.elapsed());
         let pause = if self.fs_events.is_blind() { self.intervals.poll_blind } else { self.intervals.poll };
@@ -257,7 +257,7 @@ impl Worker {
     }
 
     /// Acts on paths that have not changed for a moment.
-    fn settle(&mut self) {
+    fn act_on_settled(&mut self) {
         let now = Instant::now();
         let mut due = Vec::new();
         for (path, pending) in self.pending.iter_mut().filter(|(_, pending)| pending.due <= now) {
@@ -273,7 +273,7 @@ impl Worker {
         let (mut tasks, mut gone) = (Vec::new(), Vec::new());
         for (path, seen) in due {
             self.pending.remove(&path);
-            let settled = self.shared.index().settle(&path, seen.file());
+            let settled = self.shared.index().judge_settled(&path, seen.file());
             tasks.extend(settled.tasks);
             gone.extend(settled.gone);
             if seen == PathState::Folder {

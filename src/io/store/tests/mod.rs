@@ -191,7 +191,7 @@ fn what_was_not_committed_is_gone_as_a_whole() {
     let begun = in_transaction(&mut store.database, &file, |database| {
         let mut work = Work::default();
         for record in [name(1), message(1)] {
-            records::keep(database, &record, &mut work).unwrap();
+            records::store_record(database, &record, &mut work).unwrap();
         }
         Err::<(), _>(Failure::internal("the power goes"))
     });

@@ -99,8 +99,7 @@ fn record() -> impl Strategy<Value = Record> {
         1 => visit().prop_map(Record::Visit),
         1 => ("[pq]", 0..3_u32, time(), prop::option::of(0..3_u64))
             .prop_map(|(whom, count, last, locked_for)| Record::Failures(FailureRecord { whom, count, last, locked_for })),
-        1 => (0..8_i64).prop_map(|time| Record::TrimBefore { time: Timestamp(time) }),
-        1 => (0..4_000_u64).prop_map(|bytes| Record::TrimTo { bytes }),
+        1 => (0..30_u64).prop_map(|below| Record::Trim { below }),
     ]
 }
 
@@ -131,6 +130,8 @@ fn query() -> impl Strategy<Value = Query> {
             }
         ),
         5 => history().prop_map(Query::History),
+        1 => (prop::option::of(time()), prop::option::of(0..4_000_u64))
+            .prop_map(|(since, bytes)| Query::TrimPoint { since, bytes }),
         1 => ("[ab]", name_key()).prop_map(|(instance, name_key)| Query::PastAnswers { instance, name_key }),
         1 => ("[ik]", 0..3_u8).prop_map(|(secret, key)| Query::Invite {
             digest: InviteDigest::of(&secret),
@@ -161,7 +162,7 @@ proptest! {
         }
         for batch in &batches {
             // What is to be forgotten is forgotten after a commit.
-            let trims = |record: &&Record| matches!(record, Record::TrimBefore { .. } | Record::TrimTo { .. });
+            let trims = |record: &&Record| matches!(record, Record::Trim { .. });
             let (last, first): (Vec<&Record>, Vec<&Record>) = batch.iter().partition(trims);
             for _ in 0..2 {
                 store.keep(first.iter().copied()).unwrap();

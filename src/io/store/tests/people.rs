@@ -122,16 +122,28 @@ fn old_messages_go_a_part_at_a_time_and_the_newest_stays() {
     let (mut store, _) = Store::ephemeral().unwrap();
     let all: Vec<Record> = (1..=1_200).map(message).collect();
     store.keep(&all).unwrap();
-    store.keep(&[Record::TrimBefore { time: Timestamp(601) }]).unwrap();
+    let point = |store: &Store, since: Option<i64>, bytes| match store
+        .find(&Query::TrimPoint { since: since.map(Timestamp), bytes })
+        .unwrap()
+    {
+        Found::TrimPoint(below) => below,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(point(&store, Some(601), None), 601);
+    store.keep(&[Record::Trim { below: 601 }]).unwrap();
+    assert_eq!(history(&store, HistoryQuery { oldest: true, limit: 1, ..everything("erin") }).0, [601]);
     assert!(store.trim().unwrap(), "600 are not forgotten at once");
     assert!(!store.trim().unwrap());
     let oldest = |store: &Store| history(store, HistoryQuery { oldest: true, limit: 1, ..everything("erin") }).0;
     assert_eq!(oldest(&store), [601]);
     assert!(with_words(&store, "600").is_empty());
-    store.keep(&[Record::TrimTo { bytes: 0 }]).unwrap();
+    let size = 256 + 2 * ("1000 ".len() as u64 + 100);
+    assert_eq!([Some(201 * size), Some(0)].map(|bytes| point(&store, None, bytes)), [1_000, 1_200]);
+    assert_eq!([Some(0), Some(1_200), Some(i64::MAX)].map(|since| point(&store, since, None)), [601, 1_200, 1_200]);
+    store.keep(&[Record::Trim { below: 1_200 }]).unwrap();
     while store.trim().unwrap() {}
     assert_eq!(oldest(&store), [1_200]);
-    store.keep(&[Record::TrimBefore { time: Timestamp(i64::MAX) }]).unwrap();
+    store.keep(&[Record::Trim { below: u64::MAX }]).unwrap();
     while store.trim().unwrap() {}
     assert_eq!(loaded(&store).last_message, 1_200);
     let left: i64 = store.database.query_row("SELECT bytes FROM sizes", [], |row| row.get(0)).unwrap();

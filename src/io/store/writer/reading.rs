@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
-use super::{PAUSES, Shared, passes, thread};
+use super::{PAUSES, WriterShared, passes, thread};
 use crate::io::store::Reader;
 use crate::protocol::Failure;
 use crate::protocol::record::Query;
@@ -18,7 +18,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    pub(super) fn spawn(reader: Reader, shared: Arc<Shared>) -> Result<Self, Failure> {
+    pub(super) fn spawn(reader: Reader, shared: Arc<WriterShared>) -> Result<Self, Failure> {
         let (questions, waiting) = channel::<(u64, Box<Query>)>();
         let answer = move || {
             for (number, query) in &waiting {
@@ -41,7 +41,7 @@ impl Reading {
         let _ = self.questions.send((number, query));
     }
 
-    pub(super) fn close(self, shared: &Shared) {
+    pub(super) fn close(self, shared: &WriterShared) {
         shared.closing.store(true, Ordering::Release);
         drop(self.questions);
         let _ = self.thread.join();

@@ -2,9 +2,10 @@
 
 use super::super::super::LoginPolicy;
 use super::super::State;
-use crate::protocol::invite::{InviteOver, InviteRecord};
-use crate::protocol::limits::FAILURES_COUNTED;
-use crate::protocol::record::FailureRecord;
+use crate::protocol::invite::{InviteDigest, InviteOver, InviteRecord};
+use crate::protocol::limits::{FAILURES_COUNTED, KEYS_OF_ACCOUNT};
+use crate::protocol::name::NameKey;
+use crate::protocol::record::{AccountRecord, FailureRecord};
 use crate::protocol::{ErrorCode, Failure, PublicKey, Record, Timestamp};
 
 /// What comes of a login that has failed.
@@ -27,6 +28,34 @@ impl LoginFailed {
 /// Nothing counts for somebody any more.
 fn none(whom: &str, today: Timestamp) -> FailureRecord {
     FailureRecord { whom: whom.to_owned(), count: 0, last: today, locked_for: None }
+}
+
+/// A login whose password was checked outside and found right. Meanwhile the account may have got another one.
+#[derive(Debug)]
+pub(in crate::core::hub) struct CheckedLogin {
+    /// The name as it was given to the account, and as it is compared.
+    pub(in crate::core::hub) name: String,
+    pub(in crate::core::hub) name_key: NameKey,
+    /// The number of the password that was checked.
+    pub(in crate::core::hub) credential: u64,
+    /// Whether it can be one that is newer than what is known here: then whoever shows it is the first to tell of it.
+    pub(in crate::core::hub) may_be_newer: bool,
+    /// Who logs in.
+    pub(in crate::core::hub) key: PublicKey,
+    /// The key of whoever is here under the name: it is not forgotten to make room for this one.
+    pub(in crate::core::hub) key_in_use: Option<PublicKey>,
+    /// What lets this key in, if it is not known here.
+    pub(in crate::core::hub) invite: Option<InviteDigest>,
+}
+
+/// What comes of a login that was right.
+#[derive(Debug)]
+pub(in crate::core::hub) struct LoginRight {
+    pub(in crate::core::hub) records: Vec<Record>,
+    /// The password is newer than what was known here: whoever was let in under another one ends.
+    pub(in crate::core::hub) renewed: bool,
+    /// The key is the account's already.
+    pub(in crate::core::hub) known: bool,
 }
 
 impl State {
@@ -60,6 +89,45 @@ impl State {
         self.failures.has(whom).then(|| Record::Failures(none(whom, today)))
     }
 
+    /// Judges a login whose password was right when it was checked. Nothing if the account has another password by now,
+    /// or is gone: then it has failed.
+    pub(in crate::core::hub) fn decide_login(&self, today: Timestamp, login: &CheckedLogin) -> Option<LoginRight> {
+        let CheckedLogin { name, name_key, credential, key, .. } = login;
+        let there = self.names.get(name_key);
+        let renewed = there.is_none_or(|there| there.credential != Some(*credential));
+        if renewed && !login.may_be_newer {
+            return None;
+        }
+        let mut records = Vec::new();
+        if renewed {
+            let (name_key, shown) = (name_key.clone(), there.map_or(name, |there| &there.name).clone());
+            let account = AccountRecord {
+                name_key: name_key.clone(),
+                name: shown,
+                credential: Some(*credential),
+                keys: Vec::new(),
+            };
+            records.push(Record::Account(account));
+            // What was said to another owner of the name is not for this one.
+            records.extend(there.is_none().then(|| Record::Received { name_key, number: self.mail.last() }));
+        }
+        let mut keys = if renewed { Vec::new() } else { self.names.keys_of(name_key).to_vec() };
+        let known = keys.contains(key);
+        if !known {
+            // The oldest that is not in use makes room.
+            while keys.len() >= KEYS_OF_ACCOUNT {
+                let oldest = keys.iter().position(|key| Some(*key) != login.key_in_use).unwrap_or(0);
+                records.push(Record::KeyForgotten { name_key: name_key.clone(), key: keys.remove(oldest) });
+            }
+            let is_known = self.names.names_of(key).any(|name| !renewed || name != name_key);
+            let spent = login.invite.filter(|_| !is_known);
+            records.extend(spent.map(|digest| Record::InviteSpent { digest, key: *key }));
+            let (name, name_key) = (name.clone(), name_key.clone());
+            records.push(Record::Name { name, name_key, key: *key, since: today.0, credential: Some(*credential) });
+        }
+        Some(LoginRight { records, renewed, known })
+    }
+
     /// Whether an invite lets a key in. What is known here of how often it was spent is newer than what the store has
     /// said; `counted` says that the store knows it as spent for this very key.
     ///
@@ -85,4 +153,55 @@ impl State {
 
 fn denied(message: &'static str) -> Failure {
     Failure::new(ErrorCode::AccessDenied, message).hint("Ask the hub's keeper for another one.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn login(credential: u64, may_be_newer: bool) -> CheckedLogin {
+        let (name, key) = ("Anna".to_owned(), PublicKey([200; 32]));
+        let name_key = NameKey::of(&name);
+        CheckedLogin { name, name_key, credential, may_be_newer, key, key_in_use: None, invite: None }
+    }
+
+    /// Anna's account as its keeper has made it.
+    fn account(credential: u64, keys: Vec<PublicKey>) -> Record {
+        let (name_key, name) = (NameKey::of("anna"), "Anna".to_owned());
+        Record::Account(AccountRecord { name_key, name, credential: Some(credential), keys })
+    }
+
+    #[test]
+    fn a_password_that_was_changed_while_it_was_checked_adds_no_key() {
+        let mut state = State::default();
+        state.apply(&account(1, vec![PublicKey([1; 32])]));
+        let right = state.decide_login(Timestamp(5), &login(1, false)).unwrap();
+        assert!(matches!(right.records[..], [Record::Name { credential: Some(1), .. }]) && !right.renewed);
+        // The keeper was faster: the same check is void now, and what it would have written changes nothing.
+        state.apply(&account(2, Vec::new()));
+        assert!(state.decide_login(Timestamp(5), &login(1, false)).is_none());
+        let before = state.digest();
+        right.records.iter().for_each(|record| state.apply(record));
+        assert!(state.digest() == before && !state.names().knows(&PublicKey([200; 32])));
+        state.apply(&Record::NameGone { name_key: NameKey::of("anna") });
+        assert!(state.decide_login(Timestamp(5), &login(2, false)).is_none());
+    }
+
+    #[test]
+    fn a_password_that_is_newer_than_what_is_known_takes_all_other_keys_away() {
+        let mut state = State::default();
+        let keys = (1..=KEYS_OF_ACCOUNT as u8).map(|key| PublicKey([key; 32])).collect::<Vec<_>>();
+        state.apply(&account(1, keys));
+        // Under the same password the oldest key makes room, but not the one that is in use.
+        let in_use = CheckedLogin { key_in_use: Some(PublicKey([1; 32])), ..login(1, false) };
+        let right = state.decide_login(Timestamp(5), &in_use).unwrap();
+        let forgets = |record: &Record| matches!(record, Record::KeyForgotten { key, .. } if key.0[0] == 2);
+        assert!(right.records.len() == 2 && forgets(&right.records[0]));
+        let right = state.decide_login(Timestamp(5), &login(3, true)).unwrap();
+        right.records.iter().for_each(|record| state.apply(record));
+        assert!(right.renewed && !right.known);
+        assert_eq!(state.names().keys_of(&NameKey::of("anna")), [PublicKey([200; 32])]);
+        let again = state.decide_login(Timestamp(6), &login(3, false)).unwrap();
+        assert!(again.records.is_empty() && again.known && !again.renewed);
+    }
 }

@@ -10,6 +10,12 @@ use crate::protocol::text::check_text;
 use crate::protocol::{ErrorCode, Failure, Record, request};
 
 impl State {
+    /// The store has found that messages below a number are to go. Only forward, and the newest stays.
+    pub(in crate::core::hub) fn decide_trim(&self, below: u64) -> Option<Record> {
+        let below = below.min(self.mail.last());
+        (below > self.mail.trimmed()).then_some(Record::Trim { below })
+    }
+
     pub(super) fn decide_message(
         &self,
         terms: &Terms<'_>,

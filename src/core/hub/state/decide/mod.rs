@@ -10,6 +10,8 @@ mod messages;
 mod people;
 mod rooms;
 
+pub(in crate::core::hub) use logins::{CheckedLogin, LoginRight};
+
 use super::State;
 use crate::protocol::limits::HubLimits;
 use crate::protocol::line::pointer_at;

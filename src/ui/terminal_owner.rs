@@ -12,7 +12,7 @@ use super::width::rows_below;
 
 /// The present owner of the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Whose {
+pub(super) enum Owner {
     /// Nobody: a line was entered, or there was none yet, and the next prompt is about to appear.
     #[default]
     Nobody,
@@ -25,13 +25,13 @@ pub(super) enum Whose {
 }
 
 /// The terminal with its owner: a lock that the editor's thread and the printer share.
-pub(super) struct Turn {
-    state: Mutex<State>,
+pub(super) struct TerminalOwner {
+    state: Mutex<TerminalState>,
     changed: Condvar,
 }
 
-pub(super) struct State {
-    pub(super) whose: Whose,
+pub(super) struct TerminalState {
+    pub(super) owner: Owner,
     pub(super) screen: Screen,
     /// The prompt that is shown, or was shown last.
     pub(super) prompt: String,
@@ -39,44 +39,44 @@ pub(super) struct State {
     pub(super) mode: Option<Mode>,
 }
 
-impl Turn {
+impl TerminalOwner {
     pub(super) fn new(screen: Screen) -> Self {
         Self {
-            state: Mutex::new(State { whose: Whose::default(), screen, prompt: String::new(), mode: None }),
+            state: Mutex::new(TerminalState { owner: Owner::default(), screen, prompt: String::new(), mode: None }),
             changed: Condvar::new(),
         }
     }
 
     /// The next prompt. The editor becomes the owner when rustyline reads its text.
-    pub(super) fn prompt(self: &Arc<Self>, text: String) -> TurnPrompt {
+    pub(super) fn prompt(self: &Arc<Self>, text: String) -> OwnedPrompt {
         self.lock().prompt.clone_from(&text);
-        TurnPrompt { text, turn: Arc::clone(self) }
+        OwnedPrompt { text, terminal: Arc::clone(self) }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, TerminalState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Passes the terminal to `next`. Once the editor has ended, nothing changes any more.
-    pub(super) fn set(&self, next: Whose) {
+    pub(super) fn set(&self, next: Owner) {
         let mut state = self.lock();
-        if state.whose != Whose::Over && state.whose != next {
-            state.whose = next;
+        if state.owner != Owner::Over && state.owner != next {
+            state.owner = next;
             self.changed.notify_all();
         }
     }
 
     /// Ends the editor's ownership for good, and returns the last owner. It waits up to `patience` for a prompt that is
     /// about to appear, because it would otherwise appear after the terminal was given back.
-    pub(super) fn end(&self, patience: Duration) -> Whose {
-        let coming = |state: &mut State| state.whose == Whose::Nobody;
+    pub(super) fn end_editing(&self, patience: Duration) -> Owner {
+        let coming = |state: &mut TerminalState| state.owner == Owner::Nobody;
         let wait = self.changed.wait_timeout_while(self.lock(), patience, coming);
-        let was = std::mem::replace(&mut wait.unwrap_or_else(PoisonError::into_inner).0.whose, Whose::Over);
+        let was = std::mem::replace(&mut wait.unwrap_or_else(PoisonError::into_inner).0.owner, Owner::Over);
         self.changed.notify_all();
         was
     }
 
-    pub(super) fn wait_while(&self, condition: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+    pub(super) fn wait_while(&self, condition: impl Fn(&TerminalState) -> bool) -> MutexGuard<'_, TerminalState> {
         let wait = self.changed.wait_while(self.lock(), |state| condition(state));
         wait.unwrap_or_else(PoisonError::into_inner)
     }
@@ -96,24 +96,24 @@ impl Turn {
 
 /// Ends the editor's ownership when it is dropped, even by a panic, so that no printer waits for an editor that has
 /// gone.
-pub(super) struct TurnOver<'a>(pub(super) &'a Turn);
+pub(super) struct EndOfEditor<'a>(pub(super) &'a TerminalOwner);
 
-impl Drop for TurnOver<'_> {
+impl Drop for EndOfEditor<'_> {
     fn drop(&mut self) {
-        self.0.set(Whose::Over);
+        self.0.set(Owner::Over);
     }
 }
 
-/// A prompt whose text rustyline asks for once it has set up the terminal. At that moment the editor becomes the owner.
-pub(super) struct TurnPrompt {
+/// A prompt owner text rustyline asks for once it has set up the terminal. At that moment the editor becomes the owner.
+pub(super) struct OwnedPrompt {
     pub(super) text: String,
-    pub(super) turn: Arc<Turn>,
+    pub(super) terminal: Arc<TerminalOwner>,
 }
 
-impl Prompt for TurnPrompt {
+impl Prompt for OwnedPrompt {
     fn raw(&self) -> &str {
-        self.turn.lock().mode = Mode::now();
-        self.turn.set(Whose::Editor);
+        self.terminal.lock().mode = Mode::now();
+        self.terminal.set(Owner::Editor);
         &self.text
     }
 }
@@ -124,16 +124,16 @@ mod tests {
 
     #[test]
     fn editor_that_panics_holds_no_printer() {
-        let turn = Arc::new(Turn::new(Screen::new(None)));
-        turn.set(Whose::Editor);
+        let terminal = Arc::new(TerminalOwner::new(Screen::new(None)));
+        terminal.set(Owner::Editor);
         let editor = std::thread::spawn({
-            let turn = Arc::clone(&turn);
+            let terminal = Arc::clone(&terminal);
             move || {
-                let _over = TurnOver(&turn);
+                let _over = EndOfEditor(&terminal);
                 panic!("the library");
             }
         });
         assert!(editor.join().is_err());
-        assert_eq!(turn.lock().whose, Whose::Over);
+        assert_eq!(terminal.lock().owner, Owner::Over);
     }
 }

@@ -43,7 +43,7 @@ impl Glyphs {
 }
 
 /// A bar of `columns` characters, for `part` of `whole`.
-pub(super) fn gauge((part, whole): (u64, u64), columns: usize, glyphs: Glyphs) -> String {
+pub(super) fn progress_bar((part, whole): (u64, u64), columns: usize, glyphs: Glyphs) -> String {
     let page = Page { text: Arc::default(), columns: u16::try_from(columns).unwrap_or(u16::MAX) };
     let text = Arc::clone(&page.text);
     let style = ProgressStyle::with_template(&format!("[{{bar:{}}}]", columns.saturating_sub(2)));
@@ -101,11 +101,11 @@ mod tests {
 
     #[test]
     fn bars_fill_from_the_left() {
-        assert_eq!(gauge((0, 100), 12, Glyphs::Ascii), "[----------]");
-        assert_eq!(gauge((50, 100), 12, Glyphs::Ascii), "[=====>----]");
-        assert_eq!(gauge((100, 100), 12, Glyphs::Ascii), "[==========]");
-        assert_eq!(gauge((7, 0), 12, Glyphs::Ascii), "[==========]");
-        assert_eq!(gauge((u64::MAX, u64::MAX), 12, Glyphs::Ascii), "[==========]");
-        assert_eq!(gauge((55, 100), 12, Glyphs::Unicode), "[█████▌░░░░]");
+        assert_eq!(progress_bar((0, 100), 12, Glyphs::Ascii), "[----------]");
+        assert_eq!(progress_bar((50, 100), 12, Glyphs::Ascii), "[=====>----]");
+        assert_eq!(progress_bar((100, 100), 12, Glyphs::Ascii), "[==========]");
+        assert_eq!(progress_bar((7, 0), 12, Glyphs::Ascii), "[==========]");
+        assert_eq!(progress_bar((u64::MAX, u64::MAX), 12, Glyphs::Ascii), "[==========]");
+        assert_eq!(progress_bar((55, 100), 12, Glyphs::Unicode), "[█████▌░░░░]");
     }
 }

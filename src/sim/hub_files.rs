@@ -23,12 +23,12 @@ const COPYING: Duration = Duration::from_millis(30);
 
 /// The contents that the hub serves. They survive a crash of the hub.
 #[derive(Default)]
-pub(super) struct HubShelf {
+pub(super) struct ServedFiles {
     own: BTreeMap<String, Content>,
     copies: BTreeSet<(ContentHash, u64)>,
 }
 
-impl HubShelf {
+impl ServedFiles {
     pub(super) fn serves(&self, hash: &ContentHash) -> bool {
         self.copies.iter().any(|(copy, _)| copy == hash) || self.own.values().any(|content| content.hash == *hash)
     }
@@ -48,8 +48,8 @@ impl Sim {
     /// Reports the existing files to a hub that has just started.
     pub(super) fn find_files(&mut self) {
         if self.config.files.is_some() {
-            self.tell_hub(Input::ShelfChanged(self.shelf.own.values().cloned().collect(), Vec::new()));
-            for (hash, size) in self.shelf.copies.clone() {
+            self.tell_hub(Input::HubFilesChanged(self.served.own.values().cloned().collect(), Vec::new()));
+            for (hash, size) in self.served.copies.clone() {
                 self.tell_hub(Input::CopyFound(hash, size));
             }
         }
@@ -58,8 +58,8 @@ impl Sim {
     /// Adds a file to the hub's own files.
     pub fn give_hub(&mut self, file: &str, text: &[u8]) {
         let content = content_of(file, text, EPOCH);
-        self.shelf.own.insert(file.into(), content.clone());
-        self.tell_hub(Input::ShelfChanged(vec![content], Vec::new()));
+        self.served.own.insert(file.into(), content.clone());
+        self.tell_hub(Input::HubFilesChanged(vec![content], Vec::new()));
     }
 
     /// Fetches a copy for the hub.
@@ -75,7 +75,7 @@ impl Sim {
         });
         let result = if there { Ok(()) } else { Err(ErrorCode::PeerUnreachable.into()) };
         if there {
-            self.shelf.copies.insert((hash, source.offer.size));
+            self.served.copies.insert((hash, source.offer.size));
         }
         self.tell_hub(Input::Copied(copy, result));
     }

@@ -10,11 +10,11 @@ use std::collections::btree_map::Entry as MapEntry;
 use std::ops::Bound::{Excluded, Unbounded};
 
 /// The number of tombstones that are kept in any case, so that readers of a small map are not sent all of it.
-const MARKS_KEPT: usize = 1_024;
+const TOMBSTONES_KEPT: usize = 1_024;
 
 /// The position of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Seen {
+pub struct Cursor {
     /// The reader knows everything up to this revision.
     pub revision: u64,
     /// The generation in which it was read: it changes when tombstones are dropped.
@@ -22,10 +22,10 @@ pub struct Seen {
 }
 
 /// The map. Revision 0 is the empty map.
-pub struct Ledger<K, V> {
+pub struct VersionedMap<K, V> {
     entries: BTreeMap<K, Entry<V>>,
     by_revision: BTreeMap<u64, K>,
-    marks: usize,
+    tombstones: usize,
     /// Tombstones up to this revision may have been dropped.
     forgotten: u64,
     /// How often tombstones have been dropped.
@@ -38,16 +38,16 @@ struct Entry<V> {
     live: bool,
 }
 
-impl<K, V> Default for Ledger<K, V> {
+impl<K, V> Default for VersionedMap<K, V> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), by_revision: BTreeMap::new(), marks: 0, forgotten: 0, generation: 0 }
+        Self { entries: BTreeMap::new(), by_revision: BTreeMap::new(), tombstones: 0, forgotten: 0, generation: 0 }
     }
 }
 
-impl<K: Ord + Clone, V> Ledger<K, V> {
+impl<K: Ord + Clone, V> VersionedMap<K, V> {
     /// The number of values.
     pub fn len(&self) -> usize {
-        self.entries.len() - self.marks
+        self.entries.len() - self.tombstones
     }
 
     /// Whether there are no values.
@@ -76,7 +76,7 @@ impl<K: Ord + Clone, V> Ledger<K, V> {
         match self.entries.entry(key) {
             MapEntry::Occupied(mut there) => {
                 let old = there.insert(entry);
-                self.marks -= usize::from(!old.live);
+                self.tombstones -= usize::from(!old.live);
                 if let Some(key) = self.by_revision.remove(&old.revision) {
                     self.by_revision.insert(revision, key);
                 }
@@ -92,24 +92,24 @@ impl<K: Ord + Clone, V> Ledger<K, V> {
     pub fn remove(&mut self, revision: u64, key: &K, retire: impl FnOnce(&mut V)) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         let old = std::mem::replace(&mut entry.revision, revision);
-        self.marks += usize::from(std::mem::replace(&mut entry.live, false));
+        self.tombstones += usize::from(std::mem::replace(&mut entry.live, false));
         retire(&mut entry.value);
         if let Some(key) = self.by_revision.remove(&old) {
             self.by_revision.insert(revision, key);
         }
-        if self.marks > MARKS_KEPT.max(self.len()) {
+        if self.tombstones > TOMBSTONES_KEPT.max(self.len()) {
             self.forget(revision);
         }
     }
 
-    /// The changes after `seen`, oldest first: revision, key, value, and whether the value still exists. The boolean
+    /// The changes after `cursor`, oldest first: revision, key, value, and whether the value still exists. The boolean
     /// says whether this is the whole map, which replaces what the reader knew. That happens only to a reader that
     /// wants the `whole` map; it is then not told of removed keys.
-    pub fn since(&self, seen: Option<Seen>, whole: bool) -> (bool, impl Iterator<Item = (u64, &K, &V, bool)>) {
-        let lasts = |seen: &Seen| seen.generation == self.generation || seen.revision >= self.forgotten;
-        let known = seen.filter(|seen| !whole || lasts(seen));
+    pub fn since(&self, cursor: Option<Cursor>, whole: bool) -> (bool, impl Iterator<Item = (u64, &K, &V, bool)>) {
+        let lasts = |cursor: &Cursor| cursor.generation == self.generation || cursor.revision >= self.forgotten;
+        let known = cursor.filter(|cursor| !whole || lasts(cursor));
         let full = whole && known.is_none();
-        let changes = self.by_revision.range((Excluded(known.map_or(0, |seen| seen.revision)), Unbounded));
+        let changes = self.by_revision.range((Excluded(known.map_or(0, |cursor| cursor.revision)), Unbounded));
         let changes = changes.filter_map(|(revision, key)| {
             let entry = self.entries.get(key)?;
             Some((*revision, key, &entry.value, entry.live))
@@ -118,14 +118,14 @@ impl<K: Ord + Clone, V> Ledger<K, V> {
     }
 
     /// The position of a reader that was told everything up to a revision.
-    pub fn seen(&self, revision: u64) -> Seen {
-        Seen { revision, generation: self.generation }
+    pub fn cursor(&self, revision: u64) -> Cursor {
+        Cursor { revision, generation: self.generation }
     }
 
     fn forget(&mut self, revision: u64) {
         self.entries.retain(|_, entry| entry.live);
         self.by_revision = self.entries.iter().map(|(key, entry)| (entry.revision, key.clone())).collect();
-        self.marks = 0;
+        self.tombstones = 0;
         self.forgotten = revision;
         self.generation += 1;
     }
@@ -137,30 +137,30 @@ mod tests {
 
     #[test]
     fn changes_name_each_key_once() {
-        let mut ledger = Ledger::default();
-        ledger.set(1, "a", 1);
-        ledger.set(2, "b", 2);
-        ledger.remove(3, &"a", |old| *old = 9);
-        ledger.set(4, "b", 4);
-        let (full, all) = ledger.since(None, true);
+        let mut map = VersionedMap::default();
+        map.set(1, "a", 1);
+        map.set(2, "b", 2);
+        map.remove(3, &"a", |old| *old = 9);
+        map.set(4, "b", 4);
+        let (full, all) = map.since(None, true);
         assert_eq!((full, all.collect::<Vec<_>>()), (true, vec![(4, &"b", &4, true)]));
-        let (full, all) = ledger.since(Some(ledger.seen(1)), true);
+        let (full, all) = map.since(Some(map.cursor(1)), true);
         assert_eq!((full, all.collect::<Vec<_>>()), (false, vec![(3, &"a", &9, false), (4, &"b", &4, true)]));
-        assert_eq!((ledger.len(), ledger.get(&"a")), (1, None));
+        assert_eq!((map.len(), map.get(&"a")), (1, None));
     }
 
     #[test]
     fn marks_are_forgotten_and_early_readers_are_told_anew() {
-        let mut ledger = Ledger::default();
-        let early = ledger.seen(5);
+        let mut map = VersionedMap::default();
+        let early = map.cursor(5);
         for revision in 1..=3_000 {
-            ledger.set(2 * revision, revision, ());
-            ledger.remove(2 * revision + 1, &revision, |()| ());
+            map.set(2 * revision, revision, ());
+            map.remove(2 * revision + 1, &revision, |()| ());
         }
-        assert!(ledger.entries.len() < 2_000);
-        assert!(ledger.since(Some(early), true).0);
+        assert!(map.entries.len() < 2_000);
+        assert!(map.since(Some(early), true).0);
         // A reader that started after that and has not finished does not start again.
-        assert!(!ledger.since(Some(ledger.seen(5)), true).0);
+        assert!(!map.since(Some(map.cursor(5)), true).0);
     }
 
     proptest::proptest! {
@@ -168,18 +168,18 @@ mod tests {
         fn a_reader_who_follows_the_changes_has_the_same(
             steps in proptest::collection::vec((0u8..6, proptest::bool::ANY, 0u8..4), 0..200)
         ) {
-            let (mut ledger, mut reader, mut seen) = (Ledger::default(), BTreeMap::new(), None);
+            let (mut map, mut reader, mut cursor) = (VersionedMap::default(), BTreeMap::new(), None);
             for (i, (key, set, read)) in steps.iter().enumerate() {
                 let revision = i as u64 + 1;
-                if *set { ledger.set(revision, *key, i) } else { ledger.remove(revision, key, |_| ()) }
+                if *set { map.set(revision, *key, i) } else { map.remove(revision, key, |_| ()) }
                 if *read == 0 {
-                    let (full, changes) = ledger.since(seen, true);
+                    let (full, changes) = map.since(cursor, true);
                     if full { reader.clear() }
                     for (_, key, value, live) in changes {
                         if live { reader.insert(*key, *value); } else { reader.remove(key); }
                     }
-                    seen = Some(ledger.seen(revision));
-                    let all: BTreeMap<_, _> = ledger.range_from(&0).map(|(k, v)| (*k, *v)).collect();
+                    cursor = Some(map.cursor(revision));
+                    let all: BTreeMap<_, _> = map.range_from(&0).map(|(k, v)| (*k, *v)).collect();
                     proptest::prop_assert_eq!(&reader, &all);
                 }
             }
