@@ -148,10 +148,12 @@ impl World {
             }
             let receiver = Client::connect(hub.link()).name("receiver").data(homes.path().join("receiver"));
             let receiver = receiver.downloads(&downloads).await.expect("it enters");
-            // Whoever follows the table knows of all that is offered before it fetches.
-            let mut events = receiver.events();
+            // It knows of all that is offered before it fetches.
+            let (mut events, mut known) = (receiver.events(), 0);
             while let Some(line) = events.next().await {
-                if matches!(line.event, Event::TableUpdated(_)) {
+                let Event::TableUpdated(table) = line.event else { continue };
+                known += table.added.len() as u64;
+                if known >= table.total {
                     break;
                 }
             }
