@@ -1,26 +1,22 @@
-//! How fast files go from peer to peer, beside a plain TCP copy in the same run.
+//! How fast files go from peer to peer, from the request to its answer, through a hub and clients as the library gives
+//! them, beside a plain TCP copy in the same run.
 //!
 //! `cargo bench --bench transfer`; `POTLUCK_BENCH_MIB` sets the size of the file (1024), and
 //! `POTLUCK_BENCH_DIR` where the files lie (`/dev/shm` if there is one: the disk is not measured).
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use potluck::core::fetch::{FetchPlan, PlannedFile, Source};
 use potluck::io::content::hash::{Hashed, hash_file};
-use potluck::io::content::store::ContentStore;
-use potluck::io::net::identity::Identity;
 use potluck::io::os::cancel::Cancel;
-use potluck::io::transfer::{
-    Control, DataServer, Fetched, Fetcher, LocalPeer, Rates, TokenBucket, UploadEvent, UploadNotify, fetch,
-};
-use potluck::protocol::{ContentHash, OnConflict, Timestamp};
+use potluck::protocol::{Event, request};
+use potluck::{Client, Hub};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
 
 const RUNS: usize = 5;
 
@@ -122,107 +118,124 @@ fn hashing(source: &Path) -> (f64, Hashed) {
     (started.elapsed().as_secs_f64(), hashed)
 }
 
-struct Giver {
-    _server: DataServer,
-    source: Source,
+/// A hub, clients that offer what lies in a folder, and one that fetches it: as every user has them.
+struct World {
+    runtime: Runtime,
+    hub: Hub,
+    givers: Vec<Client>,
+    receiver: Client,
+    /// Holds the clients' keys.
+    homes: TempDir,
+    downloads: PathBuf,
 }
 
-fn giver(seed: u8, receiver: &LocalPeer, files: &[(String, PathBuf, Hashed)]) -> Giver {
-    limited_giver(seed, receiver, files, Rates::default(), Arc::new(|_| ()))
-}
-
-fn limited_giver(
-    seed: u8,
-    receiver: &LocalPeer,
-    files: &[(String, PathBuf, Hashed)],
-    rates: Rates,
-    notify: UploadNotify,
-) -> Giver {
-    let identity = LocalPeer::new(Identity::from_seed([seed; 32])).limited(rates);
-    let shelf = ContentStore::default();
-    shelf.set_peers(HashMap::from([(receiver.key, "bench".into())]));
-    for (name, path, hashed) in files {
-        shelf.add(name.as_str(), path.clone(), hashed.clone());
+impl World {
+    /// So many clients offer `file`, or a folder, each of which may send so many bytes a second.
+    fn new(folder: &Path, file: &str, givers: u8, up: Option<u64>) -> Self {
+        let runtime = Builder::new_multi_thread().enable_all().build().expect("threads");
+        let homes = tempfile::tempdir().expect("a folder for keys");
+        let downloads = folder.join("got");
+        let (hub, givers, receiver) = runtime.block_on(async {
+            let hub = Hub::builder().start().await.expect("a hub");
+            let mut all = Vec::new();
+            for name in (1..=givers).map(|number| format!("giver{number}")) {
+                let data = homes.path().join(&name);
+                let giver = Client::connect(hub.link()).name(name).data(data).offer_from(folder).rates(up, None);
+                let giver = giver.await.expect("it enters");
+                let files = vec![file.to_owned()];
+                giver.request(request::Offer { files, ..Default::default() }).await.expect("it is offered");
+                all.push(giver);
+            }
+            let receiver = Client::connect(hub.link()).name("receiver").data(homes.path().join("receiver"));
+            let receiver = receiver.downloads(&downloads).await.expect("it enters");
+            // It knows of all that is offered before it fetches.
+            let (mut events, mut known) = (receiver.events(), 0);
+            while let Some(line) = events.next().await {
+                let Event::TableUpdated(table) = line.event else { continue };
+                known += table.added.len() as u64;
+                if known >= table.total {
+                    break;
+                }
+            }
+            (hub, all, receiver)
+        });
+        Self { runtime, hub, givers, receiver, homes, downloads }
     }
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let server = DataServer::start(listener, &identity, shelf, notify).expect("a thread");
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-    Giver { _server: server, source: Source { name: format!("giver {seed}"), address, key: identity.key, has: None } }
-}
 
-fn plan(name: &str, hashed: &Hashed, sources: Vec<Source>) -> FetchPlan {
-    let mut plan = FetchPlan::of_file(name, hashed.hash, hashed.chunking, sources);
-    plan.files[0].target = format!("got-{name}");
-    plan
-}
+    /// Fetches it, in seconds.
+    fn get(&self, get: request::Get) -> f64 {
+        let started = Instant::now();
+        self.runtime.block_on(self.receiver.request(get)).expect("it arrives");
+        started.elapsed().as_secs_f64()
+    }
 
-fn get(plan: &FetchPlan, token: &str, receiver: &LocalPeer, folder: &Path) -> Fetched {
-    let fetcher = Fetcher { token: token.into(), seed: 0, folder, local: receiver, store: &ContentStore::default() };
-    fetch(plan.clone().into(), &fetcher, &|_| (), &Control::default()).expect("it arrives")
+    /// Ends all of them, and removes what was fetched.
+    fn end(self) {
+        let Self { runtime, hub, givers, receiver, homes, downloads } = self;
+        fs::remove_dir_all(downloads).expect("it was made");
+        runtime.block_on(async {
+            receiver.leave().await.expect("it leaves");
+            for giver in givers {
+                giver.leave().await.expect("it leaves");
+            }
+            hub.stop().await.expect("it ends well");
+        });
+        drop(homes);
+    }
 }
 
 /// One file from so many sources, each of which may send so many bytes a second; in seconds.
 fn ours(source: &Path, folder: &Path, sources: u8, up: Option<u64>) -> f64 {
-    let receiver = LocalPeer::new(Identity::from_seed([0; 32]));
-    let file = ("file".to_owned(), source.to_owned(), hashing(source).1);
-    let rates = || Rates { up: up.map(TokenBucket::new), down: None };
-    let giver = |seed| limited_giver(seed, &receiver, std::slice::from_ref(&file), rates(), Arc::new(|_| ()));
-    let givers: Vec<_> = (1..=sources).map(giver).collect();
-    let plan = plan("file", &file.2, givers.iter().map(|g| g.source.clone()).collect());
-    let started = Instant::now();
-    let fetched = get(&plan, "0123456789abcdef", &receiver, folder);
-    let seconds = started.elapsed().as_secs_f64();
-    fs::remove_file(fetched.path).expect("it is there");
+    let file = source.file_name().and_then(|name| name.to_str()).expect("a name");
+    let world = World::new(folder, file, sources, up);
+    let seconds = world.get(request::Get::new(file));
+    world.end();
     seconds
 }
 
 /// The second half of a file of which the first is there, in seconds: until the source is asked for it, and until the
 /// file is complete, with what was there checked again.
 fn resumed(source: &Path, folder: &Path) -> (f64, f64) {
-    let receiver = LocalPeer::new(Identity::from_seed([0; 32]));
-    let file = ("half".to_owned(), source.to_owned(), hashing(source).1);
-    let asked = Arc::new(Mutex::new(None));
-    let note = asked.clone();
-    let notify: UploadNotify = Arc::new(move |told| {
-        if let UploadEvent::Started { .. } = told {
-            *note.lock().expect("nobody panics") = Some(Instant::now());
+    let file = source.file_name().and_then(|name| name.to_str()).expect("a name");
+    let chunks = hashing(source).1.chunking.count();
+    let world = World::new(folder, file, 1, None);
+    world.get(request::Get { chunks: Some((0..chunks / 2).collect()), ..request::Get::new(file) });
+    let mut events = world.givers[0].events();
+    let mut sent = 0;
+    // The first upload has ended when the second begins.
+    let asked = world.runtime.spawn(async move {
+        while let Some(line) = events.next().await {
+            if matches!(line.event, Event::TransferStarted(_)) {
+                sent += 1;
+                if sent == 2 {
+                    return Instant::now();
+                }
+            }
         }
+        panic!("it is asked")
     });
-    let giver = limited_giver(1, &receiver, std::slice::from_ref(&file), Rates::default(), notify);
-    let whole = plan("half", &file.2, vec![giver.source.clone()]);
-    let first = (0..file.2.chunking.count() / 2).collect();
-    let half = FetchPlan { chunks: Some(first), ..whole.clone() };
-    get(&half, "fedcba9876543210", &receiver, folder);
     let started = Instant::now();
-    let fetched = get(&whole, "0123456789abcdef", &receiver, folder);
-    let seconds = started.elapsed().as_secs_f64();
-    assert!(fetched.complete);
-    fs::remove_file(fetched.path).expect("it is there");
-    let asked = asked.lock().expect("nobody panics").expect("it was asked");
+    let seconds = world.get(request::Get::new(file));
+    let asked = world.runtime.block_on(asked).expect("it is asked");
+    world.end();
     (asked.duration_since(started).as_secs_f64(), seconds)
 }
 
 /// Many files of 4 KiB as a folder, beside a plain TCP copy of the same files.
 fn small_files(folder: &Path) {
     let count = if cfg!(debug_assertions) { 200 } else { 10_000 };
-    let receiver = LocalPeer::new(Identity::from_seed([0; 32]));
     let files: Vec<_> = (0..count)
         .map(|i: usize| {
             let name = format!("small/{}/{i}", i / 100);
             let path = folder.join(&name);
             fs::create_dir_all(path.parent().expect("it has one")).expect("the folder can be written");
             fs::write(&path, (i as u64).to_le_bytes().repeat(512)).expect("there is room");
-            let hashed = hashing(&path).1;
-            (name, path, hashed)
+            (name, path)
         })
         .collect();
     let mut rounds = Vec::new();
     for _ in 0..RUNS {
-        rounds.push((
-            plain_files(&files, folder),
-            our_files(&files, folder, &receiver, 1),
-            our_files(&files, folder, &receiver, 3),
-        ));
+        rounds.push((plain_files(&files, folder), our_files(folder, 1), our_files(folder, 3)));
     }
     let rate = |pick: fn(&(f64, f64, f64)) -> f64| {
         let mut all: Vec<f64> = rounds.iter().map(pick).collect();
@@ -240,7 +253,7 @@ fn small_files(folder: &Path) {
 }
 
 /// Reads, sends, receives and writes one file after the other, in seconds.
-fn plain_files(files: &[(String, PathBuf, Hashed)], folder: &Path) -> f64 {
+fn plain_files(files: &[(String, PathBuf)], folder: &Path) -> f64 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
     let target = folder.join("plain");
@@ -250,7 +263,7 @@ fn plain_files(files: &[(String, PathBuf, Hashed)], folder: &Path) -> f64 {
         scope.spawn(|| {
             let (tcp, _) = listener.accept().expect("the other thread connects");
             let mut tcp = BufWriter::with_capacity(256 << 10, tcp);
-            for (_, path, _) in files {
+            for (_, path) in files {
                 let bytes = fs::read(path).expect("it was made");
                 tcp.write_all(&(bytes.len() as u64).to_le_bytes()).expect("the connection holds");
                 tcp.write_all(&bytes).expect("the connection holds");
@@ -259,7 +272,7 @@ fn plain_files(files: &[(String, PathBuf, Hashed)], folder: &Path) -> f64 {
         let tcp = TcpStream::connect(address).expect("the listener is there");
         let mut tcp = BufReader::with_capacity(256 << 10, tcp);
         let mut buffer = Vec::new();
-        for (name, _, _) in files {
+        for (name, _) in files {
             let mut length = [0; 8];
             tcp.read_exact(&mut length).expect("the connection holds");
             buffer.resize(u64::from_le_bytes(length) as usize, 0);
@@ -275,31 +288,9 @@ fn plain_files(files: &[(String, PathBuf, Hashed)], folder: &Path) -> f64 {
 }
 
 /// The same from so many sources, in seconds.
-fn our_files(files: &[(String, PathBuf, Hashed)], folder: &Path, receiver: &LocalPeer, sources: u8) -> f64 {
-    let givers: Vec<_> = (1..=sources).map(|i| giver(i, receiver, files)).collect();
-    let target = folder.join("got");
-    fs::create_dir(&target).expect("the folder can be written");
-    let file = |(name, _, hashed): &(String, PathBuf, Hashed)| PlannedFile {
-        file: name.clone(),
-        target: name.clone(),
-        hash: hashed.hash,
-        chunking: hashed.chunking,
-        modified: Some(Timestamp(1_700_000_000_000)),
-        sources: (0..sources.into()).collect(),
-    };
-    let plan = FetchPlan {
-        name: "small/".into(),
-        hash: ContentHash([0; 32]),
-        files: files.iter().map(file).collect(),
-        sources: givers.iter().map(|g| g.source.clone()).collect(),
-        from: None,
-        chunks: None,
-        on_conflict: OnConflict::Fail,
-        share: true,
-    };
-    let started = Instant::now();
-    get(&plan, "0123456789abcdef", receiver, &target);
-    let seconds = started.elapsed().as_secs_f64();
-    fs::remove_dir_all(target).expect("it was made");
+fn our_files(folder: &Path, sources: u8) -> f64 {
+    let world = World::new(folder, "small", sources, None);
+    let seconds = world.get(request::Get::new("small/"));
+    world.end();
     seconds
 }

@@ -24,15 +24,21 @@ pub struct NotBytes32(&'static str);
 const HASH_FORM: &str = "64 lower-case hex digits";
 const KEY_FORM: &str = "52 base32 digits";
 
-impl fmt::Display for ContentHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&HEXLOWER.encode(&self.0))
+impl ContentHash {
+    /// Passes its digits on without an allocation: lists of files have very many hashes.
+    pub(crate) fn with_digits<T>(&self, take: impl FnOnce(&str) -> T) -> T {
+        let mut digits = [0; 64];
+        HEXLOWER.encode_mut(&self.0, &mut digits);
+        take(str::from_utf8(&digits).unwrap_or_default())
     }
 }
 
-impl fmt::Display for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&BASE32_NOPAD.encode(&self.0).to_ascii_lowercase())
+impl PublicKey {
+    fn with_digits<T>(&self, take: impl FnOnce(&str) -> T) -> T {
+        let mut digits = [0; 52];
+        BASE32_NOPAD.encode_mut(&self.0, &mut digits);
+        digits.make_ascii_lowercase();
+        take(str::from_utf8(&digits).unwrap_or_default())
     }
 }
 
@@ -57,6 +63,11 @@ impl FromStr for PublicKey {
 
 macro_rules! text_form {
     ($Type:ident, $name:literal, $pattern:literal, $about:literal) => {
+        impl fmt::Display for $Type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.with_digits(|digits| f.write_str(digits))
+            }
+        }
         impl fmt::Debug for $Type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Display::fmt(self, f)
@@ -64,7 +75,7 @@ macro_rules! text_form {
         }
         impl Serialize for $Type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                self.with_digits(|digits| serializer.serialize_str(digits))
             }
         }
         impl<'de> Deserialize<'de> for $Type {

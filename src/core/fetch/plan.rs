@@ -81,7 +81,8 @@ impl FetchPlan {
     pub fn of_folder(name: &str, files: Vec<PlannedFile>, sources: Vec<Source>, on_conflict: OnConflict) -> Self {
         let mut hasher = blake3::Hasher::new();
         for PlannedFile { file, hash, .. } in &files {
-            hasher.update(format!("{hash}  {file}\n").as_bytes());
+            hash.with_digits(|digits| hasher.update(digits.as_bytes()).update(b"  "));
+            hasher.update(file.as_bytes()).update(b"\n");
         }
         let hash = ContentHash(*hasher.finalize().as_bytes());
         Self { name: name.to_owned(), hash, files, sources, from: None, chunks: None, on_conflict, share: true }

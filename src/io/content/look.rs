@@ -160,5 +160,7 @@ pub(in crate::io) fn common_folder(plan: &FetchPlan) -> &str {
 /// Where a file in a folder of targets is.
 pub(in crate::io) fn path_of(folder: &Path, target: &str, name: &str) -> PathBuf {
     let (parents, _) = split(target);
-    folder.join(parents).join(name)
+    let mut path = PathBuf::with_capacity(folder.as_os_str().len() + parents.len() + name.len() + 2);
+    [folder, Path::new(parents), Path::new(name)].into_iter().for_each(|part| path.push(part));
+    path
 }

@@ -67,8 +67,8 @@ impl LaneConnection<'_, '_> {
 
     /// Takes in the next file.
     pub(super) fn receive_file(&mut self, file: u32, orders: &mut VecDeque<Output>) -> Result<(), Stop> {
-        let plan = self.driver.plan.clone();
-        let planned = &plan.files[self.driver.small(file) as usize];
+        let driver = self.driver;
+        let planned = &driver.plan.files[driver.small(file) as usize];
         let length = match self.read_answer()? {
             DataAnswer::Whole { length } if length <= MAX_WHOLE => length as usize,
             DataAnswer::Error { code, .. } => {
