@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use crate::core::hub::cx::Cx;
 use crate::core::hub::files::Files;
-use crate::core::hub::files::check_content;
 use crate::core::hub::journal::commits::AwaitingCommit;
 use crate::core::hub::ports::CopyPlan;
 use crate::core::hub::state::{
-    Body, CopyKey, Owner, SessionRecord, Shelved, Wish, body, {self},
+    Body, CopyKey, Owner, SessionRecord, Shelved, Wish, body, check_content, {self},
 };
 use crate::core::hub::{Output, PeerId};
 use crate::protocol::name::{HUB, NameKey};
@@ -74,11 +73,6 @@ impl Copies {
     fn is_hash_on_disk(&self, hash: ContentHash) -> bool {
         self.on_disk.range((hash, 0)..=(hash, u64::MAX)).next().is_some()
     }
-}
-
-/// Whether the hub has a copy of a file for somebody.
-pub(in crate::core::hub) fn has_copy(cx: &Cx<'_>, name_key: &NameKey, file: &str) -> bool {
-    cx.journal.state.copies().content(name_key, file).is_some()
 }
 
 fn unwish(cx: &mut Cx<'_>, (owner, file): CopyKey) {

@@ -12,9 +12,6 @@ pub(in crate::core::hub) mod search;
 use crate::core::hub::files::chores::Chores;
 use crate::core::hub::files::copies::Copies;
 use crate::core::hub::files::holders::Holders;
-use crate::protocol::name::check_file;
-use crate::protocol::types::Content;
-use crate::protocol::{ErrorCode, Failure};
 
 /// What is known of files beside the table.
 pub(in crate::core::hub) struct Files {
@@ -24,11 +21,4 @@ pub(in crate::core::hub) struct Files {
     pub(in crate::core::hub) copies: Copies,
     /// What is done with very many offers, a part at a time.
     pub(in crate::core::hub) chores: Chores,
-}
-
-/// Whether a content can be offered.
-pub(in crate::core::hub) fn check_content(content: &Content) -> Result<(), Failure> {
-    check_file(&content.file)?;
-    content.chunking().ok_or_else(|| Failure::new(ErrorCode::BadRequest, "size and chunks do not fit together"))?;
-    Ok(())
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::core::hub::PeerId;
 use crate::core::hub::sessions::underway::Entering;
+use crate::core::hub::state::InUse;
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::{ErrorCode, Failure};
@@ -17,6 +18,8 @@ use crate::protocol::{ErrorCode, Failure};
 pub(in crate::core::hub) struct Challenge {
     pub(in crate::core::hub) by: PeerId,
     pub(in crate::core::hub) entering: Entering,
+    /// The holder as it was when the name was contested.
+    pub(in crate::core::hub) seen: Option<InUse>,
     /// From when on what the holder says counts. What comes earlier may have been on its way when it died.
     pub(in crate::core::hub) counts_from: Time,
     /// Whether the holder has been probed at `counts_from`, too.

@@ -121,7 +121,7 @@ impl Play {
         let (number, at) = (self.rng.below(50), Timestamp(self.asked));
         let (file, owner): (Arc<str>, Arc<str>) = (format!("{}.txt", self.rng.below(40)).into(), name.as_str().into());
         let (last, session) = (self.live.pushes().last(), self.rng.below(9));
-        let record = match self.rng.below(8) {
+        let record = match self.rng.below(9) {
             0 | 1 => {
                 let state = Presence::Online;
                 let (key, address) = (PublicKey([1; 32]), [10, 0, 0, 1].into());
@@ -142,7 +142,17 @@ impl Play {
                 SessionRecord::Pushed { number: last + 1, push }
             }
             5 => SessionRecord::PushTaken { number: last, taker: Some(session).filter(|session| *session > 3) },
-            6 => SessionRecord::PushGone { number: self.rng.below(last + 1) },
+            6 => SessionRecord::PushGone { number: self.rng.below(last + 1), why: PushEnd::TakenBack },
+            7 => {
+                let name_key = NameKey::of(&name);
+                match self.live.roster().holder(&name_key) {
+                    Some(held) if self.rng.below(2) == 0 => match self.live.decide_end(&name_key, held) {
+                        Some(freed) => freed,
+                        None => return,
+                    },
+                    _ => self.live.decide_hold(&name_key, session),
+                }
+            }
             _ => SessionRecord::Unlisted { owner, file },
         };
         self.take_of_session(record);
@@ -265,6 +275,7 @@ pub(crate) fn answers(state: &State) -> Vec<String> {
     answers.extend(state.table().from(&key("", "")).map(|(key, offer)| format!("{key:?} {offer:?}")));
     answers.extend((0..=state.pushes().last()).filter_map(|n| state.pushes().get(n)).map(|push| format!("{push:?}")));
     answers.push(format!("{:?}", (0..9).map(|n| state.pushes().accepted_by(n)).collect::<Vec<_>>()));
+    answers.push(format!("{:?}", state.roster().in_use()));
     answers.extend([format!("{:?}", state.failures.rows()), format!("{:?}", state.invites.rows())]);
     answers.extend([format!("{:?}", state.copies.rows()), format!("{:?}", state.visits.rows())]);
     answers.push(format!("{}", state.copies().used()));
