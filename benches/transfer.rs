@@ -18,7 +18,7 @@ use potluck::io::content::store::ContentStore;
 use potluck::io::net::identity::Identity;
 use potluck::io::os::cancel::Cancel;
 use potluck::io::transfer::{
-    Control, DataServer, Fetched, Fetcher, LocalPeer, Rates, TokenBucket, UploadNote, UploadNotify, fetch,
+    Control, DataServer, Fetched, Fetcher, LocalPeer, Rates, TokenBucket, UploadEvent, UploadNotify, fetch,
 };
 use potluck::protocol::{ContentHash, OnConflict, Timestamp};
 
@@ -158,7 +158,7 @@ fn plan(name: &str, hashed: &Hashed, sources: Vec<Source>) -> FetchPlan {
 
 fn get(plan: &FetchPlan, token: &str, receiver: &LocalPeer, folder: &Path) -> Fetched {
     let fetcher = Fetcher { token: token.into(), seed: 0, folder, local: receiver, store: &ContentStore::default() };
-    fetch(plan, &fetcher, &|_| (), &Control::default()).expect("it arrives")
+    fetch(plan.clone().into(), &fetcher, &|_| (), &Control::default()).expect("it arrives")
 }
 
 /// One file from so many sources, each of which may send so many bytes a second; in seconds.
@@ -184,7 +184,7 @@ fn resumed(source: &Path, folder: &Path) -> (f64, f64) {
     let asked = Arc::new(Mutex::new(None));
     let note = asked.clone();
     let notify: UploadNotify = Arc::new(move |told| {
-        if let UploadNote::Started { .. } = told {
+        if let UploadEvent::Started { .. } = told {
             *note.lock().expect("nobody panics") = Some(Instant::now());
         }
     });
@@ -292,6 +292,7 @@ fn our_files(files: &[(String, PathBuf, Hashed)], folder: &Path, receiver: &Loca
         hash: ContentHash([0; 32]),
         files: files.iter().map(file).collect(),
         sources: givers.iter().map(|g| g.source.clone()).collect(),
+        from: None,
         chunks: None,
         on_conflict: OnConflict::Fail,
         share: true,

@@ -135,3 +135,6 @@
 //! `cargo test --test sim` plays hundreds of random runs, each from its seed: delays, broken and silent connections, a
 //! hub that crashes. A run that fails prints its seed; `POTLUCK_SEED=<seed> cargo test --test sim people::` plays that one
 //! alone, the same way each time. `POTLUCK_LOG=debug` shows the diagnostics of the real program on standard error.
+
+#[cfg(doc)]
+use crate::{cli, core, io, protocol, sim, ui};

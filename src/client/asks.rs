@@ -4,7 +4,7 @@ use crate::protocol::{Event, Request, event, request};
 
 /// A request that a [`Client`](super::Client) can make, with the type of its answer.
 ///
-/// It is implemented for every struct of [`request`](crate::protocol::request).
+/// It is implemented for every struct of [`request`].
 pub trait Ask: Into<Request> {
     /// The event with which a successful request is answered.
     type Answer: TryFrom<Event>;

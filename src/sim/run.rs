@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::done::Done;
-use super::hub_files::HUB_ADDRESS;
+use super::hub_files::{HUB_ADDRESS, HUB_KEY};
 use super::{Conn, EPOCH, Happening, Sim};
+use crate::core::fetch;
 use crate::core::hub::{self, Verified};
 use crate::core::session::{Hashed, Input, Offering, Output, is_private, number_of};
 use crate::core::time::Time;
@@ -99,7 +100,7 @@ impl Sim {
             .insert(conn, Conn { client, silent: false, to_hub_free: self.now, to_client_free: self.now });
         self.actors[client].conn = Some(conn);
         self.tell_hub(hub::Input::Connected { conn, key, address, transport: "quic" });
-        self.tell_client(client, Input::HubAt(HUB_ADDRESS));
+        self.tell_client(client, Input::HubAt(HUB_ADDRESS, HUB_KEY));
         self.tell_client(client, Input::Connected);
     }
 
@@ -203,15 +204,14 @@ impl Sim {
                 self.later(soon, Happening::Local(client, Done::Lent(task, result)));
             }
             Output::Unlend(hash, to) => self.actors[client].disk.unlend(hash, &to),
-            Output::FetchFolder(plan) => self.fetch_folder(client, plan),
-            Output::Sources(transfer, sources) => self.add_sources(client, transfer, &sources),
+            Output::Sources(transfer, sources) => self.tell_machine(client, transfer, fetch::Input::Learned(sources)),
             Output::Hash(offering) => self.hash(client, &offering),
             Output::Unserve(files) => self.actors[client].disk.unserve(&files),
             Output::Peers(peers) => self.actors[client].peers = peers.into_iter().flatten().collect(),
             Output::PeersChanged(changes) => self.peers_changed(client, changes),
             // A simulated upload ends with its receiver's transfer.
             Output::PeersLeft(_) => {}
-            Output::Fetch(plan) => self.fetch(client, plan),
+            Output::Fetch(transfer, plan) => self.fetch(client, transfer, plan),
             Output::CancelFetch(transfer) => self.cancel_fetch(client, transfer),
             Output::CancelUpload(upload) => self.cancel_upload(client, upload),
             Output::Peer(output) => self.do_for_peer(client, output),

@@ -27,8 +27,6 @@ pub struct MemoryStore {
     rooms: BTreeMap<u64, RoomRecord>,
     last: Last,
     said: Digest,
-    /// Messages below this number are not kept any more.
-    trimmed: u64,
     answers: BTreeMap<NameKey, BTreeMap<IdempotencyKey, String>>,
     visits: BTreeMap<(u64, u64), VisitRecord>,
     failures: BTreeMap<String, FailureRecord>,
@@ -40,6 +38,8 @@ pub struct MemoryStore {
 /// The highest numbers that were ever given.
 #[derive(Debug, Clone, Default)]
 struct Last {
+    /// Messages below this number are not kept any more.
+    trimmed: u64,
     room: u64,
     credential: u64,
 }
@@ -122,8 +122,8 @@ impl MemoryStore {
             Record::CopyGone { name_key, file } => drop(self.copies.remove(&(name_key.clone(), file.clone()))),
             Record::Trim { below } => {
                 let newest = self.messages.keys().next_back().copied().unwrap_or_default();
-                self.trimmed = self.trimmed.max(newest.min(*below));
-                let gone: Vec<u64> = self.messages.range(..self.trimmed).map(|(number, _)| *number).collect();
+                self.last.trimmed = self.last.trimmed.max(newest.min(*below));
+                let gone: Vec<u64> = self.messages.range(..self.last.trimmed).map(|(number, _)| *number).collect();
                 gone.into_iter().for_each(|number| self.forget(number));
             }
         }
@@ -151,7 +151,7 @@ impl MemoryStore {
 
     fn keep_message(&mut self, kept: &StoredMessage) {
         let asked = (kept.from_key.clone(), kept.idempotency_key.clone());
-        let gone = kept.number < self.trimmed || self.messages.contains_key(&kept.number);
+        let gone = kept.number < self.last.trimmed || self.messages.contains_key(&kept.number);
         if !gone && self.asked.insert(asked) {
             self.said.add(kept);
             self.messages.insert(kept.number, kept.clone());
@@ -252,7 +252,7 @@ impl MemoryStore {
             waiting: self.waiting(),
             there: self.there.iter().map(|(name_key, spans)| (name_key.clone(), as_spans(spans))).collect(),
             last_message: self.messages.keys().next_back().copied().unwrap_or_default(),
-            trimmed: self.trimmed,
+            trimmed: self.last.trimmed,
             said: self.said.to_bytes(),
             last_room: self.last.room,
         }

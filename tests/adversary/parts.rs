@@ -232,6 +232,7 @@ fn fetch_run(seed: u64) {
         hash: ContentHash([7; 32]),
         files: (0..files).map(|_| file(&mut rng)).collect(),
         sources: (0..rng.below(5)).map(source).collect(),
+        from: None,
         chunks: rng.chance(30).then(|| some_chunks(&mut rng)),
         on_conflict: OnConflict::Fail,
         share: rng.chance(80),

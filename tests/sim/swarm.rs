@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::seeds::each_seed;
+use crate::seeds::play_seeds;
 use potluck::core::{Rng, Time};
 use potluck::protocol::ChunkSet;
 use potluck::sim::swarm::{Fault, PeerConfig, SwarmSim};
@@ -91,7 +91,7 @@ fn came(sim: &SwarmSim, peers: &[PeerConfig], of_kind: impl Fn(&PeerConfig) -> b
 
 #[test]
 fn everybody_gets_the_right_bytes_or_a_clear_failure_and_bad_peers_cost_one_chunk_each() {
-    let played = each_seed("swarm", SEEDS, |seed| {
+    let played = play_seeds(SEEDS, |seed| {
         let mut rng = Rng(seed);
         let (peers, chunks) = [(12, 40), (12, 40), (12, 40), (4, 150), (48, 30)][rng.below(5) as usize];
         let chunks = 1 + rng.below(chunks) as u32;
@@ -119,7 +119,7 @@ fn everybody_gets_the_right_bytes_or_a_clear_failure_and_bad_peers_cost_one_chun
 
 #[test]
 fn receivers_that_start_together_at_one_source_trade() {
-    each_seed("swarm", 25, |seed| {
+    play_seeds(25, |seed| {
         let mut rng = Rng(seed);
         let chunks = 120;
         let receivers = 3 + rng.below(6);
@@ -140,7 +140,7 @@ fn receivers_that_start_together_at_one_source_trade() {
 
 #[test]
 fn who_has_what_nobody_else_has_is_asked_though_all_connections_are_taken() {
-    each_seed("swarm", 20, |seed| {
+    play_seeds(20, |seed| {
         let mut rng = Rng(seed);
         let mut peers: Vec<PeerConfig> = (0..14).map(|_| peer(&mut rng)).collect();
         for (source, peer) in (0..13).zip(&mut peers) {
@@ -156,7 +156,7 @@ fn who_has_what_nobody_else_has_is_asked_though_all_connections_are_taken() {
 
 #[test]
 fn the_number_of_connections_settles_where_more_gain_nothing() {
-    each_seed("swarm", 40, |seed| {
+    play_seeds(40, |seed| {
         let mut rng = Rng(seed);
         let mut peers: Vec<PeerConfig> = (0..2).map(|_| peer(&mut rng)).collect();
         let rates = [1, 4, 16, 60];

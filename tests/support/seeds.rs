@@ -92,9 +92,3 @@ fn keep_panics_of_seeds_to_us() {
         }));
     });
 }
-
-/// Like [`play_seeds`], for tests that name their module.
-#[allow(dead_code)] // not by every binary
-pub fn each_seed<T: Send>(_module: &str, seeds: u64, play: impl Fn(u64) -> T + RefUnwindSafe + Sync) -> Vec<T> {
-    play_seeds(seeds, play)
-}

@@ -58,9 +58,13 @@ const NOT_PLAYED: &[(&str, &str)] = &[
 /// How long a file is on its way: so that it can be seen, and is there before the next line is written.
 const SENDING: Duration = Duration::from_millis(240);
 
+/// The same where several people send one file: whoever fetches a small one asks the others only when it takes long.
+const SENDING_LONG: Duration = Duration::from_secs(2);
+
 /// Plays a scene and compares its page with the snapshot of that name.
 fn play(name: &str, config: SimConfig, act: impl FnOnce(&mut Stage)) {
-    let mut scene = Stage::new(SimConfig { sending: SENDING, ..config });
+    let sending = if config.sending.is_zero() { SENDING } else { config.sending };
+    let mut scene = Stage::new(SimConfig { sending, ..config });
     act(&mut scene);
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../../snapshots");

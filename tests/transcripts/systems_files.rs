@@ -3,13 +3,14 @@
 use potluck::core::hub::Access;
 use potluck::sim::{ClientOptions, SimConfig};
 
-use super::play;
 use super::stage::{Face, Stage, Who};
+use super::{SENDING_LONG, play};
 
 /// A messenger in which files are offered in chunks, searched for, and fetched from everybody who has some of them.
 #[test]
 fn system_d_files() {
-    play("system-d-files", SimConfig::default(), |scene| {
+    let config = SimConfig { sending: SENDING_LONG, ..SimConfig::default() };
+    play("system-d-files", config, |scene| {
         let join = |scene: &mut Stage, name: &str, face: Face| {
             let who = scene.join(name, face, ClientOptions::default());
             scene.give(who, "files", &format!("{name}.txt"), "");
@@ -30,6 +31,7 @@ fn system_d_files() {
         scene.says(leia, "searchFile plans");
         scene.says(yoda, r#"{"id":3,"request":"chunks","file":"plans.pdf"}"#);
         scene.says(yoda, r#"{"id":4,"request":"get","file":"plans.pdf"}"#);
+        scene.wait_ms(1_500);
         for (who, file) in [(leia, "plans.pdf"), (vader, "plans.pdf"), (vader, "lessons.txt"), (yoda, "plans.pdf")] {
             assert!(scene.sim.downloads(scene.client(who)).contains_key(file), "{file} has arrived");
         }
@@ -61,15 +63,20 @@ fn searched(scene: &mut Stage, leia: Who, vader: Who) {
 fn fetched_in_parts(scene: &mut Stage, leia: Who, vader: Who) {
     scene.note("chunks in any order end in their places, and whoever has fetched one is a source of it");
     scene.says(leia, "download plans.pdf 5 0 3");
+    scene.wait_ms(1_500);
     scene.says(vader, r#"{"id":4,"request":"chunks","file":"plans.pdf"}"#);
     scene.says(vader, r#"{"id":5,"request":"get","file":"plans.pdf","chunks":[6,3,0]}"#);
+    scene.wait_ms(1_500);
     scene.says(leia, "searchChunk plans.pdf 0 3 6");
     scene.note("the whole file, from everybody who has some of it");
     scene.says(leia, "download plans.pdf");
+    scene.wait_ms(1_500);
     scene.says(leia, "searchChunk plans.pdf");
     scene.note("vader fetches what leia has, too, and the whole of another file");
     scene.says(vader, r#"{"id":6,"request":"get","file":"plans.pdf"}"#);
+    scene.wait_ms(1_500);
     scene.says(vader, r#"{"id":7,"request":"get","file":"lessons.txt"}"#);
+    scene.wait_ms(1_500);
     scene.says(vader, r#"{"id":8,"request":"search","text":"lessons"}"#);
 }
 

@@ -2,8 +2,8 @@
 
 use potluck::sim::{ClientOptions, SimConfig};
 
-use super::play;
 use super::stage::{Face, Stage, Who};
+use super::{SENDING_LONG, play};
 
 pages! {
     "get" get |scene| {
@@ -102,12 +102,14 @@ fn queued_are_cancelled(scene: &mut Stage) {
     }
     scene.wait_ms(8);
     scene.says(cleo, "cancel 2");
+    scene.wait_ms(200);
 }
 
 /// A file from several people, in parts, and on from what is there.
 #[test]
 fn sources() {
-    play("sources", SimConfig::default(), |scene| {
+    let config = SimConfig { sending: SENDING_LONG, ..SimConfig::default() };
+    play("sources", config, |scene| {
         let (anna, ben, cleo) = scene.anna_ben_and_cleo();
         let dora = scene.join("dora", Face::Json, ClientOptions::default());
         scene.give(anna, "music", "plan.txt", &"step ".repeat(1_000));
@@ -116,16 +118,22 @@ fn sources() {
         scene.says(ben, r#"{"id":1,"request":"offer","files":["plan.txt"],"chunks":5}"#);
         scene.note("two chunks of it, then the rest");
         scene.says(cleo, "get plan.txt --chunks 4 1");
+        scene.wait_ms(1_500);
         scene.says(cleo, "get plan.txt --chunks 5");
         scene.says(cleo, "get plan.txt");
+        scene.wait_ms(1_500);
         scene.says(dora, r#"{"id":1,"request":"get","file":"plan.txt","chunks":[3,0]}"#);
+        scene.wait_ms(1_500);
         scene.says(dora, r#"{"id":2,"request":"get","file":"plan.txt","chunks":[7]}"#);
         scene.note("ben's machine loses its power, and the hub has not noticed yet");
         let client = scene.client(ben);
         scene.sim.power_off(client);
         scene.says(dora, r#"{"id":3,"request":"get","file":"plan.txt"}"#);
+        scene.wait_ms(1_500);
         scene.says(cleo, "get plan.txt --to copy.txt");
+        scene.wait_ms(1_500);
         scene.says(cleo, "get plan.txt ben --to again.txt");
+        scene.wait_ms(1_500);
         for (who, file) in [(cleo, "plan.txt"), (dora, "plan.txt"), (cleo, "copy.txt")] {
             assert!(scene.sim.downloads(scene.client(who)).contains_key(file), "{file} has arrived");
         }

@@ -168,7 +168,7 @@ pub fn fetch_as(identity: &Identity, offer: &Value, key: PublicKey, folder: &Pla
         local: &LocalPeer::new(identity.clone()),
         store: &ContentStore::default(),
     };
-    let fetched = fetch(&plan, &fetcher, &|_| (), &Control::default());
+    let fetched = fetch(plan.into(), &fetcher, &|_| (), &Control::default());
     fetched.map(drop).map_err(|failure| failure.code)
 }
 

@@ -271,7 +271,7 @@ fn fetch_as(identity: &Identity, hub: &Hub, offer: &Value, folder: &Path) -> Res
     let token = "0123456789abcdef".to_owned();
     let fetcher =
         Fetcher { token, seed: 0, folder, local: &LocalPeer::new(identity.clone()), store: &ContentStore::default() };
-    let fetched = fetch(&plan, &fetcher, &|_| (), &Control::default());
+    let fetched = fetch(plan.into(), &fetcher, &|_| (), &Control::default());
     fetched.map(|fetched| fs::read(fetched.path).unwrap()).map_err(|failure| failure.code)
 }
 

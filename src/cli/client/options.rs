@@ -34,6 +34,7 @@ const EVERYBODY: &str = "all";
 /// How a client is started.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ClientArgs {
+    #[allow(rustdoc::broken_intra_doc_links, reason = "clap prints it: these are optional parts")]
     /// The hub: a join link as `potluck serve` prints it, or [NAME@]HOST[:PORT].
     #[arg(value_name = "LINK|[NAME@]HOST[:PORT]")]
     hub: JoinLink,

@@ -10,6 +10,10 @@ use super::words::{Job, Lane};
 /// The most lanes of one job: more are not begun with, and more do not grow.
 const MOST_LANES: usize = 16;
 
+/// How many files and chunks are looked at for each step. A transfer with no more of them is looked at after each step,
+/// a larger one less often: to look at it takes as long as it has pieces, and it has steps for each of them.
+const PIECES_A_STEP: usize = 1024;
+
 /// A witness that looks at a transfer again and again, and remembers what must not be taken back.
 #[derive(Debug, Default)]
 pub struct Witness {
@@ -17,18 +21,27 @@ pub struct Witness {
     file: Option<u32>,
     chunks: ChunksWitness,
     over: bool,
+    /// How many pieces the steps since the last look allow to look at.
+    saved: usize,
 }
 
 impl Witness {
-    /// Looks at the transfer.
+    /// Looks at the transfer after a step: at its end, and as often as [`PIECES_A_STEP`] allows.
     ///
     /// # Errors
     /// What does not hold, for whoever has to mend it.
     pub fn check(&mut self, fetch: &Fetch) -> Result<(), String> {
-        if self.over && fetch.outcome().is_none() {
+        let over = fetch.outcome().is_some();
+        if self.over && !over {
             return Err("it was over, and goes on".into());
         }
-        self.over = fetch.outcome().is_some();
+        self.over = over;
+        lanes_are_few(fetch)?;
+        self.saved = self.saved.saturating_add(PIECES_A_STEP);
+        if !over && self.saved < pieces(fetch) {
+            return Ok(());
+        }
+        self.saved = 0;
         if let Stage::Fetching(content) | Stage::Ending(content, _) = &fetch.stage {
             if self.file.replace(content.file) != Some(content.file) {
                 self.chunks = ChunksWitness::default();
@@ -43,8 +56,17 @@ impl Witness {
             what_is_asked_is_counted(fetch, *lane, state)?;
             who_lied_is_not_asked(fetch, *lane, state)?;
         }
-        lanes_are_few(fetch)
+        Ok(())
     }
+}
+
+/// How many files and chunks there are to look at.
+fn pieces(fetch: &Fetch) -> usize {
+    let chunks = match &fetch.stage {
+        Stage::Fetching(content) | Stage::Ending(content, _) => content.chunks.count(),
+        Stage::None | Stage::Opening(_) | Stage::Placing(..) => 0,
+    };
+    fetch.stream.files.items().len() + chunks
 }
 
 fn who_waits_has_no_lane(fetch: &Fetch, content: &Content) -> Result<(), String> {

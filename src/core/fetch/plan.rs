@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::protocol::event::Holder;
 use crate::protocol::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, OnConflict, PublicKey, Timestamp};
 
 /// One transfer: a file, some chunks of one, or a folder.
@@ -15,6 +16,8 @@ pub struct FetchPlan {
     pub files: Vec<PlannedFile>,
     /// Who has them, the preferred first.
     pub sources: Vec<Source>,
+    /// Whose file it shall be, if that was said: without the key that is known for them, nothing is fetched.
+    pub from: Option<String>,
     /// The chunks that are wanted of the file; `None` for all. What is not in the content is left out.
     pub chunks: Option<ChunkSet>,
     /// What to do with each file whose name is taken by another content.
@@ -59,7 +62,47 @@ impl FetchPlan {
         let (file, target) = (name.to_owned(), name.to_owned());
         let file = PlannedFile { file, target, hash, chunking, modified: None, sources: Vec::new() };
         let (name, files, on_conflict) = (name.to_owned(), vec![file], OnConflict::Fail);
-        Self { name, hash, files, sources, chunks: None, on_conflict, share: true }
+        Self { name, hash, files, sources, from: None, chunks: None, on_conflict, share: true }
+    }
+
+    /// A content that these people have, the preferred first.
+    ///
+    /// # Errors
+    /// `not-offered` if nobody has it; `peer-broke` if what its offer says of it cannot be true.
+    pub fn of_held(holders: &[Holder]) -> Result<Self, Failure> {
+        let first = &holders.first().ok_or(ErrorCode::NotOffered)?.offer;
+        let chunking = first.chunking().ok_or_else(unfit)?;
+        let mut plan = Self::of_file(&first.file, first.hash, chunking, holders.iter().map(Source::from).collect());
+        plan.files[0].modified = first.modified;
+        Ok(plan)
+    }
+
+    /// A folder of these files, known by the hash of what `b3sum` prints for them.
+    pub fn of_folder(name: &str, files: Vec<PlannedFile>, sources: Vec<Source>, on_conflict: OnConflict) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for PlannedFile { file, hash, .. } in &files {
+            hasher.update(format!("{hash}  {file}\n").as_bytes());
+        }
+        let hash = ContentHash(*hasher.finalize().as_bytes());
+        Self { name: name.to_owned(), hash, files, sources, from: None, chunks: None, on_conflict, share: true }
+    }
+
+    /// Keeps the sources for which this says so, in their order. Files name them by their new places.
+    pub fn keep_sources(&mut self, keeps: &[bool]) {
+        let keeps = |place: u32| keeps.get(place as usize) == Some(&true);
+        let mut kept = 0;
+        let places: Vec<Option<u32>> = (0..self.sources.len() as u32)
+            .map(|place| {
+                kept += u32::from(keeps(place));
+                keeps(place).then(|| kept - 1)
+            })
+            .collect();
+        let mut place = 0..;
+        self.sources.retain(|_| place.next().is_some_and(keeps));
+        for file in &mut self.files {
+            let new = |place: &u32| places.get(*place as usize).copied().flatten();
+            file.sources = file.sources.iter().filter_map(new).collect();
+        }
     }
 
     /// Whether it is a folder.
@@ -70,6 +113,13 @@ impl FetchPlan {
     /// The bytes of all files. What is offered is not to be believed, hence the saturation.
     pub fn size(&self) -> u64 {
         self.files.iter().fold(0, |sum, file| sum.saturating_add(file.chunking.size()))
+    }
+
+    /// The bytes of what is wanted.
+    pub fn wanted_size(&self) -> u64 {
+        let (Some(chunks), Some(file)) = (&self.chunks, self.files.first()) else { return self.size() };
+        let inside = chunks.iter().filter(|chunk| *chunk < file.chunking.count());
+        inside.map(|chunk| file.chunking.range(chunk)).map(|range| range.end - range.start).sum()
     }
 
     /// The wanted chunks of the file; `None` for all.
@@ -88,4 +138,16 @@ impl FetchPlan {
         }
         Ok(Some(inside))
     }
+}
+
+impl From<&Holder> for Source {
+    fn from(holder: &Holder) -> Self {
+        let (name, has) = (holder.offer.owner.clone(), holder.has.clone());
+        Self { name, address: SocketAddr::new(holder.offer.address, holder.offer.port), key: holder.key, has }
+    }
+}
+
+/// Why an offer cannot be fetched.
+pub fn unfit() -> Failure {
+    Failure::new(ErrorCode::PeerBroke, "The offer's size and chunks do not fit together.")
 }

@@ -158,6 +158,14 @@ impl Stream {
         lanes.cut_all(Job::Files, Some(source));
     }
 
+    /// Looks after one lane over which a file has come or been written. Says whether that is all there is to look after:
+    /// it stays busy, and nothing has changed for the others. It is so for most files, which shall cost little.
+    pub(super) fn look_after(&mut self, now: Time, lane: Lane, lanes: &mut Lanes) -> bool {
+        self.ask(now, lane, lanes);
+        let is_busy = lanes.get(lane).is_some_and(|state| state.is_open() && !state.is_free());
+        is_busy && !self.files.is_over() && self.growth.timer().is_none_or(|at| now < at)
+    }
+
     /// Looks after all lanes: what each is asked for, and whether there should be more or others.
     pub(super) fn look(&mut self, now: Time, sources: &Sources, lanes: &mut Lanes) {
         for lane in lanes.open(Job::Files) {

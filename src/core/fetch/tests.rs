@@ -47,6 +47,7 @@ impl Rig {
             hash: ContentHash([3; 32]),
             files,
             sources: (1..=sources).map(source).collect(),
+            from: None,
             chunks: None,
             on_conflict: OnConflict::Fail,
             share: true,

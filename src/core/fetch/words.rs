@@ -140,7 +140,7 @@ pub enum Input {
     Placed {
         /// Which file.
         file: u32,
-        /// Where it is, and whether all of it is there.
+        /// Where it is, which nobody asks of an empty file, and whether all of it is there.
         result: Result<(String, bool), Failure>,
     },
     /// Somebody new has the file, or somebody known has more by now or is elsewhere.

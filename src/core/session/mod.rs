@@ -55,9 +55,7 @@ use context::Context;
 use ending::Ending;
 use inbox::Inbox;
 pub use inbox::{is_private, number_of};
-pub use notes::{
-    FilePlan, FilesChanged, FolderFile, FolderPlan, FolderSource, Hashed, Offering, UploadNote, source_of,
-};
+pub use notes::{FilesChanged, Hashed, Offering, UploadNote};
 use offers::Offers;
 use pending::{Pending, RequestId, Waiting};
 use privates::Privates;
@@ -138,7 +136,7 @@ impl Session {
             Input::HubLine(line) => self.hub_line(now, line),
             Input::Disconnected(reason) => self.lose(now, reason),
             Input::DirChecked(task, result) => self.dir_checked(now, task, result),
-            Input::HubAt(address) => cx.uplink.found_at(address),
+            Input::HubAt(address, key) => cx.uplink.found_at(address, key),
             Input::Hashing(task, progress) => self.hashing(now, task, progress),
             Input::Lent(task, result) => self.lent(now, task, result),
             Input::FilesChanged(changes) => self.offers.files_changed(changes),

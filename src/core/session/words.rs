@@ -1,10 +1,11 @@
 //! The settings, inputs and outputs of a session.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::notes::{FilePlan, FilesChanged, FolderPlan, Hashed, Offering, UploadNote};
-use crate::core::fetch::TransferNote;
+use super::notes::{FilesChanged, Hashed, Offering, UploadNote};
+use crate::core::fetch::{FetchPlan, Source, TransferNote};
 use crate::core::link::LinkConfig;
 use crate::core::peers::{PeerInput, PeerOutput};
 use crate::protocol::event::Settings;
@@ -98,8 +99,8 @@ pub enum Input<'a> {
     EndOfInput,
     /// The user wants to end now, with this exit code.
     Interrupt(u8),
-    /// The address under which we reach the hub.
-    HubAt(IpAddr),
+    /// The address under which we reach the hub, and the key that it has proved.
+    HubAt(IpAddr, PublicKey),
     /// A connection to the hub is open.
     Connected,
     /// The connection could not be made.
@@ -176,12 +177,10 @@ pub enum Output {
     PeersChanged(Vec<(PublicKey, Option<String>)>),
     /// The owners of these keys have left: end their uploads.
     PeersLeft(Vec<PublicKey>),
-    /// Fetch a content.
-    Fetch(FilePlan),
-    /// Fetch a folder.
-    FetchFolder(FolderPlan),
+    /// Fetch a file or a folder, as the transfer of this number.
+    Fetch(u64, Arc<FetchPlan>),
     /// Further sources of a content that is being fetched, or sources that have more of it now.
-    Sources(u64, Vec<event::Holder>),
+    Sources(u64, Vec<Source>),
     /// Stop fetching.
     CancelFetch(u64),
     /// Stop the upload of this number, which is the driver's.

@@ -51,7 +51,7 @@ impl Incoming {
         match same(target.folder(), target.name(), (hash, chunking), cancel) {
             Some(here) if plan.share => {
                 let (path, chunking) = (target.path(), here.chunking);
-                store.keep(planned.file.clone(), path.clone(), here);
+                store.keep(&planned.file, path.clone(), here);
                 return Ok((Opened::Here { path: path.to_string_lossy().into_owned(), chunking }, None));
             }
             // Whoever gives it to us alone is to learn that we have it: it comes once more, and is not kept twice.

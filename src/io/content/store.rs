@@ -158,11 +158,12 @@ impl ContentStore {
     }
 
     /// Puts a small file in the store that was fetched with others.
-    pub(in crate::io) fn keep(&self, name: String, path: PathBuf, hashed: Hashed) {
+    pub(in crate::io) fn keep(&self, name: &str, path: PathBuf, hashed: Hashed) {
+        let (name, place) = (name.into(), Place::At(path.into()));
+        let whole = Arc::new(StoredContent { name, place, hashed, holds: Holds::All });
         let mut inner = self.lock();
-        if inner.whole.len() < MAX_WHOLE || inner.whole.contains_key(&hashed.hash) {
-            let (name, place) = (name.into(), Place::At(path.into()));
-            inner.whole.insert(hashed.hash, Arc::new(StoredContent { name, place, hashed, holds: Holds::All }));
+        if inner.whole.len() < MAX_WHOLE || inner.whole.contains_key(&whole.hashed.hash) {
+            inner.whole.insert(whole.hashed.hash, whole);
         }
     }
 

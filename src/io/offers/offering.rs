@@ -77,6 +77,7 @@ impl Offers {
     }
 
     /// Checks a file that was found changed while it was being served.
+    #[cfg(test)]
     pub fn suspect(&self, name: &str) {
         self.watcher.suspect(name);
     }

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -65,10 +64,20 @@ pub(super) struct DriverState {
 struct LaneBox {
     orders: VecDeque<Output>,
     wake: Arc<Condvar>,
+    /// Whether its thread sleeps until there are orders: to wake one that does not costs a system call for nothing.
+    sleeps: bool,
     /// Ends whatever it waits for.
     hangup: Hangup,
     /// Whether it ends in peace.
     closes: bool,
+}
+
+impl LaneBox {
+    fn wake(&mut self) {
+        if std::mem::take(&mut self.sleeps) {
+            self.wake.notify_one();
+        }
+    }
 }
 
 impl<'a> Driver<'a> {
@@ -98,21 +107,12 @@ impl<'a> Driver<'a> {
     }
 
     /// Writes a file that came whole, and serves it from then on.
-    pub(super) fn write_file(
-        &self,
-        writer: &mut NumberedWriter<'a>,
-        file: u32,
-        bytes: &[u8],
-    ) -> Result<PathBuf, Failure> {
+    pub(super) fn write_file(&self, writer: &mut NumberedWriter<'a>, file: u32, bytes: &[u8]) -> Result<(), Failure> {
         let planned = self.plan.files.get(file as usize).ok_or(ErrorCode::Internal)?;
         let (name, fingerprint) = writer.writer.write(&planned.target, bytes, planned.modified)?;
         let path = path_of(self.fetcher.folder, &planned.target, &name);
-        self.fetcher.store.keep(
-            planned.file.clone(),
-            path.clone(),
-            came_whole(planned.hash.0, bytes.len(), fingerprint),
-        );
-        Ok(path)
+        self.fetcher.store.keep(&planned.file, path, came_whole(planned.hash.0, bytes.len(), fingerprint));
+        Ok(())
     }
 
     /// Somebody who writes small files, under a number that nobody else has meanwhile.
@@ -165,6 +165,7 @@ impl<'a> Driver<'a> {
                 return;
             }
             let wake = of.wake.clone();
+            of.sleeps = true;
             state = wake.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -197,7 +198,8 @@ impl<'a> Driver<'a> {
                 Output::Dial { lane, address, key, job } => {
                     // Without a descriptor for it, none will be had for its socket either.
                     let (hangup, wake) = (Hangup::waking().unwrap_or_default(), Arc::default());
-                    let of = LaneBox { orders: VecDeque::new(), wake, hangup: hangup.clone(), closes: false };
+                    let (orders, hangs) = (VecDeque::new(), hangup.clone());
+                    let of = LaneBox { orders, wake, sleeps: false, hangup: hangs, closes: false };
                     state.lanes.insert(lane, of);
                     state.dials.push((Dial { lane, address, key, job }, hangup));
                 }
@@ -208,14 +210,14 @@ impl<'a> Driver<'a> {
                 | Output::KeepAlive(lane) => {
                     if let Some(of) = state.lanes.get_mut(&lane) {
                         of.orders.push_back(output);
-                        of.wake.notify_one();
+                        of.wake();
                     }
                 }
                 Output::Close(lane) | Output::Cut(lane) => {
                     if let Some(of) = state.lanes.get_mut(&lane) {
                         of.closes = output == Output::Close(lane);
                         of.hangup.raise();
-                        of.wake.notify_one();
+                        of.wake();
                     }
                 }
                 Output::Open(_) | Output::Check(_) | Output::Place { .. } | Output::Make(_) | Output::Leave { .. } => {

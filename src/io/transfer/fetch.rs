@@ -37,7 +37,7 @@ pub struct Fetched {
 /// `source-too-slow`. If only some files of a folder could not be had, the code of the first one's failure and how many
 /// there are.
 pub fn fetch(
-    plan: &FetchPlan,
+    plan: Arc<FetchPlan>,
     fetcher: &Fetcher<'_>,
     notify: &dyn Fn(TransferNote),
     control: &Control,
@@ -54,12 +54,12 @@ pub fn fetch(
     let mut downloads = None;
     if plan.is_folder() {
         let folder = Downloads::open(fetcher.folder)?;
-        start.found = find(plan, fetcher, &folder, control)?;
-        start.path = fetcher.folder.join(common_folder(plan)).to_string_lossy().into_owned();
-        check_room(plan, &folder, &start.found)?;
+        start.found = find(&plan, fetcher, &folder, control)?;
+        start.path = fetcher.folder.join(common_folder(&plan)).to_string_lossy().into_owned();
+        check_room(&plan, &folder, &start.found)?;
         downloads = Some(folder);
     }
-    let driver = Driver::new(Arc::new(plan.clone()), fetcher, downloads.as_ref(), start);
+    let driver = Driver::new(plan, fetcher, downloads.as_ref(), start);
     let got = run(&driver, notify, control)?;
     Ok(Fetched { path: got.path.into(), complete: got.complete, from: got.from })
 }
@@ -76,7 +76,7 @@ fn find(
         Ok(match looked? {
             Look::There(path, hashed) => {
                 let chunking = hashed.chunking;
-                fetcher.store.keep(file.file.clone(), path, hashed);
+                fetcher.store.keep(&file.file, path, hashed);
                 Found::Here(chunking)
             }
             Look::Missing => Found::Missing,

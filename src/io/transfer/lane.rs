@@ -248,7 +248,7 @@ impl<'d> LaneConnection<'_, 'd> {
                 incoming.keep(piece).map_err(fatal)?;
                 Ok(())
             }
-            Work::Files(writer) => self.driver.write_file(writer, self.driver.small(piece), bytes).map(drop),
+            Work::Files(writer) => self.driver.write_file(writer, self.driver.small(piece), bytes),
         };
         self.driver.report_of(self.lane, Input::Written { lane: self.lane, piece, result }, orders);
         Ok(())

@@ -36,4 +36,4 @@ pub use fetcher::Fetcher;
 pub use local_peer::LocalPeer;
 pub use server::DataServer;
 pub use token_bucket::{Rates, SLOWEST, TokenBucket};
-pub use uploads::{UploadNote, UploadNotify};
+pub use uploads::{UploadEvent, UploadNotify};

@@ -1,6 +1,5 @@
 //! The threads that drive a transfer: one for each lane, one for the disk, and the caller's, which tells the user.
 
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, Scope};
 use std::time::Duration;
@@ -128,7 +127,7 @@ fn do_on_disk(driver: &Driver<'_>, order: Output, incoming: Option<Arc<Incoming>
             Some(Input::Placed { file, result: Err(ErrorCode::Interrupted.into()) })
         }
         Output::Make(file) => {
-            let result = make(driver, file).map(|path| (path.to_string_lossy().into_owned(), true));
+            let result = make(driver, file).map(|()| (String::new(), true));
             Some(Input::Placed { file, result })
         }
         Output::Dial { .. }
@@ -144,7 +143,7 @@ fn do_on_disk(driver: &Driver<'_>, order: Output, incoming: Option<Arc<Incoming>
 }
 
 /// Makes an empty file.
-fn make(driver: &Driver<'_>, file: u32) -> Result<PathBuf, Failure> {
+fn make(driver: &Driver<'_>, file: u32) -> Result<(), Failure> {
     let mut writer = driver.writer().ok_or(ErrorCode::Internal)?;
     if driver.stop.is_cancelled() {
         return Err(ErrorCode::Interrupted.into());

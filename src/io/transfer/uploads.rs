@@ -18,7 +18,7 @@ const LATE: u64 = 64 << 20;
 
 /// What the data server tells its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UploadNote {
+pub enum UploadEvent {
     /// A peer began to fetch a file, or the small files of a folder.
     Started {
         /// The number of this upload, unique in this server.
@@ -65,7 +65,7 @@ pub enum UploadNote {
 }
 
 /// Takes what there is to tell. It is called on the server's threads, in order for each upload.
-pub type UploadNotify = Arc<dyn Fn(UploadNote) + Send + Sync>;
+pub type UploadNotify = Arc<dyn Fn(UploadEvent) + Send + Sync>;
 
 /// All uploads under way; at most one for each connection.
 pub(super) struct Uploads {
@@ -152,7 +152,7 @@ impl Uploads {
         drop(running);
         let What { file, size, hash } = what;
         let peer_name = peer_name.to_owned();
-        (self.notify)(UploadNote::Started { upload: number, file, peer, peer_name, size, hash });
+        (self.notify)(UploadEvent::Started { upload: number, file, peer, peer_name, size, hash });
         drop(held);
         Part { uploads: self.clone(), upload, key }
     }
@@ -229,7 +229,7 @@ impl Part {
             state.late += bytes;
         } else if state.told.elapsed() >= PROGRESS_EVERY {
             state.told = Instant::now();
-            (self.uploads.notify)(UploadNote::Progress { upload: self.upload.number, bytes: state.bytes });
+            (self.uploads.notify)(UploadEvent::Progress { upload: self.upload.number, bytes: state.bytes });
         }
     }
 
@@ -244,7 +244,7 @@ impl Part {
         let mut state = lock(&self.upload.state);
         if !std::mem::replace(&mut state.over, true) {
             let elapsed = self.upload.started.elapsed();
-            (self.uploads.notify)(UploadNote::Completed { upload: self.upload.number, bytes: state.bytes, elapsed });
+            (self.uploads.notify)(UploadEvent::Completed { upload: self.upload.number, bytes: state.bytes, elapsed });
         }
     }
 }
@@ -257,7 +257,7 @@ impl Drop for Part {
         let mut state = lock(&self.upload.state);
         if !std::mem::replace(&mut state.over, true) {
             let failure = state.failure.take().unwrap_or_else(|| ErrorCode::PeerBroke.into());
-            (self.uploads.notify)(UploadNote::Failed { upload: self.upload.number, bytes: state.bytes, failure });
+            (self.uploads.notify)(UploadEvent::Failed { upload: self.upload.number, bytes: state.bytes, failure });
         }
     }
 }

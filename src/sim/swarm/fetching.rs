@@ -101,6 +101,7 @@ impl Fetching {
             hash,
             files: vec![file],
             sources,
+            from: None,
             chunks: wanted,
             on_conflict: OnConflict::Fail,
             share: true,

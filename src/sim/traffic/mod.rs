@@ -10,14 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::done::Done;
-use super::hub_files::HUB_KEY;
 use super::{Happening, Sim};
 use crate::core::fetch::invariants::Witness;
 use crate::core::fetch::{Fetch, FetchPlan, Found, Input, Job, Lane, Opened, Output, PlannedFile, Start};
 use crate::core::flow::TRIAL;
-use crate::core::session::{self, FolderPlan, TransferNote, UploadNote, source_of};
+use crate::core::session::{TransferNote, UploadNote};
 use crate::core::time::Time;
-use crate::protocol::event::Holder;
 use crate::protocol::transfer::{Chunking, OnConflict};
 use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Failure, PublicKey};
 
@@ -128,23 +126,8 @@ fn target_of(plan: &FetchPlan) -> &str {
 }
 
 impl Sim {
-    /// Starts to fetch a file.
-    pub(super) fn fetch(&mut self, client: usize, plan: session::FilePlan) {
-        match plan.planned() {
-            Ok(planned) => self.begin(client, plan.transfer, planned),
-            Err(failure) => self.tell_transfer(client, plan.transfer, TransferNote::Failed(failure)),
-        }
-    }
-
-    /// Starts to fetch a folder.
-    pub(super) fn fetch_folder(&mut self, client: usize, plan: FolderPlan) {
-        match plan.planned(HUB_KEY) {
-            Ok(planned) => self.begin(client, plan.transfer, planned),
-            Err(failure) => self.tell_transfer(client, plan.transfer, TransferNote::Failed(failure)),
-        }
-    }
-
-    fn begin(&mut self, client: usize, transfer: u64, plan: FetchPlan) {
+    /// Starts to fetch a file or a folder.
+    pub(super) fn fetch(&mut self, client: usize, transfer: u64, plan: Arc<FetchPlan>) {
         let (mut found, mut path) = (Vec::new(), String::new());
         if plan.is_folder() {
             path = format!("downloads/{}", target_of(&plan));
@@ -156,7 +139,6 @@ impl Sim {
             }
         }
         let start = Start { seed: self.rng.next_u64(), cores: 2, trial: TRIAL, limited: false, found, path };
-        let plan = Arc::new(plan);
         let fetching = Fetching {
             machine: Fetch::new(self.now, plan.clone(), start),
             witness: Witness::default(),
@@ -211,7 +193,7 @@ impl Sim {
         }
     }
 
-    fn tell_machine(&mut self, client: usize, transfer: u64, input: Input) {
+    pub(super) fn tell_machine(&mut self, client: usize, transfer: u64, input: Input) {
         let now = self.now;
         if let Some(fetching) = self.fetching(client, transfer) {
             fetching.machine.handle(now, input);
@@ -334,11 +316,6 @@ impl Sim {
             }
         }
         self.step_later(0, client, transfer, Step::Tell(Input::Written { lane, piece, result: Ok(()) }));
-    }
-
-    /// Tells a transfer of further sources.
-    pub(super) fn add_sources(&mut self, client: usize, transfer: u64, sources: &[Holder]) {
-        self.tell_machine(client, transfer, Input::Learned(sources.iter().map(source_of).collect()));
     }
 
     /// Cancels a client's download.

@@ -97,6 +97,11 @@ impl Chunks {
         }
     }
 
+    /// How many chunks the content has.
+    pub fn count(&self) -> usize {
+        self.chunks.len()
+    }
+
     /// A new source that has these chunks, or all; gives its number. The numbers count from 0.
     pub fn add_source(&mut self, has: Option<&ChunkSet>) -> u32 {
         self.changes += 1;

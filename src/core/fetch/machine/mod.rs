@@ -12,7 +12,7 @@ use crate::core::fetch::plan::{FetchPlan, PlannedFile};
 use crate::core::fetch::sources::Sources;
 use crate::core::fetch::stream::Stream;
 use crate::core::fetch::telling::Telling;
-use crate::core::fetch::words::{Input, Job, Output, Start};
+use crate::core::fetch::words::{Input, Job, Lane, Output, Start};
 use crate::core::time::Time;
 use crate::protocol::types;
 use crate::protocol::{ErrorCode, Failure};
@@ -124,8 +124,19 @@ impl Fetch {
                 }
             }
             Input::Moved { lane, bytes } => self.lanes.moved(now, lane, bytes),
-            Input::Arrived { lane, piece, bytes } => self.arrived(lane, piece, bytes),
-            Input::Written { lane, piece, result } => self.written(lane, piece, result),
+            Input::Arrived { lane, piece, bytes } => {
+                self.arrived(lane, piece, bytes);
+                if self.goes_on(lane) {
+                    return self.tell();
+                }
+            }
+            Input::Written { lane, piece, result } => {
+                let well = result.is_ok();
+                self.written(lane, piece, result);
+                if well && self.goes_on(lane) {
+                    return self.tell();
+                }
+            }
             Input::Refused { lane, piece, failure } => {
                 self.lanes.moved(now, lane, 0);
                 self.stream.refused(lane, piece, failure, &mut self.lanes);
@@ -139,6 +150,13 @@ impl Fetch {
             Input::Tick => {}
         }
         self.look();
+    }
+
+    /// Looks after a lane for small files. Says whether it goes on as before, so that nothing else is to be looked after:
+    /// the next [`Input::Tick`] looks after what time alone changes.
+    fn goes_on(&mut self, lane: Lane) -> bool {
+        let of_files = self.lanes.get(lane).is_some_and(|state| state.job == Job::Files);
+        of_files && self.fate.end.is_none() && self.stream.look_after(self.now, lane, &mut self.lanes)
     }
 
     /// What is to be done next.

@@ -1,6 +1,6 @@
 //! The copies that the hub keeps of what others offer: those that are there, and those that somebody wishes. Which of
 //! their bytes lie on this machine's disk, and which are being fetched, is known where that is done
-//! ([`super::super::copies`]).
+//! (`core/hub/files/copies.rs`).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! The last visit of everybody who has ever been here. What is shown of the visits of this run stands in
-//! [`super::super::visits`].
+//! `core/hub/sessions/visits.rs`.
 
 use super::hashed::HashedMap;
 use crate::core::digest::Digest;

@@ -17,6 +17,7 @@ mod shares;
 mod silence;
 mod steps;
 mod table;
+mod trimming;
 mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -75,7 +75,7 @@ impl World {
                 }
                 Output::Send(frame) => self.received = frame.body.map_or(self.received, |(number, _)| number),
                 Output::CheckDir(task, _) | Output::Lend { task, .. } => self.tasks.push(task),
-                Output::Fetch(plan) => self.fetches.push(plan.transfer),
+                Output::Fetch(transfer, _) => self.fetches.push(transfer),
                 Output::End(_) => self.ended = true,
                 Output::Connect => self.at_hub = AtHub::Dialling,
                 Output::Disconnect => self.at_hub = AtHub::Away,

@@ -174,8 +174,7 @@ impl Rig {
                 Output::CheckDir(task, _) | Output::Hash(Offering { task, .. }) | Output::Lend { task, .. } => {
                     self.tasks.push(task)
                 }
-                Output::Fetch(plan) => self.fetches.push(plan.transfer),
-                Output::FetchFolder(plan) => self.fetches.push(plan.transfer),
+                Output::Fetch(transfer, _) => self.fetches.push(transfer),
                 Output::CancelFetch(transfer) => self.cancelled.push(transfer),
                 Output::Peers(peers) => self.may_fetch = peers.into_iter().flatten().collect(),
                 Output::PeersChanged(changes) => {

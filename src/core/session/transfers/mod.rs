@@ -11,11 +11,13 @@ mod transfer_numbers;
 mod uploads;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::asks::Origin;
 use super::context::Context;
 use super::pending::Pending;
 use super::{Output, TransferNote};
+use crate::core::fetch::Source;
 use crate::core::time::Time;
 use crate::protocol::event::Holder;
 use crate::protocol::limits::HOLDERS;
@@ -50,7 +52,7 @@ impl Transfers {
     fn begin_queued(&mut self, now: Time, cx: &mut Context) {
         while let Some(transfer) = self.downloads.begin(cx.config.downloads.max_transfers) {
             if let Some(start) = self.running.get_mut(&transfer).and_then(|running| running.queued.take()) {
-                cx.output(start);
+                cx.output(Output::Fetch(transfer, start));
             }
         }
         self.tell_places(now, cx);
@@ -149,18 +151,17 @@ impl Transfers {
 
     /// Others have a content that we are fetching, or have more of it.
     pub(super) fn sources_updated(&mut self, cx: &mut Context, update: event::SourcesUpdated) {
-        let sources = holders(cx, update.sources);
+        let sources: Vec<Source> = holders(cx, update.sources).iter().map(Source::from).collect();
         let wants = |running: &Running| running.hash == update.hash && running.direction == Direction::Down;
         for (transfer, running) in self.running.iter_mut().filter(|(_, running)| wants(running)) {
             match &mut running.queued {
-                Some(Output::Fetch(plan)) => {
-                    for source in &sources {
-                        plan.sources.retain(|known| known.key != source.key);
-                        plan.sources.push(source.clone());
-                    }
-                    plan.sources.truncate(HOLDERS);
+                Some(plan) if plan.is_folder() => {}
+                Some(plan) => {
+                    let known = &mut Arc::make_mut(plan).sources;
+                    known.retain(|known| sources.iter().all(|source| source.key != known.key));
+                    known.extend(sources.iter().cloned());
+                    known.truncate(HOLDERS);
                 }
-                Some(_) => {}
                 None => cx.output(Output::Sources(*transfer, sources.clone())),
             }
         }

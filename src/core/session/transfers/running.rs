@@ -1,7 +1,9 @@
 //! The state of one transfer, and the events that tell of it.
 
+use std::sync::Arc;
+
+use crate::core::fetch::FetchPlan;
 use crate::core::rate::RateEstimator;
-use crate::core::session::Output;
 use crate::core::session::pending::{Pending, RequestId};
 use crate::core::time::Time;
 use crate::protocol::types::{Source, Stage};
@@ -24,8 +26,8 @@ pub(super) struct Running {
     /// The wanted chunks, if not all.
     pub(super) chunks: Option<ChunkSet>,
     pub(super) progress: Progress,
-    /// The output that begins it, while it is queued.
-    pub(super) queued: Option<Output>,
+    /// What is to be fetched, while it is queued.
+    pub(super) queued: Option<Arc<FetchPlan>>,
     /// The hub's number of the push, if it is one.
     pub(super) push: Option<u64>,
 }

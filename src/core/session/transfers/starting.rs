@@ -1,14 +1,17 @@
 //! Starts downloads: turns the hub's answer into a plan, and puts it into the queue.
 
+use std::sync::Arc;
+
 use super::incoming_pushes::not_taken;
 use super::running::Running;
 use super::{Transfers, folders, holders, stop_following};
+use crate::core::fetch::FetchPlan;
 use crate::core::session::collecting::ListedFolder;
 use crate::core::session::context::Context;
 use crate::core::session::pending::Pending;
 use crate::core::session::replica::Replica;
-use crate::core::session::{FilePlan, FolderPlan, Output};
 use crate::core::time::Time;
+use crate::protocol::event::Holder;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{NameKey, check_file};
 use crate::protocol::{ChunkSet, Direction, ErrorCode, Failure, Offer, Request, event, request};
@@ -23,20 +26,16 @@ impl Transfers {
         get: request::Get,
         located: event::Located,
     ) {
-        let sources = holders(cx, located.sources);
-        let offer = sources.first().map(|first| &first.offer);
-        let chunks = match wanted(get.chunks.as_deref(), offer) {
-            Ok(chunks) => chunks,
+        let holders = holders(cx, located.sources);
+        match plan_get(cx, get, &holders) {
+            Ok(plan) => self.fetch(now, cx, pending, self.numbers.peek(), plan),
             Err(failure) => {
-                if let Some(hash) = offer.map(|offer| offer.hash) {
-                    stop_following(now, cx, hash);
+                if let Some(first) = holders.first() {
+                    stop_following(now, cx, first.offer.hash);
                 }
-                return cx.refuse(now, pending.id, failure);
+                cx.refuse(now, pending.id, failure);
             }
-        };
-        let (transfer, from, target) = (self.numbers.peek(), get.from, get.to.unwrap_or(get.file));
-        let on_conflict = get.on_conflict.unwrap_or(cx.config.downloads.on_conflict);
-        self.fetch(now, cx, pending, FilePlan { transfer, from, sources, chunks, target, on_conflict, share: true });
+        }
     }
 
     /// The hub has located the content of a push that we have accepted. It must be the one that was offered to us.
@@ -49,7 +48,7 @@ impl Transfers {
     ) {
         let Request::Accept(accept) = pending.request.clone() else { return };
         match self.plan_accepted(cx, accept, located) {
-            Ok(plan) => self.fetch(now, cx, pending, plan),
+            Ok((transfer, plan)) => self.fetch(now, cx, pending, transfer, plan),
             Err(failure) => {
                 if let Request::Accept(accept) = &pending.request {
                     not_taken(now, cx, self.incoming.at_hub(accept.push));
@@ -64,14 +63,14 @@ impl Transfers {
         cx: &Context,
         accept: request::Accept,
         located: event::Located,
-    ) -> Result<FilePlan, Failure> {
-        let sources = holders(cx, located.sources);
-        let first = sources.first().map(|first| &first.offer).ok_or(ErrorCode::NoSuchPush)?;
+    ) -> Result<(u64, FetchPlan), Failure> {
+        let holders = holders(cx, located.sources);
+        let first = holders.first().map(|first| &first.offer).ok_or(ErrorCode::NoSuchPush)?;
         let fits = |offered: &event::PushOffered| {
             (first.hash, first.size, &first.file) == (offered.hash, offered.size, &offered.file)
         };
         // The name decides whose key is checked before anything is fetched, so it must be the one that we were told.
-        let is_by = |from: &str| sources.iter().all(|source| NameKey::of(&source.offer.owner) == NameKey::of(from));
+        let is_by = |from: &str| holders.iter().all(|holder| NameKey::of(&holder.offer.owner) == NameKey::of(from));
         if self.incoming.get(accept.push).is_some_and(|offered| !is_by(&offered.from)) {
             return Err(Failure::new(ErrorCode::PeerKeyChanged, "The hub names somebody else than who offered it."));
         }
@@ -88,33 +87,10 @@ impl Transfers {
         if self.running.contains_key(&transfer) {
             return Err(Failure::new(ErrorCode::WrongProtocol, "The hub gives the same file twice."));
         }
-        let from = Some(first.owner.clone());
-        Ok(FilePlan { transfer, from, sources, chunks: None, target, on_conflict, share: false })
-    }
-
-    fn fetch(&mut self, now: Time, cx: &mut Context, pending: Pending, plan: FilePlan) {
-        let Some(first) = plan.sources.first() else {
-            return cx.refuse(now, pending.id, ErrorCode::NotOffered.into());
-        };
-        let offer = &first.offer;
-        let chunking = offer.chunking();
-        let size = match (&plan.chunks, chunking) {
-            (Some(chunks), Some(chunking)) => {
-                chunks.iter().map(|chunk| chunking.range(chunk)).map(|range| range.end - range.start).sum()
-            }
-            _ => offer.size,
-        };
-        let what = (offer.file.clone(), offer.owner.clone());
-        let accept = if let Request::Accept(accept) = &pending.request { Some(accept) } else { None };
-        let push = accept.map(|accept| self.incoming.at_hub(accept.push));
-        let running = Running {
-            pending: Some(pending),
-            push,
-            chunks: plan.chunks.clone(),
-            whole: offer.size,
-            ..Running::new(now, Direction::Down, what, size, offer.hash)
-        };
-        self.enqueue(now, cx, plan.transfer, running, Output::Fetch(plan));
+        let mut plan = FetchPlan::of_held(&holders)?;
+        plan.from = Some(first.owner.clone());
+        (plan.files[0].target, plan.on_conflict, plan.share) = (target, on_conflict, false);
+        Ok((transfer, plan))
     }
 
     /// Begins a folder whose files our copy of the table has.
@@ -126,8 +102,8 @@ impl Transfers {
         pending: Pending,
         get: &request::Get,
     ) {
-        let plan = folders::plan(cx, replica, self.numbers.peek(), get, replica.below(&get.file));
-        self.start_planned_folder(now, cx, pending, get, plan);
+        let plan = folders::plan(cx, replica, get, replica.below(&get.file));
+        self.start_folder(now, cx, pending, plan);
     }
 
     /// Begins a folder whose files the hub has listed.
@@ -139,42 +115,48 @@ impl Transfers {
         folder: ListedFolder,
     ) {
         let ListedFolder { pending, get, offers } = folder;
-        let plan = folders::plan(cx, replica, self.numbers.peek(), &get, offers.into_iter());
-        self.start_planned_folder(now, cx, pending, &get, plan);
+        let plan = folders::plan(cx, replica, &get, offers.into_iter());
+        self.start_folder(now, cx, pending, plan);
     }
 
-    fn start_planned_folder(
-        &mut self,
-        now: Time,
-        cx: &mut Context,
-        pending: Pending,
-        get: &request::Get,
-        plan: Result<FolderPlan, Failure>,
-    ) {
-        let plan = match plan {
-            Ok(plan) => plan,
-            Err(failure) => return cx.refuse(now, pending.id, failure),
-        };
-        let peer = plan.sources.first().map(|source| source.name.clone()).unwrap_or_default();
-        let running = Running {
-            pending: Some(pending),
-            files: Some(plan.files.len() as u64),
-            ..Running::new(now, Direction::Down, (get.file.clone(), peer), plan.size(), plan.hash())
-        };
-        self.enqueue(now, cx, plan.transfer, running, Output::FetchFolder(plan));
+    fn start_folder(&mut self, now: Time, cx: &mut Context, pending: Pending, plan: Result<FetchPlan, Failure>) {
+        match plan {
+            Ok(plan) => self.fetch(now, cx, pending, self.numbers.peek(), plan),
+            Err(failure) => cx.refuse(now, pending.id, failure),
+        }
     }
 
     /// Puts a download into the queue, and begins it if it may run.
-    fn enqueue(&mut self, now: Time, cx: &mut Context, transfer: u64, mut running: Running, start: Output) {
+    fn fetch(&mut self, now: Time, cx: &mut Context, pending: Pending, transfer: u64, plan: FetchPlan) {
+        let accept = if let Request::Accept(accept) = &pending.request { Some(accept) } else { None };
+        let push = accept.map(|accept| self.incoming.at_hub(accept.push));
+        let peer = plan.sources.first().map(|source| source.name.clone()).unwrap_or_default();
+        let running = Running {
+            pending: Some(pending),
+            push,
+            chunks: plan.chunks.clone(),
+            whole: plan.size(),
+            files: plan.is_folder().then_some(plan.files.len() as u64),
+            ..Running::new(now, Direction::Down, (plan.name.clone(), peer), plan.wanted_size(), plan.hash)
+        };
         self.numbers.reserve(transfer);
-        running.queued = Some(start);
         self.downloads.push(transfer, running.hash);
-        self.running.insert(transfer, running);
+        self.running.insert(transfer, Running { queued: Some(Arc::new(plan)), ..running });
         self.begin_queued(now, cx);
         if let Some(place) = self.downloads.newest() {
             self.tell_place(now, cx, place);
         }
     }
+}
+
+/// What a `get` of a file fetches from those who have it.
+fn plan_get(cx: &Context, get: request::Get, holders: &[Holder]) -> Result<FetchPlan, Failure> {
+    let chunks = wanted(get.chunks.as_deref(), holders.first().map(|first| &first.offer))?;
+    let mut plan = FetchPlan::of_held(holders)?;
+    plan.files[0].target = get.to.unwrap_or(get.file);
+    plan.on_conflict = get.on_conflict.unwrap_or(cx.config.downloads.on_conflict);
+    (plan.from, plan.chunks) = (get.from, chunks);
+    Ok(plan)
 }
 
 /// The wanted chunks; none if all are wanted.

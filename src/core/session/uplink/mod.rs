@@ -19,7 +19,7 @@ use crate::core::link::{Link, LinkConfig, LinkFault};
 use crate::core::time::{Rng, Time};
 use crate::protocol::limits::{REQUEST_BYTES_IN_FLIGHT, REQUESTS_IN_FLIGHT};
 use crate::protocol::wire::{Ask, ClientHello, Frame, FrameIn, HubHello, LINK_PROTOCOL, Publish};
-use crate::protocol::{Content, ErrorCode, EventLine, Failure, Id, Offer, Request, RequestLine, to_json};
+use crate::protocol::{Content, ErrorCode, EventLine, Failure, Id, Offer, PublicKey, Request, RequestLine, to_json};
 pub(super) use connection::{HubConnection, Outage};
 use entrance::Entrance;
 use farewell::{farewell, wrong_protocol};
@@ -54,8 +54,8 @@ pub(super) struct Uplink {
     takes_requests: bool,
     reoffer: Option<Reoffer>,
     asks: Asks,
-    /// Where we reach the hub.
-    address: Option<IpAddr>,
+    /// Where we reach the hub, and its key.
+    place: Option<(IpAddr, PublicKey)>,
     /// Why nothing more can be sent.
     fault: Option<Failure>,
 }
@@ -82,7 +82,7 @@ impl Uplink {
             takes_requests: false,
             reoffer: None,
             asks: Asks::default(),
-            address: None,
+            place: None,
             fault: None,
         }
     }
@@ -151,16 +151,21 @@ impl Uplink {
 
     /// Puts the hub's address into an offer of its own: the hub does not know under which address we reach it.
     pub(super) fn set_hub_address(&self, offer: &mut Offer) {
-        if let Some(address) = self.address
+        if let Some((address, _)) = self.place
             && offer.address.is_unspecified()
         {
             offer.address = address;
         }
     }
 
-    /// The hub is reached under this address.
-    pub(super) fn found_at(&mut self, address: IpAddr) {
-        self.address = Some(address);
+    /// The hub is reached under this address, and has this key.
+    pub(super) fn found_at(&mut self, address: IpAddr, key: PublicKey) {
+        self.place = Some((address, key));
+    }
+
+    /// The key of the hub, once it has been reached.
+    pub(super) fn hub_key(&self) -> Option<PublicKey> {
+        self.place.map(|(_, key)| key)
     }
 
     /// Passes a request on to the hub under a number of ours.

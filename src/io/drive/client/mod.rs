@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::core::Rng;
+use crate::core::fetch::Source;
 use crate::core::session::{Input, Output, Session, TransferNote};
 use crate::io::content::store::ContentStore;
 use crate::io::drive::output::Output as Printed;
@@ -30,8 +31,7 @@ use crate::io::offers::Offers;
 use crate::io::os::cancel::Cancel;
 use crate::io::os::clock::until;
 use crate::io::state::inbox::Inboxes;
-use crate::io::transfer::{Control, DataServer, LocalPeer, Rates, TokenBucket, UploadNote as Upload};
-use crate::protocol::event::Holder;
+use crate::io::transfer::{Control, DataServer, LocalPeer, Rates, TokenBucket, UploadEvent};
 use crate::protocol::limits::MAX_FRAME;
 use crate::protocol::name::HUB;
 use crate::protocol::{EventLine, Failure, PublicKey};
@@ -83,7 +83,7 @@ struct HubSocket {
 struct Fetching {
     running: HashMap<u64, Control>,
     /// Downloads whose further sources' keys are being looked up, with the sources that were reported meanwhile.
-    checking: HashMap<u64, Vec<Holder>>,
+    checking: HashMap<u64, Vec<Source>>,
     tokens: Rng,
 }
 
@@ -106,8 +106,8 @@ impl<W: Observer> ClientDriver<W> {
         let shelf = ContentStore::default();
         let listener = listen(options.ports.files, reach)?;
         let uploads = sender.clone();
-        let notify = Arc::new(move |note: Upload| {
-            let (upload, notes) = transfers::upload_note(note);
+        let notify = Arc::new(move |event: UploadEvent| {
+            let (upload, notes) = transfers::upload_note(event);
             for note in notes {
                 // A program that ends does not listen any more.
                 let _ = uploads.blocking_send(Message::Upload(upload, note));
@@ -247,7 +247,7 @@ impl<W: Observer> ClientDriver<W> {
             let broken = run_connection(connection, &outgoing, MAX_FRAME, &room, &sender, line).await;
             let _ = sender.send(Message::Disconnected(conn, broken.unwrap_or_else(|| "closed".into()))).await;
         });
-        self.handle(Input::HubAt(address));
+        self.handle(Input::HubAt(address, key));
         self.handle(Input::Connected);
     }
 
@@ -302,10 +302,9 @@ impl<W: Observer> ClientDriver<W> {
             Output::PeersLeft(keys) => keys.iter().for_each(|key| self.serving.server.cancel_all_of(key)),
             Output::Lend { task, dir, file, to } => self.lend(task, dir, file, to),
             Output::Unlend(hash, to) => self.serving.shelf.revoke(&hash, &to),
-            Output::FetchFolder(plan) => self.fetch_folder(plan),
             Output::Sources(transfer, sources) => self.add_sources(transfer, sources),
             Output::CancelUpload(upload) => self.serving.server.cancel(upload),
-            Output::Fetch(plan) => self.fetch(plan),
+            Output::Fetch(transfer, plan) => self.fetch(transfer, plan),
             Output::CancelFetch(transfer) => {
                 if let Some(control) = self.fetching.running.get(&transfer) {
                     control.cancel();

@@ -2,14 +2,14 @@
 
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{ClientDriver, Message, Observer};
-use crate::core::fetch;
-use crate::core::session::{FilePlan, FolderPlan, TransferNote, UploadNote, source_of};
+use crate::core::fetch::{FetchPlan, Source};
+use crate::core::session::{TransferNote, UploadNote};
 use crate::io::state::pins::Pins;
-use crate::io::transfer::{Control, Fetched, Fetcher, UploadNote as Upload, fetch};
+use crate::io::transfer::{Control, Fetched, Fetcher, UploadEvent, fetch};
 use crate::protocol::cause;
-use crate::protocol::event::Holder;
 use crate::protocol::name::HUB;
 use crate::protocol::name::NameKey;
 use crate::protocol::{ErrorCode, Failure, PublicKey};
@@ -18,45 +18,13 @@ use crate::protocol::{ErrorCode, Failure, PublicKey};
 const SOURCES_WAITING: usize = 256;
 
 impl<W: Observer> ClientDriver<W> {
-    pub(super) fn fetch(&mut self, mut plan: FilePlan) {
-        self.run_fetch(plan.transfer, move |prep| {
-            let others = prep.pinned(&mut plan.sources, |holder| (&holder.offer.owner, Some(holder.key)))?;
-            // The hub says who has which content. A source whose key is not the pinned one is not trusted to have it.
-            let from = plan.from.as_deref().map(NameKey::of);
-            for (name, failure) in &others {
-                if from.as_ref().is_some_and(|from| *from == NameKey::of(name)) {
-                    return Err(failure.clone());
-                }
-            }
-            Ok((plan.planned()?, dropped(others)))
-        });
-    }
-
-    pub(super) fn fetch_folder(&mut self, mut plan: FolderPlan) {
-        self.run_fetch(plan.transfer, move |prep| {
-            // Files refer to sources by index. So rejected sources stay in the list, and only their references are
-            // removed.
-            let mut sources = plan.sources.clone();
-            let others = prep.pinned(&mut sources, |source| (&source.name, source.key))?;
-            let kept: Vec<bool> = plan.sources.iter().map(|source| sources.contains(source)).collect();
-            for file in &mut plan.files {
-                file.sources.retain(|source| kept.get(*source as usize) == Some(&true));
-            }
-            Ok((plan.planned(prep.hub.ok_or(ErrorCode::Internal)?)?, dropped(others)))
-        });
-    }
-
-    /// Prepares a download and runs it on a thread. Once it has begun, rejected sources are reported.
-    fn run_fetch(
-        &mut self,
-        transfer: u64,
-        prepare: impl FnOnce(&FetchPrep) -> Result<(fetch::FetchPlan, Vec<TransferNote>), Failure> + Send + 'static,
-    ) {
+    /// Checks the sources' keys and runs the download on a thread. Once it has begun, rejected sources are reported.
+    pub(super) fn fetch(&mut self, transfer: u64, mut plan: Arc<FetchPlan>) {
         let (prep, number) = (self.fetch_prep(), self.fetching.tokens.next_u64());
         let control = self.control(transfer);
         let (sender, local, shelf) = (self.sender.clone(), self.local.clone(), self.serving.shelf.clone());
         self.on_thread(move || {
-            let fetched = prepare(&prep).and_then(|(plan, others)| {
+            let fetched = prep.check(Arc::make_mut(&mut plan)).and_then(|others| {
                 let tell = |note| {
                     let begins = matches!(note, TransferNote::Started { .. });
                     let more = others.iter().filter(|_| begins).cloned();
@@ -69,7 +37,7 @@ impl<W: Observer> ClientDriver<W> {
                 // give each other.
                 let (token, seed) = (token(number), number);
                 let fetcher = Fetcher { token, seed, folder: &folder, local: &local, store: &shelf };
-                fetch(&plan, &fetcher, &tell, &control).map(completed)
+                fetch(plan, &fetcher, &tell, &control).map(completed)
             });
             Message::Transfer(transfer, fetched.unwrap_or_else(TransferNote::Failed))
         });
@@ -83,7 +51,7 @@ impl<W: Observer> ClientDriver<W> {
 
     /// Adds sources to a running download. Their keys are looked up on a thread, for one report of a transfer at a
     /// time.
-    pub(super) fn add_sources(&mut self, transfer: u64, sources: Vec<Holder>) {
+    pub(super) fn add_sources(&mut self, transfer: u64, sources: Vec<Source>) {
         if !self.fetching.running.contains_key(&transfer) {
             return;
         }
@@ -91,7 +59,7 @@ impl<W: Observer> ClientDriver<W> {
             // A hub that reports ever more sources must not fill the memory. No transfer asks so many.
             Entry::Occupied(mut waiting) => {
                 let waiting = waiting.get_mut();
-                waiting.retain(|known| sources.iter().all(|new| new.offer.owner != known.offer.owner));
+                waiting.retain(|known| sources.iter().all(|new| new.name != known.name));
                 waiting.extend(sources);
                 waiting.truncate(SOURCES_WAITING);
             }
@@ -112,14 +80,15 @@ impl<W: Observer> ClientDriver<W> {
         }
     }
 
-    fn check_sources(&self, transfer: u64, mut sources: Vec<Holder>) {
+    fn check_sources(&self, transfer: u64, sources: Vec<Source>) {
         let (prep, control) = (self.fetch_prep(), self.fetching.running.get(&transfer).cloned());
         self.on_thread(move || {
             // Sources with another key than the pinned one are not asked, and nothing waits for them.
             if let Some(control) = control
-                && prep.pinned(&mut sources, |holder| (&holder.offer.owner, Some(holder.key))).is_ok()
+                && let Ok(pinned) = prep.pinned(&sources, false)
             {
-                control.update(sources.iter().map(source_of).collect());
+                let known = sources.into_iter().zip(pinned).filter(|(_, pinned)| pinned.is_ok());
+                control.update(known.map(|(source, _)| source).collect());
             }
             Message::SourcesChecked(transfer)
         });
@@ -134,11 +103,6 @@ impl<W: Observer> ClientDriver<W> {
     }
 }
 
-/// The news for sources that were rejected.
-fn dropped(others: Vec<(String, Failure)>) -> Vec<TransferNote> {
-    others.into_iter().map(|(peer, failure)| TransferNote::Dropped { peer, failure }).collect()
-}
-
 /// Prepares downloads. It reads and writes files, so it must run on threads that may block.
 struct FetchPrep {
     hub: Option<PublicKey>,
@@ -147,37 +111,46 @@ struct FetchPrep {
 }
 
 impl FetchPrep {
-    /// Checks the sources' keys: each must have the key that is pinned for its name at this hub, and the hub its own.
-    /// Other sources are rejected and reported as dropped. If all are rejected, that is the failure.
-    fn pinned<T>(
-        &self,
-        sources: &mut Vec<T>,
-        who: impl Fn(&T) -> (&String, Option<PublicKey>),
-    ) -> Result<Vec<(String, Failure)>, Failure> {
-        let Some(hub) = self.hub else { return Ok(Vec::new()) };
-        let shown: Vec<_> = sources.iter().map(&who).filter(|(name, _)| *name != HUB).collect();
-        let shown: Vec<_> = shown.iter().filter_map(|(name, key)| Some((name.as_str(), (*key)?))).collect();
-        let mut checked = self.pins.check_peers(&hub, &shown)?.into_iter();
-        let (mut kept, mut others) = (Vec::new(), Vec::new());
-        for source in sources.drain(..) {
-            let (name, key) = who(&source);
-            let checked = match key {
-                None => Ok(()),
-                Some(key) if name == HUB && key == hub => Ok(()),
-                Some(_) if name == HUB => Err(ErrorCode::PeerKeyChanged.into()),
-                Some(_) => checked.next().unwrap_or(Ok(())),
-            };
-            match checked {
-                Ok(()) => kept.push(source),
-                Err(failure) if failure.code == ErrorCode::PeerKeyChanged => others.push((name.clone(), failure)),
-                Err(failure) => return Err(failure),
+    /// Takes the sources out of a plan whose key is not the pinned one, and returns the news of them. If none is left, or
+    /// if the plan asks for the file of one of them by name, that is the failure.
+    fn check(&self, plan: &mut FetchPlan) -> Result<Vec<TransferNote>, Failure> {
+        let pinned = self.pinned(&plan.sources, plan.is_folder())?;
+        let from = plan.from.as_deref().map(NameKey::of);
+        let (mut keeps, mut others, mut last) = (Vec::new(), Vec::new(), None);
+        for (source, pinned) in plan.sources.iter().zip(pinned) {
+            keeps.push(pinned.is_ok());
+            let Err(failure) = pinned else { continue };
+            // The hub says who has which content. A source whose key is not the pinned one is not trusted to have it.
+            if from.as_ref().is_some_and(|from| *from == NameKey::of(&source.name)) {
+                return Err(failure);
             }
+            last = Some(failure.clone());
+            others.push(TransferNote::Dropped { peer: source.name.clone(), failure });
         }
-        match others.pop_if(|_| kept.is_empty()) {
-            Some((_, failure)) => return Err(failure),
-            None => *sources = kept,
+        plan.keep_sources(&keeps);
+        match last.filter(|_| plan.sources.is_empty()) {
+            Some(failure) => Err(failure),
+            None => Ok(others),
         }
-        Ok(others)
+    }
+
+    /// Checks the sources' keys: each must have the key that is pinned for its name at this hub, and the hub its own. In
+    /// a folder, the hub's copies are listed under the name of their owner.
+    fn pinned(&self, sources: &[Source], of_folder: bool) -> Result<Vec<Result<(), Failure>>, Failure> {
+        let Some(hub) = self.hub else { return Ok(sources.iter().map(|_| Ok(())).collect()) };
+        let is_hub = |source: &Source| source.name == HUB || (of_folder && source.key == hub);
+        let shown = sources.iter().filter(|source| !is_hub(source)).map(|source| (source.name.as_str(), source.key));
+        let mut checked = self.pins.check_peers(&hub, &shown.collect::<Vec<_>>())?.into_iter();
+        let pinned = sources.iter().map(|source| match is_hub(source) {
+            true if source.key == hub => Ok(()),
+            true => Err(ErrorCode::PeerKeyChanged.into()),
+            false => checked.next().unwrap_or(Ok(())),
+        });
+        let fits = |pinned: Result<(), Failure>| match pinned {
+            Err(failure) if failure.code != ErrorCode::PeerKeyChanged => Err(failure),
+            other => Ok(other),
+        };
+        pinned.map(fits).collect()
     }
 
     /// The download folder, created if it does not exist.
@@ -203,14 +176,14 @@ fn completed(fetched: Fetched) -> TransferNote {
 }
 
 /// The news of an upload for the session. If it failed, the number of sent bytes comes first.
-pub(super) fn upload_note(note: Upload) -> (u64, Vec<UploadNote>) {
-    match note {
-        Upload::Started { upload, file, peer: _, peer_name, size, hash } => {
+pub(super) fn upload_note(event: UploadEvent) -> (u64, Vec<UploadNote>) {
+    match event {
+        UploadEvent::Started { upload, file, peer: _, peer_name, size, hash } => {
             (upload, vec![UploadNote::Started { peer: peer_name, file, size, hash }])
         }
-        Upload::Progress { upload, bytes } => (upload, vec![UploadNote::Progress(bytes)]),
-        Upload::Completed { upload, bytes, elapsed: _ } => (upload, vec![UploadNote::Completed(bytes)]),
-        Upload::Failed { upload, bytes, failure } => {
+        UploadEvent::Progress { upload, bytes } => (upload, vec![UploadNote::Progress(bytes)]),
+        UploadEvent::Completed { upload, bytes, elapsed: _ } => (upload, vec![UploadNote::Completed(bytes)]),
+        UploadEvent::Failed { upload, bytes, failure } => {
             (upload, vec![UploadNote::Progress(bytes), UploadNote::Failed(failure)])
         }
     }

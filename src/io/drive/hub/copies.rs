@@ -13,6 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::{Mailbox, Message};
+use crate::core::fetch::plan::unfit;
 use crate::core::fetch::{FetchPlan, Source};
 use crate::core::hub::CopyPlan;
 use crate::io::content::hash::{Fingerprint, Hashed};
@@ -241,7 +242,6 @@ impl CopiesShared {
             // Somebody has changed the file.
             self.tell(Message::CopyLost(hash));
         }
-        let unfit = || Failure::new(ErrorCode::PeerBroke, "The offer's size and chunks do not fit together.");
         let chunking = offer.chunking().ok_or_else(unfit)?;
         // An older file of the same content may exist and not have been checked yet.
         if let Ok(hashed) = self.hash(&hash, cut_as(Some(chunking)))
@@ -263,7 +263,7 @@ impl CopiesShared {
         let token = format!("{:016x}", random().map_err(Failure::internal)?);
         let (folder, local, store) = (&self.folder, &self.local, &self.store);
         let fetcher = Fetcher { token, seed: 0, folder, local, store };
-        let fetched = fetch(&wanted, &fetcher, &|_| (), &Control::from(self.stop.clone()));
+        let fetched = fetch(wanted.into(), &fetcher, &|_| (), &Control::from(self.stop.clone()));
         let made = fetched.and_then(|_| self.hash(&hash, cut_as(Some(chunking)))).and_then(|hashed| {
             let same = hashed.hash == hash;
             same.then_some(hashed).ok_or_else(|| Failure::new(ErrorCode::DiskFailed, "The copy is damaged."))

@@ -238,6 +238,7 @@ impl WatchIndex {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn path_of(&self, name: &str) -> Option<PathBuf> {
         Some(self.files.get(name)?.file.path().into_owned())
     }

@@ -108,6 +108,7 @@ impl Watcher {
     }
 
     /// Checks a file that may have changed.
+    #[cfg(test)]
     pub fn suspect(&self, name: &str) {
         if let Some(path) = self.shared.index().path_of(name) {
             self.shared.note(&self.notes, WatchEvent::Look(path));

@@ -41,13 +41,14 @@ fn fetch_folder(
         hash: job.hash,
         files: job.files.clone(),
         sources: job.sources.clone(),
+        from: None,
         chunks: None,
         on_conflict: job.on_conflict,
         share: true,
     };
     let (token, local) = (job.token.clone(), receiver());
     let fetcher = Fetcher { token, seed: 0, folder: &job.folder, local: &local, store };
-    crate::io::transfer::fetch(&plan, &fetcher, notify, control)
+    crate::io::transfer::fetch(plan.into(), &fetcher, notify, control)
 }
 
 /// Fetches, and returns also what was told meanwhile.
@@ -79,9 +80,9 @@ pub(super) fn small(number: usize, len: usize) -> Vec<u8> {
 
 /// What a source is, of all that was told of it: the bytes it sent.
 fn served(giver: &Giver) -> u64 {
-    let bytes = |n: &UploadNote| match n {
-        UploadNote::Completed { bytes, .. } | UploadNote::Failed { bytes, .. } => *bytes,
-        UploadNote::Started { .. } | UploadNote::Progress { .. } => 0,
+    let bytes = |n: &UploadEvent| match n {
+        UploadEvent::Completed { bytes, .. } | UploadEvent::Failed { bytes, .. } => *bytes,
+        UploadEvent::Started { .. } | UploadEvent::Progress { .. } => 0,
     };
     giver.notes.until_over().iter().map(bytes).sum()
 }
@@ -137,9 +138,9 @@ fn data_folder_is_one_upload_for_who_shares_it() {
     let size = job.files.iter().map(|f| f.chunking.size()).sum();
     let told = giver.notes.until_over();
     let (file, peer_name) = ("albums/".to_owned(), "rita".to_owned());
-    let started = UploadNote::Started { upload: 1, file, peer: receiver().key, peer_name, size, hash: job.hash };
+    let started = UploadEvent::Started { upload: 1, file, peer: receiver().key, peer_name, size, hash: job.hash };
     assert_eq!(told[0], started);
-    assert!(matches!(told.last(), Some(UploadNote::Completed { upload: 1, bytes, .. }) if *bytes == size), "{told:?}");
+    assert!(matches!(told.last(), Some(UploadEvent::Completed { upload: 1, bytes, .. }) if *bytes == size), "{told:?}");
 }
 
 #[test]
@@ -240,7 +241,7 @@ fn data_folder_whose_files_are_here_and_there() {
     assert_eq!(from(&fetched), (0..10).map(|i| (format!("g{i}"), 150)).collect::<Vec<_>>());
     for giver in &givers {
         let told = giver.notes.until_over();
-        assert!(matches!(told.last(), Some(UploadNote::Completed { bytes: 150, .. })), "{told:?}");
+        assert!(matches!(told.last(), Some(UploadEvent::Completed { bytes: 150, .. })), "{told:?}");
     }
 }
 

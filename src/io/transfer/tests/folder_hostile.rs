@@ -94,7 +94,7 @@ fn data_folder_files_that_changed_or_are_gone_fail_alone() {
     assert_eq!(failed, [("10", changed), ("20", gone), ("30", gone), ("40", changed)]);
     assert!(!told.iter().any(|n| matches!(n, TransferNote::Dropped { .. })), "{told:?}");
     let told = giver.notes.until_over();
-    assert!(matches!(told.last(), Some(UploadNote::Failed { failure, .. }) if failure.code == changed), "{told:?}");
+    assert!(matches!(told.last(), Some(UploadEvent::Failed { failure, .. }) if failure.code == changed), "{told:?}");
     assert_eq!(names(downloads.path()).len(), 46);
     assert!(fs::read(downloads.path().join("45")).unwrap() == small(45, 70));
 }

@@ -156,7 +156,7 @@ fn data_file_changed_while_it_is_sent() {
     assert!(names(downloads.path()).is_empty());
     // A connection that asks after the first was told so counts as an upload of its own.
     let failed =
-        |n: &UploadNote| matches!(n, UploadNote::Failed { failure, .. } if failure.code == ErrorCode::SourceChanged);
+        |n: &UploadEvent| matches!(n, UploadEvent::Failed { failure, .. } if failure.code == ErrorCode::SourceChanged);
     let told = giver.notes.until_over();
     assert!(told.iter().any(failed), "{told:?}");
 }
@@ -307,8 +307,8 @@ fn data_upload_is_over_when_the_peer_says_so() {
     assert!(answers[..64].iter().all(|answer| answer.contains("bytes")));
     assert!(answers[64].contains("bad-request"), "{}", answers[64]);
     let told = giver.notes.all.lock().unwrap();
-    assert_eq!(told.iter().filter(|note| matches!(note, UploadNote::Started { .. })).count(), 64);
-    assert_eq!(told.iter().filter(|note| matches!(note, UploadNote::Completed { bytes: 3, .. })).count(), 64);
+    assert_eq!(told.iter().filter(|note| matches!(note, UploadEvent::Started { .. })).count(), 64);
+    assert_eq!(told.iter().filter(|note| matches!(note, UploadEvent::Completed { bytes: 3, .. })).count(), 64);
 }
 
 /// Both ends of a connection whose accepting end is in our hands.

@@ -57,7 +57,7 @@ struct Giver {
 /// What was told about uploads.
 #[derive(Default)]
 struct Notes {
-    all: Mutex<Vec<UploadNote>>,
+    all: Mutex<Vec<UploadEvent>>,
     more: Condvar,
     /// What to do when an upload starts; it waits meanwhile.
     on_start: Mutex<Option<Box<dyn FnOnce() + Send>>>,
@@ -68,8 +68,8 @@ impl Notes {
         *self.on_start.lock().unwrap() = Some(Box::new(act));
     }
 
-    fn take(&self, note: UploadNote) {
-        let act = matches!(note, UploadNote::Started { .. }).then(|| self.on_start.lock().unwrap().take());
+    fn take(&self, note: UploadEvent) {
+        let act = matches!(note, UploadEvent::Started { .. }).then(|| self.on_start.lock().unwrap().take());
         self.all.lock().unwrap().push(note);
         self.more.notify_all();
         if let Some(Some(act)) = act {
@@ -78,8 +78,8 @@ impl Notes {
     }
 
     /// Waits until an upload has come to its end, and returns all that was told.
-    fn until_over(&self) -> Vec<UploadNote> {
-        let over = |n: &UploadNote| matches!(n, UploadNote::Completed { .. } | UploadNote::Failed { .. });
+    fn until_over(&self) -> Vec<UploadEvent> {
+        let over = |n: &UploadEvent| matches!(n, UploadEvent::Completed { .. } | UploadEvent::Failed { .. });
         let all = self.all.lock().unwrap();
         self.more.wait_while(all, |all| !all.iter().any(over)).unwrap().clone()
     }
@@ -211,6 +211,7 @@ impl FetchJob {
             hash,
             files: vec![PlannedFile { file, target, hash, chunking, modified, sources: Vec::new() }],
             sources: self.sources.clone(),
+            from: None,
             chunks: self.chunks.clone(),
             on_conflict: self.on_conflict,
             share: self.share,
@@ -226,7 +227,7 @@ fn fetch(
     control: &Control,
 ) -> Result<Fetched, Failure> {
     let fetcher = Fetcher { token: job.token.clone(), seed: job.seed, folder: &job.folder, local, store };
-    super::fetch(&job.plan(), &fetcher, notify, control)
+    super::fetch(job.plan().into(), &fetcher, notify, control)
 }
 
 /// What each source sent, by name.

@@ -52,9 +52,9 @@ fn with_chunks(hashed: &Hashed, bytes: &[u8], folder: &Path, chunks: &[u64]) -> 
     partial
 }
 
-fn sent(told: &[UploadNote]) -> u64 {
+fn sent(told: &[UploadEvent]) -> u64 {
     match told.last() {
-        Some(UploadNote::Completed { bytes, .. }) => *bytes,
+        Some(UploadEvent::Completed { bytes, .. }) => *bytes,
         other => panic!("{other:?}"),
     }
 }
@@ -149,7 +149,7 @@ fn data_cancel_ends_the_upload_too() {
     assert!(names(downloads.path()).is_empty(), "nothing came, so nothing is kept");
     go_on.send(()).unwrap();
     let told = giver.notes.until_over();
-    assert!(matches!(told.last(), Some(UploadNote::Failed { failure, .. }) if failure.code == ErrorCode::PeerBroke));
+    assert!(matches!(told.last(), Some(UploadEvent::Failed { failure, .. }) if failure.code == ErrorCode::PeerBroke));
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn data_server_that_stops_interrupts_its_uploads_and_the_next_source_goes_on() {
     assert!(matches!(ended, ErrorCode::PeerBroke | ErrorCode::PeerUnreachable), "{ended:?}");
     // The first connection may have ended before anything was asked over it.
     let failed =
-        |n: &UploadNote| matches!(n, UploadNote::Failed { failure, .. } if failure.code == ErrorCode::Interrupted);
+        |n: &UploadEvent| matches!(n, UploadEvent::Failed { failure, .. } if failure.code == ErrorCode::Interrupted);
     assert!(notes.all.lock().unwrap().last().is_none_or(failed));
     let other = Giver::new(2);
     other.offer("a", &bytes);

@@ -110,7 +110,7 @@ fn data_some_chunks_end_in_their_places_and_the_rest_comes_later() {
     }
     assert_eq!(have(&told), set(&[0, 4, 7]));
     assert!(
-        matches!(first.notes.until_over()[..], [UploadNote::Started { .. }, .., UploadNote::Completed { bytes, .. }] if bytes == 3 * MIB as u64)
+        matches!(first.notes.until_over()[..], [UploadEvent::Started { .. }, .., UploadEvent::Completed { bytes, .. }] if bytes == 3 * MIB as u64)
     );
     // Two more, of which one is there; then all that are left.
     let more = FetchJob { chunks: Some(set(&[4, 5])), ..whole.clone() };

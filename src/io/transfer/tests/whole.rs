@@ -46,9 +46,9 @@ fn data_both_sides_tell_what_happens() {
     let told = giver.notes.until_over();
     let (file, peer_name) = ("sub/a.bin".to_owned(), "rita".to_owned());
     let started =
-        UploadNote::Started { upload: 1, file, peer: receiver().key, peer_name, size: len, hash: hashed.hash };
+        UploadEvent::Started { upload: 1, file, peer: receiver().key, peer_name, size: len, hash: hashed.hash };
     assert_eq!(told[0], started);
-    assert!(matches!(told.last(), Some(UploadNote::Completed { upload: 1, bytes, .. }) if *bytes == len));
+    assert!(matches!(told.last(), Some(UploadEvent::Completed { upload: 1, bytes, .. }) if *bytes == len));
 }
 
 #[test]
