@@ -12,7 +12,7 @@ use crate::protocol::limits::HubLimits;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{CopyRecord, IdempotencyKey, VisitRecord};
 use crate::protocol::types::Content;
-use crate::protocol::{Client, ContentHash, Failure, Network, Presence, PublicKey, Timestamp, request};
+use crate::protocol::{Client, ContentHash, Failure, Network, Presence, PublicKey, Timestamp, request, wire};
 
 const NAMES: [&str; 8] = ["Anna", "ben", "Cleo", "Dora", "erin", "Fritz", "gil", "Hanna"];
 const ROOMS: [&str; 5] = ["tea", "Kitchen", "music", "hall", "+"];
@@ -105,6 +105,7 @@ impl Play {
             6 => return self.login(name, key),
             7 => return self.copy(name),
             8 => self.visit(name, key),
+            10 => return self.propose_of_session(name),
             3 if self.rng.below(40) == 0 => return self.remove(name_key),
             9 if self.rng.below(10) == 0 => {
                 let below = self.live.mail().last().saturating_sub(self.rng.below(100));
@@ -156,6 +157,42 @@ impl Play {
             _ => SessionRecord::Unlisted { owner, file },
         };
         self.take_of_session(record);
+    }
+
+    /// Somebody proposes something that lasts as long as their session.
+    fn propose_of_session(&mut self, name: String) {
+        let by = Holder { session: self.rng.below(9), name_key: NameKey::of(&name), name };
+        let (number, file) = (self.rng.below(self.live.pushes().last() + 2), format!("{}.txt", self.rng.below(40)));
+        let hash = ContentHash([self.rng.below(9) as u8; 32]);
+        let content =
+            Content { file: file.as_str().into(), size: 1, hash, chunk_size: 1 << 20, chunks: 1, modified: None };
+        let owner: Arc<str> = by.name.as_str().into();
+        let proposal = match self.rng.below(8) {
+            0 | 1 => PushProposal::Give(wire::Push { id: 1, push: content, to: self.pick(&NAMES) }),
+            2 => PushProposal::Accept(number),
+            3 => PushProposal::Decline(number),
+            4 => PushProposal::NotTaken(number),
+            5 => PushProposal::TakeBack(number),
+            6 => {
+                let offered = self.live.decide_offer(&by, &[Arc::new(content)], 0, 20);
+                for content in offered.into_iter().flatten() {
+                    let (owner, server) = (owner.clone(), Owner::Client(by.session));
+                    self.take_of_session(SessionRecord::Listed { owner, server, content });
+                }
+                return;
+            }
+            _ => {
+                let files = self.live.decide_withdraw(&by, request::Withdraw { files: vec![file] });
+                for file in files.into_iter().flatten() {
+                    let (owner, file) = (owner.clone(), file.as_str().into());
+                    self.take_of_session(SessionRecord::Unlisted { owner, file });
+                }
+                return;
+            }
+        };
+        if let Ok(Some(record)) = self.live.decide_push(&by, proposal) {
+            self.take_of_session(record);
+        }
     }
 
     /// A login fails or is right, or somebody is let in by an invite.

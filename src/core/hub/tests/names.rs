@@ -250,10 +250,10 @@ fn who_comes_back_while_their_name_is_contested_keeps_it() {
     rig.pass(patience - 10);
     assert!(rig.answer(2, 1).is_none(), "the one who has the name still has time");
     // It comes back over another connection, and says no more until the time is over.
-    let session = rig.hub_hello(1).session;
+    let (session, received) = (rig.hub_hello(1).session, rig.wires[&1].received);
     rig.connect(3, 1);
     rig.silence(3);
-    let hello = HELLO.replacen("\"received\":0", &format!(r#""session":"{session}","received":0"#), 1);
+    let hello = HELLO.replacen(r#""received":0"#, &format!(r#""session":"{session}","received":{received}"#), 1);
     rig.handle(Input::Line { conn: 3, line: hello.as_bytes() });
     rig.pass(20);
     assert_eq!(rig.code(2, 1), Some("name-taken"));
