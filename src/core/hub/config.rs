@@ -11,20 +11,20 @@ use crate::protocol::{PublicKey, Timestamp};
 /// Who may join.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
-    /// Everybody.
+    /// Anybody.
     Open,
-    /// Who shows an invite, and keys that have been here before.
+    /// Clients that show a valid invite, and keys that the hub knows from before.
     Invite,
-    /// Who has an account.
+    /// Only clients that log in with an account.
     Accounts,
 }
 
-/// How failed logins are met.
+/// What happens after failed logins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginPolicy {
-    /// After so many failures in a row an account is locked.
+    /// The number of failures in a row after which an account is locked.
     pub max_failures: u32,
-    /// For how long.
+    /// How long it stays locked.
     pub lockout: Duration,
 }
 
@@ -34,53 +34,55 @@ impl Default for LoginPolicy {
     }
 }
 
-/// Where the hub serves files, and how much room it has for copies.
+/// Where the hub serves files, and how many bytes of copies it keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubFiles {
-    /// The hub's key.
+    /// The key by which clients recognize the hub when they fetch from it.
     pub key: PublicKey,
-    /// Its address; unspecified if it listens on all: clients know under which one they reach it.
+    /// The address from which the hub serves files. Unspecified if it listens on all addresses: each client then uses
+    /// the one under which it reaches the hub.
     pub address: IpAddr,
-    /// The TCP port.
+    /// The TCP port on which it serves files.
     pub port: u16,
     /// Room for copies, in bytes.
     pub room: u64,
 }
 
-/// What is kept of what was said.
+/// Which messages are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retention {
-    /// What was said within this time.
+    /// Those that were sent within this time.
     For(Duration),
-    /// The newest, with so many bytes in all.
+    /// The newest ones, up to this many bytes in all.
     Bytes(u64),
 }
 
 /// A hub's settings.
 #[derive(Debug, Clone)]
 pub struct HubConfig {
-    /// The link's timers.
+    /// The timers of each client's link.
     pub link: LinkConfig,
-    /// How long a client that does not answer keeps its place.
+    /// How long a session without a connection keeps its name and offers.
     pub grace: Duration,
-    /// What is allowed.
+    /// The bounds on clients, rates, offers and the rest.
     pub limits: HubLimits,
     /// Who may join.
     pub access: Access,
-    /// How failed logins are met.
+    /// What happens after failed logins.
     pub logins: LoginPolicy,
-    /// Where the hub serves files, if it does.
+    /// Where the hub serves files; `None` if it serves none and keeps no copies.
     pub files: Option<HubFiles>,
-    /// What is kept of what was said; everything, unless this says otherwise.
+    /// Which messages are kept; `None` keeps all of them.
     pub keep: Option<Retention>,
-    /// A random number: sessions of another run are not taken for ours.
+    /// A random number for this run. It is part of each session's identifier, so that a session of another run is not
+    /// mistaken for one of this run.
     pub run: u64,
-    /// What the calendar said at time 0.
+    /// The calendar time at `Time(0)`.
     pub epoch: Timestamp,
 }
 
 impl HubConfig {
-    /// What the calendar says.
+    /// The calendar time at `now`.
     pub(super) fn today(&self, now: Time) -> Timestamp {
         Timestamp(self.epoch.0 + (now.0 / 1_000) as i64)
     }

@@ -1,4 +1,4 @@
-//! Connections, sessions and their comings and goings.
+//! Connections and sessions: the hello, frames, the loss of a connection, and the end of a session.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -21,6 +21,7 @@ use crate::protocol::wire::{ClientHello, Farewell, FrameIn, HubHello, LINK_PROTO
 use crate::protocol::{ErrorCode, Failure, Network, Presence, PublicKey, cause, log, to_json};
 
 impl Hub {
+    /// A connection was made: it waits for its hello, unless the hub is stopping or too many connections wait already.
     pub(super) fn connected(&mut self, now: Time, conn: ConnId, key: PublicKey, address: SocketAddr, transport: &str) {
         self.base.log(log::ClientConnected {
             connection: conn,
@@ -38,6 +39,7 @@ impl Hub {
         }
     }
 
+    /// A line came: the hello of a pending connection, or a frame of a session.
     pub(super) fn line(&mut self, now: Time, conn: ConnId, line: &[u8]) {
         if let Some(pending) = self.pending.get(conn) {
             let (key, address, waits) = (pending.key, pending.address, pending.hello.is_some());
@@ -47,13 +49,14 @@ impl Hub {
             };
             return taken.unwrap_or_else(|failure| self.turn_away(conn, failure));
         }
-        // A line that was on its way when its connection was closed.
+        // The line was on its way when its connection was closed.
         let Some(id) = self.base.sessions.of_conn(conn) else { return };
         if let Err(failure) = self.frame(now, id, line) {
             self.expel(now, id, failure);
         }
     }
 
+    /// Answers a hello: resumes the client's session, makes a new one, or has its invite looked up first.
     fn hello(
         &mut self,
         now: Time,
@@ -78,8 +81,11 @@ impl Hub {
         self.attach(now, id, conn, address, &hello, resumed.is_some())
     }
 
-    /// The session that a client wants to go on with, if there is one. Sessions are named by run and number: those of an
-    /// earlier run are not mistaken for ours.
+    /// The session that a client wants to resume: `None` if it names none that is still here and has its key. A
+    /// session's identifier names the hub's run, so one of an earlier run is never found.
+    ///
+    /// # Errors
+    /// `access-revoked` if the keeper has ended that session.
     pub(super) fn resumed(&self, session: Option<&str>, key: PublicKey) -> Result<Option<PeerId>, Failure> {
         let number = |session: &str| {
             let (run, id) = session.split_once('-')?;
@@ -92,7 +98,11 @@ impl Hub {
         Ok(self.base.sessions.get(id).is_some_and(|peer| peer.key == key).then_some(id))
     }
 
-    /// Has the store look up the invite of a hello. The connection waits meanwhile, no longer than for a hello.
+    /// Asks the store for the invite in a hello. Meanwhile the connection stays pending, with the deadline of its
+    /// hello.
+    ///
+    /// # Errors
+    /// `access-denied` if the hello has no plausible invite.
     pub(super) fn look_up_invite(
         &mut self,
         now: Time,
@@ -109,7 +119,7 @@ impl Hub {
         Ok(())
     }
 
-    /// The store knows what a hello has shown.
+    /// The store has looked up a connection's invite: the client is admitted, or turned away.
     pub(super) fn invite_found(&mut self, now: Time, conn: ConnId, found: Option<(InviteRecord, bool)>) {
         let Some(pending) = self.pending.get_mut(conn) else { return };
         let Some(hello) = pending.hello.take() else { return };
@@ -118,7 +128,8 @@ impl Hub {
         let shown = found.map(|(record, counted)| ShownInvite { record, counted });
         let checked = match &shown {
             Some(shown) => shown.check(&self.base.journal.state, key, today),
-            // Whether there was ever such an invite is nobody's business.
+            // An unknown invite gets the same answer as an invalid one, so that nobody can find out which invites
+            // existed.
             None => Err(ErrorCode::AccessDenied.into()),
         };
         let admitted = checked.and_then(|()| self.admit(now, key, address.ip(), &hello, shown));
@@ -127,7 +138,10 @@ impl Hub {
         }
     }
 
-    /// Makes a session for a hello that may come in.
+    /// Makes a session for a client that may come in. Until it is attached to a connection, its address is unspecified.
+    ///
+    /// # Errors
+    /// `hub-full`
     pub(super) fn admit(
         &mut self,
         now: Time,
@@ -158,6 +172,12 @@ impl Hub {
         Ok(id)
     }
 
+    /// Gives a session its connection, closes the one that it had, and answers the hello. A `resumed` session continues
+    /// its link after what the client has received.
+    ///
+    /// # Errors
+    /// A fault of the link, if the client claims frames that were never sent or are not kept any more. The connection
+    /// then stays pending.
     pub(super) fn attach(
         &mut self,
         now: Time,
@@ -170,7 +190,7 @@ impl Hub {
         let run = self.base.config.run;
         let Some(peer) = self.base.sessions.get_mut(id) else { return Err(ErrorCode::Internal.into()) };
         let received = if resumed { hello.received } else { 0 };
-        // Until here it can be turned away.
+        // From here on nothing can fail, so the connection stops being pending.
         peer.link.attach(now, received).map_err(fault)?;
         self.pending.remove(conn);
         self.places.connected(id);
@@ -199,6 +219,10 @@ impl Hub {
         Ok(())
     }
 
+    /// Handles a frame of a session: acknowledgements, probes, and at most one body.
+    ///
+    /// # Errors
+    /// `wrong-protocol`, or a fault of the link: the client is expelled.
     fn frame(&mut self, now: Time, id: PeerId, line: &[u8]) -> Result<(), Failure> {
         let wrong = |e: serde_json::Error| cause::not_understood("That is no line of a client", &e);
         let frame: FrameIn<'_> = serde_json::from_slice(line).map_err(wrong)?;
@@ -214,12 +238,13 @@ impl Hub {
         if let (true, Some(body)) = (new, frame.body) {
             self.ask(now, id, body.get());
         }
-        // What it has acknowledged may have made room.
+        // The frame's acknowledgement may have made room for more answers.
         self.go_on(now, id);
         self.base.at(now).tell_changes(id);
         Ok(())
     }
 
+    /// A connection broke.
     pub(super) fn disconnected(&mut self, now: Time, conn: ConnId, reason: String) {
         self.pending.remove(conn);
         if let Some(id) = self.base.sessions.of_conn(conn) {
@@ -227,7 +252,8 @@ impl Hub {
         }
     }
 
-    /// A session has no connection any more: it keeps its place for the grace.
+    /// A session has lost its connection. It keeps its name and offers for the grace; one that never had a name, and is
+    /// not about to have one, ends at once.
     pub(super) fn lose(&mut self, now: Time, id: PeerId, reason: String) {
         let Some(peer) = self.base.sessions.get_mut(id) else { return };
         peer.link.detach();
@@ -246,13 +272,13 @@ impl Hub {
                 roster::set_presence(&mut self.base.at(now), id, Presence::Away);
                 self.schedule(id);
             }
-            // Nobody sees it, so there is nothing to keep, but for a `dereg` that wants to come back.
+            // Nobody else has seen a session that never had a name, so nothing of it has to be kept.
             None if self.places.is_new(id) && self.entrance.underway.name(id).is_none() => self.end(now, id, "gone"),
             None => self.schedule(id),
         }
     }
 
-    /// Ends a session: its name and its offers leave, its place is free.
+    /// Ends a session: its name and its offers go, and its place becomes free.
     pub(super) fn end(&mut self, now: Time, id: PeerId, reason: &str) {
         self.leave(now, id, reason);
         pings::probes_fail(&mut self.base.at(now), id);
@@ -267,21 +293,23 @@ impl Hub {
         }
     }
 
-    /// Makes room for a session of this key, from this address.
+    /// Makes room for one more session of this key, from this address: by ending the oldest session without a name, or
+    /// a session of the same key that has no connection.
     ///
     /// # Errors
     /// `hub-full`
     pub(super) fn make_room(&mut self, now: Time, key: PublicKey, address: IpAddr) -> Result<(), Failure> {
-        // Each that goes makes one of the shares smaller; there are five.
+        // `Places::room_for` checks five limits, and each session that ends takes the newcomer below one of them.
         for _ in 0..5 {
             match self.places.room_for(now, key, address, &self.base.config.limits) {
                 Ok(None) => return Ok(()),
                 Ok(Some(oldest)) => self.expel(now, oldest, ErrorCode::NoNameInTime.into()),
                 Err(full) => {
-                    // The place that is kept for a process that was killed is its successor's.
+                    // Most likely the client's process was killed and this is its successor, which takes over its
+                    // place.
                     let Some(own) = self.places.away(key) else { return Err(full) };
                     self.end(now, own, "replaced");
-                    // However it ended, it has no place any more.
+                    // `end` may return early; without its place the loop makes progress in any case.
                     self.places.leave(own);
                 }
             }
@@ -289,16 +317,16 @@ impl Hub {
         Err(ErrorCode::HubFull.into())
     }
 
-    /// Ends sessions that have been without a name for too long.
+    /// Ends the sessions that have been without a name for too long.
     pub(super) fn end_nameless(&mut self, now: Time) {
         while let Some(id) = self.places.due(now) {
             self.expel(now, id, ErrorCode::NoNameInTime.into());
-            // However it ended, it has no place any more.
+            // `expel` may return early; without its place the loop makes progress in any case.
             self.places.leave(id);
         }
     }
 
-    /// Turns a connection without a session away.
+    /// Sends a farewell to a pending connection and closes it.
     pub(super) fn turn_away(&mut self, conn: ConnId, failure: Failure) {
         let Some(pending) = self.pending.remove(conn) else { return };
         self.base.log(log::ClientRefused {
@@ -311,7 +339,7 @@ impl Hub {
         self.base.out.push_back(Output::Close(conn));
     }
 
-    /// Ends the session of a client that breaks the protocol or is too slow.
+    /// Sends a farewell to a session's client and ends the session.
     pub(super) fn expel(&mut self, now: Time, id: PeerId, failure: Failure) {
         let Some(peer) = self.base.sessions.get(id) else { return };
         let (conn, address) = (peer.conn, peer.at.address.to_string());
@@ -323,14 +351,15 @@ impl Hub {
         self.end(now, id, failure.code.name());
     }
 
-    /// Expels those who were found to be too slow while something else was done.
+    /// Expels the sessions that were marked with `Sessions::doom` while the hub was doing something else.
     pub(super) fn expel_doomed(&mut self, now: Time) {
         while let Some((id, failure)) = self.base.sessions.next_doomed() {
             self.expel(now, id, failure);
         }
     }
 
-    /// A session's timer has fired.
+    /// A session's timer has fired: its grace may be over, its link may have to send or give up, its name may be
+    /// contested.
     pub(super) fn session_due(&mut self, now: Time, id: PeerId) {
         let (grace, patience) = (self.base.config.grace, self.base.config.link.patience());
         let Some(peer) = self.base.sessions.get_mut(id) else { return };
@@ -346,7 +375,8 @@ impl Hub {
         self.base.sessions.talks(id);
     }
 
-    /// Sets a peer's timer to when it next needs one. A timer that fires too early is set again.
+    /// Sets a session's timer if it must fire earlier than it is set. It is never set later: a timer that fires too
+    /// early finds nothing to do and is set again.
     pub(super) fn schedule(&mut self, id: PeerId) {
         let grace = self.base.config.grace;
         let Some(peer) = self.base.sessions.get_mut(id) else { return };
@@ -358,6 +388,7 @@ impl Hub {
     }
 }
 
+/// The failure that a client gets for a fault of its link.
 pub(super) fn fault(fault: LinkFault) -> Failure {
     let code = match fault {
         LinkFault::Overflow => ErrorCode::TooSlow,

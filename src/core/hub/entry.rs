@@ -1,4 +1,7 @@
-//! Who enters under which name, and who leaves.
+//! Entering under a name, leaving, and contests for a name.
+//!
+//! A session enters at once if its name is known to be its own, and otherwise when that is on disk. If another session
+//! has the name, the two contest it; see `sessions::contest`.
 
 use super::cx::Cx;
 use super::entrance::name_taken;
@@ -16,6 +19,11 @@ use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::{Client, ErrorCode, Event, Failure, Id, Network, Presence, Timestamp, event, log, request};
 
 impl Hub {
+    /// Handles `register`. The answer comes when the session has entered.
+    ///
+    /// # Errors
+    /// `bad-name`, `already-registered`, `login-required`, `name-taken`, `access-denied`, `too-many`, or why the store
+    /// cannot keep a new name
     pub(super) fn register(
         &mut self,
         now: Time,
@@ -33,7 +41,7 @@ impl Hub {
             self.entrance.check_new_name(&mut self.base.at(now), id)?;
             self.base.journal.can_keep()?;
         }
-        // Who is known already stays, whatever looks like them.
+        // A name that is taken already stays valid, whatever it looks like.
         let names = self.base.journal.state.names();
         if let (false, Some(twin)) = (known, names.twin(&request.name)) {
             let message = format!("The name {} looks like {}, which is taken.", request.name, names.shown(twin));
@@ -42,6 +50,8 @@ impl Hub {
         self.enter_or_contest(now, id, Entering { request_id: request_id.clone(), name: request.name, name_key, known })
     }
 
+    /// Enters under a name, or contests it if another session has it. The caller has checked that the name is the
+    /// client's.
     pub(super) fn enter_or_contest(&mut self, now: Time, id: PeerId, entering: Entering) -> Result<(), Failure> {
         match self.base.sessions.named(&entering.name_key) {
             None => {
@@ -55,7 +65,7 @@ impl Hub {
         }
     }
 
-    /// Registers a name that is free: at once if it is known to be this client's, otherwise when that is on disk.
+    /// Enters under a free name: at once if it is known to belong to this client's key, otherwise when that is on disk.
     pub(super) fn enter(&mut self, now: Time, id: PeerId, entering: Entering) {
         let Some(peer) = self.base.sessions.get(id) else { return };
         if peer.name.is_some() || self.base.sessions.named(&entering.name_key).is_some() {
@@ -80,7 +90,7 @@ impl Hub {
         self.base.journal.commits.hold(AwaitingCommit::Entering(id, entering));
     }
 
-    /// What waited for its name to be on disk.
+    /// A registration is on disk. If its session has ended meanwhile, the name becomes free.
     pub(super) fn entered(&mut self, now: Time, id: PeerId, entering: Entering) {
         self.entrance.underway.end(id);
         if self.base.sessions.has(id) {
@@ -90,8 +100,9 @@ impl Hub {
         }
     }
 
+    /// Completes a registration: the client enters, is answered, and is told what it follows and what waits for it.
     fn welcome(&mut self, now: Time, id: PeerId, entering: Entering) {
-        // It is shown as its owner first wrote it.
+        // The name is shown as its owner first wrote it.
         let name = self.base.journal.state.names().shown(&entering.name_key);
         self.arrive(now, id, name, entering.name_key.clone());
         welcome_again(&mut self.base.at(now), id, entering.request_id, self.feeds.newest());
@@ -100,7 +111,8 @@ impl Hub {
         pushes::offer_pushes_to(&mut self.base.at(now), &entering.name_key);
     }
 
-    /// A client is out of the roster, and its offers out of the table; the session stays. Says how many offers.
+    /// Takes a client out of the roster and its offers out of the table. The session stays. Returns the number of
+    /// offers.
     pub(super) fn leave(&mut self, now: Time, id: PeerId, reason: &str) -> u64 {
         self.feeds.settle(&mut self.base.at(now), id);
         let Some(peer) = self.base.sessions.get_mut(id) else { return 0 };
@@ -130,7 +142,7 @@ impl Hub {
         withdrawn
     }
 
-    /// A name is in use from now on.
+    /// Gives a session its name: it appears in the roster, and may fetch from the hub.
     pub(super) fn arrive(&mut self, now: Time, id: PeerId, name: String, name_key: NameKey) {
         let opened = self.base.config.today(now);
         let Some((key, address)) = self.base.sessions.get(id).map(|peer| (peer.key, peer.at.address)) else { return };
@@ -155,16 +167,18 @@ impl Hub {
         set_presence(&mut self.base.at(now), id, state);
     }
 
+    /// Handles `dereg`: the client leaves, and its session stays.
     pub(super) fn dereg(&mut self, now: Time, id: PeerId) -> Result<Event, Failure> {
         let name = self.base.sessions.me(id)?.name;
         let withdrawn = self.leave(now, id, "dereg");
         Ok(event::Deregistered { name, withdrawn }.into())
     }
 
+    /// Handles `quit`: answers, and ends the session.
     pub(super) fn quit(&mut self, now: Time, id: PeerId, request_id: &Option<Id>) {
-        // Others who measure the way to them are answered.
+        // Clients that measure the way to this one get their answers.
         pings::probes_fail(&mut self.base.at(now), id);
-        // What is not answered yet is of no interest any more.
+        // The client does not want its other answers any more.
         if let Some(peer) = self.base.sessions.get_mut(id) {
             peer.exchange = Exchange::default();
         }
@@ -173,7 +187,7 @@ impl Hub {
             request_id.clone(),
             event::Bye { reason: "quit".into(), code: 0, given_up: Default::default() },
         );
-        // The goodbye leaves before the connection does.
+        // The answer must be sent before the connection is closed.
         while let Some((conn, frame)) =
             self.base.sessions.get_mut(id).and_then(|peer| Some((peer.conn?, peer.link.poll(now)?)))
         {
@@ -182,7 +196,8 @@ impl Hub {
         self.end(now, id, "quit");
     }
 
-    /// The name is ours, but in use: by a process that was killed, or by another one that lives.
+    /// A session wants a name of its own that another session has. If the holder has no connection, it gets the name at
+    /// once; otherwise the holder is probed, and a former newcomer is refused.
     pub(super) fn contest(&mut self, now: Time, id: PeerId, holder: PeerId, entering: Entering) {
         let ack_timeout = self.base.config.link.ack_timeout;
         let Some(peer) = self.base.sessions.get_mut(holder).filter(|peer| peer.conn.is_some()) else {
@@ -204,8 +219,8 @@ impl Hub {
         self.base.sessions.talks(holder);
     }
 
-    /// The connection of a session is gone: who wants its name has it at once. Says whether somebody does; who has left
-    /// meanwhile does not, and the holder has its grace.
+    /// Gives a contested name to the newcomer, because its holder has lost the connection. Returns false if nobody
+    /// contests it any more; the holder then keeps its grace.
     pub(super) fn pass_to_challenger(&mut self, now: Time, holder: PeerId) -> bool {
         let Some(challenge) = self.base.sessions.get_mut(holder).and_then(|peer| peer.challenge.take()) else {
             return false;
@@ -218,14 +233,14 @@ impl Hub {
         true
     }
 
-    /// The holder is gone.
+    /// The newcomer wins the contest, because the holder is gone.
     pub(super) fn challenge_won(&mut self, now: Time, holder: PeerId, challenge: Challenge) {
         self.entrance.underway.end(challenge.by);
         self.take_over(now, holder, challenge.by, challenge.entering);
     }
 
-    /// A name goes from one session to another of the same key. If it is not on disk yet, the new one waits for that
-    /// as the old one did.
+    /// Ends the holder's session and gives its name to another session of the same key. If the holder's registration is
+    /// not on disk yet, the new session takes over the waiting.
     fn take_over(&mut self, now: Time, holder: PeerId, by: PeerId, entering: Entering) {
         self.end(now, holder, "replaced");
         let waits = self.entrance.underway.is(holder, &entering.name_key);
@@ -238,7 +253,8 @@ impl Hub {
         }
     }
 
-    /// The holder of a contested name has said something.
+    /// The holder of a contested name has sent something. If that counts already, it has won, and the newcomer is
+    /// refused.
     pub(super) fn answer_challenge(&mut self, now: Time, holder: PeerId) {
         let challenge = self.base.sessions.get(holder).and_then(|peer| peer.challenge.as_ref());
         if challenge.is_some_and(|challenge| challenge.counts_from <= now) {
@@ -256,21 +272,21 @@ impl Hub {
         }
     }
 
-    /// Time passes for the holder of a contested name. Says whether it has lost it, and has been ended.
+    /// Goes on with a contest when time has passed: probes the holder again, or ends it. Returns whether it was ended.
     pub(super) fn challenge_tick(&mut self, now: Time, holder: PeerId) -> bool {
         let ack_timeout = self.base.config.link.ack_timeout;
         let Some(peer) = self.base.sessions.get_mut(holder) else { return false };
         let Some(challenge) = peer.challenge.as_mut().filter(|challenge| challenge.due() <= now) else { return false };
         if !challenge.asked_again {
             challenge.asked_again = true;
-            // If the hub itself has slept, the holder still has its time.
+            // If the hub itself has slept, the holder still gets its time to answer.
             challenge.deadline = challenge.deadline.max(now + ack_timeout * 4 / 5);
             peer.link.probe(now);
             return false;
         }
         let (by, seen, name_key) = (challenge.by, challenge.seen, challenge.entering.name_key.clone());
         if !self.base.sessions.has(by) {
-            // Who has left meanwhile does not want the name any more.
+            // The newcomer has left meanwhile, so nobody contests the name any more.
             self.base.sessions.get_mut(holder).and_then(|peer| peer.challenge.take());
             self.entrance.underway.end(by);
             return false;
@@ -285,7 +301,7 @@ impl Hub {
     }
 }
 
-/// Answers who has entered; `newest` is the newest message.
+/// Answers a client that has entered. `newest` is the newest message on disk.
 pub(super) fn welcome_again(cx: &mut Cx<'_>, id: PeerId, request_id: Option<Id>, newest: u64) {
     let Ok(Registered { name, number, .. }) = cx.sessions.me(id) else { return };
     let (clients, offers, revision) =
@@ -293,7 +309,7 @@ pub(super) fn welcome_again(cx: &mut Cx<'_>, id: PeerId, request_id: Option<Id>,
     cx.answer(id, request_id, event::Welcome { name, number, revision, clients, offers, newest });
 }
 
-/// Its program must know whom its user blocks: direct connections do not pass through us.
+/// Tells a client whom its user blocks, because it must refuse their direct connections itself.
 fn tell_blocks(cx: &mut Cx<'_>, id: PeerId) {
     if let Ok(blocks) = people::blocked_by(cx, id)
         && !blocks.names.is_empty()

@@ -1,14 +1,20 @@
-//! The hub: who is here, what is offered, what was said.
+//! The hub's machine: it answers the requests of connected clients and tells them who is here, what is offered and what
+//! is said.
 //!
-//! A connection says hello and gets a session, new or resumed. A session may register a name, and then is in the roster;
-//! its offers are in the table. What clients want to be so is proposed to the [`State`], which judges it; what comes of
-//! it is applied, written down, and told when it is on disk.
+//! A connection says hello and gets a session, a new one or the one that its client had before. A session that
+//! registers a name appears in the roster; the files that it offers appear in the table. A request that changes a
+//! shared fact becomes a proposal, which the [`State`] judges. The records of an accepted proposal are applied and sent
+//! to the store at once; clients are told of them when they are on disk.
 //!
-//! - `sessions`: who is connected to this process, and what belongs to one session.
-//! - `state`: what all would share if there were several hubs. `journal`: what of it is on disk, and what waits for that.
-//! - `cx`: what every part works with while an input is handled, and the ways to answer, tell and record.
-//! - `entrance`: who may enter. `feeds`: what is said, to whom it is for. `files`: who has what.
-//! - `connections`, `entry`, `requests`, `revocation`, `outcomes`: what the hub does with each input, by its parts.
+//! The driver (`io::drive::hub`, or `sim` in tests) passes each [`Input`] to [`Hub::handle`] and carries out each
+//! [`Output`] of [`Hub::poll`]. The machine itself reads no clock and does no I/O.
+//!
+//! - `sessions`: the connections and sessions of this process, and everything that belongs to one session.
+//! - `state`: the facts that several hubs would share. `journal`: which records of it are on disk, and what waits for
+//!   them.
+//! - `cx`: the context that every part gets while an input is handled, with the ways to answer, tell, record and log.
+//! - `entrance`: who may enter (invites, accounts, logins). `feeds`: delivers messages. `files`: who has which content.
+//! - `connections`, `entry`, `requests`, `revocation`, `outcomes`: `impl Hub` for the inputs that need several parts.
 
 mod config;
 mod connections;
@@ -66,34 +72,35 @@ use sessions::updates::Updates;
 use sessions::visits::Visits;
 use timers::{OWN, Timer};
 
-/// How long a connection may take to say hello.
+/// Time that a connection has for its hello; after that it is turned away with `wrong-protocol`.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The driver's number for a connection; never used twice in one run.
+/// The number that the driver gives to a connection. Never used twice in one run.
 pub type ConnId = u64;
 
-/// A session's number in this run.
+/// The number of a session. Never used twice in one run.
 type PeerId = u64;
 
-/// The hub's machine: who is connected, what all share, and between them what waits for the disk.
+/// The hub's machine. See the module's documentation for its parts, and the drain contract in [`crate::core`].
 pub struct Hub {
     base: Base,
-    /// Connections that have not said hello.
+    /// Connections without a session: they have not said hello, or the store is looking up their invite.
     pending: PendingConnections,
-    /// How many sessions there may be, and whose.
+    /// The limits on the number of sessions, and the deadlines of sessions without a name.
     places: Places,
     entrance: Entrance,
     feeds: Feeds,
     room_news: RoomChanges,
     files: Files,
     timers: Timers<Timer>,
-    /// When old messages are looked for.
+    /// When messages older than the retention are trimmed next; `None` if everything is kept.
     trim_at: Option<Time>,
+    /// Set by `stop`: from then on new connections are turned away.
     stopping: bool,
 }
 
 impl Hub {
-    /// A hub that knows this from before.
+    /// A hub that starts from what the store has `loaded`. `config.epoch` is the calendar time at `Time(0)`.
     pub fn new(config: HubConfig, mut loaded: Loaded) -> Self {
         let entrance = Entrance {
             underway: Underway::default(),
@@ -127,7 +134,7 @@ impl Hub {
         hub
     }
 
-    /// Takes an input. See the drain contract in [`crate::core`].
+    /// Handles one input, then whatever has become due by `now`. See the drain contract in [`crate::core`].
     pub fn handle(&mut self, now: Time, input: Input<'_>) {
         match input {
             Input::Connected { conn, key, address, transport } => self.connected(now, conn, key, address, transport),
@@ -155,7 +162,8 @@ impl Hub {
         self.tick(now);
     }
 
-    /// The next thing to be done.
+    /// The next thing that the driver must do; `None` when there is nothing left to do until the next input. Frames are
+    /// taken from the sessions' links only after all other outputs.
     pub fn poll(&mut self, now: Time) -> Option<Output> {
         loop {
             if let Some(output) = self.base.out.pop_front() {
@@ -173,17 +181,17 @@ impl Hub {
         }
     }
 
-    /// When a tick is wanted.
+    /// When the driver must call [`Hub::handle`] at the latest, with [`Input::Tick`] if nothing else has happened.
     pub fn next_timeout(&self) -> Option<Time> {
         self.timers.next()
     }
 
-    /// How many sessions have a timer.
+    /// The number of sessions that have a timer.
     fn session_timers(&self) -> usize {
         self.timers.len() - OWN.iter().filter(|timer| self.timers.at(**timer).is_some()).count()
     }
 
-    /// Does what is due, and sets all timers anew.
+    /// Fires every timer that is due, and sets the hub's own timers from the state of its parts after each one.
     fn tick(&mut self, now: Time) {
         self.set_timers();
         while let Some(timer) = self.timers.pop_due(now) {
@@ -200,6 +208,7 @@ impl Hub {
         }
     }
 
+    /// When one of the hub's own timers fires, as the part that it belongs to says.
     fn due(&self, timer: Timer) -> Option<Time> {
         match timer {
             Timer::Hello => self.pending.oldest().map(|(_, deadline)| deadline),
@@ -239,7 +248,8 @@ impl Hub {
         }
     }
 
-    /// How much there is of everything that must go with those for whom it is there; for tests.
+    /// The size of each collection whose entries must go with the session, connection or request that they belong to.
+    /// Tests check with it that nothing leaks.
     #[doc(hidden)]
     pub fn counts(&self) -> Vec<(&'static str, usize)> {
         let mut counts = vec![
@@ -263,18 +273,18 @@ impl Hub {
         counts
     }
 
-    /// Clients by name and state, for whoever embeds or tests a hub.
+    /// The roster: each client with its presence, for programs that embed or test a hub.
     pub fn roster(&self) -> Vec<Client> {
         self.base.journal.state.roster().lines().cloned().collect()
     }
 
-    /// All offers in the order of `list`.
+    /// All offers of the table, in the order in which `list` gives them.
     pub fn offers(&self) -> Vec<Offer> {
         let rows = self.base.journal.state.table().from(&state::key("", ""));
         rows.map(|((_, owner), shelved)| self.base.sessions.offer(&self.base.config, owner, shelved)).collect()
     }
 
-    /// The newest revision.
+    /// The newest revision of the table and the roster.
     pub fn revision(&self) -> u64 {
         self.base.journal.state.revision()
     }

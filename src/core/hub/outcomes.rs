@@ -1,4 +1,5 @@
-//! What comes of what was done outside: what is on disk, what the store found, how it is, and the end of the hub.
+//! What the hub does with the results of outside work: commits, answers and faults of the store. Also the periodic
+//! trimming, and the hub's own end.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,11 +13,11 @@ use crate::protocol::record::{Destination, Found, Query, Record};
 use crate::protocol::wire::Farewell;
 use crate::protocol::{ErrorCode, Failure, Timestamp, log, to_json};
 
-/// How often old messages are looked for.
+/// Time from one trimming of old messages to the next.
 const TRIM_EVERY: Duration = Duration::from_secs(60);
 
 impl Hub {
-    /// Everything up to this commit is on disk.
+    /// Everything up to this commit is on disk: tells what waited for it, in the order of the commits.
     pub(super) fn committed(&mut self, now: Time, commit: u64) {
         self.base.journal.commits.committed(commit);
         self.entrance.credentials.committed(commit);
@@ -26,13 +27,13 @@ impl Hub {
         }
     }
 
-    /// Tells what has waited for a commit.
+    /// Tells clients what has waited for a commit.
     fn told_by_commit(&mut self, now: Time, awaiting: AwaitingCommit) {
         let cx = &mut self.base.at(now);
         match awaiting {
             AwaitingCommit::Entering(id, entering) => self.entered(now, id, entering),
             AwaitingCommit::Said { message, room, peer, request_id } => {
-                // Nobody is heard in a room before they have come.
+                // The room learns who has joined before it gets a message from them.
                 if let Destination::Room(room) = message.destination {
                     self.room_news.tell_room_news(cx, room);
                 }
@@ -51,7 +52,7 @@ impl Hub {
         }
     }
 
-    /// The store has answered.
+    /// Passes the store's answer to the request, feed or connection that waits for it.
     pub(super) fn found(&mut self, now: Time, number: u64, found: Found) {
         match (self.base.journal.queries.answered(number), found) {
             (Some(PendingQuery::Inbox { peer, number, as_of }), Found::Messages(kept, more)) => {
@@ -76,12 +77,12 @@ impl Hub {
                 let trim = self.base.journal.state.decide_trim(below);
                 self.base.at(now).record_together(trim.into_iter());
             }
-            // Nobody has asked this.
+            // The query was dropped, or the answer is not of its kind.
             (_, Found::Messages(..) | Found::PastAnswers(_) | Found::Invite(_) | Found::TrimPoint(_)) => {}
         }
     }
 
-    /// Asks which messages are to be forgotten.
+    /// Sets the next trimming, and asks the store below which number messages go now, unless it is in trouble.
     pub(super) fn trim(&mut self, now: Time) {
         self.trim_at = self.base.config.keep.map(|_| now + TRIM_EVERY);
         if !self.base.journal.health.is_well() {
@@ -98,14 +99,14 @@ impl Hub {
         self.base.at(now).query(Query::TrimPoint { since, bytes }, PendingQuery::TrimPoint);
     }
 
-    /// The store cannot write, and will be tried again.
+    /// The store cannot write. The driver tries again; until it succeeds, requests that need the store are refused.
     pub(super) fn store_degraded(&mut self, now: Time, failure: Failure) {
         self.base.log(log::StoreDegraded { code: failure.code, message: failure.message.clone().into_owned() });
         let today = self.base.config.today(now);
         self.base.journal.health.degrade(now, today, failure);
     }
 
-    /// The trouble lasts.
+    /// The store has been in trouble for too long: asks the driver to abandon the messages that it has not written.
     pub(super) fn give_up(&mut self) {
         self.base.journal.health.gives_up();
         let commits = self.base.journal.commits.messages();
@@ -114,7 +115,7 @@ impl Hub {
         }
     }
 
-    /// These are not on disk and never will be.
+    /// The driver has abandoned these commits, so they will never be on disk: refuses the messages among them.
     pub(super) fn store_abandoned(&mut self, now: Time, commits: &[u64]) {
         let failure = self.base.journal.health.failure().unwrap_or_else(|| ErrorCode::StoreUnavailable.into());
         for (message, peer, request_id) in self.base.journal.commits.give_up(&commits.iter().copied().collect()) {
@@ -123,7 +124,7 @@ impl Hub {
         }
     }
 
-    /// The store writes again: what it could not write before is on disk.
+    /// The store writes again: writes what was postponed, and resumes what was paused.
     pub(super) fn store_recovered(&mut self, now: Time) {
         let Some((since, postponed)) = self.base.journal.health.recover() else { return };
         self.base.log(log::StoreRecovered { after: (now - since).as_millis() as u64 });
@@ -134,7 +135,8 @@ impl Hub {
         self.files.make_copies(&mut self.base.at(now));
     }
 
-    /// The store will never take what was to be kept with this commit: whoever waits for it is told, when its turn comes.
+    /// The store will never take the records of this commit. The clients that wait for it are refused when its turn
+    /// comes.
     pub(super) fn store_refused(&mut self, now: Time, commit: u64, failure: Failure) {
         self.base.log(log::StoreFailed { code: failure.code, message: failure.message.into_owned() });
         for (id, name_key) in self.base.journal.commits.refuse(commit, &ErrorCode::Internal.into()) {
@@ -143,6 +145,7 @@ impl Hub {
         }
     }
 
+    /// Says farewell to all connections, writes down what is unsaved, and ends. Later calls do nothing.
     pub(super) fn stop(&mut self, now: Time, reason: String) {
         if std::mem::replace(&mut self.stopping, true) {
             return;
@@ -154,7 +157,7 @@ impl Hub {
             self.base.out.push_back(Output::Say(conn, farewell.clone()));
             self.base.out.push_back(Output::Close(conn));
         }
-        // The farewell is the last word, whatever comes until the driver has ended.
+        // Nothing may be sent after the farewell, whatever inputs come until the driver has ended.
         self.pending.clear();
         self.base.sessions.disconnect_all();
         self.feeds.flush_received(&mut self.base.at(now));
@@ -165,6 +168,7 @@ impl Hub {
         self.base.out.push_back(Output::Stopped);
     }
 
+    /// The store does not work any more: the hub ends.
     pub(super) fn store_failed(&mut self, now: Time, failure: Failure) {
         self.base.log(log::StoreFailed { code: failure.code, message: failure.message.into_owned() });
         self.stop(now, "the store failed".into());

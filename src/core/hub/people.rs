@@ -1,4 +1,4 @@
-//! People: who has been here, and what has been said to them.
+//! Answers about people: who was here (`status`, `who --since`), whom somebody blocks, and the history of messages.
 
 use super::PeerId;
 use super::cx::Cx;
@@ -11,14 +11,15 @@ use crate::protocol::types::Said;
 use crate::protocol::when::When;
 use crate::protocol::{Client, ErrorCode, Event, Failure, Id, Timestamp, event, request};
 
-/// Whom somebody blocks.
+/// Handles `blocks`: the names that the client's user blocks.
 pub(super) fn blocked_by(cx: &Cx<'_>, id: PeerId) -> Result<event::Blocks, Failure> {
     let me = cx.sessions.me(id)?;
     let names = cx.journal.state.blocks().blocked_by(&me.name_key).map(|whom| cx.journal.state.names().shown(whom));
     Ok(event::Blocks { names: names.collect() })
 }
 
-/// Everybody who is here, and who was within so many seconds.
+/// Handles `who` with a time: everybody who is here, and then those who left within the last `seconds`, by the time
+/// when they left.
 pub(super) fn here_since(cx: &Cx<'_>, seconds: u64) -> Event {
     let millis = i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
     let start = Timestamp(cx.today().0.saturating_sub(millis));
@@ -32,7 +33,11 @@ pub(super) fn here_since(cx: &Cx<'_>, seconds: u64) -> Event {
     event::Roster { revision: cx.journal.state.revision(), clients, next: None }.into()
 }
 
-/// Asks the store what has been said, as far as this client may see it.
+/// Handles `history`: checks the request, and asks the store for the messages that this client may see.
+///
+/// # Errors
+/// `not-registered`; `bad-request` for conditions that exclude each other or a wrong limit; what is wrong with a room
+/// or a person that it names.
 pub(super) fn history(
     cx: &mut Cx<'_>,
     id: PeerId,
@@ -48,6 +53,8 @@ pub(super) fn history(
     Ok(())
 }
 
+/// The store's query for a `history`. Without a place it covers the lobby, the person's own messages, and all rooms
+/// that they are in.
 fn history_query(cx: &Cx<'_>, id: PeerId, request: &request::History) -> Result<HistoryQuery, Failure> {
     let me = cx.sessions.me(id)?;
     let wrong = |at: &str, what: &str| Failure::new(ErrorCode::BadRequest, what.to_owned()).at(pointer_at(at));
@@ -92,13 +99,15 @@ fn history_query(cx: &Cx<'_>, id: PeerId, request: &request::History) -> Result<
     })
 }
 
-/// What the store has found of the past.
+/// The answer to a `history` from what the store has found. `forward` says that the query went from the oldest message
+/// on; `next` is where the following page goes on.
 pub(super) fn recalled(cx: &Cx<'_>, messages: Vec<StoredMessage>, more: bool, forward: bool) -> event::History {
     let edge = if forward { messages.last() } else { messages.first() };
     let next = edge.filter(|_| more).map(|kept| kept.number);
     event::History { messages: messages.into_iter().map(|kept| as_said(cx, kept)).collect(), more, next }
 }
 
+/// A stored message as a `history` shows it.
 fn as_said(cx: &Cx<'_>, kept: StoredMessage) -> Said {
     let StoredMessage { number, sent, from, destination, text, .. } = kept;
     let (to, room) = match destination {
@@ -109,7 +118,7 @@ fn as_said(cx: &Cx<'_>, kept: StoredMessage) -> Said {
     Said { number, to, room, from, text, sent }
 }
 
-/// Who has been here, and how the store is.
+/// Handles `status`: the newest visits, how many there were, and whether the store is in trouble.
 pub(super) fn status(cx: &Cx<'_>) -> Event {
     event::Status {
         clients: cx.sessions.visits.shown(),

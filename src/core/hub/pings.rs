@@ -1,4 +1,5 @@
-//! Ways to others: who is vouched for to whom, and how long the hub's way to somebody takes.
+//! Direct ways between clients: introduces two clients to each other for a private connection, and measures for `ping`
+//! how long the way from the hub to a client takes.
 
 use std::time::Duration;
 
@@ -10,11 +11,14 @@ use crate::protocol::line::pointer_at;
 use crate::protocol::name::NameKey;
 use crate::protocol::{ErrorCode, Failure, Id, Presence, event, request};
 
-/// How long the probe of a `ping` may take while the other side keeps sending other frames.
+/// Time that a probe for `ping` may take while its client keeps sending other frames. A client that sends nothing is
+/// covered by the deadline of its link.
 const PING_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Somebody wants a direct connection to one whom they have not been told of: they are here, or that is all that we
-/// have to say.
+/// Handles `private-open`: tells both clients where the other one is, so that they can connect directly.
+///
+/// # Errors
+/// `not-registered`, `no-such-person`, `yourself`; `not-online` if the other one is not here.
 pub(super) fn vouch(
     cx: &mut Cx<'_>,
     id: PeerId,
@@ -35,7 +39,11 @@ pub(super) fn vouch(
     cx.sync(id, request_id)
 }
 
-/// Probes somebody for a client, and tells both where the other one is, for the direct way.
+/// Handles `ping`: probes a client's link, and tells both clients where the other one is, for their direct way. The
+/// answer comes from [`probed`] or [`probes_fail`].
+///
+/// # Errors
+/// Those of [`vouch`]; `slow-down` if [`PINGS`] others wait for a probe of this client already.
 pub(super) fn ping(
     cx: &mut Cx<'_>,
     id: PeerId,
@@ -48,7 +56,7 @@ pub(super) fn ping(
     let away = || Failure::new(ErrorCode::NotOnline, format!("{name} is not there.")).at(pointer_at("/to"));
     let other = cx.sessions.named(&key).filter(|_| cx.presence(&name) == Presence::Online);
     let other = other.ok_or_else(away)?;
-    // Whose registration is on its way may have lost the connection meanwhile.
+    // A client whose registration is under way has a name, but may have lost its connection.
     let here = cx.sessions.get_mut(other).filter(|peer| peer.conn.is_some());
     let Some(peer) = here else { return Err(away()) };
     if peer.exchange.pings.len() >= PINGS {
@@ -64,7 +72,8 @@ pub(super) fn ping(
     Ok(())
 }
 
-/// A frame has come from a client, which carries nothing and asks nothing if it `answers` a probe.
+/// A frame has come from a client: answers the pings that wait for it. The frame `answers` a probe if it carries no
+/// body and is no probe itself. A ping that has waited longer than [`PING_PATIENCE`] fails.
 pub(super) fn probed(cx: &mut Cx<'_>, id: PeerId, answers: bool) {
     while let Some(peer) = cx.sessions.get_mut(id) {
         let acknowledged = peer.link.acknowledged();
@@ -76,13 +85,14 @@ pub(super) fn probed(cx: &mut Cx<'_>, id: PeerId, answers: bool) {
     }
 }
 
-/// A client is not there any more: whoever measured the way to it is told so.
+/// A client has lost its connection: answers the pings that wait for it with a failure.
 pub(super) fn probes_fail(cx: &mut Cx<'_>, id: PeerId) {
     while let Some(ping) = cx.sessions.get_mut(id).and_then(|peer| peer.exchange.pings.pop_front()) {
         answer_ping(cx, id, ping, Some("they have stopped answering the hub".to_owned()));
     }
 }
 
+/// Answers a `ping`. The asking client knows when it asked, so the time is not in the answer.
 fn answer_ping(cx: &mut Cx<'_>, id: PeerId, ping: Ping, failed: Option<String>) {
     let name = cx.sessions.get(id).and_then(|peer| peer.name.as_ref()).map(|name| name.name.clone());
     let (peer, hub_failed) = (name.unwrap_or_default(), failed);

@@ -1,4 +1,4 @@
-//! What a hub is told, and what it wants done.
+//! The inputs and outputs of the hub's machine.
 
 use std::net::SocketAddr;
 
@@ -10,121 +10,124 @@ use crate::protocol::types::{Content, Password};
 use crate::protocol::wire::Frame;
 use crate::protocol::{ContentHash, Failure, PublicKey, event};
 
-/// What a hub is told.
+/// What the driver tells the hub.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// A connection was made; the other side has proved that it holds the key.
+    /// A connection was made, and the other side has proved that it holds `key`.
     Connected {
-        /// Its number.
+        /// The connection's number: one that was not used before.
         conn: ConnId,
-        /// The key.
+        /// The client's key.
         key: PublicKey,
-        /// Where it comes from.
+        /// The client's address.
         address: SocketAddr,
-        /// `quic` or `tcp`.
+        /// `quic` or `tcp`, for the log.
         transport: &'static str,
     },
-    /// A line arrived, without its line feed.
+    /// A line arrived on a connection.
     Line {
-        /// On which connection.
+        /// The connection.
         conn: ConnId,
-        /// The line.
+        /// The line, without its line feed.
         line: &'a [u8],
     },
     /// A connection broke.
     Disconnected {
-        /// Which.
+        /// The connection.
         conn: ConnId,
-        /// How.
+        /// Why, for the log.
         reason: String,
     },
-    /// Everything up to this commit is on disk.
+    /// Everything that was persisted with this number or a lower one is on disk.
     Committed(u64),
-    /// What the store answers to a question.
+    /// The store's answer to the query with this number.
     Found(u64, Found),
-    /// Names or accounts were changed by another program: these there are now.
+    /// The keeper has changed names or accounts from another program; these are all there are now.
     Names(Vec<NameRecord>),
-    /// A password has been checked: whose it is, if it is right.
+    /// The password of this attempt was checked. `None` means that the name or the password is wrong.
     Verified(u64, Option<Verified>),
-    /// A copy is on disk, or could not be made.
+    /// The copy with this number is on disk, or could not be made.
     Copied(u64, Result<(), Failure>),
-    /// The bytes of a copy from before are there, and so many.
+    /// The bytes of a copy from an earlier run are on disk, with this size in bytes.
     CopyFound(ContentHash, u64),
-    /// The bytes of this copy are not there any more.
+    /// The bytes of this copy are not on disk any more.
     CopyLost(ContentHash),
-    /// What lies on the hub's own shelf has changed: these files are new or other ones, these are gone.
+    /// The files that the hub itself serves have changed: new or changed ones, and the names of those that are gone.
     HubFilesChanged(Vec<Content>, Vec<String>),
-    /// The store cannot write for now: full, held by another program, failing. What was persisted is written once that works.
+    /// The store cannot write for now: the disk is full or failing, or another program has locked the store. The driver
+    /// keeps trying to write what was persisted.
     StoreDegraded(Failure),
-    /// What was persisted with these numbers is not written, and will not be: it was given up in time.
+    /// These numbers were given up after `Output::Abandon`: their records are not on disk and never will be.
     StoreAbandoned(Vec<u64>),
-    /// The store writes again, and what it could not write before is on its way.
+    /// The store writes again. What it could not write before is on its way.
     StoreRecovered,
-    /// The store will never take what was persisted with this number. `Committed` comes for it all the same.
+    /// The store will never take what was persisted with this number. `Committed` comes for it nevertheless.
     StoreRefused(u64, Failure),
-    /// The store does not work any more.
+    /// The store has failed for good. The hub ends.
     StoreFailed(Failure),
-    /// The hub shall end.
+    /// The hub must end, for this reason (for the log).
     Stop(String),
-    /// Time has passed.
+    /// Only time has passed.
     Tick,
 }
 
-/// What a hub wants done.
+/// What the hub has the driver do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
-    /// Send a frame.
+    /// Send a frame on a connection.
     Send(ConnId, Frame),
-    /// Send a line that is not a frame, without its line feed.
+    /// Send a line that is not a frame (an answer to a hello, a farewell), given without its line feed.
     Say(ConnId, String),
-    /// Close a connection once everything before has been sent.
+    /// Close a connection once everything before this has been sent.
     Close(ConnId),
-    /// Write a record; `Committed` with this number is wanted when it is on disk. Records with the same number follow one
-    /// another and belong together: all of them are kept or none.
+    /// Write a record to the store, and report `Input::Committed` with this number when it is on disk. Records with the
+    /// same number follow one another and are written together: all of them or none.
     Persist(u64, Record),
-    /// Give up these records if they are not written yet; `StoreAbandoned` with those that are not is wanted.
+    /// Give up the records with these numbers that are not written yet, and report `Input::StoreAbandoned` with those.
     Abandon(Vec<u64>),
-    /// Ask the store; `Found` with this number is wanted.
+    /// Ask the store, and report `Input::Found` with this number.
     Query(u64, Query),
-    /// Check a password; `Verified` with this number is wanted.
+    /// Check a password on a thread of its own, and report `Input::Verified` with this attempt.
     Verify {
-        /// The number.
+        /// The attempt's number.
         attempt: u64,
-        /// The account's name; there may be none.
+        /// The account's name. There may be no such account.
         name_key: NameKey,
-        /// The password.
+        /// The password as the client sent it.
         password: Password,
     },
-    /// Fetch a content and keep it; `Copied` is wanted.
+    /// Fetch a content and keep it, and report `Input::Copied`.
     Copy(CopyPlan),
     /// Remove the bytes of this copy.
     Discard(ContentHash),
-    /// Who holds this key is here under this name, and may fetch from the hub.
+    /// From now on the holder of this key may fetch what the hub serves. The name is the one under which it is here.
     MayFetch(PublicKey, String),
-    /// Who holds this key may not any more.
+    /// The holder of this key may not fetch from the hub any more.
     MayNotFetch(PublicKey),
-    /// Write on the log.
+    /// Write a line to the log.
     Log(LogEvent),
-    /// The hub has ended.
+    /// The hub has ended. Nothing comes after this.
     Stopped,
 }
 
-/// A name with the right password.
+/// The account whose password was right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// The name as it was given to the account.
+    /// The name as the account has it.
     pub name: String,
-    /// The same as it is compared.
+    /// The name as it is compared.
     pub name_key: NameKey,
-    /// The number of the password, see [`NameRecord::credential`](crate::protocol::record::NameRecord::credential).
+    /// The number of the password that was checked, see
+    /// [`NameRecord::credential`](crate::protocol::record::NameRecord::credential). A password that was changed
+    /// meanwhile has a higher one.
     pub credential: u64,
 }
 
-/// A copy to make.
+/// A copy that the hub wants to make of a client's file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CopyPlan {
-    /// Its number.
+    /// The copy's number, for `Input::Copied`.
     pub copy: u64,
-    /// Who has the content.
+    /// The client that has the content, with the offer, its address and its key.
     pub source: event::Holder,
 }

@@ -1,6 +1,7 @@
-//! Files that are for one person: they wait here until that person takes them or not, as long as who gives them is here.
-//! What may be done with one is judged by the state; here it is proposed, and those whom it concerns are told of what came
-//! of it.
+//! Files that one client pushes to one person. A push waits in the state until the person accepts or declines it, and
+//! only while the pushing client is here. An accepted file is then fetched like any other.
+//!
+//! The state judges what may be done with a push. This file proposes it, and tells those whom the outcome concerns.
 
 use super::PeerId;
 use super::cx::Cx;
@@ -9,7 +10,11 @@ use crate::protocol::name::NameKey;
 use crate::protocol::types::{Content, PushAnswer};
 use crate::protocol::{Event, Failure, event, log, wire};
 
-/// Has judged what a client wants done with a push, and carries it out. Gives the record, if anything has changed.
+/// Has the state judge what a client wants done with a push, and carries that out. Returns the record, if anything has
+/// changed.
+///
+/// # Errors
+/// Why it cannot be so, for the client.
 fn propose(cx: &mut Cx<'_>, id: PeerId, proposal: PushProposal) -> Result<Option<SessionRecord>, Failure> {
     let record = cx.journal.state.decide_push(&cx.sessions.holder(id)?, proposal)?;
     if let Some(record) = &record {
@@ -18,7 +23,7 @@ fn propose(cx: &mut Cx<'_>, id: PeerId, proposal: PushProposal) -> Result<Option
     Ok(record)
 }
 
-/// Applies a record about a push, and tells of it.
+/// Applies a record about a push, and tells those whom it concerns.
 fn carry_out(cx: &mut Cx<'_>, record: &SessionRecord) {
     match record {
         SessionRecord::Pushed { number, push } => {
@@ -60,6 +65,7 @@ fn carry_out(cx: &mut Cx<'_>, record: &SessionRecord) {
     }
 }
 
+/// Tells how a push has ended.
 fn tell_end(cx: &mut Cx<'_>, number: u64, push: Push, why: PushEnd) {
     match why {
         PushEnd::Declined => {
@@ -72,7 +78,7 @@ fn tell_end(cx: &mut Cx<'_>, number: u64, push: Push, why: PushEnd) {
         }
         PushEnd::TakenBack => {
             let (from, file) = (push.giver.clone(), push.content.file.to_string());
-            // Whoever has accepted it knows best whether that matters: they may have all of it.
+            // A receiver that has accepted it is told, too: only its client knows whether it has the whole file.
             if let Some(receiver) = receiver(cx, &push) {
                 cx.tell(receiver, event::PushGone { push: number, from: from.clone(), file });
             }
@@ -83,6 +89,11 @@ fn tell_end(cx: &mut Cx<'_>, number: u64, push: Push, why: PushEnd) {
     }
 }
 
+/// Handles `push`: the file waits for its receiver, and is offered to them if they are here.
+///
+/// # Errors
+/// `not-registered`, `slow-down`, `yourself`, `no-such-person`, `bad-name`, `bad-request`; `too-many` if [`PUSHES`] of
+/// this client or [`PUSHES_TO_ONE`] to this person wait
 pub(super) fn push_file(cx: &mut Cx<'_>, id: PeerId, push: wire::Push) -> Result<Event, Failure> {
     cx.spend_message(id)?;
     let Some(SessionRecord::Pushed { number, push }) = propose(cx, id, PushProposal::Give(push))? else {
@@ -93,7 +104,7 @@ pub(super) fn push_file(cx: &mut Cx<'_>, id: PeerId, push: wire::Push) -> Result
     Ok(event::PushAsked { push: number, transfer: 0, file, to: name, online }.into())
 }
 
-/// Tells whom a push is for, if they are here and do not block who gives it.
+/// Offers a push to its receiver, if they are here and do not block its giver.
 fn offer_push(cx: &mut Cx<'_>, number: u64) {
     let Some(push) = cx.journal.state.pushes().waiting(number) else { return };
     let Some(receiver) = receiver(cx, push) else { return };
@@ -103,14 +114,14 @@ fn offer_push(cx: &mut Cx<'_>, number: u64) {
     cx.tell(receiver, told);
 }
 
-/// The client of whoever a push is for, if it may be told.
+/// The client of a push's receiver, if it may be told.
 fn receiver(cx: &Cx<'_>, push: &Push) -> Option<PeerId> {
     let id = cx.sessions.named(&push.to)?;
     let entered = cx.sessions.get(id)?.name.is_some();
     (entered && !cx.journal.state.blocks().has(&push.to, &push.giver_key)).then_some(id)
 }
 
-/// Somebody has come: what waits for them is offered to them.
+/// Offers everything that waits for somebody who has entered.
 pub(super) fn offer_pushes_to(cx: &mut Cx<'_>, name_key: &NameKey) {
     for number in cx.journal.state.pushes().meant_for(name_key) {
         offer_push(cx, number);
@@ -122,6 +133,7 @@ fn log_end(cx: &mut Cx<'_>, number: u64, from: String, to: &NameKey, how: &str) 
     cx.log(log::PushEnded { push: number, from, to, how: how.to_owned() });
 }
 
+/// Handles `accept`: the answer says where the file can be fetched. The push stays until it has arrived.
 pub(super) fn accept(cx: &mut Cx<'_>, id: PeerId, number: u64) -> Result<Event, Failure> {
     propose(cx, id, PushProposal::Accept(number))?;
     let push = cx.journal.state.pushes().get(number).ok_or_else(no_such_push)?;
@@ -129,29 +141,30 @@ pub(super) fn accept(cx: &mut Cx<'_>, id: PeerId, number: u64) -> Result<Event, 
     Ok(event::Located { sources: vec![event::Holder { offer, key, has: None }] }.into())
 }
 
+/// Handles `decline`: the push is gone, and its giver is told.
 pub(super) fn decline(cx: &mut Cx<'_>, id: PeerId, number: u64) -> Result<Event, Failure> {
     propose(cx, id, PushProposal::Decline(number))?;
     Ok(event::Declined { push: number }.into())
 }
 
-/// Somebody could not fetch what they have accepted: it waits again. Who has left has nothing to say any more.
+/// The receiver could not fetch a file that it has accepted: the push waits again.
 pub(super) fn not_taken(cx: &mut Cx<'_>, id: PeerId, number: u64) {
     let _ = propose(cx, id, PushProposal::NotTaken(number));
 }
 
-/// Who gives it does not want to any more, or knows that it has arrived.
+/// The giver takes a push back, or knows that the file has arrived: the push is gone.
 pub(super) fn take_back(cx: &mut Cx<'_>, id: PeerId, number: u64) {
     let _ = propose(cx, id, PushProposal::TakeBack(number));
 }
 
-/// A client is gone, and what it wanted to give with it. What it was about to fetch waits for it.
+/// A client leaves: its pushes are gone, and those that it was about to fetch wait again.
 pub(super) fn take_all_back(cx: &mut Cx<'_>, id: PeerId) {
     for record in cx.journal.state.decide_pushes_left(id) {
         carry_out(cx, &record);
     }
 }
 
-/// A name is gone: what is for it will not be taken. Who gives it hears so.
+/// Nobody has this name any more: the pushes to it are gone, and their givers are told.
 pub(super) fn drop_pushes_to(cx: &mut Cx<'_>, name_key: &NameKey) {
     for record in cx.journal.state.decide_pushes_to_nobody(name_key) {
         carry_out(cx, &record);

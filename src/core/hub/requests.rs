@@ -1,22 +1,26 @@
-//! What clients ask, one handler for each request.
+//! What clients ask: each request is paced, put in its turn, and passed to the part that answers it.
 
+use super::cx::Cx;
 use super::feeds::proposing;
 use super::files::pages;
 use super::state::Proposal;
 use super::{Hub, PeerId, people, pings, pushes, rooms, roster};
 use crate::core::link::LinkFault;
 use crate::core::time::Time;
-use crate::protocol::request::HubRequest;
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::NameKey;
+use crate::protocol::request::{self, HubRequest};
 use crate::protocol::wire::Ask;
-use crate::protocol::{ErrorCode, Event, Failure, Id, Request};
+use crate::protocol::{ErrorCode, Event, Failure, Id, Request, Timestamp, event};
 
-/// How much is gone through for the price of one request.
+/// Number of people or rooms that a handler may go through for the price of one simple request.
 const FOR_ONE: usize = 100;
 
-/// What the store is asked costs the disk's time.
+/// Price of a request that makes the store read or check a password, in simple requests.
 const STORE: u32 = 5;
 
 impl Hub {
+    /// Handles the body of a client's frame: begins what it asks, or puts it aside until its turn comes.
     pub(super) fn ask(&mut self, now: Time, id: PeerId, body: &str) {
         let ask = match Ask::parse(body) {
             Ok(ask) => ask,
@@ -28,7 +32,7 @@ impl Hub {
         self.carry_out(now, id, ask);
     }
 
-    /// Does what is asked, which must not wait any more.
+    /// Carries out what a client asks, and answers it unless the answer comes later.
     pub(super) fn carry_out(&mut self, now: Time, id: PeerId, ask: Ask) {
         let request_id = ask.id();
         if let Some(turn) = ask.turn() {
@@ -36,7 +40,7 @@ impl Hub {
         }
         let (name, result) = match ask {
             Ask::Received(received) => return self.feeds.received(&mut self.base.at(now), id, received),
-            // Whoever says more than they may ask is not heard.
+            // A client above its rate is ignored here: `have` has no answer.
             Ask::Have(have) if self.base.at(now).spend_request(id).is_ok() => {
                 return self.files.have(&mut self.base.at(now), id, have);
             }
@@ -58,6 +62,8 @@ impl Hub {
         }
     }
 
+    /// Takes the price of a request from its client's token bucket, checks that the client may ask this at all, and
+    /// carries it out.
     fn paced(
         &mut self,
         now: Time,
@@ -68,7 +74,7 @@ impl Hub {
         let leaves = matches!(request, Request::Quit(_));
         let may_ask = self.entrance.may_ask(&self.base.at(now), id, &request);
         let request = request.for_hub();
-        // Leaving is never too much.
+        // Leaving is always allowed, whatever was asked before.
         if !leaves {
             let cost = request.as_ref().map_or(1, |request| self.cost(request));
             self.base.at(now).spend(id, cost)?;
@@ -78,7 +84,7 @@ impl Hub {
         self.request(now, id, request_id, request.ok_or_else(not_ours)?)
     }
 
-    /// Carries out a request; no answer now means that it comes later.
+    /// Carries out a request. `Ok(None)` means that its answer comes later.
     fn request(
         &mut self,
         now: Time,
@@ -104,6 +110,7 @@ impl Hub {
                 true => later(cx.sync(id, request_id)),
                 false => Ok(Some(pages::roster_page(cx, id, request.after))),
             },
+            HubRequest::Whois(request) => whois(cx, id, &request).map(Some),
             HubRequest::Withdraw(request) => self.files.withdraw(cx, id, request).map(Some),
             HubRequest::Get(request) if request.file.ends_with('/') => {
                 self.files.locate_folder(cx, id, request_id, request)
@@ -138,12 +145,15 @@ impl Hub {
         }
     }
 
-    /// What a request costs, in simple ones: whatever goes through many people or rooms, or asks the disk, takes the
-    /// others' time.
+    /// The price of a request, in simple requests. What goes through many people or rooms, or reads from the store,
+    /// costs the hub's time, and so delays others.
     fn cost(&self, request: &HubRequest) -> u32 {
         let many = |count: usize| u32::try_from(1 + count / FOR_ONE).unwrap_or(u32::MAX);
         match request {
             HubRequest::Status(_) => many(self.base.sessions.visits.len()),
+            HubRequest::Whois(_) => {
+                many(self.base.sessions.visits.departed_len() + self.base.journal.state.visits().len())
+            }
             HubRequest::Who(who) if who.since.is_some() => {
                 let state = &self.base.journal.state;
                 many(state.roster().len() + self.base.sessions.visits.departed_len() + state.visits().len())
@@ -156,7 +166,7 @@ impl Hub {
             HubRequest::RoomInvite(invite) => many(invite.members.len() + rooms::size_of(&self.base, &invite.room)),
             HubRequest::Rooms(_) => many(self.base.journal.state.rooms().len()),
             HubRequest::History(_) | HubRequest::Login(_) => STORE,
-            // These pay for what they go through while they do.
+            // These spend from the token bucket themselves, by what they go through.
             HubRequest::Search(_) | HubRequest::Get(_) | HubRequest::Withdraw(_) => 1,
             HubRequest::Register(_) | HubRequest::Dereg(_) | HubRequest::Quit(_) => 1,
             HubRequest::Who(_) | HubRequest::List(_) | HubRequest::Chunks(_) => 1,
@@ -167,11 +177,12 @@ impl Hub {
         }
     }
 
-    /// Whether a request has to wait: then it is put aside, or its client has more under way than it may.
+    /// Puts a request aside if it cannot begin yet; returns whether it did. A client that has more aside than the
+    /// protocol allows is expelled.
     pub(super) fn set_aside(&mut self, now: Time, id: PeerId, ask: &Ask, body: &str) -> bool {
         let leaves = matches!(ask, Ask::Request(line) if matches!(line.request, Request::Quit(_)));
         let Some(peer) = self.base.sessions.get(id) else { return true };
-        // Who leaves does not wait for what they have asked.
+        // A client that leaves does not wait for the answers to its earlier requests.
         if leaves
             || (peer.exchange.is_idle()
                 && self.may_begin(id)
@@ -181,13 +192,14 @@ impl Hub {
         }
         let taken = self.base.sessions.get_mut(id).is_some_and(|peer| peer.exchange.put_aside(body));
         if !taken {
-            // A client that keeps to the protocol never has so much under way.
+            // A client that keeps to the protocol never has so many requests under way.
             self.expel(now, id, super::connections::fault(LinkFault::Overflow));
         }
         true
     }
 
-    /// Begins what was put aside, as far as there is room again.
+    /// Begins the requests that were put aside, until the session has no more room for answers. Called whenever room
+    /// may have appeared.
     pub(super) fn go_on(&mut self, now: Time, id: PeerId) {
         while self.may_begin(id) {
             let Some(body) = self.base.sessions.get_mut(id).and_then(|peer| peer.exchange.take_aside()) else { return };
@@ -203,8 +215,23 @@ impl Hub {
         }
     }
 
+    /// Whether a session may begin one more request: no query about its past answers is under way, and its answers fit
+    /// the link.
     fn may_begin(&self, id: PeerId) -> bool {
         let Some(peer) = self.base.sessions.get(id) else { return false };
         !peer.past.is_being_recalled() && peer.exchange.has_room(peer.link.unacked_bytes())
     }
+}
+
+/// Shows one person: as they are here, or as they have left.
+fn whois(cx: &Cx<'_>, id: PeerId, request: &request::Whois) -> Result<Event, Failure> {
+    let (me, state) = (cx.sessions.me(id)?.name_key, &cx.journal.state);
+    let other = request.name.as_deref().filter(|name| NameKey::of(name) != me);
+    let key = other.map_or_else(|| Ok(me.clone()), |name| state.other(&me, name, "/name"))?;
+    let name = state.names().shown(&key);
+    let gone = || cx.sessions.visits.departed_since(Timestamp(i64::MIN), state.visits().iter()).remove(&key);
+    let Some(client) = state.roster().get(&name).cloned().or_else(gone) else {
+        return Err(Failure::new(ErrorCode::NotOnline, format!("{name} is not there.")).at(pointer_at("/name")));
+    };
+    Ok(event::Roster { revision: state.revision(), clients: vec![client], next: None }.into())
 }

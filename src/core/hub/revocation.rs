@@ -1,8 +1,8 @@
-//! Access that is taken back: names and accounts that another program has changed, and what becomes of sessions that
-//! were let in before.
+//! Ends access that is not valid any more: the keeper has changed names or accounts from another program, or a password
+//! was changed. Also completes logins, because one with a new password may be the first that the hub hears of it.
 //!
-//! A session ends as soon as the hub knows that it would not be let in as it was: its name is gone, has another
-//! password, or does not belong to its key any more. It is told so, and does not come back by its session either.
+//! A session ends as soon as the hub knows that it would not be let in again: its name is gone, has another password,
+//! or does not belong to its key any more. Its client is told why, and cannot resume the session.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,8 @@ use crate::protocol::record::{NameRecord, Record};
 use crate::protocol::{ErrorCode, Failure, Id, PublicKey, log};
 
 impl Hub {
-    /// A password has been checked: whether that lets somebody in is judged now, by what the account has become meanwhile.
+    /// The driver has checked a password. Whether that lets the client in is judged now, because the account may have
+    /// changed meanwhile.
     pub(super) fn verified(&mut self, now: Time, number: u64, verified: Option<Verified>) {
         let Some(attempt) = self.entrance.attempts.remove(number) else { return };
         let (today, state) = (self.base.config.today(now), &self.base.journal.state);
@@ -40,13 +41,14 @@ impl Hub {
         self.let_in(now, id, request_id, login, right);
     }
 
-    /// What a login is judged by beside the state: what only this hub knows.
+    /// A login as the state judges it: what was checked, and what only this hub knows.
     fn checked_login(&self, attempt: &Attempt, verified: Verified) -> CheckedLogin {
         let Verified { name, name_key, credential } = verified;
         let holder = self.base.sessions.named(&name_key).and_then(|id| self.base.sessions.get(id));
         let peer = self.base.sessions.get(attempt.peer).filter(|_| self.base.config.access == Access::Invite);
         CheckedLogin {
-            // One that the store has not told of yet is newer, unless it was on its way out when it was checked.
+            // A number that the store has not reported yet is newer, unless the names were loaded again during the
+            // check.
             may_be_newer: self.entrance.credentials.is_news(credential, attempt.reloads),
             key: attempt.key,
             key_in_use: holder.map(|peer| peer.key),
@@ -57,6 +59,7 @@ impl Hub {
         }
     }
 
+    /// Records a login that is right, ends the sessions under an older password, and lets the client enter.
     fn let_in(&mut self, now: Time, id: PeerId, request_id: Option<Id>, login: CheckedLogin, right: LoginRight) {
         let let_in = self.let_in_by_key();
         let CheckedLogin { name, name_key, credential, key, .. } = login;
@@ -70,10 +73,10 @@ impl Hub {
             self.entrance.credentials.claim(commit, name_key.clone(), key, Some(credential));
         }
         if right.renewed {
-            // What was let in under the password before ends now, but for the session that has shown the new one.
+            // Sessions that were let in with the former password end now, except the one that has shown the new one.
             self.revoke(now, Some(id), &BTreeSet::from([name_key.clone()]), &let_in);
         }
-        // A session that is already in has shown that it knows the password; nothing else changes.
+        // A session that has entered already only confirms its password; nothing else changes.
         if self.base.sessions.me(id).is_ok_and(|mine| mine.name_key == name_key) {
             return entry::welcome_again(&mut self.base.at(now), id, request_id, self.feeds.newest());
         }
@@ -87,7 +90,8 @@ impl Hub {
         }
     }
 
-    /// Names or accounts were changed by another program.
+    /// The keeper has changed names or accounts from another program; `names` are all there are now. Records the
+    /// differences, and ends the sessions that are not valid any more.
     pub(super) fn names_reloaded(&mut self, now: Time, names: Vec<NameRecord>) {
         self.base.log(log::NamesReloaded { names: names.len() as u64 });
         self.entrance.credentials.reload(&names);
@@ -107,7 +111,7 @@ impl Hub {
         self.revoke(now, None, &reloaded.revoked, &let_in);
     }
 
-    /// Sessions that are let in for their key alone.
+    /// The sessions without a name that were let in because their key is known.
     fn let_in_by_key(&self) -> BTreeSet<PeerId> {
         let nameless = self
             .base
@@ -120,8 +124,9 @@ impl Hub {
         known.map(|(id, _)| id).collect()
     }
 
-    /// Ends all sessions of these names, all whose name or key is not theirs any more, and those that were let in for a
-    /// key that nobody has any more, but for one.
+    /// Ends the sessions that are not valid any more, except `but`: those under `names`, those whose name does not
+    /// exist or belong to their key any more, and those in `let_in` whose key nobody has any more. `let_in` is from
+    /// before the change.
     fn revoke(&mut self, now: Time, but: Option<PeerId>, names: &BTreeSet<NameKey>, let_in: &BTreeSet<PeerId>) {
         let entering: BTreeMap<PeerId, NameKey> =
             self.entrance.underway.all().map(|(id, name)| (id, name.clone())).collect();
@@ -144,7 +149,8 @@ impl Hub {
             why.filter(|_| but != Some(id)).map(|why| (name.is_some_and(|_| peer.name.is_some()), id, why))
         };
         let mut ends: Vec<(bool, PeerId, &str)> = self.base.sessions.all().filter_map(ends).collect();
-        // Who wants a name goes before who has it, or would get it.
+        // Sessions that are about to have a name end before those that have one, which would otherwise pass it on to
+        // them.
         ends.sort_unstable();
         for (_, id, why) in ends {
             self.base.journal.commits.drop_entering(id);

@@ -1,4 +1,4 @@
-//! The roster: who is here under which name, and who has been.
+//! The roster: who is here under which name. Writes a client's line in it, and the visits that end.
 
 use super::PeerId;
 use super::cx::Cx;
@@ -10,12 +10,14 @@ use crate::protocol::record::Record;
 use crate::protocol::types::Member;
 use crate::protocol::{Client, Event, Presence, Timestamp, event, log};
 
+/// Writes a client's line in the roster anew, with this presence from now on.
 pub(super) fn set_presence(cx: &mut Cx<'_>, id: PeerId, state: Presence) {
     show(cx, id, state, cx.today());
 }
 
-/// A client cannot reach another one. That is looked into, and changes nothing by itself: if the other one does
-/// not answer here either, its silence will. Once is enough until it is heard again.
+/// A client reports that it cannot reach another one (`unreachable`). The hub probes that other client's link; only if
+/// that stays silent, too, does its own deadline end the connection. Further reports are ignored until the client is
+/// heard again.
 pub(super) fn doubt(cx: &mut Cx<'_>, by: PeerId, name: &str) {
     let Some(by) = cx.sessions.get(by).and_then(|peer| peer.name.as_ref()).map(|name| name.name.clone()) else {
         return;
@@ -31,7 +33,7 @@ pub(super) fn doubt(cx: &mut Cx<'_>, by: PeerId, name: &str) {
     cx.log(log::PeerDoubted { name, by });
 }
 
-/// Writes a client's line in the roster.
+/// Writes a client's line in the roster: its name, keys and ports, and its presence since a time.
 pub(super) fn show(cx: &mut Cx<'_>, id: PeerId, state: Presence, since: Timestamp) {
     let Some(peer) = cx.sessions.get(id) else { return };
     let Some(registered) = peer.name.clone() else { return };
@@ -41,7 +43,7 @@ pub(super) fn show(cx: &mut Cx<'_>, id: PeerId, state: Presence, since: Timestam
     cx.sessions.visits.set_state(number, state);
 }
 
-/// The lobby's members are those who are here.
+/// The members of the lobby: everybody in the roster, by name.
 pub(super) fn everybody(cx: &Cx<'_>) -> Event {
     let mut members: Vec<Member> = cx
         .journal
@@ -54,7 +56,7 @@ pub(super) fn everybody(cx: &Cx<'_>) -> Event {
     event::Members { room: LOBBY.to_owned(), members }.into()
 }
 
-/// The hub ends, and so do the visits.
+/// Ends the visits with these numbers and writes them down, because the hub ends.
 pub(super) fn close_visits(cx: &mut Cx<'_>, numbers: Vec<u64>) {
     let closed = cx.today();
     for number in numbers {
@@ -63,12 +65,14 @@ pub(super) fn close_visits(cx: &mut Cx<'_>, numbers: Vec<u64>) {
     }
 }
 
+/// Writes a visit of this run to the store.
 pub(super) fn keep_visit(cx: &mut Cx<'_>, number: u64) {
     if let Some(record) = cx.sessions.visits.record(number, cx.config.run) {
         cx.record(Record::Visit(record));
     }
 }
 
+/// A client's line in the roster, from its session and its name.
 pub(super) fn roster_line(peer: &Peer, name: &Registered, state: Presence, since: Timestamp) -> Client {
     let (name, number) = (name.name.clone(), name.number);
     Client {

@@ -1,35 +1,36 @@
-//! What the hub does when time passes: its timers, each with its reason.
+//! The hub's timers, and what each of them does when it fires.
 
 use super::PeerId;
 
-/// The timers of a hub. Of several that fire at one moment, the one that stands first here fires first.
+/// The timers of a hub. Of those that are due at the same moment, the first in this list fires first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
-    /// A connection has not said hello in time: it is turned away.
+    /// The oldest connection has not said hello in time and is turned away.
     Hello,
-    /// A session has been without a name for too long: it ends.
+    /// A session has been without a name for too long and ends.
     Nameless,
-    /// A session's link sends again or gives its connection up, its grace ends, or its name is contested.
+    /// A session's link sends again or gives up its connection; a session's grace ends; the holder of a contested name
+    /// is probed or loses it.
     Session(PeerId),
-    /// Nobody has said in time that a message has arrived: its sender is answered that it is stored.
+    /// A receiver has not confirmed a message in time: its sender is answered that it is stored, but not yet delivered.
     Receipt,
-    /// The store has been in trouble for long: messages that wait for it are given up.
+    /// The store has been unable to write for too long: messages that wait for it are given up.
     GiveUp,
-    /// The next portion of a change of very many offers.
+    /// The next portion of a change that concerns very many offers is carried out.
     Chores,
-    /// The log is told how many more requests were refused.
+    /// The number of refused requests that had no log line of their own is logged.
     Refusals,
-    /// What people have received is written down.
+    /// Which messages people have received is written down.
     Received,
-    /// Old messages are forgotten.
+    /// Messages that are older than the retention are trimmed.
     Trim,
-    /// Changes of the table, the roster and rooms are told.
+    /// Gathered changes of the table, the roster and rooms are told.
     Gather,
-    /// Those who are fetching something hear who has more of it.
+    /// Clients that are fetching a content are told who else has it.
     Holders,
 }
 
-/// All timers but those of sessions.
+/// All timers except those of sessions.
 pub(super) const OWN: [Timer; 10] = [
     Timer::Hello,
     Timer::Nameless,

@@ -1,4 +1,4 @@
-//! Answers to what clients ask: each when its turn has come.
+//! Answers to requests: each leaves in the order of its client's requests. Also logs the requests that are refused.
 
 use std::sync::Arc;
 
@@ -8,26 +8,26 @@ use crate::protocol::log::RequestRefused;
 use crate::protocol::{Event, EventLine, Failure, Id, event, log, to_json};
 
 impl Cx<'_> {
-    /// A request is begun.
+    /// A request begins, and takes its place in the order of answers. If it `holds_up`, later answers wait for its own.
     pub(in crate::core::hub) fn begin(&mut self, id: PeerId, request_id: &Option<Id>, holds_up: bool) {
         if let Some(peer) = self.sessions.get_mut(id) {
             peer.exchange.begin(request_id.clone(), holds_up);
         }
     }
 
-    /// Answers a request, when its turn has come.
+    /// Answers a request. The answer is sent when those before it have been sent.
     pub(in crate::core::hub) fn answer(&mut self, id: PeerId, request_id: Option<Id>, event: impl Into<Event>) {
         let line = EventLine { seq: None, time: None, id: request_id, last: true, event: event.into() };
         let body: Arc<str> = to_json(&line).into();
         let Some(peer) = self.sessions.get_mut(id) else { return };
         match peer.exchange.answer(&line.id, body) {
             Ok(()) => self.release_answers(id),
-            // It has no turn: it says that something could not be read, or that a client leaves.
+            // Nothing was begun for this answer (an unreadable request, or a client that leaves), so it needs no turn.
             Err(body) => self.send(id, body),
         }
     }
 
-    /// The request with this request_id is done but for what somebody else has to say: others are answered meanwhile.
+    /// The request waits for another client: answers to later requests may be sent before its own.
     pub(in crate::core::hub) fn let_others_pass(&mut self, id: PeerId, request_id: &Option<Id>) {
         if let Some(peer) = self.sessions.get_mut(id) {
             peer.exchange.let_others_pass(request_id);
@@ -41,7 +41,7 @@ impl Cx<'_> {
         }
     }
 
-    /// Answers a request with an error, and has that logged.
+    /// Answers a request with an error, and logs that it was refused.
     pub(in crate::core::hub) fn refuse(&mut self, id: PeerId, request_id: Option<Id>, request: &str, failure: Failure) {
         let name = self.sessions.get(id).and_then(|peer| peer.name.as_ref()).map(|name| name.name.clone());
         let line = log::RequestRefused {
@@ -55,13 +55,14 @@ impl Cx<'_> {
         self.answer(id, request_id, event::Error::from(failure));
     }
 
-    /// Has it logged that a request was refused.
+    /// Logs that a request was refused, unless the client has had many such lines within the last second.
     pub(in crate::core::hub) fn log_refusal(&mut self, id: PeerId, line: RequestRefused) {
         if let Some(line) = self.refusals.add(self.now, id, line) {
             self.log(line);
         }
     }
 
+    /// Logs how many refusals had no line of their own, for the counts that are over.
     pub(in crate::core::hub) fn log_left_out(&mut self) {
         while let Some(line) = self.refusals.next(self.now) {
             if let Some(line) = line {

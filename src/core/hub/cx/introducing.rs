@@ -1,11 +1,12 @@
-//! Who is told what of the table, the roster and each other.
+//! Which clients are told of the table and the roster, and who is introduced to whom.
 
 use crate::core::hub::PeerId;
 use crate::core::hub::cx::Cx;
 use crate::protocol::{Client, Presence, event};
 
 impl Cx<'_> {
-    /// A client has just entered, or looks on: it is told what it wants to follow.
+    /// Starts to tell a client what it follows: all of the table and the roster, or only changes, as its hello has
+    /// asked. Called when it has registered, or first asks for the table or the roster.
     pub(in crate::core::hub) fn begin_following(&mut self, id: PeerId) {
         let (table, roster) = (
             self.journal.state.table().cursor(self.journal.state.revision()),
@@ -21,7 +22,7 @@ impl Cx<'_> {
         }
     }
 
-    /// Somebody who has not registered in this session looks on from here.
+    /// Starts to tell a client what it follows, unless that has begun.
     pub(in crate::core::hub) fn look_on(&mut self, id: PeerId) {
         let following = self.sessions.get(id).map(|peer| &peer.following);
         if following.is_some_and(|following| !following.has_begun()) {
@@ -37,7 +38,7 @@ impl Cx<'_> {
         self.sessions.get(id).is_some_and(|peer| peer.following.roster.is_whole())
     }
 
-    /// The table has outgrown what a client keeps of it: that is said once, and nothing more of it.
+    /// Stops telling a client the table, which has outgrown what a client keeps. The client is told so once.
     pub(in crate::core::hub) fn unfollow_table(&mut self, id: PeerId) {
         if let Some(peer) = self.sessions.get_mut(id) {
             peer.following.table.end();
@@ -45,15 +46,15 @@ impl Cx<'_> {
         self.tell(id, event::TableUnfollowed::too_large(self.journal.state.table().len() as u64));
     }
 
-    /// Whoever has to do with somebody must know them: a server of files who asks, a client whose file it fetches.
-    /// Who follows the roster is told of the newest changes; others of this one person.
+    /// Tells a client about another one, so that they can connect: a client that serves files must know who asks, and a
+    /// client that fetches must know whom. A client that follows the roster gets its newest changes instead. Does
+    /// nothing if the client's link takes no more state at the moment; it will ask again.
     pub(in crate::core::hub) fn introduce(&mut self, to: PeerId, whom: PeerId) {
         if self.follows_roster(to) {
             return self.tell_newest(to);
         }
         let Some(client) = self.line_of(whom) else { return };
         let Some(peer) = self.sessions.get_mut(to) else { return };
-        // Who takes no more at the moment does without: whoever wants something of them asks again.
         if !peer.link.takes_state() || to == whom {
             return;
         }
@@ -64,13 +65,12 @@ impl Cx<'_> {
         self.tell(to, event::Introduced { client });
     }
 
-    /// A client's line in the roster.
     fn line_of(&self, id: PeerId) -> Option<Client> {
         let name = self.sessions.get(id)?.name.as_ref()?;
         self.journal.state.roster().get(&name.name).cloned()
     }
 
-    /// Somebody leaves: those who were told of them alone are told that, too.
+    /// A client leaves: those who were introduced to it, without following the roster, are told that it is offline.
     pub(in crate::core::hub) fn part(&mut self, id: PeerId, client: &Client) {
         let Some(peer) = self.sessions.get_mut(id) else { return };
         let (knows, known_to) = peer.following.leave();

@@ -1,5 +1,8 @@
-//! What the parts of a hub work with while it handles an input: the moment, who is connected, the shared facts, and what
-//! is to be done outside.
+//! The context in which the parts of the hub handle an input: the time, the sessions, the journal, and the outputs.
+//!
+//! [`Base`] owns what every part may use; the parts themselves (`entrance`, `feeds`, `files`) are fields of the hub
+//! beside it. So a method of a part gets a [`Cx`], which borrows the base at a moment, and cannot reach the other
+//! parts. The other files here are methods of [`Cx`]: `answers`, `introducing`, `recording`, `spending`, `telling`.
 
 pub(in crate::core::hub) mod answers;
 pub(in crate::core::hub) mod introducing;
@@ -25,11 +28,11 @@ pub(in crate::core::hub) struct Base {
     pub(in crate::core::hub) journal: Journal,
     pub(in crate::core::hub) updates: Updates,
     pub(in crate::core::hub) refusals: Refusals,
-    /// What is to be done outside, in this order.
+    /// What the driver must do, in this order.
     pub(in crate::core::hub) out: VecDeque<Output>,
 }
 
-/// The same at a moment: what is handed to whoever does something.
+/// The base at a moment: borrowed by a part for the time of one call.
 pub(in crate::core::hub) struct Cx<'a> {
     pub(in crate::core::hub) now: Time,
     pub(in crate::core::hub) config: &'a HubConfig,
@@ -41,11 +44,12 @@ pub(in crate::core::hub) struct Cx<'a> {
 }
 
 impl Base {
-    /// Writes on the log.
+    /// Writes a line to the log.
     pub(in crate::core::hub) fn log(&mut self, event: impl Into<LogEvent>) {
         self.out.push_back(Output::Log(event.into()));
     }
 
+    /// The context for handling something at `now`.
     pub(in crate::core::hub) fn at(&mut self, now: Time) -> Cx<'_> {
         let Self { config, sessions, journal, updates, refusals, out } = self;
         Cx { now, config, sessions, journal, updates, refusals, out }
@@ -53,12 +57,12 @@ impl Base {
 }
 
 impl Cx<'_> {
-    /// What the calendar says.
+    /// The calendar time.
     pub(in crate::core::hub) fn today(&self) -> Timestamp {
         self.config.today(self.now)
     }
 
-    /// Writes on the log.
+    /// Writes a line to the log.
     pub(in crate::core::hub) fn log(&mut self, event: impl Into<LogEvent>) {
         self.out.push_back(Output::Log(event.into()));
     }

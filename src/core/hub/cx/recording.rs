@@ -1,4 +1,4 @@
-//! What is written down, and what waits for that.
+//! Applies records to the state, persists them, and lets answers wait until they are on disk.
 
 use crate::core::hub::cx::Cx;
 use crate::core::hub::journal::commits::AwaitingCommit;
@@ -10,21 +10,20 @@ use crate::protocol::record::{Query, Record};
 use crate::protocol::{Event, Id};
 
 impl Cx<'_> {
-    /// Applies a record and has it written down.
+    /// Applies a record to the state and persists it.
     pub(in crate::core::hub) fn record(&mut self, record: Record) {
         self.journal.state.apply(&record);
         let is_shown = is_shown(&record);
-        match record {
-            // The store has told of these, or has never had it.
-            Record::Account(_) | Record::NameGone { .. } | Record::MessageAbandoned(_) => {}
-            other => self.persist(other),
+        // These come from the store, or tell of what never got there, so it need not write them.
+        if !matches!(record, Record::Account(_) | Record::NameGone { .. } | Record::MessageAbandoned(_)) {
+            self.persist(record);
         }
         if is_shown {
             self.journal.commits.newest_is_shown();
         }
     }
 
-    /// The same for records that belong together: after a crash all of them are on disk or none.
+    /// Records several records of one decision: after a crash all of them are on disk or none.
     pub(in crate::core::hub) fn record_together(&mut self, records: impl Iterator<Item = Record>) {
         self.journal.commits.begin_decision();
         for record in records {
@@ -49,26 +48,28 @@ impl Cx<'_> {
         }
     }
 
-    /// The roster or the table changes.
+    /// Applies a record of the roster or the table, which is not stored: it is gone with its session. Its followers are
+    /// told after the gathering time.
     pub(in crate::core::hub) fn record_of_session(&mut self, record: &SessionRecord) {
         self.journal.state.apply_of_session(record);
         self.updates.change(self.now);
     }
 
-    /// Has a record written down. What can wait for a store that is in trouble does.
+    /// Persists a record. If the store is in trouble and the record can wait, it is postponed.
     pub(in crate::core::hub) fn persist(&mut self, record: Record) {
         let Some(record) = self.journal.health.postpone(record) else { return };
         let commit = self.journal.commits.next();
         self.out.push_back(Output::Persist(commit, record));
     }
 
-    /// Asks the store something.
+    /// Asks the store; `pending` says who waits for the answer.
     pub(in crate::core::hub) fn query(&mut self, query: Query, pending: PendingQuery) {
         let number = self.journal.queries.ask(pending);
         self.out.push_back(Output::Query(number, query));
     }
 
-    /// Answers when everything that was persisted until now is on disk.
+    /// Answers a request when everything that was persisted until now is on disk. `notice` is what the members of a
+    /// room are told then.
     pub(in crate::core::hub) fn hold_answer(
         &mut self,
         peer: PeerId,
@@ -80,8 +81,8 @@ impl Cx<'_> {
         self.journal.commits.hold(AwaitingCommit::Done { peer, request_id, answer, notice });
     }
 
-    /// Holds an answer back that tells of names, blocks or rooms until what it tells is on disk. While the store is in
-    /// trouble, what is asked is answered all the same.
+    /// An answer about names, blocks or rooms: `Some` if all that it rests on is on disk, otherwise `None`, and it is
+    /// sent when that is so. While the store is in trouble, it is given at once.
     pub(in crate::core::hub) fn when_kept(
         &mut self,
         peer: PeerId,
@@ -97,7 +98,7 @@ impl Cx<'_> {
     }
 }
 
-/// Whether somebody who asks for names, blocks or rooms is shown what a record says.
+/// Whether requests for names, blocks or rooms are answered differently after this record.
 fn is_shown(record: &Record) -> bool {
     match record {
         Record::Name { .. }

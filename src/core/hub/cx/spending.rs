@@ -1,4 +1,4 @@
-//! What clients may ask and say in a time.
+//! Takes the price of requests and messages from their clients' token buckets.
 
 use crate::core::hub::PeerId;
 use crate::core::hub::cx::Cx;
@@ -10,7 +10,11 @@ impl Cx<'_> {
         self.spend(id, 1)
     }
 
-    /// Takes what a request costs from what its client may ask.
+    /// Takes the price of a request, in simple requests, from its client's token bucket.
+    ///
+    /// # Errors
+    /// `slow-down`, with the time to wait: the client is above its rate, or [`COMMITS_WAITING`] things wait for the
+    /// disk.
     pub(in crate::core::hub) fn spend(&mut self, id: PeerId, cost: u32) -> Result<(), Failure> {
         if self.journal.commits.len() >= COMMITS_WAITING {
             return Err(Failure::new(ErrorCode::SlowDown, "The hub's disk is behind.").wait(1_000));

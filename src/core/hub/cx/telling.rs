@@ -1,4 +1,5 @@
-//! What clients are told of the table and the roster: what changed since what they have.
+//! Tells clients the changes of the table and the roster since the revision that each of them has, and sends events
+//! that no request has asked for.
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::protocol::types::Content;
 use crate::protocol::{Event, EventLine, Failure, Id, Offer, OfferName, Presence, PublicKey, event, to_json};
 
 impl Cx<'_> {
+    /// Tells every client what it follows. Called when the gathering time is over.
     pub(in crate::core::hub) fn tell_changes_to_all(&mut self) {
         self.updates.tell();
         let ids: Vec<PeerId> = self.sessions.all().map(|(id, _)| id).collect();
@@ -20,8 +22,8 @@ impl Cx<'_> {
         }
     }
 
-    /// Tells a client what it does not have yet, as far as it can take it. Before the changes are
-    /// gathered, only those are told who ask for the newest.
+    /// Tells a client the changes that it does not have, as far as its link takes them. While changes are still being
+    /// gathered, only a client that waits for a `Synced` is told.
     pub(in crate::core::hub) fn tell_changes(&mut self, id: PeerId) {
         let asked = self.sessions.get(id).is_some_and(|peer| !peer.following.syncs.is_empty());
         if self.updates.due().is_none() || asked {
@@ -29,7 +31,8 @@ impl Cx<'_> {
         }
     }
 
-    /// Tells a client what it does not have yet, even what is still being gathered.
+    /// Tells a client the changes that it does not have, even those that are still being gathered. When it has all of
+    /// them, the requests that wait for that are answered.
     pub(in crate::core::hub) fn tell_newest(&mut self, id: PeerId) {
         loop {
             let Some(peer) = self.sessions.get(id) else { return };
@@ -46,7 +49,8 @@ impl Cx<'_> {
         }
     }
 
-    /// Tells a client the table's changes since `seen`; all of it if there is none.
+    /// Tells a client the table's changes since `seen`, or all of the table if that is `None`. A table that is too
+    /// large for a client that keeps all of it is not told any more.
     pub(in crate::core::hub) fn tell_table(&mut self, id: PeerId, seen: Option<Cursor>) {
         let whole = self.follows_table(id);
         if whole && self.journal.state.table().is_too_large() {
@@ -61,7 +65,7 @@ impl Cx<'_> {
         }
     }
 
-    /// The same for the roster.
+    /// Tells a client the roster's changes since `seen`, or all of the roster if that is `None`.
     pub(in crate::core::hub) fn tell_roster(&mut self, id: PeerId, seen: Option<Cursor>) {
         let (seen, body) = self.roster_update(seen, self.follows_roster(id));
         if let Some(peer) = self.sessions.get_mut(id) {
@@ -72,14 +76,15 @@ impl Cx<'_> {
         }
     }
 
+    /// Answers the requests that wait until the client has everything that it follows.
     fn answer_syncs(&mut self, id: PeerId) {
         while let Some((_, request_id)) = self.sessions.get_mut(id).and_then(|peer| peer.following.syncs.pop_front()) {
             self.answer(id, request_id, event::Synced { revision: self.journal.state.revision() });
         }
     }
 
-    /// The table's changes since `seen`, as many as fit one event, and how far they reach. No body where
-    /// nothing changed; but who begins is told even that nothing is offered.
+    /// The event with the table's changes since `seen`, up to [`DELTA_BYTES`], and the position that it reaches. There
+    /// is no event if nothing has changed, but the first one of the `whole` table is sent even if that is empty.
     fn table_update(&mut self, seen: Option<Cursor>, whole: bool) -> (Cursor, Option<Arc<str>>) {
         if let Some((to, body)) = self.updates.table.get(seen, whole) {
             return (to, Some(body));
@@ -107,7 +112,7 @@ impl Cx<'_> {
         (to, Some(body))
     }
 
-    /// The same for the roster.
+    /// The event with the roster's changes since `seen`, as [`Cx::table_update`] makes it for the table.
     fn roster_update(&mut self, seen: Option<Cursor>, whole: bool) -> (Cursor, Option<Arc<str>>) {
         if let Some((to, body)) = self.updates.roster.get(seen, whole) {
             return (to, Some(body));
@@ -132,12 +137,13 @@ impl Cx<'_> {
         (to, Some(body))
     }
 
-    /// Answers when a client has all that it follows, up to the newest revision.
+    /// Answers a request with `Synced` when the client has everything that it follows. At most [`LINK_FRAMES`] such
+    /// requests wait; a client that exceeds this is expelled.
     pub(in crate::core::hub) fn sync(&mut self, id: PeerId, request_id: &Option<Id>) -> Result<(), Failure> {
         let revision = self.journal.state.revision();
         self.look_on(id);
         let Some(peer) = self.sessions.get_mut(id) else { return Ok(()) };
-        // They wait while the client takes no updates, so they are bounded as its link is.
+        // These wait while the client takes no updates, so they have the bound of its link.
         if peer.following.syncs.len() >= LINK_FRAMES {
             self.sessions.doom(id, crate::core::hub::connections::fault(LinkFault::Overflow));
             return Ok(());
@@ -146,29 +152,29 @@ impl Cx<'_> {
         Ok(())
     }
 
-    /// Whether somebody is there, by the name as they write it.
+    /// The presence of somebody, by their name as it is written in the roster.
     pub(in crate::core::hub) fn presence(&self, name: &str) -> Presence {
         self.journal.state.roster().get(name).map_or(Presence::Offline, |client| client.state)
     }
 
-    /// An offer as everybody sees it.
+    /// An offer as clients are told it.
     pub(in crate::core::hub) fn offer(&self, owner: &str, shelved: &Shelved) -> Offer {
         self.sessions.offer(self.config, owner, shelved)
     }
 
-    /// A client by itself as a holder of a content that it offers to one person.
+    /// A client's offer of a content to one other client, with the client's key. `None` if it has no name.
     pub(in crate::core::hub) fn only_holder(&self, id: PeerId, content: &Arc<Content>) -> Option<(Offer, PublicKey)> {
         let peer = self.sessions.get(id)?;
         let shelved = Shelved { owner: Owner::Client(id), content: content.clone() };
         Some((self.offer(&peer.name.as_ref()?.name, &shelved), peer.key))
     }
 
-    /// Tells a client something that it has not asked for.
+    /// Sends a client an event that it has not asked for.
     pub(in crate::core::hub) fn tell(&mut self, id: PeerId, event: impl Into<Event>) {
         self.send(id, told_to_all(event));
     }
 
-    /// Puts a body on a client's link; one that lets too much pile up is expelled.
+    /// Sends a body over a client's link. A client whose link is full is expelled when the hub has handled its input.
     pub(in crate::core::hub) fn send(&mut self, id: PeerId, body: Arc<str>) {
         let Some(peer) = self.sessions.get_mut(id) else { return };
         match peer.link.send(self.now, body) {
@@ -180,6 +186,7 @@ impl Cx<'_> {
     }
 }
 
+/// The bytes of an event that answers no request, and so can be the same for many clients.
 pub(in crate::core::hub) fn told_to_all(event: impl Into<Event>) -> Arc<str> {
     to_json(&EventLine { seq: None, time: None, id: None, last: false, event: event.into() }).into()
 }

@@ -1,6 +1,7 @@
-//! Logins: passwords are checked elsewhere, and their failures counted in the state.
+//! Handles logins. The driver checks the passwords on other threads; the failures are counted in the state.
 //!
-//! An unknown name is treated in every way as a known one with a wrong password: it is checked, counted and locked.
+//! An unknown name is treated in every way as a known one with a wrong password: it is checked, counted and locked. So
+//! nobody can find out which accounts exist.
 
 use crate::core::hub::cx::Cx;
 use crate::core::hub::entrance::Entrance;
@@ -12,10 +13,15 @@ use crate::protocol::line::pointer_at;
 use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::{ErrorCode, Failure, Id, Network, PublicKey, Request, Timestamp, log, request};
 
-/// Failures of an address are those of many people, perhaps: so many times more are allowed.
+/// How many times more failures a network may have than a name, because many people may share it.
 const ADDRESS_FACTOR: u32 = 10;
 
 impl Entrance {
+    /// Handles `login`: checks the limits, and has the driver check the password. The answer follows in
+    /// `Hub::verified`.
+    ///
+    /// # Errors
+    /// `bad-name`, `bad-request`, `already-registered`, `locked-out`; `slow-down` if too many logins are being checked
     pub(in crate::core::hub) fn login(
         &mut self,
         cx: &mut Cx<'_>,
@@ -24,7 +30,7 @@ impl Entrance {
         request: request::Login,
     ) -> Result<(), Failure> {
         check_person(&request.name).map_err(|failure| failure.at(pointer_at("/name")))?;
-        if !(1..=PASSWORD_BYTES).contains(&request.password.0.len()) {
+        if request.password.check().is_err() {
             let message = format!("A password has 1 to {PASSWORD_BYTES} bytes.");
             return Err(Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/password")));
         }
@@ -50,8 +56,9 @@ impl Entrance {
         Ok(())
     }
 
-    /// Whose failure a wrong password would be, and how many are allowed. Who has been in with a key shows it: it is
-    /// counted by itself, so that nobody else can lock it out, from wherever they guess.
+    /// What a wrong password is counted for, and how many failures each of these may have. A key that the account knows
+    /// is counted by itself, so that nobody who guesses passwords elsewhere can lock its owner out. Any other key
+    /// counts for the name and for its network.
     fn counted(&self, cx: &Cx<'_>, key: &PublicKey, name_key: &NameKey, from: Network) -> Vec<(String, u32)> {
         let max = cx.config.logins.max_failures;
         let names = cx.journal.state.names();
@@ -63,7 +70,10 @@ impl Entrance {
         }
     }
 
-    /// No more is checked than may fail: not one after the other, and not at once.
+    /// Checks that no more passwords are checked than may fail, whether one after the other or at the same time.
+    ///
+    /// # Errors
+    /// `locked-out`, `slow-down`
     fn may_try(&self, cx: &Cx<'_>, attempt: &Attempt) -> Result<(), Failure> {
         let (failures, today, policy) = (cx.journal.state.failures(), cx.today(), &cx.config.logins);
         let locked = attempt.counted.iter().filter_map(|(whom, _)| failures.locked(whom, today, policy)).max();
@@ -79,6 +89,7 @@ impl Entrance {
         Ok(())
     }
 
+    /// A password was wrong: counts the failure, locks out if there are too many, and answers.
     pub(in crate::core::hub) fn login_failed(&self, cx: &mut Cx<'_>, attempt: Attempt) {
         let today = cx.today();
         let failed = cx.journal.state.decide_login_failed(today, &cx.config.logins, &attempt.counted);
@@ -94,16 +105,20 @@ impl Entrance {
                 failure = Failure::new(ErrorCode::BadLogin, message).wait(wait);
             }
         }
-        // Whoever knows that it failed knows that it was counted.
+        // A client that knows of the failure must not be able to crash the hub and have it uncounted.
         let Attempt { peer, request_id, .. } = attempt;
         if !cx.journal.health.is_well() {
-            // It is counted in memory, and written down when that is possible.
+            // The failure is counted in memory, and written down when the store is well again.
             return cx.refuse(peer, request_id, "login", failure);
         }
         cx.journal.commits.hold(AwaitingCommit::Refused { peer, request_id, request: "login", failure });
     }
 
-    /// Whether a client may ask anything but to be let in. At a hub of accounts, who has not logged in sees nothing.
+    /// Checks whether a client may ask anything besides entering. At a hub with accounts, a client that has not logged
+    /// in, and whose key owns no name, may not.
+    ///
+    /// # Errors
+    /// `login-required`
     pub(in crate::core::hub) fn may_ask(&self, cx: &Cx<'_>, id: PeerId, request: &Request) -> Result<(), Failure> {
         let enters = matches!(request, Request::Login(_) | Request::Register(_) | Request::Quit(_));
         let known =
@@ -114,7 +129,10 @@ impl Entrance {
         Err(login_required("This hub wants a login."))
     }
 
-    /// Whether a name may be entered without a password, by this key.
+    /// Checks whether this session's key may enter under a name without a password.
+    ///
+    /// # Errors
+    /// `login-required`, `name-taken`
     pub(in crate::core::hub) fn key_suffices(
         &self,
         cx: &Cx<'_>,
@@ -128,7 +146,7 @@ impl Entrance {
         let account = person.is_some_and(|person| person.credential.is_some());
         match (&cx.config.access, person) {
             (Access::Accounts, _) if account && owns => Ok(()),
-            // Whether there is such an account is nobody's business.
+            // An unknown account gets the same answer as a known one, so that nobody can find out which exist.
             (Access::Accounts, _) => Err(login_required("This hub wants a login.")),
             (_, None) => Ok(()),
             (_, Some(_)) if owns => Ok(()),

@@ -1,5 +1,5 @@
-//! Logins whose passwords are being checked: they are few, since each holds a password and the checkers are slow, and
-//! nobody may have so many that others must wait.
+//! Logins whose passwords are being checked. There are few at a time, because each holds a password and checking is
+//! slow, and nobody may have so many that others must wait.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,7 +8,7 @@ use crate::protocol::limits::{LOGINS_WAITING, LOGINS_WAITING_OF_ADDRESS, LOGINS_
 use crate::protocol::name::NameKey;
 use crate::protocol::{Id, Network, PublicKey};
 
-/// A login that is being checked.
+/// A login whose password is being checked.
 pub(in crate::core::hub) struct Attempt {
     pub(in crate::core::hub) peer: PeerId,
     pub(in crate::core::hub) request_id: Option<Id>,
@@ -17,19 +17,20 @@ pub(in crate::core::hub) struct Attempt {
     pub(in crate::core::hub) address: String,
     pub(in crate::core::hub) key: PublicKey,
     pub(in crate::core::hub) network: Network,
-    /// Whose failure it would be, see [`FailureRecord::whom`](crate::protocol::record::FailureRecord::whom), and how
-    /// many are allowed.
+    /// What a wrong password is counted for, see [`FailureRecord::whom`](crate::protocol::record::FailureRecord::whom),
+    /// and how many failures are allowed.
     pub(in crate::core::hub) counted: Vec<(String, u32)>,
-    /// How often names had been loaded again when it began.
+    /// The number of reloads of the names when the check began, see
+    /// [`Credentials::is_news`](super::credentials::Credentials::is_news).
     pub(in crate::core::hub) reloads: u64,
 }
 
-/// Whoever has a share of them.
+/// What has a share of the logins that may be checked at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Holder {
     Key(PublicKey),
     Network(Network),
-    /// A name, key or address whose failures are counted.
+    /// A name, key or network whose failures are counted.
     Counted(String),
 }
 
@@ -40,7 +41,7 @@ impl Attempt {
     }
 }
 
-/// Those that are under way.
+/// The logins that are being checked, by the numbers of their attempts, and how many each holder has.
 #[derive(Default)]
 pub(in crate::core::hub) struct Attempts {
     all: BTreeMap<u64, Attempt>,
@@ -76,12 +77,13 @@ impl Attempts {
         self.of.get(holder).copied().unwrap_or(0)
     }
 
-    /// How many are under way that would count as failures of somebody.
+    /// How many of the logins that are being checked would count as failures of this name, key or network.
     pub(in crate::core::hub) fn counted(&self, whom: &str) -> u32 {
         u32::try_from(self.of(&Holder::Counted(whom.to_owned()))).unwrap_or(u32::MAX)
     }
 
-    /// Whether there is room for one more from whoever makes it. This machine is everybody here, and has no share.
+    /// Whether one more login may be checked, in all and for its key and network. The hub's own machine has no limit
+    /// for its network.
     pub(in crate::core::hub) fn has_room_for(&self, attempt: &Attempt) -> bool {
         let of_network = if attempt.network.is_loopback() { 0 } else { self.of(&Holder::Network(attempt.network)) };
         self.all.len() < LOGINS_WAITING

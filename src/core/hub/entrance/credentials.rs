@@ -1,4 +1,5 @@
-//! Names, keys and passwords that are on their way between the hub and the store.
+//! Covers the time in which the hub and the store do not know the same names, keys and passwords: what the hub has
+//! recorded is on its way to the disk, and what the keeper has changed in the store has not been loaded yet.
 
 use std::collections::VecDeque;
 
@@ -11,14 +12,13 @@ use crate::protocol::record::NameRecord;
 /// What the hub knows that the store does not yet, and the other way round.
 #[derive(Default)]
 pub(in crate::core::hub) struct Credentials {
-    /// The highest number of a password that the store has told: it has told all lower ones, too.
+    /// The highest password number that the store has reported. It has then reported all lower ones, too.
     newest: u64,
-    /// How often names were loaded again.
+    /// How often the names were loaded again.
     reloads: u64,
-    /// Names and keys on their way to the disk, with the numbers of their commits: what the store tells meanwhile
-    /// does not have them.
+    /// Names and keys on their way to the disk, by their commits: what the store reports meanwhile lacks them.
     claims: VecDeque<(u64, Claim)>,
-    /// Sessions that were ended: their clients may not have heard of it.
+    /// The newest sessions that were ended by `revoke`, at most [`REVOKED_REMEMBERED`]. Their clients may not know yet.
     ended: VecDeque<PeerId>,
 }
 
@@ -35,7 +35,7 @@ impl Credentials {
         this
     }
 
-    /// Names were loaded again.
+    /// The names were loaded again.
     pub(in crate::core::hub) fn reload(&mut self, names: &[NameRecord]) {
         self.reloads += 1;
         self.see(names);
@@ -46,12 +46,12 @@ impl Credentials {
         self.newest = self.newest.max(newest.unwrap_or(0));
     }
 
-    /// How often names were loaded again.
+    /// How often the names were loaded again.
     pub(in crate::core::hub) fn reloads(&self) -> u64 {
         self.reloads
     }
 
-    /// A key is on its way to the disk as one that a name belongs to.
+    /// Notes that a key of a name is on its way to the disk, with this commit.
     pub(in crate::core::hub) fn claim(
         &mut self,
         commit: u64,
@@ -62,11 +62,12 @@ impl Credentials {
         self.claims.push_back((commit, Claim { name_key, key, credential }));
     }
 
+    /// Forgets the keys that are on disk.
     pub(in crate::core::hub) fn committed(&mut self, commit: u64) {
         while self.claims.pop_front_if(|(claimed, _)| *claimed <= commit).is_some() {}
     }
 
-    /// The keys that are on their way for a name, under the password that it has.
+    /// The keys that are on their way to the disk for a name with this password number.
     pub(in crate::core::hub) fn claimed<'a>(
         &'a self,
         name_key: &'a NameKey,
@@ -76,11 +77,12 @@ impl Credentials {
         self.claims.iter().map(|(_, claim)| claim).filter(theirs).map(|claim| claim.key)
     }
 
-    /// Whether a session was ended of late.
+    /// Whether a session was ended by `revoke` a short time ago.
     pub(in crate::core::hub) fn was_ended(&self, id: PeerId) -> bool {
         self.ended.contains(&id)
     }
 
+    /// Notes that a session was ended by `revoke`.
     pub(in crate::core::hub) fn end(&mut self, id: PeerId) {
         if self.ended.len() >= REVOKED_REMEMBERED {
             self.ended.pop_front();
@@ -88,8 +90,8 @@ impl Credentials {
         self.ended.push_back(id);
     }
 
-    /// Whether a password is newer than what the store has told of, and no names were loaded since there were so many
-    /// reloads.
+    /// Whether a password is newer than all that the store has reported. `reloads` is the number of reloads when the
+    /// check of the password began: after a further one, an unknown password is not new but outdated.
     pub(in crate::core::hub) fn is_news(&self, credential: u64, reloads: u64) -> bool {
         credential > self.newest && reloads == self.reloads
     }

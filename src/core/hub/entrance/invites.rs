@@ -1,8 +1,8 @@
-//! Invites: what lets somebody in whose key the hub does not know.
+//! Invites let in clients whose keys the hub does not know.
 //!
-//! The hub holds no invites, only which keys each has let in. When a hello shows one, the store is asked, so that an invite is good as soon as its keeper
-//! has made it, and over as soon as it is revoked. It is spent when its key takes its first name, and not by a hello, so
-//! that a program which is turned away over its name has lost nothing.
+//! The hub holds no invites, only which keys each has let in. It asks the store for each one that a hello shows; so an
+//! invite works as soon as the keeper has made it, and stops working as soon as it is revoked. It is used up when its
+//! key takes its first name, not by the hello, so that a program that is refused because of its name has lost nothing.
 
 use crate::core::hub::state::State;
 use crate::protocol::invite::InviteRecord;
@@ -12,12 +12,12 @@ use crate::protocol::{Failure, PublicKey, Timestamp};
 #[derive(Debug, Clone)]
 pub(in crate::core::hub) struct ShownInvite {
     pub(in crate::core::hub) record: InviteRecord,
-    /// It was spent for this very key before: a crash came before the key's name was kept.
+    /// The store knows it as used by this very key. This happens if the hub crashed before it kept the key's name.
     pub(in crate::core::hub) counted: bool,
 }
 
 impl ShownInvite {
-    /// Whether it lets a key in, as far as is known now.
+    /// Checks whether the invite lets a key in.
     ///
     /// # Errors
     /// `access-denied`

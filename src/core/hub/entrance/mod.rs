@@ -1,4 +1,8 @@
-//! Who may enter, and under which name: what is asked before anything changes.
+//! Decides who may enter the hub, and under which name. Everything here is checked before anything changes.
+//!
+//! A key that owns a name enters under it without a password. `accounts` handles logins, `attempts` holds those whose
+//! passwords are being checked, `invites` those that let in unknown keys; `newcomers` limits the names that one network
+//! may take; `credentials` covers the time in which the hub and the store do not know the same names and passwords.
 
 pub(in crate::core::hub) mod accounts;
 pub(in crate::core::hub) mod attempts;
@@ -23,12 +27,15 @@ pub(in crate::core::hub) struct Entrance {
     pub(in crate::core::hub) underway: Underway,
     pub(in crate::core::hub) credentials: Credentials,
     pub(in crate::core::hub) newcomers: Newcomers,
-    /// Logins that are being checked.
+    /// Logins whose passwords are being checked.
     pub(in crate::core::hub) attempts: Attempts,
 }
 
 impl Entrance {
-    /// Whether a key, and its address, may take one more name.
+    /// Checks whether a session may take a name that nobody has: its key and its network may take only so many.
+    ///
+    /// # Errors
+    /// `too-many`
     pub(in crate::core::hub) fn check_new_name(&mut self, cx: &mut Cx<'_>, id: PeerId) -> Result<(), Failure> {
         let Some(peer) = cx.sessions.get(id) else { return Ok(()) };
         let most = cx.config.limits.names_per_address;
@@ -47,7 +54,10 @@ impl Entrance {
         Ok(())
     }
 
-    /// Whether a client is free to enter; `again` is a name that it may have entered already.
+    /// Checks that a session is not registered, or about to be. `again` is a name that it may have nevertheless.
+    ///
+    /// # Errors
+    /// `already-registered`
     pub(in crate::core::hub) fn may_enter(
         &self,
         cx: &Cx<'_>,
@@ -67,7 +77,7 @@ impl Entrance {
         }
     }
 
-    /// Has it written down that a name belongs to a key.
+    /// Records that a name belongs to a key.
     pub(in crate::core::hub) fn claim_name(
         &mut self,
         cx: &mut Cx<'_>,
@@ -81,12 +91,16 @@ impl Entrance {
         self.credentials.claim(cx.journal.commits.newest(), name_key, key, credential);
     }
 
-    /// Whether this key needs an invite to come in.
+    /// Whether this key needs an invite to come in: the hub asks for invites, and the key owns no name.
     pub(in crate::core::hub) fn wants_invite(&self, cx: &Cx<'_>, key: &PublicKey) -> bool {
         cx.config.access == Access::Invite && !cx.journal.state.names().knows(key)
     }
 
-    /// Whether a session may take a name, as far as invites go: others may have spent its invite since its hello.
+    /// Checks again, when a session takes a name, that its invite is still good: others may have used it up since the
+    /// hello.
+    ///
+    /// # Errors
+    /// `access-denied`
     pub(in crate::core::hub) fn is_invited(&self, cx: &Cx<'_>, id: PeerId) -> Result<(), Failure> {
         let Some(peer) = cx.sessions.get(id) else { return Ok(()) };
         match &peer.invite {
@@ -96,7 +110,7 @@ impl Entrance {
         }
     }
 
-    /// A session's key takes its first name.
+    /// Records that a session's key has used its invite. Called when the key takes its first name.
     pub(in crate::core::hub) fn spend_invite(&self, cx: &mut Cx<'_>, id: PeerId, name: &str) {
         let Some(peer) = cx.sessions.get(id).filter(|_| cx.config.access == Access::Invite) else { return };
         let (key, Some(shown)) = (peer.key, &peer.invite) else { return };
@@ -105,14 +119,14 @@ impl Entrance {
         self.invite_spent(cx, id, name);
     }
 
-    /// What a session has shown to come in is spent.
+    /// Removes the invite that a session has shown, because it is recorded as used, and logs this.
     pub(in crate::core::hub) fn invite_spent(&self, cx: &mut Cx<'_>, id: PeerId, name: &str) {
         let Some(shown) = cx.sessions.get_mut(id).and_then(|peer| peer.invite.take()) else { return };
         cx.log(log::InviteSpent { invite: shown.record.name, name: name.to_owned() });
     }
 }
 
-/// The name is somebody else's.
+/// The failure for a name that belongs to somebody else.
 pub(in crate::core::hub) fn name_taken(name: &str) -> Failure {
     Failure::new(ErrorCode::NameTaken, format!("The name {name} is taken.")).at(pointer_at("/name"))
 }

@@ -1,4 +1,5 @@
-//! How many names an address has taken of late: a name stays for ever, and keys cost nothing.
+//! Counts the new names that each network has taken within a day. Names last for ever and keys cost nothing, so the
+//! number is limited.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -7,22 +8,22 @@ use crate::core::time::Time;
 use crate::protocol::Network;
 use crate::protocol::limits::NEWCOMERS_COUNTED;
 
-/// For how long a new name counts for its address.
+/// Time for which a new name counts for its network.
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// The new names of each address.
+/// The new names of each network; of more than [`NEWCOMERS_COUNTED`] in all, the oldest are forgotten.
 #[derive(Default)]
 pub(in crate::core::hub) struct Newcomers {
-    /// Who has taken one, in the order of time.
+    /// The networks that have taken a name, oldest first.
     taken: VecDeque<(Time, Network)>,
     of: HashMap<Network, usize>,
 }
 
 impl Newcomers {
-    /// A name was taken.
+    /// Counts a new name.
     pub(in crate::core::hub) fn add(&mut self, now: Time, network: Network) {
         self.forget(now);
-        // This machine is everybody here, and has no share.
+        // All users of the hub's own machine share its address, so it has no limit.
         if network.is_loopback() {
             return;
         }
@@ -33,7 +34,7 @@ impl Newcomers {
         *self.of.entry(network).or_default() += 1;
     }
 
-    /// How many names an address has taken within a day.
+    /// How many names a network has taken within a day.
     pub(in crate::core::hub) fn count(&mut self, now: Time, network: Network) -> usize {
         self.forget(now);
         self.of.get(&network).copied().unwrap_or(0)

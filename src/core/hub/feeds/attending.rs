@@ -1,4 +1,4 @@
-//! When people are here: what is said to everybody meanwhile is for them.
+//! Records when each person is here: the messages to the lobby that are sent meanwhile are for them.
 
 use crate::core::hub::PeerId;
 use crate::core::hub::cx::Cx;
@@ -14,7 +14,8 @@ impl Feeds {
         self.attend(cx, name, |attendance| attendance.begins(newest));
     }
 
-    /// Somebody was here before, and the session of then is lost: they have everything up to this number.
+    /// A client that was here before its session was lost has registered again: what was sent after the message number
+    /// `received` is for its user, too.
     pub(in crate::core::hub) fn was_there(&mut self, cx: &mut Cx<'_>, id: PeerId, received: u64) {
         let peer = cx.sessions.get(id).filter(|peer| peer.past.returns);
         if let Some(name) = peer.and_then(|peer| peer.name.as_ref()).map(|name| name.name_key.clone()) {
@@ -28,6 +29,7 @@ impl Feeds {
         self.attend(cx, name, |attendance| attendance.ends(newest));
     }
 
+    /// Changes when somebody was here, and records it if it differs.
     fn attend(&mut self, cx: &mut Cx<'_>, name: &NameKey, change: impl FnOnce(&mut Attendance)) {
         let Some(reader) = cx.journal.state.mail().reader(name) else { return };
         let mut attendance = reader.attendance.clone();

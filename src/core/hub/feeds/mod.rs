@@ -1,8 +1,14 @@
-//! What is said reaches who it is for: in order, each message once, no more than their user can take.
+//! Delivers messages: each one to everybody it is for, in order, once, and no faster than their programs confirm.
 //!
-//! A client that has registered says with its first `received` up to which number its user has everything. From
-//! there it is fed: by what is said from then on, as long as it keeps up, and otherwise by what the hub remembers or
-//! the store has. The hub never waits for it and keeps nothing for it in memory but what is on its way.
+//! A client that has registered reports with its first `received` up to which number its user has everything, which
+//! opens its feed (`sessions::feed`). From then on it gets each message as soon as it is on disk, while it keeps up. A
+//! client that does not keep up, or was away, gets what it lacks from the newest messages in memory ([`Recent`]) or
+//! from the store. The hub never waits for a client, and keeps nothing for it in memory except the numbers of what is
+//! on its way.
+//!
+//! [`Feeds`] owns the newest messages, the senders that wait for a receipt, and who has received more than is written
+//! down. `proposing` carries out the requests that change the state; `attending` records when people are here for the
+//! lobby's messages.
 
 pub(in crate::core::hub) mod attending;
 pub(in crate::core::hub) mod proposing;
@@ -23,22 +29,22 @@ use crate::protocol::record::{Destination, Inbox, Query, Record, StoredMessage};
 use crate::protocol::wire::Received;
 use crate::protocol::{Event, EventLine, Id, Timestamp, event, log, to_json};
 
-/// How long it may be before it is on disk what somebody has received. What is forgotten in a crash is sent again,
-/// and the client, who knows better, drops it.
+/// Time until it is written down what people have received. What a crash loses of this is sent again, and the client
+/// drops it by its number.
 const FLUSH: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// What is fed to clients: what was said, and who has it.
+/// The newest messages, and what is known of their delivery.
 pub(in crate::core::hub) struct Feeds {
     recent: Recent,
-    /// Senders who wait to hear whether their message has arrived, by its number.
+    /// Senders whose answers wait until the receiver has confirmed the message, by the message's number.
     pub(in crate::core::hub) awaiting: BTreeMap<u64, Awaiting>,
-    /// Who has received more than is written down.
+    /// People who have received more than is written down.
     unsaved: BTreeSet<NameKey>,
-    /// When that is written down.
+    /// When that is written down; `None` if all is, or the store is in trouble.
     flush_at: Option<Time>,
 }
 
-/// The sender of a message waits to hear whether it has arrived.
+/// A sender whose answer waits until the receiver has confirmed the message.
 pub(in crate::core::hub) struct Awaiting {
     pub(in crate::core::hub) peer: PeerId,
     pub(in crate::core::hub) request_id: Option<Id>,
@@ -48,7 +54,7 @@ pub(in crate::core::hub) struct Awaiting {
 }
 
 impl Feeds {
-    /// `newest` is the newest message of earlier runs.
+    /// `newest` is the newest message of earlier runs; 0 if there is none.
     pub(in crate::core::hub) fn new(newest: u64) -> Self {
         Self { recent: Recent::new(newest), awaiting: BTreeMap::new(), unsaved: BTreeSet::new(), flush_at: None }
     }
@@ -58,17 +64,17 @@ impl Feeds {
         self.recent.newest
     }
 
-    /// The newest of those that were to everybody.
+    /// The newest message to the lobby that is on disk.
     pub(in crate::core::hub) fn newest_to_all(&self) -> u64 {
         self.recent.newest_to_all
     }
 
-    /// When the sender of a message is answered although nobody has said that it has arrived.
+    /// When the oldest waiting sender is answered without a receipt.
     pub(in crate::core::hub) fn receipt_due(&self) -> Option<Time> {
         self.awaiting.values().next().map(|awaiting| awaiting.deadline)
     }
 
-    /// Nobody has said in time that a message has arrived.
+    /// The receiver has not confirmed a message in time: answers its sender that it is stored.
     pub(in crate::core::hub) fn receipt_is_late(&mut self, cx: &mut Cx<'_>) {
         if let Some(late) = self.awaiting.first_entry().filter(|first| first.get().deadline <= cx.now) {
             let (number, awaiting) = late.remove_entry();
@@ -76,24 +82,25 @@ impl Feeds {
         }
     }
 
-    /// When it is written down who has received what.
+    /// When it is written down what people have received.
     pub(in crate::core::hub) fn flush_due(&self) -> Option<Time> {
         self.flush_at
     }
 
-    /// The store writes again: what has waited is written down.
+    /// The store writes again: writes down soon what could not be written meanwhile.
     pub(in crate::core::hub) fn flush_soon(&mut self, now: Time) {
         if !self.unsaved.is_empty() {
             self.flush_at = Some(now);
         }
     }
 
-    /// How much waits.
+    /// The sizes of the collections, for `Hub::counts`.
     pub(in crate::core::hub) fn counts(&self) -> [(&'static str, usize); 2] {
         [("awaiting", self.awaiting.len()), ("unsaved", self.unsaved.len())]
     }
 
-    /// The user of a client has everything up to a number. The first time, this opens the feed.
+    /// Handles `received`: the client's user has everything up to a number, except what is listed. The first one opens
+    /// the feed.
     pub(in crate::core::hub) fn received(&mut self, cx: &mut Cx<'_>, id: PeerId, received: Received) {
         // An implausible list of gaps means that the client has lost its state: everything is sent again.
         let known = received.except.len() <= FEED_MESSAGES && received.except.is_sorted();
@@ -105,9 +112,9 @@ impl Feeds {
         match &mut peer.feed {
             Some(_) => self.confirm(cx, id, &received),
             None => {
-                // A number that is yet to come was given by another store: one that was lost, say.
+                // A number that no message has yet comes from another store, for example one that was lost.
                 let had = if received.received <= newest { received } else { Received::default() };
-                // What it had in a run of ours that was killed has not been counted as received yet.
+                // The user may have received messages in a run that was killed before it wrote that down.
                 let (back_to, up_to) = (had.received, had.all_up_to());
                 peer.feed = Some(Feed::new(before, had));
                 self.has_received(cx, &name.name_key, up_to);
@@ -117,6 +124,8 @@ impl Feeds {
         self.catch_up(cx, id);
     }
 
+    /// Takes a client's confirmation: notes what its user has received, and tells the senders of the messages that were
+    /// to this user alone.
     fn confirm(&mut self, cx: &mut Cx<'_>, id: PeerId, received: &Received) {
         let newest = self.recent.newest;
         let Some(peer) = cx.sessions.get_mut(id) else { return };
@@ -130,8 +139,9 @@ impl Feeds {
         }
     }
 
-    /// A client that keeps up and has confirmed everything needs nothing up to the newest message any more, also not
-    /// what was not for it when it was said: it must not come later, when nobody is blocked any more, say.
+    /// Notes that the user of a client that has confirmed everything needs nothing up to the newest message, also not
+    /// what was not for them when it was sent. Otherwise they would get it later, for example after they have unblocked
+    /// its sender.
     pub(in crate::core::hub) fn settle(&mut self, cx: &mut Cx<'_>, id: PeerId) {
         let newest = self.recent.newest;
         let Some(peer) = cx.sessions.get(id) else { return };
@@ -143,7 +153,8 @@ impl Feeds {
         self.has_received(cx, &name_key, newest);
     }
 
-    /// A message to one person has arrived: its sender learns of it, in the answer if that is still awaited.
+    /// A message to one person has arrived: its sender learns this from the answer if that still waits, otherwise from
+    /// an event.
     fn arrived(&mut self, cx: &mut Cx<'_>, number: u64, from: &NameKey, to: &str) {
         if let Some(awaiting) = self.awaiting.remove(&number) {
             return self.answer_awaiting(cx, number, awaiting, 1);
@@ -154,6 +165,7 @@ impl Feeds {
         }
     }
 
+    /// Answers the sender of a message to one person. `delivered` is 1 if it has arrived, otherwise 0.
     pub(in crate::core::hub) fn answer_awaiting(
         &mut self,
         cx: &mut Cx<'_>,
@@ -167,7 +179,8 @@ impl Feeds {
         cx.answer(peer, request_id, acked);
     }
 
-    /// Somebody has everything up to a number. It is written down with others, a little later.
+    /// Notes that somebody has received everything up to a number. This is written down together with others', after at
+    /// most [`FLUSH`].
     fn has_received(&mut self, cx: &mut Cx<'_>, name_key: &NameKey, number: u64) {
         if number <= cx.journal.state.mail().received(name_key) {
             return;
@@ -179,7 +192,7 @@ impl Feeds {
         }
     }
 
-    /// Has it written down who has received what.
+    /// Writes down what people have received, unless the store is in trouble.
     pub(in crate::core::hub) fn flush_received(&mut self, cx: &mut Cx<'_>) {
         self.flush_at = None;
         if !cx.journal.health.is_well() {
@@ -192,7 +205,8 @@ impl Feeds {
         }
     }
 
-    /// Something has been said: whoever keeps up gets it now. Says whether the one it is for alone did.
+    /// Sends a message that is on disk to all clients that it is for and that keep up. For a message to one person,
+    /// returns whether it was sent.
     pub(in crate::core::hub) fn post(
         &mut self,
         cx: &mut Cx<'_>,
@@ -215,6 +229,7 @@ impl Feeds {
         fed
     }
 
+    /// Sends a message to a client if its feed is live. Returns whether it did.
     fn feed(&mut self, cx: &mut Cx<'_>, id: PeerId, post: &Post) -> bool {
         if !cx.sessions.feed_mut(id).is_some_and(|feed| feed.takes_live(post.number)) {
             return false;
@@ -223,6 +238,7 @@ impl Feeds {
         true
     }
 
+    /// Sends a message to a client. If the user has it already, it only counts as arrived.
     fn push(&mut self, cx: &mut Cx<'_>, id: PeerId, post: &Post) {
         let Some(peer) = cx.sessions.get_mut(id) else { return };
         let (Some(feed), Some(name)) = (&mut peer.feed, &peer.name) else { return };
@@ -237,7 +253,8 @@ impl Feeds {
         cx.send(id, post.body.clone());
     }
 
-    /// Gives a client what it does not have, as far as it can take it.
+    /// Sends a client the messages that it lacks, as far as there is room: from memory if all of them are there,
+    /// otherwise the store is asked first.
     fn catch_up(&mut self, cx: &mut Cx<'_>, id: PeerId) {
         let Some(peer) = cx.sessions.get(id) else { return };
         let (Some(feed), Some(name)) = (&peer.feed, &peer.name) else { return };
@@ -264,6 +281,7 @@ impl Feeds {
         }
     }
 
+    /// The query for the messages that somebody lacks.
     fn inbox(&self, cx: &Cx<'_>, name_key: &NameKey, feed: &Feed) -> Inbox {
         let rooms = cx.journal.state.rooms();
         let since = |room: u64| Some((room, rooms.membership(room, name_key)?.since));
@@ -279,7 +297,8 @@ impl Feeds {
         }
     }
 
-    /// The store has read what somebody does not have.
+    /// The store has answered the query for the messages that a client lacks in its visit `number`: sends them. `kept`
+    /// is complete up to message `as_of`, unless there are `more`.
     pub(in crate::core::hub) fn inbox_read(
         &mut self,
         cx: &mut Cx<'_>,
@@ -290,7 +309,7 @@ impl Feeds {
         more: bool,
     ) {
         let Some(peer) = cx.sessions.get_mut(id) else { return };
-        // They may have left and come back meanwhile.
+        // The client may have left and registered again meanwhile.
         if peer.name.as_ref().is_none_or(|name| name.number != number) {
             return;
         }
@@ -299,7 +318,7 @@ impl Feeds {
         let mut more = more;
         for kept in kept {
             if !cx.sessions.feed_mut(id).is_some_and(|feed| feed.has_room()) {
-                // The store counts texts as they were said. The rest is read again.
+                // The store counts the bytes of texts, and the feed those of events. The rest is read again.
                 more = true;
                 break;
             }
@@ -316,7 +335,8 @@ impl Feeds {
         self.catch_up(cx, id);
     }
 
-    /// Whether a message is for the user of a client. One that is withheld from them is: their program takes it.
+    /// Whether a message is for the user of a client. One that is withheld from them is, too: their program confirms
+    /// it.
     fn is_for(&self, cx: &Cx<'_>, id: PeerId, post: &Post) -> bool {
         let Some(peer) = cx.sessions.get(id) else { return false };
         let (Some(name), Some(_)) = (&peer.name, &peer.feed) else { return false };
@@ -334,7 +354,7 @@ impl Feeds {
         }
     }
 
-    /// A message as clients are told it; `room` is the name of its room, if that may be gone.
+    /// A message as clients are told it. `room` is the name of its room, if that may be gone by now.
     fn post_of(&self, cx: &Cx<'_>, message: &StoredMessage, room: Option<String>) -> Post {
         let StoredMessage { number, sent, from, from_key, text, .. } = message.clone();
         let (target, event): (Target, Event) = match &message.destination {
@@ -353,7 +373,7 @@ impl Feeds {
         };
         let line = EventLine { seq: None, time: None, id: None, last: false, event };
         let body: Arc<str> = to_json(&line).into();
-        // What is sent, and not what was said: a text may become six times as long.
+        // The size of the event, not of the text, which may be six times as long when it is escaped.
         Post { number, from: from_key, target, bytes: body.len(), body }
     }
 }

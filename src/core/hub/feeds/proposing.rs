@@ -1,7 +1,9 @@
-//! What clients propose: judged by the state, and told when it is on disk.
+//! Carries out the requests that change the state: messages, blocks and rooms.
 //!
-//! A proposal that comes of a request is told from all others by the name of its program and its number there. Whoever
-//! asks again, because the hub or the connection died before the answer came, is answered as before: the store knows.
+//! Each becomes a [`Proposal`], which the state judges at once. If it is accepted, its records are applied and
+//! persisted, and the request is answered when they are on disk. The proposal carries a key of the client's process and
+//! the request's number. A client that asks again, because the hub or its connection died before the answer came, gets
+//! the earlier answer from the store; nothing is done twice.
 
 use crate::core::hub::PeerId;
 use crate::core::hub::cx::Cx;
@@ -13,11 +15,14 @@ use crate::protocol::name::{NameKey, is_lobby};
 use crate::protocol::record::{AnswerRecord, Destination, IdempotencyKey, PastAnswer, Query, StoredMessage};
 use crate::protocol::wire::Ask;
 use crate::protocol::{
-    ErrorCode, Event, EventLine, Failure, Id, Network, Record, Request, RequestLine, Timestamp, event, log, to_json,
+    ErrorCode, Event, EventLine, Failure, Id, Network, Record, RequestLine, Timestamp, event, log, to_json,
 };
 
 impl Feeds {
-    /// Judges what a client asks. No answer now means that it comes when it is on disk.
+    /// Judges what a client asks. `Ok(None)` means that the answer comes when the records are on disk.
+    ///
+    /// # Errors
+    /// Why the state refuses it, or why the store cannot keep it. Nothing has changed then.
     pub(in crate::core::hub) fn propose(
         &mut self,
         cx: &mut Cx<'_>,
@@ -31,7 +36,7 @@ impl Feeds {
             return self.answer_again(cx, &author, &proposal, past).map(Some);
         }
         if matches!(proposal, Proposal::Unblock(_)) {
-            // What was withheld until now stays so.
+            // Messages that were withheld until now stay withheld, so they count as received before the block ends.
             self.settle(cx, id);
             self.flush_received(cx);
         }
@@ -52,7 +57,7 @@ impl Feeds {
         }
     }
 
-    /// Has the records of a decision written down; the answer follows when they are on disk.
+    /// Applies and persists the records of a decision. The answer waits until they are on disk.
     fn carry(&mut self, cx: &mut Cx<'_>, id: PeerId, request_id: &Option<Id>, author: &Author, decision: Decision) {
         let (answer, notice) = match decision.outcome {
             Outcome::Said => {
@@ -72,6 +77,7 @@ impl Feeds {
         cx.hold_answer(id, request_id, answer, notice);
     }
 
+    /// Applies and persists a message. It is sent, and its sender answered, when it is on disk.
     fn say(&mut self, cx: &mut Cx<'_>, peer: PeerId, request_id: &Option<Id>, record: Record) {
         let Record::Message(message) = &record else { return };
         let message = message.clone();
@@ -90,6 +96,7 @@ impl Feeds {
         cx.journal.commits.hold(AwaitingCommit::Said { message: Box::new(message), room, peer, request_id });
     }
 
+    /// The answer to a repeated request, from what the store knows of its first time.
     fn answer_again(
         &self,
         cx: &Cx<'_>,
@@ -118,7 +125,7 @@ impl Feeds {
             Proposal::Say(_) | Proposal::Broadcast(_) => {
                 Ok(acked_to_many(cx, &author.name_key, number, sent, &Destination::Lobby, None))
             }
-            // Its number was that of a message before: no client of ours does that.
+            // The request has the number of an earlier message, which no client of ours does.
             Proposal::Block(_)
             | Proposal::Unblock(_)
             | Proposal::RoomCreate(_)
@@ -128,7 +135,7 @@ impl Feeds {
         }
     }
 
-    /// A message is on disk: it goes to whom it is for, and its sender is answered.
+    /// A message is on disk: sends it to those it is for, and answers its sender.
     pub(in crate::core::hub) fn said(
         &mut self,
         cx: &mut Cx<'_>,
@@ -147,6 +154,8 @@ impl Feeds {
         cx.answer(peer, request_id, acked);
     }
 
+    /// Answers the sender of a message to one person: when the receiver confirms it, at the latest after the ack
+    /// timeout; or at once if it was not sent to the receiver.
     fn said_to_one(
         &mut self,
         cx: &mut Cx<'_>,
@@ -177,7 +186,10 @@ impl Feeds {
     }
 }
 
-/// Whoever is registered, as who proposes something.
+/// The registered client that proposes something.
+///
+/// # Errors
+/// `not-registered`
 fn author(cx: &Cx<'_>, id: PeerId, request_id: &Option<Id>) -> Result<Author, Failure> {
     let peer = cx.sessions.get(id).ok_or(ErrorCode::NotRegistered)?;
     let name = peer.name.as_ref().ok_or(ErrorCode::NotRegistered)?;
@@ -186,20 +198,21 @@ fn author(cx: &Cx<'_>, id: PeerId, request_id: &Option<Id>) -> Result<Author, Fa
     Ok(Author { name, name_key, key, network, idempotency_key: idempotency_key(cx, id, request_id) })
 }
 
-/// By what a request is told from all others; one that cannot be is told by what it will be the next of.
+/// The key that distinguishes a request from all others. A request without one gets the number that the next message
+/// will have.
 fn idempotency_key(cx: &Cx<'_>, id: PeerId, request_id: &Option<Id>) -> IdempotencyKey {
     let key = cx.sessions.get(id).and_then(|peer| peer.past.idempotency_key(request_id));
     let next = || (cx.journal.state.mail().last() + 1) as i64;
     key.unwrap_or_else(|| IdempotencyKey { instance: String::new(), ask: next() })
 }
 
-/// Whether the store has to be asked first what is known of a request. What comes after the first of them keeps its
-/// place.
+/// Whether the store must first be asked for the client's earlier answers, because this request may be a repetition. If
+/// so, the query is sent, and the requests after this one wait.
 pub(in crate::core::hub) fn must_recall(cx: &mut Cx<'_>, id: PeerId, ask: &Ask) -> bool {
     let Ask::Request(RequestLine { id: request_id, request }) = ask else { return false };
     let Some(peer) = cx.sessions.get_mut(id) else { return false };
     let Some(name) = &peer.name else { return false };
-    if !is_kept(request) || !peer.past.is_repeated(request_id) || !peer.past.begin_recall() {
+    if !request.rules().keeps_outcome || !peer.past.is_repeated(request_id) || !peer.past.begin_recall() {
         return false;
     }
     let query = Query::PastAnswers { instance: peer.past.instance.clone(), name_key: name.name_key.clone() };
@@ -207,7 +220,7 @@ pub(in crate::core::hub) fn must_recall(cx: &mut Cx<'_>, id: PeerId, ask: &Ask) 
     true
 }
 
-/// The answer to what was said to everybody or in a room.
+/// The answer to a message to the lobby or to a room: how many people get it, and how many block its sender.
 fn acked_to_many(
     cx: &Cx<'_>,
     me: &NameKey,
@@ -220,7 +233,7 @@ fn acked_to_many(
         let peer = cx.sessions.named(name).and_then(|id| cx.sessions.get(id)).filter(|peer| peer.conn.is_some());
         peer.and_then(|peer| Some(peer.name.as_ref()?.entered))
     };
-    // Whoever has come since, when this is asked again, does not get it.
+    // If this answers a repeated request, people who came after the message do not get it and are not counted.
     let (to, room, blocked, delivered) = match destination {
         Destination::Room(room) => {
             let members = cx.journal.state.rooms().members(*room).filter(|(_, member)| member.since < number);
@@ -242,7 +255,7 @@ fn acked_to_many(
     event::MessageAcked { number, sent, to, room, stored: true, delivered: delivered as u64, blocked }.into()
 }
 
-/// An answer as it is written down with what it is about, so that asking again is answered the same.
+/// The record with the answer to a request, so that a repetition gets the same one. `None` if the request has no key.
 fn answered(author: &Author, answer: &Event) -> Option<Record> {
     if author.idempotency_key.instance.is_empty() {
         return None;
@@ -250,20 +263,4 @@ fn answered(author: &Author, answer: &Event) -> Option<Record> {
     let line = EventLine { seq: None, time: None, id: None, last: true, event: answer.clone() };
     let (name_key, idempotency_key) = (author.name_key.clone(), author.idempotency_key.clone());
     Some(Record::Answered(AnswerRecord { name_key, idempotency_key, answer: to_json(&line) }))
-}
-
-/// Whether the outcome of a request is kept on disk: such a one must not be carried out twice.
-fn is_kept(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::Message(_)
-            | Request::Broadcast(_)
-            | Request::Say(_)
-            | Request::Block(_)
-            | Request::Unblock(_)
-            | Request::RoomCreate(_)
-            | Request::RoomJoin(_)
-            | Request::RoomInvite(_)
-            | Request::RoomLeave(_)
-    )
 }

@@ -1,4 +1,4 @@
-//! The newest messages, for clients that are a little behind.
+//! The newest messages in memory, for clients that are slightly behind.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,34 +6,37 @@ use std::sync::Arc;
 use crate::protocol::limits::{RECENT_BYTES, RECENT_MESSAGES};
 use crate::protocol::name::NameKey;
 
-/// Something that was said, and is on disk.
+/// A message that is on disk, as clients are told it.
 pub(in crate::core::hub) struct Post {
     pub(in crate::core::hub) number: u64,
-    /// Who said it.
+    /// The sender.
     pub(in crate::core::hub) from: NameKey,
     pub(in crate::core::hub) target: Target,
+    /// The event, as it is sent.
     pub(in crate::core::hub) body: Arc<str>,
+    /// Its size, in bytes.
     pub(in crate::core::hub) bytes: usize,
 }
 
-/// Whom it is for.
+/// Whom a message is for.
 pub(in crate::core::hub) enum Target {
     Lobby,
     Room(u64),
-    /// Somebody, by the key of their name.
+    /// One person.
     Person(NameKey),
 }
 
-/// The newest that was said.
+/// The newest messages: at most [`RECENT_MESSAGES`] and [`RECENT_BYTES`].
 #[derive(Default)]
 pub(in crate::core::hub) struct Recent {
     posts: VecDeque<Arc<Post>>,
     bytes: usize,
-    /// Everything after this number is here.
+    /// Every message with a higher number is here.
     after: u64,
     /// The newest message that is on disk.
     pub(in crate::core::hub) newest: u64,
-    /// The newest of those that were to everybody; of what was said before the hub started, the newest may be.
+    /// The newest message to the lobby that is on disk. For messages of earlier runs this is not known, so the newest
+    /// of all counts.
     pub(in crate::core::hub) newest_to_all: u64,
 }
 
@@ -56,7 +59,7 @@ impl Recent {
         }
     }
 
-    /// What is here after a number, if that is everything.
+    /// The messages after a number; `None` if some of them are not here any more.
     pub(in crate::core::hub) fn since(&self, number: u64) -> Option<impl Iterator<Item = &Arc<Post>>> {
         let start = self.posts.partition_point(|post| post.number <= number);
         (number >= self.after).then(|| self.posts.range(start..))

@@ -1,4 +1,4 @@
-//! What is done with very many offers, so many at a time that others need not wait for it.
+//! Changes that concern very many offers of one client, carried out in portions, so that other clients do not wait.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,39 +10,39 @@ use crate::core::hub::files::Files;
 use crate::core::hub::state::{Owner, Shelved};
 use crate::core::time::Time;
 
-/// How many offers are looked at in one go.
+/// The number of offers that are changed in one portion.
 const AT_ONCE: usize = 1_024;
 
-/// How long others have their turn before the next of them are.
+/// Time between two portions, in which the hub handles other inputs.
 const TURN: Duration = Duration::from_millis(1);
 
-/// What is still to be done.
+/// The changes that are not complete, in turn.
 #[derive(Default)]
 pub(in crate::core::hub) struct Chores {
     waiting: VecDeque<Chore>,
-    /// When it goes on.
+    /// When the next portion is due.
     due: Option<Time>,
 }
 
-/// Something to do with offers of a client.
+/// A change of the offers of one client.
 struct Chore {
     kind: Kind,
     client: PeerId,
-    /// The name under which it offered them.
+    /// The name under which the client offered them.
     owner: String,
     files: Vec<Arc<str>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// The client is gone, or has given up its name: they leave the table.
+    /// The client has left, or has given up its name: its offers leave the table.
     Left,
-    /// The client is reached somewhere else: they are told anew.
+    /// The client has another address: its offers are told anew.
     Moved,
 }
 
 impl Chores {
-    /// When there is something to do.
+    /// When the next portion is due; `None` if there is none.
     pub(in crate::core::hub) fn due(&self) -> Option<Time> {
         self.due
     }
@@ -53,7 +53,7 @@ impl Chores {
 }
 
 impl Files {
-    /// A client's offers leave with it.
+    /// Removes the offers of a client that has left; the first portion at once.
     pub(in crate::core::hub) fn offers_left(
         &mut self,
         cx: &mut Cx<'_>,
@@ -64,7 +64,7 @@ impl Files {
         self.take_chore(cx, Chore { kind: Kind::Left, client, owner: owner.to_owned(), files });
     }
 
-    /// A client's offers are served somewhere else.
+    /// Tells the offers of a client anew, because it has another address; the first portion at once.
     pub(in crate::core::hub) fn offers_moved(
         &mut self,
         cx: &mut Cx<'_>,
@@ -83,7 +83,7 @@ impl Files {
         }
     }
 
-    /// Goes on with what waits.
+    /// Carries out the next portion of the change that has waited longest.
     pub(in crate::core::hub) fn go_on_with_chores(&mut self, cx: &mut Cx<'_>) {
         if let Some(mut chore) = self.chores.waiting.pop_front() {
             self.do_some(cx, &mut chore);
@@ -99,7 +99,8 @@ impl Files {
         let mut some = files.split_off(files.len().saturating_sub(AT_ONCE));
         match kind {
             Kind::Left => {
-                // What it offers under that name by cx.now, or somebody else does, stays.
+                // An offer stays if the client has offered the file again meanwhile, or if another client offers it
+                // under the name.
                 some.retain(|file| {
                     self.offered_by(cx, *client, owner, file).is_none() && self.lists(cx, *client, owner, file)
                 });
@@ -115,13 +116,13 @@ impl Files {
         }
     }
 
-    /// What a client offers under a name.
+    /// What a client offers now under this name and file.
     fn offered_by(&self, cx: &Cx<'_>, client: PeerId, owner: &str, file: &str) -> Option<Shelved> {
         let content = cx.journal.state.table().offered(client, owner, file)?;
         Some(Shelved { owner: Owner::Client(client), content: content.clone() })
     }
 
-    /// Whether the table has an offer as that of a client.
+    /// Whether the table has this offer as one of this client.
     fn lists(&self, cx: &Cx<'_>, client: PeerId, owner: &str, file: &str) -> bool {
         cx.journal
             .state

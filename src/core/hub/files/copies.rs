@@ -1,4 +1,7 @@
-//! What the hub serves itself: its own shelf, and copies of what others offer with `--keep`.
+//! The files that the hub serves itself: its own, and the copies that it keeps of clients' files (`offer --keep`).
+//!
+//! Which copies exist and are wished is part of the state. [`Copies`] knows what this machine does about it: whose
+//! bytes are on disk, which copies wait, and which are being fetched.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,25 +19,25 @@ use crate::protocol::record::{CopyRecord, Record};
 use crate::protocol::types::Content;
 use crate::protocol::{ContentHash, ErrorCode, Failure, event, log};
 
-/// How many copies are made at a time.
+/// The number of copies that are made at the same time.
 const AT_ONCE: usize = 2;
 
-/// What is being done on this machine for the copies of the state.
+/// What this machine does for the copies of the state.
 #[derive(Default)]
 pub(in crate::core::hub) struct Copies {
-    /// The contents whose bytes are on disk. Those from before are looked for first.
+    /// The contents whose bytes are on disk. After a start, those of earlier runs are added as the driver finds them.
     on_disk: BTreeSet<Body>,
-    /// Copies to make, by their owners, who take turns, and by the numbers of their wishes. Whatever is being made that
-    /// nobody wishes any more is void.
+    /// The copies to make, by client and by the number of the wish. Clients take turns.
     queue: BTreeMap<PeerId, BTreeMap<u64, Making>>,
-    /// Whose turn it was.
+    /// The client whose turn was last.
     turn: PeerId,
+    /// The copies that are being fetched. One whose wish is gone by then is discarded.
     making: BTreeMap<u64, Making>,
 }
 
-/// A copy that is not there yet.
+/// A copy that does not exist yet.
 struct Making {
-    /// Who offers it, and wants to hear of it.
+    /// The client that offers the file, and is told whether it is kept.
     peer: PeerId,
     owner: String,
     content: Arc<Content>,
@@ -47,7 +50,7 @@ impl Making {
 }
 
 impl Copies {
-    /// The next copy to make: owners take turns.
+    /// The next copy to make: clients take turns.
     fn next(&mut self) -> Option<(u64, Making)> {
         let after = self.queue.range(self.turn + 1..).next().map(|(peer, _)| *peer);
         let peer = after.or_else(|| self.queue.keys().next().copied())?;
@@ -69,18 +72,19 @@ impl Copies {
         [("queued copies", self.queue.len()), ("copies", self.making.len())]
     }
 
-    /// Whether the bytes of a content are on disk, whatever its size is said to be.
+    /// Whether the bytes of this hash are on disk, whatever size their offer claims.
     fn is_hash_on_disk(&self, hash: ContentHash) -> bool {
         self.on_disk.range((hash, 0)..=(hash, u64::MAX)).next().is_some()
     }
 }
 
+/// Removes the wish for a copy.
 fn unwish(cx: &mut Cx<'_>, (owner, file): CopyKey) {
     cx.journal.state.apply_of_session(&SessionRecord::CopyUnwished { owner, file });
 }
 
 impl Files {
-    /// The bytes of copies from before are there, so many: these are offered, unless their owners do so.
+    /// The bytes of copies are on disk, with this size: lists those whose owners do not offer them now.
     pub(in crate::core::hub) fn copy_found(&mut self, cx: &mut Cx<'_>, hash: ContentHash, size: u64) {
         if cx.config.files.is_none() {
             return;
@@ -99,7 +103,12 @@ impl Files {
         }
     }
 
-    /// The content of a copy that can be served.
+    /// Whether the bytes of a copy with this content are on disk.
+    pub(in crate::core::hub) fn has_copy_of(&self, content: &Content) -> bool {
+        self.copies.on_disk.contains(&body(content))
+    }
+
+    /// The content of a copy whose bytes are on disk.
     pub(in crate::core::hub) fn servable_copy(
         &self,
         cx: &Cx<'_>,
@@ -110,12 +119,13 @@ impl Files {
         content.filter(|content| self.copies.on_disk.contains(&body(content))).cloned()
     }
 
-    /// A client wants a copy kept of what it offers.
+    /// A client wants a copy of its offer kept: queues it, or tells the client why not. If the copy exists already, the
+    /// client is told when that is on disk.
     pub(in crate::core::hub) fn keep_copy(&mut self, cx: &mut Cx<'_>, id: PeerId, content: &Arc<Content>) {
         let Ok(me) = cx.sessions.me(id) else { return };
         let there = self.servable_copy(cx, &me.name_key, &content.file).is_some_and(|kept| kept.hash == content.hash);
         if there && cx.config.files.is_some() && cx.journal.health.is_well() {
-            // Noted again, and told when that is on disk: the first note may not be there yet.
+            // The first record may not be on disk yet, so it is recorded again, and told when that is on disk.
             return self.note_copy(cx, id, me.name_key, me.name, content.clone());
         }
         let wished = cx.journal.state.copies().wished(&(me.name_key.clone(), content.file.to_string()));
@@ -152,7 +162,7 @@ impl Files {
         self.make_copies(cx);
     }
 
-    /// Begins what there is room for.
+    /// Starts the next copies, at most [`AT_ONCE`] at a time and only while the store is well.
     pub(in crate::core::hub) fn make_copies(&mut self, cx: &mut Cx<'_>) {
         while self.copies.making.len() < AT_ONCE && cx.journal.health.is_well() {
             let Some((copy, making)) = self.copies.next() else { return };
@@ -168,10 +178,10 @@ impl Files {
         }
     }
 
-    /// A copy is on disk, or could not be made.
+    /// A copy is on disk, or could not be made: records or discards it, and tells its client.
     pub(in crate::core::hub) fn copied(&mut self, cx: &mut Cx<'_>, copy: u64, result: Result<(), Failure>) {
         let Some(making) = self.copies.making.remove(&copy) else { return };
-        // Somebody else may wish it by now, or nobody.
+        // By now the copy may not be wished any more, or another one in its place.
         let wish = cx.journal.state.decide_copied(copy, &making.key());
         if result.is_ok() {
             self.copy_found(cx, making.content.hash, making.content.size);
@@ -191,7 +201,7 @@ impl Files {
         self.make_copies(cx);
     }
 
-    /// The bytes are on disk: that is noted, and then told.
+    /// The bytes of a copy are on disk: records it, tells its client, and lists it if nobody offers it now.
     fn copy_made(&mut self, cx: &mut Cx<'_>, making: Making) {
         let (name_key, _) = making.key();
         let Making { peer, owner, content } = making;
@@ -199,12 +209,13 @@ impl Files {
         self.note_copy(cx, peer, name_key, owner.clone(), content.clone());
         let (file, size, total) = (content.file.to_string(), content.size, cx.journal.state.copies().used());
         cx.log(log::FileKept { name: owner.clone(), file: file.clone(), size, total });
-        // Its owner may be gone already.
+        // The owner may have left already.
         if cx.journal.state.table().get(&state::key(&file, &owner)).is_none() {
             self.list(cx, &owner, Shelved { owner: Owner::Kept, content });
         }
     }
 
+    /// Records a copy. Its client is told when the record is on disk.
     fn note_copy(&mut self, cx: &mut Cx<'_>, peer: PeerId, name_key: NameKey, owner: String, content: Arc<Content>) {
         let key = (name_key.clone(), content.file.to_string());
         cx.record(Record::Copy(CopyRecord { name_key, owner, content: (*content).clone() }));
@@ -214,7 +225,7 @@ impl Files {
         cx.journal.commits.hold(AwaitingCommit::Stored { peer, content });
     }
 
-    /// Another content is offered under this name: the copy of the old one is of no more use.
+    /// Another content is offered under this name, so the copy of the old one is dropped.
     pub(in crate::core::hub) fn outdate_copy(&mut self, cx: &mut Cx<'_>, name_key: &NameKey, content: &Content) {
         let key = (name_key.to_owned(), content.file.to_string());
         let kept = cx.journal.state.copies().content(name_key, &content.file).map(|kept| kept.hash);
@@ -224,7 +235,7 @@ impl Files {
         }
     }
 
-    /// The copy of a file is not wanted any more.
+    /// Drops the copy of a file, whether it exists or is only wished.
     pub(in crate::core::hub) fn drop_copy(&mut self, cx: &mut Cx<'_>, name_key: &NameKey, file: &str) {
         let key = (name_key.to_owned(), file.to_owned());
         self.copy_unwanted(cx, &key, ErrorCode::NotOffered);
@@ -238,7 +249,7 @@ impl Files {
         }
     }
 
-    /// Somebody's name is gone: nothing is kept for them any more.
+    /// Drops all copies of somebody whose name is gone.
     pub(in crate::core::hub) fn drop_copies_of(&mut self, cx: &mut Cx<'_>, name_key: &NameKey, owner: &str) {
         let files = cx.journal.state.copies().below(name_key, "");
         for file in &files {
@@ -247,14 +258,14 @@ impl Files {
         self.unlist(cx, owner, &files, true);
     }
 
-    /// The names of some owners have gone while the hub did not run.
+    /// Drops the copies whose owners' names went while the hub did not run.
     pub(in crate::core::hub) fn drop_copies_of_nobody(&mut self, cx: &mut Cx<'_>) {
         for (name_key, file) in cx.journal.state.copies().of_nobody(|name| cx.journal.state.names().is_taken(name)) {
             self.drop_copy(cx, &name_key, &file);
         }
     }
 
-    /// A copy that is being made, or is to be, is void from now on. Whoever waits for it hears so.
+    /// Removes the wish for a copy, and tells its client why.
     fn copy_unwanted(&mut self, cx: &mut Cx<'_>, key: &CopyKey, code: ErrorCode) {
         let Some(Wish { number, session, content }) = cx.journal.state.copies().wished(key).cloned() else { return };
         unwish(cx, key.clone());
@@ -262,14 +273,14 @@ impl Files {
         tell_stored(cx, session, &content, Some(code.into()));
     }
 
-    /// A client is gone: nothing can be copied from it any more.
+    /// A client has left, so its queued copies cannot be made any more.
     pub(in crate::core::hub) fn copies_left(&mut self, cx: &mut Cx<'_>, id: PeerId) {
         for (_, making) in self.copies.queue.remove(&id).into_iter().flatten() {
             unwish(cx, making.key());
         }
     }
 
-    /// The bytes go, unless another copy has them or is being made of them.
+    /// Has the driver remove the bytes of a copy, unless they belong to another copy that exists or is being made.
     fn discard(&mut self, cx: &mut Cx<'_>, hash: ContentHash) {
         let making = self.copies.making.values().any(|making| making.content.hash == hash);
         if !making && !self.copies.is_hash_on_disk(hash) {
@@ -277,7 +288,7 @@ impl Files {
         }
     }
 
-    /// The bytes of a copy are not there any more, or not what they were.
+    /// The bytes of a copy are not on disk any more, or have changed: drops all copies of this hash.
     pub(in crate::core::hub) fn copy_lost(&mut self, cx: &mut Cx<'_>, hash: ContentHash) {
         for ((name_key, file), owner) in cx.journal.state.copies().of_hash(hash) {
             self.drop_copy(cx, &name_key, &file);
@@ -290,7 +301,7 @@ impl Files {
         }
     }
 
-    /// What lies on the hub's own shelf has changed.
+    /// The files that the hub itself offers have changed: lists and unlists them.
     pub(in crate::core::hub) fn hub_files_changed(
         &mut self,
         cx: &mut Cx<'_>,
@@ -310,6 +321,7 @@ impl Files {
     }
 }
 
+/// Tells a client whether a copy of its file is kept.
 pub(in crate::core::hub) fn tell_stored(cx: &mut Cx<'_>, id: PeerId, content: &Content, failure: Option<Failure>) {
     let (file, hash) = (content.file.to_string(), content.hash);
     let (code, message) = failure.map(|failure| (failure.code, failure.message.into_owned())).unzip();

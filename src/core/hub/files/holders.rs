@@ -1,5 +1,7 @@
-//! Who has which content, beside those who offer it: whoever has fetched it, or is fetching it. Those who are fetching
-//! hear of it when others have more.
+//! Knows which client has which content, or a part of it: those that offer it, those that have fetched it, and those
+//! that are fetching it. A client that is fetching a content is told when others have more of it.
+//!
+//! All of this ends with the sessions; what clients have is what they have told with `have`.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -19,42 +21,45 @@ use crate::protocol::types::Content;
 use crate::protocol::wire::{Had, Have};
 use crate::protocol::{ChunkSet, ContentHash, event};
 
-/// How long news of who has more are gathered.
+/// Time for which changes of holders are gathered before they are told.
 const NEWS: Duration = Duration::from_millis(250);
 
-/// Offers of one content that are known by its hash; of more, those that come first.
+/// The most offers of one content that are found by its hash.
 const NAMES_OF_ONE: usize = 1_024;
 
-/// What is known of contents by their hashes.
+/// Contents by their hashes: who offers, has and wants each of them.
 #[derive(Default)]
 pub(in crate::core::hub) struct Holders {
-    /// The offers of each content: file and owner.
+    /// The offers of each content.
     offers: BTreeMap<ContentHash, Few<Key>>,
-    /// What others have fetched and whose owners are gone.
+    /// Offers whose owners are gone, but whose contents others have fetched.
     orphans: Orphans,
-    /// Who has it without offering it.
+    /// The clients that have a content, or a part of it, without offering it.
     had: HashMap<ContentHash, BTreeMap<PeerId, Part>>,
-    /// Who is fetching it.
+    /// The clients that are fetching a content.
     wanted: HashMap<ContentHash, BTreeSet<PeerId>>,
-    /// Who has more of it than those who are fetching it have been told.
+    /// The clients that have got more of a content since those that are fetching it were told.
     news: BTreeMap<ContentHash, BTreeSet<PeerId>>,
+    /// When they are told.
     news_at: Option<Time>,
+    /// What each client has and wants.
     of: BTreeMap<PeerId, Own>,
 }
 
-/// What one client has and wants.
+/// What one client has and wants, at most [`HOLDINGS`] contents and [`PARTIAL_HOLDINGS`] parts and wishes.
 #[derive(Default)]
 struct Own {
     had: BTreeSet<ContentHash>,
+    /// The number of contents of which it has only a part.
     partial: usize,
     wanted: BTreeSet<ContentHash>,
 }
 
-/// What somebody has of a content.
+/// What a client has of a content.
 #[derive(Clone)]
 pub(in crate::core::hub) struct Part {
     pub(in crate::core::hub) chunking: Chunking,
-    /// All of it, unless this says otherwise.
+    /// The chunks that it has; `None` means all of them.
     pub(in crate::core::hub) chunks: Option<ChunkSet>,
 }
 
@@ -80,7 +85,7 @@ impl Holders {
         self.orphans.remove(offer);
     }
 
-    /// The owner of an offer is gone. If somebody has fetched it, or some of it, it can still be had.
+    /// The owner of an offer is gone. The offer is kept if somebody has fetched its content, or a part of it.
     pub(in crate::core::hub) fn orphaned(&mut self, offer: Key, content: Arc<Content>) {
         if self.had.contains_key(&content.hash) {
             self.orphans.add(offer, content);
@@ -91,7 +96,7 @@ impl Holders {
         &self.orphans
     }
 
-    /// Nobody has anything of a content any more.
+    /// Forgets a content that nobody has fetched any part of any more.
     fn nobody_has(&mut self, hash: &ContentHash) {
         self.had.remove(hash);
         self.orphans.remove_all(hash);
@@ -106,30 +111,30 @@ impl Holders {
         }
     }
 
-    /// The offers of a content: file and owner, in this order.
+    /// The offers of a content, by file and owner; at most [`NAMES_OF_ONE`].
     pub(in crate::core::hub) fn offers(&self, hash: &ContentHash) -> impl Iterator<Item = &Key> {
         self.offers.get(hash).into_iter().flat_map(Few::iter)
     }
 
-    /// Who has a content, or some of it, because they fetched it.
+    /// The clients that have fetched a content, or a part of it.
     pub(in crate::core::hub) fn had(&self, hash: &ContentHash) -> impl Iterator<Item = (PeerId, &Part)> {
         self.had.get(hash).into_iter().flatten().map(|(id, part)| (*id, part))
     }
 
-    /// Whether this client has a content, or some of it, because it fetched it.
+    /// Whether a client has fetched a content, or a part of it.
     pub(in crate::core::hub) fn has(&self, id: PeerId, hash: &ContentHash) -> bool {
         self.had.get(hash).is_some_and(|parts| parts.contains_key(&id))
     }
 
-    /// The offers of contents whose hashes begin with these digits, and those whose owners are gone.
+    /// The offers of contents whose hashes begin with these digits, also those whose owners are gone.
     pub(in crate::core::hub) fn of_hash(&self, digits: &str) -> impl Iterator<Item = (ContentHash, &Key)> {
         let first = format!("{digits:0<64.64}").parse().unwrap_or(ContentHash([0xff; 32]));
         let range = self.offers.range(first..).take_while(move |(hash, _)| hash.to_string().starts_with(digits));
         range.flat_map(|(hash, keys)| keys.iter().map(|key| (*hash, key))).chain(self.orphans.of_hash(digits))
     }
 
-    /// Notes what a client has; says whether that is more than before. What goes beyond the limits is not noted: nobody
-    /// will ask for it.
+    /// Notes what a client has, and returns whether that is more than before. An implausible or too long list is not
+    /// noted; the client is then not asked for that content.
     fn note(&mut self, id: PeerId, had: Had) -> bool {
         let Had { hash, size, chunk_size, chunks } = had;
         let count = size.div_ceil(chunk_size.max(1));
@@ -180,7 +185,7 @@ impl Holders {
         }
     }
 
-    /// A client fetches a content: it wants to hear who has more of it.
+    /// Notes that a client is fetching a content, so that it is told who else gets it.
     pub(in crate::core::hub) fn want(&mut self, id: PeerId, hash: ContentHash) {
         let own = self.of.entry(id).or_default();
         if own.wanted.len() < PARTIAL_HOLDINGS && own.wanted.insert(hash) {
@@ -188,6 +193,7 @@ impl Holders {
         }
     }
 
+    /// Notes that a client is not fetching a content any more.
     pub(in crate::core::hub) fn settle(&mut self, id: PeerId, hash: &ContentHash) {
         if self.of.get_mut(&id).is_some_and(|own| own.wanted.remove(hash))
             && let Some(wanting) = self.wanted.get_mut(hash)
@@ -200,7 +206,7 @@ impl Holders {
         }
     }
 
-    /// A client is gone.
+    /// Forgets a client that has left.
     pub(in crate::core::hub) fn forget(&mut self, id: PeerId) {
         let Some(own) = self.of.get(&id) else { return };
         let (had, wanted) = (own.had.clone(), own.wanted.clone());
@@ -226,7 +232,7 @@ impl Holders {
 }
 
 impl Files {
-    /// A client says what it has.
+    /// Handles `have`: a client says what it has. At most [`HAVE_CONTENTS`] contents are taken.
     pub(in crate::core::hub) fn have(&mut self, cx: &mut Cx<'_>, id: PeerId, have: Have) {
         if cx.sessions.me(id).is_err() {
             return;
@@ -239,7 +245,7 @@ impl Files {
         }
     }
 
-    /// Somebody has more of a content: those who are fetching it will hear of it.
+    /// A client has more of a content: those that are fetching it are told after the gathering time.
     pub(in crate::core::hub) fn is_news(&mut self, cx: &mut Cx<'_>, hash: ContentHash, holder: PeerId) {
         let Some(wanting) = self.holders.wanted.get(&hash) else { return };
         if wanting.iter().any(|id| *id != holder) {
@@ -248,6 +254,7 @@ impl Files {
         }
     }
 
+    /// Tells the clients that are fetching something who has got more of it. Called when the gathering time is over.
     pub(in crate::core::hub) fn tell_news(&mut self, cx: &mut Cx<'_>) {
         self.holders.news_at = None;
         for (hash, changed) in std::mem::take(&mut self.holders.news) {
@@ -259,13 +266,13 @@ impl Files {
             for &wants in &wanting {
                 let others = holders.iter().filter(|(id, _)| *id != wants);
                 let sources: Vec<_> = others.map(|(_, holder)| holder.clone()).collect();
-                // Who takes no more at the moment does without: these are hints.
+                // A client whose link is full misses this; it is only a hint.
                 let takes = cx.sessions.get(wants).is_some_and(|peer| peer.link.takes_state());
                 if !sources.is_empty() && takes {
                     cx.tell(wants, event::SourcesUpdated { hash, sources });
                 }
             }
-            // Who is about to be asked must know who asks.
+            // The holders must know who will ask them.
             for (id, _) in holders {
                 for &wants in wanting.iter().filter(|wants| **wants != id) {
                     cx.introduce(id, wants);
@@ -275,7 +282,7 @@ impl Files {
     }
 }
 
-/// Leaves out the last holders of what would be too much for one frame.
+/// Cuts a list of holders to what fits one frame, and to [`HOLDERS`] entries.
 pub(in crate::core::hub) fn cut_to_size<T>(holders: &mut Vec<T>, holder: impl Fn(&T) -> &event::Holder) {
     let mut room = ANSWER_BYTES;
     let fits = holders.iter().take(HOLDERS).take_while(|entry| {

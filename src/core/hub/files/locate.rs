@@ -1,4 +1,4 @@
-//! Where contents can be had: for those who fetch them, and for those who want to know.
+//! Answers where a content can be had: to clients that fetch it (`get`), and to those that ask (`chunks`, `search`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,11 +17,14 @@ use crate::protocol::types::{ChunkHolder, Content, FoundFile, Holding};
 use crate::protocol::wire::Folder;
 use crate::protocol::{ChunkSet, ContentHash, ErrorCode, Event, Failure, Id, event, request};
 
-/// How many offers are looked through for the price of one request.
+/// The number of offers that are looked through for the price of one request.
 const LOOKED_THROUGH: usize = 10_000;
 
 impl Files {
-    /// Where a file can be had: from all who have the same content.
+    /// Handles `get` for a file: everybody who has the same content, and can serve it.
+    ///
+    /// # Errors
+    /// `not-registered`, `not-offered`, `own-file`; `ambiguous` if several contents have this name.
     pub(in crate::core::hub) fn locate(
         &mut self,
         cx: &mut Cx<'_>,
@@ -36,7 +39,7 @@ impl Files {
         let named: Vec<String> = others.iter().map(|(owner, _)| (*owner).to_owned()).collect();
         let sources = self.sources(cx, id, &content, &named);
         self.holders.want(id, content.hash);
-        // Who is about to be asked must know who asks.
+        // The holders must know who will ask them.
         for source in &sources {
             if let Some(holder) = cx.sessions.named(&NameKey::of(&source.offer.owner)) {
                 cx.introduce(holder, id);
@@ -45,8 +48,11 @@ impl Files {
         Ok(event::Located { sources }.into())
     }
 
-    /// Somebody wants all that is offered below a folder: their client finds that in its own table, once that is new
-    /// enough; if it has none, it is told page by page.
+    /// Handles `get` for a folder. A client that follows the table finds the offers in its own copy, once that is up to
+    /// date; any other client gets them page by page.
+    ///
+    /// # Errors
+    /// `not-registered`, `not-offered`, `own-file`, `slow-down`
     pub(in crate::core::hub) fn locate_folder(
         &mut self,
         cx: &mut Cx<'_>,
@@ -66,7 +72,7 @@ impl Files {
         for ((_, owner), shelved) in below.take_while(|((file, _), _)| file.starts_with(request.file.as_str())) {
             rows += 1;
             let named = || from.as_ref().is_none_or(|from| NameKey::of(owner) == *from);
-            // What the hub keeps is the hub's, too.
+            // Copies that the hub keeps can also be fetched from it by its own name.
             let theirs = *owners.entry(&**owner).or_insert_with(named)
                 || (shelved.owner == Owner::Kept && from.as_ref().is_some_and(|from| from.as_str() == HUB));
             owners.insert(&**owner, theirs);
@@ -89,8 +95,8 @@ impl Files {
         cx.sync(id, request_id).map(|()| None)
     }
 
-    /// Everybody who has a content but `id`: first those who offer it under the name that was asked for, then those who
-    /// answer the hub and have all of it.
+    /// Everybody who has a content, except `id`. Clients without a connection come last; before that, those who offer
+    /// it under a name in `named` come first, and those who have all of it before those who have a part.
     fn sources(&self, cx: &Cx<'_>, id: PeerId, content: &Arc<Content>, named: &[String]) -> Vec<event::Holder> {
         let own = Owner::Client(id);
         let mut seen = BTreeSet::new();
@@ -103,6 +109,11 @@ impl Files {
                 self.as_holder(cx, &key.1, shelved, content)
             })
             .collect();
+        // An owner who was killed is in the roster for a while, and the hub's copy is for just that.
+        if self.has_copy_of(content) {
+            let copy = Shelved { owner: Owner::Kept, content: content.clone() };
+            holders.extend(self.as_holder(cx, HUB, &copy, content));
+        }
         let had = self.holders.had(&content.hash).filter(|(holder, _)| *holder != id);
         holders.extend(had.filter_map(|(holder, part)| self.part_holder(cx, holder, part, content)));
         let mut sources: BTreeMap<(bool, bool, bool, String), event::Holder> = BTreeMap::new();
@@ -120,7 +131,7 @@ impl Files {
         sources
     }
 
-    /// Who serves an offer, as a holder of this content.
+    /// The owner of an offer, as a holder of this content; `None` if it cannot serve it.
     fn as_holder(&self, cx: &Cx<'_>, owner: &str, shelved: &Shelved, content: &Arc<Content>) -> Option<event::Holder> {
         let key = match shelved.owner {
             Owner::Client(id) => cx.sessions.get(id)?.key,
@@ -128,7 +139,7 @@ impl Files {
             Owner::Gone => return None,
         };
         let mut offer = cx.offer(owner, &Shelved { owner: shelved.owner, content: content.clone() });
-        // The hub is one holder, whoever's copies it has.
+        // The hub is one holder, even if it has copies for several clients.
         if shelved.owner == Owner::Kept {
             offer.owner = HUB.to_owned();
         }
@@ -151,9 +162,9 @@ impl Files {
         self.part_holder(cx, id, part, content)
     }
 
-    /// Somebody who has fetched a content, or a part of it.
+    /// A client that has fetched a content, or a part of it, as a holder.
     fn part_holder(&self, cx: &Cx<'_>, id: PeerId, part: &Part, content: &Arc<Content>) -> Option<event::Holder> {
-        // Chunks of another size are not ours to count.
+        // A part in chunks of another size cannot be described in those of this content.
         if part.chunks.is_some() && Some(part.chunking) != content.chunking() {
             return None;
         }
@@ -161,15 +172,17 @@ impl Files {
         Some(event::Holder { offer, key, has: part.chunks.clone() })
     }
 
-    /// A content of this hash that is offered.
+    /// A content of this hash that is offered, or was offered by a client that is gone.
     pub(in crate::core::hub) fn any_content(&self, cx: &Cx<'_>, hash: &ContentHash) -> Option<Arc<Content>> {
         let mut offers = self.holders.offers(hash);
         let offered = offers.find_map(|key| cx.journal.state.table().get(key));
         offered.or_else(|| self.holders.orphans().any(hash)).map(|shelved| shelved.content.clone())
     }
 
-    /// The offers of a file, by anybody or by one person. If there are none, those whose owners are gone and that others
-    /// have fetched.
+    /// The offers of a file, by anybody or by one person. If there are none, those by owners who are gone.
+    ///
+    /// # Errors
+    /// `not-offered`
     fn offers_of<'a>(
         &'a self,
         cx: &'a Cx<'_>,
@@ -184,7 +197,7 @@ impl Files {
         if offers.is_empty() { Err(self.not_offered(cx, file, from)) } else { Ok(offers) }
     }
 
-    /// The offers of a file that somebody has fetched, or some of it, without offering it.
+    /// The offers of a file whose content, or a part of it, somebody has fetched without offering it.
     fn offers_held_by<'a>(&'a self, cx: &'a Cx<'_>, file: &str, name: &str) -> Vec<(&'a str, &'a Shelved)> {
         let Some(holder) = cx.sessions.named(&NameKey::of(name)) else { return Vec::new() };
         let mut offers = self.offers_of(cx, file, None).unwrap_or_default();
@@ -192,7 +205,8 @@ impl Files {
         offers
     }
 
-    /// Why there is nothing of this name: perhaps it is a folder, or a file that was taken for one.
+    /// The failure for a name that is not offered. Its hint says if that is the name of a folder, or of a file written
+    /// like a folder.
     pub(in crate::core::hub) fn not_offered(&self, cx: &Cx<'_>, file: &str, from: Option<&str>) -> Failure {
         let at = pointer_at(if from.is_some() { "/from" } else { "/file" });
         let name_key = from.map(NameKey::of);
@@ -221,6 +235,10 @@ impl Files {
         .at(at)
     }
 
+    /// Handles `chunks`: who has which chunks of a file's content, those with the most chunks first.
+    ///
+    /// # Errors
+    /// `not-registered`, `not-offered`, `ambiguous`, `no-such-chunk`
     pub(in crate::core::hub) fn chunks(
         &self,
         cx: &Cx<'_>,
@@ -276,6 +294,8 @@ impl Files {
         Ok(event::Chunks { file, size, hash, chunk_size, chunks, holders }.into())
     }
 
+    /// A found content, with at most [`HOLDERS`] holders: first those who offer it, then those who have fetched it.
+    /// `None` if nobody has it any more.
     pub(in crate::core::hub) fn found_file(&self, cx: &Cx<'_>, file: &str, hash: ContentHash) -> Option<FoundFile> {
         let content = self.any_content(cx, &hash)?;
         let mut holders: Vec<Holding> = Vec::new();
@@ -307,12 +327,15 @@ impl Files {
     }
 }
 
-/// Looking through so many offers costs more than one request.
+/// Takes the price of looking through this many offers, beyond the first [`LOOKED_THROUGH`].
+///
+/// # Errors
+/// `slow-down`
 pub(in crate::core::hub) fn spend_for(cx: &mut Cx<'_>, id: PeerId, offers: usize) -> Result<(), Failure> {
     (0..offers / LOOKED_THROUGH).try_for_each(|_| cx.spend_request(id))
 }
 
-/// The offers of a file, by anybody or by one person, of all from that file on.
+/// The offers of one file at the beginning of `all`, by anybody or by one person.
 fn named<'a>(
     all: impl Iterator<Item = (&'a Key, &'a Shelved)>,
     file: &str,
@@ -324,7 +347,10 @@ fn named<'a>(
         .collect()
 }
 
-/// The content that all these offers are of; `None` if there are none.
+/// The one content of these offers; `None` if there are no offers.
+///
+/// # Errors
+/// `ambiguous` if they have several contents.
 fn the_one(offers: &[(&str, &Shelved)]) -> Result<Option<Arc<Content>>, Failure> {
     let Some((_, first)) = offers.first() else { return Ok(None) };
     if offers.iter().any(|(_, other)| other.content.hash != first.content.hash) {

@@ -1,4 +1,4 @@
-//! The table: what is offered, and by whom.
+//! Changes the table of offers: clients publish and withdraw files, leave, or move to another address.
 
 use std::sync::Arc;
 
@@ -12,10 +12,14 @@ use crate::protocol::types::Content;
 use crate::protocol::wire::Publish;
 use crate::protocol::{ErrorCode, Event, Failure, event, log, request};
 
-/// How many files are offered for the price of one request.
+/// The number of files that are published for the price of one request.
 const FILES_FOR_ONE: usize = 64;
 
 impl Files {
+    /// Handles `offer`: puts a client's files into the table.
+    ///
+    /// # Errors
+    /// `not-registered`, `too-many-offers`, `slow-down`; what is wrong with one of the files. Nothing has changed then.
     pub(in crate::core::hub) fn publish(
         &mut self,
         cx: &mut Cx<'_>,
@@ -52,6 +56,10 @@ impl Files {
         Ok(event::OfferAcked { offers: shelved.collect(), revision, skipped: Vec::new(), at_most: None }.into())
     }
 
+    /// Handles `withdraw` for files and folders. It succeeds only if each of them has something to withdraw.
+    ///
+    /// # Errors
+    /// `not-registered`, `not-offered`; `too-many` if the answer would be too long
     pub(in crate::core::hub) fn withdraw(
         &mut self,
         cx: &mut Cx<'_>,
@@ -63,7 +71,7 @@ impl Files {
         Ok(self.take_off(cx, &me, files))
     }
 
-    /// Files are gone at their owner's: those of them that are offered are withdrawn.
+    /// Files have disappeared at their owner's: withdraws those that are offered. At most [`PUBLISH_FILES`] are taken.
     pub(in crate::core::hub) fn gone(
         &mut self,
         cx: &mut Cx<'_>,
@@ -76,6 +84,7 @@ impl Files {
         Ok(self.take_off(cx, &me, files))
     }
 
+    /// Withdraws a client's files, and drops the hub's copies of them.
     fn take_off(&mut self, cx: &mut Cx<'_>, me: &Holder, files: Vec<String>) -> Event {
         for file in &files {
             self.drop_copy(cx, &me.name_key, file);
@@ -84,7 +93,7 @@ impl Files {
         event::Withdrawn { files, revision: cx.journal.state.revision() }.into()
     }
 
-    /// Puts an offer into the table.
+    /// Puts an offer into the table, or replaces it.
     pub(in crate::core::hub) fn list(&mut self, cx: &mut Cx<'_>, owner: &str, shelved: Shelved) {
         let key = cx.journal.state.table().key_of(&shelved.content.file, owner);
         if let Some(old) = cx.journal.state.table().get(&key) {
@@ -98,8 +107,8 @@ impl Files {
         cx.record_of_session(&SessionRecord::Listed { owner, server, content });
     }
 
-    /// Takes offers out of the table. Those of which the hub has a copy stay, served by the hub. If it is their owner who
-    /// is gone, the others can still be had from those who have fetched them.
+    /// Takes offers out of the table. Files of which the hub has a copy stay, served by the hub. If the owner has
+    /// `left`, the others are remembered as orphans while somebody has fetched their contents.
     pub(in crate::core::hub) fn unlist(&mut self, cx: &mut Cx<'_>, owner: &str, files: &[impl AsRef<str>], left: bool) {
         let name_key = NameKey::of(owner);
         let mut gone = Vec::with_capacity(files.len());
@@ -127,7 +136,7 @@ impl Files {
         }
     }
 
-    /// The client's address has changed, and so have its offers and its line in the roster.
+    /// A client's address has changed: updates its line in the roster and tells its offers anew.
     pub(in crate::core::hub) fn moved(&mut self, cx: &mut Cx<'_>, id: PeerId) {
         let Some(peer) = cx.sessions.get(id) else { return };
         let Some(name) = peer.name.clone() else { return };
@@ -141,7 +150,7 @@ impl Files {
     }
 }
 
-/// Whether an offer is this person's. What the hub keeps is the hub's, too.
+/// Whether an offer is by this person. The hub's copies are also by the hub.
 pub(in crate::core::hub) fn is_from(from: Option<&NameKey>, owner: &str, shelved: &Shelved) -> bool {
     from.is_none_or(|from| NameKey::of(owner) == *from || (from.as_str() == HUB && shelved.owner == Owner::Kept))
 }

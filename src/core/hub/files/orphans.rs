@@ -1,4 +1,4 @@
-//! What others have fetched and whose owners are gone: it can still be had.
+//! Offers whose owners are gone, but whose contents other clients have fetched and can still serve.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use crate::protocol::ContentHash;
 use crate::protocol::limits::HOLDINGS;
 use crate::protocol::types::Content;
 
-/// Names of one content that are known when their owners are gone.
+/// The most offers of one content that are kept.
 const ORPHANS_OF_ONE: usize = 16;
 
-/// Offers whose owners are gone, by file and owner, and the same by content.
+/// The offers without owners, at most [`HOLDINGS`], with indexes by name and by content.
 #[derive(Default)]
 pub(in crate::core::hub) struct Orphans {
     all: BTreeMap<Key, Shelved>,
@@ -38,12 +38,12 @@ impl Orphans {
         self.all.len()
     }
 
-    /// How many contents they are of.
+    /// The number of different contents.
     pub(in crate::core::hub) fn contents(&self) -> usize {
         self.of.len()
     }
 
-    /// It is offered again.
+    /// Forgets an offer, because it is in the table again.
     pub(in crate::core::hub) fn remove(&mut self, key: &Key) {
         let Some(orphan) = self.take(key) else { return };
         let hash = orphan.content.hash;
@@ -53,7 +53,7 @@ impl Orphans {
         }
     }
 
-    /// Nobody has anything of a content any more.
+    /// Forgets all offers of a content, because nobody has any of it any more.
     pub(in crate::core::hub) fn remove_all(&mut self, hash: &ContentHash) {
         for key in self.of.remove(hash).into_iter().flatten() {
             self.take(&key);
@@ -73,7 +73,7 @@ impl Orphans {
         self.names.renew(start, rows.take_while(|file| next.as_ref().is_none_or(|next| *file < next.as_str())));
     }
 
-    /// From a file on.
+    /// The offers from a file on, in the order of the table.
     pub(in crate::core::hub) fn from<'a>(
         &'a self,
         file: &str,
@@ -81,7 +81,7 @@ impl Orphans {
         self.all.range(key(file, "")..)
     }
 
-    /// Those from a key on that may have this text in their file's name, in lower case.
+    /// The offers from a key on whose file names may contain this lower-case text; the caller must check the name.
     pub(in crate::core::hub) fn like<'a>(
         &'a self,
         from: &Key,
@@ -94,12 +94,12 @@ impl Orphans {
         })
     }
 
-    /// One that has this content.
+    /// An offer of this content.
     pub(in crate::core::hub) fn any(&self, hash: &ContentHash) -> Option<&Shelved> {
         self.all.get(self.of.get(hash)?.first()?)
     }
 
-    /// The names of contents whose hashes begin so.
+    /// The offers of contents whose hashes begin with these digits.
     pub(in crate::core::hub) fn of_hash(&self, digits: &str) -> impl Iterator<Item = (ContentHash, &Key)> {
         let begins = move |(hash, _): &(&ContentHash, _)| hash.to_string().starts_with(digits);
         let keys = self.of.iter().filter(begins);

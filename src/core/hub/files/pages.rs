@@ -1,5 +1,6 @@
-//! Answers for who does not follow the table or the roster: a page at a time. The cost of a page is the page, however
-//! much there is, and nothing of it is kept here: where a page ends is a key, from which the next one goes on.
+//! Answers for clients that do not follow the table or the roster, a page at a time. A page costs the same however
+//! large the table is, and the hub keeps nothing between pages: each page ends with a key, after which the next one
+//! starts.
 
 use std::collections::BTreeSet;
 
@@ -13,24 +14,25 @@ use crate::protocol::name::NameKey;
 use crate::protocol::wire::Folder;
 use crate::protocol::{ErrorCode, Event, Failure, Offer, event, request};
 
-/// How many offers are told for the price of one request, and the price of a full page.
+/// The number of offers that a page may have for the price of one request, and the price of the largest page, in simple
+/// requests.
 const OFFERS_FOR_ONE: usize = 64;
 const MOST_FOR_A_PAGE: usize = 16;
 
-/// Which offers are on a page.
+/// The conditions that the offers of a page must meet.
 struct Wanted<'a> {
-    /// How their names begin.
+    /// How their files' names begin.
     prefix: &'a str,
-    /// Whose they are.
+    /// The owner; `None` means any.
     owner: Option<NameKey>,
-    /// What is in their names, in lower case.
+    /// A text that their files' names contain, in lower case.
     text: Option<String>,
-    /// Not those of this client.
+    /// A client whose offers are left out.
     but: Option<PeerId>,
     limit: usize,
 }
 
-/// What is offered, for who has no copy of the table.
+/// Handles `list` for a client that does not keep the table.
 pub(in crate::core::hub) fn table_page(cx: &mut Cx<'_>, id: PeerId, request: &request::List) -> Result<Event, Failure> {
     cx.look_on(id);
     let limit = request.limit.map_or(LIST_OFFERS, |limit| (limit as usize).clamp(1, LIST_OFFERS));
@@ -48,8 +50,8 @@ pub(in crate::core::hub) fn table_page(cx: &mut Cx<'_>, id: PeerId, request: &re
     .into())
 }
 
-/// What is offered in a folder that a client fetches: it is told how to reach whose files these are, and they are
-/// told of it.
+/// One page of the offers in a folder that a client fetches. The client and the owners of these offers are introduced
+/// to each other.
 pub(in crate::core::hub) fn folder_page(cx: &mut Cx<'_>, id: PeerId, asked: &Folder) -> Result<Event, Failure> {
     cx.sessions.me(id)?;
     spend_for_page(cx, id, LIST_OFFERS)?;
@@ -73,13 +75,14 @@ pub(in crate::core::hub) fn folder_page(cx: &mut Cx<'_>, id: PeerId, asked: &Fol
     .into())
 }
 
-/// A page is more work than most requests, before it is known how much is on it.
+/// Takes the price of a page before it is known how much is on it.
 fn spend_for_page(cx: &mut Cx<'_>, id: PeerId, limit: usize) -> Result<(), Failure> {
     let cost = (limit / OFFERS_FOR_ONE).clamp(1, MOST_FOR_A_PAGE);
     (0..cost).try_for_each(|_| cx.spend_request(id))
 }
 
-/// The next offers that are wanted, and where they end, if there may be more.
+/// The next offers that meet the conditions, and the key after which the following page starts; `None` if there is no
+/// more. A page ends after [`PAGE_LOOKS`] offers, [`ANSWER_BYTES`] or the limit, whichever comes first.
 fn page(cx: &Cx<'_>, wanted: &Wanted<'_>, after: Option<&str>) -> Result<(Vec<Offer>, Option<String>), Failure> {
     let mut start = key(wanted.prefix, "");
     if let Some(after) = after {
@@ -108,7 +111,7 @@ fn page(cx: &Cx<'_>, wanted: &Wanted<'_>, after: Option<&str>) -> Result<(Vec<Of
     Ok((offers, None))
 }
 
-/// Who is there, for who does not follow the roster.
+/// Handles `who` for a client that does not keep the roster: a page of clients by their numbers.
 pub(in crate::core::hub) fn roster_page(cx: &mut Cx<'_>, id: PeerId, after: Option<u64>) -> Event {
     cx.look_on(id);
     let (mut clients, mut bytes, mut next) = (Vec::new(), 0, None);
@@ -132,7 +135,10 @@ pub(in crate::core::hub) fn roster_page(cx: &mut Cx<'_>, id: PeerId, after: Opti
     .into()
 }
 
-/// A place in the table, as it is written: the file, and its owner after the last `/`.
+/// The place in the table after which a page starts: the file's name, and its owner after the last `/`.
+///
+/// # Errors
+/// `bad-request`
 fn read_place(place: &str) -> Result<Key, Failure> {
     let parts = place.rsplit_once('/').filter(|(file, owner)| !file.is_empty() && !owner.is_empty());
     let (file, owner) = parts.ok_or_else(|| {

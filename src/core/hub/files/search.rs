@@ -1,4 +1,4 @@
-//! Who has files of a name or of a hash.
+//! Handles `search`: finds files by a part of their name, or by the first digits of their hash.
 
 use std::collections::BTreeSet;
 
@@ -10,28 +10,29 @@ use crate::protocol::limits::{FOUND_FILES, PAGE_LOOKS, SEARCH_BYTES};
 use crate::protocol::line::pointer_at;
 use crate::protocol::{ContentHash, ErrorCode, Event, Failure, event, request};
 
-/// The fewest digits of a hash that are searched for.
+/// The fewest digits that are taken for the beginning of a hash.
 const HASH_DIGITS: usize = 8;
 
-/// What a search costs, in requests: it looks at some thousand names at most.
+/// The price of a search, in simple requests: it looks at some thousand names at most.
 const PRICE: usize = 4;
 
-/// The last hash that there can be: with a file it names the place after all of that file.
+/// The highest hash. Together with a file's name it is the place after all contents of that name.
 const LAST_HASH: ContentHash = ContentHash([0xff; 32]);
 
-/// A file's name and its content.
+/// A found file: its name and its content.
 type Hit = (String, ContentHash);
 
-/// What was found in a part of the offers.
+/// The result of looking through some of the offers.
 #[derive(Default)]
 struct Finding {
     found: BTreeSet<Hit>,
-    /// Where it was broken off: everything up to this file was looked at. `None`: everything.
+    /// If the search was broken off: the last file that was looked at completely.
     up_to: Option<String>,
 }
 
 impl Finding {
-    /// Looks for a text in the names of offers. A file is looked at whole, so that it is found with all its contents.
+    /// Looks for a text in the names of offers, until [`PAGE_LOOKS`] offers or more than [`FOUND_FILES`] hits. It stops
+    /// only between files, so that a file is found with all its contents.
     fn look<'a>(&mut self, rows: impl Iterator<Item = (&'a Key, &'a Shelved)>, text: &str, after: &Hit) {
         let (mut looked, mut found) = (0, 0);
         let mut last: Option<(&str, bool)> = None;
@@ -58,6 +59,10 @@ impl Finding {
 }
 
 impl Files {
+    /// Handles `search`, one page at a time. Offers whose owners are gone are found as well.
+    ///
+    /// # Errors
+    /// `not-registered`, `bad-request` for a text or place that is not valid, `slow-down`
     pub(in crate::core::hub) fn search(
         &mut self,
         cx: &mut Cx<'_>,
@@ -70,7 +75,7 @@ impl Files {
             let message = format!("Search for 1 to {SEARCH_BYTES} bytes of text.");
             return Err(Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/text")));
         }
-        // Looking through the table takes its time, which others pay for with theirs.
+        // Going through the table delays other clients.
         (0..PRICE).try_for_each(|_| cx.spend_request(id))?;
         let limit = request.limit.map_or(FOUND_FILES, |limit| (limit as usize).clamp(1, FOUND_FILES));
         let after = request.after.as_deref().map(read_place).transpose()?;
@@ -99,7 +104,10 @@ impl Files {
     }
 }
 
-/// A place among what is found, as it is written: the file, and its hash after the last `/`.
+/// The place where a search goes on: the file's name, and its hash after the last `/`.
+///
+/// # Errors
+/// `bad-request`
 fn read_place(place: &str) -> Result<Hit, Failure> {
     let parts = place.rsplit_once('/').and_then(|(file, hash)| Some((file.to_owned(), hash.parse().ok()?)));
     parts.ok_or_else(|| {

@@ -1,11 +1,13 @@
-//! A store that cannot write for now: the hub goes on with what needs no disk, and refuses what it could not keep.
+//! The hub's behaviour while its store cannot write: it goes on with what needs no disk, and refuses what it could not
+//! keep.
 //!
-//! What was decided is not taken back: the driver tries to write it until that works, in its order, and what is held for
-//! it is answered then. So what is asked while the trouble lasts is refused, before anything has changed. What the hub
-//! writes for itself, and of which only the newest counts, waits here.
+//! What was decided before the trouble is not taken back. The driver tries to write it until that succeeds, in order,
+//! and what waits for it is told then. New requests that need the store are refused before they change anything.
+//! Records that the hub writes for itself, and of which only the newest counts, are postponed here, at most
+//! [`POSTPONED`] of them.
 //!
-//! Messages alone are given up after a while: nobody has seen them, and their senders wait. They are refused when the
-//! driver has said that they are not on disk and will not be.
+//! Only messages are given up after a while ([`PATIENCE`]): nobody has seen them yet, and their senders wait. They are
+//! refused when the driver has reported that they are not on disk and will not be.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,16 +17,16 @@ use crate::protocol::name::NameKey;
 use crate::protocol::record::{Record, VisitRecord};
 use crate::protocol::{Failure, Timestamp, event};
 
-/// Records that wait; of more, the oldest visits are forgotten first. Only reachable by abuse.
+/// The most records that are postponed. With more, the oldest visits are dropped first. Only reachable by abuse.
 const POSTPONED: usize = 16_384;
 
-/// How long messages wait for a store that is in trouble.
+/// Time that messages wait for a store in trouble before they are given up.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// When whoever is refused may ask again, in milliseconds.
+/// Milliseconds after which a refused client may ask again.
 const ASK_AGAIN: u64 = 1_000;
 
-/// How the store is.
+/// Whether the store can write, and what is postponed while it cannot.
 #[derive(Default)]
 pub(in crate::core::hub) struct Health {
     trouble: Option<Trouble>,
@@ -38,7 +40,7 @@ struct Trouble {
     calendar: Timestamp,
 }
 
-/// What a record is about: a newer one replaces it.
+/// What a postponed record is about. A newer record about the same replaces it.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Subject {
     Visit(u64, u64),
@@ -47,14 +49,18 @@ enum Subject {
     There(NameKey),
 }
 
-/// What may wait: nobody is answered when it is on disk.
+/// The subject of a record that can be postponed: one for which no client waits. `None` for all others.
 fn subject(record: &Record) -> Option<Subject> {
     match record {
         Record::Visit(VisitRecord { run, number, .. }) => Some(Subject::Visit(*run, *number)),
         Record::Failures(failures) => Some(Subject::Failures(failures.whom.clone())),
         Record::CopyGone { name_key, file } => Some(Subject::Copy(name_key.clone(), file.clone())),
         Record::There { name_key, .. } => Some(Subject::There(name_key.clone())),
-        _ => None,
+        Record::Name { .. } | Record::InviteSpent { .. } | Record::Account(_) | Record::NameGone { .. } => None,
+        Record::Message(_) | Record::MessageAbandoned(_) | Record::Answered(_) | Record::Received { .. } => None,
+        Record::Block { .. } | Record::Unblock { .. } | Record::KeyForgotten { .. } | Record::Copy(_) => None,
+        Record::Room { .. } | Record::RoomGone { .. } | Record::Member { .. } | Record::MemberGone { .. } => None,
+        Record::Trim { .. } => None,
     }
 }
 
@@ -63,16 +69,17 @@ impl Health {
         self.trouble.is_none()
     }
 
+    /// When messages are given up; `None` if the store is well or that has happened already.
     pub(in crate::core::hub) fn give_up_at(&self) -> Option<Time> {
         self.give_up_at
     }
 
-    /// Why nothing can be kept at the moment.
+    /// Why the store cannot keep anything, as clients are told it; `None` if it can.
     pub(in crate::core::hub) fn failure(&self) -> Option<Failure> {
         self.trouble.as_ref().map(|trouble| Failure::from(trouble.failure.code).wait(ASK_AGAIN))
     }
 
-    /// The store cannot write, and will be tried again; `today` is what the calendar says.
+    /// The store cannot write. `now` and `today` are the same moment; of a repeated report only the failure counts.
     pub(in crate::core::hub) fn degrade(&mut self, now: Time, today: Timestamp, failure: Failure) {
         let (since, calendar) = match self.trouble.take() {
             Some(before) => (before.since, before.calendar),
@@ -84,25 +91,25 @@ impl Health {
         self.trouble = Some(Trouble { failure, since, calendar });
     }
 
-    /// The trouble has lasted so long that messages are given up.
+    /// Messages have been given up; further ones are refused before they are stored.
     pub(in crate::core::hub) fn gives_up(&mut self) {
         self.give_up_at = None;
     }
 
-    /// The store writes again. Gives since when it did not, and what has waited.
+    /// The store writes again. Returns since when it could not, and the postponed records; `None` if it was well.
     pub(in crate::core::hub) fn recover(&mut self) -> Option<(Time, impl Iterator<Item = Record> + use<>)> {
         let trouble = self.trouble.take()?;
         self.give_up_at = None;
         Some((trouble.since, std::mem::take(&mut self.postponed).into_values()))
     }
 
-    /// Lets a record wait for better times, if it can and they are bad; gives it back otherwise.
+    /// Postpones a record if the store is in trouble and the record can wait. Returns it if it must be persisted now.
     pub(in crate::core::hub) fn postpone(&mut self, record: Record) -> Option<Record> {
         if self.is_well() {
             return Some(record);
         }
         if let Record::Copy(copy) = &record {
-            // It is there again.
+            // The copy exists again, so the postponed removal must not be written.
             self.postponed.remove(&Subject::Copy(copy.name_key.clone(), copy.content.file.to_string()));
         }
         let Some(subject) = subject(&record) else { return Some(record) };
@@ -113,6 +120,7 @@ impl Health {
         None
     }
 
+    /// What `status` shows of the store's trouble; `None` if it is well.
     pub(in crate::core::hub) fn told(&self) -> Option<event::StoreTrouble> {
         let Trouble { failure, calendar, .. } = self.trouble.as_ref()?;
         Some(event::StoreTrouble {

@@ -1,5 +1,8 @@
-//! The log between the sessions and the state: a record is applied at once and written down, and what rests on it is
-//! told when it is on disk.
+//! The log between sessions and state: a record is applied to the state at once and persisted; what rests on it is told
+//! when it is on disk.
+//!
+//! The journal owns the state. `commits` knows how far the log has come and what waits for it; `queries` knows what the
+//! store was asked; `health` knows whether the store can write.
 
 pub(in crate::core::hub) mod commits;
 pub(in crate::core::hub) mod health;
@@ -11,15 +14,15 @@ use crate::core::hub::journal::queries::Queries;
 use crate::core::hub::state::State;
 use crate::protocol::Failure;
 
-/// The shared facts, and how far what they rest on is on disk.
+/// The state, and how much of its log is on disk.
 pub(in crate::core::hub) struct Journal {
-    /// What all would share if there were several hubs.
+    /// The facts that several hubs would share.
     pub(in crate::core::hub) state: State,
-    /// What waits for the disk.
+    /// What waits for a commit.
     pub(in crate::core::hub) commits: Commits,
-    /// What the store was asked.
+    /// What waits for an answer of the store.
     pub(in crate::core::hub) queries: Queries,
-    /// Whether the store can write.
+    /// Whether the store can write, and what is postponed while it cannot.
     pub(in crate::core::hub) health: Health,
 }
 
@@ -28,7 +31,7 @@ impl Journal {
         Self { state, commits: Commits::default(), queries: Queries::default(), health: Health::default() }
     }
 
-    /// Whether something new can be kept. Asked before anything changes.
+    /// Whether the store can keep something new. Asked before a request changes anything.
     ///
     /// # Errors
     /// Why the store cannot write.

@@ -1,25 +1,26 @@
-//! What the store is asked, and what waits for its answers.
+//! The queries that the store has not answered yet, and who waits for each.
 
 use std::collections::BTreeMap;
 
 use crate::core::hub::{ConnId, PeerId};
 use crate::protocol::Id;
 
-/// Why the store was asked.
+/// What a query is for, and who waits for its answer.
 pub(in crate::core::hub) enum PendingQuery {
-    /// For what a client does not have: in the visit of this number, and as of this message.
+    /// Messages that a client has not received. They are for its visit with this `number`, and complete up to message
+    /// `as_of`.
     Inbox { peer: PeerId, number: u64, as_of: u64 },
-    /// For what has been said.
+    /// A `history` request; `forward` if it goes from the oldest message on.
     History { peer: PeerId, request_id: Option<Id>, forward: bool },
-    /// For what a client was answered before it came.
+    /// The answers that a client was given in a session that is lost.
     PastAnswers(PeerId),
-    /// For the number below which messages go.
+    /// The number below which messages are trimmed.
     TrimPoint,
-    /// For the invite that a connection has shown.
+    /// The invite that a pending connection has shown.
     Invite(ConnId),
 }
 
-/// Queries that the store has not answered, and how many there were: logins are counted with them.
+/// The open queries by number. Password checks take their numbers here, too, so that all numbers differ.
 #[derive(Default)]
 pub(in crate::core::hub) struct Queries {
     pending: BTreeMap<u64, PendingQuery>,
@@ -27,19 +28,20 @@ pub(in crate::core::hub) struct Queries {
 }
 
 impl Queries {
-    /// A number that was not used before.
+    /// A new number.
     pub(in crate::core::hub) fn number(&mut self) -> u64 {
         self.last += 1;
         self.last
     }
 
-    /// The number of one more query.
+    /// Registers a query, and returns its number.
     pub(in crate::core::hub) fn ask(&mut self, pending: PendingQuery) -> u64 {
         let number = self.number();
         self.pending.insert(number, pending);
         number
     }
 
+    /// The store has answered this query: returns who waits for it, once.
     pub(in crate::core::hub) fn answered(&mut self, number: u64) -> Option<PendingQuery> {
         self.pending.remove(&number)
     }

@@ -1,4 +1,8 @@
-//! How far one client has come with what was said, and what is on its way to it.
+//! The messages on their way to one client: which have been sent, and which its user has confirmed.
+//!
+//! A feed is live while the client gets each message as soon as it is on disk. If the client confirms too slowly, the
+//! feed stops being live; the client then catches up from memory or from the store, and becomes live again. The feed
+//! holds only numbers, never texts.
 
 use std::collections::VecDeque;
 
@@ -6,39 +10,39 @@ use crate::protocol::limits::{FEED_BYTES, FEED_MESSAGES};
 use crate::protocol::name::NameKey;
 use crate::protocol::wire::Received;
 
-/// How far a client has come.
+/// The position of one client among the messages.
 pub(in crate::core::hub) struct Feed {
-    /// Everything for it up to here is on its way, or has arrived.
+    /// Every message for the client up to this number has been sent.
     sent: u64,
-    /// It gets what is said as it is said: there is nothing else that it does not have.
+    /// The client gets each message as soon as it is on disk, and lacks none.
     live: bool,
-    /// It has been told that it has everything that was kept for it.
+    /// The client has been told once that it has everything that was kept for it.
     caught_up: bool,
-    /// The store is being asked what it does not have.
+    /// The store is being asked for the messages that the client lacks.
     reading: bool,
-    /// What is on its way, oldest first, at most [`FEED_MESSAGES`] and [`FEED_BYTES`].
+    /// Messages that were sent and are not confirmed, oldest first: at most [`FEED_MESSAGES`] and [`FEED_BYTES`].
     window: VecDeque<Unconfirmed>,
     bytes: usize,
-    /// What its user had when it opened, though something before that was missing.
+    /// What the user had received when the feed opened; there may be gaps in it.
     had: Received,
 }
 
-/// A message on its way.
+/// A message that was sent and is not confirmed.
 struct Unconfirmed {
     number: u64,
     bytes: usize,
-    /// Who sent it, if it is to this client alone.
+    /// The sender, if the message is to this client alone.
     direct: Option<NameKey>,
 }
 
 impl Feed {
-    /// A feed that goes on after message `sent`; the user has what `had` says.
+    /// A feed that continues after message `sent`, for a user who has what `had` says.
     pub(in crate::core::hub) fn new(sent: u64, had: Received) -> Self {
         let (window, bytes) = (VecDeque::new(), 0);
         Self { sent, live: false, caught_up: false, reading: false, window, bytes, had }
     }
 
-    /// Up to which message everything is on its way or has arrived.
+    /// The number up to which every message for the client has been sent.
     pub(in crate::core::hub) fn sent(&self) -> u64 {
         self.sent
     }
@@ -47,17 +51,18 @@ impl Feed {
         self.window.len() < FEED_MESSAGES && self.bytes < FEED_BYTES
     }
 
-    /// For how many messages, and bytes, there is room.
+    /// How many more messages, and bytes, may be sent without a confirmation.
     pub(in crate::core::hub) fn room(&self) -> (usize, usize) {
         (FEED_MESSAGES.saturating_sub(self.window.len()), FEED_BYTES.saturating_sub(self.bytes))
     }
 
-    /// Whether the client keeps up and has confirmed everything.
+    /// Whether the feed is live and everything is confirmed.
     pub(in crate::core::hub) fn is_settled(&self) -> bool {
         self.live && self.window.is_empty()
     }
 
-    /// Whether the client gets a message as it is said. If it has no room for it, it gets it later.
+    /// Whether the client gets this message now. If there is no room for it, the feed stops being live, and the client
+    /// gets the message when it catches up.
     pub(in crate::core::hub) fn takes_live(&mut self, number: u64) -> bool {
         if !self.live || number <= self.sent {
             return false;
@@ -70,7 +75,7 @@ impl Feed {
         true
     }
 
-    /// A message goes to the client. Says whether its user does not have it already.
+    /// Notes that a message is sent. Returns false if it need not be, because the user has it already.
     pub(in crate::core::hub) fn send(&mut self, number: u64, bytes: usize, direct: Option<&NameKey>) -> bool {
         self.sent = number;
         if number <= self.had.received && self.had.except.binary_search(&number).is_err() {
@@ -81,16 +86,16 @@ impl Feed {
         true
     }
 
-    /// There is nothing for the client up to a message but what was sent.
+    /// Notes that there is no other message for the client up to this number.
     pub(in crate::core::hub) fn skip_to(&mut self, number: u64) {
         self.sent = self.sent.max(number);
     }
 
-    /// The user has what `received` says. Gives the messages to this client alone that have arrived by that, and who
-    /// sent them. `newest` is the newest message.
+    /// Takes a confirmation: the user has what `received` says. Returns the confirmed messages to this client alone,
+    /// and their senders. `newest` is the newest message on disk.
     pub(in crate::core::hub) fn confirm(&mut self, newest: u64, received: &Received) -> Vec<(u64, NameKey)> {
         if self.reading && (self.had.received..=newest).contains(&received.received) {
-            // What the store is about to find may be with its user by now.
+            // The store's answer may contain messages that the user has by now.
             self.had = received.clone();
         }
         let (mut arrived, mut missing) = (Vec::new(), VecDeque::new());
@@ -109,12 +114,12 @@ impl Feed {
         arrived
     }
 
-    /// Whether there is something to be given that was said before, and room for it.
+    /// Whether the client lacks messages, none are being read, and there is room for some.
     pub(in crate::core::hub) fn may_catch_up(&self) -> bool {
         !self.live && !self.reading && self.has_room()
     }
 
-    /// The store is asked what the client does not have.
+    /// The store is asked for messages.
     pub(in crate::core::hub) fn reading_begins(&mut self) {
         self.reading = true;
     }
@@ -124,7 +129,7 @@ impl Feed {
         self.reading = false;
     }
 
-    /// The client gets what is said as it is said from now on. Says whether it does so for the first time.
+    /// Makes the feed live. Returns whether this is the first time.
     pub(in crate::core::hub) fn goes_live(&mut self) -> bool {
         self.live = true;
         !std::mem::replace(&mut self.caught_up, true)

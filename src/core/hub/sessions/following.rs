@@ -1,5 +1,5 @@
-//! What each client follows: which changes of the table and the roster it is told, and of whom it is told although it
-//! does not follow the roster.
+//! What one client follows: the table, the roster or their changes, and the clients that it was introduced to because
+//! it does not follow the roster.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -11,18 +11,18 @@ use crate::protocol::{Follow, Follows, Id};
 pub(in crate::core::hub) struct Following {
     pub(in crate::core::hub) table: Track,
     pub(in crate::core::hub) roster: Track,
-    /// Of whom it was told, though it does not follow the roster: of their leaving it is told, too.
+    /// The clients that it was introduced to while it did not follow the roster. It is told when they leave.
     knows: BTreeSet<PeerId>,
-    /// Who was told of it.
+    /// The clients that were introduced to it in the same way about this one.
     known_to: BTreeSet<PeerId>,
-    /// Questions that are answered when it has everything up to a revision.
+    /// Requests that are answered when the client has everything up to a revision, oldest first.
     pub(in crate::core::hub) syncs: VecDeque<(u64, Option<Id>)>,
 }
 
 /// How one client follows the table or the roster.
 pub(in crate::core::hub) struct Track {
     wants: Follow,
-    /// Up to where it has been told, once it is told anything.
+    /// The position up to which it has been told; `None` before it has been told anything.
     seen: Option<Cursor>,
 }
 
@@ -31,27 +31,27 @@ impl Track {
         Self { wants, seen: None }
     }
 
-    /// Whether the client has, or is being given, all there is.
+    /// Whether the client keeps the whole map, and not only hears of changes.
     pub(in crate::core::hub) fn is_whole(&self) -> bool {
         self.wants == Follow::Table
     }
 
-    /// Begins: who wants only changes has seen what there is.
+    /// Starts to follow. A client that wants only changes counts as having seen all that there is.
     fn begin(&mut self, newest: Cursor) {
         self.seen = (self.wants == Follow::Changes).then_some(newest);
     }
 
-    /// Nothing more is told.
+    /// Stops following.
     pub(in crate::core::hub) fn end(&mut self) {
         *self = Self::new(Follow::None);
     }
 
-    /// Whether the client has been told something.
+    /// Whether there is a position from which changes can be told.
     fn has_begun(&self) -> bool {
         self.seen.is_some()
     }
 
-    /// Up to where it has been told, if that is not the newest revision.
+    /// The position up to which the client has been told, if there is something newer.
     pub(in crate::core::hub) fn behind(&self, newest: u64) -> Option<Cursor> {
         self.seen.filter(|seen| seen.revision < newest)
     }
@@ -67,35 +67,36 @@ impl Following {
         Self { table, roster, knows: BTreeSet::new(), known_to: BTreeSet::new(), syncs: VecDeque::new() }
     }
 
-    /// Whether the client has been told something.
+    /// Whether the client has been told anything of the table or the roster.
     pub(in crate::core::hub) fn has_begun(&self) -> bool {
         self.table.has_begun() || self.roster.has_begun()
     }
 
-    /// Begins, with what there is of the table and the roster. Says of which of them the client is told everything.
+    /// Starts to follow both, at these newest positions. Returns whether the client must be told the whole table, and
+    /// the whole roster.
     pub(in crate::core::hub) fn begin(&mut self, table: Cursor, roster: Cursor) -> (bool, bool) {
         self.table.begin(table);
         self.roster.begin(roster);
         (self.table.is_whole(), self.roster.is_whole())
     }
 
-    /// The client was told of somebody.
+    /// Notes that the client was introduced to another one.
     pub(in crate::core::hub) fn knows(&mut self, whom: PeerId) {
         self.knows.insert(whom);
     }
 
-    /// Somebody else was told of the client.
+    /// Notes that another client was introduced to this one.
     pub(in crate::core::hub) fn is_known_to(&mut self, whom: PeerId) {
         self.known_to.insert(whom);
     }
 
-    /// Somebody is gone.
+    /// Forgets a client that has left.
     pub(in crate::core::hub) fn forget(&mut self, whom: PeerId) {
         self.knows.remove(&whom);
         self.known_to.remove(&whom);
     }
 
-    /// The client leaves. Gives of whom it was told, and who was told of it.
+    /// The client leaves: returns whom it was introduced to, and who was introduced to it.
     pub(in crate::core::hub) fn leave(&mut self) -> (BTreeSet<PeerId>, BTreeSet<PeerId>) {
         (std::mem::take(&mut self.knows), std::mem::take(&mut self.known_to))
     }

@@ -1,4 +1,10 @@
-//! Who is connected: the sessions of this process, their connections, and the names under which they are here.
+//! The sessions of this process: their connections, the names in use, and everything that belongs to one client only.
+//!
+//! [`Sessions`] owns the table of sessions and its indexes: by connection, by name, those with frames to send, and
+//! those to be expelled. A [`Peer`] is one session; each feature keeps its part of a session in a type of its own here
+//! (`exchange`: requests and answers; `feed`: messages on their way; `following`: table and roster; `past`: requests of
+//! a lost session; `rates`: token buckets). `places` bounds the number of sessions, `pending` holds connections without
+//! one. Nothing here is stored; it ends with the process.
 
 pub(in crate::core::hub) mod contest;
 pub(in crate::core::hub) mod exchange;
@@ -35,22 +41,22 @@ use crate::core::time::Time;
 use crate::protocol::name::NameKey;
 use crate::protocol::{ErrorCode, Failure, Offer, PublicKey};
 
-/// A session: a client, from its first hello until it leaves or its grace is over.
+/// A session: one client, from its first hello until it leaves or its grace is over.
 pub(in crate::core::hub) struct Peer {
     pub(in crate::core::hub) key: PublicKey,
-    /// What it has shown to come in, until that is spent.
+    /// The invite that it has shown, until its key has taken a name with it.
     pub(in crate::core::hub) invite: Option<ShownInvite>,
     pub(in crate::core::hub) at: Whereabouts,
     pub(in crate::core::hub) link: Link,
     pub(in crate::core::hub) conn: Option<ConnId>,
-    /// Since when there is no connection.
+    /// When it lost its connection; `None` while it has one, and before its first.
     pub(in crate::core::hub) away_since: Option<Time>,
-    /// Its name and number, if it is registered.
+    /// Its name, once it is registered.
     pub(in crate::core::hub) name: Option<Registered>,
     pub(in crate::core::hub) following: Following,
-    /// Somebody with the same key wants its name; it must show that it lives.
+    /// Set while another session of the same key wants its name: it must show that it is alive.
     pub(in crate::core::hub) challenge: Option<Challenge>,
-    /// What it is fed, once it has said where it stands.
+    /// The messages on their way to it, once it has reported what its user has received.
     pub(in crate::core::hub) feed: Option<Feed>,
     pub(in crate::core::hub) exchange: Exchange,
     /// What it asked in a session that is lost.
@@ -58,43 +64,43 @@ pub(in crate::core::hub) struct Peer {
     pub(in crate::core::hub) rates: Rates,
 }
 
-/// Where a client is reached.
+/// Where a client can be reached.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::core::hub) struct Whereabouts {
-    /// Where its connection to the hub comes from.
+    /// The address and port from which it is connected to the hub.
     pub(in crate::core::hub) address: SocketAddr,
     /// The TCP port on which it serves files.
     pub(in crate::core::hub) port: u16,
     /// The UDP port on which it takes direct connections.
     pub(in crate::core::hub) link_port: u16,
-    /// Somebody else cannot reach it there, and it has not been heard here since.
+    /// Another client could not reach it, and the hub has not heard from it since.
     pub(in crate::core::hub) doubted: bool,
 }
 
-/// All sessions.
+/// All sessions of this process.
 #[derive(Default)]
 pub(in crate::core::hub) struct Sessions {
     peers: Scanned<BTreeMap<PeerId, Peer>>,
-    /// The number of the newest.
+    /// The number of the newest session.
     last: PeerId,
     conns: BTreeMap<ConnId, PeerId>,
-    /// Names in use, and those whose registration is on its way to the disk.
+    /// The sessions by the names that they have, or are about to have when their registration is on disk.
     online: Scanned<HashMap<NameKey, PeerId>>,
-    /// Those that may have frames to send.
+    /// The sessions whose links may have frames to send.
     talking: BTreeSet<PeerId>,
-    /// Those that are to be expelled, and why: the hub ends them when it is done with what it is doing.
+    /// The sessions to be expelled, and why. The hub ends them when it has handled its input.
     doomed: VecDeque<(PeerId, Failure)>,
     pub(in crate::core::hub) fetchers: Fetchers,
     pub(in crate::core::hub) visits: Visits,
 }
 
 impl Sessions {
-    /// Nobody is connected; `visits` are those of earlier runs.
+    /// No sessions; `visits` are those that the hub starts with.
     pub(in crate::core::hub) fn new(visits: Visits) -> Self {
         Self { visits, ..Self::default() }
     }
 
-    /// A new session.
+    /// Adds a session, and returns its number.
     pub(in crate::core::hub) fn add(&mut self, peer: Peer) -> PeerId {
         self.last += 1;
         self.peers.insert(self.last, peer);
@@ -109,7 +115,7 @@ impl Sessions {
         self.peers.get_mut(&id)
     }
 
-    /// What a client is fed, once it has said where it stands.
+    /// The feed of a client, once it has reported what its user has received.
     pub(in crate::core::hub) fn feed_mut(&mut self, id: PeerId) -> Option<&mut Feed> {
         self.get_mut(id)?.feed.as_mut()
     }
@@ -118,23 +124,23 @@ impl Sessions {
         self.peers.contains_key(&id)
     }
 
-    /// Takes a session out. Its connection and its name are taken away by others.
+    /// Removes a session. The caller disconnects it and frees its name.
     pub(in crate::core::hub) fn remove(&mut self, id: PeerId) -> Option<Peer> {
         self.talking.remove(&id);
         self.peers.remove(&id)
     }
 
-    /// All of them, in the order of their coming: for what concerns everybody.
+    /// All sessions, oldest first. Costs time for each of them: only for what concerns all of them.
     pub(in crate::core::hub) fn all(&self) -> impl Iterator<Item = (PeerId, &Peer)> {
         self.peers.iter().map(|(id, peer)| (*id, peer))
     }
 
-    /// Whose connection this is.
+    /// The session that a connection belongs to.
     pub(in crate::core::hub) fn of_conn(&self, conn: ConnId) -> Option<PeerId> {
         self.conns.get(&conn).copied()
     }
 
-    /// A session has this connection from now on. Gives the one that it had.
+    /// Gives a session this connection, and returns the one that it had.
     pub(in crate::core::hub) fn connect(&mut self, id: PeerId, conn: ConnId) -> Option<ConnId> {
         let before = self.peers.get_mut(&id)?.conn.replace(conn);
         if let Some(before) = before {
@@ -145,19 +151,19 @@ impl Sessions {
         before
     }
 
-    /// A session has no connection any more. Gives the one that it had.
+    /// Takes a session's connection away, and returns it.
     pub(in crate::core::hub) fn disconnect(&mut self, id: PeerId) -> Option<ConnId> {
         let conn = self.peers.get_mut(&id)?.conn.take()?;
         self.conns.remove(&conn);
         Some(conn)
     }
 
-    /// All connections of sessions.
+    /// The connections of all sessions.
     pub(in crate::core::hub) fn conns(&self) -> impl Iterator<Item = ConnId> {
         self.conns.keys().copied()
     }
 
-    /// Nobody has a connection any more.
+    /// Takes all connections away, because the hub ends.
     pub(in crate::core::hub) fn disconnect_all(&mut self) {
         self.conns.clear();
         for peer in self.peers.values_mut() {
@@ -166,7 +172,7 @@ impl Sessions {
         }
     }
 
-    /// The name of somebody who is registered.
+    /// The name of a registered client.
     ///
     /// # Errors
     /// `not-registered`
@@ -182,63 +188,63 @@ impl Sessions {
         self.me(id).map(|me| Holder { session: id, name: me.name, name_key: me.name_key })
     }
 
-    /// Who is here under a name, or is about to be.
+    /// The session that has a name, or is about to have it.
     pub(in crate::core::hub) fn named(&self, name: &NameKey) -> Option<PeerId> {
         self.online.get(name).copied()
     }
 
-    /// Whether somebody is here under this name. A name whose registration is on its way to the disk is in use, but its
-    /// owner is not here yet, and may be gone before.
+    /// Whether a session has this name. Unlike [`Sessions::named`], this excludes a name whose registration is not on
+    /// disk yet: its session may still end before it is.
     pub(in crate::core::hub) fn is_here(&self, name: &NameKey) -> bool {
         self.named(name).and_then(|id| self.get(id)).is_some_and(|peer| peer.name.is_some())
     }
 
-    /// A name is in use by this session.
+    /// Marks a name as in use by a session.
     pub(in crate::core::hub) fn use_name(&mut self, name: NameKey, id: PeerId) {
         self.online.insert(name, id);
     }
 
-    /// A name is not in use any more.
+    /// Marks a name as free.
     pub(in crate::core::hub) fn free_name(&mut self, name: &NameKey) {
         self.online.remove(name);
     }
 
-    /// How many names are in use.
+    /// The number of names in use.
     pub(in crate::core::hub) fn names(&self) -> usize {
         self.online.len()
     }
 
-    /// Everybody who has a name or is about to: for what concerns everybody.
+    /// All names in use, with their sessions. Costs time for each of them: only for what concerns all of them.
     pub(in crate::core::hub) fn all_named(&self) -> impl Iterator<Item = (&NameKey, PeerId)> {
         self.online.iter().map(|(name, id)| (name, *id))
     }
 
-    /// A session may have frames to send.
+    /// Marks a session whose link may have frames to send.
     pub(in crate::core::hub) fn talks(&mut self, id: PeerId) {
         self.talking.insert(id);
     }
 
-    /// The next session that may have frames to send.
+    /// A session whose link may have frames to send.
     pub(in crate::core::hub) fn next_talking(&self) -> Option<PeerId> {
         self.talking.first().copied()
     }
 
-    /// A session has no more frames to send.
+    /// Unmarks a session whose link has no more frames to send.
     pub(in crate::core::hub) fn is_silent(&mut self, id: PeerId) {
         self.talking.remove(&id);
     }
 
-    /// A session is to be expelled as soon as the hub is done with what it is doing.
+    /// Has the hub expel a session when it has handled its input.
     pub(in crate::core::hub) fn doom(&mut self, id: PeerId, failure: Failure) {
         self.doomed.push_back((id, failure));
     }
 
-    /// The next session that is to be expelled.
+    /// The next session to expel.
     pub(in crate::core::hub) fn next_doomed(&mut self) -> Option<(PeerId, Failure)> {
         self.doomed.pop_front()
     }
 
-    /// How much there is of everything that must go with those for whom it is there.
+    /// The sizes of all collections, for `Hub::counts`.
     pub(in crate::core::hub) fn counts(&self) -> [(&'static str, usize); 6] {
         let challenges = self.peers.values().filter(|peer| peer.challenge.is_some()).count();
         [
@@ -251,7 +257,7 @@ impl Sessions {
         ]
     }
 
-    /// An offer as everybody sees it.
+    /// An offer as clients are told it, with the address from which it is served now.
     pub(in crate::core::hub) fn offer(&self, config: &HubConfig, owner: &str, shelved: &Shelved) -> Offer {
         let (address, port) = match shelved.owner {
             Owner::Client(id) => self.get(id).map(|peer| (peer.at.address.ip(), peer.at.port)),

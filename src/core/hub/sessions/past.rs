@@ -1,4 +1,5 @@
-//! What a client asked before the hub, or the connection, was lost.
+//! What a client asked before its session, or the hub, was lost. A client asks again what it got no answer to; the
+//! store then tells what it was answered, so that nothing is done twice.
 
 use std::collections::HashMap;
 
@@ -6,15 +7,15 @@ use crate::protocol::Id;
 use crate::protocol::record::{IdempotencyKey, PastAnswer};
 use crate::protocol::wire::ClientHello;
 
-/// What a client asked before, in this session and in one that is lost.
+/// The requests of one client that may be repeated.
 pub(in crate::core::hub) struct Past {
-    /// The random name of its program.
+    /// The random name that the client's process gave itself; at most 16 characters are kept.
     pub(in crate::core::hub) instance: String,
-    /// It was here in a session that is lost: what was said to everybody meanwhile is for it, too.
+    /// The client was here in a session that is lost. Lobby messages sent meanwhile are then for it, too.
     pub(in crate::core::hub) returns: bool,
-    /// Its requests up to this number were asked before, in a session that is lost.
+    /// The highest number of the requests that it asked in a session that is lost.
     asked_before: i64,
-    /// Its newest request that said something.
+    /// The number of its newest request that sent a message.
     last_said: i64,
     recall: Recall,
 }
@@ -30,13 +31,13 @@ impl Past {
         }
     }
 
-    /// Whether the client asks this again: it had asked before it came to us, and got no answer.
+    /// Whether this request may be a repetition: the client had asked it before it came back, and got no answer.
     pub(in crate::core::hub) fn is_repeated(&self, request_id: &Option<Id>) -> bool {
         matches!(request_id, Some(Id::Number(number)) if *number <= self.asked_before)
     }
 
-    /// What tells a request from all others. A client that does not number its requests, or not in order, could have
-    /// one taken for another: such a request has nothing that tells it from others.
+    /// The key that distinguishes a request from all others. `None` if the request has no number, or one that is not
+    /// higher than that of the newest message, because two requests could then be taken for the same.
     pub(in crate::core::hub) fn idempotency_key(&self, request_id: &Option<Id>) -> Option<IdempotencyKey> {
         match request_id {
             Some(Id::Number(number)) if !self.instance.is_empty() && *number > self.last_said => {
@@ -46,14 +47,14 @@ impl Past {
         }
     }
 
-    /// The request with this key has said something.
+    /// Notes that the request with this key has sent a message.
     pub(in crate::core::hub) fn has_said(&mut self, key: &IdempotencyKey) {
         if !key.instance.is_empty() {
             self.last_said = key.ask;
         }
     }
 
-    /// The store is to be asked what the client was answered; false if that was done before.
+    /// Starts to ask the store what the client was answered. Returns false if that was done before.
     pub(in crate::core::hub) fn begin_recall(&mut self) -> bool {
         let is_first = matches!(self.recall, Recall::Nothing);
         if is_first {
@@ -62,7 +63,7 @@ impl Past {
         is_first
     }
 
-    /// What a request was answered, if the store knows.
+    /// What the store knows of the answer to a request.
     pub(in crate::core::hub) fn answer_to(&self, request_id: &Option<Id>) -> Option<&PastAnswer> {
         match (&self.recall, request_id) {
             (Recall::Known(known), Some(Id::Number(number))) => known.get(number),
@@ -70,25 +71,25 @@ impl Past {
         }
     }
 
-    /// Whether the store is being asked what the client was answered.
+    /// Whether the store is being asked; the client's requests wait meanwhile.
     pub(in crate::core::hub) fn is_being_recalled(&self) -> bool {
         matches!(self.recall, Recall::Asking)
     }
 
-    /// The store knows what the client was answered, by the numbers of its requests.
+    /// Takes what the store knows, by the numbers of the requests.
     pub(in crate::core::hub) fn recalled(&mut self, past: Vec<(i64, PastAnswer)>) {
         self.recall = Recall::Known(past.into_iter().collect());
     }
 }
 
-/// What came of requests that a client asks again, because we, or an earlier run of ours, did not answer.
+/// How far the hub knows the earlier answers of a client.
 #[derive(Default)]
 enum Recall {
-    /// It has not asked anything again.
+    /// The client has repeated nothing yet.
     #[default]
     Nothing,
-    /// The store is being asked; what the client asks meanwhile is put aside.
+    /// The store is being asked; the client's requests wait.
     Asking,
-    /// What is on disk, by its numbers of the requests.
+    /// What is on disk, by the numbers of the requests.
     Known(HashMap<i64, PastAnswer>),
 }

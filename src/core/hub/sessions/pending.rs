@@ -1,4 +1,4 @@
-//! Connections that have not said hello.
+//! Connections without a session: they have not said hello, or the store is looking up the invite in their hello.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -8,16 +8,17 @@ use crate::core::time::Time;
 use crate::protocol::wire::ClientHello;
 use crate::protocol::{Network, PublicKey};
 
-/// A connection that has not said hello.
+/// A connection without a session.
 pub(in crate::core::hub) struct PendingConnection {
     pub(in crate::core::hub) key: PublicKey,
     pub(in crate::core::hub) address: SocketAddr,
+    /// When it is turned away.
     pub(in crate::core::hub) deadline: Time,
     /// Its hello, while the store looks up the invite in it.
     pub(in crate::core::hub) hello: Option<Box<ClientHello>>,
 }
 
-/// All of them, and how many each address has.
+/// All connections without a session, and their number for each network.
 #[derive(Default)]
 pub(in crate::core::hub) struct PendingConnections {
     all: BTreeMap<ConnId, PendingConnection>,
@@ -50,8 +51,8 @@ impl PendingConnections {
         self.all.get_mut(&conn)
     }
 
-    /// The one that has been here longest. They all have the same time from their coming, and come in the order of
-    /// their numbers.
+    /// The oldest connection, and when it is turned away. All have the same time, and connection numbers rise, so the
+    /// first is the oldest.
     pub(in crate::core::hub) fn oldest(&self) -> Option<(ConnId, Time)> {
         self.all.first_key_value().map(|(conn, pending)| (*conn, pending.deadline))
     }
@@ -68,8 +69,9 @@ impl PendingConnections {
         *self = Self::default();
     }
 
-    /// Whose connection is closed when one more has come: its own, if its address has taken its share; the oldest, which
-    /// has had most time, if there are more than `most`.
+    /// The connection to close because `newest` has come from `network`: `newest` itself if the network then has more
+    /// than a quarter of `most`, or else the oldest if there are more than `most` in all. The hub's own machine has no
+    /// limit for its network.
     pub(in crate::core::hub) fn crowding(&self, newest: ConnId, network: Network, most: usize) -> Option<ConnId> {
         let same = self.of.get(&network).copied().unwrap_or(0);
         if !network.is_loopback() && same > (most / 4).max(1) {

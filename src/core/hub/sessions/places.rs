@@ -1,8 +1,10 @@
-//! Places: how many sessions there may be, whose they are, and for how long one may be without a name.
+//! The limits on sessions: how many there may be in all, for each key and for each network, and how long one may be
+//! without a name.
 //!
-//! Whoever has no name is nobody yet. Such a session has a deadline, there are few of them for each key and each address,
-//! and they make room: when all places are taken, the oldest of them goes, for whoever comes. So thousands of hellos push
-//! out each other, and nobody who enters.
+//! A session without a name costs nothing to make, so it is treated as disposable: it has a deadline, a key and a
+//! network may have only few of them, and when a limit is reached the oldest of them ends to make room. So thousands of
+//! hellos push out one another, but never a client that has registered. `Places` decides which session must go; the hub
+//! ends it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -13,27 +15,27 @@ use crate::core::time::Time;
 use crate::protocol::limits::{HubLimits, NAMELESS_EACH};
 use crate::protocol::{ErrorCode, Failure, Network, PublicKey};
 
-/// How long a session may be without a name: somebody may have to type a password.
+/// Time that a new session may be without a name: its user may have to type a password.
 const NAMELESS: Duration = Duration::from_secs(300);
 
-/// The same for one that had a name and has left: its user may look on for a while, and come back.
+/// Time that a session may be without a name after it has given one up: its user may look on for a while and come back.
 const PARTED: Duration = Duration::from_secs(3_600);
 
-/// So long a session without a name keeps its place whoever comes: an honest client enters in a round trip or two.
+/// Time for which a session without a name is never pushed out. An honest client registers within a round trip or two.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Who has which places.
+/// All sessions, and what each key and each network has of them.
 #[derive(Default)]
 pub(in crate::core::hub) struct Places {
     sessions: HashMap<PeerId, Place>,
     shares: HashMap<Holder, Share>,
-    /// Sessions without a name, and since when they are.
+    /// Sessions without a name, by the time since when they have none.
     nameless: BTreeSet<(Time, PeerId)>,
-    /// The same by when they end.
+    /// Sessions without a name, by the time when they end.
     due: BTreeSet<(Time, PeerId)>,
 }
 
-/// Whoever has a share of the places.
+/// A key or a network that has sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Holder {
     Key(PublicKey),
@@ -44,19 +46,21 @@ enum Holder {
 struct Share {
     sessions: usize,
     nameless: BTreeSet<(Time, PeerId)>,
-    /// Those that have no connection, of a key.
+    /// For a key: its sessions without a connection.
     away: BTreeSet<PeerId>,
 }
 
 struct Place {
+    /// Its key and its network.
     holders: [Holder; 2],
-    /// Since when it has no name, and when it ends because of that.
+    /// Since when it has no name, and when it ends because of that; `None` if it has one.
     nameless: Option<(Time, Time)>,
-    /// It never had one.
+    /// Whether it has never had a name.
     new: bool,
 }
 
 impl Places {
+    /// Adds a new session, which has no name yet.
     pub(in crate::core::hub) fn enter(&mut self, now: Time, id: PeerId, key: PublicKey, address: IpAddr) {
         let holders = [Holder::Key(key), Holder::Network(Network::of(address))];
         self.sessions.insert(id, Place { holders, nameless: None, new: true });
@@ -66,6 +70,7 @@ impl Places {
         self.lose_name(now, id, NAMELESS);
     }
 
+    /// Removes a session.
     pub(in crate::core::hub) fn leave(&mut self, id: PeerId) {
         self.gain_name(id);
         self.connected(id);
@@ -73,14 +78,14 @@ impl Places {
         place.holders.into_iter().for_each(|holder| self.vacate(holder));
     }
 
-    /// A session has lost its connection.
+    /// Notes that a session has lost its connection.
     pub(in crate::core::hub) fn disconnected(&mut self, id: PeerId) {
         if let Some(share) = self.share_of_key(id) {
             share.away.insert(id);
         }
     }
 
-    /// It has one again, or needs none any more.
+    /// Notes that a session has a connection again, or has ended.
     pub(in crate::core::hub) fn connected(&mut self, id: PeerId) {
         if let Some(share) = self.share_of_key(id) {
             share.away.remove(&id);
@@ -92,7 +97,7 @@ impl Places {
         self.shares.get_mut(&of_key)
     }
 
-    /// A session of this key that has no connection.
+    /// A session of this key that has no connection, so that another one may take its place.
     pub(in crate::core::hub) fn away(&self, key: PublicKey) -> Option<PeerId> {
         self.shares.get(&Holder::Key(key))?.away.first().copied()
     }
@@ -105,7 +110,7 @@ impl Places {
         }
     }
 
-    /// A session goes on from another address. It keeps its place there, whatever else that address has.
+    /// Counts a session for another network from now on. It stays even if that network is above its limit.
     pub(in crate::core::hub) fn moved(&mut self, id: PeerId, address: IpAddr) {
         let Some(place) = self.sessions.get_mut(&id) else { return };
         let there = Holder::Network(Network::of(address));
@@ -123,7 +128,7 @@ impl Places {
         share.nameless.extend(nameless);
     }
 
-    /// It has a name now.
+    /// Notes that a session has a name.
     pub(in crate::core::hub) fn named(&mut self, id: PeerId) {
         self.gain_name(id);
         if let Some(place) = self.sessions.get_mut(&id) {
@@ -131,7 +136,7 @@ impl Places {
         }
     }
 
-    /// It has its name no more, and stays.
+    /// Notes that a session has given up its name and stays.
     pub(in crate::core::hub) fn parted(&mut self, now: Time, id: PeerId) {
         self.lose_name(now, id, PARTED);
     }
@@ -164,19 +169,21 @@ impl Places {
         self.sessions.get(&id).is_some_and(|place| place.new)
     }
 
-    /// When the next session ends that has no name.
+    /// When the next session ends because it has no name.
     pub(in crate::core::hub) fn next_due(&self) -> Option<Time> {
         self.due.first().map(|(due, _)| *due)
     }
 
+    /// A session that must end at `now` because it has been without a name for too long.
     pub(in crate::core::hub) fn due(&self, now: Time) -> Option<PeerId> {
         self.due.first().filter(|(due, _)| *due <= now).map(|(_, id)| *id)
     }
 
-    /// Who makes room for a newcomer: nobody, a session without a name, or there is no room.
+    /// What a newcomer from this key and address needs: `None` if there is room, otherwise the session without a name
+    /// that must end first. Clients on the hub's own machine have no limit for their network.
     ///
     /// # Errors
-    /// `hub-full`
+    /// `hub-full` if a limit is reached and no session may be pushed out.
     pub(in crate::core::hub) fn room_for(
         &self,
         now: Time,

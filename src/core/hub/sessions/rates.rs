@@ -1,12 +1,12 @@
-//! How much a client may ask in a time.
+//! The token buckets of one client: how many requests and messages it may send.
 //!
-//! The generic cell rate algorithm (ITU-T I.371, annex A): a moment for each limit, which every request moves on by
-//! its share of a second; a request is refused when that moment would be too far ahead.
+//! Each bucket is the generic cell rate algorithm (ITU-T I.371, annex A): it keeps one time, which every request moves
+//! on by its share of a second. A request is refused if that time would be more than [`BURST`] seconds ahead.
 
 use crate::core::time::Time;
 use crate::protocol::limits::BURST;
 
-/// How far one client is ahead of what it may ask and say.
+/// The token buckets of one client.
 #[derive(Default)]
 pub(in crate::core::hub) struct Rates {
     requests: TokenBucket,
@@ -14,30 +14,30 @@ pub(in crate::core::hub) struct Rates {
 }
 
 impl Rates {
-    /// Takes what requests cost, at `rate` a second.
+    /// Takes the price of a request, at `rate` simple requests a second.
     ///
     /// # Errors
-    /// How many milliseconds to wait.
+    /// The milliseconds to wait.
     pub(in crate::core::hub) fn request(&mut self, now: Time, rate: u32, cost: u32) -> Result<(), u64> {
         self.requests.spend(now, rate, cost)
     }
 
-    /// Takes one message, at `rate` a second.
+    /// Takes one message, at `rate` messages a second.
     ///
     /// # Errors
-    /// How many milliseconds to wait.
+    /// The milliseconds to wait.
     pub(in crate::core::hub) fn message(&mut self, now: Time, rate: u32) -> Result<(), u64> {
         self.messages.spend(now, rate, 1)
     }
 }
 
-/// How far ahead of its rate somebody is.
+/// The time at which all that was taken would be paid for at the rate.
 #[derive(Default)]
 struct TokenBucket(Time);
 
 impl TokenBucket {
-    /// Takes so many, if `rate` a second allow it; otherwise says how many milliseconds to wait. What costs more than a
-    /// burst is taken when there has been nothing else.
+    /// Takes `cost` tokens if `rate` tokens a second allow it, and otherwise returns the milliseconds to wait. A cost
+    /// above a whole burst is reduced to one, so that a full bucket always allows it.
     fn spend(&mut self, now: Time, rate: u32, cost: u32) -> Result<(), u64> {
         let cost = u64::from(cost.min(rate.saturating_mul(BURST).max(1)));
         let share = cost * 1_000_000 / u64::from(rate.max(1));

@@ -1,5 +1,5 @@
-//! Lines of the log about requests that were refused: a client that is refused again and again for the same reason gets
-//! some of them a second, and one that says how many more there were. So nobody fills the log.
+//! Limits the log lines about refused requests. A client that is refused for the same reason again and again gets
+//! [`LINES`] lines a second, and one that says how many more there were, so that nobody can fill the log.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -9,18 +9,19 @@ use crate::core::time::Time;
 use crate::protocol::ErrorCode;
 use crate::protocol::log::RequestRefused;
 
-/// For so long the refusals of one client with one code are counted together.
+/// Time for which the refusals of one client with one error code are counted together.
 const SPAN: Duration = Duration::from_secs(1);
 
-/// So many of them have a line of their own.
+/// The number of refusals within that time that have a log line of their own.
 const LINES: u32 = 5;
 
-/// Counts at once. Only reachable by clients that come and go all the time: what is beyond is not thinned.
+/// The most counts at one time; beyond, every refusal has a line. Only reachable by clients that come and go all the
+/// time.
 const COUNTED: usize = 16_384;
 
 type Subject = (PeerId, ErrorCode);
 
-/// What was refused lately.
+/// The refusals of the last second, and when each count ends.
 #[derive(Default)]
 pub(in crate::core::hub) struct Refusals {
     of: HashMap<Subject, Count>,
@@ -30,12 +31,12 @@ pub(in crate::core::hub) struct Refusals {
 #[derive(Default)]
 struct Count {
     lines: u32,
-    /// The newest that has no line, and how many others have none.
+    /// The newest refusal without a line; its `more` is the number of others without one.
     left_out: Option<RequestRefused>,
 }
 
 impl Refusals {
-    /// A request was refused: gives the line, if it is to be written now.
+    /// Counts a refusal, and returns its log line if it is to be written now.
     pub(in crate::core::hub) fn add(&mut self, now: Time, id: PeerId, line: RequestRefused) -> Option<RequestRefused> {
         let subject = (id, line.code);
         if !self.of.contains_key(&subject) {
@@ -54,12 +55,12 @@ impl Refusals {
         None
     }
 
-    /// When the next line is due, if there may be one.
+    /// When the next count ends.
     pub(in crate::core::hub) fn due(&self) -> Option<Time> {
         self.due.first().map(|(due, _)| *due)
     }
 
-    /// A count is over: gives the line about what was left out.
+    /// Ends a count that is due, and returns the line about what had none. `None` if no count is due.
     pub(in crate::core::hub) fn next(&mut self, now: Time) -> Option<Option<RequestRefused>> {
         self.due().filter(|due| *due <= now)?;
         let (_, subject) = self.due.pop_first()?;

@@ -1,15 +1,16 @@
-//! Maps of everybody and of all rooms. Whoever goes through one of them spends the others' time: in tests each step of that
-//! is counted, so that they see that what a client does costs the same however many there are.
+//! Maps with an entry for each client or room. Going through such a map costs time for all of its entries, so in tests
+//! every step of an iteration is counted: the tests assert that what one client does costs the same, however many
+//! others there are.
 
 use std::collections::{BTreeMap, HashMap, btree_map, hash_map};
 use std::iter::Inspect;
 use std::ops::{Deref, DerefMut};
 
-/// A map that counts, in tests, how much of it is gone through.
+/// A map that counts the steps of its iterators in tests.
 #[derive(Default)]
 pub(in crate::core::hub) struct Scanned<M>(M);
 
-/// Those of an iterator, counted.
+/// An iterator whose steps are counted.
 type Steps<I> = Inspect<I, fn(&<I as Iterator>::Item)>;
 
 #[cfg(test)]
@@ -17,12 +18,13 @@ thread_local! {
     static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// How many steps there were since this was asked last.
+/// The number of steps since the last call.
 #[cfg(test)]
 pub(in crate::core::hub) fn steps() -> usize {
     STEPS.take()
 }
 
+/// Counts a step; does nothing outside tests.
 pub(in crate::core::hub) fn step<T>(_: &T) {
     #[cfg(test)]
     STEPS.set(STEPS.get() + 1);

@@ -1,4 +1,4 @@
-//! Registrations that have not been answered: what is on its way to the disk, and what waits for another session.
+//! Registrations that have not been answered: their records are not on disk yet, or their name is contested.
 
 use std::collections::HashMap;
 
@@ -6,18 +6,18 @@ use crate::core::hub::PeerId;
 use crate::protocol::Id;
 use crate::protocol::name::NameKey;
 
-/// A registration under way.
+/// A registration that has not been answered.
 #[derive(Clone)]
 pub(in crate::core::hub) struct Entering {
     pub(in crate::core::hub) request_id: Option<Id>,
     pub(in crate::core::hub) name: String,
     pub(in crate::core::hub) name_key: NameKey,
-    /// Whether it is on disk whose name it is.
+    /// Whether it is on disk already that this name belongs to this key.
     pub(in crate::core::hub) known: bool,
 }
 
-/// Registrations under way, by who has asked. A client has one at a time, or the first would stay behind in the roster
-/// when the second comes.
+/// The registrations that have not been answered, by session. A session has at most one: with two, the first name would
+/// stay behind in the roster when the second takes effect.
 #[derive(Default)]
 pub(in crate::core::hub) struct Underway(HashMap<PeerId, Name>);
 
@@ -35,17 +35,17 @@ impl Underway {
         self.0.remove(&id);
     }
 
-    /// The name that a client is about to have.
+    /// The name that a session is about to have.
     pub(in crate::core::hub) fn name(&self, id: PeerId) -> Option<&str> {
         self.0.get(&id).map(|underway| underway.name.as_str())
     }
 
-    /// Whether a client is about to have this name.
+    /// Whether a session is about to have this name.
     pub(in crate::core::hub) fn is(&self, id: PeerId, name_key: &NameKey) -> bool {
         self.0.get(&id).is_some_and(|underway| underway.name_key == *name_key)
     }
 
-    /// Who is about to have which name.
+    /// All sessions that are about to have a name.
     pub(in crate::core::hub) fn all(&self) -> impl Iterator<Item = (PeerId, &NameKey)> {
         self.0.iter().map(|(id, underway)| (*id, &underway.name_key))
     }

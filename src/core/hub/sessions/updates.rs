@@ -1,4 +1,5 @@
-//! Updates of the table and the roster that have been written: clients that are equally far get the same bytes.
+//! The events that tell the changes of the table and the roster, kept as bytes: clients that are at the same position
+//! get the same bytes. Also the time for which changes are gathered.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,28 +8,28 @@ use std::time::Duration;
 use crate::core::time::Time;
 use crate::core::versioned_map::Cursor;
 
-/// How long changes are gathered before they are told. Shorter than what people notice, and long enough
-/// that a burst of joins costs each client one update.
+/// Time for which changes are gathered before they are told. People do not notice it, and a burst of joins costs each
+/// client one update.
 const GATHER: Duration = Duration::from_millis(20);
 
-/// Updates that have been written, by the revision that they start from and whether all there is is followed: clients
-/// that are equally far get the same bytes.
+/// The updates of the current revision, and when gathered changes are told.
 #[derive(Default)]
 pub(in crate::core::hub) struct Updates {
-    /// Of the table.
+    /// Updates of the table.
     pub(in crate::core::hub) table: Written,
-    /// Of the roster.
+    /// Updates of the roster.
     pub(in crate::core::hub) roster: Written,
-    /// When what has changed is told.
+    /// When gathered changes are told; `None` if there are none.
     gather_at: Option<Time>,
 }
 
-/// The updates of one of them.
+/// The updates of the table or of the roster, by the position that they start from and whether the client keeps the
+/// whole map.
 #[derive(Default)]
 pub(in crate::core::hub) struct Written(HashMap<(Option<Cursor>, bool), (Cursor, Arc<str>)>);
 
 impl Written {
-    /// The update from `seen` on, `whole` or not: how far it reaches, and its text.
+    /// The update from position `seen` on: the position that it reaches, and its bytes.
     pub(in crate::core::hub) fn get(&self, seen: Option<Cursor>, whole: bool) -> Option<(Cursor, Arc<str>)> {
         self.0.get(&(seen, whole)).cloned()
     }
@@ -39,24 +40,24 @@ impl Written {
 }
 
 impl Updates {
-    /// The roster or the table has changed: what was written is of no more use.
+    /// The table or the roster has changed: drops all updates, and starts the gathering time unless it runs already.
     pub(in crate::core::hub) fn change(&mut self, now: Time) {
         self.table.0.clear();
         self.roster.0.clear();
         self.gather(now);
     }
 
-    /// There is something to tell, and for a short while more is waited for.
+    /// Starts the gathering time unless it runs already.
     pub(in crate::core::hub) fn gather(&mut self, now: Time) {
         self.gather_at.get_or_insert(now + GATHER);
     }
 
-    /// What has changed is told now.
+    /// Ends the gathering time, because changes are told now.
     pub(in crate::core::hub) fn tell(&mut self) {
         self.gather_at = None;
     }
 
-    /// When what has changed is told.
+    /// When gathered changes are told; `None` if there are none.
     pub(in crate::core::hub) fn due(&self) -> Option<Time> {
         self.gather_at
     }

@@ -1,5 +1,5 @@
-//! Who has been here in this run: each registration is a visit, which `status` shows. The last one of everybody, of earlier
-//! runs too, is in the state.
+//! The visits of this run, which `status` shows, and the clients that have left. Each registration is a visit. The last
+//! visit of each person, also of earlier runs, is kept in the state.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -9,13 +9,13 @@ use crate::protocol::name::NameKey;
 use crate::protocol::record::VisitRecord;
 use crate::protocol::{Client, Presence, PublicKey, Timestamp, event};
 
-/// The newest visits of this run, in the order of their numbers, and those who have left.
+/// The newest visits of this run, at most [`STATUS_CLIENTS`], and the clients that have left.
 #[derive(Default)]
 pub(in crate::core::hub) struct Visits {
     newest: VecDeque<Visit>,
-    /// How many there were.
+    /// The number of visits in this run.
     count: u64,
-    /// Those who have left, by the keys of their names, as the roster showed them last.
+    /// The clients that have left in this run, by name, as the roster showed them last.
     departed: HashMap<NameKey, Client>,
 }
 
@@ -26,28 +26,29 @@ struct Visit {
     state: Presence,
     opened: Timestamp,
     closed: Option<Timestamp>,
-    /// How many messages were sent.
+    /// The number of messages that it has sent.
     messages: u64,
     key: PublicKey,
 }
 
 impl Visits {
-    /// How many visits there were.
+    /// The number of visits in this run.
     pub(in crate::core::hub) fn count(&self) -> u64 {
         self.count
     }
 
-    /// How many of them are shown.
+    /// The number of visits that `status` shows.
     pub(in crate::core::hub) fn len(&self) -> usize {
         self.newest.len()
     }
 
-    /// How many of those who have left are known.
+    /// The number of clients that are known to have left.
     pub(in crate::core::hub) fn departed_len(&self) -> usize {
         self.departed.len()
     }
 
-    /// Who has left at this time or later, in this run or, as far as `last` says, before.
+    /// The clients that left at `start` or later, by name: those of this run, and those that are in `last`, the last
+    /// visits of earlier runs.
     pub(in crate::core::hub) fn departed_since<'a>(
         &'a self,
         start: Timestamp,
@@ -65,7 +66,7 @@ impl Visits {
         departed
     }
 
-    /// Somebody comes. Gives the number of their visit.
+    /// Begins a visit, and returns its number.
     pub(in crate::core::hub) fn begin(
         &mut self,
         name: &str,
@@ -82,28 +83,29 @@ impl Visits {
         number
     }
 
-    /// Whether they are here has changed.
+    /// Changes the presence that `status` shows for a visit.
     pub(in crate::core::hub) fn set_state(&mut self, number: u64, state: Presence) {
         if let Some(visit) = self.get_mut(number) {
             visit.state = state;
         }
     }
 
-    /// They have sent a message.
+    /// Counts a message that was sent in a visit.
     pub(in crate::core::hub) fn count_message(&mut self, number: u64) {
         if let Some(visit) = self.get_mut(number) {
             visit.messages += 1;
         }
     }
 
-    /// The visit is over.
+    /// Ends a visit.
     pub(in crate::core::hub) fn close(&mut self, number: u64, closed: Timestamp) {
         if let Some(visit) = self.get_mut(number) {
             visit.closed = Some(closed);
         }
     }
 
-    /// Somebody has left; this is their last line in the roster. Of very many, those who left longest ago are forgotten.
+    /// Notes a client that has left, with its last line in the roster. When twice [`VISITS_LOADED`] are known, only the
+    /// newest [`VISITS_LOADED`] are kept.
     pub(in crate::core::hub) fn left(&mut self, client: Client) {
         if self.departed.len() >= 2 * VISITS_LOADED {
             let mut times: Vec<Timestamp> = self.departed.values().map(|client| client.since).collect();
@@ -123,7 +125,7 @@ impl Visits {
         Some(VisitRecord { run, number, name, key, address, opened, closed, messages })
     }
 
-    /// As `status` shows them.
+    /// The newest visits, as `status` shows them.
     pub(in crate::core::hub) fn shown(&self) -> Vec<event::Visit> {
         let shown = self.newest.iter().map(|visit| event::Visit {
             name: visit.name.clone(),
@@ -143,10 +145,10 @@ impl Visits {
     }
 }
 
-/// Somebody whose last visit this was, as the roster would have shown them when they left.
+/// A visit of an earlier run as the roster would have shown its client when it left.
 fn as_departed(visit: &VisitRecord) -> Option<Client> {
     let address = visit.address.parse::<SocketAddr>().ok()?.ip();
-    // A hub that was killed has not written when they left.
+    // A hub that was killed has not stored when the visit ended.
     let since = visit.closed.unwrap_or(visit.opened);
     let (name, number, key, state) = (visit.name.clone(), visit.number, visit.key, Presence::Offline);
     Some(Client { name, number, state, since, key, address, port: 0, link_port: 0, you: false })

@@ -1,22 +1,24 @@
-//! What is said to everybody is for whoever is there when it is said. Somebody may leave before they have it: it is kept
-//! for them, so what is remembered is when they were there, for as long as there is something of that time that they lack.
+//! When each person was here. A message to the lobby is for those who are here when it is sent; those who leave before
+//! they have received it get it later. So the spans of their presence are kept until they have received everything of
+//! that time.
 
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::record::Span;
 
-/// Times of one person that are remembered apart. Of more, the oldest two become one, with what was said between them.
+/// The most spans of one person. With more, the two oldest become one, and the messages between them are then for this
+/// person, too.
 const SPANS: usize = 8;
 
-/// How long somebody's time lasts that is here.
+/// The end of a span that has not ended.
 const OPEN: u64 = u64::MAX;
 
-/// When somebody was here, in numbers of messages, oldest first.
+/// The spans in which somebody was here, in numbers of messages, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::core::hub) struct Attendance(Vec<Span>);
 
 impl Attendance {
-    /// From what the store has. A hub that was killed has not written that they left: they did with the last word.
+    /// The spans that the store has. A span that was open when the hub died ends with the newest message.
     pub(in crate::core::hub) fn load(spans: Vec<Span>, newest: u64) -> Self {
         let ended = spans.into_iter().map(|span| Span { until: span.until.min(newest), ..span });
         let mut this = Self(ended.filter(|span| span.after < span.until).collect());
@@ -25,23 +27,24 @@ impl Attendance {
         this
     }
 
-    /// These times, as a record has them.
+    /// The spans of a record.
     pub(super) fn of(spans: &[Span]) -> Self {
         Self(spans.to_vec())
     }
 
-    /// Whether a time reaches beyond this number, or has not ended.
+    /// Whether the last span is open, or ends after this number.
     pub(super) fn is_open(&self, newest: u64) -> bool {
         self.0.last().is_some_and(|span| span.until > newest)
     }
 
-    /// They are here: what comes after this number is for them.
+    /// Starts a span: later messages are for this person.
     pub(in crate::core::hub) fn begins(&mut self, after: u64) {
         self.0.push(Span { after, until: OPEN });
         self.merge();
     }
 
-    /// They came back from where they could not be reached: what comes after this number was for them already.
+    /// Extends the open span back: after this number the person was away only because the connection or the hub was
+    /// lost.
     pub(in crate::core::hub) fn reaches_back(&mut self, after: u64) {
         if let Some(open) = self.0.last_mut().filter(|span| span.until == OPEN) {
             open.after = open.after.min(after);
@@ -50,7 +53,7 @@ impl Attendance {
         self.merge();
     }
 
-    /// They leave: what comes after this number is not for them.
+    /// Ends the open span: later messages are not for this person.
     pub(in crate::core::hub) fn ends(&mut self, newest: u64) {
         if let Some(open) = self.0.last_mut() {
             open.until = open.until.min(newest);
@@ -58,12 +61,12 @@ impl Attendance {
         self.0.retain(|span| span.after < span.until);
     }
 
-    /// They have everything up to this number.
+    /// Drops the spans of which the person has received everything.
     pub(in crate::core::hub) fn received(&mut self, number: u64) {
         self.0.retain(|span| span.until > number);
     }
 
-    /// Whether they were here when this was said.
+    /// Whether the person was here when this message was sent.
     pub(in crate::core::hub) fn covers(&self, number: u64) -> bool {
         self.0.iter().any(|span| span.after < number && number <= span.until)
     }

@@ -7,23 +7,23 @@ use super::hashed::HashedMap;
 use crate::core::digest::Digest;
 use crate::protocol::name::NameKey;
 
-/// Pairs of who blocks and whom.
+/// Pairs of names: the first blocks the second.
 #[derive(Default)]
 pub(in crate::core::hub) struct Blocks {
     all: HashedMap<(NameKey, NameKey), ()>,
-    /// The same the other way round, for finding.
+    /// The same pairs the other way round, as an index.
     by_blocked: BTreeSet<(NameKey, NameKey)>,
 }
 
 impl Blocks {
-    /// These pairs, as [`Blocks::rows`] gives them.
+    /// The pairs that [`Blocks::rows`] gave.
     pub(super) fn of(pairs: &[(NameKey, NameKey)]) -> Self {
         let mut blocks = Self::default();
         pairs.iter().for_each(|(by, whom)| blocks.add(by, whom));
         blocks
     }
 
-    /// Everything in it, in the order of the names.
+    /// All pairs, in order.
     pub(super) fn rows(&self) -> Vec<(NameKey, NameKey)> {
         self.all.iter().map(|(pair, ())| pair.clone()).collect()
     }
@@ -36,7 +36,7 @@ impl Blocks {
         self.all.contains_key(&(by.clone(), whom.clone()))
     }
 
-    /// Whom somebody blocks.
+    /// The names that somebody blocks.
     pub(in crate::core::hub) fn blocked_by(&self, by: &NameKey) -> impl Iterator<Item = &NameKey> + use<'_> {
         let (from, by) = (Included((by.clone(), NameKey::default())), by.clone());
         self.all
@@ -56,7 +56,7 @@ impl Blocks {
         self.by_blocked.remove(&(whom.clone(), by.clone()));
     }
 
-    /// Nobody has this name any more: it blocks nobody, and nobody blocks it.
+    /// Removes a name that nobody has any more from both sides.
     pub(super) fn forget(&mut self, name: &NameKey) {
         let theirs: Vec<NameKey> = self.blocked_by(name).cloned().collect();
         theirs.iter().for_each(|whom| self.remove(name, whom));

@@ -1,6 +1,5 @@
-//! The copies that the hub keeps of what others offer: those that are there, and those that somebody wishes. Which of
-//! their bytes lie on this machine's disk, and which are being fetched, is known where that is done
-//! (`core/hub/files/copies.rs`).
+//! The copies that the hub keeps of clients' files, and the wishes for further ones. Whose bytes are on this machine's
+//! disk, and which are being fetched, is known in `core/hub/files/copies.rs`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -14,50 +13,51 @@ use crate::protocol::name::NameKey;
 use crate::protocol::record::CopyRecord;
 use crate::protocol::types::Content;
 
-/// The name of an owner, and of a file of theirs.
+/// A copy: the name of the file's owner, and of the file.
 pub(in crate::core::hub) type CopyKey = (NameKey, String);
 
-/// A content as its owner describes it: what has the same hash and another size is a lie, and shares nothing.
+/// A content as its owner describes it. One with the same hash and another size is a false description, and shares
+/// nothing with it.
 pub(in crate::core::hub) type Body = (ContentHash, u64);
 
 pub(in crate::core::hub) fn body(content: &Content) -> Body {
     (content.hash, content.size)
 }
 
-/// The copies of others' files.
+/// The copies and wishes, and indexes of them.
 #[derive(Default)]
 pub(in crate::core::hub) struct Copies {
     kept: HashedMap<CopyKey, Kept>,
     wished: HashedMap<CopyKey, Wish>,
-    /// The copies that are kept, by what is in them.
+    /// The copies by content.
     of: BTreeMap<Body, BTreeSet<CopyKey>>,
-    /// How many copies each content has or is to have. The same content is kept once.
+    /// The number of copies and wishes of each content, which takes room only once.
     shares: HashMap<Body, usize>,
-    /// What all of them take, in bytes.
+    /// The bytes that all copies and wishes take.
     used: u64,
     /// The number of the newest wish.
     last: u64,
 }
 
-/// A copy that is kept.
+/// A copy that the hub keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Kept {
-    /// Whose it is, as they write it.
+    /// The owner's name as they write it.
     owner: String,
     content: Arc<Content>,
 }
 
-/// A copy that somebody wishes.
+/// A wish for a copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wish {
-    /// Its number, higher than all before.
+    /// The wish's number, higher than all before in this run.
     pub(in crate::core::hub) number: u64,
-    /// The session that wants to hear of it.
+    /// The session that is told of it.
     pub(in crate::core::hub) session: u64,
     pub(in crate::core::hub) content: Arc<Content>,
 }
 
-/// All copies and wishes.
+/// All copies and wishes, for a snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CopyRows {
     kept: Vec<CopyRecord>,
@@ -66,12 +66,12 @@ pub(super) struct CopyRows {
 }
 
 impl Copies {
-    /// What the store has.
+    /// The copies that the store has.
     pub(super) fn load(records: Vec<CopyRecord>) -> Self {
         Self::of(CopyRows { kept: records, ..CopyRows::default() })
     }
 
-    /// What [`Copies::rows`] gave.
+    /// The copies and wishes that [`Copies::rows`] gave.
     pub(super) fn of(rows: CopyRows) -> Self {
         let mut copies = Self::default();
         rows.kept.iter().for_each(|record| copies.keep(record));
@@ -80,7 +80,7 @@ impl Copies {
         copies
     }
 
-    /// Everything in it, in the order of the owners.
+    /// All copies and wishes, by owner.
     pub(super) fn rows(&self) -> CopyRows {
         let kept = self.kept.iter().map(|((name_key, _), Kept { owner, content })| CopyRecord {
             name_key: name_key.clone(),
@@ -95,14 +95,14 @@ impl Copies {
         combined(&[self.kept.digest(), self.wished.digest()])
     }
 
-    /// The hub begins anew: who had a wish is not here.
+    /// Removes all wishes, because nobody is here when a hub starts.
     pub(super) fn end_all(&mut self) {
         let wished: Vec<CopyKey> = self.wished.iter().map(|(key, _)| key.clone()).collect();
         wished.iter().for_each(|key| self.unwish(key));
         self.last = 0;
     }
 
-    /// What all copies take that there are and that are to be, in bytes.
+    /// The bytes that all copies and wishes take.
     pub(in crate::core::hub) fn used(&self) -> u64 {
         self.used
     }
@@ -121,46 +121,46 @@ impl Copies {
         self.kept.get(&(name_key.clone(), file.to_owned())).map(|kept| &kept.content)
     }
 
-    /// The wish for a copy, if somebody has it.
+    /// The wish for a copy.
     pub(in crate::core::hub) fn wished(&self, key: &CopyKey) -> Option<&Wish> {
         self.wished.get(key)
     }
 
-    /// Whether a content has a copy, or is to have one.
+    /// Whether a content has a copy or a wish.
     pub(in crate::core::hub) fn is_known(&self, body: &Body) -> bool {
         self.shares.contains_key(body)
     }
 
-    /// Whether there is a copy of a content.
+    /// Whether a content has a copy.
     pub(in crate::core::hub) fn keeps(&self, body: &Body) -> bool {
         self.of.contains_key(body)
     }
 
-    /// The copies that have a content, and the names of their owners.
+    /// The copies of a content, with the names of their owners.
     pub(in crate::core::hub) fn of_body(&self, body: Body) -> Vec<(String, Arc<Content>)> {
         let kept = self.of.get(&body).into_iter().flatten().filter_map(|key| self.kept.get(key));
         kept.map(|kept| (kept.owner.clone(), kept.content.clone())).collect()
     }
 
-    /// The same, whatever its size is said to be.
+    /// The copies of a hash, whatever their size is said to be, with the names of their owners.
     pub(in crate::core::hub) fn of_hash(&self, hash: ContentHash) -> Vec<(CopyKey, String)> {
         let keys = self.of.range((hash, 0)..=(hash, u64::MAX)).flat_map(|(_, keys)| keys);
         keys.filter_map(|key| Some((key.clone(), self.kept.get(key)?.owner.clone()))).collect()
     }
 
-    /// The files of an owner of which there are copies and whose names begin so.
+    /// The files of an owner of which copies are kept and whose names begin with `prefix`.
     pub(in crate::core::hub) fn below(&self, name_key: &NameKey, prefix: &str) -> Vec<String> {
         let from = self.kept.range((name_key.to_owned(), prefix.to_owned())..);
         let theirs = from.take_while(|((owner, file), _)| owner == name_key && file.starts_with(prefix));
         theirs.map(|((_, file), _)| file.clone()).collect()
     }
 
-    /// Those of owners whom nobody knows.
+    /// The copies of owners whose names are not known any more.
     pub(in crate::core::hub) fn of_nobody(&self, is_known: impl Fn(&NameKey) -> bool) -> Vec<CopyKey> {
         self.kept.iter().filter(|((name_key, _), _)| !is_known(name_key)).map(|(key, _)| key.clone()).collect()
     }
 
-    /// A copy is there.
+    /// Adds or replaces a copy.
     pub(super) fn keep(&mut self, record: &CopyRecord) {
         let CopyRecord { name_key, owner, content } = record;
         let key = (name_key.clone(), content.file.to_string());
@@ -170,7 +170,7 @@ impl Copies {
         self.kept.insert(key, Kept { owner: owner.clone(), content: Arc::new(content.clone()) });
     }
 
-    /// It is there no more.
+    /// Removes a copy.
     pub(super) fn lose(&mut self, key: &CopyKey) {
         let Some(Kept { content, .. }) = self.kept.remove(key) else { return };
         self.unshare(&content);
@@ -182,7 +182,7 @@ impl Copies {
         }
     }
 
-    /// Somebody wishes a copy.
+    /// Adds or replaces a wish.
     pub(super) fn wish(&mut self, key: CopyKey, wish: Wish) {
         self.share(&wish.content);
         self.unwish(&key);
@@ -190,7 +190,7 @@ impl Copies {
         self.wished.insert(key, wish);
     }
 
-    /// Nobody does any more, or it is there.
+    /// Removes a wish.
     pub(super) fn unwish(&mut self, key: &CopyKey) {
         if let Some(wish) = self.wished.remove(key) {
             self.unshare(&wish.content);

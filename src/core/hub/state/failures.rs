@@ -1,9 +1,9 @@
-//! Failed logins: how many there were in a row, and for how long nothing is checked then.
+//! Failed logins: how many there were in a row, and for how long no login is checked after too many.
 //!
-//! A lockout is a duration. What was written down is compared with the calendar of the hub that judges, which only goes
-//! forward while it runs, and is worth no more than the policy of that hub. When a hub begins, what is dated after that
-//! moment is taken as of that moment ([`State::decide_beginning`](super::State::decide_beginning)): so it does not matter
-//! whether the calendar was wrong then or is now.
+//! A lockout is a duration, and never longer than the present policy says. It is compared with the calendar of the hub
+//! that judges, which only goes forward while it runs. A failure that is dated in the future when a hub starts is taken
+//! as of that moment ([`State::decide_beginning`](super::State::decide_beginning)), so it does not matter whether the
+//! calendar was wrong then or is wrong now.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,17 +14,18 @@ use crate::core::digest::Digest;
 use crate::protocol::Timestamp;
 use crate::protocol::record::FailureRecord;
 
-/// Failures that are longer ago than this, and than the lockout, do not count any more.
+/// Failures are forgotten after this time, or after the lockout if that is longer.
 const FORGET: Duration = Duration::from_secs(600);
 
-/// Failures in a row, by what [`FailureRecord::whom`] says.
+/// The failures in a row of each name, key or network, see [`FailureRecord::whom`].
 #[derive(Default)]
 pub(in crate::core::hub) struct Failures {
     counts: HashedMap<String, FailureRecord>,
-    /// The same in the order in which they are forgotten when there are too many: lockouts are the last to go.
+    /// An index in the order in which failures are forgotten if there are too many: lockouts last.
     order: BTreeSet<(Option<Timestamp>, Timestamp, String)>,
 }
 
+/// The place of a record in that order.
 fn place(record: &FailureRecord) -> (Option<Timestamp>, Timestamp, String) {
     (record.locked_for.map(|millis| after(record.last, millis)), record.last, record.whom.clone())
 }
@@ -37,20 +38,20 @@ fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Until when nothing is checked because of this, if it locks somebody out.
+/// The end of the lockout that this record means; `None` if it means none.
 fn locked_until(record: &FailureRecord, policy: &LoginPolicy) -> Option<Timestamp> {
     record.locked_for.map(|locked| after(record.last, locked.min(millis(policy.lockout))))
 }
 
 impl Failures {
-    /// What the store has, or [`Failures::rows`] gave.
+    /// The records that the store has, or [`Failures::rows`] gave.
     pub(super) fn of(records: Vec<FailureRecord>) -> Self {
         let mut failures = Self::default();
         records.iter().for_each(|record| failures.set(record));
         failures
     }
 
-    /// Everything in it, in the order of [`FailureRecord::whom`].
+    /// All records, by [`FailureRecord::whom`].
     pub(super) fn rows(&self) -> Vec<FailureRecord> {
         self.counts.iter().map(|(_, record)| record.clone()).collect()
     }
@@ -67,7 +68,7 @@ impl Failures {
         self.counts.contains_key(whom)
     }
 
-    /// How many there were in a row, as far as they count.
+    /// The number of failures in a row that still count.
     pub(in crate::core::hub) fn count(&self, whom: &String, today: Timestamp, policy: &LoginPolicy) -> u32 {
         let counts = |record: &&FailureRecord| {
             let forgotten = after(record.last, millis(FORGET.max(policy.lockout)));
@@ -76,23 +77,23 @@ impl Failures {
         self.counts.get(whom).filter(counts).map_or(0, |record| record.count)
     }
 
-    /// For how many milliseconds nothing is checked.
+    /// The milliseconds for which no login is checked; `None` if there is no lockout.
     pub(in crate::core::hub) fn locked(&self, whom: &String, today: Timestamp, policy: &LoginPolicy) -> Option<u64> {
         let until = locked_until(self.counts.get(whom)?, policy)?;
         u64::try_from(until.0.saturating_sub(today.0)).ok().filter(|wait| *wait > 0)
     }
 
-    /// Those that are forgotten first.
+    /// Those to forget first if there are too many.
     pub(super) fn oldest(&self) -> impl Iterator<Item = &String> {
         self.order.iter().map(|(.., whom)| whom)
     }
 
-    /// Those that are dated after a moment.
+    /// The records that are dated after a moment.
     pub(super) fn dated_after(&self, moment: Timestamp) -> impl Iterator<Item = &FailureRecord> {
         self.counts.iter().map(|(_, record)| record).filter(move |record| record.last > moment)
     }
 
-    /// So many there are now; none makes an end of the count.
+    /// Sets the number of failures in a row; 0 removes the record.
     pub(super) fn set(&mut self, record: &FailureRecord) {
         if let Some(before) = self.counts.remove(&record.whom) {
             self.order.remove(&place(&before));

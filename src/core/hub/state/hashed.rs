@@ -1,4 +1,4 @@
-//! Maps whose contents have a digest, and which count in tests how much of them is gone through.
+//! A map that keeps the digest of its rows up to date, and counts in tests how many rows are iterated over.
 
 use std::collections::{BTreeMap, btree_map};
 use std::iter::Inspect;
@@ -9,14 +9,15 @@ use serde::Serialize;
 use crate::core::digest::Digest;
 use crate::core::hub::sessions::scanned::step;
 
-/// A map that keeps the digest of its rows. Rows are small: a changed row is hashed whole, twice.
+/// A map that keeps the digest of its rows. A change hashes the row twice, as it was and as it is, so rows should be
+/// small.
 #[derive(Clone)]
 pub(in crate::core::hub) struct HashedMap<K, V> {
     rows: BTreeMap<K, V>,
     digest: Digest,
 }
 
-/// The rows of an iterator, counted.
+/// An iterator over rows whose steps are counted.
 type Steps<I> = Inspect<I, fn(&<I as Iterator>::Item)>;
 
 impl<K, V> Default for HashedMap<K, V> {
@@ -42,7 +43,7 @@ impl<K: Ord + Serialize, V: Serialize> HashedMap<K, V> {
         self.digest
     }
 
-    /// Sets a row; gives the one that was there.
+    /// Sets a row, and returns the former one.
     pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
         let before = self.remove(&key);
         self.digest.add(&(&key, &value));
@@ -56,7 +57,7 @@ impl<K: Ord + Serialize, V: Serialize> HashedMap<K, V> {
         Some(value)
     }
 
-    /// Changes a row, if it is there.
+    /// Changes a row, if it exists, and returns the result of `change`.
     pub(super) fn update<R>(&mut self, key: &K, change: impl FnOnce(&mut V) -> R) -> Option<R> {
         let value = self.rows.get_mut(key)?;
         self.digest.remove(&(key, &*value));

@@ -1,4 +1,4 @@
-//! Which keys each invite has let in. Invites themselves are with their keeper.
+//! The keys that each invite has let in. The invites themselves are only in the store.
 
 use std::collections::HashMap;
 
@@ -7,23 +7,23 @@ use crate::core::digest::Digest;
 use crate::protocol::PublicKey;
 use crate::protocol::invite::InviteDigest;
 
-/// The keys that each invite has let in. There are no more of them than names that were ever taken.
+/// The keys that each invite has let in; at most as many as names that were ever taken.
 #[derive(Default)]
 pub(in crate::core::hub) struct Invites {
     spent: HashedMap<(InviteDigest, PublicKey), ()>,
-    /// How many each has let in: the same again, for finding.
+    /// The number of keys of each invite, as an index.
     counts: HashMap<InviteDigest, u64>,
 }
 
 impl Invites {
-    /// What the store has, or [`Invites::rows`] gave.
+    /// The rows that the store has, or [`Invites::rows`] gave.
     pub(super) fn of(rows: Vec<(InviteDigest, PublicKey)>) -> Self {
         let mut invites = Self::default();
         rows.into_iter().for_each(|(digest, key)| invites.spend(digest, key));
         invites
     }
 
-    /// Everything in it, in the order of the digests.
+    /// All rows, by invite.
     pub(super) fn rows(&self) -> Vec<(InviteDigest, PublicKey)> {
         self.spent.iter().map(|(spent, ())| *spent).collect()
     }
@@ -32,7 +32,7 @@ impl Invites {
         self.spent.digest()
     }
 
-    /// How many keys an invite has let in.
+    /// The number of keys that an invite has let in.
     pub(super) fn count(&self, invite: InviteDigest) -> u64 {
         self.counts.get(&invite).copied().unwrap_or(0)
     }
@@ -42,7 +42,7 @@ impl Invites {
         self.spent.contains_key(&(invite, key))
     }
 
-    /// An invite has let a key in.
+    /// Notes that an invite has let a key in.
     pub(super) fn spend(&mut self, invite: InviteDigest, key: PublicKey) {
         if self.spent.insert((invite, key), ()).is_none() {
             *self.counts.entry(invite).or_default() += 1;

@@ -1,4 +1,4 @@
-//! What is said: the number of the newest message, what each person has received of it, and what waits for them.
+//! The mail: the number of the newest message, what each person has received, and what waits for them.
 
 use std::collections::BTreeMap;
 
@@ -11,31 +11,31 @@ use crate::core::digest::{Digest, combined};
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{Destination, NameRecord, Span, StoredMessage, WaitingRecord};
 
-/// The mail of everybody. Texts are not in memory: the store has them.
+/// The mail of everybody. The texts are only in the store.
 #[derive(Default)]
 pub(in crate::core::hub) struct Mail {
     /// The number of the newest message.
     last: u64,
-    /// Messages below this number are not kept any more.
+    /// Messages with lower numbers are not kept any more.
     trimmed: u64,
-    /// Of all messages that were ever said.
+    /// The digest of all messages that were ever sent.
     said: Digest,
     readers: HashedMap<NameKey, Reader>,
     mailboxes: BTreeMap<NameKey, Mailbox>,
-    /// Of all that waits in mailboxes.
+    /// The digest of what waits in all mailboxes.
     waiting: Digest,
 }
 
-/// How far somebody has come.
+/// What one person has received.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::core::hub) struct Reader {
     /// They have every message for them up to this number.
     pub(in crate::core::hub) received: u64,
-    /// When they were here, as far as they lack what was said to everybody.
+    /// When they were here, as far as they lack lobby messages of that time.
     pub(in crate::core::hub) attendance: Attendance,
 }
 
-/// All that is in the mail of everybody.
+/// The whole mail, for a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct MailRows {
     last: u64,
@@ -48,7 +48,8 @@ pub(super) struct MailRows {
 }
 
 impl Mail {
-    /// From what the store has. Whoever was here when it was written down may still be: see [`Mail::end_all`].
+    /// The mail that the store has. Spans of presence that were open when the hub died stay open until
+    /// [`Mail::end_all`].
     pub(super) fn load(
         (last, trimmed): (u64, u64),
         said: Digest,
@@ -68,7 +69,7 @@ impl Mail {
         mail
     }
 
-    /// What [`Mail::rows`] gave.
+    /// The mail that [`Mail::rows`] gave.
     pub(super) fn of(rows: MailRows) -> Self {
         let said = rows.said.parse().unwrap_or_default();
         let mut mail = Self { last: rows.last, trimmed: rows.trimmed, said, ..Self::default() };
@@ -77,7 +78,7 @@ impl Mail {
         mail
     }
 
-    /// Everything in it, in the order of the names.
+    /// The whole mail, by name.
     pub(super) fn rows(&self) -> MailRows {
         let of = |(name, mailbox): (&NameKey, &Mailbox)| {
             mailbox.iter().map(|waiting| (name.clone(), waiting.clone())).collect::<Vec<_>>()
@@ -91,7 +92,7 @@ impl Mail {
         }
     }
 
-    /// The hub begins anew: nobody is here. Whoever was when it was killed left with the last word.
+    /// Ends all open spans of presence at the newest message, because nobody is here when a hub starts.
     pub(super) fn end_all(&mut self) {
         let last = self.last;
         let open = self.readers.iter().filter(|(_, reader)| reader.attendance.is_open(last));
@@ -123,23 +124,23 @@ impl Mail {
         self.readers.get(name)
     }
 
-    /// Up to which number somebody has every message.
+    /// The number up to which somebody has every message for them.
     pub(in crate::core::hub) fn received(&self, name: &NameKey) -> u64 {
         self.readers.get(name).map_or(0, |reader| reader.received)
     }
 
-    /// What waits for somebody, if something does.
+    /// What waits for somebody; `None` if nothing does.
     pub(in crate::core::hub) fn mailbox(&self, name: &NameKey) -> Option<&Mailbox> {
         self.mailboxes.get(name)
     }
 
-    /// A new name: nothing that was said before is for its owner.
+    /// A name is taken: earlier messages are not for its owner.
     pub(super) fn introduce(&mut self, name: &NameKey) {
         let reader = Reader { received: self.last, attendance: Attendance::default() };
         self.readers.insert(name.clone(), reader);
     }
 
-    /// Something was said. The same message twice is the same as once.
+    /// A message was sent. Ignored if its number is known already.
     pub(super) fn said(&mut self, message: &StoredMessage) {
         if message.number <= self.last {
             return;
@@ -153,7 +154,7 @@ impl Mail {
         }
     }
 
-    /// A message was given up before it was kept. Its number is not used again.
+    /// A message was given up before it was stored. Its number is not used again.
     pub(super) fn unsaid(&mut self, message: &StoredMessage) {
         self.said.remove(message);
         let Destination::Person { name_key, .. } = &message.destination else { return };
@@ -162,7 +163,7 @@ impl Mail {
         }
     }
 
-    /// Messages below a number are not kept any more; the newest always is.
+    /// Messages below a number are not kept any more. The newest one always is.
     pub(super) fn trim(&mut self, below: u64) {
         self.trimmed = self.trimmed.max(below.min(self.last));
         for (name, mailbox) in &mut self.mailboxes {
@@ -173,7 +174,7 @@ impl Mail {
         self.mailboxes.retain(|_, mailbox| mailbox.iter().next().is_some());
     }
 
-    /// Somebody has every message for them up to a number, which never goes back.
+    /// Somebody has every message for them up to a number. The number never goes back.
     pub(super) fn received_by(&mut self, name: &NameKey, number: u64) {
         let known = self.readers.update(name, |reader| {
             reader.received = reader.received.max(number);
@@ -189,7 +190,7 @@ impl Mail {
         }
     }
 
-    /// When somebody was here.
+    /// Sets when somebody was here.
     pub(super) fn attended(&mut self, name: &NameKey, spans: &[Span]) {
         self.readers.update(name, |reader| {
             reader.attendance = Attendance::of(spans);
@@ -197,7 +198,7 @@ impl Mail {
         });
     }
 
-    /// Nobody has this name any more.
+    /// Nobody has this name any more: removes what waits for it, and hides it as the sender of what waits for others.
     pub(super) fn forget(&mut self, name: &NameKey) {
         self.readers.remove(name);
         for waiting in self.mailboxes.remove(name).iter().flat_map(Mailbox::iter) {

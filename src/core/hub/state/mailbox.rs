@@ -1,7 +1,7 @@
-//! What is kept for one person: how much of it they do not have, and whose it is.
+//! What waits for one person, counted by sender.
 //!
-//! Whoever sends has a share: a part of the room that the others leave. So one sender alone never fills a mailbox, and
-//! however many do their best, there is room for whoever comes next.
+//! Each sender may fill a share: a part of the room that the other senders leave. So one sender alone never fills a
+//! mailbox, and there is always room for another one.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -11,7 +11,7 @@ use super::share::share;
 use crate::protocol::limits::{MAILBOX_SENDERS, SMALL_MAILBOX, SMALL_MAILBOX_BYTES};
 use crate::protocol::name::NameKey;
 
-/// The messages to one person alone that they do not have yet, oldest first. It is counted from what it holds.
+/// The messages to one person alone that they do not have yet, oldest first. The counts follow from the messages.
 #[derive(Default)]
 pub(in crate::core::hub) struct Mailbox {
     waiting: VecDeque<Waiting>,
@@ -23,14 +23,14 @@ pub(in crate::core::hub) struct Mailbox {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Waiting {
     pub(super) number: u64,
-    /// Of its text.
+    /// The bytes of its text.
     pub(super) bytes: u64,
     pub(super) from: NameKey,
-    /// Its receiver shall not see it.
+    /// The receiver blocks the sender and must not see it.
     pub(super) withheld: bool,
 }
 
-/// How much is to be shown, and how much is withheld.
+/// The amounts of messages that are shown to the receiver, and that are withheld from them.
 #[derive(Clone, Copy, Default)]
 struct Amounts {
     shown: Amount,
@@ -43,30 +43,30 @@ struct Amount {
     bytes: u64,
 }
 
-/// Which limit has been reached, and the share of one sender if it is that.
+/// The limit that a sender has reached. The number is the sender's share, if that was the limit.
 pub(in crate::core::hub) enum Full {
-    /// Of messages.
+    /// The number of messages.
     Messages(Option<u64>),
-    /// Of bytes.
+    /// The bytes of texts.
     Bytes(Option<u64>),
 }
 
 impl Mailbox {
-    /// Keeps a message, whose number is higher than all before.
+    /// Adds a message, whose number must be higher than all before.
     pub(super) fn put(&mut self, message: Waiting) {
         self.all.amount(message.withheld).add(message.bytes);
         self.by_sender.entry(message.from.clone()).or_default().amount(message.withheld).add(message.bytes);
         self.waiting.push_back(message);
     }
 
-    /// Takes the oldest message out, if its number is not above this one.
+    /// Takes the oldest message out if its number is at most `number`.
     pub(super) fn take_up_to(&mut self, number: u64) -> Option<Waiting> {
         let taken = self.waiting.pop_front_if(|first| first.number <= number)?;
         self.uncount(&taken);
         Some(taken)
     }
 
-    /// Takes out one message, which was not kept after all.
+    /// Takes one message out, because it was given up.
     pub(super) fn take(&mut self, number: u64) -> Option<Waiting> {
         let at = self.waiting.binary_search_by_key(&number, |waiting| waiting.number).ok()?;
         let taken = self.waiting.remove(at)?;
@@ -74,8 +74,8 @@ impl Mailbox {
         Some(taken)
     }
 
-    /// Nobody has the name of a sender any more: what waits of theirs is not of whoever takes it next. Gives that as it
-    /// was.
+    /// Hides the sender of messages whose name nobody has any more, so that they do not count for its next owner.
+    /// Returns the messages as they were.
     pub(super) fn disown(&mut self, sender: &NameKey) -> Vec<Waiting> {
         let Some(theirs) = self.by_sender.remove(sender) else { return Vec::new() };
         let nobody = sender.without_owner();
@@ -104,9 +104,9 @@ impl Mailbox {
         }
     }
 
-    /// Whether there is no room for a message of so many bytes from somebody with these names, and why. What is withheld
-    /// takes no room from others, but has no more than they: whoever is blocked finds the mailbox full when it would be
-    /// full of their messages.
+    /// Whether somebody with these names may not send another message of this many bytes, and which limit they have
+    /// reached. Withheld messages take no room from others. A blocked sender finds the mailbox full when their
+    /// messages, shown and withheld, would have filled it; so the limit does not tell them that they are blocked.
     pub(in crate::core::hub) fn is_full<'a>(
         &self,
         bytes: usize,
@@ -138,7 +138,7 @@ impl Amounts {
         if withheld { &mut self.withheld } else { &mut self.shown }
     }
 
-    /// What counts for a message that is withheld, or is not.
+    /// What counts against a message: shown messages, and also withheld ones if it is withheld itself.
     fn counted(&self, withheld: bool) -> Amount {
         if withheld { self.shown.plus(self.withheld) } else { self.shown }
     }

@@ -1,13 +1,13 @@
-//! What all hubs would share if there were several: whose name is whose, who blocks whom, the rooms, the mail, failed
-//! logins, spent invites, copies, who has been here; and, as long as their sessions last, who is here and what they
-//! offer.
+//! The facts that several hubs would share: names and their owners, blocks, rooms, mail, failed logins, used invites,
+//! copies, the last visits; and, as long as their sessions last, the roster, the table of offers, and pushes.
 //!
-//! There is one way in: [`State::apply`] takes a record, which cannot fail. Records are what is logged, stored,
-//! replayed and hashed; they are made by those who judge what clients ask, and mean the same in every version of the
-//! program and in whatever order its maps are gone through. So a state that was built live, one that was replayed from
-//! its records, and one that was loaded from the store have the same [`State::digest`].
+//! The state changes only by records, which cannot fail: [`State::apply`] takes those that are stored,
+//! [`State::apply_of_session`] those that end with their session. `decide` judges a proposal by the state and makes the
+//! records. A record means the same in every version of the program and for every order of iteration. So a state that
+//! was built live, one that was replayed from its records, and one that was loaded from the store have the same
+//! [`State::digest`].
 //!
-//! Each part owns what it holds. What one part needs of another, `State` passes.
+//! Each part owns its fields. The parts do not know each other; `State` passes what one needs of another.
 
 mod attendance;
 mod blocks;
@@ -72,12 +72,12 @@ pub struct State {
     roster: Roster,
     table: Table,
     pushes: Pushes,
-    /// Of the newest change of the roster or the table.
+    /// The revision of the newest change of the roster or the table. Starts at 0 in each run.
     revision: u64,
 }
 
 impl State {
-    /// What the store has, for a hub that begins: nobody is here.
+    /// The state of a hub that starts from what the store has `loaded`. Nobody is here.
     pub fn load(loaded: &mut Loaded) -> Self {
         let (waiting, there) = (std::mem::take(&mut loaded.waiting), std::mem::take(&mut loaded.there));
         let mut state = Self {
@@ -101,7 +101,7 @@ impl State {
         state
     }
 
-    /// What only sessions keep up ends with them: nobody is here.
+    /// Removes everything that lasts only as long as a session: nobody is here any more.
     pub fn begin_anew(&mut self) {
         self.mail.end_all();
         self.copies.end_all();
@@ -109,7 +109,7 @@ impl State {
         self.revision = 0;
     }
 
-    /// A hash of everything in it.
+    /// A hash of the whole state, which two machines can compare.
     pub fn digest(&self) -> Digest {
         let kept = [self.names.digest(), self.blocks.digest(), self.rooms.digest(), self.mail.digest()];
         let people = [self.failures.digest(), self.invites.digest(), self.copies.digest(), self.visits.digest()];
@@ -117,7 +117,7 @@ impl State {
         combined(&[combined(&kept), combined(&people), combined(&of_sessions)])
     }
 
-    /// Whose name is whose.
+    /// The names that are taken, and their owners.
     pub(super) fn names(&self) -> &Names {
         &self.names
     }
@@ -127,42 +127,42 @@ impl State {
         &self.blocks
     }
 
-    /// Which rooms there are.
+    /// The rooms and their members.
     pub(super) fn rooms(&self) -> &Rooms {
         &self.rooms
     }
 
-    /// What was said.
+    /// The number of the newest message, and what waits for whom.
     pub(super) fn mail(&self) -> &Mail {
         &self.mail
     }
 
-    /// Which logins have failed.
+    /// The failed logins that count.
     pub(super) fn failures(&self) -> &Failures {
         &self.failures
     }
 
-    /// What the hub keeps of what others offer.
+    /// The copies that the hub keeps or is to make.
     pub(super) fn copies(&self) -> &Copies {
         &self.copies
     }
 
-    /// Who has been here.
+    /// The last visit of each person.
     pub(super) fn visits(&self) -> &LastVisits {
         &self.visits
     }
 
-    /// Who is here.
+    /// The clients that are here.
     pub(super) fn roster(&self) -> &Roster {
         &self.roster
     }
 
-    /// What is offered.
+    /// The offers.
     pub(super) fn table(&self) -> &Table {
         &self.table
     }
 
-    /// Which files are for somebody.
+    /// The files that are pushed to somebody.
     pub(super) fn pushes(&self) -> &Pushes {
         &self.pushes
     }
@@ -172,7 +172,7 @@ impl State {
         self.revision
     }
 
-    /// Something has happened that lasts as long as its session.
+    /// Applies a record that is not stored, because what it says ends with its session.
     pub fn apply_of_session(&mut self, record: &SessionRecord) {
         match record {
             SessionRecord::Held { name_key, by } => self.roster.hold(name_key, *by),
@@ -208,7 +208,7 @@ impl State {
         }
     }
 
-    /// Something has happened.
+    /// Applies a record that is stored.
     pub fn apply(&mut self, record: &Record) {
         match record {
             Record::Name { name, name_key, key, credential, since: _ } => {
@@ -249,7 +249,7 @@ impl State {
             Record::Copy(copy) => self.copies.keep(copy),
             Record::CopyGone { name_key, file } => self.copies.lose(&(name_key.clone(), file.clone())),
             Record::Trim { below } => self.mail.trim(*below),
-            // It has its row in the store, and none in memory.
+            // The answer is only in the store.
             Record::Answered(_) => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Whose name is whose: the taken names, the keys that may use them, the accounts.
+//! The names that are taken, the keys that may use each of them, and which of them are accounts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,20 +11,21 @@ use crate::protocol::likeness::Likeness;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{AccountRecord, NameRecord};
 
-/// The taken names.
+/// The names that are taken, with their keys, and indexes of them.
 #[derive(Default)]
 pub(in crate::core::hub) struct Names {
     people: HashedMap<NameKey, Person>,
-    /// Which key may use which name.
+    /// The keys that may use each name.
     owners: HashedMap<(NameKey, PublicKey), ()>,
-    /// The keys of each name in the order in which they came, and the names of each key: the same again, for finding.
+    /// Indexes: the keys of each name in the order in which they were added, and the names of each key.
     keys: BTreeMap<NameKey, Vec<PublicKey>>,
     names: BTreeMap<PublicKey, BTreeSet<NameKey>>,
-    /// What the taken names look like. It depends on the tables of Unicode, so it only helps to judge.
+    /// The looks of the names, to find confusable ones. This depends on the Unicode tables of the program, so only
+    /// `decide` may use it.
     looks: Likeness,
 }
 
-/// Somebody whose name is known, here or not.
+/// A person whose name is taken, whether they are here or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::core::hub) struct Person {
     /// The name as its owner writes it.
@@ -33,7 +34,7 @@ pub(in crate::core::hub) struct Person {
     pub(in crate::core::hub) credential: Option<u64>,
 }
 
-/// A name with its owner's keys, in the order in which they came.
+/// A name with its keys, in the order in which they were added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Owned {
     name_key: NameKey,
@@ -43,7 +44,7 @@ pub(super) struct Owned {
 }
 
 impl Names {
-    /// From what the store has.
+    /// The names that the store has.
     pub(super) fn load(records: &[NameRecord]) -> Self {
         let owned = records.iter().map(|record| Owned {
             name_key: record.name_key.clone(),
@@ -53,7 +54,7 @@ impl Names {
         Self::of(owned.collect())
     }
 
-    /// What [`Names::rows`] gave.
+    /// The names that [`Names::rows`] gave.
     pub(super) fn of(rows: Vec<Owned>) -> Self {
         let mut names = Self::default();
         for Owned { name_key, person, keys } in rows {
@@ -63,7 +64,7 @@ impl Names {
         names
     }
 
-    /// Everything in it, in the order of the names.
+    /// All names, in order.
     pub(super) fn rows(&self) -> Vec<Owned> {
         let row = |(name_key, person): (&NameKey, &Person)| Owned {
             name_key: name_key.clone(),
@@ -99,12 +100,12 @@ impl Names {
         self.names.get(key).is_some_and(|names| names.contains(name))
     }
 
-    /// Whether any name belongs to a key.
+    /// Whether any name belongs to this key.
     pub(in crate::core::hub) fn knows(&self, key: &PublicKey) -> bool {
         self.names.contains_key(key)
     }
 
-    /// The keys of a name, in the order in which they came.
+    /// The keys of a name, in the order in which they were added.
     pub(in crate::core::hub) fn keys_of(&self, name: &NameKey) -> &[PublicKey] {
         self.keys.get(name).map_or(&[], Vec::as_slice)
     }
@@ -123,8 +124,8 @@ impl Names {
         self.people.iter()
     }
 
-    /// A name belongs to a key. A name that is somebody else's stays theirs, and a key that was let in under another
-    /// password than an account has now stays out: the same as the store does. Says whether the name is new.
+    /// Gives a key a name, as the store does: a name of somebody else stays theirs, and a key that was let in with
+    /// another password than the account has now is not added. Returns whether the name is new.
     pub(super) fn claim(&mut self, name_key: &NameKey, name: &str, key: PublicKey, credential: Option<u64>) -> bool {
         match (self.people.get(name_key).map(|person| person.credential), credential) {
             (None, None) => {
@@ -141,7 +142,7 @@ impl Names {
         false
     }
 
-    /// The hub's keeper has made this an account, or has changed its password or its keys. Says whether the name is new.
+    /// Sets an account as the keeper has made or changed it, with exactly these keys. Returns whether the name is new.
     pub(super) fn put(&mut self, record: &AccountRecord) -> bool {
         let fresh = !self.is_taken(&record.name_key);
         self.put_person(&record.name_key, &record.name, record.credential);
@@ -154,7 +155,7 @@ impl Names {
         fresh
     }
 
-    /// Nobody has this name any more.
+    /// Removes a name.
     pub(super) fn remove(&mut self, name: &NameKey) {
         for key in self.keys_of(name).to_vec() {
             self.remove_key(name, &key);
@@ -164,7 +165,7 @@ impl Names {
         }
     }
 
-    /// A key may not use a name any more.
+    /// Removes a key from a name.
     pub(super) fn remove_key(&mut self, name: &NameKey, key: &PublicKey) {
         self.owners.remove(&(name.clone(), *key));
         if let Some(keys) = self.keys.get_mut(name) {

@@ -1,4 +1,4 @@
-//! Who is here: the roster, and which session has which name.
+//! The roster: the clients that are here, and which session has which name.
 
 use std::collections::BTreeMap;
 use std::ops::RangeBounds;
@@ -11,11 +11,11 @@ use crate::core::versioned_map::{Cursor, VersionedMap};
 use crate::protocol::name::NameKey;
 use crate::protocol::{Client, Presence, Timestamp};
 
-/// The roster, with its revisions.
+/// The lines of the roster, with their revisions.
 #[derive(Default)]
 pub(in crate::core::hub) struct Roster {
     lines: VersionedMap<String, Client>,
-    /// The names by their numbers: the same again, for finding.
+    /// The names by the numbers of their visits, as an index.
     numbers: BTreeMap<u64, String>,
     digest: Digest,
     /// The sessions that have names, those too that are not in the roster yet: their names are on their way to the disk.
@@ -38,14 +38,14 @@ impl Roster {
         combined(&[self.digest, self.in_use.digest()])
     }
 
-    /// What [`Roster::rows`] gave.
+    /// The roster that [`Roster::rows`] gave.
     pub(super) fn of(rows: &[(u64, Client)], in_use: Vec<(NameKey, InUse)>, generations: u64) -> Self {
         let mut roster = Self { in_use: in_use.into_iter().collect(), generations, ..Self::default() };
         rows.iter().for_each(|(revision, client)| roster.set(*revision, client));
         roster
     }
 
-    /// Everybody who is here, with the revisions of their lines, in this order.
+    /// All lines with their revisions, oldest change first.
     pub(super) fn rows(&self) -> Vec<(u64, Client)> {
         let (_, lines) = self.lines.since(None, true);
         lines.map(|(revision, _, client, _)| (revision, client.clone())).collect()
@@ -77,7 +77,7 @@ impl Roster {
         self.in_use.remove(name).map(|held| held.session)
     }
 
-    /// Everybody who is here, in the order of their names.
+    /// All lines, by name.
     pub(in crate::core::hub) fn lines(&self) -> impl Iterator<Item = &Client> {
         self.lines.range_from(&String::new()).map(|(_, client)| client)
     }
@@ -86,32 +86,32 @@ impl Roster {
         self.lines.len()
     }
 
-    /// Somebody's line, by the name as they write it.
+    /// The line of a name, written as its owner writes it.
     pub(in crate::core::hub) fn get(&self, name: &str) -> Option<&Client> {
         self.lines.get(&name.to_owned())
     }
 
-    /// The names of those with these numbers, in the order of the numbers.
+    /// The names with these visit numbers, in the order of the numbers.
     pub(in crate::core::hub) fn numbered(&self, range: impl RangeBounds<u64>) -> impl Iterator<Item = (u64, &String)> {
         self.numbers.range(range).map(|(number, name)| (*number, name))
     }
 
-    /// The highest number of those who are here.
+    /// The highest visit number of a client that is here.
     pub(in crate::core::hub) fn last_number(&self) -> Option<u64> {
         self.numbers.last_key_value().map(|(number, _)| *number)
     }
 
-    /// The newest revision in which something changed.
+    /// The revision of the newest change.
     pub(in crate::core::hub) fn newest(&self) -> u64 {
         self.lines.newest()
     }
 
-    /// What a reader has seen who has been told everything up to a revision.
+    /// The position of a reader that was told everything up to a revision.
     pub(in crate::core::hub) fn cursor(&self, revision: u64) -> Cursor {
         self.lines.cursor(revision)
     }
 
-    /// What changed, see [`VersionedMap::since`].
+    /// The changes after a position, see [`VersionedMap::since`].
     pub(in crate::core::hub) fn since(
         &self,
         seen: Option<Cursor>,
@@ -120,7 +120,7 @@ impl Roster {
         self.lines.since(seen, whole)
     }
 
-    /// Somebody has come, or their line has changed. `revision` is new and higher than all before.
+    /// Sets a client's line. `revision` is higher than all before.
     pub(super) fn set(&mut self, revision: u64, client: &Client) {
         self.forget(&client.name);
         self.digest.add(client);
@@ -128,7 +128,7 @@ impl Roster {
         self.lines.set(revision, client.name.clone(), client.clone());
     }
 
-    /// Somebody is gone.
+    /// Removes a client's line. The change shows it as offline since `closed`.
     pub(super) fn remove(&mut self, revision: u64, name: &str, closed: Timestamp) {
         if self.lines.get(&name.to_owned()).is_none() {
             return;

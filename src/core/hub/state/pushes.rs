@@ -1,5 +1,5 @@
-//! Files that are for one person: those that wait for them, and those that they have accepted and may not have fetched
-//! yet.
+//! The files that clients push to one person each: those that wait, and those that were accepted and may not have been
+//! fetched yet.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -11,37 +11,37 @@ use crate::core::digest::Digest;
 use crate::protocol::name::NameKey;
 use crate::protocol::types::Content;
 
-/// The pushes that wait, and those that are accepted and may not have been fetched yet.
+/// All pushes, by number, and indexes of them.
 #[derive(Default)]
 pub(in crate::core::hub) struct Pushes {
     all: HashedMap<u64, Push>,
-    /// Their numbers by who gives them, by whom they are for, and by who has accepted them.
+    /// The numbers by the giving session, by the receiver, and by the session that has accepted them.
     given: HashMap<u64, BTreeSet<u64>>,
     meant: HashMap<NameKey, Meant>,
     accepted: HashMap<u64, BTreeSet<u64>>,
     last: u64,
 }
 
-/// What is for one person.
+/// The pushes to one person.
 #[derive(Default)]
 struct Meant {
     numbers: BTreeSet<u64>,
-    /// How many each giver has.
+    /// The number of pushes of each giver.
     of: HashMap<NameKey, usize>,
 }
 
-/// A file that is for one person.
+/// A file that a client pushes to one person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Push {
-    /// The session that gives it.
+    /// The session of the giver.
     pub(in crate::core::hub) from: u64,
     /// The giver's name as they write it, and as it is compared.
     pub(in crate::core::hub) giver: String,
     pub(in crate::core::hub) giver_key: NameKey,
-    /// For whom.
+    /// The receiver.
     pub(in crate::core::hub) to: NameKey,
     pub(in crate::core::hub) content: Arc<Content>,
-    /// The session that has accepted it.
+    /// The session that has accepted it; `None` while it waits.
     pub(in crate::core::hub) taker: Option<u64>,
 }
 
@@ -86,12 +86,12 @@ impl Pushes {
         self.all.get(&number)
     }
 
-    /// How many somebody gives.
+    /// The number of pushes that a session gives.
     pub(in crate::core::hub) fn count_given(&self, id: u64) -> usize {
         self.given.get(&id).map_or(0, BTreeSet::len)
     }
 
-    /// What [`Pushes::rows`] gave.
+    /// The pushes that [`Pushes::rows`] gave.
     pub(super) fn of(last: u64, rows: Vec<(u64, Push)>) -> Self {
         let mut pushes = Self::default();
         rows.into_iter().for_each(|(number, push)| pushes.add(number, push));
@@ -99,7 +99,7 @@ impl Pushes {
         pushes
     }
 
-    /// Everything in it, in the order of the numbers.
+    /// All pushes, by number.
     pub(super) fn rows(&self) -> Vec<(u64, Push)> {
         self.all.iter().map(|(number, push)| (*number, push.clone())).collect()
     }
@@ -137,17 +137,17 @@ impl Pushes {
         }
     }
 
-    /// One that is not accepted.
+    /// A push that was not accepted yet.
     pub(in crate::core::hub) fn waiting(&self, number: u64) -> Option<&Push> {
         self.all.get(&number).filter(|push| push.taker.is_none())
     }
 
-    /// One that this client has accepted.
+    /// A push that this session has accepted.
     pub(in crate::core::hub) fn taken_by(&self, id: u64, number: u64) -> Option<&Push> {
         self.all.get(&number).filter(|push| push.taker == Some(id))
     }
 
-    /// Somebody has accepted it; or it waits again, if nobody has.
+    /// Sets the session that has accepted a push; `None` lets it wait again.
     pub(super) fn set_taker(&mut self, number: u64, taker: Option<u64>) {
         let Some(before) = self.all.update(&number, |push| std::mem::replace(&mut push.taker, taker)) else { return };
         if let Some(before) = before {
@@ -166,12 +166,12 @@ impl Pushes {
         self.accepted.get(&id).into_iter().flatten().copied().collect()
     }
 
-    /// Those for one person.
+    /// The numbers of the pushes to one person.
     pub(in crate::core::hub) fn meant_for(&self, name_key: &NameKey) -> Vec<u64> {
         self.meant.get(name_key).into_iter().flat_map(|meant| &meant.numbers).copied().collect()
     }
 
-    /// How many are for one person, but for those of some givers.
+    /// The number of pushes to one person, except those of some givers.
     pub(in crate::core::hub) fn count_for<'a>(
         &self,
         name_key: &NameKey,

@@ -1,4 +1,4 @@
-//! Rooms: which there are, and who is in them.
+//! The rooms and their members.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Included, Unbounded};
@@ -12,20 +12,21 @@ use crate::protocol::name::NameKey;
 use crate::protocol::record::{Bringer, RoomRecord};
 use crate::protocol::types::RoomAccess;
 
-/// The rooms and their members.
+/// The rooms, their members, and indexes of them.
 #[derive(Default)]
 pub(in crate::core::hub) struct Rooms {
     rooms: HashedMap<u64, Room>,
     members: HashedMap<(u64, NameKey), Membership>,
-    /// The highest number that a room has had.
+    /// The highest number that a room has had. Numbers are not used again.
     last: u64,
-    /// Who is in which rooms, how many are in each, the numbers of the names, and how many each person has made: the
-    /// same again, for finding.
+    /// Indexes: the rooms of each person, the size of each room, the numbers by name, and the number of rooms that each
+    /// person has made.
     of: BTreeMap<NameKey, BTreeSet<u64>>,
     sizes: BTreeMap<u64, usize>,
     numbers: BTreeMap<NameKey, u64>,
     made: BTreeMap<NameKey, usize>,
-    /// What the names look like. It depends on the tables of Unicode, so it only helps to judge.
+    /// The looks of the names, to find confusable ones. This depends on the Unicode tables of the program, so only
+    /// `decide` may use it.
     looks: Likeness,
 }
 
@@ -35,20 +36,20 @@ pub(in crate::core::hub) struct Room {
     pub(in crate::core::hub) name: String,
     pub(in crate::core::hub) name_key: NameKey,
     pub(in crate::core::hub) access: RoomAccess,
-    /// Who has made it; nobody if that is not known.
+    /// Who has made it; empty if that is not known.
     pub(in crate::core::hub) owner: NameKey,
 }
 
-/// How somebody is in a room.
+/// The membership of a person in a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::core::hub) struct Membership {
-    /// The newest message when they joined: later ones are for them.
+    /// The newest message when they joined: only later ones are for them.
     pub(in crate::core::hub) since: u64,
-    /// Who has brought them in; `None` if they came by themselves.
+    /// Who has brought them in; `None` if they joined by themselves.
     pub(in crate::core::hub) by: Option<Bringer>,
 }
 
-/// All rooms and all members.
+/// All rooms and members, for a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RoomRows {
     last: u64,
@@ -57,7 +58,7 @@ pub(super) struct RoomRows {
 }
 
 impl Rooms {
-    /// From what the store has.
+    /// The rooms that the store has.
     pub(super) fn load(records: Vec<RoomRecord>, last: u64) -> Self {
         let mut rooms = Self { last, ..Self::default() };
         for RoomRecord { room, name, name_key, access, owner, members } in records {
@@ -69,7 +70,7 @@ impl Rooms {
         rooms
     }
 
-    /// What [`Rooms::rows`] gave.
+    /// The rooms that [`Rooms::rows`] gave.
     pub(super) fn of(rows: RoomRows) -> Self {
         let mut rooms = Self { last: rows.last, ..Self::default() };
         rows.rooms.into_iter().for_each(|(number, room)| rooms.create(number, room));
@@ -77,7 +78,7 @@ impl Rooms {
         rooms
     }
 
-    /// Everything in it, in the order of the numbers.
+    /// All rooms and members, by number.
     pub(super) fn rows(&self) -> RoomRows {
         let members = self.members.iter().map(|((room, who), member)| (*room, who.clone(), member.clone()));
         let rooms = self.rooms.iter().map(|(number, room)| (*number, room.clone()));
@@ -103,22 +104,22 @@ impl Rooms {
         self.rooms.get(&room)
     }
 
-    /// The number of the room of this name.
+    /// The number of the room with this name.
     pub(in crate::core::hub) fn named(&self, name: &NameKey) -> Option<u64> {
         self.numbers.get(name).copied()
     }
 
-    /// The rooms in the order of their names.
+    /// All rooms, by name.
     pub(in crate::core::hub) fn by_name(&self) -> impl Iterator<Item = (u64, &Room)> {
         self.numbers.values().filter_map(|number| Some((*number, self.rooms.get(number)?)))
     }
 
-    /// Another room's name that looks like this one.
+    /// The name of another room that looks like this one.
     pub(in crate::core::hub) fn twin(&self, name: &str) -> Option<&NameKey> {
         self.looks.twin(name)
     }
 
-    /// How somebody is in a room, if they are.
+    /// The membership of a person in a room; `None` if they are not in it.
     pub(in crate::core::hub) fn membership(&self, room: u64, who: &NameKey) -> Option<&Membership> {
         self.members.get(&(room, who.clone()))
     }
@@ -127,40 +128,40 @@ impl Rooms {
         self.membership(room, who).is_some()
     }
 
-    /// The members of a room, in the order of their names.
+    /// The members of a room, by name.
     pub(in crate::core::hub) fn members(&self, room: u64) -> impl Iterator<Item = (&NameKey, &Membership)> {
         let from = (Included((room, NameKey::default())), Unbounded);
         let rows = self.members.range(from).take_while(move |((of, _), _)| *of == room);
         rows.map(|((_, who), membership)| (who, membership))
     }
 
-    /// How many are in a room.
+    /// The number of members of a room.
     pub(in crate::core::hub) fn size(&self, room: u64) -> usize {
         self.sizes.get(&room).copied().unwrap_or(0)
     }
 
-    /// The rooms that somebody is in.
+    /// The rooms that a person is in.
     pub(in crate::core::hub) fn joined_by(&self, who: &NameKey) -> impl Iterator<Item = u64> + use<'_> {
         self.of.get(who).into_iter().flatten().copied()
     }
 
-    /// How many rooms somebody is in.
+    /// The number of rooms that a person is in.
     pub(in crate::core::hub) fn count_of(&self, who: &NameKey) -> usize {
         self.of.get(who).map_or(0, BTreeSet::len)
     }
 
-    /// Who has brought somebody into the rooms into which others have brought them.
+    /// Those who have brought a person into their rooms.
     pub(in crate::core::hub) fn bringers(&self, who: &NameKey) -> impl Iterator<Item = &Bringer> {
         self.joined_by(who).filter_map(|room| self.membership(room, who)?.by.as_ref())
     }
 
-    /// How many rooms that are there somebody has made.
+    /// The number of present rooms that a person has made.
     pub(in crate::core::hub) fn made_by(&self, owner: &NameKey) -> usize {
         self.made.get(owner).copied().unwrap_or(0)
     }
 
     pub(super) fn create(&mut self, number: u64, room: Room) {
-        // The same record twice is the same as once; a number is never used for another room.
+        // The same record may be applied twice; a number is never used for another room.
         self.remove_room(number);
         self.last = self.last.max(number);
         self.numbers.insert(room.name_key.clone(), number);
@@ -169,7 +170,7 @@ impl Rooms {
         self.rooms.insert(number, room);
     }
 
-    /// A room is gone, with its members.
+    /// Removes a room with its members.
     pub(super) fn close(&mut self, number: u64) {
         let members: Vec<NameKey> = self.members(number).map(|(who, _)| who.clone()).collect();
         members.iter().for_each(|who| self.leave(number, who));
@@ -190,7 +191,7 @@ impl Rooms {
         }
     }
 
-    /// Somebody is in a room from now on, if there is such a room.
+    /// Adds a member to a room, if the room exists.
     pub(super) fn join(&mut self, room: u64, who: &NameKey, membership: Membership) {
         if !self.rooms.contains_key(&room) {
             return;
@@ -201,7 +202,7 @@ impl Rooms {
         }
     }
 
-    /// Somebody is not in a room any more.
+    /// Removes a member from a room.
     pub(super) fn leave(&mut self, room: u64, who: &NameKey) {
         if self.members.remove(&(room, who.clone())).is_none() {
             return;
@@ -220,7 +221,7 @@ impl Rooms {
         }
     }
 
-    /// Nobody has this name any more.
+    /// Nobody has this name any more: removes it from all rooms.
     pub(super) fn forget(&mut self, who: &NameKey) {
         let rooms: Vec<u64> = self.joined_by(who).collect();
         rooms.into_iter().for_each(|room| self.leave(room, who));

@@ -1,33 +1,35 @@
-//! Where in a sorted list a text can be found in a name, without looking at every name.
+//! Finds the places in a sorted list of names where a text may occur, without looking at every name.
 //!
-//! The list is cut into blocks of some hundred neighbours. Of each block it is known which three bytes, and which four,
-//! occur one after the other anywhere in its names, in lower case: a set of [`BITS`] bits, into which the bytes are
-//! hashed. A block that lacks some of the text's cannot have it. So a search passes over most blocks at the cost of some
-//! bits each, and the matches come in the order of the list, from any place in it. Three bytes alone would not tell
-//! numbered files apart, of which most blocks have all. For each name that costs a dozen bytes of memory.
+//! The list is divided into blocks of some hundred neighbouring names. For each block, a set of [`BITS`] bits records
+//! which sequences of three and of four bytes occur in its names, in lower case; the sequences are hashed to bits. A
+//! block that lacks one of the text's sequences cannot contain the text. So a search skips most blocks at the cost of a
+//! few bit tests, and finds the matches in the order of the list, from any place on. Three bytes alone would not
+//! distinguish numbered files, because most blocks contain all of those. The index takes a dozen bytes of memory for
+//! each name.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Included, Unbounded};
 
-/// Rows of a new block; of twice as many, two are made.
+/// The number of rows of a new block. A block with twice as many is divided.
 const BLOCK: usize = 256;
 
-/// Bits for runs of three: some hundred similar names have some hundred to two thousand different ones.
+/// The bits for sequences of three bytes. Some hundred similar names contain some hundred to two thousand different
+/// ones.
 const THREES: usize = 8_192;
-/// Bits for runs of four, of which there are more.
+/// The bits for sequences of four bytes, of which there are more.
 const FOURS: usize = 16_384;
 const BITS: usize = THREES + FOURS;
 
-/// The list's blocks, each by the first name that can be in it.
+/// The blocks, each by the first name that it can contain.
 pub(in crate::core::hub) struct SearchIndex(BTreeMap<String, Block>);
 
 struct Block {
-    /// How many rows may come or go until it is made anew.
+    /// How many rows may still be added or removed until the block is built again.
     changes: usize,
     has: Runs,
 }
 
-/// A set of three and of four bytes one after the other.
+/// The set of sequences of three and of four bytes.
 struct Runs(Box<[u64; BITS / 64]>);
 
 impl Runs {
@@ -48,7 +50,7 @@ impl Runs {
     }
 }
 
-/// The bits of a text in lower case.
+/// The bits of a lower-case text.
 fn bits(text: &str) -> impl Iterator<Item = usize> {
     let bit = |run: &[u8], bits: usize| {
         let number = run.iter().fold(0u32, |number, byte| (number << 8) | u32::from(*byte));
@@ -56,7 +58,7 @@ fn bits(text: &str) -> impl Iterator<Item = usize> {
         (number.wrapping_mul(0x9e37_79b1) >> (32 - bits.trailing_zeros())) as usize
     };
     let threes = text.as_bytes().windows(3).map(move |three| bit(three, THREES));
-    // The rarer ones first: who looks for all of them knows sooner that one is missing.
+    // The rarer sequences first, so that a missing one is found sooner.
     text.as_bytes().windows(4).map(move |four| THREES + bit(four, FOURS)).chain(threes)
 }
 
@@ -67,7 +69,7 @@ impl Default for SearchIndex {
 }
 
 impl SearchIndex {
-    /// A row of this name is in the list now.
+    /// A row with this name was added to the list.
     pub(in crate::core::hub) fn add(&mut self, name: &str) {
         if let Some((_, block)) = self.0.range_mut::<str, _>((Unbounded, Included(name))).next_back() {
             block.has.add(name);
@@ -75,14 +77,14 @@ impl SearchIndex {
         }
     }
 
-    /// A row of this name is not in the list any more.
+    /// A row with this name was removed from the list.
     pub(in crate::core::hub) fn remove(&mut self, name: &str) {
         if let Some((_, block)) = self.0.range_mut::<str, _>((Unbounded, Included(name))).next_back() {
             block.changes = block.changes.saturating_sub(1);
         }
     }
 
-    /// Whether the block of this name is to be made anew: where it begins, and where the next one does.
+    /// The range of the block of this name, from its first name up to the next block's, if it must be built again.
     pub(in crate::core::hub) fn due(&self, name: &str) -> Option<(String, Option<String>)> {
         let (start, _) =
             self.0.range::<str, _>((Unbounded, Included(name))).next_back().filter(|(_, block)| block.changes == 0)?;
@@ -90,12 +92,12 @@ impl SearchIndex {
         Some((start.clone(), next.map(|(next, _)| next.clone())))
     }
 
-    /// Makes a block anew of all rows that are in it, by their names in their order: as many blocks as are needed.
+    /// Builds a block again from the names of all its rows, in order; divides it if it has become too large.
     pub(in crate::core::hub) fn renew<'a>(&mut self, start: String, rows: impl Iterator<Item = &'a str>) {
         let (mut start, mut block, mut count) = (start, Runs::none(), 0);
         let mut last: Option<&str> = None;
         for name in rows {
-            // Rows of one name stay together, however many there are.
+            // Rows with the same name stay in one block, however many there are.
             if last != Some(name) {
                 if count >= BLOCK {
                     let changes = count.max(BLOCK);
@@ -111,7 +113,7 @@ impl SearchIndex {
         self.0.insert(start, Block { changes: count.max(BLOCK), has: block });
     }
 
-    /// Where names can be that contain a text in lower case, from a name on: from where, and up to where.
+    /// The ranges of names, from `from` on, that may contain this lower-case text: start, and end if there is one.
     pub(in crate::core::hub) fn places<'a>(
         &'a self,
         from: &str,

@@ -1,4 +1,4 @@
-//! What is so only for as long as the sessions are here that say it.
+//! The records of what lasts only as long as a session.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::protocol::name::NameKey;
 use crate::protocol::types::Content;
 use crate::protocol::{Client, Timestamp};
 
-/// A change that is applied and replayed like a [`Record`](crate::protocol::Record), and not stored: it goes with its
-/// session.
+/// A change that is applied and replayed like a [`Record`](crate::protocol::Record), but not stored, because it ends
+/// with its session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "kebab-case")]
 pub enum SessionRecord {
@@ -21,7 +21,7 @@ pub enum SessionRecord {
     Held {
         /// The name.
         name_key: NameKey,
-        /// Which session, and the how manieth time that is.
+        /// Which session, and its generation.
         by: InUse,
     },
     /// A session has left its name, with all that it offered.
@@ -29,67 +29,67 @@ pub enum SessionRecord {
         /// The name.
         name_key: NameKey,
     },
-    /// Somebody has come, or their line in the roster has changed.
+    /// A client has entered, or its line in the roster has changed.
     Here {
-        /// The line.
+        /// Its line in the roster.
         client: Client,
     },
-    /// Somebody is gone.
+    /// A client has left the roster.
     Left {
-        /// Their name.
+        /// Its name.
         name: String,
-        /// When.
+        /// When it left.
         closed: Timestamp,
     },
-    /// Something is offered, or offered otherwise than before.
+    /// A file is offered, or its offer has changed.
     Listed {
-        /// Whose it is.
+        /// The owner's name.
         owner: Arc<str>,
-        /// Who serves it.
+        /// Who serves the file.
         server: Owner,
-        /// What it is.
+        /// The file's name and content.
         content: Arc<Content>,
     },
-    /// A file is for somebody.
+    /// A client pushes a file to a person.
     Pushed {
-        /// Its number, higher than all before.
+        /// The push's number, higher than all before.
         number: u64,
-        /// What it is.
+        /// The push.
         push: Push,
     },
-    /// Whoever a file is for has accepted it; or it waits again.
+    /// The receiver has accepted a push, or could not fetch it, so that it waits again.
     PushTaken {
-        /// Its number.
+        /// The push's number.
         number: u64,
-        /// Their session, if somebody has.
+        /// The session that has accepted it; `None` if it waits again.
         taker: Option<u64>,
     },
-    /// A file is not for anybody any more: it was declined or taken back, or has arrived.
+    /// A push is gone: it was declined or taken back, or the file has arrived.
     PushGone {
-        /// Its number.
+        /// The push's number.
         number: u64,
         /// Why.
         why: PushEnd,
     },
-    /// Somebody wishes that the hub keeps a copy of what they offer.
+    /// A client wishes the hub to keep a copy of its offer.
     CopyWished {
-        /// Who.
+        /// The client's name.
         owner: NameKey,
-        /// The content.
+        /// The content, and who is told of it.
         wish: Wish,
     },
-    /// Nobody wishes that copy any more, or it is there.
+    /// The wish is gone: it was fulfilled, or the client does not have it any more.
     CopyUnwished {
-        /// Whose it was.
+        /// The client's name.
         owner: NameKey,
-        /// Which.
+        /// The file's name.
         file: String,
     },
-    /// Something is not offered any more.
+    /// A file is not offered any more.
     Unlisted {
-        /// Whose it was.
+        /// The owner's name.
         owner: Arc<str>,
-        /// The file.
+        /// The file's name.
         file: Arc<str>,
     },
 }

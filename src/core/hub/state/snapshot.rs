@@ -1,7 +1,7 @@
-//! A state without its past, as it is written down: what a hub that joins later, or reads a log from the middle, begins
-//! with.
+//! A state as one value, without the records that led to it. A hub that joins later, or a reader that starts in the
+//! middle of a log, begins with it.
 //!
-//! It is JSON with a version. Fields are added with a default and never change their meaning; what cannot be said so gets
+//! Its form is JSON with a version. New fields get a default, and no field changes its meaning; any other change needs
 //! a new version.
 
 use serde::{Deserialize, Serialize};
@@ -23,10 +23,10 @@ use crate::protocol::name::NameKey;
 use crate::protocol::record::{FailureRecord, VisitRecord};
 use crate::protocol::{Client, ErrorCode, Failure, PublicKey};
 
-/// The version of the form that this program writes.
+/// The version that this program writes, and the only one that it reads.
 const VERSION: u32 = 1;
 
-/// A state without its past.
+/// A state without the records that led to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     version: u32,
@@ -50,20 +50,20 @@ pub struct Snapshot {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct SessionRows {
-    /// The newest revision of the roster and the table, and their rows with theirs.
+    /// The newest revision, and the lines of the roster and the table with their own revisions.
     revision: u64,
     roster: Vec<(u64, Client)>,
     table: Vec<(u64, Listing)>,
     /// Which session has which name.
     in_use: Vec<(NameKey, InUse)>,
     generations: u64,
-    /// The number of the newest push, and those that are there.
+    /// The number of the newest push, and the pushes.
     last_push: u64,
     pushes: Vec<(u64, Push)>,
 }
 
 impl State {
-    /// What there is, without how it came to be.
+    /// The state as one value.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             version: VERSION,
@@ -87,10 +87,10 @@ impl State {
         }
     }
 
-    /// The state that a snapshot was taken of.
+    /// The state from which a snapshot was taken.
     ///
     /// # Errors
-    /// `store-failed` if a newer program has written it.
+    /// `store-failed` if the snapshot has another version.
     pub fn restore(snapshot: Snapshot) -> Result<Self, Failure> {
         let Snapshot { version, names, blocks, rooms, mail, failures, invited, copies, visits, of_sessions } = snapshot;
         let SessionRows { revision, roster, table, in_use, generations, last_push, pushes } = of_sessions;

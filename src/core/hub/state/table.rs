@@ -1,4 +1,4 @@
-//! The table itself: the offers with their revisions, and what is known of them all.
+//! The table of offers, with the revisions of their changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Included, Unbounded};
@@ -12,21 +12,21 @@ use crate::core::versioned_map::{Cursor, VersionedMap};
 use crate::protocol::limits::{FOLLOWED_BYTES, FOLLOWED_OFFERS, offer_bytes};
 use crate::protocol::types::Content;
 
-/// What names an offer: the file, and its owner. Whoever knows an offer by its name shares these.
+/// The name of an offer: the file and its owner. Both are shared with everybody who refers to the offer.
 pub(in crate::core::hub) type Key = (Arc<str>, Arc<str>);
 
 pub(in crate::core::hub) fn key(file: &str, owner: &str) -> Key {
     (file.into(), owner.into())
 }
 
-/// All offers, by file, then owner.
+/// All offers, by file and then by owner.
 #[derive(Default)]
 pub(in crate::core::hub) struct Table {
     offers: VersionedMap<Key, Shelved>,
     names: SearchIndex,
-    /// What the offers take, as [`offer_bytes`] counts them.
+    /// The size of all offers, as [`offer_bytes`] counts it.
     bytes: usize,
-    /// The owners, and how many offers each has.
+    /// The number of offers of each owner.
     owners: BTreeMap<Arc<str>, usize>,
     /// What each session offers: under which name, and which files.
     of_sessions: BTreeMap<u64, (Arc<str>, BTreeSet<Arc<str>>)>,
@@ -37,13 +37,14 @@ pub(in crate::core::hub) struct Table {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Owner {
-    /// The client of this session.
+    /// The client with this session.
     Client(u64),
-    /// The hub: it lies on its own shelf.
+    /// The hub: the file is its own.
     Hub,
-    /// The hub: it has a copy, and its owner is not here or does not offer it.
+    /// The hub, from a copy: the owner is not here, or does not offer the file any more.
     Kept,
-    /// Nobody: its owner is gone, and it is not in the table any more. But others have fetched it, or some of it.
+    /// Nobody: the owner has left, and the offer is not in the table any more, but others have fetched some of its
+    /// content.
     Gone,
 }
 
@@ -54,7 +55,7 @@ pub(in crate::core::hub) struct Shelved {
     pub(in crate::core::hub) content: Arc<Content>,
 }
 
-/// An offer as a snapshot has it.
+/// An offer in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Listing {
     owner: Arc<str>,
@@ -62,7 +63,7 @@ pub(super) struct Listing {
     content: Arc<Content>,
 }
 
-/// What of an offer is in the digest.
+/// Gives `change` the fields of an offer that count for the digest.
 fn digested(key: &Key, offer: &Shelved, change: impl FnOnce(&[&[u8]])) {
     let server = match offer.owner {
         Owner::Client(session) => session,
@@ -82,7 +83,7 @@ fn unlist(of_sessions: &mut BTreeMap<u64, (Arc<str>, BTreeSet<Arc<str>>)>, serve
 }
 
 impl Table {
-    /// What [`Table::rows`] gave.
+    /// The table that [`Table::rows`] gave.
     pub(super) fn of(rows: Vec<(u64, Listing)>) -> Self {
         let mut table = Self::default();
         for (revision, Listing { owner, server, content }) in rows {
@@ -92,7 +93,7 @@ impl Table {
         table
     }
 
-    /// Everything that is offered, with its revisions, in this order.
+    /// All offers with their revisions, oldest change first.
     pub(super) fn rows(&self) -> Vec<(u64, Listing)> {
         let (_, offers) = self.offers.since(None, true);
         let listing = |key: &Key, offer: &Shelved| Listing {
@@ -111,7 +112,7 @@ impl Table {
         self.offers.len()
     }
 
-    /// Whether it is too large for a client to have a copy of it.
+    /// Whether the table is too large for clients to keep a copy.
     pub(in crate::core::hub) fn is_too_large(&self) -> bool {
         self.offers.len() > FOLLOWED_OFFERS || self.bytes > FOLLOWED_BYTES
     }
@@ -120,14 +121,13 @@ impl Table {
         self.offers.get(key)
     }
 
-    /// The name of an offer that comes into the table: as its file is known to whoever has told of it, and its owner to
-    /// their other offers.
+    /// The name of an offer that comes into the table. It shares the owner's name with their other offers.
     pub(in crate::core::hub) fn key_of(&self, file: &Arc<str>, owner: &str) -> Key {
         let owner = self.owners.get_key_value(owner).map_or_else(|| owner.into(), |(owner, _)| owner.clone());
         (file.clone(), owner)
     }
 
-    /// Puts an offer in. `revision` is new and higher than all before.
+    /// Adds or replaces an offer. `revision` is higher than all before.
     pub(super) fn set(&mut self, revision: u64, key: Key, offer: Shelved) {
         let before = self.offers.get(&key);
         if let Some(before) = before {
@@ -185,7 +185,7 @@ impl Table {
         files.map(|file| &**file).take_while(move |file| file.starts_with(prefix))
     }
 
-    /// Takes an offer out.
+    /// Removes an offer.
     pub(super) fn remove(&mut self, revision: u64, key: &Key) {
         if let Some(offer) = self.offers.get(key) {
             digested(key, offer, |fields| self.digest.remove_fields(fields));
@@ -217,7 +217,8 @@ impl Table {
         self.offers.range_from(key)
     }
 
-    /// Offers from a key on that may have this text in their file's name, in lower case; those that are left out do not.
+    /// The offers from a key on whose file names may contain this lower-case text. The caller must check the name;
+    /// those that are left out do not contain it.
     pub(in crate::core::hub) fn like<'a>(
         &'a self,
         from: &Key,
@@ -230,17 +231,17 @@ impl Table {
         })
     }
 
-    /// The newest revision in which something changed.
+    /// The revision of the newest change.
     pub(in crate::core::hub) fn newest(&self) -> u64 {
         self.offers.newest()
     }
 
-    /// What a reader has seen who has been told everything up to a revision.
+    /// The position of a reader that was told everything up to a revision.
     pub(in crate::core::hub) fn cursor(&self, revision: u64) -> Cursor {
         self.offers.cursor(revision)
     }
 
-    /// What changed, see [`VersionedMap::since`].
+    /// The changes after a position, see [`VersionedMap::since`].
     pub(in crate::core::hub) fn since(
         &self,
         seen: Option<Cursor>,

@@ -1,11 +1,10 @@
-//! Copies that were made: a copy that nobody wishes any more is void.
+//! Judges copies that were made: one that nobody wishes any more is discarded.
 
 use super::super::State;
 use super::super::copies::{CopyKey, Wish};
 
 impl State {
-    /// The copy of this number was made, or could not be. Gives the wish that it is for, unless there is another one by
-    /// now, or none.
+    /// The copy with this number was made, or could not be. Returns its wish; `None` if that is gone or was replaced.
     pub(in crate::core::hub) fn decide_copied(&self, number: u64, key: &CopyKey) -> Option<Wish> {
         self.copies.wished(key).filter(|wish| wish.number == number).cloned()
     }

@@ -1,4 +1,5 @@
-//! Logins: what a failed one counts for, what a right one ends, what an invite is still good for.
+//! Judges logins and invites: what a failed login counts for, what a right one changes, and whether an invite is still
+//! good.
 
 use super::super::super::LoginPolicy;
 use super::super::State;
@@ -8,64 +9,64 @@ use crate::protocol::name::NameKey;
 use crate::protocol::record::{AccountRecord, FailureRecord};
 use crate::protocol::{ErrorCode, Failure, PublicKey, Record, Timestamp};
 
-/// What comes of a login that has failed.
+/// The result of a failed login.
 #[derive(Debug)]
 pub(in crate::core::hub) struct LoginFailed {
-    /// How many there are in a row by now, for each whose failure it is.
+    /// The new number of failures in a row, for each name, key or network that it counts for.
     pub(in crate::core::hub) counted: Vec<FailureRecord>,
-    /// Whose failures are forgotten, since there are too many.
+    /// The records of failures that are forgotten, because there are too many.
     forgotten: Vec<FailureRecord>,
 }
 
 impl LoginFailed {
-    /// What changes.
+    /// The changes.
     pub(in crate::core::hub) fn records(&self) -> impl Iterator<Item = Record> + use<> {
         let all: Vec<FailureRecord> = self.forgotten.iter().chain(&self.counted).cloned().collect();
         all.into_iter().map(Record::Failures)
     }
 }
 
-/// Nothing counts for somebody any more.
+/// The record that removes the failures of a name, key or network.
 fn none(whom: &str, today: Timestamp) -> FailureRecord {
     FailureRecord { whom: whom.to_owned(), count: 0, last: today, locked_for: None }
 }
 
-/// A login whose password was checked outside and found right. Meanwhile the account may have got another one.
+/// A login whose password was right when the driver checked it. The account may have got another one meanwhile.
 #[derive(Debug)]
 pub(in crate::core::hub) struct CheckedLogin {
-    /// The name as it was given to the account, and as it is compared.
+    /// The name as the account has it, and as it is compared.
     pub(in crate::core::hub) name: String,
     pub(in crate::core::hub) name_key: NameKey,
     /// The number of the password that was checked.
     pub(in crate::core::hub) credential: u64,
-    /// Whether it can be one that is newer than what is known here: then whoever shows it is the first to tell of it.
+    /// Whether this number may be newer than the one in the state, because the hub has not loaded it yet.
     pub(in crate::core::hub) may_be_newer: bool,
-    /// Who logs in.
+    /// The key of the client that logs in.
     pub(in crate::core::hub) key: PublicKey,
-    /// The key of whoever is here under the name: it is not forgotten to make room for this one.
+    /// The key of the client that is here under the name. It is not forgotten to make room for this one.
     pub(in crate::core::hub) key_in_use: Option<PublicKey>,
-    /// What lets this key in, if it is not known here.
+    /// The invite that lets this key in, if no name belongs to it yet.
     pub(in crate::core::hub) invite: Option<InviteDigest>,
 }
 
-/// What comes of a login that was right.
+/// The result of a right login.
 #[derive(Debug)]
 pub(in crate::core::hub) struct LoginRight {
     pub(in crate::core::hub) records: Vec<Record>,
-    /// The password is newer than what was known here: whoever was let in under another one ends.
+    /// The password is newer than the one in the state: sessions under the older one must end.
     pub(in crate::core::hub) renewed: bool,
-    /// The key is the account's already.
+    /// The key belongs to the account already.
     pub(in crate::core::hub) known: bool,
 }
 
 impl State {
-    /// What a hub finds that begins at this moment: failures from a time that has not come yet are of now.
+    /// The changes when a hub starts at `begun`: failures that are dated later are dated at that moment.
     pub(in crate::core::hub) fn decide_beginning(&self, begun: Timestamp) -> Vec<Record> {
         let ahead = self.failures.dated_after(begun);
         ahead.map(|record| Record::Failures(FailureRecord { last: begun, ..record.clone() })).collect()
     }
 
-    /// A login has failed: it counts for each of these, who are locked out when there are so many.
+    /// A login has failed: counts this for each of `whom`, and locks out those that have reached their limit.
     pub(in crate::core::hub) fn decide_login_failed(
         &self,
         today: Timestamp,
@@ -84,13 +85,13 @@ impl State {
         LoginFailed { counted, forgotten: others.take(surplus).map(|old| none(old, today)).collect() }
     }
 
-    /// A login was right: an end of the failures of whoever this is, if there were any.
+    /// A login was right: the record that removes the failures of `whom`, if there are any.
     pub(in crate::core::hub) fn decide_login_right(&self, today: Timestamp, whom: &String) -> Option<Record> {
         self.failures.has(whom).then(|| Record::Failures(none(whom, today)))
     }
 
-    /// Judges a login whose password was right when it was checked. Nothing if the account has another password by now,
-    /// or is gone: then it has failed.
+    /// Judges a login whose password was right when it was checked. `None` if the account has another password by now,
+    /// or is gone: the login has then failed.
     pub(in crate::core::hub) fn decide_login(&self, today: Timestamp, login: &CheckedLogin) -> Option<LoginRight> {
         let CheckedLogin { name, name_key, credential, key, .. } = login;
         let there = self.names.get(name_key);
@@ -108,13 +109,13 @@ impl State {
                 keys: Vec::new(),
             };
             records.push(Record::Account(account));
-            // What was said to another owner of the name is not for this one.
+            // Messages to a former owner of the name are not for this one.
             records.extend(there.is_none().then(|| Record::Received { name_key, number: self.mail.last() }));
         }
         let mut keys = if renewed { Vec::new() } else { self.names.keys_of(name_key).to_vec() };
         let known = keys.contains(key);
         if !known {
-            // The oldest that is not in use makes room.
+            // The oldest key that is not in use makes room.
             while keys.len() >= KEYS_OF_ACCOUNT {
                 let oldest = keys.iter().position(|key| Some(*key) != login.key_in_use).unwrap_or(0);
                 records.push(Record::KeyForgotten { name_key: name_key.clone(), key: keys.remove(oldest) });
@@ -128,8 +129,8 @@ impl State {
         Some(LoginRight { records, renewed, known })
     }
 
-    /// Whether an invite lets a key in. What is known here of how often it was spent is newer than what the store has
-    /// said; `counted` says that the store knows it as spent for this very key.
+    /// Checks whether an invite lets a key in. The state knows better than the store's record how often the invite was
+    /// used; `counted` says that the store knows it as used by this very key.
     ///
     /// # Errors
     /// `access-denied`
@@ -142,7 +143,7 @@ impl State {
     ) -> Result<(), Failure> {
         let spent = self.invites.count(invite.digest).max(invite.spent);
         match (InviteRecord { spent, ..invite.clone() }).over(today) {
-            // A crash came before the key's name was kept.
+            // The hub crashed before it kept the key's name.
             Some(InviteOver::Spent) if counted || self.invites.has_let_in(invite.digest, key) => Ok(()),
             Some(InviteOver::Spent) => Err(denied("The invite has been used.")),
             Some(InviteOver::Expired) => Err(denied("The invite has expired.")),

@@ -1,4 +1,4 @@
-//! Whether something can be said, and to whom.
+//! Judges messages: whether they may be sent, and to whom. Also the trimming of old ones.
 
 use super::super::State;
 use super::super::mailbox::Full;
@@ -10,7 +10,7 @@ use crate::protocol::text::check_text;
 use crate::protocol::{ErrorCode, Failure, Record, request};
 
 impl State {
-    /// The store has found that messages below a number are to go. Only forward, and the newest stays.
+    /// Judges a trimming below this number. `None` if that much is trimmed already; the newest message always stays.
     pub(in crate::core::hub) fn decide_trim(&self, below: u64) -> Option<Record> {
         let below = below.min(self.mail.last());
         (below > self.mail.trimmed()).then_some(Record::Trim { below })

@@ -1,8 +1,7 @@
-//! Judges what clients and the hub's keeper propose, by the state as it is when their turn comes.
+//! Judges what clients and the hub's keeper propose, by the state at the moment when their turn comes.
 //!
-//! Nothing is changed here: what comes of a proposal are records, which are applied and logged, and the answer. Limits,
-//! the calendar and the tables of Unicode are looked at here and nowhere else in the state, so that a record means the
-//! same in every version.
+//! Judging changes nothing. It results in records, which are then applied and logged, and in the answer. Limits, the
+//! calendar and Unicode tables are used only here, so that a record means the same in every version.
 
 mod copies;
 mod logins;
@@ -26,30 +25,30 @@ use crate::protocol::name::NameKey;
 use crate::protocol::record::IdempotencyKey;
 use crate::protocol::{ErrorCode, Event, Failure, Network, PublicKey, Record, Timestamp, event, request};
 
-/// What a proposal is judged by beside the state: what only the hub that judges knows.
+/// What a proposal is judged by besides the state: what only the judging hub knows.
 pub(in crate::core::hub) struct Terms<'a> {
-    /// What the calendar says.
+    /// The calendar time.
     pub(in crate::core::hub) today: Timestamp,
     pub(in crate::core::hub) limits: &'a HubLimits,
     /// Whether somebody is here under a name.
     pub(in crate::core::hub) is_here: &'a dyn Fn(&NameKey) -> bool,
 }
 
-/// Who proposes something.
+/// The client that proposes something.
 #[derive(Debug, Clone)]
 pub(in crate::core::hub) struct Author {
     /// The name as they write it.
     pub(in crate::core::hub) name: String,
     pub(in crate::core::hub) name_key: NameKey,
-    /// The key that they have shown.
+    /// The key with which they have connected.
     pub(in crate::core::hub) key: PublicKey,
-    /// Where they come from.
+    /// The network from which they are connected.
     pub(in crate::core::hub) network: Network,
-    /// What tells this request from all others.
+    /// What distinguishes this request from all others.
     pub(in crate::core::hub) idempotency_key: IdempotencyKey,
 }
 
-/// Something that somebody wants to be so.
+/// What a client asks to change.
 #[derive(Debug)]
 pub(in crate::core::hub) enum Proposal {
     Block(request::Block),
@@ -63,26 +62,26 @@ pub(in crate::core::hub) enum Proposal {
     Say(request::Say),
 }
 
-/// What comes of a proposal.
+/// The result of an accepted proposal.
 #[derive(Debug)]
 pub(in crate::core::hub) struct Decision {
-    /// What changes, in this order.
+    /// The changes, in this order.
     pub(in crate::core::hub) records: Vec<Record>,
     pub(in crate::core::hub) outcome: Outcome,
 }
 
-/// What is told of a decision once its records are on disk.
+/// What is told of a decision when its records are on disk.
 #[derive(Debug)]
 pub(in crate::core::hub) enum Outcome {
-    /// The answer.
+    /// The answer to the request.
     Answer(Box<Event>),
-    /// A room has changed.
+    /// The answer, and what others are told of a change in a room.
     Room(Box<RoomChange>),
-    /// Something was said: the answer depends on who has it by then.
+    /// A message was sent. The answer depends on who has received it by then.
     Said,
 }
 
-/// What is told of a change in a room.
+/// The answer to a request that changes a room, and what others and the log are told of it.
 #[derive(Debug)]
 pub(in crate::core::hub) struct RoomChange {
     pub(in crate::core::hub) answer: Event,
@@ -90,12 +89,12 @@ pub(in crate::core::hub) struct RoomChange {
     pub(in crate::core::hub) log: LogEvent,
 }
 
-/// What others are told of a request that changes a room.
+/// What others are told of a change in a room.
 #[derive(Debug)]
 pub(in crate::core::hub) enum Notice {
-    /// Somebody joined by themselves, or left.
+    /// A person has joined by themselves, or has left. Told to the members, gathered with others.
     Step { room: u64, joined: bool, name: String, name_key: NameKey },
-    /// Somebody brought others in: these are told at once.
+    /// A person has brought others in. They are told at once.
     Brought(event::RoomChanged, Vec<NameKey>),
 }
 
@@ -103,7 +102,7 @@ impl State {
     /// Judges a proposal.
     ///
     /// # Errors
-    /// Why it cannot be so, for whoever proposes it.
+    /// Why it is refused, as the client is told.
     pub(in crate::core::hub) fn decide(
         &self,
         terms: &Terms<'_>,
@@ -123,7 +122,7 @@ impl State {
         }
     }
 
-    /// The key of somebody else who is known, named in a request at `at`.
+    /// The key of another person's name in a request; `at` is the field that names them.
     ///
     /// # Errors
     /// `yourself`, `no-such-person`
@@ -140,7 +139,7 @@ impl State {
         Err(failure.at(pointer_at(at)))
     }
 
-    /// All names of whoever proposes something: those of their key, too.
+    /// All names of the proposing person: every name of their key.
     fn names_of_author<'a>(&'a self, author: &'a Author) -> impl Iterator<Item = &'a NameKey> {
         let others = self.names.names_of(&author.key).filter(|name| **name != author.name_key);
         others.chain([&author.name_key])

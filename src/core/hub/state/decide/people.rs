@@ -1,5 +1,5 @@
-//! People: whom they block, and what the hub's keeper has changed in the store by another program: accounts, passwords,
-//! names that are gone.
+//! Judges blocks, and what the keeper has changed in the store from another program: accounts, passwords, and names
+//! that are gone.
 
 use std::collections::BTreeSet;
 
@@ -11,13 +11,13 @@ use crate::protocol::name::NameKey;
 use crate::protocol::record::{AccountRecord, NameRecord};
 use crate::protocol::{ErrorCode, Failure, PublicKey, Record, event};
 
-/// What comes of names that the store has told anew.
+/// The result of comparing the state with names that were loaded again.
 #[derive(Debug, Default)]
 pub(in crate::core::hub) struct Reloaded {
     pub(in crate::core::hub) records: Vec<Record>,
-    /// Names that nobody has any more, or whose password is another one now: their sessions end.
+    /// The names whose sessions must end: those that are gone, and those with another password.
     pub(in crate::core::hub) revoked: BTreeSet<NameKey>,
-    /// Those of them that nobody has any more.
+    /// The names that are gone.
     pub(in crate::core::hub) gone: Vec<NameKey>,
 }
 
@@ -47,8 +47,8 @@ impl State {
         Ok(Decision::answer(vec![record], event::Unblocked { name: shown }))
     }
 
-    /// Judges what the store has told: all names, but those that are still on their way to it. `on_their_way` gives the
-    /// keys that are, for a name under a password.
+    /// Compares the state with all names of the store. `on_their_way` gives the keys of a name under a password that
+    /// are on their way to the disk, so that the store does not have them yet.
     pub(in crate::core::hub) fn decide_reload(
         &self,
         names: Vec<NameRecord>,
@@ -89,7 +89,7 @@ impl State {
                 let account = AccountRecord { name_key: name_key.clone(), name, credential, keys };
                 reloaded.records.push(Record::Account(account));
                 if fresh {
-                    // What was said to another owner of the name is not for this one.
+                    // Messages to a former owner of the name are not for this one.
                     reloaded.records.push(Record::Received { name_key, number: self.mail.last() });
                 }
             }

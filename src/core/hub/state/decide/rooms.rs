@@ -1,4 +1,4 @@
-//! Making rooms, entering and leaving them, bringing others in.
+//! Judges requests about rooms: creating, joining and leaving them, and bringing others in.
 
 use std::collections::BTreeSet;
 
@@ -14,10 +14,10 @@ use crate::protocol::record::Bringer;
 use crate::protocol::types::RoomAccess;
 use crate::protocol::{ErrorCode, Event, Failure, Record, event, log, request};
 
-/// What stands for the name of a room that has none.
+/// What a request gives as the name of a room that has none.
 const NAMELESS: &str = "+";
 
-/// What the names begin with that we make up; a number follows.
+/// The beginning of the names that the hub makes up; a number follows.
 const MADE_UP: &str = "room-";
 
 impl State {
@@ -125,7 +125,7 @@ impl State {
         let (name, me) = (self.room_name(room), &author.name_key);
         let left = self.rooms.size(room).saturating_sub(1);
         let mut records = vec![Record::MemberGone { room, name_key: me.clone() }];
-        // A room without members is gone, and its name is free.
+        // A room without members is removed, and its name becomes free.
         records.extend((left == 0).then_some(Record::RoomGone { room }));
         let notice = Notice::Step { room, joined: false, name: author.name.clone(), name_key: me.clone() };
         let log = log_of(author, name.clone(), left);
@@ -145,7 +145,7 @@ impl State {
         Err(Failure::new(ErrorCode::NotAMember, format!("You are not in {name}.")).at(pointer_at("/room")))
     }
 
-    /// The number of the room of this name.
+    /// The number of the room with this name.
     ///
     /// # Errors
     /// `no-such-room`
@@ -156,7 +156,7 @@ impl State {
         })
     }
 
-    /// The name of a room; of one that is gone, one that says its number.
+    /// The name of a room; a placeholder with its number if it is gone.
     pub(in crate::core::hub) fn room_name(&self, room: u64) -> String {
         self.rooms.get(room).map_or_else(|| format!("{MADE_UP}{room}"), |room| room.name.clone())
     }
@@ -175,7 +175,7 @@ impl State {
 
     fn made_up_name(&self) -> String {
         let names = (self.rooms.last() + 1..).map(|number| format!("{MADE_UP}{number}"));
-        // Each name that is taken stands for a room, and there are not many.
+        // Every taken name belongs to a room, and rooms are bounded, so one of these is free.
         names.into_iter().find(|name| self.rooms.named(&NameKey::of(name)).is_none()).unwrap_or_default()
     }
 
@@ -195,7 +195,7 @@ impl State {
         Ok(name_key)
     }
 
-    /// People named in a request: known, not oneself, each once.
+    /// The people named in a request, each once; all must be known and others than `me`.
     fn people_named(&self, me: &NameKey, names: &[String]) -> Result<Vec<NameKey>, Failure> {
         if names.len() > PEOPLE_PER_REQUEST {
             let message = format!("One request names {PEOPLE_PER_REQUEST} people.");
@@ -219,7 +219,7 @@ impl State {
         }
     }
 
-    /// Whether there is no room yet with just these members: it would be one of those that the first of them is in.
+    /// Checks that there is no room with exactly these members yet. If there were, the first of them would be in it.
     fn check_no_twin(&self, me: &NameKey, others: &[NameKey]) -> Result<(), Failure> {
         let all_in = |room: u64| others.iter().all(|other| self.rooms.is_in(room, other));
         let same = |room: &u64| self.rooms.size(*room) == others.len() + 1 && all_in(*room);
@@ -233,7 +233,7 @@ impl State {
         }
     }
 
-    /// Whether somebody may make one more room: those of all names of their key count.
+    /// Checks whether somebody may make one more room. The rooms of all names of their key count.
     fn check_new_room(&self, limits: &HubLimits, author: &Author) -> Result<(), Failure> {
         let most = limits.rooms_per_key;
         if self.names_of_author(author).map(|name| self.rooms.made_by(name)).sum::<usize>() >= most {
@@ -244,8 +244,9 @@ impl State {
         Ok(())
     }
 
-    /// Whether somebody may be brought into a room. Not by whom they block, not beyond the share of rooms that is for
-    /// others to fill, and not beyond what one key or address may take of that: which of these it is, is not told.
+    /// Checks whether somebody may be brought into a room: not by people whom they block, not beyond the share of their
+    /// rooms that others may fill, and not beyond what one key or network may take of that share. The answer does not
+    /// say which of these it is.
     fn check_brought(&self, author: &Author, who: &NameKey) -> Result<(), Failure> {
         let mine: BTreeSet<&NameKey> = self.names_of_author(author).collect();
         let bringer = author.as_bringer();
@@ -263,7 +264,7 @@ impl State {
         Ok(())
     }
 
-    /// Whether somebody may be in one more room.
+    /// Checks whether somebody may be in one more room.
     fn check_room_for(&self, who: &NameKey) -> Result<(), Failure> {
         if self.rooms.count_of(who) >= ROOMS_EACH {
             let message = format!("{} is in {ROOMS_EACH} rooms; that is the most.", self.names.shown(who));
@@ -274,7 +275,7 @@ impl State {
 }
 
 impl Author {
-    /// As who brings others into rooms.
+    /// The record of this person bringing others into rooms.
     fn as_bringer(&self) -> Bringer {
         Bringer { by: self.name_key.clone(), network: Some(self.network).filter(|network| !network.is_loopback()) }
     }
