@@ -92,8 +92,8 @@ fn tell_end(cx: &mut Cx<'_>, number: u64, push: Push, why: PushEnd) {
 /// Handles `push`: the file waits for its receiver, and is offered to them if they are here.
 ///
 /// # Errors
-/// `not-registered`, `slow-down`, `yourself`, `no-such-person`, `bad-name`, `bad-request`; `too-many` if [`PUSHES`] of
-/// this client or [`PUSHES_TO_ONE`] to this person wait
+/// `not-registered`, `slow-down`, `yourself`, `no-such-person`, `bad-name`, `bad-request`; `too-many` if too many of this
+/// client or to this person wait
 pub(super) fn push_file(cx: &mut Cx<'_>, id: PeerId, push: wire::Push) -> Result<Event, Failure> {
     cx.spend_message(id)?;
     let Some(SessionRecord::Pushed { number, push }) = propose(cx, id, PushProposal::Give(push))? else {

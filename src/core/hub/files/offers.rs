@@ -71,7 +71,7 @@ impl Files {
         Ok(self.take_off(cx, &me, files))
     }
 
-    /// Files have disappeared at their owner's: withdraws those that are offered. At most [`PUBLISH_FILES`] are taken.
+    /// Files have disappeared at their owner's: withdraws those that are offered. At most as many as one frame can carry are taken.
     pub(in crate::core::hub) fn gone(
         &mut self,
         cx: &mut Cx<'_>,
