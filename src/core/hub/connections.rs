@@ -1,6 +1,5 @@
 //! Connections and sessions: the hello, frames, the loss of a connection, and the end of a session.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use super::entrance::invites::ShownInvite;
@@ -161,7 +160,6 @@ impl Hub {
             conn: None,
             away_since: None,
             name: None,
-            offers: BTreeMap::new(),
             following: Following::new(hello.follow),
             challenge: None,
             feed: None,
@@ -209,6 +207,9 @@ impl Hub {
             self.files.moved(&mut self.base.at(now), id);
         }
         let name = self.base.sessions.get(id).and_then(|peer| peer.name.clone());
+        if let Some(name) = &name {
+            self.base.at(now).hold_name(name.name_key.clone(), id);
+        }
         if let (Some(since), Some(name)) = (away, name) {
             let away = (now - since).as_millis() as u64;
             self.base.log(log::ClientBack { name: name.name, number: name.number, away });

@@ -10,7 +10,7 @@ use super::roster::{keep_visit, roster_line, set_presence};
 use super::sessions::contest::{Challenge, in_use};
 use super::sessions::exchange::Exchange;
 use super::sessions::underway::Entering;
-use super::state::SessionRecord;
+use super::state::{Contest, SessionRecord};
 use super::{Hub, Output, PeerId, people, pings, pushes};
 use crate::core::hub::sessions::registered::Registered;
 use crate::core::time::Time;
@@ -84,7 +84,7 @@ impl Hub {
         if !self.base.journal.state.names().knows(&key) {
             self.entrance.spend_invite(&mut self.base.at(now), id, &name);
         }
-        self.base.sessions.use_name(name_key.clone(), id);
+        self.base.at(now).hold_name(name_key.clone(), id);
         self.entrance.underway.begin(id, &entering);
         self.entrance.claim_name(&mut self.base.at(now), name, name_key, key, since, credential);
         self.base.journal.commits.hold(AwaitingCommit::Entering(id, entering));
@@ -96,7 +96,7 @@ impl Hub {
         if self.base.sessions.has(id) {
             self.welcome(now, id, entering);
         } else {
-            self.base.sessions.free_name(&entering.name_key);
+            self.base.at(now).free_name(&entering.name_key, id);
         }
     }
 
@@ -120,7 +120,8 @@ impl Hub {
         self.places.parted(now, id);
         peer.feed = None;
         let client = roster_line(peer, &name, Presence::Offline, Timestamp(0));
-        let files: Vec<_> = std::mem::take(&mut peer.offers).into_keys().collect();
+        let files: Vec<_> = self.base.journal.state.table().files_of(id).cloned().collect();
+        self.base.at(now).free_name(&name.name_key, id);
         let withdrawn = files.len() as u64;
         self.files.offers_left(&mut self.base.at(now), id, &name.name, files);
         self.files.holders.forget(id);
@@ -131,7 +132,6 @@ impl Hub {
         }
         self.base.at(now).part(id, &client);
         self.feeds.was_last_there(&mut self.base.at(now), &name.name_key);
-        self.base.sessions.free_name(&name.name_key);
         let (closed, number) = (self.base.config.today(now), name.number);
         self.base.at(now).record_of_session(&SessionRecord::Left { name: name.name.clone(), closed });
         self.base.sessions.visits.set_state(number, Presence::Offline);
@@ -157,7 +157,10 @@ impl Hub {
             self.base.out.push_back(Output::MayFetch(key, name.clone()));
         }
         self.feeds.is_there(&mut self.base.at(now), &name_key);
-        self.base.sessions.use_name(name_key, id);
+        // One that was on its way to the disk is its own already: that it is there now is no sign of life.
+        if self.base.sessions.named(&name_key) != Some(id) {
+            self.base.at(now).hold_name(name_key, id);
+        }
         keep_visit(&mut self.base.at(now), number);
         self.base.log(log::ClientRegistered { name, number, address: address.to_string() });
         let state = if there { Presence::Online } else { Presence::Away };
@@ -211,7 +214,8 @@ impl Hub {
         peer.link.probe(now);
         let (counts_from, deadline) = (now + ack_timeout / 5, now + ack_timeout);
         self.entrance.underway.begin(id, &entering);
-        peer.challenge = Some(Challenge { by: id, entering, counts_from, asked_again: false, deadline });
+        let seen = self.base.journal.state.roster().holder(&entering.name_key);
+        peer.challenge = Some(Challenge { by: id, entering, seen, counts_from, asked_again: false, deadline });
         self.base.sessions.talks(holder);
     }
 
@@ -241,7 +245,7 @@ impl Hub {
         self.end(now, holder, "replaced");
         let waits = self.entrance.underway.is(holder, &entering.name_key);
         if waits && self.base.journal.commits.pass_on(holder, by, &entering) {
-            self.base.sessions.use_name(entering.name_key.clone(), by);
+            self.base.at(now).hold_name(entering.name_key.clone(), by);
             self.entrance.underway.end(holder);
             self.entrance.underway.begin(by, &entering);
         } else {
@@ -252,8 +256,16 @@ impl Hub {
     /// The holder of a contested name has sent something. If that counts already, it has won, and the newcomer is
     /// refused.
     pub(super) fn answer_challenge(&mut self, now: Time, holder: PeerId) {
-        let Some(peer) = self.base.sessions.get_mut(holder) else { return };
-        if let Some(Challenge { by, entering, .. }) = peer.challenge.take_if(|challenge| challenge.counts_from <= now) {
+        let challenge = self.base.sessions.get(holder).and_then(|peer| peer.challenge.as_ref());
+        if challenge.is_some_and(|challenge| challenge.counts_from <= now) {
+            self.keep_name(now, holder);
+        }
+    }
+
+    /// The holder of a contested name lives: whoever wants it is refused.
+    fn keep_name(&mut self, now: Time, holder: PeerId) {
+        let challenge = self.base.sessions.get_mut(holder).and_then(|peer| peer.challenge.take());
+        if let Some(Challenge { by, entering, .. }) = challenge {
             self.entrance.underway.end(by);
             let failure = in_use(&entering.name, self.base.config.link.ack_timeout);
             self.base.at(now).refuse(by, entering.request_id, "register", failure);
@@ -272,11 +284,16 @@ impl Hub {
             peer.link.probe(now);
             return false;
         }
-        let by = challenge.by;
+        let (by, seen, name_key) = (challenge.by, challenge.seen, challenge.entering.name_key.clone());
         if !self.base.sessions.has(by) {
             // The newcomer has left meanwhile, so nobody contests the name any more.
             self.base.sessions.get_mut(holder).and_then(|peer| peer.challenge.take());
             self.entrance.underway.end(by);
+            return false;
+        }
+        if seen.is_some_and(|seen| self.base.journal.state.decide_contest(&name_key, seen, false) == Contest::Holder) {
+            // It has come back meanwhile, over another connection.
+            self.keep_name(now, holder);
             return false;
         }
         self.end(now, holder, "replaced");

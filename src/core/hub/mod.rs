@@ -153,7 +153,7 @@ impl Hub {
             Input::StoreDegraded(failure) => self.store_degraded(now, failure),
             Input::StoreAbandoned(commits) => self.store_abandoned(now, &commits),
             Input::StoreRecovered => self.store_recovered(now),
-            Input::StoreRefused(commit, failure) => self.store_refused(commit, failure),
+            Input::StoreRefused(commit, failure) => self.store_refused(now, commit, failure),
             Input::StoreFailed(failure) => self.store_failed(now, failure),
             Input::Stop(reason) => self.stop(now, reason),
             Input::Tick => {}

@@ -137,11 +137,11 @@ impl Hub {
 
     /// The store will never take the records of this commit. The clients that wait for it are refused when its turn
     /// comes.
-    pub(super) fn store_refused(&mut self, commit: u64, failure: Failure) {
+    pub(super) fn store_refused(&mut self, now: Time, commit: u64, failure: Failure) {
         self.base.log(log::StoreFailed { code: failure.code, message: failure.message.into_owned() });
         for (id, name_key) in self.base.journal.commits.refuse(commit, &ErrorCode::Internal.into()) {
             self.entrance.underway.end(id);
-            self.base.sessions.free_name(&name_key);
+            self.base.at(now).free_name(&name_key, id);
         }
     }
 

@@ -1,56 +1,106 @@
 //! Files that one client pushes to one person. A push waits in the state until the person accepts or declines it, and
 //! only while the pushing client is here. An accepted file is then fetched like any other.
-
-use std::sync::Arc;
+//!
+//! The state judges what may be done with a push. This file proposes it, and tells those whom the outcome concerns.
 
 use super::PeerId;
 use super::cx::Cx;
-use super::files::check_content;
-use super::state::{Push, SessionRecord};
-use crate::protocol::limits::{PUSHES, PUSHES_TO_ONE};
-use crate::protocol::line::pointer_at;
+use super::state::{Push, PushEnd, PushProposal, SessionRecord, no_such_push};
 use crate::protocol::name::NameKey;
 use crate::protocol::types::{Content, PushAnswer};
-use crate::protocol::{ErrorCode, Event, Failure, event, log, wire};
+use crate::protocol::{Event, Failure, event, log, wire};
 
-/// Changes the pushes of the state.
-fn record_of_push(cx: &mut Cx<'_>, record: &SessionRecord) {
-    cx.journal.state.apply_of_session(record);
+/// Has the state judge what a client wants done with a push, and carries that out. Returns the record, if anything has
+/// changed.
+///
+/// # Errors
+/// Why it cannot be so, for the client.
+fn propose(cx: &mut Cx<'_>, id: PeerId, proposal: PushProposal) -> Result<Option<SessionRecord>, Failure> {
+    let record = cx.journal.state.decide_push(&cx.sessions.holder(id)?, proposal)?;
+    if let Some(record) = &record {
+        carry_out(cx, record);
+    }
+    Ok(record)
+}
+
+/// Applies a record about a push, and tells those whom it concerns.
+fn carry_out(cx: &mut Cx<'_>, record: &SessionRecord) {
+    match record {
+        SessionRecord::Pushed { number, push } => {
+            cx.journal.state.apply_of_session(record);
+            let (from, to) = (push.giver.clone(), cx.journal.state.names().shown(&push.to));
+            let (file, size) = (push.content.file.to_string(), push.content.size);
+            cx.log(log::PushAsked { push: *number, from, to, file, size });
+            offer_push(cx, *number);
+        }
+        SessionRecord::PushTaken { number, taker } => {
+            cx.journal.state.apply_of_session(record);
+            let Some(push) = cx.journal.state.pushes().get(*number).cloned() else { return };
+            let answer = match taker {
+                Some(taker) => {
+                    log_end(cx, *number, push.giver, &push.to, "accepted");
+                    // Who gives it must know who asks.
+                    cx.introduce(push.from, *taker);
+                    PushAnswer::Accepted
+                }
+                None => PushAnswer::Waiting,
+            };
+            cx.tell(push.from, event::PushAnswered { push: *number, answer });
+        }
+        SessionRecord::PushGone { number, why } => {
+            let push = cx.journal.state.pushes().get(*number).cloned();
+            cx.journal.state.apply_of_session(record);
+            if let Some(push) = push {
+                tell_end(cx, *number, push, *why);
+            }
+        }
+        SessionRecord::Held { .. }
+        | SessionRecord::Freed { .. }
+        | SessionRecord::Here { .. }
+        | SessionRecord::Left { .. }
+        | SessionRecord::Listed { .. }
+        | SessionRecord::Unlisted { .. }
+        | SessionRecord::CopyWished { .. }
+        | SessionRecord::CopyUnwished { .. } => {}
+    }
+}
+
+/// Tells how a push has ended.
+fn tell_end(cx: &mut Cx<'_>, number: u64, push: Push, why: PushEnd) {
+    match why {
+        PushEnd::Declined => {
+            log_end(cx, number, push.giver, &push.to, "declined");
+            cx.tell(push.from, event::PushAnswered { push: number, answer: PushAnswer::Declined });
+        }
+        PushEnd::Nobody => {
+            log_end(cx, number, push.giver, &push.to, "nobody has this name any more");
+            cx.tell(push.from, event::PushAnswered { push: number, answer: PushAnswer::Gone });
+        }
+        PushEnd::TakenBack => {
+            let (from, file) = (push.giver.clone(), push.content.file.to_string());
+            // A receiver that has accepted it is told, too: only its client knows whether it has the whole file.
+            if let Some(receiver) = receiver(cx, &push) {
+                cx.tell(receiver, event::PushGone { push: number, from: from.clone(), file });
+            }
+            if push.taker.is_none() {
+                log_end(cx, number, from, &push.to, "taken back");
+            }
+        }
+    }
 }
 
 /// Handles `push`: the file waits for its receiver, and is offered to them if they are here.
 ///
 /// # Errors
-/// `not-registered`, `slow-down`, `yourself`, `no-such-person`, `bad-name`, `bad-request`; `too-many` if [`PUSHES`] of
-/// this client or [`PUSHES_TO_ONE`] to this person wait
+/// `not-registered`, `slow-down`, `yourself`, `no-such-person`, `bad-name`, `bad-request`; `too-many` if too many of this
+/// client or to this person wait
 pub(super) fn push_file(cx: &mut Cx<'_>, id: PeerId, push: wire::Push) -> Result<Event, Failure> {
     cx.spend_message(id)?;
-    let me = cx.sessions.me(id)?;
-    let to = cx.journal.state.other(&me.name_key, &push.to, "/to")?;
-    check_content(&push.push).map_err(|failure| failure.at(pointer_at("/file")))?;
-    if push.push.file.contains('/') {
-        let failure = Failure::new(ErrorCode::BadName, "A file that is pushed has a name without folders.");
-        return Err(failure.at(pointer_at("/file")));
-    }
-    if cx.journal.state.pushes().count_given(id) >= PUSHES {
-        return Err(Failure::new(ErrorCode::TooMany, format!("{PUSHES} of your files wait to be accepted.")));
-    }
-    // Pushes by people whom the receiver blocks must not keep others out.
-    let blocked = cx.journal.state.blocks().blocked_by(&to);
-    if cx.journal.state.pushes().count_for(&to, blocked) >= PUSHES_TO_ONE {
-        let failure = Failure::new(ErrorCode::TooMany, "Too many files wait for that person.");
-        return Err(failure.at(pointer_at("/to")));
-    }
-    let (file, size) = (push.push.file.to_string(), push.push.size);
-    let name = cx.journal.state.names().shown(&to);
-    let (giver, giver_key) = (me.name.clone(), me.name_key);
-    let content = Arc::new(push.push);
-    let number = cx.journal.state.pushes().last() + 1;
-    let push = Push { from: id, giver, giver_key, to: to.clone(), content, taker: None };
-    record_of_push(cx, &SessionRecord::Pushed { number, push });
-    cx.log(log::PushAsked { push: number, from: me.name, to: name.clone(), file: file.clone(), size });
-    let online = cx.sessions.named(&to).is_some_and(|id| cx.sessions.has(id));
-    offer_push(cx, number);
+    let Some(SessionRecord::Pushed { number, push }) = propose(cx, id, PushProposal::Give(push))? else {
+        return Err(no_such_push());
+    };
+    let (file, name) = (push.content.file.to_string(), cx.journal.state.names().shown(&push.to));
+    let online = cx.sessions.named(&push.to).is_some_and(|id| cx.sessions.has(id));
     Ok(event::PushAsked { push: number, transfer: 0, file, to: name, online }.into())
 }
 
@@ -78,16 +128,6 @@ pub(super) fn offer_pushes_to(cx: &mut Cx<'_>, name_key: &NameKey) {
     }
 }
 
-/// A push that waits for this client's user.
-///
-/// # Errors
-/// `not-registered`; `no-such-push`, also if the user blocks its giver
-fn push_for<'a>(cx: &'a Cx<'_>, id: PeerId, number: u64) -> Result<&'a Push, Failure> {
-    let me = cx.sessions.me(id)?;
-    let theirs = |push: &&Push| push.to == me.name_key && !cx.journal.state.blocks().has(&me.name_key, &push.giver_key);
-    cx.journal.state.pushes().waiting(number).filter(theirs).ok_or_else(no_such_push)
-}
-
 fn log_end(cx: &mut Cx<'_>, number: u64, from: String, to: &NameKey, how: &str) {
     let to = cx.journal.state.names().shown(to);
     cx.log(log::PushEnded { push: number, from, to, how: how.to_owned() });
@@ -95,77 +135,38 @@ fn log_end(cx: &mut Cx<'_>, number: u64, from: String, to: &NameKey, how: &str) 
 
 /// Handles `accept`: the answer says where the file can be fetched. The push stays until it has arrived.
 pub(super) fn accept(cx: &mut Cx<'_>, id: PeerId, number: u64) -> Result<Event, Failure> {
-    let push = push_for(cx, id, number)?;
-    let (giver, from, to, content) = (push.giver.clone(), push.from, push.to.clone(), push.content.clone());
-    log_end(cx, number, giver, &to, "accepted");
-    let Some((offer, key)) = cx.only_holder(from, &content) else {
-        record_of_push(cx, &SessionRecord::PushGone { number });
-        return Err(no_such_push());
-    };
-    // The giver must know who will ask it for the file.
-    cx.introduce(from, id);
-    cx.tell(from, event::PushAnswered { push: number, answer: PushAnswer::Accepted });
-    record_of_push(cx, &SessionRecord::PushTaken { number, taker: Some(id) });
+    propose(cx, id, PushProposal::Accept(number))?;
+    let push = cx.journal.state.pushes().get(number).ok_or_else(no_such_push)?;
+    let (offer, key) = cx.only_holder(push.from, &push.content).ok_or_else(no_such_push)?;
     Ok(event::Located { sources: vec![event::Holder { offer, key, has: None }] }.into())
 }
 
 /// Handles `decline`: the push is gone, and its giver is told.
 pub(super) fn decline(cx: &mut Cx<'_>, id: PeerId, number: u64) -> Result<Event, Failure> {
-    let push = push_for(cx, id, number)?.clone();
-    record_of_push(cx, &SessionRecord::PushGone { number });
-    log_end(cx, number, push.giver, &push.to, "declined");
-    cx.tell(push.from, event::PushAnswered { push: number, answer: PushAnswer::Declined });
+    propose(cx, id, PushProposal::Decline(number))?;
     Ok(event::Declined { push: number }.into())
 }
 
 /// The receiver could not fetch a file that it has accepted: the push waits again.
 pub(super) fn not_taken(cx: &mut Cx<'_>, id: PeerId, number: u64) {
-    let Some(from) = cx.journal.state.pushes().taken_by(id, number).map(|push| push.from) else { return };
-    cx.tell(from, event::PushAnswered { push: number, answer: PushAnswer::Waiting });
-    record_of_push(cx, &SessionRecord::PushTaken { number, taker: None });
+    let _ = propose(cx, id, PushProposal::NotTaken(number));
 }
 
 /// The giver takes a push back, or knows that the file has arrived: the push is gone.
 pub(super) fn take_back(cx: &mut Cx<'_>, id: PeerId, number: u64) {
-    if cx.journal.state.pushes().get(number).is_some_and(|push| push.from == id) {
-        push_gone(cx, number);
-    }
+    let _ = propose(cx, id, PushProposal::TakeBack(number));
 }
 
 /// A client leaves: its pushes are gone, and those that it was about to fetch wait again.
 pub(super) fn take_all_back(cx: &mut Cx<'_>, id: PeerId) {
-    for number in cx.journal.state.pushes().given_by(id) {
-        push_gone(cx, number);
-    }
-    for number in cx.journal.state.pushes().accepted_by(id) {
-        not_taken(cx, id, number);
+    for record in cx.journal.state.decide_pushes_left(id) {
+        carry_out(cx, &record);
     }
 }
 
 /// Nobody has this name any more: the pushes to it are gone, and their givers are told.
 pub(super) fn drop_pushes_to(cx: &mut Cx<'_>, name_key: &NameKey) {
-    for number in cx.journal.state.pushes().meant_for(name_key) {
-        let Some(push) = cx.journal.state.pushes().get(number).cloned() else { continue };
-        record_of_push(cx, &SessionRecord::PushGone { number });
-        log_end(cx, number, push.giver, &push.to, "nobody has this name any more");
-        cx.tell(push.from, event::PushAnswered { push: number, answer: PushAnswer::Gone });
+    for record in cx.journal.state.decide_pushes_to_nobody(name_key) {
+        carry_out(cx, &record);
     }
-}
-
-/// Removes a push and tells its receiver.
-fn push_gone(cx: &mut Cx<'_>, number: u64) {
-    let Some(push) = cx.journal.state.pushes().get(number).cloned() else { return };
-    record_of_push(cx, &SessionRecord::PushGone { number });
-    let (from, file) = (push.giver.clone(), push.content.file.to_string());
-    // A receiver that has accepted it is told, too: only its client knows whether it has the whole file.
-    if let Some(receiver) = receiver(cx, &push) {
-        cx.tell(receiver, event::PushGone { push: number, from: from.clone(), file });
-    }
-    if push.taker.is_none() {
-        log_end(cx, number, from, &push.to, "taken back");
-    }
-}
-
-fn no_such_push() -> Failure {
-    Failure::from(ErrorCode::NoSuchPush).at(pointer_at("/push"))
 }

@@ -160,7 +160,7 @@ impl Hub {
             if let Some(name) = entering.get(&id)
                 && self.base.sessions.named(name) == Some(id)
             {
-                self.base.sessions.free_name(name);
+                self.base.at(now).free_name(name, id);
             }
         }
     }

@@ -118,8 +118,7 @@ impl Files {
 
     /// What a client offers now under this name and file.
     fn offered_by(&self, cx: &Cx<'_>, client: PeerId, owner: &str, file: &str) -> Option<Shelved> {
-        let peer = cx.sessions.get(client)?;
-        let content = peer.offers.get(file).filter(|_| peer.name.as_ref().is_some_and(|name| name.name == owner))?;
+        let content = cx.journal.state.table().offered(client, owner, file)?;
         Some(Shelved { owner: Owner::Client(client), content: content.clone() })
     }
 

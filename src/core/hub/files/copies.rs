@@ -8,11 +8,10 @@ use std::sync::Arc;
 
 use crate::core::hub::cx::Cx;
 use crate::core::hub::files::Files;
-use crate::core::hub::files::check_content;
 use crate::core::hub::journal::commits::AwaitingCommit;
 use crate::core::hub::ports::CopyPlan;
 use crate::core::hub::state::{
-    Body, CopyKey, Owner, SessionRecord, Shelved, Wish, body, {self},
+    Body, CopyKey, Owner, SessionRecord, Shelved, Wish, body, check_content, {self},
 };
 use crate::core::hub::{Output, PeerId};
 use crate::protocol::name::{HUB, NameKey};
@@ -77,11 +76,6 @@ impl Copies {
     fn is_hash_on_disk(&self, hash: ContentHash) -> bool {
         self.on_disk.range((hash, 0)..=(hash, u64::MAX)).next().is_some()
     }
-}
-
-/// Whether the hub keeps a copy of somebody's file.
-pub(in crate::core::hub) fn has_copy(cx: &Cx<'_>, name_key: &NameKey, file: &str) -> bool {
-    cx.journal.state.copies().content(name_key, file).is_some()
 }
 
 /// Removes the wish for a copy.

@@ -17,9 +17,6 @@ pub(in crate::core::hub) mod search;
 use crate::core::hub::files::chores::Chores;
 use crate::core::hub::files::copies::Copies;
 use crate::core::hub::files::holders::Holders;
-use crate::protocol::name::check_file;
-use crate::protocol::types::Content;
-use crate::protocol::{ErrorCode, Failure};
 
 /// What is known of files beside the table of offers.
 pub(in crate::core::hub) struct Files {
@@ -29,14 +26,4 @@ pub(in crate::core::hub) struct Files {
     pub(in crate::core::hub) copies: Copies,
     /// Changes of very many offers, carried out in portions.
     pub(in crate::core::hub) chores: Chores,
-}
-
-/// Checks whether a content can be offered.
-///
-/// # Errors
-/// What is wrong with its name, or with its sizes and number of chunks.
-pub(in crate::core::hub) fn check_content(content: &Content) -> Result<(), Failure> {
-    check_file(&content.file)?;
-    content.chunking().ok_or_else(|| Failure::new(ErrorCode::BadRequest, "size and chunks do not fit together"))?;
-    Ok(())
 }

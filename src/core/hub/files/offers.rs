@@ -1,17 +1,12 @@
 //! Changes the table of offers: clients publish and withdraw files, leave, or move to another address.
 
-use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::core::hub::cx::Cx;
 use crate::core::hub::files::Files;
-use crate::core::hub::files::check_content;
-use crate::core::hub::files::copies::has_copy;
-use crate::core::hub::state::{Owner, SessionRecord, Shelved, key};
+use crate::core::hub::state::{Holder, Owner, SessionRecord, Shelved, key};
 use crate::core::hub::{PeerId, roster};
-use crate::protocol::human::quoted;
-use crate::protocol::limits::{ANSWER_BYTES, FILES_PER_REQUEST, PUBLISH_FILES};
-use crate::protocol::line::pointer_at;
+use crate::protocol::limits::FILES_PER_REQUEST;
 use crate::protocol::name::{HUB, NameKey};
 use crate::protocol::types::Content;
 use crate::protocol::wire::Publish;
@@ -31,56 +26,34 @@ impl Files {
         id: PeerId,
         request: Publish,
     ) -> Result<Event, Failure> {
-        let me = cx.sessions.me(id)?;
+        let me = cx.sessions.holder(id)?;
         if request.publish.len() > FILES_PER_REQUEST {
             return Err(ErrorCode::TooManyOffers.into());
         }
         for _ in 0..=request.publish.len() / FILES_FOR_ONE {
             cx.spend_request(id)?;
         }
-        for (i, content) in request.publish.iter().enumerate() {
-            let at = |failure: Failure| failure.at(pointer_at(&format!("/files/{i}")));
-            check_content(content).map_err(at)?;
+        let contents: Vec<Arc<Content>> = request.publish.into_iter().map(Arc::new).collect();
+        let most = cx.config.limits.offers;
+        let changed = cx.journal.state.decide_offer(&me, &contents, request.more, most)?;
+        let added: Vec<String> = changed.iter().map(|content| content.file.to_string()).collect();
+        for content in changed {
+            self.list(cx, &me.name, Shelved { owner: Owner::Client(id), content });
         }
-        let limit = cx.config.limits.offers;
-        let offers = &cx.sessions.get(id).ok_or(ErrorCode::Internal)?.offers;
-        let fresh = request.publish.iter().filter(|content| !offers.contains_key(&content.file)).count();
-        let more = usize::try_from(request.more).unwrap_or(usize::MAX);
-        if (offers.len() + fresh).saturating_add(more) > limit {
-            return Err(Failure::new(ErrorCode::TooManyOffers, format!("A client may offer {limit} files.")));
-        }
-        let mut added = Vec::new();
-        let mut files = Vec::with_capacity(request.publish.len());
-        for content in request.publish {
-            files.push(content.file.clone());
-            let content = Arc::new(content);
-            if self.shelve(cx, id, &me.name, &content) {
-                added.push(content.file.to_string());
-            }
-            self.outdate_copy(cx, &me.name_key, &content);
+        for content in &contents {
+            self.outdate_copy(cx, &me.name_key, content);
             if request.keep {
-                self.keep_copy(cx, id, &content);
+                self.keep_copy(cx, id, content);
             }
         }
         let revision = cx.journal.state.revision();
         if !added.is_empty() {
             cx.log(log::OffersAdded { name: me.name.clone(), files: added, revision });
         }
-        let shelved = files.into_iter().filter_map(|file| {
-            cx.journal.state.table().get(&key(&file, &me.name)).map(|shelved| cx.offer(&me.name, shelved))
+        let shelved = contents.iter().filter_map(|content| {
+            cx.journal.state.table().get(&key(&content.file, &me.name)).map(|shelved| cx.offer(&me.name, shelved))
         });
         Ok(event::OfferAcked { offers: shelved.collect(), revision, skipped: Vec::new(), at_most: None }.into())
-    }
-
-    /// Puts a client's content into the table, and returns whether that changed anything.
-    fn shelve(&mut self, cx: &mut Cx<'_>, id: PeerId, owner: &str, content: &Arc<Content>) -> bool {
-        let Some(peer) = cx.sessions.get_mut(id) else { return false };
-        if peer.offers.get(&content.file).is_some_and(|known| known == content) {
-            return false;
-        }
-        peer.offers.insert(content.file.clone(), content.clone());
-        self.list(cx, owner, Shelved { owner: Owner::Client(id), content: content.clone() });
-        true
     }
 
     /// Handles `withdraw` for files and folders. It succeeds only if each of them has something to withdraw.
@@ -93,72 +66,31 @@ impl Files {
         id: PeerId,
         request: request::Withdraw,
     ) -> Result<Event, Failure> {
-        let me = cx.sessions.me(id)?;
-        request::check_count(&request.files)?;
-        let peer = cx.sessions.get(id).ok_or(ErrorCode::Internal)?;
-        let mut files = Vec::with_capacity(request.files.len());
-        for (i, file) in request.files.into_iter().enumerate() {
-            let before = files.len();
-            if file.ends_with('/') {
-                // `./` stands for everything, as `.` does for `offer`.
-                let prefix = if file == "./" { "" } else { &file };
-                let from = (Bound::Included(prefix), Bound::Unbounded);
-                let below = peer.offers.range::<str, _>(from).map(|(name, _)| name.to_string());
-                files.extend(below.take_while(|name| name.starts_with(prefix)));
-                files.extend(cx.journal.state.copies().below(&me.name_key, prefix));
-            } else if peer.offers.contains_key(file.as_str()) || has_copy(cx, &me.name_key, &file) {
-                files.push(file.clone());
-            }
-            if files.len() == before {
-                let folder = format!("{file}/");
-                let from = (Bound::Included(folder.as_str()), Bound::Unbounded);
-                let below = peer.offers.range::<str, _>(from).next().is_some_and(|(name, _)| name.starts_with(&folder));
-                let failure = match below {
-                    true => Failure::new(ErrorCode::NotOffered, format!("{file} is a folder: you offer {folder}."))
-                        .hint(format!("`withdraw {}` takes back all that is in it.", quoted(&folder))),
-                    false => Failure::new(ErrorCode::NotOffered, format!("You do not offer {file}.")),
-                };
-                return Err(failure.at(pointer_at(&format!("/files/{i}"))));
-            }
-        }
-        files.sort();
-        files.dedup();
-        if files.iter().map(|file| file.len() + 16).sum::<usize>() > ANSWER_BYTES {
-            let message = "That is more than can be taken back at once; name the folders in it one by one.";
-            return Err(Failure::new(ErrorCode::TooMany, message));
-        }
-        self.take_off(cx, id, files)
+        let me = cx.sessions.holder(id)?;
+        let files = cx.journal.state.decide_withdraw(&me, request)?;
+        Ok(self.take_off(cx, &me, files))
     }
 
-    /// Files have disappeared at their owner's: withdraws those that are offered. At most [`PUBLISH_FILES`] are taken.
+    /// Files have disappeared at their owner's: withdraws those that are offered. At most as many as one frame can carry are taken.
     pub(in crate::core::hub) fn gone(
         &mut self,
         cx: &mut Cx<'_>,
         id: PeerId,
-        mut files: Vec<String>,
+        files: Vec<String>,
     ) -> Result<Event, Failure> {
-        let me = cx.sessions.me(id)?;
+        let me = cx.sessions.holder(id)?;
         cx.spend_request(id)?;
-        let peer = cx.sessions.get(id).ok_or(ErrorCode::Internal)?;
-        files.truncate(PUBLISH_FILES);
-        files.retain(|file| peer.offers.contains_key(file.as_str()) || has_copy(cx, &me.name_key, file));
-        files.sort();
-        files.dedup();
-        self.take_off(cx, id, files)
+        let files = cx.journal.state.decide_gone(&me, files);
+        Ok(self.take_off(cx, &me, files))
     }
 
     /// Withdraws a client's files, and drops the hub's copies of them.
-    fn take_off(&mut self, cx: &mut Cx<'_>, id: PeerId, files: Vec<String>) -> Result<Event, Failure> {
-        let me = cx.sessions.me(id)?;
-        let peer = cx.sessions.get_mut(id).ok_or(ErrorCode::Internal)?;
-        for file in &files {
-            peer.offers.remove(file.as_str());
-        }
+    fn take_off(&mut self, cx: &mut Cx<'_>, me: &Holder, files: Vec<String>) -> Event {
         for file in &files {
             self.drop_copy(cx, &me.name_key, file);
         }
         self.unlist(cx, &me.name, &files, false);
-        Ok(event::Withdrawn { files, revision: cx.journal.state.revision() }.into())
+        event::Withdrawn { files, revision: cx.journal.state.revision() }.into()
     }
 
     /// Puts an offer into the table, or replaces it.
@@ -208,7 +140,7 @@ impl Files {
     pub(in crate::core::hub) fn moved(&mut self, cx: &mut Cx<'_>, id: PeerId) {
         let Some(peer) = cx.sessions.get(id) else { return };
         let Some(name) = peer.name.clone() else { return };
-        let files = peer.offers.keys().cloned().collect();
+        let files = cx.journal.state.table().files_of(id).cloned().collect();
         self.offers_moved(cx, id, &name.name, files);
         if let Some((state, since)) =
             cx.journal.state.roster().get(&name.name).map(|client| (client.state, client.since))

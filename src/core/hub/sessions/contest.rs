@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::core::hub::PeerId;
 use crate::core::hub::sessions::underway::Entering;
+use crate::core::hub::state::InUse;
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::{ErrorCode, Failure};
@@ -17,6 +18,8 @@ use crate::protocol::{ErrorCode, Failure};
 pub(in crate::core::hub) struct Challenge {
     pub(in crate::core::hub) by: PeerId,
     pub(in crate::core::hub) entering: Entering,
+    /// The holder as it was when the name was contested.
+    pub(in crate::core::hub) seen: Option<InUse>,
     /// Frames from the holder count from this time on. Earlier ones may have been on their way when it died.
     pub(in crate::core::hub) counts_from: Time,
     /// Whether the holder has been probed again at `counts_from`.

@@ -23,7 +23,6 @@ pub(in crate::core::hub) mod visits;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use crate::core::hub::entrance::invites::ShownInvite;
 use crate::core::hub::sessions::contest::Challenge;
@@ -35,12 +34,11 @@ use crate::core::hub::sessions::rates::Rates;
 use crate::core::hub::sessions::registered::{Fetchers, Registered};
 use crate::core::hub::sessions::scanned::Scanned;
 use crate::core::hub::sessions::visits::Visits;
-use crate::core::hub::state::{Owner, Shelved};
+use crate::core::hub::state::{Holder, Owner, Shelved};
 use crate::core::hub::{ConnId, HubConfig, PeerId};
 use crate::core::link::Link;
 use crate::core::time::Time;
 use crate::protocol::name::NameKey;
-use crate::protocol::types::Content;
 use crate::protocol::{ErrorCode, Failure, Offer, PublicKey};
 
 /// A session: one client, from its first hello until it leaves or its grace is over.
@@ -55,8 +53,6 @@ pub(in crate::core::hub) struct Peer {
     pub(in crate::core::hub) away_since: Option<Time>,
     /// Its name, once it is registered.
     pub(in crate::core::hub) name: Option<Registered>,
-    /// The files that it offers, by name.
-    pub(in crate::core::hub) offers: BTreeMap<Arc<str>, Arc<Content>>,
     pub(in crate::core::hub) following: Following,
     /// Set while another session of the same key wants its name: it must show that it is alive.
     pub(in crate::core::hub) challenge: Option<Challenge>,
@@ -182,6 +178,14 @@ impl Sessions {
     /// `not-registered`
     pub(in crate::core::hub) fn me(&self, id: PeerId) -> Result<Registered, Failure> {
         self.get(id).and_then(|peer| peer.name.clone()).ok_or_else(|| ErrorCode::NotRegistered.into())
+    }
+
+    /// The same, as who proposes something.
+    ///
+    /// # Errors
+    /// `not-registered`
+    pub(in crate::core::hub) fn holder(&self, id: PeerId) -> Result<Holder, Failure> {
+        self.me(id).map(|me| Holder { session: id, name: me.name, name_key: me.name_key })
     }
 
     /// The session that has a name, or is about to have it.

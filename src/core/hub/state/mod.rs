@@ -31,8 +31,12 @@ mod visits;
 
 pub(super) use attendance::Attendance;
 pub(super) use copies::{Body, CopyKey, Wish, body};
-pub(super) use decide::{Author, CheckedLogin, Decision, LoginRight, Notice, Outcome, Proposal, Terms};
-pub(super) use pushes::Push;
+pub(super) use decide::{
+    Author, CheckedLogin, Contest, Decision, Holder, LoginRight, Notice, Outcome, Proposal, PushProposal, Terms,
+    check_content, no_such_push,
+};
+pub(super) use presence::InUse;
+pub(super) use pushes::{Push, PushEnd};
 pub(super) use search_index::SearchIndex;
 pub use session_record::SessionRecord;
 pub use snapshot::Snapshot;
@@ -171,6 +175,12 @@ impl State {
     /// Applies a record that is not stored, because what it says ends with its session.
     pub fn apply_of_session(&mut self, record: &SessionRecord) {
         match record {
+            SessionRecord::Held { name_key, by } => self.roster.hold(name_key, *by),
+            SessionRecord::Freed { name_key } => {
+                if let Some(session) = self.roster.free(name_key) {
+                    self.table.disown(session);
+                }
+            }
             SessionRecord::Here { client } => {
                 self.revision += 1;
                 self.roster.set(self.revision, client);
@@ -190,7 +200,7 @@ impl State {
             }
             SessionRecord::Pushed { number, push } => self.pushes.add(*number, push.clone()),
             SessionRecord::PushTaken { number, taker } => self.pushes.set_taker(*number, *taker),
-            SessionRecord::PushGone { number } => self.pushes.remove(*number),
+            SessionRecord::PushGone { number, why: _ } => self.pushes.remove(*number),
             SessionRecord::CopyWished { owner, wish } => {
                 self.copies.wish((owner.clone(), wish.content.file.to_string()), wish.clone());
             }

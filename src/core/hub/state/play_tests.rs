@@ -12,7 +12,7 @@ use crate::protocol::limits::HubLimits;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{CopyRecord, IdempotencyKey, VisitRecord};
 use crate::protocol::types::Content;
-use crate::protocol::{Client, ContentHash, Failure, Network, Presence, PublicKey, Timestamp, request};
+use crate::protocol::{Client, ContentHash, Failure, Network, Presence, PublicKey, Timestamp, request, wire};
 
 const NAMES: [&str; 8] = ["Anna", "ben", "Cleo", "Dora", "erin", "Fritz", "gil", "Hanna"];
 const ROOMS: [&str; 5] = ["tea", "Kitchen", "music", "hall", "+"];
@@ -105,6 +105,7 @@ impl Play {
             6 => return self.login(name, key),
             7 => return self.copy(name),
             8 => self.visit(name, key),
+            10 => return self.propose_of_session(name),
             3 if self.rng.below(40) == 0 => return self.remove(name_key),
             9 if self.rng.below(10) == 0 => {
                 let below = self.live.mail().last().saturating_sub(self.rng.below(100));
@@ -121,7 +122,7 @@ impl Play {
         let (number, at) = (self.rng.below(50), Timestamp(self.asked));
         let (file, owner): (Arc<str>, Arc<str>) = (format!("{}.txt", self.rng.below(40)).into(), name.as_str().into());
         let (last, session) = (self.live.pushes().last(), self.rng.below(9));
-        let record = match self.rng.below(8) {
+        let record = match self.rng.below(9) {
             0 | 1 => {
                 let state = Presence::Online;
                 let (key, address) = (PublicKey([1; 32]), [10, 0, 0, 1].into());
@@ -142,10 +143,56 @@ impl Play {
                 SessionRecord::Pushed { number: last + 1, push }
             }
             5 => SessionRecord::PushTaken { number: last, taker: Some(session).filter(|session| *session > 3) },
-            6 => SessionRecord::PushGone { number: self.rng.below(last + 1) },
+            6 => SessionRecord::PushGone { number: self.rng.below(last + 1), why: PushEnd::TakenBack },
+            7 => {
+                let name_key = NameKey::of(&name);
+                match self.live.roster().holder(&name_key) {
+                    Some(held) if self.rng.below(2) == 0 => match self.live.decide_end(&name_key, held) {
+                        Some(freed) => freed,
+                        None => return,
+                    },
+                    _ => self.live.decide_hold(&name_key, session),
+                }
+            }
             _ => SessionRecord::Unlisted { owner, file },
         };
         self.take_of_session(record);
+    }
+
+    /// Somebody proposes something that lasts as long as their session.
+    fn propose_of_session(&mut self, name: String) {
+        let by = Holder { session: self.rng.below(9), name_key: NameKey::of(&name), name };
+        let (number, file) = (self.rng.below(self.live.pushes().last() + 2), format!("{}.txt", self.rng.below(40)));
+        let hash = ContentHash([self.rng.below(9) as u8; 32]);
+        let content =
+            Content { file: file.as_str().into(), size: 1, hash, chunk_size: 1 << 20, chunks: 1, modified: None };
+        let owner: Arc<str> = by.name.as_str().into();
+        let proposal = match self.rng.below(8) {
+            0 | 1 => PushProposal::Give(wire::Push { id: 1, push: content, to: self.pick(&NAMES) }),
+            2 => PushProposal::Accept(number),
+            3 => PushProposal::Decline(number),
+            4 => PushProposal::NotTaken(number),
+            5 => PushProposal::TakeBack(number),
+            6 => {
+                let offered = self.live.decide_offer(&by, &[Arc::new(content)], 0, 20);
+                for content in offered.into_iter().flatten() {
+                    let (owner, server) = (owner.clone(), Owner::Client(by.session));
+                    self.take_of_session(SessionRecord::Listed { owner, server, content });
+                }
+                return;
+            }
+            _ => {
+                let files = self.live.decide_withdraw(&by, request::Withdraw { files: vec![file] });
+                for file in files.into_iter().flatten() {
+                    let (owner, file) = (owner.clone(), file.as_str().into());
+                    self.take_of_session(SessionRecord::Unlisted { owner, file });
+                }
+                return;
+            }
+        };
+        if let Ok(Some(record)) = self.live.decide_push(&by, proposal) {
+            self.take_of_session(record);
+        }
     }
 
     /// A login fails or is right, or somebody is let in by an invite.
@@ -265,6 +312,7 @@ pub(crate) fn answers(state: &State) -> Vec<String> {
     answers.extend(state.table().from(&key("", "")).map(|(key, offer)| format!("{key:?} {offer:?}")));
     answers.extend((0..=state.pushes().last()).filter_map(|n| state.pushes().get(n)).map(|push| format!("{push:?}")));
     answers.push(format!("{:?}", (0..9).map(|n| state.pushes().accepted_by(n)).collect::<Vec<_>>()));
+    answers.push(format!("{:?}", state.roster().in_use()));
     answers.extend([format!("{:?}", state.failures.rows()), format!("{:?}", state.invites.rows())]);
     answers.extend([format!("{:?}", state.copies.rows()), format!("{:?}", state.visits.rows())]);
     answers.push(format!("{}", state.copies().used()));

@@ -1,10 +1,14 @@
-//! The roster: the clients that are here.
+//! The roster: the clients that are here, and which session has which name.
 
 use std::collections::BTreeMap;
 use std::ops::RangeBounds;
 
-use crate::core::digest::Digest;
+use serde::{Deserialize, Serialize};
+
+use super::hashed::HashedMap;
+use crate::core::digest::{Digest, combined};
 use crate::core::versioned_map::{Cursor, VersionedMap};
+use crate::protocol::name::NameKey;
 use crate::protocol::{Client, Presence, Timestamp};
 
 /// The lines of the roster, with their revisions.
@@ -14,16 +18,29 @@ pub(in crate::core::hub) struct Roster {
     /// The names by the numbers of their visits, as an index.
     numbers: BTreeMap<u64, String>,
     digest: Digest,
+    /// The sessions that have names, those too that are not in the roster yet: their names are on their way to the disk.
+    in_use: HashedMap<NameKey, InUse>,
+    /// The highest generation that a session has had.
+    generations: u64,
+}
+
+/// A name in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InUse {
+    /// By which session.
+    pub(in crate::core::hub) session: u64,
+    /// Higher than all before whenever a session takes a name or is connected anew.
+    pub(in crate::core::hub) generation: u64,
 }
 
 impl Roster {
     pub(super) fn digest(&self) -> Digest {
-        self.digest
+        combined(&[self.digest, self.in_use.digest()])
     }
 
     /// The roster that [`Roster::rows`] gave.
-    pub(super) fn of(rows: &[(u64, Client)]) -> Self {
-        let mut roster = Self::default();
+    pub(super) fn of(rows: &[(u64, Client)], in_use: Vec<(NameKey, InUse)>, generations: u64) -> Self {
+        let mut roster = Self { in_use: in_use.into_iter().collect(), generations, ..Self::default() };
         rows.iter().for_each(|(revision, client)| roster.set(*revision, client));
         roster
     }
@@ -32,6 +49,32 @@ impl Roster {
     pub(super) fn rows(&self) -> Vec<(u64, Client)> {
         let (_, lines) = self.lines.since(None, true);
         lines.map(|(revision, _, client, _)| (revision, client.clone())).collect()
+    }
+
+    /// The names in use, in their order.
+    pub(super) fn in_use(&self) -> Vec<(NameKey, InUse)> {
+        self.in_use.iter().map(|(name, held)| (name.clone(), *held)).collect()
+    }
+
+    /// The highest generation that a session has had.
+    pub(super) fn generations(&self) -> u64 {
+        self.generations
+    }
+
+    /// Which session has a name.
+    pub(in crate::core::hub) fn holder(&self, name: &NameKey) -> Option<InUse> {
+        self.in_use.get(name).copied()
+    }
+
+    /// A session has a name.
+    pub(super) fn hold(&mut self, name: &NameKey, by: InUse) {
+        self.generations = self.generations.max(by.generation);
+        self.in_use.insert(name.clone(), by);
+    }
+
+    /// It has it no more. Says which session that was.
+    pub(super) fn free(&mut self, name: &NameKey) -> Option<u64> {
+        self.in_use.remove(name).map(|held| held.session)
     }
 
     /// All lines, by name.

@@ -45,6 +45,18 @@ pub struct Push {
     pub(in crate::core::hub) taker: Option<u64>,
 }
 
+/// Why a file is not for anybody any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PushEnd {
+    /// Whoever it is for does not want it.
+    Declined,
+    /// Whoever gives it does not want to any more, is gone, or knows that it has arrived.
+    TakenBack,
+    /// Nobody has the name any more that it is for.
+    Nobody,
+}
+
 /// Takes a number out of an index that holds no empty sets.
 fn unindex(index: &mut HashMap<u64, BTreeSet<u64>>, id: u64, number: u64) {
     if let Some(numbers) = index.get_mut(&id) {

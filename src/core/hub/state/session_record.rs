@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::copies::Wish;
-use super::pushes::Push;
+use super::presence::InUse;
+use super::pushes::{Push, PushEnd};
 use super::table::Owner;
 use crate::protocol::name::NameKey;
 use crate::protocol::types::Content;
@@ -16,6 +17,18 @@ use crate::protocol::{Client, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "kebab-case")]
 pub enum SessionRecord {
+    /// A session has a name from now on, or is connected anew: nobody else has it.
+    Held {
+        /// The name.
+        name_key: NameKey,
+        /// Which session, and its generation.
+        by: InUse,
+    },
+    /// A session has left its name, with all that it offered.
+    Freed {
+        /// The name.
+        name_key: NameKey,
+    },
     /// A client has entered, or its line in the roster has changed.
     Here {
         /// Its line in the roster.
@@ -55,6 +68,8 @@ pub enum SessionRecord {
     PushGone {
         /// The push's number.
         number: u64,
+        /// Why.
+        why: PushEnd,
     },
     /// A client wishes the hub to keep a copy of its offer.
     CopyWished {

@@ -13,7 +13,7 @@ use super::failures::Failures;
 use super::invites::Invites;
 use super::mail::{Mail, MailRows};
 use super::names::{Names, Owned};
-use super::presence::Roster;
+use super::presence::{InUse, Roster};
 use super::pushes::{Push, Pushes};
 use super::rooms::{RoomRows, Rooms};
 use super::table::{Listing, Table};
@@ -42,17 +42,23 @@ pub struct Snapshot {
     copies: CopyRows,
     #[serde(default)]
     visits: Vec<VisitRecord>,
+    #[serde(flatten)]
+    of_sessions: SessionRows,
+}
+
+/// What lasts as long as its sessions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct SessionRows {
     /// The newest revision, and the lines of the roster and the table with their own revisions.
-    #[serde(default)]
     revision: u64,
-    #[serde(default)]
     roster: Vec<(u64, Client)>,
-    #[serde(default)]
     table: Vec<(u64, Listing)>,
+    /// Which session has which name.
+    in_use: Vec<(NameKey, InUse)>,
+    generations: u64,
     /// The number of the newest push, and the pushes.
-    #[serde(default)]
     last_push: u64,
-    #[serde(default)]
     pushes: Vec<(u64, Push)>,
 }
 
@@ -69,11 +75,15 @@ impl State {
             invited: self.invites.rows(),
             copies: self.copies.rows(),
             visits: self.visits.rows(),
-            revision: self.revision,
-            roster: self.roster.rows(),
-            table: self.table.rows(),
-            last_push: self.pushes.last(),
-            pushes: self.pushes.rows(),
+            of_sessions: SessionRows {
+                revision: self.revision,
+                roster: self.roster.rows(),
+                table: self.table.rows(),
+                in_use: self.roster.in_use(),
+                generations: self.roster.generations(),
+                last_push: self.pushes.last(),
+                pushes: self.pushes.rows(),
+            },
         }
     }
 
@@ -82,8 +92,8 @@ impl State {
     /// # Errors
     /// `store-failed` if the snapshot has another version.
     pub fn restore(snapshot: Snapshot) -> Result<Self, Failure> {
-        let Snapshot { version, names, blocks, rooms, mail, failures, invited, copies, visits, .. } = snapshot;
-        let Snapshot { revision, roster, table, last_push, pushes, .. } = snapshot;
+        let Snapshot { version, names, blocks, rooms, mail, failures, invited, copies, visits, of_sessions } = snapshot;
+        let SessionRows { revision, roster, table, in_use, generations, last_push, pushes } = of_sessions;
         if version != VERSION {
             let message = format!("The snapshot has version {version}; this potluck knows {VERSION}.");
             return Err(Failure::new(ErrorCode::StoreFailed, message).hint("Use the newer potluck that wrote it."));
@@ -97,7 +107,7 @@ impl State {
             invites: Invites::of(invited),
             copies: Copies::of(copies),
             visits: LastVisits::of(visits),
-            roster: Roster::of(&roster),
+            roster: Roster::of(&roster, in_use, generations),
             table: Table::of(table),
             pushes: Pushes::of(last_push, pushes),
             revision,

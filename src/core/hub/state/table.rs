@@ -1,6 +1,7 @@
 //! The table of offers, with the revisions of their changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Included, Unbounded};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,8 @@ pub(in crate::core::hub) struct Table {
     bytes: usize,
     /// The number of offers of each owner.
     owners: BTreeMap<Arc<str>, usize>,
+    /// What each session offers: under which name, and which files.
+    of_sessions: BTreeMap<u64, (Arc<str>, BTreeSet<Arc<str>>)>,
     digest: Digest,
 }
 
@@ -68,6 +71,15 @@ fn digested(key: &Key, offer: &Shelved, change: impl FnOnce(&[&[u8]])) {
     };
     let Content { hash, size, .. } = &*offer.content;
     change(&[key.0.as_bytes(), key.1.as_bytes(), &server.to_be_bytes(), &hash.0, &size.to_be_bytes()]);
+}
+
+/// A session does not offer a file any more.
+fn unlist(of_sessions: &mut BTreeMap<u64, (Arc<str>, BTreeSet<Arc<str>>)>, server: Owner, (file, owner): &Key) {
+    let Owner::Client(session) = server else { return };
+    let Some((name, files)) = of_sessions.get_mut(&session) else { return };
+    if name == owner && files.remove(file) && files.is_empty() {
+        of_sessions.remove(&session);
+    }
 }
 
 impl Table {
@@ -120,6 +132,14 @@ impl Table {
         let before = self.offers.get(&key);
         if let Some(before) = before {
             digested(&key, before, |fields| self.digest.remove_fields(fields));
+            unlist(&mut self.of_sessions, before.owner, &key);
+        }
+        if let Owner::Client(session) = offer.owner {
+            let offers = self.of_sessions.entry(session).or_insert_with(|| (key.1.clone(), BTreeSet::new()));
+            if offers.0 != key.1 {
+                *offers = (key.1.clone(), BTreeSet::new());
+            }
+            offers.1.insert(key.0.clone());
         }
         let fresh = before.is_none().then(|| key.clone());
         digested(&key, &offer, |fields| self.digest.add_fields(fields));
@@ -132,10 +152,44 @@ impl Table {
         }
     }
 
+    /// A session offers nothing any more. What is still in the table of it is taken out a part at a time.
+    pub(super) fn disown(&mut self, session: u64) {
+        self.of_sessions.remove(&session);
+    }
+
+    /// How many files a session offers.
+    pub(in crate::core::hub) fn count_of(&self, session: u64) -> usize {
+        self.of_sessions.get(&session).map_or(0, |(_, files)| files.len())
+    }
+
+    /// What a session offers under a name.
+    pub(in crate::core::hub) fn offered(&self, session: u64, owner: &str, file: &str) -> Option<&Arc<Content>> {
+        let (_, files) = self.of_sessions.get(&session).filter(|(name, _)| **name == *owner)?;
+        let offer = self.offers.get(&key(file, owner)).filter(|_| files.contains(file))?;
+        Some(&offer.content)
+    }
+
+    /// The files that a session offers.
+    pub(in crate::core::hub) fn files_of(&self, session: u64) -> impl Iterator<Item = &Arc<str>> {
+        self.of_sessions.get(&session).into_iter().flat_map(|(_, files)| files)
+    }
+
+    /// Those of them whose names begin so.
+    pub(in crate::core::hub) fn files_below<'a>(
+        &'a self,
+        session: u64,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = &'a str> {
+        let files = self.of_sessions.get(&session).into_iter();
+        let files = files.flat_map(move |(_, files)| files.range::<str, _>((Included(prefix), Unbounded)));
+        files.map(|file| &**file).take_while(move |file| file.starts_with(prefix))
+    }
+
     /// Removes an offer.
     pub(super) fn remove(&mut self, revision: u64, key: &Key) {
         if let Some(offer) = self.offers.get(key) {
             digested(key, offer, |fields| self.digest.remove_fields(fields));
+            unlist(&mut self.of_sessions, offer.owner, key);
             self.bytes -= offer_bytes(&key.0, &key.1);
             self.offers.remove(revision, key, |_| ());
             if let Some(offers) = self.owners.get_mut(&key.1) {

@@ -212,13 +212,15 @@ fn one_of_each_of_sessions() -> Vec<SessionRecord> {
     };
     let (owner, file): (Arc<str>, Arc<str>) = ("Anna".into(), content.file.clone());
     vec![
+        SessionRecord::Held { name_key: anna.clone(), by: InUse { session: 3, generation: 1 } },
+        SessionRecord::Freed { name_key: anna.clone() },
         SessionRecord::Here { client },
         SessionRecord::Left { name: "Anna".into(), closed: Timestamp(6) },
         SessionRecord::Listed { owner: owner.clone(), server: Owner::Client(3), content: content.clone() },
         SessionRecord::Unlisted { owner, file },
         SessionRecord::Pushed { number: 2, push },
         SessionRecord::PushTaken { number: 2, taker: Some(5) },
-        SessionRecord::PushGone { number: 2 },
+        SessionRecord::PushGone { number: 2, why: PushEnd::Declined },
         SessionRecord::CopyWished { owner: anna.clone(), wish: Wish { number: 1, session: 3, content } },
         SessionRecord::CopyUnwished { owner: anna, file: "a/b.txt".into() },
     ]

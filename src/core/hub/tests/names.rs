@@ -238,3 +238,24 @@ fn a_client_that_leaves_before_the_commit_leaves_its_name_free_for_its_key() {
         assert!(rig.welcomed(2), "early: {early}");
     }
 }
+
+#[test]
+fn who_comes_back_while_their_name_is_contested_keeps_it() {
+    let mut rig = Rig::new(config());
+    rig.enter(1, 1, "anna");
+    rig.silence(1);
+    rig.hello(2, 1);
+    rig.register(2, "anna");
+    let patience = rig.hub.base.config.link.ack_timeout.as_millis() as u64;
+    rig.pass(patience - 10);
+    assert!(rig.answer(2, 1).is_none(), "the one who has the name still has time");
+    // It comes back over another connection, and says no more until the time is over.
+    let (session, received) = (rig.hub_hello(1).session, rig.wires[&1].received);
+    rig.connect(3, 1);
+    rig.silence(3);
+    let hello = HELLO.replacen(r#""received":0"#, &format!(r#""session":"{session}","received":{received}"#), 1);
+    rig.handle(Input::Line { conn: 3, line: hello.as_bytes() });
+    rig.pass(20);
+    assert_eq!(rig.code(2, 1), Some("name-taken"));
+    assert_eq!(rig.state("anna"), Some(Presence::Online));
+}

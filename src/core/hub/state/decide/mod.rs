@@ -6,8 +6,14 @@
 mod copies;
 mod logins;
 mod messages;
+mod offers;
 mod people;
+mod presence;
+mod pushes;
 mod rooms;
+
+pub(in crate::core::hub) use presence::Contest;
+pub(in crate::core::hub) use pushes::{Holder, PushProposal, check_content, no_such_push};
 
 pub(in crate::core::hub) use logins::{CheckedLogin, LoginRight};
 

@@ -1,0 +1,66 @@
+//! Who has a name: when a session leaves it, and what comes of one that two of its owner's sessions want.
+//!
+//! What comes in here was seen outside: a grace that ran out, a session that did not answer in time. It was seen of a
+//! session as it was then, which [`InUse::generation`] tells: whoever has come back since keeps the name.
+
+use super::super::presence::InUse;
+use super::super::{SessionRecord, State};
+use crate::protocol::name::NameKey;
+
+/// Who has a name that two sessions of its owner want.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::core::hub) enum Contest {
+    /// The session that has it keeps it.
+    Holder,
+    /// The one that wants it gets it.
+    Challenger,
+}
+
+impl State {
+    /// A session has a name from now on, or is connected anew: nobody else has it.
+    pub(in crate::core::hub) fn decide_hold(&self, name_key: &NameKey, session: u64) -> SessionRecord {
+        let generation = self.roster.generations().saturating_add(1);
+        SessionRecord::Held { name_key: name_key.clone(), by: InUse { session, generation } }
+    }
+
+    /// A session leaves its name: nothing happens if another one has it by now, or if the session has come back since it
+    /// was seen as `seen`.
+    pub(in crate::core::hub) fn decide_end(&self, name_key: &NameKey, seen: InUse) -> Option<SessionRecord> {
+        let stands = self.roster.holder(name_key) == Some(seen);
+        stands.then(|| SessionRecord::Freed { name_key: name_key.clone() })
+    }
+
+    /// The session that had a name when it was contested has shown that it lives, or has not.
+    pub(in crate::core::hub) fn decide_contest(&self, name_key: &NameKey, seen: InUse, alive: bool) -> Contest {
+        let came_back = self.roster.holder(name_key).is_some_and(|held| held != seen);
+        if alive || came_back { Contest::Holder } else { Contest::Challenger }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_seen_of_a_session_does_not_end_it_once_it_has_come_back() {
+        let (mut state, anna) = (State::default(), NameKey::of("anna"));
+        let hold = |state: &mut State, session| {
+            let record = state.decide_hold(&anna, session);
+            state.apply_of_session(&record);
+            state.roster().holder(&anna).unwrap()
+        };
+        let (before, back) = (hold(&mut state, 3), hold(&mut state, 3));
+        assert_eq!(state.decide_end(&anna, before), None);
+        assert_eq!(state.decide_contest(&anna, before, false), Contest::Holder);
+        assert_eq!(state.decide_contest(&anna, back, false), Contest::Challenger);
+        assert_eq!(state.decide_contest(&anna, back, true), Contest::Holder);
+        // Another session has the name by now, and then the same one once more.
+        hold(&mut state, 4);
+        assert_eq!(state.decide_end(&anna, back), None);
+        let record = state.decide_end(&anna, state.roster().holder(&anna).unwrap()).unwrap();
+        state.apply_of_session(&record);
+        assert_eq!(state.roster().holder(&anna), None);
+        hold(&mut state, 3);
+        assert!([before, back].iter().all(|seen| state.decide_end(&anna, *seen).is_none()));
+    }
+}
