@@ -88,7 +88,7 @@ pub(in crate::core::hub) struct RoomChange {
 pub(in crate::core::hub) enum Notice {
     /// A person has joined by themselves, or has left. Told to the members, gathered with others.
     Step { room: u64, joined: bool, name: String, name_key: NameKey },
-    /// A person has brought others in. They are told at once.
+    /// A person has brought others in: the event, and the people who are told of it at once.
     Brought(event::RoomChanged, Vec<NameKey>),
 }
 
