@@ -1,7 +1,6 @@
 //! The library's client: see [`Client`].
 
 mod answers;
-mod asks;
 mod events;
 #[cfg(test)]
 mod tests;
@@ -21,12 +20,12 @@ use crate::io::drive::output::Output;
 use crate::io::drive::queued::BOUNDS;
 use crate::io::fs::check_dir;
 use crate::io::state::home::Home;
+pub use crate::protocol::request::Ask;
 use crate::protocol::types::Password;
 use crate::protocol::{
     ErrorCode, EventLine, Failure, Follows, JoinLink, OnConflict, PublicKey, RequestLine, TransportChoice,
 };
 use answers::{Answers, Taking};
-pub use asks::Ask;
 pub use events::Events;
 
 /// Requests that may be queued for the client's thread.

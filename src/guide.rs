@@ -112,25 +112,32 @@
 //! `tests/tidy.rs` scans the sources for the first two and for who knows whom.
 //!
 //! # How to add a request
-//! Five edits; what is forgotten does not compile, or fails a test that names it.
+//! Five files; what is forgotten does not compile, or fails a test that names it. `whois NAME` was added so, in one commit:
 //!
-//! 1. `protocol/request/mod.rs`: its row and its struct. The row says who answers it, when it starts, which events and
-//!    errors answer it. The JSON form, the schema, the command, its help, its completion, its place in the order of
-//!    requests, and how the hub's answer goes back to the program follow from it. If the answer is a new event: its row
-//!    and struct in `protocol/event/`; the row says whether each one counts or only the newest, and what it weighs.
-//! 2. Its handler, where the row says that it is answered: `core/hub/requests.rs` (`HubRequest`), or
+//! 1. `protocol/request/mod.rs`: its row and its struct (larger structs stand in the files beside it). The row says who
+//!    answers it, when it starts, which events and errors answer it, whether its outcome is kept on disk. The JSON form,
+//!    the schema, the command, its help, its completion, its place in the order of requests, how the hub's answer goes
+//!    back to the program, and the type that `Client::request` gives, follow from it.
+//! 2. Its handler, where the row says that it is answered: `core/hub/requests.rs` (`HubRequest`, and what it costs), or
 //!    `core/session/requests.rs` (`ClientRequest`). The compiler points there. Only if the client must remember or
 //!    translate the hub's answer: `core/session/answers.rs` (`user_answered`).
-//! 3. `ui/human.rs`: the phrase of a new event (`render`; the compiler again).
-//! 4. Its test: the decision in `core`, its page in `tests/transcripts`, its fields in `tests/adversary/words.rs`.
-//! 5. Its row in `README.md` (`tests/readme.rs` misses it otherwise, and compares the answers).
+//! 3. Its test: its page in `tests/transcripts`; a larger decision has tests in `core`, too. The adversary says it by
+//!    itself, as the row's example does. Whatever the tests ask, an answer that the row does not allow fails them
+//!    ([`sim::Asked`]).
+//! 4. Its row in `README.md` (`tests/readme.rs` misses it otherwise, and compares the answers).
+//! 5. Its line in `CHANGELOG.md`.
+//!
+//! `whois` is answered with an event that was there. An event of its own takes its row and struct in `protocol/event/`
+//! (the row says whether each one counts or only the newest, and what it weighs), and its phrase in `ui/human.rs`
+//! (`render`; the compiler again).
 //!
 //! Generated: `POTLUCK_BLESS=1 cargo test --test schemas` writes the schemas and `schemas/answers.json`, and
-//! `INSTA_UPDATE=always cargo test --lib ui` the glossary of both faces in `snapshots/`: read the difference as a user would.
+//! `INSTA_UPDATE=always cargo test --test transcripts` (`--lib ui` for a new event) the pages in `snapshots/`: read the
+//! difference as a user would.
 //!
 //! # How to find a failing seed
-//! `cargo test --test adversary` gives each machine of `core` random, well-formed input in any order; a new request must be
-//! taught to it (`tests/adversary/words.rs`). `POTLUCK_RUNS=1000000` lets it play for hours.
+//! `cargo test --test adversary` gives each machine of `core` random, well-formed input in any order; a request whose
+//! example says too little is taught to it in `tests/adversary/words.rs`. `POTLUCK_RUNS=1000000` lets it play for hours.
 //!
 //! `cargo test --test sim` plays hundreds of random runs, each from its seed: delays, broken and silent connections, a
 //! hub that crashes. A run that fails prints its seed; `POTLUCK_SEED=<seed> cargo test --test sim people::` plays that one

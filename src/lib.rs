@@ -38,6 +38,7 @@
 pub mod client;
 mod guide;
 pub mod hub;
+#[cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants))]
 pub mod protocol;
 
 // The rooms behind the doors. They are no part of the library: they are public only because this package's own program,
@@ -46,12 +47,15 @@ pub mod protocol;
 #[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
+#[cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants))]
 pub mod core;
 #[doc(hidden)]
+#[cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants))]
 pub mod io;
 #[doc(hidden)]
 pub mod sim;
 #[doc(hidden)]
+#[cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants))]
 pub mod ui;
 
 pub use client::Client;

@@ -68,7 +68,8 @@ const IMPURE_ALL_THE_SAME: &[(&str, &[&str], &str)] = &[
         &["std::fs", "std::env", "std::thread", "rustix", "stdout"],
         "it is the terminal: its modes, its history file and the thread that waits for keys",
     ),
-    ("src/ui/resumed.rs", &["rustix", "std::thread"], "it gives the editor its terminal back after Ctrl-Z"),
+    ("src/ui/resumed.rs", &["std::thread"], "it gives the editor its terminal back after Ctrl-Z"),
+    ("src/ui/terminal_mode.rs", &["rustix"], "the editor's terminal is given back to it after Ctrl-Z"),
     ("src/ui/complete.rs", &["std::fs"], "it completes the names of local files"),
 ];
 
@@ -361,5 +362,32 @@ fn the_top_level_holds_what_it_should() {
     let strangers =
         there.iter().filter(|name| !TOP.contains(&name.as_str()) && !name.starts_with('.') && *name != "target");
     wrong.extend(strangers.map(|name| format!("{name}:1: does not belong to the top level")));
+    assert_none(&wrong);
+}
+
+/// The lints by which clippy refuses catch-all arms on enums, so that a new word is thought about wherever it matters.
+const CATCH_ALL: [&str; 2] = ["clippy::wildcard_enum_match_arm", "clippy::match_wildcard_for_single_variants"];
+
+#[test]
+fn catch_all_arms_on_enums_are_denied_and_exceptions_say_why() {
+    let (mut wrong, all) = (Vec::new(), sources("src"));
+    for source in &all {
+        for (number, line) in (1..).zip(source.text.lines()) {
+            let names = CATCH_ALL.iter().any(|lint| line.contains(lint));
+            let denies = source.name == "src/lib.rs" && line.contains("deny(");
+            if names && !denies && !line.contains("reason = ") {
+                wrong.push(format!("{}:{number}: an exception says why, on its line", source.name));
+            }
+        }
+    }
+    let root = all.iter().find(|source| source.name == "src/lib.rs").expect("the crate has a root");
+    for part in ["protocol", "core", "ui", "io"] {
+        let above = root.text.split(&format!("pub mod {part};")).next().and_then(|text| text.trim_end().lines().last());
+        let denied =
+            above.is_some_and(|line| line.contains("deny(") && CATCH_ALL.iter().all(|lint| line.contains(lint)));
+        if !denied {
+            wrong.push(format!("src/lib.rs:1: `{part}` must deny {}", CATCH_ALL.join(" and ")));
+        }
+    }
     assert_none(&wrong);
 }

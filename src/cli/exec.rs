@@ -35,7 +35,7 @@ pub struct Exec {
 const REQUEST_ID: &str = "exec";
 
 impl Exec {
-    /// Runs the subcommand.
+    /// Runs the subcommand, and returns the exit code of the program.
     pub fn run(&self) -> ExitCode {
         match self.request() {
             Ok(request) => self.ask(request).unwrap_or_else(|failure| fail(&failure)),

@@ -22,7 +22,7 @@ pub struct Forget {
 }
 
 impl Forget {
-    /// Runs the subcommand.
+    /// Runs the subcommand, and returns the exit code of the program.
     pub fn run(&self) -> ExitCode {
         // `HOST` means `HOST:7755`, as elsewhere. A hub's key is taken as it is.
         let what = match self.what.parse::<JoinLink>() {

@@ -18,7 +18,7 @@ use crate::ui::escape::escape;
 use crate::ui::style::Style;
 use crate::ui::table;
 
-/// Manage the invites of a hub: join links that let in who has not been there before.
+/// Manage the invites of a hub: join links that let in people who have not been there before.
 ///
 /// An invite is spent when somebody takes a name with it; they need none from then on. The hub may be running: what is
 /// changed holds at once. `join --invite-file FILE` reads an invite from a file, where others do not see it.
@@ -58,7 +58,7 @@ enum What {
     },
     /// Make an invite worthless. Whom it has let in stays; `potluck user remove` ends that.
     Revoke {
-        /// Which.
+        /// The name of the invite.
         name: String,
     },
 }
@@ -103,7 +103,7 @@ struct Listed<'a> {
 }
 
 impl Invite {
-    /// Runs the subcommand.
+    /// Runs the subcommand, and returns the exit code of the program.
     pub fn run(&self) -> ExitCode {
         print(self.text().map_err(|failure| self.folder.leads_here(failure)))
     }

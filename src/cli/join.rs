@@ -39,11 +39,11 @@ pub struct Join {
     /// End at the first request that fails, with its exit code.
     #[arg(long)]
     fail_fast: bool,
-    /// What of the offers is told by itself: nothing, what changes from now on, or the whole table and what changes.
-    /// What is not followed is asked of the hub when it is needed.
+    /// Which offers are told without asking: none, changes from now on, or the whole table and its changes. What is not
+    /// followed is asked of the hub when it is needed.
     #[arg(long, value_enum, value_name = "WHAT", default_value = "table")]
     follow: Follow,
-    /// The same of who is there.
+    /// The same for the people who are there.
     #[arg(long, value_enum, value_name = "WHAT", default_value = "table")]
     follow_roster: Follow,
     /// Show when each message was sent, in UTC, and its number, which `history` takes.
@@ -52,7 +52,7 @@ pub struct Join {
 }
 
 impl Join {
-    /// Runs the subcommand.
+    /// Runs the subcommand, and returns the exit code of the program.
     pub fn run(mut self) -> ExitCode {
         let at_terminal = !self.client.json() && editor::is_usable();
         let asked = if at_terminal { self.client.ask_for_name() } else { Ok(()) };

@@ -1,8 +1,12 @@
 //! The names that Tab can complete at a prompt: those that the client follows, those that events have mentioned, and,
 //! if the table is not followed, those that the hub returns when asked.
+//!
+//! `cli/join.rs` feeds it with events and the replica; the editor reads it through [`SharedCompletions`], and calls
+//! [`KnownNames::ask`] when Tab needs more.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -23,11 +27,13 @@ const PATIENCE: Duration = Duration::from_millis(300);
 /// The prefix of the ids of our own requests, whose answers are not shown.
 const ID_PREFIX: &str = "tab-";
 
-/// The known names, shared by the thread that receives events and the one that edits the line.
+/// Shared between the thread that hears events and the one that is typed at.
 #[derive(Clone)]
 pub(super) struct KnownNames(Arc<KnownShared>);
 
 struct KnownShared {
+    /// How many updates of the table the completions have in them.
+    table_updates: AtomicU64,
     completions: SharedCompletions,
     questions: Mutex<Questions>,
     answered: Condvar,
@@ -43,7 +49,8 @@ impl KnownNames {
     pub(super) fn new(commands: Vec<(String, String)>, folder: Option<PathBuf>) -> Self {
         let completions = Completions { commands, folder, ..Completions::default() };
         let (questions, answered) = (Mutex::default(), Condvar::new());
-        Self(Arc::new(KnownShared { completions: Arc::new(RwLock::new(completions)), questions, answered }))
+        let (completions, table_updates) = (Arc::new(RwLock::new(completions)), AtomicU64::new(0));
+        Self(Arc::new(KnownShared { table_updates, completions, questions, answered }))
     }
 
     pub(super) fn completions(&self) -> SharedCompletions {
@@ -54,9 +61,10 @@ impl KnownNames {
     pub(super) fn update(&self, replica: &Replica) {
         let mut completions = self.0.completions.write().unwrap_or_else(PoisonError::into_inner);
         completions.all_files = replica.has_table();
-        if replica.has_table() {
-            completions.files = replica.files().map(str::to_owned).collect();
-            completions.files.dedup();
+        // The names are shared with the replica, and looked for anew only when the table has changed.
+        let before = self.0.table_updates.swap(replica.table_updates, Relaxed);
+        if replica.has_table() && before != replica.table_updates {
+            completions.files = replica.files();
         }
         completions.names = replica.clients().map(|client| client.name.clone()).collect();
     }
@@ -97,7 +105,8 @@ fn note(completions: &SharedCompletions, event: &Event) {
         _ => Vec::new(),
     };
     if !found.is_empty() {
-        let known: BTreeSet<String> = completions.files.drain(..).chain(found.into_iter().cloned()).collect();
+        let found = found.into_iter().map(|file| Arc::from(file.as_str()));
+        let known: BTreeSet<Arc<str>> = completions.files.drain(..).chain(found).collect();
         completions.files = known.into_iter().take(KNOWN_FILES).collect();
         return;
     }

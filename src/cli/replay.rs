@@ -36,7 +36,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Runs the subcommand.
+    /// Runs the subcommand, and returns the exit code of the program.
     pub fn run(&self) -> ExitCode {
         let (style, times) = (style(), self.times);
         let events = move |line: &EventLine| if times { render_timed(line, style) } else { render(line, style) };

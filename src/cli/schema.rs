@@ -66,7 +66,7 @@ struct Check {
 }
 
 impl Schema {
-    /// Runs the subcommand.
+    /// Runs the subcommand, and returns the exit code of the program.
     pub fn run(&self) -> ExitCode {
         let mut out = BufWriter::new(StandardOutput);
         let done = match &self.action {

@@ -1,5 +1,6 @@
 //! `potluck serve`: runs a hub.
 
+use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -51,31 +52,31 @@ pub struct Serve {
     /// Who may join [default: open on loopback, otherwise invite].
     #[arg(long, value_name = "WHO")]
     access: Option<AccessChoice>,
-    /// Clients at once.
+    /// How many clients may be registered at once.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().clients, value_parser = at_least_one)]
     max_clients: usize,
-    /// Clients at once from one address, of IPv6 from one /64; this machine itself is not counted.
+    /// How many of them may come from one address (for IPv6, one /64); this machine itself is not counted.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().clients_per_address, value_parser = at_least_one)]
     max_clients_per_address: usize,
-    /// Names that one key may take.
+    /// How many names one key may take.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().names_per_key, value_parser = at_least_one)]
     max_names: usize,
     /// Names that may be taken from one address in a day, of IPv6 from one /64; this machine itself is not counted.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().names_per_address, value_parser = at_least_one)]
     max_names_per_address: usize,
-    /// Rooms that one key or account may have made.
+    /// How many rooms one key or account may have created.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().rooms_per_key, value_parser = at_least_one)]
     max_rooms: usize,
-    /// After so many failed logins in a row an account is locked for a while; an address after ten times as many.
+    /// Lock an account for a while after this many failed logins in a row; an address after ten times as many.
     #[arg(long, value_name = "N", default_value_t = LoginPolicy::default().max_failures, value_parser = clap::value_parser!(u32).range(1..))]
     max_failures: u32,
-    /// For how long; a number alone is in seconds.
+    /// How long such a lock lasts; a number alone is in seconds.
     #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = seconds)]
     lockout: Duration,
-    /// Keep only messages of this age (30d), or the newest with so much text in all (500MB) [default: all].
+    /// Keep only messages up to this age (30d), or the newest up to this much text in all (500MB) [default: all].
     #[arg(long, value_name = "SPAN|SIZE", value_parser = retention)]
     keep: Option<Retention>,
-    /// Offer what is in this folder, and what comes into it, as the owner `hub`; not what is hidden, and no links.
+    /// Offer the files in this folder, new ones too, as the owner `hub`; not hidden files, and no links.
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
     /// Room for copies of what is offered with `offer --keep`, such as 10GB; they can be had when their owners are gone.
@@ -90,7 +91,7 @@ pub struct Serve {
     /// Requests of any kind that one client may make in a second; ten seconds' worth at once.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().request_rate, value_parser = clap::value_parser!(u32).range(1..))]
     request_rate: u32,
-    /// Messages that are kept for one person until they come.
+    /// How many messages are kept for one person until they come.
     #[arg(long, value_name = "N", default_value_t = HubLimits::default().mailbox)]
     mailbox: u64,
     /// Room for the texts of these messages, such as 16MiB.
@@ -160,16 +161,22 @@ fn bytes(text: &str) -> Result<u64, String> {
 }
 
 impl Serve {
-    /// Runs the subcommand.
+    /// Runs the subcommand, and returns the exit code of the program.
     pub fn run(&self) -> ExitCode {
-        match self.serve() {
+        let started = Cell::new(false);
+        match self.serve(&started) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) if failure.code == ErrorCode::OutputLost => output_lost(&failure),
+            // Its data cannot be opened or written, whatever the reason: that is one exit code for scripts.
+            Err(failure) if !started.get() && failure.code.exit() == 1 => {
+                fail(&failure);
+                ExitCode::from(ErrorCode::StoreFailed.exit())
+            }
             Err(failure) => fail(&failure),
         }
     }
 
-    fn serve(&self) -> Result<(), Failure> {
+    fn serve(&self, started: &Cell<bool>) -> Result<(), Failure> {
         let options = self.options()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::internal)?;
         runtime.block_on(async {
@@ -180,6 +187,7 @@ impl Serve {
             let any_lost = Arc::new(AtomicBool::new(false));
             let printed = self.log(&any_lost, &hub.mailbox())?;
             let _signals = stop_at_signals(hub.mailbox())?;
+            started.set(true);
             let level = self.log_level;
             let log = printed.clone();
             let write = move |line: LogLine| {

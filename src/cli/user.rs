@@ -14,7 +14,7 @@ use super::first_line::first_line;
 use super::hub_folder::HubFolder;
 use super::recording::{Recording, print};
 use crate::io::os::clock::Clock;
-use crate::io::store::passwords::{check_length, hash};
+use crate::io::store::passwords::hash;
 use crate::io::store::{Conflicts, NewAccount, Users};
 use crate::protocol::cause;
 use crate::protocol::name::{NameKey, check_person};
@@ -107,7 +107,7 @@ struct Listed<'a> {
 }
 
 impl User {
-    /// Runs the subcommand.
+    /// Runs the subcommand, and returns the exit code of the program.
     pub fn run(&self) -> ExitCode {
         print(self.text().map_err(|failure| self.folder.leads_here(failure)))
     }
@@ -185,7 +185,7 @@ fn read_list(file: &Path) -> Result<Vec<(u64, String, Password)>, Failure> {
         let (name, password) =
             line.split_once(' ').ok_or_else(|| in_line(number, bad("there is no password behind the name.")))?;
         let password = Password(password.to_owned());
-        check_person(name).and_then(|()| check_length(&password)).map_err(|failure| in_line(number, failure))?;
+        check_person(name).and_then(|()| password.check()).map_err(|failure| in_line(number, failure))?;
         if let Some(before) = seen.insert(NameKey::of(name), number) {
             let message = format!("{name} is in line {before} already.");
             return Err(in_line(
@@ -224,7 +224,7 @@ impl PasswordSource {
                 first_password(BufReader::new(open), &escape(&file.to_string_lossy()))?
             }
         };
-        check_length(&password)?;
+        password.check()?;
         Ok(password)
     }
 }
@@ -236,7 +236,7 @@ fn prompt(name: &str) -> Result<Password, Failure> {
             .map_err(|e| bad(format!("No password can be asked for: {}.", cause::of_io(&e))))
     };
     let password = ask(format!("Password for {}: ", escape(name)))?;
-    check_length(&Password(password.clone()))?;
+    Password(password.clone()).check()?;
     if ask("The same again: ".to_owned())? != password {
         return Err(bad("The two passwords are not the same."));
     }

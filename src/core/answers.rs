@@ -3,6 +3,9 @@
 //! A request takes a slot when it starts, and its answer fills the slot later. Filled slots leave from the front. A
 //! slot either holds up the slots behind it until it is filled, or lets them pass, because its request waits for
 //! somebody or something else. A passing answer never passes a slot that holds up.
+//!
+//! The hub keeps one of these for each client (`core/hub/sessions/exchange.rs`): a request's key goes in when it
+//! starts, its answer when it is known, and answers come out in the promised order.
 
 use std::collections::VecDeque;
 

@@ -1,6 +1,9 @@
 //! Limits dialling of addresses that do not answer. Clients dial the addresses that their hub names, and a malicious
 //! hub could aim all of them at one victim, under any number of names. So failures are counted for each address and
 //! each host, whoever is said to be there, and the pauses after them grow.
+//!
+//! A client's transfers ask it before each dial, and report whether the dial succeeded. It only counts; it dials
+//! nothing itself.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -1,4 +1,7 @@
 //! Hashes of collections that are updated a little at a time.
+//!
+//! The parts of the hub's state have one each, so that state after a replay, after loading and in memory can be
+//! compared at any position of the log; the store keeps one of all messages.
 
 use std::fmt;
 use std::str::FromStr;

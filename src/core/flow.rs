@@ -1,5 +1,8 @@
 //! Detects peers that move so few bytes that they only occupy a place. A byte now and then resets every deadline for
 //! silence, so the bytes in a period are counted.
+//!
+//! The fetch machine judges its lanes by it, and the server of files its connections ([`slots`](super::slots)). They
+//! report the bytes that have moved, with the time, and get a [`Verdict`].
 
 use std::time::Duration;
 

@@ -7,6 +7,10 @@
 //! Silence is detected by asking. If something is unanswered for `ack_timeout`, a probe is sent; after `retries` probes
 //! without a sign of life the link is lost. Anything that arrives is a sign of life. An idle link is probed every
 //! `keep_alive`.
+//!
+//! A client's session has one to its hub, the hub one for each session, and [`Peers`](super::Peers) one for each direct
+//! connection. Bodies to send and the heads of received frames go in; frames to send, and whether a received body is
+//! new, come out. The connections themselves belong to the caller.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -9,6 +9,9 @@
 //!
 //! Facts are bounded by number and bytes. State needs no bound, since there is at most one item for each [`StateKey`].
 //! There is at most one more gap than there are facts and answers.
+//!
+//! `io::drive::output` puts one in front of every slow reader: the standard output of a client, the log of a hub, the
+//! events of the library. Class and weight of an event come from [`told`](super::told).
 
 use std::collections::{BTreeMap, VecDeque};
 

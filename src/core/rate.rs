@@ -1,4 +1,7 @@
 //! Estimates the rate of a transfer over the last seconds, and the time that is left.
+//!
+//! A session has one for each transfer, for its progress events: it adds samples, and reads the rate and the
+//! remaining time.
 
 use std::collections::VecDeque;
 use std::time::Duration;

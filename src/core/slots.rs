@@ -1,5 +1,8 @@
 //! Divides the connections that a server can have at a time. Each key has a limited share. If there is no free slot,
 //! an unused one is given to the newcomer.
+//!
+//! The server of files uses it: it reports each connection and what happens on it, and is told which connection must be
+//! closed for a newcomer.
 
 use std::collections::BTreeMap;
 

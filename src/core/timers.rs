@@ -3,6 +3,8 @@
 //! A machine declares its timers as an enum, in which each variant says why it exists, and takes its next deadline from
 //! this table. A variant may carry what the timer belongs to, such as a connection; the table is fast with thousands of
 //! timers.
+//!
+//! Hub, session, link and direct connections have one table each.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,6 @@
 //! How an event waits for a slow reader: its class in the outbox, and its weight.
+//!
+//! The client's session uses it to reserve room for answers, and `io::drive::queued` to put events into an outbox.
 
 use super::outbox::{Queued, StateKey};
 use crate::protocol::EventLine;

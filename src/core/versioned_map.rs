@@ -4,6 +4,9 @@
 //! revision name each key once, with its newest value, however often it changed: a reader that comes late gets less,
 //! not more. A removed key leaves a tombstone. When there are more tombstones than values, all tombstones are dropped,
 //! and readers from before that get the whole map.
+//!
+//! The hub's table and roster are such maps. A client's [`Cursor`] says how far it has been told;
+//! [`VersionedMap::since`] gives what it lacks.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;

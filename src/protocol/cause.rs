@@ -1,13 +1,17 @@
 //! Turns errors of the system and of libraries into words for our users. What a library says is meant for programmers:
 //! error numbers, links to manuals, names of Rust types. None of that helps here.
+//!
+//! Everything that reports an error of the system or of a library uses it.
 
 use std::borrow::Cow;
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
+pub use super::plain::plain;
 use super::{ErrorCode, Failure};
 
 /// Explains an I/O error as the end of a sentence, without a full stop: "permission denied".
+#[allow(clippy::wildcard_enum_match_arm, reason = "the system has more causes than have words here")]
 pub fn of_io(e: &io::Error) -> Cow<'static, str> {
     let known = match e.kind() {
         // An error that we made ourselves already has its words.
@@ -42,27 +46,6 @@ pub fn of_io(e: &io::Error) -> Cow<'static, str> {
         _ => "",
     };
     if known.is_empty() { Cow::Owned(plain(&e.to_string())) } else { Cow::Borrowed(known) }
-}
-
-/// A library's message without the system's error number and without links to manuals.
-pub fn plain(said: &str) -> String {
-    let mut text = said.to_owned();
-    while let Some(start) = text.find(" (os error ") {
-        let end = text[start..].find(')').map_or(text.len(), |end| start + end + 1);
-        text.replace_range(start..end, "");
-    }
-    if let Some(start) = text.find("http") {
-        text.truncate(start);
-    }
-    let text = text.trim().trim_end_matches([':', '.', ';']);
-    let mut letters = text.chars();
-    // The message becomes the end of a sentence, so its first letter is made small; but `TLS` stays as it is.
-    match (letters.next(), letters.clone().next()) {
-        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
-            first.to_lowercase().chain(letters).collect()
-        }
-        _ => text.to_owned(),
-    }
 }
 
 /// Explains why a text is not valid JSON, as the end of a sentence and without a full stop.
@@ -180,11 +163,8 @@ fn option(argument: &str) -> String {
 fn of_value(e: &(dyn Error + 'static)) -> String {
     use std::num::IntErrorKind;
     if let Some(e) = e.downcast_ref::<std::num::ParseIntError>() {
-        return match e.kind() {
-            IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "the number is too large",
-            _ => "it is not a whole number",
-        }
-        .to_owned();
+        let is_too_large = matches!(e.kind(), IntErrorKind::PosOverflow | IntErrorKind::NegOverflow);
+        return if is_too_large { "the number is too large" } else { "it is not a whole number" }.to_owned();
     }
     if e.is::<std::net::AddrParseError>() {
         return "it is not an IP address, such as 127.0.0.1 or ::1".to_owned();

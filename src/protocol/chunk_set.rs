@@ -1,4 +1,6 @@
 //! A set of chunk numbers: which chunks of a content somebody has, or wants.
+//!
+//! It is part of events (`chunks`, `located`) and of what clients tell the hub, and the fetch machine computes with it.
 
 use std::ops::Range;
 

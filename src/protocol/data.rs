@@ -15,6 +15,9 @@
 //! stays usable, unless the source closes it because the request itself was wrong or not allowed.
 //!
 //! A file of at most one chunk needs no manifest: its only entry is the content's own hash.
+//!
+//! `io::transfer` speaks both sides of it. What may be asked, and whether an answer is right, is decided there and in
+//! [`core::fetch`](crate::core).
 
 use serde::{Deserialize, Serialize};
 

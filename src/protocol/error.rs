@@ -7,7 +7,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::cause::plain;
+use super::plain::plain;
 
 /// Whether sending the same request again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +29,11 @@ pub enum At {
     Line(u64),
     /// A JSON pointer (RFC 6901) into the request.
     Pointer(String),
+}
+
+/// A place in a request, as a JSON pointer.
+pub fn pointer_at(pointer: &str) -> At {
+    At::Pointer(pointer.to_owned())
 }
 
 macro_rules! error_codes {

@@ -8,10 +8,12 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
 use super::cause;
+use super::error::pointer_at;
 use super::event::CommandHelp;
-use super::line::pointer_at;
 use super::old_spellings::{self, SEND_GROUP, rewritten};
 use super::request::{self, Request};
+use super::spelling::mistakes;
+pub use super::usage::TALK;
 use super::usage::{about_talk, describe, whole_usage};
 use super::{ErrorCode, Failure};
 
@@ -28,10 +30,6 @@ const FREE_TEXT: &str = "text";
 
 /// The id of an argument that must not be shown or remembered.
 const SECRET: &str = "password";
-
-/// The command with which people at a terminal start to talk in a room without typing a command on each line. The
-/// terminal handles it; it never gets here.
-pub const TALK: &str = "talk";
 
 /// Every name of every command in lower case, aliases too, with the command's own name.
 static NAMES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
@@ -276,17 +274,6 @@ pub(super) fn meant(name: &str) -> Option<&'static str> {
     let most = if name.chars().count() <= 5 { 1 } else { 2 };
     let near = NAMES.iter().filter_map(|(known, now)| Some((mistakes(known, &name, most)?, now)));
     near.min().map(|(_, now)| now.as_str())
-}
-
-/// The number of mistyped letters between a known name and a typed one; `None` if there are more than `most`.
-pub(super) fn mistakes(known: &str, name: &str, most: usize) -> Option<usize> {
-    // Letters beyond the longest possible match are mistakes anyway. Comparing all of them takes long in a line that is
-    // one long word.
-    let longest = known.chars().count() + most;
-    if name.chars().nth(longest).is_some() {
-        return None;
-    }
-    Some(strsim::damerau_levenshtein(known, name)).filter(|mistakes| *mistakes <= most)
 }
 
 /// The command that has this name or alias.

@@ -2,6 +2,8 @@
 //!
 //! A new name that looks like one that is taken is refused. Names that exist already stay, whatever they look like, and
 //! nothing of this is stored. So the result may change with the Unicode tables.
+//!
+//! The hub asks it before it gives away a name or a room, and `potluck user` before it creates an account.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,7 +13,12 @@ use super::name_key::fold;
 /// The looks of a name: its skeletons (Unicode UTS #39, section 4) as written and with its case folded. Two names look
 /// alike if they have a skeleton in common.
 pub fn looks(name: &str) -> BTreeSet<String> {
-    [look(name), look(&fold(name))].into()
+    let mut looks = BTreeSet::from([look(name)]);
+    let folded = fold(name);
+    if folded != name {
+        looks.insert(look(&folded));
+    }
+    looks
 }
 
 /// How often skeleton and case folding alternate at most. Names that people write are stable after far fewer rounds.
@@ -85,6 +92,8 @@ impl Likeness {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::protocol::name::check_person;
 
@@ -116,10 +125,15 @@ mod tests {
     fn a_look_looks_like_itself() {
         // Tests every letter that a name can have, alone and between others.
         let letters = (0..=0x1_ffff).filter_map(char::from_u32).map(String::from);
+        // What looks like itself does so again, and many look the same.
+        let mut seen = HashSet::new();
         for name in letters.filter(|letter| check_person(letter).is_ok()) {
             for name in [format!("a{name}Z"), name] {
                 for look in looks(&name) {
-                    assert_eq!(super::look(&look), look, "{name}");
+                    if look != name && !seen.contains(&look) {
+                        assert_eq!(super::look(&look), look, "{name}");
+                        seen.insert(look);
+                    }
                 }
             }
         }

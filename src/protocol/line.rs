@@ -5,6 +5,7 @@ use serde::de::IgnoredAny;
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+pub use super::error::pointer_at;
 use super::event::Event;
 use super::limits::MAX_LINE;
 use super::log::{LogEvent, LogLine};
@@ -12,7 +13,7 @@ use super::mistake::Reader;
 use super::request::Request;
 use super::request_id::{is_short, readable_id};
 use super::vocabulary::Visitor;
-use super::{At, ErrorCode, Failure, Id, Timestamp, cause, human, strict};
+use super::{ErrorCode, Failure, Id, Timestamp, cause, human, strict};
 
 /// A request, and the id that its answer will carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,11 +128,6 @@ fn unknown_request(name: &str) -> Failure {
 
 fn bad_field(pointer: &str, message: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
     Failure::new(ErrorCode::BadRequest, message).at(pointer_at(pointer))
-}
-
-/// The place of a mistake, from a JSON pointer (RFC 6901).
-pub fn pointer_at(pointer: &str) -> At {
-    At::Pointer(pointer.to_owned())
 }
 
 /// Escapes a key for use in a JSON pointer.
@@ -263,7 +259,7 @@ impl Serialize for LogLine {
 
 #[cfg(test)]
 mod tests {
-    use super::super::to_json;
+    use super::super::{At, to_json};
     use super::*;
 
     fn refusal(line: &str) -> (ErrorCode, Option<At>) {

@@ -9,7 +9,7 @@ use serde::de::{
 };
 use serde_json::{Map, Value};
 
-use super::human::mistakes;
+use super::spelling::mistakes;
 
 /// The field that is wrong, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +64,7 @@ fn wanted(expected: &dyn Expected) -> String {
 }
 
 /// What was found instead, in plain words.
+#[allow(clippy::wildcard_enum_match_arm, reason = "the rest is no JSON")]
 fn found(unexpected: &Unexpected<'_>) -> String {
     match unexpected {
         Unexpected::Bool(value) => format!("`{value}`"),
@@ -170,13 +171,11 @@ impl<'de> Deserializer<'de> for Reader {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Mistake> {
-        match self.0 {
-            Value::String(text) => visitor.visit_enum(Word(text)),
-            other => {
-                let choice = listed(variants).replace(" and ", " or ");
-                Err(Mistake::new(format!("It is {}, and must be {choice}.", found(&kind(&other)))))
-            }
+        if let Value::String(text) = self.0 {
+            return visitor.visit_enum(Word(text));
         }
+        let choice = listed(variants).replace(" and ", " or ");
+        Err(Mistake::new(format!("It is {}, and must be {choice}.", found(&kind(&self.0)))))
     }
 
     serde::forward_to_deserialize_any! {

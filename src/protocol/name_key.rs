@@ -1,4 +1,7 @@
 //! How names are compared: the key under which a name is stored and looked up.
+//!
+//! Keys are made where a name arrives from outside, and from then on the hub, the store and the client look names up by
+//! them. What is shown to people is always the name itself.
 
 use std::fmt;
 use std::sync::Arc;

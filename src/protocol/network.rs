@@ -14,7 +14,7 @@ impl Network {
     pub fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(v6) if !v6.is_loopback() => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-            other => other,
+            canonical @ (IpAddr::V4(_) | IpAddr::V6(_)) => canonical,
         })
     }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             IpAddr::V6(v6) if !v6.is_loopback() => write!(f, "{v6}/64"),
-            other => write!(f, "{other}"),
+            whole @ (IpAddr::V4(_) | IpAddr::V6(_)) => write!(f, "{whole}"),
         }
     }
 }

@@ -1,4 +1,6 @@
 //! Reads the lines of one user, some of which depend on the lines before.
+//!
+//! A session has one for its input, and a terminal one for what is typed.
 
 use super::name::{NameKey, check_room, is_lobby};
 use super::{BadLine, Request, RequestLine, line};
@@ -45,14 +47,14 @@ impl Speaker {
     }
 
     fn note(&mut self, request: &Request) {
-        match request {
-            Request::RoomJoin(join) if join.again => self.talk_in(Some(join.room.clone())),
-            Request::RoomLeave(leave)
-                if self.room().is_some_and(|room| NameKey::of(room) == NameKey::of(&leave.room)) =>
-            {
-                self.talk_in(None);
-            }
-            _ => {}
+        if let Request::RoomJoin(join) = request
+            && join.again
+        {
+            self.talk_in(Some(join.room.clone()));
+        } else if let Request::RoomLeave(leave) = request
+            && self.room().is_some_and(|room| NameKey::of(room) == NameKey::of(&leave.room))
+        {
+            self.talk_in(None);
         }
     }
 }

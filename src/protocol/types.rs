@@ -6,7 +6,8 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ChunkSet, Chunking, ContentHash, PublicKey, Timestamp};
+use super::limits::PASSWORD_BYTES;
+use super::{ChunkSet, Chunking, ContentHash, ErrorCode, Failure, PublicKey, Timestamp};
 
 /// The caller's own id for a request, repeated on every event that the request causes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -329,6 +330,20 @@ pub struct Said {
 #[serde(transparent)]
 #[schemars(inline)]
 pub struct Password(#[schemars(length(min = 1, max = 1024))] pub String);
+
+impl Password {
+    /// Whether this can be a password at all.
+    ///
+    /// # Errors
+    /// `bad-config` if it is empty, or has more than [`PASSWORD_BYTES`].
+    pub fn check(&self) -> Result<(), Failure> {
+        match self.0.len() {
+            0 => Err(Failure::new(ErrorCode::BadConfig, "The password is empty.")),
+            1..=PASSWORD_BYTES => Ok(()),
+            _ => Err(Failure::new(ErrorCode::BadConfig, format!("A password has at most {PASSWORD_BYTES} bytes."))),
+        }
+    }
+}
 
 impl std::fmt::Debug for Password {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

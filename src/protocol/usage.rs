@@ -1,7 +1,9 @@
 //! The usage lines of typed commands, as `help` and hints show them.
 
 use super::event::CommandHelp;
-use super::human::TALK;
+
+/// What people at a terminal use to talk in a room without a command before each line. There, it does not come here.
+pub const TALK: &str = "talk";
 
 /// The usage line of a command, with every option by its name.
 pub(super) fn whole_usage(mut command: clap::Command) -> String {

@@ -130,6 +130,17 @@ macro_rules! event_table {
             }
         }
 
+        $(
+            impl TryFrom<$Vocabulary> for $Body {
+                /// The event, which is another one.
+                type Error = $Vocabulary;
+
+                fn try_from(event: $Vocabulary) -> Result<Self, $Vocabulary> {
+                    if let $Vocabulary::$Word(body) = event { Ok(body) } else { Err(event) }
+                }
+            }
+        )*
+
         impl $Vocabulary {
             /// The kind of this event.
             pub fn kind(&self) -> Kind {
@@ -160,7 +171,7 @@ macro_rules! request_table {
                 #[doc = $about:literal] $(#[$word_meta:meta])*
                 $Word:ident($Body:ident) = $name:literal, at: $at:ident, starts: $starts:ident, turn: $turn:expr,
                 bulk: $bulk:ident, $(peer: $direct:ident $(of $peer:ident)?,)? $(changes: $offers:ident,)?
-                $(without_hub: $without_hub:ident,)? $(useless_alone: ($useless:literal, $instead:literal),)?
+                $(keeps: $outcome:ident,)? $(without_hub: $without_hub:ident,)? $(useless_alone: ($useless:literal, $instead:literal),)?
                 $(hub: [$($hub:ident),*],)? answers: [$($answer:ident),*], errors: $errors:expr,
                 $example:literal;
             )*
@@ -190,6 +201,12 @@ macro_rules! request_table {
             }
         }
 
+        $(
+            impl Ask for $Body {
+                type Answer = $crate::protocol::vocabulary::answer_type!($($answer),*);
+            }
+        )*
+
         #[allow(non_upper_case_globals, reason = "each is called as its request")]
         mod rules {
             use super::*;
@@ -201,6 +218,7 @@ macro_rules! request_table {
                     bulk: Bulk::$bulk,
                     direct: $crate::protocol::vocabulary::or!(Direct::No $(, Direct::$direct)?),
                     changes_offers: $crate::protocol::vocabulary::or!(false $(, stringify!($offers).len() > 0)?),
+                    keeps_outcome: $crate::protocol::vocabulary::or!(false $(, stringify!($outcome).len() > 0)?),
                     without_hub: $crate::protocol::vocabulary::or!(WithoutHub::Refusals $(, WithoutHub::$without_hub)?),
                     one_shot: $crate::protocol::vocabulary::or!(OneShot::Useful $(, OneShot::Useless($useless, $instead))?),
                     hub_answers: $crate::protocol::vocabulary::or!(&[] $(, &[$(Kind::$hub),*])?),
@@ -223,6 +241,16 @@ macro_rules! or {
     };
     ($usual:expr, $said:expr) => {
         $said
+    };
+}
+
+/// The type of a request's answer: its event, or any event if several can answer it.
+macro_rules! answer_type {
+    ($answer:ident) => {
+        event::$answer
+    };
+    ($($answer:ident),*) => {
+        Event
     };
 }
 
@@ -315,4 +343,6 @@ macro_rules! bodies {
     };
 }
 
-pub(crate) use {bodies, event_table, into_vocabulary, or, request_table, requests, split_by_who_answers, vocabulary};
+pub(crate) use {
+    answer_type, bodies, event_table, into_vocabulary, or, request_table, requests, split_by_who_answers, vocabulary,
+};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Span, SpanRelativeTo};
+
 use super::{ErrorCode, Failure, Timestamp};
 
 /// A time, absolute or relative to now.
@@ -21,7 +23,7 @@ impl When {
     /// `bad-time`, which lists the formats.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let text = text.trim();
-        on_calendar(text).map(Self::At).or_else(|| span(text).map(Self::Ago)).ok_or_else(|| {
+        on_calendar(text).map(Self::At).or_else(|| span_with_days(text).map(Self::Ago)).ok_or_else(|| {
             let shown: String = text.chars().take(40).collect();
             Failure::new(ErrorCode::BadTime, format!("`{shown}` is not a time."))
         })
@@ -45,18 +47,21 @@ fn on_calendar(text: &str) -> Option<Timestamp> {
     Some(Timestamp(moment.timestamp().as_millisecond()))
 }
 
-/// Reads a span: a whole number and its unit.
+/// A span of time such as `90s` or `1h30m`: whole numbers, each with `ms`, `s`, `m` or `h`.
 pub fn span(text: &str) -> Option<Duration> {
-    let unit = match text.chars().next_back()? {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return None,
-    };
-    let number = &text[..text.len() - 1];
-    let count: u64 = number.bytes().all(|b| b.is_ascii_digit()).then(|| number.parse().ok())??;
-    Some(Duration::from_secs(count.checked_mul(unit)?))
+    let span: SignedDuration = is_plain(text).then(|| text.parse().ok())??;
+    span.try_into().ok()
+}
+
+/// The same, with days of 24 hours.
+fn span_with_days(text: &str) -> Option<Duration> {
+    let span: Span = is_plain(text).then(|| text.parse().ok())??;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?.try_into().ok()
+}
+
+/// Only digits and small letters: no signs, fractions, spaces or long names of units, which jiff would read.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit() || b"smhd".contains(&byte))
 }
 
 #[cfg(test)]
@@ -71,6 +76,8 @@ mod tests {
             ("2026-01-02T04:04:05.500+01:00", 1_767_323_045_500),
             ("02/01/2026 03:04:05", 1_767_323_045_000),
             ("10m", 1_767_323_045_678 - 600_000),
+            ("090m", 1_767_323_045_678 - 5_400_000),
+            ("1h30m", 1_767_323_045_678 - 5_400_000),
             ("30d", 1_767_323_045_678 - 30 * 86_400_000),
             ("0s", 1_767_323_045_678),
         ] {
@@ -80,7 +87,23 @@ mod tests {
 
     #[test]
     fn nothing_else_is() {
-        for text in ["", "m", "10", "-10m", "1.5h", "99999999999999999999d", "yesterday", "32/01/2026 00:00:00", "é"] {
+        for text in [
+            "",
+            "m",
+            "10",
+            "-10m",
+            "1.5h",
+            "1 h",
+            "1H",
+            "PT1H",
+            "1hour",
+            "1y",
+            "1h ago",
+            "99999999999999999999d",
+            "yesterday",
+            "32/01/2026 00:00:00",
+            "é",
+        ] {
             assert_eq!(When::parse(text).unwrap_err().code, ErrorCode::BadTime, "{text}");
         }
     }

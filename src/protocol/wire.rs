@@ -2,6 +2,9 @@
 //!
 //! The first line in each direction is a hello. Then come frames. A frame has a numbered body, an acknowledgement, a
 //! probe, or several of these.
+//!
+//! Hub and client parse and write these lines; [`core::link`](crate::core) numbers, acknowledges and repeats the
+//! bodies, and looks at nothing in them.
 
 mod files;
 

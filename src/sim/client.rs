@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::asked::Asked;
 use super::disk::Disk;
 use super::done::Done;
 use super::traffic::Traffic;
@@ -46,8 +47,8 @@ pub(super) struct Actor {
     pub(super) direct: BTreeMap<PeerConn, u64>,
     /// Whether its machine lost power. If its process merely ended, other machines notice broken connections.
     pub(super) off: bool,
-    /// How many lines its user has written.
-    pub(super) lines: u64,
+    /// What its user has asked.
+    pub(super) asked: Asked,
     pub(super) output: Output,
     pub(super) ended: Option<u8>,
     pub(super) downloads: BTreeMap<String, ContentHash>,
@@ -83,7 +84,7 @@ impl Actor {
             conn: None,
             direct: BTreeMap::new(),
             off: false,
-            lines: 0,
+            asked: Asked::default(),
             output: Output::default(),
             ended: None,
             downloads: BTreeMap::new(),

@@ -1,4 +1,7 @@
 //! A simulated client's disk: its folders and files, and which of them it serves.
+//!
+//! A simulated client's outputs (hash, serve, grant) act on it; tests write to it by
+//! [`Sim::give_file`](super::Sim::give_file) and the like.
 
 use std::collections::{BTreeMap, BTreeSet};
 

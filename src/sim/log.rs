@@ -1,4 +1,7 @@
 //! The simulated hub's log: records on their way to the disk, and what a crash does to them.
+//!
+//! The simulated hub adds each record that its machine persists; [`Sim`](super::Sim) moves them to the [`MemoryStore`]
+//! when the virtual disk is done, or crashes.
 
 use std::collections::VecDeque;
 

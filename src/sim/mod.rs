@@ -5,6 +5,7 @@
 //! seed gives the same run, event by event.
 
 mod agenda;
+mod asked;
 mod client;
 mod disk;
 mod done;
@@ -34,6 +35,7 @@ use crate::protocol::types::Password;
 use crate::protocol::wire::Received;
 use crate::protocol::{LogLine, Offer, PublicKey, Timestamp};
 use agenda::Agenda;
+pub use asked::Asked;
 use client::Actor;
 pub use client::{ClientId, ClientOptions};
 pub use store::MemoryStore;
@@ -302,9 +304,7 @@ impl Sim {
 
     /// Sends a line to a client's standard input.
     pub fn line(&mut self, client: ClientId, text: impl AsRef<[u8]>) {
-        let actor = &mut self.actors[client.0];
-        actor.lines += 1;
-        let number = actor.lines;
+        let number = self.actors[client.0].asked.by_user(text.as_ref());
         self.tell_client(client.0, crate::core::session::Input::Line(number, text.as_ref()));
     }
 

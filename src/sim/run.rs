@@ -171,6 +171,7 @@ impl Sim {
         match output {
             Output::Tell(mut line) => {
                 let actor = &mut self.actors[client];
+                assert_eq!(actor.asked.mistake(&line), None);
                 actor.output.written.extend(number_of(&line.event));
                 actor.output.privates += usize::from(is_private(&line.event));
                 if !matches!(line.event, Event::Withheld(_)) {

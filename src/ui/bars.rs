@@ -1,5 +1,7 @@
 //! Progress bars of the running transfers, computed from the events alone. A terminal draws the lines that this module
 //! returns.
+//!
+//! The renderer of a client feeds it, and [`Screen`](super::screen::Screen) draws it.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +12,7 @@ use super::style::Style;
 use super::units::{duration, percent, rate, size};
 use super::width::{columns, fitted};
 use crate::protocol::event::{OfferProgress, TransferProgress, TransferStarted};
-use crate::protocol::{Direction, Event, EventLine, Id, Timestamp};
+use crate::protocol::{Direction, Event, EventLine, Id, Timestamp, event};
 
 pub use super::progress_bar::Glyphs;
 
@@ -91,32 +93,31 @@ impl Bars {
     pub fn hear(&mut self, line: &EventLine) {
         let before = (self.running.len(), self.waiting.len(), self.hashing.is_some());
         let mut moved = false;
-        match &line.event {
-            Event::TransferStarted(body) => self.start(body),
-            Event::TransferProgress(body) => moved = self.go_on(body),
+        if let Event::TransferStarted(body) = &line.event {
+            self.start(body);
+        } else if let Event::TransferProgress(body) = &line.event {
+            moved = self.go_on(body);
+        } else if let Event::TransferStalled(body) = &line.event {
             // The rate at which the file arrived says nothing any more.
-            Event::TransferStalled(body) => {
-                let stalled = self.running.iter_mut().find(|running| running.transfer == body.transfer);
-                moved = stalled.is_some_and(|running| running.pace.take().is_some());
-            }
-            Event::TransferQueued(body) => {
-                self.waiting.insert(body.transfer);
-            }
-            Event::TransferCompleted(body) => self.end(body.transfer),
-            Event::TransferFailed(body) => self.end(body.transfer),
-            Event::Cancelled(body) => self.end(body.transfer),
-            Event::OfferProgress(body) => {
-                moved = true;
-                self.hashing = (body.bytes < body.size).then(|| (line.id.clone(), body.clone()));
-            }
+            let stalled = self.running.iter_mut().find(|running| running.transfer == body.transfer);
+            moved = stalled.is_some_and(|running| running.pace.take().is_some());
+        } else if let Event::TransferQueued(body) = &line.event {
+            self.waiting.insert(body.transfer);
+        } else if let Event::TransferCompleted(event::TransferCompleted { transfer, .. })
+        | Event::TransferFailed(event::TransferFailed { transfer, .. })
+        | Event::Cancelled(event::Cancelled { transfer }) = &line.event
+        {
+            self.end(*transfer);
+        } else if let Event::OfferProgress(body) = &line.event {
+            moved = true;
+            self.hashing = (body.bytes < body.size).then(|| (line.id.clone(), body.clone()));
+        } else if let Event::Gap(_) | Event::Bye(_) = &line.event {
             // The end of a transfer may be among the lost events, so the bars start again from nothing.
-            Event::Gap(_) | Event::Bye(_) => {
-                self.running.clear();
-                self.waiting.clear();
-                self.hashing = None;
-            }
-            _ if line.last && self.hashing.as_ref().is_some_and(|(id, _)| *id == line.id) => self.hashing = None,
-            _ => {}
+            self.running.clear();
+            self.waiting.clear();
+            self.hashing = None;
+        } else if line.last && self.hashing.as_ref().is_some_and(|(id, _)| *id == line.id) {
+            self.hashing = None;
         }
         let now = line.time.unwrap_or(Timestamp(0)).0;
         let changed = before != (self.running.len(), self.waiting.len(), self.hashing.is_some());

@@ -1,4 +1,7 @@
 //! Tab completion: command names first, then the arguments that a command takes: files, people, rooms and local paths.
+//!
+//! The line editor calls it when Tab is pressed. `cli/known.rs` keeps [`Completions`] up to date from the events of the
+//! client.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -15,8 +18,8 @@ const MAX_ENTRIES: usize = 10_000;
 pub struct Completions {
     /// Each command with a short description.
     pub commands: Vec<(String, String)>,
-    /// The names of offered files, as far as they are known.
-    pub files: Vec<String>,
+    /// The files that are offered, as far as they are known: sorted, each once.
+    pub files: Vec<Arc<str>>,
     /// Whether `files` has all offered files.
     pub all_files: bool,
     /// The names of people.
@@ -96,7 +99,7 @@ fn arguments(argument: &Argument, known: &Completions, word: &str) -> Vec<Candid
         ("offer", "files") => known.folder.as_ref().map(|folder| paths(folder, word, false)).unwrap_or_default(),
         (_, "command") => commands(known, word),
         (_, "dir") => paths(Path::new(""), word, true),
-        (_, "file" | "files") => words(known.files.iter(), word),
+        (_, "file" | "files") => files(&known.files, word),
         (_, "room") => words(known.rooms.iter(), word),
         (_, "to") if argument.option => Vec::new(),
         (_, "to" | "name" | "from" | "members" | "owner" | "with") => words(known.names.iter(), word),
@@ -115,6 +118,13 @@ fn commands(known: &Completions, word: &str) -> Vec<Candidate> {
 
 fn words<'a>(all: impl Iterator<Item = &'a String>, word: &str) -> Vec<Candidate> {
     all.filter(|w| w.starts_with(word)).filter_map(|w| candidate(w, w)).collect()
+}
+
+/// Offered files: only those are looked at that begin so, since there may be very many.
+fn files(all: &[Arc<str>], word: &str) -> Vec<Candidate> {
+    let from = all.partition_point(|file| **file < *word);
+    let matching = all.iter().skip(from).take_while(|file| file.starts_with(word));
+    matching.filter_map(|file| candidate(file, file)).collect()
 }
 
 /// The entries of a local folder: only folders, or files too.
@@ -187,7 +197,7 @@ mod tests {
         let command = |name: &str| (name.to_string(), format!("about {name}"));
         Completions {
             commands: ["get", "give", "offer", "setdir"].map(command).into(),
-            files: ["notes.txt", "my notes.txt", "it's.txt", "\u{1b}[31m"].map(String::from).into(),
+            files: ["\u{1b}[31m", "it's.txt", "my notes.txt", "notes.txt"].map(Arc::from).into(),
             names: ["nora", "erin"].map(String::from).into(),
             rooms: ["kitchen", "nursery"].map(String::from).into(),
             all_files: true,

@@ -386,8 +386,5 @@ impl Completer for Assistant {
 }
 
 fn io_error(e: ReadlineError) -> io::Error {
-    match e {
-        ReadlineError::Io(e) => e,
-        e => io::Error::other(e),
-    }
+    if let ReadlineError::Io(e) = e { e } else { io::Error::other(e) }
 }

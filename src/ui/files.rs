@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::escape::escape;
-use super::human::{listed, named};
+use super::phrases::{listed, named};
 use super::style::Style;
 use super::table::table;
 use super::units::{count, percent, size};

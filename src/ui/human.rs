@@ -1,6 +1,5 @@
 //! Renders events as text for people.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::protocol::event::{self, Event};
@@ -10,14 +9,12 @@ use crate::protocol::{At, EventLine, Presence};
 use super::escape::escape;
 use super::files;
 use super::people;
+use super::phrases::{SHOWN, listed, named, presence};
 use super::style::Style;
 use super::table::table;
 use super::transfers;
 use super::units::{count, duration, moment, rate, size};
 use super::waiting;
-
-/// The most lines of one kind that are shown of a change. Further ones are counted.
-const SHOWN: usize = 10;
 
 /// The text of [`render`], with the time and number of messages.
 pub fn render_timed(line: &EventLine, style: Style) -> String {
@@ -318,33 +315,4 @@ fn gap(body: &event::Gap, style: Style) -> String {
     let dropped = count(body.dropped, "event");
     let read = style.yellow("Read too slowly:");
     format!("{read} {dropped} dropped, told between {} and {}.\n", moment(body.from), moment(body.to))
-}
-
-/// A client's presence in one word.
-pub(super) fn presence(state: Presence) -> &'static str {
-    match state {
-        Presence::Online => "online",
-        Presence::Away => "away",
-        Presence::Offline => "offline",
-    }
-}
-
-/// An address and port in the usual notation, IPv6 in brackets.
-pub(super) fn address_and_port(address: &str, port: u16) -> String {
-    let address = escape(address);
-    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
-}
-
-/// Names in a sentence, escaped.
-pub(super) fn named(names: &[String]) -> String {
-    listed(names.iter().map(|name| escape(name)).map(Cow::into_owned), names.len())
-}
-
-/// The first items of a list in a sentence, and the number of further ones.
-pub(super) fn listed(items: impl Iterator<Item = String>, all: usize) -> String {
-    let shown: Vec<_> = items.take(SHOWN).collect();
-    match all.saturating_sub(SHOWN) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
 }

@@ -3,7 +3,7 @@
 use crate::protocol::log::{self, Level, LogEvent, LogLine};
 
 use super::escape::escape;
-use super::human::{address_and_port, named};
+use super::phrases::{address_and_port, named};
 use super::style::Style;
 use super::units::{count, duration, size};
 

@@ -5,7 +5,7 @@ use crate::protocol::types::{RoomAccess, Said};
 use crate::protocol::{EventLine, Timestamp};
 
 use super::escape::escape;
-use super::human::{named, presence};
+use super::phrases::{named, presence};
 use super::style::Style;
 use super::table::table;
 use super::units::{count, moment};
@@ -60,16 +60,15 @@ pub(super) fn private_message(body: &event::PrivateMessage, style: Style) -> Str
 /// A message as `history` shows it, with number and time. A private message is not in the history and has no number;
 /// its time is that of its arrival.
 pub(super) fn timed(line: &EventLine, style: Style) -> Option<String> {
-    let (number, sent, who, text) = match &line.event {
-        Event::Message(body) => {
-            let to = if body.to == ALL { Some(ALL) } else { None };
-            (Some(body.number), Some(body.sent), from(&body.from, to, None), &body.text)
-        }
-        Event::RoomMessage(body) => {
-            (Some(body.number), Some(body.sent), from(&body.from, None, Some(&body.room)), &body.text)
-        }
-        Event::PrivateMessage(body) => (None, line.time, format!("{}, private", escape(&body.from)), &body.text),
-        _ => return None,
+    let (number, sent, who, text) = if let Event::Message(body) = &line.event {
+        let to = if body.to == ALL { Some(ALL) } else { None };
+        (Some(body.number), Some(body.sent), from(&body.from, to, None), &body.text)
+    } else if let Event::RoomMessage(body) = &line.event {
+        (Some(body.number), Some(body.sent), from(&body.from, None, Some(&body.room)), &body.text)
+    } else if let Event::PrivateMessage(body) = &line.event {
+        (None, line.time, format!("{}, private", escape(&body.from)), &body.text)
+    } else {
+        return None;
     };
     let number = number.map(|number| format!("{number}  ")).unwrap_or_default();
     let when = style.dim(&format!("{number}{}", sent.map(moment).unwrap_or_default()));

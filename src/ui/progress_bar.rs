@@ -1,9 +1,4 @@
-//! Draws one progress bar as text, with indicatif.
-
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+//! One bar as text: the only drawing there is, wherever the bar stands in the end.
 
 use crate::protocol::Direction;
 
@@ -18,10 +13,12 @@ pub enum Glyphs {
 }
 
 impl Glyphs {
-    fn cells(self) -> &'static str {
+    fn cells(self) -> Cells {
         match self {
-            Self::Ascii => "=>-",
-            Self::Unicode => "█▉▊▋▌▍▎▏░",
+            Self::Ascii => Cells { full: '=', edge: &['>'], empty: '-' },
+            Self::Unicode => {
+                Cells { full: '█', edge: &['▉', '▊', '▋', '▌', '▍', '▎', '▏'], empty: '░' }
+            }
         }
     }
 
@@ -42,57 +39,28 @@ impl Glyphs {
     }
 }
 
-/// A bar of `columns` characters, for `part` of `whole`.
+/// What a bar is filled with. The cell between the two parts has the fullest of its glyphs first.
+struct Cells {
+    full: char,
+    edge: &'static [char],
+    empty: char,
+}
+
+/// A bar of so many columns, for so much of the whole.
 pub(super) fn progress_bar((part, whole): (u64, u64), columns: usize, glyphs: Glyphs) -> String {
-    let page = Page { text: Arc::default(), columns: u16::try_from(columns).unwrap_or(u16::MAX) };
-    let text = Arc::clone(&page.text);
-    let style = ProgressStyle::with_template(&format!("[{{bar:{}}}]", columns.saturating_sub(2)));
-    let style = style.expect("the template is well formed").progress_chars(glyphs.cells());
-    let bar = ProgressBar::with_draw_target(Some(whole), ProgressDrawTarget::term_like(Box::new(page)));
-    bar.set_style(style);
-    bar.set_position(part.min(whole));
-    text.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    bar.force_draw();
-    let drawn = std::mem::take(&mut *text.lock().unwrap_or_else(PoisonError::into_inner));
-    drawn.trim().to_owned()
-}
-
-/// A terminal in memory that keeps what indicatif draws.
-#[derive(Debug)]
-struct Page {
-    text: Arc<Mutex<String>>,
-    columns: u16,
-}
-
-impl TermLike for Page {
-    fn width(&self) -> u16 {
-        self.columns
-    }
-    fn write_str(&self, s: &str) -> io::Result<()> {
-        self.text.lock().unwrap_or_else(PoisonError::into_inner).push_str(s);
-        Ok(())
-    }
-    fn write_line(&self, s: &str) -> io::Result<()> {
-        self.write_str(s)
-    }
-    fn move_cursor_up(&self, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-    fn move_cursor_down(&self, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-    fn move_cursor_right(&self, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-    fn move_cursor_left(&self, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-    fn clear_line(&self) -> io::Result<()> {
-        Ok(())
-    }
-    fn flush(&self) -> io::Result<()> {
-        Ok(())
-    }
+    let cells = glyphs.cells();
+    let width = columns.saturating_sub(2);
+    // Of nothing, all is done. The cell at the edge has a glyph for each step between empty and full.
+    let (part, whole) = if whole == 0 { (1, 1) } else { (u128::from(part.min(whole)), u128::from(whole)) };
+    let (filled, rest) = (part * width as u128 / whole, part * width as u128 % whole);
+    let filled = filled as usize;
+    let steps = cells.edge.len() as u128;
+    let edge = cells.edge.iter().rev().nth((rest * steps / whole) as usize);
+    let edge = edge.filter(|_| part > 0 && filled < width).copied();
+    let empty = width.saturating_sub(filled + usize::from(edge.is_some()));
+    let [full, blank] =
+        [(cells.full, filled), (cells.empty, empty)].map(|(cell, times)| cell.to_string().repeat(times));
+    format!("[{full}{}{blank}]", edge.map(String::from).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -107,5 +75,8 @@ mod tests {
         assert_eq!(progress_bar((7, 0), 12, Glyphs::Ascii), "[==========]");
         assert_eq!(progress_bar((u64::MAX, u64::MAX), 12, Glyphs::Ascii), "[==========]");
         assert_eq!(progress_bar((55, 100), 12, Glyphs::Unicode), "[█████▌░░░░]");
+        assert_eq!(progress_bar((1, u64::MAX), 12, Glyphs::Unicode), "[▏░░░░░░░░░]");
+        assert_eq!(progress_bar((999, 1_000), 12, Glyphs::Unicode), "[█████████▉]");
+        assert_eq!(progress_bar((1, 2), 2, Glyphs::Ascii), "[]");
     }
 }

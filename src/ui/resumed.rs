@@ -4,22 +4,11 @@
 use std::io;
 use std::sync::Arc;
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::ExternalPrinter;
 use signal_hook::consts::SIGCONT;
 use signal_hook::iterator::Signals;
 
 use super::terminal_owner::{Owner, TerminalOwner};
-
-/// The settings of a terminal.
-pub(super) struct Mode(Termios);
-
-impl Mode {
-    /// The present settings of the terminal, if there is one.
-    pub(super) fn now() -> Option<Self> {
-        tcgetattr(io::stdin()).ok().map(Self)
-    }
-}
 
 /// Starts a thread that waits for the signal which continues a stopped program. It then sends `wake` to `printer`,
 /// which draws the prompt again.
@@ -43,8 +32,8 @@ pub(super) fn watch(
             }
             // The bars that stood above the prompt cannot be removed any more.
             state.screen.forget();
-            if let Some(Mode(mode)) = &state.mode {
-                let _ = tcsetattr(io::stdin(), OptionalActions::Drain, mode);
+            if let Some(mode) = &state.mode {
+                mode.restore();
             }
             drop(state);
             let _ = printer.print(wake.to_owned());

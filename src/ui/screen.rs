@@ -4,6 +4,9 @@
 //! The bars stand right above the prompt. To draw the prompt again, the cursor moves up by the rows of the bars and
 //! everything below is cleared; then follow new text, the bars as they are now, and the prompt. The caller must report
 //! everything that moves the prompt, and must write every returned text to the terminal in order.
+//!
+//! The editor and the printer own it together, inside the terminal's lock; output to a terminal without a prompt
+//! (`cli/client/live.rs`) has one alone. It writes nothing itself: it returns texts.
 
 use super::bars::{SharedBars, TerminalSize};
 

@@ -2,6 +2,9 @@
 //!
 //! A line goes where the prompt says under which it was typed: at `dora@hub [kitchen]> ` it is said in the kitchen,
 //! even if the hub has just answered that there is no such room. So nothing is ever said elsewhere than it looks.
+//!
+//! `cli/join.rs` hands over typed lines and sends the requests that they mean; the client's output hands over events
+//! before they are shown. Both threads share it as [`SharedTalk`].
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -147,26 +150,24 @@ impl Talk {
     /// Returns what to tell the user.
     fn heard(&mut self, line: &EventLine) -> Option<String> {
         let answers = line.id.is_some() && line.id == self.entering;
-        match &line.event {
-            Event::Welcome(welcome) => self.name.clone_from(&welcome.name),
-            Event::Error(_) if answers => self.entering = None,
-            Event::RoomJoined(joined) if answers => {
-                self.entering = None;
-                self.speaker.talk_in(Some(joined.room.clone()));
-                self.room = Some(joined.room.clone());
-                let late = format!("After this line, what you type is said in {}.", joined.room);
-                return Some(if self.awaited { entered(&format!("in {}", joined.room)) } else { late });
+        if let Event::Welcome(welcome) = &line.event {
+            self.name.clone_from(&welcome.name);
+        } else if answers && let Event::Error(_) = &line.event {
+            self.entering = None;
+        } else if answers && let Event::RoomJoined(joined) = &line.event {
+            self.entering = None;
+            self.speaker.talk_in(Some(joined.room.clone()));
+            self.room = Some(joined.room.clone());
+            let late = format!("After this line, what you type is said in {}.", joined.room);
+            return Some(if self.awaited { entered(&format!("in {}", joined.room)) } else { late });
+        } else if let Event::RoomLeft(left) = &line.event {
+            let is_left = |room: &str| NameKey::of(room) == NameKey::of(&left.room);
+            if self.speaker.room().is_some_and(is_left) {
+                self.speaker.talk_in(None);
             }
-            Event::RoomLeft(left) => {
-                let is_left = |room: &str| NameKey::of(room) == NameKey::of(&left.room);
-                if self.speaker.room().is_some_and(is_left) {
-                    self.speaker.talk_in(None);
-                }
-                if self.room.as_deref().is_some_and(is_left) {
-                    self.stop();
-                }
+            if self.room.as_deref().is_some_and(is_left) {
+                self.stop();
             }
-            _ => {}
         }
         None
     }
@@ -176,14 +177,13 @@ impl Talk {
         if self.room.is_none() && self.shown.is_none() {
             return text;
         }
-        match &line.event {
-            // Only the hint has commands to follow. The rest may quote what was typed.
-            Event::Error(_) => match text.split_once('\n') {
-                Some((message, hint)) => format!("{message}\n{}", slashed(hint)),
-                None => text,
-            },
-            Event::Waiting(_) | Event::Focused(_) | Event::Help(_) | Event::PushOffered(_) => slashed(&text),
-            _ => text,
+        if let Event::Waiting(_) | Event::Focused(_) | Event::Help(_) | Event::PushOffered(_) = &line.event {
+            return slashed(&text);
+        }
+        // Only the hint is there to be followed; the rest may hold what was typed.
+        match text.split_once('\n').filter(|_| matches!(line.event, Event::Error(_))) {
+            Some((message, hint)) => format!("{message}\n{}", slashed(hint)),
+            None => text,
         }
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use rustyline::Prompt;
 
 use super::bars::TerminalSize;
-use super::resumed::Mode;
 use super::screen::Screen;
+use super::terminal_mode::Mode;
 use super::width::rows_below;
 
 /// The present owner of the terminal.

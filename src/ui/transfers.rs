@@ -8,7 +8,7 @@ use crate::protocol::{Direction, ErrorCode};
 
 use super::escape::escape;
 use super::files::ranges;
-use super::human::listed;
+use super::phrases::listed;
 use super::style::Style;
 use super::table::table;
 use super::units::{count, duration, exact_size, percent, rate, size};
@@ -187,12 +187,10 @@ pub(super) fn stalled(body: &event::TransferStalled, style: Style) -> String {
 
 pub(super) fn source_dropped(body: &event::SourceDropped, style: Style) -> String {
     let (n, peer, gave_up, code) = (body.transfer, escape(&body.peer), style.yellow("gave up"), body.code);
-    match code {
-        // The source is suspect, even if others can provide the file.
-        ErrorCode::BadChunk | ErrorCode::PeerKeyChanged => {
-            format!("Transfer {n}: {gave_up} {peer} as a source: {} ({code})\n", escape(&body.message))
-        }
-        // If it was the last source, the answer to the request gives the reason.
-        _ => format!("Transfer {n}: {gave_up} {peer} as a source ({code}).\n"),
+    // It is not to be trusted, even if others give the rest.
+    if matches!(code, ErrorCode::BadChunk | ErrorCode::PeerKeyChanged) {
+        return format!("Transfer {n}: {gave_up} {peer} as a source: {} ({code})\n", escape(&body.message));
     }
+    // If it was the last one, the answer says why.
+    format!("Transfer {n}: {gave_up} {peer} as a source ({code}).\n")
 }

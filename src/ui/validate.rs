@@ -123,15 +123,11 @@ fn parsed(bytes: &[u8]) -> Vec<(String, String)> {
 /// The place and the text of a mistake that a schema found. For an unknown field, the place is the field itself.
 fn placed(error: &jsonschema::ValidationError<'_>) -> Vec<(String, String)> {
     let place = error.instance_path().to_string();
-    match error.kind() {
-        ValidationErrorKind::AdditionalProperties { unexpected } => unexpected
-            .iter()
-            .map(|name| {
-                (format!("{place}/{}", name.replace('~', "~0").replace('/', "~1")), "there is no such field".to_owned())
-            })
-            .collect(),
-        _ => vec![(place, error.masked_with("the value").to_string())],
-    }
+    let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() else {
+        return vec![(place, error.masked_with("the value").to_string())];
+    };
+    let pointer = |name: &String| format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"));
+    unexpected.iter().map(|name| (pointer(name), "there is no such field".to_owned())).collect()
 }
 
 fn unread(error: serde_json::Error) -> Vec<(String, String)> {

@@ -10,6 +10,7 @@ use potluck::protocol::name::NameKey;
 use potluck::protocol::record::{Loaded, Query, Record, StoredMessage};
 use potluck::protocol::wire::HubHello;
 use potluck::protocol::{EventLine, Id, PublicKey};
+use potluck::sim::Asked;
 
 use crate::given::{config, loaded, names};
 use crate::words::{PEOPLE, Vocabulary, pick};
@@ -24,6 +25,7 @@ pub struct Session {
     received: u64,
     /// Requests that have no final answer yet, and how often their number was used.
     open: BTreeMap<i64, u64>,
+    asked: Asked,
     /// It has said that it has what it does not have: answers may be missing.
     lied: bool,
 }
@@ -109,6 +111,7 @@ impl World {
                 }
                 session.received = number;
                 let line = EventLine::parse(&body).expect("events read back").expect("known words");
+                assert_eq!(session.asked.mistake_of_hub(&line), None);
                 if let (true, Some(Id::Number(id))) = (line.last, line.id) {
                     let open = session.open.get_mut(&id).unwrap_or_else(|| panic!("nobody asked {id}: {body}"));
                     *open -= 1;
@@ -205,6 +208,7 @@ impl World {
         let probe = if rng.chance(10) { r#","probe":true"# } else { "" };
         if let Some((_, session)) = self.session(who).filter(|_| n == sent + 1) {
             session.sent = n;
+            session.asked.of_hub(&body);
             if answered {
                 *session.open.entry(id).or_default() += 1;
             }

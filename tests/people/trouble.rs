@@ -123,6 +123,19 @@ fn a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing_else() {
 }
 
 #[test]
+fn a_hub_whose_disk_is_full_does_not_start_and_says_so_by_its_exit_code() {
+    let scene = Scene::default();
+    let Some(disk) = SmallDisk::mount(scene.path("hub"), "size=1m") else {
+        eprintln!("skipped: no small disk can be mounted here, which takes root");
+        return;
+    };
+    disk.fill();
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_potluck"));
+    let ended = serve.args(["serve", "--port", "0", "--data"]).arg(scene.path("hub/data")).output().unwrap();
+    assert_eq!(ended.status.code(), Some(9), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+#[test]
 fn a_database_that_is_taken_away_ends_the_hub() {
     for replaced in [false, true] {
         let scene = Scene::default();

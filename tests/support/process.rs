@@ -91,7 +91,7 @@ impl Process {
     /// Writes bytes to its standard input.
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
         let stdin = self.stdin.as_mut().expect("its input is open");
-        self.record.note("> ", bytes.as_ref());
+        self.record.written(bytes.as_ref());
         // A process that has ended reads nothing; the test notices by what it does not say.
         let _ = stdin.write_all(bytes.as_ref()).and_then(|()| stdin.flush());
     }

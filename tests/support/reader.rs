@@ -8,7 +8,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use potluck::protocol::EventLine;
 use potluck::protocol::schema::Stream;
+use potluck::sim::Asked;
 use potluck::ui::validate::Validator;
 use potluck::ui::whole::Whole;
 
@@ -28,12 +30,30 @@ pub struct Record {
     /// Every line, in the order in which it was read.
     transcript: Arc<Mutex<Vec<String>>>,
     mistakes: Arc<Mutex<Vec<String>>>,
+    /// What was asked, and the beginning of a line that has no end yet.
+    asked: Arc<Mutex<(Asked, Vec<u8>)>>,
     killed: Arc<AtomicBool>,
 }
 
 impl Record {
     pub fn note(&self, mark: &str, bytes: &[u8]) {
         self.transcript.lock().unwrap().push(format!("{mark}{}", shorten(bytes)));
+    }
+
+    /// Notes what is written to the process.
+    pub fn written(&self, bytes: &[u8]) {
+        self.note("> ", bytes);
+        let (asked, line) = &mut *self.asked.lock().unwrap();
+        line.extend_from_slice(bytes);
+        while let Some(end) = line.iter().position(|byte| *byte == b'\n') {
+            asked.by_user(&line.drain(..=end).collect::<Vec<u8>>());
+        }
+    }
+
+    /// What is wrong with an answer, by the row of its request.
+    fn wrong_answer(&self, line: &[u8]) -> Option<String> {
+        let line = EventLine::parse(std::str::from_utf8(line).ok()?).ok()??;
+        self.asked.lock().unwrap().0.mistake(&line)
     }
 
     pub fn transcript(&self) -> String {
@@ -87,6 +107,9 @@ fn read(stdout: impl Read, face: Face, sender: &Sender<String>, record: &Record)
         }
         if number == 1 && face == EVENTS && line.starts_with(br#"{"event":"ready""#) {
             session = Some(Whole::default());
+        }
+        if let Some(wrong) = record.wrong_answer(&line).filter(|_| session.is_some()) {
+            record.mistake(number, wrong);
         }
         if let Some(session) = &mut session {
             session.hear(number, &line).into_iter().for_each(|mistake| record.mistake(number, mistake));

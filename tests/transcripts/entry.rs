@@ -101,6 +101,19 @@ pages! {
         scene.says(ben, r#"{"id":3,"request":"who","since":-1}"#);
     };
 
+    "whois" whois |scene| {
+        let (anna, ben) = scene.anna_and_ben();
+        scene.says(anna, "whois");
+        scene.says(anna, "whois BEN");
+        scene.says(ben, r#"{"id":1,"request":"whois","name":"anna"}"#);
+        scene.note("who has left is shown as they left");
+        scene.says(anna, "quit");
+        scene.says(ben, r#"{"id":2,"request":"whois","name":"anna"}"#);
+        scene.says(ben, r#"{"id":3,"request":"whois","name":"zoe"}"#);
+        scene.says(ben, r#"{"id":4,"request":"dereg"}"#);
+        scene.says(ben, r#"{"id":5,"request":"whois"}"#);
+    };
+
     "wait" wait |scene| {
         let (anna, ben) = scene.anna_and_ben();
         scene.types(ben, r#"{"id":1,"request":"offer","files":["plan.txt","notes.txt"]}"#);

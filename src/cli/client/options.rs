@@ -20,7 +20,7 @@ use crate::io::fs::{check_dir, check_target};
 use crate::io::state::home::Home;
 use crate::protocol::cause;
 use crate::protocol::invite::INVITE_BYTES;
-use crate::protocol::limits::{MAX_TRANSFERS, PASSWORD_BYTES};
+use crate::protocol::limits::MAX_TRANSFERS;
 use crate::protocol::name::{NameKey, check_person};
 use crate::protocol::types::Password;
 use crate::protocol::{ErrorCode, Failure, JoinLink, OnConflict, PublicKey, TransportChoice};
@@ -63,10 +63,10 @@ pub(in crate::cli) struct ClientArgs {
     /// What to do if a downloaded file's name exists.
     #[arg(long, value_enum, value_name = "WHAT", default_value = "fail")]
     on_conflict: OnConflict,
-    /// Send files no faster than so many bytes a second in all, such as 500k, 10M or 2MiB.
+    /// Send files no faster than this many bytes a second in all, such as 500k, 10M or 2MiB.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     up: Option<u64>,
-    /// Fetch files no faster than so many bytes a second in all.
+    /// Fetch files no faster than this many bytes a second in all.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     down: Option<u64>,
     /// How many files or folders are fetched at once; others are queued.
@@ -166,11 +166,8 @@ impl ClientArgs {
             }
             Some(file) => secret_line(file, "password", "Use --password instead.")?,
         };
-        match text.len() {
-            0 => Err(bad("The password is empty.")),
-            1..=PASSWORD_BYTES => Ok(Some(Password(text))),
-            _ => Err(bad(format!("A password has at most {PASSWORD_BYTES} bytes."))),
-        }
+        let password = Password(text);
+        password.check().map(|()| Some(password))
     }
 
     /// The hub's address, with the invite if there is one.

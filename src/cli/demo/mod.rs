@@ -52,7 +52,7 @@ impl Stop {
 }
 
 impl Demo {
-    /// Runs the subcommand.
+    /// Runs the subcommand, and returns the exit code of the program.
     pub fn run(&self) -> ExitCode {
         match self.play() {
             Ok(()) => ExitCode::SUCCESS,

@@ -1,14 +1,17 @@
 //! What clients ask: each request is paced, put in its turn, and passed to the part that answers it.
 
+use super::cx::Cx;
 use super::feeds::proposing;
 use super::files::pages;
 use super::state::Proposal;
 use super::{Hub, PeerId, people, pings, pushes, rooms, roster};
 use crate::core::link::LinkFault;
 use crate::core::time::Time;
-use crate::protocol::request::HubRequest;
+use crate::protocol::line::pointer_at;
+use crate::protocol::name::NameKey;
+use crate::protocol::request::{self, HubRequest};
 use crate::protocol::wire::Ask;
-use crate::protocol::{ErrorCode, Event, Failure, Id, Request};
+use crate::protocol::{ErrorCode, Event, Failure, Id, Request, Timestamp, event};
 
 /// Number of people or rooms that a handler may go through for the price of one simple request.
 const FOR_ONE: usize = 100;
@@ -107,6 +110,7 @@ impl Hub {
                 true => later(cx.sync(id, request_id)),
                 false => Ok(Some(pages::roster_page(cx, id, request.after))),
             },
+            HubRequest::Whois(request) => whois(cx, id, &request).map(Some),
             HubRequest::Withdraw(request) => self.files.withdraw(cx, id, request).map(Some),
             HubRequest::Get(request) if request.file.ends_with('/') => {
                 self.files.locate_folder(cx, id, request_id, request)
@@ -147,6 +151,9 @@ impl Hub {
         let many = |count: usize| u32::try_from(1 + count / FOR_ONE).unwrap_or(u32::MAX);
         match request {
             HubRequest::Status(_) => many(self.base.sessions.visits.len()),
+            HubRequest::Whois(_) => {
+                many(self.base.sessions.visits.departed_len() + self.base.journal.state.visits().len())
+            }
             HubRequest::Who(who) if who.since.is_some() => {
                 let state = &self.base.journal.state;
                 many(state.roster().len() + self.base.sessions.visits.departed_len() + state.visits().len())
@@ -214,4 +221,17 @@ impl Hub {
         let Some(peer) = self.base.sessions.get(id) else { return false };
         !peer.past.is_being_recalled() && peer.exchange.has_room(peer.link.unacked_bytes())
     }
+}
+
+/// Shows one person: as they are here, or as they have left.
+fn whois(cx: &Cx<'_>, id: PeerId, request: &request::Whois) -> Result<Event, Failure> {
+    let (me, state) = (cx.sessions.me(id)?.name_key, &cx.journal.state);
+    let other = request.name.as_deref().filter(|name| NameKey::of(name) != me);
+    let key = other.map_or_else(|| Ok(me.clone()), |name| state.other(&me, name, "/name"))?;
+    let name = state.names().shown(&key);
+    let gone = || cx.sessions.visits.departed_since(Timestamp(i64::MIN), state.visits().iter()).remove(&key);
+    let Some(client) = state.roster().get(&name).cloned().or_else(gone) else {
+        return Err(Failure::new(ErrorCode::NotOnline, format!("{name} is not there.")).at(pointer_at("/name")));
+    };
+    Ok(event::Roster { revision: state.revision(), clients: vec![client], next: None }.into())
 }

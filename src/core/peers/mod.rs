@@ -10,6 +10,10 @@
 //!
 //! The machine does not know whom our user blocks, so it cannot reveal that: it acknowledges everybody's texts alike.
 //! The session decides what the user is told.
+//!
+//! [`Session`](super::Session) owns the machine. The driver's connections and lines go in as [`PeerInput`], the user's
+//! requests as calls; [`PeerOutput`] comes out for the driver, and [`PeerEvent`] for the session. Each person is looked
+//! up in the roster that the caller passes.
 
 mod events;
 mod link_end;

@@ -28,25 +28,36 @@ impl Session {
     /// Handles an event that the hub tells everybody. Other events are not the hub's to tell: a `bye`, for example, is
     /// ours.
     fn told(&mut self, now: Time, event: Event) {
-        match &event {
-            Event::TableUpdated(_) => return self.table_updated(now, event),
-            Event::TableUnfollowed(_) => self.replica.unfollow_table(),
-            Event::RosterUpdated(_) => return self.roster_updated(now, event),
-            Event::Introduced(introduced) => {
-                let keys = self.replica.meet(&introduced.client);
-                return self.people_changed(now, std::slice::from_ref(&introduced.client), keys);
-            }
-            Event::Message(event::Message { number, .. })
-            | Event::RoomMessage(event::RoomMessage { number, .. })
-            | Event::Withheld(event::Withheld { number }) => return self.heard(now, *number, event),
-            Event::CaughtUp(caught_up) => return self.inbox.caught_up(caught_up.number, self.ending.is_leaving()),
-            Event::MessageDelivered(_) | Event::RoomChanged(_) => {
-                return self.inbox.tell_unless_held(now, &mut self.cx, event);
-            }
-            Event::Blocks(blocks) => return self.inbox.set_blocked(&blocks.names),
-            _ => return self.told_of_files(now, event),
+        if let Event::TableUpdated(_) = &event {
+            self.table_updated(now, event);
+        } else if let Event::TableUnfollowed(_) = &event {
+            self.replica.unfollow_table();
+            self.cx.tell(now, event);
+        } else if let Event::RosterUpdated(update) = event {
+            self.roster_updated(now, update);
+        } else if let Event::Introduced(introduced) = &event {
+            let keys = self.replica.meet(&introduced.client);
+            self.people_changed(now, std::slice::from_ref(&introduced.client), keys);
+        } else {
+            self.told_of_messages(now, event);
         }
-        self.cx.tell(now, event);
+    }
+
+    fn told_of_messages(&mut self, now: Time, event: Event) {
+        if let Event::Message(event::Message { number, .. })
+        | Event::RoomMessage(event::RoomMessage { number, .. })
+        | Event::Withheld(event::Withheld { number }) = &event
+        {
+            self.heard(now, *number, event);
+        } else if let Event::CaughtUp(caught_up) = &event {
+            self.inbox.caught_up(caught_up.number, self.ending.is_leaving());
+        } else if let Event::MessageDelivered(_) | Event::RoomChanged(_) = &event {
+            self.inbox.tell_unless_held(now, &mut self.cx, event);
+        } else if let Event::Blocks(blocks) = &event {
+            self.inbox.set_blocked(&blocks.names);
+        } else {
+            self.told_of_files(now, event);
+        }
     }
 
     /// Handles a message from somebody.
@@ -71,8 +82,7 @@ impl Session {
         self.cx.tell(now, event);
     }
 
-    fn roster_updated(&mut self, now: Time, event: Event) {
-        let Event::RosterUpdated(mut update) = event else { return };
+    fn roster_updated(&mut self, now: Time, mut update: event::RosterUpdated) {
         let keys = self.replica.update_roster(&update);
         self.people_changed(now, &update.clients, keys);
         self.cx.registration.mark_ourselves(&mut update.clients);
@@ -93,13 +103,16 @@ impl Session {
     }
 
     fn told_of_files(&mut self, now: Time, event: Event) {
-        match event {
-            Event::SourcesUpdated(update) => self.transfers.sources_updated(&mut self.cx, update),
-            Event::Stored(stored) => self.offers.stored(now, &mut self.cx, stored),
-            Event::PushOffered(offered) => self.transfers.push_offered(now, &mut self.cx, offered),
-            Event::PushGone(gone) => self.transfers.push_gone(now, &mut self.cx, gone),
-            Event::PushAnswered(answer) => self.transfers.push_answered(now, &mut self.cx, answer),
-            _ => {}
+        if let Event::SourcesUpdated(update) = event {
+            self.transfers.sources_updated(&mut self.cx, update);
+        } else if let Event::Stored(stored) = event {
+            self.offers.stored(now, &mut self.cx, stored);
+        } else if let Event::PushOffered(offered) = event {
+            self.transfers.push_offered(now, &mut self.cx, offered);
+        } else if let Event::PushGone(gone) = event {
+            self.transfers.push_gone(now, &mut self.cx, gone);
+        } else if let Event::PushAnswered(answer) = event {
+            self.transfers.push_answered(now, &mut self.cx, answer);
         }
     }
 
@@ -293,19 +306,13 @@ impl Session {
 
 /// The contents of a `publish`.
 fn published(ask: Ask) -> Vec<Content> {
-    match ask {
-        Ask::Publish(publish) => publish.publish,
-        _ => Vec::new(),
-    }
+    if let Ask::Publish(publish) = ask { publish.publish } else { Vec::new() }
 }
 
 /// The failure that an unexpected answer means.
 fn refusal(event: Event) -> Failure {
-    match event {
-        Event::Error(error) => error.into(),
-        other => {
-            let message = format!("The hub's answer does not fit: {}.", other.name());
-            Failure::new(ErrorCode::WrongProtocol, message)
-        }
+    if let Event::Error(error) = event {
+        return error.into();
     }
+    Failure::new(ErrorCode::WrongProtocol, format!("The hub's answer does not fit: {}.", event.name()))
 }

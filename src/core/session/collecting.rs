@@ -26,11 +26,10 @@ pub(super) struct ListedFolder {
 pub(super) fn is_paged(origin: &Origin, replica: &Replica) -> bool {
     match origin {
         Origin::Page(_) => true,
-        Origin::User(pending) => match &pending.request {
-            Request::List(_) => !replica.follows_table(),
-            Request::Who(who) => who.since.is_none() && !replica.follows_roster(),
-            _ => false,
-        },
+        Origin::User(pending) => {
+            let lists = matches!(pending.request, Request::List(_)) && !replica.follows_table();
+            lists || matches!(&pending.request, Request::Who(who) if who.since.is_none() && !replica.follows_roster())
+        }
         Origin::Enter | Origin::Return | Origin::OfferAgain | Origin::Offer(_) => false,
         Origin::Change | Origin::Push(_) | Origin::Forgotten | Origin::Goodbye => false,
     }
@@ -41,22 +40,22 @@ impl Context {
     fn table_page(&mut self, now: Time, mut so_far: PagedAnswer, page: event::TablePage) -> Option<ListedFolder> {
         let event::TablePage { revision, changed, mut offers, next } = page;
         offers.iter_mut().for_each(|offer| self.uplink.set_hub_address(offer));
-        match so_far.pending.request.clone() {
-            Request::List(list) => {
-                if so_far.fits(revision, changed) {
-                    self.list_page(now, so_far, list, offers, next);
-                } else if so_far.again < AGAIN {
-                    self.ask_page(now, so_far.pending.request.clone(), so_far.begin_anew());
-                } else {
-                    let next = so_far.offers.last().map(|last| format!("{}/{}", last.file, last.owner));
-                    self.listed(now, so_far, next.or(list.after));
-                }
-            }
-            Request::Get(get) => {
-                so_far.offers.append(&mut offers);
-                return self.folder_page(now, so_far, get, next);
-            }
-            _ => self.refuse_page(now, so_far.pending.id, "table-page"),
+        let request = so_far.pending.request.clone();
+        if let Request::Get(get) = request {
+            so_far.offers.append(&mut offers);
+            return self.folder_page(now, so_far, get, next);
+        }
+        let Request::List(list) = request else {
+            self.refuse_page(now, so_far.pending.id, "table-page");
+            return None;
+        };
+        if so_far.fits(revision, changed) {
+            self.list_page(now, so_far, list, offers, next);
+        } else if so_far.again < AGAIN {
+            self.ask_page(now, so_far.pending.request.clone(), so_far.begin_anew());
+        } else {
+            let next = so_far.offers.last().map(|last| format!("{}/{}", last.file, last.owner));
+            self.listed(now, so_far, next.or(list.after));
         }
         None
     }
@@ -173,12 +172,17 @@ impl Context {
     /// Takes a page, and asks for the next one or answers the request. Returns the folder, if one was asked for and all
     /// of it is there.
     pub(super) fn page_answered(&mut self, now: Time, so_far: PagedAnswer, event: Event) -> Option<ListedFolder> {
-        match event {
-            Event::TablePage(page) => return self.table_page(now, so_far, page),
-            Event::RosterPage(page) => self.roster_page(now, so_far, page),
-            Event::Found(found) => self.found(now, so_far, found),
-            Event::Error(error) => self.refuse(now, so_far.pending.id, error.into()),
-            other => self.refuse_page(now, so_far.pending.id, other.name()),
+        if let Event::TablePage(page) = event {
+            return self.table_page(now, so_far, page);
+        }
+        if let Event::RosterPage(page) = event {
+            self.roster_page(now, so_far, page);
+        } else if let Event::Found(found) = event {
+            self.found(now, so_far, found);
+        } else if let Event::Error(error) = event {
+            self.refuse(now, so_far.pending.id, error.into());
+        } else {
+            self.refuse_page(now, so_far.pending.id, event.name());
         }
         None
     }

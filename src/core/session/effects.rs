@@ -3,6 +3,9 @@
 //! An answer is never dropped, so a request may start only if there is room for its answer. Only the driver knows how
 //! much is unread; this adds up everything told since the driver's last report. The sum is never too low, and the
 //! driver corrects it when that matters ([`Session::waits_for_reader`](super::Session::waits_for_reader)).
+//!
+//! Every part of the session adds to it, by way of the `Context`; [`Session::poll`](super::Session::poll) takes outputs
+//! from the front.
 
 use std::collections::{BTreeMap, VecDeque};
 

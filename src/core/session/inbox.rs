@@ -1,5 +1,10 @@
 //! Messages from others. Each is told once and in order, and confirmed to the hub once it has been written to the user.
 //! In `focus`, the user hears one room, and all other messages are held back.
+//!
+//! The session hands it the messages that arrive from the hub, and the driver's reports of what was written. It tells
+//! the user through the `Context`, confirms to the hub, and has the driver store what was shown. It promises that each
+//! message is told at most once on this machine, even after a restart, and that none is confirmed before it was
+//! written.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -202,12 +207,10 @@ impl Inbox {
     pub(super) fn tell_unless_held(&mut self, now: Time, cx: &mut Context, event: Event) {
         let number = number_of(&event);
         let Some(focus) = &mut self.focus else { return self.tell_message(now, cx, event) };
-        let of_room = match &event {
-            Event::RoomMessage(said) => said.room == focus.room,
-            Event::RoomChanged(changed) => changed.room == focus.room,
-            _ => false,
-        };
-        if of_room {
+        if let Event::RoomMessage(event::RoomMessage { room, .. }) | Event::RoomChanged(event::RoomChanged { room, .. }) =
+            &event
+            && *room == focus.room
+        {
             return self.tell_message(now, cx, event);
         }
         self.missing.extend(number);
@@ -268,19 +271,17 @@ impl Inbox {
 
 /// The hub's number of a message, if this is one. `withheld` stands for the message of somebody who is blocked.
 pub fn number_of(event: &Event) -> Option<u64> {
-    match event {
-        Event::Message(message) => Some(message.number),
-        Event::RoomMessage(message) => Some(message.number),
-        Event::Withheld(message) => Some(message.number).filter(|number| *number > 0),
-        _ => None,
+    if let Event::Withheld(message) = event {
+        return Some(message.number).filter(|number| *number > 0);
     }
+    let (Event::Message(event::Message { number, .. }) | Event::RoomMessage(event::RoomMessage { number, .. })) = event
+    else {
+        return None;
+    };
+    Some(*number)
 }
 
 /// Whether this is a private message, or stands for one of somebody who is blocked.
 pub fn is_private(event: &Event) -> bool {
-    match event {
-        Event::PrivateMessage(_) => true,
-        Event::Withheld(message) => message.number == 0,
-        _ => false,
-    }
+    matches!(event, Event::PrivateMessage(_) | Event::Withheld(event::Withheld { number: 0 }))
 }

@@ -263,19 +263,20 @@ impl Session {
 
     fn enqueue(&mut self, now: Time, line: RequestLine, number: Option<u64>, bytes: usize) {
         let pending = Pending::new(RequestId { id: line.id, line: number }, line.request, bytes);
-        match &pending.request {
-            // It must not wait for what it is meant to end.
-            Request::Quit(quit) if quit.now => self.quit_now(now, pending.id),
-            _ if self.is_quitting() => self.enqueue_after_quit(pending),
-            Request::Quit(_) => {
-                if self.cx.uplink.is_lost() {
-                    self.give_up_on_hub(now);
-                }
-                self.ending.want(now);
-                self.queue.push(Waiting::Request(pending));
-            }
-            _ => self.queue.push(Waiting::Request(pending)),
+        // It must not wait for what it is meant to end.
+        if matches!(&pending.request, Request::Quit(quit) if quit.now) {
+            return self.quit_now(now, pending.id);
         }
+        if self.is_quitting() {
+            return self.enqueue_after_quit(pending);
+        }
+        if let Request::Quit(_) = &pending.request {
+            if self.cx.uplink.is_lost() {
+                self.give_up_on_hub(now);
+            }
+            self.ending.want(now);
+        }
+        self.queue.push(Waiting::Request(pending));
     }
 }
 

@@ -75,13 +75,13 @@ impl Pending {
     pub(super) fn failed(&self, failure: Failure) -> Failure {
         match (failure.code, &failure.hint) {
             (ErrorCode::Interrupted, None) if self.starts_a_transfer() => {
-                let failure = match &self.request {
-                    // Says which one, since several may have been under way.
-                    Request::Get(get) if failure == ErrorCode::Interrupted.into() => {
-                        Failure::new(ErrorCode::Interrupted, format!("{} was broken off.", get.file))
-                    }
-                    _ => failure,
-                };
+                let mut failure = failure;
+                // Says which one, since several may have been under way.
+                if let Request::Get(get) = &self.request
+                    && failure == ErrorCode::Interrupted.into()
+                {
+                    failure = Failure::new(ErrorCode::Interrupted, format!("{} was broken off.", get.file));
+                }
                 failure.hint("`get` again goes on from what is there.")
             }
             _ => failure,

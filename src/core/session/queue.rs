@@ -1,4 +1,7 @@
 //! The queue of requests that have not started, and the request that the driver works on as a task.
+//!
+//! The session appends each request that arrives, takes those that `turns` lets start, and gives one at a time to the
+//! driver as a task (hashing, checking a folder).
 
 use std::collections::VecDeque;
 

@@ -59,31 +59,49 @@ impl Session {
 
     /// Refuses a request that the hub would refuse in any case.
     pub(super) fn check(&self, asked: &Request) -> Result<(), Failure> {
-        match asked {
-            Request::Rereg(_) => match (self.cx.registration.name(), self.cx.registration.parted()) {
-                (Some(name), _) => {
-                    Err(Failure::new(ErrorCode::AlreadyRegistered, format!("You are registered as {name}.")))
-                }
-                (None, Some(_)) => Ok(()),
-                (None, None) => Err(ErrorCode::NotRegistered.into()),
-            },
-            Request::Dereg(request::Dereg { name: Some(name) }) => self.check_own_name(name),
-            Request::Get(get) => check_get(get),
-            Request::List(request::List { after: Some(after), .. }) => check_place(after),
-            Request::Chunks(chunks) => check_file(&chunks.file).map_err(|failure| failure.at(pointer_at("/file"))),
-            Request::Accept(request::Accept { push, to, .. }) => {
-                self.transfers.check_answer(*push)?;
-                to.as_ref().map_or(Ok(()), |to| check_file(to).map_err(|failure| failure.at(pointer_at("/to"))))
+        if let Request::Rereg(_) = asked {
+            return self.check_rereg();
+        }
+        if let Request::Dereg(request::Dereg { name: Some(name) }) = asked {
+            return self.check_own_name(name);
+        }
+        if let Request::Get(get) = asked {
+            return check_get(get);
+        }
+        if let Request::List(request::List { after: Some(after), .. }) = asked {
+            return check_place(after);
+        }
+        if let Request::Chunks(chunks) = asked {
+            return check_file(&chunks.file).map_err(|failure| failure.at(pointer_at("/file")));
+        }
+        if let Request::Accept(request::Accept { push, .. }) | Request::Decline(request::Decline { push }) = asked {
+            self.transfers.check_answer(*push)?;
+        }
+        if let Request::Accept(request::Accept { to: Some(to), .. }) = asked {
+            return check_file(to).map_err(|failure| failure.at(pointer_at("/to")));
+        }
+        if let Request::Withdraw(withdraw) = asked {
+            return request::check_count(&withdraw.files);
+        }
+        if let Request::Message(request::Message { text, .. })
+        | Request::Broadcast(request::Broadcast { text })
+        | Request::Say(request::Say { text, .. }) = asked
+        {
+            return check_text(text);
+        }
+        if let Request::History(request::History { since: Some(since), .. }) = asked {
+            return When::parse(since).map(drop).map_err(|failure| failure.at(pointer_at("/since")));
+        }
+        Ok(())
+    }
+
+    fn check_rereg(&self) -> Result<(), Failure> {
+        match (self.cx.registration.name(), self.cx.registration.parted()) {
+            (Some(name), _) => {
+                Err(Failure::new(ErrorCode::AlreadyRegistered, format!("You are registered as {name}.")))
             }
-            Request::Decline(request::Decline { push }) => self.transfers.check_answer(*push),
-            Request::Withdraw(withdraw) => request::check_count(&withdraw.files),
-            Request::Message(request::Message { text, .. })
-            | Request::Broadcast(request::Broadcast { text })
-            | Request::Say(request::Say { text, .. }) => check_text(text),
-            Request::History(request::History { since: Some(since), .. }) => {
-                When::parse(since).map(drop).map_err(|failure| failure.at(pointer_at("/since")))
-            }
-            _ => Ok(()),
+            (None, Some(_)) => Ok(()),
+            (None, None) => Err(ErrorCode::NotRegistered.into()),
         }
     }
 
@@ -233,14 +251,13 @@ impl Session {
     /// Takes a request that was written after a `quit`: transfers can still be listed and cancelled, all else is
     /// refused.
     pub(super) fn enqueue_after_quit(&mut self, pending: Pending) {
-        let waiting = match pending.request {
-            Request::Cancel(_) | Request::Transfers(_) if !self.ending.is_leaving() => Waiting::Request(pending),
-            _ => {
-                let failure = Failure::new(ErrorCode::Interrupted, "You are leaving: `quit` was asked before it.");
-                Waiting::Bad(pending.id, failure.hint("Ask before `quit`, or join again."))
-            }
-        };
-        self.queue.push(waiting);
+        let is_of_transfers = matches!(pending.request, Request::Cancel(_) | Request::Transfers(_));
+        self.queue.push(if is_of_transfers && !self.ending.is_leaving() {
+            Waiting::Request(pending)
+        } else {
+            let failure = Failure::new(ErrorCode::Interrupted, "You are leaving: `quit` was asked before it.");
+            Waiting::Bad(pending.id, failure.hint("Ask before `quit`, or join again."))
+        });
     }
 
     /// Whether the driver may hand over more requests; otherwise they wait at their source.

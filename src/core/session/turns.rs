@@ -1,5 +1,7 @@
 //! Decides when a request may start. Requests start in the order in which they were written, unless one may pass
 //! another; not faster than their answers are read; and not more at once than the hub accepts.
+//!
+//! It only looks at the parts of the session and returns a place in the queue; `requests` then starts that request.
 
 use std::collections::BTreeSet;
 
@@ -68,10 +70,10 @@ fn may_start(session: &Session, head: &Waiting) -> bool {
     }
     match head.start() {
         Start::Request(Starts::Passed) => {
-            let holds_up = |origin: &Origin| match origin {
-                // A large offer goes in pieces, and what comes after it sees all of it.
-                Origin::Offer(offer) => offer.goes_on(),
-                origin => origin.is_registration() || is_paged(origin, &session.replica),
+            // A large offer goes in pieces, and what comes after it sees all of it.
+            let holds_up = |origin: &Origin| {
+                let goes_on = matches!(origin, Origin::Offer(offer) if offer.goes_on());
+                goes_on || origin.is_registration() || is_paged(origin, &session.replica)
             };
             let held_up = uplink.asks().origins().any(holds_up);
             uplink.takes_requests() && free && uplink.may_ask_more(fail_fast) && !held_up

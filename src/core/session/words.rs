@@ -18,12 +18,12 @@ use crate::protocol::{Content, ContentHash, EventLine, Failure, Follows, PublicK
 /// Whose pushes are accepted without asking.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum AcceptFrom {
-    /// Nobody's.
+    /// No pushes are accepted without asking.
     #[default]
     Nobody,
-    /// These people's.
+    /// Pushes of these people are.
     Names(Vec<String>),
-    /// Everybody's.
+    /// All pushes are.
     All,
 }
 
@@ -181,7 +181,7 @@ pub enum Output {
     Fetch(u64, Arc<FetchPlan>),
     /// Further sources of a content that is being fetched, or sources that have more of it now.
     Sources(u64, Vec<Source>),
-    /// Stop fetching.
+    /// Stop the download of this number; what has arrived is kept.
     CancelFetch(u64),
     /// Stop the upload of this number, which is the driver's.
     CancelUpload(u64),

@@ -268,10 +268,9 @@ impl Work<'_> {
                 return Err(ErrorCode::Interrupted.into());
             }
             let piece = &mut buffer[..(range.end - range.start).min(BUFFER as u64) as usize];
-            self.file.read_exact_at(piece, range.start).map_err(|e| match e.kind() {
-                std::io::ErrorKind::UnexpectedEof => changed(),
-                _ => unreadable(&e),
-            })?;
+            self.file
+                .read_exact_at(piece, range.start)
+                .map_err(|e| if e.kind() == std::io::ErrorKind::UnexpectedEof { changed() } else { unreadable(&e) })?;
             hasher.update(piece);
             range.start += piece.len() as u64;
             progress(self.hashed.fetch_add(piece.len() as u64, Ordering::Relaxed) + piece.len() as u64);

@@ -235,11 +235,6 @@ impl ContentStore {
         self.0.peers_changed.notify_all();
     }
 
-    /// The name of a peer that may fetch.
-    pub(in crate::io) fn peer(&self, key: &PublicKey) -> Option<String> {
-        self.lock().peers.get(key).cloned()
-    }
-
     /// The file with this content, preferably under this name, or what is for this peer alone; otherwise what was
     /// fetched of it, if possible with all of these ranges.
     pub(in crate::io) fn find(

@@ -1,5 +1,9 @@
 //! Standard output, or another sink that may be slow. Events wait in an [`Outbox`] until a thread writes them or a
 //! reader polls them. Pushing an event never waits for the reader.
+//!
+//! Whoever tells events pushes them (`queued.rs` by their class); the other end is a thread with a [`Render`], or the
+//! library's `Events`, which polls. Answers are always kept, facts may be dropped and counted in a gap, states are
+//! merged.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -17,11 +17,12 @@ impl Queued for LogLine {
     }
 
     fn bytes(&self) -> usize {
-        512 + match &self.event {
-            LogEvent::OffersAdded(log::OffersAdded { files, .. })
-            | LogEvent::OffersRemoved(log::OffersRemoved { files, .. }) => 64 * files.len(),
-            _ => 0,
-        }
+        let (LogEvent::OffersAdded(log::OffersAdded { files, .. })
+        | LogEvent::OffersRemoved(log::OffersRemoved { files, .. })) = &self.event
+        else {
+            return 512;
+        };
+        512 + 64 * files.len()
     }
 }
 

@@ -17,16 +17,18 @@ const NEIGHBOURS: usize = 10_000;
 /// `no-such-dir`, with a hint if a sibling has nearly the same name; `not-a-dir`, or `not-readable`.
 pub fn check_dir(dir: &Path) -> Result<PathBuf, Failure> {
     let shown = dir.display();
-    let full = dir.canonicalize().map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => {
+    let full = dir.canonicalize().map_err(|e| {
+        if e.kind() == io::ErrorKind::NotFound {
             let failure = Failure::new(ErrorCode::NoSuchDir, format!("There is no folder {shown}."));
-            match near(dir) {
+            return match near(dir) {
                 Some(meant) => failure.hint(format!("Did you mean `{}`?", meant.display())),
                 None => failure,
-            }
+            };
         }
-        io::ErrorKind::NotADirectory => not_a_dir(dir),
-        _ => Failure::new(ErrorCode::NotReadable, format!("The folder {shown} cannot be read: {}.", cause::of_io(&e))),
+        if e.kind() == io::ErrorKind::NotADirectory {
+            return not_a_dir(dir);
+        }
+        Failure::new(ErrorCode::NotReadable, format!("The folder {shown} cannot be read: {}.", cause::of_io(&e)))
     })?;
     if !full.is_dir() {
         return Err(not_a_dir(dir));

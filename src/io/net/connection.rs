@@ -1,4 +1,7 @@
 //! Runs one connection of a link: reads its lines, and writes all waiting frames in one write.
+//!
+//! The drivers of hub and client start it for every connection: lines that arrive go to their mailbox, and what the
+//! machines send is put into an [`Outgoing`].
 
 use std::sync::{Arc, Mutex, PoisonError};
 

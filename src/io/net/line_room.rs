@@ -5,6 +5,10 @@
 //! a share of either. A connection without a permit waits in turn, and is not read meanwhile. A permit is held until the
 //! line has been handled, and the line must arrive within a time. A connection that needs a larger permit keeps its
 //! smaller one until it has that; those that hold the largest wait for nobody, so there is no deadlock.
+//!
+//! A hub has one [`LineRoom`] for all its connections, a client one for its hub and one for direct connections.
+//! `connection.rs` asks for a permit before it reads the rest of a long line; the permit travels with the [`Line`] to
+//! the machine that handles it.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

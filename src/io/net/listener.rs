@@ -237,10 +237,8 @@ fn socket(address: SocketAddr, kind: Type) -> io::Result<Socket> {
 }
 
 fn bind_failure(address: SocketAddr, error: &io::Error) -> Failure {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => Failure::new(ErrorCode::PortInUse, format!("The port of {address} is in use.")),
-        _ => {
-            Failure::new(ErrorCode::BadConfig, format!("Potluck cannot listen on {address}: {}.", cause::of_io(error)))
-        }
+    if error.kind() == io::ErrorKind::AddrInUse {
+        return Failure::new(ErrorCode::PortInUse, format!("The port of {address} is in use."));
     }
+    Failure::new(ErrorCode::BadConfig, format!("Potluck cannot listen on {address}: {}.", cause::of_io(error)))
 }

@@ -5,6 +5,8 @@
 //! *grace*: the time that an honest handshake needs at a hub to which thousands connect at once. Until then the newcomer
 //! waits (if all room is taken) or is turned away (if its own network has used up its share). A port that few honest peers
 //! use has no grace, so that nobody can make a newcomer wait. A handshake that has succeeded never yields.
+//!
+//! `listener.rs` has one of these for each transport, and starts a handshake only with a slot from it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;

@@ -170,6 +170,7 @@ async fn probe(address: SocketAddr) -> io::Result<Infallible> {
 }
 
 /// Whether the other side speaks QUIC but not our protocol.
+#[allow(clippy::wildcard_enum_match_arm, reason = "a library has more causes than matter here")]
 fn is_other_protocol(error: &ConnectionError) -> bool {
     let no_alpn = quinn::TransportErrorCode::crypto(AlertDescription::NoApplicationProtocol.into());
     match error {

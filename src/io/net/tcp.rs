@@ -56,6 +56,7 @@ fn conn(stream: TlsStream<TcpStream>, limit: usize) -> Option<Conn> {
 }
 
 /// Whether the other side does not speak our protocol.
+#[allow(clippy::wildcard_enum_match_arm, reason = "a library has more causes than matter here")]
 fn is_other_protocol(error: &rustls::Error) -> bool {
     use rustls::Error::{AlertReceived, InvalidMessage, NoApplicationProtocol, PeerIncompatible};
     let alerts = [

@@ -95,6 +95,7 @@ pub fn key_from_certificates(shown: &[CertificateDer<'_>]) -> Option<PublicKey> 
 }
 
 /// Why a handshake or a connection failed, as the end of a sentence.
+#[allow(clippy::wildcard_enum_match_arm, reason = "a library has more causes than matter here")]
 pub fn cause(error: &Error) -> String {
     match error {
         Error::AlertReceived(_) => "the other side refused",
@@ -113,10 +114,8 @@ pub fn cause(error: &Error) -> String {
 
 /// Whether a handshake failed because of a key that is not the pinned one.
 pub fn key_mismatch(error: &Error) -> Option<KeyMismatch> {
-    match error {
-        Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) => inner.downcast_ref().copied(),
-        _ => None,
-    }
+    let Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) = error else { return None };
+    inner.downcast_ref().copied()
 }
 
 /// AES-128-GCM first: with hardware support it is the fastest suite (see `benches/transfer.rs`).

@@ -112,15 +112,19 @@ impl Offers {
         let name = name.to_str().ok_or_else(|| Failure::from(ErrorCode::BadName))?;
         check_file(name)?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let parent = check_dir(parent).map_err(|failure| match failure.code {
-            ErrorCode::NoSuchDir => no_file(),
-            ErrorCode::NotADir => not_a_file(),
-            _ => failure,
+        let parent = check_dir(parent).map_err(|failure| {
+            let is = |code| failure.code == code;
+            if is(ErrorCode::NoSuchDir) {
+                no_file()
+            } else if is(ErrorCode::NotADir) {
+                not_a_file()
+            } else {
+                failure
+            }
         })?;
-        let opened = Opener::new(&parent).open(name).map_err(|failure| match failure.code {
-            ErrorCode::NoSuchFile => no_file(),
-            _ => failure,
-        })?;
+        let opened = Opener::new(&parent)
+            .open(name)
+            .map_err(|failure| if failure.code == ErrorCode::NoSuchFile { no_file() } else { failure })?;
         let fingerprint = Fingerprint::of(&opened)?;
         let files = [(name, fingerprint)];
         let hashed = hash_or_remember(&parent, &files, None, &self.cache, &mut |_| (), cancel).pop();
@@ -170,13 +174,19 @@ fn sort_out(
             }
             Err(failure) => failure,
         };
-        let reason = match failure.code {
-            // It was removed while the folder was read.
-            ErrorCode::NoSuchFile if !file.is_named => continue,
-            ErrorCode::NotAFile if !file.is_named => SkipReason::Special,
-            ErrorCode::NotReadable if !file.is_named => SkipReason::Unreadable,
-            ErrorCode::Interrupted => return Err(failure),
-            _ => return Err(failure.at(place_at(file.place))),
+        let of_folder = |code| !file.is_named && failure.code == code;
+        // It went while we looked.
+        if of_folder(ErrorCode::NoSuchFile) {
+            continue;
+        }
+        let reason = if of_folder(ErrorCode::NotAFile) {
+            SkipReason::Special
+        } else if of_folder(ErrorCode::NotReadable) {
+            SkipReason::Unreadable
+        } else if failure.code == ErrorCode::Interrupted {
+            return Err(failure);
+        } else {
+            return Err(failure.at(place_at(file.place)));
         };
         skipped.push(Skipped { file: file.name.to_string(), reason });
     }

@@ -186,7 +186,10 @@ impl<'a> Walker<'a> {
             FileType::Symlink => Some(SkipReason::Link),
             FileType::RegularFile | FileType::Directory if check_file(&full).is_err() => Some(SkipReason::Name),
             FileType::RegularFile | FileType::Directory => None,
-            _ => Some(SkipReason::Special),
+            FileType::Fifo | FileType::Socket | FileType::CharacterDevice | FileType::BlockDevice => {
+                Some(SkipReason::Special)
+            }
+            FileType::Unknown => Some(SkipReason::Special),
         };
         if let Some(reason) = reason {
             self.skip(full, reason);

@@ -45,9 +45,11 @@ impl Home {
         let named = dir.is_some();
         let dir = dir.map_or_else(Self::default_dir, |dir| Ok(dir.to_owned()))?;
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
-        made.map_err(|e| match e.kind() {
-            ErrorKind::AlreadyExists => bad(format!("The data folder {} is not a folder.", dir.display())),
-            _ => bad(format!("The data folder {} cannot be made: {}.", dir.display(), cause::of_io(&e))),
+        made.map_err(|e| {
+            if e.kind() == ErrorKind::AlreadyExists {
+                return bad(format!("The data folder {} is not a folder.", dir.display()));
+            }
+            bad(format!("The data folder {} cannot be made: {}.", dir.display(), cause::of_io(&e)))
         })
         .map_err(|failure| failure.hint("Name another folder with --data, or in POTLUCK_HOME."))?;
         mark_private(&dir);

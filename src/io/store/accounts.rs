@@ -8,21 +8,11 @@ use super::disk::{self, in_transaction};
 use super::failure::failure;
 use super::load::Unsigned;
 use super::{load, refold, schema};
+use crate::core::hub::Verified;
 use crate::protocol::likeness::Likeness;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::NameRecord;
 use crate::protocol::{ErrorCode, Failure};
-
-/// An account whose password was checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    /// The account's name as it is written.
-    pub name: String,
-    /// The name in the form in which names are compared.
-    pub name_key: NameKey,
-    /// The number of the account's password, see [`NameRecord::credential`].
-    pub credential: u64,
-}
 
 /// An account to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +128,7 @@ impl Users {
     ///
     /// # Errors
     /// `no-such-person` if the name does not exist or is no account; or the failure of reading the store.
-    pub fn account(&self, name: &str) -> Result<Account, Failure> {
+    pub fn account(&self, name: &str) -> Result<Verified, Failure> {
         let found = account(&self.database, &NameKey::of(name)).map_err(|e| failure(&self.file, &e))?;
         found.map(|(account, _)| account).ok_or_else(|| unknown_account(name))
     }
@@ -182,11 +172,11 @@ pub(super) fn open_beside(dir: &Path) -> Result<(Connection, PathBuf), Failure> 
 }
 
 /// The account of this name, with the hash of its password.
-pub(super) fn account(database: &Connection, name_key: &NameKey) -> rusqlite::Result<Option<(Account, String)>> {
+pub(super) fn account(database: &Connection, name_key: &NameKey) -> rusqlite::Result<Option<(Verified, String)>> {
     let sql = "SELECT name, credential, password FROM names WHERE fold = ?1 AND password IS NOT NULL";
     let found = database.prepare_cached(sql)?.query_row([name_key], |row| {
         let Unsigned(credential) = row.get(1)?;
-        Ok((Account { name: row.get(0)?, name_key: name_key.to_owned(), credential }, row.get(2)?))
+        Ok((Verified { name: row.get(0)?, name_key: name_key.to_owned(), credential }, row.get(2)?))
     });
     found.optional()
 }

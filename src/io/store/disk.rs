@@ -43,9 +43,8 @@ pub(super) fn wal(file: &Path) -> PathBuf {
 
 /// The folder, created if it does not exist. A new one is readable for its owner only.
 pub(super) fn make_dir(dir: &Path) -> Result<PathBuf, Failure> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| match e.kind() {
-        io::ErrorKind::AlreadyExists => not_a_folder(dir),
-        _ => cannot("make", dir, &e),
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| {
+        if e.kind() == io::ErrorKind::AlreadyExists { not_a_folder(dir) } else { cannot("make", dir, &e) }
     })?;
     mark_private(dir);
     Ok(dir.join(DATABASE))

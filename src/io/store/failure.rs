@@ -10,12 +10,9 @@ use crate::protocol::{ErrorCode, Failure};
 pub(super) fn failure(file: &Path, e: &rusqlite::Error) -> Failure {
     use rusqlite::Error;
     use rusqlite::ErrorCode as Sqlite;
-    match e {
-        // The file is whole, but its content was not written by us.
-        Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::IntegralValueOutOfRange(..) => {
-            return corrupt(file, "what stands in it was not written by potluck");
-        }
-        _ => {}
+    if let Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::IntegralValueOutOfRange(..) = e {
+        // The file is whole.
+        return corrupt(file, "what stands in it was not written by potluck");
     }
     match e.sqlite_error_code() {
         Some(Sqlite::DatabaseCorrupt | Sqlite::NotADatabase) => corrupt(file, "it is not a whole database"),

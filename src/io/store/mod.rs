@@ -23,12 +23,13 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use crate::core::digest::Digest;
+use crate::core::hub::Verified;
 use crate::io::net::identity::Identity;
 use crate::protocol::cause;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{Found, Loaded, NameRecord, Query};
 use crate::protocol::{ErrorCode, Failure, Record};
-pub use accounts::{Account, Conflicts, NewAccount, Users};
+pub use accounts::{Conflicts, NewAccount, Users};
 use disk::{BUSY_RUNNING, FileId, file_id, in_transaction};
 use failure::{cannot, corrupt, failure};
 pub use invites::InviteBook;
@@ -227,9 +228,12 @@ impl Store {
 /// The key pair of the hub whose store is in `dir`, created at first use.
 fn hub_identity(dir: &Path) -> Result<Identity, Failure> {
     let file = dir.join(KEY);
-    Identity::load_or_create(&file).map_err(|e| match e.kind() {
-        io::ErrorKind::InvalidData => corrupt(&file, &cause::of_io(&e)),
-        _ => cannot("use", &file, &e),
+    Identity::load_or_create(&file).map_err(|e| {
+        if e.kind() == io::ErrorKind::InvalidData {
+            corrupt(&file, &cause::of_io(&e))
+        } else {
+            cannot("use", &file, &e)
+        }
     })
 }
 
@@ -255,7 +259,7 @@ impl Reader {
     }
 
     /// The account of this name, with the hash of its password.
-    pub(super) fn account(&self, name_key: &NameKey) -> Result<Option<(Account, String)>, Failure> {
+    pub(super) fn account(&self, name_key: &NameKey) -> Result<Option<(Verified, String)>, Failure> {
         accounts::account(&self.database, name_key).map_err(|e| failure(&self.file, &e))
     }
 }

@@ -3,6 +3,9 @@
 //! A check costs the same whether the name exists or not. At most two run at once, since each takes 19 MiB and some ten
 //! milliseconds of a processor. Each thread allocates this memory at its first check and keeps it: the allocator does
 //! not return it to the system, so allocating it for each check would make the hub grow.
+//!
+//! The hub's driver submits the logins that its machine wants checked, and passes the results back to the machine.
+//! `potluck user` hashes new passwords here.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -13,12 +16,12 @@ use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::phc::{Output, PasswordHash};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
-pub use crate::io::store::Account;
+use crate::core::hub::Verified;
 use crate::io::store::{Reader, Store};
-use crate::protocol::limits::{LOGINS_WAITING, PASSWORD_BYTES};
+use crate::protocol::Failure;
+use crate::protocol::limits::LOGINS_WAITING;
 use crate::protocol::name::NameKey;
 use crate::protocol::types::Password;
-use crate::protocol::{ErrorCode, Failure};
 
 /// Memory of one hash, in KiB. This and the next two are OWASP's recommendation for argon2id.
 const MEMORY: u32 = 19_456;
@@ -38,7 +41,7 @@ const SALT: usize = 16;
 const NO_SALT: [u8; SALT] = *b"no account here!";
 
 /// Called with the result of each attempt: its number, and the account if the password is right.
-pub type Checked = Box<dyn Fn(u64, Option<Account>) + Send + Sync>;
+pub type Checked = Box<dyn Fn(u64, Option<Verified>) + Send + Sync>;
 
 /// A login whose password must be checked.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,26 +66,14 @@ pub enum NotTaken {
 /// Hashes a password with argon2id and a new random salt; returns a PHC string.
 ///
 /// # Errors
-/// `bad-config` for an empty password, or one of more than [`PASSWORD_BYTES`]; `internal` if the system has no random
-/// numbers or no memory.
+/// `bad-config` for an empty password, or too long a one; `internal` when the system has no
+/// random numbers or no memory.
 pub fn hash(password: &Password) -> Result<String, Failure> {
-    check_length(password)?;
+    password.check()?;
     let mut salt = [0; SALT];
     getrandom::fill(&mut salt).map_err(Failure::internal)?;
     let hash = hasher().hash_password_with_salt(password.0.as_bytes(), &salt).map_err(Failure::internal)?;
     Ok(hash.to_string())
-}
-
-/// Checks the length of a password.
-///
-/// # Errors
-/// `bad-config` for an empty password, or one of more than [`PASSWORD_BYTES`].
-pub fn check_length(password: &Password) -> Result<(), Failure> {
-    match password.0.len() {
-        0 => Err(Failure::new(ErrorCode::BadConfig, "The password is empty.")),
-        1..=PASSWORD_BYTES => Ok(()),
-        _ => Err(Failure::new(ErrorCode::BadConfig, format!("The password has more than {PASSWORD_BYTES} bytes."))),
-    }
 }
 
 fn hasher() -> Argon2<'static> {
@@ -166,8 +157,8 @@ impl Checker {
     pub fn submit(&self, attempt: Attempt) -> Result<(), NotTaken> {
         let Some(attempts) = &self.attempts else { return Err(NotTaken::Stopped(attempt)) };
         let Attempt { number, name_key, password } = attempt;
-        // No account has such a long password. It is not kept until it is refused.
-        let password = (password.0.len() <= PASSWORD_BYTES).then_some(password);
+        // What is too long is no account's password, and is not kept while it waits to be refused.
+        let password = password.check().is_ok().then_some(password);
         let back = |(number, name_key, password): Waiting| Attempt {
             number,
             name_key,
@@ -214,7 +205,7 @@ fn check_all(reader: Option<&Reader>, waiting: &Mutex<Receiver<Waiting>>, ending
 }
 
 /// A store that cannot be read has no accounts. The thread that writes will notice and report it.
-fn check(reader: Option<&Reader>, name_key: &NameKey, password: &Password, memory: &mut Memory) -> Option<Account> {
+fn check(reader: Option<&Reader>, name_key: &NameKey, password: &Password, memory: &mut Memory) -> Option<Verified> {
     let found = reader.and_then(|reader| reader.account(name_key).ok()).flatten();
     let right = verify(password, found.as_ref().map(|(_, hash)| hash.as_str()), memory);
     found.filter(|_| right).map(|(account, _)| account)

@@ -1,5 +1,6 @@
 use super::*;
 use crate::io::store::{Conflicts, NewAccount, Users};
+use crate::protocol::limits::PASSWORD_BYTES;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::channel;
@@ -96,8 +97,8 @@ fn only_the_right_password_of_an_account_is_right() {
     for (number, (name, text)) in (1..).zip(attempts) {
         checker.submit(attempt(number, name, text)).unwrap();
     }
-    let mut answers: BTreeMap<u64, Option<Account>> = heard.iter().take(attempts.len()).collect();
-    let erin = Account { name: "Erin".into(), name_key: NameKey::of("erin"), credential: 1 };
+    let mut answers: BTreeMap<u64, Option<Verified>> = heard.iter().take(attempts.len()).collect();
+    let erin = Verified { name: "Erin".into(), name_key: NameKey::of("erin"), credential: 1 };
     assert_eq!(answers.remove(&1), Some(Some(erin.clone())));
     // Unknown and wrong cannot be told apart.
     assert_eq!(answers.into_values().collect::<Vec<_>>(), [None, None, None, None, None]);
@@ -106,7 +107,7 @@ fn only_the_right_password_of_an_account_is_right() {
     checker.submit(attempt(7, "erin", "tea")).unwrap();
     assert_eq!(heard.recv().unwrap(), (7, None));
     checker.submit(attempt(8, "erin", "new")).unwrap();
-    assert_eq!(heard.recv().unwrap(), (8, Some(Account { credential: 3, ..erin })));
+    assert_eq!(heard.recv().unwrap(), (8, Some(Verified { credential: 3, ..erin })));
     checker.close();
 }
 

@@ -7,6 +7,9 @@
 //! If something cannot be written for now (a full disk, another program's lock), it is retried in order until it
 //! succeeds. So nothing that was submitted is lost or written twice, and nothing has to be undone. Meanwhile the hub is
 //! told, and submits nothing new.
+//!
+//! The hub's driver owns the [`StoreWriter`]: it submits jobs, and passes each [`StoreReport`] on to the machine.
+//! Committed means on the disk.
 
 mod reading;
 

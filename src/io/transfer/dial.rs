@@ -70,17 +70,16 @@ fn dial_untold(
     let config = Arc::new(tls::client_config(local, Some(key), DATA_ALPN));
     ClientStream::connect(tcp, config, hangup.clone(), Instant::now() + CONNECT).map_err(|broken| match broken {
         Broken::Cancelled => None,
-        Broken::Tls(e) => Some(match tls::key_mismatch(&e) {
+        Broken::Tls(ref e) => Some(match tls::key_mismatch(e) {
             Some(mismatch) => Failure::new(ErrorCode::PeerKeyChanged, format!("The peer's key changed: {mismatch}.")),
             None => Failure::new(
                 ErrorCode::PeerBroke,
-                format!(
-                    "What answers at {address} is no client of potluck, or of another version: {}.",
-                    tls::cause(&e)
-                ),
+                format!("What answers at {address} is no client of potluck, or of another version: {}.", tls::cause(e)),
             ),
         }),
-        other => Some(Failure::new(ErrorCode::PeerBroke, format!("The peer broke off: {other}."))),
+        Broken::Closed | Broken::Silent | Broken::LongLine | Broken::Protocol | Broken::Io(_) => {
+            Some(Failure::new(ErrorCode::PeerBroke, format!("The peer broke off: {broken}.")))
+        }
     })
 }
 

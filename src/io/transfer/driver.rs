@@ -176,10 +176,7 @@ impl<'a> Driver<'a> {
     }
 
     pub(super) fn handle(&self, state: &mut DriverState, input: Input) {
-        let lane = match &input {
-            Input::Ended(lane, _) => Some(*lane),
-            _ => None,
-        };
+        let lane = if let Input::Ended(lane, _) = &input { Some(*lane) } else { None };
         state.machine.handle(self.now(), input);
         if let Some(lane) = lane {
             state.lanes.remove(&lane);

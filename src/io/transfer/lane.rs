@@ -37,10 +37,10 @@ enum Stop {
 
 impl From<Broken> for Stop {
     fn from(broken: Broken) -> Self {
-        match broken {
-            Broken::Cancelled => Self::Told,
-            other => broke(format!("The other client broke off: {other}.")),
+        if let Broken::Cancelled = broken {
+            return Self::Told;
         }
+        broke(format!("The other client broke off: {broken}."))
     }
 }
 

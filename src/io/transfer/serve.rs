@@ -70,9 +70,10 @@ pub(super) fn serve(
         }
         Err(End::Broken(broken)) => {
             tracing::debug!(%broken, %peer, "data connection ended");
-            let failure = match broken {
-                Broken::Cancelled => ErrorCode::Interrupted.into(),
-                other => Failure::new(ErrorCode::PeerBroke, format!("The other client broke off: {other}.")),
+            let failure = if let Broken::Cancelled = broken {
+                ErrorCode::Interrupted.into()
+            } else {
+                Failure::new(ErrorCode::PeerBroke, format!("The other client broke off: {broken}."))
             };
             if let Some(part) = connection.part {
                 part.failed(failure);
@@ -86,7 +87,8 @@ impl ServedConnection<'_> {
         while let Some(line) = self.stream.read_line()? {
             let request: DataRequest = serde_json::from_slice(&line).map_err(|_| bad("That is not a request."))?;
             check_token(request.transfer()).map_err(End::Refused)?;
-            let Some(name) = self.shared.store.peer(&self.peer) else {
+            // A hub that has just come back may name this peer a moment later.
+            let Some(name) = self.shared.store.await_peer(&self.peer) else {
                 return Err(End::Refused(ErrorCode::PeerRefused.into()));
             };
             // Who only says that it is still there does not use its place.

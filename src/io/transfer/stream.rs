@@ -221,15 +221,13 @@ impl<S: Side> Stream<S> {
         while let Step::Data(_) = self.step(&mut [])? {}
         let status = self.tls.process(&mut self.incoming[self.start..self.end]);
         let discard = status.discard;
-        let written = match status.state? {
-            ConnectionState::WriteTraffic(mut traffic) => loop {
-                match traffic.encrypt(data, &mut self.outgoing) {
-                    Ok(n) => break n,
-                    Err(EncryptError::InsufficientSize(e)) => self.outgoing.resize(e.required_size, 0),
-                    Err(EncryptError::EncryptExhausted) => return Err(Broken::Closed),
-                }
-            },
-            _ => return Err(Broken::Closed),
+        let ConnectionState::WriteTraffic(mut traffic) = status.state? else { return Err(Broken::Closed) };
+        let written = loop {
+            match traffic.encrypt(data, &mut self.outgoing) {
+                Ok(n) => break n,
+                Err(EncryptError::InsufficientSize(e)) => self.outgoing.resize(e.required_size, 0),
+                Err(EncryptError::EncryptExhausted) => return Err(Broken::Closed),
+            }
         };
         self.start += discard;
         write_all(&self.tcp, &self.outgoing[..written], &self.hangup, self.patience)

@@ -22,15 +22,15 @@ requests! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 1, max = 16384))]
         chunks: Option<u32>,
-        /// Of folders, hidden files too: those whose name starts with a dot.
+        /// Offer hidden files in folders, too: those whose name starts with a dot.
         #[arg(long)]
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         hidden: bool,
-        /// Ask the hub to keep a copy, which can be fetched when we are gone.
+        /// Ask the hub to keep a copy, which others can fetch when you have left.
         #[arg(long)]
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         keep: bool,
-        /// Offer what is new in these folders by itself.
+        /// Keep watching these folders, and offer new files in them automatically.
         #[arg(long)]
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         watch: bool,
@@ -45,19 +45,19 @@ requests! {
     /// Show what is offered.
     #[derive(Default)]
     List {
-        /// Only what this person offers.
+        /// Show only what this person offers.
         #[arg(long, value_name = "NAME")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         owner: Option<String>,
-        /// Only files whose name contains this text, without regard to case.
+        /// Show only files whose name contains this text, in upper or lower case.
         #[arg(long = "match", value_name = "TEXT")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         r#match: Option<String>,
-        /// Go on after this offer, as the `next` of the answer before names it.
+        /// Continue after this offer: the `next` of the answer before.
         #[arg(long, value_name = "FILE/OWNER")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<String>,
-        /// At most so many offers.
+        /// Show at most this many offers.
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16384))]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 1, max = 16384))]
@@ -69,11 +69,11 @@ requests! {
         /// A part of the name, without regard to case, or the first 8 or more digits of the hash.
         #[schemars(length(min = 1, max = 1024))]
         text: String,
-        /// Go on after this file, as the `next` of the answer before names it.
+        /// Continue after this file: the `next` of the answer before.
         #[arg(skip)]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<String>,
-        /// At most so many files.
+        /// Show at most this many files.
         #[arg(skip)]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 1, max = 200))]
@@ -83,7 +83,7 @@ requests! {
     Chunks {
         /// The file as `list` shows it.
         file: String,
-        /// Only who has some of these chunks, counted from 0.
+        /// Show only who has some of these chunks, counted from 0.
         #[arg(value_name = "N")]
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         #[schemars(length(max = 16384))]
@@ -121,7 +121,7 @@ requests! {
     Push {
         /// The file, relative to the folder of `setdir`, or to where potluck was started if none has been chosen.
         file: String,
-        /// Who shall have it. They see its name without its folders.
+        /// The person who may fetch it. They see its name without its folders.
         #[arg(value_name = "USER")]
         to: String,
     }

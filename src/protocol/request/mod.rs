@@ -19,11 +19,11 @@ use ErrorCode::*;
 use Turn::{InOrder, Later, Receipt};
 use rule::{FETCH, OFFER};
 
-use super::event::Kind;
+use super::error::pointer_at;
+use super::event::{self, Kind};
 use super::limits::FILES_PER_REQUEST;
-use super::line::pointer_at;
 use super::vocabulary::{request_table, requests};
-use super::{ErrorCode, Failure};
+use super::{ErrorCode, Event, Failure};
 
 request_table! {
     /// A request: something that a user asks of potluck.
@@ -55,6 +55,10 @@ request_table! {
         Who(Who) = "who", at: Hub, starts: Passed, turn: InOrder, bulk: Large,
             hub: [Synced, Roster, RosterPage], answers: [Roster], errors: &[],
             r#"{"since":600}"#;
+        /// Show one person, or yourself: here or gone, since when, from which address.
+        Whois(Whois) = "whois", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
+            answers: [Roster], errors: &[NoSuchPerson, NotOnline],
+            r#"{"name":"erin"}"#;
         /// Choose the folder to offer files from.
         Setdir(Setdir) = "setdir", at: Client, starts: Here, turn: InOrder, bulk: Small,
             changes: offers, without_hub: UnlessOffersWait, useless_alone: ("The folder would be forgotten at once.", "Give it as --dir DIR before the command."), answers: [DirSet], errors: &[NoSuchDir, NotADir, NotReadable],
@@ -109,12 +113,12 @@ request_table! {
             r#"{"transfer":3}"#;
         /// Send somebody a message; it is kept until they have it.
         Message(Message) = "message", at: Hub, starts: Passed, turn: Receipt("the receiver's client, if that is there"), bulk: Small,
-            answers: [MessageAcked], errors: &[NoSuchPerson, Yourself, MessageTooLong, MailboxFull],
+            keeps: outcome, answers: [MessageAcked], errors: &[NoSuchPerson, Yourself, MessageTooLong, MailboxFull],
             r#"{"to":"erin","text":"soup is ready"}"#;
         /// Send a message to everybody who is there.
         #[command(alias = "BCM")]
         Broadcast(Broadcast) = "broadcast", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
-            answers: [MessageAcked], errors: &[MessageTooLong],
+            keeps: outcome, answers: [MessageAcked], errors: &[MessageTooLong],
             r#"{"text":"soup is ready"}"#;
         /// Open a direct connection to somebody.
         #[command(alias = "startprivate")]
@@ -137,11 +141,11 @@ request_table! {
             r#"{"to":"erin"}"#;
         /// See no more messages of somebody, who does not learn of it.
         Block(Block) = "block", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
-            answers: [Blocked], errors: &[NoSuchPerson, Yourself, AlreadyBlocked, TooMany],
+            keeps: outcome, answers: [Blocked], errors: &[NoSuchPerson, Yourself, AlreadyBlocked, TooMany],
             r#"{"name":"mallory"}"#;
         /// See somebody's messages again.
         Unblock(Unblock) = "unblock", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
-            answers: [Unblocked], errors: &[NoSuchPerson, Yourself, NotBlocked],
+            keeps: outcome, answers: [Unblocked], errors: &[NoSuchPerson, Yourself, NotBlocked],
             r#"{"name":"mallory"}"#;
         /// Show whom you block.
         Blocks(Blocks) = "blocks", at: Hub, starts: Passed, turn: InOrder, bulk: Large,
@@ -155,7 +159,7 @@ request_table! {
         /// Make a room, with these members or for everybody.
         #[command(aliases = ["create_group", "SRB"])]
         RoomCreate(RoomCreate) = "room-create", at: Hub, starts: Passed, turn: InOrder, bulk: Large,
-            answers: [RoomCreated], errors: &[RoomExists, NoSuchPerson, NotOnline, Yourself, TooMany],
+            keeps: outcome, answers: [RoomCreated], errors: &[RoomExists, NoSuchPerson, NotOnline, Yourself, TooMany],
             r#"{"room":"kitchen","members":["erin"],"access":"invite"}"#;
         /// Show the rooms.
         #[command(alias = "list_groups")]
@@ -165,16 +169,16 @@ request_table! {
         /// Become a member of a room.
         #[command(alias = "join_group")]
         RoomJoin(RoomJoin) = "room-join", at: Hub, starts: Passed, turn: InOrder, bulk: Large,
-            answers: [RoomJoined], errors: &[NoSuchRoom, RoomClosed, AlreadyAMember, TooMany],
+            keeps: outcome, answers: [RoomJoined], errors: &[NoSuchRoom, RoomClosed, AlreadyAMember, TooMany],
             r#"{"room":"kitchen"}"#;
         /// Make others members of a room.
         RoomInvite(RoomInvite) = "room-invite", at: Hub, starts: Passed, turn: InOrder, bulk: Large,
-            answers: [RoomInvited], errors: &[NoSuchRoom, NotAMember, NoSuchPerson, Yourself, AlreadyAMember, TooMany],
+            keeps: outcome, answers: [RoomInvited], errors: &[NoSuchRoom, NotAMember, NoSuchPerson, Yourself, AlreadyAMember, TooMany],
             r#"{"room":"kitchen","members":["dora"]}"#;
         /// Leave a room for good.
         #[command(alias = "leave_group")]
         RoomLeave(RoomLeave) = "room-leave", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
-            answers: [RoomLeft], errors: &[NoSuchRoom, NotAMember],
+            keeps: outcome, answers: [RoomLeft], errors: &[NoSuchRoom, NotAMember],
             r#"{"room":"kitchen"}"#;
         /// Show who is in a room.
         #[command(alias = "list_members")]
@@ -184,7 +188,7 @@ request_table! {
         /// Say something in a room.
         #[command(aliases = ["send_group", "SRM"])]
         Say(Say) = "say", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
-            answers: [MessageAcked], errors: &[NoSuchRoom, NotAMember, MessageTooLong],
+            keeps: outcome, answers: [MessageAcked], errors: &[NoSuchRoom, NotAMember, MessageTooLong],
             r#"{"room":"kitchen","text":"soup is ready"}"#;
         /// Hear only one room until `unfocus`; other messages wait.
         Focus(Focus) = "focus", at: Hub, starts: Passed, turn: InOrder, bulk: Small,
@@ -210,6 +214,12 @@ request_table! {
     }
 }
 
+/// A request as a struct, with the type of its answer. Every struct of this module is one.
+pub trait Ask: Into<Request> {
+    /// The event that says that it was done.
+    type Answer: TryFrom<Event>;
+}
+
 requests! {
     /// Enter the hub under a name.
     Register {
@@ -219,7 +229,7 @@ requests! {
     /// Leave the table.
     #[derive(Default)]
     Dereg {
-        /// Your own name: for whoever is used to say it. Anybody else's is an error.
+        /// Your own name, which may be left out. Any other name is an error.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
     }
@@ -230,22 +240,29 @@ requests! {
     /// Show who is there.
     #[derive(Default)]
     Who {
-        /// Everybody who was here within so many seconds, too.
+        /// Show also who was here within this many seconds.
         #[arg(long, value_name = "SECONDS")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<u64>,
-        /// Only who came after this number.
+        /// Show only clients with a higher number than this.
         #[arg(long, value_name = "NUMBER")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<u64>,
-        /// Everybody but you.
+        /// Leave yourself out.
         #[arg(long)]
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         others: bool,
     }
+    /// Show one person.
+    #[derive(Default)]
+    Whois {
+        /// Whom; yourself if nobody is named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    }
     /// Measure how long it takes to reach somebody and back. A direct connection is opened if there is none.
     Ping {
-        /// Whom; they must be there.
+        /// The person, who must be there.
         to: String,
     }
     /// Answer when everything asked before is done.

@@ -14,7 +14,7 @@ requests! {
     }
     /// Send somebody a message.
     Message {
-        /// To whom; they need not be there.
+        /// The receiver, who need not be there.
         to: String,
         /// The text, at most 16 KiB of UTF-8. By hand: the rest of the line, as it stands.
         #[schemars(length(min = 1, max = 16384))]
@@ -28,12 +28,12 @@ requests! {
     }
     /// Open a direct connection.
     PrivateOpen {
-        /// To whom.
+        /// The other person's name.
         to: String,
     }
     /// Send a message past the hub. The connection is opened if there is none.
     Private {
-        /// To whom; they must be there.
+        /// The receiver, who must be there.
         to: String,
         /// The text, at most 16 KiB of UTF-8. By hand: the rest of the line, as it stands.
         #[schemars(length(min = 1, max = 16384))]
@@ -41,17 +41,17 @@ requests! {
     }
     /// Close a direct connection.
     PrivateClose {
-        /// To whom.
+        /// The other person's name.
         to: String,
     }
     /// See no more messages of somebody.
     Block {
-        /// Whose.
+        /// The person's name.
         name: String,
     }
     /// See somebody's messages again.
     Unblock {
-        /// Whose.
+        /// The person's name.
         name: String,
     }
     /// Show whom you block.
@@ -59,40 +59,40 @@ requests! {
     /// Show what has been said. Without `since` or `after`: the newest messages.
     #[derive(Default)]
     History {
-        /// Only what was said to everybody. At most one of `lobby`, `rooms`, `room` and `with`.
+        /// Show only messages to everybody. Give at most one of `lobby`, `rooms`, `room` and `with`.
         #[arg(long, conflicts_with_all = ["rooms", "room", "with"])]
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         lobby: bool,
-        /// Only what was said in rooms that you are in.
+        /// Show only messages of rooms that you are a member of.
         #[arg(long, conflicts_with_all = ["room", "with"])]
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         rooms: bool,
-        /// Only what was said in this room.
+        /// Show only messages of this room.
         #[arg(long, value_name = "ROOM", conflicts_with = "with")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         room: Option<String>,
-        /// Only what this person and you wrote to each other.
+        /// Show only what this person and you wrote to each other.
         #[arg(long, value_name = "NAME")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         with: Option<String>,
-        /// Since a time, oldest first: `2026-01-02T03:04:05Z`, `02/01/2026 03:04:05` (UTC), or `10m` ago.
+        /// Show the messages since a time, oldest first: `2026-01-02T03:04:05Z`, `02/01/2026 03:04:05` (UTC), or `10m` ago.
         #[arg(long, value_name = "TIME", conflicts_with = "before")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<String>,
-        /// After the message of this number, oldest first.
+        /// Show the messages after the one with this number, oldest first.
         #[arg(long, value_name = "NUMBER", conflicts_with = "before")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<u64>,
-        /// The newest before the message of this number; not with `since` or `after`.
+        /// Show the newest messages before the one with this number; not with `since` or `after`.
         #[arg(long, value_name = "NUMBER")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<u64>,
-        /// At most so many messages, 1 to 500; 50 if left out.
+        /// Show at most this many messages, 1 to 500; 50 if left out.
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 1, max = 500))]
         limit: Option<u32>,
-        /// Only messages that have all these words.
+        /// Show only messages that have all these words.
         #[arg(long = "match", value_name = "WORDS")]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         r#match: Option<String>,

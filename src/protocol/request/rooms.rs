@@ -6,7 +6,7 @@ use crate::protocol::vocabulary::requests;
 requests! {
     /// Make a room; you are its first member.
     RoomCreate {
-        /// 1 to 32 letters, digits, `_`, `-` or `.`; with `+`, the hub makes a name up, which the answer tells.
+        /// 1 to 32 letters, digits, `_`, `-` or `.`; with `+`, the hub makes up a name, which the answer tells.
         room: String,
         /// Others who are members from the beginning; they must be there.
         #[arg(value_name = "NAME")]
@@ -22,35 +22,35 @@ requests! {
     Rooms {}
     /// Become a member of an open room.
     RoomJoin {
-        /// Which.
+        /// The name of the room.
         room: String,
-        /// It is no mistake to be a member already.
+        /// Do not fail if you are a member already.
         #[arg(long)]
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         again: bool,
     }
     /// Make others members of a room that you are in.
     RoomInvite {
-        /// Which.
+        /// The name of the room.
         room: String,
-        /// Whom; they need not be there.
+        /// The new members, who need not be there.
         #[arg(required = true, value_name = "NAME")]
         #[schemars(length(min = 1, max = 1000))]
         members: Vec<String>,
     }
     /// Leave a room. A room without members is gone.
     RoomLeave {
-        /// Which.
+        /// The name of the room.
         room: String,
     }
     /// Show who is in a room.
     Members {
-        /// Which.
+        /// The name of the room.
         room: String,
     }
     /// Say something in a room.
     Say {
-        /// Which; `lobby` is everybody who is there.
+        /// The name of the room; `lobby` means everybody who is there.
         room: String,
         /// The text, at most 16 KiB of UTF-8. By hand: the rest of the line, as it stands.
         #[schemars(length(min = 1, max = 16384))]
@@ -58,7 +58,7 @@ requests! {
     }
     /// Hear only one room.
     Focus {
-        /// Which; you must be in it.
+        /// The name of the room; you must be a member.
         room: String,
     }
     /// Hear everything again.

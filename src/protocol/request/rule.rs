@@ -1,8 +1,8 @@
 //! The properties of a request that do not depend on its fields, declared once in its row in [`request`](super). How
 //! the client orders and forwards it, who answers it, the schemas and the README follow from them.
 
-use crate::protocol::ErrorCode;
 use crate::protocol::event::Kind;
+use crate::protocol::{ErrorCode, Event};
 
 /// Which side answers a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +122,8 @@ pub struct Rules {
     pub direct: Direct,
     /// Whether it changes the program's offers, and so waits for earlier hashing.
     pub changes_offers: bool,
+    /// Whether the hub keeps on disk what came of it, so that it is not carried out twice if it is asked again.
+    pub keeps_outcome: bool,
     /// What the client does with it while the hub is lost.
     pub without_hub: WithoutHub,
     /// Whether it makes sense in a session of one request.
@@ -135,6 +137,23 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Whether an event can be the final one.
+    pub fn may_be_answered_by(&self, event: &Event) -> bool {
+        self.allows(self.answers, event)
+    }
+
+    /// Whether the hub can answer the client so.
+    pub fn hub_may_answer(&self, event: &Event) -> bool {
+        self.allows(if self.hub_answers.is_empty() { self.answers } else { self.hub_answers }, event)
+    }
+
+    fn allows(&self, answers: &[Kind], event: &Event) -> bool {
+        if let Event::Error(error) = event {
+            return self.errors.contains(&error.code) || ANY_REQUEST.contains(&error.code);
+        }
+        answers.contains(&event.kind())
+    }
+
     /// Whether the client passes this answer of the hub to the program unchanged.
     pub fn passes_back(&self, answer: Kind) -> bool {
         self.at == At::Hub && self.hub_answers.is_empty() && self.answers.contains(&answer)

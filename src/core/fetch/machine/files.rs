@@ -110,9 +110,8 @@ impl Fetch {
     }
 
     pub(super) fn placed(&mut self, file: u32, result: Result<(String, bool), Failure>) {
-        match &self.stage {
-            Stage::Placing(placing, _, _) if *placing == file => {}
-            _ => return self.made(file, result),
+        if !matches!(&self.stage, Stage::Placing(placing, _, _) if *placing == file) {
+            return self.made(file, result);
         }
         let Stage::Placing(_, present, verdict) = std::mem::replace(&mut self.stage, Stage::None) else { return };
         match (verdict, result) {

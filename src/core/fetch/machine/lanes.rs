@@ -133,18 +133,18 @@ impl Fetch {
                 let left = left.as_millis() as u64;
                 self.lanes.say(Output::Note(TransferNote::Stalled { left }));
             }
-            Some(Event::Dropped(source, failure)) if self.plan.is_folder() => match failure.code {
-                // Of this file only; and whoever has no room for one more connection has some later.
-                ErrorCode::SourceGone | ErrorCode::SourceChanged | ErrorCode::PeerRefused => {}
-                ErrorCode::BadChunk => {
+            // Of this file only; and whoever has no room for one more connection has some later.
+            Some(Event::Dropped(_, Failure { code, .. }))
+                if self.plan.is_folder()
+                    && [ErrorCode::SourceGone, ErrorCode::SourceChanged, ErrorCode::PeerRefused].contains(&code) => {}
+            Some(Event::Dropped(source, failure)) if self.plan.is_folder() => {
+                if failure.code == ErrorCode::BadChunk {
                     self.stream.drop_source(source, &failure, &mut self.lanes);
-                    self.tell_dropped(source, failure);
-                }
-                _ => {
+                } else {
                     self.sources.skip(source);
-                    self.tell_dropped(source, failure);
                 }
-            },
+                self.tell_dropped(source, failure);
+            }
             Some(Event::Dropped(source, failure)) => {
                 if let Some(known) = self.sources.get(source) {
                     let peer = known.name.clone();

@@ -13,10 +13,9 @@ impl Cx<'_> {
     pub(in crate::core::hub) fn record(&mut self, record: Record) {
         self.journal.state.apply(&record);
         let is_shown = is_shown(&record);
-        match record {
-            // These come from the store, or tell of what never got there, so it need not write them.
-            Record::Account(_) | Record::NameGone { .. } | Record::MessageAbandoned(_) => {}
-            other => self.persist(other),
+        // These come from the store, or tell of what never got there, so it need not write them.
+        if !matches!(record, Record::Account(_) | Record::NameGone { .. } | Record::MessageAbandoned(_)) {
+            self.persist(record);
         }
         if is_shown {
             self.journal.commits.newest_is_shown();

@@ -30,7 +30,7 @@ impl Entrance {
         request: request::Login,
     ) -> Result<(), Failure> {
         check_person(&request.name).map_err(|failure| failure.at(pointer_at("/name")))?;
-        if !(1..=PASSWORD_BYTES).contains(&request.password.0.len()) {
+        if request.password.check().is_err() {
             let message = format!("A password has 1 to {PASSWORD_BYTES} bytes.");
             return Err(Failure::new(ErrorCode::BadRequest, message).at(pointer_at("/password")));
         }

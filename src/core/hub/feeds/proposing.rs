@@ -15,7 +15,7 @@ use crate::protocol::name::{NameKey, is_lobby};
 use crate::protocol::record::{AnswerRecord, Destination, IdempotencyKey, PastAnswer, Query, StoredMessage};
 use crate::protocol::wire::Ask;
 use crate::protocol::{
-    ErrorCode, Event, EventLine, Failure, Id, Network, Record, Request, RequestLine, Timestamp, event, log, to_json,
+    ErrorCode, Event, EventLine, Failure, Id, Network, Record, RequestLine, Timestamp, event, log, to_json,
 };
 
 impl Feeds {
@@ -212,7 +212,7 @@ pub(in crate::core::hub) fn must_recall(cx: &mut Cx<'_>, id: PeerId, ask: &Ask) 
     let Ask::Request(RequestLine { id: request_id, request }) = ask else { return false };
     let Some(peer) = cx.sessions.get_mut(id) else { return false };
     let Some(name) = &peer.name else { return false };
-    if !is_kept(request) || !peer.past.is_repeated(request_id) || !peer.past.begin_recall() {
+    if !request.rules().keeps_outcome || !peer.past.is_repeated(request_id) || !peer.past.begin_recall() {
         return false;
     }
     let query = Query::PastAnswers { instance: peer.past.instance.clone(), name_key: name.name_key.clone() };
@@ -263,20 +263,4 @@ fn answered(author: &Author, answer: &Event) -> Option<Record> {
     let line = EventLine { seq: None, time: None, id: None, last: true, event: answer.clone() };
     let (name_key, idempotency_key) = (author.name_key.clone(), author.idempotency_key.clone());
     Some(Record::Answered(AnswerRecord { name_key, idempotency_key, answer: to_json(&line) }))
-}
-
-/// Whether the outcome of a request is stored, so that the request must not be carried out twice.
-fn is_kept(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::Message(_)
-            | Request::Broadcast(_)
-            | Request::Say(_)
-            | Request::Block(_)
-            | Request::Unblock(_)
-            | Request::RoomCreate(_)
-            | Request::RoomJoin(_)
-            | Request::RoomInvite(_)
-            | Request::RoomLeave(_)
-    )
 }

@@ -109,6 +109,11 @@ impl Files {
         }
     }
 
+    /// Whether the bytes of a copy with this content are on disk.
+    pub(in crate::core::hub) fn has_copy_of(&self, content: &Content) -> bool {
+        self.copies.on_disk.contains(&body(content))
+    }
+
     /// The content of a copy whose bytes are on disk.
     pub(in crate::core::hub) fn servable_copy(
         &self,

@@ -109,6 +109,11 @@ impl Files {
                 self.as_holder(cx, &key.1, shelved, content)
             })
             .collect();
+        // An owner who was killed is in the roster for a while, and the hub's copy is for just that.
+        if self.has_copy_of(content) {
+            let copy = Shelved { owner: Owner::Kept, content: content.clone() };
+            holders.extend(self.as_holder(cx, HUB, &copy, content));
+        }
         let had = self.holders.had(&content.hash).filter(|(holder, _)| *holder != id);
         holders.extend(had.filter_map(|(holder, part)| self.part_holder(cx, holder, part, content)));
         let mut sources: BTreeMap<(bool, bool, bool, String), event::Holder> = BTreeMap::new();

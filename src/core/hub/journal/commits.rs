@@ -145,11 +145,12 @@ impl Commits {
     ) -> Vec<(StoredMessage, PeerId, Option<Id>)> {
         let mut given_up = Vec::new();
         for (commit, awaiting) in std::mem::take(&mut self.waiting) {
-            match awaiting {
-                AwaitingCommit::Said { message, peer, request_id, .. } if commits.contains(&commit) => {
-                    given_up.push((*message, peer, request_id));
-                }
-                other => self.waiting.push_back((commit, other)),
+            if commits.contains(&commit)
+                && let AwaitingCommit::Said { message, peer, request_id, .. } = awaiting
+            {
+                given_up.push((*message, peer, request_id));
+            } else {
+                self.waiting.push_back((commit, awaiting));
             }
         }
         given_up

@@ -3,9 +3,9 @@
 use super::*;
 use crate::protocol::event;
 
-const HASH: &str = "7777777777777777777777777777777777777777777777777777777777777777";
+pub(super) const HASH: &str = "7777777777777777777777777777777777777777777777777777777777777777";
 
-fn content(file: &str) -> String {
+pub(super) fn content(file: &str) -> String {
     format!(r#"{{"file":"{file}","size":100,"hash":"{HASH}","chunk_size":1048576,"chunks":1}}"#)
 }
 
@@ -31,7 +31,7 @@ impl Rig {
     }
 
     /// What a client was told of copies: the file, and why there is none.
-    fn stored(&self, conn: ConnId) -> Vec<(String, Option<&'static str>)> {
+    pub(super) fn stored(&self, conn: ConnId) -> Vec<(String, Option<&'static str>)> {
         let told = self.wires[&conn].bodies.iter().filter_map(|line| match &line.event {
             Event::Stored(stored) => Some((stored.file.clone(), stored.code.map(|code| code.name()))),
             _ => None,
@@ -39,18 +39,18 @@ impl Rig {
         told.collect()
     }
 
-    fn keep(&mut self, conn: ConnId, id: i64, file: &str) {
+    pub(super) fn keep(&mut self, conn: ConnId, id: i64, file: &str) {
         self.ask(conn, &format!(r#"{{"id":{id},"publish":[{}],"keep":true}}"#, content(file)));
     }
 }
 
 /// Anna, from an earlier run.
-fn anna() -> NameRecord {
+pub(super) fn anna() -> NameRecord {
     let (name, keys) = ("anna".to_owned(), vec![PublicKey([1; 32])]);
     NameRecord { name_key: NameKey::of(&name), name, keys, credential: None, since: 0, received: 0, unread: 0 }
 }
 
-fn files(room: u64) -> HubConfig {
+pub(super) fn files(room: u64) -> HubConfig {
     let address = std::net::Ipv4Addr::UNSPECIFIED.into();
     HubConfig { files: Some(HubFiles { key: PublicKey([99; 32]), address, port: 7777, room }), ..config() }
 }
@@ -301,40 +301,6 @@ fn a_copy_that_is_not_wanted_any_more_is_not_kept() {
     rig.ask(1, &format!(r#"{{"id":15,"publish":[{changed}]}}"#));
     rig.ask(1, r#"{"id":16,"request":"dereg"}"#);
     assert_eq!((rig.discarded.len(), rig.offers().len()), (2, 0));
-}
-
-#[test]
-fn copies_from_before_and_the_hubs_own_files_are_offered_once_they_can_be_served() {
-    let copy = crate::protocol::record::CopyRecord {
-        name_key: NameKey::of("anna"),
-        owner: "Anna".into(),
-        content: serde_json::from_str(&content("song")).unwrap(),
-    };
-    let names = vec![NameRecord { name: "Anna".into(), ..anna() }];
-    let loaded = Loaded { names, copies: vec![copy], ..Loaded::default() };
-    let mut rig = Rig::with(files(1_000), loaded.clone());
-    rig.handle(Input::HubFilesChanged(vec![serde_json::from_str(&content("menu")).unwrap()], Vec::new()));
-    rig.enter(2, 2, "ben");
-    assert_eq!(rig.offers(), ["menu of hub"]);
-    rig.handle(Input::CopyFound(HASH.parse().unwrap(), 100));
-    assert_eq!(rig.offers(), ["menu of hub", "song of Anna"]);
-    rig.ask(2, r#"{"id":10,"request":"get","file":"menu","from":"hub"}"#);
-    assert!(matches!(rig.answer(2, 10), Some(Event::Located(_))));
-    rig.handle(Input::CopyLost(HASH.parse().unwrap()));
-    rig.handle(Input::HubFilesChanged(Vec::new(), vec!["menu".into(), "never there".into()]));
-    assert_eq!(rig.offers(), Vec::<String>::new());
-
-    // Its owner wants it kept before it was found: that is said when it is.
-    let mut rig = Rig::with(files(1_000), loaded);
-    rig.enter(1, 1, "Anna");
-    rig.keep(1, 10, "song");
-    assert_eq!((rig.copies.len(), rig.stored(1)), (1, vec![]));
-    rig.handle(Input::CopyFound(HASH.parse().unwrap(), 100));
-    assert!(!rig.hub.offers()[0].kept);
-    rig.handle(Input::Copied(rig.copies[0].copy, Ok(())));
-    rig.commit();
-    rig.ack_all();
-    assert_eq!(rig.stored(1), [("song".into(), None)]);
 }
 
 #[test]

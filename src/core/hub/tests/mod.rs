@@ -2,6 +2,7 @@
 
 mod accounts;
 mod again;
+mod copies;
 mod crashes;
 mod entry;
 mod feed;
@@ -33,6 +34,7 @@ use crate::protocol::types::Content;
 use crate::protocol::wire::HubHello;
 use crate::protocol::{ContentHash, PublicKey};
 use crate::protocol::{ErrorCode, Event, EventLine, Id, Presence, Timestamp};
+use crate::sim::Asked;
 
 /// For a new session.
 const HELLO: &str =
@@ -60,6 +62,7 @@ struct Wire {
     acked: u64,
     /// Whether everything is acknowledged at once.
     acks: bool,
+    asked: Asked,
     bodies: Vec<EventLine>,
     said: Vec<String>,
     closed: bool,
@@ -115,7 +118,9 @@ impl Rig {
                     assert!(!wire.closed, "nothing is sent on a closed connection");
                     if let Some((number, body)) = frame.body {
                         wire.received = number;
-                        wire.bodies.push(EventLine::parse(&body).unwrap().unwrap());
+                        let line = EventLine::parse(&body).unwrap().unwrap();
+                        assert_eq!(wire.asked.mistake_of_hub(&line), None);
+                        wire.bodies.push(line);
                     }
                 }
                 Output::Say(conn, line) => self.wires.get_mut(&conn).unwrap().said.push(line),
@@ -175,10 +180,11 @@ impl Rig {
     /// A new connection goes on with the session of another.
     fn resume(&mut self, conn: ConnId, key: u8, before: ConnId) {
         let session = self.hub_hello(before).session;
-        let (sent, received) = (self.wires[&before].sent, self.wires[&before].received);
+        let Wire { sent, received, ref asked, .. } = self.wires[&before];
+        let asked = asked.clone();
         self.connect(conn, key);
         let wire = self.wires.get_mut(&conn).unwrap();
-        (wire.sent, wire.received) = (sent, received);
+        (wire.sent, wire.received, wire.asked) = (sent, received, asked);
         let hello = format!(
             r#"{{"hello":"potluck-link/1","session":"{session}","received":{received},"port":40001,"link_port":45001,"instance":"0123456789abcdef"}}"#
         );
@@ -188,6 +194,7 @@ impl Rig {
     fn ask(&mut self, conn: ConnId, request: &str) {
         let wire = self.wires.get_mut(&conn).unwrap();
         wire.sent += 1;
+        wire.asked.of_hub(request);
         let (n, ack) = (wire.sent, if wire.acks { wire.received } else { 0 });
         self.line(conn, &format!(r#"{{"n":{n},"ack":{ack},"body":{request}}}"#));
     }

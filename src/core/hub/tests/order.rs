@@ -120,10 +120,25 @@ impl Run {
             r#""room-join","room":"ROOM""#,
             r#""room-invite","room":"ROOM","members":["NAME"]"#,
             r#""room-leave","room":"ROOM""#,
+            r#""get","file":"soup.txt""#,
+            r#""chunks","file":"soup.txt""#,
+            r#""withdraw","files":["soup.txt"]"#,
+            r#""accept","push":1"#,
+            r#""decline","push":2"#,
+            r#""ping","to":"NAME""#,
+            r#""private-open","to":"NAME""#,
+            r#""login","name":"NAME","password":"secret""#,
+            // What only a client's program asks.
+            r#"publish"#,
+            r#"push"#,
         ];
-        let word = self.pick(&words).replace("NAME", name).replace("ROOM", room);
+        let word = self.pick(&words);
         let id = 10 + self.asked[who].len() as i64;
-        let line = format!(r#"{{"id":{id},"request":{word}}}"#);
+        let line = match word {
+            "publish" => format!(r#"{{"id":{id},"publish":[{}]}}"#, super::gifts::content("soup.txt")),
+            "push" => format!(r#"{{"id":{id},"push":{},"to":"{name}"}}"#, super::gifts::content("soup.txt")),
+            word => format!(r#"{{"id":{id},"request":{}}}"#, word.replace("NAME", name).replace("ROOM", room)),
+        };
         self.asked[who].push((id, line.clone()));
         self.rig.ask(who as ConnId + 1, &line);
     }
@@ -156,6 +171,15 @@ impl Run {
         self.rig.ack_all();
     }
 
+    /// The oldest password is checked, and wrong.
+    fn check_password(&mut self) {
+        if !self.rig.logins.is_empty() {
+            let (attempt, _) = self.rig.logins.remove(0);
+            self.rig.handle(Input::Verified(attempt, None));
+            self.rig.ack_all();
+        }
+    }
+
     fn step(&mut self) {
         match self.rng.below(12) {
             0..=6 => self.ask(),
@@ -163,7 +187,10 @@ impl Run {
                 let most = 1 + self.rng.below(12) as usize;
                 self.commit(most);
             }
-            8 => self.answer_question(),
+            8 => {
+                self.answer_question();
+                self.check_password();
+            }
             9 => {
                 let conn = 1 + self.rng.below(4);
                 let newest = self.rig.heard(conn).into_iter().max().unwrap_or(0);
@@ -192,7 +219,8 @@ impl Run {
     fn check(&self) {
         for (index, asked) in self.asked.iter().enumerate() {
             let conn = index as ConnId + 1;
-            assert!(asked.iter().all(|(id, _)| self.rig.answer(conn, *id).is_some()), "everything is answered");
+            let unanswered: Vec<_> = asked.iter().filter(|(id, _)| self.rig.answer(conn, *id).is_none()).collect();
+            assert!(unanswered.is_empty(), "everything is answered, also {unanswered:?}");
             let waits = |id: i64| {
                 let line = asked.iter().find(|(of, _)| *of == id).map(|(_, line)| line);
                 line.and_then(|line| Ask::parse(line).ok()?.turn()?.waits_for()).is_some()
@@ -213,10 +241,11 @@ fn however_slow_the_disk_is_answers_keep_their_order_and_nobody_is_told_of_what_
     for seed in 0..30 {
         let mut run = Run::new(seed);
         (0..500).for_each(|_| run.step());
-        while run.written < run.rig.persisted.len() || !run.rig.asked.is_empty() {
+        while run.written < run.rig.persisted.len() || !run.rig.asked.is_empty() || !run.rig.logins.is_empty() {
             run.commit(3);
             run.look();
             run.answer_question();
+            run.check_password();
             run.look();
         }
         let patience = run.rig.hub.base.config.link.ack_timeout.as_millis() as u64;

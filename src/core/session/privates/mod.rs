@@ -168,21 +168,21 @@ impl Privates {
             // They opened it while we blocked them, so the user was not told.
             self.announced.insert(NameKey::of(&person.name));
             let opened = event::PrivateOpened { peer: person.name.clone(), by: person.name.clone() };
-            match &pending.request {
-                Request::PrivateOpen(_) => return cx.finish(now, pending.id, opened),
-                _ => cx.tell_for(now, pending.id.clone(), false, opened),
+            if let Request::PrivateOpen(_) = &pending.request {
+                return cx.finish(now, pending.id, opened);
             }
+            cx.tell_for(now, pending.id.clone(), false, opened);
         }
         if self.under_way_with(&person.name) >= PRIVATE_EACH {
             return cx.refuse(now, pending.id, not_read(&person.name, false));
         }
-        let started = match &pending.request {
-            Request::Private(request) => self.peers.send(now, person, request.text.clone()),
-            _ if open => {
-                let message = format!("There is a direct connection to {} already.", person.name);
-                Err(Failure::new(ErrorCode::AlreadyOpen, message).at(pointer_at("/to")))
-            }
-            _ => self.peers.open(now, person),
+        let started = if let Request::Private(request) = &pending.request {
+            self.peers.send(now, person, request.text.clone())
+        } else if open {
+            let message = format!("There is a direct connection to {} already.", person.name);
+            Err(Failure::new(ErrorCode::AlreadyOpen, message).at(pointer_at("/to")))
+        } else {
+            self.peers.open(now, person)
         };
         match started {
             Ok(ticket) => drop(self.pending.insert(ticket, pending)),

@@ -20,6 +20,8 @@ pub struct Replica {
     pub revision: u64,
     /// How many updates were taken, so that a watcher knows when to look again.
     pub updates: u64,
+    /// The same of the table alone.
+    pub table_updates: u64,
     offers: Rows,
     clients: BTreeMap<String, Client>,
     /// The names that have left last.
@@ -33,9 +35,9 @@ pub struct Replica {
 
 /// The keys whose owners may have changed with the roster.
 pub(super) enum ChangedKeys {
-    /// Everybody's.
+    /// Any key: the whole roster is new.
     All,
-    /// These.
+    /// Only these keys.
     These(BTreeSet<PublicKey>),
 }
 
@@ -77,6 +79,7 @@ impl Replica {
             return true;
         }
         self.updates += 1;
+        self.table_updates += 1;
         for gone in &update.removed {
             self.offers.remove(&gone.file, &gone.owner);
         }
@@ -94,6 +97,7 @@ impl Replica {
     /// The table is not followed any more.
     pub(super) fn unfollow_table(&mut self) {
         self.updates += 1;
+        self.table_updates += 1;
         self.has_table = false;
         self.offers = Rows::default();
     }
@@ -177,9 +181,11 @@ impl Replica {
         self.offers.from("").map(Row::offer)
     }
 
-    /// The offered files, sorted; a file of several owners comes several times.
-    pub fn files(&self) -> impl Iterator<Item = &str> {
-        self.offers.from("").map(|row| row.file())
+    /// The names of the offered files, sorted, each once.
+    pub fn files(&self) -> Vec<Arc<str>> {
+        let mut files: Vec<Arc<str>> = self.offers.from("").map(Row::shared_file).collect();
+        files.dedup();
+        files
     }
 
     /// The offers whose file is below this folder, whose name ends in `/`.

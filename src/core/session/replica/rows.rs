@@ -42,6 +42,10 @@ impl<'a> Row<'a> {
         &self.0.0
     }
 
+    pub(super) fn shared_file(self) -> Arc<str> {
+        self.0.0.clone()
+    }
+
     pub(super) fn owner(self) -> &'a str {
         &self.0.1
     }

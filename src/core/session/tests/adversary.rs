@@ -29,6 +29,7 @@ struct World {
     sent: u64,
     lines: u64,
     open: BTreeMap<i64, u64>,
+    asked: Asked,
     tasks: Vec<u64>,
     fetches: Vec<u64>,
     ended: bool,
@@ -58,6 +59,7 @@ impl World {
             sent: 0,
             lines: 0,
             open: BTreeMap::new(),
+            asked: Asked::default(),
             tasks: Vec::new(),
             fetches: Vec::new(),
             ended: false,
@@ -69,6 +71,7 @@ impl World {
         while let Some(output) = self.session.poll(self.now) {
             match output {
                 Output::Tell(line) => {
+                    assert_eq!(self.mistake(&line), None);
                     let EventLine { id: Some(Id::Number(id)), last: true, .. } = *line else { continue };
                     let open = self.open.get_mut(&id).unwrap_or_else(|| panic!("nobody asked {id}"));
                     *open = open.checked_sub(1).unwrap_or_else(|| panic!("{id} was answered twice"));
@@ -86,6 +89,15 @@ impl World {
         assert_eq!(due, None, "a timer that is due would spin");
     }
 
+    /// An answer that the request's row does not allow; errors that this hub, disk or client has made up are passed on.
+    fn mistake(&self, line: &EventLine) -> Option<String> {
+        let Event::Error(error) = &line.event else { return self.asked.mistake(line) };
+        let of_hub = Event::WORDS.iter().find(|word| word.name == "error").map(|word| word.example);
+        let is_made_up = of_hub.is_some_and(|example| example.contains(error.code.name()))
+            || [ErrorCode::NoSuchFile, ErrorCode::PeerBroke, ErrorCode::PeerUnreachable].contains(&error.code);
+        self.asked.mistake(line).filter(|_| !is_made_up)
+    }
+
     fn name(&mut self) -> &'static str {
         NAMES[self.rng.below(4) as usize]
     }
@@ -100,7 +112,7 @@ impl World {
         let fields = word.example.trim_start_matches('{').trim_end_matches('}');
         let comma = if fields.is_empty() { "" } else { "," };
         let line = format!(r#"{{"id":{id},"request":"{}"{comma}{fields}}}"#, word.name);
-        self.lines += 1;
+        self.lines = self.asked.by_user(line.as_bytes());
         *self.open.entry(id).or_default() += 1;
         self.handle(Input::Line(self.lines, line.as_bytes()));
     }

@@ -25,6 +25,7 @@ use crate::protocol::to_json;
 use crate::protocol::transfer::OnConflict;
 use crate::protocol::wire::Received;
 use crate::protocol::{Content, ContentHash, Event, EventLine, Id, PublicKey, Timestamp, event};
+use crate::sim::Asked;
 
 const SONG: &str = r#"{"file":"song","size":5,"hash":"0000000000000000000000000000000000000000000000000000000000000000","chunk_size":1048576,"chunks":1"#;
 const KEY: &str = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
@@ -76,6 +77,8 @@ struct Rig {
     session: Session,
     now: Time,
     told: Vec<EventLine>,
+    /// What its user has asked.
+    requests: Asked,
     /// How many messages were told that the user does not see.
     withheld: usize,
     /// What the hub has been asked and has not answered, oldest first.
@@ -109,6 +112,7 @@ impl Rig {
             session: Session::new(config),
             now: Time(0),
             told: Vec::new(),
+            requests: Asked::default(),
             withheld: 0,
             asked: Vec::new(),
             frames: 0,
@@ -160,6 +164,7 @@ impl Rig {
             match output {
                 Output::Tell(line) if matches!(line.event, Event::Withheld(_)) => self.withheld += 1,
                 Output::Tell(line) => {
+                    assert_eq!(self.requests.mistake(&line), None);
                     assert!(!self.told.iter().any(|line| matches!(line.event, Event::Bye(_))), "after bye: {line:?}");
                     self.told.push(*line);
                 }
@@ -265,6 +270,7 @@ impl Rig {
     }
 
     fn line(&mut self, line: &str) {
+        self.requests.by_user(line.as_bytes());
         self.handle(Input::Line(1, line.as_bytes()));
     }
 

@@ -3,6 +3,9 @@
 //! Whenever a download begins, all others move up. The place of a new download is told at once; the new places of the
 //! others only now and then, and only those of the first few. So the cost depends on the time that passes, not on how
 //! many wait.
+//!
+//! `transfers` owns it: it adds and removes downloads by number, asks which one may begin, and tells the user the
+//! places that this returns.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;

@@ -85,16 +85,15 @@ impl Transfers {
     }
 
     pub(super) fn transfer_note(&mut self, now: Time, cx: &mut Context, transfer: u64, note: TransferNote) {
-        let note = match note {
-            TransferNote::Have(had) => return self.holdings.add(now, cx, had),
-            TransferNote::Here(had) => {
-                if let Some(running) = self.running.get_mut(&transfer) {
-                    running.is_here();
-                }
-                return self.holdings.add(now, cx, vec![had]);
+        if let TransferNote::Have(had) = note {
+            return self.holdings.add(now, cx, had);
+        }
+        if let TransferNote::Here(had) = note {
+            if let Some(running) = self.running.get_mut(&transfer) {
+                running.is_here();
             }
-            note => note,
-        };
+            return self.holdings.add(now, cx, vec![had]);
+        }
         // A transfer that was given up is not told of any more.
         let Some(running) = self.running.get_mut(&transfer) else { return };
         let id = running.id();

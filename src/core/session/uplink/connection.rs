@@ -1,4 +1,6 @@
 //! The state of the connection to the hub: connecting, up, lost, reconnecting.
+//!
+//! `uplink` owns it. It holds times and counts only; the link and what was asked survive a change of the connection.
 
 use std::time::Duration;
 

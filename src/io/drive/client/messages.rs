@@ -64,13 +64,13 @@ pub enum PeerNote {
     Accepted(u64, Box<ConnBox>),
     /// A dialled connection is open.
     Dialled(u64, Box<ConnBox>),
-    /// Dialling failed.
+    /// Dialling failed, for this connection, with the reason.
     DialFailed(u64, Failure),
     /// The key of an accepted connection was compared with the pinned one.
     Pinned(u64, Result<(), Failure>),
     /// A line arrived.
     Line(PeerConn, Line),
-    /// A connection broke.
+    /// A connection broke, with the reason.
     Broken(PeerConn, String),
 }
 
@@ -109,10 +109,12 @@ impl Later {
 impl<W: Observer> ClientDriver<W> {
     pub(super) fn tell(&mut self, line: EventLine) {
         diagnose(&line);
-        let lost = match &line.event {
-            Event::PrivateMessage(said) => Some(Later::PrivateInGap(said.from.clone(), said.number)),
-            event if is_private(event) => Some(Later::WithheldInGap),
-            event => number_of(event).map(Later::InGap),
+        let lost = if let Event::PrivateMessage(said) = &line.event {
+            Some(Later::PrivateInGap(said.from.clone(), said.number))
+        } else if is_private(&line.event) {
+            Some(Later::WithheldInGap)
+        } else {
+            number_of(&line.event).map(Later::InGap)
         };
         let Some(line) = self.watch.told(line) else { return };
         if !tell(&self.printed, line) {
@@ -145,27 +147,24 @@ impl<W: Observer> ClientDriver<W> {
 
 /// Logs the fate of connections and transfers, for diagnostics. It never logs what people say.
 fn diagnose(line: &EventLine) {
-    match &line.event {
-        Event::Welcome(welcome) => tracing::debug!(name = welcome.name, number = welcome.number, "the hub let us in"),
-        Event::HubLost(lost) => tracing::debug!(reason = lost.reason, "the link to the hub is lost"),
-        Event::HubBack(back) => {
-            tracing::debug!(resumed = back.resumed, away = back.away, "the link to the hub is back")
-        }
-        Event::Error(error) => tracing::debug!(code = %error.code, id = ?line.id, "failed"),
-        Event::TransferStarted(started) => {
-            tracing::debug!(transfer = started.transfer, peer = started.peer, "a transfer begins");
-        }
-        Event::TransferCompleted(done) => {
-            tracing::debug!(transfer = done.transfer, bytes = done.bytes, "a transfer is done")
-        }
-        Event::TransferFailed(failed) => {
-            tracing::debug!(transfer = failed.transfer, code = %failed.code, "a transfer failed")
-        }
-        Event::SourceDropped(dropped) => {
-            tracing::debug!(transfer = dropped.transfer, peer = dropped.peer, code = %dropped.code, "a source is given up");
-        }
-        Event::Bye(bye) => tracing::debug!(code = bye.code, reason = bye.reason, "the session ends"),
-        _ => {}
+    if let Event::Welcome(welcome) = &line.event {
+        tracing::debug!(name = welcome.name, number = welcome.number, "the hub let us in");
+    } else if let Event::HubLost(lost) = &line.event {
+        tracing::debug!(reason = lost.reason, "the link to the hub is lost");
+    } else if let Event::HubBack(back) = &line.event {
+        tracing::debug!(resumed = back.resumed, away = back.away, "the link to the hub is back");
+    } else if let Event::Error(error) = &line.event {
+        tracing::debug!(code = %error.code, id = ?line.id, "failed");
+    } else if let Event::TransferStarted(started) = &line.event {
+        tracing::debug!(transfer = started.transfer, peer = started.peer, "a transfer begins");
+    } else if let Event::TransferCompleted(done) = &line.event {
+        tracing::debug!(transfer = done.transfer, bytes = done.bytes, "a transfer is done");
+    } else if let Event::TransferFailed(failed) = &line.event {
+        tracing::debug!(transfer = failed.transfer, code = %failed.code, "a transfer failed");
+    } else if let Event::SourceDropped(dropped) = &line.event {
+        tracing::debug!(transfer = dropped.transfer, peer = dropped.peer, code = %dropped.code, "a source is given up");
+    } else if let Event::Bye(bye) = &line.event {
+        tracing::debug!(code = bye.code, reason = bye.reason, "the session ends");
     }
 }
 

@@ -71,9 +71,9 @@ impl PeerPort {
                 break;
             }
         }
-        let listener = listener.map_err(|failure| match failure.code {
-            ErrorCode::PortInUse => failure.hint("Choose another with --link-port; --link-port 0 takes a free one."),
-            _ => failure,
+        let listener = listener.map_err(|failure| {
+            let hint = "Choose another with --link-port; --link-port 0 takes a free one.";
+            if failure.code == ErrorCode::PortInUse { failure.hint(hint) } else { failure }
         })?;
         let port = listener.local_addr().port();
         let listening = tokio::spawn(accept_all(listener, sender)).abort_handle();
@@ -215,19 +215,15 @@ impl<W: Observer> ClientDriver<W> {
 /// Rewrites a failure of the transport, which speaks of a hub, for a peer.
 fn unreached(name: &str, failure: &Failure) -> Failure {
     let said = &failure.message;
-    match failure.code {
-        ErrorCode::HubKeyChanged => {
-            Failure::new(ErrorCode::PeerKeyChanged, format!("What answers for {name} has another key."))
-        }
-        ErrorCode::WrongProtocol => Failure::new(
-            ErrorCode::PeerUnreachable,
-            format!("Something else than {name} answers on a direct connection: {said}."),
-        )
-        .hint("Ask again when they are back; `message` reaches them through the hub."),
-        _ => Failure::new(
-            ErrorCode::PeerUnreachable,
-            format!("{name} does not answer on a direct connection: {said}."),
-        )
-        .hint("They may be behind a firewall and need their --link-port open; `message` reaches them through the hub."),
+    if failure.code == ErrorCode::HubKeyChanged {
+        return Failure::new(ErrorCode::PeerKeyChanged, format!("What answers for {name} has another key."));
     }
+    if failure.code == ErrorCode::WrongProtocol {
+        let message = format!("Something else than {name} answers on a direct connection: {said}.");
+        return Failure::new(ErrorCode::PeerUnreachable, message)
+            .hint("Ask again when they are back; `message` reaches them through the hub.");
+    }
+    let message = format!("{name} does not answer on a direct connection: {said}.");
+    Failure::new(ErrorCode::PeerUnreachable, message)
+        .hint("They may be behind a firewall and need their --link-port open; `message` reaches them through the hub.")
 }

@@ -282,9 +282,11 @@ impl CopiesShared {
 
     fn hash(&self, hash: &ContentHash, chunks: Option<u32>) -> Result<Hashed, Failure> {
         let name = hash.to_string();
-        let meta = self.path(hash).symlink_metadata().map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => ErrorCode::NoSuchFile.into(),
-            _ => Failure::new(ErrorCode::NotReadable, format!("The copy {name} cannot be read: {}.", cause::of_io(&e))),
+        let meta = self.path(hash).symlink_metadata().map_err(|e| {
+            if e.kind() == io::ErrorKind::NotFound {
+                return ErrorCode::NoSuchFile.into();
+            }
+            Failure::new(ErrorCode::NotReadable, format!("The copy {name} cannot be read: {}.", cause::of_io(&e)))
         })?;
         let fingerprint = Fingerprint::of_metadata(&meta).ok_or(ErrorCode::NotAFile)?;
         let files = [(name.as_str(), fingerprint)];

@@ -65,9 +65,9 @@ impl HubFileServer {
         let local = LocalPeer::new(identity.clone());
         let copies = data.map(|data| Copies::open(data, records, &local, &store, mailbox)).transpose()?;
         let (copies, known) = copies.unzip();
-        let listener = listen(options.port, Some(options.address)).map_err(|failure| match failure.code {
-            ErrorCode::PortInUse => failure.hint("Choose another with --files-port; --files-port 0 takes a free one."),
-            _ => failure,
+        let listener = listen(options.port, Some(options.address)).map_err(|failure| {
+            let hint = "Choose another with --files-port; --files-port 0 takes a free one.";
+            if failure.code == ErrorCode::PortInUse { failure.hint(hint) } else { failure }
         })?;
         let uploads = Arc::new(|note| tracing::debug!(?note, "upload"));
         let server = DataServer::start(listener, &local, store.clone(), uploads).map_err(Failure::internal)?;

@@ -16,7 +16,7 @@ use crate::core::session::FilesChanged;
 use crate::io::net::line_room::Line;
 use crate::io::net::{Conn, Listener};
 use crate::io::os::clock::{Clock, until};
-use crate::io::store::passwords::{Account, Attempt, Checker};
+use crate::io::store::passwords::{Attempt, Checker};
 use crate::io::store::writer::{Batch, Job, NotTaken, StoreReport, StoreWriter};
 use crate::protocol::record::Loaded;
 use crate::protocol::{ContentHash, Failure, LogEvent, LogLine, TransportKind};
@@ -41,7 +41,7 @@ pub enum Message {
     /// The store has done a job, or answers a query.
     Store(StoreReport),
     /// The login of this number was checked; the account if the password is right.
-    Checked(u64, Option<Account>),
+    Checked(u64, Option<Verified>),
     /// The copy of this number was made, or could not be.
     Copied(u64, Result<(), Failure>),
     /// A copy from an earlier run can be served; its size.
@@ -160,11 +160,7 @@ impl<L: FnMut(LogLine)> HubDriver<L> {
                 self.handle(Input::Disconnected { conn, reason });
             }
             Message::Store(told) => self.store_told(told),
-            Message::Checked(attempt, account) => {
-                let verified =
-                    account.map(|Account { name, name_key, credential }| Verified { name, name_key, credential });
-                self.handle(Input::Verified(attempt, verified));
-            }
+            Message::Checked(attempt, verified) => self.handle(Input::Verified(attempt, verified)),
             Message::Copied(copy, result) => self.handle(Input::Copied(copy, result)),
             Message::CopyFound(hash, size) => self.handle(Input::CopyFound(hash, size)),
             Message::CopyLost(hash) => self.handle(Input::CopyLost(hash)),

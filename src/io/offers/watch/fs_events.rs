@@ -107,7 +107,9 @@ fn tell(event: Event, notes: &SyncSender<WatchEvent>, shared: &WatchShared) {
         // Reading is no change; our own hashing would count.
         EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write) => return,
         EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => WatchEvent::Moved,
-        _ => WatchEvent::Look,
+        EventKind::Any | EventKind::Access(_) | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Other => {
+            WatchEvent::Look
+        }
     };
     for path in event.paths {
         shared.note(notes, note(path));

@@ -47,9 +47,13 @@ impl LaneConnection<'_, '_> {
         let mut at = 0;
         while at < out.len() {
             if self.segment == 0 {
-                self.segment = match self.read_answer()? {
-                    DataAnswer::Bytes { length } if (1..=MAX_SEGMENT as u64).contains(&length) => length,
-                    other => return Err(unexpected(other)),
+                let answer = self.read_answer()?;
+                self.segment = if let DataAnswer::Bytes { length } = answer
+                    && (1..=MAX_SEGMENT as u64).contains(&length)
+                {
+                    length
+                } else {
+                    return Err(unexpected(answer));
                 };
             }
             let part = (out.len() - at).min(self.segment as usize);
@@ -71,7 +75,9 @@ impl LaneConnection<'_, '_> {
                 self.refused(file, of_one_file(&code)?, orders);
                 return Ok(());
             }
-            _ => return Err(broke("The other client broke the protocol.")),
+            DataAnswer::Manifest { .. } | DataAnswer::Bytes { .. } | DataAnswer::Whole { .. } => {
+                return Err(broke("The other client broke the protocol."));
+            }
         };
         if self.buffer.len() < length {
             self.buffer.resize(length, 0);
@@ -116,13 +122,10 @@ impl LaneConnection<'_, '_> {
         let (hash, chunking) = (incoming.hash, incoming.chunking);
         let (transfer, file) = (self.token.clone(), incoming.name.clone());
         self.stream.send(&to_line(&DataRequest::Manifest { transfer, hash, file }))?;
-        let other = match self.read_answer()? {
-            DataAnswer::Manifest { size, chunk_size, chunks } => {
-                let other = Chunking::checked(size, chunk_size, chunks).filter(|other| other.size() == chunking.size());
-                other.ok_or_else(|| broke("The other client's list of chunks is not the file's."))?
-            }
-            other => return Err(unexpected(other)),
-        };
+        let answer = self.read_answer()?;
+        let DataAnswer::Manifest { size, chunk_size, chunks } = answer else { return Err(unexpected(answer)) };
+        let other = Chunking::checked(size, chunk_size, chunks).filter(|other| other.size() == chunking.size());
+        let other = other.ok_or_else(|| broke("The other client's list of chunks is not the file's."))?;
         if other != chunking {
             self.skip(u64::from(other.count()) * 32)?;
             return Ok(false);

@@ -40,6 +40,24 @@ fn data_stranger_gets_nothing() {
     assert!(get(&job).is_ok());
 }
 
+#[test]
+fn data_peer_who_is_missing_from_the_roster_of_a_hub_that_has_just_come_back_is_waited_for() {
+    let giver = Giver::new(1);
+    let downloads = tempfile::tempdir().unwrap();
+    let hashed = giver.offer("a", &content(3 * MIB));
+    let shelf = giver.shelf.clone();
+    giver.notes.on_start(move || {
+        shelf.set_peers(HashMap::new());
+        let shelf = shelf.clone();
+        std::thread::spawn(move || {
+            // Long enough that more is asked meanwhile, and shorter than who is not announced is waited for.
+            std::thread::sleep(Duration::from_millis(300));
+            shelf.set_peers(HashMap::from([(receiver().key, "rita".to_owned())]));
+        });
+    });
+    assert!(get(&job(&hashed, "a", vec![giver.source("gil")], downloads.path())).is_ok());
+}
+
 /// Changes an offered file, and the shelf's idea of it, so that the source does not notice.
 pub(super) fn forge(giver: &Giver, name: &str, hashed: &Hashed, bytes: &[u8]) {
     fs::write(giver.path(name), bytes).unwrap();
