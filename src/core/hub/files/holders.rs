@@ -64,7 +64,7 @@ pub(in crate::core::hub) struct Part {
 }
 
 impl Part {
-    /// Adds chunks.
+    /// Adds chunks. When none is missing, `chunks` becomes `None`.
     fn add(&mut self, more: &ChunkSet) {
         let count = self.chunking.count();
         if let Some(chunks) = &mut self.chunks {

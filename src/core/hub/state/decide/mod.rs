@@ -1,7 +1,8 @@
 //! Judges what clients and the hub's keeper propose, by the state at the moment when their turn comes.
 //!
 //! Judging changes nothing. It results in records, which are then applied and logged, and in the answer. Limits, the
-//! calendar and Unicode tables are used only here, so that a record means the same in every version.
+//! calendar and Unicode tables are used here and nowhere else in the state, so that a record means the same in every
+//! version.
 
 mod copies;
 mod logins;
