@@ -6,7 +6,7 @@ use crate::protocol::request::{At, Request, Rules};
 use crate::protocol::wire::Ask;
 use crate::protocol::{ErrorCode, Event, EventLine, Id, RequestLine, line};
 
-/// The requests of one client. See the [module](self).
+/// The requests that one client has made, by their ids.
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
     by_id: BTreeMap<Id, Vec<Request>>,

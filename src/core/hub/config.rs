@@ -1,4 +1,4 @@
-//! A hub's settings.
+//! A hub's settings. The driver fills them in when the hub starts; the machine never changes them.
 
 use std::net::IpAddr;
 use std::time::Duration;

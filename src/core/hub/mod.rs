@@ -141,7 +141,7 @@ impl Hub {
             Input::Line { conn, line } => self.line(now, conn, line),
             Input::Disconnected { conn, reason } => self.disconnected(now, conn, reason),
             Input::Committed(commit) => self.committed(now, commit),
-            Input::Found(question, found) => self.found(now, question, found),
+            Input::Found(query, found) => self.found(now, query, found),
             Input::Names(names) => self.names_reloaded(now, names),
             Input::Verified(attempt, verified) => self.verified(now, attempt, verified),
             Input::Copied(copy, result) => self.files.copied(&mut self.base.at(now), copy, result),

@@ -55,11 +55,11 @@ impl Hub {
     /// Passes the store's answer to the request, feed or connection that waits for it.
     pub(super) fn found(&mut self, now: Time, number: u64, found: Found) {
         match (self.base.journal.queries.answered(number), found) {
-            (Some(PendingQuery::Inbox { peer, number, as_of }), Found::Messages(kept, more)) => {
-                self.feeds.inbox_read(&mut self.base.at(now), peer, number, as_of, kept, more);
+            (Some(PendingQuery::Inbox { peer, number, as_of }), Found::Messages(messages, more)) => {
+                self.feeds.inbox_read(&mut self.base.at(now), peer, number, as_of, messages, more);
             }
-            (Some(PendingQuery::History { peer, request_id, forward }), Found::Messages(kept, more)) => {
-                let history = people::recalled(&self.base.at(now), kept, more, forward);
+            (Some(PendingQuery::History { peer, request_id, forward }), Found::Messages(messages, more)) => {
+                let history = people::recalled(&self.base.at(now), messages, more, forward);
                 if let Some(peer) = self.base.sessions.get_mut(peer) {
                     peer.exchange.reading_ends();
                 }

@@ -103,13 +103,13 @@ fn history_query(cx: &Cx<'_>, id: PeerId, request: &request::History) -> Result<
 /// on; `next` is where the following page goes on.
 pub(super) fn recalled(cx: &Cx<'_>, messages: Vec<StoredMessage>, more: bool, forward: bool) -> event::History {
     let edge = if forward { messages.last() } else { messages.first() };
-    let next = edge.filter(|_| more).map(|kept| kept.number);
-    event::History { messages: messages.into_iter().map(|kept| as_said(cx, kept)).collect(), more, next }
+    let next = edge.filter(|_| more).map(|message| message.number);
+    event::History { messages: messages.into_iter().map(|message| as_said(cx, message)).collect(), more, next }
 }
 
 /// A stored message as a `history` shows it.
-fn as_said(cx: &Cx<'_>, kept: StoredMessage) -> Said {
-    let StoredMessage { number, sent, from, destination, text, .. } = kept;
+fn as_said(cx: &Cx<'_>, message: StoredMessage) -> Said {
+    let StoredMessage { number, sent, from, destination, text, .. } = message;
     let (to, room) = match destination {
         Destination::Lobby => (Some("all".to_owned()), None),
         Destination::Person { name, .. } => (Some(name), None),

@@ -223,7 +223,11 @@ impl Hub {
     }
 }
 
-/// Shows one person: as they are here, or as they have left.
+/// Handles `whois`: the roster line of one person, or their last one if they have left. Without a name it is the client's
+/// own.
+///
+/// # Errors
+/// `not-registered`, `no-such-person`; `not-online` if the person has never been here
 fn whois(cx: &Cx<'_>, id: PeerId, request: &request::Whois) -> Result<Event, Failure> {
     let (me, state) = (cx.sessions.me(id)?.name_key, &cx.journal.state);
     let other = request.name.as_deref().filter(|name| NameKey::of(name) != me);

@@ -39,8 +39,7 @@ impl RoomChanges {
         self.of.len()
     }
 
-    /// A request that changed a room is on disk: tells the people who were brought into it at once, and gathers the
-    /// rest.
+    /// A request that changed a room is on disk: tells at once of people who were brought in, and gathers the rest.
     pub(super) fn room_notice(&mut self, cx: &mut Cx<'_>, notice: Notice) {
         match notice {
             Notice::Brought(changed, who) => {

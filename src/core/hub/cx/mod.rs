@@ -21,7 +21,7 @@ use crate::core::hub::sessions::updates::Updates;
 use crate::core::time::Time;
 use crate::protocol::{LogEvent, Timestamp};
 
-/// What every part of a hub may use.
+/// What every part of a hub may use, and what it may change beside its own state.
 pub(in crate::core::hub) struct Base {
     pub(in crate::core::hub) config: HubConfig,
     pub(in crate::core::hub) sessions: Sessions,

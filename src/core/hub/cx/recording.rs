@@ -14,7 +14,7 @@ impl Cx<'_> {
     pub(in crate::core::hub) fn record(&mut self, record: Record) {
         self.journal.state.apply(&record);
         let is_shown = is_shown(&record);
-        // These come from the store, or tell of what never got there, so it need not write them.
+        // These were read from the store, or take back what it has not written, so they need not be persisted.
         if !matches!(record, Record::Account(_) | Record::NameGone { .. } | Record::MessageAbandoned(_)) {
             self.persist(record);
         }

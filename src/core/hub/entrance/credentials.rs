@@ -22,6 +22,7 @@ pub(in crate::core::hub) struct Credentials {
     ended: VecDeque<PeerId>,
 }
 
+/// A key that a name has got, and the number of the password with which it was let in.
 struct Claim {
     name_key: NameKey,
     key: PublicKey,

@@ -21,7 +21,7 @@ use crate::protocol::name::NameKey;
 use crate::protocol::record::Record;
 use crate::protocol::{ErrorCode, Failure, Network, PublicKey, log};
 
-/// What decides who may enter.
+/// What decides who may enter: registrations and logins that are not answered yet, and what limits them.
 pub(in crate::core::hub) struct Entrance {
     /// Registrations that have not been answered.
     pub(in crate::core::hub) underway: Underway,

@@ -8,7 +8,7 @@ use crate::protocol::Record;
 use crate::protocol::name::NameKey;
 
 impl Feeds {
-    /// Somebody is here from now on.
+    /// Somebody is here from now on: later messages to the lobby are for them.
     pub(in crate::core::hub) fn is_there(&mut self, cx: &mut Cx<'_>, name: &NameKey) {
         let newest = self.newest();
         self.attend(cx, name, |attendance| attendance.begins(newest));
@@ -23,7 +23,7 @@ impl Feeds {
         }
     }
 
-    /// Somebody is not here any more.
+    /// Somebody is not here any more: later messages to the lobby are not for them.
     pub(in crate::core::hub) fn was_last_there(&mut self, cx: &mut Cx<'_>, name: &NameKey) {
         let newest = self.newest_to_all();
         self.attend(cx, name, |attendance| attendance.ends(newest));

@@ -263,11 +263,11 @@ impl Feeds {
         }
         let Some(posts) = self.recent.since(feed.sent()) else {
             let query = Query::Inbox(self.inbox(cx, &name.name_key, feed));
-            let question = PendingQuery::Inbox { peer: id, number: name.number, as_of: self.recent.newest };
+            let pending = PendingQuery::Inbox { peer: id, number: name.number, as_of: self.recent.newest };
             if let Some(feed) = cx.sessions.feed_mut(id) {
                 feed.reading_begins();
             }
-            return cx.query(query, question);
+            return cx.query(query, pending);
         };
         let posts: Vec<Arc<Post>> = posts.filter(|post| self.is_for(cx, id, post)).cloned().collect();
         for post in posts {
@@ -297,15 +297,15 @@ impl Feeds {
         }
     }
 
-    /// The store has answered the query for the messages that a client lacks in its visit `number`: sends them. `kept`
-    /// is complete up to message `as_of`, unless there are `more`.
+    /// The store has answered the query for the messages that a client lacks in its visit `number`: sends them. The
+    /// `messages` are complete up to message `as_of`, unless there are `more`.
     pub(in crate::core::hub) fn inbox_read(
         &mut self,
         cx: &mut Cx<'_>,
         id: PeerId,
         number: u64,
         as_of: u64,
-        kept: Vec<StoredMessage>,
+        messages: Vec<StoredMessage>,
         more: bool,
     ) {
         let Some(peer) = cx.sessions.get_mut(id) else { return };
@@ -316,13 +316,13 @@ impl Feeds {
         let Some(feed) = peer.feed.as_mut() else { return };
         feed.reading_ends();
         let mut more = more;
-        for kept in kept {
+        for message in messages {
             if !cx.sessions.feed_mut(id).is_some_and(|feed| feed.has_room()) {
                 // The store counts the bytes of texts, and the feed those of events. The rest is read again.
                 more = true;
                 break;
             }
-            let post = self.post_of(cx, &kept, None);
+            let post = self.post_of(cx, &message, None);
             if self.is_for(cx, id, &post) {
                 self.push(cx, id, &post);
             }

@@ -41,10 +41,12 @@ pub(in crate::core::hub) struct Recent {
 }
 
 impl Recent {
+    /// No messages in memory; `newest` is the newest of earlier runs.
     pub(in crate::core::hub) fn new(newest: u64) -> Self {
         Self { posts: VecDeque::new(), bytes: 0, after: newest, newest, newest_to_all: newest }
     }
 
+    /// Adds the newest message, and forgets the oldest beyond the limits.
     pub(in crate::core::hub) fn push(&mut self, post: Arc<Post>) {
         self.newest = post.number;
         if matches!(post.target, Target::Lobby) {

@@ -33,6 +33,7 @@ struct Chore {
     files: Vec<Arc<str>>,
 }
 
+/// What happened to the client.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// The client has left, or has given up its name: its offers leave the table.
@@ -94,6 +95,7 @@ impl Files {
         self.chores.due = (!self.chores.waiting.is_empty()).then_some(cx.now + TURN);
     }
 
+    /// Carries out the next portion of a change.
     fn do_some(&mut self, cx: &mut Cx<'_>, chore: &mut Chore) {
         let Chore { kind, client, owner, files } = chore;
         let mut some = files.split_off(files.len().saturating_sub(AT_ONCE));

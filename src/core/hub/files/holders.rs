@@ -64,6 +64,7 @@ pub(in crate::core::hub) struct Part {
 }
 
 impl Part {
+    /// Adds chunks. When none is missing, `chunks` becomes `None`.
     fn add(&mut self, more: &ChunkSet) {
         let count = self.chunking.count();
         if let Some(chunks) = &mut self.chunks {
@@ -76,6 +77,7 @@ impl Part {
 }
 
 impl Holders {
+    /// Notes an offer that came into the table.
     pub(in crate::core::hub) fn listed(&mut self, hash: ContentHash, offer: &Key) {
         match self.offers.entry(hash) {
             Entry::Vacant(none) => drop(none.insert(Few::One(offer.clone()))),
@@ -102,6 +104,7 @@ impl Holders {
         self.orphans.remove_all(hash);
     }
 
+    /// Notes an offer that was taken out of the table, or changes its content.
     pub(in crate::core::hub) fn unlisted(&mut self, hash: &ContentHash, offer: &Key) {
         if let Some(offers) = self.offers.get_mut(hash) {
             offers.remove(offer);
@@ -172,6 +175,7 @@ impl Holders {
         true
     }
 
+    /// Notes that a client does not have a content any more.
     fn lose(&mut self, id: PeerId, hash: &ContentHash) {
         let Some(own) = self.of.get_mut(&id) else { return };
         if !own.had.remove(hash) {

@@ -109,7 +109,7 @@ impl Files {
                 self.as_holder(cx, &key.1, shelved, content)
             })
             .collect();
-        // An owner who was killed is in the roster for a while, and the hub's copy is for just that.
+        // An owner whose process was killed stays in the table for its grace; the hub's copy must serve meanwhile.
         if self.has_copy_of(content) {
             let copy = Shelved { owner: Owner::Kept, content: content.clone() };
             holders.extend(self.as_holder(cx, HUB, &copy, content));

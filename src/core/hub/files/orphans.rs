@@ -20,6 +20,7 @@ pub(in crate::core::hub) struct Orphans {
 }
 
 impl Orphans {
+    /// Keeps an offer whose owner is gone, unless there are [`HOLDINGS`] in all or [`ORPHANS_OF_ONE`] of its content.
     pub(in crate::core::hub) fn add(&mut self, key: Key, content: Arc<Content>) {
         if self.all.len() >= HOLDINGS || self.all.contains_key(&key) {
             return;

@@ -14,9 +14,9 @@ use crate::protocol::name::NameKey;
 use crate::protocol::wire::Folder;
 use crate::protocol::{ErrorCode, Event, Failure, Offer, event, request};
 
-/// The number of offers that a page may have for the price of one request, and the price of the largest page, in simple
-/// requests.
+/// The number of offers that a page may have for the price of one request.
 const OFFERS_FOR_ONE: usize = 64;
+/// The price of the largest page, in simple requests.
 const MOST_FOR_A_PAGE: usize = 16;
 
 /// The conditions that the offers of a page must meet.

@@ -34,6 +34,7 @@ pub(in crate::core::hub) struct Health {
     give_up_at: Option<Time>,
 }
 
+/// Why the store cannot write, and since when: by the hub's clock and by the calendar.
 struct Trouble {
     failure: Failure,
     since: Time,

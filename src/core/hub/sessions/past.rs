@@ -21,6 +21,7 @@ pub(in crate::core::hub) struct Past {
 }
 
 impl Past {
+    /// What a hello says of the client's earlier requests.
     pub(in crate::core::hub) fn of(hello: &ClientHello) -> Self {
         Self {
             instance: hello.instance.chars().take(16).collect(),

@@ -42,6 +42,7 @@ enum Holder {
     Network(Network),
 }
 
+/// The sessions of one key or one network.
 #[derive(Default)]
 struct Share {
     sessions: usize,
@@ -50,6 +51,7 @@ struct Share {
     away: BTreeSet<PeerId>,
 }
 
+/// One session.
 struct Place {
     /// Its key and its network.
     holders: [Holder; 2],
@@ -141,6 +143,7 @@ impl Places {
         self.lose_name(now, id, PARTED);
     }
 
+    /// Starts the deadline of a session without a name: it ends after `span`.
     fn lose_name(&mut self, now: Time, id: PeerId, span: Duration) {
         self.gain_name(id);
         let Some(place) = self.sessions.get_mut(&id) else { return };
@@ -152,6 +155,7 @@ impl Places {
         }
     }
 
+    /// Stops the deadline of a session that has a name or has ended.
     fn gain_name(&mut self, id: PeerId) {
         let Some(place) = self.sessions.get_mut(&id) else { return };
         let Some((since, due)) = place.nameless.take() else { return };

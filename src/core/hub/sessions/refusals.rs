@@ -28,6 +28,7 @@ pub(in crate::core::hub) struct Refusals {
     due: BTreeSet<(Time, Subject)>,
 }
 
+/// The refusals of one client with one error code within [`SPAN`].
 #[derive(Default)]
 struct Count {
     lines: u32,

@@ -21,6 +21,7 @@ pub(in crate::core::hub) struct Entering {
 #[derive(Default)]
 pub(in crate::core::hub) struct Underway(HashMap<PeerId, Name>);
 
+/// The name that a session is about to have, as it was written and as it is compared.
 struct Name {
     name: String,
     name_key: NameKey,

@@ -19,6 +19,7 @@ pub(in crate::core::hub) struct Visits {
     departed: HashMap<NameKey, Client>,
 }
 
+/// One registration, until it ends and after.
 struct Visit {
     name: String,
     number: u64,

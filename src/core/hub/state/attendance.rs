@@ -75,6 +75,7 @@ impl Attendance {
         &self.0
     }
 
+    /// Joins spans that meet, and the oldest ones if there are more than [`SPANS`].
     fn merge(&mut self) {
         self.0.dedup_by(|next, before| {
             let meets = next.after <= before.until;

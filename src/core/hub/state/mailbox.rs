@@ -94,6 +94,7 @@ impl Mailbox {
         self.waiting.iter()
     }
 
+    /// Takes a message off the counts.
     fn uncount(&mut self, message: &Waiting) {
         self.all.amount(message.withheld).subtract(message.bytes);
         if let Some(theirs) = self.by_sender.get_mut(&message.from) {

@@ -104,6 +104,7 @@ impl Pushes {
         self.all.iter().map(|(number, push)| (*number, push.clone())).collect()
     }
 
+    /// Adds a push.
     pub(super) fn add(&mut self, number: u64, push: Push) {
         self.remove(number);
         self.last = self.last.max(number);
@@ -117,6 +118,7 @@ impl Pushes {
         self.all.insert(number, push);
     }
 
+    /// Removes a push.
     pub(super) fn remove(&mut self, number: u64) {
         let Some(push) = self.all.remove(&number) else { return };
         if let Some(taker) = push.taker {

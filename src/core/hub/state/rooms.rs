@@ -160,6 +160,7 @@ impl Rooms {
         self.made.get(owner).copied().unwrap_or(0)
     }
 
+    /// Adds a room, which has no members yet.
     pub(super) fn create(&mut self, number: u64, room: Room) {
         // The same record may be applied twice; a number is never used for another room.
         self.remove_room(number);

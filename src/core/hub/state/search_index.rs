@@ -18,11 +18,13 @@ const BLOCK: usize = 256;
 const THREES: usize = 8_192;
 /// The bits for sequences of four bytes, of which there are more.
 const FOURS: usize = 16_384;
+/// The bits of a block.
 const BITS: usize = THREES + FOURS;
 
 /// The blocks, each by the first name that it can contain.
 pub(in crate::core::hub) struct SearchIndex(BTreeMap<String, Block>);
 
+/// Neighbouring names.
 struct Block {
     /// How many rows may still be added or removed until the block is built again.
     changes: usize,

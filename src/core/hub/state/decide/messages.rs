@@ -16,6 +16,10 @@ impl State {
         (below > self.mail.trimmed()).then_some(Record::Trim { below })
     }
 
+    /// Judges `message`. A message from somebody whom the receiver blocks is accepted and marked as withheld.
+    ///
+    /// # Errors
+    /// What is wrong with the text, `yourself`, `no-such-person`, `mailbox-full`
     pub(super) fn decide_message(
         &self,
         terms: &Terms<'_>,
@@ -37,6 +41,7 @@ impl State {
         Ok(self.said(terms, author, Destination::Person { name, name_key: to }, message.text, withheld))
     }
 
+    /// Judges `broadcast`: a message to the lobby.
     pub(super) fn decide_broadcast(
         &self,
         terms: &Terms<'_>,
@@ -47,6 +52,10 @@ impl State {
         Ok(self.said(terms, author, Destination::Lobby, text, false))
     }
 
+    /// Judges `say`: a message to a room, or to the lobby.
+    ///
+    /// # Errors
+    /// What is wrong with the text, `no-such-room`, `not-a-member`
     pub(super) fn decide_say(
         &self,
         terms: &Terms<'_>,
@@ -61,6 +70,7 @@ impl State {
         Ok(self.said(terms, author, Destination::Room(room), say.text, false))
     }
 
+    /// The decision to send a message, with the next number.
     fn said(
         &self,
         terms: &Terms<'_>,

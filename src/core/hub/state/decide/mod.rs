@@ -1,7 +1,8 @@
 //! Judges what clients and the hub's keeper propose, by the state at the moment when their turn comes.
 //!
 //! Judging changes nothing. It results in records, which are then applied and logged, and in the answer. Limits, the
-//! calendar and Unicode tables are used only here, so that a record means the same in every version.
+//! calendar and Unicode tables are used here and nowhere else in the state, so that a record means the same in every
+//! version.
 
 mod copies;
 mod logins;
@@ -94,7 +95,7 @@ pub(in crate::core::hub) struct RoomChange {
 pub(in crate::core::hub) enum Notice {
     /// A person has joined by themselves, or has left. Told to the members, gathered with others.
     Step { room: u64, joined: bool, name: String, name_key: NameKey },
-    /// A person has brought others in. They are told at once.
+    /// A person has brought others in: the event, and the people who are told of it at once.
     Brought(event::RoomChanged, Vec<NameKey>),
 }
 

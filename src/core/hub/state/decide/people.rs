@@ -22,6 +22,10 @@ pub(in crate::core::hub) struct Reloaded {
 }
 
 impl State {
+    /// Judges `block`.
+    ///
+    /// # Errors
+    /// `yourself`, `no-such-person`, `already-blocked`; `too-many` beyond [`BLOCKS`]
     pub(super) fn decide_block(&self, author: &Author, name: &str) -> Result<Decision, Failure> {
         let whom = self.other(&author.name_key, name, "/name")?;
         let shown = self.names.shown(&whom);
@@ -36,6 +40,10 @@ impl State {
         Ok(Decision::answer(vec![record], event::Blocked { name: shown }))
     }
 
+    /// Judges `unblock`.
+    ///
+    /// # Errors
+    /// `yourself`, `no-such-person`, `not-blocked`
     pub(super) fn decide_unblock(&self, author: &Author, name: &str) -> Result<Decision, Failure> {
         let whom = self.other(&author.name_key, name, "/name")?;
         let shown = self.names.shown(&whom);

@@ -21,6 +21,11 @@ const NAMELESS: &str = "+";
 const MADE_UP: &str = "room-";
 
 impl State {
+    /// Judges `room-create`. Members named in the request are brought in. A room is open if its request names neither
+    /// members nor access.
+    ///
+    /// # Errors
+    /// What is wrong with the name; `room-exists`, `yourself`, `no-such-person`, `not-online`, `too-many`
     pub(super) fn decide_room_create(
         &self,
         terms: &Terms<'_>,
@@ -57,6 +62,10 @@ impl State {
         Ok(room_decision(records, answer, notice, log_of(author, name, count)))
     }
 
+    /// Judges `room-join`. Joining `again` is answered as if it were the first time.
+    ///
+    /// # Errors
+    /// `no-such-room`, `already-a-member`, `room-closed`, `too-many`
     pub(super) fn decide_room_join(
         &self,
         terms: &Terms<'_>,
@@ -89,6 +98,10 @@ impl State {
         Ok(room_decision(records, event::RoomJoined { room: name, members }, notice, log))
     }
 
+    /// Judges `room-invite`: brings people into a room at once.
+    ///
+    /// # Errors
+    /// `no-such-room`, `not-a-member`, `bad-request`, `yourself`, `no-such-person`, `already-a-member`, `too-many`
     pub(super) fn decide_room_invite(
         &self,
         terms: &Terms<'_>,
@@ -120,6 +133,10 @@ impl State {
         Ok(room_decision(records, answer, notice, log_of(author, name, count)))
     }
 
+    /// Judges `room-leave`.
+    ///
+    /// # Errors
+    /// `no-such-room`, `not-a-member`
     pub(super) fn decide_room_leave(&self, author: &Author, leave: &request::RoomLeave) -> Result<Decision, Failure> {
         let room = self.own_room(&author.name_key, &leave.room)?;
         let (name, me) = (self.room_name(room), &author.name_key);
@@ -173,12 +190,17 @@ impl State {
         Record::Member { room, name_key, since: self.mail.last(), by }
     }
 
+    /// A free name for a room whose maker gives none.
     fn made_up_name(&self) -> String {
         let names = (self.rooms.last() + 1..).map(|number| format!("{MADE_UP}{number}"));
         // Every taken name belongs to a room, and rooms are bounded, so one of these is free.
         names.into_iter().find(|name| self.rooms.named(&NameKey::of(name)).is_none()).unwrap_or_default()
     }
 
+    /// Checks that a room may have this name.
+    ///
+    /// # Errors
+    /// What is wrong with the name; `room-exists` if a room has it, or one that looks like it
     fn free_room_name(&self, name: &str) -> Result<NameKey, Failure> {
         check_room(name).map_err(|failure| failure.at(pointer_at("/room")))?;
         let name_key = NameKey::of(name);
@@ -207,6 +229,10 @@ impl State {
         Ok(keys.into_iter().filter(|key| seen.insert(key.clone())).collect())
     }
 
+    /// Checks that all who are named for a new room are here.
+    ///
+    /// # Errors
+    /// `not-online`
     fn check_all_here(&self, terms: &Terms<'_>, others: &[NameKey]) -> Result<(), Failure> {
         match others.iter().enumerate().find(|(_, who)| !(terms.is_here)(who)) {
             Some((at, who)) => {
@@ -219,7 +245,11 @@ impl State {
         }
     }
 
-    /// Checks that there is no room with exactly these members yet. If there were, the first of them would be in it.
+    /// Checks that no room has exactly these members yet. Such a room would have `me` as a member, so only the rooms of
+    /// `me` are looked at.
+    ///
+    /// # Errors
+    /// `room-exists`
     fn check_no_twin(&self, me: &NameKey, others: &[NameKey]) -> Result<(), Failure> {
         let all_in = |room: u64| others.iter().all(|other| self.rooms.is_in(room, other));
         let same = |room: &u64| self.rooms.size(*room) == others.len() + 1 && all_in(*room);
@@ -275,7 +305,8 @@ impl State {
 }
 
 impl Author {
-    /// The record of this person bringing others into rooms.
+    /// What a membership keeps of this person as the one who has brought others in. The hub's own machine counts as no
+    /// network.
     fn as_bringer(&self) -> Bringer {
         Bringer { by: self.name_key.clone(), network: Some(self.network).filter(|network| !network.is_loopback()) }
     }
