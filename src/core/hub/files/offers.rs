@@ -71,7 +71,8 @@ impl Files {
         Ok(self.take_off(cx, &me, files))
     }
 
-    /// Files have disappeared at their owner's: withdraws those that are offered. At most as many as one frame can carry are taken.
+    /// Files have disappeared at their owner's: withdraws those that are offered. At most as many are taken as one frame
+    /// can carry.
     pub(in crate::core::hub) fn gone(
         &mut self,
         cx: &mut Cx<'_>,
