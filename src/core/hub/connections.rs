@@ -98,8 +98,7 @@ impl Hub {
         Ok(self.base.sessions.get(id).is_some_and(|peer| peer.key == key).then_some(id))
     }
 
-    /// Asks the store for the invite in a hello. Meanwhile the connection stays pending, with the deadline of its
-    /// hello.
+    /// Asks the store for the invite in a hello. The connection stays pending meanwhile, with the same deadline.
     ///
     /// # Errors
     /// `access-denied` if the hello has no plausible invite.
@@ -128,8 +127,7 @@ impl Hub {
         let shown = found.map(|(record, counted)| ShownInvite { record, counted });
         let checked = match &shown {
             Some(shown) => shown.check(&self.base.journal.state, key, today),
-            // An unknown invite gets the same answer as an invalid one, so that nobody can find out which invites
-            // existed.
+            // The same answer as for an invalid invite, so that nobody can find out which invites existed.
             None => Err(ErrorCode::AccessDenied.into()),
         };
         let admitted = checked.and_then(|()| self.admit(now, key, address.ip(), &hello, shown));
@@ -305,8 +303,7 @@ impl Hub {
                 Ok(None) => return Ok(()),
                 Ok(Some(oldest)) => self.expel(now, oldest, ErrorCode::NoNameInTime.into()),
                 Err(full) => {
-                    // Most likely the client's process was killed and this is its successor, which takes over its
-                    // place.
+                    // Most likely the client's process was killed, and this is its successor.
                     let Some(own) = self.places.away(key) else { return Err(full) };
                     self.end(now, own, "replaced");
                     // `end` may return early; without its place the loop makes progress in any case.
@@ -358,8 +355,7 @@ impl Hub {
         }
     }
 
-    /// A session's timer has fired: its grace may be over, its link may have to send or give up, its name may be
-    /// contested.
+    /// A session's timer has fired: for the end of its grace, for its link, or for a contest about its name.
     pub(super) fn session_due(&mut self, now: Time, id: PeerId) {
         let (grace, patience) = (self.base.config.grace, self.base.config.link.patience());
         let Some(peer) = self.base.sessions.get_mut(id) else { return };
