@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::protocol::when::span;
+use crate::protocol::when::short_span;
 
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 
@@ -18,7 +18,7 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
 
 fn parse(text: &str, default: u64) -> Result<Duration, String> {
     let bare = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()?.checked_mul(default));
-    let span = bare.map_or_else(|| span(text), |millis| millis.map(Duration::from_millis));
+    let span = bare.map_or_else(|| short_span(text), |millis| millis.map(Duration::from_millis));
     let span = span.ok_or("write a number with ms, s, m or h, such as 500ms or 30s")?;
     if span <= LONGEST { Ok(span) } else { Err("it must be at most 7 days".into()) }
 }

@@ -23,7 +23,7 @@ impl When {
     /// `bad-time`, which lists the formats.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let text = text.trim();
-        on_calendar(text).map(Self::At).or_else(|| span_with_days(text).map(Self::Ago)).ok_or_else(|| {
+        on_calendar(text).map(Self::At).or_else(|| span(text).map(Self::Ago)).ok_or_else(|| {
             let shown: String = text.chars().take(40).collect();
             Failure::new(ErrorCode::BadTime, format!("`{shown}` is not a time."))
         })
@@ -48,13 +48,13 @@ fn on_calendar(text: &str) -> Option<Timestamp> {
 }
 
 /// A span of time such as `90s` or `1h30m`: whole numbers, each with `ms`, `s`, `m` or `h`.
-pub fn span(text: &str) -> Option<Duration> {
+pub fn short_span(text: &str) -> Option<Duration> {
     let span: SignedDuration = is_plain(text).then(|| text.parse().ok())??;
     span.try_into().ok()
 }
 
-/// The same, with days of 24 hours.
-fn span_with_days(text: &str) -> Option<Duration> {
+/// A span of time such as `30d` or `1h30m`, with days of 24 hours besides the units of [`short_span`].
+pub fn span(text: &str) -> Option<Duration> {
     let span: Span = is_plain(text).then(|| text.parse().ok())??;
     span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?.try_into().ok()
 }

@@ -73,15 +73,21 @@ fn since_takes_a_time_in_each_of_its_forms() {
     let said = erin.must(history(json!({})), "history")["messages"].clone();
     let sent = said[0]["sent"].as_str().unwrap().to_owned();
     let day: String = [&sent[8..10], &sent[5..7], &sent[0..4]].join("/");
-    let forms =
-        [sent.clone(), sent.replace('Z', "+00:00"), format!("{day} {}", &sent[11..19]), "1h".into(), "2d".into()];
+    let forms = [
+        sent.clone(),
+        sent.replace('Z', "+00:00"),
+        format!("{day} {}", &sent[11..19]),
+        "1h".into(),
+        "1h30m".into(),
+        "2d".into(),
+    ];
     for form in forms {
         assert_eq!(recalled(&mut erin, json!({"since": form})), ["one", "two"], "{form}");
     }
     for form in ["2999-01-01T00:00:00Z", "31/12/2999 23:59:59", "0s"] {
         assert_eq!(recalled(&mut erin, json!({"since": form})), [""; 0], "{form}");
     }
-    for wrong in ["yesterday", "", "10", "-5m", "2026-13-01T00:00:00Z", "31/02/2026 00:00:00", "1h30m"] {
+    for wrong in ["yesterday", "", "10", "-5m", "2026-13-01T00:00:00Z", "31/02/2026 00:00:00", "1h 30m"] {
         let refusal = erin.refused(history(json!({"since": wrong})), "bad-time");
         assert_eq!(refusal["at"], "/since");
         let hint = refusal["hint"].as_str().unwrap();

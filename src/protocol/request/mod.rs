@@ -93,7 +93,7 @@ request_table! {
         /// Offer a file to one person, who accepts or declines it.
         #[command(alias = "UDP")]
         Push(Push) = "push", at: Client, starts: Here, turn: Later("its receiver"), bulk: Small,
-            changes: offers, answers: [TransferCompleted], errors: &[Yourself, NoSuchPerson, NoDir, NoSuchDir, NotADir, NoSuchFile, NotAFile, NotReadable, SourceChanged, DiskFailed, TooMany, NoSuchPush, NotTaken, PushDeclined],
+            changes: offers, answers: [TransferCompleted], errors: &[Yourself, NoSuchPerson, NoDir, NoSuchDir, NotADir, NoSuchFile, NotAFile, NotReadable, SourceChanged, DiskFailed, TooMany, NoSuchPush, NotTaken, PushDeclined, PeerBroke],
             r#"{"file":"report.pdf","to":"erin"}"#;
         /// Take a file that was pushed to us.
         Accept(Accept) = "accept", at: Hub, starts: Passed, turn: Later("the file"), bulk: Small,
