@@ -10,7 +10,7 @@ use super::roster::{keep_visit, roster_line, set_presence};
 use super::sessions::contest::{Challenge, in_use};
 use super::sessions::exchange::Exchange;
 use super::sessions::underway::Entering;
-use super::state::{Contest, SessionRecord};
+use super::state::{Contest, SessionRecord, decide};
 use super::{Hub, Output, PeerId, people, pings, pushes};
 use crate::core::hub::sessions::registered::Registered;
 use crate::core::time::Time;
@@ -291,7 +291,8 @@ impl Hub {
             self.entrance.underway.end(by);
             return false;
         }
-        if seen.is_some_and(|seen| self.base.journal.state.decide_contest(&name_key, seen, false) == Contest::Holder) {
+        if seen.is_some_and(|seen| decide::contest(&self.base.journal.state, &name_key, seen, false) == Contest::Holder)
+        {
             // It has come back meanwhile, over another connection.
             self.keep_name(now, holder);
             return false;

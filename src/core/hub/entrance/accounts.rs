@@ -7,6 +7,7 @@ use crate::core::hub::cx::Cx;
 use crate::core::hub::entrance::Entrance;
 use crate::core::hub::entrance::attempts::Attempt;
 use crate::core::hub::journal::commits::AwaitingCommit;
+use crate::core::hub::state::decide;
 use crate::core::hub::{Access, Output, PeerId};
 use crate::protocol::limits::PASSWORD_BYTES;
 use crate::protocol::line::pointer_at;
@@ -92,7 +93,7 @@ impl Entrance {
     /// A password was wrong: counts the failure, locks out if there are too many, and answers.
     pub(in crate::core::hub) fn login_failed(&self, cx: &mut Cx<'_>, attempt: Attempt) {
         let today = cx.today();
-        let failed = cx.journal.state.decide_login_failed(today, &cx.config.logins, &attempt.counted);
+        let failed = decide::login_failed(&cx.journal.state, today, &cx.config.logins, &attempt.counted);
         cx.record_together(failed.records());
         let (failures, from) = (failed.counted.first().map_or(0, |first| first.count), attempt.address.clone());
         cx.log(log::LoginFailed { name: attempt.name.clone(), address: from, failures });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::core::hub::cx::Cx;
 use crate::core::hub::files::Files;
-use crate::core::hub::state::{Holder, Owner, SessionRecord, Shelved, key};
+use crate::core::hub::state::{Holder, Owner, SessionRecord, Shelved, decide, key};
 use crate::core::hub::{PeerId, roster};
 use crate::protocol::limits::FILES_PER_REQUEST;
 use crate::protocol::name::{HUB, NameKey};
@@ -35,7 +35,7 @@ impl Files {
         }
         let contents: Vec<Arc<Content>> = request.publish.into_iter().map(Arc::new).collect();
         let most = cx.config.limits.offers;
-        let changed = cx.journal.state.decide_offer(&me, &contents, request.more, most)?;
+        let changed = decide::offer(&cx.journal.state, &me, &contents, request.more, most)?;
         let added: Vec<String> = changed.iter().map(|content| content.file.to_string()).collect();
         for content in changed {
             self.list(cx, &me.name, Shelved { owner: Owner::Client(id), content });
@@ -67,7 +67,7 @@ impl Files {
         request: request::Withdraw,
     ) -> Result<Event, Failure> {
         let me = cx.sessions.holder(id)?;
-        let files = cx.journal.state.decide_withdraw(&me, request)?;
+        let files = decide::withdraw(&cx.journal.state, &me, request)?;
         Ok(self.take_off(cx, &me, files))
     }
 
@@ -81,7 +81,7 @@ impl Files {
     ) -> Result<Event, Failure> {
         let me = cx.sessions.holder(id)?;
         cx.spend_request(id)?;
-        let files = cx.journal.state.decide_gone(&me, files);
+        let files = decide::files_gone(&cx.journal.state, &me, files);
         Ok(self.take_off(cx, &me, files))
     }
 
