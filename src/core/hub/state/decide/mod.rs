@@ -8,6 +8,7 @@
 //! sessions, files, logins and the keeper has a function for each kind of proposal.
 
 mod copies;
+mod entering;
 mod logins;
 mod messages;
 mod offers;
@@ -17,13 +18,14 @@ mod pushes;
 mod rooms;
 
 pub(in crate::core::hub) use copies::copied;
+pub(in crate::core::hub) use entering::{Entrant, enter, login_required, name_taken, wants_invite};
 pub(in crate::core::hub) use logins::{
     CheckedLogin, LoginRight, beginning, check_invite, checked_login, login_failed, login_right,
 };
 pub(in crate::core::hub) use messages::trim;
 pub(in crate::core::hub) use offers::{files_gone, offer, withdraw};
 pub(in crate::core::hub) use people::reload;
-pub(in crate::core::hub) use presence::{Contest, contest, free_name, hold_name};
+pub(in crate::core::hub) use presence::{Contest, contest, free_name, hold_name, leave, show};
 pub(in crate::core::hub) use pushes::{
     Holder, PushProposal, check_content, no_such_push, push, pushes_left, pushes_to_nobody,
 };
