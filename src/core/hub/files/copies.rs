@@ -109,12 +109,7 @@ impl Files {
     }
 
     /// The content of a copy whose bytes are on disk.
-    pub(in crate::core::hub) fn servable_copy(
-        &self,
-        cx: &Cx<'_>,
-        name_key: &NameKey,
-        file: &str,
-    ) -> Option<Arc<Content>> {
+    fn servable_copy(&self, cx: &Cx<'_>, name_key: &NameKey, file: &str) -> Option<Arc<Content>> {
         let content = cx.journal.state.copies().content(name_key, file);
         content.filter(|content| self.copies.on_disk.contains(&body(content))).cloned()
     }

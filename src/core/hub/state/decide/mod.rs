@@ -23,7 +23,7 @@ pub(in crate::core::hub) use logins::{
     CheckedLogin, LoginRight, beginning, check_invite, checked_login, login_failed, login_right,
 };
 pub(in crate::core::hub) use messages::trim;
-pub(in crate::core::hub) use offers::{files_gone, offer, withdraw};
+pub(in crate::core::hub) use offers::{TakenOff, files_gone, offer, taken_off, withdraw};
 pub(in crate::core::hub) use people::reload;
 pub(in crate::core::hub) use presence::{Contest, contest, free_name, hold_name, leave, show};
 pub(in crate::core::hub) use pushes::{

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::super::State;
+use super::super::table::key;
 use super::pushes::{Holder, check_content};
 use crate::protocol::human::quoted;
 use crate::protocol::limits::{ANSWER_BYTES, FILES_PER_REQUEST, PUBLISH_FILES};
 use crate::protocol::line::pointer_at;
+use crate::protocol::name::NameKey;
 use crate::protocol::types::Content;
 use crate::protocol::{ErrorCode, Failure, request};
 
@@ -83,6 +85,27 @@ pub(in crate::core::hub) fn files_gone(state: &State, by: &Holder, mut files: Ve
     files
 }
 
+/// What becomes of an offer whose owner does not serve it any more.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::core::hub) enum TakenOff {
+    /// It stays in the table: the hub serves its copy of this content.
+    Kept(Arc<Content>),
+    /// It was this one, and goes.
+    Gone(Arc<Content>),
+}
+
+/// An offer is taken out of the table, unless there is a copy of it that the hub can serve. `None` if there is neither.
+pub(in crate::core::hub) fn taken_off(
+    state: &State,
+    owner: &str,
+    file: &str,
+    can_serve: impl Fn(&Content) -> bool,
+) -> Option<TakenOff> {
+    let copy = state.copies.content(&NameKey::of(owner), file).filter(|content| can_serve(content));
+    let offer = || state.table.get(&key(file, owner)).map(|shelved| TakenOff::Gone(shelved.content.clone()));
+    copy.cloned().map(TakenOff::Kept).or_else(offer)
+}
+
 /// Whether somebody offers a file, or the hub has a copy of it for them.
 fn may_withdraw(state: &State, by: &Holder, file: &str) -> bool {
     state.table.offered(by.session, &by.name, file).is_some() || state.copies.content(&by.name_key, file).is_some()
@@ -94,5 +117,31 @@ fn not_offered_by(state: &State, by: &Holder, file: &str) -> Failure {
         Some(_) => Failure::new(ErrorCode::NotOffered, format!("{file} is a folder: you offer {folder}."))
             .hint(format!("`withdraw {}` takes back all that is in it.", quoted(&folder))),
         None => Failure::new(ErrorCode::NotOffered, format!("You do not offer {file}.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{Owner, SessionRecord};
+    use super::*;
+    use crate::protocol::ContentHash;
+    use crate::protocol::record::{CopyRecord, Record};
+
+    #[test]
+    fn an_offer_that_is_taken_off_stays_as_long_as_the_hub_can_serve_its_copy() {
+        let (mut state, owner, name_key) = (State::default(), "Anna".to_owned(), NameKey::of("Anna"));
+        let content = |hash| {
+            let (file, hash) = ("a.txt".into(), ContentHash([hash; 32]));
+            Content { file, size: 1, hash, chunk_size: 1 << 20, chunks: 1, modified: None }
+        };
+        let gone = |state: &State, serves| taken_off(state, "Anna", "a.txt", |_: &Content| serves);
+        assert_eq!(gone(&state, true), None);
+        let (offered, server) = (Arc::new(content(2)), Owner::Client(3));
+        let listed = SessionRecord::Listed { owner: "Anna".into(), server, content: offered.clone() };
+        state.apply_of_session(&listed);
+        assert_eq!(gone(&state, true), Some(TakenOff::Gone(offered.clone())), "there is no copy");
+        state.apply(&Record::Copy(CopyRecord { name_key, owner, content: content(1) }));
+        assert_eq!(gone(&state, true), Some(TakenOff::Kept(Arc::new(content(1)))));
+        assert_eq!(gone(&state, false), Some(TakenOff::Gone(offered)), "its bytes are not there");
     }
 }
