@@ -10,6 +10,7 @@ use super::sessions::following::Following;
 use super::sessions::pending::PendingConnection;
 use super::sessions::rates::Rates;
 use super::sessions::{Peer, Whereabouts};
+use super::state::decide;
 use super::timers::Timer;
 use super::{ConnId, HELLO_TIMEOUT, Hub, Output, PeerId, pings, roster};
 use crate::core::hub::sessions::past::Past;
@@ -73,7 +74,7 @@ impl Hub {
         let resumed = self.resumed(hello.session.as_deref(), key)?;
         let id = match resumed {
             Some(id) => id,
-            None if self.entrance.wants_invite(&self.base.at(now), &key) => {
+            None if decide::wants_invite(&self.base.journal.state, &self.base.config.access, &key) => {
                 return self.look_up_invite(now, conn, key, hello);
             }
             None => self.admit(now, key, address.ip(), &hello, None)?,

@@ -4,19 +4,18 @@
 //! has the name, the two contest it; see `sessions::contest`.
 
 use super::cx::Cx;
-use super::entrance::name_taken;
 use super::journal::commits::AwaitingCommit;
 use super::roster::{keep_visit, roster_line, set_presence};
 use super::sessions::contest::{Challenge, in_use};
 use super::sessions::exchange::Exchange;
 use super::sessions::underway::Entering;
-use super::state::{Contest, SessionRecord};
+use super::state::{Contest, decide};
 use super::{Hub, Output, PeerId, people, pings, pushes};
 use crate::core::hub::sessions::registered::Registered;
 use crate::core::time::Time;
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::{NameKey, check_person};
-use crate::protocol::{Client, ErrorCode, Event, Failure, Id, Network, Presence, Timestamp, event, log, request};
+use crate::protocol::{Client, Event, Failure, Id, Network, Presence, Timestamp, event, log, request};
 
 impl Hub {
     /// Handles `register`. The answer comes when the session has entered.
@@ -34,19 +33,7 @@ impl Hub {
         check_person(&request.name).map_err(|failure| failure.at(pointer_at("/name")))?;
         self.entrance.may_enter(&self.base.at(now), id, None)?;
         let name_key = NameKey::of(&request.name);
-        self.entrance.key_suffices(&self.base.at(now), id, &name_key, &request.name)?;
-        self.entrance.is_invited(&self.base.at(now), id)?;
-        let known = self.base.journal.state.names().is_taken(&name_key);
-        if !known {
-            self.entrance.check_new_name(&mut self.base.at(now), id)?;
-            self.base.journal.can_keep()?;
-        }
-        // A name that is taken already stays valid, whatever it looks like.
-        let names = self.base.journal.state.names();
-        if let (false, Some(twin)) = (known, names.twin(&request.name)) {
-            let message = format!("The name {} looks like {}, which is taken.", request.name, names.shown(twin));
-            return Err(Failure::new(ErrorCode::NameTaken, message).at(pointer_at("/name")));
-        }
+        let known = self.entrance.judge(&self.base.at(now), id, &request.name)?;
         self.enter_or_contest(now, id, Entering { request_id: request_id.clone(), name: request.name, name_key, known })
     }
 
@@ -69,7 +56,7 @@ impl Hub {
     pub(super) fn enter(&mut self, now: Time, id: PeerId, entering: Entering) {
         let Some(peer) = self.base.sessions.get(id) else { return };
         if peer.name.is_some() || self.base.sessions.named(&entering.name_key).is_some() {
-            let failure = name_taken(&entering.name);
+            let failure = decide::name_taken(&entering.name);
             return self.base.at(now).refuse(id, entering.request_id, "register", failure);
         }
         if entering.known {
@@ -133,7 +120,9 @@ impl Hub {
         self.base.at(now).part(id, &client);
         self.feeds.was_last_there(&mut self.base.at(now), &name.name_key);
         let (closed, number) = (self.base.config.today(now), name.number);
-        self.base.at(now).record_of_session(&SessionRecord::Left { name: name.name.clone(), closed });
+        if let Some(left) = decide::leave(&self.base.journal.state, &name.name_key, &name.name, closed) {
+            self.base.at(now).record_of_session(&left);
+        }
         self.base.sessions.visits.set_state(number, Presence::Offline);
         self.base.sessions.visits.close(number, closed);
         keep_visit(&mut self.base.at(now), number);
@@ -291,7 +280,8 @@ impl Hub {
             self.entrance.underway.end(by);
             return false;
         }
-        if seen.is_some_and(|seen| self.base.journal.state.decide_contest(&name_key, seen, false) == Contest::Holder) {
+        if seen.is_some_and(|seen| decide::contest(&self.base.journal.state, &name_key, seen, false) == Contest::Holder)
+        {
             // It has come back meanwhile, over another connection.
             self.keep_name(now, holder);
             return false;

@@ -127,7 +127,7 @@ impl Hub {
                 out: VecDeque::new(),
             },
         };
-        let found = hub.base.journal.state.decide_beginning(hub.base.config.epoch);
+        let found = state::decide::beginning(&hub.base.journal.state, hub.base.config.epoch);
         hub.base.at(Time(0)).record_together(found.into_iter());
         hub.files.drop_copies_of_nobody(&mut hub.base.at(Time(0)));
         hub.set_timers();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::config::Retention;
 use super::journal::commits::AwaitingCommit;
 use super::journal::queries::PendingQuery;
+use super::state::decide;
 use super::{ConnId, Hub, Output, people, roster};
 use crate::core::time::Time;
 use crate::protocol::record::{Destination, Found, Query, Record};
@@ -74,7 +75,7 @@ impl Hub {
             }
             (Some(PendingQuery::Invite(conn)), Found::Invite(invite)) => self.invite_found(now, conn, invite),
             (Some(PendingQuery::TrimPoint), Found::TrimPoint(below)) => {
-                let trim = self.base.journal.state.decide_trim(below);
+                let trim = decide::trim(&self.base.journal.state, below);
                 self.base.at(now).record_together(trim.into_iter());
             }
             // The query was dropped, or the answer is not of its kind.

@@ -5,7 +5,7 @@
 
 use super::PeerId;
 use super::cx::Cx;
-use super::state::{Push, PushEnd, PushProposal, SessionRecord, no_such_push};
+use super::state::{Push, PushEnd, PushProposal, SessionRecord, decide, no_such_push};
 use crate::protocol::name::NameKey;
 use crate::protocol::types::{Content, PushAnswer};
 use crate::protocol::{Event, Failure, event, log, wire};
@@ -16,7 +16,7 @@ use crate::protocol::{Event, Failure, event, log, wire};
 /// # Errors
 /// Why it cannot be so, for the client.
 fn propose(cx: &mut Cx<'_>, id: PeerId, proposal: PushProposal) -> Result<Option<SessionRecord>, Failure> {
-    let record = cx.journal.state.decide_push(&cx.sessions.holder(id)?, proposal)?;
+    let record = decide::push(&cx.journal.state, &cx.sessions.holder(id)?, proposal)?;
     if let Some(record) = &record {
         carry_out(cx, record);
     }
@@ -159,14 +159,14 @@ pub(super) fn take_back(cx: &mut Cx<'_>, id: PeerId, number: u64) {
 
 /// A client leaves: its pushes are gone, and those that it was about to fetch wait again.
 pub(super) fn take_all_back(cx: &mut Cx<'_>, id: PeerId) {
-    for record in cx.journal.state.decide_pushes_left(id) {
+    for record in decide::pushes_left(&cx.journal.state, id) {
         carry_out(cx, &record);
     }
 }
 
 /// Nobody has this name any more: the pushes to it are gone, and their givers are told.
 pub(super) fn drop_pushes_to(cx: &mut Cx<'_>, name_key: &NameKey) {
-    for record in cx.journal.state.decide_pushes_to_nobody(name_key) {
+    for record in decide::pushes_to_nobody(&cx.journal.state, name_key) {
         carry_out(cx, &record);
     }
 }

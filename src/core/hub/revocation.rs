@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::entrance::attempts::Attempt;
 use super::sessions::Peer;
 use super::sessions::underway::Entering;
-use super::state::{CheckedLogin, LoginRight};
+use super::state::{CheckedLogin, LoginRight, decide};
 use super::{Access, Hub, PeerId, Verified, entry, pushes};
 use crate::core::time::Time;
 use crate::protocol::name::NameKey;
@@ -25,10 +25,10 @@ impl Hub {
         let Some(login) = verified.map(|verified| self.checked_login(&attempt, verified)) else {
             return self.entrance.login_failed(&mut self.base.at(now), attempt);
         };
-        let Some(right) = state.decide_login(today, &login) else {
+        let Some(right) = decide::checked_login(state, today, &login) else {
             return self.entrance.login_failed(&mut self.base.at(now), attempt);
         };
-        let over = attempt.counted.first().and_then(|(whom, _)| state.decide_login_right(today, whom));
+        let over = attempt.counted.first().and_then(|(whom, _)| decide::login_right(state, today, whom));
         let can_keep = if right.known { Ok(()) } else { self.base.journal.can_keep() };
         self.base.at(now).record_together(over.into_iter());
         let (id, request_id) = (attempt.peer, attempt.request_id);
@@ -96,8 +96,9 @@ impl Hub {
         self.base.log(log::NamesReloaded { names: names.len() as u64 });
         self.entrance.credentials.reload(&names);
         let claims = &self.entrance.credentials;
-        let reloaded =
-            self.base.journal.state.decide_reload(names, |name, credential| claims.claimed(name, credential).collect());
+        let reloaded = decide::reload(&self.base.journal.state, names, |name, credential| {
+            claims.claimed(name, credential).collect()
+        });
         let let_in = self.let_in_by_key();
         let gone = reloaded.gone.iter().map(|name| (name.clone(), self.base.journal.state.names().shown(name)));
         let gone: Vec<(NameKey, String)> = gone.collect();

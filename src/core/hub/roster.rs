@@ -3,7 +3,7 @@
 use super::PeerId;
 use super::cx::Cx;
 use super::sessions::Peer;
-use super::state::SessionRecord;
+use super::state::decide;
 use crate::core::hub::sessions::registered::Registered;
 use crate::protocol::name::{LOBBY, NameKey};
 use crate::protocol::record::Record;
@@ -38,7 +38,9 @@ pub(super) fn show(cx: &mut Cx<'_>, id: PeerId, state: Presence, since: Timestam
     let Some(peer) = cx.sessions.get(id) else { return };
     let Some(registered) = peer.name.clone() else { return };
     let client = roster_line(peer, &registered, state, since);
-    cx.record_of_session(&SessionRecord::Here { client });
+    if let Some(here) = decide::show(&cx.journal.state, id, &registered.name_key, client) {
+        cx.record_of_session(&here);
+    }
     let number = registered.number;
     cx.sessions.visits.set_state(number, state);
 }

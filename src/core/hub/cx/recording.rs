@@ -3,7 +3,7 @@
 use crate::core::hub::cx::Cx;
 use crate::core::hub::journal::commits::AwaitingCommit;
 use crate::core::hub::journal::queries::PendingQuery;
-use crate::core::hub::state::{Notice, SessionRecord};
+use crate::core::hub::state::{Notice, SessionRecord, decide};
 use crate::core::hub::{Output, PeerId};
 use crate::protocol::name::NameKey;
 use crate::protocol::record::{Query, Record};
@@ -34,7 +34,7 @@ impl Cx<'_> {
 
     /// A session has a name from now on, or is connected anew.
     pub(in crate::core::hub) fn hold_name(&mut self, name_key: NameKey, id: PeerId) {
-        let record = self.journal.state.decide_hold(&name_key, id);
+        let record = decide::hold_name(&self.journal.state, &name_key, id);
         self.journal.state.apply_of_session(&record);
         self.sessions.use_name(name_key, id);
     }
@@ -42,7 +42,7 @@ impl Cx<'_> {
     /// A session has a name no more, if it had it.
     pub(in crate::core::hub) fn free_name(&mut self, name_key: &NameKey, id: PeerId) {
         let held = self.journal.state.roster().holder(name_key).filter(|held| held.session == id);
-        if let Some(record) = held.and_then(|held| self.journal.state.decide_end(name_key, held)) {
+        if let Some(record) = held.and_then(|held| decide::free_name(&self.journal.state, name_key, held)) {
             self.journal.state.apply_of_session(&record);
             self.sessions.free_name(name_key);
         }

@@ -7,6 +7,7 @@ use crate::core::hub::cx::Cx;
 use crate::core::hub::entrance::Entrance;
 use crate::core::hub::entrance::attempts::Attempt;
 use crate::core::hub::journal::commits::AwaitingCommit;
+use crate::core::hub::state::decide;
 use crate::core::hub::{Access, Output, PeerId};
 use crate::protocol::limits::PASSWORD_BYTES;
 use crate::protocol::line::pointer_at;
@@ -92,7 +93,7 @@ impl Entrance {
     /// A password was wrong: counts the failure, locks out if there are too many, and answers.
     pub(in crate::core::hub) fn login_failed(&self, cx: &mut Cx<'_>, attempt: Attempt) {
         let today = cx.today();
-        let failed = cx.journal.state.decide_login_failed(today, &cx.config.logins, &attempt.counted);
+        let failed = decide::login_failed(&cx.journal.state, today, &cx.config.logins, &attempt.counted);
         cx.record_together(failed.records());
         let (failures, from) = (failed.counted.first().map_or(0, |first| first.count), attempt.address.clone());
         cx.log(log::LoginFailed { name: attempt.name.clone(), address: from, failures });
@@ -126,38 +127,8 @@ impl Entrance {
         if enters || known || cx.config.access != Access::Accounts {
             return Ok(());
         }
-        Err(login_required("This hub wants a login."))
+        Err(decide::login_required("This hub wants a login."))
     }
-
-    /// Checks whether this session's key may enter under a name without a password.
-    ///
-    /// # Errors
-    /// `login-required`, `name-taken`
-    pub(in crate::core::hub) fn key_suffices(
-        &self,
-        cx: &Cx<'_>,
-        id: PeerId,
-        name_key: &NameKey,
-        name: &str,
-    ) -> Result<(), Failure> {
-        let key = cx.sessions.get(id).ok_or(ErrorCode::Internal)?.key;
-        let person = cx.journal.state.names().get(name_key);
-        let owns = cx.journal.state.names().owns(&key, name_key);
-        let account = person.is_some_and(|person| person.credential.is_some());
-        match (&cx.config.access, person) {
-            (Access::Accounts, _) if account && owns => Ok(()),
-            // An unknown account gets the same answer as a known one, so that nobody can find out which exist.
-            (Access::Accounts, _) => Err(login_required("This hub wants a login.")),
-            (_, None) => Ok(()),
-            (_, Some(_)) if owns => Ok(()),
-            (_, Some(_)) if account => Err(login_required("The name belongs to an account.")),
-            (_, Some(_)) => Err(crate::core::hub::entrance::name_taken(name)),
-        }
-    }
-}
-
-fn login_required(message: &'static str) -> Failure {
-    Failure::new(ErrorCode::LoginRequired, message)
 }
 
 fn locked_out(wait: u64) -> Failure {

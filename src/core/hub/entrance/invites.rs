@@ -4,7 +4,7 @@
 //! invite works as soon as the keeper has made it, and stops working as soon as it is revoked. It is used up when its
 //! key takes its first name, not by the hello, so that a program that is refused because of its name has lost nothing.
 
-use crate::core::hub::state::State;
+use crate::core::hub::state::{State, decide};
 use crate::protocol::invite::InviteRecord;
 use crate::protocol::{Failure, PublicKey, Timestamp};
 
@@ -22,6 +22,6 @@ impl ShownInvite {
     /// # Errors
     /// `access-denied`
     pub(in crate::core::hub) fn check(&self, state: &State, key: PublicKey, today: Timestamp) -> Result<(), Failure> {
-        state.check_invite(&self.record, self.counted, key, today)
+        decide::check_invite(state, &self.record, self.counted, key, today)
     }
 }

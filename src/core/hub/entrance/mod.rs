@@ -1,8 +1,10 @@
 //! Decides who may enter the hub, and under which name. Everything here is checked before anything changes.
 //!
-//! A key that owns a name enters under it without a password. `accounts` handles logins, `attempts` holds those whose
-//! passwords are being checked, `invites` those that let in unknown keys; `newcomers` limits the names that one network
-//! may take; `credentials` covers the time in which the hub and the store do not know the same names and passwords.
+//! A key that owns a name enters under it without a password; the state judges whose a name is, and whether a new one
+//! may be taken ([`decide::enter`]), by what only this hub knows, which it gets from here. `accounts` handles logins,
+//! `attempts` holds those whose passwords are being checked, `invites` those that let in unknown keys; `newcomers`
+//! limits the names that one network may take; `credentials` covers the time in which the hub and the store do not know
+//! the same names and passwords.
 
 pub(in crate::core::hub) mod accounts;
 pub(in crate::core::hub) mod attempts;
@@ -15,8 +17,8 @@ use crate::core::hub::entrance::attempts::Attempts;
 use crate::core::hub::entrance::credentials::Credentials;
 use crate::core::hub::entrance::newcomers::Newcomers;
 use crate::core::hub::sessions::underway::Underway;
+use crate::core::hub::state::decide::{self, Entrant};
 use crate::core::hub::{Access, PeerId};
-use crate::protocol::line::pointer_at;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::Record;
 use crate::protocol::{ErrorCode, Failure, Network, PublicKey, log};
@@ -32,26 +34,23 @@ pub(in crate::core::hub) struct Entrance {
 }
 
 impl Entrance {
-    /// Checks whether a session may take a name that nobody has: its key and its network may take only so many.
+    /// Has the state judge whether a session may enter under a name. Returns whether the name is its own already.
     ///
     /// # Errors
-    /// `too-many`
-    pub(in crate::core::hub) fn check_new_name(&mut self, cx: &mut Cx<'_>, id: PeerId) -> Result<(), Failure> {
-        let Some(peer) = cx.sessions.get(id) else { return Ok(()) };
-        let most = cx.config.limits.names_per_address;
-        if self.newcomers.count(cx.now, Network::of(peer.at.address.ip())) >= most {
-            let message = format!("From your address {most} names were taken within a day; that is the most.");
-            return Err(
-                Failure::new(ErrorCode::TooMany, message).hint("Enter under a name that you have, or tomorrow.")
-            );
-        }
-        let most = cx.config.limits.names_per_key;
-        let owned = cx.journal.state.names().names_of(&peer.key).count();
-        if owned >= most {
-            let message = format!("Your key has {owned} names; that is the most.");
-            return Err(Failure::new(ErrorCode::TooMany, message).hint("Enter under one of them."));
-        }
-        Ok(())
+    /// `login-required`, `name-taken`, `access-denied`, `too-many`, or why the store cannot keep a new name
+    pub(in crate::core::hub) fn judge(&mut self, cx: &Cx<'_>, id: PeerId, name: &str) -> Result<bool, Failure> {
+        let peer = cx.sessions.get(id).ok_or(ErrorCode::Internal)?;
+        let entrant = Entrant {
+            name,
+            key: peer.key,
+            invite: peer.invite.as_ref().map(|shown| (&shown.record, shown.counted)),
+            newcomers: self.newcomers.count(cx.now, Network::of(peer.at.address.ip())),
+            can_keep: cx.journal.can_keep(),
+            access: &cx.config.access,
+            limits: &cx.config.limits,
+            today: cx.today(),
+        };
+        decide::enter(&cx.journal.state, &entrant)
     }
 
     /// Checks that a session is not registered, or about to be. `again` is a name that it may have nevertheless.
@@ -91,25 +90,6 @@ impl Entrance {
         self.credentials.claim(cx.journal.commits.newest(), name_key, key, credential);
     }
 
-    /// Whether this key needs an invite to come in: the hub asks for invites, and the key owns no name.
-    pub(in crate::core::hub) fn wants_invite(&self, cx: &Cx<'_>, key: &PublicKey) -> bool {
-        cx.config.access == Access::Invite && !cx.journal.state.names().knows(key)
-    }
-
-    /// Checks again, when a session takes a name, that its invite is still good: others may have used it up since the
-    /// hello.
-    ///
-    /// # Errors
-    /// `access-denied`
-    pub(in crate::core::hub) fn is_invited(&self, cx: &Cx<'_>, id: PeerId) -> Result<(), Failure> {
-        let Some(peer) = cx.sessions.get(id) else { return Ok(()) };
-        match &peer.invite {
-            _ if !self.wants_invite(cx, &peer.key) => Ok(()),
-            Some(shown) => shown.check(&cx.journal.state, peer.key, cx.today()),
-            None => Err(ErrorCode::AccessDenied.into()),
-        }
-    }
-
     /// Records that a session's key has used its invite. Called when the key takes its first name.
     pub(in crate::core::hub) fn spend_invite(&self, cx: &mut Cx<'_>, id: PeerId, name: &str) {
         let Some(peer) = cx.sessions.get(id).filter(|_| cx.config.access == Access::Invite) else { return };
@@ -124,9 +104,4 @@ impl Entrance {
         let Some(shown) = cx.sessions.get_mut(id).and_then(|peer| peer.invite.take()) else { return };
         cx.log(log::InviteSpent { invite: shown.record.name, name: name.to_owned() });
     }
-}
-
-/// The failure for a name that belongs to somebody else.
-pub(in crate::core::hub) fn name_taken(name: &str) -> Failure {
-    Failure::new(ErrorCode::NameTaken, format!("The name {name} is taken.")).at(pointer_at("/name"))
 }

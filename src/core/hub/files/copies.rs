@@ -11,7 +11,7 @@ use crate::core::hub::files::Files;
 use crate::core::hub::journal::commits::AwaitingCommit;
 use crate::core::hub::ports::CopyPlan;
 use crate::core::hub::state::{
-    Body, CopyKey, Owner, SessionRecord, Shelved, Wish, body, check_content, {self},
+    Body, CopyKey, Owner, SessionRecord, Shelved, Wish, body, check_content, decide, {self},
 };
 use crate::core::hub::{Output, PeerId};
 use crate::protocol::name::{HUB, NameKey};
@@ -109,12 +109,7 @@ impl Files {
     }
 
     /// The content of a copy whose bytes are on disk.
-    pub(in crate::core::hub) fn servable_copy(
-        &self,
-        cx: &Cx<'_>,
-        name_key: &NameKey,
-        file: &str,
-    ) -> Option<Arc<Content>> {
+    fn servable_copy(&self, cx: &Cx<'_>, name_key: &NameKey, file: &str) -> Option<Arc<Content>> {
         let content = cx.journal.state.copies().content(name_key, file);
         content.filter(|content| self.copies.on_disk.contains(&body(content))).cloned()
     }
@@ -182,7 +177,7 @@ impl Files {
     pub(in crate::core::hub) fn copied(&mut self, cx: &mut Cx<'_>, copy: u64, result: Result<(), Failure>) {
         let Some(making) = self.copies.making.remove(&copy) else { return };
         // By now the copy may not be wished any more, or another one in its place.
-        let wish = cx.journal.state.decide_copied(copy, &making.key());
+        let wish = decide::copied(&cx.journal.state, copy, &making.key());
         if result.is_ok() {
             self.copy_found(cx, making.content.hash, making.content.size);
         }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::core::hub::cx::Cx;
 use crate::core::hub::files::Files;
-use crate::core::hub::state::{Holder, Owner, SessionRecord, Shelved, key};
+use crate::core::hub::state::decide::TakenOff;
+use crate::core::hub::state::{Holder, Owner, SessionRecord, Shelved, decide, key};
 use crate::core::hub::{PeerId, roster};
 use crate::protocol::limits::FILES_PER_REQUEST;
 use crate::protocol::name::{HUB, NameKey};
@@ -35,7 +36,7 @@ impl Files {
         }
         let contents: Vec<Arc<Content>> = request.publish.into_iter().map(Arc::new).collect();
         let most = cx.config.limits.offers;
-        let changed = cx.journal.state.decide_offer(&me, &contents, request.more, most)?;
+        let changed = decide::offer(&cx.journal.state, &me, &contents, request.more, most)?;
         let added: Vec<String> = changed.iter().map(|content| content.file.to_string()).collect();
         for content in changed {
             self.list(cx, &me.name, Shelved { owner: Owner::Client(id), content });
@@ -67,7 +68,7 @@ impl Files {
         request: request::Withdraw,
     ) -> Result<Event, Failure> {
         let me = cx.sessions.holder(id)?;
-        let files = cx.journal.state.decide_withdraw(&me, request)?;
+        let files = decide::withdraw(&cx.journal.state, &me, request)?;
         Ok(self.take_off(cx, &me, files))
     }
 
@@ -81,7 +82,7 @@ impl Files {
     ) -> Result<Event, Failure> {
         let me = cx.sessions.holder(id)?;
         cx.spend_request(id)?;
-        let files = cx.journal.state.decide_gone(&me, files);
+        let files = decide::files_gone(&cx.journal.state, &me, files);
         Ok(self.take_off(cx, &me, files))
     }
 
@@ -111,18 +112,18 @@ impl Files {
     /// Takes offers out of the table. Files of which the hub has a copy stay, served by the hub. If the owner has
     /// `left`, the others are remembered as orphans while somebody has fetched their contents.
     pub(in crate::core::hub) fn unlist(&mut self, cx: &mut Cx<'_>, owner: &str, files: &[impl AsRef<str>], left: bool) {
-        let name_key = NameKey::of(owner);
         let mut gone = Vec::with_capacity(files.len());
         for file in files.iter().map(AsRef::as_ref) {
-            if cx.config.files.is_some()
-                && let Some(content) = self.servable_copy(cx, &name_key, file)
-            {
-                self.list(cx, owner, Shelved { owner: Owner::Kept, content });
-                continue;
-            }
+            let can_serve = |content: &Content| cx.config.files.is_some() && self.has_copy_of(content);
+            let content = match decide::taken_off(&cx.journal.state, owner, file, can_serve) {
+                Some(TakenOff::Kept(content)) => {
+                    self.list(cx, owner, Shelved { owner: Owner::Kept, content });
+                    continue;
+                }
+                Some(TakenOff::Gone(content)) => content,
+                None => continue,
+            };
             let key = key(file, owner);
-            let Some(shelved) = cx.journal.state.table().get(&key) else { continue };
-            let content = shelved.content.clone();
             self.holders.unlisted(&content.hash, &key);
             if left {
                 self.holders.orphaned(key.clone(), content);

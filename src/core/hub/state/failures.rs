@@ -2,7 +2,7 @@
 //!
 //! A lockout is a duration, and never longer than the present policy says. It is compared with the calendar of the hub
 //! that judges, which only goes forward while it runs. A failure that is dated in the future when a hub starts is taken
-//! as of that moment ([`State::decide_beginning`](super::State::decide_beginning)), so it does not matter whether the
+//! as of that moment ([`decide::beginning`](super::decide::beginning)), so it does not matter whether the
 //! calendar was wrong then or is wrong now.
 
 use std::collections::BTreeSet;
@@ -107,7 +107,7 @@ impl Failures {
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
+    use super::super::{State, decide};
     use super::*;
     use crate::protocol::Record;
     use crate::protocol::limits::FAILURES_COUNTED;
@@ -116,7 +116,7 @@ mod tests {
     fn of_too_many_the_oldest_is_forgotten_and_lockouts_are_the_last_to_go() {
         let (mut state, policy) = (State::default(), LoginPolicy::default());
         let mut add = |whom: &str, at: i64, max| {
-            let failed = state.decide_login_failed(Timestamp(at), &policy, &[(whom.to_owned(), max)]);
+            let failed = decide::login_failed(&state, Timestamp(at), &policy, &[(whom.to_owned(), max)]);
             failed.records().for_each(|record| state.apply(&record));
             failed.counted[0].count
         };
@@ -131,9 +131,9 @@ mod tests {
         assert!(locked(&state).is_some() && state.failures.count(&"again".to_owned(), now, &policy) == 0);
         let counts = ["n0", "n1", "n9999"].map(|whom| state.failures.count(&whom.to_owned(), now, &policy));
         assert_eq!(counts, [0, 1, 1]);
-        let over = state.decide_login_right(now, &"locked".to_owned());
+        let over = decide::login_right(&state, now, &"locked".to_owned());
         assert!(over.is_some());
         over.iter().for_each(|record: &Record| state.apply(record));
-        assert!(state.decide_login_right(now, &"locked".to_owned()).is_none() && locked(&state).is_none());
+        assert!(decide::login_right(&state, now, &"locked".to_owned()).is_none() && locked(&state).is_none());
     }
 }

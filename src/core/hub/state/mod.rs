@@ -12,10 +12,11 @@
 mod attendance;
 mod blocks;
 mod copies;
-mod decide;
+pub(super) mod decide;
 mod failures;
 mod hashed;
 mod invites;
+mod lookups;
 mod mail;
 mod mailbox;
 mod names;

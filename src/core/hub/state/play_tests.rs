@@ -109,7 +109,7 @@ impl Play {
             3 if self.rng.below(40) == 0 => return self.remove(name_key),
             9 if self.rng.below(10) == 0 => {
                 let below = self.live.mail().last().saturating_sub(self.rng.below(100));
-                let Some(trim) = self.live.decide_trim(below) else { return };
+                let Some(trim) = decide::trim(&self.live, below) else { return };
                 trim
             }
             _ => return self.propose(name, name_key, key),
@@ -147,11 +147,11 @@ impl Play {
             7 => {
                 let name_key = NameKey::of(&name);
                 match self.live.roster().holder(&name_key) {
-                    Some(held) if self.rng.below(2) == 0 => match self.live.decide_end(&name_key, held) {
+                    Some(held) if self.rng.below(2) == 0 => match decide::free_name(&self.live, &name_key, held) {
                         Some(freed) => freed,
                         None => return,
                     },
-                    _ => self.live.decide_hold(&name_key, session),
+                    _ => decide::hold_name(&self.live, &name_key, session),
                 }
             }
             _ => SessionRecord::Unlisted { owner, file },
@@ -174,7 +174,7 @@ impl Play {
             4 => PushProposal::NotTaken(number),
             5 => PushProposal::TakeBack(number),
             6 => {
-                let offered = self.live.decide_offer(&by, &[Arc::new(content)], 0, 20);
+                let offered = decide::offer(&self.live, &by, &[Arc::new(content)], 0, 20);
                 for content in offered.into_iter().flatten() {
                     let (owner, server) = (owner.clone(), Owner::Client(by.session));
                     self.take_of_session(SessionRecord::Listed { owner, server, content });
@@ -182,7 +182,7 @@ impl Play {
                 return;
             }
             _ => {
-                let files = self.live.decide_withdraw(&by, request::Withdraw { files: vec![file] });
+                let files = decide::withdraw(&self.live, &by, request::Withdraw { files: vec![file] });
                 for file in files.into_iter().flatten() {
                     let (owner, file) = (owner.clone(), file.as_str().into());
                     self.take_of_session(SessionRecord::Unlisted { owner, file });
@@ -190,7 +190,7 @@ impl Play {
                 return;
             }
         };
-        if let Ok(Some(record)) = self.live.decide_push(&by, proposal) {
+        if let Ok(Some(record)) = decide::push(&self.live, &by, proposal) {
             self.take_of_session(record);
         }
     }
@@ -200,11 +200,11 @@ impl Play {
         let (today, policy) = (Timestamp(self.asked * 500), LoginPolicy::default());
         let whom = format!("name:{}", NameKey::of(&name));
         let records: Vec<Record> = match self.rng.below(4) {
-            0 => self.live.decide_login_right(today, &whom).into_iter().collect(),
+            0 => decide::login_right(&self.live, today, &whom).into_iter().collect(),
             1 => vec![Record::InviteSpent { digest: InviteDigest::of(&self.pick(&ROOMS)), key }],
             _ => {
                 let address = format!("address:10.0.0.{}", self.rng.below(3));
-                self.live.decide_login_failed(today, &policy, &[(whom, 3), (address, 30)]).records().collect()
+                decide::login_failed(&self.live, today, &policy, &[(whom, 3), (address, 30)]).records().collect()
             }
         };
         records.into_iter().for_each(|record| self.take(record));
@@ -240,7 +240,7 @@ impl Play {
             }
             2 => {
                 // It was made for an older wish, or for this one.
-                let Some(wish) = self.live.decide_copied(number, &key) else { return };
+                let Some(wish) = decide::copied(&self.live, number, &key) else { return };
                 let content = (*wish.content).clone();
                 self.take(Record::Copy(CopyRecord { name_key, owner: name, content }));
                 self.take_of_session(SessionRecord::CopyUnwished { owner, file });

@@ -59,96 +59,90 @@ pub(in crate::core::hub) struct LoginRight {
     pub(in crate::core::hub) known: bool,
 }
 
-impl State {
-    /// The changes when a hub starts at `begun`: failures that are dated later are dated at that moment.
-    pub(in crate::core::hub) fn decide_beginning(&self, begun: Timestamp) -> Vec<Record> {
-        let ahead = self.failures.dated_after(begun);
-        ahead.map(|record| Record::Failures(FailureRecord { last: begun, ..record.clone() })).collect()
-    }
+/// The changes when a hub starts at `begun`: failures that are dated later are dated at that moment.
+pub(in crate::core::hub) fn beginning(state: &State, begun: Timestamp) -> Vec<Record> {
+    let ahead = state.failures.dated_after(begun);
+    ahead.map(|record| Record::Failures(FailureRecord { last: begun, ..record.clone() })).collect()
+}
 
-    /// A login has failed: counts this for each of `whom`, and locks out those that have reached their limit.
-    pub(in crate::core::hub) fn decide_login_failed(
-        &self,
-        today: Timestamp,
-        policy: &LoginPolicy,
-        whom: &[(String, u32)],
-    ) -> LoginFailed {
-        let counted = whom.iter().map(|(whom, most)| {
-            let count = self.failures.count(whom, today, policy) + 1;
-            let locked_for = (count >= *most).then_some(policy.lockout.as_millis() as u64);
-            FailureRecord { whom: whom.clone(), count, last: today, locked_for }
-        });
-        let counted: Vec<FailureRecord> = counted.collect();
-        let fresh = whom.iter().filter(|(whom, _)| !self.failures.has(whom)).count();
-        let surplus = (self.failures.len() + fresh).saturating_sub(FAILURES_COUNTED);
-        let others = self.failures.oldest().filter(|old| whom.iter().all(|(whom, _)| whom != *old));
-        LoginFailed { counted, forgotten: others.take(surplus).map(|old| none(old, today)).collect() }
-    }
+/// A login has failed: counts this for each of `whom`, and locks out those that have reached their limit.
+pub(in crate::core::hub) fn login_failed(
+    state: &State,
+    today: Timestamp,
+    policy: &LoginPolicy,
+    whom: &[(String, u32)],
+) -> LoginFailed {
+    let counted = whom.iter().map(|(whom, most)| {
+        let count = state.failures.count(whom, today, policy) + 1;
+        let locked_for = (count >= *most).then_some(policy.lockout.as_millis() as u64);
+        FailureRecord { whom: whom.clone(), count, last: today, locked_for }
+    });
+    let counted: Vec<FailureRecord> = counted.collect();
+    let fresh = whom.iter().filter(|(whom, _)| !state.failures.has(whom)).count();
+    let surplus = (state.failures.len() + fresh).saturating_sub(FAILURES_COUNTED);
+    let others = state.failures.oldest().filter(|old| whom.iter().all(|(whom, _)| whom != *old));
+    LoginFailed { counted, forgotten: others.take(surplus).map(|old| none(old, today)).collect() }
+}
 
-    /// A login was right: the record that removes the failures of `whom`, if there are any.
-    pub(in crate::core::hub) fn decide_login_right(&self, today: Timestamp, whom: &String) -> Option<Record> {
-        self.failures.has(whom).then(|| Record::Failures(none(whom, today)))
-    }
+/// A login was right: the record that removes the failures of `whom`, if there are any.
+pub(in crate::core::hub) fn login_right(state: &State, today: Timestamp, whom: &String) -> Option<Record> {
+    state.failures.has(whom).then(|| Record::Failures(none(whom, today)))
+}
 
-    /// Judges a login whose password was right when it was checked. `None` if the account has another password by now,
-    /// or is gone: the login has then failed.
-    pub(in crate::core::hub) fn decide_login(&self, today: Timestamp, login: &CheckedLogin) -> Option<LoginRight> {
-        let CheckedLogin { name, name_key, credential, key, .. } = login;
-        let there = self.names.get(name_key);
-        let renewed = there.is_none_or(|there| there.credential != Some(*credential));
-        if renewed && !login.may_be_newer {
-            return None;
-        }
-        let mut records = Vec::new();
-        if renewed {
-            let (name_key, shown) = (name_key.clone(), there.map_or(name, |there| &there.name).clone());
-            let account = AccountRecord {
-                name_key: name_key.clone(),
-                name: shown,
-                credential: Some(*credential),
-                keys: Vec::new(),
-            };
-            records.push(Record::Account(account));
-            // Messages to a former owner of the name are not for this one.
-            records.extend(there.is_none().then(|| Record::Received { name_key, number: self.mail.last() }));
-        }
-        let mut keys = if renewed { Vec::new() } else { self.names.keys_of(name_key).to_vec() };
-        let known = keys.contains(key);
-        if !known {
-            // The oldest key that is not in use makes room.
-            while keys.len() >= KEYS_OF_ACCOUNT {
-                let oldest = keys.iter().position(|key| Some(*key) != login.key_in_use).unwrap_or(0);
-                records.push(Record::KeyForgotten { name_key: name_key.clone(), key: keys.remove(oldest) });
-            }
-            let is_known = self.names.names_of(key).any(|name| !renewed || name != name_key);
-            let spent = login.invite.filter(|_| !is_known);
-            records.extend(spent.map(|digest| Record::InviteSpent { digest, key: *key }));
-            let (name, name_key) = (name.clone(), name_key.clone());
-            records.push(Record::Name { name, name_key, key: *key, since: today.0, credential: Some(*credential) });
-        }
-        Some(LoginRight { records, renewed, known })
+/// Judges a login whose password was right when it was checked. `None` if the account has another password by now,
+/// or is gone: the login has then failed.
+pub(in crate::core::hub) fn checked_login(state: &State, today: Timestamp, login: &CheckedLogin) -> Option<LoginRight> {
+    let CheckedLogin { name, name_key, credential, key, .. } = login;
+    let there = state.names.get(name_key);
+    let renewed = there.is_none_or(|there| there.credential != Some(*credential));
+    if renewed && !login.may_be_newer {
+        return None;
     }
-
-    /// Checks whether an invite lets a key in. The state knows better than the store's record how often the invite was
-    /// used; `counted` says that the store knows it as used by this very key.
-    ///
-    /// # Errors
-    /// `access-denied`
-    pub(in crate::core::hub) fn check_invite(
-        &self,
-        invite: &InviteRecord,
-        counted: bool,
-        key: PublicKey,
-        today: Timestamp,
-    ) -> Result<(), Failure> {
-        let spent = self.invites.count(invite.digest).max(invite.spent);
-        match (InviteRecord { spent, ..invite.clone() }).over(today) {
-            // The hub crashed before it kept the key's name.
-            Some(InviteOver::Spent) if counted || self.invites.has_let_in(invite.digest, key) => Ok(()),
-            Some(InviteOver::Spent) => Err(denied("The invite has been used.")),
-            Some(InviteOver::Expired) => Err(denied("The invite has expired.")),
-            None => Ok(()),
+    let mut records = Vec::new();
+    if renewed {
+        let (name_key, shown) = (name_key.clone(), there.map_or(name, |there| &there.name).clone());
+        let account =
+            AccountRecord { name_key: name_key.clone(), name: shown, credential: Some(*credential), keys: Vec::new() };
+        records.push(Record::Account(account));
+        // Messages to a former owner of the name are not for this one.
+        records.extend(there.is_none().then(|| Record::Received { name_key, number: state.mail.last() }));
+    }
+    let mut keys = if renewed { Vec::new() } else { state.names.keys_of(name_key).to_vec() };
+    let known = keys.contains(key);
+    if !known {
+        // The oldest key that is not in use makes room.
+        while keys.len() >= KEYS_OF_ACCOUNT {
+            let oldest = keys.iter().position(|key| Some(*key) != login.key_in_use).unwrap_or(0);
+            records.push(Record::KeyForgotten { name_key: name_key.clone(), key: keys.remove(oldest) });
         }
+        let is_known = state.names.names_of(key).any(|name| !renewed || name != name_key);
+        let spent = login.invite.filter(|_| !is_known);
+        records.extend(spent.map(|digest| Record::InviteSpent { digest, key: *key }));
+        let (name, name_key) = (name.clone(), name_key.clone());
+        records.push(Record::Name { name, name_key, key: *key, since: today.0, credential: Some(*credential) });
+    }
+    Some(LoginRight { records, renewed, known })
+}
+
+/// Checks whether an invite lets a key in. The state knows better than the store's record how often the invite was
+/// used; `counted` says that the store knows it as used by this very key.
+///
+/// # Errors
+/// `access-denied`
+pub(in crate::core::hub) fn check_invite(
+    state: &State,
+    invite: &InviteRecord,
+    counted: bool,
+    key: PublicKey,
+    today: Timestamp,
+) -> Result<(), Failure> {
+    let spent = state.invites.count(invite.digest).max(invite.spent);
+    match (InviteRecord { spent, ..invite.clone() }).over(today) {
+        // The hub crashed before it kept the key's name.
+        Some(InviteOver::Spent) if counted || state.invites.has_let_in(invite.digest, key) => Ok(()),
+        Some(InviteOver::Spent) => Err(denied("The invite has been used.")),
+        Some(InviteOver::Expired) => Err(denied("The invite has expired.")),
+        None => Ok(()),
     }
 }
 
@@ -176,16 +170,16 @@ mod tests {
     fn a_password_that_was_changed_while_it_was_checked_adds_no_key() {
         let mut state = State::default();
         state.apply(&account(1, vec![PublicKey([1; 32])]));
-        let right = state.decide_login(Timestamp(5), &login(1, false)).unwrap();
+        let right = checked_login(&state, Timestamp(5), &login(1, false)).unwrap();
         assert!(matches!(right.records[..], [Record::Name { credential: Some(1), .. }]) && !right.renewed);
         // The keeper was faster: the same check is void now, and what it would have written changes nothing.
         state.apply(&account(2, Vec::new()));
-        assert!(state.decide_login(Timestamp(5), &login(1, false)).is_none());
+        assert!(checked_login(&state, Timestamp(5), &login(1, false)).is_none());
         let before = state.digest();
         right.records.iter().for_each(|record| state.apply(record));
         assert!(state.digest() == before && !state.names().knows(&PublicKey([200; 32])));
         state.apply(&Record::NameGone { name_key: NameKey::of("anna") });
-        assert!(state.decide_login(Timestamp(5), &login(2, false)).is_none());
+        assert!(checked_login(&state, Timestamp(5), &login(2, false)).is_none());
     }
 
     #[test]
@@ -195,14 +189,14 @@ mod tests {
         state.apply(&account(1, keys));
         // Under the same password the oldest key makes room, but not the one that is in use.
         let in_use = CheckedLogin { key_in_use: Some(PublicKey([1; 32])), ..login(1, false) };
-        let right = state.decide_login(Timestamp(5), &in_use).unwrap();
+        let right = checked_login(&state, Timestamp(5), &in_use).unwrap();
         let forgets = |record: &Record| matches!(record, Record::KeyForgotten { key, .. } if key.0[0] == 2);
         assert!(right.records.len() == 2 && forgets(&right.records[0]));
-        let right = state.decide_login(Timestamp(5), &login(3, true)).unwrap();
+        let right = checked_login(&state, Timestamp(5), &login(3, true)).unwrap();
         right.records.iter().for_each(|record| state.apply(record));
         assert!(right.renewed && !right.known);
         assert_eq!(state.names().keys_of(&NameKey::of("anna")), [PublicKey([200; 32])]);
-        let again = state.decide_login(Timestamp(6), &login(3, false)).unwrap();
+        let again = checked_login(&state, Timestamp(6), &login(3, false)).unwrap();
         assert!(again.records.is_empty() && again.known && !again.renewed);
     }
 }

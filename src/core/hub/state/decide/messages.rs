@@ -2,92 +2,71 @@
 
 use super::super::State;
 use super::super::mailbox::Full;
-use super::{Author, Decision, Outcome, Terms};
+use super::{Decision, Judge, Outcome};
 use crate::protocol::line::pointer_at;
 use crate::protocol::name::is_lobby;
 use crate::protocol::record::{Destination, StoredMessage};
 use crate::protocol::text::check_text;
 use crate::protocol::{ErrorCode, Failure, Record, request};
 
-impl State {
-    /// Judges a trimming below this number. `None` if that much is trimmed already; the newest message always stays.
-    pub(in crate::core::hub) fn decide_trim(&self, below: u64) -> Option<Record> {
-        let below = below.min(self.mail.last());
-        (below > self.mail.trimmed()).then_some(Record::Trim { below })
-    }
+/// Judges a trimming below this number. `None` if that much is trimmed already; the newest message always stays.
+pub(in crate::core::hub) fn trim(state: &State, below: u64) -> Option<Record> {
+    let below = below.min(state.mail.last());
+    (below > state.mail.trimmed()).then_some(Record::Trim { below })
+}
 
+impl Judge<'_> {
     /// Judges `message`. A message from somebody whom the receiver blocks is accepted and marked as withheld.
     ///
     /// # Errors
     /// What is wrong with the text, `yourself`, `no-such-person`, `mailbox-full`
-    pub(super) fn decide_message(
-        &self,
-        terms: &Terms<'_>,
-        author: &Author,
-        message: request::Message,
-    ) -> Result<Decision, Failure> {
+    pub(super) fn message(&self, message: request::Message) -> Result<Decision, Failure> {
         check_text(&message.text)?;
-        let to = self.other(&author.name_key, &message.to, "/to")?;
-        let name = self.names.shown(&to);
-        let withheld = self.blocks.has(&to, &author.name_key);
-        let most = (terms.limits.mailbox, terms.limits.mailbox_bytes);
+        let to = self.state.other(&self.author.name_key, &message.to, "/to")?;
+        let name = self.state.names.shown(&to);
+        let withheld = self.state.blocks.has(&to, &self.author.name_key);
+        let most = (self.terms.limits.mailbox, self.terms.limits.mailbox_bytes);
         let full = self
+            .state
             .mail
             .mailbox(&to)
-            .and_then(|mailbox| mailbox.is_full(message.text.len(), withheld, self.names_of_author(author), most));
+            .and_then(|mailbox| mailbox.is_full(message.text.len(), withheld, self.names_of_author(), most));
         if let Some(full) = full {
             return Err(mailbox_full(&full, &name, most));
         }
-        Ok(self.said(terms, author, Destination::Person { name, name_key: to }, message.text, withheld))
+        Ok(self.said(Destination::Person { name, name_key: to }, message.text, withheld))
     }
 
     /// Judges `broadcast`: a message to the lobby.
-    pub(super) fn decide_broadcast(
-        &self,
-        terms: &Terms<'_>,
-        author: &Author,
-        text: String,
-    ) -> Result<Decision, Failure> {
+    pub(super) fn broadcast(&self, text: String) -> Result<Decision, Failure> {
         check_text(&text)?;
-        Ok(self.said(terms, author, Destination::Lobby, text, false))
+        Ok(self.said(Destination::Lobby, text, false))
     }
 
     /// Judges `say`: a message to a room, or to the lobby.
     ///
     /// # Errors
     /// What is wrong with the text, `no-such-room`, `not-a-member`
-    pub(super) fn decide_say(
-        &self,
-        terms: &Terms<'_>,
-        author: &Author,
-        say: request::Say,
-    ) -> Result<Decision, Failure> {
+    pub(super) fn say(&self, say: request::Say) -> Result<Decision, Failure> {
         if is_lobby(&say.room) {
-            return self.decide_broadcast(terms, author, say.text);
+            return self.broadcast(say.text);
         }
         check_text(&say.text)?;
-        let room = self.own_room(&author.name_key, &say.room)?;
-        Ok(self.said(terms, author, Destination::Room(room), say.text, false))
+        let room = self.state.own_room(&self.author.name_key, &say.room)?;
+        Ok(self.said(Destination::Room(room), say.text, false))
     }
 
     /// The decision to send a message, with the next number.
-    fn said(
-        &self,
-        terms: &Terms<'_>,
-        author: &Author,
-        destination: Destination,
-        text: String,
-        withheld: bool,
-    ) -> Decision {
+    fn said(&self, destination: Destination, text: String, withheld: bool) -> Decision {
         let message = StoredMessage {
-            number: self.mail.last() + 1,
-            sent: terms.today,
-            from: author.name.clone(),
-            from_key: author.name_key.clone(),
+            number: self.state.mail.last() + 1,
+            sent: self.terms.today,
+            from: self.author.name.clone(),
+            from_key: self.author.name_key.clone(),
             destination,
             text,
             withheld,
-            idempotency_key: author.idempotency_key.clone(),
+            idempotency_key: self.author.idempotency_key.clone(),
         };
         Decision { records: vec![Record::Message(message)], outcome: Outcome::Said }
     }

@@ -3,8 +3,12 @@
 //! Judging changes nothing. It results in records, which are then applied and logged, and in the answer. Limits, the
 //! calendar and Unicode tables are used here and nowhere else in the state, so that a record means the same in every
 //! version.
+//!
+//! What a client asks to change goes through [`State::decide`], which has a `Judge` for each proposal. What comes from
+//! sessions, files, logins and the keeper has a function for each kind of proposal.
 
 mod copies;
+mod entering;
 mod logins;
 mod messages;
 mod offers;
@@ -13,18 +17,25 @@ mod presence;
 mod pushes;
 mod rooms;
 
-pub(in crate::core::hub) use presence::Contest;
-pub(in crate::core::hub) use pushes::{Holder, PushProposal, check_content, no_such_push};
-
-pub(in crate::core::hub) use logins::{CheckedLogin, LoginRight};
+pub(in crate::core::hub) use copies::copied;
+pub(in crate::core::hub) use entering::{Entrant, enter, login_required, name_taken, wants_invite};
+pub(in crate::core::hub) use logins::{
+    CheckedLogin, LoginRight, beginning, check_invite, checked_login, login_failed, login_right,
+};
+pub(in crate::core::hub) use messages::trim;
+pub(in crate::core::hub) use offers::{TakenOff, files_gone, offer, taken_off, withdraw};
+pub(in crate::core::hub) use people::reload;
+pub(in crate::core::hub) use presence::{Contest, contest, free_name, hold_name, leave, show};
+pub(in crate::core::hub) use pushes::{
+    Holder, PushProposal, check_content, no_such_push, push, pushes_left, pushes_to_nobody,
+};
 
 use super::State;
 use crate::protocol::limits::HubLimits;
-use crate::protocol::line::pointer_at;
 use crate::protocol::log::LogEvent;
 use crate::protocol::name::NameKey;
 use crate::protocol::record::IdempotencyKey;
-use crate::protocol::{ErrorCode, Event, Failure, Network, PublicKey, Record, Timestamp, event, request};
+use crate::protocol::{Event, Failure, Network, PublicKey, Record, Timestamp, event, request};
 
 /// What a proposal is judged by besides the state: what only the judging hub knows.
 pub(in crate::core::hub) struct Terms<'a> {
@@ -110,39 +121,33 @@ impl State {
         author: &Author,
         proposal: Proposal,
     ) -> Result<Decision, Failure> {
+        let judge = Judge { state: self, terms, author };
         match proposal {
-            Proposal::Block(block) => self.decide_block(author, &block.name),
-            Proposal::Unblock(unblock) => self.decide_unblock(author, &unblock.name),
-            Proposal::RoomCreate(create) => self.decide_room_create(terms, author, create),
-            Proposal::RoomJoin(join) => self.decide_room_join(terms, author, &join),
-            Proposal::RoomInvite(invite) => self.decide_room_invite(terms, author, &invite),
-            Proposal::RoomLeave(leave) => self.decide_room_leave(author, &leave),
-            Proposal::Message(message) => self.decide_message(terms, author, message),
-            Proposal::Broadcast(text) => self.decide_broadcast(terms, author, text),
-            Proposal::Say(say) => self.decide_say(terms, author, say),
+            Proposal::Block(block) => judge.block(&block.name),
+            Proposal::Unblock(unblock) => judge.unblock(&unblock.name),
+            Proposal::RoomCreate(create) => judge.room_create(create),
+            Proposal::RoomJoin(join) => judge.room_join(&join),
+            Proposal::RoomInvite(invite) => judge.room_invite(&invite),
+            Proposal::RoomLeave(leave) => judge.room_leave(&leave),
+            Proposal::Message(message) => judge.message(message),
+            Proposal::Broadcast(text) => judge.broadcast(text),
+            Proposal::Say(say) => judge.say(say),
         }
     }
+}
 
-    /// The key of another person's name in a request; `at` is the field that names them.
-    ///
-    /// # Errors
-    /// `yourself`, `no-such-person`
-    pub(in crate::core::hub) fn other(&self, me: &NameKey, name: &str, at: &str) -> Result<NameKey, Failure> {
-        let name_key = NameKey::of(name);
-        let failure = if name_key == *me {
-            ErrorCode::Yourself.into()
-        } else if !self.names.is_taken(&name_key) {
-            let shown: String = name.chars().take(40).collect();
-            Failure::new(ErrorCode::NoSuchPerson, format!("Nobody called {shown} is known here."))
-        } else {
-            return Ok(name_key);
-        };
-        Err(failure.at(pointer_at(at)))
-    }
+/// Judges one proposal of a client, by the state, and on the terms of the judging hub.
+struct Judge<'a> {
+    state: &'a State,
+    terms: &'a Terms<'a>,
+    author: &'a Author,
+}
 
+impl<'a> Judge<'a> {
     /// All names of the proposing person: every name of their key.
-    fn names_of_author<'a>(&'a self, author: &'a Author) -> impl Iterator<Item = &'a NameKey> {
-        let others = self.names.names_of(&author.key).filter(|name| **name != author.name_key);
+    fn names_of_author(&self) -> impl Iterator<Item = &'a NameKey> + use<'a> {
+        let author = self.author;
+        let others = self.state.names.names_of(&author.key).filter(|name| **name != author.name_key);
         others.chain([&author.name_key])
     }
 }

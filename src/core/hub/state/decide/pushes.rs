@@ -33,77 +33,75 @@ pub(in crate::core::hub) enum PushProposal {
     TakeBack(u64),
 }
 
-impl State {
-    /// Judges what somebody wants done with a file that is for one person: what comes of it, which is nothing if it is too
-    /// late for that.
-    ///
-    /// # Errors
-    /// Why it cannot be so, for whoever asks.
-    pub(in crate::core::hub) fn decide_push(
-        &self,
-        by: &Holder,
-        proposal: PushProposal,
-    ) -> Result<Option<SessionRecord>, Failure> {
-        match proposal {
-            PushProposal::Give(push) => self.decide_give(by, push).map(Some),
-            PushProposal::Accept(number) => {
-                let taker = Some(by.session);
-                self.push_for(by, number).map(|_| Some(SessionRecord::PushTaken { number, taker }))
-            }
-            PushProposal::Decline(number) => {
-                let why = PushEnd::Declined;
-                self.push_for(by, number).map(|_| Some(SessionRecord::PushGone { number, why }))
-            }
-            PushProposal::NotTaken(number) => {
-                let theirs = self.pushes.taken_by(by.session, number);
-                Ok(theirs.map(|_| SessionRecord::PushTaken { number, taker: None }))
-            }
-            PushProposal::TakeBack(number) => {
-                let theirs = self.pushes.get(number).filter(|push| push.from == by.session);
-                Ok(theirs.map(|_| SessionRecord::PushGone { number, why: PushEnd::TakenBack }))
-            }
+/// Judges what somebody wants done with a file that is for one person: what comes of it, which is nothing if it is too
+/// late for that.
+///
+/// # Errors
+/// Why it cannot be so, for whoever asks.
+pub(in crate::core::hub) fn push(
+    state: &State,
+    by: &Holder,
+    proposal: PushProposal,
+) -> Result<Option<SessionRecord>, Failure> {
+    match proposal {
+        PushProposal::Give(push) => give(state, by, push).map(Some),
+        PushProposal::Accept(number) => {
+            let taker = Some(by.session);
+            push_for(state, by, number).map(|_| Some(SessionRecord::PushTaken { number, taker }))
+        }
+        PushProposal::Decline(number) => {
+            let why = PushEnd::Declined;
+            push_for(state, by, number).map(|_| Some(SessionRecord::PushGone { number, why }))
+        }
+        PushProposal::NotTaken(number) => {
+            let theirs = state.pushes.taken_by(by.session, number);
+            Ok(theirs.map(|_| SessionRecord::PushTaken { number, taker: None }))
+        }
+        PushProposal::TakeBack(number) => {
+            let theirs = state.pushes.get(number).filter(|push| push.from == by.session);
+            Ok(theirs.map(|_| SessionRecord::PushGone { number, why: PushEnd::TakenBack }))
         }
     }
+}
 
-    /// A session ends: what it gives goes with it, and what it was about to fetch waits again.
-    pub(in crate::core::hub) fn decide_pushes_left(&self, session: u64) -> Vec<SessionRecord> {
-        let given = self.pushes.given_by(session).into_iter();
-        let given = given.map(|number| SessionRecord::PushGone { number, why: PushEnd::TakenBack });
-        let accepted = self.pushes.accepted_by(session).into_iter();
-        given.chain(accepted.map(|number| SessionRecord::PushTaken { number, taker: None })).collect()
-    }
+/// A session ends: what it gives goes with it, and what it was about to fetch waits again.
+pub(in crate::core::hub) fn pushes_left(state: &State, session: u64) -> Vec<SessionRecord> {
+    let given = state.pushes.given_by(session).into_iter();
+    let given = given.map(|number| SessionRecord::PushGone { number, why: PushEnd::TakenBack });
+    let accepted = state.pushes.accepted_by(session).into_iter();
+    given.chain(accepted.map(|number| SessionRecord::PushTaken { number, taker: None })).collect()
+}
 
-    /// Nobody has a name any more: what is for it will not be taken.
-    pub(in crate::core::hub) fn decide_pushes_to_nobody(&self, name_key: &NameKey) -> Vec<SessionRecord> {
-        let meant = self.pushes.meant_for(name_key).into_iter();
-        meant.map(|number| SessionRecord::PushGone { number, why: PushEnd::Nobody }).collect()
-    }
+/// Nobody has a name any more: what is for it will not be taken.
+pub(in crate::core::hub) fn pushes_to_nobody(state: &State, name_key: &NameKey) -> Vec<SessionRecord> {
+    let meant = state.pushes.meant_for(name_key).into_iter();
+    meant.map(|number| SessionRecord::PushGone { number, why: PushEnd::Nobody }).collect()
+}
 
-    fn decide_give(&self, by: &Holder, push: wire::Push) -> Result<SessionRecord, Failure> {
-        let to = self.other(&by.name_key, &push.to, "/to")?;
-        check_content(&push.push).map_err(|failure| failure.at(pointer_at("/file")))?;
-        if push.push.file.contains('/') {
-            let failure = Failure::new(ErrorCode::BadName, "A file that is pushed has a name without folders.");
-            return Err(failure.at(pointer_at("/file")));
-        }
-        if self.pushes.count_given(by.session) >= PUSHES {
-            return Err(Failure::new(ErrorCode::TooMany, format!("{PUSHES} of your files wait to be accepted.")));
-        }
-        // Who is blocked shall not keep others out.
-        if self.pushes.count_for(&to, self.blocks.blocked_by(&to)) >= PUSHES_TO_ONE {
-            let failure = Failure::new(ErrorCode::TooMany, "Too many files wait for that person.");
-            return Err(failure.at(pointer_at("/to")));
-        }
-        let (giver, giver_key, content) = (by.name.clone(), by.name_key.clone(), Arc::new(push.push));
-        let push = Push { from: by.session, giver, giver_key, to, content, taker: None };
-        Ok(SessionRecord::Pushed { number: self.pushes.last() + 1, push })
+fn give(state: &State, by: &Holder, push: wire::Push) -> Result<SessionRecord, Failure> {
+    let to = state.other(&by.name_key, &push.to, "/to")?;
+    check_content(&push.push).map_err(|failure| failure.at(pointer_at("/file")))?;
+    if push.push.file.contains('/') {
+        let failure = Failure::new(ErrorCode::BadName, "A file that is pushed has a name without folders.");
+        return Err(failure.at(pointer_at("/file")));
     }
+    if state.pushes.count_given(by.session) >= PUSHES {
+        return Err(Failure::new(ErrorCode::TooMany, format!("{PUSHES} of your files wait to be accepted.")));
+    }
+    // Who is blocked shall not keep others out.
+    if state.pushes.count_for(&to, state.blocks.blocked_by(&to)) >= PUSHES_TO_ONE {
+        let failure = Failure::new(ErrorCode::TooMany, "Too many files wait for that person.");
+        return Err(failure.at(pointer_at("/to")));
+    }
+    let (giver, giver_key, content) = (by.name.clone(), by.name_key.clone(), Arc::new(push.push));
+    let push = Push { from: by.session, giver, giver_key, to, content, taker: None };
+    Ok(SessionRecord::Pushed { number: state.pushes.last() + 1, push })
+}
 
-    /// A push that is for somebody and waits.
-    fn push_for(&self, who: &Holder, number: u64) -> Result<&Push, Failure> {
-        let theirs = |push: &&Push| push.to == who.name_key && !self.blocks.has(&who.name_key, &push.giver_key);
-        self.pushes.waiting(number).filter(theirs).ok_or_else(no_such_push)
-    }
+/// A push that is for somebody and waits.
+fn push_for<'a>(state: &'a State, who: &Holder, number: u64) -> Result<&'a Push, Failure> {
+    let theirs = |push: &&Push| push.to == who.name_key && !state.blocks.has(&who.name_key, &push.giver_key);
+    state.pushes.waiting(number).filter(theirs).ok_or_else(no_such_push)
 }
 
 pub(in crate::core::hub) fn no_such_push() -> Failure {
