@@ -6,7 +6,7 @@
 //!
 //! `connection.rs` takes a permit before it reads the rest of a long line. If none is free, it waits in a queue (first
 //! come, first served), and reads nothing from its connection meanwhile. With the permit, the line must arrive within
-//! [`LineClass::time`], or the connection breaks. The permit travels with the [`Line`] to the machine, and is given
+//! `LineClass::time`, or the connection breaks. The permit travels with the [`Line`] to the machine, and is given
 //! back when the machine has handled the line.
 //!
 //! A connection learns how long a line is only by reading it: it takes a long permit first, and a very long one if the
