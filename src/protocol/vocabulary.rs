@@ -1,9 +1,16 @@
-//! Macros that declare a vocabulary: one list of words, from which everything else is generated.
+//! Macros that declare the kinds of messages: each kind is one row of a list, from which its code is generated.
 //!
-//! `vocabulary!` takes a list of `Word(Body) = "name", example;` and generates the enum, the names, the reader, and the
-//! table from which schemas and tests are made. A body is a serde struct; in JSON its fields stand beside the word's
-//! name in one object. Requests and events have macros of their own, because their rows say more: who answers a
-//! request, when it may start, and which events and errors answer it; or how an event is delivered.
+//! A *word* is one kind of message, such as the request `publish`. Its *body* is a serde struct; in JSON, the fields of
+//! the body stand beside the word's name in one object. A *vocabulary* is an enum with a variant for each word.
+//!
+//! - `vocabulary!` takes rows of the form `Word(Body) = "name", example;`. It generates the enum, the names, the
+//!   reader, and [`Word`]s, from which schemas and tests are made. The doc comment of a row is the word's meaning.
+//! - `event_table!` declares the events. Its rows also say how an event is delivered.
+//! - `request_table!` declares the requests. Its rows also say who answers a request, when it may start, and which
+//!   events and errors can answer it.
+//!
+//! To add a request or an event, declare its body (`requests!` or `bodies!`), and add a row to the table in
+//! `protocol/request` or `protocol/event`; the compiler then names each `match` that lacks it.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
@@ -24,7 +31,7 @@ pub struct Word {
     pub reads: fn(&str) -> Result<(), serde_json::Error>,
 }
 
-/// A generic operation on the body of a word, whichever it is; usually writing it.
+/// An operation that works on the body of any word, usually writing it as JSON.
 pub trait Visitor {
     /// The result of the operation.
     type Output;
@@ -93,8 +100,10 @@ macro_rules! vocabulary {
 
 /// Declares the events: a vocabulary whose rows also say how each event is delivered.
 ///
-/// `Word(Body) = "name", told: Fact, example;`. A state may say `of FIELD`, the number of what it describes. A list
-/// must say `weighs |body| BYTES`, the memory that it takes beside its struct.
+/// A row is `Word(Body) = "name", told: CLASS, example;`. The class is a variant of `Told`. Two parts are optional:
+/// - `told: State of FIELD`: events with different numbers in this field describe different things, such as transfers;
+///   only events with the same number replace each other.
+/// - `weighs: |body| BYTES,` before the example: the memory of the body beside its struct. Needed if it has lists.
 macro_rules! event_table {
     (
         $(#[$meta:meta])*
@@ -111,7 +120,7 @@ macro_rules! event_table {
             pub enum $Vocabulary { $( #[doc = $about] $Word($Body) = $name, $example; )* }
         }
 
-        /// Which event: its word without its body.
+        /// The kind of an event: its word, without a body.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind { $( #[doc = $about] $Word, )* }
 
@@ -132,7 +141,7 @@ macro_rules! event_table {
 
         $(
             impl TryFrom<$Vocabulary> for $Body {
-                /// The event, which is another one.
+                /// The event itself, given back because it is of another kind.
                 type Error = $Vocabulary;
 
                 fn try_from(event: $Vocabulary) -> Result<Self, $Vocabulary> {
@@ -147,7 +156,8 @@ macro_rules! event_table {
                 match self { $( Self::$Word(_) => Kind::$Word ),* }
             }
 
-            /// For a state: the number of what it describes, such as a transfer; 0 if there is only one.
+            /// The number of what a state describes, such as a transfer, from the field that its row names; otherwise
+            /// 0.
             pub fn state_of(&self) -> u64 {
                 match self { $( Self::$Word(_body) => { 0 $( + _body.$field )? } ),* }
             }
@@ -163,6 +173,10 @@ macro_rules! event_table {
 }
 
 /// Declares the requests: a vocabulary whose rows also give the [`Rules`](crate::protocol::request::Rules) of each.
+///
+/// A row is `Word(Body) = "name", at: .., starts: .., turn: .., bulk: .., answers: [EVENT, ..], errors: .., example;`,
+/// with optional parts between `bulk` and `answers`. Each part sets the field of `Rules` that is documented there.
+/// `peer: RULE of FIELD` also names the field of the body with the other client's name.
 macro_rules! request_table {
     (
         $(#[$meta:meta])*
@@ -191,7 +205,7 @@ macro_rules! request_table {
                 match self { $( Self::$Word(_) => &rules::$Word ),* }
             }
 
-            /// The client with which this request needs a direct connection, if any.
+            /// The name of the client to which this request needs a direct connection, if it needs one.
             pub fn peer(&self) -> Option<&str> {
                 match self { $( Self::$Word(_body) => {
                     let peer: Option<&str> = None;
@@ -254,8 +268,8 @@ macro_rules! answer_type {
     };
 }
 
-/// Generates two enums, of the requests that the hub answers and of those that the client does, so that each `match`
-/// covers its own requests, and only those.
+/// Generates `HubRequest` and `ClientRequest`, so that the `match` of the hub and that of the client each cover exactly
+/// the requests that they answer. A request that both answer (`at: Both`) is in both enums.
 macro_rules! split_by_who_answers {
     ($V:ident hub [$($h:tt)*] client [$($c:tt)*] both [$($b:tt)*] rows [Hub $row:tt $($rest:tt)*]) => {
         $crate::protocol::vocabulary::split_by_who_answers! {
@@ -283,7 +297,7 @@ macro_rules! split_by_who_answers {
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum HubRequest { $( #[doc = $h_about] $h($H), )* $( #[doc = $b_about] $b($B), )* }
 
-        /// The requests that the client answers, alone or in part.
+        /// The requests that the client answers, without the hub or together with it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum ClientRequest<'a> { $( #[doc = $c_about] $c(&'a $C), )* $( #[doc = $b_about] $b(&'a $B), )* }
 
@@ -320,7 +334,8 @@ macro_rules! into_vocabulary {
     };
 }
 
-/// Declares bodies that users write: strict readers, and commands with help.
+/// Declares the bodies of requests, which users write as JSON or as commands: unknown fields are errors, and the doc
+/// comments are the help of the commands.
 macro_rules! requests {
     ($( $(#[$meta:meta])* $Name:ident { $( $(#[$field_meta:meta])* $field:ident: $Type:ty, )* } )*) => {
         $(
@@ -332,7 +347,8 @@ macro_rules! requests {
     };
 }
 
-/// Declares bodies that only potluck writes: plain structs whose fields are all public.
+/// Declares bodies that only potluck writes, such as those of events. All fields are public, and readers ignore unknown
+/// ones.
 macro_rules! bodies {
     ($( $(#[$meta:meta])* $Name:ident { $( $(#[$field_meta:meta])* $field:ident: $Type:ty, )* } )*) => {
         $(

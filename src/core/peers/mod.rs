@@ -1,15 +1,17 @@
 //! Direct connections between clients: who may have one, and what is sent over it.
 //!
-//! There is at most one link with each person. The side that wants it dials, and says hello; the other side looks up
-//! that name and key in its roster, and answers. Then the link is open at both ends and carries frames like the link to
-//! the hub. A link ends with its connection; it is never resumed.
+//! There is at most one link with each person. The side that wants it dials, and sends a hello with its name. The other
+//! side looks that name up in its roster, compares the key with the one that the connection has proven, and answers.
+//! Then the link is open at both ends. It carries numbered frames like the link to the hub, with acknowledgements and
+//! probes, but a broken connection ends it: it is never resumed over another one.
 //!
 //! When two people dial each other at once, the connection dialled by the smaller name becomes the link, and texts that
-//! wait for the other connection go over it. When a person connects who has an open link already, the new connection
-//! waits until that link has ended: they may have lost it before we notice.
+//! wait for the other connection go over it. If a person connects who already has an open link with us, they may have
+//! lost that link before we notice. So the old link is probed, and the new connection waits until the old link has
+//! ended, at most 2 s.
 //!
-//! The machine does not know whom our user blocks, so it cannot reveal that: it acknowledges everybody's texts alike.
-//! The session decides what the user is told.
+//! The machine does not know whom our user blocks, so it cannot reveal that. It sends receipts for everybody's texts
+//! alike, when the session reports them as written ([`Peers::had`]) or held back ([`Peers::held`]).
 //!
 //! [`Session`](super::Session) owns the machine. The driver's connections and lines go in as [`PeerInput`], the user's
 //! requests as calls; [`PeerOutput`] comes out for the driver, and [`PeerEvent`] for the session. Each person is looked
@@ -41,8 +43,8 @@ use pending::PendingConnection;
 pub use receipts::not_read;
 use timers::Timer;
 
-/// How much longer opening a link may take than acknowledging a message: a handshake takes several round trips, and
-/// where UDP does not pass, TCP is tried after a while.
+/// Added to `ack_timeout` for opening a link: a handshake takes several round trips, and where UDP does not pass, TCP
+/// is tried after a while.
 const OPENING: Duration = Duration::from_millis(500);
 
 /// A connection with another client. This machine numbers the connections that it dials, the driver those that it
@@ -104,7 +106,7 @@ pub enum PeerOutput {
     Close(PeerConn),
 }
 
-/// Our own name: as written, its key, and our number in the roster.
+/// Our own name, as written and as a key, and our number in the roster.
 #[derive(Debug, Clone)]
 struct Name {
     name: String,
@@ -123,7 +125,7 @@ pub struct Peers {
     /// The person whose link a connection carries.
     conns: BTreeMap<PeerConn, NameKey>,
     pending: BTreeMap<u64, PendingConnection>,
-    /// The people whose links may have frames to send.
+    /// The people whose links may have frames to send; [`Peers::poll`] asks each of them.
     talking: BTreeSet<NameKey>,
     timers: Timers<Timer>,
     next_dial: u64,
@@ -168,7 +170,8 @@ impl Peers {
         }
     }
 
-    /// We are in the roster under this name and number.
+    /// The hub has registered us: we are in the roster under this name and number. From now on connections are
+    /// accepted.
     pub fn enter(&mut self, name: &str, number: u64) {
         self.me = Some(Name { name: name.to_owned(), name_key: NameKey::of(name), number });
     }
@@ -186,8 +189,8 @@ impl Peers {
         self.me = None;
     }
 
-    /// The roster has changed. Pending connections may now be recognised, and the name at the other end of a link may
-    /// belong to another run of that client, or to somebody else.
+    /// Handles a change of the roster. Pending connections whose names are in it now are recognised. A link ends if the
+    /// other person's name now belongs to another key, or to a newer run of their client (a larger roster number).
     pub fn roster_changed(&mut self, now: Time, roster: RosterLookup<'_>) {
         let waiting: Vec<u64> = self.pending.keys().copied().collect();
         for conn in waiting {
@@ -203,12 +206,13 @@ impl Peers {
         }
     }
 
-    /// Somebody has left the hub.
+    /// Ends the link with somebody who has left the hub, if there is one.
     pub fn left(&mut self, now: Time, name: &str) {
         self.end_link(now, &NameKey::of(name), LinkEnd::Left);
     }
 
-    /// A restarted hub assigns new numbers, so the next number of each person is accepted.
+    /// Forgets the roster number of each linked person, because a restarted hub numbers the roster anew. The next
+    /// number of each person is accepted, even if it is smaller.
     pub fn forget_numbers(&mut self) {
         self.links.values_mut().for_each(|link| link.number = None);
     }
@@ -218,26 +222,29 @@ impl Peers {
         self.links.get(name).is_some_and(PeerLink::is_open)
     }
 
-    /// Whether this person has not read anything for a while of what they were sent.
+    /// Whether this person has unread messages from us and has read none for 5 s. Further messages to them are refused.
     pub fn is_stalled(&self, name: &NameKey) -> bool {
         self.links.get(name).is_some_and(|link| link.receipts.is_stalled())
     }
 
-    /// Our user has read all messages of this person on this link up to a number.
+    /// Our user has read all messages up to `number` of this person, so the person is sent a read receipt. `on` is the
+    /// number of the link on which they came; nothing happens if that link has ended.
     pub fn had(&mut self, now: Time, name: &NameKey, on: u64, number: u64) {
         let Some(link) = self.links.get_mut(name).filter(|link| link.id == on) else { return };
         link.receipts.has(number);
         self.pump(now, name);
     }
 
-    /// All messages of this person on this link up to a number are held back from our user.
+    /// Messages up to `number` of this person are held back from our user, who is in `focus`; the person is told that.
+    /// `on` is the number of the link, as for [`Peers::had`].
     pub fn held(&mut self, now: Time, name: &NameKey, on: u64, number: u64) {
         let Some(link) = self.links.get_mut(name).filter(|link| link.id == on) else { return };
         link.receipts.holds(number);
         self.pump(now, name);
     }
 
-    /// A message of this person on this link cannot be shown, so the link ends.
+    /// A message of this person was dropped, because our user reads too slowly. The link with the number `on` ends, so
+    /// that the sender does not take the message for delivered.
     pub fn unheard(&mut self, now: Time, name: &NameKey, on: u64) {
         if self.links.get(name).is_some_and(|link| link.id == on) {
             self.end_link(now, name, LinkEnd::Broken("more was said than can be shown".into()));
@@ -248,7 +255,7 @@ impl Peers {
     /// ticket.
     ///
     /// # Errors
-    /// `too-many`.
+    /// `too-many`: there are [`PRIVATE_LINKS`] links already.
     pub fn open(&mut self, now: Time, person: Person) -> Result<u64, Failure> {
         self.want(now, person, None)
     }
@@ -257,7 +264,7 @@ impl Peers {
     /// with the returned ticket.
     ///
     /// # Errors
-    /// `too-many`.
+    /// `too-many`: there are [`PRIVATE_LINKS`] links already.
     pub fn send(&mut self, now: Time, person: Person, text: String) -> Result<u64, Failure> {
         self.want(now, person, Some(text))
     }

@@ -1,10 +1,13 @@
-//! Messages from others. Each is told once and in order, and confirmed to the hub once it has been written to the user.
-//! In `focus`, the user hears one room, and all other messages are held back.
+//! The numbered messages that the hub sends to our user: told in order, and confirmed after they have been written. In
+//! `focus`, the user hears one room, and all other messages are held back.
 //!
-//! The session hands it the messages that arrive from the hub, and the driver's reports of what was written. It tells
-//! the user through the `Context`, confirms to the hub, and has the driver store what was shown. It promises that each
-//! message is told at most once on this machine, even after a restart, and that none is confirmed before it was
-//! written.
+//! The session hands the inbox the messages of the hub, and the driver's reports of what was written to the user's
+//! output. The inbox tells messages through the `Context`. After a message was written, the driver first stores its
+//! number on this machine, then the hub is sent the confirmation. The hub sends unconfirmed messages again; the inbox
+//! leaves out those that it has told already, and, after a restart, those whose numbers are stored.
+//!
+//! So no message is lost: none is confirmed before it was written. None is told twice, with one exception: if the
+//! client is killed between writing a message and storing its number, the message is told again after the restart.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -17,8 +20,8 @@ use crate::protocol::name::NameKey;
 use crate::protocol::wire::{Ask, Received};
 use crate::protocol::{ErrorCode, Event, EventLine, Failure, event, to_json};
 
-/// The most messages that may wait to be written. An honest hub stops sending long before, until earlier ones are
-/// confirmed.
+/// The most messages that may wait to be written. A hub that keeps to the protocol sends at most [`FEED_MESSAGES`]
+/// before they are confirmed.
 const UNWRITTEN: usize = 4 * FEED_MESSAGES;
 
 /// The one room that the user hears, and what is held back meanwhile.
@@ -29,7 +32,7 @@ struct Focus {
 }
 
 impl Focus {
-    /// How many of the held-back events are messages that the user will see.
+    /// The number of held-back messages, without other events and without messages of people whom the user blocks.
     fn messages(&self) -> u64 {
         let said =
             |event: &&Event| matches!(event, Event::Message(_) | Event::RoomMessage(_) | Event::PrivateMessage(_));
@@ -44,11 +47,11 @@ pub(super) struct Inbox {
     taken: u64,
     /// Messages that are being written to the user.
     unwritten: BTreeSet<u64>,
-    /// Messages up to `taken` that the user does not have: held back, or never written.
+    /// The numbers up to `taken` of messages that the user has not got: held back, or dropped before they were written.
     missing: BTreeSet<u64>,
     /// What was confirmed to the hub last.
     confirmed: Option<Received>,
-    /// Whose messages these are; none until the hub has been told where to begin.
+    /// Our user's name, once the hub was told which messages that user has. Until then no message is taken.
     open: Option<String>,
     /// Whether the hub is still sending older messages that it has kept for the user.
     catching_up: bool,
@@ -101,8 +104,9 @@ impl Inbox {
         self.blocked = names.iter().map(|name| NameKey::of(name)).collect();
     }
 
-    /// The hub has let us in, under a name that may be new: asks for the messages that this machine remembers for that
-    /// name. To be called before the registration changes.
+    /// The hub has registered us, under a name that may be new. Asks the driver which messages of that name were shown
+    /// on this machine; [`Inbox::opened`] takes the answer. Must be called before `Context::registration` takes the new
+    /// name, because a change of the name empties the inbox.
     pub(super) fn enter(&mut self, cx: &mut Context, welcome: &event::Welcome) {
         if cx.registration.name() != Some(&welcome.name) || welcome.newest < self.taken {
             // Another person's messages, or a hub with other messages.
@@ -117,13 +121,14 @@ impl Inbox {
         }
     }
 
-    /// We have left the roster: tells what is held back.
+    /// We have left the roster, which ends `focus`: tells what was held back.
     pub(super) fn leave(&mut self, now: Time, cx: &mut Context) {
         self.catching_up = false;
         self.release(now, cx);
     }
 
-    /// The driver has looked which messages this person has had on this machine: the hub sends the others.
+    /// The driver's answer: `shown` are the messages that our user `name` has seen on this machine. Confirms them to
+    /// the hub, which then sends the others. Ignored if our name has changed since it was asked.
     pub(super) fn opened(&mut self, now: Time, cx: &mut Context, name: &str, shown: &Received) {
         if cx.registration.name() != Some(name) {
             return;
@@ -138,7 +143,8 @@ impl Inbox {
         cx.uplink.send(now, Ask::Received(shown));
     }
 
-    /// The hub has sent every older message up to this number. While we are leaving, messages are not taken any more.
+    /// The hub has sent every message that it has kept for us, up to this number. While we are leaving, the number is
+    /// not noted, because messages are not taken any more.
     pub(super) fn caught_up(&mut self, number: u64, is_leaving: bool) {
         self.catching_up = false;
         if self.open.is_some() && !is_leaving {
@@ -146,10 +152,11 @@ impl Inbox {
         }
     }
 
-    /// Takes a message, unless it was taken before. While we are leaving, it stays at the hub for the next time.
+    /// Takes a message from the hub: tells it, or holds it back. Ignores a message that was taken before. While we are
+    /// leaving, it is not taken and not confirmed, so the hub sends it again after the next registration.
     ///
     /// # Errors
-    /// The hub sends more messages than it may.
+    /// `wrong-protocol` if [`UNWRITTEN`] messages wait to be written already.
     pub(super) fn hear(
         &mut self,
         now: Time,
@@ -181,14 +188,15 @@ impl Inbox {
         held.into_iter().any(|event| number_of(event) == Some(number))
     }
 
-    /// These messages have been written to the user.
+    /// The driver has written the messages with these numbers to the user. [`Inbox::confirm`] follows.
     pub(super) fn written(&mut self, numbers: &[u64]) {
         for number in numbers {
             self.unwritten.remove(number);
         }
     }
 
-    /// Confirms to the hub what has been written, and has this machine remember it.
+    /// Has the driver store which messages were written, and then confirms them to the hub, if there are new ones.
+    /// Called after each input.
     pub(super) fn confirm(&mut self, now: Time, cx: &mut Context) {
         let Some(name) = self.open.clone() else { return };
         if self.confirmed.as_ref().is_some_and(|c| c.except.is_empty() && c.received == self.taken) {
@@ -253,7 +261,7 @@ impl Inbox {
         self.release(now, cx);
     }
 
-    /// Ends `focus` without a word, and tells what was held back.
+    /// Ends `focus`, if there is one, and tells what was held back. The user gets no event for the end itself.
     pub(super) fn release(&mut self, now: Time, cx: &mut Context) {
         for event in self.focus.take().into_iter().flat_map(|focus| focus.held) {
             self.tell_message(now, cx, event);
@@ -269,7 +277,8 @@ impl Inbox {
     }
 }
 
-/// The hub's number of a message, if this is one. `withheld` stands for the message of somebody who is blocked.
+/// The hub's number of a message; `None` for other events and for private messages. The event `withheld` takes the
+/// place of a message of somebody whom the user blocks, and has its number.
 pub fn number_of(event: &Event) -> Option<u64> {
     if let Event::Withheld(message) = event {
         return Some(message.number).filter(|number| *number > 0);
@@ -281,7 +290,7 @@ pub fn number_of(event: &Event) -> Option<u64> {
     Some(*number)
 }
 
-/// Whether this is a private message, or stands for one of somebody who is blocked.
+/// Whether this is a private message, or a `withheld` in place of one.
 pub fn is_private(event: &Event) -> bool {
     matches!(event, Event::PrivateMessage(_) | Event::Withheld(event::Withheld { number: 0 }))
 }

@@ -1,14 +1,20 @@
-//! A budget for long lines. Most lines are short, and every connection may buffer one of those. A longer line is read only
-//! with a permit, so that many sessions, each with a long line under way, cannot fill the memory.
+//! Permits for reading long lines, so that many connections with a long line each cannot fill the memory.
 //!
-//! There is a fixed number of permits for long lines, and a smaller one for very long lines. Each key and each network has
-//! a share of either. A connection without a permit waits in turn, and is not read meanwhile. A permit is held until the
-//! line has been handled, and the line must arrive within a time. A connection that needs a larger permit keeps its
-//! smaller one until it has that; those that hold the largest wait for nobody, so there is no deadlock.
+//! A line of up to [`SHORT_LINE`] bytes needs no permit: every connection may buffer one. A line of up to [`LONG_LINE`]
+//! bytes needs a long permit, and one of up to [`MAX_FRAME`] bytes a very long permit. A [`LineRoom`] has a fixed
+//! number of each, and each key and each network may hold only a share of them.
 //!
-//! A hub has one [`LineRoom`] for all its connections, a client one for its hub and one for direct connections.
-//! `connection.rs` asks for a permit before it reads the rest of a long line; the permit travels with the [`Line`] to
-//! the machine that handles it.
+//! `connection.rs` takes a permit before it reads the rest of a long line. If none is free, it waits in a queue (first
+//! come, first served), and reads nothing from its connection meanwhile. With the permit, the line must arrive within
+//! `LineClass::time`, or the connection breaks. The permit travels with the [`Line`] to the machine, and is given
+//! back when the machine has handled the line.
+//!
+//! A connection learns how long a line is only by reading it: it takes a long permit first, and a very long one if the
+//! line does not end. It keeps the long permit until it has the very long one. Who holds a very long permit waits for
+//! no other, so there is no deadlock.
+//!
+//! A hub has one [`LineRoom`] for all its connections. A client has one for its hub, and one for all direct
+//! connections.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -21,7 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::protocol::limits::{LONG_LINE, LONG_LINES, MAX_FRAME, SHORT_LINE, VERY_LONG_LINES};
 use crate::protocol::{Network, PublicKey};
 
-/// The two sizes of permits.
+/// The two sizes of permits, by the lines that they allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum LineClass {
     Long,
@@ -31,7 +37,7 @@ pub(crate) enum LineClass {
 impl LineClass {
     pub(crate) const ALL: [Self; 2] = [Self::Long, Self::VeryLong];
 
-    /// The longest line of this class, in bytes.
+    /// The longest line that a permit of this class allows, in bytes.
     pub(crate) fn bytes(self) -> usize {
         match self {
             Self::Long => LONG_LINE,
@@ -39,7 +45,8 @@ impl LineClass {
         }
     }
 
-    /// Within which time a line of this class must have arrived: a slow connection (350 kbit/s) manages it.
+    /// How long the rest of a line may take to arrive once there is a permit for it: long enough for a slow connection
+    /// (350 kbit/s).
     pub(crate) fn time(self) -> Duration {
         Duration::from_secs(match self {
             Self::Long => 15,
@@ -48,20 +55,22 @@ impl LineClass {
     }
 }
 
-/// Who has a share of the permits.
+/// Who may hold only a share of the permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum ShareOwner {
     Key(PublicKey),
     Network(Network),
 }
 
-/// The permits for long lines of many connections.
+/// The permits that a group of connections shares.
 pub struct LineRoom {
+    /// The number of all permits of each class, and a semaphore with those that are free.
     places: [(usize, Arc<Semaphore>); 2],
+    /// The free permits in each share that a connection has.
     shares: Mutex<HashMap<(LineClass, ShareOwner), Weak<Semaphore>>>,
-    /// A key may hold one part in `parts.0` of the permits, a network one in `parts.1`.
+    /// A key may hold 1 / `parts.0` of the permits of each class, a network 1 / `parts.1`; each at least one permit.
     parts: (usize, usize),
-    /// How many bytes each connection may have in flight though its lines are short.
+    /// How many bytes the other side of each connection may send before they are read, over QUIC.
     ahead: usize,
 }
 
@@ -71,16 +80,19 @@ impl LineRoom {
         Self { places, shares: Mutex::default(), parts, ahead }
     }
 
-    /// For all connections of a hub, or of others to a client.
+    /// The permits for all connections of a hub, or for all direct connections of a client: [`LONG_LINES`] and
+    /// [`VERY_LONG_LINES`]. A key may hold an eighth of them, a network a quarter.
     pub fn of_many() -> Self {
         Self::new([LONG_LINES, VERY_LONG_LINES], (8, 4), 2 * SHORT_LINE)
     }
 
-    /// For a single connection whose lines may wait before they are handled.
+    /// The permits for the one connection of a client to its hub: 8 and 2, so that several long lines may wait to be
+    /// handled. It may hold them all.
     pub fn of_one() -> Self {
         Self::new([8, 2], (1, 1), MAX_FRAME)
     }
 
+    /// The permits of a class: how many there are, and those that are free.
     fn places(&self, length: LineClass) -> &(usize, Arc<Semaphore>) {
         let [long, very_long] = &self.places;
         match length {
@@ -89,11 +101,12 @@ impl LineRoom {
         }
     }
 
-    /// The share of one connection, which its key and its network limit.
+    /// The shares from which a connection takes its permits: that of its key and that of its network. Connections of
+    /// the same key or network share them.
     pub(crate) fn share_of(self: &Arc<Self>, key: PublicKey, address: IpAddr) -> LineShare {
         let network = Network::of(address);
         let mut holders = vec![(ShareOwner::Key(key), self.parts.0)];
-        // Loopback addresses stand for everybody on this machine, and have no share.
+        // Everybody on this machine has a loopback address, so loopback has no share of its own, and no limit.
         holders.extend((!network.is_loopback()).then_some((ShareOwner::Network(network), self.parts.1)));
         let shares = LineClass::ALL.map(|length| {
             let of = |(holder, parts): &(ShareOwner, usize)| self.share(length, *holder, *parts);
@@ -102,6 +115,7 @@ impl LineRoom {
         LineShare { room: Arc::clone(self), shares }
     }
 
+    /// The share of a key or network, which is made if no connection uses it.
     fn share(&self, length: LineClass, holder: ShareOwner, parts: usize) -> Arc<Semaphore> {
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(share) = shares.get(&(length, holder)).and_then(Weak::upgrade) {
@@ -117,23 +131,25 @@ impl LineRoom {
     }
 }
 
-/// What one connection may take of the permits.
+/// Takes permits for one connection, within the shares of its key and its network.
 pub(crate) struct LineShare {
     room: Arc<LineRoom>,
     shares: [(LineClass, Vec<Arc<Semaphore>>); 2],
 }
 
 impl LineShare {
-    /// How many bytes the connection may have in flight though its lines are short.
+    /// How many bytes the other side may send before they are read (the flow-control window of QUIC). It is set once
+    /// the connection has been greeted, and is larger than a short line, because a distant side would be slowed down
+    /// otherwise.
     pub(crate) fn ahead(&self) -> usize {
         self.room.ahead
     }
 
-    /// Waits for a permit of this class.
+    /// Waits until its key, its network and the whole room have a free permit of this class, and takes it.
     pub(crate) async fn take(&self, length: LineClass) -> LinePermit {
         let shares = self.shares.iter().filter(|(of, _)| *of == length).flat_map(|(_, shares)| shares);
         let mut permits = Vec::new();
-        // The own shares first: who has used those up waits without holding a common permit.
+        // The shares first: a connection whose shares are used up then waits without holding a permit of the room.
         for semaphore in shares.chain([&self.room.places(length).1]) {
             permits.extend(Arc::clone(semaphore).acquire_owned().await.ok());
         }
@@ -141,13 +157,13 @@ impl LineShare {
     }
 }
 
-/// A permit, given back when this is dropped.
+/// A permit to read one long line. Dropping it gives it back.
 #[derive(Debug)]
 pub(crate) struct LinePermit {
     _permits: Vec<OwnedSemaphorePermit>,
 }
 
-/// A line that was read, with its permit if it is a long one.
+/// A line that was read, with its permit if it needed one. Dropping it gives the permit back.
 #[derive(Debug)]
 pub struct Line {
     bytes: Vec<u8>,
@@ -172,7 +188,7 @@ impl Deref for Line {
 mod tests {
     use super::*;
 
-    /// Places that can be had at once, by these.
+    /// Lets each of these take a permit, one after the other. Returns the permits of those that need not wait.
     fn taken(seats: &[&LineShare], length: LineClass) -> Vec<LinePermit> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {

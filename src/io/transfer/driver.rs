@@ -1,7 +1,11 @@
-//! What the threads that drive a [`Fetch`] share.
+//! What the threads that drive one [`Fetch`] share: the machine, behind a lock, and the orders for each thread.
 //!
-//! Whoever has something to report takes the lock, gives it to the machine, and distributes what that wants done. Nobody
-//! holds the lock over anything that takes its time.
+//! A transfer has one thread for each lane, one for the disk, and the caller's thread, which starts the lanes' threads
+//! and passes notes on to the user. A thread that has an input for the machine calls [`Driver::report`]. That takes the
+//! lock, hands the input to the machine, and distributes the machine's outputs: each goes to the thread that carries it
+//! out, which is woken. No thread does I/O or waits for anything else while it holds the lock.
+//!
+//! If lanes or files fail, the machine decides what follows; nothing here fails but the writing of a small file.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -18,7 +22,7 @@ use crate::io::content::{Downloads, Writer, path_of};
 use crate::io::os::cancel::Cancel;
 use crate::protocol::{Chunking, ContentHash, ErrorCode, Failure, PublicKey};
 
-/// Who is to be dialled, and what for.
+/// A new lane: the source to which its thread must connect, and what it then fetches.
 pub(super) struct Dial {
     pub(super) lane: Lane,
     pub(super) address: SocketAddr,
@@ -30,14 +34,14 @@ pub(super) struct Dial {
 pub(super) struct Driver<'a> {
     pub(super) plan: Arc<FetchPlan>,
     pub(super) fetcher: &'a Fetcher<'a>,
-    /// Of a folder: where its files go.
+    /// The folder into which the files of a folder are written; `None` for a single file.
     pub(super) downloads: Option<&'a Downloads>,
-    /// The bytes of the files of a folder that come whole.
+    /// The total size in bytes of the small files, which come whole over the stream.
     pub(super) streamed: u64,
-    /// The places in the plan of these files, by their numbers in the stream.
+    /// The small files: element `n` is the index in the plan of the file with number `n` in the stream.
     small: Vec<u32>,
     started: Instant,
-    /// Raised when it has ended without success: what takes long stops.
+    /// Raised when the transfer has failed or was cancelled, so that long work on the disk stops.
     pub(super) stop: Cancel,
     state: Mutex<DriverState>,
     /// Wakes the caller's thread.
@@ -54,21 +58,21 @@ pub(super) struct DriverState {
     pub(super) dials: Vec<(Dial, Hangup)>,
     pub(super) disk: VecDeque<Output>,
     pub(super) notes: VecDeque<TransferNote>,
-    /// The content that comes in chunks now.
+    /// The file that is fetched in chunks now.
     pub(super) incoming: Option<Arc<Incoming>>,
-    /// The numbers of those who write small files.
+    /// The numbers of the [`NumberedWriter`]s in use.
     writers: BTreeSet<usize>,
 }
 
-/// What one lane is to do.
+/// The mailbox of one lane: what the machine wants of it and its thread has not fetched yet.
 struct LaneBox {
     orders: VecDeque<Output>,
     wake: Arc<Condvar>,
-    /// Whether its thread sleeps until there are orders: to wake one that does not costs a system call for nothing.
+    /// Whether its thread sleeps until there are orders. Waking a thread that does not sleep would waste a system call.
     sleeps: bool,
-    /// Ends whatever it waits for.
+    /// Interrupts the lane's thread, whatever it waits for.
     hangup: Hangup,
-    /// Whether it ends in peace.
+    /// Whether the lane says goodbye to its source when it ends ([`Output::Close`]), or is cut off ([`Output::Cut`]).
     closes: bool,
 }
 
@@ -106,7 +110,10 @@ impl<'a> Driver<'a> {
         Self { plan, fetcher, downloads, streamed, small, started, stop, state, changed, disk }
     }
 
-    /// Writes a file that came whole, and serves it from then on.
+    /// Writes a small file under its final name, and from then on serves it to others. `file` is its index in the plan.
+    ///
+    /// # Errors
+    /// Why the file could not be written.
     pub(super) fn write_file(&self, writer: &mut NumberedWriter<'a>, file: u32, bytes: &[u8]) -> Result<(), Failure> {
         let planned = self.plan.files.get(file as usize).ok_or(ErrorCode::Internal)?;
         let (name, fingerprint) = writer.writer.write(&planned.target, bytes, planned.modified)?;
@@ -115,7 +122,8 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Somebody who writes small files, under a number that nobody else has meanwhile.
+    /// Something that writes small files, for one lane. Its number is part of the names of its temporary files, so no
+    /// two in use have the same one. `None` for a single file. Give it back by [`Driver::free_writer`].
     pub(super) fn writer(&self) -> Option<NumberedWriter<'a>> {
         let downloads = self.downloads?;
         let mut state = self.lock();
@@ -128,26 +136,31 @@ impl<'a> Driver<'a> {
         })
     }
 
+    /// Frees the writer's number.
     pub(super) fn free_writer(&self, writer: &NumberedWriter<'a>) {
         self.lock().writers.remove(&writer.number);
     }
 
-    /// The place in the plan of a file of the stream.
+    /// The index in the plan of the file with this number in the stream.
+    ///
+    /// # Panics
+    /// If the machine has no such small file.
     pub(super) fn small(&self, file: u32) -> u32 {
         self.small[file as usize]
     }
 
-    /// The content that comes in chunks now, if it is this file.
+    /// The file that is fetched in chunks now, if it is the one with this index in the plan.
     pub(super) fn incoming(&self, file: u32) -> Option<Arc<Incoming>> {
         self.lock().incoming.clone().filter(|incoming| incoming.file == file)
     }
 
-    /// Tells the machine what has happened, and has done what it wants.
+    /// Hands an input to the machine, and distributes the machine's outputs.
     pub(super) fn report(&self, input: Input) {
         self.handle(&mut self.lock(), input);
     }
 
-    /// The same, for a lane, which gets what it is to do next.
+    /// Does what [`Driver::report`] does, for the thread of `lane`, and appends the lane's new orders to `orders`, all
+    /// under one lock.
     pub(super) fn report_of(&self, lane: Lane, input: Input, orders: &mut VecDeque<Output>) {
         let mut state = self.lock();
         self.handle(&mut state, input);
@@ -156,7 +169,8 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Waits until a lane has something to do.
+    /// Blocks the thread of `lane` until the machine has orders for it, and appends them to `orders`. Returns without
+    /// any if the lane must end, or has ended.
     pub(super) fn wait_for_orders(&self, lane: Lane, orders: &mut VecDeque<Output>) {
         let mut state = self.lock();
         while let Some(of) = state.lanes.get_mut(&lane) {
@@ -170,7 +184,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Whether a lane was told to end in peace.
+    /// Whether the machine has ended this lane by [`Output::Close`], so that its thread says goodbye to the source.
     pub(super) fn closes(&self, lane: Lane) -> bool {
         self.lock().lanes.get(&lane).is_some_and(|of| of.closes)
     }
@@ -184,7 +198,11 @@ impl<'a> Driver<'a> {
         self.drain(state);
     }
 
-    /// Distributes what the machine wants done.
+    /// Takes all outputs of the machine, and hands each to the thread that carries it out, which is woken: a lane's,
+    /// the disk's, or the caller's.
+    ///
+    /// # Panics
+    /// In debug builds, if an invariant of the machine does not hold.
     pub(super) fn drain(&self, state: &mut DriverState) {
         #[cfg(debug_assertions)]
         if let Err(wrong) = state.witness.check(&state.machine) {
@@ -193,7 +211,8 @@ impl<'a> Driver<'a> {
         while let Some(output) = state.machine.poll() {
             match output {
                 Output::Dial { lane, address, key, job } => {
-                    // Without a descriptor for it, none will be had for its socket either.
+                    // If there is no file descriptor for the hangup, there is none for the socket either, so dialling
+                    // fails.
                     let (hangup, wake) = (Hangup::waking().unwrap_or_default(), Arc::default());
                     let (orders, hangs) = (VecDeque::new(), hangup.clone());
                     let of = LaneBox { orders, wake, sleeps: false, hangup: hangs, closes: false };
@@ -237,19 +256,20 @@ impl<'a> Driver<'a> {
         Time(self.started.elapsed().as_micros() as u64)
     }
 
-    /// Held for moments only, never over I/O.
+    /// Takes the lock. Never hold it over I/O or a wait.
     pub(super) fn lock(&self) -> MutexGuard<'_, DriverState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Somebody who writes small files.
+/// Writes small files for one lane, see [`Driver::writer`].
 pub(super) struct NumberedWriter<'a> {
     writer: Writer<'a>,
     number: usize,
 }
 
-/// What came whole is one chunk here, or none, however its owner cuts it.
+/// How we serve a small file to others: as one chunk, or none if it is empty. Its owner may have cut it into smaller
+/// chunks.
 fn came_whole(hash: [u8; 32], size: usize, fingerprint: Fingerprint) -> Hashed {
     let chunking = Chunking::for_size(size as u64, None);
     let manifest = if chunking.count() == 0 { Manifest::from([]) } else { [hash].into() };

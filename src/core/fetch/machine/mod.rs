@@ -1,4 +1,11 @@
-//! The machine: what is opened, fetched and placed in which order, and when all of it has come to its end.
+//! [`Fetch`], the machine of one transfer: the order in which files are opened, fetched and placed, and the end.
+//!
+//! The driver reports everything that happens by [`Fetch::handle`], then carries out each [`Output`] that
+//! [`Fetch::poll`] returns, until [`Fetch::outcome`] gives the result. At [`Fetch::next_timeout`] it reports
+//! [`Input::Tick`], if nothing else has happened before.
+//!
+//! At any time at most one file is fetched in chunks, see [`Stage`]. The small files of a folder come at the same time,
+//! over lanes of their own.
 
 mod files;
 mod lanes;
@@ -17,29 +24,32 @@ use crate::core::time::Time;
 use crate::protocol::types;
 use crate::protocol::{ErrorCode, Failure};
 
-/// What has been got.
+/// The result of a transfer that has succeeded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Got {
-    /// Where it is: the file, hidden if it is not complete, or the folder that holds all files.
+    /// The path of the file, which is a hidden one if the file is not complete; or of the folder that holds all files.
     pub path: String,
-    /// Whether all of it is there; some chunks may not have been wanted.
+    /// Whether the file or folder is complete. It is not if the user wanted only some chunks.
     pub complete: bool,
-    /// How many bytes came from each source, those without any left out. Their sum is less than the size if an earlier
-    /// attempt had got some.
+    /// How many bytes came from each source; sources that sent none are left out. Bytes that an earlier attempt had
+    /// fetched are not counted.
     pub from: Vec<types::Source>,
 }
 
-/// The content that is fetched in chunks now.
+/// How far the one file has come that is fetched in chunks now. It goes through these stages in this order; then the
+/// next file of the folder begins. Files are given by their index in the plan.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// There is none.
+    /// No file is fetched in chunks.
     None,
-    /// The file is being opened.
+    /// The driver opens the file.
     Opening(u32),
+    /// Lanes fetch the chunks.
     Fetching(Box<Content>),
-    /// It has ended like this; its lanes are to end, too.
+    /// All wanted chunks are there, or the file has failed. Its lanes are ending.
     Ending(Box<Content>, Result<(), Failure>),
-    /// The driver makes a file of it, or leaves it.
+    /// The driver gives the file its name, or keeps or removes an incomplete one: its index in the plan, the bytes that
+    /// are there, and whether the file has failed.
     Placing(u32, u64, Result<(), Failure>),
 }
 
@@ -52,36 +62,39 @@ pub struct Fetch {
     pub(super) sources: Sources,
     pub(super) lanes: Lanes,
     pub(super) stream: Stream,
-    /// The places in the plan of the files of the stream, by their numbers in it.
+    /// The small files: element `n` is the index in the plan of the file with number `n` in the stream.
     small: Vec<u32>,
     pub(super) stage: Stage,
-    /// Files that come in chunks, and have not begun.
+    /// The files that are fetched in chunks and have not been opened yet, by their index in the plan.
     later: VecDeque<u32>,
-    /// Empty files that are being made.
+    /// The number of empty files that the driver is creating.
     making: usize,
     telling: Telling,
-    /// The bytes of the files that are in place.
+    /// The bytes of the files that are complete and have their names.
     present: u64,
-    /// Where it is, and whether all of it is there.
+    /// The path of the file or folder, and whether it is complete.
     place: (String, bool),
     fate: Fate,
 }
 
-/// How it has gone, and ends.
+/// The failures so far, and the end of the transfer.
 #[derive(Debug, Default)]
 struct Fate {
-    /// The files of a folder that could not be had, and why the first.
+    /// How many files of a folder have failed.
     failed: usize,
+    /// Why the first of them failed.
     first: Option<Failure>,
-    /// How all of it has ended.
+    /// The result of the transfer. Lanes may still be ending after it is known.
     end: Option<Result<(), Failure>>,
-    /// It ended because nothing more could be done, or was wanted, whatever the sources do.
+    /// The user cancelled the transfer, or our own side cannot go on: no source could have helped.
     broken_off: bool,
+    /// The user was told the last progress; nothing more is told.
     told: bool,
 }
 
 impl Fetch {
-    /// A transfer that begins now.
+    /// Begins a transfer; its first outputs are ready at once. A plan of a file that cannot succeed, such as one
+    /// without a source, ends at once, see [`Fetch::outcome`].
     pub fn new(now: Time, plan: Arc<FetchPlan>, mut start: Start) -> Self {
         let plan = files::without_doubles(plan);
         let mut sources = Sources::default();
@@ -112,7 +125,8 @@ impl Fetch {
         fetch
     }
 
-    /// Something has happened.
+    /// Handles an input; [`Fetch::poll`] then gives the outputs. Never fails. Inputs about lanes and files that have
+    /// ended change nothing, also after the end of the transfer.
     pub fn handle(&mut self, now: Time, input: Input) {
         self.now = now;
         match input {
@@ -152,19 +166,21 @@ impl Fetch {
         self.look();
     }
 
-    /// Looks after a lane for small files. Says whether it goes on as before, so that nothing else is to be looked after:
-    /// the next [`Input::Tick`] looks after what time alone changes.
+    /// The quick path for small files, which come by the thousands: gives this lane its next requests, and returns true
+    /// if nothing else can have changed, so that [`Fetch::look`] need not be called. False for lanes that fetch chunks.
+    /// Timers that are due meanwhile are handled at the next [`Input::Tick`].
     fn goes_on(&mut self, lane: Lane) -> bool {
         let of_files = self.lanes.get(lane).is_some_and(|state| state.job == Job::Files);
         of_files && self.fate.end.is_none() && self.stream.look_after(self.now, lane, &mut self.lanes)
     }
 
-    /// What is to be done next.
+    /// The next thing for the driver to do, if there is any.
     pub fn poll(&mut self) -> Option<Output> {
         self.lanes.poll()
     }
 
-    /// When [`Input::Tick`] is wanted at the latest. Each part names its own timers and their reasons.
+    /// When the driver must report [`Input::Tick`] at the latest: the earliest timer of all parts. `None` if only an
+    /// input can change anything.
     pub fn next_timeout(&self) -> Option<Time> {
         let content = match &self.stage {
             Stage::Fetching(content) => Some(content.timers()),
@@ -173,11 +189,11 @@ impl Fetch {
         let stream = (!self.stream.files.is_over()).then(|| self.stream.timers(&self.lanes));
         let telling = (!self.fate.told && self.has_begun()).then(|| self.telling.timers(self.bytes()));
         let all = self.lanes.timers().chain(content.into_iter().flatten()).chain(stream.into_iter().flatten());
-        // What was due has been looked at, and waits for something else to happen.
+        // Timers that are due have been handled by `look`; they wait for an input now.
         all.chain(telling.into_iter().flatten()).filter(|at| *at > self.now).min()
     }
 
-    /// How it has ended, once nothing more is under way.
+    /// The result of the transfer. `None` until all lanes have ended and the driver has finished with every file.
     pub fn outcome(&self) -> Option<Result<Got, Failure>> {
         let end = self.fate.end.as_ref().filter(|_| self.is_at_rest())?;
         Some(end.clone().map(|()| {
@@ -187,27 +203,29 @@ impl Fetch {
         }))
     }
 
-    /// Whether it ended before each file had come to its own end.
+    /// Whether the transfer ended early, with some files neither complete nor failed: the user cancelled it, or our own
+    /// side could not go on.
     pub fn is_broken_off(&self) -> bool {
         self.fate.broken_off
     }
 
-    /// The places in the plan of the files that come whole, by the numbers by which they are asked for.
+    /// The small files, which come whole over the stream: element `n` is the index in the plan of the file that
+    /// [`Output::AskFiles`] calls `n`.
     pub fn small(&self) -> &[u32] {
         &self.small
     }
 
-    /// A file of the plan.
+    /// The file with this index in the plan.
     fn planned(&self, file: u32) -> Option<&PlannedFile> {
         self.plan.files.get(file as usize)
     }
 
-    /// The file of the plan that has this number in the stream.
+    /// The index in the plan of the file with this number in the stream.
     fn planned_small(&self, file: u32) -> Option<u32> {
         self.small.get(file as usize).copied()
     }
 
-    /// The bytes that are not in place.
+    /// The bytes of the plan that are not on the disk yet under their final names.
     pub fn missing(&self) -> u64 {
         self.plan.size().saturating_sub(self.present)
     }
@@ -216,7 +234,7 @@ impl Fetch {
         self.lanes.all().is_empty() && matches!(self.stage, Stage::None) && self.making == 0
     }
 
-    /// All of it ends, whatever the sources do.
+    /// Ends the whole transfer with a failure that no source can help against, unless it has ended already.
     fn break_off(&mut self, failure: Failure) {
         if self.fate.end.is_some() {
             return;
@@ -239,7 +257,8 @@ impl Fetch {
         self.fate.end = Some(end);
     }
 
-    /// Looks after everything that may have changed.
+    /// Lets every part react to what has changed: too slow lanes, new requests, a content or folder that has ended, the
+    /// next file to open, and what the user is told.
     fn look(&mut self) {
         self.lanes.look(self.now);
         if let Stage::Fetching(content) = &mut self.stage {
@@ -263,7 +282,8 @@ impl Fetch {
         self.tell();
     }
 
-    /// Whether anything can be told before its start has been.
+    /// Whether progress may be told: always for a folder; for a single file, from when the driver has opened it, which
+    /// is when the user is told of the start, until it is placed.
     fn has_begun(&self) -> bool {
         self.plan.is_folder() || !matches!(self.stage, Stage::None | Stage::Opening(_))
     }
@@ -285,7 +305,7 @@ impl Fetch {
         self.fate.told = end;
         let (now, bytes, folder) = (self.now, self.bytes(), self.plan.is_folder());
         let file = self.plan.files.first().map(|file| (file.hash, file.chunking));
-        // What is complete is told of before it is written out, which takes its time.
+        // The hub hears of a complete content before it is flushed to the disk, because flushing may be slow.
         let have = end || matches!(self.stage, Stage::Placing(..));
         if let Some(note) = self.telling.have(now, have, file) {
             self.lanes.say(Output::Note(note));

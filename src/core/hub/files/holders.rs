@@ -1,7 +1,10 @@
-//! Knows which client has which content, or a part of it: those that offer it, those that have fetched it, and those
-//! that are fetching it. A client that is fetching a content is told when others have more of it.
+//! Knows for each content which offers in the table name it, which clients have it or a part of it without offering it,
+//! and which clients are fetching it. A client that is fetching a content is told when others have got more of it.
 //!
-//! All of this ends with the sessions; what clients have is what they have told with `have`.
+//! A client *has* a content if it has said so with `have`: it has fetched all or some chunks and can serve them. A
+//! client that offers a content need not say so; its offer counts. An offer whose owner has left is kept as an orphan
+//! while some other client has the content. Nothing here is stored: what a client has and wants is forgotten when its
+//! session ends, and all of it when the hub stops.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,10 +24,10 @@ use crate::protocol::types::Content;
 use crate::protocol::wire::{Had, Have};
 use crate::protocol::{ChunkSet, ContentHash, event};
 
-/// Time for which changes of holders are gathered before they are told.
+/// How long news of a content is gathered before the clients that are fetching it are told.
 const NEWS: Duration = Duration::from_millis(250);
 
-/// The most offers of one content that are found by its hash.
+/// The most offers of one content that are remembered by its hash; further ones are not found by it.
 const NAMES_OF_ONE: usize = 1_024;
 
 /// Contents by their hashes: who offers, has and wants each of them.
@@ -40,13 +43,14 @@ pub(in crate::core::hub) struct Holders {
     wanted: HashMap<ContentHash, BTreeSet<PeerId>>,
     /// The clients that have got more of a content since those that are fetching it were told.
     news: BTreeMap<ContentHash, BTreeSet<PeerId>>,
-    /// When they are told.
+    /// When the news is told; `None` if there is none.
     news_at: Option<Time>,
     /// What each client has and wants.
     of: BTreeMap<PeerId, Own>,
 }
 
-/// What one client has and wants, at most [`HOLDINGS`] contents and [`PARTIAL_HOLDINGS`] parts and wishes.
+/// What one client has and wants: it may have at most [`HOLDINGS`] contents, of which at most [`PARTIAL_HOLDINGS`] in
+/// part, and be fetching at most [`PARTIAL_HOLDINGS`] more.
 #[derive(Default)]
 struct Own {
     had: BTreeSet<ContentHash>,
@@ -59,12 +63,12 @@ struct Own {
 #[derive(Clone)]
 pub(in crate::core::hub) struct Part {
     pub(in crate::core::hub) chunking: Chunking,
-    /// The chunks that it has; `None` means all of them.
+    /// The chunks that it has; `None` if it has all of them.
     pub(in crate::core::hub) chunks: Option<ChunkSet>,
 }
 
 impl Part {
-    /// Adds chunks. When none is missing, `chunks` becomes `None`.
+    /// Adds chunks that the client has. If it then has all of them, sets `chunks` to `None`.
     fn add(&mut self, more: &ChunkSet) {
         let count = self.chunking.count();
         if let Some(chunks) = &mut self.chunks {
@@ -98,13 +102,13 @@ impl Holders {
         &self.orphans
     }
 
-    /// Forgets a content that nobody has fetched any part of any more.
+    /// Forgets a content that no client has any more, with its orphaned offers. The caller has checked that.
     fn nobody_has(&mut self, hash: &ContentHash) {
         self.had.remove(hash);
         self.orphans.remove_all(hash);
     }
 
-    /// Notes an offer that was taken out of the table, or changes its content.
+    /// Notes that an offer no longer names this content: it was removed from the table, or its file has changed.
     pub(in crate::core::hub) fn unlisted(&mut self, hash: &ContentHash, offer: &Key) {
         if let Some(offers) = self.offers.get_mut(hash) {
             offers.remove(offer);
@@ -129,15 +133,17 @@ impl Holders {
         self.had.get(hash).is_some_and(|parts| parts.contains_key(&id))
     }
 
-    /// The offers of contents whose hashes begin with these digits, also those whose owners are gone.
+    /// The offers of all contents whose hashes begin with these hex digits: first those in the table, at most
+    /// [`NAMES_OF_ONE`] for each content, then the orphans.
     pub(in crate::core::hub) fn of_hash(&self, digits: &str) -> impl Iterator<Item = (ContentHash, &Key)> {
         let first = format!("{digits:0<64.64}").parse().unwrap_or(ContentHash([0xff; 32]));
         let range = self.offers.range(first..).take_while(move |(hash, _)| hash.to_string().starts_with(digits));
         range.flat_map(|(hash, keys)| keys.iter().map(|key| (*hash, key))).chain(self.orphans.of_hash(digits))
     }
 
-    /// Notes what a client has, and returns whether that is more than before. An implausible or too long list is not
-    /// noted; the client is then not asked for that content.
+    /// Notes what a client says it has of one content, and returns whether that is more than before. An empty list
+    /// means that it has nothing of the content any more. A list that is implausible or beyond the client's bounds is
+    /// ignored; other clients are then not told that this one has the content.
     fn note(&mut self, id: PeerId, had: Had) -> bool {
         let Had { hash, size, chunk_size, chunks } = had;
         let count = size.div_ceil(chunk_size.max(1));
@@ -249,7 +255,8 @@ impl Files {
         }
     }
 
-    /// A client has more of a content: those that are fetching it are told after the gathering time.
+    /// Notes that a client (`holder`) has got more of a content. If other clients are fetching the content, they are
+    /// told after the gathering time, see [`Files::tell_news`].
     pub(in crate::core::hub) fn is_news(&mut self, cx: &mut Cx<'_>, hash: ContentHash, holder: PeerId) {
         let Some(wanting) = self.holders.wanted.get(&hash) else { return };
         if wanting.iter().any(|id| *id != holder) {

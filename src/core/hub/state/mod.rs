@@ -1,13 +1,19 @@
-//! The facts that several hubs would share: names and their owners, blocks, rooms, mail, failed logins, used invites,
-//! copies, the last visits; and, as long as their sessions last, the roster, the table of offers, and pushes.
+//! The hub's state. One part is stored: names and their owners, blocks, rooms, mail, failed logins, used invites,
+//! copies of files, and last visits. The other ends with the sessions: the roster, the table of offers, pushes, and
+//! wishes for copies. There is one hub today; nothing here depends on its process, so several hubs could share this
+//! state.
 //!
-//! The state changes only by records, which cannot fail: [`State::apply`] takes those that are stored,
-//! [`State::apply_of_session`] those that end with their session. `decide` judges a proposal by the state and makes the
-//! records. A record means the same in every version of the program and for every order of iteration. So a state that
-//! was built live, one that was replayed from its records, and one that was loaded from the store have the same
-//! [`State::digest`].
+//! The state changes only by records. [`State::apply`] takes those that are stored, [`State::apply_of_session`] those
+//! that are not. Applying a record cannot fail: the methods of `decide` have checked the request before they make its
+//! records. The effect of a record depends on nothing but the state: not on the version of the program, a limit, the
+//! clock, or the order in which a hash map is iterated.
 //!
-//! Each part owns its fields. The parts do not know each other; `State` passes what one needs of another.
+//! So a state that was built live and one that was replayed from the same records have the same [`State::digest`]. One
+//! that was loaded from the store has the digest that the live one has after [`State::begin_anew`], because the store
+//! does not know the sessions.
+//!
+//! Each part owns its fields and does not know the others. If a part needs a fact of another, `State` passes it as an
+//! argument.
 
 mod attendance;
 mod blocks;
@@ -59,7 +65,7 @@ use crate::core::digest::{Digest, combined};
 use crate::protocol::Record;
 use crate::protocol::record::Loaded;
 
-/// The shared facts.
+/// The state of the hub; the module text says what is in it.
 #[derive(Default)]
 pub struct State {
     names: Names,
@@ -78,7 +84,7 @@ pub struct State {
 }
 
 impl State {
-    /// The state of a hub that starts from what the store has `loaded`. Nobody is here.
+    /// The state of a hub that starts: what the store has `loaded`, and no sessions. Empties parts of `loaded`.
     pub fn load(loaded: &mut Loaded) -> Self {
         let (waiting, there) = (std::mem::take(&mut loaded.waiting), std::mem::take(&mut loaded.there));
         let mut state = Self {
@@ -102,7 +108,7 @@ impl State {
         state
     }
 
-    /// Removes everything that lasts only as long as a session: nobody is here any more.
+    /// Removes everything that ends with the sessions, as a restart of the hub does.
     pub fn begin_anew(&mut self) {
         self.mail.end_all();
         self.copies.end_all();
@@ -110,7 +116,7 @@ impl State {
         self.revision = 0;
     }
 
-    /// A hash of the whole state, which two machines can compare.
+    /// A hash of the whole state, with what ends with the sessions. Tests compare two states by it.
     pub fn digest(&self) -> Digest {
         let kept = [self.names.digest(), self.blocks.digest(), self.rooms.digest(), self.mail.digest()];
         let people = [self.failures.digest(), self.invites.digest(), self.copies.digest(), self.visits.digest()];
@@ -138,12 +144,12 @@ impl State {
         &self.mail
     }
 
-    /// The failed logins that count.
+    /// The recent failed logins of each name, key and network, and who is locked out.
     pub(super) fn failures(&self) -> &Failures {
         &self.failures
     }
 
-    /// The copies that the hub keeps or is to make.
+    /// The copies of clients' files that the hub keeps, and those that clients want it to make.
     pub(super) fn copies(&self) -> &Copies {
         &self.copies
     }
@@ -153,17 +159,17 @@ impl State {
         &self.visits
     }
 
-    /// The clients that are here.
+    /// The clients that are registered now.
     pub(super) fn roster(&self) -> &Roster {
         &self.roster
     }
 
-    /// The offers.
+    /// The table of offers: the files that clients share.
     pub(super) fn table(&self) -> &Table {
         &self.table
     }
 
-    /// The files that are pushed to somebody.
+    /// The files that clients have pushed to others, and that were not fetched yet.
     pub(super) fn pushes(&self) -> &Pushes {
         &self.pushes
     }
@@ -173,7 +179,7 @@ impl State {
         self.revision
     }
 
-    /// Applies a record that is not stored, because what it says ends with its session.
+    /// Applies a record that is not stored, because its effect ends with a session.
     pub fn apply_of_session(&mut self, record: &SessionRecord) {
         match record {
             SessionRecord::Held { name_key, by } => self.roster.hold(name_key, *by),
